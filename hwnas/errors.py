@@ -1,0 +1,70 @@
+"""Errors a user can act on.
+
+Every error states the value at fault, the rule it broke and the remedy. Library code raises
+them; the command line prints ``str(error)`` on one line and exits with code 2.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class HwnasError(Exception):
+    """Base of all errors hwnas raises on purpose.
+
+    Args:
+        value: what was given, named so that the user can find it (``"--latency 20"``).
+        rule: the rule it breaks (``"a quantity needs a unit"``).
+        remedy: what to do about it (``"write 20ms"``).
+    """
+
+    def __init__(self, value: str, rule: str, remedy: str) -> None:
+        super().__init__(f"{value}: {rule}; {remedy}")
+        self.value = value
+        self.rule = rule
+        self.remedy = remedy
+
+
+class QuantityError(HwnasError):
+    """A number without a unit, of the wrong unit, or out of range."""
+
+
+class SpaceError(HwnasError):
+    """An arch, gene or population that is not of the search space."""
+
+
+class DeviceError(HwnasError):
+    """A device, provider or option that this machine does not offer."""
+
+
+class TableError(HwnasError):
+    """A latency table that cannot be read, or lacks rows."""
+
+
+class PredictorError(HwnasError):
+    """A predictor that cannot be fitted, read, or belongs to another space."""
+
+
+class SupernetError(HwnasError):
+    """A checkpoint or supernet that does not fit."""
+
+
+class DataError(HwnasError):
+    """A data file with wrong columns, rows or values."""
+
+
+class InfeasibleError(HwnasError):
+    """A budget that no subnet of the space can meet."""
+
+
+class UnknownNameError(HwnasError):
+    """A name that is not registered; suggests the nearest that is."""
+
+    def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
+        names = sorted(known)
+        near = get_close_matches(name, names, n=1, cutoff=0.5)
+        remedy = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(names) or 'none'}"
+        super().__init__(f"{kind} {name!r}", f"there is no such {kind}", remedy)
+        self.name = name
+        self.known = names

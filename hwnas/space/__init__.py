@@ -1,0 +1,62 @@
+"""Search spaces: genes, layers, additive costs. numpy only: no torch, no files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+from importlib.metadata import entry_points
+
+from hwnas.errors import UnknownNameError
+from hwnas.space._cost import AdditiveCost, Factor, elimination_order, macs_cost, params_cost
+from hwnas.space._layer import LayerSpec, Op, OpList, Shape
+from hwnas.space._space import Arch, Gene, Population, SearchSpace, Slot, conditional
+from hwnas.space.ofa_mobilenet_v3 import ofa_mobilenet_v3
+from hwnas.space.ofa_proxyless import ofa_proxyless
+from hwnas.space.ofa_resnet50 import ofa_resnet50
+
+__all__ = [
+    "AdditiveCost",
+    "Arch",
+    "Factor",
+    "Gene",
+    "LayerSpec",
+    "Op",
+    "OpList",
+    "Population",
+    "SearchSpace",
+    "Shape",
+    "Slot",
+    "conditional",
+    "elimination_order",
+    "get_space",
+    "macs_cost",
+    "params_cost",
+    "space_names",
+]
+
+_SPACES: dict[str, Callable[[], SearchSpace]] = {
+    "ofa_mbv3_w1.0": lambda: ofa_mobilenet_v3(1.0),
+    "ofa_mbv3_w1.2": lambda: ofa_mobilenet_v3(1.2),
+    "ofa_proxyless_w1.3": lambda: ofa_proxyless(1.3),
+    "ofa_resnet50": ofa_resnet50,
+}
+
+
+def space_names() -> list[str]:
+    """Names of the built-in spaces, then of those that plug-ins register under ``hwnas.spaces``."""
+    return [*_SPACES, *(e.name for e in entry_points(group="hwnas.spaces") if e.name not in _SPACES)]
+
+
+@cache
+def get_space(name: str) -> SearchSpace:
+    """The space registered under ``name``.
+
+    Raises:
+        UnknownNameError: no such space; suggests the nearest.
+    """
+    if name in _SPACES:
+        return _SPACES[name]()
+    for entry in entry_points(group="hwnas.spaces", name=name):
+        space: SearchSpace = entry.load()()
+        return space
+    raise UnknownNameError("space", name, space_names())

@@ -1,0 +1,157 @@
+"""AdditiveCost: a metric that is a sum over slots (latency, MACs, params, energy).
+
+Compiled once into small dense tables, one per distinct set of genes, so that a population is scored
+by fancy indexing and the exact minimum falls out of variable elimination.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hwnas.errors import SpaceError
+from hwnas.space._layer import LayerSpec
+from hwnas.space._space import Population, SearchSpace
+
+
+@dataclass(frozen=True)
+class Factor:
+    """One term of a sum: ``table[x[genes[0]], x[genes[1]], ...]``; NaN outside the space's domain."""
+
+    genes: tuple[int, ...]
+    table: NDArray[np.float64]
+
+
+class AdditiveCost:
+    """``cost(x) -> (n,)`` float64 for an ``(n, g)`` canonical population.
+
+    Args:
+        space: the space whose rows it scores.
+        factors: its terms; factors over the same genes are merged.
+    """
+
+    def __init__(self, space: SearchSpace, factors: Sequence[Factor]) -> None:
+        merged: dict[tuple[int, ...], NDArray[np.float64]] = {}
+        for factor in factors:
+            if factor.genes in merged:
+                merged[factor.genes] = merged[factor.genes] + factor.table
+            else:
+                merged[factor.genes] = factor.table
+        self.space = space
+        self.factors = tuple(Factor(genes, table) for genes, table in merged.items())
+
+    @classmethod
+    def from_layers(cls, space: SearchSpace, layer_cost: Callable[[LayerSpec], float]) -> AdditiveCost:
+        """Sum of ``layer_cost`` over a subnet's layers; skipped slots cost nothing."""
+        factors = []
+        for slot in space.slots:
+            table = np.full([len(space.genes[c].choices) for c in slot.genes], np.nan)
+            for setting, layer in space.slot_layers(slot):
+                table[setting] = 0.0 if layer is None else layer_cost(layer)
+            factors.append(Factor(slot.genes, table))
+        return cls(space, factors)
+
+    def __call__(self, x: NDArray[Any]) -> NDArray[np.float64]:
+        """Cost of each row.
+
+        Raises:
+            SpaceError: a row is not canonical or lies outside the domain the cost was compiled for.
+        """
+        columns = np.ascontiguousarray(np.asarray(x).T, dtype=np.int32)
+        total = np.zeros(columns.shape[1])
+        for factor in self.factors:
+            flat = np.zeros(columns.shape[1], dtype=np.int32)
+            for gene, size in zip(factor.genes, factor.table.shape, strict=True):
+                flat *= size
+                flat += columns[gene]
+            total += factor.table.ravel()[flat]
+        if np.isnan(total).any():
+            row = int(np.flatnonzero(np.isnan(total))[0])
+            raise SpaceError(
+                f"row {row} of the population",
+                f"it is outside the part of {self.space.name} this cost covers",
+                "restrict the space, or pass canonical rows",
+            )
+        return total
+
+    def minimum(self) -> tuple[float, Population]:
+        """The exact minimum over the domain and a canonical ``(g,)`` row that attains it."""
+        value, row = _eliminate(self.space, self.factors)
+        return value, row
+
+    def maximum(self) -> tuple[float, Population]:
+        """The exact maximum over the domain and a canonical ``(g,)`` row that attains it."""
+        value, row = _eliminate(self.space, [Factor(f.genes, -f.table) for f in self.factors])
+        return -value, row
+
+
+def macs_cost(space: SearchSpace) -> AdditiveCost:
+    """Multiply-accumulates of convolutions and linear maps, for one image."""
+    return AdditiveCost.from_layers(space, lambda layer: layer.macs)
+
+
+def params_cost(space: SearchSpace) -> AdditiveCost:
+    """Trainable parameters of the active subnet."""
+    return AdditiveCost.from_layers(space, lambda layer: layer.params)
+
+
+def elimination_order(scopes: Sequence[tuple[int, ...]], sizes: Sequence[int]) -> list[int]:
+    """Greedy order of genes for variable elimination: always the one whose elimination makes the smallest table.
+
+    Args:
+        scopes: genes of each factor.
+        sizes: number of choices per gene.
+    """
+    remaining = [set(s) for s in scopes]
+    order: list[int] = []
+    pending = sorted(set().union(*remaining))
+
+    def joined(gene: int) -> set[int]:
+        return set().union(*(s for s in remaining if gene in s))
+
+    while pending:
+        gene = min(pending, key=lambda g: math.prod(sizes[other] for other in joined(g)))
+        remaining[:] = [s for s in remaining if gene not in s] + [joined(gene) - {gene}]
+        pending.remove(gene)
+        order.append(gene)
+    return order
+
+
+def _eliminate(space: SearchSpace, factors: Sequence[Factor]) -> tuple[float, Population]:
+    """Min-sum variable elimination (Dechter 1999) with trace-back."""
+    sizes = [len(g.choices) for g in space.genes]
+    pending = [Factor(f.genes, np.where(np.isnan(f.table), np.inf, f.table)) for f in factors]
+    best_choice: list[tuple[int, tuple[int, ...], NDArray[np.intp]]] = []
+    total = 0.0
+    for gene in elimination_order([f.genes for f in factors], sizes):
+        joined = [f for f in pending if gene in f.genes]
+        scope = tuple(sorted({g for f in joined for g in f.genes} - {gene}))
+        table = np.zeros([sizes[g] for g in scope] + [sizes[gene]])
+        for factor in joined:
+            table = table + _aligned(factor, (*scope, gene))
+        best_choice.append((gene, scope, table.argmin(axis=-1)))
+        reduced = table.min(axis=-1)
+        pending = [f for f in pending if gene not in f.genes]
+        if scope:
+            pending.append(Factor(scope, reduced))
+        else:
+            total += float(reduced)
+    row = np.array([d[0] for d in space.domain], dtype=np.int16)
+    for gene, scope, choice in reversed(best_choice):
+        row[gene] = choice[tuple(row[g] for g in scope)]
+    return total, space.canonical(row[None])[0]
+
+
+def _aligned(factor: Factor, scope: tuple[int, ...]) -> NDArray[np.float64]:
+    """The factor's table with one axis per gene of ``scope``, of length 1 where it does not depend on it."""
+    order = sorted(range(len(factor.genes)), key=lambda i: scope.index(factor.genes[i]))
+    table = factor.table.transpose(order)
+    shape = [1] * len(scope)
+    for axis in order:
+        shape[scope.index(factor.genes[axis])] = factor.table.shape[axis]
+    return table.reshape(shape)

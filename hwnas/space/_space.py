@@ -1,0 +1,339 @@
+"""SearchSpace: ordered integer genes, the layers they switch, and exact counting and sampling.
+
+A population is an ``(n, g)`` integer array of choice indices, one row per subnet, one column per
+gene. A gene may be conditional: the kernel of a layer that the stage's depth skips has no effect.
+The canonical form sets such genes to 0, so that equal subnets are equal rows.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hwnas.errors import SpaceError
+from hwnas.space._layer import LayerSpec
+
+Arch = dict[str, Any]
+"""One subnet as the upstream config writes it, e.g. ``{"ks": [...], "e": [...], "d": [...], "r": 224}``."""
+
+Population = NDArray[np.int16]
+"""``(n, g)`` choice indices."""
+
+Value = int | float | str
+
+
+@dataclass(frozen=True)
+class Gene:
+    """One decision.
+
+    Attributes:
+        group: key of the arch config it is written under (``"ks"``).
+        position: index in that key's list; None if the key holds a single value.
+        choices: its values, in order; a population holds indices into them.
+        controller: index of the gene that decides whether this one has an effect; None if it always has.
+        active_for: choice indices of the controller for which it has.
+        aliases: other values that upstream writes, and the choice each stands for.
+    """
+
+    group: str
+    position: int | None
+    choices: tuple[Value, ...]
+    controller: int | None = None
+    active_for: frozenset[int] = frozenset()
+    aliases: Mapping[Value, Value] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        return self.group if self.position is None else f"{self.group}[{self.position}]"
+
+
+@dataclass(frozen=True)
+class Slot:
+    """A place in the network whose layer depends on few genes.
+
+    ``build`` is called with the values (not indices) of ``genes`` in order, and returns the layer,
+    or None where the depth skips it. The result must not depend on genes that have no effect.
+    """
+
+    name: str
+    genes: tuple[int, ...]
+    build: Callable[..., LayerSpec | None]
+
+
+class SearchSpace:
+    """An immutable space of subnets.
+
+    Args:
+        name: registered name; part of the fingerprint.
+        genes: the decisions, in column order.
+        slots: the layers, in network order.
+        domain: allowed choice indices per gene; all by default. Restricting a space never changes
+            the meaning of a row, so populations, tables and predictors stay interchangeable.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        genes: Sequence[Gene],
+        slots: Sequence[Slot],
+        domain: Sequence[Sequence[int]] | None = None,
+    ) -> None:
+        self.name = name
+        self.genes = tuple(genes)
+        self.slots = tuple(slots)
+        allowed = domain if domain is not None else [range(len(g.choices)) for g in self.genes]
+        self.domain = tuple(np.asarray(sorted(d), dtype=np.int16) for d in allowed)
+        for gene in self.genes:
+            if gene.controller is not None and self.genes[gene.controller].controller is not None:
+                raise SpaceError(f"gene {gene.name}", "its controller is conditional itself", "use one level")
+
+    @property
+    def n_genes(self) -> int:
+        return len(self.genes)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Identity of the encoding (name, genes, conditions), whatever the domain."""
+        genes = [(g.name, g.choices, g.controller, sorted(g.active_for)) for g in self.genes]
+        return hashlib.sha256(json.dumps([self.name, genes]).encode()).hexdigest()[:16]
+
+    @cached_property
+    def groups(self) -> dict[str, list[int]]:
+        """Columns of each arch key, in order."""
+        groups: dict[str, list[int]] = {}
+        for column, gene in enumerate(self.genes):
+            groups.setdefault(gene.group, []).append(column)
+        return groups
+
+    @cached_property
+    def dependents(self) -> dict[int, list[int]]:
+        """Columns of the conditional genes of each controller column."""
+        dependents: dict[int, list[int]] = {}
+        for column, gene in enumerate(self.genes):
+            if gene.controller is not None:
+                dependents.setdefault(gene.controller, []).append(column)
+        return dependents
+
+    # --- rows -------------------------------------------------------------------------------
+
+    def active(self, x: NDArray[Any]) -> NDArray[np.bool_]:
+        """Which genes have an effect: ``(n, g)`` booleans for an ``(n, g)`` population."""
+        mask = np.ones(x.shape, dtype=bool)
+        for column, gene in enumerate(self.genes):
+            if gene.controller is not None:
+                switch = np.zeros(len(self.genes[gene.controller].choices), dtype=bool)
+                switch[list(gene.active_for)] = True
+                mask[:, column] = switch[x[:, gene.controller]]
+        return mask
+
+    def canonical(self, x: NDArray[Any]) -> Population:
+        """A copy in which genes without effect are 0: equal subnets are equal rows."""
+        return np.where(self.active(x), x, 0).astype(np.int16)
+
+    def contains(self, x: NDArray[Any]) -> NDArray[np.bool_]:
+        """``(n,)``: whether each row's active genes lie in the domain."""
+        inside = np.ones(len(x), dtype=bool)
+        active = self.active(x)
+        for column, allowed in enumerate(self.domain):
+            inside &= np.isin(x[:, column], allowed) | ~active[:, column]
+        return inside
+
+    # --- archs ------------------------------------------------------------------------------
+
+    def encode(self, arch: Mapping[str, Any]) -> Population:
+        """The canonical ``(g,)`` row of an arch.
+
+        Genes without effect may hold anything (upstream writes 0 or leaves a value). A key whose
+        domain is a single choice may be missing.
+
+        Raises:
+            SpaceError: a key is missing or unknown, or a value is not a choice.
+        """
+        row: Population = self.encode_many([arch])[0]
+        return row
+
+    def encode_many(self, archs: Sequence[Mapping[str, Any]]) -> Population:
+        """Canonical ``(n, g)`` rows of n archs. See :meth:`encode`."""
+        x = np.full((len(archs), self.n_genes), -1, dtype=np.int16)
+        for i, arch in enumerate(archs):
+            unknown = [k for k, v in arch.items() if k not in self.groups and v is not None]
+            if unknown:
+                raise SpaceError(f"arch key {unknown[0]!r}", f"{self.name} has {', '.join(self.groups)}", "remove it")
+            for group, columns in self.groups.items():
+                for column, value in zip(columns, self._values(arch, group, columns), strict=True):
+                    x[i, column] = self._lookup[column].get(value, -1) if _hashable(value) else -1
+        wrong = (x < 0) & self.active(np.maximum(x, 0))
+        if wrong.any():
+            row, column = np.argwhere(wrong)[0]
+            gene = self.genes[column]
+            raise SpaceError(
+                f"arch {json.dumps(archs[row], default=str)}",
+                f"{gene.name} of {self.name} is one of {_listed(gene.choices)}",
+                f"correct {gene.name}" if len(archs) == 1 else f"correct {gene.name} in arch {row}",
+            )
+        return self.canonical(np.maximum(x, 0))
+
+    def _values(self, arch: Mapping[str, Any], group: str, columns: list[int]) -> Sequence[Any]:
+        value = arch.get(group)
+        if value is None:
+            fixed = [self.domain[c] for c in columns]
+            if all(len(d) == 1 for d in fixed):
+                return [self.genes[c].choices[d[0]] for c, d in zip(columns, fixed, strict=True)]
+            raise SpaceError(
+                f"arch {json.dumps(dict(arch), default=str)}", f"{self.name} needs {group!r}", f"add {group!r}"
+            )
+        single = self.genes[columns[0]].position is None
+        values = value if isinstance(value, list | tuple) else [value] if single else None
+        if values is None or len(values) != len(columns):
+            raise SpaceError(
+                f"arch key {group!r} = {value!r}",
+                f"{self.name} needs {'one value' if single else f'a list of {len(columns)}'}",
+                f"correct {group!r}",
+            )
+        return values
+
+    @cached_property
+    def _lookup(self) -> list[dict[Value, int]]:
+        tables = []
+        for gene in self.genes:
+            index = {value: i for i, value in enumerate(gene.choices)}
+            tables.append({alias: index[value] for alias, value in gene.aliases.items()} | index)
+        return tables
+
+    def decode(self, row: NDArray[Any]) -> Arch:
+        """The arch of a ``(g,)`` row, as upstream writes it; genes without effect hold their first choice."""
+        row = self.canonical(np.asarray(row)[None])[0]
+        arch: Arch = {}
+        for group, columns in self.groups.items():
+            values = [self.genes[c].choices[row[c]] for c in columns]
+            arch[group] = values[0] if self.genes[columns[0]].position is None else values
+        return arch
+
+    def decode_many(self, x: NDArray[Any]) -> list[Arch]:
+        return [self.decode(row) for row in x]
+
+    # --- counting, sampling, restricting ----------------------------------------------------
+
+    def _weights(self, controller: int) -> list[int]:
+        """Distinct settings of a controller's dependents, for each of its allowed choices."""
+        weights = []
+        for choice in self.domain[controller]:
+            count = 1
+            for column in self.dependents.get(controller, []):
+                if int(choice) in self.genes[column].active_for:
+                    count *= len(self.domain[column])
+            weights.append(count)
+        return weights
+
+    def size(self) -> int:
+        """Number of distinct subnets, exactly."""
+        size = 1
+        for column, gene in enumerate(self.genes):
+            if gene.controller is None:
+                size *= sum(self._weights(column))
+        return size
+
+    def sample(self, n: int, rng: np.random.Generator, *, distinct_uniform: bool = True) -> Population:
+        """``(n, g)`` canonical rows, drawn with replacement.
+
+        Args:
+            distinct_uniform: True draws every distinct subnet with equal probability, which favours
+                deep ones, of which there are most. False draws every gene uniformly, as upstream's
+                ``sample_active_subnet`` does.
+        """
+        x = np.zeros((n, self.n_genes), dtype=np.int16)
+        for column, gene in enumerate(self.genes):
+            p = None
+            if distinct_uniform and gene.controller is None:
+                weights = np.array(self._weights(column), dtype=float)
+                p = weights / weights.sum()
+            x[:, column] = rng.choice(self.domain[column], size=n, p=p)
+        return self.canonical(x)
+
+    def restrict(self, **allowed: Sequence[Value] | Value) -> SearchSpace:
+        """The same space with fewer choices: ``restrict(r=224)``, ``restrict(d=[2, 3])``, ``restrict(**{"ks[0]": 7})``.
+
+        Raises:
+            SpaceError: an unknown gene, or no allowed choice left.
+        """
+        domain = [d.tolist() for d in self.domain]
+        for name, wanted in allowed.items():
+            columns = self.groups.get(name) or [c for c, g in enumerate(self.genes) if g.name == name]
+            if not columns:
+                raise SpaceError(f"gene {name!r}", f"{self.name} has {', '.join(self.groups)}", "correct the name")
+            values = [wanted] if isinstance(wanted, int | float | str) else list(wanted)
+            for column in columns:
+                gene = self.genes[column]
+                kept = [i for i in domain[column] if gene.choices[i] in values]
+                if not kept:
+                    choices = [gene.choices[i] for i in domain[column]]
+                    raise SpaceError(f"{gene.name} = {_listed(values)}", f"choices are {_listed(choices)}", "pick one")
+                domain[column] = kept
+        return SearchSpace(self.name, self.genes, self.slots, domain)
+
+    # --- layers -----------------------------------------------------------------------------
+
+    def network(self, row: NDArray[Any]) -> list[tuple[str, LayerSpec]]:
+        """``(slot name, layer)`` of the subnet in network order; skipped slots are left out."""
+        layers = []
+        for slot in self.slots:
+            layer = slot.build(*(self.genes[c].choices[row[c]] for c in slot.genes))
+            if layer is not None:
+                layers.append((slot.name, layer))
+        return layers
+
+    def slot_layers(self, slot: Slot) -> Iterator[tuple[tuple[int, ...], LayerSpec | None]]:
+        """Every setting of a slot's genes in the domain, in canonical form, with its layer."""
+        columns = list(slot.genes)
+        domains = [
+            np.union1d(self.domain[c], [0]) if self.genes[c].controller is not None else self.domain[c] for c in columns
+        ]
+        grid = np.stack(np.meshgrid(*domains, indexing="ij"), axis=-1).reshape(-1, len(columns))
+        for setting in grid:
+            if self._is_canonical(columns, setting):
+                values = (self.genes[c].choices[i] for c, i in zip(columns, setting, strict=True))
+                yield tuple(setting.tolist()), slot.build(*values)
+
+    def _is_canonical(self, columns: list[int], setting: NDArray[Any]) -> bool:
+        choice = dict(zip(columns, setting.tolist(), strict=True))
+        for column, index in choice.items():
+            gene = self.genes[column]
+            effective = gene.controller is None or choice[gene.controller] in gene.active_for
+            if effective and index not in self.domain[column]:
+                return False
+            if not effective and index != 0:
+                return False
+        return True
+
+    def layers(self) -> dict[str, LayerSpec]:
+        """Every distinct layer of the domain by key, in network order: the rows of a latency table."""
+        found: dict[str, LayerSpec] = {}
+        for slot in self.slots:
+            for _, layer in self.slot_layers(slot):
+                if layer is not None:
+                    found.setdefault(layer.key, layer)
+        return found
+
+    def __repr__(self) -> str:
+        return f"SearchSpace({self.name!r}, {self.n_genes} genes, {self.size():.3g} subnets)"
+
+
+def conditional(gene: Gene, controller: int, active_for: Sequence[int]) -> Gene:
+    """``gene``, with an effect only while ``controller`` holds one of the choice indices ``active_for``."""
+    return replace(gene, controller=controller, active_for=frozenset(active_for))
+
+
+def _hashable(value: object) -> bool:
+    return isinstance(value, int | float | str)
+
+
+def _listed(values: Sequence[Value]) -> str:
+    shown = [str(v) for v in values]
+    return ", ".join(shown if len(shown) <= 12 else [*shown[:5], "...", *shown[-2:]])
