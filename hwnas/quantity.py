@@ -1,0 +1,102 @@
+"""Quantities with units: ``20ms`` of latency, ``300M`` MACs, ``20MB`` of memory.
+
+A budget without its unit has cost people days (a table in milliseconds, a budget in seconds), so a
+bare number is refused with the remedy.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from hwnas.errors import QuantityError
+
+_QUANTITY = re.compile(
+    r"\s*(?P<number>[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?|[+-]?(?:nan|inf))\s*(?P<unit>(?:[^\d\s,.]\S*)?)\s*",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True)
+class _Kind:
+    """``units``: factor of each to the unit that the package computes in. ``usual``: the one to suggest."""
+
+    noun: str
+    units: Mapping[str, float]
+    usual: str
+
+    @property
+    def listed(self) -> str:
+        *most, last = self.units
+        return f"{', '.join(most)} or {last}"
+
+
+_LATENCY = _Kind("latency", {"ns": 1e-6, "us": 1e-3, "µs": 1e-3, "ms": 1.0, "s": 1e3}, "ms")
+_COUNT = _Kind("count", {"k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12}, "M")
+_BYTES = _Kind("size", {"B": 1, "kB": 1e3, "KiB": 2**10, "MB": 1e6, "MiB": 2**20, "GB": 1e9, "GiB": 2**30}, "MB")
+
+
+def parse_latency_ms(text: str, name: str = "latency") -> float:
+    """Milliseconds of ``20ms``, ``0.02s``, ``500us``.
+
+    Args:
+        text: what the user wrote.
+        name: what it is for, as the user knows it (``"--latency"``); begins the error.
+
+    Raises:
+        QuantityError: no unit, an unknown one, or a number that is not positive and finite.
+    """
+    return _parse(text, name, _LATENCY)
+
+
+def parse_count(text: str, name: str = "count") -> float:
+    """MACs or parameters of ``300M``, ``1.2G``, ``5k``. Arguments and errors as :func:`parse_latency_ms`."""
+    return _parse(text, name, _COUNT)
+
+
+def parse_bytes(text: str, name: str = "size") -> float:
+    """Bytes of ``20MB``, ``512kB``, ``1MiB``. Arguments and errors as :func:`parse_latency_ms`."""
+    return _parse(text, name, _BYTES)
+
+
+def format_latency(ms: float) -> str:
+    """``20 ms``, ``350 us``, ``1.2 s``: four significant digits."""
+    return _format(ms, (("ms", 1.0),) if 1 <= ms < 1e3 else (("us", 1e-3),) if ms < 1 else (("s", 1e3),))
+
+
+def format_count(count: float) -> str:
+    """``300M``, ``1.2G``, ``5k``: four significant digits."""
+    return _format(count, (("T", 1e12), ("G", 1e9), ("M", 1e6), ("k", 1e3))).replace(" ", "")
+
+
+def format_bytes(size: float) -> str:
+    """``20 MB``, ``512 kB``: four significant digits."""
+    return _format(size, (("GB", 1e9), ("MB", 1e6), ("kB", 1e3), ("B", 1.0)))
+
+
+def _format(value: float, units: tuple[tuple[str, float], ...]) -> str:
+    unit, factor = next((u for u in units if abs(value) >= u[1]), units[-1])
+    return f"{value / factor:.4g} {unit}"
+
+
+def _parse(text: str, name: str, kind: _Kind) -> float:
+    given = f"{name} {text}"
+    match = _QUANTITY.fullmatch(text)
+    if match is None:
+        remedy = f"write a point: {text.replace(',', '.')}" if re.fullmatch(r"\s*\d+,\d+\s*\w*\s*", text) else None
+        raise QuantityError(given, "this is not a quantity", remedy or f"write for example 20{kind.usual}")
+    number, unit = float(match["number"]), match["unit"]
+    if not math.isfinite(number) or number <= 0:
+        raise QuantityError(given, f"a {kind.noun} is positive and finite", f"write for example 20{kind.usual}")
+    if not unit:
+        raise QuantityError(given, "a quantity needs a unit", f"write {match['number']}{kind.usual}")
+    if unit not in kind.units:
+        same = [u for u in kind.units if u.lower() == unit.lower()]
+        remedy = f"did you mean {match['number']}{same[0]}?" if same else f"use {kind.listed}"
+        raise QuantityError(given, f"{unit!r} is no unit of {kind.noun} here", remedy)
+    value = number * kind.units[unit]
+    if not math.isfinite(value) or value <= 0:
+        raise QuantityError(given, f"a {kind.noun} is positive and finite", f"write for example 20{kind.usual}")
+    return value

@@ -1,0 +1,59 @@
+"""The command line: one thin file per command; heavy imports happen inside the commands."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+
+from hwnas import __version__
+from hwnas.cli import spaces
+from hwnas.cli._errors import BAD_INPUT, INTERRUPTED, guarded, say_error, usage_line
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    name="hwnas",
+    help="The Pareto front of a pretrained supernet's subnets, measured on your device.",
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"hwnas {__version__}")
+        raise typer.Exit
+
+
+@app.callback(invoke_without_command=True, epilog="Start here: hwnas search --latency 20ms")
+def _root(
+    context: typer.Context,
+    _: Annotated[bool, typer.Option("--version", help="Print the version.", callback=_version, is_eager=True)] = False,
+) -> None:
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+
+
+for _command in (spaces.spaces,):
+    app.command()(guarded(_command))
+
+
+def main(args: Sequence[str] | None = None) -> None:
+    """Run the command line and exit: 0 done, 1 bad outcome, 2 bad input, 130 interrupted."""
+    try:
+        code = app(args=args, prog_name="hwnas", standalone_mode=False)
+    except KeyboardInterrupt:
+        say_error("interrupted")
+        code = INTERRUPTED
+    except Exception as error:
+        line = usage_line(error)
+        if line is None:
+            raise
+        say_error(line)
+        code = BAD_INPUT
+    sys.exit(code if isinstance(code, int) else 0)

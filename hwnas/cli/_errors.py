@@ -1,0 +1,63 @@
+"""The edge of the program: errors become one line on stderr and an exit code.
+
+Exit codes: 0 done; 1 done, with a bad outcome; 2 bad input; 130 interrupted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import ParamSpec, TypeVar
+
+import typer
+
+from hwnas.errors import HwnasError
+
+BAD_INPUT = 2
+INTERRUPTED = 130
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def guarded(command: Callable[P, R]) -> Callable[P, R]:
+    """``command``, with its HwnasErrors and Ctrl-C turned into one line and an exit code.
+
+    A command that keeps what it did when interrupted says so by
+    ``raise KeyboardInterrupt("12 of 40 subnets are kept in x.jsonl; the same command resumes")``.
+    """
+
+    @wraps(command)
+    def run(*args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return command(*args, **kwargs)
+        except HwnasError as error:
+            say_error(str(error))
+            raise typer.Exit(BAD_INPUT) from error
+        except KeyboardInterrupt as error:
+            say_error(f"interrupted: {error}" if error.args else "interrupted")
+            raise typer.Exit(INTERRUPTED) from error
+
+    return run
+
+
+def say_error(message: str) -> None:
+    """One line on stderr, whatever line breaks the message quotes."""
+    typer.echo(f"error: {' '.join(message.split())}", err=True)
+
+
+def usage_line(error: Exception) -> str | None:
+    """The message of a usage error that typer raised (unknown command or option, missing value); None for others.
+
+    Told apart by their methods: typer's own classes and, before 0.27, click's are both no public names.
+    """
+    text = getattr(error, "format_message", None)
+    if text is None:
+        return None
+    message = " ".join(str(text()).split()).rstrip(".")
+    near = getattr(error, "possibilities", None)
+    if near:
+        message = f"{getattr(error, 'message', message)}; did you mean {' or '.join(sorted(near))}?"
+    context = getattr(error, "ctx", None)
+    path = getattr(context, "command_path", "hwnas")
+    return f"{message} (see {path} --help)"
