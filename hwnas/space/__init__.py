@@ -7,7 +7,7 @@ from functools import cache
 from importlib.metadata import entry_points
 
 from hwnas.errors import UnknownNameError
-from hwnas.space._cost import AdditiveCost, Factor, elimination_order, macs_cost, params_cost
+from hwnas.space._cost import AdditiveCost, Factor, domain_factors, elimination_order, macs_cost, params_cost
 from hwnas.space._layer import LayerSpec, Op, OpList, Shape
 from hwnas.space._space import Arch, Gene, Population, SearchSpace, Slot, conditional
 from hwnas.space.ofa_mobilenet_v3 import ofa_mobilenet_v3
@@ -27,6 +27,7 @@ __all__ = [
     "Shape",
     "Slot",
     "conditional",
+    "domain_factors",
     "elimination_order",
     "get_space",
     "macs_cost",

@@ -79,6 +79,10 @@ class AdditiveCost:
             )
         return total
 
+    def within(self, space: SearchSpace) -> AdditiveCost:
+        """The same cost confined to the domain of ``space``, a restriction of the space it was compiled for."""
+        return AdditiveCost(space, [*self.factors, *domain_factors(space)])
+
     def minimum(self) -> tuple[float, Population]:
         """The exact minimum over the domain and a canonical ``(g,)`` row that attains it."""
         value, row = _eliminate(self.space, self.factors)
@@ -98,6 +102,23 @@ def macs_cost(space: SearchSpace) -> AdditiveCost:
 def params_cost(space: SearchSpace) -> AdditiveCost:
     """Trainable parameters of the active subnet."""
     return AdditiveCost.from_layers(space, lambda layer: layer.params)
+
+
+def domain_factors(space: SearchSpace) -> list[Factor]:
+    """Factors that are 0 on the canonical rows of the space's domain and NaN elsewhere, one per gene."""
+    factors = []
+    for column, gene in enumerate(space.genes):
+        table = np.full(len(gene.choices), np.nan)
+        table[space.domain[column]] = 0.0
+        if gene.controller is None:
+            factors.append(Factor((column,), table))
+        else:
+            inactive = np.full(len(gene.choices), np.nan)
+            inactive[0] = 0.0
+            choices = range(len(space.genes[gene.controller].choices))
+            pair = np.stack([table if choice in gene.active_for else inactive for choice in choices])
+            factors.append(Factor((gene.controller, column), pair))
+    return factors
 
 
 def elimination_order(scopes: Sequence[tuple[int, ...]], sizes: Sequence[int]) -> list[int]:

@@ -1,0 +1,132 @@
+"""What is searched for: objectives, budgets, and the check that the budgets can be met at all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hwnas.errors import InfeasibleError, SpaceError
+from hwnas.space import AdditiveCost, SearchSpace
+
+Metric = Callable[[NDArray[Any]], NDArray[np.float64]]
+"""Scores a population: ``(n, g)`` canonical rows to ``(n,)`` values. An AdditiveCost is one."""
+
+MAX_OBJECTIVES = 4
+
+
+@dataclass(frozen=True)
+class Objective:
+    """A metric to make as small, or as large, as possible.
+
+    Attributes:
+        name: column of the result, unit included where it has one (``"latency_ms"``, ``"top1"``).
+        unit: for people (``"ms"``, ``"%"``).
+        maximise: the direction.
+        fn: the metric.
+    """
+
+    name: str
+    unit: str
+    maximise: bool
+    fn: Metric
+
+
+@dataclass(frozen=True)
+class Constraint:
+    """A budget: ``fn(x) <= upper``.
+
+    Attributes:
+        name: column of the result; an objective of the same name must have the same ``fn``.
+        unit: for people; with ``"ms"`` messages speak of running and of the fastest subnet.
+        fn: the metric. Of an AdditiveCost the exact minimum is known, so that a budget nobody can
+            meet is refused before the search.
+        upper: the budget, in ``unit``.
+        device: where the metric was measured, for messages.
+    """
+
+    name: str
+    unit: str
+    fn: Metric
+    upper: float
+    device: str | None = None
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A space, one to four objectives, and any number of budgets.
+
+    Raises:
+        SpaceError: no or too many objectives, or one name for two metrics.
+    """
+
+    space: SearchSpace
+    objectives: tuple[Objective, ...]
+    constraints: tuple[Constraint, ...] = ()
+
+    def __init__(
+        self, space: SearchSpace, objectives: Sequence[Objective], constraints: Sequence[Constraint] = ()
+    ) -> None:
+        object.__setattr__(self, "space", space)
+        object.__setattr__(self, "objectives", tuple(objectives))
+        object.__setattr__(self, "constraints", tuple(constraints))
+        if not 1 <= len(self.objectives) <= MAX_OBJECTIVES:
+            given = ", ".join(o.name for o in self.objectives) or "none"
+            raise SpaceError(f"objectives: {given}", f"a search has one to {MAX_OBJECTIVES}", "make the rest budgets")
+        metrics: dict[str, Metric] = {}
+        for name, fn in self._named():
+            if metrics.setdefault(name, fn) is not fn:
+                raise SpaceError(f"metric {name!r}", "two different metrics have this name", "rename one")
+        if len({o.name for o in self.objectives}) < len(self.objectives):
+            raise SpaceError("objectives", "one of them is given twice", "name each once")
+
+    @property
+    def metrics(self) -> dict[str, Metric]:
+        """Every metric by name: objectives first, in order, then those that are only budgets."""
+        return dict(self._named())
+
+    def _named(self) -> list[tuple[str, Metric]]:
+        return [*((o.name, o.fn) for o in self.objectives), *((c.name, c.fn) for c in self.constraints)]
+
+    def evaluate(self, x: NDArray[Any]) -> dict[str, NDArray[np.float64]]:
+        """Every metric of every row, by name: ``(n,)`` each."""
+        return {name: np.asarray(fn(x), dtype=np.float64) for name, fn in self.metrics.items()}
+
+    def costs(self, values: Mapping[str, NDArray[np.float64]]) -> NDArray[np.float64]:
+        """``(n, m)`` objective values, signed so that smaller is better."""
+        return np.stack([-values[o.name] if o.maximise else values[o.name] for o in self.objectives], axis=1)
+
+    def violation(self, values: Mapping[str, NDArray[np.float64]]) -> NDArray[np.float64]:
+        """``(n,)`` sum over budgets of the relative excess; 0 is feasible."""
+        total = np.zeros(len(next(iter(values.values()))))
+        for c in self.constraints:
+            total += np.maximum(values[c.name] - c.upper, 0.0) / max(abs(c.upper), 1e-12)
+        return total
+
+    def refuse_infeasible(self) -> None:
+        """Refuse budgets that no subnet of the space can meet; needs no search.
+
+        Raises:
+            InfeasibleError: states the budget and the exact minimum.
+        """
+        for c in self.constraints:
+            if isinstance(c.fn, AdditiveCost):
+                smallest, _ = c.fn.within(self.space).minimum()
+                if smallest > c.upper:
+                    raise infeasible(self.space, c, smallest)
+
+
+def infeasible(space: SearchSpace, c: Constraint, smallest: float) -> InfeasibleError:
+    """The error for one budget below the smallest value of its metric."""
+    budget = f"{c.upper:g} {c.unit}".strip()
+    where = f" on {c.device}" if c.device else ""
+    if c.unit == "ms":
+        rule = f"no subnet of {space.name} runs under {budget}{where}"
+        remedy = f"the fastest takes {smallest:.4g} {c.unit}"
+    else:
+        rule = f"no subnet of {space.name} stays within {budget}{where}"
+        remedy = f"the smallest needs {smallest:.4g} {c.unit}".strip()
+    return InfeasibleError(f"{c.name} <= {budget}", rule, remedy)

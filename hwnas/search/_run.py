@@ -1,0 +1,57 @@
+"""The registry of searchers, and the one way to run them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from numpy.typing import NDArray
+
+from hwnas.errors import SpaceError, UnknownNameError
+from hwnas.search._problem import Problem
+from hwnas.search._random import random_search
+from hwnas.search._result import Progress, SearchOptions, SearchResult
+from hwnas.space import AdditiveCost
+
+SEARCHERS: dict[str, Callable[[Problem, SearchOptions], SearchResult]] = {
+    "random": random_search,
+}
+"""Searchers by name. Each returns a front that is feasible, canonical, and the same for the same seed."""
+
+POPULATION = 200
+GENERATIONS = 100
+
+
+def run_search(
+    problem: Problem,
+    searcher: str = "nsga2",
+    *,
+    population: int = POPULATION,
+    generations: int = GENERATIONS,
+    seed: int = 0,
+    seeds: NDArray[Any] | None = None,
+    additive: Mapping[str, AdditiveCost] | None = None,
+    progress: Callable[[Progress], None] | None = None,
+) -> SearchResult:
+    """Search for the Pareto front; see SearchOptions for the arguments.
+
+    Raises:
+        UnknownNameError: no such searcher.
+        InfeasibleError: a budget that no subnet meets; raised before the search where a minimum is known.
+        SpaceError: ``seeds`` outside the space.
+    """
+    if searcher not in SEARCHERS:
+        raise UnknownNameError("searcher", searcher, SEARCHERS)
+    if population < 2 or generations < 1:
+        raise SpaceError(
+            f"population {population}, generations {generations}", "at least 2 and 1 are needed", "raise them"
+        )
+    problem.refuse_infeasible()
+    if seeds is not None:
+        outside = ~problem.space.contains(seeds)
+        if outside.any():
+            raise SpaceError(
+                f"start row {int(outside.argmax())}", f"it is outside {problem.space.name}", "leave it out"
+            )
+    options = SearchOptions(population, generations, seed, seeds, progress, dict(additive or {}))
+    return SEARCHERS[searcher](problem, options)
