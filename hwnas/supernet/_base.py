@@ -1,0 +1,223 @@
+"""Supernet: one set of shared weights, and how each subnet's weights are cut out of it.
+
+A family states its space, the names its checkpoint uses and, where it is not plain slicing, how a
+kernel shrinks. Everything else (running, extracting, calibrating, folding) follows from the
+LayerSpecs of the space.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from hwnas.errors import SpaceError
+from hwnas.files import replacing
+from hwnas.space import Op, SearchSpace
+from hwnas.supernet._checkpoint import check_tensors, read_tensors, write_safetensors
+from hwnas.supernet._execute import BatchNormMode, Network, forward
+from hwnas.supernet._subnet import Subnet
+
+TensorShape = tuple[int, ...]
+
+_STATISTICS = ("running_mean", "running_var")
+
+
+class Supernet(ABC):
+    """Shared weights of every subnet of a space.
+
+    Weights are kept at their largest size, by the names of :mod:`hwnas.supernet._execute`. A subclass
+    must define :meth:`search_space`; the rest has defaults that suit a network whose layers share
+    their leading channels and the centre of their kernels.
+
+    Args:
+        tensors: every tensor of :meth:`shapes`.
+        origin: where they come from, for provenance (``"a.pth"``, ``"random weights"``).
+    """
+
+    bn_eps: ClassVar[float] = 1e-5
+
+    def __init__(self, tensors: Mapping[str, Tensor], origin: str = "unknown") -> None:
+        check_tensors(origin, tensors, self.shapes(), self.space().name)
+        self.tensors = {name: tensors[name] for name in self.shapes()}
+        self.origin = origin
+
+    # --- what a family states -----------------------------------------------------------------
+
+    @staticmethod
+    @abstractmethod
+    def search_space() -> SearchSpace:
+        """The subnets. Called once."""
+
+    @classmethod
+    def checkpoint_key(cls, name: str) -> str:
+        """The name that checkpoints give to tensor ``name`` of ours. The same, unless overridden."""
+        return name
+
+    @classmethod
+    def normalised_key(cls, key: str) -> str:
+        """``key`` of a checkpoint file in the one spelling :meth:`checkpoint_key` uses."""
+        return key
+
+    @classmethod
+    def extra_shapes(cls) -> dict[str, TensorShape]:
+        """Tensors beside those of convolutions, linear maps and batch norms (kernel transforms)."""
+        return {}
+
+    @classmethod
+    def default_checkpoint(cls) -> Path | None:
+        """A checkpoint that ships with hwnas or lies in its cache; None if there is none."""
+        return None
+
+    def shrink_kernel(self, name: str, weight: Tensor, kernel: int) -> Tensor:  # noqa: ARG002 (families use it)
+        """``weight`` (out, in, k, k) of op ``name`` at a smaller kernel size: its centre, unless overridden."""
+        return centre(weight, kernel)
+
+    def op_weights(self, name: str, op: Op) -> dict[str, Tensor]:
+        """Weights of one convolution or linear map: leading channels, then the kernel.
+
+        Args:
+            name: ``"<slot>/<op>"``.
+            op: the op at its active size.
+        """
+        out_channels, in_channels = op.shape[0], op.in_shape[0] // op.groups
+        weight = self.tensors[f"{name}.weight"][:out_channels, :in_channels]
+        if op.kind == "conv" and weight.shape[-1] != op.kernel:
+            weight = self.shrink_kernel(name, weight, op.kernel)
+        found = {f"{name}.weight": weight}
+        for suffix in _vectors(op):
+            found[f"{name}.{suffix}"] = self.tensors[f"{name}.{suffix}"][:out_channels]
+        return found
+
+    # --- making one ---------------------------------------------------------------------------
+
+    @classmethod
+    def space(cls) -> SearchSpace:
+        """The space, built once per class."""
+        return _space(cls)
+
+    @classmethod
+    def shapes(cls) -> dict[str, TensorShape]:
+        """Every tensor's largest shape."""
+        return _shapes(cls)
+
+    @classmethod
+    def from_checkpoint(cls, path: str | os.PathLike[str]) -> Self:
+        """Read a checkpoint: ``.safetensors``, or a torch file of tensors (bare or under ``"state_dict"``).
+
+        Raises:
+            SupernetError: unreadable, an object pickle, or of another network.
+        """
+        found = {cls.normalised_key(key): tensor for key, tensor in read_tensors(path).items()}
+        keys = {name: cls.checkpoint_key(name) for name in cls.shapes()}
+        expected = {keys[name]: shape for name, shape in cls.shapes().items()}
+        origin = f"checkpoint {path}"
+        check_tensors(origin, found, expected, cls.space().name)
+        return cls({name: found[key].float() for name, key in keys.items()}, origin=Path(path).name)
+
+    @classmethod
+    def random(cls, seed: int = 0) -> Self:
+        """He-normal weights, zero biases, neutral batch norms: a start for training, or for latency checks."""
+        generator = torch.Generator().manual_seed(seed)
+        tensors = {}
+        for name, shape in cls.shapes().items():
+            if name.endswith(("running_var", "bn.weight")):
+                tensors[name] = torch.ones(shape)
+            elif name.endswith(".weight"):
+                spread = math.sqrt(2 / math.prod(shape[1:]))
+                tensors[name] = torch.randn(shape, generator=generator) * spread
+            elif name in cls.extra_shapes():
+                tensors[name] = torch.eye(shape[0]) if len(shape) == 2 else torch.zeros(shape)
+            else:
+                tensors[name] = torch.zeros(shape)
+        return cls(tensors, origin="random weights")
+
+    def save(self, path: str | os.PathLike[str], metadata: Mapping[str, str] | None = None) -> None:
+        """Write all tensors as safetensors, under our own names."""
+        with replacing(path) as part:
+            write_safetensors(part, self.tensors, {"space": self.space().name, **(metadata or {})})
+
+    # --- using it -----------------------------------------------------------------------------
+
+    def parameters(self) -> list[Tensor]:
+        """What training updates: all tensors but running statistics."""
+        return [t for name, t in self.tensors.items() if not name.endswith(_STATISTICS)]
+
+    def network(self, row: NDArray[Any]) -> Network:
+        """Layers of the subnet of a canonical ``(g,)`` row.
+
+        Raises:
+            SpaceError: the row lies outside the space.
+        """
+        space = self.space()
+        if row.shape != (space.n_genes,) or not space.contains(row[None])[0]:
+            raise SpaceError(f"subnet {np.asarray(row).tolist()}", f"it is not of {space.name}", "check the space")
+        return space.network(row)
+
+    def weights(self, row: NDArray[Any]) -> dict[str, Tensor]:
+        """The subnet's weights: views of the shared tensors where they are plain slices."""
+        found: dict[str, Tensor] = {}
+        for slot, layer in self.network(row):
+            for op in layer.ops:
+                if op.kind in ("conv", "linear"):
+                    found |= self.op_weights(f"{slot}/{op.name}", op)
+        return found
+
+    def forward(self, row: NDArray[Any], x: Tensor, bn: BatchNormMode = "eval", *, momentum: float = 0.0) -> Tensor:
+        """Logits ``(n, classes)`` of a subnet run inside the supernet; differentiable."""
+        return forward(self.network(row), self.weights(row), x, bn, eps=self.bn_eps, momentum=momentum)
+
+    def extract(self, row: NDArray[Any]) -> Subnet:
+        """The subnet as a module of its own, with copies of its inherited weights."""
+        arch = self.space().decode(row)
+        return Subnet(self.network(row), self.weights(row), arch=arch, bn_eps=self.bn_eps)
+
+
+def centre(weight: Tensor, kernel: int) -> Tensor:
+    """The central ``kernel`` x ``kernel`` part of a ``(out, in, k, k)`` weight."""
+    start = (weight.shape[-1] - kernel) // 2
+    return weight[:, :, start : start + kernel, start : start + kernel]
+
+
+def _vectors(op: Op) -> list[str]:
+    """Suffixes of an op's per-channel tensors."""
+    found = ["bias"] if op.bias else []
+    return [*found, *(f"bn.{s}" for s in ("weight", "bias", *_STATISTICS))] if op.bn else found
+
+
+@cache
+def _space(family: type[Supernet]) -> SearchSpace:
+    return family.search_space()
+
+
+@cache
+def _shapes(family: type[Supernet]) -> dict[str, TensorShape]:
+    space = family.space()
+    if "r" in space.groups:  # weights do not depend on the resolution
+        column = space.groups["r"][0]
+        space = space.restrict(r=space.genes[column].choices[space.domain[column][-1]])
+    shapes: dict[str, TensorShape] = {}
+    for slot in space.slots:
+        for _, layer in space.slot_layers(slot):
+            for op in layer.ops if layer is not None else ():
+                if op.kind in ("conv", "linear"):
+                    for suffix, shape in _op_shapes(op).items():
+                        name = f"{slot.name}/{op.name}.{suffix}"
+                        known = shapes.get(name, shape)
+                        shapes[name] = tuple(max(a, b) for a, b in zip(shape, known, strict=True))
+    return shapes | family.extra_shapes()
+
+
+def _op_shapes(op: Op) -> dict[str, TensorShape]:
+    kernel = (op.kernel, op.kernel) if op.kind == "conv" else ()
+    weight = (op.shape[0], op.in_shape[0] // op.groups, *kernel)
+    return {"weight": weight} | dict.fromkeys(_vectors(op), (op.shape[0],))
