@@ -1,0 +1,66 @@
+"""What the columns of our tables mean: label, unit, direction, how a value reads."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from hwnas.quantity import format_bytes, format_count
+
+
+@dataclass(frozen=True)
+class Column:
+    """A metric as people read it.
+
+    Attributes:
+        name: column of the CSV, unit included (``"latency_ms"``).
+        label: title of an axis or table column.
+        unit: shown after the label; empty where values carry their own.
+        maximise: whether larger is better.
+    """
+
+    name: str
+    label: str
+    unit: str = ""
+    maximise: bool = False
+
+    @property
+    def title(self) -> str:
+        return f"{self.label} ({self.unit})" if self.unit else self.label
+
+    def show(self, value: float) -> str:
+        """The value as a table prints it."""
+        if math.isnan(value):  # not known for this row
+            return "-"
+        if self.name in ("macs", "params"):
+            return format_count(float(f"{value:.3g}"))
+        if self.name.endswith("_bytes"):
+            return format_bytes(float(f"{value:.3g}"))
+        if self.name in ("top1", "top1_std"):
+            return f"{value:.2f}"
+        return f"{value:.3f}" if self.name.endswith("_ms") and abs(value) < 10 else f"{value:.4g}"
+
+
+_KNOWN = {
+    column.name: column
+    for column in (
+        Column("top1", "Top-1", "%", maximise=True),
+        Column("top1_std", "±"),
+        Column("latency_ms", "Latency", "ms"),
+        Column("latency_measured_ms", "Measured", "ms"),
+        Column("latency_p95_ms", "p95", "ms"),
+        Column("latency_error_pct", "Error", "%"),
+        Column("macs", "MACs"),
+        Column("params", "Params"),
+        Column("memory_bytes", "Memory"),
+    )
+}
+
+
+def column(name: str) -> Column:
+    """The known column, or one that is titled by its name and is to be minimised."""
+    return _KNOWN.get(name) or Column(name, name.replace("_", " "))
+
+
+def is_known(name: str) -> bool:
+    return name in _KNOWN

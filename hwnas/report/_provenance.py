@@ -1,0 +1,84 @@
+"""Provenance: everything needed to know where a front came from and to make it again."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import platform
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from hwnas import __version__
+from hwnas.errors import DataError
+from hwnas.files import replacing
+
+SCHEMA = 1
+_PACKAGES = ("numpy", "scipy", "pandas", "pymoo", "scikit-learn", "onnx", "onnxruntime", "torch")
+
+
+def versions() -> dict[str, str]:
+    """Versions of hwnas, Python and the packages a result depends on; those that are not installed are left out."""
+    found = {"hwnas": __version__, "python": platform.python_version()}
+    for package in _PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def file_hash(path: str | os.PathLike[str]) -> str:
+    """SHA-256 of a file; of a folder, of its files' names and contents in order of name."""
+    path = Path(path)
+    digest = hashlib.sha256()
+    for file in sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]:
+        digest.update(file.relative_to(path).as_posix().encode() if path.is_dir() else b"")
+        digest.update(file.read_bytes())
+    return digest.hexdigest()
+
+
+def provenance_path(csv: str | os.PathLike[str]) -> Path:
+    """Where the provenance of a CSV stands: beside it, ``.json`` in place of ``.csv``."""
+    return Path(csv).with_suffix(".json")
+
+
+def write_provenance(facts: Mapping[str, Any], path: str | os.PathLike[str]) -> None:
+    """Write ``facts`` as JSON, atomically, headed by the schema, the time and :func:`versions`."""
+    head = {"schema": SCHEMA, "created": datetime.now(UTC).isoformat(timespec="seconds"), "versions": versions()}
+    with replacing(path) as part:
+        part.write_text(_dumps({**head, **facts}) + "\n", encoding="utf-8")
+
+
+def _dumps(facts: Mapping[str, Any]) -> str:
+    """One line per fact; long lists of numbers stay on theirs."""
+    parts = []
+    for key, value in facts.items():
+        flat = json.dumps(value, allow_nan=False)
+        nested = isinstance(value, Mapping) and len(flat) > 100
+        if nested:
+            inner = ",\n".join(f"    {json.dumps(k)}: {json.dumps(v, allow_nan=False)}" for k, v in value.items())
+            flat = "{\n" + inner + "\n  }"
+        parts.append(f"  {json.dumps(key)}: {flat}")
+    return "{\n" + ",\n".join(parts) + "\n}"
+
+
+def read_provenance(csv: str | os.PathLike[str]) -> dict[str, Any]:
+    """The provenance beside a Pareto CSV; empty if there is none.
+
+    Raises:
+        DataError: there is a file of that name, but it is not ours.
+    """
+    path = provenance_path(csv)
+    if not path.is_file():
+        return {}
+    try:
+        facts = json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, OSError, RecursionError) as error:
+        raise DataError(f"file {path}", "it is not the JSON that a search writes", "restore or remove it") from error
+    if not isinstance(facts, dict) or facts.get("schema") != SCHEMA:
+        raise DataError(f"file {path}", f"its schema is not {SCHEMA}", "restore or remove it")
+    return facts

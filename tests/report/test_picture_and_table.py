@@ -1,0 +1,100 @@
+"""The picture, the table and the provenance."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+from hwnas.errors import DataError
+from hwnas.report import (
+    Picture,
+    file_hash,
+    front_table,
+    pareto_frame,
+    provenance_path,
+    read_provenance,
+    save_plot,
+    thinned,
+    write_provenance,
+)
+from hwnas.space import get_space
+from tests.report.test_csv import front
+
+PNG = b"\x89PNG\r\n\x1a\n"
+
+
+def test_picture_is_a_png_and_the_same_every_time(tmp_path: Path) -> None:
+    sample = {"latency_ms": np.linspace(2, 40, 30), "top1": np.linspace(60, 75, 30)}
+    picture = Picture(front(12), "latency_ms", "top1", "title", "below", sample, {"latency_ms": 20.0})
+    for name in ("a.png", "b.png"):
+        save_plot(picture, tmp_path / name)
+    assert (tmp_path / "a.png").read_bytes().startswith(PNG)
+    assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
+
+
+@pytest.mark.parametrize("n", [1, 2])
+def test_a_picture_of_hardly_anything(tmp_path: Path, n: int) -> None:
+    save_plot(Picture(front(n), "macs", "top1", "title"), tmp_path / "p.png")
+    assert (tmp_path / "p.png").read_bytes().startswith(PNG)
+
+
+def test_a_picture_of_a_space_without_resolution(tmp_path: Path) -> None:
+    frame = front(3)
+    frame["arch"] = [json.dumps({"op": "skip"})] * 3
+    save_plot(Picture(frame, "latency_ms", "top1", "title"), tmp_path / "p.svg")
+    assert (tmp_path / "p.svg").read_text().lstrip().startswith("<?xml")
+
+
+def test_thinning_keeps_both_ends_and_says_so() -> None:
+    assert thinned(0) == []
+    assert thinned(3, 5) == [0, 1, 2]
+    kept = thinned(100, 7)
+    assert (kept[0], kept[-1], len(kept)) == (0, 99, 7)
+
+
+def test_table_fits_80_columns_and_says_what_it_leaves_out() -> None:
+    console = Console(width=80, record=True, file=io.StringIO())
+    console.print(front_table(front(100)))
+    lines = console.export_text().splitlines()
+    assert "16 of 100 subnets" in lines[-1]
+    assert max(map(len, lines)) <= 80
+    assert lines[1].split()[0] == "1"
+    assert lines[-2].split()[0] == "100"
+
+
+@pytest.mark.parametrize("name", ["ofa_proxyless_w1.3", "ofa_resnet50"])
+def test_every_space_has_a_table(name: str) -> None:
+    space = get_space(name)
+    frame = pareto_frame(space.decode_many(space.sample(2, np.random.default_rng(0))), {"top1": np.array([70.0, 71.0])})
+    assert front_table(frame).row_count == 2
+
+
+def test_provenance_reads_back(tmp_path: Path) -> None:
+    csv = tmp_path / "front.csv"
+    write_provenance({"seed": 3, "budgets": {"latency_ms": 20.0}}, provenance_path(csv))
+    facts = read_provenance(csv)
+    assert facts["seed"] == 3
+    assert facts["budgets"] == {"latency_ms": 20.0}
+    assert "hwnas" in facts["versions"]
+    assert read_provenance(tmp_path / "other.csv") == {}
+
+
+@pytest.mark.parametrize("text", ["{", "[]", "{}", '{"schema": 99}', "[" * 100_000])
+def test_foreign_provenance_is_refused(tmp_path: Path, text: str) -> None:
+    (tmp_path / "front.json").write_text(text)
+    with pytest.raises(DataError):
+        read_provenance(tmp_path / "front.csv")
+
+
+def test_hash_of_a_folder_follows_names_and_contents(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "x").write_text("1")
+    before = file_hash(tmp_path / "a")
+    assert before == file_hash(tmp_path / "a")
+    (tmp_path / "a" / "x").rename(tmp_path / "a" / "y")
+    assert file_hash(tmp_path / "a") != before
