@@ -5,11 +5,17 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
 
 import typer
 
 from hwnas.cli._options import AsJson
+from hwnas.quantity import format_count
+
+if TYPE_CHECKING:
+    from hwnas.space import SearchSpace
 
 
 def spaces(as_json: AsJson = False) -> None:
@@ -22,8 +28,41 @@ def spaces(as_json: AsJson = False) -> None:
     rows = [_describe(get_space(name)) for name in space_names()]
     if as_json:
         typer.echo(json.dumps(rows, indent=2))
-        return
+    else:
+        typer.echo("\n".join(_block(row) for row in rows))
 
 
-def _describe(space: Any) -> dict[str, Any]:
-    return {"name": space.name}
+def _describe(space: SearchSpace) -> dict[str, Any]:
+    from hwnas.space import macs_cost, params_cost
+
+    macs, params = macs_cost(space), params_cost(space)
+    return {
+        "name": space.name,
+        "genes": {key: len(columns) for key, columns in space.groups.items()},
+        "subnets": space.size(),
+        "macs": [int(macs.minimum()[0]), int(macs.maximum()[0])],
+        "params": [int(params.minimum()[0]), int(params.maximum()[0])],
+        "resolutions": [space.genes[c].choices[i] for c in space.groups.get("r", []) for i in space.domain[c]],
+        "fingerprint": space.fingerprint,
+    }
+
+
+def _block(row: dict[str, Any]) -> str:
+    genes = ", ".join(f"{count} {key}" for key, count in row["genes"].items())
+    macs, params = (" to ".join(format_count(float(f"{v:.3g}")) for v in row[key]) for key in ("macs", "params"))
+    lines = [
+        row["name"],
+        f"  subnets  {row['subnets']:,} distinct ({sum(row['genes'].values())} genes: {genes})",
+        f"  costs    {macs} MACs, {params} parameters",
+    ]
+    if row["resolutions"]:
+        lines.append(f"  pixels   {listed(row['resolutions'])}")
+    return "\n".join([*lines, ""])
+
+
+def listed(values: Sequence[int]) -> str:
+    """``128 to 224 in steps of 4``, or the values themselves."""
+    steps = {b - a for a, b in pairwise(values)}
+    if len(values) > 3 and len(steps) == 1:
+        return f"{values[0]} to {values[-1]} in steps of {steps.pop()}"
+    return ", ".join(map(str, values))

@@ -1,0 +1,72 @@
+"""Errors at the edge, and the options that commands share."""
+
+from __future__ import annotations
+
+import pytest
+import typer
+
+from hwnas.cli._errors import guarded
+from hwnas.cli._options import restricted
+from hwnas.errors import HwnasError, SpaceError
+from hwnas.space import get_space
+
+SPACE = get_space("ofa_mbv3_w1.0")
+
+
+def test_an_error_is_one_line_and_exit_2(capsys: pytest.CaptureFixture[str]) -> None:
+    def command() -> None:
+        raise HwnasError("two\nlines", "a rule", "a remedy")
+
+    with pytest.raises(typer.Exit) as exit_:
+        guarded(command)()
+    assert exit_.value.exit_code == 2
+    assert capsys.readouterr().err == "error: two lines: a rule; a remedy\n"
+
+
+@pytest.mark.parametrize(("args", "line"), [((), "interrupted"), (("3 of 9 kept",), "interrupted: 3 of 9 kept")])
+def test_ctrl_c_is_one_line_and_exit_130(args: tuple[str, ...], line: str, capsys: pytest.CaptureFixture[str]) -> None:
+    def command() -> None:
+        raise KeyboardInterrupt(*args)
+
+    with pytest.raises(typer.Exit) as exit_:
+        guarded(command)()
+    assert exit_.value.exit_code == 130
+    assert capsys.readouterr().err == f"error: {line}\n"
+
+
+def test_a_bug_keeps_its_traceback() -> None:
+    def command() -> None:
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        guarded(command)()
+
+
+@pytest.mark.parametrize(
+    ("fixes", "allowed"),
+    [
+        (["r=224"], {"r": [224]}),
+        (["r=160,176"], {"r": [160, 176]}),
+        (["r=160", "r=176"], {"r": [160, 176]}),
+        (["d=2"], {"d": [2]}),
+        (["ks[0]=7"], {"ks[0]": [7]}),
+        (["r=224", " d = 2, 3 "], {"r": [224], "d": [2, 3]}),
+    ],
+)
+def test_fixed_genes(fixes: list[str], allowed: dict[str, list[int]]) -> None:
+    space = restricted(SPACE, fixes)
+    for name, values in allowed.items():
+        columns = SPACE.groups.get(name) or [c for c, g in enumerate(SPACE.genes) if g.name == name]
+        for column in columns:
+            assert [SPACE.genes[column].choices[i] for i in space.domain[column]] == values
+    assert space.fingerprint == SPACE.fingerprint
+
+
+@pytest.mark.parametrize("fix", ["r", "r=", "=224", "r=225", "q=1", "ks[99]=3", "r=fast", "r=224,999"])
+def test_wrong_fixes_are_refused(fix: str) -> None:
+    with pytest.raises(SpaceError):
+        restricted(SPACE, [fix])
+
+
+def test_without_fixes_the_space_is_whole() -> None:
+    assert restricted(SPACE, None).size() == SPACE.size()

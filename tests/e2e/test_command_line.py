@@ -1,0 +1,65 @@
+"""What every command shares: help with an example, suggestions for typos, versions, exit codes."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+import hwnas as package
+from hwnas.cli import app
+from hwnas.space import get_space, space_names
+from tests.e2e.conftest import Hwnas
+
+COMMANDS = [command.name or command.callback.__name__ for command in app.registered_commands if command.callback]
+
+
+def test_version(hwnas: Hwnas) -> None:
+    ran = hwnas("--version")
+    assert (ran.code, ran.out.strip()) == (0, f"hwnas {package.__version__}")
+
+
+def test_without_arguments_the_help_is_shown(hwnas: Hwnas) -> None:
+    ran = hwnas()
+    assert ran.code == 0
+    assert "hwnas search --latency 20ms" in ran.out
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_help_with_an_example(hwnas: Hwnas, command: str) -> None:
+    ran = hwnas(command, "--help")
+    assert ran.code == 0
+    assert f"hwnas {command}" in ran.out.split("Example", 1)[1]
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [(["spaecs"], "spaces"), (["spaces", "--jsn"], "--json"), (["--versoin"], "--version")],
+)
+def test_typos_get_one_line_with_a_suggestion(hwnas: Hwnas, typed: list[str], meant: str) -> None:
+    ran = hwnas(*typed)
+    assert (ran.code, ran.out) == (2, "")
+    assert meant in ran.err
+    assert len(ran.err.splitlines()) == 1
+
+
+def test_spaces_are_listed_with_exact_sizes(hwnas: Hwnas) -> None:
+    listed = {row["name"]: row for row in json.loads(hwnas("spaces", "--json").out)}
+    assert list(listed) == space_names()
+    for name, row in listed.items():
+        assert row["subnets"] == get_space(name).size()
+    assert f"{get_space('ofa_resnet50').size():,}" in hwnas("spaces").out
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["spaces"]])
+def test_torch_and_pymoo_stay_unloaded(arguments: list[str]) -> None:
+    code = (
+        "import sys\nfrom hwnas.cli import main\n"
+        f"try:\n    main({arguments!r})\nexcept SystemExit as e:\n    assert not e.code\n"
+        "heavy = {'torch', 'pymoo', 'sklearn', 'matplotlib', 'onnxruntime'} & set(sys.modules)\n"
+        "assert not heavy, heavy"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stderr
