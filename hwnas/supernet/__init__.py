@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from hwnas.supernet._base import Supernet, centre
 from hwnas.supernet._execute import BatchNormMode, Calibration, Network, forward
+from hwnas.supernet._registry import get_supernet, load_supernet, supernet_names
 from hwnas.supernet._subnet import Subnet, folded_weights, recalibrate
 
 __all__ = [
@@ -15,5 +16,8 @@ __all__ = [
     "centre",
     "folded_weights",
     "forward",
+    "get_supernet",
+    "load_supernet",
     "recalibrate",
+    "supernet_names",
 ]

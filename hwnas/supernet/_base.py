@@ -53,9 +53,9 @@ class Supernet(ABC):
 
     # --- what a family states -----------------------------------------------------------------
 
-    @staticmethod
+    @classmethod
     @abstractmethod
-    def search_space() -> SearchSpace:
+    def search_space(cls) -> SearchSpace:
         """The subnets. Called once."""
 
     @classmethod
@@ -117,25 +117,27 @@ class Supernet(ABC):
         Raises:
             SupernetError: unreadable, an object pickle, or of another network.
         """
-        found = {cls.normalised_key(key): tensor for key, tensor in read_tensors(path).items()}
-        keys = {name: cls.checkpoint_key(name) for name in cls.shapes()}
-        expected = {keys[name]: shape for name, shape in cls.shapes().items()}
-        origin = f"checkpoint {path}"
-        check_tensors(origin, found, expected, cls.space().name)
-        return cls({name: found[key].float() for name, key in keys.items()}, origin=Path(path).name)
+        tensors, shapes = read_tensors(path), cls.shapes()
+        keys = {name: name for name in shapes}
+        if not tensors.keys() & shapes.keys():  # not written by save(), which keeps our names
+            tensors = {cls.normalised_key(key): tensor for key, tensor in tensors.items()}
+            keys = {name: cls.checkpoint_key(name) for name in shapes}
+        expected = {keys[name]: shape for name, shape in shapes.items()}
+        check_tensors(f"checkpoint {path}", tensors, expected, cls.space().name)
+        return cls({name: tensors[key].float() for name, key in keys.items()}, origin=Path(path).name)
 
     @classmethod
     def random(cls, seed: int = 0) -> Self:
         """He-normal weights, zero biases, neutral batch norms: a start for training, or for latency checks."""
         generator = torch.Generator().manual_seed(seed)
-        tensors = {}
+        tensors, extra = {}, cls.extra_shapes()
         for name, shape in cls.shapes().items():
             if name.endswith(("running_var", "bn.weight")):
                 tensors[name] = torch.ones(shape)
             elif name.endswith(".weight"):
                 spread = math.sqrt(2 / math.prod(shape[1:]))
                 tensors[name] = torch.randn(shape, generator=generator) * spread
-            elif name in cls.extra_shapes():
+            elif name in extra:
                 tensors[name] = torch.eye(shape[0]) if len(shape) == 2 else torch.zeros(shape)
             else:
                 tensors[name] = torch.zeros(shape)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import warnings
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -34,9 +35,13 @@ def read_tensors(path: str | os.PathLike[str]) -> dict[str, Tensor]:
                 name, f"it is not a readable safetensors file ({_line(error)})", "copy it anew"
             ) from None
     try:
-        content = torch.load(file, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about pickle protocols of files that are refused below
+            content = torch.load(file, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
-        if "weights_only" in str(error).lower() or "Unsupported" in str(error):
+        with file.open("rb") as stream:
+            is_pickle = stream.read(1) == b"\x80"
+        if is_pickle or "Unsupported operand" not in str(error):
             rule, remedy = "it holds Python objects, which could run code", "save its state_dict() instead"
         else:
             rule, remedy = "it is corrupt or not a torch file", "download it again"

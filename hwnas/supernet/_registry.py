@@ -1,0 +1,90 @@
+"""Supernets by name: built-in, from plug-ins, or the user's own class."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import sys
+from importlib.metadata import entry_points
+from pathlib import Path
+from types import ModuleType
+
+from hwnas.errors import SupernetError, UnknownNameError
+from hwnas.supernet._base import Supernet
+from hwnas.supernet.ofa_mobilenet import OFAMobileNetV3W10, OFAMobileNetV3W12, OFAProxylessW13
+from hwnas.supernet.ofa_resnet50 import OFAResNet50
+
+_SUPERNETS: dict[str, type[Supernet]] = {
+    "ofa_mbv3_w1.0": OFAMobileNetV3W10,
+    "ofa_mbv3_w1.2": OFAMobileNetV3W12,
+    "ofa_proxyless_w1.3": OFAProxylessW13,
+    "ofa_resnet50": OFAResNet50,
+}
+
+
+def supernet_names() -> list[str]:
+    """Names of the built-in supernets, then of those that plug-ins register under ``hwnas.supernets``."""
+    return [*_SUPERNETS, *(e.name for e in entry_points(group="hwnas.supernets") if e.name not in _SUPERNETS)]
+
+
+def get_supernet(name: str) -> type[Supernet]:
+    """The class registered as ``name``, or ``package.module:Class``, or ``path/to/file.py:Class``.
+
+    Raises:
+        UnknownNameError: no such name; suggests the nearest.
+        SupernetError: the module or class cannot be loaded, or is no Supernet.
+    """
+    if name in _SUPERNETS:
+        return _SUPERNETS[name]
+    found: object
+    if ":" in name:
+        module_name, _, class_name = name.rpartition(":")
+        found = getattr(_load_module(name, module_name), class_name, None)
+        if found is None:
+            raise SupernetError(f"supernet {name!r}", f"{module_name} has no {class_name}", "correct the class name")
+    else:
+        entries = list(entry_points(group="hwnas.supernets", name=name))
+        if not entries:
+            raise UnknownNameError("supernet", name, supernet_names())
+        found = entries[0].load()
+    if not (isinstance(found, type) and issubclass(found, Supernet)):
+        raise SupernetError(
+            f"supernet {name!r}", "it is not a subclass of hwnas.supernet.Supernet", "derive it from that"
+        )
+    return found
+
+
+def load_supernet(name: str, checkpoint: str | Path | None = None) -> Supernet:
+    """The supernet ``name`` with the weights of ``checkpoint``, or of the one that ships or was downloaded.
+
+    Raises:
+        SupernetError: there is no checkpoint, or it does not fit.
+    """
+    family = get_supernet(name)
+    path = checkpoint or family.default_checkpoint()
+    if path is None:
+        remedy = f"run hwnas download {name}, or pass --checkpoint FILE"
+        raise SupernetError(f"supernet {name!r}", "its weights are not on this machine", remedy)
+    return family.from_checkpoint(path)
+
+
+def _load_module(name: str, module_name: str) -> ModuleType:
+    """Import a module (from the working directory too) or run a Python file."""
+    path = Path(module_name)
+    try:
+        if path.suffix == ".py":
+            spec = importlib.util.spec_from_file_location(path.stem, path.resolve())
+            if spec is None or spec.loader is None or not path.is_file():
+                raise SupernetError(f"supernet {name!r}", f"there is no file {path}", "correct the path")
+            module = importlib.util.module_from_spec(spec)
+            sys.modules.setdefault(path.stem, module)
+            spec.loader.exec_module(module)
+            return module
+        here = str(Path.cwd())
+        if here not in sys.path:
+            sys.path.append(here)
+        return importlib.import_module(module_name)
+    except (ImportError, SyntaxError) as error:
+        raise SupernetError(
+            f"supernet {name!r}", f"{module_name} cannot be imported ({error})", "correct it"
+        ) from error
