@@ -85,8 +85,7 @@ class AdditiveCost:
 
     def minimum(self) -> tuple[float, Population]:
         """The exact minimum over the domain and a canonical ``(g,)`` row that attains it."""
-        value, row = _eliminate(self.space, self.factors)
-        return value, row
+        return _eliminate(self.space, self.factors)
 
     def maximum(self) -> tuple[float, Population]:
         """The exact maximum over the domain and a canonical ``(g,)`` row that attains it."""
@@ -144,12 +143,13 @@ def elimination_order(scopes: Sequence[tuple[int, ...]], sizes: Sequence[int]) -
 
 
 def _eliminate(space: SearchSpace, factors: Sequence[Factor]) -> tuple[float, Population]:
-    """Min-sum variable elimination (Dechter 1999) with trace-back."""
+    """Min-sum variable elimination (Dechter 1999) with trace-back, over the canonical rows of the domain."""
     sizes = [len(g.choices) for g in space.genes]
-    pending = [Factor(f.genes, np.where(np.isnan(f.table), np.inf, f.table)) for f in factors]
+    finite = [Factor(f.genes, np.where(np.isnan(f.table), np.inf, f.table)) for f in [*factors, *domain_factors(space)]]
+    total = sum(float(f.table) for f in finite if not f.genes)
+    pending = [f for f in finite if f.genes]
     best_choice: list[tuple[int, tuple[int, ...], NDArray[np.intp]]] = []
-    total = 0.0
-    for gene in elimination_order([f.genes for f in factors], sizes):
+    for gene in elimination_order([f.genes for f in pending], sizes):
         joined = [f for f in pending if gene in f.genes]
         scope = tuple(sorted({g for f in joined for g in f.genes} - {gene}))
         table = np.zeros([sizes[g] for g in scope] + [sizes[gene]])

@@ -8,11 +8,13 @@ The canonical form sets such genes to 0, so that equal subnets are equal rows.
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any
+from numbers import Real
+from typing import Any, TypeGuard
 
 import numpy as np
 from numpy.typing import NDArray
@@ -90,9 +92,19 @@ class SearchSpace:
         self.slots = tuple(slots)
         allowed = domain if domain is not None else [range(len(g.choices)) for g in self.genes]
         self.domain = tuple(np.asarray(sorted(d), dtype=np.int16) for d in allowed)
+        self._check()
+
+    def _check(self) -> None:
         for gene in self.genes:
             if gene.controller is not None and self.genes[gene.controller].controller is not None:
                 raise SpaceError(f"gene {gene.name}", "its controller is conditional itself", "use one level")
+        for slot in self.slots:
+            for column in slot.genes:
+                controller = self.genes[column].controller
+                if controller is not None and controller not in slot.genes:
+                    names = self.genes[column].name, self.genes[controller].name
+                    rule = f"its gene {names[0]} has an effect only under {names[1]}, which it does not name"
+                    raise SpaceError(f"slot {slot.name}", rule, f"add {names[1]} to its genes")
 
     @property
     def n_genes(self) -> int:
@@ -163,22 +175,28 @@ class SearchSpace:
         """Canonical ``(n, g)`` rows of n archs. See :meth:`encode`."""
         x = np.full((len(archs), self.n_genes), -1, dtype=np.int16)
         for i, arch in enumerate(archs):
-            unknown = [k for k, v in arch.items() if k not in self.groups and v is not None]
-            if unknown:
-                raise SpaceError(f"arch key {unknown[0]!r}", f"{self.name} has {', '.join(self.groups)}", "remove it")
+            self._check_keys(arch)
             for group, columns in self.groups.items():
                 for column, value in zip(columns, self._values(arch, group, columns), strict=True):
-                    x[i, column] = self._lookup[column].get(value, -1) if _hashable(value) else -1
+                    x[i, column] = self._lookup[column].get(value, -1) if _is_value(value) else -1
         wrong = (x < 0) & self.active(np.maximum(x, 0))
         if wrong.any():
             row, column = np.argwhere(wrong)[0]
             gene = self.genes[column]
             raise SpaceError(
-                f"arch {json.dumps(archs[row], default=str)}",
+                f"arch {_clipped(archs[row])}",
                 f"{gene.name} of {self.name} is one of {_listed(gene.choices)}",
                 f"correct {gene.name}" if len(archs) == 1 else f"correct {gene.name} in arch {row}",
             )
         return self.canonical(np.maximum(x, 0))
+
+    def _check_keys(self, arch: object) -> None:
+        keys = ", ".join(self.groups)
+        if not isinstance(arch, Mapping):
+            raise SpaceError(f"arch {_clipped(arch)}", f"an arch of {self.name} maps {keys} to values", "correct it")
+        unknown = [k for k, v in arch.items() if k not in self.groups and v is not None]
+        if unknown:
+            raise SpaceError(f"arch key {unknown[0]!r}", f"{self.name} has {keys}", "remove it")
 
     def _values(self, arch: Mapping[str, Any], group: str, columns: list[int]) -> Sequence[Any]:
         value = arch.get(group)
@@ -186,14 +204,12 @@ class SearchSpace:
             fixed = [self.domain[c] for c in columns]
             if all(len(d) == 1 for d in fixed):
                 return [self.genes[c].choices[d[0]] for c, d in zip(columns, fixed, strict=True)]
-            raise SpaceError(
-                f"arch {json.dumps(dict(arch), default=str)}", f"{self.name} needs {group!r}", f"add {group!r}"
-            )
+            raise SpaceError(f"arch {_clipped(arch)}", f"{self.name} needs {group!r}", f"add {group!r}")
         single = self.genes[columns[0]].position is None
-        values = value if isinstance(value, list | tuple) else [value] if single else None
+        values = list(value) if isinstance(value, list | tuple | np.ndarray) else [value] if single else None
         if values is None or len(values) != len(columns):
             raise SpaceError(
-                f"arch key {group!r} = {value!r}",
+                f"arch key {group!r} = {_clipped(value)}",
                 f"{self.name} needs {'one value' if single else f'a list of {len(columns)}'}",
                 f"correct {group!r}",
             )
@@ -209,15 +225,18 @@ class SearchSpace:
 
     def decode(self, row: NDArray[Any]) -> Arch:
         """The arch of a ``(g,)`` row, as upstream writes it; genes without effect hold their first choice."""
-        row = self.canonical(np.asarray(row)[None])[0]
-        arch: Arch = {}
-        for group, columns in self.groups.items():
-            values = [self.genes[c].choices[row[c]] for c in columns]
-            arch[group] = values[0] if self.genes[columns[0]].position is None else values
-        return arch
+        return self.decode_many(np.asarray(row)[None])[0]
 
     def decode_many(self, x: NDArray[Any]) -> list[Arch]:
-        return [self.decode(row) for row in x]
+        """The archs of ``(n, g)`` rows. See :meth:`decode`."""
+        archs = []
+        for row in self.canonical(x).tolist():
+            arch: Arch = {}
+            for group, columns in self.groups.items():
+                values = [self.genes[c].choices[row[c]] for c in columns]
+                arch[group] = values[0] if self.genes[columns[0]].position is None else values
+            archs.append(arch)
+        return archs
 
     # --- counting, sampling, restricting ----------------------------------------------------
 
@@ -261,20 +280,25 @@ class SearchSpace:
         """The same space with fewer choices: ``restrict(r=224)``, ``restrict(d=[2, 3])``, ``restrict(**{"ks[0]": 7})``.
 
         Raises:
-            SpaceError: an unknown gene, or no allowed choice left.
+            SpaceError: an unknown gene, a value that none of the named genes can take, or a gene left without choice.
         """
         domain = [d.tolist() for d in self.domain]
         for name, wanted in allowed.items():
             columns = self.groups.get(name) or [c for c, g in enumerate(self.genes) if g.name == name]
             if not columns:
                 raise SpaceError(f"gene {name!r}", f"{self.name} has {', '.join(self.groups)}", "correct the name")
-            values = [wanted] if isinstance(wanted, int | float | str) else list(wanted)
+            values: list[Value] = [wanted] if _is_value(wanted) else list(wanted)  # type: ignore[arg-type]
+            for value in values:
+                if not any(value in self._lookup[c] for c in columns):
+                    choices = list(dict.fromkeys(v for c in columns for v in self.genes[c].choices))
+                    raise SpaceError(f"{name} = {value}", f"its choices are {_listed(choices)}", "correct the value")
             for column in columns:
                 gene = self.genes[column]
-                kept = [i for i in domain[column] if gene.choices[i] in values]
+                named = {self._lookup[column].get(value) for value in values}
+                kept = [i for i in domain[column] if i in named]
                 if not kept:
-                    choices = [gene.choices[i] for i in domain[column]]
-                    raise SpaceError(f"{gene.name} = {_listed(values)}", f"choices are {_listed(choices)}", "pick one")
+                    left = _listed([gene.choices[i] for i in domain[column]])
+                    raise SpaceError(f"{gene.name} = {_listed(values)}", f"its choices are {left}", "pick one")
                 domain[column] = kept
         return SearchSpace(self.name, self.genes, self.slots, domain)
 
@@ -292,17 +316,16 @@ class SearchSpace:
     def slot_layers(self, slot: Slot) -> Iterator[tuple[tuple[int, ...], LayerSpec | None]]:
         """Every setting of a slot's genes in the domain, in canonical form, with its layer."""
         columns = list(slot.genes)
+        # A conditional gene is also 0 where it has no effect, whether or not the domain holds 0.
         domains = [
-            np.union1d(self.domain[c], [0]) if self.genes[c].controller is not None else self.domain[c] for c in columns
+            sorted({*self.domain[c].tolist(), *([] if self.genes[c].controller is None else [0])}) for c in columns
         ]
-        grid = np.stack(np.meshgrid(*domains, indexing="ij"), axis=-1).reshape(-1, len(columns))
-        for setting in grid:
+        for setting in itertools.product(*domains):
             if self._is_canonical(columns, setting):
-                values = (self.genes[c].choices[i] for c, i in zip(columns, setting, strict=True))
-                yield tuple(setting.tolist()), slot.build(*values)
+                yield setting, slot.build(*(self.genes[c].choices[i] for c, i in zip(columns, setting, strict=True)))
 
-    def _is_canonical(self, columns: list[int], setting: NDArray[Any]) -> bool:
-        choice = dict(zip(columns, setting.tolist(), strict=True))
+    def _is_canonical(self, columns: list[int], setting: tuple[int, ...]) -> bool:
+        choice = dict(zip(columns, setting, strict=True))
         for column, index in choice.items():
             gene = self.genes[column]
             effective = gene.controller is None or choice[gene.controller] in gene.active_for
@@ -330,8 +353,14 @@ def conditional(gene: Gene, controller: int, active_for: Sequence[int]) -> Gene:
     return replace(gene, controller=controller, active_for=frozenset(active_for))
 
 
-def _hashable(value: object) -> bool:
-    return isinstance(value, int | float | str)
+def _is_value(value: object) -> TypeGuard[Value]:
+    return isinstance(value, Real | str)  # Real: numpy's numbers too
+
+
+def _clipped(value: object) -> str:
+    """One short line for an error message."""
+    text = json.dumps(value, default=str)
+    return text if len(text) <= 160 else f"{text[:120]} ... {text[-30:]}"
 
 
 def _listed(values: Sequence[Value]) -> str:
