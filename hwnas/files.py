@@ -23,6 +23,8 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
     part = _part(target)
     if target.is_dir():
         raise _unwritable(target, "it is a folder")
+    if target.is_dir():
+        raise DataError(f"output {target}", "it is a folder", "name a file in it")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         part.touch()

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import importlib.util
+import json
 import sys
 import unittest
 from collections.abc import Iterator, Mapping
@@ -138,6 +139,15 @@ def active_subnet(net: Any, arch: Mapping[str, Any]) -> Any:
     return activate(net, arch).get_active_subnet(preserve_weight=True).eval()
 
 
+def net_config(net: Any, arch: Mapping[str, Any]) -> dict[str, Any]:
+    """Upstream's config of the subnet ``arch``."""
+    config: dict[str, Any] = activate(net, arch).get_active_net_config()
+    for layer in config.get("input_stem", []):
+        if "shortcut" in layer:  # upstream leaves a module here, where every other entry is a dict
+            layer["shortcut"] = layer["shortcut"].config
+    return config
+
+
 def count_macs(net: Any, arch: Mapping[str, Any]) -> int:
     """Upstream's own count of multiply-accumulates of ``arch`` at its resolution, from its net config."""
     models = import_ofa("ofa.nas.efficiency_predictor")
@@ -146,11 +156,7 @@ def count_macs(net: Any, arch: Mapping[str, Any]) -> int:
         "OFAProxylessNASNets": models.ProxylessNASLatencyTable,
         "OFAResNets": models.ResNet50LatencyTable,
     }
-    config = activate(net, arch).get_active_net_config()
-    for layer in config.get("input_stem", []):
-        if "shortcut" in layer:  # upstream leaves a module here, where every other entry is a dict
-            layer["shortcut"] = layer["shortcut"].config
-    millions: float = tables[net.name()].count_flops_given_config(config, arch["r"])
+    millions: float = tables[net.name()].count_flops_given_config(net_config(net, arch), arch["r"])
     return round(millions * 1e6)
 
 
@@ -237,3 +243,20 @@ def evolution_finder(latency_ms: float, efficiency: Any, accuracy: Any, **option
     """
     module = import_ofa("ofa.tutorial.evolution_finder")
     return module.EvolutionFinder("note10", latency_ms, efficiency, accuracy, **options)
+
+
+def count_params(net: Any, arch: Mapping[str, Any]) -> int:
+    """Parameters of the modules upstream builds for the subnet ``arch``."""
+    total = 0
+    for part in net_config(net, arch).values():
+        for layer in part if isinstance(part, list) else [part]:
+            if isinstance(layer, dict) and "name" in layer:
+                total += _layer_params(json.dumps(layer))
+    return total
+
+
+@functools.cache
+def _layer_params(config: str) -> int:
+    layers = import_ofa("ofa.utils.layers")
+    with torch.device("meta"):  # shapes without memory
+        return sum(p.numel() for p in layers.set_layer_from_config(json.loads(config)).parameters())
