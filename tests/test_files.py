@@ -19,12 +19,17 @@ def test_the_file_appears_whole_and_nothing_else_stays(tmp_path: Path):
     assert list(target.parent.iterdir()) == [target]
 
 
+def interrupted(target: Path) -> None:
+    with replacing(target) as part:
+        part.write_text("half")
+        raise KeyboardInterrupt
+
+
 def test_a_failure_leaves_the_old_file_alone(tmp_path: Path):
     target = tmp_path / "table.csv"
     target.write_text("old")
-    with pytest.raises(KeyboardInterrupt), replacing(target) as part:
-        part.write_text("half")
-        raise KeyboardInterrupt
+    with pytest.raises(KeyboardInterrupt):
+        interrupted(target)
     assert target.read_text() == "old"
     assert list(tmp_path.iterdir()) == [target]
 
