@@ -1,0 +1,149 @@
+"""Journal: append-only JSON lines that survive being killed at any moment.
+
+The first line states what the journal belongs to; each further line is one finished piece of work,
+on disk before the next one begins. What was cut off in the middle of a line is dropped on resume, so
+work is neither lost (beyond the piece in flight) nor done twice.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from hwnas.errors import DataError
+
+SCHEMA = 1
+
+
+class Journal:
+    """An open journal: read what it holds from :attr:`entries`, add to it by :meth:`append`.
+
+    Args:
+        path: the file; made if it does not exist.
+        identity: what the entries depend on (seed, data, weights ...), JSON values. A journal that
+            was begun with another identity is refused.
+
+    Raises:
+        DataError: not a journal, of another run, damaged before its last line, in use, or unwritable.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], identity: Mapping[str, Any]) -> None:
+        self.path = Path(path)
+        self.entries: list[dict[str, Any]] = []
+        header = {"journal": SCHEMA, **identity}
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            new = not self.path.exists()
+            self._file = self.path.open("a+b")
+        except OSError as error:
+            raise DataError(str(self), f"it cannot be written ({error.strerror})", "choose another path") from error
+        try:
+            self._lock()
+            self._resume(json.loads(_line(header)))
+            if new:
+                _sync_folder(self.path.parent)
+        except BaseException:
+            self._file.close()
+            raise
+
+    def append(self, entry: Mapping[str, Any]) -> None:
+        """Add one entry; when this returns, it is on disk.
+
+        Raises:
+            DataError: the disk is full or gone.
+        """
+        line = _line(entry)
+        try:
+            self._file.write(line)
+            self._file.flush()
+            os.fsync(self._file.fileno())
+        except OSError as error:
+            raise DataError(str(self), f"it cannot be written ({error.strerror})", "free space; then resume") from error
+        self.entries.append(json.loads(line))
+
+    def close(self) -> None:
+        """Close the file and let others write to it."""
+        self._file.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __str__(self) -> str:
+        return f"journal {self.path}"
+
+    def _lock(self) -> None:
+        if sys.platform == "win32":  # has no flock; two writers are then the user's affair
+            return
+        import fcntl  # noqa: PLC0415
+
+        try:
+            fcntl.flock(self._file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise DataError(str(self), "another process is writing to it", "wait for it, or stop it") from None
+        except OSError:  # a file system without locks
+            return
+
+    def _resume(self, header: Mapping[str, Any]) -> None:
+        self._file.seek(0)
+        content = self._file.read()
+        *whole, tail = content.split(b"\n")
+        lines = [line + b"\n" for line in whole] + ([tail] if tail else [])
+        if not whole and _line(header).startswith(tail):  # new, or killed while it was being begun
+            self._file.truncate(0)
+            self.append(header)
+            self.entries.clear()
+            return
+        parsed = [_parse(line) for line in lines]
+        found = parsed[0]
+        if found is None or found.get("journal") != SCHEMA:
+            raise DataError(str(self), "it is not a journal of this version of hwnas", "choose another path")
+        for key in [*header, *found]:
+            if found.get(key) != header.get(key):
+                rule = f"it was begun with {key} {_short(found.get(key))}, not {_short(header.get(key))}"
+                raise DataError(str(self), rule, "resume it as it was begun, or delete it")
+        if tail or parsed[-1] is None:
+            parsed.pop()
+            self._file.truncate(len(content) - len(lines[-1]))
+        for number, entry in enumerate(parsed[1:], start=2):
+            if entry is None:
+                raise DataError(f"{self}, line {number}", "it is damaged", "restore the file, or delete it")
+            self.entries.append(entry)
+
+
+def _line(entry: Mapping[str, Any]) -> bytes:
+    return json.dumps(dict(entry), allow_nan=False).encode() + b"\n"
+
+
+def _parse(line: bytes) -> dict[str, Any] | None:
+    try:
+        entry = json.loads(line)
+    except ValueError:
+        return None
+    return entry if isinstance(entry, dict) else None
+
+
+def _short(value: Any) -> str:
+    text = json.dumps(value)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make a new file's name survive a power failure, where the system can."""
+    try:
+        handle = os.open(folder, os.O_RDONLY)
+    except OSError:  # Windows cannot open folders
+        return
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
