@@ -10,6 +10,7 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 
 from hwnas.errors import QuantityError
 
@@ -96,7 +97,8 @@ def _parse(text: str, name: str, kind: _Kind) -> float:
         same = [u for u in kind.units if u.lower() == unit.lower()]
         remedy = f"did you mean {match['number']}{same[0]}?" if same else f"use {kind.listed}"
         raise QuantityError(given, f"{unit!r} is no unit of {kind.noun} here", remedy)
-    value = number * kind.units[unit]
+    # In decimal, so that 312.659216M is 312659216 and a subnet exactly at the budget is not lost to rounding.
+    value = float(Decimal(match["number"]) * Decimal(repr(kind.units[unit])))
     if not math.isfinite(value) or value <= 0:
         raise QuantityError(given, f"a {kind.noun} is positive and finite", f"write for example 20{kind.usual}")
     return value

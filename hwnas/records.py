@@ -38,11 +38,15 @@ METRIC_ALIASES: Mapping[str, tuple[str, ...]] = {
 _LEADING_ZERO = re.compile(r"\s*[+-]?0\d")
 
 
-def read_csv(path: str | os.PathLike[str]) -> pd.DataFrame:
+def read_csv(path: str | os.PathLike[str], *, as_text: bool = False) -> pd.DataFrame:
     """A CSV (plain or gzip, by content) as a DataFrame.
 
     Columns of numbers become numeric unless that would lose something (``021``, integers beyond 64
     bits); others stay text, and an empty text cell is an empty string.
+
+    Args:
+        path: the file.
+        as_text: leave every cell as it is written, to pass columns on unchanged.
 
     Raises:
         DataError: missing, empty, truncated, not a CSV, ragged, or without a row of data.
@@ -66,7 +70,8 @@ def read_csv(path: str | os.PathLike[str]) -> pd.DataFrame:
     if len(rows) == 1:
         raise DataError(f"file {path}", "it holds a header and no rows", "pass a CSV with at least one row")
     columns = zip(*rows[1:], strict=True)
-    return pd.DataFrame({name: _typed(cells) for name, cells in zip(header, columns, strict=True)})
+    typed = _as_text if as_text else _typed
+    return pd.DataFrame({name: typed(cells) for name, cells in zip(header, columns, strict=True)})
 
 
 def _text(path: Path) -> str:
@@ -87,6 +92,10 @@ def _text(path: Path) -> str:
     if "\0" in text:
         raise DataError(f"file {path}", "it is binary, not a CSV", "pass a CSV in UTF-8")
     return text
+
+
+def _as_text(cells: tuple[str, ...]) -> pd.Series[Any]:
+    return pd.Series(cells, dtype=object)
 
 
 def _typed(cells: tuple[str, ...]) -> pd.Series[Any]:

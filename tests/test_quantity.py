@@ -20,6 +20,11 @@ def test_latency_is_read_in_ms(text: str, ms: float) -> None:
     assert parse_latency_ms(text) == pytest.approx(ms)
 
 
+def test_every_whole_count_can_be_written_exactly() -> None:
+    for count in (312659216, 312659217, 1, 999, 123456789012):
+        assert parse_count(f"{count / 1e6:.6f}M") == count
+
+
 @pytest.mark.parametrize(("text", "count"), [("300M", 3e8), ("1.2G", 1.2e9), ("5k", 5e3)])
 def test_counts_are_read(text: str, count: float) -> None:
     assert parse_count(text) == pytest.approx(count)

@@ -1,6 +1,6 @@
 """Reports: the Pareto CSV and its provenance, the table, the picture; dominance and hypervolume."""
 
-from hwnas.report._csv import pareto_frame, read_pareto, write_pareto
+from hwnas.report._csv import pareto_frame, read_pareto, tidy, write_pareto
 from hwnas.report._pareto import hypervolume, non_dominated
 from hwnas.report._plot import Picture, save_plot
 from hwnas.report._provenance import file_hash, provenance_path, read_provenance, versions, write_provenance
@@ -18,6 +18,7 @@ __all__ = [
     "read_provenance",
     "save_plot",
     "thinned",
+    "tidy",
     "versions",
     "write_pareto",
     "write_provenance",

@@ -34,7 +34,7 @@ def pareto_frame(archs: Sequence[Arch], metrics: Mapping[str, NDArray[np.float64
     """
     known = [name for name in _ORDER if name in metrics]
     names = [*known, *(name for name in metrics if name not in known)]
-    frame = pd.DataFrame({name: _tidy(metrics[name]) for name in names})
+    frame = pd.DataFrame({name: tidy(metrics[name]) for name in names})
     frame["arch"] = [json.dumps(arch) for arch in archs]
     keys = [name for name in frame.columns if name != "top1_std"]
     frame = frame.sort_values(keys, ascending=[name != "top1" for name in keys], kind="stable", ignore_index=True)
@@ -42,7 +42,7 @@ def pareto_frame(archs: Sequence[Arch], metrics: Mapping[str, NDArray[np.float64
     return frame
 
 
-def _tidy(values: NDArray[np.float64]) -> NDArray[Any]:
+def tidy(values: NDArray[np.float64]) -> NDArray[Any]:
     """Whole numbers as integers (MACs), others rounded: files stay small and diffs readable."""
     values = np.asarray(values, dtype=np.float64)
     whole = np.isfinite(values).all() and np.abs(values).max(initial=0) >= 1e3 and (values == np.rint(values)).all()

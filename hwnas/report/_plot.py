@@ -59,7 +59,7 @@ def save_plot(picture: Picture, path: str | os.PathLike[str]) -> None:
 
     figure = Figure(figsize=(8, 5.2), dpi=160, facecolor="white")
     FigureCanvasAgg(figure)
-    axes = figure.add_axes((0.09, 0.115, 0.885, 0.745))
+    axes = figure.add_axes((0.09, 0.115, 0.885, 0.725))
     _draw(axes, picture)
     figure.text(0.09, 0.945, picture.title, fontsize=13, fontweight="bold", color=INK)
     figure.text(0.09, 0.9, picture.subtitle, fontsize=9, color=MUTED)
@@ -139,7 +139,7 @@ def _frame_axes(axes: Axes, x: tuple[str, str], y: tuple[str, str]) -> None:
     axes.tick_params(colors=MUTED, labelsize=9)
     axes.set_xlabel(f"{x[0]} ({x[1]})" if x[1] else x[0], color=INK, fontsize=10)
     axes.set_ylabel(f"{y[0]} ({y[1]})" if y[1] else y[0], color=INK, fontsize=10)
-    axes.margins(x=0.04, y=0.06)
+    axes.margins(x=0.04, y=0.08)
 
 
 def _budget_line(axes: Axes, at: float, text: str) -> None:
@@ -147,14 +147,12 @@ def _budget_line(axes: Axes, at: float, text: str) -> None:
     axes.axvline(at, color=BUDGET, linewidth=1.3, linestyle=(0, (5, 3)), zorder=2.5)
     axes.axvspan(at, max(right, at), color=BUDGET, alpha=0.05, linewidth=0, zorder=0)
     axes.set_xlim(left, max(right, at + 0.02 * (at - left)))
-    axes.annotate(
+    axes.text(
+        at,
+        1.012,
         f"budget {text}",
-        (at, 0.02),
-        xycoords=axes.get_xaxis_transform(),
-        xytext=(-4, 0),
-        textcoords="offset points",
-        rotation=90,
-        ha="right",
+        transform=axes.get_xaxis_transform(),
+        ha="center",
         va="bottom",
         fontsize=8.5,
         color=BUDGET,
