@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -119,7 +120,5 @@ def test_a_damaged_file_is_read_or_refused(tmp_path_factory: pytest.TempPathFact
     write_pareto(front(4), path)
     text = path.read_text()
     path.write_text(text[: at % len(text)] + put + text[at % len(text) + 3 :])
-    try:
-        read_pareto(path)
-    except DataError as error:
-        assert str(path) in str(error)  # noqa: PT017
+    with suppress(DataError):
+        assert len(read_pareto(path))
