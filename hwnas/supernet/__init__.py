@@ -3,21 +3,32 @@
 from __future__ import annotations
 
 from hwnas.supernet._base import Supernet, centre
+from hwnas.supernet._data import EvaluationData
+from hwnas.supernet._evaluate import Accuracy, Evaluator, calibrated, evaluate, journal_identity, measure_top1
 from hwnas.supernet._execute import BatchNormMode, Calibration, Network, forward
+from hwnas.supernet._image_folder import ImageFolder
 from hwnas.supernet._registry import get_supernet, load_supernet, supernet_names
 from hwnas.supernet._subnet import Subnet, folded_weights, recalibrate
 
 __all__ = [
+    "Accuracy",
     "BatchNormMode",
     "Calibration",
+    "EvaluationData",
+    "Evaluator",
+    "ImageFolder",
     "Network",
     "Subnet",
     "Supernet",
+    "calibrated",
     "centre",
+    "evaluate",
     "folded_weights",
     "forward",
     "get_supernet",
+    "journal_identity",
     "load_supernet",
+    "measure_top1",
     "recalibrate",
     "supernet_names",
 ]

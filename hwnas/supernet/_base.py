@@ -7,11 +7,12 @@ LayerSpecs of the space.
 
 from __future__ import annotations
 
+import hashlib
 import math
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -24,6 +25,7 @@ from hwnas.errors import SpaceError
 from hwnas.files import replacing
 from hwnas.space import Op, SearchSpace
 from hwnas.supernet._checkpoint import check_tensors, read_tensors, write_safetensors
+from hwnas.supernet._data import EvaluationData
 from hwnas.supernet._execute import BatchNormMode, Network, forward
 from hwnas.supernet._subnet import Subnet
 
@@ -76,6 +78,11 @@ class Supernet(ABC):
     @classmethod
     def default_checkpoint(cls) -> Path | None:
         """A checkpoint that ships with hwnas or lies in its cache; None if there is none."""
+        return None
+
+    @classmethod
+    def data(cls) -> EvaluationData | None:
+        """Images that come with the supernet; None if the user has to give some."""
         return None
 
     def shrink_kernel(self, name: str, weight: Tensor, kernel: int) -> Tensor:  # noqa: ARG002 (families use it)
@@ -148,11 +155,20 @@ class Supernet(ABC):
         with replacing(path) as part:
             write_safetensors(part, self.tensors, {"space": self.space().name, **(metadata or {})})
 
+    @cached_property
+    def digest(self) -> str:
+        """Identity of the weights, whatever file they came from."""
+        digest = hashlib.sha256()
+        for name, tensor in self.tensors.items():
+            digest.update(name.encode())
+            digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
+        return digest.hexdigest()[:16]
+
     # --- using it -----------------------------------------------------------------------------
 
-    def parameters(self) -> list[Tensor]:
-        """What training updates: all tensors but running statistics."""
-        return [t for name, t in self.tensors.items() if not name.endswith(_STATISTICS)]
+    def parameters(self) -> dict[str, Tensor]:
+        """What training updates, by name: all tensors but running statistics."""
+        return {name: t for name, t in self.tensors.items() if not name.endswith(_STATISTICS)}
 
     def network(self, row: NDArray[Any]) -> Network:
         """Layers of the subnet of a canonical ``(g,)`` row.

@@ -66,7 +66,7 @@ def test_gradients_reach_only_the_shared_slices_that_a_subnet_uses():
     supernet = Proxyless.random(0)
     space = supernet.space()
     row = space.encode({"ks": [3] * 21, "e": [3] * 21, "d": [2] * 5 + [1], "r": 128})
-    for tensor in supernet.parameters():
+    for tensor in supernet.parameters().values():
         tensor.requires_grad_()
     supernet.forward(row, torch.randn(2, 3, 128, 128), "train").sum().backward()
     depthwise = supernet.tensors["blocks.1/depthwise.weight"]

@@ -1,0 +1,91 @@
+"""Options and steps that commands with a supernet share."""
+
+# ruff: noqa: PLC0415 (what is heavy is imported when the command runs)
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from hwnas.cli._console import notice
+from hwnas.errors import DataError
+
+if TYPE_CHECKING:
+    from hwnas.supernet import EvaluationData, Supernet
+
+SupernetName = Annotated[
+    str,
+    typer.Option("--supernet", help="A supernet's name, package.module:Class or file.py:Class.", metavar="NAME"),
+]
+Checkpoint = Annotated[
+    Path | None,
+    typer.Option("--checkpoint", help="Its weights; by default those that ship or were downloaded.", metavar="FILE"),
+]
+DataFolder = Annotated[
+    Path | None,
+    typer.Option("--data", help="Images: val/<class>/*.jpg and train/..., or <class>/*.jpg.", metavar="FOLDER"),
+]
+Images = Annotated[int, typer.Option("--images", help="Validation images to measure accuracy on.", min=1)]
+Calibrate = Annotated[int, typer.Option("--calibrate", help="Images to re-calibrate batch norms with.", min=1)]
+BatchSize = Annotated[
+    int, typer.Option("--batch-size", help="Images at once; part of what accuracy depends on.", min=1)
+]
+
+
+def evaluation_data(
+    name: str, supernet: Supernet, folder: Path | None, *, images: int, calibrate: int, batch_size: int, seed: int
+) -> tuple[EvaluationData, dict[str, Any]]:
+    """Images to calibrate and measure with, and what a journal says of them.
+
+    Raises:
+        DataError: the supernet brings none and no folder was given, or the folder does not fit.
+    """
+    if folder is None:
+        own = supernet.data()
+        if own is None:
+            raise DataError(f"supernet {name}", "it comes without images", "pass --data FOLDER, say ImageNet's")
+        return own, {"data": name}
+    from hwnas.supernet import ImageFolder
+
+    row = supernet.space().restrict().sample(1, _rng())[0]
+    classes = supernet.network(row)[-1][1].output_shape[0]
+    data = ImageFolder(folder, classes, n_images=images, n_calibration=calibrate, batch_size=batch_size, seed=seed)
+    if data.n_available < images:
+        notice(f"{folder} holds {data.n_available:,} validation images: all of them are used")
+    if not data.has_training:
+        notice(f"{folder} has no train/: batch norms are re-calibrated on validation images, labels unseen")
+    identity = {"data": str(folder.resolve()), "images": images, "calibrate": calibrate, "batch_size": batch_size}
+    return data, {**identity, "seed": seed}
+
+
+def say_broken(data: EvaluationData) -> None:
+    """Tell of images that did not decode."""
+    broken: dict[Path, str] = getattr(data, "broken", {})
+    if broken:
+        named = ", ".join(str(path) for path in sorted(broken)[:3])
+        more = f" and {len(broken) - 3} more" if len(broken) > 3 else ""
+        notice(f"{len(broken)} images do not decode and are left out: {named}{more}")
+
+
+def parse_arch(text: str) -> dict[str, Any]:
+    """The arch of ``--arch``, JSON.
+
+    Raises:
+        DataError: not a JSON object.
+    """
+    try:
+        arch = json.loads(text)
+    except ValueError as error:
+        raise DataError(f"--arch {text[:60]}", f"it is not JSON ({error})", "quote it: --arch '{\"d\": ...}'") from None
+    if not isinstance(arch, dict):
+        raise DataError(f"--arch {text[:60]}", "it is not a JSON object", 'write {"ks": [...], ...}')
+    return arch
+
+
+def _rng() -> Any:
+    import numpy as np
+
+    return np.random.default_rng(0)

@@ -1,0 +1,111 @@
+"""``hwnas evaluate``: measured accuracy of subnets with inherited weights."""
+
+# ruff: noqa: PLC0415 (what is heavy is imported when the command runs)
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from hwnas.cli._console import notice, progress_bar
+from hwnas.cli._options import Fix, Seed, restricted
+from hwnas.cli._supernet import (
+    BatchSize,
+    Calibrate,
+    Checkpoint,
+    DataFolder,
+    Images,
+    SupernetName,
+    evaluation_data,
+    say_broken,
+)
+from hwnas.errors import DataError
+from hwnas.files import check_writable
+
+if TYPE_CHECKING:
+    from hwnas.space import Population, SearchSpace
+
+
+def evaluate(
+    supernet: SupernetName,
+    out: Annotated[Path, typer.Option("--out", help="CSV to write: arch, top1 and image counts.", metavar="FILE")],
+    checkpoint: Checkpoint = None,
+    data: DataFolder = None,
+    archs: Annotated[
+        Path | None, typer.Option("--archs", help="Subnets to evaluate: a CSV with a column `arch`.", metavar="CSV")
+    ] = None,
+    sample: Annotated[
+        int | None, typer.Option("--sample", help="Or so many random distinct subnets.", min=1, metavar="N")
+    ] = None,
+    images: Images = 5000,
+    calibrate: Calibrate = 2000,
+    batch_size: BatchSize = 100,
+    fix: Fix = None,
+    seed: Seed = 0,
+) -> None:
+    """Measure top-1 accuracy of subnets, batch norms re-calibrated. Killed at any moment, the same command resumes.
+
+    Example: hwnas evaluate --supernet ofa_mbv3_w1.0 --data imagenet --sample 100 --fix r=224 --out accuracy.csv
+    """
+    import pandas as pd
+
+    from hwnas.journal import Journal
+    from hwnas.records import arch_column, write_csv
+    from hwnas.supernet import Evaluator, get_supernet, journal_identity, load_supernet
+
+    if (archs is None) == (sample is None):
+        raise DataError("--archs and --sample", "one of them is needed", "pass --archs CSV or --sample N")
+    check_writable(out)
+    space = restricted(get_supernet(supernet).space(), fix)
+    x = _subnets(space, archs, sample, seed)
+    net = load_supernet(supernet, checkpoint)
+    images_of, identity = evaluation_data(
+        supernet, net, data, images=images, calibrate=calibrate, batch_size=batch_size, seed=seed
+    )
+    journal_path = out.with_name(f"{out.name}.journal.jsonl")
+    with (
+        Journal(journal_path, journal_identity(net, identity)) as journal,
+        progress_bar(f"evaluating on {data or supernet}") as advance,
+    ):
+        evaluator = Evaluator(net, images_of, journal, lambda done, total: advance(done, total, "subnets"))
+        if evaluator.n_known:
+            notice(f"{journal_path} holds {evaluator.n_known} evaluated subnets, which are not evaluated again")
+        try:
+            accuracies = evaluator.accuracies(x)
+        except KeyboardInterrupt:
+            kept = f"{evaluator.n_known} evaluated subnets are kept in {journal_path}; the same command resumes"
+            raise KeyboardInterrupt(kept) from None
+    say_broken(images_of)
+    frame = pd.DataFrame([vars(accuracy) for accuracy in accuracies])
+    frame.insert(0, "arch", arch_column(x, space))
+    write_csv(frame, out)
+    best, counts = max(accuracies, key=lambda a: a.top1), accuracies[0]
+    notice(
+        f"wrote {out}: {len(frame)} subnets, top-1 up to {best.top1:.2f} % on {counts.n_images:,} images, "
+        f"batch norms re-calibrated on {counts.n_calibration:,}"
+    )
+    notice(f"next: hwnas fit {out} --space {space.name}")
+
+
+def _subnets(space: SearchSpace, archs: Path | None, sample: int | None, seed: int) -> Population:
+    import numpy as np
+
+    from hwnas.records import read_archs, read_csv
+
+    if archs is not None:
+        x = read_archs(read_csv(archs), space)
+        outside = ~space.contains(x)
+        if outside.any():
+            row = int(outside.argmax()) + 1
+            raise DataError(f"file {archs}, row {row}", "--fix excludes its arch", "remove the row, or the option")
+        return x
+    wanted = min(sample or 0, space.size())
+    rng = np.random.default_rng(seed)
+    x = np.zeros((0, space.n_genes), dtype=np.int16)
+    while len(x) < wanted:  # drawn with replacement, so top up until all are distinct
+        x = np.concatenate([x, space.sample(wanted, rng)])
+        _, first = np.unique(x, axis=0, return_index=True)
+        x = x[np.sort(first)][:wanted]
+    return x

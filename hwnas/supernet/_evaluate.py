@@ -1,0 +1,142 @@
+"""Measured accuracy of subnets with inherited weights, journalled so that no evaluation is lost."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from hwnas.errors import DataError, SupernetError
+from hwnas.journal import Journal
+from hwnas.supernet._base import Supernet
+from hwnas.supernet._data import EvaluationData
+from hwnas.supernet._subnet import Subnet, recalibrate
+
+
+@dataclass(frozen=True)
+class Accuracy:
+    """Top-1 accuracy in percent on ``n_images``, after re-calibration on ``n_calibration``."""
+
+    top1: float
+    n_images: int
+    n_calibration: int
+
+
+def calibrated(supernet: Supernet, row: NDArray[Any], data: EvaluationData) -> tuple[Subnet, int]:
+    """The subnet with batch norms re-calibrated on ``data``, and the number of images that took.
+
+    Raises:
+        SupernetError: there were no images.
+    """
+    subnet = supernet.extract(row).to(_device())
+    n_calibration = recalibrate(subnet, data.calibration(subnet.input_shape))
+    if n_calibration == 0:
+        raise SupernetError("calibration", "there are no images to re-calibrate batch norms with", "give some")
+    return subnet, n_calibration
+
+
+def measure_top1(subnet: Subnet, data: EvaluationData) -> tuple[float, int]:
+    """Share of images whose largest logit is the label's, in percent, and the number of images.
+
+    Raises:
+        DataError: there were no images.
+    """
+    device = next(subnet.parameters()).device
+    correct = n_images = 0
+    with torch.inference_mode():
+        for images, labels in data.validation(subnet.input_shape):
+            predicted = subnet(images.to(device)).argmax(1).cpu()
+            correct += int((predicted == labels).sum())
+            n_images += len(labels)
+    if n_images == 0:
+        raise DataError("validation", "there are no images to measure accuracy on", "give some")
+    return 100 * correct / n_images, n_images
+
+
+def evaluate(supernet: Supernet, row: NDArray[Any], data: EvaluationData) -> Accuracy:
+    """Extract the subnet of a canonical ``(g,)`` row, re-calibrate it, and measure its accuracy."""
+    subnet, n_calibration = calibrated(supernet, row, data)
+    accuracy, n_images = measure_top1(subnet, data)
+    return Accuracy(accuracy, n_images, n_calibration)
+
+
+class Evaluator:
+    """Accuracy of populations; each distinct subnet is evaluated once and remembered.
+
+    As a metric of a search it maps ``(n, g)`` canonical rows to ``(n,)`` top-1 in percent.
+
+    Args:
+        supernet: with its weights.
+        data: images.
+        journal: keeps finished evaluations; those it holds are not repeated. See :func:`journal_identity`.
+        progress: called with (evaluated, to evaluate) before each evaluation and after the last.
+    """
+
+    def __init__(
+        self,
+        supernet: Supernet,
+        data: EvaluationData,
+        journal: Journal | None = None,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> None:
+        self.supernet = supernet
+        self.data = data
+        self.journal = journal
+        self.progress = progress
+        self._known: dict[bytes, Accuracy] = {}
+        for entry in journal.entries if journal is not None else ():
+            row = supernet.space().encode(entry["arch"])
+            self._known[row.tobytes()] = Accuracy(entry["top1"], entry["n_images"], entry["n_calibration"])
+
+    def __call__(self, x: NDArray[Any]) -> NDArray[np.float64]:
+        return np.array([accuracy.top1 for accuracy in self.accuracies(x)])
+
+    @property
+    def n_known(self) -> int:
+        """Distinct subnets evaluated so far, those of the journal included."""
+        return len(self._known)
+
+    def accuracies(self, x: NDArray[Any]) -> list[Accuracy]:
+        """One per row. Rows of one resolution run together, so that decoded images are used again."""
+        x = self.supernet.space().canonical(np.asarray(x))
+        pending = {row.tobytes(): row for row in x if row.tobytes() not in self._known}
+        rows = sorted(pending.values(), key=lambda row: self.supernet.network(row)[0][1].input_shape)
+        for done, row in enumerate(rows):
+            if self.progress is not None:
+                self.progress(done, len(rows))
+            self._evaluate(row)
+        if self.progress is not None and rows:
+            self.progress(len(rows), len(rows))
+        return [self._known[row.tobytes()] for row in x]
+
+    def _evaluate(self, row: NDArray[Any]) -> None:
+        accuracy = evaluate(self.supernet, row, self.data)
+        if self.journal is not None:
+            arch = self.supernet.space().decode(row)
+            self.journal.append({"arch": arch, **vars(accuracy)})
+        self._known[row.tobytes()] = accuracy
+
+
+def journal_identity(supernet: Supernet, data: Mapping[str, Any]) -> dict[str, Any]:
+    """What a journal of accuracies belongs to.
+
+    Args:
+        supernet: its space and weights.
+        data: what else accuracies depend on: the images and how many, the batch size, the seed.
+    """
+    space = supernet.space()
+    return {
+        "kind": "accuracy",
+        "space": space.name,
+        "fingerprint": space.fingerprint,
+        "weights": supernet.digest,
+        **data,
+    }
+
+
+def _device() -> torch.device:
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")

@@ -1,0 +1,134 @@
+"""Measured accuracy: what is computed, what is remembered, and what the command writes."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from hwnas.cli import main
+from hwnas.journal import Journal
+from hwnas.supernet import Evaluator, ImageFolder, Supernet, evaluate, journal_identity, recalibrate
+from tests.supernet.conftest import OWN
+
+
+@pytest.fixture
+def data(image_folder: Path) -> ImageFolder:
+    return ImageFolder(image_folder, 10, n_images=50, n_calibration=24, batch_size=16, seed=0)
+
+
+def test_accuracy_is_counted_after_recalibration(own_supernet: Supernet, data: ImageFolder):
+    row = own_supernet.space().sample(1, np.random.default_rng(3))[0]
+    found = evaluate(own_supernet, row, data)
+    subnet = own_supernet.extract(row)
+    assert recalibrate(subnet, data.calibration(subnet.input_shape)) == found.n_calibration == 24
+    with torch.no_grad():
+        hits = [(subnet(x).argmax(1) == labels).tolist() for x, labels in data.validation(subnet.input_shape)]
+    flat = [hit for batch in hits for hit in batch]
+    assert found.n_images == len(flat) == 50
+    assert found.top1 == pytest.approx(100 * np.mean(flat))
+
+
+def test_each_distinct_subnet_is_evaluated_once_and_the_journal_remembers(
+    own_supernet: Supernet, data: ImageFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    x = own_supernet.space().sample(4, np.random.default_rng(0))
+    x = np.concatenate([x, x[::-1]])
+    calls = []
+    monkeypatch.setattr("hwnas.supernet._evaluate.evaluate", lambda *a: calls.append(a[1]) or evaluate(*a))
+    identity = journal_identity(own_supernet, {"seed": 0})
+    with Journal(tmp_path / "j", identity) as journal:
+        first = Evaluator(own_supernet, data, journal)(x)
+    assert len(calls) == 4
+    assert first[:4].tolist() == first[:3:-1].tolist()
+    with Journal(tmp_path / "j", identity) as journal:
+        assert Evaluator(own_supernet, data, journal)(x).tolist() == first.tolist()
+    assert len(calls) == 4
+
+
+def arguments(checkpoint: Path, images: Path, out: Path, *more: str) -> list[str]:
+    sizes = ("--images", "40", "--calibrate", "16", "--batch-size", "8")
+    names = ("--supernet", OWN, "--checkpoint", str(checkpoint), "--data", str(images), "--out", str(out))
+    return ["evaluate", *names, *sizes, *more]
+
+
+@pytest.fixture
+def checkpoint(own_supernet: Supernet, tmp_path: Path) -> Path:
+    own_supernet.save(tmp_path / "own.safetensors")
+    return tmp_path / "own.safetensors"
+
+
+def exit_code(args: list[str]) -> int:
+    with pytest.raises(SystemExit) as caught:
+        main(args)
+    return int(caught.value.code or 0)
+
+
+def test_command_killed_at_any_moment_resumes(checkpoint: Path, image_folder: Path, tmp_path: Path):
+    whole, killed = tmp_path / "whole.csv", tmp_path / "killed.csv"
+    assert exit_code(arguments(checkpoint, image_folder, whole, "--sample", "24", "--fix", "r=32")) == 0
+    journal = tmp_path / "killed.csv.journal.jsonl"
+    args = arguments(checkpoint, image_folder, killed, "--sample", "24", "--fix", "r=32")
+    process = subprocess.Popen([sys.executable, "-c", "from hwnas.cli import main; main()", *args])
+    deadline = time.monotonic() + 90
+    while time.monotonic() < deadline and (not journal.exists() or journal.read_bytes().count(b"\n") < 4):
+        time.sleep(0.002)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    assert not killed.exists()
+    with journal.open("ab") as stream:  # what a kill in the middle of a write leaves
+        stream.write(b'{"arch": {"d": [1')
+    assert exit_code(args) == 0
+    assert killed.read_bytes() == whole.read_bytes()
+    archs = [json.dumps(json.loads(line)["arch"]) for line in journal.read_text().splitlines()[1:]]
+    assert len(archs) == len(set(archs)) == 24
+
+
+def test_command_reads_archs_and_writes_what_fit_reads(
+    checkpoint: Path, image_folder: Path, tmp_path: Path, own_supernet: Supernet, capsys: pytest.CaptureFixture[str]
+):
+    space = own_supernet.space()
+    given = [space.decode(row) for row in space.sample(3, np.random.default_rng(5))]
+    pd.DataFrame({"arch": [json.dumps(arch) for arch in given]}).to_csv(tmp_path / "archs.csv", index=False)
+    out = tmp_path / "accuracy.csv"
+    assert exit_code(arguments(checkpoint, image_folder, out, "--archs", str(tmp_path / "archs.csv"))) == 0
+    frame = pd.read_csv(out)
+    assert list(frame.columns) == ["arch", "top1", "n_images", "n_calibration"]
+    assert [json.loads(arch) for arch in frame["arch"]] == given
+    assert set(frame["n_calibration"]) == {16}
+    assert "batch norms re-calibrated on 16" in capsys.readouterr().err
+
+
+def test_bad_input_is_one_line_and_exit_2(
+    checkpoint: Path, image_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    out = tmp_path / "out.csv"
+    (tmp_path / "empty").mkdir()
+    alien = tmp_path / "alien.csv"
+    alien.write_text('arch\n"{""d"": [9, 1, 1], ""e"": [1, 1, 1, 1, 1, 1], ""r"": 32}"\n')
+    cases = [
+        (arguments(checkpoint, image_folder, out), "--archs and --sample"),
+        (arguments(checkpoint, tmp_path / "empty", out, "--sample", "1"), "no class folders"),
+        (arguments(checkpoint, image_folder, out, "--archs", str(alien)), "row 1"),
+        (arguments(tmp_path / "missing.pth", image_folder, out, "--sample", "1"), "no such file"),
+        (["evaluate", "--supernet", "ofa_mbv3", "--sample", "1", "--out", str(out)], "did you mean 'ofa_mbv3_w1."),
+        (["evaluate", "--supernet", f"{OWN}s", "--sample", "1", "--out", str(out)], "has no OwnSupernets"),
+        (["evaluate", "--supernet", "os:path", "--sample", "1", "--out", str(out)], "not a subclass"),
+        (["evaluate", "--supernet", "no.such:Net", "--sample", "1", "--out", str(out)], "cannot be imported"),
+    ]
+    for args, expected in cases:
+        capsys.readouterr()
+        assert exit_code(args) == 2, args
+        message = capsys.readouterr().err
+        assert expected in message
+        assert message.count("\n") == 1
+    assert not out.exists()

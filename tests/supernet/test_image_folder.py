@@ -1,0 +1,102 @@
+"""Image folders: preprocessing against torch's own antialiased resizing, draws, and folders that do not fit."""
+
+from __future__ import annotations
+
+import math
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from PIL import Image
+
+from hwnas.errors import DataError
+from hwnas.supernet import ImageFolder
+from hwnas.supernet._image_folder import MEAN, STD
+
+SHAPE = (3, 32, 32)
+
+
+def opened(folder: Path, classes: int = 10, **options: int) -> ImageFolder:
+    settings = {"n_images": 30, "n_calibration": 20, "batch_size": 8, "seed": 0} | options
+    return ImageFolder(folder, classes, **settings)
+
+
+@pytest.mark.parametrize(("size", "resolution"), [((50, 70), 32), ((71, 40), 48), ((33, 33), 224)])
+def test_validation_resizes_the_shorter_side_and_crops_the_centre(
+    size: tuple[int, int], resolution: int, tmp_path: Path
+):
+    (tmp_path / "a").mkdir()
+    pixels = np.random.default_rng(1).integers(0, 256, (*size, 3)).astype(np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "a" / "x.png")
+    [(images, labels)] = opened(tmp_path, 1).validation((3, resolution, resolution))
+    assert labels.tolist() == [0]
+
+    shorter = math.ceil(resolution / 0.875)
+    scaled = [int(shorter * side / min(size)) for side in size]
+    x = torch.from_numpy(pixels).permute(2, 0, 1).float()[None]
+    x = F.interpolate(x, scaled, mode="bilinear", antialias=True)
+    top, left = (round((side - resolution) / 2) for side in scaled)
+    x = x[:, :, top : top + resolution, left : left + resolution]
+    found = images * torch.tensor(STD).reshape(3, 1, 1) + torch.tensor(MEAN).reshape(3, 1, 1)
+    assert (found - x / 255).abs().max() < 1.6 / 255  # Pillow rounds after each of two passes
+
+
+def test_batches_are_the_same_at_every_call_and_differ_by_seed(image_folder: Path):
+    data = opened(image_folder)
+    first, again = list(data.validation(SHAPE)), list(opened(image_folder).validation(SHAPE))
+    assert [len(labels) for _, labels in first] == [8, 8, 8, 6]
+    assert all(torch.equal(a, b) and torch.equal(m, n) for (a, m), (b, n) in zip(first, again, strict=True))
+    calibration = list(data.calibration(SHAPE))
+    assert [tuple(batch.shape) for batch in calibration] == [(8, *SHAPE), (8, *SHAPE), (4, *SHAPE)]
+    assert all(torch.equal(a, b) for a, b in zip(calibration, data.calibration(SHAPE), strict=True))
+    other = list(opened(image_folder, seed=1).validation(SHAPE))
+    assert not torch.equal(first[0][1], other[0][1])
+
+
+def test_all_images_are_used_where_there_are_fewer_than_asked(image_folder: Path):
+    data = opened(image_folder, n_images=1000)
+    labels = torch.cat([labels for _, labels in data.validation(SHAPE)])
+    assert torch.bincount(labels).tolist() == [5] * 10
+    assert data.n_available == 50
+    assert data.has_training
+
+
+def test_a_folder_of_classes_calibrates_on_the_same_images(image_folder: Path):
+    data = opened(image_folder / "val")
+    assert not data.has_training
+    assert sum(len(batch) for batch in data.calibration(SHAPE)) == 20
+
+
+def test_images_that_do_not_decode_are_left_out_and_named(image_folder: Path, tmp_path: Path):
+    shutil.copytree(image_folder, tmp_path / "data")
+    whole = (tmp_path / "data" / "val" / "n0003" / "1.jpg").read_bytes()
+    (tmp_path / "data" / "val" / "n0003" / "1.jpg").write_bytes(whole[:200])
+    (tmp_path / "data" / "val" / "n0007" / "2.jpg").write_bytes(b"")
+    data = opened(tmp_path / "data", n_images=50)
+    for _ in range(2):
+        assert sum(len(labels) for _, labels in data.validation(SHAPE)) == 48
+    assert sorted(path.parent.name for path in data.broken) == ["n0003", "n0007"]
+
+
+def test_folders_that_do_not_fit(image_folder: Path, tmp_path: Path):
+    with pytest.raises(DataError, match="no such folder"):
+        opened(tmp_path / "missing")
+    with pytest.raises(DataError, match="no class folders"):
+        opened(tmp_path)
+    with pytest.raises(DataError, match="10 class folders, the network tells 1000 classes apart"):
+        opened(image_folder, 1000)
+    for label in range(10):
+        (tmp_path / f"c{label}").mkdir()
+    with pytest.raises(DataError, match="no images"):
+        opened(tmp_path)
+    for label in range(10):
+        (tmp_path / f"c{label}" / "x.jpg").write_bytes(b"not a picture")
+    with pytest.raises(DataError, match="no image of it decodes"):
+        list(opened(tmp_path).validation(SHAPE))
+    shutil.copytree(image_folder, tmp_path / "data")
+    (tmp_path / "data" / "train" / "n0000").rename(tmp_path / "data" / "train" / "other")
+    with pytest.raises(DataError, match="different classes"):
+        opened(tmp_path / "data")
