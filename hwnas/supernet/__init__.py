@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from hwnas.supernet._base import Supernet, centre
 from hwnas.supernet._data import EvaluationData
+from hwnas.supernet._download import download
 from hwnas.supernet._evaluate import Accuracy, Evaluator, calibrated, evaluate, journal_identity, measure_top1
 from hwnas.supernet._execute import BatchNormMode, Calibration, Network, forward
 from hwnas.supernet._image_folder import ImageFolder
@@ -22,6 +23,7 @@ __all__ = [
     "Supernet",
     "calibrated",
     "centre",
+    "download",
     "evaluate",
     "folded_weights",
     "forward",

@@ -1,9 +1,73 @@
-"""Fetching published checkpoints: resumable, and verified by their git blob id."""
+"""Fetching published checkpoints: resumable, and nothing is kept that is not the published file."""
 
 from __future__ import annotations
 
+import hashlib
+import http.client
 import os
+import re
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
+
+from hwnas.errors import SupernetError, UnknownNameError
+
+_RAW = "https://raw.githubusercontent.com/han-cai/files/master/ofa"
+_LARGE = "https://media.githubusercontent.com/media/han-cai/files/master/ofa"
+
+ATTEMPTS = 5
+"""Connections without a single new byte before giving up."""
+
+TIMEOUT_S = 30.0
+_CHUNK = 1 << 16
+
+
+@dataclass(frozen=True)
+class Published:
+    """A file somebody published: where, its digest, and what to call it here.
+
+    ``digest`` is ``git:<blob id>`` (sha1 of ``"blob <size>\\0"`` and the content) or ``sha256:<digest>``.
+    """
+
+    url: str
+    digest: str
+    file: str
+
+
+PUBLISHED = {
+    "ofa_mbv3_w1.0": Published(
+        f"{_RAW}/ofa_nets/ofa_mbv3_d234_e346_k357_w1.0",
+        "git:55d835981d8acd1053657a951b18887a724ddcbf",
+        "ofa_mbv3_w1.0.pth",
+    ),
+    "ofa_mbv3_w1.2": Published(
+        f"{_RAW}/ofa_nets/ofa_mbv3_d234_e346_k357_w1.2",
+        "git:d75a3613bae216091f61fc4b7df77d49cc82ed32",
+        "ofa_mbv3_w1.2.pth",
+    ),
+    "ofa_proxyless_w1.3": Published(
+        f"{_RAW}/ofa_nets/ofa_proxyless_d234_e346_k357_w1.3",
+        "git:c97035a7a6fe611508f3bb35ffac0ef77262f5e0",
+        "ofa_proxyless_w1.3.pth",
+    ),
+    "ofa_resnet50": Published(
+        f"{_LARGE}/ofa_nets/ofa_resnet50_d0-1-2_e0.2-0.25-0.35_w0.65-0.8-1.0",
+        "sha256:3406a4c852f4573a58e9a01f35406baa4ad3787044ffadc6ea45571ad2b9123a",
+        "ofa_resnet50.pth",
+    ),
+    "acc_predictor": Published(
+        f"{_RAW}/acc_predictor.pth", "git:f6a9ab2f66b7e2f6e097a1e32faafe60a4d22fcf", "acc_predictor.pth"
+    ),
+    "ofa_resnet50_acc_predictor": Published(
+        f"{_RAW}/ofa_resnet50_acc_predictor.pth",
+        "git:bac606f6deca29ba0cd00529932846ff6b7176ed",
+        "ofa_resnet50_acc_predictor.pth",
+    ),
+}
+"""Once-for-All's supernets and accuracy predictors (github.com/mit-han-lab/once-for-all)."""
 
 
 def cache_folder() -> Path:
@@ -14,5 +78,126 @@ def cache_folder() -> Path:
 
 def cached_checkpoint(name: str) -> Path | None:
     """The downloaded checkpoint of a supernet, if there is one."""
-    path = cache_folder() / f"{name}.pth"
+    path = cache_folder() / PUBLISHED[name].file
     return path if path.is_file() else None
+
+
+def download(
+    name: str,
+    folder: str | os.PathLike[str] | None = None,
+    *,
+    url: str | None = None,
+    progress: Callable[[int, int | None], None] | None = None,
+) -> Path:
+    """Fetch a published file, going on where an earlier attempt stopped; return its path.
+
+    A file that is there already is verified and left alone. What has arrived so far stands in
+    ``<file>.part``.
+
+    Args:
+        name: of ``PUBLISHED``.
+        folder: where to; :func:`cache_folder` by default.
+        url: a mirror.
+        progress: called with (bytes so far, bytes in all if known).
+
+    Raises:
+        UnknownNameError: no such file is published.
+        SupernetError: no connection, or the content is not what was published.
+    """
+    if name not in PUBLISHED:
+        raise UnknownNameError("download", name, PUBLISHED)
+    published = PUBLISHED[name]
+    url = url or published.url
+    path = Path(folder if folder is not None else cache_folder()) / published.file
+    if not url.startswith(("https://", "http://")):
+        raise SupernetError(f"--url {url}", "it is no http address", "write https://...")
+    if path.exists():
+        if digest(path, published.digest) != published.digest:
+            raise SupernetError(f"file {path}", f"it is not the published {name}", "delete it, or pass --out FOLDER")
+        return path
+    part = path.with_name(f"{path.name}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        resumed = part.exists() and part.stat().st_size > 0
+        _fetch(name, url, part, progress)
+        if resumed and digest(part, published.digest) != published.digest:
+            part.unlink()  # the beginning may be of another file
+            _fetch(name, url, part, progress)
+    except OSError as error:
+        raise SupernetError(f"file {path}", f"it cannot be written ({error.strerror})", "pass --out FOLDER") from error
+    found = digest(part, published.digest)
+    if found != published.digest:
+        part.unlink()
+        rule = f"its content is {found}, the published file is {published.digest}"
+        raise SupernetError(f"download of {url}", rule, "try again later, or pass another --url")
+    part.replace(path)
+    return path
+
+
+def digest(path: Path, like: str) -> str:
+    """Digest of a file, of the kind that ``like`` begins with (``git:``, ``sha256:``)."""
+    kind = like.partition(":")[0]
+    found = hashlib.sha256() if kind == "sha256" else hashlib.sha1(b"blob %d\0" % path.stat().st_size)
+    with path.open("rb") as stream:
+        while chunk := stream.read(1 << 20):
+            found.update(chunk)
+    return f"{kind}:{found.hexdigest()}"
+
+
+def _fetch(name: str, url: str, part: Path, progress: Callable[[int, int | None], None] | None) -> None:
+    """Append to ``part`` until all of ``url`` is there; a cut connection is taken up again."""
+    idle = 0
+    while True:
+        before = part.stat().st_size if part.exists() else 0
+        try:
+            if _fetch_once(url, part, progress):
+                return
+            problem = "the connection was cut"
+        except urllib.error.HTTPError as error:
+            problem = f"the server answers {error.code} {error.reason}"
+            if error.code < 500:
+                idle = ATTEMPTS
+        except (urllib.error.URLError, http.client.HTTPException, TimeoutError, ConnectionError) as error:
+            problem = f"no connection ({getattr(error, 'reason', None) or str(error) or type(error).__name__})"
+        idle = 0 if part.exists() and part.stat().st_size > before else idle + 1
+        if idle >= ATTEMPTS:
+            remedy = "run it again to go on, or fetch the file elsewhere and pass --checkpoint FILE"
+            raise SupernetError(f"download of {name} from {url}", problem, remedy)
+        time.sleep(min(0.1 * 2**idle, 5.0))
+
+
+def _fetch_once(url: str, part: Path, progress: Callable[[int, int | None], None] | None) -> bool:
+    """One connection; whether it brought the file to its end."""
+    start = part.stat().st_size if part.exists() else 0
+    request = urllib.request.Request(url, headers={"User-Agent": "hwnas", "Accept-Encoding": "identity"})
+    if start:
+        request.add_header("Range", f"bytes={start}-")
+    try:
+        response = urllib.request.urlopen(request, timeout=TIMEOUT_S)
+    except urllib.error.HTTPError as error:
+        with error:
+            if error.code == http.HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE and start:
+                # Nothing lies beyond what is there: the digest tells whether that is the file.
+                return True
+        raise
+    with response:
+        continued = response.status == http.HTTPStatus.PARTIAL_CONTENT and _starts_at(response, start)
+        if not continued:
+            start = 0
+            if response.status == http.HTTPStatus.PARTIAL_CONTENT:
+                part.unlink(missing_ok=True)
+                return False
+        length = response.headers.get("Content-Length")
+        total = start + int(length) if length is not None else None
+        with part.open("ab" if continued else "wb") as stream:
+            while chunk := response.read(_CHUNK):
+                stream.write(chunk)
+                start += len(chunk)
+                if progress is not None:
+                    progress(start, total)
+    return total is None or start == total
+
+
+def _starts_at(response: http.client.HTTPResponse, start: int) -> bool:
+    found = re.match(r"bytes (\d+)-", response.headers.get("Content-Range", ""))
+    return found is not None and int(found[1]) == start

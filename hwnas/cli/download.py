@@ -1,0 +1,34 @@
+"""``hwnas download``: published checkpoints."""
+
+# ruff: noqa: PLC0415 (what is heavy is imported when the command runs)
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from hwnas.cli._console import notice, progress_bar
+
+
+def download(
+    name: Annotated[str, typer.Argument(help="A supernet of `hwnas spaces`, or acc_predictor.", metavar="NAME")],
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Folder; by default hwnas's cache.", metavar="FOLDER")
+    ] = None,
+    url: Annotated[str | None, typer.Option("--url", help="A mirror of the same file.", metavar="URL")] = None,
+) -> None:
+    """Fetch a published checkpoint; verified, and resumed where an earlier attempt stopped. Prints its path.
+
+    Example: hwnas download ofa_mbv3_w1.0
+    """
+    from hwnas.supernet import download as fetch
+
+    with progress_bar(f"downloading {name}") as advance:
+        try:
+            path = fetch(name, out, url=url, progress=lambda done, total: advance(done, total or done, "bytes"))
+        except KeyboardInterrupt:
+            raise KeyboardInterrupt("what arrived is kept; the same command goes on from there") from None
+    notice(f"verified {path.stat().st_size / 1e6:.1f} MB")
+    typer.echo(str(path))
