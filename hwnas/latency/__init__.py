@@ -1,0 +1,32 @@
+"""Latency: devices, tables of layer latencies, profiling and measuring."""
+
+from __future__ import annotations
+
+from hwnas.latency._device import PROVIDERS, Device, available_providers, get_device
+from hwnas.latency._fidelity import fidelity, summary
+from hwnas.latency._find import find_table, find_table_for, table_paths
+from hwnas.latency._hardware import Hardware
+from hwnas.latency._measure import Anchor, Measurement, measure_networks
+from hwnas.latency._profile import Plan, profile
+from hwnas.latency._rows import Row
+from hwnas.latency._table import LatencyTable
+
+__all__ = [
+    "PROVIDERS",
+    "Anchor",
+    "Device",
+    "Hardware",
+    "LatencyTable",
+    "Measurement",
+    "Plan",
+    "Row",
+    "available_providers",
+    "fidelity",
+    "find_table",
+    "find_table_for",
+    "get_device",
+    "measure_networks",
+    "profile",
+    "summary",
+    "table_paths",
+]

@@ -1,0 +1,41 @@
+"""Which layer each executed node belongs to, by the names the graph builder gave.
+
+Runtimes fuse nodes (keeping one name, or joining several), rename them with suffixes, and insert
+their own layout reorders, whose names say nothing.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+
+def attribute(nodes: Sequence[str], slots: Sequence[str]) -> list[str] | None:
+    """The slot of each node of one run.
+
+    A node named after a slot is that slot's; a fused one that names several is the first's. A nameless node is of its
+    neighbours' slot; between two slots, one that converts back (``ReorderOutput``) belongs to the slot before it and any
+    other to the slot after it, whose kernels wanted the layout.
+
+    Args:
+        nodes: names in the order of execution.
+        slots: the network's slot names.
+
+    Returns:
+        A slot per node, or None where the runtime's nodes do not show all slots.
+    """
+    known = set(slots)
+    named = [next((s for s in _SLOT.findall(node) if s in known), None) for node in nodes]
+    if set(named) - {None} != known:
+        return None
+    result: list[str] = []
+    for i, (node, slot) in enumerate(zip(nodes, named, strict=True)):
+        after = next((s for s in named[i:] if s is not None), None)
+        before = result[-1] if result else None
+        wanted = (before, after) if "reorderoutput" in node.lower() else (after, before)
+        result.append(slot or wanted[0] or wanted[1] or slots[0])
+    return result
+
+
+# A slot is what stands before the last slash of a path-like word.
+_SLOT = re.compile(r"([A-Za-z_][\w.]*)/")

@@ -1,0 +1,132 @@
+"""Measuring a handful of networks together: ratios to the anchor, and the share of every layer.
+
+Sessions hold weights and buffers, so a few networks at a time are ready to run; one such block is
+also what an interruption can lose.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hwnas.graph import Network
+from hwnas.latency._attribute import attribute
+from hwnas.latency._runtime import NodeTimes, ProfiledSession, Runtime
+from hwnas.latency._timer import RUNS, WARM_UPS, Clock, Session, interleaved, timed, warm_up
+
+BLOCK = 8
+"""Networks ready to run at once."""
+
+ROUNDS = (6, 12)
+"""Fewest and most rounds; large networks, whose times scatter less, get fewer."""
+
+SECONDS_PER_NETWORK = 2.5
+
+
+@dataclass(frozen=True)
+class NetworkTimes:
+    """What was measured of one network. Times are multiples of the anchor's time.
+
+    Attributes:
+        ratio: of the whole network.
+        tail: 95th percentile of its single runs.
+        median_ms: of its single runs by the clock.
+        anchor_ms: median of the anchor's runs beside it, by the clock.
+        runs: timed runs.
+        slots: per slot the 10th, 50th and 90th percentile of its layer's time; medians add up to ``ratio``.
+            None if not asked for, or the runtime does not tell.
+    """
+
+    ratio: float
+    tail: float
+    median_ms: float
+    anchor_ms: float
+    runs: int
+    slots: dict[str, tuple[float, float, float]] | None = None
+
+
+def measure_block(
+    runtime: Runtime,
+    networks: Sequence[Network],
+    anchor: Session,
+    *,
+    rng: np.random.Generator,
+    layers: bool = False,
+) -> list[NetworkTimes]:
+    """Time networks next to a warmed-up anchor, in interleaved rounds.
+
+    Args:
+        runtime: makes the sessions.
+        networks: a few; all are in memory at once.
+        anchor: session of the anchor network.
+        rng: draws the orders.
+        layers: also profile the nodes of each network and attribute them to its layers.
+    """
+    sessions = [runtime.session(network) for network in networks]
+    profiled = [runtime.profiled(network) for network in networks] if layers else []
+    warm_up([*sessions, *profiled])
+
+    def beside(i: int) -> None:
+        if profiled:
+            timed(profiled[i], runtime.clock)
+
+    rounds = _rounds([anchor, *sessions, *profiled], runtime.clock)
+    samples = interleaved(sessions, anchor, rounds=rounds, rng=rng, clock=runtime.clock, beside=beside)
+    ratios, tails, medians = samples.ratios(), samples.tails(), samples.medians_ms()
+    return [
+        NetworkTimes(
+            ratio=float(ratios[i]),
+            tail=float(tails[i]),
+            median_ms=float(medians[i]),
+            anchor_ms=samples.anchor_ms(),
+            runs=samples.times.shape[0] * samples.times.shape[2],
+            slots=_layer_times(network, profiled[i], float(ratios[i])) if layers else None,
+        )
+        for i, network in enumerate(networks)
+    ]
+
+
+def _rounds(sessions: Sequence[Session], clock: Clock) -> int:
+    """Rounds that fit the time, judged by one visit to each session."""
+    start = clock()
+    for session in sessions:
+        session.run()
+    # A visit runs the network, the anchor and the profiled network, each RUNS + 1 times.
+    visit_s = (clock() - start) / 1e9 / len(sessions) * 3 * (RUNS + 1)
+    fewest, most = ROUNDS
+    return min(most, max(fewest, math.floor(SECONDS_PER_NETWORK / max(visit_s, 1e-9))))
+
+
+def _layer_times(
+    network: Network, session: ProfiledSession, ratio: float
+) -> dict[str, tuple[float, float, float]] | None:
+    """Node times by layer, rescaled to add up to ``ratio``: the profiler inflates them (onnxruntime issue 20238)."""
+    slots = [slot for slot, _ in network]
+    shares = _shares(session.finish()[WARM_UPS:], slots)
+    if shares is None:
+        return None
+    low, median, high = np.quantile(shares, (0.1, 0.5, 0.9), axis=0) * ratio / np.median(shares, axis=0).sum()
+    return {slot: (float(low[i]), float(median[i]), float(high[i])) for i, slot in enumerate(slots)}
+
+
+def _shares(runs: Sequence[NodeTimes], slots: Sequence[str]) -> NDArray[np.float64] | None:
+    """``(runs, slots)``: what share of a run's node time each layer took."""
+    if not runs:
+        return None
+    names = [name for name, _ in runs[0]]
+    owners = attribute(names, slots)
+    if owners is None:
+        return None
+    index = np.array([slots.index(owner) for owner in owners])
+    rows = [
+        np.bincount(index, weights=[duration for _, duration in run], minlength=len(slots))
+        for run in runs
+        if [name for name, _ in run] == names
+    ]
+    times = np.array(rows)
+    shares: NDArray[np.float64] = times / np.maximum(times.sum(axis=1, keepdims=True), 1e-9)
+    return shares

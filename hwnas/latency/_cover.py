@@ -1,0 +1,103 @@
+"""A small set of whole subnets in which every layer of a space occurs."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hwnas.space import AdditiveCost, Factor, LayerSpec, Population, SearchSpace
+
+_SWEEPS = 3
+"""Passes of the coordinate ascent; it has settled by then."""
+
+
+def covering_set(
+    space: SearchSpace,
+    rng: np.random.Generator,
+    *,
+    times: int = 1,
+    missing: Collection[str] | None = None,
+) -> Population:
+    """``(n, g)`` canonical rows such that every layer of the space occurs in at least ``times`` of them.
+
+    Greedy: each row is the one that shows most layers seen too seldom so far. The best additive guess (which counts
+    a layer that occurs in two slots twice) comes from variable elimination, and coordinate ascent on the true
+    count improves it.
+
+    Args:
+        space: its domain is what is covered.
+        rng: breaks ties, so that layers meet different neighbours.
+        times: rows each layer shall occur in.
+        missing: keys of the layers to cover; all by default.
+    """
+    wanted = set(space.layers() if missing is None else missing)
+    layers = _SlotLayers(space)
+    seen: Counter[str] = Counter()
+    rows: list[NDArray[np.int16]] = []
+    while any(seen[key] < times for key in wanted):
+        gain = {key: float(times - seen[key]) if seen[key] < times else 0.0 for key in wanted}
+        row = _improved(space, layers, _best_guess(space, layers, gain, rng), gain, rng)
+        rows.append(row)
+        seen.update(layers.keys(row))
+    return np.array(rows, dtype=np.int16).reshape(-1, space.n_genes)
+
+
+class _SlotLayers:
+    """The layer of every setting of every slot of the domain."""
+
+    def __init__(self, space: SearchSpace) -> None:
+        self._space = space
+        self.tables: list[dict[tuple[int, ...], LayerSpec | None]] = [dict(space.slot_layers(s)) for s in space.slots]
+
+    def keys(self, row: NDArray[np.int16]) -> set[str]:
+        """Keys of the distinct layers of a canonical row."""
+        found = set()
+        for slot, table in zip(self._space.slots, self.tables, strict=True):
+            layer = table[tuple(int(row[g]) for g in slot.genes)]
+            if layer is not None:
+                found.add(layer.key)
+        return found
+
+
+def _best_guess(
+    space: SearchSpace, layers: _SlotLayers, gain: dict[str, float], rng: np.random.Generator
+) -> NDArray[np.int16]:
+    factors = []
+    for slot, table in zip(space.slots, layers.tables, strict=True):
+        costs = np.full([len(space.genes[c].choices) for c in slot.genes], np.nan)
+        for setting, layer in table.items():
+            noise = 1e-3 * rng.random()
+            costs[setting] = noise if layer is None else noise - gain.get(layer.key, 0.0) * (1 + 0.1 * rng.random())
+        factors.append(Factor(slot.genes, costs))
+    return AdditiveCost(space, factors).minimum()[1]
+
+
+def _improved(
+    space: SearchSpace,
+    layers: _SlotLayers,
+    row: NDArray[np.int16],
+    gain: dict[str, float],
+    rng: np.random.Generator,
+) -> NDArray[np.int16]:
+    def value(candidate: NDArray[np.int16]) -> float:
+        return sum(gain.get(key, 0.0) for key in layers.keys(candidate))
+
+    best = value(row)
+    for _ in range(_SWEEPS):
+        before = best
+        for column in rng.permutation(space.n_genes):
+            for choice in rng.permutation(space.domain[column]):
+                candidate = row.copy()
+                candidate[column] = choice
+                # A gene that becomes active may hold a choice outside the domain: its canonical zero.
+                candidate = space.canonical(candidate[None])[0]
+                if not space.contains(candidate[None])[0]:
+                    continue
+                if (found := value(candidate)) > best:
+                    row, best = candidate, found
+        if best == before:
+            break
+    return row

@@ -1,0 +1,85 @@
+"""How layers get their times: seen inside whole subnets, or one by one with a scale.
+
+Both give times as multiples of the anchor's.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hwnas.latency._journaled import JournaledTimer
+from hwnas.space import Population, SearchSpace
+
+IN_CONTEXT, ISOLATED, CALIBRATION, VALIDATION = "in context", "one by one", "calibration", "validation"
+"""Stages of a profile, as the journal and the progress name them."""
+
+
+@dataclass(frozen=True)
+class LayerTime:
+    """Percentiles of a layer's time, as multiples of the anchor's; ``runs`` is how many stand behind them."""
+
+    p10: float
+    median: float
+    p90: float
+    runs: int
+
+
+def row_name(row: NDArray[Any]) -> str:
+    """Name of a subnet in the journal."""
+    return json.dumps(row.tolist())
+
+
+def in_context(timer: JournaledTimer, space: SearchSpace, rows: Population) -> dict[str, LayerTime] | None:
+    """Times of all layers by key, from the node times of the subnets ``rows`` in which they occur.
+
+    A layer that occurs in several places and subnets gets the mean over them.
+
+    Returns:
+        None where the runtime's profile does not show the layers.
+    """
+    networks = {row_name(row): space.network(row) for row in rows}
+    # One subnet tells whether the profile shows layers, before time is spent on the others.
+    (first,) = timer.measure(IN_CONTEXT, dict(list(networks.items())[:1]), layers=True).values()
+    if first.slots is None:
+        return None
+    times = timer.measure(IN_CONTEXT, networks, layers=True)
+    seen: dict[str, list[LayerTime]] = defaultdict(list)
+    for name, network in networks.items():
+        slots = times[name].slots
+        if slots is None:
+            return None
+        for slot, layer in network:
+            seen[layer.key].append(LayerTime(*slots[slot], runs=times[name].runs))
+    return {key: _mean(occurrences) for key, occurrences in seen.items()}
+
+
+def isolated(timer: JournaledTimer, space: SearchSpace, calibration: Population) -> tuple[dict[str, LayerTime], float]:
+    """Times of all layers run alone, scaled so that their sums agree with the whole subnets ``calibration``.
+
+    Returns:
+        the scaled times by key, and the scale.
+    """
+    alone = timer.measure(ISOLATED, {key: [("layer", layer)] for key, layer in space.layers().items()})
+    networks = {row_name(row): space.network(row) for row in calibration}
+    whole = timer.measure(CALIBRATION, networks)
+    sums = {name: sum(alone[layer.key].ratio for _, layer in network) for name, network in networks.items()}
+    scale = float(np.median([whole[name].ratio / sums[name] for name in networks]))
+    times = {
+        key: LayerTime(t.ratio * scale, t.ratio * scale, max(t.tail, t.ratio) * scale, t.runs)
+        for key, t in alone.items()
+    }
+    return times, scale
+
+
+def _mean(times: Sequence[LayerTime]) -> LayerTime:
+    def mean(name: str) -> float:
+        return float(np.mean([getattr(t, name) for t in times]))
+
+    return LayerTime(mean("p10"), mean("median"), mean("p90"), sum(t.runs for t in times))

@@ -1,0 +1,140 @@
+"""onnxruntime sessions of networks, plain and with node times."""
+
+# ruff: noqa: PLC0415 (onnxruntime takes a while to import)
+
+from __future__ import annotations
+
+import json
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+
+from hwnas.errors import DeviceError
+from hwnas.graph import Network, build_model
+from hwnas.latency._timer import Clock, Session, best_clock
+
+if TYPE_CHECKING:
+    from hwnas.latency._device import Device
+
+NodeTimes = list[tuple[str, float]]
+"""``(node name, microseconds)`` in the order of execution, of one run."""
+
+
+class ProfiledSession(Session, Protocol):
+    """A session that also records the time of every node, which slows it down."""
+
+    def finish(self) -> list[NodeTimes]:
+        """End the session; the node times of all its runs in order."""
+
+
+class Runtime(Protocol):
+    """What executes networks: onnxruntime, or a fake in tests."""
+
+    @property
+    def clock(self) -> Clock:
+        """What its sessions are timed with."""
+
+    def session(self, network: Network) -> Session: ...
+
+    def profiled(self, network: Network) -> ProfiledSession: ...
+
+
+class OnnxRuntime:
+    """onnxruntime with a device's provider, options, threads and batch."""
+
+    def __init__(self, device: Device) -> None:
+        self.device = device
+        self.clock = best_clock(device.threads, on_host=device.provider == "CPUExecutionProvider")
+
+    def session(self, network: Network) -> Session:
+        return _OrtSession(self._create(network, self._options()), self._feed(network), self.device)
+
+    def profiled(self, network: Network) -> ProfiledSession:
+        folder = tempfile.TemporaryDirectory(prefix="hwnas-")
+        options = self._options()
+        options.enable_profiling = True
+        options.profile_file_prefix = str(Path(folder.name) / "nodes")
+        return _OrtProfiledSession(self._create(network, options), self._feed(network), self.device, folder)
+
+    def _options(self) -> Any:
+        import onnxruntime as ort
+
+        options = ort.SessionOptions()
+        options.intra_op_num_threads = self.device.threads
+        options.inter_op_num_threads = 1
+        options.log_severity_level = 3
+        for key, value in self.device.session_config.items():
+            options.add_session_config_entry(key, value)
+        return options
+
+    def _create(self, network: Network, options: Any) -> Any:
+        import onnxruntime as ort
+
+        model = build_model(network, batch=self.device.batch).SerializeToString()
+        providers: list[Any] = [(self.device.provider, dict(self.device.options))]
+        if self.device.provider != "CPUExecutionProvider":
+            providers.append("CPUExecutionProvider")
+        try:
+            session = ort.InferenceSession(model, options, providers=providers)
+        except Exception as error:  # onnxruntime raises RuntimeError, its own and pybind's
+            reason = str(error).splitlines()[0]
+            raise DeviceError(
+                f"device {self.device.id}", f"onnxruntime fails: {reason}", "see hwnas devices"
+            ) from error
+        if self.device.provider not in session.get_providers():
+            raise DeviceError(
+                f"device {self.device.id}",
+                f"onnxruntime could not start {self.device.provider} and fell back to the CPU",
+                "check its driver and libraries; see hwnas devices",
+            )
+        return session
+
+    def _feed(self, network: Network) -> dict[str, Any]:
+        shape = (self.device.batch, *network[0][1].input_shape)
+        return {"input": np.random.default_rng(0).standard_normal(shape, dtype=np.float32)}
+
+
+class _OrtSession:
+    """Inputs and outputs are bound on the device once, so that copies to and from it are not timed."""
+
+    def __init__(self, session: Any, feed: dict[str, Any], device: Device) -> None:
+        import onnxruntime as ort
+
+        self._session = session
+        self._binding = session.io_binding()
+        kind, index = device.memory
+        for name, value in feed.items():
+            self._binding.bind_ortvalue_input(name, ort.OrtValue.ortvalue_from_numpy(value, kind, index))
+        self._binding.bind_output("logits", kind, index)
+
+    def run(self) -> None:
+        self._session.run_with_iobinding(self._binding)
+        self._binding.synchronize_outputs()
+
+
+class _OrtProfiledSession(_OrtSession):
+    def __init__(
+        self, session: Any, feed: dict[str, Any], device: Device, folder: tempfile.TemporaryDirectory[str]
+    ) -> None:
+        super().__init__(session, feed, device)
+        self._folder = folder
+
+    def finish(self) -> list[NodeTimes]:
+        with self._folder:
+            path = Path(self._session.end_profiling())
+            return node_times(json.loads(path.read_text(encoding="utf-8")))
+
+
+def node_times(events: list[dict[str, Any]]) -> list[NodeTimes]:
+    """The runs in an onnxruntime profile: node events lie between the starts of ``model_run`` events."""
+    starts = sorted(e["ts"] for e in events if e["name"] == "model_run")
+    runs: list[list[tuple[int, str, float]]] = [[] for _ in starts]
+    for event in events:
+        name = event["name"]
+        if event.get("cat") == "Node" and name.endswith("_kernel_time"):
+            run = int(np.searchsorted(starts, event["ts"], side="right")) - 1
+            if run >= 0:
+                runs[run].append((event["ts"], name.removesuffix("_kernel_time"), float(event["dur"])))
+    return [[(name, duration) for _, name, duration in sorted(run, key=lambda e: e[0])] for run in runs]
