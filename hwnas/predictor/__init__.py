@@ -1,0 +1,110 @@
+"""Predictors of a metric from the genes, bound to one space. ``top1`` is in percent throughout.
+
+Scoring needs numpy alone; torch is imported only to fit an ``mlp`` and to read upstream's ``.pth`` files.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from hwnas.errors import PredictorError, UnknownNameError
+from hwnas.predictor import _store
+from hwnas.predictor._additive import additive_approximation
+from hwnas.predictor._base import MIN_SUBNETS, Card, Predictor
+from hwnas.predictor._gp import GaussianProcess
+from hwnas.predictor._mlp import MlpEnsemble
+from hwnas.predictor._ofa import OfaNet
+from hwnas.predictor._ridge import Additive, Ridge
+from hwnas.predictor._score import Scores, folds, k_fold, learning_curve, score, subnet_groups
+from hwnas.predictor._store import save_predictor, sha256_of
+from hwnas.space import SearchSpace
+
+__all__ = [
+    "MIN_SUBNETS",
+    "Card",
+    "Predictor",
+    "Scores",
+    "additive_approximation",
+    "embedded_names",
+    "embedded_path",
+    "folds",
+    "get_predictor",
+    "k_fold",
+    "learning_curve",
+    "load_predictor",
+    "new_predictor",
+    "predictor_kinds",
+    "save_predictor",
+    "score",
+    "sha256_of",
+    "subnet_groups",
+]
+
+_KINDS: dict[str, type[Predictor]] = {
+    "gp": GaussianProcess,
+    "ridge": Ridge,
+    "additive": Additive,
+    "mlp": MlpEnsemble,
+}
+
+_READABLE: dict[str, type[Predictor]] = {**_KINDS, OfaNet.kind: OfaNet}
+
+_EMBEDDED = Path(__file__).parent / "embedded"
+
+
+def predictor_kinds() -> list[str]:
+    """Kinds that can be fitted."""
+    return list(_KINDS)
+
+
+def new_predictor(kind: str, space: SearchSpace, seed: int = 0) -> Predictor:
+    """An unfitted predictor of a registered kind.
+
+    Raises:
+        UnknownNameError: no such kind; suggests the nearest.
+    """
+    if kind not in _KINDS:
+        raise UnknownNameError("predictor kind", kind, _KINDS)
+    return _KINDS[kind](space, seed)
+
+
+def embedded_names() -> list[str]:
+    """Spaces whose predictor ships with hwnas."""
+    return sorted(path.stem for path in _EMBEDDED.glob("*.safetensors"))
+
+
+def embedded_path(name: str) -> Path:
+    """The file of the predictor that ships for a space."""
+    return _EMBEDDED / f"{name}.safetensors"
+
+
+def load_predictor(path: str | os.PathLike[str], space: SearchSpace) -> Predictor:
+    """Read a stored predictor, or a ``.pth`` file that OFA released.
+
+    Raises:
+        PredictorError: missing, damaged, an object pickle, or of another space.
+    """
+    return _store.load_predictor(path, space, _READABLE)
+
+
+def get_predictor(name: str | os.PathLike[str] | None, space: SearchSpace) -> Predictor:
+    """A fitted predictor of ``space``: the one that ships for it (None, or its name), or a file.
+
+    Raises:
+        PredictorError: none ships for the space, or the file does not fit. UnknownNameError: neither.
+    """
+    known = embedded_names()
+    if name is None:
+        if space.name not in known:
+            remedy = "pass --predictor FILE; `hwnas fit DATA.csv` makes one from measured subnets"
+            raise PredictorError(f"space {space.name}", "no accuracy predictor ships for it", remedy)
+        name = space.name
+    if str(name) in known and not Path(name).exists():
+        return load_predictor(embedded_path(str(name)), space)
+    if Path(name).exists() or Path(name).suffix in (".safetensors", ".pth", ".pt") or os.sep in str(name):
+        return load_predictor(name, space)
+    if str(name) in _KINDS:
+        remedy = f"fit one: hwnas fit DATA.csv --space {space.name} --model {name}"
+        raise PredictorError(f"predictor {str(name)!r}", "that is a kind, not a fitted predictor", remedy)
+    raise UnknownNameError("predictor", str(name), known)

@@ -1,0 +1,217 @@
+"""What every predictor is: features of rows in, accuracy and its uncertainty out, bound to one space."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hwnas.errors import PredictorError
+from hwnas.predictor._features import is_continuous
+from hwnas.space import AdditiveCost, Population, SearchSpace
+from hwnas.space._space import Value
+
+Vector = NDArray[np.float64]
+Arrays = dict[str, NDArray[Any]]
+
+MIN_SUBNETS = 8
+"""Distinct subnets below which nothing is fitted."""
+
+
+@dataclass(frozen=True)
+class Card:
+    """Where a predictor comes from; stored with it.
+
+    Attributes:
+        metric: what it predicts; ``top1`` is in percent.
+        unit: of the prediction.
+        covered: choices of continuous genes (the resolution) that it may be asked about.
+        data: name, sha256 and rows of each file it was fitted on.
+        scores: held-out scores, as printed.
+        notes: anything else, one line.
+    """
+
+    metric: str = "top1"
+    unit: str = "%"
+    covered: Mapping[str, Sequence[Value]] = field(default_factory=dict)
+    data: Sequence[Mapping[str, Any]] = ()
+    scores: Mapping[str, Any] = field(default_factory=dict)
+    notes: str = ""
+
+
+class Predictor(ABC):
+    """A metric (``top1``, in percent) from canonical rows of one space.
+
+    Args:
+        space: whose rows it reads. Its domain does not matter, only its encoding.
+        seed: of whatever is random in fitting. Same data and seed, same predictor.
+    """
+
+    kind: ClassVar[str]
+
+    def __init__(self, space: SearchSpace, seed: int = 0) -> None:
+        self.space = space
+        self.seed = seed
+        self.card = Card()
+        self.fitted = False
+
+    def fit(self, x: NDArray[Any], y: NDArray[Any], noise: NDArray[Any] | None = None) -> Self:
+        """Fit to measured rows; repeated subnets are averaged. Returns itself.
+
+        Args:
+            x: ``(n, g)`` rows.
+            y: ``(n,)`` measured values.
+            noise: ``(n,)`` relative standard deviations of the measurements; equal by default.
+
+        Raises:
+            PredictorError: shapes that do not match, targets that are not finite, or fewer than
+                ``MIN_SUBNETS`` distinct subnets.
+        """
+        x = self.space.canonical(self._rows(x))
+        targets = np.asarray(y, dtype=float)
+        spread = np.ones(len(x)) if noise is None else np.asarray(noise, dtype=float)
+        for name, values in (("targets", targets), ("noise", spread)):
+            if values.shape != (len(x),):
+                raise PredictorError(
+                    f"{name} of shape {values.shape}", f"{len(x)} subnets need as many", "pass one each"
+                )
+            if not np.isfinite(values).all():
+                row = int(np.flatnonzero(~np.isfinite(values))[0])
+                raise PredictorError(f"{name}, row {row + 1}: {values[row]}", "not a finite number", "remove the row")
+        if (spread <= 0).any():
+            raise PredictorError(f"noise {spread.min():g}", "noise is positive", "correct it")
+        merged, y_mean, variance = _merge(x, targets, spread**2)
+        if len(merged) < MIN_SUBNETS:
+            found = f"{len(merged)} distinct subnets"
+            raise PredictorError(found, f"a predictor needs at least {MIN_SUBNETS}", "measure more subnets")
+        self._fit(merged, y_mean, variance)
+        self.card = replace(self.card, covered=_covered(self.space, merged))
+        self.fitted = True
+        return self
+
+    def predict(self, x: NDArray[Any]) -> Vector:
+        """``(n,)`` predictions for ``(n, g)`` canonical rows.
+
+        Raises:
+            PredictorError: not fitted, not rows of this space, or a resolution that it does not cover.
+        """
+        return self._predict(self._checked(x))
+
+    def predict_std(self, x: NDArray[Any]) -> Vector:
+        """``(n,)`` standard deviations of the predictions, in the metric's unit; the noise of a single
+        measurement is not part of it. NaN where a predictor cannot tell (released networks)."""
+        return self._predict_std(self._checked(x))
+
+    def covered(self, space: SearchSpace) -> SearchSpace:
+        """``space`` restricted to what this predictor covers (its resolutions).
+
+        Raises:
+            PredictorError: nothing is left.
+        """
+        self.require(space)
+        allowed: dict[str, Sequence[Value] | Value] = {}
+        for name, values in self.card.covered.items():
+            column = next(c for c, gene in enumerate(space.genes) if gene.name == name)
+            mine = [space.genes[column].choices[i] for i in space.domain[column]]
+            allowed[name] = [v for v in mine if v in values]
+            if not allowed[name]:
+                raise PredictorError(
+                    f"{name} = {', '.join(map(str, mine))}",
+                    f"this {self.kind} predictor covers {', '.join(map(str, values))}",
+                    f"pick a covered {name}, or fit a predictor for it",
+                )
+        return space.restrict(**allowed)
+
+    def require(self, space: SearchSpace) -> None:
+        """Raise unless this predictor scores rows of ``space``."""
+        if space.fingerprint != self.space.fingerprint:
+            raise PredictorError(
+                f"predictor of {self.space.name}",
+                f"it cannot score subnets of {space.name}",
+                f"pass a predictor of {space.name}",
+            )
+
+    def extend_coverage(self, x: NDArray[Any]) -> None:
+        """Also cover the resolutions of ``x``: for held-out rows, whose folds may lack the extreme ones."""
+        more = _covered(self.space, self.space.canonical(self._rows(x)))
+        covered = {}
+        for gene in self.space.genes:
+            if gene.name in more:
+                known = [float(v) for v in (*self.card.covered.get(gene.name, ()), *more[gene.name])]
+                covered[gene.name] = [v for v in gene.choices if min(known) <= float(v) <= max(known)]
+        self.card = replace(self.card, covered=covered)
+
+    def additive(self) -> AdditiveCost | None:
+        """The predictor as a sum over genes, if it is exactly that; see ``additive_approximation``."""
+        return None
+
+    @abstractmethod
+    def _fit(self, x: Population, y: Vector, variance: Vector) -> None:
+        """Fit to distinct canonical rows; ``variance`` holds relative noise variances."""
+
+    @abstractmethod
+    def _predict(self, x: Population) -> Vector: ...
+
+    @abstractmethod
+    def _predict_std(self, x: Population) -> Vector: ...
+
+    @abstractmethod
+    def state(self) -> tuple[Arrays, dict[str, Any]]:
+        """Arrays and JSON-able settings from which :meth:`restore` rebuilds it."""
+
+    @abstractmethod
+    def restore(self, arrays: Mapping[str, NDArray[Any]], settings: Mapping[str, Any]) -> None:
+        """Take on a stored state. ``KeyError`` or ``ValueError`` if it does not fit."""
+
+    def _rows(self, x: NDArray[Any]) -> Population:
+        rows = np.asarray(x)
+        if rows.ndim != 2 or rows.shape[1] != self.space.n_genes or rows.dtype.kind not in "iu":
+            raise PredictorError(
+                f"rows of shape {rows.shape}, type {rows.dtype}",
+                f"{self.space.name} has {self.space.n_genes} integer genes",
+                "encode archs with this space",
+            )
+        return rows.astype(np.int16, copy=False)
+
+    def _checked(self, x: NDArray[Any]) -> Population:
+        if not self.fitted:
+            raise PredictorError(f"{self.kind} predictor", "it was not fitted", "call fit, or load a fitted one")
+        rows = self._rows(x)
+        for name, values in self.card.covered.items():
+            column = next(c for c, gene in enumerate(self.space.genes) if gene.name == name)
+            choices = self.space.genes[column].choices
+            known = np.array([choice in values for choice in choices])
+            outside = ~known[rows[:, column]]
+            if outside.any():
+                i = int(outside.argmax())
+                raise PredictorError(
+                    f"row {i + 1}, {name} = {choices[rows[i, column]]}",
+                    f"this predictor covers {', '.join(map(str, values))}",
+                    f"restrict {name} to them",
+                )
+        return rows
+
+
+def _merge(x: Population, y: Vector, variance: Vector) -> tuple[Population, Vector, Vector]:
+    """Distinct rows in order of first occurrence, inverse-variance means of their targets, variances of those."""
+    _, first, inverse = np.unique(x, axis=0, return_index=True, return_inverse=True)
+    inverse = inverse.reshape(-1)
+    weight = np.bincount(inverse, 1 / variance)
+    mean = np.bincount(inverse, y / variance) / weight
+    order = np.argsort(first)
+    return x[first[order]], mean[order], 1 / weight[order]
+
+
+def _covered(space: SearchSpace, x: Population) -> dict[str, Sequence[Value]]:
+    """Continuous genes are covered from the smallest to the largest value seen."""
+    covered: dict[str, Sequence[Value]] = {}
+    for c, gene in enumerate(space.genes):
+        if is_continuous(gene):
+            seen = [gene.choices[i] for i in np.unique(x[:, c])]
+            low, high = min(map(float, seen)), max(map(float, seen))
+            covered[gene.name] = [v for v in gene.choices if low <= float(v) <= high]
+    return covered

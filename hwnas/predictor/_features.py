@@ -1,0 +1,150 @@
+"""Features of a population, from the space alone: masked one-hot, structural summary, ordinal coordinates.
+
+The summary (MACs, parameters, depth, sums and means of active kernels and expansions per stage) is what makes
+small samples work and what extrapolates; the one-hot part lets every choice of every layer have its own effect.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hwnas.space import Gene, Population, SearchSpace, macs_cost, params_cost
+
+Matrix = NDArray[np.float64]
+
+FEATURES_VERSION = 1
+"""Raised when a feature changes its meaning: stored predictors name the version they were fitted on."""
+
+_MOST_DISCRETE = 8
+"""Numeric genes with more choices than this (the resolution) are treated as continuous, so that a predictor
+fitted on a few of their values interpolates to the rest."""
+
+
+@dataclass(frozen=True)
+class GeneGroup:
+    """Genes of one arch key within one stage, such as the kernels of stage 2; they share a length scale."""
+
+    key: str
+    stage: str
+    columns: tuple[int, ...]
+
+
+class Features:
+    """Features of canonical populations of one space; every method maps ``(n, g)`` rows to ``(n, k)`` float64."""
+
+    def __init__(self, space: SearchSpace) -> None:
+        self.space = space
+        self.continuous = [c for c, gene in enumerate(space.genes) if is_continuous(gene)]
+        self.discrete = [c for c in range(space.n_genes) if c not in self.continuous]
+        self._values = [_numbers(gene) for gene in space.genes]
+        self._ordinals = [_centred(values) for values in self._values]
+        sizes = [len(space.genes[c].choices) for c in self.discrete]
+        self._offsets = np.concatenate([[0], np.cumsum(sizes)[:-1]]).astype(np.int64)
+        self.n_one_hot = int(sum(sizes))
+        self.stages = _stages(space)
+        self._costs = [macs_cost(space), params_cost(space)] if space.slots else []
+
+    def one_hot(self, x: Population) -> Matrix:
+        """One column per choice of each discrete gene; genes without effect are all zero."""
+        active = self.space.active(x)[:, self.discrete]
+        out = np.zeros((len(x), self.n_one_hot))
+        columns = x[:, self.discrete] + self._offsets
+        out[np.arange(len(x))[:, None], columns] = active
+        return out
+
+    def one_hot_dot(self, x: Population, weights: NDArray[np.float64]) -> NDArray[np.float64]:
+        """``one_hot(x) @ weights``, ``(n,)``, without the matrix."""
+        terms = weights[x[:, self.discrete] + self._offsets]
+        terms *= self.space.active(x)[:, self.discrete]
+        return np.asarray(terms.sum(axis=1))
+
+    def totals(self, x: Population) -> Matrix:
+        """MACs and parameters (log and inverse), total depth, continuous genes: what the whole network is."""
+        columns: list[NDArray[np.float64]] = []
+        for cost in self._costs:
+            value = np.maximum(cost(x), 1.0)
+            columns += [np.log(value), 1e8 / value]
+        if self.stages:
+            active = self.space.active(x)
+            key = self.stages[0].key
+            layers = [c for group in self.stages if group.key == key for c in group.columns]
+            columns.append(active[:, layers].sum(axis=1).astype(float))
+        return np.concatenate([np.reshape(columns, (-1, len(x))).T, self.continuous_terms(x)], axis=1)
+
+    def by_stage(self, x: Population) -> Matrix:
+        """Depth of each stage, and per stage sum, mean and log sum of each kind of gene."""
+        active = self.space.active(x)
+        columns: list[NDArray[np.float64]] = []
+        for group in self.stages:
+            on = active[:, group.columns]
+            count = on.sum(axis=1).astype(float)
+            values = np.stack([self._values[c][x[:, c]] for c in group.columns], axis=1)
+            total = (values * on).sum(axis=1)
+            columns += [total, total / np.maximum(count, 1), np.log1p(total)]
+            if group.key == self.stages[0].key:
+                columns.append(count)
+        return np.reshape(columns, (-1, len(x))).T
+
+    def continuous_terms(self, x: Population) -> Matrix:
+        """Value, square and logarithm of continuous genes."""
+        columns = []
+        for c in self.continuous:
+            z = self._ordinals[c][x[:, c]]
+            columns += [z, z**2, np.log(np.maximum(self._values[c][x[:, c]], 1e-9))]
+        return np.stack(columns, axis=1) if columns else np.zeros((len(x), 0))
+
+    def at_resolutions_of(self, x: Population, rng: np.random.Generator, n: int = 1000) -> Population:
+        """``n`` random rows of the whole space whose continuous genes are taken from rows of ``x``."""
+        rows = SearchSpace(self.space.name, self.space.genes, self.space.slots).sample(n, rng, distinct_uniform=False)
+        rows[:, self.continuous] = x[rng.integers(len(x), size=n)][:, self.continuous]
+        return rows
+
+    def ordinal(self, x: Population) -> Matrix:
+        """Each gene's choice as a number centred on 0 within [-1, 1]; genes without effect are 0."""
+        active = self.space.active(x)
+        return np.stack([self._ordinals[c][x[:, c]] * active[:, c] for c in range(self.space.n_genes)], axis=1)
+
+    def length_groups(self) -> NDArray[np.intp]:
+        """For each ordinal coordinate, the number of its length scale: genes of one key and stage share one."""
+        names = {c: f"{group.key} {group.stage}" for group in self.stages for c in group.columns}
+        labels = [names.get(c, gene.group) for c, gene in enumerate(self.space.genes)]
+        distinct = list(dict.fromkeys(labels))
+        return np.array([distinct.index(label) for label in labels], dtype=np.intp)
+
+
+def is_continuous(gene: Gene) -> bool:
+    """Whether a gene's choices are points of a scale (resolutions), to be interpolated between."""
+    return len(gene.choices) > _MOST_DISCRETE and all(isinstance(v, int | float) for v in gene.choices)
+
+
+def _numbers(gene: Gene) -> NDArray[np.float64]:
+    if all(isinstance(v, int | float) for v in gene.choices):
+        return np.array(gene.choices, dtype=float)
+    return np.arange(len(gene.choices), dtype=float)
+
+
+def _centred(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    low, high = values.min(), values.max()
+    return (2 * values - low - high) / (high - low) if high > low else np.zeros(len(values))
+
+
+def _stages(space: SearchSpace) -> list[GeneGroup]:
+    """Groups of genes by arch key and stage.
+
+    A stage is named by its depth gene. The leading layers of a stage always run, so their genes have no
+    controller: they belong to the stage of the next gene of the same key that has one.
+    """
+    groups: dict[tuple[str, str], list[int]] = {}
+    for key, columns in space.groups.items():
+        if not any(space.genes[c].controller is not None for c in columns):
+            continue
+        stage = "tail"
+        for c in reversed(columns):
+            controller = space.genes[c].controller
+            if controller is not None:
+                stage = space.genes[controller].name
+            groups.setdefault((key, stage), []).append(c)
+    return [GeneGroup(key, stage, tuple(sorted(columns))) for (key, stage), columns in sorted(groups.items())]

@@ -1,0 +1,17 @@
+"""Gaussian process: linear kernels on structural features plus an RBF kernel over the genes.
+
+One length scale per stage and gene kind. The default while data are few: its uncertainty is honest, and its
+linear part extrapolates.
+"""
+
+from __future__ import annotations
+
+from hwnas.predictor._structured import StructuredPredictor
+
+
+class GaussianProcess(StructuredPredictor):
+    """``gp``. ``predict_std`` is the posterior's."""
+
+    kind = "gp"
+    parts = ("one_hot", "totals", "by_stage")
+    rbf = True

@@ -1,0 +1,55 @@
+"""Ridge regressions whose penalties (one per group of features) are fitted by evidence."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from hwnas.predictor._structured import StructuredPredictor
+from hwnas.space import AdditiveCost, Factor
+
+
+class Ridge(StructuredPredictor):
+    """``ridge``: linear in the masked one-hot and the structural summary. ``predict_std`` counts its misfit."""
+
+    kind = "ridge"
+    parts = ("one_hot", "totals", "by_stage")
+    rbf = False
+
+
+class Additive(StructuredPredictor):
+    """``additive``: one term per gene and nothing else, so that exact fronts exist; less accurate than ``ridge``."""
+
+    kind = "additive"
+    parts = ("one_hot", "continuous_terms")
+    rbf = False
+
+    def additive(self) -> AdditiveCost:
+        """The same predictions as a sum of tables; NaN where it does not cover the resolution."""
+        space, features = self.space, self.features
+        one_hot, continuous = np.split(self._w_linear, [features.n_one_hot])
+        factors = []
+        at = 0
+        for c in features.discrete:
+            gene = space.genes[c]
+            n = len(gene.choices)
+            values = one_hot[at : at + n] * self._unit
+            at += n
+            if gene.controller is None:
+                factors.append(Factor((c,), values))
+                continue
+            # Only where the controller lets it have an effect.
+            table = np.zeros((len(space.genes[gene.controller].choices), n))
+            table[sorted(gene.active_for)] = values
+            factors.append(Factor((gene.controller, c), table))
+        terms_per_gene = len(continuous) // max(len(features.continuous), 1)
+        for i, c in enumerate(features.continuous):
+            gene = space.genes[c]
+            rows = np.zeros((len(gene.choices), space.n_genes), dtype=np.int16)
+            rows[:, c] = np.arange(len(gene.choices))
+            terms = slice(i * terms_per_gene, (i + 1) * terms_per_gene)
+            values = features.continuous_terms(rows)[:, terms] @ continuous[terms] * self._unit
+            covered = self.card.covered.get(gene.name, gene.choices)
+            factors.append(Factor((c,), np.where([v in covered for v in gene.choices], values, np.nan)))
+        first = factors[0]
+        factors[0] = Factor(first.genes, first.table + self._bias * self._unit + self._offset)
+        return AdditiveCost(space, factors)

@@ -1,0 +1,133 @@
+"""How good a predictor is on subnets it has not seen: Kendall's tau, RMSE, MAPE."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hwnas.errors import PredictorError
+from hwnas.predictor._base import MIN_SUBNETS, Predictor, Vector
+from hwnas.predictor._features import is_continuous
+from hwnas.space import Population, SearchSpace
+
+NewPredictor = Callable[[], Predictor]
+"""Makes an unfitted predictor."""
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Of predictions against measurements.
+
+    Attributes:
+        tau: Kendall's rank correlation (tau-b).
+        rmse: root mean squared error, in the metric's unit.
+        mape: mean absolute error in percent of the measured value.
+        bias: mean of prediction minus measurement.
+        coverage: share of measurements within two predicted standard deviations; NaN if unknown.
+        n: measurements scored.
+    """
+
+    tau: float
+    rmse: float
+    mape: float
+    bias: float
+    coverage: float
+    n: int
+
+    def as_dict(self) -> dict[str, float]:
+        return {k: (v if k == "n" else round(v, 4)) for k, v in asdict(self).items() if not np.isnan(v)}
+
+
+def score(predicted: Vector, measured: Vector, std: Vector | None = None) -> Scores:
+    """Scores of ``(n,)`` predictions."""
+    from scipy.stats import kendalltau  # noqa: PLC0415 - heavy, and only fitting needs it
+
+    error = predicted - measured
+    return Scores(
+        tau=float(kendalltau(predicted, measured).statistic),
+        rmse=float(np.sqrt(np.mean(error**2))),
+        mape=float(100 * np.mean(np.abs(error) / np.maximum(np.abs(measured), 1e-12))),
+        bias=float(error.mean()),
+        coverage=float("nan") if std is None else float(np.mean(np.abs(error) <= 2 * std)),
+        n=len(measured),
+    )
+
+
+def subnet_groups(space: SearchSpace, x: Population) -> NDArray[np.intp]:
+    """``(n,)`` number of each row's subnet: repeated rows, and one network at several resolutions, share it."""
+    plain = x.copy()
+    plain[:, [c for c, gene in enumerate(space.genes) if is_continuous(gene)]] = 0
+    return np.unique(plain, axis=0, return_inverse=True)[1].reshape(-1)
+
+
+def folds(groups: NDArray[np.intp], k: int, seed: int = 0) -> list[NDArray[np.bool_]]:
+    """``k`` masks of held-out rows; no group is on both sides of a split."""
+    n_groups = int(groups.max()) + 1
+    if n_groups < k:
+        raise PredictorError(f"{n_groups} distinct subnets", f"{k} folds need at least {k}", "measure more subnets")
+    of_group = np.random.default_rng(seed).permutation(n_groups) % k
+    return [of_group[groups] == fold for fold in range(k)]
+
+
+def k_fold(
+    new: NewPredictor,
+    space: SearchSpace,
+    x: Population,
+    y: Vector,
+    noise: Vector | None = None,
+    *,
+    k: int = 5,
+    seed: int = 0,
+) -> tuple[Vector, Vector]:
+    """Out-of-fold predictions and standard deviations, ``(n,)`` each, over ``k`` folds grouped by subnet."""
+    predicted, std = np.empty(len(x)), np.empty(len(x))
+    for held in folds(subnet_groups(space, x), k, seed):
+        model = new().fit(x[~held], y[~held], None if noise is None else noise[~held])
+        model.extend_coverage(x[held])
+        predicted[held], std[held] = model.predict(x[held]), model.predict_std(x[held])
+    return predicted, std
+
+
+def learning_curve(
+    new: NewPredictor,
+    space: SearchSpace,
+    x: Population,
+    y: Vector,
+    sizes: Sequence[int] | None = None,
+    *,
+    repeats: int = 3,
+    seed: int = 0,
+) -> Iterator[tuple[int, Scores]]:
+    """Mean scores when fitted on so many random subnets and tested on all others.
+
+    Args:
+        sizes: numbers of subnets; by default 25, 50, 100, ... up to 80 % of what there is.
+    """
+    groups = subnet_groups(space, x)
+    total = int(groups.max()) + 1
+    largest = int(0.8 * total)
+    if sizes is None:
+        steps = [25 * 2**i for i in range(20) if 25 * 2**i <= largest]
+        sizes = steps if steps and steps[-1] > 0.8 * largest else [*steps, largest]
+    for size in sizes:
+        if not MIN_SUBNETS <= size < total:
+            continue
+        runs = []
+        for repeat in range(repeats):
+            order = np.random.default_rng([seed, repeat]).permutation(total)
+            train = np.isin(groups, order[:size])
+            model = new().fit(x[train], y[train])
+            model.extend_coverage(x[~train])
+            std = model.predict_std(x[~train])
+            runs.append(score(model.predict(x[~train]), y[~train], std if np.isfinite(std).all() else None))
+        yield size, _mean(runs)
+
+
+def _mean(runs: Sequence[Scores]) -> Scores:
+    def mean(name: str) -> float:
+        return float(np.mean([getattr(run, name) for run in runs]))
+
+    return Scores(mean("tau"), mean("rmse"), mean("mape"), mean("bias"), mean("coverage"), round(mean("n")))

@@ -1,0 +1,115 @@
+"""One safetensors file per predictor: arrays, and a JSON header that says what it is and whose.
+
+Reading needs numpy alone and runs no code from the file.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from hwnas.errors import PredictorError
+from hwnas.files import replacing
+from hwnas.predictor._base import Card, Predictor
+from hwnas.predictor._ofa import OfaNet
+from hwnas.space import SearchSpace
+
+FORMAT = 1
+_HEADER = "hwnas"
+
+
+def save_predictor(predictor: Predictor, path: str | os.PathLike[str]) -> None:
+    """Write a fitted predictor, atomically. The same predictor gives the same bytes.
+
+    Raises:
+        PredictorError: it was not fitted.
+        DataError: the path cannot be written.
+    """
+    from safetensors.numpy import save  # noqa: PLC0415
+
+    if not predictor.fitted:
+        raise PredictorError(f"{predictor.kind} predictor", "it was not fitted", "fit it before saving")
+    arrays, settings = predictor.state()
+    header = {
+        "format": FORMAT,
+        "kind": predictor.kind,
+        "space": predictor.space.name,
+        "fingerprint": predictor.space.fingerprint,
+        "seed": predictor.seed,
+        "card": asdict(predictor.card),
+        "settings": settings,
+    }
+    contiguous = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
+    with replacing(path) as part:
+        part.write_bytes(save(contiguous, metadata={_HEADER: json.dumps(header)}))
+
+
+def load_predictor(path: str | os.PathLike[str], space: SearchSpace, kinds: Mapping[str, type[Predictor]]) -> Predictor:
+    """Read a stored predictor, or a ``.pth`` file that OFA released.
+
+    Raises:
+        PredictorError: missing, damaged, an object pickle, of a newer format, or of another space.
+    """
+    path = Path(path)
+    try:
+        with path.open("rb") as file:
+            start = file.read(4)
+    except OSError as error:
+        raise PredictorError(
+            f"file {path}", f"it cannot be read ({error.strerror or error})", "check the path"
+        ) from error
+    if start[:2] in (b"PK", b"\x80\x02") or path.suffix in (".pth", ".pt"):
+        return OfaNet.read(path, space)
+    header, arrays = _read(path)
+    try:
+        kind, owner, fingerprint = str(header["kind"]), str(header["space"]), str(header["fingerprint"])
+        if header["format"] != FORMAT:
+            found = f"format {header['format']}"
+            raise PredictorError(
+                f"file {path}, {found}", f"this version reads {FORMAT}", "upgrade hwnas, or fit it anew"
+            )
+        if owner != space.name or fingerprint != space.fingerprint:
+            rule = f"it belongs to space {owner}, not {space.name}"
+            if owner == space.name:
+                rule = f"it was fitted on another encoding of {owner}"
+            raise PredictorError(f"predictor {path}", rule, f"pass a predictor of {space.name}")
+        if kind not in kinds:
+            raise PredictorError(f"file {path}, kind {kind!r}", f"known kinds are {', '.join(kinds)}", "upgrade hwnas")
+        predictor = kinds[kind](space, int(header["seed"]))
+        predictor.card = Card(**header["card"])
+        predictor.restore(arrays, header["settings"])
+    except (KeyError, ValueError, TypeError, IndexError, AttributeError) as error:
+        raise _damaged(path) from error
+    predictor.fitted = True
+    return predictor
+
+
+def _read(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    from safetensors import SafetensorError, safe_open  # noqa: PLC0415
+
+    try:
+        with safe_open(path, framework="numpy") as file:
+            metadata = file.metadata() or {}
+            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - it is no mapping
+        header = json.loads(metadata[_HEADER])
+    except (SafetensorError, OSError, KeyError, ValueError, TypeError, RecursionError) as error:
+        raise _damaged(path) from error
+    if not isinstance(header, dict) or not all(np.isfinite(a).all() for a in arrays.values()):
+        raise _damaged(path)
+    return header, arrays
+
+
+def _damaged(path: Path) -> PredictorError:
+    return PredictorError(f"file {path}", "it is no predictor of hwnas, or damaged", "fit it anew with `hwnas fit`")
+
+
+def sha256_of(path: str | os.PathLike[str]) -> str:
+    """Hash of a data file, for the card of what was fitted on it."""
+    return hashlib.sha256(Path(path).read_bytes()).hexdigest()
