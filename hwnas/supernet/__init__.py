@@ -7,6 +7,7 @@ from hwnas.supernet._data import EvaluationData
 from hwnas.supernet._download import download
 from hwnas.supernet._evaluate import Accuracy, Evaluator, calibrated, evaluate, journal_identity, measure_top1
 from hwnas.supernet._execute import BatchNormMode, Calibration, Network, forward
+from hwnas.supernet._export import export_onnx
 from hwnas.supernet._image_folder import ImageFolder
 from hwnas.supernet._registry import get_supernet, load_supernet, supernet_names
 from hwnas.supernet._subnet import Subnet, folded_weights, recalibrate
@@ -25,6 +26,7 @@ __all__ = [
     "centre",
     "download",
     "evaluate",
+    "export_onnx",
     "folded_weights",
     "forward",
     "get_supernet",

@@ -48,6 +48,9 @@ class Supernet(ABC):
 
     bn_eps: ClassVar[float] = 1e-5
 
+    preprocessing: ClassVar[str] = ""
+    """What becomes of an image before it enters the network; exported files carry it."""
+
     def __init__(self, tensors: Mapping[str, Tensor], origin: str = "unknown") -> None:
         check_tensors(origin, tensors, self.shapes(), self.space().name)
         self.tensors = {name: tensors[name] for name in self.shapes()}
@@ -177,7 +180,9 @@ class Supernet(ABC):
             SpaceError: the row lies outside the space.
         """
         space = self.space()
-        if row.shape != (space.n_genes,) or not space.contains(row[None])[0]:
+        sizes = [len(gene.choices) for gene in space.genes]
+        known = row.shape == (len(sizes),) and bool(((row >= 0) & (row < sizes)).all())
+        if not known or not space.contains(row[None])[0]:
             raise SpaceError(f"subnet {np.asarray(row).tolist()}", f"it is not of {space.name}", "check the space")
         return space.network(row)
 
@@ -196,8 +201,8 @@ class Supernet(ABC):
 
     def extract(self, row: NDArray[Any]) -> Subnet:
         """The subnet as a module of its own, with copies of its inherited weights."""
-        arch = self.space().decode(row)
-        return Subnet(self.network(row), self.weights(row), arch=arch, bn_eps=self.bn_eps)
+        network = self.network(row)
+        return Subnet(network, self.weights(row), arch=self.space().decode(row), bn_eps=self.bn_eps)
 
 
 def centre(weight: Tensor, kernel: int) -> Tensor:

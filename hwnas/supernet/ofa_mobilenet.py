@@ -17,7 +17,7 @@ from torch import Tensor
 from hwnas.space import SearchSpace, get_space
 from hwnas.supernet._base import Supernet, centre
 from hwnas.supernet._download import cached_checkpoint
-from hwnas.supernet._ofa_keys import one_spelling
+from hwnas.supernet._ofa import PREPROCESSING, one_spelling
 
 KERNELS = (7, 5, 3)
 
@@ -35,6 +35,7 @@ class OFAMobileNet(Supernet):
     """What the two families share. Checkpoints keep upstream's names."""
 
     space_name: ClassVar[str]
+    preprocessing = PREPROCESSING
 
     @classmethod
     def search_space(cls) -> SearchSpace:

@@ -7,11 +7,13 @@ from pathlib import Path
 from hwnas.space import SearchSpace, get_space
 from hwnas.supernet._base import Supernet
 from hwnas.supernet._download import cached_checkpoint
-from hwnas.supernet._ofa_keys import one_spelling
+from hwnas.supernet._ofa import PREPROCESSING, one_spelling
 
 
 class OFAResNet50(Supernet):
     """``ofa_resnet50``. Checkpoints keep upstream's names."""
+
+    preprocessing = PREPROCESSING
 
     @classmethod
     def search_space(cls) -> SearchSpace:

@@ -1,0 +1,163 @@
+"""``hwnas export``: one subnet as ONNX, with its weights."""
+
+# ruff: noqa: PLC0415 (what is heavy is imported when the command runs)
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from hwnas.cli._console import notice
+from hwnas.cli._options import Seed
+from hwnas.cli._supernet import BatchSize, Calibrate, Checkpoint, DataFolder, evaluation_data, parse_arch, say_broken
+from hwnas.errors import DataError
+from hwnas.files import check_writable
+
+if TYPE_CHECKING:
+    from hwnas.space import SearchSpace
+    from hwnas.supernet import Subnet, Supernet
+
+
+def export(
+    pareto: Annotated[
+        Path | None, typer.Argument(help="CSV of subnets, as search or evaluate writes it.", metavar="[PARETO.csv]")
+    ] = None,
+    row: Annotated[int | None, typer.Option("--row", help="Which of its rows.", min=1, metavar="N")] = None,
+    arch: Annotated[str | None, typer.Option("--arch", help="Or the subnet itself, as JSON.", metavar="JSON")] = None,
+    supernet: Annotated[
+        str | None,
+        typer.Option("--supernet", help="By default the one whose space was searched.", metavar="NAME"),
+    ] = None,
+    checkpoint: Checkpoint = None,
+    data: DataFolder = None,
+    images: Annotated[
+        int | None, typer.Option("--images", help="Measure top-1 on so many images too.", min=1, metavar="N")
+    ] = None,
+    calibrate: Calibrate = 2000,
+    batch_size: BatchSize = 100,
+    random_weights: Annotated[
+        bool, typer.Option("--random-weights", help="No checkpoint: for latency checks only, marked as such.")
+    ] = False,
+    opset: Annotated[int, typer.Option("--opset", help="ONNX operator set.", min=14, max=21)] = 17,
+    seed: Seed = 0,
+    out: Annotated[Path, typer.Option("--out", help="ONNX file to write.", metavar="FILE")] = Path("subnet.onnx"),
+) -> None:
+    """Write a subnet as ONNX (fp32, dynamic batch, batch norms folded), checked against torch.
+
+    Example: hwnas export pareto.csv --row 3 --data imagenet --out model.onnx
+    """
+    from hwnas.supernet import export_onnx, get_supernet, load_supernet
+
+    if random_weights and checkpoint is not None:
+        raise DataError("--random-weights", "there is a checkpoint too", "drop one of them")
+    check_writable(out)
+    name = supernet or _searched(pareto)
+    family = get_supernet(name)
+    chosen = _chosen(family.space(), pareto, row, arch)
+    facts = {"supernet": name, "space": family.space().name, "arch": json.dumps(chosen.arch)}
+    if random_weights:
+        subnet = _random(family.random(seed), chosen.arch)
+        facts |= {"weights": "random, for latency checks only: accuracy is chance"}
+        notice(f"{out} gets random weights: use it for latency checks only")
+    else:
+        net = load_supernet(name, checkpoint)
+        facts["weights"] = f"{net.origin} ({net.digest})"
+        options = {"images": images or 1, "calibrate": calibrate, "batch_size": batch_size, "seed": seed}
+        subnet, measured = _calibrated(name, net, chosen, data, options, measure=images is not None)
+        facts |= measured
+    from hwnas import __version__
+
+    facts |= {"hwnas_version": __version__, "preprocessing": family.preprocessing}
+    error = export_onnx(subnet, out, {key: value for key, value in facts.items() if value}, opset=opset)
+    notice(f"wrote {out}: {out.stat().st_size / 1e6:.1f} MB, opset {opset}, input {_shown(subnet.input_shape)}")
+    notice(f"logits equal torch's to {error:.1e} (largest absolute difference)")
+    if "top1" in facts:
+        notice(f"top-1 {float(facts['top1']):.2f} %, {facts['top1_source']}")
+
+
+@dataclass(frozen=True)
+class _Chosen:
+    """The subnet to export, and what its CSV says of its accuracy."""
+
+    arch: dict[str, Any]
+    top1: float | None = None
+    source: str = ""
+
+
+def _chosen(space: SearchSpace, pareto: Path | None, row: int | None, arch: str | None) -> _Chosen:
+    from hwnas.records import read_archs, read_csv
+
+    if (pareto is None) == (arch is None):
+        raise DataError("the subnet", "it is a row of a CSV or an arch", "pass PARETO.csv --row N, or --arch JSON")
+    if arch is not None:
+        return _Chosen(space.decode(space.encode(parse_arch(arch))))
+    if row is None:
+        raise DataError(f"file {pareto}", "one of its rows is exported", "pass --row N")
+    frame = read_csv(pareto or Path())
+    numbers = frame["row"].tolist() if "row" in frame.columns else list(range(1, len(frame) + 1))
+    if row not in numbers:
+        raise DataError(f"--row {row}", f"{pareto} has rows {numbers[0]} to {numbers[-1]}", "pick one of them")
+    line = frame.iloc[[numbers.index(row)]]
+    found = space.decode(read_archs(line, space)[0])
+    if "top1" not in line.columns:
+        return _Chosen(found)
+    cells = line.iloc[0]
+    measured = "n_images" in line.columns
+    source = f"measured on {cells['n_images']} images" if measured else "predicted"
+    return _Chosen(found, float(cells["top1"]), f"{source} ({pareto}, row {row})")
+
+
+def _searched(pareto: Path | None) -> str:
+    """The space that the provenance beside a CSV names."""
+    from hwnas.report import read_provenance
+
+    facts = read_provenance(pareto) if pareto is not None else {}
+    name = (facts.get("space") or {}).get("name")
+    if not isinstance(name, str):
+        raise DataError("--supernet", "nothing tells which supernet the subnet is of", "pass --supernet NAME")
+    return name
+
+
+def _calibrated(
+    name: str, net: Supernet, chosen: _Chosen, data: Path | None, options: dict[str, int], *, measure: bool
+) -> tuple[Subnet, dict[str, str]]:
+    """The subnet, re-calibrated where there are images, and its accuracy with its source."""
+    from hwnas.supernet import calibrated, measure_top1
+
+    encoded = net.space().encode(chosen.arch)
+    if data is None and net.data() is None:
+        if measure:
+            raise DataError("--images", "there are no images to measure accuracy on", "pass --data FOLDER")
+        notice("no --data: batch norms are not re-calibrated, so the subnet's accuracy is lost (pass --data FOLDER)")
+        return net.extract(encoded), {"calibration": "none: the accuracy of this file is unknown, and likely poor"}
+    images, _ = evaluation_data(name, net, data, **options)
+    subnet, n_images = calibrated(net, encoded, images)
+    notice(f"batch norms re-calibrated on {n_images:,} images")
+    facts = {"calibration": f"{n_images} images of {data or name}"}
+    if measure:
+        accuracy, n_measured = measure_top1(subnet, images)
+        facts |= {"top1": f"{accuracy:.4f}", "top1_source": f"measured on {n_measured} images of {data or name}"}
+    elif chosen.top1 is not None:
+        facts |= {"top1": f"{chosen.top1:.4f}", "top1_source": chosen.source}
+    say_broken(images)
+    return subnet, facts
+
+
+def _random(net: Supernet, arch: dict[str, Any]) -> Subnet:
+    """A subnet with random weights whose activations are of ordinary size: denormal numbers would be slow."""
+    import torch
+
+    from hwnas.supernet import recalibrate
+
+    subnet = net.extract(net.space().encode(arch))
+    generator = torch.Generator().manual_seed(0)
+    recalibrate(subnet, [torch.randn(2, *subnet.input_shape, generator=generator)])
+    return subnet
+
+
+def _shown(shape: tuple[int, ...]) -> str:
+    return "x".join(["N", *(str(size) for size in shape)])

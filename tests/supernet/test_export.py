@@ -1,0 +1,122 @@
+"""Exported files: they run, they say what they are, and they are the network that torch has."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime as ort
+import pandas as pd
+import pytest
+import torch
+
+from hwnas.cli import main
+from hwnas.errors import SupernetError
+from hwnas.supernet import ImageFolder, Supernet, calibrated, export_onnx
+from tests.supernet.conftest import OWN
+
+ARCH = {"d": [1, 2, 1], "e": [0.5, 0.5, 1.0, 0.5, 1.0, 0.5], "r": 32}
+
+
+def exit_code(*args: str) -> int:
+    with pytest.raises(SystemExit) as caught:
+        main(["export", *args])
+    return int(caught.value.code or 0)
+
+
+def properties(path: Path) -> dict[str, str]:
+    return {prop.key: prop.value for prop in onnx.load(path).metadata_props}
+
+
+@pytest.fixture
+def checkpoint(own_supernet: Supernet, tmp_path: Path) -> Path:
+    own_supernet.save(tmp_path / "own.safetensors")
+    return tmp_path / "own.safetensors"
+
+
+def test_a_row_is_exported_with_its_weights_and_accuracy(
+    own_supernet: Supernet, checkpoint: Path, image_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    csv, out = tmp_path / "pareto.csv", tmp_path / "x.onnx"
+    pd.DataFrame({"row": [1, 2], "top1": [81.5, 80.25], "arch": [json.dumps(ARCH)] * 2}).to_csv(csv, index=False)
+    options = ("--supernet", OWN, "--checkpoint", str(checkpoint), "--calibrate", "16", "--batch-size", "8")
+    assert exit_code(str(csv), "--row", "2", *options, "--data", str(image_folder), "--out", str(out)) == 0
+    told = capsys.readouterr().err
+    assert "re-calibrated on 16 images" in told
+    assert "logits equal torch's to" in told
+    facts = properties(out)
+    assert json.loads(facts["arch"])["d"] == ARCH["d"]
+    assert facts["space"] == "own"
+    assert facts["top1"] == "80.2500"
+    assert facts["top1_source"] == f"predicted ({csv}, row 2)"
+    assert facts["weights"].startswith("own.safetensors (")
+
+    data = ImageFolder(image_folder, 10, n_images=1, n_calibration=16, batch_size=8, seed=0)
+    subnet, _ = calibrated(own_supernet, own_supernet.space().encode(ARCH), data)
+    x = torch.randn(5, 3, 32, 32)
+    session = ort.InferenceSession(out, providers=["CPUExecutionProvider"])
+    (logits,) = session.run(["logits"], {"input": x.numpy()})
+    with torch.no_grad():
+        np.testing.assert_allclose(logits, subnet(x).numpy(), atol=1e-4)
+
+    measured = ("--images", "20", "--data", str(image_folder))
+    assert exit_code("--arch", json.dumps(ARCH), *options, *measured, "--out", str(out)) == 0
+    assert properties(out)["top1_source"] == f"measured on 20 images of {image_folder}"
+
+
+def test_no_accuracy_is_claimed_without_calibration(
+    checkpoint: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    csv, out = tmp_path / "pareto.csv", tmp_path / "x.onnx"
+    pd.DataFrame({"row": [1], "top1": [81.5], "arch": [json.dumps(ARCH)]}).to_csv(csv, index=False)
+    args = ("--supernet", OWN, "--checkpoint", str(checkpoint), "--out", str(out))
+    assert exit_code(str(csv), "--row", "1", *args) == 0
+    assert "not re-calibrated" in capsys.readouterr().err
+    assert "top1" not in properties(out)
+    assert properties(out)["calibration"].startswith("none")
+
+
+def test_random_weights_are_marked(tmp_path: Path):
+    (tmp_path / "pareto.csv").write_text('row,top1,arch\n1,81.5,"{}"\n'.format(json.dumps(ARCH).replace('"', '""')))
+    facts = {"schema": 1, "space": {"name": OWN}}
+    (tmp_path / "pareto.json").write_text(json.dumps(facts))
+    out = tmp_path / "x.onnx"
+    assert exit_code(str(tmp_path / "pareto.csv"), "--row", "1", "--random-weights", "--out", str(out)) == 0
+    assert properties(out)["weights"].startswith("random, for latency checks only")
+    assert "top1" not in properties(out)
+
+
+def test_weights_that_torch_and_onnx_cannot_agree_on_write_nothing(own_supernet: Supernet, tmp_path: Path):
+    subnet = own_supernet.extract(own_supernet.space().encode(ARCH))
+    with torch.no_grad():
+        subnet.weights()["head/linear.bias"].fill_(torch.nan)
+    with pytest.raises(SupernetError, match="differ"):
+        export_onnx(subnet, tmp_path / "x.onnx")
+    assert not list(tmp_path.iterdir())
+
+
+def test_bad_input_is_one_line_and_exit_2(checkpoint: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    csv = tmp_path / "pareto.csv"
+    pd.DataFrame({"row": [1], "top1": [81.5], "arch": [json.dumps(ARCH)]}).to_csv(csv, index=False)
+    own = ("--supernet", OWN, "--checkpoint", str(checkpoint))
+    cases = [
+        ((), "--supernet"),
+        (own, "--arch JSON"),
+        ((str(csv), *own), "pass --row N"),
+        ((str(csv), "--row", "2", *own), "has rows 1 to 1"),
+        ((str(csv), "--row", "1"), "pass --supernet NAME"),
+        (("--arch", "{", *own), "not JSON"),
+        (("--arch", '{"d": [1]}', *own), "list of 3"),
+        (("--arch", json.dumps(ARCH), *own, "--random-weights"), "checkpoint too"),
+        (("--arch", json.dumps(ARCH), *own, "--images", "5"), "no images"),
+        (("--arch", json.dumps(ARCH), "--supernet", OWN), "--checkpoint FILE"),
+        (("--arch", json.dumps(ARCH), *own, "--out", str(checkpoint / "x")), "cannot be written"),
+    ]
+    for args, expected in cases:
+        capsys.readouterr()
+        assert exit_code(*args) == 2, args
+        message = capsys.readouterr().err
+        assert expected in message
+        assert message.count("\n") == 1
