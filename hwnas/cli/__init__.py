@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from hwnas import __version__
-from hwnas.cli import spaces
+from hwnas.cli import download, evaluate, export, predict, report, search, spaces
 from hwnas.cli._errors import BAD_INPUT, INTERRUPTED, guarded, say_error, usage_line
 
 __all__ = ["app", "main"]
@@ -39,14 +39,24 @@ def _root(
         typer.echo(context.get_help())
 
 
-for _command in (spaces.spaces,):
+for _command in (
+    spaces.spaces,
+    download.download,
+    evaluate.evaluate,
+    export.export,
+    search.search,
+    predict.predict,
+    report.report,
+):
     app.command()(guarded(_command))
 
 
 def main(args: Sequence[str] | None = None) -> None:
     """Run the command line and exit: 0 done, 1 bad outcome, 2 bad input, 130 interrupted."""
     try:
-        code = app(args=args, prog_name="hwnas", standalone_mode=False)
+        # The words typed reach the commands as context.obj: they belong to a result's provenance.
+        typed = list(sys.argv[1:] if args is None else args)
+        code = app(args=typed, obj=typed, prog_name="hwnas", standalone_mode=False)
     except KeyboardInterrupt:
         say_error("interrupted")
         code = INTERRUPTED

@@ -6,6 +6,7 @@ Exit codes: 0 done; 1 done, with a bad outcome; 2 bad input; 130 interrupted.
 from __future__ import annotations
 
 from collections.abc import Callable
+from difflib import get_close_matches
 from functools import wraps
 from typing import ParamSpec, TypeVar
 
@@ -55,9 +56,9 @@ def usage_line(error: Exception) -> str | None:
     if text is None:
         return None
     message = " ".join(str(text()).split()).rstrip(".")
-    near = getattr(error, "possibilities", None)
+    near = get_close_matches(getattr(error, "option_name", ""), getattr(error, "possibilities", None) or (), n=1)
     if near:
-        message = f"{getattr(error, 'message', message)}; did you mean {' or '.join(sorted(near))}?"
+        message = f"{getattr(error, 'message', message)}; did you mean {near[0]}?"
     context = getattr(error, "ctx", None)
     path = getattr(context, "command_path", "hwnas")
     return f"{message} (see {path} --help)"

@@ -22,15 +22,20 @@ Device = Annotated[
         "--device", help="Device, or a latency table by name or path; `hwnas devices` lists them.", metavar="NAME"
     ),
 ]
-Threads = Annotated[int, typer.Option("--threads", help="Threads the device runs one network with.", min=1)]
-Batch = Annotated[int, typer.Option("--batch", help="Images per run; latency is per batch.", min=1)]
+_THREADS = typer.Option("--threads", help="Threads the device runs one network with.", min=1, metavar="N")
+_BATCH = typer.Option("--batch", help="Images per run; latency is per run.", min=1, metavar="N")
+Threads = Annotated[int, _THREADS]
+Batch = Annotated[int, _BATCH]
+TableThreads = Annotated[int | None, _THREADS]
+"""Of commands that also take a table by name, whose threads are its own."""
+TableBatch = Annotated[int | None, _BATCH]
 Fix = Annotated[
     list[str] | None,
     typer.Option(
         "--fix", help="Keep only these choices of a gene: r=224, r=160,176, d=2, 'ks\\[0]=7'.", metavar="GENE=VALUE"
     ),
 ]
-Seed = Annotated[int, typer.Option("--seed", help="The same seed gives the same result.", min=0)]
+Seed = Annotated[int, typer.Option("--seed", help="The same seed gives the same result.", min=0, metavar="N")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 PredictorName = Annotated[
     str | None,

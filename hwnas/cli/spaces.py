@@ -5,12 +5,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import typer
 
+from hwnas.cli._console import listed
 from hwnas.cli._options import AsJson
 from hwnas.quantity import format_count
 
@@ -58,11 +57,3 @@ def _block(row: dict[str, Any]) -> str:
     if row["resolutions"]:
         lines.append(f"  pixels   {listed(row['resolutions'])}")
     return "\n".join([*lines, ""])
-
-
-def listed(values: Sequence[int]) -> str:
-    """``128 to 224 in steps of 4``, or the values themselves."""
-    steps = {b - a for a, b in pairwise(values)}
-    if len(values) > 3 and len(steps) == 1:
-        return f"{values[0]} to {values[-1]} in steps of {steps.pop()}"
-    return ", ".join(map(str, values))

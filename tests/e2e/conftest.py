@@ -6,9 +6,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from hwnas.cli import main
+from hwnas.latency import Device, LatencyTable, Row
+from hwnas.predictor import new_predictor, save_predictor
+from hwnas.space import get_space, macs_cost
 
 
 @dataclass(frozen=True)
@@ -45,3 +49,32 @@ def hwnas(capfd: pytest.CaptureFixture[str]) -> Hwnas:
         return Ran(exit_.value.code, out, err)
 
     return run
+
+
+SPACE = get_space("ofa_mbv3_w1.0")
+RESOLUTIONS = (160, 192)
+MS_PER_MAC = 3e-8
+"""Of the synthetic device: latency is proportional to MACs."""
+
+
+@pytest.fixture(scope="session")
+def table(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A latency table of a device that needs 30 ps per MAC, at two resolutions."""
+    layers = SPACE.restrict(r=list(RESOLUTIONS)).layers().values()
+    rows = {}
+    for layer in layers:
+        ms = layer.macs * MS_PER_MAC
+        rows[layer.key, ""] = Row(layer.key, ms, ms, ms, 1, layer.macs)
+    made = LatencyTable(Device("toy", ""), rows).save(tmp_path_factory.mktemp("tables") / "toy")
+    assert made.path is not None
+    return made.path
+
+
+@pytest.fixture(scope="session")
+def predictor(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A ridge fitted on an invented accuracy that grows with MACs."""
+    x = SPACE.sample(400, np.random.default_rng(0), distinct_uniform=False)
+    y = 60 + 6 * np.log(macs_cost(SPACE)(x) / 4e7) + 0.02 * x[:, :20].sum(axis=1)
+    path = tmp_path_factory.mktemp("predictor") / "toy.safetensors"
+    save_predictor(new_predictor("ridge", SPACE).fit(x, y), path)
+    return path

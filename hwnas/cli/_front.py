@@ -1,0 +1,162 @@
+"""Where a front goes: CSV, provenance, picture, and what is printed."""
+
+# ruff: noqa: PLC0415 (what is heavy is imported when the command runs)
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from hwnas.errors import DataError
+from hwnas.files import check_writable
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from hwnas.cli._problem import Metrics
+    from hwnas.report import Picture
+    from hwnas.search import SearchResult
+    from hwnas.space import SearchSpace
+
+SAMPLE = 1200
+"""Random subnets drawn behind the front."""
+
+_BESIDE = ("latency_ms", "macs", "params")
+"""What accuracy is drawn against, the first that there is."""
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """The three files of a search."""
+
+    csv: Path
+
+    @property
+    def json(self) -> Path:
+        return self.csv.with_suffix(".json")
+
+    @property
+    def png(self) -> Path:
+        return self.csv.with_suffix(".png")
+
+    def check(self) -> None:
+        """Refuse before the search what could not be written after it.
+
+        Raises:
+            DataError: the name does not end in ``.csv``, or a file cannot be written.
+        """
+        if self.csv.suffix.lower() != ".csv":
+            raise DataError(f"--out {self.csv}", "the front is a CSV", f"write {self.csv.with_suffix('.csv').name}")
+        for path in (self.csv, self.json, self.png):
+            check_writable(path)
+
+    def write(self, frame: pd.DataFrame, facts: Mapping[str, Any]) -> None:
+        """Write all three, the CSV last: where it stands, the others do."""
+        from hwnas.report import save_plot, write_pareto, write_provenance
+
+        save_plot(picture_of(frame, facts), self.png)
+        write_provenance(facts, self.json)
+        write_pareto(frame, self.csv)
+
+
+def front_frame(result: SearchResult, metrics: Metrics, top: int | None) -> pd.DataFrame:
+    """The front with every known metric, best first; with ``top``, only so many rows."""
+    from hwnas.report import pareto_frame
+
+    frame = pareto_frame(metrics.space.decode_many(result.x), metrics.score(result.x))
+    return frame if top is None else frame.head(top)
+
+
+def random_sample(metrics: Metrics, columns: tuple[str, str], seed: int) -> dict[str, list[float]]:
+    """Values of random subnets, for the picture: half of them drawn as upstream does, which reaches further down."""
+    rng = np.random.default_rng(seed)
+    half = SAMPLE // 2
+    x = np.concatenate([metrics.space.sample(half, rng, distinct_uniform=flat) for flat in (True, False)])
+    return {name: [float(f"{v:.5g}") for v in metrics.functions[name](x)] for name in columns}
+
+
+def space_facts(space: SearchSpace) -> dict[str, Any]:
+    """Identity of the space, and the genes whose choices were restricted."""
+    restricted = {
+        gene.name: [gene.choices[i] for i in allowed]
+        for gene, allowed in zip(space.genes, space.domain, strict=True)
+        if len(allowed) < len(gene.choices)
+    }
+    return {
+        "name": space.name,
+        "fingerprint": space.fingerprint,
+        "subnets": space.size(),
+        "restricted": restricted,
+    }
+
+
+def search_facts(result: SearchResult, budgets: Mapping[str, float], settings: Mapping[str, int]) -> dict[str, Any]:
+    """How the front was found, and how large it is."""
+    from hwnas.report import hypervolume
+
+    objectives = result.problem.objectives
+    values = np.stack([result.values[o.name] for o in objectives], axis=1)  # noqa: PD011
+    return {
+        "objectives": [o.name for o in objectives],
+        "budgets": dict(budgets),
+        "searcher": {"name": result.searcher, "seed": result.seed, **settings},
+        "evaluations": result.evaluations,
+        "hypervolume": {
+            "value": hypervolume(values, result.reference, [o.maximise for o in objectives]),
+            "reference": dict(zip((o.name for o in objectives), result.reference, strict=True)),
+        },
+        "certificate": dict(result.certificate),
+    }
+
+
+def axes_of(columns: Sequence[str], objectives: Sequence[str]) -> tuple[str, str]:
+    """``(x, y)``: the first objective stands upright, the second lies; else what there is."""
+    known = [name for name in (*objectives, "top1", *_BESIDE) if name in columns]
+    if not known:
+        raise DataError("the front", f"it has none of the columns top1, {', '.join(_BESIDE)}", "add one to draw it")
+    y = known[0]
+    x = next((name for name in known if name != y), y)
+    return x, y
+
+
+def picture_of(frame: pd.DataFrame, facts: Mapping[str, Any]) -> Picture:
+    """The picture of a front, from its table and what its provenance tells (nothing, if it is lost)."""
+    from hwnas.report import Picture
+
+    x, y = axes_of(list(frame.columns), list(facts.get("objectives", [])))
+    sample = {name: np.asarray(values, dtype=float) for name, values in facts.get("random_sample", {}).items()}
+    space = facts.get("space", {}).get("name", "front")
+    device = (facts.get("device") or {}).get("id")
+    subnets = facts.get("space", {}).get("subnets")
+    words = [f"{len(frame)} Pareto-optimal subnets" + (f" of {_power(subnets)}" if subnets else "")]
+    if facts.get("predictor"):
+        words.append(f"accuracy predicted by {facts['predictor']['name']}")
+    return Picture(
+        frame=frame,
+        x=x,
+        y=y,
+        title=f"{space} on {device}" if device else str(space),
+        subtitle=" · ".join(words),
+        sample=sample,
+        budgets=facts.get("budgets", {}),
+    )
+
+
+def _power(count: int) -> str:
+    """``1.1 × 10^20`` as matplotlib sets it; small counts as they are."""
+    if count < 1_000_000:
+        return f"{count:,}"
+    digits, exponent = f"{count:.1e}".split("e+")
+    return rf"${digits} \times 10^{{{int(exponent)}}}$"
+
+
+def as_json(frame: pd.DataFrame, facts: Mapping[str, Any]) -> str:
+    """The front and its provenance as one JSON text; archs as objects."""
+    rows = [{**row, "arch": json.loads(row["arch"])} for row in frame.to_dict(orient="records")]
+    facts = {key: value for key, value in facts.items() if key != "random_sample"}
+    return json.dumps({"front": rows, "provenance": facts}, indent=2)

@@ -1,0 +1,176 @@
+"""What a command works with: the accuracy predictor and the latency table, and what both cover."""
+
+# ruff: noqa: PLC0415 (what is heavy is imported when the command runs)
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from hwnas.cli._console import listed, notice, progress_bar
+from hwnas.cli._problem import Metrics
+from hwnas.errors import DeviceError, UnknownNameError
+from hwnas.files import check_writable
+
+if TYPE_CHECKING:
+    from hwnas.latency import Device as LatencyDevice
+    from hwnas.latency import LatencyTable
+    from hwnas.predictor import Predictor
+    from hwnas.space import SearchSpace
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Found(Generic[T]):
+    """Something to compute with, and what the provenance says of it."""
+
+    it: T
+    facts: Mapping[str, Any]
+
+
+ON_THE_SPOT = (160, 192, 224)
+"""Resolutions profiled where there is no table yet and none are asked for: minutes, not an hour."""
+
+
+def find_predictor(space: SearchSpace, name: str | None, *, required: bool = True) -> Found[Predictor] | None:
+    """The predictor in a file, or the one that ships for the space; None if none ships and none is required.
+
+    Raises:
+        PredictorError, UnknownNameError: as ``get_predictor``.
+    """
+    from hwnas.predictor import embedded_names, embedded_path, get_predictor
+    from hwnas.report import file_hash
+
+    if name is None and not required and space.name not in embedded_names():
+        return None
+    predictor = get_predictor(name, space)
+    embedded = name is None or not Path(name).exists()
+    path = embedded_path(name or space.name) if embedded else Path(str(name))
+    card = predictor.card
+    facts = {
+        "name": f"hwnas's predictor of {space.name}" if embedded else str(name),
+        "kind": predictor.kind,
+        "sha256": file_hash(path),
+        "source": card.notes,
+        "data": list(card.data),
+        "scores": dict(card.scores),
+    }
+    return Found(predictor, facts)
+
+
+def find_table(space: SearchSpace, device: str, *, threads: int | None, batch: int | None) -> Found[LatencyTable]:
+    """The table of a device of this machine, profiled now if there is none; or the table of a name or path.
+
+    Args:
+        space: what the table must cover some of.
+        device: ``cpu``, ``cuda:0``; the name of a table; a folder with one, or with tables that OFA published.
+        threads, batch: conditions; with a table by name they must be its own.
+
+    Raises:
+        UnknownNameError: neither; suggests the nearest.
+        DeviceError: a provider that is not installed, or conditions other than the table's.
+        TableError: a table that cannot be read.
+    """
+    from hwnas import latency
+
+    if device.partition(":")[0] in latency.PROVIDERS and not Path(device).exists():
+        wanted = latency.get_device(device, threads=threads or 1, batch=batch or 1)
+        table = latency.find_table_for(wanted, space) or _profiled(wanted, space)
+    else:
+        table = _named_table(device, space)
+        for what, asked, has in (("threads", threads, table.device.threads), ("batch", batch, table.device.batch)):
+            if asked is not None and asked != has:
+                raise DeviceError(
+                    f"--{what} {asked}", f"latency table {device} was made with {has or 'unknown'}", f"drop --{what}"
+                )
+    return Found(table, _table_facts(table, space))
+
+
+def _named_table(name: str, space: SearchSpace) -> LatencyTable:
+    from hwnas import latency
+
+    path = Path(name)
+    if (path.is_dir() and not (path / "table.csv").exists() and not (path / "device.json").exists()) or (
+        path.is_file() and path.name not in ("table.csv", "device.json")
+    ):
+        return latency.read_published(path, path.name.partition(".")[0], space)
+    try:
+        return latency.find_table(name)
+    except UnknownNameError as error:
+        raise UnknownNameError("device", name, [*latency.PROVIDERS, *error.known]) from error
+
+
+def _table_facts(table: LatencyTable, space: SearchSpace) -> dict[str, Any]:
+    from hwnas.report import file_hash
+
+    about = table.spaces.get(space.name, {})
+    return {
+        "name": f"latency table {table.device.id}",
+        "id": table.device.id,
+        "path": str(table.path) if table.path else None,
+        "sha256": file_hash(table.path / "table.csv") if table.path else None,
+        "conditions": table.device.to_json(),
+        "date": about.get("date"),
+        "method": about.get("method"),
+        "validation": table.validation(space),
+    }
+
+
+def _profiled(device: LatencyDevice, space: SearchSpace) -> LatencyTable:
+    """A table made on the spot, kept below ``latency_tables/`` for the next search."""
+    from hwnas.latency import profile, summary
+
+    part = _few_resolutions(space)
+    folder = Path("latency_tables") / device.id
+    check_writable(folder / "table.csv")
+    pixels = listed([part.genes[c].choices[i] for c in part.groups.get("r", []) for i in part.domain[c]])
+    notice(
+        f"no latency table of {device.id} yet: profiling {len(part.layers())} layers of {space.name}"
+        + (f" at r={pixels}" if pixels else "")
+        + f", a few minutes; kept in {folder}, Ctrl-C and the same command resume"
+    )
+    with progress_bar("profiling") as advance:
+        table = profile(device, part, folder, progress=advance)
+    validation = table.validation(space)
+    if validation:
+        notice(f"profiled: {summary(dict(validation))}")
+    return table
+
+
+def _few_resolutions(space: SearchSpace) -> SearchSpace:
+    """The space at the resolutions asked for, or at :data:`ON_THE_SPOT` if that are too many to profile in passing."""
+    for column in space.groups.get("r", []):
+        gene, domain = space.genes[column], space.domain[column]
+        few = [r for r in ON_THE_SPOT if r in gene.choices and gene.choices.index(r) in domain]
+        if len(domain) > len(ON_THE_SPOT) and few:
+            return space.restrict(r=few)
+    return space
+
+
+def narrowed(
+    space: SearchSpace, accuracy: Found[Predictor] | None, table: Found[LatencyTable] | None
+) -> tuple[Metrics, list[str]]:
+    """The metrics over the part of ``space`` that predictor and table cover, and what was left out, in words.
+
+    Raises:
+        TableError, PredictorError: nothing is left, or one belongs to another space.
+    """
+    left_out = []
+    for source in (table, accuracy):
+        if source is not None:
+            covered = source.it.covered(space)
+            left_out += _restrictions(space, covered, str(source.facts["name"]))
+            space = covered
+    return Metrics(space, accuracy.it if accuracy else None, table.it if table else None), left_out
+
+
+def _restrictions(space: SearchSpace, covered: SearchSpace, source: str) -> list[str]:
+    lines = []
+    for gene, before, after in zip(space.genes, space.domain, covered.domain, strict=True):
+        if len(after) < len(before):
+            kept = listed([gene.choices[i] for i in after])
+            lines.append(f"{gene.name} is restricted to {kept}: {source} covers no others")
+    return lines

@@ -1,0 +1,120 @@
+"""From options to a Problem: which metrics there are, and which objectives and budgets are asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from hwnas.errors import DataError, UnknownNameError
+from hwnas.quantity import parse_count, parse_latency_ms
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from hwnas.latency import LatencyTable
+    from hwnas.predictor import Predictor
+    from hwnas.search import Metric, Problem
+    from hwnas.space import Population, SearchSpace
+
+METRICS = {
+    "top1": ("top1", "%"),
+    "latency": ("latency_ms", "ms"),
+    "macs": ("macs", "MACs"),
+    "params": ("params", "params"),
+}
+"""What users may name: the column it stands for and its unit."""
+
+
+def parse_objectives(text: str) -> tuple[str, ...]:
+    """Columns of ``top1,latency``.
+
+    Raises:
+        UnknownNameError: a metric that there is not.
+        DataError: one is named twice, or none.
+    """
+    columns = {column: column for column, _ in METRICS.values()} | {
+        name: column for name, (column, _) in METRICS.items()
+    }
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    for name in names:
+        if name not in columns:
+            raise UnknownNameError("objective", name, METRICS)
+    chosen = tuple(columns[name] for name in names)
+    if not chosen or len(set(chosen)) < len(chosen):
+        raise DataError(f"--objectives {text}", "it names each objective once", "write for example top1,latency")
+    return chosen
+
+
+def parse_budgets(latency: str | None, macs: str | None, params: str | None) -> dict[str, float]:
+    """Upper bounds by column, in ms and plain counts.
+
+    Raises:
+        QuantityError: a bare number, a wrong unit.
+    """
+    budgets = {}
+    if latency is not None:
+        budgets["latency_ms"] = parse_latency_ms(latency, "--latency")
+    if macs is not None:
+        budgets["macs"] = parse_count(macs, "--macs")
+    if params is not None:
+        budgets["params"] = parse_count(params, "--params")
+    return budgets
+
+
+@dataclass(frozen=True)
+class Metrics:
+    """Everything that can be told of a subnet before it runs.
+
+    Attributes:
+        space: the space, restricted to what predictor and table cover.
+        predictor: tells ``top1``; None if accuracy is not asked for.
+        table: tells ``latency_ms``; None if latency is not asked for.
+    """
+
+    space: SearchSpace
+    predictor: Predictor | None
+    table: LatencyTable | None
+
+    @cached_property
+    def functions(self) -> dict[str, Metric]:
+        """Metrics by column, in the order of a CSV."""
+        from hwnas.space import macs_cost, params_cost  # noqa: PLC0415
+
+        functions: dict[str, Metric] = {}
+        if self.predictor is not None:
+            functions["top1"] = self.predictor.predict
+        if self.table is not None:
+            functions["latency_ms"] = self.table.cost(self.space)
+        functions["macs"] = macs_cost(self.space)
+        functions["params"] = params_cost(self.space)
+        return functions
+
+    def problem(self, objectives: Sequence[str], budgets: Mapping[str, float]) -> Problem:
+        """The search problem; objectives and budgets are columns."""
+        from hwnas.search import Constraint, Objective, Problem  # noqa: PLC0415
+
+        units = dict(METRICS.values())
+        device = self.table.device.id if self.table is not None else None
+        return Problem(
+            self.space,
+            [Objective(name, units[name], name == "top1", self.functions[name]) for name in objectives],
+            [
+                Constraint(name, units[name], self.functions[name], upper, device if name == "latency_ms" else None)
+                for name, upper in budgets.items()
+            ],
+        )
+
+    def score(self, x: Population) -> dict[str, NDArray[Any]]:
+        """``(n,)`` of every metric by column, with ``top1_std`` where the predictor tells it."""
+        values: dict[str, NDArray[Any]] = {}
+        for name, fn in self.functions.items():
+            values[name] = fn(x)
+            if name == "top1" and self.predictor is not None:
+                spread = self.predictor.predict_std(x)
+                if np.isfinite(spread).all():
+                    values["top1_std"] = spread
+        return values

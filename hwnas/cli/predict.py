@@ -1,0 +1,79 @@
+"""``hwnas predict``: accuracy, latency and costs of given subnets."""
+
+# ruff: noqa: PLC0415 (what is heavy is imported when the command runs)
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import numpy as np
+import typer
+
+from hwnas.cli._console import notice
+from hwnas.cli._inputs import find_predictor, find_table, narrowed
+from hwnas.cli._options import PredictorName, Space, TableBatch, TableThreads
+from hwnas.errors import DataError
+from hwnas.files import check_writable
+
+if TYPE_CHECKING:
+    from hwnas.cli._problem import Metrics
+    from hwnas.space import Population
+
+COLUMNS = ("top1", "top1_std", "latency_ms", "macs", "params")
+
+
+def predict(
+    archs: Annotated[Path, typer.Argument(help="CSV with a column `arch` (JSON).", metavar="ARCHS.csv")],
+    space: Space,
+    out: Annotated[Path, typer.Option("--out", help="CSV to write.", metavar="FILE")],
+    device: Annotated[
+        str | None,
+        typer.Option("--device", help="Adds latency_ms: a device, or a latency table by name or path.", metavar="NAME"),
+    ] = None,
+    predictor: PredictorName = None,
+    threads: TableThreads = None,
+    batch: TableBatch = None,
+) -> None:
+    """Add top1, top1_std, latency_ms, macs and params to a CSV of subnets; rows and other columns stay as they are.
+
+    Example: hwnas predict archs.csv --space ofa_mbv3_w1.0 --device cpu --out predicted.csv
+    """
+    from hwnas.records import read_archs, read_csv, write_csv
+    from hwnas.report import tidy
+    from hwnas.space import get_space
+
+    whole = get_space(space)
+    check_writable(out)
+    frame = read_csv(archs, as_text=True)
+    x = read_archs(frame, whole)
+    accuracy = find_predictor(whole, predictor, required=False)
+    table = find_table(whole, device, threads=threads, batch=batch) if device else None
+    metrics, _ = narrowed(whole, accuracy, table)
+    _require_covered(metrics, x, archs)
+    values = metrics.score(x)
+    if "top1" in values:
+        values.setdefault("top1_std", np.full(len(x), np.nan))
+    added = [name for name in COLUMNS if name in values]
+    replaced = [name for name in added if name in frame.columns]
+    for name in added:
+        frame[name] = tidy(values[name])
+    write_csv(frame, out)
+    notice(f"wrote {out}: {len(frame)} rows with {', '.join(added)}")
+    if replaced:
+        notice(f"columns {', '.join(replaced)} were in {archs} already; {out} holds the predicted values")
+
+
+def _require_covered(metrics: Metrics, x: Population, archs: Path) -> None:
+    """Rows that predictor and table both know."""
+    outside = ~metrics.space.contains(x)
+    if outside.any():
+        row = int(outside.argmax())
+        column = next(c for c, allowed in enumerate(metrics.space.domain) if x[row, c] not in allowed)
+        gene = metrics.space.genes[column]
+        known = ", ".join(str(gene.choices[i]) for i in metrics.space.domain[column])
+        raise DataError(
+            f"file {archs}, row {row + 1}, {gene.name} = {gene.choices[x[row, column]]}",
+            f"predictor and table cover {known}",
+            "remove the row, or pass others",
+        )
