@@ -1,7 +1,7 @@
 """Our subnets against upstream's, from upstream's own state dict.
 
 Upstream's supernet has random weights, batch-norm statistics and kernel transforms, so that nothing
-agrees by accident. Half of its archs run inside the supernet, half are extracted.
+agrees by accident. Some archs run inside the supernet and some are extracted, theirs and ours.
 """
 
 from __future__ import annotations
@@ -40,8 +40,8 @@ def test_logits_equal_upstream(name: str, tmp_path: Path):
         for i, row in enumerate(rows):
             arch = space.decode(row)
             x = torch.randn(1, 3, arch["r"], arch["r"], generator=generator)
-            expected = upstream.active_subnet(theirs, arch)(x) if i % 2 else upstream.activate(theirs, arch)(x)
-            logits = ours.extract(row)(x) if i % 4 < 2 else ours.forward(row, x)
+            expected = upstream.active_subnet(theirs, arch)(x) if i % 4 == 0 else upstream.activate(theirs, arch)(x)
+            logits = ours.extract(row)(x) if i % 6 < 2 else ours.forward(row, x)
             errors.append(float((logits - expected).abs().max()))
             spreads.append(float(expected.std()))
     assert min(spreads) > 0.01

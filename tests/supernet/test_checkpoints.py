@@ -52,11 +52,13 @@ def test_spellings():
 
 
 def test_own_files_load_as_saved(tmp_path: Path):
-    family = get_supernet("ofa_resnet50")
+    family = get_supernet(NAME)
     supernet = family.random(1)
     supernet.save(tmp_path / "own.safetensors")
     again = family.from_checkpoint(tmp_path / "own.safetensors")
     assert all(torch.equal(again.tensors[name], tensor) for name, tensor in supernet.tensors.items())
+    assert again.digest == supernet.digest
+    assert again.digest != family.random(2).digest
 
 
 def test_another_family_or_width_is_named_by_keys_and_shapes(state: dict[str, torch.Tensor], tmp_path: Path):
