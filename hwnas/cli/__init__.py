@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from hwnas import __version__
-from hwnas.cli import download, evaluate, export, predict, report, search, spaces
+from hwnas.cli import devices, download, evaluate, export, predict, profile, report, search, spaces
 from hwnas.cli._errors import BAD_INPUT, INTERRUPTED, guarded, say_error, usage_line
 
 __all__ = ["app", "main"]
@@ -41,6 +41,8 @@ def _root(
 
 for _command in (
     spaces.spaces,
+    devices.devices,
+    profile.profile,
     download.download,
     evaluate.evaluate,
     export.export,

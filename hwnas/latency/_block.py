@@ -90,6 +90,23 @@ def measure_block(
     ]
 
 
+def merged(sessions: Sequence[NetworkTimes]) -> NetworkTimes:
+    """The mean over sessions of one network."""
+
+    def mean(name: str) -> float:
+        return float(np.mean([getattr(s, name) for s in sessions]))
+
+    slots = None
+    known = [s.slots for s in sessions if s.slots is not None]
+    if len(known) == len(sessions):
+        low, median, high = (
+            {slot: float(np.mean([times[slot][i] for times in known])) for slot in known[0]} for i in range(3)
+        )
+        slots = {slot: (low[slot], median[slot], high[slot]) for slot in known[0]}
+    runs = sum(s.runs for s in sessions)
+    return NetworkTimes(mean("ratio"), mean("tail"), mean("median_ms"), mean("anchor_ms"), runs, slots)
+
+
 def _rounds(sessions: Sequence[Session], clock: Clock) -> int:
     """Rounds that fit the time, judged by one visit to each session."""
     start = clock()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -28,7 +29,7 @@ def fidelity(predicted: NDArray[np.float64], measured: NDArray[np.float64]) -> d
     }
 
 
-def summary(validation: dict[str, Any]) -> str:
+def summary(validation: Mapping[str, Any]) -> str:
     """One line for people."""
     return (
         f"{validation['within_5_pct']:.1f} % within 5 %, {validation['within_10_pct']:.1f} % within 10 %, "

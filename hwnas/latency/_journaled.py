@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 
+import numpy as np
+
 from hwnas.errors import DataError
 from hwnas.graph import Network
 from hwnas.journal import Journal
-from hwnas.latency._block import NetworkTimes
+from hwnas.latency._block import NetworkTimes, merged
 from hwnas.latency._measure import Progress, measured_blocks
 from hwnas.latency._runtime import Runtime
 
@@ -21,19 +23,21 @@ class JournaledTimer:
         runtime: makes the sessions.
         anchor: the network all are compared with.
         journal: keeps the times.
+        sessions: how often each network is loaded and timed anew: where its memory lies moves its time by 1 %.
         seed: of the order of runs.
-        progress: called with networks done and ``steps``.
-        steps: networks in all, for the progress.
-        times: everything measured so far, by stage and name.
+        progress: called with what is done and ``steps``, both in sessions.
+        steps: sessions in all, for the progress.
+        times: everything measured so far, by stage, name and session.
     """
 
     runtime: Runtime
     anchor: Network
     journal: Journal
+    sessions: int = 1
     seed: int = 0
     progress: Progress | None = None
     steps: int = 0
-    times: dict[tuple[str, str], NetworkTimes] = field(default_factory=dict)
+    times: dict[tuple[str, str, int], NetworkTimes] = field(default_factory=dict)
 
     def measure(self, stage: str, networks: Mapping[str, Network], *, layers: bool = False) -> dict[str, NetworkTimes]:
         """Times of ``networks`` by their names.
@@ -43,28 +47,28 @@ class JournaledTimer:
             networks: by a name that says the same after a restart.
             layers: also the times of their layers.
         """
-        kept = {e.get("name"): e for e in self.journal.entries if e.get("stage") == stage}
-        for name in networks:
-            if name in kept:
-                self.times[stage, name] = _times(kept[name], self.journal)
+        for entry in self.journal.entries:
+            if entry.get("stage") == stage and entry.get("name") in networks:
+                self.times[stage, entry["name"], entry.get("session", 0)] = _times(entry, self.journal)
         self._tell(stage)
-        todo = [name for name in networks if (stage, name) not in self.times]
+        rng = np.random.default_rng([self.seed, len(self.journal.entries)])
+        todo: list[tuple[str, str, int]] = []
+        for session in range(self.sessions):
+            # Networks meet others in each session, and the same one is not loaded twice at once.
+            names = [name for name in networks if (stage, name, session) not in self.times]
+            todo += [(stage, names[i], session) for i in rng.permutation(len(names))]
         blocks = measured_blocks(
-            self.runtime,
-            [networks[name] for name in todo],
-            self.anchor,
-            # A resumed run shall not repeat the orders of the run it continues.
-            seed=self.seed + len(self.journal.entries),
-            layers=layers,
+            self.runtime, [networks[name] for _, name, _ in todo], self.anchor, rng=rng, layers=layers
         )
-        names = iter(todo)
+        waiting = iter(todo)
         for block in blocks:
             for times in block:
-                name = next(names)
-                self.journal.append({"stage": stage, "name": name, "times": asdict(times)})
-                self.times[stage, name] = times
+                which = next(waiting)
+                entry = dict(zip(("stage", "name", "session"), which, strict=True))
+                self.journal.append({**entry, "times": asdict(times)})
+                self.times[which] = times
             self._tell(stage)
-        return {name: self.times[stage, name] for name in networks}
+        return {name: merged([self.times[stage, name, k] for k in range(self.sessions)]) for name in networks}
 
     def _tell(self, stage: str) -> None:
         if self.progress is not None:

@@ -69,7 +69,7 @@ def measure_networks(
         return []
     anchor = anchor or Anchor(sorted(networks, key=_macs)[len(networks) // 2])
     times: list[NetworkTimes] = []
-    blocks = measured_blocks(runtime or OnnxRuntime(device), networks, anchor.network, seed=seed)
+    blocks = measured_blocks(runtime or OnnxRuntime(device), networks, anchor.network, rng=np.random.default_rng(seed))
     for block in blocks:
         times += block
         if progress is not None:
@@ -83,13 +83,12 @@ def measured_blocks(
     networks: Sequence[Network],
     anchor: Network,
     *,
-    seed: int,
+    rng: np.random.Generator,
     layers: bool = False,
 ) -> Iterator[list[NetworkTimes]]:
     """Times of the networks in order, a block at a time."""
     session = runtime.session(anchor)
     warm_up([session])
-    rng = np.random.default_rng(seed)
     for start in range(0, len(networks), BLOCK):
         block = networks[start : start + BLOCK]
         yield measure_block(runtime, block, session, rng=rng, layers=layers)

@@ -44,6 +44,7 @@ class Plan:
 
     Attributes:
         times: subnets that each layer is seen in; two halve the effect of neighbours and of a session's memory layout.
+        sessions: how often each subnet is loaded and timed anew.
         n_validation: whole subnets kept to check the sums, half drawn uniformly, half as upstream draws them.
         n_calibration: whole subnets that the scale of isolated layers is fitted to.
         method: one of ``METHODS``; None for in-context where the runtime tells the times of nodes.
@@ -51,6 +52,7 @@ class Plan:
     """
 
     times: int = 2
+    sessions: int = 2
     n_validation: int = 48
     n_calibration: int = 10
     method: str | None = None
@@ -96,40 +98,48 @@ def profile(
     # A change of plan begins another journal.
     digest = hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:8]
     path = folder / f"profile-{space.name}-{digest}.jsonl"
+    cover, calibration, validation = _subnets(space, plan)
+    network = space.network(reference.row)
     with Journal(path, identity) as journal:
-        network = space.network(reference.row)
-        timer = JournaledTimer(runtime or OnnxRuntime(device), network, journal, plan.seed, progress)
-        cover, calibration, validation = _subnets(space, plan)
-        method, times, facts = _layer_times(timer, space, plan, cover, calibration, len(validation))
-        measured = timer.measure(VALIDATION, {row_name(row): space.network(row) for row in validation})
+        timer = JournaledTimer(runtime or OnnxRuntime(device), network, journal, plan.sessions, plan.seed, progress)
+        try:
+            method, times, facts = _layer_times(timer, space, plan, cover, calibration, len(validation))
+            measured = timer.measure(VALIDATION, {row_name(row): space.network(row) for row in validation})
+        except KeyboardInterrupt:
+            done = f"{len(journal.entries)} of {timer.steps} timings are kept in {path}"
+            raise KeyboardInterrupt(f"{done}; the same command resumes") from None
     anchors = [t.anchor_ms for t in timer.times.values()]
     anchor_ms = reference.median_ms or float(np.median(anchors))
-    rows = dict(before.rows) if before is not None else {}
+    rows = {}
     for key, layer in space.layers().items():
         t = times[key]
         rows[key, ""] = Row(key, t.median * anchor_ms, t.p10 * anchor_ms, t.p90 * anchor_ms, t.runs, layer.macs)
-    spaces = dict(before.spaces) if before is not None else {}
-    table = LatencyTable(device, rows)
+    table = before.joined(LatencyTable(device, rows))
     predicted = table.cost(space)(validation)
     actual = np.array([measured[row_name(row)].ratio for row in validation]) * anchor_ms
-    spaces[space.name] = {
-        "fingerprint": space.fingerprint,
-        "resolutions": _resolutions(table, space),
-        "method": method,
-        **facts,
-        "networks": len(timer.times) - len(validation),
-        "anchor": {
-            "arch": space.decode(reference.row),
-            "median_ms": anchor_ms,
-            "spread_pct": float(100 * (np.quantile(anchors, 0.9) / np.quantile(anchors, 0.1) - 1)),
+    spaces = {
+        **before.spaces,
+        space.name: {
+            "fingerprint": space.fingerprint,
+            "resolutions": _resolutions(table, space),
+            "method": method,
+            **facts,
+            "networks": len({name for _, name, _ in timer.times}) - len(validation),
+            "sessions": plan.sessions,
+            "anchor": {
+                "arch": space.decode(reference.row),
+                "median_ms": anchor_ms,
+                "spread_pct": float(100 * (np.quantile(anchors, 0.9) / np.quantile(anchors, 0.1) - 1)),
+            },
+            "validation": fidelity(predicted, actual),
+            "seconds": round(time.monotonic() - started, 1),
+            "date": datetime.now(UTC).isoformat(timespec="seconds"),
+            "hwnas": __version__,
         },
-        "validation": fidelity(predicted, actual),
-        "seconds": round(time.monotonic() - started, 1),
-        "date": datetime.now(UTC).isoformat(timespec="seconds"),
-        "hwnas": __version__,
     }
-    saved = LatencyTable(device, rows, spaces).save(folder)
-    path.unlink(missing_ok=True)
+    saved = LatencyTable(device, table.rows, spaces).save(folder)
+    if not os.environ.get("KEEPJ"):
+        path.unlink(missing_ok=True)
     return saved
 
 
@@ -141,10 +151,10 @@ class _Reference:
     median_ms: float | None = None
 
     @classmethod
-    def of(cls, space: SearchSpace, before: LatencyTable | None, plan: Plan) -> _Reference:
+    def of(cls, space: SearchSpace, before: LatencyTable, plan: Plan) -> _Reference:
         """The existing anchor, where rows of the space stay that were measured with it; else a subnet of median MACs."""
-        facts = before.spaces.get(space.name) if before is not None else None
-        if before is not None and facts is not None:
+        facts = before.spaces.get(space.name)
+        if facts is not None:
             anchor = before.anchor(space)
             whole = SearchSpace(space.name, space.genes, space.slots)
             stays = {key for key in whole.layers() if (key, "") in before.rows} - set(space.layers())
@@ -154,15 +164,10 @@ class _Reference:
         return cls(pool[np.argsort(macs_cost(space)(pool), kind="stable")[len(pool) // 2]])
 
 
-def _existing(folder: Path, device: Device) -> LatencyTable | None:
-    if not (folder / DEVICE).is_file():
-        return None
-    table = LatencyTable.load(folder)
-    differences = table.device.differences(device)
-    if differences:
-        rule = f"it was made under other conditions ({'; '.join(differences)})"
-        raise TableError(f"latency table {folder}", rule, "write to another folder with --out")
-    return table
+def _existing(folder: Path, device: Device) -> LatencyTable:
+    """The table to add to; an empty one where there is none."""
+    empty = LatencyTable(device, {})
+    return LatencyTable.load(folder).joined(empty) if (folder / DEVICE).is_file() else empty
 
 
 def _subnets(space: SearchSpace, plan: Plan) -> tuple[Population, Population, Population]:
@@ -199,22 +204,22 @@ def _layer_times(
     timer: JournaledTimer, space: SearchSpace, plan: Plan, cover: Population, calibration: Population, n_validation: int
 ) -> tuple[str, dict[str, LayerTime], Mapping[str, Any]]:
     if plan.method != "isolated":
-        timer.steps = len(cover) + n_validation
+        timer.steps = (len(cover) + n_validation) * plan.sessions
         times = in_context(timer, space, cover)
         if times is not None:
             return "in-context", times, {"seen_in": plan.times}
         if plan.method is not None:
             rule = "its profile does not tell the times of single layers"
             raise DeviceError("method in-context", rule, "profile with the method isolated")
-    timer.steps = len(timer.times) + len(space.layers()) + len(calibration) + n_validation
+    timer.steps = len(timer.times) + (len(space.layers()) + len(calibration) + n_validation) * plan.sessions
     times, scale = isolated(timer, space, calibration)
     return "isolated", times, {"calibration": {"scale": scale, "n": len(calibration)}}
 
 
 def _resolutions(table: LatencyTable, space: SearchSpace) -> list[int | float | str]:
-    """Resolutions of the whole space that the table covers; empty for a space without."""
-    whole = SearchSpace(space.name, space.genes, space.slots)
-    columns = space.groups.get("r", [])
-    if len(columns) != 1:
-        return []
-    return [whole.genes[columns[0]].choices[i] for i in table.covered(whole).domain[columns[0]].tolist()]
+    """Resolutions of the whole space that the table covers, or else those of the domain; none for a space without."""
+    try:
+        space = table.covered(SearchSpace(space.name, space.genes, space.slots))
+    except TableError:  # the domain is restricted in more than the resolution
+        pass
+    return [space.genes[c].choices[i] for c in space.groups.get("r", []) for i in space.domain[c].tolist()]

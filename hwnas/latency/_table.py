@@ -96,6 +96,18 @@ class LatencyTable:
             part.write_text(json.dumps(data, indent=2) + "\n", encoding="utf-8")
         return replace(self, path=folder)
 
+    def joined(self, newer: LatencyTable) -> LatencyTable:
+        """This table with the rows and spaces of a newer one of the same device added, or replaced.
+
+        Raises:
+            TableError: made under other conditions.
+        """
+        differences = self.device.differences(newer.device)
+        if differences:
+            rule = f"it was made under other conditions ({'; '.join(differences)})"
+            raise TableError(f"latency table {self.name}", rule, "write to another folder with --out")
+        return replace(self, rows={**self.rows, **newer.rows}, spaces={**self.spaces, **newer.spaces})
+
     # --- use --------------------------------------------------------------------------------
 
     def cost(self, space: SearchSpace) -> AdditiveCost:

@@ -1,0 +1,105 @@
+"""``hwnas profile``: a latency table of a device, by profiling ONNX layers inside whole networks."""
+
+# ruff: noqa: PLC0415 (what is heavy is imported when the command runs)
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from hwnas.cli._console import notice, progress_bar
+from hwnas.cli._options import DEFAULT_SPACE, Batch, Fix, Seed, Space, Threads, restricted
+
+if TYPE_CHECKING:
+    from hwnas.latency import LatencyTable
+    from hwnas.space import SearchSpace
+
+TABLES = Path("latency_tables")
+STEP = 16
+"""Resolutions are profiled in upstream's steps of 16 unless --fix says otherwise; the steps of 4 between take hours to want."""
+
+
+def profile(
+    device: Annotated[
+        str,
+        typer.Option("--device", help="Provider, as `hwnas devices` lists them: cpu, cuda:1.", metavar="NAME"),
+    ] = "cpu",
+    space: Space = DEFAULT_SPACE,
+    fix: Fix = None,
+    threads: Threads = 1,
+    batch: Batch = 1,
+    out: Annotated[
+        Path, typer.Option("--out", help="Folder that holds tables, one folder each.", metavar="DIR")
+    ] = TABLES,
+    published: Annotated[
+        Path | None,
+        typer.Option(
+            "--import",
+            help="Read a published table (OFA's YAML files) instead of measuring; --device names it.",
+            metavar="PATH",
+        ),
+    ] = None,
+    seed: Seed = 0,
+) -> None:
+    """Measure a latency table of this machine, then check it against whole subnets that took no part.
+
+    Interrupted at any moment, the same command resumes.
+
+    Example: hwnas profile --device cpu --space ofa_mbv3_w1.0 --fix r=224
+    """
+    from hwnas.latency import Plan, find_table, get_device, read_published
+    from hwnas.latency import profile as measure
+    from hwnas.space import get_space
+
+    domain = restricted(get_space(space), fix)
+    if published is not None:
+        table = read_published(published, device, domain)
+        folder = out / table.device.id
+        if folder.exists():
+            table = find_table(folder).joined(table)
+        table = table.save(folder)
+    else:
+        here, domain = get_device(device, threads=threads, batch=batch), _usual(domain)
+        folder = out / here.id
+        notice(
+            f"profiling the {len(domain.layers())} layers of {domain.name}{_at(domain)} on {here.id}, inside whole subnets; "
+            f"then a check against others. Kept in {folder}; Ctrl-C and the same command resume"
+        )
+        with progress_bar("profiling") as advance:
+            table = measure(here, domain, folder, plan=Plan(seed=seed), progress=advance)
+    typer.echo(_report(table, domain))
+
+
+def _usual(space: SearchSpace) -> SearchSpace:
+    """Every fourth resolution, where nothing was said."""
+    for column in space.groups.get("r", []):
+        choices = space.genes[column].choices
+        if len(choices) > 9 and len(space.domain[column]) == len(choices):
+            return space.restrict(r=[c for c in choices if isinstance(c, int) and c % STEP == 0])
+    return space
+
+
+def _at(space: SearchSpace) -> str:
+    for column in space.groups.get("r", []):
+        return " at " + ", ".join(str(space.genes[column].choices[i]) for i in space.domain[column])
+    return ""
+
+
+def _report(table: LatencyTable, space: SearchSpace) -> str:
+    from hwnas.latency import summary
+
+    facts = table.spaces[space.name]
+    lines = [f"latency table {table.path}: {len(table.rows)} rows"]
+    if facts.get("resolutions"):
+        lines.append(f"  covers    {space.name} at {', '.join(str(r) for r in facts['resolutions'])}")
+    validation = table.validation(space)
+    if validation is not None:
+        lines.append(f"  method    {facts['method']}, {facts['networks']} subnets, {facts['seconds']:.0f} s")
+        lines.append(f"  check     {summary(validation)}")
+    kept_usually = table.path is not None and table.path.parent == TABLES
+    name = table.device.id if kept_usually else table.path
+    where = "" if kept_usually and table.device.name == "cpu" else f" --device {name}"
+    lines.append(f"next: hwnas search{where} --space {space.name} --latency 20ms")
+    return "\n".join(lines)
