@@ -132,8 +132,11 @@ def _profiled(device: LatencyDevice, space: SearchSpace) -> LatencyTable:
         + (f" at r={pixels}" if pixels else "")
         + f", a few minutes; kept in {folder}, Ctrl-C and the same command resume"
     )
-    with progress_bar("profiling") as advance:
-        table = profile(device, part, folder, progress=advance)
+    try:
+        with progress_bar("profiling") as advance:
+            table = profile(device, part, folder, progress=advance)
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(f"what was measured is kept in {folder}; the same command resumes") from None
     validation = table.validation(space)
     if validation:
         notice(f"profiled: {summary(dict(validation))}")

@@ -1,0 +1,61 @@
+"""``hwnas predict``: metrics added, everything else kept as written."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from hwnas.predictor import load_predictor
+from hwnas.space import get_space, macs_cost
+from tests.e2e.conftest import MS_PER_MAC, SPACE, Hwnas
+
+
+def write_archs(path: Path, n: int = 6) -> np.ndarray:
+    x = SPACE.restrict(r=[160, 192]).sample(n, np.random.default_rng(3))
+    with path.open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["name", "arch", "note"])
+        for i, arch in enumerate(SPACE.decode_many(x)):
+            writer.writerow([f"0{n - i}", json.dumps(arch), 'said "1.50", twice'])
+    return x
+
+
+def test_metrics_are_added_and_the_rest_is_kept(hwnas: Hwnas, table: Path, predictor: Path) -> None:
+    x = write_archs(Path("archs.csv"))
+    common = ("--space", "ofa_mbv3_w1.0", "--device", table, "--predictor", predictor)
+    ran = hwnas("predict", "archs.csv", *common, "--out", "p.csv")
+    assert ran.code == 0, ran.err
+    before, after = (pd.read_csv(name, dtype=str) for name in ("archs.csv", "p.csv"))
+    assert list(after.columns) == [*before.columns, "top1", "top1_std", "latency_ms", "macs", "params"]
+    pd.testing.assert_frame_equal(after[before.columns], before)
+    macs = macs_cost(SPACE)(x)
+    assert after["macs"].astype(int).tolist() == macs.tolist()
+    np.testing.assert_allclose(after["latency_ms"].astype(float), macs * MS_PER_MAC, rtol=1e-5)
+    np.testing.assert_allclose(after["top1"].astype(float), load_predictor(predictor, SPACE).predict(x), atol=1e-6)
+    again = hwnas("predict", "p.csv", *common, "--out", "p.csv")
+    assert "were in p.csv already" in again.err
+    pd.testing.assert_frame_equal(pd.read_csv("p.csv", dtype=str), after)
+
+
+def test_without_device_and_predictor_the_costs_are_told(hwnas: Hwnas) -> None:
+    assert hwnas("predict", "none.csv", "--space", "ofa_resnet50", "--out", "x.csv").code == 2
+    from hwnas.space import get_space  # noqa: PLC0415
+
+    resnet = get_space("ofa_resnet50")
+    x = resnet.sample(3, np.random.default_rng(0))
+    pd.DataFrame({"arch": [json.dumps(a) for a in resnet.decode_many(x)]}).to_csv("archs.csv", index=False)
+    ran = hwnas("predict", "archs.csv", "--space", "ofa_resnet50", "--out", "p.csv")
+    assert ran.code == 0, ran.err
+    assert list(pd.read_csv("p.csv").columns) == ["arch", "macs", "params"]
+
+
+def test_archs_as_upstream_writes_them(hwnas: Hwnas, shared_data: Path, predictor: Path) -> None:
+    source = pd.read_csv(shared_data / "ofa_mbv3_w1.0_imagenet" / "dynast_224.csv.gz", dtype=str).head(20)
+    source.to_csv("archs.csv", index=False)
+    ran = hwnas("predict", "archs.csv", "--space", "ofa_mbv3_w1.0", "--predictor", predictor, "--out", "p.csv")
+    assert ran.code == 0, ran.err
+    assert pd.read_csv("p.csv", dtype=str)["macs"].tolist() == source["macs_reported"].tolist()
