@@ -49,17 +49,14 @@ class _SlotLayers:
     """The layer of every setting of every slot of the domain."""
 
     def __init__(self, space: SearchSpace) -> None:
-        self._space = space
         self.tables: list[dict[tuple[int, ...], LayerSpec | None]] = [dict(space.slot_layers(s)) for s in space.slots]
+        self._tables = list(zip([slot.genes for slot in space.slots], self.tables, strict=True))
 
     def keys(self, row: NDArray[np.int16]) -> set[str]:
         """Keys of the distinct layers of a canonical row."""
-        found = set()
-        for slot, table in zip(self._space.slots, self.tables, strict=True):
-            layer = table[tuple(int(row[g]) for g in slot.genes)]
-            if layer is not None:
-                found.add(layer.key)
-        return found
+        choices = row.tolist()
+        layers = (table[tuple([choices[g] for g in genes])] for genes, table in self._tables)
+        return {layer.key for layer in layers if layer is not None}
 
 
 def _best_guess(
@@ -88,16 +85,27 @@ def _improved(
     best = value(row)
     for _ in range(_SWEEPS):
         before = best
-        for column in rng.permutation(space.n_genes):
-            for choice in rng.permutation(space.domain[column]):
-                candidate = row.copy()
-                candidate[column] = choice
-                # A gene that becomes active may hold a choice outside the domain: its canonical zero.
-                candidate = space.canonical(candidate[None])[0]
-                if not space.contains(candidate[None])[0]:
-                    continue
+        for column in rng.permutation(space.n_genes).tolist():
+            controller = space.genes[column].controller
+            if controller is not None and int(row[controller]) not in space.genes[column].active_for:
+                continue
+            for choice in rng.permutation(space.domain[column]).tolist():
+                candidate = _changed(space, row, column, choice)
                 if (found := value(candidate)) > best:
                     row, best = candidate, found
         if best == before:
             break
     return row
+
+
+def _changed(space: SearchSpace, row: NDArray[np.int16], column: int, choice: int) -> NDArray[np.int16]:
+    """The canonical row with another choice; genes that come into effect by it take one of the domain."""
+    changed = row.copy()
+    changed[column] = choice
+    for dependent in space.dependents.get(column, []):
+        domain = space.domain[dependent]
+        if choice not in space.genes[dependent].active_for:
+            changed[dependent] = 0
+        elif changed[dependent] not in domain:
+            changed[dependent] = domain[0]
+    return changed

@@ -11,7 +11,6 @@ from hwnas.graph import Network
 from hwnas.latency._block import BLOCK, NetworkTimes, measure_block
 from hwnas.latency._device import Device
 from hwnas.latency._runtime import OnnxRuntime, Runtime
-from hwnas.latency._timer import warm_up
 
 Progress = Callable[[int, int, str], None]
 """Called with steps done, steps in all, and what is being done."""
@@ -87,11 +86,9 @@ def measured_blocks(
     layers: bool = False,
 ) -> Iterator[list[NetworkTimes]]:
     """Times of the networks in order, a block at a time."""
-    session = runtime.session(anchor)
-    warm_up([session])
     for start in range(0, len(networks), BLOCK):
         block = networks[start : start + BLOCK]
-        yield measure_block(runtime, block, session, rng=rng, layers=layers)
+        yield measure_block(runtime, block, anchor, rng=rng, layers=layers)
 
 
 def _macs(network: Network) -> int:

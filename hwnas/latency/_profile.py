@@ -14,6 +14,7 @@ import json
 import os
 import time
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -138,8 +139,7 @@ def profile(
         },
     }
     saved = LatencyTable(device, table.rows, spaces).save(folder)
-    if not os.environ.get("KEEPJ"):
-        path.unlink(missing_ok=True)
+    path.unlink(missing_ok=True)
     return saved
 
 
@@ -176,7 +176,7 @@ def _subnets(space: SearchSpace, plan: Plan) -> tuple[Population, Population, Po
     cover = np.concatenate(
         [covering_set(part, rng, times=plan.times) for part in _by_resolution(space)], dtype=np.int16
     )
-    cover = rng.permutation(cover)  # Drift within the profile shall not look like an effect of the resolution.
+    cover = rng.permutation(np.unique(cover, axis=0))  # Drift within the profile shall not look like an effect of the resolution.
     half = 2 * (plan.n_validation + plan.n_calibration)
     pool = np.concatenate([space.sample(half, rng), space.sample(half, rng, distinct_uniform=False)])
     known = {row_name(row) for row in cover}
@@ -218,8 +218,6 @@ def _layer_times(
 
 def _resolutions(table: LatencyTable, space: SearchSpace) -> list[int | float | str]:
     """Resolutions of the whole space that the table covers, or else those of the domain; none for a space without."""
-    try:
+    with suppress(TableError):  # the domain may be restricted in more than the resolution
         space = table.covered(SearchSpace(space.name, space.genes, space.slots))
-    except TableError:  # the domain is restricted in more than the resolution
-        pass
     return [space.genes[c].choices[i] for c in space.groups.get("r", []) for i in space.domain[c].tolist()]

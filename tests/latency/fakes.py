@@ -1,0 +1,128 @@
+"""A runtime in which time passes only when networks run, at a cost per layer that is known."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from hwnas.graph import Network
+from hwnas.latency._runtime import NodeTimes
+from hwnas.space import Gene, LayerSpec, OpList, SearchSpace, Slot, conditional
+
+
+@dataclass
+class FakeRuntime:
+    """Counts what it runs.
+
+    Attributes:
+        costs: ns of each layer by key.
+        speed: factor on every cost at a given number of runs: the machine's drift.
+        overhead: factor of the profiler on every node.
+        nodes: whether profiles show nodes by their names.
+        stop_after: raise KeyboardInterrupt once so many runs are done.
+    """
+
+    costs: Mapping[str, int]
+    speed: Callable[[int], float] = lambda _: 1.0
+    overhead: float = 1.3
+    nodes: bool = True
+    stop_after: int | None = None
+    now: int = 0
+    runs: int = 0
+    opened: list[Network] = field(default_factory=list)
+
+    def clock(self) -> int:
+        return self.now
+
+    def session(self, network: Network) -> FakeSession:
+        self.opened.append(network)
+        return FakeSession(self, network)
+
+    def profiled(self, network: Network) -> FakeProfiledSession:
+        return FakeProfiledSession(self, network)
+
+    def pay(self, network: Network, factor: float = 1.0) -> float:
+        """Let the time of one run pass; returns the machine's speed."""
+        self.runs += 1
+        if self.stop_after is not None and self.runs > self.stop_after:
+            raise KeyboardInterrupt
+        speed = self.speed(self.runs)
+        self.now += round(sum(self.costs[layer.key] for _, layer in network) * speed * factor)
+        return speed
+
+
+@dataclass
+class FakeSession:
+    runtime: FakeRuntime
+    network: Network
+
+    def run(self) -> None:
+        self.runtime.pay(self.network)
+
+
+@dataclass
+class FakeProfiledSession:
+    runtime: FakeRuntime
+    network: Network
+    recorded: list[NodeTimes] = field(default_factory=list)
+
+    def run(self) -> None:
+        speed = self.runtime.pay(self.network, self.runtime.overhead)
+        run: NodeTimes = []
+        for slot, layer in self.network:
+            microseconds = self.runtime.costs[layer.key] / 1e3 * speed * self.runtime.overhead
+            # A third is spent in a reorder without a name.
+            run += [
+                ("ReorderInput_token_7", microseconds / 3),
+                (f"{slot}/{layer.ops[0].name}_nchwc", microseconds * 2 / 3),
+            ]
+        self.recorded.append(run if self.runtime.nodes else [("whole_graph", sum(t for _, t in run))])
+
+    def finish(self) -> list[NodeTimes]:
+        return self.recorded
+
+
+def layer(key: str, channels: int = 4, size: int = 8, work: int = 4) -> LayerSpec:
+    """A layer of two convolutions with ``work`` channels in between."""
+    ops = OpList((channels, size, size))
+    ops.conv("project", ops.conv("expand", 0, work, 3, act="relu"), channels)
+    return LayerSpec(key, (channels, size, size), tuple(ops.ops))
+
+
+def tiny_space() -> SearchSpace:
+    """Two stages of up to two blocks in three widths, two resolutions; the second and third block share layers.
+
+    3 x 3 + 1 layers per resolution, of which the head's is the same in both; 2 x 3 x (9 + 3) subnets.
+    """
+    genes = [
+        Gene("w", 0, (4, 8, 16)),
+        Gene("w", 1, (4, 8, 16)),
+        conditional(Gene("w", 2, (4, 8, 16)), 3, [1]),
+        Gene("d", 0, (1, 2)),
+        Gene("r", None, (8, 16)),
+    ]
+
+    def block(name: str) -> Callable[..., LayerSpec | None]:
+        def build(r: int, w: int, depth: int = 2) -> LayerSpec | None:
+            return layer(f"{name}-{r}-w{w}", size=r, work=w) if depth == 2 else None
+
+        return build
+
+    slots = [
+        Slot("blocks.0", (4, 0), block("first")),
+        Slot("blocks.1", (4, 1), block("later")),
+        Slot("blocks.2", (4, 2, 3), block("later")),
+        Slot("head", (4,), _head),
+    ]
+    return SearchSpace("tiny", genes, slots)
+
+
+def _head(r: int) -> LayerSpec:
+    ops = OpList((4, r, r))
+    ops.linear("linear", ops.flatten("flatten", ops.global_pool("pool", 0)), 10)
+    return LayerSpec(f"head-{r}", (4, r, r), tuple(ops.ops))
+
+
+def costs(space: SearchSpace) -> dict[str, int]:
+    """A different cost for every layer, in ns; a few milliseconds per network."""
+    return {key: 200_000 + 37_000 * i for i, key in enumerate(space.layers())}
