@@ -72,9 +72,9 @@ def export(
     from hwnas import __version__
 
     facts |= {"hwnas_version": __version__, "preprocessing": family.preprocessing}
-    error = export_onnx(subnet, out, {key: value for key, value in facts.items() if value}, opset=opset)
+    difference = export_onnx(subnet, out, {key: value for key, value in facts.items() if value}, opset=opset)
     notice(f"wrote {out}: {out.stat().st_size / 1e6:.1f} MB, opset {opset}, input {_shown(subnet.input_shape)}")
-    notice(f"logits equal torch's to {error:.1e} (largest absolute difference)")
+    notice(f"logits differ from torch's by at most {difference}")
     if "top1" in facts:
         notice(f"top-1 {float(facts['top1']):.2f} %, {facts['top1_source']}")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -17,9 +18,19 @@ TOLERANCE = 1e-3
 """Largest difference to torch's logits that passes, as a share of the largest logit."""
 
 
+class Difference(NamedTuple):
+    """Largest absolute difference of two networks' logits over random images, and the largest logit."""
+
+    largest: float
+    scale: float
+
+    def __str__(self) -> str:
+        return f"{self.largest:.1e}, at logits of up to {self.scale:.3g}"
+
+
 def export_onnx(
     subnet: Subnet, path: str | os.PathLike[str], metadata: Mapping[str, str] | None = None, *, opset: int = OPSET
-) -> float:
+) -> Difference:
     """Write ``subnet`` as ONNX: ``input`` (N, channels, height, width) to ``logits`` (N, classes), fp32.
 
     Batch norms are folded. Before the file is put in place, onnxruntime runs it at two batch sizes.
@@ -31,7 +42,7 @@ def export_onnx(
         opset: ONNX operator set, 14 or later.
 
     Returns:
-        The largest absolute difference between onnxruntime's and torch's logits.
+        How far onnxruntime's logits are from torch's.
 
     Raises:
         SupernetError: the two disagree, or there are weights that are not finite.
@@ -41,17 +52,16 @@ def export_onnx(
     model = build_model(subnet.network, weights=folded_weights(subnet), metadata=metadata, opset=opset)
     onnx.checker.check_model(model)
     content = model.SerializeToString()
-    error, scale = _difference(subnet, content)
-    if not error <= TOLERANCE * max(scale, 1.0):
-        rule = f"its logits differ from torch's by up to {error:.3g}, at logits of up to {scale:.3g}"
+    difference = _difference(subnet, content)
+    if not difference.largest <= TOLERANCE * max(difference.scale, 1.0):
+        rule = f"its logits differ from torch's by up to {difference}"
         raise SupernetError(f"output {path}", rule, "check the weights, or report this with the checkpoint")
     with replacing(path) as part:
         part.write_bytes(content)
-    return error
+    return difference
 
 
-def _difference(subnet: Subnet, content: bytes) -> tuple[float, float]:
-    """Largest absolute difference to torch over random images, and the largest logit."""
+def _difference(subnet: Subnet, content: bytes) -> Difference:
     import onnxruntime as ort  # noqa: PLC0415 (only exports need it)
 
     session = ort.InferenceSession(content, providers=["CPUExecutionProvider"])
@@ -65,4 +75,4 @@ def _difference(subnet: Subnet, content: bytes) -> tuple[float, float]:
         (found,) = session.run(["logits"], {"input": x.numpy()})
         errors.append(np.abs(found - expected).max())
         scales.append(np.abs(expected).max())
-    return float(max(errors)), float(max(scales))
+    return Difference(float(max(errors)), float(max(scales)))

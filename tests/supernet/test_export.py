@@ -45,7 +45,7 @@ def test_a_row_is_exported_with_its_weights_and_accuracy(
     assert exit_code(str(csv), "--row", "2", *options, "--data", str(image_folder), "--out", str(out)) == 0
     told = capsys.readouterr().err
     assert "re-calibrated on 16 images" in told
-    assert "logits equal torch's to" in told
+    assert "logits differ from torch's by at most" in told
     facts = properties(out)
     assert json.loads(facts["arch"])["d"] == ARCH["d"]
     assert facts["space"] == "own"
