@@ -83,9 +83,3 @@ def parse_arch(text: str) -> dict[str, Any]:
     if not isinstance(arch, dict):
         raise DataError(f"--arch {text[:60]}", "it is not a JSON object", 'write {"ks": [...], ...}')
     return arch
-
-
-def _rng() -> Any:
-    import numpy as np
-
-    return np.random.default_rng(0)

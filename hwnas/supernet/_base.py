@@ -116,6 +116,13 @@ class Supernet(ABC):
         return _space(cls)
 
     @classmethod
+    def classes(cls) -> int:
+        """How many classes the logits tell apart."""
+        space = cls.space()
+        layers = (layer for _, layer in space.slot_layers(space.slots[-1]) if layer is not None)
+        return next(layers).output_shape[0]
+
+    @classmethod
     def shapes(cls) -> dict[str, TensorShape]:
         """Every tensor's largest shape."""
         return _shapes(cls)
