@@ -50,9 +50,8 @@ def evaluation_data(
         return own, {"data": name}
     from hwnas.supernet import ImageFolder
 
-    row = supernet.space().restrict().sample(1, _rng())[0]
-    classes = supernet.network(row)[-1][1].output_shape[0]
-    data = ImageFolder(folder, classes, n_images=images, n_calibration=calibrate, batch_size=batch_size, seed=seed)
+    wanted = {"n_images": images, "n_calibration": calibrate, "batch_size": batch_size, "seed": seed}
+    data = ImageFolder(folder, supernet.classes(), **wanted)
     if data.n_available < images:
         notice(f"{folder} holds {data.n_available:,} validation images: all of them are used")
     if not data.has_training:
