@@ -176,7 +176,9 @@ def _subnets(space: SearchSpace, plan: Plan) -> tuple[Population, Population, Po
     cover = np.concatenate(
         [covering_set(part, rng, times=plan.times) for part in _by_resolution(space)], dtype=np.int16
     )
-    cover = rng.permutation(np.unique(cover, axis=0))  # Drift within the profile shall not look like an effect of the resolution.
+    cover = rng.permutation(
+        np.unique(cover, axis=0)
+    )  # Drift within the profile shall not look like an effect of the resolution.
     half = 2 * (plan.n_validation + plan.n_calibration)
     pool = np.concatenate([space.sample(half, rng), space.sample(half, rng, distinct_uniform=False)])
     known = {row_name(row) for row in cover}
