@@ -11,6 +11,7 @@ from types import ModuleType
 
 from hwnas.errors import SupernetError, UnknownNameError
 from hwnas.supernet._base import Supernet
+from hwnas.supernet._download import PUBLISHED
 from hwnas.supernet.ofa_mobilenet import OFAMobileNetV3W10, OFAMobileNetV3W12, OFAProxylessW13
 from hwnas.supernet.ofa_resnet50 import OFAResNet50
 
@@ -46,7 +47,11 @@ def get_supernet(name: str) -> type[Supernet]:
         entries = list(entry_points(group="hwnas.supernets", name=name))
         if not entries:
             raise UnknownNameError("supernet", name, supernet_names())
-        found = entries[0].load()
+        try:
+            found = entries[0].load()
+        except (ImportError, AttributeError) as error:
+            rule = f"its plug-in {entries[0].value} cannot be imported ({error})"
+            raise SupernetError(f"supernet {name!r}", rule, "reinstall the plug-in") from error
     if not (isinstance(found, type) and issubclass(found, Supernet)):
         raise SupernetError(
             f"supernet {name!r}", "it is not a subclass of hwnas.supernet.Supernet", "derive it from that"
@@ -63,7 +68,9 @@ def load_supernet(name: str, checkpoint: str | Path | None = None) -> Supernet:
     family = get_supernet(name)
     path = checkpoint or family.default_checkpoint()
     if path is None:
-        remedy = f"run hwnas download {name}, or pass --checkpoint FILE"
+        remedy = (
+            f"run hwnas download {name}, or pass --checkpoint FILE" if name in PUBLISHED else "pass --checkpoint FILE"
+        )
         raise SupernetError(f"supernet {name!r}", "its weights are not on this machine", remedy)
     return family.from_checkpoint(path)
 
