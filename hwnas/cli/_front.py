@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from hwnas.cli._problem import Metrics
     from hwnas.report import Picture
     from hwnas.search import SearchResult
-    from hwnas.space import SearchSpace
+    from hwnas.space import Population, SearchSpace
 
-SAMPLE = 1200
+SAMPLE = 1600
 """Random subnets drawn behind the front."""
 
 _BESIDE = ("latency_ms", "macs", "params")
@@ -72,12 +72,26 @@ def front_frame(result: SearchResult, metrics: Metrics, top: int | None) -> pd.D
     return frame if top is None else frame.head(top)
 
 
-def random_sample(metrics: Metrics, columns: tuple[str, str], seed: int) -> dict[str, list[float]]:
-    """Values of random subnets, for the picture: half of them drawn as upstream does, which reaches further down."""
-    rng = np.random.default_rng(seed)
-    half = SAMPLE // 2
-    x = np.concatenate([metrics.space.sample(half, rng, distinct_uniform=flat) for flat in (True, False)])
+def random_sample(
+    metrics: Metrics, columns: tuple[str, str], budgets: Mapping[str, float], seed: int
+) -> dict[str, list[float]]:
+    """Values of random subnets, for the picture; those that break a budget it does not show are left out."""
+    x = _of_all_sizes(metrics.space, SAMPLE, np.random.default_rng(seed))
+    for name, upper in budgets.items():
+        if name not in columns:
+            x = x[metrics.functions[name](x) <= upper]
     return {name: [float(f"{v:.5g}") for v in metrics.functions[name](x)] for name in columns}
+
+
+def _of_all_sizes(space: SearchSpace, n: int, rng: np.random.Generator) -> Population:
+    """Canonical rows from small to large. Uniform ones are nearly all of middling size, and would leave the budget's
+    side of a picture empty; here each row leans to the low or the high choices of its genes by a random degree."""
+    lean = rng.uniform(0.02, 0.98, size=(n, 1))
+    shares = rng.beta(3 * lean, 3 * (1 - lean), size=(n, space.n_genes))
+    x = np.zeros((n, space.n_genes), dtype=np.int16)
+    for column, allowed in enumerate(space.domain):
+        x[:, column] = allowed[np.minimum((shares[:, column] * len(allowed)).astype(int), len(allowed) - 1)]
+    return space.canonical(x)
 
 
 def space_facts(space: SearchSpace) -> dict[str, Any]:
@@ -110,6 +124,7 @@ def search_facts(result: SearchResult, budgets: Mapping[str, float], settings: M
             "value": hypervolume(values, result.reference, [o.maximise for o in objectives]),
             "reference": dict(zip((o.name for o in objectives), result.reference, strict=True)),
         },
+        "trace": [[evaluations, float(f"{volume:.7g}")] for evaluations, volume in result.trace],
         "certificate": dict(result.certificate),
     }
 

@@ -51,7 +51,7 @@ def find_predictor(space: SearchSpace, name: str | None, *, required: bool = Tru
     path = embedded_path(name or space.name) if embedded else Path(str(name))
     card = predictor.card
     facts = {
-        "name": f"hwnas's predictor of {space.name}" if embedded else str(name),
+        "name": f"hwnas's predictor of {space.name}" if embedded else path.name,
         "kind": predictor.kind,
         "sha256": file_hash(path),
         "source": card.notes,

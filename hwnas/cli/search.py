@@ -82,7 +82,7 @@ def search(
     Example: hwnas search --latency 20ms --fix r=192,224 --out pareto.csv
     """
     from hwnas.report import front_table
-    from hwnas.search import SEARCHERS
+    from hwnas.search import GENERATIONS, POPULATION, SEARCHERS
     from hwnas.space import get_space
 
     budgets = parse_budgets(latency, macs, params)
@@ -101,7 +101,7 @@ def search(
     problem.refuse_infeasible()
     for note in [*notes, f"searching {metrics.space.size():.3g} subnets of {metrics.space.name}"]:
         notice(note)
-    settings = {k: v for k, v in (("population", population), ("generations", generations)) if v is not None}
+    settings = {"population": population or POPULATION, "generations": generations or GENERATIONS}
 
     started = time.perf_counter()
     result = _run(problem, searcher, seed, settings)
@@ -116,7 +116,7 @@ def search(
         "predictor": accuracy.facts if accuracy else None,
         "wall_s": round(wall_s, 3),
         "rows": len(frame),
-        "random_sample": random_sample(metrics, axes_of(list(frame.columns), wanted), seed),
+        "random_sample": random_sample(metrics, axes_of(list(frame.columns), wanted), budgets, seed),
     }
     outputs.write(frame, facts)
     if to_json:
@@ -124,7 +124,7 @@ def search(
         return
     show(front_table(frame))
     typer.echo(f"\nwrote {outputs.csv}, {outputs.json}, {outputs.png} ({_took(result, wall_s)})")
-    typer.echo(f"next: hwnas report {shlex.quote(str(outputs.csv))} --out front.svg   (the same picture, as a drawing)")
+    typer.echo(f"next: hwnas report {shlex.quote(str(outputs.csv))} --html   (the front as a page to explore)")
 
 
 def _refuse_infeasible_counts(space: SearchSpace, budgets: dict[str, float]) -> None:

@@ -5,12 +5,14 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import typer
 
 from hwnas.cli._console import listed
 from hwnas.cli._options import AsJson
+from hwnas.errors import HwnasError
 from hwnas.quantity import format_count
 
 if TYPE_CHECKING:
@@ -22,9 +24,14 @@ def spaces(as_json: AsJson = False) -> None:
 
     Example: hwnas spaces --json
     """
+    from hwnas.predictor import embedded_names
     from hwnas.space import get_space, space_names
 
-    rows = [_describe(get_space(name)) for name in space_names()]
+    tables = _tables()
+    rows = []
+    for name in space_names():
+        ships = {"predictor": name in embedded_names(), "latency_tables": tables.get(name, [])}
+        rows.append({**_describe(get_space(name)), **ships})
     if as_json:
         typer.echo(json.dumps(rows, indent=2))
     else:
@@ -46,6 +53,18 @@ def _describe(space: SearchSpace) -> dict[str, Any]:
     }
 
 
+def _tables() -> dict[str, list[str]]:
+    """Names of the latency tables of each space; `hwnas devices` tells more of them."""
+    from hwnas.latency import find_table, table_paths
+
+    found: dict[str, list[str]] = {}
+    for path in table_paths():
+        with suppress(HwnasError):  # `hwnas devices` says what is wrong with it
+            for name in find_table(path).spaces:
+                found.setdefault(name, []).append(path.name)
+    return found
+
+
 def _block(row: dict[str, Any]) -> str:
     genes = ", ".join(f"{count} {key}" for key, count in row["genes"].items())
     macs, params = (" to ".join(format_count(float(f"{v:.3g}")) for v in row[key]) for key in ("macs", "params"))
@@ -56,4 +75,6 @@ def _block(row: dict[str, Any]) -> str:
     ]
     if row["resolutions"]:
         lines.append(f"  pixels   {listed(row['resolutions'])}")
+    lines.append(f"  accuracy {'a predictor ships' if row['predictor'] else 'no predictor ships; see `hwnas fit`'}")
+    lines.append(f"  latency  {', '.join(row['latency_tables']) or 'no table yet; see `hwnas profile`'}")
     return "\n".join([*lines, ""])

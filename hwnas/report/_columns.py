@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from hwnas.quantity import format_bytes, format_count
+from hwnas.quantity import format_bytes
 
 
 @dataclass(frozen=True)
@@ -33,12 +33,19 @@ class Column:
         if math.isnan(value):  # not known for this row
             return "-"
         if self.name in ("macs", "params"):
-            return format_count(float(f"{value:.3g}"))
+            return _three_digits(value)
         if self.name.endswith("_bytes"):
             return format_bytes(float(f"{value:.3g}"))
-        if self.name in ("top1", "top1_std"):
+        if self.name in ("top1", "top1_std") or (self.name.endswith("_ms") and abs(value) >= 1):
             return f"{value:.2f}"
-        return f"{value:.3f}" if self.name.endswith("_ms") and abs(value) < 10 else f"{value:.4g}"
+        return f"{value:.3g}"
+
+
+def _three_digits(count: float) -> str:
+    """``6.10M``, ``61.0M``, ``610M``: equally precise all down a column."""
+    count = float(f"{count:.3g}")
+    exponent = min((len(f"{count:.0f}") - 1) // 3, 4)
+    return f"{count / 1000**exponent:#.3g}".rstrip(".") + ("", "k", "M", "G", "T")[exponent]
 
 
 _KNOWN = {

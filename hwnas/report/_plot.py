@@ -64,10 +64,10 @@ def save_plot(picture: Picture, path: str | os.PathLike[str]) -> None:
     figure.text(0.09, 0.945, picture.title, fontsize=13, fontweight="bold", color=INK)
     figure.text(0.09, 0.9, picture.subtitle, fontsize=9, color=MUTED)
     with replacing(path) as part:
-        figure.savefig(part, format=Path(path).suffix.lstrip(".").lower() or "png", metadata=_undated(Path(path)))
+        figure.savefig(part, format=Path(path).suffix.lstrip(".").lower() or "png", metadata=undated(Path(path)))
 
 
-def _undated(path: Path) -> dict[str, Any]:
+def undated(path: Path) -> dict[str, Any]:
     """Same picture, same bytes: no date inside."""
     return {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}.get(path.suffix.lower(), {"Software": "hwnas"})
 
@@ -75,16 +75,19 @@ def _undated(path: Path) -> dict[str, Any]:
 def _draw(axes: Axes, picture: Picture) -> None:
     frame = picture.frame.sort_values(picture.x, kind="stable")
     x_column, y_column = column(picture.x), column(picture.y)
-    x_scale, x_unit = _scale(frame[picture.x].to_numpy(dtype=float), x_column)
-    y_scale, y_unit = _scale(frame[picture.y].to_numpy(dtype=float), y_column)
+    x_scale, x_unit = axis_scale(frame[picture.x].to_numpy(dtype=float), x_column)
+    y_scale, y_unit = axis_scale(frame[picture.y].to_numpy(dtype=float), y_column)
     x = frame[picture.x].to_numpy(dtype=float) / x_scale
     y = frame[picture.y].to_numpy(dtype=float) / y_scale
     budget = picture.budgets.get(picture.x)
 
+    axes.set_xlim(_window(x, np.asarray(picture.sample.get(picture.x, ())) / x_scale, budget and budget / x_scale))
     cloud = len(picture.sample.get(picture.x, ())) if picture.y in picture.sample else 0
     if cloud:
-        points = np.asarray(picture.sample[picture.x]) / x_scale, np.asarray(picture.sample[picture.y]) / y_scale
-        axes.scatter(*points, s=7, color=CLOUD, alpha=0.6, linewidths=0, zorder=1, label=f"{cloud} random subnets")
+        across = np.asarray(picture.sample[picture.x]) / x_scale
+        seen = across <= axes.get_xlim()[1]
+        up = np.asarray(picture.sample[picture.y])[seen] / y_scale
+        axes.scatter(across[seen], up, s=7, color=CLOUD, alpha=0.6, linewidths=0, zorder=1, label="random subnets")
     if f"{picture.y}_std" in frame:
         spread = frame[f"{picture.y}_std"].to_numpy(dtype=float) / y_scale
         axes.fill_between(
@@ -93,13 +96,25 @@ def _draw(axes: Axes, picture: Picture) -> None:
     # Steps, not slopes: what lies between two subnets of the front costs as much as the dearer one.
     axes.plot(x, y, color=FRONT, linewidth=1.1, alpha=0.7, zorder=3, drawstyle="steps-post")
     _members(axes, frame, x, y)
-    _frame_axes(axes, (x_column.label, x_unit), (y_column.label, y_unit))
+    frame_axes(axes, (x_column.label, x_unit), (y_column.label, y_unit))
     if budget is not None:
         _budget_line(axes, budget / x_scale, f"{budget / x_scale:.4g} {x_unit}".strip())
     if len(x):
         best = int(np.argmax(y) if y_column.maximise else np.argmin(y))
         _annotate(axes, x[best], y[best], f"{y[best]:.4g} {y_unit}\nat {x[best]:.4g} {x_unit}")
     axes.legend(loc="lower right", fontsize=8, frameon=True, framealpha=0.85, edgecolor="none", labelcolor=INK)
+
+
+def _window(x: NDArray[np.float64], sample: NDArray[np.float64], budget: float | None) -> tuple[float, float]:
+    """What of the x axis is shown: the front, and a part of what lies beyond the budget."""
+    points = np.concatenate([x, sample])
+    low, high = float(points.min()), float(points.max())
+    if budget is not None:
+        low = min(low, budget)
+        high = min(max(high, budget), budget + 0.5 * (budget - low))
+        high = max(high, budget + 0.05 * (budget - low))
+    pad = 0.04 * (high - low) or 0.05 * abs(high) or 1.0
+    return low - pad, high + pad
 
 
 def _members(axes: Axes, frame: pd.DataFrame, x: NDArray[np.float64], y: NDArray[np.float64]) -> None:
@@ -112,10 +127,10 @@ def _members(axes: Axes, frame: pd.DataFrame, x: NDArray[np.float64], y: NDArray
     groups = [(pixels == size, colormaps[COLORMAP](i), f"front, {size} px") for i, size in _spread(sizes)]
     if len(sizes) < 2 or sizes[0] < 0 or len(sizes) > MOST_COLOURS:
         groups = [(np.ones(len(x), dtype=bool), to_rgba(FRONT), f"Pareto front, {len(x)} subnets")]
-    area = 26 if len(x) <= MANY else 16
+    area, edge = (26, 0.5) if len(x) <= MANY else (15, 0.2)
     for chosen, colour, label in groups:
         axes.scatter(
-            x[chosen], y[chosen], s=area, color=[colour], edgecolors="white", linewidths=0.5, zorder=4, label=label
+            x[chosen], y[chosen], s=area, color=[colour], edgecolors="white", linewidths=edge, zorder=4, label=label
         )
 
 
@@ -129,7 +144,7 @@ def _pixels(arch: str) -> int:
     return value if isinstance(value, int) else -1
 
 
-def _frame_axes(axes: Axes, x: tuple[str, str], y: tuple[str, str]) -> None:
+def frame_axes(axes: Axes, x: tuple[str, str], y: tuple[str, str]) -> None:
     for spine in ("top", "right"):
         axes.spines[spine].set_visible(False)
     for spine in ("left", "bottom"):
@@ -139,14 +154,14 @@ def _frame_axes(axes: Axes, x: tuple[str, str], y: tuple[str, str]) -> None:
     axes.tick_params(colors=MUTED, labelsize=9)
     axes.set_xlabel(f"{x[0]} ({x[1]})" if x[1] else x[0], color=INK, fontsize=10)
     axes.set_ylabel(f"{y[0]} ({y[1]})" if y[1] else y[0], color=INK, fontsize=10)
-    axes.margins(x=0.04, y=0.08)
+    bottom, top = axes.get_ylim()
+    axes.set_ylim(bottom, top + 0.08 * (top - bottom))  # room for the best subnet's label
 
 
 def _budget_line(axes: Axes, at: float, text: str) -> None:
-    left, right = axes.get_xlim()
+    right = axes.get_xlim()[1]
     axes.axvline(at, color=BUDGET, linewidth=1.3, linestyle=(0, (5, 3)), zorder=2.5)
     axes.axvspan(at, max(right, at), color=BUDGET, alpha=0.05, linewidth=0, zorder=0)
-    axes.set_xlim(left, max(right, at + 0.02 * (at - left)))
     axes.text(
         at,
         1.012,
@@ -175,7 +190,7 @@ def _annotate(axes: Axes, x: float, y: float, text: str) -> None:
     )
 
 
-def _scale(values: NDArray[np.float64], of: Column) -> tuple[float, str]:
+def axis_scale(values: NDArray[np.float64], of: Column) -> tuple[float, str]:
     """Counts are drawn in millions or billions, so that ticks are short."""
     if of.unit:
         return 1.0, of.unit

@@ -18,7 +18,7 @@ from hwnas.space import get_space, macs_cost, params_cost
 from tests.e2e.conftest import MS_PER_MAC, RESOLUTIONS, Hwnas
 
 SPACE = get_space("ofa_mbv3_w1.0")
-QUICK = ("--population", 40, "--generations", 6, "--searcher", "random")
+QUICK = ("--population", 40, "--generations", 6)
 
 
 def archs(frame: pd.DataFrame) -> np.ndarray:
@@ -41,11 +41,11 @@ def test_a_front_with_its_provenance_and_picture(hwnas: Hwnas, table: Path, pred
     assert set(x[:, -1]) <= {SPACE.genes[-1].choices.index(r) for r in RESOLUTIONS}
     assert f"r is restricted to {', '.join(map(str, RESOLUTIONS))}" in ran.err
     assert Path("pareto.png").read_bytes().startswith(b"\x89PNG")
-    assert "hwnas report pareto.csv" in ran.out
+    assert "next: hwnas export pareto.csv --row 1" in ran.out
 
     facts = json.loads(Path("pareto.json").read_text())
     assert facts["budgets"] == {"latency_ms": 8.0}
-    assert facts["searcher"]["seed"] == 0
+    assert facts["searcher"] == {"name": "nsga2", "seed": 0, "population": 40, "generations": 6}
     assert facts["space"]["fingerprint"] == SPACE.fingerprint
     assert facts["space"]["restricted"] == {"r": list(RESOLUTIONS)}
     assert len(facts["device"]["sha256"]) == len(facts["predictor"]["sha256"]) == 64
