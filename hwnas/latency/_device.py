@@ -127,8 +127,8 @@ class Device:
             device = cls(**{**data, "hardware": Hardware(**hardware), "options": dict(data["options"])})
         except (TypeError, ValueError, KeyError, AttributeError) as error:
             raise TableError("its device", f"it is not described as expected ({error})", "profile again") from error
-        texts = (device.name, device.provider, device.precision, device.spinning, device.runtime)
-        texts += (device.hardware.name, device.hardware.model, device.hardware.system)
+        texts = [device.name, device.provider, device.precision, device.spinning, device.runtime]
+        texts += [device.hardware.name, device.hardware.model, device.hardware.system]
         if not all(isinstance(t, str) for t in texts) or not device.name or device.spinning not in _SPINNING:
             raise TableError("its device", "a name is missing or no text", "profile again")
         if not all(type(n) is int and n >= 0 for n in (device.threads, device.batch)):

@@ -111,36 +111,37 @@ def profile(
             raise KeyboardInterrupt(f"{done}; the same command resumes") from None
     anchors = [t.anchor_ms for t in timer.times.values()]
     anchor_ms = reference.median_ms or float(np.median(anchors))
+    table = before.joined(LatencyTable(device, _rows(space, times, anchor_ms)))
+    actual = np.array([measured[row_name(row)].ratio for row in validation]) * anchor_ms
+    described = {
+        "fingerprint": space.fingerprint,
+        "resolutions": _resolutions(table, space),
+        "method": method,
+        **facts,
+        "networks": len({name for stage, name, _ in timer.times if stage != VALIDATION}),
+        "sessions": plan.sessions,
+        "anchor": {
+            "arch": space.decode(reference.row),
+            "median_ms": anchor_ms,
+            "spread_pct": float(100 * (np.quantile(anchors, 0.9) / np.quantile(anchors, 0.1) - 1)),
+        },
+        "validation": fidelity(table.cost(space)(validation), actual),
+        "seconds": round(time.monotonic() - started, 1),
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "hwnas": __version__,
+    }
+    saved = LatencyTable(device, table.rows, {**before.spaces, space.name: described}).save(folder)
+    path.unlink(missing_ok=True)
+    return saved
+
+
+def _rows(space: SearchSpace, times: Mapping[str, LayerTime], anchor_ms: float) -> dict[tuple[str, str], Row]:
+    """Rows of the domain's layers, in ms at the anchor's reference speed."""
     rows = {}
     for key, layer in space.layers().items():
         t = times[key]
         rows[key, ""] = Row(key, t.median * anchor_ms, t.p10 * anchor_ms, t.p90 * anchor_ms, t.runs, layer.macs)
-    table = before.joined(LatencyTable(device, rows))
-    predicted = table.cost(space)(validation)
-    actual = np.array([measured[row_name(row)].ratio for row in validation]) * anchor_ms
-    spaces = {
-        **before.spaces,
-        space.name: {
-            "fingerprint": space.fingerprint,
-            "resolutions": _resolutions(table, space),
-            "method": method,
-            **facts,
-            "networks": len({name for _, name, _ in timer.times}) - len(validation),
-            "sessions": plan.sessions,
-            "anchor": {
-                "arch": space.decode(reference.row),
-                "median_ms": anchor_ms,
-                "spread_pct": float(100 * (np.quantile(anchors, 0.9) / np.quantile(anchors, 0.1) - 1)),
-            },
-            "validation": fidelity(predicted, actual),
-            "seconds": round(time.monotonic() - started, 1),
-            "date": datetime.now(UTC).isoformat(timespec="seconds"),
-            "hwnas": __version__,
-        },
-    }
-    saved = LatencyTable(device, table.rows, spaces).save(folder)
-    path.unlink(missing_ok=True)
-    return saved
+    return rows
 
 
 @dataclass(frozen=True)
