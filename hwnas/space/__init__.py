@@ -10,6 +10,7 @@ from hwnas.errors import UnknownNameError
 from hwnas.space._cost import AdditiveCost, Factor, domain_factors, elimination_order, macs_cost, params_cost
 from hwnas.space._layer import LayerSpec, Op, OpList, Shape
 from hwnas.space._space import Arch, Gene, Population, SearchSpace, Slot, conditional
+from hwnas.space.digits import digits
 from hwnas.space.ofa_mobilenet_v3 import ofa_mobilenet_v3
 from hwnas.space.ofa_proxyless import ofa_proxyless
 from hwnas.space.ofa_resnet50 import ofa_resnet50
@@ -40,6 +41,7 @@ _SPACES: dict[str, Callable[[], SearchSpace]] = {
     "ofa_mbv3_w1.2": lambda: ofa_mobilenet_v3(1.2),
     "ofa_proxyless_w1.3": lambda: ofa_proxyless(1.3),
     "ofa_resnet50": ofa_resnet50,
+    "digits": digits,
 }
 
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from hwnas.supernet._base import Supernet, centre
-from hwnas.supernet._data import EvaluationData
+from hwnas.supernet._data import EvaluationData, TrainingData
 from hwnas.supernet._download import download
 from hwnas.supernet._evaluate import Accuracy, Evaluator, calibrated, evaluate, journal_identity, measure_top1
 from hwnas.supernet._execute import BatchNormMode, Calibration, Network, forward
 from hwnas.supernet._export import export_onnx
 from hwnas.supernet._image_folder import ImageFolder
 from hwnas.supernet._registry import get_supernet, load_supernet, supernet_names
+from hwnas.supernet._schedule import extremes, schedule_names
 from hwnas.supernet._subnet import Subnet, folded_weights, recalibrate
+from hwnas.supernet._train import Trainer, TrainSettings
 
 __all__ = [
     "Accuracy",
@@ -22,11 +24,15 @@ __all__ = [
     "Network",
     "Subnet",
     "Supernet",
+    "TrainSettings",
+    "Trainer",
+    "TrainingData",
     "calibrated",
     "centre",
     "download",
     "evaluate",
     "export_onnx",
+    "extremes",
     "folded_weights",
     "forward",
     "get_supernet",
@@ -34,5 +40,6 @@ __all__ = [
     "load_supernet",
     "measure_top1",
     "recalibrate",
+    "schedule_names",
     "supernet_names",
 ]

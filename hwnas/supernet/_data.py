@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from torch import Tensor
 
@@ -23,6 +23,7 @@ class EvaluationData(Protocol):
         """Batches ``(n, *shape)`` with labels ``(n,)``, the same at every call."""
 
 
+@runtime_checkable
 class TrainingData(EvaluationData, Protocol):
     """Labelled training images, drawn by step number so that a run resumes where it stopped."""
 

@@ -12,6 +12,7 @@ from types import ModuleType
 from hwnas.errors import SupernetError, UnknownNameError
 from hwnas.supernet._base import Supernet
 from hwnas.supernet._download import PUBLISHED
+from hwnas.supernet.digits import Digits
 from hwnas.supernet.ofa_mobilenet import OFAMobileNetV3W10, OFAMobileNetV3W12, OFAProxylessW13
 from hwnas.supernet.ofa_resnet50 import OFAResNet50
 
@@ -20,6 +21,7 @@ _SUPERNETS: dict[str, type[Supernet]] = {
     "ofa_mbv3_w1.2": OFAMobileNetV3W12,
     "ofa_proxyless_w1.3": OFAProxylessW13,
     "ofa_resnet50": OFAResNet50,
+    "digits": Digits,
 }
 
 

@@ -1,0 +1,42 @@
+"""The embedded supernet: Once-for-All in miniature, trained by hwnas, shipped with it.
+
+Leading channels, leading blocks, and a 3x3 kernel that is the centre of the 5x5 one times a learned
+matrix, as in Once-for-All. ``embedded/digits.md`` is its model card.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch.nn.functional as F
+from torch import Tensor
+
+from hwnas.space import SearchSpace, get_space
+from hwnas.supernet._base import Supernet, centre
+from hwnas.supernet._digits_data import DigitsData
+
+
+class Digits(Supernet):
+    """``digits``."""
+
+    @classmethod
+    def search_space(cls) -> SearchSpace:
+        return get_space("digits")
+
+    @classmethod
+    def default_checkpoint(cls) -> Path | None:
+        path = Path(__file__).parent / "embedded" / "digits.safetensors"
+        return path if path.is_file() else None
+
+    @classmethod
+    def data(cls) -> DigitsData:
+        return DigitsData()
+
+    @classmethod
+    def extra_shapes(cls) -> dict[str, tuple[int, ...]]:
+        slots = (slot.name for slot in cls.space().slots)
+        return {f"{slot}/depthwise.5to3": (9, 9) for slot in slots if slot.startswith("blocks.")}
+
+    def shrink_kernel(self, name: str, weight: Tensor, kernel: int) -> Tensor:
+        flat = centre(weight, kernel).flatten(1)
+        return F.linear(flat, self.tensors[f"{name}.5to3"]).reshape(-1, 1, kernel, kernel)

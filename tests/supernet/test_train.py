@@ -1,0 +1,151 @@
+"""The trainer: what schedules plan, what a step updates, and that a run repeats and resumes exactly."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from sklearn.datasets import load_digits
+
+from hwnas.errors import HwnasError, SupernetError
+from hwnas.space import get_space
+from hwnas.supernet import Supernet, Trainer, TrainSettings, extremes
+from hwnas.supernet._digits_data import SPLIT, DigitsData, _split
+from hwnas.supernet._schedule import Sandwich, Shrinking, get_schedule
+from hwnas.supernet.digits import Digits
+
+DATA = DigitsData(batch=240)
+SHORT = TrainSettings(epochs=3, seed=4)
+
+
+def trained(settings: TrainSettings = SHORT, state: Path | None = None, steps: int | None = None) -> Supernet:
+    """A run, or its first ``steps`` steps, cut off like a kill would."""
+    net = Digits.random(settings.seed)
+    trainer = Trainer(net, DATA, settings, state, save_every=2)
+
+    def cut(step: int, _loss: float) -> None:
+        if step == steps:
+            raise KeyboardInterrupt
+
+    try:
+        trainer.run(cut)
+    except KeyboardInterrupt:
+        assert steps is not None
+    return net
+
+
+@pytest.mark.parametrize("schedule", ["sandwich", "shrinking"])
+def test_a_run_repeats_and_resumes_bit_for_bit(schedule: str, tmp_path: Path):
+    settings = TrainSettings(epochs=3, seed=4, schedule=schedule)
+    whole = trained(settings)
+    trained(settings, tmp_path / "state.safetensors", steps=7)  # the last state holds 6 steps
+    resumed = trained(settings, tmp_path / "state.safetensors")
+    assert resumed.digest == whole.digest
+    assert trained(settings).digest == whole.digest
+    assert trained(TrainSettings(epochs=3, seed=5, schedule=schedule)).digest != whole.digest
+
+
+def test_a_state_of_other_settings_is_refused(tmp_path: Path):
+    state = tmp_path / "state.safetensors"
+    trained(SHORT, state, steps=3)
+    with pytest.raises(SupernetError, match="other settings"):
+        trained(TrainSettings(epochs=4, seed=4), state)
+    state.write_bytes(state.read_bytes()[:100])
+    with pytest.raises(SupernetError, match="not a readable safetensors file"):
+        trained(SHORT, state)
+
+
+def test_training_lowers_the_loss():
+    losses: list[float] = []
+    net = Digits.random(0)
+    Trainer(net, DATA, TrainSettings(epochs=12)).run(lambda _, loss: losses.append(loss))
+    assert len(losses) == 36
+    assert np.mean(losses[-6:]) < 0.8 * np.mean(losses[:6])
+    assert not any(t.requires_grad for t in net.tensors.values())
+
+
+def test_a_step_of_one_small_subnet_moves_only_its_slices():
+    space = get_space("digits")
+    smallest, _ = extremes(space)
+    net = Digits.random(0)
+    before = {name: tensor.clone() for name, tensor in net.tensors.items()}
+    trainer = Trainer(net, DATA, TrainSettings(epochs=1, weight_decay=0.0))
+    plan = trainer.schedule.plan(0)
+    trainer._train_step(type(plan)(smallest[None], (1.0,), "none"))
+    depthwise = "blocks.0/depthwise"  # 16 of 48 channels, 3x3 by way of the transform
+    moved = (net.tensors[f"{depthwise}.weight"] != before[f"{depthwise}.weight"]).flatten(1)
+    assert moved[:16].any(1).all()
+    assert not moved[16:].any()
+    centre = moved[:16].reshape(16, 5, 5)
+    assert not centre[:, 0].any()
+    assert not centre[:, :, 4].any()
+    assert not torch.equal(net.tensors[f"{depthwise}.5to3"], before[f"{depthwise}.5to3"])
+    assert torch.equal(net.tensors["blocks.1/project.weight"], before["blocks.1/project.weight"])  # skipped by depth
+
+
+def test_sandwich_starts_late_and_gently():
+    space = get_space("digits")
+    smallest, largest = extremes(space)
+    schedule = Sandwich(space, 1000, 0, warmup=0.2, ramp=0.1, epsilon=0.01, random_subnets=2)
+    assert [len(schedule.plan(step).rows) for step in (0, 199, 200, 999)] == [1, 1, 4, 4]
+    assert schedule.plan(0).teacher == "none"
+    weights = [schedule.plan(step).weights[1] for step in (200, 250, 300, 999)]
+    assert weights == pytest.approx([0.01, 0.505, 1.0, 1.0])
+    plan = schedule.plan(500)
+    assert plan.teacher == "in_place"
+    assert plan.rows[0].tolist() == largest.tolist()
+    assert plan.rows[1].tolist() == smallest.tolist()
+    assert space.contains(plan.rows).all()
+    assert plan.rows.tolist() == schedule.plan(500).rows.tolist()
+    assert plan.rows.tolist() != schedule.plan(501).rows.tolist()
+
+
+def test_shrinking_opens_one_kind_of_gene_after_another():
+    space = get_space("digits")
+    _, largest = extremes(space)
+    schedule = Shrinking(space, 400, 0, warmup=0.25)
+
+    def varied(steps: range) -> set[str]:
+        rows = np.concatenate([schedule.plan(step).rows for step in steps])
+        return {space.genes[c].group for c in range(space.n_genes) if (rows[:, c] != largest[c]).any()}
+
+    assert varied(range(100)) == {"r"}
+    assert varied(range(100, 200)) == {"r", "ks"}
+    assert {"r", "ks", "d"} <= varied(range(200, 300))
+    assert varied(range(300, 400)) == {"r", "ks", "d", "e"}
+    assert {schedule.plan(step).teacher for step in range(100, 400)} == {"frozen"}
+
+
+def test_an_unknown_schedule_is_refused_with_a_suggestion():
+    with pytest.raises(HwnasError, match="did you mean 'sandwich'"):
+        get_schedule("sandwhich", get_space("digits"), 10, 0)
+
+
+def test_digits_are_split_without_overlap_and_evenly():
+    parts = _split()
+    assert {name: len(part) for name, part in parts.items()} == SPLIT
+    assert sorted(np.concatenate(list(parts.values()))) == list(range(1797))
+    for part in parts.values():
+        counts = np.bincount(load_digits().target[part], minlength=10)
+        assert counts.max() - counts.min() <= 3
+
+
+def test_digits_show_one_distortion_at_every_resolution():
+    images_at, labels = DATA.training_batch(5, seed=1)
+    small, large = images_at((1, 8, 8)), images_at((1, 16, 16))
+    assert small.shape == (240, 1, 8, 8)
+    assert labels.shape == (240,)
+    reduced = torch.nn.functional.avg_pool2d(large, 2)
+    related = torch.corrcoef(torch.stack([small.flatten(), reduced.flatten()]))[0, 1]
+    assert related > 0.95
+    again, _ = DATA.training_batch(5, seed=1)
+    assert torch.equal(again((1, 8, 8)), small)
+    other, _ = DATA.training_batch(6, seed=1)
+    assert not torch.equal(other((1, 8, 8)), small)
+
+
+def test_an_epoch_shows_every_training_image_once():
+    seen = torch.cat([DATA.training_batch(step, seed=0)[1] for step in range(3, 6)])
+    assert torch.bincount(seen).tolist() == [71, 73, 71, 73, 72, 73, 73, 72, 70, 72]
