@@ -1,22 +1,32 @@
 """Searchers: from objectives and budgets to a Pareto front. Metrics are plain callables here."""
 
 from hwnas.search._exact import exact_front
+from hwnas.search._journaled import Journaled, journal_identity
+from hwnas.search._linas import Fit, LinasOptions, Surrogate, linas
 from hwnas.search._pareto import hypervolume, non_dominated
 from hwnas.search._problem import Constraint, Metric, Objective, Problem
 from hwnas.search._result import Progress, SearchOptions, SearchResult
-from hwnas.search._run import SEARCHERS, run_search
+from hwnas.search._run import GENERATIONS, POPULATION, SEARCHERS, run_search
 
 __all__ = [
+    "GENERATIONS",
+    "POPULATION",
     "SEARCHERS",
     "Constraint",
+    "Fit",
+    "Journaled",
+    "LinasOptions",
     "Metric",
     "Objective",
     "Problem",
     "Progress",
     "SearchOptions",
     "SearchResult",
+    "Surrogate",
     "exact_front",
     "hypervolume",
+    "journal_identity",
+    "linas",
     "non_dominated",
     "run_search",
 ]
