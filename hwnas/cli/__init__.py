@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from hwnas import __version__
-from hwnas.cli import devices, download, evaluate, export, predict, profile, report, search, spaces
+from hwnas.cli import compare, devices, download, evaluate, export, predict, profile, report, search, spaces, train
 from hwnas.cli._errors import BAD_INPUT, INTERRUPTED, guarded, say_error, usage_line
 
 __all__ = ["app", "main"]
@@ -44,11 +44,13 @@ for _command in (
     devices.devices,
     profile.profile,
     download.download,
+    train.train,
     evaluate.evaluate,
     export.export,
     search.search,
     predict.predict,
     report.report,
+    compare.compare,
 ):
     app.command()(guarded(_command))
 

@@ -1,9 +1,10 @@
-"""``hwnas report``: the picture and the table of a front again, from its CSV."""
+"""``hwnas report``: the picture, the page and the table of a front, from its CSV."""
 
 # ruff: noqa: PLC0415 (what is heavy is imported when the command runs)
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -15,6 +16,7 @@ from hwnas.cli._options import AsJson
 from hwnas.errors import DataError
 
 SUFFIXES = (".png", ".svg", ".pdf")
+PAGE = ".html"
 
 
 def report(
@@ -22,27 +24,44 @@ def report(
     out: Annotated[
         Path | None,
         typer.Option(
-            "--out", help="Picture to write: .png, .svg or .pdf; default: beside the CSV, .png.", metavar="FILE"
+            "--out", help="File to write: .png, .svg, .pdf or .html; default: beside the CSV, .png.", metavar="FILE"
         ),
     ] = None,
+    html: Annotated[
+        bool, typer.Option("--html", help="Write one interactive page that needs no network; .html beside the CSV.")
+    ] = False,
     rows: Annotated[int, typer.Option("--rows", help="Rows of the table to print.", min=2, metavar="N")] = 16,
     to_json: AsJson = False,
 ) -> None:
     """Draw a front again and print its table, from its CSV; rows you removed are left out.
 
-    Example: hwnas report pareto.csv --out front.svg
+    Example: hwnas report pareto.csv --html
     """
     from hwnas.files import check_writable
-    from hwnas.report import front_table, read_pareto, read_provenance, save_plot
+    from hwnas.report import front_table, read_pareto, read_provenance, save_plot, write_html
 
-    picture = out or front.with_suffix(".png")
-    if picture.suffix.lower() not in SUFFIXES:
-        raise DataError(f"--out {picture}", f"a picture ends in {', '.join(SUFFIXES)}", "write for example front.png")
-    check_writable(picture)
+    written = _outputs(front, out, html)
+    for path in written:
+        check_writable(path)
     frame, facts = read_pareto(front), read_provenance(front)
-    save_plot(picture_of(frame, facts), picture)
+    picture = picture_of(frame, facts)
+    for path in written:
+        if path.suffix.lower() == PAGE:
+            write_html(picture, facts, path, csv=shlex.quote(front.name))
+        else:
+            save_plot(picture, path)
     if to_json:
         typer.echo(as_json(frame, facts))
         return
     show(front_table(frame, most=rows))
-    typer.echo(f"\nwrote {picture}")
+    typer.echo(f"\nwrote {', '.join(map(str, written))}")
+
+
+def _outputs(front: Path, out: Path | None, html: bool) -> list[Path]:
+    """The page, the picture, or both: `--html` adds a page to a picture that is asked for by name."""
+    if out is None:
+        return [front.with_suffix(PAGE if html else ".png")]
+    if out.suffix.lower() not in (*SUFFIXES, PAGE):
+        rule = f"a picture ends in {', '.join(SUFFIXES)}, a page in {PAGE}"
+        raise DataError(f"--out {out}", rule, "write for example front.png")
+    return [out, out.with_suffix(PAGE)] if html and out.suffix.lower() != PAGE else [out]

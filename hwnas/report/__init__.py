@@ -1,25 +1,35 @@
-"""Reports: the Pareto CSV and its provenance, the table, the picture; dominance and hypervolume."""
+"""Reports: the Pareto CSV and its provenance, table, picture and page; comparisons; dominance and hypervolume."""
 
+from hwnas.report._compare import Comparison, Front, compare
+from hwnas.report._compare_show import comparison_tables, save_comparison
 from hwnas.report._csv import pareto_frame, read_pareto, tidy, write_pareto
+from hwnas.report._html import html_page, write_html
 from hwnas.report._pareto import hypervolume, non_dominated
 from hwnas.report._plot import Picture, save_plot
 from hwnas.report._provenance import file_hash, provenance_path, read_provenance, versions, write_provenance
 from hwnas.report._table import front_table, thinned
 
 __all__ = [
+    "Comparison",
+    "Front",
     "Picture",
+    "compare",
+    "comparison_tables",
     "file_hash",
     "front_table",
+    "html_page",
     "hypervolume",
     "non_dominated",
     "pareto_frame",
     "provenance_path",
     "read_pareto",
     "read_provenance",
+    "save_comparison",
     "save_plot",
     "thinned",
     "tidy",
     "versions",
+    "write_html",
     "write_pareto",
     "write_provenance",
 ]

@@ -1,0 +1,75 @@
+"""``hwnas compare``: fronts against one another."""
+
+# ruff: noqa: PLC0415 (what is heavy is imported when the command runs)
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from hwnas.cli._console import notice, show
+from hwnas.cli._options import AsJson
+from hwnas.errors import DataError
+
+SUFFIXES = (".png", ".svg", ".pdf")
+
+
+def compare(
+    fronts: Annotated[list[Path], typer.Argument(help="Pareto CSVs that `hwnas search` wrote.", metavar="A.csv B.csv")],
+    objectives: Annotated[
+        str | None,
+        typer.Option("--objectives", help="Columns to compare, two or more; default: those searched.", metavar="LIST"),
+    ] = None,
+    anyway: Annotated[bool, typer.Option("--anyway", help="Compare different spaces or devices all the same.")] = False,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Picture to write: .png, .svg or .pdf.", metavar="FILE")
+    ] = None,
+    to_json: AsJson = False,
+) -> None:
+    """Compare fronts: hypervolume, who dominates whom, what each adds, the best within equal budgets.
+
+    Example: hwnas compare nsga2.csv random.csv --out compare.png
+    """
+    from hwnas.files import check_writable
+    from hwnas.report import Front, comparison_tables, read_pareto, read_provenance, save_comparison
+    from hwnas.report import compare as compared
+
+    if out is not None:
+        if out.suffix.lower() not in SUFFIXES:
+            raise DataError(f"--out {out}", f"a picture ends in {', '.join(SUFFIXES)}", "write for example compare.png")
+        check_writable(out)
+    wanted = [name.strip() for name in objectives.split(",") if name.strip()] if objectives else None
+    named = zip(_names(fronts), fronts, strict=True)
+    result = compared([Front(n, read_pareto(p), read_provenance(p)) for n, p in named], wanted, anyway=anyway)
+    for note in result.notes:
+        notice(f"note: {note}")
+    if out is not None:
+        save_comparison(result, out)
+    if to_json:
+        typer.echo(json.dumps(result.to_json(), indent=2))
+        return
+    for i, part in enumerate(comparison_tables(result)):
+        if i:
+            typer.echo()
+        if isinstance(part, str):
+            typer.echo(part)
+        else:
+            show(part)
+    if out is not None:
+        typer.echo(f"\nwrote {out}")
+
+
+def _names(paths: list[Path]) -> list[str]:
+    """File names without suffix where they differ, else whole paths.
+
+    Raises:
+        DataError: one file is given twice.
+    """
+    for i, path in enumerate(paths):
+        if path.resolve() in [p.resolve() for p in paths[:i]]:
+            raise DataError(f"file {path}", "it is given twice", "name each front once")
+    stems = [path.stem for path in paths]
+    return stems if len(set(stems)) == len(stems) else [str(path) for path in paths]

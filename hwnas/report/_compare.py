@@ -1,0 +1,251 @@
+"""Two fronts or more, against one another: hypervolume, coverage, the union front, attainment."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from hwnas.errors import DataError
+from hwnas.report._columns import column
+from hwnas.report._pareto import hypervolume, non_dominated
+
+MARGIN = 0.01
+"""Of the range: so far lies the reference point beyond the worst values, so that the ends of a front count too."""
+
+BUDGETS = 5
+_SHORT = {"latency": "latency_ms"}
+_COSTS = ("latency_ms", "macs", "params")
+
+
+@dataclass(frozen=True)
+class Front:
+    """A front to compare.
+
+    Attributes:
+        name: how tables call it.
+        frame: as :func:`hwnas.report.read_pareto` gives it.
+        facts: its provenance, empty if lost.
+    """
+
+    name: str
+    frame: pd.DataFrame
+    facts: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """How k fronts compare.
+
+    Attributes:
+        names: of the fronts.
+        objectives: m columns, the first of which budgets are attained in.
+        values: per front, its ``(n, m)`` values.
+        reference: ``(m,)`` the point that bounds the hypervolumes, in the objectives' own directions.
+        hypervolumes: ``(k,)``; ``union_hypervolume`` that of all points together.
+        dominated: ``(k, k)`` share of the points of front ``row`` that some point of front ``column`` dominates.
+        contributed: ``(k,)`` points each front has on the union front; equal points count for every owner.
+        lost: ``(k,)`` share of the union's hypervolume that goes if the front is left out.
+        union: number of distinct points on the union front.
+        budgets: ``(b,)`` of the second objective.
+        attained: ``(k, b)`` best first objective within each budget, NaN where there is none.
+        notes: what the provenances say that a reader should know.
+    """
+
+    names: tuple[str, ...]
+    objectives: tuple[str, ...]
+    values: tuple[NDArray[np.float64], ...]
+    reference: tuple[float, ...]
+    hypervolumes: tuple[float, ...]
+    union_hypervolume: float
+    dominated: NDArray[np.float64]
+    contributed: tuple[int, ...]
+    lost: tuple[float, ...]
+    union: int
+    budgets: tuple[float, ...]
+    attained: NDArray[np.float64]
+    notes: tuple[str, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """JSON types only; fronts by name."""
+        k = range(len(self.names))
+        return {
+            "objectives": list(self.objectives),
+            "reference": dict(zip(self.objectives, self.reference, strict=True)),
+            "union": {"points": self.union, "hypervolume": self.union_hypervolume},
+            "fronts": {
+                self.names[i]: {
+                    "points": len(self.values[i]),
+                    "hypervolume": self.hypervolumes[i],
+                    "points_on_union": self.contributed[i],
+                    "share_of_union_lost_without": self.lost[i],
+                    "share_dominated_by": {self.names[j]: float(self.dominated[i, j]) for j in k if j != i},
+                }
+                for i in k
+            },
+            "attainment": [
+                {
+                    self.objectives[1]: budget,
+                    **{n: _known(v) for n, v in zip(self.names, best, strict=True)},
+                }
+                for budget, best in zip(self.budgets, self.attained.T, strict=True)
+            ],
+            "notes": list(self.notes),
+        }
+
+
+def compare(fronts: Sequence[Front], objectives: Sequence[str] | None = None, *, anyway: bool = False) -> Comparison:
+    """Compare fronts over the same objectives.
+
+    Args:
+        fronts: two or more, of distinct names.
+        objectives: column names (``latency`` is ``latency_ms``); by default those of the searches.
+        anyway: accept fronts of different spaces or devices.
+
+    Raises:
+        DataError: fronts that do not compare: other objectives, units, spaces or devices.
+    """
+    if len(fronts) < 2:
+        raise DataError(f"{len(fronts)} front", "two or more are compared", "name another CSV")
+    if not anyway:
+        _refuse_different(fronts)
+    names = _objectives(fronts, objectives)
+    aims = [column(name).maximise for name in names]
+    values = tuple(front.frame[list(names)].to_numpy(dtype=np.float64) for front in fronts)
+    everything = np.concatenate(values)
+    reference = _reference(everything, aims)
+    total = hypervolume(everything, reference, aims)
+    on_union = non_dominated(everything, aims)
+    owners = np.repeat(np.arange(len(fronts)), [len(v) for v in values])
+    without = [hypervolume(everything[owners != i], reference, aims) for i in range(len(fronts))]
+    budgets = _budgets([v[:, 1] for v in values])
+    return Comparison(
+        names=tuple(front.name for front in fronts),
+        objectives=names,
+        values=values,
+        reference=reference,
+        hypervolumes=tuple(hypervolume(v, reference, aims) for v in values),
+        union_hypervolume=total,
+        dominated=np.array([[_share_dominated(a, b, aims) for b in values] for a in values]),
+        contributed=tuple(int((on_union & (owners == i)).sum()) for i in range(len(fronts))),
+        lost=tuple(1 - w / total for w in without),
+        union=len(np.unique(everything[on_union], axis=0)),
+        budgets=budgets,
+        attained=np.array([[_attained(v, budget, aims) for budget in budgets] for v in values]),
+        notes=tuple(_notes(fronts)),
+    )
+
+
+def _objectives(fronts: Sequence[Front], wanted: Sequence[str] | None) -> tuple[str, ...]:
+    names = tuple(dict.fromkeys(_SHORT.get(name, name) for name in wanted)) if wanted else _searched(fronts)
+    if len(names) < 2:
+        raise DataError(f"objectives {', '.join(names)}", "a comparison needs two", "add one, for example macs")
+    for front in fronts:
+        for name in names:
+            if name not in front.frame.columns:
+                raise _lacking(front, name, fronts)
+            numbers = pd.to_numeric(front.frame[name], errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
+            if not np.isfinite(numbers).all():
+                known = int(np.isfinite(numbers).sum())
+                rule = f"only {known} of {len(numbers)} rows have a number there"
+                raise DataError(f"{front.name}, column {name}", rule, "remove the others, or compare another column")
+            if name == "top1" and numbers.max() <= 1.0:
+                rule = f"top1 is in percent, and its largest is {numbers.max():g}"
+                raise DataError(f"{front.name}, column top1", rule, "multiply it by 100")
+    return names
+
+
+def _lacking(front: Front, name: str, fronts: Sequence[Front]) -> DataError:
+    """The same quantity in another unit is the likeliest reason, and the worst to miss."""
+    stem = name.rpartition("_")[0]
+    other = next((str(c) for c in front.frame.columns if stem and str(c).rpartition("_")[0] == stem), None)
+    if other:
+        return DataError(f"{front.name}, column {other}", f"the others have {name}", f"convert it and name it {name}")
+    shared = [c for c in fronts[0].frame.columns if c not in ("row", "arch") and all(c in f.frame for f in fronts)]
+    remedy = f"compare what all have: --objectives {','.join(shared)}" if len(shared) > 1 else "compare other fronts"
+    return DataError(front.name, f"it has no column {name}", remedy)
+
+
+def _searched(fronts: Sequence[Front]) -> tuple[str, ...]:
+    """What the searches traded off; if no provenance tells, accuracy and the first cost that all have."""
+    found = {front.name: tuple(front.facts["objectives"]) for front in fronts if front.facts.get("objectives")}
+    distinct = sorted(set(found.values()))
+    if len({frozenset(names) for names in distinct}) > 1:
+        said = "; ".join(f"{name}: {', '.join(names)}" for name, names in found.items())
+        raise DataError(
+            f"objectives ({said})", "fronts of different objectives do not compare", "name two: --objectives"
+        )
+    if distinct and len(distinct[0]) > 1:
+        return next(iter(found.values()))
+    cost = next((c for c in _COSTS if all(c in front.frame for front in fronts)), _COSTS[0])
+    return ("top1", cost)
+
+
+def _refuse_different(fronts: Sequence[Front]) -> None:
+    for what, key, identity in (("space", "space", "fingerprint"), ("device", "device", "id")):
+        said = {front.name: (front.facts.get(key) or {}) for front in fronts}
+        known = {name: facts for name, facts in said.items() if facts.get(identity)}
+        if len({facts[identity] for facts in known.values()}) > 1:
+            listed = ", ".join(f"{name} is of {facts.get('name', facts[identity])}" for name, facts in known.items())
+            raise DataError(f"{what}s", f"they differ: {listed}", "pass --anyway if that is what you compare")
+    shapes = {front.name: _shape(front.frame["arch"].iloc[0]) for front in fronts}
+    if len(set(shapes.values())) > 1:
+        names = " and ".join(shapes)
+        raise DataError(names, "their archs are of different spaces", "pass --anyway if that is what you compare")
+
+
+def _shape(arch: str) -> tuple[tuple[str, int], ...]:
+    return tuple(sorted((key, len(v) if isinstance(v, list) else 0) for key, v in json.loads(arch).items()))
+
+
+def _notes(fronts: Sequence[Front]) -> list[str]:
+    lost = [front.name for front in fronts if not front.facts]
+    notes = [f"{', '.join(lost)}: no provenance beside the CSV, so space and device are not checked"] if lost else []
+    for key, what in (("predictor", "accuracies come from different predictors"), ("device", "latency tables differ")):
+        hashes = {(front.facts.get(key) or {}).get("sha256") for front in fronts if front.facts}
+        if len(hashes) > 1:
+            notes.append(what)
+    return notes
+
+
+def _reference(values: NDArray[np.float64], aims: Sequence[bool]) -> tuple[float, ...]:
+    low, high = values.min(axis=0), values.max(axis=0)
+    margin = np.where(high > low, MARGIN * (high - low), np.maximum(np.abs(high) * MARGIN, MARGIN))
+    return tuple(np.where(aims, low - margin, high + margin).tolist())
+
+
+def _share_dominated(a: NDArray[np.float64], b: NDArray[np.float64], aims: Sequence[bool]) -> float:
+    """Share of the rows of ``a`` that some row of ``b`` dominates; one row of ``a`` at a time, to spare memory."""
+    sign = np.where(aims, -1.0, 1.0)
+    a, b = a * sign, b * sign
+    return float(np.mean([bool(((b <= p).all(axis=1) & (b < p).any(axis=1)).any()) for p in a]))
+
+
+def _budgets(costs: Sequence[NDArray[np.float64]]) -> tuple[float, ...]:
+    """Round values over the range that all fronts reach; over the whole range if they share none."""
+    low, high = max(float(c.min()) for c in costs), min(float(c.max()) for c in costs)
+    if not low < high:
+        low, high = min(float(c.min()) for c in costs), max(float(c.max()) for c in costs)
+    if not low < high:
+        return (high,)
+    rough = (high - low) / BUDGETS
+    power = 10.0 ** np.floor(np.log10(rough))
+    step = power * next(m for m in (1, 2, 2.5, 5, 10) if m * power >= rough * 0.999)
+    inner = np.arange(np.ceil(low / step - 1e-9), np.floor(high / step + 1e-9) + 1) * step
+    return tuple(float(f"{v:.12g}") for v in inner) or (high,)
+
+
+def _attained(values: NDArray[np.float64], budget: float, aims: Sequence[bool]) -> float:
+    within = values[:, 1] >= budget if aims[1] else values[:, 1] <= budget
+    if not within.any():
+        return float("nan")
+    return float(values[within, 0].max() if aims[0] else values[within, 0].min())
+
+
+def _known(value: float) -> float | None:
+    return None if np.isnan(value) else float(value)

@@ -1,0 +1,130 @@
+"""A comparison of fronts as rich tables and as a picture."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from rich.table import Table
+
+from hwnas.files import replacing
+from hwnas.report._columns import column
+from hwnas.report._compare import Comparison
+from hwnas.report._pareto import non_dominated
+from hwnas.report._plot import INK, MUTED, axis_scale, frame_axes, undated
+
+COLOURS = ("#22577a", "#c8553d", "#3a7d44", "#8a5a9e", "#b08900", "#4f6d7a")
+"""Told apart with any colour vision, and by their labels anyway."""
+
+
+def comparison_tables(c: Comparison) -> Iterator[Table | str]:
+    """Hypervolumes and contributions, who dominates whom, and the best within each budget."""
+    yield _summary(c)
+    bounds = ", ".join(_value(name, at) for name, at in zip(c.objectives, c.reference, strict=True))
+    yield f"reference point {bounds}: 1 % of the range beyond the worst values; the union has {c.union} points"
+    if len(c.names) > 2:
+        yield _coverage(c)
+    yield _attainment(c)
+
+
+def _table(*titles: str) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for i, title in enumerate(titles):
+        table.add_column(title, justify="right" if i else "left", no_wrap=not i)
+    return table
+
+
+def _summary(c: Comparison) -> Table:
+    pair = len(c.names) == 2
+    table = _table("Front", "Points", "Hypervolume", "of union", "on union", "Lost without it", *["Dominated"] * pair)
+    best = max(c.hypervolumes)
+    for i, name in enumerate(c.names):
+        volume = f"{c.hypervolumes[i]:.5g}"
+        table.add_row(
+            name,
+            str(len(c.values[i])),
+            f"[bold]{volume}[/bold]" if c.hypervolumes[i] == best else volume,
+            f"{100 * c.hypervolumes[i] / c.union_hypervolume:.2f} %",
+            str(c.contributed[i]),
+            f"{100 * c.lost[i]:.2f} %",
+            *[f"{100 * c.dominated[i, 1 - i]:.0f} % by {c.names[1 - i]}"] * pair,
+        )
+    return table
+
+
+def _coverage(c: Comparison) -> Table:
+    table = _table("Share dominated by", *c.names)
+    for i, name in enumerate(c.names):
+        cells = ("-" if i == j else f"{100 * c.dominated[i, j]:.0f} %" for j in range(len(c.names)))
+        table.add_row(f"of {name}", *cells)
+    return table
+
+
+def _attainment(c: Comparison) -> Table:
+    first, second = column(c.objectives[0]), column(c.objectives[1])
+    sign = "≥" if second.maximise else "≤"
+    table = _table(f"{first.title} at {second.label.lower()} {sign}", *(_bare(second.name, b) for b in c.budgets))
+    # At the printed precision: what looks equal is equally bold.
+    shown = [[first.show(v) for v in row] for row in c.attained]
+    leaders = []
+    for j, budget in enumerate(c.attained.T):
+        known = np.flatnonzero(~np.isnan(budget))
+        leader = known[(np.argmax if first.maximise else np.argmin)(budget[known])] if len(known) else None
+        leaders.append(shown[leader][j] if leader is not None else None)
+    for name, row in zip(c.names, shown, strict=True):
+        table.add_row(
+            name, *(f"[bold]{v}[/bold]" if v == leader else v for v, leader in zip(row, leaders, strict=True))
+        )
+    return table
+
+
+def _value(name: str, value: float) -> str:
+    return f"{column(name).label.lower()} {_bare(name, value)}"
+
+
+def _bare(name: str, value: float) -> str:
+    about = column(name)
+    return f"{about.show(value)} {about.unit}".strip()
+
+
+def save_comparison(c: Comparison, path: str | os.PathLike[str]) -> None:
+    """Draw all fronts in one picture, atomically; the suffix gives the format (png, svg, pdf).
+
+    Raises:
+        DataError: the path cannot be written.
+    """
+    # matplotlib takes half a second to import, and a figure needs no screen: no pyplot, no global state.
+    from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: PLC0415
+    from matplotlib.figure import Figure  # noqa: PLC0415
+
+    y_column, x_column = column(c.objectives[0]), column(c.objectives[1])
+    x_scale, x_unit = axis_scale(np.concatenate([v[:, 1] for v in c.values]), x_column)
+    y_scale, y_unit = axis_scale(np.concatenate([v[:, 0] for v in c.values]), y_column)
+    figure = Figure(figsize=(8, 5.2), dpi=160, facecolor="white")
+    FigureCanvasAgg(figure)
+    axes = figure.add_axes((0.09, 0.115, 0.885, 0.725))
+    for i, (name, values) in enumerate(zip(c.names, c.values, strict=True)):
+        steps = _envelope(values, (y_column.maximise, x_column.maximise))
+        colour = COLOURS[i % len(COLOURS)]
+        axes.scatter(values[:, 1] / x_scale, values[:, 0] / y_scale, s=13, color=colour, alpha=0.55, linewidths=0)
+        where = "steps-pre" if x_column.maximise else "steps-post"
+        axes.plot(steps[:, 1] / x_scale, steps[:, 0] / y_scale, color=colour, lw=1.4, drawstyle=where, label=name)
+    frame_axes(axes, (x_column.label, x_unit), (y_column.label, y_unit))
+    axes.margins(x=0.04, y=0.08)
+    # Fronts lie on one another: their names stand in a corner, in their colours.
+    axes.legend(loc="lower right", fontsize=9, frameon=False, handlelength=1.2, labelcolor="linecolor")
+    figure.text(0.09, 0.945, f"{len(c.names)} fronts", fontsize=13, fontweight="bold", color=INK)
+    shares = (f"{n} {100 * v / c.union_hypervolume:.1f} %" for n, v in zip(c.names, c.hypervolumes, strict=True))
+    figure.text(0.09, 0.9, f"hypervolume, of the union's: {' · '.join(shares)}", fontsize=9, color=MUTED)
+    with replacing(path) as part:
+        figure.savefig(part, format=Path(path).suffix.lstrip(".").lower() or "png", metadata=undated(Path(path)))
+
+
+def _envelope(values: NDArray[np.float64], aims: tuple[bool, bool]) -> NDArray[np.float64]:
+    """The part of a front that two objectives alone do not dominate, in order of the second."""
+    two = values[:, :2]
+    kept = two[non_dominated(two, aims)]
+    return np.asarray(kept[np.argsort(kept[:, 1], kind="stable")])

@@ -1,0 +1,78 @@
+"""The front as one HTML page that needs nothing else: no network, no other file."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import html
+import json
+import os
+from collections.abc import Mapping, Sequence
+from importlib.resources import files
+from string import Template
+from typing import Any
+
+from hwnas.files import replacing
+from hwnas.report._html_data import page_data
+from hwnas.report._html_words import Words
+from hwnas.report._plot import Picture
+
+SCRIPTS = ("base.js", "front.js", "parallel.js", "genes.js", "lines.js", "table.js")
+"""In this order; each uses what stands before it."""
+
+
+def write_html(
+    picture: Picture, facts: Mapping[str, Any], path: str | os.PathLike[str], *, csv: str = "pareto.csv"
+) -> None:
+    """Write the page of a front, atomically. Same front and provenance, same bytes.
+
+    Args:
+        picture: what the picture of the same front shows.
+        facts: its provenance (see :func:`hwnas.report.read_provenance`); may be empty.
+        path: the file.
+        csv: how the page's commands call the front's CSV.
+
+    Raises:
+        DataError: the path cannot be written.
+    """
+    page = html_page(picture, facts, csv)
+    with replacing(path) as part:
+        part.write_text(page, encoding="utf-8")
+
+
+def html_page(picture: Picture, facts: Mapping[str, Any], csv: str) -> str:
+    """The page as text. See :func:`write_html`."""
+    words = Words(picture, facts)
+    script = "\n".join(_part(name) for name in SCRIPTS)
+    return Template(_part("page.html")).substitute(
+        # The page may run this script and nothing else, and load nothing at all.
+        policy=f"default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{_digest(script)}'",
+        title=html.escape(picture.title),
+        lede=html.escape(words.lede()),
+        sources=_definitions(words.sources()),
+        provenance=_definitions(words.provenance()),
+        command=html.escape(str(facts.get("command") or f"hwnas report {csv} --html")),
+        csv=html.escape(csv),
+        style=_part("page.css"),
+        data=_inert(page_data(picture, facts, csv)),
+        script=script,
+    )
+
+
+def _part(name: str) -> str:
+    return (files("hwnas.report") / "page" / name).read_text(encoding="utf-8")
+
+
+def _digest(script: str) -> str:
+    return base64.b64encode(hashlib.sha256(f"\n{script}\n".encode()).digest()).decode()
+
+
+def _inert(data: Mapping[str, Any]) -> str:
+    """JSON that no HTML parser takes for markup, whatever its strings hold."""
+    text = json.dumps(data, allow_nan=False, separators=(",", ":"))
+    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+
+
+def _definitions(entries: Sequence[tuple[str, str]]) -> str:
+    rows = (f"<div><dt>{html.escape(name)}</dt><dd>{html.escape(text)}</dd></div>" for name, text in entries)
+    return "\n".join(rows)

@@ -1,0 +1,95 @@
+"""What the HTML page draws: numbers of the front, as plain lists."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from hwnas.errors import HwnasError
+from hwnas.report._columns import Column, column
+from hwnas.report._genes import chosen
+from hwnas.report._plot import Picture
+from hwnas.space import SearchSpace, get_space
+
+BAND_PCT = 5.0
+"""A latency table is meant to hold within this."""
+
+_OWN = ("row", "arch")
+_DIGITS = 7
+
+
+def page_data(picture: Picture, facts: Mapping[str, Any], csv: str) -> dict[str, Any]:
+    """Everything the page's script reads, as JSON types."""
+    frame = picture.frame
+    numeric = [name for name in frame.columns if name not in _OWN and pd.api.types.is_numeric_dtype(frame[name])]
+    texts = [name for name in frame.columns if name not in _OWN and name not in numeric]
+    return {
+        "csv": csv,
+        "x": picture.x,
+        "y": picture.y,
+        "objectives": list(facts.get("objectives") or dict.fromkeys((picture.y, picture.x))),
+        "columns": [_column(name) for name in numeric],
+        "rows": [int(row) if float(row).is_integer() else str(row) for row in frame["row"]],
+        "values": {name: [_number(v) for v in frame[name]] for name in numeric},
+        "texts": {name: [str(v) for v in frame[name]] for name in texts},
+        "genes": [
+            {
+                "key": group.key,
+                "title": group.title,
+                "unit": group.unit,
+                "choices": list(group.choices),
+                "stages": list(group.stages),
+                "codes": group.codes.tolist(),
+            }
+            for group in chosen(frame, space_of(facts))
+        ],
+        "cloud": {name: [_number(v) for v in values] for name, values in picture.sample.items()},
+        "budgets": {name: _number(upper) for name, upper in picture.budgets.items()},
+        "trace": [[int(evaluations), _number(volume)] for evaluations, volume in facts.get("trace") or ()],
+        "reference": (facts.get("hypervolume") or {}).get("reference") or {},
+        "pairs": _pairs(numeric),
+    }
+
+
+def space_of(facts: Mapping[str, Any]) -> SearchSpace | None:
+    """The space that was searched, if it is known here and still encodes the same way."""
+    about = facts.get("space") or {}
+    try:
+        space = get_space(str(about.get("name")))
+    except HwnasError:
+        return None
+    return space if about.get("fingerprint") in (None, space.fingerprint) else None
+
+
+def _column(name: str) -> dict[str, Any]:
+    known: Column = column(name)
+    kind = "bytes" if name.endswith("_bytes") else "count" if name in ("macs", "params") else "plain"
+    unit = known.unit or ("ms" if name.endswith("_ms") else "%" if name.endswith("_pct") else "")
+    label = known.label.removesuffix(" ms").removesuffix(" pct")
+    for ending, words in (("_measured", ", measured"), ("_std", " ±")):
+        if ending in name:
+            label = column(name.replace(ending, "")).label + words
+    return {"name": name, "label": label, "unit": unit, "maximise": known.maximise, "kind": kind}
+
+
+def _pairs(names: list[str]) -> list[dict[str, Any]]:
+    """Predictions and the measurements beside them: ``latency_ms`` and ``latency_measured_ms``."""
+    pairs = []
+    for name in names:
+        predicted = name.replace("_measured", "")
+        if predicted != name and predicted in names:
+            # Five percent of an accuracy says nothing.
+            pairs.append({"x": predicted, "y": name, "band": None if predicted.startswith("top1") else BAND_PCT})
+    return pairs
+
+
+def _number(value: Any) -> float | int | None:
+    """JSON has no NaN; seven digits are more than a picture shows."""
+    if isinstance(value, int | np.integer):
+        return int(value)
+    value = float(value) if value is not None and value is not pd.NA else math.nan
+    return float(f"{value:.{_DIGITS}g}") if math.isfinite(value) else None

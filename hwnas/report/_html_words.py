@@ -1,0 +1,171 @@
+"""What the HTML page says in words: the front in a sentence, where its numbers come from, its provenance."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from hwnas.report._columns import Column, column
+from hwnas.report._plot import Picture
+
+UNKNOWN = "unknown: the JSON that a search writes beside the CSV is missing"
+
+
+class Words:
+    """The texts of one page, unescaped.
+
+    Args:
+        picture: what is drawn.
+        facts: provenance of the front; whatever is missing goes unsaid.
+    """
+
+    def __init__(self, picture: Picture, facts: Mapping[str, Any]) -> None:
+        self.picture = picture
+        self.facts = facts
+
+    def lede(self) -> str:
+        """How many, how good, at what cost."""
+        frame, subnets = self.picture.frame, (self.facts.get("space") or {}).get("subnets")
+        count = f"{len(frame):,} Pareto-optimal subnet{'' if len(frame) == 1 else 's'}"
+        whole = f" of {_power(subnets)}" if isinstance(subnets, int) else ""
+        spans = [self._span(name) for name in dict.fromkeys((self.picture.y, self.picture.x))]
+        return f"{count}{whole}: {' at '.join(spans)}."
+
+    def _span(self, name: str) -> str:
+        about, values = column(name), self.picture.frame[name]
+        ends = list(dict.fromkeys(about.show(float(v)) for v in (values.min(), values.max())))
+        label = about.label if about.label.isupper() or about.label == "MACs" else about.label.lower()
+        return f"{label} {'–'.join(ends)} {about.unit}".strip()
+
+    def sources(self) -> list[tuple[str, str]]:
+        """Per metric: measured on what, or predicted by what."""
+        columns = list(self.picture.frame.columns)
+        entries = []
+        if "top1" in columns:
+            entries.append(("Accuracy", self._accuracy()))
+        if "latency_ms" in columns:
+            entries.append(("Latency", self._latency()))
+        if "macs" in columns or "params" in columns:
+            entries.append(("MACs, parameters", "counted; a multiply and its addition are one MAC"))
+        return entries
+
+    def _accuracy(self) -> str:
+        predictor, evaluator = self.facts.get("predictor"), self.facts.get("evaluator")
+        if evaluator:
+            return f"measured: {_flat(evaluator)}"
+        if not predictor:
+            return UNKNOWN if not self.facts else "measured, or given in the CSV; the provenance names no predictor"
+        text = f"predicted, not measured, by {predictor.get('name')} ({predictor.get('kind')})"
+        if predictor.get("source"):
+            text += f", {predictor['source']}"
+        data = [str(d.get("name")) for d in predictor.get("data") or () if isinstance(d, Mapping)]
+        if data:
+            text += f"; fitted on {', '.join(data)}"
+        return text + _and_measured(self.picture, "top1")
+
+    def _latency(self) -> str:
+        device = self.facts.get("device")
+        if not device:
+            return UNKNOWN if not self.facts else "given in the CSV; the provenance names no latency table"
+        text = f"predicted as a sum over {device.get('name')}"
+        validation = device.get("validation")
+        if validation and "within_5_pct" in validation:
+            text += (
+                f"; {validation['within_5_pct']:.1f} % of {validation.get('n_validation')} whole subnets "
+                f"measured beside it lie within 5 %"
+            )
+        elif device.get("method") == "imported":
+            text += ", imported as published, not validated here"
+        return text + _and_measured(self.picture, "latency_ms")
+
+    def provenance(self) -> list[tuple[str, str]]:
+        """Name and text of every known fact, in order."""
+        facts = self.facts
+        if not facts:
+            return [("Provenance", UNKNOWN)]
+        space, device = facts.get("space") or {}, facts.get("device") or {}
+        predictor, volume = facts.get("predictor") or {}, facts.get("hypervolume") or {}
+        entries = {
+            "Made": facts.get("created"),
+            "Space": _joined(
+                space.get("name"), f"fingerprint {space['fingerprint']}" if "fingerprint" in space else None
+            ),
+            "Kept choices": _flat(space.get("restricted")),
+            "Objectives": ", ".join(_aim(column(name)) for name in facts.get("objectives") or ()),
+            "Budgets": ", ".join(_bound(column(name), upper) for name, upper in (facts.get("budgets") or {}).items()),
+            "Search": _flat(facts.get("searcher")),
+            "Subnets scored": _count(facts.get("evaluations")),
+            "Wall time": f"{facts['wall_s']:.1f} s" if isinstance(facts.get("wall_s"), int | float) else None,
+            "Hypervolume": self._volume(volume),
+            "Certificate": _flat(facts.get("certificate")),
+            "Latency table": _joined(device.get("id"), device.get("method"), device.get("date"), _hash(device)),
+            "Conditions": _flat(device.get("conditions")),
+            "Validation": _flat(device.get("validation")),
+            "Predictor": _joined(predictor.get("name"), predictor.get("kind"), _hash(predictor)),
+            "Held-out scores": _flat(predictor.get("scores")),
+            "Versions": _flat(facts.get("versions")),
+        }
+        return [(name, str(text)) for name, text in entries.items() if text]
+
+    def _volume(self, volume: Mapping[str, Any]) -> str | None:
+        if not isinstance(volume.get("value"), int | float):
+            return None
+        reference = ", ".join(_value(column(name), at) for name, at in (volume.get("reference") or {}).items())
+        return f"{volume['value']:.5g}, against the reference point {reference}"
+
+
+def _and_measured(picture: Picture, name: str) -> str:
+    frame = picture.frame
+    stem, _, unit = name.partition("_")
+    measured = "_".join(part for part in (stem, "measured", unit) if part)
+    if measured not in frame.columns:
+        return ""
+    known = int(frame[measured].notna().sum())
+    return f"; {known} of {len(frame)} subnets measured as well, below"
+
+
+def _aim(about: Column) -> str:
+    return f"{about.title} {'up' if about.maximise else 'down'}"
+
+
+def _bound(about: Column, upper: Any) -> str:
+    return f"{about.label} ≤ {about.show(float(upper))} {about.unit}".strip()
+
+
+def _value(about: Column, value: Any) -> str:
+    return f"{about.label} {about.show(float(value))} {about.unit}".strip()
+
+
+def _power(count: int) -> str:
+    """``1.1 × 10²⁰``; small counts as they are."""
+    if count < 1_000_000:
+        return f"{count:,}"
+    digits, exponent = f"{count:.1e}".split("e+")
+    return f"{digits} × 10{str(int(exponent)).translate(str.maketrans('0123456789', '⁰¹²³⁴⁵⁶⁷⁸⁹'))}"
+
+
+def _count(value: Any) -> str | None:
+    return f"{value:,}" if isinstance(value, int) else None
+
+
+def _hash(source: Mapping[str, Any]) -> str | None:
+    return f"sha256 {str(source['sha256'])[:12]}…" if source.get("sha256") else None
+
+
+def _joined(*parts: Any) -> str:
+    return ", ".join(str(part) for part in parts if part)
+
+
+def _flat(value: Any) -> str:
+    """A nested fact on one line; what is empty is left out."""
+    if isinstance(value, Mapping):
+        return ", ".join(
+            f"{key} {flat if not isinstance(inner, Mapping) else f'({flat})'}"
+            for key, inner in value.items()
+            if (flat := _flat(inner))
+        )
+    if isinstance(value, list | tuple):
+        return ", ".join(flat for inner in value if (flat := _flat(inner)))
+    if isinstance(value, float):
+        return f"{value:.5g}"
+    return "" if value is None else str(value)

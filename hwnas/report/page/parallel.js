@@ -1,0 +1,90 @@
+// Parallel coordinates over the metrics and the genes that read as one number.
+const threads = [...axisValues.keys()].filter((name) => {
+  if (name.endsWith("_std") || name.endsWith("_error_pct")) return false;
+  const values = axisValues.get(name).filter(known);
+  return values.length === count && Math.min(...values) < Math.max(...values);
+});
+
+function drawTrade(svg, width, height) {
+  const box = { left: Math.min(50, width / 12), right: width - Math.min(50, width / 12), top: 44, bottom: height - 22 };
+  const gap = (box.right - box.left) / Math.max(1, threads.length - 1);
+  const axesAt = threads.map((name, n) => {
+    const values = axisValues.get(name);
+    const [low, high] = [Math.min(...values), Math.max(...values)];
+    const up = columns.get(name).maximise;
+    return { name, low, high, x: box.left + n * gap, at: scale([low, high], up ? [box.bottom, box.top] : [box.top, box.bottom]), top: up ? high : low, foot: up ? low : high };
+  });
+  const layer = make(svg, "g", { "aria-hidden": "true" });
+  const paths = all.map((i) => {
+    const d = axesAt.map((axis, n) => `${n ? "L" : "M"}${axis.x.toFixed(1)} ${axis.at(axisValues.get(axis.name)[i]).toFixed(1)}`).join("");
+    const path = make(layer, "path", { class: "thread", d });
+    path.style.stroke = colourOf(i);
+    return path;
+  });
+  const above = make(layer, "path", { class: "thread at" });
+  const brushes = axesAt.map((axis) => drawAxis(svg, box, axis, gap));
+  tradeMarks = (what) => {
+    if (what !== "at") paths.forEach((path, i) => {
+      const out = !isKept(i);
+      path.classList.toggle("out", out);
+      path.style.stroke = out ? "" : colourOf(i);
+    });
+    above.setAttribute("d", paths[state.at].getAttribute("d"));
+    if (what !== "at") brushes.forEach((update) => update());
+  };
+  tradeMarks();
+}
+
+function drawAxis(svg, box, axis, gap) {
+  const column = columns.get(axis.name);
+  const words = gap < 74 ? column.label.split(" ") : [column.label + (column.unit ? ` (${column.unit})` : "")];
+  words.slice(0, 2).forEach((word, n) => make(svg, "text", { class: "name halo", x: axis.x, y: 12 + 13 * n, "text-anchor": "middle" }, word));
+  make(svg, "line", { class: "rule", x1: axis.x, x2: axis.x, y1: box.top, y2: box.bottom });
+  make(svg, "text", { class: "halo", x: axis.x, y: box.top - 7, "text-anchor": "middle" }, show(axis.name, axis.top));
+  make(svg, "text", { class: "halo", x: axis.x, y: box.bottom + 17, "text-anchor": "middle" }, show(axis.name, axis.foot));
+  const brush = make(svg, "rect", { class: "brush", x: axis.x - 7, width: 14, rx: 2 });
+  const grip = make(svg, "rect", {
+    class: "grip", x: axis.x - 15, y: box.top - 4, width: 30, height: box.bottom - box.top + 8, tabindex: 0, role: "slider",
+    "aria-orientation": "vertical", "aria-label": `${column.label}: keep from the best down to`,
+    "aria-valuemin": axis.low, "aria-valuemax": axis.high,
+  });
+  const value = (y) => {
+    const share = Math.max(0, Math.min(1, (y - box.top) / (box.bottom - box.top)));
+    return axis.top + share * (axis.foot - axis.top);
+  };
+  let from = null;
+  const yOf = (event) => event.clientY - svg.getBoundingClientRect().top;
+  grip.addEventListener("pointerdown", (event) => { from = yOf(event); grip.setPointerCapture(event.pointerId); });
+  grip.addEventListener("pointermove", (event) => {
+    if (from === null || Math.abs(yOf(event) - from) < 3) return;
+    keep(axis.name, [value(from), value(yOf(event))].sort((a, b) => a - b));
+  });
+  grip.addEventListener("pointerup", (event) => { if (Math.abs(yOf(event) - from) < 3) keep(axis.name, null); from = null; });
+  grip.addEventListener("pointercancel", () => { from = null; });
+  grip.addEventListener("keydown", (event) => {
+    const step = { ArrowDown: -0.05, ArrowUp: 0.05, Escape: 1 }[event.key];
+    if (!step) return;
+    event.preventDefault();
+    const range = state.kept.get(axis.name) || [axis.low, axis.high];
+    const worst = axis.top > axis.foot ? range[0] : range[1];
+    const share = Math.max(0, Math.min(1, (worst - axis.foot) / (axis.top - axis.foot) + (step === 1 ? -1 : step)));
+    const limit = axis.foot + share * (axis.top - axis.foot);
+    keep(axis.name, share === 0 ? null : [axis.top, limit].sort((a, b) => a - b));
+  });
+  return () => {
+    const range = state.kept.get(axis.name);
+    const ends = (range || []).map((v) => axis.at(Math.max(axis.low, Math.min(axis.high, v)))).sort((a, b) => a - b);
+    brush.setAttribute("y", range ? ends[0] - 1 : 0);
+    brush.setAttribute("height", range ? ends[1] - ends[0] + 2 : 0);
+    const worst = range ? (axis.top > axis.foot ? range[0] : range[1]) : axis.foot;
+    grip.setAttribute("aria-valuenow", Math.max(axis.low, Math.min(axis.high, worst)));
+    grip.setAttribute("aria-valuetext", range ? `kept from ${withUnit(axis.name, range[0])} to ${withUnit(axis.name, range[1])}` : "all kept");
+  };
+}
+
+let tradeMarks = () => {};
+if (count > 1 && threads.length > 1) {
+  byId("trade").hidden = false;
+  chart(byId("trade-chart"), drawTrade);
+  onChange((what) => tradeMarks(what));
+}

@@ -1,0 +1,119 @@
+"""The HTML page in headless Chromium: it draws, answers the keyboard and the pointer, and fits a phone."""
+
+from __future__ import annotations
+
+import html
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from hwnas.report import html_page
+from tests.report.page import facts, picture
+from tests.report.test_csv import front
+from tests.report.test_html import HOSTILE
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium is installed (apt-get install chromium)")
+
+# What a reader does, and what then stands on the page: as attributes of the root.
+ACTIONS = """
+const seen = document.documentElement.dataset;
+const key = (node, name) => node.dispatchEvent(new KeyboardEvent("keydown", { key: name, bubbles: true }));
+const slider = document.querySelector("#front-chart [role=slider]");
+const row = () => document.querySelector("#detail h3").firstChild.textContent;
+seen.first = row();
+key(slider, "Home"); seen.home = row(); seen.value = slider.getAttribute("aria-valuetext");
+key(slider, "End"); seen.end = row();
+const grip = document.querySelector("#trade-chart [role=slider]");
+for (let i = 0; i < 10; i++) key(grip, "ArrowUp");
+seen.kept = document.querySelectorAll("#list tbody tr").length;
+seen.faded = document.querySelectorAll("#front-chart .member.out").length;
+key(grip, "Escape");
+seen.restored = document.querySelectorAll("#list tbody tr").length;
+document.querySelectorAll("#thirds button")[1].click();
+seen.third = document.querySelectorAll("#list tbody tr").length;
+document.querySelectorAll("#thirds button")[0].click();
+document.querySelectorAll("#list tbody tr")[3].click(); seen.clicked = row();
+seen.width = innerWidth; seen.content = document.documentElement.scrollWidth;
+"""
+
+
+def opened(text: str, folder: Path) -> dict[str, str]:
+    """The root's ``data-`` attributes once the page has run, and ``dom``, the whole document."""
+    page = folder / "page.html"
+    page.write_text(text, encoding="utf-8")
+    ran = subprocess.run(
+        [
+            *(str(CHROMIUM), "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-sync"),
+            *("--disable-background-networking", "--disable-component-update", "--disable-dev-shm-usage"),
+            *(f"--user-data-dir={folder / 'profile'}", "--window-size=1280,900", "--virtual-time-budget=2000"),
+            *("--dump-dom", page.as_uri()),
+        ],
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )
+    root = re.search(r"<html[^>]*>", ran.stdout)
+    assert root is not None, ran.stderr[-2000:]
+    return {**dict(re.findall(r'data-([\w-]+)="([^"]*)"', root[0])), "dom": ran.stdout}
+
+
+# A window has at least 500 pixels, a frame in it any number.
+FRAME = """<!doctype html><html><body><iframe width="{width}" height="900" style="border: 0" srcdoc="{page}"></iframe>
+<script>onload = () => Object.assign(document.documentElement.dataset, frames[0].document.documentElement.dataset);</script>
+</body></html>"""
+
+
+def acting(text: str, width: int) -> str:
+    """The page at a width, with :data:`ACTIONS` at its end, which its own policy would not run."""
+    text = re.sub(r'<meta http-equiv="Content-Security-Policy"[^>]*>', "", text)
+    text = text.replace("</body>", f"<script>{ACTIONS}</script></body>")
+    return FRAME.format(width=width, page=html.escape(text))
+
+
+@pytest.mark.parametrize("width", [360, 1200])
+def test_draws_answers_and_fits(tmp_path: Path, width: int) -> None:
+    shown = picture(30)
+    frame = shown.frame
+    seen = opened(acting(html_page(shown, facts(), "front.csv"), width), tmp_path)
+    assert seen["ready"] == "yes"
+    assert "error" not in seen
+    assert seen["first"] == "Row 1"
+    assert seen["home"] == f"Row {frame['row'][frame['latency_ms'].idxmin()]}"
+    assert seen["end"] == f"Row {frame['row'][frame['latency_ms'].idxmax()]}"
+    assert f"{frame['latency_ms'].min():.2f} ms" in seen["value"]
+    # Ten steps of five percent keep the better half of the first axis, accuracy.
+    better = (frame["top1"] >= (frame["top1"].min() + frame["top1"].max()) / 2).sum()
+    assert abs(int(seen["kept"]) - better) <= 1
+    assert int(seen["faded"]) == 30 - int(seen["kept"])
+    assert seen["restored"] == "30"
+    assert seen["third"] in ("10", "11")
+    assert seen["clicked"] == "Row 4"
+    assert int(seen["width"]) == width
+    assert int(seen["content"]) <= width
+
+
+def test_runs_under_its_own_policy_and_nothing_else_does(tmp_path: Path) -> None:
+    frame = front(12)
+    frame["note"] = [HOSTILE] * 12
+    frame["latency_measured_ms"] = frame["latency_ms"] * 1.02
+    text = html_page(picture(frame=frame, title=HOSTILE), {**facts(), "command": HOSTILE}, "p.csv")
+    probe = "<script>document.documentElement.dataset.foreign = 'ran'</script></body>"
+    seen = opened(text.replace("</body>", probe), tmp_path)
+    assert seen["ready"] == "yes"
+    assert "error" not in seen
+    assert "foreign" not in seen
+    assert seen["dom"].count('class="inside"') >= 12
+    assert "<img" not in seen["dom"]
+
+
+@pytest.mark.parametrize("n", [1, 2])
+def test_draws_fronts_of_hardly_anything(tmp_path: Path, n: int) -> None:
+    seen = opened(html_page(picture(n, sample={}, budgets={}), {}, "p.csv"), tmp_path)
+    assert seen["ready"] == "yes"
+    assert "error" not in seen
+    assert "NaN" not in seen["dom"]
