@@ -7,9 +7,10 @@ from hwnas.latency._fidelity import fidelity, summary
 from hwnas.latency._find import find_table, find_table_for, table_paths
 from hwnas.latency._hardware import Hardware
 from hwnas.latency._measure import Anchor, Measurement, measure_networks
-from hwnas.latency._profile import Plan, profile
+from hwnas.latency._profile import profile
 from hwnas.latency._published import read_published
 from hwnas.latency._rows import Row
+from hwnas.latency._subnets import Plan
 from hwnas.latency._table import LatencyTable
 
 __all__ = [

@@ -20,18 +20,26 @@ from hwnas.latency._hardware import Hardware
 
 @dataclass(frozen=True)
 class Provider:
-    """An execution provider of onnxruntime: its name there, and the package that brings it."""
+    """An execution provider of onnxruntime.
+
+    Attributes:
+        name: onnxruntime's.
+        package: what brings it.
+        node_times: whether a profile tells how long each node ran; on a GPU it tells how long its launch took,
+            and providers that compile whole graphs run them as one node.
+    """
 
     name: str
     package: str
+    node_times: bool = False
 
 
 PROVIDERS: dict[str, Provider] = {
-    "cpu": Provider("CPUExecutionProvider", "onnxruntime"),
+    "cpu": Provider("CPUExecutionProvider", "onnxruntime", node_times=True),
     "cuda": Provider("CUDAExecutionProvider", "onnxruntime-gpu"),
     "tensorrt": Provider("TensorrtExecutionProvider", "onnxruntime-gpu and TensorRT"),
     "openvino": Provider("OpenVINOExecutionProvider", "onnxruntime-openvino"),
-    "xnnpack": Provider("XnnpackExecutionProvider", "an onnxruntime built with XNNPACK"),
+    "xnnpack": Provider("XnnpackExecutionProvider", "an onnxruntime built with XNNPACK", node_times=True),
     "coreml": Provider("CoreMLExecutionProvider", "onnxruntime on macOS"),
     "directml": Provider("DmlExecutionProvider", "onnxruntime-directml"),
     "qnn": Provider("QNNExecutionProvider", "onnxruntime-qnn"),
@@ -92,6 +100,11 @@ class Device:
     def session_config(self) -> dict[str, str]:
         """onnxruntime session options beyond threads."""
         return _SPINNING[self.spinning] if self.threads > 1 else {}
+
+    @property
+    def node_times(self) -> bool:
+        """Whether a profile tells how long each node ran."""
+        return PROVIDERS[self.name.partition(":")[0]].node_times
 
     @property
     def memory(self) -> tuple[str, int]:

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from hwnas.graph import Network
 from hwnas.latency._journaled import JournaledTimer
 from hwnas.space import Population, SearchSpace
 
@@ -36,15 +37,19 @@ def row_name(row: NDArray[Any]) -> str:
     return json.dumps(row.tolist())
 
 
-def in_context(timer: JournaledTimer, space: SearchSpace, rows: Population) -> dict[str, LayerTime] | None:
-    """Times of all layers by key, from the node times of the subnets ``rows`` in which they occur.
+def named(space: SearchSpace, rows: Population) -> dict[str, Network]:
+    """The networks of subnets by their names."""
+    return {row_name(row): space.network(row) for row in rows}
+
+
+def in_context(timer: JournaledTimer, networks: Mapping[str, Network]) -> dict[str, LayerTime] | None:
+    """Times of all layers by key, from the node times of the ``networks`` in which they occur.
 
     A layer that occurs in several places and subnets gets the mean over them.
 
     Returns:
         None where the runtime's profile does not show the layers.
     """
-    networks = {row_name(row): space.network(row) for row in rows}
     # One subnet tells whether the profile shows layers, before time is spent on the others.
     (first,) = timer.measure(IN_CONTEXT, dict(list(networks.items())[:1]), layers=True).values()
     if first.slots is None:
@@ -60,22 +65,20 @@ def in_context(timer: JournaledTimer, space: SearchSpace, rows: Population) -> d
     return {key: _mean(occurrences) for key, occurrences in seen.items()}
 
 
-def isolated(timer: JournaledTimer, space: SearchSpace, calibration: Population) -> tuple[dict[str, LayerTime], float]:
-    """Times of all layers run alone, scaled so that their sums agree with the whole subnets ``calibration``.
+def isolated(
+    timer: JournaledTimer, space: SearchSpace, networks: Mapping[str, Network], ratios: Mapping[str, float]
+) -> dict[str, LayerTime]:
+    """Times of all layers run alone, with the one scale that makes their sums agree with whole ``networks``.
 
-    Returns:
-        the scaled times by key, and the scale.
+    A layer alone runs on a warm cache.
     """
     alone = timer.measure(ISOLATED, {key: [("layer", layer)] for key, layer in space.layers().items()})
-    networks = {row_name(row): space.network(row) for row in calibration}
-    whole = timer.measure(CALIBRATION, networks)
     sums = {name: sum(alone[layer.key].ratio for _, layer in network) for name, network in networks.items()}
-    scale = float(np.median([whole[name].ratio / sums[name] for name in networks]))
-    times = {
+    scale = float(np.median([ratios[name] / sums[name] for name in networks]))
+    return {
         key: LayerTime(t.ratio * scale, t.ratio * scale, max(t.tail, t.ratio) * scale, t.runs)
         for key, t in alone.items()
     }
-    return times, scale
 
 
 def _mean(times: Sequence[LayerTime]) -> LayerTime:

@@ -2,9 +2,8 @@
 
 Layers timed alone run on a warm cache and look too fast, operators timed alone pay layout reorders and
 look too slow. So a small set of whole subnets in which every layer occurs is run with the runtime's
-profiler; each node's time goes to its layer, and the layers of a subnet are rescaled to add up to the
-time of the same subnet without the profiler. Nothing is fitted. Whole subnets that took no part are
-measured last, and the error against them is stored with the table.
+profiler, and each node's time goes to its layer. Whole subnets of all sizes correct what a layer adds.
+Others, that took no part, are measured last, and the error against them is stored with the table.
 """
 
 from __future__ import annotations
@@ -13,51 +12,28 @@ import hashlib
 import json
 import os
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from hwnas import __version__
 from hwnas.errors import DeviceError, TableError
 from hwnas.journal import Journal
-from hwnas.latency._cover import covering_set
 from hwnas.latency._device import Device
 from hwnas.latency._fidelity import fidelity
 from hwnas.latency._journaled import JournaledTimer
 from hwnas.latency._measure import Progress
-from hwnas.latency._methods import VALIDATION, LayerTime, in_context, isolated, row_name
+from hwnas.latency._methods import CALIBRATION, IN_CONTEXT, VALIDATION, LayerTime, in_context, isolated, named, row_name
+from hwnas.latency._refine import refined
 from hwnas.latency._rows import Row
 from hwnas.latency._runtime import OnnxRuntime, Runtime
+from hwnas.latency._subnets import Plan, Subnets, choose_subnets
 from hwnas.latency._table import DEVICE, LatencyTable
 from hwnas.space import Population, SearchSpace, macs_cost
-
-METHODS = ("in-context", "isolated")
-
-
-@dataclass(frozen=True)
-class Plan:
-    """How much is measured.
-
-    Attributes:
-        times: subnets that each layer is seen in; two halve the effect of neighbours and of a session's memory layout.
-        sessions: how often each subnet is loaded and timed anew.
-        n_validation: whole subnets kept to check the sums, half drawn uniformly, half as upstream draws them.
-        n_calibration: whole subnets that the scale of isolated layers is fitted to.
-        method: one of ``METHODS``; None for in-context where the runtime tells the times of nodes.
-        seed: of the choice of subnets and the order of runs.
-    """
-
-    times: int = 2
-    sessions: int = 2
-    n_validation: int = 48
-    n_calibration: int = 10
-    method: str | None = None
-    seed: int = 0
 
 
 def profile(
@@ -99,33 +75,32 @@ def profile(
     # A change of plan begins another journal.
     digest = hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:8]
     path = folder / f"profile-{space.name}-{digest}.jsonl"
-    cover, calibration, validation = _subnets(space, plan)
-    network = space.network(reference.row)
+    subnets = choose_subnets(space, plan)
     with Journal(path, identity) as journal:
+        network = space.network(reference.row)
         timer = JournaledTimer(runtime or OnnxRuntime(device), network, journal, plan.sessions, plan.seed, progress)
         try:
-            method, times, facts = _layer_times(timer, space, plan, cover, calibration, len(validation))
-            measured = timer.measure(VALIDATION, {row_name(row): space.network(row) for row in validation})
+            method, times = _layer_times(timer, device, space, plan, subnets)
+            measured = timer.measure(VALIDATION, named(space, subnets.validation))
         except KeyboardInterrupt:
             done = f"{len(journal.entries)} of {timer.steps} timings are kept in {path}"
             raise KeyboardInterrupt(f"{done}; the same command resumes") from None
     anchors = [t.anchor_ms for t in timer.times.values()]
     anchor_ms = reference.median_ms or float(np.median(anchors))
     table = before.joined(LatencyTable(device, _rows(space, times, anchor_ms)))
-    actual = np.array([measured[row_name(row)].ratio for row in validation]) * anchor_ms
+    actual = np.array([measured[row_name(row)].ratio for row in subnets.validation]) * anchor_ms
     described = {
         "fingerprint": space.fingerprint,
         "resolutions": _resolutions(table, space),
         "method": method,
-        **facts,
-        "networks": len({name for stage, name, _ in timer.times if stage != VALIDATION}),
+        "networks": len({name for stage, name, _ in timer.times if stage in (IN_CONTEXT, CALIBRATION)}),
         "sessions": plan.sessions,
         "anchor": {
             "arch": space.decode(reference.row),
             "median_ms": anchor_ms,
             "spread_pct": float(100 * (np.quantile(anchors, 0.9) / np.quantile(anchors, 0.1) - 1)),
         },
-        "validation": fidelity(table.cost(space)(validation), actual),
+        "validation": fidelity(table.cost(space)(subnets.validation), actual),
         "seconds": round(time.monotonic() - started, 1),
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "hwnas": __version__,
@@ -171,52 +146,24 @@ def _existing(folder: Path, device: Device) -> LatencyTable:
     return LatencyTable.load(folder).joined(empty) if (folder / DEVICE).is_file() else empty
 
 
-def _subnets(space: SearchSpace, plan: Plan) -> tuple[Population, Population, Population]:
-    """Disjoint sets of subnets: that cover all layers, for calibration, and for validation."""
-    rng = np.random.default_rng([plan.seed, 1])
-    cover = np.concatenate(
-        [covering_set(part, rng, times=plan.times) for part in _by_resolution(space)], dtype=np.int16
-    )
-    cover = rng.permutation(
-        np.unique(cover, axis=0)
-    )  # Drift within the profile shall not look like an effect of the resolution.
-    half = 2 * (plan.n_validation + plan.n_calibration)
-    pool = np.concatenate([space.sample(half, rng), space.sample(half, rng, distinct_uniform=False)])
-    known = {row_name(row) for row in cover}
-    fresh = [np.unique(part, axis=0) for part in (pool[:half], pool[half:])]
-    drawn = []
-    for part in fresh:
-        rows = [row for row in rng.permutation(part) if row_name(row) not in known]
-        known.update(row_name(row) for row in rows)
-        drawn.append(rows)
-    mixed = [row for pair in zip(*drawn, strict=False) for row in pair] or [row for part in drawn for row in part]
-    chosen = np.array(mixed or cover, dtype=np.int16).reshape(-1, space.n_genes)
-    validation, calibration = chosen[: plan.n_validation], chosen[plan.n_validation :][: plan.n_calibration]
-    return cover, calibration if len(calibration) else validation, validation
-
-
-def _by_resolution(space: SearchSpace) -> Iterable[SearchSpace]:
-    """The space at each resolution of its domain: covered one by one, which is faster and no worse."""
-    columns = space.groups.get("r", [])
-    if len(columns) != 1:
-        return [space]
-    return [space.restrict(r=space.genes[columns[0]].choices[i]) for i in space.domain[columns[0]].tolist()]
-
-
 def _layer_times(
-    timer: JournaledTimer, space: SearchSpace, plan: Plan, cover: Population, calibration: Population, n_validation: int
-) -> tuple[str, dict[str, LayerTime], Mapping[str, Any]]:
-    if plan.method != "isolated":
-        timer.steps = (len(cover) + n_validation) * plan.sessions
-        times = in_context(timer, space, cover)
+    timer: JournaledTimer, device: Device, space: SearchSpace, plan: Plan, subnets: Subnets
+) -> tuple[str, dict[str, LayerTime]]:
+    """The method that was used and the times of all layers, as multiples of the anchor's."""
+    calibration, cover = named(space, subnets.calibration), named(space, subnets.cover)
+    if plan.method == "in-context" or (plan.method is None and device.node_times):
+        timer.steps = (len(cover) + len(calibration) + len(subnets.validation)) * plan.sessions
+        times = in_context(timer, cover)
         if times is not None:
-            return "in-context", times, {"seen_in": plan.times}
+            whole = timer.measure(IN_CONTEXT, cover, layers=True) | timer.measure(CALIBRATION, calibration)
+            return "in-context", refined(times, cover | calibration, {name: t.ratio for name, t in whole.items()})
         if plan.method is not None:
             rule = "its profile does not tell the times of single layers"
             raise DeviceError("method in-context", rule, "profile with the method isolated")
-    timer.steps = len(timer.times) + (len(space.layers()) + len(calibration) + n_validation) * plan.sessions
-    times, scale = isolated(timer, space, calibration)
-    return "isolated", times, {"calibration": {"scale": scale, "n": len(calibration)}}
+    todo = len(space.layers()) + len(calibration) + len(subnets.validation)
+    timer.steps = len(timer.times) + todo * plan.sessions
+    ratios = {name: t.ratio for name, t in timer.measure(CALIBRATION, calibration).items()}
+    return "isolated", refined(isolated(timer, space, calibration, ratios), calibration, ratios)
 
 
 def _resolutions(table: LatencyTable, space: SearchSpace) -> list[int | float | str]:

@@ -17,14 +17,14 @@ class FakeRuntime:
     Attributes:
         costs: ns of each layer by key.
         speed: factor on every cost at a given number of runs: the machine's drift.
-        overhead: factor of the profiler on every node.
+        overhead_ns: what the profiler adds to every node.
         nodes: whether profiles show nodes by their names.
         stop_after: raise KeyboardInterrupt once so many runs are done.
     """
 
     costs: Mapping[str, int]
     speed: Callable[[int], float] = lambda _: 1.0
-    overhead: float = 1.3
+    overhead_ns: int = 4_000
     nodes: bool = True
     stop_after: int | None = None
     now: int = 0
@@ -41,13 +41,13 @@ class FakeRuntime:
     def profiled(self, network: Network) -> FakeProfiledSession:
         return FakeProfiledSession(self, network)
 
-    def pay(self, network: Network, factor: float = 1.0) -> float:
+    def pay(self, network: Network, extra_ns: int = 0) -> float:
         """Let the time of one run pass; returns the machine's speed."""
         self.runs += 1
         if self.stop_after is not None and self.runs > self.stop_after:
             raise KeyboardInterrupt
         speed = self.speed(self.runs)
-        self.now += round(sum(self.costs[layer.key] for _, layer in network) * speed * factor)
+        self.now += round((sum(self.costs[layer.key] for _, layer in network) + extra_ns) * speed)
         return speed
 
 
@@ -67,15 +67,14 @@ class FakeProfiledSession:
     recorded: list[NodeTimes] = field(default_factory=list)
 
     def run(self) -> None:
-        speed = self.runtime.pay(self.network, self.runtime.overhead)
+        added = self.runtime.overhead_ns
+        speed = self.runtime.pay(self.network, 2 * len(self.network) * added)
         run: NodeTimes = []
         for slot, layer in self.network:
-            microseconds = self.runtime.costs[layer.key] / 1e3 * speed * self.runtime.overhead
+            cost = self.runtime.costs[layer.key]
             # A third is spent in a reorder without a name.
-            run += [
-                ("ReorderInput_token_7", microseconds / 3),
-                (f"{slot}/{layer.ops[0].name}_nchwc", microseconds * 2 / 3),
-            ]
+            for name, share in (("ReorderInput_token_7", 1 / 3), (f"{slot}/{layer.ops[0].name}_nchwc", 2 / 3)):
+                run.append((name, (cost * share + added) * speed / 1e3))
         self.recorded.append(run if self.runtime.nodes else [("whole_graph", sum(t for _, t in run))])
 
     def finish(self) -> list[NodeTimes]:

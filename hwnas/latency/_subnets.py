@@ -1,0 +1,115 @@
+"""Which subnets a profile measures: that cover all layers, that span all sizes, and that check the result."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import chain, zip_longest
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hwnas.latency._cover import covering_set
+from hwnas.space import Population, SearchSpace
+
+METHODS = ("in-context", "isolated")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How much is measured.
+
+    Attributes:
+        times: subnets that each layer is seen in; two halve the effect of neighbours and of a session's memory layout.
+        sessions: how often each subnet is loaded and timed anew.
+        n_calibration: whole subnets of all sizes at each resolution that the layers are brought into line with.
+        n_validation: whole subnets kept to check the sums: drawn uniformly, as upstream draws them, and extreme ones.
+        method: one of ``METHODS``; None for in-context where the runtime tells the times of nodes.
+        seed: of the choice of subnets and the order of runs.
+    """
+
+    times: int = 2
+    sessions: int = 2
+    n_calibration: int = 8
+    n_validation: int = 36
+    method: str | None = None
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Subnets:
+    """Three sets of distinct subnets.
+
+    Attributes:
+        cover: show every layer.
+        calibration: span all sizes.
+        validation: take no part in the table.
+    """
+
+    cover: Population
+    calibration: Population
+    validation: Population
+
+
+def choose_subnets(space: SearchSpace, plan: Plan) -> Subnets:
+    """The same subnets for the same space, domain and plan."""
+    rng = np.random.default_rng([plan.seed, 1])
+    parts = list(_by_resolution(space))
+    cover = np.concatenate([covering_set(part, rng, times=plan.times) for part in parts])
+    known: set[bytes] = set()
+    cover = _new(cover, known)
+    calibration = _new(np.concatenate([_extreme(part, plan.n_calibration, rng) for part in parts]), known)
+    # More than are needed: some are known already.
+    n = 2 * plan.n_validation
+    drawn = [space.sample(n, rng), space.sample(n, rng, distinct_uniform=False), _extreme(space, n, rng)[2:]]
+    mixed = np.array([row for row in chain(*zip_longest(*drawn)) if row is not None])
+    validation = _new(mixed, known)[: plan.n_validation]
+    # A space too small for all three is checked against what it was made of.
+    # Shuffled, so that drift within the profile does not look like an effect of the resolution.
+    return Subnets(
+        rng.permutation(cover),
+        rng.permutation(calibration if len(calibration) else cover),
+        validation if len(validation) else cover,
+    )
+
+
+def _new(rows: Population, known: set[bytes]) -> Population:
+    """The distinct rows that are not known yet, in order; they are known from then on."""
+    fresh = []
+    for row in rows:
+        if row.tobytes() not in known:
+            known.add(row.tobytes())
+            fresh.append(row)
+    return np.array(fresh, dtype=np.int16).reshape(-1, rows.shape[1])
+
+
+def _extreme(space: SearchSpace, n: int, rng: np.random.Generator) -> Population:
+    """``(n, g)`` canonical rows, skewed: of each group of genes most are at their lowest choice, or most at their highest.
+
+    The first two are the lowest and the highest of all.
+    """
+    x = space.sample(n, rng, distinct_uniform=False)
+    for group, columns in space.groups.items():
+        high = rng.permutation(np.arange(n) % 2).astype(bool)
+        high[:2] = False, True
+        for column in columns if group != "r" else ():
+            domain: NDArray[np.int16] = space.domain[column]
+            skewed = rng.random(n) < _SKEW
+            skewed[:2] = True
+            x[skewed & high, column] = domain[-1]
+            x[skewed & ~high, column] = domain[0]
+    return space.canonical(x)
+
+
+_SKEW = 0.75
+"""Share of a group's genes that are at its extreme."""
+
+
+def _by_resolution(space: SearchSpace) -> Iterator[SearchSpace]:
+    """The space at each resolution of its domain: covered one by one, which is faster and no worse."""
+    columns = space.groups.get("r", [])
+    if len(columns) != 1:
+        yield space
+        return
+    for i in space.domain[columns[0]].tolist():
+        yield space.restrict(r=space.genes[columns[0]].choices[i])
