@@ -93,7 +93,7 @@ def search(
     outputs.check()
     whole = restricted(get_space(space), fix)
     _refuse_infeasible_counts(whole, budgets)
-    accuracy = find_predictor(whole, predictor) if "top1" in wanted else None
+    accuracy = find_predictor(get_space(space), predictor) if "top1" in wanted else None
     timed = "latency_ms" in wanted or "latency_ms" in budgets
     table = find_table(whole, device, threads=threads, batch=batch) if timed else None
     metrics, notes = narrowed(whole, accuracy, table)
@@ -124,7 +124,9 @@ def search(
         return
     show(front_table(frame))
     typer.echo(f"\nwrote {outputs.csv}, {outputs.json}, {outputs.png} ({_took(result, wall_s)})")
-    typer.echo(f"next: hwnas report {shlex.quote(str(outputs.csv))} --html   (the front as a page to explore)")
+    written = shlex.quote(str(outputs.csv))
+    typer.echo(f"next: hwnas report {written} --html     (the front as a page to explore)")
+    typer.echo(f"      hwnas export {written} --row 1    (a subnet as ONNX; its weights: hwnas download {space})")
 
 
 def _refuse_infeasible_counts(space: SearchSpace, budgets: dict[str, float]) -> None:
