@@ -1,0 +1,88 @@
+"""A search on a device without a table profiles one first, and tells so."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from hwnas import latency
+from hwnas.latency import LatencyTable, Row
+from hwnas.space import SearchSpace
+from tests.e2e.conftest import MS_PER_MAC, Hwnas
+
+QUICK = ("--searcher", "random", "--population", 40, "--generations", 2)
+
+
+@dataclass
+class FakeProfile:
+    """In place of the measurement: latency in proportion to MACs, and what was asked for."""
+
+    interrupted: bool = False
+    calls: list[SearchSpace] = field(default_factory=list)
+
+    def __call__(
+        self,
+        device: latency.Device,
+        space: SearchSpace,
+        folder: Path,
+        progress: Callable[[int, int, str], None],
+        **_: Any,
+    ) -> LatencyTable:
+        self.calls.append(space)
+        progress(1, 2, "covering subnets")
+        if self.interrupted:
+            raise KeyboardInterrupt
+        rows = {}
+        for layer in space.layers().values():
+            ms = layer.macs * MS_PER_MAC
+            rows[layer.key, ""] = Row(layer.key, ms, ms, ms, 1, layer.macs)
+        return LatencyTable(device, rows, {space.name: {"fingerprint": space.fingerprint}}).save(folder)
+
+
+@pytest.fixture
+def measuring(monkeypatch: pytest.MonkeyPatch, folder: Path) -> FakeProfile:
+    """A machine without tables of its own, on which profiling takes no time."""
+    fake = FakeProfile()
+    monkeypatch.setattr(latency, "profile", fake)
+    monkeypatch.setattr("hwnas.latency._find.table_folders", lambda: [folder / "latency_tables"])
+    (folder / "latency_tables").mkdir()
+    return fake
+
+
+def test_a_missing_table_is_profiled_once_and_kept(hwnas: Hwnas, measuring: FakeProfile, predictor: Path) -> None:
+    first = hwnas("search", "--latency", "9ms", "--predictor", predictor, *QUICK)
+    assert first.code == 0, first.err
+    assert "no latency table of" in first.err
+    assert "r=160, 192, 224" in first.err
+    [table] = Path("latency_tables").iterdir()
+    assert table.name.endswith("cpu-t1-b1-fp32")
+    written = pd.read_csv("pareto.csv")
+    second = hwnas("search", "--latency", "9ms", "--predictor", predictor, *QUICK)
+    assert "no latency table of" not in second.err
+    assert len(measuring.calls) == 1
+    pd.testing.assert_frame_equal(pd.read_csv("pareto.csv"), written)
+
+
+def test_the_resolutions_asked_for_are_profiled(hwnas: Hwnas, measuring: FakeProfile, predictor: Path) -> None:
+    assert hwnas("search", "--fix", "r=128", "--predictor", predictor, *QUICK).code == 0
+    [space] = measuring.calls
+    assert [space.genes[-1].choices[i] for i in space.domain[-1]] == [128]
+
+
+def test_ctrl_c_while_profiling_says_what_is_kept(hwnas: Hwnas, measuring: FakeProfile, predictor: Path) -> None:
+    measuring.interrupted = True
+    ran = hwnas("search", "--latency", "9ms", "--predictor", predictor, *QUICK)
+    assert ran.code == 130
+    assert "the same command resumes" in ran.err.splitlines()[-1]
+    assert not Path("pareto.csv").exists()
+
+
+def test_nothing_is_profiled_for_a_budget_that_cannot_be_met(hwnas: Hwnas, measuring: FakeProfile) -> None:
+    assert hwnas("search", "--latency", "20").code == 2
+    assert hwnas("search", "--params", "1k").code == 2
+    assert not measuring.calls
