@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hwnas.latency._correct import Corrected, corrected
 from hwnas.latency._device import PROVIDERS, Device, available_providers, get_device
 from hwnas.latency._fidelity import fidelity, summary
 from hwnas.latency._find import find_table, find_table_for, table_paths
@@ -12,22 +13,27 @@ from hwnas.latency._published import read_published
 from hwnas.latency._rows import Row
 from hwnas.latency._subnets import Plan
 from hwnas.latency._table import LatencyTable
+from hwnas.latency._whole import MeasuredSubnets, measure_subnets
 
 __all__ = [
     "PROVIDERS",
     "Anchor",
+    "Corrected",
     "Device",
     "Hardware",
     "LatencyTable",
+    "MeasuredSubnets",
     "Measurement",
     "Plan",
     "Row",
     "available_providers",
+    "corrected",
     "fidelity",
     "find_table",
     "find_table_for",
     "get_device",
     "measure_networks",
+    "measure_subnets",
     "profile",
     "read_published",
     "summary",
