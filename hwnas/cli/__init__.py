@@ -9,7 +9,20 @@ from typing import Annotated
 import typer
 
 from hwnas import __version__
-from hwnas.cli import compare, devices, download, evaluate, export, predict, profile, report, search, spaces, train
+from hwnas.cli import (
+    compare,
+    devices,
+    download,
+    evaluate,
+    export,
+    measure,
+    predict,
+    profile,
+    report,
+    search,
+    spaces,
+    train,
+)
 from hwnas.cli._errors import BAD_INPUT, INTERRUPTED, guarded, say_error, usage_line
 
 __all__ = ["app", "main"]
@@ -48,6 +61,7 @@ for _command in (
     evaluate.evaluate,
     export.export,
     search.search,
+    measure.measure,
     predict.predict,
     report.report,
     compare.compare,

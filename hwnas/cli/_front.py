@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 SAMPLE = 1600
 """Random subnets drawn behind the front."""
 
+_MEASURED = "latency_measured_ms"
 _BESIDE = ("latency_ms", "macs", "params")
 """What accuracy is drawn against, the first that there is."""
 
@@ -140,17 +141,31 @@ def axes_of(columns: Sequence[str], objectives: Sequence[str]) -> tuple[str, str
 
 
 def picture_of(frame: pd.DataFrame, facts: Mapping[str, Any]) -> Picture:
-    """The picture of a front, from its table and what its provenance tells (nothing, if it is lost)."""
+    """The picture of a front, from its table and what its provenance tells (nothing, if it is lost).
+
+    Where every row's latency was measured, that is what is drawn, beside the prediction.
+    """
     from hwnas.report import Picture
 
     x, y = axes_of(list(frame.columns), list(facts.get("objectives", [])))
     sample = {name: np.asarray(values, dtype=float) for name, values in facts.get("random_sample", {}).items()}
+    budgets = dict(facts.get("budgets", {}))
+    measured = _MEASURED in frame.columns and bool(frame[_MEASURED].notna().all())
+    if measured and x == "latency_ms":
+        x = _MEASURED
+        for known in (sample, budgets):
+            if "latency_ms" in known:
+                known[x] = known["latency_ms"]
     space = facts.get("space", {}).get("name", "front")
     device = (facts.get("device") or {}).get("id")
     subnets = facts.get("space", {}).get("subnets")
     words = [f"{len(frame)} Pareto-optimal subnets" + (f" of {_power(subnets)}" if subnets else "")]
     if facts.get("predictor"):
         words.append(f"accuracy predicted by {facts['predictor']['name']}")
+    if facts.get("evaluator"):
+        words.append(f"accuracy measured on {facts['evaluator']['images']} images")
+    if measured:
+        words.append("latency measured")
     return Picture(
         frame=frame,
         x=x,
@@ -158,7 +173,8 @@ def picture_of(frame: pd.DataFrame, facts: Mapping[str, Any]) -> Picture:
         title=f"{space} on {device}" if device else str(space),
         subtitle=" · ".join(words),
         sample=sample,
-        budgets=facts.get("budgets", {}),
+        budgets=budgets,
+        sample_label="subnets evaluated" if facts.get("evaluator") else "random subnets",
     )
 
 

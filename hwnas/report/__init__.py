@@ -4,6 +4,7 @@ from hwnas.report._compare import Comparison, Front, compare
 from hwnas.report._compare_show import comparison_tables, save_comparison
 from hwnas.report._csv import pareto_frame, read_pareto, tidy, write_pareto
 from hwnas.report._html import html_page, write_html
+from hwnas.report._measured import holds, with_measured
 from hwnas.report._pareto import hypervolume, non_dominated
 from hwnas.report._plot import Picture, save_plot
 from hwnas.report._provenance import file_hash, provenance_path, read_provenance, versions, write_provenance
@@ -17,6 +18,7 @@ __all__ = [
     "comparison_tables",
     "file_hash",
     "front_table",
+    "holds",
     "html_page",
     "hypervolume",
     "non_dominated",
@@ -29,6 +31,7 @@ __all__ = [
     "thinned",
     "tidy",
     "versions",
+    "with_measured",
     "write_html",
     "write_pareto",
     "write_provenance",

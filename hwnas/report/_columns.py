@@ -57,6 +57,7 @@ _KNOWN = {
         Column("latency_measured_ms", "Measured", "ms"),
         Column("latency_p95_ms", "p95", "ms"),
         Column("latency_error_pct", "Error", "%"),
+        Column("within_budget", "Holds"),
         Column("macs", "MACs"),
         Column("params", "Params"),
         Column("memory_bytes", "Memory"),

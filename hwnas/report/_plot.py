@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from hwnas.files import replacing
 from hwnas.report._columns import Column, column
+from hwnas.report._measured import MEASURED, PREDICTED
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -36,6 +37,7 @@ class Picture:
         subtitle: one line under it, smaller.
         sample: ``(k,)`` values of random subnets by column, drawn behind.
         budgets: upper bounds by column; the one of ``x`` is drawn.
+        sample_label: what the sample is.
     """
 
     frame: pd.DataFrame
@@ -45,6 +47,7 @@ class Picture:
     subtitle: str = ""
     sample: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
     budgets: Mapping[str, float] = field(default_factory=dict)
+    sample_label: str = "random subnets"
 
 
 def save_plot(picture: Picture, path: str | os.PathLike[str]) -> None:
@@ -87,7 +90,7 @@ def _draw(axes: Axes, picture: Picture) -> None:
         across = np.asarray(picture.sample[picture.x]) / x_scale
         seen = across <= axes.get_xlim()[1]
         up = np.asarray(picture.sample[picture.y])[seen] / y_scale
-        axes.scatter(across[seen], up, s=7, color=CLOUD, alpha=0.6, linewidths=0, zorder=1, label="random subnets")
+        axes.scatter(across[seen], up, s=7, color=CLOUD, alpha=0.6, linewidths=0, zorder=1, label=picture.sample_label)
     if f"{picture.y}_std" in frame:
         spread = frame[f"{picture.y}_std"].to_numpy(dtype=float) / y_scale
         axes.fill_between(
@@ -95,6 +98,7 @@ def _draw(axes: Axes, picture: Picture) -> None:
         )
     # Steps, not slopes: what lies between two subnets of the front costs as much as the dearer one.
     axes.plot(x, y, color=FRONT, linewidth=1.1, alpha=0.7, zorder=3, drawstyle="steps-post")
+    _beside(axes, picture, frame, y)
     _members(axes, frame, x, y)
     frame_axes(axes, (x_column.label, x_unit), (y_column.label, y_unit))
     if budget is not None:
@@ -103,6 +107,16 @@ def _draw(axes: Axes, picture: Picture) -> None:
         best = int(np.argmax(y) if y_column.maximise else np.argmin(y))
         _annotate(axes, x[best], y[best], f"{y[best]:.4g} {y_unit}\nat {x[best]:.4g} {x_unit}")
     axes.legend(loc="lower right", fontsize=8, frameon=True, framealpha=0.85, edgecolor="none", labelcolor=INK)
+
+
+def _beside(axes: Axes, picture: Picture, frame: pd.DataFrame, y: NDArray[np.float64]) -> None:
+    """Where latency is known twice, the other one: measured beside predicted, or predicted beside measured."""
+    other, label = {PREDICTED: (MEASURED, "measured"), MEASURED: (PREDICTED, "predicted")}.get(picture.x, ("", ""))
+    if other not in frame.columns:
+        return
+    at = pd.to_numeric(frame[other], errors="coerce").to_numpy(dtype=float, na_value=np.nan)
+    axes.hlines(y, at, frame[picture.x].to_numpy(dtype=float), color=MUTED, linewidth=0.7, zorder=3.4)
+    axes.scatter(at, y, s=13, facecolors="white", edgecolors=MUTED, linewidths=0.8, zorder=3.5, label=label)
 
 
 def _window(x: NDArray[np.float64], sample: NDArray[np.float64], budget: float | None) -> tuple[float, float]:

@@ -10,6 +10,7 @@ import pandas as pd
 from rich.table import Table
 
 from hwnas.report._columns import column, is_known
+from hwnas.report._measured import MEASURED, WITHIN
 
 MAX_ROWS = 16
 SHORT_GENES = 6
@@ -34,12 +35,21 @@ def front_table(frame: pd.DataFrame, *, most: int = MAX_ROWS) -> Table:
     metrics = [name for name in frame.columns if is_known(name)]
     archs = [json.loads(frame["arch"].iloc[i]) for i in shown]
     genes = [key for key in (archs[0] if archs else {}) if _is_short(archs[0][key])]
-    for title in ("Row", *(column(name).title for name in metrics), *(_GENE_TITLES.get(g, g) for g in genes)):
+    titles = [column(name).title for name in metrics]
+    if MEASURED in metrics:  # more columns than 80 characters hold: the genes stay in the CSV, units go below
+        genes, titles = [], [title.replace(" (", "\n(") for title in titles]
+    for title in ("Row", *titles, *(_GENE_TITLES.get(g, g) for g in genes)):
         table.add_column(title, justify="right", no_wrap=True)
     for i, arch in zip(shown, archs, strict=True):
-        values = (column(name).show(float(frame[name].iloc[i])) for name in metrics)
+        values = (_cell(name, frame[name].iloc[i]) for name in metrics)
         table.add_row(str(frame["row"].iloc[i]), *values, *(_short(arch.get(gene)) for gene in genes))
     return table
+
+
+def _cell(name: str, value: Any) -> str:
+    if name == WITHIN:
+        return {"True": "yes", "False": "NO"}.get(str(value), "-")
+    return column(name).show(float("nan") if value in ("", None) else float(value))
 
 
 _GENE_TITLES = {"r": "Pixels", "d": "Depths", "w": "Widths"}

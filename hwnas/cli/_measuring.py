@@ -1,0 +1,126 @@
+"""Measuring subnets on a device of this machine: steps that commands share."""
+
+# ruff: noqa: PLC0415 (what is heavy is imported when the command runs)
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hwnas.cli._console import notice, progress_bar
+from hwnas.errors import DataError, DeviceError, SpaceError, UnknownNameError
+
+if TYPE_CHECKING:
+    from hwnas.latency import Device, LatencyTable, MeasuredSubnets
+    from hwnas.space import Population, SearchSpace
+
+SLOWER = 1.1
+"""From here on the machine's speed is worth a word."""
+
+
+@dataclass(frozen=True)
+class Bench:
+    """Where subnets are measured, and the table whose speed the results are at, if there is one."""
+
+    device: Device
+    table: LatencyTable | None
+
+    def measure(self, space: SearchSpace, x: Population, journal: Path, *, seed: int = 0) -> MeasuredSubnets:
+        """Measure with a progress bar; the journal is deleted by the caller, once the results are safe."""
+        from hwnas.latency import measure_subnets
+
+        anchor = self.table.anchor(space) if self.table is not None else None
+        with progress_bar(f"measuring {len(x)} subnets") as advance:
+            found = measure_subnets(self.device, space, x, journal, anchor=anchor, seed=seed, progress=advance)
+        if anchor is not None and not 1 / SLOWER < found.slowdown < SLOWER:
+            notice(
+                f"this machine runs at {100 / found.slowdown:.0f} % of the speed it was profiled at: "
+                "latencies are at that speed, taken next to the same network"
+            )
+        return found
+
+
+def find_bench(
+    space: SearchSpace, facts: Mapping[str, Any], device: str | None, threads: int | None, batch: int | None
+) -> Bench:
+    """The device to measure on: as asked for, or else as the provenance of a front says.
+
+    Raises:
+        UnknownNameError, DeviceError: not a device of this machine.
+    """
+    from hwnas.latency import PROVIDERS, find_table_for, get_device
+
+    conditions = (facts.get("device") or {}).get("conditions") or {}
+    name = device or (conditions.get("name") if conditions.get("provider") else None) or "cpu"
+    if name.partition(":")[0] not in PROVIDERS:
+        raise UnknownNameError("device", name, PROVIDERS)
+    same = conditions.get("name") == name
+    usual = {key: conditions.get(key) or 1 if same else 1 for key in ("threads", "batch")}
+    kinds = {key: conditions[key] for key in ("precision", "spinning") if same and key in conditions}
+    here = get_device(name, threads=threads or usual["threads"], batch=batch or usual["batch"], **kinds)
+    return Bench(here, find_table_for(here, space))
+
+
+def say_foreign(bench: Bench, facts: Mapping[str, Any]) -> None:
+    """Tell if the predictions in a CSV are of another device than the one that is measured."""
+    from hwnas.latency import Device
+
+    conditions = (facts.get("device") or {}).get("conditions")
+    if not conditions:
+        return
+    made = Device.from_json(conditions)
+    if made.differences(bench.device):
+        notice(f"latency_ms is predicted for {made.id}, measured is {bench.device.id}: the error is between the two")
+
+
+def space_of_front(facts: Mapping[str, Any], csv: Path, name: str | None) -> SearchSpace:
+    """The space that was searched, as the provenance beside a CSV tells, or as named.
+
+    Raises:
+        DataError: neither tells. SpaceError: the space has changed since.
+    """
+    from hwnas.space import get_space
+
+    about = facts.get("space") or {}
+    supernet = (facts.get("evaluator") or {}).get("supernet")
+    if name is None and not isinstance(about.get("name"), str):
+        raise DataError(f"file {csv}", "nothing beside it tells its space", "pass --space NAME")
+    try:
+        space = get_space(name or about["name"])
+    except UnknownNameError:
+        if name is not None or not isinstance(supernet, str):
+            raise
+        from hwnas.supernet import get_supernet
+
+        space = get_supernet(supernet).space()
+    if name is None and about.get("fingerprint") not in (None, space.fingerprint):
+        raise SpaceError(f"space {space.name}", f"it is not the one that {csv} was searched in", "search again")
+    return space
+
+
+def require_here(table: LatencyTable, device: str) -> Device:
+    """The device of a table, if it is one of this machine.
+
+    Raises:
+        DeviceError: it is not, so nothing can be measured here.
+    """
+    from hwnas.latency import PROVIDERS, get_device
+
+    made = table.device
+    if made.name.partition(":")[0] not in PROVIDERS or not made.provider:
+        raise DeviceError(
+            f"--device {device}", "its table is of another machine, where --verify cannot measure", "drop --verify"
+        )
+    here = get_device(
+        made.name, threads=made.threads, batch=made.batch, precision=made.precision, spinning=made.spinning
+    )
+    differences = made.differences(here)
+    if differences:
+        raise DeviceError(
+            f"--device {device}",
+            f"its table is of another machine ({differences[0]})",
+            "drop --verify, or run it there",
+        )
+    return here

@@ -1,0 +1,155 @@
+"""``hwnas measure``: the subnets of a front, run on the device as whole networks."""
+
+# ruff: noqa: PLC0415 (what is heavy is imported when the command runs)
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from hwnas.cli._console import notice, show
+from hwnas.cli._front import Outputs, as_json, picture_of
+from hwnas.cli._measuring import find_bench, say_foreign, space_of_front
+from hwnas.cli._options import AsJson, Seed, TableBatch, TableThreads
+from hwnas.errors import DataError
+from hwnas.quantity import parse_latency_ms
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from hwnas.cli._measuring import Bench
+    from hwnas.latency import MeasuredSubnets
+
+BROKEN = 1
+"""Exit code where a measured subnet breaks the budget."""
+
+
+def measure(
+    front: Annotated[Path, typer.Argument(help="Pareto CSV that `hwnas search` wrote.", metavar="PARETO.csv")],
+    device: Annotated[
+        str | None,
+        typer.Option("--device", help="Where to measure; by default the device that was searched for.", metavar="NAME"),
+    ] = None,
+    threads: TableThreads = None,
+    batch: TableBatch = None,
+    rows: Annotated[
+        str | None, typer.Option("--rows", help="Only these rows: 1,4-8; default: all.", metavar="LIST")
+    ] = None,
+    budget: Annotated[
+        str | None, typer.Option("--budget", help="Latency budget; default: the search's.", metavar="TIME")
+    ] = None,
+    space: Annotated[
+        str | None, typer.Option("--space", help="Only if no JSON beside the CSV tells.", metavar="NAME")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="CSV to write; default: into PARETO.csv itself.", metavar="FILE")
+    ] = None,
+    seed: Seed = 0,
+    to_json: AsJson = False,
+) -> None:
+    """Measure every subnet of a front on the device: latency_measured_ms, latency_p95_ms and the prediction's error.
+
+    Exit code 1 if one breaks the budget. Killed at any moment, the same command resumes.
+
+    Example: hwnas measure pareto.csv --rows 1-10
+    """
+    from hwnas.latency import fidelity, summary
+    from hwnas.records import read_archs, read_csv
+    from hwnas.report import front_table, read_pareto, read_provenance, with_measured
+
+    outputs = Outputs(out or front)
+    outputs.check()
+    numbers, facts = read_pareto(front), read_provenance(front)
+    at = chosen_rows(numbers["row"].tolist(), rows, front)
+    facts["budgets"] = {**facts.get("budgets", {}), **_asked(budget)}
+    domain = space_of_front(facts, front, space)
+    text = read_csv(front, as_text=True)
+    x = read_archs(text.iloc[at].reset_index(drop=True), domain)
+    bench = find_bench(domain, facts, device, threads, batch)
+    say_foreign(bench, facts)
+    journal = outputs.csv.with_name(f"{outputs.csv.name}.measure.jsonl")
+    notice(f"measuring {len(at)} subnets of {front} on {bench.device.id}; Ctrl-C and the same command resume")
+    found = bench.measure(domain, x, journal, seed=seed)
+
+    text = with_measured(text, at, found.measurements, facts["budgets"].get("latency_ms"))
+    _write(outputs, text, {**facts, "measured": _facts(bench, found)})
+    journal.unlink(missing_ok=True)
+    frame = read_pareto(outputs.csv)
+    taken = frame.iloc[at].reset_index(drop=True)
+    broken = taken["row"][taken["within_budget"] == "False"].tolist() if "within_budget" in taken else []
+    if to_json:
+        typer.echo(as_json(frame, read_provenance(outputs.csv)))
+        raise typer.Exit(BROKEN if broken else 0)
+    show(front_table(taken))
+    typer.echo(f"\nwrote {outputs.csv}, {outputs.json}, {outputs.png}")
+    if "latency_error_pct" in taken:
+        errors = fidelity(taken["latency_ms"].to_numpy(dtype=float), taken["latency_measured_ms"].to_numpy(dtype=float))
+        typer.echo(f"predicted against measured: {summary(errors)}")
+    for line in _verdict(taken, facts["budgets"].get("latency_ms"), broken, outputs.csv):
+        typer.echo(line)
+    raise typer.Exit(BROKEN if broken else 0)
+
+
+def _asked(budget: str | None) -> dict[str, float]:
+    return {} if budget is None else {"latency_ms": parse_latency_ms(budget, "--budget")}
+
+
+def _write(outputs: Outputs, frame: pd.DataFrame, facts: dict[str, Any]) -> None:
+    """All three files; the CSV keeps its cells as they were written, so the picture is drawn from what it reads as."""
+    from hwnas.report import read_pareto, save_plot, write_pareto, write_provenance
+
+    write_provenance(facts, outputs.json)
+    write_pareto(frame, outputs.csv)
+    save_plot(picture_of(read_pareto(outputs.csv), facts), outputs.png)
+
+
+def _facts(bench: Bench, found: MeasuredSubnets) -> dict[str, Any]:
+    return {
+        "device": bench.device.id,
+        "conditions": bench.device.to_json(),
+        "table": bench.table.name if bench.table is not None else None,
+        "subnets": len(found.measurements),
+        "runs_each": min(m.runs for m in found.measurements),
+        "slowdown": round(found.slowdown, 4),
+    }
+
+
+def _verdict(frame: pd.DataFrame, budget_ms: float | None, broken: list[int], csv: Path) -> list[str]:
+    name = shlex.quote(str(csv))
+    if budget_ms is None:
+        return [f"next: hwnas export {name} --row {frame['row'].iloc[0]}"]
+    lines = [f"{len(frame) - len(broken)} of {len(frame)} subnets hold the budget of {budget_ms:g} ms"]
+    if broken:
+        over = frame[frame["row"].isin(broken)]["latency_measured_ms"].to_numpy(dtype=float) / budget_ms - 1
+        which = ", ".join(map(str, broken[:8])) + (f" and {len(broken) - 8} more" if len(broken) > 8 else "")
+        lines[0] += f"; rows {which} break it, by up to {100 * over.max():.1f} %"
+    left = frame[~frame["row"].isin(broken)]
+    if len(left):
+        lines.append(f"next: hwnas export {name} --row {left['row'].iloc[0]}    (the most accurate that holds)")
+    if broken:
+        lines.append("      hwnas search ... --verify    (searches again with the table corrected by measurements)")
+    return lines
+
+
+def chosen_rows(numbers: list[int], wanted: str | None, csv: Path) -> list[int]:
+    """Positions of the rows that ``--rows 1,4-8`` names, in the order of the file.
+
+    Raises:
+        DataError: not of that form, or a row that the file does not have.
+    """
+    if wanted is None:
+        return list(range(len(numbers)))
+    chosen: set[int] = set()
+    for part in wanted.split(","):
+        first, dash, last = part.strip().partition("-")
+        if not first.isdecimal() or (dash and not last.isdecimal()):
+            raise DataError(f"--rows {wanted}", "it reads 1,4-8", "write row numbers and ranges of them")
+        span = range(int(first), int(last or first) + 1)
+        known = [n for n in numbers if n in span]
+        if not known or (not dash and int(first) not in numbers):
+            raise DataError(f"--rows {part.strip()}", f"{csv} has rows {numbers[0]} to {numbers[-1]}", "pick from them")
+        chosen.update(known)
+    return [i for i, number in enumerate(numbers) if number in chosen]

@@ -1,0 +1,74 @@
+"""Measured latencies in a Pareto CSV, beside what was predicted."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from hwnas.latency import Measurement
+from hwnas.report._csv import DECIMALS
+
+PREDICTED, MEASURED, P95, ERROR, WITHIN = (
+    "latency_ms",
+    "latency_measured_ms",
+    "latency_p95_ms",
+    "latency_error_pct",
+    "within_budget",
+)
+_BEFORE = ("top1_std", "top1", "row")
+"""Where there is no prediction, measurements stand behind the first of these."""
+
+
+def with_measured(
+    frame: pd.DataFrame, at: Sequence[int], measured: Sequence[Measurement], budget_ms: float | None
+) -> pd.DataFrame:
+    """``frame`` with measured latencies behind ``latency_ms``; other columns, and the order of rows, stay.
+
+    ``latency_error_pct`` is that of the prediction: positive where it was too high. ``within_budget`` says
+    whether the measured latency is; without a budget there is no such column. Cells of rows that were not
+    measured, now or before, are empty.
+
+    Args:
+        frame: a Pareto frame, as numbers or as text.
+        at: positions of the rows that were measured.
+        measured: one per position.
+        budget_ms: the latency budget.
+    """
+    predicted = _numbers(frame, PREDICTED)
+    values = {name: _numbers(frame, name) for name in (MEASURED, P95)}
+    for position, one in zip(at, measured, strict=True):
+        values[MEASURED][position] = round(one.median_ms, DECIMALS)
+        values[P95][position] = round(one.p95_ms, DECIMALS)
+    added: dict[str, Any] = {name: values[name] for name in (MEASURED, P95)}
+    if PREDICTED in frame.columns:
+        added[ERROR] = (100 * (predicted / values[MEASURED] - 1)).round(3)
+    if budget_ms is not None:
+        known = ~np.isnan(values[MEASURED])
+        within = np.full(len(frame), None, dtype=object)
+        within[known] = (values[MEASURED][known] <= budget_ms).tolist()
+        added[WITHIN] = within
+    rest = frame.drop(columns=[name for name in (MEASURED, P95, ERROR, WITHIN) if name in frame.columns])
+    first = next((name for name in (PREDICTED, *_BEFORE) if name in rest.columns), None)
+    place = 0 if first is None else list(rest.columns).index(first) + 1
+    for i, (name, column) in enumerate(added.items()):
+        rest.insert(place + i, name, column)
+    return rest
+
+
+def holds(frame: pd.DataFrame, budgets: Mapping[str, float]) -> pd.Series[bool]:
+    """``(n,)`` whether no measurement says that a row breaks the latency budget."""
+    budget_ms = budgets.get(PREDICTED)
+    if budget_ms is None or MEASURED not in frame.columns:
+        return pd.Series(data=True, index=frame.index)
+    return ~(pd.Series(_numbers(frame, MEASURED), index=frame.index) > budget_ms)
+
+
+def _numbers(frame: pd.DataFrame, name: str) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+    """A column as floats, NaN where a cell is empty or the column missing."""
+    if name not in frame.columns:
+        return np.full(len(frame), np.nan)
+    cells = frame[name].replace("", np.nan)
+    return np.array(pd.to_numeric(cells, errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan))

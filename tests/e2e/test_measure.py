@@ -1,0 +1,152 @@
+"""``hwnas measure``: predicted beside measured, rows that break the budget, resume, and what it refuses."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from tests.e2e.conftest import Hwnas
+from tests.e2e.machine import SPACE, fake_runtime, ms_of, save_front, save_table, true_ns
+
+X = np.unique(SPACE.sample(12, np.random.default_rng(5)), axis=0)
+
+
+def front_of(predicted: dict[str, int], budget_ms: float | None) -> None:
+    save_front(X, ms_of(X, predicted), budget_ms, save_table(predicted))
+
+
+def archs(frame: pd.DataFrame) -> np.ndarray:
+    return SPACE.encode_many([json.loads(cell) for cell in frame["arch"]])
+
+
+def test_measured_latency_beside_the_prediction(hwnas: Hwnas, monkeypatch: pytest.MonkeyPatch) -> None:
+    predicted, truth = true_ns(), {key: round(1.04 * ns) for key, ns in true_ns().items()}
+    truth_ms = np.sort(ms_of(X, truth))
+    budget = float(truth_ms[-3] + truth_ms[-4]) / 2
+    front_of(predicted, budget)
+    before = pd.read_csv("pareto.csv")
+    before.insert(1, "note", [f"007-{i}" for i in range(len(X))])
+    before.to_csv("pareto.csv", index=False)
+    fake_runtime(monkeypatch, truth)
+    # The fake's anchor is 4 % slower as well, which would cancel: pin the table to the machine's own anchor time.
+    about = next(Path("latency_tables").glob("*/device.json"))
+    described = json.loads(about.read_text())
+    described["spaces"][SPACE.name]["anchor"]["median_ms"] *= 1.04
+    about.write_text(json.dumps(described))
+
+    ran = hwnas("measure", "pareto.csv")
+    assert ran.code == 1, ran.err
+    frame = pd.read_csv("pareto.csv")
+    added = ["latency_measured_ms", "latency_p95_ms", "latency_error_pct", "within_budget"]
+    assert list(frame.columns) == ["row", "note", "top1", "latency_ms", *added, "macs", "arch"]
+    pd.testing.assert_frame_equal(frame.drop(columns=added), before)
+    np.testing.assert_allclose(frame["latency_measured_ms"], ms_of(archs(frame), truth), rtol=1e-5)
+    np.testing.assert_allclose(frame["latency_error_pct"], 100 * (1 / 1.04 - 1), atol=2e-3)
+    assert frame["within_budget"].tolist() == (frame["latency_measured_ms"] <= budget).tolist()
+    assert f"{len(X) - 3} of {len(X)} subnets hold the budget of {budget:g} ms" in ran.out
+    assert "MAPE 3.85 %" in ran.out
+    best = int(frame["row"][frame["within_budget"]].iloc[0])
+    assert f"hwnas export pareto.csv --row {best}" in ran.out
+    assert "NO" in ran.out
+    assert json.loads(Path("pareto.json").read_text())["measured"]["subnets"] == len(X)
+    assert Path("pareto.png").read_bytes().startswith(b"\x89PNG")
+    assert not list(Path().glob("*.jsonl"))
+    assert hwnas("report", "pareto.csv", "--html").code == 0
+
+
+def test_rows_a_budget_and_another_file(hwnas: Hwnas, monkeypatch: pytest.MonkeyPatch) -> None:
+    ns = true_ns()
+    front_of(ns, None)
+    original = Path("pareto.csv").read_bytes()
+    fake_runtime(monkeypatch, ns)
+    ran = hwnas("measure", "pareto.csv", "--rows", "2,4-5", "--budget", "1s", "--out", "m.csv", "--json")
+    assert ran.code == 0, ran.err
+    assert Path("pareto.csv").read_bytes() == original
+    frame = pd.read_csv("m.csv")
+    assert frame["row"][frame["latency_measured_ms"].notna()].tolist() == [2, 4, 5]
+    assert frame["within_budget"].tolist()[1] is True
+    assert json.loads(ran.out)["front"][1]["latency_measured_ms"] > 0
+    first = frame["latency_measured_ms"][1]
+    ran = hwnas("measure", "m.csv", "--rows", "1")
+    assert ran.code == 0, ran.err
+    frame = pd.read_csv("m.csv")
+    assert frame["row"][frame["latency_measured_ms"].notna()].tolist() == [1, 2, 4, 5]
+    assert frame["latency_measured_ms"][1] == first
+    assert hwnas("report", "m.csv").code == 0
+
+
+def test_on_this_machine_for_real(hwnas: Hwnas) -> None:
+    save_front(X[:3], np.full(3, 0.05), None)
+    ran = hwnas("measure", "pareto.csv", "--threads", "1")
+    assert ran.code == 0, ran.err
+    frame = pd.read_csv("pareto.csv")
+    assert (frame["latency_measured_ms"] > 0).all()
+    assert (frame["latency_p95_ms"] >= 0.9 * frame["latency_measured_ms"]).all()
+
+
+def start(folder: Path) -> subprocess.Popen[bytes]:
+    code = "from hwnas.cli import main; main(['measure', 'pareto.csv'])"
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    return subprocess.Popen([sys.executable, "-c", code], cwd=folder, env=environment, stdout=subprocess.DEVNULL)
+
+
+def test_killed_and_resumed(folder: Path) -> None:
+    x = np.unique(SPACE.sample(18, np.random.default_rng(6)), axis=0)
+    save_front(x, np.full(len(x), 0.05), None)
+    original, journal = Path("pareto.csv").read_bytes(), folder / "pareto.csv.measure.jsonl"
+    process = start(folder)
+    while process.poll() is None and not (journal.exists() and journal.read_bytes().count(b"\n") > 8):
+        time.sleep(0.005)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert Path("pareto.csv").read_bytes() == original
+    kept = [json.loads(line) for line in journal.read_bytes().split(b"\n")[1:-1]]
+    assert len(kept) >= 8
+    assert start(folder).wait() == 0
+    frame = pd.read_csv("pareto.csv")
+    assert frame["latency_measured_ms"].notna().all()
+    assert not journal.exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("pareto.csv", "--rows", "40"), "--rows 40: pareto.csv has rows 1 to"),
+        (("pareto.csv", "--rows", "a-b"), "--rows a-b: it reads 1,4-8"),
+        (("pareto.csv", "--budget", "20"), "--budget 20"),
+        (("pareto.csv", "--device", "cpux"), "did you mean 'cpu'?"),
+        (("pareto.csv", "--threads", "4096"), "4096 threads"),
+        (("none.csv",), "none.csv: it cannot be read"),
+        (("pareto.csv", "--out", "front.txt"), "the front is a CSV"),
+        (("pareto.csv", "--space", "ofa_resnet50"), "row 1"),
+        (("pareto.csv", "--device", "tensorrt"), "install onnxruntime-gpu"),
+    ],
+)
+def test_bad_input_is_one_line(hwnas: Hwnas, arguments: tuple[str, ...], message: str) -> None:
+    front_of(true_ns(), 1.0)
+    original = Path("pareto.csv").read_bytes()
+    ran = hwnas("measure", *arguments)
+    assert ran.code == 2
+    assert len(ran.err.splitlines()) == 1
+    assert message in ran.err
+    assert Path("pareto.csv").read_bytes() == original
+    assert not list(Path().glob("*.jsonl"))
+
+
+def test_without_provenance_the_space_is_asked_for(hwnas: Hwnas, monkeypatch: pytest.MonkeyPatch) -> None:
+    ns = true_ns()
+    front_of(ns, None)
+    fake_runtime(monkeypatch, ns)
+    Path("pareto.json").unlink()
+    ran = hwnas("measure", "pareto.csv")
+    assert (ran.code, ran.err) == (2, "error: file pareto.csv: nothing beside it tells its space; pass --space NAME\n")
+    assert hwnas("measure", "pareto.csv", "--space", "digits").code == 0
