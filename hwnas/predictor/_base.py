@@ -38,7 +38,7 @@ class Card:
     metric: str = "top1"
     unit: str = "%"
     covered: Mapping[str, Sequence[Value]] = field(default_factory=dict)
-    data: Sequence[Mapping[str, Any]] = ()
+    data: Sequence[Mapping[str, Any]] = field(default_factory=list)
     scores: Mapping[str, Any] = field(default_factory=dict)
     notes: str = ""
 
@@ -54,7 +54,7 @@ class Predictor(ABC):
     kind: ClassVar[str]
 
     def __init__(self, space: SearchSpace, seed: int = 0) -> None:
-        self.space = space
+        self.space = SearchSpace(space.name, space.genes, space.slots)
         self.seed = seed
         self.card = Card()
         self.fitted = False

@@ -12,7 +12,7 @@ from scipy.optimize import minimize
 
 Matrix = NDArray[np.float64]
 
-JITTER = 1e-6
+_JITTER = 1e-6
 _ITERATIONS = 60
 
 
@@ -33,16 +33,11 @@ class Hyperparameters:
     noise: float
 
 
-def maximise_evidence(
-    kernels: Sequence[Matrix],
-    distances: Matrix | None,
-    y: NDArray[np.float64],
-    variance: NDArray[np.float64],
-    mean_variance: float,
-) -> Hyperparameters:
-    """Fit ``sum_i linear_i K_i + rbf exp(-sum_g D_g / 2 scale_g^2) + noise diag(variance)`` to ``y``.
+class Evidence:
+    """Negative log posterior of ``mean + sum_i a_i K_i + rbf exp(-sum_g D_g / 2 l_g^2) + noise diag(variance)``.
 
-    Broad log-normal priors keep parameters that the data say nothing about at sensible values.
+    The parameters are logarithms: of each ``a_i``, of ``noise``, then (with an RBF part) of ``rbf`` and each
+    ``l_g^2``. Broad normal priors on them keep what the data say nothing about at sensible values.
 
     Args:
         kernels: ``(n, n)`` each, of mean diagonal 1.
@@ -51,56 +46,74 @@ def maximise_evidence(
         variance: ``(n,)`` relative noise variances.
         mean_variance: prior variance of a constant.
     """
-    n, k = len(y), len(kernels)
-    groups = 0 if distances is None else len(distances)
-    log_linear = np.log(np.full(k, 0.5))
-    start = np.concatenate([log_linear, [2 * np.log(0.15)]])
-    width = np.concatenate([np.full(k, 4.0), [4.0]])
-    lower, upper = np.full(k + 1, -14.0), np.concatenate([np.full(k, 8.0), [2.0]])
-    if distances is not None:
-        typical = np.maximum(distances.mean(axis=(1, 2)), 1e-3) * groups
-        start = np.concatenate([start, [np.log(0.25)], np.log(typical)])
-        width = np.concatenate([width, [4.0], np.full(groups, 2.0)])
-        lower = np.concatenate([lower, [-14.0], np.full(groups, -5.0)])
-        upper = np.concatenate([upper, [8.0], np.full(groups, 12.0)])
-    eye = np.eye(n)
 
-    def objective(theta: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
-        """Negative log posterior and its gradient with respect to log variances and log squared scales."""
-        values = np.exp(theta)
-        cov = np.full((n, n), mean_variance)
-        cov[np.diag_indices(n)] += values[k] * variance + JITTER
-        for value, kernel in zip(values[:k], kernels, strict=True):
-            cov += value * kernel
-        rbf = None
+    def __init__(
+        self,
+        kernels: Sequence[Matrix],
+        distances: Matrix | None,
+        y: NDArray[np.float64],
+        variance: NDArray[np.float64],
+        mean_variance: float,
+    ) -> None:
+        self.kernels, self.distances, self.y, self.variance = kernels, distances, y, variance
+        self.mean_variance = mean_variance
+        k = len(kernels)
+        self.start = np.log([0.5] * k + [0.15**2])
+        self.width = np.full(k + 1, 4.0)
+        self.lower, self.upper = np.full(k + 1, -14.0), np.array([8.0] * k + [2.0])
         if distances is not None:
-            rbf = values[k + 1] * np.exp(-0.5 * np.tensordot(1 / values[k + 2 :], distances, 1))
-            cov += rbf
+            groups = len(distances)
+            typical = np.maximum(distances.mean(axis=(1, 2)), 1e-3) * groups
+            self.start = np.concatenate([self.start, [np.log(0.25)], np.log(typical)])
+            self.width = np.concatenate([self.width, [4.0], np.full(groups, 2.0)])
+            self.lower = np.concatenate([self.lower, [-14.0], np.full(groups, -5.0)])
+            self.upper = np.concatenate([self.upper, [8.0], np.full(groups, 12.0)])
+
+    def covariance(self, theta: NDArray[np.float64]) -> tuple[Matrix, Matrix | None]:
+        """Of the targets; and the RBF part of it."""
+        values, k = np.exp(theta), len(self.kernels)
+        cov = np.full((len(self.y), len(self.y)), self.mean_variance)
+        cov[np.diag_indices(len(cov))] += values[k] * self.variance + _JITTER
+        for value, kernel in zip(values, self.kernels, strict=False):
+            cov += value * kernel
+        if self.distances is None:
+            return cov, None
+        rbf = values[k + 1] * np.exp(-0.5 * np.tensordot(1 / values[k + 2 :], self.distances, 1))
+        return cov + rbf, rbf
+
+    def __call__(self, theta: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+        """Value and gradient."""
+        values, k = np.exp(theta), len(self.kernels)
+        cov, rbf = self.covariance(theta)
         try:
             factor = cholesky(cov, lower=True, check_finite=False)
         except np.linalg.LinAlgError:
             return 1e10, np.zeros_like(theta)
-        alpha = cho_solve((factor, True), y)
-        slope = np.outer(alpha, alpha) - cho_solve((factor, True), eye)
+        alpha = cho_solve((factor, True), self.y)
+        slope = np.outer(alpha, alpha) - cho_solve((factor, True), np.eye(len(cov)))
         gradient = np.empty_like(theta)
-        for i, kernel in enumerate(kernels):
+        for i, kernel in enumerate(self.kernels):
             gradient[i] = -0.5 * values[i] * np.vdot(slope, kernel)
-        gradient[k] = -0.5 * values[k] * float(slope.diagonal() @ variance)
-        if distances is not None and rbf is not None:
+        gradient[k] = -0.5 * values[k] * float(slope.diagonal() @ self.variance)
+        if self.distances is not None and rbf is not None:
             weighted = slope * rbf
             gradient[k + 1] = -0.5 * weighted.sum()
-            for g in range(groups):
-                gradient[k + 2 + g] = -0.25 * np.vdot(weighted, distances[g]) / values[k + 2 + g]
-        value = 0.5 * float(y @ alpha) + float(np.log(factor.diagonal()).sum())
-        prior = (theta - start) / width
-        return value + 0.5 * float(prior @ prior), gradient + prior / width
+            for g, distance in enumerate(self.distances):
+                gradient[k + 2 + g] = -0.25 * np.vdot(weighted, distance) / values[k + 2 + g]
+        value = 0.5 * float(self.y @ alpha) + float(np.log(factor.diagonal()).sum())
+        prior = (theta - self.start) / self.width
+        return value + 0.5 * float(prior @ prior), gradient + prior / self.width
 
-    bounds = list(zip(lower, upper, strict=True))
-    found = minimize(objective, start, jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": _ITERATIONS})
-    values = np.exp(found.x)
+
+def maximise_evidence(evidence: Evidence) -> Hyperparameters:
+    """The most probable hyperparameters, by L-BFGS from the prior's mode."""
+    bounds = list(zip(evidence.lower, evidence.upper, strict=True))
+    options = {"maxiter": _ITERATIONS}
+    found = minimize(evidence, evidence.start, jac=True, method="L-BFGS-B", bounds=bounds, options=options)
+    values, k = np.exp(found.x), len(evidence.kernels)
     return Hyperparameters(
         linear=tuple(values[:k].tolist()),
-        rbf=float(values[k + 1]) if groups else 0.0,
+        rbf=float(values[k + 1]) if evidence.distances is not None else 0.0,
         scales=tuple(np.sqrt(values[k + 2 :]).tolist()),
-        noise=float(values[k]) + JITTER,
+        noise=float(values[k]) + _JITTER,
     )

@@ -33,7 +33,7 @@ class GeneGroup:
 
 
 class Features:
-    """Features of canonical populations of one space; every method maps ``(n, g)`` rows to ``(n, k)`` float64."""
+    """Features of canonical populations of one (unrestricted) space; methods map ``(n, g)`` rows to ``(n, k)``."""
 
     def __init__(self, space: SearchSpace) -> None:
         self.space = space
@@ -55,11 +55,17 @@ class Features:
         out[np.arange(len(x))[:, None], columns] = active
         return out
 
-    def one_hot_dot(self, x: Population, weights: NDArray[np.float64]) -> NDArray[np.float64]:
-        """``one_hot(x) @ weights``, ``(n,)``, without the matrix."""
-        terms = weights[x[:, self.discrete] + self._offsets]
-        terms *= self.space.active(x)[:, self.discrete]
-        return np.asarray(terms.sum(axis=1))
+    def dot(self, part: str, x: Population, weights: NDArray[np.float64]) -> NDArray[np.float64]:
+        """``part(x) @ weights``, ``(n,)``; without the matrix where that is one-hot."""
+        if part == "one_hot":
+            terms = weights[x[:, self.discrete] + self._offsets]
+            terms *= self.space.active(x)[:, self.discrete]
+            return np.asarray(terms.sum(axis=1))
+        if part == "one_hot_by_scale" and self.continuous:
+            slopes = weights.reshape(len(self.continuous), -1)
+            parts = [self.dot("one_hot", x, w) * z for w, z in zip(slopes, self._scales(x).T, strict=True)]
+            return np.asarray(np.sum(parts, axis=0))
+        return np.asarray(getattr(self, part)(x) @ weights)
 
     def totals(self, x: Population) -> Matrix:
         """MACs and parameters (log and inverse), total depth, continuous genes: what the whole network is."""
@@ -88,17 +94,31 @@ class Features:
                 columns.append(count)
         return np.reshape(columns, (-1, len(x))).T
 
+    def _scales(self, x: Population) -> Matrix:
+        """Continuous genes, each within [-1, 1]."""
+        return np.stack([self._ordinals[c][x[:, c]] for c in self.continuous], axis=1) if self.continuous else _none(x)
+
+    def one_hot_by_scale(self, x: Population) -> Matrix:
+        """The one-hot part times each continuous gene: an effect of every choice that grows with the resolution."""
+        one_hot = self.one_hot(x)
+        return np.concatenate([_none(x), *(one_hot * z[:, None] for z in self._scales(x).T)], axis=1)
+
+    def by_stage_by_scale(self, x: Population) -> Matrix:
+        """The stage part times each continuous gene."""
+        by_stage = self.by_stage(x)
+        return np.concatenate([_none(x), *(by_stage * z[:, None] for z in self._scales(x).T)], axis=1)
+
     def continuous_terms(self, x: Population) -> Matrix:
         """Value, square and logarithm of continuous genes."""
         columns = []
         for c in self.continuous:
             z = self._ordinals[c][x[:, c]]
             columns += [z, z**2, np.log(np.maximum(self._values[c][x[:, c]], 1e-9))]
-        return np.stack(columns, axis=1) if columns else np.zeros((len(x), 0))
+        return np.stack(columns, axis=1) if columns else _none(x)
 
     def at_resolutions_of(self, x: Population, rng: np.random.Generator, n: int = 1000) -> Population:
         """``n`` random rows of the whole space whose continuous genes are taken from rows of ``x``."""
-        rows = SearchSpace(self.space.name, self.space.genes, self.space.slots).sample(n, rng, distinct_uniform=False)
+        rows = self.space.sample(n, rng, distinct_uniform=False)
         rows[:, self.continuous] = x[rng.integers(len(x), size=n)][:, self.continuous]
         return rows
 
@@ -113,6 +133,10 @@ class Features:
         labels = [names.get(c, gene.group) for c, gene in enumerate(self.space.genes)]
         distinct = list(dict.fromkeys(labels))
         return np.array([distinct.index(label) for label in labels], dtype=np.intp)
+
+
+def _none(x: Population) -> Matrix:
+    return np.zeros((len(x), 0))
 
 
 def is_continuous(gene: Gene) -> bool:

@@ -13,5 +13,5 @@ class GaussianProcess(StructuredPredictor):
     """``gp``. ``predict_std`` is the posterior's."""
 
     kind = "gp"
-    parts = ("one_hot", "totals", "by_stage")
+    parts = ("one_hot", "totals", "by_stage", "one_hot_by_scale", "by_stage_by_scale")
     rbf = True

@@ -17,10 +17,10 @@ from hwnas.predictor._base import Arrays, Predictor, Vector
 from hwnas.predictor._ridge import Ridge
 from hwnas.space import Population, SearchSpace
 
-MEMBERS = 8
+MEMBERS = 5
 WIDTH = 64
-STEPS = 1200
-BATCH = 256
+STEPS = 800
+BATCH = 128
 _KEPT = 0.8
 _BLOCK = 4096
 

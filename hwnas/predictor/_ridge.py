@@ -12,7 +12,7 @@ class Ridge(StructuredPredictor):
     """``ridge``: linear in the masked one-hot and the structural summary. ``predict_std`` counts its misfit."""
 
     kind = "ridge"
-    parts = ("one_hot", "totals", "by_stage")
+    parts = ("one_hot", "totals", "by_stage", "one_hot_by_scale", "by_stage_by_scale")
     rbf = False
 
 

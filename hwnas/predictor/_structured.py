@@ -23,7 +23,6 @@ MEAN_VARIANCE = 10.0
 MAX_EXACT = 800
 INDUCING = 512
 EVIDENCE_ROWS = 600
-"""Hyperparameters are fitted on a random subset of this size."""
 
 _NYSTROEM_JITTER = 1e-5
 _BLOCK = 2048
@@ -35,15 +34,18 @@ class StructuredPredictor(Predictor):
     Args:
         space, seed: see :class:`Predictor`.
         inducing: how many inducing subnets beyond ``MAX_EXACT`` rows.
+        evidence_rows: hyperparameters are fitted on a random subset of this size.
     """
 
     parts: ClassVar[tuple[str, ...]]
     rbf: ClassVar[bool]
 
-    def __init__(self, space: SearchSpace, seed: int = 0, inducing: int = INDUCING) -> None:
+    def __init__(
+        self, space: SearchSpace, seed: int = 0, inducing: int = INDUCING, evidence_rows: int = EVIDENCE_ROWS
+    ) -> None:
         super().__init__(space, seed)
-        self.inducing = inducing
-        self.features = Features(space)
+        self.inducing, self.evidence_rows = inducing, evidence_rows
+        self.features = Features(self.space)
 
     # --- fitting ----------------------------------------------------------------------------
 
@@ -85,7 +87,7 @@ class StructuredPredictor(Predictor):
         for part in self.parts:
             raw: Matrix = getattr(self.features, part)(x)
             unit = np.ones(raw.shape[1])
-            if part != "one_hot":
+            if not part.startswith("one_hot"):
                 spread = getattr(self.features, part)(reference).std(axis=0)
                 unit = 1 / np.where(spread > 1e-9, spread, 1.0)
             z = (raw - raw.mean(axis=0)) * unit
@@ -98,12 +100,13 @@ class StructuredPredictor(Predictor):
     def _fit_hyperparameters(
         self, x: Population, z: Matrix, target: Vector, relative: Vector, rng: np.random.Generator
     ) -> None:
-        from hwnas.predictor._evidence import maximise_evidence  # noqa: PLC0415 - needs scipy
+        from hwnas.predictor._evidence import Evidence, maximise_evidence  # noqa: PLC0415 - needs scipy
 
-        chosen = np.sort(rng.permutation(len(x))[:EVIDENCE_ROWS])
+        chosen = np.sort(rng.permutation(len(x))[: self.evidence_rows])
         parts = np.split(z[chosen], np.cumsum(self._sizes)[:-1], axis=1)
         distances = self._group_distances(x[chosen]) if self.rbf else None
-        h = maximise_evidence([p @ p.T for p in parts], distances, target[chosen], relative[chosen], MEAN_VARIANCE)
+        kernels = [p @ p.T for p in parts]
+        h = maximise_evidence(Evidence(kernels, distances, target[chosen], relative[chosen], MEAN_VARIANCE))
         self._linear_variance, self._rbf_variance, self._noise = list(h.linear), h.rbf, h.noise
         self._length_scales = list(h.scales)
 
@@ -167,10 +170,7 @@ class StructuredPredictor(Predictor):
         z = np.full(len(x), self._bias)
         weights = np.split(self._w_linear, np.cumsum(self._sizes)[:-1])
         for part, w in zip(self.parts, weights, strict=True):
-            if part == "one_hot":
-                z += self.features.one_hot_dot(x, w)
-            else:
-                z += getattr(self.features, part)(x) @ w
+            z += self.features.dot(part, x, w)
         if self.rbf:
             z += self._kernel(x) @ self._w_rbf
         return np.asarray(z * self._unit + self._offset)

@@ -1,0 +1,127 @@
+"""``hwnas fit``: an accuracy predictor from measured subnets, with honest scores."""
+
+# ruff: noqa: PLC0415 (what is heavy is imported when the command runs)
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from hwnas.cli._console import notice, progress_bar, show
+from hwnas.cli._options import AsJson, Fix, Seed, Space, restricted
+from hwnas.errors import DataError
+from hwnas.files import check_writable
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from hwnas.predictor import Scores
+
+
+def fit(
+    space: Space,
+    data: Annotated[
+        list[Path] | None, typer.Argument(help="CSVs of subnets with a measured metric.", metavar="DATA.csv...")
+    ] = None,
+    model: Annotated[str, typer.Option("--model", help="gp, ridge, additive or mlp.", metavar="KIND")] = "gp",
+    metric: Annotated[
+        str, typer.Option("--metric", help="Column to predict; top1 in percent.", metavar="NAME")
+    ] = "top1",
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Predictor file to write (.safetensors).", metavar="FILE")
+    ] = None,
+    folds: Annotated[int, typer.Option("--folds", help="Folds of the cross-validation.", min=2, max=20)] = 5,
+    imported: Annotated[
+        Path | None, typer.Option("--import", help="Convert a predictor that OFA released instead.", metavar="FILE.pth")
+    ] = None,
+    fix: Fix = None,
+    seed: Seed = 0,
+    as_json: AsJson = False,
+) -> None:
+    """Fit an accuracy predictor; print cross-validated Kendall tau, RMSE and MAPE, and the learning curve.
+
+    Example: hwnas fit accuracy.csv --space ofa_mbv3_w1.0 --model gp --out mine.safetensors
+    """
+    from hwnas.predictor import load_predictor, save_predictor
+    from hwnas.space import get_space
+
+    whole = get_space(space)
+    if (imported is None) == (not data):
+        raise DataError("DATA.csv and --import", "one of them is needed", "pass measured subnets, or a file to convert")
+    if out is not None:
+        check_writable(out)
+    if imported is not None:
+        if out is None:
+            raise DataError("--import", "a converted predictor needs a file to go to", "pass --out FILE.safetensors")
+        save_predictor(load_predictor(imported, whole), out)
+        notice(f"wrote {out}: {imported} converted for {space}")
+        return
+    _fit(data or [], restricted(whole, fix), model, metric, out, folds, seed, as_json)
+
+
+def _fit(
+    data: list[Path], space: Any, model: str, metric: str, out: Path | None, folds: int, seed: int, as_json: bool
+) -> None:
+    import json
+    from dataclasses import replace
+
+    import numpy as np
+
+    from hwnas.predictor import k_fold, learning_curve, new_predictor, save_predictor, score, sha256_of
+    from hwnas.records import read_archs, read_csv, read_metric
+
+    new_predictor(model, space)  # an unknown kind is refused before files are read
+    frames = [read_csv(path) for path in data]
+    x = np.concatenate([_named(path, read_archs, frame, space) for path, frame in zip(data, frames, strict=True)])
+    y = np.concatenate([_named(path, read_metric, frame, metric) for path, frame in zip(data, frames, strict=True)])
+    unit = "%" if metric == "top1" else ""
+
+    def new() -> Any:
+        return new_predictor(model, space, seed)
+
+    final = new().fit(x, y)
+    with progress_bar("scoring") as advance:
+        predicted, std = k_fold(new, space, x, y, k=folds, seed=seed)
+        whole = score(predicted, y, std)
+        curve = []
+        for step, (size, scores) in enumerate(learning_curve(new, space, x, y, seed=seed), start=1):
+            curve.append((size, scores))
+            advance(step, step + 1, f"{size} subnets")
+    measured = [
+        {"name": path.name, "sha256": sha256_of(path), "rows": len(frame)}
+        for path, frame in zip(data, frames, strict=True)
+    ]
+    held_out = {f"{folds}_fold": whole.as_dict(), "learning_curve": {str(n): s.as_dict() for n, s in curve}}
+    final.card = replace(final.card, metric=metric, unit=unit, data=measured, scores=held_out)
+    if as_json:
+        typer.echo(json.dumps({"space": space.name, "model": model, "metric": metric, "data": measured} | held_out))
+    else:
+        title = f"{model} on {len(x)} rows of {', '.join(p.name for p in data)}, held-out {metric}"
+        show(_table(title, unit, [*((f"{n} subnets", s) for n, s in curve), (f"all, {folds} folds", whole)]))
+    if out is not None:
+        save_predictor(final, out)
+        notice(f"wrote {out}; next: hwnas search --space {space.name} --predictor {out}")
+
+
+def _named(path: Path, read: Any, frame: Any, argument: Any) -> Any:
+    """``read(frame, argument)``, its errors naming the file."""
+    try:
+        return read(frame, argument)
+    except DataError as error:
+        raise DataError(f"file {path}, {error.value}", error.rule, error.remedy) from error
+
+
+def _table(title: str, unit: str, rows: list[tuple[str, Scores]]) -> Table:
+    from rich.table import Table
+
+    table = Table(title=title, title_justify="left")
+    table.add_column("fitted on")
+    points = f" ({unit})" if unit else ""
+    for name in ("Kendall tau", f"RMSE{points}", "MAPE (%)", f"bias{points}", "within 2 std (%)"):
+        table.add_column(name, justify="right")
+    for name, s in rows:
+        covered = "" if s.coverage != s.coverage else f"{100 * s.coverage:.0f}"
+        table.add_row(name, f"{s.tau:.3f}", f"{s.rmse:.3f}", f"{s.mape:.2f}", f"{s.bias:+.3f}", covered)
+    return table
