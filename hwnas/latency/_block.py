@@ -6,7 +6,6 @@ also what an interruption can lose.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -14,8 +13,9 @@ import numpy as np
 
 from hwnas.graph import Network
 from hwnas.latency._attribute import attribute
+from hwnas.latency._board import rounds_that_fit
 from hwnas.latency._runtime import NodeTimes, Runtime
-from hwnas.latency._timer import RUNS, WARM_UPS, Clock, Session, interleaved, timed, warm_up
+from hwnas.latency._timer import WARM_UPS, Samples, interleaved, timed, warm_up
 
 BLOCK = 8
 """Networks ready to run at once."""
@@ -78,8 +78,23 @@ def measure_block(
         if profiled:
             timed(profiled[i], runtime.clock)
 
-    rounds = _rounds([reference, *sessions, *profiled], runtime.clock)
+    everything = [reference, *sessions, *profiled]
+    rounds = rounds_that_fit(everything, runtime.clock, ROUNDS, SECONDS_PER_NETWORK)
     samples = interleaved(sessions, reference, rounds=rounds, rng=rng, clock=runtime.clock, beside=beside)
+    runs = [session.finish()[WARM_UPS:] for session in profiled] if layers else None
+    return network_times(networks, samples, runs)
+
+
+def network_times(
+    networks: Sequence[Network], samples: Samples, profiled: Sequence[Sequence[NodeTimes]] | None
+) -> list[NetworkTimes]:
+    """What the raw times of a block tell.
+
+    Args:
+        networks: those of the samples, in order.
+        samples: their times, and the anchor's beside them.
+        profiled: per network the node times of its profiled runs; None if layers are not asked for.
+    """
     ratios, tails, medians = samples.ratios(), samples.tails(), samples.medians_ms()
     return [
         NetworkTimes(
@@ -88,8 +103,8 @@ def measure_block(
             median_ms=float(medians[i]),
             anchor_ms=samples.anchor_ms(),
             runs=samples.times.shape[0] * samples.times.shape[2],
-            slots=_layer_times(network, profiled[i].finish()[WARM_UPS:], 1e3 * float(medians[i]), float(ratios[i]))
-            if layers
+            slots=_layer_times(network, profiled[i], 1e3 * float(medians[i]), float(ratios[i]))
+            if profiled is not None
             else None,
         )
         for i, network in enumerate(networks)
@@ -111,17 +126,6 @@ def merged(sessions: Sequence[NetworkTimes]) -> NetworkTimes:
         slots = {slot: (low[slot], median[slot], high[slot]) for slot in known[0]}
     runs = sum(s.runs for s in sessions)
     return NetworkTimes(mean("ratio"), mean("tail"), mean("median_ms"), mean("anchor_ms"), runs, slots)
-
-
-def _rounds(sessions: Sequence[Session], clock: Clock) -> int:
-    """Rounds that fit the time, judged by one visit to each session."""
-    start = clock()
-    for session in sessions:
-        session.run()
-    # A visit runs the network, the anchor and the profiled network, each RUNS + 1 times.
-    visit_s = (clock() - start) / 1e9 / len(sessions) * 3 * (RUNS + 1)
-    fewest, most = ROUNDS
-    return min(most, max(fewest, math.floor(SECONDS_PER_NETWORK / max(visit_s, 1e-9))))
 
 
 def _layer_times(

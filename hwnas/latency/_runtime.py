@@ -13,7 +13,8 @@ import numpy as np
 
 from hwnas.errors import DeviceError
 from hwnas.graph import Network, build_model
-from hwnas.latency._timer import Clock, Session, best_clock
+from hwnas.latency._board import BoundSession, best_clock, node_times
+from hwnas.latency._timer import Clock, Session
 
 if TYPE_CHECKING:
     from hwnas.latency._device import Device
@@ -49,7 +50,7 @@ class OnnxRuntime:
         self.clock = best_clock(device.threads, on_host=device.provider == "CPUExecutionProvider")
 
     def session(self, network: Network) -> Session:
-        return _OrtSession(self._create(network, self._options()), self._feed(network), self.device)
+        return BoundSession(self._create(network, self._options()), self._feed(network), self.device.memory)
 
     def profiled(self, network: Network) -> ProfiledSession:
         folder = tempfile.TemporaryDirectory(prefix="hwnas-")
@@ -96,45 +97,14 @@ class OnnxRuntime:
         return {"input": np.random.default_rng(0).standard_normal(shape, dtype=np.float32)}
 
 
-class _OrtSession:
-    """Inputs and outputs are bound on the device once, so that copies to and from it are not timed."""
-
-    def __init__(self, session: Any, feed: dict[str, Any], device: Device) -> None:
-        import onnxruntime as ort
-
-        self._session = session
-        self._binding = session.io_binding()
-        kind, index = device.memory
-        for name, value in feed.items():
-            self._binding.bind_ortvalue_input(name, ort.OrtValue.ortvalue_from_numpy(value, kind, index))
-        self._binding.bind_output("logits", kind, index)
-
-    def run(self) -> None:
-        self._session.run_with_iobinding(self._binding)
-        self._binding.synchronize_outputs()
-
-
-class _OrtProfiledSession(_OrtSession):
+class _OrtProfiledSession(BoundSession):
     def __init__(
         self, session: Any, feed: dict[str, Any], device: Device, folder: tempfile.TemporaryDirectory[str]
     ) -> None:
-        super().__init__(session, feed, device)
+        super().__init__(session, feed, device.memory)
         self._folder = folder
 
     def finish(self) -> list[NodeTimes]:
         with self._folder:
-            path = Path(self._session.end_profiling())
+            path = Path(self.session.end_profiling())
             return node_times(json.loads(path.read_text(encoding="utf-8")))
-
-
-def node_times(events: list[dict[str, Any]]) -> list[NodeTimes]:
-    """The runs in an onnxruntime profile: node events lie between the starts of ``model_run`` events."""
-    starts = sorted(e["ts"] for e in events if e["name"] == "model_run")
-    runs: list[list[tuple[int, str, float]]] = [[] for _ in starts]
-    for event in events:
-        name = event["name"]
-        if event.get("cat") == "Node" and name.endswith("_kernel_time"):
-            run = int(np.searchsorted(starts, event["ts"], side="right")) - 1
-            if run >= 0:
-                runs[run].append((event["ts"], name.removesuffix("_kernel_time"), float(event["dur"])))
-    return [[(name, duration) for _, name, duration in sorted(run, key=lambda e: e[0])] for run in runs]

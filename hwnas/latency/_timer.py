@@ -10,7 +10,6 @@ repeated best between sessions: 1.2 % against 2.0-2.6 % for quantiles of times.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -18,24 +17,12 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-WARM_UPS = 3
-"""Untimed runs of a new session: memory is allocated and weights are packed in the first."""
+from hwnas.latency._board import RUNS, WARM_UPS, best_clock, record, timed, warm_up
 
-RUNS = 2
-"""Timed runs per visit."""
+__all__ = ["RUNS", "WARM_UPS", "Clock", "Samples", "Session", "best_clock", "interleaved", "timed", "warm_up"]
 
 Clock = Callable[[], int]
 """Nanoseconds of a monotonic clock."""
-
-
-def best_clock(threads: int, *, on_host: bool) -> Clock:
-    """The clock to time networks with.
-
-    A network on one thread of this CPU runs in the calling thread, whose own CPU time leaves out what
-    other processes took meanwhile: on a busy machine it is what the wall clock tells on an idle one.
-    """
-    fine = time.get_clock_info("thread_time").resolution <= 1e-6
-    return time.thread_time_ns if threads == 1 and on_host and fine else time.perf_counter_ns
 
 
 class Session(Protocol):
@@ -84,23 +71,6 @@ class Samples:
         return float(np.median(self.anchor)) / 1e6
 
 
-def warm_up(sessions: Sequence[Session]) -> None:
-    for session in sessions:
-        for _ in range(WARM_UPS):
-            session.run()
-
-
-def timed(session: Session, clock: Clock) -> list[int]:
-    """Times of ``RUNS`` runs in ns, after an untimed one: before it, the caches hold another network's weights."""
-    session.run()
-    times = []
-    for _ in range(RUNS):
-        start = clock()
-        session.run()
-        times.append(clock() - start)
-    return times
-
-
 def interleaved(
     sessions: Sequence[Session],
     anchor: Session,
@@ -120,12 +90,4 @@ def interleaved(
         clock: nanoseconds.
         beside: called with the index of the network after each visit.
     """
-    times = np.zeros((rounds, len(sessions), RUNS), dtype=np.int64)
-    anchors = np.zeros_like(times)
-    for turn in range(rounds):
-        for i in rng.permutation(len(sessions)):
-            anchors[turn, i] = timed(anchor, clock)
-            times[turn, i] = timed(sessions[i], clock)
-            if beside is not None:
-                beside(int(i))
-    return Samples(times, anchors)
+    return Samples(*record(sessions, anchor, rounds=rounds, rng=rng, clock=clock, beside=beside))
