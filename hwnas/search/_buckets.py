@@ -85,7 +85,8 @@ def _joint_factors(
     for factor in domain_factors(space):
         add(factor, slice(None))
     for table in joint.values():
-        table[np.isnan(table).any(axis=-1)] = np.inf
+        outside = np.isnan(table).any(axis=-1, keepdims=True)
+        np.copyto(table, np.inf, where=outside)
     return list(joint.items())
 
 
@@ -115,13 +116,14 @@ class Bounds:
     minimum: float
 
 
-def bounds(buckets: Sequence[Bucket], weights: Sequence[float], n_genes: int) -> Bounds:
+def bounds(buckets: Sequence[Bucket], weights: Sequence[float] | NDArray[np.float64], n_genes: int) -> Bounds:
     """Exact bounds by one pass up the tree and one down."""
     w = np.asarray(weights, dtype=np.float64)
+
     tables = []
     for bucket in buckets:
-        allowed = np.isfinite(bucket.table).all(axis=-1)
-        tables.append(np.where(allowed, np.where(allowed[..., None], bucket.table, 0.0) @ w, np.inf))
+        allowed = np.asarray(np.isfinite(bucket.table).all(axis=-1, keepdims=True))
+        tables.append(np.where(allowed[..., 0], np.where(allowed, bucket.table, 0.0) @ w, np.inf))
     inside: list[Table] = []
     best: list[NDArray[np.intp]] = []
     for bucket, table in zip(buckets, tables, strict=True):

@@ -15,10 +15,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hwnas.search._buckets import Bucket, Table, aligned, choices
+from hwnas.search._dual import solve_dual
 from hwnas.search._pareto import non_dominated
-from hwnas.search._prune import Pruner
+from hwnas.search._prune import Ceiling, Limit, Pruner, infeasible
 from hwnas.search._sets import Dominance, Index, outer, prune
 from hwnas.space import AdditiveCost, Population, SearchSpace
+
+FIRST_BAND = 64
+"""The first band searched above a dual bound is this part of the distance to a row known."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +44,7 @@ class _Trail:
 def exact_front(
     space: SearchSpace,
     costs: Sequence[AdditiveCost],
-    limits: Sequence[tuple[AdditiveCost, float]] = (),
+    limits: Sequence[Limit] = (),
     *,
     epsilon: float = 0.0,
 ) -> Population:
@@ -60,43 +64,74 @@ def exact_front(
         InfeasibleError: no row is within the limits.
         SpaceError: the front is too large to be held; says to give an epsilon.
     """
-    pruner = Pruner(space, costs, limits)
+    if len(costs) == 1 and limits:
+        return _best(space, costs[0], limits)
+    x = _front(space, costs, limits, epsilon)
+    if not len(x):
+        raise infeasible(space, limits)
+    return x
+
+
+def _best(space: SearchSpace, cost: AdditiveCost, limits: Sequence[Limit]) -> Population:
+    """One cost: search above the dual bound, in a wider and wider band, until the best row is in it."""
+    Pruner(space, [cost], limits)  # refuses a limit that is infeasible by itself
+    dual = solve_dual(space, cost, limits)
+    highest = cost.within(space).maximum()[0] if np.isinf(dual.best) else dual.best
+    width = max((highest - dual.bound) / FIRST_BAND, 1e-9 * max(1.0, abs(dual.bound)))
+    while True:
+        upper = min(dual.bound + width, highest)
+        x = _front(space, [cost], limits, 0.0, Ceiling(dual.multipliers, upper + dual.shift))
+        found = float(cost(x).min()) if len(x) else np.inf
+        # Rows in the band may cost more than its ceiling, and hide cheaper ones above it.
+        if found <= upper:
+            return x
+        if upper >= highest:
+            raise infeasible(space, limits)
+        highest = min(highest, found)
+        width *= 3
+
+
+def _front(
+    space: SearchSpace,
+    costs: Sequence[AdditiveCost],
+    limits: Sequence[Limit],
+    epsilon: float,
+    ceiling: Ceiling | None = None,
+) -> Population:
+    """The front, of rows under the ceiling if there is one; may be empty."""
+    pruner = Pruner(space, costs, limits, ceiling)
     buckets = pruner.buckets
     steps = sum(len(b.children) + 1 for b in buckets)
-    dominance = Dominance(len(costs) + len(limits), epsilon / steps)
-    trails, points = _eliminate(buckets, pruner, dominance)
+    trails, points = _eliminate(pruner, Dominance(pruner.n, epsilon / steps))
     kept = choices(space)
     positions = _trace(buckets, trails, points, space.n_genes)
     x = np.stack([kept[g][positions[:, g]] for g in range(space.n_genes)], axis=1).astype(np.int16)
     for metric, upper in limits:
         x = x[metric(x) <= upper]
-    if not len(x):
-        raise pruner.infeasible()
-    values = np.stack([cost(x) for cost in costs], axis=1)
-    return x[non_dominated(values, distinct=True)]
+    return x[non_dominated(np.stack([cost(x) for cost in costs], axis=1), distinct=True)]
 
 
-def _eliminate(buckets: list[Bucket], pruner: Pruner, dominance: Dominance) -> tuple[list[_Trail], NDArray[np.intp]]:
+def _eliminate(pruner: Pruner, dominance: Dominance) -> tuple[list[_Trail], NDArray[np.intp]]:
     """Messages up the tree; returns how each was made, and which points the root's set holds."""
     messages: list[Table] = []
     trails: list[_Trail] = []
-    for i, bucket in enumerate(buckets):
+    for i, bucket in enumerate(pruner.buckets):
         sizes = bucket.table.shape[:-1]
         values = bucket.table[..., None, :].copy()
         unmerged = sorted(bucket.children, key=lambda c: messages[c].shape[-2])
         merges = []
+        pruner.cuts(i, unmerged).apply(_flat(values))
         while unmerged:
             child = unmerged.pop(0)
-            message = aligned(messages[child], buckets[child].scope, bucket.axes)
+            message = aligned(messages[child], pruner.buckets[child].scope, bucket.axes)
             message = np.broadcast_to(message, (*sizes, *message.shape[-2:]))
-            flat, codes = outer(_flat(values), _flat(message), dominance)
+            flat, codes = outer(_flat(values), _flat(message), dominance, pruner.cuts(i, unmerged))
             values = flat.reshape(*sizes, *flat.shape[1:])
             merges.append((child, _Step(codes.reshape(*sizes, -1), message.shape[-2])))
-            pruner(values, i, unmerged)
         choice = None
         if bucket.gene is not None:
             width, k = values.shape[-2:]
-            flat, codes = prune(values.reshape(-1, sizes[-1] * width, k), dominance)
+            flat, codes = prune(values.reshape(-1, sizes[-1] * width, k), dominance, pruner.message_cuts(i))
             choice = _Step(codes.reshape(*sizes[:-1], -1), width)
             values = flat.reshape(*sizes[:-1], *flat.shape[1:])
         messages.append(values)

@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 
 from hwnas.errors import SpaceError
 from hwnas.search._acquisition import ExpectedImprovement, chance_below, choose_batch
-from hwnas.search._local import behind
 from hwnas.search._nsga2 import NSGA2
+from hwnas.search._pareto import behind
 from hwnas.search._pool import Pool, Values
 from hwnas.search._problem import Metric, Problem
 from hwnas.search._result import Progress, SearchResult
@@ -95,7 +95,7 @@ def linas(problem: Problem, slow: Collection[str], fit: Fit, options: LinasOptio
     pool = Pool(problem)
     seen = _Seen(pool)
     rng = np.random.default_rng([options.seed, 0])
-    seen.evaluate(_start(problem, options, rng)[: options.evaluations])
+    seen.evaluate(_start(problem, slow, options, rng)[: options.evaluations])
     ahead = max(options.evaluations - len(seen.x), 0)
     rounds = 1 + -(-ahead // options.batch)
     pool.record(1, rounds, options.progress)
@@ -141,13 +141,13 @@ def _check(problem: Problem, slow: Collection[str], options: LinasOptions) -> No
             raise SpaceError(f"{name} {getattr(options, name)}", f"at least {least} is needed", "raise it")
 
 
-def _start(problem: Problem, options: LinasOptions, rng: np.random.Generator) -> Population:
+def _start(problem: Problem, slow: Collection[str], options: LinasOptions, rng: np.random.Generator) -> Population:
     given = np.zeros((0, problem.space.n_genes), dtype=np.int16) if options.seeds is None else options.seeds
     size = max(options.start - len(given), 0)
     if options.tactic == "published":
         others = problem.space.sample(size, rng, distinct_uniform=False)
     else:
-        others = stratified_start(problem, size, rng)
+        others = stratified_start(problem, slow, size, rng)
     return Pool(problem).fresh(np.concatenate([given, others]))
 
 

@@ -67,6 +67,26 @@ def hypervolume(
     return _pymoo.hypervolume(costs, bound)
 
 
+def behind(costs: NDArray[np.float64], front: NDArray[np.float64]) -> NDArray[np.float64]:
+    """``(n,)``: how much the first cost of each ``(n, m)`` row must fall for it to join a front; all are minimised.
+
+    Negative where the row is ahead; -inf where no member of the front is as good in all other costs.
+    """
+    least = np.full(len(costs), np.inf)
+    if front.shape[1] == 1:
+        least[:] = front.min(initial=np.inf)
+    elif front.shape[1] == 2:
+        front = front[np.argsort(front[:, 1])]
+        at = np.searchsorted(front[:, 1], costs[:, 1], side="right") - 1
+        least[at >= 0] = front[at[at >= 0], 0]
+    else:
+        for point in front:
+            covered = (point[1:] <= costs[:, 1:]).all(axis=1)
+            least[covered] = np.minimum(least[covered], point[0])
+    gap: NDArray[np.float64] = costs[:, 0] - least
+    return gap
+
+
 def _signed(values: NDArray[np.float64], maximise: Sequence[bool] | None) -> NDArray[np.float64]:
     costs = np.asarray(values, dtype=np.float64)
     return costs if maximise is None else np.where(np.asarray(maximise, dtype=bool), -costs, costs)

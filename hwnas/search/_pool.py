@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hwnas.errors import InfeasibleError
-from hwnas.search._pareto import hypervolume, non_dominated
+from hwnas.search._pareto import behind, hypervolume, non_dominated
 from hwnas.search._problem import Problem
 from hwnas.search._result import Progress, SearchResult
 from hwnas.space import Population, SearchSpace
@@ -63,6 +63,11 @@ class Pool:
         first.sort()
         return x[first[~self._known(keys[first])]]
 
+    def distinct(self, x: Population) -> Population:
+        """The distinct ones of canonical rows, in the same order."""
+        first = np.unique(self._keys(x), return_index=True)[1]
+        return x[np.sort(first)]
+
     def _known(self, keys: NDArray[np.uint64]) -> NDArray[np.bool_]:
         if not len(self._seen):
             return np.zeros(len(keys), dtype=bool)
@@ -75,10 +80,17 @@ class Pool:
         self.add(x, values)
         return values
 
-    def add(self, x: Population, values: Values) -> None:
-        """Add rows that are scored already."""
+    def add(self, x: Population, values: Values, *, remember: bool = True) -> None:
+        """Add rows that are scored already.
+
+        Args:
+            x: canonical rows.
+            values: every metric of theirs.
+            remember: whether ``fresh`` is to know them from now on.
+        """
         self.evaluations += len(x)
-        self._seen = np.sort(np.concatenate([self._seen, self._keys(x)]))
+        if remember:
+            self._seen = np.sort(np.concatenate([self._seen, self._keys(x)]))
         violation = self.problem.violation(values)
         if len(x) and (self._least_violated is None or violation.min() < self._least_violated[0]):
             nearest = int(violation.argmin())
@@ -93,6 +105,10 @@ class Pool:
         kept = non_dominated(costs, distinct=True)
         self.x = np.concatenate([self.x, x[feasible]])[kept]
         self.values = {name: v[kept] for name, v in joined.items()}
+
+    def behind(self, costs: NDArray[np.float64]) -> NDArray[np.float64]:
+        """``(n,)``: how far rows of costs are behind the front in the first cost; see ``behind``."""
+        return behind(costs, self.costs)
 
     def hypervolume(self) -> float:
         """Of the front, against the worst values of the first feasible subnets scored."""

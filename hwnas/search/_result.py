@@ -40,6 +40,7 @@ class SearchOptions:
         population: subnets per step.
         generations: steps.
         seed: of all random numbers; equal seeds give equal results.
+        polish: evaluations of the local search that ends a search, about; 0 for none.
         seeds: ``(k, g)`` rows to start from, scored first.
         progress: called after every step.
         additive: additive approximations of objectives that are not AdditiveCosts, by name; a
@@ -49,6 +50,7 @@ class SearchOptions:
     population: int
     generations: int
     seed: int = 0
+    polish: int = 0
     seeds: NDArray[Any] | None = None
     progress: Callable[[Progress], None] | None = None
     additive: Mapping[str, AdditiveCost] = field(default_factory=dict)

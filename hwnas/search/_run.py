@@ -8,18 +8,22 @@ from typing import Any
 from numpy.typing import NDArray
 
 from hwnas.errors import SpaceError, UnknownNameError
+from hwnas.search._nsga2 import nsga2
 from hwnas.search._problem import Problem
 from hwnas.search._random import random_search
 from hwnas.search._result import Progress, SearchOptions, SearchResult
 from hwnas.space import AdditiveCost
 
 SEARCHERS: dict[str, Callable[[Problem, SearchOptions], SearchResult]] = {
+    "nsga2": nsga2,
     "random": random_search,
 }
 """Searchers by name. Each returns a front that is feasible, canonical, and the same for the same seed."""
 
-POPULATION = 200
-GENERATIONS = 100
+POPULATION = 500
+GENERATIONS = 40
+POLISH = 200_000
+"""Of the local search; with these defaults a search scores about 220,000 subnets."""
 
 
 def run_search(
@@ -29,6 +33,7 @@ def run_search(
     population: int = POPULATION,
     generations: int = GENERATIONS,
     seed: int = 0,
+    polish: int = POLISH,
     seeds: NDArray[Any] | None = None,
     additive: Mapping[str, AdditiveCost] | None = None,
     progress: Callable[[Progress], None] | None = None,
@@ -53,5 +58,5 @@ def run_search(
             raise SpaceError(
                 f"start row {int(outside.argmax())}", f"it is outside {problem.space.name}", "leave it out"
             )
-    options = SearchOptions(population, generations, seed, seeds, progress, dict(additive or {}))
+    options = SearchOptions(population, generations, seed, polish, seeds, progress, dict(additive or {}))
     return SEARCHERS[searcher](problem, options)

@@ -32,31 +32,59 @@ class Dominance:
     n: int
     epsilon: float = 0.0
 
-    def keys(self, values: Table) -> Table:
-        keys = values[..., : self.n]
-        if self.epsilon > 0:
-            keys = keys.copy()
-            keys[..., 0] = np.floor(keys[..., 0] / self.epsilon)
-        return keys
+
+@dataclass(frozen=True)
+class Cuts:
+    """What to do with points of s sets: thresholds ``(s,)`` per column.
+
+    Attributes:
+        drop: points above the threshold go.
+        level: points below the threshold count as being on it when points are compared.
+    """
+
+    drop: list[tuple[int, NDArray[np.float64]]]
+    level: list[tuple[int, NDArray[np.float64]]]
+
+    def of(self, sets: slice) -> Cuts:
+        """Those of some of the sets."""
+        return Cuts([(c, t[sets]) for c, t in self.drop], [(c, t[sets]) for c, t in self.level])
+
+    def apply(self, values: Table) -> None:
+        """Set the points of ``(s, m, k)`` that are to go to inf, in place."""
+        for column, most in self.drop:
+            values[values[..., column] > most[:, None]] = np.inf
 
 
-def prune(values: Table, dominance: Dominance) -> tuple[Table, Index]:
+def _keys(values: Table, dominance: Dominance, cuts: Cuts) -> Table:
+    """``(s, m, n)`` coordinates as they are compared."""
+    keys = values[..., : dominance.n]
+    if dominance.epsilon > 0 or cuts.level:
+        keys = keys.copy()
+    for column, floor in cuts.level:
+        np.maximum(keys[..., column], floor[:, None], out=keys[..., column])
+    if dominance.epsilon > 0:
+        keys[..., 0] = np.floor(keys[..., 0] / dominance.epsilon)
+    return keys
+
+
+def prune(values: Table, dominance: Dominance, cuts: Cuts) -> tuple[Table, Index]:
     """The non-dominated points of each set.
 
     Args:
         values: ``(s, m, k)``: s sets of at most m points; absent points are inf.
         dominance: how points compare; of equal points one is kept.
+        cuts: levels the comparison; what it drops must be gone already.
 
     Returns:
         ``(s, p, k)`` values, padded with inf, and ``(s, p)`` positions they had among the m.
     """
-    keys = dominance.keys(values)
+    keys = _keys(values, dominance, cuts)
     if dominance.n == 1:
         found = keys[..., 0].argmin(axis=1)[:, None]
         return np.take_along_axis(values, found[..., None], axis=1), found.astype(np.int64)
     if dominance.n == 2:
         return _compact(values, *_sweep(keys))
-    kept = np.zeros(values.shape[:2], dtype=bool)
+    kept = np.zeros((len(values), values.shape[1]), dtype=bool)
     for i, points in enumerate(keys):
         present = np.flatnonzero(np.isfinite(points[:, 0]))
         if len(present):
@@ -92,8 +120,13 @@ def _compact(values: Table, order: NDArray[np.intp], kept: NDArray[np.bool_]) ->
     return pruned, index
 
 
-def outer(left: Table, right: Table, dominance: Dominance) -> tuple[Table, Index]:
-    """Sums of every point of ``(s, p, k)`` with every point of ``(s, q, k)``, pruned.
+def outer(left: Table, right: Table, dominance: Dominance, cuts: Cuts) -> tuple[Table, Index]:
+    """Sums of every point of ``(s, p, k)`` with every point of ``(s, q, k)``, cut and pruned.
+
+    Args:
+        left, right: padded sets.
+        dominance: how points compare.
+        cuts: what becomes of the sums.
 
     Returns:
         ``(s, m, k)`` values and ``(s, m)`` codes ``i * q + j`` of the pair summed.
@@ -107,20 +140,32 @@ def outer(left: Table, right: Table, dominance: Dominance) -> tuple[Table, Index
     block = max(1, CHUNK // q)
     parts = []
     for start in range(0, s, sets):
+        stop = min(start + sets, s)
+        here = cuts.of(slice(start, stop))
         pieces = []
         for first in range(0, p, block):
-            a, b = left[start : start + sets, first : first + block], right[start : start + sets]
-            sums = (a[:, :, None] + b[:, None]).reshape(len(a), -1, k)
-            values, index = prune(sums, dominance)
+            a, b = left[start:stop, first : first + block], right[start:stop]
+            sums = (a[:, :, None] + b[:, None]).reshape(stop - start, -1, k)
+            here.apply(sums)
+            values, index = prune(sums, dominance, here)
             pieces.append((values, index + first * q))
-        values = np.concatenate([v for v, _ in pieces], axis=1)
-        codes = np.concatenate([c for _, c in pieces], axis=1)
+        values, codes = _side_by_side(pieces)
         if len(pieces) > 1:
-            values, index = prune(values, dominance)
+            values, index = prune(values, dominance, here)
             codes = np.take_along_axis(codes, index, axis=1)
         parts.append((values, codes))
-        if sum(v.shape[0] * v.shape[1] for v, _ in parts) > MAX_POINTS:
-            raise SpaceError("the exact front", f"it has more than {MAX_POINTS:,} partial sums", "give an epsilon")
+        if sum(v.shape[0] * v.shape[1] for v, _ in parts) > (MAX_POINTS if dominance.n < 3 else MAX_POINTS // 10):
+            raise SpaceError("the exact front", "it has too many partial sums to be held", "give an epsilon")
+    return _stacked(parts, k)
+
+
+def _side_by_side(pieces: list[tuple[Table, Index]]) -> tuple[Table, Index]:
+    return np.concatenate([v for v, _ in pieces], axis=1), np.concatenate([c for _, c in pieces], axis=1)
+
+
+def _stacked(parts: list[tuple[Table, Index]], k: int) -> tuple[Table, Index]:
+    """Blocks of sets one after the other, padded to the widest."""
+    s = sum(len(v) for v, _ in parts)
     width = max(v.shape[1] for v, _ in parts)
     values = np.full((s, width, k), np.inf)
     codes = np.zeros((s, width), dtype=np.int64)
