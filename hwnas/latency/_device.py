@@ -25,8 +25,8 @@ class Provider:
     Attributes:
         name: onnxruntime's.
         package: what brings it.
-        node_times: whether a profile tells how long each node ran; on a GPU it tells how long its launch took,
-            and providers that compile whole graphs run them as one node.
+        node_times: whether a profile tells how long each node took. Of CUDA it tells the launches, which at batch 1
+            are what takes the time; providers that compile whole graphs run them as one node.
     """
 
     name: str
@@ -36,7 +36,7 @@ class Provider:
 
 PROVIDERS: dict[str, Provider] = {
     "cpu": Provider("CPUExecutionProvider", "onnxruntime", node_times=True),
-    "cuda": Provider("CUDAExecutionProvider", "onnxruntime-gpu"),
+    "cuda": Provider("CUDAExecutionProvider", "onnxruntime-gpu", node_times=True),
     "tensorrt": Provider("TensorrtExecutionProvider", "onnxruntime-gpu and TensorRT"),
     "openvino": Provider("OpenVINOExecutionProvider", "onnxruntime-openvino"),
     "xnnpack": Provider("XnnpackExecutionProvider", "an onnxruntime built with XNNPACK", node_times=True),
