@@ -13,7 +13,7 @@ import numpy as np
 
 from hwnas.graph import Network
 from hwnas.latency._attribute import attribute
-from hwnas.latency._board import rounds_that_fit
+from hwnas.latency._loop import rounds_that_fit
 from hwnas.latency._runtime import NodeTimes, Runtime
 from hwnas.latency._timer import WARM_UPS, Samples, interleaved, timed, warm_up
 

@@ -1,7 +1,7 @@
-"""The timing loop, and the script that runs it on devices where hwnas is not installed.
+"""The script that times a bundle's networks on a device where hwnas is not installed.
 
-A bundle holds this very file as ``run.py``, beside ``plan.json`` and the models. It needs Python 3.8, numpy
-and onnxruntime 1.16 or later, and imports nothing else: profiling on the host calls the same functions.
+A bundle holds this file as ``run.py`` beside the timing loop, ``plan.json`` and the models. It needs Python 3.8,
+numpy and onnxruntime 1.16 or later.
 
     python3 run.py [--out board.csv]
 
@@ -9,7 +9,7 @@ It records raw times alone; statistics are made where the result is imported. Ki
 command resumes: every finished block of networks is a line of ``journal.jsonl``, on disk before the next begins.
 """
 
-# ruff: noqa: PLC0415, PTH, T201 (Python 3.8; onnxruntime takes a while to import)
+# ruff: noqa: PLC0415, T201 (onnxruntime takes a while to import; Python 3.8)
 
 from __future__ import annotations
 
@@ -20,25 +20,25 @@ import json
 import os
 import platform
 import shutil
-import subprocess
 import sys
 import tempfile
-import time
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-WARM_UPS = 3
-"""Untimed runs of a new session: memory is allocated and weights are packed in the first."""
-
-RUNS = 2
-"""Timed runs per visit."""
-
-FEATURES = ("avx2", "avx512f", "avx512_vnni", "avx_vnni", "avx512_bf16", "amx_int8", "asimd", "asimddp", "i8mm", "sve")
-"""CPU features that inference kernels are chosen by, as Linux names them."""
+from hwnas.latency._loop import (
+    WARM_UPS,
+    BoundSession,
+    best_clock,
+    cpu_facts,
+    node_times,
+    nvidia_facts,
+    record,
+    rounds_that_fit,
+    timed,
+    warm_up,
+)
 
 COLUMNS = ("plan", "device", "block", "network", "what", "index", "name", "values")
 """Of the result. Every row tells the plan and the device it belongs to, so that mixed files are found out."""
@@ -49,165 +49,6 @@ CHUNK = 60_000
 JOURNAL, PLAN, OUT = "journal.jsonl", "plan.json", "board.csv"
 
 
-# --- timing: shared with profiling on the host --------------------------------------------------
-
-
-def best_clock(threads: int, *, on_host: bool) -> Callable[[], int]:
-    """The clock to time networks with.
-
-    A network on one thread of this CPU runs in the calling thread, whose own CPU time leaves out what
-    other processes took meanwhile: on a busy machine it is what the wall clock tells on an idle one.
-    """
-    try:
-        fine = time.get_clock_info("thread_time").resolution <= 1e-6
-    except ValueError:  # the system has no such clock
-        fine = False
-    return time.thread_time_ns if threads == 1 and on_host and fine else time.perf_counter_ns
-
-
-def warm_up(sessions: Any) -> None:
-    for session in sessions:
-        for _ in range(WARM_UPS):
-            session.run()
-
-
-def timed(session: Any, clock: Callable[[], int]) -> list[int]:
-    """Times of ``RUNS`` runs in ns, after an untimed one: before it, the caches hold another network's weights."""
-    session.run()
-    times = []
-    for _ in range(RUNS):
-        start = clock()
-        session.run()
-        times.append(clock() - start)
-    return times
-
-
-def record(
-    sessions: Any,
-    anchor: Any,
-    *,
-    rounds: int,
-    rng: np.random.Generator,
-    clock: Callable[[], int],
-    beside: Callable[[int], None] | None = None,
-) -> tuple[np.ndarray[Any, np.dtype[np.int64]], np.ndarray[Any, np.dtype[np.int64]]]:
-    """Times of sessions and of the anchor next to them, ``(rounds, sessions, RUNS)`` each, in ns.
-
-    Each round visits every session once, in a new order; ``beside(i)`` is called after each visit to session ``i``.
-    """
-    times = np.zeros((rounds, len(sessions), RUNS), dtype=np.int64)
-    anchors = np.zeros_like(times)
-    for turn in range(rounds):
-        for i in rng.permutation(len(sessions)):
-            anchors[turn, i] = timed(anchor, clock)
-            times[turn, i] = timed(sessions[i], clock)
-            if beside is not None:
-                beside(int(i))
-    return times, anchors
-
-
-def rounds_that_fit(sessions: Any, clock: Callable[[], int], bounds: Any, seconds_per_network: float) -> int:
-    """Rounds for the time that a network may take, judged by one visit to each session.
-
-    Args:
-        sessions: all that take part.
-        clock: nanoseconds.
-        bounds: fewest and most rounds.
-        seconds_per_network: spent on a network, the anchor beside it and its profiled session.
-    """
-    start = clock()
-    for session in sessions:
-        session.run()
-    # A visit runs the network, the anchor and the profiled network, each RUNS + 1 times.
-    visit_s = (clock() - start) / 1e9 / len(sessions) * 3 * (RUNS + 1)
-    fewest, most = bounds
-    return int(min(most, max(fewest, seconds_per_network // max(visit_s, 1e-9))))
-
-
-class BoundSession:
-    """Inputs and outputs are bound on the device once, so that copies to and from it are not timed."""
-
-    def __init__(self, session: Any, feed: Any, memory: Any) -> None:
-        import onnxruntime as ort
-
-        self.session = session
-        self._binding = session.io_binding()
-        kind, index = memory
-        for name, value in feed.items():
-            self._binding.bind_ortvalue_input(name, ort.OrtValue.ortvalue_from_numpy(value, kind, index))
-        for output in session.get_outputs():
-            self._binding.bind_output(output.name, kind, index)
-
-    def run(self) -> None:
-        """One inference, finished when it returns."""
-        self.session.run_with_iobinding(self._binding)
-        self._binding.synchronize_outputs()
-
-
-def node_times(events: list[dict[str, Any]]) -> list[list[tuple[str, float]]]:
-    """``(node, microseconds)`` of each run in an onnxruntime profile: node events lie between ``model_run`` events."""
-    starts = sorted(e["ts"] for e in events if e["name"] == "model_run")
-    runs: list[list[tuple[int, str, float]]] = [[] for _ in starts]
-    suffix = "_kernel_time"
-    for event in events:
-        name = event["name"]
-        if event.get("cat") == "Node" and name.endswith(suffix):
-            run = int(np.searchsorted(starts, event["ts"], side="right")) - 1
-            if run >= 0:
-                runs[run].append((event["ts"], name[: -len(suffix)], float(event["dur"])))
-    return [[(name, duration) for _, name, duration in sorted(run, key=lambda e: e[0])] for run in runs]
-
-
-def cpu_facts() -> dict[str, Any]:
-    """The CPU of this machine: ``name``, ``model``, ``features``, ``system``."""
-    system = f"{platform.system()} {platform.machine()}"
-    info = _proc_cpuinfo()
-    if info:
-        flags = (info.get("flags") or info.get("features") or "").split()
-        model = " ".join(info[k] for k in ("cpu family", "model", "stepping", "cpu part") if k in info)
-        name = info.get("model name") or info.get("hardware") or platform.machine()
-        return {"name": name, "model": model, "features": [f for f in FEATURES if f in flags], "system": system}
-    name = output_of(["sysctl", "-n", "machdep.cpu.brand_string"]) if platform.system() == "Darwin" else ""
-    name = name or platform.processor() or platform.machine() or "unknown"
-    return {"name": name, "model": "", "features": [], "system": system}
-
-
-def nvidia_facts(index: int) -> dict[str, Any]:
-    """An NVIDIA GPU, by its driver's own tool."""
-    line = output_of(["nvidia-smi", f"--id={index}", "--query-gpu=name,driver_version", "--format=csv,noheader"])
-    name, _, driver = line.partition(",")
-    return {
-        "name": name.strip() or "nvidia gpu",
-        "model": f"driver {driver.strip()}" if driver else "",
-        "features": [],
-        "system": f"{platform.system()} {platform.machine()}",
-    }
-
-
-def _proc_cpuinfo() -> dict[str, str]:
-    """Fields of the first processor, by lower-case name; empty where there is no such file."""
-    try:
-        with open("/proc/cpuinfo", encoding="utf-8", errors="replace") as file:
-            text = file.read()
-    except OSError:
-        return {}
-    first = text.split("\n\n", 1)[0]
-    fields = (line.partition(":") for line in first.splitlines() if ":" in line)
-    return {key.strip().lower(): value.strip() for key, _, value in fields}
-
-
-def output_of(command: list[str]) -> str:
-    """What a command prints; nothing if it fails."""
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False)
-    except (OSError, subprocess.TimeoutExpired):
-        return ""
-    return done.stdout.strip() if done.returncode == 0 else ""
-
-
-# --- the script on the board ----------------------------------------------------------------------
-
-
 class BoardError(Exception):
     """Told in one line."""
 
@@ -215,7 +56,7 @@ class BoardError(Exception):
 class _Sessions:
     """onnxruntime sessions of the bundle's models, as the plan's device wants them."""
 
-    def __init__(self, folder: str, device: dict[str, Any]) -> None:
+    def __init__(self, folder: Path, device: dict[str, Any]) -> None:
         self.folder = folder
         self.device = device
 
@@ -225,7 +66,7 @@ class _Sessions:
     def profiled(self, model: str, shape: list[int], scratch: str) -> BoundSession:
         options = self._options()
         options.enable_profiling = True
-        options.profile_file_prefix = os.path.join(scratch, os.path.basename(model))
+        options.profile_file_prefix = str(Path(scratch) / Path(model).name)
         return self._bound(model, shape, options)
 
     def _options(self) -> Any:
@@ -247,7 +88,7 @@ class _Sessions:
         if provider != "CPUExecutionProvider":
             providers.append("CPUExecutionProvider")
         try:
-            session = ort.InferenceSession(os.path.join(self.folder, model), options, providers=providers)
+            session = ort.InferenceSession(str(self.folder / model), options, providers=providers)
         except Exception as error:  # onnxruntime raises RuntimeError, its own and pybind's
             raise BoardError(f"{model}: onnxruntime fails: {str(error).splitlines()[0]}") from error
         if provider not in session.get_providers():
@@ -258,9 +99,9 @@ class _Sessions:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the plan beside this file, or what is left of it; write the result."""
-    folder = os.path.dirname(os.path.abspath(__file__))
+    folder = Path(__file__).resolve().parent
     parser = argparse.ArgumentParser(description="Time the models of this folder; killed, the same command resumes.")
-    parser.add_argument("--out", default=os.path.join(folder, OUT), help="the result, for: hwnas profile --import")
+    parser.add_argument("--out", type=Path, default=folder / OUT, help="the result, for: hwnas profile --import")
     try:
         run(folder, parser.parse_args(arguments).out)
     except (BoardError, OSError) as error:
@@ -272,19 +113,18 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def run(folder: str, out: str) -> None:
+def run(folder: Path, out: Path) -> None:
     try:
-        with open(os.path.join(folder, PLAN), "rb") as file:
-            text = file.read()
+        text = (folder / PLAN).read_bytes()
         plan = json.loads(text)
         blocks = plan["blocks"]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise BoardError(f"{PLAN} cannot be read ({error}); unpack the bundle again") from error
     digest = hashlib.sha256(text).hexdigest()
     here = device_facts(plan["device"])
-    make_weights(os.path.join(folder, plan["weights"]["file"]), plan["weights"])
+    make_weights(folder / plan["weights"]["file"], plan["weights"])
     steps = sum(len(block["networks"]) for block in blocks)
-    with open(os.path.join(folder, JOURNAL), "a+b") as journal:
+    with (folder / JOURNAL).open("a+b") as journal:
         done = _begun(journal, {"journal": 1, "plan": digest, "device": here})
         for number, block in enumerate(blocks):
             finished = sum(len(b["networks"]) for b in blocks[:number])
@@ -294,7 +134,7 @@ def run(folder: str, out: str) -> None:
                 _append(journal, done[number])
         print(f"{steps} of {steps} timings done", flush=True)
     write_result(out, text.decode(), digest, here, [done[number] for number in range(len(blocks))])
-    print(f"wrote {out}; on the host: hwnas profile --import {os.path.basename(out)} --device NAME", flush=True)
+    print(f"wrote {out}; on the host: hwnas profile --import {out.name} --device NAME", flush=True)
 
 
 def device_facts(device: dict[str, Any]) -> dict[str, Any]:
@@ -323,7 +163,7 @@ def device_facts(device: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def make_weights(path: str, weights: dict[str, Any]) -> None:
+def make_weights(path: Path, weights: dict[str, Any]) -> None:
     """The values all models read: too large to send, and any of their size do.
 
     Args:
@@ -331,20 +171,21 @@ def make_weights(path: str, weights: dict[str, Any]) -> None:
         weights: ``parts``: pairs of standard deviation and number of floats; ``seed``.
     """
     size = 4 * sum(count for _, count in weights["parts"])
-    if os.path.exists(path) and os.path.getsize(path) == size:
+    if path.exists() and path.stat().st_size == size:
         return
     rng = np.random.default_rng(weights["seed"])
-    with open(path + ".part", "wb") as file:
+    part = _part(path)
+    with part.open("wb") as file:
         for scale, count in weights["parts"]:
             for start in range(0, count, 1 << 20):
                 values = rng.standard_normal(min(1 << 20, count - start), dtype=np.float32)
                 file.write((values * np.float32(scale)).astype("<f4").tobytes())
         file.flush()
         os.fsync(file.fileno())
-    os.replace(path + ".part", path)
+    part.replace(path)
 
 
-def _measured(folder: str, plan: dict[str, Any], number: int) -> dict[str, Any]:
+def _measured(folder: Path, plan: dict[str, Any], number: int) -> dict[str, Any]:
     """One block: as profiling on the host measures it."""
     block, device, timer = plan["blocks"][number], plan["device"], plan["timer"]
     clock = best_clock(device["threads"], on_host=device["provider"] == "CPUExecutionProvider")
@@ -378,8 +219,8 @@ def _measured(folder: str, plan: dict[str, Any], number: int) -> dict[str, Any]:
 
 def _nodes(profiled: BoundSession) -> list[tuple[str, list[float]]]:
     """``(node, its microseconds in each run)`` in the order of execution, of the runs after the warm-up."""
-    with open(profiled.session.end_profiling(), encoding="utf-8") as file:
-        runs = node_times(json.load(file))[WARM_UPS:]
+    events = json.loads(Path(profiled.session.end_profiling()).read_text(encoding="utf-8"))
+    runs = node_times(events)[WARM_UPS:]
     names = [name for name, _ in runs[0]]
     alike = [run for run in runs if [name for name, _ in run] == names]
     return [(name, [run[i][1] for run in alike]) for i, name in enumerate(names)]
@@ -431,7 +272,7 @@ def _lock(journal: Any) -> None:
         raise BoardError("another run.py is at work in this folder; wait for it, or stop it") from None
 
 
-def write_result(out: str, plan: str, digest: str, device: dict[str, Any], blocks: list[dict[str, Any]]) -> None:
+def write_result(out: Path, plan: str, digest: str, device: dict[str, Any], blocks: list[dict[str, Any]]) -> None:
     """The raw times of all blocks as CSV, whole or not at all."""
     parsed = json.loads(plan)
     described = json.dumps(device, sort_keys=True)
@@ -448,13 +289,18 @@ def write_result(out: str, plan: str, digest: str, device: dict[str, Any], block
                 for index, (name, values) in enumerate(block["nodes"][i]):
                     rows.append([block["block"], network, "node_us", index, name, _spaced(values)])
     rows.append(["", "", "end", 0, "", len(rows)])
-    with open(out + ".part", "w", newline="", encoding="utf-8") as file:
+    part = _part(out)
+    with part.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(COLUMNS)
         writer.writerows([*tags, *row] for row in rows)
         file.flush()
         os.fsync(file.fileno())
-    os.replace(out + ".part", out)
+    part.replace(out)
+
+
+def _part(path: Path) -> Path:
+    return path.with_name(path.name + ".part")
 
 
 def _spaced(values: list[float]) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from hwnas.latency._board import cpu_facts, nvidia_facts
+from hwnas.latency._loop import cpu_facts, nvidia_facts
 
 
 @dataclass(frozen=True)

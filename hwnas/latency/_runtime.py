@@ -13,7 +13,7 @@ import numpy as np
 
 from hwnas.errors import DeviceError
 from hwnas.graph import Network, build_model
-from hwnas.latency._board import BoundSession, best_clock, node_times
+from hwnas.latency._loop import BoundSession, best_clock, node_times
 from hwnas.latency._timer import Clock, Session
 
 if TYPE_CHECKING:

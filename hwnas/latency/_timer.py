@@ -17,7 +17,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from hwnas.latency._board import RUNS, WARM_UPS, best_clock, record, timed, warm_up
+from hwnas.latency._loop import RUNS, WARM_UPS, best_clock, record, timed, warm_up
 
 __all__ = ["RUNS", "WARM_UPS", "Clock", "Samples", "Session", "best_clock", "interleaved", "timed", "warm_up"]
 

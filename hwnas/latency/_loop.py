@@ -1,0 +1,180 @@
+"""The timing loop and what a machine tells of itself: with numpy and onnxruntime alone.
+
+Boards on which hwnas is not installed run this very file, from Python 3.8 on; see `_board`.
+"""
+
+# ruff: noqa: PLC0415 (onnxruntime takes a while to import; Python 3.8)
+
+from __future__ import annotations
+
+import platform
+import subprocess
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+WARM_UPS = 3
+"""Untimed runs of a new session: memory is allocated and weights are packed in the first."""
+
+RUNS = 2
+"""Timed runs per visit."""
+
+FEATURES = ("avx2", "avx512f", "avx512_vnni", "avx_vnni", "avx512_bf16", "amx_int8", "asimd", "asimddp", "i8mm", "sve")
+"""CPU features that inference kernels are chosen by, as Linux names them."""
+
+
+def best_clock(threads: int, *, on_host: bool) -> Callable[[], int]:
+    """The clock to time networks with.
+
+    A network on one thread of this CPU runs in the calling thread, whose own CPU time leaves out what
+    other processes took meanwhile: on a busy machine it is what the wall clock tells on an idle one.
+    """
+    try:
+        fine = time.get_clock_info("thread_time").resolution <= 1e-6
+    except ValueError:  # the system has no such clock
+        fine = False
+    return time.thread_time_ns if threads == 1 and on_host and fine else time.perf_counter_ns
+
+
+def warm_up(sessions: Any) -> None:
+    for session in sessions:
+        for _ in range(WARM_UPS):
+            session.run()
+
+
+def timed(session: Any, clock: Callable[[], int]) -> list[int]:
+    """Times of ``RUNS`` runs in ns, after an untimed one: before it, the caches hold another network's weights."""
+    session.run()
+    times = []
+    for _ in range(RUNS):
+        start = clock()
+        session.run()
+        times.append(clock() - start)
+    return times
+
+
+def record(
+    sessions: Any,
+    anchor: Any,
+    *,
+    rounds: int,
+    rng: np.random.Generator,
+    clock: Callable[[], int],
+    beside: Callable[[int], None] | None = None,
+) -> tuple[np.ndarray[Any, np.dtype[np.int64]], np.ndarray[Any, np.dtype[np.int64]]]:
+    """Times of sessions and of the anchor next to them, ``(rounds, sessions, RUNS)`` each, in ns.
+
+    Each round visits every session once, in a new order; ``beside(i)`` is called after each visit to session ``i``.
+    """
+    times = np.zeros((rounds, len(sessions), RUNS), dtype=np.int64)
+    anchors = np.zeros_like(times)
+    for turn in range(rounds):
+        for i in rng.permutation(len(sessions)):
+            anchors[turn, i] = timed(anchor, clock)
+            times[turn, i] = timed(sessions[i], clock)
+            if beside is not None:
+                beside(int(i))
+    return times, anchors
+
+
+def rounds_that_fit(sessions: Any, clock: Callable[[], int], bounds: Any, seconds_per_network: float) -> int:
+    """Rounds for the time that a network may take, judged by one visit to each session.
+
+    Args:
+        sessions: all that take part.
+        clock: nanoseconds.
+        bounds: fewest and most rounds.
+        seconds_per_network: spent on a network, the anchor beside it and its profiled session.
+    """
+    start = clock()
+    for session in sessions:
+        session.run()
+    # A visit runs the network, the anchor and the profiled network, each RUNS + 1 times.
+    visit_s = (clock() - start) / 1e9 / len(sessions) * 3 * (RUNS + 1)
+    fewest, most = bounds
+    return int(min(most, max(fewest, seconds_per_network // max(visit_s, 1e-9))))
+
+
+class BoundSession:
+    """Inputs and outputs are bound on the device once, so that copies to and from it are not timed."""
+
+    def __init__(self, session: Any, feed: Any, memory: Any) -> None:
+        import onnxruntime as ort
+
+        self.session = session
+        self._binding = session.io_binding()
+        kind, index = memory
+        for name, value in feed.items():
+            self._binding.bind_ortvalue_input(name, ort.OrtValue.ortvalue_from_numpy(value, kind, index))
+        for output in session.get_outputs():
+            self._binding.bind_output(output.name, kind, index)
+
+    def run(self) -> None:
+        """One inference, finished when it returns."""
+        self.session.run_with_iobinding(self._binding)
+        self._binding.synchronize_outputs()
+
+
+def node_times(events: list[dict[str, Any]]) -> list[list[tuple[str, float]]]:
+    """``(node, microseconds)`` of each run in an onnxruntime profile: node events lie between ``model_run`` events."""
+    starts = sorted(e["ts"] for e in events if e["name"] == "model_run")
+    runs: list[list[tuple[int, str, float]]] = [[] for _ in starts]
+    suffix = "_kernel_time"
+    for event in events:
+        name = event["name"]
+        if event.get("cat") == "Node" and name.endswith(suffix):
+            run = int(np.searchsorted(starts, event["ts"], side="right")) - 1
+            if run >= 0:
+                runs[run].append((event["ts"], name[: -len(suffix)], float(event["dur"])))
+    return [[(name, duration) for _, name, duration in sorted(run, key=lambda e: e[0])] for run in runs]
+
+
+def cpu_facts() -> dict[str, Any]:
+    """The CPU of this machine: ``name``, ``model``, ``features``, ``system``."""
+    system = f"{platform.system()} {platform.machine()}"
+    info = _proc_cpuinfo()
+    if info:
+        flags = (info.get("flags") or info.get("features") or "").split()
+        model = " ".join(info[k] for k in ("cpu family", "model", "stepping", "cpu part") if k in info)
+        name = info.get("model name") or info.get("hardware") or platform.machine()
+        return {"name": name, "model": model, "features": [f for f in FEATURES if f in flags], "system": system}
+    name = output_of(["sysctl", "-n", "machdep.cpu.brand_string"]) if platform.system() == "Darwin" else ""
+    name = name or platform.processor() or platform.machine() or "unknown"
+    return {"name": name, "model": "", "features": [], "system": system}
+
+
+def nvidia_facts(index: int) -> dict[str, Any]:
+    """An NVIDIA GPU, by its driver's own tool."""
+    line = output_of(["nvidia-smi", f"--id={index}", "--query-gpu=name,driver_version", "--format=csv,noheader"])
+    name, _, driver = line.partition(",")
+    return {
+        "name": name.strip() or "nvidia gpu",
+        "model": f"driver {driver.strip()}" if driver else "",
+        "features": [],
+        "system": f"{platform.system()} {platform.machine()}",
+    }
+
+
+def _proc_cpuinfo() -> dict[str, str]:
+    """Fields of the first processor, by lower-case name; empty where there is no such file."""
+    try:
+        text = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return {}
+    first = text.split("\n\n", 1)[0]
+    fields = (line.partition(":") for line in first.splitlines() if ":" in line)
+    return {key.strip().lower(): value.strip() for key, _, value in fields}
+
+
+def output_of(command: list[str]) -> str:
+    """What a command prints; nothing if it fails."""
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return done.stdout.strip() if done.returncode == 0 else ""
