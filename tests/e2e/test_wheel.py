@@ -1,0 +1,65 @@
+"""The built wheel carries what hwnas ships: tables, the embedded predictor, the digits supernet, the page."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import REPOSITORY
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the unpacked wheel, built from the checkout."""
+    folder = tmp_path_factory.mktemp("wheel")
+    command = [sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory", str(folder)]
+    subprocess.run(command, cwd=REPOSITORY, check=True, capture_output=True)
+    (wheel,) = folder.glob("*.whl")
+    site = folder / "site"
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(site)
+    return site
+
+
+def run(site: Path, *arguments: str) -> str:
+    """Output of the command line of the unpacked wheel, run outside the checkout."""
+    code = "import sys; from hwnas.cli import main; main(sys.argv[1:])"
+    environment = os.environ | {"PYTHONPATH": str(site), "NO_COLOR": "1"}
+    command = [sys.executable, "-P", "-c", code, *arguments]
+    done = subprocess.run(command, cwd=site.parent, env=environment, capture_output=True, text=True, check=True)
+    return done.stdout
+
+
+def test_it_is_the_wheel_that_runs(installed: Path) -> None:
+    environment = os.environ | {"PYTHONPATH": str(installed)}
+    command = [sys.executable, "-P", "-c", "import hwnas; print(hwnas.__file__)"]
+    done = subprocess.run(command, cwd=installed.parent, env=environment, capture_output=True, text=True, check=True)
+    assert Path(done.stdout.strip()).is_relative_to(installed)
+
+
+def test_shipped_tables_are_found(installed: Path) -> None:
+    tables = sorted(path.name for path in (REPOSITORY / "latency_tables").iterdir() if path.is_dir())
+    listed = run(installed, "devices", "--json")
+    assert tables
+    for name in tables:
+        assert name in listed
+
+
+def test_a_search_runs_on_what_ships(installed: Path) -> None:
+    table = min(path.name for path in (REPOSITORY / "latency_tables").glob("*-cpu-t1-*"))
+    options = ["--fix", "r=224", "--population", "20", "--generations", "2", "--json"]
+    front = json.loads(run(installed, "search", "--latency", "20ms", "--device", table, *options))
+    assert front
+    assert (installed.parent / "pareto.csv").is_file()
+
+
+def test_other_assets_are_there(installed: Path) -> None:
+    for asset in ("supernet/embedded/digits.safetensors", "predictor/embedded/ofa_mbv3_w1.0.safetensors", "py.typed"):
+        assert (installed / "hwnas" / asset).is_file(), asset
+    assert any((installed / "hwnas" / "report" / "page").iterdir())
