@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from typing import Protocol
 
 import numpy as np
 
@@ -13,6 +14,21 @@ from hwnas.journal import Journal
 from hwnas.latency._block import NetworkTimes, merged
 from hwnas.latency._measure import Progress, measured_blocks
 from hwnas.latency._runtime import Runtime
+
+
+class Timer(Protocol):
+    """Tells the times of networks: by measuring them, or from what was recorded elsewhere.
+
+    Attributes:
+        steps: sessions in all, for the progress.
+        times: everything known so far, by stage, name and session.
+    """
+
+    steps: int
+    times: dict[tuple[str, str, int], NetworkTimes]
+
+    def measure(self, stage: str, networks: Mapping[str, Network], *, layers: bool = False) -> dict[str, NetworkTimes]:
+        """As `JournaledTimer.measure`."""
 
 
 @dataclass

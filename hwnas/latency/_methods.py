@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hwnas.graph import Network
-from hwnas.latency._journaled import JournaledTimer
+from hwnas.latency._journaled import Timer
 from hwnas.space import Population, SearchSpace
 
 IN_CONTEXT, ISOLATED, CALIBRATION, VALIDATION = "in context", "one by one", "calibration", "validation"
@@ -42,7 +42,7 @@ def named(space: SearchSpace, rows: Population) -> dict[str, Network]:
     return {row_name(row): space.network(row) for row in rows}
 
 
-def in_context(timer: JournaledTimer, networks: Mapping[str, Network]) -> dict[str, LayerTime] | None:
+def in_context(timer: Timer, networks: Mapping[str, Network]) -> dict[str, LayerTime] | None:
     """Times of all layers by key, from the node times of the ``networks`` in which they occur.
 
     A layer that occurs in several places and subnets gets the mean over them.
@@ -66,7 +66,7 @@ def in_context(timer: JournaledTimer, networks: Mapping[str, Network]) -> dict[s
 
 
 def isolated(
-    timer: JournaledTimer, space: SearchSpace, networks: Mapping[str, Network], ratios: Mapping[str, float]
+    timer: Timer, space: SearchSpace, networks: Mapping[str, Network], ratios: Mapping[str, float]
 ) -> dict[str, LayerTime]:
     """Times of all layers run alone, with the one scale that makes their sums agree with whole ``networks``.
 

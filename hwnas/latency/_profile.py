@@ -12,7 +12,7 @@ import hashlib
 import json
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -25,7 +25,7 @@ from hwnas.errors import DeviceError, TableError
 from hwnas.journal import Journal
 from hwnas.latency._device import Device
 from hwnas.latency._fidelity import fidelity
-from hwnas.latency._journaled import JournaledTimer
+from hwnas.latency._journaled import JournaledTimer, Timer
 from hwnas.latency._measure import Progress
 from hwnas.latency._methods import CALIBRATION, IN_CONTEXT, VALIDATION, LayerTime, in_context, isolated, named, row_name
 from hwnas.latency._refine import refined
@@ -63,8 +63,8 @@ def profile(
         DataError: the folder cannot be written.
     """
     plan, folder, started = plan or Plan(), Path(folder), time.monotonic()
-    before = _existing(folder, device)
-    reference = _Reference.of(space, before, plan)
+    before = existing(folder, device)
+    reference = Reference.of(space, before, plan)
     identity = {
         "hwnas": __version__,
         "device": device.to_json(),
@@ -80,11 +80,44 @@ def profile(
         network = space.network(reference.row)
         timer = JournaledTimer(runtime or OnnxRuntime(device), network, journal, plan.sessions, plan.seed, progress)
         try:
-            method, times = _layer_times(timer, device, space, plan, subnets)
-            measured = timer.measure(VALIDATION, named(space, subnets.validation))
+            table = tabulated(
+                timer, device, space, plan, subnets, before, reference, lambda: time.monotonic() - started
+            )
         except KeyboardInterrupt:
             done = f"{len(journal.entries)} of {timer.steps} timings are kept in {path}"
             raise KeyboardInterrupt(f"{done}; the same command resumes") from None
+    saved = table.save(folder)
+    path.unlink(missing_ok=True)
+    return saved
+
+
+def tabulated(
+    timer: Timer,
+    device: Device,
+    space: SearchSpace,
+    plan: Plan,
+    subnets: Subnets,
+    before: LatencyTable,
+    reference: Reference,
+    seconds: Callable[[], float],
+) -> LatencyTable:
+    """``before`` with the rows of ``space``'s domain, checked against whole subnets.
+
+    Args:
+        timer: tells the times.
+        device: what they are of.
+        space: its domain is what is profiled.
+        plan: how much is measured.
+        subnets: what is measured.
+        before: the table to add to.
+        reference: the network the times are multiples of.
+        seconds: how long it took, asked at the end.
+
+    Raises:
+        DeviceError, DataError: as the timer; or the times of single layers are not told.
+    """
+    method, times = _layer_times(timer, device, space, plan, subnets)
+    measured = timer.measure(VALIDATION, named(space, subnets.validation))
     anchors = [t.anchor_ms for t in timer.times.values()]
     anchor_ms = reference.median_ms or float(np.median(anchors))
     table = before.joined(LatencyTable(device, _rows(space, times, anchor_ms)))
@@ -101,13 +134,11 @@ def profile(
             "spread_pct": float(100 * (np.quantile(anchors, 0.9) / np.quantile(anchors, 0.1) - 1)),
         },
         "validation": fidelity(table.cost(space)(subnets.validation), actual),
-        "seconds": round(time.monotonic() - started, 1),
+        "seconds": round(seconds(), 1),
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "hwnas": __version__,
     }
-    saved = LatencyTable(device, table.rows, {**before.spaces, space.name: described}).save(folder)
-    path.unlink(missing_ok=True)
-    return saved
+    return LatencyTable(device, table.rows, {**before.spaces, space.name: described})
 
 
 def _rows(space: SearchSpace, times: Mapping[str, LayerTime], anchor_ms: float) -> dict[tuple[str, str], Row]:
@@ -120,14 +151,14 @@ def _rows(space: SearchSpace, times: Mapping[str, LayerTime], anchor_ms: float) 
 
 
 @dataclass(frozen=True)
-class _Reference:
+class Reference:
     """The anchor's row; its time if other rows of the table are bound to it."""
 
     row: Population
     median_ms: float | None = None
 
     @classmethod
-    def of(cls, space: SearchSpace, before: LatencyTable, plan: Plan) -> _Reference:
+    def of(cls, space: SearchSpace, before: LatencyTable, plan: Plan) -> Reference:
         """The existing anchor, where rows of the space stay that were measured with it; else a subnet of median MACs."""
         facts = before.spaces.get(space.name)
         if facts is not None:
@@ -140,14 +171,14 @@ class _Reference:
         return cls(pool[np.argsort(macs_cost(space)(pool), kind="stable")[len(pool) // 2]])
 
 
-def _existing(folder: Path, device: Device) -> LatencyTable:
+def existing(folder: Path, device: Device) -> LatencyTable:
     """The table to add to; an empty one where there is none."""
     empty = LatencyTable(device, {})
     return LatencyTable.load(folder).joined(empty) if (folder / DEVICE).is_file() else empty
 
 
 def _layer_times(
-    timer: JournaledTimer, device: Device, space: SearchSpace, plan: Plan, subnets: Subnets
+    timer: Timer, device: Device, space: SearchSpace, plan: Plan, subnets: Subnets
 ) -> tuple[str, dict[str, LayerTime]]:
     """The method that was used and the times of all layers, as multiples of the anchor's."""
     calibration, cover = named(space, subnets.calibration), named(space, subnets.cover)
