@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
     from hwnas.report import Picture
     from hwnas.search import SearchResult
     from hwnas.space import Population, SearchSpace
+
+SHIPPED = "digits"
+"""The supernet that comes with its weights."""
 
 SAMPLE = 1600
 """Random subnets drawn behind the front."""
@@ -81,6 +85,11 @@ def random_sample(
     for name, upper in budgets.items():
         if name not in columns:
             x = x[metrics.functions[name](x) <= upper]
+    return values_of(metrics, x, columns)
+
+
+def values_of(metrics: Metrics, x: Population, columns: tuple[str, str]) -> dict[str, list[float]]:
+    """Values of subnets by column, short."""
     return {name: [float(f"{v:.5g}") for v in metrics.functions[name](x)] for name in columns}
 
 
@@ -184,6 +193,20 @@ def _power(count: int) -> str:
         return f"{count:,}"
     digits, exponent = f"{count:.1e}".split("e+")
     return rf"${digits} \times 10^{{{int(exponent)}}}$"
+
+
+def next_steps(csv: Path, supernet: str, checkpoint: Path | None, data: Path | None, *, timed_here: bool) -> list[str]:
+    """Commands to type after a search, with what they are for."""
+    name = shlex.quote(str(csv))
+    weights = "" if supernet == SHIPPED or checkpoint else f"; its weights: hwnas download {supernet}"
+    export = f"hwnas export {name} --row 1"
+    for option, value in (("--checkpoint", checkpoint), ("--data", data)):
+        export += f" {option} {shlex.quote(str(value))}" if value is not None else ""
+    steps = [(f"hwnas report {name} --html", "the front as a page to explore"), (export, f"a subnet as ONNX{weights}")]
+    if timed_here:
+        steps.insert(0, (f"hwnas measure {name}", "predicted beside measured, on the device"))
+    width = max(len(command) for command, _ in steps)
+    return [f"{'' if i else 'next: ':6}{command:{width}}   ({what})" for i, (command, what) in enumerate(steps)]
 
 
 def as_json(frame: pd.DataFrame, facts: Mapping[str, Any]) -> str:

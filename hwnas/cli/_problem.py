@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -16,9 +16,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from hwnas.latency import LatencyTable
-    from hwnas.predictor import Predictor
     from hwnas.search import Metric, Problem
-    from hwnas.space import Population, SearchSpace
+    from hwnas.space import AdditiveCost, Population, SearchSpace
 
 METRICS = {
     "top1": ("top1", "%"),
@@ -65,6 +64,14 @@ def parse_budgets(latency: str | None, macs: str | None, params: str | None) -> 
     return budgets
 
 
+class TellsTop1(Protocol):
+    """A predictor, or whatever measures instead."""
+
+    def predict(self, x: NDArray[Any]) -> NDArray[np.float64]: ...
+
+    def predict_std(self, x: NDArray[Any]) -> NDArray[np.float64]: ...
+
+
 @dataclass(frozen=True)
 class Metrics:
     """Everything that can be told of a subnet before it runs.
@@ -73,22 +80,27 @@ class Metrics:
         space: the space, restricted to what predictor and table cover.
         predictor: tells ``top1``; None if accuracy is not asked for.
         table: tells ``latency_ms``; None if latency is not asked for.
+        latency: tells ``latency_ms`` in the table's place: corrected by measurements.
     """
 
     space: SearchSpace
-    predictor: Predictor | None
+    predictor: TellsTop1 | None
     table: LatencyTable | None
+    latency: AdditiveCost | None = None
 
     @cached_property
     def functions(self) -> dict[str, Metric]:
         """Metrics by column, in the order of a CSV."""
+        from hwnas.predictor import Predictor  # noqa: PLC0415
         from hwnas.space import macs_cost, params_cost  # noqa: PLC0415
 
         functions: dict[str, Metric] = {}
         if self.predictor is not None:
-            functions["top1"] = self.predictor.predict
+            # As a sum where it is one: then the exact front can be had.
+            additive = self.predictor.additive() if isinstance(self.predictor, Predictor) else None
+            functions["top1"] = additive or self.predictor.predict
         if self.table is not None:
-            functions["latency_ms"] = self.table.cost(self.space)
+            functions["latency_ms"] = self.latency or self.table.cost(self.space)
         functions["macs"] = macs_cost(self.space)
         functions["params"] = params_cost(self.space)
         return functions

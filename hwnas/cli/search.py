@@ -6,22 +6,28 @@ from __future__ import annotations
 
 import shlex
 import time
+from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from hwnas.cli._console import notice, progress_bar, show
+from hwnas.cli._evaluated import Evaluation, supernet_name
 from hwnas.cli._front import (
     Outputs,
     as_json,
     axes_of,
     front_frame,
+    next_steps,
     random_sample,
     search_facts,
     space_facts,
+    values_of,
 )
 from hwnas.cli._inputs import find_predictor, find_table, narrowed
+from hwnas.cli._measuring import Bench, require_here
 from hwnas.cli._options import (
     DEFAULT_SPACE,
     AsJson,
@@ -35,11 +41,15 @@ from hwnas.cli._options import (
     restricted,
 )
 from hwnas.cli._problem import Metrics, parse_budgets, parse_objectives
-from hwnas.errors import UnknownNameError
+from hwnas.cli._supernet import BatchSize, Calibrate, Checkpoint, DataFolder, Images
+from hwnas.cli._verify import Verifier
+from hwnas.errors import DataError, UnknownNameError
 
 if TYPE_CHECKING:
     from hwnas.search import Problem, Progress, SearchResult
     from hwnas.space import SearchSpace
+
+LINAS, NSGA2 = "linas", "nsga2"
 
 
 def search(
@@ -56,7 +66,10 @@ def search(
         str, typer.Option("--objectives", help="What to trade off: of top1, latency, macs, params.", metavar="LIST")
     ] = "top1,latency",
     fix: Fix = None,
-    searcher: Annotated[str, typer.Option("--searcher", help="nsga2, random or exact.", metavar="NAME")] = "nsga2",
+    searcher: Annotated[
+        str | None,
+        typer.Option("--searcher", help="nsga2 (default), random or exact; with --evaluate: linas.", metavar="NAME"),
+    ] = None,
     population: Annotated[
         int | None,
         typer.Option("--population", help="Subnets per generation; default: the searcher's.", min=2, metavar="N"),
@@ -70,6 +83,24 @@ def search(
     top: Annotated[
         int | None, typer.Option("--top", help="Keep only the K most accurate subnets.", min=1, metavar="K")
     ] = None,
+    verify: Annotated[
+        bool,
+        typer.Option(
+            "--verify", help="Measure the front on the device, correct the table, search again until it holds."
+        ),
+    ] = False,
+    evaluate: Annotated[
+        bool, typer.Option("--evaluate", help="Measure accuracies on the supernet's weights, by LINAS.")
+    ] = False,
+    supernet: Annotated[
+        str | None, typer.Option("--supernet", help="Supernet to evaluate; default: the space's.", metavar="NAME")
+    ] = None,
+    evals: Annotated[int, typer.Option("--evals", help="Subnets to evaluate.", min=1, metavar="N")] = 150,
+    checkpoint: Checkpoint = None,
+    data: DataFolder = None,
+    images: Images = 5000,
+    calibrate: Calibrate = 2000,
+    batch_size: BatchSize = 100,
     out: Annotated[Path, typer.Option("--out", help="CSV to write; .json and .png beside it.", metavar="FILE")] = Path(
         "pareto.csv"
     ),
@@ -77,7 +108,8 @@ def search(
 ) -> None:
     """Find the Pareto front of subnets, accuracy against latency on your device.
 
-    Without a latency table of this machine, one is profiled first.
+    Without a latency table of this machine, one is profiled first. With --evaluate, accuracies are measured
+    instead of predicted; killed at any moment, the same command resumes.
 
     Example: hwnas search --latency 20ms --fix r=192,224 --out pareto.csv
     """
@@ -87,46 +119,79 @@ def search(
 
     budgets = parse_budgets(latency, macs, params)
     wanted = parse_objectives(objectives)
-    if searcher not in SEARCHERS:
-        raise UnknownNameError("searcher", searcher, SEARCHERS)
+    name = searcher or (LINAS if evaluate else NSGA2)
+    if name not in SEARCHERS and not (evaluate and name == LINAS):
+        raise UnknownNameError("searcher", name, SEARCHERS)
+    net = supernet_name(evaluate, supernet, space, DEFAULT_SPACE)
+    evaluation = Evaluation(net, evals, checkpoint, data, images, calibrate, batch_size, seed) if evaluate else None
+    if evaluation is not None:
+        unused = {"--searcher": name != LINAS, "--population": population, "--generations": generations}
+        evaluation.refuse_mixed(wanted, {**unused, "--predictor": predictor, "--verify": verify})
+    if verify and "latency_ms" not in budgets:
+        raise DataError("--verify", "it checks a latency budget", "pass --latency TIME")
     outputs = Outputs(out)
     outputs.check()
-    whole = restricted(get_space(space), fix)
+    of = evaluation.space() if evaluation is not None else get_space(space)
+    whole = restricted(of, fix)
     _refuse_infeasible_counts(whole, budgets)
-    accuracy = find_predictor(get_space(space), predictor) if "top1" in wanted else None
+    accuracy = find_predictor(of, predictor) if "top1" in wanted and evaluation is None else None
     timed = "latency_ms" in wanted or "latency_ms" in budgets
     table = find_table(whole, device, threads=threads, batch=batch) if timed else None
     metrics, notes = narrowed(whole, accuracy, table)
-    problem = metrics.problem(wanted, budgets)
-    problem.refuse_infeasible()
-    for note in [*notes, f"searching {metrics.space.size():.3g} subnets of {metrics.space.name}"]:
-        notice(note)
-    settings = {"population": population or POPULATION, "generations": generations or GENERATIONS}
-
+    bench = Bench(require_here(table.it, device), table.it) if verify and table is not None else None
     started = time.perf_counter()
-    result = _run(problem, searcher, seed, settings)
-    wall_s = time.perf_counter() - started
+    with ExitStack() as open_until_written:
+        measured = None
+        if evaluation is not None:
+            measured = open_until_written.enter_context(evaluation.opened(metrics.space, outputs.csv))
+            metrics = replace(metrics, predictor=measured)
+        problem = metrics.problem(wanted, budgets)
+        problem.refuse_infeasible()
+        for note in [*notes, f"searching {metrics.space.size():.3g} subnets of {metrics.space.name}"]:
+            notice(note)
+        settings = {"population": population or POPULATION, "generations": generations or GENERATIONS}
+        verifier = None
+        if measured is not None:
+            settings = {"evaluations": evals}
+            result = measured.search(problem, evals, seed)
+        elif bench is not None:
+            journal = outputs.csv.with_name(f"{outputs.csv.name}.verify.jsonl")
+            verifier = Verifier(metrics, bench, journal, wanted, budgets, seed)
+            result, metrics = verifier.run(lambda p: _run(p, name, seed, settings))
+        else:
+            result = _run(problem, name, seed, settings)
+        wall_s = time.perf_counter() - started
 
-    frame = front_frame(result, metrics, top)
-    facts = {
-        "command": shlex.join(["hwnas", *(context.obj or ["search"])]),
-        **search_facts(result, budgets, settings),
-        "space": space_facts(metrics.space),
-        "device": table.facts if table else None,
-        "predictor": accuracy.facts if accuracy else None,
-        "wall_s": round(wall_s, 3),
-        "rows": len(frame),
-        "random_sample": random_sample(metrics, axes_of(list(frame.columns), wanted), budgets, seed),
-    }
-    outputs.write(frame, facts)
+        frame = front_frame(result, metrics, top)
+        if verifier is not None:
+            frame = verifier.add_measured(frame)
+        if measured is not None:
+            frame.insert(len(frame.columns) - 1, "top1_source", measured.source)
+        facts = {
+            "command": shlex.join(["hwnas", *(context.obj or ["search"])]),
+            **search_facts(result, budgets, settings),
+            "space": space_facts(metrics.space),
+            "device": table.facts if table else None,
+            "predictor": accuracy.facts if accuracy else None,
+            "evaluator": measured.facts if measured else None,
+            "verified": verifier.facts() if verifier else None,
+            "wall_s": round(wall_s, 3),
+            "rows": len(frame),
+            "random_sample": values_of(metrics, measured.rows, axes_of(list(frame.columns), wanted))
+            if measured
+            else random_sample(metrics, axes_of(list(frame.columns), wanted), budgets, seed),
+        }
+        outputs.write(frame, facts)
+    if verifier is not None:
+        verifier.journal.unlink(missing_ok=True)
     if to_json:
         typer.echo(as_json(frame, facts))
         return
     show(front_table(frame))
     typer.echo(f"\nwrote {outputs.csv}, {outputs.json}, {outputs.png} ({_took(result, wall_s)})")
-    written = shlex.quote(str(outputs.csv))
-    typer.echo(f"next: hwnas report {written} --html     (the front as a page to explore)")
-    typer.echo(f"      hwnas export {written} --row 1    (a subnet as ONNX; its weights: hwnas download {space})")
+    here = table is not None and bool(table.it.device.provider)
+    for line in next_steps(outputs.csv, net, checkpoint, data, timed_here=here and verifier is None):
+        typer.echo(line)
 
 
 def _refuse_infeasible_counts(space: SearchSpace, budgets: dict[str, float]) -> None:

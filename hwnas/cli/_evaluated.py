@@ -1,0 +1,189 @@
+"""``hwnas search --evaluate``: LINAS, with every accuracy measured on the supernet's own weights."""
+
+# ruff: noqa: PLC0415 (what is heavy is imported when the command runs)
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from hwnas.cli._console import notice, progress_bar
+from hwnas.cli._supernet import evaluation_data, say_broken
+from hwnas.errors import DataError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from hwnas.search import Problem, Progress, SearchResult, Surrogate
+    from hwnas.space import Population, SearchSpace
+    from hwnas.supernet import Evaluator
+
+PREDICTOR = "gp"
+"""Kind of the predictor between evaluations: the best while data are few, and sure of how sure it is."""
+
+FEWEST = 8
+"""Evaluations that a predictor can be fitted to."""
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What ``--evaluate`` is given.
+
+    Attributes:
+        supernet: a supernet's name.
+        evals: subnets to evaluate.
+        checkpoint, data, images, calibrate, batch_size: as ``hwnas evaluate`` has them.
+        seed: of the images drawn.
+    """
+
+    supernet: str
+    evals: int
+    checkpoint: Path | None
+    data: Path | None
+    images: int
+    calibrate: int
+    batch_size: int
+    seed: int
+
+    def space(self) -> SearchSpace:
+        """The supernet's space.
+
+        Raises:
+            UnknownNameError: there is no such supernet.
+        """
+        from hwnas.supernet import get_supernet
+
+        return get_supernet(self.supernet).space()
+
+    def refuse_mixed(self, wanted: tuple[str, ...], used: dict[str, object]) -> None:
+        """Refuse options that mean nothing where accuracy is evaluated.
+
+        Raises:
+            DataError: names the first.
+        """
+        if "top1" not in wanted:
+            raise DataError("--evaluate", "top1 is not among the objectives", "add it: --objectives top1,latency")
+        if self.evals < FEWEST:
+            raise DataError(f"--evals {self.evals}", f"at least {FEWEST} are needed", "raise it")
+        for option, value in used.items():
+            if value:
+                rule = "it has no meaning where subnets are evaluated by LINAS"
+                raise DataError(f"{option} with --evaluate", rule, f"drop {option}")
+
+    @contextmanager
+    def opened(self, space: SearchSpace, csv: Path) -> Iterator[EvaluatedAccuracy]:
+        """The accuracy to search by; what is measured is kept in a journal beside ``csv``."""
+        from hwnas.journal import Journal
+        from hwnas.supernet import Evaluator, journal_identity, load_supernet
+
+        net = load_supernet(self.supernet, self.checkpoint)
+        data, identity = evaluation_data(
+            self.supernet,
+            net,
+            self.data,
+            images=self.images,
+            calibrate=self.calibrate,
+            batch_size=self.batch_size,
+            seed=self.seed,
+        )
+        path = csv.with_name(f"{csv.name}.journal.jsonl")
+        with Journal(path, journal_identity(net, identity)) as journal:
+            evaluator = Evaluator(net, data, journal)
+            if evaluator.n_known:
+                notice(f"{path} holds {evaluator.n_known} evaluated subnets, which are not evaluated again")
+            facts = {
+                "supernet": self.supernet,
+                "weights": f"{net.origin} ({net.digest})",
+                **identity,
+                "journal": path.name,
+            }
+            try:
+                yield EvaluatedAccuracy(evaluator, space, facts)
+            except KeyboardInterrupt:
+                kept = f"{evaluator.n_known} evaluated subnets are kept in {path}; the same command resumes"
+                raise KeyboardInterrupt(kept) from None
+            say_broken(data)
+
+
+class EvaluatedAccuracy:
+    """In a predictor's place: ``predict`` evaluates, once per subnet."""
+
+    def __init__(self, evaluator: Evaluator, space: SearchSpace, facts: dict[str, Any]) -> None:
+        self.evaluator = evaluator
+        self.space = space
+        self._facts = facts
+        self._seen: dict[bytes, NDArray[Any]] = {}
+
+    def predict(self, x: NDArray[Any]) -> NDArray[np.float64]:
+        """``(n,)`` measured top-1 in percent."""
+        values = self.evaluator(x)
+        self._seen.update({row.tobytes(): row for row in np.asarray(x)})
+        return values
+
+    def predict_std(self, x: NDArray[Any]) -> NDArray[np.float64]:
+        """Not known."""
+        return np.full(len(x), np.nan)
+
+    @property
+    def rows(self) -> Population:
+        """Everything this search has evaluated, in order."""
+        return np.stack(list(self._seen.values()))
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """For the provenance: on which weights and how many images."""
+        one = self.evaluator.accuracies(self.rows[:1])[0]
+        return {**self._facts, "images": one.n_images, "calibration": one.n_calibration}
+
+    @property
+    def source(self) -> str:
+        """Where an accuracy comes from, in words."""
+        facts = self.facts
+        return f"measured on {facts['images']} images of {facts['data']}"
+
+    def search(self, problem: Problem, evals: int, seed: int) -> SearchResult:
+        """LINAS on a problem whose ``top1`` is this one's ``predict``."""
+        from hwnas.search import LinasOptions, linas
+
+        with progress_bar("evaluating") as advance:
+            front = 0
+
+            def told(p: Progress) -> None:
+                nonlocal front
+                front = p.front
+                advance(min(self.evaluator.n_known, evals), evals, f"subnets, {front} on the front")
+
+            def counted(_done: int, _total: int) -> None:
+                advance(min(self.evaluator.n_known, evals), evals, f"subnets, {front} on the front")
+
+            self.evaluator.progress = counted
+            return linas(problem, ["top1"], self._fit, LinasOptions(evaluations=evals, seed=seed, progress=told))
+
+    def _fit(self, x: Population, y: NDArray[np.float64]) -> Surrogate:
+        from hwnas.predictor import new_predictor
+
+        predictor = new_predictor(PREDICTOR, self.space).fit(x, y)
+        # Rows at the ends of every gene: the search may look at resolutions that no evaluated subnet has yet.
+        ends = np.array([[d[0] for d in self.space.domain], [d[-1] for d in self.space.domain]], dtype=np.int16)
+        predictor.extend_coverage(ends)
+        return predictor
+
+
+def supernet_name(evaluate: bool, supernet: str | None, space: str, default: str) -> str:
+    """The supernet to evaluate: the one named, or the one of the space.
+
+    Raises:
+        DataError: one is named, but nothing is evaluated, or a space as well.
+        UnknownNameError: there is no supernet of the space.
+    """
+    if supernet is not None and not evaluate:
+        rule = "only a search that evaluates subnets has one"
+        raise DataError(f"--supernet {supernet}", rule, "add --evaluate, or search by prediction with --space")
+    if supernet is not None and space not in (default, supernet):
+        raise DataError(f"--supernet {supernet}", f"its space is not {space}", "drop --space")
+    return supernet or space
