@@ -16,19 +16,21 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from benchmarks import baselines, dynast_oracle
-from benchmarks.oracle import KINDS, Oracle, volume
+from benchmarks.oracle import KINDS, REFERENCE, Oracle, volume
 from hwnas.predictor import new_predictor
-from hwnas.search import LinasOptions, Objective, Problem, linas
+from hwnas.search import LinasOptions, Objective, Problem, linas, run_search
 from hwnas.space import Population
 
 EVALUATIONS = 500
 CHECKPOINTS = (50, 100, 125, 200, 300, 500)
 SHARES = (0.95, 0.98, 0.99)
+BEST_SEEDS = 3
 COLUMNS = ["oracle", "fingerprint", "method", "seed", "evaluation", "top1", "mmacs", "overhead_s"]
 
 Method = Callable[[Oracle, int], Population]
@@ -114,6 +116,69 @@ def curve(points: NDArray[np.float64]) -> NDArray[np.float64]:
     return volumes
 
 
+def curves(path: Path, oracle: Oracle) -> dict[str, NDArray[np.float64]]:
+    """``(seeds, EVALUATIONS)`` hypervolumes of each method; a search that ended early keeps its last."""
+    frame = pd.read_csv(path)
+    frame = frame[(frame["oracle"] == oracle.kind) & (frame["fingerprint"] == oracle.fingerprint)]
+    found: dict[str, list[NDArray[np.float64]]] = {}
+    for (method, _), run in frame.groupby(["method", "seed"]):
+        volumes = curve(run.sort_values("evaluation")[["top1", "mmacs"]].to_numpy())
+        padded = np.pad(volumes, (0, max(EVALUATIONS - len(volumes), 0)), mode="edge")[:EVALUATIONS]
+        found.setdefault(str(method), []).append(padded)
+    ordered = [m for m in METHODS if m in found]
+    return {method: np.stack(found[method]) for method in ordered}
+
+
+def best_known(path: Path, oracle: Oracle) -> float:
+    """Hypervolume of the union of long searches on the oracle itself and of all recorded runs; kept beside the CSV."""
+    cache = path.with_name(f"{path.stem}_best_{oracle.kind}_{oracle.fingerprint}.csv")
+    if not cache.exists():
+        problem = Problem(
+            oracle.space,
+            [Objective("top1", "%", True, oracle.top1), Objective("mmacs", "", False, lambda x: oracle.macs(x) / 1e6)],
+        )
+        results = [run_search(problem, "nsga2", seed=seed) for seed in range(BEST_SEEDS)]
+        pd.concat([pd.DataFrame(r.values) for r in results]).to_csv(cache, index=False, float_format="%.5f")
+    frames = [pd.read_csv(cache)]
+    if path.exists():
+        runs = pd.read_csv(path)
+        frames.append(runs[runs["fingerprint"] == oracle.fingerprint])
+    return volume(pd.concat(frames)[["top1", "mmacs"]].to_numpy())
+
+
+def report(path: Path, oracle: Oracle) -> None:
+    """Print the table and draw the picture beside the CSV."""
+    best, found = best_known(path, oracle), curves(path, oracle)
+    print(f"hypervolume above {REFERENCE[0]:g} %, {REFERENCE[1]:g} M MACs; oracle {oracle.kind}; best known {best:.0f}")
+    shares = "".join(f"{f'{share:.0%}':>7}" for share in SHARES)
+    print(f"{'method':<16}{'seeds':>6}" + "".join(f"{f'@{k}':>12}" for k in CHECKPOINTS) + "   evaluations to" + shares)
+    for method, volumes in found.items():
+        cells = "".join(f"{volumes[:, k - 1].mean():>7.0f} ±{volumes[:, k - 1].std():<3.0f}" for k in CHECKPOINTS)
+        reached = "".join(f"{_median_to(volumes, share * best):>7}" for share in SHARES)
+        print(f"{method:<16}{len(volumes):>6} {cells}{'':>17}{reached}")
+    if {"linas", "dynast_linas"} <= set(found):
+        level = float(found["dynast_linas"][:, -1].mean())
+        needed = [int(np.argmax(v >= level)) + 1 if v[-1] >= level else None for v in found["linas"]]
+        print(f"linas reaches the mean of dynast_linas at {EVALUATIONS} ({level:.0f}) after {needed} evaluations")
+    figure, axes = plt.subplots(figsize=(7.5, 4.5), layout="constrained")
+    for method, volumes in found.items():
+        x = np.arange(1, EVALUATIONS + 1)
+        (line,) = axes.plot(x, volumes.mean(axis=0), label=f"{method} ({len(volumes)})")
+        axes.fill_between(x, volumes.min(axis=0), volumes.max(axis=0), color=line.get_color(), alpha=0.15, lw=0)
+    axes.axhline(best, color="black", lw=0.8, ls=":", label="best known")
+    axes.set(xlabel="evaluations", ylabel="hypervolume (points x M MACs)", ylim=(0.75 * best, 1.01 * best))
+    axes.set_title(f"oracle {oracle.kind}: mean and range over seeds")
+    axes.legend(fontsize=8)
+    figure.savefig(path.with_name(f"{path.stem}_{oracle.kind}.png"), dpi=130)
+
+
+def _median_to(volumes: NDArray[np.float64], level: float) -> str:
+    """Median over seeds of the evaluations needed to reach a level, if most seeds do."""
+    needed = [int(np.argmax(v >= level)) + 1 if v[-1] >= level else np.inf for v in volumes]
+    median = float(np.median(needed))
+    return "-" if np.isinf(median) else f"{median:.0f}"
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("action", choices=("run", "report"))
@@ -124,12 +189,14 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("build/sample_efficiency.csv"))
     options = parser.parse_args()
     oracle = Oracle(options.data, options.oracle)
-    if options.action == "run":
-        finished = done(options.out, oracle)
-        for seed in range(options.seeds):
-            for method in options.methods:
-                if (method, seed) not in finished:
-                    run_one(oracle, method, seed, options.out)
+    if options.action == "report":
+        report(options.out, oracle)
+        return
+    finished = done(options.out, oracle)
+    for seed in range(options.seeds):
+        for method in options.methods:
+            if (method, seed) not in finished:
+                run_one(oracle, method, seed, options.out)
 
 
 if __name__ == "__main__":

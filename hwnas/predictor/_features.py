@@ -41,6 +41,11 @@ class Features:
         self.discrete = [c for c in range(space.n_genes) if c not in self.continuous]
         self._values = [_numbers(gene) for gene in space.genes]
         self._ordinals = [_centred(values) for values in self._values]
+        # Names have no order: any two of them are equally far apart.
+        self._coordinates = [
+            np.eye(len(gene.choices)) if any(isinstance(v, str) for v in gene.choices) else z[:, None]
+            for gene, z in zip(space.genes, self._ordinals, strict=True)
+        ]
         sizes = [len(space.genes[c].choices) for c in self.discrete]
         self._offsets = np.concatenate([[0], np.cumsum(sizes)[:-1]]).astype(np.int64)
         self.n_one_hot = int(sum(sizes))
@@ -123,14 +128,19 @@ class Features:
         return rows
 
     def ordinal(self, x: Population) -> Matrix:
-        """Each gene's choice as a number centred on 0 within [-1, 1]; genes without effect are 0."""
+        """Each gene's choice as a number centred on 0 within [-1, 1], or one-hot if its choices are names; genes
+        without effect are 0."""
         active = self.space.active(x)
-        return np.stack([self._ordinals[c][x[:, c]] * active[:, c] for c in range(self.space.n_genes)], axis=1)
+        return np.concatenate([z[x[:, c]] * active[:, c, None] for c, z in enumerate(self._coordinates)], axis=1)
 
     def length_groups(self) -> NDArray[np.intp]:
         """For each ordinal coordinate, the number of its length scale: genes of one key and stage share one."""
         names = {c: f"{group.key} {group.stage}" for group in self.stages for c in group.columns}
-        labels = [names.get(c, gene.group) for c, gene in enumerate(self.space.genes)]
+        labels = [
+            names.get(c, gene.group)
+            for c, (gene, z) in enumerate(zip(self.space.genes, self._coordinates, strict=True))
+            for _ in range(z.shape[1])
+        ]
         distinct = list(dict.fromkeys(labels))
         return np.array([distinct.index(label) for label in labels], dtype=np.intp)
 

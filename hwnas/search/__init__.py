@@ -3,6 +3,7 @@
 from hwnas.search._exact import exact_front
 from hwnas.search._journaled import Journaled, journal_identity
 from hwnas.search._linas import Fit, LinasOptions, Surrogate, linas
+from hwnas.search._lookup import Lookup
 from hwnas.search._pareto import hypervolume, non_dominated
 from hwnas.search._problem import Constraint, Metric, Objective, Problem
 from hwnas.search._result import Progress, SearchOptions, SearchResult
@@ -16,6 +17,7 @@ __all__ = [
     "Fit",
     "Journaled",
     "LinasOptions",
+    "Lookup",
     "Metric",
     "Objective",
     "Problem",

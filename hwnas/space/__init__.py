@@ -11,6 +11,7 @@ from hwnas.space._cost import AdditiveCost, Factor, domain_factors, elimination_
 from hwnas.space._layer import LayerSpec, Op, OpList, Shape
 from hwnas.space._space import Arch, Gene, Population, SearchSpace, Slot, conditional
 from hwnas.space.digits import digits
+from hwnas.space.nasbench201 import nasbench201
 from hwnas.space.ofa_mobilenet_v3 import ofa_mobilenet_v3
 from hwnas.space.ofa_proxyless import ofa_proxyless
 from hwnas.space.ofa_resnet50 import ofa_resnet50
@@ -32,6 +33,7 @@ __all__ = [
     "elimination_order",
     "get_space",
     "macs_cost",
+    "nasbench201",
     "params_cost",
     "space_names",
 ]

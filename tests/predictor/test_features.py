@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from hwnas.predictor._features import Features
-from hwnas.space import Gene, SearchSpace, get_space, macs_cost, space_names
+from hwnas.space import Gene, SearchSpace, get_space, macs_cost, nasbench201, space_names
 from tests.space.toy import toy_space
 
 
@@ -63,3 +63,14 @@ def test_a_space_of_names_without_layers_has_features():
     x = space.sample(5, np.random.default_rng(0))
     assert features.one_hot(x).sum() == 30
     assert features.totals(x).shape == features.by_stage(x).shape == (5, 0)
+
+
+def test_named_choices_are_all_equally_far_apart():
+    space = nasbench201()
+    features = Features(space)
+    x = np.zeros((5, 6), dtype=np.int16)
+    x[:, 0] = range(5)
+    z = features.ordinal(x)
+    assert z.shape == (5, len(features.length_groups())) == (5, 30)
+    distances = ((z[:, None] - z[None]) ** 2).sum(axis=-1)
+    np.testing.assert_array_equal(distances, 2.0 * (1 - np.eye(5)))

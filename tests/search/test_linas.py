@@ -14,10 +14,10 @@ import pytest
 
 from hwnas.errors import DataError, InfeasibleError, SpaceError
 from hwnas.journal import Journal
-from hwnas.search import Constraint, LinasOptions, Objective, Problem, _linas, linas, non_dominated
+from hwnas.search import Constraint, LinasOptions, Lookup, Objective, Problem, _linas, linas, non_dominated
 from hwnas.search._journaled import Journaled, journal_identity
 from hwnas.search._start import stratified_start
-from hwnas.space import get_space, macs_cost
+from hwnas.space import get_space, macs_cost, nasbench201
 from tests.space.toy import enumerate_rows, toy_space
 
 
@@ -167,14 +167,33 @@ def test_options_that_make_no_sense_are_refused(slow, options, message):
 def test_the_start_holds_all_sizes():
     space = get_space("ofa_mbv3_w1.0").restrict(r=224)
     macs = macs_cost(space)
-    x = stratified_start(problem_of(space)[0], 16, np.random.default_rng(0))
+    x = stratified_start(problem_of(space)[0], ["top1"], 16, np.random.default_rng(0))
     values = np.sort(macs(x))
     assert len(np.unique(x, axis=0)) == 16
     assert (values[0], values[-1]) == (macs.minimum()[0], macs.maximum()[0])
     steps = np.diff(values) / (values[-1] - values[0])
     assert steps.max() < 2 / 15
     bounded = problem_of(space, 200e6)[0]
-    assert macs(stratified_start(bounded, 16, np.random.default_rng(0))).max() <= 200e6
+    assert macs(stratified_start(bounded, ["top1"], 16, np.random.default_rng(0))).max() <= 200e6
+
+
+def test_a_space_without_layers_is_searched_by_its_tables():
+    space = nasbench201()
+    x = space.sample(3000, np.random.default_rng(0))
+    numbers = np.random.default_rng(1).normal(size=5)
+    accuracy = Lookup(space, x, numbers[x].sum(axis=1), "accuracy")
+    np.testing.assert_array_equal(accuracy(x[::-1]), numbers[x[::-1]].sum(axis=1))
+    unknown = np.setdiff1d(enumerate_rows(space) @ 5 ** np.arange(6), x @ 5 ** np.arange(6))[0]
+    with pytest.raises(DataError, match="the table has no row for it; complete the table"):
+        accuracy((unknown // 5 ** np.arange(6) % 5)[None])
+    everything = enumerate_rows(space)
+    slow = Counted(space, Lookup(space, everything, numbers[everything].sum(axis=1), "accuracy"))
+    latency = Lookup(space, everything, (everything == 3).sum(axis=1) + 1.0, "latency_ms")
+    objectives = [Objective("accuracy", "%", True, slow), Objective("latency_ms", "ms", False, latency)]
+    options = LinasOptions(evaluations=60, start=12, batch=8)
+    result = linas(Problem(space, objectives), ["accuracy"], fit_of(space), options)
+    assert len(slow.rows) == 60
+    assert result.values["accuracy"].max() == pytest.approx(6 * numbers.max())
 
 
 def test_a_journal_remembers_and_rows_are_evaluated_once(tmp_path: Path):
