@@ -73,8 +73,18 @@ def table(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def predictor(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A ridge fitted on an invented accuracy that grows with MACs."""
+    return _fitted("ridge", tmp_path_factory.mktemp("predictor"))
+
+
+@pytest.fixture(scope="session")
+def additive(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A sum over genes fitted on the same, for which exact fronts can be had."""
+    return _fitted("additive", tmp_path_factory.mktemp("predictor"))
+
+
+def _fitted(kind: str, folder: Path) -> Path:
     x = SPACE.sample(400, np.random.default_rng(0), distinct_uniform=False)
     y = 60 + 6 * np.log(macs_cost(SPACE)(x) / 4e7) + 0.02 * x[:, :20].sum(axis=1)
-    path = tmp_path_factory.mktemp("predictor") / "toy.safetensors"
-    save_predictor(new_predictor("ridge", SPACE).fit(x, y), path)
+    path = folder / "toy.safetensors"
+    save_predictor(new_predictor(kind, SPACE).fit(x, y), path)
     return path

@@ -121,9 +121,9 @@ def test_top_keeps_the_most_accurate(hwnas: Hwnas, table: Path, predictor: Path)
 
 
 @pytest.mark.parametrize("searcher", SEARCHERS)
-def test_every_searcher_from_the_command_line(hwnas: Hwnas, table: Path, predictor: Path, searcher: str) -> None:
-    few = ("--fix", "ks=3", "--fix", "e=3,4", "--fix", "d=2", "--fix", "r=160")
-    common = ("--device", table, "--predictor", predictor, "--searcher", searcher, "--json")
+def test_every_searcher_from_the_command_line(hwnas: Hwnas, table: Path, additive: Path, searcher: str) -> None:
+    few = ("--fix", "ks=3", "--fix", "e=3", "--fix", "r=160")
+    common = ("--device", table, "--predictor", additive, "--searcher", searcher, "--json")
     ran = hwnas("search", *common, *few, "--population", 40, "--generations", 6)
     assert ran.code == 0, ran.err
     told = json.loads(ran.out)
