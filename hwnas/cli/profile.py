@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from hwnas.cli._board import import_result, measure_remotely, write_bundle
 from hwnas.cli._console import notice, progress_bar
 from hwnas.cli._options import DEFAULT_SPACE, Batch, Fix, Seed, Space, Threads, restricted
+from hwnas.errors import DataError
 
 if TYPE_CHECKING:
     from hwnas.latency import LatencyTable
@@ -22,9 +24,14 @@ STEP = 16
 
 
 def profile(
+    context: typer.Context,
     device: Annotated[
         str,
-        typer.Option("--device", help="Provider, as `hwnas devices` lists them: cpu, cuda:1.", metavar="NAME"),
+        typer.Option(
+            "--device",
+            help="Provider, as `hwnas devices` lists them: cpu, cuda:1; or another machine: ssh://user@host:port.",
+            metavar="NAME",
+        ),
     ] = "cpu",
     space: Space = DEFAULT_SPACE,
     fix: Fix = None,
@@ -37,10 +44,21 @@ def profile(
         Path | None,
         typer.Option(
             "--import",
-            help="Read a published table (OFA's YAML files) instead of measuring; --device names it.",
+            help="Read a board's result, or a published table (OFA's YAML files), instead of measuring; --device names it.",
             metavar="PATH",
         ),
     ] = None,
+    bundle: Annotated[
+        Path | None,
+        typer.Option(
+            "--bundle",
+            help="Write models and script for a device that only has Python, numpy and onnxruntime.",
+            metavar="ZIP",
+        ),
+    ] = None,
+    python: Annotated[
+        str, typer.Option("--python", help="The interpreter on the ssh:// machine.", metavar="PATH")
+    ] = "python3",
     seed: Seed = 0,
 ) -> None:
     """Measure a latency table of this machine, then check it against whole subnets that took no part.
@@ -49,12 +67,23 @@ def profile(
 
     Example: hwnas profile --device cpu --space ofa_mbv3_w1.0 --fix r=224
     """
-    from hwnas.latency import Plan, find_table, get_device, read_published
+    from hwnas.latency import Plan, find_table, get_device, is_board_result, read_published
     from hwnas.latency import profile as measure
     from hwnas.space import get_space
 
     domain = restricted(get_space(space), fix)
-    if published is not None:
+    if published is not None and bundle is not None:
+        raise DataError("--bundle and --import", "they are the two ends of a measurement elsewhere", "give one of them")
+    if bundle is not None:
+        typer.echo(write_bundle(bundle, device, _usual(domain), threads=threads, batch=batch, seed=seed))
+        return
+    if device.startswith("ssh://"):
+        if published is not None:
+            raise DataError("--import with --device ssh://", "an imported table is measured already", "name the device")
+        table, domain = measure_remotely(device, python, _usual(domain), out, threads=threads, batch=batch, seed=seed)
+    elif published is not None and is_board_result(published):
+        table, domain = import_result(published, device, domain, out, asked=_asked(context))
+    elif published is not None:
         table = read_published(published, device, domain)
         folder = out / table.device.id
         if folder.exists():
@@ -69,7 +98,13 @@ def profile(
         )
         with progress_bar("profiling") as advance:
             table = measure(here, domain, folder, plan=Plan(seed=seed), progress=advance)
-    typer.echo(_report(table, domain))
+    typer.echo(_report(table, domain, elsewhere=published is not None or device.startswith("ssh://")))
+
+
+def _asked(context: typer.Context) -> bool:
+    """Whether a space was named."""
+    source = context.get_parameter_source("space")
+    return source is not None and source.name != "DEFAULT"
 
 
 def _usual(space: SearchSpace) -> SearchSpace:
@@ -87,7 +122,7 @@ def _at(space: SearchSpace) -> str:
     return ""
 
 
-def _report(table: LatencyTable, space: SearchSpace) -> str:
+def _report(table: LatencyTable, space: SearchSpace, *, elsewhere: bool) -> str:
     from hwnas.latency import summary
 
     facts = table.spaces[space.name]
@@ -99,7 +134,10 @@ def _report(table: LatencyTable, space: SearchSpace) -> str:
         lines.append(f"  method    {facts['method']}, {facts['networks']} subnets, {facts['seconds']:.0f} s")
         lines.append(f"  check     {summary(validation)}")
     kept_usually = table.path is not None and table.path.parent == TABLES
-    name = table.device.id if kept_usually else table.path
-    where = "" if kept_usually and table.device.name == "cpu" else f" --device {name}"
-    lines.append(f"next: hwnas search{where} --space {space.name} --latency 20ms")
+    name = table.path.name if table.path is not None and kept_usually else table.path
+    here = kept_usually and name == table.device.id and table.device.name == "cpu" and not elsewhere
+    where = "" if here else f" --device {name}"
+    cost = table.cost(table.covered(space))
+    budget = float(f"{(cost.minimum()[0] + cost.maximum()[0]) / 2:.2g}")
+    lines.append(f"next: hwnas search{where} --space {space.name} --latency {budget:g}ms")
     return "\n".join(lines)
