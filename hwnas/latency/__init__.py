@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hwnas.latency._bundle import Bundle, bundle_digest, bundled_device, write_bundle
 from hwnas.latency._correct import Corrected, corrected
 from hwnas.latency._device import PROVIDERS, Device, available_providers, get_device
 from hwnas.latency._fidelity import fidelity, summary
@@ -10,6 +11,8 @@ from hwnas.latency._hardware import Hardware
 from hwnas.latency._measure import Anchor, Measurement, measure_networks
 from hwnas.latency._profile import profile
 from hwnas.latency._published import read_published
+from hwnas.latency._remote import Host, profile_remotely
+from hwnas.latency._result import BoardResult, import_board, is_board_result, read_board
 from hwnas.latency._rows import Row
 from hwnas.latency._subnets import Plan
 from hwnas.latency._table import LatencyTable
@@ -18,24 +21,34 @@ from hwnas.latency._whole import MeasuredSubnets, measure_subnets
 __all__ = [
     "PROVIDERS",
     "Anchor",
+    "BoardResult",
+    "Bundle",
     "Corrected",
     "Device",
     "Hardware",
+    "Host",
     "LatencyTable",
     "MeasuredSubnets",
     "Measurement",
     "Plan",
     "Row",
     "available_providers",
+    "bundle_digest",
+    "bundled_device",
     "corrected",
     "fidelity",
     "find_table",
     "find_table_for",
     "get_device",
+    "import_board",
+    "is_board_result",
     "measure_networks",
     "measure_subnets",
     "profile",
+    "profile_remotely",
+    "read_board",
     "read_published",
     "summary",
     "table_paths",
+    "write_bundle",
 ]

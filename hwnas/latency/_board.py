@@ -22,6 +22,7 @@ import platform
 import shutil
 import sys
 import tempfile
+import time
 from pathlib import Path
 from typing import Any
 
@@ -191,7 +192,7 @@ def _measured(folder: Path, plan: dict[str, Any], number: int) -> dict[str, Any]
     clock = best_clock(device["threads"], on_host=device["provider"] == "CPUExecutionProvider")
     models = [plan["networks"][network] for network, _ in block["networks"]]
     sessions = _Sessions(folder, device)
-    scratch = tempfile.mkdtemp(prefix="hwnas-")
+    scratch, started = tempfile.mkdtemp(prefix="hwnas-"), time.monotonic()
     try:
         reference, *plain = [sessions.plain(m["file"], m["shape"]) for m in [plan["anchor"], *models]]
         profiled = [sessions.profiled(m["file"], m["shape"], scratch) for m in models] if block["layers"] else []
@@ -214,7 +215,8 @@ def _measured(folder: Path, plan: dict[str, Any], number: int) -> dict[str, Any]
         nodes = [_nodes(session) for session in profiled]
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
-    return {"block": number, "times": times.tolist(), "anchor": anchors.tolist(), "nodes": nodes}
+    seconds = round(time.monotonic() - started, 1)
+    return {"block": number, "seconds": seconds, "times": times.tolist(), "anchor": anchors.tolist(), "nodes": nodes}
 
 
 def _nodes(profiled: BoundSession) -> list[tuple[str, list[float]]]:
@@ -281,9 +283,10 @@ def write_result(out: Path, plan: str, digest: str, device: dict[str, Any], bloc
     rows += [["", "", "plan", i, "", plan[at : at + CHUNK]] for i, at in enumerate(range(0, len(plan), CHUNK))]
     for block in blocks:
         networks = [network for network, _ in parsed["blocks"][block["block"]]["networks"]]
+        rows.append([block["block"], "", "seconds", 0, "", block["seconds"]])
         for i, network in enumerate(networks):
             for what, key in (("anchor_ns", "anchor"), ("run_ns", "times")):
-                values = [time for turn in block[key] for time in turn[i]]
+                values = [ns for turn in block[key] for ns in turn[i]]
                 rows.append([block["block"], network, what, 0, "", _spaced(values)])
             if block["nodes"]:
                 for index, (name, values) in enumerate(block["nodes"][i]):

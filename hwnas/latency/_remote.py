@@ -1,0 +1,189 @@
+"""Profiling over ssh: a bundle is sent, run and fetched by the system's own ssh and scp.
+
+Nothing is asked for on the way (``BatchMode``): keys and known hosts are the user's affair, as is their ssh config.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+import subprocess
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from hwnas.errors import DeviceError
+from hwnas.latency._board import OUT
+from hwnas.latency._bundle import bundle_digest
+from hwnas.latency._measure import Progress
+
+CONNECT_S = 10
+"""Seconds to wait for a host."""
+
+_SSH_FAILED = 255
+"""What ssh itself exits with; other codes are of the command it ran."""
+
+_STEP = re.compile(r"(\d+) of (\d+) timings done(?:; (.*))?")
+
+
+@dataclass(frozen=True)
+class Host:
+    """Where to profile.
+
+    Attributes:
+        user: empty for ssh's default.
+        name: of the host.
+        port: None for ssh's default.
+        python: the interpreter there.
+    """
+
+    user: str
+    name: str
+    port: int | None = None
+    python: str = "python3"
+
+    @classmethod
+    def of(cls, url: str, python: str = "python3") -> Host:
+        """The host in ``ssh://user@host:port``.
+
+        Raises:
+            DeviceError: not such an address.
+        """
+        try:
+            parts = urlsplit(url)
+            port = parts.port
+        except ValueError:
+            parts, port = urlsplit(""), None
+        named = parts.hostname or ""
+        # What begins with a dash would be an option of ssh.
+        fine = all(re.fullmatch(r"[A-Za-z0-9_][\w.:-]*", text) for text in (named, parts.username or "x"))
+        if parts.scheme != "ssh" or not fine or parts.path.strip("/") or parts.password or parts.query:
+            raise DeviceError(f"device {url}", "it reads ssh://user@host or ssh://user@host:port", "correct it")
+        return cls(parts.username or "", named, port, python)
+
+    def __str__(self) -> str:
+        user = f"{self.user}@" if self.user else ""
+        return f"ssh://{user}{self.name}" + (f":{self.port}" if self.port else "")
+
+    @property
+    def target(self) -> str:
+        return f"{self.user}@{self.name}" if self.user else self.name
+
+
+def profile_remotely(host: Host, bundle: Path, result: Path, *, progress: Progress | None = None) -> None:
+    """Run a bundle on another machine and fetch its result.
+
+    The folder there is named after the bundle: after a lost connection the same call resumes. It is removed once
+    the result is here.
+
+    Args:
+        host: where.
+        bundle: the zip.
+        result: where to write the CSV.
+        progress: called as blocks of networks are done.
+
+    Raises:
+        DeviceError: the host cannot be reached, lacks Python or packages, or the run fails there.
+    """
+    folder = f".hwnas-{bundle_digest(bundle)}"
+    _check_python(host)
+    _remote(host, f"mkdir -p {folder}")
+    _local(host, "scp", str(bundle), f"{_scp_target(host)}:{folder}/bundle.zip")
+    python = shlex.quote(host.python)
+    _remote(host, f"cd {folder} && {python} -m zipfile -e bundle.zip . && rm bundle.zip")
+    _run(host, f"cd {folder} && exec {python} run.py --out {OUT}", progress)
+    part = result.with_name(f".{result.name}.part")
+    result.parent.mkdir(parents=True, exist_ok=True)
+    _local(host, "scp", f"{_scp_target(host)}:{folder}/{OUT}", str(part))
+    part.replace(result)
+    _remote(host, f"rm -rf {folder}")
+
+
+def _check_python(host: Host) -> None:
+    """One clear line for what is missing there."""
+    code = "import sys; assert sys.version_info >= (3, 8), sys.version.split()[0]; import numpy, onnxruntime; print('fine')"
+    done = _ssh(host, f"{shlex.quote(host.python)} -c {shlex.quote(code)}")
+    if done.returncode == 0 and "fine" in done.stdout:
+        return
+    last = _last_line(done)
+    if done.returncode in (126, 127):
+        rule, remedy = f"it has no {host.python}", "name the interpreter there with --python"
+    elif "No module named" in last:
+        missing = last.rpartition("'")[0].rpartition("'")[2]
+        rule, remedy = f"{host.python} there has no {missing}", "install numpy and onnxruntime there, or pass --python"
+    elif "AssertionError" in last:
+        rule, remedy = (
+            f"{host.python} there is {last.partition(': ')[2]}",
+            "Python 3.8 or later is needed: pass --python",
+        )
+    else:
+        rule, remedy = f"{host.python} there fails: {last}", "correct it there, or pass --python"
+    raise DeviceError(f"device {host}", rule, remedy)
+
+
+def _options(host: Host, port_flag: str) -> list[str]:
+    options = ["-o", "BatchMode=yes", "-o", f"ConnectTimeout={CONNECT_S}", "-o", "ServerAliveInterval=15"]
+    return [*options, *([port_flag, str(host.port)] if host.port else [])]
+
+
+def _scp_target(host: Host) -> str:
+    return f"{host.user}@[{host.name}]" if host.user else f"[{host.name}]"
+
+
+def _remote(host: Host, command: str) -> None:
+    done = _ssh(host, command)
+    if done.returncode:
+        raise DeviceError(f"device {host}", f"{command.partition(' ')[0]} fails there: {_last_line(done)}", "free it")
+
+
+def _ssh(host: Host, command: str) -> subprocess.CompletedProcess[str]:
+    return _done(host, ["ssh", *_options(host, "-p"), "--", host.target, command])
+
+
+def _local(host: Host, program: str, source: str, target: str) -> None:
+    done = _done(host, [program, "-q", *_options(host, "-P"), "--", source, target])
+    if done.returncode:
+        raise DeviceError(f"device {host}", f"copying fails: {_last_line(done)}", "the same command resumes")
+
+
+def _done(host: Host, command: list[str]) -> subprocess.CompletedProcess[str]:
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
+    except FileNotFoundError:
+        raise DeviceError(f"device {host}", f"there is no {command[0]} here", "install OpenSSH's client") from None
+    if done.returncode == _SSH_FAILED:
+        raise _unreachable(host, _last_line(done))
+    return done
+
+
+def _run(host: Host, command: str, progress: Progress | None) -> None:
+    # A terminal (-tt) makes the run end with the connection, so that it and its lock do not outlive a Ctrl-C here.
+    line = ["ssh", "-tt", *_options(host, "-p"), "--", host.target, command]
+    with tempfile.TemporaryFile("w+", encoding="utf-8") as errors:
+        process = subprocess.Popen(line, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors, text=True)
+        said = ""
+        try:
+            for text in process.stdout or ():
+                said = text.strip() or said
+                step = _STEP.match(said)
+                if step and progress is not None:
+                    progress(int(step[1]), int(step[2]), step[3] or "done")
+        finally:
+            process.terminate()
+            code = process.wait()
+        if code == _SSH_FAILED:
+            errors.seek(0)
+            raise _unreachable(host, (errors.read().strip().splitlines() or [said])[-1])
+        if code:
+            rule = f"run.py fails there: {said.removeprefix('error: ')}"
+            raise DeviceError(f"device {host}", rule, "correct it; the same command resumes")
+
+
+def _unreachable(host: Host, reason: str) -> DeviceError:
+    return DeviceError(f"device {host}", f"ssh fails: {reason}", f"try: ssh {host.target}; the same command resumes")
+
+
+def _last_line(done: subprocess.CompletedProcess[str]) -> str:
+    lines = (done.stderr.strip() or done.stdout.strip()).splitlines()
+    return lines[-1].strip() if lines else f"exit code {done.returncode}"
