@@ -5,6 +5,7 @@ from hwnas.search._journaled import Journaled, journal_identity
 from hwnas.search._linas import Fit, LinasOptions, Surrogate, linas
 from hwnas.search._lookup import Lookup
 from hwnas.search._pareto import hypervolume, non_dominated
+from hwnas.search._prior import with_prior
 from hwnas.search._problem import Constraint, Metric, Objective, Problem
 from hwnas.search._result import Progress, SearchOptions, SearchResult
 from hwnas.search._run import GENERATIONS, POPULATION, SEARCHERS, run_search
@@ -31,4 +32,5 @@ __all__ = [
     "linas",
     "non_dominated",
     "run_search",
+    "with_prior",
 ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from hwnas.search._additive import additive_seeds
+from hwnas.search._additive import additive_start, certificate
 from hwnas.search._local import local_search
 from hwnas.search._operators import crossover, mutate, mutation_rates
 from hwnas.search._pool import Pool, Values
@@ -69,8 +69,7 @@ def nsga2(problem: Problem, options: SearchOptions) -> SearchResult:
     """Exact front of the additive part, generations of NSGA-II, local search on the front."""
     rng = np.random.default_rng(options.seed)
     pool = Pool(problem)
-    start = additive_seeds(problem, options, rng)
-    algorithm = NSGA2(problem, options.population, rng, start)
+    algorithm = NSGA2(problem, options.population, rng, additive_start(problem, options))
     steps = options.generations + 1
     for step in range(options.generations):
         x = pool.fresh(algorithm.ask())
@@ -78,4 +77,4 @@ def nsga2(problem: Problem, options: SearchOptions) -> SearchResult:
         pool.record(step + 1, steps, options.progress)
     local_search(pool, (algorithm.x, algorithm.values), options.polish, rng)
     pool.record(steps, steps, options.progress)
-    return pool.result("nsga2", options.seed)
+    return pool.result("nsga2", options.seed, certificate(pool, options))

@@ -7,6 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+GRID_CELLS = 250_000
+"""Cells that a front is compared on."""
+
 
 def non_dominated(
     values: NDArray[np.float64], maximise: Sequence[bool] | None = None, *, distinct: bool = False
@@ -71,20 +74,31 @@ def behind(costs: NDArray[np.float64], front: NDArray[np.float64]) -> NDArray[np
     """``(n,)``: how much the first cost of each ``(n, m)`` row must fall for it to join a front; all are minimised.
 
     Negative where the row is ahead; -inf where no member of the front is as good in all other costs.
+    With three or more costs, large fronts are compared on a grid, which errs in favour of the rows.
     """
     least = np.full(len(costs), np.inf)
-    if front.shape[1] == 1:
+    others = front.shape[1] - 1
+    if not others:
         least[:] = front.min(initial=np.inf)
-    elif front.shape[1] == 2:
-        front = front[np.argsort(front[:, 1])]
-        at = np.searchsorted(front[:, 1], costs[:, 1], side="right") - 1
-        least[at >= 0] = front[at[at >= 0], 0]
-    else:
-        for point in front:
-            covered = (point[1:] <= costs[:, 1:]).all(axis=1)
-            least[covered] = np.minimum(least[covered], point[0])
+    elif len(front):
+        size = GRID_CELLS ** (1 / others)
+        levels = [_levels(front[:, j], int(size)) for j in range(1, front.shape[1])]
+        grid = np.full([len(level) for level in levels], np.inf)
+        cells = [np.searchsorted(level, front[:, j + 1]) for j, level in enumerate(levels)]
+        np.minimum.at(grid, tuple(cells), front[:, 0])
+        for axis in range(others):
+            np.minimum.accumulate(grid, axis=axis, out=grid)
+        places = [np.searchsorted(level, costs[:, j + 1], side="right") - 1 for j, level in enumerate(levels)]
+        inside = np.min(places, axis=0) >= 0
+        least[inside] = grid[tuple(place[inside] for place in places)]
     gap: NDArray[np.float64] = costs[:, 0] - least
     return gap
+
+
+def _levels(values: NDArray[np.float64], most: int) -> NDArray[np.float64]:
+    """Sorted distinct values, thinned evenly to at most ``most`` that hold the smallest and the largest."""
+    levels = np.unique(values)
+    return levels if len(levels) <= most else levels[np.linspace(0, len(levels) - 1, most).astype(int)]
 
 
 def _signed(values: NDArray[np.float64], maximise: Sequence[bool] | None) -> NDArray[np.float64]:

@@ -42,6 +42,7 @@ class SearchOptions:
         seed: of all random numbers; equal seeds give equal results.
         polish: evaluations of the local search that ends a search, about; 0 for none.
         seeds: ``(k, g)`` rows to start from, scored first.
+        epsilon: of the exact searcher: how much worse in the first objective its front may be; 0 is exact.
         progress: called after every step.
         additive: additive approximations of objectives that are not AdditiveCosts, by name; a
             searcher that wants one and finds none fits it.
@@ -52,6 +53,7 @@ class SearchOptions:
     seed: int = 0
     polish: int = 0
     seeds: NDArray[Any] | None = None
+    epsilon: float = 0.0
     progress: Callable[[Progress], None] | None = None
     additive: Mapping[str, AdditiveCost] = field(default_factory=dict)
 

@@ -8,6 +8,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from hwnas.errors import SpaceError, UnknownNameError
+from hwnas.search._additive import exact
 from hwnas.search._nsga2 import nsga2
 from hwnas.search._problem import Problem
 from hwnas.search._random import random_search
@@ -15,6 +16,7 @@ from hwnas.search._result import Progress, SearchOptions, SearchResult
 from hwnas.space import AdditiveCost
 
 SEARCHERS: dict[str, Callable[[Problem, SearchOptions], SearchResult]] = {
+    "exact": exact,
     "nsga2": nsga2,
     "random": random_search,
 }
@@ -36,6 +38,7 @@ def run_search(
     polish: int = POLISH,
     seeds: NDArray[Any] | None = None,
     additive: Mapping[str, AdditiveCost] | None = None,
+    epsilon: float = 0.0,
     progress: Callable[[Progress], None] | None = None,
 ) -> SearchResult:
     """Search for the Pareto front; see SearchOptions for the arguments.
@@ -58,5 +61,5 @@ def run_search(
             raise SpaceError(
                 f"start row {int(outside.argmax())}", f"it is outside {problem.space.name}", "leave it out"
             )
-    options = SearchOptions(population, generations, seed, polish, seeds, progress, dict(additive or {}))
+    options = SearchOptions(population, generations, seed, polish, seeds, epsilon, progress, dict(additive or {}))
     return SEARCHERS[searcher](problem, options)
