@@ -1,0 +1,164 @@
+"""``hwnas search --verify`` and ``--evaluate``: fronts by measurement, of latency and of accuracy."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from hwnas.predictor import new_predictor, save_predictor
+from hwnas.report import non_dominated
+from hwnas.space import macs_cost
+from tests.e2e.conftest import Hwnas
+from tests.e2e.machine import SPACE, fake_runtime, ms_of, save_table, true_ns
+
+QUICK = ("--searcher", "random", "--population", 200, "--generations", 3)
+
+
+@pytest.fixture(scope="module")
+def grows(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A predictor of digits that says more MACs are better."""
+    x = np.unique(SPACE.sample(300, np.random.default_rng(0)), axis=0)
+    path = tmp_path_factory.mktemp("predictor") / "grows.safetensors"
+    save_predictor(new_predictor("ridge", SPACE).fit(x, 50 + 8 * np.log10(macs_cost(SPACE)(x))), path)
+    return path
+
+
+def archs(frame: pd.DataFrame) -> np.ndarray:
+    return SPACE.encode_many([json.loads(cell) for cell in frame["arch"]])
+
+
+def test_a_front_that_holds_by_measurement(hwnas: Hwnas, monkeypatch: pytest.MonkeyPatch, grows: Path) -> None:
+    predicted, truth = true_ns(), true_ns(spread=0.15)
+    save_table(predicted)
+    runtimes = fake_runtime(monkeypatch, truth)
+    ran = hwnas("search", "--space", "digits", "--predictor", grows, "--latency", "0.5ms", "--verify", *QUICK)
+    assert ran.code == 0, ran.err
+    assert "round 1: " in ran.err
+    frame = pd.read_csv("pareto.csv")
+    facts = json.loads(Path("pareto.json").read_text())
+    assert 1 < len(facts["verified"]["rounds"]) == len(runtimes)
+    first, last = facts["verified"]["rounds"][0], facts["verified"]["rounds"][-1]
+    assert first["broke_the_budget"] > last["broke_the_budget"]
+    assert last["corrected_error_pct"] < last["table_error_pct"]
+    # The fake measures relative to the anchor, whose own true time is not the table's.
+    row = SPACE.sample(1, np.random.default_rng(0))
+    speed = float(ms_of(row, predicted)[0] / ms_of(row, truth)[0])
+    np.testing.assert_allclose(frame["latency_measured_ms"], ms_of(archs(frame), truth) * speed, rtol=1e-4)
+    assert (frame["latency_measured_ms"] <= 0.5).all()
+    assert frame["within_budget"].all()
+    assert frame["latency_error_pct"].abs().mean() < first["table_error_pct"]
+    assert non_dominated(frame[["top1", "latency_measured_ms"]].to_numpy(), [True, False]).all()
+    assert not list(Path().glob("*.jsonl"))
+    assert "hwnas measure" not in ran.out
+    assert hwnas("measure", "pareto.csv").code == 0
+
+
+def test_a_table_that_is_right_is_left_alone(hwnas: Hwnas, monkeypatch: pytest.MonkeyPatch, grows: Path) -> None:
+    ns = true_ns()
+    save_table(ns)
+    runtimes = fake_runtime(monkeypatch, ns)
+    ran = hwnas("search", "--space", "digits", "--predictor", grows, "--latency", "0.6ms", "--verify", *QUICK)
+    assert ran.code == 0, ran.err
+    assert len(runtimes) == 1
+    assert pd.read_csv("pareto.csv")["latency_error_pct"].abs().max() < 0.01
+
+
+def test_where_nothing_holds_nothing_is_written(hwnas: Hwnas, monkeypatch: pytest.MonkeyPatch, grows: Path) -> None:
+    ns = true_ns()
+    save_table(ns)
+    # All but the anchor are slower than predicted.
+    anchor = {layer.key for _, layer in SPACE.network(SPACE.sample(1, np.random.default_rng(0))[0])}
+    fake_runtime(monkeypatch, {key: cost if key in anchor else 9 * cost for key, cost in ns.items()})
+    fixed = ("--fix", "r=8", "--fix", "d=1")
+    ran = hwnas("search", "--space", "digits", "--predictor", grows, "--latency", "0.5ms", "--verify", *QUICK, *fixed)
+    assert ran.code == 1
+    assert "no subnet that was measured holds 0.5 ms: nothing is written; try a larger budget" in ran.err
+    assert not Path("pareto.csv").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--verify",), "--verify: it checks a latency budget; pass --latency TIME"),
+        (("--supernet", "digits"), "--supernet digits: only a search that evaluates subnets has one; add --evaluate"),
+        (("--evaluate", "--supernet", "digit"), "did you mean 'digits'?"),
+        (("--evaluate", "--supernet", "digits", "--space", "ofa_resnet50"), "its space is not ofa_resnet50"),
+        (("--evaluate", "--supernet", "digits", "--evals", "7"), "--evals 7: at least 8 are needed"),
+        (("--evaluate", "--supernet", "digits", "--verify"), "--verify with --evaluate"),
+        (("--evaluate", "--supernet", "digits", "--searcher", "random"), "--searcher with --evaluate"),
+        (("--evaluate", "--supernet", "digits", "--objectives", "macs"), "top1 is not among the objectives"),
+        (("--searcher", "linas"), "searcher 'linas'"),
+        (("--evaluate", "--objectives", "top1,macs", "--fix", "r=224"), "supernet 'ofa_mbv3_w1.0'"),
+    ],
+)
+def test_bad_input_is_one_line(hwnas: Hwnas, arguments: tuple[str, ...], message: str) -> None:
+    ran = hwnas("search", *arguments)
+    assert (ran.code, len(ran.err.splitlines())) == (2, 1), ran.err
+    assert message in ran.err
+    assert not list(Path().iterdir())
+
+
+def test_a_foreign_table_cannot_be_verified(hwnas: Hwnas, table: Path, predictor: Path) -> None:
+    ran = hwnas("search", "--device", table, "--predictor", predictor, "--latency", "8ms", "--verify", *QUICK)
+    assert (ran.code, len(ran.err.splitlines())) == (2, 1), ran.err
+    assert "its table is of another machine, where --verify cannot measure; drop --verify" in ran.err
+
+
+EVALUATE = (
+    "search",
+    "--supernet",
+    "digits",
+    "--evaluate",
+    "--evals",
+    "26",
+    "--objectives",
+    "top1,macs",
+    "--fix",
+    "r=8",
+)
+
+
+def start(folder: Path) -> subprocess.Popen[bytes]:
+    folder.mkdir(exist_ok=True)
+    code = f"from hwnas.cli import main; main({list(EVALUATE)!r})"
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    return subprocess.Popen([sys.executable, "-c", code], cwd=folder, env=environment, stdout=subprocess.DEVNULL)
+
+
+def test_a_killed_evaluation_ends_in_the_same_front(folder: Path) -> None:
+    whole, torn = folder / "whole", folder / "torn"
+    assert start(whole).wait() == 0
+    journal = torn / "pareto.csv.journal.jsonl"
+    process = start(torn)
+    while process.poll() is None and not (journal.exists() and journal.read_bytes().count(b"\n") > 9):
+        time.sleep(0.005)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert not (torn / "pareto.csv").exists()
+    assert 9 < journal.read_bytes().count(b"\n") < 27
+    assert start(torn).wait() == 0
+    assert (torn / "pareto.csv").read_bytes() == (whole / "pareto.csv").read_bytes()
+    assert (torn / "pareto.png").read_bytes() == (whole / "pareto.png").read_bytes()
+    assert journal.read_bytes().count(b"\n") == 27
+
+    frame = pd.read_csv(whole / "pareto.csv")
+    entries = [json.loads(line) for line in journal.read_text().splitlines()[1:]]
+    known = {json.dumps(e["arch"]): e["top1"] for e in entries}
+    np.testing.assert_allclose(frame["top1"], [known[arch] for arch in frame["arch"]], atol=1e-6)
+    n_images = entries[0]["n_images"]
+    assert set(frame["top1_source"]) == {f"measured on {n_images} images of digits"}
+    facts = json.loads((whole / "pareto.json").read_text())
+    assert facts["evaluator"]["images"] == n_images
+    assert facts["predictor"] is None
+    assert facts["evaluations"] == 26
+    costs = np.array([[-e["top1"], macs_cost(SPACE)(SPACE.encode(e["arch"])[None])[0]] for e in entries])
+    assert non_dominated(costs).sum() == len(frame)
