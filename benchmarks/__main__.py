@@ -1,0 +1,38 @@
+"""``python -m benchmarks [NAME ...]``: the figures of the README, one after the other.
+
+Without names, those that take minutes; slow studies (hours) run by name only.
+"""
+
+from __future__ import annotations
+
+import runpy
+import sys
+
+QUICK = {
+    "ofa_finder": "the front in one run, against OFA's EvolutionFinder per budget",
+    "throughput": "subnets scored per second",
+}
+SLOW = {
+    "sample_efficiency": "hypervolume against real evaluations: LINAS, DyNAS-T's own code, baselines",
+    "nasbench201": "searchers on the tabular benchmark",
+    "digits_supernet": "inherited against stand-alone accuracy of the supernet that ships",
+    "fit_embedded_predictor": "the predictor that ships, refitted and scored",
+}
+
+
+def main(names: list[str]) -> int:
+    known = QUICK | SLOW
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        listed = "\n".join(f"  {name:<24} {what}" for name, what in known.items())
+        print(f"no benchmark {unknown[0]!r}; there are\n{listed}", file=sys.stderr)
+        return 2
+    for name in names or QUICK:
+        print(f"== {name}: {known[name]}", flush=True)
+        sys.argv = [name]
+        runpy.run_module(f"benchmarks.{name}", run_name="__main__")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
