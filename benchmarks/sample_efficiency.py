@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from benchmarks import baselines, dynast_oracle
 from benchmarks.oracle import KINDS, REFERENCE, Oracle, volume
 from hwnas.predictor import new_predictor
-from hwnas.search import LinasOptions, Objective, Problem, linas, run_search
+from hwnas.search import Fit, LinasOptions, Objective, Problem, linas, run_search, with_prior
 from hwnas.space import Population
 
 EVALUATIONS = 500
@@ -37,7 +37,7 @@ Method = Callable[[Oracle, int], Population]
 """Oracle and seed to the rows that were evaluated, in order; repeats count, as they cost an evaluation."""
 
 
-def _ours(**settings: Any) -> Method:
+def _ours(*, warm: bool = False, **settings: Any) -> Method:
     def run(oracle: Oracle, seed: int) -> Population:
         rows: list[Population] = []
 
@@ -47,7 +47,9 @@ def _ours(**settings: Any) -> Method:
 
         objectives = [Objective("top1", "%", True, top1), Objective("macs", "", False, oracle.macs)]
         options = LinasOptions(evaluations=EVALUATIONS, seed=seed, **settings)
-        linas(Problem(oracle.space, objectives), ["top1"], new_predictor("gp", oracle.space).fit, options)
+        fit: Fit = new_predictor("gp", oracle.space).fit
+        fit = with_prior(fit, oracle.measured_at_192()) if warm else fit
+        linas(Problem(oracle.space, objectives), ["top1"], fit, options)
         return np.concatenate(rows)
 
     return run
@@ -67,6 +69,7 @@ def _dynast(tactic: str) -> Method:
 METHODS: dict[str, Method] = {
     "linas": _ours(),
     "linas_batch20": _ours(batch=20),
+    "linas_warm": _ours(warm=True),
     "linas_published": _ours(tactic="published", start=50, batch=50),
     "nsga2": _baseline(baselines.nsga2),
     "evolution": _baseline(baselines.evolution),

@@ -14,7 +14,7 @@ import pytest
 
 from hwnas.errors import DataError, InfeasibleError, SpaceError
 from hwnas.journal import Journal
-from hwnas.search import Constraint, LinasOptions, Lookup, Objective, Problem, _linas, linas, non_dominated
+from hwnas.search import Constraint, LinasOptions, Lookup, Objective, Problem, _linas, linas, non_dominated, with_prior
 from hwnas.search._journaled import Journaled, journal_identity
 from hwnas.search._start import stratified_start
 from hwnas.space import get_space, macs_cost, nasbench201
@@ -175,6 +175,17 @@ def test_the_start_holds_all_sizes():
     assert steps.max() < 2 / 15
     bounded = problem_of(space, 200e6)[0]
     assert macs(stratified_start(bounded, ["top1"], 16, np.random.default_rng(0))).max() <= 200e6
+
+
+def test_a_prior_is_corrected_by_what_was_evaluated():
+    space = toy_space()
+    everything, truth = enumerate_rows(space), accuracy(space)
+    few = space.sample(12, np.random.default_rng(0))
+    plain = fit_of(space)(few, truth(few))
+    warm = with_prior(fit_of(space), lambda x: truth(x) + 3.0)(few, truth(few))
+    np.testing.assert_allclose(warm.predict(everything), truth(everything))
+    assert np.abs(plain.predict(everything) - truth(everything)).max() > 0.01
+    assert (warm.predict_std(everything) > 0).any()
 
 
 def test_a_space_without_layers_is_searched_by_its_tables():
