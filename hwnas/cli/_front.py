@@ -195,7 +195,9 @@ def _power(count: int) -> str:
     return rf"${digits} \times 10^{{{int(exponent)}}}$"
 
 
-def next_steps(csv: Path, supernet: str, checkpoint: Path | None, data: Path | None, *, timed_here: bool) -> list[str]:
+def next_steps(
+    csv: Path, rows: int, supernet: str, checkpoint: Path | None, data: Path | None, *, timed_here: bool
+) -> list[str]:
     """Commands to type after a search, with what they are for."""
     name = shlex.quote(str(csv))
     weights = "" if supernet == SHIPPED or checkpoint else f"; its weights: hwnas download {supernet}"
@@ -204,7 +206,8 @@ def next_steps(csv: Path, supernet: str, checkpoint: Path | None, data: Path | N
         export += f" {option} {shlex.quote(str(value))}" if value is not None else ""
     steps = [(f"hwnas report {name} --html", "the front as a page to explore"), (export, f"a subnet as ONNX{weights}")]
     if timed_here:
-        steps.insert(0, (f"hwnas measure {name}", "predicted beside measured, on the device"))
+        few = " --most 40" if rows > 100 else ""
+        steps.insert(0, (f"hwnas measure {name}{few}", "predicted beside measured, on the device"))
     width = max(len(command) for command, _ in steps)
     return [f"{'' if i else 'next: ':6}{command:{width}}   ({what})" for i, (command, what) in enumerate(steps)]
 

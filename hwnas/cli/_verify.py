@@ -87,6 +87,8 @@ class Verifier:
         from hwnas.report import thinned
 
         front = x[thinned(len(x), MOST)]
+        if len(front) < len(x):
+            notice(f"the front has {len(x)} subnets; {len(front)} of them, evenly thinned, are measured")
         fresh = np.array([row for row in front if row.tobytes() not in self.measured], dtype=x.dtype)
         if len(fresh):
             found = self.bench.measure(self.metrics.space, fresh, self.journal, seed=self.seed)

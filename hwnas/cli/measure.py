@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 BROKEN = 1
 """Exit code where a measured subnet breaks the budget."""
 
+FEW, MANY = 40, 100
+"""Subnets that take a minute or two, and those from which on a search or this command says how to take fewer."""
+
 
 def measure(
     front: Annotated[Path, typer.Argument(help="Pareto CSV that `hwnas search` wrote.", metavar="PARETO.csv")],
@@ -37,6 +40,9 @@ def measure(
     batch: TableBatch = None,
     rows: Annotated[
         str | None, typer.Option("--rows", help="Only these rows: 1,4-8; default: all.", metavar="LIST")
+    ] = None,
+    most: Annotated[
+        int | None, typer.Option("--most", help="At most so many rows, evenly thinned.", min=1, metavar="N")
     ] = None,
     budget: Annotated[
         str | None, typer.Option("--budget", help="Latency budget; default: the search's.", metavar="TIME")
@@ -54,16 +60,17 @@ def measure(
 
     Exit code 1 if one breaks the budget. Killed at any moment, the same command resumes.
 
-    Example: hwnas measure pareto.csv --rows 1-10
+    Example: hwnas measure pareto.csv --most 40
     """
     from hwnas.latency import fidelity, summary
     from hwnas.records import read_archs, read_csv
-    from hwnas.report import front_table, read_pareto, read_provenance, with_measured
+    from hwnas.report import front_table, read_pareto, read_provenance, thinned, with_measured
 
     outputs = Outputs(out or front)
     outputs.check()
     numbers, facts = read_pareto(front), read_provenance(front)
     at = chosen_rows(numbers["row"].tolist(), rows, front)
+    at = [at[i] for i in thinned(len(at), most or len(at))]
     facts["budgets"] = {**facts.get("budgets", {}), **_asked(budget)}
     domain = space_of_front(facts, front, space)
     text = read_csv(front, as_text=True)
@@ -71,7 +78,8 @@ def measure(
     bench = find_bench(domain, facts, device, threads, batch)
     say_foreign(bench, facts)
     journal = outputs.csv.with_name(f"{outputs.csv.name}.measure.jsonl")
-    notice(f"measuring {len(at)} subnets of {front} on {bench.device.id}; Ctrl-C and the same command resume")
+    fewer = f"; --most {FEW} takes {FEW} of them, evenly thinned" if len(at) > MANY else ""
+    notice(f"measuring {len(at)} subnets of {front} on {bench.device.id}; Ctrl-C and the same command resume{fewer}")
     found = bench.measure(domain, x, journal, seed=seed)
 
     text = with_measured(text, at, found.measurements, facts["budgets"].get("latency_ms"))

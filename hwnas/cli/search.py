@@ -190,7 +190,7 @@ def search(
     show(front_table(frame))
     typer.echo(f"\nwrote {outputs.csv}, {outputs.json}, {outputs.png} ({_took(result, wall_s)})")
     here = table is not None and bool(table.it.device.provider)
-    for line in next_steps(outputs.csv, net, checkpoint, data, timed_here=here and verifier is None):
+    for line in next_steps(outputs.csv, len(frame), net, checkpoint, data, timed_here=here and verifier is None):
         typer.echo(line)
 
 
