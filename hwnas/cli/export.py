@@ -12,12 +12,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from hwnas.cli._console import notice
-from hwnas.cli._options import Seed
+from hwnas.cli._measuring import find_bench
+from hwnas.cli._options import Seed, TableBatch, TableThreads
 from hwnas.cli._supernet import BatchSize, Calibrate, Checkpoint, DataFolder, evaluation_data, parse_arch, say_broken
 from hwnas.errors import DataError
 from hwnas.files import check_writable
+from hwnas.quantity import parse_latency_ms
 
 if TYPE_CHECKING:
+    from hwnas.cli._measuring import Bench
     from hwnas.space import SearchSpace
     from hwnas.supernet import Subnet, Supernet
 
@@ -43,20 +46,37 @@ def export(
         bool, typer.Option("--random-weights", help="No checkpoint: for latency checks only, marked as such.")
     ] = False,
     opset: Annotated[int, typer.Option("--opset", help="ONNX operator set.", min=14, max=21)] = 17,
+    device: Annotated[
+        str | None,
+        typer.Option("--device", help="Measure the file there, against the budget: cpu, cuda:0.", metavar="NAME"),
+    ] = None,
+    threads: TableThreads = None,
+    batch: TableBatch = None,
+    budget: Annotated[
+        str | None, typer.Option("--budget", help="Latency budget; default: the search's.", metavar="TIME")
+    ] = None,
     seed: Seed = 0,
     out: Annotated[Path, typer.Option("--out", help="ONNX file to write.", metavar="FILE")] = Path("subnet.onnx"),
 ) -> None:
     """Write a subnet as ONNX (fp32, dynamic batch, batch norms folded), checked against torch.
 
+    With --device the file is measured; exit code 1 if it breaks the budget.
+
     Example: hwnas export pareto.csv --row 3 --data imagenet --out model.onnx
     """
+    from hwnas.report import read_provenance
     from hwnas.supernet import export_onnx, get_supernet, load_supernet
 
     if random_weights and checkpoint is not None:
         raise DataError("--random-weights", "there is a checkpoint too", "drop one of them")
     check_writable(out)
+    budget_ms = parse_latency_ms(budget, "--budget") if budget is not None else None
+    if budget is not None and device is None:
+        raise DataError("--budget", "nothing is measured without a device", "pass --device cpu")
     name = supernet or _searched(pareto)
     family = get_supernet(name)
+    found = read_provenance(pareto) if pareto is not None else {}
+    bench = find_bench(family.space(), found, device, threads, batch) if device is not None else None
     chosen = _chosen(family.space(), pareto, row, arch)
     facts = {"supernet": name, "space": family.space().name, "arch": json.dumps(chosen.arch)}
     if random_weights:
@@ -77,6 +97,23 @@ def export(
     notice(f"logits differ from torch's by at most {difference}")
     if "top1" in facts:
         notice(f"top-1 {float(facts['top1']):.2f} %, {facts['top1_source']}")
+    if bench is not None:
+        budget_ms = budget_ms if budget_ms is not None else (found.get("budgets") or {}).get("latency_ms")
+        holds = _timed(bench, family.space(), chosen.arch, out, budget_ms)
+        raise typer.Exit(0 if holds else 1)
+
+
+def _timed(bench: Bench, space: SearchSpace, arch: dict[str, Any], path: Path, budget_ms: float | None) -> bool:
+    """Measure the file and say how it does; whether it holds the budget."""
+    from hwnas.latency import measure_file
+
+    network = space.network(space.encode(arch))
+    anchor = bench.table.anchor(space) if bench.table is not None else None
+    found = measure_file(bench.device, network, path, anchor=anchor)
+    holds = budget_ms is None or found.median_ms <= budget_ms
+    verdict = "" if budget_ms is None else f": {'holds' if holds else 'BREAKS'} the budget of {budget_ms:g} ms"
+    notice(f"{path} takes {found.median_ms:.3g} ms (p95 {found.p95_ms:.3g} ms) on {bench.device.id}{verdict}")
+    return holds
 
 
 @dataclass(frozen=True)
@@ -106,8 +143,8 @@ def _chosen(space: SearchSpace, pareto: Path | None, row: int | None, arch: str 
     if "top1" not in line.columns:
         return _Chosen(found)
     cells = line.iloc[0]
-    measured = "n_images" in line.columns
-    source = f"measured on {cells['n_images']} images" if measured else "predicted"
+    source = f"measured on {cells['n_images']} images" if "n_images" in line.columns else "predicted"
+    source = str(cells.get("top1_source", source))
     return _Chosen(found, float(cells["top1"]), f"{source} ({pareto}, row {row})")
 
 
@@ -116,7 +153,7 @@ def _searched(pareto: Path | None) -> str:
     from hwnas.report import read_provenance
 
     facts = read_provenance(pareto) if pareto is not None else {}
-    name = (facts.get("space") or {}).get("name")
+    name = (facts.get("evaluator") or {}).get("supernet") or (facts.get("space") or {}).get("name")
     if not isinstance(name, str):
         raise DataError("--supernet", "nothing tells which supernet the subnet is of", "pass --supernet NAME")
     return name

@@ -96,7 +96,7 @@ def measure(
     if "latency_error_pct" in taken:
         errors = fidelity(taken["latency_ms"].to_numpy(dtype=float), taken["latency_measured_ms"].to_numpy(dtype=float))
         typer.echo(f"predicted against measured: {summary(errors)}")
-    for line in _verdict(taken, facts["budgets"].get("latency_ms"), broken, outputs.csv):
+    for line in _verdict(taken, facts["budgets"].get("latency_ms"), broken, outputs.csv, bench.device.name):
         typer.echo(line)
     raise typer.Exit(BROKEN if broken else 0)
 
@@ -125,10 +125,10 @@ def _facts(bench: Bench, found: MeasuredSubnets) -> dict[str, Any]:
     }
 
 
-def _verdict(frame: pd.DataFrame, budget_ms: float | None, broken: list[int], csv: Path) -> list[str]:
+def _verdict(frame: pd.DataFrame, budget_ms: float | None, broken: list[int], csv: Path, device: str) -> list[str]:
     name = shlex.quote(str(csv))
     if budget_ms is None:
-        return [f"next: hwnas export {name} --row {frame['row'].iloc[0]}"]
+        return [f"next: hwnas export {name} --row {frame['row'].iloc[0]} --device {device}"]
     lines = [f"{len(frame) - len(broken)} of {len(frame)} subnets hold the budget of {budget_ms:g} ms"]
     if broken:
         over = frame[frame["row"].isin(broken)]["latency_measured_ms"].to_numpy(dtype=float) / budget_ms - 1
@@ -136,7 +136,8 @@ def _verdict(frame: pd.DataFrame, budget_ms: float | None, broken: list[int], cs
         lines[0] += f"; rows {which} break it, by up to {100 * over.max():.1f} %"
     left = frame[~frame["row"].isin(broken)]
     if len(left):
-        lines.append(f"next: hwnas export {name} --row {left['row'].iloc[0]}    (the most accurate that holds)")
+        best = f"hwnas export {name} --row {left['row'].iloc[0]} --device {device}"
+        lines.append(f"next: {best}    (the most accurate that holds, measured again as a file)")
     if broken:
         lines.append("      hwnas search ... --verify    (searches again with the table corrected by measurements)")
     return lines

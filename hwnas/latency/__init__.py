@@ -6,6 +6,7 @@ from hwnas.latency._bundle import Bundle, bundle_digest, bundled_device, write_b
 from hwnas.latency._correct import Corrected, corrected
 from hwnas.latency._device import PROVIDERS, Device, available_providers, get_device
 from hwnas.latency._fidelity import fidelity, summary
+from hwnas.latency._file import measure_file
 from hwnas.latency._find import find_table, find_table_for, table_paths
 from hwnas.latency._hardware import Hardware
 from hwnas.latency._measure import Anchor, Measurement, measure_networks
@@ -42,6 +43,7 @@ __all__ = [
     "get_device",
     "import_board",
     "is_board_result",
+    "measure_file",
     "measure_networks",
     "measure_subnets",
     "profile",

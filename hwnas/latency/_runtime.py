@@ -59,6 +59,11 @@ class OnnxRuntime:
         options.profile_file_prefix = str(Path(folder.name) / "nodes")
         return _OrtProfiledSession(self._create(network, options), self._feed(network), self.device, folder)
 
+    def model(self, network: Network) -> bytes:
+        """The ONNX model of a network."""
+        content: bytes = build_model(network, batch=self.device.batch).SerializeToString()
+        return content
+
     def _options(self) -> Any:
         import onnxruntime as ort
 
@@ -73,7 +78,7 @@ class OnnxRuntime:
     def _create(self, network: Network, options: Any) -> Any:
         import onnxruntime as ort
 
-        model = build_model(network, batch=self.device.batch).SerializeToString()
+        model = self.model(network)
         providers: list[Any] = [(self.device.provider, dict(self.device.options))]
         if self.device.provider != "CPUExecutionProvider":
             providers.append("CPUExecutionProvider")

@@ -150,3 +150,17 @@ def test_without_provenance_the_space_is_asked_for(hwnas: Hwnas, monkeypatch: py
     ran = hwnas("measure", "pareto.csv")
     assert (ran.code, ran.err) == (2, "error: file pareto.csv: nothing beside it tells its space; pass --space NAME\n")
     assert hwnas("measure", "pareto.csv", "--space", "digits").code == 0
+
+
+def test_an_exported_file_is_measured_against_the_budget(hwnas: Hwnas) -> None:
+    save_front(X[:2], np.full(2, 0.05), 5000.0)
+    ran = hwnas("export", "pareto.csv", "--row", "1", "--device", "cpu")
+    assert ran.code == 0, ran.err
+    assert "holds the budget of 5000 ms" in ran.err
+    ran = hwnas("export", "pareto.csv", "--row", "1", "--device", "cpu", "--budget", "0.0001ms")
+    assert ran.code == 1
+    assert "BREAKS the budget of 0.0001 ms" in ran.err
+    ran = hwnas("export", "pareto.csv", "--row", "1", "--budget", "5ms")
+    assert (ran.code, ran.err) == (2, "error: --budget: nothing is measured without a device; pass --device cpu\n")
+    ran = hwnas("export", "pareto.csv", "--row", "1", "--device", "cpux")
+    assert (ran.code, len(ran.err.splitlines())) == (2, 1)
