@@ -123,10 +123,10 @@ def _window(x: NDArray[np.float64], sample: NDArray[np.float64], budget: float |
     """What of the x axis is shown: the front, and a part of what lies beyond the budget."""
     points = np.concatenate([x, sample])
     low, high = float(points.min()), float(points.max())
-    if budget is not None:
+    # A budget far above everything is named at the edge: drawn to scale it would squeeze the rest.
+    if budget is not None and budget <= high + 0.3 * (high - low):
         low = min(low, budget)
-        high = min(max(high, budget), budget + 0.5 * (budget - low))
-        high = max(high, budget + 0.05 * (budget - low))
+        high = min(max(high, budget + 0.05 * (budget - low)), budget + 0.5 * (budget - low))
     pad = 0.04 * (high - low) or 0.05 * abs(high) or 1.0
     return low - pad, high + pad
 
@@ -141,7 +141,7 @@ def _members(axes: Axes, frame: pd.DataFrame, x: NDArray[np.float64], y: NDArray
     groups = [(pixels == size, colormaps[COLORMAP](i), f"front, {size} px") for i, size in _spread(sizes)]
     if len(sizes) < 2 or sizes[0] < 0 or len(sizes) > MOST_COLOURS:
         groups = [(np.ones(len(x), dtype=bool), to_rgba(FRONT), f"Pareto front, {len(x)} subnets")]
-    area, edge = (26, 0.5) if len(x) <= MANY else (15, 0.2)
+    area, edge = (26, 0.5) if len(x) <= MANY else (15, 0.2) if len(x) <= 3 * MANY else (9, 0.0)
     for chosen, colour, label in groups:
         axes.scatter(
             x[chosen], y[chosen], s=area, color=[colour], edgecolors="white", linewidths=edge, zorder=4, label=label
@@ -174,6 +174,10 @@ def frame_axes(axes: Axes, x: tuple[str, str], y: tuple[str, str]) -> None:
 
 def _budget_line(axes: Axes, at: float, text: str) -> None:
     right = axes.get_xlim()[1]
+    if at > right:
+        note = f"budget {text}, beyond all of these →"
+        axes.text(1, 1.012, note, transform=axes.transAxes, ha="right", va="bottom", fontsize=8.5, color=BUDGET)
+        return
     axes.axvline(at, color=BUDGET, linewidth=1.3, linestyle=(0, (5, 3)), zorder=2.5)
     axes.axvspan(at, max(right, at), color=BUDGET, alpha=0.05, linewidth=0, zorder=0)
     axes.text(

@@ -37,6 +37,12 @@ def test_picture_is_a_png_and_the_same_every_time(tmp_path: Path) -> None:
     assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
 
 
+@pytest.mark.parametrize("budget", [0.001, 20.0, 45.0, 1e6])
+def test_a_picture_for_any_budget(tmp_path: Path, budget: float) -> None:
+    save_plot(Picture(front(3), "latency_ms", "top1", "title", budgets={"latency_ms": budget}), tmp_path / "p.png")
+    assert (tmp_path / "p.png").read_bytes().startswith(PNG)
+
+
 @pytest.mark.parametrize("n", [1, 2])
 def test_a_picture_of_hardly_anything(tmp_path: Path, n: int) -> None:
     save_plot(Picture(front(n), "macs", "top1", "title"), tmp_path / "p.png")
