@@ -16,6 +16,9 @@ from hwnas.search._prune import Limit, weighted
 from hwnas.search._result import SearchOptions, SearchResult
 from hwnas.space import AdditiveCost, Population
 
+MAX_START = 2000
+"""Rows of an exact front to start from; a longer one is thinned."""
+
 DIRECTIONS = 100
 """Weighted sums minimised, where there are more than two objectives."""
 
@@ -56,7 +59,7 @@ def additive_start(problem: Problem, options: SearchOptions) -> Population | Non
             except SpaceError:  # too large: the corners of its convex hull will do
                 front = _supported(problem, costs)
             along = np.argsort(costs[-1](front), kind="stable")
-            kept = np.linspace(0, len(front) - 1, min(len(front), options.population)).astype(int)
+            kept = np.linspace(0, len(front) - 1, min(len(front), MAX_START)).astype(int)
             given.append(front[along[kept]])
     return np.concatenate(given) if given else None
 

@@ -83,7 +83,7 @@ def _best(space: SearchSpace, cost: AdditiveCost, limits: Sequence[Limit]) -> Po
         x = _front(space, [cost], limits, 0.0, Ceiling(dual.multipliers, upper + dual.shift))
         found = float(cost(x).min()) if len(x) else np.inf
         # Rows in the band may cost more than its ceiling, and hide cheaper ones above it.
-        if found <= upper:
+        if found <= upper or (len(x) and upper >= highest):
             return x
         if upper >= highest:
             raise infeasible(space, limits)

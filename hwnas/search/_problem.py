@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hwnas.errors import InfeasibleError, SpaceError
-from hwnas.space import AdditiveCost, SearchSpace
+from hwnas.quantity import format_bytes
+from hwnas.space import AdditiveCost, PeakMemory, SearchSpace
 
 Metric = Callable[[NDArray[Any]], NDArray[np.float64]]
 """Scores a population: ``(n, g)`` canonical rows to ``(n,)`` values. An AdditiveCost is one."""
@@ -42,8 +43,8 @@ class Constraint:
     Attributes:
         name: column of the result; an objective of the same name must have the same ``fn``.
         unit: for people; with ``"ms"`` messages speak of running and of the fastest subnet.
-        fn: the metric. Of an AdditiveCost the exact minimum is known, so that a budget nobody can
-            meet is refused before the search.
+        fn: the metric. Of an AdditiveCost or PeakMemory the exact minimum is known, so that a budget
+            nobody can meet is refused before the search.
         upper: the budget, in ``unit``.
         device: where the metric was measured, for messages.
     """
@@ -113,7 +114,7 @@ class Problem:
             InfeasibleError: states the budget and the exact minimum.
         """
         for c in self.constraints:
-            if isinstance(c.fn, AdditiveCost):
+            if isinstance(c.fn, AdditiveCost | PeakMemory):
                 smallest, _ = c.fn.within(self.space).minimum()
                 if smallest > c.upper:
                     raise infeasible(self.space, c, smallest)
@@ -121,12 +122,13 @@ class Problem:
 
 def infeasible(space: SearchSpace, c: Constraint, smallest: float) -> InfeasibleError:
     """The error for one budget below the smallest value of its metric."""
-    budget = f"{c.upper:g} {c.unit}".strip()
+    budget = format_bytes(c.upper) if c.unit == "B" else f"{c.upper:g} {c.unit}".strip()
+    least = format_bytes(smallest) if c.unit == "B" else f"{smallest:.4g} {c.unit}".strip()
     where = f" on {c.device}" if c.device else ""
     if c.unit == "ms":
         rule = f"no subnet of {space.name} runs under {budget}{where}"
-        remedy = f"the fastest takes {smallest:.4g} {c.unit}"
+        remedy = f"the fastest takes {least}"
     else:
         rule = f"no subnet of {space.name} stays within {budget}{where}"
-        remedy = f"the smallest needs {smallest:.4g} {c.unit}".strip()
+        remedy = f"the smallest needs {least}"
     return InfeasibleError(f"{c.name} <= {budget}", rule, remedy)

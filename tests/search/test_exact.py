@@ -12,7 +12,19 @@ from numpy.typing import NDArray
 
 from hwnas.errors import InfeasibleError
 from hwnas.search import exact_front, non_dominated
-from hwnas.space import AdditiveCost, Factor, Gene, Population, SearchSpace, conditional, domain_factors
+from hwnas.space import (
+    AdditiveCost,
+    Factor,
+    Gene,
+    Population,
+    SearchSpace,
+    conditional,
+    domain_factors,
+    get_space,
+    macs_cost,
+    params_cost,
+)
+from tests.search.integer_programme import milp_minimum
 
 
 def small_space(rng: np.random.Generator, genes: int) -> SearchSpace:
@@ -96,3 +108,33 @@ def test_domain_factors_are_zero_on_canonical_rows_only() -> None:
     x = np.array(list(itertools.product(*(range(len(g.choices)) for g in space.genes))), dtype=np.int16)
     total = sum(f.table[tuple(x[:, g] for g in f.genes)] for f in factors)
     assert {tuple(row) for row in x[total == 0].tolist()} == {tuple(row) for row in all_rows(space).tolist()}
+
+
+@pytest.mark.parametrize(("name", "millions"), [("ofa_mbv3_w1.0", [250.0]), ("ofa_resnet50", [1500.0, 15.0])])
+def test_equals_an_integer_programme_on_single_budgets(name: str, millions: list[float]) -> None:
+    space = get_space(name).restrict(r=[160, 224])
+    rng = np.random.default_rng(0)
+    loss = AdditiveCost.from_layers(space, lambda layer: -float(np.log(layer.macs + 1)) * rng.uniform(0.8, 1.2))
+    metrics = [scaled(space, macs_cost(space)), scaled(space, params_cost(space))]
+    limits = list(zip(metrics, millions, strict=False))
+    best = exact_front(space, [loss], limits)
+    assert all(metric(best)[0] <= upper for metric, upper in limits)
+    assert loss(best)[0] == pytest.approx(milp_minimum(space, loss, limits), rel=1e-6)
+
+
+def scaled(space: SearchSpace, cost: AdditiveCost) -> AdditiveCost:
+    return AdditiveCost(space, [Factor(f.genes, f.table / 1e6) for f in cost.factors])
+
+
+def test_no_random_subnet_of_a_published_space_beats_its_front() -> None:
+    space = get_space("ofa_proxyless_w1.3").restrict(r=[128, 192])
+    rng = np.random.default_rng(1)
+    loss = AdditiveCost.from_layers(space, lambda layer: -float(np.log(layer.macs + 1)) * rng.uniform(0.8, 1.2))
+    costs = [loss, macs_cost(space)]
+    front = exact_front(space, costs)
+    values = np.stack([cost(front) for cost in costs], axis=1)
+    assert non_dominated(values).all()
+    x = space.sample(3000, rng, distinct_uniform=False)
+    others = np.stack([cost(x) for cost in costs], axis=1)
+    behind = (values[None, :, 0] <= others[:, None, 0] + 1e-9) & (values[None, :, 1] <= others[:, None, 1])
+    assert behind.any(axis=1).all()

@@ -1,0 +1,110 @@
+"""What every searcher must do."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from hwnas.errors import InfeasibleError
+from hwnas.search import SEARCHERS, Constraint, Objective, Problem, non_dominated, run_search
+from hwnas.space import AdditiveCost, get_space, macs_cost, params_cost
+
+SHORT = {"population": 60, "generations": 4, "polish": 2000}
+
+RUN = """
+import hashlib, sys
+import numpy as np
+from tests.contract.test_searchers import SHORT, two_objectives
+from hwnas.search import run_search
+result = run_search(two_objectives(), sys.argv[1], seed=5, **SHORT)
+values = b"".join(v.tobytes() for v in result.values.values())
+print(hashlib.sha256(result.x.tobytes() + values).hexdigest(), result.evaluations)
+"""
+
+
+def additive_loss(space):
+    """A made-up sum over layers, in which every choice matters."""
+    return AdditiveCost.from_layers(
+        space, lambda layer: 10 - float(np.log(layer.macs + 2)) + sum(map(ord, layer.key)) % 7
+    )
+
+
+def two_objectives():
+    space = get_space("ofa_mbv3_w1.0").restrict(r=[128, 160, 224])
+    macs, params = macs_cost(space), params_cost(space)
+    objectives = [Objective("loss", "", False, additive_loss(space)), Objective("macs", "MACs", False, macs)]
+    return Problem(space, objectives, [Constraint("macs", "MACs", macs, 4e8), Constraint("params", "", params, 6e6)])
+
+
+@pytest.fixture(params=sorted(SEARCHERS))
+def searcher(request):
+    return request.param
+
+
+@pytest.fixture(params=[1, 2, 3], ids=lambda n: f"{n}-objectives")
+def problem(request, searcher):
+    if request.param == 3 and searcher == "exact":
+        pytest.skip("a front of three sums over a whole space needs an epsilon")
+    two = two_objectives()
+    params = two.metrics["params"]
+    objectives = [*two.objectives, Objective("params", "", True, params)][: request.param]
+    return Problem(two.space, objectives, two.constraints)
+
+
+def test_the_front_is_feasible_canonical_in_the_domain_and_non_dominated(searcher, problem):
+    result = run_search(problem, searcher, seed=1, **SHORT)
+    space = problem.space
+    assert len(result)
+    assert result.x.dtype == np.int16
+    assert (space.canonical(result.x) == result.x).all()
+    assert space.contains(result.x).all()
+    assert len(np.unique(result.x, axis=0)) == len(result.x)
+    for name, fn in problem.metrics.items():
+        np.testing.assert_array_equal(result.values[name], fn(result.x))
+    for constraint in problem.constraints:
+        assert (result.values[constraint.name] <= constraint.upper).all()
+    values = np.stack([result.values[o.name] for o in problem.objectives], axis=1)
+    assert non_dominated(values, [o.maximise for o in problem.objectives]).all()
+    assert (result.searcher, result.seed) == (searcher, 1)
+    assert result.evaluations == result.trace[-1][0]
+
+
+def test_the_search_ends_near_its_budget_of_evaluations(searcher):
+    result = run_search(two_objectives(), searcher, seed=2, **SHORT)
+    if searcher != "exact":
+        assert result.evaluations <= SHORT["population"] * (SHORT["generations"] + 2) + 2 * SHORT["polish"]
+
+
+def test_equal_seeds_give_equal_results_in_any_process(searcher):
+    def run(hash_seed):
+        env = os.environ | {"PYTHONHASHSEED": hash_seed}
+        command = [sys.executable, "-c", RUN, searcher]
+        return subprocess.run(command, env=env, capture_output=True, text=True, check=True).stdout
+
+    assert run("1") == run("2")
+
+
+def test_start_rows_are_scored(searcher, problem):
+    if searcher == "exact":
+        pytest.skip("it needs none")
+    best = problem.objectives[0].fn.within(problem.space).minimum()[1]
+    loose = Problem(problem.space, problem.objectives)
+    result = run_search(loose, searcher, seeds=best[None], **SHORT)
+    np.testing.assert_array_equal(result.x[0], best)
+
+
+def test_an_infeasible_budget_is_refused(searcher):
+    two = two_objectives()
+    macs = two.metrics["macs"]
+    problem = Problem(two.space, two.objectives, [Constraint("macs", "MACs", macs, 1e7)])
+    with pytest.raises(InfeasibleError, match="the smallest needs"):
+        run_search(problem, searcher, **SHORT)
+
+
+def test_additive_problems_are_solved_to_the_certified_share():
+    result = run_search(two_objectives(), "nsga2", seed=3, **SHORT)
+    assert result.certificate["exact_share"] >= 0.999

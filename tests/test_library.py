@@ -1,0 +1,65 @@
+"""Block libraries from tables."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from hwnas.errors import DataError
+from hwnas.library import read_block_library
+from hwnas.search import exact_front
+from hwnas.space.block_library import block_library
+from tests.search.integer_programme import milp_minimum
+
+ROWS = "layer,choice,loss,latency_ms\n0,attention,0,3\n0,linear,0.5,1\n0,none,2,0\n1,full,0,4\n1,half,0.3,2.5\n"
+
+
+def test_a_table_becomes_a_space_with_sums_for_metrics(tmp_path):
+    path = tmp_path / "llm.csv"
+    path.write_text(ROWS)
+    space, metrics = read_block_library(path)
+    assert (space.name, space.size(), list(metrics)) == ("llm", 6, ["loss", "latency_ms"])
+    arch = {"block": ["linear", "half"]}
+    row = space.encode(arch)
+    assert metrics["loss"](row[None]) == 0.8
+    assert metrics["latency_ms"](row[None]) == 3.5
+    assert space.decode(row) == arch
+    best = exact_front(space, [metrics["loss"]], [(metrics["latency_ms"], 4.0)])
+    assert space.decode(best[0]) == arch
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("layer,loss\n0,1\n", "add choice"),
+        ("layer,choice\n0,a\n", "add a metric"),
+        (ROWS + "1,half,0,1\n", "given twice"),
+        (ROWS.replace("0.5", "much"), "'much' is not a number"),
+        (ROWS.replace("0.5", "nan"), "not a finite number"),
+        (ROWS.replace("0.5", "inf"), "not a finite number"),
+        (ROWS.replace("0.5", ""), "n"),
+    ],
+)
+def test_bad_tables_get_one_line(tmp_path, text, complaint):
+    path = tmp_path / "bad.csv"
+    path.write_text(text)
+    with pytest.raises(DataError, match=complaint) as caught:
+        read_block_library(path)
+    assert "\n" not in str(caught.value)
+
+
+def test_three_budgets_of_a_large_library_are_met_at_the_optimum():
+    rng = np.random.default_rng(0)
+    n_layers, n_choices = 20, 30
+    layers = np.repeat(np.arange(n_layers), n_choices).tolist()
+    choices = np.tile(np.arange(n_choices), n_layers).tolist()
+    size = rng.random(len(layers))
+    names = ("latency", "memory", "energy")
+    columns = {name: size * rng.uniform(0.5, 1) + 0.4 * rng.random(len(size)) for name in names}
+    columns["loss"] = -np.log(0.02 + size) * rng.uniform(0.5, 1.5, len(size))
+    space, metrics = block_library(layers, choices, columns)
+    limits = [(metrics[n], 0.7 * metrics[n].minimum()[0] + 0.3 * metrics[n].maximum()[0]) for n in names]
+    best = exact_front(space, [metrics["loss"]], limits)
+    assert len(best) == 1
+    assert all(metric(best)[0] <= upper for metric, upper in limits)
+    assert metrics["loss"](best)[0] == pytest.approx(milp_minimum(space, metrics["loss"], limits), rel=1e-6)
