@@ -154,9 +154,15 @@ def _few_resolutions(space: SearchSpace) -> SearchSpace:
 
 
 def narrowed(
-    space: SearchSpace, accuracy: Found[Predictor] | None, table: Found[LatencyTable] | None
+    space: SearchSpace,
+    accuracy: Found[Predictor] | None,
+    table: Found[LatencyTable] | None,
+    *,
+    batch: int | None = None,
 ) -> tuple[Metrics, list[str]]:
     """The metrics over the part of ``space`` that predictor and table cover, and what was left out, in words.
+
+    ``batch`` counts where there is no table to tell it.
 
     Raises:
         TableError, PredictorError: nothing is left, or one belongs to another space.
@@ -167,7 +173,8 @@ def narrowed(
             covered = source.it.covered(space)
             left_out += _restrictions(space, covered, str(source.facts["name"]))
             space = covered
-    return Metrics(space, accuracy.it if accuracy else None, table.it if table else None), left_out
+    images = (table.it.device.batch if table else batch) or 1
+    return Metrics(space, accuracy.it if accuracy else None, table.it if table else None, images), left_out
 
 
 def _restrictions(space: SearchSpace, covered: SearchSpace, source: str) -> list[str]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from hwnas.errors import DataError, UnknownNameError
-from hwnas.quantity import parse_count, parse_latency_ms
+from hwnas.quantity import parse_bytes, parse_count, parse_latency_ms
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -24,6 +24,7 @@ METRICS = {
     "latency": ("latency_ms", "ms"),
     "macs": ("macs", "MACs"),
     "params": ("params", "params"),
+    "memory": ("memory_bytes", "B"),
 }
 """What users may name: the column it stands for and its unit."""
 
@@ -48,8 +49,10 @@ def parse_objectives(text: str) -> tuple[str, ...]:
     return chosen
 
 
-def parse_budgets(latency: str | None, macs: str | None, params: str | None) -> dict[str, float]:
-    """Upper bounds by column, in ms and plain counts.
+def parse_budgets(
+    latency: str | None, macs: str | None, params: str | None, memory: str | None = None
+) -> dict[str, float]:
+    """Upper bounds by column, in ms, plain counts and bytes.
 
     Raises:
         QuantityError: a bare number, a wrong unit.
@@ -61,6 +64,8 @@ def parse_budgets(latency: str | None, macs: str | None, params: str | None) -> 
         budgets["macs"] = parse_count(macs, "--macs")
     if params is not None:
         budgets["params"] = parse_count(params, "--params")
+    if memory is not None:
+        budgets["memory_bytes"] = parse_bytes(memory, "--memory")
     return budgets
 
 
@@ -80,19 +85,21 @@ class Metrics:
         space: the space, restricted to what predictor and table cover.
         predictor: tells ``top1``; None if accuracy is not asked for.
         table: tells ``latency_ms``; None if latency is not asked for.
+        batch: images per run; ``memory_bytes`` is of all.
         latency: tells ``latency_ms`` in the table's place: corrected by measurements.
     """
 
     space: SearchSpace
     predictor: TellsTop1 | None
     table: LatencyTable | None
+    batch: int = 1
     latency: AdditiveCost | None = None
 
     @cached_property
     def functions(self) -> dict[str, Metric]:
         """Metrics by column, in the order of a CSV."""
         from hwnas.predictor import Predictor  # noqa: PLC0415
-        from hwnas.space import macs_cost, params_cost  # noqa: PLC0415
+        from hwnas.space import PeakMemory, macs_cost, params_cost  # noqa: PLC0415
 
         functions: dict[str, Metric] = {}
         if self.predictor is not None:
@@ -103,6 +110,7 @@ class Metrics:
             functions["latency_ms"] = self.latency or self.table.cost(self.space)
         functions["macs"] = macs_cost(self.space)
         functions["params"] = params_cost(self.space)
+        functions["memory_bytes"] = PeakMemory(self.space, self.batch)
         return functions
 
     def problem(self, objectives: Sequence[str], budgets: Mapping[str, float]) -> Problem:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from hwnas.cli._problem import Metrics
     from hwnas.space import Population
 
-COLUMNS = ("top1", "top1_std", "latency_ms", "macs", "params")
+COLUMNS = ("top1", "top1_std", "latency_ms", "macs", "params", "memory_bytes")
 
 
 def predict(
@@ -35,7 +35,7 @@ def predict(
     threads: TableThreads = None,
     batch: TableBatch = None,
 ) -> None:
-    """Add top1, top1_std, latency_ms, macs and params to a CSV of subnets; rows and other columns stay as they are.
+    """Add top1, top1_std, latency_ms, macs, params and memory_bytes to a CSV of subnets; rows and other columns stay as they are.
 
     Example: hwnas predict archs.csv --space ofa_mbv3_w1.0 --device cpu --out predicted.csv
     """
@@ -49,7 +49,7 @@ def predict(
     x = read_archs(frame, whole)
     accuracy = find_predictor(whole, predictor, required=False)
     table = find_table(whole, device, threads=threads, batch=batch) if device else None
-    metrics, _ = narrowed(whole, accuracy, table)
+    metrics, _ = narrowed(whole, accuracy, table, batch=batch)
     _require_covered(metrics, x, archs)
     values = metrics.score(x)
     if "top1" in values:

@@ -62,8 +62,12 @@ def search(
     predictor: PredictorName = None,
     macs: Annotated[str | None, typer.Option("--macs", help="MACs budget: 300M, 1.2G.", metavar="COUNT")] = None,
     params: Annotated[str | None, typer.Option("--params", help="Parameter budget: 5M.", metavar="COUNT")] = None,
+    memory: Annotated[
+        str | None, typer.Option("--memory", help="Budget for peak activation memory: 20MB.", metavar="SIZE")
+    ] = None,
     objectives: Annotated[
-        str, typer.Option("--objectives", help="What to trade off: of top1, latency, macs, params.", metavar="LIST")
+        str,
+        typer.Option("--objectives", help="What to trade off: of top1, latency, macs, params, memory.", metavar="LIST"),
     ] = "top1,latency",
     fix: Fix = None,
     searcher: Annotated[
@@ -117,7 +121,7 @@ def search(
     from hwnas.search import GENERATIONS, POPULATION, SEARCHERS
     from hwnas.space import get_space
 
-    budgets = parse_budgets(latency, macs, params)
+    budgets = parse_budgets(latency, macs, params, memory)
     wanted = parse_objectives(objectives)
     name = searcher or (LINAS if evaluate else NSGA2)
     if name not in SEARCHERS and not (evaluate and name == LINAS):
@@ -133,11 +137,11 @@ def search(
     outputs.check()
     of = evaluation.space() if evaluation is not None else get_space(space)
     whole = restricted(of, fix)
-    _refuse_infeasible_counts(whole, budgets)
+    _refuse_infeasible_counts(whole, budgets, batch or 1)
     accuracy = find_predictor(of, predictor) if "top1" in wanted and evaluation is None else None
     timed = "latency_ms" in wanted or "latency_ms" in budgets
     table = find_table(whole, device, threads=threads, batch=batch) if timed else None
-    metrics, notes = narrowed(whole, accuracy, table)
+    metrics, notes = narrowed(whole, accuracy, table, batch=batch)
     bench = Bench(require_here(table.it, device), table.it) if verify and table is not None else None
     started = time.perf_counter()
     with ExitStack() as open_until_written:
@@ -194,11 +198,11 @@ def search(
         typer.echo(line)
 
 
-def _refuse_infeasible_counts(space: SearchSpace, budgets: dict[str, float]) -> None:
+def _refuse_infeasible_counts(space: SearchSpace, budgets: dict[str, float], batch: int) -> None:
     """Budgets that need no table are checked first: a table may take minutes to profile."""
     counts = {name: upper for name, upper in budgets.items() if name != "latency_ms"}
     if counts:
-        Metrics(space, None, None).problem([next(iter(counts))], counts).refuse_infeasible()
+        Metrics(space, None, None, batch).problem([next(iter(counts))], counts).refuse_infeasible()
 
 
 def _run(problem: Problem, searcher: str, seed: int, settings: dict[str, Any]) -> SearchResult:

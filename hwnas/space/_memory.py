@@ -1,0 +1,149 @@
+"""Peak activation memory: the most bytes of feature maps that are alive at once while a subnet runs.
+
+Layers run one after another and hold nothing but their input and what they compute, so the peak of a subnet is the
+largest of its layers' peaks: a maximum over slots where other costs are sums.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from functools import lru_cache
+from math import prod
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hwnas.errors import SpaceError
+from hwnas.space._cost import AdditiveCost, Factor
+from hwnas.space._layer import LayerSpec, Op
+from hwnas.space._space import Population, SearchSpace
+
+BYTES = 4
+"""Of one activation."""
+
+
+@lru_cache(maxsize=65536)
+def activation_peak(layer: LayerSpec) -> int:
+    """Most activations of one image that are alive at once in a layer, its input included.
+
+    Runtimes save buffers where they can, and so does this count, by what onnxruntime does: an activation, a gate
+    and an addition write over an input that nothing else reads; a convolution whose result is only added to
+    something writes there; flattening moves nothing.
+    """
+    uses = Counter(i for op in layer.ops for i in op.inputs)
+    uses[len(layer.ops)] += 1  # the next layer
+    target = _added_to(layer.ops, uses)
+    buffer, sizes = {0: 0}, {0: prod(layer.input_shape)}  # the buffer of each value; the size of each buffer
+    peak = sizes[0]
+    for value, op in enumerate(layer.ops, start=1):
+        place = next((buffer[i] for i in op.inputs if op.kind in _IN_PLACE and _fits(op, i, uses, buffer)), None)
+        if value in target:
+            place = buffer[target[value]]
+        if place is None:
+            place = value
+            sizes[place] = prod(op.shape)
+        buffer[value] = place
+        peak = max(peak, sum(sizes.values()))
+        for i in op.inputs:
+            uses[i] -= 1
+        alive = {buffer[i] for i in buffer if uses[i] > 0}
+        sizes = {b: size for b, size in sizes.items() if b in alive}
+    return peak
+
+
+_IN_PLACE = ("act", "add", "mul", "flatten")
+
+
+def _fits(op: Op, i: int, uses: Counter[int], buffer: dict[int, int]) -> bool:
+    """Whether the op may write over its input ``i``: it has the result's size and nobody else reads the buffer."""
+    readers = sum(uses[j] for j in buffer if buffer[j] == buffer[i])
+    whole = op.kind != "mul" or i == op.inputs[0]  # a gate is smaller than what it scales
+    return whole and readers == Counter(op.inputs)[i]
+
+
+def _added_to(ops: Sequence[Op], uses: Counter[int]) -> dict[int, int]:
+    """Convolutions that write onto what they are added to: value of the convolution to value of the other."""
+    found = {}
+    for op in ops:
+        if op.kind != "add":
+            continue
+        other, last = sorted(op.inputs)
+        if last > 0 and ops[last - 1].kind == "conv" and uses[last] == 1 and other != last:
+            later = sum(other in o.inputs for o in ops[last - 1 :])
+            if later == 1:
+                found[last] = other
+    return found
+
+
+class PeakMemory:
+    """``peak(x) -> (n,)`` bytes of float32 activations, for an ``(n, g)`` canonical population.
+
+    Args:
+        space: the space whose rows it scores.
+        batch: images per run.
+    """
+
+    def __init__(self, space: SearchSpace, batch: int = 1) -> None:
+        factors = []
+        for slot in space.slots:
+            table = np.full([len(space.genes[c].choices) for c in slot.genes], np.nan)
+            for setting, layer in space.slot_layers(slot):
+                table[setting] = 0.0 if layer is None else float(activation_peak(layer) * BYTES * batch)
+            factors.append(Factor(slot.genes, table))
+        self.space = space
+        self.batch = batch
+        self.factors = _merged(factors)
+
+    def __call__(self, x: NDArray[Any]) -> NDArray[np.float64]:
+        """Peak of each row.
+
+        Raises:
+            SpaceError: a row is not canonical or lies outside the domain.
+        """
+        columns = np.ascontiguousarray(np.asarray(x).T, dtype=np.int32)
+        peak = np.zeros(columns.shape[1])
+        for factor in self.factors:
+            flat = np.zeros(columns.shape[1], dtype=np.int32)
+            for gene, size in zip(factor.genes, factor.table.shape, strict=True):
+                flat *= size
+                flat += columns[gene]
+            np.maximum(peak, factor.table.ravel()[flat], out=peak)  # NaN stays
+        if np.isnan(peak).any():
+            row = int(np.flatnonzero(np.isnan(peak))[0])
+            raise SpaceError(
+                f"row {row} of the population",
+                f"it is outside the part of {self.space.name} this metric covers",
+                "restrict the space, or pass canonical rows",
+            )
+        return peak
+
+    def within(self, space: SearchSpace) -> PeakMemory:
+        """The same metric confined to the domain of ``space``."""
+        return PeakMemory(space, self.batch)
+
+    def minimum(self) -> tuple[float, Population]:
+        """The exact minimum over the domain and a canonical ``(g,)`` row that attains it.
+
+        Bisects over the values of the tables: whether some row stays within a bound everywhere is a sum.
+        """
+        values = np.unique(np.concatenate([f.table[np.isfinite(f.table)].ravel() for f in self.factors]))
+        low, high = 0, len(values) - 1
+        while low < high:
+            middle = (low + high) // 2
+            low, high = (low, middle) if self._excess(values[middle])[0] == 0 else (middle + 1, high)
+        return float(values[low]), self._excess(values[low])[1]
+
+    def _excess(self, bound: float) -> tuple[float, Population]:
+        """The fewest factors above a bound, and where."""
+        over = [Factor(f.genes, np.where(np.isnan(f.table), np.nan, f.table > bound)) for f in self.factors]
+        return AdditiveCost(self.space, over).minimum()
+
+
+def _merged(factors: Sequence[Factor]) -> tuple[Factor, ...]:
+    """One factor for each set of genes."""
+    merged: dict[tuple[int, ...], NDArray[np.float64]] = {}
+    for f in factors:
+        merged[f.genes] = np.maximum(merged[f.genes], f.table) if f.genes in merged else f.table
+    return tuple(Factor(genes, table) for genes, table in merged.items())
