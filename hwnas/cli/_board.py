@@ -74,8 +74,11 @@ def measure_remotely(
             f"profiling {space.name} on {host}: {written.networks} networks, {format_bytes(written.size)} to send, "
             f"{written.timings} timings; Ctrl-C and the same command resume"
         )
-        with progress_bar(f"profiling {host.name}") as advance:
-            latency.profile_remotely(host, bundle, raw, progress=advance)
+        try:
+            with progress_bar(f"profiling {host.name}") as advance:
+                latency.profile_remotely(host, bundle, raw, progress=advance)
+        except KeyboardInterrupt:
+            raise KeyboardInterrupt(f"what was measured is kept on {host}; the same command resumes") from None
     try:
         result = latency.read_board(raw)
         table = latency.import_board(result, out / f"{name}-{result.device.id}")

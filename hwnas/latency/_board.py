@@ -67,7 +67,8 @@ class _Sessions:
     def profiled(self, model: str, shape: list[int], scratch: str) -> BoundSession:
         options = self._options()
         options.enable_profiling = True
-        options.profile_file_prefix = str(Path(scratch) / Path(model).name)
+        # onnxruntime adds the second to the name alone, and a block may hold a network twice.
+        options.profile_file_prefix = str(Path(tempfile.mkdtemp(dir=scratch)) / "nodes")
         return self._bound(model, shape, options)
 
     def _options(self) -> Any:

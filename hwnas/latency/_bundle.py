@@ -140,14 +140,13 @@ def _plan(device: Device, space: SearchSpace, plan: Plan) -> tuple[dict[str, Any
     rng = np.random.default_rng([plan.seed, 2])
     blocks = []
     for stage, networks, layers in stages:
-        # Networks meet others in each session.
-        todo = [
-            (short[name], k) for k in range(plan.sessions) for name in rng.permutation(np.array(list(networks), object))
-        ]
         step = _block_size(networks.values(), layers=layers)
-        blocks += [
-            {"stage": stage, "layers": layers, "networks": todo[at : at + step]} for at in range(0, len(todo), step)
-        ]
+        for session in range(plan.sessions):
+            # Networks meet others in each session, and none is twice in a block.
+            todo = [(short[name], session) for name in rng.permutation(np.array(list(networks), dtype=object))]
+            blocks += [
+                {"stage": stage, "layers": layers, "networks": todo[at : at + step]} for at in range(0, len(todo), step)
+            ]
     reference = _anchor(space, plan.seed)
     shapes = {name: [device.batch, *network[0][1].input_shape] for name, network in named.items()}
     contents = {

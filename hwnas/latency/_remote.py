@@ -1,4 +1,6 @@
-"""Profiling over ssh: a bundle is sent, run and fetched by the system's own ssh and scp.
+"""Profiling over ssh: a bundle is sent, run and fetched by the system's own ssh.
+
+Files go through ssh's standard input and output: small boards often have no server for scp.
 
 Nothing is asked for on the way (``BatchMode``): keys and known hosts are the user's affair, as is their ssh config.
 """
@@ -11,9 +13,11 @@ import subprocess
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 from urllib.parse import urlsplit
 
 from hwnas.errors import DeviceError
+from hwnas.files import replacing
 from hwnas.latency._board import OUT
 from hwnas.latency._bundle import bundle_digest
 from hwnas.latency._measure import Progress
@@ -89,14 +93,13 @@ def profile_remotely(host: Host, bundle: Path, result: Path, *, progress: Progre
     folder = f".hwnas-{bundle_digest(bundle)}"
     _check_python(host)
     _remote(host, f"mkdir -p {folder}")
-    _local(host, "scp", str(bundle), f"{_scp_target(host)}:{folder}/bundle.zip")
+    with bundle.open("rb") as file:
+        _remote(host, f"cat > {folder}/bundle.zip", source=file)
     python = shlex.quote(host.python)
     _remote(host, f"cd {folder} && {python} -m zipfile -e bundle.zip . && rm bundle.zip")
     _run(host, f"cd {folder} && exec {python} run.py --out {OUT}", progress)
-    part = result.with_name(f".{result.name}.part")
-    result.parent.mkdir(parents=True, exist_ok=True)
-    _local(host, "scp", f"{_scp_target(host)}:{folder}/{OUT}", str(part))
-    part.replace(result)
+    with replacing(result) as part, part.open("wb") as file:
+        _remote(host, f"cat {folder}/{OUT}", target=file)
     _remote(host, f"rm -rf {folder}")
 
 
@@ -122,36 +125,30 @@ def _check_python(host: Host) -> None:
     raise DeviceError(f"device {host}", rule, remedy)
 
 
-def _options(host: Host, port_flag: str) -> list[str]:
-    options = ["-o", "BatchMode=yes", "-o", f"ConnectTimeout={CONNECT_S}", "-o", "ServerAliveInterval=15"]
-    return [*options, *([port_flag, str(host.port)] if host.port else [])]
+def _command(host: Host, command: str, *more: str) -> list[str]:
+    options = ["-o", "BatchMode=yes", "-o", f"ConnectTimeout={CONNECT_S}", "-o", "ServerAliveInterval=15", *more]
+    options += ["-p", str(host.port)] if host.port else []
+    return ["ssh", *options, "--", host.target, command]
 
 
-def _scp_target(host: Host) -> str:
-    return f"{host.user}@[{host.name}]" if host.user else f"[{host.name}]"
-
-
-def _remote(host: Host, command: str) -> None:
-    done = _ssh(host, command)
+def _remote(
+    host: Host, command: str, source: IO[bytes] | int = subprocess.DEVNULL, target: IO[bytes] | int = subprocess.PIPE
+) -> None:
+    done = _ssh(host, command, source, target)
     if done.returncode:
-        raise DeviceError(f"device {host}", f"{command.partition(' ')[0]} fails there: {_last_line(done)}", "free it")
+        rule = f"{command.partition(' ')[0]} fails there: {_last_line(done)}"
+        raise DeviceError(f"device {host}", rule, "correct it; the same command resumes")
 
 
-def _ssh(host: Host, command: str) -> subprocess.CompletedProcess[str]:
-    return _done(host, ["ssh", *_options(host, "-p"), "--", host.target, command])
-
-
-def _local(host: Host, program: str, source: str, target: str) -> None:
-    done = _done(host, [program, "-q", *_options(host, "-P"), "--", source, target])
-    if done.returncode:
-        raise DeviceError(f"device {host}", f"copying fails: {_last_line(done)}", "the same command resumes")
-
-
-def _done(host: Host, command: list[str]) -> subprocess.CompletedProcess[str]:
+def _ssh(
+    host: Host, command: str, source: IO[bytes] | int = subprocess.DEVNULL, target: IO[bytes] | int = subprocess.PIPE
+) -> subprocess.CompletedProcess[str]:
     try:
-        done = subprocess.run(command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
+        done = subprocess.run(
+            _command(host, command), stdin=source, stdout=target, stderr=subprocess.PIPE, text=True, check=False
+        )
     except FileNotFoundError:
-        raise DeviceError(f"device {host}", f"there is no {command[0]} here", "install OpenSSH's client") from None
+        raise DeviceError(f"device {host}", "there is no ssh here", "install OpenSSH's client") from None
     if done.returncode == _SSH_FAILED:
         raise _unreachable(host, _last_line(done))
     return done
@@ -159,7 +156,7 @@ def _done(host: Host, command: list[str]) -> subprocess.CompletedProcess[str]:
 
 def _run(host: Host, command: str, progress: Progress | None) -> None:
     # A terminal (-tt) makes the run end with the connection, so that it and its lock do not outlive a Ctrl-C here.
-    line = ["ssh", "-tt", *_options(host, "-p"), "--", host.target, command]
+    line = _command(host, command, "-tt")
     with tempfile.TemporaryFile("w+", encoding="utf-8") as errors:
         process = subprocess.Popen(line, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors, text=True)
         said = ""
@@ -169,9 +166,11 @@ def _run(host: Host, command: str, progress: Progress | None) -> None:
                 step = _STEP.match(said)
                 if step and progress is not None:
                     progress(int(step[1]), int(step[2]), step[3] or "done")
-        finally:
-            process.terminate()
             code = process.wait()
+        except BaseException:
+            process.terminate()
+            process.wait()
+            raise
         if code == _SSH_FAILED:
             errors.seek(0)
             raise _unreachable(host, (errors.read().strip().splitlines() or [said])[-1])
@@ -181,9 +180,10 @@ def _run(host: Host, command: str, progress: Progress | None) -> None:
 
 
 def _unreachable(host: Host, reason: str) -> DeviceError:
-    return DeviceError(f"device {host}", f"ssh fails: {reason}", f"try: ssh {host.target}; the same command resumes")
+    plain = ["ssh", *(["-p", str(host.port)] if host.port else []), host.target]
+    return DeviceError(f"device {host}", f"ssh fails: {reason}", f"try: {shlex.join(plain)}; the same command resumes")
 
 
 def _last_line(done: subprocess.CompletedProcess[str]) -> str:
-    lines = (done.stderr.strip() or done.stdout.strip()).splitlines()
+    lines = (done.stderr or done.stdout or "").splitlines()
     return lines[-1].strip() if lines else f"exit code {done.returncode}"
