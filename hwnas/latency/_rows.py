@@ -43,7 +43,7 @@ def write_rows(path: Path, rows: Mapping[tuple[str, str], Row]) -> None:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(_COLUMNS)
         for row in rows.values():
-            times = [f"{getattr(row, name):.6g}" for name in _TIMES]
+            times = [f"{getattr(row, name):.12g}" for name in _TIMES]
             writer.writerow([row.key, *times, row.runs, row.macs, row.context])
 
 
