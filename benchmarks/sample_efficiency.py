@@ -171,7 +171,7 @@ def report(path: Path, oracle: Oracle) -> None:
     axes.axhline(best, color="black", lw=0.8, ls=":", label="best known")
     axes.set(xlabel="evaluations", ylabel="hypervolume (points x M MACs)", ylim=(0.75 * best, 1.01 * best))
     axes.set_title(f"oracle {oracle.kind}: mean and range over seeds")
-    axes.legend(fontsize=8)
+    axes.legend(fontsize=8, loc="lower right")
     figure.savefig(path.with_name(f"{path.stem}_{oracle.kind}.png"), dpi=130)
 
 
