@@ -170,7 +170,8 @@ def picture_of(frame: pd.DataFrame, facts: Mapping[str, Any]) -> Picture:
     subnets = facts.get("space", {}).get("subnets")
     words = [f"{len(frame)} Pareto-optimal subnets" + (f" of {_power(subnets)}" if subnets else "")]
     if facts.get("predictor"):
-        words.append(f"accuracy predicted by {facts['predictor']['name']}")
+        by = "" if measured else f" by {facts['predictor']['name']}"  # no room for both
+        words.append(f"accuracy predicted{by}")
     if facts.get("evaluator"):
         words.append(f"accuracy measured on {facts['evaluator']['images']} images")
     if measured:

@@ -100,7 +100,8 @@ def _draw(axes: Axes, picture: Picture) -> None:
     axes.plot(x, y, color=FRONT, linewidth=1.1, alpha=0.7, zorder=3, drawstyle="steps-post")
     _beside(axes, picture, frame, y)
     _members(axes, frame, x, y)
-    frame_axes(axes, (x_column.label, x_unit), (y_column.label, y_unit))
+    across_label = "Latency, measured" if picture.x == MEASURED else x_column.label
+    frame_axes(axes, (across_label, x_unit), (y_column.label, y_unit))
     if budget is not None:
         _budget_line(axes, budget / x_scale, f"{budget / x_scale:.4g} {x_unit}".strip())
     if len(x):
