@@ -3,8 +3,8 @@
     python -m benchmarks.fit_embedded_predictor            # about ten minutes on one core
     python -m benchmarks.fit_embedded_predictor --no-scores --out /tmp/again.safetensors
 
-The same data and the same machine give the same file, bit for bit. Measured data stay outside the repository
-(``HWNAS_SHARED_DATA``, by default ``../shared/data``); where they come from stands in the card.
+With ``OMP_NUM_THREADS=1`` the same data give the same file, bit for bit, on the same machine. Measured data stay
+outside the repository (``HWNAS_SHARED_DATA``, by default ``../shared/data``); where they come from stands in the card.
 """
 
 from __future__ import annotations

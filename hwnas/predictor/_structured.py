@@ -20,7 +20,7 @@ from hwnas.space import Population, SearchSpace
 MEAN_VARIANCE = 10.0
 """Prior variance of the constant, in units of the target's variance: nearly free."""
 
-MAX_EXACT = 800
+MAX_EXACT = 2000
 INDUCING = 512
 EVIDENCE_ROWS = 600
 
