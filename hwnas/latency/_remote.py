@@ -158,19 +158,20 @@ def _run(host: Host, command: str, progress: Progress | None) -> None:
     # A terminal (-tt) makes the run end with the connection, so that it and its lock do not outlive a Ctrl-C here.
     line = _command(host, command, "-tt")
     with tempfile.TemporaryFile("w+", encoding="utf-8") as errors:
-        process = subprocess.Popen(line, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors, text=True)
         said = ""
-        try:
-            for text in process.stdout or ():
-                said = text.strip() or said
-                step = _STEP.match(said)
-                if step and progress is not None:
-                    progress(int(step[1]), int(step[2]), step[3] or "done")
+        with subprocess.Popen(
+            line, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors, text=True
+        ) as process:
+            try:
+                for text in process.stdout or ():
+                    said = text.strip() or said
+                    step = _STEP.match(said)
+                    if step and progress is not None:
+                        progress(int(step[1]), int(step[2]), step[3] or "done")
+            except BaseException:
+                process.terminate()
+                raise
             code = process.wait()
-        except BaseException:
-            process.terminate()
-            process.wait()
-            raise
         if code == _SSH_FAILED:
             errors.seek(0)
             raise _unreachable(host, (errors.read().strip().splitlines() or [said])[-1])
