@@ -128,7 +128,8 @@ class PeakMemory:
 
         Bisects over the values of the tables: whether some row stays within a bound everywhere is a sum.
         """
-        values = np.unique(np.concatenate([f.table[np.isfinite(f.table)].ravel() for f in self.factors]))
+        finite = [f.table[np.isfinite(f.table)] for f in self.factors]
+        values = np.unique(np.concatenate([np.zeros(0 if finite else 1), *finite]))
         low, high = 0, len(values) - 1
         while low < high:
             middle = (low + high) // 2

@@ -30,7 +30,7 @@ def test_metrics_are_added_and_the_rest_is_kept(hwnas: Hwnas, table: Path, predi
     ran = hwnas("predict", "archs.csv", *common, "--out", "p.csv")
     assert ran.code == 0, ran.err
     before, after = (pd.read_csv(name, dtype=str) for name in ("archs.csv", "p.csv"))
-    assert list(after.columns) == [*before.columns, "top1", "top1_std", "latency_ms", "macs", "params"]
+    assert list(after.columns) == [*before.columns, "top1", "top1_std", "latency_ms", "macs", "params", "memory_bytes"]
     pd.testing.assert_frame_equal(after[before.columns], before)
     macs = macs_cost(SPACE)(x)
     assert after["macs"].astype(int).tolist() == macs.tolist()
@@ -47,7 +47,7 @@ def test_without_device_and_predictor_the_costs_are_told(hwnas: Hwnas) -> None:
     pd.DataFrame({"arch": [json.dumps(a) for a in resnet.decode_many(x)]}).to_csv("archs.csv", index=False)
     ran = hwnas("predict", "archs.csv", "--space", "ofa_resnet50", "--out", "p.csv")
     assert ran.code == 0, ran.err
-    assert list(pd.read_csv("p.csv").columns) == ["arch", "macs", "params"]
+    assert list(pd.read_csv("p.csv").columns) == ["arch", "macs", "params", "memory_bytes"]
 
 
 def test_archs_as_upstream_writes_them(hwnas: Hwnas, shared_data: Path, predictor: Path) -> None:

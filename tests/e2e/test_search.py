@@ -15,7 +15,7 @@ import pytest
 from hwnas.latency import LatencyTable
 from hwnas.report import hypervolume, non_dominated
 from hwnas.search import SEARCHERS
-from hwnas.space import get_space, macs_cost, params_cost
+from hwnas.space import PeakMemory, get_space, macs_cost, params_cost
 from tests.e2e.conftest import MS_PER_MAC, RESOLUTIONS, Hwnas
 
 SPACE = get_space("ofa_mbv3_w1.0")
@@ -31,7 +31,7 @@ def test_a_front_with_its_provenance_and_picture(hwnas: Hwnas, table: Path, pred
     ran = hwnas("search", "--latency", "8ms", "--device", table, "--predictor", predictor, *QUICK)
     assert ran.code == 0, ran.err
     frame = pd.read_csv("pareto.csv")
-    assert list(frame.columns) == ["row", "top1", "top1_std", "latency_ms", "macs", "params", "arch"]
+    assert list(frame.columns) == ["row", "top1", "top1_std", "latency_ms", "macs", "params", "memory_bytes", "arch"]
     assert (frame["latency_ms"] <= 8).all()
     assert frame["top1"].is_monotonic_decreasing
     assert non_dominated(frame[["top1", "latency_ms"]].to_numpy(), [True, False]).all()
@@ -141,3 +141,15 @@ def test_report_draws_the_front_again(hwnas: Hwnas, table: Path, predictor: Path
     assert hwnas("report", "pareto.csv", "--out", "front.svg").code == 0
     Path("pareto.json").unlink()
     assert hwnas("report", "pareto.csv", "--out", "bare.png").code == 0
+
+
+def test_peak_memory_is_a_budget_and_an_objective(hwnas: Hwnas, predictor: Path) -> None:
+    budget = ["--predictor", predictor, "--memory"]
+    ran = hwnas("search", "--objectives", "top1,memory", *budget, "5MB", *QUICK)
+    assert ran.code == 0, ran.err
+    frame = pd.read_csv("pareto.csv")
+    assert frame["memory_bytes"].tolist() == PeakMemory(SPACE)(archs(frame)).tolist()
+    assert (frame["memory_bytes"] <= 5e6).all()
+    ran = hwnas("search", "--objectives", "top1,macs", *budget, "1kB", *QUICK)
+    assert ran.code == 2
+    assert "memory_bytes <= 1 kB: no subnet" in ran.err
