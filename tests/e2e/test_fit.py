@@ -1,0 +1,89 @@
+"""``hwnas fit``: scores printed, a predictor file that search can use; bad data refused in one line."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from hwnas.predictor import load_predictor
+from hwnas.records import arch_column, write_csv
+from hwnas.space import get_space, macs_cost
+from tests.e2e.conftest import SPACE, Hwnas
+
+AT = ("--space", "ofa_mbv3_w1.0")
+
+
+@pytest.fixture
+def measured(folder: Path) -> Path:
+    x = SPACE.restrict(r=[160, 192]).sample(70, np.random.default_rng(0), distinct_uniform=False)
+    top1 = 70 + 3 * np.log(macs_cost(SPACE)(x) / 1e8)
+    write_csv(pd.DataFrame({"arch": arch_column(x, SPACE), "top1": top1.round(3), "loss": -top1}), "measured.csv")
+    return folder / "measured.csv"
+
+
+def test_a_predictor_is_scored_and_written(hwnas: Hwnas, measured: Path) -> None:
+    ran = hwnas("fit", measured, *AT, "--model", "ridge", "--out", "mine.safetensors")
+    assert ran.code == 0, ran.err
+    for word in ("Kendall tau", "RMSE", "MAPE", "25 subnets", "5 folds"):
+        assert word in " ".join(ran.out.split())
+    assert "hwnas search" in ran.err
+    model = load_predictor("mine.safetensors", SPACE)
+    assert model.card.metric == "top1"
+    assert [(d["name"], d["rows"]) for d in model.card.data] == [("measured.csv", 70)]
+    assert model.card.scores["5_fold"]["tau"] > 0.9
+    first = Path("mine.safetensors").read_bytes()
+    assert hwnas("fit", measured, *AT, "--model", "ridge", "--out", "mine.safetensors").code == 0
+    assert Path("mine.safetensors").read_bytes() == first
+
+
+def test_scores_as_json_and_another_metric(hwnas: Hwnas, measured: Path) -> None:
+    ran = hwnas("fit", measured, *AT, "--model", "additive", "--metric", "loss", "--json")
+    assert ran.code == 0, ran.err
+    told = json.loads(ran.out)
+    assert told["metric"] == "loss"
+    assert set(told["5_fold"]) >= {"tau", "rmse", "mape", "n"}
+
+
+def test_a_released_predictor_is_converted(hwnas: Hwnas, shared_data: Path) -> None:
+    source = shared_data / "ofa_tutorial" / "acc_predictor.pth"
+    ran = hwnas("fit", "--import", source, "--space", "ofa_mbv3_w1.2", "--out", "ofa.safetensors")
+    assert ran.code == 0, ran.err
+    space = get_space("ofa_mbv3_w1.2")
+    ours, theirs = load_predictor("ofa.safetensors", space), load_predictor(source, space)
+    x = theirs.covered(space).sample(20, np.random.default_rng(0))
+    assert (ours.predict(x) == theirs.predict(x)).all()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["absent.csv", *AT], "absent.csv: it cannot be read"),
+        (["measured.csv", *AT, "--model", "pg"], "no such predictor kind"),
+        (["measured.csv", *AT, "--metric", "top5"], "measured.csv, metric 'top5'"),
+        (["measured.csv", "--space", "ofa_resnet50"], "measured.csv, row 1"),
+        (["measured.csv", "--space", "ofa_mbv3"], "did you mean"),
+        (["few.csv", *AT], "at least 8"),
+        (["nan.csv", *AT], "nan.csv, row 2"),
+        (["measured.csv", *AT, "--out", "measured.csv/x.safetensors"], "cannot be written"),
+        ([*AT], "one of them is needed"),
+        (["--import", "measured.csv", *AT, "--out", "x.safetensors"], "measured.csv"),
+        (["--import", "measured.csv", *AT], "--out FILE"),
+    ],
+)
+def test_bad_input_is_one_line_and_writes_nothing(
+    hwnas: Hwnas, measured: Path, arguments: list[str], message: str
+) -> None:
+    frame = pd.read_csv(measured)
+    frame.head(5).to_csv("few.csv", index=False)
+    frame.assign(top1=[1.0, float("nan"), *frame["top1"][2:]]).to_csv("nan.csv", index=False)
+    before = sorted(p.name for p in Path().iterdir())
+    ran = hwnas("fit", *arguments)
+    assert ran.code == 2
+    assert message in ran.err
+    assert ran.err.count("\n") == 1
+    assert "Traceback" not in ran.err
+    assert sorted(p.name for p in Path().iterdir()) == before
