@@ -77,6 +77,11 @@ def certificate(pool: Pool, options: SearchOptions) -> dict[str, float]:
     return {"exact_share": hypervolume(pool.costs, corner.tolist()) / hypervolume(best.costs, corner.tolist())}
 
 
+def all_additive(problem: Problem) -> bool:
+    """Whether every objective and every budget is a sum over layers, so that the front can be computed."""
+    return _costs(problem, {}) is not None and len(_limits(problem)) == len(problem.constraints)
+
+
 def _costs(problem: Problem, approximations: Mapping[str, AdditiveCost]) -> list[AdditiveCost] | None:
     """Every objective as an additive cost to minimise; None if one has none."""
     costs = []

@@ -10,16 +10,16 @@ from numpy.typing import NDArray
 from hwnas.search._operators import Moves
 from hwnas.search._pool import Pool, Values
 
-MOVES = 48
+MOVES = 32
 """Moves of a row that are combined: those whose neighbours are nearest to the front."""
 
-BEAM = 48
+BEAM = 32
 """Combinations of each size that are extended by another move."""
 
-DEPTH = 4
+DEPTH = 3
 """Genes changed at once, at most."""
 
-SCORED = 6
+SCORED = 8
 """Combinations of each size that are worth scoring, per row, at most."""
 
 HOPE = 0.004

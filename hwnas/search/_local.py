@@ -8,17 +8,21 @@ front are explored too: the front of a rugged predictor has many local optima.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 
 from hwnas.search._combine import promising
 from hwnas.search._operators import Moves
 from hwnas.search._pool import Pool, RowKeys, Values
-from hwnas.search._problem import Problem
 from hwnas.space import Population
 
 BINS = 20
 """Stretches of the front; a round explores one row of each."""
+
+KEPT = 200
+"""Rows of each stretch that may wait to be explored."""
 
 REACH = 0.06
 """How far behind the front a row may lie to be explored, as a share of the front's range."""
@@ -27,7 +31,13 @@ PATIENCE = 40
 """Rounds without any gain of hypervolume before it ends."""
 
 
-def local_search(pool: Pool, near: tuple[Population, Values], evaluations: int, rng: np.random.Generator) -> None:
+def local_search(
+    pool: Pool,
+    near: list[tuple[Population, Values]],
+    evaluations: int,
+    rng: np.random.Generator,
+    tick: Callable[[], None] = lambda: None,
+) -> None:
     """Improve the pool's front.
 
     Args:
@@ -35,61 +45,56 @@ def local_search(pool: Pool, near: tuple[Population, Values], evaluations: int, 
         near: rows with their values, of which those near the front are explored as well.
         evaluations: end after about so many.
         rng: draws the genes that a change wakes.
+        tick: called after every round.
     """
-    if not len(pool.x):
+    moves = Moves.of(pool.problem.space)
+    if not len(pool.x) or not len(moves.genes):
         return
-    problem = pool.problem
-    moves = Moves.of(problem.space)
-    candidates = _Candidates(problem)
-    candidates.add(pool, pool.x, pool.values)
-    candidates.add(pool, *near)
+    candidates = _Candidates(pool)
+    candidates.add([(pool.x, pool.values), *near])
     end = pool.evaluations + evaluations
     best, idle = pool.hypervolume(), 0
-    while pool.evaluations < end and idle < PATIENCE and len(moves.genes):
-        x, values = candidates.take(pool)
+    while pool.evaluations < end and idle < PATIENCE:
+        x, values = candidates.take()
         if not len(x):
             break
-        for found in _explore(pool, moves, x, values, rng):
-            candidates.add(pool, *found)
+        candidates.add(_explore(pool, moves, x, values, rng))
         volume = pool.hypervolume()
         best, idle = (volume, 0) if volume > best else (best, idle + 1)
+        tick()
 
 
 class _Candidates:
-    """Scored rows near the front that were not explored yet."""
+    """Scored rows near the front that were not explored yet, some for each stretch of it."""
 
-    def __init__(self, problem: Problem) -> None:
-        self.problem = problem
-        self.x: Population = np.zeros((0, problem.space.n_genes), dtype=np.int16)
-        self.values: Values = {name: np.zeros(0) for name in problem.metrics}
-        self._keys = RowKeys(problem.space)
+    def __init__(self, pool: Pool) -> None:
+        self.pool = pool
+        self.problem = pool.problem
+        self.x: Population = pool.x[:0]
+        self.values: Values = {name: v[:0] for name, v in pool.values.items()}
+        self._keys = RowKeys(self.problem.space)
         self._explored = np.zeros(0, dtype=np.uint64)
 
-    def add(self, pool: Pool, x: Population, values: Values) -> None:
-        """Keep the feasible ones within reach of the front, some for each of its stretches."""
-        kept = np.flatnonzero(self.problem.violation(values) <= 0)
-        x = np.concatenate([self.x, x[kept]])
-        values = {name: np.concatenate([self.values[name], values[name][kept]]) for name in values}
-        keys = self._keys(x)
+    def add(self, scored: list[tuple[Population, Values]]) -> None:
+        """Keep those that are feasible and within reach of the front."""
+        x = np.concatenate([self.x, *(rows for rows, _ in scored)])
+        values = {name: np.concatenate([v, *(more[name] for _, more in scored)]) for name, v in self.values.items()}
+        costs = self.problem.costs(values)
+        gap = self.pool.behind(costs)
+        kept = np.flatnonzero(
+            (gap <= REACH * float(np.ptp(self.pool.costs[:, 0]))) & (self.problem.violation(values) <= 0)
+        )
+        keys = self._keys(x[kept])
         first = np.unique(keys, return_index=True)[1]
-        first = first[~np.isin(keys[first], self._explored)]
-        gap = self._gap(pool, {name: v[first] for name, v in values.items()})
-        near = gap <= REACH * _range(pool.costs)
-        self._keep(x, values, first[near][np.argsort(gap[near], kind="stable")[: 100 * BINS]])
+        kept = kept[first[~np.isin(keys[first], self._explored)]]
+        order, _, place = self._ordered(costs[kept], gap[kept])
+        self._keep(x, values, kept[order[place < KEPT]])
 
-    def take(self, pool: Pool) -> tuple[Population, Values]:
+    def take(self) -> tuple[Population, Values]:
         """The nearest to the front in each of its stretches; they count as explored."""
-        if not len(self.x):
-            return self.x, self.values
-        gap = self._gap(pool, self.values)
-        along = self.problem.costs(self.values)[:, -1]
-        front = pool.costs[:, -1]
-        edges = np.linspace(front.min(), front.max(), BINS + 1)[1:-1]
-        stretch = np.searchsorted(edges, along)
-        order = np.lexsort((gap, stretch))
-        nth = np.arange(len(order)) - np.searchsorted(stretch[order], stretch[order])
-        each = max(1, BINS // len(np.unique(stretch)))
-        taken = order[nth < each]
+        costs = self.problem.costs(self.values)
+        order, stretches, place = self._ordered(costs, self.pool.behind(costs))
+        taken = order[place < max(1, BINS // max(stretches, 1))]
         x, values = self.x[taken], {name: v[taken] for name, v in self.values.items()}
         self._explored = np.concatenate([self._explored, self._keys(x)])
         left = np.ones(len(self.x), dtype=bool)
@@ -97,15 +102,19 @@ class _Candidates:
         self._keep(self.x, self.values, np.flatnonzero(left))
         return x, values
 
-    def _gap(self, pool: Pool, values: Values) -> NDArray[np.float64]:
-        return pool.behind(self.problem.costs(values))
+    def _ordered(
+        self, costs: NDArray[np.float64], gap: NDArray[np.float64]
+    ) -> tuple[NDArray[np.intp], int, NDArray[np.intp]]:
+        """Rows by stretch of the front, then by gap; how many stretches have any; each one's place in its stretch."""
+        front = self.pool.costs[:, -1]
+        edges = np.linspace(front.min(), front.max(), BINS + 1)[1:-1]
+        stretch = np.searchsorted(edges, costs[:, -1])
+        order = np.lexsort((gap, stretch))
+        place = np.arange(len(order)) - np.searchsorted(stretch[order], stretch[order])
+        return order, len(np.unique(stretch)), place
 
     def _keep(self, x: Population, values: Values, rows: NDArray[np.intp]) -> None:
         self.x, self.values = x[rows], {name: v[rows] for name, v in values.items()}
-
-
-def _range(costs: NDArray[np.float64]) -> float:
-    return float(np.ptp(costs[:, 0]))
 
 
 def _explore(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from hwnas.search._additive import additive_start, certificate
+from hwnas.search._additive import additive_start, all_additive, certificate
 from hwnas.search._local import local_search
 from hwnas.search._operators import crossover, mutate, mutation_rates
 from hwnas.search._pool import Pool, Values
@@ -15,6 +15,12 @@ from hwnas.space import Population
 
 CROSSOVER = 0.9
 """Share of children with two parents; the rest are mutants of one."""
+
+ISLANDS = 6
+"""Populations that evolve apart, for three quarters of the generations in all."""
+
+MIN_GENERATIONS = 4
+"""Of an island; with fewer there is one population."""
 
 
 class NSGA2:
@@ -66,15 +72,65 @@ class NSGA2:
 
 
 def nsga2(problem: Problem, options: SearchOptions) -> SearchResult:
-    """Exact front of the additive part, generations of NSGA-II, local search on the front."""
-    rng = np.random.default_rng(options.seed)
-    pool = Pool(problem)
-    algorithm = NSGA2(problem, options.population, rng, additive_start(problem, options))
-    steps = options.generations + 1
-    for step in range(options.generations):
-        x = pool.fresh(algorithm.ask())
-        algorithm.tell(x, pool.score(x))
-        pool.record(step + 1, steps, options.progress)
-    local_search(pool, (algorithm.x, algorithm.values), options.polish, rng)
-    pool.record(steps, steps, options.progress)
-    return pool.result("nsga2", options.seed, certificate(pool, options))
+    """Islands of NSGA-II, each with a local search along its own front; then both on what all of them found.
+
+    Rugged predictors have many local optima at every cost. Islands that start from different random rows
+    end in different ones; a single population gives most of them up early. The first island also starts
+    from the exact front of the additive part. Where all metrics are additive, that front is the answer,
+    and there is one island.
+    """
+    run = _Run(problem, options)
+    start = additive_start(problem, options)
+    each = 0 if all_additive(problem) else options.generations * 3 // 4 // ISLANDS
+    if each < MIN_GENERATIONS:
+        last = NSGA2(problem, options.population, run.rng, start)
+        run.generations(run.pool, last, options.generations)
+        run.polish(run.pool, [(last.x, last.values)], options.polish)
+        return run.result()
+    last = NSGA2(problem, options.population, run.rng)
+    near = []
+    for island in range(ISLANDS):
+        pool = Pool(problem, parent=run.pool)
+        algorithm = NSGA2(problem, options.population, run.rng, options.seeds if island else start)
+        run.generations(pool, algorithm, each)
+        run.polish(pool, [(algorithm.x, algorithm.values)], options.polish * 5 // 6 // ISLANDS)
+        last.tell(pool.x, pool.values)
+        near.append((pool.x, pool.values))
+    run.generations(run.pool, last, options.generations - each * ISLANDS)
+    run.polish(run.pool, [*near, (last.x, last.values)], options.polish // 6)
+    return run.result()
+
+
+class _Run:
+    """One search: its pool, its random numbers, and how far it is."""
+
+    def __init__(self, problem: Problem, options: SearchOptions) -> None:
+        self.options = options
+        self.rng = np.random.default_rng(options.seed)
+        self.pool = Pool(problem)
+        self._steps = options.generations + options.polish // options.population + 1
+        self._step = 0
+
+    def generations(self, pool: Pool, algorithm: NSGA2, n: int) -> None:
+        for _ in range(n):
+            x = pool.fresh(algorithm.ask())
+            algorithm.tell(x, pool.score(x))
+            self._advance(1)
+
+    def polish(self, pool: Pool, near: list[tuple[Population, Values]], evaluations: int) -> None:
+        """Local search; a step is as many evaluations as a generation has."""
+        first, before = self._step, pool.evaluations
+
+        def tick() -> None:
+            self._advance(first + (pool.evaluations - before) // self.options.population - self._step)
+
+        local_search(pool, near, evaluations, self.rng, tick)
+        self._step = first + evaluations // self.options.population
+
+    def _advance(self, steps: int) -> None:
+        self._step = min(self._step + steps, self._steps - 1)
+        self.pool.record(self._step, self._steps, self.options.progress)
+
+    def result(self) -> SearchResult:
+        self.pool.record(self._steps, self._steps, self.options.progress)
+        return self.pool.result("nsga2", self.options.seed, certificate(self.pool, self.options))

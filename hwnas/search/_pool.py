@@ -37,10 +37,16 @@ class RowKeys:
 
 
 class Pool:
-    """Distinct subnets scored so far, and the front of the feasible ones (an archive without bound)."""
+    """Distinct subnets scored so far, and the front of the feasible ones (an archive without bound).
 
-    def __init__(self, problem: Problem) -> None:
+    Args:
+        problem: what is searched for.
+        parent: another pool to which all that is added goes as well.
+    """
+
+    def __init__(self, problem: Problem, parent: Pool | None = None) -> None:
         self.problem = problem
+        self._parent = parent
         self.evaluations = 0
         self.trace: list[tuple[int, float]] = []
         self.x: Population = np.zeros((0, problem.space.n_genes), dtype=np.int16)
@@ -88,6 +94,8 @@ class Pool:
             values: every metric of theirs.
             remember: whether ``fresh`` is to know them from now on.
         """
+        if self._parent is not None:
+            self._parent.add(x, values, remember=False)
         self.evaluations += len(x)
         if remember:
             self._seen = np.sort(np.concatenate([self._seen, self._keys(x)]))
