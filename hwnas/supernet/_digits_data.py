@@ -38,10 +38,13 @@ class DigitsData:
 
     Args:
         batch: training images per step.
+        views: fixed distortions under which each validation and test image is seen. More of them make a
+            more precise and slower measurement; ``hwnas evaluate`` and ``search`` take one.
     """
 
-    def __init__(self, batch: int = 72) -> None:
+    def __init__(self, batch: int = 72, views: int = 1) -> None:
         self.batch = batch
+        self.views = views
 
     @property
     def steps_per_epoch(self) -> int:
@@ -57,15 +60,17 @@ class DigitsData:
 
     def calibration(self, shape: Shape) -> Iterator[Tensor]:
         """The 177 calibration images, in one batch."""
-        yield from (images for images, _ in _fixed_batches("calibration", shape))
+        yield from (images for images, _ in _view("calibration", shape, 0))
 
     def validation(self, shape: Shape) -> Iterator[tuple[Tensor, Tensor]]:
         """The 600 images on which subnets are compared."""
-        yield from _fixed_batches("validation", shape)
+        for view in range(self.views):
+            yield from _view("validation", shape, view)
 
     def test(self, shape: Shape) -> Iterator[tuple[Tensor, Tensor]]:
         """The 300 images that no choice was based on."""
-        yield from _fixed_batches("test", shape)
+        for view in range(self.views):
+            yield from _view("test", shape, view)
 
 
 def _random(*seed: int) -> np.random.RandomState:
@@ -99,10 +104,10 @@ def _part(name: str) -> tuple[Tensor, Tensor]:
 
 
 @cache
-def _fixed_batches(part: str, shape: Shape) -> list[tuple[Tensor, Tensor]]:
-    """A part's images under one fixed distortion each."""
+def _view(part: str, shape: Shape, view: int) -> list[tuple[Tensor, Tensor]]:
+    """A part's images under one fixed distortion each, in batches."""
     images, labels = _part(part)
-    rendered = _distorted(images, _random(list(SPLIT).index(part)))(shape)
+    rendered = _distorted(images, _random(list(SPLIT).index(part), view))(shape)
     batches = torch.split(rendered, EVALUATION_BATCH), torch.split(labels, EVALUATION_BATCH)
     return list(zip(*batches, strict=True))
 

@@ -55,7 +55,7 @@ def extremes(space: SearchSpace) -> tuple[NDArray[np.int16], NDArray[np.int16]]:
 
 
 class Sandwich:
-    """Largest, smallest and random subnets in every step.
+    """Largest, smallest (at a random resolution) and random subnets in every step.
 
     Args:
         space: whose subnets are trained.
@@ -88,7 +88,11 @@ class Sandwich:
         rng = np.random.default_rng([self.seed, step])
         # Every gene uniformly: uniform over distinct subnets would hardly ever show a shallow one.
         random = self.space.sample(self.random_subnets, rng, distinct_uniform=False)
-        rows = np.concatenate([self.largest[None], self.smallest[None], random])
+        smallest = self.smallest.copy()
+        # Always at its own resolution, the smallest would teach the leading channels to see no other.
+        for column in self.space.groups.get("r", ()):
+            smallest[column] = rng.choice(self.space.domain[column])
+        rows = np.concatenate([self.largest[None], smallest[None], random])
         rise = min(1.0, (step - self.start) / self.ramp_steps)
         weight = self.epsilon + (1 - self.epsilon) * rise
         return StepPlan(rows, (1.0, *[weight] * (len(rows) - 1)), "in_place")
