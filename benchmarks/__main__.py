@@ -13,6 +13,7 @@ QUICK = {
     "throughput": "subnets scored per second",
 }
 SLOW = {
+    "memory": "peak activation memory against what onnxruntime allocates",
     "sample_efficiency": "hypervolume against real evaluations: LINAS, DyNAS-T's own code, baselines",
     "nasbench201": "searchers on the tabular benchmark",
     "digits_supernet": "inherited against stand-alone accuracy of the supernet that ships",
