@@ -19,6 +19,9 @@ CROSSOVER = 0.9
 ISLANDS = 6
 """Populations that evolve apart, for three quarters of the generations in all."""
 
+MERGED = 3
+"""Size of the population that the islands end in, in populations."""
+
 MIN_GENERATIONS = 4
 """Of an island; with fewer there is one population."""
 
@@ -87,17 +90,17 @@ def nsga2(problem: Problem, options: SearchOptions) -> SearchResult:
         run.generations(run.pool, last, options.generations)
         run.polish(run.pool, [(last.x, last.values)], options.polish)
         return run.result()
-    last = NSGA2(problem, options.population, run.rng)
+    last = NSGA2(problem, MERGED * options.population, run.rng)
     near = []
     for island in range(ISLANDS):
         pool = Pool(problem, parent=run.pool)
         algorithm = NSGA2(problem, options.population, run.rng, options.seeds if island else start)
         run.generations(pool, algorithm, each)
-        run.polish(pool, [(algorithm.x, algorithm.values)], options.polish * 5 // 6 // ISLANDS)
+        run.polish(pool, [(algorithm.x, algorithm.values)], options.polish * 2 // 3 // ISLANDS)
         last.tell(pool.x, pool.values)
         near.append((pool.x, pool.values))
-    run.generations(run.pool, last, options.generations - each * ISLANDS)
-    run.polish(run.pool, [*near, (last.x, last.values)], options.polish // 6)
+    run.generations(run.pool, last, (options.generations - each * ISLANDS) // MERGED)
+    run.polish(run.pool, [*near, (last.x, last.values)], options.polish // 3)
     return run.result()
 
 
@@ -115,7 +118,7 @@ class _Run:
         for _ in range(n):
             x = pool.fresh(algorithm.ask())
             algorithm.tell(x, pool.score(x))
-            self._advance(1)
+            self._advance(algorithm.population // self.options.population)
 
     def polish(self, pool: Pool, near: list[tuple[Population, Values]], evaluations: int) -> None:
         """Local search; a step is as many evaluations as a generation has."""
