@@ -1,7 +1,7 @@
 """Fit and score the accuracy predictor that ships for ``ofa_mbv3_w1.0``; write it and its model card.
 
     python -m benchmarks.fit_embedded_predictor            # about ten minutes on one core
-    python -m benchmarks.fit_embedded_predictor --no-scores --out /tmp/again.safetensors
+    python -m benchmarks.fit_embedded_predictor --no-scores --out again.safetensors
 
 With ``OMP_NUM_THREADS=1`` the same data give the same file, bit for bit, on the same machine. Measured data stay
 outside the repository (``HWNAS_SHARED_DATA``, by default ``../shared/data``); where they come from stands in the card.
