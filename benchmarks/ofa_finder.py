@@ -11,7 +11,9 @@ from __future__ import annotations
 import contextlib
 import io
 import random
+import sys
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -64,7 +66,10 @@ class Upstream:
 
 def run_upstream(setting: Note10, seeds: int, iterations: int) -> Runs:
     theirs = Upstream(setting)
-    found = [[theirs.search(budget, seed, iterations) for budget in BEST_KNOWN] for seed in range(seeds)]
+    found = []
+    for seed in range(seeds):
+        found.append([theirs.search(budget, seed, iterations) for budget in BEST_KNOWN])
+        _progress("OFA", seed, [t for t, _ in found[-1]], sum(s for _, s in found[-1]))
     both = np.array(found)
     return Runs(both[..., 0], both[..., 1].ravel(), theirs.scored / both[..., 1].sum())
 
@@ -86,7 +91,12 @@ def run_ours(setting: Note10, seeds: int) -> Runs:
             if theirs.latency.predict_efficiency(spec) > budget + 1e-9:
                 raise AssertionError
         top1.append(100 * theirs.accuracy.predict_accuracy(specs).numpy()[:, 0].astype(float))
+        _progress("hwnas", seed, top1[-1], wall_s[-1])
     return Runs(np.array(top1), np.array(wall_s), evaluations / sum(wall_s))
+
+
+def _progress(who: str, seed: int, top1: Sequence[float] | NDArray[np.float64], wall_s: float) -> None:
+    print(f"{who} seed {seed}: {', '.join(f'{t:.3f}' for t in top1)} in {wall_s:.1f} s", file=sys.stderr, flush=True)
 
 
 def report(ours: Runs, theirs: Runs) -> None:
