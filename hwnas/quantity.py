@@ -77,6 +77,24 @@ def format_bytes(size: float) -> str:
     return _format(size, (("GB", 1e9), ("MB", 1e6), ("kB", 1e3), ("B", 1.0)))
 
 
+def format_quantity(value: float, unit: str, *, up: bool = False) -> str:
+    """A value with its unit as people write it: ``62.34M MACs``, ``20 ms``, ``4.1 MB``.
+
+    Args:
+        value: in ``unit``.
+        unit: ``"ms"``, ``"B"``, ``"MACs"``, ``"params"``; others are put behind the number.
+        up: round up, so that the number is enough where a minimum is told.
+    """
+    if up and math.isfinite(value) and value > 0:
+        step = 10.0 ** (math.floor(math.log10(value)) - 3)
+        value = math.ceil(value / step - 1e-9) * step
+    if unit == "B":
+        return format_bytes(value)
+    if unit in ("MACs", "params"):
+        return f"{format_count(value)} {unit}"
+    return f"{value:.4g} {unit}".strip()
+
+
 def _format(value: float, units: tuple[tuple[str, float], ...]) -> str:
     unit, factor = next((u for u in units if abs(value) >= u[1]), units[-1])
     return f"{value / factor:.4g} {unit}"

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hwnas.errors import InfeasibleError
+from hwnas.quantity import format_quantity
 from hwnas.search._pareto import behind, hypervolume, non_dominated
 from hwnas.search._problem import Problem
 from hwnas.search._result import Progress, SearchResult
@@ -154,10 +155,12 @@ class Pool:
         )
 
     def _nothing_feasible(self) -> InfeasibleError:
-        budgets = ", ".join(f"{c.name} <= {c.upper:g} {c.unit}".strip() for c in self.problem.constraints)
+        budgets = ", ".join(str(c) for c in self.problem.constraints)
         rule = f"none of {self.evaluations} subnets of {self.problem.space.name} meets all of it"
         if self._least_violated is None:
             return InfeasibleError(budgets, rule, "search longer")
         _, values = self._least_violated
-        nearest = ", ".join(f"{c.name} = {values[c.name][0]:.4g} {c.unit}".strip() for c in self.problem.constraints)
+        nearest = ", ".join(
+            f"{c.name} = {format_quantity(values[c.name][0], c.unit, up=True)}" for c in self.problem.constraints
+        )
         return InfeasibleError(budgets, rule, f"the nearest has {nearest}")

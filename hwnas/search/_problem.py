@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hwnas.errors import InfeasibleError, SpaceError
-from hwnas.quantity import format_bytes
+from hwnas.quantity import format_quantity
 from hwnas.space import AdditiveCost, PeakMemory, SearchSpace
 
 Metric = Callable[[NDArray[Any]], NDArray[np.float64]]
@@ -54,6 +54,9 @@ class Constraint:
     fn: Metric
     upper: float
     device: str | None = None
+
+    def __str__(self) -> str:
+        return f"{self.name} <= {format_quantity(self.upper, self.unit)}"
 
 
 @dataclass(frozen=True)
@@ -122,8 +125,8 @@ class Problem:
 
 def infeasible(space: SearchSpace, c: Constraint, smallest: float) -> InfeasibleError:
     """The error for one budget below the smallest value of its metric."""
-    budget = format_bytes(c.upper) if c.unit == "B" else f"{c.upper:g} {c.unit}".strip()
-    least = format_bytes(smallest) if c.unit == "B" else f"{smallest:.4g} {c.unit}".strip()
+    budget = format_quantity(c.upper, c.unit)
+    least = format_quantity(smallest, c.unit, up=True)
     where = f" on {c.device}" if c.device else ""
     if c.unit == "ms":
         rule = f"no subnet of {space.name} runs under {budget}{where}"
@@ -131,4 +134,4 @@ def infeasible(space: SearchSpace, c: Constraint, smallest: float) -> Infeasible
     else:
         rule = f"no subnet of {space.name} stays within {budget}{where}"
         remedy = f"the smallest needs {least}"
-    return InfeasibleError(f"{c.name} <= {budget}", rule, remedy)
+    return InfeasibleError(str(c), rule, remedy)

@@ -123,6 +123,10 @@ class PeakMemory:
         """The same metric confined to the domain of ``space``."""
         return PeakMemory(space, self.batch)
 
+    def at_most(self, upper: float) -> list[Factor]:
+        """Factors that are 0 on rows whose peak is within a bound and NaN elsewhere: a budget that sums can carry."""
+        return [Factor(f.genes, np.where(f.table <= upper, 0.0, np.nan)) for f in self.factors]
+
     def minimum(self) -> tuple[float, Population]:
         """The exact minimum over the domain and a canonical ``(g,)`` row that attains it.
 

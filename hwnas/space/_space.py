@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -275,6 +276,18 @@ class SearchSpace:
                 p = weights / weights.sum()
             x[:, column] = rng.choice(self.domain[column], size=n, p=p)
         return self.canonical(x)
+
+    def every(self, most: int) -> Population | None:
+        """All distinct ``(n, g)`` rows, or None if the genes have more than ``most`` settings."""
+        n = math.prod(len(d) for d in self.domain)
+        if n > most:
+            return None
+        x = np.zeros((n, self.n_genes), dtype=np.int16)
+        rest = np.arange(n)
+        for column, allowed in enumerate(self.domain):
+            x[:, column] = allowed[rest % len(allowed)]
+            rest //= len(allowed)
+        return np.unique(self.canonical(x), axis=0)
 
     def restrict(self, **allowed: Sequence[Value] | Value) -> SearchSpace:
         """The same space with fewer choices: ``restrict(r=224)``, ``restrict(d=[2, 3])``, ``restrict(**{"ks[0]": 7})``.

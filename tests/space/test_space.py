@@ -62,6 +62,8 @@ def test_size_counts_the_distinct_subnets(space):
     assert space.size() == len(rows)
     assert len({tuple(space.network(row)) for row in rows}) == len(rows)
     assert space.contains(rows).all()
+    assert np.array_equal(np.unique(rows, axis=0), space.every(10**6))
+    assert space.every(0) is None
 
 
 def test_size_of_published_spaces():
