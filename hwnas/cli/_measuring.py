@@ -39,7 +39,36 @@ class Bench:
                 f"this machine runs at {100 / found.slowdown:.0f} % of the speed it was profiled at: "
                 "latencies are at that speed, taken next to the same network"
             )
+        if found.elsewhere:
+            notice(f"{self.device.id}: {elsewhere_words(found.elsewhere)}")
         return found
+
+
+def interval_words(facts: Mapping[str, Any]) -> str:
+    """A table's interval: ``90 % of subnets lie within 2.9 % of their prediction``."""
+    words = f"{facts['level_pct']:g} % of subnets within {facts['plus_minus_pct']:.1f} % of their prediction"
+    if "coverage_pct" in facts:
+        words += f" (half of them against what the other half tells: {facts['coverage_pct']:.1f} % are)"
+    return words
+
+
+def elsewhere_words(operators: Mapping[str, int]) -> str:
+    """What a provider left to the CPU: ``12 nodes ran on the CPU: 9 HardSigmoid, 3 Resize``."""
+    listed = ", ".join(f"{n} {name}" for name, n in operators.items())
+    return f"{sum(operators.values())} nodes of a subnet ran on the CPU, which the provider cannot run: {listed}"
+
+
+def refuse_noise(pct: float | None, what: str) -> None:
+    """Say that measurements are not to be trusted, once they are kept.
+
+    Raises:
+        DeviceError: the machine did too much else.
+    """
+    from hwnas.latency import NOISY_PCT, is_noisy
+
+    if is_noisy(pct):
+        rule = f"the same subnet differs by {pct:.1f} % from one session to the next (up to {NOISY_PCT:g} % is usual)"
+        raise DeviceError(what, f"{rule}, so it is not to be trusted", "stop what else runs here, then measure again")
 
 
 def find_bench(

@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -15,8 +14,6 @@ from hwnas.errors import HwnasError
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    from hwnas.latency import LatencyTable
 
 
 def devices(as_json: AsJson = False) -> None:
@@ -42,7 +39,7 @@ def devices(as_json: AsJson = False) -> None:
 
 
 def _described(path: Path) -> dict[str, Any]:
-    from hwnas.latency import LatencyTable
+    from hwnas.latency import LatencyTable, age_days, doubts, misfits
 
     try:
         table = LatencyTable.load(path)
@@ -53,53 +50,51 @@ def _described(path: Path) -> dict[str, Any]:
         "path": str(path),
         "rows": len(table.rows),
         "device": table.device.to_json(),
-        "misfits": _misfits(table),
+        "misfits": misfits(table),
         "spaces": {
             name: {
                 "method": facts.get("method"),
                 "resolutions": facts.get("resolutions", []),
                 "date": facts.get("date"),
-                "age_days": _age_days(facts.get("date")),
+                "age_days": age_days(table, name),
                 "validation": facts.get("validation"),
+                "interval": facts.get("interval"),
+                "repeat_pct": facts.get("repeat_pct"),
+                "elsewhere": facts.get("elsewhere", {}),
+                "doubts": doubts(table, name),
             }
             for name, facts in table.spaces.items()
         },
     }
 
 
-def _misfits(table: LatencyTable) -> list[str] | None:
-    """What sets the table's conditions apart from the same device here; None if it was not made by profiling."""
-    from hwnas.latency import get_device
-
-    if not table.device.provider:
-        return None
-    made = table.device
-    try:
-        here = get_device(made.name, batch=made.batch, precision=made.precision, spinning=made.spinning)
-    except HwnasError as error:
-        return [error.rule]
-    return [d for d in made.differences(here) if not d.startswith("threads ")]
-
-
-def _age_days(date: object) -> int | None:
-    try:
-        made = datetime.fromisoformat(str(date))
-        return (datetime.now(UTC) - made).days
-    except (TypeError, ValueError):
-        return None
-
-
 def _lines(table: dict[str, Any]) -> list[str]:
-    from hwnas.latency import summary
-
     if "error" in table:
         return [f"  {table['name']}", f"    unreadable: {table['error']}"]
     fit = {True: "published elsewhere", False: "; ".join(table["misfits"] or []) or "fits this machine"}
     lines = [f"  {table['name']}: {fit[table['misfits'] is None]}"]
+    made = table["device"]
+    if made["provider"]:
+        threads = f"{made['threads']} thread{'s' if made['threads'] != 1 else ''}"
+        lines.append(f"    {made['name']}, {threads}, batch {made['batch']}, {made['precision']}, {made['runtime']}")
     for name, facts in table["spaces"].items():
-        age = f"{facts['age_days']} days old" if facts["age_days"] is not None else "of unknown age"
-        pixels = ", ".join(str(r) for r in facts["resolutions"])
-        lines.append(f"    {name}{' at ' + pixels if pixels else ''}: {facts['method']}, {age}")
-        if facts["validation"]:
-            lines.append(f"      {summary(facts['validation'])}")
+        lines += [f"    {line}" for line in _space_lines(name, facts, foreign=bool(table["misfits"]))]
+    return lines
+
+
+def _space_lines(name: str, facts: dict[str, Any], *, foreign: bool) -> list[str]:
+    from hwnas.cli._measuring import elsewhere_words, interval_words
+    from hwnas.latency import summary
+
+    age = f"{facts['age_days']} days old" if facts["age_days"] is not None else "of unknown age"
+    pixels = ", ".join(str(r) for r in facts["resolutions"])
+    lines = [f"{name}{' at ' + pixels if pixels else ''}: {facts['method']}, {age}"]
+    if facts["validation"]:
+        lines.append(f"  {summary(facts['validation'])}")
+    if facts["interval"]:
+        lines.append(f"  {interval_words(facts['interval'])}")
+    if facts["elsewhere"]:
+        lines.append(f"  {elsewhere_words(facts['elsewhere'])}")
+    if facts["doubts"] and not foreign:
+        lines.append(f"  check it (hwnas profile --check): {'; '.join(facts['doubts'])}")
     return lines

@@ -11,6 +11,7 @@ import typer
 
 from hwnas.cli._board import import_result, measure_remotely, write_bundle
 from hwnas.cli._console import notice, progress_bar
+from hwnas.cli._measuring import elsewhere_words, interval_words, refuse_noise
 from hwnas.cli._options import DEFAULT_SPACE, Batch, Fix, Seed, Space, Threads, restricted
 from hwnas.errors import DataError
 
@@ -99,6 +100,7 @@ def profile(
         with progress_bar("profiling") as advance:
             table = measure(here, domain, folder, plan=Plan(seed=seed), progress=advance)
     typer.echo(_report(table, domain, elsewhere=published is not None or device.startswith("ssh://")))
+    refuse_noise(table.spaces[domain.name].get("repeat_pct"), f"latency table {table.name}")
 
 
 def _asked(context: typer.Context) -> bool:
@@ -133,6 +135,12 @@ def _report(table: LatencyTable, space: SearchSpace, *, elsewhere: bool) -> str:
     if validation is not None:
         lines.append(f"  method    {facts['method']}, {facts['networks']} subnets, {facts['seconds']:.0f} s")
         lines.append(f"  check     {summary(validation)}")
+    if facts.get("interval"):
+        lines.append(f"  interval  {interval_words(facts['interval'])}")
+    if facts.get("repeat_pct") is not None:
+        lines.append(f"  noise     the same subnet differs by {facts['repeat_pct']:.1f} % from one session to the next")
+    if facts.get("elsewhere"):
+        lines.append(f"  fallback  {elsewhere_words(facts['elsewhere'])}")
     kept_usually = table.path is not None and table.path.parent == TABLES
     name = table.path.name if table.path is not None and kept_usually else table.path
     here = kept_usually and name == table.device.id and table.device.name == "cpu" and not elsewhere

@@ -8,8 +8,11 @@ from hwnas.latency._device import PROVIDERS, Device, available_providers, get_de
 from hwnas.latency._fidelity import fidelity, summary
 from hwnas.latency._file import measure_file
 from hwnas.latency._find import find_table, find_table_for, table_paths
+from hwnas.latency._fitness import age_days, doubts, misfits, renewal
 from hwnas.latency._hardware import Hardware
+from hwnas.latency._interval import coverage
 from hwnas.latency._measure import Anchor, Measurement, measure_networks
+from hwnas.latency._noise import NOISY_PCT, is_noisy
 from hwnas.latency._profile import profile
 from hwnas.latency._published import read_published
 from hwnas.latency._remote import Host, profile_remotely
@@ -20,6 +23,7 @@ from hwnas.latency._table import LatencyTable
 from hwnas.latency._whole import MeasuredSubnets, measure_subnets
 
 __all__ = [
+    "NOISY_PCT",
     "PROVIDERS",
     "Anchor",
     "BoardResult",
@@ -33,23 +37,29 @@ __all__ = [
     "Measurement",
     "Plan",
     "Row",
+    "age_days",
     "available_providers",
     "bundle_digest",
     "bundled_device",
     "corrected",
+    "coverage",
+    "doubts",
     "fidelity",
     "find_table",
     "find_table_for",
     "get_device",
     "import_board",
     "is_board_result",
+    "is_noisy",
     "measure_file",
     "measure_networks",
     "measure_subnets",
+    "misfits",
     "profile",
     "profile_remotely",
     "read_board",
     "read_published",
+    "renewal",
     "summary",
     "table_paths",
     "write_bundle",

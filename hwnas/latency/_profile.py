@@ -17,6 +17,7 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -25,9 +26,11 @@ from hwnas.errors import DeviceError, TableError
 from hwnas.journal import Journal
 from hwnas.latency._device import Device
 from hwnas.latency._fidelity import fidelity
+from hwnas.latency._interval import interval
 from hwnas.latency._journaled import JournaledTimer, Timer
 from hwnas.latency._measure import Progress
 from hwnas.latency._methods import CALIBRATION, IN_CONTEXT, VALIDATION, LayerTime, in_context, isolated, named, row_name
+from hwnas.latency._noise import repeat_pct
 from hwnas.latency._refine import refined
 from hwnas.latency._rows import Row
 from hwnas.latency._runtime import OnnxRuntime, Runtime
@@ -78,11 +81,16 @@ def profile(
     subnets = choose_subnets(space, plan)
     with Journal(path, identity) as journal:
         network = space.network(reference.row)
-        timer = JournaledTimer(runtime or OnnxRuntime(device), network, journal, plan.sessions, plan.seed, progress)
+        runtime = runtime or OnnxRuntime(device)
+        timer = JournaledTimer(runtime, network, journal, plan.sessions, plan.seed, progress)
+
+        def told() -> dict[str, Any]:
+            seconds = {"seconds": round(time.monotonic() - started, 1)}
+            elsewhere = runtime.elsewhere(network)
+            return {**seconds, "elsewhere": elsewhere} if elsewhere else seconds
+
         try:
-            table = tabulated(
-                timer, device, space, plan, subnets, before, reference, lambda: time.monotonic() - started
-            )
+            table = tabulated(timer, device, space, plan, subnets, before, reference, told)
         except KeyboardInterrupt:
             done = f"{len(journal.entries)} of {timer.steps} timings are kept in {path}"
             raise KeyboardInterrupt(f"{done}; the same command resumes") from None
@@ -99,7 +107,7 @@ def tabulated(
     subnets: Subnets,
     before: LatencyTable,
     reference: Reference,
-    seconds: Callable[[], float],
+    told: Callable[[], Mapping[str, Any]],
 ) -> LatencyTable:
     """``before`` with the rows of ``space``'s domain, checked against whole subnets.
 
@@ -111,7 +119,7 @@ def tabulated(
         subnets: what is measured.
         before: the table to add to.
         reference: the network the times are multiples of.
-        seconds: how long it took, asked at the end.
+        told: what else to say of the space in ``device.json``, asked at the end.
 
     Raises:
         DeviceError, DataError: as the timer; or the times of single layers are not told.
@@ -122,6 +130,7 @@ def tabulated(
     anchor_ms = reference.median_ms or float(np.median(anchors))
     table = before.joined(LatencyTable(device, _rows(space, times, anchor_ms)))
     actual = np.array([measured[row_name(row)].ratio for row in subnets.validation]) * anchor_ms
+    predicted = table.cost(space)(subnets.validation)
     described = {
         "fingerprint": space.fingerprint,
         "resolutions": _resolutions(table, space),
@@ -133,8 +142,10 @@ def tabulated(
             "median_ms": anchor_ms,
             "spread_pct": float(100 * (np.quantile(anchors, 0.9) / np.quantile(anchors, 0.1) - 1)),
         },
-        "validation": fidelity(table.cost(space)(subnets.validation), actual),
-        "seconds": round(seconds(), 1),
+        "repeat_pct": repeat_pct(timer.times),
+        "validation": fidelity(predicted, actual),
+        "interval": interval(predicted, actual),
+        **told(),
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "hwnas": __version__,
     }

@@ -95,7 +95,14 @@ def import_board(result: BoardResult, folder: str | os.PathLike[str]) -> Latency
             raise TableError(f"latency table {before.name}", rule, "write to another folder with --out or --device")
     timer = RecordedTimer(result)
     table = tabulated(
-        timer, result.device, result.space, result.plan, result.subnets, before, reference, lambda: result.seconds
+        timer,
+        result.device,
+        result.space,
+        result.plan,
+        result.subnets,
+        before,
+        reference,
+        lambda: {"seconds": round(result.seconds, 1)},
     )
     return table.save(folder)
 

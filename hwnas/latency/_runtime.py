@@ -5,7 +5,9 @@
 from __future__ import annotations
 
 import json
+import re
 import tempfile
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -18,6 +20,8 @@ from hwnas.latency._timer import Clock, Session
 
 if TYPE_CHECKING:
     from hwnas.latency._device import Device
+
+_HOST = "CPUExecutionProvider"
 
 NodeTimes = list[tuple[str, float]]
 """``(node name, microseconds)`` in the order of execution, of one run."""
@@ -41,23 +45,37 @@ class Runtime(Protocol):
 
     def profiled(self, network: Network) -> ProfiledSession: ...
 
+    def elsewhere(self, network: Network) -> dict[str, int]:
+        """Operators of a network that another provider runs than the device's, and how many nodes of each.
+
+        onnxruntime moves what a provider lacks to the CPU, and says nothing.
+        """
+
 
 class OnnxRuntime:
     """onnxruntime with a device's provider, options, threads and batch."""
 
     def __init__(self, device: Device) -> None:
         self.device = device
-        self.clock = best_clock(device.threads, on_host=device.provider == "CPUExecutionProvider")
+        _preload(device)
+        self.clock = best_clock(device.threads, on_host=device.provider == _HOST)
 
     def session(self, network: Network) -> Session:
-        return BoundSession(self._create(network, self._options()), self._feed(network), self.device.memory)
+        return _OrtSession(self._create(network, self._options()), self._feed(network), self.device)
 
-    def profiled(self, network: Network) -> ProfiledSession:
+    def profiled(self, network: Network) -> _OrtProfiledSession:
         folder = tempfile.TemporaryDirectory(prefix="hwnas-")
         options = self._options()
         options.enable_profiling = True
         options.profile_file_prefix = str(Path(folder.name) / "nodes")
         return _OrtProfiledSession(self._create(network, options), self._feed(network), self.device, folder)
+
+    def elsewhere(self, network: Network) -> dict[str, int]:
+        if self.device.provider == _HOST:
+            return {}
+        session = self.profiled(network)
+        session.run()
+        return strays(session.events(), self.device.provider)
 
     def model(self, network: Network) -> bytes:
         """The ONNX model of a network."""
@@ -80,15 +98,12 @@ class OnnxRuntime:
 
         model = self.model(network)
         providers: list[Any] = [(self.device.provider, dict(self.device.options))]
-        if self.device.provider != "CPUExecutionProvider":
-            providers.append("CPUExecutionProvider")
+        if self.device.provider != _HOST:
+            providers.append(_HOST)
         try:
             session = ort.InferenceSession(model, options, providers=providers)
         except Exception as error:  # onnxruntime raises RuntimeError, its own and pybind's
-            reason = str(error).splitlines()[0]
-            raise DeviceError(
-                f"device {self.device.id}", f"onnxruntime fails: {reason}", "see hwnas devices"
-            ) from error
+            raise _failed(self.device, error) from error
         if self.device.provider not in session.get_providers():
             raise DeviceError(
                 f"device {self.device.id}",
@@ -102,14 +117,72 @@ class OnnxRuntime:
         return {"input": np.random.default_rng(0).standard_normal(shape, dtype=np.float32)}
 
 
-class _OrtProfiledSession(BoundSession):
+class _OrtSession(BoundSession):
+    """Tells in one line what a device cannot run."""
+
+    def __init__(self, session: Any, feed: dict[str, Any], device: Device) -> None:
+        self._device = device
+        try:
+            super().__init__(session, feed, device.memory)
+        except Exception as error:  # a full GPU
+            raise _failed(device, error) from error
+
+    def run(self) -> None:
+        try:
+            super().run()
+        except Exception as error:
+            raise _failed(self._device, error) from error
+
+
+class _OrtProfiledSession(_OrtSession):
     def __init__(
         self, session: Any, feed: dict[str, Any], device: Device, folder: tempfile.TemporaryDirectory[str]
     ) -> None:
-        super().__init__(session, feed, device.memory)
+        super().__init__(session, feed, device)
         self._folder = folder
 
-    def finish(self) -> list[NodeTimes]:
+    def events(self) -> list[dict[str, Any]]:
+        """End the session; everything its profile recorded."""
         with self._folder:
             path = Path(self.session.end_profiling())
-            return node_times(json.loads(path.read_text(encoding="utf-8")))
+            events: list[dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))
+            return events
+
+    def finish(self) -> list[NodeTimes]:
+        return node_times(self.events())
+
+
+def strays(events: list[dict[str, Any]], provider: str) -> dict[str, int]:
+    """Operators that another provider ran, with their numbers of nodes, by an onnxruntime profile."""
+    nodes = {
+        event["name"]: str(event["args"].get("op_name"))
+        for event in events
+        if event.get("cat") == "Node" and event.get("args", {}).get("provider", provider) != provider
+    }
+    return dict(Counter(nodes.values()).most_common())
+
+
+def _preload(device: Device) -> None:
+    """Let onnxruntime find the CUDA libraries that pip installed; it does not look for them by itself."""
+    import onnxruntime as ort
+
+    if device.memory[0] == "cuda" and hasattr(ort, "preload_dlls"):
+        ort.preload_dlls()
+
+
+def _failed(device: Device, error: Exception) -> DeviceError:
+    """What onnxruntime could not do, with the operator where it names one."""
+    text = " ".join(str(error).split())
+    node = _NODE.search(text)
+    if node is None:
+        return DeviceError(f"device {device.id}", f"onnxruntime fails: {text[:_LONGEST]}", "see hwnas devices")
+    operator, name = node.groups()
+    what = f"{device.provider} fails on {operator} ({name}): {text[node.end() :].strip(' .:')[:_LONGEST] or text[:_LONGEST]}"
+    return DeviceError(f"device {device.id}", what, "update onnxruntime, or choose another --device")
+
+
+_NODE = re.compile(r"(?:running|implementation for) (\w+)(?:\(\d+\))? node(?: with name|\. ?Name:) ?'([^']*)'")
+"""How onnxruntime names a node that failed, when it is made and when it runs."""
+
+_LONGEST = 200
+"""Characters of a reason; onnxruntime adds stack traces."""

@@ -178,6 +178,12 @@ class LatencyTable:
         found = self.spaces.get(space.name, {}).get("validation")
         return found if isinstance(found, dict) else None
 
+    def plus_minus(self, space: SearchSpace) -> float | None:
+        """Half the width of a prediction's interval, relative to it; None where no subnets of ``space`` told it."""
+        found = self.spaces.get(space.name, {}).get("interval")
+        width = found.get("plus_minus_pct") if isinstance(found, dict) else None
+        return float(width) / 100 if isinstance(width, int | float) else None
+
     def _row(self, layer: LayerSpec | None, contexts: Iterable[str]) -> Row | None:
         if layer is None:
             return None
@@ -191,8 +197,7 @@ class LatencyTable:
         rule = f"it has no row for {keys[0]}" + (f" and {len(keys) - 1} more" if len(keys) > 1 else "")
         rule += f" of the {total} layers of {space.name}"
         if self.device.provider:
-            kind = f"--device {self.device.name} --threads {self.device.threads} --batch {self.device.batch}"
-            remedy = f"fill them: hwnas profile {kind} --space {space.name}{_fixes(space)}"
+            remedy = f"fill them: {profile_command(self.device, space.name)}{fixed_resolutions(space)}"
         else:
             remedy = "keep to what it covers with --fix, or import a table that has them"
         return TableError(f"latency table {self.name}", rule, remedy)
@@ -207,7 +212,12 @@ def _contexts(space: SearchSpace, slot: Slot, setting: tuple[int, ...]) -> list[
     ]
 
 
-def _fixes(space: SearchSpace) -> str:
+def profile_command(device: Device, space: str) -> str:
+    """The command that profiles a space on a device."""
+    return f"hwnas profile --device {device.name} --threads {device.threads} --batch {device.batch} --space {space}"
+
+
+def fixed_resolutions(space: SearchSpace) -> str:
     """The ``--fix`` that states the resolutions of the domain, if it is restricted."""
     for column in space.groups.get("r", []):
         gene, domain = space.genes[column], space.domain[column]

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +14,7 @@ from hwnas.latency._device import Device
 from hwnas.latency._journaled import JournaledTimer
 from hwnas.latency._measure import Anchor, Measurement, Progress
 from hwnas.latency._methods import named, row_name
+from hwnas.latency._noise import repeat_pct
 from hwnas.latency._runtime import OnnxRuntime, Runtime
 from hwnas.space import Population, SearchSpace, macs_cost
 
@@ -30,10 +31,14 @@ class MeasuredSubnets:
     Attributes:
         measurements: one per row.
         slowdown: the anchor's time now over its time at the reference speed; the latencies are at the latter.
+        repeat_pct: by how much a subnet's time differs between sessions, in percent; None if each had one.
+        elsewhere: operators of the anchor that ran on another provider than the device's; see `Runtime`.
     """
 
     measurements: Sequence[Measurement]
     slowdown: float
+    repeat_pct: float | None = None
+    elsewhere: Mapping[str, int] = field(default_factory=dict)
 
 
 def measure_subnets(
@@ -78,11 +83,13 @@ def measure_subnets(
         "anchor": [layer.key for _, layer in anchor.network],
     }
     with Journal(Path(journal), identity) as file:
-        timer = JournaledTimer(runtime or OnnxRuntime(device), anchor.network, file, sessions, seed, progress)
+        runtime = runtime or OnnxRuntime(device)
+        timer = JournaledTimer(runtime, anchor.network, file, sessions, seed, progress)
         networks = named(space, x)
         timer.steps = len(networks) * sessions
         try:
             times = timer.measure(_STAGE, networks)
+            elsewhere = runtime.elsewhere(anchor.network)
         except KeyboardInterrupt:
             done = f"{len(file.entries)} of {timer.steps} timings are kept in {journal}"
             raise KeyboardInterrupt(f"{done}; the same command resumes") from None
@@ -92,4 +99,6 @@ def measure_subnets(
     return MeasuredSubnets(
         [Measurement(t.ratio * reference_ms, t.tail * reference_ms, t.median_ms, t.runs) for t in found],
         now_ms / reference_ms,
+        repeat_pct(timer.times),
+        elsewhere,
     )

@@ -70,7 +70,7 @@ def _column(name: str) -> dict[str, Any]:
     kind = "bytes" if name.endswith("_bytes") else "count" if name in ("macs", "params") else "plain"
     unit = known.unit or ("ms" if name.endswith("_ms") else "%" if name.endswith("_pct") else "")
     label = known.label.removesuffix(" ms").removesuffix(" pct")
-    for ending, words in (("_measured", ", measured"), ("_std", " ±")):
+    for ending, words in (("_measured", ", measured"), ("_std", " ±"), ("_low", ", at least"), ("_high", ", at most")):
         if ending in name:
             label = column(name.replace(ending, "")).label + words
     return {"name": name, "label": label, "unit": unit, "maximise": known.maximise, "kind": kind}

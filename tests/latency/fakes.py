@@ -20,6 +20,7 @@ class FakeRuntime:
         overhead_ns: what the profiler adds to every node.
         nodes: whether profiles show nodes by their names.
         stop_after: raise KeyboardInterrupt once so many runs are done.
+        strays: operators that run on another provider.
     """
 
     costs: Mapping[str, int]
@@ -27,6 +28,7 @@ class FakeRuntime:
     overhead_ns: int = 4_000
     nodes: bool = True
     stop_after: int | None = None
+    strays: Mapping[str, int] = field(default_factory=dict)
     now: int = 0
     runs: int = 0
     opened: list[Network] = field(default_factory=list)
@@ -40,6 +42,9 @@ class FakeRuntime:
 
     def profiled(self, network: Network) -> FakeProfiledSession:
         return FakeProfiledSession(self, network)
+
+    def elsewhere(self, _: Network) -> dict[str, int]:
+        return dict(self.strays)
 
     def pay(self, network: Network, extra_ns: int = 0) -> float:
         """Let the time of one run pass; returns the machine's speed."""
