@@ -1,0 +1,62 @@
+"""The range of every activation of a model: seen on images, or assumed."""
+
+# ruff: noqa: PLC0415 (onnx and onnxruntime take a while to import)
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hwnas.errors import DataError
+from hwnas.graph._quantize import Ranges
+
+if TYPE_CHECKING:
+    import onnx
+
+_ASSUMED = {"Relu": (0.0, 4.0), "Clip": (0.0, 6.0), "HardSigmoid": (0.0, 1.0)}
+_OTHERS = (-4.0, 4.0)
+
+
+def assumed_ranges(model: onnx.ModelProto) -> Ranges:
+    """Ranges for a model whose outputs do not matter: how long integers take does not depend on what they stand for."""
+    names = {value.name: _OTHERS for value in model.graph.input}
+    return names | {node.output[0]: _ASSUMED.get(node.op_type, _OTHERS) for node in model.graph.node}
+
+
+def activation_ranges(model: onnx.ModelProto, batches: Iterable[NDArray[np.float32]]) -> Ranges:
+    """Ranges of all activations, each end averaged over batches, so that one odd image in many does not stretch them.
+
+    Batches are large: single images reach less far than all of them do together, and what lies beyond is cut off.
+    On ``digits`` 12 subnets lost 0.02 point of top-1 with 177 images in one batch, 0.4 point one by one.
+
+    Args:
+        model: fp32, from `build_model`.
+        batches: ``(n, channels, height, width)`` each, preprocessed.
+
+    Raises:
+        DataError: there are no images, or activations are not finite.
+    """
+    import onnx
+    import onnxruntime as ort
+    from onnx import helper
+
+    watched = onnx.ModelProto()
+    watched.CopyFrom(model)
+    names = [value.name for value in model.graph.input] + [node.output[0] for node in model.graph.node]
+    del watched.graph.output[:]
+    for name in names:
+        for operator in ("ReduceMin", "ReduceMax"):
+            node = helper.make_node(operator, [name], [f"{name}/{operator}"], keepdims=0)
+            watched.graph.node.append(node)
+            watched.graph.output.append(helper.make_tensor_value_info(node.output[0], onnx.TensorProto.FLOAT, []))
+    session = ort.InferenceSession(watched.SerializeToString(), providers=["CPUExecutionProvider"])
+    seen = np.array([session.run(None, {"input": batch}) for batch in batches], dtype=np.float64)
+    if not len(seen):
+        raise DataError("calibration", "there are no images to see the ranges of activations on", "give some")
+    if not np.isfinite(seen).all():
+        raise DataError("calibration", "activations are not finite", "check the weights and the preprocessing")
+    ends = seen.mean(axis=0).reshape(-1, 2)
+    return {name: (float(low), float(high)) for name, (low, high) in zip(names, ends, strict=True)}
