@@ -36,6 +36,7 @@ class _Kind:
 
 _LATENCY = _Kind("latency", {"ns": 1e-6, "us": 1e-3, "µs": 1e-3, "ms": 1.0, "s": 1e3}, "ms")
 _COUNT = _Kind("count", {"k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12}, "M")
+_RATE = _Kind("rate", {"/s": 1.0, "fps": 1.0, "images/s": 1.0, "k/s": 1e3}, "/s")
 _BYTES = _Kind("size", {"B": 1, "kB": 1e3, "KiB": 2**10, "MB": 1e6, "MiB": 2**20, "GB": 1e9, "GiB": 2**30}, "MB")
 
 
@@ -60,6 +61,26 @@ def parse_count(text: str, name: str = "count") -> float:
 def parse_bytes(text: str, name: str = "size") -> float:
     """Bytes of ``20MB``, ``512kB``, ``1MiB``. Arguments and errors as :func:`parse_latency_ms`."""
     return _parse(text, name, _BYTES)
+
+
+def parse_rate(text: str, name: str = "rate") -> float:
+    """Images per second of ``50/s``, ``50fps``, ``2k/s``. Arguments and errors as :func:`parse_latency_ms`."""
+    return _parse(text, name, _RATE)
+
+
+def parse_number(text: str, name: str = "number") -> float:
+    """A plain number, in a unit that only its column knows: ``5``, ``0.25``, ``1e6``.
+
+    Raises:
+        QuantityError: not a finite number.
+    """
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value):
+        raise QuantityError(f"{name} {text}", "this is not a number", "write it in the unit of the column")
+    return value
 
 
 def format_latency(ms: float) -> str:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from hwnas.cli._asked import parse_objectives
 from hwnas.cli._console import notice, progress_bar
 from hwnas.cli._supernet import evaluation_data, say_broken
 from hwnas.errors import DataError
@@ -60,13 +61,13 @@ class Evaluation:
 
         return get_supernet(self.supernet).space()
 
-    def refuse_mixed(self, wanted: tuple[str, ...], used: dict[str, object]) -> None:
+    def refuse_mixed(self, objectives: str | None, used: dict[str, object]) -> None:
         """Refuse options that mean nothing where accuracy is evaluated.
 
         Raises:
             DataError: names the first.
         """
-        if "top1" not in wanted:
+        if objectives is not None and "top1" not in parse_objectives(objectives).columns:
             raise DataError("--evaluate", "top1 is not among the objectives", "add it: --objectives top1,latency")
         if self.evals < FEWEST:
             raise DataError(f"--evals {self.evals}", f"at least {FEWEST} are needed", "raise it")

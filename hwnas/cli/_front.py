@@ -73,7 +73,8 @@ def front_frame(result: SearchResult, metrics: Metrics, top: int | None) -> pd.D
     """The front with every known metric, best first; with ``top``, only so many rows."""
     from hwnas.report import pareto_frame
 
-    frame = pareto_frame(metrics.space.decode_many(result.x), metrics.score(result.x))
+    objectives = [o.name for o in result.problem.objectives]
+    frame = pareto_frame(metrics.space.decode_many(result.x), metrics.score(result.x), objectives)
     return frame if top is None else frame.head(top)
 
 
@@ -197,10 +198,12 @@ def _power(count: int) -> str:
 
 
 def next_steps(
-    csv: Path, rows: int, supernet: str, checkpoint: Path | None, data: Path | None, *, timed_here: bool
+    csv: Path, rows: int, supernet: str | None, checkpoint: Path | None, data: Path | None, *, timed_here: bool
 ) -> list[str]:
-    """Commands to type after a search, with what they are for."""
+    """Commands to type after a search, with what they are for; without a supernet there is nothing to export."""
     name = shlex.quote(str(csv))
+    if supernet is None:
+        return [f"next: hwnas report {name} --html   (the front as a page to explore)"]
     weights = "" if supernet == SHIPPED or checkpoint else f"; its weights: hwnas download {supernet}"
     export = f"hwnas export {name} --row 1"
     for option, value in (("--checkpoint", checkpoint), ("--data", data)):

@@ -86,7 +86,19 @@ def find_table(space: SearchSpace, device: str, *, threads: int | None, batch: i
                 raise DeviceError(
                     f"--{what} {asked}", f"latency table {device} was made with {has or 'unknown'}", f"drop --{what}"
                 )
+    _say_doubts(table, space)
     return Found(table, _table_facts(table, space))
+
+
+def _say_doubts(table: LatencyTable, space: SearchSpace) -> None:
+    """One line where a table may not tell the times of this machine, and what to do about it."""
+    from hwnas import latency
+
+    found = latency.doubts(table, space.name)
+    if not found:
+        return
+    there = " there" if latency.misfits(table) else ""
+    notice(f"latency table {table.name}: {', '.join(found)}; renew it{there}: {latency.renewal(table, space)}")
 
 
 def _named_table(name: str, space: SearchSpace) -> LatencyTable:
@@ -116,6 +128,8 @@ def _table_facts(table: LatencyTable, space: SearchSpace) -> dict[str, Any]:
         "date": about.get("date"),
         "method": about.get("method"),
         "validation": table.validation(space),
+        "interval": about.get("interval"),
+        "elsewhere": about.get("elsewhere", {}),
     }
 
 
@@ -159,8 +173,9 @@ def narrowed(
     table: Found[LatencyTable] | None,
     *,
     batch: int | None = None,
+    others: Mapping[str, Found[LatencyTable]] | None = None,
 ) -> tuple[Metrics, list[str]]:
-    """The metrics over the part of ``space`` that predictor and table cover, and what was left out, in words.
+    """The metrics over the part of ``space`` that predictor and tables cover, and what was left out, in words.
 
     ``batch`` counts where there is no table to tell it.
 
@@ -168,13 +183,21 @@ def narrowed(
         TableError, PredictorError: nothing is left, or one belongs to another space.
     """
     left_out = []
-    for source in (table, accuracy):
+    others = others or {}
+    for source in (table, *others.values(), accuracy):
         if source is not None:
             covered = source.it.covered(space)
             left_out += _restrictions(space, covered, str(source.facts["name"]))
             space = covered
     images = (table.it.device.batch if table else batch) or 1
-    return Metrics(space, accuracy.it if accuracy else None, table.it if table else None, images), left_out
+    metrics = Metrics(
+        space,
+        accuracy.it if accuracy else None,
+        table.it if table else None,
+        images,
+        others={name: found.it for name, found in others.items()},
+    )
+    return metrics, left_out
 
 
 def _restrictions(space: SearchSpace, covered: SearchSpace, source: str) -> list[str]:

@@ -43,7 +43,55 @@ PredictorName = Annotated[
         "--predictor", help="Accuracy predictor file; by default the one that ships for the space.", metavar="FILE"
     ),
 ]
+Latency = Annotated[
+    list[str] | None,
+    typer.Option("--latency", help="Latency budget, of another device by name: 20ms, phone=35ms.", metavar="TIME"),
+]
+Throughput = Annotated[
+    list[str] | None,
+    typer.Option("--throughput", help="Images per second at least: 50/s, phone=30/s.", metavar="RATE"),
+]
+Macs = Annotated[str | None, typer.Option("--macs", help="MACs budget: 300M, 1.2G.", metavar="COUNT")]
+Params = Annotated[str | None, typer.Option("--params", help="Parameter budget: 5M.", metavar="COUNT")]
+Memory = Annotated[
+    str | None, typer.Option("--memory", help="Budget for peak activation memory: 20MB.", metavar="SIZE")
+]
+Budget = Annotated[
+    list[str] | None,
+    typer.Option("--budget", help="Budget on any other column, in its own unit: energy_mj=5.", metavar="COLUMN=VALUE"),
+]
+ObjectivesList = Annotated[
+    str | None,
+    typer.Option(
+        "--objectives",
+        help="What to trade off, up to four: of top1, latency, throughput, macs, params, memory and columns of your "
+        "files; latency@phone, top1=COLUMN. Default: top1 and the latency of every device named.",
+        metavar="LIST",
+    ),
+]
+Library = Annotated[
+    Path | None,
+    typer.Option(
+        "--library", help="A CSV that is the space: columns layer, choice, then metrics that add up.", metavar="FILE"
+    ),
+]
+SubnetTables = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--table", help="CSV with metrics of every subnet of the space; again to join others.", metavar="FILE"
+    ),
+]
+LayerCosts = Annotated[
+    list[Path] | None,
+    typer.Option("--costs", help="CSV with further metrics of every layer, by a latency table's keys.", metavar="FILE"),
+]
 Out = Annotated[Path, typer.Option("--out", help="File to write.", metavar="FILE")]
+
+
+def was_given(context: typer.Context, option: str) -> bool:
+    """Whether an option was typed, rather than left at its default."""
+    source = context.get_parameter_source(option)
+    return source is not None and source.name != "DEFAULT"
 
 
 def restricted(space: SearchSpace, fixes: Sequence[str] | None) -> SearchSpace:

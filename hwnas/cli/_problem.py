@@ -1,16 +1,15 @@
-"""From options to a Problem: which metrics there are, and which objectives and budgets are asked for."""
+"""From inputs to a Problem: every metric there is, by column."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from hwnas.errors import DataError, UnknownNameError
-from hwnas.quantity import parse_bytes, parse_count, parse_latency_ms
+from hwnas.cli._asked import LATENCY, RATE, unit_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -18,55 +17,6 @@ if TYPE_CHECKING:
     from hwnas.latency import LatencyTable
     from hwnas.search import Metric, Problem
     from hwnas.space import AdditiveCost, Population, SearchSpace
-
-METRICS = {
-    "top1": ("top1", "%"),
-    "latency": ("latency_ms", "ms"),
-    "macs": ("macs", "MACs"),
-    "params": ("params", "params"),
-    "memory": ("memory_bytes", "B"),
-}
-"""What users may name: the column it stands for and its unit."""
-
-
-def parse_objectives(text: str) -> tuple[str, ...]:
-    """Columns of ``top1,latency``.
-
-    Raises:
-        UnknownNameError: a metric that there is not.
-        DataError: one is named twice, or none.
-    """
-    columns = {column: column for column, _ in METRICS.values()} | {
-        name: column for name, (column, _) in METRICS.items()
-    }
-    names = [name.strip() for name in text.split(",") if name.strip()]
-    for name in names:
-        if name not in columns:
-            raise UnknownNameError("objective", name, METRICS)
-    chosen = tuple(columns[name] for name in names)
-    if not chosen or len(set(chosen)) < len(chosen):
-        raise DataError(f"--objectives {text}", "it names each objective once", "write for example top1,latency")
-    return chosen
-
-
-def parse_budgets(
-    latency: str | None, macs: str | None, params: str | None, memory: str | None = None
-) -> dict[str, float]:
-    """Upper bounds by column, in ms, plain counts and bytes.
-
-    Raises:
-        QuantityError: a bare number, a wrong unit.
-    """
-    budgets = {}
-    if latency is not None:
-        budgets["latency_ms"] = parse_latency_ms(latency, "--latency")
-    if macs is not None:
-        budgets["macs"] = parse_count(macs, "--macs")
-    if params is not None:
-        budgets["params"] = parse_count(params, "--params")
-    if memory is not None:
-        budgets["memory_bytes"] = parse_bytes(memory, "--memory")
-    return budgets
 
 
 class TellsTop1(Protocol):
@@ -82,11 +32,14 @@ class Metrics:
     """Everything that can be told of a subnet before it runs.
 
     Attributes:
-        space: the space, restricted to what predictor and table cover.
+        space: the space, restricted to what predictor and tables cover.
         predictor: tells ``top1``; None if accuracy is not asked for.
         table: tells ``latency_ms``; None if latency is not asked for.
         batch: images per run; ``memory_bytes`` is of all.
         latency: tells ``latency_ms`` in the table's place: corrected by measurements.
+        others: tables of further devices by name; ``phone`` tells ``latency_ms@phone``.
+        given: metrics that the user's files tell, by column.
+        rates: whether ``images_per_s`` is told beside latency.
     """
 
     space: SearchSpace
@@ -94,6 +47,9 @@ class Metrics:
     table: LatencyTable | None
     batch: int = 1
     latency: AdditiveCost | None = None
+    others: Mapping[str, LatencyTable] = field(default_factory=dict)
+    given: Mapping[str, Metric] = field(default_factory=dict)
+    rates: bool = False
 
     @cached_property
     def functions(self) -> dict[str, Metric]:
@@ -107,29 +63,42 @@ class Metrics:
             additive = self.predictor.additive() if isinstance(self.predictor, Predictor) else None
             functions["top1"] = additive or self.predictor.predict
         if self.table is not None:
-            functions["latency_ms"] = self.latency or self.table.cost(self.space)
-        functions["macs"] = macs_cost(self.space)
-        functions["params"] = params_cost(self.space)
-        functions["memory_bytes"] = PeakMemory(self.space, self.batch)
-        return functions
+            latency = self.latency or self.table.cost(self.space)
+            functions |= self._timed("", latency, self.batch)
+        for name, table in self.others.items():
+            functions |= self._timed(f"@{name}", table.cost(self.space), table.device.batch or 1)
+        if self.space.slots:
+            functions["macs"] = macs_cost(self.space)
+            functions["params"] = params_cost(self.space)
+            functions["memory_bytes"] = PeakMemory(self.space, self.batch)
+        return {**functions, **self.given}
+
+    def _timed(self, device: str, latency: AdditiveCost, batch: int) -> dict[str, Metric]:
+        rate: dict[str, Metric] = {RATE + device: lambda x: 1e3 * batch / latency(x)} if self.rates else {}
+        return {LATENCY + device: latency, **rate}
 
     def problem(self, objectives: Sequence[str], budgets: Mapping[str, float]) -> Problem:
         """The search problem; objectives and budgets are columns."""
+        from hwnas.report import maximised  # noqa: PLC0415
         from hwnas.search import Constraint, Objective, Problem  # noqa: PLC0415
 
-        units = dict(METRICS.values())
-        device = self.table.device.id if self.table is not None else None
         return Problem(
             self.space,
-            [Objective(name, units[name], name == "top1", self.functions[name]) for name in objectives],
+            [Objective(name, unit_of(name), maximised(name), self.functions[name]) for name in objectives],
             [
-                Constraint(name, units[name], self.functions[name], upper, device if name == "latency_ms" else None)
+                Constraint(name, unit_of(name), self.functions[name], upper, self._device(name))
                 for name, upper in budgets.items()
             ],
         )
 
+    def _device(self, column: str) -> str | None:
+        stem, _, other = column.partition("@")
+        table = self.others.get(other) if other else self.table
+        return table.device.id if table is not None and stem == LATENCY else None
+
     def score(self, x: Population) -> dict[str, NDArray[Any]]:
-        """``(n,)`` of every metric by column, with ``top1_std`` where the predictor tells it."""
+        """``(n,)`` of every metric by column, with ``top1_std`` where the predictor tells it, and bounds on
+        ``latency_ms`` where the table was checked."""
         values: dict[str, NDArray[Any]] = {}
         for name, fn in self.functions.items():
             values[name] = fn(x)
@@ -137,4 +106,9 @@ class Metrics:
                 spread = self.predictor.predict_std(x)
                 if np.isfinite(spread).all():
                     values["top1_std"] = spread
+            if name == LATENCY and self.table is not None and self.latency is None:
+                within = self.table.plus_minus(self.space)
+                if within is not None:
+                    values["latency_low_ms"] = values[name] * (1 - within)
+                    values["latency_high_ms"] = values[name] * (1 + within)
         return values

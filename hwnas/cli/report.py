@@ -53,7 +53,7 @@ def report(
     if to_json:
         typer.echo(as_json(frame, facts))
         return
-    show(front_table(frame, most=rows))
+    show(front_table(frame, most=rows, also=[*facts.get("objectives", ()), *facts.get("budgets", ())]))
     typer.echo(f"\nwrote {', '.join(map(str, written))}")
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from hwnas.cli._asked import LATENCY, Asked
 from hwnas.cli._console import notice, progress_bar, show
 from hwnas.cli._evaluated import Evaluation, supernet_name
 from hwnas.cli._front import (
@@ -26,50 +27,56 @@ from hwnas.cli._front import (
     space_facts,
     values_of,
 )
-from hwnas.cli._inputs import find_predictor, find_table, narrowed
 from hwnas.cli._measuring import Bench, require_here
 from hwnas.cli._options import (
     DEFAULT_SPACE,
     AsJson,
+    Budget,
     Device,
     Fix,
+    Latency,
+    LayerCosts,
+    Library,
+    Macs,
+    Memory,
+    ObjectivesList,
+    Params,
     PredictorName,
     Seed,
     Space,
+    SubnetTables,
     TableBatch,
     TableThreads,
-    restricted,
+    Throughput,
+    was_given,
 )
-from hwnas.cli._problem import Metrics, parse_budgets, parse_objectives
 from hwnas.cli._supernet import BatchSize, Calibrate, Checkpoint, DataFolder, Images
+from hwnas.cli._task import prepare
 from hwnas.cli._verify import Verifier
 from hwnas.errors import DataError, UnknownNameError
 
 if TYPE_CHECKING:
     from hwnas.search import Problem, Progress, SearchResult
-    from hwnas.space import SearchSpace
 
 LINAS, NSGA2 = "linas", "nsga2"
 
 
 def search(
     context: typer.Context,
-    latency: Annotated[
-        str | None, typer.Option("--latency", help="Latency budget: 20ms, 0.02s.", metavar="TIME")
-    ] = None,
+    latency: Latency = None,
     device: Device = "cpu",
     space: Space = DEFAULT_SPACE,
     predictor: PredictorName = None,
-    macs: Annotated[str | None, typer.Option("--macs", help="MACs budget: 300M, 1.2G.", metavar="COUNT")] = None,
-    params: Annotated[str | None, typer.Option("--params", help="Parameter budget: 5M.", metavar="COUNT")] = None,
-    memory: Annotated[
-        str | None, typer.Option("--memory", help="Budget for peak activation memory: 20MB.", metavar="SIZE")
-    ] = None,
-    objectives: Annotated[
-        str,
-        typer.Option("--objectives", help="What to trade off: of top1, latency, macs, params, memory.", metavar="LIST"),
-    ] = "top1,latency",
+    macs: Macs = None,
+    params: Params = None,
+    memory: Memory = None,
+    throughput: Throughput = None,
+    budget: Budget = None,
+    objectives: ObjectivesList = None,
     fix: Fix = None,
+    library: Library = None,
+    table: SubnetTables = None,
+    costs: LayerCosts = None,
     searcher: Annotated[
         str | None,
         typer.Option("--searcher", help="nsga2 (default), random or exact; with --evaluate: linas.", metavar="NAME"),
@@ -117,41 +124,52 @@ def search(
 
     Example: hwnas search --latency 20ms --fix r=192,224 --out pareto.csv
     """
+    from hwnas.latency import misfits
     from hwnas.report import front_table
     from hwnas.search import GENERATIONS, POPULATION, SEARCHERS
-    from hwnas.space import get_space
 
-    budgets = parse_budgets(latency, macs, params, memory)
-    wanted = parse_objectives(objectives)
     name = searcher or (LINAS if evaluate else NSGA2)
     if name not in SEARCHERS and not (evaluate and name == LINAS):
         raise UnknownNameError("searcher", name, SEARCHERS)
+    asked = Asked(
+        space,
+        objectives,
+        latency or (),
+        throughput or (),
+        macs,
+        params,
+        memory,
+        budget or (),
+        device if was_given(context, "device") else None,
+        predictor,
+        fix or (),
+        library,
+        table or (),
+        costs or (),
+        threads,
+        batch,
+    )
     net = supernet_name(evaluate, supernet, space, DEFAULT_SPACE)
     evaluation = Evaluation(net, evals, checkpoint, data, images, calibrate, batch_size, seed) if evaluate else None
     if evaluation is not None:
         unused = {"--searcher": name != LINAS, "--population": population, "--generations": generations}
-        evaluation.refuse_mixed(wanted, {**unused, "--predictor": predictor, "--verify": verify})
-    if verify and "latency_ms" not in budgets:
-        raise DataError("--verify", "it checks a latency budget", "pass --latency TIME")
+        files = {"--library": library, "--table": table, "--predictor": predictor, "--verify": verify}
+        evaluation.refuse_mixed(objectives, {**unused, **files})
     outputs = Outputs(out)
     outputs.check()
-    of = evaluation.space() if evaluation is not None else get_space(space)
-    whole = restricted(of, fix)
-    _refuse_infeasible_counts(whole, budgets, batch or 1)
-    accuracy = find_predictor(of, predictor) if "top1" in wanted and evaluation is None else None
-    timed = "latency_ms" in wanted or "latency_ms" in budgets
-    table = find_table(whole, device, threads=threads, batch=batch) if timed else None
-    metrics, notes = narrowed(whole, accuracy, table, batch=batch)
-    bench = Bench(require_here(table.it, device), table.it) if verify and table is not None else None
+    task = prepare(asked, evaluation.space() if evaluation is not None else None)
+    if verify and LATENCY not in task.budgets:
+        raise DataError("--verify", "it checks a latency budget of the device", "pass --latency TIME")
+    metrics, wanted, budgets = task.metrics, task.wanted, task.budgets
+    bench = Bench(require_here(task.table.it, device), task.table.it) if verify and task.table is not None else None
     started = time.perf_counter()
     with ExitStack() as open_until_written:
         measured = None
         if evaluation is not None:
             measured = open_until_written.enter_context(evaluation.opened(metrics.space, outputs.csv))
             metrics = replace(metrics, predictor=measured)
-        problem = metrics.problem(wanted, budgets)
-        problem.refuse_infeasible()
-        for note in [*notes, f"searching {metrics.space.size():.3g} subnets of {metrics.space.name}"]:
+        problem = replace(task, metrics=metrics).problem()
+        for note in [*task.notes, f"searching {metrics.space.size():.3g} subnets of {metrics.space.name}"]:
             notice(note)
         settings = {"population": population or POPULATION, "generations": generations or GENERATIONS}
         verifier = None
@@ -171,19 +189,19 @@ def search(
             frame = verifier.add_measured(frame)
         if measured is not None:
             frame.insert(len(frame.columns) - 1, "top1_source", measured.source)
+        axes = axes_of(list(frame.columns), wanted)
         facts = {
             "command": shlex.join(["hwnas", *(context.obj or ["search"])]),
             **search_facts(result, budgets, settings),
             "space": space_facts(metrics.space),
-            "device": table.facts if table else None,
-            "predictor": accuracy.facts if accuracy else None,
+            **task.facts,
             "evaluator": measured.facts if measured else None,
             "verified": verifier.facts() if verifier else None,
             "wall_s": round(wall_s, 3),
             "rows": len(frame),
-            "random_sample": values_of(metrics, measured.rows, axes_of(list(frame.columns), wanted))
+            "random_sample": values_of(metrics, measured.rows, axes)
             if measured
-            else random_sample(metrics, axes_of(list(frame.columns), wanted), budgets, seed),
+            else random_sample(metrics, axes, budgets, seed),
         }
         outputs.write(frame, facts)
     if verifier is not None:
@@ -191,18 +209,18 @@ def search(
     if to_json:
         typer.echo(as_json(frame, facts))
         return
-    show(front_table(frame))
+    show(front_table(frame, also=(*wanted, *budgets)))
     typer.echo(f"\nwrote {outputs.csv}, {outputs.json}, {outputs.png} ({_took(result, wall_s)})")
-    here = table is not None and bool(table.it.device.provider)
-    for line in next_steps(outputs.csv, len(frame), net, checkpoint, data, timed_here=here and verifier is None):
+    here = task.table is not None and misfits(task.table.it) == []
+    for line in next_steps(
+        outputs.csv,
+        len(frame),
+        net if metrics.space.slots else None,
+        checkpoint,
+        data,
+        timed_here=here and verifier is None,
+    ):
         typer.echo(line)
-
-
-def _refuse_infeasible_counts(space: SearchSpace, budgets: dict[str, float], batch: int) -> None:
-    """Budgets that need no table are checked first: a table may take minutes to profile."""
-    counts = {name: upper for name, upper in budgets.items() if name != "latency_ms"}
-    if counts:
-        Metrics(space, None, None, batch).problem([next(iter(counts))], counts).refuse_infeasible()
 
 
 def _run(problem: Problem, searcher: str, seed: int, settings: dict[str, Any]) -> SearchResult:

@@ -19,6 +19,12 @@ if TYPE_CHECKING:
     from hwnas.space import SearchSpace
 
 
+_LIBRARY = """\
+a block library of your own
+  metrics  from a CSV with the columns layer, choice, score and costs: hwnas search --library FILE.csv --searcher exact
+"""
+
+
 def spaces(as_json: AsJson = False) -> None:
     """List the search spaces: genes, subnets, MACs, parameters, resolutions, and what ships for each.
 
@@ -35,19 +41,18 @@ def spaces(as_json: AsJson = False) -> None:
     if as_json:
         typer.echo(json.dumps(rows, indent=2))
     else:
-        typer.echo("\n".join(_block(row) for row in rows))
+        typer.echo("\n".join([*(_block(row) for row in rows), _LIBRARY]))
 
 
 def _describe(space: SearchSpace) -> dict[str, Any]:
     from hwnas.space import macs_cost, params_cost
 
-    macs, params = macs_cost(space), params_cost(space)
+    costs = {"macs": macs_cost(space), "params": params_cost(space)} if space.slots else {}
     return {
         "name": space.name,
         "genes": {key: len(columns) for key, columns in space.groups.items()},
         "subnets": space.size(),
-        "macs": [int(macs.minimum()[0]), int(macs.maximum()[0])],
-        "params": [int(params.minimum()[0]), int(params.maximum()[0])],
+        **{name: [int(cost.minimum()[0]), int(cost.maximum()[0])] for name, cost in costs.items()},
         "resolutions": [space.genes[c].choices[i] for c in space.groups.get("r", []) for i in space.domain[c]],
         "fingerprint": space.fingerprint,
     }
@@ -67,12 +72,14 @@ def _tables() -> dict[str, list[str]]:
 
 def _block(row: dict[str, Any]) -> str:
     genes = ", ".join(f"{count} {key}" for key, count in row["genes"].items())
+    lines = [row["name"], f"  subnets  {row['subnets']:,} distinct ({sum(row['genes'].values())} genes: {genes})"]
+    if "macs" not in row:
+        told = "from a table of all its subnets: hwnas search --space"
+        return "\n".join(
+            [*lines, f"  metrics  {told} {row['name']} --table FILE.csv --objectives top1=A,latency=B", ""]
+        )
     macs, params = (" to ".join(format_count(float(f"{v:.3g}")) for v in row[key]) for key in ("macs", "params"))
-    lines = [
-        row["name"],
-        f"  subnets  {row['subnets']:,} distinct ({sum(row['genes'].values())} genes: {genes})",
-        f"  costs    {macs} MACs, {params} parameters",
-    ]
+    lines.append(f"  costs    {macs} MACs, {params} parameters")
     if row["resolutions"]:
         lines.append(f"  pixels   {listed(row['resolutions'])}")
     lines.append(f"  accuracy {'a predictor ships' if row['predictor'] else 'no predictor ships; see `hwnas fit`'}")

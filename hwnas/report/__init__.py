@@ -1,5 +1,6 @@
 """Reports: the Pareto CSV and its provenance, table, picture and page; comparisons; dominance and hypervolume."""
 
+from hwnas.report._columns import maximised
 from hwnas.report._compare import Comparison, Front, compare
 from hwnas.report._compare_show import comparison_tables, save_comparison
 from hwnas.report._csv import pareto_frame, read_pareto, tidy, write_pareto
@@ -21,6 +22,7 @@ __all__ = [
     "holds",
     "html_page",
     "hypervolume",
+    "maximised",
     "non_dominated",
     "pareto_frame",
     "provenance_path",

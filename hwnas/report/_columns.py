@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from hwnas.quantity import format_bytes
 
@@ -32,11 +32,12 @@ class Column:
         """The value as a table prints it."""
         if math.isnan(value):  # not known for this row
             return "-"
-        if self.name in ("macs", "params"):
+        stem = self.name.partition("@")[0]
+        if stem in ("macs", "params"):
             return _three_digits(value)
-        if self.name.endswith("_bytes"):
+        if stem.endswith("_bytes"):
             return format_bytes(float(f"{value:.3g}"))
-        if self.name in ("top1", "top1_std") or (self.name.endswith("_ms") and abs(value) >= 1):
+        if stem in ("top1", "top1_std") or (stem.endswith("_ms") and abs(value) >= 1):
             return f"{value:.2f}"
         return f"{value:.3g}"
 
@@ -58,17 +59,28 @@ _KNOWN = {
         Column("latency_p95_ms", "p95", "ms"),
         Column("latency_error_pct", "Error", "%"),
         Column("within_budget", "Holds"),
+        Column("images_per_s", "Throughput", "images/s", maximise=True),
         Column("macs", "MACs"),
         Column("params", "Params"),
         Column("memory_bytes", "Memory"),
+        Column("score", "Score", maximise=True),
     )
 }
 
 
 def column(name: str) -> Column:
-    """The known column, or one that is titled by its name and is to be minimised."""
-    return _KNOWN.get(name) or Column(name, name.replace("_", " "))
+    """The known column, on a device if it says ``@device``; or one that is titled by its name, to be minimised."""
+    stem, _, device = name.partition("@")
+    known = _KNOWN.get(stem)
+    if known is None:
+        return Column(name, name.replace("_", " "))
+    return replace(known, name=name, label=f"{known.label}, {device}") if device else known
 
 
 def is_known(name: str) -> bool:
-    return name in _KNOWN
+    return name.partition("@")[0] in _KNOWN
+
+
+def maximised(name: str) -> bool:
+    """Whether a larger value is better: of accuracy, throughput and scores; everything else is a cost."""
+    return column(name).maximise

@@ -13,31 +13,40 @@ from numpy.typing import NDArray
 
 from hwnas.errors import DataError
 from hwnas.records import read_csv, write_csv
+from hwnas.report._columns import column
 from hwnas.space import Arch
 
 DECIMALS = 6
 """Of every metric: a nanosecond of latency, a millionth of a point of accuracy."""
 
-_ORDER = ("top1", "top1_std", "latency_ms", "macs", "params")
+_ORDER = ("top1", "top1_std", "score", "latency_ms", "latency_low_ms", "latency_high_ms", "macs", "params")
+_METRICS = ("top1", "latency_ms", "macs", "params")
+"""One of them every Pareto CSV has."""
 
 
-def pareto_frame(archs: Sequence[Arch], metrics: Mapping[str, NDArray[np.float64]]) -> pd.DataFrame:
+def pareto_frame(
+    archs: Sequence[Arch], metrics: Mapping[str, NDArray[np.float64]], objectives: Sequence[str] = ()
+) -> pd.DataFrame:
     """The front as a table: ``row, top1, top1_std, latency_ms, macs, params, ..., arch``.
 
     Args:
         archs: n subnets, in any order.
         metrics: ``(n,)`` values by column name.
+        objectives: columns that come first in the order of rows, behind ``top1``.
 
     Returns:
-        Sorted by ``top1`` (highest first), then latency, MACs, parameters and the rest (lowest first);
+        Sorted by ``top1``, objectives, latency, MACs, parameters and the rest, best first;
         ``row`` counts from 1.
     """
-    known = [name for name in _ORDER if name in metrics]
+    known = [name for stem in _ORDER for name in metrics if name.partition("@")[0] == stem]
     names = [*known, *(name for name in metrics if name not in known)]
     frame = pd.DataFrame({name: tidy(metrics[name]) for name in names})
     frame["arch"] = [json.dumps(arch) for arch in archs]
-    keys = [name for name in frame.columns if name != "top1_std"]
-    frame = frame.sort_values(keys, ascending=[name != "top1" for name in keys], kind="stable", ignore_index=True)
+    leading = [name for name in ("top1", *objectives) if name in metrics]
+    keys = list(dict.fromkeys([*leading, *(name for name in frame.columns if name != "top1_std")]))
+    frame = frame.sort_values(
+        keys, ascending=[not column(name).maximise for name in keys], kind="stable", ignore_index=True
+    )
     frame.insert(0, "row", np.arange(1, len(frame) + 1))
     return frame
 
@@ -80,9 +89,7 @@ def read_pareto(path: str | os.PathLike[str]) -> pd.DataFrame:
             raise DataError(f"file {path}, row {row}, arch", "it is not a JSON object", "restore the cell")
     metrics = metric_names(frame)
     if not metrics:
-        raise DataError(
-            f"file {path}", f"it has none of the columns {', '.join(_ORDER)}", "pass a file that `hwnas search` wrote"
-        )
+        raise DataError(f"file {path}", "it has no column of numbers", "pass a file that `hwnas search` wrote")
     for name in metrics:
         numbers = pd.to_numeric(frame[name], errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
         if not np.isfinite(numbers).all():
@@ -96,8 +103,12 @@ def read_pareto(path: str | os.PathLike[str]) -> pd.DataFrame:
 
 
 def metric_names(frame: pd.DataFrame) -> list[str]:
-    """The metric columns that every Pareto CSV may have, in order, as far as the frame has them."""
-    return [name for name in _ORDER if name in frame.columns]
+    """The metric columns: those that every Pareto CSV may have, in order; where there is none, all numeric ones."""
+    known = [str(name) for stem in _ORDER for name in frame.columns if str(name).partition("@")[0] == stem]
+    if any(name in _METRICS for name in known):
+        return known
+    numeric = [str(name) for name in frame.columns if pd.api.types.is_numeric_dtype(frame[name])]
+    return [name for name in numeric if name != "row"]
 
 
 def _is_arch(cell: object) -> bool:

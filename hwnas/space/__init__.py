@@ -47,6 +47,7 @@ _SPACES: dict[str, Callable[[], SearchSpace]] = {
     "ofa_proxyless_w1.3": lambda: ofa_proxyless(1.3),
     "ofa_resnet50": ofa_resnet50,
     "digits": digits,
+    "nasbench201": nasbench201,
 }
 
 

@@ -46,6 +46,8 @@ def test_archs_survive_json(space):
 
 
 def test_layers_chain_from_the_image_to_the_logits(space):
+    if not space.slots:
+        pytest.skip("its metrics come from a table")
     for row in rows_of(space):
         network = space.network(row)
         names = [name for name, _ in network]
@@ -59,6 +61,8 @@ def test_layers_chain_from_the_image_to_the_logits(space):
 
 
 def test_costs_lie_between_their_exact_extremes(space):
+    if not space.slots:
+        pytest.skip("its metrics come from a table")
     rows = rows_of(space)
     for cost in (macs_cost(space), params_cost(space)):
         values = cost(rows)

@@ -1,0 +1,104 @@
+"""The space that a search is about, and the metrics that the user's files tell."""
+
+# ruff: noqa: PLC0415 (what is heavy is imported when the command runs)
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hwnas.cli._asked import Asked, Objectives
+from hwnas.cli._options import DEFAULT_SPACE, restricted
+from hwnas.errors import DataError
+
+if TYPE_CHECKING:
+    from hwnas.search import Metric
+    from hwnas.space import SearchSpace
+
+
+@dataclass(frozen=True)
+class Given:
+    """A space and what files say of it.
+
+    Attributes:
+        space: with the choices that ``--fix`` leaves.
+        columns: metrics by name, in the order of the files.
+        facts: names and hashes of the files, for the provenance.
+    """
+
+    space: SearchSpace
+    columns: Mapping[str, Metric] = field(default_factory=dict)
+    facts: list[dict[str, Any]] = field(default_factory=list)
+
+
+def read_given(asked: Asked, objectives: Objectives | None, of: SearchSpace | None = None) -> Given:
+    """Read the files.
+
+    Args:
+        asked: names them.
+        objectives: may rename their columns.
+        of: the space, where it is known already.
+
+    Raises:
+        DataError: a file that does not fit, or options that exclude one another.
+        UnknownNameError: no such space.
+    """
+    from hwnas.library import read_block_library
+    from hwnas.report import file_hash
+    from hwnas.space import get_space
+
+    renamed = objectives.renamed if objectives is not None else {}
+    files = [*([asked.library] if asked.library else []), *asked.tables, *asked.costs]
+    columns: dict[str, Metric] = {}
+    if asked.library is not None:
+        used = {"--space": asked.space != DEFAULT_SPACE, "--table": asked.tables, "--costs": asked.costs}
+        for option, value in used.items():
+            if value:
+                raise DataError(
+                    f"{option} with --library", "the library is the space and its metrics", f"drop {option}"
+                )
+        whole, sums = read_block_library(asked.library)
+        columns.update({renamed.get(name, name): cost for name, cost in sums.items()})
+        space = restricted(whole, asked.fix)
+    else:
+        space = restricted(of or get_space(asked.space), asked.fix)
+        if asked.tables:
+            columns.update(_look_ups(asked, renamed, space))
+        elif not space.slots:
+            rule = f"{space.name} has no layers: a table of all its subnets tells its metrics"
+            raise DataError(f"--space {space.name}", rule, "pass --table FILE.csv")
+        for path in asked.costs:
+            space = _add_layer_costs(path, renamed, space, columns)
+    return Given(space, columns, [{"name": path.name, "sha256": file_hash(path)} for path in files])
+
+
+def _look_ups(asked: Asked, renamed: Mapping[str, str], space: SearchSpace) -> dict[str, Metric]:
+    from hwnas.search import Lookup
+    from hwnas.space import SearchSpace as Space
+    from hwnas.tabular import read_subnet_table
+
+    # Archs are of the whole space, whatever --fix leaves of it.
+    whole = Space(space.name, space.genes, space.slots)
+    x, values = read_subnet_table(asked.tables, whole, renamed)
+    return {name: Lookup(whole, x, v, name) for name, v in values.items()}
+
+
+def _add_layer_costs(
+    path: Path, renamed: Mapping[str, str], space: SearchSpace, columns: dict[str, Metric]
+) -> SearchSpace:
+    """Sums over layers by key; returns the part of the space of which all layers are in the file."""
+    from hwnas.latency import Device, LatencyTable, Row
+    from hwnas.tabular import read_layer_costs
+
+    keys, values = read_layer_costs(path)
+    for source, numbers in values.items():
+        name = renamed.get(source, source)
+        if name in columns:
+            raise DataError(f"column {name!r} of {path}", "another file has it too", "rename it")
+        rows = {(key, ""): Row(key, v, v, v, 1, 0) for key, v in zip(keys, numbers.tolist(), strict=True)}
+        table = LatencyTable(Device(f"{path.name}:{source}", ""), rows)
+        space = table.covered(space)
+        columns[name] = table.cost(space)
+    return space
