@@ -13,6 +13,7 @@ QUICK = {
     "throughput": "subnets scored per second",
 }
 SLOW = {
+    "latency_fidelity": "which way of timing layers predicts whole networks best",
     "memory": "peak activation memory against what onnxruntime allocates",
     "sample_efficiency": "hypervolume against real evaluations: LINAS, DyNAS-T's own code, baselines",
     "nasbench201": "searchers on the tabular benchmark",

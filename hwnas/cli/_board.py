@@ -15,17 +15,17 @@ from hwnas.files import check_writable
 from hwnas.quantity import format_bytes
 
 if TYPE_CHECKING:
-    from hwnas.latency import BoardResult, LatencyTable
+    from hwnas.latency import BoardResult, LatencyTable, Plan
     from hwnas.space import SearchSpace
 
 
-def write_bundle(path: Path, device: str, space: SearchSpace, *, threads: int, batch: int, seed: int) -> str:
+def write_bundle(path: Path, device: str, space: SearchSpace, *, threads: int, batch: int, plan: Plan) -> str:
     """Write a bundle; what was written and what to do with it, in words."""
     from hwnas import latency
 
     target = latency.bundled_device(device, threads=threads, batch=batch)
     check_writable(path)
-    written = latency.write_bundle(path, target, space, latency.Plan(seed=seed))
+    written = latency.write_bundle(path, target, space, plan)
     return (
         f"bundle {path}: {written.networks} networks, {format_bytes(written.size)}; {written.timings} timings on "
         f"{device}, {threads} threads, batch {batch}\n"
@@ -57,7 +57,7 @@ def import_result(
 
 
 def measure_remotely(
-    url: str, python: str, space: SearchSpace, out: Path, *, threads: int, batch: int, seed: int
+    url: str, python: str, space: SearchSpace, out: Path, *, threads: int, batch: int, plan: Plan
 ) -> tuple[LatencyTable, SearchSpace]:
     """The table of the CPU of another machine."""
     from hwnas import latency
@@ -67,7 +67,7 @@ def measure_remotely(
     device = latency.bundled_device("cpu", threads=threads, batch=batch)
     with tempfile.TemporaryDirectory(prefix="hwnas-") as scratch:
         bundle = Path(scratch) / "bundle.zip"
-        written = latency.write_bundle(bundle, device, space, latency.Plan(seed=seed))
+        written = latency.write_bundle(bundle, device, space, plan)
         raw = out / f"{name}-{latency.bundle_digest(bundle)}.csv"
         check_writable(raw)
         notice(

@@ -48,7 +48,7 @@ def interval_words(facts: Mapping[str, Any]) -> str:
     """A table's interval: ``90 % of subnets lie within 2.9 % of their prediction``."""
     words = f"{facts['level_pct']:g} % of subnets within {facts['plus_minus_pct']:.1f} % of their prediction"
     if "coverage_pct" in facts:
-        words += f" (half of them against what the other half tells: {facts['coverage_pct']:.1f} % are)"
+        words += f"; of each half, by what the other tells, {facts['coverage_pct']:.1f} % are"
     return words
 
 

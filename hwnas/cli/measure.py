@@ -12,7 +12,7 @@ import typer
 
 from hwnas.cli._console import notice, show
 from hwnas.cli._front import Outputs, as_json, picture_of
-from hwnas.cli._measuring import find_bench, say_foreign, space_of_front
+from hwnas.cli._measuring import find_bench, refuse_noise, say_foreign, space_of_front
 from hwnas.cli._options import AsJson, Seed, TableBatch, TableThreads
 from hwnas.errors import DataError
 from hwnas.quantity import parse_latency_ms
@@ -90,14 +90,21 @@ def measure(
     broken = taken["row"][taken["within_budget"] == "False"].tolist() if "within_budget" in taken else []
     if to_json:
         typer.echo(as_json(frame, read_provenance(outputs.csv)))
+        refuse_noise(found.repeat_pct, f"what was measured, in {outputs.csv},")
         raise typer.Exit(BROKEN if broken else 0)
     show(front_table(taken))
     typer.echo(f"\nwrote {outputs.csv}, {outputs.json}, {outputs.png}")
     if "latency_error_pct" in taken:
         errors = fidelity(taken["latency_ms"].to_numpy(dtype=float), taken["latency_measured_ms"].to_numpy(dtype=float))
         typer.echo(f"predicted against measured: {summary(errors)}")
+    if "latency_low_ms" in taken:
+        inside = taken["latency_measured_ms"].between(taken["latency_low_ms"], taken["latency_high_ms"])
+        typer.echo(
+            f"{inside.sum()} of {len(taken)} lie within their interval, which a search makes fewer than of random subnets"
+        )
     for line in _verdict(taken, facts["budgets"].get("latency_ms"), broken, outputs.csv, bench.device.name):
         typer.echo(line)
+    refuse_noise(found.repeat_pct, f"what was measured, in {outputs.csv},")
     raise typer.Exit(BROKEN if broken else 0)
 
 
@@ -122,6 +129,8 @@ def _facts(bench: Bench, found: MeasuredSubnets) -> dict[str, Any]:
         "subnets": len(found.measurements),
         "runs_each": min(m.runs for m in found.measurements),
         "slowdown": round(found.slowdown, 4),
+        "repeat_pct": found.repeat_pct,
+        "elsewhere": dict(found.elsewhere),
     }
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hwnas.cli._board import import_result, measure_remotely, write_bundle
+from hwnas.cli._check import check as check_here
 from hwnas.cli._console import notice, progress_bar
 from hwnas.cli._measuring import elsewhere_words, interval_words, refuse_noise
 from hwnas.cli._options import DEFAULT_SPACE, Batch, Fix, Seed, Space, Threads, restricted
@@ -57,6 +58,15 @@ def profile(
             metavar="ZIP",
         ),
     ] = None,
+    check: Annotated[
+        bool, typer.Option("--check", help="Measure fresh subnets against the table there is; exit 1 if it is off.")
+    ] = False,
+    subnets: Annotated[
+        int | None,
+        typer.Option(
+            "--subnets", help="Whole subnets that check the table; default: 36, with --check 24.", min=2, metavar="N"
+        ),
+    ] = None,
     python: Annotated[
         str, typer.Option("--python", help="The interpreter on the ssh:// machine.", metavar="PATH")
     ] = "python3",
@@ -68,20 +78,28 @@ def profile(
 
     Example: hwnas profile --device cpu --space ofa_mbv3_w1.0 --fix r=224
     """
-    from hwnas.latency import Plan, find_table, get_device, is_board_result, read_published
+    from hwnas.latency import SUBNETS, Plan, find_table, get_device, is_board_result, read_published
     from hwnas.latency import profile as measure
     from hwnas.space import get_space
 
     domain = restricted(get_space(space), fix)
+    if not domain.slots:
+        raise DataError(f"--space {space}", "it has no layers to profile", "search it with --table FILE.csv")
+    if check and (published is not None or bundle is not None or device.startswith("ssh://")):
+        raise DataError("--check", "it measures subnets on this machine", "pass it with a device of this machine alone")
     if published is not None and bundle is not None:
         raise DataError("--bundle and --import", "they are the two ends of a measurement elsewhere", "give one of them")
+    if check:
+        check_here(get_device(device, threads=threads, batch=batch), domain, out, n=subnets or SUBNETS, seed=seed)
+        return
+    plan = Plan(seed=seed) if subnets is None else Plan(seed=seed, n_validation=subnets)
     if bundle is not None:
-        typer.echo(write_bundle(bundle, device, _usual(domain), threads=threads, batch=batch, seed=seed))
+        typer.echo(write_bundle(bundle, device, _usual(domain), threads=threads, batch=batch, plan=plan))
         return
     if device.startswith("ssh://"):
         if published is not None:
             raise DataError("--import with --device ssh://", "an imported table is measured already", "name the device")
-        table, domain = measure_remotely(device, python, _usual(domain), out, threads=threads, batch=batch, seed=seed)
+        table, domain = measure_remotely(device, python, _usual(domain), out, threads=threads, batch=batch, plan=plan)
     elif published is not None and is_board_result(published):
         table, domain = import_result(published, device, domain, out, asked=_asked(context))
     elif published is not None:
@@ -98,7 +116,7 @@ def profile(
             f"then a check against others. Kept in {folder}; Ctrl-C and the same command resume"
         )
         with progress_bar("profiling") as advance:
-            table = measure(here, domain, folder, plan=Plan(seed=seed), progress=advance)
+            table = measure(here, domain, folder, plan=plan, progress=advance)
     typer.echo(_report(table, domain, elsewhere=published is not None or device.startswith("ssh://")))
     refuse_noise(table.spaces[domain.name].get("repeat_pct"), f"latency table {table.name}")
 

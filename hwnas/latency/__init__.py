@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from hwnas.latency._bundle import Bundle, bundle_digest, bundled_device, write_bundle
+from hwnas.latency._check import SUBNETS, Check, check_table
 from hwnas.latency._correct import Corrected, corrected
 from hwnas.latency._device import PROVIDERS, Device, available_providers, get_device
 from hwnas.latency._fidelity import fidelity, summary
@@ -25,9 +26,11 @@ from hwnas.latency._whole import MeasuredSubnets, measure_subnets
 __all__ = [
     "NOISY_PCT",
     "PROVIDERS",
+    "SUBNETS",
     "Anchor",
     "BoardResult",
     "Bundle",
+    "Check",
     "Corrected",
     "Device",
     "Hardware",
@@ -41,6 +44,7 @@ __all__ = [
     "available_providers",
     "bundle_digest",
     "bundled_device",
+    "check_table",
     "corrected",
     "coverage",
     "doubts",

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from hwnas.graph import Network
 from hwnas.latency._journaled import Timer
-from hwnas.space import Population, SearchSpace
+from hwnas.space import LayerSpec, Population, SearchSpace
 
 IN_CONTEXT, ISOLATED, CALIBRATION, VALIDATION = "in context", "one by one", "calibration", "validation"
 """Stages of a profile, as the journal and the progress name them."""
@@ -72,13 +72,22 @@ def isolated(
 
     A layer alone runs on a warm cache.
     """
-    alone = timer.measure(ISOLATED, {key: [("layer", layer)] for key, layer in space.layers().items()})
-    sums = {name: sum(alone[layer.key].ratio for _, layer in network) for name, network in networks.items()}
+    return scaled(alone(timer, ISOLATED, list(space.layers().values())), networks, ratios)
+
+
+def alone(timer: Timer, stage: str, layers: Sequence[LayerSpec]) -> dict[str, LayerTime]:
+    """Times by key of layers that are networks of their own."""
+    times = timer.measure(stage, {layer.key: [("layer", layer)] for layer in layers})
+    return {key: LayerTime(t.ratio, t.ratio, max(t.tail, t.ratio), t.runs) for key, t in times.items()}
+
+
+def scaled(
+    times: Mapping[str, LayerTime], networks: Mapping[str, Network], ratios: Mapping[str, float]
+) -> dict[str, LayerTime]:
+    """Layer times with one factor on all, the median of what whole networks ask for."""
+    sums = {name: sum(times[layer.key].median for _, layer in network) for name, network in networks.items()}
     scale = float(np.median([ratios[name] / sums[name] for name in networks]))
-    return {
-        key: LayerTime(t.ratio * scale, t.ratio * scale, max(t.tail, t.ratio) * scale, t.runs)
-        for key, t in alone.items()
-    }
+    return {key: LayerTime(t.p10 * scale, t.median * scale, t.p90 * scale, t.runs) for key, t in times.items()}
 
 
 def _mean(times: Sequence[LayerTime]) -> LayerTime:

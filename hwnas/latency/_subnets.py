@@ -60,10 +60,7 @@ def choose_subnets(space: SearchSpace, plan: Plan) -> Subnets:
     cover = _new(cover, known)
     calibration = _new(np.concatenate([_extreme(part, plan.n_calibration, rng) for part in parts]), known)
     # More than are needed: some are known already.
-    n = 2 * plan.n_validation
-    drawn = [space.sample(n, rng), space.sample(n, rng, distinct_uniform=False), _extreme(space, n, rng)[2:]]
-    mixed = np.array([row for row in chain(*zip_longest(*drawn)) if row is not None])
-    validation = _new(mixed, known)[: plan.n_validation]
+    validation = _new(_mixed(space, 2 * plan.n_validation, rng), known)[: plan.n_validation]
     # A space too small for all three is checked against what it was made of.
     # Shuffled, so that drift within the profile does not look like an effect of the resolution.
     return Subnets(
@@ -71,6 +68,17 @@ def choose_subnets(space: SearchSpace, plan: Plan) -> Subnets:
         rng.permutation(calibration if len(calibration) else cover),
         validation if len(validation) else cover,
     )
+
+
+def mixed_subnets(space: SearchSpace, n: int, rng: np.random.Generator) -> Population:
+    """Up to ``n`` distinct subnets as those that validate: uniform ones, as upstream draws them, extreme ones."""
+    return _new(_mixed(space, n, rng), set())[:n]
+
+
+def _mixed(space: SearchSpace, n: int, rng: np.random.Generator) -> Population:
+    """Three kinds in turn, up to ``n`` rows of each."""
+    drawn = [space.sample(n, rng), space.sample(n, rng, distinct_uniform=False), _extreme(space, n, rng)[2:]]
+    return np.array([row for row in chain(*zip_longest(*drawn)) if row is not None], dtype=np.int16)
 
 
 def _new(rows: Population, known: set[bytes]) -> Population:

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from hwnas import latency
@@ -13,6 +14,8 @@ from hwnas.cli import main
 from hwnas.errors import DeviceError
 from hwnas.latency import _find as find
 from hwnas.latency import _profile as profiling
+from hwnas.latency import _whole as whole
+from hwnas.space import get_space
 from tests.latency.fakes import FakeRuntime
 
 CONDITIONS = latency.get_device("cpu").id
@@ -67,6 +70,79 @@ def test_profile_writes_a_table_and_says_how_good_it_is(
     assert f"{CONDITIONS}: fits this machine" in out
     assert "digits at 8: in-context, 0 days old" in out
     assert "install onnxruntime-qnn" in out
+
+
+def _checked(monkeypatch: pytest.MonkeyPatch, runtime: FakeRuntime) -> int:
+    monkeypatch.setattr(whole, "OnnxRuntime", lambda _: runtime)
+    return _run("profile", "--check", "--space", "digits", "--subnets", "9")
+
+
+def test_a_table_is_checked_and_what_renews_it_is_told(
+    folder: Path, runtimes: list[FakeRuntime], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert _checked(monkeypatch, FakeRuntime(_Costs())) == 2
+    assert "no latency table of it that covers digits; leave out --check to make one" in capsys.readouterr().err
+    assert _run("profile", "--space", "digits", "--fix", "r=8") == 0
+    assert "90 % of subnets within 0.0 % of their prediction; of each half, by what" in capsys.readouterr().out
+
+    assert _checked(monkeypatch, FakeRuntime(_Costs())) == 0
+    out = capsys.readouterr().out
+    assert "on 9 subnets" in out
+    assert out.endswith("it holds\n")
+    assert _checked(monkeypatch, FakeRuntime(_Costs(), speed=lambda _: 2.0)) == 1
+    out = capsys.readouterr().out
+    assert "it no longer holds: this machine runs at 50 % of the speed it was profiled at" in out
+    command = "hwnas profile --device cpu --threads 1 --batch 1 --space digits --fix r=8"
+    assert out.endswith(f"renew it: {command}\n")
+    assert len(runtimes) == 1
+    assert not list(folder.rglob("*.jsonl"))
+
+
+def test_a_machine_too_busy_to_measure_on_is_not_trusted(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(profiling, "OnnxRuntime", lambda _: FakeRuntime(_Costs()))
+    monkeypatch.setattr(profiling, "repeat_pct", lambda _: 12.5)
+    assert _run("profile", "--space", "digits", "--fix", "r=8") == 2
+    out, err = capsys.readouterr()
+    assert "differs by 12.5 % from one session to the next" in out
+    assert "so it is not to be trusted; stop what else runs here" in err.splitlines()[-1]
+    assert (folder / "latency_tables" / CONDITIONS / "table.csv").is_file()
+    assert _run("devices") == 0
+    assert "too busy to be trusted" in capsys.readouterr().out
+
+
+def test_stale_tables_say_so(folder: Path, runtimes: list[FakeRuntime], capsys: pytest.CaptureFixture[str]) -> None:
+    assert _run("profile", "--space", "digits", "--fix", "r=8") == 0
+    about = folder / "latency_tables" / CONDITIONS / "device.json"
+    described = json.loads(about.read_text())
+    described["device"]["runtime"] = "onnxruntime 1.2.3"
+    described["spaces"]["digits"] |= {"date": "2020-01-02T03:04:05+00:00", "elsewhere": {"Resize": 3}}
+    about.write_text(json.dumps(described))
+    capsys.readouterr()
+    assert _run("devices") == 0
+    out = capsys.readouterr().out
+    assert "made with onnxruntime 1.2.3, here is onnxruntime" in out
+    assert "3 nodes of a subnet ran on the CPU" in out
+    archs = folder / "archs.csv"
+    space = get_space("digits").restrict(r=8)
+    cell = json.dumps(space.decode(space.sample(1, np.random.default_rng(0))[0])).replace('"', '""')
+    archs.write_text(f'arch\n"{cell}"\n')
+    assert _run("predict", "archs.csv", "--space", "digits", "--device", "cpu", "--out", "p.csv") == 0
+    line = next(line for line in capsys.readouterr().err.splitlines() if line.startswith("latency table"))
+    assert "made with onnxruntime 1.2.3" in line
+    assert "days old; renew it: hwnas profile --device cpu --threads 1 --batch 1 --space digits --fix r=8" in line
+    described["device"]["hardware"]["model"] = "9 9 9"
+    about.write_text(json.dumps(described))
+    assert _run("predict", "archs.csv", "--space", "digits", "--device", CONDITIONS, "--out", "p.csv") == 0
+    line = next(line for line in capsys.readouterr().err.splitlines() if line.startswith("latency table"))
+    assert "made on another machine (hardware model 9 9 9, here" in line
+    assert "renew it there: hwnas profile" in line
+    header, row = (folder / "p.csv").read_text().splitlines()
+    assert header.startswith("arch,latency_ms,latency_low_ms,latency_high_ms,macs")
+    low, high = (float(v) for v in row.rsplit("}", 1)[1].split(",")[2:4])
+    assert 0 < low <= high
+    assert len(runtimes) == 1
 
 
 def test_ctrl_c_keeps_what_was_measured(

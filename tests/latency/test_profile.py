@@ -140,3 +140,19 @@ def test_onnxruntime_itself(tmp_path: Path) -> None:
     assert set(_times(table)) == set(part.layers())
     assert all(0 < row.p10_ms <= row.median_ms <= row.p90_ms for row in table.rows.values())
     assert table.spaces["tiny"]["method"] == "in-context"
+
+
+def test_every_prediction_has_an_interval_and_noise_and_fallbacks_are_kept(tmp_path: Path) -> None:
+    table = profile(
+        DEVICE,
+        SPACE,
+        tmp_path,
+        plan=Plan(n_validation=20, n_calibration=4),
+        runtime=FakeRuntime(COSTS, strays={"Resize": 2}),
+    )
+    facts = LatencyTable.load(tmp_path).spaces["tiny"]
+    assert facts["elsewhere"] == {"Resize": 2}
+    assert facts["repeat_pct"] == pytest.approx(0, abs=0.1)
+    assert facts["interval"]["n"] == 20
+    assert table.plus_minus(SPACE) == pytest.approx(facts["interval"]["plus_minus_pct"] / 100)
+    assert table.plus_minus(SearchSpace("other", SPACE.genes, SPACE.slots)) is None

@@ -1,0 +1,187 @@
+"""Which way of timing layers predicts whole networks best: one table of approaches, one run, the same held-out subnets.
+
+    python -m benchmarks.latency_fidelity [--space ofa_mbv3_w1.0] [--resolution 224] [--threads 1] [--subnets 100]
+
+Layers are timed as operators alone (a convolution with its activation, a squeeze-excite, an addition), as layers
+alone, and inside whole networks; by the clock or as multiples of an anchor network that runs beside them; and are
+taken as they are, with one scale, or each adjusted by whole subnets. About seven minutes; killed, the same command
+resumes. Writes build/latency_fidelity.csv.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from hwnas.files import replacing
+from hwnas.graph import Network
+from hwnas.journal import Journal
+from hwnas.latency import LatencyTable, Plan, fidelity, get_device
+from hwnas.latency._block import NetworkTimes
+from hwnas.latency._journaled import JournaledTimer, Timer
+from hwnas.latency._methods import (
+    CALIBRATION,
+    IN_CONTEXT,
+    ISOLATED,
+    VALIDATION,
+    LayerTime,
+    alone,
+    in_context,
+    named,
+    scaled,
+)
+from hwnas.latency._profile import Reference
+from hwnas.latency._refine import refined
+from hwnas.latency._runtime import OnnxRuntime
+from hwnas.latency._subnets import choose_subnets
+from hwnas.space import LayerSpec, Op, SearchSpace, get_space
+
+BUILD = Path("build")
+OPERATORS = "operators"
+SHOWN = ("within_5_pct", "within_10_pct", "mape_pct", "bias_pct", "spearman")
+
+Networks = dict[str, Network]
+
+
+@dataclass
+class ByClock:
+    """A timer that tells what the clock told, as multiples of the anchor's usual time, whatever the anchor did beside."""
+
+    timer: JournaledTimer
+    anchor_ms: float
+    steps: int = 0
+
+    def __post_init__(self) -> None:
+        self.times = self.timer.times
+
+    def measure(self, stage: str, networks: Mapping[str, Network], *, layers: bool = False) -> dict[str, NetworkTimes]:
+        times = self.timer.measure(stage, networks, layers=layers)
+        return {name: self._clocked(t) for name, t in times.items()}
+
+    def _clocked(self, t: NetworkTimes) -> NetworkTimes:
+        ratio = t.median_ms / self.anchor_ms
+        slots = t.slots and {
+            slot: (low * ratio / t.ratio, median * ratio / t.ratio, high * ratio / t.ratio)
+            for slot, (low, median, high) in t.slots.items()
+        }
+        return replace(t, ratio=ratio, slots=slots)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--space", default="ofa_mbv3_w1.0")
+    parser.add_argument("--resolution", type=int, default=224)
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--subnets", type=int, default=100)
+    parser.add_argument("--out", type=Path, default=BUILD / "latency_fidelity.csv")
+    options = parser.parse_args()
+    space = get_space(options.space).restrict(r=options.resolution)
+    device, plan = get_device("cpu", threads=options.threads), Plan(n_validation=options.subnets)
+    anchor = space.network(Reference.of(space, LatencyTable(device, {}), plan).row)
+    identity = {"device": device.to_json(), "space": space.fingerprint, "r": options.resolution, "plan": asdict(plan)}
+    path = options.out.with_suffix(".jsonl")
+    with Journal(path, identity) as journal:
+        timer = JournaledTimer(OnnxRuntime(device), anchor, journal, plan.sessions, plan.seed, _tell)
+        rows = approaches(timer, space, plan)
+    with replacing(options.out) as part, part.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+    path.unlink()
+    print(f"\n{device.id}, {space.name} at {options.resolution}, {rows[0]['n_validation']} held-out subnets")
+    print(f"{'timed':16} {'speed':7} {'whole subnets':15} " + " ".join(f"{name:>13}" for name in SHOWN))
+    for row in rows:
+        numbers = " ".join(f"{row[name]:13.3f}" for name in SHOWN)
+        print(f"{row['timed']:16} {row['speed']:7} {row['whole subnets']:15} {numbers}")
+    print(f"wrote {options.out}")
+
+
+def approaches(timer: JournaledTimer, space: SearchSpace, plan: Plan) -> list[dict[str, float | str]]:
+    """Errors of every combination, all against the same measurements (next to the anchor) of the same subnets."""
+    subnets = choose_subnets(space, plan)
+    cover, calibration, validation = (
+        named(space, rows) for rows in (subnets.cover, subnets.calibration, subnets.validation)
+    )
+    units = {unit.key: unit for layer in space.layers().values() for unit in operators(layer)}
+    whole = len(cover) + len(calibration) + len(validation)
+    timer.steps = (whole + len(space.layers()) + len(units)) * plan.sessions
+    truth = np.array([t.ratio for t in timer.measure(VALIDATION, validation).values()])
+    by_clock = ByClock(timer, float(np.median([t.anchor_ms for t in timer.times.values()])))
+    rows: list[dict[str, float | str]] = []
+    timers: dict[str, Timer] = {"clock": by_clock, "anchor": timer}
+    for speed, clock in timers.items():
+        ratios = {name: t.ratio for name, t in clock.measure(CALIBRATION, calibration).items()}
+        inside = in_context(clock, cover)
+        if inside is None:
+            raise SystemExit("the runtime's profile does not show the layers")
+        context = {name: t.ratio for name, t in clock.measure(IN_CONTEXT, cover, layers=True).items()}
+        for timed, times, split, more in (
+            ("operators alone", alone(clock, OPERATORS, list(units.values())), True, {}),
+            ("layers alone", alone(clock, ISOLATED, list(space.layers().values())), False, {}),
+            ("inside networks", inside, False, context),
+        ):
+            known = _split(calibration | {name: cover[name] for name in more}, split=split)
+            calibrating = {name: known[name] for name in calibration}
+            held_out = _split(validation, split=split)
+            for fit, found in (
+                ("not used", times),
+                ("one scale", scaled(times, calibrating, ratios)),
+                ("adjust layers", refined(times, known, ratios | more)),
+            ):
+                rows.append(
+                    {"timed": timed, "speed": speed, "whole subnets": fit, **fidelity(_sums(found, held_out), truth)}
+                )
+    return rows
+
+
+def operators(layer: LayerSpec) -> list[LayerSpec]:
+    """A layer's operators, each as a layer: a convolution takes its activation along, a squeeze-excite is one."""
+    groups: list[list[int]] = []
+    gate = False
+    for number, op in enumerate(layer.ops, start=1):
+        follows = op.kind == "act" and op.inputs == (number - 1,)
+        if groups and (gate or follows):
+            groups[-1].append(number)
+        else:
+            groups.append([number])
+            gate = op.kind == "global_pool" and any(later.kind == "mul" for later in layer.ops[number:])
+        gate = gate and op.kind != "mul"
+    return [_unit([layer.ops[number - 1] for number in group], group) for group in groups]
+
+
+def _unit(ops: list[Op], numbers: list[int]) -> LayerSpec:
+    """Ops as a layer of their own; whatever they read from outside is its input."""
+    own = {number: i for i, number in enumerate(numbers, start=1)}
+    moved = tuple(
+        replace(op, name=f"op{i}", inputs=tuple(own.get(value, 0) for value in op.inputs)) for i, op in enumerate(ops)
+    )
+    return LayerSpec(repr(moved), ops[0].in_shape, moved)
+
+
+def _split(networks: Networks, *, split: bool) -> Networks:
+    """The networks as they are, or as lists of their operators."""
+    if not split:
+        return networks
+    return {
+        name: [(slot, unit) for slot, layer in network for unit in operators(layer)]
+        for name, network in networks.items()
+    }
+
+
+def _sums(times: Mapping[str, LayerTime], networks: Networks) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+    """``(n,)`` predictions."""
+    return np.array([sum(times[layer.key].median for _, layer in network) for network in networks.values()])
+
+
+def _tell(done: int, steps: int, stage: str) -> None:
+    if done % 40 == 0 or done == steps:
+        print(f"{done} of {steps} timings; {stage}", flush=True)
+
+
+if __name__ == "__main__":
+    main()

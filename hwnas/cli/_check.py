@@ -1,0 +1,70 @@
+"""``hwnas profile --check``: does a table of this machine still hold."""
+
+# ruff: noqa: PLC0415 (what is heavy is imported when the command runs)
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from hwnas.cli._console import listed, notice, progress_bar
+from hwnas.cli._measuring import refuse_noise
+from hwnas.errors import DeviceError
+
+if TYPE_CHECKING:
+    from hwnas.latency import Check, Device, LatencyTable
+    from hwnas.space import SearchSpace
+
+BROKEN = 1
+"""Exit code where a table no longer holds."""
+
+
+def check(device: Device, space: SearchSpace, out: Path, *, n: int, seed: int) -> None:
+    """Measure fresh subnets and tell how far the device's table is off.
+
+    Raises:
+        DeviceError: there is no table of the device that covers some of ``space``, or the machine is too busy.
+        typer.Exit: the table no longer holds.
+    """
+    from hwnas import latency
+
+    table = _table(device, space, out)
+    pixels = [space.genes[c].choices[i] for c in space.groups.get("r", []) for i in table.covered(space).domain[c]]
+    where = f"{space.name}{f' at {listed(pixels)}' if pixels else ''}"
+    journal = out / f"check-{device.id}-{space.name}-{seed}.jsonl"
+    notice(f"checking latency table {table.name} on {n} whole subnets of {where}; Ctrl-C and the same command resume")
+    with progress_bar("checking") as advance:
+        found = latency.check_table(table, space, journal, device=device, n=n, seed=seed, progress=advance)
+    journal.unlink(missing_ok=True)
+    typer.echo("\n".join(_report(table, found, where)))
+    refuse_noise(found.repeat_pct, f"check of latency table {table.name}")
+    if found.faults:
+        typer.echo(f"it no longer holds: {'; '.join(found.faults)}\nrenew it: {latency.renewal(table, space)}")
+        raise typer.Exit(BROKEN)
+    typer.echo("it holds")
+
+
+def _table(device: Device, space: SearchSpace, out: Path) -> LatencyTable:
+    from hwnas import latency
+
+    if (out / device.id / "device.json").is_file():
+        return latency.find_table(out / device.id)
+    table = latency.find_table_for(device, space)
+    if table is None:
+        rule = f"there is no latency table of it that covers {space.name}"
+        raise DeviceError(f"device {device.id}", rule, "leave out --check to make one")
+    return table
+
+
+def _report(table: LatencyTable, found: Check, where: str) -> list[str]:
+    from hwnas.latency import summary
+
+    lines = [f"latency table {table.name}: {where}", f"  check     {summary(found.validation)}"]
+    if found.coverage_pct is not None:
+        lines.append(f"  interval  {found.coverage_pct:.1f} % of these subnets lie within it")
+    lines.append(f"  drift     the anchor runs at {100 / found.slowdown:.0f} % of the speed it was profiled at")
+    if found.repeat_pct is not None:
+        lines.append(f"  noise     the same subnet differs by {found.repeat_pct:.1f} % from one session to the next")
+    return lines
