@@ -55,7 +55,7 @@ class Asked:
         library: a CSV that is the space.
         tables: CSVs with metrics of every subnet.
         costs: CSVs with metrics of every layer.
-        threads, batch: conditions of the device.
+        threads, batch, precision: conditions of the device.
     """
 
     space: str
@@ -74,6 +74,7 @@ class Asked:
     costs: Sequence[Path] = ()
     threads: int | None = None
     batch: int | None = None
+    precision: str | None = None
 
 
 @dataclass(frozen=True)

@@ -19,16 +19,18 @@ if TYPE_CHECKING:
     from hwnas.space import SearchSpace
 
 
-def write_bundle(path: Path, device: str, space: SearchSpace, *, threads: int, batch: int, plan: Plan) -> str:
+def write_bundle(
+    path: Path, device: str, space: SearchSpace, *, threads: int, batch: int, precision: str, plan: Plan
+) -> str:
     """Write a bundle; what was written and what to do with it, in words."""
     from hwnas import latency
 
-    target = latency.bundled_device(device, threads=threads, batch=batch)
+    target = latency.bundled_device(device, threads=threads, batch=batch, precision=precision)
     check_writable(path)
     written = latency.write_bundle(path, target, space, plan)
     return (
         f"bundle {path}: {written.networks} networks, {format_bytes(written.size)}; {written.timings} timings on "
-        f"{device}, {threads} threads, batch {batch}\n"
+        f"{device}, {threads} threads, batch {batch}, {precision}\n"
         f"next: on the board, with numpy and onnxruntime: python3 -m zipfile -e {path.name} bundle && "
         "python3 bundle/run.py\n"
         "      (interrupted, the same command resumes), then here: hwnas profile --import board.csv --device NAME"
@@ -57,14 +59,14 @@ def import_result(
 
 
 def measure_remotely(
-    url: str, python: str, space: SearchSpace, out: Path, *, threads: int, batch: int, plan: Plan
+    url: str, python: str, space: SearchSpace, out: Path, *, threads: int, batch: int, precision: str, plan: Plan
 ) -> tuple[LatencyTable, SearchSpace]:
     """The table of the CPU of another machine."""
     from hwnas import latency
 
     host = latency.Host.of(url, python)
     name = re.sub(r"[^A-Za-z0-9.-]+", "-", host.name)
-    device = latency.bundled_device("cpu", threads=threads, batch=batch)
+    device = latency.bundled_device("cpu", threads=threads, batch=batch, precision=precision)
     with tempfile.TemporaryDirectory(prefix="hwnas-") as scratch:
         bundle = Path(scratch) / "bundle.zip"
         written = latency.write_bundle(bundle, device, space, plan)

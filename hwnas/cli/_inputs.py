@@ -61,13 +61,15 @@ def find_predictor(space: SearchSpace, name: str | None, *, required: bool = Tru
     return Found(predictor, facts)
 
 
-def find_table(space: SearchSpace, device: str, *, threads: int | None, batch: int | None) -> Found[LatencyTable]:
+def find_table(
+    space: SearchSpace, device: str, *, threads: int | None, batch: int | None, precision: str | None
+) -> Found[LatencyTable]:
     """The table of a device of this machine, profiled now if there is none; or the table of a name or path.
 
     Args:
         space: what the table must cover some of.
         device: ``cpu``, ``cuda:0``; the name of a table; a folder with one, or with tables that OFA published.
-        threads, batch: conditions; with a table by name they must be its own.
+        threads, batch, precision: conditions; with a table by name they must be its own.
 
     Raises:
         UnknownNameError: neither; suggests the nearest.
@@ -77,11 +79,13 @@ def find_table(space: SearchSpace, device: str, *, threads: int | None, batch: i
     from hwnas import latency
 
     if device.partition(":")[0] in latency.PROVIDERS and not Path(device).exists():
-        wanted = latency.get_device(device, threads=threads or 1, batch=batch or 1)
+        wanted = latency.get_device(device, threads=threads or 1, batch=batch or 1, precision=precision or "fp32")
         table = latency.find_table_for(wanted, space) or _profiled(wanted, space)
     else:
         table = _named_table(device, space)
-        for what, asked, has in (("threads", threads, table.device.threads), ("batch", batch, table.device.batch)):
+        conditions = {"threads": threads, "batch": batch, "precision": precision}
+        for what, asked in conditions.items():
+            has = getattr(table.device, what)
             if asked is not None and asked != has:
                 raise DeviceError(
                     f"--{what} {asked}", f"latency table {device} was made with {has or 'unknown'}", f"drop --{what}"

@@ -72,7 +72,13 @@ def refuse_noise(pct: float | None, what: str) -> None:
 
 
 def find_bench(
-    space: SearchSpace, facts: Mapping[str, Any], device: str | None, threads: int | None, batch: int | None
+    space: SearchSpace,
+    facts: Mapping[str, Any],
+    device: str | None,
+    *,
+    threads: int | None,
+    batch: int | None,
+    precision: str | None,
 ) -> Bench:
     """The device to measure on: as asked for, or else as the provenance of a front says.
 
@@ -88,6 +94,8 @@ def find_bench(
     same = conditions.get("name") == name
     usual = {key: conditions.get(key) or 1 if same else 1 for key in ("threads", "batch")}
     kinds = {key: conditions[key] for key in ("precision", "spinning") if same and key in conditions}
+    if precision is not None:
+        kinds["precision"] = precision
     here = get_device(name, threads=threads or usual["threads"], batch=batch or usual["batch"], **kinds)
     return Bench(here, find_table_for(here, space))
 

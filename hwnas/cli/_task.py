@@ -108,7 +108,9 @@ def prepare(asked: Asked, of: SearchSpace | None = None) -> Task:
     accuracy = find_predictor(given.space, asked.predictor) if needs_top1 and of is None else None
     table, others = None, {}
     if devices is not None and devices.timed(wanted):
-        table = find_table(given.space, devices.main, threads=asked.threads, batch=asked.batch)
+        table = find_table(
+            given.space, devices.main, threads=asked.threads, batch=asked.batch, precision=asked.precision
+        )
         others = {name: _other_table(given.space, device, asked) for name, device in devices.others.items()}
     metrics, notes = narrowed(given.space, accuracy, table, batch=asked.batch, others=others)
     metrics = replace(metrics, given=given.columns, rates=bool(bounds.per_s) or any(c.startswith(RATE) for c in wanted))
@@ -201,11 +203,11 @@ def _untimed(bounds: Bounds, given: Given) -> dict[str, float]:
 
 
 def _other_table(space: SearchSpace, device: str, asked: Asked) -> Found[LatencyTable]:
-    """Threads and batch of the command line are those of this machine's devices; a table by name has its own."""
+    """Conditions on the command line are those of this machine's devices; a table by name has its own."""
     from hwnas.latency import PROVIDERS
 
-    here = device.partition(":")[0] in PROVIDERS
-    return find_table(space, device, threads=asked.threads if here else None, batch=asked.batch if here else None)
+    here = asked if device.partition(":")[0] in PROVIDERS else replace(asked, threads=None, batch=None, precision=None)
+    return find_table(space, device, threads=here.threads, batch=here.batch, precision=here.precision)
 
 
 def _refuse_infeasible_counts(given: Given, budgets: Mapping[str, float], batch: int) -> None:

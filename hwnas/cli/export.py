@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -13,16 +14,21 @@ import typer
 
 from hwnas.cli._console import notice
 from hwnas.cli._measuring import find_bench
-from hwnas.cli._options import Seed, TableBatch, TableThreads
+from hwnas.cli._options import Seed, TableBatch, TablePrecision, TableThreads
 from hwnas.cli._supernet import BatchSize, Calibrate, Checkpoint, DataFolder, evaluation_data, parse_arch, say_broken
-from hwnas.errors import DataError
+from hwnas.errors import DataError, UnknownNameError
 from hwnas.files import check_writable
 from hwnas.quantity import parse_latency_ms
 
 if TYPE_CHECKING:
+    from onnx import ModelProto
+    from torch import Tensor
+
     from hwnas.cli._measuring import Bench
     from hwnas.space import SearchSpace
-    from hwnas.supernet import Subnet, Supernet
+    from hwnas.supernet import EvaluationData, Subnet, Supernet
+
+RANDOM_IMAGES = 8
 
 
 def export(
@@ -45,6 +51,7 @@ def export(
     random_weights: Annotated[
         bool, typer.Option("--random-weights", help="No checkpoint: for latency checks only, marked as such.")
     ] = False,
+    precision: TablePrecision = None,
     opset: Annotated[int, typer.Option("--opset", help="ONNX operator set.", min=14, max=21)] = 17,
     device: Annotated[
         str | None,
@@ -58,14 +65,15 @@ def export(
     seed: Seed = 0,
     out: Annotated[Path, typer.Option("--out", help="ONNX file to write.", metavar="FILE")] = Path("subnet.onnx"),
 ) -> None:
-    """Write a subnet as ONNX (fp32, dynamic batch, batch norms folded), checked against torch.
+    """Write a subnet as ONNX (dynamic batch, batch norms folded), checked against torch.
 
-    With --device the file is measured; exit code 1 if it breaks the budget.
+    It is fp32, or what --precision says, or else of the device that was searched for. With --device the file is measured;
+    exit code 1 if it breaks the budget.
 
     Example: hwnas export pareto.csv --row 3 --data imagenet --out model.onnx
     """
     from hwnas.report import read_provenance
-    from hwnas.supernet import export_onnx, get_supernet, load_supernet
+    from hwnas.supernet import get_supernet, load_supernet, onnx_model, save_onnx
 
     if random_weights and checkpoint is not None:
         raise DataError("--random-weights", "there is a checkpoint too", "drop one of them")
@@ -76,27 +84,36 @@ def export(
     name = supernet or _searched(pareto)
     family = get_supernet(name)
     found = read_provenance(pareto) if pareto is not None else {}
-    bench = find_bench(family.space(), found, device, threads, batch) if device is not None else None
+    form = _form(precision, found)
+    bench = None
+    if device is not None:
+        bench = find_bench(family.space(), found, device, threads=threads, batch=batch, precision=form)
     chosen = _chosen(family.space(), pareto, row, arch)
     facts = {"supernet": name, "space": family.space().name, "arch": json.dumps(chosen.arch)}
     if random_weights:
-        subnet = _random(family.random(seed), chosen.arch)
+        subnet, images_of_it = _random(family.random(seed), chosen.arch), None
         facts |= {"weights": "random, for latency checks only: accuracy is chance"}
         notice(f"{out} gets random weights: use it for latency checks only")
     else:
         net = load_supernet(name, checkpoint)
         facts["weights"] = f"{net.origin} ({net.digest})"
         options = {"images": images or 1, "calibrate": calibrate, "batch_size": batch_size, "seed": seed}
-        subnet, measured = _calibrated(name, net, chosen, data, options, measure=images is not None)
+        subnet, measured, images_of_it = _calibrated(name, net, chosen, data, options, measure=images is not None)
         facts |= measured
     from hwnas import __version__
 
-    facts |= {"hwnas_version": __version__, "preprocessing": family.preprocessing}
-    difference = export_onnx(subnet, out, {key: value for key, value in facts.items() if value}, opset=opset)
-    notice(f"wrote {out}: {out.stat().st_size / 1e6:.1f} MB, opset {opset}, input {_shown(subnet.input_shape)}")
+    facts |= {"hwnas_version": __version__, "preprocessing": family.preprocessing, "precision": form}
+    ranges_of = _range_images(subnet, images_of_it) if form == "int8" else ()
+    model, difference = onnx_model(subnet, opset=opset, precision=form, images=ranges_of)
+    if form != "fp32":
+        facts = _of_form(form, facts, model, subnet, images_of_it if images is not None else None)
+    save_onnx(model, out, {key: value for key, value in facts.items() if value})
+    size = f"{out.stat().st_size / 1e6:.1f} MB"
+    notice(f"wrote {out}: {form}, {size}, opset {opset}, input {_shown(subnet.input_shape)}")
     notice(f"logits differ from torch's by at most {difference}")
     if "top1" in facts:
-        notice(f"top-1 {float(facts['top1']):.2f} %, {facts['top1_source']}")
+        beside = f" (in fp32 {float(facts['top1_fp32']):.2f} %)" if "top1_fp32" in facts else ""
+        notice(f"top-1 {float(facts['top1']):.2f} %{beside}, {facts['top1_source']}")
     if bench is not None:
         budget_ms = budget_ms if budget_ms is not None else (found.get("budgets") or {}).get("latency_ms")
         holds = _timed(bench, family.space(), chosen.arch, out, budget_ms)
@@ -161,8 +178,8 @@ def _searched(pareto: Path | None) -> str:
 
 def _calibrated(
     name: str, net: Supernet, chosen: _Chosen, data: Path | None, options: dict[str, int], *, measure: bool
-) -> tuple[Subnet, dict[str, str]]:
-    """The subnet, re-calibrated where there are images, and its accuracy with its source."""
+) -> tuple[Subnet, dict[str, str], EvaluationData | None]:
+    """The subnet, re-calibrated where there are images; its accuracy with its source; the images."""
     from hwnas.supernet import calibrated, measure_top1
 
     encoded = net.space().encode(chosen.arch)
@@ -170,7 +187,8 @@ def _calibrated(
         if measure:
             raise DataError("--images", "there are no images to measure accuracy on", "pass --data FOLDER")
         notice("no --data: batch norms are not re-calibrated, so the subnet's accuracy is lost (pass --data FOLDER)")
-        return net.extract(encoded), {"calibration": "none: the accuracy of this file is unknown, and likely poor"}
+        facts = {"calibration": "none: the accuracy of this file is unknown, and likely poor"}
+        return net.extract(encoded), facts, None
     images, _ = evaluation_data(name, net, data, **options)
     subnet, n_images = calibrated(net, encoded, images)
     notice(f"batch norms re-calibrated on {n_images:,} images")
@@ -181,7 +199,51 @@ def _calibrated(
     elif chosen.top1 is not None:
         facts |= {"top1": f"{chosen.top1:.4f}", "top1_source": chosen.source}
     say_broken(images)
-    return subnet, facts
+    return subnet, facts, images
+
+
+def _form(precision: str | None, found: Mapping[str, Any]) -> str:
+    """The precision that is asked for, or that was searched for.
+
+    Raises:
+        UnknownNameError: there is no such precision; suggests the nearest.
+    """
+    from hwnas.graph import PRECISIONS
+
+    searched = ((found.get("device") or {}).get("conditions") or {}).get("precision")
+    form = precision or searched or "fp32"
+    if form not in PRECISIONS:
+        raise UnknownNameError("precision", form, PRECISIONS)
+    return str(form)
+
+
+def _range_images(subnet: Subnet, images: EvaluationData | None) -> Iterable[Tensor]:
+    """Images that show the ranges of activations; random ones, with a word, where there are none."""
+    import torch
+
+    if images is not None:
+        return images.calibration(subnet.input_shape)
+    notice("int8 ranges are of random inputs: use this file for latency checks only")
+    return [torch.randn(RANDOM_IMAGES, *subnet.input_shape, generator=torch.Generator().manual_seed(0))]
+
+
+def _of_form(
+    form: str, facts: dict[str, str], model: ModelProto, subnet: Subnet, images: EvaluationData | None
+) -> dict[str, str]:
+    """The facts of a network in another precision: what is known of its accuracy is of fp32, unless it is measured."""
+    from hwnas.supernet import onnx_top1
+
+    known = facts.pop("top1", None)
+    source = facts.pop("top1_source", "")
+    if form == "int8" and "calibration" not in facts:
+        facts["calibration"] = "random inputs"
+    if known is None:
+        return facts
+    facts["top1_fp32"] = known
+    if images is None:
+        return facts | {"top1_fp32_source": source}
+    accuracy, _ = onnx_top1(model, images, subnet.input_shape)
+    return facts | {"top1": f"{accuracy:.4f}", "top1_source": f"{source}, as {form} by onnxruntime"}
 
 
 def _random(net: Supernet, arch: dict[str, Any]) -> Subnet:

@@ -13,7 +13,7 @@ import typer
 from hwnas.cli._console import notice, show
 from hwnas.cli._front import Outputs, as_json, picture_of
 from hwnas.cli._measuring import find_bench, refuse_noise, say_foreign, space_of_front
-from hwnas.cli._options import AsJson, Seed, TableBatch, TableThreads
+from hwnas.cli._options import AsJson, Seed, TableBatch, TablePrecision, TableThreads
 from hwnas.errors import DataError
 from hwnas.quantity import parse_latency_ms
 
@@ -38,6 +38,7 @@ def measure(
     ] = None,
     threads: TableThreads = None,
     batch: TableBatch = None,
+    precision: TablePrecision = None,
     rows: Annotated[
         str | None, typer.Option("--rows", help="Only these rows: 1,4-8; default: all.", metavar="LIST")
     ] = None,
@@ -75,7 +76,7 @@ def measure(
     domain = space_of_front(facts, front, space)
     text = read_csv(front, as_text=True)
     x = read_archs(text.iloc[at].reset_index(drop=True), domain)
-    bench = find_bench(domain, facts, device, threads, batch)
+    bench = find_bench(domain, facts, device, threads=threads, batch=batch, precision=precision)
     say_foreign(bench, facts)
     journal = outputs.csv.with_name(f"{outputs.csv.name}.measure.jsonl")
     fewer = f"; --most {FEW} takes {FEW} of them, evenly thinned" if len(at) > MANY else ""

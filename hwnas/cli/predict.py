@@ -12,7 +12,7 @@ import typer
 
 from hwnas.cli._console import notice
 from hwnas.cli._inputs import find_predictor, find_table, narrowed
-from hwnas.cli._options import PredictorName, Space, TableBatch, TableThreads
+from hwnas.cli._options import PredictorName, Space, TableBatch, TablePrecision, TableThreads
 from hwnas.errors import DataError
 from hwnas.files import check_writable
 
@@ -34,6 +34,7 @@ def predict(
     predictor: PredictorName = None,
     threads: TableThreads = None,
     batch: TableBatch = None,
+    precision: TablePrecision = None,
 ) -> None:
     """Add top1, top1_std, latency_ms, macs, params and memory_bytes to a CSV of subnets; rows and other columns stay as they are.
 
@@ -50,7 +51,7 @@ def predict(
     frame = read_csv(archs, as_text=True)
     x = read_archs(frame, whole)
     accuracy = find_predictor(whole, predictor, required=False)
-    table = find_table(whole, device, threads=threads, batch=batch) if device else None
+    table = find_table(whole, device, threads=threads, batch=batch, precision=precision) if device else None
     metrics, _ = narrowed(whole, accuracy, table, batch=batch)
     _require_covered(metrics, x, archs)
     values = metrics.score(x)

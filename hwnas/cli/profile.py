@@ -13,7 +13,7 @@ from hwnas.cli._board import import_result, measure_remotely, write_bundle
 from hwnas.cli._check import check as check_here
 from hwnas.cli._console import notice, progress_bar
 from hwnas.cli._measuring import elsewhere_words, interval_words, refuse_noise
-from hwnas.cli._options import DEFAULT_SPACE, Batch, Fix, Seed, Space, Threads, restricted
+from hwnas.cli._options import DEFAULT_SPACE, Batch, Fix, Precision, Seed, Space, Threads, restricted
 from hwnas.errors import DataError
 
 if TYPE_CHECKING:
@@ -39,6 +39,7 @@ def profile(
     fix: Fix = None,
     threads: Threads = 1,
     batch: Batch = 1,
+    precision: Precision = "fp32",
     out: Annotated[
         Path, typer.Option("--out", help="Folder that holds tables, one folder each.", metavar="DIR")
     ] = TABLES,
@@ -90,16 +91,26 @@ def profile(
     if published is not None and bundle is not None:
         raise DataError("--bundle and --import", "they are the two ends of a measurement elsewhere", "give one of them")
     if check:
-        check_here(get_device(device, threads=threads, batch=batch), domain, out, n=subnets or SUBNETS, seed=seed)
+        check_here(
+            get_device(device, threads=threads, batch=batch, precision=precision),
+            domain,
+            out,
+            n=subnets or SUBNETS,
+            seed=seed,
+        )
         return
     plan = Plan(seed=seed) if subnets is None else Plan(seed=seed, n_validation=subnets)
     if bundle is not None:
-        typer.echo(write_bundle(bundle, device, _usual(domain), threads=threads, batch=batch, plan=plan))
+        typer.echo(
+            write_bundle(bundle, device, _usual(domain), threads=threads, batch=batch, precision=precision, plan=plan)
+        )
         return
     if device.startswith("ssh://"):
         if published is not None:
             raise DataError("--import with --device ssh://", "an imported table is measured already", "name the device")
-        table, domain = measure_remotely(device, python, _usual(domain), out, threads=threads, batch=batch, plan=plan)
+        table, domain = measure_remotely(
+            device, python, _usual(domain), out, threads=threads, batch=batch, precision=precision, plan=plan
+        )
     elif published is not None and is_board_result(published):
         table, domain = import_result(published, device, domain, out, asked=_asked(context))
     elif published is not None:
@@ -109,7 +120,7 @@ def profile(
             table = find_table(folder).joined(table)
         table = table.save(folder)
     else:
-        here, domain = get_device(device, threads=threads, batch=batch), _usual(domain)
+        here, domain = get_device(device, threads=threads, batch=batch, precision=precision), _usual(domain)
         folder = out / here.id
         notice(
             f"profiling the {len(domain.layers())} layers of {domain.name}{_at(domain)} on {here.id}, inside whole subnets; "
@@ -161,8 +172,9 @@ def _report(table: LatencyTable, space: SearchSpace, *, elsewhere: bool) -> str:
         lines.append(f"  fallback  {elsewhere_words(facts['elsewhere'])}")
     kept_usually = table.path is not None and table.path.parent == TABLES
     name = table.path.name if table.path is not None and kept_usually else table.path
-    here = kept_usually and name == table.device.id and table.device.name == "cpu" and not elsewhere
-    where = "" if here else f" --device {name}"
+    made = table.device
+    usual = made.name == "cpu" and (made.threads, made.batch, made.precision) == (1, 1, "fp32")
+    where = "" if kept_usually and name == made.id and usual and not elsewhere else f" --device {name}"
     cost = table.cost(table.covered(space))
     budget = float(f"{(cost.minimum()[0] + cost.maximum()[0]) / 2:.2g}")
     lines.append(f"next: hwnas search{where} --space {space.name} --latency {budget:g}ms")

@@ -46,6 +46,7 @@ from hwnas.cli._options import (
     Space,
     SubnetTables,
     TableBatch,
+    TablePrecision,
     TableThreads,
     Throughput,
     was_given,
@@ -91,6 +92,7 @@ def search(
     seed: Seed = 0,
     threads: TableThreads = None,
     batch: TableBatch = None,
+    precision: TablePrecision = None,
     top: Annotated[
         int | None, typer.Option("--top", help="Keep only the K most accurate subnets.", min=1, metavar="K")
     ] = None,
@@ -148,6 +150,7 @@ def search(
         costs or (),
         threads,
         batch,
+        precision,
     )
     net = supernet_name(evaluate, supernet, space, DEFAULT_SPACE)
     evaluation = Evaluation(net, evals, checkpoint, data, images, calibrate, batch_size, seed) if evaluate else None

@@ -190,7 +190,7 @@ def make_weights(path: Path, weights: dict[str, Any]) -> None:
 def _measured(folder: Path, plan: dict[str, Any], number: int) -> dict[str, Any]:
     """One block: as profiling on the host measures it."""
     block, device, timer = plan["blocks"][number], plan["device"], plan["timer"]
-    clock = best_clock(device["threads"], on_host=device["provider"] == "CPUExecutionProvider")
+    clock = best_clock(device["threads"], device["provider"])
     models = [plan["networks"][network] for network, _ in block["networks"]]
     sessions = _Sessions(folder, device)
     scratch, started = tempfile.mkdtemp(prefix="hwnas-"), time.monotonic()

@@ -25,8 +25,8 @@ from hwnas.files import replacing
 from hwnas.graph import Network, build_model, weight_shapes
 from hwnas.latency._block import BLOCK, ROUNDS, SECONDS_PER_NETWORK
 from hwnas.latency._board import PLAN
-from hwnas.latency._device import PROVIDERS, Device
-from hwnas.latency._methods import CALIBRATION, IN_CONTEXT, ISOLATED, VALIDATION, row_name
+from hwnas.latency._device import PROVIDERS, Device, check_precision, provider_options
+from hwnas.latency._methods import CALIBRATION, COVER_SESSIONS, IN_CONTEXT, ISOLATED, VALIDATION, row_name
 from hwnas.latency._subnets import Plan, choose_subnets
 from hwnas.space import Population, SearchSpace, macs_cost
 
@@ -50,7 +50,7 @@ BLOCK_BYTES = 512 << 20
 """Weights of networks that are ready to run at once; small boards have 1 GB."""
 
 
-def bundled_device(name: str, *, threads: int = 1, batch: int = 1) -> Device:
+def bundled_device(name: str, *, threads: int = 1, batch: int = 1, precision: str = "fp32") -> Device:
     """A device elsewhere, of which the provider is known and nothing else.
 
     Raises:
@@ -64,8 +64,9 @@ def bundled_device(name: str, *, threads: int = 1, batch: int = 1) -> Device:
         raise DeviceError(f"device {name!r}", "what follows the colon is the number of the device", f"write {kind}:0")
     if threads < 1 or batch < 1:
         raise DeviceError(f"{threads} threads, batch {batch}", "both are at least 1", "use 1 or more")
-    options = {"device_id": index} if index else {}
-    return Device(name, PROVIDERS[kind].name, options, threads=threads, batch=batch)
+    check_precision(kind, precision)
+    options = provider_options(kind, index, threads)
+    return Device(name, PROVIDERS[kind].name, options, threads=threads, batch=batch, precision=precision)
 
 
 @dataclass(frozen=True)
@@ -141,7 +142,7 @@ def _plan(device: Device, space: SearchSpace, plan: Plan) -> tuple[dict[str, Any
     blocks = []
     for stage, networks, layers in stages:
         step = _block_size(networks.values(), layers=layers)
-        for session in range(plan.sessions):
+        for session in range(COVER_SESSIONS if stage == IN_CONTEXT else plan.sessions):
             # Networks meet others in each session, and none is twice in a block.
             todo = [(short[name], session) for name in rng.permutation(np.array(list(networks), dtype=object))]
             blocks += [

@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from hwnas.errors import DeviceError, TableError, UnknownNameError
+from hwnas.graph import PRECISIONS
 from hwnas.latency import _hardware
 from hwnas.latency._hardware import Hardware
 
@@ -27,23 +28,38 @@ class Provider:
         package: what brings it.
         node_times: whether a profile tells how long each node took. Of CUDA it tells the launches, which at batch 1
             are what takes the time; providers that compile whole graphs run them as one node.
+        precisions: those it has arithmetic for. CUDA and TensorRT run the int8 models written here in fp32 or not at
+            all, and the CPU provider would compute fp16 in fp32, with casts around every node.
+        threads: the option that states the threads, for a provider with threads of its own: onnxruntime's do not
+            reach it.
     """
 
     name: str
     package: str
     node_times: bool = False
+    precisions: tuple[str, ...] = ("fp32",)
+    threads: str = ""
 
+
+_INTEGER, _HALF = ("fp32", "int8"), ("fp32", "fp16")
 
 PROVIDERS: dict[str, Provider] = {
-    "cpu": Provider("CPUExecutionProvider", "onnxruntime", node_times=True),
-    "cuda": Provider("CUDAExecutionProvider", "onnxruntime-gpu", node_times=True),
-    "tensorrt": Provider("TensorrtExecutionProvider", "onnxruntime-gpu and TensorRT"),
-    "openvino": Provider("OpenVINOExecutionProvider", "onnxruntime-openvino"),
-    "xnnpack": Provider("XnnpackExecutionProvider", "an onnxruntime built with XNNPACK", node_times=True),
-    "coreml": Provider("CoreMLExecutionProvider", "onnxruntime on macOS"),
-    "directml": Provider("DmlExecutionProvider", "onnxruntime-directml"),
-    "qnn": Provider("QNNExecutionProvider", "onnxruntime-qnn"),
-    "migraphx": Provider("MIGraphXExecutionProvider", "onnxruntime-migraphx"),
+    "cpu": Provider("CPUExecutionProvider", "onnxruntime", node_times=True, precisions=_INTEGER),
+    "cuda": Provider("CUDAExecutionProvider", "onnxruntime-gpu", node_times=True, precisions=_HALF),
+    "tensorrt": Provider("TensorrtExecutionProvider", "onnxruntime-gpu and TensorRT", precisions=_HALF),
+    "openvino": Provider(
+        "OpenVINOExecutionProvider", "onnxruntime-openvino", precisions=_INTEGER, threads="num_of_threads"
+    ),
+    "xnnpack": Provider(
+        "XnnpackExecutionProvider",
+        "an onnxruntime built with XNNPACK",
+        node_times=True,
+        threads="intra_op_num_threads",
+    ),
+    "coreml": Provider("CoreMLExecutionProvider", "onnxruntime on macOS", precisions=_HALF),
+    "directml": Provider("DmlExecutionProvider", "onnxruntime-directml", precisions=_HALF),
+    "qnn": Provider("QNNExecutionProvider", "onnxruntime-qnn", precisions=(*_HALF, "int8")),
+    "migraphx": Provider("MIGraphXExecutionProvider", "onnxruntime-migraphx", precisions=_HALF),
 }
 """Short names of onnxruntime's execution providers. To add one, add a line."""
 
@@ -67,7 +83,7 @@ class Device:
         options: provider options.
         threads: threads that run one network; 0 if unknown.
         batch: images per run.
-        precision: ``fp32``.
+        precision: one of `hwnas.graph.PRECISIONS`: what weights and arithmetic are in.
         spinning: ``stop`` idle threads between runs, or leave spinning ``on`` or ``off``.
         hardware: the processor.
         runtime: name and version of the runtime.
@@ -170,7 +186,7 @@ def get_device(
         name: short name of a provider, with the index of the device where there are several: ``cuda:1``.
         threads: threads that run one network.
         batch: images per run; latency is per run.
-        precision: ``fp32``.
+        precision: ``fp32``, ``fp16`` or ``int8``, of those the provider has arithmetic for.
         spinning: ``stop``, ``on`` or ``off``; see `Device`.
 
     Raises:
@@ -196,14 +212,13 @@ def get_device(
         raise DeviceError(f"{threads} threads", f"this machine has {cores} cores", f"use 1 to {cores}")
     if batch < 1:
         raise DeviceError(f"batch {batch}", "a run takes at least one image", "use 1 or more")
-    if precision != "fp32":
-        raise DeviceError(f"precision {precision!r}", "only fp32 is profiled so far", "use fp32")
+    check_precision(kind, precision)
     if spinning not in _SPINNING:
         raise UnknownNameError("spinning setting", spinning, _SPINNING)
     return Device(
         name=name,
         provider=provider.name,
-        options={"device_id": index} if index else {},
+        options=provider_options(kind, index, threads),
         threads=threads,
         batch=batch,
         precision=precision,
@@ -211,3 +226,24 @@ def get_device(
         hardware=_hardware.nvidia_gpu(int(index or 0)) if kind in _NVIDIA else _hardware.cpu(),
         runtime=f"onnxruntime {ort.__version__}",
     )
+
+
+def provider_options(kind: str, index: str, threads: int) -> dict[str, str]:
+    """Options of a provider by its short name, for a device's index (or none) and threads."""
+    options = {"device_id": index} if index else {}
+    if PROVIDERS[kind].threads:
+        options[PROVIDERS[kind].threads] = str(threads)
+    return options
+
+
+def check_precision(kind: str, precision: str) -> None:
+    """
+    Raises:
+        UnknownNameError: no such precision. DeviceError: one that a provider, by its short name, does not compute in.
+    """
+    if precision not in PRECISIONS:
+        raise UnknownNameError("precision", precision, PRECISIONS)
+    known = PROVIDERS[kind].precisions
+    if precision not in known:
+        rule = f"{PROVIDERS[kind].name} computes in {' and '.join(known)}"
+        raise DeviceError(f"precision {precision} on device {kind!r}", rule, "choose one of them, or another --device")

@@ -17,6 +17,7 @@ import numpy as np
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Literal
 
 WARM_UPS = 3
 """Untimed runs of a new session: memory is allocated and weights are packed in the first."""
@@ -28,17 +29,29 @@ FEATURES = ("avx2", "avx512f", "avx512_vnni", "avx_vnni", "avx512_bf16", "amx_in
 """CPU features that inference kernels are chosen by, as Linux names them."""
 
 
-def best_clock(threads: int, *, on_host: bool) -> Callable[[], int]:
+OWN_THREADS = ("OpenVINOExecutionProvider", "XnnpackExecutionProvider")
+"""Providers that run on this CPU, in threads that are theirs."""
+
+
+def best_clock(threads: int, provider: str) -> Callable[[], int]:
     """The clock to time networks with.
 
-    A network on one thread of this CPU runs in the calling thread, whose own CPU time leaves out what
-    other processes took meanwhile: on a busy machine it is what the wall clock tells on an idle one.
+    CPU time leaves out what other processes took meanwhile: on a busy machine it is what the wall clock tells on an
+    idle one. A network on one thread of this CPU takes the CPU time of the calling thread; of the process, where the
+    provider may run it in a thread of its own. With several threads, or another processor, only the wall clock tells.
     """
+    if threads == 1 and provider == "CPUExecutionProvider" and _fine("thread_time"):
+        return time.thread_time_ns
+    if threads == 1 and provider in OWN_THREADS and _fine("process_time"):
+        return time.process_time_ns
+    return time.perf_counter_ns
+
+
+def _fine(clock: Literal["thread_time", "process_time"]) -> bool:
     try:
-        fine = time.get_clock_info("thread_time").resolution <= 1e-6
+        return time.get_clock_info(clock).resolution <= 1e-6
     except ValueError:  # the system has no such clock
-        fine = False
-    return time.thread_time_ns if threads == 1 and on_host and fine else time.perf_counter_ns
+        return False
 
 
 def warm_up(sessions: Any) -> None:

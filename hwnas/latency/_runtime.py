@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from hwnas.errors import DeviceError
-from hwnas.graph import Network, build_model
+from hwnas.graph import Network, build_model, in_precision
 from hwnas.latency._loop import BoundSession, best_clock, node_times
 from hwnas.latency._timer import Clock, Session
 
@@ -58,7 +58,7 @@ class OnnxRuntime:
     def __init__(self, device: Device) -> None:
         self.device = device
         _preload(device)
-        self.clock = best_clock(device.threads, on_host=device.provider == _HOST)
+        self.clock = best_clock(device.threads, device.provider)
 
     def session(self, network: Network) -> Session:
         return _OrtSession(self._create(network, self._options()), self._feed(network), self.device)
@@ -78,8 +78,9 @@ class OnnxRuntime:
         return strays(session.events(), self.device.provider)
 
     def model(self, network: Network) -> bytes:
-        """The ONNX model of a network."""
-        content: bytes = build_model(network, batch=self.device.batch).SerializeToString()
+        """The ONNX model of a network, in the device's precision."""
+        model = build_model(network, batch=self.device.batch)
+        content: bytes = in_precision(model, self.device.precision).SerializeToString()
         return content
 
     def _options(self) -> Any:

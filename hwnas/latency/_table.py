@@ -214,7 +214,10 @@ def _contexts(space: SearchSpace, slot: Slot, setting: tuple[int, ...]) -> list[
 
 def profile_command(device: Device, space: str) -> str:
     """The command that profiles a space on a device."""
-    return f"hwnas profile --device {device.name} --threads {device.threads} --batch {device.batch} --space {space}"
+    conditions = f"--device {device.name} --threads {device.threads} --batch {device.batch}"
+    if device.precision != "fp32":
+        conditions += f" --precision {device.precision}"
+    return f"hwnas profile {conditions} --space {space}"
 
 
 def fixed_resolutions(space: SearchSpace) -> str:

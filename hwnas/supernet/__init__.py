@@ -7,7 +7,7 @@ from hwnas.supernet._data import EvaluationData, TrainingData
 from hwnas.supernet._download import download
 from hwnas.supernet._evaluate import Accuracy, Evaluator, calibrated, evaluate, journal_identity, measure_top1
 from hwnas.supernet._execute import BatchNormMode, Calibration, Network, forward
-from hwnas.supernet._export import export_onnx
+from hwnas.supernet._export import export_onnx, onnx_model, onnx_top1, save_onnx
 from hwnas.supernet._image_folder import ImageFolder
 from hwnas.supernet._registry import get_supernet, load_supernet, supernet_names
 from hwnas.supernet._schedule import extremes, schedule_names
@@ -39,7 +39,10 @@ __all__ = [
     "journal_identity",
     "load_supernet",
     "measure_top1",
+    "onnx_model",
+    "onnx_top1",
     "recalibrate",
+    "save_onnx",
     "schedule_names",
     "supernet_names",
 ]

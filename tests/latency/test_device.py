@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,12 +17,14 @@ from hwnas.latency import (
     LatencyTable,
     Row,
     available_providers,
+    bundled_device,
     find_table,
     find_table_for,
     get_device,
     table_paths,
 )
 from hwnas.latency import _find as find
+from hwnas.latency._loop import best_clock
 from tests.latency.fakes import tiny_space
 
 CPU = get_device("cpu")
@@ -72,12 +75,32 @@ def test_this_machine_is_described() -> None:
         ({"threads": 0}, "0 threads"),
         ({"threads": 4096}, f"this machine has {os.cpu_count()} cores; use 1 to {os.cpu_count()}"),
         ({"batch": 0}, "at least one image"),
-        ({"precision": "int8"}, "only fp32"),
+        ({"precision": "fp16"}, "CPUExecutionProvider computes in fp32 and int8"),
     ],
 )
 def test_what_this_machine_does_not_offer_is_refused(arguments: dict[str, object], message: str) -> None:
     with pytest.raises(DeviceError, match=message):
         get_device(**arguments)  # type: ignore[arg-type]
+
+
+def test_a_device_states_its_precision() -> None:
+    integer = get_device("cpu", precision="int8")
+    assert integer.id.endswith("-t1-b1-int8")
+    assert CPU.differences(integer) == ["precision fp32, here int8"]
+    assert bundled_device("cuda", precision="fp16").precision == "fp16"
+    with pytest.raises(UnknownNameError, match="did you mean 'int8'"):
+        get_device("cpu", precision="int4")
+    with pytest.raises(DeviceError, match="computes in fp32 and fp16"):
+        bundled_device("tensorrt", precision="int8")
+
+
+def test_threads_reach_a_provider_that_has_its_own() -> None:
+    assert bundled_device("openvino", threads=2).options == {"num_of_threads": "2"}
+    assert bundled_device("cuda:1", threads=2).options == {"device_id": "1"}
+    assert best_clock(1, "CPUExecutionProvider") is time.thread_time_ns
+    assert best_clock(1, "OpenVINOExecutionProvider") is time.process_time_ns
+    assert best_clock(2, "OpenVINOExecutionProvider") is time.perf_counter_ns
+    assert best_clock(1, "CUDAExecutionProvider") is time.perf_counter_ns
 
 
 def test_typos_get_a_suggestion() -> None:

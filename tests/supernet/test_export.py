@@ -14,6 +14,9 @@ import torch
 
 from hwnas.cli import main
 from hwnas.errors import SupernetError
+from hwnas.latency import get_device
+from hwnas.latency._runtime import OnnxRuntime
+from hwnas.space import get_space
 from hwnas.supernet import ImageFolder, Supernet, calibrated, export_onnx
 from tests.supernet.conftest import OWN
 
@@ -112,6 +115,8 @@ def test_bad_input_is_one_line_and_exit_2(checkpoint: Path, tmp_path: Path, caps
         (("--arch", json.dumps(ARCH), *own, "--random-weights"), "checkpoint too"),
         (("--arch", json.dumps(ARCH), *own, "--images", "5"), "no images"),
         (("--arch", json.dumps(ARCH), "--supernet", OWN), "--checkpoint FILE"),
+        (("--arch", json.dumps(ARCH), *own, "--precision", "int9"), "did you mean 'int8'"),
+        (("--arch", json.dumps(ARCH), *own, "--precision", "fp16", "--device", "cpu"), "computes in fp32 and int8"),
         (("--arch", json.dumps(ARCH), *own, "--out", str(checkpoint / "x")), "cannot be written"),
     ]
     for args, expected in cases:
@@ -120,3 +125,38 @@ def test_bad_input_is_one_line_and_exit_2(checkpoint: Path, tmp_path: Path, caps
         message = capsys.readouterr().err
         assert expected in message
         assert message.count("\n") == 1
+
+
+def test_an_int8_network_is_as_accurate_and_is_the_graph_that_is_profiled(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    space = get_space("digits")
+    arch = json.dumps(space.decode(space.sample(1, np.random.default_rng(3))[0]))
+    out = tmp_path / "x.onnx"
+    options = ("--supernet", "digits", "--arch", arch, "--images", "600", "--precision", "int8", "--out", str(out))
+    assert exit_code(*options) == 0
+    facts = properties(out)
+    assert facts["precision"] == "int8"
+    assert facts["top1_source"] == "measured on 600 images of digits, as int8 by onnxruntime"
+    assert abs(float(facts["top1"]) - float(facts["top1_fp32"])) <= 1.0
+    assert f"top-1 {float(facts['top1']):.2f} % (in fp32 {float(facts['top1_fp32']):.2f} %)" in capsys.readouterr().err
+
+    network = space.network(space.encode(json.loads(arch)))
+    profiled = onnx.load_from_string(OnnxRuntime(get_device("cpu", precision="int8")).model(network))
+    written = onnx.load(out).graph.node
+    assert [(n.name, n.op_type) for n in written] == [(n.name, n.op_type) for n in profiled.graph.node]
+
+    assert exit_code(*options[:4], "--random-weights", *options[6:]) == 0
+    assert "ranges are of random inputs: use this file for latency checks only" in capsys.readouterr().err
+
+
+def test_the_precision_that_was_searched_for_is_exported(checkpoint: Path, tmp_path: Path):
+    csv, out = tmp_path / "pareto.csv", tmp_path / "x.onnx"
+    pd.DataFrame({"row": [1], "top1": [81.5], "arch": [json.dumps(ARCH)]}).to_csv(csv, index=False)
+    facts = {"schema": 1, "space": {"name": OWN}, "device": {"conditions": {"precision": "fp16"}}}
+    csv.with_suffix(".json").write_text(json.dumps(facts))
+    for more, precision in (((), "fp16"), (("--precision", "fp32"), "fp32")):
+        assert exit_code(str(csv), "--row", "1", "--checkpoint", str(checkpoint), "--out", str(out), *more) == 0
+        assert properties(out)["precision"] == precision
+        kinds = {t.data_type for t in onnx.load(out).graph.initializer}
+        assert (onnx.TensorProto.FLOAT16 in kinds) == (precision == "fp16")
