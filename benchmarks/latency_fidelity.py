@@ -22,11 +22,11 @@ from hwnas.files import replacing
 from hwnas.graph import Network
 from hwnas.journal import Journal
 from hwnas.latency import LatencyTable, Plan, fidelity, get_device
-from hwnas.latency._block import NetworkTimes
+from hwnas.latency._block import BLOCK, NetworkTimes
 from hwnas.latency._journaled import JournaledTimer, Timer
 from hwnas.latency._methods import (
     CALIBRATION,
-    IN_CONTEXT,
+    COVER_SESSIONS,
     ISOLATED,
     VALIDATION,
     LayerTime,
@@ -59,8 +59,10 @@ class ByClock:
     def __post_init__(self) -> None:
         self.times = self.timer.times
 
-    def measure(self, stage: str, networks: Mapping[str, Network], *, layers: bool = False) -> dict[str, NetworkTimes]:
-        times = self.timer.measure(stage, networks, layers=layers)
+    def measure(
+        self, stage: str, networks: Mapping[str, Network], *, layers: bool = False, sessions: int | None = None
+    ) -> dict[str, NetworkTimes]:
+        times = self.timer.measure(stage, networks, layers=layers, sessions=sessions)
         return {name: self._clocked(t) for name, t in times.items()}
 
     def _clocked(self, t: NetworkTimes) -> NetworkTimes:
@@ -108,8 +110,8 @@ def approaches(timer: JournaledTimer, space: SearchSpace, plan: Plan) -> list[di
         named(space, rows) for rows in (subnets.cover, subnets.calibration, subnets.validation)
     )
     units = {unit.key: unit for layer in space.layers().values() for unit in operators(layer)}
-    whole = len(cover) + len(calibration) + len(validation)
-    timer.steps = (whole + len(space.layers()) + len(units)) * plan.sessions
+    alike = len(calibration) + len(validation) + len(space.layers()) + len(units)
+    timer.steps = len(cover) * COVER_SESSIONS + alike * plan.sessions
     truth = np.array([t.ratio for t in timer.measure(VALIDATION, validation).values()])
     by_clock = ByClock(timer, float(np.median([t.anchor_ms for t in timer.times.values()])))
     rows: list[dict[str, float | str]] = []
@@ -119,19 +121,16 @@ def approaches(timer: JournaledTimer, space: SearchSpace, plan: Plan) -> list[di
         inside = in_context(clock, cover)
         if inside is None:
             raise SystemExit("the runtime's profile does not show the layers")
-        context = {name: t.ratio for name, t in clock.measure(IN_CONTEXT, cover, layers=True).items()}
-        for timed, times, split, more in (
-            ("operators alone", alone(clock, OPERATORS, list(units.values())), True, {}),
-            ("layers alone", alone(clock, ISOLATED, list(space.layers().values())), False, {}),
-            ("inside networks", inside, False, context),
+        for timed, times, split in (
+            ("operators alone", alone(clock, OPERATORS, list(units.values())), True),
+            ("layers alone", alone(clock, ISOLATED, list(space.layers().values())), False),
+            ("inside networks", inside, False),
         ):
-            known = _split(calibration | {name: cover[name] for name in more}, split=split)
-            calibrating = {name: known[name] for name in calibration}
-            held_out = _split(validation, split=split)
+            known, held_out = _split(calibration, split=split), _split(validation, split=split)
             for fit, found in (
                 ("not used", times),
-                ("one scale", scaled(times, calibrating, ratios)),
-                ("adjust layers", refined(times, known, ratios | more)),
+                ("one scale", scaled(times, known, ratios)),
+                ("adjust layers", refined(times, known, ratios)),
             ):
                 rows.append(
                     {"timed": timed, "speed": speed, "whole subnets": fit, **fidelity(_sums(found, held_out), truth)}
@@ -179,7 +178,7 @@ def _sums(times: Mapping[str, LayerTime], networks: Networks) -> np.ndarray[tupl
 
 
 def _tell(done: int, steps: int, stage: str) -> None:
-    if done % 40 == 0 or done == steps:
+    if done % 40 < BLOCK:
         print(f"{done} of {steps} timings; {stage}", flush=True)
 
 

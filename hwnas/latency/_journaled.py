@@ -27,7 +27,9 @@ class Timer(Protocol):
     steps: int
     times: dict[tuple[str, str, int], NetworkTimes]
 
-    def measure(self, stage: str, networks: Mapping[str, Network], *, layers: bool = False) -> dict[str, NetworkTimes]:
+    def measure(
+        self, stage: str, networks: Mapping[str, Network], *, layers: bool = False, sessions: int | None = None
+    ) -> dict[str, NetworkTimes]:
         """As `JournaledTimer.measure`."""
 
 
@@ -55,21 +57,25 @@ class JournaledTimer:
     steps: int = 0
     times: dict[tuple[str, str, int], NetworkTimes] = field(default_factory=dict)
 
-    def measure(self, stage: str, networks: Mapping[str, Network], *, layers: bool = False) -> dict[str, NetworkTimes]:
+    def measure(
+        self, stage: str, networks: Mapping[str, Network], *, layers: bool = False, sessions: int | None = None
+    ) -> dict[str, NetworkTimes]:
         """Times of ``networks`` by their names.
 
         Args:
             stage: what they are measured for; with the name it identifies an entry of the journal.
             networks: by a name that says the same after a restart.
             layers: also the times of their layers.
+            sessions: how often each is loaded and timed anew; by default as the timer says.
         """
+        sessions = sessions or self.sessions
         for entry in self.journal.entries:
             if entry.get("stage") == stage and entry.get("name") in networks:
                 self.times[stage, entry["name"], entry.get("session", 0)] = _times(entry, self.journal)
         self._tell(stage)
         rng = np.random.default_rng([self.seed, len(self.journal.entries)])
         todo: list[tuple[str, str, int]] = []
-        for session in range(self.sessions):
+        for session in range(sessions):
             # Networks meet others in each session, and the same one is not loaded twice at once.
             names = [name for name in networks if (stage, name, session) not in self.times]
             todo += [(stage, names[i], session) for i in rng.permutation(len(names))]
@@ -84,7 +90,7 @@ class JournaledTimer:
                 self.journal.append({**entry, "times": asdict(times)})
                 self.times[which] = times
             self._tell(stage)
-        return {name: merged([self.times[stage, name, k] for k in range(self.sessions)]) for name in networks}
+        return {name: merged([self.times[stage, name, k] for k in range(sessions)]) for name in networks}
 
     def _tell(self, stage: str) -> None:
         if self.progress is not None:

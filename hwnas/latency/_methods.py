@@ -21,6 +21,9 @@ from hwnas.space import LayerSpec, Population, SearchSpace
 IN_CONTEXT, ISOLATED, CALIBRATION, VALIDATION = "in context", "one by one", "calibration", "validation"
 """Stages of a profile, as the journal and the progress name them."""
 
+COVER_SESSIONS = 1
+"""How often a covering subnet is loaded: each layer is seen in several of them anyway."""
+
 
 @dataclass(frozen=True)
 class LayerTime:
@@ -51,10 +54,12 @@ def in_context(timer: Timer, networks: Mapping[str, Network]) -> dict[str, Layer
         None where the runtime's profile does not show the layers.
     """
     # One subnet tells whether the profile shows layers, before time is spent on the others.
-    (first,) = timer.measure(IN_CONTEXT, dict(list(networks.items())[:1]), layers=True).values()
+    (first,) = timer.measure(
+        IN_CONTEXT, dict(list(networks.items())[:1]), layers=True, sessions=COVER_SESSIONS
+    ).values()
     if first.slots is None:
         return None
-    times = timer.measure(IN_CONTEXT, networks, layers=True)
+    times = timer.measure(IN_CONTEXT, networks, layers=True, sessions=COVER_SESSIONS)
     seen: dict[str, list[LayerTime]] = defaultdict(list)
     for name, network in networks.items():
         slots = times[name].slots

@@ -29,7 +29,17 @@ from hwnas.latency._fidelity import fidelity
 from hwnas.latency._interval import interval
 from hwnas.latency._journaled import JournaledTimer, Timer
 from hwnas.latency._measure import Progress
-from hwnas.latency._methods import CALIBRATION, IN_CONTEXT, VALIDATION, LayerTime, in_context, isolated, named, row_name
+from hwnas.latency._methods import (
+    CALIBRATION,
+    COVER_SESSIONS,
+    IN_CONTEXT,
+    VALIDATION,
+    LayerTime,
+    in_context,
+    isolated,
+    named,
+    row_name,
+)
 from hwnas.latency._noise import repeat_pct
 from hwnas.latency._refine import refined
 from hwnas.latency._rows import Row
@@ -194,11 +204,12 @@ def _layer_times(
     """The method that was used and the times of all layers, as multiples of the anchor's."""
     calibration, cover = named(space, subnets.calibration), named(space, subnets.cover)
     if plan.method == "in-context" or (plan.method is None and device.node_times):
-        timer.steps = (len(cover) + len(calibration) + len(subnets.validation)) * plan.sessions
+        timer.steps = len(cover) * COVER_SESSIONS + (len(calibration) + len(subnets.validation)) * plan.sessions
         times = in_context(timer, cover)
         if times is not None:
-            whole = timer.measure(IN_CONTEXT, cover, layers=True) | timer.measure(CALIBRATION, calibration)
-            return "in-context", refined(times, cover | calibration, {name: t.ratio for name, t in whole.items()})
+            # Not by the covering subnets: their layers add up to their times already, taken beside profiled sessions.
+            ratios = {name: t.ratio for name, t in timer.measure(CALIBRATION, calibration).items()}
+            return "in-context", refined(times, calibration, ratios)
         if plan.method is not None:
             rule = "its profile does not tell the times of single layers"
             raise DeviceError("method in-context", rule, "profile with the method isolated")

@@ -115,12 +115,19 @@ class RecordedTimer:
     steps: int = 0
     times: dict[tuple[str, str, int], NetworkTimes] = field(default_factory=dict)
 
-    def measure(self, stage: str, networks: Mapping[str, Network], *, layers: bool = False) -> dict[str, NetworkTimes]:  # noqa: ARG002
+    def measure(
+        self,
+        stage: str,
+        networks: Mapping[str, Network],
+        *,
+        layers: bool = False,  # noqa: ARG002
+        sessions: int | None = None,
+    ) -> dict[str, NetworkTimes]:
         found = {}
         for name in networks:
-            sessions = [(stage, name, k) for k in range(self.result.plan.sessions)]
-            self.times |= {which: self.result.times[which] for which in sessions}
-            found[name] = merged([self.times[which] for which in sessions])
+            each = [(stage, name, k) for k in range(sessions or self.result.plan.sessions)]
+            self.times |= {which: self.result.times[which] for which in each}
+            found[name] = merged([self.times[which] for which in each])
         return found
 
 

@@ -21,7 +21,7 @@ class Plan:
 
     Attributes:
         times: subnets that each layer is seen in; two halve the effect of neighbours and of a session's memory layout.
-        sessions: how often each subnet is loaded and timed anew.
+        sessions: how often each subnet of the last two kinds is loaded and timed anew.
         n_calibration: whole subnets of all sizes at each resolution that the layers are brought into line with.
         n_validation: whole subnets kept to check the sums: drawn uniformly, as upstream draws them, and extreme ones.
         method: one of ``METHODS``; None for in-context where the runtime tells the times of nodes.

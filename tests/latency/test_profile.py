@@ -41,7 +41,7 @@ def test_the_table_is_what_the_layers_cost(tmp_path: Path) -> None:
     assert validation["n_validation"] == 10
     assert validation["within_5_pct"] == 100
     assert validation["mape_pct"] < 0.1
-    assert validation["spearman"] == pytest.approx(1)
+    assert validation["spearman"] == pytest.approx(1, abs=0.01)
     facts = table.spaces["tiny"]
     assert facts["method"] == "in-context"
     assert facts["resolutions"] == [8, 16]
@@ -69,7 +69,7 @@ def test_a_drifting_machine_gives_the_same_ratios(tmp_path: Path) -> None:
     table = profile(DEVICE, SPACE, tmp_path, plan=PLAN, runtime=runtime)
     found = _times(table)
     scale = found["head-8"] / COSTS["head-8"]
-    assert found == pytest.approx({key: ns * scale for key, ns in COSTS.items()}, rel=0.02)
+    assert found == pytest.approx({key: ns * scale for key, ns in COSTS.items()}, rel=0.04)
     assert table.spaces["tiny"]["validation"]["within_5_pct"] == 100
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import time
+
 import numpy as np
 import pytest
 
-from hwnas.latency import Anchor, get_device, measure_networks
+from hwnas.latency import Anchor, _loop, get_device, measure_networks
 from hwnas.latency._timer import RUNS, WARM_UPS, Samples, interleaved
 from tests.latency.fakes import FakeRuntime, costs, tiny_space
 
@@ -80,3 +82,41 @@ def test_one_slow_round_moves_neither_ratio() -> None:
     anchor = np.full((9, 2, RUNS), 200)
     slow = Samples(np.where(np.arange(9)[:, None, None] == 4, 3 * times, times), anchor)
     np.testing.assert_array_equal(slow.ratios(), [0.5, 1.5])
+
+
+class _Counted:
+    """A session that takes a known time, and whose threads wait for a known time, run by run."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, ms: list[int], late_ms: list[int]) -> None:
+        self.left = list(zip(ms, late_ms, strict=True))
+        self.now = self.waited = 0
+        monkeypatch.setattr(time, "perf_counter_ns", self.clock)
+        monkeypatch.setattr(_loop, "waited_ns", lambda: self.waited)
+
+    def clock(self) -> int:
+        return self.now
+
+    def run(self) -> None:
+        ms, late_ms = self.left.pop(0)
+        self.now += ms * 1_000_000
+        self.waited += late_ms * 1_000_000
+
+
+def test_a_run_that_had_to_wait_for_a_core_is_repeated(monkeypatch: pytest.MonkeyPatch) -> None:
+    session = _Counted(monkeypatch, [9, 30, 25, 10, 11], [0, 20, 15, 0, 0])
+    assert _loop.timed(session, time.perf_counter_ns) == [10_000_000, 11_000_000]
+
+
+def test_where_all_had_to_wait_the_one_that_waited_least_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    late = [20, 18, 5, 12, 9, 30]
+    session = _Counted(monkeypatch, [9, *(10 + ms for ms in late), 10], [0, *late, 0])
+    assert _loop.timed(session, time.perf_counter_ns) == [15_000_000, 10_000_000]
+
+
+def test_cpu_time_leaves_out_waits_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    session = _Counted(monkeypatch, [9, 10, 11], [9, 9, 9])
+    assert _loop.timed(session, lambda: session.now) == [10_000_000, 11_000_000]
+
+
+def test_threads_that_wait_for_a_core_are_counted() -> None:
+    assert 0 <= _loop.waited_ns() <= _loop.waited_ns()
