@@ -22,7 +22,7 @@ import numpy as np
 from hwnas import __version__
 from hwnas.errors import DeviceError, UnknownNameError
 from hwnas.files import replacing
-from hwnas.graph import Network, build_model, weight_shapes
+from hwnas.graph import Network, build_model, in_precision, weight_shapes
 from hwnas.latency._block import BLOCK, ROUNDS, SECONDS_PER_NETWORK
 from hwnas.latency._board import PLAN
 from hwnas.latency._device import PROVIDERS, Device, check_precision, provider_options
@@ -105,7 +105,9 @@ def write_bundle(path: str | os.PathLike[str], device: Device, space: SearchSpac
                 _add(file, name, source.replace("from hwnas.latency._loop import", "from loop import").encode())
             _add(file, PLAN, json.dumps(contents).encode())
             for name, network in models.items():
-                model = build_model(network, weights=_Zeros(network), batch=device.batch)
+                model = in_precision(
+                    build_model(network, weights=_Zeros(network), batch=device.batch), device.precision
+                )
                 _add(file, _file(name), layout.outside(model).SerializeToString())
         size = part.stat().st_size
     return Bundle(size, len(models), sum(len(block["networks"]) for block in contents["blocks"]))
@@ -214,7 +216,8 @@ class _Layout:
     """Where weights stand in the file all models share.
 
     Weights are drawn with a standard deviation that keeps activations in range, which depends on their fan-in: the
-    file has one part for each. No two weights of one network share a place; networks share them all.
+    file has one part for each. No two weights of one network share a place; networks share them all. Integers are the
+    bytes of these numbers. Halves of them could be no numbers, so fp16 weights stay in the models, where they repeat.
     """
 
     def __init__(self, networks: Iterable[Network]) -> None:
@@ -237,21 +240,28 @@ class _Layout:
         from onnx import TensorProto  # noqa: PLC0415 (takes a while to import)
 
         free = dict(self._starts)
+        bytes_each = {TensorProto.FLOAT: 4, TensorProto.INT8: 1}
         for weight in model.graph.initializer:
             shape = tuple(weight.dims)
-            size = math.prod(shape)
-            if size < LEAST:
-                if shape:
-                    weight.raw_data = np.full(shape, 0.1, dtype=np.float32).tobytes()
+            scale, size = _scale(shape), math.prod(shape)
+            if not weight.name.endswith((".weight", ".bias", ".weight.integer")):
                 continue
-            scale = _scale(shape)
-            weight.ClearField("raw_data")
-            weight.data_location = TensorProto.EXTERNAL
-            facts = {"location": WEIGHTS.rpartition("/")[2], "offset": 4 * free[scale], "length": 4 * size}
-            for key, value in facts.items():
-                weight.external_data.add(key=key, value=str(value))
-            free[scale] += _padded(size)
+            if weight.data_type == TensorProto.FLOAT16:
+                weight.raw_data = np.resize(_PATTERN * scale, shape).astype(np.float16).tobytes()
+            elif size < LEAST and weight.data_type == TensorProto.FLOAT:
+                weight.raw_data = np.full(shape, 0.1, dtype=np.float32).tobytes()
+            elif size >= LEAST:
+                length = bytes_each[weight.data_type] * size
+                weight.ClearField("raw_data")
+                weight.data_location = TensorProto.EXTERNAL
+                facts = {"location": WEIGHTS.rpartition("/")[2], "offset": 4 * free[scale], "length": length}
+                for key, value in facts.items():
+                    weight.external_data.add(key=key, value=str(value))
+                free[scale] += _padded(-(-length // 4))
         return model
+
+
+_PATTERN = np.random.default_rng(0).standard_normal(1021)
 
 
 def _scale(shape: tuple[int, ...]) -> float:

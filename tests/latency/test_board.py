@@ -12,12 +12,15 @@ import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
+import onnxruntime as ort
 import pytest
 
 from hwnas import latency, space
 from hwnas.errors import DataError, DeviceError, TableError, UnknownNameError
 from hwnas.latency import Plan, _bundle, bundled_device, import_board, is_board_result, read_board, write_bundle
 from hwnas.latency import _result as results
+from hwnas.latency._board import make_weights
 from tests.latency.fakes import tiny_space
 
 SPACE = tiny_space()
@@ -226,3 +229,18 @@ def test_bundles_of_published_spaces_are_small(tmp_path: Path) -> None:
     part = space.get_space("ofa_mbv3_w1.0").restrict(r=224, ks=3, d=2)
     written = write_bundle(tmp_path / "b.zip", bundled_device("cpu"), part, Plan(n_validation=2, n_calibration=2))
     assert written.size / written.networks < 12_000  # their weights are 20 MB each
+
+
+@pytest.mark.parametrize(("provider", "precision"), [("cpu", "int8"), ("cuda", "fp16")])
+def test_bundled_models_of_other_precisions_run(provider: str, precision: str, tmp_path: Path) -> None:
+    device = bundled_device(provider, precision=precision)
+    write_bundle(tmp_path / "b.zip", device, SPACE.restrict(r=8), PLAN)
+    with zipfile.ZipFile(tmp_path / "b.zip") as file:
+        file.extractall(tmp_path)
+    plan = json.loads((tmp_path / "plan.json").read_text())
+    assert plan["device"]["precision"] == precision
+    make_weights(tmp_path / plan["weights"]["file"], plan["weights"])
+    for model in {m["file"]: m["shape"] for m in plan["networks"].values()}.items():
+        session = ort.InferenceSession(str(tmp_path / model[0]), providers=["CPUExecutionProvider"])
+        (logits,) = session.run(None, {"input": np.ones(model[1], dtype=np.float32)})
+        assert np.isfinite(logits).all()
