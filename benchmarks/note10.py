@@ -26,7 +26,7 @@ class Note10:
 
     def problem(self, budget_ms: float) -> Problem:
         objectives = [
-            Objective("top1", "%", True, self.predictor.predict),
+            Objective("top1", "%", True, self.predictor),
             Objective("latency_ms", "ms", False, self.latency),
         ]
         return Problem(self.space, objectives, [Constraint("latency_ms", "ms", self.latency, budget_ms, "note10")])

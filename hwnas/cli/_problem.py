@@ -60,8 +60,10 @@ class Metrics:
         functions: dict[str, Metric] = {}
         if self.predictor is not None:
             # As a sum where it is one: then the exact front can be had.
-            additive = self.predictor.additive() if isinstance(self.predictor, Predictor) else None
-            functions["top1"] = additive or self.predictor.predict
+            if isinstance(self.predictor, Predictor):
+                functions["top1"] = self.predictor.additive() or self.predictor
+            else:
+                functions["top1"] = self.predictor.predict
         if self.table is not None:
             latency = self.latency or self.table.cost(self.space)
             functions |= self._timed("", latency, self.batch)

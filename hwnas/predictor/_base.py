@@ -101,6 +101,10 @@ class Predictor(ABC):
         """
         return self._predict(self._checked(x))
 
+    def __call__(self, x: NDArray[Any]) -> Vector:
+        """The same as ``predict``: a predictor is a metric to search for."""
+        return self.predict(x)
+
     def predict_std(self, x: NDArray[Any]) -> Vector:
         """``(n,)`` standard deviations of the predictions, in the metric's unit; the noise of a single
         measurement is not part of it. NaN where a predictor cannot tell (released networks)."""

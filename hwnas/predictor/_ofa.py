@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from hwnas.errors import PredictorError
 from hwnas.predictor._base import Arrays, Card, Predictor, Vector
+from hwnas.predictor._slopes import effects_of
 from hwnas.space import Population, SearchSpace
 
 _BLOCK = 1024
@@ -128,6 +129,8 @@ class OfaNet(Predictor):
             best = best + np.maximum(table.max(axis=0), 0 if gene.controller is not None else -np.inf)
         sizes = [len(table) for table in rows]
         self._offsets = np.concatenate([[0], np.cumsum(sizes)[:-1]]).astype(np.int64)
+        starts = self.space.starts
+        self._places = np.concatenate([np.arange(starts[c], starts[c + 1]) for c in self._columns])
         weights = [np.concatenate(rows), *(w for w, _ in self._layers[1:])]
         biases = [b for _, b in self._layers]
         for i in range(len(weights) - 1):
@@ -141,14 +144,35 @@ class OfaNet(Predictor):
         return np.concatenate(blocks) if blocks else np.zeros(0)
 
     def _score(self, x: Population) -> Vector:
+        weight, bias = self._compiled[-1]
+        return (self._hidden(x)[-1] @ weight[:, 0]).astype(float) * 100 + float(bias[0]) * 100
+
+    def _hidden(self, x: Population) -> list[Weights]:
+        """What leaves each hidden layer."""
         h = np.zeros((len(x), len(self._compiled[0][0])), np.float32)
         h[np.arange(len(x))[:, None], x[:, self._columns] + self._offsets] = self.space.active(x)[:, self._columns]
+        found = []
         for weight, bias in self._compiled[:-1]:
             h = h @ weight
             h += bias
             np.maximum(h, 0, out=h)
-        weight, bias = self._compiled[-1]
-        return (h @ weight[:, 0]).astype(float) * 100 + float(bias[0]) * 100
+            found.append(h)
+        return found
+
+    def effects(self, x: NDArray[Any]) -> NDArray[np.float64]:
+        """To first order (by back-propagation), what giving one gene another choice adds: ``(n, choices)``.
+
+        Args:
+            x: rows as ``AdditiveCost.effects`` takes them; the choices are in line as there.
+        """
+        x = self._checked(x)
+        gradient = np.full((len(x), 1), 100, np.float32)
+        for (weight, _), h in zip(self._compiled[:0:-1], self._hidden(x)[::-1], strict=True):
+            gradient = gradient @ weight.T
+            gradient *= h > 0
+        slopes = np.zeros((len(x), self.space.starts[-1]))
+        slopes[:, self._places] = gradient @ self._compiled[0][0].T
+        return effects_of(self.space, x, slopes)
 
     def _predict_std(self, x: Population) -> Vector:
         return np.full(len(x), np.nan)

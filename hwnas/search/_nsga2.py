@@ -1,10 +1,14 @@
-"""NSGA-II over integer genes, started from exact fronts and ended by a local search."""
+"""NSGA-II over integer genes, started from exact fronts and ended by local searches."""
 
 from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import numpy as np
 
 from hwnas.search._additive import additive_start, all_additive, certificate
+from hwnas.search._chains import CHAINS, has_models, search_along
 from hwnas.search._local import local_search
 from hwnas.search._operators import crossover, mutate, mutation_rates
 from hwnas.search._pool import Pool, Values
@@ -16,14 +20,8 @@ from hwnas.space import Population
 CROSSOVER = 0.9
 """Share of children with two parents; the rest are mutants of one."""
 
-ISLANDS = 6
-"""Populations that evolve apart, for three quarters of the generations in all."""
-
-MERGED = 3
-"""Size of the population that the islands end in, in populations."""
-
-MIN_GENERATIONS = 4
-"""Of an island; with fewer there is one population."""
+LAST_SHARE = 6
+"""One in so many evaluations after the evolution goes to the search of the front's neighbourhood."""
 
 
 class NSGA2:
@@ -75,32 +73,21 @@ class NSGA2:
 
 
 def nsga2(problem: Problem, options: SearchOptions) -> SearchResult:
-    """Islands of NSGA-II, each with a local search along its own front; then both on what all of them found.
+    """Evolution, then iterated local search from its survivors, then a local search of the front's neighbourhood.
 
-    Rugged predictors have many local optima at every cost. Islands that start from different random rows
-    end in different ones; a single population gives most of them up early. The first island also starts
-    from the exact front of the additive part. Where all metrics are additive, that front is the answer,
-    and there is one island.
+    Evolution starts from the exact front of the additive part where that is known; where all metrics are
+    additive that front is the answer. The iterated search needs first-order models of the objectives; where
+    one has none, its evaluations go to the last step.
     """
     run = _Run(problem, options)
-    start = additive_start(problem, options)
-    each = 0 if all_additive(problem) else options.generations * 3 // 4 // ISLANDS
-    if each < MIN_GENERATIONS:
-        last = NSGA2(problem, options.population, run.rng, start)
-        run.generations(run.pool, last, options.generations)
-        run.polish(run.pool, [(last.x, last.values)], options.polish)
-        return run.result()
-    last = NSGA2(problem, MERGED * options.population, run.rng)
-    near = []
-    for island in range(ISLANDS):
-        pool = Pool(problem, parent=run.pool)
-        algorithm = NSGA2(problem, options.population, run.rng, options.seeds if island else start)
-        run.generations(pool, algorithm, each)
-        run.polish(pool, [(algorithm.x, algorithm.values)], options.polish * 2 // 3 // ISLANDS)
-        last.tell(pool.x, pool.values)
-        near.append((pool.x, pool.values))
-    run.generations(run.pool, last, (options.generations - each * ISLANDS) // MERGED)
-    run.polish(run.pool, [*near, (last.x, last.values)], options.polish // 3)
+    evolved = NSGA2(problem, options.population, run.rng, additive_start(problem, options))
+    run.generations(evolved, options.generations)
+    near = [(evolved.x, evolved.values)]
+    polish = options.polish
+    if has_models(problem) and not all_additive(problem) and len(run.pool.x):
+        polish //= LAST_SHARE
+        near.append(run.search_along(evolved, options.polish - polish))
+    run.polish(near, polish)
     return run.result()
 
 
@@ -114,20 +101,32 @@ class _Run:
         self._steps = options.generations + options.polish // options.population + 1
         self._step = 0
 
-    def generations(self, pool: Pool, algorithm: NSGA2, n: int) -> None:
+    def generations(self, algorithm: NSGA2, n: int) -> None:
         for _ in range(n):
-            x = pool.fresh(algorithm.ask())
-            algorithm.tell(x, pool.score(x))
-            self._advance(algorithm.population // self.options.population)
+            x = self.pool.fresh(algorithm.ask())
+            algorithm.tell(x, self.pool.score(x))
+            self._advance(1)
 
-    def polish(self, pool: Pool, near: list[tuple[Population, Values]], evaluations: int) -> None:
-        """Local search; a step is as many evaluations as a generation has."""
-        first, before = self._step, pool.evaluations
+    def search_along(self, survivors: NSGA2, evaluations: int) -> tuple[Population, Values]:
+        """Chains start from the survivors, in order of the last cost."""
+        along = np.argsort(survivors.problem.costs(survivors.values)[:, -1], kind="stable")
+        start = survivors.x[along[np.linspace(0, len(along) - 1, CHAINS).astype(np.intp)]]
+        with self._counted(evaluations) as tick:
+            return search_along(self.pool, start, evaluations, self.rng, tick)
+
+    def polish(self, near: list[tuple[Population, Values]], evaluations: int) -> None:
+        with self._counted(evaluations) as tick:
+            local_search(self.pool, near, evaluations, self.rng, tick)
+
+    @contextmanager
+    def _counted(self, evaluations: int) -> Iterator[Callable[[], None]]:
+        """A step is as many evaluations as a generation has."""
+        first, before = self._step, self.pool.evaluations
 
         def tick() -> None:
-            self._advance(first + (pool.evaluations - before) // self.options.population - self._step)
+            self._advance(first + (self.pool.evaluations - before) // self.options.population - self._step)
 
-        local_search(pool, near, evaluations, self.rng, tick)
+        yield tick
         self._step = first + evaluations // self.options.population
 
     def _advance(self, steps: int) -> None:

@@ -38,16 +38,10 @@ class RowKeys:
 
 
 class Pool:
-    """Distinct subnets scored so far, and the front of the feasible ones (an archive without bound).
+    """Distinct subnets scored so far, and the front of the feasible ones (an archive without bound)."""
 
-    Args:
-        problem: what is searched for.
-        parent: another pool to which all that is added goes as well.
-    """
-
-    def __init__(self, problem: Problem, parent: Pool | None = None) -> None:
+    def __init__(self, problem: Problem) -> None:
         self.problem = problem
-        self._parent = parent
         self.evaluations = 0
         self.trace: list[tuple[int, float]] = []
         self.x: Population = np.zeros((0, problem.space.n_genes), dtype=np.int16)
@@ -95,8 +89,6 @@ class Pool:
             values: every metric of theirs.
             remember: whether ``fresh`` is to know them from now on.
         """
-        if self._parent is not None:
-            self._parent.add(x, values, remember=False)
         self.evaluations += len(x)
         if remember:
             self._seen = np.sort(np.concatenate([self._seen, self._keys(x)]))
@@ -114,6 +106,11 @@ class Pool:
         kept = non_dominated(costs, distinct=True)
         self.x = np.concatenate([self.x, x[feasible]])[kept]
         self.values = {name: v[kept] for name, v in joined.items()}
+
+    def span(self) -> NDArray[np.float64]:
+        """``(m,)``: from the best of each cost to the worst of the first feasible subnets scored."""
+        span = np.zeros(self.costs.shape[1]) if self._reference is None else self._reference - self.costs.min(axis=0)
+        return np.maximum(span, 1e-12)
 
     def behind(self, costs: NDArray[np.float64]) -> NDArray[np.float64]:
         """``(n,)``: how far rows of costs are behind the front in the first cost; see ``behind``."""

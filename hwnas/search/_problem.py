@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,17 @@ from hwnas.space import AdditiveCost, PeakMemory, SearchSpace
 
 Metric = Callable[[NDArray[Any]], NDArray[np.float64]]
 """Scores a population: ``(n, g)`` canonical rows to ``(n,)`` values. An AdditiveCost is one."""
+
+
+@runtime_checkable
+class FirstOrder(Protocol):
+    """A metric that also tells, to first order, what changes of one gene add to it."""
+
+    def __call__(self, x: NDArray[Any], /) -> NDArray[np.float64]: ...
+
+    def effects(self, x: NDArray[Any], /) -> NDArray[np.float64]:
+        """``(n, choices)`` for ``(n, g)`` rows; see ``AdditiveCost.effects``."""
+
 
 MAX_OBJECTIVES = 4
 
@@ -57,6 +68,10 @@ class Constraint:
 
     def __str__(self) -> str:
         return f"{self.name} <= {format_quantity(self.upper, self.unit)}"
+
+    def excess(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        """How far values are above the budget, relative to it; 0 within."""
+        return np.maximum(values - self.upper, 0.0) / max(abs(self.upper), 1e-12)
 
 
 @dataclass(frozen=True)
@@ -107,7 +122,7 @@ class Problem:
         """``(n,)`` sum over budgets of the relative excess; 0 is feasible."""
         total = np.zeros(len(next(iter(values.values()))))
         for c in self.constraints:
-            total += np.maximum(values[c.name] - c.upper, 0.0) / max(abs(c.upper), 1e-12)
+            total += c.excess(values[c.name])
         return total
 
     def refuse_infeasible(self) -> None:

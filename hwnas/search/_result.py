@@ -40,7 +40,7 @@ class SearchOptions:
         population: subnets per step.
         generations: steps.
         seed: of all random numbers; equal seeds give equal results.
-        polish: evaluations of the local search that ends a search, about; 0 for none.
+        polish: evaluations of the local searches that end a search, about; 0 for none.
         seeds: ``(k, g)`` rows to start from, scored first.
         epsilon: of the exact searcher: how much worse in the first objective its front may be; 0 is exact.
         progress: called after every step.

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -78,6 +79,37 @@ class AdditiveCost:
                 "restrict the space, or pass canonical rows",
             )
         return total
+
+    def effects(self, x: NDArray[Any]) -> NDArray[np.float64]:
+        """``(n, choices)``: what giving one gene another choice adds to each row; choices in line as in ``space.starts``.
+
+        Args:
+            x: ``(n, g)`` rows in which genes without effect hold a choice too (``space.completed``): the one
+                they take when the change wakes them.
+        """
+        x = np.asarray(x, dtype=np.intp)
+        total = np.zeros((len(x), self.space.starts[-1]))
+        for genes, table in self._complete:
+            strides = [math.prod(table.shape[i + 1 :]) for i in range(table.ndim)]
+            flat = x[:, genes] @ np.array(strides, dtype=np.intp)
+            for gene, stride, size in zip(genes, strides, table.shape, strict=True):
+                others = (flat - stride * x[:, gene])[:, None] + stride * np.arange(size)
+                start = self.space.starts[gene]
+                total[:, start : start + size] += table.ravel()[others] - table.ravel()[flat][:, None]
+        return total
+
+    @cached_property
+    def _complete(self) -> list[tuple[list[int], NDArray[np.float64]]]:
+        """Genes and table of each factor, the table defined for any choice of genes that have no effect."""
+        complete = []
+        for factor in self.factors:
+            genes, at = list(factor.genes), np.indices(factor.table.shape)
+            for axis, column in enumerate(genes):
+                gene = self.space.genes[column]
+                if gene.controller in genes:
+                    at[axis][~np.isin(at[genes.index(gene.controller)], list(gene.active_for))] = 0
+            complete.append((genes, factor.table[tuple(at)]))
+        return complete
 
     def within(self, space: SearchSpace) -> AdditiveCost:
         """The same cost confined to the domain of ``space``, a restriction of the space it was compiled for."""

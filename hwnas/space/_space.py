@@ -134,6 +134,11 @@ class SearchSpace:
                 dependents.setdefault(gene.controller, []).append(column)
         return dependents
 
+    @cached_property
+    def starts(self) -> NDArray[np.intp]:
+        """``(g + 1,)``: where the choices of each gene start when those of all genes stand in one line; their number."""
+        return np.cumsum([0, *(len(gene.choices) for gene in self.genes)]).astype(np.intp)
+
     # --- rows -------------------------------------------------------------------------------
 
     def active(self, x: NDArray[Any]) -> NDArray[np.bool_]:
@@ -149,6 +154,11 @@ class SearchSpace:
     def canonical(self, x: NDArray[Any]) -> Population:
         """A copy in which genes without effect are 0: equal subnets are equal rows."""
         return np.where(self.active(x), x, 0).astype(np.int16)
+
+    def completed(self, x: NDArray[Any], rng: np.random.Generator) -> Population:
+        """A copy in which genes without effect hold choices drawn from their domain, for when a change wakes them."""
+        drawn = np.stack([rng.choice(allowed, size=len(x)) for allowed in self.domain], axis=1)
+        return np.where(self.active(x), x, drawn).astype(np.int16)
 
     def contains(self, x: NDArray[Any]) -> NDArray[np.bool_]:
         """``(n,)``: whether each row's active genes lie in the domain."""

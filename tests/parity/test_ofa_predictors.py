@@ -54,6 +54,27 @@ def test_resnet_predictions_equal_upstreams(shared_data):
     assert ours.predict(x) / 100 == pytest.approx(expected, abs=1e-6)
 
 
+@pytest.mark.parametrize(
+    ("name", "file"), [("ofa_mbv3_w1.2", "acc_predictor.pth"), ("ofa_resnet50", "ofa_resnet50_acc_predictor.pth")]
+)
+def test_effects_are_the_change_of_the_prediction_while_no_unit_switches(shared_data, name, file):
+    space = get_space(name)
+    predictor = load_predictor(shared_data / "ofa_tutorial" / file, space)
+    # With weights this small and such biases every unit stays on: the network is linear, its gradient exact.
+    predictor._layers = [(0.05 * w, np.ones_like(b)) for w, b in predictor._layers]
+    predictor._compile()
+    part, rng = predictor.covered(space), np.random.default_rng(0)
+    rows = part.completed(part.sample(10, rng), rng)
+    effects, active, before = predictor.effects(rows), part.active(rows), predictor.predict(space.canonical(rows))
+    for column, domain in enumerate(part.domain):
+        for choice in domain.tolist():
+            changed = rows.copy()
+            changed[:, column] = choice
+            expected = predictor.predict(space.canonical(changed)) - before
+            added = effects[:, space.starts[column] + choice]
+            assert added[active[:, column]] == pytest.approx(expected[active[:, column]], abs=2e-4)
+
+
 def test_a_released_file_for_another_space_is_refused(shared_data):
     folder = shared_data / "ofa_tutorial"
     with pytest.raises(PredictorError, match="inputs"):

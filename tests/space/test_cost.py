@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hwnas.errors import SpaceError
-from hwnas.space import AdditiveCost, Factor, LayerSpec, get_space, macs_cost, params_cost, space_names
+from hwnas.space import AdditiveCost, Factor, LayerSpec, SearchSpace, get_space, macs_cost, params_cost, space_names
 from tests.space.toy import enumerate_rows, small_spaces, toy_space
 
 few = settings(max_examples=20, deadline=None)
@@ -21,9 +21,14 @@ def arbitrary(layer: LayerSpec, salt: int) -> float:
     return float(np.random.default_rng([salt, *layer.key.encode()]).normal())
 
 
+def at_two_resolutions(name: str) -> SearchSpace:
+    space = get_space(name)
+    return space.restrict(r=space.genes[space.groups["r"][0]].choices[-2:]) if "r" in space.groups else space
+
+
 @pytest.mark.parametrize("name", space_names())
 def test_a_cost_is_the_sum_over_the_layers_of_the_network(name):
-    space = get_space(name).restrict(r=get_space(name).genes[-1].choices[-2:])
+    space = at_two_resolutions(name)
     rows = np.concatenate([space.sample(30, np.random.default_rng(0), distinct_uniform=u) for u in (True, False)])
     for cost, of_layer in (
         (macs_cost(space), lambda layer: layer.macs),
@@ -32,6 +37,23 @@ def test_a_cost_is_the_sum_over_the_layers_of_the_network(name):
     ):
         direct = [sum(of_layer(layer) for _, layer in space.network(row)) for row in rows]
         np.testing.assert_allclose(cost(rows), direct, rtol=1e-12)
+
+
+@pytest.mark.parametrize("name", space_names())
+def test_effects_are_what_changes_of_one_gene_add(name):
+    space = at_two_resolutions(name)
+    cost = AdditiveCost.from_layers(space, partial(arbitrary, salt=2))
+    rng = np.random.default_rng(1)
+    rows = space.completed(space.sample(20, rng), rng)
+    effects, active, before = cost.effects(rows), space.active(rows), cost(space.canonical(rows))
+    assert effects.shape == (20, sum(len(g.choices) for g in space.genes))
+    for column, domain in enumerate(space.domain):
+        for choice in domain.tolist():
+            changed = rows.copy()
+            changed[:, column] = choice
+            expected = cost(space.canonical(changed)) - before
+            added = effects[:, space.starts[column] + choice]
+            np.testing.assert_allclose(added[active[:, column]], expected[active[:, column]], atol=1e-9)
 
 
 @pytest.mark.parametrize("space", small_spaces(), ids=str)
