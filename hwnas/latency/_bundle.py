@@ -26,7 +26,15 @@ from hwnas.graph import Network, build_model, in_precision, weight_shapes
 from hwnas.latency._block import BLOCK, ROUNDS, SECONDS_PER_NETWORK
 from hwnas.latency._board import PLAN
 from hwnas.latency._device import PROVIDERS, Device, check_precision, provider_options
-from hwnas.latency._methods import CALIBRATION, COVER_SESSIONS, IN_CONTEXT, ISOLATED, VALIDATION, row_name
+from hwnas.latency._methods import (
+    ALONE_SESSIONS,
+    CALIBRATION,
+    COVER_SESSIONS,
+    IN_CONTEXT,
+    ISOLATED,
+    VALIDATION,
+    row_name,
+)
 from hwnas.latency._subnets import Plan, choose_subnets
 from hwnas.space import Population, SearchSpace, macs_cost
 
@@ -144,7 +152,7 @@ def _plan(device: Device, space: SearchSpace, plan: Plan) -> tuple[dict[str, Any
     blocks = []
     for stage, networks, layers in stages:
         step = _block_size(networks.values(), layers=layers)
-        for session in range(COVER_SESSIONS if stage == IN_CONTEXT else plan.sessions):
+        for session in range({IN_CONTEXT: COVER_SESSIONS, ISOLATED: ALONE_SESSIONS}.get(stage, plan.sessions)):
             # Networks meet others in each session, and none is twice in a block.
             todo = [(short[name], session) for name in rng.permutation(np.array(list(networks), dtype=object))]
             blocks += [

@@ -14,7 +14,7 @@ import os
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -30,6 +30,7 @@ from hwnas.latency._interval import interval
 from hwnas.latency._journaled import JournaledTimer, Timer
 from hwnas.latency._measure import Progress
 from hwnas.latency._methods import (
+    ALONE_SESSIONS,
     CALIBRATION,
     COVER_SESSIONS,
     IN_CONTEXT,
@@ -76,6 +77,8 @@ def profile(
         DataError: the folder cannot be written.
     """
     plan, folder, started = plan or Plan(), Path(folder), time.monotonic()
+    if plan.method is None and not device.node_times:
+        plan = replace(plan, method="isolated")
     before = existing(folder, device)
     reference = Reference.of(space, before, plan)
     identity = {
@@ -134,7 +137,7 @@ def tabulated(
     Raises:
         DeviceError, DataError: as the timer; or the times of single layers are not told.
     """
-    method, times = _layer_times(timer, device, space, plan, subnets)
+    method, times = _layer_times(timer, space, plan, subnets)
     measured = timer.measure(VALIDATION, named(space, subnets.validation))
     anchors = [t.anchor_ms for t in timer.times.values()]
     anchor_ms = reference.median_ms or float(np.median(anchors))
@@ -198,12 +201,10 @@ def existing(folder: Path, device: Device) -> LatencyTable:
     return LatencyTable.load(folder).joined(empty) if (folder / DEVICE).is_file() else empty
 
 
-def _layer_times(
-    timer: Timer, device: Device, space: SearchSpace, plan: Plan, subnets: Subnets
-) -> tuple[str, dict[str, LayerTime]]:
+def _layer_times(timer: Timer, space: SearchSpace, plan: Plan, subnets: Subnets) -> tuple[str, dict[str, LayerTime]]:
     """The method that was used and the times of all layers, as multiples of the anchor's."""
     calibration, cover = named(space, subnets.calibration), named(space, subnets.cover)
-    if plan.method == "in-context" or (plan.method is None and device.node_times):
+    if plan.method != "isolated":
         timer.steps = len(cover) * COVER_SESSIONS + (len(calibration) + len(subnets.validation)) * plan.sessions
         times = in_context(timer, cover)
         if times is not None:
@@ -213,8 +214,9 @@ def _layer_times(
         if plan.method is not None:
             rule = "its profile does not tell the times of single layers"
             raise DeviceError("method in-context", rule, "profile with the method isolated")
-    todo = len(space.layers()) + len(calibration) + len(subnets.validation)
-    timer.steps = len(timer.times) + todo * plan.sessions
+        calibration |= cover
+    todo = len(space.layers()) * ALONE_SESSIONS + (len(calibration) + len(subnets.validation)) * plan.sessions
+    timer.steps = len(timer.times) + todo
     ratios = {name: t.ratio for name, t in timer.measure(CALIBRATION, calibration).items()}
     return "isolated", refined(isolated(timer, space, calibration, ratios), calibration, ratios)
 

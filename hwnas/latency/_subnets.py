@@ -23,7 +23,8 @@ class Plan:
         times: subnets that each layer is seen in; by default two, which halve the effect of neighbours and of a
             session's memory layout, or one where subnets are large: their layers take long enough.
         sessions: how often each subnet of the last two kinds is loaded and timed anew.
-        n_calibration: whole subnets of all sizes at each resolution that the layers are brought into line with.
+        n_calibration: whole subnets of all sizes at each resolution that the layers are brought into line with. Layers
+            timed alone take the covering ones and three times as many: they have much more to learn from them.
         n_validation: whole subnets kept to check the sums: drawn uniformly, as upstream draws them, and extreme ones.
         method: one of ``METHODS``; None for in-context where the runtime tells the times of nodes.
         seed: of the choice of subnets and the order of runs.
@@ -43,7 +44,7 @@ class Subnets:
 
     Attributes:
         cover: show every layer.
-        calibration: span all sizes.
+        calibration: span all sizes; where layers are timed alone, they show every layer too.
         validation: take no part in the table.
     """
 
@@ -60,7 +61,10 @@ def choose_subnets(space: SearchSpace, plan: Plan) -> Subnets:
     cover = np.concatenate([covering_set(part, rng, times=times) for part in parts])
     known: set[bytes] = set()
     cover = _new(cover, known)
-    calibration = _new(np.concatenate([_extreme(part, plan.n_calibration, rng) for part in parts]), known)
+    n = plan.n_calibration * (3 if plan.method == "isolated" else 1)
+    calibration = _new(np.concatenate([_extreme(part, n, rng) for part in parts]), known)
+    if plan.method == "isolated":
+        calibration = np.concatenate([cover, calibration])
     # More than are needed: some are known already.
     validation = _new(_mixed(space, 2 * plan.n_validation, rng), known)[: plan.n_validation]
     # A space too small for all three is checked against what it was made of.

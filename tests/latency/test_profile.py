@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from hwnas.errors import DeviceError, TableError
-from hwnas.latency import LatencyTable, Plan, get_device, profile
+from hwnas.latency import Device, LatencyTable, Plan, get_device, profile
+from hwnas.latency._subnets import choose_subnets
 from hwnas.space import SearchSpace
 from tests.latency.fakes import FakeRuntime, costs, tiny_space
 
@@ -77,10 +78,26 @@ def test_without_node_times_layers_run_alone_and_are_scaled(tmp_path: Path) -> N
     table = profile(DEVICE, SPACE, tmp_path, plan=PLAN, runtime=FakeRuntime(COSTS, nodes=False))
     facts = table.spaces["tiny"]
     assert facts["method"] == "isolated"
+    subnets = choose_subnets(SPACE, PLAN)
+    assert facts["networks"] == len(subnets.cover) + len(subnets.calibration)
     assert _times(table) == pytest.approx({key: ns / 1e6 for key, ns in COSTS.items()}, rel=1e-3)
     plan = dataclasses.replace(PLAN, method="in-context")
     with pytest.raises(DeviceError, match="does not tell the times of single layers"):
         profile(DEVICE, SPACE, tmp_path / "u", plan=plan, runtime=FakeRuntime(COSTS, nodes=False))
+
+
+def test_a_provider_that_compiles_whole_graphs_is_corrected_by_subnets_that_show_every_layer(tmp_path: Path) -> None:
+    compiled = Device("openvino", "OpenVINOExecutionProvider")
+    runtime = FakeRuntime(COSTS, nodes=False)
+    table = profile(compiled, SPACE, tmp_path, plan=PLAN, runtime=runtime)
+    assert table.spaces["tiny"]["method"] == "isolated"
+    chosen = choose_subnets(SPACE, dataclasses.replace(PLAN, method="isolated"))
+    assert len(chosen.calibration) > 2 * len(choose_subnets(SPACE, PLAN).calibration)
+    seen = {layer.key for row in chosen.calibration for _, layer in SPACE.network(row)}
+    assert seen == set(SPACE.layers())
+    assert table.spaces["tiny"]["networks"] == len(chosen.calibration)
+    opened = [network for network in runtime.opened if len(network) == 1]
+    assert len(opened) == len(SPACE.layers()), "each layer alone, once"
 
 
 @pytest.mark.parametrize("share", [0.02, 0.3, 0.7, 0.99])
