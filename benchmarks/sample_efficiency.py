@@ -12,72 +12,72 @@ from __future__ import annotations
 import argparse
 import os
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from rich.console import Console
 
-from benchmarks import baselines, dynast_oracle
+from benchmarks import dynast_oracle
 from benchmarks.oracle import KINDS, REFERENCE, Oracle, volume
 from hwnas.predictor import new_predictor
-from hwnas.search import Fit, LinasOptions, Objective, Problem, linas, run_search, with_prior
-from hwnas.space import Population
+from hwnas.report import Curves, curves_table, save_curves
+from hwnas.search import (
+    CONTENDERS,
+    Contender,
+    Fit,
+    LinasOptions,
+    Objective,
+    Problem,
+    Spend,
+    Yardstick,
+    linas,
+    run_search,
+    run_trial,
+    with_prior,
+)
 
 EVALUATIONS = 500
 CHECKPOINTS = (50, 100, 125, 200, 300, 500)
-SHARES = (0.95, 0.98, 0.99)
 BEST_SEEDS = 3
 COLUMNS = ["oracle", "fingerprint", "method", "seed", "evaluation", "top1", "mmacs", "overhead_s"]
 
-Method = Callable[[Oracle, int], Population]
-"""Oracle and seed to the rows that were evaluated, in order; repeats count, as they cost an evaluation."""
+
+def _linas(**settings: Any) -> Contender:
+    return lambda problem, spend: linas(
+        problem, [spend.slow], spend.fit, LinasOptions(evaluations=spend.evaluations, seed=spend.seed, **settings)
+    )
 
 
-def _ours(*, warm: bool = False, **settings: Any) -> Method:
-    def run(oracle: Oracle, seed: int) -> Population:
-        rows: list[Population] = []
-
-        def top1(x: Population) -> NDArray[np.float64]:
-            rows.append(x)
-            return oracle.top1(x)
-
-        objectives = [Objective("top1", "%", True, top1), Objective("macs", "", False, oracle.macs)]
-        options = LinasOptions(evaluations=EVALUATIONS, seed=seed, **settings)
-        fit: Fit = new_predictor("gp", oracle.space).fit
-        fit = with_prior(fit, oracle.measured_at_192()) if warm else fit
-        linas(Problem(oracle.space, objectives), ["top1"], fit, options)
-        return np.concatenate(rows)
+def _dynast(tactic: str) -> Contender:
+    def run(problem: Problem, spend: Spend) -> object:
+        top1, mmacs = problem.metrics["top1"], problem.metrics["mmacs"]
+        return dynast_oracle.run(
+            tactic, problem.space, lambda x: (top1(x), 1e6 * mmacs(x)), spend.evaluations, spend.seed
+        )
 
     return run
 
 
-def _baseline(search: Callable[..., Population]) -> Method:
-    return lambda oracle, seed: search(oracle.space, oracle.points, EVALUATIONS, seed)
-
-
-def _dynast(tactic: str) -> Method:
-    def run(oracle: Oracle, seed: int) -> Population:
-        return dynast_oracle.run(tactic, oracle.space, lambda x: (oracle.top1(x), oracle.macs(x)), EVALUATIONS, seed)
-
-    return run
-
-
-METHODS: dict[str, Method] = {
-    "linas": _ours(),
-    "linas_batch20": _ours(batch=20),
-    "linas_warm": _ours(warm=True),
-    "linas_published": _ours(tactic="published", start=50, batch=50),
-    "nsga2": _baseline(baselines.nsga2),
-    "evolution": _baseline(baselines.evolution),
-    "random": _baseline(baselines.random),
+METHODS: dict[str, Contender] = {
+    "linas": CONTENDERS["linas"],
+    "linas_batch20": _linas(batch=20),
+    "linas_warm": CONTENDERS["linas"],
+    "linas_published": _linas(tactic="published", start=50, batch=50),
+    "nsga2": CONTENDERS["nsga2"],
+    "evolution": CONTENDERS["evolution"],
+    "random": CONTENDERS["random"],
     "dynast_linas": _dynast("LINAS"),
     "dynast_nsga2": _dynast("Evolutionary"),
     "dynast_random": _dynast("RandomSearch"),
 }
+
+
+def problem_of(oracle: Oracle) -> Problem:
+    mmacs = Objective("mmacs", "M", False, lambda x: oracle.macs(x) / 1e6)
+    return Problem(oracle.space, [Objective("top1", "%", True, oracle.top1), mmacs])
 
 
 def done(path: Path, oracle: Oracle) -> set[tuple[str, int]]:
@@ -92,7 +92,9 @@ def done(path: Path, oracle: Oracle) -> set[tuple[str, int]]:
 def run_one(oracle: Oracle, method: str, seed: int, path: Path) -> None:
     """Run a search and append its evaluations, in one write."""
     start = time.process_time()  # of this process alone: the machine may be busy
-    rows = METHODS[method](oracle, seed)[:EVALUATIONS]
+    fit: Fit = new_predictor("gp", oracle.space).fit
+    fit = with_prior(fit, oracle.measured_at_192()) if method == "linas_warm" else fit
+    rows = run_trial(problem_of(oracle), method, Spend(EVALUATIONS, seed, "top1", fit), METHODS).x
     seconds = time.process_time() - start
     points = oracle.points(rows)
     frame = pd.DataFrame({"evaluation": np.arange(1, len(rows) + 1), "top1": points[:, 0], "mmacs": points[:, 1]})
@@ -108,39 +110,23 @@ def run_one(oracle: Oracle, method: str, seed: int, path: Path) -> None:
     print(f"{oracle.kind} {method} seed {seed}: {marks}  ({seconds:.0f} s of CPU)", flush=True)
 
 
-def curve(points: NDArray[np.float64]) -> NDArray[np.float64]:
-    """``(n,)`` hypervolume after each of ``(n, 2)`` evaluations in order."""
-    volumes, front = np.zeros(len(points)), np.zeros((0, 2))
-    for i, point in enumerate(points):
-        if not ((front[:, 0] >= point[0]) & (front[:, 1] <= point[1])).any():
-            kept = ~((front[:, 0] <= point[0]) & (front[:, 1] >= point[1]))
-            front = np.concatenate([front[kept], point[None]])
-        volumes[i] = volume(front)
-    return volumes
-
-
-def curves(path: Path, oracle: Oracle) -> dict[str, NDArray[np.float64]]:
-    """``(seeds, EVALUATIONS)`` hypervolumes of each method; a search that ended early keeps its last."""
+def curves(path: Path, oracle: Oracle, best: float) -> Curves:
+    """Of each method; a search that ended early keeps its last."""
     frame = pd.read_csv(path)
     frame = frame[(frame["oracle"] == oracle.kind) & (frame["fingerprint"] == oracle.fingerprint)]
-    found: dict[str, list[NDArray[np.float64]]] = {}
+    yardstick = Yardstick(problem_of(oracle), np.array([-REFERENCE[0], REFERENCE[1]]), best)
+    found: dict[str, list[NDArray[np.float64]]] = {method: [] for method in METHODS}
     for (method, _), run in frame.groupby(["method", "seed"]):
-        volumes = curve(run.sort_values("evaluation")[["top1", "mmacs"]].to_numpy())
-        padded = np.pad(volumes, (0, max(EVALUATIONS - len(volumes), 0)), mode="edge")[:EVALUATIONS]
-        found.setdefault(str(method), []).append(padded)
-    ordered = [m for m in METHODS if m in found]
-    return {method: np.stack(found[method]) for method in ordered}
+        points = run.sort_values("evaluation")[["top1", "mmacs"]].to_numpy()
+        found[str(method)].append(yardstick.volumes(points * (-1, 1), np.ones(len(points), dtype=bool)))
+    return Curves.of(found, best, "best known", EVALUATIONS)
 
 
 def best_known(path: Path, oracle: Oracle) -> float:
     """Hypervolume of the union of long searches on the oracle itself and of all recorded runs; kept beside the CSV."""
     cache = path.with_name(f"{path.stem}_best_{oracle.kind}_{oracle.fingerprint}.csv")
     if not cache.exists():
-        problem = Problem(
-            oracle.space,
-            [Objective("top1", "%", True, oracle.top1), Objective("mmacs", "", False, lambda x: oracle.macs(x) / 1e6)],
-        )
-        results = [run_search(problem, "nsga2", seed=seed) for seed in range(BEST_SEEDS)]
+        results = [run_search(problem_of(oracle), "nsga2", seed=seed) for seed in range(BEST_SEEDS)]
         pd.concat([pd.DataFrame(r.values) for r in results]).to_csv(cache, index=False, float_format="%.5f")
     frames = [pd.read_csv(cache)]
     if path.exists():
@@ -150,36 +136,21 @@ def best_known(path: Path, oracle: Oracle) -> float:
 
 
 def report(path: Path, oracle: Oracle) -> None:
-    """Print the table and draw the picture beside the CSV."""
-    best, found = best_known(path, oracle), curves(path, oracle)
+    """Print the tables and draw the picture beside the CSV."""
+    best = best_known(path, oracle)
+    found = curves(path, oracle, best)
     print(f"hypervolume above {REFERENCE[0]:g} %, {REFERENCE[1]:g} M MACs; oracle {oracle.kind}; best known {best:.0f}")
-    shares = "".join(f"{f'{share:.0%}':>7}" for share in SHARES)
-    print(f"{'method':<16}{'seeds':>6}" + "".join(f"{f'@{k}':>12}" for k in CHECKPOINTS) + "   evaluations to" + shares)
-    for method, volumes in found.items():
+    print(f"{'method':<16}{'seeds':>6}" + "".join(f"{f'@{k}':>12}" for k in CHECKPOINTS))
+    for method, volumes in found.volumes.items():
         cells = "".join(f"{volumes[:, k - 1].mean():>7.0f} ±{volumes[:, k - 1].std():<3.0f}" for k in CHECKPOINTS)
-        reached = "".join(f"{_median_to(volumes, share * best):>7}" for share in SHARES)
-        print(f"{method:<16}{len(volumes):>6} {cells}{'':>17}{reached}")
-    if {"linas", "dynast_linas"} <= set(found):
-        level = float(found["dynast_linas"][:, -1].mean())
-        needed = [int(np.argmax(v >= level)) + 1 if v[-1] >= level else None for v in found["linas"]]
+        print(f"{method:<16}{len(volumes):>6} {cells}")
+    Console(width=120).print(curves_table(found, CHECKPOINTS))
+    if {"linas", "dynast_linas"} <= set(found.volumes):
+        level = float(found.volumes["dynast_linas"][:, -1].mean())
+        needed = sorted(found.needed("linas", level / found.best).tolist())
         print(f"linas reaches the mean of dynast_linas at {EVALUATIONS} ({level:.0f}) after {needed} evaluations")
-    figure, axes = plt.subplots(figsize=(7.5, 4.5), layout="constrained")
-    for method, volumes in found.items():
-        x = np.arange(1, EVALUATIONS + 1)
-        (line,) = axes.plot(x, volumes.mean(axis=0), label=f"{method} ({len(volumes)})")
-        axes.fill_between(x, volumes.min(axis=0), volumes.max(axis=0), color=line.get_color(), alpha=0.15, lw=0)
-    axes.axhline(best, color="black", lw=0.8, ls=":", label="best known")
-    axes.set(xlabel="evaluations", ylabel="hypervolume (points x M MACs)", ylim=(0.75 * best, 1.01 * best))
-    axes.set_title(f"oracle {oracle.kind}: mean and range over seeds")
-    axes.legend(fontsize=8, loc="lower right")
-    figure.savefig(path.with_name(f"{path.stem}_{oracle.kind}.png"), dpi=130)
-
-
-def _median_to(volumes: NDArray[np.float64], level: float) -> str:
-    """Median over seeds of the evaluations needed to reach a level, if most seeds do."""
-    needed = [int(np.argmax(v >= level)) + 1 if v[-1] >= level else np.inf for v in volumes]
-    median = float(np.median(needed))
-    return "-" if np.isinf(median) else f"{median:.0f}"
+    title = f"{len(found.volumes)} searchers on the {oracle.kind} oracle"
+    save_curves(found, path.with_name(f"{path.stem}_{oracle.kind}.png"), title, "mean, worst to best seed")
 
 
 def main() -> None:

@@ -10,6 +10,7 @@ import typer
 
 from hwnas import __version__
 from hwnas.cli import (
+    bench,
     compare,
     devices,
     download,
@@ -67,6 +68,7 @@ for _command in (
     predict.predict,
     report.report,
     compare.compare,
+    bench.bench,
 ):
     app.command()(guarded(_command))
 

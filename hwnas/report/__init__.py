@@ -4,6 +4,7 @@ from hwnas.report._columns import maximised
 from hwnas.report._compare import Comparison, Front, compare
 from hwnas.report._compare_show import comparison_tables, save_comparison
 from hwnas.report._csv import pareto_frame, read_pareto, tidy, write_pareto
+from hwnas.report._curves import Curves, curves_frame, curves_table, save_curves
 from hwnas.report._html import html_page, write_html
 from hwnas.report._measured import holds, with_measured
 from hwnas.report._pareto import hypervolume, non_dominated
@@ -13,10 +14,13 @@ from hwnas.report._table import front_table, thinned
 
 __all__ = [
     "Comparison",
+    "Curves",
     "Front",
     "Picture",
     "compare",
     "comparison_tables",
+    "curves_frame",
+    "curves_table",
     "file_hash",
     "front_table",
     "holds",
@@ -29,6 +33,7 @@ __all__ = [
     "read_pareto",
     "read_provenance",
     "save_comparison",
+    "save_curves",
     "save_plot",
     "thinned",
     "tidy",

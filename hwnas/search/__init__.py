@@ -9,12 +9,15 @@ from hwnas.search._prior import with_prior
 from hwnas.search._problem import Constraint, Metric, Objective, Problem
 from hwnas.search._result import Progress, SearchOptions, SearchResult
 from hwnas.search._run import GENERATIONS, POPULATION, SEARCHERS, run_search
+from hwnas.search._trials import CONTENDERS, Contender, Spend, Trial, Yardstick, best_known, is_computable, run_trial
 
 __all__ = [
+    "CONTENDERS",
     "GENERATIONS",
     "POPULATION",
     "SEARCHERS",
     "Constraint",
+    "Contender",
     "Fit",
     "Journaled",
     "LinasOptions",
@@ -25,12 +28,18 @@ __all__ = [
     "Progress",
     "SearchOptions",
     "SearchResult",
+    "Spend",
     "Surrogate",
+    "Trial",
+    "Yardstick",
+    "best_known",
     "exact_front",
     "hypervolume",
+    "is_computable",
     "journal_identity",
     "linas",
     "non_dominated",
     "run_search",
+    "run_trial",
     "with_prior",
 ]

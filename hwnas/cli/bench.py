@@ -1,0 +1,247 @@
+"""``hwnas bench``: searchers against one another on the user's own problem."""
+
+# ruff: noqa: PLC0415 (what is heavy is imported when the command runs)
+
+from __future__ import annotations
+
+import json
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from hwnas.cli._asked import Asked
+from hwnas.cli._console import notice, progress_bar, show
+from hwnas.cli._front import Outputs, space_facts
+from hwnas.cli._options import (
+    DEFAULT_SPACE,
+    AsJson,
+    Budget,
+    Device,
+    Fix,
+    Latency,
+    LayerCosts,
+    Library,
+    Macs,
+    Memory,
+    ObjectivesList,
+    Params,
+    PredictorName,
+    Space,
+    SubnetTables,
+    TableBatch,
+    TableThreads,
+    Throughput,
+    was_given,
+)
+from hwnas.cli._task import Task, prepare
+from hwnas.errors import DataError, UnknownNameError
+
+if TYPE_CHECKING:
+    from hwnas.journal import Journal
+    from hwnas.search import Problem
+
+EXACT = "exact"
+FEWEST = 20
+"""Evaluations that leave LINAS something to predict from."""
+
+
+def bench(
+    context: typer.Context,
+    space: Space = DEFAULT_SPACE,
+    searchers: Annotated[
+        str,
+        typer.Option(
+            "--searchers",
+            help="Of random, nsga2, evolution, linas; exact: insist that 100 % is the exact front.",
+            metavar="LIST",
+        ),
+    ] = "random,nsga2,linas",
+    seeds: Annotated[int, typer.Option("--seeds", help="Runs of each searcher.", min=1, metavar="N")] = 5,
+    evals: Annotated[
+        int, typer.Option("--evals", help="Subnets each run may evaluate.", min=FEWEST, metavar="N")
+    ] = 300,
+    objectives: ObjectivesList = None,
+    latency: Latency = None,
+    device: Device = "cpu",
+    predictor: PredictorName = None,
+    macs: Macs = None,
+    params: Params = None,
+    memory: Memory = None,
+    throughput: Throughput = None,
+    budget: Budget = None,
+    fix: Fix = None,
+    library: Library = None,
+    table: SubnetTables = None,
+    costs: LayerCosts = None,
+    threads: TableThreads = None,
+    batch: TableBatch = None,
+    out: Annotated[Path, typer.Option("--out", help="CSV to write; .json and .png beside it.", metavar="FILE")] = Path(
+        "bench.csv"
+    ),
+    to_json: AsJson = False,
+) -> None:
+    """Compare searchers on your problem: hypervolume against evaluations of the first objective, over seeds.
+
+    The share is that of the exact front where it can be computed, else of a long search. Killed at any moment, the
+    same command resumes; with more seeds or searchers it adds to what is there.
+
+    Example: hwnas bench --space nasbench201 --table cells.csv --objectives top1=valid,latency=phone --seeds 10
+    """
+    from hwnas.journal import Journal
+    from hwnas.report import curves_table
+
+    names = _searchers(searchers)
+    asked = Asked(
+        space,
+        objectives,
+        latency or (),
+        throughput or (),
+        macs,
+        params,
+        memory,
+        budget or (),
+        device if was_given(context, "device") else None,
+        predictor,
+        fix or (),
+        library,
+        table or (),
+        costs or (),
+        threads,
+        batch,
+    )
+    outputs = Outputs(out)
+    outputs.check()
+    task = prepare(asked)
+    problem = task.problem()
+    for note in [*task.notes, f"{problem.space.size():.3g} subnets of {problem.space.name}"]:
+        notice(note)
+    path = out.with_name(f"{out.name}.journal.jsonl")
+    with Journal(path, _identity(task, evals)) as journal:
+        if journal.entries:
+            notice(f"{path} holds {len(journal.entries)} finished runs, which are not run again")
+        try:
+            result = _Results(problem, evals, journal, insist=EXACT in names)
+            result.run([name for name in names if name != EXACT], seeds)
+        except KeyboardInterrupt:
+            raise KeyboardInterrupt(f"finished runs are kept in {path}; the same command resumes") from None
+    facts = {
+        "command": shlex.join(["hwnas", *(context.obj or ["bench"])]),
+        "space": space_facts(problem.space),
+        "objectives": list(task.wanted),
+        "budgets": task.budgets,
+        **task.facts,
+        "evaluations": evals,
+        "seeds": seeds,
+        **result.facts(),
+    }
+    result.write(outputs, facts)
+    if to_json:
+        typer.echo(json.dumps(facts, indent=2))
+        return
+    show(curves_table(result.curves))
+    found = f"{result.best_is} front, {len(result.front)} subnets"
+    typer.echo(f"\nhypervolume of {', '.join(task.wanted)} in % of the {found}; mean ± std over seeds")
+    typer.echo("to 95 %: evaluations until then, median over seeds")
+    typer.echo(f"wrote {outputs.csv}, {outputs.json}, {outputs.png}")
+
+
+def _searchers(text: str) -> list[str]:
+    from hwnas.search import CONTENDERS
+
+    names = list(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
+    for name in names:
+        if name not in (*CONTENDERS, EXACT):
+            raise UnknownNameError("searcher", name, [*CONTENDERS, EXACT])
+    if not set(names) - {EXACT}:
+        raise DataError(f"--searchers {text}", "it names what to compare", "write for example random,nsga2,linas")
+    return names
+
+
+def _identity(task: Task, evals: int) -> dict[str, Any]:
+    """What runs depend on, apart from searcher and seed."""
+    sources = {
+        what: (facts or {}).get("sha256") for what, facts in task.facts.items() if what in ("device", "predictor")
+    }
+    others = {name: facts["sha256"] for name, facts in task.facts.get("devices", {}).items()}
+    about = space_facts(task.metrics.space)
+    return {
+        "kind": "bench",
+        "space": about["name"],
+        "fingerprint": about["fingerprint"],
+        "restricted": about["restricted"],
+        "objectives": list(task.wanted),
+        "budgets": task.budgets,
+        "evaluations": evals,
+        "sources": {**sources, "devices": others, "files": task.facts.get("files", [])},
+    }
+
+
+class _Results:
+    """Runs and what they found."""
+
+    def __init__(self, problem: Problem, evals: int, journal: Journal, *, insist: bool) -> None:
+        import numpy as np
+
+        from hwnas.search import Trial, Yardstick, best_known, is_computable
+
+        self.problem, self.evals, self.journal = problem, evals, journal
+        self.slow = problem.objectives[0].name
+        kept = {(e["searcher"], e["seed"]): np.array(e["x"], dtype=np.int16) for e in journal.entries}
+        if insist and not is_computable(problem):
+            rule = "a metric is no sum over layers, and the space too large to score it all"
+            raise DataError("--searchers exact", rule, "drop exact, or pass an additive predictor")
+        if (EXACT, -1) not in kept:
+            with progress_bar("the best front there is, to measure runs by") as advance:
+                front, self.best_is = best_known(problem, lambda p: advance(p.step, p.steps, f"{p.front} subnets"))
+            journal.append({"searcher": EXACT, "seed": -1, "x": front.tolist(), "is": self.best_is})
+        else:
+            front = kept.pop((EXACT, -1))
+            self.best_is = next(str(e["is"]) for e in journal.entries if e["seed"] == -1)
+        self.yardstick = Yardstick.of(problem, front)
+        self.front = front
+        self.trials = {key: Trial(*key, x) for key, x in kept.items()}
+
+    def run(self, names: list[str], seeds: int) -> None:
+        """Whatever is not known yet."""
+        from hwnas.predictor import new_predictor
+        from hwnas.report import Curves
+        from hwnas.search import Spend, run_trial
+
+        wanted = [(name, seed) for seed in range(seeds) for name in names]
+        with progress_bar("running") as advance:
+            for done, (name, seed) in enumerate(wanted):
+                advance(done, len(wanted), f"runs, {name} next")
+                if (name, seed) not in self.trials:
+                    fit = new_predictor("gp", self.problem.space).fit
+                    trial = run_trial(self.problem, name, Spend(self.evals, seed, self.slow, fit))
+                    self.journal.append({"searcher": name, "seed": seed, "x": trial.x.tolist()})
+                    self.trials[name, seed] = trial
+        mine = [self.trials[key] for key in sorted(wanted, key=lambda key: names.index(key[0]))]
+        self.seeds = {name: [t.seed for t in mine if t.searcher == name] for name in names}
+        runs = {name: [self.yardstick.curve(t.x) for t in mine if t.searcher == name] for name in self.seeds}
+        self.curves = Curves.of(runs, self.yardstick.best, self.best_is, self.evals)
+
+    def facts(self) -> dict[str, Any]:
+        signs = [-1.0 if o.maximise else 1.0 for o in self.problem.objectives]
+        reference = [float(s * r) for s, r in zip(signs, self.yardstick.reference, strict=True)]
+        share = {name: 100 * v[:, -1] / self.curves.best for name, v in self.curves.volumes.items()}
+        return {
+            "best": {"is": self.best_is, "hypervolume": self.curves.best, "subnets": len(self.front)},
+            "reference": dict(zip((o.name for o in self.problem.objectives), reference, strict=True)),
+            "searchers": {
+                name: {"share_pct": round(float(v.mean()), 4), "std": round(float(v.std()), 4), "seeds": len(v)}
+                for name, v in share.items()
+            },
+        }
+
+    def write(self, outputs: Outputs, facts: dict[str, Any]) -> None:
+        """CSV, provenance, picture."""
+        from hwnas.records import write_csv
+        from hwnas.report import curves_frame, save_curves, write_provenance
+
+        title = f"{self.problem.space.name}: searchers over {facts['seeds']} seeds"
+        save_curves(self.curves, outputs.png, title, f"evaluations of {self.slow}; mean, worst to best seed")
+        write_provenance(facts, outputs.json)
+        write_csv(curves_frame(self.curves, self.seeds), outputs.csv)

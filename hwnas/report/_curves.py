@@ -1,0 +1,132 @@
+"""Hypervolume against evaluations: searchers over seeds as a tidy table, a printed one, and a picture with bands."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from rich.table import Table
+
+from hwnas.files import replacing
+from hwnas.report._compare_show import COLOURS
+from hwnas.report._plot import INK, MUTED, frame_axes, undated
+
+LEVELS = (0.95, 0.98, 0.99)
+"""Shares of the best-known hypervolume, to which evaluations are counted."""
+
+
+@dataclass(frozen=True)
+class Curves:
+    """What searchers have after each evaluation.
+
+    Attributes:
+        volumes: per searcher ``(seeds, evaluations)`` hypervolumes; one that ended early keeps its last.
+        best: the best-known hypervolume.
+        best_is: what that is: ``exact`` or ``best known``.
+    """
+
+    volumes: Mapping[str, NDArray[np.float64]]
+    best: float
+    best_is: str = "best known"
+
+    @classmethod
+    def of(
+        cls, runs: Mapping[str, Sequence[NDArray[np.float64]]], best: float, best_is: str, evaluations: int
+    ) -> Curves:
+        """From one curve per searcher and seed; ``best`` gives way to a run that found more."""
+        padded = {
+            name: np.stack([np.pad(c, (0, max(evaluations - len(c), 0)), mode="edge")[:evaluations] for c in curves])
+            for name, curves in runs.items()
+            if curves
+        }
+        most = max((float(v.max()) for v in padded.values()), default=0.0)
+        return cls(padded, max(best, most), best_is)
+
+    @property
+    def evaluations(self) -> int:
+        return max((v.shape[1] for v in self.volumes.values()), default=0)
+
+    def needed(self, searcher: str, level: float) -> NDArray[np.float64]:
+        """``(seeds,)`` evaluations to a share of the best; inf where it was not reached."""
+        volumes, goal = self.volumes[searcher], level * self.best * (1 - 1e-12)
+        return np.where(volumes[:, -1] >= goal, (volumes >= goal).argmax(axis=1) + 1, np.inf)
+
+    def marks(self) -> list[int]:
+        """Evaluations at which tables stop: a quarter, half and all."""
+        return sorted({max(self.evaluations // part, 1) for part in (4, 2, 1)})
+
+
+def curves_frame(curves: Curves, seeds: Mapping[str, Sequence[int]]) -> pd.DataFrame:
+    """Tidy: ``searcher, seed, evaluations, hypervolume, share``, one row per searcher, seed and evaluation."""
+    parts = [
+        pd.DataFrame(
+            {
+                "searcher": name,
+                "seed": seed,
+                "evaluations": np.arange(1, len(volumes) + 1),
+                "hypervolume": volumes.round(9),
+                "share": (volumes / curves.best).round(9),
+            }
+        )
+        for name, runs in curves.volumes.items()
+        for seed, volumes in zip(seeds[name], runs, strict=True)
+    ]
+    return pd.concat(parts, ignore_index=True)
+
+
+def curves_table(curves: Curves, marks: Sequence[int] | None = None) -> Table:
+    """Shares of the best after so many evaluations, mean and standard deviation, and evaluations to levels, median."""
+    marks = curves.marks() if marks is None else marks
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    titles = [f"@{mark}" for mark in marks] + [f"to {level:.0%}" for level in LEVELS]
+    for i, title in enumerate(("Searcher", "Seeds", *titles)):
+        table.add_column(title, justify="right" if i else "left", no_wrap=True)
+    for name, volumes in curves.volumes.items():
+        share = 100 * volumes / curves.best
+        cells = [f"{share[:, m - 1].mean():.2f} ±{share[:, m - 1].std():.2f}" for m in marks if m <= volumes.shape[1]]
+        needed = [float(np.median(curves.needed(name, level))) for level in LEVELS]
+        table.add_row(name, str(len(volumes)), *cells, *("-" if np.isinf(n) else f"{n:.0f}" for n in needed))
+    return table
+
+
+def save_curves(curves: Curves, path: str | os.PathLike[str], title: str, subtitle: str = "") -> None:
+    """Draw means over seeds with bands from the worst to the best seed, atomically; the suffix gives the format.
+
+    Raises:
+        DataError: the path cannot be written.
+    """
+    # matplotlib takes half a second to import, and a figure needs no screen: no pyplot, no global state.
+    from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: PLC0415
+    from matplotlib.figure import Figure  # noqa: PLC0415
+
+    figure = Figure(figsize=(8, 5.2), dpi=160, facecolor="white")
+    FigureCanvasAgg(figure)
+    axes = figure.add_axes((0.09, 0.115, 0.885, 0.725))
+    x = np.arange(1, curves.evaluations + 1)
+    for i, (name, volumes) in enumerate(curves.volumes.items()):
+        share = 100 * volumes / curves.best
+        colour = COLOURS[i % len(COLOURS)]
+        axes.fill_between(x, share.min(axis=0), share.max(axis=0), color=colour, alpha=0.15, linewidth=0)
+        axes.plot(x, share.mean(axis=0), color=colour, linewidth=1.6, label=f"{name} ({len(volumes)})")
+    axes.axhline(100, color=MUTED, linewidth=0.9, linestyle=(0, (2, 2)), label=curves.best_is)
+    axes.set_ylim(_floor(curves), 101.5)
+    frame_axes(axes, ("Evaluations", ""), ("Hypervolume, of the best", "%"))
+    axes.set_ylim(_floor(curves), 101.5)
+    axes.margins(x=0.02)
+    axes.legend(loc="lower right", fontsize=9, frameon=False, handlelength=1.4, labelcolor="linecolor")
+    figure.text(0.09, 0.945, title, fontsize=13, fontweight="bold", color=INK)
+    figure.text(0.09, 0.9, subtitle, fontsize=9, color=MUTED)
+    with replacing(path) as part:
+        figure.savefig(part, format=Path(path).suffix.lstrip(".").lower() or "png", metadata=undated(Path(path)))
+
+
+def _floor(curves: Curves) -> float:
+    """What is worth seeing begins where the mean of the worst searcher is after a tenth of the evaluations."""
+    at = max(curves.evaluations // 10, 1) - 1
+    worst = min(float(v[:, at].mean()) for v in curves.volumes.values())
+    return max(0.0, min(100 * worst / curves.best - 3, 95.0))

@@ -1,0 +1,74 @@
+"""``hwnas bench`` on a small table: what it writes, that it resumes, and what it refuses."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from hwnas.space import get_space
+from tests.e2e.conftest import Hwnas
+
+SPACE = ("--space", "nasbench201", "--table", "cells.csv", "--objectives", "top1=acc,latency=phone")
+QUICK = (*SPACE, "--evals", 40, "--searchers", "random,nsga2")
+
+
+@pytest.fixture(autouse=True)
+def cells(folder: Path) -> None:
+    x = get_space("nasbench201").every(10**5)
+    good = 90 - (x - 3.0) ** 2 @ np.arange(1, 7) / 4
+    frame = pd.DataFrame({"ops": ["".join(map(str, row)) for row in x], "acc": good, "phone": 1.0 + x.sum(axis=1)})
+    frame.to_csv(folder / "cells.csv", index=False)
+
+
+def test_curves_in_a_tidy_table_a_picture_and_in_print(hwnas: Hwnas) -> None:
+    ran = hwnas("bench", *SPACE, "--evals", 40, "--seeds", 2, "--searchers", "random,evolution,linas,exact")
+    assert ran.code == 0, ran.err
+    frame = pd.read_csv("bench.csv")
+    assert list(frame.columns) == ["searcher", "seed", "evaluations", "hypervolume", "share"]
+    assert frame.groupby(["searcher", "seed"]).size().to_dict() == {
+        (name, seed): 40 for name in ("evolution", "linas", "random") for seed in (0, 1)
+    }
+    assert frame["share"].between(0, 1).all()
+    assert frame.groupby(["searcher", "seed"])["hypervolume"].is_monotonic_increasing.all()
+    facts = json.loads(Path("bench.json").read_text())
+    assert facts["best"]["is"] == "exact"
+    assert facts["searchers"]["linas"]["share_pct"] > facts["searchers"]["random"]["share_pct"]
+    assert Path("bench.png").read_bytes().startswith(b"\x89PNG")
+    assert [line.split()[0] for line in ran.out.splitlines()[1:4]] == ["random", "evolution", "linas"]
+
+
+def test_runs_are_kept_and_added_to(hwnas: Hwnas) -> None:
+    hwnas("bench", *QUICK, "--seeds", 2, "--out", "whole.csv")
+    assert hwnas("bench", *QUICK, "--seeds", 1).code == 0
+    journal = Path("bench.csv.journal.jsonl")
+    entries = journal.read_text().splitlines()
+    journal.write_text("\n".join(entries[:-1]) + "\n" + entries[-1][: len(entries[-1]) // 2])  # killed while writing
+    ran = hwnas("bench", *QUICK, "--seeds", 2)
+    assert ran.code == 0, ran.err
+    assert "holds 2 finished runs" in ran.err
+    assert Path("bench.csv").read_bytes() == Path("whole.csv").read_bytes()
+    assert Path("bench.png").read_bytes() == Path("whole.png").read_bytes()
+    ran = hwnas("bench", *QUICK, "--seeds", 2, "--latency", "9ms")
+    assert ran.code == 2
+    assert "begun with budgets" in ran.err
+
+
+@pytest.mark.parametrize(
+    ("options", "complaint"),
+    [
+        (("--searchers", "randm"), "did you mean 'random'"),
+        (("--searchers", "exact"), "what to compare"),
+        (("--searchers", ""), "what to compare"),
+        (("--evals", 3), "20"),
+        (("--out", "bench.txt"), "bench.csv"),
+    ],
+)
+def test_what_does_not_fit_gets_one_line(hwnas: Hwnas, options: tuple[object, ...], complaint: str) -> None:
+    ran = hwnas("bench", *SPACE, *options)
+    assert (ran.code, ran.out) == (2, "")
+    assert complaint in ran.err
+    assert len(ran.err.splitlines()) == 1
