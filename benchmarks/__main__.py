@@ -14,6 +14,7 @@ QUICK = {
 }
 SLOW = {
     "latency_fidelity": "which way of timing layers predicts whole networks best",
+    "int8_speedup": "subnets in int8 against fp32 on this machine's CPU",
     "memory": "peak activation memory against what onnxruntime allocates",
     "sample_efficiency": "hypervolume against real evaluations: LINAS, DyNAS-T's own code, baselines",
     "nasbench201": "searchers on the tabular benchmark",

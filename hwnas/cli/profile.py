@@ -122,8 +122,9 @@ def profile(
     else:
         here, domain = get_device(device, threads=threads, batch=batch, precision=precision), _usual(domain)
         folder = out / here.id
+        how = "inside whole subnets" if here.node_times else "one by one, and whole subnets that correct them"
         notice(
-            f"profiling the {len(domain.layers())} layers of {domain.name}{_at(domain)} on {here.id}, inside whole subnets; "
+            f"profiling the {len(domain.layers())} layers of {domain.name}{_at(domain)} on {here.id}, {how}; "
             f"then a check against others. Kept in {folder}; Ctrl-C and the same command resume"
         )
         with progress_bar("profiling") as advance:

@@ -1,0 +1,63 @@
+"""What int8 is worth: the same subnets in fp32 and int8, side by side on this machine's CPU.
+
+    python -m benchmarks int8_speedup
+    python benchmarks/int8_speedup.py [--device cpu] [--threads 1] [--r 224] [--subnets 10]
+
+Both models of a subnet are loaded at once and visited in turn, the order drawn anew each round; what is told is the median
+over rounds of the ratio of the two. Subnets are drawn uniformly over sizes, the smallest and the largest included.
+"""
+
+from __future__ import annotations
+
+import argparse
+
+import numpy as np
+
+from hwnas.latency import get_device
+from hwnas.latency._runtime import OnnxRuntime
+from hwnas.latency._timer import interleaved, warm_up
+from hwnas.space import Population, SearchSpace, get_space, macs_cost
+
+SPACES = {"ofa_mbv3_w1.0": 10, "ofa_proxyless_w1.3": 5, "ofa_resnet50": 5}
+ROUNDS = 20
+
+
+def main() -> None:
+    """Print a line per subnet, and the median and range per space."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--r", type=int, default=224)
+    parser.add_argument("--subnets", type=int, help="of each space; by default 10 of the first and 5 of others")
+    options = parser.parse_args()
+    real, integer = (
+        OnnxRuntime(get_device(options.device, threads=options.threads, precision=precision))
+        for precision in ("fp32", "int8")
+    )
+    print(f"{real.device.id} against {integer.device.id}, {real.device.runtime}")
+    rng = np.random.default_rng(0)
+    for name, usual in SPACES.items():
+        space = get_space(name).restrict(r=options.r)
+        macs, factors = macs_cost(space), []
+        for row in _of_all_sizes(space, options.subnets or usual):
+            pair = [runtime.session(space.network(row)) for runtime in (real, integer)]
+            warm_up(pair)
+            samples = interleaved(pair, pair[0], rounds=ROUNDS, rng=rng, clock=real.clock)
+            real_ms, integer_ms = samples.medians_ms()
+            factors.append(float(1 / samples.ratios()[1]))
+            line = f"{macs(row[None])[0] / 1e6:6.0f} M MACs  fp32 {real_ms:6.2f} ms  int8 {integer_ms:6.2f} ms"
+            print(f"  {name:20} {line}  {factors[-1]:.2f} times as fast", flush=True)
+        spread = f"{min(factors):.2f} to {max(factors):.2f}"
+        print(f"{name}: median {np.median(factors):.2f} times as fast, {spread} ({len(factors)} subnets)", flush=True)
+
+
+def _of_all_sizes(space: SearchSpace, n: int) -> Population:
+    """``(n, g)`` rows at even distances in the order of MACs, of many."""
+    macs = macs_cost(space)
+    pool = np.stack([macs.minimum()[1], *space.sample(400, np.random.default_rng(0)), macs.maximum()[1]])
+    chosen: Population = pool[np.argsort(macs(pool))[np.linspace(0, len(pool) - 1, n).astype(int)]]
+    return chosen
+
+
+if __name__ == "__main__":
+    main()
