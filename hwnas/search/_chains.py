@@ -2,9 +2,10 @@
 
 Chains lie along the front; each minimises its own weighted sum of the costs, so that together they cover it.
 A step asks the models what every change of one gene adds, and scores the few best changes, alone and together;
-a predictor's gradient costs as much as three of its predictions and ranks a hundred neighbours. Where nothing
-helps any more some genes are drawn anew, and what comes of it is kept if it is better. Rugged predictors have
-far more local optima than a population has members, but good ones lie near good ones.
+a predictor's gradient costs as much as three of its predictions and ranks a hundred neighbours. Between steps
+a kick makes several changes at once, of those that seem to cost little (drawn by Gumbel's trick, as in Grathwohl
+et al. 2021, "Oops I Took A Gradient"), and what comes of it is kept if it is better. Rugged predictors have far
+more local optima than a population has members, but good ones lie near good ones.
 """
 
 from __future__ import annotations
@@ -15,7 +16,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from hwnas.search._operators import mutate, mutation_rates
 from hwnas.search._pool import Pool, RowKeys, Values
 from hwnas.search._problem import FirstOrder, Problem
 from hwnas.search._pymoo import reference_directions
@@ -26,8 +26,11 @@ CHAINS = 240
 STEPS = 4
 """Of a chain between two kicks."""
 
-KICK = 4.0
-"""Genes drawn anew, on average."""
+KICK = 6
+"""Genes changed by a kick."""
+
+HEAT = 0.01
+"""Of kicks: they make changes that are expected to cost up to about so much, in ranges of the front."""
 
 TOGETHER = 4
 """Genes changed in one step, at most."""
@@ -60,14 +63,11 @@ def search_along(
         The rows the chains end at, and their values.
     """
     problem = pool.problem
-    rates = mutation_rates(problem.space, KICK)
     end = pool.evaluations + evaluations
     chains = _Chains(pool, x, problem.evaluate(x))
     while pool.evaluations < end:
         weights = _weights(pool, len(x))
-        kicked = mutate(problem.space, chains.x, rates, rng)
-        tried = _Chains(pool, kicked, problem.evaluate(kicked))
-        tried.add_to_pool()
+        tried = chains.kicked(weights, rng)
         for _ in range(STEPS):
             tried.step(weights, rng)
         chains.take_over(tried, weights)
@@ -86,20 +86,28 @@ class _Chains:
     def cost(self, weights: NDArray[np.float64]) -> NDArray[np.float64]:
         return _weighted(self.pool.problem, self.values, weights)
 
-    def add_to_pool(self) -> None:
-        self.pool.add(self.x, self.values, remember=False)
-
     def take_over(self, other: _Chains, weights: NDArray[np.float64]) -> None:
         """Go where the other chains are, where that is better."""
         better = other.cost(weights) < self.cost(weights)
         self.x = np.where(better[:, None], other.x, self.x)
         self.values = {name: np.where(better, other.values[name], v) for name, v in self.values.items()}
 
+    def kicked(self, weights: NDArray[np.float64], rng: np.random.Generator) -> _Chains:
+        """Chains that start from these after ``KICK`` changes each."""
+        space = self.pool.problem.space
+        x = space.completed(self.x, rng)
+        noise = HEAT * rng.gumbel(size=(len(x), space.starts[-1]))
+        genes, choices, gains = _best_changes(self, x, weights, KICK, noise)
+        possible = np.isfinite(gains)
+        np.put_along_axis(x, genes, np.where(possible, choices, np.take_along_axis(x, genes, axis=1)), axis=1)
+        x = space.canonical(x)
+        return _Chains(self.pool, x, self.pool.score(x))
+
     def step(self, weights: NDArray[np.float64], rng: np.random.Generator) -> None:
         """Score the most promising changes of each row; go to the best of them, if it is better."""
         pool, space = self.pool, self.pool.problem.space
         complete = space.completed(self.x, rng)
-        trials = _trials(complete, *_best_changes(self, complete, weights))
+        trials = _trials(complete, *_best_changes(self, complete, weights, TOGETHER))
         n, k, g = trials.shape
         rows = space.canonical(trials.reshape(n * k, g))
         _, first, at = np.unique(RowKeys(space)(rows), return_index=True, return_inverse=True)
@@ -112,15 +120,20 @@ class _Chains:
 
 
 def _best_changes(
-    chains: _Chains, x: Population, weights: NDArray[np.float64]
-) -> tuple[NDArray[np.intp], NDArray[np.int16], NDArray[np.bool_]]:
+    chains: _Chains,
+    x: Population,
+    weights: NDArray[np.float64],
+    k: int,
+    noise: NDArray[np.float64] | float = 0.0,
+) -> tuple[NDArray[np.intp], NDArray[np.int16], NDArray[np.float64]]:
     """The most promising changes of complete rows, no two of one gene.
 
     Returns:
-        ``(n, TOGETHER)`` genes and new choices, best first, and whether each is expected to help.
+        ``(n, k)`` genes, new choices, and what each is expected to add to the weighted cost, least first; inf where
+        there is no other choice. Fewer than k where the space has fewer genes.
     """
     problem, space = chains.pool.problem, chains.pool.problem.space
-    gains = _expected(problem, x, chains.values, weights)
+    gains = _expected(problem, x, chains.values, weights) - noise
     starts, rows = space.starts, np.arange(len(x))[:, None]
     gains[rows, starts[:-1] + x] = np.inf
     outside = np.concatenate(
@@ -128,27 +141,23 @@ def _best_changes(
     )
     gains[:, outside] = np.inf
     best = np.where(space.active(x), np.minimum.reduceat(gains, starts[:-1], axis=1), np.inf)
-    genes = np.argsort(best, axis=1, kind="stable")[:, :TOGETHER]
+    genes = np.argsort(best, axis=1, kind="stable")[:, :k]
     sizes = np.diff(starts)
     place = np.arange(sizes.max())
     columns = starts[genes][..., None] + np.minimum(place, sizes[genes][..., None] - 1)
     choices = gains[rows[..., None], columns].argmin(axis=2).astype(np.int16)
-    gain = np.take_along_axis(best, genes, axis=1)
-    helpful = gain < 0
-    helpful[:, 0] = np.isfinite(gain[:, 0])
-    return genes, choices, helpful
+    return genes, choices, np.take_along_axis(best, genes, axis=1)
 
 
 def _trials(
-    x: Population, genes: NDArray[np.intp], choices: NDArray[np.int16], helpful: NDArray[np.bool_]
+    x: Population, genes: NDArray[np.intp], choices: NDArray[np.int16], gains: NDArray[np.float64]
 ) -> NDArray[np.int16]:
-    """``(n, k, g)``: each row with the changes of each trial."""
+    """``(n, k, g)``: each row with the changes of each trial; but for the best, those that are expected to help."""
     trials = np.repeat(x[:, None], len(_USED), axis=1)
-    rows = np.arange(len(x))
     for i, used in enumerate(_USED.T[: genes.shape[1]]):
+        made = np.flatnonzero(gains[:, i] < (0 if i else np.inf))
         for trial in np.flatnonzero(used):
-            made = helpful[:, i]
-            trials[rows[made], trial, genes[made, i]] = choices[made, i]
+            trials[made, trial, genes[made, i]] = choices[made, i]
     return trials
 
 

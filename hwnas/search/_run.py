@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from hwnas.errors import SpaceError, UnknownNameError
 from hwnas.search._additive import exact
@@ -64,4 +65,7 @@ def run_search(
     if polish is None:
         polish = POLISH * population * generations
     options = SearchOptions(population, generations, seed, polish, seeds, epsilon, progress, dict(additive or {}))
-    return SEARCHERS[searcher](problem, options)
+    # Products of matrices this small gain little from threads, suffer much where others need the cores, and
+    # differ in their last digits with the number of them, which would tie a result to the machine.
+    with threadpool_limits(1, user_api="blas"):
+        return SEARCHERS[searcher](problem, options)
