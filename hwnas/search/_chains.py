@@ -136,10 +136,7 @@ def _best_changes(
     gains = _expected(problem, x, chains.values, weights) - noise
     starts, rows = space.starts, np.arange(len(x))[:, None]
     gains[rows, starts[:-1] + x] = np.inf
-    outside = np.concatenate(
-        [~np.isin(np.arange(len(g.choices)), d) for g, d in zip(space.genes, space.domain, strict=True)]
-    )
-    gains[:, outside] = np.inf
+    gains[:, ~space.allowed] = np.inf
     best = np.where(space.active(x), np.minimum.reduceat(gains, starts[:-1], axis=1), np.inf)
     genes = np.argsort(best, axis=1, kind="stable")[:, :k]
     sizes = np.diff(starts)

@@ -139,17 +139,35 @@ class SearchSpace:
         """``(g + 1,)``: where the choices of each gene start when those of all genes stand in one line; their number."""
         return np.cumsum([0, *(len(gene.choices) for gene in self.genes)]).astype(np.intp)
 
+    @cached_property
+    def allowed(self) -> NDArray[np.bool_]:
+        """``(choices,)``: whether each choice, in line as in ``starts``, is in the domain."""
+        allowed = np.zeros(self.starts[-1], dtype=bool)
+        for start, domain in zip(self.starts, self.domain, strict=False):
+            allowed[start + domain] = True
+        return allowed
+
     # --- rows -------------------------------------------------------------------------------
 
     def active(self, x: NDArray[Any]) -> NDArray[np.bool_]:
         """Which genes have an effect: ``(n, g)`` booleans for an ``(n, g)`` population."""
         mask = np.ones(x.shape, dtype=bool)
-        for column, gene in enumerate(self.genes):
-            if gene.controller is not None:
-                switch = np.zeros(len(self.genes[gene.controller].choices), dtype=bool)
-                switch[list(gene.active_for)] = True
-                mask[:, column] = switch[x[:, gene.controller]]
+        for controller, columns in self.dependents.items():
+            mask[:, columns] = self._awake[controller][x[:, controller]]
         return mask
+
+    @cached_property
+    def _awake(self) -> dict[int, NDArray[np.bool_]]:
+        """Per controller column, ``(choices, dependents)``: which of its dependents each choice lets have an effect."""
+        return {
+            controller: np.array(
+                [
+                    [choice in self.genes[c].active_for for c in columns]
+                    for choice in range(len(self.genes[controller].choices))
+                ]
+            )
+            for controller, columns in self.dependents.items()
+        }
 
     def canonical(self, x: NDArray[Any]) -> Population:
         """A copy in which genes without effect are 0: equal subnets are equal rows."""

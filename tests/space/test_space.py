@@ -9,7 +9,7 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
@@ -51,6 +51,7 @@ def test_rows_are_equal_exactly_when_their_networks_are(case):
     space, row, column, shift = case
     other = row.copy()
     other[column] = (other[column] + shift) % len(space.genes[column].choices)
+    assume(space.slots)
     same_row = bool((space.canonical(row[None]) == space.canonical(other[None])).all())
     assert (space.network(row) == space.network(other)) == same_row
 
