@@ -72,6 +72,24 @@ def test_profile_writes_a_table_and_says_how_good_it_is(
     assert "install onnxruntime-qnn" in out
 
 
+def test_a_precision_has_its_own_table_which_its_searches_use(
+    folder: Path, runtimes: list[FakeRuntime], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert _run("profile", "--precision", "int8", "--space", "digits", "--fix", "r=8") == 0
+    name = CONDITIONS.replace("fp32", "int8")
+    assert f"next: hwnas search --device {name} --space digits" in capsys.readouterr().out
+    assert len(runtimes) == 1
+    archs = folder / "archs.csv"
+    space = get_space("digits").restrict(r=8)
+    arch = json.dumps(space.decode(space.sample(1, np.random.default_rng(0))[0])).replace('"', '""')
+    archs.write_text(f'arch\n"{arch}"\n')
+    predict = ("predict", "archs.csv", "--space", "digits", "--out", "p.csv", "--device")
+    assert _run(*predict, "cpu", "--precision", "int8") == 0
+    assert len(runtimes) == 1, "nothing is profiled"
+    assert _run(*predict, name, "--precision", "fp32") == 2
+    assert f"latency table {name} was made with int8; drop --precision" in capsys.readouterr().err
+
+
 def _checked(monkeypatch: pytest.MonkeyPatch, runtime: FakeRuntime) -> int:
     monkeypatch.setattr(whole, "OnnxRuntime", lambda _: runtime)
     return _run("profile", "--check", "--space", "digits", "--subnets", "9")
@@ -187,6 +205,8 @@ def test_a_table_that_cannot_be_read_is_listed_as_such(folder: Path, capsys: pyt
         (["--device", "cuda9"], "did you mean 'cuda'"),
         (["--space", "ofa_mbv3"], "did you mean 'ofa_mbv3_w1"),
         (["--threads", "4096"], "cores"),
+        (["--precision", "int4"], "did you mean 'int8'"),
+        (["--precision", "fp16"], "CPUExecutionProvider computes in fp32 and int8"),
         (["--fix", "r=223"], "r=223"),
         (["--import", "nowhere", "--device", "x"], "no such file or folder"),
         (["--out", "/proc/x", "--space", "digits", "--fix", "r=8"], "cannot be written"),

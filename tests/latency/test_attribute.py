@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import numpy as np
+import pytest
+
+from hwnas.latency import get_device
 from hwnas.latency._attribute import attribute
-from hwnas.latency._runtime import node_times
+from hwnas.latency._runtime import OnnxRuntime, node_times
+from hwnas.space import get_space
 
 RECORDED = [
     ("blocks.4/project_nchwc", "blocks.4"),
@@ -61,3 +66,36 @@ def test_node_times_are_split_into_runs() -> None:
         {"cat": "Node", "name": "a_kernel_time", "ts": 41, "dur": 5},
     ]
     assert node_times(events) == [[("a", 3.0), ("b", 4.0)], [("a", 5.0)]]
+
+
+QUANTIZED = [
+    ("first_conv/conv_nchwc", "first_conv"),
+    ("ReorderOutput_token_9", "first_conv"),
+    ("first_conv/conv.hswish/QuantizeLinear", "first_conv"),
+    ("Transpose", "blocks.0"),
+    ("blocks.0/depthwise_token_27", "blocks.0"),
+    ("blocks.0/residual", "blocks.0"),
+    ("blocks.9/expand_token_119", "blocks.9"),
+    ("blocks.9/expand/DequantizeLinear", "blocks.9"),
+    ("HardSigmoid_552", "blocks.9"),
+    ("Mul_553", "blocks.9"),
+    ("blocks.9/expand.hswish/QuantizeLinear", "blocks.9"),
+    ("blocks.9/project_token_129", "blocks.9"),
+    ("Transpose_token_4", "classifier"),
+    ("classifier/linear_token_9", "classifier"),
+]
+
+
+def test_recorded_names_of_integer_kernels() -> None:
+    slots = ["first_conv", "blocks.0", "blocks.9", "classifier"]
+    assert attribute([node for node, _ in QUANTIZED], slots) == [slot for _, slot in QUANTIZED]
+
+
+@pytest.mark.parametrize("name", ["ofa_mbv3_w1.0", "ofa_resnet50"])
+def test_int8_profiles_show_every_layer(name: str) -> None:
+    space = get_space(name).restrict(r=128)
+    network = space.network(space.sample(1, np.random.default_rng(0))[0])
+    session = OnnxRuntime(get_device("cpu", precision="int8")).profiled(network)
+    session.run()
+    (run,) = session.finish()
+    assert attribute([node for node, _ in run], [slot for slot, _ in network]) is not None
