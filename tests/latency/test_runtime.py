@@ -14,7 +14,7 @@ from onnx import TensorProto, helper
 
 from hwnas.errors import DeviceError
 from hwnas.graph import Network
-from hwnas.latency import get_device
+from hwnas.latency import bundled_device, get_device
 from hwnas.latency._runtime import OnnxRuntime, strays
 from tests.latency.fakes import tiny_space
 
@@ -94,3 +94,35 @@ def test_a_provider_is_run_once_to_see_where_its_nodes_are(monkeypatch: pytest.M
     device = replace(CPU, name="cuda", provider="CUDAExecutionProvider")
     assert OnnxRuntime(device).elsewhere(NETWORK) == {"Resize": 1}
     assert runs == preloaded == [1]
+
+
+@pytest.mark.parametrize(
+    ("name", "precision", "kind"),
+    [
+        ("cuda", "fp16", TensorProto.FLOAT16),
+        ("tensorrt:1", "fp16", TensorProto.FLOAT16),
+        ("qnn", "int8", TensorProto.INT8),
+    ],
+)
+def test_a_provider_gets_the_precision_it_was_asked_for(
+    name: str, precision: str, kind: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: dict[str, Any] = {}
+    device = bundled_device(name, precision=precision)
+
+    def session(model: bytes, _: Any, providers: list[Any]) -> Any:
+        given.update(model=onnx.load_from_string(model), providers=providers)
+        fake_binding = SimpleNamespace(bind_ortvalue_input=lambda *_: None, bind_output=lambda *_: None)
+        return SimpleNamespace(
+            get_providers=lambda: [device.provider], get_outputs=list, io_binding=lambda: fake_binding
+        )
+
+    monkeypatch.setattr("onnxruntime.InferenceSession", session)
+    monkeypatch.setattr("onnxruntime.preload_dlls", lambda: None, raising=False)
+    monkeypatch.setattr("onnxruntime.OrtValue.ortvalue_from_numpy", lambda value, *_: value)
+    OnnxRuntime(device).session(NETWORK)
+    assert given["providers"] == [(device.provider, dict(device.options)), "CPUExecutionProvider"]
+    onnx.checker.check_model(given["model"])
+    assert kind in {weight.data_type for weight in given["model"].graph.initializer}
+    (first,) = given["model"].graph.input
+    assert first.type.tensor_type.elem_type == TensorProto.FLOAT, "what is fed and read stays fp32"
