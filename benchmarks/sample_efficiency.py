@@ -23,7 +23,7 @@ from rich.console import Console
 from benchmarks import dynast_oracle
 from benchmarks.oracle import KINDS, REFERENCE, Oracle, volume
 from hwnas.predictor import new_predictor
-from hwnas.report import Curves, curves_table, save_curves
+from hwnas.report import Curves, curves_table, save_curves, thinned
 from hwnas.search import (
     CONTENDERS,
     Contender,
@@ -38,6 +38,7 @@ from hwnas.search import (
     run_trial,
     with_prior,
 )
+from hwnas.space import Population
 
 EVALUATIONS = 500
 CHECKPOINTS = (50, 100, 125, 200, 300, 500)
@@ -49,6 +50,23 @@ def _linas(**settings: Any) -> Contender:
     return lambda problem, spend: linas(
         problem, [spend.slow], spend.fit, LinasOptions(evaluations=spend.evaluations, seed=spend.seed, **settings)
     )
+
+
+def _seeded(problem: Problem, spend: Spend) -> object:
+    """Started from 20 subnets of the front that the measurements at 192 px predict."""
+    options = LinasOptions(evaluations=spend.evaluations, seed=spend.seed, seeds=SEED_ARCHS[-1])
+    return linas(problem, [spend.slow], spend.fit, options)
+
+
+SEED_ARCHS: list[Population] = []
+"""Filled before a method that wants them runs."""
+
+
+def _front_at_192(oracle: Oracle) -> Population:
+    """Twenty subnets of the front of the model of other measurements, evenly thinned."""
+    top1 = Objective("top1", "%", True, oracle.measured_at_192())
+    found = run_search(Problem(oracle.space, [top1, Objective("macs", "", False, oracle.macs)]), "nsga2").x
+    return found[thinned(len(found), 20)]
 
 
 def _dynast(tactic: str) -> Contender:
@@ -65,6 +83,8 @@ METHODS: dict[str, Contender] = {
     "linas": CONTENDERS["linas"],
     "linas_batch20": _linas(batch=20),
     "linas_warm": CONTENDERS["linas"],
+    "linas_seeded": _seeded,
+    "linas_warm_seeded": _seeded,
     "linas_published": _linas(tactic="published", start=50, batch=50),
     "nsga2": CONTENDERS["nsga2"],
     "evolution": CONTENDERS["evolution"],
@@ -93,7 +113,9 @@ def run_one(oracle: Oracle, method: str, seed: int, path: Path) -> None:
     """Run a search and append its evaluations, in one write."""
     start = time.process_time()  # of this process alone: the machine may be busy
     fit: Fit = new_predictor("gp", oracle.space).fit
-    fit = with_prior(fit, oracle.measured_at_192()) if method == "linas_warm" else fit
+    fit = with_prior(fit, oracle.measured_at_192()) if "warm" in method else fit
+    if "seeded" in method and not SEED_ARCHS:
+        SEED_ARCHS.append(_front_at_192(oracle))
     rows = run_trial(problem_of(oracle), method, Spend(EVALUATIONS, seed, "top1", fit), METHODS).x
     seconds = time.process_time() - start
     points = oracle.points(rows)

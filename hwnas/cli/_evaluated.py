@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +20,7 @@ from hwnas.errors import DataError
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from hwnas.cli._warm import Warm
     from hwnas.search import Problem, Progress, SearchResult, Surrogate
     from hwnas.space import Population, SearchSpace
     from hwnas.supernet import Evaluator
@@ -147,9 +148,12 @@ class EvaluatedAccuracy:
         facts = self.facts
         return f"measured on {facts['images']} images of {facts['data']}"
 
-    def search(self, problem: Problem, evals: int, seed: int) -> SearchResult:
+    def search(self, problem: Problem, evals: int, seed: int, warm: Warm) -> SearchResult:
         """LINAS on a problem whose ``top1`` is this one's ``predict``."""
-        from hwnas.search import LinasOptions, linas
+        from hwnas.search import LinasOptions, linas, with_prior
+
+        fit = self._fit if warm.prior is None else with_prior(self._fit, warm.prior)
+        options = LinasOptions(evaluations=evals, seed=seed, seeds=warm.rows)
 
         with progress_bar("evaluating") as advance:
             front = 0
@@ -163,7 +167,7 @@ class EvaluatedAccuracy:
                 advance(min(self.evaluator.n_known, evals), evals, f"subnets, {front} on the front")
 
             self.evaluator.progress = counted
-            return linas(problem, ["top1"], self._fit, LinasOptions(evaluations=evals, seed=seed, progress=told))
+            return linas(problem, ["top1"], fit, replace(options, progress=told))
 
     def _fit(self, x: Population, y: NDArray[np.float64]) -> Surrogate:
         from hwnas.predictor import new_predictor

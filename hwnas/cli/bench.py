@@ -31,6 +31,7 @@ from hwnas.cli._options import (
     Space,
     SubnetTables,
     TableBatch,
+    TablePrecision,
     TableThreads,
     Throughput,
     was_given,
@@ -77,6 +78,7 @@ def bench(
     costs: LayerCosts = None,
     threads: TableThreads = None,
     batch: TableBatch = None,
+    precision: TablePrecision = None,
     out: Annotated[Path, typer.Option("--out", help="CSV to write; .json and .png beside it.", metavar="FILE")] = Path(
         "bench.csv"
     ),
@@ -110,6 +112,7 @@ def bench(
         costs or (),
         threads,
         batch,
+        precision,
     )
     outputs = Outputs(out)
     outputs.check()

@@ -54,12 +54,14 @@ from hwnas.cli._options import (
 from hwnas.cli._supernet import BatchSize, Calibrate, Checkpoint, DataFolder, Images
 from hwnas.cli._task import prepare
 from hwnas.cli._verify import Verifier
+from hwnas.cli._warm import warm_start
 from hwnas.errors import DataError, UnknownNameError
 
 if TYPE_CHECKING:
     from hwnas.search import Problem, Progress, SearchResult
+    from hwnas.space import Population
 
-LINAS, NSGA2 = "linas", "nsga2"
+LINAS, NSGA2, EXACT = "linas", "nsga2", "exact"
 
 
 def search(
@@ -107,6 +109,14 @@ def search(
     ] = False,
     supernet: Annotated[
         str | None, typer.Option("--supernet", help="Supernet to evaluate; default: the space's.", metavar="NAME")
+    ] = None,
+    seed_archs: Annotated[
+        Path | None,
+        typer.Option("--seed-archs", help="CSV of subnets to start from, say another device's front.", metavar="FILE"),
+    ] = None,
+    prior: Annotated[
+        str | None,
+        typer.Option("--prior", help="With --evaluate: accuracies from elsewhere, a CSV or predictor.", metavar="FILE"),
     ] = None,
     evals: Annotated[int, typer.Option("--evals", help="Subnets to evaluate.", min=1, metavar="N")] = 150,
     checkpoint: Checkpoint = None,
@@ -158,12 +168,17 @@ def search(
         unused = {"--searcher": name != LINAS, "--population": population, "--generations": generations}
         files = {"--library": library, "--table": table, "--predictor": predictor, "--verify": verify}
         evaluation.refuse_mixed(objectives, {**unused, **files})
+    elif prior is not None:
+        raise DataError(f"--prior {prior}", "predictions need none", "pass it as --predictor, or add --evaluate")
+    if seed_archs is not None and name == EXACT:
+        raise DataError(f"--seed-archs {seed_archs}", "the exact front needs no start", "drop it")
     outputs = Outputs(out)
     outputs.check()
     task = prepare(asked, evaluation.space() if evaluation is not None else None)
     if verify and LATENCY not in task.budgets:
-        raise DataError("--verify", "it checks a latency budget of the device", "pass --latency TIME")
+        raise DataError("--verify", "it checks a latency budget", "pass --latency TIME")
     metrics, wanted, budgets = task.metrics, task.wanted, task.budgets
+    warm = warm_start(metrics.space, seed_archs, prior, evaluated=evaluation is not None)
     bench = Bench(require_here(task.table.it, device), task.table.it) if verify and task.table is not None else None
     started = time.perf_counter()
     with ExitStack() as open_until_written:
@@ -178,13 +193,13 @@ def search(
         verifier = None
         if measured is not None:
             settings = {"evaluations": evals}
-            result = measured.search(problem, evals, seed)
+            result = measured.search(problem, evals, seed, warm)
         elif bench is not None:
             journal = outputs.csv.with_name(f"{outputs.csv.name}.verify.jsonl")
             verifier = Verifier(metrics, bench, journal, wanted, budgets, seed)
-            result, metrics = verifier.run(lambda p: _run(p, name, seed, settings))
+            result, metrics = verifier.run(lambda p: _run(p, name, seed, settings, warm.rows))
         else:
-            result = _run(problem, name, seed, settings)
+            result = _run(problem, name, seed, settings, warm.rows)
         wall_s = time.perf_counter() - started
 
         frame = front_frame(result, metrics, top)
@@ -198,6 +213,7 @@ def search(
             **search_facts(result, budgets, settings),
             "space": space_facts(metrics.space),
             **task.facts,
+            **warm.facts,
             "evaluator": measured.facts if measured else None,
             "verified": verifier.facts() if verifier else None,
             "wall_s": round(wall_s, 3),
@@ -226,7 +242,9 @@ def search(
         typer.echo(line)
 
 
-def _run(problem: Problem, searcher: str, seed: int, settings: dict[str, Any]) -> SearchResult:
+def _run(
+    problem: Problem, searcher: str, seed: int, settings: dict[str, Any], seeds: Population | None
+) -> SearchResult:
     from hwnas.search import run_search
 
     with progress_bar("searching") as advance:
@@ -234,7 +252,7 @@ def _run(problem: Problem, searcher: str, seed: int, settings: dict[str, Any]) -
         def report(p: Progress) -> None:
             advance(p.step, p.steps, f"{p.evaluations} subnets scored, {p.front} on the front")
 
-        return run_search(problem, searcher, seed=seed, progress=report, **settings)
+        return run_search(problem, searcher, seed=seed, progress=report, seeds=seeds, **settings)
 
 
 def _took(result: SearchResult, wall_s: float) -> str:

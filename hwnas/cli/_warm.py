@@ -1,0 +1,118 @@
+"""Warm start: what was found or measured elsewhere, on another device, resolution or data set."""
+
+# ruff: noqa: PLC0415 (what is heavy is imported when the command runs)
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
+
+from hwnas.cli._console import notice
+from hwnas.errors import DataError, HwnasError
+
+if TYPE_CHECKING:
+    from hwnas.predictor import Predictor
+    from hwnas.search import Metric
+    from hwnas.space import Population, SearchSpace
+
+T = TypeVar("T")
+
+KIND = "gp"
+"""Of the predictor that is fitted to a prior's measurements."""
+
+FIRST = 20
+"""Given rows that are evaluated before anything else, where every evaluation is measured."""
+
+
+@dataclass(frozen=True)
+class Warm:
+    """What a search begins with.
+
+    Attributes:
+        rows: to score first; None for none.
+        prior: tells accuracies as they are elsewhere; None for none.
+        facts: for the provenance.
+    """
+
+    rows: Population | None = None
+    prior: Metric | None = None
+    facts: dict[str, Any] = field(default_factory=dict)
+
+
+def warm_start(space: SearchSpace, seed_archs: Path | None, prior: str | None, *, evaluated: bool) -> Warm:
+    """Read the files.
+
+    Args:
+        space: what is searched; rows outside of it are left out.
+        seed_archs: a CSV of subnets.
+        prior: a CSV of measured accuracies, or a predictor.
+        evaluated: whether every row costs an evaluation: then a long file is thinned evenly.
+
+    Raises:
+        HwnasError: a file that does not fit, or of which nothing is left.
+    """
+    from hwnas.report import file_hash
+
+    rows, told, facts = None, None, {}
+    if seed_archs is not None:
+        rows = _rows(space, seed_archs, most=FIRST if evaluated else None)
+        facts["seed_archs"] = {"name": seed_archs.name, "sha256": file_hash(seed_archs), "rows": len(rows)}
+    if prior is not None:
+        predictor = _prior(space, prior)
+        told = predictor.predict
+        facts["prior"] = {"name": Path(prior).name, "kind": predictor.kind}
+        if Path(prior).is_file():
+            facts["prior"]["sha256"] = file_hash(prior)
+    return Warm(rows, told, {"warm_start": facts} if facts else {})
+
+
+def _rows(space: SearchSpace, path: Path, most: int | None) -> Population:
+    from hwnas.records import read_archs, read_csv
+    from hwnas.report import thinned
+    from hwnas.space import SearchSpace as Space
+
+    # Archs are of the whole space, whatever --fix leaves of it.
+    x = _named(path, lambda: read_archs(read_csv(path), Space(space.name, space.genes, space.slots)))
+    x = x[np.sort(np.unique(x, axis=0, return_index=True)[1])]
+    inside = x[space.contains(x)]
+    if not len(inside):
+        raise DataError(f"--seed-archs {path}", f"none of its {len(x)} subnets is in what is searched", "widen --fix")
+    kept = inside if most is None else inside[thinned(len(inside), most)]
+    if len(kept) < len(x):
+        notice(f"{len(kept)} of the {len(x)} subnets of {path} start the search")
+    return kept
+
+
+def _prior(space: SearchSpace, name: str) -> Predictor:
+    from hwnas.predictor import get_predictor, new_predictor
+    from hwnas.records import read_archs, read_csv, read_metric
+    from hwnas.space import SearchSpace as Space
+
+    path = Path(name)
+    whole = Space(space.name, space.genes, space.slots)
+    if ".csv" not in path.suffixes:
+        predictor = get_predictor(name, whole)
+    else:
+        frame = _named(path, lambda: read_csv(path))
+        x, y = _named(path, lambda: (read_archs(frame, whole), read_metric(frame, "top1")))
+        predictor = new_predictor(KIND, whole).fit(x, y)
+        # The search may look at resolutions that nothing was measured at: a prior is free to guess.
+        predictor.extend_coverage(np.array([[d[0] for d in space.domain], [d[-1] for d in space.domain]], np.int16))
+    if any(len(a) < len(b) for a, b in zip(predictor.covered(space).domain, space.domain, strict=True)):
+        covered = ", ".join(f"{gene} {', '.join(map(str, v))}" for gene, v in predictor.card.covered.items())
+        raise DataError(f"--prior {name}", f"it covers only {covered}", "keep to them with --fix")
+    return predictor
+
+
+def _named(path: Path, read: Callable[[], T]) -> T:
+    """What ``read`` gives, its errors headed by the file's name."""
+    try:
+        return read()
+    except HwnasError as error:
+        if str(path) in error.value:
+            raise
+        raise DataError(f"file {path}, {error.value}", error.rule, error.remedy) from error
