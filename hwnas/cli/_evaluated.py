@@ -10,14 +10,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from hwnas.cli._asked import parse_objectives
 from hwnas.cli._console import notice, progress_bar
 from hwnas.cli._supernet import evaluation_data, say_broken
 from hwnas.errors import DataError
 
 if TYPE_CHECKING:
+    import numpy as np
     from numpy.typing import NDArray
 
     from hwnas.cli._warm import Warm
@@ -123,17 +122,23 @@ class EvaluatedAccuracy:
 
     def predict(self, x: NDArray[Any]) -> NDArray[np.float64]:
         """``(n,)`` measured top-1 in percent."""
+        import numpy as np
+
         values = self.evaluator(x)
         self._seen.update({row.tobytes(): row for row in np.asarray(x)})
         return values
 
     def predict_std(self, x: NDArray[Any]) -> NDArray[np.float64]:
         """Not known."""
+        import numpy as np
+
         return np.full(len(x), np.nan)
 
     @property
     def rows(self) -> Population:
         """Everything this search has evaluated, in order."""
+        import numpy as np
+
         return np.stack(list(self._seen.values()))
 
     @property
@@ -170,6 +175,8 @@ class EvaluatedAccuracy:
             return linas(problem, ["top1"], fit, replace(options, progress=told))
 
     def _fit(self, x: Population, y: NDArray[np.float64]) -> Surrogate:
+        import numpy as np
+
         from hwnas.predictor import new_predictor
 
         predictor = new_predictor(PREDICTOR, self.space).fit(x, y)

@@ -11,12 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from hwnas.errors import DataError
 from hwnas.files import check_writable
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
 
     from hwnas.cli._problem import Metrics
@@ -82,6 +81,8 @@ def random_sample(
     metrics: Metrics, columns: tuple[str, str], budgets: Mapping[str, float], seed: int
 ) -> dict[str, list[float]]:
     """Values of random subnets, for the picture; those that break a budget it does not show are left out."""
+    import numpy as np
+
     x = _of_all_sizes(metrics.space, SAMPLE, np.random.default_rng(seed))
     for name, upper in budgets.items():
         if name not in columns:
@@ -97,6 +98,8 @@ def values_of(metrics: Metrics, x: Population, columns: tuple[str, str]) -> dict
 def _of_all_sizes(space: SearchSpace, n: int, rng: np.random.Generator) -> Population:
     """Canonical rows from small to large. Uniform ones are nearly all of middling size, and would leave the budget's
     side of a picture empty; here each row leans to the low or the high choices of its genes by a random degree."""
+    import numpy as np
+
     lean = rng.uniform(0.02, 0.98, size=(n, 1))
     shares = rng.beta(3 * lean, 3 * (1 - lean), size=(n, space.n_genes))
     x = np.zeros((n, space.n_genes), dtype=np.int16)
@@ -122,6 +125,8 @@ def space_facts(space: SearchSpace) -> dict[str, Any]:
 
 def search_facts(result: SearchResult, budgets: Mapping[str, float], settings: Mapping[str, int]) -> dict[str, Any]:
     """How the front was found, and how large it is."""
+    import numpy as np
+
     from hwnas.report import hypervolume
 
     objectives = result.problem.objectives
@@ -155,6 +160,8 @@ def picture_of(frame: pd.DataFrame, facts: Mapping[str, Any]) -> Picture:
 
     Where every row's latency was measured, that is what is drawn, beside the prediction.
     """
+    import numpy as np
+
     from hwnas.report import Picture
 
     x, y = axes_of(list(frame.columns), list(facts.get("objectives", [])))

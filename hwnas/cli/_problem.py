@@ -7,11 +7,10 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol
 
-import numpy as np
-
 from hwnas.cli._asked import LATENCY, RATE, unit_of
 
 if TYPE_CHECKING:
+    import numpy as np
     from numpy.typing import NDArray
 
     from hwnas.latency import LatencyTable
@@ -101,6 +100,8 @@ class Metrics:
     def score(self, x: Population) -> dict[str, NDArray[Any]]:
         """``(n,)`` of every metric by column, with ``top1_std`` where the predictor tells it, and bounds on
         ``latency_ms`` where the table was checked."""
+        import numpy as np  # noqa: PLC0415
+
         values: dict[str, NDArray[Any]] = {}
         for name, fn in self.functions.items():
             values[name] = fn(x)

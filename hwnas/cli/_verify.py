@@ -10,12 +10,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import typer
 
 from hwnas.cli._console import notice
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
 
     from hwnas.cli._measuring import Bench
@@ -84,6 +84,8 @@ class Verifier:
 
     def _measure(self, x: Population) -> Population:
         """Measure a front's subnets, evenly thinned; those that were."""
+        import numpy as np
+
         from hwnas.report import thinned
 
         front = x[thinned(len(x), MOST)]
@@ -96,10 +98,14 @@ class Verifier:
         return front
 
     def _rows(self) -> Population:
+        import numpy as np
+
         rows = [np.frombuffer(key, dtype=np.int16) for key in self.measured]
         return np.stack(rows)
 
     def _latencies(self, x: Population) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+        import numpy as np
+
         return np.array([self.measured[row.tobytes()].median_ms for row in x])
 
     def _corrected(self, original: AdditiveCost) -> Corrected:
@@ -126,6 +132,8 @@ class Verifier:
 
     def _front(self, result: SearchResult, model: Corrected) -> SearchResult:
         """What was measured in any round, holds, and is dominated by no other; latencies as measured."""
+        import numpy as np
+
         from hwnas.search import non_dominated
 
         rows, budget_ms = self._rows(), self.budgets["latency_ms"]

@@ -9,8 +9,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-import numpy as np
-
 from hwnas.cli._console import notice
 from hwnas.errors import DataError, HwnasError
 
@@ -71,6 +69,8 @@ def warm_start(space: SearchSpace, seed_archs: Path | None, prior: str | None, *
 
 
 def _rows(space: SearchSpace, path: Path, most: int | None) -> Population:
+    import numpy as np
+
     from hwnas.records import read_archs, read_csv
     from hwnas.report import thinned
     from hwnas.space import SearchSpace as Space
@@ -88,6 +88,8 @@ def _rows(space: SearchSpace, path: Path, most: int | None) -> Population:
 
 
 def _prior(space: SearchSpace, name: str) -> Predictor:
+    import numpy as np
+
     from hwnas.predictor import get_predictor, new_predictor
     from hwnas.records import read_archs, read_csv, read_metric
     from hwnas.space import SearchSpace as Space

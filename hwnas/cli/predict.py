@@ -7,7 +7,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import numpy as np
 import typer
 
 from hwnas.cli._console import notice
@@ -42,6 +41,8 @@ def predict(
 
     Example: hwnas predict archs.csv --space ofa_mbv3_w1.0 --device cpu --out predicted.csv
     """
+    import numpy as np
+
     from hwnas.records import read_archs, read_csv, write_csv
     from hwnas.report import tidy
     from hwnas.space import get_space
