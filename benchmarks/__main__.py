@@ -11,6 +11,7 @@ import sys
 QUICK = {
     "ofa_finder": "the front in one run, against OFA's EvolutionFinder per budget",
     "throughput": "subnets scored per second",
+    "exact_front": "exact fronts, and their optima by an integer programme",
 }
 SLOW = {
     "latency_fidelity": "which way of timing layers predicts whole networks best",
