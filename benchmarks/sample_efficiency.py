@@ -166,7 +166,7 @@ def report(path: Path, oracle: Oracle) -> None:
     for method, volumes in found.volumes.items():
         cells = "".join(f"{volumes[:, k - 1].mean():>7.0f} ±{volumes[:, k - 1].std():<3.0f}" for k in CHECKPOINTS)
         print(f"{method:<16}{len(volumes):>6} {cells}")
-    Console(width=120).print(curves_table(found, CHECKPOINTS))
+    Console(width=140).print(curves_table(found, CHECKPOINTS))
     if {"linas", "dynast_linas"} <= set(found.volumes):
         level = float(found.volumes["dynast_linas"][:, -1].mean())
         needed = sorted(found.needed("linas", level / found.best).tolist())

@@ -107,7 +107,7 @@ def prepare(asked: Asked, of: SearchSpace | None = None) -> Task:
     needs_top1 = "top1" in (*wanted, *budgets) and "top1" not in given.columns
     accuracy = find_predictor(given.space, asked.predictor) if needs_top1 and of is None else None
     table, others = None, {}
-    if devices is not None and devices.timed(wanted):
+    if devices is not None and (bounds.devices or devices.timed(wanted)):
         table = find_table(
             given.space, devices.main, threads=asked.threads, batch=asked.batch, precision=asked.precision
         )

@@ -10,6 +10,7 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from hwnas.errors import SpaceError, UnknownNameError
 from hwnas.search._additive import exact
+from hwnas.search._best import along_a_budget
 from hwnas.search._nsga2 import nsga2
 from hwnas.search._problem import Problem
 from hwnas.search._random import random_search
@@ -18,7 +19,7 @@ from hwnas.space import AdditiveCost
 
 SEARCHERS: dict[str, Callable[[Problem, SearchOptions], SearchResult]] = {
     "exact": exact,
-    "nsga2": nsga2,
+    "nsga2": along_a_budget(nsga2),
     "random": random_search,
 }
 """Searchers by name. Each returns a front that is feasible, canonical, and the same for the same seed."""

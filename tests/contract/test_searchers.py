@@ -157,6 +157,15 @@ def test_nsga2_beats_random_search_at_equal_evaluations(problem):
     assert ours > 1.05 * theirs
 
 
+def test_the_best_under_a_budget_is_that_of_the_front_towards_it():
+    two = rugged()
+    front = run_search(two, "nsga2", seed=4, **SHORT)
+    alone = run_search(Problem(two.space, two.objectives[:1], two.constraints), "nsga2", seed=4, **SHORT)
+    assert alone.values["loss"].tolist() == [front.values["loss"].min()]
+    assert list(alone.values) == ["loss", "macs", "params"]
+    assert alone.trace == ((front.evaluations, pytest.approx(alone.reference[0] - alone.values["loss"][0])),)
+
+
 def test_additive_problems_are_solved_to_the_certified_share():
     result = run_search(two_objectives(), "nsga2", seed=3, **SHORT)
     assert result.certificate["exact_share"] >= 0.999

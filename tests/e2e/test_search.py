@@ -113,6 +113,16 @@ def test_accuracy_against_macs_needs_no_device(hwnas: Hwnas, predictor: Path) ->
     assert json.loads(Path("pareto.json").read_text())["device"] is None
 
 
+@pytest.mark.parametrize("objectives", ["top1", "top1,macs", "macs,params"])
+def test_a_budget_need_not_be_an_objective(hwnas: Hwnas, table: Path, predictor: Path, objectives: str) -> None:
+    common = ("--device", table, "--predictor", predictor, *QUICK)
+    ran = hwnas("search", "--latency", "5ms", "--objectives", objectives, *common)
+    assert ran.code == 0, ran.err
+    frame = pd.read_csv("pareto.csv")
+    assert (frame["latency_ms"] <= 5).all()
+    assert (len(frame) == 1) == (objectives == "top1")
+
+
 def test_top_keeps_the_most_accurate(hwnas: Hwnas, table: Path, predictor: Path) -> None:
     common = ("--device", table, "--predictor", predictor, *QUICK)
     hwnas("search", *common, "--out", "all.csv")
