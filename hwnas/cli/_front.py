@@ -193,6 +193,9 @@ def picture_of(frame: pd.DataFrame, facts: Mapping[str, Any]) -> Picture:
         sample=sample,
         budgets=budgets,
         sample_label="subnets evaluated" if facts.get("evaluator") else "random subnets",
+        z=next(
+            (name for name in facts.get("objectives", [])[2:] if name in frame.columns and name not in (x, y)), None
+        ),
     )
 
 

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from hwnas.files import replacing
 from hwnas.report._columns import Column, column
 from hwnas.report._measured import MEASURED, PREDICTED
+from hwnas.report._pareto import non_dominated
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -38,6 +39,7 @@ class Picture:
         sample: ``(k,)`` values of random subnets by column, drawn behind.
         budgets: upper bounds by column; the one of ``x`` is drawn.
         sample_label: what the sample is.
+        z: the third objective, which colours the members.
     """
 
     frame: pd.DataFrame
@@ -48,6 +50,7 @@ class Picture:
     sample: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
     budgets: Mapping[str, float] = field(default_factory=dict)
     sample_label: str = "random subnets"
+    z: str | None = None
 
 
 def save_plot(picture: Picture, path: str | os.PathLike[str]) -> None:
@@ -91,15 +94,18 @@ def _draw(axes: Axes, picture: Picture) -> None:
         seen = across <= axes.get_xlim()[1]
         up = np.asarray(picture.sample[picture.y])[seen] / y_scale
         axes.scatter(across[seen], up, s=7, color=CLOUD, alpha=0.6, linewidths=0, zorder=1, label=picture.sample_label)
+    edge = non_dominated(np.stack([y, x], axis=1), (y_column.maximise, x_column.maximise))
     if f"{picture.y}_std" in frame:
         spread = frame[f"{picture.y}_std"].to_numpy(dtype=float) / y_scale
-        axes.fill_between(
-            x, y - spread, y + spread, color=FRONT, alpha=0.13, linewidth=0, zorder=2, step="post", label="± 1 std"
-        )
+        band = (y - spread)[edge], (y + spread)[edge]
+        axes.fill_between(x[edge], *band, color=FRONT, alpha=0.13, lw=0, zorder=2, step="post", label="± 1 std")
     # Steps, not slopes: what lies between two subnets of the front costs as much as the dearer one.
-    axes.plot(x, y, color=FRONT, linewidth=1.1, alpha=0.7, zorder=3, drawstyle="steps-post")
+    axes.plot(x[edge], y[edge], color=FRONT, linewidth=1.1, alpha=0.7, zorder=3, drawstyle="steps-post")
     _beside(axes, picture, frame, y)
-    _members(axes, frame, x, y)
+    if picture.z is None:
+        _members(axes, frame, x, y)
+    else:
+        _members_by(axes, frame, x, y, column(picture.z))
     across_label = "Latency, measured" if picture.x == MEASURED else x_column.label
     frame_axes(axes, (across_label, x_unit), (y_column.label, y_unit))
     if budget is not None:
@@ -147,6 +153,23 @@ def _members(axes: Axes, frame: pd.DataFrame, x: NDArray[np.float64], y: NDArray
         axes.scatter(
             x[chosen], y[chosen], s=area, color=[colour], edgecolors="white", linewidths=edge, zorder=4, label=label
         )
+
+
+def _members_by(axes: Axes, frame: pd.DataFrame, x: NDArray[np.float64], y: NDArray[np.float64], third: Column) -> None:
+    """The front's points, coloured by a third objective; the costly ones below, where many lie on one another."""
+    values = frame[third.name].to_numpy(dtype=float)
+    scale, unit = axis_scale(values, third)
+    order = np.argsort(values if third.maximise else -values, kind="stable")
+    area = 26 if len(x) <= MANY else 9
+    points = axes.scatter(
+        x[order], y[order], s=area, c=values[order] / scale, cmap=COLORMAP, linewidths=0, zorder=4,
+        label=f"Pareto front, {len(x)} subnets",
+    )  # fmt: skip
+    inset = axes.inset_axes((0.62, 0.3, 0.34, 0.022))
+    bar = axes.figure.colorbar(points, cax=inset, orientation="horizontal")
+    bar.outline.set_visible(False)
+    inset.tick_params(labelsize=7.5, colors=MUTED, length=2)
+    inset.set_title(f"{third.label} ({unit})" if unit else third.label, fontsize=8, color=INK, pad=3)
 
 
 def _spread(sizes: NDArray[np.int64]) -> list[tuple[float, int]]:

@@ -49,6 +49,22 @@ def test_a_picture_of_hardly_anything(tmp_path: Path, n: int) -> None:
     assert (tmp_path / "p.png").read_bytes().startswith(PNG)
 
 
+def test_a_third_objective_colours_the_members(tmp_path: Path) -> None:
+    frame = front(12).assign(**{"latency_ms@phone": np.linspace(9, 3, 12)})
+    save_plot(Picture(frame, "latency_ms", "top1", "title", z="latency_ms@phone"), tmp_path / "p.svg")
+    assert "Latency, phone (ms)" in (tmp_path / "p.svg").read_text()
+
+
+def test_columns_of_a_device_are_read_and_shown() -> None:
+    frame = front(3).assign(**{"latency_ms@phone": [9.0, 6.0, 3.0], "energy_mj": [1.0, 2.0, 3.0]})
+    text = io.StringIO()
+    Console(file=text, width=100).print(front_table(frame, also=["energy_mj"]))
+    lines = text.getvalue().splitlines()
+    assert "phone" in " ".join(lines[:3])
+    assert "energy mj" in " ".join(lines[:3])
+    assert "9.00" in lines[3]
+
+
 def test_a_picture_of_a_space_without_resolution(tmp_path: Path) -> None:
     frame = front(3)
     frame["arch"] = [json.dumps({"op": "skip"})] * 3
