@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 import platform
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -81,4 +81,41 @@ def read_provenance(csv: str | os.PathLike[str]) -> dict[str, Any]:
         raise DataError(f"file {path}", "it is not the JSON that a search writes", "restore or remove it") from error
     if not isinstance(facts, dict) or facts.get("schema") != SCHEMA:
         raise DataError(f"file {path}", f"its schema is not {SCHEMA}", "restore or remove it")
+    for key, fits in _SHAPES.items():
+        if facts.get(key) is not None and not fits(facts[key]):
+            raise DataError(f"file {path}", f"its {key!r} is not what a search writes", "restore or remove it")
     return facts
+
+
+def _number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _texts(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(v, str) for v in value)
+
+
+def _mapping(value: Any) -> bool:
+    return isinstance(value, dict)
+
+
+def _numbers(value: Any) -> bool:
+    return isinstance(value, dict) and all(_number(v) for v in value.values())
+
+
+_SHAPES: Mapping[str, Callable[[Any], bool]] = {
+    "objectives": _texts,
+    "budgets": _numbers,
+    "space": _mapping,
+    "device": _mapping,
+    "predictor": _mapping,
+    "evaluator": _mapping,
+    "certificate": _mapping,
+    "versions": _mapping,
+    "hypervolume": lambda value: _mapping(value) and _numbers(value.get("reference", {})),
+    "trace": lambda value: isinstance(value, list) and all(isinstance(v, list) and len(v) == 2 for v in value),
+    "random_sample": lambda value: (
+        _mapping(value) and all(isinstance(v, list) and all(map(_number, v)) for v in value.values())
+    ),
+}
+"""What readers rely on; absent facts are left out of what they write."""
