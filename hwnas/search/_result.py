@@ -20,7 +20,7 @@ class Progress:
     Attributes:
         step: steps done (generations, rounds).
         steps: steps in all.
-        evaluations: distinct subnets scored so far.
+        evaluations: subnets scored so far; the local searches may score one twice.
         front: members of the front so far.
         hypervolume: of the front so far, against the search's own reference point.
     """
@@ -66,7 +66,7 @@ class SearchResult:
         problem: what was searched for.
         x: ``(n, g)`` canonical rows, all feasible, none dominated; best value of the first objective first.
         values: ``(n,)`` values of every metric, by name.
-        evaluations: distinct subnets scored.
+        evaluations: subnets scored; the local searches may score one twice.
         trace: ``(evaluations, hypervolume)`` along the way.
         searcher: its name.
         seed: its seed.
