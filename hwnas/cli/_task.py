@@ -122,7 +122,17 @@ def prepare(asked: Asked, of: SearchSpace | None = None) -> Task:
             budgets[column] = min(upper, budgets.get(column, upper))
     # The front of throughput is that of latency, which is a sum: it is searched in its place.
     wanted = tuple(dict.fromkeys(name.replace(RATE, LATENCY) for name in wanted))
-    return Task(metrics, wanted, budgets, table, accuracy, others, given, tuple(notes))
+    told = _told_of_precision(table) if needs_top1 else ()
+    return Task(metrics, wanted, budgets, table, accuracy, others, given, (*notes, *told))
+
+
+def _told_of_precision(table: Found[LatencyTable] | None) -> tuple[str, ...]:
+    """Accuracies are those of fp32 weights, whatever the device computes in."""
+    if table is None or table.it.device.precision == "fp32":
+        return ()
+    computed = table.it.device.precision
+    measure = f"`hwnas export --precision {computed} --images N` measures what is lost"
+    return (f"latency is of {computed}, top1 of fp32 weights: {measure}",)
 
 
 @dataclass(frozen=True)

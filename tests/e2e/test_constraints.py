@@ -37,6 +37,16 @@ def phone(table: Path, folder: Path) -> None:
     frame.to_csv(made / "table.csv", index=False)
 
 
+def test_a_search_by_an_int8_table_says_whose_accuracy_it_shows(hwnas: Hwnas, table: Path, predictor: Path) -> None:
+    options = ("--device", table, "--predictor", predictor, "--latency", "8ms", *QUICK)
+    assert "fp32 weights" not in hwnas("search", *options).err
+    made = table / "device.json"
+    made.write_text(made.read_text().replace('"precision": "fp32"', '"precision": "int8"'))
+    ran = hwnas("search", *options)
+    assert ran.code == 0, ran.err
+    assert "latency is of int8, top1 of fp32 weights" in ran.err
+
+
 @pytest.mark.usefixtures("phone")
 def test_one_front_that_holds_on_several_devices(hwnas: Hwnas, table: Path, predictor: Path) -> None:
     options = ("--predictor", predictor, *QUICK)
