@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from hwnas.errors import PredictorError
 from hwnas.predictor._features import is_continuous
 from hwnas.space import AdditiveCost, Population, SearchSpace
-from hwnas.space._space import Value
+from hwnas.space._gene import Value
 
 Vector = NDArray[np.float64]
 Arrays = dict[str, NDArray[Any]]

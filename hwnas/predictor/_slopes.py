@@ -24,8 +24,7 @@ def effects_of(space: SearchSpace, x: Population, slopes: NDArray[np.float64]) -
     effects = slopes - np.repeat(worth, np.diff(starts), axis=1)
     active = space.active(x)
     for controller, dependents in space.dependents.items():
-        for choice in range(len(space.genes[controller].choices)):
-            awake = np.array([choice in space.genes[c].active_for for c in dependents])
+        for choice, awake in enumerate(space.awake[controller]):
             switched = awake.astype(float) - active[:, dependents]
             effects[:, starts[controller] + choice] += (switched * worth[:, dependents]).sum(axis=1)
     return effects

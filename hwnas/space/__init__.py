@@ -8,9 +8,10 @@ from importlib.metadata import entry_points
 
 from hwnas.errors import UnknownNameError
 from hwnas.space._cost import AdditiveCost, Factor, domain_factors, elimination_order, macs_cost, params_cost
+from hwnas.space._gene import Gene, Slot, conditional
 from hwnas.space._layer import LayerSpec, Op, OpList, Shape
 from hwnas.space._memory import PeakMemory, activation_peak
-from hwnas.space._space import Arch, Gene, Population, SearchSpace, Slot, conditional
+from hwnas.space._space import Arch, Population, SearchSpace
 from hwnas.space.digits import digits
 from hwnas.space.nasbench201 import nasbench201
 from hwnas.space.ofa_mobilenet_v3 import ofa_mobilenet_v3

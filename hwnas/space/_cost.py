@@ -7,7 +7,7 @@ by fancy indexing and the exact minimum falls out of variable elimination.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -26,6 +26,33 @@ class Factor:
 
     genes: tuple[int, ...]
     table: NDArray[np.float64]
+
+
+def terms(factors: Sequence[Factor], x: NDArray[Any]) -> Iterator[NDArray[np.float64]]:
+    """``(n,)`` entries of each factor's table for ``(n, g)`` rows."""
+    columns = np.ascontiguousarray(np.asarray(x).T, dtype=np.int32)
+    for factor in factors:
+        flat = np.zeros(columns.shape[1], dtype=np.int32)
+        for gene, size in zip(factor.genes, factor.table.shape, strict=True):
+            flat *= size
+            flat += columns[gene]
+        yield factor.table.ravel()[flat]
+
+
+def covered(values: NDArray[np.float64], space: SearchSpace) -> NDArray[np.float64]:
+    """The values, none of them NaN.
+
+    Raises:
+        SpaceError: one is.
+    """
+    outside = np.flatnonzero(np.isnan(values))
+    if len(outside):
+        raise SpaceError(
+            f"row {outside[0]} of the population",
+            f"it is outside the part of {space.name} this metric covers",
+            "restrict the space, or pass canonical rows",
+        )
+    return values
 
 
 class AdditiveCost:
@@ -63,22 +90,10 @@ class AdditiveCost:
         Raises:
             SpaceError: a row is not canonical or lies outside the domain the cost was compiled for.
         """
-        columns = np.ascontiguousarray(np.asarray(x).T, dtype=np.int32)
-        total = np.zeros(columns.shape[1])
-        for factor in self.factors:
-            flat = np.zeros(columns.shape[1], dtype=np.int32)
-            for gene, size in zip(factor.genes, factor.table.shape, strict=True):
-                flat *= size
-                flat += columns[gene]
-            total += factor.table.ravel()[flat]
-        if np.isnan(total).any():
-            row = int(np.flatnonzero(np.isnan(total))[0])
-            raise SpaceError(
-                f"row {row} of the population",
-                f"it is outside the part of {self.space.name} this cost covers",
-                "restrict the space, or pass canonical rows",
-            )
-        return total
+        total = np.zeros(len(x))
+        for term in terms(self.factors, x):
+            total += term
+        return covered(total, self.space)
 
     def effects(self, x: NDArray[Any]) -> NDArray[np.float64]:
         """``(n, choices)``: what giving one gene another choice adds to each row; choices in line as in ``space.starts``.

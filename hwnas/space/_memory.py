@@ -15,8 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hwnas.errors import SpaceError
-from hwnas.space._cost import AdditiveCost, Factor
+from hwnas.space._cost import AdditiveCost, Factor, covered, terms
 from hwnas.space._layer import LayerSpec, Op
 from hwnas.space._space import Population, SearchSpace
 
@@ -102,22 +101,10 @@ class PeakMemory:
         Raises:
             SpaceError: a row is not canonical or lies outside the domain.
         """
-        columns = np.ascontiguousarray(np.asarray(x).T, dtype=np.int32)
-        peak = np.zeros(columns.shape[1])
-        for factor in self.factors:
-            flat = np.zeros(columns.shape[1], dtype=np.int32)
-            for gene, size in zip(factor.genes, factor.table.shape, strict=True):
-                flat *= size
-                flat += columns[gene]
-            np.maximum(peak, factor.table.ravel()[flat], out=peak)  # NaN stays
-        if np.isnan(peak).any():
-            row = int(np.flatnonzero(np.isnan(peak))[0])
-            raise SpaceError(
-                f"row {row} of the population",
-                f"it is outside the part of {self.space.name} this metric covers",
-                "restrict the space, or pass canonical rows",
-            )
-        return peak
+        peak = np.zeros(len(x))
+        for term in terms(self.factors, x):
+            np.maximum(peak, term, out=peak)  # NaN stays
+        return covered(peak, self.space)
 
     def within(self, space: SearchSpace) -> PeakMemory:
         """The same metric confined to the domain of ``space``."""

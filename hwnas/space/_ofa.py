@@ -11,8 +11,9 @@ from dataclasses import dataclass
 
 from hwnas.space import _blocks
 from hwnas.space._blocks import round_channels
+from hwnas.space._gene import Gene, Slot, Value, conditional
 from hwnas.space._layer import Activation, LayerSpec
-from hwnas.space._space import Gene, SearchSpace, Slot, Value, conditional
+from hwnas.space._space import SearchSpace
 
 RESOLUTIONS = tuple(range(128, 225, 4))
 KERNELS = (3, 5, 7)

@@ -11,8 +11,7 @@ import hashlib
 import itertools
 import json
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from numbers import Real
 from typing import Any, TypeGuard
@@ -21,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hwnas.errors import SpaceError
+from hwnas.space._gene import Gene, Slot, Value
 from hwnas.space._layer import LayerSpec
 
 Arch = dict[str, Any]
@@ -28,46 +28,6 @@ Arch = dict[str, Any]
 
 Population = NDArray[np.int16]
 """``(n, g)`` choice indices."""
-
-Value = int | float | str
-
-
-@dataclass(frozen=True)
-class Gene:
-    """One decision.
-
-    Attributes:
-        group: key of the arch config it is written under (``"ks"``).
-        position: index in that key's list; None if the key holds a single value.
-        choices: its values, in order; a population holds indices into them.
-        controller: index of the gene that decides whether this one has an effect; None if it always has.
-        active_for: choice indices of the controller for which it has.
-        aliases: other values that upstream writes, and the choice each stands for.
-    """
-
-    group: str
-    position: int | None
-    choices: tuple[Value, ...]
-    controller: int | None = None
-    active_for: frozenset[int] = frozenset()
-    aliases: Mapping[Value, Value] = field(default_factory=dict)
-
-    @property
-    def name(self) -> str:
-        return self.group if self.position is None else f"{self.group}[{self.position}]"
-
-
-@dataclass(frozen=True)
-class Slot:
-    """A place in the network whose layer depends on few genes.
-
-    ``build`` is called with the values (not indices) of ``genes`` in order, and returns the layer,
-    or None where the depth skips it. The result must not depend on genes that have no effect.
-    """
-
-    name: str
-    genes: tuple[int, ...]
-    build: Callable[..., LayerSpec | None]
 
 
 class SearchSpace:
@@ -153,11 +113,11 @@ class SearchSpace:
         """Which genes have an effect: ``(n, g)`` booleans for an ``(n, g)`` population."""
         mask = np.ones(x.shape, dtype=bool)
         for controller, columns in self.dependents.items():
-            mask[:, columns] = self._awake[controller][x[:, controller]]
+            mask[:, columns] = self.awake[controller][x[:, controller]]
         return mask
 
     @cached_property
-    def _awake(self) -> dict[int, NDArray[np.bool_]]:
+    def awake(self) -> dict[int, NDArray[np.bool_]]:
         """Per controller column, ``(choices, dependents)``: which of its dependents each choice lets have an effect."""
         return {
             controller: np.array(
@@ -387,11 +347,6 @@ class SearchSpace:
 
     def __repr__(self) -> str:
         return f"SearchSpace({self.name!r}, {self.n_genes} genes, {self.size():.3g} subnets)"
-
-
-def conditional(gene: Gene, controller: int, active_for: Sequence[int]) -> Gene:
-    """``gene``, with an effect only while ``controller`` holds one of the choice indices ``active_for``."""
-    return replace(gene, controller=controller, active_for=frozenset(active_for))
 
 
 def _is_value(value: object) -> TypeGuard[Value]:

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from hwnas.errors import SpaceError
 from hwnas.space._cost import AdditiveCost, Factor
-from hwnas.space._space import Gene, SearchSpace
+from hwnas.space._gene import Gene
+from hwnas.space._space import SearchSpace
 
 
 def block_library(

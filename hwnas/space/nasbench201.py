@@ -6,7 +6,8 @@ metrics are looked up in a table that the user supplies (``hwnas.search.Lookup``
 
 from __future__ import annotations
 
-from hwnas.space._space import Gene, SearchSpace, Value
+from hwnas.space._gene import Gene, Value
+from hwnas.space._space import SearchSpace
 
 OPERATIONS = ("none", "skip", "conv1x1", "conv3x3", "avgpool")
 EDGES = ("0>1", "0>2", "1>2", "0>3", "1>3", "2>3")

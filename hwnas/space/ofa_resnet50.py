@@ -10,9 +10,10 @@ from collections.abc import Callable
 
 from hwnas.space import _blocks
 from hwnas.space._blocks import round_channels
+from hwnas.space._gene import Gene, Slot, conditional
 from hwnas.space._layer import LayerSpec
 from hwnas.space._ofa import CLASSES, RESOLUTIONS, strided
-from hwnas.space._space import Gene, SearchSpace, Slot, conditional
+from hwnas.space._space import SearchSpace
 
 DEPTHS = (0, 1, 2)
 EXPANSIONS = (0.2, 0.25, 0.35)

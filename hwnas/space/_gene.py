@@ -1,0 +1,53 @@
+"""Genes and slots: the decisions that make a subnet, and the layers that few of them decide."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from hwnas.space._layer import LayerSpec
+
+Value = int | float | str
+
+
+@dataclass(frozen=True)
+class Gene:
+    """One decision.
+
+    Attributes:
+        group: key of the arch config it is written under (``"ks"``).
+        position: index in that key's list; None if the key holds a single value.
+        choices: its values, in order; a population holds indices into them.
+        controller: index of the gene that decides whether this one has an effect; None if it always has.
+        active_for: choice indices of the controller for which it has.
+        aliases: other values that upstream writes, and the choice each stands for.
+    """
+
+    group: str
+    position: int | None
+    choices: tuple[Value, ...]
+    controller: int | None = None
+    active_for: frozenset[int] = frozenset()
+    aliases: Mapping[Value, Value] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        return self.group if self.position is None else f"{self.group}[{self.position}]"
+
+
+@dataclass(frozen=True)
+class Slot:
+    """A place in the network whose layer depends on few genes.
+
+    ``build`` is called with the values (not indices) of ``genes`` in order, and returns the layer,
+    or None where the depth skips it. The result must not depend on genes that have no effect.
+    """
+
+    name: str
+    genes: tuple[int, ...]
+    build: Callable[..., LayerSpec | None]
+
+
+def conditional(gene: Gene, controller: int, active_for: Sequence[int]) -> Gene:
+    """``gene``, with an effect only while ``controller`` holds one of the choice indices ``active_for``."""
+    return replace(gene, controller=controller, active_for=frozenset(active_for))
