@@ -68,6 +68,7 @@ class Predictor(ABC):
             noise: ``(n,)`` relative standard deviations of the measurements; equal by default.
 
         Raises:
+            SpaceError: not rows of this space.
             PredictorError: shapes that do not match, targets that are not finite, or fewer than
                 ``MIN_SUBNETS`` distinct subnets.
         """
@@ -97,7 +98,8 @@ class Predictor(ABC):
         """``(n,)`` predictions for ``(n, g)`` canonical rows.
 
         Raises:
-            PredictorError: not fitted, not rows of this space, or a resolution that it does not cover.
+            SpaceError: not rows of this space.
+            PredictorError: not fitted, or a resolution that it does not cover.
         """
         return self._predict(self._checked(x))
 
@@ -172,14 +174,7 @@ class Predictor(ABC):
         """Take on a stored state. ``KeyError`` or ``ValueError`` if it does not fit."""
 
     def _rows(self, x: NDArray[Any]) -> Population:
-        rows = np.asarray(x)
-        if rows.ndim != 2 or rows.shape[1] != self.space.n_genes or rows.dtype.kind not in "iu":
-            raise PredictorError(
-                f"rows of shape {rows.shape}, type {rows.dtype}",
-                f"{self.space.name} has {self.space.n_genes} integer genes",
-                "encode archs with this space",
-            )
-        return rows.astype(np.int16, copy=False)
+        return self.space.checked(x).astype(np.int16, copy=False)
 
     def _checked(self, x: NDArray[Any]) -> Population:
         if not self.fitted:

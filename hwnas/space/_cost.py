@@ -91,7 +91,7 @@ class AdditiveCost:
             SpaceError: a row is not canonical or lies outside the domain the cost was compiled for.
         """
         total = np.zeros(len(x))
-        for term in terms(self.factors, x):
+        for term in terms(self.factors, self.space.checked(x)):
             total += term
         return covered(total, self.space)
 

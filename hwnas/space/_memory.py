@@ -102,7 +102,7 @@ class PeakMemory:
             SpaceError: a row is not canonical or lies outside the domain.
         """
         peak = np.zeros(len(x))
-        for term in terms(self.factors, x):
+        for term in terms(self.factors, self.space.checked(x)):
             np.maximum(peak, term, out=peak)  # NaN stays
         return covered(peak, self.space)
 

@@ -146,6 +146,26 @@ class SearchSpace:
             inside &= np.isin(x[:, column], allowed) | ~active[:, column]
         return inside
 
+    def checked(self, x: NDArray[Any]) -> NDArray[Any]:
+        """``x``, if it is a population of this space: ``(n, g)`` integers, each the index of a choice.
+
+        Raises:
+            SpaceError: it is not.
+        """
+        x = np.asarray(x)
+        if x.ndim != 2 or x.shape[1] != self.n_genes or x.dtype.kind not in "iu":
+            found = f"rows of shape {x.shape}, type {x.dtype}"
+            raise SpaceError(found, f"{self.name} has {self.n_genes} integer genes", "encode archs with this space")
+        sizes = np.diff(self.starts)
+        if len(x) and (x.min() < 0 or (x.max(axis=0) >= sizes).any()):
+            row, column = np.argwhere((x < 0) | (x >= sizes))[0]
+            gene = self.genes[column]
+            rule = f"{gene.name} of {self.name} has choices 0 to {len(gene.choices) - 1}, counted in order"
+            raise SpaceError(
+                f"row {row} of the population, choice {x[row, column]}", rule, "encode archs with this space"
+            )
+        return x
+
     # --- archs ------------------------------------------------------------------------------
 
     def encode(self, arch: Mapping[str, Any]) -> Population:
@@ -213,13 +233,17 @@ class SearchSpace:
         return tables
 
     def decode(self, row: NDArray[Any]) -> Arch:
-        """The arch of a ``(g,)`` row, as upstream writes it; genes without effect hold their first choice."""
+        """The arch of a ``(g,)`` row, as upstream writes it; genes without effect hold their first choice.
+
+        Raises:
+            SpaceError: it is no row of this space.
+        """
         return self.decode_many(np.asarray(row)[None])[0]
 
     def decode_many(self, x: NDArray[Any]) -> list[Arch]:
         """The archs of ``(n, g)`` rows. See :meth:`decode`."""
         archs = []
-        for row in self.canonical(x).tolist():
+        for row in self.canonical(self.checked(x)).tolist():
             arch: Arch = {}
             for group, columns in self.groups.items():
                 values = [self.genes[c].choices[row[c]] for c in columns]
@@ -306,7 +330,12 @@ class SearchSpace:
     # --- layers -----------------------------------------------------------------------------
 
     def network(self, row: NDArray[Any]) -> list[tuple[str, LayerSpec]]:
-        """``(slot name, layer)`` of the subnet in network order; skipped slots are left out."""
+        """``(slot name, layer)`` of the subnet in network order; skipped slots are left out.
+
+        Raises:
+            SpaceError: it is no row of this space.
+        """
+        row = self.checked(np.asarray(row)[None])[0]
         layers = []
         for slot in self.slots:
             layer = slot.build(*(self.genes[c].choices[row[c]] for c in slot.genes))

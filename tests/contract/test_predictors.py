@@ -9,7 +9,7 @@ import sys
 import numpy as np
 import pytest
 
-from hwnas.errors import HwnasError, PredictorError, UnknownNameError
+from hwnas.errors import HwnasError, PredictorError, SpaceError, UnknownNameError
 from hwnas.predictor import MIN_SUBNETS, _mlp, load_predictor, new_predictor, predictor_kinds, save_predictor
 from hwnas.space import get_space, macs_cost
 
@@ -111,10 +111,12 @@ def test_it_is_the_same_in_every_process(kind):
 def test_it_serves_its_own_space_only(model, space):
     with pytest.raises(PredictorError, match="ofa_resnet50"):
         model.covered(get_space("ofa_resnet50"))
-    with pytest.raises(PredictorError, match="46 integer genes"):
+    with pytest.raises(SpaceError, match="46 integer genes"):
         model.predict(get_space("ofa_resnet50").sample(2, np.random.default_rng(0)))
-    with pytest.raises(PredictorError, match="integer"):
+    with pytest.raises(SpaceError, match="integer"):
         model.predict(space.sample(2, np.random.default_rng(0)).astype(float))
+    with pytest.raises(SpaceError, match=r"choice 3: ks\[0\] of ofa_mbv3_w1.0 has choices 0 to 2"):
+        model.predict(np.full((1, space.n_genes), 3, dtype=np.int16))
 
 
 def test_resolutions_outside_the_data_are_refused_and_left_out(model):

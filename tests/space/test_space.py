@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from hwnas.errors import SpaceError
-from hwnas.space import Gene, SearchSpace, Slot, conditional, get_space, space_names
+from hwnas.space import Gene, PeakMemory, SearchSpace, Slot, conditional, get_space, macs_cost, space_names
 from tests.space.toy import conv_layer, enumerate_rows, raw_rows, small_spaces, toy_space
 
 few = settings(max_examples=25, deadline=None)
@@ -204,6 +204,27 @@ def test_bad_archs_are_named_in_one_line(bad, rule, remedy):
 def test_among_many_archs_the_bad_one_is_counted():
     with pytest.raises(SpaceError, match=r"correct d\[0\] in arch 2$"):
         get_space("ofa_mbv3_w1.0").encode_many([arch(), arch(), arch(d=[9] * 5)])
+
+
+@pytest.mark.parametrize(
+    ("row", "value", "rule"),
+    [
+        ([3, *[0] * 7], "row 0 of the population, choice 3", r"ks[0] of toy has choices 0 to 2, counted in order"),
+        ([0] * 7 + [-1], "row 0 of the population, choice -1", r"r of toy has choices 0 to 1, counted in order"),
+        ([0] * 5 + [3, 0, 0], "row 0 of the population, choice 3", r"d[0] of toy has choices 0 to 2, counted in order"),
+        ([0] * 9, "rows of shape (1, 9), type int64", "toy has 8 integer genes"),
+        ([0.0] * 8, "rows of shape (1, 8), type float64", "toy has 8 integer genes"),
+    ],
+)
+def test_rows_of_no_subnet_are_refused(row, value, rule):
+    space = toy_space()
+    population = np.array([row])
+    for use in (space.decode_many, lambda x: space.decode(x[0]), lambda x: space.network(x[0]), macs_cost(space)):
+        with pytest.raises(SpaceError) as caught:
+            use(population)
+        assert (caught.value.value, caught.value.rule) == (value, rule)
+    with pytest.raises(SpaceError, match="row 2 of the population"):
+        PeakMemory(space)(np.array([[0] * 8, [0] * 8, [9] * 8]))
 
 
 def test_upstream_spellings_of_one_subnet_are_one_row():
