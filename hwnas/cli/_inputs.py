@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from hwnas.cli._console import listed, notice, progress_bar
+from hwnas.cli._errors import resumable
 from hwnas.cli._problem import Metrics
 from hwnas.errors import DeviceError, PredictorError, UnknownNameError
 from hwnas.files import check_writable
@@ -153,11 +154,8 @@ def _profiled(device: LatencyDevice, space: SearchSpace) -> LatencyTable:
         + (f" at r={pixels}" if pixels else "")
         + f", a few minutes; kept in {folder}, Ctrl-C and the same command resume"
     )
-    try:
-        with progress_bar("profiling") as advance:
-            table = profile(device, part, folder, progress=advance)
-    except KeyboardInterrupt:
-        raise KeyboardInterrupt(f"what was measured is kept in {folder}; the same command resumes") from None
+    with resumable(f"what was measured is kept in {folder}"), progress_bar("profiling") as advance:
+        table = profile(device, part, folder, progress=advance)
     validation = table.validation(space)
     if validation:
         notice(f"profiled: {summary(dict(validation))}")

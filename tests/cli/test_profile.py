@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 
 from hwnas import latency
 from hwnas.cli import main
+from hwnas.cli._errors import INTERRUPTED
 from hwnas.errors import DeviceError
 from hwnas.latency import _find as find
 from hwnas.latency import _profile as profiling
@@ -19,6 +21,10 @@ from hwnas.space import get_space
 from tests.latency.fakes import FakeRuntime
 
 CONDITIONS = latency.get_device("cpu").id
+
+
+def _interrupt(*_: object) -> None:
+    raise KeyboardInterrupt
 
 
 @pytest.fixture
@@ -70,6 +76,21 @@ def test_profile_writes_a_table_and_says_how_good_it_is(
     assert f"{CONDITIONS}: fits this machine" in out
     assert "digits at 8: in-context, 0 days old" in out
     assert "install onnxruntime-qnn" in out
+
+
+def test_whenever_it_is_interrupted_a_profile_says_what_is_kept(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(profiling, "OnnxRuntime", lambda _: FakeRuntime(_Costs(), stop_after=300))
+    assert _run("profile", "--space", "digits", "--fix", "r=8") == INTERRUPTED
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert re.fullmatch(r"error: interrupted: \d+ of \d+ timings are kept in \S+; the same command resumes", last)
+    monkeypatch.setattr(profiling, "choose_subnets", _interrupt)
+    assert _run("profile", "--space", "digits", "--fix", "r=8") == INTERRUPTED
+    last = capsys.readouterr().err.splitlines()[-1]
+    kept = f"what was measured is kept in latency_tables/{CONDITIONS}"
+    assert list((folder / "latency_tables" / CONDITIONS).glob("profile-digits-*.jsonl"))
+    assert last == f"error: interrupted: {kept}; the same command resumes"
 
 
 def test_a_precision_has_its_own_table_which_its_searches_use(
