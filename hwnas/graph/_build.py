@@ -173,12 +173,16 @@ def _check_chain(network: Network) -> None:
 
 
 def _random_weights(shapes: Mapping[str, tuple[int, ...]], seed: int) -> dict[str, NDArray[np.float32]]:
-    rng = np.random.default_rng(seed)
+    # Drawing all of a ResNet50's takes longer than loading it; large weights repeat some.
+    drawn = np.random.default_rng(seed).standard_normal(_DRAWN, dtype=np.float32)
     return {
-        name: rng.standard_normal(shape, dtype=np.float32)
-        * np.float32(math.sqrt(2 / math.prod(shape[1:])) if len(shape) > 1 else 0.1)
+        name: np.resize(drawn, shape) * np.float32(math.sqrt(2 / math.prod(shape[1:])) if len(shape) > 1 else 0.1)
         for name, shape in shapes.items()
     }
+
+
+_DRAWN = 1_000_003
+"""A prime, so that no two rows of a weight are the same."""
 
 
 def _checked_weights(

@@ -35,6 +35,7 @@ from hwnas.latency._loop import (
     cpu_facts,
     node_times,
     nvidia_facts,
+    preload,
     record,
     rounds_that_fit,
     timed,
@@ -124,6 +125,7 @@ def run(folder: Path, out: Path) -> None:
         raise BoardError(f"{PLAN} cannot be read ({error}); unpack the bundle again") from error
     digest = hashlib.sha256(text).hexdigest()
     here = device_facts(plan["device"])
+    preload(plan["device"]["memory"])
     make_weights(folder / plan["weights"]["file"], plan["weights"])
     steps = sum(len(block["networks"]) for block in blocks)
     with (folder / JOURNAL).open("a+b") as journal:

@@ -145,6 +145,14 @@ def rounds_that_fit(sessions: Any, clock: Callable[[], int], bounds: Any, second
     return int(min(most, max(fewest, seconds_per_network // max(visit_s, 1e-9))))
 
 
+def preload(memory: Any) -> None:
+    """Let onnxruntime find the CUDA libraries that pip installed; it does not look for them by itself."""
+    import onnxruntime as ort
+
+    if memory[0] == "cuda" and hasattr(ort, "preload_dlls"):
+        ort.preload_dlls()
+
+
 class BoundSession:
     """Inputs and outputs are bound on the device once, so that copies to and from it are not timed."""
 

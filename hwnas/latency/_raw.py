@@ -48,9 +48,10 @@ def read_raw_rows(path: Path) -> list[dict[str, str]]:
         raise DataError(where, "it has two ends: files were joined", "import them one by one")
     if not rows or rows[-1]["what"] != "end":
         raise DataError(where, "it is cut short: its last row is missing", "copy it from the board again")
-    if ends[0]["values"] != str(len(rows) - 1):
-        relation = "missing" if ends[0]["values"] > str(len(rows) - 1) else "too many"
-        rule = f"it holds {len(rows) - 1} rows of {ends[0]['values']}: rows are {relation}"
+    found, told = len(rows) - 1, ends[0]["values"]
+    if told != str(found):
+        relation = "missing" if not told.isdecimal() or int(told) > found else "too many"
+        rule = f"it holds {found} rows of {told[:20]}: rows are {relation}"
         raise DataError(where, rule, AS_WRITTEN)
     return rows[:-1]
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from hwnas.errors import DeviceError
 from hwnas.graph import Network, build_model, in_precision
-from hwnas.latency._loop import BoundSession, best_clock, node_times
+from hwnas.latency._loop import BoundSession, best_clock, node_times, preload
 from hwnas.latency._timer import Clock, Session
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ class OnnxRuntime:
 
     def __init__(self, device: Device) -> None:
         self.device = device
-        _preload(device)
+        preload(device.memory)
         self.clock = best_clock(device.threads, device.provider)
 
     def session(self, network: Network) -> Session:
@@ -161,14 +161,6 @@ def strays(events: list[dict[str, Any]], provider: str) -> dict[str, int]:
         if event.get("cat") == "Node" and event.get("args", {}).get("provider", provider) != provider
     }
     return dict(Counter(nodes.values()).most_common())
-
-
-def _preload(device: Device) -> None:
-    """Let onnxruntime find the CUDA libraries that pip installed; it does not look for them by itself."""
-    import onnxruntime as ort
-
-    if device.memory[0] == "cuda" and hasattr(ort, "preload_dlls"):
-        ort.preload_dlls()
 
 
 def _failed(device: Device, error: Exception) -> DeviceError:
