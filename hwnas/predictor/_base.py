@@ -167,11 +167,15 @@ class Predictor(ABC):
 
     @abstractmethod
     def state(self) -> tuple[Arrays, dict[str, Any]]:
-        """Arrays and JSON-able settings from which :meth:`restore` rebuilds it."""
+        """Arrays and JSON-able settings from which :meth:`restore` rebuilds it. The card is no part of them."""
+
+    def restore(self, arrays: Mapping[str, NDArray[Any]], settings: Mapping[str, Any]) -> None:
+        """Take on a stored state: it is fitted then. ``KeyError`` or ``ValueError`` if it does not fit."""
+        self._restore(arrays, settings)
+        self.fitted = True
 
     @abstractmethod
-    def restore(self, arrays: Mapping[str, NDArray[Any]], settings: Mapping[str, Any]) -> None:
-        """Take on a stored state. ``KeyError`` or ``ValueError`` if it does not fit."""
+    def _restore(self, arrays: Mapping[str, NDArray[Any]], settings: Mapping[str, Any]) -> None: ...
 
     def _rows(self, x: NDArray[Any]) -> Population:
         return self.space.checked(x).astype(np.int16, copy=False)

@@ -68,7 +68,7 @@ class MlpEnsemble(Predictor):
         return np.concatenate(blocks, axis=1) if blocks else np.zeros((MEMBERS, 0), np.float32)
 
     def _predict(self, x: Population) -> Vector:
-        return self._ridge.predict(x) + self._members(x).mean(axis=0) * self._unit if len(x) else np.zeros(0)
+        return self._ridge._predict(x) + self._members(x).mean(axis=0) * self._unit if len(x) else np.zeros(0)
 
     def _predict_std(self, x: Population) -> Vector:
         spread = self._members(x).astype(float).std(axis=0, ddof=1) * self._unit
@@ -81,10 +81,9 @@ class MlpEnsemble(Predictor):
             joined |= {f"layer{i}.weight": weight, f"layer{i}.bias": bias}
         return joined, {"ridge": settings, "unit": self._unit, "misfit": self._misfit, "layers": len(self._layers)}
 
-    def restore(self, arrays: Mapping[str, NDArray[Any]], settings: Mapping[str, Any]) -> None:
+    def _restore(self, arrays: Mapping[str, NDArray[Any]], settings: Mapping[str, Any]) -> None:
         ridge = {name.removeprefix("ridge."): array for name, array in arrays.items() if name.startswith("ridge.")}
         self._ridge.restore(ridge, settings["ridge"])
-        self._ridge.fitted = True
         self._unit, self._misfit = settings["unit"], settings["misfit"]
         self._layers = [(arrays[f"layer{i}.weight"], arrays[f"layer{i}.bias"]) for i in range(int(settings["layers"]))]
         self._members(self.space.sample(2, np.random.default_rng(0)))  # shapes that do not chain raise here

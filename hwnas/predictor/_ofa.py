@@ -186,7 +186,7 @@ class OfaNet(Predictor):
             arrays |= {f"layer{i}.weight": weight, f"layer{i}.bias": bias}
         return arrays, {"layers": len(self._layers)}
 
-    def restore(self, arrays: Mapping[str, NDArray[Any]], settings: Mapping[str, Any]) -> None:
+    def _restore(self, arrays: Mapping[str, NDArray[Any]], settings: Mapping[str, Any]) -> None:
         layers = range(int(settings["layers"]))
         self._layers = [(arrays[f"layer{i}.weight"], arrays[f"layer{i}.bias"]) for i in layers]
         self._compile()

@@ -87,7 +87,6 @@ def load_predictor(path: str | os.PathLike[str], space: SearchSpace, kinds: Mapp
         predictor.restore(arrays, header["settings"])
     except (KeyError, ValueError, TypeError, IndexError, AttributeError) as error:
         raise _damaged(path) from error
-    predictor.fitted = True
     return predictor
 
 

@@ -221,7 +221,7 @@ class StructuredPredictor(Predictor):
         }
         return arrays, settings
 
-    def restore(self, arrays: Mapping[str, NDArray[Any]], settings: Mapping[str, Any]) -> None:
+    def _restore(self, arrays: Mapping[str, NDArray[Any]], settings: Mapping[str, Any]) -> None:
         one = self.space.sample(1, np.random.default_rng(0))
         sizes = [getattr(self.features, part)(one).shape[1] for part in self.parts]
         n = sum(sizes)

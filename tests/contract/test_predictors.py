@@ -119,6 +119,23 @@ def test_it_serves_its_own_space_only(model, space):
         model.predict(np.full((1, space.n_genes), 3, dtype=np.int16))
 
 
+def test_a_state_is_taken_on_by_a_new_predictor_whatever_part_of_the_space_it_was_made_for(model, kind, space):
+    x = space.sample(20, np.random.default_rng(0))
+    for part in (get_space("ofa_mbv3_w1.0"), space, space.restrict(r=208, ks=[3, 7])):
+        other = new_predictor(kind, part)
+        other.restore(*model.state())
+        np.testing.assert_array_equal(other.predict(x), model.predict(x))
+        np.testing.assert_array_equal(other.predict_std(x), model.predict_std(x))
+
+
+def test_coverage_can_be_extended(kind, space, data):
+    model = new_predictor(kind, space).fit(*data)
+    wider = get_space("ofa_mbv3_w1.0").restrict(r=[160, 224]).sample(8, np.random.default_rng(0))
+    model.extend_coverage(wider)
+    assert np.isfinite(model.predict(wider)).all()
+    assert np.isfinite(model.predict_std(wider)).all()
+
+
 def test_resolutions_outside_the_data_are_refused_and_left_out(model):
     whole = get_space("ofa_mbv3_w1.0")
     x = whole.restrict(r=128).sample(2, np.random.default_rng(0))
