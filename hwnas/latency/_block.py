@@ -72,8 +72,12 @@ def measure_block(
         rng: draws the orders.
         layers: also profile the nodes of each network and attribute them to its layers.
     """
-    reference, *sessions = [runtime.session(network) for network in (anchor, *networks)]
-    profiled = [runtime.profiled(network) for network in networks] if layers else []
+    reference = runtime.session(anchor)
+    sessions, profiled = [], []
+    for network in networks:
+        sessions.append(runtime.session(network))
+        if layers:
+            profiled.append(runtime.profiled(network))
     warm_up([reference, *sessions, *profiled])
 
     def beside(i: int) -> None:

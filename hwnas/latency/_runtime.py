@@ -59,6 +59,7 @@ class OnnxRuntime:
         self.device = device
         preload(device.memory)
         self.clock = best_clock(device.threads, device.provider)
+        self._last: tuple[Network, bytes] | None = None
 
     def session(self, network: Network) -> Session:
         return _OrtSession(self._create(network, self._options()), self._feed(network), self.device)
@@ -78,10 +79,11 @@ class OnnxRuntime:
         return strays(session.events(), self.device.provider)
 
     def model(self, network: Network) -> bytes:
-        """The ONNX model of a network, in the device's precision."""
-        model = build_model(network, batch=self.device.batch)
-        content: bytes = in_precision(model, self.device.precision).SerializeToString()
-        return content
+        """The ONNX model of a network, in the device's precision; the last one is kept, for a second session of it."""
+        if self._last is None or self._last[0] is not network:
+            model = build_model(network, batch=self.device.batch)
+            self._last = network, in_precision(model, self.device.precision).SerializeToString()
+        return self._last[1]
 
     def _options(self) -> Any:
         import onnxruntime as ort
