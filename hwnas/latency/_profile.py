@@ -91,7 +91,7 @@ def profile(
     # A change of plan begins another journal.
     digest = hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:8]
     path = folder / f"profile-{space.name}-{digest}.jsonl"
-    subnets = choose_subnets(space, plan)
+    subnets = choose_subnets(space, plan, _with_covered(space, before))
     with Journal(path, identity) as journal:
         network = space.network(reference.row)
         runtime = runtime or OnnxRuntime(device)
@@ -138,12 +138,13 @@ def tabulated(
         DeviceError, DataError: as the timer; or the times of single layers are not told.
     """
     method, times = _layer_times(timer, space, plan, subnets)
-    measured = timer.measure(VALIDATION, named(space, subnets.validation))
+    checked = _with_covered(space, before)
+    measured = timer.measure(VALIDATION, named(checked, subnets.validation))
     anchors = [t.anchor_ms for t in timer.times.values()]
     anchor_ms = reference.median_ms or float(np.median(anchors))
     table = before.joined(LatencyTable(device, _rows(space, times, anchor_ms)))
     actual = np.array([measured[row_name(row)].ratio for row in subnets.validation]) * anchor_ms
-    predicted = table.cost(space)(subnets.validation)
+    predicted = table.cost(checked)(subnets.validation)
     described = {
         "fingerprint": space.fingerprint,
         "resolutions": _resolutions(table, space),
@@ -219,6 +220,21 @@ def _layer_times(timer: Timer, space: SearchSpace, plan: Plan, subnets: Subnets)
     timer.steps = len(timer.times) + todo
     ratios = {name: t.ratio for name, t in timer.measure(CALIBRATION, calibration).items()}
     return "isolated", refined(isolated(timer, space, calibration, ratios), calibration, ratios)
+
+
+def _with_covered(space: SearchSpace, before: LatencyTable) -> SearchSpace:
+    """The space with the resolutions that the table covers already: the validation is of the whole table."""
+    whole = SearchSpace(space.name, space.genes, space.slots)
+    columns = space.groups.get("r", [])
+    if len(columns) != 1 or space.name not in before.spaces:
+        return space
+    (column,) = columns
+    if any(len(d) < len(w) for c, (d, w) in enumerate(zip(space.domain, whole.domain, strict=True)) if c != column):
+        return space
+    with suppress(TableError):
+        indices = {*before.covered(whole).domain[column].tolist(), *space.domain[column].tolist()}
+        return whole.restrict(r=[space.genes[column].choices[i] for i in sorted(indices)])
+    return space
 
 
 def _resolutions(table: LatencyTable, space: SearchSpace) -> list[int | float | str]:

@@ -53,8 +53,14 @@ class Subnets:
     validation: Population
 
 
-def choose_subnets(space: SearchSpace, plan: Plan) -> Subnets:
-    """The same subnets for the same space, domain and plan."""
+def choose_subnets(space: SearchSpace, plan: Plan, checked: SearchSpace | None = None) -> Subnets:
+    """The same subnets for the same space, domain and plan.
+
+    Args:
+        space: what is profiled.
+        plan: how much is measured.
+        checked: what the validation is drawn from; by default ``space``.
+    """
     rng = np.random.default_rng([plan.seed, 1])
     parts = list(_by_resolution(space))
     times = plan.times or (1 if _is_large(space) else 2)
@@ -66,7 +72,7 @@ def choose_subnets(space: SearchSpace, plan: Plan) -> Subnets:
     if plan.method == "isolated":
         calibration = np.concatenate([cover, calibration])
     # More than are needed: some are known already.
-    validation = _new(_mixed(space, 2 * plan.n_validation, rng), known)[: plan.n_validation]
+    validation = _new(_mixed(checked or space, 2 * plan.n_validation, rng), known)[: plan.n_validation]
     # A space too small for all three is checked against what it was made of.
     # Shuffled, so that drift within the profile does not look like an effect of the resolution.
     return Subnets(

@@ -128,6 +128,10 @@ def test_another_resolution_joins_the_table_at_the_same_reference_speed(tmp_path
     table = profile(DEVICE, SPACE.restrict(r=16), tmp_path, plan=PLAN, runtime=slower)
     assert _times(table) == pytest.approx({key: ns / 1e6 for key, ns in COSTS.items()}, rel=1e-3)
     assert table.spaces["tiny"]["resolutions"] == [8, 16]
+    # What checks the table is drawn from both.
+    old = {tuple(layer.key for _, layer in n) for n in slower.opened if n[0][1].input_shape[1] == 8}
+    assert len(old) > 1, "the anchor, and others"
+    assert table.spaces["tiny"]["validation"]["within_5_pct"] == 100
     assert table.covered(SPACE).size() == SPACE.size()
     # All of it again begins anew, at the speed of now.
     table = profile(DEVICE, SPACE, tmp_path, plan=PLAN, runtime=slower)
