@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import shlex
 import time
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -101,7 +102,7 @@ def search(
     verify: Annotated[
         bool,
         typer.Option(
-            "--verify", help="Measure the front on the device, correct the table, search again until it holds."
+            "--verify", help="Measure the front on the main device, correct its table, search again until it holds."
         ),
     ] = False,
     evaluate: Annotated[
@@ -187,7 +188,8 @@ def search(
             measured = open_until_written.enter_context(evaluation.opened(metrics.space, outputs.csv))
             metrics = replace(metrics, predictor=measured)
         problem = replace(task, metrics=metrics).problem()
-        for note in [*task.notes, f"searching {metrics.space.size():.3g} subnets of {metrics.space.name}"]:
+        verified = _told_of_verifying(bench, list(task.others)) if bench is not None else ()
+        for note in [*task.notes, *verified, f"searching {metrics.space.size():.3g} subnets of {metrics.space.name}"]:
             notice(note)
         settings = {"population": population or POPULATION, "generations": generations or GENERATIONS}
         verifier = None
@@ -240,6 +242,13 @@ def search(
         timed_here=here and verifier is None,
     ):
         typer.echo(line)
+
+
+def _told_of_verifying(bench: Bench, others: Sequence[str]) -> tuple[str, ...]:
+    """Only the main device is at hand for sure; tables of others are mostly of other machines."""
+    if not others:
+        return ()
+    return (f"--verify measures on {bench.device.id}; latency on {', '.join(others)} stays as predicted",)
 
 
 def _run(

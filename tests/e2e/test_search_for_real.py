@@ -72,6 +72,20 @@ def test_a_table_that_is_right_is_left_alone(hwnas: Hwnas, monkeypatch: pytest.M
     assert pd.read_csv("pareto.csv")["latency_error_pct"].abs().max() < 0.01
 
 
+def test_only_the_main_device_is_verified_and_it_says_so(
+    hwnas: Hwnas, monkeypatch: pytest.MonkeyPatch, grows: Path
+) -> None:
+    ns = true_ns()
+    (Path("latency_tables") / save_table(ns).id).rename("phone")
+    here = save_table(ns)
+    fake_runtime(monkeypatch, ns)
+    both = ("--latency", "0.6ms", "--latency", "phone=0.6ms", "--verify")
+    ran = hwnas("search", "--space", "digits", "--predictor", grows, *both, *QUICK)
+    assert ran.code == 0, ran.err
+    assert f"--verify measures on {here.id}; latency on phone stays as predicted" in ran.err
+    assert json.loads(Path("pareto.json").read_text())["verified"]["device"] == here.id
+
+
 def test_where_nothing_holds_nothing_is_written(hwnas: Hwnas, monkeypatch: pytest.MonkeyPatch, grows: Path) -> None:
     ns = true_ns()
     save_table(ns)
