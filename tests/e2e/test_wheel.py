@@ -59,6 +59,14 @@ def test_a_search_runs_on_what_ships(installed: Path) -> None:
     assert (installed.parent / "pareto.csv").is_file()
 
 
+def test_a_bundle_holds_what_a_board_runs(installed: Path) -> None:
+    run(installed, "profile", "--bundle", "bundle.zip", "--space", "digits", "--fix", "r=8", "--subnets", "2")
+    with zipfile.ZipFile(installed.parent / "bundle.zip") as bundle:
+        bundle.extractall(installed.parent / "bundle")
+    help_ = [sys.executable, str(installed.parent / "bundle" / "run.py"), "--help"]
+    assert "Time the models" in subprocess.run(help_, capture_output=True, text=True, check=True).stdout
+
+
 def test_other_assets_are_there(installed: Path) -> None:
     for asset in ("supernet/embedded/digits.safetensors", "predictor/embedded/ofa_mbv3_w1.0.safetensors", "py.typed"):
         assert (installed / "hwnas" / asset).is_file(), asset
