@@ -11,15 +11,17 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from hwnas.graph import Network
 from hwnas.latency._methods import LayerTime
 
-LAYER_SD = 0.2
-"""By how much, relatively, a layer's time may differ from what was seen; 0.1 to 0.4 do about as well."""
+RATIOS = (1, 2, 5, 10, 20, 40)
+"""By how many times more a layer's time may be off, relatively, than a network's: the whole networks decide. Layers seen
+inside networks ask for 10 to 40, which do about as well; layers timed alone by OpenVINO for 5, where 20 does worse than 1."""
 
-NETWORK_SD = 0.01
-"""Relative error of one whole network's time."""
+NETWORK_SD, WORTH = 0.01, 4
+"""Relative error to expect of one whole network's time, and how many networks it takes to outweigh that."""
 
 _LEAST = 0.05
 """No layer is moved below this share of what was seen."""
@@ -39,17 +41,32 @@ def refined(
     index = {key: i for i, key in enumerate(keys)}
     seen = np.array([times[key].median for key in keys])
     whole = np.array([ratios[name] for name in networks])
-    # In units of the standard deviations, with the relative change of each layer as the unknown.
+    # Relative to each network, with the relative change of each layer as the unknown.
     design = np.zeros((len(networks), len(keys)))
     for row, network in enumerate(networks.values()):
         for _, layer in network:
             design[row, index[layer.key]] += seen[index[layer.key]]
-    residual = (whole - design.sum(axis=1)) / (NETWORK_SD * whole)
-    design *= LAYER_SD / (NETWORK_SD * whole[:, None])
+    design /= whole[:, None]
+    residual = 1 - design.sum(axis=1)
     # The dual form: there are fewer networks than layers.
-    change = design.T @ np.linalg.solve(design @ design.T + np.eye(len(whole)), residual)
-    factors = np.maximum(1 + LAYER_SD * change, _LEAST)
+    kernel = design @ design.T
+    ratio = _likeliest(kernel, residual)
+    change = ratio**2 * design.T @ np.linalg.solve(ratio**2 * kernel + np.eye(len(whole)), residual)
+    factors = np.maximum(1 + change, _LEAST)
     return {key: _scaled(times[key], float(factor)) for key, factor in zip(keys, factors, strict=True)}
+
+
+def _likeliest(kernel: NDArray[np.float64], residual: NDArray[np.float64]) -> float:
+    """The ratio under which ``(n,)`` relative residuals are likeliest (the evidence: MacKay 1992), their scale unknown."""
+    values, vectors = np.linalg.eigh(kernel)
+    squares = (vectors.T @ residual) ** 2
+
+    def log_evidence(ratio: float) -> float:
+        variances = ratio**2 * np.maximum(values, 0) + 1
+        total = np.sum(squares / variances) + WORTH * NETWORK_SD**2
+        return float(-(len(residual) + WORTH) / 2 * np.log(total) - np.log(variances).sum() / 2)
+
+    return max(RATIOS, key=log_evidence)
 
 
 def _scaled(time: LayerTime, factor: float) -> LayerTime:

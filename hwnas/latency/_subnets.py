@@ -68,7 +68,7 @@ def choose_subnets(space: SearchSpace, plan: Plan, checked: SearchSpace | None =
     known: set[bytes] = set()
     cover = _new(cover, known)
     n = plan.n_calibration * (3 if plan.method == "isolated" else 1)
-    calibration = _new(np.concatenate([_extreme(part, n, rng) for part in parts]), known)
+    calibration = _new(np.concatenate([_spanning(part, n, rng) for part in parts]), known)
     if plan.method == "isolated":
         calibration = np.concatenate([cover, calibration])
     # More than are needed: some are known already.
@@ -85,6 +85,11 @@ def choose_subnets(space: SearchSpace, plan: Plan, checked: SearchSpace | None =
 def mixed_subnets(space: SearchSpace, n: int, rng: np.random.Generator) -> Population:
     """Up to ``n`` distinct subnets as those that validate: uniform ones, as upstream draws them, extreme ones."""
     return _new(_mixed(space, n, rng), set())[:n]
+
+
+def _spanning(space: SearchSpace, n: int, rng: np.random.Generator) -> Population:
+    """``(n, g)``: the lowest and the highest subnet, and others between; extreme ones alone would leave a bias of 0.5 %."""
+    return np.concatenate([_extreme(space, 2, rng), _mixed(space, n, rng)[: n - 2]])
 
 
 def _mixed(space: SearchSpace, n: int, rng: np.random.Generator) -> Population:
