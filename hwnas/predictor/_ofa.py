@@ -23,7 +23,9 @@ from hwnas.predictor._base import Arrays, Card, Predictor, Vector
 from hwnas.predictor._slopes import effects_of
 from hwnas.space import Population, SearchSpace
 
-_BLOCK = 1024
+_BLOCK = 256
+"""Rows scored at once; larger hidden layers are given back to the system each time, and faulted in again."""
+
 _NEGLIGIBLE = 1e-30
 """Smaller weights (the released files hold many denormal ones) slow arithmetic down and change nothing."""
 

@@ -4,8 +4,9 @@ Chains lie along the front; each minimises its own weighted sum of the costs, so
 A step asks the models what every change of one gene adds, and scores the few best changes, alone and together;
 a predictor's gradient costs as much as three of its predictions and ranks a hundred neighbours. Between steps
 a kick makes several changes at once, of those that seem to cost little (drawn by Gumbel's trick, as in Grathwohl
-et al. 2021, "Oops I Took A Gradient"), and what comes of it is kept if it is better. Rugged predictors have far
-more local optima than a population has members, but good ones lie near good ones.
+et al. 2021, "Oops I Took A Gradient"). What comes of it is kept if it is better, and at first if it is little worse
+(annealing: Kirkpatrick et al. 1983), so that chains do not end in the same few optima; the pool keeps the best. Rugged
+predictors have far more local optima than a population has members, but good ones lie near good ones.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from hwnas.space import Population
 
 CHAINS = 240
 
-STEPS = 4
+STEPS = 5
 """Of a chain between two kicks."""
 
 KICK = 6
@@ -31,6 +32,9 @@ KICK = 6
 
 HEAT = 0.01
 """Of kicks: they make changes that are expected to cost up to about so much, in ranges of the front."""
+
+TEMPERATURE = 0.02
+"""Of the annealing at its start, in ranges of the front; at the end it is 0."""
 
 TOGETHER = 4
 """Genes changed in one step, at most."""
@@ -65,12 +69,12 @@ def search_along(
     problem = pool.problem
     end = pool.evaluations + evaluations
     chains = _Chains(pool, x, problem.evaluate(x))
-    while pool.evaluations < end:
+    while (left := end - pool.evaluations) > 0:
         weights = _weights(pool, len(x))
         tried = chains.kicked(weights, rng)
         for _ in range(STEPS):
             tried.step(weights, rng)
-        chains.take_over(tried, weights)
+        chains.take_over(tried, weights, TEMPERATURE * left / evaluations * rng.exponential(size=len(x)))
         tick()
     return chains.x, chains.values
 
@@ -86,9 +90,11 @@ class _Chains:
     def cost(self, weights: NDArray[np.float64]) -> NDArray[np.float64]:
         return _weighted(self.pool.problem, self.values, weights)
 
-    def take_over(self, other: _Chains, weights: NDArray[np.float64]) -> None:
-        """Go where the other chains are, where that is better."""
-        better = other.cost(weights) < self.cost(weights)
+    def take_over(
+        self, other: _Chains, weights: NDArray[np.float64], slack: NDArray[np.float64] | float = 0.0
+    ) -> None:
+        """Go where the other chains are, where that is better, or worse by less than ``(n,)`` ``slack``."""
+        better = other.cost(weights) < self.cost(weights) + slack
         self.x = np.where(better[:, None], other.x, self.x)
         self.values = {name: np.where(better, other.values[name], v) for name, v in self.values.items()}
 
