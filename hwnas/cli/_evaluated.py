@@ -1,4 +1,4 @@
-"""``hwnas search --evaluate``: LINAS, with every accuracy measured on the supernet's own weights."""
+"""``--evaluate``: searches in which every accuracy is measured on the supernet's own weights."""
 
 # ruff: noqa: PLC0415 (what is heavy is imported when the command runs)
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from hwnas.cli._warm import Warm
-    from hwnas.search import Problem, Progress, SearchResult, Surrogate
+    from hwnas.search import Fit, Problem, Progress, SearchResult, Surrogate
     from hwnas.space import Population, SearchSpace
     from hwnas.supernet import Evaluator
 
@@ -73,7 +73,7 @@ class Evaluation:
             raise DataError(f"--evals {self.evals}", f"at least {FEWEST} are needed", "raise it")
         for option, value in used.items():
             if value:
-                rule = "it has no meaning where subnets are evaluated by LINAS"
+                rule = "it has no meaning where subnets are evaluated"
                 raise DataError(f"{option} with --evaluate", rule, f"drop {option}")
 
     @contextmanager
@@ -112,12 +112,18 @@ class Evaluation:
 
 
 class EvaluatedAccuracy:
-    """In a predictor's place: ``predict`` evaluates, once per subnet."""
+    """In a predictor's place: ``predict`` evaluates, once per subnet.
 
-    def __init__(self, evaluator: Evaluator, space: SearchSpace, facts: dict[str, Any]) -> None:
+    Args:
+        evaluator: measures.
+        space: what is searched.
+        conditions: what accuracies depend on, for the provenance.
+    """
+
+    def __init__(self, evaluator: Evaluator, space: SearchSpace, conditions: dict[str, Any]) -> None:
         self.evaluator = evaluator
         self.space = space
-        self._facts = facts
+        self.conditions = conditions
         self._seen: dict[bytes, NDArray[Any]] = {}
 
     def predict(self, x: NDArray[Any]) -> NDArray[np.float64]:
@@ -145,7 +151,7 @@ class EvaluatedAccuracy:
     def facts(self) -> dict[str, Any]:
         """For the provenance: on which weights and how many images."""
         one = self.evaluator.accuracies(self.rows[:1])[0]
-        return {**self._facts, "images": one.n_images, "calibration": one.n_calibration}
+        return {**self.conditions, "images": one.n_images, "calibration": one.n_calibration}
 
     @property
     def source(self) -> str:
@@ -157,7 +163,8 @@ class EvaluatedAccuracy:
         """LINAS on a problem whose ``top1`` is this one's ``predict``."""
         from hwnas.search import LinasOptions, linas, with_prior
 
-        fit = self._fit if warm.prior is None else with_prior(self._fit, warm.prior)
+        plain = fit_on(self.space)
+        fit = plain if warm.prior is None else with_prior(plain, warm.prior)
         options = LinasOptions(evaluations=evals, seed=seed, seeds=warm.rows)
 
         with progress_bar("evaluating") as advance:
@@ -174,16 +181,22 @@ class EvaluatedAccuracy:
             self.evaluator.progress = counted
             return linas(problem, ["top1"], fit, replace(options, progress=told))
 
-    def _fit(self, x: Population, y: NDArray[np.float64]) -> Surrogate:
-        import numpy as np
 
-        from hwnas.predictor import new_predictor
+def fit_on(space: SearchSpace) -> Fit:
+    """What fits the predictor that a search with few evaluations of ``space`` goes by."""
+    import numpy as np
 
-        predictor = new_predictor(PREDICTOR, self.space).fit(x, y)
-        # Rows at the ends of every gene: the search may look at resolutions that no evaluated subnet has yet.
-        ends = np.array([[d[0] for d in self.space.domain], [d[-1] for d in self.space.domain]], dtype=np.int16)
+    from hwnas.predictor import new_predictor
+
+    # Rows at the ends of every gene: the search may look at resolutions that no evaluated subnet has yet.
+    ends = np.array([[d[0] for d in space.domain], [d[-1] for d in space.domain]], dtype=np.int16)
+
+    def fit(x: Population, y: NDArray[np.float64]) -> Surrogate:
+        predictor = new_predictor(PREDICTOR, space).fit(x, y)
         predictor.extend_coverage(ends)
         return predictor
+
+    return fit
 
 
 def supernet_name(evaluate: bool, supernet: str | None, space: str, default: str) -> str:

@@ -20,6 +20,11 @@ SupernetName = Annotated[
     str,
     typer.Option("--supernet", help="A supernet's name, package.module:Class or file.py:Class.", metavar="NAME"),
 ]
+EvaluatedSupernet = Annotated[
+    str | None,
+    typer.Option("--supernet", help="Supernet to evaluate; default: the space's.", metavar="NAME"),
+]
+"""Of commands that can also go by predictions."""
 Checkpoint = Annotated[
     Path | None,
     typer.Option("--checkpoint", help="Its weights; by default those that ship or were downloaded.", metavar="FILE"),

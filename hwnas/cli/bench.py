@@ -6,6 +6,8 @@ from __future__ import annotations
 
 import json
 import shlex
+from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,6 +15,8 @@ import typer
 
 from hwnas.cli._asked import Asked
 from hwnas.cli._console import notice, progress_bar, show
+from hwnas.cli._errors import resumable
+from hwnas.cli._evaluated import EvaluatedAccuracy, Evaluation, fit_on, supernet_name
 from hwnas.cli._front import Outputs, space_facts
 from hwnas.cli._options import (
     DEFAULT_SPACE,
@@ -36,6 +40,7 @@ from hwnas.cli._options import (
     Throughput,
     was_given,
 )
+from hwnas.cli._supernet import BatchSize, Calibrate, Checkpoint, DataFolder, EvaluatedSupernet, Images
 from hwnas.cli._task import Task, prepare
 from hwnas.errors import DataError, UnknownNameError
 
@@ -79,6 +84,15 @@ def bench(
     threads: TableThreads = None,
     batch: TableBatch = None,
     precision: TablePrecision = None,
+    evaluate: Annotated[
+        bool, typer.Option("--evaluate", help="Measure accuracies on the supernet's weights, each subnet once.")
+    ] = False,
+    supernet: EvaluatedSupernet = None,
+    checkpoint: Checkpoint = None,
+    data: DataFolder = None,
+    images: Images = 5000,
+    calibrate: Calibrate = 2000,
+    batch_size: BatchSize = 100,
     out: Annotated[Path, typer.Option("--out", help="CSV to write; .json and .png beside it.", metavar="FILE")] = Path(
         "bench.csv"
     ),
@@ -86,8 +100,8 @@ def bench(
 ) -> None:
     """Compare searchers on your problem: hypervolume against evaluations of the first objective, over seeds.
 
-    The share is that of the exact front where it can be computed, else of a long search. Killed at any moment, the
-    same command resumes; with more seeds or searchers it adds to what is there.
+    The share is that of the exact front where it can be computed, else of a long search; with --evaluate, of all that
+    was measured. Killed at any moment, the same command resumes; with more seeds or searchers it adds to what is there.
 
     Example: hwnas bench --space nasbench201 --table cells.csv --objectives top1=valid,latency=phone --seeds 10
     """
@@ -114,27 +128,37 @@ def bench(
         batch,
         precision,
     )
+    net = supernet_name(evaluate, supernet, space, DEFAULT_SPACE)
+    evaluation = Evaluation(net, evals, checkpoint, data, images, calibrate, batch_size, seed=0) if evaluate else None
+    if evaluation is not None:
+        files = {"--library": library, "--table": table, "--predictor": predictor}
+        evaluation.refuse_mixed(objectives, {**files, "--searchers exact": EXACT in names})
     outputs = Outputs(out)
     outputs.check()
-    task = prepare(asked)
-    problem = task.problem()
-    for note in [*task.notes, f"{problem.space.size():.3g} subnets of {problem.space.name}"]:
-        notice(note)
+    task = prepare(asked, evaluation.space() if evaluation is not None else None)
     path = out.with_name(f"{out.name}.journal.jsonl")
-    with Journal(path, _identity(task, evals)) as journal:
+    with ExitStack() as open_until_run:
+        measured = None
+        if evaluation is not None:
+            accuracies = out.with_name(f"{out.name}.accuracy")
+            measured = open_until_run.enter_context(evaluation.opened(task.metrics.space, accuracies))
+            task = replace(task, metrics=replace(task.metrics, predictor=measured))
+        problem = task.problem()
+        for note in [*task.notes, f"{problem.space.size():.3g} subnets of {problem.space.name}"]:
+            notice(note)
+        journal = open_until_run.enter_context(Journal(path, _identity(task, evals, measured)))
         if journal.entries:
             notice(f"{path} holds {len(journal.entries)} finished runs, which are not run again")
-        try:
-            result = _Results(problem, evals, journal, insist=EXACT in names)
+        with resumable(f"finished runs are kept in {path}"):
+            result = _Results(problem, evals, journal, measured=measured is not None, insist=EXACT in names)
             result.run([name for name in names if name != EXACT], seeds)
-        except KeyboardInterrupt:
-            raise KeyboardInterrupt(f"finished runs are kept in {path}; the same command resumes") from None
     facts = {
         "command": shlex.join(["hwnas", *(context.obj or ["bench"])]),
         "space": space_facts(problem.space),
         "objectives": list(task.wanted),
         "budgets": task.budgets,
         **task.facts,
+        **({"evaluator": measured.facts} if measured is not None else {}),
         "evaluations": evals,
         "seeds": seeds,
         **result.facts(),
@@ -162,7 +186,7 @@ def _searchers(text: str) -> list[str]:
     return names
 
 
-def _identity(task: Task, evals: int) -> dict[str, Any]:
+def _identity(task: Task, evals: int, measured: EvaluatedAccuracy | None) -> dict[str, Any]:
     """What runs depend on, apart from searcher and seed."""
     sources = {
         what: (facts or {}).get("sha256") for what, facts in task.facts.items() if what in ("device", "predictor")
@@ -178,50 +202,53 @@ def _identity(task: Task, evals: int) -> dict[str, Any]:
         "budgets": task.budgets,
         "evaluations": evals,
         "sources": {**sources, "devices": others, "files": task.facts.get("files", [])},
+        **({"evaluator": measured.conditions} if measured is not None else {}),
     }
 
 
 class _Results:
     """Runs and what they found."""
 
-    def __init__(self, problem: Problem, evals: int, journal: Journal, *, insist: bool) -> None:
+    def __init__(self, problem: Problem, evals: int, journal: Journal, *, measured: bool, insist: bool) -> None:
         import numpy as np
 
-        from hwnas.search import Trial, Yardstick, best_known, is_computable
+        from hwnas.search import Trial, best_known, is_computable
 
-        self.problem, self.evals, self.journal = problem, evals, journal
-        self.slow = problem.objectives[0].name
+        self.problem, self.evals, self.journal, self.measured = problem, evals, journal, measured
+        self.slow = "top1" if measured else problem.objectives[0].name
         kept = {(e["searcher"], e["seed"]): np.array(e["x"], dtype=np.int16) for e in journal.entries}
         if insist and not is_computable(problem):
             rule = "a metric is no sum over layers, and the space too large to score it all"
             raise DataError("--searchers exact", rule, "drop exact, or pass an additive predictor")
-        if (EXACT, -1) not in kept:
+        if measured:
+            self.best_is = "best measured"  # whatever the runs find
+        elif (EXACT, -1) not in kept:
             with progress_bar("the best front there is, to measure runs by") as advance:
-                front, self.best_is = best_known(problem, lambda p: advance(p.step, p.steps, f"{p.front} subnets"))
-            journal.append({"searcher": EXACT, "seed": -1, "x": front.tolist(), "is": self.best_is})
+                self.front, self.best_is = best_known(problem, lambda p: advance(p.step, p.steps, f"{p.front} subnets"))
+            journal.append({"searcher": EXACT, "seed": -1, "x": self.front.tolist(), "is": self.best_is})
         else:
-            front = kept.pop((EXACT, -1))
+            self.front = kept.pop((EXACT, -1))
             self.best_is = next(str(e["is"]) for e in journal.entries if e["seed"] == -1)
-        self.yardstick = Yardstick.of(problem, front)
-        self.front = front
         self.trials = {key: Trial(*key, x) for key, x in kept.items()}
 
     def run(self, names: list[str], seeds: int) -> None:
         """Whatever is not known yet."""
-        from hwnas.predictor import new_predictor
         from hwnas.report import Curves
-        from hwnas.search import Spend, run_trial
+        from hwnas.search import Spend, Yardstick, best_of, run_trial
 
         wanted = [(name, seed) for seed in range(seeds) for name in names]
         with progress_bar("running") as advance:
             for done, (name, seed) in enumerate(wanted):
                 advance(done, len(wanted), f"runs, {name} next")
                 if (name, seed) not in self.trials:
-                    fit = new_predictor("gp", self.problem.space).fit
-                    trial = run_trial(self.problem, name, Spend(self.evals, seed, self.slow, fit))
+                    spend = Spend(self.evals, seed, self.slow, fit_on(self.problem.space))
+                    trial = run_trial(self.problem, name, spend)
                     self.journal.append({"searcher": name, "seed": seed, "x": trial.x.tolist()})
                     self.trials[name, seed] = trial
         mine = [self.trials[key] for key in sorted(wanted, key=lambda key: names.index(key[0]))]
+        if self.measured:
+            self.front = best_of(self.problem, mine)
+        self.yardstick = Yardstick.of(self.problem, self.front)
         self.seeds = {name: [t.seed for t in mine if t.searcher == name] for name in names}
         runs = {name: [self.yardstick.curve(t.x) for t in mine if t.searcher == name] for name in self.seeds}
         self.curves = Curves.of(runs, self.yardstick.best, self.best_is, self.evals)

@@ -52,7 +52,7 @@ from hwnas.cli._options import (
     Throughput,
     was_given,
 )
-from hwnas.cli._supernet import BatchSize, Calibrate, Checkpoint, DataFolder, Images
+from hwnas.cli._supernet import BatchSize, Calibrate, Checkpoint, DataFolder, EvaluatedSupernet, Images
 from hwnas.cli._task import prepare
 from hwnas.cli._verify import Verifier
 from hwnas.cli._warm import warm_start
@@ -108,9 +108,7 @@ def search(
     evaluate: Annotated[
         bool, typer.Option("--evaluate", help="Measure accuracies on the supernet's weights, by LINAS.")
     ] = False,
-    supernet: Annotated[
-        str | None, typer.Option("--supernet", help="Supernet to evaluate; default: the space's.", metavar="NAME")
-    ] = None,
+    supernet: EvaluatedSupernet = None,
     seed_archs: Annotated[
         Path | None,
         typer.Option("--seed-archs", help="CSV of subnets to start from, say another device's front.", metavar="FILE"),

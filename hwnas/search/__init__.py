@@ -9,7 +9,17 @@ from hwnas.search._prior import with_prior
 from hwnas.search._problem import Constraint, Metric, Objective, Problem
 from hwnas.search._result import Progress, SearchOptions, SearchResult
 from hwnas.search._run import GENERATIONS, POPULATION, SEARCHERS, run_search
-from hwnas.search._trials import CONTENDERS, Contender, Spend, Trial, Yardstick, best_known, is_computable, run_trial
+from hwnas.search._trials import (
+    CONTENDERS,
+    Contender,
+    Spend,
+    Trial,
+    Yardstick,
+    best_known,
+    best_of,
+    is_computable,
+    run_trial,
+)
 
 __all__ = [
     "CONTENDERS",
@@ -33,6 +43,7 @@ __all__ = [
     "Trial",
     "Yardstick",
     "best_known",
+    "best_of",
     "exact_front",
     "hypervolume",
     "is_computable",

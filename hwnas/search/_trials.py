@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -116,6 +116,17 @@ def best_known(problem: Problem, progress: Callable[[Progress], None] | None = N
         return exact(problem, SearchOptions(1, 1)).x, "exact"
     except SpaceError:
         return run_search(problem, "nsga2", progress=progress).x, "best known"
+
+
+def best_of(problem: Problem, trials: Iterable[Trial]) -> Population:
+    """The front of all that trials evaluated: what there is to measure them by where evaluations are slow.
+
+    Raises:
+        InfeasibleError: nothing that was evaluated meets the budgets.
+    """
+    pool = Pool(problem)
+    pool.score(pool.fresh(np.concatenate([trial.x for trial in trials])))
+    return pool.result("trials", 0).x
 
 
 @dataclass(frozen=True)

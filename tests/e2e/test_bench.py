@@ -57,6 +57,25 @@ def test_runs_are_kept_and_added_to(hwnas: Hwnas) -> None:
     assert "begun with budgets" in ran.err
 
 
+def test_searchers_compared_by_what_a_supernet_measures(hwnas: Hwnas) -> None:
+    options = ("bench", "--evaluate", "--space", "digits", "--fix", "r=8", "--objectives", "macs,top1", "--evals", 20)
+    ran = hwnas(*options, "--searchers", "random,linas", "--seeds", 1)
+    assert ran.code == 0, ran.err
+    kept = Path("bench.csv.accuracy.journal.jsonl").read_text().splitlines()
+    measured = [json.loads(line) for line in kept[1:]]
+    runs = [json.loads(line) for line in Path("bench.csv.journal.jsonl").read_text().splitlines()[1:]]
+    asked = {tuple(row) for run in runs for row in run["x"]}
+    assert [len(run["x"]) for run in runs] == [20, 20]
+    assert len(measured) == len(asked)  # whoever asks, a subnet is measured once
+    facts = json.loads(Path("bench.json").read_text())
+    assert (facts["best"]["is"], facts["evaluator"]["data"]) == ("best measured", "digits")
+    assert pd.read_csv("bench.csv").groupby("searcher")["share"].max().max() <= 1
+    ran = hwnas(*options, "--searchers", "random", "--seeds", 2)
+    assert ran.code == 0, ran.err
+    assert "holds 2 finished runs" in ran.err
+    assert Path("bench.csv.accuracy.journal.jsonl").read_text().splitlines()[: len(kept)] == kept
+
+
 @pytest.mark.parametrize(
     ("options", "complaint"),
     [
@@ -65,6 +84,8 @@ def test_runs_are_kept_and_added_to(hwnas: Hwnas) -> None:
         (("--searchers", ""), "what to compare"),
         (("--evals", 3), "20"),
         (("--out", "bench.txt"), "bench.csv"),
+        (("--evaluate",), "--table with --evaluate"),
+        (("--supernet", "digits"), "add --evaluate, or search by prediction"),
     ],
 )
 def test_what_does_not_fit_gets_one_line(hwnas: Hwnas, options: tuple[object, ...], complaint: str) -> None:
