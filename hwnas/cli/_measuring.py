@@ -46,10 +46,12 @@ class Bench:
 
 def interval_words(facts: Mapping[str, Any]) -> str:
     """A table's interval: ``90 % of subnets lie within 2.9 % of their prediction``."""
+    from hwnas.latency import LATER
+
     words = f"{facts['level_pct']:g} % of subnets within {facts['plus_minus_pct']:.1f} % of their prediction"
     if "coverage_pct" in facts:
         words += f"; of each half, by what the other tells, {facts['coverage_pct']:.1f} % are"
-    return words
+    return f"{words}; for another hour predictions allow {100 * LATER:g} % more"
 
 
 def elsewhere_words(operators: Mapping[str, int]) -> str:

@@ -11,7 +11,7 @@ from hwnas.latency._file import measure_file
 from hwnas.latency._find import find_table, find_table_for, table_paths
 from hwnas.latency._fitness import age_days, doubts, misfits, renewal
 from hwnas.latency._hardware import Hardware
-from hwnas.latency._interval import coverage
+from hwnas.latency._interval import LATER, coverage
 from hwnas.latency._measure import Anchor, Measurement, measure_networks
 from hwnas.latency._noise import NOISY_PCT, is_noisy
 from hwnas.latency._profile import profile
@@ -24,6 +24,7 @@ from hwnas.latency._table import LatencyTable
 from hwnas.latency._whole import MeasuredSubnets, measure_subnets
 
 __all__ = [
+    "LATER",
     "NOISY_PCT",
     "PROVIDERS",
     "SUBNETS",

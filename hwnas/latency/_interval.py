@@ -17,6 +17,10 @@ from numpy.typing import NDArray
 LEVEL = 0.9
 """Share of subnets whose latency shall lie within their interval."""
 
+LATER = 0.005
+"""What predictions allow for another hour, when all subnets are off alike by a little more: of 100 fresh subnets half an
+hour later, 78 to 90 % lay within what the profile's own told."""
+
 
 def radius(predicted: NDArray[np.float64], measured: NDArray[np.float64], level: float = LEVEL) -> float | None:
     """Half the width of the interval, relative to the prediction; None where there are too few ``(n,)`` subnets."""

@@ -18,6 +18,7 @@ import numpy as np
 from hwnas.errors import SpaceError, TableError
 from hwnas.files import replacing
 from hwnas.latency._device import Device
+from hwnas.latency._interval import LATER
 from hwnas.latency._measure import Anchor
 from hwnas.latency._rows import Row, read_rows, write_rows
 from hwnas.space import AdditiveCost, Factor, LayerSpec, SearchSpace, Slot
@@ -179,10 +180,13 @@ class LatencyTable:
         return found if isinstance(found, dict) else None
 
     def plus_minus(self, space: SearchSpace) -> float | None:
-        """Half the width of a prediction's interval, relative to it; None where no subnets of ``space`` told it."""
+        """Half the width of a prediction's interval, relative to it; None where no subnets of ``space`` told it.
+
+        What the subnets told when the table was made, and ``LATER``.
+        """
         found = self.spaces.get(space.name, {}).get("interval")
         width = found.get("plus_minus_pct") if isinstance(found, dict) else None
-        return float(width) / 100 if isinstance(width, int | float) else None
+        return float(width) / 100 + LATER if isinstance(width, int | float) else None
 
     def _row(self, layer: LayerSpec | None, contexts: Iterable[str]) -> Row | None:
         if layer is None:

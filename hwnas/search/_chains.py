@@ -90,9 +90,7 @@ class _Chains:
     def cost(self, weights: NDArray[np.float64]) -> NDArray[np.float64]:
         return _weighted(self.pool.problem, self.values, weights)
 
-    def take_over(
-        self, other: _Chains, weights: NDArray[np.float64], slack: NDArray[np.float64] | float = 0.0
-    ) -> None:
+    def take_over(self, other: _Chains, weights: NDArray[np.float64], slack: NDArray[np.float64] | float = 0.0) -> None:
         """Go where the other chains are, where that is better, or worse by less than ``(n,)`` ``slack``."""
         better = other.cost(weights) < self.cost(weights) + slack
         self.x = np.where(better[:, None], other.x, self.x)
