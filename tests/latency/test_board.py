@@ -126,7 +126,8 @@ def _twice(rows: Rows) -> Rows:
 
 
 def _slower(rows: Rows) -> Rows:
-    for row in rows[len(rows) // 2 :]:
+    blocks = [int(row[2]) for row in rows[1:] if row[2]]
+    for row in (row for row in rows[1:] if row[2] and int(row[2]) > max(blocks) // 2):
         if row[4] in ("anchor_ns", "run_ns"):
             row[-1] = " ".join(str(30 * int(ns)) for ns in row[-1].split())
         if row[4] == "node_us":
