@@ -17,8 +17,9 @@ from hwnas.graph import Network
 from hwnas.latency._methods import LayerTime
 
 RATIOS = (1, 2, 5, 10, 20, 40)
-"""By how many times more a layer's time may be off, relatively, than a network's: the whole networks decide. Layers seen
-inside networks ask for 10 to 40, which do about as well; layers timed alone by OpenVINO for 5, where 20 does worse than 1."""
+"""By how many times more a layer's time may be off, relatively, than a network's: the whole networks decide. For layers seen
+inside networks they chose 10 and 20, and 5 to 40 do about as well; for layers timed alone by OpenVINO 10, where 2 would be
+best and 20 is worse than 1."""
 
 NETWORK_SD, WORTH = 0.01, 4
 """Relative error to expect of one whole network's time, and how many networks it takes to outweigh that."""

@@ -4,7 +4,7 @@ The speed of a shared machine wanders by 5-10 % within minutes, and jumps by 20 
 network's time is never taken alone: every visit to it stands next to a visit to one anchor network,
 the order of visits is drawn anew each round, and what is kept is the *ratio* of the two. The anchor's
 time beside a network knows of jumps of the speed, but is itself one noisy sample; the median over a round's anchors is
-steady, and blind to them. Their geometric mean is taken: in sessions of 24 networks it repeats to 2.1 % on two
+steady, and blind to them. Their geometric mean is taken: in sessions of 16 to 24 networks it repeats to 2.1 % on two
 threads, where either alone does to 2.4-2.5 %, and to 1.2 % on one, as the better of the two; quantiles of times
 over quantiles of the anchor's to 3.3 and 1.2 %, and two or three anchors in memory at once no better than one.
 """
