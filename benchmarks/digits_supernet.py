@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from safetensors import safe_open
 from scipy.stats import kendalltau, spearmanr
 
-from hwnas.journal import Journal
+from hwnas.io import Journal
 from hwnas.space import Population, SearchSpace, get_space, macs_cost, params_cost
 from hwnas.supernet import Accuracy, Supernet, Trainer, TrainSettings, evaluate, extremes
 from hwnas.supernet._digits_data import DigitsData

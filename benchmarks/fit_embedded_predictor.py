@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from hwnas.io import read_archs, read_csv, read_metric
 from hwnas.predictor import (
     Predictor,
     folds,
@@ -32,7 +33,6 @@ from hwnas.predictor import (
     subnet_groups,
 )
 from hwnas.predictor._gp import GaussianProcess
-from hwnas.records import read_archs, read_csv, read_metric
 from hwnas.space import Population, SearchSpace, get_space
 
 SPACE = "ofa_mbv3_w1.0"

@@ -20,7 +20,7 @@ import numpy as np
 
 from hwnas.files import replacing
 from hwnas.graph import Network
-from hwnas.journal import Journal
+from hwnas.io import Journal
 from hwnas.latency import LatencyTable, Plan, fidelity, get_device
 from hwnas.latency._block import BLOCK, NetworkTimes
 from hwnas.latency._journaled import JournaledTimer, Timer

@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 from rich.console import Console
 
+from hwnas.io import read_subnet_table
 from hwnas.predictor import new_predictor
 from hwnas.report import Curves, curves_table
 from hwnas.search import (
@@ -33,7 +34,6 @@ from hwnas.search import (
     run_trial,
 )
 from hwnas.space import nasbench201
-from hwnas.tabular import read_subnet_table
 
 EVALUATIONS = 300
 CHECKPOINTS = (50, 100, 200, 300)

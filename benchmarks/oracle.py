@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.neural_network import MLPRegressor
 
-from hwnas import records
+from hwnas.io import read_archs, read_csv, read_metric
 from hwnas.predictor import new_predictor
 from hwnas.search import Metric, hypervolume
 from hwnas.space import Population, SearchSpace, get_space, macs_cost, params_cost
@@ -48,9 +48,9 @@ class Oracle:
         self._data = data
         self.space = get_space("ofa_mbv3_w1.0").restrict(r=224)
         self.macs = macs_cost(self.space)
-        frame = records.read_csv(data / "ofa_mbv3_w1.0_imagenet" / "dynast_224.csv.gz")
-        self.rows = records.read_archs(frame, self.space)
-        self.measured = records.read_metric(frame, "top1")
+        frame = read_csv(data / "ofa_mbv3_w1.0_imagenet" / "dynast_224.csv.gz")
+        self.rows = read_archs(frame, self.space)
+        self.measured = read_metric(frame, "top1")
 
     @cached_property
     def _model(self) -> Any:
@@ -73,11 +73,11 @@ class Oracle:
 
         Subnets at 224 px are scored as if they ran at 192 px.
         """
-        frame = records.read_csv(self._data / "ofa_mbv3_w1.0_imagenet" / "multires_128_160_192.csv.gz")
+        frame = read_csv(self._data / "ofa_mbv3_w1.0_imagenet" / "multires_128_160_192.csv.gz")
         frame = frame[frame["r"] == 192]
         top1 = frame["top1"] - frame.groupby("eval_shard")["top1"].transform("mean")
         whole = get_space("ofa_mbv3_w1.0")
-        predictor = new_predictor("gp", whole).fit(records.read_archs(frame, whole), top1.to_numpy())
+        predictor = new_predictor("gp", whole).fit(read_archs(frame, whole), top1.to_numpy())
         at_192 = whole.genes[-1].choices.index(192)
 
         def prior(x: NDArray[Any]) -> Vector:

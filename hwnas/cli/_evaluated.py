@@ -79,7 +79,7 @@ class Evaluation:
     @contextmanager
     def opened(self, space: SearchSpace, csv: Path) -> Iterator[EvaluatedAccuracy]:
         """The accuracy to search by; what is measured is kept in a journal beside ``csv``."""
-        from hwnas.journal import Journal
+        from hwnas.io import Journal
         from hwnas.supernet import Evaluator, journal_identity, load_supernet
 
         net = load_supernet(self.supernet, self.checkpoint)

@@ -45,7 +45,7 @@ def read_given(asked: Asked, objectives: Objectives | None, of: SearchSpace | No
         DataError: a file that does not fit, or options that exclude one another.
         UnknownNameError: no such space.
     """
-    from hwnas.library import read_block_library
+    from hwnas.io import read_block_library
     from hwnas.report import file_hash
     from hwnas.space import get_space
 
@@ -75,9 +75,9 @@ def read_given(asked: Asked, objectives: Objectives | None, of: SearchSpace | No
 
 
 def _look_ups(asked: Asked, renamed: Mapping[str, str], space: SearchSpace) -> dict[str, Metric]:
+    from hwnas.io import read_subnet_table
     from hwnas.search import Lookup
     from hwnas.space import SearchSpace as Space
-    from hwnas.tabular import read_subnet_table
 
     # Archs are of the whole space, whatever --fix leaves of it.
     whole = Space(space.name, space.genes, space.slots)
@@ -89,8 +89,8 @@ def _add_layer_costs(
     path: Path, renamed: Mapping[str, str], space: SearchSpace, columns: dict[str, Metric]
 ) -> SearchSpace:
     """Sums over layers by key; returns the part of the space of which all layers are in the file."""
+    from hwnas.io import read_layer_costs
     from hwnas.latency import Device, LatencyTable, Row
-    from hwnas.tabular import read_layer_costs
 
     keys, values = read_layer_costs(path)
     for source, numbers in values.items():

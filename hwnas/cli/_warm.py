@@ -71,7 +71,7 @@ def warm_start(space: SearchSpace, seed_archs: Path | None, prior: str | None, *
 def _rows(space: SearchSpace, path: Path, most: int | None) -> Population:
     import numpy as np
 
-    from hwnas.records import read_archs, read_csv
+    from hwnas.io import read_archs, read_csv
     from hwnas.report import thinned
     from hwnas.space import SearchSpace as Space
 
@@ -90,8 +90,8 @@ def _rows(space: SearchSpace, path: Path, most: int | None) -> Population:
 def _prior(space: SearchSpace, name: str) -> Predictor:
     import numpy as np
 
+    from hwnas.io import read_archs, read_csv, read_metric
     from hwnas.predictor import get_predictor, new_predictor
-    from hwnas.records import read_archs, read_csv, read_metric
     from hwnas.space import SearchSpace as Space
 
     path = Path(name)

@@ -45,7 +45,7 @@ from hwnas.cli._task import Task, prepare
 from hwnas.errors import DataError, UnknownNameError
 
 if TYPE_CHECKING:
-    from hwnas.journal import Journal
+    from hwnas.io import Journal
     from hwnas.search import Problem
 
 EXACT = "exact"
@@ -105,7 +105,7 @@ def bench(
 
     Example: hwnas bench --space nasbench201 --table cells.csv --objectives top1=valid,latency=phone --seeds 10
     """
-    from hwnas.journal import Journal
+    from hwnas.io import Journal
     from hwnas.report import curves_table
 
     names = _searchers(searchers)
@@ -268,7 +268,7 @@ class _Results:
 
     def write(self, outputs: Outputs, facts: dict[str, Any]) -> None:
         """CSV, provenance, picture."""
-        from hwnas.records import write_csv
+        from hwnas.io import write_csv
         from hwnas.report import curves_frame, save_curves, write_provenance
 
         title = f"{self.problem.space.name}: searchers over {facts['seeds']} seeds"

@@ -51,8 +51,7 @@ def evaluate(
     """
     import pandas as pd
 
-    from hwnas.journal import Journal
-    from hwnas.records import arch_column, write_csv
+    from hwnas.io import Journal, arch_column, write_csv
     from hwnas.supernet import Evaluator, get_supernet, journal_identity, load_supernet
 
     if (archs is None) == (sample is None):
@@ -92,7 +91,7 @@ def evaluate(
 def _subnets(space: SearchSpace, archs: Path | None, sample: int | None, seed: int) -> Population:
     import numpy as np
 
-    from hwnas.records import read_archs, read_csv
+    from hwnas.io import read_archs, read_csv
 
     if archs is not None:
         x = read_archs(read_csv(archs), space)

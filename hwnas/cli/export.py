@@ -143,7 +143,7 @@ class _Chosen:
 
 
 def _chosen(space: SearchSpace, pareto: Path | None, row: int | None, arch: str | None) -> _Chosen:
-    from hwnas.records import read_archs, read_csv
+    from hwnas.io import read_archs, read_csv
 
     if (pareto is None) == (arch is None):
         raise DataError("the subnet", "it is a row of a CSV or an arch", "pass PARETO.csv --row N, or --arch JSON")

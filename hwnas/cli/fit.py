@@ -69,8 +69,8 @@ def _fit(
 
     import numpy as np
 
+    from hwnas.io import read_archs, read_csv, read_metric
     from hwnas.predictor import k_fold, learning_curve, new_predictor, save_predictor, score, sha256_of
-    from hwnas.records import read_archs, read_csv, read_metric
 
     new_predictor(model, space)  # an unknown kind is refused before files are read
     frames = [read_csv(path) for path in data]

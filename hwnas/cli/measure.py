@@ -63,8 +63,8 @@ def measure(
 
     Example: hwnas measure pareto.csv --most 40
     """
+    from hwnas.io import read_archs, read_csv
     from hwnas.latency import fidelity, summary
-    from hwnas.records import read_archs, read_csv
     from hwnas.report import front_table, read_pareto, read_provenance, thinned, with_measured
 
     outputs = Outputs(out or front)

@@ -43,7 +43,7 @@ def predict(
     """
     import numpy as np
 
-    from hwnas.records import read_archs, read_csv, write_csv
+    from hwnas.io import read_archs, read_csv, write_csv
     from hwnas.report import tidy
     from hwnas.space import get_space
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from hwnas.errors import DataError
 from hwnas.graph import Network
-from hwnas.journal import Journal
+from hwnas.io import Journal
 from hwnas.latency._block import NetworkTimes, merged
 from hwnas.latency._measure import Progress, measured_blocks
 from hwnas.latency._runtime import Runtime

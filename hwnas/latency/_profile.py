@@ -23,7 +23,7 @@ import numpy as np
 
 from hwnas import __version__
 from hwnas.errors import DeviceError, TableError
-from hwnas.journal import Journal
+from hwnas.io import Journal
 from hwnas.latency._device import Device
 from hwnas.latency._fidelity import fidelity
 from hwnas.latency._interval import interval

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from hwnas.journal import Journal
+from hwnas.io import Journal
 from hwnas.latency._device import Device
 from hwnas.latency._journaled import JournaledTimer
 from hwnas.latency._measure import Anchor, Measurement, Progress

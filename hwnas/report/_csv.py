@@ -12,7 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from hwnas.errors import DataError
-from hwnas.records import read_csv, write_csv
+from hwnas.io import read_csv, write_csv
 from hwnas.report._columns import column
 from hwnas.space import Arch
 

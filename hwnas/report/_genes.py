@@ -12,7 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from hwnas.errors import HwnasError
-from hwnas.records import read_archs
+from hwnas.io import read_archs
 from hwnas.space import SearchSpace
 
 SKIPPED = -1

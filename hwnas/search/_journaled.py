@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hwnas.errors import DataError
-from hwnas.journal import Journal
+from hwnas.io import Journal
 from hwnas.search._problem import Metric
 from hwnas.space import SearchSpace
 

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from hwnas.errors import DataError, SupernetError
-from hwnas.journal import Journal
+from hwnas.io import Journal
 from hwnas.supernet._base import Supernet
 from hwnas.supernet._data import EvaluationData
 from hwnas.supernet._subnet import Subnet, recalibrate

@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from hwnas.io import arch_column, write_csv
 from hwnas.predictor import load_predictor
-from hwnas.records import arch_column, write_csv
 from hwnas.space import get_space, macs_cost
 from tests.e2e.conftest import SPACE, Hwnas
 

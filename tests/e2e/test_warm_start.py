@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from hwnas.records import arch_column
+from hwnas.io import arch_column
 from hwnas.space import get_space, macs_cost
 from tests.e2e.conftest import Hwnas
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hwnas import records
+from hwnas.io import read_archs, read_csv
 from hwnas.space import get_space, macs_cost, params_cost
 from tests.parity import upstream
 
@@ -63,7 +63,7 @@ def test_upstream_samples_are_archs_of_ours(pair):
 
 def test_counts_equal_every_row_of_the_measured_subnets(shared_data: Path):
     space = get_space("ofa_mbv3_w1.0")
-    frame = records.read_csv(shared_data / "ofa_mbv3_w1.0_imagenet" / "dynast_224.csv.gz")
-    x = records.read_archs(frame, space)
+    frame = read_csv(shared_data / "ofa_mbv3_w1.0_imagenet" / "dynast_224.csv.gz")
+    x = read_archs(frame, space)
     np.testing.assert_array_equal(macs_cost(space)(x), frame["macs_reported"])
     np.testing.assert_array_equal(params_cost(space)(x), frame["params"])

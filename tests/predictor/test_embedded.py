@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from hwnas.io import read_archs, read_csv, read_metric
 from hwnas.predictor import __file__ as ROOM
 from hwnas.predictor import embedded_names, get_predictor, score, sha256_of
-from hwnas.records import read_archs, read_csv, read_metric
 from hwnas.space import get_space
 
 FOLDER = Path(ROOM).parent / "embedded"

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from hwnas.errors import DataError, InfeasibleError, SpaceError
-from hwnas.journal import Journal
+from hwnas.io import Journal
 from hwnas.search import Constraint, LinasOptions, Lookup, Objective, Problem, _linas, linas, non_dominated, with_prior
 from hwnas.search._journaled import Journaled, journal_identity
 from hwnas.search._start import stratified_start
@@ -239,7 +239,7 @@ RUN = """
 import sys, time
 import numpy as np
 from pathlib import Path
-from hwnas.journal import Journal
+from hwnas.io import Journal
 from hwnas.search import LinasOptions, Objective, Problem, linas
 from hwnas.search._journaled import Journaled, journal_identity
 from hwnas.space import macs_cost

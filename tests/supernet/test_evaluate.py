@@ -16,7 +16,7 @@ import pytest
 import torch
 
 from hwnas.cli import main
-from hwnas.journal import Journal
+from hwnas.io import Journal
 from hwnas.supernet import Evaluator, ImageFolder, Supernet, evaluate, journal_identity, recalibrate
 from tests.supernet.conftest import OWN
 

@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from hwnas.errors import DataError
-from hwnas.records import read_archs, read_csv, read_metric
+from hwnas.io._subnets import read_archs, read_csv, read_metric
 from hwnas.space import Population, SearchSpace
 
 Columns = dict[str, NDArray[np.float64]]

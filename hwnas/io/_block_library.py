@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from hwnas.errors import DataError, SpaceError
-from hwnas.records import read_csv
+from hwnas.io._subnets import read_csv
 from hwnas.space import AdditiveCost, SearchSpace
 from hwnas.space.block_library import block_library
 

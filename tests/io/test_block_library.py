@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from hwnas.errors import DataError
-from hwnas.library import read_block_library
+from hwnas.io import read_block_library
 from hwnas.search import exact_front
 from hwnas.space.block_library import block_library
 from tests.search.integer_programme import milp_minimum

@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 
 from hwnas.errors import DataError
+from hwnas.io import read_layer_costs, read_subnet_table
 from hwnas.space import Gene, SearchSpace
-from hwnas.tabular import read_layer_costs, read_subnet_table
 
 SPACE = SearchSpace("pair", [Gene("ops", i, ("0", "1", "2"), aliases={0: "0", 1: "1", 2: "2"}) for i in range(2)], ())
 OPS = [f"{a}{b}" for a in range(3) for b in range(3)]

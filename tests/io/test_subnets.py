@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from hwnas.errors import DataError, HwnasError
-from hwnas.records import arch_column, metric_column, read_archs, read_csv, read_metric, write_csv
+from hwnas.io import arch_column, metric_column, read_archs, read_csv, read_metric, write_csv
 from hwnas.space import get_space, space_names
 
 ARCH = '{"ks": ' + str([3] * 20) + ', "e": ' + str([4] * 20) + ', "d": [2, 2, 2, 2, 2], "r": 224}'

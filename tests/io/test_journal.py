@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hwnas.errors import DataError
-from hwnas.journal import Journal
+from hwnas.io import Journal
 
 IDENTITY = {"space": "digits", "seed": 1}
 ENTRIES = [{"n": i, "value": i / 3, "text": "é\n"} for i in range(5)]
@@ -79,7 +79,7 @@ def test_a_second_writer_and_an_unwritable_place_are_refused(tmp_path: Path):
 
 WRITER = """
 import sys
-from hwnas.journal import Journal
+from hwnas.io import Journal
 with Journal(sys.argv[1], {"seed": 1}) as journal:
     for n in range(len(journal.entries), 100000):
         journal.append({"n": n})
