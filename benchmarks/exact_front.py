@@ -21,7 +21,7 @@ from hwnas.latency import find_table
 from hwnas.predictor import additive_approximation, get_predictor
 from hwnas.search import exact_front
 from hwnas.space import AdditiveCost, Factor, SearchSpace, get_space, macs_cost
-from hwnas.space.block_library import block_library
+from hwnas.space.families.block_library import block_library
 from tests.search.integer_programme import milp_minimum
 
 TABLE = "amd-epyc-avx512-cpu-t1-b1-fp32"

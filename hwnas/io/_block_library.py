@@ -11,7 +11,7 @@ import pandas as pd
 from hwnas.errors import DataError, SpaceError
 from hwnas.io._subnets import read_csv
 from hwnas.space import AdditiveCost, SearchSpace
-from hwnas.space.block_library import block_library
+from hwnas.space.families.block_library import block_library
 
 KEYS = ("layer", "choice")
 

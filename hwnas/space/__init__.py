@@ -12,11 +12,11 @@ from hwnas.space._gene import Gene, Slot, conditional
 from hwnas.space._layer import LayerSpec, Op, OpList, Shape
 from hwnas.space._memory import PeakMemory, activation_peak
 from hwnas.space._space import Arch, Population, SearchSpace
-from hwnas.space.digits import digits
-from hwnas.space.nasbench201 import nasbench201
-from hwnas.space.ofa_mobilenet_v3 import ofa_mobilenet_v3
-from hwnas.space.ofa_proxyless import ofa_proxyless
-from hwnas.space.ofa_resnet50 import ofa_resnet50
+from hwnas.space.families.digits import digits
+from hwnas.space.families.nasbench201 import nasbench201
+from hwnas.space.families.ofa_mobilenet_v3 import ofa_mobilenet_v3
+from hwnas.space.families.ofa_proxyless import ofa_proxyless
+from hwnas.space.families.ofa_resnet50 import ofa_resnet50
 
 __all__ = [
     "AdditiveCost",

@@ -13,7 +13,7 @@ import pytest
 from hwnas.report import non_dominated
 from hwnas.search import exact_front
 from hwnas.space import get_space, macs_cost
-from hwnas.space.block_library import block_library
+from hwnas.space.families.block_library import block_library
 from tests.e2e.conftest import MS_PER_MAC, RESOLUTIONS, Hwnas
 
 SPACE = get_space("ofa_mbv3_w1.0")

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from hwnas.errors import TableError
 from hwnas.latency import LatencyTable, read_published
 from hwnas.space import SearchSpace, get_space
-from hwnas.space.ofa_proxyless import ofa_proxyless
+from hwnas.space.families.ofa_proxyless import ofa_proxyless
 from tests.parity import upstream
 
 W12 = get_space("ofa_mbv3_w1.2")

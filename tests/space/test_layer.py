@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hwnas.space import OpList, get_space, space_names
-from hwnas.space._blocks import bottleneck, mbconv, round_channels
+from hwnas.space.families._blocks import bottleneck, mbconv, round_channels
 
 
 @given(st.floats(1, 5000))

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from hwnas.space._blocks import round_channels
-from hwnas.space._ofa import InvertedResidualNet, Stage, inverted_residual_space
 from hwnas.space._space import SearchSpace
+from hwnas.space.families._blocks import round_channels
+from hwnas.space.families._ofa import InvertedResidualNet, Stage, inverted_residual_space
 
 
 def ofa_mobilenet_v3(width: float) -> SearchSpace:

@@ -10,11 +10,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from hwnas.space import _blocks
 from hwnas.space._gene import Gene, Slot, conditional
 from hwnas.space._layer import LayerSpec
-from hwnas.space._ofa import strided
 from hwnas.space._space import SearchSpace
+from hwnas.space.families import _blocks
+from hwnas.space.families._ofa import strided
 
 KERNELS = (3, 5)
 EXPANSIONS = (2, 4, 6)

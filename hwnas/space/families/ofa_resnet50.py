@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from hwnas.space import _blocks
-from hwnas.space._blocks import round_channels
 from hwnas.space._gene import Gene, Slot, conditional
 from hwnas.space._layer import LayerSpec
-from hwnas.space._ofa import CLASSES, RESOLUTIONS, strided
 from hwnas.space._space import SearchSpace
+from hwnas.space.families import _blocks
+from hwnas.space.families._blocks import round_channels
+from hwnas.space.families._ofa import CLASSES, RESOLUTIONS, strided
 
 DEPTHS = (0, 1, 2)
 EXPANSIONS = (0.2, 0.25, 0.35)

@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from hwnas.space import _blocks
-from hwnas.space._blocks import round_channels
 from hwnas.space._gene import Gene, Slot, Value, conditional
 from hwnas.space._layer import Activation, LayerSpec
 from hwnas.space._space import SearchSpace
+from hwnas.space.families import _blocks
+from hwnas.space.families._blocks import round_channels
 
 RESOLUTIONS = tuple(range(128, 225, 4))
 KERNELS = (3, 5, 7)

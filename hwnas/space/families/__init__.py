@@ -1,0 +1,1 @@
+"""Published search spaces, one file each; ``hwnas.space`` knows them by name."""
