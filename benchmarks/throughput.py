@@ -23,8 +23,8 @@ from benchmarks.note10 import Note10, arguments, load
 from benchmarks.ofa_finder import Upstream
 from hwnas.predictor import additive_approximation
 from hwnas.search import Objective, Problem, hypervolume, run_search
-from hwnas.search._operators import crossover, mutate, mutation_rates
-from hwnas.search._pool import Pool
+from hwnas.search.evolve._operators import crossover, mutate, mutation_rates
+from hwnas.search.problem._pool import Pool
 from hwnas.space import AdditiveCost, get_space
 
 BUDGET_MS = 40.0

@@ -1,13 +1,5 @@
 """Searchers: from objectives and budgets to a Pareto front. Metrics are plain callables here."""
 
-from hwnas.search._exact import exact_front
-from hwnas.search._journaled import Journaled, journal_identity
-from hwnas.search._linas import Fit, LinasOptions, Surrogate, linas
-from hwnas.search._lookup import Lookup
-from hwnas.search._pareto import hypervolume, non_dominated
-from hwnas.search._prior import with_prior
-from hwnas.search._problem import Constraint, Metric, Objective, Problem
-from hwnas.search._result import Progress, SearchOptions, SearchResult
 from hwnas.search._run import GENERATIONS, POPULATION, SEARCHERS, run_search
 from hwnas.search._trials import (
     CONTENDERS,
@@ -20,6 +12,14 @@ from hwnas.search._trials import (
     is_computable,
     run_trial,
 )
+from hwnas.search.exact._exact import exact_front
+from hwnas.search.expensive._journaled import Journaled, journal_identity
+from hwnas.search.expensive._linas import Fit, LinasOptions, Surrogate, linas
+from hwnas.search.expensive._prior import with_prior
+from hwnas.search.problem._lookup import Lookup
+from hwnas.search.problem._pareto import hypervolume, non_dominated
+from hwnas.search.problem._problem import Constraint, Metric, Objective, Problem
+from hwnas.search.problem._result import Progress, SearchOptions, SearchResult
 
 __all__ = [
     "CONTENDERS",

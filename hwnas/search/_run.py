@@ -9,12 +9,12 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from hwnas.errors import SpaceError, UnknownNameError
-from hwnas.search._additive import exact
-from hwnas.search._best import along_a_budget
-from hwnas.search._nsga2 import nsga2
-from hwnas.search._problem import Problem
-from hwnas.search._random import random_search
-from hwnas.search._result import Progress, SearchOptions, SearchResult
+from hwnas.search.evolve._best import along_a_budget
+from hwnas.search.evolve._nsga2 import nsga2
+from hwnas.search.evolve._random import random_search
+from hwnas.search.exact._additive import exact
+from hwnas.search.problem._problem import Problem
+from hwnas.search.problem._result import Progress, SearchOptions, SearchResult
 from hwnas.space import AdditiveCost
 
 SEARCHERS: dict[str, Callable[[Problem, SearchOptions], SearchResult]] = {

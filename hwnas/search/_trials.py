@@ -10,15 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hwnas.errors import SpaceError
-from hwnas.search._additive import MOST_ROWS, all_additive, exact
-from hwnas.search._evolution import evolution
-from hwnas.search._linas import Fit, LinasOptions, linas
-from hwnas.search._nsga2 import NSGA2
-from hwnas.search._pareto import hypervolume, non_dominated
-from hwnas.search._pool import Pool
-from hwnas.search._problem import Problem
-from hwnas.search._result import Progress, SearchOptions
 from hwnas.search._run import run_search
+from hwnas.search.evolve._evolution import evolution
+from hwnas.search.evolve._nsga2 import NSGA2
+from hwnas.search.exact._additive import MOST_ROWS, all_additive, exact
+from hwnas.search.expensive._linas import Fit, LinasOptions, linas
+from hwnas.search.problem._pareto import hypervolume, non_dominated
+from hwnas.search.problem._pool import Pool
+from hwnas.search.problem._problem import Problem
+from hwnas.search.problem._result import Progress, SearchOptions
 from hwnas.space import Population
 
 MARGIN = 0.1

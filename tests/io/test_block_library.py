@@ -9,7 +9,7 @@ from hwnas.errors import DataError
 from hwnas.io import read_block_library
 from hwnas.search import exact_front
 from hwnas.space.families.block_library import block_library
-from tests.search.integer_programme import milp_minimum
+from tests.search.exact.integer_programme import milp_minimum
 
 ROWS = "layer,choice,loss,latency_ms\n0,attention,0,3\n0,linear,0.5,1\n0,none,2,0\n1,full,0,4\n1,half,0.3,2.5\n"
 

@@ -1,0 +1,1 @@
+"""Evolution with integer genes, and the local searches that end it."""

@@ -1,0 +1,219 @@
+"""Iterated local search along a whole front, led by first-order models (Lourenco, Martin and Stuetzle 2003).
+
+Chains lie along the front; each minimises its own weighted sum of the costs, so that together they cover it.
+A step asks the models what every change of one gene adds, and scores the few best changes, alone and together;
+a predictor's gradient costs as much as three of its predictions and ranks a hundred neighbours. Between steps
+a kick makes several changes at once, of those that seem to cost little (drawn by Gumbel's trick, as in Grathwohl
+et al. 2021, "Oops I Took A Gradient"). What comes of it is kept if it is better, and at first if it is little worse
+(annealing: Kirkpatrick et al. 1983), so that chains do not end in the same few optima; the pool keeps the best. Rugged
+predictors have far more local optima than a population has members, but good ones lie near good ones.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hwnas.search.evolve._pymoo import reference_directions
+from hwnas.search.problem._pool import Pool, RowKeys, Values
+from hwnas.search.problem._problem import FirstOrder, Problem
+from hwnas.space import Population
+
+CHAINS = 240
+
+STEPS = 5
+"""Of a chain between two kicks."""
+
+KICK = 6
+"""Genes changed by a kick."""
+
+HEAT = 0.01
+"""Of kicks: they make changes that are expected to cost up to about so much, in ranges of the front."""
+
+TEMPERATURE = 0.02
+"""Of the annealing at its start, in ranges of the front; at the end it is 0."""
+
+TOGETHER = 4
+"""Genes changed in one step, at most."""
+
+PENALTY = 30.0
+"""Cost of breaking a budget by its whole amount, in ranges of the front."""
+
+_USED = np.concatenate([np.tri(TOGETHER, dtype=bool), np.eye(TOGETHER, dtype=bool)[1:]])
+"""Which of the best changes each trial makes: the best ones together, and single ones."""
+
+
+def has_models(problem: Problem) -> bool:
+    """Whether every objective tells what a change of one gene adds. Budgets may be on anything."""
+    return all(isinstance(o.fn, FirstOrder) for o in problem.objectives)
+
+
+def search_along(
+    pool: Pool, x: Population, evaluations: int, rng: np.random.Generator, tick: Callable[[], None] = lambda: None
+) -> tuple[Population, Values]:
+    """Improve the pool's front; all that is scored goes there.
+
+    Args:
+        pool: holds at least one feasible row.
+        x: canonical rows for the chains to start from, in the order of the last cost.
+        evaluations: end after about so many.
+        rng: all random numbers.
+        tick: called after every round.
+
+    Returns:
+        The rows the chains end at, and their values.
+    """
+    problem = pool.problem
+    end = pool.evaluations + evaluations
+    chains = _Chains(pool, x, problem.evaluate(x))
+    while (left := end - pool.evaluations) > 0:
+        weights = _weights(pool, len(x))
+        tried = chains.kicked(weights, rng)
+        for _ in range(STEPS):
+            tried.step(weights, rng)
+        chains.take_over(tried, weights, TEMPERATURE * left / evaluations * rng.exponential(size=len(x)))
+        tick()
+    return chains.x, chains.values
+
+
+@dataclass
+class _Chains:
+    """Rows ``(n, g)`` and their values, each improved for its own weights."""
+
+    pool: Pool
+    x: Population
+    values: Values
+
+    def cost(self, weights: NDArray[np.float64]) -> NDArray[np.float64]:
+        return _weighted(self.pool.problem, self.values, weights)
+
+    def take_over(self, other: _Chains, weights: NDArray[np.float64], slack: NDArray[np.float64] | float = 0.0) -> None:
+        """Go where the other chains are, where that is better, or worse by less than ``(n,)`` ``slack``."""
+        better = other.cost(weights) < self.cost(weights) + slack
+        self.x = np.where(better[:, None], other.x, self.x)
+        self.values = {name: np.where(better, other.values[name], v) for name, v in self.values.items()}
+
+    def kicked(self, weights: NDArray[np.float64], rng: np.random.Generator) -> _Chains:
+        """Chains that start from these after ``KICK`` changes each."""
+        space = self.pool.problem.space
+        x = space.completed(self.x, rng)
+        noise = HEAT * rng.gumbel(size=(len(x), space.starts[-1]))
+        genes, choices, gains = _best_changes(self, x, weights, KICK, noise)
+        possible = np.isfinite(gains)
+        np.put_along_axis(x, genes, np.where(possible, choices, np.take_along_axis(x, genes, axis=1)), axis=1)
+        x = space.canonical(x)
+        return _Chains(self.pool, x, self.pool.score(x))
+
+    def step(self, weights: NDArray[np.float64], rng: np.random.Generator) -> None:
+        """Score the most promising changes of each row; go to the best of them, if it is better."""
+        pool, space = self.pool, self.pool.problem.space
+        complete = space.completed(self.x, rng)
+        trials = _trials(complete, *_best_changes(self, complete, weights, TOGETHER))
+        n, k, g = trials.shape
+        rows = space.canonical(trials.reshape(n * k, g))
+        _, first, at = np.unique(RowKeys(space)(rows), return_index=True, return_inverse=True)
+        scores = pool.problem.evaluate(rows[first])
+        pool.add(rows[first], scores, remember=False)
+        values = {name: v[at] for name, v in scores.items()}
+        costs = _weighted(pool.problem, values, np.repeat(weights, k, axis=0)).reshape(n, k)
+        best = np.arange(n) * k + costs.argmin(axis=1)
+        self.take_over(_Chains(pool, rows[best], {name: v[best] for name, v in values.items()}), weights)
+
+
+def _best_changes(
+    chains: _Chains,
+    x: Population,
+    weights: NDArray[np.float64],
+    k: int,
+    noise: NDArray[np.float64] | float = 0.0,
+) -> tuple[NDArray[np.intp], NDArray[np.int16], NDArray[np.float64]]:
+    """The most promising changes of complete rows, no two of one gene.
+
+    Returns:
+        ``(n, k)`` genes, new choices, and what each is expected to add to the weighted cost, least first; inf where
+        there is no other choice. Fewer than k where the space has fewer genes.
+    """
+    problem, space = chains.pool.problem, chains.pool.problem.space
+    gains = _expected(problem, x, chains.values, weights) - noise
+    starts, rows = space.starts, np.arange(len(x))[:, None]
+    gains[rows, starts[:-1] + x] = np.inf
+    gains[:, ~space.allowed] = np.inf
+    best = np.where(space.active(x), np.minimum.reduceat(gains, starts[:-1], axis=1), np.inf)
+    genes = np.argsort(best, axis=1, kind="stable")[:, :k]
+    sizes = np.diff(starts)
+    place = np.arange(sizes.max())
+    columns = starts[genes][..., None] + np.minimum(place, sizes[genes][..., None] - 1)
+    choices = gains[rows[..., None], columns].argmin(axis=2).astype(np.int16)
+    return genes, choices, np.take_along_axis(best, genes, axis=1)
+
+
+def _trials(
+    x: Population, genes: NDArray[np.intp], choices: NDArray[np.int16], gains: NDArray[np.float64]
+) -> NDArray[np.int16]:
+    """``(n, k, g)``: each row with the changes of each trial; but for the best, those that are expected to help."""
+    trials = np.repeat(x[:, None], len(_USED), axis=1)
+    for i, used in enumerate(_USED.T[: genes.shape[1]]):
+        made = np.flatnonzero(gains[:, i] < (0 if i else np.inf))
+        for trial in np.flatnonzero(used):
+            trials[made, trial, genes[made, i]] = choices[made, i]
+    return trials
+
+
+def _expected(problem: Problem, x: Population, values: Values, weights: NDArray[np.float64]) -> NDArray[np.float64]:
+    """``(n, choices)``: what each change is expected to add to the weighted cost."""
+    effects = {name: fn.effects(x) for name, fn in problem.metrics.items() if isinstance(fn, FirstOrder)}
+    total = np.zeros((len(x), problem.space.starts[-1]))
+    for o, w in zip(problem.objectives, weights.T, strict=True):
+        total += (-w if o.maximise else w)[:, None] * effects[o.name]
+    for c in problem.constraints:
+        if c.name in effects:
+            now = values[c.name][:, None]
+            total += PENALTY * (c.excess(now + effects[c.name]) - c.excess(now))
+    return np.where(np.isnan(total), np.inf, total)
+
+
+def _weighted(problem: Problem, values: Values, weights: NDArray[np.float64]) -> NDArray[np.float64]:
+    """``(n,)``: each row's costs under its own ``(n, m)`` weights, broken budgets added."""
+    cost: NDArray[np.float64] = (problem.costs(values) * weights).sum(axis=1) + PENALTY * problem.violation(values)
+    return cost
+
+
+def _weights(pool: Pool, n: int) -> NDArray[np.float64]:
+    """``(n, m)`` weights under which the front's range counts about 1.
+
+    For two costs they are the slopes of the front's convex hull at even steps of the last cost; above two,
+    reference directions.
+    """
+    span = pool.span()
+    weights: NDArray[np.float64] = np.ones((n, len(span)))
+    if len(span) > 2:
+        directions = reference_directions(len(span), n)
+        weights = directions[np.arange(n) * len(directions) // n]
+    elif len(span) == 2:
+        weights[:, 1] = span[0] / span[1]
+        hull = _hull(pool.costs[:, ::-1])
+        steps = np.diff(hull, axis=0)
+        if len(steps):
+            middle = hull[:-1, 0] + steps[:, 0] / 2
+            along = np.linspace(hull[0, 0], hull[-1, 0], n)
+            weights[:, 1] = np.interp(along, middle, -steps[:, 1] / steps[:, 0])
+        weights[:, 1] *= span[1] / span[0]
+    return weights / span
+
+
+def _hull(points: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The lower left convex hull of points of a front, from left to right (Andrew 1979)."""
+    hull: list[tuple[float, float]] = []
+    for x, y in points[np.argsort(points[:, 0], kind="stable")].tolist():
+        while len(hull) > 1 and _no_corner(hull[-2], hull[-1], (x, y)):
+            hull.pop()
+        hull.append((x, y))
+    return np.array(hull)
+
+
+def _no_corner(a: tuple[float, float], b: tuple[float, float], c: tuple[float, float]) -> bool:
+    """Whether c does not turn left of the way from a to b, so that b is no corner."""
+    return (b[0] - a[0]) * (c[1] - b[1]) <= (b[1] - a[1]) * (c[0] - b[0])

@@ -1,0 +1,112 @@
+"""Bounds that keep the exact search small: partial sums that no wanted row extends are dropped.
+
+Three uses of the exact least and most that the rest of a row can add. Sums that must break a budget
+go. Coordinates that cannot break theirs any more are levelled, so that more points compare. With one
+cost to minimise, sums whose Lagrangian bound is above a ceiling go too, which leaves a thin core of
+the sets, as in solvers of multiple-choice knapsacks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hwnas.errors import InfeasibleError
+from hwnas.search.exact._buckets import Bounds, aligned, bounds, build
+from hwnas.search.exact._sets import Cuts
+from hwnas.space import AdditiveCost, Factor, SearchSpace
+
+Limit = tuple[AdditiveCost, float]
+"""A metric and its upper bound."""
+
+
+@dataclass(frozen=True)
+class Ceiling:
+    """A bound on a weighted sum of all metrics (costs, then limited ones) that every wanted row keeps."""
+
+    weights: tuple[float, ...]
+    upper: float
+
+
+class Pruner:
+    """Knows the cuts of every stage of the elimination.
+
+    Attributes:
+        buckets: the bucket tree of all metrics.
+        n: the metrics that decide dominance: the costs, then limited ones that are not costs.
+
+    Raises:
+        InfeasibleError: a limit is below the least value of its metric.
+    """
+
+    def __init__(
+        self,
+        space: SearchSpace,
+        costs: Sequence[AdditiveCost],
+        limits: Sequence[Limit],
+        ceiling: Ceiling | None = None,
+    ) -> None:
+        metrics = joint_metrics(costs, limits)
+        self.n = len(metrics)
+        if ceiling is not None:
+            metrics.append(weighted(space, metrics, ceiling.weights))
+        self.buckets = build(space, metrics)
+        self._drop: list[tuple[int, Bounds, float]] = []
+        self._level: list[tuple[int, Bounds, float]] = []
+        unit = np.eye(len(metrics))
+        for metric, upper in limits:
+            column = next(i for i, m in enumerate(metrics) if m is metric)
+            least = bounds(self.buckets, unit[column], space.n_genes)
+            if least.minimum > upper:
+                raise infeasible(space, limits)
+            self._drop.append((column, least, upper))
+            if column >= len(costs):
+                self._level.append((column, bounds(self.buckets, -unit[column], space.n_genes), upper))
+        if ceiling is not None:
+            self._drop.append((self.n, bounds(self.buckets, unit[-1], space.n_genes), ceiling.upper))
+
+    def cuts(self, bucket: int, unmerged: Sequence[int]) -> Cuts:
+        """For partial sums over a bucket's axes that do not contain some of its children yet."""
+        # Sums differ in their last digits with the order of summation; the end result is filtered exactly.
+        drop = [
+            (column, upper + 1e-9 * max(abs(upper), 1.0) - self._rest(least, bucket, unmerged))
+            for column, least, upper in self._drop
+        ]
+        level = [(column, upper + self._rest(most, bucket, unmerged)) for column, most, upper in self._level]
+        return Cuts(drop, level)
+
+    def message_cuts(self, bucket: int) -> Cuts:
+        """For the message of a bucket, over its scope."""
+        level = [(column, upper + most.outside[bucket].ravel()) for column, most, upper in self._level]
+        return Cuts([], level)
+
+    def _rest(self, found: Bounds, bucket: int, unmerged: Sequence[int]) -> NDArray[np.float64]:
+        """The least that everything not merged yet adds, flattened over the bucket's axes."""
+        b = self.buckets[bucket]
+        rest = found.outside[bucket] if b.gene is None else found.outside[bucket][..., None]
+        for child in unmerged:
+            rest = rest + aligned(found.inside[child], self.buckets[child].scope, b.axes)
+        return np.broadcast_to(rest, b.table.shape[:-1]).ravel()
+
+
+def joint_metrics(costs: Sequence[AdditiveCost], limits: Sequence[Limit]) -> list[AdditiveCost]:
+    """The costs, then the limited metrics that are not among them, each once."""
+    metrics = list(costs)
+    for metric, _ in limits:
+        if all(metric is not m for m in metrics):
+            metrics.append(metric)
+    return metrics
+
+
+def weighted(space: SearchSpace, metrics: Sequence[AdditiveCost], weights: Sequence[float]) -> AdditiveCost:
+    """The weighted sum of additive metrics."""
+    factors = [Factor(f.genes, w * f.table) for metric, w in zip(metrics, weights, strict=True) for f in metric.factors]
+    return AdditiveCost(space, factors)
+
+
+def infeasible(space: SearchSpace, limits: Sequence[Limit]) -> InfeasibleError:
+    budgets = ", ".join(f"{upper:g}" for _, upper in limits)
+    return InfeasibleError(f"budgets {budgets}", f"no subnet of {space.name} meets them all", "raise one")

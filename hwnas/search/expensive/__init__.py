@@ -1,0 +1,1 @@
+"""Searches with few slow evaluations: predictors in between, and what is worth evaluating next."""

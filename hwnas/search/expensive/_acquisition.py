@@ -1,0 +1,118 @@
+"""Which subnets to evaluate next: expected hypervolume improvement, chosen greedily into a diverse batch.
+
+All costs are minimised here. A metric that is known exactly has standard deviation 0.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hwnas.search.problem._pareto import non_dominated
+
+Costs = NDArray[np.float64]
+
+SAMPLES = 2048
+"""Points of the quasi-integral above two objectives."""
+
+_CHUNK = 64
+
+
+def expected_shortfall(t: Costs, mean: Costs, std: Costs) -> Costs:
+    """``E[max(t - F, 0)]`` of independent normal ``F``; the plain ``max(t - mean, 0)`` where ``std`` is 0."""
+    gain = t - mean
+    z = gain / np.where(std > 0, std, 1.0)
+    smooth = gain * chance_below(t, mean, std) + std * np.exp(-0.5 * z**2) / np.sqrt(2 * np.pi)
+    return np.asarray(np.where(std > 0, smooth, np.maximum(gain, 0.0)))
+
+
+def chance_below(t: Costs, mean: Costs, std: Costs) -> Costs:
+    """``P(F <= t)`` of normal ``F``; 0 or 1 where ``std`` is 0."""
+    from scipy.special import ndtr  # noqa: PLC0415 - 0.1 s, and most searches do without
+
+    return np.asarray(np.where(std > 0, ndtr((t - mean) / np.where(std > 0, std, 1.0)), t >= mean))
+
+
+class ExpectedImprovement:
+    """Expected gain of hypervolume by one more evaluation (Emmerich et al. 2006).
+
+    Args:
+        reference: ``(m,)`` point that bounds the hypervolume.
+        ideal: ``(m,)`` point that no cost is expected to get under; bounds the integral above two objectives.
+        front: ``(k, m)`` costs that are dominated by nobody.
+    """
+
+    def __init__(self, reference: Costs, ideal: Costs, front: Costs) -> None:
+        self.reference = reference
+        self.front = front[(front < reference).all(axis=1)]
+        if len(reference) > 2:
+            unit = np.random.default_rng(0).random((SAMPLES, len(reference)))
+            self._points = ideal + unit * (reference - ideal)
+            self._volume = float(np.prod(reference - ideal)) / SAMPLES
+            self._remove(self.front)
+
+    def believe(self, cost: Costs) -> None:
+        """Take a predicted ``(m,)`` cost for true, so that the next subnet chosen adds something else."""
+        front = np.concatenate([self.front, cost[None]])
+        front = front[(front < self.reference).all(axis=1)]
+        self.front = front[non_dominated(front)]
+        if len(self.reference) > 2:
+            self._remove(cost[None])
+
+    def __call__(self, mean: Costs, std: Costs) -> NDArray[np.float64]:
+        """``(n,)`` expected gains of subnets with ``(n, m)`` predicted costs and their standard deviations."""
+        m = len(self.reference)
+        if m == 1:
+            best = min(float(self.reference[0]), float(self.front.min(initial=np.inf)))
+            return expected_shortfall(np.array(best), mean[:, 0], std[:, 0])
+        if m == 2:
+            return self._by_strips(mean, std)
+        return self._by_points(mean, std)
+
+    def _by_strips(self, mean: Costs, std: Costs) -> NDArray[np.float64]:
+        """Exact: the free region is cut into strips along the last cost; in each, the gain is a product."""
+        front = self.front[np.argsort(self.front[:, 1])]
+        edges = np.concatenate([front[:, 1], self.reference[1:]])
+        levels = np.concatenate([self.reference[:1], front[:, 0]])
+        below = expected_shortfall(edges[None], mean[:, 1:], std[:, 1:])
+        widths = np.diff(below, axis=1, prepend=0.0)
+        gains: NDArray[np.float64] = (widths * expected_shortfall(levels[None], mean[:, :1], std[:, :1])).sum(axis=1)
+        return gains
+
+    def _by_points(self, mean: Costs, std: Costs) -> NDArray[np.float64]:
+        """Integral over the free region of the chance to dominate a point of it."""
+        chance = np.ones((len(mean), len(self._points)))
+        for column in range(mean.shape[1]):
+            chance *= chance_below(self._points[None, :, column], mean[:, column, None], std[:, column, None])
+        return np.asarray(chance.sum(axis=1) * self._volume)
+
+    def _remove(self, front: Costs) -> None:
+        for cost in front:
+            self._points = self._points[~(cost <= self._points).all(axis=1)]
+
+
+def choose_batch(
+    gain: ExpectedImprovement, mean: Costs, std: Costs, weight: NDArray[np.float64], size: int
+) -> NDArray[np.intp]:
+    """``(<= size,)`` rows of the largest expected gain, each chosen as if the earlier ones had kept their promise.
+
+    Args:
+        gain: changed by this: it believes what was chosen.
+        mean: ``(n, m)`` predicted costs.
+        std: ``(n, m)`` standard deviations.
+        weight: ``(n,)`` factor of the gain, such as the chance to meet the budgets.
+        size: how many.
+    """
+    bound = gain(mean, std) * weight
+    chosen: list[int] = []
+    while len(chosen) < min(size, len(mean)):
+        # Gains only fall while rows are chosen, so that a stale gain is an upper bound.
+        top = np.argsort(-bound, kind="stable")[: min(_CHUNK, len(mean) - len(chosen))]
+        bound[top] = gain(mean[top], std[top]) * weight[top]
+        best = int(top[bound[top].argmax()])
+        if bound[best] < bound.max():
+            continue
+        chosen.append(best)
+        gain.believe(mean[best])
+        bound[best] = -np.inf
+    return np.array(chosen, dtype=np.intp)

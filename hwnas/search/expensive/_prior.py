@@ -1,0 +1,40 @@
+"""Warm start: begin from what another device, resolution or data set has taught."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hwnas.search.expensive._linas import Fit, Surrogate
+from hwnas.search.problem._problem import Metric
+from hwnas.space import Population
+
+
+def with_prior(fit: Fit, prior: Metric) -> Fit:
+    """Fit predictors to what the prior gets wrong.
+
+    Args:
+        fit: makes a predictor.
+        prior: predicts the same metric from experience elsewhere. It may be off by a constant, since
+            predictors learn that from the first evaluations; what counts is that it ranks subnets well.
+    """
+
+    def fit_rest(x: Population, y: NDArray[np.float64]) -> Surrogate:
+        return _Corrected(prior, fit(x, y - prior(x)))
+
+    return fit_rest
+
+
+@dataclass(frozen=True)
+class _Corrected:
+    prior: Metric
+    rest: Surrogate
+
+    def predict(self, x: NDArray[Any]) -> NDArray[np.float64]:
+        return np.asarray(self.prior(x) + self.rest.predict(x))
+
+    def predict_std(self, x: NDArray[Any]) -> NDArray[np.float64]:
+        return self.rest.predict_std(x)

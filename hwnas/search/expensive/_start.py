@@ -1,0 +1,51 @@
+"""The first subnets of a search with few evaluations: spread over the whole range of a cost."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+import numpy as np
+
+from hwnas.search.problem._problem import Metric, Problem
+from hwnas.space import AdditiveCost, Population, macs_cost
+
+DRAWN = 4000
+
+
+def stratified_start(problem: Problem, slow: Collection[str], size: int, rng: np.random.Generator) -> Population:
+    """``(<= size, g)`` distinct rows at equal steps of cost, the smallest and the largest subnet among them.
+
+    Random subnets are all of medium size. Here each is drawn part of the way towards an extreme one, so
+    that all sizes occur. Budgets of cheap metrics are kept.
+
+    Args:
+        problem: its first cheap additive metric is the cost; else MACs are, or any cheap metric of a
+            space without layers.
+        slow: names of the metrics that must not be called.
+        size: how many.
+        rng: source of all draws.
+    """
+    space = problem.space
+    cheap = {name: fn for name, fn in problem.metrics.items() if name not in slow}
+    additive = [fn for fn in cheap.values() if isinstance(fn, AdditiveCost)]
+    x = space.sample(DRAWN, rng, distinct_uniform=False)
+    cost: Metric | None = next(iter(cheap.values()), None)
+    if additive or space.slots:
+        cost = size_of = (additive[0] if additive else macs_cost(space)).within(space)
+        extremes = np.stack([size_of.minimum()[1], size_of.maximum()[1]])
+        pull = rng.uniform(-1, 1, size=(DRAWN, 1))
+        drawn = np.where(rng.random(x.shape) < np.abs(pull), np.where(pull > 0, extremes[1], extremes[0]), x)
+        x = np.concatenate([extremes, space.canonical(drawn)])
+    x = rng.permutation(np.unique(x, axis=0))
+    for c in problem.constraints:
+        if c.name in cheap:
+            x = x[c.fn(x) <= c.upper]
+    if cost is None or len(x) <= size:
+        return x[:size]
+    costs = cost(x)
+    chosen: list[int] = []
+    for target in np.linspace(costs.min(), costs.max(), size):
+        distance = np.abs(costs - target)
+        distance[chosen] = np.inf
+        chosen.append(int(distance.argmin()))
+    return x[chosen]

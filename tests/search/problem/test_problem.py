@@ -1,0 +1,120 @@
+"""Problems, budgets and the pool of what was scored."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from hwnas.errors import InfeasibleError, SpaceError, UnknownNameError
+from hwnas.search import Constraint, Objective, Problem, run_search
+from hwnas.search.problem._pool import Pool
+from hwnas.space import AdditiveCost, get_space, macs_cost, params_cost
+
+
+@pytest.fixture(scope="module")
+def space():
+    return get_space("ofa_mbv3_w1.0").restrict(r=[128, 224])
+
+
+@pytest.fixture(scope="module")
+def macs(space):
+    return macs_cost(space)
+
+
+@pytest.fixture(scope="module")
+def params(space):
+    return params_cost(space)
+
+
+def test_a_budget_below_the_exact_minimum_is_refused_before_anything_is_scored(space, macs):
+    latency = AdditiveCost.from_layers(space, lambda layer: layer.macs / 1e8)
+
+    def never(_x):
+        raise AssertionError
+
+    problem = Problem(
+        space,
+        [Objective("top1", "%", True, never), Objective("latency_ms", "ms", False, latency)],
+        [Constraint("latency_ms", "ms", latency, 0.2, device="phone")],
+    )
+    least = np.ceil(latency.minimum()[0] * 1e4) / 1e4  # rounded up: a budget that can be met
+    with pytest.raises(InfeasibleError) as refused:
+        run_search(problem)
+    expected = f"no subnet of ofa_mbv3_w1.0 runs under 0.2 ms on phone; the fastest takes {least:.4g} ms"
+    assert str(refused.value).endswith(expected)
+    counts = Problem(space, [Objective("macs", "MACs", False, macs)], [Constraint("macs", "MACs", macs, 1e6)])
+    with pytest.raises(InfeasibleError, match=r"stays within 1M MACs; the smallest needs"):
+        run_search(counts)
+
+
+def test_the_minimum_is_that_of_the_restricted_space(space, macs):
+    small = macs.minimum()[0]
+    Problem(space, [Objective("macs", "", False, macs)], [Constraint("macs", "", macs, small)]).refuse_infeasible()
+    only = space.restrict(r=224)
+    problem = Problem(only, [Objective("macs", "", False, macs)], [Constraint("macs", "", macs, small)])
+    with pytest.raises(InfeasibleError):
+        problem.refuse_infeasible()
+
+
+def test_budgets_that_cannot_be_met_together_are_refused(space, macs, params):
+    """Each is met by some subnet, both by none: what is small here is large there."""
+    inverse = AdditiveCost.from_layers(space, lambda layer: 1e9 / (layer.macs + 1e6))
+    problem = Problem(
+        space,
+        [Objective("params", "", True, params)],
+        [
+            Constraint("macs", "MACs", macs, 1.01 * macs.minimum()[0]),
+            Constraint("inverse", "", inverse, 1.001 * inverse.minimum()[0]),
+        ],
+    )
+    for searcher in ("exact", "nsga2", "random"):
+        with pytest.raises(InfeasibleError):
+            run_search(problem, searcher, population=20, generations=2, polish=100)
+
+
+def test_names_are_checked(space, macs, params):
+    with pytest.raises(SpaceError, match="one to 4"):
+        Problem(space, [])
+    with pytest.raises(SpaceError, match="two different metrics"):
+        Problem(space, [Objective("macs", "", False, macs)], [Constraint("macs", "", params, 1.0)])
+    with pytest.raises(SpaceError, match="given twice"):
+        Problem(space, [Objective("macs", "", False, macs), Objective("macs", "", True, macs)])
+    problem = Problem(space, [Objective("macs", "", False, macs)])
+    with pytest.raises(UnknownNameError, match="did you mean 'nsga2'"):
+        run_search(problem, "nsga")
+    with pytest.raises(SpaceError, match="raise them"):
+        run_search(problem, population=0)
+    with pytest.raises(SpaceError, match="start row 1"):
+        run_search(problem, seeds=np.stack([macs.minimum()[1], np.full(space.n_genes, 1)]))
+    with pytest.raises(SpaceError, match="top1 is no sum over layers"):
+        run_search(Problem(space, [Objective("top1", "%", True, lambda x: np.zeros(len(x)))]), "exact")
+
+
+def test_the_pool_knows_what_was_scored_and_keeps_the_whole_front(space, macs, params):
+    problem = Problem(space, [Objective("params", "", True, params), Objective("macs", "", False, macs)])
+    pool = Pool(problem)
+    x = space.sample(500, np.random.default_rng(0))
+    fresh = pool.fresh(np.concatenate([x, x]))
+    assert (fresh == x[np.sort(np.unique(x, axis=0, return_index=True)[1])]).all()
+    pool.score(fresh[:300])
+    assert len(pool.fresh(x)) == len(fresh) - 300
+    pool.score(pool.fresh(x))
+    assert pool.evaluations == len(fresh)
+    result = pool.result("test", 0)
+    values = np.stack([params(fresh), macs(fresh)], axis=1)
+    for value in values:
+        better = (result.values["params"] >= value[0]) & (result.values["macs"] <= value[1])
+        assert better.any()
+    assert (np.diff(result.values["params"]) <= 0).all()
+
+
+def test_hypervolume_never_falls(space, macs, params):
+    problem = Problem(space, [Objective("params", "", True, params), Objective("macs", "", False, macs)])
+    seen = []
+    result = run_search(problem, population=50, generations=5, polish=2000, progress=seen.append)
+    assert [p.evaluations for p in seen] == [evaluations for evaluations, _ in result.trace]
+    assert (np.diff([volume for _, volume in result.trace]) >= 0).all()
+    steps = [p.step for p in seen]
+    assert (np.diff(steps) >= 0).all()
+    assert steps[-1] == seen[-1].steps
+    assert max(steps[:-1]) < seen[-1].steps
