@@ -14,8 +14,8 @@ import argparse
 import numpy as np
 
 from hwnas.latency import get_device
-from hwnas.latency._runtime import OnnxRuntime
-from hwnas.latency._timer import interleaved, warm_up
+from hwnas.latency.timing._runtime import OnnxRuntime
+from hwnas.latency.timing._timer import interleaved, warm_up
 from hwnas.space import Population, SearchSpace, get_space, macs_cost
 
 SPACES = {"ofa_mbv3_w1.0": 10, "ofa_proxyless_w1.3": 5, "ofa_resnet50": 5}

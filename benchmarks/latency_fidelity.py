@@ -22,9 +22,8 @@ from hwnas.files import replacing
 from hwnas.graph import Network
 from hwnas.io import Journal
 from hwnas.latency import LatencyTable, Plan, fidelity, get_device
-from hwnas.latency._block import BLOCK, NetworkTimes
-from hwnas.latency._journaled import JournaledTimer, Timer
-from hwnas.latency._methods import (
+from hwnas.latency.profiling._journaled import JournaledTimer, Timer
+from hwnas.latency.profiling._methods import (
     CALIBRATION,
     COVER_SESSIONS,
     ISOLATED,
@@ -35,10 +34,11 @@ from hwnas.latency._methods import (
     named,
     scaled,
 )
-from hwnas.latency._profile import Reference
-from hwnas.latency._refine import refined
-from hwnas.latency._runtime import OnnxRuntime
-from hwnas.latency._subnets import choose_subnets
+from hwnas.latency.profiling._profile import Reference
+from hwnas.latency.profiling._refine import refined
+from hwnas.latency.profiling._subnets import choose_subnets
+from hwnas.latency.timing._block import BLOCK, NetworkTimes
+from hwnas.latency.timing._runtime import OnnxRuntime
 from hwnas.space import LayerSpec, Op, SearchSpace, get_space
 
 BUILD = Path("build")

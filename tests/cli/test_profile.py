@@ -14,9 +14,9 @@ from hwnas import latency
 from hwnas.cli import main
 from hwnas.cli._errors import INTERRUPTED
 from hwnas.errors import DeviceError
-from hwnas.latency import _find as find
-from hwnas.latency import _profile as profiling
-from hwnas.latency import _whole as whole
+from hwnas.latency.profiling import _profile as profiling
+from hwnas.latency.profiling import _whole as whole
+from hwnas.latency.table import _find as find
 from hwnas.space import get_space
 from tests.latency.fakes import FakeRuntime
 

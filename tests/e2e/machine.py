@@ -51,7 +51,7 @@ def fake_runtime(monkeypatch: pytest.MonkeyPatch, ns: Mapping[str, int]) -> list
         made.append(FakeRuntime(ns))
         return made[-1]
 
-    monkeypatch.setattr("hwnas.latency._whole.OnnxRuntime", make)
+    monkeypatch.setattr("hwnas.latency.profiling._whole.OnnxRuntime", make)
     return made
 
 

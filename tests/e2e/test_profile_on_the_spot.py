@@ -49,7 +49,7 @@ def measuring(monkeypatch: pytest.MonkeyPatch, folder: Path) -> FakeProfile:
     """A machine without tables of its own, on which profiling takes no time."""
     fake = FakeProfile()
     monkeypatch.setattr(latency, "profile", fake)
-    monkeypatch.setattr("hwnas.latency._find.table_folders", lambda: [folder / "latency_tables"])
+    monkeypatch.setattr("hwnas.latency.table._find.table_folders", lambda: [folder / "latency_tables"])
     (folder / "latency_tables").mkdir()
     return fake
 

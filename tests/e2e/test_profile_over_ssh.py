@@ -19,7 +19,8 @@ import pytest
 
 from hwnas import latency
 from hwnas.cli import main
-from hwnas.latency import LatencyTable, _bundle, _result
+from hwnas.latency import LatencyTable
+from hwnas.latency.boards import _bundle, _result
 
 SSHD = shutil.which("sshd") or shutil.which("sshd", path="/usr/sbin:/usr/local/sbin")
 

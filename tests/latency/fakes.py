@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from hwnas.graph import Network
-from hwnas.latency._runtime import NodeTimes
+from hwnas.latency.timing._runtime import NodeTimes
 from hwnas.space import Gene, LayerSpec, OpList, SearchSpace, Slot, conditional
 
 

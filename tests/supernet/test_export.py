@@ -15,7 +15,7 @@ import torch
 from hwnas.cli import main
 from hwnas.errors import SupernetError
 from hwnas.latency import get_device
-from hwnas.latency._runtime import OnnxRuntime
+from hwnas.latency.timing._runtime import OnnxRuntime
 from hwnas.space import get_space
 from hwnas.supernet import ImageFolder, Supernet, calibrated, export_onnx
 from tests.supernet.conftest import OWN

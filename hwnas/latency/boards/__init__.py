@@ -1,0 +1,1 @@
+"""Devices on which hwnas is not installed: bundles, results, ssh."""

@@ -1,0 +1,316 @@
+"""The script that times a bundle's networks on a device where hwnas is not installed.
+
+A bundle holds this file as ``run.py`` beside the timing loop, ``plan.json`` and the models. It needs Python 3.8,
+numpy and onnxruntime 1.16 or later.
+
+    python3 run.py [--out board.csv]
+
+It records raw times alone; statistics are made where the result is imported. Killed at any moment, the same
+command resumes: every finished block of networks is a line of ``journal.jsonl``, on disk before the next begins.
+"""
+
+# ruff: noqa: PLC0415, T201 (onnxruntime takes a while to import; Python 3.8)
+
+from __future__ import annotations
+
+import argparse
+import csv
+import hashlib
+import json
+import os
+import platform
+import shutil
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from hwnas.latency.device._facts import cpu_facts, nvidia_facts
+from hwnas.latency.timing._loop import (
+    WARM_UPS,
+    BoundSession,
+    best_clock,
+    node_times,
+    preload,
+    record,
+    rounds_that_fit,
+    timed,
+    warm_up,
+)
+
+COLUMNS = ("plan", "device", "block", "network", "what", "index", "name", "values")
+"""Of the result. Every row tells the plan and the device it belongs to, so that mixed files are found out."""
+
+CHUNK = 60_000
+"""Characters of the plan in one row; CSV readers refuse longer fields."""
+
+JOURNAL, PLAN, OUT = "journal.jsonl", "plan.json", "board.csv"
+
+
+class BoardError(Exception):
+    """Told in one line."""
+
+
+class _Sessions:
+    """onnxruntime sessions of the bundle's models, as the plan's device wants them."""
+
+    def __init__(self, folder: Path, device: dict[str, Any]) -> None:
+        self.folder = folder
+        self.device = device
+
+    def plain(self, model: str, shape: list[int]) -> BoundSession:
+        return self._bound(model, shape, self._options())
+
+    def profiled(self, model: str, shape: list[int], scratch: str) -> BoundSession:
+        options = self._options()
+        options.enable_profiling = True
+        # onnxruntime adds the second to the name alone, and a block may hold a network twice.
+        options.profile_file_prefix = str(Path(tempfile.mkdtemp(dir=scratch)) / "nodes")
+        return self._bound(model, shape, options)
+
+    def _options(self) -> Any:
+        import onnxruntime as ort
+
+        options = ort.SessionOptions()
+        options.intra_op_num_threads = self.device["threads"]
+        options.inter_op_num_threads = 1
+        options.log_severity_level = 3
+        for key, value in self.device["session_config"].items():
+            options.add_session_config_entry(key, value)
+        return options
+
+    def _bound(self, model: str, shape: list[int], options: Any) -> BoundSession:
+        import onnxruntime as ort
+
+        provider = self.device["provider"]
+        providers: list[Any] = [(provider, self.device["options"])]
+        if provider != "CPUExecutionProvider":
+            providers.append("CPUExecutionProvider")
+        try:
+            session = ort.InferenceSession(str(self.folder / model), options, providers=providers)
+        except Exception as error:  # onnxruntime raises RuntimeError, its own and pybind's
+            raise BoardError(f"{model}: onnxruntime fails: {str(error).splitlines()[0]}") from error
+        if provider not in session.get_providers():
+            raise BoardError(f"onnxruntime could not start {provider} and fell back to the CPU; check its driver")
+        feed = {"input": np.random.default_rng(0).standard_normal(shape, dtype=np.float32)}
+        return BoundSession(session, feed, self.device["memory"])
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the plan beside this file, or what is left of it; write the result."""
+    folder = Path(__file__).resolve().parent
+    parser = argparse.ArgumentParser(description="Time the models of this folder; killed, the same command resumes.")
+    parser.add_argument("--out", type=Path, default=folder / OUT, help="the result, for: hwnas profile --import")
+    try:
+        run(folder, parser.parse_args(arguments).out)
+    except (BoardError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("interrupted; the same command resumes", file=sys.stderr)
+        return 130
+    return 0
+
+
+def run(folder: Path, out: Path) -> None:
+    try:
+        text = (folder / PLAN).read_bytes()
+        plan = json.loads(text)
+        blocks = plan["blocks"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise BoardError(f"{PLAN} cannot be read ({error}); unpack the bundle again") from error
+    digest = hashlib.sha256(text).hexdigest()
+    here = device_facts(plan["device"])
+    preload(plan["device"]["memory"])
+    make_weights(folder / plan["weights"]["file"], plan["weights"])
+    steps = sum(len(block["networks"]) for block in blocks)
+    with (folder / JOURNAL).open("a+b") as journal:
+        done = _begun(journal, {"journal": 1, "plan": digest, "device": here})
+        for number, block in enumerate(blocks):
+            finished = sum(len(b["networks"]) for b in blocks[:number])
+            print(f"{finished} of {steps} timings done; {block['stage']}", flush=True)
+            if number not in done:
+                done[number] = _measured(folder, plan, number)
+                _append(journal, done[number])
+        print(f"{steps} of {steps} timings done", flush=True)
+    write_result(out, text.decode(), digest, here, [done[number] for number in range(len(blocks))])
+    print(f"wrote {out}; on the host: hwnas profile --import {out.name} --device NAME", flush=True)
+
+
+def device_facts(device: dict[str, Any]) -> dict[str, Any]:
+    """What the plan's networks run on here."""
+    try:
+        import onnxruntime as ort
+    except ImportError as error:
+        raise BoardError(f"onnxruntime cannot be imported ({error}); install it for {sys.executable}") from error
+    version = [int(part) for part in ort.__version__.split(".")[:2]]
+    if version < [1, 16]:
+        raise BoardError(f"onnxruntime {ort.__version__} is too old; install 1.16 or later")
+    if device["provider"] not in ort.get_available_providers():
+        raise BoardError(f"onnxruntime {ort.__version__} has no {device['provider']}; install {device['package']}")
+    if device["threads"] > (os.cpu_count() or 1):
+        raise BoardError(f"{device['threads']} threads: this machine has {os.cpu_count()} cores; make another bundle")
+    nvidia = device["memory"][0] == "cuda"
+    return {
+        "hardware": nvidia_facts(device["memory"][1]) if nvidia else cpu_facts(),
+        "runtime": f"onnxruntime {ort.__version__}",
+        "provider": device["provider"],
+        "threads": device["threads"],
+        "batch": device["batch"],
+        "os": platform.platform(),
+        "python": platform.python_version(),
+        "numpy": np.__version__,
+    }
+
+
+def make_weights(path: Path, weights: dict[str, Any]) -> None:
+    """The values all models read: too large to send, and any of their size do.
+
+    Args:
+        path: where.
+        weights: ``parts``: pairs of standard deviation and number of floats; ``seed``.
+    """
+    size = 4 * sum(count for _, count in weights["parts"])
+    if path.exists() and path.stat().st_size == size:
+        return
+    rng = np.random.default_rng(weights["seed"])
+    part = _part(path)
+    with part.open("wb") as file:
+        for scale, count in weights["parts"]:
+            for start in range(0, count, 1 << 20):
+                values = rng.standard_normal(min(1 << 20, count - start), dtype=np.float32)
+                file.write((values * np.float32(scale)).astype("<f4").tobytes())
+        file.flush()
+        os.fsync(file.fileno())
+    part.replace(path)
+
+
+def _measured(folder: Path, plan: dict[str, Any], number: int) -> dict[str, Any]:
+    """One block: as profiling on the host measures it."""
+    block, device, timer = plan["blocks"][number], plan["device"], plan["timer"]
+    clock = best_clock(device["threads"], device["provider"])
+    models = [plan["networks"][network] for network, _ in block["networks"]]
+    sessions = _Sessions(folder, device)
+    scratch, started = tempfile.mkdtemp(prefix="hwnas-"), time.monotonic()
+    try:
+        reference, *plain = [sessions.plain(m["file"], m["shape"]) for m in [plan["anchor"], *models]]
+        profiled = [sessions.profiled(m["file"], m["shape"], scratch) for m in models] if block["layers"] else []
+        everything = [reference, *plain, *profiled]
+        warm_up(everything)
+
+        def beside(i: int) -> None:
+            if profiled:
+                timed(profiled[i], clock)
+
+        rounds = rounds_that_fit(everything, clock, timer["rounds"], timer["seconds_per_network"])
+        times, anchors = record(
+            plain,
+            reference,
+            rounds=rounds,
+            rng=np.random.default_rng([plan["settings"]["seed"], number]),
+            clock=clock,
+            beside=beside,
+        )
+        nodes = [_nodes(session) for session in profiled]
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+    seconds = round(time.monotonic() - started, 1)
+    return {"block": number, "seconds": seconds, "times": times.tolist(), "anchor": anchors.tolist(), "nodes": nodes}
+
+
+def _nodes(profiled: BoundSession) -> list[tuple[str, list[float]]]:
+    """``(node, its microseconds in each run)`` in the order of execution, of the runs after the warm-up."""
+    events = json.loads(Path(profiled.session.end_profiling()).read_text(encoding="utf-8"))
+    runs = node_times(events)[WARM_UPS:]
+    names = [name for name, _ in runs[0]]
+    alike = [run for run in runs if [name for name, _ in run] == names]
+    return [(name, [run[i][1] for run in alike]) for i, name in enumerate(names)]
+
+
+def _begun(journal: Any, header: dict[str, Any]) -> dict[int, dict[str, Any]]:
+    """Finished blocks by number; what was cut off in the middle of a line is dropped."""
+    _lock(journal)
+    journal.seek(0)
+    lines = journal.read().split(b"\n")
+    whole = sum(len(line) + 1 for line in lines[:-1])
+    journal.truncate(whole)
+    if not whole:
+        _append(journal, header)
+        return {}
+    entries: list[Any] = []
+    for number, line in enumerate(lines[:-1]):
+        try:
+            entries.append(json.loads(line))
+        except ValueError:
+            if number < len(lines) - 2:
+                raise BoardError(f"{JOURNAL}, line {number + 1}: it is damaged; delete it to begin anew") from None
+            journal.truncate(whole - len(line) - 1)
+    if not entries:
+        _append(journal, header)
+        return {}
+    if not all(isinstance(entry, dict) for entry in entries):
+        raise BoardError(f"{JOURNAL} is damaged; delete it to begin anew")
+    for key, what in (("plan", "with another plan"), ("device", "on another device or with other software")):
+        if entries[0].get(key) != header[key]:
+            raise BoardError(f"{JOURNAL} was begun {what}; finish it there, or delete it to begin anew")
+    return {entry["block"]: entry for entry in entries[1:]}
+
+
+def _append(journal: Any, entry: dict[str, Any]) -> None:
+    journal.write(json.dumps(entry).encode() + b"\n")
+    journal.flush()
+    os.fsync(journal.fileno())
+
+
+def _lock(journal: Any) -> None:
+    try:
+        import fcntl
+    except ImportError:  # Windows
+        return
+    try:
+        fcntl.flock(journal, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        raise BoardError("another run.py is at work in this folder; wait for it, or stop it") from None
+
+
+def write_result(out: Path, plan: str, digest: str, device: dict[str, Any], blocks: list[dict[str, Any]]) -> None:
+    """The raw times of all blocks as CSV, whole or not at all."""
+    parsed = json.loads(plan)
+    described = json.dumps(device, sort_keys=True)
+    tags = [digest[:16], hashlib.sha256(described.encode()).hexdigest()[:16]]
+    rows: list[list[Any]] = [["", "", "device", 0, "", described]]
+    rows += [["", "", "plan", i, "", plan[at : at + CHUNK]] for i, at in enumerate(range(0, len(plan), CHUNK))]
+    for block in blocks:
+        networks = [network for network, _ in parsed["blocks"][block["block"]]["networks"]]
+        rows.append([block["block"], "", "seconds", 0, "", block["seconds"]])
+        for i, network in enumerate(networks):
+            for what, key in (("anchor_ns", "anchor"), ("run_ns", "times")):
+                values = [ns for turn in block[key] for ns in turn[i]]
+                rows.append([block["block"], network, what, 0, "", _spaced(values)])
+            if block["nodes"]:
+                for index, (name, values) in enumerate(block["nodes"][i]):
+                    rows.append([block["block"], network, "node_us", index, name, _spaced(values)])
+    rows.append(["", "", "end", 0, "", len(rows)])
+    part = _part(out)
+    with part.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(COLUMNS)
+        writer.writerows([*tags, *row] for row in rows)
+        file.flush()
+        os.fsync(file.fileno())
+    part.replace(out)
+
+
+def _part(path: Path) -> Path:
+    return path.with_name(path.name + ".part")
+
+
+def _spaced(values: list[float]) -> str:
+    return " ".join(f"{value:.17g}" for value in values)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

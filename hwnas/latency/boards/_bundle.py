@@ -1,0 +1,292 @@
+"""Bundles: what a device without hwnas needs to be profiled, in one zip of a few MB.
+
+The networks' weights are random, and random numbers do not compress. So the models name places in one file of
+weights that they share, and the script writes that file on the board. What is timed is the same: an onnxruntime
+session packs its own copy of them, and weights it does not pack stand at different places for every layer.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import os
+import zipfile
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, replace
+from importlib import resources
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from hwnas import __version__
+from hwnas.errors import DeviceError, UnknownNameError
+from hwnas.files import replacing
+from hwnas.graph import Network, build_model, in_precision, weight_shapes
+from hwnas.latency.boards._board import PLAN
+from hwnas.latency.device._device import PROVIDERS, Device, check_precision, provider_options
+from hwnas.latency.profiling._methods import (
+    ALONE_SESSIONS,
+    CALIBRATION,
+    COVER_SESSIONS,
+    IN_CONTEXT,
+    ISOLATED,
+    VALIDATION,
+    row_name,
+)
+from hwnas.latency.profiling._subnets import Plan, choose_subnets
+from hwnas.latency.timing._block import BLOCK, ROUNDS, SECONDS_PER_NETWORK
+from hwnas.space import Population, SearchSpace, macs_cost
+
+if TYPE_CHECKING:
+    import onnx
+
+FORMAT = 1
+
+SCRIPTS = {
+    "hwnas.latency.boards._board": "run.py",
+    "hwnas.latency.timing._loop": "loop.py",
+    "hwnas.latency.device._facts": "facts.py",
+}
+"""Modules that go along, under names of their own."""
+
+WEIGHTS = "models/weights.bin"
+
+ALIGNED = 16
+"""Floats; weights begin at the boundaries of cache lines."""
+
+LEAST = 64
+"""Floats; smaller initializers stay in the model."""
+
+BLOCK_BYTES = 512 << 20
+"""Weights of networks that are ready to run at once; small boards have 1 GB."""
+
+
+def bundled_device(name: str, *, threads: int = 1, batch: int = 1, precision: str = "fp32") -> Device:
+    """A device elsewhere, of which the provider is known and nothing else.
+
+    Raises:
+        UnknownNameError: no such provider; suggests the nearest.
+        DeviceError: an option it does not take.
+    """
+    kind, colon, index = name.partition(":")
+    if kind not in PROVIDERS:
+        raise UnknownNameError("device", name, PROVIDERS)
+    if colon and not index.isdigit():
+        raise DeviceError(f"device {name!r}", "what follows the colon is the number of the device", f"write {kind}:0")
+    if threads < 1 or batch < 1:
+        raise DeviceError(f"{threads} threads, batch {batch}", "both are at least 1", "use 1 or more")
+    check_precision(kind, precision)
+    options = provider_options(kind, index, threads)
+    return Device(name, PROVIDERS[kind].name, options, threads=threads, batch=batch, precision=precision)
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """What was written: the zip's size, its networks, and how many timings they take."""
+
+    size: int
+    networks: int
+    timings: int
+
+
+def write_bundle(path: str | os.PathLike[str], device: Device, space: SearchSpace, plan: Plan | None = None) -> Bundle:
+    """Write models, plan and script for a device that hwnas cannot be installed on.
+
+    Args:
+        path: of the zip.
+        device: from `bundled_device`.
+        space: its domain is what is profiled.
+        plan: how much is measured; by default as on this machine.
+
+    Raises:
+        DataError: the file cannot be written.
+    """
+    plan = plan or Plan()
+    if plan.method is None:
+        plan = replace(plan, method="in-context" if device.node_times else "isolated")
+    contents, networks = _plan(device, space, plan)
+    anchor = space.network(np.array(contents["anchor"]["row"], dtype=np.int16))
+    models = {"anchor": anchor, **networks}
+    layout = _Layout(models.values())
+    contents["weights"] = {"file": WEIGHTS, "parts": layout.parts, "seed": plan.seed}
+    with replacing(path) as part:
+        with zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED) as file:
+            for module, name in SCRIPTS.items():
+                _add(file, name, _script(module).encode())
+            _add(file, PLAN, json.dumps(contents).encode())
+            for name, network in models.items():
+                model = in_precision(
+                    build_model(network, weights=_Zeros(network), batch=device.batch), device.precision
+                )
+                _add(file, _file(name), layout.outside(model).SerializeToString())
+        size = part.stat().st_size
+    return Bundle(size, len(models), sum(len(block["networks"]) for block in contents["blocks"]))
+
+
+def bundle_digest(path: str | os.PathLike[str]) -> str:
+    """Short name of a bundle's plan: the same for the same contents."""
+    with zipfile.ZipFile(path) as file:
+        return hashlib.sha256(file.read(PLAN)).hexdigest()[:16]
+
+
+def _plan(device: Device, space: SearchSpace, plan: Plan) -> tuple[dict[str, Any], dict[str, Network]]:
+    """The plan but for its weights; networks by their short names."""
+    subnets = choose_subnets(space, plan)
+    cover, calibration, validation = (
+        {row_name(row): space.network(row) for row in rows}
+        for rows in (subnets.cover, subnets.calibration, subnets.validation)
+    )
+    stages: list[tuple[str, Mapping[str, Network], bool]] = [(CALIBRATION, calibration, False)]
+    if plan.method == "in-context":
+        stages.insert(0, (IN_CONTEXT, cover, True))
+    else:
+        stages.append((ISOLATED, {key: [("layer", layer)] for key, layer in space.layers().items()}, False))
+    stages.append((VALIDATION, validation, False))
+
+    named: dict[str, Network] = {}
+    short: dict[str, str] = {}
+    for _, networks, _ in stages:
+        for name, network in networks.items():
+            if name not in short:
+                short[name] = f"n{len(short):04d}"
+                named[short[name]] = network
+    rng = np.random.default_rng([plan.seed, 2])
+    blocks = []
+    for stage, networks, layers in stages:
+        step = _block_size(networks.values(), layers=layers)
+        for session in range({IN_CONTEXT: COVER_SESSIONS, ISOLATED: ALONE_SESSIONS}.get(stage, plan.sessions)):
+            # Networks meet others in each session, and none is twice in a block.
+            todo = [(short[name], session) for name in rng.permutation(np.array(list(networks), dtype=object))]
+            blocks += [
+                {"stage": stage, "layers": layers, "networks": todo[at : at + step]} for at in range(0, len(todo), step)
+            ]
+    reference = _anchor(space, plan.seed)
+    shapes = {name: [device.batch, *network[0][1].input_shape] for name, network in named.items()}
+    contents = {
+        "format": FORMAT,
+        "hwnas": __version__,
+        "space": {
+            "name": space.name,
+            "fingerprint": space.fingerprint,
+            "domain": [d.tolist() for d in space.domain],
+        },
+        "settings": asdict(plan),
+        "subnets": {name: rows.tolist() for name, rows in vars(subnets).items()},
+        "device": {
+            **{k: v for k, v in device.to_json().items() if k not in ("hardware", "runtime")},
+            "session_config": device.session_config,
+            "memory": device.memory,
+            "package": PROVIDERS[device.name.partition(":")[0]].package,
+        },
+        "timer": {"rounds": ROUNDS, "seconds_per_network": SECONDS_PER_NETWORK},
+        "anchor": {
+            "row": reference.tolist(),
+            "file": _file("anchor"),
+            "shape": [device.batch, *space.network(reference)[0][1].input_shape],
+        },
+        "networks": {
+            short[name]: {"name": name, "file": _file(short[name]), "shape": shapes[short[name]]} for name in short
+        },
+        "blocks": blocks,
+    }
+    return contents, named
+
+
+def _anchor(space: SearchSpace, seed: int) -> Population:
+    """A row of median MACs of the whole space, so that bundles of its parts have the same one."""
+    whole = SearchSpace(space.name, space.genes, space.slots)
+    pool = whole.sample(101, np.random.default_rng(seed), distinct_uniform=False)
+    chosen: Population = pool[np.argsort(macs_cost(whole)(pool), kind="stable")[len(pool) // 2]]
+    return chosen
+
+
+def _block_size(networks: Iterable[Network], *, layers: bool) -> int:
+    """Networks per block; fewer where they are large."""
+    largest = max(4 * sum(math.prod(shape) for shape in weight_shapes(network).values()) for network in networks)
+    return max(2, min(BLOCK, BLOCK_BYTES // (largest * (2 if layers else 1))))
+
+
+def _file(name: str) -> str:
+    return f"models/{name}.onnx"
+
+
+def _add(file: zipfile.ZipFile, name: str, data: bytes) -> None:
+    """The same bytes for the same contents: no dates."""
+    file.writestr(zipfile.ZipInfo(name), data, zipfile.ZIP_DEFLATED)
+
+
+def _script(module: str) -> str:
+    """The source of a module that imports its companions by the names they have on the board."""
+    package, _, name = module.rpartition(".")
+    source = resources.files(package).joinpath(f"{name}.py").read_text(encoding="utf-8")
+    for companion, file in SCRIPTS.items():
+        source = source.replace(f"from {companion} import", f"from {file[:-3]} import")
+    return source
+
+
+class _Zeros(dict[str, Any]):
+    """Weights that are thrown away."""
+
+    def __init__(self, network: Network) -> None:
+        super().__init__((name, np.zeros(shape, dtype=np.float32)) for name, shape in weight_shapes(network).items())
+
+
+class _Layout:
+    """Where weights stand in the file all models share.
+
+    Weights are drawn with a standard deviation that keeps activations in range, which depends on their fan-in: the
+    file has one part for each. No two weights of one network share a place; networks share them all. Integers are the
+    bytes of these numbers. Halves of them could be no numbers, so fp16 weights stay in the models, where they repeat.
+    """
+
+    def __init__(self, networks: Iterable[Network]) -> None:
+        sizes: dict[float, int] = {}
+        for network in networks:
+            mine: dict[float, int] = {}
+            for shape in weight_shapes(network).values():
+                mine[_scale(shape)] = mine.get(_scale(shape), 0) + _padded(math.prod(shape))
+            for scale, size in mine.items():
+                sizes[scale] = max(sizes.get(scale, 0), size)
+        self.parts = sorted(sizes.items())
+        self._starts: dict[float, int] = {}
+        start = 0
+        for scale, size in self.parts:
+            self._starts[scale] = start
+            start += size
+
+    def outside(self, model: onnx.ModelProto) -> onnx.ModelProto:
+        """The model with its weights in the file."""
+        from onnx import TensorProto  # noqa: PLC0415 (takes a while to import)
+
+        free = dict(self._starts)
+        bytes_each = {TensorProto.FLOAT: 4, TensorProto.INT8: 1}
+        for weight in model.graph.initializer:
+            shape = tuple(weight.dims)
+            scale, size = _scale(shape), math.prod(shape)
+            if not weight.name.endswith((".weight", ".bias", ".weight.integer")):
+                continue
+            if weight.data_type == TensorProto.FLOAT16:
+                weight.raw_data = np.resize(_PATTERN * scale, shape).astype(np.float16).tobytes()
+            elif size < LEAST and weight.data_type == TensorProto.FLOAT:
+                weight.raw_data = np.full(shape, 0.1, dtype=np.float32).tobytes()
+            elif size >= LEAST:
+                length = bytes_each[weight.data_type] * size
+                weight.ClearField("raw_data")
+                weight.data_location = TensorProto.EXTERNAL
+                facts = {"location": WEIGHTS.rpartition("/")[2], "offset": 4 * free[scale], "length": length}
+                for key, value in facts.items():
+                    weight.external_data.add(key=key, value=str(value))
+                free[scale] += _padded(-(-length // 4))
+        return model
+
+
+_PATTERN = np.random.default_rng(0).standard_normal(1021)
+
+
+def _scale(shape: tuple[int, ...]) -> float:
+    return math.sqrt(2 / math.prod(shape[1:])) if len(shape) > 1 else 0.1
+
+
+def _padded(size: int) -> int:
+    return -(-size // ALIGNED) * ALIGNED

@@ -1,0 +1,190 @@
+"""Profiling over ssh: a bundle is sent, run and fetched by the system's own ssh.
+
+Files go through ssh's standard input and output: small boards often have no server for scp.
+
+Nothing is asked for on the way (``BatchMode``): keys and known hosts are the user's affair, as is their ssh config.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+import subprocess
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+from urllib.parse import urlsplit
+
+from hwnas.errors import DeviceError
+from hwnas.files import replacing
+from hwnas.latency.boards._board import OUT
+from hwnas.latency.boards._bundle import bundle_digest
+from hwnas.latency.timing._measure import Progress
+
+CONNECT_S = 10
+"""Seconds to wait for a host."""
+
+_SSH_FAILED = 255
+"""What ssh itself exits with; other codes are of the command it ran."""
+
+_STEP = re.compile(r"(\d+) of (\d+) timings done(?:; (.*))?")
+
+
+@dataclass(frozen=True)
+class Host:
+    """Where to profile.
+
+    Attributes:
+        user: empty for ssh's default.
+        name: of the host.
+        port: None for ssh's default.
+        python: the interpreter there.
+    """
+
+    user: str
+    name: str
+    port: int | None = None
+    python: str = "python3"
+
+    @classmethod
+    def of(cls, url: str, python: str = "python3") -> Host:
+        """The host in ``ssh://user@host:port``.
+
+        Raises:
+            DeviceError: not such an address.
+        """
+        try:
+            parts = urlsplit(url)
+            port = parts.port
+        except ValueError:
+            parts, port = urlsplit(""), None
+        named = parts.hostname or ""
+        # What begins with a dash would be an option of ssh.
+        fine = all(re.fullmatch(r"[A-Za-z0-9_][\w.:-]*", text) for text in (named, parts.username or "x"))
+        if parts.scheme != "ssh" or not fine or parts.path.strip("/") or parts.password or parts.query:
+            raise DeviceError(f"device {url}", "it reads ssh://user@host or ssh://user@host:port", "correct it")
+        return cls(parts.username or "", named, port, python)
+
+    def __str__(self) -> str:
+        user = f"{self.user}@" if self.user else ""
+        return f"ssh://{user}{self.name}" + (f":{self.port}" if self.port else "")
+
+    @property
+    def target(self) -> str:
+        return f"{self.user}@{self.name}" if self.user else self.name
+
+
+def profile_remotely(host: Host, bundle: Path, result: Path, *, progress: Progress | None = None) -> None:
+    """Run a bundle on another machine and fetch its result.
+
+    The folder there is named after the bundle: after a lost connection the same call resumes. It is removed once
+    the result is here.
+
+    Args:
+        host: where.
+        bundle: the zip.
+        result: where to write the CSV.
+        progress: called as blocks of networks are done.
+
+    Raises:
+        DeviceError: the host cannot be reached, lacks Python or packages, or the run fails there.
+    """
+    folder = f".hwnas-{bundle_digest(bundle)}"
+    _check_python(host)
+    _remote(host, f"mkdir -p {folder}")
+    with bundle.open("rb") as file:
+        _remote(host, f"cat > {folder}/bundle.zip", source=file)
+    python = shlex.quote(host.python)
+    _remote(host, f"cd {folder} && {python} -m zipfile -e bundle.zip . && rm bundle.zip")
+    _run(host, f"cd {folder} && exec {python} run.py --out {OUT}", progress)
+    with replacing(result) as part, part.open("wb") as file:
+        _remote(host, f"cat {folder}/{OUT}", target=file)
+    _remote(host, f"rm -rf {folder}")
+
+
+def _check_python(host: Host) -> None:
+    """One clear line for what is missing there."""
+    code = "import sys; assert sys.version_info >= (3, 8), sys.version.split()[0]; import numpy, onnxruntime; print('fine')"
+    done = _ssh(host, f"{shlex.quote(host.python)} -c {shlex.quote(code)}")
+    if done.returncode == 0 and "fine" in done.stdout:
+        return
+    last = _last_line(done)
+    if done.returncode in (126, 127):
+        rule, remedy = f"it has no {host.python}", "name the interpreter there with --python"
+    elif "No module named" in last:
+        missing = last.rpartition("'")[0].rpartition("'")[2]
+        rule, remedy = f"{host.python} there has no {missing}", "install numpy and onnxruntime there, or pass --python"
+    elif "AssertionError" in last:
+        rule, remedy = (
+            f"{host.python} there is {last.partition(': ')[2]}",
+            "Python 3.8 or later is needed: pass --python",
+        )
+    else:
+        rule, remedy = f"{host.python} there fails: {last}", "correct it there, or pass --python"
+    raise DeviceError(f"device {host}", rule, remedy)
+
+
+def _command(host: Host, command: str, *more: str) -> list[str]:
+    options = ["-o", "BatchMode=yes", "-o", f"ConnectTimeout={CONNECT_S}", "-o", "ServerAliveInterval=15", *more]
+    options += ["-p", str(host.port)] if host.port else []
+    return ["ssh", *options, "--", host.target, command]
+
+
+def _remote(
+    host: Host, command: str, source: IO[bytes] | int = subprocess.DEVNULL, target: IO[bytes] | int = subprocess.PIPE
+) -> None:
+    done = _ssh(host, command, source, target)
+    if done.returncode:
+        rule = f"{command.partition(' ')[0]} fails there: {_last_line(done)}"
+        raise DeviceError(f"device {host}", rule, "correct it; the same command resumes")
+
+
+def _ssh(
+    host: Host, command: str, source: IO[bytes] | int = subprocess.DEVNULL, target: IO[bytes] | int = subprocess.PIPE
+) -> subprocess.CompletedProcess[str]:
+    try:
+        done = subprocess.run(
+            _command(host, command), stdin=source, stdout=target, stderr=subprocess.PIPE, text=True, check=False
+        )
+    except FileNotFoundError:
+        raise DeviceError(f"device {host}", "there is no ssh here", "install OpenSSH's client") from None
+    if done.returncode == _SSH_FAILED:
+        raise _unreachable(host, _last_line(done))
+    return done
+
+
+def _run(host: Host, command: str, progress: Progress | None) -> None:
+    # A terminal (-tt) makes the run end with the connection, so that it and its lock do not outlive a Ctrl-C here.
+    line = _command(host, command, "-tt")
+    with tempfile.TemporaryFile("w+", encoding="utf-8") as errors:
+        said = ""
+        with subprocess.Popen(
+            line, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors, text=True
+        ) as process:
+            try:
+                for text in process.stdout or ():
+                    said = text.strip() or said
+                    step = _STEP.match(said)
+                    if step and progress is not None:
+                        progress(int(step[1]), int(step[2]), step[3] or "done")
+            except BaseException:
+                process.terminate()
+                raise
+            code = process.wait()
+        if code == _SSH_FAILED:
+            errors.seek(0)
+            raise _unreachable(host, (errors.read().strip().splitlines() or [said])[-1])
+        if code:
+            rule = f"run.py fails there: {said.removeprefix('error: ')}"
+            raise DeviceError(f"device {host}", rule, "correct it; the same command resumes")
+
+
+def _unreachable(host: Host, reason: str) -> DeviceError:
+    plain = ["ssh", *(["-p", str(host.port)] if host.port else []), host.target]
+    return DeviceError(f"device {host}", f"ssh fails: {reason}", f"try: {shlex.join(plain)}; the same command resumes")
+
+
+def _last_line(done: subprocess.CompletedProcess[str]) -> str:
+    lines = (done.stderr or done.stdout or "").splitlines()
+    return lines[-1].strip() if lines else f"exit code {done.returncode}"

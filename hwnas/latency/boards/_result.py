@@ -1,0 +1,264 @@
+"""Results of bundles: checked, and made into tables by the code that makes those of this machine."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hwnas.errors import DataError, HwnasError, TableError
+from hwnas.graph import Network
+from hwnas.latency.boards._board import COLUMNS
+from hwnas.latency.boards._bundle import FORMAT
+from hwnas.latency.boards._raw import ANEW, AS_WRITTEN, Values, read_header, read_raw_rows, read_values
+from hwnas.latency.device._device import Device
+from hwnas.latency.device._hardware import from_facts
+from hwnas.latency.profiling._methods import ISOLATED
+from hwnas.latency.profiling._profile import Reference, existing, tabulated
+from hwnas.latency.profiling._subnets import Plan, Subnets
+from hwnas.latency.table._table import LatencyTable
+from hwnas.latency.timing._block import NetworkTimes, merged, network_times
+from hwnas.latency.timing._loop import RUNS
+from hwnas.latency.timing._timer import Samples
+from hwnas.space import SearchSpace, get_space
+
+BOUNDS_NS = (1e3, 600e9)
+"""A run that takes less or more cannot be."""
+
+DRIFT = 2.0
+"""Largest ratio of the anchor's times between blocks: beyond it, the device throttled or did other work."""
+
+NODES = (0.2, 5.0)
+"""Bounds of what the nodes of a network add up to, as multiples of its time."""
+
+ADDED_MS = 0.05
+"""What the profiler may add to each node; on a tiny network that is most of it."""
+
+
+@dataclass(frozen=True)
+class BoardResult:
+    """A checked result.
+
+    Attributes:
+        path: of the CSV.
+        space: its domain is what was profiled.
+        device: the board.
+        plan: what was measured.
+        subnets: what it was measured on.
+        anchor: row of the anchor.
+        times: by stage, name and session.
+        seconds: how long the board measured.
+    """
+
+    path: Path
+    space: SearchSpace
+    device: Device
+    plan: Plan
+    subnets: Subnets
+    anchor: NDArray[np.int16]
+    times: Mapping[tuple[str, str, int], NetworkTimes]
+    seconds: float
+
+
+def is_board_result(path: str | os.PathLike[str]) -> bool:
+    """Whether a file is, or at least begins like, the result of a bundle."""
+    try:
+        with Path(path).open(encoding="utf-8", errors="replace") as file:
+            return file.readline(200).strip() == ",".join(COLUMNS)
+    except OSError:
+        return False
+
+
+def import_board(result: BoardResult, folder: str | os.PathLike[str]) -> LatencyTable:
+    """The table of a board, in ``folder``; rows of other resolutions or spaces that are there stay.
+
+    Raises:
+        TableError: the folder holds a table of another device, or rows of the space bound to another anchor.
+        DeviceError: the runtime's profile does not tell the times of single layers.
+    """
+    before = existing(Path(folder), result.device)
+    reference = Reference(result.anchor)
+    facts = before.spaces.get(result.space.name)
+    if facts is not None:
+        anchor = before.anchor(result.space)
+        keys = [layer.key for _, layer in result.space.network(result.anchor)]
+        if anchor is not None and [layer.key for _, layer in anchor.network] == keys:
+            reference = Reference(result.anchor, anchor.median_ms)
+        else:
+            rule = f"its rows of {result.space.name} are relative to another network than those of {result.path}"
+            raise TableError(f"latency table {before.name}", rule, "write to another folder with --out or --device")
+    timer = RecordedTimer(result)
+    table = tabulated(
+        timer,
+        result.device,
+        result.space,
+        result.plan,
+        result.subnets,
+        before,
+        reference,
+        lambda: {"seconds": round(result.seconds, 1)},
+    )
+    return table.save(folder)
+
+
+@dataclass
+class RecordedTimer:
+    """Tells what a board measured; see `Timer`."""
+
+    result: BoardResult
+    steps: int = 0
+    times: dict[tuple[str, str, int], NetworkTimes] = field(default_factory=dict)
+
+    def measure(
+        self,
+        stage: str,
+        networks: Mapping[str, Network],
+        *,
+        layers: bool = False,  # noqa: ARG002
+        sessions: int | None = None,
+    ) -> dict[str, NetworkTimes]:
+        found = {}
+        for name in networks:
+            each = [(stage, name, k) for k in range(sessions or self.result.plan.sessions)]
+            self.times |= {which: self.result.times[which] for which in each}
+            found[name] = merged([self.times[which] for which in each])
+        return found
+
+
+def read_board(path: str | os.PathLike[str]) -> BoardResult:
+    """Read a result and refuse what cannot be.
+
+    Raises:
+        DataError: not a result, cut short, of several plans or devices, with rows that are missing, there twice or
+            cannot be, or measured at speeds that differ too much. One line; the file stays as it is.
+    """
+    path = Path(path)
+    rows = read_raw_rows(path)
+    contents, told = read_header(path, rows)
+    if contents.get("format") != FORMAT:
+        rule = f"its bundle has format {contents.get('format')!r}, this version of hwnas reads {FORMAT}"
+        raise DataError(f"result {path}", rule, "make the bundle again")
+    try:
+        space, plan, subnets, anchor, networks = _planned(contents)
+        blocks = [_Block(**block) for block in contents["blocks"]]
+        device = _device(contents["device"], told)
+    except HwnasError:
+        raise
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
+        rule = f"its plan cannot be read ({type(error).__name__}: {error})"
+        raise DataError(f"result {path}", rule, "make the bundle again with this version of hwnas") from error
+    values = read_values(path, rows)
+    times: dict[tuple[str, str, int], NetworkTimes] = {}
+    seconds = 0.0
+    for number, block in enumerate(blocks):
+        found = _measured(path, number, block, networks, values)
+        for (short, session), result in zip(block.networks, found, strict=True):
+            times[block.stage, contents["networks"][short]["name"], session] = result
+        seconds += _taken(path, number, "", "seconds", values)[0][1][0]
+    if values:
+        number, network, what = next(iter(values))
+        rule = f"it has rows {what} of network {network!r} in block {number}, which are not of its plan"
+        raise DataError(f"result {path}", rule, AS_WRITTEN)
+    _refuse_drift(path, [t.anchor_ms for t in times.values()])
+    return BoardResult(path, space, device, plan, subnets, anchor, times, seconds)
+
+
+@dataclass(frozen=True)
+class _Block:
+    stage: str
+    layers: bool
+    networks: list[tuple[str, int]]
+
+
+def _planned(
+    contents: Mapping[str, Any],
+) -> tuple[SearchSpace, Plan, Subnets, NDArray[np.int16], dict[str, Network]]:
+    """Space, plan, subnets, the anchor's row, and networks by short name."""
+    about = contents["space"]
+    whole = get_space(about["name"])
+    if whole.fingerprint != about["fingerprint"]:
+        rule = f"space {whole.name} differs from the one the bundle was made for"
+        raise DataError("the plan", rule, "make the bundle again with this version of hwnas")
+    space = SearchSpace(whole.name, whole.genes, whole.slots, about["domain"])
+    subnets = Subnets(**{name: np.array(rows, dtype=np.int16) for name, rows in contents["subnets"].items()})
+    layers: dict[str, Network] = {key: [("layer", layer)] for key, layer in space.layers().items()}
+    isolated = {short for b in contents["blocks"] if b["stage"] == ISOLATED for short, _ in b["networks"]}
+    networks = {
+        short: layers[facts["name"]]
+        if short in isolated
+        else space.network(np.array(json.loads(facts["name"]), dtype=np.int16))
+        for short, facts in contents["networks"].items()
+    }
+    anchor: NDArray[np.int16] = np.array(contents["anchor"]["row"], dtype=np.int16)
+    return space, Plan(**contents["settings"]), subnets, anchor, networks
+
+
+def _device(planned: Mapping[str, Any], told: Mapping[str, Any]) -> Device:
+    """The board, by what was asked of it and what it told of itself."""
+    return Device(
+        name=planned["name"],
+        provider=planned["provider"],
+        options=planned["options"],
+        threads=planned["threads"],
+        batch=planned["batch"],
+        precision=planned["precision"],
+        spinning=planned["spinning"],
+        hardware=from_facts(told["hardware"]),
+        runtime=told["runtime"],
+    )
+
+
+def _measured(
+    path: Path, number: int, block: _Block, networks: Mapping[str, Network], values: Values
+) -> list[NetworkTimes]:
+    """What a block's rows tell; takes them out of ``values``."""
+    names = [short for short, _ in block.networks]
+    anchors, runs = (
+        [_taken(path, number, short, what, values)[0] for short in names] for what in ("anchor_ns", "run_ns")
+    )
+    counts = {len(times) for _, times in [*anchors, *runs]}
+    if len(counts) > 1 or min(counts) % RUNS:
+        rule = f"the networks of block {number} have {' and '.join(map(str, sorted(counts)))} times"
+        raise DataError(f"result {path}", rule, AS_WRITTEN)
+    for short, (_, times) in zip(names, runs, strict=True):
+        if not BOUNDS_NS[0] <= min(times) <= max(times) <= BOUNDS_NS[1]:
+            rule = f"network {short} in block {number} took {min(times):g} to {max(times):g} ns, which cannot be"
+            raise DataError(f"result {path}", rule, ANEW)
+    samples = Samples(_by_round(runs), _by_round(anchors))
+    if not block.layers:
+        return network_times([networks[short] for short in names], samples, None)
+    nodes = [_taken(path, number, short, "node_us", values) for short in names]
+    for short, mine, median_ms in zip(names, nodes, samples.medians_ms(), strict=True):
+        total_ms = sum(float(np.median(times)) for _, times in mine) / 1e3
+        if not NODES[0] * median_ms <= total_ms <= NODES[1] * median_ms + ADDED_MS * len(mine):
+            rule = f"nodes of network {short} in block {number} add up to {total_ms:.3g} ms, it took {median_ms:.3g} ms"
+            raise DataError(f"result {path}", rule, ANEW)
+    profiled = [[[(name, times[i]) for name, times in mine] for i in range(len(mine[0][1]))] for mine in nodes]
+    return network_times([networks[short] for short in names], samples, profiled)
+
+
+def _taken(path: Path, number: int, short: str, what: str, values: Values) -> list[tuple[str, list[float]]]:
+    """The rows of one kind of a network, in order."""
+    found = values.pop((number, short, what), {})
+    if sorted(found) != list(range(max(1, len(found)))) or len({len(times) for _, times in found.values()}) > 1:
+        rule = f"rows {what} of network {short} in block {number} are missing or incomplete"
+        raise DataError(f"result {path}", rule, AS_WRITTEN)
+    return [found[index] for index in range(len(found))]
+
+
+def _by_round(rows: Sequence[tuple[str, list[float]]]) -> NDArray[np.int64]:
+    """``(rounds, networks, RUNS)``"""
+    return np.array([times for _, times in rows], dtype=np.int64).reshape(len(rows), -1, RUNS).swapaxes(0, 1)
+
+
+def _refuse_drift(path: Path, anchors_ms: Sequence[float]) -> None:
+    low, high = float(np.quantile(anchors_ms, 0.05)), float(np.quantile(anchors_ms, 0.95))
+    if high > DRIFT * low:
+        rule = f"the same network took {low:.3g} to {high:.3g} ms, a drift beyond a factor of {DRIFT:g}"
+        raise DataError(f"result {path}", rule, f"let the board idle and cool; {ANEW}")

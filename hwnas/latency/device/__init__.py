@@ -1,0 +1,1 @@
+"""What networks are timed on: providers, hardware."""

@@ -1,0 +1,249 @@
+"""Device: everything that decides how long a network takes, other than the network.
+
+Provider, its options, threads, batch size, precision and the hardware together identify a latency
+table; numbers of different threads or batches never mix.
+"""
+
+# ruff: noqa: PLC0415 (onnxruntime takes a while to import)
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from hwnas.errors import DeviceError, TableError, UnknownNameError
+from hwnas.graph import PRECISIONS
+from hwnas.latency.device import _hardware
+from hwnas.latency.device._hardware import Hardware
+
+
+@dataclass(frozen=True)
+class Provider:
+    """An execution provider of onnxruntime.
+
+    Attributes:
+        name: onnxruntime's.
+        package: what brings it.
+        node_times: whether a profile tells how long each node took. Of CUDA it tells the launches, which at batch 1
+            are what takes the time; providers that compile whole graphs run them as one node.
+        precisions: those it has arithmetic for. CUDA and TensorRT run the int8 models written here in fp32 or not at
+            all, and the CPU provider would compute fp16 in fp32, with casts around every node.
+        threads: the option that states the threads, for a provider with threads of its own: onnxruntime's do not
+            reach it.
+    """
+
+    name: str
+    package: str
+    node_times: bool = False
+    precisions: tuple[str, ...] = ("fp32",)
+    threads: str = ""
+
+
+_INTEGER, _HALF = ("fp32", "int8"), ("fp32", "fp16")
+
+PROVIDERS: dict[str, Provider] = {
+    "cpu": Provider("CPUExecutionProvider", "onnxruntime", node_times=True, precisions=_INTEGER),
+    "cuda": Provider("CUDAExecutionProvider", "onnxruntime-gpu", node_times=True, precisions=_HALF),
+    "tensorrt": Provider("TensorrtExecutionProvider", "onnxruntime-gpu and TensorRT", precisions=_HALF),
+    "openvino": Provider(
+        "OpenVINOExecutionProvider", "onnxruntime-openvino", precisions=_INTEGER, threads="num_of_threads"
+    ),
+    "xnnpack": Provider(
+        "XnnpackExecutionProvider",
+        "an onnxruntime built with XNNPACK",
+        node_times=True,
+        threads="intra_op_num_threads",
+    ),
+    "coreml": Provider("CoreMLExecutionProvider", "onnxruntime on macOS", precisions=_HALF),
+    "directml": Provider("DmlExecutionProvider", "onnxruntime-directml", precisions=_HALF),
+    "qnn": Provider("QNNExecutionProvider", "onnxruntime-qnn", precisions=(*_HALF, "int8")),
+    "migraphx": Provider("MIGraphXExecutionProvider", "onnxruntime-migraphx", precisions=_HALF),
+}
+"""Short names of onnxruntime's execution providers. To add one, add a line."""
+
+_NVIDIA = ("cuda", "tensorrt")
+
+_SPINNING: dict[str, dict[str, str]] = {
+    "stop": {"session.force_spinning_stop": "1"},
+    "on": {},
+    "off": {"session.intra_op.allow_spinning": "0"},
+}
+"""What idle worker threads do. Spinning on makes runs of several threads bimodal; stopping it between runs does not."""
+
+
+@dataclass(frozen=True)
+class Device:
+    """What a network is timed on.
+
+    Attributes:
+        name: as asked for: ``cpu``, ``cuda:1``; or the name of an imported table's device.
+        provider: onnxruntime's name of the execution provider; empty for imported tables.
+        options: provider options.
+        threads: threads that run one network; 0 if unknown.
+        batch: images per run.
+        precision: one of `hwnas.graph.PRECISIONS`: what weights and arithmetic are in.
+        spinning: ``stop`` idle threads between runs, or leave spinning ``on`` or ``off``.
+        hardware: the processor.
+        runtime: name and version of the runtime.
+    """
+
+    name: str
+    provider: str
+    options: Mapping[str, str] = field(default_factory=dict)
+    threads: int = 1
+    batch: int = 1
+    precision: str = "fp32"
+    spinning: str = "stop"
+    hardware: Hardware = field(default_factory=lambda: Hardware("unknown"))
+    runtime: str = ""
+
+    @property
+    def id(self) -> str:
+        """Folder name of its tables: ``amd-epyc-avx512-cpu-t1-b1-fp32``; the bare name if imported."""
+        if not self.provider:
+            return self.name
+        words = [self.hardware.slug, self.name.replace(":", "")]
+        if self.name.partition(":")[0] not in _NVIDIA:
+            words.append(f"t{self.threads}")
+        words += [f"b{self.batch}", self.precision]
+        if self.spinning != "stop":
+            words.append(f"spin-{self.spinning}")
+        return "-".join(words).lower()
+
+    @property
+    def session_config(self) -> dict[str, str]:
+        """onnxruntime session options beyond threads."""
+        return _SPINNING[self.spinning] if self.threads > 1 else {}
+
+    @property
+    def node_times(self) -> bool:
+        """Whether a profile tells how long each node ran."""
+        return PROVIDERS[self.name.partition(":")[0]].node_times
+
+    @property
+    def memory(self) -> tuple[str, int]:
+        """Where inputs and outputs are bound: onnxruntime's device kind and index."""
+        kind, _, index = self.name.partition(":")
+        return ("cuda", int(index or 0)) if kind in _NVIDIA else ("cpu", 0)
+
+    def differences(self, other: Device) -> list[str]:
+        """What makes times of the two incomparable, in words; empty if nothing does. Versions of software do not count."""
+        found = []
+        for what in ("provider", "options", "threads", "batch", "precision", "spinning"):
+            mine, theirs = getattr(self, what), getattr(other, what)
+            if mine != theirs:
+                found.append(f"{what} {mine}, here {theirs}")
+        for what in ("name", "model", "features", "system"):
+            mine, theirs = getattr(self.hardware, what), getattr(other.hardware, what)
+            if mine != theirs:
+                found.append(f"hardware {what} {_words(mine)}, here {_words(theirs)}")
+        return found
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self) | {"options": dict(self.options)}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Device:
+        """
+        Raises:
+            TableError: a missing or ill-typed field.
+        """
+        try:
+            hardware = dict(data["hardware"])
+            hardware["features"] = tuple(str(f) for f in hardware.get("features", ()))
+            device = cls(**{**data, "hardware": Hardware(**hardware), "options": dict(data["options"])})
+        except (TypeError, ValueError, KeyError, AttributeError) as error:
+            raise TableError("its device", f"it is not described as expected ({error})", "profile again") from error
+        texts = [device.name, device.provider, device.precision, device.spinning, device.runtime]
+        texts += [device.hardware.name, device.hardware.model, device.hardware.system]
+        if not all(isinstance(t, str) for t in texts) or not device.name or device.spinning not in _SPINNING:
+            raise TableError("its device", "a name is missing or no text", "profile again")
+        if not all(type(n) is int and n >= 0 for n in (device.threads, device.batch)):
+            raise TableError("its device", "threads and batch are whole numbers", "profile again")
+        return device
+
+
+def _words(value: str | tuple[str, ...]) -> str:
+    return value if isinstance(value, str) else " ".join(value)
+
+
+def available_providers() -> dict[str, bool]:
+    """Short name of every known provider, and whether the installed onnxruntime has it."""
+    import onnxruntime as ort
+
+    installed = set(ort.get_available_providers())
+    return {short: provider.name in installed for short, provider in PROVIDERS.items()}
+
+
+def get_device(
+    name: str = "cpu", *, threads: int = 1, batch: int = 1, precision: str = "fp32", spinning: str = "stop"
+) -> Device:
+    """A device of this machine.
+
+    Args:
+        name: short name of a provider, with the index of the device where there are several: ``cuda:1``.
+        threads: threads that run one network.
+        batch: images per run; latency is per run.
+        precision: ``fp32``, ``fp16`` or ``int8``, of those the provider has arithmetic for.
+        spinning: ``stop``, ``on`` or ``off``; see `Device`.
+
+    Raises:
+        UnknownNameError: no such provider; suggests the nearest.
+        DeviceError: a provider that is not installed, or an option it does not take.
+    """
+    import onnxruntime as ort
+
+    kind, colon, index = name.partition(":")
+    if kind not in PROVIDERS:
+        raise UnknownNameError("device", name, PROVIDERS)
+    provider = PROVIDERS[kind]
+    if colon and not index.isdigit():
+        raise DeviceError(f"device {name!r}", "what follows the colon is the number of the device", f"write {kind}:0")
+    if provider.name not in ort.get_available_providers():
+        raise DeviceError(
+            f"device {name!r}",
+            f"the installed onnxruntime {ort.__version__} has no {provider.name}",
+            f"install {provider.package}",
+        )
+    cores = os.cpu_count() or 1
+    if not 1 <= threads <= cores:
+        raise DeviceError(f"{threads} threads", f"this machine has {cores} cores", f"use 1 to {cores}")
+    if batch < 1:
+        raise DeviceError(f"batch {batch}", "a run takes at least one image", "use 1 or more")
+    check_precision(kind, precision)
+    if spinning not in _SPINNING:
+        raise UnknownNameError("spinning setting", spinning, _SPINNING)
+    return Device(
+        name=name,
+        provider=provider.name,
+        options=provider_options(kind, index, threads),
+        threads=threads,
+        batch=batch,
+        precision=precision,
+        spinning=spinning,
+        hardware=_hardware.nvidia_gpu(int(index or 0)) if kind in _NVIDIA else _hardware.cpu(),
+        runtime=f"onnxruntime {ort.__version__}",
+    )
+
+
+def provider_options(kind: str, index: str, threads: int) -> dict[str, str]:
+    """Options of a provider by its short name, for a device's index (or none) and threads."""
+    options = {"device_id": index} if index else {}
+    if PROVIDERS[kind].threads:
+        options[PROVIDERS[kind].threads] = str(threads)
+    return options
+
+
+def check_precision(kind: str, precision: str) -> None:
+    """
+    Raises:
+        UnknownNameError: no such precision. DeviceError: one that a provider, by its short name, does not compute in.
+    """
+    if precision not in PRECISIONS:
+        raise UnknownNameError("precision", precision, PRECISIONS)
+    known = PROVIDERS[kind].precisions
+    if precision not in known:
+        rule = f"{PROVIDERS[kind].name} computes in {' and '.join(known)}"
+        raise DeviceError(f"precision {precision} on device {kind!r}", rule, "choose one of them, or another --device")

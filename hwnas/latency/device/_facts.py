@@ -1,0 +1,60 @@
+"""What a machine tells of itself: with the standard library alone.
+
+Boards on which hwnas is not installed run this very file, from Python 3.8 on; see `hwnas.latency.boards`.
+"""
+
+from __future__ import annotations
+
+import platform
+import subprocess
+from pathlib import Path
+from typing import Any
+
+FEATURES = ("avx2", "avx512f", "avx512_vnni", "avx_vnni", "avx512_bf16", "amx_int8", "asimd", "asimddp", "i8mm", "sve")
+"""CPU features that inference kernels are chosen by, as Linux names them."""
+
+
+def cpu_facts() -> dict[str, Any]:
+    """The CPU of this machine: ``name``, ``model``, ``features``, ``system``."""
+    system = f"{platform.system()} {platform.machine()}"
+    info = _proc_cpuinfo()
+    if info:
+        flags = (info.get("flags") or info.get("features") or "").split()
+        model = " ".join(info[k] for k in ("cpu family", "model", "stepping", "cpu part") if k in info)
+        name = info.get("model name") or info.get("hardware") or platform.machine()
+        return {"name": name, "model": model, "features": [f for f in FEATURES if f in flags], "system": system}
+    name = output_of(["sysctl", "-n", "machdep.cpu.brand_string"]) if platform.system() == "Darwin" else ""
+    name = name or platform.processor() or platform.machine() or "unknown"
+    return {"name": name, "model": "", "features": [], "system": system}
+
+
+def nvidia_facts(index: int) -> dict[str, Any]:
+    """An NVIDIA GPU, by its driver's own tool."""
+    line = output_of(["nvidia-smi", f"--id={index}", "--query-gpu=name,driver_version", "--format=csv,noheader"])
+    name, _, driver = line.partition(",")
+    return {
+        "name": name.strip() or "nvidia gpu",
+        "model": f"driver {driver.strip()}" if driver else "",
+        "features": [],
+        "system": f"{platform.system()} {platform.machine()}",
+    }
+
+
+def _proc_cpuinfo() -> dict[str, str]:
+    """Fields of the first processor, by lower-case name; empty where there is no such file."""
+    try:
+        text = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return {}
+    first = text.split("\n\n", 1)[0]
+    fields = (line.partition(":") for line in first.splitlines() if ":" in line)
+    return {key.strip().lower(): value.strip() for key, _, value in fields}
+
+
+def output_of(command: list[str]) -> str:
+    """What a command prints; nothing if it fails."""
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return done.stdout.strip() if done.returncode == 0 else ""

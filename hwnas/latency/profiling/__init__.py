@@ -1,0 +1,1 @@
+"""Making latency tables, and checking them, by measuring whole networks."""

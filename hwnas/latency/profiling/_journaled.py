@@ -1,0 +1,106 @@
+"""Measuring networks one block at a time, each on disk before the next begins."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Protocol
+
+import numpy as np
+
+from hwnas.errors import DataError
+from hwnas.graph import Network
+from hwnas.io import Journal
+from hwnas.latency.timing._block import NetworkTimes, merged
+from hwnas.latency.timing._measure import Progress, measured_blocks
+from hwnas.latency.timing._runtime import Runtime
+
+
+class Timer(Protocol):
+    """Tells the times of networks: by measuring them, or from what was recorded elsewhere.
+
+    Attributes:
+        steps: sessions in all, for the progress.
+        times: everything known so far, by stage, name and session.
+    """
+
+    steps: int
+    times: dict[tuple[str, str, int], NetworkTimes]
+
+    def measure(
+        self, stage: str, networks: Mapping[str, Network], *, layers: bool = False, sessions: int | None = None
+    ) -> dict[str, NetworkTimes]:
+        """As `JournaledTimer.measure`."""
+
+
+@dataclass
+class JournaledTimer:
+    """Measures networks next to an anchor, skipping those the journal holds.
+
+    Attributes:
+        runtime: makes the sessions.
+        anchor: the network all are compared with.
+        journal: keeps the times.
+        sessions: how often each network is loaded and timed anew: where its memory lies moves its time by 1 %.
+        seed: of the order of runs.
+        progress: called with what is done and ``steps``, both in sessions.
+        steps: sessions in all, for the progress.
+        times: everything measured so far, by stage, name and session.
+    """
+
+    runtime: Runtime
+    anchor: Network
+    journal: Journal
+    sessions: int = 1
+    seed: int = 0
+    progress: Progress | None = None
+    steps: int = 0
+    times: dict[tuple[str, str, int], NetworkTimes] = field(default_factory=dict)
+
+    def measure(
+        self, stage: str, networks: Mapping[str, Network], *, layers: bool = False, sessions: int | None = None
+    ) -> dict[str, NetworkTimes]:
+        """Times of ``networks`` by their names.
+
+        Args:
+            stage: what they are measured for; with the name it identifies an entry of the journal.
+            networks: by a name that says the same after a restart.
+            layers: also the times of their layers.
+            sessions: how often each is loaded and timed anew; by default as the timer says.
+        """
+        sessions = sessions or self.sessions
+        for entry in self.journal.entries:
+            if entry.get("stage") == stage and entry.get("name") in networks:
+                self.times[stage, entry["name"], entry.get("session", 0)] = _times(entry, self.journal)
+        self._tell(stage)
+        rng = np.random.default_rng([self.seed, len(self.journal.entries)])
+        todo: list[tuple[str, str, int]] = []
+        for session in range(sessions):
+            # Networks meet others in each session, and the same one is not loaded twice at once.
+            names = [name for name in networks if (stage, name, session) not in self.times]
+            todo += [(stage, names[i], session) for i in rng.permutation(len(names))]
+        blocks = measured_blocks(
+            self.runtime, [networks[name] for _, name, _ in todo], self.anchor, rng=rng, layers=layers
+        )
+        waiting = iter(todo)
+        for block in blocks:
+            for times in block:
+                which = next(waiting)
+                entry = dict(zip(("stage", "name", "session"), which, strict=True))
+                self.journal.append({**entry, "times": asdict(times)})
+                self.times[which] = times
+            self._tell(stage)
+        return {name: merged([self.times[stage, name, k] for k in range(sessions)]) for name in networks}
+
+    def _tell(self, stage: str) -> None:
+        if self.progress is not None:
+            self.progress(len(self.times), self.steps, stage)
+
+
+def _times(entry: Mapping[str, object], journal: Journal) -> NetworkTimes:
+    try:
+        data = dict(entry["times"])  # type: ignore[call-overload]
+        slots = data.pop("slots")
+        return NetworkTimes(**data, slots=slots and {slot: tuple(values) for slot, values in slots.items()})
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise DataError(str(journal), f"an entry is damaged ({error})", "delete it and profile again") from error

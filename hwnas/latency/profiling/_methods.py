@@ -1,0 +1,106 @@
+"""How layers get their times: seen inside whole subnets, or one by one with a scale.
+
+Both give times as multiples of the anchor's.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hwnas.graph import Network
+from hwnas.latency.profiling._journaled import Timer
+from hwnas.space import LayerSpec, Population, SearchSpace
+
+IN_CONTEXT, ISOLATED, CALIBRATION, VALIDATION = "in context", "one by one", "calibration", "validation"
+"""Stages of a profile, as the journal and the progress name them."""
+
+COVER_SESSIONS = 1
+"""How often a covering subnet is loaded: each layer is seen in several of them anyway."""
+
+ALONE_SESSIONS = 1
+"""How often a layer is loaded alone. Whole subnets correct its time: on OpenVINO, with 45 of them, predictions of 60 others
+err by 1.4 % with one session and with two; uncorrected by 2.5 %."""
+
+
+@dataclass(frozen=True)
+class LayerTime:
+    """Percentiles of a layer's time, as multiples of the anchor's; ``runs`` is how many stand behind them."""
+
+    p10: float
+    median: float
+    p90: float
+    runs: int
+
+
+def row_name(row: NDArray[Any]) -> str:
+    """Name of a subnet in the journal."""
+    return json.dumps(row.tolist())
+
+
+def named(space: SearchSpace, rows: Population) -> dict[str, Network]:
+    """The networks of subnets by their names."""
+    return {row_name(row): space.network(row) for row in rows}
+
+
+def in_context(timer: Timer, networks: Mapping[str, Network]) -> dict[str, LayerTime] | None:
+    """Times of all layers by key, from the node times of the ``networks`` in which they occur.
+
+    A layer that occurs in several places and subnets gets the mean over them.
+
+    Returns:
+        None where the runtime's profile does not show the layers.
+    """
+    # One subnet tells whether the profile shows layers, before time is spent on the others.
+    (first,) = timer.measure(
+        IN_CONTEXT, dict(list(networks.items())[:1]), layers=True, sessions=COVER_SESSIONS
+    ).values()
+    if first.slots is None:
+        return None
+    times = timer.measure(IN_CONTEXT, networks, layers=True, sessions=COVER_SESSIONS)
+    seen: dict[str, list[LayerTime]] = defaultdict(list)
+    for name, network in networks.items():
+        slots = times[name].slots
+        if slots is None:
+            return None
+        for slot, layer in network:
+            seen[layer.key].append(LayerTime(*slots[slot], runs=times[name].runs))
+    return {key: _mean(occurrences) for key, occurrences in seen.items()}
+
+
+def isolated(
+    timer: Timer, space: SearchSpace, networks: Mapping[str, Network], ratios: Mapping[str, float]
+) -> dict[str, LayerTime]:
+    """Times of all layers run alone, with the one scale that makes their sums agree with whole ``networks``.
+
+    A layer alone runs on a warm cache.
+    """
+    return scaled(alone(timer, ISOLATED, list(space.layers().values())), networks, ratios)
+
+
+def alone(timer: Timer, stage: str, layers: Sequence[LayerSpec]) -> dict[str, LayerTime]:
+    """Times by key of layers that are networks of their own."""
+    times = timer.measure(stage, {layer.key: [("layer", layer)] for layer in layers}, sessions=ALONE_SESSIONS)
+    return {key: LayerTime(t.ratio, t.ratio, max(t.tail, t.ratio), t.runs) for key, t in times.items()}
+
+
+def scaled(
+    times: Mapping[str, LayerTime], networks: Mapping[str, Network], ratios: Mapping[str, float]
+) -> dict[str, LayerTime]:
+    """Layer times with one factor on all, the median of what whole networks ask for."""
+    sums = {name: sum(times[layer.key].median for _, layer in network) for name, network in networks.items()}
+    scale = float(np.median([ratios[name] / sums[name] for name in networks]))
+    return {key: LayerTime(t.p10 * scale, t.median * scale, t.p90 * scale, t.runs) for key, t in times.items()}
+
+
+def _mean(times: Sequence[LayerTime]) -> LayerTime:
+    def mean(name: str) -> float:
+        return float(np.mean([getattr(t, name) for t in times]))
+
+    return LayerTime(mean("p10"), mean("median"), mean("p90"), sum(t.runs for t in times))

@@ -1,0 +1,244 @@
+"""Profiling a space on a device: a latency table from layers timed inside whole networks.
+
+Layers timed alone run on a warm cache and look too fast, operators timed alone pay layout reorders and
+look too slow. So a small set of whole subnets in which every layer occurs is run with the runtime's
+profiler, and each node's time goes to its layer. Whole subnets of all sizes correct what a layer adds.
+Others, that took no part, are measured last, and the error against them is stored with the table.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from hwnas import __version__
+from hwnas.errors import DeviceError, TableError
+from hwnas.io import Journal
+from hwnas.latency.device._device import Device
+from hwnas.latency.profiling._journaled import JournaledTimer, Timer
+from hwnas.latency.profiling._methods import (
+    ALONE_SESSIONS,
+    CALIBRATION,
+    COVER_SESSIONS,
+    IN_CONTEXT,
+    VALIDATION,
+    LayerTime,
+    in_context,
+    isolated,
+    named,
+    row_name,
+)
+from hwnas.latency.profiling._refine import refined
+from hwnas.latency.profiling._subnets import Plan, Subnets, choose_subnets
+from hwnas.latency.table._fidelity import fidelity
+from hwnas.latency.table._interval import interval
+from hwnas.latency.table._rows import Row
+from hwnas.latency.table._table import DEVICE, LatencyTable
+from hwnas.latency.timing._measure import Progress
+from hwnas.latency.timing._noise import repeat_pct
+from hwnas.latency.timing._runtime import OnnxRuntime, Runtime
+from hwnas.space import Population, SearchSpace, macs_cost
+
+
+def profile(
+    device: Device,
+    space: SearchSpace,
+    folder: str | os.PathLike[str],
+    *,
+    plan: Plan | None = None,
+    progress: Progress | None = None,
+    runtime: Runtime | None = None,
+) -> LatencyTable:
+    """Measure every layer of ``space``'s domain; add the rows to the table in ``folder``, or begin one there.
+
+    What was measured is kept in a journal in the folder as it comes: after an interruption the same call resumes.
+
+    Args:
+        device: where.
+        space: its domain is what is profiled; restrict ``r`` to the resolutions of interest.
+        folder: of the table: ``latency_tables/<device id>``.
+        plan: how much is measured.
+        progress: called as subnets are done.
+        runtime: what runs them; onnxruntime by default.
+
+    Raises:
+        DeviceError: the device cannot run the networks, or does not tell node times for ``in-context``.
+        TableError: the folder holds a table made under other conditions.
+        DataError: the folder cannot be written.
+    """
+    plan, folder, started = plan or Plan(), Path(folder), time.monotonic()
+    if plan.method is None and not device.node_times:
+        plan = replace(plan, method="isolated")
+    before = existing(folder, device)
+    reference = Reference.of(space, before, plan)
+    identity = {
+        "hwnas": __version__,
+        "device": device.to_json(),
+        "space": [space.name, space.fingerprint, *(d.tolist() for d in space.domain)],
+        "anchor": reference.row.tolist(),
+        "plan": asdict(plan),
+    }
+    # A change of plan begins another journal.
+    digest = hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:8]
+    path = folder / f"profile-{space.name}-{digest}.jsonl"
+    subnets = choose_subnets(space, plan, _with_covered(space, before))
+    with Journal(path, identity) as journal:
+        network = space.network(reference.row)
+        runtime = runtime or OnnxRuntime(device)
+        timer = JournaledTimer(runtime, network, journal, plan.sessions, plan.seed, progress)
+
+        def told() -> dict[str, Any]:
+            seconds = {"seconds": round(time.monotonic() - started, 1)}
+            elsewhere = runtime.elsewhere(network)
+            return {**seconds, "elsewhere": elsewhere} if elsewhere else seconds
+
+        try:
+            table = tabulated(timer, device, space, plan, subnets, before, reference, told)
+        except KeyboardInterrupt:
+            done = f"{len(journal.entries)} of {timer.steps} timings are kept in {path}"
+            raise KeyboardInterrupt(f"{done}; the same command resumes") from None
+    saved = table.save(folder)
+    path.unlink(missing_ok=True)
+    return saved
+
+
+def tabulated(
+    timer: Timer,
+    device: Device,
+    space: SearchSpace,
+    plan: Plan,
+    subnets: Subnets,
+    before: LatencyTable,
+    reference: Reference,
+    told: Callable[[], Mapping[str, Any]],
+) -> LatencyTable:
+    """``before`` with the rows of ``space``'s domain, checked against whole subnets.
+
+    Args:
+        timer: tells the times.
+        device: what they are of.
+        space: its domain is what is profiled.
+        plan: how much is measured.
+        subnets: what is measured.
+        before: the table to add to.
+        reference: the network the times are multiples of.
+        told: what else to say of the space in ``device.json``, asked at the end.
+
+    Raises:
+        DeviceError, DataError: as the timer; or the times of single layers are not told.
+    """
+    method, times = _layer_times(timer, space, plan, subnets)
+    checked = _with_covered(space, before)
+    measured = timer.measure(VALIDATION, named(checked, subnets.validation))
+    anchors = [t.anchor_ms for t in timer.times.values()]
+    anchor_ms = reference.median_ms or float(np.median(anchors))
+    table = before.joined(LatencyTable(device, _rows(space, times, anchor_ms)))
+    actual = np.array([measured[row_name(row)].ratio for row in subnets.validation]) * anchor_ms
+    predicted = table.cost(checked)(subnets.validation)
+    described = {
+        "fingerprint": space.fingerprint,
+        "resolutions": _resolutions(table, space),
+        "method": method,
+        "networks": len({name for stage, name, _ in timer.times if stage in (IN_CONTEXT, CALIBRATION)}),
+        "sessions": plan.sessions,
+        "anchor": {
+            "arch": space.decode(reference.row),
+            "median_ms": anchor_ms,
+            "spread_pct": float(100 * (np.quantile(anchors, 0.9) / np.quantile(anchors, 0.1) - 1)),
+        },
+        "repeat_pct": repeat_pct(timer.times),
+        "validation": fidelity(predicted, actual),
+        "interval": interval(predicted, actual),
+        **told(),
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "hwnas": __version__,
+    }
+    return LatencyTable(device, table.rows, {**before.spaces, space.name: described})
+
+
+def _rows(space: SearchSpace, times: Mapping[str, LayerTime], anchor_ms: float) -> dict[tuple[str, str], Row]:
+    """Rows of the domain's layers, in ms at the anchor's reference speed."""
+    rows = {}
+    for key, layer in space.layers().items():
+        t = times[key]
+        rows[key, ""] = Row(key, t.median * anchor_ms, t.p10 * anchor_ms, t.p90 * anchor_ms, t.runs, layer.macs)
+    return rows
+
+
+@dataclass(frozen=True)
+class Reference:
+    """The anchor's row; its time if other rows of the table are bound to it."""
+
+    row: Population
+    median_ms: float | None = None
+
+    @classmethod
+    def of(cls, space: SearchSpace, before: LatencyTable, plan: Plan) -> Reference:
+        """The existing anchor, where rows of the space stay that were measured with it; else a subnet of median MACs."""
+        facts = before.spaces.get(space.name)
+        if facts is not None:
+            anchor = before.anchor(space)
+            whole = SearchSpace(space.name, space.genes, space.slots)
+            stays = {key for key in whole.layers() if (key, "") in before.rows} - set(space.layers())
+            if anchor is not None and stays:
+                return cls(whole.encode(facts["anchor"]["arch"]), anchor.median_ms)
+        pool = space.sample(101, np.random.default_rng(plan.seed), distinct_uniform=False)
+        return cls(pool[np.argsort(macs_cost(space)(pool), kind="stable")[len(pool) // 2]])
+
+
+def existing(folder: Path, device: Device) -> LatencyTable:
+    """The table to add to; an empty one where there is none."""
+    empty = LatencyTable(device, {})
+    return LatencyTable.load(folder).joined(empty) if (folder / DEVICE).is_file() else empty
+
+
+def _layer_times(timer: Timer, space: SearchSpace, plan: Plan, subnets: Subnets) -> tuple[str, dict[str, LayerTime]]:
+    """The method that was used and the times of all layers, as multiples of the anchor's."""
+    calibration, cover = named(space, subnets.calibration), named(space, subnets.cover)
+    if plan.method != "isolated":
+        timer.steps = len(cover) * COVER_SESSIONS + (len(calibration) + len(subnets.validation)) * plan.sessions
+        times = in_context(timer, cover)
+        if times is not None:
+            # Not by the covering subnets: their layers add up to their times already, taken beside profiled sessions.
+            ratios = {name: t.ratio for name, t in timer.measure(CALIBRATION, calibration).items()}
+            return "in-context", refined(times, calibration, ratios)
+        if plan.method is not None:
+            rule = "its profile does not tell the times of single layers"
+            raise DeviceError("method in-context", rule, "profile with the method isolated")
+        calibration |= cover
+    todo = len(space.layers()) * ALONE_SESSIONS + (len(calibration) + len(subnets.validation)) * plan.sessions
+    timer.steps = len(timer.times) + todo
+    ratios = {name: t.ratio for name, t in timer.measure(CALIBRATION, calibration).items()}
+    return "isolated", refined(isolated(timer, space, calibration, ratios), calibration, ratios)
+
+
+def _with_covered(space: SearchSpace, before: LatencyTable) -> SearchSpace:
+    """The space with the resolutions that the table covers already: the validation is of the whole table."""
+    whole = SearchSpace(space.name, space.genes, space.slots)
+    columns = space.groups.get("r", [])
+    if len(columns) != 1 or space.name not in before.spaces:
+        return space
+    (column,) = columns
+    if any(len(d) < len(w) for c, (d, w) in enumerate(zip(space.domain, whole.domain, strict=True)) if c != column):
+        return space
+    with suppress(TableError):
+        indices = {*before.covered(whole).domain[column].tolist(), *space.domain[column].tolist()}
+        return whole.restrict(r=[space.genes[column].choices[i] for i in sorted(indices)])
+    return space
+
+
+def _resolutions(table: LatencyTable, space: SearchSpace) -> list[int | float | str]:
+    """Resolutions of the whole space that the table covers, or else those of the domain; none for a space without."""
+    with suppress(TableError):  # the domain may be restricted in more than the resolution
+        space = table.covered(SearchSpace(space.name, space.genes, space.slots))
+    return [space.genes[c].choices[i] for c in space.groups.get("r", []) for i in space.domain[c].tolist()]

@@ -1,0 +1,104 @@
+"""Subnets of a front, measured as whole networks, killed or not."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from hwnas.io import Journal
+from hwnas.latency.device._device import Device
+from hwnas.latency.profiling._journaled import JournaledTimer
+from hwnas.latency.profiling._methods import named, row_name
+from hwnas.latency.timing._measure import Anchor, Measurement, Progress
+from hwnas.latency.timing._noise import repeat_pct
+from hwnas.latency.timing._runtime import OnnxRuntime, Runtime
+from hwnas.space import Population, SearchSpace, macs_cost
+
+SESSIONS = 2
+"""How often each subnet is loaded and timed anew: where its memory lies moves its time by 1 %."""
+
+_STAGE = "whole subnets"
+
+
+@dataclass(frozen=True)
+class MeasuredSubnets:
+    """Latencies of subnets.
+
+    Attributes:
+        measurements: one per row.
+        slowdown: the anchor's time now over its time at the reference speed; the latencies are at the latter.
+        repeat_pct: by how much a subnet's time differs between sessions, in percent; None if each had one.
+        elsewhere: operators of the anchor that ran on another provider than the device's; see `Runtime`.
+    """
+
+    measurements: Sequence[Measurement]
+    slowdown: float
+    repeat_pct: float | None = None
+    elsewhere: Mapping[str, int] = field(default_factory=dict)
+
+
+def measure_subnets(
+    device: Device,
+    space: SearchSpace,
+    x: Population,
+    journal: str | os.PathLike[str],
+    *,
+    anchor: Anchor | None = None,
+    sessions: int = SESSIONS,
+    seed: int = 0,
+    progress: Progress | None = None,
+    runtime: Runtime | None = None,
+) -> MeasuredSubnets:
+    """Measure subnets next to an anchor, each block of a few on disk before the next begins.
+
+    Args:
+        device: where.
+        space: of the rows.
+        x: ``(n, g)`` canonical rows; equal ones are measured once.
+        journal: file that keeps the times; called again with the same file, what it holds is not repeated.
+        anchor: a table's ``anchor(space)`` makes the results comparable with its predictions; by default the
+            subnet of median MACs, at the speed of this moment.
+        sessions: how often each subnet is loaded and timed anew.
+        seed: of the order of runs.
+        progress: called after each few networks.
+        runtime: what runs them; onnxruntime by default.
+
+    Raises:
+        DeviceError: the device cannot run a network.
+        DataError: the journal cannot be written, or is of other conditions.
+    """
+    if not len(x):
+        return MeasuredSubnets([], 1.0)
+    if anchor is None:
+        anchor = Anchor(space.network(x[np.argsort(macs_cost(space)(x), kind="stable")[len(x) // 2]]))
+    identity = {
+        "kind": "whole subnets",
+        "device": device.to_json(),
+        "space": space.name,
+        "fingerprint": space.fingerprint,
+        "anchor": [layer.key for _, layer in anchor.network],
+    }
+    with Journal(Path(journal), identity) as file:
+        runtime = runtime or OnnxRuntime(device)
+        timer = JournaledTimer(runtime, anchor.network, file, sessions, seed, progress)
+        networks = named(space, x)
+        timer.steps = len(networks) * sessions
+        try:
+            times = timer.measure(_STAGE, networks)
+            elsewhere = runtime.elsewhere(anchor.network)
+        except KeyboardInterrupt:
+            done = f"{len(file.entries)} of {timer.steps} timings are kept in {journal}"
+            raise KeyboardInterrupt(f"{done}; the same command resumes") from None
+    now_ms = float(np.median([t.anchor_ms for t in timer.times.values()]))
+    reference_ms = anchor.median_ms or now_ms
+    found = [times[row_name(row)] for row in x]
+    return MeasuredSubnets(
+        [Measurement(t.ratio * reference_ms, t.tail * reference_ms, t.median_ms, t.runs) for t in found],
+        now_ms / reference_ms,
+        repeat_pct(timer.times),
+        elsewhere,
+    )

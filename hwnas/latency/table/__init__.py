@@ -1,0 +1,1 @@
+"""Layer latencies of a device: files, look-up, errors, corrections."""

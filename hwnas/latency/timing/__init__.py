@@ -1,0 +1,1 @@
+"""How long models take: sessions, timed next to an anchor."""

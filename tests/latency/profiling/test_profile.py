@@ -1,0 +1,180 @@
+"""Profiling with a runtime of known costs: exact tables, counted runs, resumed interruptions."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from hwnas.errors import DeviceError, TableError
+from hwnas.latency import Device, LatencyTable, Plan, get_device, profile
+from hwnas.latency.profiling._subnets import choose_subnets
+from hwnas.latency.table._interval import LATER
+from hwnas.space import SearchSpace
+from tests.latency.fakes import FakeRuntime, costs, tiny_space
+
+SPACE = tiny_space()
+COSTS = costs(SPACE)
+DEVICE = get_device("cpu")
+PLAN = Plan(n_validation=10, n_calibration=4)
+
+
+def _times(table: LatencyTable) -> dict[str, float]:
+    return {key: row.median_ms for (key, _), row in table.rows.items()}
+
+
+def test_the_table_is_what_the_layers_cost(tmp_path: Path) -> None:
+    steps: list[tuple[int, int]] = []
+    table = profile(
+        DEVICE,
+        SPACE,
+        tmp_path / "t",
+        plan=PLAN,
+        runtime=FakeRuntime(COSTS),
+        progress=lambda done, all_, _: steps.append((done, all_)),
+    )
+    assert _times(table) == pytest.approx({key: ns / 1e6 for key, ns in COSTS.items()}, rel=1e-3)
+    validation = table.validation(SPACE)
+    assert validation is not None
+    assert validation["n_validation"] == 10
+    assert validation["within_5_pct"] == 100
+    assert validation["mape_pct"] < 0.1
+    assert validation["spearman"] == pytest.approx(1, abs=0.01)
+    facts = table.spaces["tiny"]
+    assert facts["method"] == "in-context"
+    assert facts["resolutions"] == [8, 16]
+    assert steps[0][0] == 0
+    assert steps[-1][0] == steps[-1][1]
+    assert [a for a, _ in steps] == sorted(a for a, _ in steps)
+    # Nothing but the table is left, and it reads back the same.
+    assert sorted(p.name for p in (tmp_path / "t").iterdir()) == ["device.json", "table.csv"]
+    again = LatencyTable.load(tmp_path / "t")
+    assert _times(again) == pytest.approx(_times(table), rel=1e-5)
+    assert again.spaces == table.spaces
+    assert again.device == DEVICE
+
+
+def test_the_subnets_of_the_check_took_no_part(tmp_path: Path) -> None:
+    runtime = FakeRuntime(COSTS)
+    profile(DEVICE, SPACE, tmp_path, plan=dataclasses.replace(PLAN, sessions=1), runtime=runtime)
+    opened = Counter(tuple(layer.key for _, layer in network) for network in runtime.opened)
+    # Each block opens the anchor as well.
+    assert sorted(opened.values())[-2] == 1
+
+
+def test_a_drifting_machine_gives_the_same_ratios(tmp_path: Path) -> None:
+    runtime = FakeRuntime(COSTS, speed=lambda run: 1 + 0.3 * np.sin(run / 700) ** 2)
+    table = profile(DEVICE, SPACE, tmp_path, plan=PLAN, runtime=runtime)
+    found = _times(table)
+    scale = found["head-8"] / COSTS["head-8"]
+    assert found == pytest.approx({key: ns * scale for key, ns in COSTS.items()}, rel=0.04)
+    assert table.spaces["tiny"]["validation"]["within_5_pct"] == 100
+
+
+def test_without_node_times_layers_run_alone_and_are_scaled(tmp_path: Path) -> None:
+    table = profile(DEVICE, SPACE, tmp_path, plan=PLAN, runtime=FakeRuntime(COSTS, nodes=False))
+    facts = table.spaces["tiny"]
+    assert facts["method"] == "isolated"
+    subnets = choose_subnets(SPACE, PLAN)
+    assert facts["networks"] == len(subnets.cover) + len(subnets.calibration)
+    assert _times(table) == pytest.approx({key: ns / 1e6 for key, ns in COSTS.items()}, rel=1e-3)
+    plan = dataclasses.replace(PLAN, method="in-context")
+    with pytest.raises(DeviceError, match="does not tell the times of single layers"):
+        profile(DEVICE, SPACE, tmp_path / "u", plan=plan, runtime=FakeRuntime(COSTS, nodes=False))
+
+
+def test_a_provider_that_compiles_whole_graphs_is_corrected_by_subnets_that_show_every_layer(tmp_path: Path) -> None:
+    compiled = Device("openvino", "OpenVINOExecutionProvider")
+    runtime = FakeRuntime(COSTS, nodes=False)
+    table = profile(compiled, SPACE, tmp_path, plan=PLAN, runtime=runtime)
+    assert table.spaces["tiny"]["method"] == "isolated"
+    chosen = choose_subnets(SPACE, dataclasses.replace(PLAN, method="isolated"))
+    assert len(chosen.calibration) > 2 * len(choose_subnets(SPACE, PLAN).calibration)
+    seen = {layer.key for row in chosen.calibration for _, layer in SPACE.network(row)}
+    assert seen == set(SPACE.layers())
+    assert table.spaces["tiny"]["networks"] == len(chosen.calibration)
+    opened = [network for network in runtime.opened if len(network) == 1]
+    assert len(opened) == len(SPACE.layers()), "each layer alone, once"
+
+
+@pytest.mark.parametrize("share", [0.02, 0.3, 0.7, 0.99])
+def test_an_interruption_loses_the_block_in_flight_and_no_more(share: float, tmp_path: Path) -> None:
+    whole = FakeRuntime(COSTS)
+    undisturbed = profile(DEVICE, SPACE, tmp_path / "a", plan=PLAN, runtime=whole)
+
+    killed = FakeRuntime(COSTS, stop_after=int(whole.runs * share))
+    with pytest.raises(KeyboardInterrupt, match=r"timings are kept in .*; the same command resumes"):
+        profile(DEVICE, SPACE, tmp_path / "b", plan=PLAN, runtime=killed)
+    (journal,) = (tmp_path / "b").iterdir()
+    kept = [json.loads(line) for line in journal.read_text().splitlines()][1:]
+
+    resumed = FakeRuntime(COSTS)
+    table = profile(DEVICE, SPACE, tmp_path / "b", plan=PLAN, runtime=resumed)
+    anchor = SPACE.network(SPACE.encode(undisturbed.spaces["tiny"]["anchor"]["arch"]))
+    timed = [sum(network != anchor for network in runtime.opened) for runtime in (whole, resumed)]
+    again = [e for e in kept if SPACE.network(np.array(json.loads(e["name"]))) != anchor]
+    assert timed[1] == timed[0] - len(again)
+    assert _times(table) == pytest.approx(_times(undisturbed), rel=1e-3)
+    assert table.spaces["tiny"]["networks"] == undisturbed.spaces["tiny"]["networks"]
+    assert not journal.exists()
+
+
+def test_another_resolution_joins_the_table_at_the_same_reference_speed(tmp_path: Path) -> None:
+    profile(DEVICE, SPACE.restrict(r=8), tmp_path, plan=PLAN, runtime=FakeRuntime(COSTS))
+    slower = FakeRuntime(COSTS, speed=lambda _: 2.0)
+    table = profile(DEVICE, SPACE.restrict(r=16), tmp_path, plan=PLAN, runtime=slower)
+    assert _times(table) == pytest.approx({key: ns / 1e6 for key, ns in COSTS.items()}, rel=1e-3)
+    assert table.spaces["tiny"]["resolutions"] == [8, 16]
+    # What checks the table is drawn from both.
+    old = {tuple(layer.key for _, layer in n) for n in slower.opened if n[0][1].input_shape[1] == 8}
+    assert len(old) > 1, "the anchor, and others"
+    assert table.spaces["tiny"]["validation"]["within_5_pct"] == 100
+    assert table.covered(SPACE).size() == SPACE.size()
+    # All of it again begins anew, at the speed of now.
+    table = profile(DEVICE, SPACE, tmp_path, plan=PLAN, runtime=slower)
+    assert _times(table) == pytest.approx({key: 2 * ns / 1e6 for key, ns in COSTS.items()}, rel=1e-3)
+
+
+def test_a_part_of_a_space_is_profiled(tmp_path: Path) -> None:
+    part = SPACE.restrict(d=1, r=8)
+    table = profile(DEVICE, part, tmp_path, plan=PLAN, runtime=FakeRuntime(COSTS))
+    assert set(_times(table)) == set(part.layers())
+    assert table.spaces["tiny"]["resolutions"] == [8]
+
+
+def test_spaces_share_a_table_and_conditions_do_not(tmp_path: Path) -> None:
+    table = profile(DEVICE, SPACE, tmp_path, plan=PLAN, runtime=FakeRuntime(COSTS))
+    other = SearchSpace("other", SPACE.genes, SPACE.slots)
+    table = profile(DEVICE, other, tmp_path, plan=PLAN, runtime=FakeRuntime(COSTS))
+    assert set(table.spaces) == {"tiny", "other"}
+    batched = get_device("cpu", batch=4)
+    with pytest.raises(TableError, match=r"batch 1, here 4.*--out"):
+        profile(batched, SPACE, tmp_path, plan=PLAN, runtime=FakeRuntime(COSTS))
+
+
+def test_onnxruntime_itself(tmp_path: Path) -> None:
+    part = SPACE.restrict(r=8)
+    table = profile(DEVICE, part, tmp_path, plan=Plan(times=1, sessions=1, n_validation=4))
+    assert set(_times(table)) == set(part.layers())
+    assert all(0 < row.p10_ms <= row.median_ms <= row.p90_ms for row in table.rows.values())
+    assert table.spaces["tiny"]["method"] == "in-context"
+
+
+def test_every_prediction_has_an_interval_and_noise_and_fallbacks_are_kept(tmp_path: Path) -> None:
+    table = profile(
+        DEVICE,
+        SPACE,
+        tmp_path,
+        plan=Plan(n_validation=20, n_calibration=4),
+        runtime=FakeRuntime(COSTS, strays={"Resize": 2}),
+    )
+    facts = LatencyTable.load(tmp_path).spaces["tiny"]
+    assert facts["elsewhere"] == {"Resize": 2}
+    assert facts["repeat_pct"] == pytest.approx(0, abs=0.1)
+    assert facts["interval"]["n"] == 20
+    assert table.plus_minus(SPACE) == pytest.approx(facts["interval"]["plus_minus_pct"] / 100 + LATER)
+    assert table.plus_minus(SearchSpace("other", SPACE.genes, SPACE.slots)) is None

@@ -1,0 +1,32 @@
+"""A machine on which one and the same network takes a different time in every session is too busy to measure on."""
+
+from __future__ import annotations
+
+import pytest
+
+from hwnas.latency import is_noisy
+from hwnas.latency.timing._block import NetworkTimes
+from hwnas.latency.timing._noise import repeat_pct
+
+
+def times(stage: str, **ratios: tuple[float, ...]) -> dict[tuple[str, str, int], NetworkTimes]:
+    return {
+        (stage, name, session): NetworkTimes(ratio, ratio, 1.0, 1.0, 32)
+        for name, sessions in ratios.items()
+        for session, ratio in enumerate(sessions)
+    }
+
+
+def test_it_is_the_median_over_networks_of_the_worst_stage() -> None:
+    quiet = times("validation", a=(1.0, 1.01), b=(2.0, 2.02), c=(1.0, 1.5))
+    assert repeat_pct(quiet) == pytest.approx(1)
+    disturbed = times("in context", d=(1.0, 1.2), e=(1.0, 1.1), f=(1.0, 1.3))
+    assert repeat_pct(quiet | disturbed) == pytest.approx(20)
+    assert not is_noisy(repeat_pct(quiet))
+    assert is_noisy(repeat_pct(quiet | disturbed))
+
+
+def test_what_was_measured_once_tells_nothing() -> None:
+    assert repeat_pct(times("validation", a=(1.0,), b=(2.0,))) is None
+    assert repeat_pct({}) is None
+    assert not is_noisy(None)
