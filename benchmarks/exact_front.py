@@ -15,7 +15,7 @@ import time
 from collections.abc import Sequence
 
 import numpy as np
-from tests.search.integer_programme import milp_minimum
+from tests.search.exact.integer_programme import milp_minimum
 
 from hwnas.errors import SpaceError
 from hwnas.latency import find_table
