@@ -27,8 +27,8 @@ from scipy.stats import kendalltau, spearmanr
 from hwnas.io import Journal
 from hwnas.space import Population, SearchSpace, get_space, macs_cost, params_cost
 from hwnas.supernet import Accuracy, Supernet, Trainer, TrainSettings, evaluate, extremes
-from hwnas.supernet._digits_data import DigitsData
 from hwnas.supernet.digits import Digits
+from hwnas.task import DigitsData
 
 EMBEDDED = Path(__file__).parent.parent / "hwnas" / "supernet" / "embedded"
 PRECISE = DigitsData(views=4)

@@ -14,7 +14,8 @@ from hwnas.cli._console import notice
 from hwnas.errors import DataError
 
 if TYPE_CHECKING:
-    from hwnas.supernet import EvaluationData, Supernet
+    from hwnas.supernet import Supernet
+    from hwnas.task import EvaluationData
 
 SupernetName = Annotated[
     str,
@@ -53,7 +54,7 @@ def evaluation_data(
         if own is None:
             raise DataError(f"supernet {name}", "it comes without images", "pass --data FOLDER, say ImageNet's")
         return own, {"data": name}
-    from hwnas.supernet import ImageFolder
+    from hwnas.task import ImageFolder
 
     wanted = {"n_images": images, "n_calibration": calibrate, "batch_size": batch_size, "seed": seed}
     data = ImageFolder(folder, supernet.classes(), **wanted)

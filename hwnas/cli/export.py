@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 
     from hwnas.cli._measuring import Bench
     from hwnas.space import SearchSpace
-    from hwnas.supernet import EvaluationData, Subnet, Supernet
+    from hwnas.supernet import Subnet, Supernet
+    from hwnas.task import EvaluationData
 
 RANDOM_IMAGES = 8
 

@@ -16,7 +16,7 @@ from hwnas.errors import SupernetError
 from hwnas.files import check_writable
 
 if TYPE_CHECKING:
-    from hwnas.supernet import TrainingData
+    from hwnas.task import TrainingData
 
 SAVE_EVERY = 200
 
@@ -73,12 +73,12 @@ def train(
 
 
 def _training_data(name: str, data: object) -> TrainingData:
-    from hwnas.supernet import TrainingData
+    from hwnas.task import TrainingData
 
     if isinstance(data, TrainingData):
         return data
     raise SupernetError(
         f"supernet {name}",
         "it brings no training images",
-        "train one whose data() has training_batch (hwnas.supernet.TrainingData), say digits",
+        "train one whose data() has training_batch (hwnas.task.TrainingData), say digits",
     )

@@ -3,30 +3,24 @@
 from __future__ import annotations
 
 from hwnas.supernet._base import Supernet, centre
-from hwnas.supernet._data import EvaluationData, TrainingData
 from hwnas.supernet._download import download
 from hwnas.supernet._evaluate import Accuracy, Evaluator, calibrated, evaluate, journal_identity, measure_top1
 from hwnas.supernet._execute import BatchNormMode, Calibration, Network, forward
 from hwnas.supernet._export import export_onnx, onnx_model, onnx_top1, save_onnx
-from hwnas.supernet._image_folder import ImageFolder
 from hwnas.supernet._registry import get_supernet, load_supernet, supernet_names
-from hwnas.supernet._schedule import extremes, schedule_names
 from hwnas.supernet._subnet import Subnet, folded_weights, recalibrate
-from hwnas.supernet._train import Trainer, TrainSettings
+from hwnas.supernet.train import Trainer, TrainSettings, extremes, schedule_names
 
 __all__ = [
     "Accuracy",
     "BatchNormMode",
     "Calibration",
-    "EvaluationData",
     "Evaluator",
-    "ImageFolder",
     "Network",
     "Subnet",
     "Supernet",
     "TrainSettings",
     "Trainer",
-    "TrainingData",
     "calibrated",
     "centre",
     "download",

@@ -25,9 +25,9 @@ from hwnas.errors import SpaceError
 from hwnas.files import replacing
 from hwnas.space import Op, SearchSpace
 from hwnas.supernet._checkpoint import check_tensors, read_tensors, write_safetensors
-from hwnas.supernet._data import EvaluationData
 from hwnas.supernet._execute import BatchNormMode, Network, forward
 from hwnas.supernet._subnet import Subnet
+from hwnas.task import EvaluationData
 
 TensorShape = tuple[int, ...]
 

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from hwnas.errors import DataError, SupernetError
 from hwnas.io import Journal
 from hwnas.supernet._base import Supernet
-from hwnas.supernet._data import EvaluationData
 from hwnas.supernet._subnet import Subnet, recalibrate
+from hwnas.task import EvaluationData
 
 
 @dataclass(frozen=True)

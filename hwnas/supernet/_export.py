@@ -13,8 +13,8 @@ from torch import Tensor
 from hwnas.errors import DataError, SupernetError
 from hwnas.files import replacing
 from hwnas.graph import OPSET, activation_ranges, build_model, in_precision
-from hwnas.supernet._data import EvaluationData
 from hwnas.supernet._subnet import Subnet, folded_weights
+from hwnas.task import EvaluationData
 
 if TYPE_CHECKING:
     import onnx

@@ -13,8 +13,7 @@ from hwnas.errors import SupernetError, UnknownNameError
 from hwnas.supernet._base import Supernet
 from hwnas.supernet._download import PUBLISHED
 from hwnas.supernet.digits import Digits
-from hwnas.supernet.ofa_mobilenet import OFAMobileNetV3W10, OFAMobileNetV3W12, OFAProxylessW13
-from hwnas.supernet.ofa_resnet50 import OFAResNet50
+from hwnas.supernet.ofa import OFAMobileNetV3W10, OFAMobileNetV3W12, OFAProxylessW13, OFAResNet50
 
 _SUPERNETS: dict[str, type[Supernet]] = {
     "ofa_mbv3_w1.0": OFAMobileNetV3W10,

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from hwnas.space import SearchSpace, get_space
 from hwnas.supernet._base import Supernet, centre
-from hwnas.supernet._digits_data import DigitsData
+from hwnas.task import DigitsData
 
 
 class Digits(Supernet):

@@ -10,7 +10,7 @@ import torch
 
 from hwnas.errors import SupernetError
 from hwnas.supernet import get_supernet
-from hwnas.supernet._ofa import one_spelling
+from hwnas.supernet.ofa._upstream import one_spelling
 
 NAME = "ofa_proxyless_w1.3"
 

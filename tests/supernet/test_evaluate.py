@@ -17,7 +17,8 @@ import torch
 
 from hwnas.cli import main
 from hwnas.io import Journal
-from hwnas.supernet import Evaluator, ImageFolder, Supernet, evaluate, journal_identity, recalibrate
+from hwnas.supernet import Evaluator, Supernet, evaluate, journal_identity, recalibrate
+from hwnas.task import ImageFolder
 from tests.supernet.conftest import OWN
 
 

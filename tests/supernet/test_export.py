@@ -17,7 +17,8 @@ from hwnas.errors import SupernetError
 from hwnas.latency import get_device
 from hwnas.latency.timing._runtime import OnnxRuntime
 from hwnas.space import get_space
-from hwnas.supernet import ImageFolder, Supernet, calibrated, export_onnx
+from hwnas.supernet import Supernet, calibrated, export_onnx
+from hwnas.task import ImageFolder
 from tests.supernet.conftest import OWN
 
 ARCH = {"d": [1, 2, 1], "e": [0.5, 0.5, 1.0, 0.5, 1.0, 0.5], "r": 32}

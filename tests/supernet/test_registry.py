@@ -37,7 +37,7 @@ def test_a_module_of_the_working_directory(monkeypatch: pytest.MonkeyPatch):
 def test_plug_ins_are_found_and_never_replace_built_in_ones(monkeypatch: pytest.MonkeyPatch):
     entries = [
         EntryPoint("ofa_mbv3_w1.0", "os:path", "hwnas.supernets"),
-        EntryPoint("theirs", "hwnas.supernet.ofa_resnet50:OFAResNet50", "hwnas.supernets"),
+        EntryPoint("theirs", "hwnas.supernet.ofa:OFAResNet50", "hwnas.supernets"),
         EntryPoint("broken", "hwnas.supernet.nothing:Net", "hwnas.supernets"),
     ]
 

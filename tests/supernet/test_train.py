@@ -12,9 +12,10 @@ from sklearn.datasets import load_digits
 from hwnas.errors import HwnasError, SupernetError
 from hwnas.space import get_space
 from hwnas.supernet import Supernet, Trainer, TrainSettings, extremes
-from hwnas.supernet._digits_data import SPLIT, DigitsData, _split
-from hwnas.supernet._schedule import Sandwich, Shrinking, get_schedule
 from hwnas.supernet.digits import Digits
+from hwnas.supernet.train._schedule import Sandwich, Shrinking, get_schedule
+from hwnas.task import DigitsData
+from hwnas.task._digits import SPLIT, _split
 
 DATA = DigitsData(batch=240)
 SHORT = TrainSettings(epochs=3, seed=4)

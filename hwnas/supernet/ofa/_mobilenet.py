@@ -17,7 +17,7 @@ from torch import Tensor
 from hwnas.space import SearchSpace, get_space
 from hwnas.supernet._base import Supernet, centre
 from hwnas.supernet._download import cached_checkpoint
-from hwnas.supernet._ofa import PREPROCESSING, one_spelling
+from hwnas.supernet.ofa._upstream import PREPROCESSING, one_spelling
 
 KERNELS = (7, 5, 3)
 

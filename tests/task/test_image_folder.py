@@ -13,8 +13,8 @@ import torch.nn.functional as F
 from PIL import Image
 
 from hwnas.errors import DataError
-from hwnas.supernet import ImageFolder
-from hwnas.supernet._image_folder import MEAN, STD
+from hwnas.task import ImageFolder
+from hwnas.task._image_folder import MEAN, STD
 
 SHAPE = (3, 32, 32)
 

@@ -27,9 +27,9 @@ from hwnas.errors import SupernetError
 from hwnas.files import replacing
 from hwnas.supernet._base import Supernet
 from hwnas.supernet._checkpoint import read_tensors, write_safetensors
-from hwnas.supernet._data import ImagesAt, TrainingData
 from hwnas.supernet._execute import Calibration
-from hwnas.supernet._schedule import Schedule, StepPlan, Teacher, extremes, get_schedule
+from hwnas.supernet.train._schedule import Schedule, StepPlan, Teacher, extremes, get_schedule
+from hwnas.task import ImagesAt, TrainingData
 
 Progress = Callable[[int, float], None]
 """Called after each step with the number of steps done and the loss of the step's first subnet."""

@@ -19,7 +19,7 @@ from sklearn.datasets import load_digits
 from torch import Tensor
 
 from hwnas.space import Shape
-from hwnas.supernet._data import ImagesAt
+from hwnas.task._data import ImagesAt
 
 SPLIT = {"train": 720, "calibration": 177, "validation": 600, "test": 300}
 """Images of each part; every part has each digit in the same share."""
