@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Literal
 
 from hwnas.space._layer import LayerSpec
 
 Value = int | float | str
+
+Role = Literal["layer", "input"]
+"""Whether a gene changes layers and their weights, or what enters the network (image resolution, sequence length)."""
 
 
 @dataclass(frozen=True)
@@ -21,6 +25,7 @@ class Gene:
         controller: index of the gene that decides whether this one has an effect; None if it always has.
         active_for: choice indices of the controller for which it has.
         aliases: other values that upstream writes, and the choice each stands for.
+        role: an ``"input"`` gene sets the shape of the network's input and leaves its weights alone.
     """
 
     group: str
@@ -29,6 +34,7 @@ class Gene:
     controller: int | None = None
     active_for: frozenset[int] = frozenset()
     aliases: Mapping[Value, Value] = field(default_factory=dict)
+    role: Role = "layer"
 
     @property
     def name(self) -> str:

@@ -57,6 +57,8 @@ class SearchSpace:
 
     def _check(self) -> None:
         for gene in self.genes:
+            if gene.role == "input" and gene.controller is not None:
+                raise SpaceError(f"gene {gene.name}", "it sets the input, which is always there", "drop its condition")
             if gene.controller is not None and self.genes[gene.controller].controller is not None:
                 raise SpaceError(f"gene {gene.name}", "its controller is conditional itself", "use one level")
         for slot in self.slots:
@@ -84,6 +86,27 @@ class SearchSpace:
         for column, gene in enumerate(self.genes):
             groups.setdefault(gene.group, []).append(column)
         return groups
+
+    @cached_property
+    def input_genes(self) -> list[int]:
+        """Columns of the genes that set the network's input: image resolution, sequence length."""
+        return [column for column, gene in enumerate(self.genes) if gene.role == "input"]
+
+    @property
+    def input_values(self) -> dict[str, list[Value]]:
+        """What the domain lets each input gene be, by the gene's name: ``{"r": [192, 224]}``."""
+        return {self.genes[c].name: [self.genes[c].choices[i] for i in self.domain[c]] for c in self.input_genes}
+
+    def by_input(self) -> Iterator[SearchSpace]:
+        """The space once for each setting of its input genes, with these fixed; once if it has none."""
+        values = self.input_values
+        for setting in itertools.product(*values.values()):
+            yield self.restrict(**dict(zip(values, setting, strict=True)))
+
+    @cached_property
+    def whole(self) -> SearchSpace:
+        """The space without restrictions."""
+        return SearchSpace(self.name, self.genes, self.slots)
 
     @cached_property
     def dependents(self) -> dict[int, list[int]]:

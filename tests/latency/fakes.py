@@ -103,7 +103,7 @@ def tiny_space() -> SearchSpace:
         Gene("w", 1, (4, 8, 16)),
         conditional(Gene("w", 2, (4, 8, 16)), 3, [1]),
         Gene("d", 0, (1, 2)),
-        Gene("r", None, (8, 16)),
+        Gene("r", None, (8, 16), role="input"),
     ]
 
     def block(name: str) -> Callable[..., LayerSpec | None]:

@@ -117,6 +117,25 @@ def test_restricting_keeps_what_a_row_means():
     assert part.restrict(r=224).domain[-1].tolist() == space.restrict(r=224).domain[-1].tolist()
 
 
+def test_input_genes_set_the_input_and_the_space_falls_into_one_part_per_setting():
+    space = get_space("ofa_mbv3_w1.0").restrict(r=[192, 224], d=2)
+    assert [space.genes[c].name for c in space.input_genes] == ["r"]
+    assert space.input_values == {"r": [192, 224]}
+    parts = list(space.by_input())
+    assert [part.input_values for part in parts] == [{"r": [192]}, {"r": [224]}]
+    assert sum(part.size() for part in parts) == space.size()
+    table = get_space("nasbench201")
+    assert table.input_values == {}
+    assert [part.size() for part in table.by_input()] == [table.size()]
+
+
+def test_the_whole_of_a_part_is_the_space():
+    space = get_space("digits")
+    part = space.restrict(r=8, d=1)
+    assert part.whole.size() == space.size() > part.size()
+    assert part.whole.fingerprint == space.fingerprint
+
+
 def test_restricting_understands_upstream_spellings():
     proxyless = get_space("ofa_proxyless_w1.3").restrict(d=[2, 3])
     assert [len(proxyless.domain[c]) for c in proxyless.groups["d"]] == [2, 2, 2, 2, 2, 1]
@@ -268,5 +287,7 @@ def test_definitions_that_cannot_work_are_refused():
     nested = [two, conditional(Gene("b", None, (1, 2)), 0, [1]), conditional(Gene("c", None, (1, 2)), 1, [1])]
     with pytest.raises(SpaceError, match="gene c: its controller is conditional itself"):
         SearchSpace("s", nested, [])
+    with pytest.raises(SpaceError, match="gene l: it sets the input, which is always there"):
+        SearchSpace("s", [two, conditional(Gene("l", None, (8, 16), role="input"), 0, [1])], [])
     with pytest.raises(SpaceError, match="slot layer: its gene b has an effect only under a, which it does not name"):
         SearchSpace("s", nested[:2], [Slot("layer", (1,), lambda k: conv_layer(4, k, 8))])

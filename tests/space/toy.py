@@ -31,7 +31,7 @@ def toy_space() -> SearchSpace:
         conditional(Gene("ks", 4, (3, 5)), 6, [1]),
         Gene("d", 0, (1, 2, 3), aliases={0: 1}),
         Gene("d", 1, (1, 2)),
-        Gene("r", None, (8, 12)),
+        Gene("r", None, (8, 12), role="input"),
     ]
     slots = [
         Slot("a", (7, 0), lambda r, k: layer(r, k, position=0)),
