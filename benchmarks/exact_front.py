@@ -15,7 +15,6 @@ import time
 from collections.abc import Sequence
 
 import numpy as np
-from tests.search.exact.integer_programme import milp_minimum
 
 from hwnas.errors import SpaceError
 from hwnas.latency import find_table
@@ -23,6 +22,7 @@ from hwnas.predictor import additive_approximation, get_predictor
 from hwnas.search import exact_front
 from hwnas.space import AdditiveCost, Factor, SearchSpace, get_space, macs_cost
 from hwnas.space.families.block_library import block_library
+from tests.search.exact.integer_programme import milp_minimum
 
 TABLE = "amd-epyc-avx512-cpu-t1-b1-fp32"
 SHARES = (0.2, 0.35, 0.5, 0.65, 0.8)

@@ -13,6 +13,7 @@ from hwnas.cli._console import notice, progress_bar, show
 from hwnas.cli._options import AsJson, Fix, Seed, Space, restricted
 from hwnas.errors import DataError
 from hwnas.files import check_writable
+from hwnas.metric import LATENCY, QUALITY, get_metric, registered, split_direction
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -27,8 +28,11 @@ def fit(
     ] = None,
     model: Annotated[str, typer.Option("--model", help="gp, ridge, additive or mlp.", metavar="KIND")] = "gp",
     metric: Annotated[
-        str, typer.Option("--metric", help="Column to predict; top1 in percent.", metavar="NAME")
-    ] = "top1",
+        str,
+        typer.Option(
+            "--metric", help="Metric or column to predict; a column of your own: f1_macro:max.", metavar="NAME"
+        ),
+    ] = QUALITY.name,
     out: Annotated[
         Path | None, typer.Option("--out", help="Predictor file to write (.safetensors).", metavar="FILE")
     ] = None,
@@ -72,11 +76,14 @@ def _fit(
     from hwnas.io import read_archs, read_csv, read_metric
     from hwnas.predictor import k_fold, learning_curve, new_predictor, save_predictor, score, sha256_of
 
+    name, direction = split_direction(metric)
+    about = registered(name) if direction is None else get_metric(name, direction)
+    metric = about.column if about is not None else name
     new_predictor(model, space)  # an unknown kind is refused before files are read
     frames = [read_csv(path) for path in data]
     x = np.concatenate([_named(path, read_archs, frame, space) for path, frame in zip(data, frames, strict=True)])
     y = np.concatenate([_named(path, read_metric, frame, metric) for path, frame in zip(data, frames, strict=True)])
-    unit = "%" if metric == "top1" else ""
+    unit = about.unit if about is not None else ""
 
     def new() -> Any:
         return new_predictor(model, space, seed)
@@ -94,7 +101,8 @@ def _fit(
         for path, frame in zip(data, frames, strict=True)
     ]
     held_out = {f"{folds}_fold": whole.as_dict(), "learning_curve": {str(n): s.as_dict() for n, s in curve}}
-    final.card = replace(final.card, metric=metric, unit=unit, data=measured, scores=held_out)
+    said = direction or ""
+    final.card = replace(final.card, metric=metric, unit=unit, data=measured, scores=held_out, direction=said)
     if as_json:
         typer.echo(json.dumps({"space": space.name, "model": model, "metric": metric, "data": measured} | held_out))
     else:
@@ -102,7 +110,8 @@ def _fit(
         show(_table(title, unit, [*((f"{n} subnets", s) for n, s in curve), (f"all, {folds} folds", whole)]))
     if out is not None:
         save_predictor(final, out)
-        notice(f"wrote {out}; next: hwnas search --space {space.name} --predictor {out}")
+        ask = "" if about is not None else f" --objectives {metric}:max,{LATENCY.name}"
+        notice(f"wrote {out}; next: hwnas search --space {space.name} --predictor {out}{ask}")
 
 
 def _named(path: Path, read: Any, frame: Any, argument: Any) -> Any:

@@ -15,6 +15,7 @@ from hwnas.cli._front import Outputs, as_json, picture_of
 from hwnas.cli._measuring import find_bench, refuse_noise, say_foreign, space_of_front
 from hwnas.cli._options import AsJson, Seed, TableBatch, TablePrecision, TableThreads
 from hwnas.errors import DataError
+from hwnas.metric import LATENCY
 from hwnas.quantity import parse_latency_ms
 
 if TYPE_CHECKING:
@@ -83,7 +84,7 @@ def measure(
     notice(f"measuring {len(at)} subnets of {front} on {bench.device.id}; Ctrl-C and the same command resume{fewer}")
     found = bench.measure(domain, x, journal, seed=seed)
 
-    text = with_measured(text, at, found.measurements, facts["budgets"].get("latency_ms"))
+    text = with_measured(text, at, found.measurements, facts["budgets"].get(LATENCY.column))
     _write(outputs, text, {**facts, "measured": _facts(bench, found)})
     journal.unlink(missing_ok=True)
     frame = read_pareto(outputs.csv)
@@ -96,21 +97,25 @@ def measure(
     show(front_table(taken))
     typer.echo(f"\nwrote {outputs.csv}, {outputs.json}, {outputs.png}")
     if "latency_error_pct" in taken:
-        errors = fidelity(taken["latency_ms"].to_numpy(dtype=float), taken["latency_measured_ms"].to_numpy(dtype=float))
+        errors = fidelity(
+            taken[LATENCY.column].to_numpy(dtype=float), taken[LATENCY.companion("measured")].to_numpy(dtype=float)
+        )
         typer.echo(f"predicted against measured: {summary(errors)}")
-    if "latency_low_ms" in taken:
-        inside = taken["latency_measured_ms"].between(taken["latency_low_ms"], taken["latency_high_ms"])
+    if LATENCY.companion("low") in taken:
+        inside = taken[LATENCY.companion("measured")].between(
+            taken[LATENCY.companion("low")], taken[LATENCY.companion("high")]
+        )
         typer.echo(
             f"{inside.sum()} of {len(taken)} lie within their interval, which a search makes fewer than of random subnets"
         )
-    for line in _verdict(taken, facts["budgets"].get("latency_ms"), broken, outputs.csv, bench.device.name):
+    for line in _verdict(taken, facts["budgets"].get(LATENCY.column), broken, outputs.csv, bench.device.name):
         typer.echo(line)
     refuse_noise(found.repeat_pct, f"what was measured, in {outputs.csv},")
     raise typer.Exit(BROKEN if broken else 0)
 
 
 def _asked(budget: str | None) -> dict[str, float]:
-    return {} if budget is None else {"latency_ms": parse_latency_ms(budget, "--budget")}
+    return {} if budget is None else {LATENCY.column: parse_latency_ms(budget, "--budget")}
 
 
 def _write(outputs: Outputs, frame: pd.DataFrame, facts: dict[str, Any]) -> None:
@@ -141,7 +146,7 @@ def _verdict(frame: pd.DataFrame, budget_ms: float | None, broken: list[int], cs
         return [f"next: hwnas export {name} --row {frame['row'].iloc[0]} --device {device}"]
     lines = [f"{len(frame) - len(broken)} of {len(frame)} subnets hold the budget of {budget_ms:g} ms"]
     if broken:
-        over = frame[frame["row"].isin(broken)]["latency_measured_ms"].to_numpy(dtype=float) / budget_ms - 1
+        over = frame[frame["row"].isin(broken)][LATENCY.companion("measured")].to_numpy(dtype=float) / budget_ms - 1
         which = ", ".join(map(str, broken[:8])) + (f" and {len(broken) - 8} more" if len(broken) > 8 else "")
         lines[0] += f"; rows {which} break it, by up to {100 * over.max():.1f} %"
     left = frame[~frame["row"].isin(broken)]

@@ -13,6 +13,7 @@ import typer
 from hwnas.cli._console import listed
 from hwnas.cli._options import AsJson
 from hwnas.errors import HwnasError
+from hwnas.metric import LATENCY, QUALITY
 from hwnas.quantity import format_count
 
 if TYPE_CHECKING:
@@ -76,7 +77,11 @@ def _block(row: dict[str, Any]) -> str:
     if "macs" not in row:
         told = "from a table of all its subnets: hwnas search --space"
         return "\n".join(
-            [*lines, f"  metrics  {told} {row['name']} --table FILE.csv --objectives top1=A,latency=B", ""]
+            [
+                *lines,
+                f"  metrics  {told} {row['name']} --table FILE.csv --objectives {QUALITY.name}=A,{LATENCY.name}=B",
+                "",
+            ]
         )
     macs, params = (" to ".join(format_count(float(f"{v:.3g}")) for v in row[key]) for key in ("macs", "params"))
     lines.append(f"  costs    {macs} MACs, {params} parameters")

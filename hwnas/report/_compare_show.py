@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from rich.table import Table
 
 from hwnas.files import replacing
-from hwnas.report._columns import column
+from hwnas.metric import Metric
 from hwnas.report._compare import Comparison
 from hwnas.report._pareto import non_dominated
 from hwnas.report._plot import INK, MUTED, axis_scale, frame_axes, undated
@@ -23,7 +23,7 @@ COLOURS = ("#22577a", "#c8553d", "#3a7d44", "#8a5a9e", "#b08900", "#4f6d7a")
 def comparison_tables(c: Comparison) -> Iterator[Table | str]:
     """Hypervolumes and contributions, who dominates whom, and the best within each budget."""
     yield _summary(c)
-    bounds = ", ".join(_value(name, at) for name, at in zip(c.objectives, c.reference, strict=True))
+    bounds = ", ".join(_value(metric, at) for metric, at in zip(c.metrics, c.reference, strict=True))
     yield f"reference point {bounds}: 1 % of the range beyond the worst values; the union has {c.union} points"
     if len(c.names) > 2:
         yield _coverage(c)
@@ -64,11 +64,11 @@ def _coverage(c: Comparison) -> Table:
 
 
 def _attainment(c: Comparison) -> Table:
-    first, second = column(c.objectives[0]), column(c.objectives[1])
+    first, second = c.metrics[:2]
     sign = "≥" if second.maximise else "≤"
-    table = _table(f"{first.title} at {second.label.lower()} {sign}", *(_bare(second.name, b) for b in c.budgets))
+    table = _table(f"{first.title} at {second.label.lower()} {sign}", *(second.text(b) for b in c.budgets))
     # At the printed precision: what looks equal is equally bold.
-    shown = [[first.show(v) for v in row] for row in c.attained]
+    shown = [["-" if np.isnan(v) else first.show(v) for v in row] for row in c.attained]
     leaders = []
     for j, budget in enumerate(c.attained.T):
         known = np.flatnonzero(~np.isnan(budget))
@@ -81,13 +81,8 @@ def _attainment(c: Comparison) -> Table:
     return table
 
 
-def _value(name: str, value: float) -> str:
-    return f"{column(name).label.lower()} {_bare(name, value)}"
-
-
-def _bare(name: str, value: float) -> str:
-    about = column(name)
-    return f"{about.show(value)} {about.unit}".strip()
+def _value(metric: Metric, value: float) -> str:
+    return f"{metric.label.lower()} {metric.text(value)}"
 
 
 def save_comparison(c: Comparison, path: str | os.PathLike[str]) -> None:
@@ -100,7 +95,7 @@ def save_comparison(c: Comparison, path: str | os.PathLike[str]) -> None:
     from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: PLC0415
     from matplotlib.figure import Figure  # noqa: PLC0415
 
-    y_column, x_column = column(c.objectives[0]), column(c.objectives[1])
+    y_column, x_column = c.metrics[:2]
     x_scale, x_unit = axis_scale(np.concatenate([v[:, 1] for v in c.values]), x_column)
     y_scale, y_unit = axis_scale(np.concatenate([v[:, 0] for v in c.values]), y_column)
     figure = Figure(figsize=(8, 5.2), dpi=160, facecolor="white")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -61,7 +62,9 @@ def _narrow(name: str) -> str:
 def _cell(name: str, value: Any) -> str:
     if name == WITHIN:
         return {"True": "yes", "False": "NO"}.get(str(value), "-")
-    return column(name).show(float("nan") if value in ("", None) else float(value))
+    if value in ("", None) or math.isnan(float(value)):  # not known for this row
+        return "-"
+    return column(name).show(float(value))
 
 
 _GENE_TITLES = {"r": "Pixels", "d": "Depths", "w": "Widths"}
