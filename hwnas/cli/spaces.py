@@ -8,12 +8,9 @@ import json
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-import typer
-
-from hwnas.cli._console import listed
+from hwnas.cli._console import listed, say
 from hwnas.cli._options import AsJson
 from hwnas.errors import HwnasError
-from hwnas.metric import LATENCY, QUALITY
 from hwnas.quantity import format_count
 
 if TYPE_CHECKING:
@@ -40,9 +37,9 @@ def spaces(as_json: AsJson = False) -> None:
         ships = {"predictor": name in embedded_names(), "latency_tables": tables.get(name, [])}
         rows.append({**_describe(get_space(name)), **ships})
     if as_json:
-        typer.echo(json.dumps(rows, indent=2))
+        say(json.dumps(rows, indent=2))
     else:
-        typer.echo("\n".join([*(_block(row) for row in rows), _LIBRARY]))
+        say("\n".join([*(_block(row) for row in rows), _LIBRARY]))
 
 
 def _describe(space: SearchSpace) -> dict[str, Any]:
@@ -77,11 +74,7 @@ def _block(row: dict[str, Any]) -> str:
     if "macs" not in row:
         told = "from a table of all its subnets: hwnas search --space"
         return "\n".join(
-            [
-                *lines,
-                f"  metrics  {told} {row['name']} --table FILE.csv --objectives {QUALITY.name}=A,{LATENCY.name}=B",
-                "",
-            ]
+            [*lines, f"  metrics  {told} {row['name']} --table FILE.csv --objectives top1=A,latency=B", ""]
         )
     macs, params = (" to ".join(format_count(float(f"{v:.3g}")) for v in row[key]) for key in ("macs", "params"))
     lines.append(f"  costs    {macs} MACs, {params} parameters")

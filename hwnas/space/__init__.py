@@ -8,7 +8,6 @@ from importlib.metadata import entry_points
 
 from hwnas.errors import UnknownNameError
 from hwnas.space._cost import AdditiveCost, Factor, domain_factors, elimination_order, macs_cost, params_cost
-from hwnas.space._counted import counted
 from hwnas.space._gene import Gene, Slot, conditional
 from hwnas.space._layer import LayerSpec, Op, OpList, Shape
 from hwnas.space._memory import PeakMemory, activation_peak
@@ -34,7 +33,6 @@ __all__ = [
     "Slot",
     "activation_peak",
     "conditional",
-    "counted",
     "domain_factors",
     "elimination_order",
     "get_space",

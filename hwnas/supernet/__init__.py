@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from hwnas.supernet._base import Supernet, centre
 from hwnas.supernet._download import download
-from hwnas.supernet._evaluate import Accuracy, Evaluator, calibrated, evaluate, journal_identity, measure_accuracy
+from hwnas.supernet._evaluate import Accuracy, Evaluator, calibrated, evaluate, journal_identity, measure_top1
 from hwnas.supernet._execute import BatchNormMode, Calibration, Network, forward
-from hwnas.supernet._export import export_onnx, onnx_accuracy, onnx_model, save_onnx
+from hwnas.supernet._export import export_onnx, onnx_model, onnx_top1, save_onnx
 from hwnas.supernet._registry import get_supernet, load_supernet, supernet_names
 from hwnas.supernet._subnet import Subnet, folded_weights, recalibrate
 from hwnas.supernet.train import Trainer, TrainSettings, extremes, schedule_names
@@ -32,9 +32,9 @@ __all__ = [
     "get_supernet",
     "journal_identity",
     "load_supernet",
-    "measure_accuracy",
-    "onnx_accuracy",
+    "measure_top1",
     "onnx_model",
+    "onnx_top1",
     "recalibrate",
     "save_onnx",
     "schedule_names",

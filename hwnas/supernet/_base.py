@@ -48,9 +48,6 @@ class Supernet(ABC):
 
     bn_eps: ClassVar[float] = 1e-5
 
-    metric: ClassVar[str] = "top1"
-    """What evaluations measure, by its name in :mod:`hwnas.metric`."""
-
     preprocessing: ClassVar[str] = ""
     """What becomes of an image before it enters the network; exported files carry it."""
 
