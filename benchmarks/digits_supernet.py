@@ -69,7 +69,7 @@ def alone_accuracies(rows: Population, epochs: int, seeds: int, journal_path: Pa
         with ProcessPoolExecutor(jobs, initializer=torch.set_num_threads, initargs=(1,)) as pool:
             futures = [(key, pool.submit(train_alone, key[0], epochs, key[1])) for key in pending]
             for done, (key, future) in enumerate(futures):
-                known[key] = future.result().top1
+                known[key] = future.result().value
                 journal.append({"row": key[0], "seed": key[1], "top1": known[key]})
                 print(f"trained alone: {done + 1} of {len(futures)}: {known[key]:.2f} %", flush=True)
     return np.array([[known[tuple(row.tolist()), seed] for seed in range(seeds)] for row in rows])
@@ -78,8 +78,8 @@ def alone_accuracies(rows: Population, epochs: int, seeds: int, journal_path: Pa
 def report(supernet: Supernet, rows: Population, alone: NDArray[np.float64], epochs: int) -> str:
     """Markdown: a row per subnet, then the correlations."""
     space = supernet.space()
-    as_users = [evaluate(supernet, row, Digits.data()).top1 for row in rows]
-    inherited = np.array([evaluate(supernet, row, PRECISE).top1 for row in rows])
+    as_users = [evaluate(supernet, row, Digits.data()).value for row in rows]
+    inherited = np.array([evaluate(supernet, row, PRECISE).value for row in rows])
     macs, params, mean = macs_cost(space)(rows), params_cost(space)(rows), alone.mean(axis=1)
     names = {0: "smallest", len(rows) // 2: "median", len(rows) - 1: "largest"}
     lines = [

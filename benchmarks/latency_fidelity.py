@@ -40,6 +40,7 @@ from hwnas.latency.profiling._subnets import choose_subnets
 from hwnas.latency.timing._block import BLOCK, NetworkTimes
 from hwnas.latency.timing._runtime import OnnxRuntime
 from hwnas.space import LayerSpec, Op, SearchSpace, get_space
+from hwnas.space.ops import Activation, GlobalPool, Mul
 
 BUILD = Path("build")
 OPERATORS = "operators"
@@ -143,13 +144,13 @@ def operators(layer: LayerSpec) -> list[LayerSpec]:
     groups: list[list[int]] = []
     gate = False
     for number, op in enumerate(layer.ops, start=1):
-        follows = op.kind == "act" and op.inputs == (number - 1,)
+        follows = isinstance(op, Activation) and op.inputs == (number - 1,)
         if groups and (gate or follows):
             groups[-1].append(number)
         else:
             groups.append([number])
-            gate = op.kind == "global_pool" and any(later.kind == "mul" for later in layer.ops[number:])
-        gate = gate and op.kind != "mul"
+            gate = isinstance(op, GlobalPool) and any(isinstance(later, Mul) for later in layer.ops[number:])
+        gate = gate and not isinstance(op, Mul)
     return [_unit([layer.ops[number - 1] for number in group], group) for group in groups]
 
 

@@ -98,17 +98,18 @@ def format_bytes(size: float) -> str:
     return _format(size, (("GB", 1e9), ("MB", 1e6), ("kB", 1e3), ("B", 1.0)))
 
 
-def format_quantity(value: float, unit: str, *, up: bool = False) -> str:
+def format_quantity(value: float, unit: str, *, up: bool = False, down: bool = False) -> str:
     """A value with its unit as people write it: ``62.34M MACs``, ``20 ms``, ``4.1 MB``.
 
     Args:
         value: in ``unit``.
         unit: ``"ms"``, ``"B"``, ``"MACs"``, ``"params"``; others are put behind the number.
         up: round up, so that the number is enough where a minimum is told.
+        down: round down, so that the number is within reach where a maximum is told.
     """
-    if up and math.isfinite(value) and value > 0:
+    if (up or down) and math.isfinite(value) and value > 0:
         step = 10.0 ** (math.floor(math.log10(value)) - 3)
-        value = math.ceil(value / step - 1e-9) * step
+        value = (math.ceil(value / step - 1e-9) if up else math.floor(value / step + 1e-9)) * step
     if unit == "B":
         return format_bytes(value)
     if unit in ("MACs", "params"):

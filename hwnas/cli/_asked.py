@@ -2,41 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from hwnas.errors import DataError, UnknownNameError
-from hwnas.quantity import parse_bytes, parse_count, parse_latency_ms, parse_number, parse_rate
-
-LATENCY, RATE = "latency_ms", "images_per_s"
-
-COLUMNS = {
-    "top1": "top1",
-    "latency": LATENCY,
-    "throughput": RATE,
-    "macs": "macs",
-    "params": "params",
-    "memory": "memory_bytes",
-}
-"""What users may name, and the column it stands for; ``latency@phone`` is that of the device ``phone``."""
-
-UNITS = {"top1": "%", LATENCY: "ms", RATE: "images/s", "macs": "MACs", "params": "params", "memory_bytes": "B"}
-MAXIMISED = ("top1", "score")
-_ENDINGS = {"_ms": "ms", "_bytes": "B", "_pct": "%"}
-_PARSERS = {"ms": parse_latency_ms, "MACs": parse_count, "params": parse_count, "B": parse_bytes}
-
-
-def column_of(name: str) -> str:
-    """The column that a user's name stands for: ``latency@phone`` is ``latency_ms@phone``."""
-    stem, at, device = name.strip().partition("@")
-    return COLUMNS.get(stem, stem) + at + device
-
-
-def unit_of(column: str) -> str:
-    """The unit of a column; empty where its name does not tell."""
-    stem = column.partition("@")[0]
-    return UNITS.get(stem) or next((unit for end, unit in _ENDINGS.items() if stem.endswith(end)), "")
+from hwnas.metric import (
+    Budget,
+    Direction,
+    Metric,
+    column_of,
+    get_metric,
+    metrics,
+    parse_budget,
+    registered,
+    split_direction,
+)
+from hwnas.quantity import parse_latency_ms, parse_rate
 
 
 @dataclass(frozen=True)
@@ -45,10 +28,10 @@ class Asked:
 
     Attributes:
         space: name of the space.
-        objectives: ``top1,latency``; None for the usual ones.
+        objectives: ``f1:max,latency``; None for the usual ones.
         latency, throughput: ``TIME`` of the main device or ``DEVICE=TIME``.
         macs, params, memory: budgets.
-        budget: ``COLUMN=VALUE``.
+        budget: ``COLUMN<=VALUE`` or ``COLUMN>=VALUE``.
         device: the main device; None if it was not named.
         predictor: file, or None for the one that ships.
         fix: ``GENE=VALUE``.
@@ -89,12 +72,12 @@ class Bounds:
         return list(dict.fromkeys([*self.ms, *self.per_s]))
 
 
-def parse_bounds(latency: Iterable[str], throughput: Iterable[str]) -> Bounds:
-    """Latency and throughput budgets.
+def parse_bounds(latency: Iterable[str], throughput: Iterable[str], budget: Iterable[str] = ()) -> Bounds:
+    """Latency and throughput budgets: of their own options, and of ``--budget``.
 
     Raises:
         QuantityError: a bare number, a wrong unit.
-        DataError: a device with two budgets of one kind.
+        DataError: a device with two budgets of one kind, or a bound the wrong way.
     """
     bounds = Bounds()
     for option, texts, parse, found in (
@@ -106,44 +89,50 @@ def parse_bounds(latency: Iterable[str], throughput: Iterable[str]) -> Bounds:
             name = device.strip() if equals else None
             if name == "":
                 raise DataError(f"{option} {text}", "it reads DEVICE=BUDGET", f"write for example {option} cpu=20ms")
-            if name in found:
-                raise DataError(f"{option} {text}", "this device has two budgets", "keep one")
+            _once(found, name, f"{option} {text}")
             found[name] = parse(value, f"{option} {device}" if equals else option)
+    for text in budget:
+        given = parse_budget(text)
+        if given.metric.source != "device":
+            continue
+        if (given.upper < math.inf) == given.metric.maximise:
+            sign = ">=" if given.metric.maximise else "<="
+            raise DataError(f"--budget {text}", "the other way round it would bound nothing", f"write it with {sign}")
+        known, bound = (bounds.per_s, given.lower) if given.metric.maximise else (bounds.ms, given.upper)
+        _once(known, given.metric.device or None, f"--budget {text}")
+        known[given.metric.device or None] = bound
     return bounds
 
 
-def parse_budgets(asked: Asked) -> dict[str, float]:
-    """Upper bounds by column that no device is needed for: plain counts, bytes, and whatever files tell.
+def _once(found: Mapping[str | None, float], device: str | None, option: str) -> None:
+    if device in found:
+        raise DataError(option, "this device has two budgets", "keep one")
+
+
+def parse_budgets(asked: Asked) -> dict[str, Budget]:
+    """Budgets by column that no device is needed for: plain counts, bytes, and whatever files tell.
 
     Raises:
         QuantityError: a bare number, a wrong unit.
-        DataError: not COLUMN=VALUE, or two budgets for a column.
+        DataError: not COLUMN<=VALUE, or two budgets for a column.
     """
-    given = [
-        (column_of(option), text, f"--{option}")
-        for option, text in (("macs", asked.macs), ("params", asked.params), ("memory", asked.memory))
-        if text is not None
-    ]
-    for item in asked.budget:
-        name, equals, text = item.partition("=")
-        if not equals or not name.strip() or not text.strip():
-            raise DataError(f"--budget {item}", "it reads COLUMN=VALUE", "write for example --budget energy_mj=5")
-        column = column_of(name)
-        stem, _, device = column.partition("@")
-        if stem in (LATENCY, RATE):
-            option = (
-                f"--{name.strip().partition('@')[0].removesuffix('_ms')} " + (f"{device}=" if device else "") + text
-            )
-            raise DataError(f"--budget {item}", "it has an option of its own", f"write {option}")
-        given.append((column, text, f"--budget {name.strip()}"))
-    budgets: dict[str, float] = {}
-    for column, text, option in given:
-        if column in MAXIMISED:
-            rule = "a budget is an upper bound, and more of this is better"
-            raise DataError(f"{option}={text}", rule, f"make it an objective: --objectives {column},...")
-        if column in budgets:
-            raise DataError(f"{option} {text}", f"{column} has two budgets", "keep one")
-        budgets[column] = _PARSERS.get(unit_of(column), parse_number)(text, option)
+    given: list[tuple[Budget, str]] = []
+    for name, text in (("macs", asked.macs), ("params", asked.params), ("memory", asked.memory)):
+        if text is not None:
+            metric = get_metric(name)
+            given.append((Budget(metric, upper=metric.parse(text, f"--{name}")), f"--{name} {text}"))
+    given += [(parse_budget(text), f"--budget {text}") for text in asked.budget]
+    budgets: dict[str, Budget] = {}
+    for budget, option in given:
+        column = budget.metric.column
+        if budget.metric.source == "device":
+            continue
+        known = budgets.get(column)
+        if known is not None and (min(known.upper, budget.upper) < math.inf) == (
+            max(known.lower, budget.lower) == -math.inf
+        ):
+            raise DataError(option, f"{column} has two budgets", "keep one")
+        budgets[column] = budget if known is None else known.within(budget)
     return budgets
 
 
@@ -154,28 +143,43 @@ class Objectives:
     Attributes:
         columns: in order.
         renamed: column of a file to the name it goes by here.
+        directions: what was said of each column.
     """
 
     columns: tuple[str, ...]
     renamed: dict[str, str]
+    directions: dict[str, Direction]
+
+    def metric(self, column: str) -> Metric:
+        """The metric of a column.
+
+        Raises:
+            DataError: one of the user's, without a direction.
+        """
+        return get_metric(column, self.directions.get(column))
 
 
 def parse_objectives(text: str) -> Objectives:
-    """Columns of ``top1,latency`` and of ``top1=accuracy,latency=raspi4``.
+    """Columns of ``top1,latency``, of ``f1_macro:max,energy_mj:min`` and of ``top1=accuracy,latency=raspi4``.
 
     Raises:
-        DataError: one is named twice, or none.
+        DataError: one is named twice, or none, or a direction that is none.
     """
     columns, renamed = [], {}
+    directions: dict[str, Direction] = {}
     for item in (part.strip() for part in text.split(",")):
         name, equals, source = item.partition("=")
+        name, direction = split_direction(name)
+        column = column_of(name)
         if item:
-            columns.append(column_of(name))
+            columns.append(column)
+        if direction is not None:
+            directions[column] = direction
         if equals:
-            renamed[source.strip()] = column_of(name)
+            renamed[source.strip()] = column
     if not columns or len(set(columns)) < len(columns):
-        raise DataError(f"--objectives {text}", "it names each objective once", "write for example top1,latency")
-    return Objectives(tuple(columns), renamed)
+        raise DataError(f"--objectives {text}", "it names each objective once", "write for example macs,latency")
+    return Objectives(tuple(columns), renamed, directions)
 
 
 def check_names(kind: str, columns: Iterable[str], given: Iterable[str], *, layers: bool) -> None:
@@ -184,14 +188,21 @@ def check_names(kind: str, columns: Iterable[str], given: Iterable[str], *, laye
     Args:
         kind: what the columns are, for the message.
         columns: what is asked for.
-        given: what files tell.
+        given: what files and predictors tell.
         layers: whether the space has layers, so that hwnas can tell their costs.
 
     Raises:
         UnknownNameError: suggests the nearest.
     """
-    known = [*given, *(COLUMNS if layers else ())]
+    told = [metric for metric in metrics().values() if layers and metric.source != "file"]
+    known = [*given, *(metric.name for metric in told)]
     for column in columns:
-        stem, at, _ = column.partition("@")
-        if column not in known and not (layers and stem in COLUMNS.values() and (not at or stem in (LATENCY, RATE))):
-            raise UnknownNameError(kind, column, known)
+        metric = registered(column)
+        if column in known or (
+            metric is not None
+            and layers
+            and metric.source != "file"
+            and (not metric.device or metric.source == "device")
+        ):
+            continue
+        raise UnknownNameError(kind, column, known)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from hwnas.cli._console import listed, notice, progress_bar, say
+from hwnas.cli._console import listed, notice, progress_bar
 from hwnas.cli._errors import resumable
 from hwnas.cli._measuring import refuse_noise
 from hwnas.errors import DeviceError
@@ -39,12 +39,12 @@ def check(device: Device, space: SearchSpace, out: Path, *, n: int, seed: int) -
     with resumable(f"what was measured is kept in {journal}"), progress_bar("checking") as advance:
         found = latency.check_table(table, space, journal, device=device, n=n, seed=seed, progress=advance)
     journal.unlink(missing_ok=True)
-    say("\n".join(_report(table, found, where)))
+    typer.echo("\n".join(_report(table, found, where)))
     refuse_noise(found.repeat_pct, f"check of latency table {table.name}")
     if found.faults:
-        say(f"it no longer holds: {'; '.join(found.faults)}\nrenew it: {latency.renewal(table, space)}")
+        typer.echo(f"it no longer holds: {'; '.join(found.faults)}\nrenew it: {latency.renewal(table, space)}")
         raise typer.Exit(BROKEN)
-    say("it holds")
+    typer.echo("it holds")
 
 
 def _table(device: Device, space: SearchSpace, out: Path) -> LatencyTable:

@@ -2,38 +2,28 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+import typer
+
 if TYPE_CHECKING:
     from rich.console import RenderableType
-
-UNBOUNDED = 1000
-"""Characters: the width of a table that goes to a file or pipe."""
-
-
-def say(text: str = "") -> None:
-    """Lines of a result on stdout."""
-    sys.stdout.write(f"{text}\n")
-    sys.stdout.flush()
 
 
 def notice(message: str) -> None:
     """One line on stderr: what is done on the user's behalf."""
-    sys.stderr.write(f"{message}\n")
-    sys.stderr.flush()
+    typer.echo(message, err=True)
 
 
 def show(renderable: RenderableType) -> None:
-    """A table on stdout, as wide as the terminal; in a file or pipe as wide as it is."""
+    """A table on stdout."""
     from rich.console import Console  # noqa: PLC0415
 
-    bounded = sys.stdout.isatty() or "COLUMNS" in os.environ
-    Console(width=None if bounded else UNBOUNDED).print(renderable)
+    Console().print(renderable)
 
 
 @contextmanager

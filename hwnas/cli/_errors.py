@@ -5,8 +5,6 @@ Exit codes: 0 done; 1 done, with a bad outcome; 2 bad input; 130 interrupted.
 
 from __future__ import annotations
 
-import os
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from difflib import get_close_matches
@@ -15,9 +13,7 @@ from typing import ParamSpec, TypeVar
 
 import typer
 
-from hwnas.cli._console import notice
 from hwnas.errors import HwnasError
-from hwnas.files import UNWRITTEN
 
 BAD_INPUT = 2
 INTERRUPTED = 130
@@ -58,7 +54,7 @@ def resumable(kept: str) -> Iterator[None]:
 
 def say_error(message: str) -> None:
     """One line on stderr, whatever line breaks the message quotes."""
-    notice(f"error: {' '.join(message.split())}")
+    typer.echo(f"error: {' '.join(message.split())}", err=True)
 
 
 def usage_line(error: Exception) -> str | None:
@@ -76,12 +72,3 @@ def usage_line(error: Exception) -> str | None:
     context = getattr(error, "ctx", None)
     path = getattr(context, "command_path", "hwnas")
     return f"{message} (see {path} --help)"
-
-
-def lost_output_line(error: Exception) -> str | None:
-    """The line for results that stdout does not take, as on a full disk; None for other errors."""
-    if not isinstance(error, OSError) or error.errno not in UNWRITTEN or error.filename is not None:
-        return None
-    # What is left in the buffer would fail once more when Python ends.
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return f"stdout: it cannot be written ({error.strerror}); free space where it goes"

@@ -14,6 +14,7 @@ from hwnas.cli._asked import parse_objectives
 from hwnas.cli._console import notice, progress_bar
 from hwnas.cli._supernet import evaluation_data, say_broken
 from hwnas.errors import DataError
+from hwnas.metric import Metric, get_metric
 
 if TYPE_CHECKING:
     import numpy as np
@@ -51,6 +52,20 @@ class Evaluation:
     batch_size: int
     seed: int
 
+    def metric(self) -> Metric:
+        """What evaluations measure.
+
+        Raises:
+            UnknownNameError: there is no such supernet.
+        """
+        from hwnas.supernet import get_supernet
+
+        return get_metric(get_supernet(self.supernet).metric)
+
+    def told(self) -> tuple[SearchSpace, str]:
+        """The space, and the column that evaluations tell."""
+        return self.space(), self.metric().column
+
     def space(self) -> SearchSpace:
         """The supernet's space.
 
@@ -67,14 +82,16 @@ class Evaluation:
         Raises:
             DataError: names the first.
         """
-        if objectives is not None and "top1" not in parse_objectives(objectives).columns:
-            raise DataError("--evaluate", "top1 is not among the objectives", "add it: --objectives top1,latency")
         if self.evals < FEWEST:
             raise DataError(f"--evals {self.evals}", f"at least {FEWEST} are needed", "raise it")
         for option, value in used.items():
             if value:
                 rule = "it has no meaning where subnets are evaluated"
                 raise DataError(f"{option} with --evaluate", rule, f"drop {option}")
+        measured = self.metric()
+        if objectives is not None and measured.column not in parse_objectives(objectives).columns:
+            rule = f"{measured.name} is not among the objectives"
+            raise DataError("--evaluate", rule, f"add it: --objectives {measured.name},latency")
 
     @contextmanager
     def opened(self, space: SearchSpace, csv: Path) -> Iterator[EvaluatedAccuracy]:
@@ -104,7 +121,7 @@ class Evaluation:
                 "journal": path.name,
             }
             try:
-                yield EvaluatedAccuracy(evaluator, space, facts)
+                yield EvaluatedAccuracy(evaluator, space, facts, self.metric().column)
             except KeyboardInterrupt:
                 kept = f"{evaluator.n_known} evaluated subnets are kept in {path}; the same command resumes"
                 raise KeyboardInterrupt(kept) from None
@@ -118,16 +135,18 @@ class EvaluatedAccuracy:
         evaluator: measures.
         space: what is searched.
         conditions: what accuracies depend on, for the provenance.
+        column: of what is measured.
     """
 
-    def __init__(self, evaluator: Evaluator, space: SearchSpace, conditions: dict[str, Any]) -> None:
+    def __init__(self, evaluator: Evaluator, space: SearchSpace, conditions: dict[str, Any], column: str) -> None:
         self.evaluator = evaluator
         self.space = space
         self.conditions = conditions
+        self.column = column
         self._seen: dict[bytes, NDArray[Any]] = {}
 
     def predict(self, x: NDArray[Any]) -> NDArray[np.float64]:
-        """``(n,)`` measured top-1 in percent."""
+        """``(n,)`` measured values."""
         import numpy as np
 
         values = self.evaluator(x)
@@ -160,7 +179,7 @@ class EvaluatedAccuracy:
         return f"measured on {facts['images']} images of {facts['data']}"
 
     def search(self, problem: Problem, evals: int, seed: int, warm: Warm) -> SearchResult:
-        """LINAS on a problem whose ``top1`` is this one's ``predict``."""
+        """LINAS on a problem whose accuracy is this one's ``predict``."""
         from hwnas.search import LinasOptions, linas, with_prior
 
         plain = fit_on(self.space)
@@ -179,7 +198,7 @@ class EvaluatedAccuracy:
                 advance(min(self.evaluator.n_known, evals), evals, f"subnets, {front} on the front")
 
             self.evaluator.progress = counted
-            return linas(problem, ["top1"], fit, replace(options, progress=told))
+            return linas(problem, [self.column], fit, replace(options, progress=told))
 
 
 def fit_on(space: SearchSpace) -> Fit:

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import json
+import math
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,7 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hwnas.errors import DataError
-from hwnas.files import check_writable, together
+from hwnas.files import check_writable
+from hwnas.metric import LATENCY, Budget, Direction, metrics
 
 if TYPE_CHECKING:
     import numpy as np
@@ -29,9 +31,7 @@ SHIPPED = "digits"
 SAMPLE = 1600
 """Random subnets drawn behind the front."""
 
-_MEASURED = "latency_measured_ms"
-_BESIDE = ("latency_ms", "macs", "params")
-"""What accuracy is drawn against, the first that there is."""
+_MEASURED = LATENCY.companion("measured")
 
 
 @dataclass(frozen=True)
@@ -60,13 +60,12 @@ class Outputs:
             check_writable(path)
 
     def write(self, frame: pd.DataFrame, facts: Mapping[str, Any]) -> None:
-        """Write all three or none, the CSV last: where it is new, the others are."""
+        """Write all three, the CSV last: where it stands, the others do."""
         from hwnas.report import save_plot, write_pareto, write_provenance
 
-        with together():
-            save_plot(picture_of(frame, facts), self.png)
-            write_provenance(facts, self.json)
-            write_pareto(frame, self.csv)
+        save_plot(picture_of(frame, facts), self.png)
+        write_provenance(facts, self.json)
+        write_pareto(frame, self.csv)
 
 
 def front_frame(result: SearchResult, metrics: Metrics, top: int | None) -> pd.DataFrame:
@@ -74,20 +73,21 @@ def front_frame(result: SearchResult, metrics: Metrics, top: int | None) -> pd.D
     from hwnas.report import pareto_frame
 
     objectives = [o.name for o in result.problem.objectives]
-    frame = pareto_frame(metrics.space.decode_many(result.x), metrics.score(result.x), objectives)
+    directions = _directions(result)
+    frame = pareto_frame(metrics.space.decode_many(result.x), metrics.score(result.x), objectives, directions)
     return frame if top is None else frame.head(top)
 
 
 def random_sample(
-    metrics: Metrics, columns: tuple[str, str], budgets: Mapping[str, float], seed: int
+    metrics: Metrics, columns: tuple[str, str], budgets: Mapping[str, Budget], seed: int
 ) -> dict[str, list[float]]:
     """Values of random subnets, for the picture; those that break a budget it does not show are left out."""
     import numpy as np
 
     x = _of_all_sizes(metrics.space, SAMPLE, np.random.default_rng(seed))
-    for name, upper in budgets.items():
+    for name, budget in budgets.items():
         if name not in columns:
-            x = x[metrics.functions[name](x) <= upper]
+            x = x[budget.holds(metrics.functions[name](x))]
     return values_of(metrics, x, columns)
 
 
@@ -124,7 +124,18 @@ def space_facts(space: SearchSpace) -> dict[str, Any]:
     }
 
 
-def search_facts(result: SearchResult, budgets: Mapping[str, float], settings: Mapping[str, int]) -> dict[str, Any]:
+def budget_facts(budgets: Mapping[str, Budget]) -> dict[str, dict[str, float]]:
+    """Upper bounds and, where there are any, lower ones, by column."""
+    floors = {name: b.lower for name, b in budgets.items() if b.lower > -math.inf}
+    facts = {"budgets": {name: b.upper for name, b in budgets.items() if b.upper < math.inf}}
+    return facts | ({"floors": floors} if floors else {})
+
+
+def _directions(result: SearchResult) -> dict[str, Direction]:
+    return {o.name: "max" if o.maximise else "min" for o in result.problem.objectives}
+
+
+def search_facts(result: SearchResult, budgets: Mapping[str, Budget], settings: Mapping[str, int]) -> dict[str, Any]:
     """How the front was found, and how large it is."""
     import numpy as np
 
@@ -134,7 +145,8 @@ def search_facts(result: SearchResult, budgets: Mapping[str, float], settings: M
     values = np.stack([result.values[o.name] for o in objectives], axis=1)  # noqa: PD011
     return {
         "objectives": [o.name for o in objectives],
-        "budgets": dict(budgets),
+        "directions": _directions(result),
+        **budget_facts(budgets),
         "searcher": {"name": result.searcher, "seed": result.seed, **settings},
         "evaluations": result.evaluations,
         "hypervolume": {
@@ -148,9 +160,11 @@ def search_facts(result: SearchResult, budgets: Mapping[str, float], settings: M
 
 def axes_of(columns: Sequence[str], objectives: Sequence[str]) -> tuple[str, str]:
     """``(x, y)``: the first objective stands upright, the second lies; else what there is."""
-    known = [name for name in (*objectives, "top1", *_BESIDE) if name in columns]
+    usual = sorted(metrics().values(), key=lambda m: ("weights", "device", "layers", "file").index(m.source))
+    known = [name for name in (*objectives, *(m.column for m in usual)) if name in columns]
     if not known:
-        raise DataError("the front", f"it has none of the columns top1, {', '.join(_BESIDE)}", "add one to draw it")
+        named = ", ".join(m.column for m in usual)
+        raise DataError("the front", f"it has none of the columns {named}", "add one to draw it")
     y = known[0]
     x = next((name for name in known if name != y), y)
     return x, y
@@ -169,11 +183,11 @@ def picture_of(frame: pd.DataFrame, facts: Mapping[str, Any]) -> Picture:
     sample = {name: np.asarray(values, dtype=float) for name, values in facts.get("random_sample", {}).items()}
     budgets = dict(facts.get("budgets", {}))
     measured = _MEASURED in frame.columns and bool(frame[_MEASURED].notna().all())
-    if measured and x == "latency_ms":
+    if measured and x == LATENCY.column:
         x = _MEASURED
         for known in (sample, budgets):
-            if "latency_ms" in known:
-                known[x] = known["latency_ms"]
+            if LATENCY.column in known:
+                known[x] = known[LATENCY.column]
     space = facts.get("space", {}).get("name", "front")
     device = (facts.get("device") or {}).get("id")
     subnets = facts.get("space", {}).get("subnets")
@@ -193,6 +207,8 @@ def picture_of(frame: pd.DataFrame, facts: Mapping[str, Any]) -> Picture:
         subtitle=" · ".join(words),
         sample=sample,
         budgets=budgets,
+        floors=facts.get("floors", {}),
+        directions=facts.get("directions", {}),
         sample_label="subnets evaluated" if facts.get("evaluator") else "random subnets",
         z=next(
             (name for name in facts.get("objectives", [])[2:] if name in frame.columns and name not in (x, y)), None

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from hwnas.cli._console import listed, notice, progress_bar
 from hwnas.cli._errors import resumable
 from hwnas.cli._problem import Metrics
-from hwnas.errors import DeviceError, PredictorError, UnknownNameError
+from hwnas.errors import DeviceError, UnknownNameError
 from hwnas.files import check_writable
+from hwnas.metric import QUALITY
 
 if TYPE_CHECKING:
     from hwnas.latency import Device as LatencyDevice
@@ -40,7 +41,7 @@ def find_predictor(space: SearchSpace, name: str | None, *, required: bool = Tru
     """The predictor in a file, or the one that ships for the space; None if none ships and none is required.
 
     Raises:
-        PredictorError, UnknownNameError: as ``get_predictor``; or it predicts something else than top-1.
+        PredictorError, UnknownNameError: as ``get_predictor``.
     """
     from hwnas.predictor import embedded_names, embedded_path, get_predictor
     from hwnas.report import file_hash
@@ -51,9 +52,6 @@ def find_predictor(space: SearchSpace, name: str | None, *, required: bool = Tru
     embedded = name is None or not Path(name).exists()
     path = embedded_path(name or space.name) if embedded else Path(str(name))
     card = predictor.card
-    if card.metric != "top1":
-        remedy = "pass one that `hwnas fit` fitted to top1"
-        raise PredictorError(f"predictor {path.name}", f"it predicts {card.metric}, not top1", remedy)
     facts = {
         "name": f"hwnas's predictor of {space.name}" if embedded else path.name,
         "kind": predictor.kind,
@@ -200,6 +198,7 @@ def narrowed(
         accuracy.it if accuracy else None,
         table.it if table else None,
         images,
+        tells=accuracy.it.card.metric if accuracy else QUALITY.column,
         others={name: found.it for name, found in others.items()},
     )
     return metrics, left_out

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hwnas.errors import SpaceError
+from hwnas.metric import BUILT_IN
 
 if TYPE_CHECKING:
     from hwnas.space import SearchSpace
@@ -61,14 +62,16 @@ Memory = Annotated[
 ]
 Budget = Annotated[
     list[str] | None,
-    typer.Option("--budget", help="Budget on any other column, in its own unit: energy_mj=5.", metavar="COLUMN=VALUE"),
+    typer.Option(
+        "--budget", help="Bound on any metric or column: top1>=75, energy_mj<=5, latency@phone<=35ms.", metavar="BOUND"
+    ),
 ]
 ObjectivesList = Annotated[
     str | None,
     typer.Option(
         "--objectives",
-        help="What to trade off, up to four: of top1, latency, throughput, macs, params, memory and columns of your "
-        "files; latency@phone, top1=COLUMN. Default: top1 and the latency of every device named.",
+        help=f"What to trade off, up to four: of {', '.join(BUILT_IN)} and columns of your files, with their "
+        "direction: energy_mj:min; latency@phone; top1=COLUMN. Default: accuracy and the latency of every device named.",
         metavar="LIST",
     ),
 ]

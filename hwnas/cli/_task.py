@@ -10,8 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hwnas.cli._asked import (
-    LATENCY,
-    RATE,
     Asked,
     Bounds,
     Objectives,
@@ -23,7 +21,8 @@ from hwnas.cli._asked import (
 from hwnas.cli._given import Given, read_given
 from hwnas.cli._inputs import Found, find_predictor, find_table, narrowed
 from hwnas.cli._problem import Metrics
-from hwnas.errors import DataError
+from hwnas.errors import DataError, PredictorError
+from hwnas.metric import LATENCY, QUALITY, THROUGHPUT, Budget, Metric, get_metric
 
 if TYPE_CHECKING:
     from hwnas.latency import LatencyTable
@@ -41,8 +40,8 @@ class Task:
 
     Attributes:
         metrics: all there is.
-        wanted: columns of the objectives, in order.
-        budgets: upper bounds by column.
+        wanted: the objectives, in order.
+        budgets: by column.
         table, accuracy: where latency and accuracy come from.
         others: tables of further devices.
         given: the user's files.
@@ -50,8 +49,8 @@ class Task:
     """
 
     metrics: Metrics
-    wanted: tuple[str, ...]
-    budgets: dict[str, float]
+    wanted: tuple[Metric, ...]
+    budgets: dict[str, Budget]
     table: Found[LatencyTable] | None
     accuracy: Found[Predictor] | None
     others: Mapping[str, Found[LatencyTable]]
@@ -82,30 +81,40 @@ class Task:
         return facts
 
 
-def prepare(asked: Asked, of: SearchSpace | None = None) -> Task:
+def prepare(asked: Asked, of: SearchSpace | None = None, evaluated: str | None = None) -> Task:
     """Read and find everything that options name; budgets that need no table are checked before one is profiled.
 
     Args:
         asked: the options.
-        of: a space whose accuracies are measured: then no predictor is looked for.
+        of: the space, where it is known already.
+        evaluated: the column that evaluations will tell: then no predictor is looked for.
 
     Raises:
         HwnasError: whatever does not fit, in one line.
     """
     objectives = parse_objectives(asked.objectives) if asked.objectives is not None else None
-    bounds, budgets = parse_bounds(asked.latency, asked.throughput), parse_budgets(asked)
+    bounds, budgets = parse_bounds(asked.latency, asked.throughput, asked.budget), parse_budgets(asked)
     given = read_given(asked, objectives, of)
     layers = bool(given.space.slots)
-    check_names("budget", budgets, given.columns, layers=layers)
+    accuracy = (
+        find_predictor(given.space, asked.predictor) if asked.predictor is not None and evaluated is None else None
+    )
+    told = evaluated or (accuracy.it.card.metric if accuracy is not None else None)
+    names = [*given.columns, *([told] if told is not None else [])]
+    check_names("budget", budgets, names, layers=layers)
     if objectives is not None:
-        check_names("objective", objectives.columns, given.columns, layers=layers)
+        check_names("objective", objectives.columns, names, layers=layers)
     _refuse_infeasible_counts(given, budgets, asked.batch or 1)
     devices = _Devices.of(asked, bounds, objectives) if layers else None
-    wanted = _wanted(objectives, devices, given)
+    wanted = _wanted(objectives, devices, given, accuracy, told)
     if devices is None:
         budgets |= _untimed(bounds, given)
-    needs_top1 = "top1" in (*wanted, *budgets) and "top1" not in given.columns
-    accuracy = find_predictor(given.space, asked.predictor) if needs_top1 and of is None else None
+    of_weights = [m for m in (*wanted, *(b.metric for b in budgets.values())) if _of_weights(m, given, told)]
+    if of_weights and evaluated is None:
+        accuracy = accuracy or find_predictor(given.space, None)
+    for metric in of_weights:
+        _refuse_untold(metric, evaluated, accuracy, asked.predictor)
+    accuracy = accuracy if of_weights else None
     table, others = None, {}
     if devices is not None and (bounds.devices or devices.timed(wanted)):
         table = find_table(
@@ -113,26 +122,51 @@ def prepare(asked: Asked, of: SearchSpace | None = None) -> Task:
         )
         others = {name: _other_table(given.space, device, asked) for name, device in devices.others.items()}
     metrics, notes = narrowed(given.space, accuracy, table, batch=asked.batch, others=others)
-    metrics = replace(metrics, given=given.columns, rates=bool(bounds.per_s) or any(c.startswith(RATE) for c in wanted))
+    rates = bool(bounds.per_s) or any(_is(THROUGHPUT, m) for m in wanted)
+    metrics = replace(metrics, given=given.columns, rates=rates)
     if asked.tables:  # of the many columns of a table only those that were named are of interest
-        named = {name: fn for name, fn in given.columns.items() if name in wanted or name in budgets}
-        metrics = replace(metrics, given=named)
+        named = {m.column for m in wanted} | set(budgets)
+        metrics = replace(metrics, given={name: fn for name, fn in given.columns.items() if name in named})
     if devices is not None:
-        for column, upper in devices.budgets(bounds, metrics, others).items():
-            budgets[column] = min(upper, budgets.get(column, upper))
+        for column, budget in devices.budgets(bounds, metrics, others).items():
+            budgets[column] = budget.within(budgets.get(column, budget))
     # The front of throughput is that of latency, which is a sum: it is searched in its place.
-    wanted = tuple(dict.fromkeys(name.replace(RATE, LATENCY) for name in wanted))
-    told = _told_of_precision(table) if needs_top1 else ()
-    return Task(metrics, wanted, budgets, table, accuracy, others, given, (*notes, *told))
+    searched = [LATENCY.on(m.device) if _is(THROUGHPUT, m) else m for m in wanted]
+    wanted = tuple({m.column: m for m in searched}.values())
+    notes += _told_of_precision(table, of_weights)
+    return Task(metrics, wanted, budgets, table, accuracy, others, given, tuple(notes))
 
 
-def _told_of_precision(table: Found[LatencyTable] | None) -> tuple[str, ...]:
+def _is(known: Metric, metric: Metric) -> bool:
+    """Whether a metric is the known one, on whatever device."""
+    return metric.name.partition("@")[0] == known.name
+
+
+def _of_weights(metric: Metric, given: Given, told: str | None) -> bool:
+    """Whether a predictor or an evaluation must tell the metric, rather than files, tables or layers."""
+    return metric.column not in given.columns and (metric.source == "weights" or metric.column == told)
+
+
+def _refuse_untold(
+    metric: Metric, evaluated: str | None, accuracy: Found[Predictor] | None, predictor: str | None
+) -> None:
+    """Refuse a metric of the weights that neither the predictor nor the evaluation tells."""
+    told = evaluated or (accuracy.it.card.metric if accuracy is not None else None)
+    if told == metric.column:
+        return
+    if evaluated is not None:
+        raise DataError(f"--objectives {metric.name}", f"evaluations measure {told}", f"write {told} in its place")
+    remedy = f"fit one: hwnas fit DATA.csv --metric {metric.name}"
+    raise PredictorError(f"predictor {predictor or 'that ships'}", f"it predicts {told}, not {metric.column}", remedy)
+
+
+def _told_of_precision(table: Found[LatencyTable] | None, of_weights: Sequence[Metric]) -> list[str]:
     """Accuracies are those of fp32 weights, whatever the device computes in."""
-    if table is None or table.it.device.precision == "fp32":
-        return ()
+    if not of_weights or table is None or table.it.device.precision == "fp32":
+        return []
     computed = table.it.device.precision
     measure = f"`hwnas export --precision {computed} --images N` measures what is lost"
-    return (f"latency is of {computed}, top1 of fp32 weights: {measure}",)
+    return [f"latency is of {computed}, {of_weights[0].name} of fp32 weights: {measure}"]
 
 
 @dataclass(frozen=True)
@@ -157,27 +191,29 @@ class _Devices:
             others[_short(device)] = device
         return cls(main, others)
 
-    def column(self, stem: str, device: str | None) -> str:
-        """The column of a metric on a device, as the user calls it."""
+    def latency(self, device: str | None) -> Metric:
+        """Latency on a device, under the name that it has in columns."""
         name = _short(device) if device is not None else _short(self.main)
-        return stem if name == _short(self.main) else f"{stem}@{name}"
+        return LATENCY if name == _short(self.main) else LATENCY.on(name)
 
-    def timed(self, wanted: Sequence[str]) -> bool:
-        return bool(self.others) or any(name.startswith((LATENCY, RATE)) for name in wanted)
+    def timed(self, wanted: Sequence[Metric]) -> bool:
+        """Whether a table is needed."""
+        return bool(self.others) or any(metric.source == "device" for metric in wanted)
 
-    def budgets(self, bounds: Bounds, metrics: Metrics, others: Mapping[str, Found[LatencyTable]]) -> dict[str, float]:
+    def budgets(self, bounds: Bounds, metrics: Metrics, others: Mapping[str, Found[LatencyTable]]) -> dict[str, Budget]:
         """All bounds as latencies in ms: so many images per second are so many milliseconds per batch."""
-        budgets: dict[str, float] = {}
+        budgets: dict[str, Budget] = {}
         for device, ms in bounds.ms.items():
-            column = self.column(LATENCY, device)
-            if column in budgets:
+            latency = self.latency(device)
+            if latency.column in budgets:
                 raise DataError(f"--latency {device}", f"{self.main} has two budgets", "keep one")
-            budgets[column] = ms
+            budgets[latency.column] = Budget(latency, upper=ms)
         for device, rate in bounds.per_s.items():
-            column = self.column(LATENCY, device)
-            found = others.get(column.partition("@")[2])
+            latency = self.latency(device)
+            found = others.get(latency.device)
             batch = (found.it.device.batch or 1) if found is not None else metrics.batch
-            budgets[column] = min(1e3 * batch / rate, budgets.get(column, float("inf")))
+            budget = Budget(latency, upper=1e3 * batch / rate)
+            budgets[latency.column] = budget.within(budgets.get(latency.column, budget))
         return budgets
 
 
@@ -186,30 +222,37 @@ def _short(device: str) -> str:
     return Path(device).name.partition(".")[0] or device
 
 
-def _wanted(objectives: Objectives | None, devices: _Devices | None, given: Given) -> tuple[str, ...]:
-    """Columns of the objectives; by default accuracy against the latency of every device that is named."""
+def _wanted(
+    objectives: Objectives | None,
+    devices: _Devices | None,
+    given: Given,
+    accuracy: Found[Predictor] | None,
+    told: str | None,
+) -> tuple[Metric, ...]:
+    """The objectives; by default accuracy against the latency of every device that is named."""
     if objectives is not None:
-        if devices is None:
-            return objectives.columns
-        own = f"@{_short(devices.main)}"
-        return tuple(dict.fromkeys(name.removesuffix(own) for name in objectives.columns))
+        metrics = [objectives.metric(column) for column in objectives.columns]
+        own = f"@{_short(devices.main)}" if devices is not None else "@"
+        main = [get_metric(m.column.removesuffix(own), m.direction) for m in metrics]
+        return tuple({m.column: m for m in main}.values())
     if devices is not None:
-        return ("top1", LATENCY, *(f"{LATENCY}@{name}" for name in devices.others))[:MOST]
+        quality = QUALITY if told is None else accuracy.it.card.as_metric() if accuracy else get_metric(told)
+        return (quality, LATENCY, *(LATENCY.on(name) for name in devices.others))[:MOST]
     if len(given.columns) > MOST:
         listed = ", ".join(given.columns)
-        raise DataError("objectives", f"the table has the columns {listed}", "name some: --objectives top1=A,latency=B")
-    return tuple(given.columns)[:2]
+        remedy = f"name some: --objectives {QUALITY.name}=A,{LATENCY.name}=B"
+        raise DataError("objectives", f"the table has the columns {listed}", remedy)
+    return tuple(get_metric(name) for name in [*given.columns][:2])
 
 
-def _untimed(bounds: Bounds, given: Given) -> dict[str, float]:
+def _untimed(bounds: Bounds, given: Given) -> dict[str, Budget]:
     """Latency budgets where there are no layers: they are on a column of the user's."""
     if bounds.per_s or any(device is not None for device in bounds.ms):
         raise DataError("--throughput, --latency DEVICE=", "a space from a table has no devices", "pass --latency TIME")
-    if bounds.ms and LATENCY not in given.columns:
-        raise DataError(
-            "--latency", f"the table has no column {LATENCY}", f"name one: --objectives ...,{LATENCY}=COLUMN"
-        )
-    return {LATENCY: bounds.ms[None]} if bounds.ms else {}
+    column = LATENCY.column
+    if bounds.ms and column not in given.columns:
+        raise DataError("--latency", f"the table has no column {column}", f"name one: --objectives ...,{column}=COLUMN")
+    return {column: Budget(LATENCY, upper=bounds.ms[None])} if bounds.ms else {}
 
 
 def _other_table(space: SearchSpace, device: str, asked: Asked) -> Found[LatencyTable]:
@@ -220,9 +263,9 @@ def _other_table(space: SearchSpace, device: str, asked: Asked) -> Found[Latency
     return find_table(space, device, threads=here.threads, batch=here.batch, precision=here.precision)
 
 
-def _refuse_infeasible_counts(given: Given, budgets: Mapping[str, float], batch: int) -> None:
+def _refuse_infeasible_counts(given: Given, budgets: Mapping[str, Budget], batch: int) -> None:
     """Budgets that need no latency table are checked first: one may take minutes to profile."""
-    early = {name: upper for name, upper in budgets.items() if name.partition("@")[0] not in (LATENCY, "top1")}
+    early = {name: b for name, b in budgets.items() if name in given.columns or b.metric.source == "layers"}
     if early:
         metrics = Metrics(given.space, None, None, batch, given=given.columns)
-        metrics.problem([next(iter(early))], early).refuse_infeasible()
+        metrics.problem([next(iter(early.values())).metric], early).refuse_infeasible()

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from hwnas.cli._console import notice
+from hwnas.metric import LATENCY, Budget, Metric
 
 if TYPE_CHECKING:
     import numpy as np
@@ -50,11 +51,16 @@ class Verifier:
     metrics: Metrics
     bench: Bench
     journal: Path
-    wanted: Sequence[str]
-    budgets: Mapping[str, float]
+    wanted: Sequence[Metric]
+    budgets: Mapping[str, Budget]
     seed: int = 0
     measured: dict[bytes, Measurement] = field(default_factory=dict)
     rounds: list[dict[str, Any]] = field(default_factory=list)
+
+    @property
+    def budget_ms(self) -> float:
+        """The latency budget."""
+        return self.budgets[LATENCY.column].upper
 
     def run(self, search: Search) -> tuple[SearchResult, Metrics]:
         """A front of subnets that hold the latency budget by measurement, and the metrics with the corrected latency.
@@ -62,11 +68,13 @@ class Verifier:
         Raises:
             typer.Exit: code 1; no subnet that was measured holds.
         """
-        budget_ms = self.budgets["latency_ms"]
-        original: AdditiveCost = self.metrics.functions["latency_ms"]  # type: ignore[assignment]
+        budget_ms = self.budget_ms
+        original: AdditiveCost = self.metrics.functions[LATENCY.column]  # type: ignore[assignment]
         metrics, aim_ms, evaluations = self.metrics, budget_ms, 0
         for turn in range(1, ROUNDS + 1):
-            result = search(metrics.problem(self.wanted, {**self.budgets, "latency_ms": aim_ms}))
+            result = search(
+                metrics.problem(self.wanted, {**self.budgets, LATENCY.column: Budget(LATENCY, upper=aim_ms)})
+            )
             evaluations += result.evaluations
             front = self._measure(result.x)
             broken = int((self._latencies(front) > budget_ms).sum())
@@ -125,7 +133,7 @@ class Verifier:
                 "corrected_error_pct": round(model.after_pct, 3),
             }
         )
-        held = f"{n - broken} of {n} subnets of the front hold {self.budgets['latency_ms']:g} ms by measurement"
+        held = f"{n - broken} of {n} subnets of the front hold {self.budget_ms:g} ms by measurement"
         errors = f"the table is off by {model.before_pct:.1f} %, corrected by {model.after_pct:.1f} %"
         then = "searching again with the corrected table" if broken and turn < ROUNDS else "done"
         notice(f"round {turn}: {held}; {errors}; {then}")
@@ -136,13 +144,13 @@ class Verifier:
 
         from hwnas.search import non_dominated
 
-        rows, budget_ms = self._rows(), self.budgets["latency_ms"]
+        rows, budget_ms = self._rows(), self.budget_ms
         holding = rows[self._latencies(rows) <= budget_ms]
         if not len(holding):
             notice(f"no subnet that was measured holds {budget_ms:g} ms: nothing is written; try a larger budget")
             raise typer.Exit(1)
         problem = replace(self.metrics, latency=model.cost).problem(self.wanted, self.budgets)
-        values = {**problem.evaluate(holding), "latency_ms": self._latencies(holding)}
+        values = {**problem.evaluate(holding), LATENCY.column: self._latencies(holding)}
         keep = non_dominated(problem.costs(values))
         dropped = int((self._latencies(rows) > budget_ms).sum())
         if dropped:
@@ -156,7 +164,7 @@ class Verifier:
 
         x = self.metrics.space.encode_many([json.loads(cell) for cell in frame["arch"]])
         found = [self.measured[row.tobytes()] for row in x]
-        return with_measured(frame, range(len(frame)), found, self.budgets["latency_ms"])
+        return with_measured(frame, range(len(frame)), found, self.budget_ms)
 
     def facts(self) -> dict[str, Any]:
         """For the provenance."""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from hwnas.cli._console import notice
 from hwnas.errors import DataError, HwnasError
+from hwnas.metric import QUALITY
 
 if TYPE_CHECKING:
     from hwnas.predictor import Predictor
@@ -41,14 +42,14 @@ class Warm:
     facts: dict[str, Any] = field(default_factory=dict)
 
 
-def warm_start(space: SearchSpace, seed_archs: Path | None, prior: str | None, *, evaluated: bool) -> Warm:
+def warm_start(space: SearchSpace, seed_archs: Path | None, prior: str | None, *, evaluated: str | None) -> Warm:
     """Read the files.
 
     Args:
         space: what is searched; rows outside of it are left out.
         seed_archs: a CSV of subnets.
         prior: a CSV of measured accuracies, or a predictor.
-        evaluated: whether every row costs an evaluation: then a long file is thinned evenly.
+        evaluated: the column that every row costs an evaluation of: then a long file is thinned evenly.
 
     Raises:
         HwnasError: a file that does not fit, or of which nothing is left.
@@ -57,10 +58,10 @@ def warm_start(space: SearchSpace, seed_archs: Path | None, prior: str | None, *
 
     rows, told, facts = None, None, {}
     if seed_archs is not None:
-        rows = _rows(space, seed_archs, most=FIRST if evaluated else None)
+        rows = _rows(space, seed_archs, most=FIRST if evaluated is not None else None)
         facts["seed_archs"] = {"name": seed_archs.name, "sha256": file_hash(seed_archs), "rows": len(rows)}
     if prior is not None:
-        predictor = _prior(space, prior)
+        predictor = _prior(space, prior, evaluated or QUALITY.column)
         told = predictor.predict
         facts["prior"] = {"name": Path(prior).name, "kind": predictor.kind}
         if Path(prior).is_file():
@@ -87,7 +88,7 @@ def _rows(space: SearchSpace, path: Path, most: int | None) -> Population:
     return kept
 
 
-def _prior(space: SearchSpace, name: str) -> Predictor:
+def _prior(space: SearchSpace, name: str, column: str) -> Predictor:
     import numpy as np
 
     from hwnas.io import read_archs, read_csv, read_metric
@@ -100,7 +101,7 @@ def _prior(space: SearchSpace, name: str) -> Predictor:
         predictor = get_predictor(name, whole)
     else:
         frame = _named(path, lambda: read_csv(path))
-        x, y = _named(path, lambda: (read_archs(frame, whole), read_metric(frame, "top1")))
+        x, y = _named(path, lambda: (read_archs(frame, whole), read_metric(frame, column)))
         predictor = new_predictor(KIND, whole).fit(x, y)
         # The search may look at resolutions that nothing was measured at: a prior is free to guess.
         predictor.extend_coverage(np.array([[d[0] for d in space.domain], [d[-1] for d in space.domain]], np.int16))

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from hwnas.cli._asked import Asked
-from hwnas.cli._console import notice, progress_bar, say, show
+from hwnas.cli._console import notice, progress_bar, show
 from hwnas.cli._errors import resumable
 from hwnas.cli._evaluated import EvaluatedAccuracy, Evaluation, fit_on, supernet_name
-from hwnas.cli._front import Outputs, space_facts
+from hwnas.cli._front import Outputs, budget_facts, space_facts
 from hwnas.cli._options import (
     DEFAULT_SPACE,
     AsJson,
@@ -43,6 +43,7 @@ from hwnas.cli._options import (
 from hwnas.cli._supernet import BatchSize, Calibrate, Checkpoint, DataFolder, EvaluatedSupernet, Images
 from hwnas.cli._task import Task, prepare
 from hwnas.errors import DataError, UnknownNameError
+from hwnas.metric import registered
 
 if TYPE_CHECKING:
     from hwnas.io import Journal
@@ -135,14 +136,14 @@ def bench(
         evaluation.refuse_mixed(objectives, {**files, "--searchers exact": EXACT in names})
     outputs = Outputs(out)
     outputs.check()
-    task = prepare(asked, evaluation.space() if evaluation is not None else None)
+    task = prepare(asked, *(evaluation.told() if evaluation is not None else ()))
     path = out.with_name(f"{out.name}.journal.jsonl")
     with ExitStack() as open_until_run:
         measured = None
         if evaluation is not None:
             accuracies = out.with_name(f"{out.name}.accuracy")
             measured = open_until_run.enter_context(evaluation.opened(task.metrics.space, accuracies))
-            task = replace(task, metrics=replace(task.metrics, predictor=measured))
+            task = replace(task, metrics=replace(task.metrics, predictor=measured, tells=measured.column))
         problem = task.problem()
         for note in [*task.notes, f"{problem.space.size():.3g} subnets of {problem.space.name}"]:
             notice(note)
@@ -150,13 +151,15 @@ def bench(
         if journal.entries:
             notice(f"{path} holds {len(journal.entries)} finished runs, which are not run again")
         with resumable(f"finished runs are kept in {path}"):
-            result = _Results(problem, evals, journal, measured=measured is not None, insist=EXACT in names)
+            column = measured.column if measured is not None else None
+            result = _Results(problem, evals, journal, measured=column, insist=EXACT in names)
             result.run([name for name in names if name != EXACT], seeds)
     facts = {
         "command": shlex.join(["hwnas", *(context.obj or ["bench"])]),
         "space": space_facts(problem.space),
-        "objectives": list(task.wanted),
-        "budgets": task.budgets,
+        "objectives": [metric.column for metric in task.wanted],
+        "directions": {metric.column: metric.direction for metric in task.wanted},
+        **budget_facts(task.budgets),
         **task.facts,
         **({"evaluator": measured.facts} if measured is not None else {}),
         "evaluations": evals,
@@ -165,13 +168,15 @@ def bench(
     }
     result.write(outputs, facts)
     if to_json:
-        say(json.dumps(facts, indent=2))
+        typer.echo(json.dumps(facts, indent=2))
         return
     show(curves_table(result.curves))
     found = f"{result.best_is} front, {len(result.front)} subnets"
-    say(f"\nhypervolume of {', '.join(task.wanted)} in % of the {found}; mean ± std over seeds")
-    say("to 95 %: evaluations until then, median over seeds")
-    say(f"wrote {outputs.csv}, {outputs.json}, {outputs.png}")
+    typer.echo(
+        f"\nhypervolume of {', '.join(metric.column for metric in task.wanted)} in % of the {found}; mean ± std over seeds"
+    )
+    typer.echo("to 95 %: evaluations until then, median over seeds")
+    typer.echo(f"wrote {outputs.csv}, {outputs.json}, {outputs.png}")
 
 
 def _searchers(text: str) -> list[str]:
@@ -193,13 +198,15 @@ def _identity(task: Task, evals: int, measured: EvaluatedAccuracy | None) -> dic
     }
     others = {name: facts["sha256"] for name, facts in task.facts.get("devices", {}).items()}
     about = space_facts(task.metrics.space)
+    said = {m.column: m.direction for m in task.wanted if m != registered(m.column)}
     return {
         "kind": "bench",
         "space": about["name"],
         "fingerprint": about["fingerprint"],
         "restricted": about["restricted"],
-        "objectives": list(task.wanted),
-        "budgets": task.budgets,
+        "objectives": [metric.column for metric in task.wanted],
+        **({"directions": said} if said else {}),
+        **budget_facts(task.budgets),
         "evaluations": evals,
         "sources": {**sources, "devices": others, "files": task.facts.get("files", [])},
         **({"evaluator": measured.conditions} if measured is not None else {}),
@@ -209,13 +216,13 @@ def _identity(task: Task, evals: int, measured: EvaluatedAccuracy | None) -> dic
 class _Results:
     """Runs and what they found."""
 
-    def __init__(self, problem: Problem, evals: int, journal: Journal, *, measured: bool, insist: bool) -> None:
+    def __init__(self, problem: Problem, evals: int, journal: Journal, *, measured: str | None, insist: bool) -> None:
         import numpy as np
 
         from hwnas.search import Trial, best_known, is_computable
 
         self.problem, self.evals, self.journal, self.measured = problem, evals, journal, measured
-        self.slow = "top1" if measured else problem.objectives[0].name
+        self.slow = measured or problem.objectives[0].name
         kept = {(e["searcher"], e["seed"]): np.array(e["x"], dtype=np.int16) for e in journal.entries}
         if insist and not is_computable(problem):
             rule = "a metric is no sum over layers, and the space too large to score it all"
@@ -267,13 +274,11 @@ class _Results:
         }
 
     def write(self, outputs: Outputs, facts: dict[str, Any]) -> None:
-        """CSV, provenance and picture, or none of them."""
-        from hwnas.files import together
+        """CSV, provenance, picture."""
         from hwnas.io import write_csv
         from hwnas.report import curves_frame, save_curves, write_provenance
 
         title = f"{self.problem.space.name}: searchers over {facts['seeds']} seeds"
-        with together():
-            save_curves(self.curves, outputs.png, title, f"evaluations of {self.slow}; mean, worst to best seed")
-            write_provenance(facts, outputs.json)
-            write_csv(curves_frame(self.curves, self.seeds), outputs.csv)
+        save_curves(self.curves, outputs.png, title, f"evaluations of {self.slow}; mean, worst to best seed")
+        write_provenance(facts, outputs.json)
+        write_csv(curves_frame(self.curves, self.seeds), outputs.csv)

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from hwnas.cli._console import notice, say, show
+from hwnas.cli._console import notice, show
 from hwnas.cli._options import AsJson
 from hwnas.errors import DataError
 
@@ -49,17 +49,17 @@ def compare(
     if out is not None:
         save_comparison(result, out)
     if to_json:
-        say(json.dumps(result.to_json(), indent=2))
+        typer.echo(json.dumps(result.to_json(), indent=2))
         return
     for i, part in enumerate(comparison_tables(result)):
         if i:
-            say()
+            typer.echo()
         if isinstance(part, str):
-            say(part)
+            typer.echo(part)
         else:
             show(part)
     if out is not None:
-        say(f"\nwrote {out}")
+        typer.echo(f"\nwrote {out}")
 
 
 def _names(paths: list[Path]) -> list[str]:

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from hwnas.cli._console import notice, progress_bar, say
+from hwnas.cli._console import notice, progress_bar
 
 
 def download(
@@ -31,4 +31,4 @@ def download(
         except KeyboardInterrupt:
             raise KeyboardInterrupt("what arrived is kept; the same command goes on from there") from None
     notice(f"verified {path.stat().st_size / 1e6:.1f} MB")
-    say(str(path))
+    typer.echo(str(path))

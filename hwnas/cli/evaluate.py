@@ -23,6 +23,7 @@ from hwnas.cli._supernet import (
 )
 from hwnas.errors import DataError
 from hwnas.files import check_writable
+from hwnas.metric import get_metric
 
 if TYPE_CHECKING:
     from hwnas.space import Population, SearchSpace
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
 def evaluate(
     supernet: SupernetName,
-    out: Annotated[Path, typer.Option("--out", help="CSV to write: arch, top1 and image counts.", metavar="FILE")],
+    out: Annotated[Path, typer.Option("--out", help="CSV to write: arch, accuracy and image counts.", metavar="FILE")],
     checkpoint: Checkpoint = None,
     data: DataFolder = None,
     archs: Annotated[
@@ -45,7 +46,7 @@ def evaluate(
     fix: Fix = None,
     seed: Seed = 0,
 ) -> None:
-    """Measure top-1 accuracy of subnets, batch norms re-calibrated. Killed at any moment, the same command resumes.
+    """Measure the accuracy of subnets, batch norms re-calibrated. Killed at any moment, the same command resumes.
 
     Example: hwnas evaluate --supernet ofa_mbv3_w1.0 --data imagenet --sample 100 --fix r=224 --out accuracy.csv
     """
@@ -77,12 +78,12 @@ def evaluate(
             kept = f"{evaluator.n_known} evaluated subnets are kept in {journal_path}; the same command resumes"
             raise KeyboardInterrupt(kept) from None
     say_broken(images_of)
-    frame = pd.DataFrame([vars(accuracy) for accuracy in accuracies])
+    frame = pd.DataFrame([accuracy.as_row(net.metric) for accuracy in accuracies])
     frame.insert(0, "arch", arch_column(x, space))
     write_csv(frame, out)
-    best, counts = max(accuracies, key=lambda a: a.top1), accuracies[0]
+    best, counts = max(accuracies, key=lambda a: a.value), accuracies[0]
     notice(
-        f"wrote {out}: {len(frame)} subnets, top-1 up to {best.top1:.2f} % on {counts.n_images:,} images, "
+        f"wrote {out}: {len(frame)} subnets, {get_metric(net.metric).label.lower()} up to {best.value:.2f} % on {counts.n_images:,} images, "
         f"batch norms re-calibrated on {counts.n_calibration:,}"
     )
     notice(f"next: hwnas fit {out} --space {space.name}")

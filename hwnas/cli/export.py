@@ -18,6 +18,7 @@ from hwnas.cli._options import Seed, TableBatch, TablePrecision, TableThreads
 from hwnas.cli._supernet import BatchSize, Calibrate, Checkpoint, DataFolder, evaluation_data, parse_arch, say_broken
 from hwnas.errors import DataError, UnknownNameError
 from hwnas.files import check_writable
+from hwnas.metric import LATENCY, get_metric
 from hwnas.quantity import parse_latency_ms
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ def export(
     checkpoint: Checkpoint = None,
     data: DataFolder = None,
     images: Annotated[
-        int | None, typer.Option("--images", help="Measure top-1 on so many images too.", min=1, metavar="N")
+        int | None, typer.Option("--images", help="Measure accuracy on so many images too.", min=1, metavar="N")
     ] = None,
     calibrate: Calibrate = 2000,
     batch_size: BatchSize = 100,
@@ -84,12 +85,13 @@ def export(
         raise DataError("--budget", "nothing is measured without a device", "pass --device cpu")
     name = supernet or _searched(pareto)
     family = get_supernet(name)
+    metric = get_metric(family.metric)
     found = read_provenance(pareto) if pareto is not None else {}
     form = _form(precision, found)
     bench = None
     if device is not None:
         bench = find_bench(family.space(), found, device, threads=threads, batch=batch, precision=form)
-    chosen = _chosen(family.space(), pareto, row, arch)
+    chosen = _chosen(family.space(), metric.column, pareto, row, arch)
     facts = {"supernet": name, "space": family.space().name, "arch": json.dumps(chosen.arch)}
     if random_weights:
         subnet, images_of_it = _random(family.random(seed), chosen.arch), None
@@ -107,16 +109,19 @@ def export(
     ranges_of = _range_images(subnet, images_of_it) if form == "int8" else ()
     model, difference = onnx_model(subnet, opset=opset, precision=form, images=ranges_of)
     if form != "fp32":
-        facts = _of_form(form, facts, model, subnet, images_of_it if images is not None else None)
+        measured_on = images_of_it if images is not None else None
+        facts = _of_form(form, facts, metric.column, model, subnet, measured_on)
     save_onnx(model, out, {key: value for key, value in facts.items() if value})
     size = f"{out.stat().st_size / 1e6:.1f} MB"
     notice(f"wrote {out}: {form}, {size}, opset {opset}, input {_shown(subnet.input_shape)}")
     notice(f"logits differ from torch's by at most {difference}")
-    if "top1" in facts:
-        beside = f" (in fp32 {float(facts['top1_fp32']):.2f} %)" if "top1_fp32" in facts else ""
-        notice(f"top-1 {float(facts['top1']):.2f} %{beside}, {facts['top1_source']}")
+    if metric.column in facts:
+        known = facts.get(f"{metric.column}_fp32")
+        beside = f" (in fp32 {metric.text(float(known))})" if known is not None else ""
+        shown = metric.text(float(facts[metric.column]))
+        notice(f"{metric.label.lower()} {shown}{beside}, {facts[f'{metric.column}_source']}")
     if bench is not None:
-        budget_ms = budget_ms if budget_ms is not None else (found.get("budgets") or {}).get("latency_ms")
+        budget_ms = budget_ms if budget_ms is not None else (found.get("budgets") or {}).get(LATENCY.column)
         holds = _timed(bench, family.space(), chosen.arch, out, budget_ms)
         raise typer.Exit(0 if holds else 1)
 
@@ -139,11 +144,11 @@ class _Chosen:
     """The subnet to export, and what its CSV says of its accuracy."""
 
     arch: dict[str, Any]
-    top1: float | None = None
+    accuracy: float | None = None
     source: str = ""
 
 
-def _chosen(space: SearchSpace, pareto: Path | None, row: int | None, arch: str | None) -> _Chosen:
+def _chosen(space: SearchSpace, metric: str, pareto: Path | None, row: int | None, arch: str | None) -> _Chosen:
     from hwnas.io import read_archs, read_csv
 
     if (pareto is None) == (arch is None):
@@ -158,12 +163,12 @@ def _chosen(space: SearchSpace, pareto: Path | None, row: int | None, arch: str 
         raise DataError(f"--row {row}", f"{pareto} has rows {numbers[0]} to {numbers[-1]}", "pick one of them")
     line = frame.iloc[[numbers.index(row)]]
     found = space.decode(read_archs(line, space)[0])
-    if "top1" not in line.columns:
+    if metric not in line.columns:
         return _Chosen(found)
     cells = line.iloc[0]
     source = f"measured on {cells['n_images']} images" if "n_images" in line.columns else "predicted"
-    source = str(cells.get("top1_source", source))
-    return _Chosen(found, float(cells["top1"]), f"{source} ({pareto}, row {row})")
+    source = str(cells.get(f"{metric}_source", source))
+    return _Chosen(found, float(cells[metric]), f"{source} ({pareto}, row {row})")
 
 
 def _searched(pareto: Path | None) -> str:
@@ -181,7 +186,7 @@ def _calibrated(
     name: str, net: Supernet, chosen: _Chosen, data: Path | None, options: dict[str, int], *, measure: bool
 ) -> tuple[Subnet, dict[str, str], EvaluationData | None]:
     """The subnet, re-calibrated where there are images; its accuracy with its source; the images."""
-    from hwnas.supernet import calibrated, measure_top1
+    from hwnas.supernet import calibrated, measure_accuracy
 
     encoded = net.space().encode(chosen.arch)
     if data is None and net.data() is None:
@@ -195,10 +200,11 @@ def _calibrated(
     notice(f"batch norms re-calibrated on {n_images:,} images")
     facts = {"calibration": f"{n_images} images of {data or name}"}
     if measure:
-        accuracy, n_measured = measure_top1(subnet, images)
-        facts |= {"top1": f"{accuracy:.4f}", "top1_source": f"measured on {n_measured} images of {data or name}"}
-    elif chosen.top1 is not None:
-        facts |= {"top1": f"{chosen.top1:.4f}", "top1_source": chosen.source}
+        accuracy, n_measured = measure_accuracy(subnet, images)
+        source = f"measured on {n_measured} images of {data or name}"
+        facts |= {net.metric: f"{accuracy:.4f}", f"{net.metric}_source": source}
+    elif chosen.accuracy is not None:
+        facts |= {net.metric: f"{chosen.accuracy:.4f}", f"{net.metric}_source": chosen.source}
     say_broken(images)
     return subnet, facts, images
 
@@ -229,22 +235,22 @@ def _range_images(subnet: Subnet, images: EvaluationData | None) -> Iterable[Ten
 
 
 def _of_form(
-    form: str, facts: dict[str, str], model: ModelProto, subnet: Subnet, images: EvaluationData | None
+    form: str, facts: dict[str, str], metric: str, model: ModelProto, subnet: Subnet, images: EvaluationData | None
 ) -> dict[str, str]:
     """The facts of a network in another precision: what is known of its accuracy is of fp32, unless it is measured."""
-    from hwnas.supernet import onnx_top1
+    from hwnas.supernet import onnx_accuracy
 
-    known = facts.pop("top1", None)
-    source = facts.pop("top1_source", "")
+    known = facts.pop(metric, None)
+    source = facts.pop(f"{metric}_source", "")
     if form == "int8" and "calibration" not in facts:
         facts["calibration"] = "random inputs"
     if known is None:
         return facts
-    facts["top1_fp32"] = known
+    facts[f"{metric}_fp32"] = known
     if images is None:
-        return facts | {"top1_fp32_source": source}
-    accuracy, _ = onnx_top1(model, images, subnet.input_shape)
-    return facts | {"top1": f"{accuracy:.4f}", "top1_source": f"{source}, as {form} by onnxruntime"}
+        return facts | {f"{metric}_fp32_source": source}
+    accuracy, _ = onnx_accuracy(model, images, subnet.input_shape)
+    return facts | {metric: f"{accuracy:.4f}", f"{metric}_source": f"{source}, as {form} by onnxruntime"}
 
 
 def _random(net: Supernet, arch: dict[str, Any]) -> Subnet:

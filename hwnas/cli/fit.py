@@ -9,14 +9,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from hwnas.cli._console import notice, progress_bar, say, show
+from hwnas.cli._console import notice, progress_bar, show
 from hwnas.cli._options import AsJson, Fix, Seed, Space, restricted
 from hwnas.errors import DataError
 from hwnas.files import check_writable
+from hwnas.metric import LATENCY, QUALITY, get_metric, registered, split_direction
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
     from hwnas.predictor import Scores
-    from hwnas.report import FittingTable
 
 
 def fit(
@@ -26,8 +28,11 @@ def fit(
     ] = None,
     model: Annotated[str, typer.Option("--model", help="gp, ridge, additive or mlp.", metavar="KIND")] = "gp",
     metric: Annotated[
-        str, typer.Option("--metric", help="Column to predict; top1 in percent.", metavar="NAME")
-    ] = "top1",
+        str,
+        typer.Option(
+            "--metric", help="Metric or column to predict; a column of your own: f1_macro:max.", metavar="NAME"
+        ),
+    ] = QUALITY.name,
     out: Annotated[
         Path | None, typer.Option("--out", help="Predictor file to write (.safetensors).", metavar="FILE")
     ] = None,
@@ -71,11 +76,14 @@ def _fit(
     from hwnas.io import read_archs, read_csv, read_metric
     from hwnas.predictor import k_fold, learning_curve, new_predictor, save_predictor, score, sha256_of
 
+    name, direction = split_direction(metric)
+    about = registered(name) if direction is None else get_metric(name, direction)
+    metric = about.column if about is not None else name
     new_predictor(model, space)  # an unknown kind is refused before files are read
     frames = [read_csv(path) for path in data]
     x = np.concatenate([_named(path, read_archs, frame, space) for path, frame in zip(data, frames, strict=True)])
     y = np.concatenate([_named(path, read_metric, frame, metric) for path, frame in zip(data, frames, strict=True)])
-    unit = "%" if metric == "top1" else ""
+    unit = about.unit if about is not None else ""
 
     def new() -> Any:
         return new_predictor(model, space, seed)
@@ -93,15 +101,17 @@ def _fit(
         for path, frame in zip(data, frames, strict=True)
     ]
     held_out = {f"{folds}_fold": whole.as_dict(), "learning_curve": {str(n): s.as_dict() for n, s in curve}}
-    final.card = replace(final.card, metric=metric, unit=unit, data=measured, scores=held_out)
+    said = direction or ""
+    final.card = replace(final.card, metric=metric, unit=unit, data=measured, scores=held_out, direction=said)
     if as_json:
-        say(json.dumps({"space": space.name, "model": model, "metric": metric, "data": measured} | held_out))
+        typer.echo(json.dumps({"space": space.name, "model": model, "metric": metric, "data": measured} | held_out))
     else:
         title = f"{model} on {len(x)} rows of {', '.join(p.name for p in data)}, held-out {metric}"
         show(_table(title, unit, [*((f"{n} subnets", s) for n, s in curve), (f"all, {folds} folds", whole)]))
     if out is not None:
         save_predictor(final, out)
-        notice(f"wrote {out}; next: hwnas search --space {space.name} --predictor {out}")
+        ask = "" if about is not None else f" --objectives {metric}:max,{LATENCY.name}"
+        notice(f"wrote {out}; next: hwnas search --space {space.name} --predictor {out}{ask}")
 
 
 def _named(path: Path, read: Any, frame: Any, argument: Any) -> Any:
@@ -112,16 +122,15 @@ def _named(path: Path, read: Any, frame: Any, argument: Any) -> Any:
         raise DataError(f"file {path}, {error.value}", error.rule, error.remedy) from error
 
 
-def _table(title: str, unit: str, rows: list[tuple[str, Scores]]) -> FittingTable:
-    from hwnas.report import FittingTable
+def _table(title: str, unit: str, rows: list[tuple[str, Scores]]) -> Table:
+    from rich.table import Table
 
+    table = Table(title=title, title_justify="left")
+    table.add_column("fitted on")
     points = f" ({unit})" if unit else ""
-    titles = ("fitted on", "Kendall tau", f"RMSE{points}", "MAPE (%)", f"bias{points}", "within 2 std (%)")
-    table = FittingTable.of(titles, [(name, *_cells(scores)) for name, scores in rows])
-    table.title = title
+    for name in ("Kendall tau", f"RMSE{points}", "MAPE (%)", f"bias{points}", "within 2 std (%)"):
+        table.add_column(name, justify="right")
+    for name, s in rows:
+        covered = "" if s.coverage != s.coverage else f"{100 * s.coverage:.0f}"
+        table.add_row(name, f"{s.tau:.3f}", f"{s.rmse:.3f}", f"{s.mape:.2f}", f"{s.bias:+.3f}", covered)
     return table
-
-
-def _cells(s: Scores) -> tuple[str, ...]:
-    covered = "" if s.coverage != s.coverage else f"{100 * s.coverage:.0f}"
-    return f"{s.tau:.3f}", f"{s.rmse:.3f}", f"{s.mape:.2f}", f"{s.bias:+.3f}", covered

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from hwnas.cli._console import notice, say, show
+from hwnas.cli._console import notice, show
 from hwnas.cli._front import Outputs, as_json, picture_of
 from hwnas.cli._measuring import find_bench, refuse_noise, say_foreign, space_of_front
 from hwnas.cli._options import AsJson, Seed, TableBatch, TablePrecision, TableThreads
 from hwnas.errors import DataError
+from hwnas.metric import LATENCY
 from hwnas.quantity import parse_latency_ms
 
 if TYPE_CHECKING:
@@ -83,46 +84,47 @@ def measure(
     notice(f"measuring {len(at)} subnets of {front} on {bench.device.id}; Ctrl-C and the same command resume{fewer}")
     found = bench.measure(domain, x, journal, seed=seed)
 
-    budget_ms = facts["budgets"].get("latency_ms")
-    text, numbers = (with_measured(frame, at, found.measurements, budget_ms) for frame in (text, numbers))
-    _write(outputs, text, numbers, {**facts, "measured": _facts(bench, found)})
+    text = with_measured(text, at, found.measurements, facts["budgets"].get(LATENCY.column))
+    _write(outputs, text, {**facts, "measured": _facts(bench, found)})
     journal.unlink(missing_ok=True)
     frame = read_pareto(outputs.csv)
     taken = frame.iloc[at].reset_index(drop=True)
     broken = taken["row"][taken["within_budget"] == "False"].tolist() if "within_budget" in taken else []
     if to_json:
-        say(as_json(frame, read_provenance(outputs.csv)))
+        typer.echo(as_json(frame, read_provenance(outputs.csv)))
         refuse_noise(found.repeat_pct, f"what was measured, in {outputs.csv},")
         raise typer.Exit(BROKEN if broken else 0)
     show(front_table(taken))
-    say(f"\nwrote {outputs.csv}, {outputs.json}, {outputs.png}")
+    typer.echo(f"\nwrote {outputs.csv}, {outputs.json}, {outputs.png}")
     if "latency_error_pct" in taken:
-        errors = fidelity(taken["latency_ms"].to_numpy(dtype=float), taken["latency_measured_ms"].to_numpy(dtype=float))
-        say(f"predicted against measured: {summary(errors)}")
-    if "latency_low_ms" in taken:
-        inside = taken["latency_measured_ms"].between(taken["latency_low_ms"], taken["latency_high_ms"])
-        say(
+        errors = fidelity(
+            taken[LATENCY.column].to_numpy(dtype=float), taken[LATENCY.companion("measured")].to_numpy(dtype=float)
+        )
+        typer.echo(f"predicted against measured: {summary(errors)}")
+    if LATENCY.companion("low") in taken:
+        inside = taken[LATENCY.companion("measured")].between(
+            taken[LATENCY.companion("low")], taken[LATENCY.companion("high")]
+        )
+        typer.echo(
             f"{inside.sum()} of {len(taken)} lie within their interval, which a search makes fewer than of random subnets"
         )
-    for line in _verdict(taken, facts["budgets"].get("latency_ms"), broken, outputs.csv, bench.device.name):
-        say(line)
+    for line in _verdict(taken, facts["budgets"].get(LATENCY.column), broken, outputs.csv, bench.device.name):
+        typer.echo(line)
     refuse_noise(found.repeat_pct, f"what was measured, in {outputs.csv},")
     raise typer.Exit(BROKEN if broken else 0)
 
 
 def _asked(budget: str | None) -> dict[str, float]:
-    return {} if budget is None else {"latency_ms": parse_latency_ms(budget, "--budget")}
+    return {} if budget is None else {LATENCY.column: parse_latency_ms(budget, "--budget")}
 
 
-def _write(outputs: Outputs, text: pd.DataFrame, numbers: pd.DataFrame, facts: dict[str, Any]) -> None:
-    """All three files or none; the CSV keeps its cells as they were written, the picture needs them as numbers."""
-    from hwnas.files import together
-    from hwnas.report import save_plot, write_pareto, write_provenance
+def _write(outputs: Outputs, frame: pd.DataFrame, facts: dict[str, Any]) -> None:
+    """All three files; the CSV keeps its cells as they were written, so the picture is drawn from what it reads as."""
+    from hwnas.report import read_pareto, save_plot, write_pareto, write_provenance
 
-    with together():
-        save_plot(picture_of(numbers, facts), outputs.png)
-        write_provenance(facts, outputs.json)
-        write_pareto(text, outputs.csv)
+    write_provenance(facts, outputs.json)
+    write_pareto(frame, outputs.csv)
+    save_plot(picture_of(read_pareto(outputs.csv), facts), outputs.png)
 
 
 def _facts(bench: Bench, found: MeasuredSubnets) -> dict[str, Any]:
@@ -144,7 +146,7 @@ def _verdict(frame: pd.DataFrame, budget_ms: float | None, broken: list[int], cs
         return [f"next: hwnas export {name} --row {frame['row'].iloc[0]} --device {device}"]
     lines = [f"{len(frame) - len(broken)} of {len(frame)} subnets hold the budget of {budget_ms:g} ms"]
     if broken:
-        over = frame[frame["row"].isin(broken)]["latency_measured_ms"].to_numpy(dtype=float) / budget_ms - 1
+        over = frame[frame["row"].isin(broken)][LATENCY.companion("measured")].to_numpy(dtype=float) / budget_ms - 1
         which = ", ".join(map(str, broken[:8])) + (f" and {len(broken) - 8} more" if len(broken) > 8 else "")
         lines[0] += f"; rows {which} break it, by up to {100 * over.max():.1f} %"
     left = frame[~frame["row"].isin(broken)]

@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from hwnas.cli._problem import Metrics
     from hwnas.space import Population
 
-COLUMNS = ("top1", "top1_std", "latency_ms", "latency_low_ms", "latency_high_ms", "macs", "params", "memory_bytes")
-
 
 def predict(
     archs: Annotated[Path, typer.Argument(help="CSV with a column `arch` (JSON).", metavar="ARCHS.csv")],
@@ -35,7 +33,7 @@ def predict(
     batch: TableBatch = None,
     precision: TablePrecision = None,
 ) -> None:
-    """Add top1, top1_std, latency_ms, macs, params and memory_bytes to a CSV of subnets; rows and other columns stay as they are.
+    """Add accuracy (top1, top1_std), latency_ms, macs, params and memory_bytes to a CSV of subnets; all else stays as it is.
 
     Where the table was checked, latency_low_ms and latency_high_ms bound the latency of 90 % of subnets.
 
@@ -44,7 +42,7 @@ def predict(
     import numpy as np
 
     from hwnas.io import read_archs, read_csv, write_csv
-    from hwnas.report import tidy
+    from hwnas.report import in_order, tidy
     from hwnas.space import get_space
 
     whole = get_space(space)
@@ -56,9 +54,9 @@ def predict(
     metrics, _ = narrowed(whole, accuracy, table, batch=batch)
     _require_covered(metrics, x, archs)
     values = metrics.score(x)
-    if "top1" in values:
-        values.setdefault("top1_std", np.full(len(x), np.nan))
-    added = [name for name in COLUMNS if name in values]
+    if metrics.tells in values:
+        values.setdefault(f"{metrics.tells}_std", np.full(len(x), np.nan))
+    added = in_order(values)
     replaced = [name for name in added if name in frame.columns]
     for name in added:
         frame[name] = tidy(values[name])

@@ -11,7 +11,7 @@ import typer
 
 from hwnas.cli._board import import_result, measure_remotely, write_bundle
 from hwnas.cli._check import check as check_here
-from hwnas.cli._console import notice, progress_bar, say
+from hwnas.cli._console import notice, progress_bar
 from hwnas.cli._errors import resumable
 from hwnas.cli._measuring import elsewhere_words, interval_words, refuse_noise
 from hwnas.cli._options import DEFAULT_SPACE, Batch, Fix, Precision, Seed, Space, Threads, restricted
@@ -102,7 +102,9 @@ def profile(
         return
     plan = Plan(seed=seed) if subnets is None else Plan(seed=seed, n_validation=subnets)
     if bundle is not None:
-        say(write_bundle(bundle, device, _usual(domain), threads=threads, batch=batch, precision=precision, plan=plan))
+        typer.echo(
+            write_bundle(bundle, device, _usual(domain), threads=threads, batch=batch, precision=precision, plan=plan)
+        )
         return
     if device.startswith("ssh://"):
         if published is not None:
@@ -128,7 +130,7 @@ def profile(
         )
         with resumable(f"what was measured is kept in {folder}"), progress_bar("profiling") as advance:
             table = measure(here, domain, folder, plan=plan, progress=advance)
-    say(_report(table, domain, elsewhere=published is not None or device.startswith("ssh://")))
+    typer.echo(_report(table, domain, elsewhere=published is not None or device.startswith("ssh://")))
     refuse_noise(table.spaces[domain.name].get("repeat_pct"), f"latency table {table.name}")
 
 

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from hwnas.cli._asked import LATENCY, Asked
-from hwnas.cli._console import notice, progress_bar, say, show
+from hwnas.cli._asked import Asked
+from hwnas.cli._console import notice, progress_bar, show
 from hwnas.cli._evaluated import Evaluation, supernet_name
 from hwnas.cli._front import (
     Outputs,
@@ -57,6 +57,7 @@ from hwnas.cli._task import prepare
 from hwnas.cli._verify import Verifier
 from hwnas.cli._warm import warm_start
 from hwnas.errors import DataError, UnknownNameError
+from hwnas.metric import LATENCY
 
 if TYPE_CHECKING:
     from hwnas.search import Problem, Progress, SearchResult
@@ -173,18 +174,22 @@ def search(
         raise DataError(f"--seed-archs {seed_archs}", "the exact front needs no start", "drop it")
     outputs = Outputs(out)
     outputs.check()
-    task = prepare(asked, evaluation.space() if evaluation is not None else None)
-    if verify and LATENCY not in task.budgets:
+    if verify and not (latency or throughput or any(b.startswith(LATENCY.name) for b in budget or ())):
+        raise DataError("--verify", "it checks a latency budget", "pass --latency TIME")
+    task = prepare(asked, *(evaluation.told() if evaluation is not None else ()))
+    if verify and LATENCY.column not in task.budgets:
         raise DataError("--verify", "it checks a latency budget", "pass --latency TIME")
     metrics, wanted, budgets = task.metrics, task.wanted, task.budgets
-    warm = warm_start(metrics.space, seed_archs, prior, evaluated=evaluation is not None)
+    warm = warm_start(
+        metrics.space, seed_archs, prior, evaluated=evaluation.metric().column if evaluation is not None else None
+    )
     bench = Bench(require_here(task.table.it, device), task.table.it) if verify and task.table is not None else None
     started = time.perf_counter()
     with ExitStack() as open_until_written:
         measured = None
         if evaluation is not None:
             measured = open_until_written.enter_context(evaluation.opened(metrics.space, outputs.csv))
-            metrics = replace(metrics, predictor=measured)
+            metrics = replace(metrics, predictor=measured, tells=measured.column)
         problem = replace(task, metrics=metrics).problem()
         verified = _told_of_verifying(bench, list(task.others)) if bench is not None else ()
         for note in [*task.notes, *verified, f"searching {metrics.space.size():.3g} subnets of {metrics.space.name}"]:
@@ -206,8 +211,9 @@ def search(
         if verifier is not None:
             frame = verifier.add_measured(frame)
         if measured is not None:
-            frame.insert(len(frame.columns) - 1, "top1_source", measured.source)
-        axes = axes_of(list(frame.columns), wanted)
+            frame.insert(len(frame.columns) - 1, f"{measured.column}_source", measured.source)
+        columns = [metric.column for metric in wanted]
+        axes = axes_of(list(frame.columns), columns)
         facts = {
             "command": shlex.join(["hwnas", *(context.obj or ["search"])]),
             **search_facts(result, budgets, settings),
@@ -226,10 +232,10 @@ def search(
     if verifier is not None:
         verifier.journal.unlink(missing_ok=True)
     if to_json:
-        say(as_json(frame, facts))
+        typer.echo(as_json(frame, facts))
         return
-    show(front_table(frame, also=(*wanted, *budgets)))
-    say(f"\nwrote {outputs.csv}, {outputs.json}, {outputs.png} ({_took(result, wall_s)})")
+    show(front_table(frame, also=(*columns, *budgets)))
+    typer.echo(f"\nwrote {outputs.csv}, {outputs.json}, {outputs.png} ({_took(result, wall_s)})")
     here = task.table is not None and misfits(task.table.it) == []
     for line in next_steps(
         outputs.csv,
@@ -239,7 +245,7 @@ def search(
         data,
         timed_here=here and verifier is None,
     ):
-        say(line)
+        typer.echo(line)
 
 
 def _told_of_verifying(bench: Bench, others: Sequence[str]) -> tuple[str, ...]:

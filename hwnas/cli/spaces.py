@@ -8,9 +8,12 @@ import json
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from hwnas.cli._console import listed, say
+import typer
+
+from hwnas.cli._console import listed
 from hwnas.cli._options import AsJson
 from hwnas.errors import HwnasError
+from hwnas.metric import LATENCY, QUALITY
 from hwnas.quantity import format_count
 
 if TYPE_CHECKING:
@@ -37,9 +40,9 @@ def spaces(as_json: AsJson = False) -> None:
         ships = {"predictor": name in embedded_names(), "latency_tables": tables.get(name, [])}
         rows.append({**_describe(get_space(name)), **ships})
     if as_json:
-        say(json.dumps(rows, indent=2))
+        typer.echo(json.dumps(rows, indent=2))
     else:
-        say("\n".join([*(_block(row) for row in rows), _LIBRARY]))
+        typer.echo("\n".join([*(_block(row) for row in rows), _LIBRARY]))
 
 
 def _describe(space: SearchSpace) -> dict[str, Any]:
@@ -74,7 +77,11 @@ def _block(row: dict[str, Any]) -> str:
     if "macs" not in row:
         told = "from a table of all its subnets: hwnas search --space"
         return "\n".join(
-            [*lines, f"  metrics  {told} {row['name']} --table FILE.csv --objectives top1=A,latency=B", ""]
+            [
+                *lines,
+                f"  metrics  {told} {row['name']} --table FILE.csv --objectives {QUALITY.name}=A,{LATENCY.name}=B",
+                "",
+            ]
         )
     macs, params = (" to ".join(format_count(float(f"{v:.3g}")) for v in row[key]) for key in ("macs", "params"))
     lines.append(f"  costs    {macs} MACs, {params} parameters")

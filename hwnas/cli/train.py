@@ -14,6 +14,7 @@ from hwnas.cli._options import Seed
 from hwnas.cli._supernet import SupernetName
 from hwnas.errors import SupernetError
 from hwnas.files import check_writable
+from hwnas.metric import get_metric
 
 if TYPE_CHECKING:
     from hwnas.task import TrainingData
@@ -66,7 +67,7 @@ def train(
     for name, row in zip(("smallest", "largest"), extremes(net.space()), strict=True):
         accuracy = evaluate(net, row, data)
         notice(
-            f"{name} subnet: {format_count(float(macs(row[None])[0]))} MACs, top-1 {accuracy.top1:.2f} % on "
+            f"{name} subnet: {format_count(float(macs(row[None])[0]))} MACs, {get_metric(net.metric).label.lower()} {accuracy.value:.2f} % on "
             f"{accuracy.n_images:,} images, batch norms re-calibrated on {accuracy.n_calibration:,}"
         )
     notice(f"next: hwnas evaluate --supernet {supernet} --checkpoint {out} --sample 100 --out accuracy.csv")

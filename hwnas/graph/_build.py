@@ -9,21 +9,18 @@ faster than the arithmetic that tracing a torch model writes; batch norms are fo
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
-from itertools import pairwise
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hwnas.errors import SpaceError, SupernetError
-from hwnas.space import LayerSpec, Op, Shape
+from hwnas.errors import SupernetError
+from hwnas.graph.ops import Nodes, initial_shapes
+from hwnas.space import Network, Shape, network_inputs
 
 if TYPE_CHECKING:
     import onnx
-
-Network = Sequence[tuple[str, LayerSpec]]
-"""``(slot name, layer)`` in network order, as ``SearchSpace.network`` gives it."""
 
 OPSET = 17
 """Has every operator used here, and onnxruntime reads it since 1.12."""
@@ -32,14 +29,18 @@ IR_VERSION = 8
 """The version that came with opset 17."""
 
 
-def weight_shapes(network: Network) -> dict[str, tuple[int, ...]]:
-    """Shape of every initializer by name, in network order.
+def weight_shapes(network: Network) -> dict[str, Shape]:
+    """Shape of every array that `build_model` takes, by name, in network order.
 
     A convolution has ``<slot>/<op>.weight`` ``(out, in / groups, k, k)`` and, if it has a bias or a
-    (folded) batch norm, ``<slot>/<op>.bias`` ``(out,)``; a linear map ``(out, in)`` and ``(out,)``.
+    (folded) batch norm, ``<slot>/<op>.bias`` ``(out,)``; a linear map ``(out, in)`` and ``(out,)``; other ops
+    what `initial_shapes` says.
     """
     return {
-        f"{slot}/{op.name}.{part}": shape for slot, layer in network for op in layer.ops for part, shape in _parts(op)
+        f"{slot}/{op.name}.{part}": shape
+        for slot, layer in network
+        for op in layer.ops
+        for part, shape in initial_shapes(op).items()
     }
 
 
@@ -52,10 +53,10 @@ def build_model(
     opset: int = OPSET,
     metadata: Mapping[str, str] | None = None,
 ) -> onnx.ModelProto:
-    """The ONNX model of a network, from ``input`` ``(batch, channels, height, width)`` to ``logits``.
+    """The ONNX model of a network, from its inputs (``input`` ``(batch, channels, height, width)``) to ``logits``.
 
-    Nodes are named ``<slot>/<op>``, initializers as in `weight_shapes`. Batch norms are folded into
-    the convolution before them.
+    Nodes are named ``<slot>/<op>``, those before the last of an op ``<slot>/<op>/<operator>``; initializers as in
+    `weight_shapes`. Batch norms are folded into the convolution before them.
 
     Args:
         network: the layers, each taking the output of the one before.
@@ -67,43 +68,41 @@ def build_model(
         metadata: properties stored in the model.
 
     Raises:
-        SpaceError: a layer's input shape is not its predecessor's output shape.
-        SupernetError: a weight is missing or has a wrong shape.
+        SpaceError: layers do not fit together, or a class of op has no ONNX form.
+        SupernetError: a weight is missing or has a wrong shape, or the opset lacks an operator.
     """
     from onnx import TensorProto, helper, numpy_helper
 
-    _check_chain(network)
+    inputs = network_inputs(network)
     shapes = weight_shapes(network)
     values = _random_weights(shapes, seed) if weights is None else _checked_weights(weights, shapes)
-    initializers = [numpy_helper.from_array(value, name) for name, value in values.items()]
-    functions = {op.function for _, layer in network for op in layer.ops}
-    if "relu6" in functions:
-        initializers += [
-            numpy_helper.from_array(np.array(limit, dtype=np.float32), name) for name, limit in _RELU6_LIMITS.items()
-        ]
+    at = Nodes(values, opset)
+    at.values |= {name: name for name in inputs}
 
     last = network[-1][1]
-    nodes = []
-    source = "input"
+    result = "input"
     for slot, layer in network:
-        names = [source, *(f"{slot}/{op.name}" for op in layer.ops)]
-        if layer is last:
-            names[-1] = "logits"
-        for op, output in zip(layer.ops, names[1:], strict=True):
-            operator, attributes = _operator(op)
-            inputs = [names[i] for i in op.inputs] + [f"{slot}/{op.name}.{part}" for part, _ in _parts(op)]
-            if op.function == "relu6":
-                inputs += list(_RELU6_LIMITS)
-            nodes.append(helper.make_node(operator, inputs, [output], name=f"{slot}/{op.name}", **attributes))
-        source = names[-1]
+        names = [result]
+        for op in layer.ops:
+            name = f"{slot}/{op.name}"
+            output = "logits" if layer is last and op is layer.ops[-1] else name
+            names.append(at.write(op, name, [names[i] for i in op.inputs], output))
+        result = names[-1]
+    if result != "logits":  # the last op only passes a value on
+        at.nodes.append(helper.make_node("Identity", [result], ["logits"], name="logits"))
 
     model = helper.make_model(
         helper.make_graph(
-            nodes,
+            at.nodes,
             "hwnas",
-            [helper.make_tensor_value_info("input", TensorProto.FLOAT, [batch, *network[0][1].input_shape])],
+            [
+                helper.make_tensor_value_info(
+                    name, helper.np_dtype_to_tensor_dtype(np.dtype(spec.element)), [batch, *spec.shape]
+                )
+                for name, spec in inputs.items()
+            ],
             [helper.make_tensor_value_info("logits", TensorProto.FLOAT, [batch, *last.output_shape])],
-            initializers,
+            [numpy_helper.from_array(value, name) for name, value in at.initializers.items()],
         ),
         opset_imports=[helper.make_opsetid("", opset)],
         ir_version=IR_VERSION,
@@ -113,63 +112,17 @@ def build_model(
     return model
 
 
-_RELU6_LIMITS = {"relu6.min": 0.0, "relu6.max": 6.0}
-
-
-def _parts(op: Op) -> Iterator[tuple[str, Shape]]:
-    if op.kind == "conv":
-        yield "weight", (op.shape[0], op.in_shape[0] // op.groups, op.kernel, op.kernel)
-    elif op.kind == "linear":
-        yield "weight", (op.shape[0], op.in_shape[0])
-    else:
-        return
-    if op.bias or op.bn:
-        yield "bias", (op.shape[0],)
-
-
-def _operator(op: Op) -> tuple[str, dict[str, Any]]:
-    """ONNX operator and attributes of an op."""
-    window = {"kernel_shape": [op.kernel] * 2, "strides": [op.stride] * 2}
-    match op.kind:
-        case "conv":
-            return "Conv", window | {"pads": [op.kernel // 2] * 4, "group": op.groups}
-        case "linear":
-            return "Gemm", {"transB": 1}
-        case "max_pool":
-            return "MaxPool", window | {"pads": [op.kernel // 2] * 4}
-        case "avg_pool":
-            # Whole windows need no rounding up, and not all providers know it.
-            even = all(size % op.stride == 0 for size in op.in_shape[1:])
-            return "AveragePool", window | ({} if even else {"ceil_mode": 1})
-        case "global_pool":
-            return "GlobalAveragePool", {}
-        case "flatten":
-            return "Flatten", {}
-        case "add":
-            return "Add", {}
-        case "mul":
-            return "Mul", {}
-        case "act":
-            return _ACTIVATIONS[op.function or ""]
-
-
-_ACTIVATIONS: dict[str, tuple[str, dict[str, Any]]] = {
-    "relu": ("Relu", {}),
-    "relu6": ("Clip", {}),
-    "hswish": ("HardSwish", {}),
-    # torch's hard sigmoid is relu6(x + 3) / 6; ONNX defaults to a slope of 0.2.
-    "hsigmoid": ("HardSigmoid", {"alpha": 1 / 6, "beta": 0.5}),
-}
-
-
-def _check_chain(network: Network) -> None:
-    for (slot, layer), (next_slot, next_layer) in pairwise(network):
-        if layer.output_shape != next_layer.input_shape:
-            raise SpaceError(
-                f"layer {next_slot}",
-                f"it takes {next_layer.input_shape}, but {slot} gives {layer.output_shape}",
-                "correct the space's slots",
-            )
+def random_feeds(network: Network, batch: int = 1, seed: int = 0) -> dict[str, NDArray[Any]]:
+    """Arrays for every input of a network by name: normal numbers, and integers below what the input allows."""
+    rng = np.random.default_rng(seed)
+    feeds: dict[str, NDArray[Any]] = {}
+    for name, spec in network_inputs(network).items():
+        shape = (batch, *spec.shape)
+        if spec.element == "float32":
+            feeds[name] = rng.standard_normal(shape, dtype=np.float32)
+        else:
+            feeds[name] = rng.integers(spec.below or 1, size=shape, dtype=spec.element)
+    return feeds
 
 
 def _random_weights(shapes: Mapping[str, tuple[int, ...]], seed: int) -> dict[str, NDArray[np.float32]]:

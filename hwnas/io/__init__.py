@@ -4,7 +4,6 @@ from hwnas.io._block_library import read_block_library
 from hwnas.io._journal import Journal
 from hwnas.io._subnet_table import read_layer_costs, read_subnet_table
 from hwnas.io._subnets import (
-    METRIC_ALIASES,
     arch_column,
     metric_column,
     read_archs,
@@ -14,7 +13,6 @@ from hwnas.io._subnets import (
 )
 
 __all__ = [
-    "METRIC_ALIASES",
     "Journal",
     "arch_column",
     "metric_column",

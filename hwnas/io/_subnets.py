@@ -25,15 +25,8 @@ from numpy.typing import NDArray
 
 from hwnas.errors import DataError, SpaceError
 from hwnas.files import replacing
+from hwnas.metric import check_values, registered
 from hwnas.space import Population, SearchSpace
-
-METRIC_ALIASES: Mapping[str, tuple[str, ...]] = {
-    "top1": ("top1", "top1acc", "top1accuracy", "accuracytop1", "top1pct", "accuracy", "acc"),
-    "latency_ms": ("latencyms", "latency"),
-    "macs": ("macs", "macsreported"),
-    "params": ("params", "modelparameters", "parameters"),
-}
-"""What others call our metrics, in lower case without punctuation. ``top1`` is in percent."""
 
 _LEADING_ZERO = re.compile(r"\s*[+-]?0\d")
 
@@ -236,29 +229,32 @@ def metric_column(frame: pd.DataFrame, metric: str) -> str:
     """
     if metric in frame.columns:
         return metric
-    aliases = METRIC_ALIASES.get(metric, ())
-    plain = {re.sub(r"[^a-z0-9]", "", str(c).lower()): str(c) for c in reversed(frame.columns)}
+    known = registered(metric)
+    aliases = [known.column, known.name, *known.aliases] if known is not None else []
+    plain = {_plain(str(c)): str(c) for c in reversed(frame.columns)}
     for alias in aliases:
-        if alias in plain:
-            return plain[alias]
+        if _plain(alias) in plain:
+            return plain[_plain(alias)]
     numeric = [str(c) for c in frame.columns if pd.api.types.is_numeric_dtype(frame[c])]
     raise DataError(f"metric {metric!r}", "no such column", f"choose from {', '.join(numeric) or 'none'}")
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[^a-z0-9]", "", name.lower())
 
 
 def read_metric(frame: pd.DataFrame, metric: str) -> NDArray[np.float64]:
     """``(n,)`` values of a metric.
 
     Raises:
-        DataError: no such column, a cell that is no finite number, or ``top1`` as a fraction; rows count from 1.
+        DataError: no such column, a cell that is no finite number, or a value that the metric cannot have; rows count from 1.
     """
     name = metric_column(frame, metric)
     values = np.asarray(pd.to_numeric(frame[name], errors="coerce"), dtype=np.float64)
     if not np.isfinite(values).all():
         row = int(np.flatnonzero(~np.isfinite(values))[0])
         raise DataError(f"row {row + 1}, {name} {_short(frame[name].iloc[row])}", "a number is needed", "correct it")
-    if metric == "top1" and ((values < 0).any() or (values > 100).any()):
-        row = int(np.flatnonzero((values < 0) | (values > 100))[0])
-        raise DataError(f"row {row + 1}, {name} {values[row]:g}", "top1 lies within 0..100 percent", "correct it")
-    if metric == "top1" and values.max() <= 1.0:
-        raise DataError(f"column {name!r}, at most {values.max():g}", "top1 is in percent", "multiply it by 100")
+    known = registered(metric)
+    if known is not None:
+        check_values(known, values, name)
     return values

@@ -1,4 +1,4 @@
-"""Predictors of a metric from the genes, bound to one space. ``top1`` is in percent throughout.
+"""Predictors of a metric from the genes, bound to one space. Accuracies are in percent throughout.
 
 Scoring needs numpy alone; torch is imported only to fit an ``mlp`` and to read upstream's ``.pth`` files.
 """

@@ -5,12 +5,13 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hwnas.errors import PredictorError
+from hwnas.metric import QUALITY, Direction, Metric, get_metric
 from hwnas.predictor._features import is_continuous
 from hwnas.space import AdditiveCost, Population, SearchSpace
 from hwnas.space._gene import Value
@@ -27,24 +28,34 @@ class Card:
     """Where a predictor comes from; stored with it.
 
     Attributes:
-        metric: what it predicts; ``top1`` is in percent.
+        metric: the column that it predicts; accuracies are in percent.
         unit: of the prediction.
         covered: choices of continuous genes (the resolution) that it may be asked about.
         data: name, sha256 and rows of each file it was fitted on.
         scores: held-out scores, as printed.
         notes: anything else, one line.
+        direction: ``max`` or ``min``; empty where the registry of metrics tells, or nobody said.
     """
 
-    metric: str = "top1"
-    unit: str = "%"
+    metric: str = QUALITY.column
+    unit: str = QUALITY.unit
     covered: Mapping[str, Sequence[Value]] = field(default_factory=dict)
     data: Sequence[Mapping[str, Any]] = field(default_factory=list)
     scores: Mapping[str, Any] = field(default_factory=dict)
     notes: str = ""
+    direction: Direction | Literal[""] = ""
+
+    def as_metric(self) -> Metric:
+        """What it predicts, as a metric to search by.
+
+        Raises:
+            DataError: a column of the user's, fitted without saying which way is better.
+        """
+        return get_metric(self.metric, self.direction or None)
 
 
 class Predictor(ABC):
-    """A metric (``top1``, in percent) from canonical rows of one space.
+    """A metric (accuracy, in percent) from canonical rows of one space.
 
     Args:
         space: whose rows it reads. Its domain does not matter, only its encoding.

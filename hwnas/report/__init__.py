@@ -1,11 +1,9 @@
 """Reports: the Pareto CSV and its provenance, table, picture and page; comparisons; dominance and hypervolume."""
 
-from hwnas.report._columns import maximised
 from hwnas.report._compare import Comparison, Front, compare
 from hwnas.report._compare_show import comparison_tables, save_comparison
-from hwnas.report._csv import pareto_frame, read_pareto, tidy, write_pareto
+from hwnas.report._csv import in_order, pareto_frame, read_pareto, tidy, write_pareto
 from hwnas.report._curves import Curves, curves_frame, curves_table, save_curves
-from hwnas.report._fitting import FittingTable
 from hwnas.report._html import html_page, write_html
 from hwnas.report._measured import holds, with_measured
 from hwnas.report._pareto import hypervolume, non_dominated
@@ -16,7 +14,6 @@ from hwnas.report._table import front_table, thinned
 __all__ = [
     "Comparison",
     "Curves",
-    "FittingTable",
     "Front",
     "Picture",
     "compare",
@@ -28,7 +25,7 @@ __all__ = [
     "holds",
     "html_page",
     "hypervolume",
-    "maximised",
+    "in_order",
     "non_dominated",
     "pareto_frame",
     "provenance_path",

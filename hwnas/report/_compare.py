@@ -12,15 +12,24 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from hwnas.errors import DataError
-from hwnas.report._columns import column
+from hwnas.metric import (
+    LATENCY,
+    QUALITY,
+    Direction,
+    Metric,
+    check_values,
+    column_of,
+    get_metric,
+    metrics,
+    registered,
+    split_direction,
+)
 from hwnas.report._pareto import hypervolume, non_dominated
 
 MARGIN = 0.01
 """Of the range: so far lies the reference point beyond the worst values, so that the ends of a front count too."""
 
 BUDGETS = 5
-_SHORT = {"latency": "latency_ms"}
-_COSTS = ("latency_ms", "macs", "params")
 
 
 @dataclass(frozen=True)
@@ -44,7 +53,7 @@ class Comparison:
 
     Attributes:
         names: of the fronts.
-        objectives: m columns, the first of which budgets are attained in.
+        metrics: m objectives, the first of which budgets are attained in.
         values: per front, its ``(n, m)`` values.
         reference: ``(m,)`` the point that bounds the hypervolumes, in the objectives' own directions.
         hypervolumes: ``(k,)``; ``union_hypervolume`` that of all points together.
@@ -58,7 +67,7 @@ class Comparison:
     """
 
     names: tuple[str, ...]
-    objectives: tuple[str, ...]
+    metrics: tuple[Metric, ...]
     values: tuple[NDArray[np.float64], ...]
     reference: tuple[float, ...]
     hypervolumes: tuple[float, ...]
@@ -70,6 +79,11 @@ class Comparison:
     budgets: tuple[float, ...]
     attained: NDArray[np.float64]
     notes: tuple[str, ...]
+
+    @property
+    def objectives(self) -> tuple[str, ...]:
+        """Columns of the objectives."""
+        return tuple(metric.column for metric in self.metrics)
 
     def to_json(self) -> dict[str, Any]:
         """JSON types only; fronts by name."""
@@ -104,7 +118,7 @@ def compare(fronts: Sequence[Front], objectives: Sequence[str] | None = None, *,
 
     Args:
         fronts: two or more, of distinct names.
-        objectives: column names (``latency`` is ``latency_ms``); by default those of the searches.
+        objectives: names or columns, ``f1:max`` for the user's own; by default those of the searches.
         anyway: accept fronts of different spaces or devices.
 
     Raises:
@@ -114,8 +128,9 @@ def compare(fronts: Sequence[Front], objectives: Sequence[str] | None = None, *,
         raise DataError(f"{len(fronts)} front", "two or more are compared", "name another CSV")
     if not anyway:
         _refuse_different(fronts)
-    names = _objectives(fronts, objectives)
-    aims = [column(name).maximise for name in names]
+    chosen = _objectives(fronts, objectives)
+    names = [metric.column for metric in chosen]
+    aims = [metric.maximise for metric in chosen]
     values = tuple(front.frame[list(names)].to_numpy(dtype=np.float64) for front in fronts)
     everything = np.concatenate(values)
     reference = _reference(everything, aims)
@@ -126,7 +141,7 @@ def compare(fronts: Sequence[Front], objectives: Sequence[str] | None = None, *,
     budgets = _budgets([v[:, 1] for v in values])
     return Comparison(
         names=tuple(front.name for front in fronts),
-        objectives=names,
+        metrics=chosen,
         values=values,
         reference=reference,
         hypervolumes=tuple(hypervolume(v, reference, aims) for v in values),
@@ -141,8 +156,10 @@ def compare(fronts: Sequence[Front], objectives: Sequence[str] | None = None, *,
     )
 
 
-def _objectives(fronts: Sequence[Front], wanted: Sequence[str] | None) -> tuple[str, ...]:
-    names = tuple(dict.fromkeys(_SHORT.get(name, name) for name in wanted)) if wanted else _searched(fronts)
+def _objectives(fronts: Sequence[Front], wanted: Sequence[str] | None) -> tuple[Metric, ...]:
+    given = [split_direction(text) for text in wanted] if wanted else [(name, None) for name in _searched(fronts)]
+    said = {column_of(name): direction for name, direction in given}
+    names = tuple(said)
     if len(names) < 2:
         raise DataError(f"objectives {', '.join(names)}", "a comparison needs two", "add one, for example macs")
     for front in fronts:
@@ -154,10 +171,18 @@ def _objectives(fronts: Sequence[Front], wanted: Sequence[str] | None) -> tuple[
                 known = int(np.isfinite(numbers).sum())
                 rule = f"only {known} of {len(numbers)} rows have a number there"
                 raise DataError(f"{front.name}, column {name}", rule, "remove the others, or compare another column")
-            if name == "top1" and numbers.max() <= 1.0:
-                rule = f"top1 is in percent, and its largest is {numbers.max():g}"
-                raise DataError(f"{front.name}, column top1", rule, "multiply it by 100")
-    return names
+            known_metric = registered(name)
+            if known_metric is not None:
+                try:
+                    check_values(known_metric, numbers, name)
+                except DataError as error:
+                    raise DataError(f"{front.name}, {error.value}", error.rule, error.remedy) from error
+    searched = {name: d for front in fronts for name, d in (front.facts.get("directions") or {}).items()}
+    # What a search of before directions were kept traded off, it minimised.
+    before: dict[str, Direction] = {
+        name: "min" for front in fronts for name in front.facts.get("objectives") or () if not registered(name)
+    }
+    return tuple(get_metric(name, said[name] or searched.get(name) or before.get(name)) for name in names)
 
 
 def _lacking(front: Front, name: str, fronts: Sequence[Front]) -> DataError:
@@ -172,7 +197,7 @@ def _lacking(front: Front, name: str, fronts: Sequence[Front]) -> DataError:
 
 
 def _searched(fronts: Sequence[Front]) -> tuple[str, ...]:
-    """What the searches traded off; if no provenance tells, accuracy and the first cost that all have."""
+    """What the searches traded off; if no provenance tells, the first quality and the first cost that all have."""
     found = {front.name: tuple(front.facts["objectives"]) for front in fronts if front.facts.get("objectives")}
     distinct = sorted(set(found.values()))
     if len({frozenset(names) for names in distinct}) > 1:
@@ -182,8 +207,10 @@ def _searched(fronts: Sequence[Front]) -> tuple[str, ...]:
         )
     if distinct and len(distinct[0]) > 1:
         return next(iter(found.values()))
-    cost = next((c for c in _COSTS if all(c in front.frame for front in fronts)), _COSTS[0])
-    return ("top1", cost)
+    shared = [m for m in metrics().values() if all(m.column in front.frame for front in fronts)]
+    quality = next((m for m in shared if m.source == "weights"), QUALITY)
+    cost = next((m for m in shared if m.source in ("device", "layers")), LATENCY)
+    return (quality.column, cost.column)
 
 
 def _refuse_different(fronts: Sequence[Front]) -> None:

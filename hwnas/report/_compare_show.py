@@ -8,11 +8,11 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from rich.table import Table
 
 from hwnas.files import replacing
-from hwnas.report._columns import column
+from hwnas.metric import Metric
 from hwnas.report._compare import Comparison
-from hwnas.report._fitting import FittingTable
 from hwnas.report._pareto import non_dominated
 from hwnas.report._plot import INK, MUTED, axis_scale, frame_axes, undated
 
@@ -20,70 +20,69 @@ COLOURS = ("#22577a", "#c8553d", "#3a7d44", "#8a5a9e", "#b08900", "#4f6d7a")
 """Told apart with any colour vision, and by their labels anyway."""
 
 
-def comparison_tables(c: Comparison) -> Iterator[FittingTable | str]:
+def comparison_tables(c: Comparison) -> Iterator[Table | str]:
     """Hypervolumes and contributions, who dominates whom, and the best within each budget."""
     yield _summary(c)
-    bounds = ", ".join(_value(name, at) for name, at in zip(c.objectives, c.reference, strict=True))
+    bounds = ", ".join(_value(metric, at) for metric, at in zip(c.metrics, c.reference, strict=True))
     yield f"reference point {bounds}: 1 % of the range beyond the worst values; the union has {c.union} points"
     if len(c.names) > 2:
         yield _coverage(c)
     yield _attainment(c)
 
 
-def _summary(c: Comparison) -> FittingTable:
+def _table(*titles: str) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for i, title in enumerate(titles):
+        table.add_column(title, justify="right" if i else "left", no_wrap=not i)
+    return table
+
+
+def _summary(c: Comparison) -> Table:
     pair = len(c.names) == 2
+    table = _table("Front", "Points", "Hypervolume", "of union", "on union", "Lost without it", *["Dominated"] * pair)
     best = max(c.hypervolumes)
-    rows = []
     for i, name in enumerate(c.names):
         volume = f"{c.hypervolumes[i]:.5g}"
-        rows.append(
-            [
-                name,
-                str(len(c.values[i])),
-                f"[bold]{volume}[/bold]" if c.hypervolumes[i] == best else volume,
-                f"{100 * c.hypervolumes[i] / c.union_hypervolume:.2f} %",
-                str(c.contributed[i]),
-                f"{100 * c.lost[i]:.2f} %",
-                *[f"{100 * c.dominated[i, 1 - i]:.0f} % by {c.names[1 - i]}"] * pair,
-            ]
+        table.add_row(
+            name,
+            str(len(c.values[i])),
+            f"[bold]{volume}[/bold]" if c.hypervolumes[i] == best else volume,
+            f"{100 * c.hypervolumes[i] / c.union_hypervolume:.2f} %",
+            str(c.contributed[i]),
+            f"{100 * c.lost[i]:.2f} %",
+            *[f"{100 * c.dominated[i, 1 - i]:.0f} % by {c.names[1 - i]}"] * pair,
         )
-    titles = ("Front", "Points", "Hypervolume", "of union", "on union", "Lost without it", *["Dominated"] * pair)
-    return FittingTable.of(titles, rows)
+    return table
 
 
-def _coverage(c: Comparison) -> FittingTable:
-    every = range(len(c.names))
-    rows = [
-        [f"of {c.names[i]}", *("-" if i == j else f"{100 * c.dominated[i, j]:.0f} %" for j in every)] for i in every
-    ]
-    return FittingTable.of(["Share dominated by", *c.names], rows)
+def _coverage(c: Comparison) -> Table:
+    table = _table("Share dominated by", *c.names)
+    for i, name in enumerate(c.names):
+        cells = ("-" if i == j else f"{100 * c.dominated[i, j]:.0f} %" for j in range(len(c.names)))
+        table.add_row(f"of {name}", *cells)
+    return table
 
 
-def _attainment(c: Comparison) -> FittingTable:
-    first, second = column(c.objectives[0]), column(c.objectives[1])
+def _attainment(c: Comparison) -> Table:
+    first, second = c.metrics[:2]
     sign = "≥" if second.maximise else "≤"
+    table = _table(f"{first.title} at {second.label.lower()} {sign}", *(second.text(b) for b in c.budgets))
     # At the printed precision: what looks equal is equally bold.
-    shown = [[first.show(v) for v in row] for row in c.attained]
+    shown = [["-" if np.isnan(v) else first.show(v) for v in row] for row in c.attained]
     leaders = []
     for j, budget in enumerate(c.attained.T):
         known = np.flatnonzero(~np.isnan(budget))
         leader = known[(np.argmax if first.maximise else np.argmin)(budget[known])] if len(known) else None
         leaders.append(shown[leader][j] if leader is not None else None)
-    rows = [
-        [name, *(f"[bold]{v}[/bold]" if v == leader else v for v, leader in zip(row, leaders, strict=True))]
-        for name, row in zip(c.names, shown, strict=True)
-    ]
-    budgets = (_bare(second.name, b) for b in c.budgets)
-    return FittingTable.of([f"{first.title} at {second.label.lower()} {sign}", *budgets], rows)
+    for name, row in zip(c.names, shown, strict=True):
+        table.add_row(
+            name, *(f"[bold]{v}[/bold]" if v == leader else v for v, leader in zip(row, leaders, strict=True))
+        )
+    return table
 
 
-def _value(name: str, value: float) -> str:
-    return f"{column(name).label.lower()} {_bare(name, value)}"
-
-
-def _bare(name: str, value: float) -> str:
-    about = column(name)
-    return f"{about.show(value)} {about.unit}".strip()
+def _value(metric: Metric, value: float) -> str:
+    return f"{metric.label.lower()} {metric.text(value)}"
 
 
 def save_comparison(c: Comparison, path: str | os.PathLike[str]) -> None:
@@ -96,7 +95,7 @@ def save_comparison(c: Comparison, path: str | os.PathLike[str]) -> None:
     from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: PLC0415
     from matplotlib.figure import Figure  # noqa: PLC0415
 
-    y_column, x_column = column(c.objectives[0]), column(c.objectives[1])
+    y_column, x_column = c.metrics[:2]
     x_scale, x_unit = axis_scale(np.concatenate([v[:, 1] for v in c.values]), x_column)
     y_scale, y_unit = axis_scale(np.concatenate([v[:, 0] for v in c.values]), y_column)
     figure = Figure(figsize=(8, 5.2), dpi=160, facecolor="white")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,40 +13,40 @@ from numpy.typing import NDArray
 
 from hwnas.errors import DataError
 from hwnas.io import read_csv, write_csv
-from hwnas.report._columns import column
+from hwnas.metric import metrics, registered
+from hwnas.report._columns import NONE, Directions, beside, column
 from hwnas.space import Arch
 
 DECIMALS = 6
 """Of every metric: a nanosecond of latency, a millionth of a point of accuracy."""
 
-_ORDER = ("top1", "top1_std", "score", "latency_ms", "latency_low_ms", "latency_high_ms", "macs", "params")
-_METRICS = ("top1", "latency_ms", "macs", "params")
-"""One of them every Pareto CSV has."""
-
 
 def pareto_frame(
-    archs: Sequence[Arch], metrics: Mapping[str, NDArray[np.float64]], objectives: Sequence[str] = ()
+    archs: Sequence[Arch],
+    metrics: Mapping[str, NDArray[np.float64]],
+    objectives: Sequence[str] = (),
+    directions: Directions = NONE,
 ) -> pd.DataFrame:
-    """The front as a table: ``row, top1, top1_std, latency_ms, macs, params, ..., arch``.
+    """The front as a table: ``row``, accuracy and its deviation, ``latency_ms, macs, params, ..., arch``.
 
     Args:
         archs: n subnets, in any order.
         metrics: ``(n,)`` values by column name.
-        objectives: columns that come first in the order of rows, behind ``top1``.
+        objectives: columns that come first in the order of rows, behind accuracy.
+        directions: of the user's own metrics.
 
     Returns:
-        Sorted by ``top1``, objectives, latency, MACs, parameters and the rest, best first;
+        Sorted by accuracy, objectives, latency, MACs, parameters and the rest, best first;
         ``row`` counts from 1.
     """
-    known = [name for stem in _ORDER for name in metrics if name.partition("@")[0] == stem]
-    names = [*known, *(name for name in metrics if name not in known)]
+    names = in_order(metrics)
     frame = pd.DataFrame({name: tidy(metrics[name]) for name in names})
     frame["arch"] = [json.dumps(arch) for arch in archs]
-    leading = [name for name in ("top1", *objectives) if name in metrics]
-    keys = list(dict.fromkeys([*leading, *(name for name in frame.columns if name != "top1_std")]))
-    frame = frame.sort_values(
-        keys, ascending=[not column(name).maximise for name in keys], kind="stable", ignore_index=True
-    )
+    leading = [*(name for name in names if _is_quality(name)), *(name for name in objectives if name in metrics)]
+    others = (name for name in frame.columns if (beside(name) or ("", ""))[1] != "std")
+    keys = list(dict.fromkeys([*leading, *others]))
+    ascending = [not column(name, directions).maximise for name in keys]
+    frame = frame.sort_values(keys, ascending=ascending, kind="stable", ignore_index=True)
     frame.insert(0, "row", np.arange(1, len(frame) + 1))
     return frame
 
@@ -103,12 +103,32 @@ def read_pareto(path: str | os.PathLike[str]) -> pd.DataFrame:
 
 
 def metric_names(frame: pd.DataFrame) -> list[str]:
-    """The metric columns: those that every Pareto CSV may have, in order; where there is none, all numeric ones."""
-    known = [str(name) for stem in _ORDER for name in frame.columns if str(name).partition("@")[0] == stem]
-    if any(name in _METRICS for name in known):
+    """The metric columns: those that are registered, in order; where there is none, all numeric ones."""
+    known = [name for name in in_order(map(str, frame.columns)) if _rank(name) < len(metrics())]
+    if any(registered(name) for name in known):
         return known
     numeric = [str(name) for name in frame.columns if pd.api.types.is_numeric_dtype(frame[name])]
     return [name for name in numeric if name != "row"]
+
+
+def in_order(names: Iterable[str]) -> list[str]:
+    """Columns in the order of the registry, bounds and deviations behind their metric; then what is the user's."""
+    return sorted(names, key=_rank)
+
+
+def _rank(name: str) -> int:
+    """Place of a column's metric in the registry; measurements of it, which need not be there for every row, are last."""
+    found = beside(name)
+    if found is not None and found[1] not in ("std", "low", "high"):
+        return len(metrics())
+    metric = found[0] if found is not None else registered(name)
+    columns = [m.column for m in metrics().values()]
+    return columns.index(metric.column.partition("@")[0]) if metric is not None else len(columns)
+
+
+def _is_quality(name: str) -> bool:
+    metric = registered(name)
+    return metric is not None and metric.source == "weights"
 
 
 def _is_arch(cell: object) -> bool:

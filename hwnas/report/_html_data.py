@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 
 from hwnas.errors import HwnasError
-from hwnas.report._columns import Column, column
+from hwnas.metric import Metric, registered
+from hwnas.report._columns import NONE, Directions, beside, column
 from hwnas.report._genes import chosen
 from hwnas.report._plot import Picture
 from hwnas.space import SearchSpace, get_space
@@ -32,7 +33,7 @@ def page_data(picture: Picture, facts: Mapping[str, Any], csv: str) -> dict[str,
         "x": picture.x,
         "y": picture.y,
         "objectives": list(facts.get("objectives") or dict.fromkeys((picture.y, picture.x))),
-        "columns": [_column(name) for name in numeric],
+        "columns": [_column(name, picture.directions) for name in numeric],
         "rows": [int(row) if float(row).is_integer() else str(row) for row in frame["row"]],
         "values": {name: [_number(v) for v in frame[name]] for name in numeric},
         "texts": {name: [str(v) for v in frame[name]] for name in texts},
@@ -65,15 +66,24 @@ def space_of(facts: Mapping[str, Any]) -> SearchSpace | None:
     return space if about.get("fingerprint") in (None, space.fingerprint) else None
 
 
-def _column(name: str) -> dict[str, Any]:
-    known: Column = column(name)
-    kind = "bytes" if name.endswith("_bytes") else "count" if name in ("macs", "params") else "plain"
-    unit = known.unit or ("ms" if name.endswith("_ms") else "%" if name.endswith("_pct") else "")
-    label = known.label.removesuffix(" ms").removesuffix(" pct")
-    for ending, words in (("_measured", ", measured"), ("_std", " ±"), ("_low", ", at least"), ("_high", ", at most")):
-        if ending in name:
-            label = column(name.replace(ending, "")).label + words
-    return {"name": name, "label": label, "unit": unit, "maximise": known.maximise, "kind": kind}
+_KINDS = {"B": "bytes", "MACs": "count", "params": "count", "%": "percent"}
+"""How the page prints values, by unit."""
+
+_WORDS = {"measured": ", measured", "p95": ", 95th percentile", "std": " ±", "low": ", at least", "high": ", at most"}
+
+
+def _column(name: str, directions: Directions = NONE) -> dict[str, Any]:
+    about, found = column(name, directions), beside(name)
+    of: Metric = found[0] if found is not None else about
+    label = of.label + _WORDS[found[1]] if found is not None else about.label
+    unit = "" if about.scaled else about.unit
+    return {
+        "name": name,
+        "label": label,
+        "unit": unit,
+        "maximise": about.maximise,
+        "kind": _KINDS.get(of.unit, "plain"),
+    }
 
 
 def _pairs(names: list[str]) -> list[dict[str, Any]]:
@@ -82,8 +92,10 @@ def _pairs(names: list[str]) -> list[dict[str, Any]]:
     for name in names:
         predicted = name.replace("_measured", "")
         if predicted != name and predicted in names:
+            metric = registered(predicted)
             # Five percent of an accuracy says nothing.
-            pairs.append({"x": predicted, "y": name, "band": None if predicted.startswith("top1") else BAND_PCT})
+            of_weights = metric is not None and metric.source == "weights"
+            pairs.append({"x": predicted, "y": name, "band": None if of_weights else BAND_PCT})
     return pairs
 
 

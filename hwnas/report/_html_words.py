@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from hwnas.report._columns import Column, column
+from hwnas.metric import LATENCY, Metric, registered
+from hwnas.report._columns import column
 from hwnas.report._plot import Picture
 
 UNKNOWN = "unknown: the JSON that a search writes beside the CSV is missing"
@@ -32,24 +33,29 @@ class Words:
         return f"{count}{whole}: {' at '.join(spans)}."
 
     def _span(self, name: str) -> str:
-        about, values = column(name), self.picture.frame[name]
+        about, values = self._metric(name), self.picture.frame[name]
         ends = list(dict.fromkeys(about.show(float(v)) for v in (values.min(), values.max())))
         label = about.label if about.label.isupper() or about.label == "MACs" else about.label.lower()
-        return f"{label} {'–'.join(ends)} {about.unit}".strip()
+        return f"{label} {'–'.join(ends)} {'' if about.scaled else about.unit}".strip()
+
+    def _metric(self, name: str) -> Metric:
+        return column(name, self.picture.directions)
 
     def sources(self) -> list[tuple[str, str]]:
         """Per metric: measured on what, or predicted by what."""
         columns = list(self.picture.frame.columns)
         entries = []
-        if "top1" in columns:
-            entries.append(("Accuracy", self._accuracy()))
-        if "latency_ms" in columns:
-            entries.append(("Latency", self._latency()))
-        if "macs" in columns or "params" in columns:
+        known = {name: metric for name in columns if (metric := registered(str(name))) is not None}
+        for name, metric in known.items():
+            if metric.source == "weights":
+                entries.append(("Accuracy" if metric.unit == "%" else metric.label, self._accuracy(name)))
+        if LATENCY.column in columns:
+            entries.append((LATENCY.label, self._latency()))
+        if any(metric.source == "layers" for metric in known.values()):
             entries.append(("MACs, parameters", "counted; a multiply and its addition are one MAC"))
         return entries
 
-    def _accuracy(self) -> str:
+    def _accuracy(self, name: str) -> str:
         predictor, evaluator = self.facts.get("predictor"), self.facts.get("evaluator")
         if evaluator:
             return f"measured: {_flat(evaluator)}"
@@ -61,7 +67,7 @@ class Words:
         data = [str(d.get("name")) for d in predictor.get("data") or () if isinstance(d, Mapping)]
         if data:
             text += f"; fitted on {', '.join(data)}"
-        return text + _and_measured(self.picture, "top1")
+        return text + _and_measured(self.picture, name)
 
     def _latency(self) -> str:
         device = self.facts.get("device")
@@ -76,7 +82,7 @@ class Words:
             )
         elif device.get("method") == "imported":
             text += ", imported as published, not validated here"
-        return text + _and_measured(self.picture, "latency_ms")
+        return text + _and_measured(self.picture, LATENCY.column)
 
     def provenance(self) -> list[tuple[str, str]]:
         """Name and text of every known fact, in order."""
@@ -91,8 +97,8 @@ class Words:
                 space.get("name"), f"fingerprint {space['fingerprint']}" if "fingerprint" in space else None
             ),
             "Kept choices": _flat(space.get("restricted")),
-            "Objectives": ", ".join(_aim(column(name)) for name in facts.get("objectives") or ()),
-            "Budgets": ", ".join(_bound(column(name), upper) for name, upper in (facts.get("budgets") or {}).items()),
+            "Objectives": ", ".join(_aim(self._metric(name)) for name in facts.get("objectives") or ()),
+            "Budgets": ", ".join(self._budgets()),
             "Search": _flat(facts.get("searcher")),
             "Subnets scored": _count(facts.get("evaluations")),
             "Wall time": f"{facts['wall_s']:.1f} s" if isinstance(facts.get("wall_s"), int | float) else None,
@@ -107,33 +113,33 @@ class Words:
         }
         return [(name, str(text)) for name, text in entries.items() if text]
 
+    def _budgets(self) -> list[str]:
+        bounds = [(name, "≤", upper) for name, upper in (self.facts.get("budgets") or {}).items()]
+        bounds += [(name, "≥", lower) for name, lower in (self.facts.get("floors") or {}).items()]
+        return [f"{self._metric(name).label} {sign} {self._metric(name).text(float(at))}" for name, sign, at in bounds]
+
     def _volume(self, volume: Mapping[str, Any]) -> str | None:
         if not isinstance(volume.get("value"), int | float):
             return None
-        reference = ", ".join(_value(column(name), at) for name, at in (volume.get("reference") or {}).items())
+        reference = ", ".join(_value(self._metric(name), at) for name, at in (volume.get("reference") or {}).items())
         return f"{volume['value']:.5g}, against the reference point {reference}"
 
 
 def _and_measured(picture: Picture, name: str) -> str:
     frame = picture.frame
-    stem, _, unit = name.partition("_")
-    measured = "_".join(part for part in (stem, "measured", unit) if part)
+    measured = column(name).companion("measured")
     if measured not in frame.columns:
         return ""
     known = int(frame[measured].notna().sum())
     return f"; {known} of {len(frame)} subnets measured as well, below"
 
 
-def _aim(about: Column) -> str:
+def _aim(about: Metric) -> str:
     return f"{about.title} {'up' if about.maximise else 'down'}"
 
 
-def _bound(about: Column, upper: Any) -> str:
-    return f"{about.label} ≤ {about.show(float(upper))} {about.unit}".strip()
-
-
-def _value(about: Column, value: Any) -> str:
-    return f"{about.label} {about.show(float(value))} {about.unit}".strip()
+def _value(about: Metric, value: Any) -> str:
+    return f"{about.label} {about.text(float(value))}"
 
 
 def _power(count: int) -> str:

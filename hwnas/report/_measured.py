@@ -9,17 +9,12 @@ import numpy as np
 import pandas as pd
 
 from hwnas.latency import Measurement
+from hwnas.metric import LATENCY, registered
+from hwnas.report._columns import beside
 from hwnas.report._csv import DECIMALS
 
-PREDICTED, MEASURED, P95, ERROR, WITHIN = (
-    "latency_ms",
-    "latency_measured_ms",
-    "latency_p95_ms",
-    "latency_error_pct",
-    "within_budget",
-)
-_BEFORE = ("top1_std", "top1", "row")
-"""Where there is no prediction, measurements stand behind the first of these."""
+PREDICTED, MEASURED, P95 = LATENCY.column, LATENCY.companion("measured"), LATENCY.companion("p95")
+ERROR, WITHIN = "latency_error_pct", "within_budget"
 
 
 def with_measured(
@@ -51,8 +46,7 @@ def with_measured(
         within[known] = (values[MEASURED][known] <= budget_ms).tolist()
         added[WITHIN] = within
     rest = frame.drop(columns=[name for name in (MEASURED, P95, ERROR, WITHIN) if name in frame.columns])
-    first = next((name for name in (PREDICTED, *_BEFORE) if name in rest.columns), None)
-    place = 0 if first is None else list(rest.columns).index(first) + 1
+    place = _behind_prediction([str(name) for name in rest.columns])
     for i, (name, column) in enumerate(added.items()):
         rest.insert(place + i, name, column)
     return rest
@@ -64,6 +58,16 @@ def holds(frame: pd.DataFrame, budgets: Mapping[str, float]) -> pd.Series[bool]:
     if budget_ms is None or MEASURED not in frame.columns:
         return pd.Series(data=True, index=frame.index)
     return ~(pd.Series(_numbers(frame, MEASURED), index=frame.index) > budget_ms)
+
+
+def _behind_prediction(columns: Sequence[str]) -> int:
+    """Where measurements stand: behind the predicted latency, else behind the last accuracy, else behind ``row``."""
+    if PREDICTED in columns:
+        return columns.index(PREDICTED) + 1
+    known = {name: beside(name) for name in columns}
+    of = {name: found[0] if found is not None else registered(name) for name, found in known.items()}
+    qualities = [i for i, name in enumerate(columns) if (metric := of[name]) is not None and metric.source == "weights"]
+    return (qualities[-1] if qualities else columns.index("row") if "row" in columns else -1) + 1
 
 
 def _numbers(frame: pd.DataFrame, name: str) -> np.ndarray[tuple[int], np.dtype[np.float64]]:

@@ -14,7 +14,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from hwnas.files import replacing
-from hwnas.report._columns import Column, column
+from hwnas.metric import Metric
+from hwnas.report._columns import Directions, column
 from hwnas.report._measured import MEASURED, PREDICTED
 from hwnas.report._pareto import non_dominated
 
@@ -38,6 +39,8 @@ class Picture:
         subtitle: one line under it, smaller.
         sample: ``(k,)`` values of random subnets by column, drawn behind.
         budgets: upper bounds by column; the one of ``x`` is drawn.
+        floors: lower bounds by column; the one of ``y`` is drawn.
+        directions: of the user's own metrics.
         sample_label: what the sample is.
         z: the third objective, which colours the members.
     """
@@ -49,6 +52,8 @@ class Picture:
     subtitle: str = ""
     sample: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
     budgets: Mapping[str, float] = field(default_factory=dict)
+    floors: Mapping[str, float] = field(default_factory=dict)
+    directions: Directions = field(default_factory=dict)
     sample_label: str = "random subnets"
     z: str | None = None
 
@@ -80,7 +85,7 @@ def undated(path: Path) -> dict[str, Any]:
 
 def _draw(axes: Axes, picture: Picture) -> None:
     frame = picture.frame.sort_values(picture.x, kind="stable")
-    x_column, y_column = column(picture.x), column(picture.y)
+    x_column, y_column = column(picture.x, picture.directions), column(picture.y, picture.directions)
     x_scale, x_unit = axis_scale(frame[picture.x].to_numpy(dtype=float), x_column)
     y_scale, y_unit = axis_scale(frame[picture.y].to_numpy(dtype=float), y_column)
     x = frame[picture.x].to_numpy(dtype=float) / x_scale
@@ -105,11 +110,15 @@ def _draw(axes: Axes, picture: Picture) -> None:
     if picture.z is None:
         _members(axes, frame, x, y)
     else:
-        _members_by(axes, frame, x, y, column(picture.z))
+        _members_by(axes, frame, x, y, column(picture.z, picture.directions))
     across_label = "Latency, measured" if picture.x == MEASURED else x_column.label
     frame_axes(axes, (across_label, x_unit), (y_column.label, y_unit))
     if budget is not None:
         _budget_line(axes, budget / x_scale, f"{budget / x_scale:.4g} {x_unit}".strip())
+    if picture.y in picture.floors:
+        axes.axhline(
+            picture.floors[picture.y] / y_scale, color=BUDGET, linewidth=1.0, linestyle=(0, (2, 3)), zorder=2.5
+        )
     if len(x):
         best = int(np.argmax(y) if y_column.maximise else np.argmin(y))
         _annotate(axes, x[best], y[best], f"{y[best]:.4g} {y_unit}\nat {x[best]:.4g} {x_unit}")
@@ -155,9 +164,9 @@ def _members(axes: Axes, frame: pd.DataFrame, x: NDArray[np.float64], y: NDArray
         )
 
 
-def _members_by(axes: Axes, frame: pd.DataFrame, x: NDArray[np.float64], y: NDArray[np.float64], third: Column) -> None:
+def _members_by(axes: Axes, frame: pd.DataFrame, x: NDArray[np.float64], y: NDArray[np.float64], third: Metric) -> None:
     """The front's points, coloured by a third objective; the costly ones below, where many lie on one another."""
-    values = frame[third.name].to_numpy(dtype=float)
+    values = frame[third.column].to_numpy(dtype=float)
     scale, unit = axis_scale(values, third)
     order = np.argsort(values if third.maximise else -values, kind="stable")
     area = 26 if len(x) <= MANY else 9
@@ -232,9 +241,9 @@ def _annotate(axes: Axes, x: float, y: float, text: str) -> None:
     )
 
 
-def axis_scale(values: NDArray[np.float64], of: Column) -> tuple[float, str]:
-    """Counts are drawn in millions or billions, so that ticks are short."""
-    if of.unit:
+def axis_scale(values: NDArray[np.float64], of: Metric) -> tuple[float, str]:
+    """Counts and bytes are drawn in millions or billions, so that ticks are short."""
+    if not of.scaled:
         return 1.0, of.unit
     largest = float(np.abs(values).max(initial=0.0))
     for factor, unit in ((1e9, "G"), (1e6, "M"), (1e3, "k")):

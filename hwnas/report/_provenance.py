@@ -15,6 +15,7 @@ from typing import Any
 from hwnas import __version__
 from hwnas.errors import DataError
 from hwnas.files import replacing
+from hwnas.metric import DIRECTIONS
 
 SCHEMA = 1
 _PACKAGES = ("numpy", "scipy", "pandas", "pymoo", "scikit-learn", "onnx", "onnxruntime", "torch")
@@ -106,6 +107,8 @@ def _numbers(value: Any) -> bool:
 _SHAPES: Mapping[str, Callable[[Any], bool]] = {
     "objectives": _texts,
     "budgets": _numbers,
+    "floors": _numbers,
+    "directions": lambda value: _mapping(value) and all(v in DIRECTIONS for v in value.values()),
     "space": _mapping,
     "device": _mapping,
     "predictor": _mapping,

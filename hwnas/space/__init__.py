@@ -8,15 +8,18 @@ from importlib.metadata import entry_points
 
 from hwnas.errors import UnknownNameError
 from hwnas.space._cost import AdditiveCost, Factor, domain_factors, elimination_order, macs_cost, params_cost
+from hwnas.space._counted import counted
 from hwnas.space._gene import Gene, Slot, conditional
-from hwnas.space._layer import LayerSpec, Op, OpList, Shape
+from hwnas.space._layer import LayerSpec, Network, network_inputs
 from hwnas.space._memory import PeakMemory, activation_peak
+from hwnas.space._oplist import OpList
 from hwnas.space._space import Arch, Population, SearchSpace
 from hwnas.space.families.digits import digits
 from hwnas.space.families.nasbench201 import nasbench201
 from hwnas.space.families.ofa_mobilenet_v3 import ofa_mobilenet_v3
 from hwnas.space.families.ofa_proxyless import ofa_proxyless
 from hwnas.space.families.ofa_resnet50 import ofa_resnet50
+from hwnas.space.ops import Op, Shape, TensorSpec
 
 __all__ = [
     "AdditiveCost",
@@ -24,6 +27,7 @@ __all__ = [
     "Factor",
     "Gene",
     "LayerSpec",
+    "Network",
     "Op",
     "OpList",
     "PeakMemory",
@@ -31,13 +35,16 @@ __all__ = [
     "SearchSpace",
     "Shape",
     "Slot",
+    "TensorSpec",
     "activation_peak",
     "conditional",
+    "counted",
     "domain_factors",
     "elimination_order",
     "get_space",
     "macs_cost",
     "nasbench201",
+    "network_inputs",
     "params_cost",
     "space_names",
 ]

@@ -1,7 +1,8 @@
 """Peak activation memory: the most bytes of feature maps that are alive at once while a subnet runs.
 
-Layers run one after another and hold nothing but their input and what they compute, so the peak of a subnet is the
-largest of its layers' peaks: a maximum over slots where other costs are sums.
+Layers run one after another and hold little but their input and what they compute, so the peak of a subnet is the
+largest of its layers' peaks: a maximum over slots where other costs are sums. A value that one layer leaves for a later
+one counts in these two and not in those between: masks are small; feature maps kept so make the peak a lower bound.
 """
 
 from __future__ import annotations
@@ -16,8 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hwnas.space._cost import AdditiveCost, Factor, covered, terms
-from hwnas.space._layer import LayerSpec, Op
+from hwnas.space._layer import LayerSpec
 from hwnas.space._space import Population, SearchSpace
+from hwnas.space.ops import Add, Op
 
 BYTES = 4
 """Of one activation."""
@@ -25,11 +27,11 @@ BYTES = 4
 
 @lru_cache(maxsize=65536)
 def activation_peak(layer: LayerSpec) -> int:
-    """Most activations of one image that are alive at once in a layer, its input included.
+    """Most activations of one sample that are alive at once in a layer, its input and what it reads by name included.
 
     Runtimes save buffers where they can, and so does this count, by what onnxruntime does: an activation, a gate
     and an addition write over an input that nothing else reads; a convolution whose result is only added to
-    something writes there; flattening moves nothing.
+    something writes there; flattening and reshaping move nothing. Ops say so themselves (`Op.in_place` and its kin).
     """
     uses = Counter(i for op in layer.ops for i in op.inputs)
     uses[len(layer.ops)] += 1  # the next layer
@@ -37,14 +39,16 @@ def activation_peak(layer: LayerSpec) -> int:
     buffer, sizes = {0: 0}, {0: prod(layer.input_shape)}  # the buffer of each value; the size of each buffer
     peak = sizes[0]
     for value, op in enumerate(layer.ops, start=1):
-        place = next((buffer[i] for i in op.inputs if op.kind in _IN_PLACE and _fits(op, i, uses, buffer)), None)
+        place = next((buffer[op.inputs[i]] for i in op.in_place if _fits(op, i, uses, buffer)), None)
         if value in target:
             place = buffer[target[value]]
+        if op.view:
+            place = buffer[op.inputs[0]]
         if place is None:
             place = value
             sizes[place] = prod(op.shape)
         buffer[value] = place
-        peak = max(peak, sum(sizes.values()))
+        peak = max(peak, sum(sizes.values()) + op.workspace)
         for i in op.inputs:
             uses[i] -= 1
         alive = {buffer[i] for i in buffer if uses[i] > 0}
@@ -52,24 +56,21 @@ def activation_peak(layer: LayerSpec) -> int:
     return peak
 
 
-_IN_PLACE = ("act", "add", "mul", "flatten")
-
-
-def _fits(op: Op, i: int, uses: Counter[int], buffer: dict[int, int]) -> bool:
-    """Whether the op may write over its input ``i``: it has the result's size and nobody else reads the buffer."""
+def _fits(op: Op, position: int, uses: Counter[int], buffer: dict[int, int]) -> bool:
+    """Whether nobody but the op reads the buffer of its input at a position: it may write over it."""
+    i = op.inputs[position]
     readers = sum(uses[j] for j in buffer if buffer[j] == buffer[i])
-    whole = op.kind != "mul" or i == op.inputs[0]  # a gate is smaller than what it scales
-    return whole and readers == Counter(op.inputs)[i]
+    return readers == Counter(op.inputs)[i]
 
 
 def _added_to(ops: Sequence[Op], uses: Counter[int]) -> dict[int, int]:
-    """Convolutions that write onto what they are added to: value of the convolution to value of the other."""
+    """Values that are written onto what they are added to: number of the value to that of the other."""
     found = {}
     for op in ops:
-        if op.kind != "add":
+        if not isinstance(op, Add):
             continue
         other, last = sorted(op.inputs)
-        if last > 0 and ops[last - 1].kind == "conv" and uses[last] == 1 and other != last:
+        if last > 0 and ops[last - 1].accumulates and uses[last] == 1 and other != last:
             later = sum(other in o.inputs for o in ops[last - 1 :])
             if later == 1:
                 found[last] = other

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from hwnas.space import Network
 from hwnas.supernet._base import Supernet, centre
+from hwnas.supernet._calibration import BatchNormMode, Calibration
 from hwnas.supernet._download import download
-from hwnas.supernet._evaluate import Accuracy, Evaluator, calibrated, evaluate, journal_identity, measure_top1
-from hwnas.supernet._execute import BatchNormMode, Calibration, Network, forward
-from hwnas.supernet._export import export_onnx, onnx_model, onnx_top1, save_onnx
+from hwnas.supernet._evaluate import Accuracy, Evaluator, calibrated, evaluate, journal_identity, measure_accuracy
+from hwnas.supernet._execute import Inputs, forward
+from hwnas.supernet._export import export_onnx, onnx_accuracy, onnx_model, save_onnx
 from hwnas.supernet._registry import get_supernet, load_supernet, supernet_names
 from hwnas.supernet._subnet import Subnet, folded_weights, recalibrate
+from hwnas.supernet.ops import Pass, folded, run
 from hwnas.supernet.train import Trainer, TrainSettings, extremes, schedule_names
 
 __all__ = [
@@ -16,7 +19,9 @@ __all__ = [
     "BatchNormMode",
     "Calibration",
     "Evaluator",
+    "Inputs",
     "Network",
+    "Pass",
     "Subnet",
     "Supernet",
     "TrainSettings",
@@ -27,15 +32,17 @@ __all__ = [
     "evaluate",
     "export_onnx",
     "extremes",
+    "folded",
     "folded_weights",
     "forward",
     "get_supernet",
     "journal_identity",
     "load_supernet",
-    "measure_top1",
+    "measure_accuracy",
+    "onnx_accuracy",
     "onnx_model",
-    "onnx_top1",
     "recalibrate",
+    "run",
     "save_onnx",
     "schedule_names",
     "supernet_names",

@@ -23,9 +23,10 @@ from torch import Tensor
 
 from hwnas.errors import SpaceError
 from hwnas.files import replacing
-from hwnas.space import Op, SearchSpace
+from hwnas.space import Network, Op, SearchSpace
+from hwnas.supernet._calibration import BatchNormMode
 from hwnas.supernet._checkpoint import check_tensors, read_tensors, write_safetensors
-from hwnas.supernet._execute import BatchNormMode, Network, forward
+from hwnas.supernet._execute import Inputs, forward
 from hwnas.supernet._subnet import Subnet
 from hwnas.task import EvaluationData
 
@@ -47,6 +48,9 @@ class Supernet(ABC):
     """
 
     bn_eps: ClassVar[float] = 1e-5
+
+    metric: ClassVar[str] = "top1"
+    """What evaluations measure, by its name in :mod:`hwnas.metric`."""
 
     preprocessing: ClassVar[str] = ""
     """What becomes of an image before it enters the network; exported files carry it."""
@@ -75,7 +79,7 @@ class Supernet(ABC):
 
     @classmethod
     def extra_shapes(cls) -> dict[str, TensorShape]:
-        """Tensors beside those of convolutions, linear maps and batch norms (kernel transforms)."""
+        """Tensors beside those that the ops state (kernel transforms)."""
         return {}
 
     @classmethod
@@ -93,19 +97,18 @@ class Supernet(ABC):
         return centre(weight, kernel)
 
     def op_weights(self, name: str, op: Op) -> dict[str, Tensor]:
-        """Weights of one convolution or linear map: leading channels, then the kernel.
+        """Tensors of one op at its active size: the leading part of both channel axes, then the kernel.
 
         Args:
             name: ``"<slot>/<op>"``.
             op: the op at its active size.
         """
-        out_channels, in_channels = op.shape[0], op.in_shape[0] // op.groups
-        weight = self.tensors[f"{name}.weight"][:out_channels, :in_channels]
-        if op.kind == "conv" and weight.shape[-1] != op.kernel:
-            weight = self.shrink_kernel(name, weight, op.kernel)
-        found = {f"{name}.weight": weight}
-        for suffix in _vectors(op):
-            found[f"{name}.{suffix}"] = self.tensors[f"{name}.{suffix}"][:out_channels]
+        found = {}
+        for part, shape in {**op.weights, **op.buffers}.items():
+            tensor = self.tensors[f"{name}.{part}"][tuple(slice(size) for size in shape[:2])]
+            if tensor.shape[2:] != shape[2:]:
+                tensor = self.shrink_kernel(name, tensor, shape[-1])
+            found[f"{name}.{part}"] = tensor
         return found
 
     # --- making one ---------------------------------------------------------------------------
@@ -145,11 +148,11 @@ class Supernet(ABC):
 
     @classmethod
     def random(cls, seed: int = 0) -> Self:
-        """He-normal weights, zero biases, neutral batch norms: a start for training, or for latency checks."""
+        """He-normal weights, zero biases, neutral norms: a start for training, or for latency checks."""
         generator = torch.Generator().manual_seed(seed)
         tensors, extra = {}, cls.extra_shapes()
         for name, shape in cls.shapes().items():
-            if name.endswith(("running_var", "bn.weight")):
+            if name.endswith("running_var") or (name.endswith(".weight") and len(shape) == 1):
                 tensors[name] = torch.ones(shape)
             elif name.endswith(".weight"):
                 spread = math.sqrt(2 / math.prod(shape[1:]))
@@ -198,11 +201,10 @@ class Supernet(ABC):
         found: dict[str, Tensor] = {}
         for slot, layer in self.network(row):
             for op in layer.ops:
-                if op.kind in ("conv", "linear"):
-                    found |= self.op_weights(f"{slot}/{op.name}", op)
+                found |= self.op_weights(f"{slot}/{op.name}", op)
         return found
 
-    def forward(self, row: NDArray[Any], x: Tensor, bn: BatchNormMode = "eval", *, momentum: float = 0.0) -> Tensor:
+    def forward(self, row: NDArray[Any], x: Inputs, bn: BatchNormMode = "eval", *, momentum: float = 0.0) -> Tensor:
         """Logits ``(n, classes)`` of a subnet run inside the supernet; differentiable."""
         return forward(self.network(row), self.weights(row), x, bn, eps=self.bn_eps, momentum=momentum)
 
@@ -218,12 +220,6 @@ def centre(weight: Tensor, kernel: int) -> Tensor:
     return weight[:, :, start : start + kernel, start : start + kernel]
 
 
-def _vectors(op: Op) -> list[str]:
-    """Suffixes of an op's per-channel tensors."""
-    found = ["bias"] if op.bias else []
-    return [*found, *(f"bn.{s}" for s in ("weight", "bias", *_STATISTICS))] if op.bn else found
-
-
 @cache
 def _space(family: type[Supernet]) -> SearchSpace:
     return family.search_space()
@@ -232,22 +228,13 @@ def _space(family: type[Supernet]) -> SearchSpace:
 @cache
 def _shapes(family: type[Supernet]) -> dict[str, TensorShape]:
     space = family.space()
-    if "r" in space.groups:  # weights do not depend on the resolution
-        column = space.groups["r"][0]
-        space = space.restrict(r=space.genes[column].choices[space.domain[column][-1]])
+    *_, space = space.by_input()  # weights do not depend on what enters: one setting tells all
     shapes: dict[str, TensorShape] = {}
     for slot in space.slots:
         for _, layer in space.slot_layers(slot):
             for op in layer.ops if layer is not None else ():
-                if op.kind in ("conv", "linear"):
-                    for suffix, shape in _op_shapes(op).items():
-                        name = f"{slot.name}/{op.name}.{suffix}"
-                        known = shapes.get(name, shape)
-                        shapes[name] = tuple(max(a, b) for a, b in zip(shape, known, strict=True))
+                for part, shape in {**op.weights, **op.buffers}.items():
+                    name = f"{slot.name}/{op.name}.{part}"
+                    known = shapes.get(name, shape)
+                    shapes[name] = tuple(max(a, b) for a, b in zip(shape, known, strict=True))
     return shapes | family.extra_shapes()
-
-
-def _op_shapes(op: Op) -> dict[str, TensorShape]:
-    kernel = (op.kernel, op.kernel) if op.kind == "conv" else ()
-    weight = (op.shape[0], op.in_shape[0] // op.groups, *kernel)
-    return {"weight": weight} | dict.fromkeys(_vectors(op), (op.shape[0],))

@@ -19,11 +19,15 @@ from hwnas.task import EvaluationData
 
 @dataclass(frozen=True)
 class Accuracy:
-    """Top-1 accuracy in percent on ``n_images``, after re-calibration on ``n_calibration``."""
+    """Accuracy in percent on ``n_images``, after re-calibration on ``n_calibration``."""
 
-    top1: float
+    value: float
     n_images: int
     n_calibration: int
+
+    def as_row(self, metric: str) -> dict[str, float | int]:
+        """For a table or a journal; the accuracy under the name of its metric."""
+        return {metric: self.value, "n_images": self.n_images, "n_calibration": self.n_calibration}
 
 
 def calibrated(supernet: Supernet, row: NDArray[Any], data: EvaluationData) -> tuple[Subnet, int]:
@@ -39,7 +43,7 @@ def calibrated(supernet: Supernet, row: NDArray[Any], data: EvaluationData) -> t
     return subnet, n_calibration
 
 
-def measure_top1(subnet: Subnet, data: EvaluationData) -> tuple[float, int]:
+def measure_accuracy(subnet: Subnet, data: EvaluationData) -> tuple[float, int]:
     """Share of images whose largest logit is the label's, in percent, and the number of images.
 
     Raises:
@@ -60,14 +64,14 @@ def measure_top1(subnet: Subnet, data: EvaluationData) -> tuple[float, int]:
 def evaluate(supernet: Supernet, row: NDArray[Any], data: EvaluationData) -> Accuracy:
     """Extract the subnet of a canonical ``(g,)`` row, re-calibrate it, and measure its accuracy."""
     subnet, n_calibration = calibrated(supernet, row, data)
-    accuracy, n_images = measure_top1(subnet, data)
+    accuracy, n_images = measure_accuracy(subnet, data)
     return Accuracy(accuracy, n_images, n_calibration)
 
 
 class Evaluator:
     """Accuracy of populations; each distinct subnet is evaluated once and remembered.
 
-    As a metric of a search it maps ``(n, g)`` canonical rows to ``(n,)`` top-1 in percent.
+    As a metric of a search it maps ``(n, g)`` canonical rows to ``(n,)`` accuracies in percent.
 
     Args:
         supernet: with its weights.
@@ -90,10 +94,10 @@ class Evaluator:
         self._known: dict[bytes, Accuracy] = {}
         for entry in journal.entries if journal is not None else ():
             row = supernet.space().encode(entry["arch"])
-            self._known[row.tobytes()] = Accuracy(entry["top1"], entry["n_images"], entry["n_calibration"])
+            self._known[row.tobytes()] = Accuracy(entry[supernet.metric], entry["n_images"], entry["n_calibration"])
 
     def __call__(self, x: NDArray[Any]) -> NDArray[np.float64]:
-        return np.array([accuracy.top1 for accuracy in self.accuracies(x)])
+        return np.array([accuracy.value for accuracy in self.accuracies(x)])
 
     @property
     def n_known(self) -> int:
@@ -117,7 +121,7 @@ class Evaluator:
         accuracy = evaluate(self.supernet, row, self.data)
         if self.journal is not None:
             arch = self.supernet.space().decode(row)
-            self.journal.append({"arch": arch, **vars(accuracy)})
+            self.journal.append({"arch": arch, **accuracy.as_row(self.supernet.metric)})
         self._known[row.tobytes()] = accuracy
 
 

@@ -95,8 +95,8 @@ def save_onnx(model: onnx.ModelProto, path: str | os.PathLike[str], metadata: Ma
         part.write_bytes(model.SerializeToString())
 
 
-def onnx_top1(model: onnx.ModelProto, data: EvaluationData, shape: tuple[int, ...]) -> tuple[float, int]:
-    """As :func:`hwnas.supernet.measure_top1`, of the model as onnxruntime runs it.
+def onnx_accuracy(model: onnx.ModelProto, data: EvaluationData, shape: tuple[int, ...]) -> tuple[float, int]:
+    """As :func:`hwnas.supernet.measure_accuracy`, of the model as onnxruntime runs it.
 
     Raises:
         DataError: there were no images.

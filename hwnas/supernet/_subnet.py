@@ -9,8 +9,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from hwnas.space import Arch
-from hwnas.supernet._execute import BatchNormMode, Calibration, Network, forward
+from hwnas.space import Arch, Network, TensorSpec, network_inputs
+from hwnas.supernet._calibration import BatchNormMode, Calibration
+from hwnas.supernet._execute import Inputs, forward, on
+from hwnas.supernet.ops import folded
 
 
 class Subnet(nn.Module):
@@ -43,6 +45,11 @@ class Subnet(nn.Module):
         self.eval()
 
     @property
+    def inputs(self) -> dict[str, TensorSpec]:
+        """What it is fed, by name; one ``input`` for images."""
+        return network_inputs(self.network)
+
+    @property
     def input_shape(self) -> tuple[int, ...]:
         """Shape of one image: ``(channels, height, width)``."""
         return self.network[0][1].input_shape
@@ -55,7 +62,7 @@ class Subnet(nn.Module):
         """Parameters and running statistics by name; the module's own, not copies."""
         return dict(self.named_parameters()) | dict(self.named_buffers())
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Inputs) -> Tensor:
         mode: BatchNormMode = "train" if self.training else "eval"
         return forward(self.network, self.weights(), x, mode, eps=self.bn_eps, momentum=self.momentum)
 
@@ -70,7 +77,7 @@ def _submodule(root: nn.Module, name: str) -> tuple[nn.Module, str]:
     return root, leaf
 
 
-def recalibrate(subnet: Subnet, batches: Iterable[Tensor]) -> int:
+def recalibrate(subnet: Subnet, batches: Iterable[Inputs]) -> int:
     """Replace the running statistics by those of ``batches``, and return the number of images used.
 
     A subnet inherits weights, but not the statistics of activations that it alone produces; without
@@ -81,30 +88,20 @@ def recalibrate(subnet: Subnet, batches: Iterable[Tensor]) -> int:
     device = next(iter(weights.values())).device
     with torch.no_grad():
         for batch in batches:
-            forward(subnet.network, weights, batch.to(device), calibration, eps=subnet.bn_eps)
+            forward(subnet.network, weights, on(device, batch), calibration, eps=subnet.bn_eps)
         for name, value in calibration.statistics().items():
             weights[name].copy_(value)
     return calibration.n_images
 
 
 def folded_weights(subnet: Subnet) -> dict[str, NDArray[np.float32]]:
-    """``"<slot>/<op>.weight"`` and ``".bias"`` with every batch norm folded into its convolution."""
+    """The initializers of the subnet's ONNX model by name: every batch norm is folded into its convolution."""
     tensors = {name: t.detach().cpu().double() for name, t in subnet.weights().items()}
-    folded: dict[str, NDArray[np.float32]] = {}
+    found: dict[str, NDArray[np.float32]] = {}
     for slot, layer in subnet.network:
         for op in layer.ops:
             name = f"{slot}/{op.name}"
-            if f"{name}.weight" not in tensors:
-                continue
-            weight, bias = tensors[f"{name}.weight"], tensors.get(f"{name}.bias")
-            if op.bn:
-                scale = tensors[f"{name}.bn.weight"] / torch.sqrt(tensors[f"{name}.bn.running_var"] + subnet.bn_eps)
-                weight = weight * scale.reshape(-1, 1, 1, 1)
-                shift = (
-                    -tensors[f"{name}.bn.running_mean"] if bias is None else bias - tensors[f"{name}.bn.running_mean"]
-                )
-                bias = tensors[f"{name}.bn.bias"] + shift * scale
-            folded[f"{name}.weight"] = weight.numpy().astype(np.float32)
-            if bias is not None:
-                folded[f"{name}.bias"] = bias.numpy().astype(np.float32)
-    return folded
+            own = {part: tensors[f"{name}.{part}"] for part in (*op.weights, *op.buffers)}
+            for part, tensor in folded(op, own, subnet.bn_eps).items():
+                found[f"{name}.{part}"] = tensor.numpy().astype(np.float32)
+    return found

@@ -2,27 +2,12 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 
-from hwnas.cli._asked import Asked, check_names, column_of, parse_bounds, parse_budgets, parse_objectives, unit_of
+from hwnas.cli._asked import Asked, check_names, parse_bounds, parse_budgets, parse_objectives
 from hwnas.errors import DataError, HwnasError, QuantityError, UnknownNameError
-
-
-@pytest.mark.parametrize(
-    ("name", "column", "unit"),
-    [
-        ("latency", "latency_ms", "ms"),
-        ("latency@phone", "latency_ms@phone", "ms"),
-        ("latency_ms", "latency_ms", "ms"),
-        ("throughput@cuda:0", "images_per_s@cuda:0", "images/s"),
-        ("memory", "memory_bytes", "B"),
-        ("energy_mj", "energy_mj", ""),
-        ("decode_ms", "decode_ms", "ms"),
-    ],
-)
-def test_names_stand_for_columns(name: str, column: str, unit: str) -> None:
-    assert column_of(name) == column
-    assert unit_of(column) == unit
 
 
 def test_bounds_are_of_the_main_device_or_of_a_named_one() -> None:
@@ -45,22 +30,37 @@ def test_one_budget_per_device(latency: list[str]) -> None:
 
 
 def test_budgets_are_read_in_the_unit_of_their_column() -> None:
-    budget = ["energy_mj=5", "decode_ms=0.02s", "kv_bytes=1MB"]
+    budget = ["energy_mj=5", "decode_ms=0.02s", "kv_bytes<=1MB"]
     budgets = parse_budgets(Asked("digits", macs="300M", memory="2MB", budget=budget))
-    assert budgets == {"macs": 3e8, "memory_bytes": 2e6, "energy_mj": 5.0, "decode_ms": 20.0, "kv_bytes": 1e6}
+    uppers = {name: budget.upper for name, budget in budgets.items()}
+    assert uppers == {"macs": 3e8, "memory_bytes": 2e6, "energy_mj": 5.0, "decode_ms": 20.0, "kv_bytes": 1e6}
+    assert all(budget.lower == -math.inf for budget in budgets.values())
+
+
+def test_budgets_bound_both_ways() -> None:
+    budgets = parse_budgets(Asked("digits", budget=["top1>=75", "macs>=10M", "macs<=30M", "energy_mj >= 0.5"]))
+    bounds = {name: (budget.lower, budget.upper) for name, budget in budgets.items()}
+    assert bounds == {"top1": (75, math.inf), "macs": (1e7, 3e7), "energy_mj": (0.5, math.inf)}
+    bounds_of_devices = parse_bounds(["6ms"], [], ["latency@phone<=20ms", "throughput>=50/s", "macs<=1M"])
+    assert bounds_of_devices.ms == {None: 6.0, "phone": 20.0}
+    assert bounds_of_devices.per_s == {None: 50.0}
+    for wrong in ("latency>=3ms", "throughput<=3/s"):
+        with pytest.raises(DataError, match="write it with"):
+            parse_bounds([], [], [wrong])
+    with pytest.raises(DataError, match="two budgets"):
+        parse_bounds(["6ms"], [], ["latency=5ms"])
 
 
 @pytest.mark.parametrize(
     ("budget", "complaint"),
     [
-        ("energy_mj", "it reads COLUMN=VALUE"),
+        ("energy_mj", "it reads COLUMN<=VALUE"),
+        ("energy_mj<5", 'write "energy_mj<=5"'),
         ("energy_mj=much", "this is not a number"),
         ("energy_mj=inf", "this is not a number"),
         ("macs=300", "write 300M"),
         ("params=3M", "two budgets"),
-        ("latency=3ms", "write --latency 3ms"),
-        ("latency@phone=3ms", "write --latency phone=3ms"),
-        ("top1=76", "more of this is better; make it an objective"),
+        ("top1=76", 'more of this is better; write "top1>=76"'),
     ],
 )
 def test_budgets_that_make_no_sense_are_refused(budget: str, complaint: str) -> None:
@@ -75,6 +75,17 @@ def test_objectives_may_rename_columns_of_files() -> None:
     for text in ("", " , ", "top1,top1", "latency,latency_ms"):
         with pytest.raises(DataError, match="each objective once"):
             parse_objectives(text)
+
+
+def test_objectives_of_the_users_own_say_their_direction() -> None:
+    found = parse_objectives("f1_macro:max=val_f1, energy_mj:min,latency@cuda:0,score")
+    assert found.columns == ("f1_macro", "energy_mj", "latency_ms@cuda:0", "score")
+    assert found.renamed == {"val_f1": "f1_macro"}
+    assert [found.metric(name).direction for name in found.columns] == ["max", "min", "min", "max"]
+    with pytest.raises(DataError, match="write f1_macro:max or f1_macro:min"):
+        parse_objectives("f1_macro,latency").metric("f1_macro")
+    with pytest.raises(DataError, match="its direction is max or min"):
+        parse_objectives("f1_macro:up,latency")
 
 
 def test_unknown_metrics_suggest_the_nearest() -> None:

@@ -8,18 +8,25 @@ import numpy as np
 import pytest
 
 from hwnas.cli._inputs import find_predictor
-from hwnas.errors import PredictorError
+from hwnas.errors import DataError
+from hwnas.metric import get_metric
 from hwnas.predictor import new_predictor, save_predictor
 from hwnas.space import get_space
 
 
-def test_a_predictor_of_another_metric_is_refused(tmp_path):
+def test_a_predictor_may_tell_another_metric(tmp_path):
     space = get_space("digits")
     rng = np.random.default_rng(0)
     predictor = new_predictor("additive", space).fit(space.sample(40, rng), rng.normal(size=40))
     save_predictor(predictor, tmp_path / "top1.safetensors")
-    assert find_predictor(space, str(tmp_path / "top1.safetensors")) is not None
+    found = find_predictor(space, str(tmp_path / "top1.safetensors"))
+    assert found is not None
+    assert found.it.card.as_metric() == get_metric("top1")
     predictor.card = replace(predictor.card, metric="energy_mj")
+    with pytest.raises(DataError, match="write energy_mj:max or energy_mj:min"):
+        predictor.card.as_metric()
+    predictor.card = replace(predictor.card, direction="min")
     save_predictor(predictor, tmp_path / "energy.safetensors")
-    with pytest.raises(PredictorError, match="it predicts energy_mj, not top1"):
-        find_predictor(space, str(tmp_path / "energy.safetensors"))
+    found = find_predictor(space, str(tmp_path / "energy.safetensors"))
+    assert found is not None
+    assert found.it.card.as_metric() == get_metric("energy_mj", "min")

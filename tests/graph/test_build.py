@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import onnx
 import onnxruntime as ort
@@ -73,7 +75,7 @@ def test_nodes_and_initializers_are_named_by_slot_and_op() -> None:
     assert shapes["blocks.1/expand.bias"] == (48,)
     assert "feature_mix_layer/conv.bias" not in shapes
     # A folded batch norm leaves one shift per channel; its scale is in the weight.
-    n_norms = sum(op.shape[0] for _, layer in network for op in layer.ops if op.bn)
+    n_norms = sum(math.prod(op.weights.get("bn.weight", (0,))) for _, layer in network for op in layer.ops)
     assert sum(np.prod(s) for s in shapes.values()) == sum(layer.params for _, layer in network) - n_norms
 
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from hwnas.space import OpList, get_space, space_names
 from hwnas.space.families._blocks import bottleneck, mbconv, round_channels
+from hwnas.space.ops import Add, Conv
 
 
 @given(st.floats(1, 5000))
@@ -57,10 +58,11 @@ def test_ops_read_earlier_values_of_the_shape_they_state(name):
         shapes = [layer.input_shape]
         for op in layer.ops:
             assert all(0 <= i < len(shapes) for i in op.inputs)
-            assert op.in_shape == shapes[op.inputs[0]]
-            assert op.in_shape[0] % op.groups == 0
-            if op.kind == "add":
-                assert len({shapes[i] for i in op.inputs}) == 1
+            assert op.in_shapes == tuple(shapes[i] for i in op.inputs)
+            if isinstance(op, Conv):
+                assert op.in_shape[0] % op.groups == 0
+            if isinstance(op, Add):
+                assert len(set(op.in_shapes)) == 1
             shapes.append(op.shape)
         assert len({op.name for op in layer.ops}) == len(layer.ops)
 

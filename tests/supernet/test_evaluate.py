@@ -36,7 +36,7 @@ def test_accuracy_is_counted_after_recalibration(own_supernet: Supernet, data: I
         hits = [(subnet(x).argmax(1) == labels).tolist() for x, labels in data.validation(subnet.input_shape)]
     flat = [hit for batch in hits for hit in batch]
     assert found.n_images == len(flat) == 50
-    assert found.top1 == pytest.approx(100 * np.mean(flat))
+    assert found.value == pytest.approx(100 * np.mean(flat))
 
 
 def test_each_distinct_subnet_is_evaluated_once_and_the_journal_remembers(

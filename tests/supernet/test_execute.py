@@ -19,7 +19,7 @@ class Proxyless(Supernet):
 def conv_bn_network() -> list[tuple[str, LayerSpec]]:
     ops = OpList((3, 9, 9))
     x = ops.conv("conv", 0, 8, 3, 2, act="hswish")
-    x = ops.pool("pool", "avg_pool", x, 2, 2)
+    x = ops.avg_pool("pool", x, 2, 2)
     ops.linear("linear", ops.flatten("flatten", ops.global_pool("mean", x)), 5)
     return [("stem", LayerSpec("test", (3, 9, 9), tuple(ops.ops)))]
 

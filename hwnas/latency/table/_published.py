@@ -24,6 +24,7 @@ from hwnas.latency.device._hardware import Hardware
 from hwnas.latency.table._rows import Row
 from hwnas.latency.table._table import LatencyTable
 from hwnas.space import LayerSpec, SearchSpace, Shape
+from hwnas.space.ops import Add, Conv
 
 _SUFFIXES = (".yaml", ".yml", ".csv", ".csv.gz")
 _STEM = re.compile(r"(?:Conv|first_conv)-input:(\d+)x\1x3-")
@@ -163,13 +164,13 @@ def _looked_up(file: Path, space: SearchSpace, times: Times) -> Iterator[tuple[L
 def _names(slot: str, layer: LayerSpec) -> list[str]:
     """What the known manners call a layer."""
     shapes = f"input:{_shape(layer.input_shape)}-output:{_shape(layer.output_shape)}"
-    depthwise = next((op for op in layer.ops if op.name == "depthwise"), None)
+    depthwise = next((op for op in layer.ops if isinstance(op, Conv) and op.name == "depthwise"), None)
     if depthwise is not None:
         channels, mid = layer.input_shape[0], depthwise.shape[0]
-        kernel = f"kernel:{depthwise.kernel}-stride:{depthwise.stride}"
-        skip = f"idskip:{int(any(op.kind == 'add' for op in layer.ops))}"
+        kernel = f"kernel:{depthwise.kernel[0]}-stride:{depthwise.stride[0]}"
+        skip = f"idskip:{int(any(isinstance(op, Add) for op in layer.ops))}"
         se = f"se:{int(any(op.name == 'se.pool' for op in layer.ops))}"
-        hs = f"hs:{int(any(op.function == 'hswish' for op in layer.ops))}"
+        hs = f"hs:{int(any(op.name.endswith('.hswish') for op in layer.ops))}"
         ratio = f"expand:{mid / channels:g}"
         names = [
             f"expanded_conv-{shapes}-expand:{mid}-{kernel}-{skip}-{se}-{hs}",

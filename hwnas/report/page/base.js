@@ -44,7 +44,7 @@ function show(name, value) {
   for (const [size, unit] of STEPS[column.kind] || []) {
     if (Math.abs(value) >= size) return (value / size).toPrecision(3) + unit;
   }
-  if (name.startsWith("top1")) return value.toFixed(2);
+  if (column.kind === "percent") return value.toFixed(2);
   if (column.unit === "ms" && Math.abs(value) >= 1) return value.toFixed(2);
   return column.kind === "bytes" ? `${value} B` : digits(value, 3);
 }

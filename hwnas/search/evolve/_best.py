@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -15,16 +16,17 @@ Searcher = Callable[[Problem, SearchOptions], SearchResult]
 
 
 def along_a_budget(search: Searcher) -> Searcher:
-    """``search``, which for one objective under budgets searches the whole front towards the first budget.
+    """``search``, which for one objective under upper bounds searches the whole front towards the first of them.
 
     A single objective drives all rows into one optimum near the budget; those along the front keep many apart,
     and their neighbours reach better ones. Where all is additive the optimum is known without.
     """
 
     def run(problem: Problem, options: SearchOptions) -> SearchResult:
-        if len(problem.objectives) > 1 or not problem.constraints or all_additive(problem):
+        ceilings = [c for c in problem.constraints if c.upper < math.inf]
+        if len(problem.objectives) > 1 or not ceilings or all_additive(problem):
             return search(problem, options)
-        (objective,), budget = problem.objectives, problem.constraints[0]
+        (objective,), budget = problem.objectives, ceilings[0]
         if budget.name == objective.name:
             return search(problem, options)
         second = Objective(budget.name, budget.unit, maximise=False, fn=budget.fn)

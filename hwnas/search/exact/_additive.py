@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 import numpy as np
@@ -81,7 +82,10 @@ def certificate(pool: Pool, options: SearchOptions) -> dict[str, float]:
 
 def all_additive(problem: Problem) -> bool:
     """Whether every objective is a sum over layers, and every budget on a sum or a maximum: the front can be computed."""
-    exact_budgets = all(isinstance(c.fn, AdditiveCost | PeakMemory) for c in problem.constraints)
+    exact_budgets = all(
+        isinstance(c.fn, AdditiveCost) or (isinstance(c.fn, PeakMemory) and c.lower == -math.inf)
+        for c in problem.constraints
+    )
     return exact_budgets and _sums(problem, {})[0] is not None
 
 
@@ -130,8 +134,14 @@ def _sums(
         if fn is None:
             return None, []
         costs.append(weighted(problem.space, [fn], [-1.0]) if objective.maximise else fn)
-    limited = [(sum_of(c.name, c.fn), c.upper) for c in problem.constraints if isinstance(c.fn, AdditiveCost)]
-    return costs, [(fn, upper) for fn, upper in limited if fn is not None]
+    limits: list[Limit] = []
+    for c in problem.constraints:
+        fn = sum_of(c.name, c.fn) if isinstance(c.fn, AdditiveCost) else None
+        if fn is not None and c.upper < math.inf:
+            limits.append((fn, c.upper))
+        if isinstance(c.fn, AdditiveCost) and c.lower > -math.inf:
+            limits.append((weighted(problem.space, [c.fn], [-1.0]), -c.lower))
+    return costs, limits
 
 
 def _supported(problem: Problem, costs: list[AdditiveCost]) -> Population:

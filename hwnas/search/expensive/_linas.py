@@ -9,6 +9,7 @@ at random and evaluates NSGA-II's final population, as DyNAS-T does.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal, Protocol
@@ -203,7 +204,11 @@ def _batch(
     std = np.stack([deviation.get(o.name, known) for o in problem.objectives], axis=1)
     weight = np.ones(len(x))
     for c in problem.constraints:
-        weight *= chance_below(np.array(c.upper), predicted[c.name], deviation.get(c.name, known))
+        spread = deviation.get(c.name, known)
+        if c.upper < math.inf:
+            weight *= chance_below(np.array(c.upper), predicted[c.name], spread)
+        if c.lower > -math.inf:
+            weight *= chance_below(np.array(-c.lower), -predicted[c.name], spread)
     costs = seen.problem.costs(seen.values)
     worst, best = costs.max(axis=0), np.minimum(costs.min(axis=0), (mean - 2 * std).min(axis=0))
     gain = ExpectedImprovement(worst + 0.1 * (worst - best) + 1e-12, best, seen.pool.costs)

@@ -39,7 +39,7 @@ def stratified_start(problem: Problem, slow: Collection[str], size: int, rng: np
     x = rng.permutation(np.unique(x, axis=0))
     for c in problem.constraints:
         if c.name in cheap:
-            x = x[c.fn(x) <= c.upper]
+            x = x[c.excess(c.fn(x)) == 0]
     if cost is None or len(x) <= size:
         return x[:size]
     costs = cost(x)

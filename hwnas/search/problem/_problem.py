@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
@@ -49,29 +50,38 @@ class Objective:
 
 @dataclass(frozen=True)
 class Constraint:
-    """A budget: ``fn(x) <= upper``.
+    """A budget: ``lower <= fn(x) <= upper``.
 
     Attributes:
         name: column of the result; an objective of the same name must have the same ``fn``.
         unit: for people; with ``"ms"`` messages speak of running and of the fastest subnet.
         fn: the metric. Of an AdditiveCost or PeakMemory the exact minimum is known, so that a budget
             nobody can meet is refused before the search.
-        upper: the budget, in ``unit``.
+        upper: in ``unit``; infinite for none.
         device: where the metric was measured, for messages.
+        lower: in ``unit``; minus infinity for none.
     """
 
     name: str
     unit: str
     fn: Metric
-    upper: float
+    upper: float = math.inf
     device: str | None = None
+    lower: float = -math.inf
 
     def __str__(self) -> str:
-        return f"{self.name} <= {format_quantity(self.upper, self.unit)}"
+        least = [f">= {format_quantity(self.lower, self.unit)}"] if self.lower > -math.inf else []
+        most = [f"<= {format_quantity(self.upper, self.unit)}"] if self.upper < math.inf else []
+        return f"{self.name} {' and '.join([*least, *most])}"
 
     def excess(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
-        """How far values are above the budget, relative to it; 0 within."""
-        return np.maximum(values - self.upper, 0.0) / max(abs(self.upper), 1e-12)
+        """How far values are outside the bounds, relative to the bound that they break; 0 within."""
+        total = np.zeros(np.shape(values))
+        if self.upper < math.inf:
+            total += np.maximum(values - self.upper, 0.0) / max(abs(self.upper), 1e-12)
+        if self.lower > -math.inf:
+            total += np.maximum(self.lower - values, 0.0) / max(abs(self.lower), 1e-12)
+        return total
 
 
 @dataclass(frozen=True)
@@ -129,13 +139,23 @@ class Problem:
         """Refuse budgets that no subnet of the space can meet; needs no search.
 
         Raises:
-            InfeasibleError: states the budget and the exact minimum.
+            InfeasibleError: states the budget and the exact minimum, or maximum.
         """
         for c in self.constraints:
             if isinstance(c.fn, AdditiveCost | PeakMemory):
                 smallest, _ = c.fn.within(self.space).minimum()
                 if smallest > c.upper:
                     raise infeasible(self.space, c, smallest)
+            if isinstance(c.fn, AdditiveCost) and c.lower > -math.inf:
+                largest, _ = c.fn.within(self.space).maximum()
+                if largest < c.lower:
+                    raise _out_of_reach(self.space, c, largest)
+
+
+def _out_of_reach(space: SearchSpace, c: Constraint, largest: float) -> InfeasibleError:
+    """The error for a lower bound above the largest value of its metric."""
+    rule = f"no subnet of {space.name} reaches {format_quantity(c.lower, c.unit)}"
+    return InfeasibleError(str(c), rule, f"the largest has {format_quantity(largest, c.unit, down=True)}")
 
 
 def infeasible(space: SearchSpace, c: Constraint, smallest: float) -> InfeasibleError:

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from hwnas.space._layer import Activation, LayerSpec, OpList, Shape
+from hwnas.space._layer import LayerSpec
+from hwnas.space._oplist import OpList
+from hwnas.space.ops import Function, Shape
 
 
 def round_channels(channels: float, divisor: int = 8) -> int:
@@ -30,7 +32,7 @@ def conv(
     channels: int,
     kernel: int,
     stride: int = 1,
-    act: Activation | None = "relu",
+    act: Function | None = "relu",
     *,
     bn: bool = True,
     residual: bool = False,
@@ -42,12 +44,12 @@ def conv(
         ops.add("residual", x, 0)
     details = (f"k{kernel}", f"s{stride}", act or "linear", f"bn{int(bn)}", f"skip{int(residual)}")
     key = _key("conv", ops, input_shape, *details)
-    return LayerSpec(key, input_shape, tuple(ops.ops))
+    return ops.layer(key)
 
 
 @lru_cache(maxsize=65536)
 def mbconv(
-    input_shape: Shape, channels: int, mid: int, kernel: int, stride: int, act: Activation, *, se: bool, skip: bool
+    input_shape: Shape, channels: int, mid: int, kernel: int, stride: int, act: Function, *, se: bool, skip: bool
 ) -> LayerSpec:
     """Inverted residual (MobileNetV2/V3): expand, depthwise, squeeze-excite, project, skip.
 
@@ -68,7 +70,7 @@ def mbconv(
     if skip:
         ops.add("residual", x, 0)
     details = (f"m{mid}", f"k{kernel}", f"s{stride}", act, f"se{int(se)}", f"skip{int(skip)}")
-    return LayerSpec(_key("mbconv", ops, input_shape, *details), input_shape, tuple(ops.ops))
+    return ops.layer(_key("mbconv", ops, input_shape, *details))
 
 
 @lru_cache(maxsize=65536)
@@ -81,25 +83,25 @@ def bottleneck(input_shape: Shape, channels: int, mid: int, stride: int, *, down
     shortcut = 0
     if downsample:
         if stride > 1:
-            shortcut = ops.pool("downsample.pool", "avg_pool", shortcut, stride, stride)
+            shortcut = ops.avg_pool("downsample.pool", shortcut, stride, stride)
         shortcut = ops.conv("downsample", shortcut, channels)
     ops.act("residual.relu", ops.add("residual", x, shortcut), "relu")
     key = _key("bottleneck", ops, input_shape, f"m{mid}", f"s{stride}", f"down{int(downsample)}")
-    return LayerSpec(key, input_shape, tuple(ops.ops))
+    return ops.layer(key)
 
 
 @lru_cache(maxsize=1024)
 def max_pool(input_shape: Shape, kernel: int, stride: int) -> LayerSpec:
     ops = OpList(input_shape)
-    ops.pool("pool", "max_pool", 0, kernel, stride)
-    return LayerSpec(_key("maxpool", ops, input_shape, f"k{kernel}", f"s{stride}"), input_shape, tuple(ops.ops))
+    ops.max_pool("pool", 0, kernel, stride)
+    return ops.layer(_key("maxpool", ops, input_shape, f"k{kernel}", f"s{stride}"))
 
 
 @lru_cache(maxsize=1024)
 def global_pool(input_shape: Shape) -> LayerSpec:
     ops = OpList(input_shape)
     ops.global_pool("pool", 0)
-    return LayerSpec(_key("globalpool", ops, input_shape), input_shape, tuple(ops.ops))
+    return ops.layer(_key("globalpool", ops, input_shape))
 
 
 @lru_cache(maxsize=1024)
@@ -108,4 +110,4 @@ def classifier(input_shape: Shape, classes: int) -> LayerSpec:
     ops = OpList(input_shape)
     x = 0 if input_shape[1:] == (1, 1) else ops.global_pool("pool", 0)
     ops.linear("linear", ops.flatten("flatten", x), classes)
-    return LayerSpec(_key("classifier", ops, input_shape), input_shape, tuple(ops.ops))
+    return ops.layer(_key("classifier", ops, input_shape))

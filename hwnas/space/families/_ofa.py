@@ -10,10 +10,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from hwnas.space._gene import Gene, Slot, Value, conditional
-from hwnas.space._layer import Activation, LayerSpec
+from hwnas.space._layer import LayerSpec
 from hwnas.space._space import SearchSpace
 from hwnas.space.families import _blocks
 from hwnas.space.families._blocks import round_channels
+from hwnas.space.ops import Function
 
 RESOLUTIONS = tuple(range(128, 225, 4))
 KERNELS = (3, 5, 7)
@@ -29,7 +30,7 @@ class Stage:
     stride: int
     depths: tuple[int, ...]
     se: bool
-    act: Activation
+    act: Function
 
     @property
     def blocks(self) -> int:
@@ -43,8 +44,8 @@ class InvertedResidualNet:
     stem_channels: int
     first_channels: int
     first_skip: bool
-    act: Activation
-    first_act: Activation
+    act: Function
+    first_act: Function
     stages: tuple[Stage, ...]
     final_expand_channels: int | None
     feature_channels: int

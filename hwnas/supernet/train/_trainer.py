@@ -26,8 +26,8 @@ from hwnas import __version__
 from hwnas.errors import SupernetError
 from hwnas.files import replacing
 from hwnas.supernet._base import Supernet
+from hwnas.supernet._calibration import Calibration
 from hwnas.supernet._checkpoint import read_tensors, write_safetensors
-from hwnas.supernet._execute import Calibration
 from hwnas.supernet.train._schedule import Schedule, StepPlan, Teacher, extremes, get_schedule
 from hwnas.task import ImagesAt, TrainingData
 

@@ -99,7 +99,7 @@ def test_the_block_table_of_an_i7_covers_all_resolutions(name: str, shared_data:
         c, h, _ = layer.input_shape
         out = layer.output_shape
         if slot.startswith("blocks."):
-            (mid, k, s) = next((op.shape[0], op.kernel, op.stride) for op in layer.ops if op.name == "depthwise")
+            (mid, k, s) = next((op.shape[0], op.kernel[0], op.stride[0]) for op in layer.ops if op.name == "depthwise")
             names = {op.name for op in layer.ops}
             key = f"MBConv-input:{h}x{h}x{c}-output:{out[1]}x{out[1]}x{out[0]}-expand:{mid // c}-kernel:{k}-stride:{s}"
             key += f"-idskip:{int('residual' in names)}-se:{int('se.pool' in names)}"

@@ -1,0 +1,21 @@
+"""The ONNX form of every op, one file per family as in ``hwnas.space.ops``."""
+
+from __future__ import annotations
+
+from hwnas.graph.ops import attention, convolution, elementwise, embedding, linear, named, normalisation, pooling, shape
+from hwnas.graph.ops._nodes import Nodes, initial_shapes, to_onnx
+
+__all__ = [
+    "Nodes",
+    "attention",
+    "convolution",
+    "elementwise",
+    "embedding",
+    "initial_shapes",
+    "linear",
+    "named",
+    "normalisation",
+    "pooling",
+    "shape",
+    "to_onnx",
+]

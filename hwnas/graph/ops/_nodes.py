@@ -1,0 +1,100 @@
+"""`to_onnx`: the nodes of an op, registered per class of op; and `Nodes`, where it writes them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import singledispatch
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hwnas.errors import SpaceError
+from hwnas.space.ops import Op, Shape
+
+if TYPE_CHECKING:
+    import onnx
+
+
+class Nodes:
+    """The graph while it is written, standing at one op.
+
+    Args:
+        weights: arrays by initializer name, as `initial_shapes` states them.
+        opset: ONNX operator set.
+    """
+
+    def __init__(self, weights: Mapping[str, NDArray[np.float32]], opset: int) -> None:
+        self.opset = opset
+        self.nodes: list[onnx.NodeProto] = []
+        self.initializers: dict[str, NDArray[Any]] = {}
+        self.values: dict[str, str] = {}
+        """Where each named value of the network stands."""
+        self._weights = weights
+        self._op = self._output = ""
+
+    def write(self, op: Op, name: str, inputs: Sequence[str], output: str) -> str:
+        """The nodes of an op, and the name of its result: ``output``, unless the op only passes a value on."""
+        self._op, self._output = name, output
+        return to_onnx(op, inputs, self)
+
+    def node(self, operator: str, inputs: Sequence[str], **attributes: Any) -> str:
+        """A node on the way to the op's result, ``<slot>/<op>/<operator>``; the name of its output."""
+        base = f"{self._op}/{operator}"
+        taken = sum(node.name == base or node.name.startswith(f"{base}.") for node in self._own())
+        name = f"{base}.{taken}" if taken else base
+        return self._append(operator, inputs, name, name, attributes)
+
+    def result(self, operator: str, inputs: Sequence[str], **attributes: Any) -> str:
+        """The op's last node, named ``<slot>/<op>``; the name of its output."""
+        return self._append(operator, inputs, self._output, self._op, attributes)
+
+    def weight(self, part: str = "weight") -> NDArray[np.float32]:
+        """An array of the op."""
+        return self._weights[f"{self._op}.{part}"]
+
+    def parameter(self, part: str = "weight", value: NDArray[np.float32] | None = None) -> str:
+        """Name of an initializer of the op: its array, or ``value`` made from it."""
+        name = f"{self._op}.{part}"
+        self.initializers[name] = self._weights[name] if value is None else value
+        return name
+
+    def constant(self, name: str, value: Any, dtype: type = np.float32) -> str:
+        """Name of an initializer that all ops share: the same name always stands for the same value."""
+        self.initializers.setdefault(name, np.array(value, dtype=dtype))
+        return name
+
+    def integers(self, *values: int) -> str:
+        """Name of a shared int64 vector: a shape, axes, the ends of a slice."""
+        return self.constant(f"int64.{'x'.join(map(str, values))}", values, np.int64)
+
+    def _own(self) -> list[onnx.NodeProto]:
+        return [node for node in self.nodes if node.name.startswith(f"{self._op}/")]
+
+    def _append(self, operator: str, inputs: Sequence[str], output: str, name: str, attributes: dict[str, Any]) -> str:
+        from onnx import helper  # noqa: PLC0415 (onnx takes a while to import)
+
+        self.nodes.append(helper.make_node(operator, list(inputs), [output], name=name, **attributes))
+        return output
+
+
+@singledispatch
+def to_onnx(op: Op, x: Sequence[str], at: Nodes) -> str:  # noqa: ARG001 (the classes that are registered use them)
+    """Writes the nodes of an op and returns the name of its result.
+
+    Args:
+        op: of a class that is registered: ``@to_onnx.register``.
+        x: names of its inputs.
+        at: where nodes, weights and constants go.
+
+    Raises:
+        SpaceError: the class of op is not registered.
+    """
+    kind = type(op).__name__
+    raise SpaceError(f"op {op.name} ({kind})", "it has no ONNX form", f"register hwnas.graph.to_onnx for {kind}")
+
+
+@singledispatch
+def initial_shapes(op: Op) -> Mapping[str, Shape]:
+    """Shapes of the arrays that `to_onnx` wants, by part: the op's weights, unless something was folded into them."""
+    return op.weights

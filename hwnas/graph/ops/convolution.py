@@ -1,0 +1,23 @@
+"""Convolutions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from hwnas.graph.ops._nodes import Nodes, initial_shapes, to_onnx
+from hwnas.space.ops import Conv, Shape
+
+
+@to_onnx.register
+def _conv(op: Conv, x: Sequence[str], at: Nodes) -> str:
+    window = {"kernel_shape": op.kernel, "strides": op.stride, "pads": op.pads}
+    if op.dilation != (1, 1):
+        window["dilations"] = op.dilation
+    return at.result("Conv", [*x, *map(at.parameter, initial_shapes(op))], **window, group=op.groups)
+
+
+@initial_shapes.register
+def _folded(op: Conv) -> Mapping[str, Shape]:
+    """A batch norm becomes part of the weight and leaves a bias."""
+    shapes = {"weight": op.weights["weight"]}
+    return shapes | ({"bias": (op.channels,)} if op.bias or op.bn else {})

@@ -1,0 +1,25 @@
+"""Embeddings, positions, class tokens."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from hwnas.graph.ops._nodes import Nodes, to_onnx
+from hwnas.space.ops import ClassToken, Embedding, Positions
+
+
+@to_onnx.register
+def _embedding(op: Embedding, x: Sequence[str], at: Nodes) -> str:  # noqa: ARG001
+    return at.result("Gather", [at.parameter(), *x])
+
+
+@to_onnx.register
+def _positions(op: Positions, x: Sequence[str], at: Nodes) -> str:
+    return at.result("Add", [*x, at.parameter("weight", at.weight()[: op.in_shape[0]])])
+
+
+@to_onnx.register
+def _class_token(op: ClassToken, x: Sequence[str], at: Nodes) -> str:
+    batch = at.node("Gather", [at.node("Shape", x), at.integers(0)])
+    shape = at.node("Concat", [batch, at.integers(1, op.in_shape[1])], axis=0)
+    return at.result("Concat", [at.node("Expand", [at.parameter(), shape]), *x], axis=1)

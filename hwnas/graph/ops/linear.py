@@ -1,0 +1,20 @@
+"""Linear maps: Gemm of vectors, MatMul of sequences, whose weight stands ``(in, out)`` there."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from hwnas.graph.ops._nodes import Nodes, to_onnx
+from hwnas.space.ops import Linear
+
+
+@to_onnx.register
+def _linear(op: Linear, x: Sequence[str], at: Nodes) -> str:
+    if len(op.in_shape) == 1:
+        return at.result("Gemm", [*x, *map(at.parameter, op.weights)], transB=1)
+    product = [*x, at.parameter("weight", np.ascontiguousarray(at.weight().T))]
+    if not op.bias:
+        return at.result("MatMul", product)
+    return at.result("Add", [at.node("MatMul", product), at.parameter("bias")])

@@ -1,0 +1,33 @@
+"""Normalisations."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from hwnas.errors import SupernetError
+from hwnas.graph.ops._nodes import Nodes, initial_shapes, to_onnx
+from hwnas.space.ops import BatchNorm, LayerNorm, RMSNorm
+
+
+@to_onnx.register
+def _batch_norm(op: BatchNorm, x: Sequence[str], at: Nodes) -> str:
+    """Its statistics are constants: a scale and a shift per channel."""
+    column = (-1, *[1] * (len(op.in_shape) - 1))
+    scale, shift = (at.parameter(part, at.weight(part).reshape(column)) for part in initial_shapes(op))
+    return at.result("Add", [at.node("Mul", [*x, scale]), shift])
+
+
+@to_onnx.register
+def _layer_norm(op: LayerNorm, x: Sequence[str], at: Nodes) -> str:
+    if at.opset < 17:
+        raise SupernetError(f"opset {at.opset}", "LayerNormalization came with 17", "export with opset 17 or later")
+    return at.result("LayerNormalization", [*x, *map(at.parameter, op.weights)], axis=-1, epsilon=op.eps)
+
+
+@to_onnx.register
+def _rms_norm(op: RMSNorm, x: Sequence[str], at: Nodes) -> str:
+    square = at.node("Mul", [*x, *x])
+    count = at.constant(f"channels.{op.in_shape[-1]}", op.in_shape[-1])
+    mean = at.node("Div", [at.node("ReduceSum", [square, at.integers(-1)], keepdims=1), count])
+    size = at.node("Sqrt", [at.node("Add", [mean, at.constant(f"eps.{op.eps}", op.eps)])])
+    return at.result("Mul", [at.node("Div", [*x, size]), at.parameter()])

@@ -1,0 +1,48 @@
+"""Pooling."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from hwnas.graph.ops._nodes import Nodes, to_onnx
+from hwnas.space.ops import AvgPool, GlobalPool, MaxPool, MeanTokens, Pool
+
+
+@to_onnx.register
+def _max_pool(op: MaxPool, x: Sequence[str], at: Nodes) -> str:
+    return at.result("MaxPool", x, **_window(op))
+
+
+@to_onnx.register
+def _avg_pool(op: AvgPool, x: Sequence[str], at: Nodes) -> str:
+    return at.result("AveragePool", x, **_window(op))
+
+
+def _window(op: Pool) -> dict[str, Any]:
+    window: dict[str, Any] = {"kernel_shape": op.kernel, "strides": op.stride}
+    if any(op.pads):
+        window["pads"] = op.pads
+    # Whole windows need no rounding up, and not all providers know it.
+    even = all(
+        (size + op.pads[axis] + op.pads[axis + 2] - op.kernel[axis]) % op.stride[axis] == 0
+        for axis, size in enumerate(op.in_shape[1:])
+    )
+    return window if even or not op.ceil else window | {"ceil_mode": 1}
+
+
+@to_onnx.register
+def _global_pool(op: GlobalPool, x: Sequence[str], at: Nodes) -> str:  # noqa: ARG001
+    return at.result("GlobalAveragePool", x)
+
+
+@to_onnx.register
+def _mean_tokens(op: MeanTokens, x: Sequence[str], at: Nodes) -> str:
+    tokens, axis = x[0], at.integers(1)
+    if len(x) == 1:
+        total, count = at.node("ReduceSum", [tokens, axis], keepdims=0), at.constant("tokens", op.in_shape[0])
+        return at.result("Div", [total, count])
+    mask = at.node("Cast", [x[1]], to=1)  # float32
+    kept = at.node("Mul", [tokens, at.node("Unsqueeze", [mask, at.integers(-1)])])
+    count = at.node("Max", [at.node("ReduceSum", [mask, axis], keepdims=1), at.constant("one", 1.0)])
+    return at.result("Div", [at.node("ReduceSum", [kept, axis], keepdims=0), count])

@@ -1,0 +1,40 @@
+"""Ops that move elements."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from hwnas.graph.ops._nodes import Nodes, to_onnx
+from hwnas.space.ops import Concat, Flatten, Reshape, Slice, Take, Transpose
+
+
+@to_onnx.register
+def _flatten(op: Flatten, x: Sequence[str], at: Nodes) -> str:  # noqa: ARG001
+    return at.result("Flatten", x)
+
+
+@to_onnx.register
+def _reshape(op: Reshape, x: Sequence[str], at: Nodes) -> str:
+    return at.result("Reshape", [*x, at.integers(0, *op.to)])
+
+
+@to_onnx.register
+def _transpose(op: Transpose, x: Sequence[str], at: Nodes) -> str:
+    return at.result("Transpose", x, perm=[0, *(axis + 1 for axis in op.axes)])
+
+
+@to_onnx.register
+def _concat(op: Concat, x: Sequence[str], at: Nodes) -> str:
+    return at.result("Concat", x, axis=op.axis + 1)
+
+
+@to_onnx.register
+def _slice(op: Slice, x: Sequence[str], at: Nodes) -> str:
+    return at.result("Slice", [*x, *map(at.integers, (op.start, op.stop, op.axis + 1))])
+
+
+@to_onnx.register
+def _take(op: Take, x: Sequence[str], at: Nodes) -> str:
+    return at.result("Gather", [*x, at.constant(f"index.{op.index}", op.index, np.int64)], axis=op.axis + 1)

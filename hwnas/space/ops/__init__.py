@@ -1,0 +1,52 @@
+"""Primitive operations, one file per family: what each knows of itself. No torch, no onnx."""
+
+from __future__ import annotations
+
+from hwnas.space.ops._op import Element, Op, Shape, TensorSpec
+from hwnas.space.ops.attention import MASKED, Attention, PaddingBias
+from hwnas.space.ops.convolution import Conv, Pads, Pair, half_padding
+from hwnas.space.ops.elementwise import Activation, Add, Function, Mul
+from hwnas.space.ops.embedding import ClassToken, Embedding, Positions
+from hwnas.space.ops.linear import Linear
+from hwnas.space.ops.named import Read, Write
+from hwnas.space.ops.normalisation import BatchNorm, LayerNorm, RMSNorm
+from hwnas.space.ops.pooling import AvgPool, GlobalPool, MaxPool, MeanTokens, Pool
+from hwnas.space.ops.shape import Concat, Flatten, Reshape, Slice, Take, Transpose
+
+__all__ = [
+    "MASKED",
+    "Activation",
+    "Add",
+    "Attention",
+    "AvgPool",
+    "BatchNorm",
+    "ClassToken",
+    "Concat",
+    "Conv",
+    "Element",
+    "Embedding",
+    "Flatten",
+    "Function",
+    "GlobalPool",
+    "LayerNorm",
+    "Linear",
+    "MaxPool",
+    "MeanTokens",
+    "Mul",
+    "Op",
+    "PaddingBias",
+    "Pads",
+    "Pair",
+    "Pool",
+    "Positions",
+    "RMSNorm",
+    "Read",
+    "Reshape",
+    "Shape",
+    "Slice",
+    "Take",
+    "TensorSpec",
+    "Transpose",
+    "Write",
+    "half_padding",
+]

@@ -1,0 +1,57 @@
+"""From integers to vectors, and vectors that stand at fixed places of a sequence."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from hwnas.space.ops._op import Op, Shape
+
+
+@dataclass(frozen=True)
+class Embedding(Op):
+    """A row of a table ``(entries, channels)`` for each integer."""
+
+    entries: int
+    channels: int
+
+    @property
+    def shape(self) -> Shape:
+        return (*self.in_shape, self.channels)
+
+    @property
+    def weights(self) -> Mapping[str, Shape]:
+        return {"weight": (self.entries, self.channels)}
+
+
+@dataclass(frozen=True)
+class Positions(Op):
+    """Adds a learned vector to each token of ``(tokens, channels)``: the first ones of a table ``(entries, channels)``.
+
+    The table is as long as the longest sequence, so that its shape does not depend on the length of this one.
+    """
+
+    entries: int
+
+    in_place = (0,)
+
+    @property
+    def shape(self) -> Shape:
+        return self.in_shape
+
+    @property
+    def weights(self) -> Mapping[str, Shape]:
+        return {"weight": (self.entries, self.in_shape[1])}
+
+
+@dataclass(frozen=True)
+class ClassToken(Op):
+    """Puts one learned token before those of ``(tokens, channels)``."""
+
+    @property
+    def shape(self) -> Shape:
+        return (self.in_shape[0] + 1, self.in_shape[1])
+
+    @property
+    def weights(self) -> Mapping[str, Shape]:
+        return {"weight": (1, self.in_shape[1])}

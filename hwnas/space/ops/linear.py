@@ -1,0 +1,30 @@
+"""Linear maps over the last axis."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import prod
+
+from hwnas.space.ops._op import Op, Shape
+
+
+@dataclass(frozen=True)
+class Linear(Op):
+    """``x @ weight.T + bias`` over the last axis: of ``(features,)``, or of every token of ``(tokens, channels)``."""
+
+    features: int
+    bias: bool = True
+
+    @property
+    def shape(self) -> Shape:
+        return (*self.in_shape[:-1], self.features)
+
+    @property
+    def macs(self) -> int:
+        return prod(self.in_shape) * self.features
+
+    @property
+    def weights(self) -> Mapping[str, Shape]:
+        shapes: dict[str, Shape] = {"weight": (self.features, self.in_shape[-1])}
+        return shapes | ({"bias": (self.features,)} if self.bias else {})

@@ -1,0 +1,41 @@
+"""Values with a name: what a layer reads beside the one before it, and what it leaves for later layers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from hwnas.space.ops._op import Op, Shape, TensorSpec
+
+
+@dataclass(frozen=True)
+class Read(Op):
+    """The value named ``value``: what an earlier layer wrote under this name, or else an input of the network."""
+
+    value: str
+    spec: TensorSpec
+
+    @property
+    def shape(self) -> Shape:
+        return self.spec.shape
+
+    @property
+    def reads(self) -> Mapping[str, TensorSpec]:
+        return {self.value: self.spec}
+
+
+@dataclass(frozen=True)
+class Write(Op):
+    """Its input, kept under the name ``value`` for later layers."""
+
+    value: str
+
+    view = True
+
+    @property
+    def shape(self) -> Shape:
+        return self.in_shape
+
+    @property
+    def writes(self) -> Mapping[str, TensorSpec]:
+        return {self.value: TensorSpec(self.in_shape)}

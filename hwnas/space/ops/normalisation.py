@@ -1,0 +1,55 @@
+"""Normalisations that stay in the graph. A batch norm after a convolution is part of `Conv`, and folded on export."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from hwnas.space.ops._op import Op, Shape
+
+
+@dataclass(frozen=True)
+class BatchNorm(Op):
+    """Batch norm over the first axis, the channels, where no convolution before it can take it in."""
+
+    @property
+    def shape(self) -> Shape:
+        return self.in_shape
+
+    @property
+    def weights(self) -> Mapping[str, Shape]:
+        return dict.fromkeys(("weight", "bias"), self.in_shape[:1])
+
+    @property
+    def buffers(self) -> Mapping[str, Shape]:
+        return dict.fromkeys(("running_mean", "running_var"), self.in_shape[:1])
+
+
+@dataclass(frozen=True)
+class LayerNorm(Op):
+    """Zero mean and unit variance over the last axis, then a scale and a shift (Ba et al. 2016, arXiv:1607.06450)."""
+
+    eps: float = 1e-5
+
+    @property
+    def shape(self) -> Shape:
+        return self.in_shape
+
+    @property
+    def weights(self) -> Mapping[str, Shape]:
+        return dict.fromkeys(("weight", "bias"), self.in_shape[-1:])
+
+
+@dataclass(frozen=True)
+class RMSNorm(Op):
+    """Unit mean square over the last axis, then a scale (Zhang and Sennrich 2019, arXiv:1910.07467)."""
+
+    eps: float = 1e-5
+
+    @property
+    def shape(self) -> Shape:
+        return self.in_shape
+
+    @property
+    def weights(self) -> Mapping[str, Shape]:
+        return {"weight": self.in_shape[-1:]}

@@ -1,0 +1,83 @@
+"""Ops that move elements and compute nothing. Axes are counted without the batch axis."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import prod
+
+from hwnas.space.ops._op import Op, Shape
+
+
+@dataclass(frozen=True)
+class Flatten(Op):
+    """All axes as one."""
+
+    view = True
+
+    @property
+    def shape(self) -> Shape:
+        return (prod(self.in_shape),)
+
+
+@dataclass(frozen=True)
+class Reshape(Op):
+    """The same elements in the shape ``to``."""
+
+    to: Shape
+
+    view = True
+
+    @property
+    def shape(self) -> Shape:
+        return self.to
+
+
+@dataclass(frozen=True)
+class Transpose(Op):
+    """``axes`` of the input in another order."""
+
+    axes: tuple[int, ...]
+
+    @property
+    def shape(self) -> Shape:
+        return tuple(self.in_shape[axis] for axis in self.axes)
+
+
+@dataclass(frozen=True)
+class Concat(Op):
+    """The inputs one after another along ``axis``."""
+
+    axis: int = 0
+
+    @property
+    def shape(self) -> Shape:
+        joined = list(self.in_shape)
+        joined[self.axis] = sum(shape[self.axis] for shape in self.in_shapes)
+        return tuple(joined)
+
+
+@dataclass(frozen=True)
+class Slice(Op):
+    """Elements ``start`` to ``stop`` (not included) of ``axis``."""
+
+    axis: int
+    start: int
+    stop: int
+
+    @property
+    def shape(self) -> Shape:
+        kept = list(self.in_shape)
+        kept[self.axis] = self.stop - self.start
+        return tuple(kept)
+
+
+@dataclass(frozen=True)
+class Take(Op):
+    """Element ``index`` of ``axis``, which goes: the class token of a sequence."""
+
+    axis: int = 0
+    index: int = 0
+
+    @property
+    def shape(self) -> Shape:
+        return (*self.in_shape[: self.axis], *self.in_shape[self.axis + 1 :])

@@ -1,0 +1,31 @@
+"""Every op in torch, one file per family as in ``hwnas.space.ops``."""
+
+from __future__ import annotations
+
+from hwnas.supernet.ops import (
+    attention,
+    convolution,
+    elementwise,
+    embedding,
+    linear,
+    named,
+    normalisation,
+    pooling,
+    shape,
+)
+from hwnas.supernet.ops._run import Pass, folded, run
+
+__all__ = [
+    "Pass",
+    "attention",
+    "convolution",
+    "elementwise",
+    "embedding",
+    "folded",
+    "linear",
+    "named",
+    "normalisation",
+    "pooling",
+    "run",
+    "shape",
+]

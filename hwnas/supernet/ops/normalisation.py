@@ -1,0 +1,52 @@
+"""Normalisations."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from hwnas.space.ops import BatchNorm, LayerNorm, RMSNorm
+from hwnas.supernet.ops._run import Pass, folded, run
+
+
+@run.register
+def _batch_norm(op: BatchNorm, x: Sequence[Tensor], at: Pass) -> Tensor:  # noqa: ARG001
+    return batch_norm(x[0], at, "")
+
+
+@run.register
+def _layer_norm(op: LayerNorm, x: Sequence[Tensor], at: Pass) -> Tensor:
+    return F.layer_norm(x[0], op.in_shape[-1:], at.weight(), at.weight("bias"), op.eps)
+
+
+@run.register
+def _rms_norm(op: RMSNorm, x: Sequence[Tensor], at: Pass) -> Tensor:
+    return x[0] * (x[0].square().mean(-1, keepdim=True) + op.eps).rsqrt() * at.weight()
+
+
+@folded.register
+def _constants(op: BatchNorm, tensors: Mapping[str, Tensor], eps: float) -> Mapping[str, Tensor]:  # noqa: ARG001
+    scale, shift = scale_and_shift(tensors, eps, "")
+    return {"weight": scale, "bias": shift}
+
+
+def batch_norm(x: Tensor, at: Pass, prefix: str) -> Tensor:
+    """``x`` ``(n, channels, ...)`` normalised by the tensors ``<prefix>weight``, ... of the op, in the pass's mode."""
+    scale, shift = at.weight(f"{prefix}weight"), at.weight(f"{prefix}bias")
+    if at.bn == "eval" or (at.bn == "train" and at.momentum):
+        mean, variance = at.weight(f"{prefix}running_mean"), at.weight(f"{prefix}running_var")
+        return F.batch_norm(x, mean, variance, scale, shift, at.bn == "train", at.momentum, at.eps)
+    if at.bn == "train":
+        return F.batch_norm(x, None, None, scale, shift, True, 0.0, at.eps)
+    variance, mean = torch.var_mean(x, [0, *range(2, x.ndim)], correction=0)
+    at.bn.add(f"{at.name}.{prefix}".removesuffix("."), mean, variance, len(x))
+    return F.batch_norm(x, mean, variance, scale, shift, False, 0.0, at.eps)
+
+
+def scale_and_shift(tensors: Mapping[str, Tensor], eps: float, prefix: str) -> tuple[Tensor, Tensor]:
+    """``(channels,)`` both: a batch norm by its stored statistics is ``x * scale + shift``."""
+    scale = tensors[f"{prefix}weight"] / torch.sqrt(tensors[f"{prefix}running_var"] + eps)
+    return scale, tensors[f"{prefix}bias"] - tensors[f"{prefix}running_mean"] * scale

@@ -1,0 +1,234 @@
+"""What every class of op must do: know its shape, MACs and weights, and be the same in ONNX and in torch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from math import prod
+from typing import get_args
+
+import numpy as np
+import onnx
+import onnxruntime as ort
+import pytest
+import torch
+from torch import Tensor
+from torch.utils.flop_counter import FlopCounterMode
+
+from hwnas.errors import SpaceError, SupernetError
+from hwnas.graph import Nodes, build_model, random_feeds, to_onnx
+from hwnas.space import LayerSpec, Network, OpList, Shape, TensorSpec, network_inputs
+from hwnas.space import ops as every_op
+from hwnas.space.ops import Op, Pool
+from hwnas.supernet import Pass, Subnet, folded_weights, forward, run
+
+IMAGE, TOKENS = (4, 7, 6), (5, 12)
+
+
+@dataclass(frozen=True)
+class Swap(Op):
+    """A plug-in's op: its second half before its first."""
+
+    @property
+    def shape(self) -> Shape:
+        return self.in_shape
+
+
+@to_onnx.register
+def _swap_onnx(op: Swap, x: Sequence[str], at: Nodes) -> str:
+    half = op.in_shape[0] // 2
+    ends = (
+        (at.integers(half), at.integers(op.in_shape[0]), at.integers(1)),
+        (at.integers(0), at.integers(half), at.integers(1)),
+    )
+    return at.result("Concat", [at.node("Slice", [*x, *end]) for end in ends], axis=1)
+
+
+@run.register
+def _swap_torch(op: Swap, x: Sequence[Tensor], at: Pass) -> Tensor:  # noqa: ARG001
+    return x[0].roll(op.in_shape[0] // 2, 1)
+
+
+def image(write: Callable[[OpList], int]) -> LayerSpec:
+    return built(OpList(IMAGE), write)
+
+
+def tokens(write: Callable[[OpList], int]) -> LayerSpec:
+    return built(OpList(TOKENS), write)
+
+
+def built(ops: OpList, write: Callable[[OpList], int]) -> LayerSpec:
+    write(ops)
+    return ops.layer("test")
+
+
+def masked(write: Callable[[OpList, int], int]) -> LayerSpec:
+    ops = OpList(TOKENS)
+    write(ops, ops.read("mask", TOKENS[:1], "int64", below=2))
+    return ops.layer("test")
+
+
+def ids() -> LayerSpec:
+    ops = OpList(())
+    ops.embedding("embedding", ops.read("input_ids", (5,), "int64", below=30), 30, 8)
+    return ops.layer("test")
+
+
+def projected(ops: OpList, heads: int, kv_heads: int, *, causal: bool = False, mask: int | None = None) -> int:
+    query = ops.linear("query", 0, 4 * heads)
+    key, value = (ops.linear(name, 0, 4 * kv_heads) for name in ("key", "value"))
+    bias = None if mask is None else ops.padding_bias("bias", mask)
+    return ops.attention("attention", query, key, value, bias, heads=heads, kv_heads=kv_heads, causal=causal)
+
+
+LAYERS: dict[str, LayerSpec] = {
+    "conv": image(lambda o: o.conv("conv", 0, 6, 3, 2, act="relu")),
+    "depthwise": image(lambda o: o.conv("conv", 0, 8, 5, groups=4, bias=True)),
+    "conv-rectangular": image(lambda o: o.conv("conv", 0, 6, (1, 5), (2, 1), bias=True, bn=False)),
+    "conv-dilated": image(lambda o: o.conv("conv", 0, 6, 3, dilation=2)),
+    "conv-asymmetric": image(lambda o: o.conv("conv", 0, 6, 3, 2, pads=(0, 0, 1, 1), bn=False)),
+    "patches": image(lambda o: o.conv("conv", 0, 6, 2, 2, pads=(0, 0, 0, 0), bias=True, bn=False)),
+    "linear-of-a-vector": image(lambda o: o.linear("linear", o.flatten("flatten", 0), 9)),
+    "linear-of-tokens": tokens(lambda o: o.linear("linear", 0, 9)),
+    "linear-without-bias": tokens(lambda o: o.linear("linear", 0, 9, bias=False)),
+    **{f"act-{f}": tokens(lambda o, f=f: o.act("act", 0, f)) for f in get_args(every_op.Function)},
+    "add": image(lambda o: o.add("add", o.conv("conv", 0, 4, 3), 0)),
+    "gate": image(lambda o: o.mul("mul", 0, o.global_pool("pool", 0))),
+    "max-pool": image(lambda o: o.max_pool("pool", 0, 3, 2)),
+    "max-pool-asymmetric": image(lambda o: o.max_pool("pool", 0, (3, 2), (2, 2), pads=(0, 0, 1, 1))),
+    "max-pool-ceil": image(lambda o: o.max_pool("pool", 0, 2, 2, pads=(0, 0, 0, 0), ceil=True)),
+    "avg-pool": image(lambda o: o.avg_pool("pool", 0, 2, 2)),
+    "avg-pool-padded": image(lambda o: o.avg_pool("pool", 0, 3, 1, pads=(1, 1, 1, 1))),
+    "global-pool": image(lambda o: o.global_pool("pool", 0)),
+    "mean": tokens(lambda o: o.mean_tokens("mean", 0)),
+    "mean-masked": masked(lambda o, mask: o.mean_tokens("mean", 0, mask)),
+    "batch-norm": image(lambda o: o.batch_norm("norm", 0)),
+    "batch-norm-of-tokens": tokens(lambda o: o.batch_norm("norm", 0)),
+    "layer-norm": tokens(lambda o: o.layer_norm("norm", 0, 1e-12)),
+    "rms-norm": tokens(lambda o: o.rms_norm("norm", 0)),
+    "attention": tokens(lambda o: projected(o, 3, 3)),
+    "attention-masked": masked(lambda o, mask: projected(o, 3, 3, mask=mask)),
+    "attention-grouped-causal": masked(lambda o, mask: projected(o, 4, 2, mask=mask, causal=True)),
+    "embedding": ids(),
+    "positions": tokens(lambda o: o.positions("positions", 0, 8)),
+    "class-token": tokens(lambda o: o.take("take", o.class_token("class", 0))),
+    "reshape": image(lambda o: o.reshape("reshape", 0, (2, 2, 42))),
+    "transpose": image(lambda o: o.transpose("transpose", 0, (1, 2, 0))),
+    "concat": image(lambda o: o.concat("concat", 0, o.conv("conv", 0, 3))),
+    "slice": image(lambda o: o.slice("slice", 0, 1, 3, axis=2)),
+    "write": image(lambda o: o.write("kept", 0)),
+    "plug-in": image(lambda o: o.apply(Swap, "swap", 0)),
+}
+
+
+@pytest.fixture(params=LAYERS, ids=str)
+def network(request: pytest.FixtureRequest) -> Network:
+    return [("slot", LAYERS[request.param])]
+
+
+def subnet_of(network: Network, seed: int = 0) -> Subnet:
+    """Random tensors, running variances positive."""
+    rng = np.random.default_rng(seed)
+    tensors = {
+        f"{slot}/{op.name}.{part}": torch.from_numpy(
+            rng.uniform(0.2, 1.0, shape) * rng.choice([1, 1 if "var" in part else -1], shape)
+        )
+        for slot, layer in network
+        for op in layer.ops
+        for part, shape in {**op.weights, **op.buffers}.items()
+    }
+    return Subnet(network, {name: tensor.float() for name, tensor in tensors.items()}, {}, 1e-5)
+
+
+def fed(network: Network, batch: int = 3) -> dict[str, Tensor]:
+    return {name: torch.from_numpy(array) for name, array in random_feeds(network, batch, seed=1).items()}
+
+
+def test_there_is_a_case_for_every_class_of_op() -> None:
+    exported = {kind for kind in vars(every_op).values() if isinstance(kind, type) and issubclass(kind, Op)}
+    seen = {type(op) for layer in LAYERS.values() for op in layer.ops}
+    assert exported - {Op, Pool} <= seen
+
+
+def test_values_have_the_shapes_that_ops_state(network: Network) -> None:
+    (slot, layer), feeds = network[0], fed(network)
+    at = Pass(subnet_of(network).weights(), dict(feeds), "eval", 1e-5, 0.0)
+    values = [feeds.get("input", torch.empty(0))]
+    for op in layer.ops:
+        at.name = f"{slot}/{op.name}"
+        values.append(run(op, [values[i] for i in op.inputs], at))
+        assert tuple(values[-1].shape) == (3, *op.shape)
+
+
+@pytest.mark.parametrize("batch", ["N", 3])
+def test_onnxruntime_computes_what_torch_does(network: Network, batch: str | int) -> None:
+    subnet, feeds = subnet_of(network), fed(network)
+    model = build_model(network, weights=folded_weights(subnet), batch=batch)
+    onnx.checker.check_model(model, full_check=True)
+    session = ort.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    (found,) = session.run(["logits"], {name: tensor.numpy() for name, tensor in feeds.items()})
+    with torch.no_grad():
+        expected = subnet(feeds).numpy()
+    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5)
+
+
+def test_macs_are_those_that_torch_counts(network: Network) -> None:
+    subnet, feeds = subnet_of(network), fed(network)
+    with torch.no_grad(), FlopCounterMode(display=False) as counter:
+        subnet(feeds)
+    assert counter.get_total_flops() == 2 * 3 * network[0][1].macs
+
+
+def test_params_are_the_weights_that_training_reaches(network: Network) -> None:
+    subnet = subnet_of(network).train()
+    layer = network[0][1]
+    if layer.params:
+        subnet(fed(network)).square().sum().backward()
+    assert sum(p.numel() for p in subnet.parameters()) == layer.params
+    assert all(p.grad is not None for p in subnet.parameters())
+    assert sum(b.numel() for b in subnet.buffers()) == sum(prod(s) for op in layer.ops for s in op.buffers.values())
+
+
+def test_classes_that_are_not_registered_are_named() -> None:
+    class Odd(Op):
+        @property
+        def shape(self) -> Shape:
+            return self.in_shape
+
+    ops = OpList(TOKENS)
+    ops.apply(Odd, "odd", 0)
+    network = [("slot", ops.layer("odd"))]
+    with pytest.raises(SpaceError, match=r"op odd \(Odd\): it has no ONNX form; register hwnas.graph.to_onnx for Odd"):
+        build_model(network)
+    with pytest.raises(SpaceError, match=r"op odd \(Odd\): it has no torch form; register hwnas.supernet.run for Odd"):
+        forward(network, {}, torch.zeros(1, *TOKENS))
+
+
+def test_operators_that_an_old_opset_lacks_are_refused() -> None:
+    with pytest.raises(SupernetError, match="opset 16: LayerNormalization came with 17"):
+        build_model([("slot", LAYERS["layer-norm"])], opset=16)
+
+
+def test_named_values_are_inputs_unless_an_earlier_layer_wrote_them() -> None:
+    first, last = OpList((4, 3)), OpList((4, 3))
+    first.linear("linear", first.write("kept", 0), 3)
+    mask = last.read("mask", (4,), "int64", below=2)
+    last.mean_tokens("mean", last.add("add", 0, last.read("kept", (4, 3))), mask)
+    network = [("first", first.layer("first")), ("last", last.layer("last"))]
+    assert network_inputs(network) == {"input": TensorSpec((4, 3)), "mask": TensorSpec((4,), "int64", 2)}
+    assert list(network_inputs(network[1:])) == ["input", "mask", "kept"]
+    subnet, feeds = subnet_of(network), fed(network)
+    session = ort.InferenceSession(build_model(network, weights=folded_weights(subnet)).SerializeToString())
+    (found,) = session.run(None, {name: tensor.numpy() for name, tensor in feeds.items()})
+    with torch.no_grad():
+        np.testing.assert_allclose(found, subnet(feeds).numpy(), rtol=1e-5, atol=1e-5)
+
+
+def test_named_values_that_do_not_fit_are_refused() -> None:
+    first, last = OpList((4, 3)), OpList((4, 3))
+    first.write("kept", 0)
+    last.read("kept", (4, 2))
+    with pytest.raises(
+        SpaceError, match=r"layer last: it reads 'kept' as float32 \(4, 2\), but it is float32 \(4, 3\)"
+    ):
+        network_inputs([("first", first.layer("first")), ("last", last.layer("last"))])
