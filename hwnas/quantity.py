@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from itertools import pairwise
 
 from hwnas.errors import QuantityError
 
@@ -115,6 +116,15 @@ def format_quantity(value: float, unit: str, *, up: bool = False, down: bool = F
     if unit in ("MACs", "params"):
         return f"{format_count(value)} {unit}"
     return f"{value:.4g} {unit}".strip()
+
+
+def listed(values: Sequence[int | float | str]) -> str:
+    """``128 to 224 in steps of 4``, or the values themselves."""
+    numbers = [v for v in values if not isinstance(v, str)]
+    steps = {b - a for a, b in pairwise(numbers)}
+    if len(values) == len(numbers) > 5 and len(steps) == 1:
+        return f"{values[0]} to {values[-1]} in steps of {steps.pop()}"
+    return ", ".join(map(str, values))
 
 
 def _format(value: float, units: tuple[tuple[str, float], ...]) -> str:

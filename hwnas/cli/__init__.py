@@ -25,7 +25,9 @@ from hwnas.cli import (
     spaces,
     train,
 )
+from hwnas.cli._console import Terminal
 from hwnas.cli._errors import BAD_INPUT, INTERRUPTED, guarded, say_error, usage_line
+from hwnas.progress import listening
 
 __all__ = ["app", "main"]
 
@@ -78,7 +80,8 @@ def main(args: Sequence[str] | None = None) -> None:
     try:
         # The words typed reach the commands as context.obj: they belong to a result's provenance.
         typed = list(sys.argv[1:] if args is None else args)
-        code = app(args=typed, obj=typed, prog_name="hwnas", standalone_mode=False)
+        with listening(Terminal()):
+            code = app(args=typed, obj=typed, prog_name="hwnas", standalone_mode=False)
     except KeyboardInterrupt:
         say_error("interrupted")
         code = INTERRUPTED

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from hwnas.cli._console import listed, notice, progress_bar
-from hwnas.cli._errors import resumable
-from hwnas.cli._measuring import refuse_noise
 from hwnas.errors import DeviceError
+from hwnas.progress import notice, progress, resumable
+from hwnas.quantity import listed
+from hwnas.study._measuring import refuse_noise
 
 if TYPE_CHECKING:
     from hwnas.latency import Check, Device, LatencyTable
@@ -36,7 +36,7 @@ def check(device: Device, space: SearchSpace, out: Path, *, n: int, seed: int) -
     where = f"{space.name}{f' at {listed(pixels)}' if pixels else ''}"
     journal = out / f"check-{device.id}-{space.name}-{seed}.jsonl"
     notice(f"checking latency table {table.name} on {n} whole subnets of {where}; Ctrl-C and the same command resume")
-    with resumable(f"what was measured is kept in {journal}"), progress_bar("checking") as advance:
+    with resumable(f"what was measured is kept in {journal}"), progress("checking") as advance:
         found = latency.check_table(table, space, journal, device=device, n=n, seed=seed, progress=advance)
     journal.unlink(missing_ok=True)
     typer.echo("\n".join(_report(table, found, where)))

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from itertools import pairwise
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING
 
 import typer
+
+from hwnas.progress import Progress
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -19,6 +20,16 @@ def notice(message: str) -> None:
     typer.echo(message, err=True)
 
 
+class Terminal:
+    """Hears of the work that is done, and says so on stderr."""
+
+    def notice(self, message: str) -> None:
+        notice(message)
+
+    def progress(self, title: str) -> AbstractContextManager[Progress]:
+        return progress_bar(title)
+
+
 def show(renderable: RenderableType) -> None:
     """A table on stdout."""
     from rich.console import Console  # noqa: PLC0415
@@ -27,13 +38,10 @@ def show(renderable: RenderableType) -> None:
 
 
 @contextmanager
-def progress_bar(title: str) -> Iterator[Callable[[int, int, str], None]]:
-    """``with progress_bar("searching") as advance: advance(step, steps, "120 found")``.
-
-    A bar with elapsed and remaining time on stderr; gone when done, silent where stderr is no terminal.
-    """
+def progress_bar(title: str) -> Iterator[Progress]:
+    """A bar with elapsed and remaining time on stderr; gone when done, silent where stderr is no terminal."""
     if not sys.stderr.isatty():
-        yield lambda _step, _steps, _note: None
+        yield _nowhere
         return
     from rich.console import Console  # noqa: PLC0415
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn  # noqa: PLC0415
@@ -47,13 +55,12 @@ def progress_bar(title: str) -> Iterator[Callable[[int, int, str], None]]:
     )
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task(title, total=None, note="")
-        yield lambda step, steps, note: bar.update(task, completed=step, total=steps, note=note)
+
+        def advance(done: int, total: int, note: str = "", /) -> None:
+            bar.update(task, completed=done, total=total, note=note)
+
+        yield advance
 
 
-def listed(values: Sequence[int | float | str]) -> str:
-    """``128 to 224 in steps of 4``, or the values themselves."""
-    numbers = [v for v in values if not isinstance(v, str)]
-    steps = {b - a for a, b in pairwise(numbers)}
-    if len(values) == len(numbers) > 5 and len(steps) == 1:
-        return f"{values[0]} to {values[-1]} in steps of {steps.pop()}"
-    return ", ".join(map(str, values))
+def _nowhere(_done: int, _total: int, _note: str = "", /) -> None:
+    """Where stderr is no terminal, progress is not shown."""

@@ -5,8 +5,7 @@ Exit codes: 0 done; 1 done, with a bad outcome; 2 bad input; 130 interrupted.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from difflib import get_close_matches
 from functools import wraps
 from typing import ParamSpec, TypeVar
@@ -41,15 +40,6 @@ def guarded(command: Callable[P, R]) -> Callable[P, R]:
             raise typer.Exit(INTERRUPTED) from error
 
     return run
-
-
-@contextmanager
-def resumable(kept: str) -> Iterator[None]:
-    """On Ctrl-C say what is ``kept`` and that the same command resumes; what was interrupted may know it better."""
-    try:
-        yield
-    except KeyboardInterrupt as error:
-        raise KeyboardInterrupt(*(error.args or (f"{kept}; the same command resumes",))) from None
 
 
 def say_error(message: str) -> None:

@@ -2,19 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from hwnas.errors import SpaceError
 from hwnas.metric import BUILT_IN
-
-if TYPE_CHECKING:
-    from hwnas.space import SearchSpace
-
-DEFAULT_SPACE = "ofa_mbv3_w1.0"
 
 Space = Annotated[str, typer.Option("--space", help="Search space; `hwnas spaces` lists them.", metavar="NAME")]
 Device = Annotated[
@@ -98,42 +91,3 @@ def was_given(context: typer.Context, option: str) -> bool:
     """Whether an option was typed, rather than left at its default."""
     source = context.get_parameter_source(option)
     return source is not None and source.name != "DEFAULT"
-
-
-def restricted(space: SearchSpace, fixes: Sequence[str] | None) -> SearchSpace:
-    """``space`` with the choices that ``--fix GENE=VALUE[,VALUE...]`` leaves.
-
-    Raises:
-        SpaceError: not of that form, an unknown gene, or a value that is no choice of it.
-    """
-    allowed: dict[str, list[int | float | str]] = {}
-    for fix in fixes or ():
-        gene, equals, values = fix.partition("=")
-        if not equals or not gene.strip() or not values.strip():
-            raise SpaceError(f"--fix {fix}", "it reads GENE=VALUE or GENE=VALUE,VALUE", "write for example --fix r=224")
-        allowed.setdefault(gene.strip(), []).extend(_value(v) for v in values.split(","))
-    for gene, wanted in allowed.items():
-        space = _checked(space, gene, wanted)
-    return space
-
-
-def _checked(space: SearchSpace, gene: str, wanted: list[int | float | str]) -> SearchSpace:
-    columns = space.groups.get(gene, [])
-    known = {choice for c in columns for choice in space.genes[c].choices}
-    stray = [v for v in wanted if columns and v not in known]
-    if stray:
-        nearest = ", ".join(str(v) for v in sorted(known, key=str))
-        raise SpaceError(
-            f"--fix {gene}={stray[0]}", f"choices of {gene} in {space.name} are {nearest}", "pick from them"
-        )
-    return space.restrict(**{gene: wanted})
-
-
-def _value(text: str) -> int | float | str:
-    text = text.strip()
-    for kind in (int, float):
-        try:
-            return kind(text)
-        except ValueError:
-            continue
-    return text

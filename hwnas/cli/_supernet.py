@@ -1,21 +1,11 @@
-"""Options and steps that commands with a supernet share."""
-
-# ruff: noqa: PLC0415 (what is heavy is imported when the command runs)
+"""Options that commands with a supernet share."""
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
-
-from hwnas.cli._console import notice
-from hwnas.errors import DataError
-
-if TYPE_CHECKING:
-    from hwnas.supernet import Supernet
-    from hwnas.task import EvaluationData
 
 SupernetName = Annotated[
     str,
@@ -39,52 +29,3 @@ Calibrate = Annotated[int, typer.Option("--calibrate", help="Images to re-calibr
 BatchSize = Annotated[
     int, typer.Option("--batch-size", help="Images at once; part of what accuracy depends on.", min=1)
 ]
-
-
-def evaluation_data(
-    name: str, supernet: Supernet, folder: Path | None, *, images: int, calibrate: int, batch_size: int, seed: int
-) -> tuple[EvaluationData, dict[str, Any]]:
-    """Images to calibrate and measure with, and what a journal says of them.
-
-    Raises:
-        DataError: the supernet brings none and no folder was given, or the folder does not fit.
-    """
-    if folder is None:
-        own = supernet.data()
-        if own is None:
-            raise DataError(f"supernet {name}", "it comes without images", "pass --data FOLDER, say ImageNet's")
-        return own, {"data": name}
-    from hwnas.task import ImageFolder
-
-    wanted = {"n_images": images, "n_calibration": calibrate, "batch_size": batch_size, "seed": seed}
-    data = ImageFolder(folder, supernet.classes(), **wanted)
-    if data.n_available < images:
-        notice(f"{folder} holds {data.n_available:,} validation images: all of them are used")
-    if not data.has_training:
-        notice(f"{folder} has no train/: batch norms are re-calibrated on validation images, labels unseen")
-    identity = {"data": str(folder.resolve()), "images": images, "calibrate": calibrate, "batch_size": batch_size}
-    return data, {**identity, "seed": seed}
-
-
-def say_broken(data: EvaluationData) -> None:
-    """Tell of images that did not decode."""
-    broken: dict[Path, str] = getattr(data, "broken", {})
-    if broken:
-        named = ", ".join(str(path) for path in sorted(broken)[:3])
-        more = f" and {len(broken) - 3} more" if len(broken) > 3 else ""
-        notice(f"{len(broken)} images do not decode and are left out: {named}{more}")
-
-
-def parse_arch(text: str) -> dict[str, Any]:
-    """The arch of ``--arch``, JSON.
-
-    Raises:
-        DataError: not a JSON object.
-    """
-    try:
-        arch = json.loads(text)
-    except ValueError as error:
-        raise DataError(f"--arch {text[:60]}", f"it is not JSON ({error})", "quote it: --arch '{\"d\": ...}'") from None
-    if not isinstance(arch, dict):
-        raise DataError(f"--arch {text[:60]}", "it is not a JSON object", 'write {"ks": [...], ...}')
-    return arch

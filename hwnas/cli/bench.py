@@ -13,13 +13,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from hwnas.cli._asked import Asked
-from hwnas.cli._console import notice, progress_bar, show
-from hwnas.cli._errors import resumable
-from hwnas.cli._evaluated import EvaluatedAccuracy, Evaluation, fit_on, supernet_name
-from hwnas.cli._front import Outputs, budget_facts, space_facts
+from hwnas.cli._console import show
 from hwnas.cli._options import (
-    DEFAULT_SPACE,
     AsJson,
     Budget,
     Device,
@@ -41,9 +36,14 @@ from hwnas.cli._options import (
     was_given,
 )
 from hwnas.cli._supernet import BatchSize, Calibrate, Checkpoint, DataFolder, EvaluatedSupernet, Images
-from hwnas.cli._task import Task, prepare
 from hwnas.errors import DataError, UnknownNameError
 from hwnas.metric import registered
+from hwnas.progress import notice, progress, resumable
+from hwnas.study._evaluation import EvaluatedAccuracy, Evaluation, fit_on, supernet_name
+from hwnas.study._outputs import Outputs, budget_facts, space_facts
+from hwnas.study._setup import Task, prepare
+from hwnas.study._space import DEFAULT_SPACE
+from hwnas.study._targets import Asked
 
 if TYPE_CHECKING:
     from hwnas.io import Journal
@@ -230,7 +230,7 @@ class _Results:
         if measured:
             self.best_is = "best measured"  # whatever the runs find
         elif (EXACT, -1) not in kept:
-            with progress_bar("the best front there is, to measure runs by") as advance:
+            with progress("the best front there is, to measure runs by") as advance:
                 self.front, self.best_is = best_known(problem, lambda p: advance(p.step, p.steps, f"{p.front} subnets"))
             journal.append({"searcher": EXACT, "seed": -1, "x": self.front.tolist(), "is": self.best_is})
         else:
@@ -244,7 +244,7 @@ class _Results:
         from hwnas.search import Spend, Yardstick, best_of, run_trial
 
         wanted = [(name, seed) for seed in range(seeds) for name in names]
-        with progress_bar("running") as advance:
+        with progress("running") as advance:
             for done, (name, seed) in enumerate(wanted):
                 advance(done, len(wanted), f"runs, {name} next")
                 if (name, seed) not in self.trials:

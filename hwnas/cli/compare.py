@@ -10,9 +10,10 @@ from typing import Annotated
 
 import typer
 
-from hwnas.cli._console import notice, show
+from hwnas.cli._console import show
 from hwnas.cli._options import AsJson
 from hwnas.errors import DataError
+from hwnas.progress import notice
 
 SUFFIXES = (".png", ".svg", ".pdf")
 

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from hwnas.cli._console import notice, progress_bar
+from hwnas.progress import notice, progress
 
 
 def download(
@@ -25,7 +25,7 @@ def download(
     """
     from hwnas.supernet import download as fetch
 
-    with progress_bar(f"downloading {name}") as advance:
+    with progress(f"downloading {name}") as advance:
         try:
             path = fetch(name, out, url=url, progress=lambda done, total: advance(done, total or done, "bytes"))
         except KeyboardInterrupt:

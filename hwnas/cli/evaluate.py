@@ -9,21 +9,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hwnas.cli._console import notice, progress_bar
-from hwnas.cli._options import Fix, Seed, restricted
-from hwnas.cli._supernet import (
-    BatchSize,
-    Calibrate,
-    Checkpoint,
-    DataFolder,
-    Images,
-    SupernetName,
-    evaluation_data,
-    say_broken,
-)
+from hwnas.cli._options import Fix, Seed
+from hwnas.cli._supernet import BatchSize, Calibrate, Checkpoint, DataFolder, Images, SupernetName
 from hwnas.errors import DataError
 from hwnas.files import check_writable
 from hwnas.metric import get_metric
+from hwnas.progress import notice, progress
+from hwnas.study._data import evaluation_data, say_broken
+from hwnas.study._space import restricted
 
 if TYPE_CHECKING:
     from hwnas.space import Population, SearchSpace
@@ -67,7 +60,7 @@ def evaluate(
     journal_path = out.with_name(f"{out.name}.journal.jsonl")
     with (
         Journal(journal_path, journal_identity(net, identity)) as journal,
-        progress_bar(f"evaluating on {data or supernet}") as advance,
+        progress(f"evaluating on {data or supernet}") as advance,
     ):
         evaluator = Evaluator(net, images_of, journal, lambda done, total: advance(done, total, "subnets"))
         if evaluator.n_known:

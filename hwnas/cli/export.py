@@ -12,21 +12,22 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from hwnas.cli._console import notice
-from hwnas.cli._measuring import find_bench
 from hwnas.cli._options import Seed, TableBatch, TablePrecision, TableThreads
-from hwnas.cli._supernet import BatchSize, Calibrate, Checkpoint, DataFolder, evaluation_data, parse_arch, say_broken
+from hwnas.cli._supernet import BatchSize, Calibrate, Checkpoint, DataFolder
 from hwnas.errors import DataError, UnknownNameError
 from hwnas.files import check_writable
 from hwnas.metric import LATENCY, get_metric
+from hwnas.progress import notice
 from hwnas.quantity import parse_latency_ms
+from hwnas.study._data import evaluation_data, parse_arch, say_broken
+from hwnas.study._measuring import find_bench
 
 if TYPE_CHECKING:
     from onnx import ModelProto
     from torch import Tensor
 
-    from hwnas.cli._measuring import Bench
     from hwnas.space import SearchSpace
+    from hwnas.study._measuring import Bench
     from hwnas.supernet import Subnet, Supernet
     from hwnas.task import EvaluationData
 

@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from hwnas.cli._console import notice, progress_bar, show
-from hwnas.cli._options import AsJson, Fix, Seed, Space, restricted
+from hwnas.cli._console import show
+from hwnas.cli._options import AsJson, Fix, Seed, Space
 from hwnas.errors import DataError
 from hwnas.files import check_writable
 from hwnas.metric import LATENCY, QUALITY, get_metric, registered, split_direction
+from hwnas.progress import notice, progress
+from hwnas.study._space import restricted
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -89,7 +91,7 @@ def _fit(
         return new_predictor(model, space, seed)
 
     final = new().fit(x, y)
-    with progress_bar("scoring") as advance:
+    with progress("scoring") as advance:
         predicted, std = k_fold(new, space, x, y, k=folds, seed=seed)
         whole = score(predicted, y, std)
         curve = []

@@ -10,19 +10,20 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from hwnas.cli._console import notice, show
-from hwnas.cli._front import Outputs, as_json, picture_of
-from hwnas.cli._measuring import find_bench, refuse_noise, say_foreign, space_of_front
+from hwnas.cli._console import show
 from hwnas.cli._options import AsJson, Seed, TableBatch, TablePrecision, TableThreads
 from hwnas.errors import DataError
 from hwnas.metric import LATENCY
+from hwnas.progress import notice
 from hwnas.quantity import parse_latency_ms
+from hwnas.study._measuring import find_bench, refuse_noise, say_foreign, space_of_front
+from hwnas.study._outputs import Outputs, as_json, picture_of
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from hwnas.cli._measuring import Bench
     from hwnas.latency import MeasuredSubnets
+    from hwnas.study._measuring import Bench
 
 BROKEN = 1
 """Exit code where a measured subnet breaks the budget."""

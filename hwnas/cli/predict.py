@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hwnas.cli._console import notice
-from hwnas.cli._inputs import find_predictor, find_table, narrowed
 from hwnas.cli._options import PredictorName, Space, TableBatch, TablePrecision, TableThreads
 from hwnas.errors import DataError
 from hwnas.files import check_writable
+from hwnas.progress import notice
+from hwnas.study._tables import find_predictor, find_table, narrowed
 
 if TYPE_CHECKING:
-    from hwnas.cli._problem import Metrics
     from hwnas.space import Population
+    from hwnas.study._metrics import Metrics
 
 
 def predict(

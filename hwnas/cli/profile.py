@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hwnas.cli._board import import_result, measure_remotely, write_bundle
 from hwnas.cli._check import check as check_here
-from hwnas.cli._console import notice, progress_bar
-from hwnas.cli._errors import resumable
-from hwnas.cli._measuring import elsewhere_words, interval_words, refuse_noise
-from hwnas.cli._options import DEFAULT_SPACE, Batch, Fix, Precision, Seed, Space, Threads, restricted
+from hwnas.cli._options import Batch, Fix, Precision, Seed, Space, Threads
 from hwnas.errors import DataError
+from hwnas.progress import notice, progress, resumable
+from hwnas.study._boards import import_result, measure_remotely, write_bundle
+from hwnas.study._measuring import elsewhere_words, interval_words, refuse_noise
+from hwnas.study._space import DEFAULT_SPACE, restricted
 
 if TYPE_CHECKING:
     from hwnas.latency import LatencyTable
@@ -128,7 +128,7 @@ def profile(
             f"profiling the {len(domain.layers())} layers of {domain.name}{_at(domain)} on {here.id}, {how}; "
             f"then a check against others. Kept in {folder}; Ctrl-C and the same command resume"
         )
-        with resumable(f"what was measured is kept in {folder}"), progress_bar("profiling") as advance:
+        with resumable(f"what was measured is kept in {folder}"), progress("profiling") as advance:
             table = measure(here, domain, folder, plan=plan, progress=advance)
     typer.echo(_report(table, domain, elsewhere=published is not None or device.startswith("ssh://")))
     refuse_noise(table.spaces[domain.name].get("repeat_pct"), f"latency table {table.name}")

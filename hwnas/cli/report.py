@@ -11,9 +11,9 @@ from typing import Annotated
 import typer
 
 from hwnas.cli._console import show
-from hwnas.cli._front import as_json, picture_of
 from hwnas.cli._options import AsJson
 from hwnas.errors import DataError
+from hwnas.study._outputs import as_json, picture_of
 
 SUFFIXES = (".png", ".svg", ".pdf")
 PAGE = ".html"

@@ -14,23 +14,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from hwnas.cli._asked import Asked
-from hwnas.cli._console import notice, progress_bar, show
-from hwnas.cli._evaluated import Evaluation, supernet_name
-from hwnas.cli._front import (
-    Outputs,
-    as_json,
-    axes_of,
-    front_frame,
-    next_steps,
-    random_sample,
-    search_facts,
-    space_facts,
-    values_of,
-)
-from hwnas.cli._measuring import Bench, require_here
+from hwnas.cli._console import show
 from hwnas.cli._options import (
-    DEFAULT_SPACE,
     AsJson,
     Budget,
     Device,
@@ -53,11 +38,27 @@ from hwnas.cli._options import (
     was_given,
 )
 from hwnas.cli._supernet import BatchSize, Calibrate, Checkpoint, DataFolder, EvaluatedSupernet, Images
-from hwnas.cli._task import prepare
-from hwnas.cli._verify import Verifier
-from hwnas.cli._warm import warm_start
 from hwnas.errors import DataError, UnknownNameError
 from hwnas.metric import LATENCY
+from hwnas.progress import notice, progress
+from hwnas.study._evaluation import Evaluation, supernet_name
+from hwnas.study._measuring import Bench, require_here
+from hwnas.study._outputs import (
+    Outputs,
+    as_json,
+    axes_of,
+    front_frame,
+    next_steps,
+    random_sample,
+    search_facts,
+    space_facts,
+    values_of,
+)
+from hwnas.study._setup import prepare
+from hwnas.study._space import DEFAULT_SPACE
+from hwnas.study._targets import Asked
+from hwnas.study._verify import Verifier
+from hwnas.study._warm_start import warm_start
 
 if TYPE_CHECKING:
     from hwnas.search import Problem, Progress, SearchResult
@@ -260,7 +261,7 @@ def _run(
 ) -> SearchResult:
     from hwnas.search import run_search
 
-    with progress_bar("searching") as advance:
+    with progress("searching") as advance:
 
         def report(p: Progress) -> None:
             advance(p.step, p.steps, f"{p.evaluations} subnets scored, {p.front} on the front")

@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from hwnas.cli._console import listed
 from hwnas.cli._options import AsJson
 from hwnas.errors import HwnasError
 from hwnas.metric import LATENCY, QUALITY
-from hwnas.quantity import format_count
+from hwnas.quantity import format_count, listed
 
 if TYPE_CHECKING:
     from hwnas.space import SearchSpace

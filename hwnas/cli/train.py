@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hwnas.cli._console import notice, progress_bar
 from hwnas.cli._options import Seed
 from hwnas.cli._supernet import SupernetName
 from hwnas.errors import SupernetError
 from hwnas.files import check_writable
 from hwnas.metric import get_metric
+from hwnas.progress import notice, progress
 
 if TYPE_CHECKING:
     from hwnas.task import TrainingData
@@ -54,7 +54,7 @@ def train(
     )
     if trainer.step:
         notice(f"{state} holds a run stopped after {trainer.step} of {trainer.steps} steps, which goes on")
-    with progress_bar(f"training {supernet}") as advance:
+    with progress(f"training {supernet}") as advance:
         try:
             trainer.run(lambda step, loss: advance(step, trainer.steps, f"steps, loss {loss:.3f}"))
         except KeyboardInterrupt:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 import typer
+from hwnas.study._restrict import restricted
 
 from hwnas.cli._errors import guarded
-from hwnas.cli._options import restricted
 from hwnas.errors import HwnasError, SpaceError
 from hwnas.space import get_space
 

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hwnas.cli._asked import Asked, Objectives
-from hwnas.cli._options import DEFAULT_SPACE, restricted
 from hwnas.errors import DataError
+from hwnas.study._space import DEFAULT_SPACE, restricted
+from hwnas.study._targets import Asked, Objectives
 
 if TYPE_CHECKING:
     from hwnas.search import Metric

@@ -6,8 +6,8 @@ import math
 
 import pytest
 
-from hwnas.cli._asked import Asked, check_names, parse_bounds, parse_budgets, parse_objectives
 from hwnas.errors import DataError, HwnasError, QuantityError, UnknownNameError
+from hwnas.study._targets import Asked, check_names, parse_bounds, parse_budgets, parse_objectives
 
 
 def test_bounds_are_of_the_main_device_or_of_a_named_one() -> None:

@@ -9,7 +9,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hwnas.cli._asked import (
+from hwnas.errors import DataError, PredictorError
+from hwnas.metric import LATENCY, QUALITY, THROUGHPUT, Budget, Metric, get_metric
+from hwnas.study._files import Given, read_given
+from hwnas.study._metrics import Metrics
+from hwnas.study._tables import Found, find_predictor, find_table, narrowed
+from hwnas.study._targets import (
     Asked,
     Bounds,
     Objectives,
@@ -18,11 +23,6 @@ from hwnas.cli._asked import (
     parse_budgets,
     parse_objectives,
 )
-from hwnas.cli._given import Given, read_given
-from hwnas.cli._inputs import Found, find_predictor, find_table, narrowed
-from hwnas.cli._problem import Metrics
-from hwnas.errors import DataError, PredictorError
-from hwnas.metric import LATENCY, QUALITY, THROUGHPUT, Budget, Metric, get_metric
 
 if TYPE_CHECKING:
     from hwnas.latency import LatencyTable

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hwnas.cli._console import notice, progress_bar
 from hwnas.errors import DataError, DeviceError, SpaceError, UnknownNameError
+from hwnas.progress import notice, progress
 
 if TYPE_CHECKING:
     from hwnas.latency import Device, LatencyTable, MeasuredSubnets
@@ -32,7 +32,7 @@ class Bench:
         from hwnas.latency import measure_subnets
 
         anchor = self.table.anchor(space) if self.table is not None else None
-        with progress_bar(f"measuring {len(x)} subnets") as advance:
+        with progress(f"measuring {len(x)} subnets") as advance:
             found = measure_subnets(self.device, space, x, journal, anchor=anchor, seed=seed, progress=advance)
         if anchor is not None and not 1 / SLOWER < found.slowdown < SLOWER:
             notice(

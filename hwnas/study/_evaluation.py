@@ -10,19 +10,19 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hwnas.cli._asked import parse_objectives
-from hwnas.cli._console import notice, progress_bar
-from hwnas.cli._supernet import evaluation_data, say_broken
 from hwnas.errors import DataError
 from hwnas.metric import Metric, get_metric
+from hwnas.progress import notice, progress
+from hwnas.study._data import evaluation_data, say_broken
+from hwnas.study._targets import parse_objectives
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from hwnas.cli._warm import Warm
     from hwnas.search import Fit, Problem, Progress, SearchResult, Surrogate
     from hwnas.space import Population, SearchSpace
+    from hwnas.study._warm_start import Warm
     from hwnas.supernet import Evaluator
 
 PREDICTOR = "gp"
@@ -186,7 +186,7 @@ class EvaluatedAccuracy:
         fit = plain if warm.prior is None else with_prior(plain, warm.prior)
         options = LinasOptions(evaluations=evals, seed=seed, seeds=warm.rows)
 
-        with progress_bar("evaluating") as advance:
+        with progress("evaluating") as advance:
             front = 0
 
             def told(p: Progress) -> None:

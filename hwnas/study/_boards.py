@@ -9,9 +9,9 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hwnas.cli._console import notice, progress_bar
 from hwnas.errors import DataError, DeviceError, HwnasError
 from hwnas.files import check_writable
+from hwnas.progress import notice, progress
 from hwnas.quantity import format_bytes
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ def measure_remotely(
             f"{written.timings} timings; Ctrl-C and the same command resume"
         )
         try:
-            with progress_bar(f"profiling {host.name}") as advance:
+            with progress(f"profiling {host.name}") as advance:
                 latency.profile_remotely(host, bundle, raw, progress=advance)
         except KeyboardInterrupt:
             raise KeyboardInterrupt(f"what was measured is kept on {host}; the same command resumes") from None

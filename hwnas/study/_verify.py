@@ -12,18 +12,18 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from hwnas.cli._console import notice
 from hwnas.metric import LATENCY, Budget, Metric
+from hwnas.progress import notice
 
 if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
-    from hwnas.cli._measuring import Bench
-    from hwnas.cli._problem import Metrics
     from hwnas.latency import Corrected, Measurement
     from hwnas.search import Problem, SearchResult
     from hwnas.space import AdditiveCost, Population
+    from hwnas.study._measuring import Bench
+    from hwnas.study._metrics import Metrics
 
 ROUNDS = 4
 """Searches at most, the first included."""

@@ -20,10 +20,10 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
-    from hwnas.cli._problem import Metrics
     from hwnas.report import Picture
     from hwnas.search import SearchResult
     from hwnas.space import Population, SearchSpace
+    from hwnas.study._metrics import Metrics
 
 SHIPPED = "digits"
 """The supernet that comes with its weights."""

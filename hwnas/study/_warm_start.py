@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from hwnas.cli._console import notice
 from hwnas.errors import DataError, HwnasError
 from hwnas.metric import QUALITY
+from hwnas.progress import notice
 
 if TYPE_CHECKING:
     from hwnas.predictor import Predictor

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from hwnas.cli._console import listed, notice, progress_bar
-from hwnas.cli._errors import resumable
-from hwnas.cli._problem import Metrics
 from hwnas.errors import DeviceError, UnknownNameError
 from hwnas.files import check_writable
 from hwnas.metric import QUALITY
+from hwnas.progress import notice, progress, resumable
+from hwnas.quantity import listed
+from hwnas.study._metrics import Metrics
 
 if TYPE_CHECKING:
     from hwnas.latency import Device as LatencyDevice
@@ -152,7 +152,7 @@ def _profiled(device: LatencyDevice, space: SearchSpace) -> LatencyTable:
         + (f" at r={pixels}" if pixels else "")
         + f", a few minutes; kept in {folder}, Ctrl-C and the same command resume"
     )
-    with resumable(f"what was measured is kept in {folder}"), progress_bar("profiling") as advance:
+    with resumable(f"what was measured is kept in {folder}"), progress("profiling") as advance:
         table = profile(device, part, folder, progress=advance)
     validation = table.validation(space)
     if validation:

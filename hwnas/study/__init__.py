@@ -1,0 +1,1 @@
+"""The application as a library: a study of a space or supernet, and the front that it finds."""

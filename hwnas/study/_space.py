@@ -1,0 +1,52 @@
+"""The space that is searched: which one by default, and the choices that are left of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from hwnas.errors import SpaceError
+
+if TYPE_CHECKING:
+    from hwnas.space import SearchSpace
+
+DEFAULT_SPACE = "ofa_mbv3_w1.0"
+
+
+def restricted(space: SearchSpace, fixes: Sequence[str] | None) -> SearchSpace:
+    """``space`` with the choices that ``--fix GENE=VALUE[,VALUE...]`` leaves.
+
+    Raises:
+        SpaceError: not of that form, an unknown gene, or a value that is no choice of it.
+    """
+    allowed: dict[str, list[int | float | str]] = {}
+    for fix in fixes or ():
+        gene, equals, values = fix.partition("=")
+        if not equals or not gene.strip() or not values.strip():
+            raise SpaceError(f"--fix {fix}", "it reads GENE=VALUE or GENE=VALUE,VALUE", "write for example --fix r=224")
+        allowed.setdefault(gene.strip(), []).extend(_value(v) for v in values.split(","))
+    for gene, wanted in allowed.items():
+        space = _checked(space, gene, wanted)
+    return space
+
+
+def _checked(space: SearchSpace, gene: str, wanted: list[int | float | str]) -> SearchSpace:
+    columns = space.groups.get(gene, [])
+    known = {choice for c in columns for choice in space.genes[c].choices}
+    stray = [v for v in wanted if columns and v not in known]
+    if stray:
+        nearest = ", ".join(str(v) for v in sorted(known, key=str))
+        raise SpaceError(
+            f"--fix {gene}={stray[0]}", f"choices of {gene} in {space.name} are {nearest}", "pick from them"
+        )
+    return space.restrict(**{gene: wanted})
+
+
+def _value(text: str) -> int | float | str:
+    text = text.strip()
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text
