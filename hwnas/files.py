@@ -1,40 +1,84 @@
-"""Whole files or none: write beside, then rename."""
+"""Whole files or none: write beside, then rename; several files together, all of them or none."""
 
 from __future__ import annotations
 
+import errno
 import os
+import re
+import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from contextvars import ContextVar
+from itertools import count
 from pathlib import Path
+from typing import Self
 
 from hwnas.errors import DataError
+
+UNWRITTEN = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS}
+"""Numbers of errors that say that bytes did not reach the disk; libraries raise them without the file's name."""
+
+_numbers = count(1)
+_waiting: ContextVar[list[_Part] | None] = ContextVar("waiting", default=None)
+"""Finished parts of the files that a :func:`together` block writes; None outside of one."""
 
 
 @contextmanager
 def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Yield a temporary path beside ``path``; rename it over ``path`` on success, delete it on failure.
 
-    Missing parent folders are made.
+    Missing parent folders are made, and what killed processes left of the same target is removed. Inside
+    :func:`together` the rename waits for the other files.
 
     Raises:
-        DataError: the folder cannot be written to, or ``path`` is a folder.
+        DataError: the folder cannot be written to, ``path`` is a folder, or the disk is full.
     """
     target = Path(path)
-    part = _part(target)
     if target.is_dir():
         raise _unwritable(target, "it is a folder")
-    if target.is_dir():
-        raise DataError(f"output {target}", "it is a folder", "name a file in it")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        part.touch()
+        _remove_leftovers(target)
+        part = _Part.of(target)
     except OSError as error:
         raise _unwritable(target, error.strerror or str(error)) from error
+    waiting = _waiting.get()
     try:
-        yield part
-        part.replace(target)
+        yield part.path
+        part.settle()
+        if waiting is None:
+            part.commit()
+    except BaseException as error:
+        part.discard()
+        if isinstance(error, OSError) and (error.errno in UNWRITTEN or error.filename == str(part.path)):
+            raise _unwritable(target, error.strerror or str(error)) from error
+        raise
+    if waiting is not None:
+        waiting.append(part)
+
+
+@contextmanager
+def together() -> Iterator[None]:
+    """Files that are written inside by :func:`replacing` appear at the end, in their order; or none of them does.
+
+    Until then their names hold what they held before. A block inside another one belongs to it.
+
+    Raises:
+        DataError: a file cannot be written.
+    """
+    if _waiting.get() is not None:
+        yield
+        return
+    parts: list[_Part] = []
+    token = _waiting.set(parts)
+    try:
+        yield
+        for part in parts:
+            part.commit()
     finally:
-        part.unlink(missing_ok=True)
+        _waiting.reset(token)
+        for part in parts:
+            part.discard()
 
 
 def check_writable(path: str | os.PathLike[str]) -> None:
@@ -47,19 +91,97 @@ def check_writable(path: str | os.PathLike[str]) -> None:
     if target.is_dir():
         raise _unwritable(target, "it is a folder")
     folder = next(parent for parent in target.absolute().parents if parent.exists())
-    part = _part(folder / target.name)
     try:
         if not os.access(folder, os.W_OK):
             raise PermissionError(f"no permission for {folder}")
-        part.touch()
-        part.unlink()
+        _Part.of(folder / target.name).discard()
     except OSError as error:
         raise _unwritable(target, error.strerror or str(error)) from error
 
 
-def _part(target: Path) -> Path:
-    return target.with_name(f".{target.name}.{os.getpid()}.part")
+class _Part:
+    """A file that is being written beside its target, locked as long as its writer lives."""
+
+    def __init__(self, target: Path, path: Path, handle: int) -> None:
+        self.target = target
+        self.path = path
+        self._handle: int | None = handle
+
+    @classmethod
+    def of(cls, target: Path) -> Self:
+        """A new one, empty."""
+        while True:
+            path = target.with_name(f".{target.name}.{os.getpid()}.{next(_numbers)}.part")
+            handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+            # Another process may have taken it for a leftover between these two lines: then it is gone.
+            if _locked(handle) is not False and path.exists() and os.path.samestat(os.fstat(handle), path.stat()):
+                return cls(target, path, handle)
+            os.close(handle)
+
+    def settle(self) -> None:
+        """Get the bytes to the disk: a disk may find out that it is full only now."""
+        with self.path.open("rb+") as file:
+            os.fsync(file.fileno())
+
+    def commit(self) -> None:
+        """Give it its name."""
+        if self.target.is_dir():
+            raise _unwritable(self.target, "it is a folder")
+        try:
+            if sys.platform == "win32":  # where open files cannot be renamed
+                self._close()
+            self.path.replace(self.target)
+        except OSError as error:
+            raise _unwritable(self.target, error.strerror or str(error)) from error
+        self._close()
+
+    def discard(self) -> None:
+        """Delete it, unless it has its name already."""
+        if self._handle is not None:
+            with suppress(OSError):
+                self.path.unlink(missing_ok=True)
+            self._close()
+
+    def _close(self) -> None:
+        if self._handle is not None:
+            os.close(self._handle)
+            self._handle = None
+
+
+def _remove_leftovers(target: Path) -> None:
+    """Remove the parts of ``target`` whose writers are dead: those that nobody holds a lock on.
+
+    Process numbers would not do: they are given again, and mean nothing in another container.
+    """
+    ours = re.compile(rf"\.{re.escape(target.name)}\.\d+(\.\d+)?\.part")
+    with os.scandir(target.parent) as entries:
+        parts = [entry.path for entry in entries if ours.fullmatch(entry.name)]
+    for path in parts:
+        with suppress(OSError):
+            handle = os.open(path, os.O_RDWR)
+            try:
+                if _locked(handle):
+                    Path(path).unlink()
+            finally:
+                os.close(handle)
+
+
+def _locked(handle: int) -> bool | None:
+    """Whether this process holds the lock of an open file now; None where files have no locks."""
+    if sys.platform == "win32":
+        return None
+    import fcntl  # noqa: PLC0415
+
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:  # a file system without locks
+        return None
+    return True
 
 
 def _unwritable(target: Path, reason: str) -> DataError:
-    return DataError(f"output {target}", f"it cannot be written ({reason})", "choose another path")
+    full = reason in (os.strerror(errno.ENOSPC), os.strerror(errno.EDQUOT))
+    remedy = "free space there, or choose another path" if full else "choose another path"
+    return DataError(f"output {target}", f"it cannot be written ({reason})", remedy)

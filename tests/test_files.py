@@ -1,16 +1,25 @@
-"""Whole files or none."""
+"""Whole files or none, one by one and together."""
 
 from __future__ import annotations
 
+import os
+import resource
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from hwnas.errors import DataError
-from hwnas.files import replacing
+from hwnas.files import check_writable, replacing, together
 
 
-def test_the_file_appears_whole_and_nothing_else_stays(tmp_path: Path):
+def test_the_file_appears_whole_and_nothing_else_stays(tmp_path: Path) -> None:
     target = tmp_path / "new" / "table.csv"
     with replacing(target) as part:
         part.write_text("a\n1\n")
@@ -25,7 +34,7 @@ def interrupted(target: Path) -> None:
         raise KeyboardInterrupt
 
 
-def test_a_failure_leaves_the_old_file_alone(tmp_path: Path):
+def test_a_failure_leaves_the_old_file_alone(tmp_path: Path) -> None:
     target = tmp_path / "table.csv"
     target.write_text("old")
     with pytest.raises(KeyboardInterrupt):
@@ -34,9 +43,123 @@ def test_a_failure_leaves_the_old_file_alone(tmp_path: Path):
     assert list(tmp_path.iterdir()) == [target]
 
 
-def test_a_path_that_cannot_be_written_is_refused_before_the_work(tmp_path: Path):
+def test_a_path_that_cannot_be_written_is_refused_before_the_work(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     for target, rule in ((tmp_path, "it is a folder"), (tmp_path / "file" / "out.csv", "it cannot be written")):
         with pytest.raises(DataError, match=rule), replacing(target):
             pytest.fail("the block must not run")
+        with pytest.raises(DataError, match=rule):
+            check_writable(target)
+    check_writable(tmp_path / "new" / "out.csv")
     assert [p.name for p in tmp_path.iterdir()] == ["file"]
+
+
+NAMES = ("a.png", "a.json", "a.csv")
+
+
+def written(folder: Path, contents: list[bytes]) -> None:
+    with together():
+        for name, content in zip(NAMES, contents, strict=True):
+            with replacing(folder / name) as part:
+                part.write_bytes(content)
+
+
+def read(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+@contextmanager
+def files_end_at(size: int) -> Iterator[None]:
+    """Let the system refuse every byte of a file behind the first ``size``, as a full disk does."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(sizes=st.lists(st.integers(0, 9000), min_size=3, max_size=3), limit=st.integers(0, 9000), old=st.booleans())
+def test_on_a_disk_that_is_full_at_any_byte_all_files_are_new_or_none(
+    tmp_path_factory: pytest.TempPathFactory, sizes: list[int], limit: int, old: bool
+) -> None:
+    folder = tmp_path_factory.mktemp("full")
+    before = dict.fromkeys(NAMES, b"old") if old else {}
+    for name, content in before.items():
+        (folder / name).write_bytes(content)
+    contents = [bytes([65 + i]) * n for i, n in enumerate(sizes)]
+    if max(sizes) <= limit:
+        with files_end_at(limit):
+            written(folder, contents)
+        assert read(folder) == dict(zip(NAMES, contents, strict=True))
+    else:
+        with pytest.raises(DataError, match=r"a\..*cannot be written \(File too large\)"), files_end_at(limit):
+            written(folder, contents)
+        assert read(folder) == before
+
+
+def test_what_fails_between_the_files_leaves_none_of_them(tmp_path: Path) -> None:
+    def broken() -> None:
+        with together():
+            with replacing(tmp_path / "a.json") as part:
+                part.write_text("{}")
+            with together(), replacing(tmp_path / "b.json") as part:  # of a writer that keeps its own files together
+                part.write_text("{}")
+            assert not (tmp_path / "b.json").exists()
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        broken()
+    assert list(tmp_path.iterdir()) == []
+
+
+WRITER = """
+import sys, time
+from hwnas.files import replacing
+with replacing(sys.argv[1]) as part:
+    part.write_text("half")
+    print("writing", flush=True)
+    time.sleep(60)
+"""
+
+
+@contextmanager
+def writer(target: Path) -> Iterator[subprocess.Popen[str]]:
+    """Another process in the middle of writing ``target``."""
+    process = subprocess.Popen([sys.executable, "-c", WRITER, str(target)], stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    try:
+        assert process.stdout.readline() == "writing\n"
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+        process.stdout.close()
+
+
+def test_what_a_killed_process_left_is_removed_by_the_next_writer_of_that_file_alone(tmp_path: Path) -> None:
+    target = tmp_path / "x.json"
+    with writer(target) as killed:
+        killed.send_signal(signal.SIGKILL)
+        killed.wait()
+    (tmp_path / f".x.json.{os.getpid()}.part").write_text("of a process whose number a living one has now")
+    (tmp_path / ".x.json.bak.part").write_text("a user's")
+    (tmp_path / ".other.json.7.1.part").write_text("of another file")
+    assert len(list(tmp_path.iterdir())) == 4
+    with replacing(target) as part:
+        part.write_text("whole")
+    assert {p.name for p in tmp_path.iterdir()} == {"x.json", ".x.json.bak.part", ".other.json.7.1.part"}
+
+
+def test_what_a_living_process_writes_is_left_alone(tmp_path: Path) -> None:
+    target = tmp_path / "x.json"
+    with writer(target):
+        with replacing(target) as part:
+            part.write_text("whole")
+        (half,) = (p for p in tmp_path.iterdir() if p != target)
+        assert half.read_text() == "half"
+    with replacing(target) as part, replacing(target) as other:
+        part.write_text("first to begin, last to end")
+        other.write_text("last to begin")
+    assert read(tmp_path) == {"x.json": b"first to begin, last to end"}

@@ -25,8 +25,9 @@ from hwnas.cli import (
     spaces,
     train,
 )
-from hwnas.cli._console import Terminal
-from hwnas.cli._errors import BAD_INPUT, INTERRUPTED, guarded, say_error, usage_line
+from hwnas.cli._console import Terminal, say
+from hwnas.cli._errors import BAD_INPUT, INTERRUPTED, guarded, lost_output_line, say_error, usage_line
+from hwnas.cli._terminal import fit_streams
 from hwnas.progress import listening
 
 __all__ = ["app", "main"]
@@ -43,7 +44,7 @@ app = typer.Typer(
 
 def _version(wanted: bool) -> None:
     if wanted:
-        typer.echo(f"hwnas {__version__}")
+        say(f"hwnas {__version__}")
         raise typer.Exit
 
 
@@ -53,7 +54,7 @@ def _root(
     _: Annotated[bool, typer.Option("--version", help="Print the version.", callback=_version, is_eager=True)] = False,
 ) -> None:
     if context.invoked_subcommand is None:
-        typer.echo(context.get_help())
+        say(context.get_help())
 
 
 for _command in (
@@ -77,6 +78,7 @@ for _command in (
 
 def main(args: Sequence[str] | None = None) -> None:
     """Run the command line and exit: 0 done, 1 bad outcome, 2 bad input, 130 interrupted."""
+    fit_streams()
     try:
         # The words typed reach the commands as context.obj: they belong to a result's provenance.
         typed = list(sys.argv[1:] if args is None else args)
@@ -86,7 +88,7 @@ def main(args: Sequence[str] | None = None) -> None:
         say_error("interrupted")
         code = INTERRUPTED
     except Exception as error:
-        line = usage_line(error)
+        line = usage_line(error) or lost_output_line(error)
         if line is None:
             raise
         say_error(line)

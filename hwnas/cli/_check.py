@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from hwnas.cli._console import say
 from hwnas.errors import DeviceError
 from hwnas.progress import notice, progress, resumable
 from hwnas.quantity import listed
@@ -39,12 +40,12 @@ def check(device: Device, space: SearchSpace, out: Path, *, n: int, seed: int) -
     with resumable(f"what was measured is kept in {journal}"), progress("checking") as advance:
         found = latency.check_table(table, space, journal, device=device, n=n, seed=seed, progress=advance)
     journal.unlink(missing_ok=True)
-    typer.echo("\n".join(_report(table, found, where)))
+    say("\n".join(_report(table, found, where)))
     refuse_noise(found.repeat_pct, f"check of latency table {table.name}")
     if found.faults:
-        typer.echo(f"it no longer holds: {'; '.join(found.faults)}\nrenew it: {latency.renewal(table, space)}")
+        say(f"it no longer holds: {'; '.join(found.faults)}\nrenew it: {latency.renewal(table, space)}")
         raise typer.Exit(BROKEN)
-    typer.echo("it holds")
+    say("it holds")
 
 
 def _table(device: Device, space: SearchSpace, out: Path) -> LatencyTable:

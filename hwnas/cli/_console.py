@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING
-
-import typer
 
 from hwnas.progress import Progress
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
+UNBOUNDED = 1000
+"""Characters: the width of a table that goes to a file or pipe."""
+
+
+def say(text: str = "") -> None:
+    """Lines of a result on stdout."""
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
+
 
 def notice(message: str) -> None:
     """One line on stderr: what is done on the user's behalf."""
-    typer.echo(message, err=True)
+    sys.stderr.write(f"{message}\n")
+    sys.stderr.flush()
 
 
 class Terminal:
@@ -31,10 +40,11 @@ class Terminal:
 
 
 def show(renderable: RenderableType) -> None:
-    """A table on stdout."""
+    """A table on stdout, as wide as the terminal; in a file or pipe as wide as it is."""
     from rich.console import Console  # noqa: PLC0415
 
-    Console().print(renderable)
+    bounded = sys.stdout.isatty() or "COLUMNS" in os.environ
+    Console(width=None if bounded else UNBOUNDED).print(renderable)
 
 
 @contextmanager

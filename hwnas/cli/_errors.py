@@ -5,6 +5,8 @@ Exit codes: 0 done; 1 done, with a bad outcome; 2 bad input; 130 interrupted.
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Callable
 from difflib import get_close_matches
 from functools import wraps
@@ -12,7 +14,9 @@ from typing import ParamSpec, TypeVar
 
 import typer
 
+from hwnas.cli._console import notice
 from hwnas.errors import HwnasError
+from hwnas.files import UNWRITTEN
 
 BAD_INPUT = 2
 INTERRUPTED = 130
@@ -44,7 +48,7 @@ def guarded(command: Callable[P, R]) -> Callable[P, R]:
 
 def say_error(message: str) -> None:
     """One line on stderr, whatever line breaks the message quotes."""
-    typer.echo(f"error: {' '.join(message.split())}", err=True)
+    notice(f"error: {' '.join(message.split())}")
 
 
 def usage_line(error: Exception) -> str | None:
@@ -62,3 +66,12 @@ def usage_line(error: Exception) -> str | None:
     context = getattr(error, "ctx", None)
     path = getattr(context, "command_path", "hwnas")
     return f"{message} (see {path} --help)"
+
+
+def lost_output_line(error: Exception) -> str | None:
+    """The line for results that stdout does not take, as on a full disk; None for other errors."""
+    if not isinstance(error, OSError) or error.errno not in UNWRITTEN or error.filename is not None:
+        return None
+    # What is left in the buffer would fail once more when Python ends.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return f"stdout: it cannot be written ({error.strerror}); free space where it goes"

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from hwnas.cli._console import show
+from hwnas.cli._console import say, show
 from hwnas.cli._options import (
     AsJson,
     Budget,
@@ -168,15 +168,15 @@ def bench(
     }
     result.write(outputs, facts)
     if to_json:
-        typer.echo(json.dumps(facts, indent=2))
+        say(json.dumps(facts, indent=2))
         return
     show(curves_table(result.curves))
     found = f"{result.best_is} front, {len(result.front)} subnets"
-    typer.echo(
+    say(
         f"\nhypervolume of {', '.join(metric.column for metric in task.wanted)} in % of the {found}; mean ± std over seeds"
     )
-    typer.echo("to 95 %: evaluations until then, median over seeds")
-    typer.echo(f"wrote {outputs.csv}, {outputs.json}, {outputs.png}")
+    say("to 95 %: evaluations until then, median over seeds")
+    say(f"wrote {outputs.csv}, {outputs.json}, {outputs.png}")
 
 
 def _searchers(text: str) -> list[str]:
@@ -274,11 +274,13 @@ class _Results:
         }
 
     def write(self, outputs: Outputs, facts: dict[str, Any]) -> None:
-        """CSV, provenance, picture."""
+        """CSV, provenance and picture, or none of them."""
+        from hwnas.files import together
         from hwnas.io import write_csv
         from hwnas.report import curves_frame, save_curves, write_provenance
 
         title = f"{self.problem.space.name}: searchers over {facts['seeds']} seeds"
-        save_curves(self.curves, outputs.png, title, f"evaluations of {self.slow}; mean, worst to best seed")
-        write_provenance(facts, outputs.json)
-        write_csv(curves_frame(self.curves, self.seeds), outputs.csv)
+        with together():
+            save_curves(self.curves, outputs.png, title, f"evaluations of {self.slow}; mean, worst to best seed")
+            write_provenance(facts, outputs.json)
+            write_csv(curves_frame(self.curves, self.seeds), outputs.csv)

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from hwnas.cli._console import show
+from hwnas.cli._console import say, show
 from hwnas.cli._options import AsJson
 from hwnas.errors import DataError
 from hwnas.progress import notice
@@ -50,17 +50,17 @@ def compare(
     if out is not None:
         save_comparison(result, out)
     if to_json:
-        typer.echo(json.dumps(result.to_json(), indent=2))
+        say(json.dumps(result.to_json(), indent=2))
         return
     for i, part in enumerate(comparison_tables(result)):
         if i:
-            typer.echo()
+            say()
         if isinstance(part, str):
-            typer.echo(part)
+            say(part)
         else:
             show(part)
     if out is not None:
-        typer.echo(f"\nwrote {out}")
+        say(f"\nwrote {out}")
 
 
 def _names(paths: list[Path]) -> list[str]:

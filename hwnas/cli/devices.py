@@ -7,8 +7,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-import typer
-
+from hwnas.cli._console import say
 from hwnas.cli._options import AsJson
 from hwnas.errors import HwnasError
 
@@ -29,13 +28,13 @@ def devices(as_json: AsJson = False) -> None:
     ]
     tables = [_described(path) for path in table_paths()]
     if as_json:
-        typer.echo(json.dumps({"providers": providers, "tables": tables}, indent=2))
+        say(json.dumps({"providers": providers, "tables": tables}, indent=2))
         return
-    typer.echo("providers of the installed onnxruntime (for `hwnas profile --device NAME`)")
+    say("providers of the installed onnxruntime (for `hwnas profile --device NAME`)")
     for row in providers:
-        typer.echo(f"  {row['device']:10} {'yes' if row['installed'] else 'no, install ' + str(row['package'])}")
-    typer.echo("latency tables (for `hwnas search --device NAME`)")
-    typer.echo("\n".join(line for table in tables for line in _lines(table)) or "  none; make one: hwnas profile")
+        say(f"  {row['device']:10} {'yes' if row['installed'] else 'no, install ' + str(row['package'])}")
+    say("latency tables (for `hwnas search --device NAME`)")
+    say("\n".join(line for table in tables for line in _lines(table)) or "  none; make one: hwnas profile")
 
 
 def _described(path: Path) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from hwnas.cli._console import say
 from hwnas.progress import notice, progress
 
 
@@ -31,4 +32,4 @@ def download(
         except KeyboardInterrupt:
             raise KeyboardInterrupt("what arrived is kept; the same command goes on from there") from None
     notice(f"verified {path.stat().st_size / 1e6:.1f} MB")
-    typer.echo(str(path))
+    say(str(path))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from hwnas.cli._console import show
+from hwnas.cli._console import say, show
 from hwnas.cli._options import AsJson, Fix, Seed, Space
 from hwnas.errors import DataError
 from hwnas.files import check_writable
@@ -18,9 +18,8 @@ from hwnas.progress import notice, progress
 from hwnas.study._space import restricted
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
     from hwnas.predictor import Scores
+    from hwnas.report import FittingTable
 
 
 def fit(
@@ -106,7 +105,7 @@ def _fit(
     said = direction or ""
     final.card = replace(final.card, metric=metric, unit=unit, data=measured, scores=held_out, direction=said)
     if as_json:
-        typer.echo(json.dumps({"space": space.name, "model": model, "metric": metric, "data": measured} | held_out))
+        say(json.dumps({"space": space.name, "model": model, "metric": metric, "data": measured} | held_out))
     else:
         title = f"{model} on {len(x)} rows of {', '.join(p.name for p in data)}, held-out {metric}"
         show(_table(title, unit, [*((f"{n} subnets", s) for n, s in curve), (f"all, {folds} folds", whole)]))
@@ -124,15 +123,16 @@ def _named(path: Path, read: Any, frame: Any, argument: Any) -> Any:
         raise DataError(f"file {path}, {error.value}", error.rule, error.remedy) from error
 
 
-def _table(title: str, unit: str, rows: list[tuple[str, Scores]]) -> Table:
-    from rich.table import Table
+def _table(title: str, unit: str, rows: list[tuple[str, Scores]]) -> FittingTable:
+    from hwnas.report import FittingTable
 
-    table = Table(title=title, title_justify="left")
-    table.add_column("fitted on")
     points = f" ({unit})" if unit else ""
-    for name in ("Kendall tau", f"RMSE{points}", "MAPE (%)", f"bias{points}", "within 2 std (%)"):
-        table.add_column(name, justify="right")
-    for name, s in rows:
-        covered = "" if s.coverage != s.coverage else f"{100 * s.coverage:.0f}"
-        table.add_row(name, f"{s.tau:.3f}", f"{s.rmse:.3f}", f"{s.mape:.2f}", f"{s.bias:+.3f}", covered)
+    titles = ("fitted on", "Kendall tau", f"RMSE{points}", "MAPE (%)", f"bias{points}", "within 2 std (%)")
+    table = FittingTable.of(titles, [(name, *_cells(scores)) for name, scores in rows])
+    table.title = title
     return table
+
+
+def _cells(s: Scores) -> tuple[str, ...]:
+    covered = "" if s.coverage != s.coverage else f"{100 * s.coverage:.0f}"
+    return f"{s.tau:.3f}", f"{s.rmse:.3f}", f"{s.mape:.2f}", f"{s.bias:+.3f}", covered

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from hwnas.cli._console import show
+from hwnas.cli._console import say, show
 from hwnas.cli._options import AsJson, Seed, TableBatch, TablePrecision, TableThreads
 from hwnas.errors import DataError
 from hwnas.metric import LATENCY
@@ -85,32 +85,33 @@ def measure(
     notice(f"measuring {len(at)} subnets of {front} on {bench.device.id}; Ctrl-C and the same command resume{fewer}")
     found = bench.measure(domain, x, journal, seed=seed)
 
-    text = with_measured(text, at, found.measurements, facts["budgets"].get(LATENCY.column))
-    _write(outputs, text, {**facts, "measured": _facts(bench, found)})
+    budget_ms = facts["budgets"].get(LATENCY.column)
+    text, numbers = (with_measured(frame, at, found.measurements, budget_ms) for frame in (text, numbers))
+    _write(outputs, text, numbers, {**facts, "measured": _facts(bench, found)})
     journal.unlink(missing_ok=True)
     frame = read_pareto(outputs.csv)
     taken = frame.iloc[at].reset_index(drop=True)
     broken = taken["row"][taken["within_budget"] == "False"].tolist() if "within_budget" in taken else []
     if to_json:
-        typer.echo(as_json(frame, read_provenance(outputs.csv)))
+        say(as_json(frame, read_provenance(outputs.csv)))
         refuse_noise(found.repeat_pct, f"what was measured, in {outputs.csv},")
         raise typer.Exit(BROKEN if broken else 0)
     show(front_table(taken))
-    typer.echo(f"\nwrote {outputs.csv}, {outputs.json}, {outputs.png}")
+    say(f"\nwrote {outputs.csv}, {outputs.json}, {outputs.png}")
     if "latency_error_pct" in taken:
         errors = fidelity(
             taken[LATENCY.column].to_numpy(dtype=float), taken[LATENCY.companion("measured")].to_numpy(dtype=float)
         )
-        typer.echo(f"predicted against measured: {summary(errors)}")
+        say(f"predicted against measured: {summary(errors)}")
     if LATENCY.companion("low") in taken:
         inside = taken[LATENCY.companion("measured")].between(
             taken[LATENCY.companion("low")], taken[LATENCY.companion("high")]
         )
-        typer.echo(
+        say(
             f"{inside.sum()} of {len(taken)} lie within their interval, which a search makes fewer than of random subnets"
         )
     for line in _verdict(taken, facts["budgets"].get(LATENCY.column), broken, outputs.csv, bench.device.name):
-        typer.echo(line)
+        say(line)
     refuse_noise(found.repeat_pct, f"what was measured, in {outputs.csv},")
     raise typer.Exit(BROKEN if broken else 0)
 
@@ -119,13 +120,15 @@ def _asked(budget: str | None) -> dict[str, float]:
     return {} if budget is None else {LATENCY.column: parse_latency_ms(budget, "--budget")}
 
 
-def _write(outputs: Outputs, frame: pd.DataFrame, facts: dict[str, Any]) -> None:
-    """All three files; the CSV keeps its cells as they were written, so the picture is drawn from what it reads as."""
-    from hwnas.report import read_pareto, save_plot, write_pareto, write_provenance
+def _write(outputs: Outputs, text: pd.DataFrame, numbers: pd.DataFrame, facts: dict[str, Any]) -> None:
+    """All three files or none; the CSV keeps its cells as they were written, the picture needs them as numbers."""
+    from hwnas.files import together
+    from hwnas.report import save_plot, write_pareto, write_provenance
 
-    write_provenance(facts, outputs.json)
-    write_pareto(frame, outputs.csv)
-    save_plot(picture_of(read_pareto(outputs.csv), facts), outputs.png)
+    with together():
+        save_plot(picture_of(numbers, facts), outputs.png)
+        write_provenance(facts, outputs.json)
+        write_pareto(text, outputs.csv)
 
 
 def _facts(bench: Bench, found: MeasuredSubnets) -> dict[str, Any]:

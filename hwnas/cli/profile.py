@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hwnas.cli._check import check as check_here
+from hwnas.cli._console import say
 from hwnas.cli._options import Batch, Fix, Precision, Seed, Space, Threads
 from hwnas.errors import DataError
 from hwnas.progress import notice, progress, resumable
@@ -102,9 +103,7 @@ def profile(
         return
     plan = Plan(seed=seed) if subnets is None else Plan(seed=seed, n_validation=subnets)
     if bundle is not None:
-        typer.echo(
-            write_bundle(bundle, device, _usual(domain), threads=threads, batch=batch, precision=precision, plan=plan)
-        )
+        say(write_bundle(bundle, device, _usual(domain), threads=threads, batch=batch, precision=precision, plan=plan))
         return
     if device.startswith("ssh://"):
         if published is not None:
@@ -130,7 +129,7 @@ def profile(
         )
         with resumable(f"what was measured is kept in {folder}"), progress("profiling") as advance:
             table = measure(here, domain, folder, plan=plan, progress=advance)
-    typer.echo(_report(table, domain, elsewhere=published is not None or device.startswith("ssh://")))
+    say(_report(table, domain, elsewhere=published is not None or device.startswith("ssh://")))
     refuse_noise(table.spaces[domain.name].get("repeat_pct"), f"latency table {table.name}")
 
 

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from hwnas.cli._console import show
+from hwnas.cli._console import say, show
 from hwnas.cli._options import AsJson
 from hwnas.errors import DataError
 from hwnas.study._outputs import as_json, picture_of
@@ -37,7 +37,7 @@ def report(
 
     Example: hwnas report pareto.csv --html
     """
-    from hwnas.files import check_writable
+    from hwnas.files import check_writable, together
     from hwnas.report import front_table, read_pareto, read_provenance, save_plot, write_html
 
     written = _outputs(front, out, html)
@@ -45,16 +45,17 @@ def report(
         check_writable(path)
     frame, facts = read_pareto(front), read_provenance(front)
     picture = picture_of(frame, facts)
-    for path in written:
-        if path.suffix.lower() == PAGE:
-            write_html(picture, facts, path, csv=shlex.quote(front.name))
-        else:
-            save_plot(picture, path)
+    with together():
+        for path in written:
+            if path.suffix.lower() == PAGE:
+                write_html(picture, facts, path, csv=shlex.quote(front.name))
+            else:
+                save_plot(picture, path)
     if to_json:
-        typer.echo(as_json(frame, facts))
+        say(as_json(frame, facts))
         return
     show(front_table(frame, most=rows, also=[*facts.get("objectives", ()), *facts.get("budgets", ())]))
-    typer.echo(f"\nwrote {', '.join(map(str, written))}")
+    say(f"\nwrote {', '.join(map(str, written))}")
 
 
 def _outputs(front: Path, out: Path | None, html: bool) -> list[Path]:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from hwnas.cli._console import show
+from hwnas.cli._console import say, show
 from hwnas.cli._options import (
     AsJson,
     Budget,
@@ -233,10 +233,10 @@ def search(
     if verifier is not None:
         verifier.journal.unlink(missing_ok=True)
     if to_json:
-        typer.echo(as_json(frame, facts))
+        say(as_json(frame, facts))
         return
     show(front_table(frame, also=(*columns, *budgets)))
-    typer.echo(f"\nwrote {outputs.csv}, {outputs.json}, {outputs.png} ({_took(result, wall_s)})")
+    say(f"\nwrote {outputs.csv}, {outputs.json}, {outputs.png} ({_took(result, wall_s)})")
     here = task.table is not None and misfits(task.table.it) == []
     for line in next_steps(
         outputs.csv,
@@ -246,7 +246,7 @@ def search(
         data,
         timed_here=here and verifier is None,
     ):
-        typer.echo(line)
+        say(line)
 
 
 def _told_of_verifying(bench: Bench, others: Sequence[str]) -> tuple[str, ...]:

@@ -8,8 +8,7 @@ import json
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-import typer
-
+from hwnas.cli._console import say
 from hwnas.cli._options import AsJson
 from hwnas.errors import HwnasError
 from hwnas.metric import LATENCY, QUALITY
@@ -39,9 +38,9 @@ def spaces(as_json: AsJson = False) -> None:
         ships = {"predictor": name in embedded_names(), "latency_tables": tables.get(name, [])}
         rows.append({**_describe(get_space(name)), **ships})
     if as_json:
-        typer.echo(json.dumps(rows, indent=2))
+        say(json.dumps(rows, indent=2))
     else:
-        typer.echo("\n".join([*(_block(row) for row in rows), _LIBRARY]))
+        say("\n".join([*(_block(row) for row in rows), _LIBRARY]))
 
 
 def _describe(space: SearchSpace) -> dict[str, Any]:

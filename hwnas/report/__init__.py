@@ -4,6 +4,7 @@ from hwnas.report._compare import Comparison, Front, compare
 from hwnas.report._compare_show import comparison_tables, save_comparison
 from hwnas.report._csv import in_order, pareto_frame, read_pareto, tidy, write_pareto
 from hwnas.report._curves import Curves, curves_frame, curves_table, save_curves
+from hwnas.report._fitting import FittingTable
 from hwnas.report._html import html_page, write_html
 from hwnas.report._measured import holds, with_measured
 from hwnas.report._pareto import hypervolume, non_dominated
@@ -14,6 +15,7 @@ from hwnas.report._table import front_table, thinned
 __all__ = [
     "Comparison",
     "Curves",
+    "FittingTable",
     "Front",
     "Picture",
     "compare",

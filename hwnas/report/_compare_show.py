@@ -8,11 +8,11 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from rich.table import Table
 
 from hwnas.files import replacing
 from hwnas.metric import Metric
 from hwnas.report._compare import Comparison
+from hwnas.report._fitting import FittingTable
 from hwnas.report._pareto import non_dominated
 from hwnas.report._plot import INK, MUTED, axis_scale, frame_axes, undated
 
@@ -20,7 +20,7 @@ COLOURS = ("#22577a", "#c8553d", "#3a7d44", "#8a5a9e", "#b08900", "#4f6d7a")
 """Told apart with any colour vision, and by their labels anyway."""
 
 
-def comparison_tables(c: Comparison) -> Iterator[Table | str]:
+def comparison_tables(c: Comparison) -> Iterator[FittingTable | str]:
     """Hypervolumes and contributions, who dominates whom, and the best within each budget."""
     yield _summary(c)
     bounds = ", ".join(_value(metric, at) for metric, at in zip(c.metrics, c.reference, strict=True))
@@ -30,43 +30,38 @@ def comparison_tables(c: Comparison) -> Iterator[Table | str]:
     yield _attainment(c)
 
 
-def _table(*titles: str) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for i, title in enumerate(titles):
-        table.add_column(title, justify="right" if i else "left", no_wrap=not i)
-    return table
-
-
-def _summary(c: Comparison) -> Table:
+def _summary(c: Comparison) -> FittingTable:
     pair = len(c.names) == 2
-    table = _table("Front", "Points", "Hypervolume", "of union", "on union", "Lost without it", *["Dominated"] * pair)
     best = max(c.hypervolumes)
+    rows = []
     for i, name in enumerate(c.names):
         volume = f"{c.hypervolumes[i]:.5g}"
-        table.add_row(
-            name,
-            str(len(c.values[i])),
-            f"[bold]{volume}[/bold]" if c.hypervolumes[i] == best else volume,
-            f"{100 * c.hypervolumes[i] / c.union_hypervolume:.2f} %",
-            str(c.contributed[i]),
-            f"{100 * c.lost[i]:.2f} %",
-            *[f"{100 * c.dominated[i, 1 - i]:.0f} % by {c.names[1 - i]}"] * pair,
+        rows.append(
+            [
+                name,
+                str(len(c.values[i])),
+                f"[bold]{volume}[/bold]" if c.hypervolumes[i] == best else volume,
+                f"{100 * c.hypervolumes[i] / c.union_hypervolume:.2f} %",
+                str(c.contributed[i]),
+                f"{100 * c.lost[i]:.2f} %",
+                *[f"{100 * c.dominated[i, 1 - i]:.0f} % by {c.names[1 - i]}"] * pair,
+            ]
         )
-    return table
+    titles = ("Front", "Points", "Hypervolume", "of union", "on union", "Lost without it", *["Dominated"] * pair)
+    return FittingTable.of(titles, rows)
 
 
-def _coverage(c: Comparison) -> Table:
-    table = _table("Share dominated by", *c.names)
-    for i, name in enumerate(c.names):
-        cells = ("-" if i == j else f"{100 * c.dominated[i, j]:.0f} %" for j in range(len(c.names)))
-        table.add_row(f"of {name}", *cells)
-    return table
+def _coverage(c: Comparison) -> FittingTable:
+    every = range(len(c.names))
+    rows = [
+        [f"of {c.names[i]}", *("-" if i == j else f"{100 * c.dominated[i, j]:.0f} %" for j in every)] for i in every
+    ]
+    return FittingTable.of(["Share dominated by", *c.names], rows)
 
 
-def _attainment(c: Comparison) -> Table:
+def _attainment(c: Comparison) -> FittingTable:
     first, second = c.metrics[:2]
     sign = "≥" if second.maximise else "≤"
-    table = _table(f"{first.title} at {second.label.lower()} {sign}", *(second.text(b) for b in c.budgets))
     # At the printed precision: what looks equal is equally bold.
     shown = [["-" if np.isnan(v) else first.show(v) for v in row] for row in c.attained]
     leaders = []
@@ -74,11 +69,12 @@ def _attainment(c: Comparison) -> Table:
         known = np.flatnonzero(~np.isnan(budget))
         leader = known[(np.argmax if first.maximise else np.argmin)(budget[known])] if len(known) else None
         leaders.append(shown[leader][j] if leader is not None else None)
-    for name, row in zip(c.names, shown, strict=True):
-        table.add_row(
-            name, *(f"[bold]{v}[/bold]" if v == leader else v for v, leader in zip(row, leaders, strict=True))
-        )
-    return table
+    rows = [
+        [name, *(f"[bold]{v}[/bold]" if v == leader else v for v, leader in zip(row, leaders, strict=True))]
+        for name, row in zip(c.names, shown, strict=True)
+    ]
+    budgets = (second.text(b) for b in c.budgets)
+    return FittingTable.of([f"{first.title} at {second.label.lower()} {sign}", *budgets], rows)
 
 
 def _value(metric: Metric, value: float) -> str:

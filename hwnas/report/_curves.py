@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from rich.table import Table
 
 from hwnas.files import replacing
 from hwnas.report._compare_show import COLOURS
+from hwnas.report._fitting import FittingTable
 from hwnas.report._plot import INK, MUTED, frame_axes, undated
 
 LEVELS = (0.95, 0.98, 0.99)
@@ -79,19 +79,26 @@ def curves_frame(curves: Curves, seeds: Mapping[str, Sequence[int]]) -> pd.DataF
     return pd.concat(parts, ignore_index=True)
 
 
-def curves_table(curves: Curves, marks: Sequence[int] | None = None) -> Table:
+def curves_table(curves: Curves, marks: Sequence[int] | None = None) -> FittingTable:
     """Shares of the best after so many evaluations, mean and standard deviation, and evaluations to levels, median."""
     marks = curves.marks() if marks is None else marks
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    titles = [f"@{mark}" for mark in marks] + [f"to {level:.0%}" for level in LEVELS]
-    for i, title in enumerate(("Searcher", "Seeds", *titles)):
-        table.add_column(title, justify="right" if i else "left", no_wrap=True)
-    for name, volumes in curves.volumes.items():
-        share = 100 * volumes / curves.best
-        cells = [f"{share[:, m - 1].mean():.2f} ±{share[:, m - 1].std():.2f}" for m in marks if m <= volumes.shape[1]]
-        needed = [float(np.median(curves.needed(name, level))) for level in LEVELS]
-        table.add_row(name, str(len(volumes)), *cells, *("-" if np.isinf(n) else f"{n:.0f}" for n in needed))
+    table = FittingTable()
+    table.add_column("Searcher", curves.volumes, left=True, rank=0)
+    table.add_column("Seeds", [str(len(volumes)) for volumes in curves.volumes.values()], rank=len(marks) + len(LEVELS))
+    for mark in marks:
+        # Late marks say more than early ones.
+        table.add_column(f"@{mark}", [_share(v, mark, curves.best) for v in curves.volumes.values()], rank=-mark)
+    for level in LEVELS:
+        needed = [float(np.median(curves.needed(name, level))) for name in curves.volumes]
+        table.add_column(f"to {level:.0%}", ["-" if np.isinf(n) else f"{n:.0f}" for n in needed], rank=1)
     return table
+
+
+def _share(volumes: NDArray[np.float64], mark: int, best: float) -> str:
+    if mark > volumes.shape[1]:
+        return ""
+    share = 100 * volumes[:, mark - 1] / best
+    return f"{share.mean():.2f} ±{share.std():.2f}"
 
 
 def save_curves(curves: Curves, path: str | os.PathLike[str], title: str, subtitle: str = "") -> None:

@@ -9,14 +9,30 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from rich.table import Table
 
 from hwnas.report._columns import column, is_known
+from hwnas.report._fitting import FittingTable
 from hwnas.report._measured import MEASURED, WITHIN
 
 MAX_ROWS = 16
 DEVICE = 12
 """Characters of a device's name that a title has room for."""
+
+_RANKS = (
+    "top1",
+    "score",
+    MEASURED,
+    WITHIN,
+    "latency_ms",
+    "macs",
+    "latency_error_pct",
+    "params",
+    "memory_bytes",
+    "images_per_s",
+    "latency_p95_ms",
+    "top1_std",
+)
+"""Metrics, those that a narrow terminal shows longest first."""
 
 SHORT_GENES = 6
 """Genes of up to so many positions are shown (depths); longer ones (kernels per block) stay in the CSV."""
@@ -27,30 +43,42 @@ def thinned(n: int, most: int = MAX_ROWS) -> list[int]:
     return np.unique(np.linspace(0, n - 1, min(n, most)).round().astype(int)).tolist() if n else []
 
 
-def front_table(frame: pd.DataFrame, *, most: int = MAX_ROWS, also: Sequence[str] = ()) -> Table:
+def front_table(frame: pd.DataFrame, *, most: int = MAX_ROWS, also: Sequence[str] = ()) -> FittingTable:
     """A table of a Pareto frame (see :func:`hwnas.report.read_pareto`).
 
     Args:
         frame: the front, best first.
         most: rows to print; the caption says how many there are.
-        also: columns to show beside those that every search knows.
+        also: columns to show beside those that every search knows, say its objectives; the last to be left out.
     """
-    shown = thinned(len(frame), most)
-    caption = f"{len(shown)} of {len(frame)} subnets, evenly thinned" if len(shown) < len(frame) else None
-    table = Table(caption=caption, caption_justify="left", header_style="bold", box=None, pad_edge=False)
+    at = thinned(len(frame), most)
+    shown = frame.iloc[at]
+    table = FittingTable(
+        caption=f"{len(shown)} of {len(frame)} subnets, evenly thinned" if len(shown) < len(frame) else None
+    )
     metrics = [str(name) for name in frame.columns if is_known(str(name)) or name in also]
-    archs = [json.loads(frame["arch"].iloc[i]) for i in shown]
+    archs = [json.loads(cell) for cell in shown["arch"]]
     genes = [key for key in (archs[0] if archs else {}) if _is_short(archs[0][key])]
-    titles = [column(name).title for name in metrics]
-    if MEASURED in metrics or any("@" in name for name in metrics):
+    crowded = MEASURED in metrics or any("@" in name for name in metrics)
+    if crowded:
         # More columns than 80 characters hold: the genes stay in the CSV, units go below, devices are cut short.
-        genes, titles = [], [_narrow(name) for name in metrics]
-    for title in ("Row", *titles, *(_GENE_TITLES.get(g, g) for g in genes)):
-        table.add_column(title, justify="right", no_wrap=True)
-    for i, arch in zip(shown, archs, strict=True):
-        values = (_cell(name, frame[name].iloc[i]) for name in metrics)
-        table.add_row(str(frame["row"].iloc[i]), *values, *(_short(arch.get(gene)) for gene in genes))
+        genes = []
+    table.add_column("Row", map(str, shown["row"]), rank=0)
+    for name in metrics:
+        title = _narrow(name) if crowded else column(name).title
+        table.add_column(title, [_cell(name, value) for value in shown[name]], rank=_rank(name, also))
+    for place, gene in enumerate(genes):
+        cells = [_short(arch.get(gene)) for arch in archs]
+        table.add_column(_GENE_TITLES.get(gene, gene), cells, rank=len(_RANKS) + 2 + place)
     return table
+
+
+def _rank(name: str, also: Sequence[str]) -> int:
+    """Of a metric; the smaller, the longer it is shown: what was searched for first."""
+    if name in also:
+        return 1
+    stem = name.partition("@")[0]
+    return 2 + (_RANKS.index(stem) if stem in _RANKS else len(_RANKS) - 1)
 
 
 def _narrow(name: str) -> str:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hwnas.errors import DataError
-from hwnas.files import check_writable
+from hwnas.files import check_writable, together
 from hwnas.metric import LATENCY, Budget, Direction, metrics
 
 if TYPE_CHECKING:
@@ -60,12 +60,13 @@ class Outputs:
             check_writable(path)
 
     def write(self, frame: pd.DataFrame, facts: Mapping[str, Any]) -> None:
-        """Write all three, the CSV last: where it stands, the others do."""
+        """Write all three or none, the CSV last: where it is new, the others are."""
         from hwnas.report import save_plot, write_pareto, write_provenance
 
-        save_plot(picture_of(frame, facts), self.png)
-        write_provenance(facts, self.json)
-        write_pareto(frame, self.csv)
+        with together():
+            save_plot(picture_of(frame, facts), self.png)
+            write_provenance(facts, self.json)
+            write_pareto(frame, self.csv)
 
 
 def front_frame(result: SearchResult, metrics: Metrics, top: int | None) -> pd.DataFrame:

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from hwnas.errors import SpaceError, TableError
-from hwnas.files import replacing
+from hwnas.files import replacing, together
 from hwnas.latency.device._device import Device
 from hwnas.latency.table._interval import LATER
 from hwnas.latency.table._rows import Row, read_rows, write_rows
@@ -91,10 +91,11 @@ class LatencyTable:
             "rows": len(self.rows),
             "spaces": dict(self.spaces),
         }
-        with replacing(folder / TABLE) as part:
-            write_rows(part, self.rows)
-        with replacing(folder / DEVICE) as part:
-            part.write_text(json.dumps(data, indent=2) + "\n", encoding="utf-8")
+        with together():
+            with replacing(folder / TABLE) as part:
+                write_rows(part, self.rows)
+            with replacing(folder / DEVICE) as part:
+                part.write_text(json.dumps(data, indent=2) + "\n", encoding="utf-8")
         return replace(self, path=folder)
 
     def joined(self, newer: LatencyTable) -> LatencyTable:

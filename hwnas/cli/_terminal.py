@@ -1,0 +1,58 @@
+"""Terminals that cannot show everything: what they lack is spelled with what they have."""
+
+from __future__ import annotations
+
+import codecs
+import io
+import sys
+import unicodedata
+
+_SPELLED = {
+    "±": "+/-",
+    "×": "x",
+    "·": "-",
+    "•": "*",
+    "…": "...",
+    "–": "-",
+    "—": "-",
+    "−": "-",
+    "≤": "<=",
+    "≥": ">=",
+    "→": "->",
+    "µ": "u",
+    "μ": "u",
+    "“": '"',
+    "”": '"',
+    "‘": "'",
+    "’": "'",
+    "━": "-",
+    "╸": "-",
+    "╺": "-",
+}
+"""Characters whose meaning ASCII can tell."""
+
+
+def spelled(text: str) -> str:
+    """``text`` in ASCII: signs by their meaning, letters without their accents, lines as dashes; else ``?``."""
+    return "".join(_SPELLED.get(c) or _plain(c) for c in text)
+
+
+def _plain(character: str) -> str:
+    if "\u2500" <= character <= "\u257f":  # box drawing
+        return "-" if character in "─━┄┅┈┉╌╍═" else "|" if character in "│┃┆┇┊┋╎╏║" else "+"
+    decomposed = unicodedata.normalize("NFKD", character)
+    return decomposed.encode("ascii", "ignore").decode() or "?"
+
+
+def fit_streams() -> None:
+    """Let stdout and stderr show any text: what their encoding lacks is :func:`spelled`."""
+    codecs.register_error("hwnas.spelled", _replacement)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="hwnas.spelled")
+
+
+def _replacement(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    return spelled(error.object[error.start : error.end]), error.end

@@ -1,0 +1,133 @@
+"""Terminals that lack characters, or width: real processes, a real terminal."""
+
+from __future__ import annotations
+
+import os
+import pty
+import re
+import struct
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hwnas.cli._terminal import spelled
+from hwnas.latency import Measurement
+from hwnas.report import pareto_frame, with_measured, write_pareto
+from hwnas.space import get_space
+
+HELP = """
+import sys
+from hwnas.cli import app, main
+commands = [[], *([c.callback.__name__] for c in app.registered_commands)]
+for words in [*([*c, "--help"] for c in commands), ["--version"]]:
+    try:
+        main(words)
+    except SystemExit as end:
+        assert end.code == 0, words
+"""
+ASCII = {"LC_ALL": "C", "PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+
+
+@given(st.text())
+def test_any_text_can_be_spelled(text: str) -> None:
+    assert spelled(text).isascii()
+
+
+def test_signs_keep_their_meaning() -> None:
+    assert spelled("93 ±0.5 µs ≤ 2 × 10, Größe, 中") == "93 +/-0.5 us <= 2 x 10, Grosse, ?".replace("ss", "?")
+
+
+@pytest.fixture
+def front(tmp_path: Path) -> Path:
+    """A measured front of three subnets, with every column that there is."""
+    space = get_space("ofa_mbv3_w1.0")
+    values = np.arange(3.0)
+    metrics = {
+        "top1": 70 + values,
+        "top1_std": 0.1 + values,
+        "latency_ms": 5 + values,
+        "macs": 1e8 + values,
+        "params": 5e6 + values,
+        "memory_bytes": 2e6 + values,
+    }
+    frame = pareto_frame(space.decode_many(space.sample(3, np.random.default_rng(0))), metrics)
+    measured = [Measurement(5.1, 5.3, 5.1, 9)] * 3
+    write_pareto(with_measured(frame, range(3), measured, 6.0), tmp_path / "front.csv")
+    return tmp_path / "front.csv"
+
+
+def ran(arguments: list[str], folder: Path, **environment: str) -> subprocess.CompletedProcess[bytes]:
+    variables = {k: v for k, v in os.environ.items() if k not in ("COLUMNS", "LC_ALL", "LANG")}
+    return subprocess.run(
+        [sys.executable, *arguments], cwd=folder, env=variables | environment, capture_output=True, check=False
+    )
+
+
+MAIN = ["-c", "from hwnas.cli import main; main()"]
+
+
+def test_an_ascii_terminal_is_shown_ascii(front: Path) -> None:
+    for arguments in (["-c", HELP], [*MAIN, "report", "front.csv"]):
+        done = ran(arguments, front.parent, **ASCII)
+        assert done.returncode == 0, done.stderr
+        assert done.stdout.isascii()
+        assert len(done.stdout) > 100
+        assert b"Traceback" not in done.stderr
+    assert b"+/-" in done.stdout
+    refused = ran([*MAIN, "search", "--latency", "20 Sekündchen"], front.parent, **ASCII)
+    assert refused.returncode == 2
+    assert refused.stderr.isascii()
+    assert b"Sek" in refused.stderr
+
+
+def test_a_full_disk_behind_stdout_gets_one_line(front: Path) -> None:
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(
+            [sys.executable, *MAIN, "report", "front.csv"], cwd=front.parent, stdout=full, stderr=-1, check=False
+        )
+    assert done.returncode == 2
+    assert done.stderr == b"error: stdout: it cannot be written (No space left on device); free space where it goes\n"
+
+
+def shown(columns: int, folder: Path) -> list[str]:
+    """Lines that ``hwnas report`` writes to a terminal of so many columns."""
+    import fcntl  # noqa: PLC0415
+    import termios  # noqa: PLC0415
+
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 30, columns, 0, 0))
+    variables = {k: v for k, v in os.environ.items() if k != "COLUMNS"} | {"TERM": "xterm"}
+    process = subprocess.Popen(
+        [sys.executable, *MAIN, "report", "front.csv"], cwd=folder, env=variables, stdin=theirs, stdout=theirs
+    )
+    os.close(theirs)
+    read = b""
+    while True:
+        try:
+            chunk = os.read(ours, 4096)
+        except OSError:  # closed at the other end
+            break
+        if not chunk:
+            break
+        read += chunk
+    os.close(ours)
+    assert process.wait() == 0
+    return re.sub(r"\x1b\[[0-9;]*m", "", read.decode()).splitlines()
+
+
+def test_a_narrow_terminal_is_shown_fewer_columns_instead_of_cut_ones(front: Path) -> None:
+    narrow, wide = shown(40, front.parent), shown(200, front.parent)
+    assert max(len(line) for line in narrow if "wrote" not in line) <= 40
+    text = "\n".join(narrow)
+    assert "…" not in text
+    assert "..." not in text
+    assert {"Row", "Top-1", "Measured"} <= set(text.split())
+    assert "72.00" in text
+    assert "no room for" in text
+    assert "no room for" not in "\n".join(wide)
+    assert "Memory" in "\n".join(wide)
