@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 import typer
-from hwnas.study._restrict import restricted
 
 from hwnas.cli._errors import guarded
 from hwnas.errors import HwnasError, SpaceError
 from hwnas.space import get_space
+from hwnas.study._space import restricted
 
 SPACE = get_space("ofa_mbv3_w1.0")
 
