@@ -45,7 +45,7 @@ def fit(
     seed: Seed = 0,
     as_json: AsJson = False,
 ) -> None:
-    """Fit an accuracy predictor; print cross-validated Kendall tau, RMSE and MAPE, and the learning curve.
+    """Fit a predictor of a metric; print cross-validated Kendall tau, RMSE and MAPE, and the learning curve.
 
     Example: hwnas fit accuracy.csv --space ofa_mbv3_w1.0 --model gp --out mine.safetensors
     """
@@ -70,49 +70,55 @@ def _fit(
     data: list[Path], space: Any, model: str, metric: str, out: Path | None, folds: int, seed: int, as_json: bool
 ) -> None:
     import json
-    from dataclasses import replace
 
     import numpy as np
 
     from hwnas.io import read_archs, read_csv, read_metric
-    from hwnas.predictor import k_fold, learning_curve, new_predictor, save_predictor, score, sha256_of
+    from hwnas.predictor import Card, fit_and_score, new_predictor, save_predictor, sha256_of
 
     name, direction = split_direction(metric)
     about = registered(name) if direction is None else get_metric(name, direction)
     metric = about.column if about is not None else name
-    new_predictor(model, space)  # an unknown kind is refused before files are read
+    predictor = new_predictor(model, space, seed)  # an unknown kind is refused before files are read
+    for path in data:
+        _refuse_predicted(path, metric)
     frames = [read_csv(path) for path in data]
     x = np.concatenate([_named(path, read_archs, frame, space) for path, frame in zip(data, frames, strict=True)])
     y = np.concatenate([_named(path, read_metric, frame, metric) for path, frame in zip(data, frames, strict=True)])
     unit = about.unit if about is not None else ""
-
-    def new() -> Any:
-        return new_predictor(model, space, seed)
-
-    final = new().fit(x, y)
-    with progress("scoring") as advance:
-        predicted, std = k_fold(new, space, x, y, k=folds, seed=seed)
-        whole = score(predicted, y, std)
-        curve = []
-        for step, (size, scores) in enumerate(learning_curve(new, space, x, y, seed=seed), start=1):
-            curve.append((size, scores))
-            advance(step, step + 1, f"{size} subnets")
     measured = [
         {"name": path.name, "sha256": sha256_of(path), "rows": len(frame)}
         for path, frame in zip(data, frames, strict=True)
     ]
-    held_out = {f"{folds}_fold": whole.as_dict(), "learning_curve": {str(n): s.as_dict() for n, s in curve}}
-    said = direction or ""
-    final.card = replace(final.card, metric=metric, unit=unit, data=measured, scores=held_out, direction=said)
+    card = Card(metric=metric, unit=unit, data=measured, direction=direction or "")
+    with progress("fit") as advance:
+        fitted = fit_and_score(predictor, x, y, card, k=folds, seed=seed, progress=advance)
     if as_json:
-        say(json.dumps({"space": space.name, "model": model, "metric": metric, "data": measured} | held_out))
+        about_it = {"space": space.name, "model": model, "metric": metric, "data": measured}
+        say(json.dumps(about_it | dict(predictor.card.scores)))
     else:
         title = f"{model} on {len(x)} rows of {', '.join(p.name for p in data)}, held-out {metric}"
-        show(_table(title, unit, [*((f"{n} subnets", s) for n, s in curve), (f"all, {folds} folds", whole)]))
+        rows = [(f"{n} subnets", scores) for n, scores in fitted.curve]
+        show(_table(title, unit, [*rows, (f"all, {folds} folds", fitted.scores)]))
     if out is not None:
-        save_predictor(final, out)
+        save_predictor(predictor, out)
         ask = "" if about is not None else f" --objectives {metric}:max,{LATENCY.name}"
         notice(f"wrote {out}; next: hwnas search --space {space.name} --predictor {out}{ask}")
+
+
+def _refuse_predicted(path: Path, metric: str) -> None:
+    """A predictor learns from measurements; what a front's own predictor said would only come back."""
+    from hwnas.report import predicted_by, provenance_path, read_provenance
+
+    try:
+        facts = read_provenance(path)
+    except DataError:  # a JSON of something else
+        return
+    by = predicted_by(facts, metric)
+    if by is not None:
+        rule = f"{provenance_path(path).name} says that {metric} was predicted by {by}, and a predictor learns from measurements"
+        remedy = f"measure it: hwnas evaluate --supernet NAME --archs {path} --out measured.csv, then fit measured.csv"
+        raise DataError(f"file {path}, metric {metric!r}", rule, remedy)
 
 
 def _named(path: Path, read: Any, frame: Any, argument: Any) -> Any:

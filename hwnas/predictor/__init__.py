@@ -1,6 +1,6 @@
 """Predictors of a metric from the genes, bound to one space. Accuracies are in percent throughout.
 
-Scoring needs numpy alone; torch is imported only to fit an ``mlp`` and to read upstream's ``.pth`` files.
+Scoring needs numpy alone; scipy and scikit-learn are imported to fit, torch to read upstream's ``.pth`` files.
 """
 
 from __future__ import annotations
@@ -10,8 +10,9 @@ from pathlib import Path
 
 from hwnas.errors import PredictorError, UnknownNameError
 from hwnas.predictor import _store
-from hwnas.predictor._additive import additive_approximation
+from hwnas.predictor._approximation import additive_approximation
 from hwnas.predictor._base import MIN_SUBNETS, Card, Predictor
+from hwnas.predictor._fitting import Fitted, fit_and_score
 from hwnas.predictor._gp import GaussianProcess
 from hwnas.predictor._mlp import MlpEnsemble
 from hwnas.predictor._ofa import OfaNet
@@ -23,11 +24,13 @@ from hwnas.space import SearchSpace
 __all__ = [
     "MIN_SUBNETS",
     "Card",
+    "Fitted",
     "Predictor",
     "Scores",
     "additive_approximation",
     "embedded_names",
     "embedded_path",
+    "fit_and_score",
     "folds",
     "get_predictor",
     "k_fold",

@@ -123,6 +123,18 @@ class Predictor(ABC):
         measurement is not part of it. NaN where a predictor cannot tell (released networks)."""
         return self._predict_std(self._checked(x))
 
+    def effects(self, x: NDArray[Any]) -> NDArray[np.float64]:
+        """What giving one gene another choice adds to the prediction, to first order: ``(n, choices)``.
+
+        Args:
+            x: ``(n, g)`` rows with a choice in every gene (``SearchSpace.completed``); the choices stand in line
+                as in ``SearchSpace.starts``.
+
+        Raises:
+            As :meth:`predict`.
+        """
+        return self._effects(self._checked(x))
+
     def covered(self, space: SearchSpace) -> SearchSpace:
         """``space`` restricted to what this predictor covers (its resolutions).
 
@@ -166,6 +178,11 @@ class Predictor(ABC):
         """The predictor as a sum over genes, if it is exactly that; see ``additive_approximation``."""
         return None
 
+    def unfitted(self) -> Self:
+        """A new predictor of the same settings. It keeps the hyperparameters that this one's fit searched for, so
+        that fitting it to a part of the same data is quick."""
+        return type(self)(self.space, self.seed)
+
     @abstractmethod
     def _fit(self, x: Population, y: Vector, variance: Vector) -> None:
         """Fit to distinct canonical rows; ``variance`` holds relative noise variances."""
@@ -175,6 +192,9 @@ class Predictor(ABC):
 
     @abstractmethod
     def _predict_std(self, x: Population) -> Vector: ...
+
+    @abstractmethod
+    def _effects(self, x: Population) -> NDArray[np.float64]: ...
 
     @abstractmethod
     def state(self) -> tuple[Arrays, dict[str, Any]]:

@@ -3,34 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import cho_solve, cholesky
 from scipy.optimize import minimize
 
+from hwnas.predictor._hyperparameters import Hyperparameters
+
 Matrix = NDArray[np.float64]
 
 _JITTER = 1e-6
 _ITERATIONS = 60
+"""Steps of L-BFGS at most, from the prior's mode."""
 
-
-@dataclass(frozen=True)
-class Hyperparameters:
-    """In units of the standardised target.
-
-    Attributes:
-        linear: prior variance explained by each linear kernel.
-        rbf: prior variance of the RBF kernel; 0 without one.
-        scales: length scale per group of coordinates.
-        noise: variance of a measurement whose relative noise is 1.
-    """
-
-    linear: tuple[float, ...]
-    rbf: float
-    scales: tuple[float, ...]
-    noise: float
+_REFINEMENTS = 12
+"""Steps of L-BFGS at most, from what fewer rows found."""
 
 
 class Evidence:
@@ -105,11 +93,17 @@ class Evidence:
         return value + 0.5 * float(prior @ prior), gradient + prior / self.width
 
 
-def maximise_evidence(evidence: Evidence) -> Hyperparameters:
-    """The most probable hyperparameters, by L-BFGS from the prior's mode."""
+def maximise_evidence(evidence: Evidence, near: Hyperparameters | None = None) -> Hyperparameters:
+    """The most probable hyperparameters, by L-BFGS from the prior's mode.
+
+    Args:
+        evidence: of the data.
+        near: start here instead and take few steps: the optimum of a part of the data is not far.
+    """
     bounds = list(zip(evidence.lower, evidence.upper, strict=True))
-    options = {"maxiter": _ITERATIONS}
-    found = minimize(evidence, evidence.start, jac=True, method="L-BFGS-B", bounds=bounds, options=options)
+    options = {"maxiter": _ITERATIONS if near is None else _REFINEMENTS}
+    start = evidence.start if near is None else np.clip(_logarithms(near), evidence.lower, evidence.upper)
+    found = minimize(evidence, start, jac=True, method="L-BFGS-B", bounds=bounds, options=options)
     values, k = np.exp(found.x), len(evidence.kernels)
     return Hyperparameters(
         linear=tuple(values[:k].tolist()),
@@ -117,3 +111,9 @@ def maximise_evidence(evidence: Evidence) -> Hyperparameters:
         scales=tuple(np.sqrt(values[k + 2 :]).tolist()),
         noise=float(values[k]) + _JITTER,
     )
+
+
+def _logarithms(h: Hyperparameters) -> NDArray[np.float64]:
+    """The parameters of :class:`Evidence`."""
+    rbf = (h.rbf, *(s**2 for s in h.scales)) if h.rbf else ()
+    return np.log(np.maximum([*h.linear, h.noise - _JITTER, *rbf], 1e-300))

@@ -33,24 +33,38 @@ class GeneGroup:
 
 
 class Features:
-    """Features of canonical populations of one (unrestricted) space; methods map ``(n, g)`` rows to ``(n, k)``."""
+    """Features of canonical populations of one (unrestricted) space; methods map ``(n, g)`` rows to ``(n, k)``.
+
+    Attributes:
+        continuous, discrete: columns of genes on a scale (resolutions), and of all others.
+        values: per gene, its choices as numbers.
+        ordinals: per gene, its choices within [-1, 1].
+        coordinates: per gene, ``(choices, d)`` points; names are all equally far apart.
+        one_hot_places: where the one-hot features stand among all choices, in line as in ``SearchSpace.starts``.
+        stages: groups of genes by kind and stage.
+        layer_genes: one gene of every layer that a depth may switch off.
+        costs: MACs and parameters.
+    """
 
     def __init__(self, space: SearchSpace) -> None:
         self.space = space
         self.continuous = [c for c, gene in enumerate(space.genes) if is_continuous(gene)]
         self.discrete = [c for c in range(space.n_genes) if c not in self.continuous]
-        self._values = [_numbers(gene) for gene in space.genes]
-        self._ordinals = [_centred(values) for values in self._values]
+        self.values = [_numbers(gene) for gene in space.genes]
+        self.ordinals = [_centred(values) for values in self.values]
         # Names have no order: any two of them are equally far apart.
-        self._coordinates = [
+        self.coordinates = [
             np.eye(len(gene.choices)) if any(isinstance(v, str) for v in gene.choices) else z[:, None]
-            for gene, z in zip(space.genes, self._ordinals, strict=True)
+            for gene, z in zip(space.genes, self.ordinals, strict=True)
         ]
         sizes = [len(space.genes[c].choices) for c in self.discrete]
         self._offsets = np.concatenate([[0], np.cumsum(sizes)[:-1]]).astype(np.int64)
         self.n_one_hot = int(sum(sizes))
+        starts = space.starts
+        self.one_hot_places = np.concatenate([np.arange(starts[c], starts[c + 1]) for c in self.discrete])
         self.stages = _stages(space)
-        self._costs = [macs_cost(space), params_cost(space)] if space.slots else []
+        self.layer_genes = [c for g in self.stages if g.key == self.stages[0].key for c in g.columns]
+        self.costs = [macs_cost(space), params_cost(space)] if space.slots else []
 
     def one_hot(self, x: Population) -> Matrix:
         """One column per choice of each discrete gene; genes without effect are all zero."""
@@ -59,6 +73,10 @@ class Features:
         columns = x[:, self.discrete] + self._offsets
         out[np.arange(len(x))[:, None], columns] = active
         return out
+
+    def part(self, name: str, x: Population) -> Matrix:
+        """The features of one part, by the name of its method."""
+        return np.asarray(getattr(self, name)(x))
 
     def dot(self, part: str, x: Population, weights: NDArray[np.float64]) -> NDArray[np.float64]:
         """``part(x) @ weights``, ``(n,)``; without the matrix where that is one-hot."""
@@ -70,19 +88,16 @@ class Features:
             slopes = weights.reshape(len(self.continuous), -1)
             parts = [self.dot("one_hot", x, w) * z for w, z in zip(slopes, self._scales(x).T, strict=True)]
             return np.asarray(np.sum(parts, axis=0))
-        return np.asarray(getattr(self, part)(x) @ weights)
+        return np.asarray(self.part(part, x) @ weights)
 
     def totals(self, x: Population) -> Matrix:
         """MACs and parameters (log and inverse), total depth, continuous genes: what the whole network is."""
         columns: list[NDArray[np.float64]] = []
-        for cost in self._costs:
+        for cost in self.costs:
             value = np.maximum(cost(x), 1.0)
             columns += [np.log(value), 1e8 / value]
         if self.stages:
-            active = self.space.active(x)
-            key = self.stages[0].key
-            layers = [c for group in self.stages if group.key == key for c in group.columns]
-            columns.append(active[:, layers].sum(axis=1).astype(float))
+            columns.append(self.space.active(x)[:, self.layer_genes].sum(axis=1).astype(float))
         return np.concatenate([np.reshape(columns, (-1, len(x))).T, self.continuous_terms(x)], axis=1)
 
     def by_stage(self, x: Population) -> Matrix:
@@ -92,7 +107,7 @@ class Features:
         for group in self.stages:
             on = active[:, group.columns]
             count = on.sum(axis=1).astype(float)
-            values = np.stack([self._values[c][x[:, c]] for c in group.columns], axis=1)
+            values = np.stack([self.values[c][x[:, c]] for c in group.columns], axis=1)
             total = (values * on).sum(axis=1)
             columns += [total, total / np.maximum(count, 1), np.log1p(total)]
             if group.key == self.stages[0].key:
@@ -101,7 +116,7 @@ class Features:
 
     def _scales(self, x: Population) -> Matrix:
         """Continuous genes, each within [-1, 1]."""
-        return np.stack([self._ordinals[c][x[:, c]] for c in self.continuous], axis=1) if self.continuous else _none(x)
+        return np.stack([self.ordinals[c][x[:, c]] for c in self.continuous], axis=1) if self.continuous else _none(x)
 
     def one_hot_by_scale(self, x: Population) -> Matrix:
         """The one-hot part times each continuous gene: an effect of every choice that grows with the resolution."""
@@ -117,8 +132,8 @@ class Features:
         """Value, square and logarithm of continuous genes."""
         columns = []
         for c in self.continuous:
-            z = self._ordinals[c][x[:, c]]
-            columns += [z, z**2, np.log(np.maximum(self._values[c][x[:, c]], 1e-9))]
+            z = self.ordinals[c][x[:, c]]
+            columns += [z, z**2, np.log(np.maximum(self.values[c][x[:, c]], 1e-9))]
         return np.stack(columns, axis=1) if columns else _none(x)
 
     def at_resolutions_of(self, x: Population, rng: np.random.Generator, n: int = 1000) -> Population:
@@ -131,14 +146,24 @@ class Features:
         """Each gene's choice as a number centred on 0 within [-1, 1], or one-hot if its choices are names; genes
         without effect are 0."""
         active = self.space.active(x)
-        return np.concatenate([z[x[:, c]] * active[:, c, None] for c, z in enumerate(self._coordinates)], axis=1)
+        return np.concatenate([z[x[:, c]] * active[:, c, None] for c, z in enumerate(self.coordinates)], axis=1)
+
+    def group_distances(self, x: Population) -> Matrix:
+        """``(groups, n, n)`` squared distances between rows within each group of ordinal coordinates."""
+        ordinal, groups = self.ordinal(x), self.length_groups()
+        distances = []
+        for g in range(int(groups.max()) + 1):
+            c = ordinal[:, groups == g]
+            square = (c**2).sum(axis=1)
+            distances.append(np.maximum(square[:, None] + square - 2 * c @ c.T, 0))
+        return np.array(distances)
 
     def length_groups(self) -> NDArray[np.intp]:
         """For each ordinal coordinate, the number of its length scale: genes of one key and stage share one."""
         names = {c: f"{group.key} {group.stage}" for group in self.stages for c in group.columns}
         labels = [
             names.get(c, gene.group)
-            for c, (gene, z) in enumerate(zip(self.space.genes, self._coordinates, strict=True))
+            for c, (gene, z) in enumerate(zip(self.space.genes, self.coordinates, strict=True))
             for _ in range(z.shape[1])
         ]
         distinct = list(dict.fromkeys(labels))

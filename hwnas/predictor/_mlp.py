@@ -1,19 +1,21 @@
 """Ensemble of small multilayer perceptrons on what a ridge regression leaves over.
 
-The ridge carries the trend, so that the networks fail gracefully where data are few or far away. Each network
-is trained on a random 80 % of the subnets; the rest tell how far to trust it. Torch fits, numpy scores.
+The ridge carries the trend, so that the networks fail gracefully where data are few or far away. Each network is
+trained on a random 80 % of the subnets; the rest tell how far to trust it. scikit-learn fits, numpy scores.
 """
 
 from __future__ import annotations
 
-import itertools
+import math
+import warnings
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hwnas.predictor._base import Arrays, Predictor, Vector
+from hwnas.predictor._effects import linear_effects
 from hwnas.predictor._ridge import Ridge
 from hwnas.space import Population, SearchSpace
 
@@ -21,10 +23,16 @@ MEMBERS = 5
 WIDTH = 64
 STEPS = 800
 BATCH = 128
+MOST_EPOCHS = 200
+
 _KEPT = 0.8
+_PENALTY = 1.0
+"""L2 penalty on the weights, as ``MLPRegressor`` counts it; residuals have unit variance."""
+
 _BLOCK = 4096
 
-Layer = NDArray[np.float32]
+Layer = tuple[NDArray[np.float32], NDArray[np.float32]]
+"""Weights ``(members, in, out)`` and biases ``(members, 1, out)``."""
 
 
 class MlpEnsemble(Predictor):
@@ -37,35 +45,51 @@ class MlpEnsemble(Predictor):
         super().__init__(space, seed)
         self._ridge = Ridge(space, seed)
 
+    def unfitted(self) -> Self:
+        new = type(self)(self.space, self.seed)
+        new._ridge = self._ridge.unfitted()
+        return new
+
     def _fit(self, x: Population, y: Vector, variance: Vector) -> None:
         ridge = self._ridge
         ridge.fit(x, y, np.sqrt(variance))
         left = y - ridge.predict(x)
-        features = self._features(x)
         self._unit = max(float(left.std()), 1e-9)
         rng = np.random.default_rng(self.seed)
         n_seen = max(round(_KEPT * len(x)), 1)
         seen = np.stack([rng.permutation(len(x)) < n_seen for _ in range(MEMBERS)])
         weight = variance.mean() / variance
-        self._layers = _train(features, (left / self._unit).astype(np.float32), weight, seen, self.seed)
+        features, target = self._features(x), (left / self._unit).astype(np.float32)
+        networks = [_trained(features[s], target[s], weight[s], self.seed + i) for i, s in enumerate(seen)]
+        self._layers = [
+            (np.stack(weights).astype(np.float32), np.stack(biases).astype(np.float32)[:, None])
+            for weights, biases in zip(
+                zip(*(n.coefs_ for n in networks), strict=True),
+                zip(*(n.intercepts_ for n in networks), strict=True),
+                strict=True,
+            )
+        ]
         error = (self._members(x) * self._unit - left) ** 2
         self._misfit = float(np.sqrt(error[~seen].mean())) if (~seen).any() else float(left.std())
 
     def _features(self, x: Population) -> NDArray[np.float32]:
         """The ridge's linear features, of unit size each rather than per group."""
-        z = self._ridge.unit_features(x)
-        return np.asarray(z, dtype=np.float32)
+        return self._ridge.scaling.of_unit_size(x).astype(np.float32)
 
     def _members(self, x: Population) -> NDArray[np.float32]:
         """``(members, n)`` outputs, in units of the residual."""
-        blocks = []
-        for i in range(0, len(x), _BLOCK):
-            h = self._features(x[i : i + _BLOCK])[None]
-            for weight, bias in self._layers[:-1]:
-                h = np.maximum(h @ weight + bias, 0)
-            weight, bias = self._layers[-1]
-            blocks.append((h @ weight + bias)[..., 0])
+        blocks = [self._outputs(x[i : i + _BLOCK])[-1][..., 0] for i in range(0, len(x), _BLOCK)]
         return np.concatenate(blocks, axis=1) if blocks else np.zeros((MEMBERS, 0), np.float32)
+
+    def _outputs(self, x: Population) -> list[NDArray[np.float32]]:
+        """What leaves each layer: ``(members, n, width)``."""
+        h, found = self._features(x)[None], []
+        for i, (weight, bias) in enumerate(self._layers):
+            h = h @ weight + bias
+            if i < len(self._layers) - 1:
+                h = np.maximum(h, 0)
+            found.append(h)
+        return found
 
     def _predict(self, x: Population) -> Vector:
         return self._ridge._predict(x) + self._members(x).mean(axis=0) * self._unit if len(x) else np.zeros(0)
@@ -73,6 +97,18 @@ class MlpEnsemble(Predictor):
     def _predict_std(self, x: Population) -> Vector:
         spread = self._members(x).astype(float).std(axis=0, ddof=1) * self._unit
         return np.asarray(np.sqrt(spread**2 + self._misfit**2 + self._ridge.posterior_std(x) ** 2))
+
+    def _effects(self, x: Population) -> NDArray[np.float64]:
+        """By back-propagation to the features, whose own changes are exact."""
+        hidden = self._outputs(self.space.canonical(x))[:-1]
+        gradient = np.ones((1, 1, 1), np.float32)
+        for (weight, _), h in zip(self._layers[:0:-1], hidden[::-1], strict=True):
+            gradient = (gradient @ weight.transpose(0, 2, 1)) * (h > 0)
+        slopes = (gradient @ self._layers[0][0].transpose(0, 2, 1)).mean(axis=0).astype(float) * self._unit
+        scaling = self._ridge.scaling
+        per_feature = scaling.scale * np.sqrt(scaling.spread(scaling.sizes))
+        parts = dict(zip(scaling.parts, scaling.split(slopes * per_feature), strict=True))
+        return self._ridge._effects(x) + linear_effects(scaling.features, x, parts)
 
     def state(self) -> tuple[Arrays, dict[str, Any]]:
         arrays, settings = self._ridge.state()
@@ -89,41 +125,21 @@ class MlpEnsemble(Predictor):
         self._members(self.space.sample(2, np.random.default_rng(0)))  # shapes that do not chain raise here
 
 
-def _train(
-    features: NDArray[np.float32],
-    target: NDArray[np.float32],
-    weight: Vector,
-    seen: NDArray[np.bool_],
-    seed: int,
-) -> list[tuple[Layer, Layer]]:
-    """Train all members at once (batched matrix products); returns their layers as ``(members, in, out)``."""
-    import torch  # noqa: PLC0415 - scoring must start without torch
+def _trained(features: NDArray[np.float32], target: NDArray[np.float32], weight: Vector, seed: int) -> Any:
+    """A fitted ``MLPRegressor``: about ``STEPS`` steps of Adam, however many rows there are."""
+    from sklearn.exceptions import ConvergenceWarning  # noqa: PLC0415 - scoring must start without scikit-learn
+    from sklearn.neural_network import MLPRegressor  # noqa: PLC0415
 
-    generator = torch.Generator().manual_seed(seed)
-    members, n_in = len(seen), features.shape[1]
-    sizes = [n_in, WIDTH, WIDTH, 1]
-    layers = []
-    for fan_in, fan_out in itertools.pairwise(sizes):
-        w = torch.randn(members, fan_in, fan_out, generator=generator) * (2 / fan_in) ** 0.5
-        # The last layer starts small: before training, the ridge alone speaks.
-        w = w * 0.1 if fan_out == 1 else w
-        layers.append((w.requires_grad_(), torch.zeros(members, 1, fan_out, requires_grad=True)))
-    x, y = torch.from_numpy(features), torch.from_numpy(target)
-    w_rows = torch.from_numpy(weight.astype(np.float32))
-    rows = [torch.from_numpy(np.flatnonzero(s)) for s in seen]
-    batch = min(BATCH, *(len(r) for r in rows))
-    optimiser = torch.optim.AdamW([p for pair in layers for p in pair], lr=3e-3, weight_decay=3e-2)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, max_lr=3e-3, total_steps=STEPS)
-    for _ in range(STEPS):
-        picked = torch.stack([r[torch.randint(len(r), (batch,), generator=generator)] for r in rows])
-        h = x[picked]
-        for w, b in layers[:-1]:
-            h = torch.relu(torch.baddbmm(b, h, w))
-        w, b = layers[-1]
-        error = torch.baddbmm(b, h, w)[..., 0] - y[picked]
-        loss = (error**2 * w_rows[picked]).mean(dim=1).sum()
-        optimiser.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        optimiser.step()
-        schedule.step()
-    return [(w.detach().numpy(), b.detach().numpy()) for w, b in layers]
+    batch = min(BATCH, len(features))
+    network = MLPRegressor(
+        hidden_layer_sizes=(WIDTH, WIDTH),
+        alpha=_PENALTY,
+        batch_size=batch,
+        learning_rate_init=3e-3,
+        max_iter=min(max(STEPS // math.ceil(len(features) / batch), 1), MOST_EPOCHS),
+        n_iter_no_change=STEPS,
+        random_state=seed,
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # so many steps, converged or not
+        return network.fit(features, target, sample_weight=weight)

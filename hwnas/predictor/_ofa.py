@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from hwnas.errors import PredictorError
 from hwnas.predictor._base import Arrays, Card, Predictor, Vector
-from hwnas.predictor._slopes import effects_of
+from hwnas.predictor._effects import effects_of
 from hwnas.space import Population, SearchSpace
 
 _BLOCK = 256
@@ -161,13 +161,8 @@ class OfaNet(Predictor):
             found.append(h)
         return found
 
-    def effects(self, x: NDArray[Any]) -> NDArray[np.float64]:
-        """To first order (by back-propagation), what giving one gene another choice adds: ``(n, choices)``.
-
-        Args:
-            x: rows as ``AdditiveCost.effects`` takes them; the choices are in line as there.
-        """
-        x = self._checked(x)
+    def _effects(self, x: Population) -> NDArray[np.float64]:
+        """By back-propagation."""
         gradient = np.full((len(x), 1), 100, np.float32)
         for (weight, _), h in zip(self._compiled[:0:-1], self._hidden(x)[::-1], strict=True):
             gradient = gradient @ weight.T

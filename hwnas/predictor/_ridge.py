@@ -26,7 +26,7 @@ class Additive(StructuredPredictor):
     def additive(self) -> AdditiveCost:
         """The same predictions as a sum of tables; NaN where it does not cover the resolution."""
         space, features = self.space, self.features
-        one_hot, continuous = np.split(self._w_linear, [features.n_one_hot])
+        one_hot, continuous = self.scaling.split(self._w_linear)
         factors = []
         at = 0
         for c in features.discrete:

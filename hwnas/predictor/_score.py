@@ -81,14 +81,28 @@ def k_fold(
     *,
     k: int = 5,
     seed: int = 0,
+    progress: Callable[[int], None] | None = None,
 ) -> tuple[Vector, Vector]:
-    """Out-of-fold predictions and standard deviations, ``(n,)`` each, over ``k`` folds grouped by subnet."""
+    """Out-of-fold predictions and standard deviations, ``(n,)`` each, over ``k`` folds grouped by subnet.
+
+    ``progress`` is told the number of each fold, from 0, before it begins.
+    """
     predicted, std = np.empty(len(x)), np.empty(len(x))
-    for held in folds(subnet_groups(space, x), k, seed):
+    for fold, held in enumerate(folds(subnet_groups(space, x), k, seed)):
+        if progress is not None:
+            progress(fold)
         model = new().fit(x[~held], y[~held], None if noise is None else noise[~held])
         model.extend_coverage(x[held])
         predicted[held], std[held] = model.predict(x[held]), model.predict_std(x[held])
     return predicted, std
+
+
+def curve_sizes(subnets: int) -> list[int]:
+    """Numbers of subnets that a learning curve shows: 25, 50, 100, ... up to 80 % of what there is."""
+    largest = int(0.8 * subnets)
+    steps = [25 * 2**i for i in range(20) if 25 * 2**i <= largest]
+    sizes = steps if steps and steps[-1] > 0.8 * largest else [*steps, largest]
+    return [size for size in sizes if MIN_SUBNETS <= size < subnets]
 
 
 def learning_curve(
@@ -104,15 +118,11 @@ def learning_curve(
     """Mean scores when fitted on so many random subnets and tested on all others.
 
     Args:
-        sizes: numbers of subnets; by default 25, 50, 100, ... up to 80 % of what there is.
+        sizes: numbers of subnets; by default those of :func:`curve_sizes`.
     """
     groups = subnet_groups(space, x)
     total = int(groups.max()) + 1
-    largest = int(0.8 * total)
-    if sizes is None:
-        steps = [25 * 2**i for i in range(20) if 25 * 2**i <= largest]
-        sizes = steps if steps and steps[-1] > 0.8 * largest else [*steps, largest]
-    for size in sizes:
+    for size in curve_sizes(total) if sizes is None else sizes:
         if not MIN_SUBNETS <= size < total:
             continue
         runs = []

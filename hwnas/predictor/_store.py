@@ -1,6 +1,7 @@
 """One safetensors file per predictor: arrays, and a JSON header that says what it is and whose.
 
-Reading needs numpy alone and runs no code from the file.
+Reading needs numpy alone and runs no code from the file. A digest of the whole file stands in its header, so that no
+changed byte goes unseen; files of format 1, written before, have none and are still read.
 """
 
 from __future__ import annotations
@@ -21,8 +22,12 @@ from hwnas.predictor._base import Card, Predictor
 from hwnas.predictor._ofa import OfaNet
 from hwnas.space import SearchSpace
 
-FORMAT = 1
+FORMAT = 2
+_READABLE_FORMATS = (1, FORMAT)
 _HEADER = "hwnas"
+_DIGEST = "sha256"
+_NO_DIGEST = "0" * 64
+"""Stands where the digest goes while it is computed."""
 
 
 def save_predictor(predictor: Predictor, path: str | os.PathLike[str]) -> None:
@@ -47,8 +52,10 @@ def save_predictor(predictor: Predictor, path: str | os.PathLike[str]) -> None:
         "settings": settings,
     }
     contiguous = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
+    content = save(contiguous, metadata={_HEADER: json.dumps(header), _DIGEST: _NO_DIGEST})
+    digest = hashlib.sha256(content).hexdigest()
     with replacing(path) as part:
-        part.write_bytes(save(contiguous, metadata={_HEADER: json.dumps(header)}))
+        part.write_bytes(content.replace(_NO_DIGEST.encode(), digest.encode(), 1))
 
 
 def load_predictor(path: str | os.PathLike[str], space: SearchSpace, kinds: Mapping[str, type[Predictor]]) -> Predictor:
@@ -70,11 +77,10 @@ def load_predictor(path: str | os.PathLike[str], space: SearchSpace, kinds: Mapp
     header, arrays = _read(path)
     try:
         kind, owner, fingerprint = str(header["kind"]), str(header["space"]), str(header["fingerprint"])
-        if header["format"] != FORMAT:
+        if header["format"] not in _READABLE_FORMATS:
             found = f"format {header['format']}"
-            raise PredictorError(
-                f"file {path}, {found}", f"this version reads {FORMAT}", "upgrade hwnas, or fit it anew"
-            )
+            rule = f"this version reads {' and '.join(map(str, _READABLE_FORMATS))}"
+            raise PredictorError(f"file {path}, {found}", rule, "upgrade hwnas, or fit it anew")
         if owner != space.name or fingerprint != space.fingerprint:
             rule = f"it belongs to space {owner}, not {space.name}"
             if owner == space.name:
@@ -98,11 +104,21 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
             metadata = file.metadata() or {}
             arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - it is no mapping
         header = json.loads(metadata[_HEADER])
+        digest = metadata.get(_DIGEST)
+        intact = digest == _digest_of(path, digest) if digest else header["format"] == 1
     except (SafetensorError, OSError, KeyError, ValueError, TypeError, RecursionError) as error:
         raise _damaged(path) from error
+    if not intact:
+        rule = "it was changed after it was written: its digest does not match"
+        raise PredictorError(f"file {path}", rule, "restore it, or fit it anew with `hwnas fit`")
     if not isinstance(header, dict) or not all(np.isfinite(a).all() for a in arrays.values()):
         raise _damaged(path)
     return header, arrays
+
+
+def _digest_of(path: Path, digest: str) -> str:
+    """Of the file as it was before its digest was put in."""
+    return hashlib.sha256(path.read_bytes().replace(digest.encode(), _NO_DIGEST.encode(), 1)).hexdigest()
 
 
 def _damaged(path: Path) -> PredictorError:

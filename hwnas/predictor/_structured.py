@@ -1,31 +1,46 @@
 """Bayesian linear regression on structural features, with or without an RBF part over the genes.
 
-With the RBF part it is a Gaussian process in weight space: the kernel enters through inducing subnets (Nystroem
-features; Quinonero-Candela & Rasmussen 2005). While every training subnet is inducing, that is the exact process;
-beyond ``MAX_EXACT`` they are recombinations of training subnets, so that neither cost nor file grows with the data.
+With the RBF part it is a Gaussian process in weight space: the kernel enters through inducing subnets. While every
+training subnet is inducing, that is the exact process; beyond ``MAX_EXACT`` they are recombinations of training
+subnets, so that neither cost nor file grows with the data.
+
+scikit-learn's ``GaussianProcessRegressor`` and ``BayesianRidge`` were tried in its place (``BENCHMARKS.md``): the
+first finds the same process several times as slowly and cannot be stored without its rows, the second has one
+penalty for all features and errs more where data are few.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, ClassVar
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hwnas.predictor._base import Arrays, Predictor, Vector
+from hwnas.predictor._effects import linear_effects, rbf_effects
 from hwnas.predictor._features import FEATURES_VERSION, Features, Matrix
+from hwnas.predictor._hyperparameters import Hyperparameters
+from hwnas.predictor._inducing import InducingRbf, recombine
+from hwnas.predictor._scaling import Scaling
 from hwnas.space import Population, SearchSpace
 
 MEAN_VARIANCE = 10.0
 """Prior variance of the constant, in units of the target's variance: nearly free."""
 
-MAX_EXACT = 2000
-INDUCING = 512
-EVIDENCE_ROWS = 1000
+MAX_EXACT = 1000
+"""Training rows up to which each of them is inducing."""
 
-_NYSTROEM_JITTER = 1e-5
+INDUCING = 512
+"""Inducing subnets beyond that."""
+
+EVIDENCE_ROWS = 1000
+"""Hyperparameters are fitted to a random subset of this size, and before that to a smaller one:"""
+
+FIRST_EVIDENCE_ROWS = 300
+
 _BLOCK = 2048
+"""Rows scored at once."""
 
 
 class StructuredPredictor(Predictor):
@@ -46,6 +61,12 @@ class StructuredPredictor(Predictor):
         super().__init__(space, seed)
         self.inducing, self.evidence_rows = inducing, evidence_rows
         self.features = Features(self.space)
+        self.hyperparameters: Hyperparameters | None = None
+
+    def unfitted(self) -> Self:
+        new = type(self)(self.space, self.seed, self.inducing, self.evidence_rows)
+        new.hyperparameters = self.hyperparameters
+        return new
 
     # --- fitting ----------------------------------------------------------------------------
 
@@ -56,14 +77,20 @@ class StructuredPredictor(Predictor):
         self._offset, self._unit = float(y.mean()), max(float(y.std()), 1e-9)
         target = (y - self._offset) / self._unit
         relative = variance / variance.mean()
-        z = self._standardise(x)
-        self._fit_hyperparameters(x, z, target, relative, rng)
-        phi = np.concatenate([z * self._prior(), np.full((len(x), 1), np.sqrt(MEAN_VARIANCE))], axis=1)
+        self.scaling = Scaling.of(self.features, self.parts, x)
+        z = self.scaling(x)
+        chosen = rng.permutation(len(x))
+        if self.hyperparameters is None:
+            self.hyperparameters = self._most_probable(x, z, target, relative, chosen)
+        h = self.hyperparameters
+        prior = self._prior()
+        phi = np.concatenate([z * prior, np.full((len(x), 1), np.sqrt(MEAN_VARIANCE))], axis=1)
         if self.rbf:
-            self._set_inducing(x if len(x) <= MAX_EXACT else recombine(self.space, x, self.inducing, rng))
-            phi = np.concatenate([phi, np.sqrt(self._rbf_variance) * self._kernel(x) @ self._whitening()], axis=1)
+            rows = x if len(x) <= MAX_EXACT else recombine(self.space, x, self.inducing, rng)
+            self.kernel = InducingRbf(self.features, rows, h.scales)
+            phi = np.concatenate([phi, np.sqrt(h.rbf) * self.kernel(x) @ self.kernel.whitening], axis=1)
         # Posterior of the weights under their unit prior: mean, and a root of the covariance.
-        weighted = phi / (relative * self._noise)[:, None]
+        weighted = phi / (relative * h.noise)[:, None]
         precision = phi.T @ weighted
         precision[np.diag_indices(len(precision))] += 1.0
         lower = cholesky(precision, lower=True)
@@ -71,95 +98,37 @@ class StructuredPredictor(Predictor):
         weights = solve_triangular(lower, mean, lower=True, trans="T")
         self._root = solve_triangular(lower, np.eye(len(lower)), lower=True).astype(np.float32)
         n = z.shape[1]
-        self._w_linear = weights[:n] * self._prior() * self._scale
-        self._bias = float(weights[n] * np.sqrt(MEAN_VARIANCE) - self._centre @ self._w_linear)
+        self._w_linear = weights[:n] * prior * self.scaling.scale
+        self._bias = float(weights[n] * np.sqrt(MEAN_VARIANCE) - self.scaling.centre @ self._w_linear)
         if self.rbf:
-            self._w_rbf = (np.sqrt(self._rbf_variance) * self._whitening() @ weights[n + 1 :]).astype(np.float32)
+            self._w_rbf = (np.sqrt(h.rbf) * self.kernel.whitening @ weights[n + 1 :]).astype(np.float32)
 
-    def _standardise(self, x: Population) -> Matrix:
-        """Set centre and scale so that each part's kernel has mean diagonal 1; returns the scaled features.
-
-        Structural features are divided by their spread over the space, not over the data: what the data never
-        vary has none.
-        """
-        reference = self.features.at_resolutions_of(x, np.random.default_rng(0))
-        centre, scale = [], []
-        for part in self.parts:
-            raw: Matrix = getattr(self.features, part)(x)
-            unit = np.ones(raw.shape[1])
-            if not part.startswith("one_hot"):
-                spread = getattr(self.features, part)(reference).std(axis=0)
-                unit = 1 / np.where(spread > 1e-9, spread, 1.0)
-            z = (raw - raw.mean(axis=0)) * unit
-            centre.append(raw.mean(axis=0))
-            scale.append(unit / np.sqrt(max(float((z**2).sum(axis=1).mean()), 1e-12)))
-        self._centre, self._scale = np.concatenate(centre), np.concatenate(scale)
-        self._sizes = [len(c) for c in centre]
-        return self._linear(x)
-
-    def _fit_hyperparameters(
-        self, x: Population, z: Matrix, target: Vector, relative: Vector, rng: np.random.Generator
-    ) -> None:
+    def _most_probable(
+        self, x: Population, z: Matrix, target: Vector, relative: Vector, order: NDArray[np.intp]
+    ) -> Hyperparameters:
+        """Hyperparameters of the first rows in ``order``: found on few of them, refined on more."""
         from hwnas.predictor._evidence import Evidence, maximise_evidence  # noqa: PLC0415 - needs scipy
 
-        chosen = np.sort(rng.permutation(len(x))[: self.evidence_rows])
-        parts = np.split(z[chosen], np.cumsum(self._sizes)[:-1], axis=1)
-        distances = self._group_distances(x[chosen]) if self.rbf else None
-        kernels = [p @ p.T for p in parts]
-        h = maximise_evidence(Evidence(kernels, distances, target[chosen], relative[chosen], MEAN_VARIANCE))
-        self._linear_variance, self._rbf_variance, self._noise = list(h.linear), h.rbf, h.noise
-        self._length_scales = list(h.scales)
-
-    def _group_distances(self, x: Population) -> Matrix:
-        """``(groups, n, n)`` squared distances between rows within each group of ordinal coordinates."""
-        ordinal, groups = self.features.ordinal(x), self.features.length_groups()
-        distances = []
-        for g in range(int(groups.max()) + 1):
-            c = ordinal[:, groups == g]
-            square = (c**2).sum(axis=1)
-            distances.append(np.maximum(square[:, None] + square - 2 * c @ c.T, 0))
-        return np.array(distances)
-
-    # --- the parts of the model -------------------------------------------------------------
-
-    def _linear(self, x: Population) -> Matrix:
-        """Centred and scaled linear features of all parts, side by side."""
-        raw = np.concatenate([getattr(self.features, part)(x) for part in self.parts], axis=1)
-        return np.asarray((raw - self._centre) * self._scale)
-
-    def unit_features(self, x: Population) -> Matrix:
-        """The linear features, each of unit size rather than each group."""
-        parts = np.split(self._linear(x), np.cumsum(self._sizes)[:-1], axis=1)
-        return np.concatenate([p * np.sqrt(p.shape[1]) for p in parts if p.shape[1]], axis=1)
+        found: Hyperparameters | None = None
+        for rows in (FIRST_EVIDENCE_ROWS, self.evidence_rows):
+            if found is not None and len(x) <= FIRST_EVIDENCE_ROWS:
+                break
+            chosen = np.sort(order[:rows])
+            kernels = [part @ part.T for part in self.scaling.split(z[chosen])]
+            distances = self.features.group_distances(x[chosen]) if self.rbf else None
+            evidence = Evidence(kernels, distances, target[chosen], relative[chosen], MEAN_VARIANCE)
+            found = maximise_evidence(evidence, found)
+        assert found is not None
+        return found
 
     def _prior(self) -> Vector:
         """Prior standard deviation of each linear weight."""
-        return np.repeat(np.sqrt(self._linear_variance), self._sizes)
+        return self.scaling.spread(np.sqrt(self._known.linear))
 
-    def _set_inducing(self, rows: Population) -> None:
-        self._inducing = rows.astype(np.int8)
-        self._inverse_scales = 1 / np.array(self._length_scales)[self.features.length_groups()]
-        self._points = (self.features.ordinal(rows) * self._inverse_scales).astype(np.float32)
-        self._half_squares = 0.5 * (self._points**2).sum(axis=1)
-        self._whiten: Matrix | None = None
-
-    def _kernel(self, x: Population) -> NDArray[np.float32]:
-        """``(n, inducing)`` RBF kernel of unit variance; single precision, which is worth 1e-5 point."""
-        a = (self.features.ordinal(x) * self._inverse_scales).astype(np.float32)
-        exponent: NDArray[np.float32] = a @ self._points.T
-        exponent -= 0.5 * (a**2).sum(axis=1)[:, None]
-        exponent -= self._half_squares
-        return np.exp(np.minimum(exponent, 0, out=exponent), out=exponent)
-
-    def _whitening(self) -> Matrix:
-        """``(m, m)`` matrix that turns kernel values into features of unit prior."""
-        if self._whiten is None:
-            p = self._points.astype(float)
-            square = (p**2).sum(axis=1)
-            among = np.exp(-0.5 * np.maximum(square[:, None] + square - 2 * p @ p.T, 0))
-            among[np.diag_indices(len(p))] += _NYSTROEM_JITTER
-            self._whiten = np.linalg.inv(np.linalg.cholesky(among)).T
-        return self._whiten
+    @property
+    def _known(self) -> Hyperparameters:
+        assert self.hyperparameters is not None
+        return self.hyperparameters
 
     # --- scoring ----------------------------------------------------------------------------
 
@@ -168,30 +137,34 @@ class StructuredPredictor(Predictor):
 
     def _mean(self, x: Population) -> Vector:
         z = np.full(len(x), self._bias)
-        weights = np.split(self._w_linear, np.cumsum(self._sizes)[:-1])
-        for part, w in zip(self.parts, weights, strict=True):
+        for part, w in zip(self.parts, self.scaling.split(self._w_linear), strict=True):
             z += self.features.dot(part, x, w)
         if self.rbf:
-            z += self._kernel(x) @ self._w_rbf
+            z += self.kernel(x) @ self._w_rbf
         return np.asarray(z * self._unit + self._offset)
+
+    def _effects(self, x: Population) -> Matrix:
+        weights = dict(zip(self.parts, self.scaling.split(self._w_linear[None] * self._unit), strict=True))
+        effects = linear_effects(self.features, x, weights)
+        return effects + rbf_effects(self.kernel, x, self._w_rbf) * self._unit if self.rbf else effects
 
     def _predict_std(self, x: Population) -> Vector:
         posterior = self.posterior_std(x)
         # The residual of a purely linear model is misfit far more than noise.
-        return posterior if self.rbf else np.sqrt(posterior**2 + self._noise * self._unit**2)
+        return posterior if self.rbf else np.sqrt(posterior**2 + self._known.noise * self._unit**2)
 
     def posterior_std(self, x: Population) -> Vector:
         """``(n,)`` standard deviation under the model, as if it were the right one."""
         return _in_blocks(self._deviation, x)
 
     def _deviation(self, x: Population) -> Vector:
-        phi = np.concatenate([self._linear(x) * self._prior(), np.full((len(x), 1), np.sqrt(MEAN_VARIANCE))], axis=1)
+        phi = np.concatenate([self.scaling(x) * self._prior(), np.full((len(x), 1), np.sqrt(MEAN_VARIANCE))], axis=1)
         missed = np.zeros(len(x))
         if self.rbf:
-            nystroem = self._kernel(x) @ self._whitening()
-            phi = np.concatenate([phi, np.sqrt(self._rbf_variance) * nystroem], axis=1)
+            nystroem = self.kernel(x) @ self.kernel.whitening
+            phi = np.concatenate([phi, np.sqrt(self._known.rbf) * nystroem], axis=1)
             # What the inducing subnets cannot express stays as uncertain as it was.
-            missed = self._rbf_variance * np.maximum(1 - (nystroem**2).sum(axis=1), 0)
+            missed = self._known.rbf * np.maximum(1 - (nystroem**2).sum(axis=1), 0)
         variance = ((phi.astype(np.float32) @ self._root.T) ** 2).sum(axis=1) + missed
         return np.asarray(np.sqrt(variance) * self._unit, dtype=float)
 
@@ -200,30 +173,30 @@ class StructuredPredictor(Predictor):
     def state(self) -> tuple[Arrays, dict[str, Any]]:
         rows, columns = np.tril_indices(len(self._root))
         arrays: Arrays = {
-            "centre": self._centre,
-            "scale": self._scale,
+            "centre": self.scaling.centre,
+            "scale": self.scaling.scale,
             "w_linear": self._w_linear,
             "root_tril": self._root[rows, columns],
         }
         if self.rbf:
-            arrays |= {"inducing": self._inducing, "w_rbf": self._w_rbf}
+            arrays |= {"inducing": self.kernel.rows, "w_rbf": self._w_rbf}
         settings = {
             "features": FEATURES_VERSION,
             "parts": list(self.parts),
-            "sizes": self._sizes,
+            "sizes": list(self.scaling.sizes),
             "bias": self._bias,
             "offset": self._offset,
             "unit": self._unit,
-            "linear_variance": self._linear_variance,
-            "rbf_variance": self._rbf_variance,
-            "length_scales": self._length_scales,
-            "noise": self._noise,
+            "linear_variance": list(self._known.linear),
+            "rbf_variance": self._known.rbf,
+            "length_scales": list(self._known.scales),
+            "noise": self._known.noise,
         }
         return arrays, settings
 
     def _restore(self, arrays: Mapping[str, NDArray[Any]], settings: Mapping[str, Any]) -> None:
         one = self.space.sample(1, np.random.default_rng(0))
-        sizes = [getattr(self.features, part)(one).shape[1] for part in self.parts]
+        sizes = tuple(self.features.part(part, one).shape[1] for part in self.parts)
         n = sum(sizes)
         inducing = arrays["inducing"] if self.rbf else np.zeros((0, self.space.n_genes), np.int8)
         m = n + 1 + len(inducing)
@@ -236,26 +209,24 @@ class StructuredPredictor(Predictor):
         if self.rbf:
             shapes |= {"w_rbf": (len(inducing),), "inducing": (len(inducing), self.space.n_genes)}
         wrong = [name for name, shape in shapes.items() if arrays[name].shape != shape]
-        if settings["features"] != FEATURES_VERSION or settings["sizes"] != sizes or wrong:
+        if settings["features"] != FEATURES_VERSION or tuple(settings["sizes"]) != sizes or wrong:
             raise ValueError(f"features {settings['features']}, shapes of {wrong}")
-        self._sizes = sizes
-        self._centre, self._scale, self._w_linear = arrays["centre"], arrays["scale"], arrays["w_linear"]
+        self.scaling = Scaling(self.features, self.parts, sizes, arrays["centre"], arrays["scale"])
+        self._w_linear = arrays["w_linear"]
         self._bias, self._offset, self._unit = settings["bias"], settings["offset"], settings["unit"]
-        self._linear_variance, self._rbf_variance = settings["linear_variance"], settings["rbf_variance"]
-        self._length_scales, self._noise = settings["length_scales"], settings["noise"]
+        self.hyperparameters = Hyperparameters(
+            linear=tuple(settings["linear_variance"]),
+            rbf=settings["rbf_variance"],
+            scales=tuple(settings["length_scales"]),
+            noise=settings["noise"],
+        )
         self._root = np.zeros((m, m), dtype=np.float32)
         self._root[np.tril_indices(m)] = arrays["root_tril"]
         if self.rbf:
             self._w_rbf = arrays["w_rbf"]
-            self._set_inducing(inducing.astype(np.int16))
+            self.kernel = InducingRbf(self.features, inducing.astype(np.int16), self.hyperparameters.scales)
 
 
-def recombine(space: SearchSpace, x: Population, n: int, rng: np.random.Generator) -> Population:
-    """``n`` canonical rows, each gene from one of two random rows of ``x``."""
-    a, b = x[rng.integers(len(x), size=n)], x[rng.integers(len(x), size=n)]
-    return space.canonical(np.where(rng.random(a.shape) < 0.5, a, b))
-
-
-def _in_blocks(score: Any, x: Population) -> Vector:
+def _in_blocks(score: Callable[[Population], Vector], x: Population) -> Vector:
     blocks = [score(x[i : i + _BLOCK]) for i in range(0, len(x), _BLOCK)]
     return np.concatenate(blocks) if blocks else np.zeros(0)

@@ -9,7 +9,14 @@ from hwnas.report._html import html_page, write_html
 from hwnas.report._measured import holds, with_measured
 from hwnas.report._pareto import hypervolume, non_dominated
 from hwnas.report._plot import Picture, save_plot
-from hwnas.report._provenance import file_hash, provenance_path, read_provenance, versions, write_provenance
+from hwnas.report._provenance import (
+    file_hash,
+    predicted_by,
+    provenance_path,
+    read_provenance,
+    versions,
+    write_provenance,
+)
 from hwnas.report._table import front_table, thinned
 
 __all__ = [
@@ -30,6 +37,7 @@ __all__ = [
     "in_order",
     "non_dominated",
     "pareto_frame",
+    "predicted_by",
     "provenance_path",
     "read_pareto",
     "read_provenance",

@@ -88,6 +88,20 @@ def read_provenance(csv: str | os.PathLike[str]) -> dict[str, Any]:
     return facts
 
 
+def predicted_by(facts: Mapping[str, Any], metric: str) -> str | None:
+    """What predicted a metric of a front, as its provenance tells; None if it was measured, or nothing is known.
+
+    Args:
+        facts: of the front; may be empty.
+        metric: name of a column.
+    """
+    predictor = facts.get("predictor") or {}
+    if predictor and not facts.get("evaluator") and metric == predictor.get("metric", "top1"):
+        return str(predictor.get("name", "a predictor"))
+    device = facts.get("device") or {}
+    return str(device.get("name", "a latency table")) if device and metric.partition("@")[0] == "latency_ms" else None
+
+
 def _number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 

@@ -58,6 +58,25 @@ def test_a_released_predictor_is_converted(hwnas: Hwnas, shared_data: Path) -> N
     assert (ours.predict(x) == theirs.predict(x)).all()
 
 
+def test_predicted_accuracies_are_refused_with_the_way_to_measured_ones(hwnas: Hwnas, measured: Path) -> None:
+    beside = measured.with_suffix(".json")
+    predicted = {"schema": 1, "predictor": {"name": "theirs.safetensors"}, "device": {"name": "latency table toy"}}
+    for facts, metric, refused in (
+        (predicted, "top1", "predicted by theirs.safetensors"),
+        (predicted, "loss", ""),
+        ({**predicted, "evaluator": {"images": 500}}, "top1", ""),
+        ({"rows": 70}, "top1", ""),
+    ):
+        beside.write_text(json.dumps(facts))
+        ran = hwnas("fit", measured, *AT, "--model", "additive", "--metric", metric, "--out", "x.safetensors")
+        assert ran.code == (2 if refused else 0), ran.err
+        assert refused in ran.err
+        if refused:
+            assert "hwnas evaluate --supernet NAME --archs" in ran.err
+            assert ran.err.count("\n") == 1
+            assert not Path("x.safetensors").exists()
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

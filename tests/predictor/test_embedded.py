@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -39,6 +40,13 @@ def test_it_covers_every_resolution_of_its_space(space, predictor):
     assert predictor.covered(space).size() == space.size()
     assert predictor.card.metric == "top1"
     assert get_predictor(SPACE, space).card == predictor.card
+
+
+def test_it_predicts_what_it_always_did(space, predictor):
+    expected = json.loads((Path(__file__).parent / "files" / "format1.json").read_text())[SPACE]
+    x = np.stack([space.encode(arch) for arch in expected["archs"]])
+    assert predictor.predict(x) == pytest.approx(expected["mean"], abs=1e-4)
+    assert predictor.predict_std(x) == pytest.approx(expected["std"], rel=1e-3)
 
 
 def test_more_pixels_never_hurt_and_nothing_jumps(space, predictor):

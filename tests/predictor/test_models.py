@@ -53,14 +53,16 @@ def test_few_rows_give_the_exact_gaussian_process(mobile):
     space, x, y = mobile
     x, y, new = x[:120], y[:120], x[120:]
     gp = new_predictor("gp", space).fit(x, y)
-    z, z_new = (gp._linear(a) * gp._prior() for a in (x, new))
-    points, points_new = (gp.features.ordinal(a) * gp._inverse_scales for a in (x, new))
+    h = gp.hyperparameters
+    prior = gp.scaling.spread(np.sqrt(h.linear))
+    z, z_new = (gp.scaling(a) * prior for a in (x, new))
+    points, points_new = (gp.features.ordinal(a) * gp.kernel.inverse_scales for a in (x, new))
 
     def kernel(za, pa, zb, pb):
         squared = ((pa[:, None] - pb[None]) ** 2).sum(-1)
-        return structured.MEAN_VARIANCE + za @ zb.T + gp._rbf_variance * np.exp(-0.5 * squared)
+        return structured.MEAN_VARIANCE + za @ zb.T + h.rbf * np.exp(-0.5 * squared)
 
-    cov = kernel(z, points, z, points) + gp._noise * np.eye(len(x))
+    cov = kernel(z, points, z, points) + h.noise * np.eye(len(x))
     cross = kernel(z_new, points_new, z, points)
     mean = cross @ np.linalg.solve(cov, (y - y.mean()) / y.std()) * y.std() + y.mean()
     variance = kernel(z_new, points_new, z_new, points_new) - cross @ np.linalg.solve(cov, cross.T)
@@ -76,6 +78,30 @@ def test_inducing_subnets_stay_near_the_exact_process(mobile, monkeypatch):
     fresh = space.sample(300, np.random.default_rng(5), distinct_uniform=False)
     assert np.abs(exact.predict(fresh) - sparse.predict(fresh)).max() < 0.1
     assert (sparse.predict_std(fresh) > 0).all()
+
+
+def test_hyperparameters_are_kept_for_parts_of_the_data(mobile):
+    space, x, y = mobile
+    for kind in ("gp", "ridge"):
+        whole = new_predictor(kind, space).fit(x, y)
+        half = whole.unfitted()
+        assert not half.fitted
+        half.fit(x[::2], y[::2])
+        assert half.hyperparameters == whole.hyperparameters
+        anew = new_predictor(kind, space).fit(x[::2], y[::2])
+        assert anew.hyperparameters != whole.hyperparameters
+        error = [np.sqrt(np.mean((m.predict(x[1::2]) - y[1::2]) ** 2)) for m in (half, anew)]
+        assert error[0] < 1.1 * error[1]
+
+
+def test_evidence_of_few_rows_is_refined_on_more(mobile, monkeypatch):
+    space, x, y = mobile
+    at_once = new_predictor("gp", space).fit(x, y)
+    monkeypatch.setattr(structured, "FIRST_EVIDENCE_ROWS", 80)
+    in_steps = new_predictor("gp", space).fit(x, y)
+    fresh = space.sample(300, np.random.default_rng(5), distinct_uniform=False)
+    assert in_steps.hyperparameters != at_once.hyperparameters
+    assert np.abs(in_steps.predict(fresh) - at_once.predict(fresh)).max() < 0.1
 
 
 @pytest.mark.parametrize(("kind", "within"), [("gp", 0.12), ("ridge", 0.15), ("mlp", 0.2)])

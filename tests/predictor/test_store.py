@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import pickle
 import struct
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,6 +19,9 @@ from hypothesis import strategies as st
 from hwnas.errors import HwnasError, PredictorError, UnknownNameError
 from hwnas.predictor import get_predictor, load_predictor, new_predictor, save_predictor
 from hwnas.space import get_space
+
+FILES = Path(__file__).parent / "files"
+"""Predictors of ``digits`` that an early version stored, and what they predicted."""
 
 
 @pytest.fixture(scope="module")
@@ -33,16 +38,23 @@ def stored(space, tmp_path_factory):
 
 
 def rewritten(stored, tmp_path, **changes):
-    """The stored file with changes to its JSON header."""
+    """The stored file with changes to its JSON header, and a digest that fits them."""
     content = stored.read_bytes()
     (n,) = struct.unpack("<Q", content[:8])
     outer = json.loads(content[8 : 8 + n])
     inner = json.loads(outer["__metadata__"]["hwnas"])
     outer["__metadata__"]["hwnas"] = json.dumps(inner | changes)
+    digest = outer["__metadata__"]["sha256"]
     header = json.dumps(outer).encode()
     header += b" " * (-len(header) % 8)
+    return signed(struct.pack("<Q", len(header)) + header + content[8 + n :], digest, tmp_path)
+
+
+def signed(content, digest, tmp_path):
+    """A file whose digest, ``digest`` so far, is that of what it holds."""
+    blank = content.replace(digest.encode(), b"0" * 64)
     path = tmp_path / "changed.safetensors"
-    path.write_bytes(struct.pack("<Q", len(header)) + header + content[8 + n :])
+    path.write_bytes(content.replace(digest.encode(), hashlib.sha256(blank).hexdigest().encode()))
     return path
 
 
@@ -78,6 +90,46 @@ def test_nothing_is_unpickled(tmp_path):
         (tmp_path / name).write_bytes(pickle.dumps(Bomb()))
         with pytest.raises(PredictorError):
             load_predictor(tmp_path / name, get_space("ofa_mbv3_w1.2"))
+
+
+def test_every_changed_byte_is_refused_in_one_line(stored, space, tmp_path):
+    content = stored.read_bytes()
+    (header,) = struct.unpack("<Q", content[:8])
+    rng = np.random.default_rng(0)
+    places = {
+        *range(0, 8 + header, 29),
+        *range(8 + header - 9, 8 + header),
+        *rng.integers(len(content), size=150).tolist(),
+    }
+    path = tmp_path / "flipped.safetensors"
+    for place in sorted(places):
+        flipped = bytearray(content)
+        flipped[place] ^= int(rng.integers(1, 256))
+        path.write_bytes(flipped)
+        with pytest.raises(PredictorError, match="flipped.safetensors") as refused:
+            load_predictor(path, space)
+        assert "\n" not in str(refused.value)
+    path.write_bytes(content)
+    load_predictor(path, space)
+
+
+def test_a_file_whose_weights_were_changed_says_so(stored, space, tmp_path):
+    content = bytearray(stored.read_bytes())
+    content[-1] ^= 1
+    path = tmp_path / "flipped.safetensors"
+    path.write_bytes(content)
+    with pytest.raises(PredictorError, match="changed after it was written"):
+        load_predictor(path, space)
+
+
+@pytest.mark.parametrize("kind", ["gp", "ridge", "additive", "mlp"])
+def test_files_of_format_1_still_predict_what_they_did(kind):
+    space = get_space("digits")
+    expected = json.loads((FILES / "format1.json").read_text())
+    x = np.stack([space.encode(arch) for arch in expected["archs"]])
+    model = load_predictor(FILES / f"format1_{kind}.safetensors", space)
+    assert model.predict(x) == pytest.approx(expected[kind]["mean"], abs=1e-5)
+    assert model.predict_std(x) == pytest.approx(expected[kind]["std"], rel=1e-3)
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
