@@ -11,6 +11,7 @@ version's predictors in the same run.
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import os
 import subprocess
@@ -103,9 +104,7 @@ def gaussian_process_regressor(space: SearchSpace, x: Population, y: Vector) -> 
     scaling = Scaling.of(features, PARTS, x)
     groups = features.length_groups()
     ends = np.cumsum([0, *scaling.sizes])
-    kernel = sum(
-        (Part((int(a), int(b))) for a, b in zip(ends[1:], ends[2:], strict=False) if a < b), Part((0, int(ends[1])))
-    )
+    kernel = sum((Part((int(a), int(b))) for a, b in itertools.pairwise(ends[1:]) if a < b), Part((0, int(ends[1]))))
     typical = np.sqrt(np.maximum(features.group_distances(x).mean(axis=(1, 2)), 1e-3) * (groups.max() + 1))
     kernel += ConstantKernel(0.25, (1e-6, 3e3)) * Genes(int(ends[-1]), groups, tuple(typical))
     kernel += WhiteKernel(0.02, (1e-6, 7.0))

@@ -44,6 +44,7 @@ def save_predictor(predictor: Predictor, path: str | os.PathLike[str]) -> None:
     arrays, settings = predictor.state()
     header = {
         "format": FORMAT,
+        _DIGEST: _NO_DIGEST,
         "kind": predictor.kind,
         "space": predictor.space.name,
         "fingerprint": predictor.space.fingerprint,
@@ -52,7 +53,7 @@ def save_predictor(predictor: Predictor, path: str | os.PathLike[str]) -> None:
         "settings": settings,
     }
     contiguous = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
-    content = save(contiguous, metadata={_HEADER: json.dumps(header), _DIGEST: _NO_DIGEST})
+    content = save(contiguous, metadata={_HEADER: json.dumps(header)})
     digest = hashlib.sha256(content).hexdigest()
     with replacing(path) as part:
         part.write_bytes(content.replace(_NO_DIGEST.encode(), digest.encode(), 1))
@@ -104,14 +105,14 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
             metadata = file.metadata() or {}
             arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - it is no mapping
         header = json.loads(metadata[_HEADER])
-        digest = metadata.get(_DIGEST)
+        digest = header.get(_DIGEST)
         intact = digest == _digest_of(path, digest) if digest else header["format"] == 1
-    except (SafetensorError, OSError, KeyError, ValueError, TypeError, RecursionError) as error:
+    except (SafetensorError, OSError, KeyError, ValueError, TypeError, AttributeError, RecursionError) as error:
         raise _damaged(path) from error
     if not intact:
         rule = "it was changed after it was written: its digest does not match"
         raise PredictorError(f"file {path}", rule, "restore it, or fit it anew with `hwnas fit`")
-    if not isinstance(header, dict) or not all(np.isfinite(a).all() for a in arrays.values()):
+    if not all(np.isfinite(a).all() for a in arrays.values()):
         raise _damaged(path)
     return header, arrays
 

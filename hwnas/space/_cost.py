@@ -106,11 +106,13 @@ class AdditiveCost:
         total = np.zeros((len(x), self.space.starts[-1]))
         for genes, table in self._complete:
             strides = [math.prod(table.shape[i + 1 :]) for i in range(table.ndim)]
-            flat = x[:, genes] @ np.array(strides, dtype=np.intp)
+            values = table.ravel()
+            flat = sum(x[:, gene] * stride for gene, stride in zip(genes, strides, strict=True))
+            now = values.take(flat)[:, None]
             for gene, stride, size in zip(genes, strides, table.shape, strict=True):
                 others = (flat - stride * x[:, gene])[:, None] + stride * np.arange(size)
                 start = self.space.starts[gene]
-                total[:, start : start + size] += table.ravel()[others] - table.ravel()[flat][:, None]
+                total[:, start : start + size] += values.take(others) - now
         return total
 
     @cached_property

@@ -44,7 +44,7 @@ def rewritten(stored, tmp_path, **changes):
     outer = json.loads(content[8 : 8 + n])
     inner = json.loads(outer["__metadata__"]["hwnas"])
     outer["__metadata__"]["hwnas"] = json.dumps(inner | changes)
-    digest = outer["__metadata__"]["sha256"]
+    digest = inner["sha256"]
     header = json.dumps(outer).encode()
     header += b" " * (-len(header) % 8)
     return signed(struct.pack("<Q", len(header)) + header + content[8 + n :], digest, tmp_path)
@@ -106,7 +106,7 @@ def test_every_changed_byte_is_refused_in_one_line(stored, space, tmp_path):
         flipped = bytearray(content)
         flipped[place] ^= int(rng.integers(1, 256))
         path.write_bytes(flipped)
-        with pytest.raises(PredictorError, match="flipped.safetensors") as refused:
+        with pytest.raises(PredictorError, match=r"flipped\.safetensors") as refused:
             load_predictor(path, space)
         assert "\n" not in str(refused.value)
     path.write_bytes(content)
