@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+
 from hwnas.predictor._base import Card, Predictor, Vector
 from hwnas.predictor._score import Scores, curve_sizes, k_fold, learning_curve, score, subnet_groups
 from hwnas.space import Population

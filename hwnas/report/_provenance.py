@@ -15,7 +15,7 @@ from typing import Any
 from hwnas import __version__
 from hwnas.errors import DataError
 from hwnas.files import replacing
-from hwnas.metric import DIRECTIONS
+from hwnas.metric import DIRECTIONS, LATENCY, QUALITY
 
 SCHEMA = 1
 _PACKAGES = ("numpy", "scipy", "pandas", "pymoo", "scikit-learn", "onnx", "onnxruntime", "torch")
@@ -96,10 +96,10 @@ def predicted_by(facts: Mapping[str, Any], metric: str) -> str | None:
         metric: name of a column.
     """
     predictor = facts.get("predictor") or {}
-    if predictor and not facts.get("evaluator") and metric == predictor.get("metric", "top1"):
+    if predictor and not facts.get("evaluator") and metric == predictor.get("metric", QUALITY.column):
         return str(predictor.get("name", "a predictor"))
     device = facts.get("device") or {}
-    return str(device.get("name", "a latency table")) if device and metric.partition("@")[0] == "latency_ms" else None
+    return str(device.get("name", "a latency table")) if device and metric.partition("@")[0] == LATENCY.column else None
 
 
 def _number(value: Any) -> bool:

@@ -55,6 +55,7 @@ def find_predictor(space: SearchSpace, name: str | None, *, required: bool = Tru
     facts = {
         "name": f"hwnas's predictor of {space.name}" if embedded else path.name,
         "kind": predictor.kind,
+        "metric": card.metric,
         "sha256": file_hash(path),
         "source": card.notes,
         "data": list(card.data),
