@@ -14,7 +14,7 @@ from hwnas.cli._options import AsJson, Fix, Seed, Space
 from hwnas.errors import DataError
 from hwnas.files import check_writable
 from hwnas.metric import LATENCY, QUALITY, get_metric, registered, split_direction
-from hwnas.progress import notice, progress
+from hwnas.progress import notice
 from hwnas.study._space import restricted
 
 if TYPE_CHECKING:
@@ -91,8 +91,7 @@ def _fit(
         for path, frame in zip(data, frames, strict=True)
     ]
     card = Card(metric=metric, unit=unit, data=measured, direction=direction or "")
-    with progress("fit") as advance:
-        fitted = fit_and_score(predictor, x, y, card, k=folds, seed=seed, progress=advance)
+    fitted = fit_and_score(predictor, x, y, card, k=folds, seed=seed)
     if as_json:
         about_it = {"space": space.name, "model": model, "metric": metric, "data": measured}
         say(json.dumps(about_it | dict(predictor.card.scores)))

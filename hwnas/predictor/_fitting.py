@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from hwnas.predictor._base import Card, Predictor, Vector
 from hwnas.predictor._score import Scores, curve_sizes, k_fold, learning_curve, score, subnet_groups
+from hwnas.progress import progress
 from hwnas.space import Population
-
-Progress = Callable[[int, int, str], None]
-"""Told the step, the number of steps, and what comes next."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +34,6 @@ def fit_and_score(
     *,
     k: int = 5,
     seed: int = 0,
-    progress: Progress | None = None,
 ) -> Fitted:
     """Fit to all rows, then to parts of them for the scores.
 
@@ -49,25 +46,23 @@ def fit_and_score(
         card: what the values are and where they come from; covered choices and scores are filled in.
         k: folds.
         seed: of folds and of the learning curve.
-        progress: called before every step.
 
     Raises:
         PredictorError: as :meth:`Predictor.fit`, or fewer subnets than folds.
     """
     sizes = curve_sizes(int(subnet_groups(predictor.space, x).max(initial=-1)) + 1)
     steps = 1 + k + len(sizes)
-    tell = progress or (lambda *_: None)
-    tell(0, steps, f"fitting {len(x):,} rows")
-    predictor.fit(x, y)
-    predicted, std = k_fold(
-        predictor.unfitted, predictor.space, x, y, k=k, seed=seed,
-        progress=lambda fold: tell(1 + fold, steps, f"cross-validating, fold {fold + 1} of {k}"),
-    )  # fmt: skip
-    curve = []
-    for i, size in enumerate(sizes):
-        tell(1 + k + i, steps, f"learning curve, {size:,} subnets")
-        curve += list(learning_curve(predictor.unfitted, predictor.space, x, y, [size], seed=seed))
-    tell(steps, steps, "")
+    with progress("fitting") as tell:
+        tell(0, steps, f"{len(x):,} rows")
+        predictor.fit(x, y)
+        predicted, std = k_fold(
+            predictor.unfitted, predictor.space, x, y, k=k, seed=seed,
+            progress=lambda fold: tell(1 + fold, steps, f"cross-validating, fold {fold + 1} of {k}"),
+        )  # fmt: skip
+        curve = []
+        for i, size in enumerate(sizes):
+            tell(1 + k + i, steps, f"learning curve, {size:,} subnets")
+            curve += list(learning_curve(predictor.unfitted, predictor.space, x, y, [size], seed=seed))
     whole = score(predicted, y, std)
     told = {f"{k}_fold": whole.as_dict(), "learning_curve": {str(n): s.as_dict() for n, s in curve}}
     predictor.card = replace(card, covered=predictor.card.covered, scores=told)
