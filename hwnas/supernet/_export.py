@@ -12,7 +12,7 @@ from torch import Tensor
 
 from hwnas.errors import DataError, SupernetError
 from hwnas.files import replacing
-from hwnas.graph import OPSET, activation_ranges, build_model, in_precision
+from hwnas.graph import OPSET, activation_ranges, build_model, in_precision, random_feeds
 from hwnas.supernet._subnet import Subnet, folded_weights
 from hwnas.task import EvaluationData
 
@@ -25,7 +25,7 @@ TOLERANCE = 1e-3
 
 
 class Difference(NamedTuple):
-    """Largest absolute difference of two networks' logits over random images, and the largest logit."""
+    """Largest absolute difference of two networks' logits over random inputs, and the largest logit."""
 
     largest: float
     scale: float
@@ -120,14 +120,13 @@ def _session(model: onnx.ModelProto) -> ort.InferenceSession:
 
 def _difference(subnet: Subnet, model: onnx.ModelProto) -> Difference:
     session = _session(model)
-    generator = torch.Generator().manual_seed(0)
     module = subnet.cpu()
     errors, scales = [], []
     for batch in (1, 3):
-        x = torch.randn(batch, *subnet.input_shape, generator=generator)
+        feeds = random_feeds(subnet.network, batch)
         with torch.inference_mode():
-            expected = module(x).numpy()
-        (found,) = session.run(["logits"], {"input": x.numpy()})
+            expected = module({name: torch.from_numpy(array) for name, array in feeds.items()}).numpy()
+        (found,) = session.run(["logits"], feeds)
         errors.append(np.abs(found - expected).max())
         scales.append(np.abs(expected).max())
     return Difference(float(max(errors)), float(max(scales)))

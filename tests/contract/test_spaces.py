@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 
 import numpy as np
 import pytest
 
 from hwnas.errors import UnknownNameError
-from hwnas.space import SearchSpace, get_space, macs_cost, params_cost, space_names
+from hwnas.search import Objective, Problem, run_search
+from hwnas.space import SearchSpace, get_space, macs_cost, network_inputs, params_cost, space_names
+from tests.contract.vit import Vit
 
 
-@pytest.fixture(params=space_names())
+@pytest.fixture(params=[*space_names(), "vit"])
 def space(request: pytest.FixtureRequest) -> SearchSpace:
-    return get_space(request.param)
+    return Vit.space() if request.param == "vit" else get_space(request.param)
 
 
 def rows_of(space: SearchSpace, n: int = 25) -> np.ndarray:
@@ -22,8 +23,10 @@ def rows_of(space: SearchSpace, n: int = 25) -> np.ndarray:
     return np.concatenate([space.sample(n, rng), space.sample(n, rng, distinct_uniform=False)])
 
 
-def test_it_is_found_by_its_name_and_built_once(space):
-    assert get_space(space.name) is space
+@pytest.mark.parametrize("name", space_names())
+def test_it_is_found_by_its_name_and_built_once(name):
+    assert get_space(name).name == name
+    assert get_space(name) is get_space(name)
 
 
 def test_names_are_unique(space):
@@ -45,19 +48,53 @@ def test_archs_survive_json(space):
     np.testing.assert_array_equal(space.encode_many(archs), rows)
 
 
-def test_layers_chain_from_the_image_to_the_logits(space):
+def test_layers_chain_from_the_inputs_to_one_output(space):
     if not space.slots:
         pytest.skip("its metrics come from a table")
     for row in rows_of(space):
         network = space.network(row)
         names = [name for name, _ in network]
         assert names == [slot.name for slot in space.slots if slot.name in names]
-        r = space.decode(row)["r"]
-        layers = [layer for _, layer in network]
-        assert layers[0].input_shape[1:] == (r, r)
-        assert len(layers[-1].output_shape) == 1
-        for before, after in itertools.pairwise(layers):
-            assert before.output_shape == after.input_shape
+        assert network_inputs(network)
+        assert len(network[-1][1].output_shape) == 1
+
+
+def test_input_genes_set_the_inputs_and_nothing_else_does(space):
+    if not space.slots:
+        pytest.skip("its metrics come from a table")
+    rows, tensors = rows_of(space), {}
+    fed = [str(network_inputs(space.network(row))) for row in rows]
+    settings = [tuple(row[space.input_genes].tolist()) for row in rows]
+    assert len(set(fed)) == len(set(settings)) == len(set(zip(fed, settings, strict=True)))
+    for row in rows[:5]:
+        for part in space.by_input():
+            at = row.copy()
+            at[space.input_genes] = [part.domain[c][0] for c in space.input_genes]
+            for slot, layer in space.network(at):
+                for op in layer.ops:
+                    key = (*np.delete(row, space.input_genes).tolist(), slot, op.name)
+                    assert tensors.setdefault(key, op.weights) == op.weights
+
+
+def test_one_key_stands_for_one_list_of_ops(space):
+    found = {}
+    for slot in space.slots:
+        for _, layer in space.slot_layers(slot):
+            if layer is not None:
+                assert found.setdefault(layer.key, layer.ops) == layer.ops
+    assert found.keys() == space.layers().keys()
+
+
+def test_a_search_finds_a_front_of_its_subnets(space):
+    if not space.slots:
+        pytest.skip("its metrics come from a table")
+    macs, params = (
+        Objective(name, "M", maximise=up, fn=fn)
+        for name, up, fn in (("macs", False, macs_cost(space)), ("params", True, params_cost(space)))
+    )
+    result = run_search(Problem(space, [macs, params], []), "nsga2", population=20, generations=5, seed=0)
+    assert space.contains(result.x).all()
+    assert len(result.x) > 1
 
 
 def test_costs_lie_between_their_exact_extremes(space):

@@ -9,38 +9,40 @@ import pytest
 import torch
 
 from hwnas.errors import SpaceError
+from hwnas.graph import random_feeds
 from hwnas.space import Population, macs_cost, params_cost
 from hwnas.supernet import Supernet, export_onnx, folded_weights, get_supernet, recalibrate, supernet_names
 from tests.conftest import REPOSITORY
 
 EXAMPLE = f"{REPOSITORY / 'examples' / 'own_supernet.py'}:OwnSupernet"
+TRANSFORMER = f"{REPOSITORY / 'tests' / 'contract' / 'vit.py'}:Vit"
 
 
-@pytest.fixture(scope="module", params=[*supernet_names(), EXAMPLE], ids=lambda name: name.rpartition(":")[2])
+@pytest.fixture(
+    scope="module", params=[*supernet_names(), EXAMPLE, TRANSFORMER], ids=lambda name: name.rpartition(":")[2]
+)
 def supernet(request: pytest.FixtureRequest) -> Supernet:
     return get_supernet(request.param).random(seed=0)
 
 
 @pytest.fixture(scope="module")
 def rows(supernet: Supernet) -> Population:
-    """The smallest, the largest and two random subnets, at the smallest resolution."""
-    space = supernet.space()
-    column = space.groups["r"][0]
-    space = space.restrict(r=space.genes[column].choices[0])
+    """The smallest, the largest and two random subnets, at the first setting of the input."""
+    space = next(supernet.space().by_input())
     cost = macs_cost(space)
     sampled = space.sample(2, np.random.default_rng(1), distinct_uniform=False)
     return np.stack([cost.minimum()[1], cost.maximum()[1], *sampled])
 
 
-def images(supernet: Supernet, row: Population, n: int = 2) -> torch.Tensor:
-    generator = torch.Generator().manual_seed(2)
-    return torch.randn(n, *supernet.network(row)[0][1].input_shape, generator=generator)
+def batch(supernet: Supernet, row: Population, n: int = 2) -> dict[str, torch.Tensor]:
+    feeds = random_feeds(supernet.network(row), n, seed=2)
+    return {name: torch.from_numpy(array) for name, array in feeds.items()}
 
 
 def test_extracted_subnets_run_as_inside_the_supernet(supernet: Supernet, rows: Population):
     with torch.no_grad():
         for row in rows:
-            subnet, x = supernet.extract(row), images(supernet, row)
+            subnet, x = supernet.extract(row), batch(supernet, row)
             logits = subnet(x)
             assert logits.shape == (2, subnet.classes)
             assert torch.isfinite(logits).all()
@@ -69,7 +71,7 @@ def test_training_one_subnet_changes_only_shared_tensors_it_uses(supernet: Super
     assert not any(name.endswith(("running_mean", "running_var")) for name in parameters)
     for tensor in parameters.values():
         tensor.requires_grad_()
-    supernet.forward(rows[0], images(supernet, rows[0]), "train").square().sum().backward()
+    supernet.forward(rows[0], batch(supernet, rows[0]), "train").square().sum().backward()
     reached = {name for name, tensor in parameters.items() if tensor.grad is not None}
     for tensor in parameters.values():
         tensor.requires_grad_(False).grad = None
@@ -82,7 +84,7 @@ def test_recalibration_changes_only_running_statistics_of_the_copy(supernet: Sup
     shared = {name: tensor.clone() for name, tensor in supernet.weights(row).items()}
     subnet = supernet.extract(row)
     inherited = {name: tensor.clone() for name, tensor in subnet.state_dict().items()}
-    assert recalibrate(subnet, [images(supernet, row, 4), images(supernet, row, 2)]) == 6
+    assert recalibrate(subnet, [batch(supernet, row, 4), batch(supernet, row, 2)]) == 6
     for name, tensor in subnet.state_dict().items():
         assert torch.equal(tensor, inherited[name]) == (".running_" not in name), name
     assert all(torch.equal(shared[name], tensor) for name, tensor in supernet.weights(row).items())
@@ -90,7 +92,7 @@ def test_recalibration_changes_only_running_statistics_of_the_copy(supernet: Sup
 
 def test_exported_files_equal_torch(supernet: Supernet, rows: Population, tmp_path: Path):
     subnet = supernet.extract(rows[0])
-    recalibrate(subnet, [images(supernet, rows[0], 4)])
+    recalibrate(subnet, [batch(supernet, rows[0], 4)])
     assert export_onnx(subnet, tmp_path / "subnet.onnx").largest < 1e-3
     assert not any(".bn." in name for name in folded_weights(subnet))
 

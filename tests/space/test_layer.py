@@ -33,17 +33,6 @@ def test_channels_of_published_networks():
 
 
 @pytest.mark.parametrize("name", space_names())
-def test_one_key_stands_for_one_list_of_ops(name):
-    space = get_space(name)
-    found = {}
-    for slot in space.slots:
-        for _, layer in space.slot_layers(slot):
-            if layer is not None:
-                assert found.setdefault(layer.key, layer.ops) == layer.ops
-    assert found.keys() == space.layers().keys()
-
-
-@pytest.mark.parametrize("name", space_names())
 def test_every_layer_of_every_subnet_is_a_row_of_the_table(name):
     space = get_space(name)
     rows = space.layers()
