@@ -1,56 +1,67 @@
-"""Searchers: from objectives and budgets to a Pareto front. Metrics are plain callables here."""
+"""Searchers: from objectives and budgets to a Pareto front. Metrics are plain callables here.
 
-from hwnas.search._run import GENERATIONS, POPULATION, SEARCHERS, run_search
-from hwnas.search._trials import (
-    CONTENDERS,
-    Contender,
-    Spend,
-    Trial,
-    Yardstick,
-    best_known,
-    best_of,
-    is_computable,
-    run_trial,
-)
+A searcher is asked for subnets and told their values (``Searcher``); ``run_search`` drives one from end to end.
+"""
+
+from hwnas.search._evaluator import Evaluator, journal_identity
+from hwnas.search._registry import SEARCHERS, new_searcher, searcher_names, usual_searcher
+from hwnas.search._run import SLOW_EVALUATIONS, drive, run_search
+from hwnas.search._trials import Trial, Yardstick, best_known, best_of, is_computable, run_trial
+from hwnas.search.evolve._nsga2 import GENERATIONS, POPULATION
 from hwnas.search.exact._exact import exact_front
-from hwnas.search.expensive._journaled import Journaled, journal_identity
-from hwnas.search.expensive._linas import Fit, LinasOptions, Surrogate, linas
+from hwnas.search.expensive._fit import gaussian_process
+from hwnas.search.expensive._linas import linas
 from hwnas.search.expensive._prior import with_prior
+from hwnas.search.problem._capabilities import Additive, Bounded, Confining, FirstOrder
 from hwnas.search.problem._lookup import Lookup
 from hwnas.search.problem._pareto import hypervolume, non_dominated
 from hwnas.search.problem._problem import Constraint, Metric, Objective, Problem
-from hwnas.search.problem._result import Progress, SearchOptions, SearchResult
+from hwnas.search.problem._result import Progress, SearchResult
+from hwnas.search.problem._searcher import Fit, Maker, Searcher, SearchOptions, Surrogate
+from hwnas.search.problem._seen import Values
+from hwnas.search.problem._stepwise import Steps, Stepwise
 
 __all__ = [
-    "CONTENDERS",
     "GENERATIONS",
     "POPULATION",
     "SEARCHERS",
+    "SLOW_EVALUATIONS",
+    "Additive",
+    "Bounded",
+    "Confining",
     "Constraint",
-    "Contender",
+    "Evaluator",
+    "FirstOrder",
     "Fit",
-    "Journaled",
-    "LinasOptions",
     "Lookup",
+    "Maker",
     "Metric",
     "Objective",
     "Problem",
     "Progress",
     "SearchOptions",
     "SearchResult",
-    "Spend",
+    "Searcher",
+    "Steps",
+    "Stepwise",
     "Surrogate",
     "Trial",
+    "Values",
     "Yardstick",
     "best_known",
     "best_of",
+    "drive",
     "exact_front",
+    "gaussian_process",
     "hypervolume",
     "is_computable",
     "journal_identity",
     "linas",
+    "new_searcher",
     "non_dominated",
     "run_search",
     "run_trial",
+    "searcher_names",
+    "usual_searcher",
     "with_prior",
 ]

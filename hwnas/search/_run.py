@@ -1,72 +1,100 @@
-"""The registry of searchers, and the one way to run them."""
+"""Searches from end to end: a searcher asks, an evaluator answers."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
-from hwnas.errors import SpaceError, UnknownNameError
-from hwnas.search.evolve._best import along_a_budget
-from hwnas.search.evolve._nsga2 import nsga2
-from hwnas.search.evolve._random import random_search
-from hwnas.search.exact._additive import exact
+from hwnas.errors import InfeasibleError
+from hwnas.search._registry import new_searcher, usual_searcher
+from hwnas.search.evolve._nsga2 import GENERATIONS, POLISH, POPULATION
+from hwnas.search.exact._additive import MOST_ROWS, exact_share
 from hwnas.search.problem._problem import Problem
-from hwnas.search.problem._result import Progress, SearchOptions, SearchResult
-from hwnas.space import AdditiveCost
+from hwnas.search.problem._result import Progress, SearchResult
+from hwnas.search.problem._searcher import Fit, Searcher, SearchOptions
 
-SEARCHERS: dict[str, Callable[[Problem, SearchOptions], SearchResult]] = {
-    "exact": exact,
-    "nsga2": along_a_budget(nsga2),
-    "random": random_search,
-}
-"""Searchers by name. Each returns a front that is feasible, canonical, and the same for the same seed."""
+SLOW_EVALUATIONS = 150
+"""Subnets evaluated where evaluations are slow and nobody says how many."""
 
-POPULATION = 300
-GENERATIONS = 20
-POLISH = 30
-"""Evaluations of the local searches for each of the evolution; with these defaults a search scores about 190,000 subnets."""
+MOST_ASKED = 1_000_000
+"""Rows asked for at once: all that a searcher has to ask."""
+
+Evaluate = Callable[[NDArray[Any]], Mapping[str, NDArray[np.float64]]]
+"""``(n, g)`` rows to ``(n,)`` values by metric: an Evaluator, or ``Problem.evaluate``."""
+
+
+def drive(searcher: Searcher, evaluate: Evaluate, progress: Callable[[Progress], None] | None = None) -> SearchResult:
+    """Ask, evaluate and tell until the searcher has nothing left to ask; returns its front.
+
+    Args:
+        searcher: begun, or resumed by telling it what is known.
+        evaluate: tells the values; a killed search resumes if it keeps them (see Evaluator).
+        progress: called after every batch.
+
+    Raises:
+        InfeasibleError: nothing that was evaluated meets all budgets.
+    """
+    # Products of matrices this small gain little from threads, suffer much where others need the cores, and
+    # differ in their last digits with the number of them, which would tie a result to the machine.
+    with threadpool_limits(1, user_api="blas"):
+        while len(x := searcher.ask(MOST_ASKED)):
+            searcher.tell(x, evaluate(x))
+            if progress is not None:
+                progress(_progress(searcher))
+        return searcher.front()
+
+
+def _progress(searcher: Searcher) -> Progress:
+    try:
+        found = searcher.front()
+    except InfeasibleError:
+        return Progress(0, searcher.options.evaluations, 0, 0.0)
+    volume = found.trace[-1][1] if found.trace else 0.0
+    return Progress(found.evaluations, searcher.options.evaluations, len(found), volume)
 
 
 def run_search(
     problem: Problem,
-    searcher: str = "nsga2",
+    searcher: str | None = None,
     *,
-    population: int = POPULATION,
-    generations: int = GENERATIONS,
+    evaluations: int | None = None,
     seed: int = 0,
-    polish: int | None = None,
-    seeds: NDArray[Any] | None = None,
-    additive: Mapping[str, AdditiveCost] | None = None,
+    start: NDArray[Any] | None = None,
+    population: int | None = None,
+    generations: int | None = None,
     epsilon: float = 0.0,
+    fit: Fit | None = None,
+    evaluate: Evaluate | None = None,
     progress: Callable[[Progress], None] | None = None,
 ) -> SearchResult:
-    """Search for the Pareto front; see SearchOptions for the arguments.
+    """Search for the Pareto front.
+
+    Args:
+        problem: what is searched for.
+        searcher: its name, see ``SEARCHERS``; None for the usual one.
+        evaluations: subnets that may be scored; None for the searcher's own number.
+        seed, start, population, generations, epsilon, fit: see SearchOptions.
+        evaluate: tells the values of rows, such as an Evaluator with a journal; None for ``problem.evaluate``.
+        progress: called after every batch.
 
     Raises:
         UnknownNameError: no such searcher.
-        InfeasibleError: a budget that no subnet meets; raised before the search where a minimum is known.
-        SpaceError: ``seeds`` outside the space.
+        InfeasibleError: a budget that no subnet meets; raised before the search where a bound is known.
+        SpaceError: options that make no sense, or ``start`` outside the space.
     """
-    if searcher not in SEARCHERS:
-        raise UnknownNameError("searcher", searcher, SEARCHERS)
-    if population < 2 or generations < 1:
-        raise SpaceError(
-            f"population {population}, generations {generations}", "at least 2 and 1 are needed", "raise them"
-        )
-    problem.refuse_infeasible()
-    if seeds is not None:
-        outside = ~problem.space.contains(seeds)
-        if outside.any():
-            raise SpaceError(
-                f"start row {int(outside.argmax())}", f"it is outside {problem.space.name}", "leave it out"
-            )
-    if polish is None:
-        polish = POLISH * population * generations
-    options = SearchOptions(population, generations, seed, polish, seeds, epsilon, progress, dict(additive or {}))
-    # Products of matrices this small gain little from threads, suffer much where others need the cores, and
-    # differ in their last digits with the number of them, which would tie a result to the machine.
-    with threadpool_limits(1, user_api="blas"):
-        return SEARCHERS[searcher](problem, options)
+    name = searcher or usual_searcher(problem)
+    if evaluations is None:
+        if name == "exact":
+            evaluations = MOST_ROWS
+        elif problem.slow:
+            evaluations = SLOW_EVALUATIONS
+        else:
+            evaluations = (population or POPULATION) * (generations or GENERATIONS) * (1 + POLISH)
+    options = SearchOptions(evaluations, seed, start, population, generations, epsilon, fit)
+    found = drive(new_searcher(name, problem, options), evaluate or problem.evaluate, progress)
+    return replace(found, certificate={"epsilon": epsilon} if name == "exact" else exact_share(found))

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
-from typing import Any
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hwnas.errors import SpaceError
-from hwnas.search._run import run_search
-from hwnas.search.evolve._evolution import evolution
-from hwnas.search.evolve._nsga2 import NSGA2
-from hwnas.search.exact._additive import MOST_ROWS, all_additive, exact
-from hwnas.search.expensive._linas import Fit, LinasOptions, linas
+from hwnas.search._run import MOST_ASKED, run_search
+from hwnas.search.exact._additive import MOST_ROWS, all_additive
 from hwnas.search.problem._pareto import hypervolume, non_dominated
 from hwnas.search.problem._pool import Pool
 from hwnas.search.problem._problem import Problem
-from hwnas.search.problem._result import Progress, SearchOptions
+from hwnas.search.problem._result import Progress
+from hwnas.search.problem._searcher import Searcher
 from hwnas.space import Population
 
 MARGIN = 0.1
@@ -26,83 +23,21 @@ MARGIN = 0.1
 
 
 @dataclass(frozen=True)
-class Spend:
-    """What a searcher is given.
-
-    Attributes:
-        evaluations: subnets it may evaluate.
-        seed: of its random numbers.
-        slow: the metric that an evaluation tells; all others are known beforehand.
-        fit: makes the predictor of searchers that want one.
-    """
-
-    evaluations: int
-    seed: int
-    slow: str
-    fit: Fit
-
-
-Contender = Callable[[Problem, Spend], object]
-
-
-def _random(problem: Problem, spend: Spend) -> None:
-    rng, pool = np.random.default_rng(spend.seed), Pool(problem)
-    while pool.evaluations < spend.evaluations:
-        drawn = pool.fresh(problem.space.sample(spend.evaluations, rng, distinct_uniform=False))
-        if not len(drawn):
-            break
-        pool.score(drawn[: spend.evaluations - pool.evaluations])
-
-
-def _nsga2(problem: Problem, spend: Spend) -> None:
-    """From random rows, as with few evaluations there is nothing else to start from; repeats cost nothing."""
-    population = int(np.clip(spend.evaluations // 10, 50, 300))
-    pool, algorithm = Pool(problem), NSGA2(problem, population, np.random.default_rng(spend.seed))
-    for _ in range(20 * max(spend.evaluations // population, 1)):
-        x = pool.fresh(algorithm.ask())[: min(population, spend.evaluations - pool.evaluations)]
-        algorithm.tell(x, pool.score(x))
-        if pool.evaluations >= spend.evaluations:
-            break
-
-
-def _linas(problem: Problem, spend: Spend) -> None:
-    linas(problem, [spend.slow], spend.fit, LinasOptions(evaluations=spend.evaluations, seed=spend.seed))
-
-
-CONTENDERS: dict[str, Contender] = {
-    "random": _random,
-    "nsga2": _nsga2,
-    "evolution": lambda problem, spend: evolution(problem, spend.evaluations, spend.seed),
-    "linas": _linas,
-}
-"""Searchers that spend evaluations, by name; each asks for the slow metric of rows it wants to know."""
-
-
-@dataclass(frozen=True)
 class Trial:
-    """One searcher, one seed: the ``(n, g)`` rows it evaluated, in order; a repeat costs an evaluation."""
+    """One searcher, one seed: the ``(n, g)`` rows it evaluated, in order."""
 
     searcher: str
     seed: int
     x: Population
 
 
-def run_trial(problem: Problem, name: str, spend: Spend, contenders: Mapping[str, Contender] = CONTENDERS) -> Trial:
+def run_trial(name: str, searcher: Searcher) -> Trial:
     """Let a searcher spend its evaluations, and write down on what."""
-    asked: list[Population] = []
-    slow = problem.metrics[spend.slow]
-
-    def told(x: NDArray[Any]) -> NDArray[np.float64]:
-        asked.append(np.asarray(x))
-        return slow(x)
-
-    recorded = Problem(
-        problem.space,
-        [replace(o, fn=told) if o.name == spend.slow else o for o in problem.objectives],
-        [replace(c, fn=told) if c.name == spend.slow else c for c in problem.constraints],
-    )
-    contenders[name](recorded, spend)
-    return Trial(name, spend.seed, problem.space.canonical(np.concatenate(asked))[: spend.evaluations])
+    asked = [np.zeros((0, searcher.problem.space.n_genes), dtype=np.int16)]
+    while len(x := searcher.ask(MOST_ASKED)):
+        searcher.tell(x, searcher.problem.evaluate(x))
+        asked.append(x)
+    return Trial(name, searcher.options.seed, np.concatenate(asked))
 
 
 def is_computable(problem: Problem) -> bool:
@@ -112,10 +47,11 @@ def is_computable(problem: Problem) -> bool:
 
 def best_known(problem: Problem, progress: Callable[[Progress], None] | None = None) -> tuple[Population, str]:
     """The exact front where it can be had, else that of a long search on the metrics themselves; and which it is."""
+    all_known = Problem(problem.space, problem.objectives, problem.constraints)
     try:
-        return exact(problem, SearchOptions(1, 1)).x, "exact"
+        return run_search(all_known, "exact").x, "exact"
     except SpaceError:
-        return run_search(problem, "nsga2", progress=progress).x, "best known"
+        return run_search(all_known, progress=progress).x, "best known"
 
 
 def best_of(problem: Problem, trials: Iterable[Trial]) -> Population:
@@ -125,8 +61,10 @@ def best_of(problem: Problem, trials: Iterable[Trial]) -> Population:
         InfeasibleError: nothing that was evaluated meets the budgets.
     """
     pool = Pool(problem)
-    pool.score(pool.fresh(np.concatenate([trial.x for trial in trials])))
-    return pool.result("trials", 0).x
+    x = pool.fresh(np.concatenate([trial.x for trial in trials]))
+    pool.add(x, problem.evaluate(x))
+    pool.refuse_empty()
+    return pool.x
 
 
 @dataclass(frozen=True)
@@ -135,8 +73,8 @@ class Yardstick:
 
     Args:
         problem: what is searched for.
-        front: ``(n, g)`` rows of the best-known front.
-        reference: ``(m,)`` costs; by default a tenth of the front's range beyond its worst.
+        reference: ``(m,)`` costs.
+        best: hypervolume of the best-known front.
     """
 
     problem: Problem
@@ -145,6 +83,8 @@ class Yardstick:
 
     @classmethod
     def of(cls, problem: Problem, front: Population, reference: NDArray[np.float64] | None = None) -> Yardstick:
+        """Made from ``(n, g)`` rows of the best-known front; by default the reference point is a tenth of its range
+        beyond its worst."""
         costs = problem.costs(problem.evaluate(front))
         if reference is None:
             span = np.ptp(costs, axis=0)

@@ -3,45 +3,68 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from hwnas.search.exact._additive import all_additive
 from hwnas.search.problem._problem import Objective, Problem
-from hwnas.search.problem._result import SearchOptions, SearchResult
+from hwnas.search.problem._result import SearchResult
+from hwnas.search.problem._searcher import Maker, Searcher, SearchOptions
+from hwnas.space import Population
 
-Searcher = Callable[[Problem, SearchOptions], SearchResult]
 
-
-def along_a_budget(search: Searcher) -> Searcher:
-    """``search``, which for one objective under upper bounds searches the whole front towards the first of them.
+def along_a_budget(make: Maker) -> Maker:
+    """``make``, whose searcher for one objective under upper bounds searches the front towards the first of them.
 
     A single objective drives all rows into one optimum near the budget; those along the front keep many apart,
     and their neighbours reach better ones. Where all is additive the optimum is known without.
     """
 
-    def run(problem: Problem, options: SearchOptions) -> SearchResult:
+    def begin(problem: Problem, options: SearchOptions) -> Searcher:
         ceilings = [c for c in problem.constraints if c.upper < math.inf]
         if len(problem.objectives) > 1 or not ceilings or all_additive(problem):
-            return search(problem, options)
+            return make(problem, options)
         (objective,), budget = problem.objectives, ceilings[0]
         if budget.name == objective.name:
-            return search(problem, options)
+            return make(problem, options)
         second = Objective(budget.name, budget.unit, maximise=False, fn=budget.fn)
-        found = search(Problem(problem.space, [objective, second], problem.constraints), options)
-        costs = problem.costs(found.values)[:, 0]
+        two = Problem(problem.space, [objective, second], problem.constraints, problem.slow)
+        return _Best(problem, make(two, options))
+
+    return begin
+
+
+class _Best:
+    """The searcher of a front, of which only the best row in the first objective is wanted."""
+
+    def __init__(self, problem: Problem, along: Searcher) -> None:
+        self.problem, self.options = problem, along.options
+        self._along = along
+
+    def ask(self, n: int, /) -> Population:
+        """See Searcher."""
+        return self._along.ask(n)
+
+    def tell(self, x: NDArray[Any], values: Mapping[str, NDArray[np.float64]], /) -> None:
+        """See Searcher."""
+        self._along.tell(x, values)
+
+    def front(self) -> SearchResult:
+        """The best row; see Searcher."""
+        found = self._along.front()
+        costs = self.problem.costs(found.values)[:, 0]
         best = np.array([int(costs.argmin())])
-        sign = -1.0 if objective.maximise else 1.0
+        sign = -1.0 if self.problem.objectives[0].maximise else 1.0
         gain = max(sign * found.reference[0] - float(costs.min()), 0.0)
         return replace(
             found,
-            problem=problem,
+            problem=self.problem,
             x=found.x[best],
-            values={name: found.values[name][best] for name in problem.metrics},
+            values={name: found.values[name][best] for name in self.problem.metrics},
             trace=((found.evaluations, gain),),
             reference=found.reference[:1],
         )
-
-    return run

@@ -11,21 +11,27 @@ predictors have far more local optima than a population has members, but good on
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Generator
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hwnas.search.evolve._pymoo import reference_directions
-from hwnas.search.problem._pool import Pool, RowKeys, Values
-from hwnas.search.problem._problem import FirstOrder, Problem
+from hwnas.search.problem._capabilities import FirstOrder
+from hwnas.search.problem._directions import reference_directions
+from hwnas.search.problem._pool import Pool
+from hwnas.search.problem._problem import Problem
+from hwnas.search.problem._seen import Values
+from hwnas.search.problem._stepwise import Steps
 from hwnas.space import Population
 
 CHAINS = 240
 
 STEPS = 5
 """Of a chain between two kicks."""
+
+PATIENCE = 20
+"""Rounds without a row that was never scored, after which the chains end: the space is exhausted."""
 
 KICK = 6
 """Genes changed by a kick."""
@@ -52,30 +58,28 @@ def has_models(problem: Problem) -> bool:
 
 
 def search_along(
-    pool: Pool, x: Population, evaluations: int, rng: np.random.Generator, tick: Callable[[], None] = lambda: None
-) -> tuple[Population, Values]:
-    """Improve the pool's front; all that is scored goes there.
+    pool: Pool, x: Population, evaluations: int, rng: np.random.Generator
+) -> Generator[Population, Values, tuple[Population, Values]]:
+    """Improve the pool's front.
 
     Args:
         pool: holds at least one feasible row.
         x: canonical rows for the chains to start from, in the order of the last cost.
         evaluations: end after about so many.
         rng: all random numbers.
-        tick: called after every round.
 
     Returns:
         The rows the chains end at, and their values.
     """
-    problem = pool.problem
-    end = pool.evaluations + evaluations
-    chains = _Chains(pool, x, problem.evaluate(x))
-    while (left := end - pool.evaluations) > 0:
+    end, idle = len(pool.seen) + evaluations, 0
+    chains = _Chains(pool, x, (yield x))
+    while (left := end - len(pool.seen)) > 0 and idle < PATIENCE:
         weights = _weights(pool, len(x))
-        tried = chains.kicked(weights, rng)
+        tried = yield from chains.kicked(weights, rng)
         for _ in range(STEPS):
-            tried.step(weights, rng)
+            yield from tried.step(weights, rng)
         chains.take_over(tried, weights, TEMPERATURE * left / evaluations * rng.exponential(size=len(x)))
-        tick()
+        idle = idle + 1 if end - len(pool.seen) == left else 0
     return chains.x, chains.values
 
 
@@ -96,7 +100,7 @@ class _Chains:
         self.x = np.where(better[:, None], other.x, self.x)
         self.values = {name: np.where(better, other.values[name], v) for name, v in self.values.items()}
 
-    def kicked(self, weights: NDArray[np.float64], rng: np.random.Generator) -> _Chains:
+    def kicked(self, weights: NDArray[np.float64], rng: np.random.Generator) -> Generator[Population, Values, _Chains]:
         """Chains that start from these after ``KICK`` changes each."""
         space = self.pool.problem.space
         x = space.completed(self.x, rng)
@@ -105,22 +109,19 @@ class _Chains:
         possible = np.isfinite(gains)
         np.put_along_axis(x, genes, np.where(possible, choices, np.take_along_axis(x, genes, axis=1)), axis=1)
         x = space.canonical(x)
-        return _Chains(self.pool, x, self.pool.score(x))
+        return _Chains(self.pool, x, (yield x))
 
-    def step(self, weights: NDArray[np.float64], rng: np.random.Generator) -> None:
+    def step(self, weights: NDArray[np.float64], rng: np.random.Generator) -> Steps:
         """Score the most promising changes of each row; go to the best of them, if it is better."""
-        pool, space = self.pool, self.pool.problem.space
+        space = self.pool.problem.space
         complete = space.completed(self.x, rng)
         trials = _trials(complete, *_best_changes(self, complete, weights, TOGETHER))
         n, k, g = trials.shape
         rows = space.canonical(trials.reshape(n * k, g))
-        _, first, at = np.unique(RowKeys(space)(rows), return_index=True, return_inverse=True)
-        scores = pool.problem.evaluate(rows[first])
-        pool.add(rows[first], scores, remember=False)
-        values = {name: v[at] for name, v in scores.items()}
-        costs = _weighted(pool.problem, values, np.repeat(weights, k, axis=0)).reshape(n, k)
+        values = yield rows
+        costs = _weighted(self.pool.problem, values, np.repeat(weights, k, axis=0)).reshape(n, k)
         best = np.arange(n) * k + costs.argmin(axis=1)
-        self.take_over(_Chains(pool, rows[best], {name: v[best] for name, v in values.items()}), weights)
+        self.take_over(_Chains(self.pool, rows[best], {name: v[best] for name, v in values.items()}), weights)
 
 
 def _best_changes(

@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hwnas.search.evolve._operators import Moves
-from hwnas.search.problem._pool import Pool, Values
+from hwnas.search.problem._pool import Pool
+from hwnas.search.problem._seen import Values
 
 MOVES = 32
 """Moves of a row that are combined: those whose neighbours are nearest to the front."""

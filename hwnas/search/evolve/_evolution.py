@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections import deque
 
 import numpy as np
+from numpy.typing import NDArray
 
 from hwnas.search.evolve._operators import mutate, mutation_rates
 from hwnas.search.problem._pool import Pool
 from hwnas.search.problem._problem import Problem
+from hwnas.search.problem._searcher import SearchOptions
+from hwnas.search.problem._seen import Values
+from hwnas.search.problem._stepwise import Steps, Stepwise
 from hwnas.space import Population
 
 POPULATION = 50
@@ -18,35 +22,35 @@ _TRIES = 20
 """Mutants that were evaluated before, per evaluation, after which a space counts as exhausted."""
 
 
-def evolution(problem: Problem, evaluations: int, seed: int) -> Pool:
-    """Spend evaluations; subnets that were evaluated before cost nothing.
+def evolution(problem: Problem, options: SearchOptions) -> Stepwise:
+    """Regularised evolution; subnets that were evaluated before cost nothing.
 
     For several objectives, each tournament draws one of its members, and its best member in the first objective
     that is no worse than that one in all others becomes the parent. Members that break budgets lose to others.
     """
-    rng, space, pool = np.random.default_rng(seed), problem.space, Pool(problem)
+    return Stepwise("evolution", problem, options, _steps)
+
+
+def _steps(pool: Pool, options: SearchOptions) -> Steps:
+    rng, problem = np.random.default_rng(options.seed), pool.problem
+    space, population = problem.space, options.population or POPULATION
     rates = mutation_rates(space)
-    first = pool.fresh(space.sample(POPULATION, rng, distinct_uniform=False))[:evaluations]
-    alive = deque(_scored(pool, first), maxlen=POPULATION)
-    known = {row.tobytes(): scored for row, scored in zip(first, alive, strict=True)}
-    for _ in range(_TRIES * evaluations):
-        if pool.evaluations >= evaluations:
-            break
+    first = space.sample(population, rng, distinct_uniform=False)
+    if options.start is not None:
+        first = np.concatenate([space.canonical(options.start), first])
+    first = pool.fresh(first)[: max(population, 0 if options.start is None else len(options.start))]
+    alive = deque(_members(problem, first, (yield first)), maxlen=population)
+    for _ in range(_TRIES * options.evaluations):
         child = mutate(space, _parent(alive, rng)[None], rates, rng)
-        key = child[0].tobytes()
-        if key not in known:
-            known[key] = _scored(pool, child)[0]
-        alive.append(known[key])
-    return pool
+        alive.extend(_members(problem, child, (yield child)))
 
 
-_Member = tuple[Population, np.ndarray[tuple[int], np.dtype[np.float64]], float]
+_Member = tuple[Population, NDArray[np.float64], float]
 
 
-def _scored(pool: Pool, x: Population) -> list[_Member]:
+def _members(problem: Problem, x: Population, values: Values) -> list[_Member]:
     """Rows with their costs and how far they break the budgets."""
-    values = pool.score(x)
-    return list(zip(x, pool.problem.costs(values), pool.problem.violation(values).tolist(), strict=True))
+    return list(zip(x, problem.costs(values), problem.violation(values).tolist(), strict=True))
 
 
 def _parent(alive: deque[_Member], rng: np.random.Generator) -> Population:

@@ -8,14 +8,16 @@ front are explored too: the front of a rugged predictor has many local optima.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Generator
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hwnas.search.evolve._combine import promising
 from hwnas.search.evolve._operators import Moves
-from hwnas.search.problem._pool import Pool, RowKeys, Values
+from hwnas.search.problem._pool import Pool
+from hwnas.search.problem._seen import Values
+from hwnas.search.problem._stepwise import Steps
 from hwnas.space import Population
 
 BINS = 20
@@ -31,37 +33,27 @@ PATIENCE = 40
 """Rounds without any gain of hypervolume before it ends."""
 
 
-def local_search(
-    pool: Pool,
-    near: list[tuple[Population, Values]],
-    evaluations: int,
-    rng: np.random.Generator,
-    tick: Callable[[], None] = lambda: None,
-) -> None:
-    """Improve the pool's front.
+def local_search(pool: Pool, near: list[tuple[Population, Values]], rng: np.random.Generator) -> Steps:
+    """Improve the pool's front until there is nothing left to explore, or nothing was gained for a while.
 
     Args:
-        pool: holds the front; what is scored here is added to it.
+        pool: holds the front.
         near: rows with their values, of which those near the front are explored as well.
-        evaluations: end after about so many.
         rng: draws the genes that a change wakes.
-        tick: called after every round.
     """
     moves = Moves.of(pool.problem.space)
     if not len(pool.x) or not len(moves.genes):
         return
     candidates = _Candidates(pool)
     candidates.add([(pool.x, pool.values), *near])
-    end = pool.evaluations + evaluations
     best, idle = pool.hypervolume(), 0
-    while pool.evaluations < end and idle < PATIENCE:
+    while idle < PATIENCE:
         x, values = candidates.take()
         if not len(x):
             break
-        candidates.add(_explore(pool, moves, x, values, rng))
+        candidates.add((yield from _explore(pool, moves, x, values, rng)))
         volume = pool.hypervolume()
         best, idle = (volume, 0) if volume > best else (best, idle + 1)
-        tick()
 
 
 class _Candidates:
@@ -72,7 +64,6 @@ class _Candidates:
         self.problem = pool.problem
         self.x: Population = pool.x[:0]
         self.values: Values = {name: v[:0] for name, v in pool.values.items()}
-        self._keys = RowKeys(self.problem.space)
         self._explored = np.zeros(0, dtype=np.uint64)
 
     def add(self, scored: list[tuple[Population, Values]]) -> None:
@@ -84,7 +75,7 @@ class _Candidates:
         kept = np.flatnonzero(
             (gap <= REACH * float(np.ptp(self.pool.costs[:, 0]))) & (self.problem.violation(values) <= 0)
         )
-        keys = self._keys(x[kept])
+        keys = self.pool.keys(x[kept])
         first = np.unique(keys, return_index=True)[1]
         kept = kept[first[~np.isin(keys[first], self._explored)]]
         order, _, place = self._ordered(costs[kept], gap[kept])
@@ -96,7 +87,7 @@ class _Candidates:
         order, stretches, place = self._ordered(costs, self.pool.behind(costs))
         taken = order[place < max(1, BINS // max(stretches, 1))]
         x, values = self.x[taken], {name: v[taken] for name, v in self.values.items()}
-        self._explored = np.concatenate([self._explored, self._keys(x)])
+        self._explored = np.concatenate([self._explored, self.pool.keys(x)])
         left = np.ones(len(self.x), dtype=bool)
         left[taken] = False
         self._keep(self.x, self.values, np.flatnonzero(left))
@@ -119,12 +110,11 @@ class _Candidates:
 
 def _explore(
     pool: Pool, moves: Moves, x: Population, values: Values, rng: np.random.Generator
-) -> list[tuple[Population, Values]]:
-    """Score the one-gene neighbours of ``(r, g)`` rows, then promising combinations of changes; all go to the pool."""
+) -> Generator[Population, Values, list[tuple[Population, Values]]]:
+    """Score the one-gene neighbours of ``(r, g)`` rows, then promising combinations of changes; returns them all."""
     neighbours, changed = moves.apply(x, rng)
     row, move = np.nonzero(changed)
-    ones = pool.problem.evaluate(neighbours[row, move])
-    pool.add(neighbours[row, move], ones, remember=False)
+    ones = yield neighbours[row, move]
     delta = {name: np.full(changed.shape, np.nan) for name in ones}
     for name, scored in ones.items():
         delta[name][changed] = scored
@@ -135,7 +125,5 @@ def _explore(
         for other in chosen.moves.T[1:]:
             y = moves.join(x[chosen.rows], y, neighbours[chosen.rows, other], other)
         joined.append(y)
-    several = pool.distinct(np.concatenate(joined)) if joined else x[:0]
-    scores = pool.problem.evaluate(several)
-    pool.add(several, scores, remember=False)
-    return [(neighbours[row, move], ones), (several, scores)]
+    several = np.concatenate(joined) if joined else x[:0]
+    return [(neighbours[row, move], ones), (several, (yield several))]

@@ -6,16 +6,21 @@ import numpy as np
 
 from hwnas.search.problem._pool import Pool
 from hwnas.search.problem._problem import Problem
-from hwnas.search.problem._result import SearchOptions, SearchResult
+from hwnas.search.problem._searcher import SearchOptions
+from hwnas.search.problem._stepwise import Steps, Stepwise
+
+DRAWN = 1000
+"""Subnets drawn at once."""
 
 
-def random_search(problem: Problem, options: SearchOptions) -> SearchResult:
-    """Score distinct random subnets, every gene drawn uniformly as OFA's finder starts."""
+def random_search(problem: Problem, options: SearchOptions) -> Stepwise:
+    """Distinct random subnets, every gene drawn uniformly as OFA's finder starts."""
+    return Stepwise("random", problem, options, _steps)
+
+
+def _steps(pool: Pool, options: SearchOptions) -> Steps:
     rng = np.random.default_rng(options.seed)
-    pool = Pool(problem)
-    if options.seeds is not None:
-        pool.score(pool.fresh(options.seeds))
-    for step in range(options.generations):
-        pool.score(pool.fresh(problem.space.sample(options.population, rng, distinct_uniform=False)))
-        pool.record(step + 1, options.generations, options.progress)
-    return pool.result("random", options.seed)
+    if options.start is not None:
+        yield pool.problem.space.canonical(options.start)
+    while len(drawn := pool.fresh(pool.problem.space.sample(DRAWN, rng, distinct_uniform=False))):
+        yield drawn

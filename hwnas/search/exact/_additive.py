@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 
 import numpy as np
 
@@ -11,11 +10,15 @@ from hwnas.errors import InfeasibleError, SpaceError
 from hwnas.search.exact._buckets import bounds, build, choices
 from hwnas.search.exact._exact import exact_front
 from hwnas.search.exact._prune import Limit, weighted
+from hwnas.search.problem._capabilities import Additive, Confining
+from hwnas.search.problem._directions import reference_directions
 from hwnas.search.problem._pareto import hypervolume
 from hwnas.search.problem._pool import Pool
-from hwnas.search.problem._problem import Metric, Problem
-from hwnas.search.problem._result import SearchOptions, SearchResult
-from hwnas.space import AdditiveCost, PeakMemory, Population
+from hwnas.search.problem._problem import Problem
+from hwnas.search.problem._result import SearchResult
+from hwnas.search.problem._searcher import SearchOptions
+from hwnas.search.problem._stepwise import Steps, Stepwise
+from hwnas.space import AdditiveCost, Population
 
 MAX_START = 2000
 """Rows of an exact front to start from; a longer one is thinned."""
@@ -27,33 +30,38 @@ DIRECTIONS = 100
 """Weighted sums minimised, where there are more than two objectives."""
 
 
-def exact(problem: Problem, options: SearchOptions) -> SearchResult:
+def exact(problem: Problem, options: SearchOptions) -> Stepwise:
     """The exact front, where every objective is a sum and every budget a sum or a maximum; else by scoring all rows.
 
     Raises:
         SpaceError: a metric is neither and the space too large, or the front is and wants an epsilon.
         InfeasibleError: no subnet is within the budgets.
     """
-    pool = Pool(problem)
     if all_additive(problem):
-        pool.score(_front(problem, options.epsilon))
+        x = _front(problem, options.epsilon)
+        what = "subnets on the exact front"
     else:
-        x = problem.space.every(MOST_ROWS)
-        if x is None:
+        every = problem.space.every(MOST_ROWS)
+        if every is None:
             raise _no_sum(problem)
-        pool.score(x)
-    pool.record(1, 1, options.progress)
-    return pool.result("exact", options.seed, {"epsilon": options.epsilon})
+        x, what = every, "subnets in the space"
+    if len(x) > options.evaluations:
+        rule = f"there are {len(x)} {what}, and {options.evaluations} may be evaluated"
+        raise SpaceError("searcher exact", rule, "allow more evaluations, or use another searcher")
+
+    def steps(_pool: Pool, _options: SearchOptions) -> Steps:
+        yield x
+
+    return Stepwise("exact", problem, options, steps)
 
 
 def additive_start(problem: Problem, options: SearchOptions) -> Population | None:
-    """Rows to start from: those given, and the exact front of the additive part where that is known.
+    """Rows to start from: those given, and the exact front where all objectives are sums.
 
-    Objectives that are not additive take part through their approximations in the options; with more
-    than two objectives the rows are minima of weighted sums.
+    With more than two objectives they are minima of weighted sums.
     """
-    given = [] if options.seeds is None else [problem.space.canonical(options.seeds)]
-    costs, limits = _sums(problem, options.additive)
+    given = [] if options.start is None else [problem.space.canonical(options.start)]
+    costs, limits = _sums(problem)
     if costs is not None:
         if len(costs) > 2:
             given.append(_supported(problem, costs))
@@ -68,30 +76,33 @@ def additive_start(problem: Problem, options: SearchOptions) -> Population | Non
     return np.concatenate(given) if given else None
 
 
-def certificate(pool: Pool, options: SearchOptions) -> dict[str, float]:
+def exact_share(found: SearchResult) -> dict[str, float]:
     """``exact_share``: the part of the exact front's hypervolume that was found; only where all is additive."""
-    problem = pool.problem
-    if not all_additive(problem) or len(problem.objectives) > 2 or not len(pool.x):
+    problem = found.problem
+    if not all_additive(problem) or len(problem.objectives) > 2:
         return {}
-    best = Pool(problem)
-    best.score(_front(problem, options.epsilon))
-    corner = np.maximum(pool.costs.max(axis=0), best.costs.max(axis=0))
-    corner = corner + 0.01 * np.maximum(np.ptp(best.costs, axis=0), 1e-9)
-    return {"exact_share": hypervolume(pool.costs, corner.tolist()) / hypervolume(best.costs, corner.tolist())}
+    costs = problem.costs(found.values)
+    best = problem.costs(problem.evaluate(_front(problem, 0.0)))
+    corner = np.maximum(costs.max(axis=0), best.max(axis=0)) + 0.01 * np.maximum(np.ptp(best, axis=0), 1e-9)
+    return {"exact_share": hypervolume(costs, corner.tolist()) / hypervolume(best, corner.tolist())}
 
 
 def all_additive(problem: Problem) -> bool:
-    """Whether every objective is a sum over layers, and every budget on a sum or a maximum: the front can be computed."""
+    """Whether every objective is a known sum over layers, and every budget on one or on a maximum.
+
+    Then the front can be computed.
+    """
     exact_budgets = all(
-        isinstance(c.fn, AdditiveCost) or (isinstance(c.fn, PeakMemory) and c.lower == -math.inf)
+        c.name not in problem.slow
+        and (isinstance(c.fn, Additive) or (isinstance(c.fn, Confining) and c.lower == -math.inf))
         for c in problem.constraints
     )
-    return exact_budgets and _sums(problem, {})[0] is not None
+    return exact_budgets and _sums(problem)[0] is not None
 
 
 def _front(problem: Problem, epsilon: float) -> Population:
     """The exact front of a problem of which all is additive; budgets are named where none meets them."""
-    costs, limits = _sums(problem, {})
+    costs, limits = _sums(problem)
     try:
         return exact_front(problem.space, costs or [], limits, epsilon=epsilon)
     except InfeasibleError as error:
@@ -105,49 +116,42 @@ def _no_sum(problem: Problem) -> SpaceError:
     other = [
         name
         for name, fn in problem.metrics.items()
-        if not isinstance(fn, AdditiveCost) and not (name in allowed and isinstance(fn, PeakMemory))
+        if name in problem.slow or not (isinstance(fn, Additive) or (name in allowed and isinstance(fn, Confining)))
     ]
-    peak = [name for name in other if isinstance(problem.metrics[name], PeakMemory)]
+    peak = [name for name in other if isinstance(problem.metrics[name], Confining)]
     remedy = f"make {peak[0]} a budget, or use nsga2" if peak == other else "use nsga2, or an additive predictor"
     return SpaceError("searcher exact", f"{', '.join(other)} is no sum over layers", remedy)
 
 
-def _sums(
-    problem: Problem, approximations: Mapping[str, AdditiveCost]
-) -> tuple[list[AdditiveCost] | None, list[Limit]]:
-    """Every objective as an additive cost to minimise, None if one has none; and the budgets as limits on sums.
+def _sums(problem: Problem) -> tuple[list[Additive] | None, list[Limit]]:
+    """Every objective as a sum to minimise, None if one is no sum; and the budgets as limits on sums.
 
     A budget on a maximum forbids the layers above it: it becomes part of one of the sums.
     """
-    forbidden = [f for c in problem.constraints if isinstance(c.fn, PeakMemory) for f in c.fn.at_most(c.upper)]
-    first = next((fn for fn in problem.metrics.values() if isinstance(fn, AdditiveCost)), None)
-    confined = None if first is None else AdditiveCost(problem.space, [*first.factors, *forbidden])
-
-    def sum_of(name: str, fn: Metric) -> AdditiveCost | None:
-        if fn is first:  # one object wherever it occurs: an objective with a budget is one coordinate
-            return confined if forbidden else first
-        return fn if isinstance(fn, AdditiveCost) else approximations.get(name)
-
-    costs = []
-    for objective in problem.objectives:
-        fn = sum_of(objective.name, objective.fn)
-        if fn is None:
-            return None, []
-        costs.append(weighted(problem.space, [fn], [-1.0]) if objective.maximise else fn)
+    known = problem.known
+    forbidden = [f for c in problem.constraints if isinstance(c.fn, Confining) for f in c.fn.at_most(c.upper)]
+    sums: dict[str, Additive] = {name: fn for name, fn in known.items() if isinstance(fn, Additive)}
+    if sums and forbidden:
+        # One object wherever the metric occurs: an objective with a budget is one coordinate.
+        first = next(iter(sums.values()))
+        confined = AdditiveCost(problem.space, [*first.factors, *forbidden])
+        sums = {name: confined if fn is first else fn for name, fn in sums.items()}
+    if not all(o.name in sums for o in problem.objectives):
+        return None, []
+    costs = [
+        weighted(problem.space, [sums[o.name]], [-1.0]) if o.maximise else sums[o.name] for o in problem.objectives
+    ]
     limits: list[Limit] = []
     for c in problem.constraints:
-        fn = sum_of(c.name, c.fn) if isinstance(c.fn, AdditiveCost) else None
-        if fn is not None and c.upper < math.inf:
-            limits.append((fn, c.upper))
-        if isinstance(c.fn, AdditiveCost) and c.lower > -math.inf:
-            limits.append((weighted(problem.space, [c.fn], [-1.0]), -c.lower))
+        if c.name in sums and c.upper < math.inf:
+            limits.append((sums[c.name], c.upper))
+        if c.name in sums and c.lower > -math.inf:
+            limits.append((weighted(problem.space, [sums[c.name]], [-1.0]), -c.lower))
     return costs, limits
 
 
-def _supported(problem: Problem, costs: list[AdditiveCost]) -> Population:
+def _supported(problem: Problem, costs: list[Additive]) -> Population:
     """Minima of weighted sums of the costs, each scaled to its own range; budgets are not heeded."""
-    from hwnas.search.evolve._pymoo import reference_directions  # noqa: PLC0415, takes a second
-
     n = problem.space.n_genes
     buckets = build(problem.space, costs)
     unit = np.eye(len(costs))

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from hwnas.space import AdditiveCost, Factor, SearchSpace, domain_factors, elimination_order
+from hwnas.search.problem._capabilities import Additive
+from hwnas.space import Factor, SearchSpace, domain_factors, elimination_order
 
 Table = NDArray[np.float64]
 
@@ -47,7 +48,7 @@ def choices(space: SearchSpace) -> list[NDArray[np.int16]]:
     ]
 
 
-def build(space: SearchSpace, metrics: Sequence[AdditiveCost]) -> list[Bucket]:
+def build(space: SearchSpace, metrics: Sequence[Additive]) -> list[Bucket]:
     """The bucket tree of k metrics over the canonical rows of a space's domain; the last bucket is the root."""
     kept = choices(space)
     pending: list[tuple[tuple[int, ...], Table | int]] = list(_joint_factors(space, metrics, kept))
@@ -69,7 +70,7 @@ def build(space: SearchSpace, metrics: Sequence[AdditiveCost]) -> list[Bucket]:
 
 
 def _joint_factors(
-    space: SearchSpace, metrics: Sequence[AdditiveCost], kept: Sequence[NDArray[np.int16]]
+    space: SearchSpace, metrics: Sequence[Additive], kept: Sequence[NDArray[np.int16]]
 ) -> list[tuple[tuple[int, ...], Table]]:
     """All factors with one column per metric, over domain positions; NaN becomes inf in every column."""
     joint: dict[tuple[int, ...], Table] = {}

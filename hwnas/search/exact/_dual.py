@@ -10,7 +10,8 @@ from scipy.optimize import linprog
 
 from hwnas.search.exact._buckets import bounds, build
 from hwnas.search.exact._prune import Limit, joint_metrics
-from hwnas.space import AdditiveCost, SearchSpace
+from hwnas.search.problem._capabilities import Additive
+from hwnas.space import SearchSpace
 
 ITERATIONS = 80
 
@@ -32,7 +33,7 @@ class Dual:
     best: float
 
 
-def solve_dual(space: SearchSpace, cost: AdditiveCost, limits: Sequence[Limit]) -> Dual:
+def solve_dual(space: SearchSpace, cost: Additive, limits: Sequence[Limit]) -> Dual:
     """Maximise ``min over x of cost(x) + sum of l_j (metric_j(x) - limit_j)`` over multipliers ``l >= 0``."""
     metrics = joint_metrics([cost], limits)
     # Of several limits on one metric only the tightest matters.

@@ -18,8 +18,9 @@ from hwnas.search.exact._buckets import Bucket, Table, aligned, choices
 from hwnas.search.exact._dual import solve_dual
 from hwnas.search.exact._prune import Ceiling, Limit, Pruner, infeasible
 from hwnas.search.exact._sets import Dominance, Index, outer, prune
+from hwnas.search.problem._capabilities import Additive
 from hwnas.search.problem._pareto import non_dominated
-from hwnas.space import AdditiveCost, Population, SearchSpace
+from hwnas.space import Population, SearchSpace
 
 FIRST_BAND = 64
 """The first band searched above a dual bound is this part of the distance to a row known."""
@@ -43,7 +44,7 @@ class _Trail:
 
 def exact_front(
     space: SearchSpace,
-    costs: Sequence[AdditiveCost],
+    costs: Sequence[Additive],
     limits: Sequence[Limit] = (),
     *,
     epsilon: float = 0.0,
@@ -72,7 +73,7 @@ def exact_front(
     return x
 
 
-def _best(space: SearchSpace, cost: AdditiveCost, limits: Sequence[Limit]) -> Population:
+def _best(space: SearchSpace, cost: Additive, limits: Sequence[Limit]) -> Population:
     """One cost: search above the dual bound, in a wider and wider band, until the best row is in it."""
     Pruner(space, [cost], limits)  # refuses a limit that is infeasible by itself
     dual = solve_dual(space, cost, limits)
@@ -93,7 +94,7 @@ def _best(space: SearchSpace, cost: AdditiveCost, limits: Sequence[Limit]) -> Po
 
 def _front(
     space: SearchSpace,
-    costs: Sequence[AdditiveCost],
+    costs: Sequence[Additive],
     limits: Sequence[Limit],
     epsilon: float,
     ceiling: Ceiling | None = None,

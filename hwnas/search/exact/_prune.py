@@ -17,9 +17,10 @@ from numpy.typing import NDArray
 from hwnas.errors import InfeasibleError
 from hwnas.search.exact._buckets import Bounds, aligned, bounds, build
 from hwnas.search.exact._sets import Cuts
+from hwnas.search.problem._capabilities import Additive
 from hwnas.space import AdditiveCost, Factor, SearchSpace
 
-Limit = tuple[AdditiveCost, float]
+Limit = tuple[Additive, float]
 """A metric and its upper bound."""
 
 
@@ -45,7 +46,7 @@ class Pruner:
     def __init__(
         self,
         space: SearchSpace,
-        costs: Sequence[AdditiveCost],
+        costs: Sequence[Additive],
         limits: Sequence[Limit],
         ceiling: Ceiling | None = None,
     ) -> None:
@@ -92,7 +93,7 @@ class Pruner:
         return np.broadcast_to(rest, b.table.shape[:-1]).ravel()
 
 
-def joint_metrics(costs: Sequence[AdditiveCost], limits: Sequence[Limit]) -> list[AdditiveCost]:
+def joint_metrics(costs: Sequence[Additive], limits: Sequence[Limit]) -> list[Additive]:
     """The costs, then the limited metrics that are not among them, each once."""
     metrics = list(costs)
     for metric, _ in limits:
@@ -101,7 +102,7 @@ def joint_metrics(costs: Sequence[AdditiveCost], limits: Sequence[Limit]) -> lis
     return metrics
 
 
-def weighted(space: SearchSpace, metrics: Sequence[AdditiveCost], weights: Sequence[float]) -> AdditiveCost:
+def weighted(space: SearchSpace, metrics: Sequence[Additive], weights: Sequence[float]) -> AdditiveCost:
     """The weighted sum of additive metrics."""
     factors = [Factor(f.genes, w * f.table) for metric, w in zip(metrics, weights, strict=True) for f in metric.factors]
     return AdditiveCost(space, factors)

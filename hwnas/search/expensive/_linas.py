@@ -10,24 +10,31 @@ at random and evaluates NSGA-II's final population, as DyNAS-T does.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, replace
-from typing import Any, Literal, Protocol
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import partial
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hwnas.errors import SpaceError
-from hwnas.search.evolve._nsga2 import NSGA2
+from hwnas.search.evolve._pymoo import Evolution
 from hwnas.search.expensive._acquisition import ExpectedImprovement, chance_below, choose_batch
+from hwnas.search.expensive._fit import gaussian_process
 from hwnas.search.expensive._start import stratified_start
 from hwnas.search.problem._pareto import behind
-from hwnas.search.problem._pool import Pool, Values
+from hwnas.search.problem._pool import Pool
 from hwnas.search.problem._problem import Metric, Problem
-from hwnas.search.problem._result import Progress, SearchResult
+from hwnas.search.problem._searcher import SearchOptions, Surrogate
+from hwnas.search.problem._stepwise import Steps, Stepwise
 from hwnas.space import Population
 
-Vector = NDArray[np.float64]
+START = 20
+"""Evaluations before the first fit."""
+
+BATCH = 10
+"""Evaluations between two fits."""
 
 INNER_POPULATION = 200
 INNER_GENERATIONS = 30
@@ -36,120 +43,63 @@ CANDIDATES = 2000
 
 PUBLISHED_INNER_EVALUATIONS = 20_000
 
-
-class Surrogate(Protocol):
-    """A fitted predictor: what :mod:`hwnas.predictor` offers."""
-
-    def predict(self, x: NDArray[Any]) -> Vector:
-        """``(n,)`` predictions for ``(n, g)`` canonical rows."""
-
-    def predict_std(self, x: NDArray[Any]) -> Vector:
-        """``(n,)`` their standard deviations."""
+Tactic = Literal["ours", "published"]
 
 
-Fit = Callable[[Population, Vector], Surrogate]
-"""``(n, g)`` canonical rows and ``(n,)`` values to a predictor; eight or more rows."""
-
-
-@dataclass(frozen=True)
-class LinasOptions:
-    """How to spend the evaluations.
-
-    Attributes:
-        evaluations: distinct subnets to evaluate, in all.
-        start: of these, before the first fit.
-        batch: of these, between two fits.
-        seed: of all random numbers; equal seeds and equal values give equal results.
-        seeds: ``(k, g)`` rows to evaluate first.
-        tactic: ``"ours"`` or ``"published"``.
-        progress: called after every batch.
-    """
-
-    evaluations: int = 150
-    start: int = 20
-    batch: int = 10
-    seed: int = 0
-    seeds: NDArray[Any] | None = None
-    tactic: Literal["ours", "published"] = "ours"
-    progress: Callable[[Progress], None] | None = None
-
-
-def linas(problem: Problem, slow: Collection[str], fit: Fit, options: LinasOptions | None = None) -> SearchResult:
+def linas(
+    problem: Problem, options: SearchOptions, *, start: int = START, batch: int = BATCH, tactic: Tactic = "ours"
+) -> Stepwise:
     """Find a front with few evaluations of the slow metrics.
 
-    A metric is called with whole batches; one that journals what it has evaluated (see
-    ``Journaled``) makes the search resumable: run again, it takes the same way.
-
     Args:
-        problem: its slow metrics are evaluated for ``options.evaluations`` rows and no more.
-        slow: their names; all others are cheap and exact.
-        fit: makes the predictor of a slow metric.
-        options: see LinasOptions.
+        problem: its slow metrics are predicted; if it names none, its first objective is taken for slow.
+        options: of these, ``evaluations``, ``seed``, ``start`` and ``fit`` are heeded.
+        start: evaluations before the first fit; those of ``options.start`` are among them.
+        batch: evaluations between two fits.
+        tactic: ours, or what was published.
 
     Raises:
-        SpaceError: a slow metric that the problem does not have, or options that make no sense.
-        InfeasibleError: a budget that no subnet meets, or none that was evaluated.
+        SpaceError: less than one evaluation at the start or in a batch.
     """
-    options = options or LinasOptions()
-    _check(problem, slow, options)
-    problem.refuse_infeasible()
-    pool = Pool(problem)
-    seen = _Seen(pool)
-    rng = np.random.default_rng([options.seed, 0])
-    seen.evaluate(_start(problem, slow, options, rng)[: options.evaluations])
-    ahead = max(options.evaluations - len(seen.x), 0)
-    rounds = 1 + -(-ahead // options.batch)
-    pool.record(1, rounds, options.progress)
-    near = seen.x
-    for step in range(2, rounds + 1):
-        # A stream of its own for every round: a resumed search draws as the first one did.
+    for name, value in (("start", start), ("batch", batch)):
+        if value < 1:
+            raise SpaceError(f"{name} {value}", "at least 1 is needed", "raise it")
+    slow = problem.slow or (problem.objectives[0].name,)
+    predicting = Problem(problem.space, problem.objectives, problem.constraints, slow)
+    return Stepwise("linas", predicting, options, partial(_steps, start=start, batch=batch, tactic=tactic))
+
+
+def _steps(pool: Pool, options: SearchOptions, start: int, batch: int, tactic: Tactic) -> Steps:
+    fit = options.fit or gaussian_process(pool.problem.space)
+    first = _start(pool, options, start, tactic)
+    yield first
+    near, step = first, 1
+    while True:
+        step += 1
+        # A stream of its own for every round, so that rows told from outside leave later draws alone.
         rng = np.random.default_rng([options.seed, step])
-        models = {name: fit(seen.x, seen.values[name]) for name in slow}
-        size = min(options.batch, options.evaluations - len(seen.x))
-        if options.tactic == "published":
-            batch = _final_population(seen, models, size, rng)
+        models = {name: fit(pool.seen.x, pool.seen.values[name]) for name in pool.problem.slow}
+        size = min(batch, options.evaluations - len(pool.seen))
+        if size <= 0:
+            return
+        if tactic == "published":
+            chosen = _final_population(pool, models, size, rng)
         else:
-            batch, near = _most_promising(seen, models, near, size, rng)
-        if not len(batch):
-            break
-        seen.evaluate(batch)
-        pool.record(step, rounds, options.progress)
-    return pool.result("linas", options.seed)
+            chosen, near = _most_promising(pool, models, near, size, rng)
+        if not len(chosen):
+            return
+        yield chosen
 
 
-class _Seen:
-    """What was evaluated, and the pool that holds its front."""
-
-    def __init__(self, pool: Pool) -> None:
-        self.pool = pool
-        self.problem = pool.problem
-        self.x: Population = pool.x
-        self.values: Values = dict(pool.values)
-
-    def evaluate(self, x: Population) -> None:
-        values = self.pool.score(x)
-        self.x = np.concatenate([self.x, x])
-        self.values = {name: np.concatenate([self.values[name], v]) for name, v in values.items()}
-
-
-def _check(problem: Problem, slow: Collection[str], options: LinasOptions) -> None:
-    unknown = [name for name in slow if name not in problem.metrics]
-    if unknown or not slow:
-        rule = f"the problem has {', '.join(problem.metrics)}"
-        raise SpaceError(f"slow metric {unknown[0]!r}" if unknown else "no slow metric", rule, "name one of them")
-    for name, least in (("evaluations", 1), ("start", 1), ("batch", 1)):
-        if getattr(options, name) < least:
-            raise SpaceError(f"{name} {getattr(options, name)}", f"at least {least} is needed", "raise it")
-
-
-def _start(problem: Problem, slow: Collection[str], options: LinasOptions, rng: np.random.Generator) -> Population:
-    given = np.zeros((0, problem.space.n_genes), dtype=np.int16) if options.seeds is None else options.seeds
-    size = max(options.start - len(given), 0)
-    if options.tactic == "published":
+def _start(pool: Pool, options: SearchOptions, start: int, tactic: Tactic) -> Population:
+    rng, problem = np.random.default_rng([options.seed, 0]), pool.problem
+    given = np.zeros((0, problem.space.n_genes), dtype=np.int16) if options.start is None else options.start
+    size = max(start - len(given), 0)
+    if tactic == "published":
         others = problem.space.sample(size, rng, distinct_uniform=False)
     else:
-        others = stratified_start(problem, slow, size, rng)
-    return Pool(problem).fresh(np.concatenate([given, others]))
+        others = stratified_start(problem, size, rng)
+    return pool.fresh(np.concatenate([given, others]))
 
 
 def _predicted(problem: Problem, models: Mapping[str, Surrogate]) -> Problem:
@@ -162,54 +112,62 @@ def _predicted(problem: Problem, models: Mapping[str, Surrogate]) -> Problem:
     )
 
 
-def _final_population(seen: _Seen, models: Mapping[str, Surrogate], size: int, rng: np.random.Generator) -> Population:
-    algorithm = NSGA2(_predicted(seen.problem, models), size, rng)
+def _inner(problem: Problem, population: int, rng: np.random.Generator, start: Population) -> tuple[Evolution, Pool]:
+    """An evolution on predictions, and the pool of what it has scored."""
+    scored = Pool(problem)
+    drawn = problem.space.sample(2 * population, rng, distinct_uniform=False)
+    first = scored.fresh(np.concatenate([start, drawn]))
+    return Evolution("nsga2", problem, population, rng, first, scored.knows), scored
+
+
+def _final_population(pool: Pool, models: Mapping[str, Surrogate], size: int, rng: np.random.Generator) -> Population:
+    algorithm, scored = _inner(_predicted(pool.problem, models), size, rng, pool.x[:0])
     for _ in range(max(PUBLISHED_INNER_EVALUATIONS // size, 1)):
-        x = algorithm.ask()
-        algorithm.tell(x, algorithm.problem.evaluate(x))
-    return seen.pool.fresh(algorithm.x)
+        _generation(algorithm, scored)
+    return pool.fresh(algorithm.x)[:size]
+
+
+def _generation(algorithm: Evolution, scored: Pool) -> None:
+    x = algorithm.ask()
+    if len(x):
+        values = scored.problem.evaluate(x)
+        scored.add(x, values)
+        algorithm.tell(values)
 
 
 def _most_promising(
-    seen: _Seen, models: Mapping[str, Surrogate], near: Population, size: int, rng: np.random.Generator
+    pool: Pool, models: Mapping[str, Surrogate], near: Population, size: int, rng: np.random.Generator
 ) -> tuple[Population, Population]:
     """The next batch, and the rows near the predicted front, from which the next round starts."""
-    problem = _predicted(seen.problem, models)
-    scored = Pool(problem)
-    algorithm = NSGA2(problem, INNER_POPULATION, rng, np.concatenate([near, seen.pool.x]))
-    rows: list[Population] = []
-    values: list[Values] = []
+    problem = _predicted(pool.problem, models)
+    algorithm, scored = _inner(problem, INNER_POPULATION, rng, np.concatenate([near, pool.x]))
     for _ in range(INNER_GENERATIONS):
-        rows.append(scored.fresh(algorithm.ask()))
-        values.append(scored.score(rows[-1]))
-        algorithm.tell(rows[-1], values[-1])
+        _generation(algorithm, scored)
     if not len(scored.x):  # no row is predicted to meet the budgets: try those that miss them by least
-        return seen.pool.fresh(algorithm.x)[:size], algorithm.x
-    x = np.concatenate(rows)
-    costs = problem.costs({name: np.concatenate([v[name] for v in values]) for name in problem.metrics})
-    candidates = seen.pool.fresh(x[np.argsort(behind(costs, scored.costs), kind="stable")[:CANDIDATES]])
-    return candidates[_batch(seen, problem, models, candidates, size)], scored.x
+        return pool.fresh(algorithm.x)[:size], algorithm.x
+    costs = problem.costs(scored.seen.values)
+    nearest = np.argsort(behind(costs, scored.costs), kind="stable")[:CANDIDATES]
+    candidates = pool.fresh(scored.seen.x[nearest])
+    return candidates[_batch(pool, problem, models, candidates, size)], scored.x
 
 
-def _batch(
-    seen: _Seen, problem: Problem, models: Mapping[str, Surrogate], x: Population, size: int
-) -> NDArray[np.intp]:
+def _batch(pool: Pool, problem: Problem, models: Mapping[str, Surrogate], x: Population, size: int) -> NDArray[np.intp]:
     """Which of the candidates to evaluate."""
     if not len(x):
         return np.zeros(0, dtype=np.intp)
     predicted = problem.evaluate(x)
     deviation = {name: model.predict_std(x) for name, model in models.items()}
-    known = np.zeros(len(x))
+    exact = np.zeros(len(x))
     mean = problem.costs(predicted)
-    std = np.stack([deviation.get(o.name, known) for o in problem.objectives], axis=1)
+    std = np.stack([deviation.get(o.name, exact) for o in problem.objectives], axis=1)
     weight = np.ones(len(x))
     for c in problem.constraints:
-        spread = deviation.get(c.name, known)
+        spread = deviation.get(c.name, exact)
         if c.upper < math.inf:
             weight *= chance_below(np.array(c.upper), predicted[c.name], spread)
         if c.lower > -math.inf:
             weight *= chance_below(np.array(-c.lower), -predicted[c.name], spread)
-    costs = seen.problem.costs(seen.values)
+    costs = pool.problem.costs(pool.seen.values)
     worst, best = costs.max(axis=0), np.minimum(costs.min(axis=0), (mean - 2 * std).min(axis=0))
-    gain = ExpectedImprovement(worst + 0.1 * (worst - best) + 1e-12, best, seen.pool.costs)
+    gain = ExpectedImprovement(worst + 0.1 * (worst - best) + 1e-12, best, pool.costs)
     return choose_batch(gain, mean, std, weight, size)

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hwnas.search.expensive._linas import Fit, Surrogate
 from hwnas.search.problem._problem import Metric
+from hwnas.search.problem._searcher import Fit, Surrogate
 from hwnas.space import Population
 
 

@@ -2,34 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-
 import numpy as np
 
+from hwnas.search.problem._capabilities import Additive
 from hwnas.search.problem._problem import Metric, Problem
-from hwnas.space import AdditiveCost, Population, macs_cost
+from hwnas.space import Population, macs_cost
 
 DRAWN = 4000
+"""Subnets drawn, of which those at equal steps are chosen."""
 
 
-def stratified_start(problem: Problem, slow: Collection[str], size: int, rng: np.random.Generator) -> Population:
+def stratified_start(problem: Problem, size: int, rng: np.random.Generator) -> Population:
     """``(<= size, g)`` distinct rows at equal steps of cost, the smallest and the largest subnet among them.
 
     Random subnets are all of medium size. Here each is drawn part of the way towards an extreme one, so
-    that all sizes occur. Budgets of cheap metrics are kept.
+    that all sizes occur. Budgets of known metrics are kept.
 
     Args:
-        problem: its first cheap additive metric is the cost; else MACs are, or any cheap metric of a
+        problem: its first known sum is the cost; else MACs are, or any known metric of a
             space without layers.
-        slow: names of the metrics that must not be called.
         size: how many.
         rng: source of all draws.
     """
     space = problem.space
-    cheap = {name: fn for name, fn in problem.metrics.items() if name not in slow}
-    additive = [fn for fn in cheap.values() if isinstance(fn, AdditiveCost)]
+    known = problem.known
+    additive = [fn for fn in known.values() if isinstance(fn, Additive)]
     x = space.sample(DRAWN, rng, distinct_uniform=False)
-    cost: Metric | None = next(iter(cheap.values()), None)
+    cost: Metric | None = next(iter(known.values()), None)
     if additive or space.slots:
         cost = size_of = (additive[0] if additive else macs_cost(space)).within(space)
         extremes = np.stack([size_of.minimum()[1], size_of.maximum()[1]])
@@ -38,7 +37,7 @@ def stratified_start(problem: Problem, slow: Collection[str], size: int, rng: np
         x = np.concatenate([extremes, space.canonical(drawn)])
     x = rng.permutation(np.unique(x, axis=0))
     for c in problem.constraints:
-        if c.name in cheap:
+        if c.name in known:
             x = x[c.excess(c.fn(x)) == 0]
     if cost is None or len(x) <= size:
         return x[:size]

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hwnas.errors import DataError
-from hwnas.search.problem._pool import RowKeys
+from hwnas.search.problem._seen import RowKeys
 from hwnas.space import SearchSpace
 
 

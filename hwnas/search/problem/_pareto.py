@@ -33,10 +33,10 @@ def non_dominated(
     elif m == 2:
         mask = _sweep(costs)
     else:
-        # Imported here: it takes 0.3 s, and most fronts have two objectives.
-        from hwnas.search.evolve import _pymoo  # noqa: PLC0415
+        # Imported here: most fronts have two objectives.
+        import moocore  # noqa: PLC0415
 
-        mask = _pymoo.non_dominated(costs)
+        mask = np.asarray(moocore.is_nondominated(np.ascontiguousarray(costs), keep_weakly=True), dtype=bool)
     if distinct:
         kept = np.flatnonzero(mask)
         _, first = np.unique(costs[kept], axis=0, return_index=True)
@@ -65,9 +65,9 @@ def hypervolume(
         front = front[np.argsort(front[:, 0], kind="stable")]
         right = np.append(front[1:, 0], bound[0])
         return float(((right - front[:, 0]) * (bound[1] - front[:, 1])).sum())
-    from hwnas.search.evolve import _pymoo  # noqa: PLC0415
+    import moocore  # noqa: PLC0415
 
-    return _pymoo.hypervolume(costs, bound)
+    return float(moocore.hypervolume(np.ascontiguousarray(costs), ref=bound))
 
 
 def behind(costs: NDArray[np.float64], front: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -5,27 +5,18 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hwnas.errors import InfeasibleError, SpaceError
 from hwnas.quantity import format_quantity
-from hwnas.space import AdditiveCost, PeakMemory, SearchSpace
+from hwnas.search.problem._capabilities import Additive, Bounded
+from hwnas.space import SearchSpace
 
 Metric = Callable[[NDArray[Any]], NDArray[np.float64]]
 """Scores a population: ``(n, g)`` canonical rows to ``(n,)`` values. An AdditiveCost is one."""
-
-
-@runtime_checkable
-class FirstOrder(Protocol):
-    """A metric that also tells, to first order, what changes of one gene add to it."""
-
-    def __call__(self, x: NDArray[Any], /) -> NDArray[np.float64]: ...
-
-    def effects(self, x: NDArray[Any], /) -> NDArray[np.float64]:
-        """``(n, choices)`` for ``(n, g)`` rows; see ``AdditiveCost.effects``."""
 
 
 MAX_OBJECTIVES = 4
@@ -55,8 +46,8 @@ class Constraint:
     Attributes:
         name: column of the result; an objective of the same name must have the same ``fn``.
         unit: for people; with ``"ms"`` messages speak of running and of the fastest subnet.
-        fn: the metric. Of an AdditiveCost or PeakMemory the exact minimum is known, so that a budget
-            nobody can meet is refused before the search.
+        fn: the metric. If its least value can be had (``Bounded``), a budget that nobody can meet is refused
+            before the search.
         upper: in ``unit``; infinite for none.
         device: where the metric was measured, for messages.
         lower: in ``unit``; minus infinity for none.
@@ -88,20 +79,33 @@ class Constraint:
 class Problem:
     """A space, one to four objectives, and any number of budgets.
 
+    Attributes:
+        space: what is searched.
+        objectives: what is to be as small, or as large, as possible.
+        constraints: the budgets.
+        slow: names of the metrics that an evaluation tells. Searchers propose rows and are told these values;
+            they never call the metric, and take every other metric for cheap and known.
+
     Raises:
-        SpaceError: no or too many objectives, or one name for two metrics.
+        SpaceError: no or too many objectives, one name for two metrics, or a slow metric that there is not.
     """
 
     space: SearchSpace
     objectives: tuple[Objective, ...]
     constraints: tuple[Constraint, ...] = ()
+    slow: tuple[str, ...] = ()
 
     def __init__(
-        self, space: SearchSpace, objectives: Sequence[Objective], constraints: Sequence[Constraint] = ()
+        self,
+        space: SearchSpace,
+        objectives: Sequence[Objective],
+        constraints: Sequence[Constraint] = (),
+        slow: Sequence[str] = (),
     ) -> None:
         object.__setattr__(self, "space", space)
         object.__setattr__(self, "objectives", tuple(objectives))
         object.__setattr__(self, "constraints", tuple(constraints))
+        object.__setattr__(self, "slow", tuple(slow))
         if not 1 <= len(self.objectives) <= MAX_OBJECTIVES:
             given = ", ".join(o.name for o in self.objectives) or "none"
             raise SpaceError(f"objectives: {given}", f"a search has one to {MAX_OBJECTIVES}", "make the rest budgets")
@@ -111,6 +115,9 @@ class Problem:
                 raise SpaceError(f"metric {name!r}", "two different metrics have this name", "rename one")
         if len({o.name for o in self.objectives}) < len(self.objectives):
             raise SpaceError("objectives", "one of them is given twice", "name each once")
+        if unknown := [name for name in self.slow if name not in metrics]:
+            rule = f"the problem has {', '.join(metrics)}"
+            raise SpaceError(f"slow metric {unknown[0]!r}", rule, "name one of them")
 
     @property
     def metrics(self) -> dict[str, Metric]:
@@ -119,6 +126,11 @@ class Problem:
 
     def _named(self) -> list[tuple[str, Metric]]:
         return [*((o.name, o.fn) for o in self.objectives), *((c.name, c.fn) for c in self.constraints)]
+
+    @property
+    def known(self) -> dict[str, Metric]:
+        """The metrics that are not slow, by name."""
+        return {name: fn for name, fn in self.metrics.items() if name not in self.slow}
 
     def evaluate(self, x: NDArray[Any]) -> dict[str, NDArray[np.float64]]:
         """Every metric of every row, by name: ``(n,)`` each."""
@@ -142,11 +154,11 @@ class Problem:
             InfeasibleError: states the budget and the exact minimum, or maximum.
         """
         for c in self.constraints:
-            if isinstance(c.fn, AdditiveCost | PeakMemory):
+            if c.name not in self.slow and isinstance(c.fn, Bounded):
                 smallest, _ = c.fn.within(self.space).minimum()
                 if smallest > c.upper:
                     raise infeasible(self.space, c, smallest)
-            if isinstance(c.fn, AdditiveCost) and c.lower > -math.inf:
+            if c.name not in self.slow and isinstance(c.fn, Additive) and c.lower > -math.inf:
                 largest, _ = c.fn.within(self.space).maximum()
                 if largest < c.lower:
                     raise _out_of_reach(self.space, c, largest)

@@ -1,0 +1,85 @@
+"""The registry of searchers."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from hwnas.errors import SpaceError, UnknownNameError
+from hwnas.search.evolve._best import along_a_budget
+from hwnas.search.evolve._evolution import evolution
+from hwnas.search.evolve._nsga2 import nsga2, unsga3
+from hwnas.search.evolve._random import random_search
+from hwnas.search.exact._additive import exact
+from hwnas.search.expensive._linas import linas
+from hwnas.search.problem._problem import Problem
+from hwnas.search.problem._searcher import Maker, Searcher, SearchOptions
+
+SEARCHERS: dict[str, Maker] = {
+    "nsga2": along_a_budget(nsga2),
+    "unsga3": along_a_budget(unsga3),
+    "exact": exact,
+    "linas": linas,
+    "evolution": evolution,
+    "random": random_search,
+}
+"""The searchers that ship, by name. Others come by the entry point ``hwnas.searchers``: see ``new_searcher``."""
+
+ENTRY_POINT = "hwnas.searchers"
+
+
+def searcher_names() -> list[str]:
+    """Names of all searchers, those of plug-ins last."""
+    from importlib.metadata import entry_points  # noqa: PLC0415, most callers know a name
+
+    return list(dict.fromkeys([*SEARCHERS, *sorted(entry_points(group=ENTRY_POINT).names)]))
+
+
+def usual_searcher(problem: Problem) -> str:
+    """The searcher for those who name none: by slow metrics and the number of objectives."""
+    if problem.slow:
+        return "linas"
+    return "nsga2" if len(problem.objectives) <= 2 else "unsga3"
+
+
+def new_searcher(name: str, problem: Problem, options: SearchOptions) -> Searcher:
+    """Begin a search.
+
+    Args:
+        name: of ``SEARCHERS``, or of an entry point ``hwnas.searchers`` that loads to a function of a Problem and
+            SearchOptions which returns a Searcher.
+        problem: what is searched for.
+        options: how long and from where.
+
+    Raises:
+        UnknownNameError: no such searcher.
+        InfeasibleError: a budget that no subnet meets; raised before the search where a bound is known.
+        SpaceError: options that make no sense, start rows outside the space, or a plug-in that does not load.
+    """
+    for what, value, least in (
+        ("evaluations", options.evaluations, 1),
+        ("population", options.population, 2),
+        ("generations", options.generations, 1),
+    ):
+        if value is not None and value < least:
+            raise SpaceError(f"{what} {value}", f"at least {least} is needed", "raise it")
+    if options.start is not None:
+        outside = ~problem.space.contains(np.asarray(options.start))
+        if outside.any():
+            rule = f"it is outside {problem.space.name}"
+            raise SpaceError(f"start row {int(outside.argmax())}", rule, "leave it out")
+    problem.refuse_infeasible()
+    return (SEARCHERS.get(name) or _plugin(name))(problem, options)
+
+
+def _plugin(name: str) -> Maker:
+    from importlib.metadata import entry_points  # noqa: PLC0415
+
+    found = [point for point in entry_points(group=ENTRY_POINT) if point.name == name]
+    if not found:
+        raise UnknownNameError("searcher", name, searcher_names())
+    try:
+        maker: Maker = found[0].load()
+    except Exception as error:
+        rule = f"{found[0].value} does not load ({type(error).__name__}: {error})"
+        raise SpaceError(f"searcher {name}", rule, "mend or remove the package that brings it") from error
+    return maker

@@ -1,0 +1,83 @@
+"""Everything that was scored, found again by row."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hwnas.space import Population, SearchSpace
+
+Values = dict[str, NDArray[np.float64]]
+"""``(n,)`` values of n rows, by metric."""
+
+
+class RowKeys:
+    """64-bit keys of rows (Zobrist 1970): the wrapped sum of one random number per gene and choice.
+
+    Two of a million rows collide with a chance of 3e-8; a searcher then passes over one subnet.
+    """
+
+    def __init__(self, space: SearchSpace) -> None:
+        sizes = [len(g.choices) for g in space.genes]
+        self._offsets = np.concatenate([[0], np.cumsum(sizes)[:-1]])
+        self._numbers = np.random.default_rng(0).integers(0, 2**64, size=sum(sizes), dtype=np.uint64)
+
+    def __call__(self, x: NDArray[Any]) -> NDArray[np.uint64]:
+        """``(n,)`` keys of ``(n, g)`` canonical rows."""
+        total = np.zeros(len(x), dtype=np.uint64)
+        for column, offset in enumerate(self._offsets):
+            total += self._numbers[offset + x[:, column]]
+        return total
+
+
+class Seen:
+    """Rows and their values in the order in which they came; arrays grow by doubling."""
+
+    def __init__(self, space: SearchSpace, metrics: Iterable[str]) -> None:
+        self._size = 0
+        self._x: Population = np.zeros((64, space.n_genes), dtype=np.int16)
+        self._values: Values = {name: np.zeros(64) for name in metrics}
+        self._keys = np.zeros(0, dtype=np.uint64)
+        self._places = np.zeros(0, dtype=np.intp)
+
+    def __len__(self) -> int:
+        return self._size
+
+    @property
+    def x(self) -> Population:
+        """``(n, g)`` rows."""
+        return self._x[: self._size]
+
+    @property
+    def values(self) -> Values:
+        """``(n,)`` values of every metric."""
+        return {name: v[: self._size] for name, v in self._values.items()}
+
+    def find(self, keys: NDArray[np.uint64]) -> NDArray[np.intp]:
+        """``(n,)`` places of rows with these keys; -1 for those that are not here."""
+        if not self._size:
+            return np.full(len(keys), -1, dtype=np.intp)
+        at = np.minimum(np.searchsorted(self._keys, keys), self._size - 1)
+        return np.where(self._keys[at] == keys, self._places[at], -1)
+
+    def at(self, places: NDArray[np.intp]) -> Values:
+        """Values of the rows at some places."""
+        return {name: v[places] for name, v in self._values.items()}
+
+    def add(self, keys: NDArray[np.uint64], x: Population, values: Values) -> None:
+        """Append rows that are not here, all different."""
+        start, self._size = self._size, self._size + len(x)
+        if self._size > len(self._x):
+            room = max(self._size, 2 * len(self._x))
+            self._x = np.resize(self._x, (room, self._x.shape[1]))
+            self._values = {name: np.resize(v, room) for name, v in self._values.items()}
+        self._x[start : self._size] = x
+        for name, v in self._values.items():
+            v[start : self._size] = values[name]
+        order = np.argsort(keys)
+        at = np.searchsorted(self._keys, keys[order])
+        self._keys = np.insert(self._keys, at, keys[order])
+        self._places = np.insert(self._places, at, start + order)

@@ -1,0 +1,201 @@
+"""Searchers written as generators: they yield the rows they want to know, and are sent their values."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hwnas.errors import SpaceError
+from hwnas.search.problem._pool import Pool
+from hwnas.search.problem._problem import Problem
+from hwnas.search.problem._result import SearchResult
+from hwnas.search.problem._searcher import SearchOptions
+from hwnas.search.problem._seen import Values
+from hwnas.space import Population
+
+Steps = Generator[Population, Values, None]
+"""Yields ``(n, g)`` canonical rows, in which rows may repeat and may be known; is sent every metric of all n."""
+
+
+class Stepwise:
+    """A searcher made of a generator.
+
+    The generator learns of a batch when all of it is told, in the order in which it asked: results do not depend on
+    how many rows are asked for at once, nor on which evaluation ends first. What it asks for again is answered
+    from memory. It may read the pool, which holds the same whatever the order of tells within a batch.
+
+    Args:
+        name: the searcher's.
+        problem: what is searched for.
+        options: of these, ``evaluations`` bounds the rows asked for.
+        steps: begins the generator.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        problem: Problem,
+        options: SearchOptions,
+        steps: Callable[[Pool, SearchOptions], Steps],
+    ) -> None:
+        self.name, self.problem, self.options = name, problem, options
+        self._pool = Pool(problem)
+        self._steps = steps(self._pool, options)
+        self._left = options.evaluations
+        self._batch: _Batch | None = None
+        self._begun = self._ended = False
+        self._trace: list[tuple[int, float]] = []
+
+    def ask(self, n: int, /) -> Population:
+        """See Searcher."""
+        self._advance()
+        return self._pool.x[:0] if self._batch is None else self._batch.hand_out(n)
+
+    def tell(self, x: NDArray[Any], values: Mapping[str, NDArray[np.float64]], /) -> None:
+        """See Searcher."""
+        x, told = checked(self.problem, x, values)
+        while len(x):
+            self._advance()
+            if self._batch is None:
+                self._batch = _Batch(self._pool, x[:0], 0)
+            used = self._batch.take(x, told)
+            x, told = x[used:], {name: v[used:] for name, v in told.items()}
+
+    def front(self) -> SearchResult:
+        """See Searcher."""
+        pool, evaluations = self._pool, len(self._pool.seen)
+        if self._batch is not None:
+            x, values = self._batch.told
+            pool, evaluations = pool.joined(x, values), evaluations + len(x)
+        # What follows a last whole batch shows in the trace's end.
+        trace = [*self._trace, (evaluations, pool.hypervolume())]
+        return SearchResult.of(pool, self.name, self.options.seed, evaluations, tuple(trace))
+
+    def _advance(self) -> None:
+        """Go on to the next batch that has something to be told, if the present one has been told."""
+        while not self._ended and (self._batch is None or self._batch.is_complete):
+            answer = None
+            if self._batch is not None:
+                self._left -= len(self._batch.x)
+                answer = self._batch.finish()
+                self._trace.append((len(self._pool.seen), self._pool.hypervolume()))
+                self._batch = None
+            try:
+                wanted = self._steps.send(answer) if self._begun and answer is not None else next(self._steps)
+            except StopIteration:
+                self._ended = True
+                return
+            self._begun = True
+            self._batch = _Batch(self._pool, wanted, self._left)
+            if self._batch.is_cut:  # the budget ends within this batch, and the search with it
+                self._steps.close()
+                self._ended = True
+
+
+class _Batch:
+    """Rows that a generator wants to know: of these, distinct ones are handed out and told.
+
+    Args:
+        pool: what is known already.
+        wanted: canonical rows.
+        most: evaluations left.
+    """
+
+    def __init__(self, pool: Pool, wanted: Population, most: int) -> None:
+        self._pool = pool
+        self._wanted = pool.keys(wanted)
+        _, first = np.unique(self._wanted, return_index=True)
+        first.sort()
+        missing = first[pool.seen.find(self._wanted[first]) < 0]
+        self.is_cut = len(missing) > most
+        self.x: Population = wanted[missing[:most]]
+        self._keys = self._wanted[missing[:most]]
+        self._values: Values = {name: np.zeros(len(self.x)) for name in pool.problem.metrics}
+        self._told = np.zeros(len(self.x), dtype=bool)
+        self._handed_out = np.zeros(len(self.x), dtype=bool)
+        self._others: list[tuple[Population, Values]] = []
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether all of its rows are told."""
+        return bool(self._told.all())
+
+    @property
+    def told(self) -> tuple[Population, Values]:
+        """Rows told so far, those that were not asked for last."""
+        parts = [(self.x[self._told], {name: v[self._told] for name, v in self._values.items()}), *self._others]
+        names = self._values
+        return np.concatenate([x for x, _ in parts]), {n: np.concatenate([v[n] for _, v in parts]) for n in names}
+
+    def hand_out(self, n: int) -> Population:
+        """Up to n rows that were neither handed out nor told."""
+        rows = np.flatnonzero(~self._handed_out & ~self._told)[:n]
+        self._handed_out[rows] = True
+        return self.x[rows]
+
+    def take(self, x: Population, values: Values) -> int:
+        """Take rows in order until the batch is complete; returns how many that were."""
+        keys = self._pool.keys(x)
+        used, mine = len(x), np.zeros(len(x), dtype=bool)
+        if len(self._keys):
+            order = np.argsort(self._keys)
+            place = order[np.minimum(np.searchsorted(self._keys, keys, sorter=order), len(order) - 1)]
+            mine = self._keys[place] == keys
+            news = np.flatnonzero(mine & ~self._told[place])
+            news = news[np.sort(np.unique(place[news], return_index=True)[1])]  # the first telling of a row counts
+            missing = int((~self._told).sum())
+            if 0 < missing <= len(news):
+                used = int(news[missing - 1]) + 1
+            news = news[news < used]
+            self._told[place[news]] = True
+            for name, v in self._values.items():
+                v[place[news]] = values[name][news]
+        self._keep_others(x[:used], {name: v[:used] for name, v in values.items()}, keys[:used], mine[:used])
+        return used
+
+    def _keep_others(self, x: Population, values: Values, keys: NDArray[np.uint64], mine: NDArray[np.bool_]) -> None:
+        """Keep rows that nobody asked for; of equal ones the first."""
+        first = np.zeros(len(x), dtype=bool)
+        first[np.unique(keys, return_index=True)[1]] = True
+        new = first & ~mine & (self._pool.seen.find(keys) < 0)
+        for others, _ in self._others:
+            new &= ~np.isin(keys, self._pool.keys(others))
+        if new.any():
+            self._others.append((x[new], {name: v[new] for name, v in values.items()}))
+
+    def finish(self) -> Values:
+        """Put all that was told into the pool; returns the values of the rows wanted, in their order."""
+        self._pool.add(*self.told)
+        return self._pool.seen.at(self._pool.seen.find(self._wanted))
+
+
+def checked(problem: Problem, x: NDArray[Any], values: Mapping[str, NDArray[np.float64]]) -> tuple[Population, Values]:
+    """Rows in canonical form with every metric of theirs; what is not slow and not given is computed.
+
+    Raises:
+        SpaceError: rows outside the space, or a slow metric that is missing or not finite.
+    """
+    x = np.asarray(x)
+    if x.ndim != 2 or x.shape[1] != problem.space.n_genes:
+        rule = f"told rows have {problem.space.n_genes} genes, one row per subnet"
+        raise SpaceError(f"an array of shape {x.shape}", rule, "pass what was asked for")
+    outside = ~problem.space.contains(x)
+    if outside.any():
+        raise SpaceError(f"told row {int(outside.argmax())}", f"it is outside {problem.space.name}", "leave it out")
+    x = problem.space.canonical(x)
+    complete: Values = {}
+    for name, fn in problem.metrics.items():
+        if name not in values and name in problem.slow:
+            raise SpaceError(f"told values of {', '.join(values) or 'nothing'}", f"{name} is missing", "tell it too")
+        complete[name] = np.asarray(values[name] if name in values else fn(x), dtype=np.float64)
+        if complete[name].shape != (len(x),):
+            rule = f"it has shape {complete[name].shape} for {len(x)} rows"
+            raise SpaceError(f"told values of {name}", rule, "tell one number per row")
+        if name in problem.slow and not np.isfinite(complete[name]).all():
+            worst = int((~np.isfinite(complete[name])).argmax())
+            arch = problem.space.decode(x[worst])
+            raise SpaceError(f"{name} of {arch}", f"it is {complete[name][worst]:g}", "tell finite numbers only")
+    return x, complete
