@@ -21,13 +21,12 @@ from hwnas.io import read_subnet_table
 from hwnas.predictor import new_predictor
 from hwnas.report import Curves, curves_table
 from hwnas.search import (
-    CONTENDERS,
-    Contender,
-    LinasOptions,
+    SEARCHERS,
     Lookup,
+    Maker,
     Objective,
     Problem,
-    Spend,
+    SearchOptions,
     Yardstick,
     best_known,
     linas,
@@ -40,17 +39,10 @@ CHECKPOINTS = (50, 100, 200, 300)
 ACCURACY_FLOOR = 80.0
 """Of the hypervolume, in %: a tenth of the cells fail to train at all."""
 
-SEARCHERS: dict[str, Contender] = {
-    "linas": CONTENDERS["linas"],
-    "linas_published": lambda problem, spend: linas(
-        problem,
-        [spend.slow],
-        spend.fit,
-        LinasOptions(spend.evaluations, start=50, batch=50, seed=spend.seed, tactic="published"),
-    ),
-    "nsga2": CONTENDERS["nsga2"],
-    "evolution": CONTENDERS["evolution"],
-    "random": CONTENDERS["random"],
+METHODS: dict[str, Maker] = {
+    "linas": linas,
+    "linas_published": partial(linas, start=50, batch=50, tactic="published"),
+    **{name: SEARCHERS[name] for name in ("nsga2", "evolution", "random")},
 }
 
 
@@ -72,15 +64,17 @@ def main() -> None:
             Objective("accuracy", "%", True, lambda x: np.maximum(valid(x), ACCURACY_FLOOR)),
             Objective("latency_ms", "ms", False, latency),
         ],
+        slow=["accuracy"],
     )
     corner = np.array([-ACCURACY_FLOOR, float(columns[options.device].max())])
     yardstick = Yardstick.of(problem, best_known(problem)[0], corner)
     average, fit = float(columns["c10_test_200ep"].mean()), new_predictor("gp", space).fit
     print(f"best test accuracy of all cells {columns['c10_test_200ep'].max():.2f} %, of a random cell {average:.2f} %")
     runs, ends = {}, []
-    for name in SEARCHERS:
-        spend = partial(Spend, EVALUATIONS, slow="accuracy", fit=fit)
-        trials = [run_trial(problem, name, spend(seed=seed), SEARCHERS) for seed in range(options.seeds)]
+    for name, make in METHODS.items():
+        trials = [
+            run_trial(name, make(problem, SearchOptions(EVALUATIONS, seed, fit=fit))) for seed in range(options.seeds)
+        ]
         runs[name] = [yardstick.curve(trial.x) for trial in trials]
         found = np.array([float(test(t.x[[valid(t.x).argmax()]])[0]) for t in trials])
         gain = 100 * (found.mean() - average) / average

@@ -12,26 +12,27 @@ from __future__ import annotations
 import argparse
 import os
 import time
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from rich.console import Console
 
-from benchmarks import dynast_oracle
+from benchmarks import dynast_oracle, peers
 from benchmarks.oracle import KINDS, REFERENCE, Oracle, volume
 from hwnas.predictor import new_predictor
 from hwnas.report import Curves, curves_table, save_curves, thinned
 from hwnas.search import (
-    CONTENDERS,
-    Contender,
+    SEARCHERS,
     Fit,
-    LinasOptions,
+    Maker,
     Objective,
     Problem,
-    Spend,
+    SearchOptions,
     Yardstick,
     linas,
     run_search,
@@ -46,16 +47,17 @@ BEST_SEEDS = 3
 COLUMNS = ["oracle", "fingerprint", "method", "seed", "evaluation", "top1", "mmacs", "overhead_s"]
 
 
-def _linas(**settings: Any) -> Contender:
-    return lambda problem, spend: linas(
-        problem, [spend.slow], spend.fit, LinasOptions(evaluations=spend.evaluations, seed=spend.seed, **settings)
-    )
+Method = Callable[[Problem, SearchOptions], Population]
+"""Spends evaluations; returns ``(n, g)`` rows in the order in which they were evaluated."""
 
 
-def _seeded(problem: Problem, spend: Spend) -> object:
-    """Started from 20 subnets of the front that the measurements at 192 px predict."""
-    options = LinasOptions(evaluations=spend.evaluations, seed=spend.seed, seeds=SEED_ARCHS[-1])
-    return linas(problem, [spend.slow], spend.fit, options)
+def _searcher(make: Maker) -> Method:
+    return lambda problem, options: run_trial("", make(problem, options)).x
+
+
+def _seeded(problem: Problem, options: SearchOptions) -> Population:
+    """LINAS, started from 20 subnets of the front that the measurements at 192 px predict."""
+    return run_trial("", linas(problem, replace(options, start=SEED_ARCHS[-1]))).x
 
 
 SEED_ARCHS: list[Population] = []
@@ -69,35 +71,39 @@ def _front_at_192(oracle: Oracle) -> Population:
     return found[thinned(len(found), 20)]
 
 
-def _dynast(tactic: str) -> Contender:
-    def run(problem: Problem, spend: Spend) -> object:
+def _dynast(tactic: str) -> Method:
+    def run(problem: Problem, options: SearchOptions) -> Population:
         top1, mmacs = problem.metrics["top1"], problem.metrics["mmacs"]
-        return dynast_oracle.run(
-            tactic, problem.space, lambda x: (top1(x), 1e6 * mmacs(x)), spend.evaluations, spend.seed
+        x = dynast_oracle.run(
+            tactic, problem.space, lambda x: (top1(x), 1e6 * mmacs(x)), options.evaluations, options.seed
         )
+        return problem.space.canonical(x)
 
     return run
 
 
-METHODS: dict[str, Contender] = {
-    "linas": CONTENDERS["linas"],
-    "linas_batch20": _linas(batch=20),
-    "linas_warm": CONTENDERS["linas"],
+METHODS: dict[str, Method] = {
+    "linas": _searcher(linas),
+    "linas_batch20": _searcher(partial(linas, batch=20)),
+    "linas_warm": _searcher(linas),
     "linas_seeded": _seeded,
     "linas_warm_seeded": _seeded,
-    "linas_published": _linas(tactic="published", start=50, batch=50),
-    "nsga2": CONTENDERS["nsga2"],
-    "evolution": CONTENDERS["evolution"],
-    "random": CONTENDERS["random"],
+    "linas_published": _searcher(partial(linas, tactic="published", start=50, batch=50)),
+    **{name: _searcher(SEARCHERS[name]) for name in ("nsga2", "evolution", "random")},
     "dynast_linas": _dynast("LINAS"),
     "dynast_nsga2": _dynast("Evolutionary"),
     "dynast_random": _dynast("RandomSearch"),
+    "optuna_tpe": peers.optuna("TPESampler"),
+    "optuna_nsga2": peers.optuna("NSGAIISampler"),
+    "optuna_gp": peers.optuna("GPSampler"),
+    "botorch_qlognehvi": peers.botorch,
 }
+"""Those of other libraries want ``pip install optuna botorch``; they take minutes per 200 evaluations."""
 
 
 def problem_of(oracle: Oracle) -> Problem:
     mmacs = Objective("mmacs", "M", False, lambda x: oracle.macs(x) / 1e6)
-    return Problem(oracle.space, [Objective("top1", "%", True, oracle.top1), mmacs])
+    return Problem(oracle.space, [Objective("top1", "%", True, oracle.top1), mmacs], slow=["top1"])
 
 
 def done(path: Path, oracle: Oracle) -> set[tuple[str, int]]:
@@ -109,14 +115,14 @@ def done(path: Path, oracle: Oracle) -> set[tuple[str, int]]:
     return set(mine[["method", "seed"]].drop_duplicates().itertuples(index=False, name=None))
 
 
-def run_one(oracle: Oracle, method: str, seed: int, path: Path) -> None:
+def run_one(oracle: Oracle, method: str, seed: int, evaluations: int, path: Path) -> None:
     """Run a search and append its evaluations, in one write."""
     start = time.process_time()  # of this process alone: the machine may be busy
     fit: Fit = new_predictor("gp", oracle.space).fit
     fit = with_prior(fit, oracle.measured_at_192()) if "warm" in method else fit
     if "seeded" in method and not SEED_ARCHS:
         SEED_ARCHS.append(_front_at_192(oracle))
-    rows = run_trial(problem_of(oracle), method, Spend(EVALUATIONS, seed, "top1", fit), METHODS).x
+    rows = METHODS[method](problem_of(oracle), SearchOptions(evaluations, seed, fit=fit))[:evaluations]
     seconds = time.process_time() - start
     points = oracle.points(rows)
     frame = pd.DataFrame({"evaluation": np.arange(1, len(rows) + 1), "top1": points[:, 0], "mmacs": points[:, 1]})
@@ -128,7 +134,7 @@ def run_one(oracle: Oracle, method: str, seed: int, path: Path) -> None:
         file.write(text)
         file.flush()
         os.fsync(file.fileno())
-    marks = "  ".join(f"{volume(points[:k]):.0f}@{k}" for k in CHECKPOINTS)
+    marks = "  ".join(f"{volume(points[:k]):.0f}@{k}" for k in CHECKPOINTS if k <= len(points))
     print(f"{oracle.kind} {method} seed {seed}: {marks}  ({seconds:.0f} s of CPU)", flush=True)
 
 
@@ -148,7 +154,8 @@ def best_known(path: Path, oracle: Oracle) -> float:
     """Hypervolume of the union of long searches on the oracle itself and of all recorded runs; kept beside the CSV."""
     cache = path.with_name(f"{path.stem}_best_{oracle.kind}_{oracle.fingerprint}.csv")
     if not cache.exists():
-        results = [run_search(problem_of(oracle), "nsga2", seed=seed) for seed in range(BEST_SEEDS)]
+        problem = replace(problem_of(oracle), slow=())
+        results = [run_search(problem, "nsga2", seed=seed) for seed in range(BEST_SEEDS)]
         pd.concat([pd.DataFrame(r.values) for r in results]).to_csv(cache, index=False, float_format="%.5f")
     frames = [pd.read_csv(cache)]
     if path.exists():
@@ -180,6 +187,7 @@ def main() -> None:
     parser.add_argument("action", choices=("run", "report"))
     parser.add_argument("--methods", nargs="+", choices=METHODS, default=list(METHODS))
     parser.add_argument("--seeds", type=int, default=10)
+    parser.add_argument("--evaluations", type=int, default=EVALUATIONS)
     parser.add_argument("--oracle", choices=KINDS, default="gp")
     parser.add_argument("--data", type=Path, default=Path(__file__).parents[2] / "shared" / "data")
     parser.add_argument("--out", type=Path, default=Path("build/sample_efficiency.csv"))
@@ -192,7 +200,7 @@ def main() -> None:
     for seed in range(options.seeds):
         for method in options.methods:
             if (method, seed) not in finished:
-                run_one(oracle, method, seed, options.out)
+                run_one(oracle, method, seed, options.evaluations, options.out)
 
 
 if __name__ == "__main__":

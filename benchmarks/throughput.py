@@ -114,7 +114,9 @@ def searches(setting: Note10) -> None:
         f"search: hwnas nsga2, {EVALUATIONS:,} evaluations",
         EVALUATIONS,
         "evaluations",
-        lambda: run_search(setting.problem(BUDGET_MS), population=population, generations=generations, polish=0),
+        lambda: run_search(
+            setting.problem(BUDGET_MS), evaluations=EVALUATIONS, population=population, generations=generations
+        ),
     )
     points = np.stack([result.values["top1"], result.values["latency_ms"]], axis=1)
     print(f"{'':>58}hypervolume {volume(points):.2f}")

@@ -39,7 +39,7 @@ from hwnas.cli._supernet import BatchSize, Calibrate, Checkpoint, DataFolder, Ev
 from hwnas.errors import DataError, UnknownNameError
 from hwnas.metric import registered
 from hwnas.progress import notice, progress, resumable
-from hwnas.study._evaluation import EvaluatedAccuracy, Evaluation, fit_on, supernet_name
+from hwnas.study._evaluation import EvaluatedAccuracy, Evaluation, supernet_name
 from hwnas.study._outputs import Outputs, budget_facts, space_facts
 from hwnas.study._setup import Task, prepare
 from hwnas.study._space import DEFAULT_SPACE
@@ -61,7 +61,7 @@ def bench(
         str,
         typer.Option(
             "--searchers",
-            help="Of random, nsga2, evolution, linas; exact: insist that 100 % is the exact front.",
+            help="Of random, nsga2, unsga3, evolution, linas; exact: insist that 100 % is the exact front.",
             metavar="LIST",
         ),
     ] = "random,nsga2,linas",
@@ -180,12 +180,12 @@ def bench(
 
 
 def _searchers(text: str) -> list[str]:
-    from hwnas.search import CONTENDERS
+    from hwnas.search import searcher_names
 
     names = list(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
     for name in names:
-        if name not in (*CONTENDERS, EXACT):
-            raise UnknownNameError("searcher", name, [*CONTENDERS, EXACT])
+        if name not in searcher_names():
+            raise UnknownNameError("searcher", name, searcher_names())
     if not set(names) - {EXACT}:
         raise DataError(f"--searchers {text}", "it names what to compare", "write for example random,nsga2,linas")
     return names
@@ -231,7 +231,9 @@ class _Results:
             self.best_is = "best measured"  # whatever the runs find
         elif (EXACT, -1) not in kept:
             with progress("the best front there is, to measure runs by") as advance:
-                self.front, self.best_is = best_known(problem, lambda p: advance(p.step, p.steps, f"{p.front} subnets"))
+                self.front, self.best_is = best_known(
+                    problem, lambda p: advance(p.evaluations, p.budget, f"subnets scored, {p.front} on the front")
+                )
             journal.append({"searcher": EXACT, "seed": -1, "x": self.front.tolist(), "is": self.best_is})
         else:
             self.front = kept.pop((EXACT, -1))
@@ -241,15 +243,15 @@ class _Results:
     def run(self, names: list[str], seeds: int) -> None:
         """Whatever is not known yet."""
         from hwnas.report import Curves
-        from hwnas.search import Spend, Yardstick, best_of, run_trial
+        from hwnas.search import SearchOptions, Yardstick, best_of, new_searcher, run_trial
 
         wanted = [(name, seed) for seed in range(seeds) for name in names]
         with progress("running") as advance:
             for done, (name, seed) in enumerate(wanted):
                 advance(done, len(wanted), f"runs, {name} next")
                 if (name, seed) not in self.trials:
-                    spend = Spend(self.evals, seed, self.slow, fit_on(self.problem.space))
-                    trial = run_trial(self.problem, name, spend)
+                    options = SearchOptions(self.evals, seed)
+                    trial = run_trial(name, new_searcher(name, replace(self.problem, slow=(self.slow,)), options))
                     self.journal.append({"searcher": name, "seed": seed, "x": trial.x.tolist()})
                     self.trials[name, seed] = trial
         mine = [self.trials[key] for key in sorted(wanted, key=lambda key: names.index(key[0]))]

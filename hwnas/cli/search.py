@@ -64,7 +64,7 @@ if TYPE_CHECKING:
     from hwnas.search import Problem, Progress, SearchResult
     from hwnas.space import Population
 
-LINAS, NSGA2, EXACT = "linas", "nsga2", "exact"
+EXACT = "exact"
 
 
 def search(
@@ -85,7 +85,12 @@ def search(
     costs: LayerCosts = None,
     searcher: Annotated[
         str | None,
-        typer.Option("--searcher", help="nsga2 (default), random or exact; with --evaluate: linas.", metavar="NAME"),
+        typer.Option(
+            "--searcher",
+            help="nsga2, unsga3, exact, linas, evolution, random; default: nsga2, unsga3 for three or more objectives, "
+            "linas with --evaluate.",
+            metavar="NAME",
+        ),
     ] = None,
     population: Annotated[
         int | None,
@@ -139,11 +144,10 @@ def search(
     """
     from hwnas.latency import misfits
     from hwnas.report import front_table
-    from hwnas.search import GENERATIONS, POPULATION, SEARCHERS
+    from hwnas.search import GENERATIONS, POPULATION, searcher_names
 
-    name = searcher or (LINAS if evaluate else NSGA2)
-    if name not in SEARCHERS and not (evaluate and name == LINAS):
-        raise UnknownNameError("searcher", name, SEARCHERS)
+    if searcher is not None and searcher not in searcher_names():
+        raise UnknownNameError("searcher", searcher, searcher_names())
     asked = Asked(
         space,
         objectives,
@@ -166,12 +170,12 @@ def search(
     net = supernet_name(evaluate, supernet, space, DEFAULT_SPACE)
     evaluation = Evaluation(net, evals, checkpoint, data, images, calibrate, batch_size, seed) if evaluate else None
     if evaluation is not None:
-        unused = {"--searcher": name != LINAS, "--population": population, "--generations": generations}
+        unused = {"--population": population, "--generations": generations}
         files = {"--library": library, "--table": table, "--predictor": predictor, "--verify": verify}
         evaluation.refuse_mixed(objectives, {**unused, **files})
     elif prior is not None:
         raise DataError(f"--prior {prior}", "predictions need none", "pass it as --predictor, or add --evaluate")
-    if seed_archs is not None and name == EXACT:
+    if seed_archs is not None and searcher == EXACT:
         raise DataError(f"--seed-archs {seed_archs}", "the exact front needs no start", "drop it")
     outputs = Outputs(out)
     outputs.check()
@@ -199,13 +203,13 @@ def search(
         verifier = None
         if measured is not None:
             settings = {"evaluations": evals}
-            result = measured.search(problem, evals, seed, warm)
+            result = measured.search(problem, searcher, evals, seed, warm)
         elif bench is not None:
             journal = outputs.csv.with_name(f"{outputs.csv.name}.verify.jsonl")
             verifier = Verifier(metrics, bench, journal, wanted, budgets, seed)
-            result, metrics = verifier.run(lambda p: _run(p, name, seed, settings, warm.rows))
+            result, metrics = verifier.run(lambda p: _run(p, searcher, seed, settings, warm.rows))
         else:
-            result = _run(problem, name, seed, settings, warm.rows)
+            result = _run(problem, searcher, seed, settings, warm.rows)
         wall_s = time.perf_counter() - started
 
         frame = front_frame(result, metrics, top)
@@ -257,16 +261,16 @@ def _told_of_verifying(bench: Bench, others: Sequence[str]) -> tuple[str, ...]:
 
 
 def _run(
-    problem: Problem, searcher: str, seed: int, settings: dict[str, Any], seeds: Population | None
+    problem: Problem, searcher: str | None, seed: int, settings: dict[str, Any], start: Population | None
 ) -> SearchResult:
     from hwnas.search import run_search
 
     with progress("searching") as advance:
 
         def report(p: Progress) -> None:
-            advance(p.step, p.steps, f"{p.evaluations} subnets scored, {p.front} on the front")
+            advance(p.evaluations, p.budget, f"subnets scored, {p.front} on the front")
 
-        return run_search(problem, searcher, seed=seed, progress=report, seeds=seeds, **settings)
+        return run_search(problem, searcher, seed=seed, progress=report, start=start, **settings)
 
 
 def _took(result: SearchResult, wall_s: float) -> str:

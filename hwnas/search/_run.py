@@ -58,6 +58,15 @@ def _progress(searcher: Searcher) -> Progress:
     return Progress(found.evaluations, searcher.options.evaluations, len(found), volume)
 
 
+def _usual_evaluations(searcher: str, problem: Problem, population: int, generations: int) -> int:
+    if searcher == "exact":
+        return MOST_ROWS
+    if problem.slow or searcher == "linas":
+        return SLOW_EVALUATIONS
+    many = searcher != "evolution"  # it scores one subnet at a time
+    return population * generations * (1 + POLISH if many else 1)
+
+
 def run_search(
     problem: Problem,
     searcher: str | None = None,
@@ -89,12 +98,7 @@ def run_search(
     """
     name = searcher or usual_searcher(problem)
     if evaluations is None:
-        if name == "exact":
-            evaluations = MOST_ROWS
-        elif problem.slow:
-            evaluations = SLOW_EVALUATIONS
-        else:
-            evaluations = (population or POPULATION) * (generations or GENERATIONS) * (1 + POLISH)
+        evaluations = _usual_evaluations(name, problem, population or POPULATION, generations or GENERATIONS)
     options = SearchOptions(evaluations, seed, start, population, generations, epsilon, fit)
     found = drive(new_searcher(name, problem, options), evaluate or problem.evaluate, progress)
     return replace(found, certificate={"epsilon": epsilon} if name == "exact" else exact_share(found))

@@ -20,13 +20,10 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from hwnas.search import Fit, Problem, Progress, SearchResult, Surrogate
+    from hwnas.search import Problem, Progress, SearchResult
     from hwnas.space import Population, SearchSpace
     from hwnas.study._warm_start import Warm
     from hwnas.supernet import Evaluator
-
-PREDICTOR = "gp"
-"""Kind of the predictor between evaluations: the best while data are few, and sure of how sure it is."""
 
 FEWEST = 8
 """Evaluations that a predictor can be fitted to."""
@@ -178,13 +175,13 @@ class EvaluatedAccuracy:
         facts = self.facts
         return f"measured on {facts['images']} images of {facts['data']}"
 
-    def search(self, problem: Problem, evals: int, seed: int, warm: Warm) -> SearchResult:
-        """LINAS on a problem whose accuracy is this one's ``predict``."""
-        from hwnas.search import LinasOptions, linas, with_prior
+    def search(self, problem: Problem, searcher: str | None, evals: int, seed: int, warm: Warm) -> SearchResult:
+        """Search a problem whose accuracy is this one's ``predict``."""
+        from hwnas.search import gaussian_process, run_search, with_prior
 
-        plain = fit_on(self.space)
+        plain = gaussian_process(self.space)
         fit = plain if warm.prior is None else with_prior(plain, warm.prior)
-        options = LinasOptions(evaluations=evals, seed=seed, seeds=warm.rows)
+        slow = replace(problem, slow=(self.column,))
 
         with progress("evaluating") as advance:
             front = 0
@@ -198,24 +195,7 @@ class EvaluatedAccuracy:
                 advance(min(self.evaluator.n_known, evals), evals, f"subnets, {front} on the front")
 
             self.evaluator.progress = counted
-            return linas(problem, [self.column], fit, replace(options, progress=told))
-
-
-def fit_on(space: SearchSpace) -> Fit:
-    """What fits the predictor that a search with few evaluations of ``space`` goes by."""
-    import numpy as np
-
-    from hwnas.predictor import new_predictor
-
-    # Rows at the ends of every gene: the search may look at resolutions that no evaluated subnet has yet.
-    ends = np.array([[d[0] for d in space.domain], [d[-1] for d in space.domain]], dtype=np.int16)
-
-    def fit(x: Population, y: NDArray[np.float64]) -> Surrogate:
-        predictor = new_predictor(PREDICTOR, space).fit(x, y)
-        predictor.extend_coverage(ends)
-        return predictor
-
-    return fit
+            return run_search(slow, searcher, evaluations=evals, seed=seed, start=warm.rows, fit=fit, progress=told)
 
 
 def supernet_name(evaluate: bool, supernet: str | None, space: str, default: str) -> str:

@@ -5,17 +5,17 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from hwnas.predictor import new_predictor
 from hwnas.search import (
-    CONTENDERS,
+    SEARCHERS,
     Constraint,
     Lookup,
     Objective,
     Problem,
-    Spend,
+    SearchOptions,
     Yardstick,
     best_known,
     hypervolume,
+    new_searcher,
     run_trial,
 )
 from hwnas.space import get_space, macs_cost, nasbench201
@@ -34,40 +34,43 @@ def problem(*budgets, counted=None):
             counted.append(len(x))
         return accuracy(x)
 
-    return Problem(SPACE, [Objective("top1", "%", True, fn), Objective("macs", "MACs", False, MACS)], budgets)
+    return Problem(SPACE, [Objective("top1", "%", True, fn), Objective("macs", "MACs", False, MACS)], budgets, ["top1"])
 
 
-def spend(evaluations=60, seed=3):
-    return Spend(evaluations, seed, "top1", new_predictor("ridge", SPACE).fit)
+NAMES = sorted(set(SEARCHERS) - {"exact"})
 
 
-@pytest.mark.parametrize("name", CONTENDERS)
-def test_contenders_spend_what_they_are_given_and_never_repeat(name):
+def trial_of(of, name, evaluations=60, seed=3):
+    return run_trial(name, new_searcher(name, of, SearchOptions(evaluations, seed)))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_searchers_spend_what_they_are_given_and_never_repeat(name):
     counted = []
-    trial = run_trial(problem(counted=counted), name, spend())
+    trial = trial_of(problem(counted=counted), name)
     assert (trial.searcher, trial.seed, len(trial.x)) == (name, 3, 60)
-    assert sum(counted) <= 60
+    assert sum(counted) == 60
     assert len(np.unique(trial.x, axis=0)) == 60
     assert SPACE.contains(trial.x).all()
-    np.testing.assert_array_equal(run_trial(problem(), name, spend()).x, trial.x)
-    assert not np.array_equal(run_trial(problem(), name, spend(seed=4)).x, trial.x)
+    np.testing.assert_array_equal(trial_of(problem(), name).x, trial.x)
+    assert not np.array_equal(trial_of(problem(), name, seed=4).x, trial.x)
 
 
-@pytest.mark.parametrize("name", CONTENDERS)
+@pytest.mark.parametrize("name", NAMES)
 def test_a_space_that_is_exhausted_ends_the_trial(name):
     space = nasbench201().restrict(ops=["none", "skip"])
     x = space.every(100)
     value = Lookup(space, x, x.sum(axis=1).astype(float), "value")
-    of = Problem(space, [Objective("value", "", True, value), Objective("first", "", False, lambda x: x[:, 0] * 1.0)])
-    trial = run_trial(of, name, Spend(100, 0, "value", new_predictor("ridge", space).fit))
+    first = Objective("first", "", False, lambda x: x[:, 0] * 1.0)
+    trial = trial_of(Problem(space, [Objective("value", "", True, value), first], slow=["value"]), name, 100)
     assert len(np.unique(trial.x, axis=0)) == len(trial.x) <= len(x)
-    assert name in ("nsga2", "evolution") or len(trial.x) == len(x) == 64
+    assert name in ("nsga2", "unsga3", "evolution") or len(trial.x) == len(x) == 64
 
 
 def test_linas_finds_more_than_random_search():
     of = problem()
     yardstick = Yardstick.of(of, best_known(of)[0])
-    ends = {name: yardstick.curve(run_trial(of, name, spend(60)).x)[-1] for name in ("linas", "random")}
+    ends = {name: yardstick.curve(trial_of(of, name).x)[-1] for name in ("linas", "random")}
     assert yardstick.best >= ends["linas"] > ends["random"]
 
 

@@ -54,7 +54,8 @@ _USED = np.concatenate([np.tri(TOGETHER, dtype=bool), np.eye(TOGETHER, dtype=boo
 
 def has_models(problem: Problem) -> bool:
     """Whether every objective tells what a change of one gene adds. Budgets may be on anything."""
-    return all(isinstance(o.fn, FirstOrder) for o in problem.objectives)
+    led = problem.offering(FirstOrder)
+    return all(o.name in led for o in problem.objectives)
 
 
 def search_along(
@@ -71,15 +72,15 @@ def search_along(
     Returns:
         The rows the chains end at, and their values.
     """
-    end, idle = len(pool.seen) + evaluations, 0
+    end, idle = pool.asked + evaluations, 0
     chains = _Chains(pool, x, (yield x))
-    while (left := end - len(pool.seen)) > 0 and idle < PATIENCE:
+    while (left := end - pool.asked) > 0 and idle < PATIENCE:
         weights = _weights(pool, len(x))
         tried = yield from chains.kicked(weights, rng)
         for _ in range(STEPS):
             yield from tried.step(weights, rng)
         chains.take_over(tried, weights, TEMPERATURE * left / evaluations * rng.exponential(size=len(x)))
-        idle = idle + 1 if end - len(pool.seen) == left else 0
+        idle = idle + 1 if end - pool.asked == left else 0
     return chains.x, chains.values
 
 
@@ -165,7 +166,7 @@ def _trials(
 
 def _expected(problem: Problem, x: Population, values: Values, weights: NDArray[np.float64]) -> NDArray[np.float64]:
     """``(n, choices)``: what each change is expected to add to the weighted cost."""
-    effects = {name: fn.effects(x) for name, fn in problem.metrics.items() if isinstance(fn, FirstOrder)}
+    effects = {name: fn.effects(x) for name, fn in problem.offering(FirstOrder).items()}
     total = np.zeros((len(x), problem.space.starts[-1]))
     for o, w in zip(problem.objectives, weights.T, strict=True):
         total += (-w if o.maximise else w)[:, None] * effects[o.name]

@@ -52,13 +52,13 @@ def _steps(kind: str, pool: Pool, options: SearchOptions) -> Steps:
     usual = int(np.clip(options.evaluations // 10, *SLOW_POPULATIONS)) if problem.slow else POPULATION
     population = options.population or usual
     generations = options.generations or (options.evaluations if problem.slow else GENERATIONS)
-    evolution = Evolution(kind, problem, population, rng, _first(problem, options, population, rng), pool.knows)
+    evolution = Evolution(kind, problem, population, rng, _first(pool, options, population, rng), pool.knows)
     for _ in range(generations):
         x = evolution.ask()
         if not len(x):
             break
         evolution.tell((yield x))
-    left = options.evaluations - len(pool.seen)
+    left = options.evaluations - pool.asked
     if problem.slow or left <= 0 or not len(pool.x):
         return
     x = evolution.x
@@ -71,8 +71,9 @@ def _steps(kind: str, pool: Pool, options: SearchOptions) -> Steps:
     yield from local_search(pool, near, rng)
 
 
-def _first(problem: Problem, options: SearchOptions, population: int, rng: np.random.Generator) -> Population:
+def _first(pool: Pool, options: SearchOptions, population: int, rng: np.random.Generator) -> Population:
     """Rows of the first generation: those given, those known to be good, and random ones."""
+    problem = pool.problem
     drawn = problem.space.sample(population if problem.slow else 2 * population, rng, distinct_uniform=False)
     start = additive_start(problem, options)
-    return drawn if start is None else np.concatenate([problem.space.canonical(start), drawn])
+    return pool.fresh(drawn if start is None else np.concatenate([start, drawn]))

@@ -1,7 +1,7 @@
 """Everything taken from pymoo: NSGA-II (Deb et al. 2002) and U-NSGA-III (Seada and Deb 2016). It stays in this file.
 
-pymoo selects survivors; what it varies them by are hwnas's operators, which work on whole populations. Mates are
-chosen here too, since pymoo's tournaments compare one pair at a time and, for U-NSGA-III, draw from an unseeded generator.
+pymoo's algorithms rank and select; what they vary rows by is hwnas's and works on whole populations. Mates are chosen
+here too: pymoo's tournaments compare one pair at a time and, for U-NSGA-III, draw from an unseeded generator.
 """
 
 from __future__ import annotations
@@ -13,11 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 from pymoo.algorithms.moo.nsga2 import NSGA2
 from pymoo.algorithms.moo.unsga3 import UNSGA3
-from pymoo.core.crossover import Crossover
-from pymoo.core.duplicate import DuplicateElimination
-from pymoo.core.mutation import Mutation
+from pymoo.core.infill import InfillCriterion
+from pymoo.core.population import Population as Individuals
 from pymoo.core.problem import Problem as PymooProblem
-from pymoo.core.selection import Selection
 from pymoo.core.termination import NoTermination
 
 from hwnas.search.evolve._operators import crossover, mutate, mutation_rates
@@ -25,13 +23,13 @@ from hwnas.search.evolve._select import mates, tournament
 from hwnas.search.problem._directions import reference_directions
 from hwnas.search.problem._problem import Problem
 from hwnas.search.problem._seen import RowKeys, Values
-from hwnas.space import Population, SearchSpace
+from hwnas.space import Population
 
 CROSSOVER = 0.9
 """Share of children with two parents; the rest are mutants of one."""
 
-ATTEMPTS = 10
-"""Matings per generation, at most, to find children that were never scored."""
+ATTEMPTS = 3
+"""Matings per generation, at most, to find any child that was never scored."""
 
 
 class Evolution:
@@ -42,7 +40,7 @@ class Evolution:
         problem: what is searched for.
         population: children per generation, and survivors.
         rng: seeds the algorithm.
-        first: rows of the first generation.
+        first: distinct canonical rows of the first generation.
         known: which of ``(n, g)`` rows are not to be proposed again.
     """
 
@@ -56,30 +54,22 @@ class Evolution:
         known: Callable[[Population], NDArray[np.bool_]],
     ) -> None:
         self.problem = problem
-        settings = {
-            "pop_size": population,
-            "sampling": first,
-            "selection": _Mates(along=kind == "nsga2" and len(problem.objectives) == 2),
-            "crossover": _Crossover(problem.space),
-            "mutation": _Mutation(problem.space),
-            "eliminate_duplicates": _Duplicates(RowKeys(problem.space), known),
-        }
+        mating = _Mating(problem, known, along=kind == "nsga2" and len(problem.objectives) == 2)
+        settings = {"pop_size": population, "sampling": first, "mating": mating, "eliminate_duplicates": False}
         if kind == "nsga2":
             self._algorithm = NSGA2(**settings)
         else:
-            directions = reference_directions(len(problem.objectives), population)
-            self._algorithm = UNSGA3(directions, **settings)
-        self._algorithm.mating.n_max_iterations = ATTEMPTS
+            self._algorithm = UNSGA3(reference_directions(len(problem.objectives), population), **settings)
         shape = PymooProblem(n_var=problem.space.n_genes, n_obj=len(problem.objectives), n_ieq_constr=1, vtype=int)
         self._algorithm.setup(shape, termination=NoTermination(), seed=int(rng.integers(2**31)))
         self._asked: Any = None
 
     def ask(self) -> Population:
-        """``(<= population, g)`` canonical rows, distinct and not known; none where the space is exhausted."""
+        """``(<= population, g)`` canonical rows, distinct and not known; none where there seem to be no more."""
         self._asked = self._algorithm.ask()
-        if self._asked is None or not len(self._asked):
+        if self._asked is None:
             return np.zeros((0, self.problem.space.n_genes), dtype=np.int16)
-        return np.asarray(self._asked.get("X"), dtype=np.int16)
+        return _rows(self._asked)
 
     def tell(self, values: Values) -> None:
         """Every metric of the rows asked for; survivors are selected among them and the population."""
@@ -89,72 +79,46 @@ class Evolution:
     @property
     def x(self) -> Population:
         """``(k, g)`` the survivors."""
-        return np.asarray(self._algorithm.pop.get("X"), dtype=np.int16)
+        return _rows(self._algorithm.pop)
 
 
-class _Mates(Selection):  # type: ignore[misc]
-    """Parents by binary tournament; with two objectives the second is a neighbour of the first along the front."""
+class _Mating(InfillCriterion):  # type: ignore[misc]
+    """Binary tournaments, uniform crossover and mutation of a whole population at once."""
 
-    def __init__(self, *, along: bool) -> None:
+    def __init__(self, problem: Problem, known: Callable[[Population], NDArray[np.bool_]], *, along: bool) -> None:
         super().__init__()
-        self.along = along
+        self.space, self.known, self.along = problem.space, known, along
+        self.rates, self.keys = mutation_rates(problem.space), RowKeys(problem.space)
 
-    def _do(
-        self, _problem: Any, pop: Any, n_select: int, n_parents: int, *_: Any, random_state: Any = None, **__: Any
-    ) -> NDArray[np.intp]:
-        ranked = pop.get("CV")[:, 0], _numbers(pop, "rank"), _numbers(pop, "niche"), _merit(pop)
-        parents = [tournament(*ranked, n_select, random_state)]
-        for _ in range(1, n_parents):
-            if self.along:
-                parents.append(mates(pop.get("F"), parents[0], random_state))
-            else:
-                parents.append(tournament(*ranked, n_select, random_state))
-        return np.stack(parents, axis=1)
+    def do(self, _problem: Any, pop: Any, n_offsprings: int, *_: Any, random_state: Any = None, **__: Any) -> Any:
+        """Children of a population; fewer than asked for where many were scored before."""
+        x, rng = _rows(pop), random_state
+        ranked = pop.get("CV")[:, 0], _noted(pop, "rank"), _noted(pop, "niche"), _merit(pop)
+        for _attempt in range(ATTEMPTS):
+            a = tournament(*ranked, n_offsprings, rng)
+            # With two objectives the second parent is a neighbour of the first along the front.
+            b = mates(pop.get("F"), a, rng) if self.along else tournament(*ranked, n_offsprings, rng)
+            both = rng.random(n_offsprings) < CROSSOVER
+            children = np.where(both[:, None], crossover(self.space, x[a], x[b], rng), x[a])
+            children = mutate(self.space, children, self.rates, rng)
+            first = np.sort(np.unique(self.keys(children), return_index=True)[1])
+            children = children[first]
+            children = children[~self.known(children)]
+            if len(children):
+                break
+        return Individuals.new("X", children)
 
 
-def _numbers(pop: Any, name: str) -> NDArray[np.float64]:
+def _rows(pop: Any) -> Population:
+    return np.asarray(pop.get("X"), dtype=np.int16)
+
+
+def _noted(pop: Any, name: str) -> NDArray[np.float64]:
     """What survival has noted of each individual; 0 where it notes nothing, as of infeasible ones."""
-    return np.array([0.0 if v is None else float(v) for v in pop.get(name)])
+    return np.array([0.0 if v is None else v for v in pop.get(name)], dtype=np.float64)
 
 
 def _merit(pop: Any) -> NDArray[np.float64]:
     """The second criterion: crowding distance under NSGA-II, nearness to the direction under U-NSGA-III."""
-    crowding: NDArray[np.float64] = _numbers(pop, "crowding") - _numbers(pop, "dist_to_niche")
-    return crowding
-
-
-class _Crossover(Crossover):  # type: ignore[misc]
-    def __init__(self, space: SearchSpace) -> None:
-        super().__init__(n_parents=2, n_offsprings=1, prob=1.0)
-        self.space = space
-
-    def _do(self, _problem: Any, x: NDArray[Any], *_: Any, random_state: Any = None, **__: Any) -> NDArray[Any]:
-        crossed = crossover(self.space, x[0], x[1], random_state)
-        both = random_state.random(len(crossed)) < CROSSOVER
-        return np.where(both[:, None], crossed, x[0])[None]
-
-
-class _Mutation(Mutation):  # type: ignore[misc]
-    def __init__(self, space: SearchSpace) -> None:
-        super().__init__()
-        self.space, self.rates = space, mutation_rates(space)
-
-    def _do(self, _problem: Any, x: NDArray[Any], *_: Any, random_state: Any = None, **__: Any) -> NDArray[Any]:
-        return mutate(self.space, x.astype(np.int16), self.rates, random_state)
-
-
-class _Duplicates(DuplicateElimination):  # type: ignore[misc]
-    """Rows that occur twice, or that are known."""
-
-    def __init__(self, keys: RowKeys, known: Callable[[Population], NDArray[np.bool_]]) -> None:
-        super().__init__()
-        self.keys, self.known = keys, known
-
-    def _do(self, pop: Any, other: Any, is_duplicate: NDArray[np.bool_]) -> NDArray[np.bool_]:
-        x = pop.get("X").astype(np.int16)
-        keys = self.keys(x)
-        if other is not None:
-            return np.asarray(is_duplicate | np.isin(keys, self.keys(other.get("X").astype(np.int16))))
-        first = np.zeros(len(keys), dtype=bool)
-        first[np.unique(keys, return_index=True)[1]] = True
-        return np.asarray(is_duplicate | ~first | self.known(x))
+    merit: NDArray[np.float64] = _noted(pop, "crowding") - _noted(pop, "dist_to_niche")
+    return merit

@@ -11,8 +11,8 @@ NEIGHBOURHOOD = 0.05
 
 def tournament(
     violation: NDArray[np.float64],
-    rank: NDArray[np.intp],
-    niche: NDArray[np.intp],
+    rank: NDArray[np.float64],
+    niche: NDArray[np.float64],
     merit: NDArray[np.float64],
     n: int,
     rng: np.random.Generator,
@@ -41,7 +41,8 @@ def tournament(
     first = np.zeros(n)
     for difference in criteria:
         first = np.where(first == 0, np.sign(difference), first)
-    return np.where(np.where(same & (first != 0), first > 0, draw), a, b)
+    winners: NDArray[np.intp] = np.where(np.where(same & (first != 0), first > 0, draw), a, b)
+    return winners
 
 
 def mates(costs: NDArray[np.float64], parents: NDArray[np.intp], rng: np.random.Generator) -> NDArray[np.intp]:

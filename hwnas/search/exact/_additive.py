@@ -92,12 +92,9 @@ def all_additive(problem: Problem) -> bool:
 
     Then the front can be computed.
     """
-    exact_budgets = all(
-        c.name not in problem.slow
-        and (isinstance(c.fn, Additive) or (isinstance(c.fn, Confining) and c.lower == -math.inf))
-        for c in problem.constraints
-    )
-    return exact_budgets and _sums(problem)[0] is not None
+    sums, peaks = problem.offering(Additive), problem.offering(Confining)
+    exact_budgets = all(c.name in sums or (c.name in peaks and c.lower == -math.inf) for c in problem.constraints)
+    return exact_budgets and all(o.name in sums for o in problem.objectives)
 
 
 def _front(problem: Problem, epsilon: float) -> Population:
@@ -112,13 +109,10 @@ def _front(problem: Problem, epsilon: float) -> Population:
 
 def _no_sum(problem: Problem) -> SpaceError:
     """Why a front cannot be computed."""
-    allowed = {c.name for c in problem.constraints} - {o.name for o in problem.objectives}
-    other = [
-        name
-        for name, fn in problem.metrics.items()
-        if name in problem.slow or not (isinstance(fn, Additive) or (name in allowed and isinstance(fn, Confining)))
-    ]
-    peak = [name for name in other if isinstance(problem.metrics[name], Confining)]
+    sums, peaks = problem.offering(Additive), problem.offering(Confining)
+    budgets = {c.name for c in problem.constraints} - {o.name for o in problem.objectives}
+    other = [name for name in problem.metrics if name not in sums and not (name in peaks and name in budgets)]
+    peak = [name for name in other if name in peaks]
     remedy = f"make {peak[0]} a budget, or use nsga2" if peak == other else "use nsga2, or an additive predictor"
     return SpaceError("searcher exact", f"{', '.join(other)} is no sum over layers", remedy)
 
@@ -128,9 +122,8 @@ def _sums(problem: Problem) -> tuple[list[Additive] | None, list[Limit]]:
 
     A budget on a maximum forbids the layers above it: it becomes part of one of the sums.
     """
-    known = problem.known
-    forbidden = [f for c in problem.constraints if isinstance(c.fn, Confining) for f in c.fn.at_most(c.upper)]
-    sums: dict[str, Additive] = {name: fn for name, fn in known.items() if isinstance(fn, Additive)}
+    sums, peaks = problem.offering(Additive), problem.offering(Confining)
+    forbidden = [f for c in problem.constraints if c.name in peaks for f in peaks[c.name].at_most(c.upper)]
     if sums and forbidden:
         # One object wherever the metric occurs: an objective with a budget is one coordinate.
         first = next(iter(sums.values()))

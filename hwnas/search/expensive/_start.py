@@ -26,7 +26,7 @@ def stratified_start(problem: Problem, size: int, rng: np.random.Generator) -> P
     """
     space = problem.space
     known = problem.known
-    additive = [fn for fn in known.values() if isinstance(fn, Additive)]
+    additive = list(problem.offering(Additive).values())
     x = space.sample(DRAWN, rng, distinct_uniform=False)
     cost: Metric | None = next(iter(known.values()), None)
     if additive or space.slots:

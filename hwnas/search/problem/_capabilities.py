@@ -44,7 +44,7 @@ class FirstOrder(Protocol):
 
 
 @runtime_checkable
-class Additive(FirstOrder, Protocol):
+class Additive(FirstOrder, Bounded, Protocol):
     """A sum of factors over few genes each. Exact fronts exist."""
 
     @property

@@ -14,11 +14,13 @@ def reference_directions(objectives: int, most: int) -> NDArray[np.float64]:
 
     At least the corners: ``objectives`` of them.
     """
+    if objectives == 1:
+        return np.ones((1, 1))
     parts = 1
-    while objectives > 1 and comb(parts + objectives, objectives - 1) <= most:
+    while comb(parts + objectives, objectives - 1) <= most:
         parts += 1
     # Bars among stars: the stars between two bars are the parts of one objective.
     places = parts + objectives - 1
-    bars = np.array(list(combinations(range(places), objectives - 1))).reshape(-1, objectives - 1)
+    bars = np.array(list(combinations(range(places), objectives - 1)))
     edges = np.concatenate([np.full((len(bars), 1), -1), bars, np.full((len(bars), 1), places)], axis=1)
     return (np.diff(edges, axis=1) - 1) / parts

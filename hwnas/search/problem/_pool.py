@@ -27,6 +27,7 @@ class Pool:
         values: ``(n,)`` values of theirs, every metric.
         seen: all rows that were added.
         keys: of rows, for ``seen``.
+        asked: how many of the rows a searcher has asked for; it was told the others without.
     """
 
     def __init__(self, problem: Problem) -> None:
@@ -35,6 +36,7 @@ class Pool:
         self.values: Values = {name: np.zeros(0) for name in problem.metrics}
         self.keys = RowKeys(problem.space)
         self.seen = Seen(problem.space, problem.metrics)
+        self.asked = 0
         self.reference: NDArray[np.float64] | None = None
         self._least_violated: tuple[float, Values] | None = None
 
@@ -54,9 +56,9 @@ class Pool:
         """``(n,)``: whether canonical rows were added."""
         return self.seen.find(self.keys(x)) >= 0
 
-    def add(self, x: Population, values: Values) -> None:
-        """Add canonical rows, none of them added before, with every metric of theirs."""
-        self.seen.add(self.keys(x), x, values)
+    def add(self, x: Population, values: Values, keys: NDArray[np.uint64] | None = None) -> None:
+        """Add canonical rows, none of them added before, with every metric of theirs; and their keys, if known."""
+        self.seen.add(self.keys(x) if keys is None else keys, x, values)
         self._join(x, values)
 
     def joined(self, x: Population, values: Values) -> Self:

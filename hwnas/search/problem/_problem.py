@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,8 @@ from hwnas.space import SearchSpace
 Metric = Callable[[NDArray[Any]], NDArray[np.float64]]
 """Scores a population: ``(n, g)`` canonical rows to ``(n,)`` values. An AdditiveCost is one."""
 
+
+Capability = TypeVar("Capability")
 
 MAX_OBJECTIVES = 4
 
@@ -132,6 +134,11 @@ class Problem:
         """The metrics that are not slow, by name."""
         return {name: fn for name, fn in self.metrics.items() if name not in self.slow}
 
+    def offering(self, capability: type[Capability]) -> dict[str, Capability]:
+        """The known metrics that offer something beside their values, such as ``Additive``, by name."""
+        metrics: dict[str, object] = dict(self.known)
+        return {name: fn for name, fn in metrics.items() if isinstance(fn, capability)}
+
     def evaluate(self, x: NDArray[Any]) -> dict[str, NDArray[np.float64]]:
         """Every metric of every row, by name: ``(n,)`` each."""
         return {name: np.asarray(fn(x), dtype=np.float64) for name, fn in self.metrics.items()}
@@ -153,13 +160,14 @@ class Problem:
         Raises:
             InfeasibleError: states the budget and the exact minimum, or maximum.
         """
+        bounded, sums = self.offering(Bounded), self.offering(Additive)
         for c in self.constraints:
-            if c.name not in self.slow and isinstance(c.fn, Bounded):
-                smallest, _ = c.fn.within(self.space).minimum()
+            if c.name in bounded:
+                smallest, _ = bounded[c.name].within(self.space).minimum()
                 if smallest > c.upper:
                     raise infeasible(self.space, c, smallest)
-            if c.name not in self.slow and isinstance(c.fn, Additive) and c.lower > -math.inf:
-                largest, _ = c.fn.within(self.space).maximum()
+            if c.name in sums and c.lower > -math.inf:
+                largest, _ = sums[c.name].within(self.space).maximum()
                 if largest < c.lower:
                     raise _out_of_reach(self.space, c, largest)
 

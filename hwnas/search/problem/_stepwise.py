@@ -44,7 +44,6 @@ class Stepwise:
         self.name, self.problem, self.options = name, problem, options
         self._pool = Pool(problem)
         self._steps = steps(self._pool, options)
-        self._left = options.evaluations
         self._batch: _Batch | None = None
         self._begun = self._ended = False
         self._trace: list[tuple[int, float]] = []
@@ -56,7 +55,8 @@ class Stepwise:
 
     def tell(self, x: NDArray[Any], values: Mapping[str, NDArray[np.float64]], /) -> None:
         """See Searcher."""
-        x, told = checked(self.problem, x, values)
+        asked = self._pool.x[:0] if self._batch is None else self._batch.x
+        x, told = checked(self.problem, x, values, asked)
         while len(x):
             self._advance()
             if self._batch is None:
@@ -66,12 +66,10 @@ class Stepwise:
 
     def front(self) -> SearchResult:
         """See Searcher."""
-        pool, evaluations = self._pool, len(self._pool.seen)
-        if self._batch is not None:
-            x, values = self._batch.told
-            pool, evaluations = pool.joined(x, values), evaluations + len(x)
-        # What follows a last whole batch shows in the trace's end.
-        trace = [*self._trace, (evaluations, pool.hypervolume())]
+        pool, evaluations, trace = self._pool, len(self._pool.seen), self._trace
+        if self._batch is not None and len(told := self._batch.told[0]):
+            pool, evaluations = pool.joined(*self._batch.told), evaluations + len(told)
+            trace = [*trace, (evaluations, pool.hypervolume())]
         return SearchResult.of(pool, self.name, self.options.seed, evaluations, tuple(trace))
 
     def _advance(self) -> None:
@@ -79,7 +77,6 @@ class Stepwise:
         while not self._ended and (self._batch is None or self._batch.is_complete):
             answer = None
             if self._batch is not None:
-                self._left -= len(self._batch.x)
                 answer = self._batch.finish()
                 self._trace.append((len(self._pool.seen), self._pool.hypervolume()))
                 self._batch = None
@@ -89,7 +86,7 @@ class Stepwise:
                 self._ended = True
                 return
             self._begun = True
-            self._batch = _Batch(self._pool, wanted, self._left)
+            self._batch = _Batch(self._pool, wanted, self.options.evaluations - self._pool.asked)
             if self._batch.is_cut:  # the budget ends within this batch, and the search with it
                 self._steps.close()
                 self._ended = True
@@ -138,6 +135,9 @@ class _Batch:
 
     def take(self, x: Population, values: Values) -> int:
         """Take rows in order until the batch is complete; returns how many that were."""
+        if not self._told.any() and np.array_equal(x, self.x):
+            self._told[:], self._values = True, values
+            return len(x)
         keys = self._pool.keys(x)
         used, mine = len(x), np.zeros(len(x), dtype=bool)
         if len(self._keys):
@@ -168,24 +168,33 @@ class _Batch:
 
     def finish(self) -> Values:
         """Put all that was told into the pool; returns the values of the rows wanted, in their order."""
-        self._pool.add(*self.told)
+        self._pool.add(self.x, self._values, self._keys)
+        self._pool.asked += len(self.x)
+        for x, values in self._others:
+            self._pool.add(x, values)
         return self._pool.seen.at(self._pool.seen.find(self._wanted))
 
 
-def checked(problem: Problem, x: NDArray[Any], values: Mapping[str, NDArray[np.float64]]) -> tuple[Population, Values]:
+def checked(
+    problem: Problem, x: NDArray[Any], values: Mapping[str, NDArray[np.float64]], asked: Population
+) -> tuple[Population, Values]:
     """Rows in canonical form with every metric of theirs; what is not slow and not given is computed.
+
+    Rows that are exactly what was asked for need no check.
 
     Raises:
         SpaceError: rows outside the space, or a slow metric that is missing or not finite.
     """
-    x = np.asarray(x)
-    if x.ndim != 2 or x.shape[1] != problem.space.n_genes:
-        rule = f"told rows have {problem.space.n_genes} genes, one row per subnet"
-        raise SpaceError(f"an array of shape {x.shape}", rule, "pass what was asked for")
-    outside = ~problem.space.contains(x)
-    if outside.any():
-        raise SpaceError(f"told row {int(outside.argmax())}", f"it is outside {problem.space.name}", "leave it out")
-    x = problem.space.canonical(x)
+    x, genes = np.asarray(x), problem.space.genes
+    if x.ndim != 2 or x.shape[1] != len(genes) or not np.issubdtype(x.dtype, np.integer):
+        rule = f"rows have {len(genes)} genes, whole numbers, one row per subnet"
+        raise SpaceError(f"told an array of {x.dtype} of shape {x.shape}", rule, "pass what was asked for")
+    if not np.array_equal(x, asked):
+        outside: NDArray[np.bool_] = np.any((x < 0) | (x >= [len(g.choices) for g in genes]), axis=1)
+        outside[~outside] = ~problem.space.contains(x[~outside])
+        if outside.any():
+            raise SpaceError(f"told row {int(outside.argmax())}", f"it is outside {problem.space.name}", "leave it out")
+        x = problem.space.canonical(x)
     complete: Values = {}
     for name, fn in problem.metrics.items():
         if name not in values and name in problem.slow:

@@ -46,7 +46,7 @@ def test_a_budget_on_peak_memory_is_kept_at_the_optimum(budgets):
     np.testing.assert_allclose(np.unique(of.costs(found.values), axis=0), front_by_force(of), atol=1e-6)
     assert (found.values["memory_bytes"] <= limits[0].upper).all()
     # NSGA-II starts from it and is measured against it.
-    assert run_search(of, "nsga2", population=20, generations=4, polish=200).certificate["exact_share"] >= 0.999
+    assert run_search(of, "nsga2", evaluations=280, population=20, generations=4).certificate["exact_share"] >= 0.999
 
 
 def test_small_spaces_are_scored_whole_whatever_the_metrics():

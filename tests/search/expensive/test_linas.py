@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import subprocess
-import sys
-import time
-from pathlib import Path
-
 import numpy as np
 import pytest
 
 from hwnas.errors import DataError, InfeasibleError, SpaceError
-from hwnas.io import Journal
-from hwnas.search import Constraint, LinasOptions, Lookup, Objective, Problem, linas, non_dominated, with_prior
+from hwnas.search import (
+    Constraint,
+    Evaluator,
+    Lookup,
+    Objective,
+    Problem,
+    SearchOptions,
+    drive,
+    linas,
+    non_dominated,
+    run_search,
+    with_prior,
+)
 from hwnas.search.expensive import _linas
-from hwnas.search.expensive._journaled import Journaled, journal_identity
 from hwnas.search.expensive._start import stratified_start
 from hwnas.space import get_space, macs_cost, nasbench201
 from tests.space.toy import enumerate_rows, toy_space
@@ -75,11 +78,18 @@ def problem_of(space, macs_budget=None, *constraints):
     slow, macs = Counted(space, accuracy(space)), macs_cost(space)
     objectives = [Objective("top1", "%", True, slow), Objective("macs", "", False, macs)]
     budgets = [] if macs_budget is None else [Constraint("macs", "", macs, macs_budget)]
-    return Problem(space, objectives, [*budgets, *constraints]), slow
+    names = ["top1", *(c.name for c in constraints)]
+    return Problem(space, objectives, [*budgets, *constraints], slow=names), slow
 
 
 def fit_of(space):
     return lambda x, y: Linear(space, x, y)
+
+
+def found_by(problem, evaluations, *, seed=0, start=None, progress=None, **settings):
+    """What LINAS finds with a linear predictor."""
+    options = SearchOptions(evaluations, seed, start, fit=fit_of(problem.space))
+    return drive(linas(problem, options, **settings), Evaluator(problem), progress)
 
 
 @pytest.mark.parametrize("tactic", ["ours", "published"])
@@ -88,8 +98,7 @@ def test_it_evaluates_as_many_distinct_subnets_as_it_may(tactic, monkeypatch):
     space = get_space("ofa_mbv3_w1.0").restrict(r=224)
     problem, slow = problem_of(space)
     told = []
-    options = LinasOptions(evaluations=45, start=12, batch=10, tactic=tactic, progress=told.append)
-    result = linas(problem, ["top1"], fit_of(space), options)
+    result = found_by(problem, 45, start=None, progress=told.append, tactic=tactic)
     rows = np.array(slow.rows)
     assert len(rows) == len(np.unique(rows, axis=0)) == result.evaluations
     # Predicted fronts overlap what is known: only the published tactic may come out short of rows.
@@ -107,7 +116,7 @@ def test_it_finds_the_whole_front_of_a_small_space():
     everything = enumerate_rows(space)
     costs = np.stack([-slow.fn(everything), macs_cost(space)(everything)], axis=1)
     front = everything[non_dominated(costs)]
-    result = linas(problem, ["top1"], fit_of(space), LinasOptions(evaluations=150, start=12, batch=6))
+    result = found_by(problem, 150, batch=6)
     found = set(map(tuple, result.x.tolist()))
     assert len(found & set(map(tuple, front.tolist()))) >= 0.9 * len(front)
 
@@ -115,7 +124,7 @@ def test_it_finds_the_whole_front_of_a_small_space():
 def test_a_space_smaller_than_the_evaluations_is_evaluated_whole():
     space = toy_space().restrict(d=1)
     problem, slow = problem_of(space)
-    result = linas(problem, ["top1"], fit_of(space), LinasOptions(evaluations=100, start=4, batch=3))
+    result = found_by(problem, 100, batch=3)
     assert result.evaluations == len(slow.rows) == space.size() == 12
 
 
@@ -124,7 +133,7 @@ def test_cheap_budgets_are_kept_by_every_evaluation_and_slow_ones_by_the_front()
     macs = macs_cost(space)
     noisy = Counted(space, lambda x: macs(x) / 1e7 + np.asarray(x).sum(axis=1) % 3)
     problem, slow = problem_of(space, 300e6, Constraint("latency_ms", "ms", noisy, 26.0))
-    result = linas(problem, ["top1", "latency_ms"], fit_of(space), LinasOptions(evaluations=40, start=12))
+    result = found_by(problem, 40)
     assert macs(np.array(slow.rows)).max() <= 300e6
     assert result.values["latency_ms"].max() <= 26.0
     assert len(result)
@@ -134,48 +143,51 @@ def test_what_cannot_be_met_is_refused_before_any_evaluation():
     space = get_space("ofa_mbv3_w1.0").restrict(r=224)
     macs = macs_cost(space)
     slow = Counted(space, accuracy(space))
-    problem = Problem(space, [Objective("top1", "%", True, slow)], [Constraint("macs", "", macs, 1e6)])
+    problem = Problem(space, [Objective("top1", "%", True, slow)], [Constraint("macs", "", macs, 1e6)], ["top1"])
     with pytest.raises(InfeasibleError, match="no subnet of ofa_mbv3"):
-        linas(problem, ["top1"], fit_of(space))
+        run_search(problem, "linas", fit=fit_of(space))
     assert not slow.rows
 
 
-def test_seeds_come_first():
+def test_start_rows_come_first():
     space = get_space("ofa_mbv3_w1.0").restrict(r=224)
     problem, slow = problem_of(space)
-    seeds = space.sample(5, np.random.default_rng(4))
-    linas(problem, ["top1"], fit_of(space), LinasOptions(evaluations=12, start=10, seeds=seeds))
-    assert slow.rows[:5] == seeds.tolist()
+    rows = space.sample(5, np.random.default_rng(4))
+    found_by(problem, 12, start=rows)
+    assert slow.rows[:5] == rows.tolist()
     assert len(slow.rows) == 12
 
 
 @pytest.mark.parametrize(
-    ("slow", "options", "message"),
+    ("evaluations", "settings", "message"),
     [
-        (["speed"], LinasOptions(), "slow metric 'speed': the problem has top1, macs; name one of them"),
-        ([], LinasOptions(), "no slow metric: the problem has top1, macs; name one of them"),
-        (["top1"], LinasOptions(batch=0), "batch 0: at least 1 is needed; raise it"),
-        (["top1"], LinasOptions(evaluations=0), "evaluations 0: at least 1 is needed; raise it"),
+        (9, {"batch": 0}, "batch 0: at least 1 is needed; raise it"),
+        (9, {"start": 0}, "start 0: at least 1 is needed; raise it"),
     ],
 )
-def test_options_that_make_no_sense_are_refused(slow, options, message):
-    space = toy_space()
+def test_settings_that_make_no_sense_are_refused(evaluations, settings, message):
     with pytest.raises(SpaceError) as caught:
-        linas(problem_of(space)[0], slow, fit_of(space), options)
+        linas(problem_of(toy_space())[0], SearchOptions(evaluations), **settings)
     assert str(caught.value) == message
+
+
+def test_a_slow_metric_that_there_is_not_is_refused():
+    problem = problem_of(toy_space())[0]
+    with pytest.raises(SpaceError, match="slow metric 'speed': the problem has top1, macs; name one of them"):
+        Problem(problem.space, problem.objectives, slow=["speed"])
 
 
 def test_the_start_holds_all_sizes():
     space = get_space("ofa_mbv3_w1.0").restrict(r=224)
     macs = macs_cost(space)
-    x = stratified_start(problem_of(space)[0], ["top1"], 16, np.random.default_rng(0))
+    x = stratified_start(problem_of(space)[0], 16, np.random.default_rng(0))
     values = np.sort(macs(x))
     assert len(np.unique(x, axis=0)) == 16
     assert (values[0], values[-1]) == (macs.minimum()[0], macs.maximum()[0])
     steps = np.diff(values) / (values[-1] - values[0])
     assert steps.max() < 2 / 15
     bounded = problem_of(space, 200e6)[0]
-    assert macs(stratified_start(bounded, ["top1"], 16, np.random.default_rng(0))).max() <= 200e6
+    assert macs(stratified_start(bounded, 16, np.random.default_rng(0))).max() <= 200e6
 
 
 def test_a_prior_is_corrected_by_what_was_evaluated():
@@ -202,88 +214,6 @@ def test_a_space_without_layers_is_searched_by_its_tables():
     slow = Counted(space, Lookup(space, everything, numbers[everything].sum(axis=1), "accuracy"))
     latency = Lookup(space, everything, (everything == 3).sum(axis=1) + 1.0, "latency_ms")
     objectives = [Objective("accuracy", "%", True, slow), Objective("latency_ms", "ms", False, latency)]
-    options = LinasOptions(evaluations=60, start=12, batch=8)
-    result = linas(Problem(space, objectives), ["accuracy"], fit_of(space), options)
+    result = found_by(Problem(space, objectives, slow=["accuracy"]), 60, batch=8)
     assert len(slow.rows) == 60
     assert result.values["accuracy"].max() == pytest.approx(6 * numbers.max())
-
-
-def test_a_journal_remembers_and_rows_are_evaluated_once(tmp_path: Path):
-    space = toy_space()
-    rows = enumerate_rows(space)[:6]
-    identity = journal_identity(space, {"data": "none"})
-    with Journal(tmp_path / "j.jsonl", identity) as journal:
-        slow = Counted(space, accuracy(space))
-        first = Journaled(slow, space, journal, "top1")(np.concatenate([rows[:4], rows[:2]]))
-        assert len(slow.rows) == 4
-    told = []
-    with Journal(tmp_path / "j.jsonl", identity) as journal:
-        slow = Counted(space, accuracy(space))
-        metric = Journaled(slow, space, journal, "top1", lambda done, total: told.append((done, total)))
-        assert metric.n_known == 4
-        again = metric(rows)
-        assert len(slow.rows) == 2
-    np.testing.assert_array_equal(again[:4], first[:4])
-    assert told == [(0, 2), (1, 2), (2, 2)]
-
-
-def test_a_value_that_is_not_finite_is_not_journaled(tmp_path: Path):
-    space = toy_space()
-    with Journal(tmp_path / "j.jsonl", journal_identity(space, {})) as journal:
-        metric = Journaled(lambda x: np.full(len(x), np.nan), space, journal, "top1")
-        with pytest.raises(DataError, match="it is nan, not a finite number; check the evaluation"):
-            metric(enumerate_rows(space)[:1])
-        assert not journal.entries
-
-
-RUN = """
-import sys, time
-import numpy as np
-from pathlib import Path
-from hwnas.io import Journal
-from hwnas.search import LinasOptions, Objective, Problem, linas
-from hwnas.search.expensive._journaled import Journaled, journal_identity
-from hwnas.space import macs_cost
-from tests.search.test_linas import accuracy, fit_of
-from tests.space.toy import toy_space
-
-space, pause = toy_space(), float(sys.argv[2])
-top1 = accuracy(space)
-
-def slow(x):
-    time.sleep(pause)
-    return top1(x)
-
-with Journal(Path(sys.argv[1]), journal_identity(space, {"seed": 3})) as journal:
-    metric = Journaled(slow, space, journal, "top1")
-    problem = Problem(space, [Objective("top1", "%", True, metric), Objective("macs", "", False, macs_cost(space))])
-    result = linas(problem, ["top1"], fit_of(space), LinasOptions(evaluations=40, start=10, batch=5, seed=3))
-print(result.x.tolist(), [v.hex() for v in result.values["top1"].tolist()], result.trace)
-"""
-
-
-def run(journal: Path, pause: float, hash_seed: str) -> subprocess.Popen[str]:
-    root = Path(__file__).parents[3]
-    environment = os.environ | {"PYTHONHASHSEED": hash_seed, "PYTHONPATH": str(root), "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, "-c", RUN, str(journal), str(pause)]
-    return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
-
-
-def lines(journal: Path) -> int:
-    return journal.read_bytes().count(b"\n") if journal.exists() else 0
-
-
-def test_a_killed_search_goes_on_as_if_it_had_never_stopped(tmp_path: Path):
-    whole, torn = tmp_path / "whole.jsonl", tmp_path / "torn.jsonl"
-    expected = run(whole, 0.0, "1").communicate()[0]
-    for at in (6, 23):  # within the start, and within a batch
-        process = run(torn, 0.02, "2")
-        while lines(torn) < at and process.poll() is None:
-            time.sleep(0.005)
-        process.send_signal(signal.SIGKILL)
-        process.communicate()
-    assert 23 <= lines(torn) < lines(whole) == 41
-    with torn.open("ab") as file:
-        file.write(b'{"arch": {"ks"')  # a line that was being written
-    assert run(torn, 0.0, "3").communicate()[0] == expected
-    assert torn.read_bytes() == whole.read_bytes()

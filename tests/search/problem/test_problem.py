@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from hwnas.errors import InfeasibleError, SpaceError, UnknownNameError
-from hwnas.search import Constraint, Objective, Problem, run_search
+from hwnas.search import Constraint, Objective, Problem, SearchResult, run_search
 from hwnas.search.problem._pool import Pool
 from hwnas.space import AdditiveCost, get_space, macs_cost, params_cost
 
@@ -69,7 +69,9 @@ def test_budgets_that_cannot_be_met_together_are_refused(space, macs, params):
     )
     for searcher in ("exact", "nsga2", "random"):
         with pytest.raises(InfeasibleError):
-            run_search(problem, searcher, population=20, generations=2, polish=100)
+            run_search(
+                problem, searcher, population=20, generations=2, evaluations=None if searcher == "exact" else 140
+            )
 
 
 def test_names_are_checked(space, macs, params):
@@ -82,10 +84,10 @@ def test_names_are_checked(space, macs, params):
     problem = Problem(space, [Objective("macs", "", False, macs)])
     with pytest.raises(UnknownNameError, match="did you mean 'nsga2'"):
         run_search(problem, "nsga")
-    with pytest.raises(SpaceError, match="raise them"):
+    with pytest.raises(SpaceError, match="population 0: at least 2 is needed; raise it"):
         run_search(problem, population=0)
     with pytest.raises(SpaceError, match="start row 1"):
-        run_search(problem, seeds=np.stack([macs.minimum()[1], np.full(space.n_genes, 1)]))
+        run_search(problem, start=np.stack([macs.minimum()[1], np.full(space.n_genes, 1)]))
     with pytest.raises(SpaceError, match="top1 is no sum over layers"):
         run_search(Problem(space, [Objective("top1", "%", True, lambda x: np.zeros(len(x)))]), "exact")
 
@@ -96,11 +98,14 @@ def test_the_pool_knows_what_was_scored_and_keeps_the_whole_front(space, macs, p
     x = space.sample(500, np.random.default_rng(0))
     fresh = pool.fresh(np.concatenate([x, x]))
     assert (fresh == x[np.sort(np.unique(x, axis=0, return_index=True)[1])]).all()
-    pool.score(fresh[:300])
+    pool.add(fresh[:300], problem.evaluate(fresh[:300]))
     assert len(pool.fresh(x)) == len(fresh) - 300
-    pool.score(pool.fresh(x))
-    assert pool.evaluations == len(fresh)
-    result = pool.result("test", 0)
+    assert pool.knows(x).sum() == np.isin(pool.keys(x), pool.keys(fresh[:300])).sum() >= 300
+    pool.add(fresh[300:], problem.evaluate(fresh[300:]))
+    assert len(pool.seen) == len(fresh)
+    np.testing.assert_array_equal(pool.seen.x, fresh)
+    np.testing.assert_array_equal(pool.seen.at(pool.seen.find(pool.keys(fresh[::-1])))["macs"], macs(fresh[::-1]))
+    result = SearchResult.of(pool, "test", 0, len(fresh), ())
     values = np.stack([params(fresh), macs(fresh)], axis=1)
     for value in values:
         better = (result.values["params"] >= value[0]) & (result.values["macs"] <= value[1])
@@ -111,10 +116,9 @@ def test_the_pool_knows_what_was_scored_and_keeps_the_whole_front(space, macs, p
 def test_hypervolume_never_falls(space, macs, params):
     problem = Problem(space, [Objective("params", "", True, params), Objective("macs", "", False, macs)])
     seen = []
-    result = run_search(problem, population=50, generations=5, polish=2000, progress=seen.append)
+    result = run_search(problem, evaluations=2250, population=50, generations=5, progress=seen.append)
     assert [p.evaluations for p in seen] == [evaluations for evaluations, _ in result.trace]
     assert (np.diff([volume for _, volume in result.trace]) >= 0).all()
-    steps = [p.step for p in seen]
-    assert (np.diff(steps) >= 0).all()
-    assert steps[-1] == seen[-1].steps
-    assert max(steps[:-1]) < seen[-1].steps
+    assert {p.budget for p in seen} == {2250}
+    assert seen[-1].evaluations <= 2250
+    assert (seen[-1].front, seen[-1].hypervolume) == (len(result), result.trace[-1][1])
