@@ -108,9 +108,9 @@ def test_where_nothing_holds_nothing_is_written(hwnas: Hwnas, monkeypatch: pytes
         (("--evaluate", "--supernet", "digits", "--space", "ofa_resnet50"), "its space is not ofa_resnet50"),
         (("--evaluate", "--supernet", "digits", "--evals", "7"), "--evals 7: at least 8 are needed"),
         (("--evaluate", "--supernet", "digits", "--verify"), "--verify with --evaluate"),
-        (("--evaluate", "--supernet", "digits", "--searcher", "random"), "--searcher with --evaluate"),
+        (("--evaluate", "--supernet", "digits", "--population", 20), "--population with --evaluate"),
         (("--evaluate", "--supernet", "digits", "--objectives", "macs"), "top1 is not among the objectives"),
-        (("--searcher", "linas"), "searcher 'linas'"),
+        (("--searcher", "lines"), "searcher 'lines'"),
         (("--evaluate", "--objectives", "top1,macs", "--fix", "r=224"), "supernet 'ofa_mbv3_w1.0'"),
     ],
 )
