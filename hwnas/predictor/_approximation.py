@@ -51,13 +51,13 @@ def additive_approximation(
 
 
 def _scopes(space: SearchSpace, continuous: list[int]) -> list[tuple[int, ...]]:
-    """Gene sets of the terms: those of the slots, and every gene (with its controller) that none has."""
+    """Gene sets of the terms: those of the slots, and every gene (with those it depends on) that none has."""
     scopes = [tuple(c for c in slot.genes if c not in continuous) for slot in space.slots]
-    for c, gene in enumerate(space.genes):
+    for c in range(space.n_genes):
         if c in continuous:
             scopes.append((c,))
         elif not any(c in scope for scope in scopes):
-            scopes.append((c,) if gene.controller is None else (gene.controller, c))
+            scopes.append((*space.conditions.controllers(c), c))
     return [scope for scope in dict.fromkeys(scopes) if scope]
 
 

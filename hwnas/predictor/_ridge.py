@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from hwnas.predictor._structured import StructuredPredictor
-from hwnas.space import AdditiveCost, Factor
+from hwnas.space import AdditiveCost, Factor, conditional_factor
 
 
 class Ridge(StructuredPredictor):
@@ -34,13 +34,7 @@ class Additive(StructuredPredictor):
             n = len(gene.choices)
             values = one_hot[at : at + n] * self._unit
             at += n
-            if gene.controller is None:
-                factors.append(Factor((c,), values))
-                continue
-            # Only where the controller lets it have an effect.
-            table = np.zeros((len(space.genes[gene.controller].choices), n))
-            table[sorted(gene.active_for)] = values
-            factors.append(Factor((gene.controller, c), table))
+            factors.append(conditional_factor(space, c, values, np.zeros(n)))
         terms_per_gene = len(continuous) // max(len(features.continuous), 1)
         for i, c in enumerate(features.continuous):
             gene = space.genes[c]

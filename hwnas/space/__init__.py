@@ -7,13 +7,22 @@ from functools import cache
 from importlib.metadata import entry_points
 
 from hwnas.errors import UnknownNameError
-from hwnas.space._cost import AdditiveCost, Factor, domain_factors, elimination_order, macs_cost, params_cost
+from hwnas.space._archs import Arch
+from hwnas.space._cost import (
+    AdditiveCost,
+    Factor,
+    conditional_factor,
+    domain_factors,
+    elimination_order,
+    macs_cost,
+    params_cost,
+)
 from hwnas.space._counted import counted
 from hwnas.space._gene import Gene, Slot, conditional
 from hwnas.space._layer import LayerSpec, Network, network_inputs
 from hwnas.space._memory import PeakMemory, activation_peak
 from hwnas.space._oplist import OpList
-from hwnas.space._space import Arch, Population, SearchSpace
+from hwnas.space._space import Population, SearchSpace
 from hwnas.space.families.digits import digits
 from hwnas.space.families.nasbench201 import nasbench201
 from hwnas.space.families.ofa_mobilenet_v3 import ofa_mobilenet_v3
@@ -38,6 +47,7 @@ __all__ = [
     "TensorSpec",
     "activation_peak",
     "conditional",
+    "conditional_factor",
     "counted",
     "domain_factors",
     "elimination_order",

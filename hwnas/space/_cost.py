@@ -121,10 +121,15 @@ class AdditiveCost:
         complete = []
         for factor in self.factors:
             genes, at = list(factor.genes), np.indices(factor.table.shape)
-            for axis, column in enumerate(genes):
-                gene = self.space.genes[column]
-                if gene.controller in genes:
-                    at[axis][~np.isin(at[genes.index(gene.controller)], list(gene.active_for))] = 0
+            for column in sorted(genes, key=lambda c: len(self.space.conditions.controllers(c))):
+                # Controllers first: where one has no effect it is 0 by now, and what depends on it is idle all the same.
+                idle = np.zeros(factor.table.shape, dtype=bool)
+                child = column
+                for controller in self.space.conditions.controllers(column):
+                    if controller in genes:
+                        idle |= ~np.isin(at[genes.index(controller)], list(self.space.genes[child].active_for))
+                    child = controller
+                at[genes.index(column)][idle] = 0
             complete.append((genes, factor.table[tuple(at)]))
         return complete
 
@@ -156,17 +161,34 @@ def domain_factors(space: SearchSpace) -> list[Factor]:
     """Factors that are 0 on the canonical rows of the space's domain and NaN elsewhere, one per gene."""
     factors = []
     for column, gene in enumerate(space.genes):
-        table = np.full(len(gene.choices), np.nan)
-        table[space.domain[column]] = 0.0
-        if gene.controller is None:
-            factors.append(Factor((column,), table))
-        else:
-            inactive = np.full(len(gene.choices), np.nan)
-            inactive[0] = 0.0
-            choices = range(len(space.genes[gene.controller].choices))
-            pair = np.stack([table if choice in gene.active_for else inactive for choice in choices])
-            factors.append(Factor((gene.controller, column), pair))
+        inside, idle = (np.full(len(gene.choices), np.nan) for _ in range(2))
+        inside[space.domain[column]] = 0.0
+        idle[0] = 0.0
+        factors.append(conditional_factor(space, column, inside, idle))
     return factors
+
+
+def conditional_factor(
+    space: SearchSpace, column: int, values: NDArray[np.float64], idle: NDArray[np.float64]
+) -> Factor:
+    """The factor of one gene, over it and the genes that it depends on.
+
+    Args:
+        space: whose gene.
+        column: of the gene.
+        values: ``(choices,)`` where the gene has an effect.
+        idle: ``(choices,)`` where it has none.
+    """
+    controllers = space.conditions.controllers(column)
+    table = np.array(values)
+    child = column
+    for controller in controllers:  # from the gene up: one axis before the others for each
+        active_for = space.genes[child].active_for
+        without = np.broadcast_to(idle, table.shape)
+        choices = range(len(space.genes[controller].choices))
+        table = np.stack([table if choice in active_for else without for choice in choices])
+        child = controller
+    return Factor((*reversed(controllers), column), table)
 
 
 def elimination_order(scopes: Sequence[tuple[int, ...]], sizes: Sequence[int]) -> list[int]:

@@ -46,7 +46,7 @@ class Slot:
     """A place in the network whose layer depends on few genes.
 
     ``build`` is called with the values (not indices) of ``genes`` in order, and returns the layer,
-    or None where the depth skips it. The result must not depend on genes that have no effect.
+    or None where the depth skips it. Genes that have no effect hold their first choice.
     """
 
     name: str

@@ -13,18 +13,16 @@ import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
-from numbers import Real
-from typing import Any, TypeGuard
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hwnas.errors import SpaceError
+from hwnas.space._archs import Arch, decoded, encoded, is_value, listed
+from hwnas.space._conditions import Conditions
 from hwnas.space._gene import Gene, Slot, Value
 from hwnas.space._layer import LayerSpec
-
-Arch = dict[str, Any]
-"""One subnet as the upstream config writes it, e.g. ``{"ks": [...], "e": [...], "d": [...], "r": 224}``."""
 
 Population = NDArray[np.int16]
 """``(n, g)`` choice indices."""
@@ -51,23 +49,19 @@ class SearchSpace:
         self.name = name
         self.genes = tuple(genes)
         self.slots = tuple(slots)
+        self.conditions = Conditions(self.genes)
         allowed = domain if domain is not None else [range(len(g.choices)) for g in self.genes]
         self.domain = tuple(np.asarray(sorted(d), dtype=np.int16) for d in allowed)
         self._check()
 
     def _check(self) -> None:
-        for gene in self.genes:
-            if gene.role == "input" and gene.controller is not None:
-                raise SpaceError(f"gene {gene.name}", "it sets the input, which is always there", "drop its condition")
-            if gene.controller is not None and self.genes[gene.controller].controller is not None:
-                raise SpaceError(f"gene {gene.name}", "its controller is conditional itself", "use one level")
         for slot in self.slots:
             for column in slot.genes:
-                controller = self.genes[column].controller
-                if controller is not None and controller not in slot.genes:
-                    names = self.genes[column].name, self.genes[controller].name
-                    rule = f"its gene {names[0]} has an effect only under {names[1]}, which it does not name"
-                    raise SpaceError(f"slot {slot.name}", rule, f"add {names[1]} to its genes")
+                for controller in self.conditions.controllers(column):
+                    if controller not in slot.genes:
+                        names = self.genes[column].name, self.genes[controller].name
+                        rule = f"its gene {names[0]} has an effect only under {names[1]}, which it does not name"
+                        raise SpaceError(f"slot {slot.name}", rule, f"add {names[1]} to its genes")
 
     @property
     def n_genes(self) -> int:
@@ -108,18 +102,19 @@ class SearchSpace:
         """The space without restrictions."""
         return SearchSpace(self.name, self.genes, self.slots)
 
-    @cached_property
+    @property
     def dependents(self) -> dict[int, list[int]]:
         """Columns of the conditional genes of each controller column."""
-        dependents: dict[int, list[int]] = {}
-        for column, gene in enumerate(self.genes):
-            if gene.controller is not None:
-                dependents.setdefault(gene.controller, []).append(column)
-        return dependents
+        return self.conditions.dependents
+
+    @property
+    def awake(self) -> dict[int, NDArray[np.bool_]]:
+        """Per controller column, ``(choices, dependents)``: which of its dependents each choice lets have an effect."""
+        return self.conditions.awake
 
     @cached_property
     def starts(self) -> NDArray[np.intp]:
-        """``(g + 1,)``: where the choices of each gene start when those of all genes stand in one line; their number."""
+        """``(g + 1,)``: with the choices of all genes in one line, where those of each gene start; last, how many there are."""
         return np.cumsum([0, *(len(gene.choices) for gene in self.genes)]).astype(np.intp)
 
     @cached_property
@@ -134,23 +129,7 @@ class SearchSpace:
 
     def active(self, x: NDArray[Any]) -> NDArray[np.bool_]:
         """Which genes have an effect: ``(n, g)`` booleans for an ``(n, g)`` population."""
-        mask = np.ones(x.shape, dtype=bool)
-        for controller, columns in self.dependents.items():
-            mask[:, columns] = self.awake[controller][x[:, controller]]
-        return mask
-
-    @cached_property
-    def awake(self) -> dict[int, NDArray[np.bool_]]:
-        """Per controller column, ``(choices, dependents)``: which of its dependents each choice lets have an effect."""
-        return {
-            controller: np.array(
-                [
-                    [choice in self.genes[c].active_for for c in columns]
-                    for choice in range(len(self.genes[controller].choices))
-                ]
-            )
-            for controller, columns in self.dependents.items()
-        }
+        return self.conditions.active(x)
 
     def canonical(self, x: NDArray[Any]) -> Population:
         """A copy in which genes without effect are 0: equal subnets are equal rows."""
@@ -205,50 +184,11 @@ class SearchSpace:
 
     def encode_many(self, archs: Sequence[Mapping[str, Any]]) -> Population:
         """Canonical ``(n, g)`` rows of n archs. See :meth:`encode`."""
-        x = np.full((len(archs), self.n_genes), -1, dtype=np.int16)
-        for i, arch in enumerate(archs):
-            self._check_keys(arch)
-            for group, columns in self.groups.items():
-                for column, value in zip(columns, self._values(arch, group, columns), strict=True):
-                    x[i, column] = self._lookup[column].get(value, -1) if _is_value(value) else -1
-        wrong = (x < 0) & self.active(np.maximum(x, 0))
-        if wrong.any():
-            row, column = np.argwhere(wrong)[0]
-            gene = self.genes[column]
-            raise SpaceError(
-                f"arch {_clipped(archs[row])}",
-                f"{gene.name} of {self.name} is one of {_listed(gene.choices)}",
-                f"correct {gene.name}" if len(archs) == 1 else f"correct {gene.name} in arch {row}",
-            )
-        return self.canonical(np.maximum(x, 0))
-
-    def _check_keys(self, arch: object) -> None:
-        keys = ", ".join(self.groups)
-        if not isinstance(arch, Mapping):
-            raise SpaceError(f"arch {_clipped(arch)}", f"an arch of {self.name} maps {keys} to values", "correct it")
-        unknown = [k for k, v in arch.items() if k not in self.groups and v is not None]
-        if unknown:
-            raise SpaceError(f"arch key {unknown[0]!r}", f"{self.name} has {keys}", "remove it")
-
-    def _values(self, arch: Mapping[str, Any], group: str, columns: list[int]) -> Sequence[Any]:
-        value = arch.get(group)
-        if value is None:
-            fixed = [self.domain[c] for c in columns]
-            if all(len(d) == 1 for d in fixed):
-                return [self.genes[c].choices[d[0]] for c, d in zip(columns, fixed, strict=True)]
-            raise SpaceError(f"arch {_clipped(arch)}", f"{self.name} needs {group!r}", f"add {group!r}")
-        single = self.genes[columns[0]].position is None
-        values = list(value) if isinstance(value, list | tuple | np.ndarray) else [value] if single else None
-        if values is None or len(values) != len(columns):
-            raise SpaceError(
-                f"arch key {group!r} = {_clipped(value)}",
-                f"{self.name} needs {'one value' if single else f'a list of {len(columns)}'}",
-                f"correct {group!r}",
-            )
-        return values
+        return self.canonical(encoded(self, archs))
 
     @cached_property
-    def _lookup(self) -> list[dict[Value, int]]:
+    def lookup(self) -> list[dict[Value, int]]:
+        """Per gene, the choice index of every value that may be written for it."""
         tables = []
         for gene in self.genes:
             index = {value: i for i, value in enumerate(gene.choices)}
@@ -265,34 +205,16 @@ class SearchSpace:
 
     def decode_many(self, x: NDArray[Any]) -> list[Arch]:
         """The archs of ``(n, g)`` rows. See :meth:`decode`."""
-        archs = []
-        for row in self.canonical(self.checked(x)).tolist():
-            arch: Arch = {}
-            for group, columns in self.groups.items():
-                values = [self.genes[c].choices[row[c]] for c in columns]
-                arch[group] = values[0] if self.genes[columns[0]].position is None else values
-            archs.append(arch)
-        return archs
+        return [decoded(self, row) for row in self.canonical(self.checked(x)).tolist()]
 
     # --- counting, sampling, restricting ----------------------------------------------------
-
-    def _weights(self, controller: int) -> list[int]:
-        """Distinct settings of a controller's dependents, for each of its allowed choices."""
-        weights = []
-        for choice in self.domain[controller]:
-            count = 1
-            for column in self.dependents.get(controller, []):
-                if int(choice) in self.genes[column].active_for:
-                    count *= len(self.domain[column])
-            weights.append(count)
-        return weights
 
     def size(self) -> int:
         """Number of distinct subnets, exactly."""
         size = 1
         for column, gene in enumerate(self.genes):
             if gene.controller is None:
-                size *= sum(self._weights(column))
+                size *= sum(self.conditions.settings(column, self.domain))
         return size
 
     def sample(self, n: int, rng: np.random.Generator, *, distinct_uniform: bool = True) -> Population:
@@ -306,8 +228,8 @@ class SearchSpace:
         x = np.zeros((n, self.n_genes), dtype=np.int16)
         for column, gene in enumerate(self.genes):
             p = None
-            if distinct_uniform and gene.controller is None:
-                weights = np.array(self._weights(column), dtype=float)
+            if distinct_uniform and (gene.controller is None or column in self.dependents):
+                weights = np.array(self.conditions.settings(column, self.domain), dtype=float)
                 p = weights / weights.sum()
             x[:, column] = rng.choice(self.domain[column], size=n, p=p)
         return self.canonical(x)
@@ -335,18 +257,18 @@ class SearchSpace:
             columns = self.groups.get(name) or [c for c, g in enumerate(self.genes) if g.name == name]
             if not columns:
                 raise SpaceError(f"gene {name!r}", f"{self.name} has {', '.join(self.groups)}", "correct the name")
-            values: list[Value] = [wanted] if _is_value(wanted) else list(wanted)  # type: ignore[arg-type]
+            values: list[Value] = [wanted] if is_value(wanted) else list(wanted)  # type: ignore[arg-type]
             for value in values:
-                if not any(value in self._lookup[c] for c in columns):
+                if not any(value in self.lookup[c] for c in columns):
                     choices = list(dict.fromkeys(v for c in columns for v in self.genes[c].choices))
-                    raise SpaceError(f"{name} = {value}", f"its choices are {_listed(choices)}", "correct the value")
+                    raise SpaceError(f"{name} = {value}", f"its choices are {listed(choices)}", "correct the value")
             for column in columns:
                 gene = self.genes[column]
-                named = {self._lookup[column].get(value) for value in values}
+                named = {self.lookup[column].get(value) for value in values}
                 kept = [i for i in domain[column] if i in named]
                 if not kept:
-                    left = _listed([gene.choices[i] for i in domain[column]])
-                    raise SpaceError(f"{gene.name} = {_listed(values)}", f"its choices are {left}", "pick one")
+                    left = listed([gene.choices[i] for i in domain[column]])
+                    raise SpaceError(f"{gene.name} = {listed(values)}", f"its choices are {left}", "pick one")
                 domain[column] = kept
         return SearchSpace(self.name, self.genes, self.slots, domain)
 
@@ -358,7 +280,7 @@ class SearchSpace:
         Raises:
             SpaceError: it is no row of this space.
         """
-        row = self.checked(np.asarray(row)[None])[0]
+        row = self.canonical(self.checked(np.asarray(row)[None]))[0]
         layers = []
         for slot in self.slots:
             layer = slot.build(*(self.genes[c].choices[row[c]] for c in slot.genes))
@@ -380,8 +302,7 @@ class SearchSpace:
     def _is_canonical(self, columns: list[int], setting: tuple[int, ...]) -> bool:
         choice = dict(zip(columns, setting, strict=True))
         for column, index in choice.items():
-            gene = self.genes[column]
-            effective = gene.controller is None or choice[gene.controller] in gene.active_for
+            effective = self.conditions.holds(column, choice)
             if effective and index not in self.domain[column]:
                 return False
             if not effective and index != 0:
@@ -399,18 +320,3 @@ class SearchSpace:
 
     def __repr__(self) -> str:
         return f"SearchSpace({self.name!r}, {self.n_genes} genes, {self.size():.3g} subnets)"
-
-
-def _is_value(value: object) -> TypeGuard[Value]:
-    return isinstance(value, Real | str)  # Real: numpy's numbers too
-
-
-def _clipped(value: object) -> str:
-    """One short line for an error message."""
-    text = json.dumps(value, default=str)
-    return text if len(text) <= 160 else f"{text[:120]} ... {text[-30:]}"
-
-
-def _listed(values: Sequence[Value]) -> str:
-    shown = [str(v) for v in values]
-    return ", ".join(shown if len(shown) <= 12 else [*shown[:5], "...", *shown[-2:]])

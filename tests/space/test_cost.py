@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from hwnas.errors import SpaceError
 from hwnas.space import AdditiveCost, Factor, LayerSpec, SearchSpace, get_space, macs_cost, params_cost, space_names
-from tests.space.toy import enumerate_rows, small_spaces, toy_space
+from tests.space.toy import enumerate_rows, nested_space, small_spaces, toy_space
 
 few = settings(max_examples=20, deadline=None)
 
@@ -21,14 +21,14 @@ def arbitrary(layer: LayerSpec, salt: int) -> float:
     return float(np.random.default_rng([salt, *layer.key.encode()]).normal())
 
 
-def at_two_resolutions(name: str) -> SearchSpace:
-    space = get_space(name)
-    return space.restrict(r=space.genes[space.groups["r"][0]].choices[-2:]) if "r" in space.groups else space
+def at_two_inputs(name: str) -> SearchSpace:
+    space = nested_space() if name == "nested" else get_space(name)
+    return space.restrict(**{gene: values[-2:] for gene, values in space.input_values.items()})
 
 
-@pytest.mark.parametrize("name", space_names())
+@pytest.mark.parametrize("name", [*space_names(), "nested"])
 def test_a_cost_is_the_sum_over_the_layers_of_the_network(name):
-    space = at_two_resolutions(name)
+    space = at_two_inputs(name)
     rows = np.concatenate([space.sample(30, np.random.default_rng(0), distinct_uniform=u) for u in (True, False)])
     for cost, of_layer in (
         (macs_cost(space), lambda layer: layer.macs),
@@ -39,9 +39,9 @@ def test_a_cost_is_the_sum_over_the_layers_of_the_network(name):
         np.testing.assert_allclose(cost(rows), direct, rtol=1e-12)
 
 
-@pytest.mark.parametrize("name", space_names())
+@pytest.mark.parametrize("name", [*space_names(), "nested"])
 def test_effects_are_what_changes_of_one_gene_add(name):
-    space = at_two_resolutions(name)
+    space = at_two_inputs(name)
     cost = AdditiveCost.from_layers(space, partial(arbitrary, salt=2))
     rng = np.random.default_rng(1)
     rows = space.completed(space.sample(20, rng), rng)
@@ -73,7 +73,7 @@ def test_minimum_and_maximum_equal_brute_force(space, salt):
 @given(seed=st.integers(0, 2**16), n_factors=st.integers(0, 6))
 def test_optima_of_any_factors_respect_domain_and_canonical_form(seed, n_factors):
     rng = np.random.default_rng(seed)
-    space = toy_space().restrict(**{"ks[0]": [1, 5], "d[0]": [2, 3]})
+    space = toy_space().restrict(**{"ks[0]": [1, 5], "d[0]": [2, 3]}) if seed % 2 else nested_space().restrict(d=[1, 3])
     factors = [Factor((), np.array(rng.normal()))]
     for _ in range(n_factors):
         genes = tuple(rng.choice(space.n_genes, size=rng.integers(1, 4), replace=False).tolist())

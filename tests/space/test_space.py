@@ -15,10 +15,10 @@ from scipy import stats
 
 from hwnas.errors import SpaceError
 from hwnas.space import Gene, PeakMemory, SearchSpace, Slot, conditional, get_space, macs_cost, space_names
-from tests.space.toy import conv_layer, enumerate_rows, raw_rows, small_spaces, toy_space
+from tests.space.toy import conv_layer, enumerate_rows, nested_space, raw_rows, small_spaces, toy_space
 
 few = settings(max_examples=25, deadline=None)
-any_space = st.sampled_from([*map(get_space, space_names()), toy_space()])
+any_space = st.sampled_from([*map(get_space, space_names()), toy_space(), nested_space()])
 
 
 @few
@@ -75,7 +75,7 @@ def test_size_of_published_spaces():
     assert get_space("ofa_resnet50").size() == 25 * 3**6 * 2 * int(np.prod(stages))
 
 
-@pytest.mark.parametrize("space", small_spaces()[:4], ids=str)
+@pytest.mark.parametrize("space", small_spaces()[:6], ids=str)
 def test_sampling_is_uniform_over_distinct_subnets(space):
     rows = enumerate_rows(space)
     draws = space.sample(40 * len(rows), np.random.default_rng(7))
@@ -285,9 +285,20 @@ def test_fingerprint_changes_with_names_choices_and_conditions():
 def test_definitions_that_cannot_work_are_refused():
     two = Gene("a", None, (1, 2))
     nested = [two, conditional(Gene("b", None, (1, 2)), 0, [1]), conditional(Gene("c", None, (1, 2)), 1, [1])]
-    with pytest.raises(SpaceError, match="gene c: its controller is conditional itself"):
-        SearchSpace("s", nested, [])
+    circle = [conditional(Gene(name, None, (1, 2)), other, [1]) for name, other in (("a", 1), ("b", 0))]
+    with pytest.raises(SpaceError, match="gene a: it depends on itself, through its controller; let conditions form"):
+        SearchSpace("s", circle, [])
     with pytest.raises(SpaceError, match="gene l: it sets the input, which is always there"):
         SearchSpace("s", [two, conditional(Gene("l", None, (8, 16), role="input"), 0, [1])], [])
-    with pytest.raises(SpaceError, match="slot layer: its gene b has an effect only under a, which it does not name"):
-        SearchSpace("s", nested[:2], [Slot("layer", (1,), lambda k: conv_layer(4, k, 8))])
+    for genes, missing in ((1,), "b has an effect only under a"), ((2, 1), "c has an effect only under a"):
+        with pytest.raises(SpaceError, match=f"slot layer: its gene {missing}, which it does not name"):
+            SearchSpace("s", nested, [Slot("layer", genes, lambda k: conv_layer(4, k, 8))])
+
+
+def test_what_a_gene_without_effect_holds_wakes_nobody():
+    space = nested_space()
+    row = np.zeros((1, space.n_genes), dtype=np.int16)
+    row[0, [2, 0, 1]] = [1, 2, 1]  # the first layer's sub-choices are off, although both would let the next one on
+    assert space.active(row)[0, [2, 0, 1]].tolist() == [True, False, False]
+    assert space.canonical(row)[0, [2, 0, 1]].tolist() == [1, 0, 0]
+    assert space.active(np.zeros_like(row))[0, [2, 0, 1]].tolist() == [True, True, True]

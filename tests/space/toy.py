@@ -44,12 +44,45 @@ def toy_space() -> SearchSpace:
     return SearchSpace("toy", genes, slots)
 
 
+def nested_space() -> SearchSpace:
+    """Conditions three deep, some of which choice 0 meets: what a controller without effect holds must wake nobody."""
+
+    genes = [
+        conditional(Gene("s", 0, (1, 2, 3)), 2, [0]),  # a sub-choice of the first layer's heads
+        conditional(Gene("t", 0, (1, 2)), 0, [0, 2]),  # and one of that
+        Gene("h", 0, (1, 2)),
+        conditional(Gene("h", 1, (1, 2, 3)), 5, [1, 2]),
+        conditional(Gene("s", 1, (1, 2)), 3, [0, 1]),
+        Gene("d", None, (1, 2, 3)),
+        conditional(Gene("u", None, (1, 2, 3)), 4, [0]),
+        Gene("l", None, (8, 16), role="input"),
+    ]
+
+    def first(heads: int, s: int, t: int) -> LayerSpec:
+        # What has no effect holds the first choice: the three values tell the layer apart.
+        return conv_layer(2, 1 + 2 * (heads + 10 * s + 100 * t), 999)
+
+    def second(depth: int, heads: int, s: int, u: int) -> LayerSpec | None:
+        return conv_layer(3, 1 + 2 * (heads + 10 * s + 100 * u + 1000 * depth), 99999) if depth > 1 else None
+
+    slots = [
+        Slot("first", (2, 0, 1), first),
+        Slot("second", (5, 3, 4, 6), second),
+        Slot("depth", (5,), lambda d: conv_layer(5, 1, d)),
+        Slot("length", (7,), lambda r: conv_layer(4, 1, r)),
+    ]
+    return SearchSpace("nested", genes, slots)
+
+
 def small_spaces() -> list[SearchSpace]:
     """Spaces of at most some thousand subnets: by hand, and the built-in ones with most genes fixed."""
     toy = toy_space()
     mobile = get_space("ofa_mbv3_w1.0").restrict(ks=3, e=4, r=[128, 224]).restrict(d=[2, 4])
     resnet = get_space("ofa_resnet50").restrict(e=0.25, r=[128, 192], **{f"w[{i}]": 1 for i in (0, 1, 3, 4, 5)})
+    nested = nested_space()
     return [
+        nested,
+        nested.restrict(**{"s[0]": [2, 3], "t": 2, "h[1]": [2, 3], "d": [1, 3], "u": [2, 3]}),
         toy,
         toy.restrict(ks=[3, 5], r=12),
         toy.restrict(**{"d[0]": [1, 3], "ks[2]": 5, "ks[1]": [1, 5]}),

@@ -86,8 +86,7 @@ def _improved(
     for _ in range(_SWEEPS):
         before = best
         for column in rng.permutation(space.n_genes).tolist():
-            controller = space.genes[column].controller
-            if controller is not None and int(row[controller]) not in space.genes[column].active_for:
+            if not space.active(row[None])[0, column]:
                 continue
             for choice in rng.permutation(space.domain[column]).tolist():
                 candidate = _changed(space, row, column, choice)
@@ -102,10 +101,6 @@ def _changed(space: SearchSpace, row: NDArray[np.int16], column: int, choice: in
     """The canonical row with another choice; genes that come into effect by it take one of the domain."""
     changed = row.copy()
     changed[column] = choice
-    for dependent in space.dependents.get(column, []):
-        domain = space.domain[dependent]
-        if choice not in space.genes[dependent].active_for:
-            changed[dependent] = 0
-        elif changed[dependent] not in domain:
-            changed[dependent] = domain[0]
-    return changed
+    inside = [value in domain for value, domain in zip(changed.tolist(), space.domain, strict=True)]
+    found: NDArray[np.int16] = space.canonical(np.where(inside, changed, [d[0] for d in space.domain])[None])[0]
+    return found

@@ -61,9 +61,12 @@ def crossover(space: SearchSpace, a: Population, b: Population, rng: np.random.G
 def wake(space: SearchSpace, child: Population, chosen: NDArray[np.bool_], rng: np.random.Generator) -> Population:
     """Draw the genes that have an effect in ``child`` but were not ``chosen`` by anybody; canonical."""
     woken = space.active(child) & ~chosen
-    for column in np.flatnonzero(woken.any(axis=0)):
-        rows = np.flatnonzero(woken[:, column])
-        child[rows, column] = rng.choice(space.domain[column], size=len(rows))
+    while woken.any():  # again where a gene that was drawn wakes others
+        for column in np.flatnonzero(woken.any(axis=0)):
+            rows = np.flatnonzero(woken[:, column])
+            child[rows, column] = rng.choice(space.domain[column], size=len(rows))
+        chosen = chosen | woken
+        woken = space.active(child) & ~chosen
     return space.canonical(child)
 
 

@@ -28,13 +28,12 @@ from tests.search.exact.integer_programme import milp_minimum
 
 
 def small_space(rng: np.random.Generator, genes: int) -> SearchSpace:
-    """Genes of two or three choices; some conditional on an earlier unconditional one, some restricted."""
+    """Genes of two or three choices; some conditional on an earlier one, which may be so itself; some restricted."""
     made: list[Gene] = []
     for i in range(genes):
         gene = Gene("g", i, tuple(range(int(rng.integers(2, 4)))))
-        free = [j for j, g in enumerate(made) if g.controller is None]
-        if free and rng.random() < 0.4:
-            controller = int(rng.choice(free))
+        if made and rng.random() < 0.4:
+            controller = int(rng.integers(len(made)))
             active = np.flatnonzero(rng.random(len(made[controller].choices)) < 0.6)
             gene = conditional(gene, controller, active.tolist())
         made.append(gene)
