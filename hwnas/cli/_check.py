@@ -33,7 +33,7 @@ def check(device: Device, space: SearchSpace, out: Path, *, n: int, seed: int) -
     from hwnas import latency
 
     table = _table(device, space, out)
-    pixels = [space.genes[c].choices[i] for c in space.groups.get("r", []) for i in table.covered(space).domain[c]]
+    pixels = [value for values in table.covered(space).input_values.values() for value in values]
     where = f"{space.name}{f' at {listed(pixels)}' if pixels else ''}"
     journal = out / f"check-{device.id}-{space.name}-{seed}.jsonl"
     notice(f"checking latency table {table.name} on {n} whole subnets of {where}; Ctrl-C and the same command resume")

@@ -141,17 +141,14 @@ def _asked(context: typer.Context) -> bool:
 
 def _usual(space: SearchSpace) -> SearchSpace:
     """Every fourth resolution, where nothing was said."""
-    for column in space.groups.get("r", []):
-        choices = space.genes[column].choices
-        if len(choices) > 9 and len(space.domain[column]) == len(choices):
-            return space.restrict(r=[c for c in choices if isinstance(c, int) and c % STEP == 0])
+    for name, values in space.input_values.items():
+        if len(values) > 9 and values == space.whole.input_values[name]:
+            space = space.restrict(**{name: [v for v in values if isinstance(v, int) and v % STEP == 0]})
     return space
 
 
 def _at(space: SearchSpace) -> str:
-    for column in space.groups.get("r", []):
-        return " at " + ", ".join(str(space.genes[column].choices[i]) for i in space.domain[column])
-    return ""
+    return "".join(f" at {', '.join(map(str, values))}" for values in space.input_values.values())
 
 
 def _report(table: LatencyTable, space: SearchSpace, *, elsewhere: bool) -> str:

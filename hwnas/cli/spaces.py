@@ -52,7 +52,7 @@ def _describe(space: SearchSpace) -> dict[str, Any]:
         "genes": {key: len(columns) for key, columns in space.groups.items()},
         "subnets": space.size(),
         **{name: [int(cost.minimum()[0]), int(cost.maximum()[0])] for name, cost in costs.items()},
-        "resolutions": [space.genes[c].choices[i] for c in space.groups.get("r", []) for i in space.domain[c]],
+        "resolutions": [value for values in space.input_values.values() for value in values],
         "fingerprint": space.fingerprint,
     }
 

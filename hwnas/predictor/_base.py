@@ -65,7 +65,7 @@ class Predictor(ABC):
     kind: ClassVar[str]
 
     def __init__(self, space: SearchSpace, seed: int = 0) -> None:
-        self.space = SearchSpace(space.name, space.genes, space.slots)
+        self.space = space.whole
         self.seed = seed
         self.card = Card()
         self.fitted = False

@@ -147,10 +147,10 @@ def _profiled(device: LatencyDevice, space: SearchSpace) -> LatencyTable:
     part = _few_resolutions(space)
     folder = Path("latency_tables") / device.id
     check_writable(folder / "table.csv")
-    pixels = listed([part.genes[c].choices[i] for c in part.groups.get("r", []) for i in part.domain[c]])
+    fed = "; ".join(f"{name}={listed(values)}" for name, values in part.input_values.items())
     notice(
         f"no latency table of {device.id} yet: profiling {len(part.layers())} layers of {space.name}"
-        + (f" at r={pixels}" if pixels else "")
+        + (f" at {fed}" if fed else "")
         + f", a few minutes; kept in {folder}, Ctrl-C and the same command resume"
     )
     with resumable(f"what was measured is kept in {folder}"), progress("profiling") as advance:
@@ -163,11 +163,10 @@ def _profiled(device: LatencyDevice, space: SearchSpace) -> LatencyTable:
 
 def _few_resolutions(space: SearchSpace) -> SearchSpace:
     """The space at the resolutions asked for, or at :data:`ON_THE_SPOT` if that are too many to profile in passing."""
-    for column in space.groups.get("r", []):
-        gene, domain = space.genes[column], space.domain[column]
-        few = [r for r in ON_THE_SPOT if r in gene.choices and gene.choices.index(r) in domain]
-        if len(domain) > len(ON_THE_SPOT) and few:
-            return space.restrict(r=few)
+    for name, values in space.input_values.items():
+        few = [r for r in ON_THE_SPOT if r in values]
+        if len(values) > len(ON_THE_SPOT) and few:
+            space = space.restrict(**{name: few})
     return space
 
 

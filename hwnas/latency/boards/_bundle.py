@@ -195,7 +195,7 @@ def _plan(device: Device, space: SearchSpace, plan: Plan) -> tuple[dict[str, Any
 
 def _anchor(space: SearchSpace, seed: int) -> Population:
     """A row of median MACs of the whole space, so that bundles of its parts have the same one."""
-    whole = SearchSpace(space.name, space.genes, space.slots)
+    whole = space.whole
     pool = whole.sample(101, np.random.default_rng(seed), distinct_uniform=False)
     chosen: Population = pool[np.argsort(macs_cost(whole)(pool), kind="stable")[len(pool) // 2]]
     return chosen

@@ -188,7 +188,7 @@ class Reference:
         facts = before.spaces.get(space.name)
         if facts is not None:
             anchor = before.anchor(space)
-            whole = SearchSpace(space.name, space.genes, space.slots)
+            whole = space.whole
             stays = {key for key in whole.layers() if (key, "") in before.rows} - set(space.layers())
             if anchor is not None and stays:
                 return cls(whole.encode(facts["anchor"]["arch"]), anchor.median_ms)
@@ -224,8 +224,7 @@ def _layer_times(timer: Timer, space: SearchSpace, plan: Plan, subnets: Subnets)
 
 def _with_covered(space: SearchSpace, before: LatencyTable) -> SearchSpace:
     """The space with the resolutions that the table covers already: the validation is of the whole table."""
-    whole = SearchSpace(space.name, space.genes, space.slots)
-    columns = space.groups.get("r", [])
+    whole, columns = space.whole, space.input_genes
     if len(columns) != 1 or space.name not in before.spaces:
         return space
     (column,) = columns
@@ -233,12 +232,13 @@ def _with_covered(space: SearchSpace, before: LatencyTable) -> SearchSpace:
         return space
     with suppress(TableError):
         indices = {*before.covered(whole).domain[column].tolist(), *space.domain[column].tolist()}
-        return whole.restrict(r=[space.genes[column].choices[i] for i in sorted(indices)])
+        values = [space.genes[column].choices[i] for i in sorted(indices)]
+        return whole.restrict(**{space.genes[column].name: values})
     return space
 
 
 def _resolutions(table: LatencyTable, space: SearchSpace) -> list[int | float | str]:
     """Resolutions of the whole space that the table covers, or else those of the domain; none for a space without."""
     with suppress(TableError):  # the domain may be restricted in more than the resolution
-        space = table.covered(SearchSpace(space.name, space.genes, space.slots))
-    return [space.genes[c].choices[i] for c in space.groups.get("r", []) for i in space.domain[c].tolist()]
+        space = table.covered(space.whole)
+    return [value for values in space.input_values.values() for value in values]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import chain, zip_longest
 
@@ -62,7 +61,7 @@ def choose_subnets(space: SearchSpace, plan: Plan, checked: SearchSpace | None =
         checked: what the validation is drawn from; by default ``space``.
     """
     rng = np.random.default_rng([plan.seed, 1])
-    parts = list(_by_resolution(space))
+    parts = list(space.by_input())
     times = plan.times or (1 if _is_large(space) else 2)
     cover = np.concatenate([covering_set(part, rng, times=times) for part in parts])
     known: set[bytes] = set()
@@ -114,10 +113,10 @@ def _extreme(space: SearchSpace, n: int, rng: np.random.Generator) -> Population
     The first two are the lowest and the highest of all.
     """
     x = space.sample(n, rng, distinct_uniform=False)
-    for group, columns in space.groups.items():
+    for columns in space.groups.values():
         high = rng.permutation(np.arange(n) % 2).astype(bool)
         high[:2] = False, True
-        for column in columns if group != "r" else ():
+        for column in (c for c in columns if c not in space.input_genes):
             domain: NDArray[np.int16] = space.domain[column]
             skewed = rng.random(n) < _SKEW
             skewed[:2] = True
@@ -137,13 +136,3 @@ _LARGE = 1.5e9
 
 _SKEW = 0.75
 """Share of a group's genes that are at its extreme."""
-
-
-def _by_resolution(space: SearchSpace) -> Iterator[SearchSpace]:
-    """The space at each resolution of its domain: covered one by one, which is faster and no worse."""
-    columns = space.groups.get("r", [])
-    if len(columns) != 1:
-        yield space
-        return
-    for i in space.domain[columns[0]].tolist():
-        yield space.restrict(r=space.genes[columns[0]].choices[i])

@@ -51,7 +51,7 @@ def doubts(table: LatencyTable, space: str) -> list[str]:
 
 def renewal(table: LatencyTable, space: SearchSpace) -> str:
     """The command that measures the rows of ``space`` anew."""
-    domain = table.covered(SearchSpace(space.name, space.genes, space.slots))
+    domain = table.covered(space.whole)
     return profile_command(table.device, space.name) + fixed_resolutions(domain)
 
 

@@ -57,7 +57,7 @@ def read_published(path: str | os.PathLike[str], device: str, space: SearchSpace
         part = _part(space, times)
         if part is None:
             continue
-        found = [part.genes[c].choices[i] for c in part.groups["r"] for i in part.domain[c]]
+        (found,) = part.input_values.values()
         if len(files) > 1 and len(found) > 1:
             raise TableError(f"{file}", "a file of a folder holds one resolution", "import the file by itself")
         resolutions += found
@@ -131,11 +131,11 @@ def _csv_means(file: Path, text: str) -> dict[str, float]:
 def _part(space: SearchSpace, times: Times) -> SearchSpace | None:
     """``space`` at the resolutions whose first convolution is in the table."""
     there = {int(match[1]) for match in map(_STEM.match, times) if match}
-    if "r" not in space.groups:
-        raise TableError(f"space {space.name}", "published tables are read for spaces with a resolution r", _REMEDY)
-    (gene,) = space.groups["r"]
-    kept = [c for c in (space.genes[gene].choices[i] for i in space.domain[gene].tolist()) if c in there]
-    return space.restrict(r=kept) if kept else None
+    if len(space.input_genes) != 1:
+        raise TableError(f"space {space.name}", "published tables are read for spaces with a resolution", _REMEDY)
+    ((name, values),) = space.input_values.items()
+    kept = [value for value in values if value in there]
+    return space.restrict(**{name: kept}) if kept else None
 
 
 def _looked_up(file: Path, space: SearchSpace, times: Times) -> Iterator[tuple[LayerSpec, float]]:

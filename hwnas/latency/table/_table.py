@@ -138,7 +138,7 @@ class LatencyTable:
         Raises:
             TableError: there is none.
         """
-        columns = space.groups.get("r", [])
+        columns = space.input_genes
         if len(columns) != 1:
             self.cost(space)
             return space
@@ -155,7 +155,7 @@ class LatencyTable:
         if not kept:
             self.cost(space)
             raise AssertionError
-        restricted = space if len(kept) == len(space.domain[gene]) else space.restrict(r=kept)
+        restricted = space if len(kept) == len(space.domain[gene]) else space.restrict(**{space.genes[gene].name: kept})
         self.cost(restricted)
         return restricted
 
@@ -165,7 +165,7 @@ class LatencyTable:
         if not isinstance(facts, dict):
             return None
         try:
-            row = SearchSpace(space.name, space.genes, space.slots).encode(facts["arch"])
+            row = space.whole.encode(facts["arch"])
             milliseconds = float(facts["median_ms"])
         except (KeyError, TypeError, ValueError, SpaceError) as error:
             raise TableError(f"table {self.name}", f"its anchor is damaged ({error})", "profile again") from error
@@ -227,11 +227,11 @@ def profile_command(device: Device, space: str) -> str:
 
 def fixed_resolutions(space: SearchSpace) -> str:
     """The ``--fix`` that states the resolutions of the domain, if it is restricted."""
-    for column in space.groups.get("r", []):
-        gene, domain = space.genes[column], space.domain[column]
-        if len(domain) < len(gene.choices):
-            return " --fix r=" + ",".join(str(gene.choices[i]) for i in domain)
-    return ""
+    return "".join(
+        f" --fix {name}={','.join(map(str, values))}"
+        for name, values in space.input_values.items()
+        if len(values) < len(space.whole.input_values[name])
+    )
 
 
 def _read_json(path: Path) -> dict[str, Any]:

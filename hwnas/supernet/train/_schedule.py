@@ -6,7 +6,7 @@
   largest trains alone, then the others' share of the gradient rises from a small epsilon to all of it.
 - *shrinking* (Once-for-All, Cai et al. 2020, arXiv:1908.09791): the largest trains alone and is
   frozen as the teacher; then one kind of gene after another becomes elastic: kernels, depths,
-  expansions, and whatever else the space has. The resolution is elastic from the first step on.
+  expansions, and whatever else the space has. The input (a resolution) is elastic from the first step on.
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ class Sandwich:
         random = self.space.sample(self.random_subnets, rng, distinct_uniform=False)
         smallest = self.smallest.copy()
         # Always at its own resolution, the smallest would teach the leading channels to see no other.
-        for column in self.space.groups.get("r", ()):
+        for column in self.space.input_genes:
             smallest[column] = rng.choice(self.space.domain[column])
         rows = np.concatenate([self.largest[None], smallest[None], random])
         rise = min(1.0, (step - self.start) / self.ramp_steps)
@@ -133,7 +133,8 @@ class Shrinking:
 def _phases(space: SearchSpace, largest: NDArray[Any]) -> list[SearchSpace]:
     """The space with the genes that are not yet elastic held at the largest subnet's choices."""
     groups = [g for g in _ORDER if g in space.groups]
-    groups += [g for g in space.groups if g not in (*groups, "r")]
+    inputs = {space.genes[c].group for c in space.input_genes}
+    groups += [g for g in space.groups if g not in (*groups, *inputs)]
     phases = []
     for opened in range(len(groups) + 1):
         fixed = {
