@@ -57,7 +57,7 @@ def train_alone(row: Sequence[int], epochs: int, seed: int) -> Accuracy:
 
     net = OneSubnet.random(seed)
     Trainer(net, PRECISE, TrainSettings(epochs=epochs, seed=seed, schedule="alone")).run()
-    return evaluate(net, extremes(net.space())[1], PRECISE)
+    return evaluate(net, extremes(net.space)[1], PRECISE)
 
 
 def alone_accuracies(rows: Population, epochs: int, seeds: int, journal_path: Path, jobs: int) -> NDArray[np.float64]:
@@ -77,7 +77,7 @@ def alone_accuracies(rows: Population, epochs: int, seeds: int, journal_path: Pa
 
 def report(supernet: Supernet, rows: Population, alone: NDArray[np.float64], epochs: int) -> str:
     """Markdown: a row per subnet, then the correlations."""
-    space = supernet.space()
+    space = supernet.space
     as_users = [evaluate(supernet, row, Digits.data()).value for row in rows]
     inherited = np.array([evaluate(supernet, row, PRECISE).value for row in rows])
     macs, params, mean = macs_cost(space)(rows), params_cost(space)(rows), alone.mean(axis=1)

@@ -101,4 +101,4 @@ if __name__ == "__main__":
     own = OwnSupernet.random(seed=0)
     state = {own.checkpoint_key(name): tensor for name, tensor in own.tensors.items()}
     torch.save({"state_dict": state}, sys.argv[1])
-    print(f"wrote {sys.argv[1]}: random weights of {own.space()}")
+    print(f"wrote {sys.argv[1]}: random weights of {own.space}")

@@ -18,7 +18,11 @@ EvaluatedSupernet = Annotated[
 """Of commands that can also go by predictions."""
 Checkpoint = Annotated[
     Path | None,
-    typer.Option("--checkpoint", help="Its weights; by default those that ship or were downloaded.", metavar="FILE"),
+    typer.Option(
+        "--checkpoint",
+        help="Its weights; FILE:PART where it holds several networks. Default: those that ship or were downloaded.",
+        metavar="FILE",
+    ),
 ]
 DataFolder = Annotated[
     Path | None,

@@ -46,14 +46,14 @@ def evaluate(
     import pandas as pd
 
     from hwnas.io import Journal, arch_column, write_csv
-    from hwnas.supernet import Evaluator, get_supernet, journal_identity, load_supernet
+    from hwnas.supernet import Evaluator, journal_identity, load_supernet
 
     if (archs is None) == (sample is None):
         raise DataError("--archs and --sample", "one of them is needed", "pass --archs CSV or --sample N")
     check_writable(out)
-    space = restricted(get_supernet(supernet).space(), fix)
-    x = _subnets(space, archs, sample, seed)
     net = load_supernet(supernet, checkpoint)
+    space = restricted(net.space, fix)
+    x = _subnets(space, archs, sample, seed)
     images_of, identity = evaluation_data(
         supernet, net, data, images=images, calibrate=calibrate, batch_size=batch_size, seed=seed
     )

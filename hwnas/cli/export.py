@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -24,14 +24,16 @@ from hwnas.study._measuring import find_bench
 
 if TYPE_CHECKING:
     from onnx import ModelProto
-    from torch import Tensor
 
     from hwnas.space import SearchSpace
     from hwnas.study._measuring import Bench
-    from hwnas.supernet import Subnet, Supernet
+    from hwnas.supernet import Agreement, Batches, Blamed, Subnet, Supernet
     from hwnas.task import EvaluationData
 
 RANDOM_IMAGES = 8
+
+AGREEMENT_PCT = 95.0
+"""Share of images that a file in another precision must decide as fp32 does, in percent."""
 
 
 def export(
@@ -55,6 +57,16 @@ def export(
         bool, typer.Option("--random-weights", help="No checkpoint: for latency checks only, marked as such.")
     ] = False,
     precision: TablePrecision = None,
+    agreement: Annotated[
+        float | None,
+        typer.Option(
+            "--agreement",
+            help=f"Share of images that int8 must decide as fp32 does, in percent. [default: {AGREEMENT_PCT:g}]",
+            min=0,
+            max=100,
+            metavar="PERCENT",
+        ),
+    ] = None,
     opset: Annotated[int, typer.Option("--opset", help="ONNX operator set.", min=14, max=21)] = 17,
     device: Annotated[
         str | None,
@@ -70,13 +82,14 @@ def export(
 ) -> None:
     """Write a subnet as ONNX (dynamic batch, batch norms folded), checked against torch.
 
-    It is fp32, or what --precision says, or else of the device that was searched for. With --device the file is measured;
-    exit code 1 if it breaks the budget.
+    It is fp32, or what --precision says, or else of the device that was searched for. int8 and fp16 are compared with fp32
+    on the calibration images. With --device the file is measured. Exit code 1 if less agrees than --agreement, or the
+    budget breaks.
 
     Example: hwnas export pareto.csv --row 3 --data imagenet --out model.onnx
     """
     from hwnas.report import read_provenance
-    from hwnas.supernet import get_supernet, load_supernet, onnx_model, save_onnx
+    from hwnas.supernet import load_supernet, onnx_model, save_onnx
 
     if random_weights and checkpoint is not None:
         raise DataError("--random-weights", "there is a checkpoint too", "drop one of them")
@@ -85,33 +98,35 @@ def export(
     if budget is not None and device is None:
         raise DataError("--budget", "nothing is measured without a device", "pass --device cpu")
     name = supernet or _searched(pareto)
-    family = get_supernet(name)
-    metric = get_metric(family.metric)
     found = read_provenance(pareto) if pareto is not None else {}
     form = _form(precision, found)
+    net = _random_supernet(name, found, seed) if random_weights else load_supernet(name, checkpoint)
+    metric = get_metric(net.metric)
     bench = None
     if device is not None:
-        bench = find_bench(family.space(), found, device, threads=threads, batch=batch, precision=form)
-    chosen = _chosen(family.space(), metric.column, pareto, row, arch)
-    facts = {"supernet": name, "space": family.space().name, "arch": json.dumps(chosen.arch)}
+        bench = find_bench(net.space, found, device, threads=threads, batch=batch, precision=form)
+    chosen = _chosen(net.space, metric.column, pareto, row, arch)
+    facts = {"supernet": name, "space": net.space.name, "arch": json.dumps(chosen.arch)}
     if random_weights:
-        subnet, images_of_it = _random(family.random(seed), chosen.arch), None
+        subnet, images_of_it = _random(net, chosen.arch), None
         facts |= {"weights": "random, for latency checks only: accuracy is chance"}
         notice(f"{out} gets random weights: use it for latency checks only")
     else:
-        net = load_supernet(name, checkpoint)
         facts["weights"] = f"{net.origin} ({net.digest})"
         options = {"images": images or 1, "calibrate": calibrate, "batch_size": batch_size, "seed": seed}
         subnet, measured, images_of_it = _calibrated(name, net, chosen, data, options, measure=images is not None)
         facts |= measured
     from hwnas import __version__
 
-    facts |= {"hwnas_version": __version__, "preprocessing": family.preprocessing, "precision": form}
-    ranges_of = _range_images(subnet, images_of_it) if form == "int8" else ()
-    model, difference = onnx_model(subnet, opset=opset, precision=form, images=ranges_of)
+    facts |= {"hwnas_version": __version__, "preprocessing": net.preprocessing, "precision": form}
+    least = _least_agreement(agreement, form, random_weights=random_weights, images=images_of_it is not None)
+    batches = _calibration_images(subnet, images_of_it) if form != "fp32" else None
+    found_model = onnx_model(subnet, opset=opset, precision=form, batches=batches, least_agreement_pct=least)
+    model, difference, kept, lossy = found_model
     if form != "fp32":
         measured_on = images_of_it if images is not None else None
         facts = _of_form(form, facts, metric.column, model, subnet, measured_on)
+    facts |= {"agreement": str(kept)} if kept is not None else {}
     save_onnx(model, out, {key: value for key, value in facts.items() if value})
     size = f"{out.stat().st_size / 1e6:.1f} MB"
     notice(f"wrote {out}: {form}, {size}, opset {opset}, input {_shown(subnet.input_shape)}")
@@ -121,10 +136,13 @@ def export(
         beside = f" (in fp32 {metric.text(float(known))})" if known is not None else ""
         shown = metric.text(float(facts[metric.column]))
         notice(f"{metric.label.lower()} {shown}{beside}, {facts[f'{metric.column}_source']}")
+    holds = kept is None or kept.share_pct >= least
+    if kept is not None:
+        _tell_agreement(form, kept, lossy, least)
     if bench is not None:
         budget_ms = budget_ms if budget_ms is not None else (found.get("budgets") or {}).get(LATENCY.column)
-        holds = _timed(bench, family.space(), chosen.arch, out, budget_ms)
-        raise typer.Exit(0 if holds else 1)
+        holds &= _timed(bench, net.space, chosen.arch, out, budget_ms)
+    raise typer.Exit(0 if holds else 1)
 
 
 def _timed(bench: Bench, space: SearchSpace, arch: dict[str, Any], path: Path, budget_ms: float | None) -> bool:
@@ -189,7 +207,7 @@ def _calibrated(
     """The subnet, re-calibrated where there are images; its accuracy with its source; the images."""
     from hwnas.supernet import calibrated, measure_accuracy
 
-    encoded = net.space().encode(chosen.arch)
+    encoded = net.space.encode(chosen.arch)
     if data is None and net.data() is None:
         if measure:
             raise DataError("--images", "there are no images to measure accuracy on", "pass --data FOLDER")
@@ -225,14 +243,39 @@ def _form(precision: str | None, found: Mapping[str, Any]) -> str:
     return str(form)
 
 
-def _range_images(subnet: Subnet, images: EvaluationData | None) -> Iterable[Tensor]:
+def _calibration_images(subnet: Subnet, images: EvaluationData | None) -> Batches:
     """Images that show the ranges of activations; random ones, with a word, where there are none."""
     import torch
 
     if images is not None:
-        return images.calibration(subnet.input_shape)
+        return lambda: images.calibration(subnet.input_shape)
     notice("int8 ranges are of random inputs: use this file for latency checks only")
-    return [torch.randn(RANDOM_IMAGES, *subnet.input_shape, generator=torch.Generator().manual_seed(0))]
+    random = [torch.randn(RANDOM_IMAGES, *subnet.input_shape, generator=torch.Generator().manual_seed(0))]
+    return lambda: random
+
+
+def _least_agreement(asked: float | None, form: str, *, random_weights: bool, images: bool) -> float:
+    """The agreement that is asked of a file; 0 where random weights or inputs decide nothing worth agreeing on.
+
+    Raises:
+        DataError: it is asked for where there is nothing to compare.
+    """
+    if form == "fp32" or random_weights or not images:
+        if asked is not None:
+            rule = "it compares int8 or fp16 with fp32, with trained weights and on images"
+            raise DataError(f"--agreement {asked:g}", rule, "pass --precision int8, a checkpoint and --data FOLDER")
+        return 0.0
+    return AGREEMENT_PCT if asked is None else asked
+
+
+def _tell_agreement(form: str, kept: Agreement, lossy: Sequence[Blamed], least: float) -> None:
+    """What is left of fp32's decisions, and which layers cost most if that is too little."""
+    if least == 0:
+        notice(f"{form} against fp32: {kept}; of random weights or inputs, which tells nothing of a trained network")
+        return
+    notice(f"{form} against fp32: {kept}" + ("" if kept.share_pct >= least else f": BELOW {least:g} %"))
+    if lossy:
+        notice(f"layers that lose most in {form}: {', '.join(str(blamed) for blamed in lossy)}")
 
 
 def _of_form(
@@ -254,13 +297,24 @@ def _of_form(
     return facts | {metric: f"{accuracy:.4f}", f"{metric}_source": f"{source}, as {form} by onnxruntime"}
 
 
+def _random_supernet(name: str, found: Mapping[str, Any], seed: int) -> Supernet:
+    """The supernet with random weights, and as many classes as the space has that was searched or is named."""
+    from hwnas.space import classes_named, with_classes
+    from hwnas.supernet import get_supernet
+
+    family = get_supernet(name)
+    space = family.search_space()
+    derived = classes_named(name) or classes_named(str((found.get("space") or {}).get("name")))
+    return family.random(seed, with_classes(space, derived[1]) if derived else space)
+
+
 def _random(net: Supernet, arch: dict[str, Any]) -> Subnet:
     """A subnet with random weights whose activations are of ordinary size: denormal numbers would be slow."""
     import torch
 
     from hwnas.supernet import recalibrate
 
-    subnet = net.extract(net.space().encode(arch))
+    subnet = net.extract(net.space.encode(arch))
     generator = torch.Generator().manual_seed(0)
     recalibrate(subnet, [torch.randn(2, *subnet.input_shape, generator=generator)])
     return subnet

@@ -63,8 +63,8 @@ def train(
     net.save(out, trainer.provenance())
     state.unlink(missing_ok=True)
     notice(f"wrote {out}, {out.stat().st_size / 1e6:.2f} MB, after {trainer.steps:,} steps ({epochs} epochs)")
-    macs = macs_cost(net.space())
-    for name, row in zip(("smallest", "largest"), extremes(net.space()), strict=True):
+    macs = macs_cost(net.space)
+    for name, row in zip(("smallest", "largest"), extremes(net.space), strict=True):
         accuracy = evaluate(net, row, data)
         notice(
             f"{name} subnet: {format_count(float(macs(row[None])[0]))} MACs, {get_metric(net.metric).label.lower()} {accuracy.value:.2f} % on "

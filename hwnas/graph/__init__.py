@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hwnas.graph._build import IR_VERSION, OPSET, build_model, random_feeds, weight_shapes
 from hwnas.graph._precision import PRECISIONS, in_precision
-from hwnas.graph._quantize import Ranges
+from hwnas.graph._quantize import Ranges, quantized
 from hwnas.graph._ranges import activation_ranges, assumed_ranges
 from hwnas.graph.ops import Nodes, initial_shapes, to_onnx
 from hwnas.space import Network
@@ -21,6 +21,7 @@ __all__ = [
     "build_model",
     "in_precision",
     "initial_shapes",
+    "quantized",
     "random_feeds",
     "to_onnx",
     "weight_shapes",

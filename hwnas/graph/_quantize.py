@@ -22,7 +22,7 @@ hundreds of networks.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -46,7 +46,9 @@ _SATURATING = ("Relu", "Clip")
 """What the range of a quantized output does by itself, so that runtimes drop it."""
 
 
-def quantized(model: onnx.ModelProto, ranges: Ranges) -> onnx.ModelProto:
+def quantized(
+    model: onnx.ModelProto, ranges: Ranges, chosen: Callable[[str], bool] = lambda _: True
+) -> onnx.ModelProto:
     """The int8 model of an fp32 one of `build_model`, which stays as it is.
 
     Nodes keep their names; those between them are named ``<slot>/<op>/QuantizeLinear`` and ``.../DequantizeLinear``.
@@ -55,10 +57,11 @@ def quantized(model: onnx.ModelProto, ranges: Ranges) -> onnx.ModelProto:
     Args:
         model: from `build_model`.
         ranges: of every activation; the graph's shape does not depend on them.
+        chosen: of the names of nodes (``<slot>/<op>``), which may become integer; the others stay fp32.
     """
     from onnx import helper
 
-    writer = _Writer(model, ranges)
+    writer = _Writer(model, ranges, chosen)
     for node in model.graph.node:
         writer.add(node)
     result = helper.make_model(
@@ -84,10 +87,11 @@ def scale_and_zero(low: float, high: float) -> tuple[np.float32, np.uint8]:
 
 
 class _Writer:
-    def __init__(self, model: onnx.ModelProto, ranges: Ranges) -> None:
+    def __init__(self, model: onnx.ModelProto, ranges: Ranges, chosen: Callable[[str], bool]) -> None:
         from onnx import numpy_helper
 
         self.ranges = ranges
+        self.chosen = chosen
         self.weights = {t.name: numpy_helper.to_array(t) for t in model.graph.initializer}
         self.outputs = {value.name for value in model.graph.output}
         self.source = {name: node for node in model.graph.node for name in node.output}
@@ -125,6 +129,8 @@ class _Writer:
                 self._pair(copy.output[0], output, self._parameters(output))
 
     def _is_integer(self, node: onnx.NodeProto) -> bool:
+        if not self.chosen(node.name):
+            return False
         if node.op_type == "Conv":
             weight = self.weights[node.input[1]]
             groups = next((a.i for a in node.attribute if a.name == "group"), 1)

@@ -19,6 +19,7 @@ from hwnas.space._cost import (
 )
 from hwnas.space._counted import counted
 from hwnas.space._gene import Gene, Slot, conditional
+from hwnas.space._head import classes_named, head_name, n_classes, with_classes
 from hwnas.space._layer import LayerSpec, Network, network_inputs
 from hwnas.space._memory import PeakMemory, activation_peak
 from hwnas.space._oplist import OpList
@@ -46,17 +47,21 @@ __all__ = [
     "Slot",
     "TensorSpec",
     "activation_peak",
+    "classes_named",
     "conditional",
     "conditional_factor",
     "counted",
     "domain_factors",
     "elimination_order",
     "get_space",
+    "head_name",
     "macs_cost",
+    "n_classes",
     "nasbench201",
     "network_inputs",
     "params_cost",
     "space_names",
+    "with_classes",
 ]
 
 _SPACES: dict[str, Callable[[], SearchSpace]] = {
@@ -76,7 +81,7 @@ def space_names() -> list[str]:
 
 @cache
 def get_space(name: str) -> SearchSpace:
-    """The space registered under ``name``.
+    """The space registered under ``name``; with another number of classes as ``"<name>-c10"``.
 
     Raises:
         UnknownNameError: no such space; suggests the nearest.
@@ -86,4 +91,7 @@ def get_space(name: str) -> SearchSpace:
     for entry in entry_points(group="hwnas.spaces", name=name):
         space: SearchSpace = entry.load()()
         return space
+    derived = classes_named(name)
+    if derived:
+        return with_classes(get_space(derived[0]), derived[1])
     raise UnknownNameError("space", name, space_names())

@@ -37,6 +37,8 @@ class SearchSpace:
         slots: the layers, in network order.
         domain: allowed choice indices per gene; all by default. Restricting a space never changes
             the meaning of a row, so populations, tables and predictors stay interchangeable.
+        base: the space it is derived from by :func:`hwnas.space.with_classes`; what is known of that one's other
+            layers holds for it too.
     """
 
     def __init__(
@@ -45,8 +47,11 @@ class SearchSpace:
         genes: Sequence[Gene],
         slots: Sequence[Slot],
         domain: Sequence[Sequence[int]] | None = None,
+        *,
+        base: SearchSpace | None = None,
     ) -> None:
         self.name = name
+        self.base = base
         self.genes = tuple(genes)
         self.slots = tuple(slots)
         self.conditions = Conditions(self.genes)
@@ -100,7 +105,7 @@ class SearchSpace:
     @cached_property
     def whole(self) -> SearchSpace:
         """The space without restrictions."""
-        return SearchSpace(self.name, self.genes, self.slots)
+        return SearchSpace(self.name, self.genes, self.slots, base=self.base)
 
     @property
     def dependents(self) -> dict[int, list[int]]:
@@ -270,7 +275,7 @@ class SearchSpace:
                     left = listed([gene.choices[i] for i in domain[column]])
                     raise SpaceError(f"{gene.name} = {listed(values)}", f"its choices are {left}", "pick one")
                 domain[column] = kept
-        return SearchSpace(self.name, self.genes, self.slots, domain)
+        return SearchSpace(self.name, self.genes, self.slots, domain, base=self.base)
 
     # --- layers -----------------------------------------------------------------------------
 

@@ -32,7 +32,7 @@ def evaluation_data(
     from hwnas.task import ImageFolder
 
     wanted = {"n_images": images, "n_calibration": calibrate, "batch_size": batch_size, "seed": seed}
-    data = ImageFolder(folder, supernet.classes(), **wanted)
+    data = ImageFolder(folder, supernet.classes, **wanted)
     if data.n_available < images:
         notice(f"{folder} holds {data.n_available:,} validation images: all of them are used")
     if not data.has_training:

@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from hwnas.search import Problem, Progress, SearchResult
     from hwnas.space import Population, SearchSpace
     from hwnas.study._warm_start import Warm
-    from hwnas.supernet import Evaluator
+    from hwnas.supernet import Evaluator, Supernet
 
 FEWEST = 8
 """Evaluations that a predictor can be fitted to."""
@@ -49,6 +50,17 @@ class Evaluation:
     batch_size: int
     seed: int
 
+    @cached_property
+    def net(self) -> Supernet:
+        """The supernet, opened when it is first asked for.
+
+        Raises:
+            UnknownNameError, SupernetError: there is none, or no fitting weights.
+        """
+        from hwnas.supernet import load_supernet
+
+        return load_supernet(self.supernet, self.checkpoint)
+
     def metric(self) -> Metric:
         """What evaluations measure.
 
@@ -64,14 +76,8 @@ class Evaluation:
         return self.space(), self.metric().column
 
     def space(self) -> SearchSpace:
-        """The supernet's space.
-
-        Raises:
-            UnknownNameError: there is no such supernet.
-        """
-        from hwnas.supernet import get_supernet
-
-        return get_supernet(self.supernet).space()
+        """The supernet's space, with the number of classes of its weights."""
+        return self.net.space
 
     def refuse_mixed(self, objectives: str | None, used: dict[str, object]) -> None:
         """Refuse options that mean nothing where accuracy is evaluated.
@@ -94,9 +100,9 @@ class Evaluation:
     def opened(self, space: SearchSpace, csv: Path) -> Iterator[EvaluatedAccuracy]:
         """The accuracy to search by; what is measured is kept in a journal beside ``csv``."""
         from hwnas.io import Journal
-        from hwnas.supernet import Evaluator, journal_identity, load_supernet
+        from hwnas.supernet import Evaluator, journal_identity
 
-        net = load_supernet(self.supernet, self.checkpoint)
+        net = self.net
         data, identity = evaluation_data(
             self.supernet,
             net,

@@ -120,7 +120,7 @@ def space_of_front(facts: Mapping[str, Any], csv: Path, name: str | None) -> Sea
     Raises:
         DataError: neither tells. SpaceError: the space has changed since.
     """
-    from hwnas.space import get_space
+    from hwnas.space import classes_named, get_space, with_classes
 
     about = facts.get("space") or {}
     supernet = (facts.get("evaluator") or {}).get("supernet")
@@ -133,7 +133,9 @@ def space_of_front(facts: Mapping[str, Any], csv: Path, name: str | None) -> Sea
             raise
         from hwnas.supernet import get_supernet
 
-        space = get_supernet(supernet).space()
+        space = get_supernet(supernet).search_space()
+        derived = classes_named(str(about["name"]))
+        space = with_classes(space, derived[1]) if derived else space
     if name is None and about.get("fingerprint") not in (None, space.fingerprint):
         raise SpaceError(f"space {space.name}", f"it is not the one that {csv} was searched in", "search again")
     return space

@@ -101,6 +101,12 @@ def _say_doubts(table: LatencyTable, space: SearchSpace) -> None:
     """One line where a table may not tell the times of this machine, and what to do about it."""
     from hwnas import latency
 
+    estimated = table.estimated(space)
+    if estimated and space.base is not None:
+        more = f" and {len(estimated) - 1} more" if len(estimated) > 1 else ""
+        notice(
+            f"{table.name} has {space.base.name}: the time of {estimated[0]}{more} is estimated from its classifier's"
+        )
     found = latency.doubts(table, space.name)
     if not found:
         return
@@ -125,7 +131,7 @@ def _named_table(name: str, space: SearchSpace) -> LatencyTable:
 def _table_facts(table: LatencyTable, space: SearchSpace) -> dict[str, Any]:
     from hwnas.report import file_hash
 
-    about = table.spaces.get(space.name, {})
+    about = table.about(space)
     return {
         "name": f"latency table {table.device.id}",
         "id": table.device.id,
@@ -135,6 +141,7 @@ def _table_facts(table: LatencyTable, space: SearchSpace) -> dict[str, Any]:
         "date": about.get("date"),
         "method": about.get("method"),
         "validation": table.validation(space),
+        "estimated": table.estimated(space),
         "interval": about.get("interval"),
         "elsewhere": about.get("elsewhere", {}),
     }

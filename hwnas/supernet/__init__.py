@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from hwnas.space import Network
+from hwnas.supernet._agreement import Agreement, Batches, Blamed, agreement, most_lossy
 from hwnas.supernet._base import Supernet, centre
 from hwnas.supernet._calibration import BatchNormMode, Calibration
 from hwnas.supernet._download import download
@@ -16,7 +17,10 @@ from hwnas.supernet.train import Trainer, TrainSettings, extremes, schedule_name
 
 __all__ = [
     "Accuracy",
+    "Agreement",
     "BatchNormMode",
+    "Batches",
+    "Blamed",
     "Calibration",
     "Evaluator",
     "Inputs",
@@ -26,6 +30,7 @@ __all__ = [
     "Supernet",
     "TrainSettings",
     "Trainer",
+    "agreement",
     "calibrated",
     "centre",
     "download",
@@ -39,6 +44,7 @@ __all__ = [
     "journal_identity",
     "load_supernet",
     "measure_accuracy",
+    "most_lossy",
     "onnx_accuracy",
     "onnx_model",
     "recalibrate",

@@ -7,6 +7,7 @@ LayerSpecs of the space.
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import math
 import os
@@ -23,9 +24,10 @@ from torch import Tensor
 
 from hwnas.errors import SpaceError
 from hwnas.files import replacing
-from hwnas.space import Network, Op, SearchSpace
+from hwnas.space import Network, Op, SearchSpace, n_classes
 from hwnas.supernet._calibration import BatchNormMode
-from hwnas.supernet._checkpoint import check_tensors, read_tensors, write_safetensors
+from hwnas.supernet._checkpoint import check_tensors, read_content, split_part, write_safetensors
+from hwnas.supernet._dialect import matched
 from hwnas.supernet._execute import Inputs, forward
 from hwnas.supernet._subnet import Subnet
 from hwnas.task import EvaluationData
@@ -45,6 +47,10 @@ class Supernet(ABC):
     Args:
         tensors: every tensor of :meth:`shapes`.
         origin: where they come from, for provenance (``"a.pth"``, ``"random weights"``).
+        space: the family's, or one derived from it with another number of classes.
+
+    Attributes:
+        dialect: how the file they were read from spells and stores them, in words.
     """
 
     bn_eps: ClassVar[float] = 1e-5
@@ -55,10 +61,15 @@ class Supernet(ABC):
     preprocessing: ClassVar[str] = ""
     """What becomes of an image before it enters the network; exported files carry it."""
 
-    def __init__(self, tensors: Mapping[str, Tensor], origin: str = "unknown") -> None:
-        check_tensors(origin, tensors, self.shapes(), self.space().name)
-        self.tensors = {name: tensors[name] for name in self.shapes()}
+    def __init__(
+        self, tensors: Mapping[str, Tensor], origin: str = "unknown", space: SearchSpace | None = None
+    ) -> None:
+        self.space = space if space is not None else family_space(type(self))
+        shapes = self.shapes(self.space)
+        check_tensors(origin, tensors, shapes, self.space.name)
+        self.tensors = {name: tensors[name] for name in shapes}
         self.origin = origin
+        self.dialect = ""
 
     # --- what a family states -----------------------------------------------------------------
 
@@ -114,44 +125,32 @@ class Supernet(ABC):
     # --- making one ---------------------------------------------------------------------------
 
     @classmethod
-    def space(cls) -> SearchSpace:
-        """The space, built once per class."""
-        return _space(cls)
-
-    @classmethod
-    def classes(cls) -> int:
-        """How many classes the logits tell apart."""
-        space = cls.space()
-        layers = (layer for _, layer in space.slot_layers(space.slots[-1]) if layer is not None)
-        return next(layers).output_shape[0]
-
-    @classmethod
-    def shapes(cls) -> dict[str, TensorShape]:
+    def shapes(cls, space: SearchSpace) -> dict[str, TensorShape]:
         """Every tensor's largest shape."""
-        return _shapes(cls)
+        return _shapes(cls, space)
 
     @classmethod
     def from_checkpoint(cls, path: str | os.PathLike[str]) -> Self:
-        """Read a checkpoint: ``.safetensors``, or a torch file of tensors (bare or under ``"state_dict"``).
+        """Read a checkpoint, in whatever dialect: see :func:`hwnas.supernet._dialect.matched`.
+
+        Args:
+            path: ``.safetensors`` or a torch file of tensors; ``FILE:PART`` names one of several networks in it.
 
         Raises:
-            SupernetError: unreadable, an object pickle, or of another network.
+            SupernetError: unreadable, an object pickle, of another network, or of several.
         """
-        tensors, shapes = read_tensors(path), cls.shapes()
-        keys = {name: name for name in shapes}
-        if not tensors.keys() & shapes.keys():  # not written by save(), which keeps our names
-            tensors = {cls.normalised_key(key): tensor for key, tensor in tensors.items()}
-            keys = {name: cls.checkpoint_key(name) for name in shapes}
-        expected = {keys[name]: shape for name, shape in shapes.items()}
-        check_tensors(f"checkpoint {path}", tensors, expected, cls.space().name)
-        return cls({name: tensors[key].float() for name, key in keys.items()}, origin=Path(path).name)
+        file, part = split_part(path)
+        found = matched(read_content(file), part, f"checkpoint {file}", cls, family_space(cls))
+        net = cls(found.tensors, f"{file.name}:{part}" if part else file.name, found.space)
+        net.dialect = found.dialect
+        return net
 
     @classmethod
-    def random(cls, seed: int = 0) -> Self:
+    def random(cls, seed: int = 0, space: SearchSpace | None = None) -> Self:
         """He-normal weights, zero biases, neutral norms: a start for training, or for latency checks."""
         generator = torch.Generator().manual_seed(seed)
         tensors, extra = {}, cls.extra_shapes()
-        for name, shape in cls.shapes().items():
+        for name, shape in cls.shapes(space if space is not None else family_space(cls)).items():
             if name.endswith("running_var") or (name.endswith(".weight") and len(shape) == 1):
                 tensors[name] = torch.ones(shape)
             elif name.endswith(".weight"):
@@ -161,12 +160,24 @@ class Supernet(ABC):
                 tensors[name] = torch.eye(shape[0]) if len(shape) == 2 else torch.zeros(shape)
             else:
                 tensors[name] = torch.zeros(shape)
-        return cls(tensors, origin="random weights")
+        return cls(tensors, "random weights", space)
+
+    def alike(self, tensors: Mapping[str, Tensor]) -> Self:
+        """The same supernet with other weights."""
+        other = copy.copy(self)
+        other.__dict__.pop("digest", None)
+        other.tensors = dict(tensors)
+        return other
 
     def save(self, path: str | os.PathLike[str], metadata: Mapping[str, str] | None = None) -> None:
         """Write all tensors as safetensors, under our own names."""
         with replacing(path) as part:
-            write_safetensors(part, self.tensors, {"space": self.space().name, **(metadata or {})})
+            write_safetensors(part, self.tensors, {"space": self.space.name, **(metadata or {})})
+
+    @property
+    def classes(self) -> int:
+        """How many classes the logits tell apart."""
+        return n_classes(self.space)
 
     @cached_property
     def digest(self) -> str:
@@ -189,7 +200,7 @@ class Supernet(ABC):
         Raises:
             SpaceError: the row lies outside the space.
         """
-        space = self.space()
+        space = self.space
         sizes = [len(gene.choices) for gene in space.genes]
         known = row.shape == (len(sizes),) and bool(((row >= 0) & (row < sizes)).all())
         if not known or not space.contains(row[None])[0]:
@@ -211,7 +222,7 @@ class Supernet(ABC):
     def extract(self, row: NDArray[Any]) -> Subnet:
         """The subnet as a module of its own, with copies of its inherited weights."""
         network = self.network(row)
-        return Subnet(network, self.weights(row), arch=self.space().decode(row), bn_eps=self.bn_eps)
+        return Subnet(network, self.weights(row), arch=self.space.decode(row), bn_eps=self.bn_eps)
 
 
 def centre(weight: Tensor, kernel: int) -> Tensor:
@@ -221,13 +232,13 @@ def centre(weight: Tensor, kernel: int) -> Tensor:
 
 
 @cache
-def _space(family: type[Supernet]) -> SearchSpace:
+def family_space(family: type[Supernet]) -> SearchSpace:
+    """The space a family states, built once."""
     return family.search_space()
 
 
 @cache
-def _shapes(family: type[Supernet]) -> dict[str, TensorShape]:
-    space = family.space()
+def _shapes(family: type[Supernet], space: SearchSpace) -> dict[str, TensorShape]:
     *_, space = space.by_input()  # weights do not depend on what enters: one setting tells all
     shapes: dict[str, TensorShape] = {}
     for slot in space.slots:

@@ -1,95 +1,158 @@
-"""Reading checkpoints: tensors only, never objects; and saying how one differs from what was expected."""
+"""Reading checkpoint files: tensors in plain containers only, never objects; and writing our own."""
 
 from __future__ import annotations
 
+import argparse
+import hashlib
 import os
 import pickle
+import re
 import warnings
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
 from torch import Tensor
 
 from hwnas.errors import SupernetError
 
+_DIGEST = "tensors_sha256"
 
-def read_tensors(path: str | os.PathLike[str]) -> dict[str, Tensor]:
-    """Tensors by key, on the CPU.
+_NUMBERS = [type(np.dtype(kind)) for kind in (np.float64, np.float32, np.int64, np.bool_)]
+_PLAIN: list[Any] = [argparse.Namespace, np.dtype, np.float64(0).__reduce__()[0], *_NUMBERS]
+"""Containers of settings and numpy's numbers, which training scripts save beside weights: none of them runs code."""
+
+
+def split_part(reference: str | os.PathLike[str]) -> tuple[Path, str | None]:
+    """The file and the part of ``FILE`` or ``FILE:PART``."""
+    path = Path(reference)
+    file, colon, part = str(reference).rpartition(":")
+    if not path.is_file() and colon and part and Path(file).is_file():
+        return Path(file), part
+    return path, None
+
+
+def read_content(path: str | os.PathLike[str]) -> Mapping[Any, Any]:
+    """What a file holds: tensors by key, perhaps nested, on the CPU.
 
     Raises:
-        SupernetError: missing, truncated, corrupt, or it holds objects other than tensors.
+        SupernetError: missing, truncated, corrupt, or it holds objects other than tensors, numbers and text.
     """
     file, name = Path(path), f"checkpoint {path}"
     if not file.is_file():
         raise SupernetError(name, "there is no such file", "fetch it with hwnas download, or give another path")
-    if file.suffix == ".safetensors":
-        try:
-            return load_file(file)
-        except (SafetensorError, OSError) as error:
-            raise SupernetError(
-                name, f"it is not a readable safetensors file ({_line(error)})", "copy it anew"
-            ) from None
+    with file.open("rb") as stream:
+        start = stream.read(2)
+    if file.suffix == ".safetensors" or start not in (b"PK", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05"):
+        return read_tensors(path)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about pickle protocols of files that are refused below
-            content = torch.load(file, map_location="cpu", weights_only=True)
+            with torch.serialization.safe_globals(_PLAIN):
+                content = torch.load(file, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
-        with file.open("rb") as stream:
-            is_pickle = stream.read(1) == b"\x80"
-        if is_pickle or "Unsupported operand" not in str(error):
-            rule, remedy = "it holds Python objects, which could run code", "save its state_dict() instead"
-        else:
-            rule, remedy = "it is corrupt or not a torch file", "download it again"
-        raise SupernetError(name, rule, remedy) from None
-    except (RuntimeError, EOFError, ValueError, KeyError, OSError, zipfile.BadZipFile) as error:
+        raise _refused(name, str(error), is_pickle=start != b"PK") from None
+    except Exception as error:  # noqa: BLE001 (damaged files fail in as many ways as there are bytes)
         raise SupernetError(name, f"it is truncated or corrupt ({_line(error)})", "download it again") from None
-    return _state_dict(name, content)
-
-
-def _state_dict(name: str, content: Any) -> dict[str, Tensor]:
-    if isinstance(content, Mapping) and isinstance(content.get("state_dict"), Mapping):
-        content = content["state_dict"]
-    if not isinstance(content, Mapping) or not all(isinstance(v, Tensor) for v in content.values()):
+    if not isinstance(content, Mapping):
         raise SupernetError(name, "it holds no state dict of tensors", "save the network's state_dict()")
-    return {str(key): value for key, value in content.items()}
+    return content
+
+
+def read_tensors(path: str | os.PathLike[str]) -> dict[str, Tensor]:
+    """Tensors of a safetensors file by key, on the CPU.
+
+    Raises:
+        SupernetError: missing, truncated or corrupt, or one of ours whose tensors are not those that were written.
+    """
+    name = f"checkpoint {path}"
+    try:
+        with safe_open(path, "pt") as file:
+            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (it is no mapping)
+            metadata = file.metadata() or {}
+    except (SafetensorError, OSError) as error:
+        rule = f"it is neither a torch file nor readable as safetensors ({_line(error)})"
+        raise SupernetError(name, rule, "download or copy it again") from None
+    if metadata.get(_DIGEST, digest := _digest(tensors)) != digest:
+        raise SupernetError(name, "its tensors are not those that were written: a byte has changed", "copy it again")
+    return tensors
 
 
 def write_safetensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:
-    save_file({k: t.detach().cpu().contiguous() for k, t in tensors.items()}, path, metadata=dict(metadata))
+    """Write tensors, with a digest of them among the metadata."""
+    plain = {key: tensor.detach().cpu().contiguous() for key, tensor in tensors.items()}
+    save_file(plain, path, metadata={**metadata, _DIGEST: _digest(plain)})
 
 
 def check_tensors(
     origin: str, found: Mapping[str, Tensor], expected: Mapping[str, tuple[int, ...]], network: str
 ) -> None:
-    """Compare keys and shapes; unknown counters (``num_batches_tracked``) do not matter.
+    """Check that every expected tensor is there, of its shape, real and finite.
 
     Raises:
         SupernetError: names the first three differences.
     """
-    differences = []
-    for key, shape in expected.items():
-        if key not in found:
-            differences.append(f"{key} is missing")
-        elif tuple(found[key].shape) != shape:
-            differences.append(f"{key} is {_shown(found[key].shape)}, not {_shown(shape)}")
-    unknown = [k for k in found if k not in expected and not k.endswith("num_batches_tracked")]
-    differences += [f"{key} {_shown(found[key].shape)} is unknown" for key in unknown]
-    if differences:
-        more = f" and {len(differences) - 3} more" if len(differences) > 3 else ""
-        rule = f"it does not fit {network}: {', '.join(differences[:3])}{more}"
-        raise SupernetError(origin, rule, "name the supernet that it belongs to with --supernet")
+    refuse(origin, network, differences(found, expected))
     for key in expected:
-        if not torch.isfinite(found[key]).all():
+        tensor = found[key]
+        if not (tensor.layout == torch.strided and tensor.is_floating_point() and tensor.device.type != "meta"):
+            raise SupernetError(origin, f"{key} holds no real numbers ({tensor.dtype})", "save weights as floats")
+        if not torch.isfinite(tensor).all():
             raise SupernetError(origin, f"{key} holds NaN or infinite values", "download it again")
 
 
-def _shown(shape: tuple[int, ...]) -> str:
+def differences(found: Mapping[str, Tensor], expected: Mapping[str, tuple[int, ...]]) -> list[str]:
+    """What is missing or of another shape, in words."""
+    told = []
+    for key, shape in expected.items():
+        if key not in found:
+            told.append(f"{key} is missing")
+        elif tuple(found[key].shape) != shape:
+            told.append(f"{key} is {shown(found[key].shape)}, not {shown(shape)}")
+    return told
+
+
+class Misfit(SupernetError):
+    """A checkpoint of another network."""
+
+
+def refuse(origin: str, network: str, told: list[str]) -> None:
+    """Raise the first three of some differences, if there are any.
+
+    Raises:
+        Misfit: there are.
+    """
+    if told:
+        more = f" and {len(told) - 3} more" if len(told) > 3 else ""
+        rule = f"it does not fit {network}: {', '.join(told[:3])}{more}"
+        raise Misfit(origin, rule, "name the supernet that it belongs to with --supernet")
+
+
+def shown(shape: tuple[int, ...]) -> str:
+    """``16x3x3x3``."""
     return "x".join(str(s) for s in shape) or "scalar"
+
+
+def _digest(tensors: Mapping[str, Tensor]) -> str:
+    digest = hashlib.sha256()
+    for key in sorted(tensors):
+        digest.update(key.encode())
+        digest.update(tensors[key].contiguous().view(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest()
+
+
+def _refused(name: str, reason: str, *, is_pickle: bool) -> SupernetError:
+    """Of a file the unpickler of plain tensors does not take."""
+    found = re.search(r"GLOBAL ([\w.]+)", reason)
+    if found or is_pickle:
+        named = f" ({found[1]})" if found else ""
+        rule, remedy = f"it holds Python objects{named}, which could run code", "save its state_dict() instead"
+        return SupernetError(name, rule, remedy)
+    return SupernetError(name, "it is corrupt or not a torch file", "download it again")
 
 
 def _line(error: BaseException) -> str:

@@ -93,7 +93,7 @@ class Evaluator:
         self.progress = progress
         self._known: dict[bytes, Accuracy] = {}
         for entry in journal.entries if journal is not None else ():
-            row = supernet.space().encode(entry["arch"])
+            row = supernet.space.encode(entry["arch"])
             self._known[row.tobytes()] = Accuracy(entry[supernet.metric], entry["n_images"], entry["n_calibration"])
 
     def __call__(self, x: NDArray[Any]) -> NDArray[np.float64]:
@@ -106,7 +106,7 @@ class Evaluator:
 
     def accuracies(self, x: NDArray[Any]) -> list[Accuracy]:
         """One per row. Rows of one resolution run together, so that decoded images are used again."""
-        x = self.supernet.space().canonical(np.asarray(x))
+        x = self.supernet.space.canonical(np.asarray(x))
         pending = {row.tobytes(): row for row in x if row.tobytes() not in self._known}
         rows = sorted(pending.values(), key=lambda row: self.supernet.network(row)[0][1].input_shape)
         for done, row in enumerate(rows):
@@ -120,7 +120,7 @@ class Evaluator:
     def _evaluate(self, row: NDArray[Any]) -> None:
         accuracy = evaluate(self.supernet, row, self.data)
         if self.journal is not None:
-            arch = self.supernet.space().decode(row)
+            arch = self.supernet.space.decode(row)
             self.journal.append({"arch": arch, **accuracy.as_row(self.supernet.metric)})
         self._known[row.tobytes()] = accuracy
 
@@ -132,7 +132,7 @@ def journal_identity(supernet: Supernet, data: Mapping[str, Any]) -> dict[str, A
         supernet: its space and weights.
         data: what else accuracies depend on: the images and how many, the batch size, the seed.
     """
-    space = supernet.space()
+    space = supernet.space
     return {
         "kind": "accuracy",
         "space": space.name,

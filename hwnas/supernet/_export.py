@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from hwnas.errors import DataError, SupernetError
 from hwnas.files import replacing
 from hwnas.graph import OPSET, activation_ranges, build_model, in_precision, random_feeds
+from hwnas.supernet._agreement import Agreement, Batches, Blamed, agreement, logits, most_lossy, open_session
 from hwnas.supernet._subnet import Subnet, folded_weights
 from hwnas.task import EvaluationData
 
 if TYPE_CHECKING:
     import onnx
-    import onnxruntime as ort
 
 TOLERANCE = 1e-3
 """Largest difference to torch's logits that passes in fp32, as a share of the largest logit."""
@@ -34,6 +33,22 @@ class Difference(NamedTuple):
         return f"{self.largest:.1e}, at logits of up to {self.scale:.3g}"
 
 
+class Exported(NamedTuple):
+    """A model to be written.
+
+    Attributes:
+        model: with its weights.
+        difference: how far onnxruntime's logits are from torch's, on random images.
+        agreement: with the fp32 model on the images given; None in fp32.
+        lossy: the layers that cost most agreement, worst first, where too little is left.
+    """
+
+    model: onnx.ModelProto
+    difference: Difference
+    agreement: Agreement | None = None
+    lossy: Sequence[Blamed] = ()
+
+
 def export_onnx(
     subnet: Subnet,
     path: str | os.PathLike[str],
@@ -41,8 +56,8 @@ def export_onnx(
     *,
     opset: int = OPSET,
     precision: str = "fp32",
-    images: Iterable[Tensor] = (),
-) -> Difference:
+    batches: Batches | None = None,
+) -> Exported:
     """Write ``subnet`` as ONNX: ``input`` (N, channels, height, width) to ``logits`` (N, classes), fp32 both.
 
     Args:
@@ -51,39 +66,54 @@ def export_onnx(
         metadata: properties stored in the model.
         opset: ONNX operator set, 14 or later.
         precision: of weights and arithmetic: ``fp32``, ``fp16`` or ``int8``.
-        images: batches (n, channels, height, width) that show int8 the ranges of activations.
-
-    Returns:
-        How far onnxruntime's logits are from torch's.
+        batches: images that show int8 the ranges of activations, and on which it is compared with fp32.
 
     Raises:
         SupernetError: the two disagree in fp32, or there are weights that are not finite.
         DataError: int8 without images.
     """
-    model, difference = onnx_model(subnet, opset=opset, precision=precision, images=images)
-    save_onnx(model, path, metadata or {})
-    return difference
+    found = onnx_model(subnet, opset=opset, precision=precision, batches=batches)
+    save_onnx(found.model, path, metadata or {})
+    return found
 
 
 def onnx_model(
-    subnet: Subnet, *, opset: int = OPSET, precision: str = "fp32", images: Iterable[Tensor] = ()
-) -> tuple[onnx.ModelProto, Difference]:
-    """The model that :func:`export_onnx` writes. Batch norms are folded; onnxruntime has run it at two batch sizes."""
+    subnet: Subnet,
+    *,
+    opset: int = OPSET,
+    precision: str = "fp32",
+    batches: Batches | None = None,
+    least_agreement_pct: float = 0.0,
+) -> Exported:
+    """The model that :func:`export_onnx` writes. Batch norms are folded; onnxruntime has run it at two batch sizes.
+
+    Args:
+        subnet, opset, precision, batches: as there.
+        least_agreement_pct: with less agreement than this, the layers that cost most are looked for, for some seconds.
+    """
     import onnx  # noqa: PLC0415 (only exports need it)
 
-    model = build_model(subnet.network, weights=folded_weights(subnet), opset=opset)
-    difference = _difference(subnet, model)
+    plain = build_model(subnet.network, weights=folded_weights(subnet), opset=opset)
+    difference = _difference(subnet, plain)
     if not difference.largest <= TOLERANCE * max(difference.scale, 1.0):
         rule = f"its logits differ from torch's by up to {difference}"
         raise SupernetError("the ONNX model", rule, "check the weights, or report this with the checkpoint")
-    if precision != "fp32":
-        batches = (np.ascontiguousarray(batch.cpu().numpy()) for batch in images)
-        model = in_precision(model, precision, activation_ranges(model, batches) if precision == "int8" else None)
-        difference = _difference(subnet, model)
-        if not np.isfinite(difference.largest):
-            raise SupernetError(f"the {precision} model", "its logits are not finite", "export fp32")
+    if precision == "fp32":
+        onnx.checker.check_model(plain)
+        return Exported(plain, difference)
+    arrays = (np.ascontiguousarray(batch.cpu().numpy()) for batch in batches()) if batches is not None else ()
+    ranges = activation_ranges(plain, arrays) if precision == "int8" else None
+    model = in_precision(plain, precision, ranges)
+    difference = _difference(subnet, model)
+    if not np.isfinite(difference.largest):
+        raise SupernetError(f"the {precision} model", "its logits are not finite", "export fp32")
     onnx.checker.check_model(model)
-    return model, difference
+    if batches is None:
+        return Exported(model, difference)
+    found = agreement(plain, model, batches)
+    if ranges is None or found.share_pct >= least_agreement_pct:
+        return Exported(model, difference, found)
+    return Exported(model, difference, found, most_lossy(plain, ranges, batches))
 
 
 def save_onnx(model: onnx.ModelProto, path: str | os.PathLike[str], metadata: Mapping[str, str]) -> None:
@@ -101,32 +131,25 @@ def onnx_accuracy(model: onnx.ModelProto, data: EvaluationData, shape: tuple[int
     Raises:
         DataError: there were no images.
     """
-    session = _session(model)
+    session = open_session(model)
     correct = n_images = 0
     for images, labels in data.validation(shape):
-        (logits,) = session.run(["logits"], {"input": np.ascontiguousarray(images.cpu().numpy())})
-        correct += int((logits.argmax(1) == labels.numpy()).sum())
+        correct += int((logits(session, images).argmax(1) == labels.numpy()).sum())
         n_images += len(labels)
     if n_images == 0:
         raise DataError("validation", "there are no images to measure accuracy on", "give some")
     return 100 * correct / n_images, n_images
 
 
-def _session(model: onnx.ModelProto) -> ort.InferenceSession:
-    import onnxruntime as ort  # noqa: PLC0415 (only exports need it)
-
-    return ort.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
-
-
 def _difference(subnet: Subnet, model: onnx.ModelProto) -> Difference:
-    session = _session(model)
+    session = open_session(model)
     module = subnet.cpu()
     errors, scales = [], []
     for batch in (1, 3):
         feeds = random_feeds(subnet.network, batch)
         with torch.inference_mode():
-            expected = module({name: torch.from_numpy(array) for name, array in feeds.items()}).numpy()
-        (found,) = session.run(["logits"], feeds)
-        errors.append(np.abs(found - expected).max())
+            inputs = {name: torch.from_numpy(array) for name, array in feeds.items()}
+            expected = module(inputs).numpy()
+        errors.append(np.abs(logits(session, inputs) - expected).max())
         scales.append(np.abs(expected).max())
     return Difference(float(max(errors)), float(max(scales)))

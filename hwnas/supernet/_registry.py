@@ -10,7 +10,10 @@ from pathlib import Path
 from types import ModuleType
 
 from hwnas.errors import SupernetError, UnknownNameError
+from hwnas.progress import notice
+from hwnas.space import classes_named
 from hwnas.supernet._base import Supernet
+from hwnas.supernet._checkpoint import Misfit
 from hwnas.supernet._download import PUBLISHED
 from hwnas.supernet.digits import Digits
 from hwnas.supernet.ofa import OFAMobileNetV3W10, OFAMobileNetV3W12, OFAProxylessW13, OFAResNet50
@@ -32,6 +35,8 @@ def supernet_names() -> list[str]:
 def get_supernet(name: str) -> type[Supernet]:
     """The class registered as ``name``, or ``package.module:Class``, or ``path/to/file.py:Class``.
 
+    A space's name with a number of classes (``"digits-c7"``) gives the class of the space without.
+
     Raises:
         UnknownNameError: no such name; suggests the nearest.
         SupernetError: the module or class cannot be loaded, or is no Supernet.
@@ -46,6 +51,9 @@ def get_supernet(name: str) -> type[Supernet]:
             raise SupernetError(f"supernet {name!r}", f"{module_name} has no {class_name}", "correct the class name")
     else:
         entries = list(entry_points(group="hwnas.supernets", name=name))
+        derived = classes_named(name)
+        if not entries and derived:
+            return get_supernet(derived[0])
         if not entries:
             raise UnknownNameError("supernet", name, supernet_names())
         try:
@@ -63,8 +71,12 @@ def get_supernet(name: str) -> type[Supernet]:
 def load_supernet(name: str, checkpoint: str | Path | None = None) -> Supernet:
     """The supernet ``name`` with the weights of ``checkpoint``, or of the one that ships or was downloaded.
 
+    Args:
+        name: see :func:`get_supernet`.
+        checkpoint: a file, or ``FILE:PART`` where it holds several networks.
+
     Raises:
-        SupernetError: there is no checkpoint, or it does not fit.
+        SupernetError: there is no checkpoint, or it does not fit; says which supernet it does fit.
     """
     family = get_supernet(name)
     path = checkpoint or family.default_checkpoint()
@@ -73,7 +85,24 @@ def load_supernet(name: str, checkpoint: str | Path | None = None) -> Supernet:
             f"run hwnas download {name}, or pass --checkpoint FILE" if name in PUBLISHED else "pass --checkpoint FILE"
         )
         raise SupernetError(f"supernet {name!r}", "its weights are not on this machine", remedy)
-    return family.from_checkpoint(path)
+    try:
+        net = family.from_checkpoint(path)
+    except Misfit as error:
+        others = [other for other, it in _SUPERNETS.items() if it is not family and _fits(it, path)]
+        if not others:
+            raise
+        raise Misfit(error.value, error.rule, f"it fits {others[0]}: pass --supernet {others[0]}") from None
+    if checkpoint is not None and net.dialect:
+        notice(f"checkpoint {net.origin}: {net.dialect}")
+    return net
+
+
+def _fits(family: type[Supernet], path: str | Path) -> bool:
+    try:
+        family.from_checkpoint(path)
+    except SupernetError:
+        return False
+    return True
 
 
 def _load_module(name: str, module_name: str) -> ModuleType:

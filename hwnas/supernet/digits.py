@@ -34,7 +34,7 @@ class Digits(Supernet):
 
     @classmethod
     def extra_shapes(cls) -> dict[str, tuple[int, ...]]:
-        slots = (slot.name for slot in cls.space().slots)
+        slots = (slot.name for slot in cls.search_space().slots)
         return {f"{slot}/depthwise.5to3": (9, 9) for slot in slots if slot.startswith("blocks.")}
 
     def shrink_kernel(self, name: str, weight: Tensor, kernel: int) -> Tensor:

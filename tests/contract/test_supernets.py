@@ -28,7 +28,7 @@ def supernet(request: pytest.FixtureRequest) -> Supernet:
 @pytest.fixture(scope="module")
 def rows(supernet: Supernet) -> Population:
     """The smallest, the largest and two random subnets, at the first setting of the input."""
-    space = next(supernet.space().by_input())
+    space = next(supernet.space.by_input())
     cost = macs_cost(space)
     sampled = space.sample(2, np.random.default_rng(1), distinct_uniform=False)
     return np.stack([cost.minimum()[1], cost.maximum()[1], *sampled])
@@ -47,11 +47,11 @@ def test_extracted_subnets_run_as_inside_the_supernet(supernet: Supernet, rows: 
             assert logits.shape == (2, subnet.classes)
             assert torch.isfinite(logits).all()
             torch.testing.assert_close(supernet.forward(row, x), logits, rtol=1e-4, atol=1e-5)
-            assert supernet.space().encode(subnet.arch).tolist() == row.tolist()
+            assert supernet.space.encode(subnet.arch).tolist() == row.tolist()
 
 
 def test_subnets_have_the_parameters_that_the_space_counts(supernet: Supernet, rows: Population):
-    counted = params_cost(supernet.space())(rows)
+    counted = params_cost(supernet.space)(rows)
     for row, expected in zip(rows, counted, strict=True):
         assert sum(p.numel() for p in supernet.extract(row).parameters()) == expected
 

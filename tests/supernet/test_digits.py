@@ -26,10 +26,10 @@ def card_row(name: str) -> list[float]:
 
 @pytest.mark.parametrize(("name", "index"), [("smallest", 0), ("median", N_SUBNETS // 2), ("largest", -1)])
 def test_the_shipped_weights_reach_what_the_card_says(name: str, index: int):
-    supernet, row = load_supernet("digits"), chosen_subnets(Digits.space(), N_SUBNETS)[index]
+    supernet, row = load_supernet("digits"), chosen_subnets(Digits.search_space(), N_SUBNETS)[index]
     macs, params, top1 = card_row(name)
-    assert macs_cost(Digits.space())(row[None])[0] == macs
-    assert params_cost(Digits.space())(row[None])[0] == params
+    assert macs_cost(Digits.search_space())(row[None])[0] == macs
+    assert params_cost(Digits.search_space())(row[None])[0] == params
     accuracy = evaluate(supernet, row, Digits.data())
     assert (accuracy.n_images, accuracy.n_calibration) == (600, 177)
     # Another CPU rounds differently: a few of 600 images may fall to the other side.
@@ -45,7 +45,7 @@ def test_the_shipped_checkpoint_is_small_and_says_how_it_was_made():
     assert CHECKPOINT.stat().st_size <= 1.5e6
     with safe_open(CHECKPOINT, "pt") as file:
         training = json.loads(file.metadata()["training"])
-    assert training["fingerprint"] == Digits.space().fingerprint
+    assert training["fingerprint"] == Digits.search_space().fingerprint
     assert training["settings"]["seed"] == 0
 
 
@@ -57,7 +57,7 @@ def test_larger_subnets_are_better_on_images_no_choice_was_based_on():
         validation = data.test
 
     found = []
-    for row in chosen_subnets(Digits.space(), N_SUBNETS)[[0, -1]]:
+    for row in chosen_subnets(Digits.search_space(), N_SUBNETS)[[0, -1]]:
         subnet = supernet.extract(row)
         recalibrate(subnet, data.calibration(subnet.input_shape))
         found.append(measure_accuracy(subnet, OnTest())[0])

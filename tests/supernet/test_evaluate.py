@@ -28,7 +28,7 @@ def data(image_folder: Path) -> ImageFolder:
 
 
 def test_accuracy_is_counted_after_recalibration(own_supernet: Supernet, data: ImageFolder):
-    row = own_supernet.space().sample(1, np.random.default_rng(3))[0]
+    row = own_supernet.space.sample(1, np.random.default_rng(3))[0]
     found = evaluate(own_supernet, row, data)
     subnet = own_supernet.extract(row)
     assert recalibrate(subnet, data.calibration(subnet.input_shape)) == found.n_calibration == 24
@@ -42,7 +42,7 @@ def test_accuracy_is_counted_after_recalibration(own_supernet: Supernet, data: I
 def test_each_distinct_subnet_is_evaluated_once_and_the_journal_remembers(
     own_supernet: Supernet, data: ImageFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    x = own_supernet.space().sample(4, np.random.default_rng(0))
+    x = own_supernet.space.sample(4, np.random.default_rng(0))
     x = np.concatenate([x, x[::-1]])
     calls = []
     monkeypatch.setattr("hwnas.supernet._evaluate.evaluate", lambda *a: calls.append(a[1]) or evaluate(*a))
@@ -97,7 +97,7 @@ def test_command_killed_at_any_moment_resumes(checkpoint: Path, image_folder: Pa
 def test_command_reads_archs_and_writes_what_fit_reads(
     checkpoint: Path, image_folder: Path, tmp_path: Path, own_supernet: Supernet, capsys: pytest.CaptureFixture[str]
 ):
-    space = own_supernet.space()
+    space = own_supernet.space
     given = [space.decode(row) for row in space.sample(3, np.random.default_rng(5))]
     pd.DataFrame({"arch": [json.dumps(arch) for arch in given]}).to_csv(tmp_path / "archs.csv", index=False)
     out = tmp_path / "accuracy.csv"

@@ -64,7 +64,7 @@ def test_calibration_averages_biased_statistics_by_batch_size():
 
 def test_gradients_reach_only_the_shared_slices_that_a_subnet_uses():
     supernet = Proxyless.random(0)
-    space = supernet.space()
+    space = supernet.space
     row = space.encode({"ks": [3] * 21, "e": [3] * 21, "d": [2] * 5 + [1], "r": 128})
     for tensor in supernet.parameters().values():
         tensor.requires_grad_()
@@ -80,7 +80,7 @@ def test_gradients_reach_only_the_shared_slices_that_a_subnet_uses():
 
 def test_extracted_subnet_runs_as_inside_the_supernet_and_owns_its_weights():
     supernet = Proxyless.random(0)
-    row = supernet.space().restrict(r=128).sample(1, np.random.default_rng(0))[0]
+    row = supernet.space.restrict(r=128).sample(1, np.random.default_rng(0))[0]
     subnet, x = supernet.extract(row), torch.randn(2, 3, 128, 128)
     with torch.no_grad():
         before = supernet.forward(row, x)

@@ -58,7 +58,7 @@ def test_a_row_is_exported_with_its_weights_and_accuracy(
     assert facts["weights"].startswith("own.safetensors (")
 
     data = ImageFolder(image_folder, 10, n_images=1, n_calibration=16, batch_size=8, seed=0)
-    subnet, _ = calibrated(own_supernet, own_supernet.space().encode(ARCH), data)
+    subnet, _ = calibrated(own_supernet, own_supernet.space.encode(ARCH), data)
     x = torch.randn(5, 3, 32, 32)
     session = ort.InferenceSession(out, providers=["CPUExecutionProvider"])
     (logits,) = session.run(["logits"], {"input": x.numpy()})
@@ -93,7 +93,7 @@ def test_random_weights_are_marked(tmp_path: Path):
 
 
 def test_weights_that_torch_and_onnx_cannot_agree_on_write_nothing(own_supernet: Supernet, tmp_path: Path):
-    subnet = own_supernet.extract(own_supernet.space().encode(ARCH))
+    subnet = own_supernet.extract(own_supernet.space.encode(ARCH))
     with torch.no_grad():
         subnet.weights()["head/linear.bias"].fill_(torch.nan)
     with pytest.raises(SupernetError, match="differ"):

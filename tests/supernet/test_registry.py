@@ -23,7 +23,7 @@ def test_the_example_runs_and_its_checkpoint_loads(tmp_path: Path, monkeypatch: 
     runpy.run_path(str(script), run_name="__main__")
     assert "blocks.0.norm1.bias" in torch.load(tmp_path / "own.pth", weights_only=True)["state_dict"]
     supernet = load_supernet(OWN, tmp_path / "own.pth")
-    assert supernet.space().size() == 432
+    assert supernet.space.size() == 432
     assert supernet.origin == "own.pth"
 
 

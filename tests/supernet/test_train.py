@@ -54,7 +54,7 @@ def test_a_state_of_other_settings_is_refused(tmp_path: Path):
     with pytest.raises(SupernetError, match="other settings"):
         trained(TrainSettings(epochs=4, seed=4), state)
     state.write_bytes(state.read_bytes()[:100])
-    with pytest.raises(SupernetError, match="not a readable safetensors file"):
+    with pytest.raises(SupernetError, match="nor readable as safetensors"):
         trained(SHORT, state)
 
 

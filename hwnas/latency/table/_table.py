@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from hwnas.files import replacing, together
 from hwnas.latency.device._device import Device
 from hwnas.latency.table._interval import LATER
 from hwnas.latency.table._rows import Row, read_rows, write_rows
+from hwnas.latency.table._stand_in import stand_in
 from hwnas.latency.timing._measure import Anchor
 from hwnas.space import AdditiveCost, Factor, LayerSpec, SearchSpace, Slot
 
@@ -123,7 +124,7 @@ class LatencyTable:
         for slot in space.slots:
             table = np.full([len(space.genes[c].choices) for c in slot.genes], np.nan)
             for setting, layer in space.slot_layers(slot):
-                row = self._row(layer, _contexts(space, slot, setting))
+                row = self._row(space, slot, setting, layer)
                 if layer is not None and row is None:
                     missing.setdefault(layer.key)
                 table[setting] = row.median_ms if row is not None else 0.0
@@ -149,7 +150,7 @@ class LatencyTable:
                 continue
             position = slot.genes.index(gene)
             for setting, layer in space.slot_layers(slot):
-                if setting[position] not in lacking and self._lacks(layer, _contexts(space, slot, setting)):
+                if setting[position] not in lacking and self._lacks(space, slot, setting, layer):
                     lacking.add(setting[position])
         kept = [space.genes[gene].choices[i] for i in space.domain[gene].tolist() if i not in lacking]
         if not kept:
@@ -161,7 +162,9 @@ class LatencyTable:
 
     def anchor(self, space: SearchSpace) -> Anchor | None:
         """The network the rows of ``space`` are relative to, with its time at the table's speed; None if imported."""
-        facts = self.spaces.get(space.name, {}).get("anchor")
+        if space.name not in self.spaces and space.base is not None:
+            return self.anchor(space.base)
+        facts = self.about(space).get("anchor")
         if not isinstance(facts, dict):
             return None
         try:
@@ -175,9 +178,24 @@ class LatencyTable:
     def name(self) -> str:
         return str(self.path) if self.path is not None else self.device.id
 
+    def about(self, space: SearchSpace) -> Mapping[str, Any]:
+        """How the rows of ``space`` came about, or of the space that it is derived from; empty if unknown."""
+        if space.name not in self.spaces and space.base is not None:
+            return self.about(space.base)
+        return self.spaces.get(space.name, {})
+
+    def estimated(self, space: SearchSpace) -> list[str]:
+        """Keys of the layers of ``space`` that have a stand-in (:func:`stand_in`) and no row of their own."""
+        found: dict[str, None] = {}
+        for slot in space.slots if space.base is not None else ():
+            for setting, layer in space.slot_layers(slot):
+                if layer is not None and self._own(space, slot, setting, layer) is None:
+                    found.setdefault(layer.key)
+        return list(found)
+
     def validation(self, space: SearchSpace) -> Mapping[str, Any] | None:
         """Errors of predictions against whole subnets measured beside the rows; see `fidelity`."""
-        found = self.spaces.get(space.name, {}).get("validation")
+        found = self.about(space).get("validation")
         return found if isinstance(found, dict) else None
 
     def plus_minus(self, space: SearchSpace) -> float | None:
@@ -185,17 +203,28 @@ class LatencyTable:
 
         What the subnets told when the table was made, and ``LATER``.
         """
-        found = self.spaces.get(space.name, {}).get("interval")
+        found = self.about(space).get("interval")
         width = found.get("plus_minus_pct") if isinstance(found, dict) else None
         return float(width) / 100 + LATER if isinstance(width, int | float) else None
 
-    def _row(self, layer: LayerSpec | None, contexts: Iterable[str]) -> Row | None:
+    def _row(self, space: SearchSpace, slot: Slot, setting: tuple[int, ...], layer: LayerSpec | None) -> Row | None:
+        """The row of a layer, which a setting of a slot's genes gives; a stand-in where only the head is another."""
         if layer is None:
             return None
+        own = self._own(space, slot, setting, layer)
+        if own is not None or space.base is None:
+            return own
+        original = space.base.slots[space.slots.index(slot)]
+        twin = original.build(*(space.genes[c].choices[i] for c, i in zip(slot.genes, setting, strict=True)))
+        row = self._row(space.base, original, setting, twin)
+        return None if row is None or twin is None else stand_in(row, twin, layer)
+
+    def _own(self, space: SearchSpace, slot: Slot, setting: tuple[int, ...], layer: LayerSpec) -> Row | None:
+        contexts = _contexts(space, slot, setting)
         return next((self.rows[layer.key, c] for c in (*contexts, "") if (layer.key, c) in self.rows), None)
 
-    def _lacks(self, layer: LayerSpec | None, contexts: Iterable[str]) -> bool:
-        return layer is not None and self._row(layer, contexts) is None
+    def _lacks(self, space: SearchSpace, slot: Slot, setting: tuple[int, ...], layer: LayerSpec | None) -> bool:
+        return layer is not None and self._row(space, slot, setting, layer) is None
 
     def _missing(self, space: SearchSpace, keys: list[str]) -> TableError:
         total = len(space.layers())

@@ -47,7 +47,9 @@ class OFAMobileNet(Supernet):
 
     @classmethod
     def extra_shapes(cls) -> dict[str, tuple[int, ...]]:
-        blocks = [slot.name for slot in cls.space().slots if slot.name.startswith("blocks.") and len(slot.genes) > 1]
+        blocks = [
+            slot.name for slot in cls.search_space().slots if slot.name.startswith("blocks.") and len(slot.genes) > 1
+        ]
         return {
             f"{block}/depthwise.{large}to{small}": (small**2, small**2)
             for block in blocks

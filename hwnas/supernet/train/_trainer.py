@@ -85,7 +85,7 @@ class Trainer:
     ) -> None:
         self.supernet, self.data, self.settings = supernet, data, settings
         self.steps = settings.epochs * data.steps_per_epoch
-        self.schedule: Schedule = get_schedule(settings.schedule, supernet.space(), self.steps, settings.seed)
+        self.schedule: Schedule = get_schedule(settings.schedule, supernet.space, self.steps, settings.seed)
         self.state_path = Path(state_path) if state_path is not None else None
         self.save_every = save_every
         self.step = 0
@@ -94,7 +94,7 @@ class Trainer:
         supernet.tensors = {name: tensor.detach().clone().to(self.device) for name, tensor in supernet.tensors.items()}
         self.parameters = supernet.parameters()
         self.optimizer = _sgd(self.parameters, settings)
-        self.largest = extremes(supernet.space())[1]
+        self.largest = extremes(supernet.space)[1]
         if self.state_path is not None and self.state_path.exists():
             self._resume(self.state_path)
 
@@ -124,7 +124,7 @@ class Trainer:
         images, labels = self.data.training_batch(self.step, self.settings.seed)
         labels = labels.to(self.device)
         if plan.teacher == "frozen" and self.teacher is None:
-            self.teacher = type(self.supernet)({k: t.detach().clone() for k, t in self.supernet.tensors.items()})
+            self.teacher = self.supernet.alike({k: t.detach().clone() for k, t in self.supernet.tensors.items()})
         taught = self._frozen_logits(images) if plan.teacher == "frozen" else None
         losses = []
         for row, weight in zip(plan.rows, plan.weights, strict=True):
@@ -173,8 +173,8 @@ class Trainer:
     def _identity(self) -> dict[str, Any]:
         return {
             "version": _STATE_VERSION,
-            "space": self.supernet.space().name,
-            "fingerprint": self.supernet.space().fingerprint,
+            "space": self.supernet.space.name,
+            "fingerprint": self.supernet.space.fingerprint,
             "settings": asdict(self.settings),
         }
 
@@ -208,7 +208,7 @@ class Trainer:
             k.removeprefix("teacher:"): t.to(self.device) for k, t in tensors.items() if k.startswith("teacher:")
         }
         if teacher:
-            self.teacher = type(self.supernet)(teacher)
+            self.teacher = self.supernet.alike(teacher)
 
 
 def _sgd(parameters: Mapping[str, Tensor], settings: TrainSettings) -> torch.optim.SGD:

@@ -1,0 +1,84 @@
+"""Networks that tell another number of classes apart: the same space but for its last layer."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from hwnas.errors import SpaceError
+from hwnas.space._gene import Slot
+from hwnas.space._layer import LayerSpec
+from hwnas.space._space import SearchSpace
+from hwnas.space.ops import Linear
+
+
+def n_classes(space: SearchSpace) -> int:
+    """How many classes the logits of every subnet tell apart."""
+    return _head(space)[1].output_shape[0]
+
+
+def head_name(space: SearchSpace) -> str:
+    """``"<slot>/<op>"`` of the linear map that gives the logits.
+
+    Raises:
+        SpaceError: the network ends in another kind of op.
+    """
+    slot, layer = _head(space)
+    return f"{slot.name}/{_linear(space.name, layer).name}"
+
+
+def classes_named(name: str) -> tuple[str, int] | None:
+    """The base and the number of classes of a name that :func:`with_classes` gives; None if it is no such name."""
+    found = re.fullmatch(r"(.+)-c([1-9]\d{0,5})", name)
+    return (found[1], int(found[2])) if found else None
+
+
+def with_classes(space: SearchSpace, classes: int) -> SearchSpace:
+    """The space with so many classes, named ``"<space>-c<classes>"``; ``space`` itself where it has them.
+
+    Genes, and so rows, are the same. Of the layers only the head differs: its key has the number of classes in
+    place of the old one, so that tables share all other rows.
+
+    Raises:
+        SpaceError: fewer than one class, or the network does not end in a linear map.
+    """
+    base = space.base or space
+    slot, layer = _head(base)
+    _linear(base.name, layer)
+    if classes < 1:
+        raise SpaceError(f"{classes} classes", "a network tells one class or more apart", "give the number of classes")
+    if classes == n_classes(space):
+        return space
+    domain = [allowed.tolist() for allowed in space.domain]
+    if classes == n_classes(base):
+        return SearchSpace(base.name, base.genes, base.slots, domain)
+    slots = [*base.slots[:-1], replace(slot, build=_widened(slot.build, classes))]
+    return SearchSpace(f"{base.name}-c{classes}", base.genes, slots, domain, base=base)
+
+
+def _head(space: SearchSpace) -> tuple[Slot, LayerSpec]:
+    slot = space.slots[-1]
+    layers = (layer for _, layer in space.slot_layers(slot) if layer is not None)
+    return slot, next(layers)
+
+
+def _linear(space: str, layer: LayerSpec) -> Linear:
+    op = layer.ops[-1]
+    if not isinstance(op, Linear):
+        raise SpaceError(f"space {space}", "its last op is no linear map to logits", "end it in OpList.linear")
+    return op
+
+
+def _widened(build: Callable[..., LayerSpec | None], classes: int) -> Callable[..., LayerSpec | None]:
+    def built(*values: Any) -> LayerSpec | None:
+        layer = build(*values)
+        if layer is None:
+            return None
+        op = _linear(layer.key, layer)
+        key, told = re.subn(rf"-o{op.features}(?!\d)", f"-o{classes}", layer.key)
+        key = key if told else f"{layer.key}-o{classes}"
+        return LayerSpec(key, layer.input_shape, (*layer.ops[:-1], replace(op, features=classes)))
+
+    return built

@@ -1,0 +1,128 @@
+"""How far a network in another precision decides as in fp32, and which layers cost most.
+
+Public reports: MobileNetV3 falls from 74 to 54 % under per-channel static int8, and depthwise convolutions with
+per-tensor ranges to chance. Such a file runs, is fast, and is wrong: it is compared before it is handed out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import partial
+from itertools import islice
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from hwnas.errors import DataError
+from hwnas.graph import Ranges, quantized
+from hwnas.supernet._execute import Inputs
+
+if TYPE_CHECKING:
+    import onnx
+    import onnxruntime as ort
+
+Batches = Callable[[], Iterable[Tensor]]
+"""Gives batches ``(n, channels, height, width)``, the same at every call."""
+
+BLAME_IMAGES = 32
+"""Images that layers are blamed on, one layer in int8 at a time: some 0.2 to 1 s for each."""
+
+MOST_BLAMED = 3
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """Two networks on the same images.
+
+    Attributes:
+        share_pct: images on which both rank the same class first, in percent.
+        logit_error: mean absolute difference of their logits.
+        logit_spread: standard deviation of the first one's logits, to compare the error with.
+        n_images: images compared.
+    """
+
+    share_pct: float
+    logit_error: float
+    logit_spread: float
+    n_images: int
+
+    def __str__(self) -> str:
+        relative = self.logit_error / self.logit_spread if self.logit_spread else float("inf")
+        error = f"mean logit error {self.logit_error:.3g}, {relative:.1%} of their spread"
+        return f"{self.share_pct:.1f} % of {self.n_images:,} images decided alike, {error}"
+
+
+@dataclass(frozen=True)
+class Blamed:
+    """A layer, and the agreement that is left with this one alone in int8."""
+
+    layer: str
+    agreement: Agreement
+
+    def __str__(self) -> str:
+        return f"{self.layer} (alone: {self.agreement.share_pct:.1f} %)"
+
+
+def agreement(plain: onnx.ModelProto, model: onnx.ModelProto, batches: Batches) -> Agreement:
+    """Compare ``model`` with the fp32 model ``plain``, both as onnxruntime runs them.
+
+    Raises:
+        DataError: there are no images.
+    """
+    ours, theirs = open_session(plain), open_session(model)
+    pairs = [(logits(ours, images), logits(theirs, images)) for images in batches()]
+    if not pairs:
+        raise DataError("agreement", "there are no images to compare on", "pass --data FOLDER")
+    expected, found = (np.concatenate(side) for side in zip(*pairs, strict=True))
+    alike = expected.argmax(1) == found.argmax(1)
+    error = np.abs(found - expected).mean(dtype=np.float64)
+    return Agreement(100 * float(alike.mean()), float(error), float(expected.std()), len(alike))
+
+
+def most_lossy(plain: onnx.ModelProto, ranges: Ranges, batches: Batches, most: int = MOST_BLAMED) -> list[Blamed]:
+    """The ops that cost the most agreement, worst first: each alone in int8, on :data:`BLAME_IMAGES` images.
+
+    Slots are compared first, then the ops of the worst ``most`` slots.
+
+    Args:
+        plain: the fp32 model.
+        ranges: of its activations.
+        batches: images.
+        most: how many are named.
+    """
+    few = list(islice((image[None] for batch in batches() for image in batch), BLAME_IMAGES))
+    images = [few[0].new_tensor(np.concatenate([image.numpy() for image in few]))] if few else []
+
+    def blamed(names: Iterable[str]) -> list[Blamed]:
+        found = []
+        for name in names:
+            alone = quantized(plain, ranges, partial(_belongs, name))
+            found.append(Blamed(name, agreement(plain, alone, lambda: images)))
+        return sorted(found, key=lambda b: -b.agreement.logit_error)[:most]
+
+    names = [node.name for node in plain.graph.node]
+    worst = blamed(dict.fromkeys(name.partition("/")[0] for name in names))
+    return blamed(name for slot in worst for name in names if name.startswith(f"{slot.layer}/"))
+
+
+def _belongs(name: str, node: str) -> bool:
+    """Whether a node is the op of that name, or of the slot."""
+    return node == name or node.startswith(f"{name}/")
+
+
+def open_session(model: onnx.ModelProto) -> ort.InferenceSession:
+    """The model in onnxruntime, on the CPU."""
+    import onnxruntime  # noqa: PLC0415 (only exports need it)
+
+    return onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+
+
+def logits(session: ort.InferenceSession, inputs: Inputs) -> NDArray[np.float32]:
+    """``(n, classes)`` of a batch."""
+    named = {"input": inputs} if isinstance(inputs, Tensor) else inputs
+    feeds = {name: np.ascontiguousarray(tensor.cpu().numpy()) for name, tensor in named.items()}
+    found: NDArray[np.float32] = session.run(["logits"], feeds)[0]
+    return found
