@@ -15,7 +15,7 @@ from tests.contract.vit import Vit
 
 @pytest.fixture(params=[*space_names(), "vit"])
 def space(request: pytest.FixtureRequest) -> SearchSpace:
-    return Vit.space() if request.param == "vit" else get_space(request.param)
+    return Vit.search_space() if request.param == "vit" else get_space(request.param)
 
 
 def rows_of(space: SearchSpace, n: int = 25) -> np.ndarray:
