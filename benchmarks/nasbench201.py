@@ -54,7 +54,8 @@ def main() -> None:
     options = parser.parse_args()
     space = nasbench201()
     files = [options.data / "nasbench201" / name for name in ("accuracy.csv.gz", "latency_ms.csv.gz")]
-    x, columns = read_subnet_table(files, space, {})
+    table = read_subnet_table(files, space, {})
+    x, columns = table.x, table.columns
     look_up = {name: Lookup(space, x, columns[name], name) for name in columns}
     valid, test, latency = (look_up[name] for name in ("c10_valid_200ep", "c10_test_200ep", options.device))
     problem = Problem(

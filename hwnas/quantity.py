@@ -35,6 +35,9 @@ class _Kind:
         return f"{', '.join(most)} or {last}"
 
 
+PLAIN_FROM = 100_000
+"""A count or size without a unit that is at least so large is meant as it stands: 1e9 is 1G, 300 is 300M."""
+
 _LATENCY = _Kind("latency", {"ns": 1e-6, "us": 1e-3, "µs": 1e-3, "ms": 1.0, "s": 1e3}, "ms")
 _COUNT = _Kind("count", {"k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12}, "M")
 _RATE = _Kind("rate", {"/s": 1.0, "fps": 1.0, "images/s": 1.0, "k/s": 1e3}, "/s")
@@ -136,13 +139,12 @@ def _parse(text: str, name: str, kind: _Kind) -> float:
     given = f"{name} {text}"
     match = _QUANTITY.fullmatch(text)
     if match is None:
-        remedy = f"write a point: {text.replace(',', '.')}" if re.fullmatch(r"\s*\d+,\d+\s*\w*\s*", text) else None
-        raise QuantityError(given, "this is not a quantity", remedy or f"write for example 20{kind.usual}")
+        raise QuantityError(given, "this is not a quantity", _without_comma(text.strip(), kind))
     number, unit = float(match["number"]), match["unit"]
     if not math.isfinite(number) or number <= 0:
         raise QuantityError(given, f"a {kind.noun} is positive and finite", f"write for example 20{kind.usual}")
     if not unit:
-        raise QuantityError(given, "a quantity needs a unit", f"write {match['number']}{kind.usual}")
+        raise QuantityError(given, "a quantity needs a unit", f"write {_with_unit(match['number'], kind)}")
     if unit not in kind.units:
         same = [u for u in kind.units if u.lower() == unit.lower()]
         remedy = f"did you mean {match['number']}{same[0]}?" if same else f"use {kind.listed}"
@@ -152,3 +154,23 @@ def _parse(text: str, name: str, kind: _Kind) -> float:
     if not math.isfinite(value) or value <= 0:
         raise QuantityError(given, f"a {kind.noun} is positive and finite", f"write for example 20{kind.usual}")
     return value
+
+
+def _with_unit(number: str, kind: _Kind) -> str:
+    """What a bare number most likely means: the usual unit; a large count or size is one already."""
+    value = Decimal(number)
+    if kind not in (_COUNT, _BYTES) or value < PLAIN_FROM:
+        return f"{number}{kind.usual}"
+    decimal = {unit: Decimal(repr(factor)) for unit, factor in kind.units.items() if "i" not in unit}
+    unit, factor = max(((u, f) for u, f in decimal.items() if f <= value), key=lambda known: known[1])
+    return f"{(value / factor).normalize():f}{unit}"
+
+
+def _without_comma(text: str, kind: _Kind) -> str:
+    """The remedy for what is no quantity: a comma may be a point, or stand between thousands."""
+    match = re.fullmatch(r"(\d+),(\d+)\s*(\S*)", text)
+    if match is None:
+        return f"write for example 20{kind.usual}"
+    whole, rest, unit = match[1], match[2], match[3] or kind.usual
+    point = f"{whole}.{rest}{unit}"
+    return f"write {whole}{rest}{unit} or {point}" if len(rest) == 3 else f"write a point: {point}"

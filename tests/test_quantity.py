@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import suppress
 
 import pytest
@@ -67,6 +68,36 @@ def test_refused_counts_and_sizes(parse: object, text: str) -> None:
     assert callable(parse)
     with pytest.raises(QuantityError):
         parse(text)
+
+
+@pytest.mark.parametrize(
+    ("parse", "text", "written"),
+    [
+        (parse_count, "300", "300M"),
+        (parse_count, "1e9", "1G"),
+        (parse_count, "312659216", "312.659216M"),
+        (parse_bytes, "20000000", "20MB"),
+        (parse_bytes, "64", "64MB"),
+        (parse_latency_ms, "200000", "200000ms"),
+        (parse_count, "1,000M", "1000M or 1.000M"),
+    ],
+)
+def test_a_quantity_without_a_unit_or_with_a_comma_is_spelled_as_it_was_meant(
+    parse: Callable[[str], float], text: str, written: str
+) -> None:
+    with pytest.raises(QuantityError) as caught:
+        parse(text)
+    assert caught.value.remedy == f"write {written}"
+    for spelling in written.split(" or "):
+        assert parse(spelling) > 0
+
+
+@given(st.integers(100_000, 10**15))
+def test_large_counts_are_spelled_exactly(count: int) -> None:
+    for parse in (parse_count, parse_bytes):
+        with pytest.raises(QuantityError) as caught:
+            parse(str(count))
+        assert parse(caught.value.remedy.removeprefix("write ")) == count
 
 
 @settings(deadline=None, max_examples=50)

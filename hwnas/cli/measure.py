@@ -176,8 +176,12 @@ def chosen_rows(numbers: list[int], wanted: str | None, csv: Path) -> list[int]:
         if not first.isdecimal() or (dash and not last.isdecimal()):
             raise DataError(f"--rows {wanted}", "it reads 1,4-8", "write row numbers and ranges of them")
         span = range(int(first), int(last or first) + 1)
+        if not span:
+            raise DataError(f"--rows {part.strip()}", "the range ends before it begins", f"write --rows {last}-{first}")
         known = [n for n in numbers if n in span]
-        if not known or (not dash and int(first) not in numbers):
-            raise DataError(f"--rows {part.strip()}", f"{csv} has rows {numbers[0]} to {numbers[-1]}", "pick from them")
+        lowest, highest = min(numbers), max(numbers)
+        if not known or span[0] < lowest or span[-1] > highest:
+            within = f"write --rows {max(span[0], lowest)}-{min(span[-1], highest)}" if known else "pick from them"
+            raise DataError(f"--rows {part.strip()}", f"{csv} has rows {lowest} to {highest}", within)
         chosen.update(known)
     return [i for i, number in enumerate(numbers) if number in chosen]

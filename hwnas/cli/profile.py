@@ -92,6 +92,9 @@ def profile(
         raise DataError("--check", "it measures subnets on this machine", "pass it with a device of this machine alone")
     if published is not None and bundle is not None:
         raise DataError("--bundle and --import", "they are the two ends of a measurement elsewhere", "give one of them")
+    if bundle is not None and device.startswith("ssh://"):
+        rule = "over ssh hwnas sends a bundle and fetches the result by itself"
+        raise DataError(f"--bundle with --device {device}", rule, "drop --bundle, or name a provider: --device cpu")
     if check:
         check_here(
             get_device(device, threads=threads, batch=batch, precision=precision),

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -11,34 +12,62 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from hwnas.errors import DataError
-from hwnas.io._subnets import read_archs, read_csv, read_metric
+from hwnas.io._archs import COLUMNS as ARCH_COLUMNS
+from hwnas.io._archs import read_archs
+from hwnas.io._csv import read_csv
+from hwnas.io._metrics import read_metric
 from hwnas.space import Population, SearchSpace
 
 Columns = dict[str, NDArray[np.float64]]
 
 
+@dataclass(frozen=True)
+class SubnetTable:
+    """Metrics of every subnet of a space.
+
+    Attributes:
+        x: ``(n, g)`` rows, each subnet once.
+        columns: ``(n,)`` values by name.
+        gaps: columns that tell no metric, with the reason: text, a missing value, or two values for one subnet.
+    """
+
+    x: Population
+    columns: Columns
+    gaps: Mapping[str, DataError]
+
+    def refuse_gaps(self, names: Iterable[str] | None) -> None:
+        """Refuse a table that lacks values of what is asked for.
+
+        Args:
+            names: of columns; None for all that are not mere text.
+
+        Raises:
+            DataError: names the row and the column.
+        """
+        for name, error in self.gaps.items():
+            if name in names if names is not None else error.rule != _TEXT:
+                raise error
+
+
+_TEXT = "it holds text, not numbers"
+
+
 def read_subnet_table(
     paths: Sequence[str | os.PathLike[str]], space: SearchSpace, renamed: Mapping[str, str]
-) -> tuple[Population, Columns]:
-    """Rows of subnets and every numeric column, from one CSV or several that share a key column.
+) -> SubnetTable:
+    """Every subnet of ``space`` and every column of numbers, from one CSV or several that share a key column.
 
     Args:
         paths: the first has the archs; the others are joined to it by the columns that both have.
-        space: of the archs.
+        space: of the archs; they may lie outside its domain, where none need to be.
         renamed: columns of the files to the names they go by.
 
-    Returns:
-        ``(n, g)`` rows, and ``(n,)`` values by name.
-
     Raises:
-        DataError: a file or column that does not fit, or fewer rows than the space has subnets.
+        DataError: a file that does not fit, or a subnet of the domain without a row.
     """
     frame = read_csv(paths[0])
-    x = read_archs(frame, space)
-    distinct = len(np.unique(x, axis=0))
-    if distinct < space.size():
-        found = f"it holds {distinct:,} of the {space.size():,} subnets of {space.name}"
-        raise DataError(f"file {paths[0]}", found, "complete it, or restrict the space with --fix")
+    x = read_archs(frame, space.whole)
+    _refuse_missing(paths[0], x, space)
     for path in paths[1:]:
         frame = _joined(frame, read_csv(path), str(path))
     for source, name in renamed.items():
@@ -48,9 +77,67 @@ def read_subnet_table(
             rule = f"{_listed(paths)} has a column of that name"
             raise DataError(f"{name}={source}", rule, "choose another name, or drop the column")
     frame = frame.rename(columns=dict(renamed))
-    used = {"arch", "Sub-network", *space.groups}
-    numeric = [c for c in frame.columns if c not in used and pd.api.types.is_numeric_dtype(frame[c])]
-    return x, {str(c): read_metric(frame, str(c)) for c in numeric if frame[c].notna().all()}
+    used = {*ARCH_COLUMNS, "image_size", *space.groups}
+    columns, gaps = {}, {}
+    for name in (str(c) for c in frame.columns if c not in used):
+        try:
+            columns[name] = read_metric(frame, name)
+        except DataError as error:
+            numbers = pd.to_numeric(frame[name], errors="coerce").notna().mean()
+            rule = error.rule if numbers >= 0.5 else _TEXT
+            gaps[name] = DataError(f"file {_listed(paths)}, {error.value}", rule, error.remedy)
+    first, of_row = _first_rows(x)
+    for name, values in list(columns.items()):
+        other = values != values[first][of_row]
+        if other.any():
+            at = int(other.argmax())
+            before = int(first[of_row[at]])
+            value = f"file {_listed(paths)}, {name} of rows {before + 1} and {at + 1}"
+            rule = f"they are one subnet with two values, {values[before]:.8g} and {values[at]:.8g}"
+            gaps[name] = DataError(value, rule, "keep one of the rows, or their mean")
+            del columns[name]
+    return SubnetTable(x[first], {name: values[first] for name, values in columns.items()}, gaps)
+
+
+def _first_rows(x: Population) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Where each distinct row stands first, in order, and for every row which of them it is."""
+    _, first, of_row = np.unique(x, axis=0, return_index=True, return_inverse=True)
+    order = np.argsort(first)
+    place = np.empty_like(order)
+    place[order] = np.arange(len(order))
+    return first[order], place[of_row.reshape(-1)]
+
+
+def _refuse_missing(path: str | os.PathLike[str], x: Population, space: SearchSpace) -> None:
+    """Refuse a table of part of the space; where it is the whole of a part, say of which."""
+    present = len(np.unique(x[space.contains(x)], axis=0))
+    if present == space.size():
+        return
+    found = f"it holds {present:,} of the {space.size():,} subnets of {space.name}"
+    part, words = _spanned(x, space)
+    whole = part is not None and len(np.unique(x[part.contains(x)], axis=0)) == part.size()
+    remedy = f"complete it, or keep to what it holds: {words}" if whole and words else "complete it"
+    raise DataError(f"file {path}", found, remedy)
+
+
+def _spanned(x: Population, space: SearchSpace) -> tuple[SearchSpace | None, str]:
+    """The part of the space whose choices occur in rows, and the options that restrict it to them."""
+    active, part, words = space.active(x), space, []
+    for group, columns in space.groups.items():
+        occurring = [
+            {space.genes[c].choices[i] for i in np.unique(x[active[:, c], c]).tolist()} or set(space.genes[c].choices)
+            for c in columns
+        ]
+        for column, values in zip(columns, occurring, strict=True):
+            known = {space.genes[column].choices[i] for i in space.domain[column].tolist()}
+            kept = [v for v in space.genes[column].choices if v in values & known]
+            if not kept:
+                return None, ""
+            if len(kept) < len(known):
+                name = group if len(columns) == 1 else space.genes[column].name
+                part = part.restrict(**{name: kept})
+                words.append(f"--fix '{name}={','.join(map(str, kept))}'")
+    return part, " ".join(words)
 
 
 def read_layer_costs(path: str | os.PathLike[str]) -> tuple[list[str], Columns]:

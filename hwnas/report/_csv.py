@@ -12,7 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from hwnas.errors import DataError
-from hwnas.io import read_csv, write_csv
+from hwnas.io import parse_arch, read_csv, shown, write_csv
 from hwnas.metric import metrics, registered
 from hwnas.report._columns import NONE, Directions, beside, column
 from hwnas.space import Arch
@@ -64,7 +64,9 @@ def write_pareto(frame: pd.DataFrame, path: str | os.PathLike[str]) -> None:
 
 
 def read_pareto(path: str | os.PathLike[str]) -> pd.DataFrame:
-    """Read a Pareto CSV back, checked: ``row`` is unique, ``arch`` a JSON object, metrics are finite numbers.
+    """Read a Pareto CSV back, checked: ``row`` is unique, ``arch`` an object, metrics are finite numbers.
+
+    Archs that other programs wrote as Python literals come back as JSON.
 
     Columns that users added are kept as they are.
 
@@ -84,9 +86,11 @@ def read_pareto(path: str | os.PathLike[str]) -> pd.DataFrame:
             "this number occurs twice",
             "remove one of the rows",
         )
-    for row, cell in zip(frame["row"], frame["arch"], strict=True):
-        if not _is_arch(cell):
+    archs = [parse_arch(cell) for cell in frame["arch"]]
+    for row, arch in zip(frame["row"], archs, strict=True):
+        if arch is None:
             raise DataError(f"file {path}, row {row}, arch", "it is not a JSON object", "restore the cell")
+    frame["arch"] = [json.dumps(arch) for arch in archs]
     metrics = metric_names(frame)
     if not metrics:
         raise DataError(f"file {path}", "it has no column of numbers", "pass a file that `hwnas search` wrote")
@@ -95,7 +99,7 @@ def read_pareto(path: str | os.PathLike[str]) -> pd.DataFrame:
         if not np.isfinite(numbers).all():
             at = int(np.flatnonzero(~np.isfinite(numbers))[0])
             raise DataError(
-                f"file {path}, row {frame['row'][at]}, {name} {frame[name][at]!r}",
+                f"file {path}, row {frame['row'][at]}, {name} {shown(frame[name][at])}",
                 "a metric is a finite number",
                 "correct the cell",
             )
@@ -129,10 +133,3 @@ def _rank(name: str) -> int:
 def _is_quality(name: str) -> bool:
     metric = registered(name)
     return metric is not None and metric.source == "weights"
-
-
-def _is_arch(cell: object) -> bool:
-    try:
-        return isinstance(json.loads(str(cell)), dict)
-    except (ValueError, RecursionError):
-        return False

@@ -14,6 +14,7 @@ from hwnas.study._space import DEFAULT_SPACE, restricted
 from hwnas.study._targets import Asked, Objectives
 
 if TYPE_CHECKING:
+    from hwnas.io import SubnetTable
     from hwnas.search import Metric
     from hwnas.space import SearchSpace
 
@@ -26,11 +27,13 @@ class Given:
         space: with the choices that ``--fix`` leaves.
         columns: metrics by name, in the order of the files.
         facts: names and hashes of the files, for the provenance.
+        table: what the tables of subnets say, columns that tell no metric included.
     """
 
     space: SearchSpace
     columns: Mapping[str, Metric] = field(default_factory=dict)
     facts: list[dict[str, Any]] = field(default_factory=list)
+    table: SubnetTable | None = None
 
 
 def read_given(asked: Asked, objectives: Objectives | None, of: SearchSpace | None = None) -> Given:
@@ -45,13 +48,15 @@ def read_given(asked: Asked, objectives: Objectives | None, of: SearchSpace | No
         DataError: a file that does not fit, or options that exclude one another.
         UnknownNameError: no such space.
     """
-    from hwnas.io import read_block_library
+    from hwnas.io import read_block_library, read_subnet_table
     from hwnas.report import file_hash
+    from hwnas.search import Lookup
     from hwnas.space import get_space
 
     renamed = objectives.renamed if objectives is not None else {}
     files = [*([asked.library] if asked.library else []), *asked.tables, *asked.costs]
     columns: dict[str, Metric] = {}
+    table = None
     if asked.library is not None:
         used = {"--space": asked.space != DEFAULT_SPACE, "--table": asked.tables, "--costs": asked.costs}
         for option, value in used.items():
@@ -65,24 +70,14 @@ def read_given(asked: Asked, objectives: Objectives | None, of: SearchSpace | No
     else:
         space = restricted(of or get_space(asked.space), asked.fix)
         if asked.tables:
-            columns.update(_look_ups(asked, renamed, space))
+            table = read_subnet_table(asked.tables, space, renamed)
+            columns.update({name: Lookup(space.whole, table.x, v, name) for name, v in table.columns.items()})
         elif not space.slots:
             rule = f"{space.name} has no layers: a table of all its subnets tells its metrics"
             raise DataError(f"--space {space.name}", rule, "pass --table FILE.csv")
         for path in asked.costs:
             space = _add_layer_costs(path, renamed, space, columns)
-    return Given(space, columns, [{"name": path.name, "sha256": file_hash(path)} for path in files])
-
-
-def _look_ups(asked: Asked, renamed: Mapping[str, str], space: SearchSpace) -> dict[str, Metric]:
-    from hwnas.io import read_subnet_table
-    from hwnas.search import Lookup
-    from hwnas.space import SearchSpace as Space
-
-    # Archs are of the whole space, whatever --fix leaves of it.
-    whole = Space(space.name, space.genes, space.slots)
-    x, values = read_subnet_table(asked.tables, whole, renamed)
-    return {name: Lookup(whole, x, v, name) for name, v in values.items()}
+    return Given(space, columns, [{"name": path.name, "sha256": file_hash(path)} for path in files], table)
 
 
 def _add_layer_costs(

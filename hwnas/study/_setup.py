@@ -96,6 +96,9 @@ def prepare(asked: Asked, of: SearchSpace | None = None, evaluated: str | None =
     bounds, budgets = parse_bounds(asked.latency, asked.throughput, asked.budget), parse_budgets(asked)
     given = read_given(asked, objectives, of)
     layers = bool(given.space.slots)
+    if given.table is not None:
+        asked_for = [*budgets, *(objectives.columns if objectives is not None else ())]
+        given.table.refuse_gaps(asked_for if layers or objectives is not None else None)
     accuracy = (
         find_predictor(given.space, asked.predictor) if asked.predictor is not None and evaluated is None else None
     )

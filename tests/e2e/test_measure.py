@@ -122,6 +122,8 @@ def test_killed_and_resumed(folder: Path) -> None:
     [
         (("pareto.csv", "--rows", "40"), "--rows 40: pareto.csv has rows 1 to"),
         (("pareto.csv", "--rows", "a-b"), "--rows a-b: it reads 1,4-8"),
+        (("pareto.csv", "--rows", "4-2"), "--rows 4-2: the range ends before it begins; write --rows 2-4"),
+        (("pareto.csv", "--rows", "2-999999"), "--rows 2-999999: pareto.csv has rows 1 to"),
         (("pareto.csv", "--budget", "20"), "--budget 20"),
         (("pareto.csv", "--device", "cpux"), "did you mean 'cpu'?"),
         (("pareto.csv", "--threads", "4096"), "4096 threads"),

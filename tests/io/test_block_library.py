@@ -34,10 +34,10 @@ def test_a_table_becomes_a_space_with_sums_for_metrics(tmp_path):
         ("layer,loss\n0,1\n", "add choice"),
         ("layer,choice\n0,a\n", "add a metric"),
         (ROWS + "1,half,0,1\n", "given twice"),
-        (ROWS.replace("0.5", "much"), "'much' is not a number"),
-        (ROWS.replace("0.5", "nan"), "not a finite number"),
-        (ROWS.replace("0.5", "inf"), "not a finite number"),
-        (ROWS.replace("0.5", ""), "n"),
+        (ROWS.replace("0.5", "much"), "row 2, loss 'much': a finite number is needed"),
+        (ROWS.replace("0.5", "nan"), "row 2, loss .*a finite number is needed"),
+        (ROWS.replace("0.5", "inf"), "row 2, loss inf: a finite number is needed"),
+        (ROWS.replace("0.5", ""), r"row 2, loss \(empty"),
     ],
 )
 def test_bad_tables_get_one_line(tmp_path, text, complaint):

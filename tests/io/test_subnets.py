@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 from pathlib import Path
 
 import numpy as np
@@ -75,6 +76,24 @@ def test_a_dynast_result_file_is_read_as_it_is(tmp_path):
     ]
 
 
+@pytest.mark.parametrize("column", ["arch", "Sub-network"])
+@pytest.mark.parametrize("spell", [json.dumps, str])
+@pytest.mark.parametrize("as_text", [False, True])
+def test_archs_are_read_in_any_spelling_whose_meaning_is_certain(column, spell, as_text):
+    space = get_space("ofa_mbv3_w1.0")
+    x = space.sample(5, np.random.default_rng(0))
+    archs = space.decode_many(x)
+    if as_text:
+        archs = [{k: [str(c) for c in v] if isinstance(v, list) else str(v) for k, v in arch.items()} for arch in archs]
+    frame = pd.DataFrame({column: [spell(arch) for arch in archs]})
+    assert (read_archs(frame, space) == x).all()
+
+
+def test_text_that_is_no_choice_is_refused_as_it_was_written():
+    with pytest.raises(DataError, match=r'row 1.*"225"'):
+        read_archs(pd.DataFrame({"arch": [ARCH.replace("224", '"225"')]}), get_space("ofa_mbv3_w1.0"))
+
+
 def test_measured_data_is_read(shared_data):
     space = get_space("ofa_mbv3_w1.0")
     frame = read_csv(shared_data / "ofa_mbv3_w1.0_imagenet" / "dynast_224.csv.gz")
@@ -111,6 +130,9 @@ def test_columns_stay_text_where_numbers_would_lose_something(tmp_path):
         (b"a,b\n1,2,3\n", "3 fields"),
         (b'a,b\n1,"2\n', "not a CSV"),
         (gzip.compress(b"a,b\n" + b"1,2\n" * 4000)[:-20], "cut short"),
+        (b"arch;top1\nx;1,5\n", "semicolons separate its columns, not commas"),
+        (b'arch;top1\n"{""ks"": [3, 3]}";75,5\n', "semicolons separate its columns, not commas"),
+        (b"arch\ttop1\nx\t1.5\n", "tabs separate its columns, not commas"),
     ],
 )
 def test_files_that_are_no_tables_are_refused(tmp_path, content, rule):

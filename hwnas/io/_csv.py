@@ -1,0 +1,136 @@
+"""The one strict CSV reader, and its writer: whole files or none."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import math
+import os
+import re
+import zlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from hwnas.errors import DataError
+from hwnas.files import replacing
+
+_SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars"}
+"""What other programs put between columns."""
+
+_LEADING_ZERO = re.compile(r"\s*[+-]?0\d")
+
+
+def read_csv(path: str | os.PathLike[str], *, as_text: bool = False) -> pd.DataFrame:
+    """A CSV (plain or gzip, by content) as a DataFrame.
+
+    Columns of numbers become numeric unless that would lose something (``021``, integers beyond 64
+    bits); others stay text, and an empty text cell is an empty string.
+
+    Args:
+        path: the file.
+        as_text: leave every cell as it is written, to pass columns on unchanged.
+
+    Raises:
+        DataError: missing, empty, truncated, not a CSV, ragged, or without a row of data.
+    """
+    text = _text(Path(path))
+    try:
+        rows = list(csv.reader(io.StringIO(text, newline=""), strict=True))
+    except csv.Error as error:
+        _refuse_separators(text, path)
+        raise DataError(f"file {path}", f"it is not a CSV ({error})", "pass a comma-separated table") from error
+    rows = [row for row in rows if row]
+    if not rows:
+        raise DataError(f"file {path}", "it is empty", "pass a CSV with a header and rows")
+    header = rows[0]
+    if len(header) == 1:
+        _refuse_separators(text, path)
+    twice = [name for i, name in enumerate(header) if name in header[:i]]
+    if twice:
+        raise DataError(f"file {path}", f"column {twice[0]!r} occurs twice", "rename or remove one")
+    for i, row in enumerate(rows[1:], start=1):
+        if len(row) != len(header):
+            found = f"row {i} has {len(row)} fields, the header {len(header)}"
+            raise DataError(f"file {path}", found, "is it cut short? restore the file")
+    if len(rows) == 1:
+        raise DataError(f"file {path}", "it holds a header and no rows", "pass a CSV with at least one row")
+    columns = zip(*rows[1:], strict=True)
+    typed = _as_text if as_text else _typed
+    return pd.DataFrame({name: typed(cells) for name, cells in zip(header, columns, strict=True)})
+
+
+def _refuse_separators(text: str, path: str | os.PathLike[str]) -> None:
+    """Say what stands between the columns where it is no comma."""
+    first = next((line for line in text.splitlines() if line.strip()), "")
+    for separator, words in _SEPARATORS.items():
+        if separator in first:
+            remedy = "put commas between the columns, and points in the numbers"
+            raise DataError(f"file {path}", f"{words} separate its columns, not commas", remedy)
+
+
+def _text(path: Path) -> str:
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        remedy = "check the path" if not path.exists() else "pass a readable file"
+        raise DataError(f"file {path}", f"it cannot be read ({error.strerror or error})", remedy) from error
+    if content.startswith(b"\x1f\x8b"):
+        try:
+            content = gzip.decompress(content)
+        except (EOFError, OSError, zlib.error) as error:
+            raise DataError(f"file {path}", "its gzip data is cut short or damaged", "restore the file") from error
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise DataError(f"file {path}", "it is not text", "pass a CSV in UTF-8") from error
+    if "\0" in text:
+        raise DataError(f"file {path}", "it is binary, not a CSV", "pass a CSV in UTF-8")
+    return text
+
+
+def _as_text(cells: tuple[str, ...]) -> pd.Series[Any]:
+    return pd.Series(cells, dtype=object)
+
+
+def _typed(cells: tuple[str, ...]) -> pd.Series[Any]:
+    text = pd.Series(cells, dtype=object)
+    filled = [c for c in cells if c.strip()]
+    if not filled or any(_LEADING_ZERO.match(c) for c in filled) or any("_" in c for c in filled):
+        return text
+    try:
+        whole = [int(c) for c in filled]
+    except ValueError:
+        try:
+            return pd.Series([float(c) if c.strip() else np.nan for c in cells], dtype=float)
+        except ValueError:
+            return text
+    if not all(-(2**63) <= v < 2**63 for v in whole):
+        return text
+    if len(filled) == len(cells):
+        return pd.Series(whole, dtype="int64")
+    return pd.Series([int(c) if c.strip() else pd.NA for c in cells], dtype="Int64")
+
+
+def write_csv(frame: pd.DataFrame, path: str | os.PathLike[str]) -> None:
+    """Write ``frame`` without its index, atomically; gzipped if the name ends in ``.gz``. Same frame, same bytes.
+
+    Raises:
+        DataError: the path cannot be written.
+    """
+    content = frame.to_csv(index=False, lineterminator="\n").encode()
+    with replacing(path) as part:
+        part.write_bytes(gzip.compress(content, mtime=0) if Path(path).suffix == ".gz" else content)
+
+
+def shown(cell: object) -> str:
+    """A cell as messages name it: clipped, text in quotes, and what is empty said so."""
+    if cell is None or cell is pd.NA or not str(cell).strip():
+        return "(empty)"
+    if isinstance(cell, float) and math.isnan(cell):
+        return "(empty or nan)"
+    text = repr(cell) if isinstance(cell, str) else str(cell)
+    return text if len(text) <= 60 else text[:57] + "..."
