@@ -30,9 +30,6 @@ CHAINS = 240
 STEPS = 5
 """Of a chain between two kicks."""
 
-PATIENCE = 20
-"""Rounds without a row that was never scored, after which the chains end: the space is exhausted."""
-
 KICK = 6
 """Genes changed by a kick."""
 
@@ -59,28 +56,27 @@ def has_models(problem: Problem) -> bool:
 
 
 def search_along(
-    pool: Pool, x: Population, evaluations: int, rng: np.random.Generator
+    pool: Pool, x: Population, proposals: int, rng: np.random.Generator
 ) -> Generator[Population, Values, tuple[Population, Values]]:
     """Improve the pool's front.
 
     Args:
         pool: holds at least one feasible row.
         x: canonical rows for the chains to start from, in the order of the last cost.
-        evaluations: end after about so many.
+        proposals: rows to try, about; those tried before count too, as finding them takes as long.
         rng: all random numbers.
 
     Returns:
         The rows the chains end at, and their values.
     """
-    end, idle = pool.asked + evaluations, 0
     chains = _Chains(pool, x, (yield x))
-    while (left := end - pool.asked) > 0 and idle < PATIENCE:
+    rounds = max(1, proposals // (len(x) * (1 + STEPS * len(_USED))))
+    for i in range(rounds):
         weights = _weights(pool, len(x))
         tried = yield from chains.kicked(weights, rng)
         for _ in range(STEPS):
             yield from tried.step(weights, rng)
-        chains.take_over(tried, weights, TEMPERATURE * left / evaluations * rng.exponential(size=len(x)))
-        idle = idle + 1 if end - pool.asked == left else 0
+        chains.take_over(tried, weights, TEMPERATURE * (1 - i / rounds) * rng.exponential(size=len(x)))
     return chains.x, chains.values
 
 

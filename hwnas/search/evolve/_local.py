@@ -33,12 +33,15 @@ PATIENCE = 40
 """Rounds without any gain of hypervolume before it ends."""
 
 
-def local_search(pool: Pool, near: list[tuple[Population, Values]], rng: np.random.Generator) -> Steps:
+def local_search(
+    pool: Pool, near: list[tuple[Population, Values]], evaluations: int, rng: np.random.Generator
+) -> Steps:
     """Improve the pool's front until there is nothing left to explore, or nothing was gained for a while.
 
     Args:
         pool: holds the front.
         near: rows with their values, of which those near the front are explored as well.
+        evaluations: end after about so many.
         rng: draws the genes that a change wakes.
     """
     moves = Moves.of(pool.problem.space)
@@ -46,8 +49,9 @@ def local_search(pool: Pool, near: list[tuple[Population, Values]], rng: np.rand
         return
     candidates = _Candidates(pool)
     candidates.add([(pool.x, pool.values), *near])
+    end = pool.asked + evaluations
     best, idle = pool.hypervolume(), 0
-    while idle < PATIENCE:
+    while pool.asked < end and idle < PATIENCE:
         x, values = candidates.take()
         if not len(x):
             break

@@ -65,10 +65,12 @@ def _steps(kind: str, pool: Pool, options: SearchOptions) -> Steps:
     near = [(x, pool.seen.at(pool.seen.find(pool.keys(x))))]
     if has_models(problem) and not all_additive(problem):
         # Chains start from the survivors, in order of the last cost.
-        along = np.argsort(problem.costs(near[0][1])[:, -1], kind="stable")
-        start = x[along[np.linspace(0, len(along) - 1, CHAINS).astype(np.intp)]]
-        near.append((yield from search_along(pool, start, int(CHAINS_SHARE * left), rng)))
-    yield from local_search(pool, near, rng)
+        order = np.argsort(problem.costs(near[0][1])[:, -1], kind="stable")
+        start = x[order[np.linspace(0, len(order) - 1, CHAINS).astype(np.intp)]]
+        along = int(CHAINS_SHARE * left)
+        near.append((yield from search_along(pool, start, along, rng)))
+        left -= along
+    yield from local_search(pool, near, left, rng)
 
 
 def _first(pool: Pool, options: SearchOptions, population: int, rng: np.random.Generator) -> Population:
