@@ -6,7 +6,7 @@ from hwnas.graph._build import IR_VERSION, OPSET, build_model, random_feeds, wei
 from hwnas.graph._precision import PRECISIONS, in_precision
 from hwnas.graph._quantize import Ranges, quantized
 from hwnas.graph._ranges import activation_ranges, assumed_ranges
-from hwnas.graph.ops import Nodes, initial_shapes, to_onnx
+from hwnas.graph.ops import Nodes, has_integer_form, initial_shapes, to_onnx
 from hwnas.space import Network
 
 __all__ = [
@@ -19,6 +19,7 @@ __all__ = [
     "activation_ranges",
     "assumed_ranges",
     "build_model",
+    "has_integer_form",
     "in_precision",
     "initial_shapes",
     "quantized",

@@ -31,28 +31,30 @@ def in_precision(model: onnx.ModelProto, precision: str, ranges: Ranges | None =
 
 
 def half(model: onnx.ModelProto) -> onnx.ModelProto:
-    """The fp16 model of an fp32 one: weights and arithmetic; casts stand after the input and before the output."""
+    """The fp16 model of an fp32 one: weights and arithmetic; casts stand after real inputs and before the output."""
     import onnx
     from onnx import TensorProto, helper, numpy_helper
 
     result = onnx.ModelProto()
     result.CopyFrom(model)
     graph = result.graph
-    weights = [(t.name, numpy_helper.to_array(t)) for t in model.graph.initializer]
-    del graph.initializer[:]
     largest = np.finfo(np.float16).max
-    for name, value in weights:
-        graph.initializer.append(numpy_helper.from_array(np.clip(value, -largest, largest).astype(np.float16), name))
-    (first,), (last,) = graph.input, graph.output
+    for tensor in graph.initializer:
+        if tensor.data_type == TensorProto.FLOAT:
+            value = np.clip(numpy_helper.to_array(tensor), -largest, largest).astype(np.float16)
+            tensor.CopyFrom(numpy_helper.from_array(value, tensor.name))
+    real = [value.name for value in graph.input if value.type.tensor_type.elem_type == TensorProto.FLOAT]
+    (last,) = graph.output
     for node in graph.node:
-        node.input[:] = [f"{name}.half" if name == first.name else name for name in node.input]
+        node.input[:] = [f"{name}.half" if name in real else name for name in node.input]
         node.output[:] = [f"{name}.half" if name == last.name else name for name in node.output]
-    casts = {
-        "input/Cast": helper.make_node("Cast", [first.name], [f"{first.name}.half"], to=TensorProto.FLOAT16),
-        "logits/Cast": helper.make_node("Cast", [f"{last.name}.half"], [last.name], to=TensorProto.FLOAT),
-    }
-    for name, cast in casts.items():
-        cast.name = name
-    graph.node.insert(0, casts["input/Cast"])
-    graph.node.append(casts["logits/Cast"])
+        for attribute in node.attribute:
+            if node.op_type == "Cast" and attribute.name == "to" and attribute.i == TensorProto.FLOAT:
+                attribute.i = TensorProto.FLOAT16
+    for name in reversed(real):
+        cast = helper.make_node("Cast", [name], [f"{name}.half"], f"{name}/Cast", to=TensorProto.FLOAT16)
+        graph.node.insert(0, cast)
+    graph.node.append(
+        helper.make_node("Cast", [f"{last.name}.half"], [last.name], f"{last.name}/Cast", to=TensorProto.FLOAT)
+    )
     return result

@@ -1,8 +1,8 @@
 """fp32 models to int8: static, in QDQ form, by ``onnx.helper``.
 
 Weights are symmetric int8 per output channel, activations uint8 per tensor (with int8 ones onnxruntime's CPU provider is
-2 times slower), biases int32. Pairs of QuantizeLinear and DequantizeLinear stand around whatever has an integer kernel;
-hard swish and hard sigmoid have none, and between them values are real numbers.
+2 times slower), biases int32. Pairs of QuantizeLinear and DequantizeLinear stand around whatever has an integer kernel
+(``has_integer_form`` of its op); hard swish and hard sigmoid have none, and between them values are real numbers.
 
 Forms were compared on an AVX-512 VNNI CPU (onnxruntime 1.32, one thread; median speed-up over fp32 of six random subnets
 of ofa_mbv3_w1.0, ofa_proxyless_w1.3 and ofa_resnet50):
@@ -28,19 +28,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from hwnas.graph.ops import INTEGER
+
 if TYPE_CHECKING:
     import onnx
 
 Ranges = Mapping[str, tuple[float, float]]
 """Least and greatest value of activations by name."""
 
-LANES = 4
-"""Products an integer dot product adds up at once; a convolution of fewer channels stays in fp32."""
-
 _LEAST = 1e-20
 """A smaller range is none."""
 
-_INTEGER = ("Conv", "Gemm", "Add", "Mul", "GlobalAveragePool", "AveragePool", "MaxPool", "Flatten")
 _SAME_VALUES = ("MaxPool", "Flatten")
 _SATURATING = ("Relu", "Clip")
 """What the range of a quantized output does by itself, so that runtimes drop it."""
@@ -112,12 +110,11 @@ class _Writer:
         copy.CopyFrom(node)
         del copy.input[:]
         integer = self._is_integer(node)
-        values = [name for name in node.input if name not in self.weights]
-        for name in values:
-            copy.input.append(self._quantize(name) if integer else self._dequantized.get(name, name))
         for name in node.input:
             if name in self.weights:
                 copy.input.append(self._weight(node, name) if integer else self._plain(name))
+            else:
+                copy.input.append(self._quantize(name) if integer else self._dequantized.get(name, name))
         (output,) = node.output
         self.nodes.append(copy)
         wanted = integer or any(self._is_integer(reader) for reader in self.readers[output])
@@ -129,13 +126,7 @@ class _Writer:
                 self._pair(copy.output[0], output, self._parameters(output))
 
     def _is_integer(self, node: onnx.NodeProto) -> bool:
-        if not self.chosen(node.name):
-            return False
-        if node.op_type == "Conv":
-            weight = self.weights[node.input[1]]
-            groups = next((a.i for a in node.attribute if a.name == "group"), 1)
-            return groups > 1 or weight.shape[1] >= LANES
-        return node.op_type in _INTEGER
+        return node.doc_string == INTEGER and self.chosen(node.name)
 
     def _saturates(self, name: str) -> bool:
         """Whether what alone reads it becomes part of the quantization of its own output."""

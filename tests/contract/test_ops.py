@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
 from hwnas.errors import SpaceError, SupernetError
-from hwnas.graph import Nodes, build_model, random_feeds, to_onnx
+from hwnas.graph import Nodes, activation_ranges, build_model, in_precision, random_feeds, to_onnx
 from hwnas.space import LayerSpec, Network, OpList, Shape, TensorSpec, network_inputs
 from hwnas.space import ops as every_op
 from hwnas.space.ops import Op, Pool
@@ -170,6 +170,21 @@ def test_onnxruntime_computes_what_torch_does(network: Network, batch: str | int
     with torch.no_grad():
         expected = subnet(feeds).numpy()
     np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5)
+
+
+# CPUs without integer dot products of four saturate in between, and lose a quarter of a convolution.
+@pytest.mark.parametrize(("precision", "limit"), [("fp16", 0.01), ("int8", 0.5)])
+def test_other_precisions_run_and_are_near(network: Network, precision: str, limit: float) -> None:
+    subnet, feeds = subnet_of(network), random_feeds(network, 3, seed=1)
+    model = build_model(network, weights=folded_weights(subnet))
+    ranges = activation_ranges(model, [feeds]) if precision == "int8" else None
+    other = in_precision(model, precision, ranges)
+    onnx.checker.check_model(other, full_check=True)
+    (expected,), (found,) = (
+        ort.InferenceSession(m.SerializeToString(), providers=["CPUExecutionProvider"]).run(None, feeds)
+        for m in (model, other)
+    )
+    assert np.linalg.norm(found - expected) <= limit * np.linalg.norm(expected)
 
 
 def test_macs_are_those_that_torch_counts(network: Network) -> None:

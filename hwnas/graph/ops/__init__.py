@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from hwnas.graph.ops import attention, convolution, elementwise, embedding, linear, named, normalisation, pooling, shape
-from hwnas.graph.ops._nodes import Nodes, initial_shapes, to_onnx
+from hwnas.graph.ops._nodes import INTEGER, Nodes, has_integer_form, initial_shapes, to_onnx
 
 __all__ = [
+    "INTEGER",
     "Nodes",
     "attention",
     "convolution",
     "elementwise",
     "embedding",
+    "has_integer_form",
     "initial_shapes",
     "linear",
     "named",

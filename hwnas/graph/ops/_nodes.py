@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     import onnx
 
 
+INTEGER = "integer"
+"""Stands in the ``doc_string`` of nodes that int8 models compute in integers."""
+
+
 class Nodes:
     """The graph while it is written, standing at one op.
 
@@ -31,11 +35,11 @@ class Nodes:
         self.values: dict[str, str] = {}
         """Where each named value of the network stands."""
         self._weights = weights
-        self._op = self._output = ""
+        self._op = self._output = self._mark = ""
 
     def write(self, op: Op, name: str, inputs: Sequence[str], output: str) -> str:
         """The nodes of an op, and the name of its result: ``output``, unless the op only passes a value on."""
-        self._op, self._output = name, output
+        self._op, self._output, self._mark = name, output, INTEGER if has_integer_form(op) else ""
         return to_onnx(op, inputs, self)
 
     def node(self, operator: str, inputs: Sequence[str], **attributes: Any) -> str:
@@ -74,7 +78,10 @@ class Nodes:
     def _append(self, operator: str, inputs: Sequence[str], output: str, name: str, attributes: dict[str, Any]) -> str:
         from onnx import helper  # noqa: PLC0415 (onnx takes a while to import)
 
-        self.nodes.append(helper.make_node(operator, list(inputs), [output], name=name, **attributes))
+        node = helper.make_node(
+            operator, list(inputs), [output], name=name, doc_string=self._mark or None, **attributes
+        )
+        self.nodes.append(node)
         return output
 
 
@@ -92,6 +99,16 @@ def to_onnx(op: Op, x: Sequence[str], at: Nodes) -> str:  # noqa: ARG001 (the cl
     """
     kind = type(op).__name__
     raise SpaceError(f"op {op.name} ({kind})", "it has no ONNX form", f"register hwnas.graph.to_onnx for {kind}")
+
+
+@singledispatch
+def has_integer_form(op: Op) -> bool:  # noqa: ARG001 (the classes that are registered use it)
+    """Whether int8 models compute the op's node in integers, between pairs of QuantizeLinear and DequantizeLinear.
+
+    Only single nodes whose one constant input, if any, is a weight per output channel with its bias. False for a class
+    that is not registered: its values stay real numbers.
+    """
+    return False
 
 
 @singledispatch

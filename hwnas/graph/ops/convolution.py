@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from hwnas.graph.ops._nodes import Nodes, initial_shapes, to_onnx
+from hwnas.graph.ops._nodes import Nodes, has_integer_form, initial_shapes, to_onnx
 from hwnas.space.ops import Conv, Shape
 
 
@@ -14,6 +14,15 @@ def _conv(op: Conv, x: Sequence[str], at: Nodes) -> str:
     if op.dilation != (1, 1):
         window["dilations"] = op.dilation
     return at.result("Conv", [*x, *map(at.parameter, initial_shapes(op))], **window, group=op.groups)
+
+
+LANES = 4
+"""Products an integer dot product adds up at once; a convolution of fewer channels stays in fp32."""
+
+
+@has_integer_form.register
+def _integer(op: Conv) -> bool:
+    return op.groups > 1 or op.in_shape[0] >= LANES
 
 
 @initial_shapes.register

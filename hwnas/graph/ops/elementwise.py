@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 
-from hwnas.graph.ops._nodes import Nodes, to_onnx
-from hwnas.space.ops import Activation, Add, Mul
+from hwnas.graph.ops._nodes import Nodes, has_integer_form, to_onnx
+from hwnas.space.ops import Activation, Add, Mul, Op
 
 
 @to_onnx.register
@@ -22,6 +22,13 @@ def _add(op: Add, x: Sequence[str], at: Nodes) -> str:  # noqa: ARG001
 @to_onnx.register
 def _mul(op: Mul, x: Sequence[str], at: Nodes) -> str:  # noqa: ARG001
     return at.result("Mul", x)
+
+
+@has_integer_form.register(Add)
+@has_integer_form.register(Mul)
+def _integer(op: Op) -> bool:
+    """Those of feature maps, which lie between convolutions."""
+    return len(op.in_shape) == 3
 
 
 def _relu6(x: str, at: Nodes) -> str:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from hwnas.graph.ops._nodes import Nodes, to_onnx
-from hwnas.space.ops import AvgPool, GlobalPool, MaxPool, MeanTokens, Pool
+from hwnas.graph.ops._nodes import Nodes, has_integer_form, to_onnx
+from hwnas.space.ops import AvgPool, GlobalPool, MaxPool, MeanTokens, Op, Pool
 
 
 @to_onnx.register
@@ -34,6 +34,12 @@ def _window(op: Pool) -> dict[str, Any]:
 @to_onnx.register
 def _global_pool(op: GlobalPool, x: Sequence[str], at: Nodes) -> str:  # noqa: ARG001
     return at.result("GlobalAveragePool", x)
+
+
+@has_integer_form.register(Pool)
+@has_integer_form.register(GlobalPool)
+def _integer(op: Op) -> bool:  # noqa: ARG001
+    return True
 
 
 @to_onnx.register

@@ -6,13 +6,19 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from hwnas.graph.ops._nodes import Nodes, to_onnx
+from hwnas.graph.ops._nodes import Nodes, has_integer_form, to_onnx
 from hwnas.space.ops import Concat, Flatten, Reshape, Slice, Take, Transpose
 
 
 @to_onnx.register
 def _flatten(op: Flatten, x: Sequence[str], at: Nodes) -> str:  # noqa: ARG001
     return at.result("Flatten", x)
+
+
+@has_integer_form.register
+def _integer(op: Flatten) -> bool:
+    """Of a feature map, to what a linear map reads."""
+    return len(op.in_shape) == 3
 
 
 @to_onnx.register
