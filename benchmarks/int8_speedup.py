@@ -13,13 +13,13 @@ import argparse
 
 import numpy as np
 
+from hwnas.graph import network_model
 from hwnas.latency import get_device
+from hwnas.latency.timing._block import measure_together
 from hwnas.latency.timing._runtime import OnnxRuntime
-from hwnas.latency.timing._timer import interleaved, warm_up
 from hwnas.space import Population, SearchSpace, get_space, macs_cost
 
 SPACES = {"ofa_mbv3_w1.0": 10, "ofa_proxyless_w1.3": 5, "ofa_resnet50": 5}
-ROUNDS = 20
 
 
 def main() -> None:
@@ -30,21 +30,18 @@ def main() -> None:
     parser.add_argument("--r", type=int, default=224)
     parser.add_argument("--subnets", type=int, help="of each space; by default 10 of the first and 5 of others")
     options = parser.parse_args()
-    real, integer = (
-        OnnxRuntime(get_device(options.device, threads=options.threads, precision=precision))
-        for precision in ("fp32", "int8")
-    )
-    print(f"{real.device.id} against {integer.device.id}, {real.device.runtime}")
+    device = get_device(options.device, threads=options.threads)
+    runtime = OnnxRuntime(device)
+    print(f"fp32 against int8 on {device.id}, {device.runtime}")
     rng = np.random.default_rng(0)
     for name, usual in SPACES.items():
         space = get_space(name).restrict(r=options.r)
         macs, factors = macs_cost(space), []
         for row in _of_all_sizes(space, options.subnets or usual):
-            pair = [runtime.session(space.network(row)) for runtime in (real, integer)]
-            warm_up(pair)
-            samples = interleaved(pair, pair[0], rounds=ROUNDS, rng=rng, clock=real.clock)
-            real_ms, integer_ms = samples.medians_ms()
-            factors.append(float(1 / samples.ratios()[1]))
+            real, integer = (network_model(space.network(row), precision=precision) for precision in ("fp32", "int8"))
+            found = measure_together(runtime, [real, integer], real, rng=rng)
+            real_ms, integer_ms = (times.median_ms for times in found)
+            factors.append(found[0].ratio / found[1].ratio)
             line = f"{macs(row[None])[0] / 1e6:6.0f} M MACs  fp32 {real_ms:6.2f} ms  int8 {integer_ms:6.2f} ms"
             print(f"  {name:20} {line}  {factors[-1]:.2f} times as fast", flush=True)
         spread = f"{min(factors):.2f} to {max(factors):.2f}"

@@ -22,7 +22,7 @@ from hwnas.files import replacing
 from hwnas.graph import Network
 from hwnas.io import Journal
 from hwnas.latency import LatencyTable, Plan, fidelity, get_device
-from hwnas.latency.profiling._journaled import JournaledTimer, Timer
+from hwnas.latency.profiling._journaled import JournaledTimer, Timer, model_of
 from hwnas.latency.profiling._methods import (
     CALIBRATION,
     COVER_SESSIONS,
@@ -34,10 +34,11 @@ from hwnas.latency.profiling._methods import (
     named,
     scaled,
 )
+from hwnas.latency.profiling._networks import NetworkTimes
 from hwnas.latency.profiling._profile import Reference
 from hwnas.latency.profiling._refine import refined
 from hwnas.latency.profiling._subnets import choose_subnets
-from hwnas.latency.timing._block import BLOCK, NetworkTimes
+from hwnas.latency.timing._block import TOGETHER
 from hwnas.latency.timing._runtime import OnnxRuntime
 from hwnas.space import LayerSpec, Op, SearchSpace, get_space
 from hwnas.space.ops import Activation, GlobalPool, Mul
@@ -89,7 +90,7 @@ def main() -> None:
     identity = {"device": device.to_json(), "space": space.fingerprint, "r": options.resolution, "plan": asdict(plan)}
     path = options.out.with_suffix(".jsonl")
     with Journal(path, identity) as journal:
-        timer = JournaledTimer(OnnxRuntime(device), anchor, journal, plan.sessions, plan.seed, _tell)
+        timer = JournaledTimer(OnnxRuntime(device), model_of(device), anchor, journal, plan.sessions, plan.seed, _tell)
         rows = approaches(timer, space, plan)
     with replacing(options.out) as part, part.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
@@ -179,7 +180,7 @@ def _sums(times: Mapping[str, LayerTime], networks: Networks) -> np.ndarray[tupl
 
 
 def _tell(done: int, steps: int, stage: str) -> None:
-    if done % 40 < BLOCK:
+    if done % 40 < TOGETHER:
         print(f"{done} of {steps} timings; {stage}", flush=True)
 
 

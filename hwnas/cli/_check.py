@@ -66,7 +66,7 @@ def _report(table: LatencyTable, found: Check, where: str) -> list[str]:
     lines = [f"latency table {table.name}: {where}", f"  check     {summary(found.validation)}"]
     if found.coverage_pct is not None:
         lines.append(f"  interval  {found.coverage_pct:.1f} % of these subnets lie within it")
-    lines.append(f"  drift     the anchor runs at {100 / found.slowdown:.0f} % of the speed it was profiled at")
+    lines.append(f"  drift     the anchor runs at {found.speed_pct:.0f} % of the speed it was profiled at")
     if found.repeat_pct is not None:
         lines.append(f"  noise     the same subnet differs by {found.repeat_pct:.1f} % from one session to the next")
     return lines

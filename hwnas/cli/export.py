@@ -20,7 +20,7 @@ from hwnas.metric import LATENCY, get_metric
 from hwnas.progress import notice
 from hwnas.quantity import parse_latency_ms
 from hwnas.study._data import evaluation_data, parse_arch, say_broken
-from hwnas.study._measuring import find_bench
+from hwnas.study._measuring import find_bench, off_speed
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -141,20 +141,22 @@ def export(
         _tell_agreement(form, kept, lossy, least)
     if bench is not None:
         budget_ms = budget_ms if budget_ms is not None else (found.get("budgets") or {}).get(LATENCY.column)
-        holds &= _timed(bench, net.space, chosen.arch, out, budget_ms)
+        holds &= _timed(bench, net.space, out, budget_ms)
     raise typer.Exit(0 if holds else 1)
 
 
-def _timed(bench: Bench, space: SearchSpace, arch: dict[str, Any], path: Path, budget_ms: float | None) -> bool:
+def _timed(bench: Bench, space: SearchSpace, path: Path, budget_ms: float | None) -> bool:
     """Measure the file and say how it does; whether it holds the budget."""
     from hwnas.latency import measure_file
 
-    network = space.network(space.encode(arch))
     anchor = bench.table.anchor(space) if bench.table is not None else None
-    found = measure_file(bench.device, network, path, anchor=anchor)
+    found = measure_file(bench.device, path, anchor=anchor)
     holds = budget_ms is None or found.median_ms <= budget_ms
     verdict = "" if budget_ms is None else f": {'holds' if holds else 'BREAKS'} the budget of {budget_ms:g} ms"
     notice(f"{path} takes {found.median_ms:.3g} ms (p95 {found.p95_ms:.3g} ms) on {bench.device.id}{verdict}")
+    if found.at_table_speed_ms is not None and found.speed_pct is not None and off_speed(found.speed_pct):
+        at_speed = f"{found.at_table_speed_ms:.3g} ms at the speed of latency table {bench.table and bench.table.name}"
+        notice(f"that is {at_speed}, of which this machine runs at {found.speed_pct:.0f} % now")
     return holds
 
 

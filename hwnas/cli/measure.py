@@ -138,7 +138,7 @@ def _facts(bench: Bench, found: MeasuredSubnets) -> dict[str, Any]:
         "table": bench.table.name if bench.table is not None else None,
         "subnets": len(found.measurements),
         "runs_each": min(m.runs for m in found.measurements),
-        "slowdown": round(found.slowdown, 4),
+        "speed": {name: pct and round(pct, 1) for name, pct in vars(found.speed).items()},
         "repeat_pct": found.repeat_pct,
         "elsewhere": dict(found.elsewhere),
     }

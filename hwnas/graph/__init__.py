@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from hwnas.graph._build import IR_VERSION, OPSET, build_model, random_feeds, weight_shapes
+from hwnas.graph._build import IR_VERSION, OPSET, build_model, weight_shapes
+from hwnas.graph._model import Input, Model, network_model
 from hwnas.graph._precision import PRECISIONS, in_precision
 from hwnas.graph._quantize import Ranges, quantized
 from hwnas.graph._ranges import activation_ranges, assumed_ranges
@@ -13,6 +14,8 @@ __all__ = [
     "IR_VERSION",
     "OPSET",
     "PRECISIONS",
+    "Input",
+    "Model",
     "Network",
     "Nodes",
     "Ranges",
@@ -22,8 +25,8 @@ __all__ = [
     "has_integer_form",
     "in_precision",
     "initial_shapes",
+    "network_model",
     "quantized",
-    "random_feeds",
     "to_onnx",
     "weight_shapes",
 ]

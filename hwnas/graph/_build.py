@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -110,19 +110,6 @@ def build_model(
     )
     helper.set_model_props(model, dict(metadata or {}))
     return model
-
-
-def random_feeds(network: Network, batch: int = 1, seed: int = 0) -> dict[str, NDArray[Any]]:
-    """Arrays for every input of a network by name: normal numbers, and integers below what the input allows."""
-    rng = np.random.default_rng(seed)
-    feeds: dict[str, NDArray[Any]] = {}
-    for name, spec in network_inputs(network).items():
-        shape = (batch, *spec.shape)
-        if spec.element == "float32":
-            feeds[name] = rng.standard_normal(shape, dtype=np.float32)
-        else:
-            feeds[name] = rng.integers(spec.below or 1, size=shape, dtype=spec.element)
-    return feeds
 
 
 def _random_weights(shapes: Mapping[str, tuple[int, ...]], seed: int) -> dict[str, NDArray[np.float32]]:

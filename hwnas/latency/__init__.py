@@ -8,6 +8,7 @@ from hwnas.latency.boards._result import BoardResult, import_board, is_board_res
 from hwnas.latency.device._device import PROVIDERS, Device, available_providers, get_device
 from hwnas.latency.device._hardware import Hardware
 from hwnas.latency.profiling._check import SUBNETS, Check, check_table
+from hwnas.latency.profiling._file import measure_file
 from hwnas.latency.profiling._profile import profile
 from hwnas.latency.profiling._subnets import Plan
 from hwnas.latency.profiling._whole import MeasuredSubnets, measure_subnets
@@ -18,9 +19,8 @@ from hwnas.latency.table._fitness import age_days, doubts, misfits, renewal
 from hwnas.latency.table._interval import LATER, coverage
 from hwnas.latency.table._published import read_published
 from hwnas.latency.table._rows import Row
-from hwnas.latency.table._table import LatencyTable
-from hwnas.latency.timing._file import measure_file
-from hwnas.latency.timing._measure import Anchor, Measurement, measure_networks
+from hwnas.latency.table._table import Anchor, LatencyTable
+from hwnas.latency.timing._measure import Measurement, Speed
 from hwnas.latency.timing._noise import NOISY_PCT, is_noisy
 
 __all__ = [
@@ -41,6 +41,7 @@ __all__ = [
     "Measurement",
     "Plan",
     "Row",
+    "Speed",
     "age_days",
     "available_providers",
     "bundle_digest",
@@ -57,7 +58,6 @@ __all__ = [
     "is_board_result",
     "is_noisy",
     "measure_file",
-    "measure_networks",
     "measure_subnets",
     "misfits",
     "profile",

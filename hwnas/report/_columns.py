@@ -13,12 +13,20 @@ Directions = Mapping[str, Direction]
 
 NONE: Directions = {}
 
-_BESIDE = {"std": "±", "measured": "Measured", "p95": "p95", "low": "At least", "high": "At most"}
+_BESIDE = {
+    "std": "±",
+    "measured": "Measured",
+    "p95": "p95",
+    "at_table_speed": "At table speed",
+    "low": "At least",
+    "high": "At most",
+}
 """What may stand beside a metric (``latency_measured_ms``), and the title of its column."""
 
 _VERDICTS = {
     "latency_error_pct": replace(own_metric("latency_error_pct", "min"), label="Error", show="{:.3g}".format),
     "within_budget": replace(own_metric("within_budget", "max"), label="Holds"),
+    "speed_pct": replace(own_metric("speed_pct", "max"), label="Speed", show="{:.0f}".format),
 }
 """What measuring adds."""
 

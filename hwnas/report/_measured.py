@@ -14,6 +14,7 @@ from hwnas.report._columns import beside
 from hwnas.report._csv import DECIMALS
 
 PREDICTED, MEASURED, P95 = LATENCY.column, LATENCY.companion("measured"), LATENCY.companion("p95")
+AT_SPEED, SPEED = LATENCY.companion("at_table_speed"), "speed_pct"
 ERROR, WITHIN = "latency_error_pct", "within_budget"
 
 
@@ -22,6 +23,8 @@ def with_measured(
 ) -> pd.DataFrame:
     """``frame`` with measured latencies behind ``latency_ms``; other columns, and the order of rows, stay.
 
+    ``latency_measured_ms`` and ``latency_p95_ms`` are by the wall clock. Where the speed of the machine is known against
+    that of a table, ``latency_at_table_speed_ms`` and ``speed_pct`` tell what it makes of it.
     ``latency_error_pct`` is that of the prediction: positive where it was too high. ``within_budget`` says
     whether the measured latency is; without a budget there is no such column. Cells of rows that were not
     measured, now or before, are empty.
@@ -33,11 +36,15 @@ def with_measured(
         budget_ms: the latency budget.
     """
     predicted = _numbers(frame, PREDICTED)
-    values = {name: _numbers(frame, name) for name in (MEASURED, P95)}
+    values = {name: _numbers(frame, name) for name in (MEASURED, P95, AT_SPEED, SPEED)}
     for position, one in zip(at, measured, strict=True):
         values[MEASURED][position] = round(one.median_ms, DECIMALS)
         values[P95][position] = round(one.p95_ms, DECIMALS)
-    added: dict[str, Any] = {name: values[name] for name in (MEASURED, P95)}
+        values[AT_SPEED][position] = np.nan if one.at_table_speed_ms is None else round(one.at_table_speed_ms, DECIMALS)
+        values[SPEED][position] = np.nan if one.speed_pct is None else round(one.speed_pct, 1)
+    added: dict[str, Any] = {
+        name: column for name, column in values.items() if name in (MEASURED, P95) or not np.isnan(column).all()
+    }
     if PREDICTED in frame.columns:
         added[ERROR] = (100 * (predicted / values[MEASURED] - 1)).round(3)
     if budget_ms is not None:
@@ -45,7 +52,7 @@ def with_measured(
         within = np.full(len(frame), None, dtype=object)
         within[known] = (values[MEASURED][known] <= budget_ms).tolist()
         added[WITHIN] = within
-    rest = frame.drop(columns=[name for name in (MEASURED, P95, ERROR, WITHIN) if name in frame.columns])
+    rest = frame.drop(columns=[name for name in (*values, ERROR, WITHIN) if name in frame.columns])
     place = _behind_prediction([str(name) for name in rest.columns])
     for i, (name, column) in enumerate(added.items()):
         rest.insert(place + i, name, column)

@@ -84,6 +84,10 @@ class AdditiveCost:
             factors.append(Factor(slot.genes, table))
         return cls(space, factors)
 
+    def scaled(self, factor: float) -> AdditiveCost:
+        """``factor`` times this cost."""
+        return AdditiveCost(self.space, [Factor(each.genes, factor * each.table) for each in self.factors])
+
     def __call__(self, x: NDArray[Any]) -> NDArray[np.float64]:
         """Cost of each row.
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from hwnas.space import Population, SearchSpace
 
 SLOWER = 1.1
-"""From here on the machine's speed is worth a word."""
+"""A machine that is faster or slower than its table by this factor is worth a word."""
 
 
 @dataclass(frozen=True)
@@ -34,14 +34,22 @@ class Bench:
         anchor = self.table.anchor(space) if self.table is not None else None
         with progress(f"measuring {len(x)} subnets") as advance:
             found = measure_subnets(self.device, space, x, journal, anchor=anchor, seed=seed, progress=advance)
-        if anchor is not None and not 1 / SLOWER < found.slowdown < SLOWER:
+        if found.speed.pct is not None and off_speed(found.speed.pct):
             notice(
-                f"this machine runs at {100 / found.slowdown:.0f} % of the speed it was profiled at: "
-                "latencies are at that speed, taken next to the same network"
+                f"this machine runs at {found.speed.pct:.0f} % of the speed of its latency table: what is measured is by "
+                "the clock, now; latency_at_table_speed_ms is what it would be at the table's speed"
             )
+        if found.speed.wanders:
+            span = f"{found.speed.low_pct:.0f} to {found.speed.high_pct:.0f} %"
+            notice(f"this machine's speed wandered meanwhile: {span} of its middle; so do the times by the clock")
         if found.elsewhere:
             notice(f"{self.device.id}: {elsewhere_words(found.elsewhere)}")
         return found
+
+
+def off_speed(pct: float) -> bool:
+    """Whether a speed is worth a word."""
+    return not 100 / SLOWER < pct < 100 * SLOWER
 
 
 def interval_words(facts: Mapping[str, Any]) -> str:

@@ -78,7 +78,7 @@ class Verifier:
             evaluations += result.evaluations
             front = self._measure(result.x)
             broken = int((self._latencies(front) > budget_ms).sum())
-            model = self._corrected(original)
+            model = self._corrected(original.scaled(self._slowdown()))
             self._tell(turn, len(front), broken, aim_ms, model)
             if not broken:
                 break
@@ -115,6 +115,13 @@ class Verifier:
         import numpy as np
 
         return np.array([self.measured[row.tobytes()].median_ms for row in x])
+
+    def _slowdown(self) -> float:
+        """The time a subnet takes now over its time at the table's speed: the median over all that were measured."""
+        import numpy as np
+
+        speeds = [m.speed_pct for m in self.measured.values() if m.speed_pct is not None]
+        return float(100 / np.median(speeds)) if speeds else 1.0
 
     def _corrected(self, original: AdditiveCost) -> Corrected:
         from hwnas.latency import corrected

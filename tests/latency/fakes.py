@@ -1,11 +1,14 @@
-"""A runtime in which time passes only when networks run, at a cost per layer that is known."""
+"""A runtime in which time passes only when models run, at a cost per layer that is known."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import json
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from hwnas.graph import Network
+import onnx
+
+from hwnas.graph import Model
 from hwnas.latency.timing._runtime import NodeTimes
 from hwnas.space import Gene, LayerSpec, OpList, SearchSpace, Slot, conditional
 
@@ -17,6 +20,8 @@ class FakeRuntime:
     Attributes:
         costs: ns of each layer by key.
         speed: factor on every cost at a given number of runs: the machine's drift.
+        cold: factors on a session's first runs after another session's: the caches hold the other's data.
+        busy: ns that a run waits for a core, at a given number of runs.
         overhead_ns: what the profiler adds to every node.
         nodes: whether profiles show nodes by their names.
         stop_after: raise KeyboardInterrupt once so many runs are done.
@@ -25,61 +30,77 @@ class FakeRuntime:
 
     costs: Mapping[str, int]
     speed: Callable[[int], float] = lambda _: 1.0
+    cold: Sequence[float] = ()
+    busy: Callable[[int], int] = lambda _: 0
     overhead_ns: int = 4_000
     nodes: bool = True
     stop_after: int | None = None
     strays: Mapping[str, int] = field(default_factory=dict)
     now: int = 0
+    waited: int = 0
     runs: int = 0
-    opened: list[Network] = field(default_factory=list)
+    opened: list[Model] = field(default_factory=list)
+    last: FakeSession | None = None
+    in_a_row: int = 0
 
     def clock(self) -> int:
         return self.now
 
-    def session(self, network: Network) -> FakeSession:
-        self.opened.append(network)
-        return FakeSession(self, network)
+    def waiting(self) -> int:
+        return self.waited
 
-    def profiled(self, network: Network) -> FakeProfiledSession:
-        return FakeProfiledSession(self, network)
+    def session(self, model: Model) -> FakeSession:
+        self.opened.append(model)
+        return FakeSession(self, layers_of(model))
 
-    def elsewhere(self, _: Network) -> dict[str, int]:
+    def profiled(self, model: Model) -> FakeProfiledSession:
+        return FakeProfiledSession(self, layers_of(model))
+
+    def elsewhere(self, _: Model) -> dict[str, int]:
         return dict(self.strays)
 
-    def pay(self, network: Network, extra_ns: int = 0) -> float:
-        """Let the time of one run pass; returns the machine's speed."""
+    def pay(self, session: FakeSession, extra_ns: int = 0) -> float:
+        """Let the time of one run pass; returns by how much slower the machine was."""
         self.runs += 1
         if self.stop_after is not None and self.runs > self.stop_after:
             raise KeyboardInterrupt
-        speed = self.speed(self.runs)
-        self.now += round((sum(self.costs[layer.key] for _, layer in network) + extra_ns) * speed)
-        return speed
+        self.in_a_row = self.in_a_row + 1 if session is self.last else 0
+        self.last = session
+        slower = self.speed(self.runs) * (self.cold[self.in_a_row] if self.in_a_row < len(self.cold) else 1.0)
+        late = self.busy(self.runs)
+        self.waited += late
+        self.now += round((sum(self.costs[key] for _, key in session.layers) + extra_ns) * slower) + late
+        return slower
 
 
-@dataclass
+def layers_of(model: Model) -> list[tuple[str, str]]:
+    """Slots and layer keys, as the model tells."""
+    told = {entry.key: entry.value for entry in onnx.load_model_from_string(model.content).metadata_props}
+    return [(slot, key) for slot, key in json.loads(told["layers"])]
+
+
+@dataclass(eq=False)
 class FakeSession:
     runtime: FakeRuntime
-    network: Network
+    layers: list[tuple[str, str]]
 
     def run(self) -> None:
-        self.runtime.pay(self.network)
+        self.runtime.pay(self)
 
 
-@dataclass
-class FakeProfiledSession:
-    runtime: FakeRuntime
-    network: Network
+@dataclass(eq=False)
+class FakeProfiledSession(FakeSession):
     recorded: list[NodeTimes] = field(default_factory=list)
 
     def run(self) -> None:
         added = self.runtime.overhead_ns
-        speed = self.runtime.pay(self.network, 2 * len(self.network) * added)
+        slower = self.runtime.pay(self, 2 * len(self.layers) * added)
         run: NodeTimes = []
-        for slot, layer in self.network:
-            cost = self.runtime.costs[layer.key]
+        for slot, key in self.layers:
+            cost = self.runtime.costs[key]
             # A third is spent in a reorder without a name.
-            for name, share in (("ReorderInput_token_7", 1 / 3), (f"{slot}/{layer.ops[0].name}_nchwc", 2 / 3)):
-                run.append((name, (cost * share + added) * speed / 1e3))
+            for name, share in (("ReorderInput_token_7", 1 / 3), (f"{slot}/expand_nchwc", 2 / 3)):
+                run.append((name, (cost * share + added) * slower / 1e3))
         self.recorded.append(run if self.runtime.nodes else [("whole_graph", sum(t for _, t in run))])
 
     def finish(self) -> list[NodeTimes]:

@@ -14,8 +14,7 @@ import torch
 
 from hwnas.cli import main
 from hwnas.errors import SupernetError
-from hwnas.latency import get_device
-from hwnas.latency.timing._runtime import OnnxRuntime
+from hwnas.graph import network_model
 from hwnas.space import get_space
 from hwnas.supernet import Supernet, calibrated, export_onnx
 from hwnas.task import ImageFolder
@@ -143,7 +142,7 @@ def test_an_int8_network_is_as_accurate_and_is_the_graph_that_is_profiled(
     assert f"top-1 {float(facts['top1']):.2f} % (in fp32 {float(facts['top1_fp32']):.2f} %)" in capsys.readouterr().err
 
     network = space.network(space.encode(json.loads(arch)))
-    profiled = onnx.load_from_string(OnnxRuntime(get_device("cpu", precision="int8")).model(network))
+    profiled = onnx.load_from_string(network_model(network, precision="int8").content)
     written = onnx.load(out).graph.node
     assert [(n.name, n.op_type) for n in written] == [(n.name, n.op_type) for n in profiled.graph.node]
 

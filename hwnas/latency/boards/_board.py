@@ -30,14 +30,14 @@ import numpy as np
 
 from hwnas.latency.device._facts import cpu_facts, nvidia_facts
 from hwnas.latency.timing._loop import (
-    WARM_UPS,
     BoundSession,
-    best_clock,
+    Timed,
+    kept_runs,
     node_times,
     preload,
     record,
     rounds_that_fit,
-    timed,
+    waiting_clock,
     warm_up,
 )
 
@@ -61,15 +61,15 @@ class _Sessions:
         self.folder = folder
         self.device = device
 
-    def plain(self, model: str, shape: list[int]) -> BoundSession:
-        return self._bound(model, shape, self._options())
+    def plain(self, model: dict[str, Any]) -> BoundSession:
+        return self._bound(model, self._options())
 
-    def profiled(self, model: str, shape: list[int], scratch: str) -> BoundSession:
+    def profiled(self, model: dict[str, Any], scratch: str) -> BoundSession:
         options = self._options()
         options.enable_profiling = True
         # onnxruntime adds the second to the name alone, and a block may hold a network twice.
         options.profile_file_prefix = str(Path(tempfile.mkdtemp(dir=scratch)) / "nodes")
-        return self._bound(model, shape, options)
+        return self._bound(model, options)
 
     def _options(self) -> Any:
         import onnxruntime as ort
@@ -82,7 +82,7 @@ class _Sessions:
             options.add_session_config_entry(key, value)
         return options
 
-    def _bound(self, model: str, shape: list[int], options: Any) -> BoundSession:
+    def _bound(self, model: dict[str, Any], options: Any) -> BoundSession:
         import onnxruntime as ort
 
         provider = self.device["provider"]
@@ -90,13 +90,22 @@ class _Sessions:
         if provider != "CPUExecutionProvider":
             providers.append("CPUExecutionProvider")
         try:
-            session = ort.InferenceSession(str(self.folder / model), options, providers=providers)
+            session = ort.InferenceSession(str(self.folder / model["file"]), options, providers=providers)
         except Exception as error:  # onnxruntime raises RuntimeError, its own and pybind's
-            raise BoardError(f"{model}: onnxruntime fails: {str(error).splitlines()[0]}") from error
+            raise BoardError(f"{model['file']}: onnxruntime fails: {str(error).splitlines()[0]}") from error
         if provider not in session.get_providers():
             raise BoardError(f"onnxruntime could not start {provider} and fell back to the CPU; check its driver")
-        feed = {"input": np.random.default_rng(0).standard_normal(shape, dtype=np.float32)}
-        return BoundSession(session, feed, self.device["memory"])
+        rng = np.random.default_rng(0)
+        return BoundSession(session, {i["name"]: _values(i, rng) for i in model["inputs"]}, self.device["memory"])
+
+
+def _values(of: dict[str, Any], rng: np.random.Generator) -> Any:
+    """As `hwnas.graph.Model` feeds itself."""
+    if np.issubdtype(np.dtype(of["element"]), np.floating):
+        return rng.standard_normal(of["shape"], dtype=np.float32).astype(of["element"])
+    if of["below"] is None:
+        return np.ones(of["shape"], dtype=of["element"])
+    return rng.integers(of["below"], size=of["shape"], dtype=of["element"])
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -191,40 +200,45 @@ def make_weights(path: Path, weights: dict[str, Any]) -> None:
 def _measured(folder: Path, plan: dict[str, Any], number: int) -> dict[str, Any]:
     """One block: as profiling on the host measures it."""
     block, device, timer = plan["blocks"][number], plan["device"], plan["timer"]
-    clock = best_clock(device["threads"], device["provider"])
+    waiting, clock = waiting_clock(device["threads"], device["provider"]), time.perf_counter_ns
     models = [plan["networks"][network] for network, _ in block["networks"]]
     sessions = _Sessions(folder, device)
     scratch, started = tempfile.mkdtemp(prefix="hwnas-"), time.monotonic()
     try:
-        reference, *plain = [sessions.plain(m["file"], m["shape"]) for m in [plan["anchor"], *models]]
-        profiled = [sessions.profiled(m["file"], m["shape"], scratch) for m in models] if block["layers"] else []
-        everything = [reference, *plain, *profiled]
-        warm_up(everything)
-
-        def beside(i: int) -> None:
-            if profiled:
-                timed(profiled[i], clock)
-
-        rounds = rounds_that_fit(everything, clock, timer["rounds"], timer["seconds_per_network"])
+        reference, *plain = [sessions.plain(model) for model in [plan["anchor"], *models]]
+        profiled = [sessions.profiled(model, scratch) for model in models] if block["layers"] else []
+        warm_up([reference, *plain, *profiled])
+        first, timed, beside = (
+            [Timed(session, clock) for session in group] for group in ([reference], plain, profiled)
+        )
+        rounds = rounds_that_fit([*first, *timed, *beside], len(models), timer["rounds"], timer["seconds_per_network"])
         times, anchors = record(
-            plain,
-            reference,
+            timed,
+            *first,
             rounds=rounds,
             rng=np.random.default_rng([plan["settings"]["seed"], number]),
             clock=clock,
+            waiting=waiting,
             beside=beside,
         )
-        nodes = [_nodes(session) for session in profiled]
+        nodes = [_nodes(session, kept_runs(one, rounds)) for session, one in zip(profiled, beside)]  # noqa: B905 (3.10)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
-    seconds = round(time.monotonic() - started, 1)
-    return {"block": number, "seconds": seconds, "times": times.tolist(), "anchor": anchors.tolist(), "nodes": nodes}
+    return {
+        "block": number,
+        "seconds": round(time.monotonic() - started, 1),
+        "rounds": rounds,
+        "times": [values.tolist() for values in times],
+        "anchor": [values.tolist() for values in anchors],
+        "nodes": nodes,
+    }
 
 
-def _nodes(profiled: BoundSession) -> list[tuple[str, list[float]]]:
-    """``(node, its microseconds in each run)`` in the order of execution, of the runs after the warm-up."""
+def _nodes(profiled: BoundSession, kept: list[int]) -> list[tuple[str, list[float]]]:
+    """``(node, its microseconds in each run)`` in the order of execution, of the runs in blocks."""
     events = json.loads(Path(profiled.session.end_profiling()).read_text(encoding="utf-8"))
-    runs = node_times(events)[WARM_UPS:]
+    every = node_times(events)
+    runs = [every[i] for i in kept]
     names = [name for name, _ in runs[0]]
     alike = [run for run in runs if [name for name, _ in run] == names]
     return [(name, [run[i][1] for run in alike]) for i, name in enumerate(names)]
@@ -285,11 +299,12 @@ def write_result(out: Path, plan: str, digest: str, device: dict[str, Any], bloc
     rows += [["", "", "plan", i, "", plan[at : at + CHUNK]] for i, at in enumerate(range(0, len(plan), CHUNK))]
     for block in blocks:
         networks = [network for network, _ in parsed["blocks"][block["block"]]["networks"]]
-        rows.append([block["block"], "", "seconds", 0, "", block["seconds"]])
+        rows += [[block["block"], "", what, 0, "", block[what]] for what in ("seconds", "rounds")]
         for i, network in enumerate(networks):
-            for what, key in (("anchor_ns", "anchor"), ("run_ns", "times")):
-                values = [ns for turn in block[key] for ns in turn[i]]
-                rows.append([block["block"], network, what, 0, "", _spaced(values)])
+            for what, key in (("anchor", "anchor"), ("run", "times")):
+                values = np.array(block[key][i]).reshape(-1, 2).T.tolist()
+                for kind, numbers in zip(("ns", "waited_ns"), values):  # noqa: B905 (Python 3.10)
+                    rows.append([block["block"], network, f"{what}_{kind}", 0, "", _spaced(numbers)])
             if block["nodes"]:
                 for index, (name, values) in enumerate(block["nodes"][i]):
                     rows.append([block["block"], network, "node_us", index, name, _spaced(values)])

@@ -22,7 +22,7 @@ import numpy as np
 from hwnas import __version__
 from hwnas.errors import DeviceError, UnknownNameError
 from hwnas.files import replacing
-from hwnas.graph import Network, build_model, in_precision, weight_shapes
+from hwnas.graph import Model, network_model, weight_shapes
 from hwnas.latency.boards._board import PLAN
 from hwnas.latency.device._device import PROVIDERS, Device, check_precision, provider_options
 from hwnas.latency.profiling._methods import (
@@ -35,13 +35,13 @@ from hwnas.latency.profiling._methods import (
     row_name,
 )
 from hwnas.latency.profiling._subnets import Plan, choose_subnets
-from hwnas.latency.timing._block import BLOCK, ROUNDS, SECONDS_PER_NETWORK
-from hwnas.space import Population, SearchSpace, macs_cost
+from hwnas.latency.timing._block import ROUNDS, SECONDS_PER_MODEL, TOGETHER
+from hwnas.space import Network, Population, SearchSpace, macs_cost
 
 if TYPE_CHECKING:
     import onnx
 
-FORMAT = 1
+FORMAT = 2
 
 SCRIPTS = {
     "hwnas.latency.boards._board": "run.py",
@@ -112,14 +112,14 @@ def write_bundle(path: str | os.PathLike[str], device: Device, space: SearchSpac
     contents["weights"] = {"file": WEIGHTS, "parts": layout.parts, "seed": plan.seed}
     with replacing(path) as part:
         with zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED) as file:
+            for name, network in models.items():
+                model = network_model(network, batch=device.batch, precision=device.precision, weights=_Zeros(network))
+                about = contents["anchor"] if name == "anchor" else contents["networks"][name]
+                about["inputs"] = [vars(each) for each in model.inputs]
+                _add(file, _file(name), layout.outside(model).SerializeToString())
             for module, name in SCRIPTS.items():
                 _add(file, name, _script(module).encode())
             _add(file, PLAN, json.dumps(contents).encode())
-            for name, network in models.items():
-                model = in_precision(
-                    build_model(network, weights=_Zeros(network), batch=device.batch), device.precision
-                )
-                _add(file, _file(name), layout.outside(model).SerializeToString())
         size = part.stat().st_size
     return Bundle(size, len(models), sum(len(block["networks"]) for block in contents["blocks"]))
 
@@ -162,7 +162,6 @@ def _plan(device: Device, space: SearchSpace, plan: Plan) -> tuple[dict[str, Any
                 {"stage": stage, "layers": layers, "networks": todo[at : at + step]} for at in range(0, len(todo), step)
             ]
     reference = _anchor(space, plan.seed)
-    shapes = {name: [device.batch, *network[0][1].input_shape] for name, network in named.items()}
     contents = {
         "format": FORMAT,
         "hwnas": __version__,
@@ -179,15 +178,12 @@ def _plan(device: Device, space: SearchSpace, plan: Plan) -> tuple[dict[str, Any
             "memory": device.memory,
             "package": PROVIDERS[device.name.partition(":")[0]].package,
         },
-        "timer": {"rounds": ROUNDS, "seconds_per_network": SECONDS_PER_NETWORK},
+        "timer": {"rounds": ROUNDS, "seconds_per_network": SECONDS_PER_MODEL},
         "anchor": {
             "row": reference.tolist(),
             "file": _file("anchor"),
-            "shape": [device.batch, *space.network(reference)[0][1].input_shape],
         },
-        "networks": {
-            short[name]: {"name": name, "file": _file(short[name]), "shape": shapes[short[name]]} for name in short
-        },
+        "networks": {short[name]: {"name": name, "file": _file(short[name])} for name in short},
         "blocks": blocks,
     }
     return contents, named
@@ -204,7 +200,7 @@ def _anchor(space: SearchSpace, seed: int) -> Population:
 def _block_size(networks: Iterable[Network], *, layers: bool) -> int:
     """Networks per block; fewer where they are large."""
     largest = max(4 * sum(math.prod(shape) for shape in weight_shapes(network).values()) for network in networks)
-    return max(2, min(BLOCK, BLOCK_BYTES // (largest * (2 if layers else 1))))
+    return max(2, min(TOGETHER, BLOCK_BYTES // (largest * (2 if layers else 1))))
 
 
 def _file(name: str) -> str:
@@ -255,10 +251,12 @@ class _Layout:
             self._starts[scale] = start
             start += size
 
-    def outside(self, model: onnx.ModelProto) -> onnx.ModelProto:
+    def outside(self, of: Model) -> onnx.ModelProto:
         """The model with its weights in the file."""
-        from onnx import TensorProto  # noqa: PLC0415 (takes a while to import)
+        import onnx  # noqa: PLC0415 (takes a while to import)
+        from onnx import TensorProto  # noqa: PLC0415
 
+        model = onnx.load_model_from_string(of.content)
         free = dict(self._starts)
         bytes_each = {TensorProto.FLOAT: 4, TensorProto.INT8: 1}
         for weight in model.graph.initializer:

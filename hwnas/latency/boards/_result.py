@@ -13,20 +13,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hwnas.errors import DataError, HwnasError, TableError
-from hwnas.graph import Network
 from hwnas.latency.boards._board import COLUMNS
 from hwnas.latency.boards._bundle import FORMAT
 from hwnas.latency.boards._raw import ANEW, AS_WRITTEN, Values, read_header, read_raw_rows, read_values
 from hwnas.latency.device._device import Device
 from hwnas.latency.device._hardware import from_facts
 from hwnas.latency.profiling._methods import ISOLATED
+from hwnas.latency.profiling._networks import NetworkTimes, merged, network_times
 from hwnas.latency.profiling._profile import Reference, existing, tabulated
 from hwnas.latency.profiling._subnets import Plan, Subnets
 from hwnas.latency.table._table import LatencyTable
-from hwnas.latency.timing._block import NetworkTimes, merged, network_times
-from hwnas.latency.timing._loop import RUNS
+from hwnas.latency.timing._block import ModelTimes, times_of
 from hwnas.latency.timing._timer import Samples
-from hwnas.space import SearchSpace, get_space
+from hwnas.space import Network, SearchSpace, get_space
 
 BOUNDS_NS = (1e3, 600e9)
 """A run that takes less or more cannot be."""
@@ -219,20 +218,23 @@ def _measured(
 ) -> list[NetworkTimes]:
     """What a block's rows tell; takes them out of ``values``."""
     names = [short for short, _ in block.networks]
-    anchors, runs = (
-        [_taken(path, number, short, what, values)[0] for short in names] for what in ("anchor_ns", "run_ns")
-    )
-    counts = {len(times) for _, times in [*anchors, *runs]}
-    if len(counts) > 1 or min(counts) % RUNS:
-        rule = f"the networks of block {number} have {' and '.join(map(str, sorted(counts)))} times"
-        raise DataError(f"result {path}", rule, AS_WRITTEN)
-    for short, (_, times) in zip(names, runs, strict=True):
-        if not BOUNDS_NS[0] <= min(times) <= max(times) <= BOUNDS_NS[1]:
-            rule = f"network {short} in block {number} took {min(times):g} to {max(times):g} ns, which cannot be"
-            raise DataError(f"result {path}", rule, ANEW)
-    samples = Samples(_by_round(runs), _by_round(anchors))
+    rounds = _taken(path, number, "", "rounds", values)[0][1][0]
+    found: dict[str, list[NDArray[np.int64]]] = {"run": [], "anchor": []}
+    for short in names:
+        for what, arrays in found.items():
+            ns, waited = (_taken(path, number, short, f"{what}_{part}", values)[0][1] for part in ("ns", "waited_ns"))
+            visits = int(rounds) * (2 if what == "anchor" else 1)
+            if not visits or rounds % 1 or len(ns) != len(waited) or len(ns) % visits:
+                rule = f"{what} of network {short} in block {number} has {len(ns)} times in {rounds:g} rounds"
+                raise DataError(f"result {path}", rule, AS_WRITTEN)
+            if not BOUNDS_NS[0] <= min(ns) <= max(ns) <= BOUNDS_NS[1]:
+                rule = f"network {short} in block {number} took {min(ns):g} to {max(ns):g} ns, which cannot be"
+                raise DataError(f"result {path}", rule, ANEW)
+            shape = (int(rounds), 2, -1, 2) if what == "anchor" else (int(rounds), -1, 2)
+            arrays.append(np.array([ns, waited], dtype=np.int64).T.reshape(shape))
+    samples = Samples(found["run"], found["anchor"])
     if not block.layers:
-        return network_times([networks[short] for short in names], samples, None)
+        return _of_networks(names, networks, times_of(samples, None))
     nodes = [_taken(path, number, short, "node_us", values) for short in names]
     for short, mine, median_ms in zip(names, nodes, samples.medians_ms(), strict=True):
         total_ms = sum(float(np.median(times)) for _, times in mine) / 1e3
@@ -240,7 +242,13 @@ def _measured(
             rule = f"nodes of network {short} in block {number} add up to {total_ms:.3g} ms, it took {median_ms:.3g} ms"
             raise DataError(f"result {path}", rule, ANEW)
     profiled = [[[(name, times[i]) for name, times in mine] for i in range(len(mine[0][1]))] for mine in nodes]
-    return network_times([networks[short] for short in names], samples, profiled)
+    return _of_networks(names, networks, times_of(samples, profiled))
+
+
+def _of_networks(
+    names: Sequence[str], networks: Mapping[str, Network], times: Sequence[ModelTimes]
+) -> list[NetworkTimes]:
+    return [network_times(networks[short], each) for short, each in zip(names, times, strict=True)]
 
 
 def _taken(path: Path, number: int, short: str, what: str, values: Values) -> list[tuple[str, list[float]]]:
@@ -250,11 +258,6 @@ def _taken(path: Path, number: int, short: str, what: str, values: Values) -> li
         rule = f"rows {what} of network {short} in block {number} are missing or incomplete"
         raise DataError(f"result {path}", rule, AS_WRITTEN)
     return [found[index] for index in range(len(found))]
-
-
-def _by_round(rows: Sequence[tuple[str, list[float]]]) -> NDArray[np.int64]:
-    """``(rounds, networks, RUNS)``"""
-    return np.array([times for _, times in rows], dtype=np.int64).reshape(len(rows), -1, RUNS).swapaxes(0, 1)
 
 
 def _refuse_drift(path: Path, anchors_ms: Sequence[float]) -> None:

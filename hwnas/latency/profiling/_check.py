@@ -6,6 +6,7 @@ for is their sum.
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -37,14 +38,14 @@ class Check:
 
     Attributes:
         validation: errors of its predictions; see `fidelity`.
-        slowdown: the anchor's time now over its time when the table was made; the errors leave it out.
+        speed_pct: of this machine now, against when the table was made; the errors leave it out.
         coverage_pct: share of subnets within the table's interval; None if it has none.
         repeat_pct: noise of this check; see `MeasuredSubnets`.
         faults: why the table no longer holds, in words; empty if it does.
     """
 
     validation: Mapping[str, float]
-    slowdown: float
+    speed_pct: float
     coverage_pct: float | None
     repeat_pct: float | None
     faults: tuple[str, ...]
@@ -84,23 +85,24 @@ def check_table(
     found = measure_subnets(
         device or table.device, covered, x, journal, anchor=anchor, seed=seed, progress=progress, runtime=runtime
     )
-    predicted, measured = table.cost(covered)(x), np.array([m.median_ms for m in found.measurements])
+    predicted, measured = table.cost(covered)(x), np.array([m.at_table_speed_ms for m in found.measurements])
+    speed_pct = found.speed.pct or math.nan  # known, since the table has an anchor
     validation, width = fidelity(predicted, measured), table.plus_minus(space)
     return Check(
         validation,
-        found.slowdown,
+        speed_pct,
         None if width is None else 100 * coverage(predicted, measured, width),
         found.repeat_pct,
-        tuple(_faults(validation, found.slowdown)),
+        tuple(_faults(validation, speed_pct)),
     )
 
 
-def _faults(validation: Mapping[str, float], slowdown: float) -> list[str]:
+def _faults(validation: Mapping[str, float], speed_pct: float) -> list[str]:
     faults = []
     if validation["within_10_pct"] < WITHIN_10_PCT:
         faults.append(f"only {validation['within_10_pct']:.0f} % of subnets are within 10 % of their prediction")
     if abs(validation["bias_pct"]) > BIAS_PCT:
         faults.append(f"predictions are off by {validation['bias_pct']:+.1f} % on average")
-    if not 1 / SPEED <= slowdown <= SPEED:
-        faults.append(f"this machine runs at {100 / slowdown:.0f} % of the speed it was profiled at")
+    if not 100 / SPEED <= speed_pct <= 100 * SPEED:
+        faults.append(f"this machine runs at {speed_pct:.0f} % of the speed it was profiled at")
     return faults

@@ -1,19 +1,22 @@
-"""Measuring networks one block at a time, each on disk before the next begins."""
+"""Measuring networks a few at a time, each on disk before the next begin."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from typing import Protocol
 
 import numpy as np
 
 from hwnas.errors import DataError
-from hwnas.graph import Network
+from hwnas.graph import Model, network_model
 from hwnas.io import Journal
-from hwnas.latency.timing._block import NetworkTimes, merged
-from hwnas.latency.timing._measure import Progress, measured_blocks
+from hwnas.latency.device._device import Device
+from hwnas.latency.profiling._networks import NetworkTimes, merged, network_times
+from hwnas.latency.timing._measure import Progress, measured_together
 from hwnas.latency.timing._runtime import Runtime
+from hwnas.space import Network
 
 
 class Timer(Protocol):
@@ -33,12 +36,22 @@ class Timer(Protocol):
         """As `JournaledTimer.measure`."""
 
 
+TIMING = "blocks"
+"""How times are taken, for the identity of journals: older ones alternated single runs."""
+
+
+def model_of(device: Device) -> Callable[[Network], Model]:
+    """What makes the models that stand for networks on a device."""
+    return partial(network_model, batch=device.batch, precision=device.precision)
+
+
 @dataclass
 class JournaledTimer:
     """Measures networks next to an anchor, skipping those the journal holds.
 
     Attributes:
         runtime: makes the sessions.
+        modelled: the model of a network, for the device's batch and in the precision that is measured.
         anchor: the network all are compared with.
         journal: keeps the times.
         sessions: how often each network is loaded and timed anew: where its memory lies moves its time by 1 %.
@@ -49,6 +62,7 @@ class JournaledTimer:
     """
 
     runtime: Runtime
+    modelled: Callable[[Network], Model]
     anchor: Network
     journal: Journal
     sessions: int = 1
@@ -79,13 +93,12 @@ class JournaledTimer:
             # Networks meet others in each session, and the same one is not loaded twice at once.
             names = [name for name in networks if (stage, name, session) not in self.times]
             todo += [(stage, names[i], session) for i in rng.permutation(len(names))]
-        blocks = measured_blocks(
-            self.runtime, [networks[name] for _, name, _ in todo], self.anchor, rng=rng, layers=layers
-        )
+        models = (self.modelled(networks[name]) for _, name, _ in todo)
         waiting = iter(todo)
-        for block in blocks:
-            for times in block:
+        for few in measured_together(self.runtime, models, self.modelled(self.anchor), rng=rng, nodes=layers):
+            for found in few:
                 which = next(waiting)
+                times = network_times(networks[which[1]], found)
                 entry = dict(zip(("stage", "name", "session"), which, strict=True))
                 self.journal.append({**entry, "times": asdict(times)})
                 self.times[which] = times

@@ -14,9 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hwnas.graph import Network
 from hwnas.latency.profiling._journaled import Timer
-from hwnas.space import LayerSpec, Population, SearchSpace
+from hwnas.space import LayerSpec, Network, Population, SearchSpace
 
 IN_CONTEXT, ISOLATED, CALIBRATION, VALIDATION = "in context", "one by one", "calibration", "validation"
 """Stages of a profile, as the journal and the progress name them."""
@@ -87,7 +86,7 @@ def isolated(
 def alone(timer: Timer, stage: str, layers: Sequence[LayerSpec]) -> dict[str, LayerTime]:
     """Times by key of layers that are networks of their own."""
     times = timer.measure(stage, {layer.key: [("layer", layer)] for layer in layers}, sessions=ALONE_SESSIONS)
-    return {key: LayerTime(t.ratio, t.ratio, max(t.tail, t.ratio), t.runs) for key, t in times.items()}
+    return {key: LayerTime(t.ratio, t.ratio, max(t.p95_ms / t.anchor_ms, t.ratio), t.runs) for key, t in times.items()}
 
 
 def scaled(

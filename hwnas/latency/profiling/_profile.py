@@ -25,7 +25,7 @@ from hwnas import __version__
 from hwnas.errors import DeviceError, TableError
 from hwnas.io import Journal
 from hwnas.latency.device._device import Device
-from hwnas.latency.profiling._journaled import JournaledTimer, Timer
+from hwnas.latency.profiling._journaled import TIMING, JournaledTimer, Timer, model_of
 from hwnas.latency.profiling._methods import (
     ALONE_SESSIONS,
     CALIBRATION,
@@ -87,6 +87,7 @@ def profile(
         "space": [space.name, space.fingerprint, *(d.tolist() for d in space.domain)],
         "anchor": reference.row.tolist(),
         "plan": asdict(plan),
+        "timing": TIMING,
     }
     # A change of plan begins another journal.
     digest = hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:8]
@@ -94,12 +95,12 @@ def profile(
     subnets = choose_subnets(space, plan, _with_covered(space, before))
     with Journal(path, identity) as journal:
         network = space.network(reference.row)
-        runtime = runtime or OnnxRuntime(device)
-        timer = JournaledTimer(runtime, network, journal, plan.sessions, plan.seed, progress)
+        runtime, modelled = runtime or OnnxRuntime(device), model_of(device)
+        timer = JournaledTimer(runtime, modelled, network, journal, plan.sessions, plan.seed, progress)
 
         def told() -> dict[str, Any]:
             seconds = {"seconds": round(time.monotonic() - started, 1)}
-            elsewhere = runtime.elsewhere(network)
+            elsewhere = runtime.elsewhere(modelled(network))
             return {**seconds, "elsewhere": elsewhere} if elsewhere else seconds
 
         try:
@@ -156,7 +157,7 @@ def tabulated(
             "median_ms": anchor_ms,
             "spread_pct": float(100 * (np.quantile(anchors, 0.9) / np.quantile(anchors, 0.1) - 1)),
         },
-        "repeat_pct": repeat_pct(timer.times),
+        "repeat_pct": repeat_pct({which: t.ratio for which, t in timer.times.items()}),
         "validation": fidelity(predicted, actual),
         "interval": interval(predicted, actual),
         **told(),

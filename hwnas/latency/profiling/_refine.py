@@ -13,8 +13,8 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from hwnas.graph import Network
 from hwnas.latency.profiling._methods import LayerTime
+from hwnas.space import Network
 
 RATIOS = (1, 2, 5, 10, 20, 40)
 """By how many times more a layer's time may be off, relatively, than a network's: the whole networks decide. For layers seen

@@ -11,9 +11,10 @@ import numpy as np
 
 from hwnas.io import Journal
 from hwnas.latency.device._device import Device
-from hwnas.latency.profiling._journaled import JournaledTimer
+from hwnas.latency.profiling._journaled import TIMING, JournaledTimer, model_of
 from hwnas.latency.profiling._methods import named, row_name
-from hwnas.latency.timing._measure import Anchor, Measurement, Progress
+from hwnas.latency.table._table import Anchor
+from hwnas.latency.timing._measure import Measurement, Progress, Speed
 from hwnas.latency.timing._noise import repeat_pct
 from hwnas.latency.timing._runtime import OnnxRuntime, Runtime
 from hwnas.space import Population, SearchSpace, macs_cost
@@ -30,13 +31,13 @@ class MeasuredSubnets:
 
     Attributes:
         measurements: one per row.
-        slowdown: the anchor's time now over its time at the reference speed; the latencies are at the latter.
+        speed: of the machine meanwhile.
         repeat_pct: by how much a subnet's time differs between sessions, in percent; None if each had one.
         elsewhere: operators of the anchor that ran on another provider than the device's; see `Runtime`.
     """
 
     measurements: Sequence[Measurement]
-    slowdown: float
+    speed: Speed
     repeat_pct: float | None = None
     elsewhere: Mapping[str, int] = field(default_factory=dict)
 
@@ -60,8 +61,8 @@ def measure_subnets(
         space: of the rows.
         x: ``(n, g)`` canonical rows; equal ones are measured once.
         journal: file that keeps the times; called again with the same file, what it holds is not repeated.
-        anchor: a table's ``anchor(space)`` makes the results comparable with its predictions; by default the
-            subnet of median MACs, at the speed of this moment.
+        anchor: a table's ``anchor(space)`` also tells what the times would be at the table's speed; by default the
+            subnet of median MACs.
         sessions: how often each subnet is loaded and timed anew.
         seed: of the order of runs.
         progress: called after each few networks.
@@ -72,7 +73,7 @@ def measure_subnets(
         DataError: the journal cannot be written, or is of other conditions.
     """
     if not len(x):
-        return MeasuredSubnets([], 1.0)
+        return MeasuredSubnets([], Speed.of([1.0], None))
     if anchor is None:
         anchor = Anchor(space.network(x[np.argsort(macs_cost(space)(x), kind="stable")[len(x) // 2]]))
     identity = {
@@ -81,24 +82,23 @@ def measure_subnets(
         "space": space.name,
         "fingerprint": space.fingerprint,
         "anchor": [layer.key for _, layer in anchor.network],
+        "timing": TIMING,
     }
     with Journal(Path(journal), identity) as file:
-        runtime = runtime or OnnxRuntime(device)
-        timer = JournaledTimer(runtime, anchor.network, file, sessions, seed, progress)
+        runtime, modelled = runtime or OnnxRuntime(device), model_of(device)
+        timer = JournaledTimer(runtime, modelled, anchor.network, file, sessions, seed, progress)
         networks = named(space, x)
         timer.steps = len(networks) * sessions
         try:
             times = timer.measure(_STAGE, networks)
-            elsewhere = runtime.elsewhere(anchor.network)
+            elsewhere = runtime.elsewhere(modelled(anchor.network))
         except KeyboardInterrupt:
             done = f"{len(file.entries)} of {timer.steps} timings are kept in {journal}"
             raise KeyboardInterrupt(f"{done}; the same command resumes") from None
-    now_ms = float(np.median([t.anchor_ms for t in timer.times.values()]))
-    reference_ms = anchor.median_ms or now_ms
     found = [times[row_name(row)] for row in x]
     return MeasuredSubnets(
-        [Measurement(t.ratio * reference_ms, t.tail * reference_ms, t.median_ms, t.runs) for t in found],
-        now_ms / reference_ms,
-        repeat_pct(timer.times),
+        [Measurement.of(t, anchor.median_ms) for t in found],
+        Speed.of([t.anchor_ms for t in timer.times.values()], anchor.median_ms),
+        repeat_pct({which: t.ratio for which, t in timer.times.items()}),
         elsewhere,
     )

@@ -21,11 +21,18 @@ from hwnas.latency.device._device import Device
 from hwnas.latency.table._interval import LATER
 from hwnas.latency.table._rows import Row, read_rows, write_rows
 from hwnas.latency.table._stand_in import stand_in
-from hwnas.latency.timing._measure import Anchor
-from hwnas.space import AdditiveCost, Factor, LayerSpec, SearchSpace, Slot
+from hwnas.space import AdditiveCost, Factor, LayerSpec, Network, SearchSpace, Slot
 
 SCHEMA = 1
 TABLE, DEVICE = "table.csv", "device.json"
+
+
+@dataclass(frozen=True)
+class Anchor:
+    """The network others are compared with, and its time in ms at the speed a table's rows are of."""
+
+    network: Network
+    median_ms: float | None = None
 
 
 @dataclass(frozen=True)

@@ -21,28 +21,28 @@ if TYPE_CHECKING:
 WARM_UPS = 3
 """Untimed runs of a new session: memory is allocated and weights are packed in the first."""
 
-RUNS = 2
-"""Timed runs per visit."""
+SETTLE_RUNS, SETTLE_NS = (2, 12), 20e6
+"""Untimed runs at the start of a block, fewest and most, and ns that they shall take: until the caches hold this session's
+data. After another session a network of 2 ms takes 22 % longer, 9, 9, 7, 6, 5 and 2.5 %, and as usual after ten runs; one of
+5 ms or more is slow in its first run alone."""
 
-TRIES, LATE = 6, 0.02
-"""A run that waited longer for a core than this share of its time is repeated, so many times at most."""
+BLOCK_RUNS, BLOCK_NS = (5, 32), 40e6
+"""Timed runs of a block, fewest and most, and ns that they shall take."""
 
 OWN_THREADS = ("OpenVINOExecutionProvider", "XnnpackExecutionProvider")
 """Providers that run on this CPU, in threads that are theirs."""
 
 
-def best_clock(threads: int, provider: str) -> Callable[[], int]:
-    """The clock to time networks with.
+def waiting_clock(threads: int, provider: str) -> Callable[[], int]:
+    """What tells how many ns a session has waited so far for a core that another process held.
 
-    CPU time leaves out what other processes took meanwhile: on a busy machine it is what the wall clock tells on an
-    idle one. A network on one thread of this CPU takes the CPU time of the calling thread; of the process, where the
-    provider may run it in a thread of its own. With several threads, or another processor, only the wall clock tells.
+    Networks are timed by the wall clock. A run that had to wait tells of the other process, not of the network, so the
+    median leaves it out. One thread of this CPU waits while the wall clock runs and its CPU time does not; the threads
+    of several, or of a provider with its own, are asked of the system, which on some tells nothing (0).
     """
     if threads == 1 and provider == "CPUExecutionProvider" and _fine("thread_time"):
-        return time.thread_time_ns
-    if threads == 1 and provider in OWN_THREADS and _fine("process_time"):
-        return time.process_time_ns
-    return time.perf_counter_ns
+        return lambda: time.perf_counter_ns() - time.thread_time_ns()
+    return waited_ns
 
 
 def _fine(clock: Literal["thread_time", "process_time"]) -> bool:
@@ -50,39 +50,6 @@ def _fine(clock: Literal["thread_time", "process_time"]) -> bool:
         return time.get_clock_info(clock).resolution <= 1e-6
     except ValueError:  # the system has no such clock
         return False
-
-
-def warm_up(sessions: Any) -> None:
-    for session in sessions:
-        for _ in range(WARM_UPS):
-            session.run()
-
-
-def timed(session: Any, clock: Callable[[], int]) -> list[int]:
-    """Times of ``RUNS`` runs in ns, after an untimed one: before it, the caches hold another network's weights."""
-    session.run()
-    return [_undisturbed(session, clock) for _ in range(RUNS)]
-
-
-def _undisturbed(session: Any, clock: Callable[[], int]) -> int:
-    """Time of one run in ns; by the wall clock, of the one of ``TRIES`` whose threads waited least for a core.
-
-    Several threads wait for each other, so that one that has to share its core with another process slows all: with
-    two other processes on two cores, runs take three times as long, and those that did not have to wait as usual.
-    """
-    if clock is not time.perf_counter_ns:
-        start = clock()
-        session.run()
-        return clock() - start
-    found = []
-    for _ in range(TRIES):
-        waited, start = waited_ns(), clock()
-        session.run()
-        ns = clock() - start
-        found.append((waited_ns() - waited, ns))
-        if found[-1][0] <= LATE * ns:
-            break
-    return min(found)[1]
 
 
 def waited_ns() -> int:
@@ -96,46 +63,106 @@ def waited_ns() -> int:
     return total
 
 
+def warm_up(sessions: Any) -> None:
+    for session in sessions:
+        for _ in range(WARM_UPS):
+            session.run()
+
+
+class Timed:
+    """A session, and how its blocks of back-to-back runs look.
+
+    Attributes:
+        session: warmed up.
+        settle: untimed runs at the start of a block.
+        runs: timed runs after them.
+        ns: of a block, about.
+    """
+
+    def __init__(self, session: Any, clock: Callable[[], int]) -> None:
+        self.session = session
+        took = []
+        for _ in range(PACE_RUNS):
+            start = clock()
+            session.run()
+            took.append(max(1, clock() - start))
+        each = min(took)
+        self.settle = _between(SETTLE_NS / each, SETTLE_RUNS)
+        self.runs = _between(BLOCK_NS / each, BLOCK_RUNS)
+        self.ns = each * (self.settle + self.runs)
+
+    def block(self, clock: Callable[[], int], waiting: Callable[[], int]) -> list[tuple[int, int]]:
+        """``(ns, ns waited)`` of each timed run."""
+        for _ in range(self.settle):
+            self.session.run()
+        found = []
+        for _ in range(self.runs):
+            waited, start = waiting(), clock()
+            self.session.run()
+            ns = clock() - start
+            found.append((ns, max(0, waiting() - waited)))
+        return found
+
+
+PACE_RUNS = 3
+"""Runs that tell how long a block of a session is."""
+
+
+def _between(wanted: float, bounds: tuple[int, int]) -> int:
+    return int(min(bounds[1], max(bounds[0], np.ceil(wanted))))
+
+
 def record(
-    sessions: Any,
-    anchor: Any,
+    sessions: list[Timed],
+    anchor: Timed,
     *,
     rounds: int,
     rng: np.random.Generator,
     clock: Callable[[], int],
-    beside: Callable[[int], None] | None = None,
-) -> tuple[np.ndarray[Any, np.dtype[np.int64]], np.ndarray[Any, np.dtype[np.int64]]]:
-    """Times of sessions and of the anchor next to them, ``(rounds, sessions, RUNS)`` each, in ns.
+    waiting: Callable[[], int],
+    beside: list[Timed] | None = None,
+) -> tuple[list[Any], list[Any]]:
+    """Times of sessions in blocks, each between two blocks of the anchor.
 
-    Each round visits every session once, in a new order; ``beside(i)`` is called after each visit to session ``i``.
+    Each round visits every session once, in a new order; after each visit to a session the one ``beside`` it has a
+    block too, whose times are not kept.
+
+    Returns:
+        Per session an array ``(rounds, runs, 2)`` of ns and of ns waited; and likewise ``(rounds, 2, runs, 2)`` of the
+        anchor, before and after it.
     """
-    times = np.zeros((rounds, len(sessions), RUNS), dtype=np.int64)
-    anchors = np.zeros_like(times)
-    for turn in range(rounds):
+    times: list[list[Any]] = [[] for _ in sessions]
+    anchors: list[list[Any]] = [[] for _ in sessions]
+    for _ in range(rounds):
+        before = anchor.block(clock, waiting)
         for i in rng.permutation(len(sessions)):
-            anchors[turn, i] = timed(anchor, clock)
-            times[turn, i] = timed(sessions[i], clock)
-            if beside is not None:
-                beside(int(i))
-    return times, anchors
+            times[i].append(sessions[i].block(clock, waiting))
+            if beside:
+                beside[i].block(clock, waiting)
+            after = anchor.block(clock, waiting)
+            anchors[i].append((before, after))
+            before = after
+    return [np.array(t, dtype=np.int64) for t in times], [np.array(t, dtype=np.int64) for t in anchors]
 
 
-def rounds_that_fit(sessions: Any, clock: Callable[[], int], bounds: Any, seconds_per_network: float) -> int:
-    """Rounds for the time that a network may take, judged by one visit to each session.
+def rounds_that_fit(everything: list[Timed], networks: int, bounds: Any, seconds_per_network: float) -> int:
+    """Rounds for the time that a network may take.
 
     Args:
-        sessions: all that take part.
-        clock: nanoseconds.
+        everything: all that take part, the anchor, which runs beside each network, first.
+        networks: how many.
         bounds: fewest and most rounds.
         seconds_per_network: spent on a network, the anchor beside it and its profiled session.
     """
-    start = clock()
-    for session in sessions:
-        session.run()
-    # A visit runs the network, the anchor and the profiled network, each RUNS + 1 times.
-    visit_s = (clock() - start) / 1e9 / len(sessions) * 3 * (RUNS + 1)
+    round_ns = everything[0].ns * networks + sum(each.ns for each in everything[1:])
     fewest, most = bounds
-    return int(min(most, max(fewest, seconds_per_network // max(visit_s, 1e-9))))
+    return int(min(most, max(fewest, seconds_per_network * 1e9 * networks // round_ns)))
+
+
+def kept_runs(timed: Timed, rounds: int) -> list[int]:
+    """Which of all runs of a session, the warm-up and those that told its pace included, were timed ones of its blocks."""
+    start, block = WARM_UPS + PACE_RUNS, timed.settle + timed.runs
+    return [start + turn * block + timed.settle + run for turn in range(rounds) for run in range(timed.runs)]
 
 
 def preload(memory: Any) -> None:

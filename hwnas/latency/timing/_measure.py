@@ -1,95 +1,86 @@
-"""Whole networks, measured at a controlled speed."""
+"""Models, measured by the wall clock, and beside it at a controlled speed."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 
-from hwnas.graph import Network
-from hwnas.latency.device._device import Device
-from hwnas.latency.timing._block import BLOCK, NetworkTimes, measure_block
-from hwnas.latency.timing._runtime import OnnxRuntime, Runtime
+from hwnas.graph import Model
+from hwnas.latency.timing._block import TOGETHER, ModelTimes, Times, measure_together
+from hwnas.latency.timing._runtime import Runtime
 
 Progress = Callable[[int, int, str], None]
 """Called with steps done, steps in all, and what is being done."""
 
-
-@dataclass(frozen=True)
-class Anchor:
-    """The network others are compared with, and its time in ms at the reference speed."""
-
-    network: Network
-    median_ms: float | None = None
+WANDERING = 1.1
+"""From this ratio of the anchor's slow times to its fast ones on, a machine's speed is said to wander."""
 
 
 @dataclass(frozen=True)
 class Measurement:
-    """Latency of one network.
+    """Latency of one model on this device, now.
 
     Attributes:
-        median_ms: at the reference speed; comparable between minutes, and with a table's predictions.
+        median_ms: median of back-to-back runs by the wall clock.
         p95_ms: 95th percentile of single runs, likewise.
-        clock_ms: median of single runs, as the clock told it at the time.
+        at_table_speed_ms: what the median would be at the speed at which the anchor's time was stored; None without one.
         runs: how many.
     """
 
     median_ms: float
     p95_ms: float
-    clock_ms: float
+    at_table_speed_ms: float | None
     runs: int
 
+    @classmethod
+    def of(cls, times: Times, reference_ms: float | None) -> Measurement:
+        """Of what was measured, and the anchor's time in ms at the reference speed."""
+        at_speed = None if reference_ms is None else times.ratio * reference_ms
+        return cls(times.median_ms, times.p95_ms, at_speed, times.runs)
 
-def measure_networks(
-    device: Device,
-    networks: Sequence[Network],
-    *,
-    anchor: Anchor | None = None,
-    seed: int = 0,
-    progress: Progress | None = None,
-    runtime: Runtime | None = None,
-) -> list[Measurement]:
-    """Measure whole networks on a device.
+    @property
+    def speed_pct(self) -> float | None:
+        """How fast the machine ran meanwhile, of the speed at which the anchor's time was stored."""
+        return None if self.at_table_speed_ms is None else 100 * self.at_table_speed_ms / self.median_ms
 
-    Args:
-        device: where.
-        networks: as ``SearchSpace.network`` gives them.
-        anchor: reference; a table's ``anchor(space)`` makes the results comparable with its predictions.
-            By default the network of median MACs, at the speed of this moment.
-        seed: of the order of runs.
-        progress: called after each few networks.
-        runtime: what runs them; onnxruntime by default.
 
-    Raises:
-        DeviceError: the device cannot run a network.
+@dataclass(frozen=True)
+class Speed:
+    """How fast a machine ran while models were measured, by the anchor beside them.
+
+    Attributes:
+        pct: of the speed at which the anchor's time was stored; None if none was.
+        low_pct, high_pct: of the speed in the middle of this measurement: from the slowest tenth to the fastest.
     """
-    if not networks:
-        return []
-    anchor = anchor or Anchor(sorted(networks, key=_macs)[len(networks) // 2])
-    times: list[NetworkTimes] = []
-    blocks = measured_blocks(runtime or OnnxRuntime(device), networks, anchor.network, rng=np.random.default_rng(seed))
-    for block in blocks:
-        times += block
-        if progress is not None:
-            progress(len(times), len(networks), "networks measured")
-    reference = anchor.median_ms or float(np.median([t.anchor_ms for t in times]))
-    return [Measurement(t.ratio * reference, t.tail * reference, t.median_ms, t.runs) for t in times]
+
+    pct: float | None
+    low_pct: float
+    high_pct: float
+
+    @classmethod
+    def of(cls, anchors_ms: Sequence[float], reference_ms: float | None) -> Speed:
+        """Of the anchor's times beside the models, and its time at the reference speed."""
+        fast, middle, slow = (float(v) for v in np.quantile(anchors_ms, (0.1, 0.5, 0.9)))
+        pct = None if reference_ms is None else 100 * reference_ms / middle
+        return cls(pct, 100 * middle / slow, 100 * middle / fast)
+
+    @property
+    def wanders(self) -> bool:
+        """Whether it changed too much for one figure."""
+        return self.high_pct > WANDERING * self.low_pct
 
 
-def measured_blocks(
+def measured_together(
     runtime: Runtime,
-    networks: Sequence[Network],
-    anchor: Network,
+    models: Iterator[Model],
+    anchor: Model,
     *,
     rng: np.random.Generator,
-    layers: bool = False,
-) -> Iterator[list[NetworkTimes]]:
-    """Times of the networks in order, a block at a time."""
-    for start in range(0, len(networks), BLOCK):
-        block = networks[start : start + BLOCK]
-        yield measure_block(runtime, block, anchor, rng=rng, layers=layers)
-
-
-def _macs(network: Network) -> int:
-    return sum(layer.macs for _, layer in network)
+    nodes: bool = False,
+) -> Iterator[list[ModelTimes]]:
+    """Times of the models in order, a few at a time; models are asked for as they are needed."""
+    while few := list(islice(models, TOGETHER)):
+        yield measure_together(runtime, few, anchor, rng=rng, nodes=nodes)

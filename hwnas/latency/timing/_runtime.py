@@ -1,4 +1,4 @@
-"""onnxruntime sessions of networks, plain and with node times."""
+"""onnxruntime sessions of models, plain and with node times."""
 
 # ruff: noqa: PLC0415 (onnxruntime takes a while to import)
 
@@ -7,15 +7,14 @@ from __future__ import annotations
 import json
 import re
 import tempfile
+import time
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-import numpy as np
-
 from hwnas.errors import DeviceError
-from hwnas.graph import Network, build_model, in_precision
-from hwnas.latency.timing._loop import BoundSession, best_clock, node_times, preload
+from hwnas.graph import Model
+from hwnas.latency.timing._loop import BoundSession, node_times, preload, waiting_clock
 from hwnas.latency.timing._timer import Clock, Session
 
 if TYPE_CHECKING:
@@ -35,55 +34,53 @@ class ProfiledSession(Session, Protocol):
 
 
 class Runtime(Protocol):
-    """What executes networks: onnxruntime, or a fake in tests."""
+    """What executes models: onnxruntime, or a fake in tests. It knows nothing of spaces and layers."""
 
     @property
     def clock(self) -> Clock:
-        """What its sessions are timed with."""
+        """The wall clock, which its sessions are timed by."""
 
-    def session(self, network: Network) -> Session: ...
+    @property
+    def waiting(self) -> Clock:
+        """Nanoseconds that its sessions have waited for a core so far."""
 
-    def profiled(self, network: Network) -> ProfiledSession: ...
+    def session(self, model: Model) -> Session: ...
 
-    def elsewhere(self, network: Network) -> dict[str, int]:
-        """Operators of a network that another provider runs than the device's, and how many nodes of each.
+    def profiled(self, model: Model) -> ProfiledSession: ...
+
+    def elsewhere(self, model: Model) -> dict[str, int]:
+        """Operators of a model that another provider runs than the device's, and how many nodes of each.
 
         onnxruntime moves what a provider lacks to the CPU, and says nothing.
         """
 
 
 class OnnxRuntime:
-    """onnxruntime with a device's provider, options, threads and batch."""
+    """onnxruntime with a device's provider, options and threads."""
+
+    clock = staticmethod(time.perf_counter_ns)
 
     def __init__(self, device: Device) -> None:
         self.device = device
         preload(device.memory)
-        self.clock = best_clock(device.threads, device.provider)
-        self._last: tuple[Network, bytes] | None = None
+        self.waiting = waiting_clock(device.threads, device.provider)
 
-    def session(self, network: Network) -> Session:
-        return _OrtSession(self._create(network, self._options()), self._feed(network), self.device)
+    def session(self, model: Model) -> Session:
+        return _OrtSession(self._create(model, self._options()), model, self.device)
 
-    def profiled(self, network: Network) -> _OrtProfiledSession:
+    def profiled(self, model: Model) -> _OrtProfiledSession:
         folder = tempfile.TemporaryDirectory(prefix="hwnas-")
         options = self._options()
         options.enable_profiling = True
         options.profile_file_prefix = str(Path(folder.name) / "nodes")
-        return _OrtProfiledSession(self._create(network, options), self._feed(network), self.device, folder)
+        return _OrtProfiledSession(self._create(model, options), model, self.device, folder)
 
-    def elsewhere(self, network: Network) -> dict[str, int]:
+    def elsewhere(self, model: Model) -> dict[str, int]:
         if self.device.provider == _HOST:
             return {}
-        session = self.profiled(network)
+        session = self.profiled(model)
         session.run()
         return strays(session.events(), self.device.provider)
-
-    def model(self, network: Network) -> bytes:
-        """The ONNX model of a network, in the device's precision; the last one is kept, for a second session of it."""
-        if self._last is None or self._last[0] is not network:
-            model = build_model(network, batch=self.device.batch)
-            self._last = network, in_precision(model, self.device.precision).SerializeToString()
-        return self._last[1]
 
     def _options(self) -> Any:
         import onnxruntime as ort
@@ -96,15 +93,14 @@ class OnnxRuntime:
             options.add_session_config_entry(key, value)
         return options
 
-    def _create(self, network: Network, options: Any) -> Any:
+    def _create(self, model: Model, options: Any) -> Any:
         import onnxruntime as ort
 
-        model = self.model(network)
         providers: list[Any] = [(self.device.provider, dict(self.device.options))]
         if self.device.provider != _HOST:
             providers.append(_HOST)
         try:
-            session = ort.InferenceSession(model, options, providers=providers)
+            session = ort.InferenceSession(model.content, options, providers=providers)
         except Exception as error:  # onnxruntime raises RuntimeError, its own and pybind's
             raise _failed(self.device, error) from error
         if self.device.provider not in session.get_providers():
@@ -115,18 +111,14 @@ class OnnxRuntime:
             )
         return session
 
-    def _feed(self, network: Network) -> dict[str, Any]:
-        shape = (self.device.batch, *network[0][1].input_shape)
-        return {"input": np.random.default_rng(0).standard_normal(shape, dtype=np.float32)}
-
 
 class _OrtSession(BoundSession):
     """Tells in one line what a device cannot run."""
 
-    def __init__(self, session: Any, feed: dict[str, Any], device: Device) -> None:
+    def __init__(self, session: Any, model: Model, device: Device) -> None:
         self._device = device
         try:
-            super().__init__(session, feed, device.memory)
+            super().__init__(session, model.feed(), device.memory)
         except Exception as error:  # a full GPU
             raise _failed(device, error) from error
 
@@ -138,10 +130,8 @@ class _OrtSession(BoundSession):
 
 
 class _OrtProfiledSession(_OrtSession):
-    def __init__(
-        self, session: Any, feed: dict[str, Any], device: Device, folder: tempfile.TemporaryDirectory[str]
-    ) -> None:
-        super().__init__(session, feed, device)
+    def __init__(self, session: Any, model: Model, device: Device, folder: tempfile.TemporaryDirectory[str]) -> None:
+        super().__init__(session, model, device)
         self._folder = folder
 
     def events(self) -> list[dict[str, Any]]:

@@ -127,6 +127,12 @@ def _twice(rows: Rows) -> Rows:
     return rows
 
 
+def _impossible(rows: Rows) -> Rows:
+    row = next(row for row in rows[1:] if row[4] == "run_ns")
+    row[-1] = " ".join("1" for _ in row[-1].split())
+    return rows
+
+
 def _slower(rows: Rows) -> Rows:
     blocks = [int(row[2]) for row in rows[1:] if row[2]]
     for row in (row for row in rows[1:] if row[2] and int(row[2]) > max(blocks) // 2):
@@ -152,8 +158,10 @@ CASES: list[tuple[Callable[[Rows], Rows], str]] = [
     (_edit("anchor_ns", -1, "1 2 inf 4"), "inf, which cannot be a time"),
     (_edit("run_ns", -1, "1 2 x 4"), "it is no number"),
     (_edit("run_ns", -1, ""), "it has no values"),
-    (_edit("run_ns", -1, "20000 30000"), "2 and 4 times"),
-    (_edit("run_ns", -1, "1 1 1 1"), "which cannot be"),
+    (_edit("run_ns", -1, "20000 30000"), "has 2 times in 2 rounds"),
+    (_impossible, "took 1 to 1 ns, which cannot be"),
+    (_edit("rounds", -1, "0"), "in 0 rounds"),
+    (_edit("rounds", -1, "1.5"), "in 1.5 rounds"),
     (_edit("run_ns", 3, "n9999"), "missing or incomplete"),
     (_edit("plan", -1, "{}"), "another plan than the one it describes"),
     (_edit("device", -1, "{}"), "another device than the one it describes"),
@@ -243,7 +251,8 @@ def test_bundled_models_of_other_precisions_run(provider: str, precision: str, t
     plan = json.loads((tmp_path / "plan.json").read_text())
     assert plan["device"]["precision"] == precision
     make_weights(tmp_path / plan["weights"]["file"], plan["weights"])
-    for model in {m["file"]: m["shape"] for m in plan["networks"].values()}.items():
-        session = ort.InferenceSession(str(tmp_path / model[0]), providers=["CPUExecutionProvider"])
-        (logits,) = session.run(None, {"input": np.ones(model[1], dtype=np.float32)})
+    for model in plan["networks"].values():
+        session = ort.InferenceSession(str(tmp_path / model["file"]), providers=["CPUExecutionProvider"])
+        feed = {each["name"]: np.ones(each["shape"], dtype=each["element"]) for each in model["inputs"]}
+        (logits,) = session.run(None, feed)
         assert np.isfinite(logits).all()

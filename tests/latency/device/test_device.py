@@ -24,7 +24,7 @@ from hwnas.latency import (
     table_paths,
 )
 from hwnas.latency.table import _find as find
-from hwnas.latency.timing._loop import best_clock
+from hwnas.latency.timing._loop import waited_ns, waiting_clock
 from tests.latency.fakes import tiny_space
 
 CPU = get_device("cpu")
@@ -97,10 +97,15 @@ def test_a_device_states_its_precision() -> None:
 def test_threads_reach_a_provider_that_has_its_own() -> None:
     assert bundled_device("openvino", threads=2).options == {"num_of_threads": "2"}
     assert bundled_device("cuda:1", threads=2).options == {"device_id": "1"}
-    assert best_clock(1, "CPUExecutionProvider") is time.thread_time_ns
-    assert best_clock(1, "OpenVINOExecutionProvider") is time.process_time_ns
-    assert best_clock(2, "OpenVINOExecutionProvider") is time.perf_counter_ns
-    assert best_clock(1, "CUDAExecutionProvider") is time.perf_counter_ns
+
+
+def test_waiting_for_a_core_is_told_by_the_thread_or_by_the_system() -> None:
+    waiting = waiting_clock(1, "CPUExecutionProvider")
+    before = waiting()
+    time.sleep(0.02)
+    assert waiting() - before >= 19e6
+    assert waiting_clock(1, "OpenVINOExecutionProvider") is waited_ns
+    assert waiting_clock(2, "CPUExecutionProvider") is waited_ns
 
 
 def test_typos_get_a_suggestion() -> None:

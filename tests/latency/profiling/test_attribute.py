@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from hwnas.graph import network_model
 from hwnas.latency import get_device
 from hwnas.latency.profiling._attribute import attribute
 from hwnas.latency.timing._runtime import OnnxRuntime, node_times
@@ -95,7 +96,7 @@ def test_recorded_names_of_integer_kernels() -> None:
 def test_int8_profiles_show_every_layer(name: str) -> None:
     space = get_space(name).restrict(r=128)
     network = space.network(space.sample(1, np.random.default_rng(0))[0])
-    session = OnnxRuntime(get_device("cpu", precision="int8")).profiled(network)
+    session = OnnxRuntime(get_device("cpu")).profiled(network_model(network, precision="int8"))
     session.run()
     (run,) = session.finish()
     assert attribute([node for node, _ in run], [slot for slot, _ in network]) is not None

@@ -27,7 +27,7 @@ def test_it_holds_on_the_machine_it_was_made_on(table: LatencyTable, tmp_path: P
     assert found.faults == ()
     assert found.validation["n_validation"] == 12
     assert found.validation["mape_pct"] < 0.1
-    assert found.slowdown == pytest.approx(1)
+    assert found.speed_pct == pytest.approx(100)
     assert found.repeat_pct == pytest.approx(0, abs=1e-6)
 
 
@@ -44,7 +44,7 @@ def test_layers_that_changed_are_found(table: LatencyTable, tmp_path: Path) -> N
     assert len(found.faults) == 2
     assert "within 10 %" in found.faults[0]
     assert "off by -" in found.faults[1]
-    assert found.slowdown == pytest.approx(1)
+    assert found.speed_pct == pytest.approx(100)
 
 
 def test_the_share_within_the_interval_is_told(

@@ -15,12 +15,16 @@ from hwnas.latency import Device, LatencyTable, Plan, get_device, profile
 from hwnas.latency.profiling._subnets import choose_subnets
 from hwnas.latency.table._interval import LATER
 from hwnas.space import SearchSpace
-from tests.latency.fakes import FakeRuntime, costs, tiny_space
+from tests.latency.fakes import FakeRuntime, costs, layers_of, tiny_space
 
 SPACE = tiny_space()
 COSTS = costs(SPACE)
 DEVICE = get_device("cpu")
 PLAN = Plan(n_validation=10, n_calibration=4)
+
+
+def layers(row: np.ndarray) -> list[tuple[str, str]]:
+    return [(slot, layer.key) for slot, layer in SPACE.network(row)]
 
 
 def _times(table: LatencyTable) -> dict[str, float]:
@@ -61,7 +65,7 @@ def test_the_table_is_what_the_layers_cost(tmp_path: Path) -> None:
 def test_the_subnets_of_the_check_took_no_part(tmp_path: Path) -> None:
     runtime = FakeRuntime(COSTS)
     profile(DEVICE, SPACE, tmp_path, plan=dataclasses.replace(PLAN, sessions=1), runtime=runtime)
-    opened = Counter(tuple(layer.key for _, layer in network) for network in runtime.opened)
+    opened = Counter(tuple(key for _, key in layers_of(model)) for model in runtime.opened)
     # Each block opens the anchor as well.
     assert sorted(opened.values())[-2] == 1
 
@@ -97,7 +101,7 @@ def test_a_provider_that_compiles_whole_graphs_is_corrected_by_subnets_that_show
     seen = {layer.key for row in chosen.calibration for _, layer in SPACE.network(row)}
     assert seen == set(SPACE.layers())
     assert table.spaces["tiny"]["networks"] == len(chosen.calibration)
-    opened = [network for network in runtime.opened if len(network) == 1]
+    opened = [model for model in runtime.opened if len(layers_of(model)) == 1]
     assert len(opened) == len(SPACE.layers()), "each layer alone, once"
 
 
@@ -114,9 +118,9 @@ def test_an_interruption_loses_the_block_in_flight_and_no_more(share: float, tmp
 
     resumed = FakeRuntime(COSTS)
     table = profile(DEVICE, SPACE, tmp_path / "b", plan=PLAN, runtime=resumed)
-    anchor = SPACE.network(SPACE.encode(undisturbed.spaces["tiny"]["anchor"]["arch"]))
-    timed = [sum(network != anchor for network in runtime.opened) for runtime in (whole, resumed)]
-    again = [e for e in kept if SPACE.network(np.array(json.loads(e["name"]))) != anchor]
+    anchor = layers(SPACE.encode(undisturbed.spaces["tiny"]["anchor"]["arch"]))
+    timed = [sum(layers_of(model) != anchor for model in runtime.opened) for runtime in (whole, resumed)]
+    again = [e for e in kept if layers(np.array(json.loads(e["name"]))) != anchor]
     assert timed[1] == timed[0] - len(again)
     assert _times(table) == pytest.approx(_times(undisturbed), rel=1e-3)
     assert table.spaces["tiny"]["networks"] == undisturbed.spaces["tiny"]["networks"]
@@ -130,7 +134,7 @@ def test_another_resolution_joins_the_table_at_the_same_reference_speed(tmp_path
     assert _times(table) == pytest.approx({key: ns / 1e6 for key, ns in COSTS.items()}, rel=1e-3)
     assert table.spaces["tiny"]["resolutions"] == [8, 16]
     # What checks the table is drawn from both.
-    old = {tuple(layer.key for _, layer in n) for n in slower.opened if n[0][1].input_shape[1] == 8}
+    old = {model.content for model in slower.opened if model.inputs[0].shape[2] == 8}
     assert len(old) > 1, "the anchor, and others"
     assert table.spaces["tiny"]["validation"]["within_5_pct"] == 100
     assert table.covered(SPACE).size() == SPACE.size()

@@ -5,15 +5,12 @@ from __future__ import annotations
 import pytest
 
 from hwnas.latency import is_noisy
-from hwnas.latency.timing._block import NetworkTimes
 from hwnas.latency.timing._noise import repeat_pct
 
 
-def times(stage: str, **ratios: tuple[float, ...]) -> dict[tuple[str, str, int], NetworkTimes]:
+def times(stage: str, **ratios: tuple[float, ...]) -> dict[tuple[str, str, int], float]:
     return {
-        (stage, name, session): NetworkTimes(ratio, ratio, 1.0, 1.0, 32)
-        for name, sessions in ratios.items()
-        for session, ratio in enumerate(sessions)
+        (stage, name, session): ratio for name, sessions in ratios.items() for session, ratio in enumerate(sessions)
     }
 
 

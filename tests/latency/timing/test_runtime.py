@@ -13,24 +13,15 @@ import pytest
 from onnx import TensorProto, helper
 
 from hwnas.errors import DeviceError
-from hwnas.graph import Network
+from hwnas.graph import Model, network_model
 from hwnas.latency import bundled_device, get_device
 from hwnas.latency.timing._runtime import OnnxRuntime, strays
 from tests.latency.fakes import tiny_space
 
 SPACE = tiny_space()
 NETWORK = SPACE.network(SPACE.sample(1, np.random.default_rng(0))[0])
+MODEL = network_model(NETWORK)
 CPU = get_device("cpu")
-
-
-class Given(OnnxRuntime):
-    """onnxruntime that runs one model in place of every network."""
-
-    given: onnx.ModelProto
-
-    def model(self, _: Network) -> bytes:
-        content: bytes = self.given.SerializeToString()
-        return content
 
 
 def _model(node: onnx.NodeProto, kind: int, *initializers: onnx.TensorProto) -> onnx.ModelProto:
@@ -56,16 +47,14 @@ def _fails_when_run() -> onnx.ModelProto:
     [(_no_kernel, r"fails on HardSigmoid \(blocks.3/act\)"), (_fails_when_run, r"fails on Reshape \(blocks.3/flat\)")],
 )
 def test_the_operator_that_fails_is_named_in_one_line(model: Callable[[], onnx.ModelProto], what: str) -> None:
-    runtime = Given(CPU)
-    runtime.given = model()
     with pytest.raises(DeviceError, match=f"CPUExecutionProvider {what}") as error:
-        runtime.session(NETWORK).run()
+        OnnxRuntime(CPU).session(Model.of(model())).run()
     assert "\n" not in str(error.value)
     assert len(str(error.value)) < 400
 
 
 def test_nodes_on_another_provider_are_found_in_a_profile() -> None:
-    session = OnnxRuntime(CPU).profiled(NETWORK)
+    session = OnnxRuntime(CPU).profiled(MODEL)
     session.run()
     session.run()
     events = session.events()
@@ -77,7 +66,7 @@ def test_nodes_on_another_provider_are_found_in_a_profile() -> None:
 
 def test_the_cpu_has_nowhere_to_fall_back_to(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(OnnxRuntime, "profiled", lambda *_: pytest.fail("it was run"))
-    assert OnnxRuntime(CPU).elsewhere(NETWORK) == {}
+    assert OnnxRuntime(CPU).elsewhere(MODEL) == {}
 
 
 def test_a_provider_is_run_once_to_see_where_its_nodes_are(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -92,7 +81,7 @@ def test_a_provider_is_run_once_to_see_where_its_nodes_are(monkeypatch: pytest.M
     preloaded: list[int] = []
     monkeypatch.setattr("onnxruntime.preload_dlls", lambda: preloaded.append(1), raising=False)
     device = replace(CPU, name="cuda", provider="CUDAExecutionProvider")
-    assert OnnxRuntime(device).elsewhere(NETWORK) == {"Resize": 1}
+    assert OnnxRuntime(device).elsewhere(MODEL) == {"Resize": 1}
     assert runs == preloaded == [1]
 
 
@@ -108,7 +97,7 @@ def test_a_provider_gets_the_precision_it_was_asked_for(
     name: str, precision: str, kind: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     given: dict[str, Any] = {}
-    device = bundled_device(name, precision=precision)
+    device = bundled_device(name)
 
     def session(model: bytes, _: Any, providers: list[Any]) -> Any:
         given.update(model=onnx.load_from_string(model), providers=providers)
@@ -120,7 +109,7 @@ def test_a_provider_gets_the_precision_it_was_asked_for(
     monkeypatch.setattr("onnxruntime.InferenceSession", session)
     monkeypatch.setattr("onnxruntime.preload_dlls", lambda: None, raising=False)
     monkeypatch.setattr("onnxruntime.OrtValue.ortvalue_from_numpy", lambda value, *_: value)
-    OnnxRuntime(device).session(NETWORK)
+    OnnxRuntime(device).session(network_model(NETWORK, precision=precision))
     assert given["providers"] == [(device.provider, dict(device.options)), "CPUExecutionProvider"]
     onnx.checker.check_model(given["model"])
     assert kind in {weight.data_type for weight in given["model"].graph.initializer}

@@ -1,0 +1,133 @@
+"""A model: what a runtime runs, whoever built it."""
+
+# ruff: noqa: PLC0415 (onnx takes a while to import)
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hwnas.errors import DataError
+from hwnas.graph._build import build_model
+from hwnas.graph._precision import in_precision
+from hwnas.space import Network, network_inputs
+
+if TYPE_CHECKING:
+    import onnx
+
+PRECISION = "precision"
+"""The property of an exported file that tells what it computes in."""
+
+LAYERS = "layers"
+"""The property of a network's model that tells its slots and the keys of their layers."""
+
+
+@dataclass(frozen=True)
+class Input:
+    """An input of a model.
+
+    Attributes:
+        name: of the value.
+        element: numpy's name of its element type.
+        shape: batch included.
+        below: integers are less than this; None if that is not known.
+    """
+
+    name: str
+    element: str
+    shape: tuple[int, ...]
+    below: int | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Model:
+    """An ONNX model with the sizes of its inputs fixed.
+
+    Attributes:
+        content: the serialised ONNX model.
+        inputs: in the model's order.
+        precision: one of ``PRECISIONS``: what weights and arithmetic are in.
+    """
+
+    content: bytes
+    inputs: tuple[Input, ...]
+    precision: str = "fp32"
+
+    @classmethod
+    def of(cls, model: onnx.ModelProto, *, batch: int = 1, precision: str = "fp32") -> Model:
+        """
+        Args:
+            model: an ONNX model.
+            batch: what every size that the model leaves open is taken as.
+            precision: what it computes in.
+        """
+        constants = {tensor.name for tensor in model.graph.initializer}
+        inputs = tuple(_input(value, batch) for value in model.graph.input if value.name not in constants)
+        return cls(model.SerializeToString(), inputs, precision)
+
+    @classmethod
+    def read(cls, path: str | os.PathLike[str], *, batch: int = 1) -> Model:
+        """The model in a file, whoever wrote it.
+
+        Raises:
+            DataError: it cannot be read as ONNX.
+        """
+        import onnx
+        from google.protobuf.message import DecodeError
+
+        try:
+            model = onnx.load_model_from_string(Path(path).read_bytes())
+        except (OSError, DecodeError) as error:
+            raise DataError(f"file {path}", f"it cannot be read as ONNX ({error})", "export it again") from error
+        told = {entry.key: entry.value for entry in model.metadata_props}
+        return cls.of(model, batch=batch, precision=told.get(PRECISION, "fp32"))
+
+    def feed(self, seed: int = 0) -> dict[str, np.ndarray[Any, Any]]:
+        """An array for every input by name: normal numbers; integers below what the input allows, or else ones."""
+        rng = np.random.default_rng(seed)
+        return {i.name: _values(i, rng) for i in self.inputs}
+
+
+def network_model(
+    network: Network,
+    *,
+    batch: int = 1,
+    precision: str = "fp32",
+    weights: Mapping[str, NDArray[np.float32]] | None = None,
+) -> Model:
+    """The model of a network for timing.
+
+    Args:
+        network: ``(slot, layer)`` in order; the model tells them in its property ``layers``.
+        batch: samples per run.
+        precision: one of ``PRECISIONS``.
+        weights: as in `build_model`; by default random ones.
+    """
+    about = {LAYERS: json.dumps([[slot, layer.key] for slot, layer in network])}
+    built = in_precision(build_model(network, weights=weights, batch=batch, metadata=about), precision)
+    model = Model.of(built, batch=batch, precision=precision)
+    allowed = {name: spec.below for name, spec in network_inputs(network).items()}
+    return replace(model, inputs=tuple(replace(i, below=allowed.get(i.name)) for i in model.inputs))
+
+
+def _input(value: onnx.ValueInfoProto, batch: int) -> Input:
+    from onnx import helper
+
+    tensor = value.type.tensor_type
+    shape = tuple(d.dim_value if d.HasField("dim_value") else batch for d in tensor.shape.dim)
+    return Input(value.name, str(helper.tensor_dtype_to_np_dtype(tensor.elem_type)), shape)
+
+
+def _values(of: Input, rng: np.random.Generator) -> np.ndarray[Any, Any]:
+    if np.issubdtype(np.dtype(of.element), np.floating):
+        return rng.standard_normal(of.shape, dtype=np.float32).astype(of.element, copy=False)
+    if of.below is None:  # valid as token, mask and type
+        return np.ones(of.shape, dtype=of.element)
+    return rng.integers(of.below, size=of.shape, dtype=of.element)

@@ -1,0 +1,44 @@
+"""An exported model, measured as the file it is."""
+
+from __future__ import annotations
+
+import os
+
+import numpy as np
+
+from hwnas.graph import Model
+from hwnas.latency.device._device import Device
+from hwnas.latency.profiling._journaled import model_of
+from hwnas.latency.table._table import Anchor
+from hwnas.latency.timing._block import mean_of
+from hwnas.latency.timing._measure import Measurement, measured_together
+from hwnas.latency.timing._runtime import OnnxRuntime, Runtime
+
+SESSIONS = 2
+"""How often the file is loaded and timed anew."""
+
+
+def measure_file(
+    device: Device, path: str | os.PathLike[str], *, anchor: Anchor | None = None, runtime: Runtime | None = None
+) -> Measurement:
+    """Latency of an ONNX file, whoever wrote it.
+
+    Args:
+        device: where.
+        path: the file; sizes that it leaves open are the device's batch.
+        anchor: of a table, to tell the speed; without one the file is its own.
+        runtime: what runs it; onnxruntime by default.
+
+    Raises:
+        DataError: it cannot be read. DeviceError: the device cannot run it.
+    """
+    model = Model.read(path, batch=device.batch)
+    reference = model_of(device)(anchor.network) if anchor is not None else model
+    runtime, rng = runtime or OnnxRuntime(device), np.random.default_rng(0)
+    found = [
+        times
+        for _ in range(SESSIONS)
+        for few in measured_together(runtime, iter([model]), reference, rng=rng)
+        for times in few
+    ]
+    return Measurement.of(mean_of(found), None if anchor is None else anchor.median_ms)
