@@ -69,7 +69,14 @@ def space_of(facts: Mapping[str, Any]) -> SearchSpace | None:
 _KINDS = {"B": "bytes", "MACs": "count", "params": "count", "%": "percent"}
 """How the page prints values, by unit."""
 
-_WORDS = {"measured": ", measured", "p95": ", 95th percentile", "std": " ±", "low": ", at least", "high": ", at most"}
+_WORDS = {
+    "at_table_speed": ", at the table's speed",
+    "measured": ", measured",
+    "p95": ", 95th percentile",
+    "std": " ±",
+    "low": ", at least",
+    "high": ", at most",
+}
 
 
 def _column(name: str, directions: Directions = NONE) -> dict[str, Any]:
