@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from hwnas.graph._build import IR_VERSION, OPSET, build_model, weight_shapes
-from hwnas.graph._model import Input, Model, network_model
+from hwnas.graph._model import Input, Model, network_model, random_feeds
 from hwnas.graph._precision import PRECISIONS, in_precision
 from hwnas.graph._quantize import Ranges, quantized
 from hwnas.graph._ranges import activation_ranges, assumed_ranges
@@ -27,6 +27,7 @@ __all__ = [
     "initial_shapes",
     "network_model",
     "quantized",
+    "random_feeds",
     "to_onnx",
     "weight_shapes",
 ]

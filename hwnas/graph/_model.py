@@ -6,8 +6,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -91,8 +91,7 @@ class Model:
 
     def feed(self, seed: int = 0) -> dict[str, np.ndarray[Any, Any]]:
         """An array for every input by name: normal numbers; integers below what the input allows, or else ones."""
-        rng = np.random.default_rng(seed)
-        return {i.name: _values(i, rng) for i in self.inputs}
+        return _feed(self.inputs, seed)
 
 
 def network_model(
@@ -112,9 +111,18 @@ def network_model(
     """
     about = {LAYERS: json.dumps([[slot, layer.key] for slot, layer in network])}
     built = in_precision(build_model(network, weights=weights, batch=batch, metadata=about), precision)
-    model = Model.of(built, batch=batch, precision=precision)
-    allowed = {name: spec.below for name, spec in network_inputs(network).items()}
-    return replace(model, inputs=tuple(replace(i, below=allowed.get(i.name)) for i in model.inputs))
+    return Model(built.SerializeToString(), _inputs_of(network, batch), precision)
+
+
+def random_feeds(network: Network, batch: int = 1, seed: int = 0) -> dict[str, np.ndarray[Any, Any]]:
+    """Arrays for every input of a network by name, as `Model.feed`."""
+    return _feed(_inputs_of(network, batch), seed)
+
+
+def _inputs_of(network: Network, batch: int) -> tuple[Input, ...]:
+    return tuple(
+        Input(name, spec.element, (batch, *spec.shape), spec.below) for name, spec in network_inputs(network).items()
+    )
 
 
 def _input(value: onnx.ValueInfoProto, batch: int) -> Input:
@@ -123,6 +131,11 @@ def _input(value: onnx.ValueInfoProto, batch: int) -> Input:
     tensor = value.type.tensor_type
     shape = tuple(d.dim_value if d.HasField("dim_value") else batch for d in tensor.shape.dim)
     return Input(value.name, str(helper.tensor_dtype_to_np_dtype(tensor.elem_type)), shape)
+
+
+def _feed(inputs: Sequence[Input], seed: int) -> dict[str, np.ndarray[Any, Any]]:
+    rng = np.random.default_rng(seed)
+    return {each.name: _values(each, rng) for each in inputs}
 
 
 def _values(of: Input, rng: np.random.Generator) -> np.ndarray[Any, Any]:
