@@ -23,7 +23,7 @@ def _smallest(space: SearchSpace, r: int) -> list[tuple[str, LayerSpec]]:
 
 
 def _resolution(space: SearchSpace, index: int) -> int:
-    choice = space.genes[space.groups["r"][0]].choices[index]
+    ((choice, *_),) = (values[index:] for values in space.input_values.values())
     assert isinstance(choice, int)
     return choice
 

@@ -20,8 +20,7 @@ from hwnas.space import get_space
 def network(name: str, seed: int = 0) -> Network:
     """A random subnet, small where the space has a choice."""
     space = get_space(name)
-    (column,) = space.groups["r"]
-    space = space.restrict(r=space.genes[column].choices[0])
+    space = next(space.by_input())
     return space.network(space.sample(1, np.random.default_rng(seed))[0])
 
 

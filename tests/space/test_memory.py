@@ -59,7 +59,7 @@ def test_a_gate_is_applied_in_place() -> None:
 @pytest.mark.parametrize("name", ["ofa_mbv3_w1.0", "ofa_proxyless_w1.3", "ofa_resnet50", "digits"])
 def test_the_peak_of_a_subnet_is_its_largest_layers(name: str) -> None:
     space = get_space(name)
-    space = space.restrict(r=[space.genes[space.groups["r"][0]].choices[i] for i in (0, -1)])
+    space = space.restrict(**{name: [values[0], values[-1]] for name, values in space.input_values.items()})
     peak = PeakMemory(space)
     x = space.sample(200, np.random.default_rng(0), distinct_uniform=False)
     expected = [max(4 * activation_peak(layer) for _, layer in space.network(row)) for row in x]

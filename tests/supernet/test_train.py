@@ -97,7 +97,7 @@ def test_sandwich_starts_late_and_gently():
     plan = schedule.plan(500)
     assert plan.teacher == "in_place"
     assert plan.rows[0].tolist() == largest.tolist()
-    (resolution,) = space.groups["r"]
+    (resolution,) = space.input_genes
     small = np.delete(plan.rows[1], resolution).tolist()
     assert small == np.delete(smallest, resolution).tolist()
     assert len({int(schedule.plan(step).rows[1][resolution]) for step in range(500, 540)}) == 5
