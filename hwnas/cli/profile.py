@@ -165,6 +165,8 @@ def _report(table: LatencyTable, space: SearchSpace, *, elsewhere: bool) -> str:
     if validation is not None:
         lines.append(f"  method    {facts['method']}, {facts['networks']} subnets, {facts['seconds']:.0f} s")
         lines.append(f"  check     {summary(validation)}")
+    if facts.get("validation_plain"):
+        lines.append(f"  by other means, files timed by a plain process: {summary(facts['validation_plain'])}")
     if facts.get("interval"):
         lines.append(f"  interval  {interval_words(facts['interval'])}")
     if facts.get("repeat_pct") is not None:

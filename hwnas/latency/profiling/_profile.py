@@ -23,6 +23,7 @@ import numpy as np
 
 from hwnas import __version__
 from hwnas.errors import DeviceError, TableError
+from hwnas.graph import Model
 from hwnas.io import Journal
 from hwnas.latency.device._device import Device
 from hwnas.latency.profiling._journaled import TIMING, JournaledTimer, Timer, model_of
@@ -38,6 +39,7 @@ from hwnas.latency.profiling._methods import (
     named,
     row_name,
 )
+from hwnas.latency.profiling._otherwise import PlainTimer, by_plain_process, checked_otherwise
 from hwnas.latency.profiling._refine import refined
 from hwnas.latency.profiling._subnets import Plan, Subnets, choose_subnets
 from hwnas.latency.table._fidelity import fidelity
@@ -47,7 +49,7 @@ from hwnas.latency.table._table import DEVICE, LatencyTable
 from hwnas.latency.timing._measure import Progress
 from hwnas.latency.timing._noise import repeat_pct
 from hwnas.latency.timing._runtime import OnnxRuntime, Runtime
-from hwnas.space import Population, SearchSpace, macs_cost
+from hwnas.space import Network, Population, SearchSpace, macs_cost
 
 
 def profile(
@@ -58,6 +60,7 @@ def profile(
     plan: Plan | None = None,
     progress: Progress | None = None,
     runtime: Runtime | None = None,
+    plain: PlainTimer | None = None,
 ) -> LatencyTable:
     """Measure every layer of ``space``'s domain; add the rows to the table in ``folder``, or begin one there.
 
@@ -70,6 +73,8 @@ def profile(
         plan: how much is measured.
         progress: called as subnets are done.
         runtime: what runs them; onnxruntime by default.
+        plain: times exported files for the second check; a plain process by default, unless ``runtime`` is given. There
+            is none for a device with a memory of its own, where copies would be timed too.
 
     Raises:
         DeviceError: the device cannot run the networks, or does not tell node times for ``in-context``.
@@ -95,6 +100,7 @@ def profile(
     subnets = choose_subnets(space, plan, _with_covered(space, before))
     with Journal(path, identity) as journal:
         network = space.network(reference.row)
+        plain = plain or (by_plain_process if runtime is None else None)
         runtime, modelled = runtime or OnnxRuntime(device), model_of(device)
         timer = JournaledTimer(runtime, modelled, network, journal, plan.sessions, plan.seed, progress)
 
@@ -105,6 +111,9 @@ def profile(
 
         try:
             table = tabulated(timer, device, space, plan, subnets, before, reference, told)
+            if plain is not None and device.memory[0] == "cpu":
+                facts = _checked_otherwise(table, space, device, modelled, journal, plan.seed, plain)
+                table = replace(table, spaces={**table.spaces, space.name: facts})
         except KeyboardInterrupt:
             done = f"{len(journal.entries)} of {timer.steps} timings are kept in {path}"
             raise KeyboardInterrupt(f"{done}; the same command resumes") from None
@@ -165,6 +174,27 @@ def tabulated(
         "hwnas": __version__,
     }
     return LatencyTable(device, table.rows, {**before.spaces, space.name: described})
+
+
+def _checked_otherwise(
+    table: LatencyTable,
+    space: SearchSpace,
+    device: Device,
+    modelled: Callable[[Network], Model],
+    journal: Journal,
+    seed: int,
+    plain: PlainTimer,
+) -> dict[str, Any]:
+    """The facts of the space with ``validation_plain``: predictions against a plain process."""
+    anchor = table.anchor(space)
+    facts = dict(table.spaces[space.name])
+    if anchor is None or anchor.median_ms is None:
+        return facts
+    cost = table.cost(_with_covered(space, table))
+    predicted, measured, speed_pct = checked_otherwise(
+        device, cost, anchor.network, anchor.median_ms, modelled, journal, seed=seed, timer=plain
+    )
+    return {**facts, "validation_plain": {**fidelity(predicted, measured), "speed_pct": round(speed_pct, 1)}}
 
 
 def _rows(space: SearchSpace, times: Mapping[str, LayerTime], anchor_ms: float) -> dict[tuple[str, str], Row]:

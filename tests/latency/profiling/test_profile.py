@@ -11,10 +11,12 @@ import numpy as np
 import pytest
 
 from hwnas.errors import DeviceError, TableError
+from hwnas.graph import Model
 from hwnas.latency import Device, LatencyTable, Plan, get_device, profile
+from hwnas.latency.profiling._otherwise import of_all_sizes
 from hwnas.latency.profiling._subnets import choose_subnets
 from hwnas.latency.table._interval import LATER
-from hwnas.space import SearchSpace
+from hwnas.space import SearchSpace, macs_cost
 from tests.latency.fakes import FakeRuntime, costs, layers_of, tiny_space
 
 SPACE = tiny_space()
@@ -127,6 +129,36 @@ def test_an_interruption_loses_the_block_in_flight_and_no_more(share: float, tmp
     assert not journal.exists()
 
 
+def test_files_timed_by_another_process_check_the_table_too_killed_or_not(tmp_path: Path) -> None:
+    asked: list[int] = []
+
+    def plain(_: Device, files: list[Path], beside: Path) -> list[tuple[float, float]]:
+        """At half the speed, and 3 % off."""
+        asked.append(len(files))
+        if len(asked) == 2:
+            raise KeyboardInterrupt
+        each, anchor = ([_ms(Model.read(path)) for path in paths] for paths in (files, [beside]))
+        return [(2 * 1.03 * ms, 2 * anchor[0]) for ms in each]
+
+    with pytest.raises(KeyboardInterrupt, match="the same command resumes"):
+        profile(DEVICE, SPACE, tmp_path, plan=PLAN, runtime=FakeRuntime(COSTS), plain=plain)
+    resumed = FakeRuntime(COSTS)
+    table = profile(DEVICE, SPACE, tmp_path, plan=PLAN, runtime=resumed, plain=plain)
+    assert resumed.runs == 0, "nothing is measured again"
+    found = table.spaces["tiny"]["validation_plain"]
+    assert found["n_validation"] == sum(asked) - asked[1]
+    assert found["mape_pct"] == pytest.approx(100 * (1 - 1 / 1.03), abs=0.1)
+    assert found["speed_pct"] == pytest.approx(50, abs=0.1)
+    smallest, largest = macs_cost(SPACE).minimum()[1], macs_cost(SPACE).maximum()[1]
+    rows = of_all_sizes(SPACE, 12, np.random.default_rng(0)).tolist()
+    assert smallest.tolist() in rows
+    assert largest.tolist() in rows
+
+
+def _ms(model: Model) -> float:
+    return sum(COSTS[key] for _, key in layers_of(model)) / 1e6
+
+
 def test_another_resolution_joins_the_table_at_the_same_reference_speed(tmp_path: Path) -> None:
     profile(DEVICE, SPACE.restrict(r=8), tmp_path, plan=PLAN, runtime=FakeRuntime(COSTS))
     slower = FakeRuntime(COSTS, speed=lambda _: 2.0)
@@ -166,6 +198,7 @@ def test_onnxruntime_itself(tmp_path: Path) -> None:
     assert set(_times(table)) == set(part.layers())
     assert all(0 < row.p10_ms <= row.median_ms <= row.p90_ms for row in table.rows.values())
     assert table.spaces["tiny"]["method"] == "in-context"
+    assert table.spaces["tiny"]["validation_plain"]["n_validation"] > 4
 
 
 def test_every_prediction_has_an_interval_and_noise_and_fallbacks_are_kept(tmp_path: Path) -> None:
