@@ -6,6 +6,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 from functools import cache
 
+import numpy as np
+from numpy.typing import NDArray
+
 from hwnas.metric import Direction, Metric, metrics, own_metric, registered
 
 Directions = Mapping[str, Direction]
@@ -65,3 +68,14 @@ def is_known(name: str) -> bool:
     if found is not None:
         return found[1] not in ("low", "high")
     return name in _VERDICTS or registered(name) is not None
+
+
+def axis_scale(values: NDArray[np.float64], of: Metric) -> tuple[float, str]:
+    """Counts and bytes are drawn in millions or billions, so that ticks are short."""
+    if not of.scaled:
+        return 1.0, of.unit
+    largest = float(np.abs(values).max(initial=0.0))
+    for factor, unit in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if largest >= 2 * factor:
+            return factor, unit
+    return 1.0, ""

@@ -11,10 +11,12 @@ from numpy.typing import NDArray
 
 from hwnas.files import replacing
 from hwnas.metric import Metric
+from hwnas.report._colours import INK, MUTED
+from hwnas.report._columns import axis_scale
 from hwnas.report._compare import Comparison
 from hwnas.report._fitting import FittingTable
 from hwnas.report._pareto import non_dominated
-from hwnas.report._plot import INK, MUTED, axis_scale, frame_axes, undated
+from hwnas.report._plot import frame_axes, undated
 
 COLOURS = ("#22577a", "#c8553d", "#3a7d44", "#8a5a9e", "#b08900", "#4f6d7a")
 """Told apart with any colour vision, and by their labels anyway."""

@@ -12,9 +12,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from hwnas.files import replacing
+from hwnas.report._colours import INK, MUTED
 from hwnas.report._compare_show import COLOURS
 from hwnas.report._fitting import FittingTable
-from hwnas.report._plot import INK, MUTED, frame_axes, undated
+from hwnas.report._plot import frame_axes, undated
 
 LEVELS = (0.95, 0.98, 0.99)
 """Shares of the best-known hypervolume, to which evaluations are counted."""

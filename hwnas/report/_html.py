@@ -17,7 +17,7 @@ from hwnas.report._html_data import page_data
 from hwnas.report._html_words import Words
 from hwnas.report._plot import Picture
 
-SCRIPTS = ("base.js", "front.js", "parallel.js", "genes.js", "lines.js", "table.js")
+SCRIPTS = ("base.js", "legend.js", "front.js", "parallel.js", "genes.js", "lines.js", "table.js")
 """In this order; each uses what stands before it."""
 
 

@@ -11,6 +11,7 @@ import pandas as pd
 
 from hwnas.errors import HwnasError
 from hwnas.metric import Metric, registered
+from hwnas.report._colours import colours
 from hwnas.report._columns import NONE, Directions, beside, column
 from hwnas.report._genes import chosen
 from hwnas.report._plot import Picture
@@ -48,11 +49,29 @@ def page_data(picture: Picture, facts: Mapping[str, Any], csv: str) -> dict[str,
             }
             for group in chosen(frame, space_of(facts))
         ],
+        "colour": _colour(picture),
         "cloud": {name: [_number(v) for v in values] for name, values in picture.sample.items()},
+        "cloudLabel": picture.sample_label,
         "budgets": {name: _number(upper) for name, upper in picture.budgets.items()},
+        "floors": {name: _number(lower) for name, lower in picture.floors.items()},
         "trace": [[int(evaluations), _number(volume)] for evaluations, volume in facts.get("trace") or ()],
         "reference": (facts.get("hypervolume") or {}).get("reference") or {},
         "pairs": _pairs(numeric),
+    }
+
+
+def _colour(picture: Picture) -> dict[str, Any]:
+    """The colours of the picture, each member's place among them, and what the legend says."""
+    found = colours(picture.frame, picture.z, picture.directions)
+    return {
+        "name": found.name,
+        "title": found.title,
+        "unit": found.unit,
+        "metric": picture.z is not None,
+        "palette": list(found.palette),
+        "index": found.index.tolist(),
+        "steps": [_number(step) for step in found.steps],
+        "range": [_number(found.amounts.min()), _number(found.amounts.max())],
     }
 
 
@@ -89,6 +108,7 @@ def _column(name: str, directions: Directions = NONE) -> dict[str, Any]:
         "label": label,
         "unit": unit,
         "maximise": about.maximise,
+        "beside": found is not None,
         "kind": _KINDS.get(of.unit, "plain"),
     }
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -14,18 +13,14 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from hwnas.files import replacing
-from hwnas.metric import Metric
-from hwnas.report._columns import Directions, column
+from hwnas.report._colours import BUDGET, CLOUD, FRONT, INK, MUTED
+from hwnas.report._columns import Directions, axis_scale, column
 from hwnas.report._measured import MEASURED, PREDICTED
+from hwnas.report._members import draw_members
 from hwnas.report._pareto import non_dominated
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-
-INK, MUTED, CLOUD, FRONT, BUDGET = "#1b2330", "#6b7685", "#c3cad4", "#22577a", "#c8553d"
-COLORMAP = "viridis"
-MOST_COLOURS = 9
-MANY = 120
 
 
 @dataclass(frozen=True)
@@ -107,10 +102,7 @@ def _draw(axes: Axes, picture: Picture) -> None:
     # Steps, not slopes: what lies between two subnets of the front costs as much as the dearer one.
     axes.plot(x[edge], y[edge], color=FRONT, linewidth=1.1, alpha=0.7, zorder=3, drawstyle="steps-post")
     _beside(axes, picture, frame, y)
-    if picture.z is None:
-        _members(axes, frame, x, y)
-    else:
-        _members_by(axes, frame, x, y, column(picture.z, picture.directions))
+    draw_members(axes, frame, x, y, picture.z, picture.directions)
     across_label = "Latency, measured" if picture.x == MEASURED else x_column.label
     frame_axes(axes, (across_label, x_unit), (y_column.label, y_unit))
     if budget is not None:
@@ -145,50 +137,6 @@ def _window(x: NDArray[np.float64], sample: NDArray[np.float64], budget: float |
         high = min(max(high, budget + 0.05 * (budget - low)), budget + 0.5 * (budget - low))
     pad = 0.04 * (high - low) or 0.05 * abs(high) or 1.0
     return low - pad, high + pad
-
-
-def _members(axes: Axes, frame: pd.DataFrame, x: NDArray[np.float64], y: NDArray[np.float64]) -> None:
-    """The front's points, one colour per image size where there are several."""
-    from matplotlib import colormaps  # noqa: PLC0415
-    from matplotlib.colors import to_rgba  # noqa: PLC0415
-
-    pixels = np.array([_pixels(cell) for cell in frame["arch"]])
-    sizes = np.unique(pixels)
-    groups = [(pixels == size, colormaps[COLORMAP](i), f"front, {size} px") for i, size in _spread(sizes)]
-    if len(sizes) < 2 or sizes[0] < 0 or len(sizes) > MOST_COLOURS:
-        groups = [(np.ones(len(x), dtype=bool), to_rgba(FRONT), f"Pareto front, {len(x)} subnets")]
-    area, edge = (26, 0.5) if len(x) <= MANY else (15, 0.2) if len(x) <= 3 * MANY else (9, 0.0)
-    for chosen, colour, label in groups:
-        axes.scatter(
-            x[chosen], y[chosen], s=area, color=[colour], edgecolors="white", linewidths=edge, zorder=4, label=label
-        )
-
-
-def _members_by(axes: Axes, frame: pd.DataFrame, x: NDArray[np.float64], y: NDArray[np.float64], third: Metric) -> None:
-    """The front's points, coloured by a third objective; the costly ones below, where many lie on one another."""
-    values = frame[third.column].to_numpy(dtype=float)
-    scale, unit = axis_scale(values, third)
-    order = np.argsort(values if third.maximise else -values, kind="stable")
-    area = 26 if len(x) <= MANY else 9
-    points = axes.scatter(
-        x[order], y[order], s=area, c=values[order] / scale, cmap=COLORMAP, linewidths=0, zorder=4,
-        label=f"Pareto front, {len(x)} subnets",
-    )  # fmt: skip
-    inset = axes.inset_axes((0.62, 0.3, 0.34, 0.022))
-    bar = axes.figure.colorbar(points, cax=inset, orientation="horizontal")
-    bar.outline.set_visible(False)
-    inset.tick_params(labelsize=7.5, colors=MUTED, length=2)
-    inset.set_title(f"{third.label} ({unit})" if unit else third.label, fontsize=8, color=INK, pad=3)
-
-
-def _spread(sizes: NDArray[np.int64]) -> list[tuple[float, int]]:
-    """Each size with its place on the colour map, whose ends are too dark and too bright on white."""
-    return list(zip(np.linspace(0.05, 0.85, len(sizes)).tolist(), sizes.tolist(), strict=True))
-
-
-def _pixels(arch: str) -> int:
-    value = json.loads(arch).get("r", -1)
-    return value if isinstance(value, int) else -1
 
 
 def frame_axes(axes: Axes, x: tuple[str, str], y: tuple[str, str]) -> None:
@@ -239,14 +187,3 @@ def _annotate(axes: Axes, x: float, y: float, text: str) -> None:
         arrowprops={"arrowstyle": "-", "color": MUTED, "linewidth": 0.8},
         zorder=5,
     )
-
-
-def axis_scale(values: NDArray[np.float64], of: Metric) -> tuple[float, str]:
-    """Counts and bytes are drawn in millions or billions, so that ticks are short."""
-    if not of.scaled:
-        return 1.0, of.unit
-    largest = float(np.abs(values).max(initial=0.0))
-    for factor, unit in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
-        if largest >= 2 * factor:
-            return factor, unit
-    return 1.0, ""

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import html
+import json
 import re
 import shutil
 import subprocess
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
 from hwnas.report import html_page
+from hwnas.report._colours import colours
 from tests.report.page import facts, picture
 from tests.report.test_csv import front
 from tests.report.test_html import HOSTILE
@@ -32,6 +36,22 @@ for (let i = 0; i < 10; i++) key(grip, "ArrowUp");
 seen.kept = document.querySelectorAll("#list tbody tr").length;
 seen.faded = document.querySelectorAll("#front-chart .member.out").length;
 key(grip, "Escape");
+const chips = [...document.querySelectorAll("#legend button")];
+seen.legend = chips.map((chip) => chip.textContent.trim()).join(" ");
+seen.colours = chips.map((chip) => getComputedStyle(chip.querySelector("i")).backgroundColor).join(";");
+seen.members = [...new Set([...document.querySelectorAll("#front-chart .member")].map((m) => getComputedStyle(m).fill))].join(";");
+if (chips.length) { chips[0].click(); seen.chosen = document.querySelectorAll("#list tbody tr").length; chips[0].click(); }
+const apart = (boxes) => boxes.every((a, i) => boxes.slice(i + 1).every((b) => a.right <= b.left || b.right <= a.left || a.bottom <= b.top || b.bottom <= a.top));
+seen.axes = [...document.querySelectorAll("#trade-chart .grip")].map((g) => g.getAttribute("aria-label").split(":")[0]).join(";");
+seen.apart = apart([...document.querySelectorAll("#trade-chart text")].map((t) => t.getBoundingClientRect()));
+const plot = slider.getBoundingClientRect();
+seen.inside = [...document.querySelectorAll("#front-chart text")].filter((t) => {
+  const box = t.getBoundingClientRect();
+  return !t.classList.contains("mark") && box.left > plot.left && box.right < plot.right && box.top > plot.top && box.bottom < plot.bottom;
+}).length;
+seen.front = Math.max(...[...document.querySelectorAll("#front-chart .member")].map((m) => m.getBoundingClientRect().right)) - plot.left;
+seen.plot = plot.width;
+seen.limit = (document.querySelector("#front-chart text.limit") || {}).textContent;
 seen.restored = document.querySelectorAll("#list tbody tr").length;
 document.querySelectorAll("#thirds button")[1].click();
 seen.third = document.querySelectorAll("#list tbody tr").length;
@@ -73,6 +93,54 @@ def acting(text: str, width: int) -> str:
     text = re.sub(r'<meta http-equiv="Content-Security-Policy"[^>]*>', "", text)
     text = text.replace("</body>", f"<script>{ACTIONS}</script></body>")
     return FRAME.format(width=width, page=html.escape(text))
+
+
+SIZES = ["128", "160", "192", "224"]
+
+
+def many_columns(n: int) -> Any:
+    """A front as a search writes it: intervals, costs, several image sizes."""
+    frame = front(n)
+    frame["latency_low_ms"], frame["latency_high_ms"] = frame["latency_ms"] * 0.97, frame["latency_ms"] * 1.03
+    frame["top1_std"] = 0.1
+    frame["memory_bytes"] = np.linspace(4.1e6, 1.05e6, n).round()
+    archs = [json.loads(arch) for arch in frame["arch"]]
+    frame["arch"] = [json.dumps({**arch, "r": int(SIZES[3 - 4 * i // n])}) for i, arch in enumerate(archs)]
+    return frame
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+@pytest.mark.parametrize("n", [10, 2000])
+def test_nothing_lies_on_anything_else(tmp_path: Path, width: int, n: int) -> None:
+    seen = opened(acting(html_page(picture(frame=many_columns(n)), facts(), "p.csv"), width), tmp_path)
+    assert seen["ready"] == "yes"
+    assert "error" not in seen
+    assert seen["legend"].split() == SIZES
+    assert sorted(seen["colours"].split(";")) == sorted(seen["members"].split(";"))
+    assert int(seen["chosen"]) in (n // 4, n // 4 + 1)
+    assert "Latency" in seen["axes"].split(";")
+    assert not any("at least" in axis or "at most" in axis or "±" in axis for axis in seen["axes"].split(";"))
+    assert seen["apart"] == "true"
+    assert seen["inside"] == "0"
+    assert int(seen["content"]) <= width
+
+
+def test_a_far_budget_does_not_squeeze_the_front(tmp_path: Path) -> None:
+    for budget, words in ((400.0, "beyond"), (22.0, "budget 22 ms")):
+        seen = opened(
+            acting(html_page(picture(30, sample={}, budgets={"latency_ms": budget}), facts(), "p"), 1200), tmp_path
+        )
+        assert words in html.unescape(seen["limit"])
+        assert float(seen["front"]) > 0.85 * float(seen["plot"])
+
+
+def test_a_third_objective_colours_page_and_picture_alike(tmp_path: Path) -> None:
+    frame = front(30).assign(params=np.linspace(9e6, 3e6, 30))
+    shown = picture(frame=frame, z="params")
+    seen = opened(acting(html_page(shown, facts(), "p.csv"), 1200), tmp_path)
+    assert seen["legend"] == ""
+    found = colours(frame, "params", {})
+    assert len(set(seen["members"].split(";"))) == len(set(found.index.tolist()))
 
 
 @pytest.mark.parametrize("width", [360, 1200])

@@ -122,18 +122,11 @@ const titled = (name, unit) => {
   return unit ? `${label} (${unit})` : label;
 };
 
-// --- colour: by the first gene of one number that the front varies ---------------------------------
-const colourGene = data.genes.find((gene) => gene.stages.length === 1 && new Set(gene.codes.map((c) => c[0])).size > 1
-  && gene.choices.every((choice) => typeof choice === "number"));
-const shades = colourGene ? [...new Set(colourGene.codes.map((c) => c[0]))].sort((a, b) => a - b) : [];
-
-function shade(code) {
-  if (shades.length < 2) return "var(--accent)";
-  const share = (100 * shades.indexOf(code)) / (shades.length - 1);
-  return `color-mix(in oklch, var(--high) ${share.toFixed(1)}%, var(--low))`;
-}
-
-const colourOf = (i) => (colourGene ? shade(colourGene.codes[i][0]) : "var(--accent)");
+// --- colour: the picture's own; a dark page lifts it ------------------------------------------------
+const { palette, index: shadeOf, steps: shades } = data.colour;
+const tint = (colour) => `color-mix(in oklab, ${colour} var(--true), white)`;
+const colourOf = (i) => tint(palette[shadeOf[i]]);
+const colourName = data.colour.name && (data.colour.metric ? data.colour.name : `gene ${data.colour.name}`);
 
 // --- genes that read as one number: the image size, the layers in all -------------------------------
 for (const gene of data.genes) {

@@ -8,6 +8,10 @@ const cloudY = data.cloud[data.y] || [];
 const cloudSize = data.x === data.y ? 0 : Math.min(cloudX.length, cloudY.length);
 let wide = false;
 
+// Where many lie on one another, those that are good by the third objective lie on top, as in the picture.
+const third = data.colour.metric ? axisValues.get(data.colour.name) : null;
+const drawn = third ? [...order].sort((a, b) => (columns.get(data.colour.name).maximise ? third[a] - third[b] : third[b] - third[a])) : order;
+
 const betterIsLeft = !columns.get(data.x).maximise;
 
 // Better than all that is cheaper: with more than two objectives only some members are.
@@ -20,10 +24,12 @@ function envelope() {
   });
 }
 
+// The front, some of the cloud around it, and the budget unless it is far: that would squeeze the front.
 function frontDomain() {
   const budget = data.budgets[data.x];
   let [x0, x1, y0, y1] = [Math.min(...xs), Math.max(...xs), Math.min(...ys), Math.max(...ys)];
-  if (known(budget)) x1 = Math.max(x1, budget);
+  const far = known(budget) && budget > x1 + 0.3 * (x1 - x0 || Math.abs(x1));
+  if (known(budget) && !far) x1 = Math.max(x1, budget);
   const span = x1 - x0 || Math.abs(x1) * 0.1 || 1;
   let seen = 0;
   for (let i = 0; i < cloudSize; i++) {
@@ -36,10 +42,11 @@ function frontDomain() {
       x0 = Math.min(x0, cloudX[i]); x1 = Math.max(x1, cloudX[i]);
       y0 = Math.min(y0, cloudY[i]); y1 = Math.max(y1, cloudY[i]);
     }
+    if (wide && far) x1 = Math.max(x1, budget);
   } else if (cloudSize) {
     x1 += 0.22 * span;
   }
-  return { x: padded(x0, x1, 0.03), y: padded(y0, y1, 0.07), cut };
+  return { x: padded(x0, x1, 0.03), y: padded(y0, y1, 0.07), cut: cut || far };
 }
 
 function drawFront(svg, width, height) {
@@ -58,18 +65,20 @@ function drawFront(svg, width, height) {
   make(svg, "path", { class: "cloud", d: dots, stroke: "var(--cloud)", "stroke-width": 3.6, "stroke-linecap": "round" });
 
   const budget = data.budgets[data.x];
-  if (known(budget) && atX(budget) <= box.right) {
+  const said = known(budget) ? `budget ${digits(budget / xSize, 4)} ${xUnit}`.trim() : "";
+  if (known(budget) && atX(budget) > box.right) {
+    make(svg, "text", { class: "limit", x: box.right, y: box.top - 22, "text-anchor": "end" }, `${said}, beyond these →`);
+  } else if (known(budget)) {
     const at = atX(budget);
     make(svg, "rect", { class: "beyond", x: at, y: box.top - 16, width: box.right - at, height: box.bottom - box.top + 16 });
     make(svg, "line", { class: "limit", x1: at, x2: at, y1: box.top - 16, y2: box.bottom });
-    make(svg, "text", { class: "limit", x: at, y: box.top - 22, "text-anchor": at > width - 60 ? "end" : "middle" }, `budget ${digits(budget / xSize, 4)} ${xUnit}`.trim());
+    make(svg, "text", { class: "limit", x: at, y: box.top - 22, "text-anchor": at > width - 60 ? "end" : "middle" }, said);
   }
-  if (seen.length) {
-    const right = seen.filter((i) => atX(cloudX[i]) > box.right - 150);
-    const lowest = Math.max(...(right.length ? right : seen).map((i) => atY(cloudY[i])));
-    const text = seen.length < cloudSize ? `${seen.length} of ${cloudSize.toLocaleString("en")} random subnets` : `${cloudSize.toLocaleString("en")} random subnets`;
-    make(svg, "text", { class: "halo", x: box.right - 6, y: Math.min(box.bottom - 10, lowest + 20), "text-anchor": "end" }, text);
+  const floor = data.floors[data.y];
+  if (known(floor) && floor >= domain.y[0] && floor <= domain.y[1]) {
+    make(svg, "line", { class: "limit", x1: box.left, x2: box.right, y1: atY(floor), y2: atY(floor) });
   }
+  sayCloud(seen.length, cloudSize);
 
   const best = envelope();
   if (betterIsLeft && data.x !== data.y) {
@@ -78,9 +87,8 @@ function drawFront(svg, width, height) {
   }
   const crowd = count / width;
   const radius = crowd > 0.4 ? 2.8 : crowd > 0.2 ? 3.4 : crowd > 0.06 ? 4.4 : 5.5;
-  const members = new Map(order.map((i) => [i, make(svg, "circle", { class: "member", cx: atX(xs[i]), cy: atY(ys[i]), r: radius, "stroke-width": crowd > 0.2 ? 0.4 : 0.8 })]));
+  const members = new Map(drawn.map((i) => [i, make(svg, "circle", { class: "member", cx: atX(xs[i]), cy: atY(ys[i]), r: radius, "stroke-width": crowd > 0.2 ? 0 : 0.8 })]));
   for (const [i, node] of members) node.style.fill = colourOf(i);
-  const labels = labelShades(svg, box, atX, atY, best);
 
   const marker = make(svg, "g", { "aria-hidden": "true" });
   const target = make(svg, "rect", {
@@ -121,38 +129,11 @@ function drawFront(svg, width, height) {
     make(marker, "circle", { class: "ring", cx: px, cy: py, r: radius + 3.5 });
     const text = data.x === data.y ? withUnit(data.y, ys[state.at]) : `${withUnit(data.y, ys[state.at])} at ${withUnit(data.x, xs[state.at])}`;
     const leftish = px - box.left > 170;
-    const words = make(marker, "text", { class: "mark halo", x: leftish ? px - 12 : px + 14, y: leftish ? py - 12 : py + 22, "text-anchor": leftish ? "end" : "start" }, text);
-    const own = words.getBBox();
-    for (const label of labels) {
-      const other = label.getBBox();
-      const apart = other.x > own.x + own.width || other.x + other.width < own.x || other.y > own.y + own.height || other.y + other.height < own.y;
-      label.style.visibility = apart ? "" : "hidden";
-    }
+    make(marker, "text", { class: "mark halo", x: leftish ? px - 12 : px + 14, y: leftish ? py - 12 : py + 22, "text-anchor": leftish ? "end" : "start" }, text);
     target.setAttribute("aria-valuenow", order.indexOf(state.at) + 1);
     target.setAttribute("aria-valuetext", `Row ${data.rows[state.at]}: ${text}`);
   };
   frontMarks();
-}
-
-// Colours are named where they stand, each beside the middle of its run along the front.
-function labelShades(svg, box, atX, atY, best) {
-  const placed = [];
-  const labels = [];
-  for (const code of [...shades].reverse()) {
-    const own = best.filter((i) => colourGene.codes[i][0] === code);
-    if (!own.length) continue;
-    const middle = own[Math.floor(own.length / 2)];
-    const before = atX(xs[middle]) - box.left > 75;
-    const [px, py] = before ? [atX(xs[middle]) - 14, atY(ys[middle]) - 12] : [atX(xs[middle]) + 14, atY(ys[middle]) + 22];
-    if (placed.some(([x, y]) => Math.abs(x - px) < 62 && Math.abs(y - py) < 17)) continue;
-    placed.push([px, py]);
-    const text = make(svg, "text", { class: "halo", x: px, y: py, "text-anchor": before ? "end" : "start" });
-    const dot = make(text, "tspan", {}, "● ");
-    dot.style.fill = shade(code);
-    make(text, "tspan", {}, `${colourGene.choices[code]} ${colourGene.unit}`.trim());
-    labels.push(text);
-  }
-  return labels;
 }
 
 let frontMarks = () => {};
@@ -162,7 +143,8 @@ onChange((what) => frontMarks(what));
 if (frontDomain().cut) {
   const button = byId("zoom");
   button.hidden = false;
-  const say = () => { button.textContent = wide ? "zoom to the front" : `show all ${cloudSize.toLocaleString("en")} random subnets`; };
+  const all = cloudSize ? `show all ${cloudSize.toLocaleString("en")} random subnets` : "show the budget";
+  const say = () => { button.textContent = wide ? "zoom to the front" : all; };
   button.addEventListener("click", () => { wide = !wide; button.setAttribute("aria-pressed", wide); say(); redrawFront(); frontMarks("kept"); });
   say();
 }

@@ -63,7 +63,8 @@ function bars(parent, gene, kept) {
     make(list, "span", {}, String(choice));
     const bar = make(make(list, "div"), "i");
     bar.style.width = `${100 * shares(code)}%`;
-    if (gene === colourGene) bar.style.background = shade(code);
+    const shade = gene.key === data.colour.name ? shades.indexOf(choice) : -1;
+    if (shade >= 0) bar.style.background = tint(palette[shade]);
     make(list, "span", {}, `${percent(shares(code))} %`);
   });
 }

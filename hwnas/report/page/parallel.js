@@ -1,12 +1,34 @@
 // Parallel coordinates over the metrics and the genes that read as one number.
+// What stands beside a metric (its interval, its spread, what was measured) follows it and needs no axis of its own.
 const threads = [...axisValues.keys()].filter((name) => {
-  if (name.endsWith("_std") || name.endsWith("_error_pct")) return false;
+  if (columns.get(name).beside || name.endsWith("_error_pct")) return false;
   const values = axisValues.get(name).filter(known);
   return values.length === count && Math.min(...values) < Math.max(...values);
 });
 
+// Axes keep a distance that their labels fit into; a chart wider than its box is pushed sideways.
+const GAP = 62;
+const LETTER = 7;
+
+function wrapped(text, pixels) {
+  const lines = [];
+  for (const word of text.split(" ")) {
+    const last = lines.length - 1;
+    if (last >= 0 && (lines[last].length + 1 + word.length) * LETTER <= pixels) lines[last] += ` ${word}`; else lines.push(word);
+  }
+  return lines;
+}
+
+function axisTitle(name) {
+  const { label, unit } = columns.get(name);
+  return unit ? `${label} (${unit})` : label;
+}
+
 function drawTrade(svg, width, height) {
-  const box = { left: Math.min(50, width / 12), right: width - Math.min(50, width / 12), top: 44, bottom: height - 22 };
+  const side = width < 560 ? 34 : 54;
+  const each = (width - 2 * side) / Math.max(1, threads.length - 1);
+  const lines = Math.max(...threads.map((name) => wrapped(axisTitle(name), each - 6).length));
+  const box = { left: side, right: width - side, top: 18 + 14 * lines, bottom: height - 22, lines };
   const gap = (box.right - box.left) / Math.max(1, threads.length - 1);
   const axesAt = threads.map((name, n) => {
     const values = axisValues.get(name);
@@ -37,8 +59,8 @@ function drawTrade(svg, width, height) {
 
 function drawAxis(svg, box, axis, gap) {
   const column = columns.get(axis.name);
-  const words = gap < 74 ? column.label.split(" ") : [column.label + (column.unit ? ` (${column.unit})` : "")];
-  words.slice(0, 2).forEach((word, n) => make(svg, "text", { class: "name halo", x: axis.x, y: 12 + 13 * n, "text-anchor": "middle" }, word));
+  const words = wrapped(axisTitle(axis.name), gap - 6);
+  words.forEach((word, n) => make(svg, "text", { class: "name", x: axis.x, y: 12 + 14 * (n + box.lines - words.length), "text-anchor": "middle" }, word));
   make(svg, "line", { class: "rule", x1: axis.x, x2: axis.x, y1: box.top, y2: box.bottom });
   make(svg, "text", { class: "halo", x: axis.x, y: box.top - 7, "text-anchor": "middle" }, show(axis.name, axis.top));
   make(svg, "text", { class: "halo", x: axis.x, y: box.bottom + 17, "text-anchor": "middle" }, show(axis.name, axis.foot));
@@ -85,6 +107,7 @@ function drawAxis(svg, box, axis, gap) {
 let tradeMarks = () => {};
 if (count > 1 && threads.length > 1) {
   byId("trade").hidden = false;
+  byId("trade-chart").style.minWidth = `${(threads.length - 1) * GAP + 68}px`;
   chart(byId("trade-chart"), drawTrade);
   onChange((what) => tradeMarks(what));
 }
