@@ -10,6 +10,11 @@ from hwnas.predictor._score import Scores, curve_sizes, k_fold, learning_curve, 
 from hwnas.progress import progress
 from hwnas.space import Population
 
+REPEATS = 3
+"""Random draws of subnets that a point of the learning curve is the mean of, up to ``FEW`` subnets; one beyond."""
+
+FEW = 400
+
 
 @dataclass(frozen=True)
 class Fitted:
@@ -62,7 +67,8 @@ def fit_and_score(
         curve = []
         for i, size in enumerate(sizes):
             tell(1 + k + i, steps, f"learning curve, {size:,} subnets")
-            curve += list(learning_curve(predictor.unfitted, predictor.space, x, y, [size], seed=seed))
+            repeats = REPEATS if size <= FEW else 1
+            curve += learning_curve(predictor.unfitted, predictor.space, x, y, [size], repeats=repeats, seed=seed)
     whole = score(predicted, y, std)
     told = {f"{k}_fold": whole.as_dict(), "learning_curve": {str(n): s.as_dict() for n, s in curve}}
     predictor.card = replace(card, covered=predictor.card.covered, scores=told)

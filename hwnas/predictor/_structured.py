@@ -28,7 +28,7 @@ from hwnas.space import Population, SearchSpace
 MEAN_VARIANCE = 10.0
 """Prior variance of the constant, in units of the target's variance: nearly free."""
 
-MAX_EXACT = 1000
+MAX_EXACT = 2000
 """Training rows up to which each of them is inducing."""
 
 INDUCING = 512
@@ -71,7 +71,7 @@ class StructuredPredictor(Predictor):
     # --- fitting ----------------------------------------------------------------------------
 
     def _fit(self, x: Population, y: Vector, variance: Vector) -> None:
-        from scipy.linalg import cholesky, solve_triangular  # noqa: PLC0415 - scoring starts without scipy
+        from scipy.linalg import cholesky, lapack, solve_triangular  # noqa: PLC0415 - scoring starts without scipy
 
         rng = np.random.default_rng(self.seed)
         self._offset, self._unit = float(y.mean()), max(float(y.std()), 1e-9)
@@ -90,13 +90,14 @@ class StructuredPredictor(Predictor):
             self.kernel = InducingRbf(self.features, rows, h.scales)
             phi = np.concatenate([phi, np.sqrt(h.rbf) * self.kernel(x) @ self.kernel.whitening], axis=1)
         # Posterior of the weights under their unit prior: mean, and a root of the covariance.
-        weighted = phi / (relative * h.noise)[:, None]
-        precision = phi.T @ weighted
+        root_weight = 1 / np.sqrt(relative * h.noise)
+        phi *= root_weight[:, None]
+        precision = phi.T @ phi
         precision[np.diag_indices(len(precision))] += 1.0
         lower = cholesky(precision, lower=True)
-        mean = solve_triangular(lower, weighted.T @ target, lower=True)
+        mean = solve_triangular(lower, phi.T @ (root_weight * target), lower=True)
         weights = solve_triangular(lower, mean, lower=True, trans="T")
-        self._root = solve_triangular(lower, np.eye(len(lower)), lower=True).astype(np.float32)
+        self._root = np.tril(lapack.dtrtri(lower, lower=1)[0]).astype(np.float32)
         n = z.shape[1]
         self._w_linear = weights[:n] * prior * self.scaling.scale
         self._bias = float(weights[n] * np.sqrt(MEAN_VARIANCE) - self.scaling.centre @ self._w_linear)

@@ -41,7 +41,7 @@ seen.legend = chips.map((chip) => chip.textContent.trim()).join(" ");
 seen.colours = chips.map((chip) => getComputedStyle(chip.querySelector("i")).backgroundColor).join(";");
 seen.members = [...new Set([...document.querySelectorAll("#front-chart .member")].map((m) => getComputedStyle(m).fill))].join(";");
 if (chips.length) { chips[0].click(); seen.chosen = document.querySelectorAll("#list tbody tr").length; chips[0].click(); }
-const apart = (boxes) => boxes.every((a, i) => boxes.slice(i + 1).every((b) => a.right <= b.left || b.right <= a.left || a.bottom <= b.top || b.bottom <= a.top));
+const apart = (boxes) => boxes.every((a, i) => boxes.slice(i + 1).every((b) => a.right <= b.left || b.right <= a.left || a.bottom <= b.top + 2 || b.bottom <= a.top + 2));
 seen.axes = [...document.querySelectorAll("#trade-chart .grip")].map((g) => g.getAttribute("aria-label").split(":")[0]).join(";");
 seen.apart = apart([...document.querySelectorAll("#trade-chart text")].map((t) => t.getBoundingClientRect()));
 const plot = slider.getBoundingClientRect();

@@ -28,7 +28,7 @@ function drawTrade(svg, width, height) {
   const side = width < 560 ? 34 : 54;
   const each = (width - 2 * side) / Math.max(1, threads.length - 1);
   const lines = Math.max(...threads.map((name) => wrapped(axisTitle(name), each - 6).length));
-  const box = { left: side, right: width - side, top: 18 + 14 * lines, bottom: height - 22, lines };
+  const box = { left: side, right: width - side, top: 22 + 15 * lines, bottom: height - 22, lines };
   const gap = (box.right - box.left) / Math.max(1, threads.length - 1);
   const axesAt = threads.map((name, n) => {
     const values = axisValues.get(name);
@@ -60,7 +60,7 @@ function drawTrade(svg, width, height) {
 function drawAxis(svg, box, axis, gap) {
   const column = columns.get(axis.name);
   const words = wrapped(axisTitle(axis.name), gap - 6);
-  words.forEach((word, n) => make(svg, "text", { class: "name", x: axis.x, y: 12 + 14 * (n + box.lines - words.length), "text-anchor": "middle" }, word));
+  words.forEach((word, n) => make(svg, "text", { class: "name", x: axis.x, y: 12 + 15 * (n + box.lines - words.length), "text-anchor": "middle" }, word));
   make(svg, "line", { class: "rule", x1: axis.x, x2: axis.x, y1: box.top, y2: box.bottom });
   make(svg, "text", { class: "halo", x: axis.x, y: box.top - 7, "text-anchor": "middle" }, show(axis.name, axis.top));
   make(svg, "text", { class: "halo", x: axis.x, y: box.bottom + 17, "text-anchor": "middle" }, show(axis.name, axis.foot));
