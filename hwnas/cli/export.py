@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from hwnas.space import SearchSpace
     from hwnas.study._measuring import Bench
     from hwnas.supernet import Agreement, Batches, Blamed, Subnet, Supernet
-    from hwnas.task import EvaluationData
+    from hwnas.task import Task
 
 RANDOM_IMAGES = 8
 
@@ -119,6 +119,7 @@ def export(
     from hwnas import __version__
 
     facts |= {"hwnas_version": __version__, "preprocessing": net.preprocessing, "precision": form}
+    facts |= {"labels": json.dumps(net.labels)} if net.labels else {}
     least = _least_agreement(agreement, form, random_weights=random_weights, images=images_of_it is not None)
     batches = _calibration_images(subnet, images_of_it) if form != "fp32" else None
     found_model = onnx_model(subnet, opset=opset, precision=form, batches=batches, least_agreement_pct=least)
@@ -205,7 +206,7 @@ def _searched(pareto: Path | None) -> str:
 
 def _calibrated(
     name: str, net: Supernet, chosen: _Chosen, data: Path | None, options: dict[str, int], *, measure: bool
-) -> tuple[Subnet, dict[str, str], EvaluationData | None]:
+) -> tuple[Subnet, dict[str, str], Task | None]:
     """The subnet, re-calibrated where there are images; its accuracy with its source; the images."""
     from hwnas.supernet import calibrated, measure_accuracy
 
@@ -245,12 +246,12 @@ def _form(precision: str | None, found: Mapping[str, Any]) -> str:
     return str(form)
 
 
-def _calibration_images(subnet: Subnet, images: EvaluationData | None) -> Batches:
+def _calibration_images(subnet: Subnet, images: Task | None) -> Batches:
     """Images that show the ranges of activations; random ones, with a word, where there are none."""
     import torch
 
     if images is not None:
-        return lambda: images.calibration(subnet.input_shape)
+        return lambda: images.calibration(subnet.inputs)
     notice("int8 ranges are of random inputs: use this file for latency checks only")
     random = [torch.randn(RANDOM_IMAGES, *subnet.input_shape, generator=torch.Generator().manual_seed(0))]
     return lambda: random
@@ -281,7 +282,7 @@ def _tell_agreement(form: str, kept: Agreement, lossy: Sequence[Blamed], least: 
 
 
 def _of_form(
-    form: str, facts: dict[str, str], metric: str, model: ModelProto, subnet: Subnet, images: EvaluationData | None
+    form: str, facts: dict[str, str], metric: str, model: ModelProto, subnet: Subnet, images: Task | None
 ) -> dict[str, str]:
     """The facts of a network in another precision: what is known of its accuracy is of fp32, unless it is measured."""
     from hwnas.supernet import onnx_accuracy
@@ -295,7 +296,7 @@ def _of_form(
     facts[f"{metric}_fp32"] = known
     if images is None:
         return facts | {f"{metric}_fp32_source": source}
-    accuracy, _ = onnx_accuracy(model, images, subnet.input_shape)
+    accuracy, _ = onnx_accuracy(model, images, subnet.inputs)
     return facts | {metric: f"{accuracy:.4f}", f"{metric}_source": f"{source}, as {form} by onnxruntime"}
 
 

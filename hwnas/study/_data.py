@@ -13,12 +13,12 @@ from hwnas.progress import notice
 
 if TYPE_CHECKING:
     from hwnas.supernet import Supernet
-    from hwnas.task import EvaluationData
+    from hwnas.task import Task
 
 
 def evaluation_data(
     name: str, supernet: Supernet, folder: Path | None, *, images: int, calibrate: int, batch_size: int, seed: int
-) -> tuple[EvaluationData, dict[str, Any]]:
+) -> tuple[Task, dict[str, Any]]:
     """Images to calibrate and measure with, and what a journal says of them.
 
     Raises:
@@ -33,6 +33,10 @@ def evaluation_data(
 
     wanted = {"n_images": images, "n_calibration": calibrate, "batch_size": batch_size, "seed": seed}
     data = ImageFolder(folder, supernet.classes, **wanted)
+    if supernet.labels and data.labels != supernet.labels:
+        stray = next((a, b) for a, b in zip(data.labels, supernet.labels, strict=True) if a != b)
+        rule = f"its class {stray[0]!r} is {stray[1]!r} where the supernet was trained"
+        raise DataError(f"data {folder}", rule, "pass a folder with the same classes")
     if data.n_available < images:
         notice(f"{folder} holds {data.n_available:,} validation images: all of them are used")
     if not data.has_training:
@@ -41,7 +45,7 @@ def evaluation_data(
     return data, {**identity, "seed": seed}
 
 
-def say_broken(data: EvaluationData) -> None:
+def say_broken(data: Task) -> None:
     """Tell of images that did not decode."""
     broken: dict[Path, str] = getattr(data, "broken", {})
     if broken:

@@ -1,19 +1,52 @@
-"""Pretrained supernets in torch: weights in, subnets with inherited weights out."""
+"""Pretrained supernets in torch: weights in, subnets with inherited weights out.
+
+Names load when they are first asked for: to fetch a checkpoint or to read a header takes no torch.
+"""
 
 from __future__ import annotations
 
-from hwnas.space import Network
-from hwnas.supernet._agreement import Agreement, Batches, Blamed, agreement, most_lossy
-from hwnas.supernet._base import Supernet, centre
-from hwnas.supernet._calibration import BatchNormMode, Calibration
-from hwnas.supernet._download import download
-from hwnas.supernet._evaluate import Accuracy, Evaluator, calibrated, evaluate, journal_identity, measure_accuracy
-from hwnas.supernet._execute import Inputs, forward
-from hwnas.supernet._export import export_onnx, onnx_accuracy, onnx_model, save_onnx
-from hwnas.supernet._registry import get_supernet, load_supernet, supernet_names
-from hwnas.supernet._subnet import Subnet, folded_weights, recalibrate
-from hwnas.supernet.ops import Pass, folded, run
-from hwnas.supernet.train import Trainer, TrainSettings, extremes, schedule_names
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from hwnas.space import Network
+    from hwnas.supernet._agreement import Agreement, Batches, Blamed, agreement, most_lossy
+    from hwnas.supernet._base import Supernet, centre
+    from hwnas.supernet._calibration import BatchNormMode, Calibration
+    from hwnas.supernet._download import download
+    from hwnas.supernet._evaluate import Accuracy, Evaluator, calibrated, evaluate, journal_identity, measure_accuracy
+    from hwnas.supernet._execute import forward
+    from hwnas.supernet._export import export_onnx, onnx_accuracy, onnx_model, save_onnx
+    from hwnas.supernet._registry import get_supernet, load_supernet, supernet_names
+    from hwnas.supernet._subnet import Subnet, folded_weights, recalibrate
+    from hwnas.supernet.ops import Pass, folded, run
+    from hwnas.supernet.train import Trainer, TrainSettings, extremes, schedule_names
+
+_HOMES = {
+    "space": "Network",
+    "supernet._agreement": "Agreement Batches Blamed agreement most_lossy",
+    "supernet._base": "Supernet centre",
+    "supernet._calibration": "BatchNormMode Calibration",
+    "supernet._download": "download",
+    "supernet._evaluate": "Accuracy Evaluator calibrated evaluate journal_identity measure_accuracy",
+    "supernet._execute": "forward",
+    "supernet._export": "export_onnx onnx_accuracy onnx_model save_onnx",
+    "supernet._registry": "get_supernet load_supernet supernet_names",
+    "supernet._subnet": "Subnet folded_weights recalibrate",
+    "supernet.ops": "Pass folded run",
+    "supernet.train": "Trainer TrainSettings extremes schedule_names",
+}
+"""Modules of hwnas, and the public names that each of them has."""
+
+_HOME = {name: f"hwnas.{module}" for module, names in _HOMES.items() for name in names.split()}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOME:
+        message = f"module {__name__!r} has no attribute {name!r}"
+        raise AttributeError(message)
+    return getattr(import_module(_HOME[name]), name)
+
 
 __all__ = [
     "Accuracy",
@@ -23,7 +56,6 @@ __all__ = [
     "Blamed",
     "Calibration",
     "Evaluator",
-    "Inputs",
     "Network",
     "Pass",
     "Subnet",

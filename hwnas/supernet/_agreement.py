@@ -6,11 +6,10 @@ per-tensor ranges to chance. Such a file runs, is fast, and is wrong: it is comp
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,14 +17,14 @@ from torch import Tensor
 
 from hwnas.errors import DataError
 from hwnas.graph import Ranges, quantized
-from hwnas.supernet._execute import Inputs
+from hwnas.task import Inputs
 
 if TYPE_CHECKING:
     import onnx
     import onnxruntime as ort
 
-Batches = Callable[[], Iterable[Tensor]]
-"""Gives batches ``(n, channels, height, width)``, the same at every call."""
+Batches = Callable[[], Iterable[Inputs]]
+"""Gives batches, the same at every call."""
 
 BLAME_IMAGES = 32
 """Images that layers are blamed on, one layer in int8 at a time: some 0.2 to 1 s for each."""
@@ -93,8 +92,7 @@ def most_lossy(plain: onnx.ModelProto, ranges: Ranges, batches: Batches, most: i
         batches: images.
         most: how many are named.
     """
-    few = list(islice((image[None] for batch in batches() for image in batch), BLAME_IMAGES))
-    images = [few[0].new_tensor(np.concatenate([image.numpy() for image in few]))] if few else []
+    images = list(_first(batches(), BLAME_IMAGES))
 
     def blamed(names: Iterable[str]) -> list[Blamed]:
         found = []
@@ -106,6 +104,20 @@ def most_lossy(plain: onnx.ModelProto, ranges: Ranges, batches: Batches, most: i
     names = [node.name for node in plain.graph.node]
     worst = blamed(dict.fromkeys(name.partition("/")[0] for name in names))
     return blamed(name for slot in worst for name in names if name.startswith(f"{slot.layer}/"))
+
+
+def _first(batches: Iterable[Inputs], n: int) -> Iterator[Inputs]:
+    """The first ``n`` samples."""
+    for batch in batches:
+        if isinstance(batch, Tensor):
+            part: Inputs = batch[:n]
+            n -= len(batch)
+        else:
+            part = {name: tensor[:n] for name, tensor in batch.items()}
+            n -= len(next(iter(batch.values())))
+        yield part
+        if n <= 0:
+            return
 
 
 def _belongs(name: str, node: str) -> bool:
@@ -122,7 +134,11 @@ def open_session(model: onnx.ModelProto) -> ort.InferenceSession:
 
 def logits(session: ort.InferenceSession, inputs: Inputs) -> NDArray[np.float32]:
     """``(n, classes)`` of a batch."""
-    named = {"input": inputs} if isinstance(inputs, Tensor) else inputs
-    feeds = {name: np.ascontiguousarray(tensor.cpu().numpy()) for name, tensor in named.items()}
-    found: NDArray[np.float32] = session.run(["logits"], feeds)[0]
+    found: NDArray[np.float32] = session.run(["logits"], feeds(inputs))[0]
     return found
+
+
+def feeds(inputs: Inputs) -> dict[str, NDArray[Any]]:
+    """A batch as onnxruntime is fed it."""
+    named = {"input": inputs} if isinstance(inputs, Tensor) else inputs
+    return {name: np.ascontiguousarray(tensor.cpu().numpy()) for name, tensor in named.items()}

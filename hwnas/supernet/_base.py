@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import copy
 import hashlib
+import json
 import math
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
-from functools import cache, cached_property
+from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -24,15 +25,18 @@ from torch import Tensor
 
 from hwnas.errors import SpaceError
 from hwnas.files import replacing
-from hwnas.space import Network, Op, SearchSpace, n_classes
+from hwnas.space import Network, Op, SearchSpace, head_name, n_classes, with_classes
 from hwnas.supernet._calibration import BatchNormMode
 from hwnas.supernet._checkpoint import check_tensors, read_content, split_part, write_safetensors
 from hwnas.supernet._dialect import matched
-from hwnas.supernet._execute import Inputs, forward
+from hwnas.supernet._execute import forward
 from hwnas.supernet._subnet import Subnet
-from hwnas.task import EvaluationData
+from hwnas.task import Inputs, Task
 
 TensorShape = tuple[int, ...]
+
+HEAD_SPREAD = 0.01
+"""Standard deviation of a new head's weights: at first every class is as likely."""
 
 _STATISTICS = ("running_mean", "running_var")
 
@@ -51,6 +55,8 @@ class Supernet(ABC):
 
     Attributes:
         dialect: how the file they were read from spells and stores them, in words.
+        reference: what opens the family again: a registered name, ``file.py:Class``; empty if it was made by hand.
+        labels: names of the classes in the order of the logits; empty if they are not known.
     """
 
     bn_eps: ClassVar[float] = 1e-5
@@ -70,6 +76,8 @@ class Supernet(ABC):
         self.tensors = {name: tensors[name] for name in shapes}
         self.origin = origin
         self.dialect = ""
+        self.reference = ""
+        self.labels: tuple[str, ...] = ()
 
     # --- what a family states -----------------------------------------------------------------
 
@@ -99,7 +107,7 @@ class Supernet(ABC):
         return None
 
     @classmethod
-    def data(cls) -> EvaluationData | None:
+    def data(cls) -> Task | None:
         """Images that come with the supernet; None if the user has to give some."""
         return None
 
@@ -162,24 +170,43 @@ class Supernet(ABC):
                 tensors[name] = torch.zeros(shape)
         return cls(tensors, "random weights", space)
 
+    def with_head(self, labels: Sequence[str], seed: int = 0) -> Self:
+        """The supernet for other classes: small random weights in the head, all others kept.
+
+        Args:
+            labels: names of the classes, in the order of the logits.
+            seed: of the head's weights.
+
+        Raises:
+            SpaceError: the network does not end in a linear map.
+        """
+        space, head = with_classes(self.space, len(labels)), head_name(self.space)
+        shapes = self.shapes(space)
+        generator = torch.Generator().manual_seed(seed)
+        weight = HEAD_SPREAD * torch.randn(shapes[f"{head}.weight"], generator=generator)
+        fresh = {f"{head}.weight": weight, f"{head}.bias": torch.zeros(len(labels))}
+        other = type(self)({name: fresh.get(name, tensor) for name, tensor in self.tensors.items()}, self.origin, space)
+        other.reference, other.labels = self.reference, tuple(labels)
+        return other
+
     def alike(self, tensors: Mapping[str, Tensor]) -> Self:
         """The same supernet with other weights."""
         other = copy.copy(self)
-        other.__dict__.pop("digest", None)
         other.tensors = dict(tensors)
         return other
 
     def save(self, path: str | os.PathLike[str], metadata: Mapping[str, str] | None = None) -> None:
         """Write all tensors as safetensors, under our own names."""
+        own = {"space": self.space.name, "supernet": self.reference, "labels": json.dumps(self.labels)}
         with replacing(path) as part:
-            write_safetensors(part, self.tensors, {"space": self.space.name, **(metadata or {})})
+            write_safetensors(part, self.tensors, {**own, "preprocessing": self.preprocessing, **(metadata or {})})
 
     @property
     def classes(self) -> int:
         """How many classes the logits tell apart."""
         return n_classes(self.space)
 
-    @cached_property
+    @property
     def digest(self) -> str:
         """Identity of the weights, whatever file they came from."""
         digest = hashlib.sha256()

@@ -10,11 +10,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from hwnas.errors import DataError, SupernetError
+from hwnas.errors import SupernetError
 from hwnas.io import Journal
 from hwnas.supernet._base import Supernet
+from hwnas.supernet._execute import on
 from hwnas.supernet._subnet import Subnet, recalibrate
-from hwnas.task import EvaluationData
+from hwnas.task import Task, measured
 
 
 @dataclass(frozen=True)
@@ -30,38 +31,31 @@ class Accuracy:
         return {metric: self.value, "n_images": self.n_images, "n_calibration": self.n_calibration}
 
 
-def calibrated(supernet: Supernet, row: NDArray[Any], data: EvaluationData) -> tuple[Subnet, int]:
+def calibrated(supernet: Supernet, row: NDArray[Any], data: Task) -> tuple[Subnet, int]:
     """The subnet with batch norms re-calibrated on ``data``, and the number of images that took.
 
     Raises:
         SupernetError: there were no images.
     """
     subnet = supernet.extract(row).to(_device())
-    n_calibration = recalibrate(subnet, data.calibration(subnet.input_shape))
+    n_calibration = recalibrate(subnet, data.calibration(subnet.inputs))
     if n_calibration == 0:
         raise SupernetError("calibration", "there are no images to re-calibrate batch norms with", "give some")
     return subnet, n_calibration
 
 
-def measure_accuracy(subnet: Subnet, data: EvaluationData) -> tuple[float, int]:
-    """Share of images whose largest logit is the label's, in percent, and the number of images.
+def measure_accuracy(subnet: Subnet, data: Task) -> tuple[float, int]:
+    """The task's first metric on its validation data, and the number of samples.
 
     Raises:
         DataError: there were no images.
     """
     device = next(subnet.parameters()).device
-    correct = n_images = 0
     with torch.inference_mode():
-        for images, labels in data.validation(subnet.input_shape):
-            predicted = subnet(images.to(device)).argmax(1).cpu()
-            correct += int((predicted == labels).sum())
-            n_images += len(labels)
-    if n_images == 0:
-        raise DataError("validation", "there are no images to measure accuracy on", "give some")
-    return 100 * correct / n_images, n_images
+        return measured(data, subnet.inputs, lambda inputs: subnet(on(device, inputs)).cpu())
 
 
-def evaluate(supernet: Supernet, row: NDArray[Any], data: EvaluationData) -> Accuracy:
+def evaluate(supernet: Supernet, row: NDArray[Any], data: Task) -> Accuracy:
     """Extract the subnet of a canonical ``(g,)`` row, re-calibrate it, and measure its accuracy."""
     subnet, n_calibration = calibrated(supernet, row, data)
     accuracy, n_images = measure_accuracy(subnet, data)
@@ -83,7 +77,7 @@ class Evaluator:
     def __init__(
         self,
         supernet: Supernet,
-        data: EvaluationData,
+        data: Task,
         journal: Journal | None = None,
         progress: Callable[[int, int], None] | None = None,
     ) -> None:

@@ -15,9 +15,7 @@ from torch import Tensor
 from hwnas.space import Network
 from hwnas.supernet._calibration import BatchNormMode, Calibration
 from hwnas.supernet.ops import Pass, run
-
-Inputs = Tensor | Mapping[str, Tensor]
-"""A batch: one tensor for a network whose one input is ``input``, or tensors by the names of its inputs."""
+from hwnas.task import Inputs
 
 
 def on(device: torch.device, inputs: Inputs) -> Inputs:

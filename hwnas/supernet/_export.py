@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import torch
 
-from hwnas.errors import DataError, SupernetError
+from hwnas.errors import SupernetError
 from hwnas.files import replacing
 from hwnas.graph import OPSET, activation_ranges, build_model, in_precision, random_feeds
-from hwnas.supernet._agreement import Agreement, Batches, Blamed, agreement, logits, most_lossy, open_session
+from hwnas.supernet._agreement import Agreement, Batches, Blamed, agreement, feeds, logits, most_lossy, open_session
 from hwnas.supernet._subnet import Subnet, folded_weights
-from hwnas.task import EvaluationData
+from hwnas.task import Specs, Task, measured
 
 if TYPE_CHECKING:
     import onnx
@@ -101,8 +101,8 @@ def onnx_model(
     if precision == "fp32":
         onnx.checker.check_model(plain)
         return Exported(plain, difference)
-    arrays = (np.ascontiguousarray(batch.cpu().numpy()) for batch in batches()) if batches is not None else ()
-    ranges = activation_ranges(plain, arrays) if precision == "int8" else None
+    seen = (feeds(batch) for batch in batches()) if batches is not None else ()
+    ranges = activation_ranges(plain, seen) if precision == "int8" else None
     model = in_precision(plain, precision, ranges)
     difference = _difference(subnet, model)
     if not np.isfinite(difference.largest):
@@ -125,20 +125,14 @@ def save_onnx(model: onnx.ModelProto, path: str | os.PathLike[str], metadata: Ma
         part.write_bytes(model.SerializeToString())
 
 
-def onnx_accuracy(model: onnx.ModelProto, data: EvaluationData, shape: tuple[int, ...]) -> tuple[float, int]:
+def onnx_accuracy(model: onnx.ModelProto, data: Task, specs: Specs) -> tuple[float, int]:
     """As :func:`hwnas.supernet.measure_accuracy`, of the model as onnxruntime runs it.
 
     Raises:
         DataError: there were no images.
     """
     session = open_session(model)
-    correct = n_images = 0
-    for images, labels in data.validation(shape):
-        correct += int((logits(session, images).argmax(1) == labels.numpy()).sum())
-        n_images += len(labels)
-    if n_images == 0:
-        raise DataError("validation", "there are no images to measure accuracy on", "give some")
-    return 100 * correct / n_images, n_images
+    return measured(data, specs, lambda inputs: torch.from_numpy(logits(session, inputs)))
 
 
 def _difference(subnet: Subnet, model: onnx.ModelProto) -> Difference:
@@ -146,9 +140,9 @@ def _difference(subnet: Subnet, model: onnx.ModelProto) -> Difference:
     module = subnet.cpu()
     errors, scales = [], []
     for batch in (1, 3):
-        feeds = random_feeds(subnet.network, batch)
+        drawn = random_feeds(subnet.network, batch)
         with torch.inference_mode():
-            inputs = {name: torch.from_numpy(array) for name, array in feeds.items()}
+            inputs = {name: torch.from_numpy(array) for name, array in drawn.items()}
             expected = module(inputs).numpy()
         errors.append(np.abs(logits(session, inputs) - expected).max())
         scales.append(np.abs(expected).max())

@@ -15,6 +15,7 @@ from hwnas.space import classes_named
 from hwnas.supernet._base import Supernet
 from hwnas.supernet._checkpoint import Misfit
 from hwnas.supernet._download import PUBLISHED
+from hwnas.supernet._header import described, is_file_reference, labels_of
 from hwnas.supernet.digits import Digits
 from hwnas.supernet.ofa import OFAMobileNetV3W10, OFAMobileNetV3W12, OFAProxylessW13, OFAResNet50
 
@@ -35,7 +36,8 @@ def supernet_names() -> list[str]:
 def get_supernet(name: str) -> type[Supernet]:
     """The class registered as ``name``, or ``package.module:Class``, or ``path/to/file.py:Class``.
 
-    A space's name with a number of classes (``"digits-c7"``) gives the class of the space without.
+    A space's name with a number of classes (``"digits-c7"``) gives the class of the space without; a file that
+    ``hwnas train`` wrote (``"own.safetensors"``) that of the supernet it says it is of.
 
     Raises:
         UnknownNameError: no such name; suggests the nearest.
@@ -43,6 +45,11 @@ def get_supernet(name: str) -> type[Supernet]:
     """
     if name in _SUPERNETS:
         return _SUPERNETS[name]
+    if is_file_reference(name):
+        of = described(name)["supernet"]
+        if is_file_reference(of):
+            raise SupernetError(f"supernet {name}", "it says it is of another file", f"pass --supernet {of}")
+        return get_supernet(of)
     found: object
     if ":" in name:
         module_name, _, class_name = name.rpartition(":")
@@ -79,7 +86,8 @@ def load_supernet(name: str, checkpoint: str | Path | None = None) -> Supernet:
         SupernetError: there is no checkpoint, or it does not fit; says which supernet it does fit.
     """
     family = get_supernet(name)
-    path = checkpoint or family.default_checkpoint()
+    own = described(name) if is_file_reference(name) else {}
+    path = checkpoint or (name if own else family.default_checkpoint())
     if path is None:
         remedy = (
             f"run hwnas download {name}, or pass --checkpoint FILE" if name in PUBLISHED else "pass --checkpoint FILE"
@@ -94,7 +102,18 @@ def load_supernet(name: str, checkpoint: str | Path | None = None) -> Supernet:
         raise Misfit(error.value, error.rule, f"it fits {others[0]}: pass --supernet {others[0]}") from None
     if checkpoint is not None and net.dialect:
         notice(f"checkpoint {net.origin}: {net.dialect}")
+    net.reference = own.get("supernet", name)
+    net.labels = _labels(path, net.classes)
     return net
+
+
+def _labels(path: str | Path, classes: int) -> tuple[str, ...]:
+    """The names of a file's classes, if it is one of ours and has them."""
+    try:
+        labels = labels_of(described(path))
+    except SupernetError:
+        return ()
+    return labels if len(labels) == classes else ()
 
 
 def _fits(family: type[Supernet], path: str | Path) -> bool:

@@ -11,8 +11,9 @@ from torch import Tensor, nn
 
 from hwnas.space import Arch, Network, TensorSpec, network_inputs
 from hwnas.supernet._calibration import BatchNormMode, Calibration
-from hwnas.supernet._execute import Inputs, forward, on
+from hwnas.supernet._execute import forward, on
 from hwnas.supernet.ops import folded
+from hwnas.task import Inputs
 
 
 class Subnet(nn.Module):

@@ -8,7 +8,7 @@ Splits and distortions are fixed, the same on every machine.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 
 import numpy as np
@@ -18,8 +18,9 @@ from numpy.typing import NDArray
 from sklearn.datasets import load_digits
 from torch import Tensor
 
-from hwnas.space import Shape
-from hwnas.task._data import ImagesAt
+from hwnas.space import Shape, TensorSpec
+from hwnas.task._scores import top1
+from hwnas.task._task import InputsAt, Score, Specs, image_shape
 
 SPLIT = {"train": 720, "calibration": 177, "validation": 600, "test": 300}
 """Images of each part; every part has each digit in the same share."""
@@ -42,6 +43,9 @@ class DigitsData:
             more precise and slower measurement; ``hwnas evaluate`` and ``search`` take one.
     """
 
+    metrics: Mapping[str, Score] = {"top1": top1}
+    labels: tuple[str, ...] = tuple("0123456789")
+
     def __init__(self, batch: int = 72, views: int = 1) -> None:
         self.batch = batch
         self.views = views
@@ -50,7 +54,7 @@ class DigitsData:
     def steps_per_epoch(self) -> int:
         return SPLIT["train"] // self.batch
 
-    def training_batch(self, step: int, seed: int) -> tuple[ImagesAt, Tensor]:
+    def training_batch(self, step: int, seed: int) -> tuple[InputsAt, Tensor]:
         """Images are drawn without repetition within an epoch, and distorted anew each time."""
         epoch, position = divmod(step, self.steps_per_epoch)
         order = _random(seed, epoch).permutation(SPLIT["train"])
@@ -58,19 +62,19 @@ class DigitsData:
         chosen = torch.from_numpy(order[position * self.batch : (position + 1) * self.batch])
         return _distorted(images[chosen], _random(seed, epoch, position + 1)), labels[chosen]
 
-    def calibration(self, shape: Shape) -> Iterator[Tensor]:
+    def calibration(self, specs: Specs) -> Iterator[Tensor]:
         """The 177 calibration images, in one batch."""
-        yield from (images for images, _ in _view("calibration", shape, 0))
+        yield from (images for images, _ in _view("calibration", image_shape(specs), 0))
 
-    def validation(self, shape: Shape) -> Iterator[tuple[Tensor, Tensor]]:
+    def validation(self, specs: Specs) -> Iterator[tuple[Tensor, Tensor]]:
         """The 600 images on which subnets are compared."""
         for view in range(self.views):
-            yield from _view("validation", shape, view)
+            yield from _view("validation", image_shape(specs), view)
 
-    def test(self, shape: Shape) -> Iterator[tuple[Tensor, Tensor]]:
+    def test(self, specs: Specs) -> Iterator[tuple[Tensor, Tensor]]:
         """The 300 images that no choice was based on."""
         for view in range(self.views):
-            yield from _view("test", shape, view)
+            yield from _view("test", image_shape(specs), view)
 
 
 def _random(*seed: int) -> np.random.RandomState:
@@ -107,12 +111,12 @@ def _part(name: str) -> tuple[Tensor, Tensor]:
 def _view(part: str, shape: Shape, view: int) -> list[tuple[Tensor, Tensor]]:
     """A part's images under one fixed distortion each, in batches."""
     images, labels = _part(part)
-    rendered = _distorted(images, _random(list(SPLIT).index(part), view))(shape)
+    rendered = _distorted(images, _random(list(SPLIT).index(part), view))({"input": TensorSpec(shape)})
     batches = torch.split(rendered, EVALUATION_BATCH), torch.split(labels, EVALUATION_BATCH)
     return list(zip(*batches, strict=True))
 
 
-def _distorted(images: Tensor, random: np.random.RandomState) -> ImagesAt:
+def _distorted(images: Tensor, random: np.random.RandomState) -> Callable[[Specs], Tensor]:
     """``images`` (n, 1, 8, 8) with noise and an affine map drawn for each, to be rendered at any size."""
     n = len(images)
     angle, stretch_x, stretch_y, shear, shift_x, shift_y = random.uniform(-1, 1, (6, n))
@@ -129,8 +133,8 @@ def _distorted(images: Tensor, random: np.random.RandomState) -> ImagesAt:
     noise = torch.from_numpy(random.standard_normal(images.shape).astype(np.float32)) * NOISE
     background = -MEAN / STD
 
-    def render(shape: Shape) -> Tensor:
-        grid = F.affine_grid(theta, [n, 1, *shape[1:]], align_corners=False)
+    def render(specs: Specs) -> Tensor:
+        grid = F.affine_grid(theta, [n, 1, *image_shape(specs)[1:]], align_corners=False)
         # What lies outside the image is background, which is zero only after this shift.
         rendered = F.grid_sample(images + noise - background, grid, align_corners=False) + background
         # This layout spreads to every layer; depthwise 5x5 gradients are several times faster in it on a CPU.

@@ -6,31 +6,28 @@ and colour jitter, drawn once from the seed. Bilinear resizing, ImageNet's mean 
 
 from __future__ import annotations
 
-import math
 import os
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
-from PIL import Image, ImageEnhance, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 from torch import Tensor
 
 from hwnas.errors import DataError
-from hwnas.space import Shape
+from hwnas.task._pixels import Pixels, augmented, centred, standardised
+from hwnas.task._scores import top1
+from hwnas.task._task import InputsAt, Score, Specs, image_shape
 
-MEAN = (0.485, 0.456, 0.406)
-STD = (0.229, 0.224, 0.225)
 EXTENSIONS = frozenset({".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp"})
 
 CACHE_BYTES = 512 * 2**20
 """Decoded images kept from one subnet to the next of the same resolution."""
 
-Pixels = NDArray[np.uint8]
 Sample = tuple[int, Path]
 """Class index and file."""
 
@@ -40,7 +37,7 @@ class ImageFolder:
 
     Args:
         folder: see above.
-        classes: how many classes the network tells apart.
+        classes: how many classes the network tells apart; None takes the folder's.
         n_images: validation images to use, drawn from the seed; all if there are fewer.
         n_calibration: calibration images, likewise.
         batch_size: images per batch.
@@ -50,10 +47,12 @@ class ImageFolder:
         DataError: no such folder, no images, or another number of classes.
     """
 
+    metrics: Mapping[str, Score] = {"top1": top1}
+
     def __init__(
         self,
         folder: str | os.PathLike[str],
-        classes: int,
+        classes: int | None,
         *,
         n_images: int,
         n_calibration: int,
@@ -67,6 +66,7 @@ class ImageFolder:
         validation = self.folder / split if split else self.folder
         training = self.folder / "train"
         names = _class_names(validation, classes)
+        self.labels: tuple[str, ...] = tuple(names)
         self.has_training = split is not None and training.is_dir()
         """Whether calibration has training images; else it uses validation images, without their labels."""
         if self.has_training and _class_names(training, classes) != names:
@@ -77,6 +77,7 @@ class ImageFolder:
         self._validation = _drawn(found, n_images, rng)
         pool = _samples(training, names) if self.has_training else found
         self._calibration = _drawn(pool, n_calibration, rng)
+        self._training = pool if self.has_training else []
         self.batch_size = batch_size
         self.seed = seed
         self.broken: dict[Path, str] = {}
@@ -85,18 +86,54 @@ class ImageFolder:
         self._cached_for = 0
         self._cached_bytes = 0
 
-    def calibration(self, shape: Shape) -> Iterator[Tensor]:
+    def calibration(self, specs: Specs) -> Iterator[Tensor]:
         """Batches ``(n, 3, r, r)``, the same at every call."""
-        yield from (images for images, _ in self._batches("calibration", self._calibration, shape))
+        yield from (images for images, _ in self._batches("calibration", self._calibration, specs))
 
-    def validation(self, shape: Shape) -> Iterator[tuple[Tensor, Tensor]]:
+    def validation(self, specs: Specs) -> Iterator[tuple[Tensor, Tensor]]:
         """Batches ``(n, 3, r, r)`` with class indices ``(n,)``, the same at every call."""
-        yield from self._batches("validation", self._validation, shape)
+        yield from self._batches("validation", self._validation, specs)
 
-    def _batches(self, split: str, samples: Sequence[Sample], shape: Shape) -> Iterator[tuple[Tensor, Tensor]]:
-        if shape[0] != 3 or shape[1] != shape[2]:
-            raise DataError(f"data {self.folder}", f"the network wants images of shape {shape}", "use its own data")
-        resolution = shape[1]
+    @property
+    def steps_per_epoch(self) -> int:
+        """Full batches of ``train/``; one where there are fewer images than that."""
+        return max(1, len(self._training) // self.batch_size)
+
+    def training_batch(self, step: int, seed: int) -> tuple[InputsAt, Tensor]:
+        """Images without repetition within an epoch; crop, flip and colours are drawn anew in each.
+
+        Raises:
+            DataError: there is no ``train/``, or no image of the batch decodes.
+        """
+        if not self._training:
+            raise DataError(f"data {self.folder}", "it has no train/ to learn from", "lay it out as train/ and val/")
+        epoch, position = divmod(step, self.steps_per_epoch)
+        order = np.random.default_rng([seed, epoch]).permutation(len(self._training))
+        chosen = order[position * self.batch_size : (position + 1) * self.batch_size].tolist()
+        with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
+            opened = list(pool.map(self._opened, (self._training[i][1] for i in chosen)))
+        kept = [(i, image) for i, image in zip(chosen, opened, strict=True) if image is not None]
+        if not kept:
+            raise DataError(f"data {self.folder}", "no image of a whole batch decodes", "check the files")
+
+        def render(specs: Specs) -> Tensor:
+            size = _resolution(self.folder, specs)
+            views = [np.asarray(augmented(image, size=size, seed=(seed, epoch, i))) for i, image in kept]
+            return standardised(views)
+
+        return render, torch.tensor([self._training[i][0] for i, _ in kept])
+
+    def _opened(self, path: Path) -> Image.Image | None:
+        """The image in RGB, or None, noted, if it does not decode."""
+        try:
+            with Image.open(path) as image:
+                return image.convert("RGB")
+        except (OSError, SyntaxError, ValueError, UnidentifiedImageError, Image.DecompressionBombError) as error:
+            self.broken[path] = " ".join(str(error).replace(repr(str(path)), "").split())[:80]
+            return None
+
+    def _batches(self, split: str, samples: Sequence[Sample], specs: Specs) -> Iterator[tuple[Tensor, Tensor]]:
+        resolution = _resolution(self.folder, specs)
         if resolution != self._cached_for:
             self._cache, self._cached_for, self._cached_bytes = {}, resolution, 0
         images: list[Pixels] = []
@@ -107,10 +144,10 @@ class ImageFolder:
             images.append(pixels)
             labels.append(label)
             if len(images) == self.batch_size:
-                yield _tensor(images), torch.tensor(labels)
+                yield standardised(images), torch.tensor(labels)
                 images, labels = [], []
         if images:
-            yield _tensor(images), torch.tensor(labels)
+            yield standardised(images), torch.tensor(labels)
         if len(self.broken) >= len(samples) and all(path in self.broken for _, path in samples):
             first, reason = next(iter(self.broken.items()))
             raise DataError(
@@ -119,7 +156,7 @@ class ImageFolder:
 
     def _decoded(self, split: str, samples: Sequence[Sample], resolution: int) -> Iterator[Pixels | None]:
         """Images in order, decoded ahead by threads; None for those that do not decode."""
-        transform = _augmented if split == "calibration" else _centred
+        transform = augmented if split == "calibration" else centred
         with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
             ahead: deque[Future[Pixels | None]] = deque()
             for i, (_, path) in enumerate(samples):
@@ -134,12 +171,8 @@ class ImageFolder:
         key = (split, i)
         if key in self._cache:
             return self._cache[key]
-        pixels: Pixels | None = None
-        try:
-            with Image.open(path) as image:
-                pixels = np.asarray(transform(image.convert("RGB")))
-        except (OSError, SyntaxError, ValueError, UnidentifiedImageError, Image.DecompressionBombError) as error:
-            self.broken[path] = " ".join(str(error).replace(repr(str(path)), "").split())[:80]
+        image = self._opened(path)
+        pixels = None if image is None else np.asarray(transform(image))
         size = 0 if pixels is None else pixels.nbytes
         if self._cached_bytes + size <= CACHE_BYTES:
             self._cache[key] = pixels
@@ -147,11 +180,18 @@ class ImageFolder:
         return pixels
 
 
-def _class_names(folder: Path, classes: int) -> list[str]:
+def _resolution(folder: Path, specs: Specs) -> int:
+    shape = image_shape(specs)
+    if shape[0] != 3 or shape[1] != shape[2]:
+        raise DataError(f"data {folder}", f"the network wants images of shape {shape}", "use its own data")
+    return shape[1]
+
+
+def _class_names(folder: Path, classes: int | None) -> list[str]:
     names = sorted(entry.name for entry in os.scandir(folder) if entry.is_dir() and not entry.name.startswith("."))
     if not names:
         raise DataError(f"data {folder}", "it holds no class folders", "lay images out as <class>/<image>.jpg")
-    if len(names) != classes:
+    if classes is not None and len(names) != classes:
         rule = f"it has {len(names)} class folders, the network tells {classes} classes apart"
         raise DataError(f"data {folder}", rule, "pass data of the network's classes")
     return names
@@ -172,43 +212,3 @@ def _samples(folder: Path, names: Sequence[str]) -> list[Sample]:
 
 def _drawn(samples: Sequence[Sample], n: int, rng: np.random.Generator) -> list[Sample]:
     return [samples[i] for i in rng.permutation(len(samples))[:n]]
-
-
-def _tensor(images: Sequence[Pixels]) -> Tensor:
-    """``(n, 3, r, r)`` standardised."""
-    x = torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2).float().div_(255)
-    return x.sub_(torch.tensor(MEAN).reshape(3, 1, 1)).div_(torch.tensor(STD).reshape(3, 1, 1)).contiguous()
-
-
-def _centred(image: Image.Image, *, size: int, seed: tuple[int, int]) -> Image.Image:  # noqa: ARG001
-    shorter = math.ceil(size / 0.875)
-    width, height = image.size
-    if width <= height:
-        width, height = shorter, int(shorter * height / width)
-    else:
-        width, height = int(shorter * width / height), shorter
-    left, top = round((width - size) / 2), round((height - size) / 2)
-    return image.resize((width, height), Image.Resampling.BILINEAR).crop((left, top, left + size, top + size))
-
-
-def _augmented(image: Image.Image, *, size: int, seed: tuple[int, int]) -> Image.Image:
-    """What Once-for-All trains and calibrates on: crop of 8-100 % of the area and 3/4-4/3 aspect, flip, jitter."""
-    rng = np.random.default_rng(seed)
-    image = image.crop(_random_box(*image.size, rng)).resize((size, size), Image.Resampling.BILINEAR)
-    if rng.random() < 0.5:
-        image = image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
-    image = ImageEnhance.Brightness(image).enhance(rng.uniform(1 - 32 / 255, 1 + 32 / 255))
-    return ImageEnhance.Color(image).enhance(rng.uniform(0.5, 1.5))
-
-
-def _random_box(width: int, height: int, rng: np.random.Generator) -> tuple[int, int, int, int]:
-    for _ in range(10):
-        area = width * height * rng.uniform(0.08, 1.0)
-        aspect = math.exp(rng.uniform(math.log(3 / 4), math.log(4 / 3)))
-        w, h = round(math.sqrt(area * aspect)), round(math.sqrt(area / aspect))
-        if 0 < w <= width and 0 < h <= height:
-            left, top = int(rng.integers(width - w + 1)), int(rng.integers(height - h + 1))
-            return left, top, left + w, top + h
-    side = min(width, height)
-    left, top = (width - side) // 2, (height - side) // 2
-    return left, top, left + side, top + side

@@ -15,6 +15,7 @@ from torch import Tensor
 from hwnas.cli import main
 from hwnas.errors import DataError
 from hwnas.graph import activation_ranges, build_model, quantized
+from hwnas.space import TensorSpec
 from hwnas.supernet import (
     Subnet,
     Supernet,
@@ -54,7 +55,7 @@ def subnet_of(net: Supernet) -> Subnet:
 
 
 def batches() -> Iterable[Tensor]:
-    return DATA.calibration((1, 16, 16))
+    return DATA.calibration({"input": TensorSpec((1, 16, 16))})
 
 
 def test_trained_weights_hold(net: Supernet):
@@ -162,7 +163,7 @@ def test_most_random_subnets_of_digits_hold(net: Supernet):
     shares = []
     for row in net.space.sample(4, rng):
         subnet, _ = calibrated(net, row, DATA)
-        found = onnx_model(subnet, precision="int8", batches=lambda s=subnet: DATA.calibration(s.input_shape))
+        found = onnx_model(subnet, precision="int8", batches=lambda s=subnet: DATA.calibration(s.inputs))
         assert found.agreement is not None
         shares.append(found.agreement.share_pct)
     assert min(shares) > 90, shares

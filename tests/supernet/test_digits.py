@@ -53,12 +53,13 @@ def test_larger_subnets_are_better_on_images_no_choice_was_based_on():
     supernet, data = load_supernet("digits"), Digits.data()
 
     class OnTest:
+        metrics, labels = data.metrics, data.labels
         calibration = data.calibration
         validation = data.test
 
     found = []
     for row in chosen_subnets(Digits.search_space(), N_SUBNETS)[[0, -1]]:
         subnet = supernet.extract(row)
-        recalibrate(subnet, data.calibration(subnet.input_shape))
+        recalibrate(subnet, data.calibration(subnet.inputs))
         found.append(measure_accuracy(subnet, OnTest())[0])
     assert found[0] + 3 < found[1]

@@ -31,9 +31,9 @@ def test_accuracy_is_counted_after_recalibration(own_supernet: Supernet, data: I
     row = own_supernet.space.sample(1, np.random.default_rng(3))[0]
     found = evaluate(own_supernet, row, data)
     subnet = own_supernet.extract(row)
-    assert recalibrate(subnet, data.calibration(subnet.input_shape)) == found.n_calibration == 24
+    assert recalibrate(subnet, data.calibration(subnet.inputs)) == found.n_calibration == 24
     with torch.no_grad():
-        hits = [(subnet(x).argmax(1) == labels).tolist() for x, labels in data.validation(subnet.input_shape)]
+        hits = [(subnet(x).argmax(1) == labels).tolist() for x, labels in data.validation(subnet.inputs)]
     flat = [hit for batch in hits for hit in batch]
     assert found.n_images == len(flat) == 50
     assert found.value == pytest.approx(100 * np.mean(flat))

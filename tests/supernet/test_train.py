@@ -10,7 +10,7 @@ import torch
 from sklearn.datasets import load_digits
 
 from hwnas.errors import HwnasError, SupernetError
-from hwnas.space import get_space
+from hwnas.space import TensorSpec, get_space
 from hwnas.supernet import Supernet, Trainer, TrainSettings, extremes
 from hwnas.supernet.digits import Digits
 from hwnas.supernet.train._schedule import Sandwich, Shrinking, get_schedule
@@ -19,6 +19,7 @@ from hwnas.task._digits import SPLIT, _split
 
 DATA = DigitsData(batch=240)
 SHORT = TrainSettings(epochs=3, seed=4)
+SMALL, LARGE = ({"input": TensorSpec((1, size, size))} for size in (8, 16))
 
 
 def trained(settings: TrainSettings = SHORT, state: Path | None = None, steps: int | None = None) -> Supernet:
@@ -138,16 +139,16 @@ def test_digits_are_split_without_overlap_and_evenly():
 
 def test_digits_show_one_distortion_at_every_resolution():
     images_at, labels = DATA.training_batch(5, seed=1)
-    small, large = images_at((1, 8, 8)), images_at((1, 16, 16))
+    small, large = images_at(SMALL), images_at(LARGE)
     assert small.shape == (240, 1, 8, 8)
     assert labels.shape == (240,)
     reduced = torch.nn.functional.avg_pool2d(large, 2)
     related = torch.corrcoef(torch.stack([small.flatten(), reduced.flatten()]))[0, 1]
     assert related > 0.95
     again, _ = DATA.training_batch(5, seed=1)
-    assert torch.equal(again((1, 8, 8)), small)
+    assert torch.equal(again(SMALL), small)
     other, _ = DATA.training_batch(6, seed=1)
-    assert not torch.equal(other((1, 8, 8)), small)
+    assert not torch.equal(other(SMALL), small)
 
 
 def test_an_epoch_shows_every_training_image_once():

@@ -13,10 +13,11 @@ import torch.nn.functional as F
 from PIL import Image
 
 from hwnas.errors import DataError
+from hwnas.space import TensorSpec
 from hwnas.task import ImageFolder
-from hwnas.task._image_folder import MEAN, STD
+from hwnas.task._pixels import MEAN, STD
 
-SHAPE = (3, 32, 32)
+SHAPE = {"input": TensorSpec((3, 32, 32))}
 
 
 def opened(folder: Path, classes: int = 10, **options: int) -> ImageFolder:
@@ -31,7 +32,7 @@ def test_validation_resizes_the_shorter_side_and_crops_the_centre(
     (tmp_path / "a").mkdir()
     pixels = np.random.default_rng(1).integers(0, 256, (*size, 3)).astype(np.uint8)
     Image.fromarray(pixels).save(tmp_path / "a" / "x.png")
-    [(images, labels)] = opened(tmp_path, 1).validation((3, resolution, resolution))
+    [(images, labels)] = opened(tmp_path, 1).validation({"input": TensorSpec((3, resolution, resolution))})
     assert labels.tolist() == [0]
 
     shorter = math.ceil(resolution / 0.875)
@@ -50,7 +51,7 @@ def test_batches_are_the_same_at_every_call_and_differ_by_seed(image_folder: Pat
     assert [len(labels) for _, labels in first] == [8, 8, 8, 6]
     assert all(torch.equal(a, b) and torch.equal(m, n) for (a, m), (b, n) in zip(first, again, strict=True))
     calibration = list(data.calibration(SHAPE))
-    assert [tuple(batch.shape) for batch in calibration] == [(8, *SHAPE), (8, *SHAPE), (4, *SHAPE)]
+    assert [tuple(batch.shape) for batch in calibration] == [(8, 3, 32, 32), (8, 3, 32, 32), (4, 3, 32, 32)]
     assert all(torch.equal(a, b) for a, b in zip(calibration, data.calibration(SHAPE), strict=True))
     other = list(opened(image_folder, seed=1).validation(SHAPE))
     assert not torch.equal(first[0][1], other[0][1])

@@ -25,16 +25,18 @@ from torch import Tensor
 from hwnas import __version__
 from hwnas.errors import SupernetError
 from hwnas.files import replacing
+from hwnas.space import network_inputs
 from hwnas.supernet._base import Supernet
 from hwnas.supernet._calibration import Calibration
 from hwnas.supernet._checkpoint import read_tensors, write_safetensors
+from hwnas.supernet._execute import on
 from hwnas.supernet.train._schedule import Schedule, StepPlan, Teacher, extremes, get_schedule
-from hwnas.task import ImagesAt, TrainingData
+from hwnas.task import InputsAt, TrainingTask
 
 Progress = Callable[[int, float], None]
 """Called after each step with the number of steps done and the loss of the step's first subnet."""
 
-_STATE_VERSION = 1
+_STATE_VERSION = 2
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,7 @@ class Trainer:
         data: training and calibration images.
         settings: see :class:`TrainSettings`.
         state_path: where the state of an unfinished run is kept; None keeps none.
+        about: what else the run depends on, for provenance: its data.
         save_every: steps between two states.
         device: ``"cpu"``, where a run repeats bit for bit, or ``"cuda"``, where it does so nearly.
 
@@ -76,10 +79,11 @@ class Trainer:
     def __init__(
         self,
         supernet: Supernet,
-        data: TrainingData,
+        data: TrainingTask,
         settings: TrainSettings,
         state_path: str | os.PathLike[str] | None = None,
         *,
+        about: Mapping[str, Any] | None = None,
         save_every: int = 500,
         device: str = "cpu",
     ) -> None:
@@ -89,6 +93,7 @@ class Trainer:
         self.state_path = Path(state_path) if state_path is not None else None
         self.save_every = save_every
         self.step = 0
+        self.start = {"weights": supernet.digest, **(about or {})}
         self.teacher: Supernet | None = None
         self.device = torch.device(device)
         supernet.tensors = {name: tensor.detach().clone().to(self.device) for name, tensor in supernet.tensors.items()}
@@ -137,11 +142,11 @@ class Trainer:
         self._update()
         return losses[0]
 
-    def _forward(self, supernet: Supernet, row: NDArray[Any], images: ImagesAt) -> Tensor:
-        shape = supernet.network(row)[0][1].input_shape
-        return supernet.forward(row, images(shape).to(self.device), "train")
+    def _forward(self, supernet: Supernet, row: NDArray[Any], images: InputsAt) -> Tensor:
+        specs = network_inputs(supernet.network(row))
+        return supernet.forward(row, on(self.device, images(specs)), "train")
 
-    def _frozen_logits(self, images: ImagesAt) -> Tensor:
+    def _frozen_logits(self, images: InputsAt) -> Tensor:
         assert self.teacher is not None
         with torch.no_grad():
             return self._forward(self.teacher, self.largest, images)
@@ -161,10 +166,10 @@ class Trainer:
     def _store_statistics(self) -> None:
         """The stored batch-norm statistics are the largest subnet's; others re-calibrate theirs."""
         calibration = Calibration()
-        shape = self.supernet.network(self.largest)[0][1].input_shape
+        specs = network_inputs(self.supernet.network(self.largest))
         with torch.no_grad():
-            for batch in self.data.calibration(shape):
-                self.supernet.forward(self.largest, batch.to(self.device), calibration)
+            for batch in self.data.calibration(specs):
+                self.supernet.forward(self.largest, on(self.device, batch), calibration)
             for name, value in calibration.statistics().items():
                 self.supernet.tensors[name][: len(value)] = value
 
@@ -175,6 +180,7 @@ class Trainer:
             "version": _STATE_VERSION,
             "space": self.supernet.space.name,
             "fingerprint": self.supernet.space.fingerprint,
+            "start": self.start,
             "settings": asdict(self.settings),
         }
 

@@ -1,0 +1,51 @@
+"""What a supernet's own file says of itself: which supernet it is of, and what its classes are called."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from hwnas.errors import SupernetError
+
+LARGEST_HEADER = 100 * 2**20
+"""Bytes; safetensors' own limit."""
+
+
+def is_file_reference(name: str) -> bool:
+    """Whether a supernet is named by a file that ``hwnas train`` wrote."""
+    return name.endswith(".safetensors")
+
+
+def described(path: str | os.PathLike[str]) -> Mapping[str, str]:
+    """The metadata of a file of ours, with at least ``supernet`` and ``space``; without reading its tensors.
+
+    Raises:
+        SupernetError: there is no such file, it is none of ours, or damaged.
+    """
+    name = f"supernet {path}"
+    try:
+        with Path(path).open("rb") as file:
+            size = int.from_bytes(file.read(8), "little")
+            header = json.loads(file.read(size)) if size <= LARGEST_HEADER else None
+    except FileNotFoundError:
+        raise SupernetError(name, "there is no such file", "give the file that hwnas train wrote") from None
+    except (OSError, ValueError, RecursionError):
+        header = None
+    found = header.get("__metadata__") if isinstance(header, dict) else None
+    if not isinstance(found, dict) or not all(isinstance(value, str) for value in found.values()):
+        raise SupernetError(name, "it is damaged, or no safetensors file with a description", "copy it again")
+    if not found.get("supernet") or not found.get("space"):
+        rule = "it does not say which supernet it is of"
+        raise SupernetError(name, rule, f"pass --supernet NAME --checkpoint {path}")
+    return found
+
+
+def labels_of(metadata: Mapping[str, str]) -> tuple[str, ...]:
+    """Names of the classes in the order of the logits; empty if the file has none."""
+    try:
+        labels = json.loads(metadata.get("labels", "[]"))
+    except ValueError:
+        return ()
+    return tuple(str(label) for label in labels) if isinstance(labels, list) else ()

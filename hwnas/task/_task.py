@@ -1,0 +1,74 @@
+"""Task: what a network is for. Its data, in splits and batches of named inputs, and how well the data are told apart.
+
+Image folders and digits are tasks; texts to classify or to continue are the same protocol with other inputs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Protocol, runtime_checkable
+
+from torch import Tensor
+
+from hwnas.errors import DataError
+from hwnas.space import Shape, TensorSpec
+
+Inputs = Tensor | Mapping[str, Tensor]
+"""A batch: one tensor for a network whose one input is ``input``, or tensors by the names of its inputs."""
+
+Specs = Mapping[str, TensorSpec]
+"""What a network is fed, by name, as :func:`hwnas.space.network_inputs` tells: its shapes set resolution or length."""
+
+InputsAt = Callable[[Specs], Inputs]
+"""Renders one batch for a network's inputs."""
+
+Scored = Iterable[tuple[Tensor, Tensor]]
+"""Batches of logits ``(n, classes)`` and labels ``(n,)``."""
+
+Score = Callable[[Scored], float]
+"""The value of a metric over all batches."""
+
+
+class Task(Protocol):
+    """Data to re-calibrate batch norms with, labelled data to measure on, and what is measured.
+
+    Attributes:
+        metrics: scores by the names of :mod:`hwnas.metric`; the first is the one that searches go by.
+        labels: names of the classes in the order of the logits; empty if they have none.
+    """
+
+    metrics: Mapping[str, Score]
+    labels: tuple[str, ...]
+
+    def calibration(self, specs: Specs) -> Iterable[Inputs]:
+        """Batches of training data, the same at every call."""
+
+    def validation(self, specs: Specs) -> Iterable[tuple[Inputs, Tensor]]:
+        """Batches with labels ``(n,)``, the same at every call."""
+
+
+@runtime_checkable
+class TrainingTask(Task, Protocol):
+    """Labelled training data too, drawn by step number so that a run resumes where it stopped."""
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Batches in one pass over the training data."""
+
+    def training_batch(self, step: int, seed: int) -> tuple[InputsAt, Tensor]:
+        """The batch of a step: its inputs for any network of the supernet, and their labels ``(n,)``.
+
+        Subnets of different resolutions or lengths see the same (augmented) samples in one step, which is what lets
+        the largest teach the others.
+        """
+
+
+def image_shape(specs: Specs) -> Shape:
+    """``(channels, height, width)`` of a network that is fed images alone.
+
+    Raises:
+        DataError: it is fed something else.
+    """
+    if list(specs) != ["input"] or len(specs["input"].shape) != 3:
+        raise DataError("data", f"they are images, and the network is fed {', '.join(specs)}", "pass data of its kind")
+    return specs["input"].shape

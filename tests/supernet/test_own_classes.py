@@ -1,0 +1,163 @@
+"""A pretrained supernet on a user's classes: a new head, and one file that is a supernet of its own."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pandas as pd
+import pytest
+import torch
+from PIL import Image
+
+from hwnas.cli import main
+from hwnas.errors import SupernetError
+from hwnas.space import TensorSpec
+from hwnas.supernet import Supernet, get_supernet, load_supernet
+from hwnas.task import ImageFolder, TrainingTask
+from tests.supernet.conftest import OWN
+
+CLASSES = ("blue", "green", "red")
+SPECS = {"input": TensorSpec((3, 32, 32))}
+
+
+def exit_code(*args: str) -> int:
+    with pytest.raises(SystemExit) as caught:
+        main(list(args))
+    return int(caught.value.code or 0)
+
+
+@pytest.fixture(scope="module")
+def colours(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three classes that a few steps tell apart: 12 training and 6 validation images of each colour."""
+    folder, rng = tmp_path_factory.mktemp("colours"), np.random.default_rng(0)
+    for split, n in (("train", 12), ("val", 6)):
+        for channel, label in enumerate(reversed(CLASSES)):
+            (folder / split / label).mkdir(parents=True)
+            for i in range(n):
+                pixels = rng.integers(0, 90, (40, 40, 3))
+                pixels[..., channel] += 150
+                Image.fromarray(pixels.astype(np.uint8)).save(folder / split / label / f"{i}.png")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def trained(colours: Path, own_supernet: Supernet, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("trained")
+    own_supernet.save(folder / "ten.safetensors")
+    given = ("--supernet", OWN, "--checkpoint", str(folder / "ten.safetensors"), "--data", str(colours))
+    options = ("--epochs", "8", "--batch-size", "12", "--learning-rate", "0.05")
+    assert exit_code("train", *given, *options, "--out", str(folder / "own.safetensors")) == 0
+    assert not list(folder.glob("*.state.*"))
+    return folder / "own.safetensors"
+
+
+def test_a_new_head_keeps_all_other_weights(own_supernet: Supernet):
+    three = own_supernet.with_head(CLASSES, seed=1)
+    assert (three.classes, three.space.name, three.labels) == (3, "own-c3", CLASSES)
+    assert three.tensors["head/linear.weight"].shape == (3, 64)
+    for name, tensor in own_supernet.tensors.items():
+        assert name.startswith("head/") or torch.equal(three.tensors[name], tensor)
+    assert three.digest == own_supernet.with_head(CLASSES, seed=1).digest != own_supernet.with_head(CLASSES).digest
+
+
+def test_the_file_is_a_supernet_for_every_command(
+    trained: Path, colours: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    net = load_supernet(str(trained))
+    assert (net.reference, net.labels, net.space.name) == (OWN, CLASSES, "own-c3")
+    assert get_supernet(str(trained)).__name__ == "OwnSupernet"
+
+    data = ("--supernet", str(trained), "--data", str(colours), "--batch-size", "9")
+    table = tmp_path / "accuracy.csv"
+    assert exit_code("evaluate", *data, "--sample", "10", "--out", str(table)) == 0
+    frame = pd.read_csv(table)
+    assert frame["top1"].max() > 90  # three colours after 24 steps
+    assert frame["n_images"].tolist() == [18] * 10
+
+    front = tmp_path / "front.csv"
+    search = ("--evaluate", "--evals", "12", "--objectives", "top1,macs", "--out", str(front))
+    assert exit_code("search", *data, *search) == 0
+    out = tmp_path / "x.onnx"
+    assert (
+        exit_code("export", str(front), "--row", "1", "--data", str(colours), "--images", "18", "--out", str(out)) == 0
+    )
+    properties = {prop.key: prop.value for prop in onnx.load(out).metadata_props}
+    assert json.loads(properties["labels"]) == list(CLASSES)
+    assert properties["space"] == "own-c3"
+    assert "classes" not in capsys.readouterr().err
+
+
+def test_other_classes_are_refused_and_other_numbers_get_a_new_head(
+    trained: Path, colours: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    other = tmp_path / "other"
+    for split in ("train", "val"):
+        for old, new in zip(CLASSES, ("azure", "green", "red"), strict=True):
+            (other / split / new).mkdir(parents=True)
+            for file in (colours / split / old).iterdir():
+                (other / split / new / file.name).symlink_to(file)
+    args = ("evaluate", "--supernet", str(trained), "--data", str(other), "--sample", "1", "--out", str(tmp_path / "a"))
+    assert exit_code(*args) == 2
+    assert "its class 'azure' is 'blue' where the supernet was trained" in capsys.readouterr().err
+    (other / "val" / "azure").rename(tmp_path / "gone")
+    given = ("train", "--supernet", str(trained), "--out", str(tmp_path / "x.safetensors"), "--data")
+    assert exit_code(*given, str(other)) == 2
+    assert "different classes" in capsys.readouterr().err
+    assert exit_code(*given, str(colours / "val")) == 2
+    assert "it has no train/ to learn from" in capsys.readouterr().err
+    assert not (tmp_path / "x.safetensors").exists()
+
+
+@pytest.mark.parametrize(
+    ("content", "rule"),
+    [
+        (None, "no such file"),
+        (b"", "damaged"),
+        (b"\xff" * 100, "damaged"),
+        (b"\x02\0\0\0\0\0\0\0{}", "damaged"),
+        (b"\x25\0\0\0\0\0\0\0" + b'{"__metadata__":{"space":"digits"}}  ', "does not say which supernet"),
+    ],
+)
+def test_files_that_are_no_supernets(content: bytes | None, rule: str, tmp_path: Path):
+    if content is not None:
+        (tmp_path / "x.safetensors").write_bytes(content)
+    with pytest.raises(SupernetError, match=rule):
+        load_supernet(str(tmp_path / "x.safetensors"))
+
+
+def test_training_batches_repeat_and_show_each_image_once(colours: Path):
+    data = ImageFolder(colours, None, n_images=9, n_calibration=9, batch_size=12, seed=0)
+    assert isinstance(data, TrainingTask)
+    assert (data.labels, data.steps_per_epoch) == (CLASSES, 3)
+    first, labels = data.training_batch(4, seed=1)
+    again, _ = data.training_batch(4, seed=1)
+    images = first(SPECS)
+    assert isinstance(images, torch.Tensor)
+    assert images.shape == (12, 3, 32, 32)
+    assert torch.equal(images, again(SPECS))  # type: ignore[arg-type]
+    assert not torch.equal(images, data.training_batch(4, seed=2)[0](SPECS))  # type: ignore[arg-type]
+    assert not torch.equal(labels, data.training_batch(1, seed=1)[1])
+    epoch = torch.cat([data.training_batch(step, seed=0)[1] for step in range(3, 6)])
+    assert torch.bincount(epoch).tolist() == [12, 12, 12]
+
+
+def test_fetching_a_checkpoint_and_reading_a_header_load_no_torch(trained: Path):
+    code = (
+        "import sys; from hwnas.supernet import download; from hwnas.supernet._header import described; "
+        f"described({str(trained)!r}); sys.exit('torch' in sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_every_public_name_loads():
+    import hwnas.supernet  # noqa: PLC0415
+
+    for name in hwnas.supernet.__all__:
+        assert getattr(hwnas.supernet, name) is not None
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        hwnas.supernet.nothing  # type: ignore[attr-defined] # noqa: B018
