@@ -17,8 +17,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from hwnas.search.evolve._weights import front_weights
 from hwnas.search.problem._capabilities import FirstOrder
-from hwnas.search.problem._directions import reference_directions
 from hwnas.search.problem._pool import Pool
 from hwnas.search.problem._problem import Problem
 from hwnas.search.problem._seen import Values
@@ -26,27 +26,28 @@ from hwnas.search.problem._stepwise import Steps
 from hwnas.space import Population
 
 CHAINS = 240
+"""Chains along the front."""
 
 STEPS = 5
-"""Of a chain between two kicks."""
+"""Steps of a chain between two kicks."""
 
 KICK = 6
 """Genes changed by a kick."""
 
 HEAT = 0.01
-"""Of kicks: they make changes that are expected to cost up to about so much, in ranges of the front."""
+"""Spread of the noise that a kick adds to expected costs before it takes the best changes, in ranges of the front."""
 
 TEMPERATURE = 0.02
-"""Of the annealing at its start, in ranges of the front; at the end it is 0."""
+"""Temperature of the annealing at its start, in ranges of the front; it falls to 0."""
 
 TOGETHER = 4
 """Genes changed in one step, at most."""
 
 PENALTY = 30.0
-"""Cost of breaking a budget by its whole amount, in ranges of the front."""
+"""Cost of exceeding a budget by as much again, in ranges of the front."""
 
 _USED = np.concatenate([np.tri(TOGETHER, dtype=bool), np.eye(TOGETHER, dtype=bool)[1:]])
-"""Which of the best changes each trial makes: the best ones together, and single ones."""
+"""``(trials, TOGETHER)``: which of a row's best changes each trial makes, the best few together or one alone."""
 
 
 def has_models(problem: Problem) -> bool:
@@ -72,7 +73,7 @@ def search_along(
     chains = _Chains(pool, x, (yield x))
     rounds = max(1, proposals // (len(x) * (1 + STEPS * len(_USED))))
     for i in range(rounds):
-        weights = _weights(pool, len(x))
+        weights = front_weights(pool, len(x))
         tried = yield from chains.kicked(weights, rng)
         for _ in range(STEPS):
             yield from tried.step(weights, rng)
@@ -89,6 +90,7 @@ class _Chains:
     values: Values
 
     def cost(self, weights: NDArray[np.float64]) -> NDArray[np.float64]:
+        """``(n,)`` of the rows, each under its own ``(n, m)`` weights."""
         return _weighted(self.pool.problem, self.values, weights)
 
     def take_over(self, other: _Chains, weights: NDArray[np.float64], slack: NDArray[np.float64] | float = 0.0) -> None:
@@ -177,41 +179,3 @@ def _weighted(problem: Problem, values: Values, weights: NDArray[np.float64]) ->
     """``(n,)``: each row's costs under its own ``(n, m)`` weights, broken budgets added."""
     cost: NDArray[np.float64] = (problem.costs(values) * weights).sum(axis=1) + PENALTY * problem.violation(values)
     return cost
-
-
-def _weights(pool: Pool, n: int) -> NDArray[np.float64]:
-    """``(n, m)`` weights under which the front's range counts about 1.
-
-    For two costs they are the slopes of the front's convex hull at even steps of the last cost; above two,
-    reference directions.
-    """
-    span = pool.span()
-    weights: NDArray[np.float64] = np.ones((n, len(span)))
-    if len(span) > 2:
-        directions = reference_directions(len(span), n)
-        weights = directions[np.arange(n) * len(directions) // n]
-    elif len(span) == 2:
-        weights[:, 1] = span[0] / span[1]
-        hull = _hull(pool.costs[:, ::-1])
-        steps = np.diff(hull, axis=0)
-        if len(steps):
-            middle = hull[:-1, 0] + steps[:, 0] / 2
-            along = np.linspace(hull[0, 0], hull[-1, 0], n)
-            weights[:, 1] = np.interp(along, middle, -steps[:, 1] / steps[:, 0])
-        weights[:, 1] *= span[1] / span[0]
-    return weights / span
-
-
-def _hull(points: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The lower left convex hull of points of a front, from left to right (Andrew 1979)."""
-    hull: list[tuple[float, float]] = []
-    for x, y in points[np.argsort(points[:, 0], kind="stable")].tolist():
-        while len(hull) > 1 and _no_corner(hull[-2], hull[-1], (x, y)):
-            hull.pop()
-        hull.append((x, y))
-    return np.array(hull)
-
-
-def _no_corner(a: tuple[float, float], b: tuple[float, float], c: tuple[float, float]) -> bool:
-    """Whether c does not turn left of the way from a to b, so that b is no corner."""
-    return (b[0] - a[0]) * (c[1] - b[1]) <= (b[1] - a[1]) * (c[0] - b[0])

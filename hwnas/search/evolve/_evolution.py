@@ -16,7 +16,10 @@ from hwnas.search.problem._stepwise import Steps, Stepwise
 from hwnas.space import Population
 
 POPULATION = 50
+"""Members alive."""
+
 TOURNAMENT = 10
+"""Members of which a parent is chosen."""
 
 _TRIES = 20
 """Mutants that were evaluated before, per evaluation, after which a space counts as exhausted."""

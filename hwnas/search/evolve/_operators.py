@@ -80,6 +80,7 @@ class Moves:
 
     @classmethod
     def of(cls, space: SearchSpace) -> Moves:
+        """All of a space's domain; genes with one choice have none."""
         free = [(column, choice) for column, d in enumerate(space.domain) if len(d) > 1 for choice in d.tolist()]
         genes, to = zip(*free, strict=True) if free else ((), ())
         return cls(space, np.array(genes, dtype=np.intp), np.array(to, dtype=np.int16))

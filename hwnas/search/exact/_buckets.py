@@ -37,6 +37,7 @@ class Bucket:
 
     @property
     def axes(self) -> tuple[int, ...]:
+        """Genes of the table's axes, the metrics' aside."""
         return self.scope if self.gene is None else (*self.scope, self.gene)
 
 

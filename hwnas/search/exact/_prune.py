@@ -109,5 +109,6 @@ def weighted(space: SearchSpace, metrics: Sequence[Additive], weights: Sequence[
 
 
 def infeasible(space: SearchSpace, limits: Sequence[Limit]) -> InfeasibleError:
+    """The error for limits that no row meets together."""
     budgets = ", ".join(f"{upper:g}" for _, upper in limits)
     return InfeasibleError(f"budgets {budgets}", f"no subnet of {space.name} meets them all", "raise one")

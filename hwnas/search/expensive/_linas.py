@@ -37,11 +37,16 @@ BATCH = 10
 """Evaluations between two fits."""
 
 INNER_POPULATION = 200
+"""Population of the evolution on predictions."""
+
 INNER_GENERATIONS = 30
+"""Generations of it, per fit."""
+
 CANDIDATES = 2000
 """Rows nearest to the predicted front whose gain is computed."""
 
 PUBLISHED_INNER_EVALUATIONS = 20_000
+"""Predictions per fit of the published tactic."""
 
 Tactic = Literal["ours", "published"]
 

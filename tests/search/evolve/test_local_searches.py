@@ -13,6 +13,7 @@ from hwnas.search.evolve._chains import CHAINS, search_along
 from hwnas.search.evolve._combine import DEPTH, HOPE, promising
 from hwnas.search.evolve._local import local_search
 from hwnas.search.evolve._operators import Moves
+from hwnas.search.evolve._weights import front_weights, lower_hull
 from hwnas.search.problem._pool import Pool
 from hwnas.space import AdditiveCost, get_space, macs_cost
 
@@ -120,7 +121,7 @@ def test_a_chain_tries_the_changes_that_the_model_ranks_first():
 @pytest.mark.parametrize("seed", range(5))
 def test_the_hull_is_the_lower_left_one(seed):
     points = np.random.default_rng(seed).random((40, 2))
-    hull = _chains._hull(points)
+    hull = lower_hull(points)
     # No point lies below any edge, and slopes rise.
     slopes = np.diff(hull[:, 1]) / np.diff(hull[:, 0])
     assert (np.diff(slopes) > 0).all()
@@ -130,12 +131,12 @@ def test_the_hull_is_the_lower_left_one(seed):
 
 def test_weights_cover_the_front_from_end_to_end():
     pool = pool_of(problem_of(WORTH), 5000)
-    weights = _chains._weights(pool, 16)
+    weights = front_weights(pool, 16)
     assert (weights > 0).all()
     best = (pool.costs[None] * weights[:, None]).sum(axis=2).argmin(axis=1)
     along = pool.costs[best, 1]
     assert (np.diff(along) >= 0).all()
-    corners = len(_chains._hull(pool.costs[:, ::-1]))
+    corners = len(lower_hull(pool.costs[:, ::-1]))
     assert len(set(best.tolist())) >= corners / 2
 
 
