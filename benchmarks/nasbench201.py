@@ -69,7 +69,7 @@ def main() -> None:
     )
     corner = np.array([-ACCURACY_FLOOR, float(columns[options.device].max())])
     yardstick = Yardstick.of(problem, best_known(problem)[0], corner)
-    average, fit = float(columns["c10_test_200ep"].mean()), new_predictor("gp", space).fit
+    average, fit = float(columns["c10_test_200ep"].mean()), lambda x, y: new_predictor("gp", space).fit(x, y)
     print(f"best test accuracy of all cells {columns['c10_test_200ep'].max():.2f} %, of a random cell {average:.2f} %")
     runs, ends = {}, []
     for name, make in METHODS.items():

@@ -118,7 +118,7 @@ def done(path: Path, oracle: Oracle) -> set[tuple[str, int]]:
 def run_one(oracle: Oracle, method: str, seed: int, evaluations: int, path: Path) -> None:
     """Run a search and append its evaluations, in one write."""
     start = time.process_time()  # of this process alone: the machine may be busy
-    fit: Fit = new_predictor("gp", oracle.space).fit
+    fit: Fit = lambda x, y: new_predictor("gp", oracle.space).fit(x, y)
     fit = with_prior(fit, oracle.measured_at_192()) if "warm" in method else fit
     if "seeded" in method and not SEED_ARCHS:
         SEED_ARCHS.append(_front_at_192(oracle))

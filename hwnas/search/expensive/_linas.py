@@ -83,10 +83,10 @@ def _steps(pool: Pool, options: SearchOptions, start: int, batch: int, tactic: T
         step += 1
         # A stream of its own for every round, so that rows told from outside leave later draws alone.
         rng = np.random.default_rng([options.seed, step])
-        models = {name: fit(pool.seen.x, pool.seen.values[name]) for name in pool.problem.slow}
         size = min(batch, options.evaluations - pool.asked)
         if size <= 0:
             return
+        models = {name: fit(pool.seen.x, pool.seen.values[name]) for name in pool.problem.slow}
         if tactic == "published":
             chosen = _final_population(pool, models, size, rng)
         else:
