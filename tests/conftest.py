@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -12,13 +13,37 @@ from PIL import Image
 REPOSITORY = Path(__file__).resolve().parent.parent
 
 
+WHOLE_DATA = Path(os.environ.get("HWNAS_SHARED_DATA", REPOSITORY.parent / "shared" / "data"))
+
+
 @pytest.fixture(scope="session")
-def shared_data() -> Path:
-    """The folder of measured data that is kept beside the repository, never in it."""
-    folder = Path(os.environ.get("HWNAS_SHARED_DATA", REPOSITORY.parent / "shared" / "data"))
-    if not folder.is_dir():
-        pytest.skip(f"no measured data at {folder} (set HWNAS_SHARED_DATA)")
-    return folder
+def whole_data() -> bool:
+    """Whether :func:`shared_data` is the whole of what was published, rather than a few rows of it."""
+    return WHOLE_DATA.is_dir()
+
+
+@pytest.fixture(scope="session")
+def shared_data(whole_data: bool, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Public data: the folder that is kept beside the repository, or in its place a few rows and made files."""
+    if whole_data:
+        return WHOLE_DATA
+    from tests.stand_in import make_data  # noqa: PLC0415
+
+    return make_data(tmp_path_factory.mktemp("data"))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Count what was skipped, and say why."""
+    reasons = Counter(_reason(report) for report in terminalreporter.getreports("skipped"))
+    if reasons:
+        terminalreporter.section(f"{sum(reasons.values())} skipped")
+        for reason, count in reasons.most_common():
+            terminalreporter.write_line(f"{count:4} {reason}")
+
+
+def _reason(report: pytest.TestReport | pytest.CollectReport) -> str:
+    told = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+    return told.removeprefix("Skipped: ")
 
 
 @pytest.fixture(scope="session")

@@ -18,8 +18,11 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import numpy as np
 import torch
 import yaml
+
+from hwnas.space import SearchSpace
 
 STUBBED = (
     "torchvision",
@@ -201,6 +204,23 @@ def lookup_table(space: str, yaml_path: Path | str) -> Any:
     kind = "ProxylessNASLatencyTable" if "proxyless" in space else "MBv3LatencyTable"
     with _safe_yaml(module):
         return getattr(module, kind)(url=str(yaml_path))
+
+
+def at_width_1(config: dict[str, object], space: SearchSpace, row: np.ndarray) -> dict[str, object]:
+    """Upstream's config with the channels of our layers: its supernet comes in width 1.3 only."""
+    layers = dict(space.network(row))
+    config["first_conv"]["out_channels"] = layers["first_conv"].output_shape[0]  # type: ignore[index]
+    blocks = [layer for slot, layer in layers.items() if slot.startswith("blocks.")]
+    for block, layer in zip(config["blocks"], blocks, strict=True):  # type: ignore[call-overload]
+        block["mobile_inverted_conv" if "mobile_inverted_conv" in block else "conv"].update(
+            in_channels=layer.input_shape[0], out_channels=layer.output_shape[0]
+        )
+    config["feature_mix_layer"].update(  # type: ignore[attr-defined]
+        in_channels=layers["feature_mix_layer"].input_shape[0],
+        out_channels=layers["feature_mix_layer"].output_shape[0],
+    )
+    config["classifier"]["in_features"] = layers["classifier"].input_shape[0]  # type: ignore[index]
+    return config
 
 
 def accuracy_predictor(pth_path: Path | str) -> Any:

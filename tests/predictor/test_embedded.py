@@ -77,16 +77,17 @@ def test_the_optimiser_finds_no_fairy_tales(space, predictor):
     assert predictor.predict_std(x).max() < 0.3
 
 
-def test_it_fits_the_measured_data_it_names(space, predictor, shared_data):
+def test_it_fits_the_measured_data_it_names(space, predictor, shared_data, whole_data):
     folder = shared_data / "ofa_mbv3_w1.0_imagenet"
     for entry, limit in zip(predictor.card.data, (0.06, 0.33), strict=True):
         path = folder / entry["name"]
-        assert sha256_of(path) == entry["sha256"]
         frame = read_csv(path)
-        assert len(frame) == entry["rows"]
+        if whole_data:
+            assert sha256_of(path) == entry["sha256"]
+            assert len(frame) == entry["rows"]
         scores = score(predictor.predict(read_archs(frame, space)), read_metric(frame, "top1"))
         assert scores.rmse < limit
-        assert abs(scores.bias) < 0.05
+        assert abs(scores.bias) < (0.05 if whole_data else 2 * limit / len(frame) ** 0.5)
 
 
 def test_the_stored_scores_reach_what_is_promised(predictor):
