@@ -1,11 +1,12 @@
 # Every target installs what it needs into .venv by itself.
 PYTHON ?= python3
 VENV := .venv
+OLDEST := .venv-oldest
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help search test lint types bench clean
+.PHONY: help search test oldest lint types bench clean
 
 help: ## show this help
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -31,6 +32,17 @@ search: $(VENV)/.run ## search the default supernet under 20 ms on this machine'
 test: $(VENV)/.dev ## run the whole test suite
 	$(BIN)/python -m pytest
 
+$(OLDEST)/.run: pyproject.toml constraints.txt .ci/oldest.py
+	@test -x $(OLDEST)/bin/python || $(PYTHON) -m venv $(OLDEST)
+	@echo "installing the oldest versions that are allowed into $(OLDEST)"
+	@$(PYTHON) .ci/oldest.py > $(OLDEST)/constraints.txt
+	@$(OLDEST)/bin/python -m pip install --quiet --disable-pip-version-check --constraint $(OLDEST)/constraints.txt torch
+	@$(OLDEST)/bin/python -m pip install --quiet --disable-pip-version-check --constraint $(OLDEST)/constraints.txt --editable '.[test]'
+	@touch $@
+
+oldest: $(OLDEST)/.run ## import everything and run the main job on the oldest versions that are allowed
+	$(OLDEST)/bin/python -m pytest -W default tests/test_imports.py tests/e2e/test_search.py
+
 lint: $(VENV)/.dev ## style, formatting, and the direction of imports
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -43,5 +55,5 @@ bench: $(VENV)/.dev ## the figures of the README
 	$(BIN)/python -m benchmarks
 
 clean: ## remove .venv, caches and build products
-	rm -rf $(VENV) dist build .*_cache .hypothesis
+	rm -rf $(VENV) $(OLDEST) dist build .*_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

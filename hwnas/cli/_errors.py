@@ -62,7 +62,7 @@ def usage_line(error: Exception) -> str | None:
     message = " ".join(str(text()).split()).rstrip(".")
     near = get_close_matches(getattr(error, "option_name", ""), getattr(error, "possibilities", None) or (), n=1)
     if near:
-        message = f"{getattr(error, 'message', message)}; did you mean {near[0]}?"
+        message = f"{str(getattr(error, 'message', message)).rstrip('.')}; did you mean {near[0]}?"
     context = getattr(error, "ctx", None)
     path = getattr(context, "command_path", "hwnas")
     return f"{message} (see {path} --help)"
