@@ -33,6 +33,9 @@ Fix = Annotated[
     ),
 ]
 Seed = Annotated[int, typer.Option("--seed", help="The same seed gives the same result.", min=0, metavar="N")]
+AsIs = Annotated[
+    bool, typer.Option("--as-is", help="Trust a latency table of this machine by its name: no check, no adapting.")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 PredictorName = Annotated[
     str | None,

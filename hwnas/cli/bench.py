@@ -15,6 +15,7 @@ import typer
 
 from hwnas.cli._console import say, show
 from hwnas.cli._options import (
+    AsIs,
     AsJson,
     Budget,
     Device,
@@ -85,6 +86,7 @@ def bench(
     threads: TableThreads = None,
     batch: TableBatch = None,
     precision: TablePrecision = None,
+    as_is: AsIs = False,
     evaluate: Annotated[
         bool, typer.Option("--evaluate", help="Measure accuracies on the supernet's weights, each subnet once.")
     ] = False,
@@ -128,6 +130,7 @@ def bench(
         threads,
         batch,
         precision,
+        as_is,
     )
     net = supernet_name(evaluate, supernet, space, DEFAULT_SPACE)
     evaluation = Evaluation(net, evals, checkpoint, data, images, calibrate, batch_size, seed=0) if evaluate else None

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hwnas.cli._options import PredictorName, Space, TableBatch, TablePrecision, TableThreads
+from hwnas.cli._options import AsIs, PredictorName, Space, TableBatch, TablePrecision, TableThreads
 from hwnas.errors import DataError
 from hwnas.files import check_writable
 from hwnas.progress import notice
@@ -32,6 +32,7 @@ def predict(
     threads: TableThreads = None,
     batch: TableBatch = None,
     precision: TablePrecision = None,
+    as_is: AsIs = False,
 ) -> None:
     """Add accuracy (top1, top1_std), latency_ms, macs, params and memory_bytes to a CSV of subnets; all else stays as it is.
 
@@ -50,7 +51,9 @@ def predict(
     frame = read_csv(archs, as_text=True)
     x = read_archs(frame, whole)
     accuracy = find_predictor(whole, predictor, required=False)
-    table = find_table(whole, device, threads=threads, batch=batch, precision=precision) if device else None
+    table = (
+        find_table(whole, device, threads=threads, batch=batch, precision=precision, as_is=as_is) if device else None
+    )
     metrics, _ = narrowed(whole, accuracy, table, batch=batch)
     _require_covered(metrics, x, archs)
     values = metrics.score(x)

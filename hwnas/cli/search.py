@@ -16,6 +16,7 @@ import typer
 
 from hwnas.cli._console import say, show
 from hwnas.cli._options import (
+    AsIs,
     AsJson,
     Budget,
     Device,
@@ -103,6 +104,7 @@ def search(
     threads: TableThreads = None,
     batch: TableBatch = None,
     precision: TablePrecision = None,
+    as_is: AsIs = False,
     top: Annotated[
         int | None, typer.Option("--top", help="Keep only the K most accurate subnets.", min=1, metavar="K")
     ] = None,
@@ -166,6 +168,7 @@ def search(
         threads,
         batch,
         precision,
+        as_is,
     )
     net = supernet_name(evaluate, supernet, space, DEFAULT_SPACE)
     evaluation = Evaluation(net, evals, checkpoint, data, images, calibrate, batch_size, seed) if evaluate else None

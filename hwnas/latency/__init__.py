@@ -11,7 +11,9 @@ from hwnas.latency.profiling._check import SUBNETS, Check, check_table
 from hwnas.latency.profiling._file import measure_file
 from hwnas.latency.profiling._profile import profile
 from hwnas.latency.profiling._subnets import Plan
+from hwnas.latency.profiling._trust import Trust, adapted_table, trusted
 from hwnas.latency.profiling._whole import MeasuredSubnets, measure_subnets
+from hwnas.latency.table._adapt import Adapted, adapted
 from hwnas.latency.table._correct import Corrected, corrected
 from hwnas.latency.table._fidelity import fidelity, summary
 from hwnas.latency.table._find import find_table, find_table_for, table_paths
@@ -28,6 +30,7 @@ __all__ = [
     "NOISY_PCT",
     "PROVIDERS",
     "SUBNETS",
+    "Adapted",
     "Anchor",
     "BoardResult",
     "Bundle",
@@ -42,6 +45,9 @@ __all__ = [
     "Plan",
     "Row",
     "Speed",
+    "Trust",
+    "adapted",
+    "adapted_table",
     "age_days",
     "available_providers",
     "bundle_digest",
@@ -67,5 +73,6 @@ __all__ = [
     "renewal",
     "summary",
     "table_paths",
+    "trusted",
     "write_bundle",
 ]

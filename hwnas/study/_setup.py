@@ -121,7 +121,12 @@ def prepare(asked: Asked, of: SearchSpace | None = None, evaluated: str | None =
     table, others = None, {}
     if devices is not None and (bounds.devices or devices.timed(wanted)):
         table = find_table(
-            given.space, devices.main, threads=asked.threads, batch=asked.batch, precision=asked.precision
+            given.space,
+            devices.main,
+            threads=asked.threads,
+            batch=asked.batch,
+            precision=asked.precision,
+            as_is=asked.as_is,
         )
         others = {name: _other_table(given.space, device, asked) for name, device in devices.others.items()}
     metrics, notes = narrowed(given.space, accuracy, table, batch=asked.batch, others=others)
@@ -263,7 +268,9 @@ def _other_table(space: SearchSpace, device: str, asked: Asked) -> Found[Latency
     from hwnas.latency import PROVIDERS
 
     here = asked if device.partition(":")[0] in PROVIDERS else replace(asked, threads=None, batch=None, precision=None)
-    return find_table(space, device, threads=here.threads, batch=here.batch, precision=here.precision)
+    return find_table(
+        space, device, threads=here.threads, batch=here.batch, precision=here.precision, as_is=asked.as_is
+    )
 
 
 def _refuse_infeasible_counts(given: Given, budgets: Mapping[str, Budget], batch: int) -> None:

@@ -65,14 +65,24 @@ def find_predictor(space: SearchSpace, name: str | None, *, required: bool = Tru
 
 
 def find_table(
-    space: SearchSpace, device: str, *, threads: int | None, batch: int | None, precision: str | None
+    space: SearchSpace,
+    device: str,
+    *,
+    threads: int | None,
+    batch: int | None,
+    precision: str | None,
+    as_is: bool = False,
 ) -> Found[LatencyTable]:
-    """The table of a device of this machine, profiled now if there is none; or the table of a name or path.
+    """The table of a device of this machine; or the table of a name or path, as it is.
+
+    Of this machine it is checked on a few whole subnets, and adapted if it does not hold, or if it is of a like device;
+    where there is none, or adapting is not enough, the device is profiled now.
 
     Args:
         space: what the table must cover some of.
         device: ``cpu``, ``cuda:0``; the name of a table; a folder with one, or with tables that OFA published.
         threads, batch, precision: conditions; with a table by name they must be its own.
+        as_is: trust a table of this machine by its name.
 
     Raises:
         UnknownNameError: neither; suggests the nearest.
@@ -83,9 +93,9 @@ def find_table(
 
     if device.partition(":")[0] in latency.PROVIDERS and not Path(device).exists():
         wanted = latency.get_device(device, threads=threads or 1, batch=batch or 1, precision=precision or "fp32")
-        table = latency.find_table_for(wanted, space) or _profiled(wanted, space)
+        table, told = _as_found(wanted, space) if as_is else _checked(wanted, space)
     else:
-        table = _named_table(device, space)
+        table, told = _named_table(device, space), AS_IS
         conditions = {"threads": threads, "batch": batch, "precision": precision}
         for what, asked in conditions.items():
             has = getattr(table.device, what)
@@ -93,20 +103,49 @@ def find_table(
                 raise DeviceError(
                     f"--{what} {asked}", f"latency table {device} was made with {has or 'unknown'}", f"drop --{what}"
                 )
-    _say_doubts(table, space)
-    return Found(table, _table_facts(table, space))
+        _say_doubts(table, space)
+    _say_estimated(table, space)
+    return Found(table, {**_table_facts(table, space), "trust": told})
 
 
-def _say_doubts(table: LatencyTable, space: SearchSpace) -> None:
-    """One line where a table may not tell the times of this machine, and what to do about it."""
+AS_IS = {"verdict": "as is"}
+"""What the provenance says of a table that was not checked."""
+
+
+def _as_found(device: LatencyDevice, space: SearchSpace) -> tuple[LatencyTable, Mapping[str, Any]]:
     from hwnas import latency
 
+    table = latency.find_table_for(device, space)
+    return (table, AS_IS) if table is not None else (_profiled(device, space), {"verdict": "profiled"})
+
+
+def _checked(device: LatencyDevice, space: SearchSpace) -> tuple[LatencyTable, Mapping[str, Any]]:
+    """The nearest table, once whole subnets have told what it is worth here; and what they told."""
+    from hwnas import latency
+
+    with resumable("what was measured is kept"), progress("checking the latency table") as advance:
+        found = latency.trusted(device, space, progress=advance)
+    if found is None:
+        return _profiled(device, space), {"verdict": "profiled"}
+    outcome = {"holds": "holds", "adapted": "adapted", "unlike": "does not fit this device"}[found.verdict]
+    notice(f"latency table {found.table.name} {outcome}: {found.words}")
+    return (_profiled(device, space) if found.verdict == "unlike" else found.table), found.facts
+
+
+def _say_estimated(table: LatencyTable, space: SearchSpace) -> None:
+    """One line where a layer's time is that of a like one."""
     estimated = table.estimated(space)
     if estimated and space.base is not None:
         more = f" and {len(estimated) - 1} more" if len(estimated) > 1 else ""
         notice(
             f"{table.name} has {space.base.name}: the time of {estimated[0]}{more} is estimated from its classifier's"
         )
+
+
+def _say_doubts(table: LatencyTable, space: SearchSpace) -> None:
+    """One line where a table may not tell the times of this machine, and what to do about it."""
+    from hwnas import latency
+
     found = latency.doubts(table, space.name)
     if not found:
         return
@@ -136,7 +175,7 @@ def _table_facts(table: LatencyTable, space: SearchSpace) -> dict[str, Any]:
         "name": f"latency table {table.device.id}",
         "id": table.device.id,
         "path": str(table.path) if table.path else None,
-        "sha256": file_hash(table.path / "table.csv") if table.path else None,
+        "sha256": file_hash(table.path / "table.csv") if table.path else table.digest,
         "conditions": table.device.to_json(),
         "date": about.get("date"),
         "method": about.get("method"),

@@ -39,6 +39,7 @@ class Asked:
         tables: CSVs with metrics of every subnet.
         costs: CSVs with metrics of every layer.
         threads, batch, precision: conditions of the device.
+        as_is: trust a latency table by its name, and measure nothing.
     """
 
     space: str
@@ -58,6 +59,7 @@ class Asked:
     threads: int | None = None
     batch: int | None = None
     precision: str | None = None
+    as_is: bool = False
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ came about and how well their sums agree with whole subnets). Plain pandas and j
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from collections.abc import Mapping
@@ -185,6 +186,11 @@ class LatencyTable:
     def name(self) -> str:
         return str(self.path) if self.path is not None else self.device.id
 
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the rows, for a table that is in no file."""
+        return hashlib.sha256(repr(list(self.rows.values())).encode()).hexdigest()
+
     def about(self, space: SearchSpace) -> Mapping[str, Any]:
         """How the rows of ``space`` came about, or of the space that it is derived from; empty if unknown."""
         if space.name not in self.spaces and space.base is not None:
@@ -213,6 +219,21 @@ class LatencyTable:
         found = self.about(space).get("interval")
         width = found.get("plus_minus_pct") if isinstance(found, dict) else None
         return float(width) / 100 + LATER if isinstance(width, int | float) else None
+
+    def layer_rows(self, space: SearchSpace) -> dict[str, Row]:
+        """The row of every layer of the domain by the layer's key, stand-ins included; of the domain's first context.
+
+        Raises:
+            TableError: layers without a row.
+        """
+        self.cost(space)
+        found: dict[str, Row] = {}
+        for slot in space.slots:
+            for setting, layer in space.slot_layers(slot):
+                row = self._row(space, slot, setting, layer)
+                if layer is not None and row is not None:
+                    found.setdefault(layer.key, replace(row, key=layer.key, context=""))
+        return found
 
     def _row(self, space: SearchSpace, slot: Slot, setting: tuple[int, ...], layer: LayerSpec | None) -> Row | None:
         """The row of a layer, which a setting of a slot's genes gives; a stand-in where only the head is another."""

@@ -1,0 +1,146 @@
+"""Adapting a table made elsewhere, by a few whole subnets measured here.
+
+A table of a like device knows the layers' times up to what sets the two apart: the overall speed, kernels (depthwise
+convolutions gain less from wide registers than dense ones), caches (small layers gain or lose more than large ones), and
+what is peculiar to a layer. The model: the true time of a layer is the table's, times ``1 + kinds + size + own``, with all
+terms normal around 0, and a measurement of a whole subnet adds noise. Its posterior mean is a table again. (Bayesian linear
+regression in its kernel form: Rasmussen and Williams 2006, section 2.1; the widths of the terms by the evidence: MacKay
+1992. That few whole networks carry a latency model over to a new device is HELP's finding: Lee et al. 2021, arXiv:2106.08630.)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import exp, log, prod
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hwnas.space import LayerSpec
+
+KIND, SIZE, OWN, NOISE = range(4)
+
+WIDTHS = (0.15, 0.05, 0.03, 0.015)
+"""Usual standard deviations, relative: of a kind's factor, of the change per doubling of a layer's time, of a layer's own
+factor, and of the noise of one measured subnet. What the measurements make likeliest may differ by a factor or two."""
+
+LOG_SPREAD = 1.0
+"""Standard deviation of the logarithm of a width: how far the evidence may move it from the usual one."""
+
+LEAST = 0.05
+"""No layer is moved below this share of its time at the new speed."""
+
+_MACS_PER_MS = {"dense": 40e6, "depthwise": 8e6, "once": 8e6, "elements": float("inf")}
+_ELEMENTS_PER_MS, _EACH_MS = 4e6, 0.002
+
+
+@dataclass(frozen=True)
+class Adapted:
+    """What whole subnets say of a table.
+
+    Attributes:
+        factors: of each layer's time, by key; the speed is part of them.
+        speed: median of measured over predicted times.
+        left_out_ms: ``(n,)`` each measured subnet predicted from all others.
+    """
+
+    factors: Mapping[str, float]
+    speed: float
+    left_out_ms: NDArray[np.float64]
+
+
+def adapted(
+    times_ms: Mapping[str, float],
+    networks: Sequence[Sequence[tuple[str, LayerSpec]]],
+    measured_ms: NDArray[np.float64],
+    layers: Mapping[str, LayerSpec],
+) -> Adapted:
+    """Factors that bring layer times into line with whole networks measured elsewhere, or later.
+
+    Args:
+        times_ms: what the table says, by layer key.
+        networks: ``n`` measured ones.
+        measured_ms: ``(n,)`` their times by the wall clock.
+        layers: all that shall get a factor, by key.
+    """
+    keys = list(layers)
+    index = {key: i for i, key in enumerate(keys)}
+    counts = np.zeros((len(networks), len(keys)))
+    for row, network in enumerate(networks):
+        for _, layer in network:
+            counts[row, index[layer.key]] += 1
+    parts = counts * np.array([times_ms[key] for key in keys])
+    speed = float(np.exp(np.median(np.log(measured_ms / parts.sum(axis=1)))))
+    parts *= speed / measured_ms[:, None]  # shares of the measured time
+    residual = 1 - parts.sum(axis=1)
+    terms = _terms([layers[key] for key in keys], np.array([times_ms[key] for key in keys]))
+    kernels = [(parts @ term) @ (parts @ term).T for term in terms] + [parts @ parts.T]
+
+    widths = _likeliest(kernels, residual)
+    inverse = np.linalg.inv(_covariance(kernels, widths))
+    weights = inverse @ residual
+    change = widths[OWN] ** 2 * parts.T @ weights
+    for width, term in zip(widths, terms, strict=False):
+        change += width**2 * term @ (parts @ term).T @ weights
+    factors = speed * np.maximum(1 + change, LEAST)
+    # Leave-one-out errors in closed form (Rasmussen and Williams, equation 5.12).
+    left_out = weights / np.diag(inverse)
+    return Adapted(dict(zip(keys, factors.tolist(), strict=True)), speed, measured_ms * (1 - left_out))
+
+
+def _terms(layers: Sequence[LayerSpec], times_ms: NDArray[np.float64]) -> list[NDArray[np.float64]]:
+    """What a layer's factor depends on: ``(layers, kinds)`` shares of each kind of work, ``(layers, 1)`` size."""
+    work = np.array([list(_work_ms(layer).values()) for layer in layers])
+    shares = work / work.sum(axis=1, keepdims=True)
+    usual = float(np.median(times_ms[times_ms > 0])) if (times_ms > 0).any() else 1.0
+    size = np.log2(np.where(times_ms > 0, times_ms, usual) / usual)
+    return [shares, size[:, None]]
+
+
+def _work_ms(layer: LayerSpec) -> dict[str, float]:
+    """Rough times of a layer's kinds of work, of which only the shares count.
+
+    ``once`` are weights that are used a single time (classifiers, the gates of squeeze-excite): reading them takes the time.
+    """
+    work = dict.fromkeys(_MACS_PER_MS, 0.0)
+    for op in layer.ops:
+        if op.macs == 0:
+            kind = "elements"
+        elif getattr(op, "groups", 1) > 1:
+            kind = "depthwise"
+        else:
+            kind = "once" if op.params >= op.macs else "dense"
+        work[kind] += op.macs / _MACS_PER_MS[kind] + (prod(op.in_shape) + prod(op.shape)) / _ELEMENTS_PER_MS + _EACH_MS
+    return work
+
+
+def _covariance(kernels: Sequence[NDArray[np.float64]], widths: Sequence[float]) -> NDArray[np.float64]:
+    """Of the relative residuals, the noise included."""
+    covariance = widths[NOISE] ** 2 * np.eye(len(kernels[0]))
+    for width, kernel in zip(widths, kernels, strict=False):
+        covariance = covariance + width**2 * kernel
+    return covariance
+
+
+def _likeliest(kernels: Sequence[NDArray[np.float64]], residual: NDArray[np.float64]) -> list[float]:
+    """The widths under which the relative residuals are likeliest, the usual ones being likelier to begin with."""
+
+    def log_posterior(widths: Sequence[float]) -> float:
+        covariance = _covariance(kernels, widths)
+        fit = residual @ np.linalg.solve(covariance, residual) + np.linalg.slogdet(covariance)[1]
+        usual = sum((log(w / u) / LOG_SPREAD) ** 2 for w, u in zip(widths, WIDTHS, strict=True))
+        return float(-(fit + usual) / 2)
+
+    widths, step = list(WIDTHS), log(2)
+    best = log_posterior(widths)
+    while step > 0.1:
+        before = best
+        for i in range(len(widths)):
+            for factor in (exp(step), exp(-step)):
+                tried = [w * factor if k == i else w for k, w in enumerate(widths)]
+                if (found := log_posterior(tried)) > best:
+                    widths, best = tried, found
+        if best - before < 1e-6:
+            step /= 2
+    return widths

@@ -1,0 +1,70 @@
+"""Adapting a table by whole subnets: truths it should find, and the definition of its left-out errors."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from hwnas.latency import Device, LatencyTable, Row, adapted, adapted_table, fidelity
+from hwnas.latency.profiling._trust import checked_subnets
+from hwnas.latency.table._adapt import _work_ms
+from hwnas.space import SearchSpace, get_space
+
+SPACE = get_space("ofa_mbv3_w1.0").restrict(r=[128, 176, 224])
+
+
+def table(factor_of: dict[str, float], own: float = 0.0) -> LatencyTable:
+    """A machine whose layers take their rough times, each kind of work by its factor, and each layer by one of its own."""
+    rng, rows = np.random.default_rng(1), {}
+    for key, layer in SPACE.layers().items():
+        ms = sum(factor_of.get(kind, 1.0) * t for kind, t in _work_ms(layer).items()) * np.exp(
+            own * rng.standard_normal()
+        )
+        rows[key, ""] = Row(key, ms, ms, ms, 1, layer.macs)
+    return LatencyTable(Device("toy", ""), rows, {SPACE.name: {"fingerprint": SPACE.fingerprint}})
+
+
+def measured(truth: LatencyTable, space: SearchSpace, x: np.ndarray, noise: float) -> np.ndarray:
+    return truth.cost(space)(x) * np.exp(noise * np.random.default_rng(2).standard_normal(len(x)))
+
+
+@pytest.mark.parametrize(("n", "most_pct"), [(6, 4.0), (16, 2.5)])
+def test_another_speed_and_other_kernels_are_found_by_a_few_subnets(n: int, most_pct: float) -> None:
+    prior = table({}, own=0.05)
+    truth = table({"depthwise": 3.0, "dense": 1.6, "once": 1.2, "elements": 2.0}, own=0.05)
+    x = checked_subnets(SPACE, n)
+    new, found = adapted_table(prior, Device("here", ""), SPACE, x, measured(truth, SPACE, x, 0.01))
+    fresh = SPACE.sample(200, np.random.default_rng(3))
+    errors = fidelity(new.cost(SPACE)(fresh), truth.cost(SPACE)(fresh))
+    alone = fidelity(found.speed * prior.cost(SPACE)(fresh), truth.cost(SPACE)(fresh))
+    assert errors["mape_pct"] < min(most_pct, alone["mape_pct"])
+    assert new.device.name == "here"
+
+
+def test_its_own_check_leaves_each_subnet_out() -> None:
+    prior, truth = table({}), table({"depthwise": 2.0}, own=0.1)
+    x = checked_subnets(SPACE, 10)
+    ms = measured(truth, SPACE, x, 0.02)
+    layers = SPACE.layers()
+    times = {key: row.median_ms for key, row in prior.layer_rows(SPACE).items()}
+    found = adapted(times, [SPACE.network(row) for row in x], ms, layers)
+    # The widths and the speed are those of all ten; so left-out errors agree with refitting up to their change.
+    assert np.all(np.abs(found.left_out_ms / ms - 1) < 0.3)
+    within = np.array([sum(found.factors[la.key] * times[la.key] for _, la in SPACE.network(row)) for row in x])
+    assert np.mean(np.abs(within / ms - 1)) < np.mean(np.abs(found.left_out_ms / ms - 1))
+
+
+def test_the_same_machine_again_changes_little() -> None:
+    prior = table({})
+    x = checked_subnets(SPACE, 12)
+    new, found = adapted_table(prior, Device("here", ""), SPACE, x, prior.cost(SPACE)(x))
+    np.testing.assert_allclose(new.cost(SPACE)(x), prior.cost(SPACE)(x), rtol=1e-6)
+    assert found.speed == pytest.approx(1)
+
+
+def test_checked_subnets_span_all_sizes_from_the_first_few_on() -> None:
+    x = checked_subnets(SPACE, 16)
+    assert len({row.tobytes() for row in x}) == 16
+    ms = table({}).cost(SPACE)(x)
+    assert ms[:6].min() < np.quantile(ms, 0.2)
+    assert ms[:6].max() > np.quantile(ms, 0.7)
