@@ -58,6 +58,10 @@ class InfeasibleError(HwnasError):
     """A budget that no subnet of the space can meet."""
 
 
+class NotHeldError(HwnasError):
+    """Work that was done, with an outcome that does not hold: measured subnets over their budget. No bad input."""
+
+
 class UnknownNameError(HwnasError):
     """A name that is not registered; suggests the nearest that is."""
 

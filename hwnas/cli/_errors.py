@@ -15,9 +15,10 @@ from typing import ParamSpec, TypeVar
 import typer
 
 from hwnas.cli._console import notice
-from hwnas.errors import HwnasError
+from hwnas.errors import HwnasError, NotHeldError
 from hwnas.files import UNWRITTEN
 
+BAD_OUTCOME = 1
 BAD_INPUT = 2
 INTERRUPTED = 130
 
@@ -36,6 +37,9 @@ def guarded(command: Callable[P, R]) -> Callable[P, R]:
     def run(*args: P.args, **kwargs: P.kwargs) -> R:
         try:
             return command(*args, **kwargs)
+        except NotHeldError as error:
+            notice(str(error))
+            raise typer.Exit(BAD_OUTCOME) from error
         except HwnasError as error:
             say_error(str(error))
             raise typer.Exit(BAD_INPUT) from error

@@ -8,12 +8,19 @@ from typing import Annotated
 import typer
 
 from hwnas.metric import BUILT_IN
+from hwnas.study import DEFAULT_SPACE, USUAL
 
-Space = Annotated[str, typer.Option("--space", help="Search space; `hwnas spaces` lists them.", metavar="NAME")]
-Device = Annotated[
-    str,
+_SPACE = "Search space: a name of `hwnas spaces`, package.module:Name or file.py:Name."
+Space = Annotated[str, typer.Option("--space", help=_SPACE, metavar="NAME")]
+SearchedSpace = Annotated[str | None, typer.Option("--space", help=_SPACE, metavar="NAME", show_default=DEFAULT_SPACE)]
+"""Of commands to which it matters whether a space was named."""
+MainDevice = Annotated[
+    str | None,
     typer.Option(
-        "--device", help="Device, or a latency table by name or path; `hwnas devices` lists them.", metavar="NAME"
+        "--device",
+        help="Device, or a latency table by name or path; `hwnas devices` lists them.",
+        metavar="NAME",
+        show_default=USUAL,
     ),
 ]
 _THREADS = typer.Option("--threads", help="Threads the device runs one network with.", min=1, metavar="N")
@@ -56,7 +63,7 @@ Params = Annotated[str | None, typer.Option("--params", help="Parameter budget: 
 Memory = Annotated[
     str | None, typer.Option("--memory", help="Budget for peak activation memory: 20MB.", metavar="SIZE")
 ]
-Budget = Annotated[
+Bounds = Annotated[
     list[str] | None,
     typer.Option(
         "--budget", help="Bound on any metric or column: top1>=75, energy_mj<=5, latency@phone<=35ms.", metavar="BOUND"
@@ -88,9 +95,3 @@ LayerCosts = Annotated[
     typer.Option("--costs", help="CSV with further metrics of every layer, by a latency table's keys.", metavar="FILE"),
 ]
 Out = Annotated[Path, typer.Option("--out", help="File to write.", metavar="FILE")]
-
-
-def was_given(context: typer.Context, option: str) -> bool:
-    """Whether an option was typed, rather than left at its default."""
-    source = context.get_parameter_source(option)
-    return source is not None and source.name != "DEFAULT"

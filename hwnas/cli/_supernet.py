@@ -11,6 +11,7 @@ SupernetName = Annotated[
     str,
     typer.Option("--supernet", help="A supernet's name, package.module:Class or file.py:Class.", metavar="NAME"),
 ]
+Evaluate = Annotated[bool, typer.Option("--evaluate", help="Measure accuracies on the supernet's weights.")]
 EvaluatedSupernet = Annotated[
     str | None,
     typer.Option("--supernet", help="Supernet to evaluate; default: the space's.", metavar="NAME"),

@@ -14,37 +14,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from hwnas.cli._console import say, show
-from hwnas.cli._options import (
-    AsIs,
-    AsJson,
-    Budget,
-    Device,
-    Fix,
-    Latency,
-    LayerCosts,
-    Library,
-    Macs,
-    Memory,
-    ObjectivesList,
-    Params,
-    PredictorName,
-    Space,
-    SubnetTables,
-    TableBatch,
-    TablePrecision,
-    TableThreads,
-    Throughput,
-    was_given,
-)
-from hwnas.cli._supernet import BatchSize, Calibrate, Checkpoint, DataFolder, EvaluatedSupernet, Images
+from hwnas.cli._options import AsJson
+from hwnas.cli._shared import EvaluationOptions, ProblemOptions, shares_options
 from hwnas.errors import DataError, UnknownNameError
 from hwnas.metric import registered
 from hwnas.progress import notice, progress, resumable
-from hwnas.study._evaluation import EvaluatedAccuracy, Evaluation, supernet_name
-from hwnas.study._outputs import Outputs, budget_facts, space_facts
-from hwnas.study._setup import Task, prepare
-from hwnas.study._space import DEFAULT_SPACE
-from hwnas.study._targets import Asked
+from hwnas.study import Study
+from hwnas.study._evaluation import EvaluatedAccuracy
+from hwnas.study._facts import budget_facts, space_facts
+from hwnas.study._outputs import Outputs
+from hwnas.study._setup import Setup
 
 if TYPE_CHECKING:
     from hwnas.io import Journal
@@ -55,9 +34,10 @@ FEWEST = 20
 """Evaluations that leave LINAS something to predict from."""
 
 
+@shares_options
 def bench(
     context: typer.Context,
-    space: Space = DEFAULT_SPACE,
+    *,
     searchers: Annotated[
         str,
         typer.Option(
@@ -70,32 +50,8 @@ def bench(
     evals: Annotated[
         int, typer.Option("--evals", help="Subnets each run may evaluate.", min=FEWEST, metavar="N")
     ] = 300,
-    objectives: ObjectivesList = None,
-    latency: Latency = None,
-    device: Device = "cpu",
-    predictor: PredictorName = None,
-    macs: Macs = None,
-    params: Params = None,
-    memory: Memory = None,
-    throughput: Throughput = None,
-    budget: Budget = None,
-    fix: Fix = None,
-    library: Library = None,
-    table: SubnetTables = None,
-    costs: LayerCosts = None,
-    threads: TableThreads = None,
-    batch: TableBatch = None,
-    precision: TablePrecision = None,
-    as_is: AsIs = False,
-    evaluate: Annotated[
-        bool, typer.Option("--evaluate", help="Measure accuracies on the supernet's weights, each subnet once.")
-    ] = False,
-    supernet: EvaluatedSupernet = None,
-    checkpoint: Checkpoint = None,
-    data: DataFolder = None,
-    images: Images = 5000,
-    calibrate: Calibrate = 2000,
-    batch_size: BatchSize = 100,
+    problem: ProblemOptions,
+    accuracy: EvaluationOptions,
     out: Annotated[Path, typer.Option("--out", help="CSV to write; .json and .png beside it.", metavar="FILE")] = Path(
         "bench.csv"
     ),
@@ -112,34 +68,14 @@ def bench(
     from hwnas.report import curves_table
 
     names = _searchers(searchers)
-    asked = Asked(
-        space,
-        objectives,
-        latency or (),
-        throughput or (),
-        macs,
-        params,
-        memory,
-        budget or (),
-        device if was_given(context, "device") else None,
-        predictor,
-        fix or (),
-        library,
-        table or (),
-        costs or (),
-        threads,
-        batch,
-        precision,
-        as_is,
-    )
-    net = supernet_name(evaluate, supernet, space, DEFAULT_SPACE)
-    evaluation = Evaluation(net, evals, checkpoint, data, images, calibrate, batch_size, seed=0) if evaluate else None
+    request = problem.request()
+    evaluation = accuracy.evaluation(problem.space, evals, seed=0)
     if evaluation is not None:
-        files = {"--library": library, "--table": table, "--predictor": predictor}
-        evaluation.refuse_mixed(objectives, {**files, "--searchers exact": EXACT in names})
+        files = {"--library": problem.library, "--table": problem.table, "--predictor": problem.predictor}
+        evaluation.refuse_mixed(request.objectives, {**files, "--searchers exact": EXACT in names})
     outputs = Outputs(out)
     outputs.check()
-    task = prepare(asked, *(evaluation.told() if evaluation is not None else ()))
+    task = Study.of(request, evaluation).setup
     path = out.with_name(f"{out.name}.journal.jsonl")
     with ExitStack() as open_until_run:
         measured = None
@@ -147,19 +83,19 @@ def bench(
             accuracies = out.with_name(f"{out.name}.accuracy")
             measured = open_until_run.enter_context(evaluation.opened(task.metrics.space, accuracies))
             task = replace(task, metrics=replace(task.metrics, predictor=measured, tells=measured.column))
-        problem = task.problem()
-        for note in [*task.notes, f"{problem.space.size():.3g} subnets of {problem.space.name}"]:
+        searched = task.problem()
+        for note in [*task.notes, f"{searched.space.size():.3g} subnets of {searched.space.name}"]:
             notice(note)
         journal = open_until_run.enter_context(Journal(path, _identity(task, evals, measured)))
         if journal.entries:
             notice(f"{path} holds {len(journal.entries)} finished runs, which are not run again")
         with resumable(f"finished runs are kept in {path}"):
             column = measured.column if measured is not None else None
-            result = _Results(problem, evals, journal, measured=column, insist=EXACT in names)
+            result = _Results(searched, evals, journal, measured=column, insist=EXACT in names)
             result.run([name for name in names if name != EXACT], seeds)
     facts = {
         "command": shlex.join(["hwnas", *(context.obj or ["bench"])]),
-        "space": space_facts(problem.space),
+        "space": space_facts(searched.space),
         "objectives": [metric.column for metric in task.wanted],
         "directions": {metric.column: metric.direction for metric in task.wanted},
         **budget_facts(task.budgets),
@@ -194,7 +130,7 @@ def _searchers(text: str) -> list[str]:
     return names
 
 
-def _identity(task: Task, evals: int, measured: EvaluatedAccuracy | None) -> dict[str, Any]:
+def _identity(task: Setup, evals: int, measured: EvaluatedAccuracy | None) -> dict[str, Any]:
     """What runs depend on, apart from searcher and seed."""
     sources = {
         what: (facts or {}).get("sha256") for what, facts in task.facts.items() if what in ("device", "predictor")

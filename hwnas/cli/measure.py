@@ -6,30 +6,26 @@ from __future__ import annotations
 
 import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from hwnas.cli._console import say, show
 from hwnas.cli._options import AsJson, Seed, TableBatch, TablePrecision, TableThreads
 from hwnas.errors import DataError
+from hwnas.files import together
 from hwnas.metric import LATENCY
-from hwnas.progress import notice
 from hwnas.quantity import parse_latency_ms
-from hwnas.study._measuring import find_bench, refuse_noise, say_foreign, space_of_front
-from hwnas.study._outputs import Outputs, as_json, picture_of
+from hwnas.study._measuring import refuse_noise, space_of_front
+from hwnas.study._outputs import Outputs
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from hwnas.latency import MeasuredSubnets
-    from hwnas.study._measuring import Bench
+    from hwnas.study import Front
 
 BROKEN = 1
 """Exit code where a measured subnet breaks the budget."""
-
-FEW, MANY = 40, 100
-"""Subnets that take a minute or two, and those from which on a search or this command says how to take fewer."""
 
 
 def measure(
@@ -65,35 +61,40 @@ def measure(
 
     Example: hwnas measure pareto.csv --most 40
     """
-    from hwnas.io import read_archs, read_csv
+    from hwnas.io import read_csv
     from hwnas.latency import fidelity, summary
-    from hwnas.report import front_table, read_pareto, read_provenance, thinned, with_measured
+    from hwnas.report import front_table, read_pareto, with_measured
+    from hwnas.study import Front
+    from hwnas.study._measure import measured
 
     outputs = Outputs(out or front)
     outputs.check()
-    numbers, facts = read_pareto(front), read_provenance(front)
-    at = chosen_rows(numbers["row"].tolist(), rows, front)
-    at = [at[i] for i in thinned(len(at), most or len(at))]
-    facts["budgets"] = {**facts.get("budgets", {}), **_asked(budget)}
-    domain = space_of_front(facts, front, space)
-    text = read_csv(front, as_text=True)
-    x = read_archs(text.iloc[at].reset_index(drop=True), domain)
-    bench = find_bench(domain, facts, device, threads=threads, batch=batch, precision=precision)
-    say_foreign(bench, facts)
-    journal = outputs.csv.with_name(f"{outputs.csv.name}.measure.jsonl")
-    fewer = f"; --most {FEW} takes {FEW} of them, evenly thinned" if len(at) > MANY else ""
-    notice(f"measuring {len(at)} subnets of {front} on {bench.device.id}; Ctrl-C and the same command resume{fewer}")
-    found = bench.measure(domain, x, journal, seed=seed)
-
-    budget_ms = facts["budgets"].get(LATENCY.column)
-    text, numbers = (with_measured(frame, at, found.measurements, budget_ms) for frame in (text, numbers))
-    _write(outputs, text, numbers, {**facts, "measured": _facts(bench, found)})
-    journal.unlink(missing_ok=True)
+    loaded = Front.load(front, space)
+    if loaded.space is None:
+        space_of_front(loaded.facts, front, space)  # says why
+    numbers = loaded.frame["row"].tolist()
+    done = measured(
+        loaded,
+        rows=[numbers[i] for i in chosen_rows(numbers, rows, front)],
+        most=most,
+        device=device,
+        threads=threads,
+        batch=batch,
+        precision=precision,
+        budget=parse_latency_ms(budget, "--budget") if budget is not None else None,
+        seed=seed,
+        journal=outputs.csv.with_name(f"{outputs.csv.name}.measure.jsonl"),
+    )
+    at, found, budget_ms, bench = done.at, done.found, done.budget_ms, done.bench
+    # The CSV keeps its cells as they were written.
+    text = with_measured(read_csv(front, as_text=True), at, found.measurements, budget_ms)
+    _write(outputs, text, done.front)
+    done.journal.unlink(missing_ok=True)
     frame = read_pareto(outputs.csv)
     taken = frame.iloc[at].reset_index(drop=True)
     broken = taken["row"][taken["within_budget"] == "False"].tolist() if "within_budget" in taken else []
     if to_json:
-        say(as_json(frame, read_provenance(outputs.csv)))
+        say(Front.load(outputs.csv, space).to_json())
         refuse_noise(found.repeat_pct, f"what was measured, in {outputs.csv},")
         raise typer.Exit(BROKEN if broken else 0)
     show(front_table(taken))
@@ -110,38 +111,20 @@ def measure(
         say(
             f"{inside.sum()} of {len(taken)} lie within their interval, which a search makes fewer than of random subnets"
         )
-    for line in _verdict(taken, facts["budgets"].get(LATENCY.column), broken, outputs.csv, bench.device.name):
+    for line in _verdict(taken, budget_ms, broken, outputs.csv, bench.device.name):
         say(line)
     refuse_noise(found.repeat_pct, f"what was measured, in {outputs.csv},")
     raise typer.Exit(BROKEN if broken else 0)
 
 
-def _asked(budget: str | None) -> dict[str, float]:
-    return {} if budget is None else {LATENCY.column: parse_latency_ms(budget, "--budget")}
-
-
-def _write(outputs: Outputs, text: pd.DataFrame, numbers: pd.DataFrame, facts: dict[str, Any]) -> None:
-    """All three files or none; the CSV keeps its cells as they were written, the picture needs them as numbers."""
-    from hwnas.files import together
+def _write(outputs: Outputs, text: pd.DataFrame, front: Front) -> None:
+    """All three files or none; the CSV keeps its cells as they were written."""
     from hwnas.report import save_plot, write_pareto, write_provenance
 
     with together():
-        save_plot(picture_of(numbers, facts), outputs.png)
-        write_provenance(facts, outputs.json)
+        save_plot(front.picture(), outputs.png)
+        write_provenance(front.facts, outputs.json)
         write_pareto(text, outputs.csv)
-
-
-def _facts(bench: Bench, found: MeasuredSubnets) -> dict[str, Any]:
-    return {
-        "device": bench.device.id,
-        "conditions": bench.device.to_json(),
-        "table": bench.table.name if bench.table is not None else None,
-        "subnets": len(found.measurements),
-        "runs_each": min(m.runs for m in found.measurements),
-        "speed": {name: pct and round(pct, 1) for name, pct in vars(found.speed).items()},
-        "repeat_pct": found.repeat_pct,
-        "elsewhere": dict(found.elsewhere),
-    }
 
 
 def _verdict(frame: pd.DataFrame, budget_ms: float | None, broken: list[int], csv: Path, device: str) -> list[str]:

@@ -11,12 +11,12 @@ import typer
 
 from hwnas.cli._check import check as check_here
 from hwnas.cli._console import say
-from hwnas.cli._options import Batch, Fix, Precision, Seed, Space, Threads
+from hwnas.cli._options import Batch, Fix, Precision, SearchedSpace, Seed, Threads
 from hwnas.errors import DataError
 from hwnas.progress import notice, progress, resumable
 from hwnas.study._boards import import_result, measure_remotely, write_bundle
 from hwnas.study._measuring import elsewhere_words, interval_words, refuse_noise
-from hwnas.study._space import DEFAULT_SPACE, restricted
+from hwnas.study._space import open_space, restricted
 
 if TYPE_CHECKING:
     from hwnas.latency import LatencyTable
@@ -28,7 +28,6 @@ STEP = 16
 
 
 def profile(
-    context: typer.Context,
     device: Annotated[
         str,
         typer.Option(
@@ -37,7 +36,7 @@ def profile(
             metavar="NAME",
         ),
     ] = "cpu",
-    space: Space = DEFAULT_SPACE,
+    space: SearchedSpace = None,
     fix: Fix = None,
     threads: Threads = 1,
     batch: Batch = 1,
@@ -83,11 +82,10 @@ def profile(
     """
     from hwnas.latency import SUBNETS, Plan, find_table, get_device, is_board_result, read_published
     from hwnas.latency import profile as measure
-    from hwnas.space import get_space
 
-    domain = restricted(get_space(space), fix)
+    domain = restricted(open_space(space), fix)
     if not domain.slots:
-        raise DataError(f"--space {space}", "it has no layers to profile", "search it with --table FILE.csv")
+        raise DataError(f"--space {domain.name}", "it has no layers to profile", "search it with --table FILE.csv")
     if check and (published is not None or bundle is not None or device.startswith("ssh://")):
         raise DataError("--check", "it measures subnets on this machine", "pass it with a device of this machine alone")
     if published is not None and bundle is not None:
@@ -115,7 +113,7 @@ def profile(
             device, python, _usual(domain), out, threads=threads, batch=batch, precision=precision, plan=plan
         )
     elif published is not None and is_board_result(published):
-        table, domain = import_result(published, device, domain, out, asked=_asked(context))
+        table, domain = import_result(published, device, domain, out, asked=space is not None)
     elif published is not None:
         table = read_published(published, device, domain)
         folder = out / table.device.id
@@ -134,12 +132,6 @@ def profile(
             table = measure(here, domain, folder, plan=plan, progress=advance)
     say(_report(table, domain, elsewhere=published is not None or device.startswith("ssh://")))
     refuse_noise(table.spaces[domain.name].get("repeat_pct"), f"latency table {table.name}")
-
-
-def _asked(context: typer.Context) -> bool:
-    """Whether a space was named."""
-    source = context.get_parameter_source("space")
-    return source is not None and source.name != "DEFAULT"
 
 
 def _usual(space: SearchSpace) -> SearchSpace:

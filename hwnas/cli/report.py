@@ -13,7 +13,6 @@ import typer
 from hwnas.cli._console import say, show
 from hwnas.cli._options import AsJson
 from hwnas.errors import DataError
-from hwnas.study._outputs import as_json, picture_of
 
 SUFFIXES = (".png", ".svg", ".pdf")
 PAGE = ".html"
@@ -37,24 +36,24 @@ def report(
 
     Example: hwnas report pareto.csv --html
     """
-    from hwnas.files import check_writable, together
-    from hwnas.report import front_table, read_pareto, read_provenance, save_plot, write_html
+    from hwnas.files import check_writable
+    from hwnas.report import front_table, save_plot, write_html
+    from hwnas.study import Front
 
     written = _outputs(front, out, html)
     for path in written:
         check_writable(path)
-    frame, facts = read_pareto(front), read_provenance(front)
-    picture = picture_of(frame, facts)
-    with together():
-        for path in written:
-            if path.suffix.lower() == PAGE:
-                write_html(picture, facts, path, csv=shlex.quote(front.name))
-            else:
-                save_plot(picture, path)
+    loaded = Front.load(front)
+    picture, told = loaded.picture(), loaded.provenance
+    for path in written:
+        if path.suffix.lower() == PAGE:
+            write_html(picture, loaded.facts, path, csv=shlex.quote(front.name))
+        else:
+            save_plot(picture, path)
     if to_json:
-        say(as_json(frame, facts))
+        say(loaded.to_json())
         return
-    show(front_table(frame, most=rows, also=[*facts.get("objectives", ()), *facts.get("budgets", ())]))
+    show(front_table(loaded.frame, most=rows, also=[*told.objectives, *told.budgets, *told.floors]))
     say(f"\nwrote {', '.join(map(str, written))}")
 
 

@@ -1,5 +1,6 @@
 """Reports: the Pareto CSV and its provenance, table, picture and page; comparisons; dominance and hypervolume."""
 
+from hwnas.report._columns import column
 from hwnas.report._compare import Comparison, Front, compare
 from hwnas.report._compare_show import comparison_tables, save_comparison
 from hwnas.report._csv import in_order, pareto_frame, read_pareto, tidy, write_pareto
@@ -8,7 +9,7 @@ from hwnas.report._fitting import FittingTable
 from hwnas.report._html import html_page, write_html
 from hwnas.report._measured import holds, with_measured
 from hwnas.report._pareto import hypervolume, non_dominated
-from hwnas.report._plot import Picture, save_plot
+from hwnas.report._plot import Picture, draw, save_plot
 from hwnas.report._provenance import (
     file_hash,
     predicted_by,
@@ -25,10 +26,12 @@ __all__ = [
     "FittingTable",
     "Front",
     "Picture",
+    "column",
     "compare",
     "comparison_tables",
     "curves_frame",
     "curves_table",
+    "draw",
     "file_hash",
     "front_table",
     "holds",

@@ -21,6 +21,7 @@ from hwnas.report._pareto import non_dominated
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,13 @@ def save_plot(picture: Picture, path: str | os.PathLike[str]) -> None:
     Raises:
         DataError: the path cannot be written.
     """
+    figure = draw(picture)
+    with replacing(path) as part:
+        figure.savefig(part, format=Path(path).suffix.lstrip(".").lower() or "png", metadata=undated(Path(path)))
+
+
+def draw(picture: Picture) -> Figure:
+    """The picture as a matplotlib figure."""
     # matplotlib takes half a second to import, and a figure needs no screen: no pyplot, no global state.
     from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: PLC0415
     from matplotlib.figure import Figure  # noqa: PLC0415
@@ -69,8 +77,7 @@ def save_plot(picture: Picture, path: str | os.PathLike[str]) -> None:
     _draw(axes, picture)
     figure.text(0.09, 0.945, picture.title, fontsize=13, fontweight="bold", color=INK)
     figure.text(0.09, 0.9, picture.subtitle, fontsize=9, color=MUTED)
-    with replacing(path) as part:
-        figure.savefig(part, format=Path(path).suffix.lstrip(".").lower() or "png", metadata=undated(Path(path)))
+    return figure
 
 
 def undated(path: Path) -> dict[str, Any]:

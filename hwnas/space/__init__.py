@@ -6,7 +6,8 @@ from collections.abc import Callable
 from functools import cache
 from importlib.metadata import entry_points
 
-from hwnas.errors import UnknownNameError
+from hwnas.errors import SpaceError, UnknownNameError
+from hwnas.plugin import is_reference, load_entry, load_object
 from hwnas.space._archs import Arch
 from hwnas.space._cost import (
     AdditiveCost,
@@ -79,19 +80,40 @@ def space_names() -> list[str]:
     return [*_SPACES, *(e.name for e in entry_points(group="hwnas.spaces") if e.name not in _SPACES)]
 
 
-@cache
 def get_space(name: str) -> SearchSpace:
-    """The space registered under ``name``; with another number of classes as ``"<name>-c10"``.
+    """The space registered under ``name``, or of ``package.module:Name`` or ``path/to/file.py:Name``.
+
+    What stands behind a colon is a SearchSpace, a function that makes one, or a Supernet class. ``"<name>-c10"`` is a
+    registered space with another number of classes.
 
     Raises:
         UnknownNameError: no such space; suggests the nearest.
+        SpaceError: a plug-in that does not load, or brings no space.
     """
+    return _of_object(name, load_object(name, "space", SpaceError)) if is_reference(name) else _registered(name)
+
+
+@cache
+def _registered(name: str) -> SearchSpace:
     if name in _SPACES:
         return _SPACES[name]()
-    for entry in entry_points(group="hwnas.spaces", name=name):
-        space: SearchSpace = entry.load()()
-        return space
+    found = load_entry("hwnas.spaces", name, "space", SpaceError)
+    if found is not None:
+        return _of_object(name, found)
     derived = classes_named(name)
     if derived:
         return with_classes(get_space(derived[0]), derived[1])
     raise UnknownNameError("space", name, space_names())
+
+
+def _of_object(name: str, found: object) -> SearchSpace:
+    make = getattr(found, "search_space", found)
+    try:
+        space = make() if callable(make) else make
+    except Exception as error:
+        rule = f"making it fails ({type(error).__name__}: {error})"
+        raise SpaceError(f"space {name!r}", rule, "correct the plug-in") from error
+    if not isinstance(space, SearchSpace):
+        rule = "it is no SearchSpace, no function that makes one, and no Supernet class"
+        raise SpaceError(f"space {name!r}", rule, "correct the name behind the colon")
+    return space

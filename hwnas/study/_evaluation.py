@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -15,7 +15,7 @@ from hwnas.errors import DataError
 from hwnas.metric import Metric, get_metric
 from hwnas.progress import notice, progress
 from hwnas.study._data import evaluation_data, say_broken
-from hwnas.study._targets import parse_objectives
+from hwnas.study._targets import Objectives
 
 if TYPE_CHECKING:
     import numpy as np
@@ -42,13 +42,13 @@ class Evaluation:
     """
 
     supernet: str
-    evals: int
-    checkpoint: Path | None
-    data: Path | None
-    images: int
-    calibrate: int
-    batch_size: int
-    seed: int
+    evals: int = 150
+    checkpoint: Path | None = None
+    data: Path | None = None
+    images: int = 5000
+    calibrate: int = 2000
+    batch_size: int = 100
+    seed: int = 0
 
     @cached_property
     def net(self) -> Supernet:
@@ -79,7 +79,7 @@ class Evaluation:
         """The supernet's space, with the number of classes of its weights."""
         return self.net.space
 
-    def refuse_mixed(self, objectives: str | None, used: dict[str, object]) -> None:
+    def refuse_mixed(self, objectives: Objectives | None, used: Mapping[str, object]) -> None:
         """Refuse options that mean nothing where accuracy is evaluated.
 
         Raises:
@@ -92,7 +92,7 @@ class Evaluation:
                 rule = "it has no meaning where subnets are evaluated"
                 raise DataError(f"{option} with --evaluate", rule, f"drop {option}")
         measured = self.metric()
-        if objectives is not None and measured.column not in parse_objectives(objectives).columns:
+        if objectives is not None and measured.column not in objectives.columns:
             rule = f"{measured.name} is not among the objectives"
             raise DataError("--evaluate", rule, f"add it: --objectives {measured.name},latency")
 
@@ -202,18 +202,3 @@ class EvaluatedAccuracy:
 
             self.evaluator.progress = counted
             return run_search(slow, searcher, evaluations=evals, seed=seed, start=warm.rows, fit=fit, progress=told)
-
-
-def supernet_name(evaluate: bool, supernet: str | None, space: str, default: str) -> str:
-    """The supernet to evaluate: the one named, or the one of the space.
-
-    Raises:
-        DataError: one is named, but nothing is evaluated, or a space as well.
-        UnknownNameError: there is no supernet of the space.
-    """
-    if supernet is not None and not evaluate:
-        rule = "only a search that evaluates subnets has one"
-        raise DataError(f"--supernet {supernet}", rule, "add --evaluate, or search by prediction with --space")
-    if supernet is not None and space not in (default, supernet):
-        raise DataError(f"--supernet {supernet}", f"its space is not {space}", "drop --space")
-    return supernet or space

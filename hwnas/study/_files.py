@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hwnas.errors import DataError
-from hwnas.study._space import DEFAULT_SPACE, restricted
-from hwnas.study._targets import Asked, Objectives
+from hwnas.study._request import Request
+from hwnas.study._space import open_space, restricted
+from hwnas.study._targets import Objectives
 
 if TYPE_CHECKING:
     from hwnas.io import SubnetTable
@@ -36,11 +37,11 @@ class Given:
     table: SubnetTable | None = None
 
 
-def read_given(asked: Asked, objectives: Objectives | None, of: SearchSpace | None = None) -> Given:
+def read_given(request: Request, objectives: Objectives | None, of: SearchSpace | None = None) -> Given:
     """Read the files.
 
     Args:
-        asked: names them.
+        request: names them.
         objectives: may rename their columns.
         of: the space, where it is known already.
 
@@ -51,31 +52,30 @@ def read_given(asked: Asked, objectives: Objectives | None, of: SearchSpace | No
     from hwnas.io import read_block_library, read_subnet_table
     from hwnas.report import file_hash
     from hwnas.search import Lookup
-    from hwnas.space import get_space
 
     renamed = objectives.renamed if objectives is not None else {}
-    files = [*([asked.library] if asked.library else []), *asked.tables, *asked.costs]
+    files = [*([request.library] if request.library else []), *request.tables, *request.costs]
     columns: dict[str, Metric] = {}
     table = None
-    if asked.library is not None:
-        used = {"--space": asked.space != DEFAULT_SPACE, "--table": asked.tables, "--costs": asked.costs}
+    if request.library is not None:
+        used = {"--space": request.space is not None, "--table": request.tables, "--costs": request.costs}
         for option, value in used.items():
             if value:
                 raise DataError(
                     f"{option} with --library", "the library is the space and its metrics", f"drop {option}"
                 )
-        whole, sums = read_block_library(asked.library)
+        whole, sums = read_block_library(request.library)
         columns.update({renamed.get(name, name): cost for name, cost in sums.items()})
-        space = restricted(whole, asked.fix)
+        space = restricted(whole, request.fix)
     else:
-        space = restricted(of or get_space(asked.space), asked.fix)
-        if asked.tables:
-            table = read_subnet_table(asked.tables, space, renamed)
+        space = restricted(of or open_space(request.space), request.fix)
+        if request.tables:
+            table = read_subnet_table(request.tables, space, renamed)
             columns.update({name: Lookup(space.whole, table.x, v, name) for name, v in table.columns.items()})
         elif not space.slots:
             rule = f"{space.name} has no layers: a table of all its subnets tells its metrics"
             raise DataError(f"--space {space.name}", rule, "pass --table FILE.csv")
-        for path in asked.costs:
+        for path in request.costs:
             space = _add_layer_costs(path, renamed, space, columns)
     return Given(space, columns, [{"name": path.name, "sha256": file_hash(path)} for path in files], table)
 

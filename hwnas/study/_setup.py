@@ -11,18 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 from hwnas.errors import DataError, PredictorError
 from hwnas.metric import LATENCY, QUALITY, THROUGHPUT, Budget, Metric, get_metric
+from hwnas.plugin import is_reference
 from hwnas.study._files import Given, read_given
 from hwnas.study._metrics import Metrics
+from hwnas.study._request import Request
 from hwnas.study._tables import Found, find_predictor, find_table, narrowed
-from hwnas.study._targets import (
-    Asked,
-    Bounds,
-    Objectives,
-    check_names,
-    parse_bounds,
-    parse_budgets,
-    parse_objectives,
-)
+from hwnas.study._targets import Budgets, Objectives, check_names
 
 if TYPE_CHECKING:
     from hwnas.latency import LatencyTable
@@ -35,7 +29,7 @@ MOST = 4
 
 
 @dataclass(frozen=True)
-class Task:
+class Setup:
     """What to search for.
 
     Attributes:
@@ -46,6 +40,8 @@ class Task:
         others: tables of further devices.
         given: the user's files.
         notes: what the user should know.
+        device: the main device, as it was named.
+        reference: where the space is found, if that is no registered name.
     """
 
     metrics: Metrics
@@ -56,6 +52,8 @@ class Task:
     others: Mapping[str, Found[LatencyTable]]
     given: Given
     notes: tuple[str, ...]
+    device: str = USUAL
+    reference: str | None = None
 
     def problem(self) -> Problem:
         """The problem, its budgets checked.
@@ -81,34 +79,33 @@ class Task:
         return facts
 
 
-def prepare(asked: Asked, of: SearchSpace | None = None, evaluated: str | None = None) -> Task:
+def prepare(request: Request, of: SearchSpace | None = None, evaluated: str | None = None) -> Setup:
     """Read and find everything that options name; budgets that need no table are checked before one is profiled.
 
     Args:
-        asked: the options.
+        request: what is asked for.
         of: the space, where it is known already.
         evaluated: the column that evaluations will tell: then no predictor is looked for.
 
     Raises:
         HwnasError: whatever does not fit, in one line.
     """
-    objectives = parse_objectives(asked.objectives) if asked.objectives is not None else None
-    bounds, budgets = parse_bounds(asked.latency, asked.throughput, asked.budget), parse_budgets(asked)
-    given = read_given(asked, objectives, of)
+    objectives, bounds, budgets = request.objectives, request.budgets, dict(request.budgets.others)
+    given = read_given(request, objectives, of)
     layers = bool(given.space.slots)
     if given.table is not None:
         asked_for = [*budgets, *(objectives.columns if objectives is not None else ())]
         given.table.refuse_gaps(asked_for if layers or objectives is not None else None)
     accuracy = (
-        find_predictor(given.space, asked.predictor) if asked.predictor is not None and evaluated is None else None
+        find_predictor(given.space, request.predictor) if request.predictor is not None and evaluated is None else None
     )
     told = evaluated or (accuracy.it.card.metric if accuracy is not None else None)
     names = [*given.columns, *([told] if told is not None else [])]
     check_names("budget", budgets, names, layers=layers)
     if objectives is not None:
         check_names("objective", objectives.columns, names, layers=layers)
-    _refuse_infeasible_counts(given, budgets, asked.batch or 1)
-    devices = _Devices.of(asked, bounds, objectives) if layers else None
+    _refuse_infeasible_counts(given, budgets, request.batch or 1)
+    devices = _Devices.of(request, bounds, objectives) if layers else None
     wanted = _wanted(objectives, devices, given, accuracy, told)
     if devices is None:
         budgets |= _untimed(bounds, given)
@@ -116,23 +113,23 @@ def prepare(asked: Asked, of: SearchSpace | None = None, evaluated: str | None =
     if of_weights and evaluated is None:
         accuracy = accuracy or find_predictor(given.space, None)
     for metric in of_weights:
-        _refuse_untold(metric, evaluated, accuracy, asked.predictor)
+        _refuse_untold(metric, evaluated, accuracy, request.predictor)
     accuracy = accuracy if of_weights else None
     table, others = None, {}
     if devices is not None and (bounds.devices or devices.timed(wanted)):
         table = find_table(
             given.space,
             devices.main,
-            threads=asked.threads,
-            batch=asked.batch,
-            precision=asked.precision,
-            as_is=asked.as_is,
+            threads=request.threads,
+            batch=request.batch,
+            precision=request.precision,
+            as_is=request.as_is,
         )
-        others = {name: _other_table(given.space, device, asked) for name, device in devices.others.items()}
-    metrics, notes = narrowed(given.space, accuracy, table, batch=asked.batch, others=others)
+        others = {name: _other_table(given.space, device, request) for name, device in devices.others.items()}
+    metrics, notes = narrowed(given.space, accuracy, table, batch=request.batch, others=others)
     rates = bool(bounds.per_s) or any(_is(THROUGHPUT, m) for m in wanted)
     metrics = replace(metrics, given=given.columns, rates=rates)
-    if asked.tables:  # of the many columns of a table only those that were named are of interest
+    if request.tables:  # of the many columns of a table only those that were named are of interest
         named = {m.column for m in wanted} | set(budgets)
         metrics = replace(metrics, given={name: fn for name, fn in given.columns.items() if name in named})
     if devices is not None:
@@ -142,7 +139,9 @@ def prepare(asked: Asked, of: SearchSpace | None = None, evaluated: str | None =
     searched = [LATENCY.on(m.device) if _is(THROUGHPUT, m) else m for m in wanted]
     wanted = tuple({m.column: m for m in searched}.values())
     notes += _told_of_precision(table, of_weights)
-    return Task(metrics, wanted, budgets, table, accuracy, others, given, tuple(notes))
+    main = devices.main if devices is not None else USUAL
+    reference = request.space if isinstance(request.space, str) and is_reference(request.space) else None
+    return Setup(metrics, wanted, budgets, table, accuracy, others, given, tuple(notes), main, reference)
 
 
 def _is(known: Metric, metric: Metric) -> bool:
@@ -185,9 +184,9 @@ class _Devices:
     others: Mapping[str, str]
 
     @classmethod
-    def of(cls, asked: Asked, bounds: Bounds, objectives: Objectives | None) -> _Devices:
+    def of(cls, request: Request, bounds: Budgets, objectives: Objectives | None) -> _Devices:
         named = [device for device in bounds.devices if device is not None]
-        main = asked.device or (named[0] if named and None not in bounds.devices else USUAL)
+        main = request.device or (named[0] if named and None not in bounds.devices else USUAL)
         others: dict[str, str] = {}
         in_columns = [c.partition("@")[2] for c in (objectives.columns if objectives else ()) if "@" in c]
         known = {_short(device) for device in (main, *named)}
@@ -208,7 +207,9 @@ class _Devices:
         """Whether a table is needed."""
         return bool(self.others) or any(metric.source == "device" for metric in wanted)
 
-    def budgets(self, bounds: Bounds, metrics: Metrics, others: Mapping[str, Found[LatencyTable]]) -> dict[str, Budget]:
+    def budgets(
+        self, bounds: Budgets, metrics: Metrics, others: Mapping[str, Found[LatencyTable]]
+    ) -> dict[str, Budget]:
         """All bounds as latencies in ms: so many images per second are so many milliseconds per batch."""
         budgets: dict[str, Budget] = {}
         for device, ms in bounds.ms.items():
@@ -253,7 +254,7 @@ def _wanted(
     return tuple(get_metric(name) for name in [*given.columns][:2])
 
 
-def _untimed(bounds: Bounds, given: Given) -> dict[str, Budget]:
+def _untimed(bounds: Budgets, given: Given) -> dict[str, Budget]:
     """Latency budgets where there are no layers: they are on a column of the user's."""
     if bounds.per_s or any(device is not None for device in bounds.ms):
         raise DataError("--throughput, --latency DEVICE=", "a space from a table has no devices", "pass --latency TIME")
@@ -263,13 +264,15 @@ def _untimed(bounds: Bounds, given: Given) -> dict[str, Budget]:
     return {column: Budget(LATENCY, upper=bounds.ms[None])} if bounds.ms else {}
 
 
-def _other_table(space: SearchSpace, device: str, asked: Asked) -> Found[LatencyTable]:
+def _other_table(space: SearchSpace, device: str, request: Request) -> Found[LatencyTable]:
     """Conditions on the command line are those of this machine's devices; a table by name has its own."""
     from hwnas.latency import PROVIDERS
 
-    here = asked if device.partition(":")[0] in PROVIDERS else replace(asked, threads=None, batch=None, precision=None)
+    here = (
+        request if device.partition(":")[0] in PROVIDERS else replace(request, threads=None, batch=None, precision=None)
+    )
     return find_table(
-        space, device, threads=here.threads, batch=here.batch, precision=here.precision, as_is=asked.as_is
+        space, device, threads=here.threads, batch=here.batch, precision=here.precision, as_is=request.as_is
     )
 
 

@@ -13,6 +13,19 @@ if TYPE_CHECKING:
 DEFAULT_SPACE = "ofa_mbv3_w1.0"
 
 
+def open_space(reference: str | SearchSpace | None) -> SearchSpace:
+    """The space behind a reference: a registered name, ``package.module:Name`` or ``file.py:Name``; None for the default.
+
+    Raises:
+        UnknownNameError, SpaceError: there is none, or it does not load.
+    """
+    from hwnas.space import get_space  # noqa: PLC0415
+
+    if reference is not None and not isinstance(reference, str):
+        return reference
+    return get_space(reference or DEFAULT_SPACE)
+
+
 def restricted(space: SearchSpace, fixes: Sequence[str] | None) -> SearchSpace:
     """``space`` with the choices that ``--fix GENE=VALUE[,VALUE...]`` leaves.
 

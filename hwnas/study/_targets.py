@@ -1,11 +1,10 @@
-"""What a search is asked for, as typed: names of metrics, budgets with their units, devices."""
+"""What is searched for: objectives and budgets, as people write them."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from hwnas.errors import DataError, UnknownNameError
 from hwnas.metric import (
@@ -15,127 +14,14 @@ from hwnas.metric import (
     column_of,
     get_metric,
     metrics,
+    own_metric,
     parse_budget,
     registered,
     split_direction,
 )
-from hwnas.quantity import parse_latency_ms, parse_rate
 
-
-@dataclass(frozen=True)
-class Asked:
-    """Options that say what to search for, as typed.
-
-    Attributes:
-        space: name of the space.
-        objectives: ``f1:max,latency``; None for the usual ones.
-        latency, throughput: ``TIME`` of the main device or ``DEVICE=TIME``.
-        macs, params, memory: budgets.
-        budget: ``COLUMN<=VALUE`` or ``COLUMN>=VALUE``.
-        device: the main device; None if it was not named.
-        predictor: file, or None for the one that ships.
-        fix: ``GENE=VALUE``.
-        library: a CSV that is the space.
-        tables: CSVs with metrics of every subnet.
-        costs: CSVs with metrics of every layer.
-        threads, batch, precision: conditions of the device.
-        as_is: trust a latency table by its name, and measure nothing.
-    """
-
-    space: str
-    objectives: str | None = None
-    latency: Sequence[str] = ()
-    throughput: Sequence[str] = ()
-    macs: str | None = None
-    params: str | None = None
-    memory: str | None = None
-    budget: Sequence[str] = ()
-    device: str | None = None
-    predictor: str | None = None
-    fix: Sequence[str] = ()
-    library: Path | None = None
-    tables: Sequence[Path] = ()
-    costs: Sequence[Path] = ()
-    threads: int | None = None
-    batch: int | None = None
-    precision: str | None = None
-    as_is: bool = False
-
-
-@dataclass(frozen=True)
-class Bounds:
-    """Budgets of a device, by name of the device as typed; None is the main one."""
-
-    ms: dict[str | None, float] = field(default_factory=dict)
-    per_s: dict[str | None, float] = field(default_factory=dict)
-
-    @property
-    def devices(self) -> list[str | None]:
-        return list(dict.fromkeys([*self.ms, *self.per_s]))
-
-
-def parse_bounds(latency: Iterable[str], throughput: Iterable[str], budget: Iterable[str] = ()) -> Bounds:
-    """Latency and throughput budgets: of their own options, and of ``--budget``.
-
-    Raises:
-        QuantityError: a bare number, a wrong unit.
-        DataError: a device with two budgets of one kind, or a bound the wrong way.
-    """
-    bounds = Bounds()
-    for option, texts, parse, found in (
-        ("--latency", latency, parse_latency_ms, bounds.ms),
-        ("--throughput", throughput, parse_rate, bounds.per_s),
-    ):
-        for text in texts:
-            device, equals, value = text.rpartition("=")
-            name = device.strip() if equals else None
-            if name == "":
-                raise DataError(f"{option} {text}", "it reads DEVICE=BUDGET", f"write for example {option} cpu=20ms")
-            _once(found, name, f"{option} {text}")
-            found[name] = parse(value, f"{option} {device}" if equals else option)
-    for text in budget:
-        given = parse_budget(text)
-        if given.metric.source != "device":
-            continue
-        if (given.upper < math.inf) == given.metric.maximise:
-            sign = ">=" if given.metric.maximise else "<="
-            raise DataError(f"--budget {text}", "the other way round it would bound nothing", f"write it with {sign}")
-        known, bound = (bounds.per_s, given.lower) if given.metric.maximise else (bounds.ms, given.upper)
-        _once(known, given.metric.device or None, f"--budget {text}")
-        known[given.metric.device or None] = bound
-    return bounds
-
-
-def _once(found: Mapping[str | None, float], device: str | None, option: str) -> None:
-    if device in found:
-        raise DataError(option, "this device has two budgets", "keep one")
-
-
-def parse_budgets(asked: Asked) -> dict[str, Budget]:
-    """Budgets by column that no device is needed for: plain counts, bytes, and whatever files tell.
-
-    Raises:
-        QuantityError: a bare number, a wrong unit.
-        DataError: not COLUMN<=VALUE, or two budgets for a column.
-    """
-    given: list[tuple[Budget, str]] = []
-    for name, text in (("macs", asked.macs), ("params", asked.params), ("memory", asked.memory)):
-        if text is not None:
-            metric = get_metric(name)
-            given.append((Budget(metric, upper=metric.parse(text, f"--{name}")), f"--{name} {text}"))
-    given += [(parse_budget(text), f"--budget {text}") for text in asked.budget]
-    budgets: dict[str, Budget] = {}
-    for budget, option in given:
-        column = budget.metric.column
-        if budget.metric.source == "device":
-            continue
-        known = budgets.get(column)
-        if known is not None and (min(known.upper, budget.upper) < math.inf) == (
-            max(known.lower, budget.lower) == -math.inf
-        ):
-            raise DataError(option, f"{column} has two budgets", "keep one")
-        budgets[column] = budget if known is None else known.within(budget)
-    return budgets
+Bound = str | float | Budget
+"""``"6ms"``, a number in the metric's own unit, or a Budget."""
 
 
 @dataclass(frozen=True)
@@ -149,8 +35,35 @@ class Objectives:
     """
 
     columns: tuple[str, ...]
-    renamed: dict[str, str]
-    directions: dict[str, Direction]
+    renamed: Mapping[str, str] = field(default_factory=dict)
+    directions: Mapping[str, Direction] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, items: Iterable[str | Metric], said: str = "objectives") -> Objectives:
+        """Objectives of ``["top1", "energy_mj:min", "latency=raspi4"]``.
+
+        Raises:
+            DataError: one is named twice, or none, or a direction that is none.
+        """
+        columns, renamed = [], {}
+        directions: dict[str, Direction] = {}
+        for item in items:
+            if isinstance(item, Metric):
+                columns.append(item.column)
+                directions[item.column] = item.direction
+                continue
+            name, equals, source = item.partition("=")
+            name, direction = split_direction(name)
+            column = column_of(name)
+            if item.strip():
+                columns.append(column)
+            if direction is not None:
+                directions[column] = direction
+            if equals:
+                renamed[source.strip()] = column
+        if not columns or len(set(columns)) < len(columns):
+            raise DataError(said, "it names each objective once", "write for example macs,latency")
+        return cls(tuple(columns), renamed, directions)
 
     def metric(self, column: str) -> Metric:
         """The metric of a column.
@@ -161,27 +74,101 @@ class Objectives:
         return get_metric(column, self.directions.get(column))
 
 
-def parse_objectives(text: str) -> Objectives:
-    """Columns of ``top1,latency``, of ``f1_macro:max,energy_mj:min`` and of ``top1=accuracy,latency=raspi4``.
+@dataclass(frozen=True)
+class Budgets:
+    """Budgets by what they bound.
+
+    Attributes:
+        ms: upper bounds on latency by name of the device as typed; None is the main one.
+        per_s: lower bounds on throughput, likewise.
+        others: by column: counts, bytes, accuracies, and whatever files tell.
+    """
+
+    ms: dict[str | None, float] = field(default_factory=dict)
+    per_s: dict[str | None, float] = field(default_factory=dict)
+    others: dict[str, Budget] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, given: Iterable[tuple[str, Budget]]) -> Budgets:
+        """Budgets with how each was written.
+
+        Raises:
+            DataError: two of one kind on one metric, or one that bounds a device the wrong way.
+        """
+        budgets = cls()
+        for said, budget in given:
+            if budget.metric.source == "device":
+                budgets._add_timed(said, budget)
+            else:
+                budgets._add(said, budget)
+        return budgets
+
+    @property
+    def devices(self) -> list[str | None]:
+        """Every device with a budget, in order."""
+        return list(dict.fromkeys([*self.ms, *self.per_s]))
+
+    def _add_timed(self, said: str, budget: Budget) -> None:
+        metric = budget.metric
+        if (budget.upper < math.inf) == metric.maximise:
+            sign = ">=" if metric.maximise else "<="
+            raise DataError(said, "the other way round it would bound nothing", f"write it with {sign}")
+        known, bound = (self.per_s, budget.lower) if metric.maximise else (self.ms, budget.upper)
+        if (metric.device or None) in known:
+            raise DataError(said, "this device has two budgets", "keep one")
+        known[metric.device or None] = bound
+
+    def _add(self, said: str, budget: Budget) -> None:
+        column = budget.metric.column
+        known = self.others.get(column)
+        if known is not None and (
+            max(known.upper, budget.upper) < math.inf or min(known.lower, budget.lower) > -math.inf
+        ):
+            raise DataError(said, f"{column} has two budgets", "keep one")
+        self.others[column] = budget if known is None else known.within(budget)
+
+
+def budgets_of(given: Mapping[str, Bound] | Sequence[str | Budget]) -> Budgets:
+    """Budgets of ``{"latency": "6ms", "top1": 75}`` or ``["latency<=6ms", "top1>=75"]``.
+
+    A bare value bounds the metric on its bad side: accuracy from below, latency from above.
 
     Raises:
-        DataError: one is named twice, or none, or a direction that is none.
+        QuantityError: a text without its unit. DataError: as Budgets.of.
     """
-    columns, renamed = [], {}
-    directions: dict[str, Direction] = {}
-    for item in (part.strip() for part in text.split(",")):
-        name, equals, source = item.partition("=")
-        name, direction = split_direction(name)
-        column = column_of(name)
-        if item:
-            columns.append(column)
-        if direction is not None:
-            directions[column] = direction
-        if equals:
-            renamed[source.strip()] = column
-    if not columns or len(set(columns)) < len(columns):
-        raise DataError(f"--objectives {text}", "it names each objective once", "write for example macs,latency")
-    return Objectives(tuple(columns), renamed, directions)
+    if not isinstance(given, Mapping):
+        return Budgets.of((str(b), b if isinstance(b, Budget) else parse_budget(b, "budget")) for b in given)
+    return Budgets.of((f"budget {name}", _bound(name, value)) for name, value in given.items())
+
+
+def _bound(name: str, value: Bound) -> Budget:
+    if isinstance(value, Budget):
+        return value
+    metric = registered(name) or own_metric(name, "min")
+    if isinstance(value, str) and value.lstrip().startswith(("<=", ">=", "=")):
+        return parse_budget(f"{name}{value.strip()}", "budget")
+    number = metric.parse(value, f"budget {name}") if isinstance(value, str) else float(value)
+    return Budget(metric, lower=number) if metric.maximise else Budget(metric, upper=number)
+
+
+def parse_objectives(text: str) -> Objectives:
+    """Objectives of ``top1,latency``, of ``f1_macro:max,energy_mj:min`` and of ``top1=accuracy,latency=raspi4``."""
+    return Objectives.of(text.split(","), f"--objectives {text}")
+
+
+def parse_timed(text: str, metric: Metric) -> tuple[str, Budget]:
+    """A budget of ``20ms`` or ``DEVICE=20ms``, as ``--latency`` and ``--throughput`` take it.
+
+    Raises:
+        QuantityError: a bare number, a wrong unit. DataError: no device before the ``=``.
+    """
+    option = f"--{metric.name}"
+    device, equals, value = text.rpartition("=")
+    if equals and not device.strip():
+        raise DataError(f"{option} {text}", "it reads DEVICE=BUDGET", f"write for example {option} cpu=20ms")
+    number = metric.parse(value, f"{option} {device}" if equals else option)
+    on = metric.on(device.strip())
+    return f"{option} {text}", Budget(on, lower=number) if metric.maximise else Budget(on, upper=number)
 
 
 def check_names(kind: str, columns: Iterable[str], given: Iterable[str], *, layers: bool) -> None:
@@ -196,15 +183,11 @@ def check_names(kind: str, columns: Iterable[str], given: Iterable[str], *, laye
     Raises:
         UnknownNameError: suggests the nearest.
     """
-    told = [metric for metric in metrics().values() if layers and metric.source != "file"]
-    known = [*given, *(metric.name for metric in told)]
+    told = [metric.name for metric in metrics().values() if layers and metric.source != "file"]
+    known = [*given, *told]
     for column in columns:
         metric = registered(column)
-        if column in known or (
-            metric is not None
-            and layers
-            and metric.source != "file"
-            and (not metric.device or metric.source == "device")
-        ):
+        of_layers = metric is not None and layers and metric.source != "file"
+        if column in known or (of_layers and metric is not None and (not metric.device or metric.source == "device")):
             continue
         raise UnknownNameError(kind, column, known)

@@ -10,8 +10,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import typer
-
+from hwnas.errors import NotHeldError
 from hwnas.metric import LATENCY, Budget, Metric
 from hwnas.progress import notice
 
@@ -66,7 +65,7 @@ class Verifier:
         """A front of subnets that hold the latency budget by measurement, and the metrics with the corrected latency.
 
         Raises:
-            typer.Exit: code 1; no subnet that was measured holds.
+            NotHeldError: no subnet that was measured holds.
         """
         budget_ms = self.budget_ms
         original: AdditiveCost = self.metrics.functions[LATENCY.column]  # type: ignore[assignment]
@@ -154,8 +153,8 @@ class Verifier:
         rows, budget_ms = self._rows(), self.budget_ms
         holding = rows[self._latencies(rows) <= budget_ms]
         if not len(holding):
-            notice(f"no subnet that was measured holds {budget_ms:g} ms: nothing is written; try a larger budget")
-            raise typer.Exit(1)
+            value = f"no subnet that was measured holds {budget_ms:g} ms"
+            raise NotHeldError(value, "nothing is written", "try a larger budget")
         problem = replace(self.metrics, latency=model.cost).problem(self.wanted, self.budgets)
         values = {**problem.evaluate(holding), LATENCY.column: self._latencies(holding)}
         keep = non_dominated(problem.costs(values))

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
-import sys
 from importlib.metadata import entry_points
 from pathlib import Path
-from types import ModuleType
 
 from hwnas.errors import SupernetError, UnknownNameError
+from hwnas.plugin import is_reference, load_entry, load_object
 from hwnas.progress import notice
 from hwnas.space import classes_named
 from hwnas.supernet._base import Supernet
@@ -50,24 +47,15 @@ def get_supernet(name: str) -> type[Supernet]:
         if is_file_reference(of):
             raise SupernetError(f"supernet {name}", "it says it is of another file", f"pass --supernet {of}")
         return get_supernet(of)
-    found: object
-    if ":" in name:
-        module_name, _, class_name = name.rpartition(":")
-        found = getattr(_load_module(name, module_name), class_name, None)
-        if found is None:
-            raise SupernetError(f"supernet {name!r}", f"{module_name} has no {class_name}", "correct the class name")
+    if is_reference(name):
+        found = load_object(name, "supernet", SupernetError)
     else:
-        entries = list(entry_points(group="hwnas.supernets", name=name))
+        found = load_entry("hwnas.supernets", name, "supernet", SupernetError)
         derived = classes_named(name)
-        if not entries and derived:
+        if found is None and derived:
             return get_supernet(derived[0])
-        if not entries:
+        if found is None:
             raise UnknownNameError("supernet", name, supernet_names())
-        try:
-            found = entries[0].load()
-        except (ImportError, AttributeError) as error:
-            rule = f"its plug-in {entries[0].value} cannot be imported ({error})"
-            raise SupernetError(f"supernet {name!r}", rule, "reinstall the plug-in") from error
     if not (isinstance(found, type) and issubclass(found, Supernet)):
         raise SupernetError(
             f"supernet {name!r}", "it is not a subclass of hwnas.supernet.Supernet", "derive it from that"
@@ -122,25 +110,3 @@ def _fits(family: type[Supernet], path: str | Path) -> bool:
     except SupernetError:
         return False
     return True
-
-
-def _load_module(name: str, module_name: str) -> ModuleType:
-    """Import a module (from the working directory too) or run a Python file."""
-    path = Path(module_name)
-    try:
-        if path.suffix == ".py":
-            spec = importlib.util.spec_from_file_location(path.stem, path.resolve())
-            if spec is None or spec.loader is None or not path.is_file():
-                raise SupernetError(f"supernet {name!r}", f"there is no file {path}", "correct the path")
-            module = importlib.util.module_from_spec(spec)
-            sys.modules.setdefault(path.stem, module)
-            spec.loader.exec_module(module)
-            return module
-        here = str(Path.cwd())
-        if here not in sys.path:
-            sys.path.append(here)
-        return importlib.import_module(module_name)
-    except (ImportError, SyntaxError) as error:
-        raise SupernetError(
-            f"supernet {name!r}", f"{module_name} cannot be imported ({error})", "correct it"
-        ) from error

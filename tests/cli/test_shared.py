@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import pytest
 
+from hwnas.cli._shared import ProblemOptions
 from hwnas.errors import DataError, HwnasError, QuantityError, UnknownNameError
-from hwnas.study._targets import Asked, check_names, parse_bounds, parse_budgets, parse_objectives
+from hwnas.study._targets import Budgets, check_names, parse_objectives
+
+
+def asked(**options: Any) -> Budgets:
+    return ProblemOptions(**options).request().budgets
 
 
 def test_bounds_are_of_the_main_device_or_of_a_named_one() -> None:
-    bounds = parse_bounds(["20ms", "phone=0.035s", "a=b/table=1ms"], ["phone=50/s"])
+    bounds = asked(latency=["20ms", "phone=0.035s", "a=b/table=1ms"], throughput=["phone=50/s"])
     assert bounds.ms == {None: 20.0, "phone": 35.0, "a=b/table": 1.0}
     assert bounds.per_s == {"phone": 50.0}
     assert bounds.devices == [None, "phone", "a=b/table"]
@@ -20,35 +26,35 @@ def test_bounds_are_of_the_main_device_or_of_a_named_one() -> None:
 @pytest.mark.parametrize("latency", [["20"], ["phone=20"], ["phone="], ["20MB"]])
 def test_bounds_need_their_unit(latency: list[str]) -> None:
     with pytest.raises(QuantityError, match="--latency"):
-        parse_bounds(latency, [])
+        asked(latency=latency)
 
 
 @pytest.mark.parametrize("latency", [["1ms", "2ms"], ["phone=1ms", "phone=2ms"], ["=3ms"]])
 def test_one_budget_per_device(latency: list[str]) -> None:
     with pytest.raises(DataError, match=r"two budgets|DEVICE=BUDGET"):
-        parse_bounds(latency, [])
+        asked(latency=latency)
 
 
 def test_budgets_are_read_in_the_unit_of_their_column() -> None:
     budget = ["energy_mj=5", "decode_ms=0.02s", "kv_bytes<=1MB"]
-    budgets = parse_budgets(Asked("digits", macs="300M", memory="2MB", budget=budget))
+    budgets = asked(macs="300M", memory="2MB", budget=budget).others
     uppers = {name: budget.upper for name, budget in budgets.items()}
     assert uppers == {"macs": 3e8, "memory_bytes": 2e6, "energy_mj": 5.0, "decode_ms": 20.0, "kv_bytes": 1e6}
     assert all(budget.lower == -math.inf for budget in budgets.values())
 
 
 def test_budgets_bound_both_ways() -> None:
-    budgets = parse_budgets(Asked("digits", budget=["top1>=75", "macs>=10M", "macs<=30M", "energy_mj >= 0.5"]))
+    budgets = asked(budget=["top1>=75", "macs>=10M", "macs<=30M", "energy_mj >= 0.5"]).others
     bounds = {name: (budget.lower, budget.upper) for name, budget in budgets.items()}
     assert bounds == {"top1": (75, math.inf), "macs": (1e7, 3e7), "energy_mj": (0.5, math.inf)}
-    bounds_of_devices = parse_bounds(["6ms"], [], ["latency@phone<=20ms", "throughput>=50/s", "macs<=1M"])
+    bounds_of_devices = asked(latency=["6ms"], budget=["latency@phone<=20ms", "throughput>=50/s", "macs<=1M"])
     assert bounds_of_devices.ms == {None: 6.0, "phone": 20.0}
     assert bounds_of_devices.per_s == {None: 50.0}
     for wrong in ("latency>=3ms", "throughput<=3/s"):
         with pytest.raises(DataError, match="write it with"):
-            parse_bounds([], [], [wrong])
+            asked(budget=[wrong])
     with pytest.raises(DataError, match="two budgets"):
-        parse_bounds(["6ms"], [], ["latency=5ms"])
+        asked(latency=["6ms"], budget=["latency=5ms"])
 
 
 @pytest.mark.parametrize(
@@ -65,7 +71,7 @@ def test_budgets_bound_both_ways() -> None:
 )
 def test_budgets_that_make_no_sense_are_refused(budget: str, complaint: str) -> None:
     with pytest.raises(HwnasError, match=complaint):
-        parse_budgets(Asked("digits", params="5M", budget=[budget]))
+        asked(params="5M", budget=[budget])
 
 
 def test_objectives_may_rename_columns_of_files() -> None:

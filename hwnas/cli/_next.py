@@ -1,0 +1,28 @@
+"""What to type next."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+
+SHIPPED = "digits"
+"""The supernet that comes with its weights."""
+
+
+def next_steps(
+    csv: Path, rows: int, supernet: str | None, checkpoint: Path | None, data: Path | None, *, timed_here: bool
+) -> list[str]:
+    """Commands to type after a search, with what they are for; without a supernet there is nothing to export."""
+    name = shlex.quote(str(csv))
+    if supernet is None:
+        return [f"next: hwnas report {name} --html   (the front as a page to explore)"]
+    weights = "" if supernet == SHIPPED or checkpoint else f"; its weights: hwnas download {supernet}"
+    export = f"hwnas export {name} --row 1"
+    for option, value in (("--checkpoint", checkpoint), ("--data", data)):
+        export += f" {option} {shlex.quote(str(value))}" if value is not None else ""
+    steps = [(f"hwnas report {name} --html", "the front as a page to explore"), (export, f"a subnet as ONNX{weights}")]
+    if timed_here:
+        few = " --most 40" if rows > 100 else ""
+        steps.insert(0, (f"hwnas measure {name}{few}", "predicted beside measured, on the device"))
+    width = max(len(command) for command, _ in steps)
+    return [f"{'' if i else 'next: ':6}{command:{width}}   ({what})" for i, (command, what) in enumerate(steps)]

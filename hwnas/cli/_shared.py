@@ -1,0 +1,148 @@
+"""Options that commands share, declared once: a dataclass of options is one parameter of a command."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from dataclasses import MISSING, dataclass, fields, is_dataclass
+from functools import wraps
+from typing import Any, get_type_hints
+
+from hwnas.cli._options import (
+    AsIs,
+    Bounds,
+    Fix,
+    Latency,
+    LayerCosts,
+    Library,
+    Macs,
+    MainDevice,
+    Memory,
+    ObjectivesList,
+    Params,
+    PredictorName,
+    SearchedSpace,
+    SubnetTables,
+    TableBatch,
+    TablePrecision,
+    TableThreads,
+    Throughput,
+)
+from hwnas.cli._supernet import BatchSize, Calibrate, Checkpoint, DataFolder, Evaluate, EvaluatedSupernet, Images
+from hwnas.errors import DataError
+from hwnas.metric import LATENCY, THROUGHPUT, Budget, get_metric, parse_budget
+from hwnas.study import DEFAULT_SPACE, Budgets, Evaluation, Request, parse_objectives, parse_timed
+
+
+def shares_options(command: Callable[..., None]) -> Callable[..., None]:
+    """``command``, whose parameters that are dataclasses of options are spelled as one option per field."""
+    hints = get_type_hints(command, include_extras=True)
+    signature = inspect.signature(command)
+    groups = {name: hints[name] for name in signature.parameters if is_dataclass(hints[name])}
+    spelled: list[inspect.Parameter] = []
+    for name, parameter in signature.parameters.items():
+        if name not in groups:
+            spelled.append(parameter.replace(annotation=hints[name], kind=inspect.Parameter.KEYWORD_ONLY))
+            continue
+        types = get_type_hints(groups[name], include_extras=True)
+        for field in fields(groups[name]):
+            default = inspect.Parameter.empty if field.default is MISSING else field.default
+            spelled.append(
+                inspect.Parameter(
+                    field.name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=types[field.name]
+                )
+            )
+
+    @wraps(command)
+    def run(**given: Any) -> None:
+        for name, group in groups.items():
+            given[name] = group(**{field.name: given.pop(field.name) for field in fields(group)})
+        command(**given)
+
+    run.__signature__ = signature.replace(parameters=spelled)  # type: ignore[attr-defined]
+    run.__annotations__ = {parameter.name: parameter.annotation for parameter in spelled} | {"return": None}
+    return run
+
+
+@dataclass(frozen=True)
+class ProblemOptions:
+    """What to search for, and where its metrics come from."""
+
+    latency: Latency = None
+    device: MainDevice = None
+    space: SearchedSpace = None
+    predictor: PredictorName = None
+    macs: Macs = None
+    params: Params = None
+    memory: Memory = None
+    throughput: Throughput = None
+    budget: Bounds = None
+    objectives: ObjectivesList = None
+    fix: Fix = None
+    library: Library = None
+    table: SubnetTables = None
+    costs: LayerCosts = None
+    threads: TableThreads = None
+    batch: TableBatch = None
+    precision: TablePrecision = None
+    as_is: AsIs = False
+
+    def request(self) -> Request:
+        """The same, typed.
+
+        Raises:
+            HwnasError: an objective or a budget that does not read.
+        """
+        return Request(
+            space=self.space,
+            objectives=parse_objectives(self.objectives) if self.objectives is not None else None,
+            budgets=Budgets.of(self._budgets()),
+            device=self.device,
+            predictor=self.predictor,
+            fix=self.fix or (),
+            library=self.library,
+            tables=self.table or (),
+            costs=self.costs or (),
+            threads=self.threads,
+            batch=self.batch,
+            precision=self.precision,
+            as_is=self.as_is,
+        )
+
+    def _budgets(self) -> list[tuple[str, Budget]]:
+        found = [parse_timed(text, LATENCY) for text in self.latency or ()]
+        found += [parse_timed(text, THROUGHPUT) for text in self.throughput or ()]
+        for name, text in (("macs", self.macs), ("params", self.params), ("memory", self.memory)):
+            if text is not None:
+                metric = get_metric(name)
+                found.append((f"--{name} {text}", Budget(metric, upper=metric.parse(text, f"--{name}"))))
+        return [*found, *((f"--budget {text}", parse_budget(text)) for text in self.budget or ())]
+
+
+@dataclass(frozen=True)
+class EvaluationOptions:
+    """Accuracy measured on a supernet's weights."""
+
+    evaluate: Evaluate = False
+    supernet: EvaluatedSupernet = None
+    checkpoint: Checkpoint = None
+    data: DataFolder = None
+    images: Images = 5000
+    calibrate: Calibrate = 2000
+    batch_size: BatchSize = 100
+
+    def evaluation(self, space: str | None, evals: int, seed: int) -> Evaluation | None:
+        """What is evaluated; None where accuracy is predicted.
+
+        Raises:
+            DataError: a supernet is named, but nothing is evaluated, or another space as well.
+        """
+        if self.supernet is not None and not self.evaluate:
+            rule = "only a search that evaluates subnets has one"
+            raise DataError(f"--supernet {self.supernet}", rule, "add --evaluate, or search by prediction with --space")
+        if self.supernet is not None and space not in (None, self.supernet):
+            raise DataError(f"--supernet {self.supernet}", f"its space is not {space}", "drop --space")
+        if not self.evaluate:
+            return None
+        net = self.supernet or space or DEFAULT_SPACE
+        return Evaluation(net, evals, self.checkpoint, self.data, self.images, self.calibrate, self.batch_size, seed)

@@ -1,0 +1,77 @@
+"""Objects of the user's own: ``package.module:Name``, ``path/to/file.py:Name``, and entry points of installed packages."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import sys
+from functools import cache
+from importlib.metadata import entry_points
+from pathlib import Path
+from types import ModuleType
+
+from hwnas.errors import HwnasError
+
+
+def is_reference(name: str) -> bool:
+    """Whether a name points to an object in a module or file."""
+    return ":" in name
+
+
+def load_object(reference: str, kind: str, error: type[HwnasError]) -> object:
+    """The object behind ``module:Name`` or ``file.py:Name``.
+
+    Args:
+        reference: as typed.
+        kind: what it is meant to be, for messages (``"supernet"``).
+        error: what to raise.
+
+    Raises:
+        HwnasError: of the class ``error``; the module does not load, or has no such name.
+    """
+    where, _, name = reference.rpartition(":")
+    path = Path(where)
+    value = f"{kind} {reference!r}"
+    if path.suffix == ".py" and not path.is_file():
+        raise error(value, f"there is no file {path}", "correct the path")
+    try:
+        if path.suffix == ".py":
+            module = _run(str(path.resolve()), path.stat().st_mtime_ns)
+        else:
+            here = str(Path.cwd())
+            if here not in sys.path:
+                sys.path.append(here)
+            module = importlib.import_module(where)
+    except Exception as problem:
+        rule = f"{where} cannot be imported ({type(problem).__name__}: {problem})"
+        raise error(value, rule, "correct it") from problem
+    if not hasattr(module, name):
+        raise error(value, f"{where} has no {name}", "correct the name behind the colon")
+    return getattr(module, name)
+
+
+def load_entry(group: str, name: str, kind: str, error: type[HwnasError]) -> object | None:
+    """What an installed package registers under ``name``; None if none does.
+
+    Raises:
+        HwnasError: of the class ``error``; it does not load.
+    """
+    for entry in entry_points(group=group, name=name):
+        try:
+            return entry.load()  # type: ignore[no-any-return]
+        except Exception as problem:
+            rule = f"its plug-in {entry.value} cannot be loaded ({type(problem).__name__}: {problem})"
+            raise error(f"{kind} {name!r}", rule, "reinstall or remove the plug-in") from problem
+    return None
+
+
+@cache
+def _run(path: str, _changed: int) -> ModuleType:
+    """The module of a Python file; run again once the file has changed."""
+    spec = importlib.util.spec_from_file_location(Path(path).stem, path)
+    if spec is None or spec.loader is None:
+        raise ImportError(path)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules.setdefault(Path(path).stem, module)
+    spec.loader.exec_module(module)
+    return module

@@ -1,0 +1,324 @@
+"""Subnets as ONNX files, with their weights: checked against torch, and by measurement where that is asked for."""
+
+# ruff: noqa: PLC0415 (what is heavy is imported when it is needed)
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hwnas.errors import DataError, NotHeldError, UnknownNameError
+from hwnas.files import check_writable
+from hwnas.metric import LATENCY, get_metric
+from hwnas.progress import notice
+from hwnas.study._data import evaluation_data, say_broken
+from hwnas.study._measuring import find_bench, off_speed
+
+if TYPE_CHECKING:
+    from onnx import ModelProto
+
+    from hwnas.space import SearchSpace
+    from hwnas.study._front import Front
+    from hwnas.study._measuring import Bench
+    from hwnas.supernet import Agreement, Batches, Blamed, Subnet, Supernet
+    from hwnas.task import Task
+
+RANDOM_IMAGES = 8
+
+AGREEMENT_PCT = 95.0
+"""Share of images that a file in another precision must decide as fp32 does, in percent."""
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """The subnet to export, and what is known of its accuracy.
+
+    Attributes:
+        arch: the subnet.
+        accuracy: of the metric that its supernet is evaluated by; None if it is not known.
+        source: where that comes from, in words.
+    """
+
+    arch: Mapping[str, Any]
+    accuracy: float | None = None
+    source: str = ""
+
+
+@dataclass(frozen=True)
+class ExportSettings:
+    """How to export.
+
+    Attributes:
+        supernet: a reference.
+        checkpoint: its weights; None for those that ship or were downloaded.
+        random_weights: none at all: for latency checks only, marked as such.
+        data: images to re-calibrate batch norms with.
+        images: measure accuracy on so many; None for not at all.
+        calibrate, batch_size, seed: of the calibration.
+        precision: None for the one that was searched for.
+        agreement_pct: share of images that int8 and fp16 must decide as fp32 does.
+        opset: of ONNX.
+        device, threads, batch: measure the file there; None for not at all.
+        budget_ms: of latency, for a file that is measured; None for the search's.
+    """
+
+    supernet: str
+    checkpoint: Path | None = None
+    random_weights: bool = False
+    data: Path | None = None
+    images: int | None = None
+    calibrate: int = 2000
+    batch_size: int = 100
+    seed: int = 0
+    precision: str | None = None
+    agreement_pct: float | None = None
+    opset: int = 17
+    device: str | None = None
+    threads: int | None = None
+    batch: int | None = None
+    budget_ms: float | None = None
+
+
+def export(front: Front, row: int = 1, path: str | os.PathLike[str] = "subnet.onnx", **options: Any) -> Path:
+    """Write a row of a front as ONNX.
+
+    Args:
+        front: of a search.
+        row: its number.
+        path: the file.
+        options: attributes of ExportSettings; ``supernet`` is by default the one whose space was searched.
+
+    Raises:
+        NotHeldError: the file is written, but breaks the budget, or decides too little as fp32 does.
+    """
+    from hwnas.supernet import get_supernet
+
+    facts = front.facts
+    name = options.pop("supernet", None) or supernet_of(facts)
+    settings = ExportSettings(name, **options)
+    metric, arch = get_supernet(name).metric, front.arch(row)
+    cells = front.frame.iloc[front.frame["row"].tolist().index(row)]
+    accuracy = float(cells[metric]) if metric in cells else None
+    source = f"{cells.get(f'{metric}_source', 'predicted')} ({front.path or 'a front'}, row {row})"
+    target = Path(path)
+    if not export_subnet(settings, facts, lambda _: Chosen(arch, accuracy, source), target):
+        raise NotHeldError(f"{target}", "it is written, but does not hold", "see what was told of it")
+    return target
+
+
+def supernet_of(facts: Mapping[str, Any]) -> str:
+    """The supernet that a provenance names.
+
+    Raises:
+        DataError: it names none.
+    """
+    space = facts.get("space") or {}
+    name = (facts.get("evaluator") or {}).get("supernet") or space.get("reference") or space.get("name")
+    if not isinstance(name, str):
+        raise DataError("--supernet", "nothing tells which supernet the subnet is of", "pass --supernet NAME")
+    return name
+
+
+def export_subnet(
+    settings: ExportSettings, found: Mapping[str, Any], choose: Callable[[Supernet], Chosen], path: Path
+) -> bool:
+    """Write a subnet; whether it holds what is asked of it.
+
+    Args:
+        settings: how.
+        found: the provenance of the front it is of; may be empty.
+        choose: the subnet, given the supernet.
+        path: the file.
+    """
+    from hwnas import __version__
+    from hwnas.supernet import load_supernet, onnx_model, save_onnx
+
+    s, name = settings, settings.supernet
+    if s.random_weights and s.checkpoint is not None:
+        raise DataError("--random-weights", "there is a checkpoint too", "drop one of them")
+    check_writable(path)
+    form = _form(s.precision, found)
+    net = _random_supernet(name, found, s.seed) if s.random_weights else load_supernet(name, s.checkpoint)
+    metric = get_metric(net.metric)
+    bench = None
+    if s.device is not None:
+        bench = find_bench(net.space, found, s.device, threads=s.threads, batch=s.batch, precision=form)
+    chosen = choose(net)
+    facts = {"supernet": name, "space": net.space.name, "arch": json.dumps(chosen.arch)}
+    if s.random_weights:
+        subnet, images_of_it = _random(net, chosen.arch), None
+        facts |= {"weights": "random, for latency checks only: accuracy is chance"}
+        notice(f"{path} gets random weights: use it for latency checks only")
+    else:
+        facts["weights"] = f"{net.origin} ({net.digest})"
+        subnet, measured, images_of_it = _calibrated(settings, net, chosen)
+        facts |= measured
+    facts |= {"hwnas_version": __version__, "preprocessing": net.preprocessing, "precision": form}
+    facts |= {"labels": json.dumps(net.labels)} if net.labels else {}
+    least = _least_agreement(s.agreement_pct, form, random_weights=s.random_weights, images=images_of_it is not None)
+    batches = _calibration_images(subnet, images_of_it) if form != "fp32" else None
+    model, difference, kept, lossy = onnx_model(
+        subnet, opset=s.opset, precision=form, batches=batches, least_agreement_pct=least
+    )
+    if form != "fp32":
+        measured_on = images_of_it if s.images is not None else None
+        facts = _of_form(form, facts, metric.column, model, subnet, measured_on)
+    facts |= {"agreement": str(kept)} if kept is not None else {}
+    save_onnx(model, path, {key: value for key, value in facts.items() if value})
+    size = f"{path.stat().st_size / 1e6:.1f} MB"
+    notice(f"wrote {path}: {form}, {size}, opset {s.opset}, input {_shown(subnet.input_shape)}")
+    notice(f"logits differ from torch's by at most {difference}")
+    if metric.column in facts:
+        known = facts.get(f"{metric.column}_fp32")
+        beside = f" (in fp32 {metric.text(float(known))})" if known is not None else ""
+        shown = metric.text(float(facts[metric.column]))
+        notice(f"{metric.label.lower()} {shown}{beside}, {facts[f'{metric.column}_source']}")
+    holds = kept is None or kept.share_pct >= least
+    if kept is not None:
+        _tell_agreement(form, kept, lossy, least)
+    if bench is not None:
+        searched_ms = (found.get("budgets") or {}).get(LATENCY.column)
+        holds &= _timed(bench, net.space, path, s.budget_ms if s.budget_ms is not None else searched_ms)
+    return holds
+
+
+def _timed(bench: Bench, space: SearchSpace, path: Path, budget_ms: float | None) -> bool:
+    """Measure the file and say how it does; whether it holds the budget."""
+    from hwnas.latency import measure_file
+
+    anchor = bench.table.anchor(space) if bench.table is not None else None
+    found = measure_file(bench.device, path, anchor=anchor)
+    holds = budget_ms is None or found.median_ms <= budget_ms
+    verdict = "" if budget_ms is None else f": {'holds' if holds else 'BREAKS'} the budget of {budget_ms:g} ms"
+    notice(f"{path} takes {found.median_ms:.3g} ms (p95 {found.p95_ms:.3g} ms) on {bench.device.id}{verdict}")
+    if found.at_table_speed_ms is not None and found.speed_pct is not None and off_speed(found.speed_pct):
+        at_speed = f"{found.at_table_speed_ms:.3g} ms at the speed of latency table {bench.table and bench.table.name}"
+        notice(f"that is {at_speed}, of which this machine runs at {found.speed_pct:.0f} % now")
+    return holds
+
+
+def _calibrated(settings: ExportSettings, net: Supernet, chosen: Chosen) -> tuple[Subnet, dict[str, str], Task | None]:
+    """The subnet, re-calibrated where there are images; its accuracy with its source; the images."""
+    from hwnas.supernet import calibrated, measure_accuracy
+
+    name, data, measure = settings.supernet, settings.data, settings.images is not None
+    options = {"images": settings.images or 1, "calibrate": settings.calibrate}
+    encoded = net.space.encode(chosen.arch)
+    if data is None and net.data() is None:
+        if measure:
+            raise DataError("--images", "there are no images to measure accuracy on", "pass --data FOLDER")
+        notice("no --data: batch norms are not re-calibrated, so the subnet's accuracy is lost (pass --data FOLDER)")
+        facts = {"calibration": "none: the accuracy of this file is unknown, and likely poor"}
+        return net.extract(encoded), facts, None
+    images, _ = evaluation_data(name, net, data, **options, batch_size=settings.batch_size, seed=settings.seed)
+    subnet, n_images = calibrated(net, encoded, images)
+    notice(f"batch norms re-calibrated on {n_images:,} images")
+    facts = {"calibration": f"{n_images} images of {data or name}"}
+    if measure:
+        accuracy, n_measured = measure_accuracy(subnet, images)
+        source = f"measured on {n_measured} images of {data or name}"
+        facts |= {net.metric: f"{accuracy:.4f}", f"{net.metric}_source": source}
+    elif chosen.accuracy is not None:
+        facts |= {net.metric: f"{chosen.accuracy:.4f}", f"{net.metric}_source": chosen.source}
+    say_broken(images)
+    return subnet, facts, images
+
+
+def _form(precision: str | None, found: Mapping[str, Any]) -> str:
+    """The precision that is asked for, or that was searched for.
+
+    Raises:
+        UnknownNameError: there is no such precision; suggests the nearest.
+    """
+    from hwnas.graph import PRECISIONS
+
+    searched = ((found.get("device") or {}).get("conditions") or {}).get("precision")
+    form = precision or searched or "fp32"
+    if form not in PRECISIONS:
+        raise UnknownNameError("precision", form, PRECISIONS)
+    return str(form)
+
+
+def _calibration_images(subnet: Subnet, images: Task | None) -> Batches:
+    """Images that show the ranges of activations; random ones, with a word, where there are none."""
+    import torch
+
+    if images is not None:
+        return lambda: images.calibration(subnet.inputs)
+    notice("int8 ranges are of random inputs: use this file for latency checks only")
+    random = [torch.randn(RANDOM_IMAGES, *subnet.input_shape, generator=torch.Generator().manual_seed(0))]
+    return lambda: random
+
+
+def _least_agreement(asked: float | None, form: str, *, random_weights: bool, images: bool) -> float:
+    """The agreement that is asked of a file; 0 where random weights or inputs decide nothing worth agreeing on.
+
+    Raises:
+        DataError: it is asked for where there is nothing to compare.
+    """
+    if form == "fp32" or random_weights or not images:
+        if asked is not None:
+            rule = "it compares int8 or fp16 with fp32, with trained weights and on images"
+            raise DataError(f"--agreement {asked:g}", rule, "pass --precision int8, a checkpoint and --data FOLDER")
+        return 0.0
+    return AGREEMENT_PCT if asked is None else asked
+
+
+def _tell_agreement(form: str, kept: Agreement, lossy: Sequence[Blamed], least: float) -> None:
+    """What is left of fp32's decisions, and which layers cost most if that is too little."""
+    if least == 0:
+        notice(f"{form} against fp32: {kept}; of random weights or inputs, which tells nothing of a trained network")
+        return
+    notice(f"{form} against fp32: {kept}" + ("" if kept.share_pct >= least else f": BELOW {least:g} %"))
+    if lossy:
+        notice(f"layers that lose most in {form}: {', '.join(str(blamed) for blamed in lossy)}")
+
+
+def _of_form(
+    form: str, facts: dict[str, str], metric: str, model: ModelProto, subnet: Subnet, images: Task | None
+) -> dict[str, str]:
+    """The facts of a network in another precision: what is known of its accuracy is of fp32, unless it is measured."""
+    from hwnas.supernet import onnx_accuracy
+
+    known = facts.pop(metric, None)
+    source = facts.pop(f"{metric}_source", "")
+    if form == "int8" and "calibration" not in facts:
+        facts["calibration"] = "random inputs"
+    if known is None:
+        return facts
+    facts[f"{metric}_fp32"] = known
+    if images is None:
+        return facts | {f"{metric}_fp32_source": source}
+    accuracy, _ = onnx_accuracy(model, images, subnet.inputs)
+    return facts | {metric: f"{accuracy:.4f}", f"{metric}_source": f"{source}, as {form} by onnxruntime"}
+
+
+def _random_supernet(name: str, found: Mapping[str, Any], seed: int) -> Supernet:
+    """The supernet with random weights, and as many classes as the space has that was searched or is named."""
+    from hwnas.space import classes_named, with_classes
+    from hwnas.supernet import get_supernet
+
+    family = get_supernet(name)
+    space = family.search_space()
+    derived = classes_named(name) or classes_named(str((found.get("space") or {}).get("name")))
+    return family.random(seed, with_classes(space, derived[1]) if derived else space)
+
+
+def _random(net: Supernet, arch: Mapping[str, Any]) -> Subnet:
+    """A subnet with random weights whose activations are of ordinary size: denormal numbers would be slow."""
+    import torch
+
+    from hwnas.supernet import recalibrate
+
+    subnet = net.extract(net.space.encode(arch))
+    generator = torch.Generator().manual_seed(0)
+    recalibrate(subnet, [torch.randn(2, *subnet.input_shape, generator=generator)])
+    return subnet
+
+
+def _shown(shape: tuple[int, ...]) -> str:
+    return "x".join(["N", *(str(size) for size in shape)])

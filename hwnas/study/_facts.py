@@ -1,0 +1,66 @@
+"""What the provenance of a front says of the search: space, objectives, budgets, how it went."""
+
+# ruff: noqa: PLC0415 (what is heavy is imported when it is needed)
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from hwnas.metric import Budget, Direction
+
+if TYPE_CHECKING:
+    from hwnas.search import SearchResult
+    from hwnas.space import SearchSpace
+
+
+def space_facts(space: SearchSpace, reference: str | None = None) -> dict[str, Any]:
+    """Identity of the space, where it is found if that is no registered name, and the genes whose choices were restricted."""
+    restricted = {
+        gene.name: [gene.choices[i] for i in allowed]
+        for gene, allowed in zip(space.genes, space.domain, strict=True)
+        if len(allowed) < len(gene.choices)
+    }
+    return {
+        "name": space.name,
+        "fingerprint": space.fingerprint,
+        "subnets": space.size(),
+        "restricted": restricted,
+        **({"reference": reference} if reference is not None else {}),
+    }
+
+
+def budget_facts(budgets: Mapping[str, Budget]) -> dict[str, dict[str, float]]:
+    """Upper bounds and, where there are any, lower ones, by column."""
+    floors = {name: b.lower for name, b in budgets.items() if b.lower > -math.inf}
+    facts = {"budgets": {name: b.upper for name, b in budgets.items() if b.upper < math.inf}}
+    return facts | ({"floors": floors} if floors else {})
+
+
+def directions_of(result: SearchResult) -> dict[str, Direction]:
+    """Which way is better of each objective."""
+    return {o.name: "max" if o.maximise else "min" for o in result.problem.objectives}
+
+
+def search_facts(result: SearchResult, budgets: Mapping[str, Budget], settings: Mapping[str, int]) -> dict[str, Any]:
+    """How the front was found, and how large it is."""
+    import numpy as np
+
+    from hwnas.report import hypervolume
+
+    objectives = result.problem.objectives
+    values = np.stack([result.values[o.name] for o in objectives], axis=1)
+    return {
+        "objectives": [o.name for o in objectives],
+        "directions": directions_of(result),
+        **budget_facts(budgets),
+        "searcher": {"name": result.searcher, "seed": result.seed, **settings},
+        "evaluations": result.evaluations,
+        "hypervolume": {
+            "value": hypervolume(values, result.reference, [o.maximise for o in objectives]),
+            "reference": dict(zip((o.name for o in objectives), result.reference, strict=True)),
+        },
+        "trace": [[evaluations, float(f"{volume:.7g}")] for evaluations, volume in result.trace],
+        "certificate": dict(result.certificate),
+    }

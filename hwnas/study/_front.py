@@ -1,0 +1,214 @@
+"""A Pareto front: a table of subnets with its provenance, and what can be done with it."""
+
+# ruff: noqa: PLC0415 (what is heavy is imported when it is needed)
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hwnas.errors import DataError, InfeasibleError
+from hwnas.metric import LATENCY, QUALITY, Metric
+from hwnas.study._outputs import Outputs
+from hwnas.study._picture import picture_of
+from hwnas.study._plot import Plot
+from hwnas.study._provenance import Provenance
+from hwnas.study._targets import Bound, budgets_of
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from hwnas.report import Picture
+    from hwnas.space import SearchSpace
+
+FEW = 10
+"""Rows that a notebook shows."""
+
+
+@dataclass(frozen=True)
+class Front:
+    """Subnets that no other one beats, best accuracy first.
+
+    Attributes:
+        frame: one row per subnet: ``row``, metrics with their units in the column names, ``arch`` as JSON.
+        provenance: where it came from.
+        space: of the archs; None where it is not known here.
+        path: the CSV that it was read from or saved to.
+        journals: files that a search leaves until its front is saved.
+    """
+
+    frame: pd.DataFrame = field(repr=False)
+    provenance: Provenance = field(repr=False)
+    space: SearchSpace | None = field(default=None, repr=False)
+    path: Path | None = None
+    journals: Sequence[Path] = field(default=(), repr=False)
+
+    @classmethod
+    def of(
+        cls, frame: pd.DataFrame, facts: Mapping[str, Any], space: SearchSpace | None, journals: Sequence[Path] = ()
+    ) -> Front:
+        """A front from its table and the facts of its provenance."""
+        return cls(frame, Provenance.from_json(facts), space, None, journals)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str], space: str | None = None) -> Front:
+        """Read a Pareto CSV and the provenance beside it.
+
+        Args:
+            path: the CSV.
+            space: a reference, where the provenance does not tell.
+
+        Raises:
+            DataError: no such file, or not one that a search wrote.
+        """
+        from hwnas.errors import HwnasError
+        from hwnas.report import read_pareto, read_provenance
+        from hwnas.study._measuring import space_of_front
+
+        frame, facts = read_pareto(path), read_provenance(path)
+        try:
+            found = space_of_front(facts, Path(path), space)
+        except HwnasError:
+            if space is not None:
+                raise
+            found = None  # a table and a picture can be had without
+        return cls(frame, Provenance.from_json(facts), found, Path(path))
+
+    def __len__(self) -> int:
+        return len(self.frame)
+
+    @cached_property
+    def facts(self) -> dict[str, Any]:
+        """The provenance as JSON types."""
+        return self.provenance.to_json()
+
+    def to_frame(self) -> pd.DataFrame:
+        """The table as a DataFrame of its own; ``arch`` as objects."""
+        frame = self.frame.copy()
+        frame["arch"] = [json.loads(cell) for cell in frame["arch"]]
+        return frame
+
+    def to_json(self) -> str:
+        """The front and its provenance as one JSON text; archs as objects."""
+        rows = self.to_frame().to_dict(orient="records")
+        facts = {key: value for key, value in self.facts.items() if key != "random_sample"}
+        return json.dumps({"front": rows, "provenance": facts}, indent=2)
+
+    def arch(self, row: int) -> dict[str, Any]:
+        """The arch of a row, by its number in the column ``row``.
+
+        Raises:
+            DataError: there is no such row.
+        """
+        numbers = self.frame["row"].tolist()
+        if row not in numbers:
+            raise DataError(f"row {row}", f"the front has rows {numbers[0]} to {numbers[-1]}", "pick one of them")
+        found: dict[str, Any] = json.loads(self.frame["arch"].iloc[numbers.index(row)])
+        return found
+
+    def best(self, by: str | None = None, **budgets: Bound) -> pd.Series[Any]:
+        """The best row within budgets: ``front.best(latency="4ms")``.
+
+        Args:
+            by: the metric that is best; by default the first objective.
+            budgets: by name of the metric or column.
+
+        Raises:
+            InfeasibleError: no row of the front is within them.
+        """
+        from hwnas.report import column
+
+        bounds = budgets_of(budgets)
+        wanted = {
+            **{LATENCY.on(device or "").column: (0.0, ms) for device, ms in bounds.ms.items()},
+            **{name: (budget.lower, budget.upper) for name, budget in bounds.others.items()},
+        }
+        left = self.frame
+        for name, (lower, upper) in wanted.items():
+            if name not in left.columns:
+                raise DataError(f"budget {name}", "the front has no such column", f"it has {', '.join(left.columns)}")
+            left = left[left[name].between(lower, upper)]
+        if not len(left):
+            said = ", ".join(f"{name} {value}" for name, value in budgets.items())
+            raise InfeasibleError(said, "no row of the front is within it", "search again under this budget")
+        first = by or next(iter(self.provenance.objectives), QUALITY.column)
+        metric: Metric = column(first, self.provenance.directions)
+        values = left[metric.column].to_numpy(dtype=float)
+        return left.iloc[int(values.argmax() if metric.maximise else values.argmin())]
+
+    def save(self, path: str | os.PathLike[str] = "pareto.csv") -> Front:
+        """Write the CSV, its provenance and its picture: all three or none; the front that now stands there.
+
+        Raises:
+            DataError: the name does not end in ``.csv``, or a file cannot be written.
+        """
+        outputs = Outputs(Path(path))
+        outputs.check()
+        outputs.write(self.frame, self.facts)
+        for journal in self.journals:
+            journal.unlink(missing_ok=True)
+        return replace(self, path=outputs.csv, journals=())
+
+    def picture(self) -> Picture:
+        """What its picture shows."""
+        return picture_of(self.frame, self.facts)
+
+    def plot(self, path: str | os.PathLike[str] | None = None) -> Plot:
+        """Its picture, which a notebook shows; also written to ``path`` (.png, .svg or .pdf) if there is one."""
+        plot = Plot(self.picture())
+        if path is not None:
+            plot.save(path)
+        return plot
+
+    def report(self, path: str | os.PathLike[str] = "pareto.html") -> Path:
+        """Write the page to explore it: one file that needs no network."""
+        from hwnas.report import write_html
+
+        write_html(self.picture(), self.facts, path, csv=str(self.path or "pareto.csv"))
+        return Path(path)
+
+    def measure(self, **options: Any) -> Front:
+        """Measure its subnets on the device; see :func:`hwnas.study.measure`."""
+        from hwnas.study._measure import measure
+
+        return measure(self, **options)
+
+    def verify(self, **options: Any) -> Front:
+        """Measure its subnets and keep those that hold the latency budget; arguments as :meth:`measure`.
+
+        Raises:
+            NotHeldError: none does.
+        """
+        from hwnas.study._measure import verify
+
+        return verify(self, **options)
+
+    def export(self, row: int = 1, path: str | os.PathLike[str] = "subnet.onnx", **options: Any) -> Path:
+        """Write a subnet as ONNX with its weights; see :func:`hwnas.study.export`."""
+        from hwnas.study._export import export
+
+        return export(self, row, path, **options)
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the first rows, and what they are."""
+        from hwnas.report import column, thinned
+
+        shown = self.frame.iloc[thinned(len(self.frame), FEW)]
+        names = [name for name in shown.columns if name != "arch"]
+        known = {name: column(name, self.provenance.directions) for name in names if name != "row"}
+        frame = shown[names].rename(columns={name: metric.title for name, metric in known.items()})
+        show: Any = {metric.title: metric.show for metric in known.values() if _is_number(shown[metric.column])}
+        table = frame.to_html(index=False, border=0, formatters=show, na_rep="-")
+        space = self.provenance.space.name
+        return f"<p><b>{len(self.frame)} Pareto-optimal subnets</b>{f' of {space}' if space else ''}</p>{table}"
+
+
+def _is_number(values: pd.Series[Any]) -> bool:
+    import pandas as pd
+
+    return bool(pd.api.types.is_numeric_dtype(values))

@@ -1,0 +1,84 @@
+"""The picture of a front: which columns are its axes, and what stands above it."""
+
+# ruff: noqa: PLC0415 (what is heavy is imported when it is needed)
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from hwnas.errors import DataError
+from hwnas.metric import LATENCY, metrics
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from hwnas.report import Picture
+
+_MEASURED = LATENCY.companion("measured")
+
+
+def axes_of(columns: Sequence[str], objectives: Sequence[str]) -> tuple[str, str]:
+    """``(x, y)``: the first objective stands upright, the second lies; else what there is."""
+    usual = sorted(metrics().values(), key=lambda m: ("weights", "device", "layers", "file").index(m.source))
+    known = [name for name in (*objectives, *(m.column for m in usual)) if name in columns]
+    if not known:
+        named = ", ".join(m.column for m in usual)
+        raise DataError("the front", f"it has none of the columns {named}", "add one to draw it")
+    y = known[0]
+    x = next((name for name in known if name != y), y)
+    return x, y
+
+
+def picture_of(frame: pd.DataFrame, facts: Mapping[str, Any]) -> Picture:
+    """The picture of a front, from its table and what its provenance tells (nothing, if it is lost).
+
+    Where every row's latency was measured, that is what is drawn, beside the prediction.
+    """
+    import numpy as np
+
+    from hwnas.report import Picture
+
+    x, y = axes_of(list(frame.columns), list(facts.get("objectives", [])))
+    sample = {name: np.asarray(values, dtype=float) for name, values in facts.get("random_sample", {}).items()}
+    budgets = dict(facts.get("budgets", {}))
+    measured = _MEASURED in frame.columns and bool(frame[_MEASURED].notna().all())
+    if measured and x == LATENCY.column:
+        x = _MEASURED
+        for known in (sample, budgets):
+            if LATENCY.column in known:
+                known[x] = known[LATENCY.column]
+    space = facts.get("space", {}).get("name", "front")
+    device = (facts.get("device") or {}).get("id")
+    subnets = facts.get("space", {}).get("subnets")
+    words = [f"{len(frame)} Pareto-optimal subnets" + (f" of {_power(subnets)}" if subnets else "")]
+    if facts.get("predictor"):
+        by = "" if measured else f" by {facts['predictor']['name']}"  # no room for both
+        words.append(f"accuracy predicted{by}")
+    if facts.get("evaluator"):
+        words.append(f"accuracy measured on {facts['evaluator']['images']} images")
+    if measured:
+        words.append("latency measured")
+    return Picture(
+        frame=frame,
+        x=x,
+        y=y,
+        title=f"{space} on {device}" if device else str(space),
+        subtitle=" · ".join(words),
+        sample=sample,
+        budgets=budgets,
+        floors=facts.get("floors", {}),
+        directions=facts.get("directions", {}),
+        sample_label="subnets evaluated" if facts.get("evaluator") else "random subnets",
+        z=next(
+            (name for name in facts.get("objectives", [])[2:] if name in frame.columns and name not in (x, y)), None
+        ),
+    )
+
+
+def _power(count: int) -> str:
+    """``1.1 × 10^20`` as matplotlib sets it; small counts as they are."""
+    if count < 1_000_000:
+        return f"{count:,}"
+    digits, exponent = f"{count:.1e}".split("e+")
+    return rf"${digits} \times 10^{{{int(exponent)}}}$"

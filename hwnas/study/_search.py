@@ -1,0 +1,246 @@
+"""A search from end to end: predicted, verified by measurements, or evaluated on a supernet's weights."""
+
+# ruff: noqa: PLC0415 (what is heavy is imported when it is needed)
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hwnas.errors import DataError, UnknownNameError
+from hwnas.metric import LATENCY, QUALITY
+from hwnas.progress import notice, progress
+from hwnas.study._evaluation import EvaluatedAccuracy, Evaluation
+from hwnas.study._facts import directions_of, search_facts, space_facts
+from hwnas.study._front import Front
+from hwnas.study._measuring import Bench, require_here
+from hwnas.study._picture import axes_of
+from hwnas.study._request import Request
+from hwnas.study._sample import random_sample, values_of
+from hwnas.study._setup import Setup, prepare
+from hwnas.study._targets import Objectives
+from hwnas.study._verify import Verifier
+from hwnas.study._warm_start import warm_start
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+    from numpy.typing import NDArray
+
+    from hwnas.search import Problem, Progress, Searcher, SearchResult
+    from hwnas.space import Population
+    from hwnas.study._metrics import Metrics
+
+EXACT = "exact"
+
+
+@dataclass(frozen=True)
+class SearchSettings:
+    """How to search.
+
+    Attributes:
+        searcher: its name; None for the usual one.
+        population, generations: of an evolution; None for the searcher's own.
+        seed: the same seed gives the same result.
+        top: only so many rows, the most accurate; None for the whole front.
+        verify: measure the front on the main device, correct its table, search again until it holds.
+        seed_archs: a CSV of subnets to start from.
+        prior: accuracies from elsewhere, a CSV or a predictor, where accuracy is evaluated.
+    """
+
+    searcher: str | None = None
+    population: int | None = None
+    generations: int | None = None
+    seed: int = 0
+    top: int | None = None
+    verify: bool = False
+    seed_archs: Path | None = None
+    prior: str | None = None
+
+    def check(self, evaluation: Evaluation | None) -> None:
+        """Refuse what does not go together.
+
+        Raises:
+            UnknownNameError: no such searcher. DataError: settings without a meaning here.
+        """
+        from hwnas.search import searcher_names
+
+        if self.searcher is not None and self.searcher not in searcher_names():
+            raise UnknownNameError("searcher", self.searcher, searcher_names())
+        if evaluation is None and self.prior is not None:
+            rule = "predictions need none"
+            raise DataError(f"--prior {self.prior}", rule, "pass it as --predictor, or add --evaluate")
+        if self.seed_archs is not None and self.searcher == EXACT:
+            raise DataError(f"--seed-archs {self.seed_archs}", "the exact front needs no start", "drop it")
+
+
+def search(setup: Setup, settings: SearchSettings, evaluation: Evaluation | None, path: Path) -> Front:
+    """The front of a problem.
+
+    Args:
+        setup: the problem and where its metrics come from.
+        settings: how to search.
+        evaluation: measures accuracies; None where they are predicted.
+        path: the CSV that the front will go to: journals of what is measured stand beside it, and a killed search
+            that is run again goes on from them.
+
+    Raises:
+        InfeasibleError: a budget that no subnet meets.
+        NotHeldError: no subnet that was measured holds the budget.
+    """
+    settings.check(evaluation)
+    if settings.verify and LATENCY.column not in setup.budgets:
+        raise DataError("--verify", "it checks a latency budget", "pass --latency TIME")
+    metrics = setup.metrics
+    evaluated = evaluation.metric().column if evaluation is not None else None
+    warm = warm_start(metrics.space, settings.seed_archs, settings.prior, evaluated=evaluated)
+    bench = None
+    if settings.verify and setup.table is not None:
+        bench = Bench(require_here(setup.table.it, setup.device), setup.table.it)
+    started = time.perf_counter()
+    with ExitStack() as open_until_done:
+        measured: EvaluatedAccuracy | None = None
+        if evaluation is not None:
+            measured = open_until_done.enter_context(evaluation.opened(metrics.space, path))
+            metrics = replace(metrics, predictor=measured, tells=measured.column)
+        problem = replace(setup, metrics=metrics).problem()
+        notes = [*setup.notes, *(_told_of_verifying(bench, setup) if bench is not None else ())]
+        for note in [*notes, f"searching {metrics.space.size():.3g} subnets of {metrics.space.name}"]:
+            notice(note)
+        verifier = None
+        if measured is not None and evaluation is not None:
+            used: dict[str, Any] = {"evaluations": evaluation.evals}
+            result = measured.search(problem, settings.searcher, evaluation.evals, settings.seed, warm)
+        else:
+            used = _sizes(settings)
+
+            def run(problem: Problem) -> SearchResult:
+                return _run(problem, settings, used, warm.rows)
+
+            if bench is None:
+                result = run(problem)
+            else:
+                journal = path.with_name(f"{path.name}.verify.jsonl")
+                verifier = Verifier(metrics, bench, journal, setup.wanted, setup.budgets, settings.seed)
+                result, metrics = verifier.run(run)
+        wall_s = time.perf_counter() - started
+        frame = _frame(result, metrics, settings.top)
+        if verifier is not None:
+            frame = verifier.add_measured(frame)
+        if measured is not None:
+            frame.insert(len(frame.columns) - 1, f"{measured.column}_source", measured.source)
+        axes = axes_of(list(frame.columns), [metric.column for metric in setup.wanted])
+        facts = {
+            **search_facts(result, setup.budgets, used),
+            "space": space_facts(metrics.space, setup.reference),
+            **setup.facts,
+            **warm.facts,
+            "evaluator": measured.facts if measured else None,
+            "verified": verifier.facts() if verifier else None,
+            "wall_s": round(wall_s, 3),
+            "rows": len(frame),
+            "random_sample": values_of(metrics, measured.rows, axes)
+            if measured
+            else random_sample(metrics, axes, setup.budgets, settings.seed),
+        }
+    journals = (verifier.journal,) if verifier is not None else ()
+    return Front.of(frame, facts, metrics.space, journals)
+
+
+class Told:
+    """In a predictor's place, where the caller tells what it would tell."""
+
+    def predict(self, x: NDArray[Any]) -> NDArray[np.float64]:
+        """Not known here."""
+        import numpy as np
+
+        return np.full(len(x), np.nan)
+
+    predict_std = predict
+
+
+def told_by_caller(request: Request) -> Setup:
+    """The setup of a search that the caller drives: they tell accuracy, or else the first objective."""
+    named = request.objectives or Objectives((QUALITY.column, LATENCY.column))
+    metrics = [named.metric(column) for column in named.columns]
+    told = next((m for m in metrics if m.source == "weights"), metrics[0])
+    setup = prepare(replace(request, objectives=named), None, told.column)
+    functions = replace(setup.metrics, predictor=Told(), tells=told.column)
+    return replace(setup, metrics=functions)
+
+
+def begin(setup: Setup, searcher: str | None, seed: int, evaluations: int) -> Searcher:
+    """A search that the caller drives: accuracy, or else the first objective, is what they tell.
+
+    Args:
+        setup: the problem.
+        searcher: its name; None for the usual one.
+        seed: of its random numbers.
+        evaluations: subnets that may be asked for in all.
+    """
+    from hwnas.search import SearchOptions, new_searcher, usual_searcher
+
+    problem = replace(setup.problem(), slow=(setup.metrics.tells,))
+    return new_searcher(searcher or usual_searcher(problem), problem, SearchOptions(evaluations, seed))
+
+
+def told_front(setup: Setup, result: SearchResult) -> Front:
+    """The front of a search that the caller drives."""
+    metrics, told = setup.metrics, result.values  # noqa: PD011
+    known = {name: fn for name, fn in metrics.functions.items() if name not in told}
+    values = {**{name: fn(result.x) for name, fn in known.items()}, **told}
+    frame = _table(result, metrics, {name: values[name] for name in [*told, *known]})
+    facts = {
+        **search_facts(result, setup.budgets, {}),
+        "space": space_facts(metrics.space, setup.reference),
+        **setup.facts,
+        "predictor": None,  # the caller told what it would tell
+        "rows": len(frame),
+    }
+    return Front.of(frame, facts, metrics.space)
+
+
+def _told_of_verifying(bench: Bench, setup: Setup) -> tuple[str, ...]:
+    """Only the main device is at hand for sure; tables of others are mostly of other machines."""
+    if not setup.others:
+        return ()
+    return (f"--verify measures on {bench.device.id}; latency on {', '.join(setup.others)} stays as predicted",)
+
+
+def _sizes(settings: SearchSettings) -> dict[str, Any]:
+    from hwnas.search import GENERATIONS, POPULATION
+
+    return {
+        "population": settings.population or POPULATION,
+        "generations": settings.generations or GENERATIONS,
+    }
+
+
+def _run(problem: Problem, settings: SearchSettings, sizes: dict[str, Any], start: Population | None) -> SearchResult:
+    from hwnas.search import run_search
+
+    with progress("searching") as advance:
+
+        def report(p: Progress) -> None:
+            advance(p.evaluations, p.budget, f"subnets scored, {p.front} on the front")
+
+        name, seed = settings.searcher, settings.seed
+        return run_search(problem, name, seed=seed, progress=report, start=start, **sizes)
+
+
+def _frame(result: SearchResult, metrics: Metrics, top: int | None) -> pd.DataFrame:
+    """The front with every known metric, best first; with ``top``, only so many rows."""
+    frame = _table(result, metrics, metrics.score(result.x))
+    return frame if top is None else frame.head(top)
+
+
+def _table(result: SearchResult, metrics: Metrics, values: Mapping[str, NDArray[Any]]) -> pd.DataFrame:
+    from hwnas.report import pareto_frame
+
+    objectives = [o.name for o in result.problem.objectives]
+    archs = metrics.space.decode_many(result.x)
+    return pareto_frame(archs, values, objectives, directions_of(result))

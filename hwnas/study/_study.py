@@ -1,0 +1,209 @@
+"""A study: a space or supernet, objectives, budgets and a device; what it finds is a Front."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hwnas.metric import Budget, Metric
+from hwnas.study._evaluation import Evaluation
+from hwnas.study._front import Front
+from hwnas.study._request import Request
+from hwnas.study._search import SearchSettings, search
+from hwnas.study._setup import Setup, prepare
+from hwnas.study._space import open_space
+from hwnas.study._targets import Bound, Budgets, Objectives, budgets_of
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from hwnas.search import Problem, Searcher
+    from hwnas.space import Population, SearchSpace
+
+
+class Study:
+    """What is searched for, looked up once and searched as often as one likes.
+
+    Files are read, tables found and budgets checked when the study is first used, not when it is made.
+
+    Args:
+        space: a reference (``"ofa_mbv3_w1.0"``, ``"file.py:Class"``), a SearchSpace, or a Supernet; None for the default.
+        objectives: up to four metrics, by name or column: ``["top1", "latency"]``, ``["f1_macro:max", "energy_mj:min"]``.
+            By default accuracy and the latency of every device that is named.
+        budgets: ``{"latency": "6ms", "top1": 75}`` or ``["latency<=6ms", "latency@phone<=20ms", "top1>=75"]``.
+        device: what ``latency`` is of: ``"cpu"``, ``"cuda:0"``, a latency table by name or path.
+        predictor: of accuracy: a file, or None for the one that ships.
+        evaluation: measures accuracy on a supernet's weights instead.
+        fix: choices that are left of genes: ``{"r": [192, 224]}``.
+        library: a CSV that is the space.
+        tables: CSVs with metrics of every subnet.
+        costs: CSVs with metrics of every layer.
+        threads, batch, precision: conditions of the device.
+        as_is: trust a latency table of this machine by its name: no check, no adapting.
+
+    Example:
+        >>> study = Study("ofa_mbv3_w1.0", objectives=["top1", "macs"], budgets={"macs": "300M"})
+        >>> front = study.search(seed=0)
+    """
+
+    def __init__(
+        self,
+        space: str | SearchSpace | Any | None = None,
+        objectives: Sequence[str | Metric] | None = None,
+        budgets: Mapping[str, Bound] | Sequence[str | Budget] = (),
+        device: str | None = None,
+        *,
+        predictor: str | None = None,
+        evaluation: Evaluation | None = None,
+        fix: Mapping[str, Any] | None = None,
+        library: str | Path | None = None,
+        tables: Sequence[str | Path] = (),
+        costs: Sequence[str | Path] = (),
+        threads: int | None = None,
+        batch: int | None = None,
+        precision: str | None = None,
+        as_is: bool = False,
+    ) -> None:
+        self.evaluation = evaluation
+        self.request = Request(
+            space=_space_of(space),
+            objectives=Objectives.of(objectives) if objectives is not None else None,
+            budgets=budgets_of(budgets) if budgets else Budgets(),
+            device=device,
+            predictor=predictor,
+            fix=_fixes(fix or {}),
+            library=Path(library) if library is not None else None,
+            tables=[Path(path) for path in tables],
+            costs=[Path(path) for path in costs],
+            threads=threads,
+            batch=batch,
+            precision=precision,
+            as_is=as_is,
+        )
+
+    @classmethod
+    def of(cls, request: Request, evaluation: Evaluation | None = None) -> Study:
+        """The study of a request."""
+        study = cls(evaluation=evaluation)
+        study.request = request
+        return study
+
+    @cached_property
+    def setup(self) -> Setup:
+        """Everything looked up: the problem, and where its metrics come from.
+
+        Raises:
+            HwnasError: whatever does not fit; budgets that need no latency table are checked before one is made.
+        """
+        if self.evaluation is None:
+            return prepare(self.request)
+        return prepare(self.request, *self.evaluation.told())
+
+    @cached_property
+    def _loop(self) -> Setup:
+        """As ``setup``, for :meth:`ask` and :meth:`tell`: no predictor is looked for."""
+        from hwnas.study._search import told_by_caller  # noqa: PLC0415
+
+        return told_by_caller(self.request)
+
+    @property
+    def is_timed_here(self) -> bool:
+        """Whether latency comes from a table of this machine."""
+        from hwnas.latency import misfits  # noqa: PLC0415
+
+        return self.setup.table is not None and misfits(self.setup.table.it) == []
+
+    @property
+    def space(self) -> SearchSpace:
+        """What is searched: the part of the space that predictor and tables cover."""
+        return self.setup.metrics.space
+
+    @property
+    def problem(self) -> Problem:
+        """Objectives and budgets over the space.
+
+        Raises:
+            InfeasibleError: a budget that no subnet meets.
+        """
+        return self.setup.problem()
+
+    def search(
+        self, *, path: str | Path = "pareto.csv", settings: SearchSettings | None = None, **options: Any
+    ) -> Front:
+        """Find the Pareto front.
+
+        Args:
+            path: where the front will be saved: journals of what is measured stand beside it, so that a killed search
+                goes on when it is run again. Nothing is written there until ``front.save(path)``.
+            settings: how to search; or
+            options: its attributes: ``seed=0, searcher="nsga2", population=300, generations=20, top=None, verify=False``.
+
+        Raises:
+            InfeasibleError: a budget that no subnet meets.
+        """
+        return search(self.setup, replace(settings or SearchSettings(), **options), self.evaluation, Path(path))
+
+    def ask(self, n: int = 1, **options: Any) -> Population:
+        """Subnets worth evaluating, for a loop of your own: ``(n, g)`` rows; ``study.space.decode(x)`` is the arch.
+
+        None are left when the search is done. Evaluate them however you like, then :meth:`tell`.
+
+        Args:
+            n: at most so many.
+            options: of the search that begins with the first call: ``seed``, ``searcher``, ``evaluations``.
+        """
+        if self._asking is None or options:
+            self._asking = self._begin(**options)
+        return self._asking.ask(n)
+
+    def tell(self, x: NDArray[Any], values: Mapping[str, Any] | float | Sequence[float]) -> None:
+        """What evaluations gave.
+
+        Args:
+            x: a row, or ``(n, g)`` rows; rows that were not asked for are learned from too.
+            values: by name of the metric; or accuracies alone. What tables and layers tell may be left out.
+        """
+        import numpy as np  # noqa: PLC0415
+
+        from hwnas.metric import column_of  # noqa: PLC0415
+
+        if self._asking is None:
+            self._asking = self._begin()
+        rows = np.atleast_2d(np.asarray(x))
+        given = values if isinstance(values, Mapping) else {self._loop.metrics.tells: values}
+        told = {column_of(name): np.atleast_1d(np.asarray(v, dtype=np.float64)) for name, v in given.items()}
+        self._asking.tell(rows, told)
+
+    def front(self) -> Front:
+        """The front of everything that was told so far.
+
+        Raises:
+            InfeasibleError: nothing told meets all budgets.
+        """
+        from hwnas.study._search import told_front  # noqa: PLC0415
+
+        if self._asking is None:
+            self._asking = self._begin()
+        return told_front(self._loop, self._asking.front())
+
+    _asking: Searcher | None = None
+
+    def _begin(self, searcher: str | None = None, seed: int = 0, evaluations: int = 10_000) -> Searcher:
+        from hwnas.study._search import begin  # noqa: PLC0415
+
+        return begin(self._loop, searcher, seed, evaluations)
+
+
+def _space_of(given: Any) -> Any:
+    """A reference or a space as it is; the space of a Supernet."""
+    if given is None or isinstance(given, str):
+        return given
+    make = getattr(given, "search_space", None)
+    return make() if callable(make) else open_space(given)
+
+
+def _fixes(fix: Mapping[str, Any]) -> list[str]:
+    return [f"{gene}={','.join(map(str, v if isinstance(v, list | tuple) else [v]))}" for gene, v in fix.items()]

@@ -1,0 +1,92 @@
+"""The application as a library: studies, fronts, loops of the user's own."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import hwnas
+from hwnas.errors import DataError, InfeasibleError
+from hwnas.metric import get_metric
+from hwnas.space import get_space, macs_cost
+
+SPACE = get_space("digits")
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture(scope="module")
+def front() -> hwnas.Front:
+    study = hwnas.Study("digits", objectives=["macs", get_metric("params", "max")], budgets={"macs": "100k"})
+    return study.search(seed=0, population=40, generations=3)
+
+
+def test_importing_hwnas_is_light() -> None:
+    code = (
+        "import sys, hwnas; print({m for m in sys.modules if m.partition('.')[0] in ('torch', 'pymoo', 'matplotlib')})"
+    )
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "set()\n"
+    assert hwnas.Metric is type(get_metric("top1"))
+    assert {"Study", "Front", "Metric"} <= set(dir(hwnas))
+    with pytest.raises(AttributeError, match="no attribute 'Stdy'"):
+        hwnas.Stdy  # noqa: B018
+
+
+def test_a_front_is_a_table_a_file_and_a_picture(front: hwnas.Front) -> None:
+    frame = front.to_frame()
+    assert (frame["macs"] <= 100e3).all()
+    assert frame["arch"].iloc[0] == front.arch(1)
+    saved = front.save("found.csv")
+    assert saved.path == Path("found.csv")
+    assert {p.name for p in Path.cwd().iterdir()} == {"found.csv", "found.json", "found.png"}
+    again = hwnas.Front.load("found.csv")
+    assert again.space == front.space
+    assert again.frame.equals(front.frame)
+    assert again.provenance.objectives == ["macs", "params"]
+    assert again.provenance.directions == {"macs": "min", "params": "max"}
+    assert again.provenance.space.name == "digits"
+    assert again.provenance.versions["hwnas"] == hwnas.__version__
+    assert front.plot()._repr_png_().startswith(b"\x89PNG")
+    assert f"{len(front)} Pareto-optimal subnets" in front._repr_html_()
+    assert "data:" in front.report("page.html").read_text() or Path("page.html").stat().st_size > 10_000
+
+
+def test_the_best_row_within_budgets(front: hwnas.Front) -> None:
+    frame = front.to_frame()
+    assert front.best(by="params")["params"] == frame["params"].max()
+    least = int(frame["macs"].iloc[len(frame) // 2])
+    assert front.best(by="params", macs=least)["macs"] == frame["macs"][frame["macs"] <= least].max()
+    with pytest.raises(InfeasibleError, match="no row of the front"):
+        front.best(macs=1.0)
+    with pytest.raises(DataError, match="has no such column"):
+        front.best(energy_mj=1.0)
+    with pytest.raises(DataError, match="rows 1 to"):
+        front.arch(0)
+
+
+def test_budgets_are_written_in_three_ways() -> None:
+    ways = ({"macs": "100k"}, {"macs": 100e3}, ["macs<=100k"])
+    fronts = [hwnas.Study("digits", ["macs", "params"], budgets).setup.budgets for budgets in ways]
+    assert fronts[0] == fronts[1] == fronts[2]
+    with pytest.raises(InfeasibleError, match="the smallest needs"):
+        _ = hwnas.Study("digits", ["macs", "params"], {"macs": "1k"}).problem
+
+
+def test_a_loop_of_ones_own_asks_and_tells() -> None:
+    macs = macs_cost(SPACE)
+    study = hwnas.Study("digits", objectives=["f1", "macs"])
+    for _ in range(3):
+        for x in study.ask(8, seed=1) if study._asking is None else study.ask(8):
+            study.tell(x, {"f1": 0.5 + 0.03 * np.log(macs(x[None])[0])})
+    front = study.front()
+    assert list(front.frame.columns[:3]) == ["row", "f1", "macs"]
+    assert front.provenance.evaluations == 20  # a searcher hands out what it has: 8, 8 and 4 of its first batch
+    assert front.frame["f1"].is_monotonic_decreasing
