@@ -16,7 +16,7 @@ def next_steps(
     name = shlex.quote(str(csv))
     if supernet is None:
         return [f"next: hwnas report {name} --html   (the front as a page to explore)"]
-    weights = "" if supernet == SHIPPED or checkpoint else f"; its weights: hwnas download {supernet}"
+    weights = "" if checkpoint else _weights(supernet)
     export = f"hwnas export {name} --row 1"
     for option, value in (("--checkpoint", checkpoint), ("--data", data)):
         export += f" {option} {shlex.quote(str(value))}" if value is not None else ""
@@ -26,3 +26,12 @@ def next_steps(
         steps.insert(0, (f"hwnas measure {name}{few}", "predicted beside measured, on the device"))
     width = max(len(command) for command, _ in steps)
     return [f"{'' if i else 'next: ':6}{command:{width}}   ({what})" for i, (command, what) in enumerate(steps)]
+
+
+def _weights(supernet: str) -> str:
+    """Where the weights of a supernet come from, if they are not at hand."""
+    from hwnas.supernet import PUBLISHED, is_file_reference  # noqa: PLC0415 (what is heavy is imported when it is needed)
+
+    if supernet == SHIPPED or is_file_reference(supernet):
+        return ""
+    return f"; its weights: hwnas download {supernet}" if supernet in PUBLISHED else "; its weights: --checkpoint FILE"

@@ -13,10 +13,11 @@ if TYPE_CHECKING:
     from hwnas.supernet._agreement import Agreement, Batches, Blamed, agreement, most_lossy
     from hwnas.supernet._base import Supernet, centre
     from hwnas.supernet._calibration import BatchNormMode, Calibration
-    from hwnas.supernet._download import download
+    from hwnas.supernet._download import PUBLISHED, download
     from hwnas.supernet._evaluate import Accuracy, Evaluator, calibrated, evaluate, journal_identity, measure_accuracy
     from hwnas.supernet._execute import forward
     from hwnas.supernet._export import export_onnx, onnx_accuracy, onnx_model, save_onnx
+    from hwnas.supernet._header import is_file_reference
     from hwnas.supernet._registry import get_supernet, load_supernet, supernet_names
     from hwnas.supernet._subnet import Subnet, folded_weights, recalibrate
     from hwnas.supernet.ops import Pass, folded, run
@@ -27,7 +28,8 @@ _HOMES = {
     "supernet._agreement": "Agreement Batches Blamed agreement most_lossy",
     "supernet._base": "Supernet centre",
     "supernet._calibration": "BatchNormMode Calibration",
-    "supernet._download": "download",
+    "supernet._download": "PUBLISHED download",
+    "supernet._header": "is_file_reference",
     "supernet._evaluate": "Accuracy Evaluator calibrated evaluate journal_identity measure_accuracy",
     "supernet._execute": "forward",
     "supernet._export": "export_onnx onnx_accuracy onnx_model save_onnx",
@@ -49,6 +51,7 @@ def __getattr__(name: str) -> object:
 
 
 __all__ = [
+    "PUBLISHED",
     "Accuracy",
     "Agreement",
     "BatchNormMode",
@@ -73,6 +76,7 @@ __all__ = [
     "folded_weights",
     "forward",
     "get_supernet",
+    "is_file_reference",
     "journal_identity",
     "load_supernet",
     "measure_accuracy",

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
 from hwnas.errors import SupernetError
@@ -85,7 +85,8 @@ def read_tensors(path: str | os.PathLike[str]) -> dict[str, Tensor]:
 def write_safetensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:
     """Write tensors, with a digest of them among the metadata."""
     plain = {key: tensor.detach().cpu().contiguous() for key, tensor in tensors.items()}
-    save_file(plain, path, metadata={**metadata, _DIGEST: _digest(plain)})
+    # safetensors' own save_file makes a file that its owner alone may read.
+    path.write_bytes(save(plain, metadata={**metadata, _DIGEST: _digest(plain)}))
 
 
 def check_tensors(

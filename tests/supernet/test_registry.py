@@ -45,7 +45,8 @@ def test_plug_ins_are_found_and_never_replace_built_in_ones(monkeypatch: pytest.
         assert group == "hwnas.supernets"
         return [entry for entry in entries if name in (None, entry.name)]
 
-    monkeypatch.setattr("hwnas.supernet._registry.entry_points", found)
+    for module in ("hwnas.supernet._registry", "hwnas.plugin"):
+        monkeypatch.setattr(f"{module}.entry_points", found)
     assert supernet_names()[-2:] == ["theirs", "broken"]
     assert get_supernet("theirs").__name__ == "OFAResNet50"
     assert get_supernet("ofa_mbv3_w1.0").__name__ == "OFAMobileNetV3W10"

@@ -83,7 +83,9 @@ def exact_share(found: SearchResult) -> dict[str, float]:
         return {}
     costs = problem.costs(found.values)
     best = problem.costs(problem.evaluate(_front(problem, 0.0)))
-    corner = np.maximum(costs.max(axis=0), best.max(axis=0)) + 0.01 * np.maximum(np.ptp(best, axis=0), 1e-9)
+    # The margin grows with the values: beside a hundred million MACs a fixed one would round to nothing.
+    margin = np.maximum(np.ptp(best, axis=0), 1e-6 * np.abs(best).max(axis=0) + 1e-9)
+    corner = np.maximum(costs.max(axis=0), best.max(axis=0)) + 0.01 * margin
     return {"exact_share": hypervolume(costs, corner.tolist()) / hypervolume(best, corner.tolist())}
 
 

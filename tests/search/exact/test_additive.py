@@ -49,6 +49,15 @@ def test_a_budget_on_peak_memory_is_kept_at_the_optimum(budgets):
     assert run_search(of, "nsga2", evaluations=280, population=20, generations=4).certificate["exact_share"] >= 0.999
 
 
+def test_a_front_of_one_subnet_is_found_whole():
+    # Both grow together, in the hundreds of millions: the margin around the front must not round to nothing.
+    large = AdditiveCost.from_layers(SPACE, lambda layer: 1e5 * layer.macs)
+    of = problem(large)
+    found = run_search(of, "nsga2", evaluations=280, population=20, generations=4)
+    assert len(np.unique(of.costs(found.values), axis=0)) == 1
+    assert found.certificate["exact_share"] == pytest.approx(1.0)
+
+
 def test_small_spaces_are_scored_whole_whatever_the_metrics():
     fn = loss()
     of = problem(lambda x: np.cos(fn(x)), memory(0.5))
