@@ -1,0 +1,109 @@
+"""What seconds of measuring make of a latency table from elsewhere: errors against the wall clock on fresh whole subnets.
+
+    python -m benchmarks.table_transfer [--threads 1] [--resolutions 160,192,224] [--subnets 60] [--minutes 60]
+
+The priors: the shipped table of a like CPU, at whatever speed this one runs; that of two threads (of one, with --threads
+2); OFA's table of an i7-8700K; nothing, which is rough times by MACs and elements. Each is adapted by the subnets that 5,
+10, 20 and 60 seconds measure here, and all predict the same fresh subnets, which took no part and are measured afterwards, three times over.
+Killed, or stopped by --minutes, the same command resumes. Writes build/table_transfer.csv.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks.note10 import DATA
+from hwnas.files import replacing
+from hwnas.latency import Device, LatencyTable, Row, adapted_table, fidelity, find_table, get_device, read_published
+from hwnas.latency.profiling._subnets import mixed_subnets
+from hwnas.latency.profiling._trust import beside_anchor, checked_subnets
+from hwnas.latency.table._adapt import _work_ms
+from hwnas.latency.timing._block import SECONDS_PER_MODEL
+from hwnas.space import Population, SearchSpace, get_space
+
+BUDGETS_S = (0, 5, 10, 20, 60)
+SHIPPED = "amd-epyc-avx512-cpu-t{}-b1-fp32"
+PUBLISHED = "ofa_mbv3_w1.0_latency/lut_i7-8700K.csv.gz"
+SHOWN = ("within_5_pct", "within_10_pct", "mape_pct", "bias_pct", "spearman")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--resolutions", default="160,192,224")
+    parser.add_argument("--subnets", type=int, default=60)
+    parser.add_argument("--sessions", type=int, default=3, help="of each fresh subnet")
+    parser.add_argument("--minutes", type=float, default=60.0)
+    parser.add_argument("--data", type=Path, default=DATA)
+    parser.add_argument("--out", type=Path, default=Path("build/table_transfer.csv"))
+    options = parser.parse_args()
+    space = get_space("ofa_mbv3_w1.0").restrict(r=[int(r) for r in options.resolutions.split(",")])
+    device = get_device("cpu", threads=options.threads)
+    known = checked_subnets(space, int(max(BUDGETS_S) / SECONDS_PER_MODEL))
+    pool = mixed_subnets(space, 2 * options.subnets + len(known), np.random.default_rng(17))
+    seen = {row.tobytes() for row in known}
+    fresh = np.array([row for row in pool if row.tobytes() not in seen][: options.subnets], dtype=known.dtype)
+    anchor, end = known[len(known) // 3], time.monotonic() + 60 * options.minutes
+    (known_ratios, _), (fresh_ratios, beside_ms) = (
+        _measured(device, space, np.stack([*x, anchor]), options.out.with_suffix(f".{sessions}.jsonl"), sessions, end)
+        for x, sessions in ((known, 1), (fresh, options.sessions))
+    )
+    known_ms, fresh_ms = known_ratios[:-1] * beside_ms, fresh_ratios[:-1] * beside_ms
+
+    rows: list[dict[str, str | float]] = []
+    for name, table in priors(space, options.threads, options.data):
+        for seconds in BUDGETS_S:
+            n = max(1, int(seconds / SECONDS_PER_MODEL))
+            new = adapted_table(table, device, space, known[:n], known_ms[:n])[0] if seconds else table
+            error = fidelity(new.cost(space)(fresh), fresh_ms)
+            rows.append({"prior": name, "seconds": seconds, "subnets": n if seconds else 0, **error})
+    with replacing(options.out) as part, part.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+    print(f"\n{device.id}, {space.name} at {options.resolutions}, {len(fresh)} fresh subnets, {fresh_ms.min():.1f} to "
+          f"{fresh_ms.max():.1f} ms")  # fmt: skip
+    print(f"| {'prior':24} | seconds | subnets | " + " | ".join(SHOWN) + " |\n|" + "---|" * (3 + len(SHOWN)))
+    for row in rows:
+        numbers = " | ".join(f"{row[name]:.3f}" if name == "spearman" else f"{row[name]:.1f}" for name in SHOWN)
+        print(f"| {row['prior']:24} | {row['seconds']} | {row['subnets']} | {numbers} |")
+    print(f"wrote {options.out}")
+
+
+def priors(space: SearchSpace, threads: int, data: Path) -> Iterator[tuple[str, LatencyTable]]:
+    """Tables of other machines, and of none."""
+    yield "a like CPU", find_table(SHIPPED.format(threads))
+    yield "other threads", find_table(SHIPPED.format(3 - threads))
+    if (data / PUBLISHED).is_file():
+        yield "OFA's i7-8700K", read_published(data / PUBLISHED, "i7-8700K", space)
+    rows = {}
+    for key, layer in space.layers().items():
+        ms = sum(_work_ms(layer).values())
+        rows[key, ""] = Row(key, ms, ms, ms, 0, layer.macs)
+    yield "nothing", LatencyTable(Device("nothing", ""), rows)
+
+
+def _measured(
+    device: Device, space: SearchSpace, x: Population, journal: Path, sessions: int, end: float
+) -> tuple[NDArray[np.float64], float]:
+    """``(n,)`` times of rows as multiples of the last one's, which they are measured beside, and its time in ms."""
+    journal.parent.mkdir(parents=True, exist_ok=True)
+
+    def tell(done: int, steps: int, _: str) -> None:
+        if done % 24 < 8:
+            print(f"{done} of {steps} timings", flush=True)
+        if time.monotonic() > end and done < steps:
+            raise SystemExit(f"{done} of {steps} timings are kept in {journal}; the same command resumes")
+
+    return beside_anchor(device, space, x, x[-1], journal, sessions=sessions, progress=tell)
+
+
+if __name__ == "__main__":
+    main()
