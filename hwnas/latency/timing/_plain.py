@@ -49,7 +49,7 @@ def session_of(path: str, asked: dict[str, Any]) -> Any:
 def median_ms(run: Any, seconds: float) -> float:
     """Median of back-to-back runs, after a third of the time in which they do not count."""
     begin = time.perf_counter()
-    taken = []
+    taken: list[float] = []
     while time.perf_counter() - begin < seconds or len(taken) < LEAST_RUNS:
         start = time.perf_counter()
         run()
