@@ -64,7 +64,7 @@ def fit_and_score(
             predictor.unfitted, predictor.space, x, y, k=k, seed=seed,
             progress=lambda fold: tell(1 + fold, steps, f"cross-validating, fold {fold + 1} of {k}"),
         )  # fmt: skip
-        curve = []
+        curve: list[tuple[int, Scores]] = []
         for i, size in enumerate(sizes):
             tell(1 + k + i, steps, f"learning curve, {size:,} subnets")
             repeats = REPEATS if size <= FEW else 1

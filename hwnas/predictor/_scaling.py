@@ -67,6 +67,6 @@ class Scaling:
         """``(..., k)`` values by part."""
         return np.split(values, np.cumsum(self.sizes)[:-1], axis=-1)
 
-    def spread(self, per_part: Sequence[float]) -> NDArray[np.float64]:
+    def spread(self, per_part: Sequence[float] | NDArray[np.float64]) -> NDArray[np.float64]:
         """``(k,)``: the value of its part for each feature."""
         return np.repeat(np.asarray(per_part, dtype=float), self.sizes)
