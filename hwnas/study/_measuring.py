@@ -132,7 +132,7 @@ def space_of_front(facts: Mapping[str, Any], csv: Path, name: str | None) -> Sea
 
     about = facts.get("space") or {}
     supernet = (facts.get("evaluator") or {}).get("supernet")
-    if name is None and not isinstance(about.get("name"), str):
+    if name is None and not about.get("name"):
         raise DataError(f"file {csv}", "nothing beside it tells its space", "pass --space NAME")
     try:
         space = get_space(name or about["name"])
