@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
+from itertools import count
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,15 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 
 
 WHOLE_DATA = Path(os.environ.get("HWNAS_SHARED_DATA", REPOSITORY.parent / "shared" / "data"))
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test sees what another one, or the user, keeps in the cache folder."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.getbasetemp() / f"cache{next(_CACHES)}"))
+
+
+_CACHES = count()
 
 
 @pytest.fixture(scope="session")

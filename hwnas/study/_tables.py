@@ -116,7 +116,10 @@ def _as_found(device: LatencyDevice, space: SearchSpace) -> tuple[LatencyTable, 
     from hwnas import latency
 
     table = latency.find_table_for(device, space)
-    return (table, AS_IS) if table is not None else (_profiled(device, space), {"verdict": "profiled"})
+    if table is None:
+        return _profiled(device, space), {"verdict": "profiled"}
+    _say_doubts(table, space)
+    return table, AS_IS
 
 
 def _checked(device: LatencyDevice, space: SearchSpace) -> tuple[LatencyTable, Mapping[str, Any]]:

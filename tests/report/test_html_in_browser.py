@@ -74,7 +74,7 @@ def opened(text: str, folder: Path) -> dict[str, str]:
         ],
         capture_output=True,
         text=True,
-        timeout=100,
+        timeout=200,
         check=False,
     )
     root = re.search(r"<html[^>]*>", ran.stdout)
@@ -110,7 +110,7 @@ def many_columns(n: int) -> Any:
 
 
 @pytest.mark.parametrize("width", [390, 1280])
-@pytest.mark.parametrize("n", [10, 2000])
+@pytest.mark.parametrize("n", [10, 400])
 def test_nothing_lies_on_anything_else(tmp_path: Path, width: int, n: int) -> None:
     seen = opened(acting(html_page(picture(frame=many_columns(n)), facts(), "p.csv"), width), tmp_path)
     assert seen["ready"] == "yes"

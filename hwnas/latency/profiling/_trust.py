@@ -99,7 +99,7 @@ def trusted(
     covered = table.covered(space)
     x = checked_subnets(covered, MANY)
 
-    journal = _journal(device, covered, clock())
+    journal = _journal(device, covered, x, clock())
 
     def measured(n: int) -> NDArray[np.float64]:
         ratios, beside_ms = beside_anchor(
@@ -222,10 +222,10 @@ def checked_subnets(space: SearchSpace, n: int) -> Population:
     return chosen
 
 
-def _journal(device: Device, space: SearchSpace, now: float) -> Path:
+def _journal(device: Device, space: SearchSpace, x: Population, now: float) -> Path:
     """Where what was measured is kept, emptied if that was more than an hour ago."""
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "hwnas"
-    about = json.dumps([device.to_json(), space.fingerprint, [d.tolist() for d in space.domain]], sort_keys=True)
+    about = json.dumps([device.to_json(), space.fingerprint, x.tolist()], sort_keys=True)
     path = cache / f"check-{device.id}-{space.name}-{hashlib.sha256(about.encode()).hexdigest()[:12]}.jsonl"
     try:
         cache.mkdir(parents=True, exist_ok=True)
