@@ -9,11 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hwnas import latency
 from hwnas.cli import main
 from hwnas.latency import Device, LatencyTable, Row
 from hwnas.predictor import new_predictor, save_predictor
-from hwnas.space import SearchSpace, get_space, macs_cost
+from hwnas.space import get_space, macs_cost
 
 
 @dataclass(frozen=True)
@@ -89,15 +88,3 @@ def _fitted(kind: str, folder: Path) -> Path:
     path = folder / "toy.safetensors"
     save_predictor(new_predictor(kind, SPACE).fit(x, y), path)
     return path
-
-
-@pytest.fixture(autouse=True)
-def tables_hold(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Tables say what a test wants them to say of a machine that is not this one: nothing is measured to check them."""
-    if request.node.get_closest_marker("checks_tables") is None:
-        monkeypatch.setattr(latency, "trusted", _holds)
-
-
-def _holds(device: Device, space: SearchSpace, **_: object) -> latency.Trust | None:
-    found = latency.find_table_for(device, space)
-    return None if found is None else latency.Trust("holds", found, "so the test says")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,7 +13,7 @@ import pytest
 
 from hwnas import latency
 from hwnas.latency import LatencyTable, Row
-from hwnas.space import SearchSpace
+from hwnas.space import SearchSpace, get_space
 from tests.e2e.conftest import MS_PER_MAC, Hwnas
 
 QUICK = ("--searcher", "random", "--population", 40, "--generations", 2)
@@ -86,3 +87,24 @@ def test_nothing_is_profiled_for_a_budget_that_cannot_be_met(hwnas: Hwnas, measu
     assert hwnas("search", "--latency", "20").code == 2
     assert hwnas("search", "--params", "1k").code == 2
     assert not measuring.calls
+
+
+@pytest.mark.checks_tables
+def test_a_table_is_checked_by_really_measuring(hwnas: Hwnas, monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
+    """Whatever this machine says of it now, the search ends with a table that the provenance accounts for."""
+    space = get_space("digits").restrict(r=8)
+    device = latency.get_device("cpu")
+    # A millionth of a millisecond per layer: no machine is that fast, so the table cannot hold.
+    rows = {(key, ""): Row(key, 1e-6, 1e-6, 1e-6, 1, layer.macs) for key, layer in space.layers().items()}
+    about = {"digits": {"fingerprint": space.fingerprint}}
+    LatencyTable(device, rows, about).save(folder / "latency_tables" / device.id)
+    profiled = FakeProfile()
+    monkeypatch.setattr(latency, "profile", profiled)
+    ran = hwnas(
+        "search", "--space", "digits", "--objectives", "latency,macs", "--device", "cpu", "--fix", "r=8", *QUICK
+    )
+    assert ran.code == 0
+    assert "made for this device at another speed" in ran.err
+    trust = json.loads((folder / "pareto.json").read_text())["device"]["trust"]
+    assert trust["verdict"] == ("unlike" if profiled.calls else "adapted")
+    assert (pd.read_csv(folder / "pareto.csv")["latency_ms"] > 1e-4).all()
