@@ -22,11 +22,14 @@ from hwnas.space import AdditiveCost, Network, Population, SearchSpace, macs_cos
 PLAIN = "a plain process"
 """What entries of the journal and the progress call it."""
 
-FILES, EACH_TIME, SECONDS = 12, 4, 0.4
-"""Subnets in all, per process, and seconds that each file runs."""
+FILES, EACH_TIME = 12, 6
+"""Subnets in all, and per process."""
+
+ROUNDS, SECONDS = 12, 0.12
+"""Turns of each file, and seconds of each."""
 
 PlainTimer = Callable[[Device, list[Path], Path], list[tuple[float, float]]]
-"""Tells ``(ms, ms of the file beside)`` of each file."""
+"""Tells of each file ``(time as a multiple of the file beside, ms of the file beside)``."""
 
 
 def by_plain_process(device: Device, files: list[Path], beside: Path) -> list[tuple[float, float]]:
@@ -38,6 +41,7 @@ def by_plain_process(device: Device, files: list[Path], beside: Path) -> list[tu
     asked = {
         "files": [str(path) for path in files],
         "beside": str(beside),
+        "rounds": ROUNDS,
         "seconds": SECONDS,
         "threads": device.threads,
         "batch": device.batch,
@@ -52,7 +56,7 @@ def by_plain_process(device: Device, files: list[Path], beside: Path) -> list[tu
     if done.returncode:
         reason = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
         raise DeviceError(f"device {device.id}", f"a plain process fails to time files: {reason}", "see hwnas devices")
-    return [(each["median_ms"], each["beside_ms"]) for each in json.loads(done.stdout)]
+    return [(each["ratio"], each["beside_ms"]) for each in json.loads(done.stdout)]
 
 
 def of_all_sizes(space: SearchSpace, n: int, rng: np.random.Generator) -> Population:
@@ -90,7 +94,7 @@ def checked_otherwise(
     """
     space = cost.space
     rows = of_all_sizes(space, FILES, np.random.default_rng([seed, 4]))
-    known = {e["name"]: (e["ms"], e["beside_ms"]) for e in journal.entries if e.get("stage") == PLAIN}
+    known = {e["name"]: (e["ratio"], e["beside_ms"]) for e in journal.entries if e.get("stage") == PLAIN}
     todo = [row for row in rows if row_name(row) not in known]
     with tempfile.TemporaryDirectory(prefix="hwnas-") as folder:
         beside = Path(folder) / "anchor.onnx"
@@ -100,8 +104,8 @@ def checked_otherwise(
             files = [Path(folder) / f"{i}.onnx" for i in range(len(few))]
             for row, path in zip(few, files, strict=True):
                 path.write_bytes(modelled(space.network(row)).content)
-            for row, (ms, beside_ms) in zip(few, timer(device, files, beside), strict=True):
-                known[row_name(row)] = ms, beside_ms
-                journal.append({"stage": PLAIN, "name": row_name(row), "ms": ms, "beside_ms": beside_ms})
-    ms, beside_ms = np.array([known[row_name(row)] for row in rows]).T
-    return cost(rows), ms / beside_ms * anchor_ms, float(100 * anchor_ms / np.median(beside_ms))
+            for row, (ratio, beside_ms) in zip(few, timer(device, files, beside), strict=True):
+                known[row_name(row)] = ratio, beside_ms
+                journal.append({"stage": PLAIN, "name": row_name(row), "ratio": ratio, "beside_ms": beside_ms})
+    ratio, beside_ms = np.array([known[row_name(row)] for row in rows]).T
+    return cost(rows), ratio * anchor_ms, float(100 * anchor_ms / np.median(beside_ms))

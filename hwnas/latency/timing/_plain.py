@@ -1,9 +1,10 @@
 """A script that times ONNX files as anybody would: with onnxruntime and numpy alone, one loaded session, run after run.
 
-    python _plain.py '{"files": [...], "beside": FILE, "seconds": 0.4, "threads": 1, ...}'
+    python _plain.py '{"files": [...], "beside": FILE, "rounds": 12, "seconds": 0.15, "threads": 1, ...}'
 
-It shares nothing with the timer of this package, which it is there to check. It prints one JSON list with an object per
-file: its median in ms, and that of the file ``beside`` just before and after.
+It shares nothing with the timer of this package, which it is there to check. The files take turns, so that a machine whose
+speed changes is as fast for one as for another. It prints one JSON list with an object per file: its median as a multiple of
+that of the file ``beside`` just before and after, and that in ms.
 """
 
 # ruff: noqa: T201
@@ -25,7 +26,7 @@ TYPES = {
     "tensor(int32)": np.int32,
 }
 
-LEAST_RUNS = 8
+LEAST_RUNS = 5
 
 
 def session_of(path: str, asked: dict[str, Any]) -> Any:
@@ -46,7 +47,7 @@ def session_of(path: str, asked: dict[str, Any]) -> Any:
     return lambda: session.run(None, feed)
 
 
-def median_ms(run: Any, seconds: float) -> float:
+def block_ms(run: Any, seconds: float) -> float:
     """Median of back-to-back runs, after a third of the time in which they do not count."""
     begin = time.perf_counter()
     taken: list[float] = []
@@ -61,13 +62,20 @@ def median_ms(run: Any, seconds: float) -> float:
 def main() -> None:
     asked = json.loads(sys.argv[1])
     beside = session_of(asked["beside"], asked)
-    found = []
-    for path in asked["files"]:
-        run = session_of(path, asked)
-        before = median_ms(beside, asked["seconds"] / 2)
-        mine = median_ms(run, asked["seconds"])
-        after = median_ms(beside, asked["seconds"] / 2)
-        found.append({"median_ms": mine, "beside_ms": (before + after) / 2})
+    runs = [session_of(path, asked) for path in asked["files"]]
+    mine: list[list[float]] = [[] for _ in runs]
+    around: list[list[float]] = [[] for _ in runs]
+    for _ in range(asked["rounds"]):
+        before = block_ms(beside, asked["seconds"])
+        for i, run in enumerate(runs):
+            mine[i].append(block_ms(run, asked["seconds"]))
+            after = block_ms(beside, asked["seconds"])
+            around[i].append((before + after) / 2)
+            before = after
+    ratios = np.median(np.array(mine) / np.array(around), axis=1)
+    found = [
+        {"ratio": float(ratio), "beside_ms": float(np.median(ms))} for ratio, ms in zip(ratios, around, strict=True)
+    ]
     print(json.dumps(found))
 
 

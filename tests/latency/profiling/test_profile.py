@@ -138,7 +138,7 @@ def test_files_timed_by_another_process_check_the_table_too_killed_or_not(tmp_pa
         if len(asked) == 2:
             raise KeyboardInterrupt
         each, anchor = ([_ms(Model.read(path)) for path in paths] for paths in (files, [beside]))
-        return [(2 * 1.03 * ms, 2 * anchor[0]) for ms in each]
+        return [(1.03 * ms / anchor[0], 2 * anchor[0]) for ms in each]
 
     with pytest.raises(KeyboardInterrupt, match="the same command resumes"):
         profile(DEVICE, SPACE, tmp_path, plan=PLAN, runtime=FakeRuntime(COSTS), plain=plain)
