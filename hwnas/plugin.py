@@ -36,17 +36,17 @@ def load_object(reference: str, kind: str, error: type[HwnasError]) -> object:
         raise error(value, f"there is no file {path}", "correct the path")
     try:
         if path.suffix == ".py":
+            _make_importable(path.resolve().parent)
             module = _run(str(path.resolve()), path.stat().st_mtime_ns)
         else:
-            here = str(Path.cwd())
-            if here not in sys.path:
-                sys.path.append(here)
+            _make_importable(Path.cwd())
             module = importlib.import_module(where)
-    except Exception as problem:
+    except (Exception, SystemExit) as problem:
         rule = f"{where} cannot be imported ({type(problem).__name__}: {problem})"
         raise error(value, rule, "correct it") from problem
     if not hasattr(module, name):
-        raise error(value, f"{where} has no {name}", "correct the name behind the colon")
+        rule = f"{where} has no {name}" if name else "nothing stands behind the colon"
+        raise error(value, rule, "write the name of a class, a function or a space behind the colon")
     return getattr(module, name)
 
 
@@ -59,10 +59,16 @@ def load_entry(group: str, name: str, kind: str, error: type[HwnasError]) -> obj
     for entry in entry_points(group=group, name=name):
         try:
             return entry.load()  # type: ignore[no-any-return]
-        except Exception as problem:
+        except (Exception, SystemExit) as problem:
             rule = f"its plug-in {entry.value} cannot be loaded ({type(problem).__name__}: {problem})"
             raise error(f"{kind} {name!r}", rule, "reinstall or remove the plug-in") from problem
     return None
+
+
+def _make_importable(folder: Path) -> None:
+    """Let modules of a folder be imported; those that are importable already go first."""
+    if str(folder) not in sys.path:
+        sys.path.append(str(folder))
 
 
 @cache
@@ -72,6 +78,11 @@ def _run(path: str, _changed: int) -> ModuleType:
     if spec is None or spec.loader is None:
         raise ImportError(path)
     module = importlib.util.module_from_spec(spec)
-    sys.modules.setdefault(Path(path).stem, module)
-    spec.loader.exec_module(module)
+    known = sys.modules.setdefault(spec.name, module)
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        if known is module:
+            del sys.modules[spec.name]
+        raise
     return module

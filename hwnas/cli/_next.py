@@ -30,8 +30,8 @@ def next_steps(
 
 def _weights(supernet: str) -> str:
     """Where the weights of a supernet come from, if they are not at hand."""
-    from hwnas.supernet import PUBLISHED, is_file_reference  # noqa: PLC0415 (what is heavy is imported when it is needed)
+    from hwnas.supernet import PUBLISHED, reference_kind  # noqa: PLC0415 (what is heavy is imported when it is needed)
 
-    if supernet == SHIPPED or is_file_reference(supernet):
+    if supernet == SHIPPED or reference_kind(supernet).carries_weights:
         return ""
     return f"; its weights: hwnas download {supernet}" if supernet in PUBLISHED else "; its weights: --checkpoint FILE"

@@ -10,10 +10,16 @@ import typer
 from hwnas.metric import BUILT_IN
 from hwnas.study import DEFAULT_SPACE, USUAL
 
-_SPACE = "Search space: a name of `hwnas spaces`, package.module:Name or file.py:Name."
+REFERENCE = "a name of `hwnas spaces`, FILE.safetensors that `hwnas train` wrote, FILE.py:NAME or MODULE:NAME"
+"""What `--space` and `--supernet` take, in every command."""
+_SPACE = f"Search space: {REFERENCE}."
 Space = Annotated[str, typer.Option("--space", help=_SPACE, metavar="NAME")]
 SearchedSpace = Annotated[str | None, typer.Option("--space", help=_SPACE, metavar="NAME", show_default=DEFAULT_SPACE)]
 """Of commands to which it matters whether a space was named."""
+FrontSpace = Annotated[
+    str | None, typer.Option("--space", help="Its space, only if no JSON beside the CSV tells.", metavar="NAME")
+]
+"""Of commands that read a front."""
 MainDevice = Annotated[
     str | None,
     typer.Option(

@@ -7,14 +7,13 @@ from typing import Annotated
 
 import typer
 
-SupernetName = Annotated[
-    str,
-    typer.Option("--supernet", help="A supernet's name, package.module:Class or file.py:Class.", metavar="NAME"),
-]
+from hwnas.cli._options import REFERENCE
+
+SupernetName = Annotated[str, typer.Option("--supernet", help=f"Supernet: {REFERENCE}.", metavar="NAME")]
 Evaluate = Annotated[bool, typer.Option("--evaluate", help="Measure accuracies on the supernet's weights.")]
 EvaluatedSupernet = Annotated[
     str | None,
-    typer.Option("--supernet", help="Supernet to evaluate; default: the space's.", metavar="NAME"),
+    typer.Option("--supernet", help=f"Supernet to evaluate: {REFERENCE}; default: the space's.", metavar="NAME"),
 ]
 """Of commands that can also go by predictions."""
 Checkpoint = Annotated[

@@ -95,7 +95,7 @@ def bench(
             result.run([name for name in names if name != EXACT], seeds)
     facts = {
         "command": shlex.join(["hwnas", *(context.obj or ["bench"])]),
-        "space": space_facts(searched.space),
+        "space": space_facts(searched.space, task.reference),
         "objectives": [metric.column for metric in task.wanted],
         "directions": {metric.column: metric.direction for metric in task.wanted},
         **budget_facts(task.budgets),

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -16,7 +17,7 @@ from hwnas.files import check_writable
 from hwnas.metric import get_metric
 from hwnas.progress import notice, progress
 from hwnas.study._data import evaluation_data, say_broken
-from hwnas.study._space import restricted
+from hwnas.study._space import open_space, restricted
 
 if TYPE_CHECKING:
     from hwnas.space import Population, SearchSpace
@@ -79,7 +80,16 @@ def evaluate(
         f"wrote {out}: {len(frame)} subnets, {get_metric(net.metric).label.lower()} up to {best.value:.2f} % on {counts.n_images:,} images, "
         f"batch norms re-calibrated on {counts.n_calibration:,}"
     )
-    notice(f"next: hwnas fit {out} --space {space.name}")
+    notice(f"next: hwnas fit {shlex.quote(str(out))} --space {_space_reference(supernet, net.space)}")
+
+
+def _space_reference(supernet: str, space: SearchSpace) -> str:
+    """What opens the space of a supernet's weights, which may have another number of classes."""
+    from hwnas.space import classes_named
+
+    derived = classes_named(space.name)
+    same = not derived or open_space(supernet).name == space.name
+    return shlex.quote(supernet if same or not derived else f"{supernet}-c{derived[1]}")
 
 
 def _subnets(space: SearchSpace, archs: Path | None, sample: int | None, seed: int) -> Population:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hwnas.cli._options import Seed, TableBatch, TablePrecision, TableThreads
+from hwnas.cli._options import REFERENCE, Seed, TableBatch, TablePrecision, TableThreads
 from hwnas.cli._supernet import BatchSize, Calibrate, Checkpoint, DataFolder
 from hwnas.errors import DataError
 from hwnas.quantity import parse_latency_ms
@@ -28,7 +28,9 @@ def export(
     arch: Annotated[str | None, typer.Option("--arch", help="Or the subnet itself, as JSON.", metavar="JSON")] = None,
     supernet: Annotated[
         str | None,
-        typer.Option("--supernet", help="By default the one whose space was searched.", metavar="NAME"),
+        typer.Option(
+            "--supernet", help=f"Supernet: {REFERENCE}; default: the one whose space was searched.", metavar="NAME"
+        ),
     ] = None,
     checkpoint: Checkpoint = None,
     data: DataFolder = None,

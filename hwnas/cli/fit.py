@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -15,11 +16,12 @@ from hwnas.errors import DataError
 from hwnas.files import check_writable
 from hwnas.metric import LATENCY, QUALITY, get_metric, registered, split_direction
 from hwnas.progress import notice
-from hwnas.study._space import restricted
+from hwnas.study._space import open_space, restricted
 
 if TYPE_CHECKING:
     from hwnas.predictor import Scores
     from hwnas.report import FittingTable
+    from hwnas.space import SearchSpace
 
 
 def fit(
@@ -50,9 +52,8 @@ def fit(
     Example: hwnas fit accuracy.csv --space ofa_mbv3_w1.0 --model gp --out mine.safetensors
     """
     from hwnas.predictor import load_predictor, save_predictor
-    from hwnas.space import get_space
 
-    whole = get_space(space)
+    whole = open_space(space)
     if (imported is None) == (not data):
         raise DataError("DATA.csv and --import", "one of them is needed", "pass measured subnets, or a file to convert")
     if out is not None:
@@ -63,11 +64,19 @@ def fit(
         save_predictor(load_predictor(imported, whole), out)
         notice(f"wrote {out}: {imported} converted for {space}")
         return
-    _fit(data or [], restricted(whole, fix), model, metric, out, folds, seed, as_json)
+    _fit(data or [], space, restricted(whole, fix), model, metric, out, folds, seed, as_json)
 
 
 def _fit(
-    data: list[Path], space: Any, model: str, metric: str, out: Path | None, folds: int, seed: int, as_json: bool
+    data: list[Path],
+    reference: str,
+    space: SearchSpace,
+    model: str,
+    metric: str,
+    out: Path | None,
+    folds: int,
+    seed: int,
+    as_json: bool,
 ) -> None:
     import json
 
@@ -102,7 +111,9 @@ def _fit(
     if out is not None:
         save_predictor(predictor, out)
         ask = "" if about is not None else f" --objectives {metric}:max,{LATENCY.name}"
-        notice(f"wrote {out}; next: hwnas search --space {space.name} --predictor {out}{ask}")
+        notice(
+            f"wrote {out}; next: hwnas search --space {shlex.quote(reference)} --predictor {shlex.quote(str(out))}{ask}"
+        )
 
 
 def _refuse_predicted(path: Path, metric: str) -> None:

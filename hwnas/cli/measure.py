@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hwnas.cli._console import say, show
-from hwnas.cli._options import AsJson, Seed, TableBatch, TablePrecision, TableThreads
+from hwnas.cli._options import AsJson, FrontSpace, Seed, TableBatch, TablePrecision, TableThreads
 from hwnas.errors import DataError
 from hwnas.files import together
 from hwnas.metric import LATENCY
@@ -46,9 +46,7 @@ def measure(
     budget: Annotated[
         str | None, typer.Option("--budget", help="Latency budget; default: the search's.", metavar="TIME")
     ] = None,
-    space: Annotated[
-        str | None, typer.Option("--space", help="Only if no JSON beside the CSV tells.", metavar="NAME")
-    ] = None,
+    space: FrontSpace = None,
     out: Annotated[
         Path | None, typer.Option("--out", help="CSV to write; default: into PARETO.csv itself.", metavar="FILE")
     ] = None,

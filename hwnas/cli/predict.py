@@ -13,6 +13,7 @@ from hwnas.cli._options import AsIs, PredictorName, Space, TableBatch, TablePrec
 from hwnas.errors import DataError
 from hwnas.files import check_writable
 from hwnas.progress import notice
+from hwnas.study._space import open_space
 from hwnas.study._tables import find_predictor, find_table, narrowed
 
 if TYPE_CHECKING:
@@ -44,9 +45,8 @@ def predict(
 
     from hwnas.io import read_archs, read_csv, write_csv
     from hwnas.report import in_order, tidy
-    from hwnas.space import get_space
 
-    whole = get_space(space)
+    whole = open_space(space)
     check_writable(out)
     frame = read_csv(archs, as_text=True)
     x = read_archs(frame, whole)

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -130,7 +131,7 @@ def profile(
         )
         with resumable(f"what was measured is kept in {folder}"), progress("profiling") as advance:
             table = measure(here, domain, folder, plan=plan, progress=advance)
-    say(_report(table, domain, elsewhere=published is not None or device.startswith("ssh://")))
+    say(_report(table, domain, space or domain.name, elsewhere=published is not None or device.startswith("ssh://")))
     refuse_noise(table.spaces[domain.name].get("repeat_pct"), f"latency table {table.name}")
 
 
@@ -146,7 +147,7 @@ def _at(space: SearchSpace) -> str:
     return "".join(f" at {', '.join(map(str, values))}" for values in space.input_values.values())
 
 
-def _report(table: LatencyTable, space: SearchSpace, *, elsewhere: bool) -> str:
+def _report(table: LatencyTable, space: SearchSpace, reference: str, *, elsewhere: bool) -> str:
     from hwnas.latency import summary
 
     facts = table.spaces[space.name]
@@ -172,5 +173,5 @@ def _report(table: LatencyTable, space: SearchSpace, *, elsewhere: bool) -> str:
     where = "" if kept_usually and name == made.id and usual and not elsewhere else f" --device {name}"
     cost = table.cost(table.covered(space))
     budget = float(f"{(cost.minimum()[0] + cost.maximum()[0]) / 2:.2g}")
-    lines.append(f"next: hwnas search{where} --space {space.name} --latency {budget:g}ms")
+    lines.append(f"next: hwnas search{where} --space {shlex.quote(reference)} --latency {budget:g}ms")
     return "\n".join(lines)

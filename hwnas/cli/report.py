@@ -11,8 +11,10 @@ from typing import Annotated
 import typer
 
 from hwnas.cli._console import say, show
-from hwnas.cli._options import AsJson
-from hwnas.errors import DataError
+from hwnas.cli._options import AsJson, FrontSpace
+from hwnas.errors import DataError, HwnasError
+from hwnas.progress import notice
+from hwnas.study._measuring import space_of_front
 
 SUFFIXES = (".png", ".svg", ".pdf")
 PAGE = ".html"
@@ -29,6 +31,7 @@ def report(
     html: Annotated[
         bool, typer.Option("--html", help="Write one interactive page that needs no network; .html beside the CSV.")
     ] = False,
+    space: FrontSpace = None,
     rows: Annotated[int, typer.Option("--rows", help="Rows of the table to print.", min=2, metavar="N")] = 16,
     to_json: AsJson = False,
 ) -> None:
@@ -43,11 +46,16 @@ def report(
     written = _outputs(front, out, html)
     for path in written:
         check_writable(path)
-    loaded = Front.load(front)
+    loaded = Front.load(front, space)
+    if loaded.space is None and loaded.provenance.space.name:
+        try:
+            space_of_front(loaded.facts, front, space)
+        except HwnasError as error:
+            notice(f"the layers that a depth skips are not told: {error}")
     picture, told = loaded.picture(), loaded.provenance
     for path in written:
         if path.suffix.lower() == PAGE:
-            write_html(picture, loaded.facts, path, csv=shlex.quote(front.name))
+            write_html(picture, loaded.facts, path, csv=shlex.quote(front.name), space=loaded.space)
         else:
             save_plot(picture, path)
     if to_json:

@@ -6,13 +6,16 @@ from __future__ import annotations
 
 import json
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
 
 from hwnas.cli._console import say
-from hwnas.cli._options import AsJson
+from hwnas.cli._options import REFERENCE, AsJson
 from hwnas.errors import HwnasError
 from hwnas.metric import LATENCY, QUALITY
 from hwnas.quantity import format_count, listed
+from hwnas.study._space import open_space
 
 if TYPE_CHECKING:
     from hwnas.space import SearchSpace
@@ -24,23 +27,29 @@ a block library of your own
 """
 
 
-def spaces(as_json: AsJson = False) -> None:
+def spaces(
+    space: Annotated[
+        str | None, typer.Option("--space", help=f"Only this one: {REFERENCE}.", metavar="NAME", show_default="all")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
     """List the search spaces: genes, subnets, MACs, parameters, resolutions, and what ships for each.
 
     Example: hwnas spaces --json
     """
     from hwnas.predictor import embedded_names
-    from hwnas.space import get_space, space_names
+    from hwnas.space import space_names
 
+    found = [open_space(name) for name in (space_names() if space is None else [space])]
     tables = _tables()
     rows = []
-    for name in space_names():
-        ships = {"predictor": name in embedded_names(), "latency_tables": tables.get(name, [])}
-        rows.append({**_describe(get_space(name)), **ships})
+    for each in found:
+        ships = {"predictor": each.name in embedded_names(), "latency_tables": tables.get(each.name, [])}
+        rows.append({**_describe(each), **ships})
     if as_json:
         say(json.dumps(rows, indent=2))
     else:
-        say("\n".join([*(_block(row) for row in rows), _LIBRARY]))
+        say("\n".join([*(_block(row) for row in rows), *([_LIBRARY] if space is None else [])]))
 
 
 def _describe(space: SearchSpace) -> dict[str, Any]:

@@ -65,7 +65,7 @@ def train(
 
     Example: hwnas train --supernet ofa_mbv3_w1.0 --data photos --out photos.safetensors
     """
-    from hwnas.supernet import Trainer, TrainSettings, get_supernet
+    from hwnas.supernet import Trainer, TrainSettings, get_supernet, random_supernet
 
     if out.suffix != ".safetensors":
         raise SupernetError(f"--out {out}", "checkpoints are written as .safetensors", f"write {out.stem}.safetensors")
@@ -77,9 +77,8 @@ def train(
     if data is None:
         if checkpoint is not None:
             raise SupernetError(f"--checkpoint {checkpoint}", "it is fine-tuned on your images", "pass --data FOLDER")
-        family = get_supernet(supernet)
-        task, net, about = _own_task(supernet, family.data()), family.random(seed), {"data": supernet}
-        net.reference, net.labels = supernet, task.labels
+        task, net = _own_task(supernet, get_supernet(supernet).data()), random_supernet(supernet, seed)
+        net.labels, about = task.labels, {"data": supernet}
     else:
         task, net = _fine_tuned(supernet, checkpoint, data, batch_size, seed)
         about = {"data": str(data.resolve()), "batch_size": str(batch_size)}

@@ -16,13 +16,19 @@ from hwnas.files import replacing
 from hwnas.report._html_data import page_data
 from hwnas.report._html_words import Words
 from hwnas.report._plot import Picture
+from hwnas.space import SearchSpace
 
 SCRIPTS = ("base.js", "legend.js", "front.js", "parallel.js", "genes.js", "lines.js", "table.js")
 """In this order; each uses what stands before it."""
 
 
 def write_html(
-    picture: Picture, facts: Mapping[str, Any], path: str | os.PathLike[str], *, csv: str = "pareto.csv"
+    picture: Picture,
+    facts: Mapping[str, Any],
+    path: str | os.PathLike[str],
+    *,
+    csv: str = "pareto.csv",
+    space: SearchSpace | None = None,
 ) -> None:
     """Write the page of a front, atomically. Same front and provenance, same bytes.
 
@@ -31,16 +37,17 @@ def write_html(
         facts: its provenance (see :func:`hwnas.report.read_provenance`); may be empty.
         path: the file.
         csv: how the page's commands call the front's CSV.
+        space: what was searched; the page shows genes if it is known.
 
     Raises:
         DataError: the path cannot be written.
     """
-    page = html_page(picture, facts, csv)
+    page = html_page(picture, facts, csv, space)
     with replacing(path) as part:
         part.write_text(page, encoding="utf-8")
 
 
-def html_page(picture: Picture, facts: Mapping[str, Any], csv: str) -> str:
+def html_page(picture: Picture, facts: Mapping[str, Any], csv: str, space: SearchSpace | None = None) -> str:
     """The page as text. See :func:`write_html`."""
     words = Words(picture, facts)
     script = "\n".join(_part(name) for name in SCRIPTS)
@@ -54,7 +61,7 @@ def html_page(picture: Picture, facts: Mapping[str, Any], csv: str) -> str:
         command=html.escape(str(facts.get("command") or f"hwnas report {csv} --html")),
         csv=html.escape(csv),
         style=_part("page.css"),
-        data=_inert(page_data(picture, facts, csv)),
+        data=_inert(page_data(picture, facts, csv, space)),
         script=script,
     )
 

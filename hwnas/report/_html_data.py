@@ -9,13 +9,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from hwnas.errors import HwnasError
 from hwnas.metric import Metric, registered
 from hwnas.report._colours import colours
 from hwnas.report._columns import NONE, Directions, beside, column
 from hwnas.report._genes import chosen
 from hwnas.report._plot import Picture
-from hwnas.space import SearchSpace, get_space
+from hwnas.space import SearchSpace
 
 BAND_PCT = 5.0
 """A latency table is meant to hold within this."""
@@ -24,7 +23,7 @@ _OWN = ("row", "arch")
 _DIGITS = 7
 
 
-def page_data(picture: Picture, facts: Mapping[str, Any], csv: str) -> dict[str, Any]:
+def page_data(picture: Picture, facts: Mapping[str, Any], csv: str, space: SearchSpace | None) -> dict[str, Any]:
     """Everything the page's script reads, as JSON types."""
     frame = picture.frame
     numeric = [name for name in frame.columns if name not in _OWN and pd.api.types.is_numeric_dtype(frame[name])]
@@ -47,7 +46,7 @@ def page_data(picture: Picture, facts: Mapping[str, Any], csv: str) -> dict[str,
                 "stages": list(group.stages),
                 "codes": group.codes.tolist(),
             }
-            for group in chosen(frame, space_of(facts))
+            for group in chosen(frame, space)
         ],
         "colour": _colour(picture),
         "cloud": {name: [_number(v) for v in values] for name, values in picture.sample.items()},
@@ -73,16 +72,6 @@ def _colour(picture: Picture) -> dict[str, Any]:
         "steps": [_number(step) for step in found.steps],
         "range": [_number(found.amounts.min()), _number(found.amounts.max())],
     }
-
-
-def space_of(facts: Mapping[str, Any]) -> SearchSpace | None:
-    """The space that was searched, if it is known here and still encodes the same way."""
-    about = facts.get("space") or {}
-    try:
-        space = get_space(str(about.get("name")))
-    except HwnasError:
-        return None
-    return space if about.get("fingerprint") in (None, space.fingerprint) else None
 
 
 _KINDS = {"B": "bytes", "MACs": "count", "params": "count", "%": "percent"}

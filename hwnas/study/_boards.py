@@ -51,7 +51,7 @@ def import_result(
     """
     from hwnas import latency
 
-    result = latency.read_board(path)
+    result = latency.read_board(path, space)
     if asked and result.space.name != space.name:
         rule = f"it is of space {result.space.name}, not {space.name}"
         raise DataError(f"result {path}", rule, f"pass --space {result.space.name}")
@@ -82,7 +82,7 @@ def measure_remotely(
         except KeyboardInterrupt:
             raise KeyboardInterrupt(f"what was measured is kept on {host}; the same command resumes") from None
     try:
-        result = latency.read_board(raw)
+        result = latency.read_board(raw, space)
         table = latency.import_board(result, out / f"{name}-{result.device.id}")
     except HwnasError:
         notice(f"what was measured is kept in {raw}")

@@ -135,14 +135,17 @@ def export_subnet(
         path: the file.
     """
     from hwnas import __version__
-    from hwnas.supernet import load_supernet, onnx_model, save_onnx
+    from hwnas.supernet import load_supernet, onnx_model, random_supernet, save_onnx
 
     s, name = settings, settings.supernet
     if s.random_weights and s.checkpoint is not None:
         raise DataError("--random-weights", "there is a checkpoint too", "drop one of them")
     check_writable(path)
     form = _form(s.precision, found)
-    net = _random_supernet(name, found, s.seed) if s.random_weights else load_supernet(name, s.checkpoint)
+    if s.random_weights:
+        net = random_supernet(name, s.seed, _classes(found))
+    else:
+        net = load_supernet(name, s.checkpoint or _searched_weights(name, found))
     metric = get_metric(net.metric)
     bench = None
     if s.device is not None:
@@ -297,15 +300,34 @@ def _of_form(
     return facts | {metric: f"{accuracy:.4f}", f"{metric}_source": f"{source}, as {form} by onnxruntime"}
 
 
-def _random_supernet(name: str, found: Mapping[str, Any], seed: int) -> Supernet:
-    """The supernet with random weights, and as many classes as the space has that was searched or is named."""
-    from hwnas.space import classes_named, with_classes
-    from hwnas.supernet import get_supernet
+def _classes(found: Mapping[str, Any]) -> int | None:
+    """The number of classes of the space that was searched, where it is another than its family's."""
+    from hwnas.space import classes_named
 
-    family = get_supernet(name)
-    space = family.search_space()
-    derived = classes_named(name) or classes_named(str((found.get("space") or {}).get("name")))
-    return family.random(seed, with_classes(space, derived[1]) if derived else space)
+    derived = classes_named(str((found.get("space") or {}).get("name")))
+    return derived[1] if derived else None
+
+
+def _searched_weights(name: str, found: Mapping[str, Any]) -> Path | None:
+    """The file with the weights that the front is of, as it was then; None if its provenance names none.
+
+    Raises:
+        DataError: the file is gone, or holds others now.
+    """
+    from hwnas.report import file_hash
+    from hwnas.supernet import checkpoint_file
+
+    known = found.get("weights")
+    if not known or name != supernet_of(found):
+        return None
+    path = Path(known["file"])
+    file = checkpoint_file(path)
+    if not file.exists():
+        raise DataError(f"weights {path}", "the front is of them, and they are not there", "pass --checkpoint FILE")
+    if file_hash(file) != known["sha256"]:
+        rule = "they are not those that the front is of: the file has changed since"
+        raise DataError(f"weights {path}", rule, f"pass --checkpoint {path} to export them all the same")
+    return path
 
 
 def _random(net: Supernet, arch: Mapping[str, Any]) -> Subnet:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hwnas.metric import Budget, Direction
@@ -29,6 +30,16 @@ def space_facts(space: SearchSpace, reference: str | None = None) -> dict[str, A
         "restricted": restricted,
         **({"reference": reference} if reference is not None else {}),
     }
+
+
+def weights_facts(reference: str, checkpoint: Path | None) -> dict[str, str] | None:
+    """The weights that a front is of, and their digest, for ``export``; None if nobody named any."""
+    from hwnas.report import file_hash
+    from hwnas.supernet import checkpoint_file, reference_kind
+
+    kind = reference_kind(reference)
+    path = checkpoint or (kind.weights(reference) if kind.carries_weights else None)
+    return {"file": str(path), "sha256": file_hash(checkpoint_file(path))} if path is not None else None
 
 
 def budget_facts(budgets: Mapping[str, Budget]) -> dict[str, dict[str, float]]:

@@ -169,7 +169,7 @@ class Front:
         """Write the page to explore it: one file that needs no network."""
         from hwnas.report import write_html
 
-        write_html(self.picture(), self.facts, path, csv=str(self.path or "pareto.csv"))
+        write_html(self.picture(), self.facts, path, csv=str(self.path or "pareto.csv"), space=self.space)
         return Path(path)
 
     def measure(self, **options: Any) -> Front:

@@ -128,22 +128,22 @@ def space_of_front(facts: Mapping[str, Any], csv: Path, name: str | None) -> Sea
     Raises:
         DataError: neither tells. SpaceError: the space has changed since.
     """
-    from hwnas.space import classes_named, get_space, with_classes
+    from hwnas.space import classes_named, with_classes
+    from hwnas.study._space import open_space
 
     about = facts.get("space") or {}
-    supernet = (facts.get("evaluator") or {}).get("supernet")
     if name is None and not about.get("name"):
         raise DataError(f"file {csv}", "nothing beside it tells its space", "pass --space NAME")
     try:
-        space = get_space(name or about["name"])
-    except UnknownNameError:
+        space = open_space(name or about.get("reference") or about["name"])
+    except UnknownNameError:  # files of earlier versions name the supernet alone
+        supernet = (facts.get("evaluator") or {}).get("supernet")
         if name is not None or not isinstance(supernet, str):
             raise
-        from hwnas.supernet import get_supernet
-
-        space = get_supernet(supernet).search_space()
-        derived = classes_named(str(about["name"]))
-        space = with_classes(space, derived[1]) if derived else space
+        space = open_space(supernet)
+    derived = classes_named(str(about.get("name")))
+    if name is None and derived and space.name == derived[0]:
+        space = with_classes(space, derived[1])
     if name is None and about.get("fingerprint") not in (None, space.fingerprint):
         raise SpaceError(f"space {space.name}", f"it is not the one that {csv} was searched in", "search again")
     return space

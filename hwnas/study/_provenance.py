@@ -43,6 +43,7 @@ class Provenance:
         space: what was searched.
         device, devices: the latency table, and those of further devices.
         predictor, evaluator: where accuracy comes from.
+        weights: file and digest of the weights that were searched, where any were named.
         files: names and hashes of the user's files.
         measured, verified: what was measured afterwards, or during the search.
         wall_s: seconds that the search took.
@@ -63,6 +64,7 @@ class Provenance:
     devices: Facts = field(default_factory=dict)
     predictor: Facts | None = None
     evaluator: Facts | None = None
+    weights: Facts | None = None
     files: Sequence[Facts] = ()
     measured: Facts | None = None
     verified: Facts | None = None

@@ -15,7 +15,7 @@ from hwnas.errors import DataError, UnknownNameError
 from hwnas.metric import LATENCY, QUALITY
 from hwnas.progress import notice, progress
 from hwnas.study._evaluation import EvaluatedAccuracy, Evaluation
-from hwnas.study._facts import directions_of, search_facts, space_facts
+from hwnas.study._facts import directions_of, search_facts, space_facts, weights_facts
 from hwnas.study._front import Front
 from hwnas.study._measuring import Bench, require_here
 from hwnas.study._picture import axes_of
@@ -137,6 +137,11 @@ def search(setup: Setup, settings: SearchSettings, evaluation: Evaluation | None
         facts = {
             **search_facts(result, setup.budgets, used),
             "space": space_facts(metrics.space, setup.reference),
+            "weights": weights_facts(evaluation.supernet, evaluation.checkpoint)
+            if evaluation is not None
+            else weights_facts(setup.reference, None)
+            if setup.reference is not None
+            else None,
             **setup.facts,
             **warm.facts,
             "evaluator": measured.facts if measured else None,

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 from hwnas.errors import DataError, PredictorError
 from hwnas.metric import LATENCY, QUALITY, THROUGHPUT, Budget, Metric, get_metric
-from hwnas.plugin import is_reference
 from hwnas.study._files import Given, read_given
 from hwnas.study._metrics import Metrics
 from hwnas.study._request import Request
@@ -140,7 +139,8 @@ def prepare(request: Request, of: SearchSpace | None = None, evaluated: str | No
     wanted = tuple({m.column: m for m in searched}.values())
     notes += _told_of_precision(table, of_weights)
     main = devices.main if devices is not None else USUAL
-    reference = request.space if isinstance(request.space, str) and is_reference(request.space) else None
+    named = request.space if isinstance(request.space, str) else None
+    reference = named if named != given.space.name else None
     return Setup(metrics, wanted, budgets, table, accuracy, others, given, tuple(notes), main, reference)
 
 

@@ -14,16 +14,17 @@ DEFAULT_SPACE = "ofa_mbv3_w1.0"
 
 
 def open_space(reference: str | SearchSpace | None) -> SearchSpace:
-    """The space behind a reference: a registered name, ``package.module:Name`` or ``file.py:Name``; None for the default.
+    """The space behind a reference (``hwnas.supernet.KINDS`` are all there are), or given; None for the default one.
 
     Raises:
-        UnknownNameError, SpaceError: there is none, or it does not load.
+        UnknownNameError, SpaceError, SupernetError: there is none, or it does not load.
     """
-    from hwnas.space import get_space  # noqa: PLC0415
+    from hwnas.supernet import reference_kind  # noqa: PLC0415
 
     if reference is not None and not isinstance(reference, str):
         return reference
-    return get_space(reference or DEFAULT_SPACE)
+    name = DEFAULT_SPACE if reference is None else reference
+    return reference_kind(name).space(name)
 
 
 def restricted(space: SearchSpace, fixes: Sequence[str] | None) -> SearchSpace:

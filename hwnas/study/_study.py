@@ -100,7 +100,8 @@ class Study:
         """
         if self.evaluation is None:
             return prepare(self.request)
-        return prepare(self.request, *self.evaluation.told())
+        named = self.request.space if self.request.space is not None else self.evaluation.supernet
+        return prepare(replace(self.request, space=named), *self.evaluation.told())
 
     @cached_property
     def _loop(self) -> Setup:
@@ -198,11 +199,13 @@ class Study:
 
 
 def _space_of(given: Any) -> Any:
-    """A reference or a space as it is; the space of a Supernet."""
+    """A reference or a space as it is; the space of a Supernet, and that which a class of them states."""
     if given is None or isinstance(given, str):
         return given
     make = getattr(given, "search_space", None)
-    return make() if callable(make) else open_space(given)
+    if not callable(make):
+        return open_space(given)
+    return make() if isinstance(given, type) else given.space
 
 
 def _fixes(fix: Mapping[str, Any]) -> list[str]:

@@ -13,12 +13,13 @@ if TYPE_CHECKING:
     from hwnas.supernet._agreement import Agreement, Batches, Blamed, agreement, most_lossy
     from hwnas.supernet._base import Supernet, centre
     from hwnas.supernet._calibration import BatchNormMode, Calibration
+    from hwnas.supernet._checkpoint import checkpoint_file
     from hwnas.supernet._download import PUBLISHED, download
     from hwnas.supernet._evaluate import Accuracy, Evaluator, calibrated, evaluate, journal_identity, measure_accuracy
     from hwnas.supernet._execute import forward
     from hwnas.supernet._export import export_onnx, onnx_accuracy, onnx_model, save_onnx
-    from hwnas.supernet._header import is_file_reference
-    from hwnas.supernet._registry import get_supernet, load_supernet, supernet_names
+    from hwnas.supernet._reference import KINDS, ReferenceKind, reference_kind
+    from hwnas.supernet._registry import get_supernet, load_supernet, random_supernet, supernet_names
     from hwnas.supernet._subnet import Subnet, folded_weights, recalibrate
     from hwnas.supernet.ops import Pass, folded, run
     from hwnas.supernet.train import Trainer, TrainSettings, extremes, schedule_names
@@ -28,12 +29,13 @@ _HOMES = {
     "supernet._agreement": "Agreement Batches Blamed agreement most_lossy",
     "supernet._base": "Supernet centre",
     "supernet._calibration": "BatchNormMode Calibration",
+    "supernet._checkpoint": "checkpoint_file",
     "supernet._download": "PUBLISHED download",
-    "supernet._header": "is_file_reference",
     "supernet._evaluate": "Accuracy Evaluator calibrated evaluate journal_identity measure_accuracy",
     "supernet._execute": "forward",
     "supernet._export": "export_onnx onnx_accuracy onnx_model save_onnx",
-    "supernet._registry": "get_supernet load_supernet supernet_names",
+    "supernet._reference": "KINDS ReferenceKind reference_kind",
+    "supernet._registry": "get_supernet load_supernet random_supernet supernet_names",
     "supernet._subnet": "Subnet folded_weights recalibrate",
     "supernet.ops": "Pass folded run",
     "supernet.train": "Trainer TrainSettings extremes schedule_names",
@@ -51,6 +53,7 @@ def __getattr__(name: str) -> object:
 
 
 __all__ = [
+    "KINDS",
     "PUBLISHED",
     "Accuracy",
     "Agreement",
@@ -61,6 +64,7 @@ __all__ = [
     "Evaluator",
     "Network",
     "Pass",
+    "ReferenceKind",
     "Subnet",
     "Supernet",
     "TrainSettings",
@@ -68,6 +72,7 @@ __all__ = [
     "agreement",
     "calibrated",
     "centre",
+    "checkpoint_file",
     "download",
     "evaluate",
     "export_onnx",
@@ -76,14 +81,15 @@ __all__ = [
     "folded_weights",
     "forward",
     "get_supernet",
-    "is_file_reference",
     "journal_identity",
     "load_supernet",
     "measure_accuracy",
     "most_lossy",
     "onnx_accuracy",
     "onnx_model",
+    "random_supernet",
     "recalibrate",
+    "reference_kind",
     "run",
     "save_onnx",
     "schedule_names",

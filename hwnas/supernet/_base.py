@@ -23,7 +23,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from hwnas.errors import SpaceError
+from hwnas.errors import HwnasError, SpaceError, SupernetError
 from hwnas.files import replacing
 from hwnas.space import Network, Op, SearchSpace, head_name, n_classes, with_classes
 from hwnas.supernet._calibration import BatchNormMode
@@ -260,8 +260,22 @@ def centre(weight: Tensor, kernel: int) -> Tensor:
 
 @cache
 def family_space(family: type[Supernet]) -> SearchSpace:
-    """The space a family states, built once."""
-    return family.search_space()
+    """The space a family states, built once.
+
+    Raises:
+        SupernetError: a plug-in's own code fails, or makes something else.
+    """
+    name = f"supernet {family.__name__}"
+    try:
+        space: object = family.search_space()
+    except HwnasError:
+        raise
+    except Exception as error:
+        rule = f"its search_space() fails ({type(error).__name__}: {error})"
+        raise SupernetError(name, rule, "correct the plug-in") from error
+    if not isinstance(space, SearchSpace):
+        raise SupernetError(name, "its search_space() gives no SearchSpace", "return one from it")
+    return space
 
 
 @cache

@@ -36,6 +36,11 @@ def split_part(reference: str | os.PathLike[str]) -> tuple[Path, str | None]:
     return path, None
 
 
+def checkpoint_file(reference: str | os.PathLike[str]) -> Path:
+    """The file or folder of ``PATH`` or ``FILE:PART``."""
+    return split_part(reference)[0]
+
+
 def read_content(path: str | os.PathLike[str]) -> Mapping[Any, Any]:
     """What a file holds: tensors by key, perhaps nested, on the CPU.
 

@@ -13,7 +13,7 @@ LARGEST_HEADER = 100 * 2**20
 """Bytes; safetensors' own limit."""
 
 
-def is_file_reference(name: str) -> bool:
+def is_trained_file(name: str) -> bool:
     """Whether a supernet is named by a file that ``hwnas train`` wrote."""
     return name.endswith(".safetensors")
 

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.metadata import entry_points
 from pathlib import Path
 
-from hwnas.errors import SupernetError, UnknownNameError
-from hwnas.plugin import is_reference, load_entry, load_object
+from hwnas.errors import HwnasError, SupernetError, UnknownNameError
+from hwnas.plugin import load_entry
 from hwnas.progress import notice
-from hwnas.space import classes_named
+from hwnas.space import classes_named, with_classes
 from hwnas.supernet._base import Supernet
 from hwnas.supernet._checkpoint import Misfit
 from hwnas.supernet._download import PUBLISHED
-from hwnas.supernet._header import described, is_file_reference, labels_of
+from hwnas.supernet._header import described, labels_of
+from hwnas.supernet._reference import reference_kind
 from hwnas.supernet.digits import Digits
 from hwnas.supernet.ofa import OFAMobileNetV3W10, OFAMobileNetV3W12, OFAProxylessW13, OFAResNet50
 
@@ -30,59 +33,66 @@ def supernet_names() -> list[str]:
     return [*_SUPERNETS, *(e.name for e in entry_points(group="hwnas.supernets") if e.name not in _SUPERNETS)]
 
 
-def get_supernet(name: str) -> type[Supernet]:
-    """The class registered as ``name``, or ``package.module:Class``, or ``path/to/file.py:Class``.
-
-    A space's name with a number of classes (``"digits-c7"``) gives the class of the space without; a file that
-    ``hwnas train`` wrote (``"own.safetensors"``) that of the supernet it says it is of.
+def get_supernet(reference: str) -> type[Supernet]:
+    """The class behind a reference: see ``hwnas.supernet.KINDS`` for what there is.
 
     Raises:
         UnknownNameError: no such name; suggests the nearest.
-        SupernetError: the module or class cannot be loaded, or is no Supernet.
+        SupernetError: it cannot be loaded, or is no Supernet.
+    """
+    return reference_kind(reference).supernet(reference)
+
+
+def registered_supernet(name: str) -> type[Supernet]:
+    """The class registered as ``name``; that of ``digits`` for ``digits-c7``.
+
+    Raises:
+        UnknownNameError: no such name; suggests the nearest.
+        SupernetError: a plug-in that does not load, or is no Supernet.
     """
     if name in _SUPERNETS:
         return _SUPERNETS[name]
-    if is_file_reference(name):
-        of = described(name)["supernet"]
-        if is_file_reference(of):
-            raise SupernetError(f"supernet {name}", "it says it is of another file", f"pass --supernet {of}")
-        return get_supernet(of)
-    if is_reference(name):
-        found = load_object(name, "supernet", SupernetError)
-    else:
-        found = load_entry("hwnas.supernets", name, "supernet", SupernetError)
-        derived = classes_named(name)
-        if found is None and derived:
-            return get_supernet(derived[0])
-        if found is None:
-            raise UnknownNameError("supernet", name, supernet_names())
+    found = load_entry("hwnas.supernets", name, "supernet", SupernetError)
+    derived = classes_named(name)
+    if found is None and derived:
+        return registered_supernet(derived[0])
+    if found is None:
+        raise UnknownNameError("supernet", name, supernet_names())
+    return checked_class(name, found)
+
+
+def checked_class(reference: str, found: object) -> type[Supernet]:
+    """What a plug-in brings, if it is a Supernet.
+
+    Raises:
+        SupernetError: it is none.
+    """
     if not (isinstance(found, type) and issubclass(found, Supernet)):
-        raise SupernetError(
-            f"supernet {name!r}", "it is not a subclass of hwnas.supernet.Supernet", "derive it from that"
-        )
+        rule = "it is not a subclass of hwnas.supernet.Supernet"
+        raise SupernetError(f"supernet {reference!r}", rule, "derive it from that")
     return found
 
 
-def load_supernet(name: str, checkpoint: str | Path | None = None) -> Supernet:
-    """The supernet ``name`` with the weights of ``checkpoint``, or of the one that ships or was downloaded.
+def load_supernet(reference: str, checkpoint: str | Path | None = None) -> Supernet:
+    """The supernet behind a reference, with the weights of ``checkpoint``, or of those that the reference leads to.
 
     Args:
-        name: see :func:`get_supernet`.
+        reference: see :func:`get_supernet`.
         checkpoint: a file, or ``FILE:PART`` where it holds several networks.
 
     Raises:
         SupernetError: there is no checkpoint, or it does not fit; says which supernet it does fit.
     """
-    family = get_supernet(name)
-    own = described(name) if is_file_reference(name) else {}
-    path = checkpoint or (name if own else family.default_checkpoint())
+    kind = reference_kind(reference)
+    family = kind.supernet(reference)
+    path = checkpoint or kind.weights(reference)
     if path is None:
-        remedy = (
-            f"run hwnas download {name}, or pass --checkpoint FILE" if name in PUBLISHED else "pass --checkpoint FILE"
-        )
-        raise SupernetError(f"supernet {name!r}", "its weights are not on this machine", remedy)
+        download = f"run hwnas download {reference}, or " if reference in PUBLISHED else ""
+        rule = "its weights are not on this machine"
+        raise SupernetError(f"supernet {reference!r}", rule, f"{download}pass --checkpoint FILE")
     try:
-        net = family.from_checkpoint(path)
+        with _made(reference, family):
+            net = family.from_checkpoint(path)
     except Misfit as error:
         others = [other for other, it in _SUPERNETS.items() if it is not family and _fits(it, path)]
         if not others:
@@ -90,9 +100,41 @@ def load_supernet(name: str, checkpoint: str | Path | None = None) -> Supernet:
         raise Misfit(error.value, error.rule, f"it fits {others[0]}: pass --supernet {others[0]}") from None
     if checkpoint is not None and net.dialect:
         notice(f"checkpoint {net.origin}: {net.dialect}")
-    net.reference = own.get("supernet", name)
-    net.labels = _labels(path, net.classes)
+    net.reference = kind.origin(reference)
+    net.labels = net.labels or _labels(path, net.classes)
     return net
+
+
+def random_supernet(reference: str, seed: int = 0, classes: int | None = None) -> Supernet:
+    """The supernet behind a reference with random weights, and as many classes as it has or is asked for.
+
+    Raises:
+        UnknownNameError, SupernetError: there is none, or it does not load.
+    """
+    kind = reference_kind(reference)
+    family, space = kind.supernet(reference), kind.space(reference)
+    with _made(reference, family):
+        net = family.random(seed, with_classes(space, classes) if classes is not None else space)
+    net.reference = kind.origin(reference)
+    return net
+
+
+@contextmanager
+def _made(reference: str, family: type[Supernet]) -> Iterator[None]:
+    """Errors of a plug-in's own code in one line; those of ours keep their traceback.
+
+    Raises:
+        SupernetError: making it failed.
+    """
+    try:
+        yield
+    except HwnasError:
+        raise
+    except Exception as error:
+        if family.__module__.partition(".")[0] == "hwnas":
+            raise
+        rule = f"making it fails ({type(error).__name__}: {error})"
+        raise SupernetError(f"supernet {reference!r}", rule, "correct the plug-in") from error
 
 
 def _labels(path: str | Path, classes: int) -> tuple[str, ...]:

@@ -130,8 +130,12 @@ class RecordedTimer:
         return found
 
 
-def read_board(path: str | os.PathLike[str]) -> BoardResult:
+def read_board(path: str | os.PathLike[str], space: SearchSpace | None = None) -> BoardResult:
     """Read a result and refuse what cannot be.
+
+    Args:
+        path: the CSV that run.py wrote.
+        space: the one that it is probably of; needed where that is no registered one.
 
     Raises:
         DataError: not a result, cut short, of several plans or devices, with rows that are missing, there twice or
@@ -144,7 +148,7 @@ def read_board(path: str | os.PathLike[str]) -> BoardResult:
         rule = f"its bundle has format {contents.get('format')!r}, this version of hwnas reads {FORMAT}"
         raise DataError(f"result {path}", rule, "make the bundle again")
     try:
-        space, plan, subnets, anchor, networks = _planned(contents)
+        space, plan, subnets, anchor, networks = _planned(contents, space)
         blocks = [_Block(**block) for block in contents["blocks"]]
         device = _device(contents["device"], told)
     except HwnasError:
@@ -176,11 +180,11 @@ class _Block:
 
 
 def _planned(
-    contents: Mapping[str, Any],
+    contents: Mapping[str, Any], known: SearchSpace | None
 ) -> tuple[SearchSpace, Plan, Subnets, NDArray[np.int16], dict[str, Network]]:
     """Space, plan, subnets, the anchor's row, and networks by short name."""
     about = contents["space"]
-    whole = get_space(about["name"])
+    whole = known.whole if known is not None and known.name == about["name"] else get_space(about["name"])
     if whole.fingerprint != about["fingerprint"]:
         rule = f"space {whole.name} differs from the one the bundle was made for"
         raise DataError("the plan", rule, "make the bundle again with this version of hwnas")

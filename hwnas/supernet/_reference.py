@@ -1,0 +1,139 @@
+"""References: how a network is named, and what opens each kind of name.
+
+Reading this file takes no torch: the space behind most names is had without.
+"""
+
+# ruff: noqa: PLC0415 (what is heavy is imported when a reference is opened)
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
+
+from hwnas.errors import SupernetError, UnknownNameError
+from hwnas.plugin import is_reference
+from hwnas.space import SearchSpace, classes_named, get_space, with_classes
+from hwnas.supernet._header import described, is_trained_file
+
+if TYPE_CHECKING:
+    from hwnas.supernet._base import Supernet
+
+
+class ReferenceKind(ABC):
+    """One way to name a network: a subclass of this, and a line in ``KINDS``, make a new one.
+
+    Every command opens ``--space`` and ``--supernet`` through it. All methods raise a HwnasError with a remedy where
+    what is named does not exist or does not load.
+    """
+
+    form: ClassVar[str]
+    """How it is spelled, for people: ``"FILE.safetensors"``."""
+
+    carries_weights: ClassVar[bool] = False
+    """Whether the name leads to weights, so that no ``--checkpoint`` is needed."""
+
+    @abstractmethod
+    def belongs(self, reference: str) -> bool:
+        """Whether a name is of this kind; the first kind of ``KINDS`` that says so opens it."""
+
+    @abstractmethod
+    def supernet(self, reference: str) -> type[Supernet]:
+        """The class behind it."""
+
+    def space(self, reference: str) -> SearchSpace:
+        """What can be searched. Kinds that need no torch for it override this."""
+        from hwnas.supernet._base import family_space
+
+        return family_space(self.supernet(reference))
+
+    def weights(self, reference: str) -> Path | None:
+        """The file that its weights are read from; None if they are not on this machine."""
+        return self.supernet(reference).default_checkpoint()
+
+    def origin(self, reference: str) -> str:
+        """The reference that a supernet trained from this one is of: it must not name the weights that are replaced."""
+        return reference
+
+
+class Registered(ReferenceKind):
+    """A name of ``hwnas spaces``, with a number of classes (``digits-c7``) or without."""
+
+    form = "NAME"
+
+    def belongs(self, reference: str) -> bool:  # noqa: ARG002 (the last kind takes what is left)
+        return True
+
+    def supernet(self, reference: str) -> type[Supernet]:
+        from hwnas.supernet._registry import registered_supernet
+
+        return registered_supernet(reference)
+
+    def space(self, reference: str) -> SearchSpace:
+        try:
+            return get_space(reference)
+        except UnknownNameError:
+            try:
+                return super().space(reference)  # a supernet's own, which a plug-in registers
+            except UnknownNameError:
+                pass
+            raise
+
+
+class Object(ReferenceKind):
+    """A class of the user's own; as a space also a SearchSpace, or a function that makes one; ``-c7`` as of names."""
+
+    form = "FILE.py:NAME or MODULE:NAME"
+
+    def belongs(self, reference: str) -> bool:
+        return is_reference(reference)
+
+    def supernet(self, reference: str) -> type[Supernet]:
+        from hwnas.plugin import load_object
+        from hwnas.supernet._registry import checked_class
+
+        name, _ = classes_named(reference) or (reference, None)
+        return checked_class(reference, load_object(name, "supernet", SupernetError))
+
+    def space(self, reference: str) -> SearchSpace:
+        name, classes = classes_named(reference) or (reference, None)
+        space = get_space(name)
+        return space if classes is None else with_classes(space, classes)
+
+
+class TrainedFile(ReferenceKind):
+    """What ``hwnas train`` wrote."""
+
+    form = "FILE.safetensors"
+    carries_weights = True
+
+    def belongs(self, reference: str) -> bool:
+        return is_trained_file(reference)
+
+    def supernet(self, reference: str) -> type[Supernet]:
+        of = self.origin(reference)
+        return reference_kind(of).supernet(of)
+
+    def space(self, reference: str) -> SearchSpace:
+        of = self.origin(reference)
+        space = reference_kind(of).space(of)
+        derived = classes_named(described(reference)["space"])
+        return with_classes(space, derived[1]) if derived else space
+
+    def weights(self, reference: str) -> Path | None:
+        return Path(reference)
+
+    def origin(self, reference: str) -> str:
+        of = described(reference)["supernet"]
+        if is_trained_file(of):
+            raise SupernetError(f"supernet {reference}", "it says it is of another file", f"pass --supernet {of}")
+        return of
+
+
+KINDS: tuple[ReferenceKind, ...] = (TrainedFile(), Object(), Registered())
+"""Every way to name a network, in the order in which they are asked."""
+
+
+def reference_kind(reference: str) -> ReferenceKind:
+    """The kind that a name belongs to."""
+    return next(kind for kind in KINDS if kind.belongs(reference))
