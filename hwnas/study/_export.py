@@ -315,19 +315,20 @@ def _searched_weights(name: str, found: Mapping[str, Any]) -> Path | None:
         DataError: the file is gone, or holds others now.
     """
     from hwnas.report import file_hash
-    from hwnas.supernet import checkpoint_file
+    from hwnas.supernet import checkpoint_file, reference_kind
 
     known = found.get("weights")
     if not known or name != supernet_of(found):
         return None
-    path = Path(known["file"])
+    path, own = Path(known["file"]), reference_kind(name).carries_weights
     file = checkpoint_file(path)
     if not file.exists():
-        raise DataError(f"weights {path}", "the front is of them, and they are not there", "pass --checkpoint FILE")
+        remedy = f"put it back, or pass --{'supernet' if own else 'checkpoint'} FILE"
+        raise DataError(f"weights {path}", "the front is of them, and they are not there", remedy)
     if file_hash(file) != known["sha256"]:
         rule = "they are not those that the front is of: the file has changed since"
         raise DataError(f"weights {path}", rule, f"pass --checkpoint {path} to export them all the same")
-    return path
+    return path if not own or path != reference_kind(name).weights(name) else None
 
 
 def _random(net: Supernet, arch: Mapping[str, Any]) -> Subnet:

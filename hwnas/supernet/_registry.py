@@ -11,7 +11,7 @@ from hwnas.errors import HwnasError, SupernetError, UnknownNameError
 from hwnas.plugin import load_entry
 from hwnas.progress import notice
 from hwnas.space import classes_named, with_classes
-from hwnas.supernet._base import Supernet
+from hwnas.supernet._base import Supernet, family_space
 from hwnas.supernet._checkpoint import Misfit
 from hwnas.supernet._download import PUBLISHED
 from hwnas.supernet._header import described, labels_of
@@ -65,11 +65,12 @@ def checked_class(reference: str, found: object) -> type[Supernet]:
     """What a plug-in brings, if it is a Supernet.
 
     Raises:
-        SupernetError: it is none.
+        SupernetError: it is none, or does not state its space.
     """
     if not (isinstance(found, type) and issubclass(found, Supernet)):
         rule = "it is not a subclass of hwnas.supernet.Supernet"
         raise SupernetError(f"supernet {reference!r}", rule, "derive it from that")
+    family_space(found)
     return found
 
 

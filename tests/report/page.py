@@ -89,4 +89,4 @@ def picture(n: int = 12, **changes: Any) -> Picture:
 
 
 def page_of(picture: Picture, known: dict[str, Any] | None = None, csv: str = "front.csv") -> Page:
-    return Page(html_page(picture, facts() if known is None else known, csv))
+    return Page(html_page(picture, facts() if known is None else known, csv, SPACE))
