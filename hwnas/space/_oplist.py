@@ -9,6 +9,7 @@ from hwnas.space._layer import LayerSpec
 from hwnas.space.ops import (
     Activation,
     Add,
+    Affine,
     Attention,
     AvgPool,
     BatchNorm,
@@ -34,6 +35,7 @@ from hwnas.space.ops import (
     Reshape,
     RMSNorm,
     Shape,
+    Shuffle,
     Slice,
     Take,
     TensorSpec,
@@ -202,6 +204,10 @@ class OpList:
         """A batch norm of its own, over the first axis; one after a convolution is part of `conv`."""
         return self.apply(BatchNorm, name, x)
 
+    def affine(self, name: str, x: int, *, axis: int = 0) -> int:
+        """A trained scale and shift per element of an axis: the channels by default."""
+        return self.apply(Affine, name, x, axis=axis)
+
     def layer_norm(self, name: str, x: int, eps: float = 1e-5) -> int:
         """Layer norm over the last axis."""
         return self.apply(LayerNorm, name, x, eps=eps)
@@ -266,6 +272,10 @@ class OpList:
     def transpose(self, name: str, x: int, axes: tuple[int, ...]) -> int:
         """The axes, counted without the batch axis, in another order."""
         return self.apply(Transpose, name, x, axes=axes)
+
+    def shuffle(self, name: str, x: int, groups: int) -> int:
+        """Channels as ``groups`` rows, read by columns."""
+        return self.apply(Shuffle, name, x, groups=groups)
 
     def concat(self, name: str, *inputs: int, axis: int = 0) -> int:
         """Values one after another along an axis: the channels by default."""

@@ -6,13 +6,23 @@ from collections.abc import Sequence
 
 from hwnas.errors import SupernetError
 from hwnas.graph.ops._nodes import Nodes, initial_shapes, to_onnx
-from hwnas.space.ops import BatchNorm, LayerNorm, RMSNorm
+from hwnas.space.ops import Affine, BatchNorm, LayerNorm, Op, RMSNorm
 
 
 @to_onnx.register
 def _batch_norm(op: BatchNorm, x: Sequence[str], at: Nodes) -> str:
     """Its statistics are constants: a scale and a shift per channel."""
-    column = (-1, *[1] * (len(op.in_shape) - 1))
+    return _scaled_and_shifted(op, x, at, axis=0)
+
+
+@to_onnx.register
+def _affine(op: Affine, x: Sequence[str], at: Nodes) -> str:
+    return _scaled_and_shifted(op, x, at, op.axis)
+
+
+def _scaled_and_shifted(op: Op, x: Sequence[str], at: Nodes, axis: int) -> str:
+    column = [1] * len(op.in_shape)
+    column[axis] = -1
     scale, shift = (at.parameter(part, at.weight(part).reshape(column)) for part in initial_shapes(op))
     return at.result("Add", [at.node("Mul", [*x, scale]), shift])
 

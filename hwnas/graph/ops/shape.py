@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from hwnas.graph.ops._nodes import Nodes, has_integer_form, to_onnx
-from hwnas.space.ops import Concat, Flatten, Reshape, Slice, Take, Transpose
+from hwnas.space.ops import Concat, Flatten, Reshape, Shuffle, Slice, Take, Transpose
 
 
 @to_onnx.register
@@ -29,6 +29,14 @@ def _reshape(op: Reshape, x: Sequence[str], at: Nodes) -> str:
 @to_onnx.register
 def _transpose(op: Transpose, x: Sequence[str], at: Nodes) -> str:
     return at.result("Transpose", x, perm=[0, *(axis + 1 for axis in op.axes)])
+
+
+@to_onnx.register
+def _shuffle(op: Shuffle, x: Sequence[str], at: Nodes) -> str:
+    channels, *rest = op.in_shape
+    rows = at.node("Reshape", [*x, at.integers(0, op.groups, channels // op.groups, *rest)])
+    columns = at.node("Transpose", [rows], perm=[0, 2, 1, *range(3, 3 + len(rest))])
+    return at.result("Reshape", [columns, at.integers(0, *op.shape)])
 
 
 @to_onnx.register

@@ -9,14 +9,15 @@ from hwnas.space.ops.elementwise import Activation, Add, Function, Mul
 from hwnas.space.ops.embedding import ClassToken, Embedding, Positions
 from hwnas.space.ops.linear import Linear
 from hwnas.space.ops.named import Read, Write
-from hwnas.space.ops.normalisation import BatchNorm, LayerNorm, RMSNorm
+from hwnas.space.ops.normalisation import Affine, BatchNorm, LayerNorm, RMSNorm
 from hwnas.space.ops.pooling import AvgPool, GlobalPool, MaxPool, MeanTokens, Pool
-from hwnas.space.ops.shape import Concat, Flatten, Reshape, Slice, Take, Transpose
+from hwnas.space.ops.shape import Concat, Flatten, Reshape, Shuffle, Slice, Take, Transpose
 
 __all__ = [
     "MASKED",
     "Activation",
     "Add",
+    "Affine",
     "Attention",
     "AvgPool",
     "BatchNorm",
@@ -43,6 +44,7 @@ __all__ = [
     "Read",
     "Reshape",
     "Shape",
+    "Shuffle",
     "Slice",
     "Take",
     "TensorSpec",

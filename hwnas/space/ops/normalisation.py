@@ -26,6 +26,23 @@ class BatchNorm(Op):
 
 
 @dataclass(frozen=True)
+class Affine(Op):
+    """``x * weight + bias``, one of each per element of ``axis``: a layer scale, or an input made standard by the network."""
+
+    axis: int = 0
+
+    in_place = (0,)
+
+    @property
+    def shape(self) -> Shape:
+        return self.in_shape
+
+    @property
+    def weights(self) -> Mapping[str, Shape]:
+        return dict.fromkeys(("weight", "bias"), (self.in_shape[self.axis],))
+
+
+@dataclass(frozen=True)
 class LayerNorm(Op):
     """Zero mean and unit variance over the last axis, then a scale and a shift (Ba et al. 2016, arXiv:1607.06450)."""
 

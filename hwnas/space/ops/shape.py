@@ -44,6 +44,17 @@ class Transpose(Op):
 
 
 @dataclass(frozen=True)
+class Shuffle(Op):
+    """The first axis as ``groups`` rows, read by columns: the channel shuffle of Zhang et al. 2017, arXiv:1707.01083."""
+
+    groups: int
+
+    @property
+    def shape(self) -> Shape:
+        return self.in_shape
+
+
+@dataclass(frozen=True)
 class Concat(Op):
     """The inputs one after another along ``axis``."""
 

@@ -8,13 +8,20 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from hwnas.space.ops import BatchNorm, LayerNorm, RMSNorm
+from hwnas.space.ops import Affine, BatchNorm, LayerNorm, RMSNorm
 from hwnas.supernet.ops._run import Pass, folded, run
 
 
 @run.register
 def _batch_norm(op: BatchNorm, x: Sequence[Tensor], at: Pass) -> Tensor:  # noqa: ARG001
     return batch_norm(x[0], at, "")
+
+
+@run.register
+def _affine(op: Affine, x: Sequence[Tensor], at: Pass) -> Tensor:
+    column = [1] * len(op.in_shape)
+    column[op.axis] = -1
+    return x[0] * at.weight().reshape(column) + at.weight("bias").reshape(column)
 
 
 @run.register

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from hwnas.space.ops import Concat, Flatten, Reshape, Slice, Take, Transpose
+from hwnas.space.ops import Concat, Flatten, Reshape, Shuffle, Slice, Take, Transpose
 from hwnas.supernet.ops._run import Pass, run
 
 
@@ -24,6 +24,11 @@ def _reshape(op: Reshape, x: Sequence[Tensor], at: Pass) -> Tensor:  # noqa: ARG
 @run.register
 def _transpose(op: Transpose, x: Sequence[Tensor], at: Pass) -> Tensor:  # noqa: ARG001
     return x[0].permute(0, *(axis + 1 for axis in op.axes))
+
+
+@run.register
+def _shuffle(op: Shuffle, x: Sequence[Tensor], at: Pass) -> Tensor:  # noqa: ARG001
+    return x[0].unflatten(1, (op.groups, -1)).transpose(1, 2).flatten(1, 2)
 
 
 @run.register

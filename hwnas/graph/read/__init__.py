@@ -1,0 +1,22 @@
+"""ONNX files of other people's networks, read into ops: the way back from `hwnas.graph.build_model`.
+
+One file per family of operators, as in ``hwnas.space.ops``; each registers what it reads with `reads`.
+"""
+
+from __future__ import annotations
+
+from hwnas.graph.read import convolution, elementwise, linear, normalisation, pooling, shape
+from hwnas.graph.read._file import open_graph
+from hwnas.graph.read._network import ReadNetwork, read_network
+
+__all__ = [
+    "ReadNetwork",
+    "convolution",
+    "elementwise",
+    "linear",
+    "normalisation",
+    "open_graph",
+    "pooling",
+    "read_network",
+    "shape",
+]

@@ -1,0 +1,137 @@
+"""An ONNX file with all its weights, its one image input and its one output."""
+
+# ruff: noqa: PLC0415 (onnx takes a while to import)
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hwnas.errors import SupernetError
+from hwnas.progress import notice
+from hwnas.space.ops import Shape
+
+if TYPE_CHECKING:
+    import onnx
+
+USUAL_SIZE = 224
+"""Pixels along both sides where a file leaves them open: what ImageNet's networks are trained at."""
+
+CHANNELS = 3
+
+
+@dataclass(frozen=True)
+class Graph:
+    """What is read of a file.
+
+    Attributes:
+        nodes: in an order in which values come before their readers.
+        constants: weights by name.
+        input, shape: name and ``(channels, height, width)`` of the image.
+        output: name of the logits.
+        opset: of ONNX.
+    """
+
+    nodes: tuple[onnx.NodeProto, ...]
+    constants: dict[str, NDArray[Any]]
+    input: str
+    shape: Shape
+    output: str
+    opset: int
+
+
+def open_graph(path: str | os.PathLike[str]) -> Graph:
+    """The graph of a file.
+
+    Raises:
+        SupernetError: it cannot be read as ONNX, weights beside it are missing, or it has other inputs and outputs than
+            an image and logits.
+    """
+    from onnx import numpy_helper
+
+    name = f"supernet {path}"
+    graph, opset = _loaded(Path(path), name)
+    constants = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
+    inputs = [value for value in graph.input if value.name not in constants]
+    if len(inputs) != 1:
+        told = ", ".join(value.name for value in inputs) or "none"
+        raise SupernetError(name, f"a network of images has one input, and its are {told}", "export it with one")
+    if len(graph.output) != 1:
+        told = ", ".join(value.name for value in graph.output)
+        rule = f"it has {len(graph.output)} outputs ({told}), and logits are one"
+        raise SupernetError(name, rule, "export it with one, in evaluation mode")
+    shape = _image(inputs[0], name)
+    return Graph(tuple(graph.node), constants, inputs[0].name, shape, graph.output[0].name, opset)
+
+
+def _loaded(path: Path, name: str) -> tuple[onnx.GraphProto, int]:
+    import onnx
+    from google.protobuf.message import DecodeError
+    from onnx.external_data_helper import load_external_data_for_model, uses_external_data
+
+    try:
+        model = onnx.load_model_from_string(path.read_bytes())
+    except FileNotFoundError:
+        raise SupernetError(name, "there is no such file", "correct the path") from None
+    except (OSError, DecodeError) as error:
+        raise SupernetError(name, f"it cannot be read as ONNX ({error})", "export it again") from None
+    if not model.graph.node:
+        raise SupernetError(name, "it has no nodes", "export the network again")
+    for tensor in model.graph.initializer:
+        if uses_external_data(tensor):
+            where = next(entry.value for entry in tensor.external_data if entry.key == "location")
+            if not (path.parent / where).is_file():
+                rule = f"its weights are in {where}, which is not beside it"
+                raise SupernetError(name, rule, f"put {where} into the folder of {path.name}")
+    try:
+        load_external_data_for_model(model, str(path.parent))
+    except (OSError, ValueError, RuntimeError, onnx.checker.ValidationError) as error:
+        reason = str(error).splitlines()[0]
+        raise SupernetError(name, f"its weights cannot be read ({reason})", "export it again") from None
+    opset = next((entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")), 0)
+    return model.graph, opset
+
+
+def _image(value: onnx.ValueInfoProto, name: str) -> Shape:
+    """``(channels, height, width)``; open sizes are the usual ones."""
+    from onnx import TensorProto
+
+    kind = value.type.tensor_type
+    sizes = [d.dim_value if d.HasField("dim_value") and d.dim_value > 0 else None for d in kind.shape.dim]
+    if kind.elem_type != TensorProto.FLOAT or len(sizes) != 4:
+        told = "x".join(str(s or "?") for s in sizes)
+        found = f"its input {value.name} is {TensorProto.DataType.Name(kind.elem_type).lower()} {told}"
+        raise SupernetError(name, f"{found}, not float of batch, channels, height, width", "export it for images")
+    _, channels, height, width = sizes
+    if height is None or width is None:
+        height, width = height or width or USUAL_SIZE, width or height or USUAL_SIZE
+        notice(f"{name} leaves its image size open: {height} x {width} is taken")
+    return (channels or CHANNELS, height, width)
+
+
+def attributes(node: onnx.NodeProto) -> dict[str, Any]:
+    """Attributes of a node by name; text as text."""
+    from onnx import helper
+
+    found = {a.name: helper.get_attribute_value(a) for a in node.attribute}
+    return {key: value.decode() if isinstance(value, bytes) else value for key, value in found.items()}
+
+
+def evaluated(node: onnx.NodeProto, inputs: dict[str, NDArray[Any]], opset: int) -> list[NDArray[Any]]:
+    """What a node gives for constants, by ONNX's own definition of it."""
+    from onnx import helper
+    from onnx.reference import ReferenceEvaluator
+
+    infos = [
+        helper.make_tensor_value_info(key, helper.np_dtype_to_tensor_dtype(value.dtype), value.shape)
+        for key, value in inputs.items()
+    ]
+    outputs = [helper.make_empty_tensor_value_info(output) for output in node.output if output]
+    graph = helper.make_graph([node], "constant", infos, outputs)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)])
+    return [np.asarray(value) for value in ReferenceEvaluator(model).run(None, inputs)]

@@ -1,0 +1,82 @@
+"""A network of somebody else's as one list of ops, with its weights."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hwnas.errors import SupernetError
+from hwnas.graph.read._file import open_graph
+from hwnas.graph.read._reading import Reading
+from hwnas.graph.read._tidy import Draft, Weights
+from hwnas.space.ops import Op, Shape
+
+BN_EPS = 1e-5
+"""Of networks without batch norms."""
+
+
+@dataclass(frozen=True)
+class ReadNetwork:
+    """A network as it was read.
+
+    Attributes:
+        input_shape: ``(channels, height, width)`` of its image.
+        ops: from the image to logits; each op's inputs are numbers of values, as in a `LayerSpec`.
+        weights: of each op, by part.
+        bn_eps: what all batch norms add to variances.
+        nodes: names of the nodes that the ops were read from.
+    """
+
+    input_shape: Shape
+    ops: tuple[Op, ...]
+    weights: tuple[Mapping[str, NDArray[np.float32]], ...]
+    bn_eps: float
+    nodes: tuple[str, ...]
+
+
+def read_network(path: str | os.PathLike[str]) -> ReadNetwork:
+    """Read an ONNX file.
+
+    A softmax at the end is left out: logits are what enters it.
+
+    Raises:
+        SupernetError: it cannot be read; names the node that hwnas has no op for.
+    """
+    graph = open_graph(path)
+    at = Reading(graph, f"supernet {path}")
+    for node in graph.nodes:
+        if node.op_type in ("Softmax", "LogSoftmax") and node.output[0] == graph.output:
+            at.values[graph.output] = at.values[node.input[0]]
+        else:
+            at.read(node)
+    if graph.output not in at.values:
+        raise SupernetError(f"supernet {path}", f"no node gives its output {graph.output}", "export it again")
+    last = at.settled(at.values[graph.output])
+    shape = at.list.shape(last)
+    if len(shape) != 1:
+        rule = f"its output {graph.output} is {shape}, and logits are one number per class"
+        raise SupernetError(f"supernet {path}", rule, "export a classifier")
+    eps = _common_eps(at)
+    draft = Draft(at.list.ops, at.weights, last)
+    draft.fold()
+    kept = draft.tidy()
+    return ReadNetwork(
+        graph.shape,
+        tuple(replace(draft.ops[i], name=f"op{n}") for n, i in enumerate(kept)),
+        tuple(draft.weights[i] for i in kept),
+        eps,
+        tuple(at.nodes[i] for i in kept),
+    )
+
+
+def _common_eps(at: Reading) -> float:
+    """The smallest that a batch norm adds to variances; what others add more goes into their variances."""
+    eps = min(at.eps.values(), default=BN_EPS)
+    for i, own in at.eps.items():
+        weights: Weights = at.weights[i]
+        weights["running_var"] = weights["running_var"] + np.float32(own - eps)
+    return eps

@@ -1,0 +1,211 @@
+"""`Reading`: a graph on its way into ops, standing at one node; and `reads`, where families register what they read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hwnas.errors import SupernetError
+from hwnas.graph.read._curve import Curve
+from hwnas.graph.read._file import Graph, attributes, evaluated
+from hwnas.space import Op, OpList, Shape
+from hwnas.space.ops import Activation, Add, Affine, Function, Mul, Pads
+
+if TYPE_CHECKING:
+    import onnx
+
+Constant = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Padded:
+    """A value with zeros around it."""
+
+    number: int
+    pads: Pads
+
+
+Value = int | Constant | Curve | Padded
+"""The number of an op's value, an array that is known, a function of each element of a value, or one with zeros around."""
+
+Reader = Callable[["Reading"], Value | Sequence[Value]]
+"""Reads the node that a `Reading` stands at: its value, or one for each of its outputs."""
+
+READERS: dict[str, Reader] = {}
+
+JOINS: dict[str, type[Op]] = {"Add": Add, "Mul": Mul}
+
+CONTROL = ("If", "Loop", "Scan", "SequenceMap")
+
+
+def reads(*operators: str) -> Callable[[Reader], Reader]:
+    """Registers what reads the nodes of some operators."""
+
+    def register(reader: Reader) -> Reader:
+        READERS.update(dict.fromkeys(operators, reader))
+        return reader
+
+    return register
+
+
+class Reading:
+    """Ops and weights read so far.
+
+    Args:
+        graph: of the file.
+        origin: the file, for messages.
+
+    Attributes:
+        ops: read so far; sizes are those of the file's own image.
+        weights: of each op, by part.
+        node: the one that is read.
+        attributes: of that node.
+        eps: of batch norms, by position of the op.
+        shuffled: values that are a row-by-column reading of another one: its number, and the rows.
+        joined: values joined already, by axis and numbers.
+    """
+
+    def __init__(self, graph: Graph, origin: str) -> None:
+        self.graph, self.origin = graph, origin
+        self.list = OpList(graph.shape)
+        self.weights: list[dict[str, NDArray[np.float32]]] = []
+        self.nodes: list[str] = []
+        self.values: dict[str, Value] = {**graph.constants, graph.input: 0}
+        self.node: onnx.NodeProto
+        self.attributes: dict[str, Any] = {}
+        self.eps: dict[int, float] = {}
+        self.shuffled: dict[int, tuple[int, int]] = {}
+        self.joined: dict[tuple[int, ...], int] = {}
+
+    def read(self, node: onnx.NodeProto) -> None:
+        """Read one node.
+
+        Raises:
+            SupernetError: names the node.
+        """
+        self.node, self.attributes = node, attributes(node)
+        if node.op_type in CONTROL:
+            raise self.error("it is control flow, and a supernet's layers are the same for every image")
+        missing = [name for name in node.input if name and name not in self.values]
+        if missing:
+            raise self.error(f"nothing before it gives {missing[0]}")
+        given = {name: self.values[name] for name in node.input if name}
+        arrays = {name: value for name, value in given.items() if isinstance(value, np.ndarray)}
+        found: Value | Sequence[Value]
+        if len(arrays) == len(given) and node.op_type not in _RANDOM:
+            found = self._computed(arrays)
+        elif node.op_type in READERS:
+            found = READERS[node.op_type](self)
+        else:
+            raise self.error("hwnas cannot read this operator", f"it reads {', '.join(sorted(READERS))}")
+        each = found if isinstance(found, (list, tuple)) else [found]
+        self.values |= {name: value for name, value in zip(node.output, each, strict=False) if name}
+
+    def _computed(self, arrays: dict[str, Constant]) -> list[Constant]:
+        try:
+            return evaluated(self.node, arrays, self.graph.opset)
+        except Exception as error:  # noqa: BLE001 (whatever it does not know or cannot do)
+            reason = next(iter(str(error).splitlines()), repr(error))
+            raise self.error(f"its constants cannot be computed ({reason})") from None
+
+    # --- inputs -------------------------------------------------------------------------------
+
+    def has(self, i: int) -> bool:
+        """Whether the node has an i-th input."""
+        return len(self.node.input) > i and bool(self.node.input[i])
+
+    def raw(self, i: int = 0) -> Value:
+        """The i-th input as it stands."""
+        return self.values[self.node.input[i]]
+
+    def constant(self, i: int, what: str) -> Constant:
+        """The i-th input, which must be known.
+
+        Args:
+            i: its position.
+            what: it is, for messages.
+        """
+        value = self.raw(i)
+        if not isinstance(value, np.ndarray):
+            raise self.error(
+                f"its {what} is computed, and hwnas can read constant ones", "export with constants folded"
+            )
+        return value
+
+    def setting(self, i: int, attribute: str) -> Constant | None:
+        """What older operator sets have as an attribute and newer ones as the i-th input; None if it is left out."""
+        if self.has(i):
+            return self.constant(i, attribute)
+        value = self.attributes.get(attribute)
+        return None if value is None else np.asarray(value)
+
+    def value(self, i: int = 0) -> int:
+        """The i-th input as a value of the network."""
+        return self.settled(self.raw(i))
+
+    def shape(self, i: int = 0) -> Shape:
+        """Shape of the i-th input."""
+        return self.list.shape(self.value(i))
+
+    # --- ops ----------------------------------------------------------------------------------
+
+    def add(
+        self, kind: Callable[..., Op], *inputs: int, weights: dict[str, NDArray[Any]] | None = None, **settings: Any
+    ) -> int:
+        """An op; the number of its value."""
+        value = self.list.apply(kind, f"op{len(self.weights)}", *inputs, **settings)
+        self.weights.append({part: np.asarray(array, dtype=np.float32) for part, array in (weights or {}).items()})
+        self.nodes.append(self.label)
+        return value
+
+    def settled(self, value: Value) -> int:
+        """The number of a value; a function of elements becomes the activation that it is."""
+        if isinstance(value, int):
+            return value
+        if isinstance(value, np.ndarray):
+            raise self.error("it computes with a constant in place of a feature map")
+        if isinstance(value, Padded):
+            raise self.error(
+                "its input is padded by a node of its own, which only convolutions can be", "pad in this node"
+            )
+        if value.number is None:
+            value.number = self._activation(value)
+        return value.number
+
+    def _activation(self, curve: Curve) -> int:
+        line, function = curve.line(), curve.function()
+        if line is not None:
+            if np.allclose(line, (1, 0), rtol=0, atol=1e-7):
+                return curve.root
+            channels = self.list.channels(curve.root)
+            weights = {part: np.full(channels, value) for part, value in zip(("weight", "bias"), line, strict=True)}
+            return self.add(Affine, curve.root, weights=weights)
+        if function is not None:
+            return self.add(Activation, curve.root, function=function)
+        for inner in curve.ancestors():
+            samples = curve.seen_from(inner)
+            function = Curve(0, samples).function() if samples is not None else None
+            if function is not None:
+                return self.add(Activation, self.settled(inner), function=function)
+        if curve.operator in JOINS and len(curve.parts) == 2:
+            return self.add(JOINS[curve.operator], *map(self.settled, curve.parts))
+        spelt = " of ".join([curve.operator, *dict.fromkeys(inner.operator for inner in curve.ancestors())])
+        raise self.error(f"{spelt} is no activation that hwnas knows", f"it knows {', '.join(get_args(Function))}")
+
+    # --- messages -----------------------------------------------------------------------------
+
+    @property
+    def label(self) -> str:
+        """The node's name, or what it gives if it has none."""
+        return self.node.name or next(iter(self.node.output), "?")
+
+    def error(self, rule: str, remedy: str = "export the network without it") -> SupernetError:
+        """To raise: it names the node, its operator and the file."""
+        return SupernetError(f"{self.origin}, node {self.label} ({self.node.op_type})", rule, remedy)
+
+
+_RANDOM = ("RandomNormal", "RandomUniform", "RandomNormalLike", "RandomUniformLike", "Multinomial", "Bernoulli")

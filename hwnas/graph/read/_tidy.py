@@ -1,0 +1,90 @@
+"""What is read, made as our own networks are: nothing that nobody reads, norms part of convolutions, scales part of weights."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hwnas.space.ops import Affine, BatchNorm, Conv, Linear, Op, Transpose
+
+Weights = dict[str, NDArray[np.float32]]
+
+
+class Draft:
+    """Ops with their weights, of which some may go. Value ``i + 1`` is that of op ``i``.
+
+    Args:
+        ops, weights: of a network.
+        last: number of its result.
+    """
+
+    def __init__(self, ops: Sequence[Op], weights: Sequence[Weights], last: int) -> None:
+        self.ops, self.weights, self.last = list(ops), [dict(each) for each in weights], last
+        self._stands: dict[int, int] = {}
+
+    def uses(self) -> Counter[int]:
+        """How often each value is read, by ops whose own value is."""
+        uses = Counter([self.last])
+        for i in reversed(range(len(self.ops))):
+            if uses[i + 1] and i + 1 not in self._stands:
+                uses.update(self._inputs(i))
+        return uses
+
+    def fold(self) -> None:
+        """Batch norms into the convolutions before them, scales and shifts into weights."""
+        uses = self.uses()
+        for i, op in enumerate(self.ops):
+            if not isinstance(op, (Affine, BatchNorm)) or not uses[i + 1]:
+                continue
+            (x,) = self._inputs(i)
+            if isinstance(op, BatchNorm) and self._is_plain_conv(x) and uses[x] == 1:
+                self.ops[x - 1] = replace(self.ops[x - 1], bn=True)
+                self.weights[x - 1] |= {f"bn.{part}": array for part, array in self.weights[i].items()}
+                self._stands[i + 1], uses[x] = x, uses[i + 1]
+            elif isinstance(op, Affine) and self._scaled(x, op.axis, self.weights[i], uses):
+                self._stands[i + 1], uses[x] = x, uses[i + 1]
+
+    def tidy(self) -> list[int]:
+        """Positions of the ops that are left; their inputs are numbered anew."""
+        uses = self.uses()
+        kept = [i for i in range(len(self.ops)) if uses[i + 1] and i + 1 not in self._stands]
+        number = {0: 0} | {i + 1: n for n, i in enumerate(kept, start=1)}
+        for i in kept:
+            self.ops[i] = replace(self.ops[i], inputs=tuple(number[x] for x in self._inputs(i)))
+        return kept
+
+    def _inputs(self, i: int) -> tuple[int, ...]:
+        return tuple(self._resolved(x) for x in self.ops[i].inputs)
+
+    def _resolved(self, x: int) -> int:
+        while x in self._stands:
+            x = self._stands[x]
+        return x
+
+    def _is_plain_conv(self, x: int) -> bool:
+        op = self.ops[x - 1] if x else None
+        return isinstance(op, Conv) and not op.bn
+
+    def _scaled(self, x: int, axis: int, by: Weights, uses: Counter[int]) -> bool:
+        """Scale and shift the op that gives a value, if it can be and nothing else reads the value."""
+        while x and uses[x] == 1 and isinstance(op := self.ops[x - 1], Transpose):
+            (x,), axis = self._inputs(x - 1), op.axes[axis]
+        if not x or uses[x] != 1:
+            return False
+        op, own = self.ops[x - 1], self.weights[x - 1]
+        channels = len(op.shape) - 1 if isinstance(op, Linear) else op.axis if isinstance(op, Affine) else 0
+        if not isinstance(op, (Affine, Conv, Linear)) or axis != channels:
+            return False
+        scale, shift = by["weight"], by["bias"]
+        weight, bias = ("bn.weight", "bn.bias") if isinstance(op, Conv) and op.bn else ("weight", "bias")
+        own[weight] = own[weight] * scale.reshape(-1, *[1] * (own[weight].ndim - 1))
+        if bias in own:
+            own[bias] = own[bias] * scale + shift
+        elif np.any(shift):
+            assert isinstance(op, (Conv, Linear))
+            self.ops[x - 1], own[bias] = replace(op, bias=True), shift
+        return True

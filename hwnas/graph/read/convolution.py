@@ -1,0 +1,83 @@
+"""Convolutions, and the padding before them."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from hwnas.graph.read._reading import Padded, Reading, reads
+from hwnas.space import Shape
+from hwnas.space.ops import Conv, Pads, Pair
+
+
+@reads("Conv")
+def _conv(at: Reading) -> int:
+    weight = at.constant(1, "weight")
+    if weight.ndim != 4:
+        raise at.error(f"its weight has {weight.ndim - 2} spatial axes, and images have 2")
+    weights = {"weight": weight}
+    if at.has(2):
+        weights["bias"] = at.constant(2, "bias")
+    given = at.raw()
+    x = given.number if isinstance(given, Padded) else at.value()
+    height, width = weight.shape[2:]
+    kernel, stride, dilation = (height, width), pair(at, "strides"), pair(at, "dilations")
+    pads = padding(at, at.list.shape(x), kernel, stride, dilation)
+    if isinstance(given, Padded):
+        top, left, bottom, right = (a + b for a, b in zip(pads, given.pads, strict=True))
+        pads = (top, left, bottom, right)
+    groups = at.attributes.get("group", 1)
+    if weight.shape[1] * groups != at.list.channels(x):
+        raise at.error(f"its weight is for {weight.shape[1] * groups} channels and it gets {at.list.channels(x)}")
+    return at.add(
+        Conv,
+        x,
+        weights=weights,
+        channels=weight.shape[0],
+        kernel=kernel,
+        stride=stride,
+        pads=pads,
+        dilation=dilation,
+        groups=groups,
+        bias="bias" in weights,
+    )
+
+
+@reads("Pad")
+def _pad(at: Reading) -> Padded:
+    """Zeros around a feature map become part of the convolutions that read it."""
+    pads = at.setting(1, "pads")
+    value = at.constant(2, "value") if at.has(2) else np.asarray(at.attributes.get("value", 0.0))
+    around = [] if pads is None else pads.astype(int).tolist()
+    if at.has(3):
+        given, full = at.constant(3, "axes").tolist(), [0] * 8
+        for i, axis in enumerate(given):
+            full[axis % 4], full[axis % 4 + 4] = around[i], around[i + len(given)]
+        around = full
+    zeros = at.attributes.get("mode", "constant") == "constant" and not np.any(value)
+    if len(around) != 8 or any(around[i] for i in (0, 1, 4, 5)) or min(around) < 0 or not zeros:
+        raise at.error("only zeros around a feature map can be read")
+    (top, left), (bottom, right) = around[2:4], around[6:]
+    return Padded(at.value(), (top, left, bottom, right))
+
+
+def pair(at: Reading, attribute: str) -> Pair:
+    """An attribute along height and width; ones by default."""
+    height, width = at.attributes.get(attribute, (1, 1))
+    return (height, width)
+
+
+def padding(at: Reading, shape: Shape, kernel: Pair, stride: Pair, dilation: Pair = (1, 1)) -> Pads:
+    """Zeros around an input; for SAME_UPPER and SAME_LOWER by its size in the file's own image."""
+    auto = at.attributes.get("auto_pad", "NOTSET")
+    if auto == "NOTSET":
+        top, left, bottom, right = at.attributes.get("pads", (0, 0, 0, 0))
+        return (top, left, bottom, right)
+    if auto == "VALID":
+        return (0, 0, 0, 0)
+    before, after = [], []
+    for size, k, s, d in zip(shape[1:], kernel, stride, dilation, strict=True):
+        total = max(0, (-(-size // s) - 1) * s + d * (k - 1) + 1 - size)
+        small, large = total // 2, total - total // 2
+        before.append(small if auto == "SAME_UPPER" else large)
+        after.append(large if auto == "SAME_UPPER" else small)
+    return (before[0], before[1], after[0], after[1])

@@ -1,0 +1,97 @@
+"""Activations, however they are spelt; sums and products of two values; scales and shifts per channel."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from hwnas.graph.read._curve import Curve, Samples
+from hwnas.graph.read._file import evaluated
+from hwnas.graph.read._reading import JOINS, Constant, Reading, Value, reads
+from hwnas.space.ops import Affine
+
+SHIFTS = {"Add": 1.0, "Sub": -1.0}
+SCALES = {"Mul": 1.0, "Div": -1.0}
+"""Exponents of what they scale by."""
+
+
+@reads("Identity", "Dropout", "Cast")
+def _passed(at: Reading) -> Value:
+    return at.raw()
+
+
+@reads(
+    *("Abs", "Add", "Celu", "Clip", "Div", "Elu", "Erf", "Exp", "Gelu", "HardSigmoid", "HardSwish", "LeakyRelu"),
+    *("Max", "Min", "Mish", "Mul", "Neg", "PRelu", "Pow", "Reciprocal", "Relu", "Selu", "Sigmoid", "Softplus"),
+    *("Sqrt", "Sub", "Swish", "Tanh"),
+)
+def _of_elements(at: Reading) -> Value:
+    given = [at.raw(i) for i in range(len(at.node.input)) if at.has(i)]
+    curves = [_curve(value) for value in given if not isinstance(value, np.ndarray)]
+    constants = [value for value in given if isinstance(value, np.ndarray)]
+    if len({curve.root for curve in curves}) == 1 and all(value.size == 1 for value in constants):
+        return Curve.node(at.node.op_type, curves, _node(at))
+    if len(given) != 2:
+        raise at.error("it is neither an activation nor a sum or product of two values")
+    if constants:
+        return _per_channel(at, constants[0], first=isinstance(given[0], np.ndarray))
+    return _joined(at)
+
+
+def _curve(value: int | Curve) -> Curve:
+    """A curve starts anew at a value that something else reads already."""
+    if isinstance(value, int):
+        return Curve.of(value)
+    return value if value.number is None else Curve.of(value.number)
+
+
+def _node(at: Reading):  # type: ignore[no-untyped-def]
+    node, opset = at.node, at.graph.opset
+    fixed = {n: v.astype(np.float64) for n in node.input if n and isinstance(v := at.values[n], np.ndarray)}
+    open_names = [name for name in node.input if name and name not in fixed]
+
+    def compute(samples: Sequence[Samples]) -> Samples:
+        with np.errstate(all="ignore"):
+            given = fixed | dict(zip(open_names, samples, strict=True))
+            return evaluated(node, {n: v.reshape(()) if v.size == 1 else v for n, v in given.items()}, opset)[0]
+
+    return compute
+
+
+def _joined(at: Reading) -> int:
+    """Two values of one shape; or the second a gate of height and width 1."""
+    kind = JOINS.get(at.node.op_type)
+    if kind is None:
+        raise at.error("hwnas cannot read this operator of two values", f"it reads {', '.join(JOINS)}")
+    x, y = at.value(0), at.value(1)
+    shapes = at.list.shape(x), at.list.shape(y)
+    if at.node.op_type == "Mul" and shapes[0] != shapes[1] and shapes[0] == (shapes[1][0], 1, 1):
+        x, y = y, x
+        shapes = shapes[::-1]
+    gate = at.node.op_type == "Mul" and len(shapes[0]) == 3 and shapes[1] == (shapes[0][0], 1, 1)
+    if shapes[0] != shapes[1] and not gate:
+        raise at.error(f"it joins {shapes[0]} and {shapes[1]}, which differ")
+    return at.add(kind, x, y)
+
+
+def _per_channel(at: Reading, constant: Constant, *, first: bool) -> int:
+    """A constant per channel: a scale or a shift."""
+    operator, x = at.node.op_type, at.value(1 if first else 0)
+    shape = at.list.shape(x)
+    sizes = (*[1] * (len(shape) + 1 - constant.ndim), *constant.shape)[1:]
+    long = [axis for axis, size in enumerate(sizes) if size > 1]
+    if operator not in SHIFTS | SCALES or constant.ndim > len(shape) + 1 or len(long) != 1:
+        raise at.error(f"its constant is {constant.shape}, not one number per channel")
+    (axis,) = long
+    if sizes[axis] != shape[axis] or (first and operator == "Div"):
+        raise at.error(f"its constant is {constant.shape}, not one number per channel")
+    values = constant.astype(np.float64).reshape(-1)
+    ones = np.ones_like(values)
+    if operator in SCALES:
+        scale, shift = values ** SCALES[operator], 0 * ones
+    elif first and operator == "Sub":
+        scale, shift = -ones, values
+    else:
+        scale, shift = ones, SHIFTS[operator] * values
+    return at.add(Affine, x, weights={"weight": scale, "bias": shift}, axis=axis)

@@ -1,0 +1,29 @@
+"""Linear maps: Gemm, and products with a constant matrix."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from hwnas.graph.read._reading import Reading, reads
+from hwnas.space.ops import Linear
+
+
+@reads("Gemm")
+def _gemm(at: Reading) -> int:
+    weight = at.constant(1, "weight")
+    if at.attributes.get("transA"):
+        raise at.error("it transposes its input")
+    weight = weight if at.attributes.get("transB") else weight.T
+    weight = weight * at.attributes.get("alpha", 1.0)
+    weights = {"weight": weight}
+    if at.has(2):
+        weights["bias"] = np.broadcast_to(at.constant(2, "bias") * at.attributes.get("beta", 1.0), weight.shape[:1])
+    return at.add(Linear, at.value(), weights=weights, features=len(weight), bias="bias" in weights)
+
+
+@reads("MatMul")
+def _product(at: Reading) -> int:
+    weight = at.constant(1, "second matrix")
+    if weight.ndim != 2:
+        raise at.error(f"its matrix has {weight.ndim} axes, not 2")
+    return at.add(Linear, at.value(), weights={"weight": weight.T}, features=weight.shape[1], bias=False)

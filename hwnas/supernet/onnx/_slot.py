@@ -1,0 +1,129 @@
+"""One slot of a network that was read: its ops, what of them is elastic, and the layer at each setting."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property, lru_cache
+
+from hwnas.space import LayerSpec
+from hwnas.space.ops import Add, Concat, Conv, Linear, Op, Reshape, Shape
+from hwnas.supernet.onnx._stretches import is_residual
+from hwnas.supernet.onnx._widths import Group, column, groups, is_depthwise
+
+WIDTHS = (0.5, 0.75, 1.0)
+"""Shares of a slot's inner channels."""
+
+SMALLEST_KERNEL = 3
+
+
+@dataclass(frozen=True)
+class ElasticSlot:
+    """Ops of one slot at their largest, numbered within it.
+
+    Attributes:
+        name: of the slot.
+        input_shape: at the file's own image size.
+        ops: named within the slot.
+    """
+
+    name: str
+    input_shape: Shape
+    ops: tuple[Op, ...]
+
+    @cached_property
+    def groups(self) -> list[Group]:
+        """Inner channels that can be fewer."""
+        return groups(self.input_shape, self.ops)
+
+    @cached_property
+    def widths(self) -> tuple[float, ...]:
+        """Shares of the inner channels that differ from each other; empty if there is no choice."""
+        settings = {tuple(fewer(group.size, width) for group in self.groups): width for width in WIDTHS}
+        found = tuple(sorted(settings.values()))
+        return found if len(found) > 1 else ()
+
+    @cached_property
+    def kernels(self) -> tuple[int, ...]:
+        """Sizes of the largest depthwise kernel; empty if there is no choice."""
+        largest = max((k for op in self.ops if (k := square_kernel(op))), default=0)
+        return tuple(range(SMALLEST_KERNEL, largest + 1, 2)) if largest > SMALLEST_KERNEL else ()
+
+    @cached_property
+    def droppable(self) -> bool:
+        """Whether the network goes on without it: it adds to its input."""
+        return is_residual(self.ops) and self.ops[-1].shape == self.input_shape
+
+    @property
+    def is_block(self) -> bool:
+        """Whether it is one of the blocks that stages are made of."""
+        return bool(self.groups) or any(isinstance(op, Add) for op in self.ops)
+
+    def layer(self, input_shape: Shape, width: float = 1.0, kernel: int | None = None) -> LayerSpec:
+        """The layer at a size of its input, a share of the inner channels and a largest depthwise kernel."""
+        return _layer(self, input_shape, width, kernel)
+
+    def __hash__(self) -> int:
+        return hash((self.name, self.input_shape))
+
+
+def fewer(size: int, width: float) -> int:
+    """``width`` of ``size`` channels, as whole vectors of arithmetic where there are enough."""
+    unit = 8 if size >= 64 else 4 if size >= 16 else 1
+    return size if width == 1 else max(unit, int(size * width / unit + 0.5) * unit)
+
+
+def square_kernel(op: Op) -> int | None:
+    """The kernel of a depthwise convolution that can shrink to its centre: square, odd, padded enough."""
+    if not (isinstance(op, Conv) and is_depthwise(op)) or op.kernel[0] != op.kernel[1] or op.kernel[0] % 2 == 0:
+        return None
+    margin = (op.kernel[0] - SMALLEST_KERNEL) // 2
+    return op.kernel[0] if all(pad >= margin * d for pad, d in zip(op.pads, op.dilation * 2, strict=True)) else None
+
+
+@lru_cache(maxsize=65536)
+def _layer(slot: ElasticSlot, input_shape: Shape, width: float, kernel: int | None) -> LayerSpec:
+    channels = {i: fewer(group.size, width) for group in slot.groups for i in group.makers}
+    shapes, ops = [input_shape], []
+    for i, op in enumerate(slot.ops):
+        fitted = _fitted(replace(op, in_shapes=tuple(shapes[x] for x in op.inputs)), op, channels.get(i))
+        if kernel is not None:
+            fitted = _shrunk(fitted, kernel)
+        ops.append(fitted)
+        shapes.append(fitted.shape)
+    return LayerSpec(_key(input_shape, ops), input_shape, tuple(ops))
+
+
+def _fitted(op: Op, largest: Op, channels: int | None) -> Op:
+    """An op with the channels that its inputs have by now, or that it gives."""
+    if isinstance(op, Conv):
+        if is_depthwise(largest):
+            return replace(op, channels=op.in_shape[0], groups=op.in_shape[0])
+        return op if channels is None else replace(op, channels=channels)
+    if isinstance(op, Linear) and channels is not None:
+        return replace(op, features=channels)
+    if isinstance(op, Reshape) and isinstance(largest, Reshape) and column(largest):
+        return replace(op, to=(op.in_shape[0], *op.to[1:]))
+    return op
+
+
+def _shrunk(op: Op, kernel: int) -> Op:
+    own = square_kernel(op)
+    if own is None or own <= kernel or not isinstance(op, Conv):
+        return op
+    cut = (own - kernel) // 2
+    top, left, bottom, right = (pad - cut * d for pad, d in zip(op.pads, op.dilation * 2, strict=True))
+    return replace(op, kernel=(kernel, kernel), pads=(top, left, bottom, right))
+
+
+def _key(input_shape: Shape, ops: Sequence[Op]) -> str:
+    """Kind and shapes to be read by people; a digest of the ops tells all that latency depends on."""
+    kinds = {type(op) for op in ops}
+    kind = "residual" if Add in kinds else "branches" if Concat in kinds else "chain"
+    digest = hashlib.sha256(repr(ops).encode()).hexdigest()[:10]
+    return f"{kind}-i{_sizes(input_shape)}-o{_sizes(ops[-1].shape)}-{digest}"
+
+
+def _sizes(shape: Shape) -> str:
+    return "x".join(str(size) for size in (*shape[1:], shape[0]))

@@ -1,0 +1,58 @@
+"""Inner channels by importance, so that leading slices are the important ones. The whole network stays what it is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hwnas.supernet.onnx._slot import ElasticSlot
+from hwnas.supernet.onnx._widths import Group
+
+Weights = dict[str, NDArray[np.float32]]
+
+
+def sorted_weights(slot: ElasticSlot, weights: Sequence[Mapping[str, NDArray[np.float32]]], eps: float) -> list[Weights]:
+    """A slot's weights with the channels of each group in order of importance, the most important first.
+
+    A channel is as important as the weights that make it are large, batch norms counted in, times those that read it
+    (Li et al. 2017, arXiv:1608.08710, from both sides).
+
+    Args:
+        slot: whose they are.
+        weights: of each op, by part.
+        eps: that batch norms add to variances.
+    """
+    found = [dict(each) for each in weights]
+    for group in slot.groups:
+        order = np.argsort(-_importance(group, found, eps), kind="stable")
+        for i in {*group.makers, *group.passers}:
+            found[i] = {part: array[order] for part, array in found[i].items()}
+        for i in group.readers:
+            found[i]["weight"] = np.ascontiguousarray(found[i]["weight"][:, order])
+    return found
+
+
+def _importance(group: Group, weights: Sequence[Weights], eps: float) -> NDArray[np.float64]:
+    made = sum(_size(weights[i], eps) for i in group.makers)
+    read = sum(_norms(weights[i]["weight"].swapaxes(0, 1)) for i in group.readers)
+    found = np.asarray(made * read, dtype=np.float64)
+    for i in group.passers:
+        found = found * _size(weights[i], eps)
+    return found
+
+
+def _size(weights: Weights, eps: float) -> NDArray[np.float64]:
+    """``(channels,)``: how much an op makes of each channel."""
+    size = _norms(weights["weight"])
+    for prefix, scale in (("bn.", weights.get("bn.weight", 1.0)), ("", 1.0)):
+        variance = weights.get(f"{prefix}running_var")
+        if variance is not None:
+            size = size * np.abs(scale) / np.sqrt(variance.astype(np.float64) + eps)
+    return size
+
+
+def _norms(rows: NDArray[np.float32]) -> NDArray[np.float64]:
+    found: NDArray[np.float64] = np.linalg.norm(rows.reshape(len(rows), -1).astype(np.float64), axis=1)
+    return found

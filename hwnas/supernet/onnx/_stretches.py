@@ -1,0 +1,103 @@
+"""Where a network may be cut into slots: at values that everything after them depends on alone.
+
+Between two such cuts lies one op, or several that branch and join: a residual block, an inception module. Slots are made
+of these as people draw networks: a residual block with the activation after its sum, an inverted bottleneck up to its
+linear projection, a squeeze and the branches that it feeds, a plain stretch up to its pooling.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+from hwnas.space.ops import Activation, Add, BatchNorm, Concat, Conv, Linear, Mul, Op, Pool, Shuffle
+
+MOST_IN_A_CHAIN = 3
+"""Convolutions of one slot without branches, where strides offer to cut it: as many as an inverted bottleneck has."""
+
+
+def segments(ops: Sequence[Op]) -> list[range]:
+    """The parts between cuts, as ranges of positions. Each reads the last value of the one before it alone."""
+    last_reader = [0] * (len(ops) + 1)
+    for i, op in enumerate(ops):
+        for x in op.inputs:
+            last_reader[x] = i
+    found, start, reach = [], 0, last_reader[0]
+    for i in range(len(ops)):
+        if reach <= i:
+            found.append(range(start, i + 1))
+            start = i + 1
+        reach = max(reach, last_reader[i + 1])
+    return found
+
+
+def stretches(ops: Sequence[Op]) -> list[range]:
+    """The ops of each slot, as ranges of positions."""
+    parts = segments(ops)
+    starts = {0}
+    for i, part in enumerate(parts):
+        branched, last = len(part) > 1, ops[part[-1]]
+        if branched and isinstance(last, Add):
+            starts.add(part.start)
+        after: tuple[type[Op], ...] = ()
+        if branched and isinstance(last, (Add, Concat)):
+            after = (Activation, Shuffle)
+        elif not branched and isinstance(last, Pool):
+            after = (Activation,)
+        elif not branched and isinstance(last, Conv) and not _is_activated(ops, parts, i):
+            after = (Pool,)
+        if after:
+            starts.add(_end(ops, parts, i, after))
+    ends = [*sorted(starts - {len(ops)}), len(ops)]
+    whole = [range(a, b) for a, b in pairwise(ends)]
+    return _with_weights(ops, [piece for stretch in whole for piece in _shorter(ops, parts, stretch)])
+
+
+def is_residual(ops: Sequence[Op]) -> bool:
+    """Whether a slot's ops, numbered within it, add to their input: without them, the network still has a value."""
+    (part, *rest) = segments(ops)
+    last = ops[part[-1]]
+    plain = all(len(each) == 1 and isinstance(ops[each[0]], Activation) for each in rest)
+    return plain and isinstance(last, Add) and 0 in last.inputs and last.shape == last.in_shapes[0]
+
+
+def within(ops: Sequence[Op], stretch: range) -> list[tuple[int, ...]]:
+    """The inputs of a stretch's ops, numbered within it: 0 is what enters it."""
+    return [tuple(x - stretch.start for x in ops[i].inputs) for i in stretch]
+
+
+def _is_activated(ops: Sequence[Op], parts: Sequence[range], i: int) -> bool:
+    """Whether a norm, an activation or a gate follows."""
+    if i + 1 == len(parts):
+        return False
+    after = ops[parts[i + 1][-1]]
+    return isinstance(after, (Activation, BatchNorm) if len(parts[i + 1]) == 1 else Mul)
+
+
+def _end(ops: Sequence[Op], parts: Sequence[range], i: int, kinds: tuple[type[Op], ...]) -> int:
+    """Where a slot ends whose last part is the i-th, with the ops of some kinds that follow."""
+    while i + 1 < len(parts) and len(parts[i + 1]) == 1 and isinstance(ops[parts[i + 1][0]], kinds):
+        i += 1
+    return parts[i].stop
+
+
+def _shorter(ops: Sequence[Op], parts: Sequence[range], stretch: range) -> list[range]:
+    """A long chain, cut before its strided convolutions."""
+    inside = [part for part in parts if part.start in stretch]
+    chain = [part.start for part in inside if len(part) == 1 and isinstance(ops[part.start], Conv)]
+    if len(chain) <= MOST_IN_A_CHAIN or any(len(p) > 1 and isinstance(ops[p[-1]], (Add, Concat)) for p in inside):
+        return [stretch]
+    cuts = [i for i in chain[1:] if isinstance(op := ops[i], Conv) and max(op.stride) > 1]
+    return [range(a, b) for a, b in pairwise([stretch.start, *cuts, stretch.stop])]
+
+
+def _with_weights(ops: Sequence[Op], found: list[range]) -> list[range]:
+    """A stretch of norms and poolings alone joins the one before it, unless that is a residual block."""
+    joined: list[range] = []
+    for stretch in found:
+        heavy = any(isinstance(ops[i], (Conv, Linear)) for i in stretch)
+        if joined and not heavy and not any(isinstance(ops[i], Add) for i in joined[-1]):
+            joined[-1] = range(joined[-1].start, stretch.stop)
+        else:
+            joined.append(stretch)
+    return joined

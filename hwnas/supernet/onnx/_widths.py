@@ -1,0 +1,148 @@
+"""Channels inside a slot that can be fewer: those that neither its input nor its output has.
+
+Axes of values that must have one length form a group: what convolutions and linear maps give, and all that norms,
+activations, depthwise convolutions, sums and gates make of it, until others read it. A group that reaches the slot's
+input or output, or an op that cannot do with fewer (a grouped convolution, a split, a join), stays as it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from hwnas.space.ops import (
+    Activation,
+    Add,
+    Affine,
+    BatchNorm,
+    Conv,
+    Flatten,
+    GlobalPool,
+    LayerNorm,
+    Linear,
+    Mul,
+    Op,
+    Pool,
+    Reshape,
+    Shape,
+    Transpose,
+)
+
+
+@dataclass
+class Group:
+    """Channels that come and go together.
+
+    Attributes:
+        size: how many.
+        makers: positions of the convolutions and linear maps that give them.
+        passers: of the ops between, with weights per channel.
+        readers: of the convolutions and linear maps that read them.
+    """
+
+    size: int
+    makers: list[int] = field(default_factory=list)
+    passers: list[int] = field(default_factory=list)
+    readers: list[int] = field(default_factory=list)
+    fixed: bool = False
+
+
+@dataclass(frozen=True)
+class _Axis:
+    """The axis of a value along which a group lies."""
+
+    group: int
+    axis: int
+
+
+def is_depthwise(op: Op) -> bool:
+    """Whether an op is a convolution of each channel on its own."""
+    return isinstance(op, Conv) and op.groups == op.in_shape[0] == op.channels > 1
+
+
+def column(op: Reshape) -> bool:
+    """Whether a reshape makes a vector a feature map of height and width 1."""
+    return len(op.in_shape) == 1 and op.to == (op.in_shape[0], *[1] * (len(op.to) - 1))
+
+
+def groups(input_shape: Shape, ops: Sequence[Op]) -> list[Group]:
+    """The groups of a slot that can be smaller. Ops are numbered within the slot."""
+    walk = _Walk(input_shape)
+    for i, op in enumerate(ops):
+        walk.step(i, op)
+    walk.fix(walk.axes[-1])
+    return [g for n, g in enumerate(walk.groups) if walk.root(n) == n and not g.fixed and g.makers and g.readers]
+
+
+class _Walk:
+    def __init__(self, input_shape: Shape) -> None:
+        self.groups = [Group(input_shape[0], fixed=True)]
+        self.parent = [0]
+        self.axes = [_Axis(0, 0)]
+
+    def root(self, n: int) -> int:
+        while self.parent[n] != n:
+            n = self.parent[n]
+        return n
+
+    def of(self, at: _Axis) -> Group:
+        return self.groups[self.root(at.group)]
+
+    def fix(self, at: _Axis) -> None:
+        self.of(at).fixed = True
+
+    def new(self, size: int, axis: int, maker: int | None = None) -> _Axis:
+        """A group of its own; fixed if nothing gives it."""
+        self.groups.append(Group(size, [] if maker is None else [maker], fixed=maker is None))
+        self.parent.append(len(self.groups) - 1)
+        return _Axis(len(self.groups) - 1, axis)
+
+    def unite(self, a: _Axis, b: _Axis) -> _Axis:
+        one, other = self.root(a.group), self.root(b.group)
+        if one != other:
+            kept, gone = self.groups[one], self.groups[other]
+            kept.makers += gone.makers
+            kept.passers += gone.passers
+            kept.readers += gone.readers
+            kept.fixed |= gone.fixed or kept.size != gone.size
+            self.parent[other] = one
+        return a
+
+    def step(self, i: int, op: Op) -> None:
+        """Where the channels of an op's value come from."""
+        given = [self.axes[x] for x in op.inputs]
+        self.axes.append(self._after(i, op, given))
+
+    def _after(self, i: int, op: Op, given: list[_Axis]) -> _Axis:
+        x = given[0]
+        if isinstance(op, (Conv, Linear)):
+            return self._mapped(i, op, x)
+        if isinstance(op, (Activation, Pool, GlobalPool)):
+            return x
+        if isinstance(op, (Affine, BatchNorm, LayerNorm)):
+            own = op.axis if isinstance(op, Affine) else len(op.shape) - 1 if isinstance(op, LayerNorm) else 0
+            if own == x.axis:
+                self.of(x).passers.append(i)
+                return x
+        elif isinstance(op, (Add, Mul)) and given[0].axis == given[1].axis:
+            return self.unite(*given)
+        elif isinstance(op, Transpose):
+            return _Axis(x.group, op.axes.index(x.axis))
+        elif x.axis == 0 and (
+            (isinstance(op, Flatten) and set(op.in_shape[1:]) <= {1}) or (isinstance(op, Reshape) and column(op))
+        ):
+            return x
+        for each in given:
+            self.fix(each)
+        return self.new(op.shape[0], 0)
+
+    def _mapped(self, i: int, op: Conv | Linear, x: _Axis) -> _Axis:
+        if is_depthwise(op):
+            self.of(x).passers.append(i)
+            return x
+        axis = 0 if isinstance(op, Conv) else len(op.shape) - 1
+        if x.axis != axis or (isinstance(op, Conv) and op.groups > 1):
+            self.fix(x)
+            return self.new(op.shape[axis], axis)
+        self.of(x).readers.append(i)
+        return self.new(op.shape[axis], axis, maker=i)
