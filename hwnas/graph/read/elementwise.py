@@ -28,7 +28,7 @@ def _passed(at: Reading) -> Value:
 )
 def _of_elements(at: Reading) -> Value:
     given = [at.raw(i) for i in range(len(at.node.input)) if at.has(i)]
-    curves = [_curve(value) for value in given if not isinstance(value, np.ndarray)]
+    curves = [_curve(at, value) for value in given if not isinstance(value, np.ndarray)]
     constants = [value for value in given if isinstance(value, np.ndarray)]
     if len({curve.root for curve in curves}) == 1 and all(value.size == 1 for value in constants):
         return Curve.node(at.node.op_type, curves, _node(at))
@@ -39,11 +39,9 @@ def _of_elements(at: Reading) -> Value:
     return _joined(at)
 
 
-def _curve(value: int | Curve) -> Curve:
+def _curve(at: Reading, value: Value) -> Curve:
     """A curve starts anew at a value that something else reads already."""
-    if isinstance(value, int):
-        return Curve.of(value)
-    return value if value.number is None else Curve.of(value.number)
+    return value if isinstance(value, Curve) and value.number is None else Curve.of(at.settled(value))
 
 
 def _node(at: Reading):  # type: ignore[no-untyped-def]

@@ -14,8 +14,9 @@ def _batch_norm(at: Reading) -> int:
         raise at.error("it is in training mode", "export the network in evaluation mode")
     parts = ("weight", "bias", "running_mean", "running_var")
     weights = {part: at.constant(i, part) for i, part in enumerate(parts, start=1)}
-    at.eps[len(at.weights)] = float(at.attributes.get("epsilon", 1e-5))
-    return at.add(BatchNorm, at.value(), weights=weights)
+    y = at.add(BatchNorm, at.value(), weights=weights)
+    at.eps[y - 1] = float(at.attributes.get("epsilon", 1e-5))
+    return y
 
 
 @reads("LayerNormalization")

@@ -44,7 +44,7 @@ def _squeeze(at: Reading) -> Value:
     dropped |= {int(axis) % len(whole) for axis in (axes.reshape(-1) if axes is not None else ())}
     if 0 in dropped:
         raise at.error("it drops the batch axis")
-    return reshaped(at, tuple(size for i, size in enumerate(whole) if i not in dropped))
+    return reshaped(at, tuple(size for i, size in enumerate(whole) if i and i not in dropped))
 
 
 @reads("Unsqueeze")

@@ -13,7 +13,9 @@ from hwnas.supernet.onnx._widths import Group
 Weights = dict[str, NDArray[np.float32]]
 
 
-def sorted_weights(slot: ElasticSlot, weights: Sequence[Mapping[str, NDArray[np.float32]]], eps: float) -> list[Weights]:
+def sorted_weights(
+    slot: ElasticSlot, weights: Sequence[Mapping[str, NDArray[np.float32]]], eps: float
+) -> list[Weights]:
     """A slot's weights with the channels of each group in order of importance, the most important first.
 
     A channel is as important as the weights that make it are large, batch norms counted in, times those that read it

@@ -1,0 +1,272 @@
+"""ONNX files of other people's networks, read into ops: the same numbers, whatever the spelling; or one line that names the node."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import onnxruntime as ort
+import pytest
+import torch
+from numpy.typing import NDArray
+from onnx import TensorProto, helper, numpy_helper
+
+from hwnas.errors import SupernetError
+from hwnas.graph import build_model
+from hwnas.graph.read import ReadNetwork, read_network
+from hwnas.space import LayerSpec
+from hwnas.space.ops import Activation, BatchNorm, Conv, Linear, Shuffle
+from hwnas.supernet import folded
+
+END = "p = GlobalAveragePool(h) y = Flatten(p)"
+
+
+def written(
+    path: Path,
+    body: str,
+    *,
+    opset: int = 17,
+    inputs: str = "float[N,4,8,8] x",
+    outputs: str = "float[N,C] y",
+    **weights: Any,
+) -> Path:
+    """A file of ONNX's textual form; numbers drawn for ``weights``, which are shapes or arrays."""
+    rng = np.random.default_rng(0)
+    text = f'<ir_version: 8, opset_import: ["": {opset}]> g ({inputs}) => ({outputs}) {{ {body} }}'
+    model = onnx.parser.parse_model(text)
+    for name, value in weights.items():
+        array = rng.uniform(0.2, 1, value) if isinstance(value, tuple) else np.asarray(value)
+        kept = array.astype(np.float32) if array.dtype.kind == "f" else array
+        model.graph.initializer.append(numpy_helper.from_array(kept, name))
+    path.write_bytes(model.SerializeToString())
+    return path
+
+
+def rebuilt(network: ReadNetwork) -> onnx.ModelProto:
+    """The network as we write it."""
+    weights: dict[str, NDArray[np.float32]] = {}
+    for op, own in zip(network.ops, network.weights, strict=True):
+        tensors = {part: torch.from_numpy(np.array(array)).double() for part, array in own.items()}
+        for part, tensor in folded(op, tensors, network.bn_eps).items():
+            weights[f"all/{op.name}.{part}"] = tensor.numpy().astype(np.float32)
+    layer = LayerSpec("all", network.input_shape, network.ops)
+    return build_model([("all", layer)], weights=weights)
+
+
+def outputs(model: onnx.ModelProto, x: NDArray[np.float32]) -> NDArray[np.float32]:
+    session = ort.InferenceSession(model.SerializeToString())
+    found: NDArray[np.float32] = session.run(None, {session.get_inputs()[0].name: x})[0]
+    return found
+
+
+def same(path: Path) -> ReadNetwork:
+    """The network, after a look at whether it computes what the file does."""
+    network = read_network(path)
+    x = np.random.default_rng(1).normal(0, 3, (2, *network.input_shape)).astype(np.float32)
+    expected = outputs(onnx.load(path), x)
+    np.testing.assert_allclose(outputs(rebuilt(network), x), expected, rtol=1e-5, atol=1e-5 * np.abs(expected).max())
+    return network
+
+
+SPELLINGS: Mapping[str, tuple[str, str]] = {
+    "relu": ("relu", "h = Relu(x)"),
+    "relu by clip": ("relu", "h = Clip(x, zero)"),
+    "relu by max": ("relu", "h = Max(zero, x)"),
+    "relu6": ("relu6", "h = Clip(x, zero, six)"),
+    "relu6 by min": ("relu6", "r = Relu(x) h = Min(r, six)"),
+    "hard swish": ("hswish", "h = HardSwish(x)"),
+    "hard swish by a gate": ("hswish", "g = HardSigmoid<alpha = 0.16666667, beta = 0.5>(x) h = Mul(x, g)"),
+    "hard swish by sums": ("hswish", "a = Add(x, three) c = Clip(a, zero, six) m = Mul(x, c) h = Div(m, six)"),
+    "hard sigmoid": ("hsigmoid", "h = HardSigmoid<alpha = 0.16666667, beta = 0.5>(x)"),
+    "swish": ("silu", "g = Sigmoid(x) h = Mul(g, x)"),
+    "gelu": ("gelu", "d = Div(x, root) e = Erf(d) a = Add(e, one) m = Mul(x, a) h = Mul(m, half)"),
+    "gelu by tanh": (
+        "gelu_tanh",
+        "q = Pow(x, three) b = Mul(q, cube) s = Add(x, b) t = Mul(s, pi) u = Tanh(t) a = Add(u, one) m = Mul(x, a) h = Mul(m, half)",
+    ),
+}
+NUMBERS = {
+    "zero": 0,
+    "half": 0.5,
+    "one": 1,
+    "three": 3,
+    "six": 6,
+    "root": 1.41421354,
+    "cube": 0.044715,
+    "pi": 0.7978846,
+}
+
+
+@pytest.mark.parametrize("spelling", SPELLINGS)
+def test_activations_are_known_by_what_they_compute(spelling: str, tmp_path: Path) -> None:
+    function, body = SPELLINGS[spelling]
+    network = same(written(tmp_path / "x.onnx", f"{body} {END}", **{name: float(n) for name, n in NUMBERS.items()}))
+    assert [op.function for op in network.ops if isinstance(op, Activation)] == [function]
+    assert len(network.ops) == 3
+
+
+def test_activations_of_activations(tmp_path: Path) -> None:
+    """A gate of an activated feature map, and an activation whose value two nodes read."""
+    body = f"a = Relu(x) b = Sigmoid(a) c = Mul(a, b) s = Tanh(c) q = GlobalAveragePool(a) g = HardSigmoid(q) h = Mul(s, g) {END}"
+    with pytest.raises(SupernetError, match="HardSigmoid is no activation that hwnas knows; it knows relu, relu6"):
+        read_network(written(tmp_path / "x.onnx", body))  # ONNX's own slope, 0.2, which no network here has
+    network = same(written(tmp_path / "y.onnx", body.replace("HardSigmoid(q)", "Sigmoid(q)")))
+    assert [op.function for op in network.ops if isinstance(op, Activation)] == ["relu", "silu", "tanh", "sigmoid"]
+
+
+NORM = "BatchNormalization<epsilon = {eps}>({x}, s, b, m, v)"
+
+
+def test_batch_norms_join_convolutions_and_stand_alone_elsewhere(tmp_path: Path) -> None:
+    body = f"c = Conv(x, w) n = {NORM.format(eps=0.001, x='c')} r = Relu(n) h = {NORM.format(eps=0.01, x='r')} {END}"
+    network = same(written(tmp_path / "x.onnx", body, w=(6, 4, 3, 3), s=(6,), b=(6,), m=(6,), v=(6,)))
+    assert [type(op) for op in network.ops[:3]] == [Conv, Activation, BatchNorm]
+    assert isinstance(network.ops[0], Conv)
+    assert network.ops[0].bn
+    assert network.bn_eps == pytest.approx(1e-3)  # the other's is in its variances
+
+
+def test_a_convolution_that_two_read_keeps_its_value(tmp_path: Path) -> None:
+    body = f"c = Conv(x, w) n = {NORM.format(eps=0.001, x='c')} h = Add(c, n) {END}"
+    network = same(written(tmp_path / "x.onnx", body, w=(4, 4, 1, 1), s=(4,), b=(4,), m=(4,), v=(4,)))
+    assert any(isinstance(op, BatchNorm) for op in network.ops)
+
+
+def test_scales_and_shifts_go_into_weights(tmp_path: Path) -> None:
+    """Input normalisation stays, the layer scale of a linear map of channels goes into it, dead ends vanish."""
+    body = (
+        "a = Sub(x, mean) i = Div(a, std) t = Transpose<perm = [0, 2, 3, 1]>(i) l = MatMul(t, w) d = Add(l, bias)"
+        f" u = Transpose<perm = [0, 3, 1, 2]>(d) h = Mul(u, scale) dead = Relu(h) {END}"
+    )
+    shapes: dict[str, Any] = {"mean": (1, 4, 1, 1), "std": (4, 1, 1), "w": (4, 6), "bias": (6,), "scale": (6, 1, 1)}
+    network = same(written(tmp_path / "x.onnx", body, **shapes))
+    kinds = [type(op).__name__ for op in network.ops]
+    assert kinds == ["Affine", "Transpose", "Linear", "Transpose", "GlobalPool", "Flatten"]
+
+
+def test_what_a_shuffle_is_made_of_is_a_shuffle(tmp_path: Path) -> None:
+    body = (
+        "s = Shape(x) n = Gather<axis = 0>(s, zero) n1 = Unsqueeze(n, zeros) to5 = Concat<axis = 0>(n1, rows)"
+        " a = Reshape(x, to5) b = Transpose<perm = [0, 2, 1, 3, 4]>(a) h = Reshape(b, back) " + END
+    )
+    arrays = {
+        "zero": np.array(0),
+        "zeros": np.array([0]),
+        "rows": np.array([2, 2, 8, 8]),
+        "back": np.array([0, -1, 8, 8]),
+    }
+    network = same(written(tmp_path / "x.onnx", body, **arrays))
+    assert isinstance(network.ops[0], Shuffle)
+
+
+def test_older_operator_sets(tmp_path: Path) -> None:
+    body = (
+        "q, r = Split<axis = 1, split = [1, 3]>(x) k = Clip<min = 0.0, max = 6.0>(r) c = Concat<axis = 1>(q, k)"
+        " p = ReduceMean<axes = [2, 3], keepdims = 1>(c) f = Squeeze<axes = [2, 3]>(p) y = Gemm<transB = 1>(f, w, b)"
+    )
+    network = same(written(tmp_path / "x.onnx", body, opset=9, w=(5, 4), b=(5,)))
+    assert isinstance(network.ops[-1], Linear)
+
+
+def test_zeros_around_a_feature_map_join_the_convolution(tmp_path: Path) -> None:
+    body = f"a = Pad(x, pads) h = Conv<strides = [2, 2]>(a, w) {END}"
+    network = same(written(tmp_path / "x.onnx", body, w=(4, 4, 3, 3), pads=np.array([0, 0, 0, 0, 0, 0, 1, 1])))
+    assert isinstance(network.ops[0], Conv)
+    assert network.ops[0].pads == (0, 0, 1, 1)
+    same(
+        written(tmp_path / "y.onnx", f'h = Conv<auto_pad = "SAME_UPPER", strides = [2, 2]>(x, w) {END}', w=(4, 4, 3, 3))
+    )
+
+
+def test_a_softmax_at_the_end_is_left_out(tmp_path: Path) -> None:
+    body = "p = GlobalAveragePool(x) f = Flatten(p) y = Softmax(f)"
+    assert [type(op).__name__ for op in read_network(written(tmp_path / "x.onnx", body)).ops] == [
+        "GlobalPool",
+        "Flatten",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        (f"h = LRN<size = 3>(x) {END}", "node h (LRN): hwnas cannot read this operator; it reads Abs"),
+        (f"h = Softplus(x) {END}", "node p (GlobalAveragePool): Softplus is no activation that hwnas knows"),
+        (f"h = MatMul(x, x) {END}", "its second matrix is computed"),
+        (f"p = GlobalAveragePool(x) h = Add(x, p) {END}", "it joins (4, 8, 8) and (4, 1, 1), which differ"),
+        ("y = Relu(x)", "its output y is (4, 8, 8), and logits are one number per class"),
+        (f"h = Transpose<perm = [1, 0, 2, 3]>(x) {END}", "node h (Transpose): it moves the batch axis"),
+        (f"a = Pad(x, pads) h = Relu(a) {END}", "only convolutions can be"),
+        (
+            f"h = AveragePool<kernel_shape = [3, 3], pads = [1, 1, 1, 1], count_include_pad = 1>(x) {END}",
+            "counts zeros",
+        ),
+    ],
+)
+def test_what_cannot_be_read_is_named(body: str, words: str, tmp_path: Path) -> None:
+    path = written(tmp_path / "x.onnx", body, pads=np.array([0, 0, 1, 1, 0, 0, 1, 1]))
+    with pytest.raises(SupernetError) as caught:
+        read_network(path)
+    assert words in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_control_flow_is_named(tmp_path: Path) -> None:
+    body = helper.make_graph(
+        [helper.make_node("Relu", ["x"], ["t"])], "body", [], [helper.make_empty_tensor_value_info("t")]
+    )
+    path = written(tmp_path / "x.onnx", END.replace("h", "x"))
+    model = onnx.load(path)
+    node = helper.make_node("If", ["flag"], ["h"], name="choose", then_branch=body, else_branch=body)
+    model.graph.node.insert(0, node)
+    model.graph.initializer.append(helper.make_tensor("flag", TensorProto.BOOL, [], [True]))
+    path.write_bytes(model.SerializeToString())
+    with pytest.raises(SupernetError, match=r"node choose \(If\): it is control flow"):
+        read_network(path)
+
+
+@pytest.mark.parametrize(
+    ("inputs", "outputs_", "words"),
+    [
+        ("float[N,4,8,8] x, float[N,4,8,8] z", "float[N,C] y", "its are x, z"),
+        ("float[N,4,8,8] x", "float[N,C] y, float[N,C] p", "it has 2 outputs (y, p)"),
+        ("int64[N,4,8,8] x", "float[N,C] y", "its input x is int64"),
+        ("float[N,4] x", "float[N,C] y", "not float of batch, channels, height, width"),
+    ],
+)
+def test_inputs_and_outputs_that_no_classifier_of_images_has(
+    inputs: str, outputs_: str, words: str, tmp_path: Path
+) -> None:
+    path = written(tmp_path / "x.onnx", f"h = Relu(x) {END}", inputs=inputs, outputs=outputs_)
+    with pytest.raises(SupernetError) as caught:
+        read_network(path)
+    assert words in str(caught.value)
+
+
+def test_open_sizes_are_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    path = written(tmp_path / "x.onnx", f"h = Relu(x) {END}", inputs="float[N,3,H,W] x")
+    with caplog.at_level("INFO", "hwnas"):
+        assert read_network(path).input_shape == (3, 224, 224)
+    assert "224 x 224 is taken" in caplog.text
+
+
+def test_files_that_are_no_networks(tmp_path: Path) -> None:
+    for content, words in ((None, "no such file"), (b"", "no nodes"), (b"\xff\xff not onnx", "cannot be read as ONNX")):
+        path = tmp_path / "x.onnx"
+        if content is not None:
+            path.write_bytes(content)
+        with pytest.raises(SupernetError, match=words):
+            read_network(path)
+
+
+def test_weights_beside_the_file(tmp_path: Path) -> None:
+    path = written(tmp_path / "x.onnx", f"h = Conv(x, w) {END}", w=(40, 4, 3, 3))
+    plain = read_network(path)
+    model = onnx.load(path)
+    onnx.save(model, path, save_as_external_data=True, location="x.data", size_threshold=0)
+    np.testing.assert_array_equal(read_network(path).weights[0]["weight"], plain.weights[0]["weight"])
+    (tmp_path / "x.data").unlink()
+    with pytest.raises(SupernetError, match=r"its weights are in x\.data, which is not beside it; put x\.data into"):
+        read_network(path)
