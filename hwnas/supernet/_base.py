@@ -111,6 +111,11 @@ class Supernet(ABC):
         """Images that come with the supernet; None if the user has to give some."""
         return None
 
+    @classmethod
+    def outline(cls) -> Mapping[str, str]:
+        """What a file of its weights tells of a network that no name leads to; goes into the file's metadata."""
+        return {}
+
     def shrink_kernel(self, name: str, weight: Tensor, kernel: int) -> Tensor:  # noqa: ARG002 (families use it)
         """``weight`` (out, in, k, k) of op ``name`` at a smaller kernel size: its centre, unless overridden."""
         return centre(weight, kernel)
@@ -197,7 +202,12 @@ class Supernet(ABC):
 
     def save(self, path: str | os.PathLike[str], metadata: Mapping[str, str] | None = None) -> None:
         """Write all tensors as safetensors, under our own names."""
-        own = {"space": self.space.name, "supernet": self.reference, "labels": json.dumps(self.labels)}
+        own = {
+            "space": self.space.name,
+            "supernet": self.reference,
+            "labels": json.dumps(self.labels),
+            **self.outline(),
+        }
         with replacing(path) as part:
             write_safetensors(part, self.tensors, {**own, "preprocessing": self.preprocessing, **(metadata or {})})
 

@@ -13,6 +13,10 @@ LARGEST_HEADER = 100 * 2**20
 """Bytes; safetensors' own limit."""
 
 
+OUTLINE = "outline"
+"""The property of a file whose network no name leads to: all that its layers are."""
+
+
 def is_trained_file(name: str) -> bool:
     """Whether a supernet is named by a file that ``hwnas train`` wrote."""
     return name.endswith(".safetensors")

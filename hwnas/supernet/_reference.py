@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, ClassVar
 from hwnas.errors import SupernetError, UnknownNameError
 from hwnas.plugin import is_reference
 from hwnas.space import SearchSpace, classes_named, get_space, with_classes
-from hwnas.supernet._header import described, is_trained_file
+from hwnas.supernet._header import OUTLINE, described, is_trained_file
 
 if TYPE_CHECKING:
     from hwnas.supernet._base import Supernet
@@ -130,7 +130,46 @@ class TrainedFile(ReferenceKind):
         return of
 
 
-KINDS: tuple[ReferenceKind, ...] = (TrainedFile(), Object(), Registered())
+class OnnxFile(ReferenceKind):
+    """A convolutional network of the user's, from any framework."""
+
+    form = "FILE.onnx"
+    carries_weights = True
+
+    def belongs(self, reference: str) -> bool:
+        return reference.endswith(".onnx")
+
+    def supernet(self, reference: str) -> type[Supernet]:
+        from hwnas.supernet.onnx import onnx_supernet
+
+        return onnx_supernet(reference)
+
+    def space(self, reference: str) -> SearchSpace:
+        from hwnas.supernet.onnx import elastic_file
+
+        return elastic_file(reference).space
+
+
+class TrainedOnnxFile(TrainedFile):
+    """What ``hwnas train`` wrote of an ONNX file, which is not needed any more: its outline is inside."""
+
+    def belongs(self, reference: str) -> bool:
+        return super().belongs(reference) and Path(reference).is_file() and OUTLINE in described(reference)
+
+    def supernet(self, reference: str) -> type[Supernet]:
+        from hwnas.supernet.onnx import supernet_of_outline
+
+        return supernet_of_outline(described(reference), f"supernet {reference}")
+
+    def space(self, reference: str) -> SearchSpace:
+        from hwnas.supernet.onnx import outlined_network
+
+        told = described(reference)
+        space, derived = outlined_network(told, f"supernet {reference}").space, classes_named(told["space"])
+        return with_classes(space, derived[1]) if derived else space
+
+
+KINDS: tuple[ReferenceKind, ...] = (TrainedOnnxFile(), TrainedFile(), OnnxFile(), Object(), Registered())
 """Every way to name a network, in the order in which they are asked."""
 
 

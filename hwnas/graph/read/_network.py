@@ -19,7 +19,7 @@ BN_EPS = 1e-5
 """Of networks without batch norms."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class ReadNetwork:
     """A network as it was read.
 

@@ -4,22 +4,20 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 from typing import ClassVar, Self
 
 import torch
 from torch import Tensor
 
-from hwnas.errors import SupernetError
-from hwnas.graph.read import ReadNetwork, read_network
+from hwnas.graph.read import ReadNetwork
 from hwnas.space import SearchSpace
 from hwnas.supernet._base import Supernet
-from hwnas.supernet.onnx._elastic import ElasticNetwork, elastic
-from hwnas.supernet.onnx._outline import of_outline, outlined
+from hwnas.supernet._checkpoint import Misfit
+from hwnas.supernet.onnx._elastic import ElasticNetwork
+from hwnas.supernet.onnx._open import EPS, elastic_file, outline_of, outlined_network, read_file
 from hwnas.supernet.onnx._sorted import sorted_weights
-
-SUFFIX = ".onnx"
 
 
 class OnnxSupernet(Supernet):
@@ -44,24 +42,23 @@ class OnnxSupernet(Supernet):
         return cls.file
 
     @classmethod
+    def outline(cls) -> Mapping[str, str]:
+        return outline_of(cls.network_of, cls.bn_eps)
+
+    @classmethod
     def from_checkpoint(cls, path: str | os.PathLike[str]) -> Self:
         """The weights of an ONNX file of this network, or of a checkpoint with our names.
 
         Raises:
             SupernetError: they are of another network.
         """
-        if Path(path).suffix != SUFFIX:
+        file = Path(path)
+        if file.suffix != ".onnx":
             return super().from_checkpoint(path)
-        found, name = _read(Path(path)), cls.network_of.name
-        if elastic(name.rpartition(".")[0], found.input_shape, found.ops).name != name:
-            raise SupernetError(f"checkpoint {path}", f"its network is not {name}", "pass a file of the same network")
-        return cls(_tensors(cls.network_of, found), Path(path).name)
-
-    @classmethod
-    def described(cls) -> Mapping[str, str]:
-        """What a file of weights must tell of the network, to be opened without the ONNX file."""
-        network = cls.network_of
-        return {"network": network.name, "outline": outlined(network.input_shape, network.ops), "eps": repr(cls.bn_eps)}
+        found = read_file(file)
+        if (found.input_shape, found.ops) != (cls.network_of.input_shape, cls.network_of.ops):
+            raise Misfit(f"checkpoint {path}", f"its network is not {cls.network_of.name}", "pass it as --supernet")
+        return cls(_tensors(cls.network_of, found), file.name)
 
 
 def onnx_supernet(path: str | os.PathLike[str]) -> type[OnnxSupernet]:
@@ -70,34 +67,21 @@ def onnx_supernet(path: str | os.PathLike[str]) -> type[OnnxSupernet]:
     Raises:
         SupernetError: it cannot be read; names the node.
     """
-    file = Path(path)
-    found = _read(file)
-    return _family(elastic(file.stem, found.input_shape, found.ops), found.bn_eps, file)
+    return _family(elastic_file(path), read_file(path).bn_eps, Path(path))
 
 
-def supernet_of_outline(metadata: Mapping[str, str], origin: str) -> type[OnnxSupernet]:
-    """The supernet of a file of weights, by what :meth:`OnnxSupernet.described` told.
+def supernet_of_outline(told: Mapping[str, str], origin: str) -> type[OnnxSupernet]:
+    """The supernet of a file of weights, by its metadata.
 
     Raises:
-        SupernetError: it cannot be read.
+        SupernetError: its outline cannot be read.
     """
-    input_shape, ops = of_outline(metadata["outline"], origin)
-    return _family(ElasticNetwork(metadata["network"], input_shape, ops), float(metadata["eps"]), None)
+    return _family(outlined_network(told, origin), float(told[EPS]), None)
 
 
-@lru_cache(maxsize=16)
+@cache
 def _family(network: ElasticNetwork, eps: float, file: Path | None) -> type[OnnxSupernet]:
     return type("OnnxFile", (OnnxSupernet,), {"network_of": network, "bn_eps": eps, "file": file})
-
-
-def _read(path: Path) -> ReadNetwork:
-    changed = path.stat().st_mtime_ns if path.is_file() else 0
-    return _read_once(path, changed)
-
-
-@lru_cache(maxsize=1)
-def _read_once(path: Path, changed: int) -> ReadNetwork:  # noqa: ARG001 (read again once the file has changed)
-    return read_network(path)
 
 
 def _tensors(network: ElasticNetwork, found: ReadNetwork) -> dict[str, Tensor]:

@@ -1,0 +1,66 @@
+"""The elastic network behind an ONNX file, or behind the outline of one that is kept with trained weights."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from functools import lru_cache
+from pathlib import Path
+
+from hwnas.graph.read import ReadNetwork, read_network
+from hwnas.supernet._header import OUTLINE
+from hwnas.supernet.onnx._elastic import ElasticNetwork, elastic
+from hwnas.supernet.onnx._outline import of_outline, outlined
+
+NAME, EPS = "network", "bn_eps"
+"""Properties beside the outline: the name of its space, what batch norms add to variances."""
+
+
+def read_file(path: str | os.PathLike[str]) -> ReadNetwork:
+    """The network of a file, read once until the file changes.
+
+    Raises:
+        SupernetError: it cannot be read; names the node.
+    """
+    file = Path(path)
+    return _read(file, file.stat().st_mtime_ns if file.is_file() else 0)
+
+
+@lru_cache(maxsize=1)
+def _read(file: Path, changed: int) -> ReadNetwork:  # noqa: ARG001 (read again once the file has changed)
+    return read_network(file)
+
+
+def elastic_file(path: str | os.PathLike[str]) -> ElasticNetwork:
+    """The elastic network of an ONNX file; its space bears the file's name.
+
+    Raises:
+        SupernetError: it cannot be read; names the node.
+    """
+    found = read_file(path)
+    return _elastic(Path(path).stem, found)
+
+
+@lru_cache(maxsize=4)
+def _elastic(name: str, found: ReadNetwork) -> ElasticNetwork:
+    return elastic(name, found.input_shape, found.ops)
+
+
+def outline_of(network: ElasticNetwork, eps: float) -> dict[str, str]:
+    """What a file of weights must tell to be opened without the ONNX file."""
+    return {NAME: network.name, OUTLINE: outlined(network.input_shape, network.ops), EPS: repr(eps)}
+
+
+def outlined_network(told: Mapping[str, str], origin: str) -> ElasticNetwork:
+    """The elastic network that :func:`outline_of` told of.
+
+    Raises:
+        SupernetError: it cannot be read.
+    """
+    return _outlined(told[NAME], told[OUTLINE], origin)
+
+
+@lru_cache(maxsize=4)
+def _outlined(name: str, outline: str, origin: str) -> ElasticNetwork:
+    input_shape, ops = of_outline(outline, origin)
+    return ElasticNetwork(name, input_shape, ops)

@@ -1,0 +1,161 @@
+"""Published architectures, exported from torch, as supernets: the largest subnet is the network, a smaller one a part of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import onnxruntime as ort
+import pytest
+import torch
+from torch import Tensor, nn
+
+from hwnas.space import Population, macs_cost
+from hwnas.supernet import Supernet, extremes, get_supernet, load_supernet, onnx_model
+from hwnas.supernet.onnx import elastic_file, outlined_network
+from tests.convolutional import NETWORKS, SIZE, exported, network
+
+GENES = {
+    "resnet18": {"e": 8, "d": 4, "r": 1},
+    "resnet50": {"e": 16, "d": 4, "r": 1},
+    "mobilenet_v2": {"e": 18, "d": 5, "r": 1},
+    "mobilenet_v3": {"ks": 5, "e": 13, "d": 5, "r": 1},
+    "convnext": {"ks": 18, "e": 18, "d": 4, "r": 1},
+    "squeezenet": {"e": 5, "r": 1},
+    "shufflenet_v2": {"e": 17, "r": 1},
+    "densenet": {"e": 10, "r": 1},
+    "googlenet": {"e": 4, "r": 1},
+    "vgg": {"e": 4},
+}
+"""What is elastic: kernels of 5 and 7 shrink, channels inside blocks, residual blocks, and images where no head flattens."""
+
+
+@dataclass(frozen=True)
+class Exported:
+    """An architecture in torch, as a file, and as a supernet."""
+
+    name: str
+    module: nn.Module
+    file: Path
+    net: Supernet
+    largest: Population
+
+
+@pytest.fixture(scope="module", params=NETWORKS)
+def case(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Exported:
+    name = request.param
+    module = network(name)
+    file = exported(module, tmp_path_factory.mktemp("onnx") / f"{name}.onnx", fold=False)
+    net = load_supernet(str(file))
+    return Exported(name, module, file, net, extremes(net.space)[1])
+
+
+def images(size: int = SIZE, n: int = 2) -> Tensor:
+    return torch.randn(n, 3, size, size, generator=torch.Generator().manual_seed(1))
+
+
+def close(found: Tensor, expected: Tensor) -> None:
+    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-4 * float(expected.abs().max()))
+
+
+def in_onnxruntime(content: bytes, x: Tensor) -> Tensor:
+    session = ort.InferenceSession(content)
+    return torch.from_numpy(session.run(None, {session.get_inputs()[0].name: x.numpy()})[0])
+
+
+@torch.no_grad()
+def test_the_largest_subnet_is_the_network(case: Exported) -> None:
+    x = images()
+    expected = in_onnxruntime(case.file.read_bytes(), x)
+    close(case.module(x), expected)
+    close(case.net.forward(case.largest, x), expected)
+    model = onnx_model(case.net.extract(case.largest)).model
+    close(in_onnxruntime(model.SerializeToString(), x), expected)
+
+
+def test_folded_batch_norms_make_no_difference(case: Exported, tmp_path: Path) -> None:
+    file = exported(case.module, tmp_path / case.file.name, fold=True)
+    folded, x = load_supernet(str(file)), images()
+    assert {k: len(v) for k, v in folded.space.groups.items()} == GENES[case.name]
+    assert folded.space.size() == case.net.space.size()
+    close(folded.forward(extremes(folded.space)[1], x), case.net.forward(case.largest, x))
+
+
+def test_what_is_elastic(case: Exported) -> None:
+    space = case.net.space
+    assert {key: len(columns) for key, columns in space.groups.items()} == GENES[case.name]
+    values = {gene.group: set(gene.choices) for gene in space.genes if gene.group in ("ks", "e")}
+    assert values["e"] == {0.5, 0.75, 1.0}
+    assert max(values.get("ks", {3})) == {"convnext": 7, "mobilenet_v3": 5}.get(case.name, 3)
+    smallest, largest = macs_cost(space)(np.stack(extremes(space)))
+    assert smallest < largest / (1.3 if case.name == "vgg" else 5)
+
+
+@torch.no_grad()
+def test_a_subnet_is_the_network_with_the_rest_of_its_weights_zero(case: Exported) -> None:
+    """Fewer channels, smaller kernels and dropped blocks, all at once: what is cut away is exactly what zeros would do."""
+    space = case.net.space
+    for row in space.sample(3, np.random.default_rng(2), distinct_uniform=False):
+        whole = case.largest.copy()
+        whole[space.input_genes] = row[space.input_genes]
+        zeroed = {name: torch.zeros_like(tensor) for name, tensor in case.net.tensors.items()}
+        for name, kept in case.net.weights(row).items():
+            place = zeroed[name][tuple(slice(size) for size in kept.shape[:2])]
+            if place.shape != kept.shape:
+                margin = (place.shape[-1] - kept.shape[-1]) // 2
+                place = place[..., margin:-margin, margin:-margin]
+            place.copy_(kept)
+        x = images(int(space.decode(row).get("r", SIZE)))
+        close(case.net.forward(row, x), case.net.alike(zeroed).forward(whole, x))
+
+
+@torch.no_grad()
+def test_smaller_images_enter_the_same_weights(case: Exported) -> None:
+    space = case.net.space
+    for column in space.input_genes:
+        for choice, size in enumerate(space.genes[column].choices):
+            row = case.largest.copy()
+            row[column] = choice
+            x = images(int(size))
+            close(case.net.forward(row, x), case.module(x))
+
+
+def test_a_file_of_weights_tells_its_own_network(case: Exported, tmp_path: Path) -> None:
+    own = tmp_path / "own.safetensors"
+    seven = case.net.with_head([str(i) for i in range(7)]) if case.name != "squeezenet" else case.net
+    seven.save(own)
+    found = load_supernet(str(own))
+    assert found.digest == seven.digest
+    assert found.space.fingerprint == seven.space.fingerprint
+    assert found.space.layers().keys() == seven.space.layers().keys()
+    assert get_supernet(str(own)).bn_eps == case.net.bn_eps
+    assert outlined_network(case.net.outline(), "x") == elastic_file(case.file)
+
+
+def test_channels_are_in_order_of_importance(case: Exported) -> None:
+    network_of = elastic_file(case.file)
+    assert any(slot.groups for slot in network_of.slots)
+    for slot in network_of.slots:
+        for group in slot.groups:
+            made = np.zeros(group.size)
+            read = np.zeros(group.size)
+            for i in group.makers:
+                made += _made(case.net, f"{slot.name}/{slot.ops[i].name}")
+            for i in group.readers:
+                weight = case.net.tensors[f"{slot.name}/{slot.ops[i].name}.weight"].double()
+                read += weight.transpose(0, 1).flatten(1).norm(dim=1).numpy()
+            for i in group.passers:
+                read *= _made(case.net, f"{slot.name}/{slot.ops[i].name}")
+            assert (np.diff(made * read) <= 1e-9 * (made * read).max()).all(), slot.name
+
+
+def _made(net: Supernet, op: str) -> np.ndarray:
+    """How much an op makes of each channel, its batch norm counted in."""
+    own = {name.removeprefix(f"{op}."): t.double() for name, t in net.tensors.items() if name.startswith(f"{op}.")}
+    size = own["weight"].reshape(len(own["weight"]), -1).norm(dim=1)
+    if "bn.weight" in own:
+        size = size * own["bn.weight"].abs() / (own["bn.running_var"] + net.bn_eps).sqrt()
+    if "running_var" in own:
+        size = size / (own["running_var"] + net.bn_eps).sqrt()
+    return size.numpy()
