@@ -22,7 +22,7 @@ from sklearn.neural_network import MLPRegressor
 
 from hwnas.io import read_archs, read_csv, read_metric
 from hwnas.predictor import new_predictor
-from hwnas.search import Metric, hypervolume
+from hwnas.search import MetricFunction, hypervolume
 from hwnas.space import Population, SearchSpace, get_space, macs_cost, params_cost
 
 Matrix = NDArray[np.float64]
@@ -68,7 +68,7 @@ class Oracle:
         x = self.space.canonical(x)
         return np.stack([self.top1(x), self.macs(x) / 1e6], axis=1)
 
-    def measured_at_192(self) -> Metric:
+    def measured_at_192(self) -> MetricFunction:
         """A predictor of other measurements: the same supernet at 192 px, on a quarter of the images, by others.
 
         Subnets at 224 px are scored as if they ran at 192 px.

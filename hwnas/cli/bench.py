@@ -20,7 +20,7 @@ from hwnas.errors import DataError, UnknownNameError
 from hwnas.metric import registered
 from hwnas.progress import notice, progress, resumable
 from hwnas.study import Study
-from hwnas.study._evaluation import EvaluatedAccuracy
+from hwnas.study._evaluation import MeasuringPredictor
 from hwnas.study._facts import budget_facts, space_facts
 from hwnas.study._outputs import Outputs
 from hwnas.study._setup import Setup
@@ -130,7 +130,7 @@ def _searchers(text: str) -> list[str]:
     return names
 
 
-def _identity(task: Setup, evals: int, measured: EvaluatedAccuracy | None) -> dict[str, Any]:
+def _identity(task: Setup, evals: int, measured: MeasuringPredictor | None) -> dict[str, Any]:
     """What runs depend on, apart from searcher and seed."""
     sources = {
         what: (facts or {}).get("sha256") for what, facts in task.facts.items() if what in ("device", "predictor")

@@ -35,7 +35,7 @@ def compare(
     Example: hwnas compare nsga2.csv random.csv --out compare.png
     """
     from hwnas.files import check_writable
-    from hwnas.report import Front, comparison_tables, read_pareto, read_provenance, save_comparison
+    from hwnas.report import NamedFront, comparison_tables, read_pareto, read_provenance, save_comparison
     from hwnas.report import compare as compared
 
     if out is not None:
@@ -44,7 +44,7 @@ def compare(
         check_writable(out)
     wanted = [name.strip() for name in objectives.split(",") if name.strip()] if objectives else None
     named = zip(_names(fronts), fronts, strict=True)
-    result = compared([Front(n, read_pareto(p), read_provenance(p)) for n, p in named], wanted, anyway=anyway)
+    result = compared([NamedFront(n, read_pareto(p), read_provenance(p)) for n, p in named], wanted, anyway=anyway)
     for note in result.notes:
         notice(f"note: {note}")
     if out is not None:

@@ -47,7 +47,7 @@ def evaluate(
     import pandas as pd
 
     from hwnas.io import Journal, arch_column, write_csv
-    from hwnas.supernet import Evaluator, journal_identity, load_supernet
+    from hwnas.supernet import MeasuredAccuracy, accuracy_journal_identity, load_supernet
 
     if (archs is None) == (sample is None):
         raise DataError("--archs and --sample", "one of them is needed", "pass --archs CSV or --sample N")
@@ -60,10 +60,10 @@ def evaluate(
     )
     journal_path = out.with_name(f"{out.name}.journal.jsonl")
     with (
-        Journal(journal_path, journal_identity(net, identity)) as journal,
+        Journal(journal_path, accuracy_journal_identity(net, identity)) as journal,
         progress(f"evaluating on {data or supernet}") as advance,
     ):
-        evaluator = Evaluator(net, images_of, journal, lambda done, total: advance(done, total, "subnets"))
+        evaluator = MeasuredAccuracy(net, images_of, journal, lambda done, total: advance(done, total, "subnets"))
         if evaluator.n_known:
             notice(f"{journal_path} holds {evaluator.n_known} evaluated subnets, which are not evaluated again")
         try:

@@ -14,7 +14,7 @@ from hwnas.cli._supernet import BatchSize, Calibrate, Checkpoint, DataFolder
 from hwnas.errors import DataError
 from hwnas.quantity import parse_latency_ms
 from hwnas.study._data import parse_arch
-from hwnas.study._export import AGREEMENT_PCT, Chosen, ExportSettings, export_subnet, supernet_of
+from hwnas.study._export import AGREEMENT_PCT, ChosenSubnet, ExportSettings, export_subnet, supernet_of
 
 if TYPE_CHECKING:
     from hwnas.space import SearchSpace
@@ -100,13 +100,13 @@ def export(
     raise typer.Exit(0 if holds else 1)
 
 
-def _chosen(space: SearchSpace, metric: str, pareto: Path | None, row: int | None, arch: str | None) -> Chosen:
+def _chosen(space: SearchSpace, metric: str, pareto: Path | None, row: int | None, arch: str | None) -> ChosenSubnet:
     from hwnas.io import read_archs, read_csv
 
     if (pareto is None) == (arch is None):
         raise DataError("the subnet", "it is a row of a CSV or an arch", "pass PARETO.csv --row N, or --arch JSON")
     if arch is not None:
-        return Chosen(space.decode(space.encode(parse_arch(arch))))
+        return ChosenSubnet(space.decode(space.encode(parse_arch(arch))))
     if row is None:
         raise DataError(f"file {pareto}", "one of its rows is exported", "pass --row N")
     frame = read_csv(pareto or Path())
@@ -116,8 +116,8 @@ def _chosen(space: SearchSpace, metric: str, pareto: Path | None, row: int | Non
     line = frame.iloc[[numbers.index(row)]]
     found = space.decode(read_archs(line, space)[0])
     if metric not in line.columns:
-        return Chosen(found)
+        return ChosenSubnet(found)
     cells = line.iloc[0]
     source = f"measured on {cells['n_images']} images" if "n_images" in line.columns else "predicted"
     source = str(cells.get(f"{metric}_source", source))
-    return Chosen(found, float(cells[metric]), f"{source} ({pareto}, row {row})")
+    return ChosenSubnet(found, float(cells[metric]), f"{source} ({pareto}, row {row})")

@@ -1,7 +1,7 @@
 """Reports: the Pareto CSV and its provenance, table, picture and page; comparisons; dominance and hypervolume."""
 
 from hwnas.report._columns import column
-from hwnas.report._compare import Comparison, Front, compare
+from hwnas.report._compare import Comparison, NamedFront, compare
 from hwnas.report._compare_show import comparison_tables, save_comparison
 from hwnas.report._csv import in_order, pareto_frame, read_pareto, tidy, write_pareto
 from hwnas.report._curves import Curves, curves_frame, curves_table, save_curves
@@ -24,7 +24,7 @@ __all__ = [
     "Comparison",
     "Curves",
     "FittingTable",
-    "Front",
+    "NamedFront",
     "Picture",
     "column",
     "compare",

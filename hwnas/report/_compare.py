@@ -33,7 +33,7 @@ BUDGETS = 5
 
 
 @dataclass(frozen=True)
-class Front:
+class NamedFront:
     """A front to compare.
 
     Attributes:
@@ -113,7 +113,9 @@ class Comparison:
         }
 
 
-def compare(fronts: Sequence[Front], objectives: Sequence[str] | None = None, *, anyway: bool = False) -> Comparison:
+def compare(
+    fronts: Sequence[NamedFront], objectives: Sequence[str] | None = None, *, anyway: bool = False
+) -> Comparison:
     """Compare fronts over the same objectives.
 
     Args:
@@ -156,7 +158,7 @@ def compare(fronts: Sequence[Front], objectives: Sequence[str] | None = None, *,
     )
 
 
-def _objectives(fronts: Sequence[Front], wanted: Sequence[str] | None) -> tuple[Metric, ...]:
+def _objectives(fronts: Sequence[NamedFront], wanted: Sequence[str] | None) -> tuple[Metric, ...]:
     given = [split_direction(text) for text in wanted] if wanted else [(name, None) for name in _searched(fronts)]
     said = {column_of(name): direction for name, direction in given}
     names = tuple(said)
@@ -185,7 +187,7 @@ def _objectives(fronts: Sequence[Front], wanted: Sequence[str] | None) -> tuple[
     return tuple(get_metric(name, said[name] or searched.get(name) or before.get(name)) for name in names)
 
 
-def _lacking(front: Front, name: str, fronts: Sequence[Front]) -> DataError:
+def _lacking(front: NamedFront, name: str, fronts: Sequence[NamedFront]) -> DataError:
     """The same quantity in another unit is the likeliest reason, and the worst to miss."""
     stem = name.rpartition("_")[0]
     other = next((str(c) for c in front.frame.columns if stem and str(c).rpartition("_")[0] == stem), None)
@@ -196,7 +198,7 @@ def _lacking(front: Front, name: str, fronts: Sequence[Front]) -> DataError:
     return DataError(front.name, f"it has no column {name}", remedy)
 
 
-def _searched(fronts: Sequence[Front]) -> tuple[str, ...]:
+def _searched(fronts: Sequence[NamedFront]) -> tuple[str, ...]:
     """What the searches traded off; if no provenance tells, the first quality and the first cost that all have."""
     found = {front.name: tuple(front.facts["objectives"]) for front in fronts if front.facts.get("objectives")}
     distinct = sorted(set(found.values()))
@@ -213,7 +215,7 @@ def _searched(fronts: Sequence[Front]) -> tuple[str, ...]:
     return (quality.column, cost.column)
 
 
-def _refuse_different(fronts: Sequence[Front]) -> None:
+def _refuse_different(fronts: Sequence[NamedFront]) -> None:
     for what, key, identity in (("space", "space", "fingerprint"), ("device", "device", "id")):
         said = {front.name: (front.facts.get(key) or {}) for front in fronts}
         known = {name: facts for name, facts in said.items() if facts.get(identity)}
@@ -230,7 +232,7 @@ def _shape(arch: str) -> tuple[tuple[str, int], ...]:
     return tuple(sorted((key, len(v) if isinstance(v, list) else 0) for key, v in json.loads(arch).items()))
 
 
-def _notes(fronts: Sequence[Front]) -> list[str]:
+def _notes(fronts: Sequence[NamedFront]) -> list[str]:
     lost = [front.name for front in fronts if not front.facts]
     notes = [f"{', '.join(lost)}: no provenance beside the CSV, so space and device are not checked"] if lost else []
     for key, what in (("predictor", "accuracies come from different predictors"), ("device", "latency tables differ")):

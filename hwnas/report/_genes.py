@@ -22,7 +22,7 @@ UNITS = {"r": "px"}
 
 
 @dataclass(frozen=True)
-class Chosen:
+class GeneGroup:
     """One gene group over a front.
 
     Attributes:
@@ -46,7 +46,7 @@ class Chosen:
         return UNITS.get(self.key, "")
 
 
-def chosen(frame: pd.DataFrame, space: SearchSpace | None) -> list[Chosen]:
+def chosen(frame: pd.DataFrame, space: SearchSpace | None) -> list[GeneGroup]:
     """The gene groups of a Pareto frame, in the order of the space.
 
     Args:
@@ -61,7 +61,7 @@ def chosen(frame: pd.DataFrame, space: SearchSpace | None) -> list[Chosen]:
     return _of_json([json.loads(cell) for cell in frame["arch"]])
 
 
-def _of_space(frame: pd.DataFrame, space: SearchSpace) -> list[Chosen]:
+def _of_space(frame: pd.DataFrame, space: SearchSpace) -> list[GeneGroup]:
     x = read_archs(frame, space)
     active = space.active(x)
     groups = []
@@ -71,7 +71,7 @@ def _of_space(frame: pd.DataFrame, space: SearchSpace) -> list[Chosen]:
         for p, i in enumerate(columns):
             renumbered = np.array([choices.index(c) for c in space.genes[i].choices], dtype=np.int16)
             codes[:, p] = np.where(active[:, i], renumbered[x[:, i]], SKIPPED)
-        groups.append(Chosen(key, choices, _stages([space.genes[i].controller is not None for i in columns]), codes))
+        groups.append(GeneGroup(key, choices, _stages([space.genes[i].controller is not None for i in columns]), codes))
     return groups
 
 
@@ -86,7 +86,7 @@ def _stages(skippable: Sequence[bool]) -> tuple[int, ...]:
     return tuple(stages)
 
 
-def _of_json(archs: Sequence[Mapping[str, Any]]) -> list[Chosen]:
+def _of_json(archs: Sequence[Mapping[str, Any]]) -> list[GeneGroup]:
     groups = []
     for key in archs[0] if archs else ():
         values: list[list[Any]] = [v if isinstance(v, list) else [v] for v in (arch.get(key) for arch in archs)]
@@ -98,7 +98,7 @@ def _of_json(archs: Sequence[Mapping[str, Any]]) -> list[Chosen]:
         codes = np.full((len(archs), width), SKIPPED, dtype=np.int16)
         for i, row in enumerate(values):
             codes[i, : len(row)] = [choices.index(v) for v in row]
-        groups.append(Chosen(str(key), choices, tuple(range(width)), codes))
+        groups.append(GeneGroup(str(key), choices, tuple(range(width)), codes))
     return groups
 
 

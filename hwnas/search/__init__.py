@@ -15,8 +15,8 @@ from hwnas.search.expensive._prior import with_prior
 from hwnas.search.problem._capabilities import Additive, Bounded, Confining, FirstOrder
 from hwnas.search.problem._lookup import Lookup
 from hwnas.search.problem._pareto import hypervolume, non_dominated
-from hwnas.search.problem._problem import Constraint, Metric, Objective, Problem
-from hwnas.search.problem._result import Progress, SearchResult
+from hwnas.search.problem._problem import Constraint, MetricFunction, Objective, Problem
+from hwnas.search.problem._result import SearchProgress, SearchResult
 from hwnas.search.problem._searcher import Fit, Maker, Searcher, SearchOptions, Surrogate
 from hwnas.search.problem._seen import Values
 from hwnas.search.problem._stepwise import Steps, Stepwise
@@ -35,11 +35,11 @@ __all__ = [
     "Fit",
     "Lookup",
     "Maker",
-    "Metric",
+    "MetricFunction",
     "Objective",
     "Problem",
-    "Progress",
     "SearchOptions",
+    "SearchProgress",
     "SearchResult",
     "Searcher",
     "Steps",

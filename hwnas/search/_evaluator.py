@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from hwnas.errors import DataError
 from hwnas.io import Journal
-from hwnas.search.problem._problem import Metric, Problem
+from hwnas.search.problem._problem import MetricFunction, Problem
 from hwnas.search.problem._seen import Values
 from hwnas.space import Population, SearchSpace
 
@@ -100,7 +100,7 @@ class Evaluator:
             self.progress(done, total)
 
 
-def _values(metrics: Mapping[str, Metric], row: Population) -> dict[str, float]:
+def _values(metrics: Mapping[str, MetricFunction], row: Population) -> dict[str, float]:
     return {name: float(fn(row[None])[0]) for name, fn in metrics.items()}
 
 

@@ -15,7 +15,7 @@ from hwnas.search._registry import new_searcher, usual_searcher
 from hwnas.search.evolve._nsga2 import GENERATIONS, POLISH, POPULATION
 from hwnas.search.exact._additive import MOST_ROWS, exact_share
 from hwnas.search.problem._problem import Problem
-from hwnas.search.problem._result import Progress, SearchResult
+from hwnas.search.problem._result import SearchProgress, SearchResult
 from hwnas.search.problem._searcher import Fit, Searcher, SearchOptions
 
 SLOW_EVALUATIONS = 150
@@ -28,7 +28,9 @@ Evaluate = Callable[[NDArray[Any]], Mapping[str, NDArray[np.float64]]]
 """``(n, g)`` rows to ``(n,)`` values by metric: an Evaluator, or ``Problem.evaluate``."""
 
 
-def drive(searcher: Searcher, evaluate: Evaluate, progress: Callable[[Progress], None] | None = None) -> SearchResult:
+def drive(
+    searcher: Searcher, evaluate: Evaluate, progress: Callable[[SearchProgress], None] | None = None
+) -> SearchResult:
     """Ask, evaluate and tell until the searcher has nothing left to ask; returns its front.
 
     Args:
@@ -49,13 +51,13 @@ def drive(searcher: Searcher, evaluate: Evaluate, progress: Callable[[Progress],
         return searcher.front()
 
 
-def _progress(searcher: Searcher) -> Progress:
+def _progress(searcher: Searcher) -> SearchProgress:
     try:
         found = searcher.front()
     except InfeasibleError:
-        return Progress(0, searcher.options.evaluations, 0, 0.0)
+        return SearchProgress(0, searcher.options.evaluations, 0, 0.0)
     volume = found.trace[-1][1] if found.trace else 0.0
-    return Progress(found.evaluations, searcher.options.evaluations, len(found), volume)
+    return SearchProgress(found.evaluations, searcher.options.evaluations, len(found), volume)
 
 
 def _usual_evaluations(searcher: str, problem: Problem, population: int, generations: int) -> int:
@@ -79,7 +81,7 @@ def run_search(
     epsilon: float = 0.0,
     fit: Fit | None = None,
     evaluate: Evaluate | None = None,
-    progress: Callable[[Progress], None] | None = None,
+    progress: Callable[[SearchProgress], None] | None = None,
 ) -> SearchResult:
     """Search for the Pareto front.
 

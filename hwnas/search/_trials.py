@@ -14,7 +14,7 @@ from hwnas.search.exact._additive import MOST_ROWS, all_additive
 from hwnas.search.problem._pareto import hypervolume, non_dominated
 from hwnas.search.problem._pool import Pool
 from hwnas.search.problem._problem import Problem
-from hwnas.search.problem._result import Progress
+from hwnas.search.problem._result import SearchProgress
 from hwnas.search.problem._searcher import Searcher
 from hwnas.space import Population
 
@@ -45,7 +45,7 @@ def is_computable(problem: Problem) -> bool:
     return all_additive(problem) or problem.space.every(MOST_ROWS) is not None
 
 
-def best_known(problem: Problem, progress: Callable[[Progress], None] | None = None) -> tuple[Population, str]:
+def best_known(problem: Problem, progress: Callable[[SearchProgress], None] | None = None) -> tuple[Population, str]:
     """The exact front where it can be had, else that of a long search on the metrics themselves; and which it is."""
     all_known = Problem(problem.space, problem.objectives, problem.constraints)
     try:

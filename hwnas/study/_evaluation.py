@@ -21,10 +21,10 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from hwnas.search import Problem, Progress, SearchResult
+    from hwnas.search import Problem, SearchProgress, SearchResult
     from hwnas.space import Population, SearchSpace
     from hwnas.study._warm_start import Warm
-    from hwnas.supernet import Evaluator, Supernet
+    from hwnas.supernet import MeasuredAccuracy, Supernet
 
 FEWEST = 8
 """Evaluations that a predictor can be fitted to."""
@@ -97,10 +97,10 @@ class Evaluation:
             raise DataError("--evaluate", rule, f"add it: --objectives {measured.name},latency")
 
     @contextmanager
-    def opened(self, space: SearchSpace, csv: Path) -> Iterator[EvaluatedAccuracy]:
+    def opened(self, space: SearchSpace, csv: Path) -> Iterator[MeasuringPredictor]:
         """The accuracy to search by; what is measured is kept in a journal beside ``csv``."""
         from hwnas.io import Journal
-        from hwnas.supernet import Evaluator, journal_identity
+        from hwnas.supernet import MeasuredAccuracy, accuracy_journal_identity
 
         net = self.net
         data, identity = evaluation_data(
@@ -113,8 +113,8 @@ class Evaluation:
             seed=self.seed,
         )
         path = csv.with_name(f"{csv.name}.journal.jsonl")
-        with Journal(path, journal_identity(net, identity)) as journal:
-            evaluator = Evaluator(net, data, journal)
+        with Journal(path, accuracy_journal_identity(net, identity)) as journal:
+            evaluator = MeasuredAccuracy(net, data, journal)
             if evaluator.n_known:
                 notice(f"{path} holds {evaluator.n_known} evaluated subnets, which are not evaluated again")
             facts = {
@@ -124,14 +124,14 @@ class Evaluation:
                 "journal": path.name,
             }
             try:
-                yield EvaluatedAccuracy(evaluator, space, facts, self.metric().column)
+                yield MeasuringPredictor(evaluator, space, facts, self.metric().column)
             except KeyboardInterrupt:
                 kept = f"{evaluator.n_known} evaluated subnets are kept in {path}; the same command resumes"
                 raise KeyboardInterrupt(kept) from None
             say_broken(data)
 
 
-class EvaluatedAccuracy:
+class MeasuringPredictor:
     """In a predictor's place: ``predict`` evaluates, once per subnet.
 
     Args:
@@ -141,7 +141,9 @@ class EvaluatedAccuracy:
         column: of what is measured.
     """
 
-    def __init__(self, evaluator: Evaluator, space: SearchSpace, conditions: dict[str, Any], column: str) -> None:
+    def __init__(
+        self, evaluator: MeasuredAccuracy, space: SearchSpace, conditions: dict[str, Any], column: str
+    ) -> None:
         self.evaluator = evaluator
         self.space = space
         self.conditions = conditions
@@ -192,7 +194,7 @@ class EvaluatedAccuracy:
         with progress("evaluating") as advance:
             front = 0
 
-            def told(p: Progress) -> None:
+            def told(p: SearchProgress) -> None:
                 nonlocal front
                 front = p.front
                 advance(min(self.evaluator.n_known, evals), evals, f"subnets, {front} on the front")

@@ -34,7 +34,7 @@ AGREEMENT_PCT = 95.0
 
 
 @dataclass(frozen=True)
-class Chosen:
+class ChosenSubnet:
     """The subnet to export, and what is known of its accuracy.
 
     Attributes:
@@ -105,7 +105,7 @@ def export(front: Front, row: int = 1, path: str | os.PathLike[str] = "subnet.on
     accuracy = float(cells[metric]) if metric in cells else None
     source = f"{cells.get(f'{metric}_source', 'predicted')} ({front.path or 'a front'}, row {row})"
     target = Path(path)
-    if not export_subnet(settings, facts, lambda _: Chosen(arch, accuracy, source), target):
+    if not export_subnet(settings, facts, lambda _: ChosenSubnet(arch, accuracy, source), target):
         raise NotHeldError(f"{target}", "it is written, but does not hold", "see what was told of it")
     return target
 
@@ -124,7 +124,7 @@ def supernet_of(facts: Mapping[str, Any]) -> str:
 
 
 def export_subnet(
-    settings: ExportSettings, found: Mapping[str, Any], choose: Callable[[Supernet], Chosen], path: Path
+    settings: ExportSettings, found: Mapping[str, Any], choose: Callable[[Supernet], ChosenSubnet], path: Path
 ) -> bool:
     """Write a subnet; whether it holds what is asked of it.
 
@@ -204,7 +204,9 @@ def _timed(bench: Bench, space: SearchSpace, path: Path, budget_ms: float | None
     return holds
 
 
-def _calibrated(settings: ExportSettings, net: Supernet, chosen: Chosen) -> tuple[Subnet, dict[str, str], Task | None]:
+def _calibrated(
+    settings: ExportSettings, net: Supernet, chosen: ChosenSubnet
+) -> tuple[Subnet, dict[str, str], Task | None]:
     """The subnet, re-calibrated where there are images; its accuracy with its source; the images."""
     from hwnas.supernet import calibrated, measure_accuracy
 

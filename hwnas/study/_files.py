@@ -16,7 +16,7 @@ from hwnas.study._targets import Objectives
 
 if TYPE_CHECKING:
     from hwnas.io import SubnetTable
-    from hwnas.search import Metric
+    from hwnas.search import MetricFunction
     from hwnas.space import SearchSpace
 
 
@@ -32,7 +32,7 @@ class Given:
     """
 
     space: SearchSpace
-    columns: Mapping[str, Metric] = field(default_factory=dict)
+    columns: Mapping[str, MetricFunction] = field(default_factory=dict)
     facts: list[dict[str, Any]] = field(default_factory=list)
     table: SubnetTable | None = None
 
@@ -55,7 +55,7 @@ def read_given(request: Request, objectives: Objectives | None, of: SearchSpace 
 
     renamed = objectives.renamed if objectives is not None else {}
     files = [*([request.library] if request.library else []), *request.tables, *request.costs]
-    columns: dict[str, Metric] = {}
+    columns: dict[str, MetricFunction] = {}
     table = None
     if request.library is not None:
         used = {"--space": request.space is not None, "--table": request.tables, "--costs": request.costs}
@@ -81,7 +81,7 @@ def read_given(request: Request, objectives: Objectives | None, of: SearchSpace 
 
 
 def _add_layer_costs(
-    path: Path, renamed: Mapping[str, str], space: SearchSpace, columns: dict[str, Metric]
+    path: Path, renamed: Mapping[str, str], space: SearchSpace, columns: dict[str, MetricFunction]
 ) -> SearchSpace:
     """Sums over layers by key; returns the part of the space of which all layers are in the file."""
     from hwnas.io import read_layer_costs

@@ -15,8 +15,7 @@ if TYPE_CHECKING:
 
     from hwnas.latency import LatencyTable
     from hwnas.metric import Budget, Metric
-    from hwnas.search import Metric as Scorer
-    from hwnas.search import Problem
+    from hwnas.search import MetricFunction, Problem
     from hwnas.space import AdditiveCost, Population, SearchSpace
 
 
@@ -50,17 +49,17 @@ class Metrics:
     batch: int = 1
     latency: AdditiveCost | None = None
     others: Mapping[str, LatencyTable] = field(default_factory=dict)
-    given: Mapping[str, Scorer] = field(default_factory=dict)
+    given: Mapping[str, MetricFunction] = field(default_factory=dict)
     tells: str = QUALITY.column
     rates: bool = False
 
     @cached_property
-    def functions(self) -> dict[str, Scorer]:
+    def functions(self) -> dict[str, MetricFunction]:
         """Metrics by column, in the order of a CSV."""
         from hwnas.predictor import Predictor  # noqa: PLC0415
         from hwnas.space import counted  # noqa: PLC0415
 
-        functions: dict[str, Scorer] = {}
+        functions: dict[str, MetricFunction] = {}
         if self.predictor is not None:
             # As a sum where it is one: then the exact front can be had.
             if isinstance(self.predictor, Predictor):
@@ -76,8 +75,8 @@ class Metrics:
             functions |= counted(self.space, self.batch)
         return {**functions, **self.given}
 
-    def _timed(self, device: str, latency: AdditiveCost, batch: int) -> dict[str, Scorer]:
-        rate: dict[str, Scorer] = {}
+    def _timed(self, device: str, latency: AdditiveCost, batch: int) -> dict[str, MetricFunction]:
+        rate: dict[str, MetricFunction] = {}
         if self.rates:
             rate[THROUGHPUT.on(device).column] = lambda x: 1e3 * batch / latency(x)
         return {LATENCY.on(device).column: latency, **rate}

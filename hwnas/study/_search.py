@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from hwnas.errors import DataError, UnknownNameError
 from hwnas.metric import LATENCY, QUALITY
 from hwnas.progress import notice, progress
-from hwnas.study._evaluation import EvaluatedAccuracy, Evaluation
+from hwnas.study._evaluation import Evaluation, MeasuringPredictor
 from hwnas.study._facts import directions_of, search_facts, space_facts, weights_facts
 from hwnas.study._front import Front
 from hwnas.study._measuring import Bench, require_here
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
-    from hwnas.search import Problem, Progress, Searcher, SearchResult
+    from hwnas.search import Problem, Searcher, SearchProgress, SearchResult
     from hwnas.space import Population
     from hwnas.study._metrics import Metrics
 
@@ -103,7 +103,7 @@ def search(setup: Setup, settings: SearchSettings, evaluation: Evaluation | None
         bench = Bench(require_here(setup.table.it, setup.device), setup.table.it)
     started = time.perf_counter()
     with ExitStack() as open_until_done:
-        measured: EvaluatedAccuracy | None = None
+        measured: MeasuringPredictor | None = None
         if evaluation is not None:
             measured = open_until_done.enter_context(evaluation.opened(metrics.space, path))
             metrics = replace(metrics, predictor=measured, tells=measured.column)
@@ -230,7 +230,7 @@ def _run(problem: Problem, settings: SearchSettings, sizes: dict[str, Any], star
 
     with progress("searching") as advance:
 
-        def report(p: Progress) -> None:
+        def report(p: SearchProgress) -> None:
             advance(p.evaluations, p.budget, f"subnets scored, {p.front} on the front")
 
         name, seed = settings.searcher, settings.seed

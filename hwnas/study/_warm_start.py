@@ -15,7 +15,7 @@ from hwnas.progress import notice
 
 if TYPE_CHECKING:
     from hwnas.predictor import Predictor
-    from hwnas.search import Metric
+    from hwnas.search import MetricFunction
     from hwnas.space import Population, SearchSpace
 
 T = TypeVar("T")
@@ -38,7 +38,7 @@ class Warm:
     """
 
     rows: Population | None = None
-    prior: Metric | None = None
+    prior: MetricFunction | None = None
     facts: dict[str, Any] = field(default_factory=dict)
 
 

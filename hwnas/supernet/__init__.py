@@ -15,7 +15,14 @@ if TYPE_CHECKING:
     from hwnas.supernet._calibration import BatchNormMode, Calibration
     from hwnas.supernet._checkpoint import checkpoint_file
     from hwnas.supernet._download import PUBLISHED, download
-    from hwnas.supernet._evaluate import Accuracy, Evaluator, calibrated, evaluate, journal_identity, measure_accuracy
+    from hwnas.supernet._evaluate import (
+        Accuracy,
+        MeasuredAccuracy,
+        accuracy_journal_identity,
+        calibrated,
+        evaluate,
+        measure_accuracy,
+    )
     from hwnas.supernet._execute import forward
     from hwnas.supernet._export import export_onnx, onnx_accuracy, onnx_model, save_onnx
     from hwnas.supernet._reference import KINDS, ReferenceKind, reference_kind
@@ -31,7 +38,7 @@ _HOMES = {
     "supernet._calibration": "BatchNormMode Calibration",
     "supernet._checkpoint": "checkpoint_file",
     "supernet._download": "PUBLISHED download",
-    "supernet._evaluate": "Accuracy Evaluator calibrated evaluate journal_identity measure_accuracy",
+    "supernet._evaluate": "Accuracy MeasuredAccuracy accuracy_journal_identity calibrated evaluate measure_accuracy",
     "supernet._execute": "forward",
     "supernet._export": "export_onnx onnx_accuracy onnx_model save_onnx",
     "supernet._reference": "KINDS ReferenceKind reference_kind",
@@ -61,7 +68,7 @@ __all__ = [
     "Batches",
     "Blamed",
     "Calibration",
-    "Evaluator",
+    "MeasuredAccuracy",
     "Network",
     "Pass",
     "ReferenceKind",
@@ -69,6 +76,7 @@ __all__ = [
     "Supernet",
     "TrainSettings",
     "Trainer",
+    "accuracy_journal_identity",
     "agreement",
     "calibrated",
     "centre",
@@ -81,7 +89,6 @@ __all__ = [
     "folded_weights",
     "forward",
     "get_supernet",
-    "journal_identity",
     "load_supernet",
     "measure_accuracy",
     "most_lossy",

@@ -62,7 +62,7 @@ def evaluate(supernet: Supernet, row: NDArray[Any], data: Task) -> Accuracy:
     return Accuracy(accuracy, n_images, n_calibration)
 
 
-class Evaluator:
+class MeasuredAccuracy:
     """Accuracy of populations; each distinct subnet is evaluated once and remembered.
 
     As a metric of a search it maps ``(n, g)`` canonical rows to ``(n,)`` accuracies in percent.
@@ -70,7 +70,7 @@ class Evaluator:
     Args:
         supernet: with its weights.
         data: images.
-        journal: keeps finished evaluations; those it holds are not repeated. See :func:`journal_identity`.
+        journal: keeps finished evaluations; those it holds are not repeated. See :func:`accuracy_journal_identity`.
         progress: called with (evaluated, to evaluate) before each evaluation and after the last.
     """
 
@@ -119,7 +119,7 @@ class Evaluator:
         self._known[row.tobytes()] = accuracy
 
 
-def journal_identity(supernet: Supernet, data: Mapping[str, Any]) -> dict[str, Any]:
+def accuracy_journal_identity(supernet: Supernet, data: Mapping[str, Any]) -> dict[str, Any]:
     """What a journal of accuracies belongs to.
 
     Args:

@@ -15,18 +15,18 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from hwnas.errors import DataError
-from hwnas.report import Front, compare, comparison_tables, hypervolume, save_comparison
+from hwnas.report import NamedFront, compare, comparison_tables, hypervolume, save_comparison
 from tests.report.page import facts
 
 ARCH = json.dumps({"d": [2, 2], "r": 224})
 Points = list[tuple[float, float]]
 
 
-def made(name: str, points: Points, known: dict[str, Any] | None = None, **columns: list[float]) -> Front:
+def made(name: str, points: Points, known: dict[str, Any] | None = None, **columns: list[float]) -> NamedFront:
     """A front of ``(top1, latency_ms)`` points."""
     frame = pd.DataFrame(points, columns=["top1", "latency_ms"]).assign(**columns, arch=ARCH)
     frame.insert(0, "row", np.arange(1, len(frame) + 1))
-    return Front(name, frame, known or {})
+    return NamedFront(name, frame, known or {})
 
 
 A = made("a", [(60.0, 10.0), (70.0, 20.0), (80.0, 40.0)])
@@ -122,10 +122,13 @@ def other(**changes: Any) -> dict[str, Any]:
     ("fronts", "said"),
     [
         ([A], "two or more"),
-        ([A, Front("b", B.frame.drop(columns="latency_ms"), {})], "b: it has no column latency_ms"),
-        ([A, Front("b", B.frame.rename(columns={"latency_ms": "latency_us"}), {})], "column latency_us.*convert it"),
+        ([A, NamedFront("b", B.frame.drop(columns="latency_ms"), {})], "b: it has no column latency_ms"),
+        (
+            [A, NamedFront("b", B.frame.rename(columns={"latency_ms": "latency_us"}), {})],
+            "column latency_us.*convert it",
+        ),
         ([A, made("b", [(0.6, 10.0), (0.7, 20.0)])], "percent"),
-        ([A, Front("b", B.frame.assign(arch='{"op": 1}'), {})], "different spaces"),
+        ([A, NamedFront("b", B.frame.assign(arch='{"op": 1}'), {})], "different spaces"),
         (
             [
                 made("a", [(60, 1)], other(space={"name": "s", "fingerprint": "1"})),
@@ -140,7 +143,7 @@ def other(**changes: Any) -> dict[str, Any]:
         ([made("a", [(60, 1)], facts()), made("b", [(60, 1)], other(objectives=["top1", "macs"]))], "objectives"),
     ],
 )
-def test_fronts_that_do_not_compare_are_refused(fronts: list[Front], said: str) -> None:
+def test_fronts_that_do_not_compare_are_refused(fronts: list[NamedFront], said: str) -> None:
     with pytest.raises(DataError, match=said):
         compare(fronts)
 

@@ -17,7 +17,7 @@ import torch
 
 from hwnas.cli import main
 from hwnas.io import Journal
-from hwnas.supernet import Evaluator, Supernet, evaluate, journal_identity, recalibrate
+from hwnas.supernet import MeasuredAccuracy, Supernet, accuracy_journal_identity, evaluate, recalibrate
 from hwnas.task import ImageFolder
 from tests.supernet.conftest import OWN
 
@@ -46,13 +46,13 @@ def test_each_distinct_subnet_is_evaluated_once_and_the_journal_remembers(
     x = np.concatenate([x, x[::-1]])
     calls = []
     monkeypatch.setattr("hwnas.supernet._evaluate.evaluate", lambda *a: calls.append(a[1]) or evaluate(*a))
-    identity = journal_identity(own_supernet, {"seed": 0})
+    identity = accuracy_journal_identity(own_supernet, {"seed": 0})
     with Journal(tmp_path / "j", identity) as journal:
-        first = Evaluator(own_supernet, data, journal)(x)
+        first = MeasuredAccuracy(own_supernet, data, journal)(x)
     assert len(calls) == 4
     assert first[:4].tolist() == first[:3:-1].tolist()
     with Journal(tmp_path / "j", identity) as journal:
-        assert Evaluator(own_supernet, data, journal)(x).tolist() == first.tolist()
+        assert MeasuredAccuracy(own_supernet, data, journal)(x).tolist() == first.tolist()
     assert len(calls) == 4
 
 

@@ -25,7 +25,7 @@ from hwnas.search.expensive._fit import gaussian_process
 from hwnas.search.expensive._start import stratified_start
 from hwnas.search.problem._pareto import behind
 from hwnas.search.problem._pool import Pool
-from hwnas.search.problem._problem import Metric, Problem
+from hwnas.search.problem._problem import MetricFunction, Problem
 from hwnas.search.problem._searcher import SearchOptions, Surrogate
 from hwnas.search.problem._stepwise import Steps, Stepwise
 from hwnas.space import Population
@@ -109,7 +109,7 @@ def _start(pool: Pool, options: SearchOptions, start: int, tactic: Tactic) -> Po
 
 def _predicted(problem: Problem, models: Mapping[str, Surrogate]) -> Problem:
     """The problem with predictions in place of its slow metrics."""
-    metrics: dict[str, Metric] = {name: model.predict for name, model in models.items()}
+    metrics: dict[str, MetricFunction] = {name: model.predict for name, model in models.items()}
     return Problem(
         problem.space,
         [replace(o, fn=metrics.get(o.name, o.fn)) for o in problem.objectives],

@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hwnas.search.problem._problem import Metric
+from hwnas.search.problem._problem import MetricFunction
 from hwnas.search.problem._searcher import Fit, Surrogate
 from hwnas.space import Population
 
 
-def with_prior(fit: Fit, prior: Metric) -> Fit:
+def with_prior(fit: Fit, prior: MetricFunction) -> Fit:
     """Fit predictors to what the prior gets wrong.
 
     Args:
@@ -30,7 +30,7 @@ def with_prior(fit: Fit, prior: Metric) -> Fit:
 
 @dataclass(frozen=True)
 class _Corrected:
-    prior: Metric
+    prior: MetricFunction
     rest: Surrogate
 
     def predict(self, x: NDArray[Any]) -> NDArray[np.float64]:

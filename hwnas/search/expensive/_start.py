@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from hwnas.search.problem._capabilities import Additive
-from hwnas.search.problem._problem import Metric, Problem
+from hwnas.search.problem._problem import MetricFunction, Problem
 from hwnas.space import Population, macs_cost
 
 DRAWN = 4000
@@ -28,7 +28,7 @@ def stratified_start(problem: Problem, size: int, rng: np.random.Generator) -> P
     known = problem.known
     additive = list(problem.offering(Additive).values())
     x = space.sample(DRAWN, rng, distinct_uniform=False)
-    cost: Metric | None = next(iter(known.values()), None)
+    cost: MetricFunction | None = next(iter(known.values()), None)
     if additive or space.slots:
         cost = size_of = (additive[0] if additive else macs_cost(space)).within(space)
         extremes = np.stack([size_of.minimum()[1], size_of.maximum()[1]])

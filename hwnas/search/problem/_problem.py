@@ -15,7 +15,7 @@ from hwnas.quantity import format_quantity
 from hwnas.search.problem._capabilities import Additive, Bounded
 from hwnas.space import SearchSpace
 
-Metric = Callable[[NDArray[Any]], NDArray[np.float64]]
+MetricFunction = Callable[[NDArray[Any]], NDArray[np.float64]]
 """Scores a population: ``(n, g)`` canonical rows to ``(n,)`` values. An AdditiveCost is one."""
 
 
@@ -38,7 +38,7 @@ class Objective:
     name: str
     unit: str
     maximise: bool
-    fn: Metric
+    fn: MetricFunction
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class Constraint:
 
     name: str
     unit: str
-    fn: Metric
+    fn: MetricFunction
     upper: float = math.inf
     device: str | None = None
     lower: float = -math.inf
@@ -111,7 +111,7 @@ class Problem:
         if not 1 <= len(self.objectives) <= MAX_OBJECTIVES:
             given = ", ".join(o.name for o in self.objectives) or "none"
             raise SpaceError(f"objectives: {given}", f"a search has one to {MAX_OBJECTIVES}", "make the rest budgets")
-        metrics: dict[str, Metric] = {}
+        metrics: dict[str, MetricFunction] = {}
         for name, fn in self._named():
             if metrics.setdefault(name, fn) is not fn:
                 raise SpaceError(f"metric {name!r}", "two different metrics have this name", "rename one")
@@ -122,15 +122,15 @@ class Problem:
             raise SpaceError(f"slow metric {unknown[0]!r}", rule, "name one of them")
 
     @property
-    def metrics(self) -> dict[str, Metric]:
+    def metrics(self) -> dict[str, MetricFunction]:
         """Every metric by name: objectives first, in order, then those that are only budgets."""
         return dict(self._named())
 
-    def _named(self) -> list[tuple[str, Metric]]:
+    def _named(self) -> list[tuple[str, MetricFunction]]:
         return [*((o.name, o.fn) for o in self.objectives), *((c.name, c.fn) for c in self.constraints)]
 
     @property
-    def known(self) -> dict[str, Metric]:
+    def known(self) -> dict[str, MetricFunction]:
         """The metrics that are not slow, by name."""
         return {name: fn for name, fn in self.metrics.items() if name not in self.slow}
 

@@ -13,7 +13,7 @@ from hwnas.space import Population
 
 
 @dataclass(frozen=True)
-class Progress:
+class SearchProgress:
     """What a running search tells its caller.
 
     Attributes:
