@@ -179,8 +179,8 @@ class Predictor(ABC):
         return None
 
     def unfitted(self) -> Self:
-        """A new predictor of the same settings. It keeps the hyperparameters that this one's fit searched for, so
-        that fitting it to a part of the same data is quick."""
+        """A new predictor of the same settings, which is given the hyperparameters that this one's fit found: fitting
+        it to a part of the same data is quick."""
         return type(self)(self.space, self.seed)
 
     @abstractmethod

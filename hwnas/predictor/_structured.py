@@ -49,24 +49,28 @@ class StructuredPredictor(Predictor):
     Args:
         space, seed: see :class:`Predictor`.
         inducing: how many inducing subnets beyond ``MAX_EXACT`` rows.
-        evidence_rows: hyperparameters are fitted on a random subset of this size.
+        evidence_rows: hyperparameters are searched for on a random subset of this size.
+        given: hyperparameters to fit with; None searches for them at every fit.
     """
 
     parts: ClassVar[tuple[str, ...]]
     rbf: ClassVar[bool]
 
     def __init__(
-        self, space: SearchSpace, seed: int = 0, inducing: int = INDUCING, evidence_rows: int = EVIDENCE_ROWS
+        self,
+        space: SearchSpace,
+        seed: int = 0,
+        inducing: int = INDUCING,
+        evidence_rows: int = EVIDENCE_ROWS,
+        given: Hyperparameters | None = None,
     ) -> None:
         super().__init__(space, seed)
-        self.inducing, self.evidence_rows = inducing, evidence_rows
+        self.inducing, self.evidence_rows, self.given = inducing, evidence_rows, given
         self.features = Features(self.space)
         self.hyperparameters: Hyperparameters | None = None
 
     def unfitted(self) -> Self:
-        new = type(self)(self.space, self.seed, self.inducing, self.evidence_rows)
-        new.hyperparameters = self.hyperparameters
-        return new
+        return type(self)(self.space, self.seed, self.inducing, self.evidence_rows, self.hyperparameters or self.given)
 
     # --- fitting ----------------------------------------------------------------------------
 
@@ -80,9 +84,7 @@ class StructuredPredictor(Predictor):
         self.scaling = Scaling.of(self.features, self.parts, x)
         z = self.scaling(x)
         chosen = rng.permutation(len(x))
-        if self.hyperparameters is None:
-            self.hyperparameters = self._most_probable(x, z, target, relative, chosen)
-        h = self.hyperparameters
+        h = self.hyperparameters = self.given or self._most_probable(x, z, target, relative, chosen)
         prior = self._prior()
         phi = np.concatenate([z * prior, np.full((len(x), 1), np.sqrt(MEAN_VARIANCE))], axis=1)
         if self.rbf:
