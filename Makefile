@@ -29,8 +29,8 @@ $(VENV)/.dev: $(VENV)/.run
 search: $(VENV)/.run ## search the default supernet under 20 ms on this machine's CPU
 	$(BIN)/hwnas search --latency 20ms
 
-test: $(VENV)/.dev ## run the whole test suite
-	$(BIN)/python -m pytest
+test: $(VENV)/.dev ## run the whole test suite, two files at a time
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
 $(OLDEST)/.run: pyproject.toml constraints.txt .ci/oldest.py
 	@test -x $(OLDEST)/bin/python || $(PYTHON) -m venv $(OLDEST)

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 from collections import Counter
+from collections.abc import Generator
 from itertools import count
 from pathlib import Path
+
+# Before numpy and torch read them: tests run two at a time, and small arrays are no faster on more threads.
+os.environ.update(OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1", MKL_NUM_THREADS="1")
 
 import numpy as np
 import pytest
@@ -16,6 +21,23 @@ from hwnas.latency import Device
 from hwnas.space import SearchSpace
 
 REPOSITORY = Path(__file__).resolve().parent.parent
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """Of the processes that test at once (pytest-xdist), the others wait while one runs a test that times networks."""
+    if "PYTEST_XDIST_WORKER" not in os.environ:
+        return (yield)
+    locks = REPOSITORY / ".pytest_cache"
+    locks.mkdir(exist_ok=True)
+    alone = item.get_closest_marker("clock") is not None
+    # Who waits to be alone holds the gate, so that no other test begins meanwhile.
+    with (locks / "gate.lock").open("w") as gate, (locks / "test.lock").open("w") as here:
+        fcntl.flock(gate, fcntl.LOCK_EX)
+        fcntl.flock(here, fcntl.LOCK_EX if alone else fcntl.LOCK_SH)
+        if not alone:
+            fcntl.flock(gate, fcntl.LOCK_UN)
+        return (yield)
 
 
 WHOLE_DATA = Path(os.environ.get("HWNAS_SHARED_DATA", REPOSITORY.parent / "shared" / "data"))

@@ -82,6 +82,7 @@ def test_rows_a_budget_and_another_file(hwnas: Hwnas, monkeypatch: pytest.Monkey
     assert hwnas("report", "m.csv").code == 0
 
 
+@pytest.mark.clock
 def test_on_this_machine_for_real(hwnas: Hwnas) -> None:
     save_front(X[:3], np.full(3, 0.05), None)
     ran = hwnas("measure", "pareto.csv", "--threads", "1")

@@ -90,6 +90,7 @@ def test_nothing_is_profiled_for_a_budget_that_cannot_be_met(hwnas: Hwnas, measu
 
 
 @pytest.mark.checks_tables
+@pytest.mark.clock
 def test_a_table_is_checked_by_really_measuring(hwnas: Hwnas, monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
     """Whatever this machine says of it now, the search ends with a table that the provenance accounts for."""
     space = get_space("digits").restrict(r=8)

@@ -192,6 +192,7 @@ def test_spaces_share_a_table_and_conditions_do_not(tmp_path: Path) -> None:
         profile(batched, SPACE, tmp_path, plan=PLAN, runtime=FakeRuntime(COSTS))
 
 
+@pytest.mark.clock
 def test_onnxruntime_itself(tmp_path: Path) -> None:
     part = SPACE.restrict(r=8)
     table = profile(DEVICE, part, tmp_path, plan=Plan(times=1, sessions=1, n_validation=4))
