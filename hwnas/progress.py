@@ -35,7 +35,7 @@ def _nowhere(_done: int, _total: int, _note: str = "", /) -> None:
     """Progress that nobody watches."""
 
 
-class Logged:
+class Logged(Listener):
     """The usual listener: notices go to the logger ``hwnas``, progress nowhere."""
 
     def notice(self, message: str) -> None:

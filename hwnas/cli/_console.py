@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING
 
-from hwnas.progress import Progress
+from hwnas.progress import Listener, Progress
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -29,7 +29,7 @@ def notice(message: str) -> None:
     sys.stderr.flush()
 
 
-class Terminal:
+class Terminal(Listener):
     """Hears of the work that is done, and says so on stderr."""
 
     def notice(self, message: str) -> None:

@@ -38,6 +38,7 @@ class Scores:
     n: int
 
     def as_dict(self) -> dict[str, float]:
+        """For a card or a table: rounded, without what could not be computed."""
         return {k: (v if k == "n" else round(v, 4)) for k, v in asdict(self).items() if not np.isnan(v)}
 
 

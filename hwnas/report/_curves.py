@@ -50,6 +50,7 @@ class Curves:
 
     @property
     def evaluations(self) -> int:
+        """Of the longest trial."""
         return max((v.shape[1] for v in self.volumes.values()), default=0)
 
     def needed(self, searcher: str, level: float) -> NDArray[np.float64]:

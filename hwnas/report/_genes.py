@@ -39,10 +39,12 @@ class GeneGroup:
 
     @property
     def title(self) -> str:
+        """For people; the key where the gene is not one of ours."""
         return TITLES.get(self.key, self.key)
 
     @property
     def unit(self) -> str:
+        """Of the choices; empty for plain numbers."""
         return UNITS.get(self.key, "")
 
 

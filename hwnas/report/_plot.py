@@ -147,6 +147,7 @@ def _window(x: NDArray[np.float64], sample: NDArray[np.float64], budget: float |
 
 
 def frame_axes(axes: Axes, x: tuple[str, str], y: tuple[str, str]) -> None:
+    """Labels with units, a light grid, and no lines at the top and right."""
     for spine in ("top", "right"):
         axes.spines[spine].set_visible(False)
     for spine in ("left", "bottom"):

@@ -38,6 +38,7 @@ class Gene:
 
     @property
     def name(self) -> str:
+        """``group``, and ``group[position]`` where there are several: ``ks[3]``."""
         return self.group if self.position is None else f"{self.group}[{self.position}]"
 
 

@@ -70,6 +70,7 @@ class SearchSpace:
 
     @property
     def n_genes(self) -> int:
+        """Columns of a row."""
         return len(self.genes)
 
     @cached_property

@@ -22,9 +22,11 @@ if TYPE_CHECKING:
 class TellsQuality(Protocol):
     """A predictor, or whatever measures instead."""
 
-    def predict(self, x: NDArray[Any]) -> NDArray[np.float64]: ...
+    def predict(self, x: NDArray[Any]) -> NDArray[np.float64]:
+        """``(n,)`` values of ``(n, g)`` rows."""
 
-    def predict_std(self, x: NDArray[Any]) -> NDArray[np.float64]: ...
+    def predict_std(self, x: NDArray[Any]) -> NDArray[np.float64]:
+        """``(n,)`` standard deviations; NaN where they are not known."""
 
 
 @dataclass(frozen=True)

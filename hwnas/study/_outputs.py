@@ -25,10 +25,12 @@ class Outputs:
 
     @property
     def json(self) -> Path:
+        """Of the provenance."""
         return self.csv.with_suffix(".json")
 
     @property
     def png(self) -> Path:
+        """Of the picture."""
         return self.csv.with_suffix(".png")
 
     def check(self) -> None:

@@ -57,6 +57,7 @@ class Subnet(nn.Module):
 
     @property
     def classes(self) -> int:
+        """Number of logits."""
         return self.network[-1][1].output_shape[0]
 
     def weights(self) -> dict[str, Tensor]:

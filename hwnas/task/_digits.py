@@ -52,6 +52,7 @@ class DigitsData:
 
     @property
     def steps_per_epoch(self) -> int:
+        """Batches that show every training image once; what is left over waits for the next epoch."""
         return SPLIT["train"] // self.batch
 
     def training_batch(self, step: int, seed: int) -> tuple[InputsAt, Tensor]:

@@ -125,6 +125,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def run(folder: Path, out: Path) -> None:
+    """Time what the plan in ``folder`` asks for, and write ``out``; what was timed before is taken from the journal."""
     try:
         text = (folder / PLAN).read_bytes()
         plan = json.loads(text)

@@ -72,6 +72,7 @@ class Host:
 
     @property
     def target(self) -> str:
+        """As ``ssh`` reads it: ``user@host``."""
         return f"{self.user}@{self.name}" if self.user else self.name
 
 

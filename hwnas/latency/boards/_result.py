@@ -122,6 +122,7 @@ class RecordedTimer:
         layers: bool = False,  # noqa: ARG002
         sessions: int | None = None,
     ) -> dict[str, NetworkTimes]:
+        """As ``Timer.measure``, from what was recorded."""
         found = {}
         for name in networks:
             each = [(stage, name, k) for k in range(sessions or self.result.plan.sessions)]

@@ -142,6 +142,7 @@ class Device:
         return found
 
     def to_json(self) -> dict[str, Any]:
+        """As :meth:`from_json` reads it."""
         return asdict(self) | {"options": dict(self.options)}
 
     @classmethod

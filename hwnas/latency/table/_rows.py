@@ -39,6 +39,7 @@ _COUNTS = ("runs", "macs")
 
 
 def write_rows(path: Path, rows: Mapping[tuple[str, str], Row]) -> None:
+    """The rows as CSV, in their order."""
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(_COLUMNS)

@@ -184,6 +184,7 @@ class LatencyTable:
 
     @property
     def name(self) -> str:
+        """Its folder; the device's id while it is in no file."""
         return str(self.path) if self.path is not None else self.device.id
 
     @property

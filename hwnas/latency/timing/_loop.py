@@ -64,6 +64,7 @@ def waited_ns() -> int:
 
 
 def warm_up(sessions: Any) -> None:
+    """Runs that do not count: the first ones allocate memory."""
     for session in sessions:
         for _ in range(WARM_UPS):
             session.run()

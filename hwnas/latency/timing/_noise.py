@@ -31,4 +31,5 @@ def repeat_pct(ratios: Mapping[tuple[str, str, int], float]) -> float | None:
 
 
 def is_noisy(pct: float | None) -> bool:
+    """Whether a repeated measurement differs by more than ``NOISY_PCT``; no, where that is not known."""
     return pct is not None and pct > NOISY_PCT

@@ -60,6 +60,7 @@ def block_ms(run: Any, seconds: float) -> float:
 
 
 def main() -> None:
+    """Time the files that the first argument, a JSON object, names; times go to stdout."""
     asked = json.loads(sys.argv[1])
     beside = session_of(asked["beside"], asked)
     runs = [session_of(path, asked) for path in asked["files"]]

@@ -44,9 +44,11 @@ class Runtime(Protocol):
     def waiting(self) -> Clock:
         """Nanoseconds that its sessions have waited for a core so far."""
 
-    def session(self, model: Model) -> Session: ...
+    def session(self, model: Model) -> Session:
+        """A model, loaded and fed: each ``run`` is one inference."""
 
-    def profiled(self, model: Model) -> ProfiledSession: ...
+    def profiled(self, model: Model) -> ProfiledSession:
+        """The same, which also tells the time of each node."""
 
     def elsewhere(self, model: Model) -> dict[str, int]:
         """Operators of a model that another provider runs than the device's, and how many nodes of each.
@@ -66,9 +68,11 @@ class OnnxRuntime:
         self.waiting = waiting_clock(device.threads, device.provider)
 
     def session(self, model: Model) -> Session:
+        """A model, loaded and fed. Raises DeviceError: the provider cannot run it."""
         return _OrtSession(self._create(model, self._options()), model, self.device)
 
     def profiled(self, model: Model) -> _OrtProfiledSession:
+        """The same, with onnxruntime's own profiler on. Raises DeviceError."""
         folder = tempfile.TemporaryDirectory(prefix="hwnas-")
         options = self._options()
         options.enable_profiling = True
@@ -76,6 +80,7 @@ class OnnxRuntime:
         return _OrtProfiledSession(self._create(model, options), model, self.device, folder)
 
     def elsewhere(self, model: Model) -> dict[str, int]:
+        """As :meth:`Runtime.elsewhere`, by running the model once; nothing is run for the CPU itself."""
         if self.device.provider == _HOST:
             return {}
         session = self.profiled(model)

@@ -34,6 +34,7 @@ class Stage:
 
     @property
     def blocks(self) -> int:
+        """Layers of the deepest choice."""
         return max(self.depths)
 
 

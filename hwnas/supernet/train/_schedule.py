@@ -45,7 +45,8 @@ class StepPlan:
 class Schedule(Protocol):
     """``plan(step) -> StepPlan``, a function of the step number alone."""
 
-    def plan(self, step: int) -> StepPlan: ...
+    def plan(self, step: int) -> StepPlan:
+        """What step ``step``, counted from 0, trains."""
 
 
 def extremes(space: SearchSpace) -> tuple[NDArray[np.int16], NDArray[np.int16]]:
@@ -54,7 +55,7 @@ def extremes(space: SearchSpace) -> tuple[NDArray[np.int16], NDArray[np.int16]]:
     return macs.minimum()[1], macs.maximum()[1]
 
 
-class Sandwich:
+class Sandwich(Schedule):
     """Largest, smallest (at a random resolution) and random subnets in every step.
 
     Args:
@@ -98,7 +99,7 @@ class Sandwich:
         return StepPlan(rows, (1.0, *[weight] * (len(rows) - 1)), "in_place")
 
 
-class Shrinking:
+class Shrinking(Schedule):
     """One kind of gene after another becomes elastic, taught by the frozen largest subnet.
 
     Args:
@@ -144,7 +145,7 @@ def _phases(space: SearchSpace, largest: NDArray[Any]) -> list[SearchSpace]:
     return phases
 
 
-class Alone:
+class Alone(Schedule):
     """The largest subnet alone: how a space of one subnet is trained, to compare with."""
 
     def __init__(self, space: SearchSpace) -> None:
@@ -162,6 +163,7 @@ SCHEDULES: dict[str, Callable[[SearchSpace, int, int], Schedule]] = {
 
 
 def schedule_names() -> list[str]:
+    """What :func:`get_schedule` knows."""
     return list(SCHEDULES)
 
 
