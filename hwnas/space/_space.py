@@ -57,6 +57,7 @@ class SearchSpace:
         self.conditions = Conditions(self.genes)
         allowed = domain if domain is not None else [range(len(g.choices)) for g in self.genes]
         self.domain = tuple(np.asarray(sorted(d), dtype=np.int16) for d in allowed)
+        self._slot_layers: dict[Slot, tuple[tuple[tuple[int, ...], LayerSpec | None], ...]] = {}
         self._check()
 
     def _check(self) -> None:
@@ -106,6 +107,8 @@ class SearchSpace:
     @cached_property
     def whole(self) -> SearchSpace:
         """The space without restrictions."""
+        if self.allowed.all():
+            return self
         return SearchSpace(self.name, self.genes, self.slots, base=self.base)
 
     @property
@@ -276,7 +279,9 @@ class SearchSpace:
                     left = listed([gene.choices[i] for i in domain[column]])
                     raise SpaceError(f"{gene.name} = {listed(values)}", f"its choices are {left}", "pick one")
                 domain[column] = kept
-        return SearchSpace(self.name, self.genes, self.slots, domain, base=self.base)
+        part = SearchSpace(self.name, self.genes, self.slots, domain, base=self.base)
+        part.whole = self.whole  # one object, which keeps its layers
+        return part
 
     # --- layers -----------------------------------------------------------------------------
 
@@ -294,26 +299,21 @@ class SearchSpace:
                 layers.append((slot.name, layer))
         return layers
 
-    def slot_layers(self, slot: Slot) -> Iterator[tuple[tuple[int, ...], LayerSpec | None]]:
+    def slot_layers(self, slot: Slot) -> Sequence[tuple[tuple[int, ...], LayerSpec | None]]:
         """Every setting of a slot's genes in the domain, in canonical form, with its layer."""
-        columns = list(slot.genes)
-        # A conditional gene is also 0 where it has no effect, whether or not the domain holds 0.
-        domains = [
-            sorted({*self.domain[c].tolist(), *([] if self.genes[c].controller is None else [0])}) for c in columns
-        ]
-        for setting in itertools.product(*domains):
-            if self._is_canonical(columns, setting):
-                yield setting, slot.build(*(self.genes[c].choices[i] for c, i in zip(columns, setting, strict=True)))
+        if slot not in self._slot_layers:
+            self._slot_layers[slot] = tuple(self._settings(slot))
+        return self._slot_layers[slot]
 
-    def _is_canonical(self, columns: list[int], setting: tuple[int, ...]) -> bool:
-        choice = dict(zip(columns, setting, strict=True))
-        for column, index in choice.items():
-            effective = self.conditions.holds(column, choice)
-            if effective and index not in self.domain[column]:
-                return False
-            if not effective and index != 0:
-                return False
-        return True
+    def _settings(self, slot: Slot) -> Iterator[tuple[tuple[int, ...], LayerSpec | None]]:
+        columns = list(slot.genes)
+        inside = {c: frozenset(self.domain[c].tolist()) for c in columns}
+        # A conditional gene is also 0 where it has no effect, whether or not the domain holds 0.
+        domains = [sorted(inside[c] if self.genes[c].controller is None else {0, *inside[c]}) for c in columns]
+        for setting in itertools.product(*domains):
+            choice = dict(zip(columns, setting, strict=True))
+            if all(i in inside[c] if self.conditions.holds(c, choice) else i == 0 for c, i in choice.items()):
+                yield setting, slot.build(*(self.genes[c].choices[i] for c, i in choice.items()))
 
     def layers(self) -> dict[str, LayerSpec]:
         """Every distinct layer of the domain by key, in network order: the rows of a latency table."""
