@@ -20,7 +20,10 @@ def public_definitions(module: ModuleType) -> Iterator[tuple[str, object]]:
             yield name, found
         for part, member in vars(found).items() if inspect.isclass(found) else ():
             if not part.startswith("_") and (inspect.isroutine(member) or isinstance(member, property)):
-                yield f"{name}.{part}", getattr(found, part)  # by way of the class: overrides share what their base says
+                yield (
+                    f"{name}.{part}",
+                    getattr(found, part),
+                )  # by way of the class: overrides share what their base says
 
 
 def test_every_public_definition_has_a_docstring() -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -113,16 +114,22 @@ def build_model(
 
 
 def _random_weights(shapes: Mapping[str, tuple[int, ...]], seed: int) -> dict[str, NDArray[np.float32]]:
-    # Drawing all of a ResNet50's takes longer than loading it; large weights repeat some.
-    drawn = np.random.default_rng(seed).standard_normal(_DRAWN, dtype=np.float32)
-    return {
-        name: np.resize(drawn, shape) * np.float32(math.sqrt(2 / math.prod(shape[1:])) if len(shape) > 1 else 0.1)
-        for name, shape in shapes.items()
-    }
+    drawn, found = _drawn(seed), {}
+    for name, shape in shapes.items():
+        size = math.prod(shape)
+        values = drawn[:size].reshape(shape) if size <= len(drawn) else np.resize(drawn, shape)
+        found[name] = values * np.float32(math.sqrt(2 / math.prod(shape[1:])) if len(shape) > 1 else 0.1)
+    return found
 
 
 _DRAWN = 1_000_003
-"""A prime, so that no two rows of a weight are the same."""
+"""Random numbers that all weights are made of: a prime, so that no two rows of a large weight are the same."""
+
+
+@lru_cache(maxsize=1)
+def _drawn(seed: int) -> NDArray[np.float32]:
+    # Drawing all of a ResNet50's takes longer than loading it; large weights repeat some.
+    return np.random.default_rng(seed).standard_normal(_DRAWN, dtype=np.float32)
 
 
 def _checked_weights(

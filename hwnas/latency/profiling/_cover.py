@@ -101,6 +101,6 @@ def _changed(space: SearchSpace, row: NDArray[np.int16], column: int, choice: in
     """The canonical row with another choice; genes that come into effect by it take one of the domain."""
     changed = row.copy()
     changed[column] = choice
-    inside = [value in domain for value, domain in zip(changed.tolist(), space.domain, strict=True)]
+    inside = space.allowed[space.starts[:-1] + changed]
     found: NDArray[np.int16] = space.canonical(np.where(inside, changed, [d[0] for d in space.domain])[None])[0]
     return found
