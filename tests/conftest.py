@@ -59,6 +59,13 @@ def tables_hold(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch)
         monkeypatch.setattr(latency, "trusted", _holds)
 
 
+@pytest.fixture(autouse=True)
+def brief_plain_processes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Plain processes that check a profile take a moment, not half a minute."""
+    monkeypatch.setattr("hwnas.latency.profiling._otherwise.ROUNDS", 2)
+    monkeypatch.setattr("hwnas.latency.profiling._otherwise.SECONDS", 0.01)
+
+
 def _holds(device: Device, space: SearchSpace, **_: object) -> latency.Trust | None:
     found = latency.find_table_for(device, space)
     return None if found is None else latency.Trust("holds", found, "so the test says")

@@ -139,8 +139,7 @@ def prepare(request: Request, of: SearchSpace | None = None, evaluated: str | No
     wanted = tuple({m.column: m for m in searched}.values())
     notes += _told_of_precision(table, of_weights)
     main = devices.main if devices is not None else USUAL
-    named = request.space if isinstance(request.space, str) else None
-    reference = named if named != given.space.name else None
+    reference = request.space if isinstance(request.space, str) and request.space != given.space.name else None
     return Setup(metrics, wanted, budgets, table, accuracy, others, given, tuple(notes), main, reference)
 
 

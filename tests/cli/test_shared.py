@@ -9,7 +9,8 @@ import pytest
 
 from hwnas.cli._shared import ProblemOptions
 from hwnas.errors import DataError, HwnasError, QuantityError, UnknownNameError
-from hwnas.study._targets import Budgets, check_names, parse_objectives
+from hwnas.study import Budgets, parse_objectives
+from hwnas.study._targets import check_names
 
 
 def asked(**options: Any) -> Budgets:

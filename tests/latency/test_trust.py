@@ -7,8 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hwnas.latency import LatencyTable, Row, get_device, trusted
-from hwnas.latency.device._device import Device
+from hwnas.latency import Device, LatencyTable, Row, get_device, trusted
 from hwnas.space import get_space
 from tests.latency.fakes import FakeRuntime
 

@@ -13,8 +13,8 @@ import pytest
 
 from hwnas.cli import main
 from hwnas.errors import SupernetError, UnknownNameError
-from hwnas.supernet import _download
-from hwnas.supernet._download import Published, digest, download
+from hwnas.supernet import _download, download
+from hwnas.supernet._download import Published, digest
 
 CONTENT = bytes(range(256)) * 3000
 

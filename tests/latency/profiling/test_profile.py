@@ -12,10 +12,9 @@ import pytest
 
 from hwnas.errors import DeviceError, TableError
 from hwnas.graph import Model
-from hwnas.latency import Device, LatencyTable, Plan, get_device, profile
-from hwnas.latency.profiling import _otherwise as otherwise
+from hwnas.latency import LATER, Device, LatencyTable, Plan, get_device, profile
+from hwnas.latency.profiling._otherwise import of_all_sizes
 from hwnas.latency.profiling._subnets import choose_subnets
-from hwnas.latency.table._interval import LATER
 from hwnas.space import SearchSpace, macs_cost
 from tests.latency.fakes import FakeRuntime, costs, layers_of, tiny_space
 
@@ -150,7 +149,7 @@ def test_files_timed_by_another_process_check_the_table_too_killed_or_not(tmp_pa
     assert found["mape_pct"] == pytest.approx(100 * (1 - 1 / 1.03), abs=0.1)
     assert found["speed_pct"] == pytest.approx(50, abs=0.1)
     smallest, largest = macs_cost(SPACE).minimum()[1], macs_cost(SPACE).maximum()[1]
-    rows = otherwise.of_all_sizes(SPACE, 12, np.random.default_rng(0)).tolist()
+    rows = of_all_sizes(SPACE, 12, np.random.default_rng(0)).tolist()
     assert smallest.tolist() in rows
     assert largest.tolist() in rows
 
@@ -193,9 +192,7 @@ def test_spaces_share_a_table_and_conditions_do_not(tmp_path: Path) -> None:
 
 
 @pytest.mark.clock
-def test_onnxruntime_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(otherwise, "ROUNDS", 2)
-    monkeypatch.setattr(otherwise, "SECONDS", 0.01)
+def test_onnxruntime_itself(tmp_path: Path) -> None:
     part = SPACE.restrict(r=8)
     table = profile(DEVICE, part, tmp_path, plan=Plan(times=1, sessions=1, n_validation=4))
     assert set(_times(table)) == set(part.layers())

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from hwnas.latency.table._interval import coverage, interval, radius
+from hwnas.latency import coverage
+from hwnas.latency.table._interval import interval, radius
 
 
 @pytest.mark.parametrize("n", [9, 19, 36, 100])

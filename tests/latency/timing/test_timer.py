@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 
 from hwnas.graph import network_model
+from hwnas.latency import Measurement, Speed
 from hwnas.latency.timing import _loop
 from hwnas.latency.timing._block import measure_together
 from hwnas.latency.timing._loop import BLOCK_RUNS, PACE_RUNS, SETTLE_RUNS, WARM_UPS, Timed, kept_runs, record
-from hwnas.latency.timing._measure import Measurement, Speed, measured_together
+from hwnas.latency.timing._measure import measured_together
 from hwnas.latency.timing._timer import Samples, level
 from tests.latency.fakes import FakeRuntime, FakeSession, costs, tiny_space
 
