@@ -10,7 +10,6 @@ import gzip
 import itertools
 import zlib
 from pathlib import Path
-from typing import Any
 
 import torch
 import yaml
@@ -38,12 +37,11 @@ def make_data(folder: Path) -> Path:
     return folder
 
 
-class _Asked(dict[str, Any]):
+class _Asked(dict[str, dict[str, float]]):
     """A table that has a time for every name it is asked for."""
 
     def __missing__(self, key: str) -> dict[str, float]:
-        self[key] = {"mean": 0.01 + zlib.crc32(key.encode()) / 2**32}
-        return self[key]
+        return self.setdefault(key, {"mean": 0.01 + zlib.crc32(key.encode()) / 2**32})
 
 
 def _note10(r: int) -> _Asked:

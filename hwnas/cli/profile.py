@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 
 TABLES = Path("latency_tables")
 STEP = 16
-"""Resolutions are profiled in upstream's steps of 16 unless --fix says otherwise; the steps of 4 between take hours to want."""
+"""Pixels between the resolutions that are profiled unless --fix names others. Upstream's own choices are 4 apart: a profile
+of all of them takes hours."""
 
 
 def profile(

@@ -37,11 +37,11 @@ Ranges = Mapping[str, tuple[float, float]]
 """Least and greatest value of activations by name."""
 
 _LEAST = 1e-20
-"""A smaller range is none."""
+"""Width below which a range of activations counts as empty."""
 
 _SAME_VALUES = ("MaxPool", "Flatten")
 _SATURATING = ("Relu", "Clip")
-"""What the range of a quantized output does by itself, so that runtimes drop it."""
+"""Activations that the range of a quantised output performs by itself: runtimes leave them out."""
 
 
 def quantized(

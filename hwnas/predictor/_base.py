@@ -127,7 +127,7 @@ class Predictor(ABC):
         """What giving one gene another choice adds to the prediction, to first order: ``(n, choices)``.
 
         Args:
-            x: ``(n, g)`` rows with a choice in every gene (``SearchSpace.completed``); the choices stand in line
+            x: ``(n, g)`` rows with a choice in every gene (``SearchSpace.completed``); choices are numbered
                 as in ``SearchSpace.starts``.
 
         Raises:

@@ -28,7 +28,7 @@ def effects_of(space: SearchSpace, x: Population, slopes: NDArray[np.float64]) -
     Args:
         space: its genes.
         x: ``(n, g)`` rows with a choice in every gene (``SearchSpace.completed``).
-        slopes: ``(n, choices)`` derivatives by every choice of every gene, in line as in ``SearchSpace.starts``.
+        slopes: ``(n, choices)`` derivatives by every choice of every gene, numbered as in ``SearchSpace.starts``.
     """
     starts = space.starts
     worth = np.take_along_axis(slopes, starts[:-1] + x, axis=1)

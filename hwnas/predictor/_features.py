@@ -40,7 +40,7 @@ class Features:
         values: per gene, its choices as numbers.
         ordinals: per gene, its choices within [-1, 1].
         coordinates: per gene, ``(choices, d)`` points; names are all equally far apart.
-        one_hot_places: where the one-hot features stand among all choices, in line as in ``SearchSpace.starts``.
+        one_hot_places: the choice that each one-hot feature marks, numbered as in ``SearchSpace.starts``.
         stages: groups of genes by kind and stage.
         layer_genes: one gene of every layer that a depth may switch off.
         costs: MACs and parameters.

@@ -24,7 +24,7 @@ from hwnas.predictor._effects import effects_of
 from hwnas.space import Population, SearchSpace
 
 _BLOCK = 256
-"""Rows scored at once; larger hidden layers are given back to the system each time, and faulted in again."""
+"""Rows scored at once. Hidden layers of more rows would be returned to the system after each block, and fetched again."""
 
 _NEGLIGIBLE = 1e-30
 """Smaller weights (the released files hold many denormal ones) slow arithmetic down and change nothing."""

@@ -35,7 +35,7 @@ INDUCING = 512
 """Inducing subnets beyond that."""
 
 EVIDENCE_ROWS = 1000
-"""Hyperparameters are fitted to a random subset of this size, and before that to a smaller one:"""
+"""Size of the random subset of rows that hyperparameters are fitted to, after a first fit to a smaller one:"""
 
 FIRST_EVIDENCE_ROWS = 300
 

@@ -27,7 +27,7 @@ from hwnas.metric import (
 from hwnas.report._pareto import hypervolume, non_dominated
 
 MARGIN = 0.01
-"""Of the range: so far lies the reference point beyond the worst values, so that the ends of a front count too."""
+"""Distance of the reference point beyond the worst values, as a share of their range: so the ends of a front count too."""
 
 BUDGETS = 5
 
@@ -180,7 +180,7 @@ def _objectives(fronts: Sequence[NamedFront], wanted: Sequence[str] | None) -> t
                 except DataError as error:
                     raise DataError(f"{front.name}, {error.value}", error.rule, error.remedy) from error
     searched = {name: d for front in fronts for name, d in (front.facts.get("directions") or {}).items()}
-    # What a search of before directions were kept traded off, it minimised.
+    # Files from before directions were kept: whatever those searches traded off besides, they minimised.
     before: dict[str, Direction] = {
         name: "min" for front in fronts for name in front.facts.get("objectives") or () if not registered(name)
     }

@@ -18,7 +18,7 @@ from hwnas.report._columns import NONE, Directions, beside, column
 from hwnas.space import Arch
 
 DECIMALS = 6
-"""Of every metric: a nanosecond of latency, a millionth of a point of accuracy."""
+"""Decimals of every metric: to a nanosecond of latency, to a millionth of a point of accuracy."""
 
 
 def pareto_frame(

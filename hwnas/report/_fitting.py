@@ -10,7 +10,7 @@ from rich.console import Console, ConsoleOptions, RenderResult
 from rich.table import Table
 
 FEWEST = 2
-"""Columns that are shown however narrow the terminal is."""
+"""Columns that are shown in the narrowest terminal."""
 
 
 @dataclass(frozen=True)

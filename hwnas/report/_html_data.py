@@ -17,7 +17,7 @@ from hwnas.report._plot import Picture
 from hwnas.space import SearchSpace
 
 BAND_PCT = 5.0
-"""A latency table is meant to hold within this."""
+"""Percent by which a latency table may be off and still holds."""
 
 _OWN = ("row", "arch")
 _DIGITS = 7
@@ -109,7 +109,7 @@ def _pairs(names: list[str]) -> list[dict[str, Any]]:
         predicted = name.replace("_measured", "")
         if predicted != name and predicted in names:
             metric = registered(predicted)
-            # Five percent of an accuracy says nothing.
+            # Bands are for latencies: five percent of an accuracy would say nothing.
             of_weights = metric is not None and metric.source == "weights"
             pairs.append({"x": predicted, "y": name, "band": None if of_weights else BAND_PCT})
     return pairs

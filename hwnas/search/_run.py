@@ -22,7 +22,7 @@ SLOW_EVALUATIONS = 150
 """Subnets evaluated where evaluations are slow and nobody says how many."""
 
 MOST_ASKED = 1_000_000
-"""Rows asked for at once: all that a searcher has to ask."""
+"""Rows asked for at once: more than any searcher offers, so that each answer is whole."""
 
 Evaluate = Callable[[NDArray[Any]], Mapping[str, NDArray[np.float64]]]
 """``(n, g)`` rows to ``(n,)`` values by metric: an Evaluator, or ``Problem.evaluate``."""

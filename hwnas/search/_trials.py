@@ -19,7 +19,7 @@ from hwnas.search.problem._searcher import Searcher
 from hwnas.space import Population
 
 MARGIN = 0.1
-"""The reference point lies beyond the worst values of the best-known front by this part of its range."""
+"""Distance of the reference point beyond the worst values of the best-known front, as a share of its range."""
 
 
 @dataclass(frozen=True)

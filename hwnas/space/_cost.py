@@ -100,7 +100,7 @@ class AdditiveCost:
         return covered(total, self.space)
 
     def effects(self, x: NDArray[Any]) -> NDArray[np.float64]:
-        """``(n, choices)``: what giving one gene another choice adds to each row; choices in line as in ``space.starts``.
+        """``(n, choices)``: what giving one gene another choice adds to each row; choices numbered as in ``space.starts``.
 
         Args:
             x: ``(n, g)`` rows in which genes without effect hold a choice too (``space.completed``): the one

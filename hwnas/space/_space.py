@@ -123,12 +123,13 @@ class SearchSpace:
 
     @cached_property
     def starts(self) -> NDArray[np.intp]:
-        """``(g + 1,)``: with the choices of all genes in one line, where those of each gene start; last, how many there are."""
+        """``(g + 1,)``: the choices of all genes are numbered through, gene after gene. The number of each gene's first
+        choice, and at the end how many choices there are."""
         return np.cumsum([0, *(len(gene.choices) for gene in self.genes)]).astype(np.intp)
 
     @cached_property
     def allowed(self) -> NDArray[np.bool_]:
-        """``(choices,)``: whether each choice, in line as in ``starts``, is in the domain."""
+        """``(choices,)``: whether each choice, numbered as in ``starts``, is in the domain."""
         allowed = np.zeros(self.starts[-1], dtype=bool)
         for start, domain in zip(self.starts, self.domain, strict=False):
             allowed[start + domain] = True
@@ -280,7 +281,7 @@ class SearchSpace:
                     raise SpaceError(f"{gene.name} = {listed(values)}", f"its choices are {left}", "pick one")
                 domain[column] = kept
         part = SearchSpace(self.name, self.genes, self.slots, domain, base=self.base)
-        part.whole = self.whole  # one object, which keeps its layers
+        part.whole = self.whole  # one object for all parts of a space: it keeps the layers it has built
         return part
 
     # --- layers -----------------------------------------------------------------------------

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from hwnas.latency import MeasuredSubnets
 
 FEW, MANY = 40, 100
-"""Subnets that take a minute or two, and those from which on it is said how to take fewer."""
+"""Subnets that take a minute or two, and the number from which on the user is told how to take fewer."""
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from hwnas.space import Population, SearchSpace
 
 SLOWER = 1.1
-"""A machine that is faster or slower than its table by this factor is worth a word."""
+"""Factor by which a machine may differ from its table before the user is told."""
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from math import prod
 from typing import get_args
 
@@ -91,7 +92,7 @@ LAYERS: dict[str, LayerSpec] = {
     "linear-of-a-vector": image(lambda o: o.linear("linear", o.flatten("flatten", 0), 9)),
     "linear-of-tokens": tokens(lambda o: o.linear("linear", 0, 9)),
     "linear-without-bias": tokens(lambda o: o.linear("linear", 0, 9, bias=False)),
-    **{f"act-{f}": tokens(lambda o, f=f: o.act("act", 0, f)) for f in get_args(every_op.Function)},
+    **{f"act-{f}": tokens(partial(OpList.act, name="act", x=0, function=f)) for f in get_args(every_op.Function)},
     "add": image(lambda o: o.add("add", o.conv("conv", 0, 4, 3), 0)),
     "gate": image(lambda o: o.mul("mul", 0, o.global_pool("pool", 0))),
     "max-pool": image(lambda o: o.max_pool("pool", 0, 3, 2)),

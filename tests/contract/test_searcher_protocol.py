@@ -10,11 +10,12 @@ from hwnas.predictor import new_predictor
 from hwnas.search import SEARCHERS, Constraint, Objective, Problem, SearchOptions, new_searcher, searcher_names
 from hwnas.search.expensive import _linas
 from hwnas.space import AdditiveCost, get_space, macs_cost
+from tests.space.toy import enumerate_rows
 
 SPACE = get_space("digits").restrict(r=[8, 16], ks=3)
 MACS = macs_cost(SPACE)
 WORTH = AdditiveCost.from_layers(SPACE, lambda layer: float(np.log(layer.macs + 2)) + sum(map(ord, layer.key)) % 7)
-BUDGET = Constraint("macs", "MACs", MACS, float(np.quantile(MACS(SPACE.every(10**5)), 0.8)))
+BUDGET = Constraint("macs", "MACs", MACS, float(np.quantile(MACS(enumerate_rows(SPACE)), 0.8)))
 OPTIONS = SearchOptions(48, seed=3, population=16, fit=new_predictor("ridge", SPACE).fit)
 
 
@@ -68,7 +69,7 @@ def same(a, b):
 
 def test_rows_are_canonical_distinct_and_no_more_than_were_asked_for(name):
     searcher = begun(name)
-    seen = set()
+    seen: set[tuple[int, ...]] = set()
     while len(x := searcher.ask(7)):
         assert x.dtype == np.int16
         assert len(x) <= 7
@@ -167,7 +168,7 @@ def test_a_searcher_of_a_package_is_found_by_name(monkeypatch):
         def load():
             return SEARCHERS["random"]
 
-    class Points(list):
+    class Points(list[Point]):
         names = ("mine",)
 
     monkeypatch.setattr("importlib.metadata.entry_points", lambda **_: Points([Point()]))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,6 +12,7 @@ import pytest
 from hwnas.errors import UnknownNameError
 from hwnas.search import Objective, Problem, run_search
 from hwnas.space import SearchSpace, get_space, macs_cost, network_inputs, params_cost, space_names
+from hwnas.space.ops import Op, Shape
 from tests.contract.vit import Vit
 
 
@@ -62,7 +65,8 @@ def test_layers_chain_from_the_inputs_to_one_output(space):
 def test_input_genes_set_the_inputs_and_nothing_else_does(space):
     if not space.slots:
         pytest.skip("its metrics come from a table")
-    rows, tensors = rows_of(space), {}
+    rows = rows_of(space)
+    tensors: dict[tuple[Any, ...], Mapping[str, Shape]] = {}
     fed = [str(network_inputs(space.network(row))) for row in rows]
     settings = [tuple(row[space.input_genes].tolist()) for row in rows]
     assert len(set(fed)) == len(set(settings)) == len(set(zip(fed, settings, strict=True)))
@@ -77,7 +81,7 @@ def test_input_genes_set_the_inputs_and_nothing_else_does(space):
 
 
 def test_one_key_stands_for_one_list_of_ops(space):
-    found = {}
+    found: dict[str, tuple[Op, ...]] = {}
     for slot in space.slots:
         for _, layer in space.slot_layers(slot):
             if layer is not None:

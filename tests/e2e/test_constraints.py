@@ -15,6 +15,7 @@ from hwnas.search import exact_front
 from hwnas.space import get_space, macs_cost
 from hwnas.space.families.block_library import block_library
 from tests.e2e.conftest import MS_PER_MAC, RESOLUTIONS, Hwnas
+from tests.space.toy import enumerate_rows
 
 SPACE = get_space("ofa_mbv3_w1.0")
 QUICK = ("--searcher", "random", "--population", 40, "--generations", 6)
@@ -126,9 +127,12 @@ def test_a_block_library_is_a_space(hwnas: Hwnas) -> None:
     assert list(frame.columns) == ["row", "score", "latency_ms", "kv_mb", "arch"]
     assert frame["score"].is_monotonic_decreasing
     table = pd.read_csv("llm.csv")
-    space, costs = block_library(
-        table["layer"].tolist(), table["choice"].tolist(), {"loss": -table["score"], "ms": table["latency_ms"], "kv": table["kv_mb"]}
-    )  # fmt: skip
+    columns = {
+        "loss": -table["score"].to_numpy(),
+        "ms": table["latency_ms"].to_numpy(),
+        "kv": table["kv_mb"].to_numpy(),
+    }
+    space, costs = block_library(table["layer"].tolist(), table["choice"].tolist(), columns)
     best = exact_front(space, [costs["loss"], costs["ms"]], [(costs["ms"], 16.0), (costs["kv"], 7.0)])
     assert sorted(frame["latency_ms"]) == pytest.approx(sorted(costs["ms"](best)))
     assert "kv mb" in ran.out
@@ -141,7 +145,7 @@ def test_a_block_library_is_a_space(hwnas: Hwnas) -> None:
 
 def test_a_table_of_all_subnets_is_looked_up(hwnas: Hwnas) -> None:
     space = get_space("nasbench201")
-    x = space.every(10**5)
+    x = enumerate_rows(space)
     good = 90 - (x - 3.0) ** 2 @ np.arange(1, 7) / 4
     frame = pd.DataFrame({"ops": ["".join(map(str, row)) for row in x], "acc": good, "phone": 1.0 + x.sum(axis=1)})
     frame.to_csv("cells.csv", index=False)

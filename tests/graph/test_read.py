@@ -103,7 +103,8 @@ NUMBERS = {
 @pytest.mark.parametrize("spelling", SPELLINGS)
 def test_activations_are_known_by_what_they_compute(spelling: str, tmp_path: Path) -> None:
     function, body = SPELLINGS[spelling]
-    network = same(written(tmp_path / "x.onnx", f"{body} {END}", **{name: float(n) for name, n in NUMBERS.items()}))
+    numbers: dict[str, Any] = {name: float(n) for name, n in NUMBERS.items()}
+    network = same(written(tmp_path / "x.onnx", f"{body} {END}", **numbers))
     assert [op.function for op in network.ops if isinstance(op, Activation)] == [function]
     assert len(network.ops) == 3
 
@@ -152,7 +153,7 @@ def test_what_a_shuffle_is_made_of_is_a_shuffle(tmp_path: Path) -> None:
         "s = Shape(x) n = Gather<axis = 0>(s, zero) n1 = Unsqueeze(n, zeros) to5 = Concat<axis = 0>(n1, rows)"
         " a = Reshape(x, to5) b = Transpose<perm = [0, 2, 1, 3, 4]>(a) h = Reshape(b, back) " + END
     )
-    arrays = {
+    arrays: dict[str, Any] = {
         "zero": np.array(0),
         "zeros": np.array([0]),
         "rows": np.array([2, 2, 8, 8]),

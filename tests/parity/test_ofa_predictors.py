@@ -8,6 +8,7 @@ import torch
 
 from hwnas.errors import PredictorError
 from hwnas.predictor import load_predictor, save_predictor
+from hwnas.predictor._ofa import OfaNet
 from hwnas.space import get_space
 from tests.parity import upstream
 
@@ -60,6 +61,7 @@ def test_resnet_predictions_equal_upstreams(shared_data):
 def test_effects_are_the_change_of_the_prediction_while_no_unit_switches(shared_data, name, file):
     space = get_space(name)
     predictor = load_predictor(shared_data / "ofa_tutorial" / file, space)
+    assert isinstance(predictor, OfaNet)
     # With weights this small and such biases every unit stays on: the network is linear, its gradient exact.
     predictor._layers = [(0.05 * w, np.ones_like(b)) for w, b in predictor._layers]
     predictor._compile()

@@ -64,8 +64,6 @@ def test_recalibration_equals_upstream(name: str, tmp_path: Path):
     torch.save(theirs.state_dict(), tmp_path / "after.pth")
     expected, inherited = family.from_checkpoint(tmp_path / "after.pth").weights(row), before.weights(row)
     for key, found in subnet.weights().items():
-        torch.testing.assert_close(
-            found.detach(), expected[key], rtol=1e-4, atol=1e-5, msg=lambda m, key=key: f"{key}: {m}"
-        )
+        torch.testing.assert_close(found.detach(), expected[key], rtol=1e-4, atol=1e-5, msg=f"{key} differs")
         if "running" in key:
             assert not torch.allclose(found, inherited[key], rtol=0.01)

@@ -10,6 +10,8 @@ from scipy.stats import multivariate_normal
 from hwnas.predictor import _structured as structured
 from hwnas.predictor import additive_approximation, new_predictor
 from hwnas.predictor._evidence import Evidence
+from hwnas.predictor._gp import GaussianProcess
+from hwnas.predictor._ridge import Ridge
 from hwnas.space import get_space, macs_cost, params_cost
 from tests.space.toy import toy_space
 
@@ -52,8 +54,9 @@ def test_the_evidence_is_the_normal_density_and_its_gradient_is_right(rbf):
 def test_few_rows_give_the_exact_gaussian_process(mobile):
     space, x, y = mobile
     x, y, new = x[:120], y[:120], x[120:]
-    gp = new_predictor("gp", space).fit(x, y)
+    gp = GaussianProcess(space).fit(x, y)
     h = gp.hyperparameters
+    assert h is not None
     prior = gp.scaling.spread(np.sqrt(h.linear))
     z, z_new = (gp.scaling(a) * prior for a in (x, new))
     points, points_new = (gp.features.ordinal(a) * gp.kernel.inverse_scales for a in (x, new))
@@ -82,13 +85,13 @@ def test_inducing_subnets_stay_near_the_exact_process(mobile, monkeypatch):
 
 def test_hyperparameters_are_kept_for_parts_of_the_data(mobile):
     space, x, y = mobile
-    for kind in ("gp", "ridge"):
-        whole = new_predictor(kind, space).fit(x, y)
+    for kind in (GaussianProcess, Ridge):
+        whole = kind(space).fit(x, y)
         half = whole.unfitted()
         assert not half.fitted
         half.fit(x[::2], y[::2])
         assert half.hyperparameters == whole.hyperparameters
-        anew = new_predictor(kind, space).fit(x[::2], y[::2])
+        anew = kind(space).fit(x[::2], y[::2])
         assert anew.hyperparameters != whole.hyperparameters
         error = [np.sqrt(np.mean((m.predict(x[1::2]) - y[1::2]) ** 2)) for m in (half, anew)]
         assert error[0] < 1.1 * error[1]
@@ -96,9 +99,9 @@ def test_hyperparameters_are_kept_for_parts_of_the_data(mobile):
 
 def test_evidence_of_few_rows_is_refined_on_more(mobile, monkeypatch):
     space, x, y = mobile
-    at_once = new_predictor("gp", space).fit(x, y)
+    at_once = GaussianProcess(space).fit(x, y)
     monkeypatch.setattr(structured, "FIRST_EVIDENCE_ROWS", 80)
-    in_steps = new_predictor("gp", space).fit(x, y)
+    in_steps = GaussianProcess(space).fit(x, y)
     fresh = space.sample(300, np.random.default_rng(5), distinct_uniform=False)
     assert in_steps.hyperparameters != at_once.hyperparameters
     assert np.abs(in_steps.predict(fresh) - at_once.predict(fresh)).max() < 0.1
@@ -161,6 +164,7 @@ def test_the_additive_kind_is_exactly_a_sum(name):
     model = new_predictor("additive", space).fit(x, accuracy(space, x))
     fresh = part.sample(200, np.random.default_rng(1))
     total = model.additive()
+    assert total is not None
     assert total(fresh) == pytest.approx(model.predict(fresh))
     _, best = total.maximum()
     assert model.predict(best[None])[0] >= model.predict(fresh).max() - 1e-9

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from hwnas.report import NamedFront, compare, comparison_tables, hypervolume, sa
 from tests.report.page import facts
 
 ARCH = json.dumps({"d": [2, 2], "r": 224})
-Points = list[tuple[float, float]]
+Points = Sequence[tuple[float, float]]
 
 
 def made(name: str, points: Points, known: dict[str, Any] | None = None, **columns: list[float]) -> NamedFront:

@@ -151,8 +151,8 @@ def test_draws_answers_and_fits(tmp_path: Path, width: int) -> None:
     assert seen["ready"] == "yes"
     assert "error" not in seen
     assert seen["first"] == "Row 1"
-    assert seen["home"] == f"Row {frame['row'][frame['latency_ms'].idxmin()]}"
-    assert seen["end"] == f"Row {frame['row'][frame['latency_ms'].idxmax()]}"
+    assert seen["home"] == f"Row {frame['row'].iloc[frame['latency_ms'].argmin()]}"
+    assert seen["end"] == f"Row {frame['row'].iloc[frame['latency_ms'].argmax()]}"
     assert f"{frame['latency_ms'].min():.2f} ms" in seen["value"]
     # Ten steps of five percent keep the better half of the first axis, accuracy.
     better = (frame["top1"] >= (frame["top1"].min() + frame["top1"].max()) / 2).sum()

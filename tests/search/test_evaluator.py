@@ -90,10 +90,12 @@ import sys, time
 from pathlib import Path
 from hwnas.io import Journal
 from hwnas.search import Evaluator, Objective, Problem, journal_identity, run_search
+from hwnas.search.expensive import _linas
 from hwnas.space import macs_cost
 from tests.search.expensive.test_linas import accuracy, fit_of
 from tests.space.toy import toy_space
 
+_linas.INNER_GENERATIONS = 4
 space, name, pause = toy_space(), sys.argv[2], float(sys.argv[3])
 top1 = accuracy(space)
 

@@ -19,6 +19,7 @@ from hwnas.search import (
     run_trial,
 )
 from hwnas.space import get_space, macs_cost, nasbench201
+from tests.space.toy import enumerate_rows
 
 SPACE = get_space("digits").restrict(r=[8, 16], ks=3)
 MACS = macs_cost(SPACE)
@@ -46,7 +47,7 @@ def trial_of(of, name, evaluations=60, seed=3):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_searchers_spend_what_they_are_given_and_never_repeat(name):
-    counted = []
+    counted: list[int] = []
     trial = trial_of(problem(counted=counted), name)
     assert (trial.searcher, trial.seed, len(trial.x)) == (name, 3, 60)
     assert sum(counted) == 60
@@ -59,7 +60,7 @@ def test_searchers_spend_what_they_are_given_and_never_repeat(name):
 @pytest.mark.parametrize("name", NAMES)
 def test_a_space_that_is_exhausted_ends_the_trial(name):
     space = nasbench201().restrict(ops=["none", "skip"])
-    x = space.every(100)
+    x = enumerate_rows(space)
     value = Lookup(space, x, x.sum(axis=1).astype(float), "value")
     first = Objective("first", "", False, lambda x: x[:, 0] * 1.0)
     trial = trial_of(Problem(space, [Objective("value", "", True, value), first], slow=["value"]), name, 100)
@@ -75,7 +76,7 @@ def test_linas_finds_more_than_random_search():
 
 
 def test_the_best_known_front_is_exact_where_it_can_be_had():
-    rows = SPACE.every(10**5)
+    rows = enumerate_rows(SPACE)
     budget = Constraint("macs", "MACs", MACS, float(np.quantile(MACS(rows), 0.4)))
     of = problem(budget)
     front, which = best_known(of)

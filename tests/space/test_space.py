@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from collections import Counter
+from typing import Any
 
 import numpy as np
 import pytest
@@ -97,10 +98,10 @@ def test_upstream_sampling_is_uniform_per_gene_and_not_over_subnets():
 @pytest.mark.parametrize("distinct_uniform", [True, False])
 def test_samples_are_canonical_repeatable_and_inside_the_domain(distinct_uniform):
     for space in small_spaces():
-        draws = [space.sample(50, np.random.default_rng(1), distinct_uniform=distinct_uniform) for _ in range(2)]
-        np.testing.assert_array_equal(*draws)
-        np.testing.assert_array_equal(space.canonical(draws[0]), draws[0])
-        assert space.contains(draws[0]).all()
+        drawn, again = (space.sample(50, np.random.default_rng(1), distinct_uniform=distinct_uniform) for _ in range(2))
+        np.testing.assert_array_equal(drawn, again)
+        np.testing.assert_array_equal(space.canonical(drawn), drawn)
+        assert space.contains(drawn).all()
         assert space.sample(0, np.random.default_rng(1)).shape == (0, space.n_genes)
 
 
@@ -141,7 +142,8 @@ def test_restricting_understands_upstream_spellings():
     assert [len(proxyless.domain[c]) for c in proxyless.groups["d"]] == [2, 2, 2, 2, 2, 1]
     resnet = get_space("ofa_resnet50").restrict(**{"d[0]": 1})
     assert resnet.decode(resnet.sample(1, np.random.default_rng(0))[0])["d"][0] == 0
-    assert get_space("ofa_resnet50").restrict(r=np.int64(224)).size() * 25 == get_space("ofa_resnet50").size()
+    numpys: Any = np.int64(224)
+    assert get_space("ofa_resnet50").restrict(r=numpys).size() * 25 == get_space("ofa_resnet50").size()
 
 
 @pytest.mark.parametrize(

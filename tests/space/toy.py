@@ -82,10 +82,10 @@ def small_spaces() -> list[SearchSpace]:
     nested = nested_space()
     return [
         nested,
-        nested.restrict(**{"s[0]": [2, 3], "t": 2, "h[1]": [2, 3], "d": [1, 3], "u": [2, 3]}),
+        nested.restrict(t=2, d=[1, 3], u=[2, 3], **{"s[0]": [2, 3], "h[1]": [2, 3]}),
         toy,
         toy.restrict(ks=[3, 5], r=12),
-        toy.restrict(**{"d[0]": [1, 3], "ks[2]": 5, "ks[1]": [1, 5]}),
+        toy.restrict(**{"d[0]": [1, 3], "ks[2]": [5], "ks[1]": [1, 5]}),
         get_space("ofa_mbv3_w1.2").restrict(e=6, d=[2, 3], r=224, **{f"ks[{i}]": 7 for i in range(17)}),
         mobile,
         get_space("ofa_proxyless_w1.3").restrict(ks=[5], e=3, r=[160, 176, 224]),

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import operator
 from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -106,7 +108,7 @@ def test_blame_is_what_one_layer_in_int8_costs(net: Supernet):
     few = [next(iter(batches()))[:32]]
     ranges = activation_ranges(plain, (images.numpy() for images in few))
     for blamed in most_lossy(plain, ranges, lambda: few):
-        alone = quantized(plain, ranges, lambda name, layer=blamed.layer: name == layer)
+        alone = quantized(plain, ranges, partial(operator.eq, blamed.layer))
         assert agreement(plain, alone, lambda: few) == blamed.agreement
         integer = {n.input[0].removesuffix(".rounded") for n in alone.graph.node if n.name == blamed.layer}
         assert integer
@@ -163,7 +165,7 @@ def test_most_random_subnets_of_digits_hold(net: Supernet):
     shares = []
     for row in net.space.sample(4, rng):
         subnet, _ = calibrated(net, row, DATA)
-        found = onnx_model(subnet, precision="int8", batches=lambda s=subnet: DATA.calibration(s.inputs))
+        found = onnx_model(subnet, precision="int8", batches=partial(DATA.calibration, subnet.inputs))
         assert found.agreement is not None
         shares.append(found.agreement.share_pct)
     assert min(shares) > 90, shares

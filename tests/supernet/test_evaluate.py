@@ -17,8 +17,8 @@ import torch
 
 from hwnas.cli import main
 from hwnas.io import Journal
-from hwnas.supernet import MeasuredAccuracy, Supernet, accuracy_journal_identity, evaluate, recalibrate
-from hwnas.task import ImageFolder
+from hwnas.supernet import Accuracy, MeasuredAccuracy, Supernet, accuracy_journal_identity, evaluate, recalibrate
+from hwnas.task import ImageFolder, Task
 from tests.supernet.conftest import OWN
 
 
@@ -45,7 +45,12 @@ def test_each_distinct_subnet_is_evaluated_once_and_the_journal_remembers(
     x = own_supernet.space.sample(4, np.random.default_rng(0))
     x = np.concatenate([x, x[::-1]])
     calls = []
-    monkeypatch.setattr("hwnas.supernet._evaluate.evaluate", lambda *a: calls.append(a[1]) or evaluate(*a))
+
+    def counted(net: Supernet, row: np.ndarray, task: Task) -> Accuracy:
+        calls.append(row)
+        return evaluate(net, row, task)
+
+    monkeypatch.setattr("hwnas.supernet._evaluate.evaluate", counted)
     identity = accuracy_journal_identity(own_supernet, {"seed": 0})
     with Journal(tmp_path / "j", identity) as journal:
         first = MeasuredAccuracy(own_supernet, data, journal)(x)
@@ -76,9 +81,9 @@ def exit_code(args: list[str]) -> int:
 
 def test_command_killed_at_any_moment_resumes(checkpoint: Path, image_folder: Path, tmp_path: Path):
     whole, killed = tmp_path / "whole.csv", tmp_path / "killed.csv"
-    assert exit_code(arguments(checkpoint, image_folder, whole, "--sample", "24", "--fix", "r=32")) == 0
+    assert exit_code(arguments(checkpoint, image_folder, whole, "--sample", "12", "--fix", "r=32")) == 0
     journal = tmp_path / "killed.csv.journal.jsonl"
-    args = arguments(checkpoint, image_folder, killed, "--sample", "24", "--fix", "r=32")
+    args = arguments(checkpoint, image_folder, killed, "--sample", "12", "--fix", "r=32")
     process = subprocess.Popen([sys.executable, "-c", "from hwnas.cli import main; main()", *args])
     deadline = time.monotonic() + 90
     while time.monotonic() < deadline and (not journal.exists() or journal.read_bytes().count(b"\n") < 4):
@@ -91,7 +96,7 @@ def test_command_killed_at_any_moment_resumes(checkpoint: Path, image_folder: Pa
     assert exit_code(args) == 0
     assert killed.read_bytes() == whole.read_bytes()
     archs = [json.dumps(json.loads(line)["arch"]) for line in journal.read_text().splitlines()[1:]]
-    assert len(archs) == len(set(archs)) == 24
+    assert len(archs) == len(set(archs)) == 12
 
 
 def test_command_reads_archs_and_writes_what_fit_reads(

@@ -27,6 +27,7 @@ def conv_bn_network() -> list[tuple[str, LayerSpec]]:
 def as_torch_modules() -> tuple[nn.Sequential, dict[str, torch.Tensor]]:
     conv, norm, linear = nn.Conv2d(3, 8, 3, 2, 1, bias=False), nn.BatchNorm2d(8), nn.Linear(8, 5)
     nn.init.normal_(norm.weight)
+    assert norm.running_mean is not None
     nn.init.normal_(norm.running_mean)
     pools = [nn.AvgPool2d(2, 2, ceil_mode=True), nn.AdaptiveAvgPool2d(1), nn.Flatten()]
     weights = {"stem/conv.weight": conv.weight, "stem/linear.weight": linear.weight, "stem/linear.bias": linear.bias}

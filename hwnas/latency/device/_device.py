@@ -61,7 +61,7 @@ PROVIDERS: dict[str, Provider] = {
     "qnn": Provider("QNNExecutionProvider", "onnxruntime-qnn", precisions=(*_HALF, "int8")),
     "migraphx": Provider("MIGraphXExecutionProvider", "onnxruntime-migraphx", precisions=_HALF),
 }
-"""Short names of onnxruntime's execution providers. To add one, add a line."""
+"""Short names of onnxruntime's execution providers."""
 
 _NVIDIA = ("cuda", "tensorrt")
 

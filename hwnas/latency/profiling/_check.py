@@ -25,7 +25,7 @@ from hwnas.latency.timing._runtime import Runtime
 from hwnas.space import SearchSpace
 
 SUBNETS = 24
-"""Measured in a minute."""
+"""Subnets that a check measures: about a minute."""
 
 WITHIN_10_PCT, BIAS_PCT, SPEED = 90.0, 5.0, 1.25
 """A table holds while at least so many percent of subnets are within 10 %, their mean error is no larger than this,

@@ -17,7 +17,7 @@ from hwnas.latency.profiling._methods import LayerTime
 from hwnas.space import Network
 
 RATIOS = (1, 2, 5, 10, 20, 40)
-"""By how many times more a layer's time may be off, relatively, than a network's: the whole networks decide. For layers seen
+"""Candidates for the relative error of a layer's time, as a multiple of a network's; the whole networks decide. For layers seen
 inside networks they chose 10 and 20, and 5 to 40 do about as well; for layers timed alone by OpenVINO 10, where 2 would be
 best and 20 is worse than 1."""
 

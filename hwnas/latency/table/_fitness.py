@@ -11,7 +11,7 @@ from hwnas.latency.timing._noise import is_noisy
 from hwnas.space import SearchSpace
 
 STALE_DAYS = 180
-"""From this age on a table is worth a check: drivers, kernels and neighbours have changed."""
+"""Days after which a table is worth a check: drivers, kernels and neighbours have changed."""
 
 
 def misfits(table: LatencyTable) -> list[str] | None:

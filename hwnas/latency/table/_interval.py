@@ -18,8 +18,9 @@ LEVEL = 0.9
 """Share of subnets whose latency shall lie within their interval."""
 
 LATER = 0.005
-"""What predictions allow for another hour, when all subnets are off alike by a little more: of 100 fresh subnets half an
-hour or an hour later, 77 to 96 % (of seven tables; 86 % in the median) lay within what the profile's own told."""
+"""Relative error that intervals add for the time that has passed since the profile, in which a machine changes its speed a
+little for all subnets alike. Without it, of 100 fresh subnets timed half an hour or an hour later, 77 to 96 % (seven tables;
+86 % in the median) lay within intervals that should hold 90 %."""
 
 
 def radius(predicted: NDArray[np.float64], measured: NDArray[np.float64], level: float = LEVEL) -> float | None:

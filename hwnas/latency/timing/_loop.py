@@ -27,7 +27,7 @@ data. After another session a network of 2 ms takes 22 % longer, 9, 9, 7, 6, 5 a
 5 ms or more is slow in its first run alone."""
 
 BLOCK_RUNS, BLOCK_NS = (5, 32), 40e6
-"""Timed runs of a block, fewest and most, and ns that they shall take."""
+"""Timed runs of a block, fewest and most, and the ns they should take."""
 
 OWN_THREADS = ("OpenVINOExecutionProvider", "XnnpackExecutionProvider")
 """Providers that run on this CPU, in threads that are theirs."""

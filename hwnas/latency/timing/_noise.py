@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import numpy as np
 
 NOISY_PCT = 5.0
-"""From here on measurements are not to be trusted. On a machine that does nothing else it is 1 to 2 %."""
+"""Difference between repeated measurements, in percent, from which they are not to be trusted. On an idle machine it is 1 to 2."""
 
 
 def repeat_pct(ratios: Mapping[tuple[str, str, int], float]) -> float | None:

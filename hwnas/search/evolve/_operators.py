@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from hwnas.space import Population, SearchSpace
 
 LONE_GENE_RATE = 0.1
-"""Least mutation rate of a gene that is alone in its group, such as the resolution: it moves everything."""
+"""Least mutation rate of a gene that is alone in its group, such as the resolution."""
 
 
 def mutation_rates(space: SearchSpace, changes: float = 1.0) -> NDArray[np.float64]:

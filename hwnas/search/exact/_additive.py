@@ -24,7 +24,7 @@ MAX_START = 2000
 """Rows of an exact front to start from; a longer one is thinned."""
 
 MOST_ROWS = 300_000
-"""Rows of a space (settings of its genes) that are small enough to be scored one and all."""
+"""Rows of a space, up to which all of them are scored."""
 
 DIRECTIONS = 100
 """Weighted sums minimised, where there are more than two objectives."""

@@ -23,7 +23,7 @@ from hwnas.search.problem._pareto import non_dominated
 from hwnas.space import Population, SearchSpace
 
 FIRST_BAND = 64
-"""The first band searched above a dual bound is this part of the distance to a row known."""
+"""The first band searched above a dual bound is the distance to the best known row, divided by this."""
 
 
 @dataclass(frozen=True)

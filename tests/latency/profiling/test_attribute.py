@@ -8,7 +8,8 @@ import pytest
 from hwnas.graph import network_model
 from hwnas.latency import get_device
 from hwnas.latency.profiling._attribute import attribute
-from hwnas.latency.timing._runtime import OnnxRuntime, node_times
+from hwnas.latency.timing._loop import node_times
+from hwnas.latency.timing._runtime import OnnxRuntime
 from hwnas.space import get_space
 
 RECORDED = [

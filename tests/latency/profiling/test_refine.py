@@ -65,10 +65,10 @@ def test_it_is_the_ridge_regression_it_says(monkeypatch: pytest.MonkeyPatch) -> 
 def test_the_ratio_is_the_likeliest_one() -> None:
     rng = np.random.default_rng(3)
     design = rng.uniform(0, 0.2, (12, 30))
-    kernel, chosen = design @ design.T, set()
+    kernel, chosen = design @ design.T, set[float]()
     for off in (0.0, 0.05, 0.5):
         residual = design @ rng.normal(0, off, 30) + rng.normal(0, 0.01, 12)
-        density = {
+        density: dict[float, float] = {
             ratio: multivariate_t.logpdf(residual, shape=NETWORK_SD**2 * (ratio**2 * kernel + np.eye(12)), df=WORTH)
             for ratio in RATIOS
         }

@@ -14,6 +14,7 @@ from hwnas.errors import TableError
 from hwnas.latency import LatencyTable, read_published
 from hwnas.space import SearchSpace, get_space
 from hwnas.space.families.ofa_proxyless import ofa_proxyless
+from hwnas.space.ops import Conv
 from tests.parity import upstream
 
 W12 = get_space("ofa_mbv3_w1.2")
@@ -84,7 +85,8 @@ def test_the_block_table_of_an_i7_covers_all_resolutions(name: str, shared_data:
         c, h, _ = layer.input_shape
         out = layer.output_shape
         if slot.startswith("blocks."):
-            (mid, k, s) = next((op.shape[0], op.kernel[0], op.stride[0]) for op in layer.ops if op.name == "depthwise")
+            depthwise = next(op for op in layer.ops if isinstance(op, Conv) and op.name == "depthwise")
+            mid, k, s = depthwise.channels, depthwise.kernel[0], depthwise.stride[0]
             names = {op.name for op in layer.ops}
             key = f"MBConv-input:{h}x{h}x{c}-output:{out[1]}x{out[1]}x{out[0]}-expand:{mid // c}-kernel:{k}-stride:{s}"
             key += f"-idskip:{int('residual' in names)}-se:{int('se.pool' in names)}"

@@ -16,9 +16,10 @@ from hwnas.search.evolve._operators import Moves
 from hwnas.search.evolve._weights import front_weights, lower_hull
 from hwnas.search.problem._pool import Pool
 from hwnas.space import AdditiveCost, get_space, macs_cost
+from tests.space.toy import enumerate_rows
 
 SPACE = get_space("digits").restrict(r=[8, 16], ks=3)
-ROWS = SPACE.every(10**5)
+ROWS = enumerate_rows(SPACE)
 MACS = macs_cost(SPACE)
 WORTH = AdditiveCost.from_layers(SPACE, lambda layer: float(np.log(layer.macs + 2)) + sum(map(ord, layer.key)) % 7)
 

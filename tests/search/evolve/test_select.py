@@ -10,6 +10,7 @@ from hwnas.search.evolve._pymoo import Evolution
 from hwnas.search.evolve._select import mates, tournament
 from hwnas.search.problem._directions import reference_directions
 from hwnas.space import get_space, macs_cost, params_cost
+from tests.space.toy import enumerate_rows
 
 SPACE = get_space("ofa_mbv3_w1.0").restrict(r=224)
 MACS, PARAMS = macs_cost(SPACE), params_cost(SPACE)
@@ -106,7 +107,7 @@ def test_no_known_row_is_proposed_and_an_exhausted_space_gives_none():
     def known(x):
         return np.array([row.tobytes() in seen for row in x], dtype=bool)
 
-    rows = space.every(10**4)
+    rows = enumerate_rows(space)
     algorithm = Evolution("nsga2", problem, 8, np.random.default_rng(0), rows[:8], known)
     while len(x := algorithm.ask()):
         assert not known(x).any()

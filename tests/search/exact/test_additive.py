@@ -10,10 +10,11 @@ import pytest
 from hwnas.errors import InfeasibleError, SpaceError
 from hwnas.search import Constraint, Objective, Problem, non_dominated, run_search
 from hwnas.space import AdditiveCost, PeakMemory, get_space, macs_cost, params_cost
+from tests.space.toy import enumerate_rows
 
 SPACE = get_space("digits").restrict(r=[8, 16], ks=3)
 MACS, PARAMS, PEAK = macs_cost(SPACE), params_cost(SPACE), PeakMemory(SPACE)
-ROWS = SPACE.every(10**5)
+ROWS = enumerate_rows(SPACE)
 
 
 def loss(space=SPACE):

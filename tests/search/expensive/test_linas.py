@@ -13,6 +13,7 @@ from hwnas.search import (
     Objective,
     Problem,
     SearchOptions,
+    SearchProgress,
     drive,
     linas,
     non_dominated,
@@ -97,7 +98,7 @@ def test_it_evaluates_as_many_distinct_subnets_as_it_may(tactic, monkeypatch):
     monkeypatch.setattr(_linas, "PUBLISHED_INNER_EVALUATIONS", 400)
     space = get_space("ofa_mbv3_w1.0").restrict(r=224)
     problem, slow = problem_of(space)
-    told = []
+    told: list[SearchProgress] = []
     result = found_by(problem, 45, start=None, progress=told.append, tactic=tactic)
     rows = np.array(slow.rows)
     assert len(rows) == len(np.unique(rows, axis=0)) == result.evaluations

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from hwnas.errors import InfeasibleError, SpaceError, UnknownNameError
-from hwnas.search import Constraint, Objective, Problem, SearchResult, run_search
+from hwnas.search import Constraint, Objective, Problem, SearchProgress, SearchResult, run_search
 from hwnas.search.problem._pool import Pool
 from hwnas.space import AdditiveCost, get_space, macs_cost, params_cost
 
@@ -115,7 +115,7 @@ def test_the_pool_knows_what_was_scored_and_keeps_the_whole_front(space, macs, p
 
 def test_hypervolume_never_falls(space, macs, params):
     problem = Problem(space, [Objective("params", "", True, params), Objective("macs", "", False, macs)])
-    seen = []
+    seen: list[SearchProgress] = []
     result = run_search(problem, evaluations=2250, population=50, generations=5, progress=seen.append)
     assert [p.evaluations for p in seen] == [evaluations for evaluations, _ in result.trace]
     assert (np.diff([volume for _, volume in result.trace]) >= 0).all()
