@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,11 +14,14 @@ from hwnas.errors import UnknownNameError
 from hwnas.search import Objective, Problem, run_search
 from hwnas.space import SearchSpace, get_space, macs_cost, network_inputs, params_cost, space_names
 from hwnas.space.ops import Op, Shape
+from hwnas.supernet.onnx import elastic_file
 from tests.contract.vit import Vit
 
 
-@pytest.fixture(params=[*space_names(), "vit"])
-def space(request: pytest.FixtureRequest) -> SearchSpace:
+@pytest.fixture(params=[*space_names(), "vit", "onnx"])
+def space(request: pytest.FixtureRequest, onnx_file: Path) -> SearchSpace:
+    if request.param == "onnx":
+        return elastic_file(onnx_file).space
     return Vit.search_space() if request.param == "vit" else get_space(request.param)
 
 

@@ -19,10 +19,10 @@ TRANSFORMER = f"{REPOSITORY / 'tests' / 'contract' / 'vit.py'}:Vit"
 
 
 @pytest.fixture(
-    scope="module", params=[*supernet_names(), EXAMPLE, TRANSFORMER], ids=lambda name: name.rpartition(":")[2]
+    scope="module", params=[*supernet_names(), EXAMPLE, TRANSFORMER, "onnx"], ids=lambda name: name.rpartition(":")[2]
 )
-def supernet(request: pytest.FixtureRequest) -> Supernet:
-    return get_supernet(request.param).random(seed=0)
+def supernet(request: pytest.FixtureRequest, onnx_file: Path) -> Supernet:
+    return get_supernet(str(onnx_file) if request.param == "onnx" else request.param).random(seed=0)
 
 
 @pytest.fixture(scope="module")

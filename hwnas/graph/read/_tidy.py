@@ -41,8 +41,9 @@ class Draft:
             if not isinstance(op, (Affine, BatchNorm)) or not uses[i + 1]:
                 continue
             (x,) = self._inputs(i)
-            if isinstance(op, BatchNorm) and self._is_plain_conv(x) and uses[x] == 1:
-                self.ops[x - 1] = replace(self.ops[x - 1], bn=True)
+            before = self.ops[x - 1] if x and uses[x] == 1 else None
+            if isinstance(op, BatchNorm) and isinstance(before, Conv) and not before.bn:
+                self.ops[x - 1] = replace(before, bn=True)
                 self.weights[x - 1] |= {f"bn.{part}": array for part, array in self.weights[i].items()}
                 self._stands[i + 1], uses[x] = x, uses[i + 1]
             elif isinstance(op, Affine) and self._scaled(x, op.axis, self.weights[i], uses):
@@ -64,10 +65,6 @@ class Draft:
         while x in self._stands:
             x = self._stands[x]
         return x
-
-    def _is_plain_conv(self, x: int) -> bool:
-        op = self.ops[x - 1] if x else None
-        return isinstance(op, Conv) and not op.bn
 
     def _scaled(self, x: int, axis: int, by: Weights, uses: Counter[int]) -> bool:
         """Scale and shift the op that gives a value, if it can be and nothing else reads the value."""

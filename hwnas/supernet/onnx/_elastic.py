@@ -116,7 +116,10 @@ class ElasticNetwork:
         """Genes ``ks``, ``e``, ``d``, ``r``: of the slots that have them, of the stages, and of the image."""
         genes: list[Gene] = []
         of_slot: list[dict[str, int]] = [{} for _ in self.slots]
-        choices = {"ks": [s.kernels for s in self.slots], "e": [s.widths for s in self.slots]}
+        choices: dict[str, list[tuple[float, ...]]] = {
+            "ks": [slot.kernels for slot in self.slots],
+            "e": [slot.widths for slot in self.slots],
+        }
         stage_of = {number: i for i, stage in enumerate(self.stages) for number in stage.members}
         n_layer_genes = sum(bool(c) for each in choices.values() for c in each)
         for group, each in choices.items():

@@ -85,7 +85,7 @@ def _family(network: ElasticNetwork, eps: float, file: Path | None) -> type[Onnx
 
 
 def _tensors(network: ElasticNetwork, found: ReadNetwork) -> dict[str, Tensor]:
-    tensors = {}
+    tensors: dict[str, Tensor] = {}
     for slot, positions in zip(network.slots, network.positions, strict=True):
         weights = sorted_weights(slot, [found.weights[i] for i in positions], found.bn_eps)
         for op, own in zip(slot.ops, weights, strict=True):

@@ -28,7 +28,8 @@ def _transpose(op: Transpose, x: Sequence[Tensor], at: Pass) -> Tensor:  # noqa:
 
 @run.register
 def _shuffle(op: Shuffle, x: Sequence[Tensor], at: Pass) -> Tensor:  # noqa: ARG001
-    return x[0].unflatten(1, (op.groups, -1)).transpose(1, 2).flatten(1, 2)
+    rows = x[0].reshape(len(x[0]), op.groups, -1, *op.in_shape[1:])
+    return rows.transpose(1, 2).reshape(x[0].shape)
 
 
 @run.register
