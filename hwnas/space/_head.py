@@ -11,7 +11,7 @@ from hwnas.errors import SpaceError
 from hwnas.space._gene import Slot
 from hwnas.space._layer import LayerSpec
 from hwnas.space._space import SearchSpace
-from hwnas.space.ops import Linear
+from hwnas.space.ops import Activation, Conv, Flatten, GlobalPool, Linear, Op
 
 
 def n_classes(space: SearchSpace) -> int:
@@ -20,13 +20,13 @@ def n_classes(space: SearchSpace) -> int:
 
 
 def head_name(space: SearchSpace) -> str:
-    """``"<slot>/<op>"`` of the linear map that gives the logits.
+    """``"<slot>/<op>"`` of the linear map, or the convolution before a global pooling, that gives the logits.
 
     Raises:
         SpaceError: the network ends in another kind of op.
     """
     slot, layer = _head(space)
-    return f"{slot.name}/{_linear(space.name, layer).name}"
+    return f"{slot.name}/{layer.ops[_classifier(space.name, layer)].name}"
 
 
 def classes_named(name: str) -> tuple[str, int] | None:
@@ -42,11 +42,11 @@ def with_classes(space: SearchSpace, classes: int) -> SearchSpace:
     place of the old one, so that tables share all other rows.
 
     Raises:
-        SpaceError: fewer than one class, or the network does not end in a linear map.
+        SpaceError: fewer than one class, or the network ends in neither of what :func:`head_name` names.
     """
     base = space.base or space
     slot, layer = _head(base)
-    _linear(base.name, layer)
+    _classifier(base.name, layer)
     if classes < 1:
         raise SpaceError(f"{classes} classes", "a network tells one class or more apart", "give the number of classes")
     if classes == n_classes(space):
@@ -64,11 +64,16 @@ def _head(space: SearchSpace) -> tuple[Slot, LayerSpec]:
     return slot, next(layers)
 
 
-def _linear(space: str, layer: LayerSpec) -> Linear:
-    op = layer.ops[-1]
-    if not isinstance(op, Linear):
-        raise SpaceError(f"space {space}", "its last op is no linear map to logits", "end it in OpList.linear")
-    return op
+def _classifier(space: str, layer: LayerSpec) -> int:
+    """Position of the op that gives one value, or one feature map, per class; what follows it changes no channels."""
+    after = [i for i, op in enumerate(layer.ops) if not isinstance(op, (Activation, Flatten, GlobalPool))]
+    op = layer.ops[after[-1]] if after else None
+    whole = isinstance(op, Linear) and after[-1] + 1 == len(layer.ops)
+    mapped = isinstance(op, Conv) and op.groups == 1 and any(isinstance(o, GlobalPool) for o in layer.ops[after[-1] :])
+    if not whole and not mapped:
+        rule = "it ends in no linear map to logits, nor in a convolution and a global pooling"
+        raise SpaceError(f"space {space}", rule, "end it in OpList.linear")
+    return after[-1]
 
 
 def _widened(build: Callable[..., LayerSpec | None], classes: int) -> Callable[..., LayerSpec | None]:
@@ -76,9 +81,20 @@ def _widened(build: Callable[..., LayerSpec | None], classes: int) -> Callable[.
         layer = build(*values)
         if layer is None:
             return None
-        op = _linear(layer.key, layer)
-        key, told = re.subn(rf"-o{op.features}(?!\d)", f"-o{classes}", layer.key)
-        key = key if told else f"{layer.key}-o{classes}"
-        return LayerSpec(key, layer.input_shape, (*layer.ops[:-1], replace(op, features=classes)))
+        position, shapes, ops = _classifier(layer.key, layer), [layer.input_shape], []
+        for i, op in enumerate(layer.ops):
+            fitted = replace(op, in_shapes=tuple(shapes[x] for x in op.inputs))
+            if i == position:
+                fitted = _with_channels(fitted, classes)
+            ops.append(fitted)
+            shapes.append(fitted.shape)
+        key, told = re.subn(rf"-o{layer.output_shape[0]}(?!\d)", f"-o{classes}", layer.key)
+        return LayerSpec(key if told else f"{layer.key}-o{classes}", layer.input_shape, tuple(ops))
 
     return built
+
+
+def _with_channels(op: Op, n: int) -> Op:
+    return (
+        replace(op, channels=n) if isinstance(op, Conv) else replace(op, features=n) if isinstance(op, Linear) else op
+    )
