@@ -298,9 +298,13 @@ NETWORKS: dict[str, Callable[[], nn.Module]] = {
 
 
 def network(name: str, seed: int = 0) -> nn.Module:
-    """One of `NETWORKS` in evaluation mode, with random weights and statistics that batch norms could have seen."""
+    """One of `NETWORKS`, as `initialised`."""
     torch.manual_seed(seed)
-    module = NETWORKS[name]()
+    return initialised(NETWORKS[name]())
+
+
+def initialised(module: nn.Module) -> nn.Module:
+    """The module in evaluation mode, with statistics that batch norms could have seen."""
     for each in module.modules():
         if isinstance(each, nn.BatchNorm2d):
             for tensor, low, high in (

@@ -1,4 +1,4 @@
-"""A network that was read, made elastic: its slots, stages and genes, as a `SearchSpace`."""
+"""A network that was read, made elastic: its slots, stages and image sizes."""
 
 from __future__ import annotations
 
@@ -7,31 +7,19 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property, partial
+from functools import cached_property
 
-from hwnas.space import Gene, LayerSpec, SearchSpace, Slot, conditional
+from hwnas.space import SearchSpace
 from hwnas.space.ops import Op, Shape
+from hwnas.supernet.onnx._genes import Stage, genes_and_slots
 from hwnas.supernet.onnx._slot import ElasticSlot
 from hwnas.supernet.onnx._stretches import stretches, within
 
 RESOLUTIONS = (0.5, 0.625, 0.75, 0.875, 1.0)
 """Shares of the file's own image size."""
 
-FEWEST_BLOCKS = 1 / 3
-"""Of a stage's blocks, this share always runs."""
-
-
-@dataclass(frozen=True)
-class Stage:
-    """Blocks of one shape, of which the last ones may be dropped.
-
-    Attributes:
-        members: numbers of its slots, in order.
-        depths: how many of them may run.
-    """
-
-    members: range
-    depths: tuple[int, ...]
+ONE_IN = 3
+"""Of a stage's blocks, one in so many always runs."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +65,7 @@ class ElasticNetwork:
             if n:
                 first = i - 1 if i and self.slots[i - 1].is_block else i
                 members = range(first, i + n)
-                fewest = max(1, math.ceil(len(members) * FEWEST_BLOCKS))
+                fewest = math.ceil(len(members) / ONE_IN)
                 found.append(Stage(members, tuple(range(fewest, len(members) + 1))))
             i += max(n, 1)
         return [stage for stage in found if len(stage.depths) > 1]
@@ -113,53 +101,8 @@ class ElasticNetwork:
 
     @cached_property
     def space(self) -> SearchSpace:
-        """Genes ``ks``, ``e``, ``d``, ``r``: of the slots that have them, of the stages, and of the image."""
-        genes: list[Gene] = []
-        of_slot: list[dict[str, int]] = [{} for _ in self.slots]
-        choices: dict[str, list[tuple[float, ...]]] = {
-            "ks": [slot.kernels for slot in self.slots],
-            "e": [slot.widths for slot in self.slots],
-        }
-        stage_of = {number: i for i, stage in enumerate(self.stages) for number in stage.members}
-        n_layer_genes = sum(bool(c) for each in choices.values() for c in each)
-        for group, each in choices.items():
-            taken = 0
-            for number, values in enumerate(each):
-                if values:
-                    of_slot[number][group] = len(genes)
-                    genes.append(self._conditional(Gene(group, taken, values), number, stage_of, n_layer_genes))
-                    taken += 1
-        for i, stage in enumerate(self.stages):
-            for position, number in enumerate(stage.members):
-                if position >= stage.depths[0]:
-                    of_slot[number]["d"] = n_layer_genes + i
-            genes.append(Gene("d", i, stage.depths))
-        if len(self.shapes) > 1:
-            for columns in of_slot:
-                columns["r"] = len(genes)
-            genes.append(Gene("r", None, tuple(self.shapes), role="input"))
-        slots = [
-            Slot(slot.name, tuple(columns.values()), partial(self._build, number, tuple(columns)))
-            for number, (slot, columns) in enumerate(zip(self.slots, of_slot, strict=True))
-        ]
-        return SearchSpace(self.name, genes, slots)
-
-    def _conditional(self, gene: Gene, number: int, stage_of: dict[int, int], first_depth: int) -> Gene:
-        if number not in stage_of:
-            return gene
-        stage = self.stages[stage_of[number]]
-        position = number - stage.members.start
-        active = [i for i, depth in enumerate(stage.depths) if depth > position]
-        return gene if len(active) == len(stage.depths) else conditional(gene, first_depth + stage_of[number], active)
-
-    def _build(self, number: int, groups: Sequence[str], *values: float) -> LayerSpec | None:
-        at = dict(zip(groups, values, strict=True))
-        stage = next((stage for stage in self.stages if number in stage.members), None)
-        if "d" in at and stage is not None and number - stage.members.start >= at["d"]:
-            return None
-        size = int(at.get("r", self.input_shape[1]))
-        kernel = int(at["ks"]) if "ks" in at else None
-        return self.slots[number].layer(self.shapes[size][number], at.get("e", 1.0), kernel)
+        """What can be searched."""
+        return SearchSpace(self.name, *genes_and_slots(self.slots, self.stages, self.shapes))
 
 
 class _NotThisSize(Exception):

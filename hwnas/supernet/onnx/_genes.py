@@ -1,0 +1,91 @@
+"""Genes of a network that was read, and the slots of its space that they switch.
+
+In this order: ``ks`` and ``e`` of the slots that have kernels and widths to choose from, ``d`` of the stages, ``r``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from hwnas.space import Gene, LayerSpec, Shape, Slot, conditional
+from hwnas.supernet.onnx._slot import ElasticSlot
+
+Entering = Mapping[int, Sequence[Shape]]
+"""What enters each slot, by image size."""
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Blocks of one shape, of which the last ones may be dropped.
+
+    Attributes:
+        members: numbers of its slots, in order.
+        depths: how many of them may run.
+    """
+
+    members: range
+    depths: tuple[int, ...]
+
+    def needed(self, number: int) -> list[int]:
+        """Choices of the depth with which a slot runs."""
+        return [i for i, depth in enumerate(self.depths) if depth > number - self.members.start]
+
+
+def genes_and_slots(
+    slots: Sequence[ElasticSlot], stages: Sequence[Stage], entering: Entering
+) -> tuple[list[Gene], list[Slot]]:
+    """
+    Args:
+        slots: in network order.
+        stages: of them.
+        entering: with a gene for the image size, if there is more than one.
+    """
+    kinds: list[tuple[str, list[tuple[float, ...]]]] = [
+        ("ks", [slot.kernels for slot in slots]),
+        ("e", [slot.widths for slot in slots]),
+    ]
+    depth = sum(bool(choices) for _, each in kinds for choices in each)
+    genes: list[Gene] = []
+    columns: list[dict[str, int]] = [{} for _ in slots]
+    depths = {n: (depth + i, stage.needed(n)) for i, stage in enumerate(stages) for n in stage.members}
+    dropped = {n: by for n, by in depths.items() if len(by[1]) < len(stages[by[0] - depth].depths)}
+    for group, each in kinds:
+        owners = [n for n, choices in enumerate(each) if choices]
+        for position, n in enumerate(owners):
+            columns[n][group] = len(genes)
+            gene = Gene(group, position, each[n])
+            genes.append(conditional(gene, *dropped[n]) if n in dropped else gene)
+    genes += [Gene("d", i, stage.depths) for i, stage in enumerate(stages)]
+    for n, (column, _) in dropped.items():
+        columns[n]["d"] = column
+    if len(entering) > 1:
+        for of_slot in columns:
+            of_slot["r"] = len(genes)
+        genes.append(Gene("r", None, tuple(entering), role="input"))
+    builds = [_Build(slot, n, stages, entering) for n, slot in enumerate(slots)]
+    return genes, [
+        Slot(build.slot.name, tuple(of_slot.values()), partial(build, tuple(of_slot)))
+        for build, of_slot in zip(builds, columns, strict=True)
+    ]
+
+
+@dataclass(frozen=True)
+class _Build:
+    """The layer of a slot."""
+
+    slot: ElasticSlot
+    number: int
+    stages: Sequence[Stage]
+    entering: Entering
+
+    def __call__(self, groups: Sequence[str], *values: float) -> LayerSpec | None:
+        """At values of the slot's genes, whose groups are given in the same order."""
+        at = dict(zip(groups, values, strict=True))
+        stage = next((stage for stage in self.stages if self.number in stage.members), None)
+        if "d" in at and stage is not None and self.number - stage.members.start >= at["d"]:
+            return None
+        size = int(at["r"]) if "r" in at else max(self.entering)
+        kernel = int(at["ks"]) if "ks" in at else None
+        return self.slot.layer(self.entering[size][self.number], at.get("e", 1.0), kernel)
