@@ -147,7 +147,7 @@ class ConvNeXtBlock(nn.Module):
         return x + self.scale * self.body(self.depthwise(x).permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
 
 
-def convnext(depths: Sequence[int] = (3, 3, 9, 3), width: int = 16) -> nn.Sequential:
+def convnext(depths: Sequence[int] = (2, 2, 4, 2), width: int = 16) -> nn.Sequential:
     layers: list[nn.Module] = [nn.Conv2d(3, width, 4, 4), LayerNorm2d(width, 1e-6)]
     for stage, depth in enumerate(depths):
         c = width * 2**stage
@@ -285,7 +285,7 @@ def vgg() -> nn.Sequential:
 
 NETWORKS: dict[str, Callable[[], nn.Module]] = {
     "resnet18": lambda: resnet((2, 2, 2, 2), 16, bottleneck=False),
-    "resnet50": lambda: resnet((3, 4, 6, 3), 16, bottleneck=True),
+    "resnet50": lambda: resnet((2, 3, 4, 2), 16, bottleneck=True),
     "mobilenet_v2": mobilenet_v2,
     "mobilenet_v3": mobilenet_v3,
     "convnext": convnext,

@@ -43,6 +43,7 @@ class ElasticNetwork:
 
     @cached_property
     def slots(self) -> list[ElasticSlot]:
+        """The ops of each slot, with what of them is elastic."""
         found = []
         for number, stretch in enumerate(self.positions):
             entering = self.ops[stretch.start - 1].shape if number else self.input_shape

@@ -18,10 +18,10 @@ from tests.convolutional import NETWORKS, SIZE, exported, network
 
 GENES = {
     "resnet18": {"e": 8, "d": 4, "r": 1},
-    "resnet50": {"e": 16, "d": 4, "r": 1},
+    "resnet50": {"e": 11, "d": 4, "r": 1},
     "mobilenet_v2": {"e": 18, "d": 5, "r": 1},
     "mobilenet_v3": {"ks": 5, "e": 13, "d": 5, "r": 1},
-    "convnext": {"ks": 18, "e": 18, "d": 4, "r": 1},
+    "convnext": {"ks": 10, "e": 10, "d": 4, "r": 1},
     "squeezenet": {"e": 5, "r": 1},
     "shufflenet_v2": {"e": 17, "r": 1},
     "densenet": {"e": 10, "r": 1},
