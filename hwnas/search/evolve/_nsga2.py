@@ -6,7 +6,6 @@ import numpy as np
 
 from hwnas.search.evolve._chains import CHAINS, has_models, search_along
 from hwnas.search.evolve._local import local_search
-from hwnas.search.evolve._pymoo import Evolution
 from hwnas.search.exact._additive import additive_start, all_additive
 from hwnas.search.problem._pool import Pool
 from hwnas.search.problem._problem import Problem
@@ -48,6 +47,8 @@ def evolved(kind: str, problem: Problem, options: SearchOptions) -> Stepwise:
 
 
 def _steps(kind: str, pool: Pool, options: SearchOptions) -> Steps:
+    from hwnas.search.evolve._pymoo import Evolution  # noqa: PLC0415 - who looks at a front needs no pymoo
+
     problem, rng = pool.problem, np.random.default_rng(options.seed)
     usual = int(np.clip(options.evaluations // 10, *SLOW_POPULATIONS)) if problem.slow else POPULATION
     population = options.population or usual

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.optimize import linprog
 
 from hwnas.search.exact._buckets import bounds, build
 from hwnas.search.exact._prune import Limit, joint_metrics
@@ -37,6 +36,8 @@ def solve_dual(space: SearchSpace, cost: Additive, limits: Sequence[Limit]) -> D
     """Maximise ``min over x of cost(x) + sum of l_j (metric_j(x) - limit_j)`` over multipliers ``l >= 0``."""
     metrics = joint_metrics([cost], limits)
     # Of several limits on one metric only the tightest matters.
+    from scipy.optimize import linprog  # noqa: PLC0415 - half a second, and only budgets need it
+
     upper = np.array([min([u for m, u in limits if m is metric], default=np.inf) for metric in metrics])
     limited = np.flatnonzero(np.isfinite(upper))
     buckets = build(space, metrics)

@@ -13,13 +13,12 @@ import math
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hwnas.errors import SpaceError
-from hwnas.search.evolve._pymoo import Evolution
 from hwnas.search.expensive._acquisition import ExpectedImprovement, chance_below, choose_batch
 from hwnas.search.expensive._fit import gaussian_process
 from hwnas.search.expensive._start import stratified_start
@@ -29,6 +28,9 @@ from hwnas.search.problem._problem import MetricFunction, Problem
 from hwnas.search.problem._searcher import SearchOptions, Surrogate
 from hwnas.search.problem._stepwise import Steps, Stepwise
 from hwnas.space import Population
+
+if TYPE_CHECKING:
+    from hwnas.search.evolve._pymoo import Evolution
 
 START = 20
 """Evaluations before the first fit."""
@@ -119,6 +121,8 @@ def _predicted(problem: Problem, models: Mapping[str, Surrogate]) -> Problem:
 
 def _inner(problem: Problem, population: int, rng: np.random.Generator, start: Population) -> tuple[Evolution, Pool]:
     """An evolution on predictions, and the pool of what it has scored."""
+    from hwnas.search.evolve._pymoo import Evolution  # noqa: PLC0415 - who looks at a front needs no pymoo
+
     scored = Pool(problem)
     drawn = problem.space.sample(2 * population, rng, distinct_uniform=False)
     first = scored.fresh(np.concatenate([start, drawn]))
