@@ -76,7 +76,7 @@ def progress(title: str) -> AbstractContextManager[Progress]:
 
 @contextmanager
 def resumable(kept: str) -> Iterator[None]:
-    """On Ctrl-C say what is ``kept`` and that the same command resumes; what was interrupted may know it better."""
+    """On Ctrl-C say what is ``kept`` and that the same command resumes, unless the interruption brings words of its own."""
     try:
         yield
     except KeyboardInterrupt as error:

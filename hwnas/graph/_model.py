@@ -62,7 +62,8 @@ class Model:
 
     @classmethod
     def of(cls, model: onnx.ModelProto, *, batch: int = 1, precision: str = "fp32") -> Model:
-        """
+        """The model of an ONNX one.
+
         Args:
             model: an ONNX model.
             batch: what every size that the model leaves open is taken as.

@@ -73,7 +73,7 @@ def quantized(
 
 
 def scale_and_zero(low: float, high: float) -> tuple[np.float32, np.uint8]:
-    """Of the uint8 numbers that cover ``low`` to ``high`` and have an exact 0.
+    """Scale and zero point of uint8 numbers that cover ``low`` to ``high`` and have an exact 0.
 
     If 0 is the low end, they reach no further than ``high``: only then do runtimes know that a clip is superfluous.
     """
@@ -129,7 +129,7 @@ class _Writer:
         return node.doc_string == INTEGER and self.chosen(node.name)
 
     def _saturates(self, name: str) -> bool:
-        """Whether what alone reads it becomes part of the quantization of its own output."""
+        """Whether its one reader is an activation that the range of the reader's quantised output performs."""
         readers = self.readers[name]
         return len(readers) == 1 and readers[0].op_type in _SATURATING
 

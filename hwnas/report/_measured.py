@@ -60,7 +60,7 @@ def with_measured(
 
 
 def holds(frame: pd.DataFrame, budgets: Mapping[str, float]) -> pd.Series[bool]:
-    """``(n,)`` whether no measurement says that a row breaks the latency budget."""
+    """``(n,)`` whether each row keeps the latency budget, as far as it was measured."""
     budget_ms = budgets.get(PREDICTED)
     if budget_ms is None or MEASURED not in frame.columns:
         return pd.Series(data=True, index=frame.index)

@@ -74,7 +74,7 @@ def front_table(frame: pd.DataFrame, *, most: int = MAX_ROWS, also: Sequence[str
 
 
 def _rank(name: str, also: Sequence[str]) -> int:
-    """Of a metric; the smaller, the longer it is shown: what was searched for first."""
+    """Rank of a metric: a terminal that grows narrow loses those of high rank first; what was searched for has the lowest."""
     if name in also:
         return 1
     stem = name.partition("@")[0]

@@ -97,7 +97,7 @@ class Yardstick:
         return self.volumes(self.problem.costs(values), self.problem.violation(values) <= 0)
 
     def volumes(self, costs: NDArray[np.float64], kept: NDArray[np.bool_]) -> NDArray[np.float64]:
-        """The same of ``(n, m)`` costs, and ``(n,)``: which of them count."""
+        """The same from ``(n, m)`` costs, of which ``(n,)`` tells those that keep the budgets."""
         volumes, volume = np.zeros(len(costs)), 0.0
         front = np.zeros((0, costs.shape[1]))
         for i, cost in enumerate(costs):

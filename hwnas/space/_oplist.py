@@ -286,7 +286,7 @@ class OpList:
         return self.apply(Slice, name, x, start=start, stop=stop, axis=axis)
 
     def take(self, name: str, x: int, index: int = 0, *, axis: int = 0) -> int:
-        """One element of an axis, which goes: the class token of a sequence."""
+        """One element of an axis, and that axis no more: the class token of a sequence."""
         return self.apply(Take, name, x, index=index, axis=axis)
 
 

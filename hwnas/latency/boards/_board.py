@@ -51,7 +51,7 @@ JOURNAL, PLAN, OUT = "journal.jsonl", "plan.json", "board.csv"
 
 
 class BoardError(Exception):
-    """Told in one line."""
+    """What goes wrong on a board; its message is one line."""
 
 
 class _Sessions:
@@ -177,7 +177,7 @@ def device_facts(device: dict[str, Any]) -> dict[str, Any]:
 
 
 def make_weights(path: Path, weights: dict[str, Any]) -> None:
-    """The values all models read: too large to send, and any of their size do.
+    """The weights that all models read. They are drawn here: they are too large to send, and any values would do.
 
     Args:
         path: where.

@@ -57,7 +57,7 @@ def read_raw_rows(path: Path) -> list[dict[str, str]]:
 
 
 def read_header(path: Path, rows: Sequence[Mapping[str, str]]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The plan and the description of the device; both are what their tags say."""
+    """The plan and the description of the device, each held against its digest, which stands in every row."""
     text = "".join(row["values"] for row in rows if row["what"] == "plan")
     described = "".join(row["values"] for row in rows if row["what"] == "device")
     for what, content in (("plan", text), ("device", described)):

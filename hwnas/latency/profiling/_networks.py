@@ -22,7 +22,7 @@ the network."""
 
 @dataclass(frozen=True)
 class NetworkTimes(Times):
-    """And the times of a network's layers; None if they were not asked for, or the runtime does not tell."""
+    """Times of a network, and of its layers; None for these if they were not asked for, or the runtime does not tell."""
 
     slots: SlotTimes | None = None
 

@@ -87,7 +87,8 @@ def _files(path: Path) -> list[Path]:
 
 
 def _read(file: Path) -> dict[str, float]:
-    """
+    """Milliseconds of a file, by the names it gives to layers.
+
     Raises:
         TableError: neither YAML nor CSV of names and milliseconds, or a time that cannot be.
     """

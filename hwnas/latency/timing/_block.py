@@ -46,7 +46,7 @@ class Times:
 
 @dataclass(frozen=True)
 class ModelTimes(Times):
-    """And the node times of a model's profiled runs; None if not asked for."""
+    """Times of a model, and of the nodes in its profiled runs; None for these if not asked for."""
 
     nodes: Sequence[NodeTimes] | None = field(default=None, repr=False)
 

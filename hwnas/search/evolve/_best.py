@@ -18,7 +18,8 @@ from hwnas.space import Population
 
 
 def along_a_budget(make: Maker) -> Maker:
-    """``make``, whose searcher for one objective under upper bounds searches the front towards the first of them.
+    """Makes what ``make`` makes, but for one objective under upper bounds: there it searches the front of the objective and
+    the first budget, whose end is the answer.
 
     A single objective drives all rows into one optimum near the budget; those along the front keep many apart,
     and their neighbours reach better ones. Where all is additive the optimum is known without.
