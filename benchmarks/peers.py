@@ -8,19 +8,30 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hwnas.search import Problem, SearchOptions
-from hwnas.space import Population
+from hwnas.search import Problem, SearchOptions, non_dominated
+from hwnas.space import Population, SearchSpace
 
 BATCH = 10
 """Subnets that BoTorch chooses at once, as many as LINAS does."""
 
 START = 20
 """Random subnets before BoTorch's first model, as many as LINAS starts with."""
+
+POOL = 1024
+"""Random subnets, and as many mutants of the front, among which BoTorch chooses; its local search over discrete
+choices takes six seconds per subnet chosen."""
+
+MUTATED = 2
+"""Genes that a mutant has drawn anew, on average."""
+
+SAMPLES = 32
+"""Samples of the posterior by which BoTorch estimates an improvement."""
 
 Peer = Callable[[Problem, SearchOptions], Population]
 """Spends evaluations; returns ``(n, g)`` rows in the order in which they were evaluated, repeats included."""
@@ -54,8 +65,56 @@ def optuna(sampler: str) -> Peer:
     return run
 
 
+@dataclass(frozen=True)
+class Cube:
+    """A space as the unit cube: each gene an ordinal number from 0 to 1."""
+
+    space: SearchSpace
+
+    @property
+    def _steps(self) -> NDArray[np.float64]:
+        return 1.0 / np.maximum([len(d) - 1 for d in self.space.domain], 1)
+
+    def points(self, x: Population) -> NDArray[np.float64]:
+        """``(n, g)`` rows to points."""
+        places = [np.searchsorted(d, column) for d, column in zip(self.space.domain, x.T, strict=True)]
+        return np.stack(places, axis=1) * self._steps
+
+    def rows(self, points: NDArray[np.float64]) -> Population:
+        """``(n, g)`` points to canonical rows."""
+        places = np.rint(points / self._steps).astype(int)
+        x = np.stack([d[p] for d, p in zip(self.space.domain, places.T, strict=True)], axis=1)
+        return self.space.canonical(x.astype(np.int16))
+
+
 def botorch(problem: Problem, options: SearchOptions) -> Population:
-    """qLogNEHVI (Daulton et al. 2021; Ament et al. 2023) by discrete local search; cheap objectives are exact."""
+    """qLogNEHVI (Daulton et al. 2021; Ament et al. 2023) over a pool of candidates; cheap objectives are exact."""
+    import torch  # noqa: PLC0415
+
+    torch.manual_seed(options.seed)
+    cube, rng = Cube(problem.space), np.random.default_rng(options.seed)
+    x = problem.space.sample(START, rng, distinct_uniform=False)
+    costs = problem.costs(problem.evaluate(x))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        while len(x) < options.evaluations:
+            pool = _pool(problem.space, x[non_dominated(costs)], rng)
+            new = cube.rows(_chosen(problem, cube, x, costs, pool, min(BATCH, options.evaluations - len(x))))
+            x, costs = np.concatenate([x, new]), np.concatenate([costs, problem.costs(problem.evaluate(new))])
+    return x
+
+
+def _pool(space: SearchSpace, front: Population, rng: np.random.Generator) -> Population:
+    drawn = space.sample(2 * POOL, rng, distinct_uniform=False)
+    parents = front[rng.integers(len(front), size=POOL)]
+    kept = rng.random(parents.shape) > MUTATED / space.n_genes
+    return np.unique(space.canonical(np.concatenate([drawn[:POOL], np.where(kept, parents, drawn[POOL:])])), axis=0)
+
+
+def _chosen(
+    problem: Problem, cube: Cube, x: Population, costs: NDArray[np.float64], pool: Population, q: int
+) -> NDArray[np.float64]:
+    """``(q, g)`` points of the pool that improve the front most together, by models of what was evaluated."""
     import torch  # noqa: PLC0415
     from botorch.acquisition.multi_objective.logei import (  # noqa: PLC0415
         qLogNoisyExpectedHypervolumeImprovement,
@@ -64,62 +123,37 @@ def botorch(problem: Problem, options: SearchOptions) -> Population:
     from botorch.models import SingleTaskGP  # noqa: PLC0415
     from botorch.models.deterministic import GenericDeterministicModel  # noqa: PLC0415
     from botorch.models.model import ModelList  # noqa: PLC0415
-    from botorch.optim import optimize_acqf_discrete_local_search  # noqa: PLC0415
+    from botorch.optim import optimize_acqf_discrete  # noqa: PLC0415
     from botorch.sampling.get_sampler import get_sampler  # noqa: PLC0415
     from gpytorch.mlls import ExactMarginalLogLikelihood  # noqa: PLC0415
 
-    torch.manual_seed(options.seed)
-    space, rng = problem.space, np.random.default_rng(options.seed)
-    sizes = np.array([len(d) for d in space.domain])
-    steps = torch.tensor(1.0 / np.maximum(sizes - 1, 1))
-    choices = [torch.arange(int(n), dtype=torch.double) * s for n, s in zip(sizes, steps, strict=True)]
+    centre, unit = costs.mean(axis=0), costs.std(axis=0)
+    points, gains = torch.tensor(cube.points(x)), torch.tensor((centre - costs) / unit)
+    models: list[Any] = []
+    for i, objective in enumerate(problem.objectives):
+        if objective.name in problem.slow:
+            gp = SingleTaskGP(points, gains[:, i : i + 1])
+            fit_gpytorch_mll(ExactMarginalLogLikelihood(gp.likelihood, gp))
+            models.append(gp)
+        else:
 
-    def rows(u: Any) -> NDArray[np.int16]:
-        places = np.rint((u / steps).numpy()).astype(int)
-        x = np.stack([d[np.clip(p, 0, len(d) - 1)] for d, p in zip(space.domain, places.T, strict=True)], axis=1)
-        return space.canonical(x.astype(np.int16))
+            def exact(at: Any, fn: Any = objective.fn, sign: int = 1 if objective.maximise else -1, i: int = i) -> Any:
+                value = sign * fn(cube.rows(at.reshape(-1, at.shape[-1]).numpy()))
+                return torch.tensor((value + centre[i]) / unit[i]).reshape(*at.shape[:-1], 1)
 
-    def points(x: NDArray[Any]) -> Any:
-        places = np.stack([np.searchsorted(d, c) for d, c in zip(space.domain, x.T, strict=True)], axis=1)
-        return torch.tensor(places, dtype=torch.double) * steps
-
-    def signed(values: dict[str, NDArray[np.float64]]) -> Any:
-        return torch.tensor(-problem.costs(values))
-
-    x = space.sample(START, rng, distinct_uniform=False)
-    y = signed(problem.evaluate(x))
-    unit = (y.mean(0), y.std(0))  # of the first subnets: cheap objectives keep one scale
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        while len(x) < options.evaluations:
-            train, target = points(x), (y - unit[0]) / unit[1]
-            models: list[Any] = []
-            for i, o in enumerate(problem.objectives):
-                if o.name in problem.slow:
-                    gp = SingleTaskGP(train, target[:, i : i + 1])
-                    fit_gpytorch_mll(ExactMarginalLogLikelihood(gp.likelihood, gp))
-                    models.append(gp)
-                else:
-
-                    def exact(u: Any, o: Any = o, i: int = i) -> Any:
-                        flat = u.reshape(-1, u.shape[-1])
-                        value = torch.tensor(o.fn(rows(flat)) * (1 if o.maximise else -1))
-                        return ((value - unit[0][i]) / unit[1][i]).reshape(*u.shape[:-1], 1)
-
-                    models.append(GenericDeterministicModel(exact))
-            model = ModelList(*models)
-            gain = qLogNoisyExpectedHypervolumeImprovement(
-                model,
-                ref_point=target.min(0).values - 0.1,
-                X_baseline=train,
-                sampler=get_sampler(model.posterior(train[:1]), torch.Size([32]), seed=options.seed),
-                prune_baseline=True,
-                cache_root=False,
-            )
-            q = min(BATCH, options.evaluations - len(x))
-            found, _ = optimize_acqf_discrete_local_search(
-                gain, discrete_choices=choices, q=q, num_restarts=4, raw_samples=512, max_batch_size=512, X_avoid=train
-            )
-            new = rows(found)
-            x, y = np.concatenate([x, new]), torch.cat([y, signed(problem.evaluate(new))])
-    return x
+            models.append(GenericDeterministicModel(exact))
+    model = ModelList(*models)
+    improvement = qLogNoisyExpectedHypervolumeImprovement(
+        model,
+        ref_point=gains.min(0).values - 0.1,
+        X_baseline=points,
+        sampler=get_sampler(model.posterior(points[:1]), torch.Size([SAMPLES])),
+        prune_baseline=True,
+        cache_root=False,
+    )
+    with torch.no_grad():
+        found, _ = optimize_acqf_discrete(
+            improvement, q=q, choices=torch.tensor(cube.points(pool)), max_batch_size=256, X_avoid=points
+        )
+    chosen: NDArray[np.float64] = found.numpy()
+    return chosen

@@ -8,18 +8,27 @@ import html
 import json
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from importlib.resources import files
 from string import Template
 from typing import Any
 
+import numpy as np
+import pandas as pd
+
 from hwnas.files import replacing
 from hwnas.report._html_data import page_data
 from hwnas.report._html_words import Words
+from hwnas.report._measured import MEASURED
 from hwnas.report._plot import Picture
+from hwnas.report._table import thinned
 from hwnas.space import SearchSpace
 
 SCRIPTS = ("base.js", "legend.js", "front.js", "parallel.js", "genes.js", "lines.js", "table.js")
 """In this order; each uses what stands before it."""
+
+MOST_DRAWN = 2000
+"""Rows that the page draws; three objectives may have tens of thousands, which no browser moves at ease."""
 
 
 def write_html(
@@ -49,21 +58,30 @@ def write_html(
 
 def html_page(picture: Picture, facts: Mapping[str, Any], csv: str, space: SearchSpace | None = None) -> str:
     """The page as text. See :func:`write_html`."""
-    words = Words(picture, facts)
+    words, drawn = Words(picture, facts), replace(picture, frame=_drawn(picture.frame))
     script = "\n".join(_part(name) for name in SCRIPTS)
     return Template(_part("page.html")).substitute(
         # The page may run this script and nothing else, and load nothing at all.
         policy=f"default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{_digest(script)}'",
         title=html.escape(picture.title),
-        lede=html.escape(words.lede()),
+        lede=html.escape(words.lede(len(drawn.frame))),
         sources=_definitions(words.sources()),
         provenance=_definitions(words.provenance()),
         command=html.escape(str(facts.get("command") or f"hwnas report {csv} --html")),
         csv=html.escape(csv),
         style=_part("page.css"),
-        data=_inert(page_data(picture, facts, csv, space)),
+        data=_inert(page_data(drawn, facts, csv, space)),
         script=script,
     )
+
+
+def _drawn(frame: pd.DataFrame) -> pd.DataFrame:
+    """At most ``MOST_DRAWN`` rows, evenly thinned, and all that were measured."""
+    chosen = np.zeros(len(frame), dtype=bool)
+    chosen[thinned(len(frame), MOST_DRAWN)] = True
+    if MEASURED in frame.columns:
+        chosen |= frame[MEASURED].notna().to_numpy()
+    return frame[chosen]
 
 
 def _part(name: str) -> str:

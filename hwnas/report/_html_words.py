@@ -24,13 +24,14 @@ class Words:
         self.picture = picture
         self.facts = facts
 
-    def lede(self) -> str:
-        """How many, how good, at what cost."""
+    def lede(self, drawn: int) -> str:
+        """How many, how good, at what cost; how many of them the page draws, if not all."""
         frame, subnets = self.picture.frame, (self.facts.get("space") or {}).get("subnets")
         count = f"{len(frame):,} Pareto-optimal subnet{'' if len(frame) == 1 else 's'}"
         whole = f" of {_power(subnets)}" if isinstance(subnets, int) else ""
         spans = [self._span(name) for name in dict.fromkeys((self.picture.y, self.picture.x))]
-        return f"{count}{whole}: {' at '.join(spans)}."
+        part = f" {drawn:,} of them are drawn, evenly thinned." if drawn < len(frame) else ""
+        return f"{count}{whole}: {' at '.join(spans)}.{part}"
 
     def _span(self, name: str) -> str:
         about, values = self._metric(name), self.picture.frame[name]

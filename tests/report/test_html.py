@@ -15,10 +15,26 @@ from hypothesis import strategies as st
 
 from hwnas.errors import DataError
 from hwnas.report import Picture, html_page, write_html
+from hwnas.report._html import MOST_DRAWN
 from tests.report.page import Page, facts, page_of, picture
 from tests.report.test_csv import front
 
 HOSTILE = '</script><script>window.broken=1</script><img src=x onerror="window.broken=1">&lt;\'"$title ${x}'
+
+
+def test_a_front_of_thousands_is_thinned_and_keeps_what_was_measured() -> None:
+    frame = front(12)
+    frame = frame.iloc[np.arange(3 * MOST_DRAWN) % 12].assign(row=np.arange(1, 3 * MOST_DRAWN + 1))
+    measured = [1, 2, 3, 4, 2 * MOST_DRAWN]
+    frame["latency_measured_ms"] = np.where(frame["row"].isin(measured), frame["latency_ms"], np.nan)
+    page = page_of(picture(frame=frame))
+    rows = page.data["rows"]
+    assert rows == sorted(set(rows))
+    assert {1, 3 * MOST_DRAWN, *measured} <= set(rows)
+    assert MOST_DRAWN <= len(rows) <= MOST_DRAWN + len(measured)
+    assert sum(value is not None for value in page.data["values"]["latency_measured_ms"]) == len(measured)
+    assert "6,000 Pareto-optimal subnets" in page.words
+    assert f"{len(rows):,} of them are drawn" in page.words
 
 
 def test_holds_every_number_of_the_front() -> None:

@@ -51,6 +51,11 @@ seen.inside = [...document.querySelectorAll("#front-chart text")].filter((t) => 
 }).length;
 seen.front = Math.max(...[...document.querySelectorAll("#front-chart .member")].map((m) => m.getBoundingClientRect().right)) - plot.left;
 seen.plot = plot.width;
+const painting = document.querySelector("#trade-chart canvas");
+seen.painted = painting.getContext("2d").getImageData(0, 0, painting.width, painting.height).data.some((value) => value > 0);
+const rows = document.querySelector("#list");
+rows.scrollTop = rows.scrollHeight; rows.dispatchEvent(new Event("scroll"));
+seen.listed = document.querySelectorAll("#list tbody tr").length;
 seen.limit = (document.querySelector("#front-chart text.limit") || {}).textContent;
 seen.restored = document.querySelectorAll("#list tbody tr").length;
 document.querySelectorAll("#thirds button")[1].click();
@@ -121,6 +126,8 @@ def test_nothing_lies_on_anything_else(tmp_path: Path, width: int, n: int) -> No
     assert "Latency" in seen["axes"].split(";")
     assert not any("at least" in axis or "at most" in axis or "±" in axis for axis in seen["axes"].split(";"))
     assert seen["apart"] == "true"
+    assert seen["painted"] == "true"
+    assert int(seen["listed"]) == min(n, 200)  # a hundred rows, and a hundred more once they are scrolled to
     assert seen["inside"] == "0"
     assert int(seen["content"]) <= width
 

@@ -155,7 +155,7 @@ function drawDetail(what) {
   panel.replaceChildren();
   const i = state.at;
   const head = make(panel, "h3", {}, `Row ${data.rows[i]}`);
-  make(head, "span", {}, state.pinned ? "pinned" : `of ${count}`);
+  make(head, "span", {}, state.pinned ? "pinned" : `of ${count.toLocaleString("en")}`);
   const list = make(panel, "dl");
   for (const { name, label } of data.columns) {
     if (name.endsWith("_std") && data.values[name.slice(0, -4)]) continue;

@@ -45,9 +45,18 @@ if (pairs.length) {
   pairs.forEach(drawPair);
 }
 
+// A hypervolume counts in the units of the axes: M parameters, not parameters.
+const sides = data.objectives.map((name) => {
+  if (!columns.has(name)) return [1, name];
+  const [size, unit] = axisUnit(name, Math.max(...data.values[name].filter(known)));
+  const { kind, label } = columns.get(name);
+  return [size, kind === "count" ? `${unit} ${label}`.trim() : unit || label];
+});
+
 function drawProgress(svg, width, height) {
   const box = { left: 46, right: width - 10, top: 26, bottom: height - 44 };
-  const [xs2, ys2] = [data.trace.map((step) => step[0]), data.trace.map((step) => step[1])];
+  const volume = sides.reduce((product, [size]) => product * size, 1);
+  const [xs2, ys2] = [data.trace.map((step) => step[0]), data.trace.map((step) => step[1] / volume)];
   const domainX = [0, Math.max(...xs2)];
   const domainY = padded(Math.min(...ys2), Math.max(...ys2), 0.08);
   const [atX, atY] = [scale(domainX, [box.left, box.right]), scale(domainY, [box.bottom, box.top])];
@@ -56,7 +65,7 @@ function drawProgress(svg, width, height) {
   axes(svg, box,
     { at: atX, ticks: ticksOf(0, domainX[1] / size, width / 110).map((t) => t * size), show: (t) => digits(t / size, 6) },
     { at: atY, ticks: ticksOf(...domainY, 4), show: (t) => digits(t, 5) },
-    `Subnets scored${unit}`, `Hypervolume (${data.objectives.map((name) => (columns.get(name) || {}).unit || (columns.get(name) || { label: name }).label).join(" × ")})`);
+    `Subnets scored${unit}`, `Hypervolume (${sides.map(([, unit]) => unit).join(" × ")})`);
   const d = xs2.map((x, n) => (n ? `H${atX(x).toFixed(1)}V${atY(ys2[n]).toFixed(1)}` : `M${atX(x).toFixed(1)} ${atY(ys2[n]).toFixed(1)}`)).join("");
   make(svg, "path", { class: "series", d });
   const last = xs2.length - 1;

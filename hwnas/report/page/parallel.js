@@ -36,25 +36,45 @@ function drawTrade(svg, width, height) {
     const up = columns.get(name).maximise;
     return { name, low, high, x: box.left + n * gap, at: scale([low, high], up ? [box.bottom, box.top] : [box.top, box.bottom]), top: up ? high : low, foot: up ? low : high };
   });
-  const layer = make(svg, "g", { "aria-hidden": "true" });
-  const paths = all.map((i) => {
-    const d = axesAt.map((axis, n) => `${n ? "L" : "M"}${axis.x.toFixed(1)} ${axis.at(axisValues.get(axis.name)[i]).toFixed(1)}`).join("");
-    const path = make(layer, "path", { class: "thread", d });
-    path.style.stroke = colourOf(i);
-    return path;
-  });
-  const above = make(layer, "path", { class: "thread at" });
+  const places = all.map((i) => axesAt.map((axis) => [axis.x, axis.at(axisValues.get(axis.name)[i])]));
+  const paint = threadsOn(svg, width, height, places);
+  const above = make(svg, "path", { class: "thread" });
   const brushes = axesAt.map((axis) => drawAxis(svg, box, axis, gap));
   tradeMarks = (what) => {
-    if (what !== "at") paths.forEach((path, i) => {
-      const out = !isKept(i);
-      path.classList.toggle("out", out);
-      path.style.stroke = out ? "" : colourOf(i);
-    });
-    above.setAttribute("d", paths[state.at].getAttribute("d"));
-    if (what !== "at") brushes.forEach((update) => update());
+    above.setAttribute("d", `M${places[state.at].map(([x, y]) => `${x.toFixed(1)} ${y.toFixed(1)}`).join("L")}`);
+    if (what === "at") return;
+    paint();
+    brushes.forEach((update) => update());
   };
   tradeMarks();
+}
+
+// Thousands of lines take a browser half a second to draw as shapes, whatever of them has changed: they are painted
+// on a canvas under the chart, whose shapes then move alone.
+function threadsOn(svg, width, height, places) {
+  const canvas = document.createElement("canvas");
+  svg.before(canvas);
+  [canvas.width, canvas.height] = [width * devicePixelRatio, height * devicePixelRatio];
+  const pen = canvas.getContext("2d");
+  pen.scale(devicePixelRatio, devicePixelRatio);
+  const resolved = (colour) => { canvas.style.color = colour; return getComputedStyle(canvas).color; };
+  const line = (i) => {
+    pen.beginPath();
+    for (const [x, y] of places[i]) pen.lineTo(x, y);
+    pen.stroke();
+  };
+  return () => {
+    pen.clearRect(0, 0, width, height);
+    pen.lineWidth = 1.1;
+    pen.lineJoin = "round";
+    const colours = palette.map((colour) => resolved(tint(colour)));
+    const kept = all.map(isKept);
+    pen.globalAlpha = 0.16;
+    pen.strokeStyle = resolved("var(--line)");
+    for (const i of all) if (!kept[i]) line(i);
+    pen.globalAlpha = 0.42;
+    for (const i of all) if (kept[i]) { pen.strokeStyle = colours[shadeOf[i]]; line(i); }
+  };
 }
 
 function drawAxis(svg, box, axis, gap) {
@@ -108,6 +128,7 @@ let tradeMarks = () => {};
 if (count > 1 && threads.length > 1) {
   byId("trade").hidden = false;
   byId("trade-chart").style.minWidth = `${(threads.length - 1) * GAP + 68}px`;
-  chart(byId("trade-chart"), drawTrade);
+  const redraw = chart(byId("trade-chart"), drawTrade);
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
   onChange((what) => tradeMarks(what));
 }
