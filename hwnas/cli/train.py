@@ -111,7 +111,7 @@ def _fine_tuned(
     task = ImageFolder(folder, None, n_images=VALIDATION, n_calibration=CALIBRATION, batch_size=batch_size, seed=seed)
     if not task.has_training:
         raise DataError(f"data {folder}", "it has no train/ to learn from", "lay it out as train/ and val/")
-    net = load_supernet(supernet, checkpoint)
+    net = load_supernet(supernet, checkpoint).adapted(task)
     if net.classes != len(task.labels) or (net.labels and net.labels != task.labels):
         notice(f"the head for {net.classes:,} classes is replaced by one for the {len(task.labels):,} of {folder}")
         net = net.with_head(task.labels, seed)

@@ -116,6 +116,10 @@ class Supernet(ABC):
         """What a file of its weights tells of a network that no name leads to; goes into the file's metadata."""
         return {}
 
+    def adapted(self, data: Task) -> Supernet:  # noqa: ARG002 (families use it)
+        """The network for some data, with its weights: the same, unless it depends on them. Called before training."""
+        return self
+
     def shrink_kernel(self, name: str, weight: Tensor, kernel: int) -> Tensor:  # noqa: ARG002 (families use it)
         """``weight`` (out, in, k, k) of op ``name`` at a smaller kernel size: its centre, unless overridden."""
         return centre(weight, kernel)

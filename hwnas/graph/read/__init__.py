@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from hwnas.graph.read import convolution, elementwise, linear, normalisation, pooling, shape
 from hwnas.graph.read._file import open_graph
-from hwnas.graph.read._network import ReadNetwork, read_network
+from hwnas.graph.read._network import BN_EPS, ReadNetwork, read_network
 
 __all__ = [
+    "BN_EPS",
     "ReadNetwork",
     "convolution",
     "elementwise",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import ClassVar, Self
@@ -11,13 +12,17 @@ from typing import ClassVar, Self
 import torch
 from torch import Tensor
 
-from hwnas.graph.read import ReadNetwork
-from hwnas.space import SearchSpace
+from hwnas.graph.read import BN_EPS, ReadNetwork
+from hwnas.progress import notice
+from hwnas.space import SearchSpace, network_inputs
 from hwnas.supernet._base import Supernet
 from hwnas.supernet._checkpoint import Misfit
 from hwnas.supernet.onnx._elastic import ElasticNetwork
 from hwnas.supernet.onnx._open import EPS, elastic_file, outline_of, outlined_network, read_file
 from hwnas.supernet.onnx._sorted import sorted_weights
+from hwnas.supernet.onnx._unfolded import has_folded, unfolded, unfolded_tensors
+from hwnas.supernet.train import extremes
+from hwnas.task import Task
 
 
 class OnnxSupernet(Supernet):
@@ -59,6 +64,20 @@ class OnnxSupernet(Supernet):
         if (found.input_shape, found.ops) != (cls.network_of.input_shape, cls.network_of.ops):
             raise Misfit(f"checkpoint {path}", f"its network is not {cls.network_of.name}", "pass it as --supernet")
         return cls(_tensors(cls.network_of, found), file.name)
+
+    def adapted(self, data: Task) -> OnnxSupernet:
+        """The supernet with batch norms where an exporter has folded them, by what ``data`` shows; else itself."""
+        network = self.network_of
+        if not has_folded(network.ops):
+            return self
+        notice(f"{self.origin} has its batch norms folded: they stand again, by what your images show of activations")
+        largest = extremes(self.space)[1]
+        layers = self.network(largest)
+        tensors = unfolded_tensors(layers, self.tensors, data.calibration(network_inputs(layers)), BN_EPS)
+        again = replace(network, ops=tuple(map(unfolded, network.ops)))
+        found = _family(again, BN_EPS, None)(tensors, self.origin)
+        found.reference, found.labels = self.reference, self.labels
+        return found
 
 
 def onnx_supernet(path: str | os.PathLike[str]) -> type[OnnxSupernet]:

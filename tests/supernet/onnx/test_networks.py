@@ -12,8 +12,9 @@ import torch
 from torch import Tensor, nn
 
 from hwnas.space import Population, macs_cost
-from hwnas.supernet import Supernet, extremes, get_supernet, load_supernet, onnx_model
+from hwnas.supernet import Supernet, extremes, get_supernet, load_supernet, onnx_model, recalibrate
 from hwnas.supernet.onnx import elastic_file, outlined_network
+from hwnas.task import Specs
 from tests.convolutional import NETWORKS, SIZE, exported, network
 
 GENES = {
@@ -79,7 +80,41 @@ def test_folded_batch_norms_make_no_difference(case: Exported, tmp_path: Path) -
     folded, x = load_supernet(str(file)), images()
     assert {k: len(v) for k, v in folded.space.groups.items()} == GENES[case.name]
     assert folded.space.size() == case.net.space.size()
-    close(folded.forward(extremes(folded.space)[1], x), case.net.forward(case.largest, x))
+    expected = case.net.forward(case.largest, x)
+    close(folded.forward(extremes(folded.space)[1], x), expected)
+    assert folded.space.layers().keys() == case.net.space.layers().keys()
+
+
+class Seen:
+    """Images that show what activations are like."""
+
+    def calibration(self, specs: Specs) -> list[Tensor]:
+        return [images(specs["input"].shape[1], 6)]
+
+
+@torch.no_grad()
+def test_batch_norms_come_back(case: Exported, tmp_path: Path) -> None:
+    """They change nothing, have the statistics that are seen, and stand in files of weights."""
+    file = exported(case.module, tmp_path / case.file.name, fold=True)
+    folded = load_supernet(str(file))
+    found = folded.adapted(Seen())
+    if case.name == "convnext":
+        assert found is folded
+        return
+    largest, x = extremes(folded.space)[1], images()
+    close(found.forward(largest, x), folded.forward(largest, x))
+    assert found.space.fingerprint == folded.space.fingerprint
+    assert found.space.layers().keys() == folded.space.layers().keys()
+    subnet = found.extract(largest)
+    stored = {name: tensor.clone() for name, tensor in subnet.named_buffers()}
+    assert len(stored) > len(list(folded.extract(largest).named_buffers()))
+    recalibrate(subnet, Seen().calibration(subnet.inputs))
+    for name, tensor in subnet.named_buffers():
+        if case.name != "densenet":  # whose batch norms that stood alone have seen other images
+            close(tensor, stored[name])
+    assert found.adapted(Seen()) is found
+    found.save(tmp_path / "own.safetensors")
+    close(load_supernet(str(tmp_path / "own.safetensors")).forward(largest, x), folded.forward(largest, x))
 
 
 def test_what_is_elastic(case: Exported) -> None:
