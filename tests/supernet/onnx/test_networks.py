@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -195,3 +197,13 @@ def _made(net: Supernet, op: str) -> np.ndarray:
     if "running_var" in own:
         size = size / (own["running_var"] + net.bn_eps).sqrt()
     return size.numpy()
+
+
+def test_the_space_of_a_file_takes_no_torch(tmp_path: Path) -> None:
+    file = exported(network("vgg"), tmp_path / "vgg.onnx")
+    code = (
+        "import sys; from hwnas.supernet import reference_kind; "
+        f"print(reference_kind({str(file)!r}).space({str(file)!r}).size(), 'torch' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == [str(elastic_file(file).space.size()), "False"]
