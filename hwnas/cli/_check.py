@@ -13,7 +13,7 @@ from hwnas.cli._console import say
 from hwnas.errors import DeviceError
 from hwnas.progress import notice, progress, resumable
 from hwnas.quantity import listed
-from hwnas.study._measuring import refuse_noise
+from hwnas.study._measuring import refuse_busy
 
 if TYPE_CHECKING:
     from hwnas.latency import Check, Device, LatencyTable
@@ -24,26 +24,30 @@ BROKEN = 1
 
 
 def check(device: Device, space: SearchSpace, out: Path, *, n: int, seed: int) -> None:
-    """Measure fresh subnets and tell how far the device's table is off.
+    """Measure fresh subnets and tell how far the device's table is off; it holds by the rule that searches go by.
 
     Raises:
         DeviceError: there is no table of the device that covers some of ``space``, or the machine is too busy.
         typer.Exit: the table no longer holds.
     """
+    import numpy as np
+
     from hwnas import latency
 
     table = _table(device, space, out)
-    pixels = [value for values in table.covered(space).input_values.values() for value in values]
+    covered = table.covered(space)
+    pixels = [value for values in covered.input_values.values() for value in values]
     where = f"{space.name}{f' at {listed(pixels)}' if pixels else ''}"
     journal = out / f"check-{device.id}-{space.name}-{seed}.jsonl"
     notice(f"checking latency table {table.name} on {n} whole subnets of {where}; Ctrl-C and the same command resume")
     with resumable(f"what was measured is kept in {journal}"), progress("checking") as advance:
-        found = latency.check_table(table, space, journal, device=device, n=n, seed=seed, progress=advance)
+        x = latency.mixed_subnets(covered, n, np.random.default_rng([seed, 3]))
+        found = latency.check_table(table, covered, x, journal, device=device, progress=advance)
     journal.unlink(missing_ok=True)
-    say("\n".join(_report(table, found, where)))
-    refuse_noise(found.repeat_pct, f"check of latency table {table.name}")
-    if found.faults:
-        say(f"it no longer holds: {'; '.join(found.faults)}\nrenew it: {latency.renewal(table, space)}")
+    say("\n".join(_report(table, found, where, table.plus_minus(space))))
+    refuse_busy(found.load, f"check of latency table {table.name}")
+    if not found.holds:
+        say(f"it does not hold: {found.words}\nrenew it: {latency.renewal(table, space)}")
         raise typer.Exit(BROKEN)
     say("it holds")
 
@@ -60,13 +64,13 @@ def _table(device: Device, space: SearchSpace, out: Path) -> LatencyTable:
     return table
 
 
-def _report(table: LatencyTable, found: Check, where: str) -> list[str]:
-    from hwnas.latency import summary
+def _report(table: LatencyTable, found: Check, where: str, width: float | None) -> list[str]:
+    from hwnas.latency import coverage, summary
 
     lines = [f"latency table {table.name}: {where}", f"  check     {summary(found.validation)}"]
-    if found.coverage_pct is not None:
-        lines.append(f"  interval  {found.coverage_pct:.1f} % of these subnets lie within it")
-    lines.append(f"  drift     the anchor runs at {found.speed_pct:.0f} % of the speed it was profiled at")
-    if found.repeat_pct is not None:
-        lines.append(f"  noise     the same subnet differs by {found.repeat_pct:.1f} % from one session to the next")
+    if width is not None:
+        inside = 100 * coverage(found.predicted_ms, found.measured_ms, width)
+        lines.append(f"  interval  {inside:.1f} % of these subnets lie within it")
+    lines.append(f"  speed     subnets take {found.slowdown:.2f} times as long as it says")
+    lines.append(f"  noise     {found.load.words}")
     return lines

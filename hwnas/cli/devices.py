@@ -55,12 +55,12 @@ def _described(path: Path) -> dict[str, Any]:
                 "method": facts.get("method"),
                 "resolutions": facts.get("resolutions", []),
                 "date": facts.get("date"),
-                "age_days": age_days(table, name),
+                "age_days": age_days(facts),
                 "validation": facts.get("validation"),
                 "interval": facts.get("interval"),
                 "repeat_pct": facts.get("repeat_pct"),
                 "elsewhere": facts.get("elsewhere", {}),
-                "doubts": doubts(table, name),
+                "doubts": doubts(table, facts),
             }
             for name, facts in table.spaces.items()
         },

@@ -16,7 +16,7 @@ from hwnas.errors import DataError
 from hwnas.files import together
 from hwnas.metric import LATENCY
 from hwnas.quantity import parse_latency_ms
-from hwnas.study._measuring import refuse_noise, space_of_front
+from hwnas.study._measuring import refuse_busy, space_of_front
 from hwnas.study._outputs import Outputs
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ def measure(
     broken = taken["row"][taken["within_budget"] == "False"].tolist() if "within_budget" in taken else []
     if to_json:
         say(Front.load(outputs.csv, space).to_json())
-        refuse_noise(found.repeat_pct, f"what was measured, in {outputs.csv},")
+        refuse_busy(found.load, f"what was measured, in {outputs.csv},")
         raise typer.Exit(BROKEN if broken else 0)
     show(front_table(taken))
     say(f"\nwrote {outputs.csv}, {outputs.json}, {outputs.png}")
@@ -111,7 +111,7 @@ def measure(
         )
     for line in _verdict(taken, budget_ms, broken, outputs.csv, bench.device.name):
         say(line)
-    refuse_noise(found.repeat_pct, f"what was measured, in {outputs.csv},")
+    refuse_busy(found.load, f"what was measured, in {outputs.csv},")
     raise typer.Exit(BROKEN if broken else 0)
 
 

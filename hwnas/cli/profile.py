@@ -16,7 +16,7 @@ from hwnas.cli._options import Batch, Fix, Precision, SearchedSpace, Seed, Threa
 from hwnas.errors import DataError
 from hwnas.progress import notice, progress, resumable
 from hwnas.study._boards import import_result, measure_remotely, write_bundle
-from hwnas.study._measuring import elsewhere_words, interval_words, refuse_noise
+from hwnas.study._measuring import elsewhere_words, interval_words, refuse_busy
 from hwnas.study._space import open_space, restricted
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ def profile(
 
     Example: hwnas profile --device cpu --space ofa_mbv3_w1.0 --fix r=224
     """
-    from hwnas.latency import SUBNETS, Plan, find_table, get_device, is_board_result, read_published
+    from hwnas.latency import SUBNETS, Load, Plan, find_table, get_device, is_board_result, read_published
     from hwnas.latency import profile as measure
 
     domain = restricted(open_space(space), fix)
@@ -133,7 +133,7 @@ def profile(
         with resumable(f"what was measured is kept in {folder}"), progress("profiling") as advance:
             table = measure(here, domain, folder, plan=plan, progress=advance)
     say(_report(table, domain, space or domain.name, elsewhere=published is not None or device.startswith("ssh://")))
-    refuse_noise(table.spaces[domain.name].get("repeat_pct"), f"latency table {table.name}")
+    refuse_busy(Load.of(table.spaces[domain.name]), f"latency table {table.name}")
 
 
 def _usual(space: SearchSpace) -> SearchSpace:
@@ -149,7 +149,7 @@ def _at(space: SearchSpace) -> str:
 
 
 def _report(table: LatencyTable, space: SearchSpace, reference: str, *, elsewhere: bool) -> str:
-    from hwnas.latency import summary
+    from hwnas.latency import Load, summary
 
     facts = table.spaces[space.name]
     lines = [f"latency table {table.path}: {len(table.rows)} rows"]
@@ -164,7 +164,7 @@ def _report(table: LatencyTable, space: SearchSpace, reference: str, *, elsewher
     if facts.get("interval"):
         lines.append(f"  interval  {interval_words(facts['interval'])}")
     if facts.get("repeat_pct") is not None:
-        lines.append(f"  noise     the same subnet differs by {facts['repeat_pct']:.1f} % from one session to the next")
+        lines.append(f"  noise     {Load.of(facts).words}")
     if facts.get("elsewhere"):
         lines.append(f"  fallback  {elsewhere_words(facts['elsewhere'])}")
     kept_usually = table.path is not None and table.path.parent == TABLES

@@ -7,27 +7,26 @@ from hwnas.latency.boards._remote import Host, profile_remotely
 from hwnas.latency.boards._result import BoardResult, import_board, is_board_result, read_board
 from hwnas.latency.device._device import PROVIDERS, Device, available_providers, get_device
 from hwnas.latency.device._hardware import Hardware
-from hwnas.latency.profiling._check import SUBNETS, Check, check_table
+from hwnas.latency.profiling._check import SUBNETS, Check, check_table, machine_load
 from hwnas.latency.profiling._file import measure_file
 from hwnas.latency.profiling._profile import profile
-from hwnas.latency.profiling._subnets import Plan
-from hwnas.latency.profiling._trust import Trust, adapted_table, trusted
+from hwnas.latency.profiling._subnets import Plan, mixed_subnets
+from hwnas.latency.profiling._trust import Trust, trusted
 from hwnas.latency.profiling._whole import MeasuredSubnets, measure_subnets
 from hwnas.latency.table._adapt import Adapted, adapted
-from hwnas.latency.table._correct import Corrected, corrected
 from hwnas.latency.table._fidelity import fidelity, summary
 from hwnas.latency.table._find import find_table, find_table_for, table_paths
 from hwnas.latency.table._fitness import age_days, doubts, misfits, renewal
 from hwnas.latency.table._interval import LATER, coverage
+from hwnas.latency.table._prior import adapted_table
 from hwnas.latency.table._published import read_published
 from hwnas.latency.table._rows import Row
 from hwnas.latency.table._table import Anchor, LatencyTable
 from hwnas.latency.timing._measure import Measurement, Speed
-from hwnas.latency.timing._noise import NOISY_PCT, is_noisy
+from hwnas.latency.timing._noise import Load
 
 __all__ = [
     "LATER",
-    "NOISY_PCT",
     "PROVIDERS",
     "SUBNETS",
     "Adapted",
@@ -35,11 +34,11 @@ __all__ = [
     "BoardResult",
     "Bundle",
     "Check",
-    "Corrected",
     "Device",
     "Hardware",
     "Host",
     "LatencyTable",
+    "Load",
     "MeasuredSubnets",
     "Measurement",
     "Plan",
@@ -53,7 +52,6 @@ __all__ = [
     "bundle_digest",
     "bundled_device",
     "check_table",
-    "corrected",
     "coverage",
     "doubts",
     "fidelity",
@@ -62,10 +60,11 @@ __all__ = [
     "get_device",
     "import_board",
     "is_board_result",
-    "is_noisy",
+    "machine_load",
     "measure_file",
     "measure_subnets",
     "misfits",
+    "mixed_subnets",
     "profile",
     "profile_remotely",
     "read_board",

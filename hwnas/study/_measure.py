@@ -130,6 +130,7 @@ def _facts(bench: Bench, found: MeasuredSubnets) -> dict[str, Any]:
         "subnets": len(found.measurements),
         "runs_each": min(m.runs for m in found.measurements),
         "speed": {name: pct and round(pct, 1) for name, pct in vars(found.speed).items()},
-        "repeat_pct": found.repeat_pct,
+        "repeat_pct": found.load.repeat_pct,
+        "waited_pct": round(found.load.waited_pct, 1),
         "elsewhere": dict(found.elsewhere),
     }

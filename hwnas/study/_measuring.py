@@ -13,7 +13,7 @@ from hwnas.errors import DataError, DeviceError, SpaceError, UnknownNameError
 from hwnas.progress import notice, progress
 
 if TYPE_CHECKING:
-    from hwnas.latency import Device, LatencyTable, MeasuredSubnets
+    from hwnas.latency import Device, LatencyTable, Load, MeasuredSubnets
     from hwnas.space import Population, SearchSpace
 
 SLOWER = 1.1
@@ -22,7 +22,7 @@ SLOWER = 1.1
 
 @dataclass(frozen=True)
 class Bench:
-    """Where subnets are measured, and the table whose speed the results are at, if there is one."""
+    """Where subnets are measured, and the table whose anchor tells the speed, if there is one."""
 
     device: Device
     table: LatencyTable | None
@@ -39,7 +39,9 @@ class Bench:
                 f"this machine runs at {found.speed.pct:.0f} % of the speed of its latency table: what is measured is by "
                 "the clock, now; latency_at_table_speed_ms is what it would be at the table's speed"
             )
-        if found.speed.wanders:
+        if found.load.busy:
+            notice(f"this machine is busy, so what is measured tells of what else runs too: {found.load.words}")
+        elif found.speed.wanders:
             span = f"{found.speed.low_pct:.0f} to {found.speed.high_pct:.0f} %"
             notice(f"this machine's speed wandered meanwhile: {span} of its middle; so do the times by the clock")
         if found.elsewhere:
@@ -68,17 +70,15 @@ def elsewhere_words(operators: Mapping[str, int]) -> str:
     return f"{sum(operators.values())} nodes of a subnet ran on the CPU, which the provider cannot run: {listed}"
 
 
-def refuse_noise(pct: float | None, what: str) -> None:
+def refuse_busy(load: Load, what: str) -> None:
     """Say that measurements are not to be trusted, once they are kept.
 
     Raises:
         DeviceError: the machine did too much else.
     """
-    from hwnas.latency import NOISY_PCT, is_noisy
-
-    if is_noisy(pct):
-        rule = f"the same subnet differs by {pct:.1f} % from one session to the next (up to {NOISY_PCT:g} % is usual)"
-        raise DeviceError(what, f"{rule}, so it is not to be trusted", "stop what else runs here, then measure again")
+    if load.busy:
+        rule = f"this machine was busy ({load.words}), so it is not to be trusted"
+        raise DeviceError(what, rule, "stop what else runs here, then measure again")
 
 
 def find_bench(
@@ -95,7 +95,7 @@ def find_bench(
     Raises:
         UnknownNameError, DeviceError: not a device of this machine.
     """
-    from hwnas.latency import PROVIDERS, find_table_for, get_device
+    from hwnas.latency import PROVIDERS, Device, find_table_for, get_device
 
     conditions = (facts.get("device") or {}).get("conditions") or {}
     name = device or (conditions.get("name") if conditions.get("provider") else None) or "cpu"
@@ -107,7 +107,22 @@ def find_bench(
     if precision is not None:
         kinds["precision"] = precision
     here = get_device(name, threads=threads or usual["threads"], batch=batch or usual["batch"], **kinds)
+    if conditions and not Device.from_json(conditions).differences(here):
+        return Bench(here, _told_table(here, facts["device"]))
     return Bench(here, find_table_for(here, space))
+
+
+def _told_table(device: Device, facts: Mapping[str, Any]) -> LatencyTable | None:
+    """The table that a front was searched with, as far as its provenance tells: without rows, its anchor tells the speed.
+
+    Not the nearest table of the device: it may be of another speed, and the front's may never have been in a file.
+    """
+    from hwnas.latency import LatencyTable
+
+    if not isinstance(facts.get("anchor"), Mapping):
+        return None  # one that was imported, or a front of an earlier version
+    path = Path(str(facts["path"])) if facts.get("path") else None
+    return LatencyTable(device, {}, {str(facts.get("space")): {"anchor": facts["anchor"]}}, path)
 
 
 def say_foreign(bench: Bench, facts: Mapping[str, Any]) -> None:

@@ -38,7 +38,6 @@ class Metrics:
         predictor: tells accuracy, or what else weights decide; None if that is not asked for.
         table: tells ``latency_ms``; None if latency is not asked for.
         batch: images per run; ``memory_bytes`` is of all.
-        latency: tells ``latency_ms`` in the table's place: corrected by measurements.
         others: tables of further devices by name; ``phone`` tells ``latency_ms@phone``.
         given: metrics that the user's files tell, by column.
         tells: the column that the predictor tells.
@@ -49,7 +48,6 @@ class Metrics:
     predictor: TellsQuality | None
     table: LatencyTable | None
     batch: int = 1
-    latency: AdditiveCost | None = None
     others: Mapping[str, LatencyTable] = field(default_factory=dict)
     given: Mapping[str, MetricFunction] = field(default_factory=dict)
     tells: str = QUALITY.column
@@ -69,8 +67,7 @@ class Metrics:
             else:
                 functions[self.tells] = self.predictor.predict
         if self.table is not None:
-            latency = self.latency or self.table.cost(self.space)
-            functions |= self._timed("", latency, self.batch)
+            functions |= self._timed("", self.table.cost(self.space), self.batch)
         for name, table in self.others.items():
             functions |= self._timed(name, table.cost(self.space), table.device.batch or 1)
         if self.space.slots:
@@ -118,7 +115,7 @@ class Metrics:
                 spread = self.predictor.predict_std(x)
                 if np.isfinite(spread).all():
                     values[f"{name}_std"] = spread
-            if name == LATENCY.column and self.table is not None and self.latency is None:
+            if name == LATENCY.column and self.table is not None:
                 within = self.table.plus_minus(self.space)
                 if within is not None:
                     values[LATENCY.companion("low")] = values[name] * (1 - within)

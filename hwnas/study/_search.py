@@ -22,6 +22,7 @@ from hwnas.study._picture import axes_of
 from hwnas.study._request import Request
 from hwnas.study._sample import random_sample, values_of
 from hwnas.study._setup import Setup, prepare
+from hwnas.study._tables import Found, table_facts
 from hwnas.study._targets import Objectives
 from hwnas.study._verify import Verifier
 from hwnas.study._warm_start import warm_start
@@ -127,6 +128,7 @@ def search(setup: Setup, settings: SearchSettings, evaluation: Evaluation | None
                 journal = path.with_name(f"{path.name}.verify.jsonl")
                 verifier = Verifier(metrics, bench, journal, setup.wanted, setup.budgets, settings.seed)
                 result, metrics = verifier.run(run)
+                setup = _with_adapted(setup, metrics)
         wall_s = time.perf_counter() - started
         frame = _frame(result, metrics, settings.top)
         if verifier is not None:
@@ -207,6 +209,14 @@ def told_front(setup: Setup, result: SearchResult) -> Front:
         "rows": len(frame),
     }
     return Front.of(frame, facts, metrics.space)
+
+
+def _with_adapted(setup: Setup, metrics: Metrics) -> Setup:
+    """The setup with the table that a verified front was found by; what is known of the one before goes with it."""
+    assert metrics.table is not None
+    assert setup.table is not None
+    facts = {**table_facts(metrics.table, metrics.space), "prior": setup.table.facts}
+    return replace(setup, table=Found(metrics.table, {**facts, "trust": setup.table.facts.get("trust")}))
 
 
 def _told_of_verifying(bench: Bench, setup: Setup) -> tuple[str, ...]:

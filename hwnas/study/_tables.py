@@ -103,13 +103,16 @@ def find_table(
                 raise DeviceError(
                     f"--{what} {asked}", f"latency table {device} was made with {has or 'unknown'}", f"drop --{what}"
                 )
-        _say_doubts(table, space)
+        if latency.misfits(table) == [] and not as_is:
+            table, told = _checked(table.device, space, table)
+        else:
+            _say_doubts(table, space)
     _say_estimated(table, space)
-    return Found(table, {**_table_facts(table, space), "trust": told})
+    return Found(table, {**table_facts(table, space), "trust": told})
 
 
-AS_IS = {"verdict": "as is"}
-"""What the provenance says of a table that was not checked."""
+AS_IS, PROFILED = {"verdict": "as is"}, {"verdict": "profiled"}
+"""What the provenance says of a table that was not checked, and of one that was made on the spot."""
 
 
 def _as_found(device: LatencyDevice, space: SearchSpace) -> tuple[LatencyTable, Mapping[str, Any]]:
@@ -117,21 +120,22 @@ def _as_found(device: LatencyDevice, space: SearchSpace) -> tuple[LatencyTable, 
 
     table = latency.find_table_for(device, space)
     if table is None:
-        return _profiled(device, space), {"verdict": "profiled"}
+        return _first_profiled(device, space), PROFILED
     _say_doubts(table, space)
     return table, AS_IS
 
 
-def _checked(device: LatencyDevice, space: SearchSpace) -> tuple[LatencyTable, Mapping[str, Any]]:
-    """The nearest table, once whole subnets have told what it is worth here; and what they told."""
+def _checked(
+    device: LatencyDevice, space: SearchSpace, table: LatencyTable | None = None
+) -> tuple[LatencyTable, Mapping[str, Any]]:
+    """The table that is named or the nearest one, once whole subnets have told what it is worth here; and what they told."""
     from hwnas import latency
 
     with resumable("what was measured is kept"), progress("checking the latency table") as advance:
-        found = latency.trusted(device, space, progress=advance)
+        found = latency.trusted(device, space, table=table, progress=advance)
     if found is None:
-        return _profiled(device, space), {"verdict": "profiled"}
-    outcome = {"holds": "holds", "adapted": "adapted", "unlike": "does not fit this device"}[found.verdict]
-    notice(f"latency table {found.table.name} {outcome}: {found.words}")
+        return _first_profiled(device, space), PROFILED
+    notice(found.words)
     return (_profiled(device, space) if found.verdict == "unlike" else found.table), found.facts
 
 
@@ -149,7 +153,7 @@ def _say_doubts(table: LatencyTable, space: SearchSpace) -> None:
     """One line where a table may not tell the times of this machine, and what to do about it."""
     from hwnas import latency
 
-    found = latency.doubts(table, space.name)
+    found = latency.doubts(table, table.about(space))
     if not found:
         return
     there = " there" if latency.misfits(table) else ""
@@ -170,7 +174,8 @@ def _named_table(name: str, space: SearchSpace) -> LatencyTable:
         raise UnknownNameError("device", name, [*latency.PROVIDERS, *error.known]) from error
 
 
-def _table_facts(table: LatencyTable, space: SearchSpace) -> dict[str, Any]:
+def table_facts(table: LatencyTable, space: SearchSpace) -> dict[str, Any]:
+    """What the provenance says of a table."""
     from hwnas.report import file_hash
 
     about = table.about(space)
@@ -186,19 +191,38 @@ def _table_facts(table: LatencyTable, space: SearchSpace) -> dict[str, Any]:
         "estimated": table.estimated(space),
         "interval": about.get("interval"),
         "elsewhere": about.get("elsewhere", {}),
+        "space": space.base.name if space.base is not None and space.name not in table.spaces else space.name,
+        "anchor": about.get("anchor"),
     }
+
+
+def _first_profiled(device: LatencyDevice, space: SearchSpace) -> LatencyTable:
+    """A table made on the spot, where there was none.
+
+    Raises:
+        DeviceError: the machine is busy, so it would tell of what else runs.
+    """
+    from hwnas import latency
+
+    load = latency.machine_load(device, _few_resolutions(space))
+    if load.busy:
+        remedy = "stop what else runs here and try again, or name a table: --device NAME, as `hwnas devices` lists them"
+        rule = f"it has no latency table, and this machine is too busy to make one: {load.words}"
+        raise DeviceError(f"device {device.id}", rule, remedy)
+    notice(f"no latency table of {device.id} yet")
+    return _profiled(device, space)
 
 
 def _profiled(device: LatencyDevice, space: SearchSpace) -> LatencyTable:
     """A table made on the spot, kept below ``latency_tables/`` for the next search."""
-    from hwnas.latency import profile, summary
+    from hwnas.latency import Load, profile, renewal, summary
 
     part = _few_resolutions(space)
     folder = Path("latency_tables") / device.id
     check_writable(folder / "table.csv")
     fed = "; ".join(f"{name}={listed(values)}" for name, values in part.input_values.items())
     notice(
-        f"no latency table of {device.id} yet: profiling {len(part.layers())} layers of {space.name}"
+        f"profiling {len(part.layers())} layers of {space.name}"
         + (f" at {fed}" if fed else "")
         + f", a few minutes; kept in {folder}, Ctrl-C and the same command resume"
     )
@@ -207,6 +231,9 @@ def _profiled(device: LatencyDevice, space: SearchSpace) -> LatencyTable:
     validation = table.validation(space)
     if validation:
         notice(f"profiled: {summary(dict(validation))}")
+    load = Load.of(table.about(part))
+    if load.busy:
+        notice(f"this machine was busy meanwhile: {load.words}; once nothing else runs: {renewal(table, part)}")
     return table
 
 

@@ -1,4 +1,8 @@
-"""``hwnas search --verify``: measure the front, correct the latency model, search again, until it holds."""
+"""``hwnas search --verify``: measure the front, adapt the latency table, search again, until it holds.
+
+A search finds the subnets that a table flatters: of thousands with nearly equal accuracy it keeps those whose predicted
+latency errs on the low side. Measuring the front shows by how much, and adapting the table spreads what that shows.
+"""
 
 # ruff: noqa: PLC0415 (what is heavy is imported when the command runs)
 
@@ -18,9 +22,9 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
-    from hwnas.latency import Corrected, Measurement
+    from hwnas.latency import LatencyTable, Measurement
     from hwnas.search import Problem, SearchResult
-    from hwnas.space import AdditiveCost, Population
+    from hwnas.space import Population
     from hwnas.study._measuring import Bench
     from hwnas.study._metrics import Metrics
 
@@ -39,7 +43,7 @@ class Verifier:
 
     Attributes:
         metrics: what is predicted before anything is measured.
-        bench: where to measure.
+        bench: where to measure, and the table that predicts.
         journal: keeps what was measured.
         wanted, budgets: of the search.
         seed: of the order of runs.
@@ -62,13 +66,12 @@ class Verifier:
         return self.budgets[LATENCY.column].upper
 
     def run(self, search: Search) -> tuple[SearchResult, Metrics]:
-        """A front of subnets that hold the latency budget by measurement, and the metrics with the corrected latency.
+        """A front of subnets that hold the latency budget by measurement, and the metrics with the adapted table.
 
         Raises:
             NotHeldError: no subnet that was measured holds.
         """
         budget_ms = self.budget_ms
-        original: AdditiveCost = self.metrics.functions[LATENCY.column]  # type: ignore[assignment]
         metrics, aim_ms, evaluations = self.metrics, budget_ms, 0
         for turn in range(1, ROUNDS + 1):
             result = search(
@@ -77,17 +80,17 @@ class Verifier:
             evaluations += result.evaluations
             front = self._measure(result.x)
             broken = int((self._latencies(front) > budget_ms).sum())
-            model = self._corrected(original.scaled(self._slowdown()))
-            self._tell(turn, len(front), broken, aim_ms, model)
+            table = self._adapted()
+            unexplained_pct = self._tell(turn, len(front), broken, aim_ms, table)
+            metrics = replace(self.metrics, table=table)
             if not broken:
                 break
-            # What the correction leaves unexplained is kept as a distance to the budget.
-            smallest, _ = model.cost.within(metrics.space).minimum()
+            # What adapting leaves unexplained is kept as a distance to the budget.
+            smallest, _ = table.cost(metrics.space).minimum()
             if smallest > budget_ms:
                 break
-            aim_ms = max(budget_ms * (1 - model.after_pct / 100), smallest)
-            metrics = replace(self.metrics, latency=model.cost)
-        return self._front(replace(result, evaluations=evaluations), model), replace(self.metrics, latency=model.cost)
+            aim_ms = max(budget_ms * (1 - unexplained_pct / 100), smallest)
+        return self._front(replace(result, evaluations=evaluations), metrics), metrics
 
     def _measure(self, x: Population) -> Population:
         """Measure a front's subnets, evenly thinned; those that were."""
@@ -115,36 +118,53 @@ class Verifier:
 
         return np.array([self.measured[row.tobytes()].median_ms for row in x])
 
-    def _slowdown(self) -> float:
+    def _slowdown(self) -> float | None:
         """The time a subnet takes now over its time at the table's speed: the median over all that were measured."""
         import numpy as np
 
         speeds = [m.speed_pct for m in self.measured.values() if m.speed_pct is not None]
-        return float(100 / np.median(speeds)) if speeds else 1.0
+        return float(100 / np.median(speeds)) if speeds else None
 
-    def _corrected(self, original: AdditiveCost) -> Corrected:
-        from hwnas.latency import corrected
+    def _adapted(self) -> LatencyTable:
+        """The table, adapted to all that was measured, at the speed the machine has now."""
+        from hwnas.latency import adapted_table
 
-        rows = self._rows()
-        return corrected(original, rows, self._latencies(rows))
+        table, slowdown, rows = self._table(), self._slowdown(), self._rows()
+        anchor = table.about(self.metrics.space).get("anchor")
+        if anchor is not None and slowdown is not None:
+            anchor = {**anchor, "median_ms": anchor["median_ms"] * slowdown}
+        new, _ = adapted_table(table, self.bench.device, self.metrics.space, rows, self._latencies(rows), anchor=anchor)
+        return new
 
-    def _tell(self, turn: int, n: int, broken: int, aim_ms: float, model: Corrected) -> None:
+    def _table(self) -> LatencyTable:
+        table = self.metrics.table
+        assert table is not None
+        return table
+
+    def _tell(self, turn: int, n: int, broken: int, aim_ms: float, table: LatencyTable) -> float:
+        """Note and say how a round went; the adapted table's error in percent, each subnet predicted from all others."""
+        from hwnas.latency import fidelity
+
+        space, rows = self.metrics.space, self._rows()
+        before = fidelity((self._slowdown() or 1.0) * self._table().cost(space)(rows), self._latencies(rows))
+        after_pct = float((table.validation(space) or {})["mape_pct"])
         self.rounds.append(
             {
                 "searched_under_ms": round(aim_ms, 4),
                 "measured": n,
                 "broke_the_budget": broken,
-                "table_error_pct": round(model.before_pct, 3),
-                "table_bias_pct": round(model.bias_pct, 3),
-                "corrected_error_pct": round(model.after_pct, 3),
+                "table_error_pct": round(before["mape_pct"], 3),
+                "table_bias_pct": round(before["bias_pct"], 3),
+                "adapted_error_pct": round(after_pct, 3),
             }
         )
         held = f"{n - broken} of {n} subnets of the front hold {self.budget_ms:g} ms by measurement"
-        errors = f"the table is off by {model.before_pct:.1f} %, corrected by {model.after_pct:.1f} %"
-        then = "searching again with the corrected table" if broken and turn < ROUNDS else "done"
+        errors = f"the table is off by {before['mape_pct']:.1f} % on average, adapted to them by {after_pct:.1f} %"
+        then = "searching again with the adapted table" if broken and turn < ROUNDS else "done"
         notice(f"round {turn}: {held}; {errors}; {then}")
+        return after_pct
 
-    def _front(self, result: SearchResult, model: Corrected) -> SearchResult:
+    def _front(self, result: SearchResult, metrics: Metrics) -> SearchResult:
         """What was measured in any round, holds, and is dominated by no other; latencies as measured."""
         import numpy as np
 
@@ -155,7 +175,7 @@ class Verifier:
         if not len(holding):
             value = f"no subnet that was measured holds {budget_ms:g} ms"
             raise NotHeldError(value, "nothing is written", "try a larger budget")
-        problem = replace(self.metrics, latency=model.cost).problem(self.wanted, self.budgets)
+        problem = metrics.problem(self.wanted, self.budgets)
         values = {**problem.evaluate(holding), LATENCY.column: self._latencies(holding)}
         keep = non_dominated(problem.costs(values))
         dropped = int((self._latencies(rows) > budget_ms).sum())
@@ -169,7 +189,9 @@ class Verifier:
         from hwnas.report import with_measured
 
         x = self.metrics.space.encode_many([json.loads(cell) for cell in frame["arch"]])
-        found = [self.measured[row.tobytes()] for row in x]
+        # The front's table is the adapted one, at the speed of this measurement.
+        slowdown = self._slowdown() or 1.0
+        found = [self.measured[row.tobytes()].slower(slowdown) for row in x]
         return with_measured(frame, range(len(frame)), found, self.budget_ms)
 
     def facts(self) -> dict[str, Any]:
@@ -178,5 +200,5 @@ class Verifier:
             "device": self.bench.device.id,
             "subnets": len(self.measured),
             "rounds": self.rounds,
-            "correction": "latency_ms is the table's sum, corrected by all measured subnets (Bayesian linear model)",
+            "correction": "latency_ms is the sum of the table, adapted to all measured subnets (Bayesian linear model)",
         }

@@ -136,7 +136,8 @@ def test_a_table_is_checked_and_what_renews_it_is_told(
     assert out.endswith("it holds\n")
     assert _checked(monkeypatch, FakeRuntime(_Costs(), speed=lambda _: 2.0)) == 1
     out = capsys.readouterr().out
-    assert "it no longer holds: this machine runs at 50 % of the speed it was profiled at" in out
+    assert "speed     subnets take 2.00 times as long as it says" in out
+    assert "it does not hold: 9 subnets timed now are off by 50.0 % on average" in out
     command = "hwnas profile --device cpu --threads 1 --batch 1 --space digits --fix r=8"
     assert out.endswith(f"renew it: {command}\n")
     assert len(runtimes) == 1
@@ -150,7 +151,7 @@ def test_a_machine_too_busy_to_measure_on_is_not_trusted(
     monkeypatch.setattr(profiling, "repeat_pct", lambda _: 12.5)
     assert _run("profile", "--space", "digits", "--fix", "r=8") == 2
     out, err = capsys.readouterr()
-    assert "differs by 12.5 % from one session to the next" in out
+    assert "a network timed twice differs by 12.5 % (up to 5 %)" in out
     assert "so it is not to be trusted; stop what else runs here" in err.splitlines()[-1]
     assert (folder / "latency_tables" / CONDITIONS / "table.csv").is_file()
     assert _run("devices") == 0

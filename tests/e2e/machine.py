@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -55,6 +56,11 @@ def fake_runtime(monkeypatch: pytest.MonkeyPatch, ns: Mapping[str, int]) -> list
     return made
 
 
+def _told(device: Device, folder: Path = Path("latency_tables")) -> dict[str, Any]:
+    anchor = LatencyTable.load(folder / device.id).spaces[SPACE.name]["anchor"]
+    return {"id": device.id, "conditions": device.to_json(), "space": SPACE.name, "anchor": anchor}
+
+
 def save_front(x: Population, latency_ms: np.ndarray, budget_ms: float | None, device: Device | None = None) -> Path:
     """``pareto.csv`` with its provenance, as a search writes them."""
     top1 = 50 + 10 * np.log10(macs_cost(SPACE)(x))
@@ -64,7 +70,7 @@ def save_front(x: Population, latency_ms: np.ndarray, budget_ms: float | None, d
         "space": {"name": SPACE.name, "fingerprint": SPACE.fingerprint},
         "objectives": ["top1", "latency_ms"],
         "budgets": {} if budget_ms is None else {"latency_ms": budget_ms},
-        "device": None if device is None else {"id": device.id, "conditions": device.to_json()},
+        "device": None if device is None else _told(device),
     }
     write_provenance(facts, provenance_path("pareto.csv"))
     return Path("pareto.csv")

@@ -105,7 +105,23 @@ def test_a_table_is_checked_by_really_measuring(hwnas: Hwnas, monkeypatch: pytes
         "search", "--space", "digits", "--objectives", "latency,macs", "--device", "cpu", "--fix", "r=8", *QUICK
     )
     assert ran.code == 0
-    assert "made for this device at another speed" in ran.err
     trust = json.loads((folder / "pareto.json").read_text())["device"]["trust"]
-    assert trust["verdict"] == ("unlike" if profiled.calls else "adapted")
-    assert (pd.read_csv(folder / "pareto.csv")["latency_ms"] > 1e-4).all()
+    assert trust["found"] in ran.err
+    assert (trust["verdict"] == "unlike") == bool(profiled.calls)
+    if trust["verdict"] == "busy":
+        assert "is used as it is, unchecked" in ran.err
+    else:
+        assert trust["verdict"] in ("unlike", "adapted")
+        assert (pd.read_csv(folder / "pareto.csv")["latency_ms"] > 1e-4).all()
+
+
+def test_a_busy_machine_is_not_profiled(
+    hwnas: Hwnas, measuring: FakeProfile, predictor: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(latency, "machine_load", lambda *_: latency.Load(waited_pct=62.0, repeat_pct=1.0))
+    ran = hwnas("search", "--latency", "9ms", "--predictor", predictor, *QUICK)
+    assert ran.code == 2
+    assert "too busy to make one: 62 % of runs waited for a core (up to 20 % is usual)" in ran.err
+    assert len(ran.err.splitlines()) == 1
+    assert not measuring.calls
+    assert not Path("pareto.csv").exists()

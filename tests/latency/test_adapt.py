@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from hwnas.latency import Device, LatencyTable, Row, adapted, adapted_table, fidelity
-from hwnas.latency.profiling._trust import checked_subnets
+from hwnas.latency.profiling._check import checked_subnets
 from hwnas.latency.table._adapt import _work_ms
 from hwnas.space import SearchSpace, get_space
 
@@ -68,3 +68,31 @@ def test_checked_subnets_span_all_sizes_from_the_first_few_on() -> None:
     ms = table({}).cost(SPACE)(x)
     assert ms[:6].min() < np.quantile(ms, 0.2)
     assert ms[:6].max() > np.quantile(ms, 0.7)
+
+
+def test_measuring_a_front_helps_on_subnets_like_it() -> None:
+    """What a search finds are subnets that the table flatters; of the rest they tell little, and more of it puts it right."""
+    prior, truth = table({}), table({}, own=0.15)
+    pool = SPACE.sample(2000, np.random.default_rng(4))
+    flattered = np.argsort(prior.cost(SPACE)(pool) / truth.cost(SPACE)(pool), kind="stable")[:80]
+    front, like_it, others = pool[flattered[::2]], pool[flattered[1::2]], SPACE.sample(300, np.random.default_rng(5))
+
+    def mape(of: LatencyTable, x: np.ndarray) -> float:
+        return fidelity(of.cost(SPACE)(x), truth.cost(SPACE)(x))["mape_pct"]
+
+    new, _ = adapted_table(prior, Device("here", ""), SPACE, front, measured(truth, SPACE, front, 0.01))
+    assert mape(new, like_it) < 0.5 * mape(prior, like_it)
+    again = np.concatenate([front, others[:20]])
+    new, _ = adapted_table(prior, Device("here", ""), SPACE, again, measured(truth, SPACE, again, 0.01))
+    assert mape(new, others[20:]) < 1.2 * mape(prior, others[20:])
+    assert mape(new, like_it) < 0.5 * mape(prior, like_it)
+
+
+def test_an_anchor_tells_the_speed_from_then_on() -> None:
+    x = checked_subnets(SPACE, 6)
+    anchor = {"arch": SPACE.decode(x[3]), "median_ms": 4.5}
+    new, _ = adapted_table(table({}), Device("here", ""), SPACE, x, table({}).cost(SPACE)(x), anchor=anchor)
+    found = new.anchor(SPACE)
+    assert found is not None
+    assert found.median_ms == 4.5
+    assert [layer.key for _, layer in found.network] == [layer.key for _, layer in SPACE.network(x[3])]

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from hwnas.errors import DeviceError
 from hwnas.latency import Device, LatencyTable, Row, get_device, trusted
 from hwnas.space import get_space
 from tests.latency.fakes import FakeRuntime
@@ -28,11 +31,12 @@ def folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "latency_tables"
 
 
-def save(folder: Path, device: Device) -> LatencyTable:
+def save(folder: Path, device: Device, **facts: str) -> LatencyTable:
     rows = {
         (key, ""): Row(key, ns / 1e6, ns / 1e6, ns / 1e6, 9, SPACE.layers()[key].macs) for key, ns in ns_of().items()
     }
-    return LatencyTable(device, rows, {SPACE.name: {"fingerprint": SPACE.fingerprint}}).save(folder / device.id)
+    about = {"fingerprint": SPACE.fingerprint, **facts}
+    return LatencyTable(device, rows, {SPACE.name: about}).save(folder / device.id)
 
 
 def test_a_table_that_tells_the_clock_holds_and_is_not_measured_again_within_the_hour(folders: Path) -> None:
@@ -61,6 +65,10 @@ def test_another_speed_is_adapted_to(folders: Path) -> None:
     ratio = found.table.cost(SPACE)(x) / before.cost(SPACE)(x)
     assert ratio == pytest.approx(1.3, rel=0.01)
     assert found.table.validation(SPACE) is not None
+    anchor = found.table.anchor(SPACE)
+    assert anchor is not None
+    # Its own time at the new speed, so that later measurements can tell theirs.
+    assert anchor.median_ms == pytest.approx(sum(ns_of(1.3)[la.key] for _, la in anchor.network) / 1e6, rel=1e-3)
 
 
 def test_the_table_of_a_like_machine_is_a_prior(folders: Path) -> None:
@@ -80,4 +88,50 @@ def test_a_table_without_likeness_is_not_used(folders: Path) -> None:
     found = trusted(device, SPACE, runtime=FakeRuntime(odd))
     assert found is not None
     assert found.verdict == "unlike"
+    assert "does not fit this machine: even adapted, 13 subnets timed now are off by" in found.words
     assert trusted(get_device("cpu", batch=2), SPACE) is None
+
+
+def test_a_table_that_was_just_made_is_not_made_again(folders: Path) -> None:
+    device = get_device("cpu")
+    made = save(folders, device, date="2026-05-01T12:00:00+00:00")
+    odd = {key: ns * (1 + 9 * (i % 2)) for i, (key, ns) in enumerate(ns_of().items())}
+    at = datetime(2026, 5, 1, 12, 20, tzinfo=UTC).timestamp()
+    found = trusted(device, SPACE, runtime=FakeRuntime(odd), clock=lambda: at)
+    assert found is not None
+    assert (found.verdict, found.table.digest) == ("busy", made.digest)
+    assert "made within the hour" in found.words
+    later = trusted(device, SPACE, runtime=FakeRuntime(odd), clock=lambda: at + 3600)
+    assert later is not None
+    assert later.verdict == "unlike"
+
+
+def test_a_busy_machine_is_told_of_and_judges_no_table(folders: Path, tmp_path: Path) -> None:
+    device = get_device("cpu")
+    made = save(folders, device)
+
+    def loaded() -> FakeRuntime:
+        return FakeRuntime(ns_of(1.3), busy=lambda run: 500_000 * (run % 3 > 0))
+
+    found = trusted(device, SPACE, runtime=loaded())
+    assert found is not None
+    assert (found.verdict, found.table.digest) == ("busy", made.digest)
+    assert "is used as it is, unchecked: this machine is busy: 67 % of runs waited for a core" in found.words
+    assert not list((tmp_path / "cache").rglob("*.jsonl")), "the next command looks again"
+    quiet = trusted(device, SPACE, runtime=FakeRuntime(ns_of(1.3)))
+    assert quiet is not None
+    assert quiet.verdict == "adapted"
+    # The table of another machine is no substitute, and none is made under load.
+    other = get_device("cpu", threads=2) if (os.cpu_count() or 1) > 1 else None
+    if other is not None:
+        with pytest.raises(DeviceError, match="no latency table of its own, and this machine is busy: 67 %"):
+            trusted(other, SPACE, runtime=loaded())
+
+
+def test_a_table_that_is_named_is_the_one_that_is_checked(folders: Path, tmp_path: Path) -> None:
+    device = get_device("cpu")
+    save(folders, device)
+    elsewhere = save(tmp_path / "elsewhere", device)
+    found = trusted(device, SPACE, table=elsewhere, runtime=FakeRuntime(ns_of()))
+    assert found is not None
+    assert (found.verdict, found.table.path) == ("holds", elsewhere.path)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 
@@ -30,7 +30,8 @@ class NetworkTimes(Times):
 def network_times(network: Network, times: ModelTimes) -> NetworkTimes:
     """Times of a network, and of its layers if its nodes were profiled."""
     slots = None if times.nodes is None else _slot_times(network, times.nodes, 1e3 * times.median_ms, times.ratio)
-    return NetworkTimes(times.ratio, times.median_ms, times.p95_ms, times.anchor_ms, times.runs, slots)
+    told = {f.name: getattr(times, f.name) for f in fields(Times)}
+    return NetworkTimes(**told, slots=slots)
 
 
 def merged(sessions: Sequence[NetworkTimes]) -> NetworkTimes:

@@ -167,6 +167,7 @@ def tabulated(
             "spread_pct": float(100 * (np.quantile(anchors, 0.9) / np.quantile(anchors, 0.1) - 1)),
         },
         "repeat_pct": repeat_pct({which: t.ratio for which, t in timer.times.items()}),
+        "waited_pct": 100 * float(np.mean([t.waited for t in timer.times.values()])),
         "validation": fidelity(predicted, actual),
         "interval": interval(predicted, actual),
         **told(),

@@ -1,8 +1,9 @@
 """Whether a table tells the times of the device that is here: seconds of measuring decide, not its name.
 
-Whole subnets are timed by the wall clock. A table that predicts them holds; one that does not, or that is of a like device
-(another CPU, another number of threads), is a prior that more of them adapt; where even that predicts badly, nothing but a
-profile of this device helps. What was measured is kept for an hour, so that the next command does not measure again.
+Whole subnets are timed by the wall clock (`check_table`). A table that predicts them holds; one that does not, or that is of
+a like device (another CPU, another number of threads), is a prior that more of them adapt; where even that predicts badly,
+nothing but a profile of this device helps. A busy machine tells nothing: there a table is used as it is, and no other is
+made. What was measured is kept for an hour, so that the next command does not measure again.
 """
 
 from __future__ import annotations
@@ -13,39 +14,28 @@ import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
-from numpy.typing import NDArray
-
-from hwnas.errors import DataError, TableError
+from hwnas.errors import DataError, DeviceError, TableError
 from hwnas.latency.device._device import Device
-from hwnas.latency.profiling._subnets import mixed_subnets
-from hwnas.latency.profiling._whole import measure_subnets
-from hwnas.latency.table._adapt import Adapted, adapted
-from hwnas.latency.table._fidelity import fidelity
+from hwnas.latency.profiling._check import Check, check_table, checked_subnets
 from hwnas.latency.table._find import find_table_for, table_paths
-from hwnas.latency.table._interval import interval
-from hwnas.latency.table._table import Anchor, LatencyTable
+from hwnas.latency.table._fitness import made_at
+from hwnas.latency.table._prior import adapted_table
+from hwnas.latency.table._table import LatencyTable
 from hwnas.latency.timing._measure import Progress
 from hwnas.latency.timing._runtime import Runtime
-from hwnas.space import Population, SearchSpace, macs_cost
+from hwnas.space import Population, SearchSpace
 
 SECONDS = 3600.0
 """How long what was measured counts."""
 
-FEW, MANY = 6, 16
-"""Subnets that tell whether a table holds, and those that adapt one: 6 and at most 20 seconds on a CPU."""
+FEW, MANY = 6, 13
+"""Subnets that tell whether a table holds, and those that adapt one. With the three that are timed twice these are 9 and 16
+timings: 11 and 20 seconds on a CPU."""
 
-HOLDS_MAPE_PCT, HOLDS_BIAS_PCT = 4.0, 3.0
-"""A table holds while the few subnets are off by no more than this, absolutely and on average."""
-
-ADAPTED_MAPE_PCT, ADAPTED_WITHIN_10_PCT = 4.0, 90.0
-"""An adapted table is good enough if subnets, each predicted from all others, are off by no more than this."""
-
-Verdict = Literal["holds", "adapted", "unlike"]
+Verdict = Literal["holds", "adapted", "unlike", "busy"]
 
 
 @dataclass(frozen=True)
@@ -53,9 +43,10 @@ class Trust:
     """What a check says of the table that is nearest to a device.
 
     Attributes:
-        verdict: the table ``holds``, was ``adapted``, or is ``unlike`` the device: then it is to be profiled.
+        verdict: the table ``holds``, was ``adapted``, is ``unlike`` the device: then it is to be profiled; or the machine
+            is too ``busy`` to tell, and the table as it was.
         table: the one to use; that which does not fit if ``unlike``.
-        words: what was found, for people.
+        words: what was found, a sentence for people.
     """
 
     verdict: Verdict
@@ -72,6 +63,7 @@ def trusted(
     device: Device,
     space: SearchSpace,
     *,
+    table: LatencyTable | None = None,
     progress: Progress | None = None,
     runtime: Runtime | None = None,
     clock: Callable[[], float] = time.time,
@@ -81,77 +73,51 @@ def trusted(
     Args:
         device: of this machine.
         space: its domain, as far as the table covers it, is what is checked.
+        table: of the device; by default the nearest one, or that of a like device.
         progress: called after each few subnets.
         runtime: what runs them; onnxruntime by default.
-        clock: seconds, to tell how old a kept check is.
+        clock: seconds, to tell how old tables and kept checks are.
 
     Returns:
         None where no table is of this device or a like one.
 
     Raises:
-        DeviceError: the device cannot run the subnets.
+        DeviceError: the device cannot run the subnets, or is busy and has no table of its own.
         TableError: a table that cannot be read.
     """
-    own = find_table_for(device, space)
-    table = own or like_table(device, space)
-    if table is None:
+    own = table or find_table_for(device, space)
+    near = own or like_table(device, space)
+    if near is None:
         return None
-    covered = table.covered(space)
+    named = f"latency table {near.name}" + ("" if own is not None else f" ({near.device.differences(device)[0]})")
+    covered = near.covered(space)
     x = checked_subnets(covered, MANY)
+    anchor, journal = x[len(x) // 2], _journal(device, covered, x, clock())
 
-    journal = _journal(device, covered, x, clock())
-
-    def measured(n: int) -> NDArray[np.float64]:
-        ratios, beside_ms = beside_anchor(
-            device, covered, x[:n], x[len(x) // 2], journal, progress=progress, runtime=runtime
+    def check(n: int) -> Check:
+        found = check_table(
+            near, covered, x[:n], journal, device=device, anchor=anchor, progress=progress, runtime=runtime
         )
-        return ratios * beside_ms
+        if found.load.busy:
+            journal.unlink(missing_ok=True)  # the next command looks again
+        return found
 
-    predicted = table.cost(covered)(x)
-    if own is not None:
-        n = min(FEW, len(x))
-        check = fidelity(predicted[:n], measured(n))
-        if check["mape_pct"] <= HOLDS_MAPE_PCT and abs(check["bias_pct"]) <= HOLDS_BIAS_PCT:
-            return Trust("holds", table, f"{n} subnets are off by {check['mape_pct']:.1f} % on average")
-    ms = measured(len(x))
-    new, found = adapted_table(table, device, covered, x, ms)
-    told = new.validation(covered) or {}
-    of = "this device at another speed" if own is not None else table.device.id
-    words = (
-        f"made for {of}; {len(x)} subnets take {found.speed:.2f} times as long, and are off by {told['mape_pct']:.1f} % "
-        "once it is adapted"
-    )
-    good = told["mape_pct"] <= ADAPTED_MAPE_PCT and told["within_10_pct"] >= ADAPTED_WITHIN_10_PCT
-    return Trust("adapted", new, words) if good else Trust("unlike", table, words)
-
-
-def beside_anchor(
-    device: Device,
-    space: SearchSpace,
-    x: Population,
-    anchor: Population,
-    journal: Path,
-    *,
-    sessions: int = 1,
-    progress: Progress | None = None,
-    runtime: Runtime | None = None,
-) -> tuple[NDArray[np.float64], float]:
-    """``(n,)`` times of subnets as multiples of an anchor's, and the median of the anchor's by the wall clock in ms.
-
-    On a shared machine the speed jumps by a tenth and more between seconds; the anchor beside each subnet takes that out.
-
-    Args:
-        device: of this machine.
-        space: of the rows.
-        x: ``(n, g)`` rows.
-        anchor: ``(g,)`` what runs beside them.
-        journal: keeps the times; see `measure_subnets`, as for the rest.
-    """
-    beside = Anchor(space.network(anchor), 1.0)  # times "at the table's speed" are then multiples of the anchor's
-    found = measure_subnets(
-        device, space, x, journal, anchor=beside, sessions=sessions, progress=progress, runtime=runtime
-    )
-    return np.array([m.at_table_speed_ms for m in found.measurements], dtype=float), 100 / (found.speed.pct or np.nan)
+    for n in (FEW, MANY):
+        found = check(n)
+        if found.load.busy:
+            return _unchecked(device, own, f"this machine is busy: {found.load.words}")
+        if own is not None and (found.surely_holds if n == FEW else found.holds):
+            return Trust("holds", own, f"{named} holds: {found.words}")
+    beside = {"arch": covered.decode(anchor), "median_ms": found.anchor_ms}
+    new, how = adapted_table(near, device, covered, x, found.measured_ms, anchor=beside)
+    after = replace(found, predicted_ms=how.left_out_ms)  # each from all others
+    if after.holds:
+        speed = f"subnets take {how.speed:.2f} times as long as it says"
+        return Trust("adapted", new, f"{named} is adapted: {speed}; each predicted from the others, {after.words}")
+    if own is not None and _just_made(own, covered, clock()):
+        journal.unlink(missing_ok=True)
+        return _unchecked(device, own, f"it was made within the hour, and yet {found.words}: this machine's times move")
+    return Trust("unlike", near, f"{named} does not fit this machine: even adapted, {after.words}")
 
 
 def like_table(device: Device, space: SearchSpace) -> LatencyTable | None:
@@ -171,55 +137,19 @@ def like_table(device: Device, space: SearchSpace) -> LatencyTable | None:
     return min(found, key=lambda pair: pair[0])[1] if found else None
 
 
-def adapted_table(
-    table: LatencyTable, device: Device, space: SearchSpace, x: Population, measured_ms: NDArray[np.float64]
-) -> tuple[LatencyTable, Adapted]:
-    """A table of ``device``, from that of another one and whole subnets measured here.
-
-    Its validation and interval are of the measured subnets, each predicted from all others.
-
-    Args:
-        table: the prior.
-        device: what was measured on.
-        space: the table covers its domain.
-        x: ``(n, g)`` measured rows.
-        measured_ms: ``(n,)`` their times.
-    """
-    layers = space.layers()
-    before = table.layer_rows(space)
-    found = adapted(
-        {key: row.median_ms for key, row in before.items()}, [space.network(row) for row in x], measured_ms, layers
-    )
-    rows = {}
-    for key, factor in found.factors.items():
-        row = before[key]
-        low, high = row.p10_ms * factor, row.p90_ms * factor
-        rows[key, ""] = replace(row, median_ms=row.median_ms * factor, p10_ms=low, p90_ms=high)
-    check = fidelity(found.left_out_ms, measured_ms)
-    about = {
-        "fingerprint": space.whole.fingerprint,
-        "resolutions": [value for values in space.input_values.values() for value in values],
-        "method": "adapted",
-        "prior": table.device.id,
-        "subnets": len(x),
-        "speed": found.speed,
-        "validation": check,
-        "interval": interval(found.left_out_ms, measured_ms),
-        "date": datetime.now(UTC).isoformat(timespec="seconds"),
-    }
-    return LatencyTable(device, rows, {space.name: about}), found
+def _unchecked(device: Device, own: LatencyTable | None, why: str) -> Trust:
+    """The device's own table as it is; one of another device would be far off."""
+    if own is None:
+        remedy = "stop what else runs here and try again, or name a table: --device NAME, as `hwnas devices` lists them"
+        raise DeviceError(f"device {device.id}", f"it has no latency table of its own, and {why}", remedy)
+    again = "the same command checks it once nothing else runs"
+    return Trust("busy", own, f"latency table {own.name} is used as it is, unchecked: {why}; {again}")
 
 
-def checked_subnets(space: SearchSpace, n: int) -> Population:
-    """``n`` distinct subnets of all sizes, in an order in which the first few span them too."""
-    pool = mixed_subnets(space, 4 * n, np.random.default_rng(5))
-    order = np.argsort(macs_cost(space)(pool), kind="stable")
-    spread = order[np.linspace(0, len(order) - 1, min(n, len(order))).round().astype(int)]
-    # Halves of halves: 0, 8, 4, 12, 2, ... of 16.
-    bits = max(1, (len(spread) - 1).bit_length())
-    turned = sorted(range(len(spread)), key=lambda i: int(f"{i:0{bits}b}"[::-1], 2))
-    chosen: Population = pool[spread[turned]]
-    return chosen
+def _just_made(table: LatencyTable, space: SearchSpace, now: float) -> bool:
+    """Whether its rows were measured so lately that measuring them again would tell nothing else."""
+    made = made_at(table.about(space))
+    return made is not None and now - made.timestamp() < SECONDS
 
 
 def _journal(device: Device, space: SearchSpace, x: Population, now: float) -> Path:

@@ -15,7 +15,7 @@ from hwnas.latency.profiling._journaled import TIMING, JournaledTimer, model_of
 from hwnas.latency.profiling._methods import named, row_name
 from hwnas.latency.table._table import Anchor
 from hwnas.latency.timing._measure import Measurement, Progress, Speed
-from hwnas.latency.timing._noise import repeat_pct
+from hwnas.latency.timing._noise import Load, repeat_pct
 from hwnas.latency.timing._runtime import OnnxRuntime, Runtime
 from hwnas.space import Population, SearchSpace, macs_cost
 
@@ -32,13 +32,13 @@ class MeasuredSubnets:
     Attributes:
         measurements: one per row.
         speed: of the machine meanwhile.
-        repeat_pct: by how much a subnet's time differs between sessions, in percent; None if each had one.
+        load: what else the machine did meanwhile.
         elsewhere: operators of the anchor that ran on another provider than the device's; see `Runtime`.
     """
 
     measurements: Sequence[Measurement]
     speed: Speed
-    repeat_pct: float | None = None
+    load: Load = field(default_factory=Load)
     elsewhere: Mapping[str, int] = field(default_factory=dict)
 
 
@@ -50,6 +50,7 @@ def measure_subnets(
     *,
     anchor: Anchor | None = None,
     sessions: int = SESSIONS,
+    again: int = 0,
     seed: int = 0,
     progress: Progress | None = None,
     runtime: Runtime | None = None,
@@ -64,6 +65,7 @@ def measure_subnets(
         anchor: a table's ``anchor(space)`` also tells what the times would be at the table's speed; by default the
             subnet of median MACs.
         sessions: how often each subnet is loaded and timed anew.
+        again: how many of the first rows are loaded and timed once more, to tell how far times repeat.
         seed: of the order of runs.
         progress: called after each few networks.
         runtime: what runs them; onnxruntime by default.
@@ -88,17 +90,17 @@ def measure_subnets(
         runtime, modelled = runtime or OnnxRuntime(device), model_of(device)
         timer = JournaledTimer(runtime, modelled, anchor.network, file, sessions, seed, progress)
         networks = named(space, x)
-        timer.steps = len(networks) * sessions
+        twice = dict(list(networks.items())[:again])
+        timer.steps = len(networks) * sessions + len(twice)
         try:
-            times = timer.measure(_STAGE, networks)
+            times = timer.measure(_STAGE, networks) | timer.measure(_STAGE, twice, sessions=sessions + 1)
             elsewhere = runtime.elsewhere(modelled(anchor.network))
         except KeyboardInterrupt:
             done = f"{len(file.entries)} of {timer.steps} timings are kept in {journal}"
             raise KeyboardInterrupt(f"{done}; the same command resumes") from None
-    found = [times[row_name(row)] for row in x]
-    return MeasuredSubnets(
-        [Measurement.of(t, anchor.median_ms) for t in found],
-        Speed.of([t.anchor_ms for t in timer.times.values()], anchor.median_ms),
-        repeat_pct({which: t.ratio for which, t in timer.times.items()}),
-        elsewhere,
-    )
+    taken = timer.times.values()
+    speed = Speed.of([t.anchor_ms for t in taken], anchor.median_ms)
+    repeats = repeat_pct({which: t.ratio for which, t in timer.times.items()})
+    load = Load(100 * float(np.mean([t.waited for t in taken])), repeats, speed.low_pct, speed.high_pct)
+    found = [Measurement.of(times[row_name(row)], anchor.median_ms) for row in x]
+    return MeasuredSubnets(found, speed, load, elsewhere)

@@ -1,13 +1,15 @@
-"""Whether a latency table still tells the times of this machine, and how it is renewed."""
+"""What a table says of itself: whether it was made on this machine, when, and how it is renewed; nothing is measured."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
+from typing import Any
 
 from hwnas.errors import HwnasError
 from hwnas.latency.device._device import Device, get_device
 from hwnas.latency.table._table import LatencyTable, fixed_resolutions, profile_command
-from hwnas.latency.timing._noise import is_noisy
+from hwnas.latency.timing._noise import Load
 from hwnas.space import SearchSpace
 
 STALE_DAYS = 180
@@ -23,28 +25,41 @@ def misfits(table: LatencyTable) -> list[str] | None:
         here = _here(made)
     except HwnasError as error:
         return [error.rule]
-    return [d for d in made.differences(here) if not d.startswith("threads ")]
+    return made.differences(here)
 
 
-def age_days(table: LatencyTable, space: str) -> int | None:
-    """Days since the rows of a space were measured."""
+def made_at(facts: Mapping[str, Any]) -> datetime | None:
+    """When the rows of a space were measured, by what a table tells of it; None where it does not."""
     try:
-        made = datetime.fromisoformat(str(table.spaces[space]["date"]))
-        return (datetime.now(UTC) - made).days
-    except (KeyError, TypeError, ValueError):
+        made = datetime.fromisoformat(str(facts["date"]))
+    except (KeyError, ValueError):
         return None
+    return made if made.tzinfo is not None else made.replace(tzinfo=UTC)
 
 
-def doubts(table: LatencyTable, space: str) -> list[str]:
-    """Why predictions may not hold on this machine, in words; none for a fresh table of it, or one that was published."""
+def age_days(facts: Mapping[str, Any]) -> int | None:
+    """Days since then."""
+    made = made_at(facts)
+    return None if made is None else (datetime.now(UTC) - made).days
+
+
+def doubts(table: LatencyTable, facts: Mapping[str, Any]) -> list[str]:
+    """Why the predictions of a table that is not checked may not hold on this machine, in words.
+
+    None for a fresh table of it, or one that was published.
+
+    Args:
+        table: which.
+        facts: what it tells of the space: ``table.about(space)``.
+    """
     foreign = misfits(table)
     if foreign is None:
         return []
     found = [f"made on another machine ({foreign[0]})"] if foreign else _other_runtime(table.device)
-    days = age_days(table, space)
+    days = age_days(facts)
     if days is not None and days > STALE_DAYS:
         found.append(f"{days} days old")
-    if is_noisy(table.spaces.get(space, {}).get("repeat_pct")):
+    if Load.of(facts).busy:
         found.append("made while the machine was too busy to be trusted")
     return found
 
@@ -56,7 +71,9 @@ def renewal(table: LatencyTable, space: SearchSpace) -> str:
 
 
 def _here(made: Device) -> Device:
-    return get_device(made.name, batch=made.batch, precision=made.precision, spinning=made.spinning)
+    return get_device(
+        made.name, threads=made.threads, batch=made.batch, precision=made.precision, spinning=made.spinning
+    )
 
 
 def _other_runtime(made: Device) -> list[str]:

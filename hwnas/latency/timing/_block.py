@@ -35,6 +35,7 @@ class Times:
         p95_ms: 95th percentile, likewise.
         anchor_ms: median of the anchor's runs, likewise.
         runs: timed runs.
+        waited: share of them, and of the anchor's, that waited for a core which another process held.
     """
 
     ratio: float
@@ -42,6 +43,7 @@ class Times:
     p95_ms: float
     anchor_ms: float
     runs: int
+    waited: float = field(default=0.0, kw_only=True)
 
 
 @dataclass(frozen=True)
@@ -94,6 +96,7 @@ def times_of(samples: Samples, nodes: Sequence[Sequence[NodeTimes]] | None) -> l
         nodes: per model the node times of its profiled runs; None if they are not asked for.
     """
     ratios, medians, p95s = samples.ratios(), samples.medians_ms(), samples.p95s_ms()
+    waited = samples.waited()
     return [
         ModelTimes(
             ratio=float(ratios[i]),
@@ -101,6 +104,7 @@ def times_of(samples: Samples, nodes: Sequence[Sequence[NodeTimes]] | None) -> l
             p95_ms=float(p95s[i]),
             anchor_ms=samples.anchor_ms(),
             runs=samples.times[i].shape[0] * samples.times[i].shape[1],
+            waited=float(waited[i]),
             nodes=nodes[i] if nodes is not None else None,
         )
         for i in range(len(samples.times))
@@ -109,7 +113,6 @@ def times_of(samples: Samples, nodes: Sequence[Sequence[NodeTimes]] | None) -> l
 
 def mean_of(sessions: Sequence[Times]) -> Times:
     """The mean over sessions of one model."""
-    ratio, median_ms, p95_ms, anchor_ms = (
-        float(np.mean([getattr(s, name) for s in sessions])) for name in ("ratio", "median_ms", "p95_ms", "anchor_ms")
-    )
-    return Times(ratio, median_ms, p95_ms, anchor_ms, sum(s.runs for s in sessions))
+    names = ("ratio", "median_ms", "p95_ms", "anchor_ms", "waited")
+    means = {name: float(np.mean([getattr(s, name) for s in sessions])) for name in names}
+    return Times(**means, runs=sum(s.runs for s in sessions))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 
 import numpy as np
@@ -40,6 +40,11 @@ class Measurement:
         """Of what was measured, and the anchor's time in ms at the reference speed."""
         at_speed = None if reference_ms is None else times.ratio * reference_ms
         return cls(times.median_ms, times.p95_ms, at_speed, times.runs)
+
+    def slower(self, factor: float) -> Measurement:
+        """The same, where the speed to compare with is lower by a factor."""
+        at_speed = self.at_table_speed_ms
+        return replace(self, at_table_speed_ms=None if at_speed is None else at_speed * factor)
 
     @property
     def speed_pct(self) -> float | None:

@@ -1,14 +1,56 @@
-"""How far the times of one and the same network differ: whether a machine is quiet enough to measure on."""
+"""What else a machine does while networks are timed: whether it is quiet enough to go by their times."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 NOISY_PCT = 5.0
 """Difference between repeated measurements, in percent, from which they are not to be trusted. On an idle machine it is 1 to 2."""
+
+BUSY_PCT = 20.0
+"""Share of runs, in percent, that had to wait, from which on the others are not to be trusted either: another process has
+emptied their caches. On an idle machine it is 0 to 5."""
+
+
+@dataclass(frozen=True)
+class Load:
+    """What else a machine did while networks were timed.
+
+    Attributes:
+        waited_pct: share of runs that waited for a core, because another process held it.
+        repeat_pct: by how much a network's time differs from one session to the next; None if each had one.
+        low_pct, high_pct: speed of the machine, from the slowest tenth to the fastest, of that in the middle.
+    """
+
+    waited_pct: float = 0.0
+    repeat_pct: float | None = None
+    low_pct: float = 100.0
+    high_pct: float = 100.0
+
+    @classmethod
+    def of(cls, facts: Mapping[str, Any]) -> Load:
+        """Of what a table's ``device.json`` tells of a space; tables of earlier versions do not tell all of it."""
+        return cls(facts.get("waited_pct") or 0.0, facts.get("repeat_pct"))
+
+    @property
+    def busy(self) -> bool:
+        """Whether times that were taken meanwhile are not to be trusted."""
+        return self.waited_pct > BUSY_PCT or (self.repeat_pct or 0.0) > NOISY_PCT
+
+    @property
+    def words(self) -> str:
+        """The evidence, for people."""
+        found = [f"{self.waited_pct:.0f} % of runs waited for a core (up to {BUSY_PCT:g} % is usual)"]
+        if self.repeat_pct is not None:
+            found.append(f"a network timed twice differs by {self.repeat_pct:.1f} % (up to {NOISY_PCT:g} %)")
+        if (self.low_pct, self.high_pct) != (100.0, 100.0):
+            found.append(f"its speed went from {self.low_pct:.0f} to {self.high_pct:.0f} % of its middle")
+        return ", ".join(found)
 
 
 def repeat_pct(ratios: Mapping[tuple[str, str, int], float]) -> float | None:
@@ -28,8 +70,3 @@ def repeat_pct(ratios: Mapping[tuple[str, str, int], float]) -> float | None:
         if any(len(sessions) > 1 for sessions in networks.values())
     ]
     return 100 * max(stages) if stages else None
-
-
-def is_noisy(pct: float | None) -> bool:
-    """Whether a repeated measurement differs by more than ``NOISY_PCT``; no, where that is not known."""
-    return pct is not None and pct > NOISY_PCT

@@ -63,6 +63,13 @@ class Samples:
         """``(models,)``: 95th percentile of all single runs, those that waited for a core included."""
         return np.array([np.quantile(blocks[..., 0], 0.95) for blocks in self.times]) / 1e6
 
+    def waited(self) -> NDArray[np.float64]:
+        """``(models,)``: share of runs, of a model's and of the anchor's beside it, that waited for a core."""
+        both = [
+            np.concatenate([t.reshape(-1, 2), a.reshape(-1, 2)]) for t, a in zip(self.times, self.anchors, strict=True)
+        ]
+        return np.array([np.mean(runs[:, 1] > LATE * runs[:, 0]) for runs in both])
+
     def anchor_ms(self) -> float:
         """Median of the anchor's single runs."""
         return float(np.median([level(block) for pairs in self.anchors for pair in pairs for block in pair])) / 1e6

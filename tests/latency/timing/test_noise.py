@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from hwnas.latency import is_noisy
+from hwnas.latency import Load
 from hwnas.latency.timing._noise import repeat_pct
 
 
@@ -19,11 +19,11 @@ def test_it_is_the_median_over_networks_of_the_worst_stage() -> None:
     assert repeat_pct(quiet) == pytest.approx(1)
     disturbed = times("in context", d=(1.0, 1.2), e=(1.0, 1.1), f=(1.0, 1.3))
     assert repeat_pct(quiet | disturbed) == pytest.approx(20)
-    assert not is_noisy(repeat_pct(quiet))
-    assert is_noisy(repeat_pct(quiet | disturbed))
+    assert not Load(0.0, repeat_pct(quiet)).busy
+    assert Load(0.0, repeat_pct(quiet | disturbed)).busy
 
 
 def test_what_was_measured_once_tells_nothing() -> None:
     assert repeat_pct(times("validation", a=(1.0,), b=(2.0,))) is None
     assert repeat_pct({}) is None
-    assert not is_noisy(None)
+    assert not Load(0.0, None).busy
