@@ -62,6 +62,21 @@ def test_the_same_machine_again_changes_little() -> None:
     assert found.speed == pytest.approx(1)
 
 
+def test_more_subnets_than_layers_without_noise_are_no_numerical_trap() -> None:
+    digits = get_space("digits").restrict(r=[8])
+    layers = digits.layers()
+    x = np.unique(digits.sample(3 * len(layers), np.random.default_rng(6)), axis=0)
+    assert len(x) > len(layers)
+    times = {key: 0.05 + layer.macs / 4e6 for key, layer in layers.items()}
+    off = dict(zip(layers, 1.3 + 0.05 * np.random.default_rng(7).standard_normal(len(layers)), strict=True))
+    networks = [digits.network(row) for row in x]
+    ms = np.array([sum(off[layer.key] * times[layer.key] for _, layer in network) for network in networks])
+    found = adapted(times, networks, ms, layers)
+    within = np.array([sum(found.factors[la.key] * times[la.key] for _, la in network) for network in networks])
+    np.testing.assert_allclose(within, ms, rtol=0.02)
+    np.testing.assert_allclose(found.left_out_ms, ms, rtol=0.03)
+
+
 def test_checked_subnets_span_all_sizes_from_the_first_few_on() -> None:
     x = checked_subnets(SPACE, 16)
     assert len({row.tobytes() for row in x}) == 16

@@ -28,6 +28,10 @@ factor, and of the noise of one measured subnet. What the measurements make like
 LOG_SPREAD = 1.0
 """Standard deviation of the logarithm of a width: how far the evidence may move it from the usual one."""
 
+LEAST_NOISE = 0.003
+"""No clock repeats better. Where subnets could be explained exactly, the evidence would take all noise away, and leave a
+matrix that cannot be inverted."""
+
 LEAST = 0.05
 """No layer is moved below this share of its time at the new speed."""
 
@@ -139,6 +143,7 @@ def _likeliest(kernels: Sequence[NDArray[np.float64]], residual: NDArray[np.floa
         for i in range(len(widths)):
             for factor in (exp(step), exp(-step)):
                 tried = [w * factor if k == i else w for k, w in enumerate(widths)]
+                tried[NOISE] = max(LEAST_NOISE, tried[NOISE])
                 if (found := log_posterior(tried)) > best:
                     widths, best = tried, found
         if best - before < 1e-6:
