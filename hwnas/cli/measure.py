@@ -93,7 +93,7 @@ def measure(
     broken = taken["row"][taken["within_budget"] == "False"].tolist() if "within_budget" in taken else []
     if to_json:
         say(Front.load(outputs.csv, space).to_json())
-        refuse_busy(found.load, f"what was measured, in {outputs.csv},")
+        refuse_busy(found.load, f"what was measured, in {outputs.csv}")
         raise typer.Exit(BROKEN if broken else 0)
     show(front_table(taken))
     say(f"\nwrote {outputs.csv}, {outputs.json}, {outputs.png}")
@@ -111,7 +111,7 @@ def measure(
         )
     for line in _verdict(taken, budget_ms, broken, outputs.csv, bench.device.name):
         say(line)
-    refuse_busy(found.load, f"what was measured, in {outputs.csv},")
+    refuse_busy(found.load, f"what was measured, in {outputs.csv}")
     raise typer.Exit(BROKEN if broken else 0)
 
 

@@ -71,13 +71,13 @@ def elsewhere_words(operators: Mapping[str, int]) -> str:
 
 
 def refuse_busy(load: Load, what: str) -> None:
-    """Say that measurements are not to be trusted, once they are kept.
+    """Say that measurements are not to be trusted, once they are kept, and after the evidence.
 
     Raises:
         DeviceError: the machine did too much else.
     """
     if load.busy:
-        rule = f"this machine was busy ({load.words}), so it is not to be trusted"
+        rule = "this machine was too busy for it to be trusted"
         raise DeviceError(what, rule, "stop what else runs here, then measure again")
 
 

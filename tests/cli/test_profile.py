@@ -152,7 +152,7 @@ def test_a_machine_too_busy_to_measure_on_is_not_trusted(
     assert _run("profile", "--space", "digits", "--fix", "r=8") == 2
     out, err = capsys.readouterr()
     assert "a network timed twice differs by 12.5 % (up to 5 %)" in out
-    assert "so it is not to be trusted; stop what else runs here" in err.splitlines()[-1]
+    assert "this machine was too busy for it to be trusted; stop what else runs here" in err.splitlines()[-1]
     assert (folder / "latency_tables" / CONDITIONS / "table.csv").is_file()
     assert _run("devices") == 0
     assert "too busy to be trusted" in capsys.readouterr().out

@@ -86,7 +86,10 @@ def test_rows_a_budget_and_another_file(hwnas: Hwnas, monkeypatch: pytest.Monkey
 def test_on_this_machine_for_real(hwnas: Hwnas) -> None:
     save_front(X[:3], np.full(3, 0.05), None)
     ran = hwnas("measure", "pareto.csv", "--threads", "1")
-    assert ran.code == 0, ran.err
+    if ran.code == 2:  # kept all the same
+        assert "what was measured, in pareto.csv: this machine was too busy for it to be trusted" in ran.err
+    else:
+        assert ran.code == 0, ran.err
     frame = pd.read_csv("pareto.csv")
     assert (frame["latency_measured_ms"] > 0).all()
     assert (frame["latency_p95_ms"] >= 0.9 * frame["latency_measured_ms"]).all()
