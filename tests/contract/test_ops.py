@@ -5,23 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from math import prod
 from typing import get_args
 
 import numpy as np
-import onnx
 import onnxruntime as ort
 import pytest
 import torch
 from torch import Tensor
-from torch.utils.flop_counter import FlopCounterMode
 
 from hwnas.errors import SpaceError, SupernetError
-from hwnas.graph import Nodes, activation_ranges, build_model, in_precision, random_feeds, to_onnx
+from hwnas.graph import Nodes, build_model, random_feeds, to_onnx
 from hwnas.space import LayerSpec, Network, OpList, Shape, TensorSpec, network_inputs
 from hwnas.space import ops as every_op
 from hwnas.space.ops import Op, Pool
 from hwnas.supernet import Pass, Subnet, folded_weights, forward, run
+from hwnas.testing import OP_CHECKS, Check
 
 IMAGE, TOKENS = (4, 7, 6), (5, 12)
 
@@ -125,11 +123,6 @@ LAYERS: dict[str, LayerSpec] = {
 }
 
 
-@pytest.fixture(params=LAYERS, ids=str)
-def network(request: pytest.FixtureRequest) -> Network:
-    return [("slot", LAYERS[request.param])]
-
-
 def subnet_of(network: Network, seed: int = 0) -> Subnet:
     """Random tensors, running variances positive."""
     rng = np.random.default_rng(seed)
@@ -154,58 +147,10 @@ def test_there_is_a_case_for_every_class_of_op() -> None:
     assert exported - {Op, Pool} <= seen
 
 
-def test_values_have_the_shapes_that_ops_state(network: Network) -> None:
-    (slot, layer), feeds = network[0], fed(network)
-    at = Pass(subnet_of(network).weights(), dict(feeds), "eval", 1e-5, 0.0)
-    values = [feeds.get("input", torch.empty(0))]
-    for op in layer.ops:
-        at.name = f"{slot}/{op.name}"
-        values.append(run(op, [values[i] for i in op.inputs], at))
-        assert tuple(values[-1].shape) == (3, *op.shape)
-
-
-@pytest.mark.parametrize("batch", ["N", 3])
-def test_onnxruntime_computes_what_torch_does(network: Network, batch: str | int) -> None:
-    subnet, feeds = subnet_of(network), fed(network)
-    model = build_model(network, weights=folded_weights(subnet), batch=batch)
-    onnx.checker.check_model(model, full_check=True)
-    session = ort.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
-    (found,) = session.run(["logits"], {name: tensor.numpy() for name, tensor in feeds.items()})
-    with torch.no_grad():
-        expected = subnet(feeds).numpy()
-    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5)
-
-
-# CPUs without integer dot products of four saturate in between, and lose a quarter of a convolution.
-@pytest.mark.parametrize(("precision", "limit"), [("fp16", 0.01), ("int8", 0.5)])
-def test_other_precisions_run_and_are_near(network: Network, precision: str, limit: float) -> None:
-    subnet, feeds = subnet_of(network), random_feeds(network, 3, seed=1)
-    model = build_model(network, weights=folded_weights(subnet))
-    ranges = activation_ranges(model, [feeds]) if precision == "int8" else None
-    other = in_precision(model, precision, ranges)
-    onnx.checker.check_model(other, full_check=True)
-    (expected,), (found,) = (
-        ort.InferenceSession(m.SerializeToString(), providers=["CPUExecutionProvider"]).run(None, feeds)
-        for m in (model, other)
-    )
-    assert np.linalg.norm(found - expected) <= limit * np.linalg.norm(expected)
-
-
-def test_macs_are_those_that_torch_counts(network: Network) -> None:
-    subnet, feeds = subnet_of(network), fed(network)
-    with torch.no_grad(), FlopCounterMode(display=False) as counter:
-        subnet(feeds)
-    assert counter.get_total_flops() == 2 * 3 * network[0][1].macs
-
-
-def test_params_are_the_weights_that_training_reaches(network: Network) -> None:
-    subnet = subnet_of(network).train()
-    layer = network[0][1]
-    if layer.params:
-        subnet(fed(network)).square().sum().backward()
-    assert sum(p.numel() for p in subnet.parameters()) == layer.params
-    assert all(p.grad is not None for p in subnet.parameters())
-    assert sum(b.numel() for b in subnet.buffers()) == sum(prod(s) for op in layer.ops for s in op.buffers.values())
+@pytest.mark.parametrize("check", OP_CHECKS)
+@pytest.mark.parametrize("layer", LAYERS.values(), ids=LAYERS)
+def test_it_keeps_the_contract(check: Check, layer: LayerSpec) -> None:
+    check(layer)
 
 
 def test_classes_that_are_not_registered_are_named() -> None:

@@ -1,0 +1,71 @@
+"""What every metric must do."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from hwnas.errors import DataError
+from hwnas.metric import DIRECTIONS, Budget, Metric, check_values, parse_budget, registered
+from hwnas.testing._check import Check, refused, require
+
+
+def names_are_typed_as_one_word(metric: Metric) -> None:
+    """Name and column can stand in ``--objectives`` and ``--budget``: no white space, comma, colon, equals sign, ``@``."""
+    for name in (metric.name, metric.column):
+        require(name and not set(name) & set(" \t,:=<>@"), f"{name!r} cannot be typed as an objective")
+    require(metric.label, "it has no label for axes and tables")
+
+
+def names_are_its_own(metric: Metric) -> None:
+    """No other registered metric has its name or column."""
+    for name in (metric.name, metric.column):
+        known = registered(name)
+        require(known in (None, metric), f"{name} is the name of another metric: {known}")
+
+
+def it_has_a_direction_and_possible_values(metric: Metric) -> None:
+    """More is better or less is, and some values are possible; others are refused."""
+    require(metric.direction in DIRECTIONS, f"its direction is {metric.direction!r}")
+    require(metric.lowest < metric.highest, f"no value lies within {metric.lowest}..{metric.highest}")
+    for impossible in (metric.lowest - 1, metric.highest + 1):
+        if math.isfinite(impossible):
+            with refused(DataError, metric.name):
+                check_values(metric, np.array([impossible]), metric.column)
+
+
+def values_are_printed_short(metric: Metric) -> None:
+    """Values print in at most 20 characters, with the unit once; what is not known is a dash."""
+    low = max(metric.lowest, -1e6)
+    for value in np.linspace(low, min(metric.highest, 1e6), 7).tolist():
+        text = metric.text(value)
+        require(0 < len(text) <= 20, f"{value!r} is printed as {text!r}")
+        require(metric.scaled or not metric.unit or text.count(metric.unit) == 1, f"{text!r} has not one unit")
+    require(metric.text(math.nan).startswith("-"), "NaN is not printed as a dash")
+
+
+def budgets_are_read(metric: Metric) -> None:
+    """A bound is read in its unit, both ways, by name and by column, once it is registered."""
+    if registered(metric.name) != metric:
+        return
+    unit, amount = _TYPED.get(metric.unit, (metric.unit, 2.0))
+    value = f"2{unit}"
+    for name in (metric.name, metric.column):
+        for sign, expected in ((">=", Budget(metric, lower=amount)), ("<=", Budget(metric, upper=amount))):
+            found = parse_budget(f"{name}{sign}{value}")
+            require(found == expected, f"{name}{sign}{value} is read as {found}")
+
+
+_TYPED = {"MACs": ("M", 2e6), "params": ("M", 2e6), "%": ("", 2.0), "images/s": ("/s", 2.0)}
+"""What is typed behind a 2 where that is not the unit, and what it then stands for."""
+
+METRIC_CHECKS: Sequence[Check] = (
+    names_are_typed_as_one_word,
+    names_are_its_own,
+    it_has_a_direction_and_possible_values,
+    values_are_printed_short,
+    budgets_are_read,
+)
+"""Of a hwnas.Metric."""

@@ -1,0 +1,214 @@
+"""What every searcher promises to those who ask and tell."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hwnas.errors import InfeasibleError, SpaceError
+from hwnas.predictor import new_predictor
+from hwnas.search import Constraint, Maker, Objective, Problem, Searcher, SearchOptions, SearchResult
+from hwnas.space import AdditiveCost, Population, SearchSpace, get_space, macs_cost
+from hwnas.testing._check import Check, refused, require
+
+EVALUATIONS = 48
+ALL = 10**5
+"""More rows than the space of these checks has."""
+
+
+class Played:
+    """A search of a small space whose accuracies are told from outside.
+
+    Args:
+        make: begins the search that is checked.
+        sums_only: it takes sums over layers alone, and asks for its whole front at once: an exact searcher.
+    """
+
+    def __init__(self, make: Maker, sums_only: bool) -> None:
+        space, macs, budget = _space(), _macs(), _budget()
+        self.sums_only = sums_only
+        accuracy = Objective("top1", "%", True, _sum() if sums_only else _never)
+        objectives = [accuracy, Objective("macs", "MACs", False, macs)]
+        slow = [] if sums_only else ["top1"]
+        options = SearchOptions(EVALUATIONS, seed=3, population=16, fit=new_predictor("ridge", space).fit)
+        self.searcher: Searcher = make(
+            Problem(space, objectives, [budget], slow=slow), SearchOptions(ALL) if sums_only else options
+        )
+
+    def values(self, x: NDArray[Any]) -> dict[str, NDArray[np.float64]]:
+        """What evaluations give."""
+        return {"top1": _sum()(x) if self.sums_only else _accuracy(x)}
+
+    def tell(self, x: NDArray[Any]) -> None:
+        """Tell the values of rows."""
+        self.searcher.tell(x, self.values(x))
+
+    def asked(self, n: int = ALL, order: Callable[[Population], Population] = lambda x: x) -> Population:
+        """All rows that it asks for, ``n`` at a time, told in some order."""
+        rows = [np.zeros((0, _space().n_genes), dtype=np.int16)]
+        while len(x := self.searcher.ask(n)):
+            rows.append(x)
+            self.tell(order(x))
+        return np.concatenate(rows)
+
+
+def rows_are_canonical_and_distinct(make: Maker, *, sums_only: bool = False) -> None:
+    """Rows are canonical, of the space, all different, and no more than were asked for or may be evaluated."""
+    played, space = Played(make, sums_only), _space()
+    seen: set[tuple[int, ...]] = set()
+    while len(x := played.searcher.ask(7)):
+        require(x.dtype == np.int16 and len(x) <= 7, f"7 rows were asked for, {len(x)} of {x.dtype} came")
+        require(space.contains(x).all(), "a row lies outside the space")
+        np.testing.assert_array_equal(space.canonical(x), x)
+        rows = set(map(tuple, x.tolist()))
+        require(len(rows) == len(x) and not seen & rows, "a row came twice")
+        seen |= rows
+        played.tell(x)
+    evaluated = played.searcher.front().evaluations
+    require(len(seen) == evaluated, f"{len(seen)} rows were told, the front counts {evaluated}")
+    require(sums_only or evaluated == EVALUATIONS, f"{evaluated} of {EVALUATIONS} evaluations were used")
+
+
+def the_front_is_what_its_definition_says(make: Maker, *, sums_only: bool = False) -> None:
+    """The front is all rows told that meet the budget and that no other beats, by brute force."""
+    played = Played(make, sums_only)
+    rows, problem = played.asked(), played.searcher.problem
+    values = played.values(rows) | {name: fn(rows) for name, fn in problem.known.items()}
+    costs, kept = problem.costs(values), _macs()(rows) <= _budget().upper
+    best = {tuple(c) for c in costs[kept].tolist() if not any((o <= c).all() and (o < c).any() for o in costs[kept])}
+    found = problem.costs(played.searcher.front().values)
+    require(
+        set(map(tuple, found.tolist())) == best and len(found) == len(best), "the front is not the best that was told"
+    )
+    require((np.diff(found[:, 0]) >= 0).all(), "the front is not in order of its first objective")
+
+
+def order_and_number_make_no_difference(make: Maker, *, sums_only: bool = False) -> None:
+    """However many rows are asked for at once, and in whatever order they are told, the front is the same."""
+    one, other = Played(make, sums_only), Played(make, sums_only)
+    rows, singles = one.asked(), other.asked(3, lambda x: x[::-1])
+    np.testing.assert_array_equal(np.sort(rows, axis=0), np.sort(singles, axis=0))
+    _require_same(one.searcher.front(), other.searcher.front())
+
+
+def it_resumes_where_it_was(make: Maker, *, sums_only: bool = False) -> None:
+    """Told the same rows again, a new searcher goes on where the other was."""
+    whole = Played(make, sums_only)
+    rows = whole.asked(5)
+    for kept in (0, 1, len(rows) // 2, len(rows)):
+        resumed = Played(make, sums_only)
+        resumed.tell(rows[:kept])
+        left = resumed.asked() if kept < len(rows) else rows[:0]
+        again = set(map(tuple, left.tolist())) & set(map(tuple, rows[:kept].tolist()))
+        require(
+            not again and len(left) == len(rows) - kept, f"after {kept} rows it asked for {len(left)} of {len(rows)}"
+        )
+        _require_same(whole.searcher.front(), resumed.searcher.front())
+
+
+def pending_rows_are_not_asked_for_again(make: Maker, *, sums_only: bool = False) -> None:
+    """What was asked for and not told yet is waited for, and not asked for twice."""
+    played = Played(make, sums_only)
+    searcher = played.searcher
+    first, rest = searcher.ask(2), searcher.ask(ALL)
+    both = np.concatenate([first, rest])
+    require(len(np.unique(both, axis=0)) == len(both), "a pending row was asked for again")
+    require(not len(searcher.ask(ALL)), "rows were asked for while all are pending")
+    played.tell(rest)  # what was asked for first is told last
+    require(not len(searcher.ask(ALL)), "rows were asked for while the first are pending")
+    require(searcher.front().evaluations == len(rest), "pending rows are counted")
+    played.tell(first)
+    require(searcher.front().evaluations == len(both), "rows told late are not counted")
+
+
+def rows_from_outside_count(make: Maker, *, sums_only: bool = False) -> None:
+    """Rows that were not asked for are learned from, the first telling counts, and they are never asked for."""
+    played = Played(make, sums_only)
+    foreign = _space().sample(10, np.random.default_rng(9))
+    played.tell(foreign)
+    played.searcher.tell(foreign[:4], {"top1": np.zeros(4)})
+    kept = foreign[_macs()(foreign) <= _budget().upper]
+    best = played.searcher.front().values["top1"][0]
+    require(best == played.values(kept)["top1"].max(), "rows that were not asked for are not on the front")
+    asked = played.asked()
+    require(sums_only or len(asked) == EVALUATIONS, f"they were counted as evaluations: {len(asked)} were asked for")
+    again = set(map(tuple, asked.tolist())) & set(map(tuple, foreign.tolist()))
+    require(not again, "a row that was told was asked for")
+
+
+def senseless_tells_are_refused(make: Maker, *, sums_only: bool = False) -> None:
+    """Wrong shapes, rows outside, and values that are missing or no numbers raise SpaceError and change nothing."""
+    searcher = Played(make, sums_only).searcher
+    x = searcher.ask(4)
+    wrong = [
+        (x[:, :-1], {"top1": np.zeros(len(x))}, "genes"),
+        (x, {"top1": np.zeros(len(x) + 1)}, "one number per row"),
+        (np.full_like(x, 99), {"top1": np.zeros(len(x))}, "outside"),
+    ]
+    if not sums_only:
+        wrong += [(x, {}, "top1 is missing"), (x, {"top1": np.full(len(x), np.nan)}, "finite")]
+    for rows, values, said in wrong:
+        with refused(SpaceError, said):
+            searcher.tell(rows, values)
+    with refused(InfeasibleError):
+        searcher.front()
+
+
+@cache
+def _space() -> SearchSpace:
+    return get_space("digits").restrict(r=[8, 16], ks=3)
+
+
+@cache
+def _macs() -> AdditiveCost:
+    return macs_cost(_space())
+
+
+@cache
+def _budget() -> Constraint:
+    every = _space().every(ALL)
+    assert every is not None
+    return Constraint("macs", "MACs", _macs(), float(np.quantile(_macs()(every), 0.8)))
+
+
+@cache
+def _sum() -> AdditiveCost:
+    """A made-up sum over layers, in which every choice matters."""
+    return AdditiveCost.from_layers(
+        _space(), lambda layer: float(np.log(layer.macs + 2)) + sum(map(ord, layer.key)) % 7
+    )
+
+
+def _accuracy(x: NDArray[Any]) -> NDArray[np.float64]:
+    """Made-up accuracies that are no sum."""
+    found: NDArray[np.float64] = 60 + 8 * np.log(_macs()(x) / 2e4)
+    found += np.cos(x[:, :7] * np.arange(7)).sum(axis=1)
+    return found
+
+
+def _never(_x: NDArray[Any]) -> NDArray[np.float64]:
+    raise AssertionError("a slow metric is told, never called")
+
+
+def _require_same(one: SearchResult, other: SearchResult) -> None:
+    np.testing.assert_array_equal(one.x, other.x)
+    told = [{name: values.tolist() for name, values in result.values.items()} for result in (one, other)]
+    require(told[0] == told[1], "the fronts' values differ")
+    about = [(result.evaluations, result.searcher, result.seed) for result in (one, other)]
+    require(about[0] == about[1], f"the fronts differ: {about[0]} and {about[1]}")
+
+
+SEARCHER_CHECKS: Sequence[Check] = (
+    rows_are_canonical_and_distinct,
+    the_front_is_what_its_definition_says,
+    order_and_number_make_no_difference,
+    it_resumes_where_it_was,
+    pending_rows_are_not_asked_for_again,
+    rows_from_outside_count,
+    senseless_tells_are_refused,
+)
+"""Of what begins a search: a function of a Problem and SearchOptions. ``sums_only=True`` for exact searchers."""

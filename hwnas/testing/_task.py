@@ -1,0 +1,106 @@
+"""What every task must do: data that are the same at every call and fit what a network is fed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import islice
+from typing import TypeVar
+
+import torch
+from torch import Tensor
+
+from hwnas.metric import get_metric
+from hwnas.task import Inputs, Specs, Task, TrainingTask
+from hwnas.testing._check import Check, require
+
+T = TypeVar("T")
+
+BATCHES = 2
+"""Of each split that are looked at."""
+
+
+def batches_fit_the_inputs(task: Task, specs: Specs) -> None:
+    """Batches of every split have a tensor for each input, of its shape and element type."""
+    for inputs in [*islice(task.calibration(specs), BATCHES), *(x for x, _ in islice(task.validation(specs), BATCHES))]:
+        _require_fitting(inputs, specs)
+
+
+def splits_are_the_same_at_every_call(task: Task, specs: Specs) -> None:
+    """Calibration and validation give equal batches each time they are asked for."""
+    for one, other in zip(_first(task.calibration(specs)), _first(task.calibration(specs)), strict=True):
+        require(_equal(one, other), "calibration differs from call to call")
+    for (x, y), (again, labels) in zip(_first(task.validation(specs)), _first(task.validation(specs)), strict=True):
+        require(_equal(x, again) and torch.equal(y, labels), "validation differs from call to call")
+
+
+def labels_are_numbers_of_classes(task: Task, specs: Specs) -> None:
+    """Labels are integers ``(n,)``, one per sample; where classes have names, each number has one."""
+    for x, y in _first(task.validation(specs)):
+        n = next(iter(_named(x).values())).shape[0]
+        require(
+            y.shape[:1] == (n,) and not y.is_floating_point(), f"labels of {n} samples are {y.dtype}, {tuple(y.shape)}"
+        )
+        if task.labels:
+            known = bool(((y >= 0) & (y < len(task.labels))).all())
+            require(known, f"a label has no name among {len(task.labels)}")
+
+
+def metrics_are_registered_and_score(task: Task, specs: Specs) -> None:
+    """Metrics have names that hwnas knows; right logits score what is possible, and better than wrong ones."""
+    require(task.metrics, "it measures nothing")
+    batches = _first(task.validation(specs))
+    classes = len(task.labels) or 1 + max(int(y.max()) for _, y in batches)
+    right = [(10 * torch.nn.functional.one_hot(y.long(), classes).float(), y) for _, y in batches]
+    wrong = [(logits.roll(1, -1), y) for logits, y in right]
+    for name, score in task.metrics.items():
+        metric = get_metric(name)
+        best, worst = score(right), score(wrong)
+        require(metric.lowest <= best <= metric.highest, f"{name} of right logits is {best}")
+        better = best > worst if metric.maximise else best < worst
+        require(better or classes == 1, f"{name} of right logits is {best}, of wrong ones {worst}")
+
+
+def training_batches_can_be_drawn_again(task: Task, specs: Specs) -> None:
+    """A step gives the same samples whenever it is asked for; the next step and another seed give others."""
+    if not isinstance(task, TrainingTask):
+        return
+    require(task.steps_per_epoch >= 1, "an epoch has no step")
+    (at, y), (again, labels) = task.training_batch(0, 1), task.training_batch(0, 1)
+    inputs = at(specs)
+    _require_fitting(inputs, specs)
+    require(_equal(inputs, again(specs)) and torch.equal(y, labels), "a step differs from call to call")
+    for step, seed in ((1, 1), (0, 2)):
+        other = task.training_batch(step, seed)[0](specs)
+        require(not _equal(inputs, other), f"step {step} of seed {seed} is step 0 of seed 1")
+
+
+def _first(batches: Iterable[T]) -> list[T]:
+    return list(islice(batches, BATCHES))
+
+
+def _named(inputs: Inputs) -> Mapping[str, Tensor]:
+    return {"input": inputs} if isinstance(inputs, Tensor) else inputs
+
+
+def _equal(one: Inputs, other: Inputs) -> bool:
+    a, b = _named(one), _named(other)
+    return a.keys() == b.keys() and all(torch.equal(a[name], b[name]) for name in a)
+
+
+def _require_fitting(inputs: Inputs, specs: Specs) -> None:
+    found = _named(inputs)
+    require(found.keys() == specs.keys(), f"a batch has {', '.join(found)}, the network is fed {', '.join(specs)}")
+    for name, spec in specs.items():
+        shape, element = tuple(found[name].shape[1:]), str(found[name].dtype).removeprefix("torch.")
+        require(shape == spec.shape, f"{name} has the shape {shape}, the network is fed {spec.shape}")
+        require(element == spec.element, f"{name} is {element}, the network is fed {spec.element}")
+
+
+TASK_CHECKS: Sequence[Check] = (
+    batches_fit_the_inputs,
+    splits_are_the_same_at_every_call,
+    labels_are_numbers_of_classes,
+    metrics_are_registered_and_score,
+    training_batches_can_be_drawn_again,
+)
+"""Of a Task, and what a network is fed: ``network_inputs(space.network(row))``."""

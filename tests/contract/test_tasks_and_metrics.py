@@ -1,0 +1,47 @@
+"""What every task and every metric must do."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from hwnas.metric import Metric, metrics
+from hwnas.space import TensorSpec, get_space, network_inputs
+from hwnas.task import DigitsData, ImageFolder, Specs, Task
+from hwnas.testing import METRIC_CHECKS, TASK_CHECKS, Check
+
+FED = {
+    "digits": network_inputs(get_space("digits").network(np.zeros(get_space("digits").n_genes, dtype=np.int16))),
+    "images": {"input": TensorSpec((3, 32, 32))},
+}
+
+
+@pytest.fixture(scope="module", params=FED)
+def task(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[Task, Specs]:
+    if request.param == "digits":
+        return DigitsData(), FED["digits"]
+    folder, rng = tmp_path_factory.mktemp("images"), np.random.default_rng(0)
+    for split in ("train", "val"):
+        for label in "abc":
+            for i in range(8):
+                _write(folder / split / label / f"{i}.png", rng)
+    return ImageFolder(folder, 3, n_images=24, n_calibration=24, batch_size=8, seed=0), FED["images"]
+
+
+def _write(path: Path, rng: np.random.Generator) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(rng.integers(0, 256, (40, 48, 3)).astype(np.uint8)).save(path)
+
+
+@pytest.mark.parametrize("check", TASK_CHECKS)
+def test_tasks_keep_the_contract(check: Check, task: tuple[Task, Specs]) -> None:
+    check(*task)
+
+
+@pytest.mark.parametrize("check", METRIC_CHECKS)
+@pytest.mark.parametrize("metric", metrics().values(), ids=metrics())
+def test_metrics_keep_the_contract(check: Check, metric: Metric) -> None:
+    check(metric)
