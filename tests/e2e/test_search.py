@@ -15,6 +15,7 @@ import pytest
 from hwnas.latency import LatencyTable
 from hwnas.report import hypervolume, non_dominated
 from hwnas.search import SEARCHERS
+from hwnas.search.expensive import _linas
 from hwnas.space import PeakMemory, get_space, macs_cost, params_cost
 from tests.e2e.conftest import MS_PER_MAC, RESOLUTIONS, Hwnas
 
@@ -131,7 +132,10 @@ def test_top_keeps_the_most_accurate(hwnas: Hwnas, table: Path, predictor: Path)
 
 
 @pytest.mark.parametrize("searcher", SEARCHERS)
-def test_every_searcher_from_the_command_line(hwnas: Hwnas, table: Path, additive: Path, searcher: str) -> None:
+def test_every_searcher_from_the_command_line(
+    hwnas: Hwnas, table: Path, additive: Path, searcher: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_linas, "INNER_GENERATIONS", 4)
     few = ("--fix", "ks=3", "--fix", "e=3", "--fix", "r=160")
     common = ("--device", table, "--predictor", additive, "--searcher", searcher, "--json")
     ran = hwnas("search", *common, *few, "--population", 40, "--generations", 6)

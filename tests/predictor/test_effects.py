@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from hwnas.predictor import get_predictor, new_predictor, predictor_kinds
+from hwnas.predictor import _mlp, get_predictor, new_predictor, predictor_kinds
 from hwnas.space import get_space, macs_cost, params_cost
 
 EXACT = ("additive", "ridge")
@@ -34,7 +34,8 @@ def bumpy(space, x):
 
 @pytest.mark.parametrize("kind", predictor_kinds())
 @pytest.mark.parametrize("name", ["ofa_mbv3_w1.0", "ofa_resnet50", "digits"])
-def test_effects_are_what_neighbours_are_predicted_to_gain(kind, name):
+def test_effects_are_what_neighbours_are_predicted_to_gain(kind, name, monkeypatch):
+    monkeypatch.setattr(_mlp, "STEPS", 150)
     space, rng = get_space(name), np.random.default_rng(0)
     x = space.sample(90, rng, distinct_uniform=False)
     model = new_predictor(kind, space).fit(x, bumpy(space, x))
