@@ -122,12 +122,13 @@ def format_quantity(value: float, unit: str, *, up: bool = False, down: bool = F
 
 
 def listed(values: Sequence[int | float | str]) -> str:
-    """``128 to 224 in steps of 4``, or the values themselves."""
+    """Values in one short line: ``128 to 224 in steps of 4``, or themselves, the middle of many left out."""
     numbers = [v for v in values if not isinstance(v, str)]
     steps = {b - a for a, b in pairwise(numbers)}
     if len(values) == len(numbers) > 5 and len(steps) == 1:
         return f"{values[0]} to {values[-1]} in steps of {steps.pop()}"
-    return ", ".join(map(str, values))
+    shown = [str(v) for v in values]
+    return ", ".join(shown if len(shown) <= 12 else [*shown[:5], "...", *shown[-2:]])
 
 
 def _format(value: float, units: tuple[tuple[str, float], ...]) -> str:

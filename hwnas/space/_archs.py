@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hwnas.errors import SpaceError
+from hwnas.quantity import listed
 from hwnas.space._gene import Value
 
 if TYPE_CHECKING:
@@ -52,12 +53,6 @@ def decoded(space: SearchSpace, row: Sequence[int]) -> Arch:
 def is_value(value: object) -> TypeGuard[Value]:
     """Whether it can be the value of a gene: a number (numpy's too) or text."""
     return isinstance(value, Real | str)
-
-
-def listed(values: Sequence[Value]) -> str:
-    """Choices in one short line."""
-    shown = [str(v) for v in values]
-    return ", ".join(shown if len(shown) <= 12 else [*shown[:5], "...", *shown[-2:]])
 
 
 def _check_keys(space: SearchSpace, arch: object) -> None:
