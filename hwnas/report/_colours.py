@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from hwnas.report._columns import Directions, column
-from hwnas.report._genes import GeneGroup, chosen
+from hwnas.report._genes import ChosenGenes, chosen
 
 INK, MUTED, CLOUD, BUDGET = "#1b2330", "#6b7685", "#c3cad4", "#c8553d"
 
@@ -85,7 +85,7 @@ def _ramp(name: str, title: str, unit: str, values: NDArray[np.float64]) -> Colo
     return Colours(name, title, unit, values, [], palette, np.rint(share * (_SHADES - 1)).astype(np.intp))
 
 
-def _numbers(gene: GeneGroup) -> NDArray[np.float64] | None:
+def _numbers(gene: ChosenGenes) -> NDArray[np.float64] | None:
     """The gene's value in each member, if it is one number and not the same in all."""
     if gene.codes.shape[1] != 1 or (gene.codes < 0).any() or any(isinstance(c, str) for c in gene.choices):
         return None

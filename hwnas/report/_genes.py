@@ -22,8 +22,8 @@ UNITS = {"r": "px"}
 
 
 @dataclass(frozen=True)
-class GeneGroup:
-    """One gene group over a front.
+class ChosenGenes:
+    """What the members of a front chose for the genes of one group.
 
     Attributes:
         key: of the arch config (``"ks"``).
@@ -48,7 +48,7 @@ class GeneGroup:
         return UNITS.get(self.key, "")
 
 
-def chosen(frame: pd.DataFrame, space: SearchSpace | None) -> list[GeneGroup]:
+def chosen(frame: pd.DataFrame, space: SearchSpace | None) -> list[ChosenGenes]:
     """The gene groups of a Pareto frame, in the order of the space.
 
     Args:
@@ -63,7 +63,7 @@ def chosen(frame: pd.DataFrame, space: SearchSpace | None) -> list[GeneGroup]:
     return _of_json([json.loads(cell) for cell in frame["arch"]])
 
 
-def _of_space(frame: pd.DataFrame, space: SearchSpace) -> list[GeneGroup]:
+def _of_space(frame: pd.DataFrame, space: SearchSpace) -> list[ChosenGenes]:
     x = read_archs(frame, space)
     active = space.active(x)
     groups = []
@@ -73,7 +73,9 @@ def _of_space(frame: pd.DataFrame, space: SearchSpace) -> list[GeneGroup]:
         for p, i in enumerate(columns):
             renumbered = np.array([choices.index(c) for c in space.genes[i].choices], dtype=np.int16)
             codes[:, p] = np.where(active[:, i], renumbered[x[:, i]], SKIPPED)
-        groups.append(GeneGroup(key, choices, _stages([space.genes[i].controller is not None for i in columns]), codes))
+        groups.append(
+            ChosenGenes(key, choices, _stages([space.genes[i].controller is not None for i in columns]), codes)
+        )
     return groups
 
 
@@ -88,7 +90,7 @@ def _stages(skippable: Sequence[bool]) -> tuple[int, ...]:
     return tuple(stages)
 
 
-def _of_json(archs: Sequence[Mapping[str, Any]]) -> list[GeneGroup]:
+def _of_json(archs: Sequence[Mapping[str, Any]]) -> list[ChosenGenes]:
     groups = []
     for key in archs[0] if archs else ():
         values: list[list[Any]] = [v if isinstance(v, list) else [v] for v in (arch.get(key) for arch in archs)]
@@ -100,7 +102,7 @@ def _of_json(archs: Sequence[Mapping[str, Any]]) -> list[GeneGroup]:
         codes = np.full((len(archs), width), SKIPPED, dtype=np.int16)
         for i, row in enumerate(values):
             codes[i, : len(row)] = [choices.index(v) for v in row]
-        groups.append(GeneGroup(str(key), choices, tuple(range(width)), codes))
+        groups.append(ChosenGenes(str(key), choices, tuple(range(width)), codes))
     return groups
 
 

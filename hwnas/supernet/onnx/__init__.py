@@ -1,4 +1,4 @@
-"""Convolutional networks from ONNX files as supernets: DESIGN's "elastic networks from off-the-shelf weights".
+"""Convolutional networks from ONNX files as supernets.
 
 The space of a file takes no torch: ``_open`` reads it, ``_supernet`` adds the weights.
 """
