@@ -51,7 +51,7 @@ def _note10(r: int) -> _Asked:
     for ks, e in itertools.product((3, 5, 7), (3, 4, 6)):
         arch = {"ks": [ks] * 20, "e": [e] * 20, "d": [4] * 5, "r": r}
         estimator.predict_network_latency_given_spec(upstream.tutorial_spec(arch))
-    return estimator.lut  # type: ignore[no-any-return]
+    return estimator.lut
 
 
 def _proxyless() -> _Asked:
@@ -64,7 +64,7 @@ def _proxyless() -> _Asked:
         row = space.encode(arch)
         config = upstream.at_width_1(upstream.net_config(net, arch), space, row)
         estimator.predict_network_latency_given_config(config, 224)
-    return estimator.lut  # type: ignore[no-any-return]
+    return estimator.lut
 
 
 def _weights(inputs: int, name: str, *, bias_last: bool) -> dict[str, torch.Tensor]:
