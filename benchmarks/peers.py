@@ -23,7 +23,7 @@ BATCH = 10
 START = 20
 """Random subnets before BoTorch's first model, as many as LINAS starts with."""
 
-POOL = 1024
+POOL = 512
 """Random subnets, and as many mutants of the front, among which BoTorch chooses; its local search over discrete
 choices takes six seconds per subnet chosen."""
 

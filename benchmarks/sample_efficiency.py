@@ -5,6 +5,9 @@
 
 ``run`` appends every finished search to a tidy CSV (one row per evaluation) and skips what is there
 already, so it may be stopped and started again, and may run twice side by side with different methods.
+Searchers of other libraries want ``pip install 'hwnas[benchmarks]'`` and minutes per search:
+
+    python -m benchmarks.sample_efficiency run --oracle mlp --evaluations 100 --methods optuna_gp --seeds 3
 """
 
 from __future__ import annotations
@@ -98,7 +101,6 @@ METHODS: dict[str, Method] = {
     "optuna_gp": peers.optuna("GPSampler"),
     "botorch_qlognehvi": peers.botorch,
 }
-"""Those of other libraries want ``pip install optuna botorch``; they take minutes per 200 evaluations."""
 
 
 def problem_of(oracle: Oracle) -> Problem:
@@ -106,13 +108,19 @@ def problem_of(oracle: Oracle) -> Problem:
     return Problem(oracle.space, [Objective("top1", "%", True, oracle.top1), mmacs], slow=["top1"])
 
 
-def done(path: Path, oracle: Oracle) -> set[tuple[str, int]]:
-    """Methods and seeds that the CSV holds for this oracle."""
+def recorded(path: Path, oracle: Oracle) -> pd.DataFrame:
+    """The rows of the CSV for this oracle; of a method and seed that ran twice, those of the longer run."""
     if not path.exists():
-        return set()
+        return pd.DataFrame(columns=COLUMNS)
     frame = pd.read_csv(path)
     mine = frame[(frame["oracle"] == oracle.kind) & (frame["fingerprint"] == oracle.fingerprint)]
-    return set(mine[["method", "seed"]].drop_duplicates().itertuples(index=False, name=None))
+    return mine.drop_duplicates(["method", "seed", "evaluation"], keep="last")
+
+
+def done(path: Path, oracle: Oracle, evaluations: int) -> set[tuple[str, int]]:
+    """Methods and seeds that the CSV holds for this oracle, with at least so many evaluations."""
+    longest = recorded(path, oracle).groupby(["method", "seed"])["evaluation"].max()
+    return set(longest[longest >= evaluations].index)
 
 
 def run_one(oracle: Oracle, method: str, seed: int, evaluations: int, path: Path) -> None:
@@ -138,16 +146,14 @@ def run_one(oracle: Oracle, method: str, seed: int, evaluations: int, path: Path
     print(f"{oracle.kind} {method} seed {seed}: {marks}  ({seconds:.0f} s of CPU)", flush=True)
 
 
-def curves(path: Path, oracle: Oracle, best: float) -> Curves:
-    """Of each method; a search that ended early keeps its last."""
-    frame = pd.read_csv(path)
-    frame = frame[(frame["oracle"] == oracle.kind) & (frame["fingerprint"] == oracle.fingerprint)]
+def volumes_of(runs: pd.DataFrame, oracle: Oracle, best: float) -> dict[str, list[NDArray[np.float64]]]:
+    """By method, the hypervolume after each evaluation of each seed."""
     yardstick = Yardstick(problem_of(oracle), np.array([-REFERENCE[0], REFERENCE[1]]), best)
     found: dict[str, list[NDArray[np.float64]]] = {method: [] for method in METHODS}
-    for (method, _), run in frame.groupby(["method", "seed"]):
+    for (method, _), run in runs.groupby(["method", "seed"]):
         points = run.sort_values("evaluation")[["top1", "mmacs"]].to_numpy()
         found[str(method)].append(yardstick.volumes(points * (-1, 1), np.ones(len(points), dtype=bool)))
-    return Curves.of(found, best, "best known", EVALUATIONS)
+    return {method: volumes for method, volumes in found.items() if volumes}
 
 
 def best_known(path: Path, oracle: Oracle) -> float:
@@ -166,20 +172,30 @@ def best_known(path: Path, oracle: Oracle) -> float:
 
 def report(path: Path, oracle: Oracle) -> None:
     """Print the tables and draw the picture beside the CSV."""
-    best = best_known(path, oracle)
-    found = curves(path, oracle, best)
+    best, runs = best_known(path, oracle), recorded(path, oracle)
+    volumes = volumes_of(runs, oracle, best)
+    per_run = runs.groupby(["method", "seed"])["overhead_s"].agg(["max", "size"])
+    seconds = (per_run["max"] / per_run["size"]).groupby("method").median()
     print(f"hypervolume above {REFERENCE[0]:g} %, {REFERENCE[1]:g} M MACs; oracle {oracle.kind}; best known {best:.0f}")
-    print(f"{'method':<16}{'seeds':>6}" + "".join(f"{f'@{k}':>12}" for k in CHECKPOINTS))
-    for method, volumes in found.volumes.items():
-        cells = "".join(f"{volumes[:, k - 1].mean():>7.0f} ±{volumes[:, k - 1].std():<3.0f}" for k in CHECKPOINTS)
-        print(f"{method:<16}{len(volumes):>6} {cells}")
-    Console(width=140).print(curves_table(found, CHECKPOINTS))
-    if {"linas", "dynast_linas"} <= set(found.volumes):
-        level = float(found.volumes["dynast_linas"][:, -1].mean())
-        needed = sorted(found.needed("linas", level / found.best).tolist())
-        print(f"linas reaches the mean of dynast_linas at {EVALUATIONS} ({level:.0f}) after {needed} evaluations")
-    title = f"{len(found.volumes)} searchers on the {oracle.kind} oracle"
-    save_curves(found, path.with_name(f"{path.stem}_{oracle.kind}.png"), title, "mean, worst to best seed")
+    print("median (worst..best) after so many evaluations; processor time of the searcher per evaluation")
+    print(f"{'method':<18}{'seeds':>6}" + "".join(f"{f'@{k}':>20}" for k in CHECKPOINTS) + f"{'s':>8}")
+    for method, found in volumes.items():
+        cells = "".join(f"{_spread([v[k - 1] for v in found if len(v) >= k]):>20}" for k in CHECKPOINTS)
+        print(f"{method:<18}{len(found):>6}{cells}{seconds[method]:>8.3f}")
+    longest = max(len(v) for found in volumes.values() for v in found)
+    whole = {method: found for method, found in volumes.items() if min(map(len, found)) == longest}
+    compared = Curves.of(whole, best, "best known", longest)
+    Console(width=140).print(curves_table(compared, [k for k in CHECKPOINTS if k <= longest]))
+    if {"linas", "dynast_linas"} <= set(whole):
+        level = float(compared.volumes["dynast_linas"][:, -1].mean())
+        needed = sorted(compared.needed("linas", level / compared.best).tolist())
+        print(f"linas reaches the mean of dynast_linas at {longest} ({level:.0f}) after {needed} evaluations")
+    title = f"{len(whole)} searchers on the {oracle.kind} oracle"
+    save_curves(compared, path.with_name(f"{path.stem}_{oracle.kind}.png"), title, "mean, worst to best seed")
+
+
+def _spread(values: list[float]) -> str:
+    return f"{np.median(values):.0f} ({min(values):.0f}..{max(values):.0f})" if values else "-"
 
 
 def main() -> None:
@@ -196,7 +212,7 @@ def main() -> None:
     if options.action == "report":
         report(options.out, oracle)
         return
-    finished = done(options.out, oracle)
+    finished = done(options.out, oracle, options.evaluations)
     for seed in range(options.seeds):
         for method in options.methods:
             if (method, seed) not in finished:
