@@ -16,7 +16,7 @@ import typer
 from hwnas.cli._console import say, show
 from hwnas.cli._options import AsJson
 from hwnas.cli._shared import EvaluationOptions, ProblemOptions, shares_options
-from hwnas.errors import DataError, UnknownNameError
+from hwnas.errors import DataError
 from hwnas.metric import registered
 from hwnas.progress import notice, progress, resumable
 from hwnas.study import Study
@@ -119,14 +119,14 @@ def bench(
 
 
 def _searchers(text: str) -> list[str]:
-    from hwnas.search import searcher_names
+    from hwnas.search import searcher_maker
 
     names = list(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
     for name in names:
-        if name not in searcher_names():
-            raise UnknownNameError("searcher", name, searcher_names())
+        searcher_maker(name)  # what does not load is told before the first run, not hours later
     if not set(names) - {EXACT}:
-        raise DataError(f"--searchers {text}", "it names what to compare", "write for example random,nsga2,linas")
+        rule = "the exact front is what others are measured by" if names else "it names none"
+        raise DataError(f"--searchers {text}", rule, "name others, for example random,nsga2,linas")
     return names
 
 

@@ -4,7 +4,7 @@ A searcher is asked for subnets and told their values (``Searcher``); ``run_sear
 """
 
 from hwnas.search._evaluator import Evaluator, journal_identity
-from hwnas.search._registry import SEARCHERS, new_searcher, searcher_names, usual_searcher
+from hwnas.search._registry import SEARCHERS, new_searcher, searcher_maker, searcher_names, usual_searcher
 from hwnas.search._run import SLOW_EVALUATIONS, drive, run_search
 from hwnas.search._trials import Trial, Yardstick, best_known, best_of, is_computable, run_trial
 from hwnas.search.evolve._nsga2 import GENERATIONS, POPULATION
@@ -61,6 +61,7 @@ __all__ = [
     "non_dominated",
     "run_search",
     "run_trial",
+    "searcher_maker",
     "searcher_names",
     "usual_searcher",
     "with_prior",

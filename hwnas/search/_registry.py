@@ -68,10 +68,18 @@ def new_searcher(name: str, problem: Problem, options: SearchOptions) -> Searche
             rule = f"it is outside {problem.space.name}"
             raise SpaceError(f"start row {int(outside.argmax())}", rule, "leave it out")
     problem.refuse_infeasible()
-    return (SEARCHERS.get(name) or _plugin(name))(problem, options)
+    return searcher_maker(name)(problem, options)
 
 
-def _plugin(name: str) -> Maker:
+def searcher_maker(name: str) -> Maker:
+    """What begins the searches of that name; see ``new_searcher``.
+
+    Raises:
+        UnknownNameError: no such searcher.
+        SpaceError: a plug-in that does not load.
+    """
+    if name in SEARCHERS:
+        return SEARCHERS[name]
     from importlib.metadata import entry_points  # noqa: PLC0415
 
     found = [point for point in entry_points(group=ENTRY_POINT) if point.name == name]

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hwnas.errors import DataError, UnknownNameError
+from hwnas.errors import DataError
 from hwnas.metric import LATENCY, QUALITY
 from hwnas.progress import notice, progress
 from hwnas.study._evaluation import Evaluation, MeasuringPredictor
@@ -66,12 +66,13 @@ class SearchSettings:
         """Refuse what does not go together.
 
         Raises:
-            UnknownNameError: no such searcher. DataError: settings without a meaning here.
+            UnknownNameError: no such searcher. SpaceError: one of a package that does not load.
+            DataError: settings without a meaning here.
         """
-        from hwnas.search import searcher_names
+        from hwnas.search import searcher_maker
 
-        if self.searcher is not None and self.searcher not in searcher_names():
-            raise UnknownNameError("searcher", self.searcher, searcher_names())
+        if self.searcher is not None:
+            searcher_maker(self.searcher)
         if evaluation is None and self.prior is not None:
             rule = "predictions need none"
             raise DataError(f"--prior {self.prior}", rule, "pass it as --predictor, or add --evaluate")

@@ -83,12 +83,28 @@ def test_searchers_compared_by_what_a_supernet_measures(hwnas: Hwnas) -> None:
     assert Path("bench.csv.accuracy.journal.jsonl").read_text().splitlines()[: len(kept)] == kept
 
 
+def test_a_searcher_that_does_not_load_is_told_before_the_first_run(
+    hwnas: Hwnas, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = tmp_path / "packages" / "theirs-1.0.dist-info"
+    package.mkdir(parents=True)
+    (package / "METADATA").write_text("Metadata-Version: 2.1\nName: theirs\nVersion: 1.0\n")
+    (package / "entry_points.txt").write_text("[hwnas.searchers]\ntheirs = absent_module:searcher\n")
+    monkeypatch.syspath_prepend(str(package.parent))
+    for command in (("bench", *SPACE, "--searchers", "random,theirs"), ("search", *SPACE, "--searcher", "theirs")):
+        ran = hwnas(*command)
+        assert (ran.code, ran.out) == (2, "")
+        assert "absent_module:searcher does not load" in ran.err
+        assert len(ran.err.splitlines()) == 1
+    assert not Path("bench.csv.journal.jsonl").exists()
+
+
 @pytest.mark.parametrize(
     ("options", "complaint"),
     [
         (("--searchers", "randm"), "did you mean 'random'"),
-        (("--searchers", "exact"), "what to compare"),
-        (("--searchers", ""), "what to compare"),
+        (("--searchers", "exact"), "name others"),
+        (("--searchers", ""), "it names none"),
         (("--evals", 3), "20"),
         (("--out", "bench.txt"), "bench.csv"),
         (("--evaluate",), "--table with --evaluate"),
