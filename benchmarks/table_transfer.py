@@ -21,8 +21,17 @@ from numpy.typing import NDArray
 
 from benchmarks.note10 import DATA
 from hwnas.files import replacing
-from hwnas.latency import Device, LatencyTable, Row, adapted_table, fidelity, find_table, get_device, read_published
-from hwnas.latency.profiling._subnets import mixed_subnets
+from hwnas.latency import (
+    Device,
+    LatencyTable,
+    Row,
+    adapted_table,
+    fidelity,
+    find_table,
+    get_device,
+    mixed_subnets,
+    read_published,
+)
 from hwnas.latency.profiling._trust import beside_anchor, checked_subnets
 from hwnas.latency.table._adapt import _work_ms
 from hwnas.latency.timing._block import SECONDS_PER_MODEL
