@@ -24,7 +24,7 @@ from hwnas.space import AdditiveCost, Factor, SearchSpace, get_space, macs_cost
 from hwnas.space.families.block_library import block_library
 from tests.search.exact.integer_programme import milp_minimum
 
-TABLE = "amd-epyc-avx512-cpu-t1-b1-fp32"
+TABLE = "amd-epyc-avx512-cpu-t1-b1"
 SHARES = (0.2, 0.35, 0.5, 0.65, 0.8)
 """Of the range of a cost: where single budgets are compared."""
 

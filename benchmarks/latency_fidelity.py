@@ -90,7 +90,9 @@ def main() -> None:
     identity = {"device": device.to_json(), "space": space.fingerprint, "r": options.resolution, "plan": asdict(plan)}
     path = options.out.with_suffix(".jsonl")
     with Journal(path, identity) as journal:
-        timer = JournaledTimer(OnnxRuntime(device), model_of(device), anchor, journal, plan.sessions, plan.seed, _tell)
+        timer = JournaledTimer(
+            OnnxRuntime(device), model_of(device, "fp32"), anchor, journal, plan.sessions, plan.seed, _tell
+        )
         rows = approaches(timer, space, plan)
     with replacing(options.out) as part, part.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")

@@ -38,7 +38,7 @@ from hwnas.latency.timing._block import SECONDS_PER_MODEL
 from hwnas.space import Population, SearchSpace, get_space
 
 BUDGETS_S = (0, 5, 10, 20, 60)
-SHIPPED = "amd-epyc-avx512-cpu-t{}-b1-fp32"
+SHIPPED = "amd-epyc-avx512-cpu-t{}-b1"
 PUBLISHED = "ofa_mbv3_w1.0_latency/lut_i7-8700K.csv.gz"
 SHOWN = ("within_5_pct", "within_10_pct", "mape_pct", "bias_pct", "spearman")
 
@@ -92,11 +92,11 @@ def priors(space: SearchSpace, threads: int, data: Path) -> Iterator[tuple[str, 
     yield "other threads", find_table(SHIPPED.format(3 - threads))
     if (data / PUBLISHED).is_file():
         yield "OFA's i7-8700K", read_published(data / PUBLISHED, "i7-8700K", space)
-    rows = {}
+    rows = []
     for key, layer in space.layers().items():
         ms = sum(_work_ms(layer).values())
-        rows[key, ""] = Row(key, ms, ms, ms, 0, layer.macs)
-    yield "nothing", LatencyTable(Device("nothing", ""), rows)
+        rows.append(Row(key, ms, ms, ms, 0, layer.macs))
+    yield "nothing", LatencyTable.of(Device("nothing", ""), rows)
 
 
 def _measured(

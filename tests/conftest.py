@@ -72,9 +72,14 @@ def brief_plain_processes(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def _holds(
-    device: Device, space: SearchSpace, *, table: latency.LatencyTable | None = None, **_: object
+    device: Device,
+    space: SearchSpace,
+    *,
+    precision: str = "fp32",
+    table: latency.LatencyTable | None = None,
+    **_: object,
 ) -> latency.Trust | None:
-    found = table or latency.find_table_for(device, space)
+    found = table or latency.find_table_for(device, space, precision)
     return None if found is None else latency.Trust("holds", found, f"{found.name} holds: so the test says")
 
 

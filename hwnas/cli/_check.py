@@ -23,7 +23,7 @@ BROKEN = 1
 """Exit code where a table no longer holds."""
 
 
-def check(device: Device, space: SearchSpace, out: Path, *, n: int, seed: int) -> None:
+def check(device: Device, space: SearchSpace, precision: str, out: Path, *, n: int, seed: int) -> None:
     """Measure fresh subnets and tell how far the device's table is off; it holds by the rule that searches go by.
 
     Raises:
@@ -34,11 +34,12 @@ def check(device: Device, space: SearchSpace, out: Path, *, n: int, seed: int) -
 
     from hwnas import latency
 
-    table = _table(device, space, out)
+    latency.check_precision(device, precision)
+    table = _table(device, space, precision, out)
     covered = table.covered(space)
     pixels = [value for values in covered.input_values.values() for value in values]
     where = f"{space.name}{f' at {listed(pixels)}' if pixels else ''}"
-    journal = out / f"check-{device.id}-{space.name}-{seed}.jsonl"
+    journal = out / f"check-{device.id}-{precision}-{space.name}-{seed}.jsonl"
     notice(f"checking latency table {table.name} on {n} whole subnets of {where}; Ctrl-C and the same command resume")
     with resumable(f"what was measured is kept in {journal}"), progress("checking") as advance:
         x = latency.mixed_subnets(covered, n, np.random.default_rng([seed, 3]))
@@ -52,15 +53,17 @@ def check(device: Device, space: SearchSpace, out: Path, *, n: int, seed: int) -
     say("it holds")
 
 
-def _table(device: Device, space: SearchSpace, out: Path) -> LatencyTable:
+def _table(device: Device, space: SearchSpace, precision: str, out: Path) -> LatencyTable:
     from hwnas import latency
 
     if (out / device.id / "device.json").is_file():
-        return latency.find_table(out / device.id)
-    table = latency.find_table_for(device, space)
+        found = latency.find_table(out / device.id, precision)
+        if precision in found.precisions:
+            return found
+    table = latency.find_table_for(device, space, precision)
     if table is None:
         rule = f"there is no latency table of it that covers {space.name}"
-        raise DeviceError(f"device {device.id}", rule, "leave out --check to make one")
+        raise DeviceError(f"device {device.label(precision)}", rule, "leave out --check to make one")
     return table
 
 

@@ -31,7 +31,7 @@ MainDevice = Annotated[
 ]
 _THREADS = typer.Option("--threads", help="Threads the device runs one network with.", min=1, metavar="N")
 _BATCH = typer.Option("--batch", help="Images per run; latency is per run.", min=1, metavar="N")
-_PRECISION = typer.Option("--precision", help="What the device computes in: fp32, int8 or fp16.", metavar="NAME")
+_PRECISION = typer.Option("--precision", help="What networks compute in: fp32, int8 or fp16.", metavar="NAME")
 Threads = Annotated[int, _THREADS]
 Batch = Annotated[int, _BATCH]
 Precision = Annotated[str, _PRECISION]

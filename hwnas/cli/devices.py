@@ -50,19 +50,22 @@ def _described(path: Path) -> dict[str, Any]:
         "rows": len(table.rows),
         "device": table.device.to_json(),
         "misfits": misfits(table),
-        "spaces": {
-            name: {
-                "method": facts.get("method"),
-                "resolutions": facts.get("resolutions", []),
-                "date": facts.get("date"),
-                "age_days": age_days(facts),
-                "validation": facts.get("validation"),
-                "interval": facts.get("interval"),
-                "repeat_pct": facts.get("repeat_pct"),
-                "elsewhere": facts.get("elsewhere", {}),
-                "doubts": doubts(table, facts),
+        "profiles": {
+            precision: {
+                name: {
+                    "method": facts.get("method"),
+                    "resolutions": facts.get("resolutions", []),
+                    "date": facts.get("date"),
+                    "age_days": age_days(facts),
+                    "validation": facts.get("validation"),
+                    "interval": facts.get("interval"),
+                    "repeat_pct": facts.get("repeat_pct"),
+                    "elsewhere": facts.get("elsewhere", {}),
+                    "doubts": doubts(table, facts),
+                }
+                for name, facts in spaces.items()
             }
-            for name, facts in table.spaces.items()
+            for precision, spaces in table.profiles.items()
         },
     }
 
@@ -75,9 +78,11 @@ def _lines(table: dict[str, Any]) -> list[str]:
     made = table["device"]
     if made["provider"]:
         threads = f"{made['threads']} thread{'s' if made['threads'] != 1 else ''}"
-        lines.append(f"    {made['name']}, {threads}, batch {made['batch']}, {made['precision']}, {made['runtime']}")
-    for name, facts in table["spaces"].items():
-        lines += [f"    {line}" for line in _space_lines(name, facts, foreign=bool(table["misfits"]))]
+        lines.append(f"    {made['name']}, {threads}, batch {made['batch']}, {made['runtime']}")
+    for precision, spaces in table["profiles"].items():
+        for name, facts in spaces.items():
+            found = _space_lines(f"{name} in {precision}", facts, foreign=bool(table["misfits"]))
+            lines += [f"    {line}" for line in found]
     return lines
 
 

@@ -82,7 +82,16 @@ def profile(
 
     Example: hwnas profile --device cpu --space ofa_mbv3_w1.0 --fix r=224
     """
-    from hwnas.latency import SUBNETS, Load, Plan, find_table, get_device, is_board_result, read_published
+    from hwnas.latency import (
+        SUBNETS,
+        Load,
+        Plan,
+        check_precision,
+        find_table,
+        get_device,
+        is_board_result,
+        read_published,
+    )
     from hwnas.latency import profile as measure
 
     domain = restricted(open_space(space), fix)
@@ -96,13 +105,8 @@ def profile(
         rule = "over ssh hwnas sends a bundle and fetches the result by itself"
         raise DataError(f"--bundle with --device {device}", rule, "drop --bundle, or name a provider: --device cpu")
     if check:
-        check_here(
-            get_device(device, threads=threads, batch=batch, precision=precision),
-            domain,
-            out,
-            n=subnets or SUBNETS,
-            seed=seed,
-        )
+        here = get_device(device, threads=threads, batch=batch)
+        check_here(here, domain, precision, out, n=subnets or SUBNETS, seed=seed)
         return
     plan = Plan(seed=seed) if subnets is None else Plan(seed=seed, n_validation=subnets)
     if bundle is not None:
@@ -123,15 +127,16 @@ def profile(
             table = find_table(folder).joined(table)
         table = table.save(folder)
     else:
-        here, domain = get_device(device, threads=threads, batch=batch, precision=precision), _usual(domain)
+        here, domain = get_device(device, threads=threads, batch=batch), _usual(domain)
+        check_precision(here, precision)
         folder = out / here.id
         how = "inside whole subnets" if here.node_times else "one by one, and whole subnets that correct them"
         notice(
-            f"profiling the {len(domain.layers())} layers of {domain.name}{_at(domain)} on {here.id}, {how}; "
+            f"profiling the {len(domain.layers())} layers of {domain.name}{_at(domain)} on {here.label(precision)}, {how}; "
             f"then a check against others. Kept in {folder}; Ctrl-C and the same command resume"
         )
         with resumable(f"what was measured is kept in {folder}"), progress("profiling") as advance:
-            table = measure(here, domain, folder, plan=plan, progress=advance)
+            table = measure(here, domain, folder, precision=precision, plan=plan, progress=advance)
     say(_report(table, domain, space or domain.name, elsewhere=published is not None or device.startswith("ssh://")))
     refuse_busy(Load.of(table.spaces[domain.name]), f"latency table {table.name}")
 
@@ -152,7 +157,9 @@ def _report(table: LatencyTable, space: SearchSpace, reference: str, *, elsewher
     from hwnas.latency import Load, summary
 
     facts = table.spaces[space.name]
-    lines = [f"latency table {table.path}: {len(table.rows)} rows"]
+    own = sum(row.precision == table.precision for row in table.rows.values())
+    of_all = f" of {len(table.rows)}" if own < len(table.rows) else ""
+    lines = [f"latency table {table.name}: {own}{of_all} rows"]
     if facts.get("resolutions"):
         lines.append(f"  covers    {space.name} at {', '.join(str(r) for r in facts['resolutions'])}")
     validation = table.validation(space)
@@ -170,8 +177,9 @@ def _report(table: LatencyTable, space: SearchSpace, reference: str, *, elsewher
     kept_usually = table.path is not None and table.path.parent == TABLES
     name = table.path.name if table.path is not None and kept_usually else table.path
     made = table.device
-    usual = made.name == "cpu" and (made.threads, made.batch, made.precision) == (1, 1, "fp32")
+    usual = made.name == "cpu" and (made.threads, made.batch) == (1, 1)
     where = "" if kept_usually and name == made.id and usual and not elsewhere else f" --device {name}"
+    where += f" --precision {table.precision}" if table.precision != "fp32" else ""
     cost = table.cost(table.covered(space))
     budget = float(f"{(cost.minimum()[0] + cost.maximum()[0]) / 2:.2g}")
     lines.append(f"next: hwnas search{where} --space {shlex.quote(reference)} --latency {budget:g}ms")

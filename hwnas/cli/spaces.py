@@ -73,7 +73,8 @@ def _tables() -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for path in table_paths():
         with suppress(HwnasError):  # `hwnas devices` says what is wrong with it
-            for name in find_table(path).spaces:
+            names = [name for spaces in find_table(path).profiles.values() for name in spaces]
+            for name in dict.fromkeys(names):
                 found.setdefault(name, []).append(path.name)
     return found
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hwnas.latency.boards._bundle import Bundle, bundle_digest, bundled_device, write_bundle
 from hwnas.latency.boards._remote import Host, profile_remotely
 from hwnas.latency.boards._result import BoardResult, import_board, is_board_result, read_board
-from hwnas.latency.device._device import PROVIDERS, Device, available_providers, get_device
+from hwnas.latency.device._device import PROVIDERS, Device, available_providers, check_precision, get_device
 from hwnas.latency.device._hardware import Hardware
 from hwnas.latency.profiling._check import SUBNETS, Check, check_table, machine_load
 from hwnas.latency.profiling._file import measure_file
@@ -21,7 +21,7 @@ from hwnas.latency.table._interval import LATER, coverage
 from hwnas.latency.table._prior import adapted_table
 from hwnas.latency.table._published import read_published
 from hwnas.latency.table._rows import Row
-from hwnas.latency.table._table import Anchor, LatencyTable
+from hwnas.latency.table._table import Anchor, LatencyTable, profile_command
 from hwnas.latency.timing._measure import Measurement, Speed
 from hwnas.latency.timing._noise import Load
 
@@ -51,6 +51,7 @@ __all__ = [
     "available_providers",
     "bundle_digest",
     "bundled_device",
+    "check_precision",
     "check_table",
     "coverage",
     "doubts",
@@ -66,6 +67,7 @@ __all__ = [
     "misfits",
     "mixed_subnets",
     "profile",
+    "profile_command",
     "profile_remotely",
     "read_board",
     "read_published",

@@ -216,11 +216,11 @@ def _searched(fronts: Sequence[NamedFront]) -> tuple[str, ...]:
 
 
 def _refuse_different(fronts: Sequence[NamedFront]) -> None:
-    for what, key, identity in (("space", "space", "fingerprint"), ("device", "device", "id")):
-        said = {front.name: (front.facts.get(key) or {}) for front in fronts}
-        known = {name: facts for name, facts in said.items() if facts.get(identity)}
-        if len({facts[identity] for facts in known.values()}) > 1:
-            listed = ", ".join(f"{name} is of {facts.get('name', facts[identity])}" for name, facts in known.items())
+    for what, identity in (("space", ("fingerprint",)), ("device", ("id", "precision"))):
+        said = {front.name: (front.facts.get(what) or {}) for front in fronts}
+        known = {name: facts for name, facts in said.items() if facts.get(identity[0])}
+        if len({tuple(facts.get(part) for part in identity) for facts in known.values()}) > 1:
+            listed = ", ".join(f"{name} is of {facts.get('name', facts[identity[0]])}" for name, facts in known.items())
             raise DataError(f"{what}s", f"they differ: {listed}", "pass --anyway if that is what you compare")
     shapes = {front.name: _shape(front.frame["arch"].iloc[0]) for front in fronts}
     if len(set(shapes.values())) > 1:

@@ -105,7 +105,9 @@ class Words:
             "Wall time": f"{facts['wall_s']:.1f} s" if isinstance(facts.get("wall_s"), int | float) else None,
             "Hypervolume": self._volume(volume),
             "Certificate": _flat(facts.get("certificate")),
-            "Latency table": _joined(device.get("id"), device.get("method"), device.get("date"), _hash(device)),
+            "Latency table": _joined(
+                device.get("id"), device.get("precision"), device.get("method"), device.get("date"), _hash(device)
+            ),
             "Conditions": _flat(device.get("conditions")),
             "Validation": _flat(device.get("validation")),
             "Predictor": _joined(predictor.get("name"), predictor.get("kind"), _hash(predictor)),

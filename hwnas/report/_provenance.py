@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import platform
+import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
@@ -85,7 +86,26 @@ def read_provenance(csv: str | os.PathLike[str]) -> dict[str, Any]:
     for key, fits in _SHAPES.items():
         if facts.get(key) is not None and not fits(facts[key]):
             raise DataError(f"file {path}", f"its {key!r} is not what a search writes", "restore or remove it")
+    if facts.get("device"):
+        facts["device"] = _device_of_today(facts["device"])
+    if facts.get("devices"):
+        facts["devices"] = {name: _device_of_today(device) for name, device in facts["devices"].items()}
     return facts
+
+
+def _device_of_today(device: Mapping[str, Any]) -> dict[str, Any]:
+    """What is told of a latency table; earlier versions counted its precision among the device's conditions."""
+    told = device.get("conditions")
+    precision = told.get("precision") if isinstance(told, Mapping) else None
+    if not isinstance(told, Mapping) or not isinstance(precision, str):
+        return dict(device)
+    conditions = {name: value for name, value in told.items() if name != "precision"}
+    names = {
+        key: re.sub(rf"-{re.escape(precision)}(?=$|-spin-)", "", device[key])
+        for key in ("id", "name")
+        if isinstance(device.get(key), str)
+    }
+    return {**device, **names, "precision": precision, "conditions": conditions}
 
 
 def predicted_by(facts: Mapping[str, Any], metric: str) -> str | None:
@@ -125,6 +145,7 @@ _SHAPES: Mapping[str, Callable[[Any], bool]] = {
     "directions": lambda value: _mapping(value) and all(v in DIRECTIONS for v in value.values()),
     "space": _mapping,
     "device": _mapping,
+    "devices": lambda value: _mapping(value) and all(map(_mapping, value.values())),
     "predictor": _mapping,
     "evaluator": _mapping,
     "certificate": _mapping,

@@ -25,9 +25,9 @@ def write_bundle(
     """Write a bundle; what was written and what to do with it, in words."""
     from hwnas import latency
 
-    target = latency.bundled_device(device, threads=threads, batch=batch, precision=precision)
+    target = latency.bundled_device(device, threads=threads, batch=batch)
     check_writable(path)
-    written = latency.write_bundle(path, target, space, plan)
+    written = latency.write_bundle(path, target, space, plan, precision=precision)
     return (
         f"bundle {path}: {written.networks} networks, {format_bytes(written.size)}; {written.timings} timings on "
         f"{device}, {threads} threads, batch {batch}, {precision}\n"
@@ -66,10 +66,10 @@ def measure_remotely(
 
     host = latency.Host.of(url, python)
     name = re.sub(r"[^A-Za-z0-9.-]+", "-", host.name)
-    device = latency.bundled_device("cpu", threads=threads, batch=batch, precision=precision)
+    device = latency.bundled_device("cpu", threads=threads, batch=batch)
     with tempfile.TemporaryDirectory(prefix="hwnas-") as scratch:
         bundle = Path(scratch) / "bundle.zip"
-        written = latency.write_bundle(bundle, device, space, plan)
+        written = latency.write_bundle(bundle, device, space, plan, precision=precision)
         raw = out / f"{name}-{latency.bundle_digest(bundle)}.csv"
         check_writable(raw)
         notice(

@@ -197,7 +197,7 @@ def _timed(bench: Bench, space: SearchSpace, path: Path, budget_ms: float | None
     found = measure_file(bench.device, path, anchor=anchor)
     holds = budget_ms is None or found.median_ms <= budget_ms
     verdict = "" if budget_ms is None else f": {'holds' if holds else 'BREAKS'} the budget of {budget_ms:g} ms"
-    notice(f"{path} takes {found.median_ms:.3g} ms (p95 {found.p95_ms:.3g} ms) on {bench.device.id}{verdict}")
+    notice(f"{path} takes {found.median_ms:.3g} ms (p95 {found.p95_ms:.3g} ms) on {bench.label}{verdict}")
     if found.at_table_speed_ms is not None and found.speed_pct is not None and off_speed(found.speed_pct):
         at_speed = f"{found.at_table_speed_ms:.3g} ms at the speed of latency table {bench.table and bench.table.name}"
         notice(f"that is {at_speed}, of which this machine runs at {found.speed_pct:.0f} % now")
@@ -241,7 +241,7 @@ def _form(precision: str | None, found: Mapping[str, Any]) -> str:
     """
     from hwnas.graph import PRECISIONS
 
-    searched = ((found.get("device") or {}).get("conditions") or {}).get("precision")
+    searched = (found.get("device") or {}).get("precision")
     form = precision or searched or "fp32"
     if form not in PRECISIONS:
         raise UnknownNameError("precision", form, PRECISIONS)

@@ -92,8 +92,8 @@ def _add_layer_costs(
         name = renamed.get(source, source)
         if name in columns:
             raise DataError(f"column {name!r} of {path}", "another file has it too", "rename it")
-        rows = {(key, ""): Row(key, v, v, v, 1, 0) for key, v in zip(keys, numbers.tolist(), strict=True)}
-        table = LatencyTable(Device(f"{path.name}:{source}", ""), rows)
+        rows = [Row(key, v, v, v, 1, 0) for key, v in zip(keys, numbers.tolist(), strict=True)]
+        table = LatencyTable.of(Device(f"{path.name}:{source}", ""), rows)
         space = table.covered(space)
         columns[name] = table.cost(space)
     return space

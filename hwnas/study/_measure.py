@@ -89,7 +89,7 @@ def measured(
     say_foreign(bench, front.facts)
     fewer = f"; --most {FEW} takes {FEW} of them, evenly thinned" if len(at) > MANY else ""
     of = f" of {front.path}" if front.path is not None else ""
-    notice(f"measuring {len(at)} subnets{of} on {bench.device.id}; Ctrl-C and the same command resume{fewer}")
+    notice(f"measuring {len(at)} subnets{of} on {bench.label}; Ctrl-C and the same command resume{fewer}")
     with tempfile.TemporaryDirectory(prefix="hwnas-") as scratch:
         path = journal or Path(scratch) / "measured.jsonl"
         found = bench.measure(front.space, x, path, seed=seed)
@@ -125,6 +125,7 @@ def verify(front: Front, **options: Any) -> Front:
 def _facts(bench: Bench, found: MeasuredSubnets) -> dict[str, Any]:
     return {
         "device": bench.device.id,
+        "precision": bench.precision,
         "conditions": bench.device.to_json(),
         "table": bench.table.name if bench.table is not None else None,
         "subnets": len(found.measurements),

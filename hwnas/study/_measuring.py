@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,10 +22,16 @@ SLOWER = 1.1
 
 @dataclass(frozen=True)
 class Bench:
-    """Where subnets are measured, and the table whose anchor tells the speed, if there is one."""
+    """Where and in what precision subnets are measured, and the table whose anchor tells the speed, if there is one."""
 
     device: Device
+    precision: str
     table: LatencyTable | None
+
+    @property
+    def label(self) -> str:
+        """Its device and precision, in words."""
+        return self.device.label(self.precision)
 
     def measure(self, space: SearchSpace, x: Population, journal: Path, *, seed: int = 0) -> MeasuredSubnets:
         """Measure with a progress bar; the journal is deleted by the caller, once the results are safe."""
@@ -33,7 +39,9 @@ class Bench:
 
         anchor = self.table.anchor(space) if self.table is not None else None
         with progress(f"measuring {len(x)} subnets") as advance:
-            found = measure_subnets(self.device, space, x, journal, anchor=anchor, seed=seed, progress=advance)
+            found = measure_subnets(
+                self.device, space, x, journal, precision=self.precision, anchor=anchor, seed=seed, progress=advance
+            )
         if found.speed.pct is not None and off_speed(found.speed.pct):
             notice(
                 f"this machine runs at {found.speed.pct:.0f} % of the speed of its latency table: what is measured is by "
@@ -45,7 +53,7 @@ class Bench:
             span = f"{found.speed.low_pct:.0f} to {found.speed.high_pct:.0f} %"
             notice(f"this machine's speed wandered meanwhile: {span} of its middle; so do the times by the clock")
         if found.elsewhere:
-            notice(f"{self.device.id}: {elsewhere_words(found.elsewhere)}")
+            notice(f"{self.label}: {elsewhere_words(found.elsewhere)}")
         return found
 
 
@@ -90,26 +98,27 @@ def find_bench(
     batch: int | None,
     precision: str | None,
 ) -> Bench:
-    """The device to measure on: as asked for, or else as the provenance of a front says.
+    """The device and precision to measure in: as asked for, or else as the provenance of a front says.
 
     Raises:
         UnknownNameError, DeviceError: not a device of this machine.
     """
-    from hwnas.latency import PROVIDERS, Device, find_table_for, get_device
+    from hwnas.latency import PROVIDERS, Device, check_precision, find_table_for, get_device
 
-    conditions = (facts.get("device") or {}).get("conditions") or {}
+    searched = facts.get("device") or {}
+    conditions = searched.get("conditions") or {}
     name = device or (conditions.get("name") if conditions.get("provider") else None) or "cpu"
     if name.partition(":")[0] not in PROVIDERS:
         raise UnknownNameError("device", name, PROVIDERS)
     same = conditions.get("name") == name
     usual = {key: conditions.get(key) or 1 if same else 1 for key in ("threads", "batch")}
-    kinds = {key: conditions[key] for key in ("precision", "spinning") if same and key in conditions}
-    if precision is not None:
-        kinds["precision"] = precision
-    here = get_device(name, threads=threads or usual["threads"], batch=batch or usual["batch"], **kinds)
-    if conditions and not Device.from_json(conditions).differences(here):
-        return Bench(here, _told_table(here, facts["device"]))
-    return Bench(here, find_table_for(here, space))
+    spinning = conditions.get("spinning", "stop") if same else "stop"
+    here = get_device(name, threads=threads or usual["threads"], batch=batch or usual["batch"], spinning=spinning)
+    computed = precision or (searched.get("precision") if same else None) or "fp32"
+    check_precision(here, computed)
+    if computed == searched.get("precision") and not Device.from_json(conditions).differences(here):
+        return Bench(here, computed, _told_table(here, searched))
+    return Bench(here, computed, find_table_for(here, space, computed))
 
 
 def _told_table(device: Device, facts: Mapping[str, Any]) -> LatencyTable | None:
@@ -122,19 +131,23 @@ def _told_table(device: Device, facts: Mapping[str, Any]) -> LatencyTable | None
     if not isinstance(facts.get("anchor"), Mapping):
         return None  # one that was imported, or a front of an earlier version
     path = Path(str(facts["path"])) if facts.get("path") else None
-    return LatencyTable(device, {}, {str(facts.get("space")): {"anchor": facts["anchor"]}}, path)
+    table = LatencyTable.of(
+        device, [], {str(facts.get("space")): {"anchor": facts["anchor"]}}, facts.get("precision", "fp32")
+    )
+    return replace(table, path=path)
 
 
 def say_foreign(bench: Bench, facts: Mapping[str, Any]) -> None:
     """Tell if the predictions in a CSV are of another device than the one that is measured."""
     from hwnas.latency import Device
 
-    conditions = (facts.get("device") or {}).get("conditions")
-    if not conditions:
+    searched = facts.get("device") or {}
+    if not searched.get("conditions"):
         return
-    made = Device.from_json(conditions)
-    if made.differences(bench.device):
-        notice(f"latency_ms is predicted for {made.id}, measured is {bench.device.id}: the error is between the two")
+    made, precision = Device.from_json(searched["conditions"]), searched.get("precision", "fp32")
+    if made.differences(bench.device) or precision != bench.precision:
+        predicted = made.label(precision)
+        notice(f"latency_ms is predicted for {predicted}, measured is {bench.label}: the error is between the two")
 
 
 def space_of_front(facts: Mapping[str, Any], csv: Path, name: str | None) -> SearchSpace:
@@ -177,9 +190,7 @@ def require_here(table: LatencyTable, device: str) -> Device:
         raise DeviceError(
             f"--device {device}", "its table is of another machine, where --verify cannot measure", "drop --verify"
         )
-    here = get_device(
-        made.name, threads=made.threads, batch=made.batch, precision=made.precision, spinning=made.spinning
-    )
+    here = get_device(made.name, threads=made.threads, batch=made.batch, spinning=made.spinning)
     differences = made.differences(here)
     if differences:
         raise DeviceError(

@@ -101,7 +101,7 @@ class Metrics:
     def _device(self, column: str) -> str | None:
         stem, _, other = column.partition("@")
         table = self.others.get(other) if other else self.table
-        return table.device.id if table is not None and stem == LATENCY.column else None
+        return table.label if table is not None and stem == LATENCY.column else None
 
     def score(self, x: Population) -> dict[str, NDArray[Any]]:
         """``(n,)`` of every metric by column, with the deviation of accuracy where the predictor tells it, and bounds

@@ -49,7 +49,8 @@ def picture_of(frame: pd.DataFrame, facts: Mapping[str, Any]) -> Picture:
             if LATENCY.column in known:
                 known[x] = known[LATENCY.column]
     space = facts.get("space", {}).get("name", "front")
-    device = (facts.get("device") or {}).get("id")
+    about = facts.get("device") or {}
+    device, precision = about.get("id"), about.get("precision", "fp32")
     subnets = facts.get("space", {}).get("subnets")
     words = [f"{len(frame)} Pareto-optimal subnets" + (f" of {_power(subnets)}" if subnets else "")]
     if facts.get("predictor"):
@@ -63,7 +64,7 @@ def picture_of(frame: pd.DataFrame, facts: Mapping[str, Any]) -> Picture:
         frame=frame,
         x=x,
         y=y,
-        title=f"{space} on {device}" if device else str(space),
+        title=f"{space} on {device}{f' in {precision}' if precision != 'fp32' else ''}" if device else str(space),
         subtitle=" · ".join(words),
         sample=sample,
         budgets=budgets,

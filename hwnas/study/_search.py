@@ -102,7 +102,7 @@ def search(setup: Setup, settings: SearchSettings, evaluation: Evaluation | None
     warm = warm_start(metrics.space, settings.seed_archs, settings.prior, evaluated=evaluated)
     bench = None
     if settings.verify and setup.table is not None:
-        bench = Bench(require_here(setup.table.it, setup.device), setup.table.it)
+        bench = Bench(require_here(setup.table.it, setup.device), setup.table.it.precision, setup.table.it)
     started = time.perf_counter()
     with ExitStack() as open_until_done:
         measured: MeasuringPredictor | None = None
@@ -224,7 +224,7 @@ def _told_of_verifying(bench: Bench, setup: Setup) -> tuple[str, ...]:
     """Only the main device is at hand for sure; tables of others are mostly of other machines."""
     if not setup.others:
         return ()
-    return (f"--verify measures on {bench.device.id}; latency on {', '.join(setup.others)} stays as predicted",)
+    return (f"--verify measures on {bench.label}; latency on {', '.join(setup.others)} stays as predicted",)
 
 
 def _sizes(settings: SearchSettings) -> dict[str, Any]:

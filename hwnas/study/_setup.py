@@ -168,9 +168,9 @@ def _refuse_untold(
 
 def _told_of_precision(table: Found[LatencyTable] | None, of_weights: Sequence[Metric]) -> list[str]:
     """Accuracies are those of fp32 weights, whatever the device computes in."""
-    if not of_weights or table is None or table.it.device.precision == "fp32":
+    if not of_weights or table is None or table.it.precision == "fp32":
         return []
-    computed = table.it.device.precision
+    computed = table.it.precision
     measure = f"`hwnas export --precision {computed} --images N` measures what is lost"
     return [f"latency is of {computed}, {of_weights[0].name} of fp32 weights: {measure}"]
 

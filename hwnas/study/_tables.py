@@ -81,7 +81,8 @@ def find_table(
     Args:
         space: what the table must cover some of.
         device: ``cpu``, ``cuda:0``; the name of a table; a folder with one, or with tables that OFA published.
-        threads, batch, precision: conditions; with a table by name they must be its own.
+        threads, batch: conditions; with a table by name they must be its own.
+        precision: what networks compute in; by default fp32, or what a table by name has.
         as_is: trust a table of this machine by its name.
 
     Raises:
@@ -92,19 +93,24 @@ def find_table(
     from hwnas import latency
 
     if device.partition(":")[0] in latency.PROVIDERS and not Path(device).exists():
-        wanted = latency.get_device(device, threads=threads or 1, batch=batch or 1, precision=precision or "fp32")
-        table, told = _as_found(wanted, space) if as_is else _checked(wanted, space)
+        wanted, computed = latency.get_device(device, threads=threads or 1, batch=batch or 1), precision or "fp32"
+        latency.check_precision(wanted, computed)
+        table, told = _as_found(wanted, space, computed) if as_is else _checked(wanted, space, computed)
     else:
-        table, told = _named_table(device, space), AS_IS
-        conditions = {"threads": threads, "batch": batch, "precision": precision}
-        for what, asked in conditions.items():
+        table, told = _named_table(device, space, precision), AS_IS
+        for what, asked in {"threads": threads, "batch": batch}.items():
             has = getattr(table.device, what)
             if asked is not None and asked != has:
                 raise DeviceError(
                     f"--{what} {asked}", f"latency table {device} was made with {has or 'unknown'}", f"drop --{what}"
                 )
+        if precision is not None and precision not in table.precisions:
+            has, remedy = " and ".join(table.precisions) or "no rows", "drop --precision"
+            if table.device.provider:
+                remedy += f", or profile it: {latency.profile_command(table.device, space.name, precision)}"
+            raise DeviceError(f"--precision {precision}", f"latency table {device} has {has}", remedy)
         if latency.misfits(table) == [] and not as_is:
-            table, told = _checked(table.device, space, table)
+            table, told = _checked(table.device, space, table.precision, table)
         else:
             _say_doubts(table, space)
     _say_estimated(table, space)
@@ -115,28 +121,28 @@ AS_IS, PROFILED = {"verdict": "as is"}, {"verdict": "profiled"}
 """What the provenance says of a table that was not checked, and of one that was made on the spot."""
 
 
-def _as_found(device: LatencyDevice, space: SearchSpace) -> tuple[LatencyTable, Mapping[str, Any]]:
+def _as_found(device: LatencyDevice, space: SearchSpace, precision: str) -> tuple[LatencyTable, Mapping[str, Any]]:
     from hwnas import latency
 
-    table = latency.find_table_for(device, space)
+    table = latency.find_table_for(device, space, precision)
     if table is None:
-        return _first_profiled(device, space), PROFILED
+        return _first_profiled(device, space, precision), PROFILED
     _say_doubts(table, space)
     return table, AS_IS
 
 
 def _checked(
-    device: LatencyDevice, space: SearchSpace, table: LatencyTable | None = None
+    device: LatencyDevice, space: SearchSpace, precision: str, table: LatencyTable | None = None
 ) -> tuple[LatencyTable, Mapping[str, Any]]:
     """The table that is named or the nearest one, once whole subnets have told what it is worth here; and what they told."""
     from hwnas import latency
 
     with resumable("what was measured is kept"), progress("checking the latency table") as advance:
-        found = latency.trusted(device, space, table=table, progress=advance)
+        found = latency.trusted(device, space, precision=precision, table=table, progress=advance)
     if found is None:
-        return _first_profiled(device, space), PROFILED
+        return _first_profiled(device, space, precision), PROFILED
     notice(found.words)
-    return (_profiled(device, space) if found.verdict == "unlike" else found.table), found.facts
+    return (_profiled(device, space, precision) if found.verdict == "unlike" else found.table), found.facts
 
 
 def _say_estimated(table: LatencyTable, space: SearchSpace) -> None:
@@ -160,7 +166,7 @@ def _say_doubts(table: LatencyTable, space: SearchSpace) -> None:
     notice(f"latency table {table.name}: {', '.join(found)}; renew it{there}: {latency.renewal(table, space)}")
 
 
-def _named_table(name: str, space: SearchSpace) -> LatencyTable:
+def _named_table(name: str, space: SearchSpace, precision: str | None) -> LatencyTable:
     from hwnas import latency
 
     path = Path(name)
@@ -169,7 +175,7 @@ def _named_table(name: str, space: SearchSpace) -> LatencyTable:
     ):
         return latency.read_published(path, path.name.partition(".")[0], space)
     try:
-        return latency.find_table(name)
+        return latency.find_table(name, precision)
     except UnknownNameError as error:
         raise UnknownNameError("device", name, [*latency.PROVIDERS, *error.known]) from error
 
@@ -180,8 +186,9 @@ def table_facts(table: LatencyTable, space: SearchSpace) -> dict[str, Any]:
 
     about = table.about(space)
     return {
-        "name": f"latency table {table.device.id}",
+        "name": f"latency table {table.label}",
         "id": table.device.id,
+        "precision": table.precision,
         "path": str(table.path) if table.path else None,
         "sha256": file_hash(table.path / "table.csv") if table.path else table.digest,
         "conditions": table.device.to_json(),
@@ -196,7 +203,7 @@ def table_facts(table: LatencyTable, space: SearchSpace) -> dict[str, Any]:
     }
 
 
-def _first_profiled(device: LatencyDevice, space: SearchSpace) -> LatencyTable:
+def _first_profiled(device: LatencyDevice, space: SearchSpace, precision: str) -> LatencyTable:
     """A table made on the spot, where there was none.
 
     Raises:
@@ -204,16 +211,16 @@ def _first_profiled(device: LatencyDevice, space: SearchSpace) -> LatencyTable:
     """
     from hwnas import latency
 
-    load = latency.machine_load(device, _few_resolutions(space))
+    load = latency.machine_load(device, _few_resolutions(space), precision)
     if load.busy:
         remedy = "stop what else runs here and try again, or name a table: --device NAME, as `hwnas devices` lists them"
         rule = f"it has no latency table, and this machine is too busy to make one: {load.words}"
-        raise DeviceError(f"device {device.id}", rule, remedy)
-    notice(f"no latency table of {device.id} yet")
-    return _profiled(device, space)
+        raise DeviceError(f"device {device.label(precision)}", rule, remedy)
+    notice(f"no latency table of {device.label(precision)} yet")
+    return _profiled(device, space, precision)
 
 
-def _profiled(device: LatencyDevice, space: SearchSpace) -> LatencyTable:
+def _profiled(device: LatencyDevice, space: SearchSpace, precision: str) -> LatencyTable:
     """A table made on the spot, kept below ``latency_tables/`` for the next search."""
     from hwnas.latency import Load, profile, renewal, summary
 
@@ -227,7 +234,7 @@ def _profiled(device: LatencyDevice, space: SearchSpace) -> LatencyTable:
         + f", a few minutes; kept in {folder}, Ctrl-C and the same command resume"
     )
     with resumable(f"what was measured is kept in {folder}"), progress("profiling") as advance:
-        table = profile(device, part, folder, progress=advance)
+        table = profile(device, part, folder, precision=precision, progress=advance)
     validation = table.validation(space)
     if validation:
         notice(f"profiled: {summary(dict(validation))}")

@@ -198,6 +198,7 @@ class Verifier:
         """For the provenance."""
         return {
             "device": self.bench.device.id,
+            "precision": self.bench.precision,
             "subnets": len(self.measured),
             "rounds": self.rounds,
             "correction": "latency_ms is the sum of the table, adapted to all measured subnets (Bayesian linear model)",

@@ -80,7 +80,7 @@ def test_profile_writes_a_table_and_says_how_good_it_is(
     assert _run("devices") == 0
     out, _ = capsys.readouterr()
     assert f"{CONDITIONS}: fits this machine" in out
-    assert "digits at 8: in-context, 0 days old" in out
+    assert "digits in fp32 at 8: in-context, 0 days old" in out
     assert "install onnxruntime-qnn" in out
 
 
@@ -99,12 +99,11 @@ def test_whenever_it_is_interrupted_a_profile_says_what_is_kept(
     assert last == f"error: interrupted: {kept}; the same command resumes"
 
 
-def test_a_precision_has_its_own_table_which_its_searches_use(
+def test_a_precision_adds_rows_that_its_searches_use(
     folder: Path, runtimes: list[FakeRuntime], capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert _run("profile", "--precision", "int8", "--space", "digits", "--fix", "r=8") == 0
-    name = CONDITIONS.replace("fp32", "int8")
-    assert f"next: hwnas search --device {name} --space digits" in capsys.readouterr().out
+    assert "next: hwnas search --precision int8 --space digits" in capsys.readouterr().out
     assert len(runtimes) == 1
     archs = folder / "archs.csv"
     space = get_space("digits").restrict(r=8)
@@ -113,8 +112,16 @@ def test_a_precision_has_its_own_table_which_its_searches_use(
     predict = ("predict", "archs.csv", "--space", "digits", "--out", "p.csv", "--device")
     assert _run(*predict, "cpu", "--precision", "int8") == 0
     assert len(runtimes) == 1, "nothing is profiled"
-    assert _run(*predict, name, "--precision", "fp32") == 2
-    assert f"latency table {name} was made with int8; drop --precision" in capsys.readouterr().err
+    assert _run(*predict, CONDITIONS, "--precision", "fp32") == 2
+    assert f"latency table {CONDITIONS} has int8; drop --precision, or profile it: " in capsys.readouterr().err
+    integer = latency.find_table(CONDITIONS)
+    assert _run("profile", "--space", "digits", "--fix", "r=8") == 0
+    assert "33 of 66 rows" in capsys.readouterr().out
+    both = latency.find_table(CONDITIONS)
+    assert both.precisions == ("int8", "fp32")
+    assert both.at("int8").rows.items() >= integer.rows.items()
+    assert both.profiles["int8"] == integer.profiles["int8"]
+    assert _run(*predict, CONDITIONS, "--precision", "fp32") == 0
 
 
 def _checked(monkeypatch: pytest.MonkeyPatch, runtime: FakeRuntime) -> int:
@@ -162,8 +169,8 @@ def test_stale_tables_say_so(folder: Path, runtimes: list[FakeRuntime], capsys: 
     assert _run("profile", "--space", "digits", "--fix", "r=8") == 0
     about = folder / "latency_tables" / CONDITIONS / "device.json"
     described = json.loads(about.read_text())
-    described["device"]["runtime"] = "onnxruntime 1.2.3"
-    described["spaces"]["digits"] |= {"date": "2020-01-02T03:04:05+00:00", "elsewhere": {"Resize": 3}}
+    old = {"date": "2020-01-02T03:04:05+00:00", "runtime": "onnxruntime 1.2.3", "elsewhere": {"Resize": 3}}
+    described["profiles"]["fp32"]["digits"] |= old
     about.write_text(json.dumps(described))
     capsys.readouterr()
     assert _run("devices") == 0
@@ -213,7 +220,7 @@ def test_published_tables_are_imported_and_listed(
     assert table["name"] == "note10"
     assert table["rows"] == 480
     assert table["misfits"] is None
-    assert table["spaces"]["ofa_mbv3_w1.2"]["resolutions"] == [160, 176, 192, 208, 224]
+    assert table["profiles"]["fp32"]["ofa_mbv3_w1.2"]["resolutions"] == [160, 176, 192, 208, 224]
     assert {p["device"]: p["installed"] for p in listed["providers"]}["cpu"]
     assert (folder / "latency_tables" / "note10" / "table.csv").is_file()
 

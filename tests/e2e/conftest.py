@@ -61,11 +61,11 @@ MS_PER_MAC = 3e-8
 def table(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A latency table of a device that needs 30 ps per MAC, at two resolutions."""
     layers = SPACE.restrict(r=list(RESOLUTIONS)).layers().values()
-    rows = {}
+    rows = []
     for layer in layers:
         ms = layer.macs * MS_PER_MAC
-        rows[layer.key, ""] = Row(layer.key, ms, ms, ms, 1, layer.macs)
-    made = LatencyTable(Device("toy", ""), rows).save(tmp_path_factory.mktemp("tables") / "toy")
+        rows.append(Row(layer.key, ms, ms, ms, 1, layer.macs))
+    made = LatencyTable.of(Device("toy", ""), rows).save(tmp_path_factory.mktemp("tables") / "toy")
     assert made.path is not None
     return made.path
 

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from hwnas.latency import LatencyTable
 from hwnas.report import non_dominated
 from hwnas.search import exact_front
 from hwnas.space import get_space, macs_cost
@@ -38,12 +39,14 @@ def phone(table: Path, folder: Path) -> None:
     frame.to_csv(made / "table.csv", index=False)
 
 
-def test_a_search_by_an_int8_table_says_whose_accuracy_it_shows(hwnas: Hwnas, table: Path, predictor: Path) -> None:
-    options = ("--device", table, "--predictor", predictor, "--latency", "8ms", *QUICK)
-    assert "fp32 weights" not in hwnas("search", *options).err
-    made = table / "device.json"
-    made.write_text(made.read_text().replace('"precision": "fp32"', '"precision": "int8"'))
-    ran = hwnas("search", *options)
+def test_a_search_by_an_int8_table_says_whose_accuracy_it_shows(
+    hwnas: Hwnas, table: Path, folder: Path, predictor: Path
+) -> None:
+    options = ("--predictor", predictor, "--latency", "8ms", *QUICK)
+    assert "fp32 weights" not in hwnas("search", "--device", table, *options).err
+    real = LatencyTable.load(table)
+    LatencyTable.of(real.device, real.rows.values(), precision="int8").save(folder / "integer")
+    ran = hwnas("search", "--device", "integer", *options)
     assert ran.code == 0, ran.err
     assert "latency is of int8, top1 of fp32 weights" in ran.err
 

@@ -38,11 +38,11 @@ class FakeProfile:
         progress(1, 2, "covering subnets")
         if self.interrupted:
             raise KeyboardInterrupt
-        rows = {}
+        rows = []
         for layer in space.layers().values():
             ms = layer.macs * MS_PER_MAC
-            rows[layer.key, ""] = Row(layer.key, ms, ms, ms, 1, layer.macs)
-        return LatencyTable(device, rows, {space.name: {"fingerprint": space.fingerprint}}).save(folder)
+            rows.append(Row(layer.key, ms, ms, ms, 1, layer.macs))
+        return LatencyTable.of(device, rows, {space.name: {"fingerprint": space.fingerprint}}).save(folder)
 
 
 @pytest.fixture
@@ -61,7 +61,7 @@ def test_a_missing_table_is_profiled_once_and_kept(hwnas: Hwnas, measuring: Fake
     assert "no latency table of" in first.err
     assert "r=160, 192, 224" in first.err
     [table] = Path("latency_tables").iterdir()
-    assert table.name.endswith("cpu-t1-b1-fp32")
+    assert table.name.endswith("cpu-t1-b1")
     written = pd.read_csv("pareto.csv")
     second = hwnas("search", "--latency", "9ms", "--predictor", predictor, *QUICK)
     assert "no latency table of" not in second.err
@@ -96,9 +96,9 @@ def test_a_table_is_checked_by_really_measuring(hwnas: Hwnas, monkeypatch: pytes
     space = get_space("digits").restrict(r=8)
     device = latency.get_device("cpu")
     # A millionth of a millisecond per layer: no machine is that fast, so the table cannot hold.
-    rows = {(key, ""): Row(key, 1e-6, 1e-6, 1e-6, 1, layer.macs) for key, layer in space.layers().items()}
+    rows = [Row(key, 1e-6, 1e-6, 1e-6, 1, layer.macs) for key, layer in space.layers().items()]
     about = {"digits": {"fingerprint": space.fingerprint}}
-    LatencyTable(device, rows, about).save(folder / "latency_tables" / device.id)
+    LatencyTable.of(device, rows, about).save(folder / "latency_tables" / device.id)
     profiled = FakeProfile()
     monkeypatch.setattr(latency, "profile", profiled)
     ran = hwnas(

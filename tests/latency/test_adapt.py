@@ -15,13 +15,13 @@ SPACE = get_space("ofa_mbv3_w1.0").restrict(r=[128, 176, 224])
 
 def table(factor_of: dict[str, float], own: float = 0.0) -> LatencyTable:
     """A machine whose layers take their rough times, each kind of work by its factor, and each layer by one of its own."""
-    rng, rows = np.random.default_rng(1), {}
+    rng, rows = np.random.default_rng(1), []
     for key, layer in SPACE.layers().items():
         ms = sum(factor_of.get(kind, 1.0) * t for kind, t in _work_ms(layer).items()) * np.exp(
             own * rng.standard_normal()
         )
-        rows[key, ""] = Row(key, ms, ms, ms, 1, layer.macs)
-    return LatencyTable(Device("toy", ""), rows, {SPACE.name: {"fingerprint": SPACE.fingerprint}})
+        rows.append(Row(key, ms, ms, ms, 1, layer.macs))
+    return LatencyTable.of(Device("toy", ""), rows, {SPACE.name: {"fingerprint": SPACE.fingerprint}})
 
 
 def measured(truth: LatencyTable, space: SearchSpace, x: np.ndarray, noise: float) -> np.ndarray:

@@ -32,11 +32,9 @@ def folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def save(folder: Path, device: Device, **facts: str) -> LatencyTable:
-    rows = {
-        (key, ""): Row(key, ns / 1e6, ns / 1e6, ns / 1e6, 9, SPACE.layers()[key].macs) for key, ns in ns_of().items()
-    }
+    rows = [Row(key, ns / 1e6, ns / 1e6, ns / 1e6, 9, SPACE.layers()[key].macs) for key, ns in ns_of().items()]
     about = {"fingerprint": SPACE.fingerprint, **facts}
-    return LatencyTable(device, rows, {SPACE.name: about}).save(folder / device.id)
+    return LatencyTable.of(device, rows, {SPACE.name: about}).save(folder / device.id)
 
 
 def test_a_table_that_tells_the_clock_holds_and_is_not_measured_again_within_the_hour(folders: Path) -> None:

@@ -62,7 +62,7 @@ BLOCK_BYTES = 512 << 20
 """Weights of networks that are ready to run at once; small boards have 1 GB."""
 
 
-def bundled_device(name: str, *, threads: int = 1, batch: int = 1, precision: str = "fp32") -> Device:
+def bundled_device(name: str, *, threads: int = 1, batch: int = 1) -> Device:
     """A device elsewhere, of which the provider is known and nothing else.
 
     Raises:
@@ -76,9 +76,7 @@ def bundled_device(name: str, *, threads: int = 1, batch: int = 1, precision: st
         raise DeviceError(f"device {name!r}", "what follows the colon is the number of the device", f"write {kind}:0")
     if threads < 1 or batch < 1:
         raise DeviceError(f"{threads} threads, batch {batch}", "both are at least 1", "use 1 or more")
-    check_precision(kind, precision)
-    options = provider_options(kind, index, threads)
-    return Device(name, PROVIDERS[kind].name, options, threads=threads, batch=batch, precision=precision)
+    return Device(name, PROVIDERS[kind].name, provider_options(kind, index, threads), threads=threads, batch=batch)
 
 
 @dataclass(frozen=True)
@@ -90,7 +88,14 @@ class Bundle:
     timings: int
 
 
-def write_bundle(path: str | os.PathLike[str], device: Device, space: SearchSpace, plan: Plan | None = None) -> Bundle:
+def write_bundle(
+    path: str | os.PathLike[str],
+    device: Device,
+    space: SearchSpace,
+    plan: Plan | None = None,
+    *,
+    precision: str = "fp32",
+) -> Bundle:
     """Write models, plan and script for a device that hwnas cannot be installed on.
 
     Args:
@@ -98,14 +103,18 @@ def write_bundle(path: str | os.PathLike[str], device: Device, space: SearchSpac
         device: from `bundled_device`.
         space: its domain is what is profiled.
         plan: how much is measured; by default as on this machine.
+        precision: what the networks compute in.
 
     Raises:
+        UnknownNameError, DeviceError: not a precision that the device computes in.
         DataError: the file cannot be written.
     """
+    check_precision(device, precision)
     plan = plan or Plan()
     if plan.method is None:
         plan = replace(plan, method="in-context" if device.node_times else "isolated")
     contents, networks = _plan(device, space, plan)
+    contents["precision"] = precision
     anchor = space.network(np.array(contents["anchor"]["row"], dtype=np.int16))
     models = {"anchor": anchor, **networks}
     layout = _Layout(models.values())
@@ -113,7 +122,7 @@ def write_bundle(path: str | os.PathLike[str], device: Device, space: SearchSpac
     with replacing(path) as part:
         with zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED) as file:
             for name, network in models.items():
-                model = network_model(network, batch=device.batch, precision=device.precision, weights=_Zeros(network))
+                model = network_model(network, batch=device.batch, precision=precision, weights=_Zeros(network))
                 about = contents["anchor"] if name == "anchor" else contents["networks"][name]
                 about["inputs"] = [vars(each) for each in model.inputs]
                 _add(file, _file(name), layout.outside(model).SerializeToString())

@@ -16,7 +16,7 @@ from hwnas.errors import DataError, HwnasError, TableError
 from hwnas.latency.boards._board import COLUMNS
 from hwnas.latency.boards._bundle import FORMAT
 from hwnas.latency.boards._raw import ANEW, AS_WRITTEN, Values, read_header, read_raw_rows, read_values
-from hwnas.latency.device._device import Device
+from hwnas.latency.device._device import Device, check_precision
 from hwnas.latency.device._hardware import from_facts
 from hwnas.latency.profiling._methods import ISOLATED
 from hwnas.latency.profiling._networks import NetworkTimes, merged, network_times
@@ -48,6 +48,7 @@ class BoardResult:
         path: of the CSV.
         space: its domain is what was profiled.
         device: the board.
+        precision: what the networks computed in.
         plan: what was measured.
         subnets: what it was measured on.
         anchor: row of the anchor.
@@ -58,6 +59,7 @@ class BoardResult:
     path: Path
     space: SearchSpace
     device: Device
+    precision: str
     plan: Plan
     subnets: Subnets
     anchor: NDArray[np.int16]
@@ -75,13 +77,13 @@ def is_board_result(path: str | os.PathLike[str]) -> bool:
 
 
 def import_board(result: BoardResult, folder: str | os.PathLike[str]) -> LatencyTable:
-    """The table of a board, in ``folder``; rows of other resolutions or spaces that are there stay.
+    """The table of a board, in ``folder``; rows of other resolutions, spaces or precisions that are there stay.
 
     Raises:
         TableError: the folder holds a table of another device, or rows of the space bound to another anchor.
         DeviceError: the runtime's profile does not tell the times of single layers.
     """
-    before = existing(Path(folder), result.device)
+    before = existing(Path(folder), result.device, result.precision)
     reference = Reference(result.anchor)
     facts = before.spaces.get(result.space.name)
     if facts is not None:
@@ -152,6 +154,9 @@ def read_board(path: str | os.PathLike[str], space: SearchSpace | None = None) -
         space, plan, subnets, anchor, networks = _planned(contents, space)
         blocks = [_Block(**block) for block in contents["blocks"]]
         device = _device(contents["device"], told)
+        # Bundles of earlier versions tell it of the device.
+        precision = str(contents["precision"] if "precision" in contents else contents["device"]["precision"])
+        check_precision(device, precision)
     except HwnasError:
         raise
     except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
@@ -170,7 +175,7 @@ def read_board(path: str | os.PathLike[str], space: SearchSpace | None = None) -
         rule = f"it has rows {what} of network {network!r} in block {number}, which are not of its plan"
         raise DataError(f"result {path}", rule, AS_WRITTEN)
     _refuse_drift(path, [t.anchor_ms for t in times.values()])
-    return BoardResult(path, space, device, plan, subnets, anchor, times, seconds)
+    return BoardResult(path, space, device, precision, plan, subnets, anchor, times, seconds)
 
 
 @dataclass(frozen=True)
@@ -211,7 +216,6 @@ def _device(planned: Mapping[str, Any], told: Mapping[str, Any]) -> Device:
         options=planned["options"],
         threads=planned["threads"],
         batch=planned["batch"],
-        precision=planned["precision"],
         spinning=planned["spinning"],
         hardware=from_facts(told["hardware"]),
         runtime=told["runtime"],

@@ -1,7 +1,7 @@
-"""Device: everything that decides how long a network takes, other than the network.
+"""Device: everything that decides how long a model takes, other than the model.
 
-Provider, its options, threads, batch size, precision and the hardware together identify a latency
-table; numbers of different threads or batches never mix.
+Provider, its options, threads, batch size and the hardware together identify a latency table; numbers of different
+threads or batches never mix. What a network computes in is a property of its model, and of a table's rows.
 """
 
 # ruff: noqa: PLC0415 (onnxruntime takes a while to import)
@@ -83,7 +83,6 @@ class Device:
         options: provider options.
         threads: threads that run one network; 0 if unknown.
         batch: images per run.
-        precision: one of `hwnas.graph.PRECISIONS`: what weights and arithmetic are in.
         spinning: ``stop`` idle threads between runs, or leave spinning ``on`` or ``off``.
         hardware: the processor.
         runtime: name and version of the runtime.
@@ -94,23 +93,26 @@ class Device:
     options: Mapping[str, str] = field(default_factory=dict)
     threads: int = 1
     batch: int = 1
-    precision: str = "fp32"
     spinning: str = "stop"
     hardware: Hardware = field(default_factory=lambda: Hardware("unknown"))
     runtime: str = ""
 
     @property
     def id(self) -> str:
-        """Folder name of its tables: ``amd-epyc-avx512-cpu-t1-b1-fp32``; the bare name if imported."""
+        """Folder name of its tables: ``amd-epyc-avx512-cpu-t1-b1``; the bare name if imported."""
         if not self.provider:
             return self.name
         words = [self.hardware.slug, self.name.replace(":", "")]
         if self.name.partition(":")[0] not in _NVIDIA:
             words.append(f"t{self.threads}")
-        words += [f"b{self.batch}", self.precision]
+        words.append(f"b{self.batch}")
         if self.spinning != "stop":
             words.append(f"spin-{self.spinning}")
         return "-".join(words).lower()
+
+    def label(self, precision: str) -> str:
+        """What networks of a precision run on here, in words: the id, and the precision unless it is fp32."""
+        return self.id if precision == "fp32" else f"{self.id} ({precision})"
 
     @property
     def session_config(self) -> dict[str, str]:
@@ -131,7 +133,7 @@ class Device:
     def differences(self, other: Device) -> list[str]:
         """What makes times of the two incomparable, in words; empty if nothing does. Versions of software do not count."""
         found = []
-        for what in ("provider", "options", "threads", "batch", "precision", "spinning"):
+        for what in ("provider", "options", "threads", "batch", "spinning"):
             mine, theirs = getattr(self, what), getattr(other, what)
             if mine != theirs:
                 found.append(f"{what} {mine}, here {theirs}")
@@ -147,17 +149,19 @@ class Device:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Device:
-        """
+        """The device; files of earlier versions hold a precision too, which is left out.
+
         Raises:
             TableError: a missing or ill-typed field.
         """
+        data = {name: value for name, value in data.items() if name != "precision"}
         try:
             hardware = dict(data["hardware"])
             hardware["features"] = tuple(str(f) for f in hardware.get("features", ()))
             device = cls(**{**data, "hardware": Hardware(**hardware), "options": dict(data["options"])})
         except (TypeError, ValueError, KeyError, AttributeError) as error:
             raise TableError("its device", f"it is not described as expected ({error})", "profile again") from error
-        texts = [device.name, device.provider, device.precision, device.spinning, device.runtime]
+        texts = [device.name, device.provider, device.spinning, device.runtime]
         texts += [device.hardware.name, device.hardware.model, device.hardware.system]
         if not all(isinstance(t, str) for t in texts) or not device.name or device.spinning not in _SPINNING:
             raise TableError("its device", "a name is missing or no text", "profile again")
@@ -178,16 +182,13 @@ def available_providers() -> dict[str, bool]:
     return {short: provider.name in installed for short, provider in PROVIDERS.items()}
 
 
-def get_device(
-    name: str = "cpu", *, threads: int = 1, batch: int = 1, precision: str = "fp32", spinning: str = "stop"
-) -> Device:
+def get_device(name: str = "cpu", *, threads: int = 1, batch: int = 1, spinning: str = "stop") -> Device:
     """A device of this machine.
 
     Args:
         name: short name of a provider, with the index of the device where there are several: ``cuda:1``.
         threads: threads that run one network.
         batch: images per run; latency is per run.
-        precision: ``fp32``, ``fp16`` or ``int8``, of those the provider has arithmetic for.
         spinning: ``stop``, ``on`` or ``off``; see `Device`.
 
     Raises:
@@ -213,7 +214,6 @@ def get_device(
         raise DeviceError(f"{threads} threads", f"this machine has {cores} cores", f"use 1 to {cores}")
     if batch < 1:
         raise DeviceError(f"batch {batch}", "a run takes at least one image", "use 1 or more")
-    check_precision(kind, precision)
     if spinning not in _SPINNING:
         raise UnknownNameError("spinning setting", spinning, _SPINNING)
     return Device(
@@ -222,7 +222,6 @@ def get_device(
         options=provider_options(kind, index, threads),
         threads=threads,
         batch=batch,
-        precision=precision,
         spinning=spinning,
         hardware=_hardware.nvidia_gpu(int(index or 0)) if kind in _NVIDIA else _hardware.cpu(),
         runtime=f"onnxruntime {ort.__version__}",
@@ -237,13 +236,15 @@ def provider_options(kind: str, index: str, threads: int) -> dict[str, str]:
     return options
 
 
-def check_precision(kind: str, precision: str) -> None:
-    """
+def check_precision(device: Device, precision: str) -> None:
+    """Refuse a precision that a device has no arithmetic for.
+
     Raises:
-        UnknownNameError: no such precision. DeviceError: one that a provider, by its short name, does not compute in.
+        UnknownNameError: no such precision. DeviceError: the device's provider does not compute in it.
     """
     if precision not in PRECISIONS:
         raise UnknownNameError("precision", precision, PRECISIONS)
+    kind = device.name.partition(":")[0]
     known = PROVIDERS[kind].precisions
     if precision not in known:
         rule = f"{PROVIDERS[kind].name} computes in {' and '.join(known)}"

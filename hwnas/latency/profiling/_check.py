@@ -108,7 +108,7 @@ def check_table(
     """Time subnets by the wall clock, and compare with what a table predicts.
 
     Args:
-        table: covers the space's domain.
+        table: covers the space's domain; what is checked are its answers in its precision.
         space: of the rows.
         x: ``(n, g)`` rows.
         journal: file that keeps the times; called again with the same file, what it holds is not repeated.
@@ -123,7 +123,15 @@ def check_table(
     """
     beside = x[len(x) // 2] if anchor is None else anchor
     measured_ms, anchor_ms, load = beside_anchor(
-        device or table.device, space, x, beside, journal, again=TWICE, progress=progress, runtime=runtime
+        device or table.device,
+        space,
+        x,
+        beside,
+        journal,
+        precision=table.precision,
+        again=TWICE,
+        progress=progress,
+        runtime=runtime,
     )
     return Check(table.cost(space)(x), measured_ms, load, anchor_ms)
 
@@ -135,6 +143,7 @@ def beside_anchor(
     anchor: Population,
     journal: str | os.PathLike[str],
     *,
+    precision: str = "fp32",
     sessions: int = 1,
     again: int = 0,
     progress: Progress | None = None,
@@ -151,19 +160,31 @@ def beside_anchor(
         x: ``(n, g)`` rows.
         anchor: ``(g,)`` what runs beside them.
         journal: keeps the times; see `measure_subnets`, as for the rest.
+        precision: what they compute in.
         sessions, again: how often each subnet is timed; how many of the first are timed once more.
         progress, runtime: as `measure_subnets`.
     """
     beside = Anchor(space.network(anchor), 1.0)  # times "at the table's speed" are then multiples of the anchor's
     found = measure_subnets(
-        device, space, x, journal, anchor=beside, sessions=sessions, again=again, progress=progress, runtime=runtime
+        device,
+        space,
+        x,
+        journal,
+        precision=precision,
+        anchor=beside,
+        sessions=sessions,
+        again=again,
+        progress=progress,
+        runtime=runtime,
     )
     ratios = np.array([m.at_table_speed_ms for m in found.measurements], dtype=float)
     anchor_ms = 100 / (found.speed.pct or np.nan)
     return ratios * anchor_ms, anchor_ms, found.load
 
 
-def machine_load(device: Device, space: SearchSpace, *, runtime: Runtime | None = None) -> Load:
+def machine_load(
+    device: Device, space: SearchSpace, precision: str = "fp32", *, runtime: Runtime | None = None
+) -> Load:
     """Time two subnets twice, to see what else a machine does before minutes are spent on measuring.
 
     Raises:
@@ -171,7 +192,9 @@ def machine_load(device: Device, space: SearchSpace, *, runtime: Runtime | None 
     """
     with tempfile.TemporaryDirectory(prefix="hwnas-") as folder:
         x = checked_subnets(space, 2)
-        return measure_subnets(device, space, x, Path(folder) / "load.jsonl", sessions=2, runtime=runtime).load
+        return measure_subnets(
+            device, space, x, Path(folder) / "load.jsonl", precision=precision, sessions=2, runtime=runtime
+        ).load
 
 
 def checked_subnets(space: SearchSpace, n: int) -> Population:

@@ -26,14 +26,14 @@ def measure_file(
     Args:
         device: where.
         path: the file; sizes that it leaves open are the device's batch.
-        anchor: of a table, to tell the speed; without one the file is its own.
+        anchor: of a table in the file's precision, to tell the speed; without one the file is its own.
         runtime: what runs it; onnxruntime by default.
 
     Raises:
         DataError: it cannot be read. DeviceError: the device cannot run it.
     """
     model = Model.read(path, batch=device.batch)
-    reference = model_of(device)(anchor.network) if anchor is not None else model
+    reference = model_of(device, model.precision)(anchor.network) if anchor is not None else model
     runtime, rng = runtime or OnnxRuntime(device), np.random.default_rng(0)
     found = [
         times

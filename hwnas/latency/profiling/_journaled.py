@@ -12,7 +12,7 @@ import numpy as np
 from hwnas.errors import DataError
 from hwnas.graph import Model, network_model
 from hwnas.io import Journal
-from hwnas.latency.device._device import Device
+from hwnas.latency.device._device import Device, check_precision
 from hwnas.latency.profiling._networks import NetworkTimes, merged, network_times
 from hwnas.latency.timing._measure import Progress, measured_together
 from hwnas.latency.timing._runtime import Runtime
@@ -40,9 +40,14 @@ TIMING = "blocks"
 """How times are taken, for the identity of journals: older ones alternated single runs."""
 
 
-def model_of(device: Device) -> Callable[[Network], Model]:
-    """What makes the models that stand for networks on a device."""
-    return partial(network_model, batch=device.batch, precision=device.precision)
+def model_of(device: Device, precision: str) -> Callable[[Network], Model]:
+    """What makes the models that stand for networks on a device.
+
+    Raises:
+        UnknownNameError, DeviceError: not a precision that the device computes in.
+    """
+    check_precision(device, precision)
+    return partial(network_model, batch=device.batch, precision=precision)
 
 
 @dataclass

@@ -23,7 +23,7 @@ import numpy as np
 
 from hwnas import __version__
 from hwnas.errors import DeviceError, TableError
-from hwnas.graph import Model
+from hwnas.graph import PRECISIONS, Model
 from hwnas.io import Journal
 from hwnas.latency.device._device import Device
 from hwnas.latency.profiling._journaled import TIMING, JournaledTimer, Timer, model_of
@@ -43,6 +43,7 @@ from hwnas.latency.profiling._otherwise import PlainTimer, by_plain_process, che
 from hwnas.latency.profiling._refine import refined
 from hwnas.latency.profiling._subnets import Plan, Subnets, choose_subnets
 from hwnas.latency.table._fidelity import fidelity
+from hwnas.latency.table._find import earlier_folder
 from hwnas.latency.table._interval import interval
 from hwnas.latency.table._rows import Row
 from hwnas.latency.table._table import DEVICE, LatencyTable
@@ -57,6 +58,7 @@ def profile(
     space: SearchSpace,
     folder: str | os.PathLike[str],
     *,
+    precision: str = "fp32",
     plan: Plan | None = None,
     progress: Progress | None = None,
     runtime: Runtime | None = None,
@@ -69,7 +71,8 @@ def profile(
     Args:
         device: where.
         space: its domain is what is profiled; restrict ``r`` to the resolutions of interest.
-        folder: of the table: ``latency_tables/<device id>``.
+        folder: of the table: ``latency_tables/<device id>``. Rows of other precisions that are there stay.
+        precision: what the networks compute in.
         plan: how much is measured.
         progress: called as subnets are done.
         runtime: what runs them; onnxruntime by default.
@@ -77,18 +80,20 @@ def profile(
             is none for a device with a memory of its own, where copies would be timed too.
 
     Raises:
-        DeviceError: the device cannot run the networks, or does not tell node times for ``in-context``.
+        DeviceError: the device cannot run the networks, does not compute in the precision, or does not tell node times for ``in-context``.
         TableError: the folder holds a table made under other conditions.
         DataError: the folder cannot be written.
     """
     plan, folder, started = plan or Plan(), Path(folder), time.monotonic()
     if plan.method is None and not device.node_times:
         plan = replace(plan, method="isolated")
-    before = existing(folder, device)
+    modelled = model_of(device, precision)
+    before = existing(folder, device, precision)
     reference = Reference.of(space, before, plan)
     identity = {
         "hwnas": __version__,
         "device": device.to_json(),
+        "precision": precision,
         "space": [space.name, space.fingerprint, *(d.tolist() for d in space.domain)],
         "anchor": reference.row.tolist(),
         "plan": asdict(plan),
@@ -101,7 +106,7 @@ def profile(
     with Journal(path, identity) as journal:
         network = space.network(reference.row)
         plain = plain or (by_plain_process if runtime is None else None)
-        runtime, modelled = runtime or OnnxRuntime(device), model_of(device)
+        runtime = runtime or OnnxRuntime(device)
         timer = JournaledTimer(runtime, modelled, network, journal, plan.sessions, plan.seed, progress)
 
         def told() -> dict[str, Any]:
@@ -113,11 +118,12 @@ def profile(
             table = tabulated(timer, device, space, plan, subnets, before, reference, told)
             if plain is not None and device.memory[0] == "cpu":
                 facts = _checked_otherwise(table, space, device, modelled, journal, plan.seed, plain)
-                table = replace(table, spaces={**table.spaces, space.name: facts})
+                table = table.joined(LatencyTable.of(device, [], {space.name: facts}, precision))
         except KeyboardInterrupt:
             done = f"{len(journal.entries)} of {timer.steps} timings are kept in {path}"
             raise KeyboardInterrupt(f"{done}; the same command resumes") from None
-    saved = table.save(folder)
+    # Another profile may have added to the folder meanwhile.
+    saved = existing(folder, device, precision).joined(table).save(folder)
     path.unlink(missing_ok=True)
     return saved
 
@@ -132,7 +138,7 @@ def tabulated(
     reference: Reference,
     told: Callable[[], Mapping[str, Any]],
 ) -> LatencyTable:
-    """``before`` with the rows of ``space``'s domain, checked against whole subnets.
+    """``before`` with the rows of ``space``'s domain in its precision, checked against whole subnets.
 
     Args:
         timer: tells the times.
@@ -152,7 +158,8 @@ def tabulated(
     measured = timer.measure(VALIDATION, named(checked, subnets.validation))
     anchors = [t.anchor_ms for t in timer.times.values()]
     anchor_ms = reference.median_ms or float(np.median(anchors))
-    table = before.joined(LatencyTable(device, _rows(space, times, anchor_ms)))
+    rows = _rows(space, times, anchor_ms)
+    table = before.joined(LatencyTable.of(device, rows, precision=before.precision))
     actual = np.array([measured[row_name(row)].ratio for row in subnets.validation]) * anchor_ms
     predicted = table.cost(checked)(subnets.validation)
     described = {
@@ -172,9 +179,10 @@ def tabulated(
         "interval": interval(predicted, actual),
         **told(),
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "runtime": device.runtime,
         "hwnas": __version__,
     }
-    return LatencyTable(device, table.rows, {**before.spaces, space.name: described})
+    return table.joined(LatencyTable.of(device, [], {space.name: described}, before.precision))
 
 
 def _checked_otherwise(
@@ -198,13 +206,13 @@ def _checked_otherwise(
     return {**facts, "validation_plain": {**fidelity(predicted, measured), "speed_pct": round(speed_pct, 1)}}
 
 
-def _rows(space: SearchSpace, times: Mapping[str, LayerTime], anchor_ms: float) -> dict[tuple[str, str], Row]:
+def _rows(space: SearchSpace, times: Mapping[str, LayerTime], anchor_ms: float) -> list[Row]:
     """Rows of the domain's layers, in ms at the anchor's reference speed."""
-    rows = {}
-    for key, layer in space.layers().items():
-        t = times[key]
-        rows[key, ""] = Row(key, t.median * anchor_ms, t.p10 * anchor_ms, t.p90 * anchor_ms, t.runs, layer.macs)
-    return rows
+    return [
+        Row(key, t.median * anchor_ms, t.p10 * anchor_ms, t.p90 * anchor_ms, t.runs, layer.macs)
+        for key, layer in space.layers().items()
+        for t in (times[key],)
+    ]
 
 
 @dataclass(frozen=True)
@@ -221,17 +229,30 @@ class Reference:
         if facts is not None:
             anchor = before.anchor(space)
             whole = space.whole
-            stays = {key for key in whole.layers() if (key, "") in before.rows} - set(space.layers())
+            stays = {key for key in whole.layers() if before.row(key) is not None} - set(space.layers())
             if anchor is not None and stays:
                 return cls(whole.encode(facts["anchor"]["arch"]), anchor.median_ms)
         pool = space.sample(101, np.random.default_rng(plan.seed), distinct_uniform=False)
         return cls(pool[np.argsort(macs_cost(space)(pool), kind="stable")[len(pool) // 2]])
 
 
-def existing(folder: Path, device: Device) -> LatencyTable:
-    """The table to add to; an empty one where there is none."""
-    empty = LatencyTable(device, {})
-    return LatencyTable.load(folder).joined(empty) if (folder / DEVICE).is_file() else empty
+def existing(folder: Path, device: Device, precision: str) -> LatencyTable:
+    """The table to add rows of a precision to; an empty one where there is none.
+
+    What earlier versions kept in a folder per precision beside it is taken over; that folder stays as it is.
+
+    Raises:
+        TableError: made under other conditions than the device's.
+    """
+    found = LatencyTable(device, {})
+    if (folder / DEVICE).is_file():
+        found = replace(LatencyTable.load(folder).joined(found), device=device)
+    for each in PRECISIONS:
+        earlier = earlier_folder(folder, each)
+        if each not in found.precisions and (earlier / DEVICE).is_file():
+            with suppress(TableError):  # of another machine
+                found = found.joined(LatencyTable.load(earlier, each))
+    return found.at(precision)
 
 
 def _layer_times(timer: Timer, space: SearchSpace, plan: Plan, subnets: Subnets) -> tuple[str, dict[str, LayerTime]]:

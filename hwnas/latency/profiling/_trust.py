@@ -63,6 +63,7 @@ def trusted(
     device: Device,
     space: SearchSpace,
     *,
+    precision: str = "fp32",
     table: LatencyTable | None = None,
     progress: Progress | None = None,
     runtime: Runtime | None = None,
@@ -73,7 +74,8 @@ def trusted(
     Args:
         device: of this machine.
         space: its domain, as far as the table covers it, is what is checked.
-        table: of the device; by default the nearest one, or that of a like device.
+        precision: what networks compute in.
+        table: of the device, with answers of that precision; by default the nearest one, or that of a like device.
         progress: called after each few subnets.
         runtime: what runs them; onnxruntime by default.
         clock: seconds, to tell how old tables and kept checks are.
@@ -85,14 +87,14 @@ def trusted(
         DeviceError: the device cannot run the subnets, or is busy and has no table of its own.
         TableError: a table that cannot be read.
     """
-    own = table or find_table_for(device, space)
-    near = own or like_table(device, space)
+    own = table or find_table_for(device, space, precision)
+    near = own or like_table(device, space, precision)
     if near is None:
         return None
     named = f"latency table {near.name}" + ("" if own is not None else f" ({near.device.differences(device)[0]})")
     covered = near.covered(space)
     x = checked_subnets(covered, MANY)
-    anchor, journal = x[len(x) // 2], _journal(device, covered, x, clock())
+    anchor, journal = x[len(x) // 2], _journal(device, precision, covered, x, clock())
 
     def check(n: int) -> Check:
         found = check_table(
@@ -120,15 +122,15 @@ def trusted(
     return Trust("unlike", near, f"{named} does not fit this machine: even adapted, {after.words}")
 
 
-def like_table(device: Device, space: SearchSpace) -> LatencyTable | None:
-    """A table of the same provider, batch and precision that covers some of ``space``; the one that differs least, or None."""
+def like_table(device: Device, space: SearchSpace, precision: str = "fp32") -> LatencyTable | None:
+    """A table of the same provider and batch that covers some of ``space`` in a precision; the one that differs least, or None."""
     found: list[tuple[int, LatencyTable]] = []
     for path in table_paths():
         try:
-            table = LatencyTable.load(path)
+            table = LatencyTable.load(path, precision)
             made = table.device
-            alike = (made.provider, made.batch, made.precision) == (device.provider, device.batch, device.precision)
-            if not alike or any(context for _, context in table.rows):
+            alike = (made.provider, made.batch) == (device.provider, device.batch)
+            if not alike or any(row.context for row in table.rows.values()):
                 continue
             table.covered(space)
         except TableError:
@@ -152,11 +154,11 @@ def _just_made(table: LatencyTable, space: SearchSpace, now: float) -> bool:
     return made is not None and now - made.timestamp() < SECONDS
 
 
-def _journal(device: Device, space: SearchSpace, x: Population, now: float) -> Path:
+def _journal(device: Device, precision: str, space: SearchSpace, x: Population, now: float) -> Path:
     """Where what was measured is kept, emptied if that was more than an hour ago."""
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "hwnas"
-    about = json.dumps([device.to_json(), space.fingerprint, x.tolist()], sort_keys=True)
-    path = cache / f"check-{device.id}-{space.name}-{hashlib.sha256(about.encode()).hexdigest()[:12]}.jsonl"
+    about = json.dumps([device.to_json(), precision, space.fingerprint, x.tolist()], sort_keys=True)
+    path = cache / f"check-{device.id}-{precision}-{space.name}-{hashlib.sha256(about.encode()).hexdigest()[:12]}.jsonl"
     try:
         cache.mkdir(parents=True, exist_ok=True)
         if path.exists() and now - path.stat().st_mtime > SECONDS:

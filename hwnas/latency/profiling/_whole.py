@@ -48,6 +48,7 @@ def measure_subnets(
     x: Population,
     journal: str | os.PathLike[str],
     *,
+    precision: str = "fp32",
     anchor: Anchor | None = None,
     sessions: int = SESSIONS,
     again: int = 0,
@@ -62,6 +63,7 @@ def measure_subnets(
         space: of the rows.
         x: ``(n, g)`` canonical rows; equal ones are measured once.
         journal: file that keeps the times; called again with the same file, what it holds is not repeated.
+        precision: what they compute in, and the anchor too.
         anchor: a table's ``anchor(space)`` also tells what the times would be at the table's speed; by default the
             subnet of median MACs.
         sessions: how often each subnet is loaded and timed anew.
@@ -71,7 +73,7 @@ def measure_subnets(
         runtime: what runs them; onnxruntime by default.
 
     Raises:
-        DeviceError: the device cannot run a network.
+        DeviceError: the device cannot run a network, or does not compute in the precision.
         DataError: the journal cannot be written, or is of other conditions.
     """
     if not len(x):
@@ -81,13 +83,15 @@ def measure_subnets(
     identity = {
         "kind": "whole subnets",
         "device": device.to_json(),
+        "precision": precision,
         "space": space.name,
         "fingerprint": space.fingerprint,
         "anchor": [layer.key for _, layer in anchor.network],
         "timing": TIMING,
     }
+    modelled = model_of(device, precision)
     with Journal(Path(journal), identity) as file:
-        runtime, modelled = runtime or OnnxRuntime(device), model_of(device)
+        runtime = runtime or OnnxRuntime(device)
         timer = JournaledTimer(runtime, modelled, anchor.network, file, sessions, seed, progress)
         networks = named(space, x)
         twice = dict(list(networks.items())[:again])

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from hwnas.errors import TableError, UnknownNameError
+from hwnas.graph import PRECISIONS
 from hwnas.latency.device._device import Device
 from hwnas.latency.table._table import DEVICE, TABLE, LatencyTable
 from hwnas.space import SearchSpace
@@ -33,8 +34,13 @@ def table_paths() -> Iterator[Path]:
                 yield path
 
 
-def find_table(name: str | os.PathLike[str]) -> LatencyTable:
+def find_table(name: str | os.PathLike[str], precision: str | None = None) -> LatencyTable:
     """The table in a folder, or of a name below ``latency_tables/``.
+
+    Args:
+        name: of the table, or of its folder or one of its files. A name that ends in a precision, as those of earlier
+            versions did, is that of the device's table.
+        precision: what its answers shall be of; by default fp32, or what it has.
 
     Raises:
         UnknownNameError: there is no such table; suggests the nearest.
@@ -44,33 +50,45 @@ def find_table(name: str | os.PathLike[str]) -> LatencyTable:
     if path.name in (TABLE, DEVICE):
         path = path.parent
     if (path / DEVICE).is_file() or (path / TABLE).is_file():
-        return LatencyTable.load(path)
+        return LatencyTable.load(path, precision)
     known = {p.name: p for p in table_paths()}
     if str(name) in known:
-        return LatencyTable.load(known[str(name)])
+        return LatencyTable.load(known[str(name)], precision)
+    for told in PRECISIONS:
+        now = next((p for p in known.values() if earlier_folder(p, told).name == str(name)), None)
+        if now is not None:
+            return LatencyTable.load(now, precision or told)
     if path.is_dir():
         raise TableError(f"{path}", f"it has no {TABLE} and {DEVICE}", "name the folder of a latency table")
     raise UnknownNameError("latency table", str(name), known)
 
 
-def find_table_for(device: Device, space: SearchSpace | None = None) -> LatencyTable | None:
-    """The nearest table made under a device's conditions, or None.
+def find_table_for(device: Device, space: SearchSpace | None = None, precision: str = "fp32") -> LatencyTable | None:
+    """The nearest table made under a device's conditions that has rows of a precision, or None.
 
     Args:
         device: a device of this machine.
         space: the table must cover some resolution of it.
+        precision: what its answers shall be of.
 
     Raises:
         TableError: a table of that name cannot be read.
     """
     for folder in table_folders():
-        path = folder / device.id
-        if not (path / DEVICE).is_file():
-            continue
-        table = LatencyTable.load(path)
-        if not table.device.differences(device) and (space is None or _covers(table, space)):
-            return table
+        for path in (folder / device.id, earlier_folder(folder / device.id, precision)):
+            if not (path / DEVICE).is_file():
+                continue
+            table = LatencyTable.load(path, precision)
+            has = _covers(table, space) if space is not None else precision in table.precisions
+            if has and not table.device.differences(device):
+                return table
     return None
+
+
+def earlier_folder(folder: Path, precision: str) -> Path:
+    """Where earlier versions kept the table of one precision alone: ``amd-epyc-avx512-cpu-t1-b1-int8``."""
+    conditions, spinning, how = folder.name.partition("-spin-")
+    return folder.with_name(f"{conditions}-{precision}{spinning}{how}")
 
 
 def _covers(table: LatencyTable, space: SearchSpace) -> bool:

@@ -55,7 +55,7 @@ def doubts(table: LatencyTable, facts: Mapping[str, Any]) -> list[str]:
     foreign = misfits(table)
     if foreign is None:
         return []
-    found = [f"made on another machine ({foreign[0]})"] if foreign else _other_runtime(table.device)
+    found = [f"made on another machine ({foreign[0]})"] if foreign else _other_runtime(table.device, facts)
     days = age_days(facts)
     if days is not None and days > STALE_DAYS:
         found.append(f"{days} days old")
@@ -67,21 +67,17 @@ def doubts(table: LatencyTable, facts: Mapping[str, Any]) -> list[str]:
 def renewal(table: LatencyTable, space: SearchSpace) -> str:
     """The command that measures the rows of ``space`` anew."""
     domain = table.covered(space.whole)
-    return profile_command(table.device, space.name) + fixed_resolutions(domain)
+    return profile_command(table.device, space.name, table.precision) + fixed_resolutions(domain)
 
 
 def _here(made: Device) -> Device:
-    return get_device(
-        made.name, threads=made.threads, batch=made.batch, precision=made.precision, spinning=made.spinning
-    )
+    return get_device(made.name, threads=made.threads, batch=made.batch, spinning=made.spinning)
 
 
-def _other_runtime(made: Device) -> list[str]:
+def _other_runtime(device: Device, facts: Mapping[str, Any]) -> list[str]:
     """Kernels change from one minor version to the next."""
-    here = _here(made).runtime
-    if _minor(made.runtime) == _minor(here):
-        return []
-    return [f"made with {made.runtime or 'an unknown runtime'}, here is {here}"]
+    here, made = _here(device).runtime, str(facts.get("runtime", device.runtime))
+    return [] if _minor(made) == _minor(here) else [f"made with {made or 'an unknown runtime'}, here is {here}"]
 
 
 def _minor(runtime: str) -> str:

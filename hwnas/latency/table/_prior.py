@@ -43,11 +43,11 @@ def adapted_table(
     before = table.layer_rows(space)
     times = {key: row.median_ms for key, row in before.items()}
     found = adapted(times, [space.network(row) for row in x], measured_ms, layers)
-    rows = {}
+    rows = []
     for key, factor in found.factors.items():
         row = before[key]
         low, high = row.p10_ms * factor, row.p90_ms * factor
-        rows[key, ""] = replace(row, median_ms=row.median_ms * factor, p10_ms=low, p90_ms=high)
+        rows.append(replace(row, median_ms=row.median_ms * factor, p10_ms=low, p90_ms=high))
     about = {
         "fingerprint": space.whole.fingerprint,
         "resolutions": [value for values in space.input_values.values() for value in values],
@@ -60,4 +60,4 @@ def adapted_table(
         "interval": interval(found.left_out_ms, measured_ms),
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
     }
-    return LatencyTable(device, rows, {space.name: about}), found
+    return LatencyTable.of(device, rows, {space.name: about}, table.precision), found

@@ -50,7 +50,7 @@ def read_published(path: str | os.PathLike[str], device: str, space: SearchSpace
     if not re.fullmatch(r"[A-Za-z0-9][\w.-]*", device):
         raise TableError(f"device {device!r}", "it names a folder: letters, digits, - _ .", "choose another --device")
     files = _files(Path(path))
-    rows: dict[tuple[str, str], Row] = {}
+    rows: list[Row] = []
     resolutions: list[Any] = []
     for file in files:
         times = _read(file)
@@ -62,8 +62,7 @@ def read_published(path: str | os.PathLike[str], device: str, space: SearchSpace
             raise TableError(f"{file}", "a file of a folder holds one resolution", "import the file by itself")
         resolutions += found
         context = f"r={found[0]}" if len(files) > 1 else ""
-        for layer, ms in _looked_up(file, part, times):
-            rows[layer.key, context] = Row(layer.key, ms, ms, ms, 0, layer.macs, context)
+        rows += [Row(layer.key, ms, ms, ms, 0, layer.macs, context) for layer, ms in _looked_up(file, part, times)]
     if not rows:
         raise TableError(f"{path}", f"it has no resolution of {space.name}", _REMEDY)
     facts = {
@@ -73,7 +72,7 @@ def read_published(path: str | os.PathLike[str], device: str, space: SearchSpace
         "source": ", ".join(file.name for file in files),
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
     }
-    return LatencyTable(Device(device, "", threads=0, hardware=Hardware(device)), rows, {space.name: facts})
+    return LatencyTable.of(Device(device, "", threads=0, hardware=Hardware(device)), rows, {space.name: facts})
 
 
 def _files(path: Path) -> list[Path]:

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import csv
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from pathlib import Path
 
 from hwnas.errors import TableError
+from hwnas.graph import PRECISIONS
 
 
 @dataclass(frozen=True)
 class Row:
-    """Latency of one layer.
+    """Latency of one layer in one precision.
 
     Attributes:
         key: the layer's.
@@ -22,6 +23,7 @@ class Row:
         runs: timed runs behind it.
         macs: multiply-accumulates of one image.
         context: empty, or the setting it is bound to (``r=224``).
+        precision: one of `hwnas.graph.PRECISIONS`: what the layer computed in.
     """
 
     key: str
@@ -31,25 +33,38 @@ class Row:
     runs: int
     macs: int
     context: str = ""
+    precision: str = "fp32"
 
+    @property
+    def id(self) -> RowId:
+        """What there is one row of."""
+        return self.precision, self.key, self.context
+
+
+RowId = tuple[str, str, str]
+"""Precision, layer key and context of a row."""
 
 _COLUMNS = tuple(f.name for f in fields(Row))
 _TIMES = ("median_ms", "p10_ms", "p90_ms")
 _COUNTS = ("runs", "macs")
 
 
-def write_rows(path: Path, rows: Mapping[tuple[str, str], Row]) -> None:
+def write_rows(path: Path, rows: Iterable[Row]) -> None:
     """The rows as CSV, in their order."""
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(_COLUMNS)
-        for row in rows.values():
+        for row in rows:
             times = [f"{getattr(row, name):.12g}" for name in _TIMES]
-            writer.writerow([row.key, *times, row.runs, row.macs, row.context])
+            writer.writerow([row.key, *times, row.runs, row.macs, row.context, row.precision])
 
 
-def read_rows(path: Path) -> dict[tuple[str, str], Row]:
-    """Rows by key and context.
+def read_rows(path: Path, precision: str | None = None) -> dict[RowId, Row]:
+    """Rows by precision, key and context.
+
+    Args:
+        path: of the CSV.
+        precision: of all rows, where they have no column for it (schema 1).
 
     Raises:
         TableError: not such a CSV, a value that cannot be a latency, or a row that is there twice.
@@ -61,32 +76,37 @@ def read_rows(path: Path) -> dict[tuple[str, str], Row]:
         raise TableError(f"{path.parent}", f"it has no {path.name}", "name the folder of a latency table") from None
     except (OSError, ValueError, csv.Error) as error:
         raise TableError(f"{path}", f"it cannot be read as CSV ({error})", "profile again: hwnas profile") from error
-    if not lines or tuple(lines[0]) != _COLUMNS:
+    columns = _COLUMNS if precision is None else _COLUMNS[:-1]
+    if not lines or tuple(lines[0]) != columns:
         found = ",".join(lines[0])[:80] if lines else "nothing"
-        rule = f"its columns are {','.join(_COLUMNS)}, not {found}"
+        rule = f"its columns are {','.join(columns)}, not {found}"
         raise TableError(f"{path}", rule, "profile again: hwnas profile")
-    rows: dict[tuple[str, str], Row] = {}
+    rows: dict[RowId, Row] = {}
     for number, values in enumerate(lines[1:], start=2):
-        row = _parsed(f"{path}, line {number}", values)
-        if (row.key, row.context) in rows:
-            where = f" at {row.context}" if row.context else ""
-            rule = f"{row.key}{where} is there twice"
-            raise TableError(f"{path}, line {number}", rule, "delete one of the two, or profile again")
-        rows[row.key, row.context] = row
+        where = f"{path}, line {number}"
+        if len(values) != len(columns):
+            raise TableError(where, f"it has {len(values)} of {len(columns)} values", "profile again: hwnas profile")
+        row = _parsed(where, values if precision is None else [*values, precision])
+        if row.id in rows:
+            bound = f" at {row.context}" if row.context else ""
+            rule = f"{row.key}{bound} is there twice in {row.precision}"
+            raise TableError(where, rule, "delete one of the two, or profile again")
+        rows[row.id] = row
     return rows
 
 
 def _parsed(where: str, values: list[str]) -> Row:
-    if len(values) != len(_COLUMNS):
-        raise TableError(where, f"it has {len(values)} of {len(_COLUMNS)} values", "profile again: hwnas profile")
     texts = dict(zip(_COLUMNS, values, strict=True))
     times = {name: _number(where, name, texts[name]) for name in _TIMES}
     counts = {name: _number(where, name, texts[name], whole=True) for name in _COUNTS}
     if not texts["key"]:
         raise TableError(where, "its key is empty", "profile again: hwnas profile")
+    if texts["precision"] not in PRECISIONS:
+        rule = f"its precision is {texts['precision'][:40]!r}, not {', '.join(PRECISIONS)}"
+        raise TableError(where, rule, "profile again: hwnas profile")
     return Row(
         texts["key"], times["median_ms"], times["p10_ms"], times["p90_ms"],
-        int(counts["runs"]), int(counts["macs"]), texts["context"],
+        int(counts["runs"]), int(counts["macs"]), texts["context"], texts["precision"],
     )  # fmt: skip
 
 

@@ -1,7 +1,7 @@
 """LatencyTable: what each layer costs on a device, and how far that can be trusted.
 
-A folder with ``table.csv`` (one row per layer) and ``device.json`` (the device; per space how the rows
-came about and how well their sums agree with whole subnets). Plain pandas and jq read both.
+A folder with ``table.csv`` (one row per layer and precision) and ``device.json`` (the device; per precision and space
+how the rows came about and how well their sums agree with whole subnets). Plain pandas and jq read both.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -18,13 +18,18 @@ import numpy as np
 
 from hwnas.errors import SpaceError, TableError
 from hwnas.files import replacing, together
+from hwnas.graph import PRECISIONS
 from hwnas.latency.device._device import Device
 from hwnas.latency.table._interval import LATER
-from hwnas.latency.table._rows import Row, read_rows, write_rows
+from hwnas.latency.table._rows import Row, RowId, read_rows, write_rows
 from hwnas.latency.table._stand_in import stand_in
 from hwnas.space import AdditiveCost, Factor, LayerSpec, Network, SearchSpace, Slot
 
-SCHEMA = 1
+SCHEMA = 2
+"""Tables of schema 1 held one precision, which was part of the device. They keep loading."""
+
+Facts = Mapping[str, Any]
+
 TABLE, DEVICE = "table.csv", "device.json"
 
 
@@ -38,53 +43,68 @@ class Anchor:
 
 @dataclass(frozen=True)
 class LatencyTable:
-    """Latencies of layers on one device.
+    """Latencies of layers on one device, in all precisions they were measured in.
 
     Attributes:
         device: the conditions; numbers under others do not belong here.
-        rows: by layer key and context. The context is empty, or ``r=224`` for a row that holds only there:
+        rows: by precision, layer key and context. The context is empty, or ``r=224`` for a row that holds only there:
             published tables have one file per resolution, which disagree on the layers they share.
-        spaces: per space name its ``fingerprint``, ``method``, ``anchor``, ``validation``, ``date`` ...
+        profiles: per precision and space name its ``fingerprint``, ``method``, ``anchor``, ``validation``, ``date`` ...
+        precision: what the answers below are of; see `at`.
         path: the folder it was read from or written to.
     """
 
     device: Device
-    rows: Mapping[tuple[str, str], Row]
-    spaces: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    rows: Mapping[RowId, Row]
+    profiles: Mapping[str, Mapping[str, Facts]] = field(default_factory=dict)
+    precision: str = "fp32"
     path: Path | None = None
+
+    @classmethod
+    def of(
+        cls, device: Device, rows: Iterable[Row], spaces: Mapping[str, Facts] | None = None, precision: str = "fp32"
+    ) -> LatencyTable:
+        """A table of one precision.
+
+        Args:
+            device: the conditions.
+            rows: those of another precision become rows of this one.
+            spaces: how the rows of each space came about.
+            precision: one of `hwnas.graph.PRECISIONS`.
+        """
+        own = [replace(row, precision=precision) for row in rows]
+        return cls(device, {row.id: row for row in own}, {precision: spaces} if spaces else {}, precision)
 
     # --- files ------------------------------------------------------------------------------
 
     @classmethod
-    def load(cls, path: str | os.PathLike[str]) -> LatencyTable:
+    def load(cls, path: str | os.PathLike[str], precision: str | None = None) -> LatencyTable:
         """Read a table's folder.
+
+        Args:
+            path: the folder.
+            precision: what its answers shall be of; by default fp32, or what it has.
 
         Raises:
             TableError: missing, unreadable, of another schema version, truncated, or with values that cannot be.
         """
         folder = Path(path)
         data = _read_json(folder / DEVICE)
-        if data.get("schema") != SCHEMA:
-            raise TableError(
-                f"{folder / DEVICE}",
-                f"its schema is {data.get('schema')!r}, this version of hwnas reads {SCHEMA}",
-                "profile again: hwnas profile",
-            )
-        spaces = data.get("spaces")
-        if not isinstance(spaces, dict) or not all(isinstance(s, dict) for s in spaces.values()):
-            raise TableError(f"{folder / DEVICE}", "it does not describe its spaces", "profile again: hwnas profile")
         try:
             device = Device.from_json(data.get("device") or {})
         except TableError as error:
             raise TableError(f"{folder / DEVICE}, {error.value}", error.rule, error.remedy) from error
-        rows = read_rows(folder / TABLE)
+        profiles, only = _described(data, folder / DEVICE)
+        rows = read_rows(folder / TABLE, only)
         if len(rows) != data.get("rows"):
             raise TableError(
                 f"{folder / TABLE}",
                 f"it holds {len(rows)} rows, {DEVICE} says {data.get('rows')}: one of them is cut short or edited",
                 "profile again: hwnas profile",
             )
-        return cls(device, rows, spaces, folder)
+        table = cls(device, rows, profiles, path=folder)
+        usual = [p for p in PRECISIONS if p in table.precisions] or ["fp32"]
+        return table.at(precision or usual[0])
 
     def save(self, path: str | os.PathLike[str]) -> LatencyTable:
         """Write the folder; returns the table that knows its path.
@@ -98,17 +118,17 @@ class LatencyTable:
             "id": self.device.id,
             "device": self.device.to_json(),
             "rows": len(self.rows),
-            "spaces": dict(self.spaces),
+            "profiles": {precision: dict(spaces) for precision, spaces in self.profiles.items()},
         }
         with together():
             with replacing(folder / TABLE) as part:
-                write_rows(part, self.rows)
+                write_rows(part, self.rows.values())
             with replacing(folder / DEVICE) as part:
                 part.write_text(json.dumps(data, indent=2) + "\n", encoding="utf-8")
         return replace(self, path=folder)
 
     def joined(self, newer: LatencyTable) -> LatencyTable:
-        """This table with the rows and spaces of a newer one of the same device added, or replaced.
+        """This table with a newer one's rows and spaces added, or replaced: those of the newer one's `precision`.
 
         Raises:
             TableError: made under other conditions.
@@ -117,9 +137,38 @@ class LatencyTable:
         if differences:
             rule = f"it was made under other conditions ({'; '.join(differences)})"
             raise TableError(f"latency table {self.name}", rule, "write to another folder with --out")
-        return replace(self, rows={**self.rows, **newer.rows}, spaces={**self.spaces, **newer.spaces})
+        mine = self.at(newer.precision)
+        rows = {which: row for which, row in newer.rows.items() if row.precision == newer.precision}
+        spaces = {**mine.spaces, **newer.spaces}
+        profiles = {**self.profiles, newer.precision: spaces} if spaces else self.profiles
+        return replace(mine, rows={**self.rows, **rows}, profiles=profiles)
 
     # --- use --------------------------------------------------------------------------------
+
+    def at(self, precision: str) -> LatencyTable:
+        """The same table, with answers of another precision; it need not have rows of it."""
+        return replace(self, precision=precision)
+
+    @property
+    def precisions(self) -> tuple[str, ...]:
+        """Those it has rows of."""
+        return tuple(dict.fromkeys(row.precision for row in self.rows.values()))
+
+    @property
+    def spaces(self) -> Mapping[str, Facts]:
+        """How the rows of each space came about, in its `precision`."""
+        return self.profiles.get(self.precision, {})
+
+    def row(self, key: str, *, precision: str | None = None, contexts: Iterable[str] = ()) -> Row | None:
+        """The row of a layer; None where it was not measured.
+
+        Args:
+            key: the layer's.
+            precision: by default the table's `precision`; in a network of several each layer has its own.
+            contexts: settings that a row may be bound to; one that is bound to none of them is the last resort.
+        """
+        computed = precision or self.precision
+        return next((self.rows[computed, key, c] for c in (*contexts, "") if (computed, key, c) in self.rows), None)
 
     def cost(self, space: SearchSpace) -> AdditiveCost:
         """Latency in ms of the subnets of ``space``'s domain.
@@ -184,8 +233,15 @@ class LatencyTable:
 
     @property
     def name(self) -> str:
-        """Its folder; the device's id while it is in no file."""
-        return str(self.path) if self.path is not None else self.device.id
+        """What it is called in messages."""
+        if self.path is None:
+            return self.label
+        return str(self.path) if self.precision == "fp32" else f"{self.path} ({self.precision})"
+
+    @property
+    def label(self) -> str:
+        """Its device, and its precision unless that is fp32."""
+        return self.device.label(self.precision)
 
     @property
     def digest(self) -> str:
@@ -249,8 +305,7 @@ class LatencyTable:
         return None if row is None or twin is None else stand_in(row, twin, layer)
 
     def _own(self, space: SearchSpace, slot: Slot, setting: tuple[int, ...], layer: LayerSpec) -> Row | None:
-        contexts = _contexts(space, slot, setting)
-        return next((self.rows[layer.key, c] for c in (*contexts, "") if (layer.key, c) in self.rows), None)
+        return self.row(layer.key, contexts=_contexts(space, slot, setting))
 
     def _lacks(self, space: SearchSpace, slot: Slot, setting: tuple[int, ...], layer: LayerSpec | None) -> bool:
         return layer is not None and self._row(space, slot, setting, layer) is None
@@ -259,8 +314,9 @@ class LatencyTable:
         total = len(space.layers())
         rule = f"it has no row for {keys[0]}" + (f" and {len(keys) - 1} more" if len(keys) > 1 else "")
         rule += f" of the {total} layers of {space.name}"
+        rule += f" in {self.precision}" if {*self.precisions, self.precision} != {"fp32"} else ""
         if self.device.provider:
-            remedy = f"fill them: {profile_command(self.device, space.name)}{fixed_resolutions(space)}"
+            remedy = f"fill them: {profile_command(self.device, space.name, self.precision)}{fixed_resolutions(space)}"
         else:
             remedy = "keep to what it covers with --fix, or import a table that has them"
         return TableError(f"latency table {self.name}", rule, remedy)
@@ -275,11 +331,11 @@ def _contexts(space: SearchSpace, slot: Slot, setting: tuple[int, ...]) -> list[
     ]
 
 
-def profile_command(device: Device, space: str) -> str:
+def profile_command(device: Device, space: str, precision: str) -> str:
     """The command that profiles a space on a device."""
     conditions = f"--device {device.name} --threads {device.threads} --batch {device.batch}"
-    if device.precision != "fp32":
-        conditions += f" --precision {device.precision}"
+    if precision != "fp32":
+        conditions += f" --precision {precision}"
     return f"hwnas profile {conditions} --space {space}"
 
 
@@ -290,6 +346,28 @@ def fixed_resolutions(space: SearchSpace) -> str:
         for name, values in space.input_values.items()
         if len(values) < len(space.whole.input_values[name])
     )
+
+
+def _described(data: Mapping[str, Any], path: Path) -> tuple[dict[str, dict[str, Facts]], str | None]:
+    """The profiles that a ``device.json`` tells, and the one precision of all rows where it is of schema 1.
+
+    Raises:
+        TableError: another schema, or not described as expected.
+    """
+    if data.get("schema") not in (1, SCHEMA):
+        rule = f"its schema is {data.get('schema')!r}, this version of hwnas reads 1 and {SCHEMA}"
+        raise TableError(f"{path}", rule, "profile again: hwnas profile")
+    made = data["device"]
+    only = made.get("precision", "fp32") if data["schema"] == 1 else None
+    profiles = data.get("profiles") if only is None else {only: data.get("spaces")}
+    if not isinstance(profiles, dict) or not all(
+        isinstance(spaces, dict) and all(isinstance(facts, dict) for facts in spaces.values())
+        for spaces in profiles.values()
+    ):
+        raise TableError(f"{path}", "it does not describe its spaces", "profile again: hwnas profile")
+    if only is not None:  # the runtime was told of the device alone
+        profiles = {only: {name: {**facts, "runtime": made["runtime"]} for name, facts in profiles[only].items()}}
+    return profiles, only
 
 
 def _read_json(path: Path) -> dict[str, Any]:

@@ -73,7 +73,7 @@ def test_a_board_killed_on_the_way_gives_a_table(board: Path, tmp_path: Path) ->
     result = read_board(board / "board.csv")
     table = import_board(result, tmp_path / "board")
     part = SPACE.restrict(r=8)
-    assert {key for key, _ in table.rows} == set(part.layers())
+    assert {row.key for row in table.rows.values()} == set(part.layers())
     facts = table.spaces["tiny"]
     assert facts["method"] == "in-context"
     assert facts["resolutions"] == [8]
@@ -244,12 +244,11 @@ def test_bundles_of_published_spaces_are_small(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("provider", "precision"), [("cpu", "int8"), ("cuda", "fp16")])
 def test_bundled_models_of_other_precisions_run(provider: str, precision: str, tmp_path: Path) -> None:
-    device = bundled_device(provider, precision=precision)
-    write_bundle(tmp_path / "b.zip", device, SPACE.restrict(r=8), PLAN)
+    write_bundle(tmp_path / "b.zip", bundled_device(provider), SPACE.restrict(r=8), PLAN, precision=precision)
     with zipfile.ZipFile(tmp_path / "b.zip") as file:
         file.extractall(tmp_path)
     plan = json.loads((tmp_path / "plan.json").read_text())
-    assert plan["device"]["precision"] == precision
+    assert plan["precision"] == precision
     make_weights(tmp_path / plan["weights"]["file"], plan["weights"])
     for model in plan["networks"].values():
         session = ort.InferenceSession(str(tmp_path / model["file"]), providers=["CPUExecutionProvider"])

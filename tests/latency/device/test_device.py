@@ -18,6 +18,7 @@ from hwnas.latency import (
     Row,
     available_providers,
     bundled_device,
+    check_precision,
     find_table,
     find_table_for,
     get_device,
@@ -49,11 +50,11 @@ def test_hardware_in_file_names(name: str, features: tuple[str, ...], slug: str)
 def test_the_id_states_the_conditions() -> None:
     hardware = Hardware("AMD EPYC", features=("avx512f",))
     cpu = replace(CPU, hardware=hardware)
-    assert cpu.id == "amd-epyc-avx512-cpu-t1-b1-fp32"
-    assert replace(cpu, threads=2, batch=8).id == "amd-epyc-avx512-cpu-t2-b8-fp32"
+    assert cpu.id == "amd-epyc-avx512-cpu-t1-b1"
+    assert replace(cpu, threads=2, batch=8).id == "amd-epyc-avx512-cpu-t2-b8"
     assert replace(cpu, spinning="off").id.endswith("-spin-off")
     gpu = Device("cuda:1", "CUDAExecutionProvider", hardware=Hardware("NVIDIA H100"), batch=32)
-    assert gpu.id == "h100-cuda1-b32-fp32"
+    assert gpu.id == "h100-cuda1-b32"
     assert gpu.memory == ("cuda", 1)
     assert Device("note10", "").id == "note10"
 
@@ -75,7 +76,6 @@ def test_this_machine_is_described() -> None:
         ({"threads": 0}, "0 threads"),
         ({"threads": 4096}, f"this machine has {os.cpu_count()} cores; use 1 to {os.cpu_count()}"),
         ({"batch": 0}, "at least one image"),
-        ({"precision": "fp16"}, "CPUExecutionProvider computes in fp32 and int8"),
     ],
 )
 def test_what_this_machine_does_not_offer_is_refused(arguments: dict[str, object], message: str) -> None:
@@ -83,15 +83,19 @@ def test_what_this_machine_does_not_offer_is_refused(arguments: dict[str, object
         get_device(**arguments)  # type: ignore[arg-type]
 
 
-def test_a_device_states_its_precision() -> None:
-    integer = get_device("cpu", precision="int8")
-    assert integer.id.endswith("-t1-b1-int8")
-    assert CPU.differences(integer) == ["precision fp32, here int8"]
-    assert bundled_device("cuda", precision="fp16").precision == "fp16"
+def test_a_precision_without_arithmetic_is_refused() -> None:
+    check_precision(CPU, "int8")
+    check_precision(bundled_device("cuda:1"), "fp16")
     with pytest.raises(UnknownNameError, match="did you mean 'int8'"):
-        get_device("cpu", precision="int4")
+        check_precision(CPU, "int4")
+    with pytest.raises(
+        DeviceError, match="precision fp16 on device 'cpu': CPUExecutionProvider computes in fp32 and int8"
+    ):
+        check_precision(CPU, "fp16")
     with pytest.raises(DeviceError, match="computes in fp32 and fp16"):
-        bundled_device("tensorrt", precision="int8")
+        check_precision(bundled_device("tensorrt"), "int8")
+    assert CPU.label("fp32") == CPU.id
+    assert CPU.label("int8") == f"{CPU.id} (int8)"
 
 
 def test_threads_reach_a_provider_that_has_its_own() -> None:
@@ -129,7 +133,7 @@ def tables(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def _table(device: Device) -> LatencyTable:
     rows = [Row(key, 1, 1, 1, 1, 1) for key in tiny_space().restrict(r=8).layers()]
-    return LatencyTable(device, {(row.key, ""): row for row in rows})
+    return LatencyTable.of(device, rows)
 
 
 def test_tables_are_found_by_path_by_name_and_by_machine(tables: Path) -> None:
@@ -150,7 +154,7 @@ def test_a_table_of_like_named_hardware_is_not_this_machines(tables: Path) -> No
 
 
 def test_the_nearest_table_that_covers_the_space_is_taken(tables: Path) -> None:
-    LatencyTable(CPU, {}).save(tables / CPU.id)
+    LatencyTable.of(CPU, [Row("a-layer", 1, 1, 1, 1, 1)]).save(tables / CPU.id)
     shipped = tables.parent / "site-packages" / "hwnas" / "latency_tables" / CPU.id
     _table(CPU).save(shipped)
     nearest, covering = find_table_for(CPU), find_table_for(CPU, tiny_space())

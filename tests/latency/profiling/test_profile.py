@@ -29,7 +29,7 @@ def layers(row: np.ndarray) -> list[tuple[str, str]]:
 
 
 def _times(table: LatencyTable) -> dict[str, float]:
-    return {key: row.median_ms for (key, _), row in table.rows.items()}
+    return {row.key: row.median_ms for row in table.rows.values()}
 
 
 def test_the_table_is_what_the_layers_cost(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ def table(space: SearchSpace) -> LatencyTable:
     rows = [Row(key, layer.macs / 1e6, 0.1, 0.2, 9, layer.macs) for key, layer in space.layers().items()]
     anchor = {"arch": DIGITS.decode(np.zeros(DIGITS.n_genes, dtype=np.int16)), "median_ms": 2.5}
     facts = {"anchor": anchor, "interval": {"plus_minus_pct": 3.0}, "validation": {"mape_pct": 1.0}}
-    return LatencyTable(get_device("cpu"), {(row.key, ""): row for row in rows}, {space.name: facts})
+    return LatencyTable.of(get_device("cpu"), rows, {space.name: facts})
 
 
 def test_all_but_the_head_is_the_same_sum():
@@ -29,7 +29,7 @@ def test_all_but_the_head_is_the_same_sum():
         head = DIGITS.network(row)[-1][1]
         read = sum(math.prod(op.in_shape) for op in head.ops)
         share = (64 * 7 + read) / (64 * 10 + read)
-        assert seven == pytest.approx(ten - (1 - share) * rows[head.key, ""].median_ms)
+        assert seven == pytest.approx(ten - (1 - share) * rows["fp32", head.key, ""].median_ms)
 
 
 def test_estimates_are_named_and_give_way_to_rows():

@@ -6,6 +6,7 @@ import json
 import math
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from hwnas.errors import DataError, HwnasError, TableError
+from hwnas.graph import PRECISIONS
 from hwnas.latency import Device, Hardware, LatencyTable, Row, get_device
 from tests.latency.fakes import costs, tiny_space
 
@@ -28,7 +30,7 @@ def _table(space: object = None, device: Device = DEVICE) -> LatencyTable:
         for key, ns in costs(part).items()  # type: ignore[arg-type]
     ]
     facts = {"anchor": {"arch": SPACE.decode(np.zeros(5, dtype=np.int16)), "median_ms": 2.5}}
-    return LatencyTable(device, {(row.key, row.context): row for row in rows}, {"tiny": facts})
+    return LatencyTable.of(device, rows, {"tiny": facts})
 
 
 def test_cost_is_the_sum_over_layers() -> None:
@@ -40,15 +42,14 @@ def test_cost_is_the_sum_over_layers() -> None:
 
 def test_a_row_bound_to_a_resolution_holds_only_there() -> None:
     table = _table()
-    bound = {("head-16", "r=16"): Row("head-16", 100.0, 100.0, 100.0, 1, 1, "r=16")}
-    cost = LatencyTable(DEVICE, {**table.rows, **bound}).cost(SPACE)
+    bound = Row("head-16", 100.0, 100.0, 100.0, 1, 1, "r=16")
+    cost = LatencyTable.of(DEVICE, [*table.rows.values(), bound]).cost(SPACE)
     for row in SPACE.sample(20, np.random.default_rng(0)):
         at_16 = SPACE.decode(row)["r"] == 16
         assert (cost(row[None])[0] > 90) == at_16
-    elsewhere = {("head-16", "r=8"): bound["head-16", "r=16"]}
-    without = {key: row for key, row in table.rows.items() if key[0] != "head-16"}
+    without = [row for row in table.rows.values() if row.key != "head-16"]
     with pytest.raises(TableError, match="no row for head-16 "):
-        LatencyTable(DEVICE, {**without, **elsewhere}).cost(SPACE)
+        LatencyTable.of(DEVICE, [*without, replace(bound, context="r=8")]).cost(SPACE)
 
 
 def test_missing_rows_are_named_with_the_command_that_fills_them() -> None:
@@ -76,7 +77,7 @@ def test_the_anchor_is_a_network_with_its_time() -> None:
     assert anchor.median_ms == 2.5
     assert anchor.network[0][1].key == "first-8-w4"
     assert LatencyTable(DEVICE, {}).anchor(SPACE) is None
-    broken = LatencyTable(DEVICE, {}, {"tiny": {"anchor": {"arch": {"w": "x"}, "median_ms": 2}}})
+    broken = LatencyTable.of(DEVICE, [], {"tiny": {"anchor": {"arch": {"w": "x"}, "median_ms": 2}}})
     with pytest.raises(TableError, match="its anchor is damaged"):
         broken.anchor(SPACE)
 
@@ -86,13 +87,19 @@ keys = st.text(st.characters(codec="utf-8", exclude_categories=["Cs", "Cc"]), mi
 
 
 @settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(values=st.dictionaries(st.tuples(keys, st.sampled_from(["", "r=8"])), st.tuples(finite, st.integers(0, 10**9))))
-def test_files_hold_what_was_saved(values: dict[tuple[str, str], tuple[float, int]], tmp_path: Path) -> None:
-    rows = {(k, c): Row(k, ms, ms / 2, ms * 2, n, n + 1, c) for (k, c), (ms, n) in values.items()}
-    saved = LatencyTable(DEVICE, rows, {"tiny": {"a": 1}}).save(tmp_path / "t")
+@given(
+    values=st.dictionaries(
+        st.tuples(st.sampled_from(PRECISIONS), keys, st.sampled_from(["", "r=8"])),
+        st.tuples(finite, st.integers(0, 10**9)),
+    )
+)
+def test_files_hold_what_was_saved(values: dict[tuple[str, str, str], tuple[float, int]], tmp_path: Path) -> None:
+    rows = {(p, k, c): Row(k, ms, ms / 2, ms * 2, n, n + 1, c, p) for (p, k, c), (ms, n) in values.items()}
+    profiles = {"fp32": {"tiny": {"a": 1}}, "int8": {"tiny": {"a": 2}}}
+    saved = LatencyTable(DEVICE, rows, profiles).save(tmp_path / "t")
     again = LatencyTable.load(tmp_path / "t")
     assert list(again.rows) == list(rows)
-    assert again.spaces == {"tiny": {"a": 1}}
+    assert again.profiles == profiles
     assert again.device == DEVICE
     assert saved.path == again.path == tmp_path / "t"
     for key, row in again.rows.items():
@@ -128,9 +135,10 @@ def _cell(column: int, text: str) -> Callable[[Path], None]:
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
-        (_json(schema=99), "its schema is 99, this version of hwnas reads 1; profile again"),
+        (_json(schema=99), "its schema is 99, this version of hwnas reads 1 and 2; profile again"),
         (_json(schema=None), "its schema is None"),
-        (_json(spaces=[]), "does not describe its spaces"),
+        (_json(profiles=[]), "it does not describe its spaces"),
+        (_json(profiles={"fp32": {"tiny": 3}}), "json: it does not describe its spaces"),
         (_json(device=None), "its device: it is not described as expected"),
         (_json(device={"name": 3}), "its device: it is not described as expected .*hardware"),
         (_json(rows=3), "it holds 14 rows, device.json says 3: one of them is cut short"),
@@ -141,8 +149,8 @@ def _cell(column: int, text: str) -> Callable[[Path], None]:
         (lambda f: (f / "table.csv").write_text(""), "its columns are key,.*, not nothing"),
         (lambda f: (f / "table.csv").write_bytes(b"\x89PNG\r\n\x1a\n\x00"), "cannot be read as CSV"),
         (_csv(lambda lines: lines[:-2]), "it holds 12 rows, device.json says 14"),
-        (_csv(lambda lines: [*lines[:-1], lines[-1][:-4]]), "line 15: it has 5 of 7 values"),
-        (_csv(lambda lines: [*lines, lines[3]]), "line 16: first-8-w16 is there twice; delete one"),
+        (_csv(lambda lines: [*lines[:-1], lines[-1].rsplit(",", 3)[0]]), "line 15: it has 5 of 8 values"),
+        (_csv(lambda lines: [*lines, lines[3]]), "line 16: first-8-w16 is there twice in fp32; delete one"),
         (_csv(lambda lines: ["a,b", *lines]), "not a,b"),
         (_cell(1, "nan"), "line 2, median_ms = 'nan': it cannot be a latency"),
         (_cell(1, "-1.5"), "median_ms = '-1.5': it cannot be a latency"),
@@ -151,6 +159,7 @@ def _cell(column: int, text: str) -> Callable[[Path], None]:
         (_cell(4, "1.5"), "runs = '1.5': it cannot be a count"),
         (_cell(5, "-3"), "macs = '-3': it cannot be a count"),
         (_cell(0, ""), "its key is empty"),
+        (_cell(7, "int4"), "line 2: its precision is 'int4', not fp32, fp16, int8"),
     ],
 )
 def test_a_damaged_table_is_one_line(damage: Callable[[Path], None], message: str, tmp_path: Path) -> None:
