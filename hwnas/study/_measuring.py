@@ -114,9 +114,10 @@ def find_bench(
     usual = {key: conditions.get(key) or 1 if same else 1 for key in ("threads", "batch")}
     spinning = conditions.get("spinning", "stop") if same else "stop"
     here = get_device(name, threads=threads or usual["threads"], batch=batch or usual["batch"], spinning=spinning)
-    computed = precision or (searched.get("precision") if same else None) or "fp32"
+    was = searched.get("precision", "fp32")
+    computed = precision or (was if same else "fp32")
     check_precision(here, computed)
-    if computed == searched.get("precision") and not Device.from_json(conditions).differences(here):
+    if conditions and computed == was and not Device.from_json(conditions).differences(here):
         return Bench(here, computed, _told_table(here, searched))
     return Bench(here, computed, find_table_for(here, space, computed))
 
