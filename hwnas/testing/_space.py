@@ -97,12 +97,13 @@ def costs_lie_between_their_extremes(space: SearchSpace) -> None:
 
 
 def searches_find_fronts(space: SearchSpace) -> None:
-    """A short search of fewest MACs against most parameters finds subnets of the space."""
+    """A short search of fewest MACs against most parameters, at one setting of the inputs, finds subnets of the space."""
     if not space.slots:
         return
-    fewest = Objective("macs", "MACs", maximise=False, fn=macs_cost(space))
-    most = Objective("params", "", maximise=True, fn=params_cost(space))
-    result = run_search(Problem(space, [fewest, most], []), "nsga2", population=20, generations=5, seed=0)
+    part = next(space.by_input())
+    fewest = Objective("macs", "MACs", maximise=False, fn=macs_cost(part))
+    most = Objective("params", "", maximise=True, fn=params_cost(part))
+    result = run_search(Problem(part, [fewest, most], []), "nsga2", population=20, generations=5, seed=0)
     require(space.contains(result.x).all(), "the front has rows outside the space")
     require(len(result.x) > 1, "the front is one subnet")
 
