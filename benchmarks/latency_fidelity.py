@@ -35,7 +35,7 @@ from hwnas.latency.profiling._methods import (
     scaled,
 )
 from hwnas.latency.profiling._networks import NetworkTimes
-from hwnas.latency.profiling._profile import Reference
+from hwnas.latency.profiling._profile import AnchorRow
 from hwnas.latency.profiling._refine import refined
 from hwnas.latency.profiling._subnets import choose_subnets
 from hwnas.latency.timing._block import TOGETHER
@@ -86,7 +86,7 @@ def main() -> None:
     options = parser.parse_args()
     space = get_space(options.space).restrict(r=options.resolution)
     device, plan = get_device("cpu", threads=options.threads), Plan(n_validation=options.subnets)
-    anchor = space.network(Reference.of(space, LatencyTable(device, {}), plan).row)
+    anchor = space.network(AnchorRow.of(space, LatencyTable(device, {}), plan).row)
     identity = {"device": device.to_json(), "space": space.fingerprint, "r": options.resolution, "plan": asdict(plan)}
     path = options.out.with_suffix(".jsonl")
     with Journal(path, identity) as journal:

@@ -32,7 +32,7 @@ from hwnas.latency import (
     mixed_subnets,
     read_published,
 )
-from hwnas.latency.profiling._trust import beside_anchor, checked_subnets
+from hwnas.latency.profiling._check import beside_anchor, checked_subnets
 from hwnas.latency.table._adapt import _work_ms
 from hwnas.latency.timing._block import SECONDS_PER_MODEL
 from hwnas.space import Population, SearchSpace, get_space
@@ -111,7 +111,8 @@ def _measured(
         if time.monotonic() > end and done < steps:
             raise SystemExit(f"{done} of {steps} timings are kept in {journal}; the same command resumes")
 
-    return beside_anchor(device, space, x, x[-1], journal, sessions=sessions, progress=tell)
+    ms, beside_ms, _ = beside_anchor(device, space, x, x[-1], journal, sessions=sessions, progress=tell)
+    return ms / beside_ms, beside_ms
 
 
 if __name__ == "__main__":

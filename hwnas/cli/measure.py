@@ -83,7 +83,7 @@ def measure(
         seed=seed,
         journal=outputs.csv.with_name(f"{outputs.csv.name}.measure.jsonl"),
     )
-    at, found, budget_ms, bench = done.at, done.found, done.budget_ms, done.bench
+    at, found, budget_ms, place = done.at, done.found, done.budget_ms, done.place
     # The CSV keeps its cells as they were written.
     text = with_measured(read_csv(front, as_text=True), at, found.measurements, budget_ms)
     _write(outputs, text, done.front)
@@ -109,7 +109,7 @@ def measure(
         say(
             f"{inside.sum()} of {len(taken)} lie within their interval, which a search makes fewer than of random subnets"
         )
-    for line in _verdict(taken, budget_ms, broken, outputs.csv, bench.device.name):
+    for line in _verdict(taken, budget_ms, broken, outputs.csv, place.device.name):
         say(line)
     refuse_busy(found.load, f"what was measured, in {outputs.csv}")
     raise typer.Exit(BROKEN if broken else 0)

@@ -16,14 +16,14 @@ from hwnas.files import check_writable
 from hwnas.metric import LATENCY, get_metric
 from hwnas.progress import notice
 from hwnas.study._data import evaluation_data, say_broken
-from hwnas.study._measuring import find_bench, off_speed
+from hwnas.study._measuring import find_place, off_speed
 
 if TYPE_CHECKING:
     from onnx import ModelProto
 
     from hwnas.space import SearchSpace
     from hwnas.study._front import Front
-    from hwnas.study._measuring import Bench
+    from hwnas.study._measuring import Place
     from hwnas.supernet import Agreement, Batches, Blamed, Subnet, Supernet
     from hwnas.task import Task
 
@@ -147,9 +147,9 @@ def export_subnet(
     else:
         net = load_supernet(name, s.checkpoint or _searched_weights(name, found))
     metric = get_metric(net.metric)
-    bench = None
+    place = None
     if s.device is not None:
-        bench = find_bench(net.space, found, s.device, threads=s.threads, batch=s.batch, precision=form)
+        place = find_place(net.space, found, s.device, threads=s.threads, batch=s.batch, precision=form)
     chosen = choose(net)
     facts = {"supernet": name, "space": net.space.name, "arch": json.dumps(chosen.arch)}
     if s.random_weights:
@@ -183,23 +183,23 @@ def export_subnet(
     holds = kept is None or kept.share_pct >= least
     if kept is not None:
         _tell_agreement(form, kept, lossy, least)
-    if bench is not None:
+    if place is not None:
         searched_ms = (found.get("budgets") or {}).get(LATENCY.column)
-        holds &= _timed(bench, net.space, path, s.budget_ms if s.budget_ms is not None else searched_ms)
+        holds &= _timed(place, net.space, path, s.budget_ms if s.budget_ms is not None else searched_ms)
     return holds
 
 
-def _timed(bench: Bench, space: SearchSpace, path: Path, budget_ms: float | None) -> bool:
+def _timed(place: Place, space: SearchSpace, path: Path, budget_ms: float | None) -> bool:
     """Measure the file and say how it does; whether it holds the budget."""
     from hwnas.latency import measure_file
 
-    anchor = bench.table.anchor(space) if bench.table is not None else None
-    found = measure_file(bench.device, path, anchor=anchor)
+    anchor = place.table.anchor(space) if place.table is not None else None
+    found = measure_file(place.device, path, anchor=anchor)
     holds = budget_ms is None or found.median_ms <= budget_ms
     verdict = "" if budget_ms is None else f": {'holds' if holds else 'BREAKS'} the budget of {budget_ms:g} ms"
-    notice(f"{path} takes {found.median_ms:.3g} ms (p95 {found.p95_ms:.3g} ms) on {bench.label}{verdict}")
+    notice(f"{path} takes {found.median_ms:.3g} ms (p95 {found.p95_ms:.3g} ms) on {place.label}{verdict}")
     if found.at_table_speed_ms is not None and found.speed_pct is not None and off_speed(found.speed_pct):
-        at_speed = f"{found.at_table_speed_ms:.3g} ms at the speed of latency table {bench.table and bench.table.name}"
+        at_speed = f"{found.at_table_speed_ms:.3g} ms at the speed of latency table {place.table and place.table.name}"
         notice(f"that is {at_speed}, of which this machine runs at {found.speed_pct:.0f} % now")
     return holds
 

@@ -14,7 +14,7 @@ from hwnas.errors import DataError, NotHeldError
 from hwnas.metric import LATENCY
 from hwnas.progress import notice
 from hwnas.study._front import Front
-from hwnas.study._measuring import Bench, find_bench, say_foreign
+from hwnas.study._measuring import Place, find_place, say_foreign
 
 if TYPE_CHECKING:
     from hwnas.latency import MeasuredSubnets
@@ -31,7 +31,7 @@ class Measured:
         front: the same rows, measurements beside the predictions.
         at: positions of the rows that were measured.
         found: one measurement per position.
-        bench: where.
+        place: where.
         budget_ms: what they were held against; None for no budget.
         journal: keeps what was measured, until the front is saved.
     """
@@ -39,7 +39,7 @@ class Measured:
     front: Front
     at: list[int]
     found: MeasuredSubnets
-    bench: Bench
+    place: Place
     budget_ms: float | None
     journal: Path
 
@@ -85,20 +85,20 @@ def measured(
     if budget is not None:
         budget_ms = LATENCY.parse(budget, "budget") if isinstance(budget, str) else float(budget)
     x = read_archs(front.frame.iloc[at].reset_index(drop=True), front.space)
-    bench = find_bench(front.space, front.facts, device, threads=threads, batch=batch, precision=precision)
-    say_foreign(bench, front.facts)
+    place = find_place(front.space, front.facts, device, threads=threads, batch=batch, precision=precision)
+    say_foreign(place, front.facts)
     fewer = f"; --most {FEW} takes {FEW} of them, evenly thinned" if len(at) > MANY else ""
     of = f" of {front.path}" if front.path is not None else ""
-    notice(f"measuring {len(at)} subnets{of} on {bench.label}; Ctrl-C and the same command resume{fewer}")
+    notice(f"measuring {len(at)} subnets{of} on {place.label}; Ctrl-C and the same command resume{fewer}")
     with tempfile.TemporaryDirectory(prefix="hwnas-") as scratch:
         path = journal or Path(scratch) / "measured.jsonl"
-        found = bench.measure(front.space, x, path, seed=seed)
+        found = place.measure(front.space, x, path, seed=seed)
     told = front.provenance
     bounds = dict(told.budgets) | ({LATENCY.column: budget_ms} if budget_ms is not None else {})
-    told = replace(told, budgets=bounds, measured=_facts(bench, found))
+    told = replace(told, budgets=bounds, measured=_facts(place, found))
     frame = with_measured(front.frame, at, found.measurements, budget_ms)
     kept = (journal,) if journal is not None else ()
-    return Measured(replace(front, frame=frame, provenance=told, journals=kept), at, found, bench, budget_ms, path)
+    return Measured(replace(front, frame=frame, provenance=told, journals=kept), at, found, place, budget_ms, path)
 
 
 def measure(front: Front, **options: Any) -> Front:
@@ -122,12 +122,12 @@ def verify(front: Front, **options: Any) -> Front:
     return replace(found.front, frame=found.front.frame.iloc[at].reset_index(drop=True))
 
 
-def _facts(bench: Bench, found: MeasuredSubnets) -> dict[str, Any]:
+def _facts(place: Place, found: MeasuredSubnets) -> dict[str, Any]:
     return {
-        "device": bench.device.id,
-        "precision": bench.precision,
-        "conditions": bench.device.to_json(),
-        "table": bench.table.name if bench.table is not None else None,
+        "device": place.device.id,
+        "precision": place.precision,
+        "conditions": place.device.to_json(),
+        "table": place.table.name if place.table is not None else None,
         "subnets": len(found.measurements),
         "runs_each": min(m.runs for m in found.measurements),
         "speed": {name: pct and round(pct, 1) for name, pct in vars(found.speed).items()},

@@ -21,7 +21,7 @@ SLOWER = 1.1
 
 
 @dataclass(frozen=True)
-class Bench:
+class Place:
     """Where and in what precision subnets are measured, and the table whose anchor tells the speed, if there is one."""
 
     device: Device
@@ -89,7 +89,7 @@ def refuse_busy(load: Load, what: str) -> None:
         raise DeviceError(what, rule, "stop what else runs here, then measure again")
 
 
-def find_bench(
+def find_place(
     space: SearchSpace,
     facts: Mapping[str, Any],
     device: str | None,
@@ -97,7 +97,7 @@ def find_bench(
     threads: int | None,
     batch: int | None,
     precision: str | None,
-) -> Bench:
+) -> Place:
     """The device and precision to measure in: as asked for, or else as the provenance of a front says.
 
     Raises:
@@ -118,8 +118,8 @@ def find_bench(
     computed = precision or (was if same else "fp32")
     check_precision(here, computed)
     if conditions and computed == was and not Device.from_json(conditions).differences(here):
-        return Bench(here, computed, _told_table(here, searched))
-    return Bench(here, computed, find_table_for(here, space, computed))
+        return Place(here, computed, _told_table(here, searched))
+    return Place(here, computed, find_table_for(here, space, computed))
 
 
 def _told_table(device: Device, facts: Mapping[str, Any]) -> LatencyTable | None:
@@ -138,7 +138,7 @@ def _told_table(device: Device, facts: Mapping[str, Any]) -> LatencyTable | None
     return replace(table, path=path)
 
 
-def say_foreign(bench: Bench, facts: Mapping[str, Any]) -> None:
+def say_foreign(place: Place, facts: Mapping[str, Any]) -> None:
     """Tell if the predictions in a CSV are of another device than the one that is measured."""
     from hwnas.latency import Device
 
@@ -146,9 +146,9 @@ def say_foreign(bench: Bench, facts: Mapping[str, Any]) -> None:
     if not searched.get("conditions"):
         return
     made, precision = Device.from_json(searched["conditions"]), searched.get("precision", "fp32")
-    if made.differences(bench.device) or precision != bench.precision:
+    if made.differences(place.device) or precision != place.precision:
         predicted = made.label(precision)
-        notice(f"latency_ms is predicted for {predicted}, measured is {bench.label}: the error is between the two")
+        notice(f"latency_ms is predicted for {predicted}, measured is {place.label}: the error is between the two")
 
 
 def space_of_front(facts: Mapping[str, Any], csv: Path, name: str | None) -> SearchSpace:

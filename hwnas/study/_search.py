@@ -17,7 +17,7 @@ from hwnas.progress import notice, progress
 from hwnas.study._evaluation import Evaluation, MeasuringPredictor
 from hwnas.study._facts import directions_of, search_facts, space_facts, weights_facts
 from hwnas.study._front import Front
-from hwnas.study._measuring import Bench, require_here
+from hwnas.study._measuring import Place, require_here
 from hwnas.study._picture import axes_of
 from hwnas.study._request import Request
 from hwnas.study._sample import random_sample, values_of
@@ -100,9 +100,9 @@ def search(setup: Setup, settings: SearchSettings, evaluation: Evaluation | None
     metrics = setup.metrics
     evaluated = evaluation.metric().column if evaluation is not None else None
     warm = warm_start(metrics.space, settings.seed_archs, settings.prior, evaluated=evaluated)
-    bench = None
+    place = None
     if settings.verify and setup.table is not None:
-        bench = Bench(require_here(setup.table.it, setup.device), setup.table.it.precision, setup.table.it)
+        place = Place(require_here(setup.table.it, setup.device), setup.table.it.precision, setup.table.it)
     started = time.perf_counter()
     with ExitStack() as open_until_done:
         measured: MeasuringPredictor | None = None
@@ -110,7 +110,7 @@ def search(setup: Setup, settings: SearchSettings, evaluation: Evaluation | None
             measured = open_until_done.enter_context(evaluation.opened(metrics.space, path))
             metrics = replace(metrics, predictor=measured, tells=measured.column)
         problem = replace(setup, metrics=metrics).problem()
-        notes = [*setup.notes, *(_told_of_verifying(bench, setup) if bench is not None else ())]
+        notes = [*setup.notes, *(_told_of_verifying(place, setup) if place is not None else ())]
         for note in [*notes, f"searching {metrics.space.size():.3g} subnets of {metrics.space.name}"]:
             notice(note)
         verifier = None
@@ -123,11 +123,11 @@ def search(setup: Setup, settings: SearchSettings, evaluation: Evaluation | None
             def run(problem: Problem) -> SearchResult:
                 return _run(problem, settings, used, warm.rows)
 
-            if bench is None:
+            if place is None:
                 result = run(problem)
             else:
                 journal = path.with_name(f"{path.name}.verify.jsonl")
-                verifier = Verifier(metrics, bench, journal, setup.wanted, setup.budgets, settings.seed)
+                verifier = Verifier(metrics, place, journal, setup.wanted, setup.budgets, settings.seed)
                 result, metrics = verifier.run(run)
                 setup = _with_adapted(setup, metrics)
         wall_s = time.perf_counter() - started
@@ -220,11 +220,11 @@ def _with_adapted(setup: Setup, metrics: Metrics) -> Setup:
     return replace(setup, table=Found(metrics.table, {**facts, "trust": setup.table.facts.get("trust")}))
 
 
-def _told_of_verifying(bench: Bench, setup: Setup) -> tuple[str, ...]:
+def _told_of_verifying(place: Place, setup: Setup) -> tuple[str, ...]:
     """Only the main device is at hand for sure; tables of others are mostly of other machines."""
     if not setup.others:
         return ()
-    return (f"--verify measures on {bench.label}; latency on {', '.join(setup.others)} stays as predicted",)
+    return (f"--verify measures on {place.label}; latency on {', '.join(setup.others)} stays as predicted",)
 
 
 def _sizes(settings: SearchSettings) -> dict[str, Any]:

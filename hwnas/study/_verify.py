@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from hwnas.latency import LatencyTable, Measurement
     from hwnas.search import Problem, SearchResult
     from hwnas.space import Population
-    from hwnas.study._measuring import Bench
+    from hwnas.study._measuring import Place
     from hwnas.study._metrics import Metrics
 
 ROUNDS = 4
@@ -43,7 +43,7 @@ class Verifier:
 
     Attributes:
         metrics: what is predicted before anything is measured.
-        bench: where to measure, and the table that predicts.
+        place: where to measure, and the table that predicts.
         journal: keeps what was measured.
         wanted, budgets: of the search.
         seed: of the order of runs.
@@ -52,7 +52,7 @@ class Verifier:
     """
 
     metrics: Metrics
-    bench: Bench
+    place: Place
     journal: Path
     wanted: Sequence[Metric]
     budgets: Mapping[str, Budget]
@@ -103,7 +103,7 @@ class Verifier:
             notice(f"the front has {len(x)} subnets; {len(front)} of them, evenly thinned, are measured")
         fresh = np.array([row for row in front if row.tobytes() not in self.measured], dtype=x.dtype)
         if len(fresh):
-            found = self.bench.measure(self.metrics.space, fresh, self.journal, seed=self.seed)
+            found = self.place.measure(self.metrics.space, fresh, self.journal, seed=self.seed)
             self.measured.update({row.tobytes(): m for row, m in zip(fresh, found.measurements, strict=True)})
         return front
 
@@ -133,7 +133,7 @@ class Verifier:
         anchor = table.about(self.metrics.space).get("anchor")
         if anchor is not None and slowdown is not None:
             anchor = {**anchor, "median_ms": anchor["median_ms"] * slowdown}
-        new, _ = adapted_table(table, self.bench.device, self.metrics.space, rows, self._latencies(rows), anchor=anchor)
+        new, _ = adapted_table(table, self.place.device, self.metrics.space, rows, self._latencies(rows), anchor=anchor)
         return new
 
     def _table(self) -> LatencyTable:
@@ -197,8 +197,8 @@ class Verifier:
     def facts(self) -> dict[str, Any]:
         """For the provenance."""
         return {
-            "device": self.bench.device.id,
-            "precision": self.bench.precision,
+            "device": self.place.device.id,
+            "precision": self.place.precision,
             "subnets": len(self.measured),
             "rounds": self.rounds,
             "correction": "latency_ms is the sum of the table, adapted to all measured subnets (Bayesian linear model)",

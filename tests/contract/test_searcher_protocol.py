@@ -38,7 +38,7 @@ def test_a_searcher_of_a_package_is_found_by_name(monkeypatch: pytest.MonkeyPatc
         def load():
             return SEARCHERS["random"]
 
-    class Points(list):
+    class Points(list[Point]):
         names = ("mine",)
 
     monkeypatch.setattr("importlib.metadata.entry_points", lambda **_: Points([Point()]))

@@ -20,7 +20,7 @@ from hwnas.latency.device._device import Device, check_precision
 from hwnas.latency.device._hardware import from_facts
 from hwnas.latency.profiling._methods import ISOLATED
 from hwnas.latency.profiling._networks import NetworkTimes, merged, network_times
-from hwnas.latency.profiling._profile import Reference, existing, tabulated
+from hwnas.latency.profiling._profile import AnchorRow, existing, tabulated
 from hwnas.latency.profiling._subnets import Plan, Subnets
 from hwnas.latency.table._table import LatencyTable
 from hwnas.latency.timing._block import ModelTimes, times_of
@@ -84,13 +84,13 @@ def import_board(result: BoardResult, folder: str | os.PathLike[str]) -> Latency
         DeviceError: the runtime's profile does not tell the times of single layers.
     """
     before = existing(Path(folder), result.device, result.precision)
-    reference = Reference(result.anchor)
+    reference = AnchorRow(result.anchor)
     facts = before.spaces.get(result.space.name)
     if facts is not None:
         anchor = before.anchor(result.space)
         keys = [layer.key for _, layer in result.space.network(result.anchor)]
         if anchor is not None and [layer.key for _, layer in anchor.network] == keys:
-            reference = Reference(result.anchor, anchor.median_ms)
+            reference = AnchorRow(result.anchor, anchor.median_ms)
         else:
             rule = f"its rows of {result.space.name} are relative to another network than those of {result.path}"
             raise TableError(f"latency table {before.name}", rule, "write to another folder with --out or --device")

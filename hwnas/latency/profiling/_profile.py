@@ -89,7 +89,7 @@ def profile(
         plan = replace(plan, method="isolated")
     modelled = model_of(device, precision)
     before = existing(folder, device, precision)
-    reference = Reference.of(space, before, plan)
+    reference = AnchorRow.of(space, before, plan)
     identity = {
         "hwnas": __version__,
         "device": device.to_json(),
@@ -135,7 +135,7 @@ def tabulated(
     plan: Plan,
     subnets: Subnets,
     before: LatencyTable,
-    reference: Reference,
+    reference: AnchorRow,
     told: Callable[[], Mapping[str, Any]],
 ) -> LatencyTable:
     """``before`` with the rows of ``space``'s domain in its precision, checked against whole subnets.
@@ -216,14 +216,14 @@ def _rows(space: SearchSpace, times: Mapping[str, LayerTime], anchor_ms: float) 
 
 
 @dataclass(frozen=True)
-class Reference:
+class AnchorRow:
     """The anchor's row; its time if other rows of the table are bound to it."""
 
     row: Population
     median_ms: float | None = None
 
     @classmethod
-    def of(cls, space: SearchSpace, before: LatencyTable, plan: Plan) -> Reference:
+    def of(cls, space: SearchSpace, before: LatencyTable, plan: Plan) -> AnchorRow:
         """The existing anchor, where rows of the space stay that were measured with it; else a subnet of median MACs."""
         facts = before.spaces.get(space.name)
         if facts is not None:

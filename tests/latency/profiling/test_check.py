@@ -67,7 +67,8 @@ def test_another_process_on_the_core_is_seen(table: LatencyTable, tmp_path: Path
 
 
 def test_times_that_do_not_repeat_are_noise(table: LatencyTable, tmp_path: Path) -> None:
-    rng, factor = np.random.default_rng(0), {}
+    rng = np.random.default_rng(0)
+    factor: dict[int, float] = {}
     # Each stretch of 50 runs has a speed of its own, the anchor beside a subnet another than the subnet.
     runtime = FakeRuntime(COSTS, speed=lambda run: factor.setdefault(run // 50, float(rng.uniform(0.7, 1.4))))
     found = check_table(table, SPACE, X, tmp_path / "j", runtime=runtime)
