@@ -107,6 +107,7 @@ def find_table(
         if precision is not None and precision not in table.precisions:
             has, remedy = " and ".join(table.precisions) or "no rows", "drop --precision"
             if table.device.provider:
+                latency.check_precision(table.device, precision)
                 remedy += f", or profile it: {latency.profile_command(table.device, space.name, precision)}"
             raise DeviceError(f"--precision {precision}", f"latency table {device} has {has}", remedy)
         if latency.misfits(table) == [] and not as_is:

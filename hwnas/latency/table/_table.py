@@ -357,16 +357,18 @@ def _described(data: Mapping[str, Any], path: Path) -> tuple[dict[str, dict[str,
     if data.get("schema") not in (1, SCHEMA):
         rule = f"its schema is {data.get('schema')!r}, this version of hwnas reads 1 and {SCHEMA}"
         raise TableError(f"{path}", rule, "profile again: hwnas profile")
-    made = data["device"]
-    only = made.get("precision", "fp32") if data["schema"] == 1 else None
-    profiles = data.get("profiles") if only is None else {only: data.get("spaces")}
-    if not isinstance(profiles, dict) or not all(
+    made = data["device"] if data["schema"] == 1 else {}
+    only = str(made.get("precision", "fp32")) if data["schema"] == 1 else None
+    told = data.get("profiles") if only is None else {only: data.get("spaces")}
+    if not isinstance(told, dict) or not all(
         isinstance(spaces, dict) and all(isinstance(facts, dict) for facts in spaces.values())
-        for spaces in profiles.values()
+        for spaces in told.values()
     ):
         raise TableError(f"{path}", "it does not describe its spaces", "profile again: hwnas profile")
+    profiles: dict[str, dict[str, Facts]] = told
     if only is not None:  # the runtime was told of the device alone
-        profiles = {only: {name: {**facts, "runtime": made["runtime"]} for name, facts in profiles[only].items()}}
+        runtime = {"runtime": made.get("runtime", "")}
+        profiles = {only: {name: {**runtime, **facts} for name, facts in told[only].items()}}
     return profiles, only
 
 

@@ -103,6 +103,18 @@ def test_tables_of_schema_1_keep_loading() -> None:
     assert table.about(digits)["runtime"] == table.device.runtime
 
 
+@pytest.mark.parametrize("damage", [{"spaces": 3}, {"spaces": {"digits": []}}, {"rows": 3}, {"schema": 3}])
+def test_a_damaged_table_of_schema_1_is_one_line(tmp_path: Path, damage: dict[str, object]) -> None:
+    shutil.copytree(SCHEMA_1, tmp_path / "t")
+    facts = json.loads((tmp_path / "t" / "device.json").read_text())
+    del facts["device"]["runtime"]
+    (tmp_path / "t" / "device.json").write_text(json.dumps(facts))
+    assert LatencyTable.load(tmp_path / "t").precision == "int8"
+    (tmp_path / "t" / "device.json").write_text(json.dumps(facts | damage))
+    with pytest.raises(TableError):
+        LatencyTable.load(tmp_path / "t")
+
+
 def test_a_table_of_schema_1_is_found_and_taken_over(folder: Path) -> None:
     earlier = folder / f"{CPU.id}-int8"
     shutil.copytree(SCHEMA_1, earlier)
