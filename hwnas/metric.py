@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib.metadata import entry_points
@@ -17,7 +18,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from hwnas.errors import DataError
+from hwnas.errors import DataError, QuantityError
 from hwnas.quantity import (
     format_bytes,
     format_quantity,
@@ -279,6 +280,22 @@ def split_direction(text: str) -> tuple[str, Direction | None]:
 _BOUND = re.compile(r"(?P<name>[^<>=]+?)\s*(?P<sign><=|>=|=|<|>)\s*(?P<value>[^<>=].*)")
 
 
+_EXAMPLES = {"ms": "6ms", "MACs": "300M", "params": "5M", "B": "20MB", "images/s": "50/s", "%": "75"}
+"""A value as people type it, by unit."""
+
+
+@contextmanager
+def typed_behind(words: str) -> Iterator[None]:
+    """Let the remedy of a quantity that does not read be typed as it is printed: ``write latency<=20ms``, not ``write 20ms``."""
+    try:
+        yield
+    except QuantityError as error:
+        remedy = re.sub(
+            r"^(write (?:for example |a point: )?|did you mean )(\S+)$", rf"\g<1>{words}\g<2>", error.remedy
+        )
+        raise QuantityError(error.value, error.rule, remedy) from error
+
+
 def parse_budget(text: str, option: str = "--budget") -> Budget:
     """A budget as typed: ``latency<=6ms``, ``top1>=75``, ``energy_mj=5``; a plain ``=`` is an upper bound.
 
@@ -287,14 +304,17 @@ def parse_budget(text: str, option: str = "--budget") -> Budget:
     """
     match = _BOUND.fullmatch(text.strip())
     if match is None:
-        raise DataError(f"{option} {text}", "it reads COLUMN<=VALUE or COLUMN>=VALUE", "write for example energy_mj<=5")
+        said = registered(text) or LATENCY
+        example = f"{said.name}{'>=' if said.maximise else '<='}{_EXAMPLES.get(said.unit, '5')}"
+        raise DataError(f"{option} {text}", "it reads COLUMN<=VALUE or COLUMN>=VALUE", f'write for example "{example}"')
     name, sign, value = match["name"].strip(), match["sign"], match["value"].strip()
     metric = registered(name) or own_metric(name, "min")
     if sign in "<>":
         raise DataError(f"{option} {text}", "bounds include their value", f'write "{name}{sign}={value}"')
     if sign == "=" and metric.maximise:
         raise DataError(f"{option} {text}", "more of this is better", f'write "{name}>={value}"')
-    number = metric.parse(value, f"{option} {name}")
+    with typed_behind(f"{name}{sign}"):
+        number = metric.parse(value, f"{option} {name}")
     return Budget(metric, lower=number) if sign == ">=" else Budget(metric, upper=number)
 
 

@@ -26,7 +26,15 @@ from hwnas.cli import (
     train,
 )
 from hwnas.cli._console import Terminal, say
-from hwnas.cli._errors import BAD_INPUT, INTERRUPTED, guarded, lost_output_line, say_error, usage_line
+from hwnas.cli._errors import (
+    BAD_INPUT,
+    INTERRUPTED,
+    empty_argument_line,
+    guarded,
+    lost_output_line,
+    say_error,
+    usage_line,
+)
 from hwnas.cli._terminal import fit_streams
 from hwnas.progress import listening
 
@@ -82,6 +90,10 @@ def main(args: Sequence[str] | None = None) -> None:
     try:
         # The words typed reach the commands as context.obj: they belong to a result's provenance.
         typed = list(sys.argv[1:] if args is None else args)
+        empty = empty_argument_line(typed)
+        if empty is not None:
+            say_error(empty)
+            sys.exit(BAD_INPUT)
         with listening(Terminal()):
             code = app(args=typed, obj=typed, prog_name="hwnas", standalone_mode=False)
     except KeyboardInterrupt:

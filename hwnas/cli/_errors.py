@@ -6,8 +6,9 @@ Exit codes: 0 done; 1 done, with a bad outcome; 2 bad input; 130 interrupted.
 from __future__ import annotations
 
 import os
+import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from difflib import get_close_matches
 from functools import wraps
 from typing import ParamSpec, TypeVar
@@ -53,6 +54,16 @@ def guarded(command: Callable[P, R]) -> Callable[P, R]:
 def say_error(message: str) -> None:
     """One line on stderr, whatever line breaks the message quotes."""
     notice(f"error: {' '.join(message.split())}")
+
+
+def empty_argument_line(typed: Sequence[str]) -> str | None:
+    """The line for an argument without a character, mostly a shell variable that is not set; None if there is none."""
+    for before, word in zip(["", *typed], typed, strict=False):
+        joined = re.fullmatch(r"(--[\w-]+)=\s*", word)
+        if joined or not word.strip():
+            option = joined[1] if joined else before if before.startswith("--") else "an argument"
+            return f"{option}: nothing is given; write its value, or set the variable that it should come from"
+    return None
 
 
 def usage_line(error: Exception) -> str | None:

@@ -45,7 +45,9 @@ Fix = Annotated[
         "--fix", help="Keep only these choices of a gene: r=224, r=160,176, d=2, 'ks\\[0]=7'.", metavar="GENE=VALUE"
     ),
 ]
-Seed = Annotated[int, typer.Option("--seed", help="The same seed gives the same result.", min=0, metavar="N")]
+Seed = Annotated[
+    int, typer.Option("--seed", help="The same seed gives the same result.", min=0, max=2**32 - 1, metavar="N")
+]
 AsIs = Annotated[
     bool, typer.Option("--as-is", help="Trust a latency table of this machine by its name: no check, no adapting.")
 ]

@@ -61,6 +61,10 @@ def predict(
         values.setdefault(f"{metrics.tells}_std", np.full(len(x), np.nan))
     added = in_order(values)
     replaced = [name for name in added if name in frame.columns]
+    measured = metrics.tells in replaced and f"{metrics.tells}_std" not in replaced
+    if measured and out.resolve() == archs.resolve():
+        rule = f"it is {archs}, whose {metrics.tells} no predictor told, and which would be lost"
+        raise DataError(f"--out {out}", rule, "write --out predicted.csv")
     for name in added:
         frame[name] = tidy(values[name])
     write_csv(frame, out)

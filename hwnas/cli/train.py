@@ -47,7 +47,9 @@ def train(
     ] = None,
     learning_rate: Annotated[
         float | None,
-        typer.Option("--learning-rate", help=f"Its peak. [default: {SCRATCH[1]}; with --data {TUNED[1]}]", min=1e-9),
+        typer.Option(
+            "--learning-rate", help=f"Its peak. [default: {SCRATCH[1]}; with --data {TUNED[1]}]", min=1e-9, max=10
+        ),
     ] = None,
     batch_size: Annotated[int, typer.Option("--batch-size", help="Images per step, with --data.", min=2)] = 32,
     schedule: Annotated[

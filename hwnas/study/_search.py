@@ -74,8 +74,8 @@ class SearchSettings:
         if self.searcher is not None:
             searcher_maker(self.searcher)
         if evaluation is None and self.prior is not None:
-            rule = "predictions need none"
-            raise DataError(f"--prior {self.prior}", rule, "pass it as --predictor, or add --evaluate")
+            other = f"pass --predictor {self.prior}" if self.prior.endswith(".safetensors") else "drop --prior"
+            raise DataError(f"--prior {self.prior}", "predictions need none", f"{other}, or add --evaluate")
         if self.seed_archs is not None and self.searcher == EXACT:
             raise DataError(f"--seed-archs {self.seed_archs}", "the exact front needs no start", "drop it")
 

@@ -37,7 +37,10 @@ def restricted(space: SearchSpace, fixes: Sequence[str] | None) -> SearchSpace:
     for fix in fixes or ():
         gene, equals, values = fix.partition("=")
         if not equals or not gene.strip() or not values.strip():
-            raise SpaceError(f"--fix {fix}", "it reads GENE=VALUE or GENE=VALUE,VALUE", "write for example --fix r=224")
+            known = gene.strip() if gene.strip() in space.groups else next(iter(space.groups))
+            example = space.genes[space.groups[known][0]].choices[-1]
+            remedy = f"write for example --fix {known}={example}"
+            raise SpaceError(f"--fix {fix}", "it reads GENE=VALUE or GENE=VALUE,VALUE", remedy)
         allowed.setdefault(gene.strip(), []).extend(_value(v) for v in values.split(","))
     for gene, wanted in allowed.items():
         space = _checked(space, gene, wanted)
@@ -49,11 +52,16 @@ def _checked(space: SearchSpace, gene: str, wanted: list[int | float | str]) -> 
     known = {choice for c in columns for choice in space.genes[c].choices}
     stray = [v for v in wanted if columns and v not in known]
     if stray:
-        nearest = ", ".join(str(v) for v in sorted(known, key=str))
+        nearest = ", ".join(str(v) for v in sorted(known, key=_in_order))
         raise SpaceError(
             f"--fix {gene}={stray[0]}", f"choices of {gene} in {space.name} are {nearest}", "pick from them"
         )
     return space.restrict(**{gene: wanted})
+
+
+def _in_order(value: float | str) -> tuple[bool, float, str]:
+    """Sorts numbers by size, and texts behind them."""
+    return (True, 0.0, value) if isinstance(value, str) else (False, float(value), "")
 
 
 def _value(text: str) -> int | float | str:

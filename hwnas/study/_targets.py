@@ -18,6 +18,7 @@ from hwnas.metric import (
     parse_budget,
     registered,
     split_direction,
+    typed_behind,
 )
 
 Bound = str | float | Budget
@@ -53,6 +54,9 @@ class Objectives:
                 directions[item.column] = item.direction
                 continue
             name, equals, source = item.partition("=")
+            if (equals and not source.strip()) or name.rstrip().endswith("@"):
+                rule = "nothing stands behind its = or @"
+                raise DataError(f"objective {item.strip()}", rule, f"write {name.strip().rstrip('@')}")
             name, direction = split_direction(name)
             column = column_of(name)
             if item.strip():
@@ -165,8 +169,11 @@ def parse_timed(text: str, metric: Metric) -> tuple[str, Budget]:
     option = f"--{metric.name}"
     device, equals, value = text.rpartition("=")
     if equals and not device.strip():
-        raise DataError(f"{option} {text}", "it reads DEVICE=BUDGET", f"write for example {option} cpu=20ms")
-    number = metric.parse(value, f"{option} {device}" if equals else option)
+        usual = {"ms": "20ms", "images/s": "50/s"}[metric.unit]
+        rule = "no device stands before the equals sign"
+        raise DataError(f"{option} {text}", rule, f"write {option} {value.strip() or usual}")
+    with typed_behind(f"{device}{equals}"):
+        number = metric.parse(value, f"{option} {device}" if equals else option)
     on = metric.on(device.strip())
     return f"{option} {text}", Budget(on, lower=number) if metric.maximise else Budget(on, upper=number)
 
@@ -190,4 +197,4 @@ def check_names(kind: str, columns: Iterable[str], given: Iterable[str], *, laye
         of_layers = metric is not None and layers and metric.source != "file"
         if column in known or (of_layers and metric is not None and (not metric.device or metric.source == "device")):
             continue
-        raise UnknownNameError(kind, column, known)
+        raise UnknownNameError(kind, column, list(dict.fromkeys(known)))

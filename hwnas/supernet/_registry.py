@@ -99,6 +99,10 @@ def load_supernet(reference: str, checkpoint: str | Path | None = None) -> Super
         if not others:
             raise
         raise Misfit(error.value, error.rule, f"it fits {others[0]}: pass --supernet {others[0]}") from None
+    asked = classes_named(reference) if kind.origin(reference) == reference else None
+    if asked is not None and net.classes != asked[1]:
+        rule = f"its weights tell {net.classes:,} classes apart, not {asked[1]:,}"
+        raise SupernetError(f"supernet {reference!r}", rule, f"pass --supernet {asked[0]}")
     if checkpoint is not None and net.dialect:
         notice(f"checkpoint {net.origin}: {net.dialect}")
     net.reference = kind.origin(reference)

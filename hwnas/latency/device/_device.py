@@ -202,13 +202,19 @@ def get_device(name: str = "cpu", *, threads: int = 1, batch: int = 1, spinning:
         raise UnknownNameError("device", name, PROVIDERS)
     provider = PROVIDERS[kind]
     if colon and not index.isdigit():
-        raise DeviceError(f"device {name!r}", "what follows the colon is the number of the device", f"write {kind}:0")
+        raise DeviceError(
+            f"device {name!r}",
+            "what follows the colon is the number of the device",
+            f"write {kind if kind == 'cpu' else kind + ':0'}",
+        )
     if provider.name not in ort.get_available_providers():
         raise DeviceError(
             f"device {name!r}",
             f"the installed onnxruntime {ort.__version__} has no {provider.name}",
             f"install {provider.package}",
         )
+    if kind == "cpu" and colon:
+        raise DeviceError(f"device {name!r}", "a machine's cores are one device, without a number", "write cpu")
     cores = os.cpu_count() or 1
     if not 1 <= threads <= cores:
         raise DeviceError(f"{threads} threads", f"this machine has {cores} cores", f"use 1 to {cores}")

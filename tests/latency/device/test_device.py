@@ -72,7 +72,8 @@ def test_this_machine_is_described() -> None:
     ("arguments", "message"),
     [
         ({"name": "qnn"}, "install onnxruntime-qnn"),
-        ({"name": "cpu:x"}, "write cpu:0"),
+        ({"name": "cpu:x"}, "write cpu"),
+        ({"name": "cpu:9"}, "write cpu"),
         ({"threads": 0}, "0 threads"),
         ({"threads": 4096}, f"this machine has {os.cpu_count()} cores; use 1 to {os.cpu_count()}"),
         ({"batch": 0}, "at least one image"),

@@ -1,0 +1,66 @@
+"""Values that are wrong and once passed, or ended in a traceback: one line, exit 2, nothing written."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from hwnas.io import arch_column, write_csv
+from tests.e2e.conftest import Hwnas
+from tests.e2e.machine import SPACE
+
+DIGITS = ("--space", "digits")
+
+
+@pytest.fixture(autouse=True)
+def accuracies(folder: Path) -> Path:
+    x = SPACE.sample(20, np.random.default_rng(0))
+    write_csv(pd.DataFrame({"arch": arch_column(x, SPACE), "top1": 50.0 + np.arange(20)}), folder / "acc.csv")
+    return folder / "acc.csv"
+
+
+@pytest.mark.parametrize(
+    ("words", "complaint"),
+    [
+        (("search", *DIGITS, "--out", ""), "--out: nothing is given"),
+        (("search", *DIGITS, "--out="), "--out: nothing is given"),
+        (("search", "--space", " "), "--space: nothing is given"),
+        (("fit", "", *DIGITS), "an argument: nothing is given"),
+        (("fit", "acc.csv", *DIGITS, "--model", "mlp", "--seed", 2**32), "4294967295"),
+        (("train", "--supernet", "digits", "--out", "t.safetensors", "--learning-rate", "inf"), "--learning-rate"),
+        (("train", "--supernet", "digits", "--out", "t.safetensors", "--learning-rate", "nan"), "--learning-rate"),
+        (("search", *DIGITS, "--objectives", "macs=,params"), "objective macs=: nothing stands behind"),
+        (("search", *DIGITS, "--objectives", "macs@,params"), "objective macs@: nothing stands behind"),
+        (("search", *DIGITS, "--throughput", "=50/s"), "write --throughput 50/s"),
+        (("search", *DIGITS, "--latency", "phone=20"), "write phone=20ms"),
+        (("search", *DIGITS, "--budget", "latency<=20"), "write latency<=20ms"),
+        (
+            ("search", *DIGITS, "--objectives", "macs,params", "--fix", "r=9"),
+            "choices of r in digits are 8, 10, 12, 14, 16",
+        ),
+        (("predict", "acc.csv", *DIGITS, "--device", "cpu:9", "--out", "x.csv"), "write cpu"),
+        (("evaluate", "--supernet", "digits-c3", "--sample", 2, "--out", "x.csv"), "tell 10 classes apart, not 3"),
+    ],
+    ids=lambda words: " ".join(map(str, words)) if isinstance(words, tuple) else "",
+)
+def test_they_are_refused(hwnas: Hwnas, folder: Path, words: tuple[object, ...], complaint: str) -> None:
+    ran = hwnas(*words)
+    assert (ran.code, ran.out, len(ran.err.splitlines())) == (2, "", 1), ran.err
+    assert complaint in ran.err
+    assert [path.name for path in folder.iterdir()] == ["acc.csv"]
+
+
+def test_measured_accuracies_are_not_replaced_by_predicted_ones(hwnas: Hwnas, accuracies: Path) -> None:
+    before = accuracies.read_bytes()
+    fitted = hwnas("fit", "acc.csv", *DIGITS, "--model", "additive", "--folds", 2, "--out", "p.safetensors")
+    assert fitted.code == 0, fitted.err
+    predicted = ("predict", "acc.csv", *DIGITS, "--predictor", "p.safetensors", "--out")
+    ran = hwnas(*predicted, "acc.csv")
+    assert ran.code == 2
+    assert "which would be lost; write --out predicted.csv" in ran.err
+    assert accuracies.read_bytes() == before
+    assert hwnas(*predicted, "predicted.csv").code == 0
+    assert hwnas("predict", "predicted.csv", *predicted[2:], "predicted.csv").code == 0
