@@ -12,6 +12,7 @@ from hwnas.space._archs import Arch
 from hwnas.space._cost import (
     AdditiveCost,
     Factor,
+    aligned,
     conditional_factor,
     domain_factors,
     elimination_order,
@@ -48,6 +49,7 @@ __all__ = [
     "Slot",
     "TensorSpec",
     "activation_peak",
+    "aligned",
     "classes_named",
     "conditional",
     "conditional_factor",

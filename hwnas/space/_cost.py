@@ -229,7 +229,7 @@ def _eliminate(space: SearchSpace, factors: Sequence[Factor]) -> tuple[float, Po
         scope = tuple(sorted({g for f in joined for g in f.genes} - {gene}))
         table = np.zeros([sizes[g] for g in scope] + [sizes[gene]])
         for factor in joined:
-            table = table + _aligned(factor, (*scope, gene))
+            table = table + aligned(factor.table, factor.genes, (*scope, gene))
         best_choice.append((gene, scope, table.argmin(axis=-1)))
         reduced = table.min(axis=-1)
         pending = [f for f in pending if gene not in f.genes]
@@ -243,11 +243,10 @@ def _eliminate(space: SearchSpace, factors: Sequence[Factor]) -> tuple[float, Po
     return total, space.canonical(row[None])[0]
 
 
-def _aligned(factor: Factor, scope: tuple[int, ...]) -> NDArray[np.float64]:
-    """The factor's table with one axis per gene of ``scope``, of length 1 where it does not depend on it."""
-    order = sorted(range(len(factor.genes)), key=lambda i: scope.index(factor.genes[i]))
-    table = factor.table.transpose(order)
-    shape = [1] * len(scope)
-    for axis in order:
-        shape[scope.index(factor.genes[axis])] = factor.table.shape[axis]
-    return table.reshape(shape)
+def aligned(table: NDArray[np.float64], genes: tuple[int, ...], axes: tuple[int, ...]) -> NDArray[np.float64]:
+    """``table`` (an axis per gene, then any others) with an axis for each of ``axes``, of length 1 where it has none."""
+    order = sorted(range(len(genes)), key=lambda i: axes.index(genes[i]))
+    rest = range(len(genes), table.ndim)
+    moved = table.transpose([*order, *rest])
+    present = {genes[i]: table.shape[i] for i in order}
+    return moved.reshape([*(present.get(axis, 1) for axis in axes), *table.shape[len(genes) :]])

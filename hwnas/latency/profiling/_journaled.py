@@ -14,7 +14,7 @@ from hwnas.graph import Model, network_model
 from hwnas.io import Journal
 from hwnas.latency.device._device import Device, check_precision
 from hwnas.latency.profiling._networks import NetworkTimes, merged, network_times
-from hwnas.latency.timing._measure import Progress, measured_together
+from hwnas.latency.timing._measure import Progress, measure_all
 from hwnas.latency.timing._runtime import Runtime
 from hwnas.space import Network
 
@@ -100,7 +100,7 @@ class JournaledTimer:
             todo += [(stage, names[i], session) for i in rng.permutation(len(names))]
         models = (self.modelled(networks[name]) for _, name, _ in todo)
         waiting = iter(todo)
-        for few in measured_together(self.runtime, models, self.modelled(self.anchor), rng=rng, nodes=layers):
+        for few in measure_all(self.runtime, models, self.modelled(self.anchor), rng=rng, nodes=layers):
             for found in few:
                 which = next(waiting)
                 times = network_times(networks[which[1]], found)

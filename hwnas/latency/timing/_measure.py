@@ -78,7 +78,7 @@ class Speed:
         return self.high_pct > WANDERING * self.low_pct
 
 
-def measured_together(
+def measure_all(
     runtime: Runtime,
     models: Iterator[Model],
     anchor: Model,

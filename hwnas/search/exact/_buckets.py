@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hwnas.search.problem._capabilities import Additive
-from hwnas.space import Factor, SearchSpace, domain_factors, elimination_order
+from hwnas.space import Factor, SearchSpace, aligned, domain_factors, elimination_order
 
 Table = NDArray[np.float64]
 
@@ -90,15 +90,6 @@ def _joint_factors(
         outside = np.isnan(table).any(axis=-1, keepdims=True)
         np.copyto(table, np.inf, where=outside)
     return list(joint.items())
-
-
-def aligned(table: Table, genes: tuple[int, ...], axes: tuple[int, ...]) -> Table:
-    """``table`` (an axis per gene, then any others) with an axis for each of ``axes``, of length 1 where it has none."""
-    order = sorted(range(len(genes)), key=lambda i: axes.index(genes[i]))
-    rest = range(len(genes), table.ndim)
-    moved = table.transpose([*order, *rest])
-    present = {genes[i]: table.shape[i] for i in order}
-    return moved.reshape([*(present.get(axis, 1) for axis in axes), *table.shape[len(genes) :]])
 
 
 @dataclass(frozen=True)

@@ -14,13 +14,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from hwnas.search.exact._buckets import Bucket, Table, aligned, choices
+from hwnas.search.exact._buckets import Bucket, Table, choices
 from hwnas.search.exact._dual import solve_dual
 from hwnas.search.exact._prune import Ceiling, Limit, Pruner, infeasible
 from hwnas.search.exact._sets import Dominance, Index, outer, prune
 from hwnas.search.problem._capabilities import Additive
 from hwnas.search.problem._pareto import non_dominated
-from hwnas.space import Population, SearchSpace
+from hwnas.space import Population, SearchSpace, aligned
 
 FIRST_BAND = 64
 """The first band searched above a dual bound is the distance to the best known row, divided by this."""

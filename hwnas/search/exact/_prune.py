@@ -15,10 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hwnas.errors import InfeasibleError
-from hwnas.search.exact._buckets import Bounds, aligned, bounds, build
+from hwnas.search.exact._buckets import Bounds, bounds, build
 from hwnas.search.exact._sets import Cuts
 from hwnas.search.problem._capabilities import Additive
-from hwnas.space import AdditiveCost, Factor, SearchSpace
+from hwnas.space import AdditiveCost, Factor, SearchSpace, aligned
 
 Limit = tuple[Additive, float]
 """A metric and its upper bound."""

@@ -10,7 +10,7 @@ from hwnas.latency import Measurement, Speed
 from hwnas.latency.timing import _loop
 from hwnas.latency.timing._block import measure_together
 from hwnas.latency.timing._loop import BLOCK_RUNS, PACE_RUNS, SETTLE_RUNS, WARM_UPS, Timed, kept_runs, record
-from hwnas.latency.timing._measure import measured_together
+from hwnas.latency.timing._measure import measure_all
 from hwnas.latency.timing._timer import Samples, level
 from tests.latency.fakes import FakeRuntime, FakeSession, costs, tiny_space
 
@@ -151,7 +151,7 @@ def test_one_slow_round_moves_neither_ratio() -> None:
 
 def test_a_measurement_is_by_the_clock_and_tells_the_speed_beside() -> None:
     runtime = FakeRuntime(COSTS, speed=lambda _: 1.25)
-    (few,) = measured_together(runtime, iter(MODELS), MODELS[0], rng=np.random.default_rng(0))
+    (few,) = measure_all(runtime, iter(MODELS), MODELS[0], rng=np.random.default_rng(0))
     for times, ns in zip(few, TRUE_NS, strict=True):
         found = Measurement.of(times, TRUE_NS[0] / 1e6)
         assert found.median_ms == pytest.approx(1.25 * ns / 1e6)
@@ -163,7 +163,7 @@ def test_a_measurement_is_by_the_clock_and_tells_the_speed_beside() -> None:
 
 def test_models_are_measured_a_few_at_a_time() -> None:
     runtime = FakeRuntime(COSTS)
-    found = list(measured_together(runtime, iter(MODELS * 2), MODELS[0], rng=np.random.default_rng(0)))
+    found = list(measure_all(runtime, iter(MODELS * 2), MODELS[0], rng=np.random.default_rng(0)))
     assert [len(few) for few in found] == [8, 2]
     assert len(runtime.opened) == 12  # the anchor is opened for each few
 
