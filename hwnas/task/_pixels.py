@@ -14,6 +14,12 @@ from torch import Tensor
 MEAN = (0.485, 0.456, 0.406)
 STD = (0.229, 0.224, 0.225)
 
+PREPROCESSING = (
+    "RGB, bilinear resize of the shorter side to ceil(r / 0.875), centre crop r x r, divide by 255, "
+    "mean 0.485 0.456 0.406, std 0.229 0.224 0.225"
+)
+"""What becomes of an image before it enters a network, in words."""
+
 Pixels = NDArray[np.uint8]
 
 

@@ -17,7 +17,8 @@ from torch import Tensor
 from hwnas.space import SearchSpace, get_space
 from hwnas.supernet._base import Supernet, centre
 from hwnas.supernet._download import cached_checkpoint
-from hwnas.supernet.ofa._upstream import PREPROCESSING, one_spelling
+from hwnas.supernet.ofa._upstream import one_spelling
+from hwnas.task import PREPROCESSING
 
 KERNELS = (7, 5, 3)
 

@@ -7,7 +7,8 @@ from pathlib import Path
 from hwnas.space import SearchSpace, get_space
 from hwnas.supernet._base import Supernet
 from hwnas.supernet._download import cached_checkpoint
-from hwnas.supernet.ofa._upstream import PREPROCESSING, one_spelling
+from hwnas.supernet.ofa._upstream import one_spelling
+from hwnas.task import PREPROCESSING
 
 
 class OFAResNet50(Supernet):

@@ -1,13 +1,8 @@
-"""What Once-for-All's families have in common: how images enter, and how checkpoints spell tensors."""
+"""What Once-for-All's families have in common: how checkpoints spell tensors."""
 
 from __future__ import annotations
 
 from itertools import groupby
-
-PREPROCESSING = (
-    "RGB, bilinear resize of the shorter side to ceil(r / 0.875), centre crop r x r, divide by 255, "
-    "mean 0.485 0.456 0.406, std 0.229 0.224 0.225"
-)
 
 
 def one_spelling(key: str) -> str:

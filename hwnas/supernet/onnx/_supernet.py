@@ -14,15 +14,15 @@ from torch import Tensor
 
 from hwnas.graph.read import BN_EPS, ReadNetwork
 from hwnas.progress import notice
-from hwnas.space import SearchSpace, network_inputs
+from hwnas.space import SearchSpace, network_inputs, with_classes
 from hwnas.supernet._base import Supernet
 from hwnas.supernet._checkpoint import Misfit
 from hwnas.supernet.onnx._elastic import ElasticNetwork
 from hwnas.supernet.onnx._open import EPS, elastic_file, outline_of, outlined_network, read_file
 from hwnas.supernet.onnx._sorted import sorted_weights
-from hwnas.supernet.onnx._unfolded import has_folded, unfolded, unfolded_tensors
+from hwnas.supernet.onnx._unfolded import folded_positions, unfolded, unfolded_tensors
 from hwnas.supernet.train import extremes
-from hwnas.task import Task
+from hwnas.task import PREPROCESSING, Task
 
 
 class OnnxSupernet(Supernet):
@@ -31,10 +31,7 @@ class OnnxSupernet(Supernet):
     The largest subnet equals the network of the file. Inner channels are sorted by importance.
     """
 
-    preprocessing = (
-        "RGB, bilinear resize of the shorter side to ceil(r / 0.875), centre crop r x r, divide by 255, "
-        "mean 0.485 0.456 0.406, std 0.229 0.224 0.225"
-    )
+    preprocessing = PREPROCESSING
     network_of: ClassVar[ElasticNetwork]
     file: ClassVar[Path | None] = None
 
@@ -68,14 +65,21 @@ class OnnxSupernet(Supernet):
     def adapted(self, data: Task) -> OnnxSupernet:
         """The supernet with batch norms where an exporter has folded them, by what ``data`` shows; else itself."""
         network = self.network_of
-        if not has_folded(network.ops):
+        folded = folded_positions(network.ops)
+        if not folded:
             return self
         notice(f"{self.origin} has its batch norms folded: they stand again, by what your images show of activations")
-        largest = extremes(self.space)[1]
-        layers = self.network(largest)
-        tensors = unfolded_tensors(layers, self.tensors, data.calibration(network_inputs(layers)), BN_EPS)
-        again = replace(network, ops=tuple(map(unfolded, network.ops)))
-        found = _family(again, BN_EPS, None)(tensors, self.origin)
+        names = [
+            f"{slot.name}/{op.name}"
+            for slot, positions in zip(network.slots, network.positions, strict=True)
+            for op, i in zip(slot.ops, positions, strict=True)
+            if i in folded
+        ]
+        layers = self.network(extremes(self.space)[1])
+        batches = data.calibration(network_inputs(layers))
+        tensors = unfolded_tensors(layers, self.tensors, names, batches, BN_EPS)
+        family = _family(replace(network, ops=unfolded(network.ops)), BN_EPS, None)
+        found = family(tensors, self.origin, with_classes(family.search_space(), self.classes))
         found.reference, found.labels = self.reference, self.labels
         return found
 

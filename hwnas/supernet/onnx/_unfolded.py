@@ -7,13 +7,14 @@ the mean and variance of a convolution's output make a batch norm that changes n
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from math import prod
 
 import torch
 from torch import Tensor
 
-from hwnas.space import LayerSpec, Network
+from hwnas.space import Network
 from hwnas.space.ops import Conv, LayerNorm, Op
 from hwnas.supernet._calibration import Calibration
 from hwnas.supernet.ops import Pass, run
@@ -23,35 +24,39 @@ ENOUGH = 512
 """Images that means and variances are taken from."""
 
 
-def has_folded(ops: Iterable[Op]) -> bool:
-    """Whether batch norms can stand again: there are convolutions with a bias, and no layer norms in their place."""
-    listed = list(ops)
-    return any(map(_is_folded, listed)) and not any(isinstance(op, LayerNorm) for op in listed)
+def folded_positions(ops: Sequence[Op]) -> list[int]:
+    """Of the convolutions that batch norms may have been folded into; none in networks of layer norms.
+
+    Such a convolution has a bias and gives a feature map: gates are computed at one point, where a batch norm would have
+    nothing to average over. What gives the logits never had one.
+    """
+    if any(isinstance(op, LayerNorm) for op in ops):
+        return []
+    head = max(i for i, op in enumerate(ops) if op.weights)
+    return [i for i, op in enumerate(ops[:head]) if isinstance(op, Conv) and op.bias and not op.bn and _area(op) > 1]
 
 
-def unfolded(op: Op) -> Op:
-    """An op with a batch norm in place of its bias, if it is a convolution of feature maps that has one."""
-    return replace(op, bias=False, bn=True) if isinstance(op, Conv) and _is_folded(op) else op
-
-
-def _is_folded(op: Op) -> bool:
-    """Gates are computed at one point, where a batch norm would have nothing to average over."""
-    return isinstance(op, Conv) and op.bias and not op.bn and op.shape[1] * op.shape[2] > 1
+def unfolded(ops: Sequence[Op]) -> tuple[Op, ...]:
+    """The ops with batch norms in place of these convolutions' biases."""
+    folded = folded_positions(ops)
+    return tuple(
+        replace(op, bias=False, bn=True) if i in folded and isinstance(op, Conv) else op for i, op in enumerate(ops)
+    )
 
 
 def unfolded_tensors(
-    network: Network, tensors: Mapping[str, Tensor], batches: Iterable[Inputs], eps: float
+    network: Network, tensors: Mapping[str, Tensor], folded: Sequence[str], batches: Iterable[Inputs], eps: float
 ) -> dict[str, Tensor]:
-    """The tensors of a network whose convolutions have batch norms again; it computes what it computed.
+    """The tensors of a network some of whose convolutions have batch norms again; it computes what it computed.
 
     Args:
         network: the largest subnet, as it is.
         tensors: its weights.
+        folded: names of the convolutions, ``"<slot>/<op>"``.
         batches: images.
         eps: that batch norms will add to variances.
     """
-    folded = [f"{slot}/{op.name}" for slot, layer in network for op in layer.ops if _is_folded(op)]
-    seen = _observed(network, tensors, batches, eps)
+    seen = _observed(network, tensors, folded, batches, eps)
     found = dict(tensors)
     for name in folded:
         mean, variance = seen[f"{name}.running_mean"], seen[f"{name}.running_var"]
@@ -61,10 +66,14 @@ def unfolded_tensors(
     return found
 
 
+def _area(op: Op) -> int:
+    return prod(op.shape[1:])
+
+
 def _observed(
-    network: Network, tensors: Mapping[str, Tensor], batches: Iterable[Inputs], eps: float
+    network: Network, tensors: Mapping[str, Tensor], names: Sequence[str], batches: Iterable[Inputs], eps: float
 ) -> dict[str, Tensor]:
-    """Mean and variance of each channel that a folded convolution gives."""
+    """Mean and variance of each channel that some convolutions give."""
     statistics = Calibration()
     with torch.no_grad():
         for batch in batches:
@@ -72,18 +81,14 @@ def _observed(
             statistics.n_images += len(x)
             at = Pass(tensors, {"input": x}, "eval", eps, 0.0)
             for slot, layer in network:
-                x = _through(slot, layer, x, at, statistics)
+                values = [x]
+                for op in layer.ops:
+                    at.name = f"{slot}/{op.name}"
+                    values.append(run(op, [values[i] for i in op.inputs], at))
+                    if at.name in names:
+                        variance, mean = torch.var_mean(values[-1], (0, 2, 3), correction=0)
+                        statistics.add(at.name, mean, variance, len(x))
+                x = values[-1]
             if statistics.n_images >= ENOUGH:
                 break
     return statistics.statistics()
-
-
-def _through(slot: str, layer: LayerSpec, x: Tensor, at: Pass, statistics: Calibration) -> Tensor:
-    values = [x]
-    for op in layer.ops:
-        at.name = f"{slot}/{op.name}"
-        values.append(run(op, [values[i] for i in op.inputs], at))
-        if _is_folded(op):
-            variance, mean = torch.var_mean(values[-1], (0, 2, 3), correction=0)
-            statistics.add(at.name, mean, variance, len(x))
-    return values[-1]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from torch import Tensor, nn
 from hwnas.space import Population, macs_cost
 from hwnas.supernet import Supernet, extremes, get_supernet, load_supernet, onnx_model, recalibrate
 from hwnas.supernet.onnx import elastic_file, outlined_network
-from hwnas.task import Specs
+from hwnas.task import Inputs, Score, Specs, top1
 from tests.convolutional import NETWORKS, SIZE, exported, network
 
 GENES = {
@@ -90,8 +91,14 @@ def test_folded_batch_norms_make_no_difference(case: Exported, tmp_path: Path) -
 class Seen:
     """Images that show what activations are like."""
 
-    def calibration(self, specs: Specs) -> list[Tensor]:
+    metrics: Mapping[str, Score] = {"top1": top1}
+    labels: tuple[str, ...] = ()
+
+    def calibration(self, specs: Specs) -> list[Inputs]:
         return [images(specs["input"].shape[1], 6)]
+
+    def validation(self, specs: Specs) -> list[tuple[Inputs, Tensor]]:
+        return [(images(specs["input"].shape[1], 6), torch.zeros(6, dtype=torch.int64))]
 
 
 @torch.no_grad()
@@ -99,7 +106,7 @@ def test_batch_norms_come_back(case: Exported, tmp_path: Path) -> None:
     """They change nothing, have the statistics that are seen, and stand in files of weights."""
     file = exported(case.module, tmp_path / case.file.name, fold=True)
     folded = load_supernet(str(file))
-    found = folded.adapted(Seen())  # type: ignore[arg-type] # only its calibration is asked for
+    found = folded.adapted(Seen())  # only its calibration is asked for
     if case.name == "convnext":
         assert found is folded
         return
@@ -114,7 +121,9 @@ def test_batch_norms_come_back(case: Exported, tmp_path: Path) -> None:
     for name, tensor in subnet.named_buffers():
         if case.name != "densenet":  # whose batch norms that stood alone have seen other images
             close(tensor, stored[name])
-    assert found.adapted(Seen()) is found  # type: ignore[arg-type]
+    assert found.adapted(Seen()) is found
+    seven = folded.with_head([str(i) for i in range(7)]).adapted(Seen())
+    assert (seven.classes, found.with_head(["a", "b"]).classes) == (7, 2)
     found.save(tmp_path / "own.safetensors")
     close(load_supernet(str(tmp_path / "own.safetensors")).forward(largest, x), folded.forward(largest, x))
 
