@@ -1,0 +1,30 @@
+"""A loop of your own: hwnas proposes subnets, you evaluate them as you like, hwnas learns from what you tell.
+
+Here four threads evaluate subnets of ``digits`` on its validation images; a queue, a cluster or a lab bench would do.
+
+    python examples/ask_tell.py
+"""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+import hwnas
+from hwnas.supernet import evaluate, load_supernet
+
+ROUNDS, BATCH = 4, 8
+
+if __name__ == "__main__":
+    net = load_supernet("digits")
+    data = net.data()
+    assert data is not None
+    study = hwnas.Study("digits", objectives=["top1", "macs"])
+    with ThreadPoolExecutor(max_workers=4) as pool:
+        for number in range(ROUNDS):
+            x = study.ask(BATCH)
+            accuracies = [found.value for found in pool.map(lambda row: evaluate(net, row, data), x)]
+            study.tell(x, {"top1": accuracies})  # MACs are known, and need not be told
+            print(f"round {number + 1}: {len(x)} evaluated, {len(study.front())} on the front")
+    front = study.front()
+    front.save("asked.csv")
+    print(front.to_frame()[["top1", "macs"]].to_string(index=False))

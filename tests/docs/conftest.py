@@ -1,0 +1,131 @@
+"""A user's desk: an empty folder, a machine that times networks in no time, photos, published files, a mirror of weights."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+import hwnas.search
+from hwnas import latency
+from hwnas.graph import Model
+from hwnas.latency import Device, LatencyTable, Row, get_device
+from hwnas.space import SearchSpace, get_space
+from hwnas.supernet import _download, get_supernet
+from hwnas.supernet._download import Published
+from tests.conftest import REPOSITORY
+from tests.latency.fakes import FakeRuntime, FakeSession, layers_of
+from tests.supernet.test_download import Server
+
+RESOLUTIONS = [160, 176, 192, 208, 224]
+TIMED = ("ofa_mbv3_w1.0", "ofa_mbv3_w1.2", "digits")
+FILE_NS = 2_000_000
+"""What an exported file takes."""
+
+
+def cost_ns(macs: int, precision: str = "fp32") -> int:
+    """What a layer takes on the machine of the documents."""
+    return (5_000 + macs // 40) // (2 if precision == "int8" else 1)
+
+
+class _Costs(dict[str, int]):
+    """By layer key; a layer that no table holds costs a constant."""
+
+    def __missing__(self, key: str) -> int:
+        return FILE_NS
+
+
+class StandIn(FakeRuntime):
+    """Times exported files too, which do not tell their layers."""
+
+    def session(self, model: Model) -> FakeSession:
+        try:
+            return super().session(model)
+        except KeyError:
+            return FakeSession(self, [("file", "file")])
+
+
+@pytest.fixture(scope="session")
+def spaces() -> list[SearchSpace]:
+    """The spaces that the machine has tables of."""
+    whole = [get_space(name) for name in TIMED]
+    return [space.restrict(r=RESOLUTIONS) if space.name != "digits" else space for space in whole]
+
+
+@pytest.fixture(scope="session")
+def published(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A checkpoint of the form that Once-for-All publishes, with random weights."""
+    net = get_supernet("ofa_mbv3_w1.0").random(seed=0)
+    path = tmp_path_factory.mktemp("published") / "ofa_mbv3_w1.0.pth"
+    state = {net.checkpoint_key(name): tensor for name, tensor in net.tensors.items()}
+    torch.save({"state_dict": state}, path)
+    return path
+
+
+@pytest.fixture
+def desk(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    spaces: list[SearchSpace],
+    image_folder: Path,
+    shared_data: Path,
+) -> Path:
+    """The working folder, with what a document takes to be there."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("NO_COLOR", "1")
+    monkeypatch.setattr(hwnas.search, "POPULATION", 40)
+    monkeypatch.setattr(hwnas.search, "GENERATIONS", 2)
+    shutil.copytree(REPOSITORY / "examples", "examples", ignore=shutil.ignore_patterns("__pycache__"))
+    (tmp_path / "photos").symlink_to(image_folder)
+    for name in ("note10", "acc_predictor.pth"):
+        (tmp_path / name).symlink_to(shared_data / "ofa_tutorial" / name)
+    costs = _Costs()
+    for space in spaces:
+        costs.update({key: cost_ns(layer.macs) for key, layer in space.layers().items()})
+    for precision in ("fp32", "int8"):
+        _table(get_device("cpu", precision=precision), spaces)
+    monkeypatch.setattr(latency, "profile", _profiled)
+    for module in ("_whole", "_file"):
+        monkeypatch.setattr(f"hwnas.latency.profiling.{module}.OnnxRuntime", lambda _: StandIn(costs))
+    return tmp_path
+
+
+def _table(device: Device, spaces: list[SearchSpace]) -> LatencyTable:
+    rows = {}
+    for space in spaces:
+        for layer in space.layers().values():
+            ms = cost_ns(layer.macs, device.precision) / 1e6
+            rows[layer.key, ""] = Row(layer.key, ms, ms, ms, 9, layer.macs)
+    about = {space.name: _facts(space) for space in spaces}
+    return LatencyTable(device, rows, about).save(Path("latency_tables") / device.id)
+
+
+def _facts(space: SearchSpace) -> dict[str, Any]:
+    return {"fingerprint": space.fingerprint, "method": "in-context", "networks": 26, "seconds": 1.0}
+
+
+def _profiled(device: Device, space: SearchSpace, folder: Path, **_: Any) -> LatencyTable:
+    """In place of minutes of measuring: the table of this machine that is there, the space added."""
+    made = _table(device, [space])
+    return made.save(folder)
+
+
+@pytest.fixture
+def mirror(published: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """``hwnas download`` asks a server on the loopback."""
+    content = published.read_bytes()
+    with Server() as server:
+        server.content = content
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+        blob = hashlib.sha1(b"blob %d\0" % len(content) + content).hexdigest()
+        url = f"http://127.0.0.1:{server.server_port}/net"
+        there = {"ofa_mbv3_w1.0": Published(url, f"git:{blob}", "ofa_mbv3_w1.0.pth")}
+        monkeypatch.setattr(_download, "PUBLISHED", there)
+        yield
+        server.shutdown()

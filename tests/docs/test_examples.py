@@ -1,0 +1,42 @@
+"""The scripts in examples/ run, and write what they say."""
+
+from __future__ import annotations
+
+import runpy
+import sys
+from pathlib import Path
+
+import pytest
+
+from hwnas.study import Front
+
+pytestmark = pytest.mark.usefixtures("desk")
+
+
+def _run(name: str, *arguments: str) -> None:
+    path = f"examples/{name}"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "argv", [path, *arguments])
+        runpy.run_path(path, run_name="__main__")
+
+
+def test_own_metric(capsys: pytest.CaptureFixture[str]) -> None:
+    _run("own_metric.py")
+    front = Front.load("energy_front.csv")
+    assert front.provenance.directions == {"top1": "max", "energy_mj": "min"}
+    assert (front.frame["energy_mj"] <= 5.0).all()
+    assert front.frame["energy_mj"].is_monotonic_decreasing
+    assert f"{len(front)} subnets" in capsys.readouterr().out
+
+
+def test_ask_tell(capsys: pytest.CaptureFixture[str]) -> None:
+    _run("ask_tell.py")
+    front = Front.load("asked.csv")
+    assert front.provenance.evaluations == 32
+    assert front.frame["top1"].max() > 90
+    assert "round 4: 8 evaluated" in capsys.readouterr().out
+
+
+def test_own_supernet() -> None:
+    _run("own_supernet.py", "own.pth")
+    assert Path("own.pth").stat().st_size > 100_000
