@@ -51,7 +51,7 @@ lint: $(VENV)/.dev ## style, formatting, and the direction of imports
 types: $(VENV)/.dev ## strict type check
 	$(BIN)/mypy
 
-bench: $(VENV)/.dev ## the figures of the README
+bench: $(VENV)/.dev ## the figures of BENCHMARKS.md
 	$(BIN)/python -m benchmarks
 
 clean: ## remove .venv, caches and build products

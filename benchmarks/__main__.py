@@ -1,4 +1,4 @@
-"""``python -m benchmarks [NAME ...]``: the figures of the README, one after the other.
+"""``python -m benchmarks [NAME ...]``: the figures of BENCHMARKS.md, one after the other.
 
 Without names, those that take minutes; slow studies (hours) run by name only.
 """

@@ -15,15 +15,16 @@ import torch
 import hwnas.search
 from hwnas import latency
 from hwnas.graph import Model
-from hwnas.latency import Device, LatencyTable, Row, get_device
+from hwnas.latency import Device, LatencyTable, Plan, Row, get_device
 from hwnas.space import SearchSpace, get_space
+from hwnas.study import _verify
 from hwnas.supernet import _download, get_supernet
 from hwnas.supernet._download import Published
 from tests.conftest import REPOSITORY
 from tests.latency.fakes import FakeRuntime, FakeSession, layers_of
 from tests.supernet.test_download import Server
 
-RESOLUTIONS = [160, 176, 192, 208, 224]
+RESOLUTIONS = list(range(128, 257, 16))
 TIMED = ("ofa_mbv3_w1.0", "ofa_mbv3_w1.2", "digits")
 FILE_NS = 2_000_000
 """What an exported file takes."""
@@ -81,6 +82,10 @@ def desk(
     monkeypatch.setenv("NO_COLOR", "1")
     monkeypatch.setattr(hwnas.search, "POPULATION", 40)
     monkeypatch.setattr(hwnas.search, "GENERATIONS", 2)
+    monkeypatch.setattr(_verify, "MOST", 6)
+    monkeypatch.setattr(
+        latency, "Plan", lambda seed: Plan(times=1, sessions=1, n_calibration=2, n_validation=5, seed=seed)
+    )
     shutil.copytree(REPOSITORY / "examples", "examples", ignore=shutil.ignore_patterns("__pycache__"))
     (tmp_path / "photos").symlink_to(image_folder)
     for name in ("note10", "acc_predictor.pth"):

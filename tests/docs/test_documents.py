@@ -33,9 +33,7 @@ def test_a_document_does_what_it_says(document: str, desk: Path, monkeypatch: py
             exec(compile("\n" * (block.line - 1) + block.text, str(block.document), "exec"), names)
         elif block.language == "sh":
             for line, command in block.commands():
-                import time; t0=time.perf_counter()
                 code = _run(command, monkeypatch)
-                print(f'TIMED {time.perf_counter()-t0:.1f}', *command)
                 assert code == 0, f"{block.document.name}, line {line}: exit code {code} of {shlex.join(command)}"
     assert desk == Path.cwd()
 
@@ -68,7 +66,14 @@ def test_a_block_that_cannot_run_here(block: Block) -> None:
 
 
 def test_every_command_is_documented() -> None:
-    typed = {command[1] for blocks in BLOCKS.values() for block in blocks if block.language == "sh" for _, command in block.commands() if command[0] == "hwnas"}
+    typed = {
+        command[1]
+        for blocks in BLOCKS.values()
+        for block in blocks
+        if block.language == "sh"
+        for _, command in block.commands()
+        if command[0] == "hwnas"
+    }
     known = {command.name or command.callback.__name__ for command in app.registered_commands if command.callback}
     assert typed >= known
 
@@ -96,7 +101,9 @@ def test_code_that_would_not_be_run_is_refused(text: str, told: str, tmp_path: P
 
 def test_blocks_are_read_as_a_reader_types_them(tmp_path: Path) -> None:
     path = tmp_path / "page.md"
-    path.write_text("1. first\n\n   <!-- not run: a board -->\n   ```sh\n   hwnas a \\\n     b  # why\n   x && y\n   ```\n")
+    path.write_text(
+        "1. first\n\n   <!-- not run: a board -->\n   ```sh\n   hwnas a \\\n     b  # why\n   x && y\n   ```\n"
+    )
     (block,) = blocks_of(path)
     assert (block.line, block.not_run) == (5, "a board")
     assert list(block.commands()) == [(5, ["hwnas", "a", "b"]), (7, ["x"]), (7, ["y"])]

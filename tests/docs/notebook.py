@@ -1,15 +1,16 @@
-"""Executes examples/front.ipynb anew and stores its outputs: ``python examples/run_notebook.py``."""
+"""Executes examples/front.ipynb anew and stores its outputs: ``python -m tests.docs.notebook``."""
 
 from __future__ import annotations
 
 import os
 import tempfile
-from pathlib import Path
 
 import nbformat
 from nbclient import NotebookClient
 
-NOTEBOOK = Path(__file__).with_name("front.ipynb")
+from tests.conftest import REPOSITORY
+
+NOTEBOOK = REPOSITORY / "examples" / "front.ipynb"
 
 
 def executed(folder: str | os.PathLike[str]) -> nbformat.NotebookNode:
