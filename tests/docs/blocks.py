@@ -61,7 +61,9 @@ def blocks_of(document: Path) -> list[Block]:
         ValueError: an indented block, a fence without a known language, or one that is not closed.
     """
     found: list[Block] = []
-    language, begun, inside, reason, before = "", 0, [""], None, ""
+    language, margin, begun, before = "", "", 0, ""
+    inside: list[str] = []
+    reason: str | None = None
     for number, line in enumerate(document.read_text(encoding="utf-8").splitlines(), 1):
         where = f"{document.name}, line {number}"
         fence = _FENCE.match(line)
@@ -69,12 +71,13 @@ def blocks_of(document: Path) -> list[Block]:
             found.append(Block(document, begun, language, "\n".join(inside), reason))
             language, before = "", line
         elif language:
-            inside.append(line.removeprefix(" " * (len(opening) - len(opening.lstrip()))))
+            inside.append(line.removeprefix(margin))
         elif fence is not None:
             if fence[1] not in (*RUN, *SHOWN):
                 raise ValueError(f"{where}: a block is of {', '.join((*RUN, *SHOWN))}, not of {fence[1]!r}")
             told = _NOT_RUN.match(before)
-            language, begun, inside, opening, reason = fence[1], number + 1, [], line, told[1] if told else None
+            language, margin, begun, inside = fence[1], line[: line.index("`")], number + 1, []
+            reason = told[1] if told else None
         elif _INDENTED.match(line) and not before.strip():
             raise ValueError(f"{where}: code stands between fences, so that it is run")
         before = line if line.strip() or not _NOT_RUN.match(before) else before

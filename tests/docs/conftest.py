@@ -9,19 +9,21 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
 import hwnas.search
 from hwnas import latency
+from hwnas.cli import train as training
 from hwnas.graph import Model
 from hwnas.latency import Device, LatencyTable, Plan, Row, get_device
 from hwnas.space import SearchSpace, get_space
 from hwnas.study import _verify
-from hwnas.supernet import _download, get_supernet
+from hwnas.supernet import _download, export_onnx, get_supernet
 from hwnas.supernet._download import Published
 from tests.conftest import REPOSITORY
-from tests.latency.fakes import FakeRuntime, FakeSession, layers_of
+from tests.latency.fakes import FakeRuntime, FakeSession
 from tests.supernet.test_download import Server
 
 RESOLUTIONS = list(range(128, 257, 16))
@@ -69,12 +71,23 @@ def published(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@pytest.fixture(scope="session")
+def own_network(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A convolutional network of the user's, with random weights."""
+    reference = f"{REPOSITORY / 'examples' / 'own_supernet.py'}:OwnSupernet"
+    net = get_supernet(reference).random(seed=0)
+    path = tmp_path_factory.mktemp("own") / "mine.onnx"
+    export_onnx(net.extract(np.array([d[-1] for d in net.space.domain], dtype=np.int16)), path)
+    return path
+
+
 @pytest.fixture
 def desk(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     spaces: list[SearchSpace],
     image_folder: Path,
+    own_network: Path,
     shared_data: Path,
 ) -> Path:
     """The working folder, with what a document takes to be there."""
@@ -83,18 +96,21 @@ def desk(
     monkeypatch.setattr(hwnas.search, "POPULATION", 40)
     monkeypatch.setattr(hwnas.search, "GENERATIONS", 2)
     monkeypatch.setattr(_verify, "MOST", 6)
+    monkeypatch.setattr(training, "TUNED", (1, training.TUNED[1]))
     monkeypatch.setattr(
         latency, "Plan", lambda seed: Plan(times=1, sessions=1, n_calibration=2, n_validation=5, seed=seed)
     )
     shutil.copytree(REPOSITORY / "examples", "examples", ignore=shutil.ignore_patterns("__pycache__"))
     (tmp_path / "photos").symlink_to(image_folder)
+    (tmp_path / "mine.onnx").symlink_to(own_network)
     for name in ("note10", "acc_predictor.pth"):
         (tmp_path / name).symlink_to(shared_data / "ofa_tutorial" / name)
     costs = _Costs()
     for space in spaces:
         costs.update({key: cost_ns(layer.macs) for key, layer in space.layers().items()})
     for precision in ("fp32", "int8"):
-        _table(get_device("cpu", precision=precision), spaces)
+        device = get_device("cpu", precision=precision)
+        _table(device, spaces).save(Path("latency_tables") / device.id)
     monkeypatch.setattr(latency, "profile", _profiled)
     for module in ("_whole", "_file"):
         monkeypatch.setattr(f"hwnas.latency.profiling.{module}.OnnxRuntime", lambda _: StandIn(costs))
@@ -107,8 +123,7 @@ def _table(device: Device, spaces: list[SearchSpace]) -> LatencyTable:
         for layer in space.layers().values():
             ms = cost_ns(layer.macs, device.precision) / 1e6
             rows[layer.key, ""] = Row(layer.key, ms, ms, ms, 9, layer.macs)
-    about = {space.name: _facts(space) for space in spaces}
-    return LatencyTable(device, rows, about).save(Path("latency_tables") / device.id)
+    return LatencyTable(device, rows, {space.name: _facts(space) for space in spaces})
 
 
 def _facts(space: SearchSpace) -> dict[str, Any]:
@@ -116,9 +131,8 @@ def _facts(space: SearchSpace) -> dict[str, Any]:
 
 
 def _profiled(device: Device, space: SearchSpace, folder: Path, **_: Any) -> LatencyTable:
-    """In place of minutes of measuring: the table of this machine that is there, the space added."""
-    made = _table(device, [space])
-    return made.save(folder)
+    """In place of minutes of measuring: the table that is there, the space added."""
+    return LatencyTable.load(folder).joined(_table(device, [space])).save(folder)
 
 
 @pytest.fixture
