@@ -26,7 +26,7 @@ from tests.conftest import REPOSITORY
 from tests.latency.fakes import FakeRuntime, FakeSession
 from tests.supernet.test_download import Server
 
-RESOLUTIONS = list(range(128, 257, 16))
+RESOLUTIONS = list(range(128, 225, 16))
 TIMED = ("ofa_mbv3_w1.0", "ofa_mbv3_w1.2", "digits")
 FILE_NS = 2_000_000
 """What an exported file takes."""
