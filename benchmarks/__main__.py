@@ -14,6 +14,7 @@ QUICK = {
     "exact_front": "exact fronts, and their optima by an integer programme",
 }
 SLOW = {
+    "chains": "the default search with and without chains led by first-order effects",
     "table_transfer": "what seconds of measuring make of a latency table from elsewhere",
     "latency_fidelity": "which way of timing layers predicts whole networks best",
     "int8_speedup": "subnets in int8 against fp32 on this machine's CPU",
