@@ -1,26 +1,31 @@
 """What seconds of measuring make of a latency table from elsewhere: errors against the wall clock on fresh whole subnets.
 
-    python -m benchmarks.table_transfer [--threads 1] [--resolutions 160,192,224] [--subnets 60] [--minutes 60]
+    python -m benchmarks.table_transfer [--threads 1] [--resolutions 160,192,224] [--subnets 60] [--minutes 2.5]
 
 The priors: the shipped table of a like CPU, at whatever speed this one runs; that of two threads (of one, with --threads
 2); OFA's table of an i7-8700K; nothing, which is rough times by MACs and elements. Each is adapted by the subnets that 5,
-10, 20 and 60 seconds measure here, and all predict the same fresh subnets, which took no part and are measured afterwards, three times over.
-Killed, or stopped by --minutes, the same command resumes. Writes build/table_transfer.csv.
+10, 20 and 60 seconds measure here, and all predict the same fresh subnets, which took no part. Those are exported and timed
+by a separate plain process (onnxruntime and numpy only), in turns with one anchor; what is compared is the wall clock at
+the anchor's median speed. Killed, or stopped by --minutes, the same command resumes: type it until it prints the
+table. Writes build/table_transfer.csv.
 """
 
 from __future__ import annotations
 
 import argparse
 import csv
+import json
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.note10 import DATA
 from hwnas.files import replacing
+from hwnas.io import Journal
 from hwnas.latency import (
     Device,
     LatencyTable,
@@ -33,6 +38,8 @@ from hwnas.latency import (
     read_published,
 )
 from hwnas.latency.profiling._check import beside_anchor, checked_subnets
+from hwnas.latency.profiling._journaled import model_of
+from hwnas.latency.profiling._otherwise import EACH_TIME, by_plain_process
 from hwnas.latency.table._adapt import _work_ms
 from hwnas.latency.timing._block import SECONDS_PER_MODEL
 from hwnas.space import Population, SearchSpace, get_space
@@ -48,8 +55,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--resolutions", default="160,192,224")
     parser.add_argument("--subnets", type=int, default=60)
-    parser.add_argument("--sessions", type=int, default=3, help="of each fresh subnet")
-    parser.add_argument("--minutes", type=float, default=60.0)
+    parser.add_argument("--minutes", type=float, default=2.5, help="after which it stops, to be resumed")
     parser.add_argument("--data", type=Path, default=DATA)
     parser.add_argument("--out", type=Path, default=Path("build/table_transfer.csv"))
     options = parser.parse_args()
@@ -60,11 +66,9 @@ def main() -> None:
     seen = {row.tobytes() for row in known}
     fresh = np.array([row for row in pool if row.tobytes() not in seen][: options.subnets], dtype=known.dtype)
     anchor, end = known[len(known) // 3], time.monotonic() + 60 * options.minutes
-    (known_ratios, _), (fresh_ratios, beside_ms) = (
-        _measured(device, space, np.stack([*x, anchor]), options.out.with_suffix(f".{sessions}.jsonl"), sessions, end)
-        for x, sessions in ((known, 1), (fresh, options.sessions))
-    )
-    known_ms, fresh_ms = known_ratios[:-1] * beside_ms, fresh_ratios[:-1] * beside_ms
+    known_ratios = _known(device, space, known, anchor, options.out.with_suffix(".known.jsonl"), end)
+    fresh_ratios, anchor_ms = _fresh(device, space, fresh, anchor, options.out.with_suffix(".fresh.jsonl"), end)
+    known_ms, fresh_ms = known_ratios * anchor_ms, fresh_ratios * anchor_ms
 
     rows: list[dict[str, str | float]] = []
     for name, table in priors(space, options.threads, options.data):
@@ -99,20 +103,50 @@ def priors(space: SearchSpace, threads: int, data: Path) -> Iterator[tuple[str, 
     yield "nothing", LatencyTable.of(Device("nothing", ""), rows)
 
 
-def _measured(
-    device: Device, space: SearchSpace, x: Population, journal: Path, sessions: int, end: float
-) -> tuple[NDArray[np.float64], float]:
-    """``(n,)`` times of rows as multiples of the last one's, which they are measured beside, and its time in ms."""
+def _known(
+    device: Device, space: SearchSpace, x: Population, anchor: Population, journal: Path, end: float
+) -> NDArray[np.float64]:
+    """``(n,)`` times of the rows that adapt, as multiples of the anchor's, as the check of a search takes them."""
     journal.parent.mkdir(parents=True, exist_ok=True)
 
     def tell(done: int, steps: int, _: str) -> None:
-        if done % 24 < 8:
-            print(f"{done} of {steps} timings", flush=True)
-        if time.monotonic() > end and done < steps:
-            raise SystemExit(f"{done} of {steps} timings are kept in {journal}; the same command resumes")
+        print(f"adapting: {done} of {steps} subnets are timed", flush=True)
+        _stop(end, done < steps)
 
-    ms, beside_ms, _ = beside_anchor(device, space, x, x[-1], journal, sessions=sessions, progress=tell)
-    return ms / beside_ms, beside_ms
+    ms, anchor_ms, load = beside_anchor(device, space, x, anchor, journal, progress=tell)
+    print(f"{load.words}", flush=True)
+    return ms / anchor_ms
+
+
+def _fresh(
+    device: Device, space: SearchSpace, x: Population, anchor: Population, path: Path, end: float
+) -> tuple[NDArray[np.float64], float]:
+    """``(n,)`` times of exported files as multiples of the anchor's file, and its median in ms: by a plain process."""
+    modelled = model_of(device, "fp32")
+    identity = {"device": device.to_json(), "space": space.fingerprint, "anchor": space.decode(anchor)}
+    with Journal(path, identity) as journal, TemporaryDirectory(prefix="hwnas-") as folder:
+        beside = Path(folder) / "anchor.onnx"
+        beside.write_bytes(modelled(space.network(anchor)).content)
+        found = {e["arch"]: (e["ratio"], e["beside_ms"]) for e in journal.entries}
+        names = [json.dumps(space.decode(row)) for row in x]
+        todo = [(name, row) for name, row in zip(names, x, strict=True) if name not in found]
+        for start in range(0, len(todo), EACH_TIME):
+            _stop(end, True)
+            few = todo[start : start + EACH_TIME]
+            files = [Path(folder) / f"{i}.onnx" for i in range(len(few))]
+            for (_, row), file in zip(few, files, strict=True):
+                file.write_bytes(modelled(space.network(row)).content)
+            for (name, _), (ratio, beside_ms) in zip(few, by_plain_process(device, files, beside), strict=True):
+                found[name] = ratio, beside_ms
+                journal.append({"arch": name, "ratio": ratio, "beside_ms": beside_ms})
+            print(f"judging: {len(found)} of {len(x)} files are timed", flush=True)
+    ratios, anchors_ms = np.array([found[name] for name in names]).T
+    return ratios, float(np.median(anchors_ms))
+
+
+def _stop(end: float, more: bool) -> None:
+    if more and time.monotonic() > end:
+        raise SystemExit("time is up; what was measured is kept, and the same command resumes")
 
 
 if __name__ == "__main__":

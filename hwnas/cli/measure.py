@@ -139,7 +139,7 @@ def _verdict(frame: pd.DataFrame, budget_ms: float | None, broken: list[int], cs
         best = f"hwnas export {name} --row {left['row'].iloc[0]} --device {device}"
         lines.append(f"next: {best}    (the most accurate that holds, measured again as a file)")
     if broken:
-        lines.append("      hwnas search ... --verify    (searches again with the table corrected by measurements)")
+        lines.append("      hwnas search ... --verify    (searches again with the table adapted to measurements)")
     return lines
 
 

@@ -50,7 +50,7 @@ def search(
     verify: Annotated[
         bool,
         typer.Option(
-            "--verify", help="Measure the front on the main device, correct its table, search again until it holds."
+            "--verify", help="Measure the front on the main device, adapt its table, search again until it holds."
         ),
     ] = False,
     accuracy: EvaluationOptions,

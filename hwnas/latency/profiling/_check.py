@@ -87,10 +87,15 @@ class Check:
     def words(self) -> str:
         """For people."""
         told = self.validation
-        again = "" if self.load.repeat_pct is None else f", the clock itself by {self.load.repeat_pct:.1f} %"
+        repeat_pct = self.load.repeat_pct
+        beyond = (
+            ""
+            if repeat_pct is None
+            else f", beyond what the clock moves (timed twice, one differs by {repeat_pct:.1f} %)"
+        )
         return (
-            f"{told['n_validation']} subnets timed now are off by {told['mape_pct']:.1f} % on average{again}; "
-            f"{self.expected_pct:.0f} % of others are to be expected within {TOLERANCE_PCT:g} %"
+            f"{told['n_validation']} subnets timed now are off by {told['mape_pct']:.1f} % on average; "
+            f"{self.expected_pct:.0f} % of others are to be expected within {TOLERANCE_PCT:g} %{beyond}"
         )
 
 

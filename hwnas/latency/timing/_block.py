@@ -33,7 +33,7 @@ class Times:
         ratio: its time as a multiple of the anchor's beside it.
         median_ms: by the wall clock, of single runs.
         p95_ms: 95th percentile, likewise.
-        anchor_ms: median of the anchor's runs, likewise.
+        anchor_ms: median of the anchor's runs beside it, likewise.
         runs: timed runs.
         waited: share of them, and of the anchor's, that waited for a core which another process held.
     """
@@ -96,13 +96,13 @@ def times_of(samples: Samples, nodes: Sequence[Sequence[NodeTimes]] | None) -> l
         nodes: per model the node times of its profiled runs; None if they are not asked for.
     """
     ratios, medians, p95s = samples.ratios(), samples.medians_ms(), samples.p95s_ms()
-    waited = samples.waited()
+    waited, anchors = samples.waited(), samples.anchors_ms()
     return [
         ModelTimes(
             ratio=float(ratios[i]),
             median_ms=float(medians[i]),
             p95_ms=float(p95s[i]),
-            anchor_ms=samples.anchor_ms(),
+            anchor_ms=float(anchors[i]),
             runs=samples.times[i].shape[0] * samples.times[i].shape[1],
             waited=float(waited[i]),
             nodes=nodes[i] if nodes is not None else None,

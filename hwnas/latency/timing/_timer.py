@@ -70,9 +70,9 @@ class Samples:
         ]
         return np.array([np.mean(runs[:, 1] > LATE * runs[:, 0]) for runs in both])
 
-    def anchor_ms(self) -> float:
-        """Median of the anchor's single runs."""
-        return float(np.median([level(block) for pairs in self.anchors for pair in pairs for block in pair])) / 1e6
+    def anchors_ms(self) -> NDArray[np.float64]:
+        """``(models,)``: median of the anchor's single runs beside each model."""
+        return np.array([np.median([level(block) for pair in pairs for block in pair]) for pairs in self.anchors]) / 1e6
 
 
 def level(block: NDArray[Any]) -> float:
