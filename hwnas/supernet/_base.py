@@ -30,8 +30,10 @@ from hwnas.supernet._calibration import BatchNormMode
 from hwnas.supernet._checkpoint import check_tensors, read_content, split_part, write_safetensors
 from hwnas.supernet._dialect import matched
 from hwnas.supernet._execute import forward
+from hwnas.supernet._recipe import Recipe
 from hwnas.supernet._subnet import Subnet
-from hwnas.task import Inputs, Task
+from hwnas.supernet._units import Units
+from hwnas.task import ImageFolder, Inputs, Task, UserData
 
 TensorShape = tuple[int, ...]
 
@@ -57,6 +59,7 @@ class Supernet(ABC):
         dialect: how the file they were read from spells and stores them, in words.
         reference: what opens the family again: a registered name, ``file.py:Class``; empty if it was made by hand.
         labels: names of the classes in the order of the logits; empty if they are not known.
+        head_is_new: whether the head is random still: its logits mean nothing before training.
     """
 
     bn_eps: ClassVar[float] = 1e-5
@@ -66,6 +69,9 @@ class Supernet(ABC):
 
     preprocessing: ClassVar[str] = ""
     """What becomes of an image before it enters the network; exported files carry it."""
+
+    recipe: ClassVar[Recipe] = Recipe()
+    """How it is fine-tuned by default."""
 
     def __init__(
         self, tensors: Mapping[str, Tensor], origin: str = "unknown", space: SearchSpace | None = None
@@ -78,6 +84,7 @@ class Supernet(ABC):
         self.dialect = ""
         self.reference = ""
         self.labels: tuple[str, ...] = ()
+        self.head_is_new = False
 
     # --- what a family states -----------------------------------------------------------------
 
@@ -119,6 +126,37 @@ class Supernet(ABC):
     def adapted(self, data: Task) -> Supernet:  # noqa: ARG002 (families use it)
         """The network for some data, with its weights: the same, unless it depends on them. Called before training."""
         return self
+
+    def open_data(
+        self,
+        folder: Path,
+        *,
+        own_classes: bool = False,
+        images: int = 5000,
+        calibrate: int = 2000,
+        batch_size: int = 100,
+        seed: int = 0,
+    ) -> UserData:
+        """The user's data, of the kind that the network is fed: image folders, unless overridden.
+
+        Args:
+            folder: theirs.
+            own_classes: take the classes of the data, whatever the head's are.
+            images, calibrate: samples to measure on, and to calibrate with.
+            batch_size: of both, and of training.
+            seed: of what is drawn.
+
+        Raises:
+            DataError: they do not fit.
+        """
+        classes = None if own_classes else self.classes
+        return ImageFolder(
+            folder, classes, n_images=images, n_calibration=calibrate, batch_size=batch_size, seed=seed
+        )
+
+    def units(self) -> Sequence[Units]:
+        """Heads, neurons and the like, which training sorts by importance; none, unless overridden."""
+        return ()
 
     def shrink_kernel(self, name: str, weight: Tensor, kernel: int) -> Tensor:  # noqa: ARG002 (families use it)
         """``weight`` (out, in, k, k) of op ``name`` at a smaller kernel size: its centre, unless overridden."""
@@ -195,7 +233,7 @@ class Supernet(ABC):
         weight = HEAD_SPREAD * torch.randn(shapes[f"{head}.weight"], generator=generator)
         fresh = {f"{head}.weight": weight, f"{head}.bias": torch.zeros(len(labels))}
         other = type(self)({name: fresh.get(name, tensor) for name, tensor in self.tensors.items()}, self.origin, space)
-        other.reference, other.labels = self.reference, tuple(labels)
+        other.reference, other.labels, other.head_is_new = self.reference, tuple(labels), True
         return other
 
     def alike(self, tensors: Mapping[str, Tensor]) -> Self:

@@ -9,6 +9,9 @@ from pathlib import Path
 
 from hwnas.errors import SupernetError
 
+ENCODER = "encoder"
+"""Among the metadata: the description of a network that came from a folder, which the file replaces."""
+
 LARGEST_HEADER = 100 * 2**20
 """Bytes; safetensors' own limit."""
 

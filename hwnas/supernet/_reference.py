@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, ClassVar
 from hwnas.errors import SupernetError, UnknownNameError
 from hwnas.plugin import is_reference
 from hwnas.space import SearchSpace, classes_named, get_space, with_classes
-from hwnas.supernet._header import OUTLINE, described, is_trained_file
+from hwnas.supernet._header import ENCODER, OUTLINE, described, is_trained_file
 
 if TYPE_CHECKING:
     from hwnas.supernet._base import Supernet
@@ -78,6 +78,21 @@ class Registered(ReferenceKind):
             except UnknownNameError:
                 pass
             raise
+
+
+class HuggingFace(ReferenceKind):
+    """A local Hugging Face folder: configuration, weights, tokenizer."""
+
+    form = "hf:FOLDER"
+    carries_weights = True
+
+    def belongs(self, reference: str) -> bool:
+        return reference.startswith("hf:")
+
+    def supernet(self, reference: str) -> type[Supernet]:
+        from hwnas.supernet.hf import folder_class
+
+        return folder_class(reference.removeprefix("hf:"))
 
 
 class Object(ReferenceKind):
@@ -169,7 +184,31 @@ class TrainedOnnxFile(TrainedFile):
         return with_classes(space, derived[1]) if derived else space
 
 
-KINDS: tuple[ReferenceKind, ...] = (TrainedOnnxFile(), TrainedFile(), OnnxFile(), Object(), Registered())
+class TrainedEncoder(TrainedFile):
+    """What ``hwnas train`` wrote of a Hugging Face folder, which is not needed any more: its description is inside."""
+
+    def belongs(self, reference: str) -> bool:
+        return super().belongs(reference) and Path(reference).is_file() and ENCODER in described(reference)
+
+    def supernet(self, reference: str) -> type[Supernet]:
+        from hwnas.supernet.hf import carried_class
+
+        return carried_class(described(reference), reference)
+
+    def space(self, reference: str) -> SearchSpace:
+        space, derived = ReferenceKind.space(self, reference), classes_named(described(reference)["space"])
+        return with_classes(space, derived[1]) if derived else space
+
+
+KINDS: tuple[ReferenceKind, ...] = (
+    HuggingFace(),
+    TrainedEncoder(),
+    TrainedOnnxFile(),
+    TrainedFile(),
+    OnnxFile(),
+    Object(),
+    Registered(),
+)
 """Every way to name a network, in the order in which they are asked."""
 
 

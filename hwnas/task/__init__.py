@@ -5,8 +5,11 @@ from __future__ import annotations
 from hwnas.task._digits import DigitsData
 from hwnas.task._image_folder import ImageFolder
 from hwnas.task._pixels import PREPROCESSING
-from hwnas.task._scores import measured, top1
-from hwnas.task._task import Inputs, InputsAt, Score, Scored, Specs, Task, TrainingTask, image_shape
+from hwnas.task._scores import SCORES, macro_f1, matthews, measured, top1
+from hwnas.task._task import Inputs, InputsAt, Score, Scored, Specs, Task, TrainingTask, UserData, image_shape
+from hwnas.task._text_file import LabelledTexts, TextColumns, read_labelled_texts
+from hwnas.task._text_folder import TextFolder
+from hwnas.task._tokenizer import Tokenizer
 
 __all__ = [
     "PREPROCESSING",
@@ -14,12 +17,21 @@ __all__ = [
     "ImageFolder",
     "Inputs",
     "InputsAt",
+    "LabelledTexts",
+    "SCORES",
     "Score",
     "Scored",
     "Specs",
     "Task",
+    "TextColumns",
+    "TextFolder",
+    "Tokenizer",
     "TrainingTask",
+    "UserData",
     "image_shape",
+    "macro_f1",
+    "matthews",
     "measured",
+    "read_labelled_texts",
     "top1",
 ]

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
+import numpy as np
+import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from hwnas.errors import DataError
-from hwnas.task._task import Inputs, Scored, Specs, Task
+from hwnas.task._task import Inputs, Score, Scored, Specs, Task
 
 
 def measured(task: Task, specs: Specs, logits_of: Callable[[Inputs], Tensor]) -> tuple[float, int]:
@@ -31,7 +34,7 @@ def measured(task: Task, specs: Specs, logits_of: Callable[[Inputs], Tensor]) ->
 
     value = next(iter(task.metrics.values()))(scored())
     if n == 0:
-        raise DataError("validation", "there are no images to measure accuracy on", "give some")
+        raise DataError("validation", "there are no samples to measure on", "give some")
     return value, n
 
 
@@ -42,3 +45,33 @@ def top1(scored: Scored) -> float:
         correct += int((logits.argmax(1) == labels).sum())
         n += len(labels)
     return 100 * correct / n if n else float("nan")
+
+
+def macro_f1(scored: Scored) -> float:
+    """Mean over classes of the harmonic mean of precision and recall, in percent; a class without samples or hits is 0."""
+    table = _confusion(scored)
+    hits, told, true = np.diag(table), table.sum(0), table.sum(1)
+    seen = (told + true) > 0
+    return float(100 * np.mean(2 * hits[seen] / (told + true)[seen])) if seen.any() else float("nan")
+
+
+def matthews(scored: Scored) -> float:
+    """Correlation of labels and answers, -1 to 1, for any number of classes (Gorodkin 2004); 0 if either never varies."""
+    table = _confusion(scored)
+    n, hits, told, true = table.sum(), np.trace(table), table.sum(0), table.sum(1)
+    spread = np.sqrt(n**2 - (told**2).sum()) * np.sqrt(n**2 - (true**2).sum())
+    return float((hits * n - (told * true).sum()) / spread) if spread else 0.0
+
+
+def _confusion(scored: Scored) -> NDArray[np.float64]:
+    """``(classes, classes)`` samples by label and answer."""
+    table = torch.zeros(0, 0)
+    for logits, labels in scored:
+        classes = logits.shape[1]
+        table = table if len(table) else torch.zeros(classes, classes)
+        table += torch.bincount(labels * classes + logits.argmax(1), minlength=classes**2).reshape(classes, classes)
+    return np.asarray(table.numpy(), dtype=np.float64)
+
+
+SCORES: Mapping[str, Score] = {"top1": top1, "accuracy": top1, "f1": macro_f1, "mcc": matthews}
+"""Scores of classifiers, by the names of :mod:`hwnas.metric`."""

@@ -63,6 +63,19 @@ class TrainingTask(Task, Protocol):
         """
 
 
+@runtime_checkable
+class UserData(TrainingTask, Protocol):
+    """Data in a folder of the user's.
+
+    Attributes:
+        has_training: whether there are data to learn from.
+        n_available: validation samples there are.
+    """
+
+    has_training: bool
+    n_available: int
+
+
 def image_shape(specs: Specs) -> Shape:
     """``(channels, height, width)`` of a network that is fed images alone.
 

@@ -1,0 +1,49 @@
+"""Units of a layer that may stand in any order, and what the loss loses without each: heads and neurons.
+
+Leading units are those that every subnet keeps, so the important ones are moved to the front (DynaBERT, Hou et al. 2020,
+arXiv:2004.04037). A unit's importance is, to first order, how the loss changes when its output is multiplied by zero:
+``|sum(w * dL/dw)|`` over the weights that read it (Michel et al. 2019, arXiv:1905.10650).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Units:
+    """Interchangeable units between some linear maps and one that reads them.
+
+    Attributes:
+        name: for people.
+        size: consecutive channels of one: a head's, or 1.
+        writers: ops whose outputs they are.
+        reader: the op that reads them.
+    """
+
+    name: str
+    size: int
+    writers: tuple[str, ...]
+    reader: str
+
+    @property
+    def places(self) -> dict[str, int]:
+        """The tensors in which they stand, and along which axis."""
+        rows = {f"{op}.{part}": 0 for op in self.writers for part in ("weight", "bias")}
+        return rows | {f"{self.reader}.weight": 1}
+
+    def importance(self, weight: Tensor, gradient: Tensor) -> Tensor:
+        """``(units,)`` of the reader's weight ``(out, units * size)`` and the loss's gradient by it."""
+        return (weight * gradient).sum(0).reshape(-1, self.size).sum(1).abs()
+
+    def sorted(self, tensors: Mapping[str, Tensor], importance: Tensor) -> dict[str, Tensor]:
+        """Copies of those of ``tensors`` in which they stand, the most important unit first; ties keep their order."""
+        order = torch.argsort(importance, descending=True, stable=True)
+        channels = (order[:, None] * self.size + torch.arange(self.size, device=order.device)).flatten()
+        return {
+            name: tensors[name].index_select(axis, channels) for name, axis in self.places.items() if name in tensors
+        }

@@ -1,0 +1,193 @@
+"""Encoders of tokens as search spaces: depth, heads and width of every layer, and the length of the input.
+
+One description covers BERT and its kin (normalised after each residual) and ViT and its kin (before it). The genes are
+those of DynaBERT (Hou et al. 2020, arXiv:2004.04037) and InstaTune (Sarah et al. 2023, arXiv:2308.15609).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from hwnas.space import Gene, LayerSpec, OpList, SearchSpace, Slot, conditional
+from hwnas.space.ops import Function
+
+LENGTHS = (16, 32, 64, 128, 256, 512)
+"""Choices of the sequence length, as far as there are positions."""
+
+
+@dataclass(frozen=True)
+class Head:
+    """What becomes of the last layer's tokens.
+
+    Attributes:
+        pool: the first token, or the mean over those that the mask keeps.
+        features: of a linear map before the classifier; 0 for none.
+        function: its activation.
+    """
+
+    pool: Literal["first", "mean"] = "first"
+    features: int = 0
+    function: Function = "tanh"
+
+
+@dataclass(frozen=True)
+class Encoder:
+    """The largest encoder: what a configuration states.
+
+    Attributes:
+        layers, heads, channels, ffn: how many layers; heads, channels, and neurons of the FFN in each.
+        function: activation of the FFN.
+        eps: of layer norms.
+        norm_first: whether a layer normalises what it reads (ViT), or its results (BERT).
+        head: see `Head`.
+        classes: logits.
+    """
+
+    layers: int
+    heads: int
+    channels: int
+    ffn: int
+    function: Function
+    eps: float
+    norm_first: bool
+    head: Head
+    classes: int
+
+    @property
+    def head_size(self) -> int:
+        """Channels of one head."""
+        return self.channels // self.heads
+
+
+@dataclass(frozen=True)
+class TextInput:
+    """Token ids with a mask, and embeddings of them.
+
+    Attributes:
+        vocabulary, positions, segments: rows of the three tables; no segments for 0.
+        lengths: choices of the sequence length.
+    """
+
+    vocabulary: int
+    positions: int
+    segments: int
+    lengths: tuple[int, ...]
+
+
+def kept_layers(depth: int, layers: int) -> list[int]:
+    """Which layers a depth keeps, evenly spread, the first and the last among them: 4 of 6 are 0, 1, 3, 5."""
+    if depth == 1:
+        return [0]
+    return [i * (layers - 1) // (depth - 1) for i in range(depth)]
+
+
+def text_encoder_space(name: str, encoder: Encoder, text: TextInput) -> SearchSpace:
+    """Genes in the order d, h (all layers), f (all layers), l; slots ``embeddings``, ``layer.<i>``, ``head``."""
+    genes = encoder_genes(encoder)
+    length = len(genes)
+    genes.append(Gene("l", None, text.lengths, role="input"))
+    embeddings = Slot("embeddings", (length,), lambda n: _text_embeddings(encoder, text, n))
+    slots = [embeddings, *encoder_slots(encoder, length, lambda n: n, masked=True)]
+    slots.append(Slot("head", (length,), lambda n: _head(encoder, n, masked=True)))
+    return SearchSpace(name, genes, slots)
+
+
+def encoder_genes(encoder: Encoder) -> list[Gene]:
+    """Depth, then heads and then FFN width of every layer; those of a skipped layer have no effect."""
+    depths = tuple(range(max(1, -(-encoder.layers // 3)), encoder.layers + 1))
+    heads = _parts(encoder.heads, 3)
+    widths = _parts(encoder.ffn, 4)
+    genes = [Gene("d", None, depths)]
+    for group, choices in (("h", heads), ("f", widths)):
+        for layer in range(encoder.layers):
+            active = [i for i, depth in enumerate(depths) if layer in kept_layers(depth, encoder.layers)]
+            gene = Gene(group, layer, choices)
+            genes.append(gene if len(active) == len(depths) else conditional(gene, 0, active))
+    return genes
+
+
+def encoder_slots(encoder: Encoder, size: int, tokens: Callable[[int], int], *, masked: bool) -> list[Slot]:
+    """A slot per layer.
+
+    Args:
+        encoder: its layers.
+        size: column of the input gene.
+        tokens: how many there are at a value of the input gene.
+        masked: whether some tokens may be padding.
+    """
+    slots = []
+    for layer in range(encoder.layers):
+        columns = (size, 0, 1 + layer, 1 + encoder.layers + layer)
+        slots.append(Slot(f"layer.{layer}", columns, _layer_builder(encoder, layer, tokens, masked=masked)))
+    return slots
+
+
+def _layer_builder(
+    encoder: Encoder, layer: int, tokens: Callable[[int], int], *, masked: bool
+) -> Callable[..., LayerSpec | None]:
+    def build(size: int, depth: int, heads: int, ffn: int) -> LayerSpec | None:
+        if layer not in kept_layers(depth, encoder.layers):
+            return None
+        return encoder_layer(encoder, tokens(size), heads, ffn, masked=masked)
+
+    return build
+
+
+def encoder_layer(encoder: Encoder, tokens: int, heads: int, ffn: int, *, masked: bool) -> LayerSpec:
+    """Attention and FFN, each with its residual and its norm."""
+    ops = OpList((tokens, encoder.channels))
+    bias = ops.read("padding", (tokens,)) if masked else None
+    x = ops.layer_norm("attention.norm", 0, encoder.eps) if encoder.norm_first else 0
+    query, key, value = (ops.linear(part, x, heads * encoder.head_size) for part in ("query", "key", "value"))
+    mixed = ops.attention("attention", query, key, value, bias, heads=heads)
+    x = ops.add("attention.residual", ops.linear("attention.output", mixed, encoder.channels), 0)
+    if not encoder.norm_first:
+        x = ops.layer_norm("attention.norm", x, encoder.eps)
+    inner = ops.layer_norm("ffn.norm", x, encoder.eps) if encoder.norm_first else x
+    inner = ops.act(f"ffn.{encoder.function}", ops.linear("ffn.inner", inner, ffn), encoder.function)
+    x = ops.add("ffn.residual", ops.linear("ffn.output", inner, encoder.channels), x)
+    if not encoder.norm_first:
+        ops.layer_norm("ffn.norm", x, encoder.eps)
+    order = "pre" if encoder.norm_first else "post"
+    shape = f"l{tokens}-c{encoder.channels}-h{heads}x{encoder.head_size}-f{ffn}"
+    return ops.layer(f"encoder-{shape}-{encoder.function}-{order}-mask{int(masked)}")
+
+
+def _text_embeddings(encoder: Encoder, text: TextInput, length: int) -> LayerSpec:
+    ops = OpList(())
+    ids = ops.read("input_ids", (length,), "int64", below=text.vocabulary)
+    mask = ops.read("attention_mask", (length,), "int64", below=2)
+    ops.write("padding", ops.padding_bias("padding.bias", mask))
+    x = ops.embedding("words", ids, text.vocabulary, encoder.channels)
+    if text.segments:
+        segments = ops.read("token_type_ids", (length,), "int64", below=text.segments)
+        x = ops.add("segments.add", x, ops.embedding("segments", segments, text.segments, encoder.channels))
+    x = ops.positions("positions", x, text.positions)
+    ops.layer_norm("norm", x, encoder.eps)
+    tables = f"v{text.vocabulary}-p{text.positions}-t{text.segments}"
+    return ops.layer(f"textembedding-l{length}-c{encoder.channels}-{tables}")
+
+
+def _head(encoder: Encoder, tokens: int, *, masked: bool) -> LayerSpec:
+    head = encoder.head
+    ops = OpList((tokens, encoder.channels))
+    x = ops.layer_norm("norm", 0, encoder.eps) if encoder.norm_first else 0
+    if head.pool == "first":
+        x = ops.take("pool", x)
+    else:
+        mask = ops.read("attention_mask", (tokens,), "int64", below=2) if masked else None
+        x = ops.mean_tokens("pool", x, mask)
+    if head.features:
+        x = ops.act(f"dense.{head.function}", ops.linear("dense", x, head.features), head.function)
+    ops.linear("classifier", x, encoder.classes)
+    details = f"{head.pool}-d{head.features}-{head.function}" if head.features else head.pool
+    key = f"encoderhead-l{tokens}-c{encoder.channels}-{details}-norm{int(encoder.norm_first)}-mask{int(masked)}"
+    return ops.layer(f"{key}-o{encoder.classes}")
+
+
+def _parts(whole: int, n: int) -> tuple[int, ...]:
+    """1/n, 2/n ... of a whole, as far as these are whole numbers: 4, 8, 12 of 12; 2, 4 of 4."""
+    n = next(k for k in range(min(n, whole), 0, -1) if whole % k == 0)
+    return tuple(whole * i // n for i in range(1, n + 1))

@@ -1,0 +1,207 @@
+"""What each family of encoders calls its settings and its tensors. A new family is a function and a line in `FAMILIES`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from hwnas.errors import SupernetError, UnknownNameError
+from hwnas.space.ops import Function
+from hwnas.supernet.hf._encoder import LENGTHS, Encoder, Head, TextInput
+from hwnas.supernet.hf._folder import CONFIG, number
+
+FUNCTIONS: dict[str, Function] = {
+    "gelu": "gelu",
+    "gelu_new": "gelu_tanh",
+    "gelu_pytorch_tanh": "gelu_tanh",
+    "relu": "relu",
+    "silu": "silu",
+    "swish": "silu",
+}
+"""Activations by the names that configurations give them."""
+
+
+@dataclass(frozen=True)
+class Family:
+    """An encoder as its folder describes it.
+
+    Attributes:
+        encoder, text: its sizes.
+        names: of its tensors, ``{"layer.{i}/query": "encoder.layer.{i}.attention.self.query", ...}``, each without
+            ``.weight`` or ``.bias``; ``{i}`` is the layer.
+        prefix: of all tensors but the head's, where the file has a head.
+        head: names of the head's tensors.
+        first_position: of the table's row for the first token.
+    """
+
+    encoder: Encoder
+    text: TextInput
+    names: Mapping[str, str]
+    prefix: str
+    head: Mapping[str, str]
+    first_position: int = 0
+
+
+@dataclass(frozen=True)
+class FamilyKind:
+    """A family of networks.
+
+    Attributes:
+        of: ``(config, tuned, folder)`` to the family of one network.
+        tuned_by: names of tensors that a folder has if, and only if, it comes with a classification head.
+    """
+
+    of: Callable[[Mapping[str, Any], bool, str], Family]
+    tuned_by: tuple[str, ...]
+
+
+def family_of(config: Mapping[str, Any], folder: str, *, tuned: bool) -> Family:
+    """The family by ``model_type``.
+
+    Args:
+        config: the folder's.
+        folder: for messages.
+        tuned: whether there is a classification head.
+
+    Raises:
+        UnknownNameError: no such family. SupernetError: settings that are missing or not supported.
+    """
+    return family_kind(config, folder).of(config, tuned, folder)
+
+
+def family_kind(config: Mapping[str, Any], folder: str) -> FamilyKind:
+    """The line of `FAMILIES` for a configuration.
+
+    Raises:
+        UnknownNameError, SupernetError: there is none.
+    """
+    kind = config["model_type"]
+    if config.get("is_encoder_decoder") or config.get("is_decoder") or kind in DECODERS:
+        rule = f"{kind} generates text, and encoders are what is supported"
+        raise SupernetError(f"hf:{folder}", rule, f"give one of {', '.join(FAMILIES)}")
+    if kind not in FAMILIES:
+        raise UnknownNameError("model_type", kind, FAMILIES)
+    return FAMILIES[kind]
+
+
+DECODERS = frozenset(
+    "bart bloom falcon gemma gemma2 gemma3_text gpt2 gpt_neox llama mbart mistral mixtral opt pegasus phi phi3 qwen2 qwen3 "
+    "smollm3 t5 mt5".split()
+)
+"""Families that people try and that are no encoders."""
+
+
+def _bert(config: Mapping[str, Any], tuned: bool, folder: str) -> Family:
+    if config.get("position_embedding_type", "absolute") != "absolute":
+        raise SupernetError(f"hf:{folder}", "its positions are relative", "give a network with absolute positions")
+    head = Head("first", number(config, "hidden_size", folder)) if tuned else Head("mean")
+    return Family(
+        _encoder(config, folder, head),
+        _text(config, folder, segments=int(config.get("type_vocab_size", 2))),
+        {**_EMBEDDINGS, **_BERT_LAYER},
+        "bert.",
+        {"head/dense": "bert.pooler.dense", "head/classifier": "classifier"},
+    )
+
+
+def _roberta(config: Mapping[str, Any], tuned: bool, folder: str) -> Family:
+    head = Head("first", number(config, "hidden_size", folder)) if tuned else Head("mean")
+    first = int(config.get("pad_token_id") or 0) + 1  # positions count from the one after padding's
+    text = _text(config, folder, segments=int(config.get("type_vocab_size", 1)), reserved=first)
+    return Family(
+        _encoder(config, folder, head),
+        text,
+        {**_EMBEDDINGS, **_BERT_LAYER},
+        "roberta.",
+        {"head/dense": "classifier.dense", "head/classifier": "classifier.out_proj"},
+        first,
+    )
+
+
+def _distilbert(config: Mapping[str, Any], tuned: bool, folder: str) -> Family:
+    renamed = {
+        "num_hidden_layers": config.get("n_layers"),
+        "num_attention_heads": config.get("n_heads"),
+        "hidden_size": config.get("dim"),
+        "intermediate_size": config.get("hidden_dim"),
+        "hidden_act": config.get("activation", "gelu"),
+        "layer_norm_eps": 1e-12,
+    }
+    config = {**config, **renamed}
+    head = Head("first", number(config, "hidden_size", folder), "relu") if tuned else Head("mean")
+    return Family(
+        _encoder(config, folder, head),
+        _text(config, folder, segments=0),
+        {**_EMBEDDINGS, **_DISTILBERT_LAYER},
+        "distilbert.",
+        {"head/dense": "pre_classifier", "head/classifier": "classifier"},
+    )
+
+
+FAMILIES: dict[str, FamilyKind] = {
+    "bert": FamilyKind(_bert, ("bert.pooler.dense.weight", "classifier.weight")),
+    "distilbert": FamilyKind(_distilbert, ("pre_classifier.weight", "classifier.weight")),
+    "roberta": FamilyKind(_roberta, ("classifier.dense.weight", "classifier.out_proj.weight")),
+}
+"""By ``model_type``."""
+
+_EMBEDDINGS = {
+    "embeddings/words": "embeddings.word_embeddings",
+    "embeddings/segments": "embeddings.token_type_embeddings",
+    "embeddings/positions": "embeddings.position_embeddings",
+    "embeddings/norm": "embeddings.LayerNorm",
+}
+_BERT_LAYER = {
+    "layer.{i}/query": "encoder.layer.{i}.attention.self.query",
+    "layer.{i}/key": "encoder.layer.{i}.attention.self.key",
+    "layer.{i}/value": "encoder.layer.{i}.attention.self.value",
+    "layer.{i}/attention.output": "encoder.layer.{i}.attention.output.dense",
+    "layer.{i}/attention.norm": "encoder.layer.{i}.attention.output.LayerNorm",
+    "layer.{i}/ffn.inner": "encoder.layer.{i}.intermediate.dense",
+    "layer.{i}/ffn.output": "encoder.layer.{i}.output.dense",
+    "layer.{i}/ffn.norm": "encoder.layer.{i}.output.LayerNorm",
+}
+_DISTILBERT_LAYER = {
+    "layer.{i}/query": "transformer.layer.{i}.attention.q_lin",
+    "layer.{i}/key": "transformer.layer.{i}.attention.k_lin",
+    "layer.{i}/value": "transformer.layer.{i}.attention.v_lin",
+    "layer.{i}/attention.output": "transformer.layer.{i}.attention.out_lin",
+    "layer.{i}/attention.norm": "transformer.layer.{i}.sa_layer_norm",
+    "layer.{i}/ffn.inner": "transformer.layer.{i}.ffn.lin1",
+    "layer.{i}/ffn.output": "transformer.layer.{i}.ffn.lin2",
+    "layer.{i}/ffn.norm": "transformer.layer.{i}.output_layer_norm",
+}
+
+
+def _encoder(config: Mapping[str, Any], folder: str, head: Head) -> Encoder:
+    function = config.get("hidden_act", "gelu")
+    if function not in FUNCTIONS:
+        rule = f"its activation is {function!r}, known are {', '.join(FUNCTIONS)}"
+        raise SupernetError(f"hf:{folder}, {CONFIG}", rule, "give a network with one of them")
+    channels, heads = number(config, "hidden_size", folder), number(config, "num_attention_heads", folder)
+    if channels % heads:
+        rule = f"{channels} channels cannot be shared by {heads} heads"
+        raise SupernetError(f"hf:{folder}, {CONFIG}", rule, "restore it")
+    labels = config.get("id2label")
+    classes = len(labels) if isinstance(labels, dict) and labels else int(config.get("num_labels", 2))
+    return Encoder(
+        layers=number(config, "num_hidden_layers", folder),
+        heads=heads,
+        channels=channels,
+        ffn=number(config, "intermediate_size", folder),
+        function=FUNCTIONS[function],
+        eps=float(config.get("layer_norm_eps", 1e-12)),
+        norm_first=False,
+        head=head,
+        classes=classes,
+    )
+
+
+def _text(config: Mapping[str, Any], folder: str, *, segments: int, reserved: int = 0) -> TextInput:
+    positions = number(config, "max_position_embeddings", folder) - reserved
+    if positions < 1:
+        rule = f"max_position_embeddings is {positions + reserved}, which leaves no position"
+        raise SupernetError(f"hf:{folder}, {CONFIG}", rule, "restore it")
+    lengths = tuple(length for length in LENGTHS if length <= positions) or (positions,)
+    return TextInput(number(config, "vocab_size", folder), positions, segments, lengths)

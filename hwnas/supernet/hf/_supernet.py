@@ -1,0 +1,169 @@
+"""Encoders of Hugging Face folders as supernets: one class per folder, for each has a space of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import torch
+
+from hwnas.space import SearchSpace, with_classes
+from hwnas.supernet._base import HEAD_SPREAD, Supernet
+from hwnas.supernet._header import ENCODER
+from hwnas.supernet._recipe import Recipe
+from hwnas.supernet._units import Units
+from hwnas.supernet.hf._carried import Carried
+from hwnas.supernet.hf._encoder import text_encoder_space
+from hwnas.supernet.hf._families import Family, family_kind
+from hwnas.supernet.hf._folder import read_config
+from hwnas.supernet.hf._weights import read_folder, renamed, tensor_names
+from hwnas.task import TextFolder, Tokenizer
+
+CUT_PCT = 1.0
+"""Share of texts that the longest of the lengths that are searched may cut, in percent."""
+
+
+class TextEncoder(Supernet):
+    """What all encoders of text share; `folder_class` and `carried_class` make the classes.
+
+    Attributes:
+        carried: its description.
+        family: sizes and names, from it.
+    """
+
+    carried: ClassVar[Carried]
+    family: ClassVar[Family]
+
+    recipe = Recipe("adamw", epochs=4, learning_rate=1e-4, weight_decay=0.01, clip_norm=1.0, validates=True)
+
+    @classmethod
+    def search_space(cls) -> SearchSpace:
+        encoder = cls.family.encoder
+        kind = cls.carried.settings["model_type"]
+        name = f"{kind}-{encoder.layers}x{encoder.channels}-h{encoder.heads}-f{encoder.ffn}"
+        return text_encoder_space(name, encoder, cls.family.text)
+
+    @classmethod
+    def default_checkpoint(cls) -> Path | None:
+        return Path(cls.carried.folder)
+
+    @classmethod
+    def from_checkpoint(cls, path: str | os.PathLike[str]) -> Self:
+        """The folder's weights, or those of a file under our names. A head that the folder lacks is new.
+
+        Raises:
+            SupernetError: weights that are missing, damaged, or do not fit the configuration.
+        """
+        if not Path(path).is_dir():
+            return super().from_checkpoint(path)
+        space = cls.search_space()
+        shapes = cls.shapes(space)
+        found = renamed(read_folder(Path(path)), cls.family, shapes, str(path))
+        head = {"head/classifier.weight", "head/classifier.bias"}
+        fresh = not cls.carried.tuned and not head & set(found)
+        if fresh:
+            weight = torch.randn(shapes["head/classifier.weight"], generator=torch.Generator().manual_seed(0))
+            found["head/classifier.weight"] = HEAD_SPREAD * weight
+            found["head/classifier.bias"] = torch.zeros(shapes["head/classifier.bias"])
+        net = cls(found, f"hf:{path}")
+        net.head_is_new = fresh
+        net.labels = () if fresh else _labels(cls.carried.settings, net.classes)
+        return net
+
+    @classmethod
+    def tokenizer(cls) -> Tokenizer:
+        """What turns texts into ids.
+
+        Raises:
+            DataError: the folder has none.
+        """
+        tokenizer = cls.carried.complete().tokenizer
+        assert tokenizer is not None
+        return tokenizer
+
+    def open_data(
+        self,
+        folder: Path,
+        *,
+        own_classes: bool = False,
+        images: int = 5000,
+        calibrate: int = 2000,
+        batch_size: int = 100,
+        seed: int = 0,
+    ) -> TextFolder:
+        return TextFolder(
+            folder,
+            self.tokenizer(),
+            None if own_classes or self.head_is_new else (self.labels, self.classes),
+            metric=self.metric,
+            columns=self.carried.columns,
+            n_texts=images,
+            n_calibration=calibrate,
+            batch_size=batch_size,
+            seed=seed,
+        )
+
+    @classmethod
+    def outline(cls) -> dict[str, str]:
+        return {ENCODER: cls.carried.text()}
+
+    def units(self) -> Sequence[Units]:
+        size, found = self.family.encoder.head_size, []
+        for layer in range(self.family.encoder.layers):
+            slot = f"layer.{layer}"
+            projections = tuple(f"{slot}/{part}" for part in ("query", "key", "value"))
+            found.append(Units(f"{slot} heads", size, projections, f"{slot}/attention.output"))
+            found.append(Units(f"{slot} neurons", 1, (f"{slot}/ffn.inner",), f"{slot}/ffn.output"))
+        return found
+
+    def remade(self, **changes: Any) -> TextEncoder:
+        """The same weights and classes under a description with some changes: lengths, metric, columns."""
+        made = _class_of(replace(self.carried, **changes))
+        other = made(self.tensors, self.origin, with_classes(made.search_space(), self.classes))
+        other.reference, other.labels, other.head_is_new = self.reference, self.labels, self.head_is_new
+        return other
+
+    def adapted(self, data: TextFolder) -> TextEncoder:
+        """The same network with those lengths of input alone that the data's texts need."""
+        return self.remade(lengths=data.lengths(self.family.text.lengths, CUT_PCT), columns=data.columns)
+
+
+def folder_class(folder: str) -> type[TextEncoder]:
+    """The class of ``hf:FOLDER``.
+
+    Raises:
+        UnknownNameError, SupernetError: it has no configuration or weights, or is of no family that is supported.
+    """
+    config = read_config(folder)
+    tuned = tensor_names(Path(folder)).issuperset(family_kind(config, folder).tuned_by)
+    return _class_of(Carried(json.dumps(config), tuned, folder))
+
+
+def carried_class(metadata: Mapping[str, str], file: str) -> type[TextEncoder]:
+    """The class that a file of ``hwnas train`` describes.
+
+    Raises:
+        SupernetError: the description is damaged.
+    """
+    return _class_of(Carried.read(metadata, file))
+
+
+@cache
+def _class_of(carried: Carried) -> type[TextEncoder]:
+    family = carried.family()
+    facts = {"carried": carried, "family": family, "metric": carried.metric, "__module__": __name__}
+    return type("TextEncoder", (TextEncoder,), facts)
+
+
+def _labels(settings: Mapping[str, object], classes: int) -> tuple[str, ...]:
+    """Names of the classes, unless they are those that ``transformers`` makes up."""
+    named = settings.get("id2label")
+    if not isinstance(named, dict) or len(named) != classes:
+        return ()
+    labels = tuple(str(named.get(str(i), "")) for i in range(classes))
+    return () if all(label == f"LABEL_{i}" for i, label in enumerate(labels)) else labels

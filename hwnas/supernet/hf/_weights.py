@@ -1,0 +1,85 @@
+"""A folder's tensors, by our names."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from safetensors import SafetensorError, safe_open
+from torch import Tensor
+
+from hwnas.errors import SupernetError
+from hwnas.supernet._checkpoint import read_content
+from hwnas.supernet.hf._families import Family
+from hwnas.supernet.hf._folder import weight_files
+
+POSITIONS = "embeddings/positions.weight"
+
+
+def read_folder(folder: Path) -> dict[str, Tensor]:
+    """Every tensor of a folder, by its own name.
+
+    Raises:
+        SupernetError: there are none, or a file is damaged or holds more than tensors.
+    """
+    tensors: dict[str, Tensor] = {}
+    for file in weight_files(folder):
+        found = read_content(file)
+        tensors |= {str(key): value for key, value in found.items() if isinstance(value, Tensor)}
+    return tensors
+
+
+def tensor_names(folder: Path) -> frozenset[str]:
+    """Names of a folder's tensors; of safetensors files only the headers are read.
+
+    Raises:
+        SupernetError: there are none, or a file is damaged.
+    """
+    names: set[str] = set()
+    for file in weight_files(folder):
+        if file.suffix != ".safetensors":
+            names |= set(map(str, read_content(file)))
+            continue
+        try:
+            with safe_open(file, "pt") as opened:
+                names |= set(opened.keys())
+        except (SafetensorError, OSError) as error:
+            rule = f"it is truncated or corrupt ({' '.join(str(error).split())[:120]})"
+            raise SupernetError(f"weights {file}", rule, "download or copy it again") from None
+    return frozenset(names)
+
+
+def renamed(tensors: Mapping[str, Tensor], family: Family, wanted: Mapping[str, object], folder: str) -> dict[str, Tensor]:
+    """Those that the network wants, in fp32; what the folder lacks is left out.
+
+    Args:
+        tensors: by the folder's names, with the family's prefix or without.
+        family: tells them.
+        wanted: our names.
+        folder: for messages.
+
+    Raises:
+        SupernetError: there is no position left after the reserved ones.
+    """
+    found = {}
+    for name in wanted:
+        tensor = next((tensors[key] for key in _keys(name, family) if key in tensors), None)
+        if tensor is not None:
+            found[name] = tensor.float()
+    if family.first_position and POSITIONS in found:
+        found[POSITIONS] = found[POSITIONS][family.first_position :]
+        if not len(found[POSITIONS]):
+            raise SupernetError(f"hf:{folder}", "its table of positions is empty", "restore its weights")
+    return found
+
+
+def _keys(name: str, family: Family) -> list[str]:
+    """The names that a folder may give to a tensor of ours. Old files call scale and shift of norms gamma and beta."""
+    op, _, part = name.rpartition(".")
+    if op in family.head:
+        return [f"{family.head[op]}.{part}"]
+    slot = op.partition("/")[0]
+    layer = slot.partition(".")[2]
+    known = family.names[op.replace(slot, "layer.{i}", 1) if layer else op].replace("{i}", layer)
+    parts = [part, {"weight": "gamma", "bias": "beta"}[part]] if op.endswith("norm") else [part]
+    return [f"{prefix}{known}.{each}" for prefix in (family.prefix, "") for each in parts]

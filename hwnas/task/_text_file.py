@@ -1,0 +1,134 @@
+"""Labelled texts from a table: CSV, TSV or JSON lines, plain or gzip."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import json
+import os
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from hwnas.errors import DataError
+
+ENDINGS = (".csv", ".tsv", ".jsonl", ".csv.gz", ".tsv.gz", ".jsonl.gz")
+"""Of the files that are read."""
+
+_LONGEST_FIELD = 2**24
+"""Characters of one cell; Python's own limit, 128 k, is less than a long document."""
+
+
+@dataclass(frozen=True)
+class TextColumns:
+    """Names of the columns: ``pair`` may be absent from the file, the others may not."""
+
+    text: str = "text"
+    pair: str = "text_pair"
+    label: str = "label"
+
+
+@dataclass(frozen=True)
+class LabelledTexts:
+    """Rows of one split.
+
+    Attributes:
+        path: the file.
+        texts: ``(n,)``.
+        pairs: ``(n,)`` second sentences; None where the file has none.
+        labels: ``(n,)`` as written: words, or numbers as text.
+        n_empty: rows left out because their text, or their label, is empty.
+    """
+
+    path: Path
+    texts: tuple[str, ...]
+    pairs: tuple[str, ...] | None
+    labels: tuple[str, ...]
+    n_empty: int
+
+
+def read_labelled_texts(path: str | os.PathLike[str], columns: TextColumns | None = None) -> LabelledTexts:
+    """Texts and labels of a file.
+
+    Args:
+        path: ends in one of ``ENDINGS``.
+        columns: by default ``text``, ``text_pair`` and ``label``.
+
+    Raises:
+        DataError: unreadable, of another format, without a column, ragged, or without a labelled text.
+    """
+    path, columns = Path(path), columns or TextColumns()
+    kind = next((ending.split(".")[1] for ending in ENDINGS if path.name.endswith(ending)), None)
+    if kind is None:
+        raise DataError(f"file {path}", "its name says no known format", f"name it {', '.join(ENDINGS[:3])} (or .gz)")
+    content = _content(path)
+    rows = _json_rows(path, content) if kind == "jsonl" else _table_rows(path, content, "\t" if kind == "tsv" else ",")
+    header = list(dict.fromkeys(name for row in rows for name in row))
+    for name, option in ((columns.text, "--text-column"), (columns.label, "--label-column")):
+        if name not in header:
+            found = f"it has no column {name!r} (it has {', '.join(map(repr, header[:8]))})"
+            raise DataError(f"file {path}", found, f"name the column with {option}")
+    kept = [row for row in rows if row.get(columns.text, "").strip() and row.get(columns.label, "").strip()]
+    if not kept:
+        raise DataError(f"file {path}", "no row has both a text and a label", "fill them")
+    return LabelledTexts(
+        path,
+        tuple(row[columns.text] for row in kept),
+        tuple(row.get(columns.pair, "") for row in kept) if columns.pair in header else None,
+        tuple(row[columns.label].strip() for row in kept),
+        len(rows) - len(kept),
+    )
+
+
+def _content(path: Path) -> str:
+    try:
+        data = path.read_bytes()
+        data = gzip.decompress(data) if data.startswith(b"\x1f\x8b") else data
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise DataError(f"file {path}", "it is not text in UTF-8", "convert it") from error
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise DataError(f"file {path}", "its gzip data is cut short or damaged", "restore the file") from error
+    except OSError as error:
+        raise DataError(f"file {path}", f"it cannot be read ({error.strerror or error})", "check the path") from error
+
+
+def _table_rows(path: Path, content: str, separator: str) -> list[dict[str, str]]:
+    csv.field_size_limit(_LONGEST_FIELD)
+    try:
+        lines = [line for line in csv.reader(io.StringIO(content, newline=""), delimiter=separator) if line]
+    except csv.Error as error:
+        raise DataError(f"file {path}", f"it is not a table ({error})", "check its quotes") from error
+    if not lines:
+        raise DataError(f"file {path}", "it is empty", "pass a header and rows")
+    header = lines[0]
+    for number, line in enumerate(lines[1:], start=1):
+        if len(line) != len(header):
+            rule = f"row {number} has {len(line)} fields, the header {len(header)}"
+            raise DataError(f"file {path}", rule, "quote texts that hold the separator")
+    return [dict(zip(header, line, strict=True)) for line in lines[1:]]
+
+
+def _json_rows(path: Path, content: str) -> list[dict[str, str]]:
+    rows = []
+    for number, line in enumerate(content.splitlines(), start=1):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+        except ValueError as error:
+            raise DataError(f"file {path}, line {number}", f"it is no JSON ({error})", "correct it") from error
+        if not isinstance(row, dict):
+            raise DataError(f"file {path}, line {number}", "it is no JSON object", "write one object per line")
+        rows.append({str(name): "" if value is None else str(value) for name, value in row.items()})
+    return rows
+
+
+def class_names(labels: Sequence[str]) -> list[str]:
+    """The distinct labels: numbers by size, words by alphabet."""
+    distinct = set(labels)
+    if all(label.lstrip("+-").isdigit() for label in distinct):
+        return sorted(distinct, key=int)
+    return sorted(distinct)

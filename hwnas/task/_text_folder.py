@@ -1,0 +1,212 @@
+"""Texts to classify: ``train.csv`` and ``validation.csv`` of a folder, or TSV, or JSON lines, plain or gzip."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from hwnas.errors import DataError
+from hwnas.task._scores import SCORES
+from hwnas.task._task import InputsAt, Score, Specs
+from hwnas.task._text_file import ENDINGS, LabelledTexts, TextColumns, class_names, read_labelled_texts
+from hwnas.task._tokenizer import Tokenizer
+
+SPLITS = {"train": ("train",), "validation": ("validation", "valid", "val", "dev")}
+
+MOST_LENGTHS = 3
+"""Choices of the sequence length that a search is given."""
+
+Known = tuple[Sequence[str], int]
+"""Names of a head's classes, empty if they have none, and how many there are."""
+
+
+class TextFolder:
+    """A folder with the files of two splits; ``train`` may be absent where nothing is trained.
+
+    Args:
+        folder: see above.
+        tokenizer: of the network.
+        head: the classes of a trained head; None takes those of the data.
+        metric: what is measured: ``accuracy``, ``f1`` or ``mcc``.
+        columns: of the files.
+        n_texts: validation texts to use, drawn from the seed; all if there are fewer.
+        n_calibration: training texts that show int8 its ranges, likewise.
+        batch_size: texts per batch.
+        seed: of both draws.
+
+    Attributes:
+        labels: names of the classes, in the order of the logits.
+        metrics: the score.
+        has_training: whether there is a training split.
+        n_available: validation texts there are.
+        notes: what is odd about the data, in words: texts that are empty, classes that one split lacks.
+
+    Raises:
+        DataError: no such folder or split, unreadable files, or labels that do not fit.
+        UnknownNameError: no such metric.
+    """
+
+    def __init__(
+        self,
+        folder: str | os.PathLike[str],
+        tokenizer: Tokenizer,
+        head: Known | None,
+        *,
+        metric: str,
+        columns: TextColumns,
+        n_texts: int,
+        n_calibration: int,
+        batch_size: int,
+        seed: int,
+    ) -> None:
+        self.folder, self.tokenizer, self.columns, self.batch_size = Path(folder), tokenizer, columns, batch_size
+        if not self.folder.is_dir():
+            rule = "there is no such folder"
+            raise DataError(f"data {folder}", rule, "give the folder that holds train.csv and validation.csv")
+        self.metrics: Mapping[str, Score] = {metric: SCORES[metric]}
+        files = {split: _file(self.folder, names) for split, names in SPLITS.items()}
+        if files["validation"] is None:
+            rule = f"it has no validation{', '.join(ENDINGS[:3])}"
+            raise DataError(f"data {folder}", rule, "keep some rows of train.csv back as validation.csv")
+        splits = {split: read_labelled_texts(file, columns) for split, file in files.items() if file is not None}
+        self.has_training = "train" in splits
+        self.labels = _labels(self.folder, splits, head)
+        self.notes = [*_oddities(splits, self.labels)]
+        rng = np.random.default_rng(seed)
+        texts, training = splits["validation"], splits.get("train")
+        self.n_available = len(texts.texts)
+        self._validation = _Split(texts, self.labels, head).drawn(n_texts, rng)
+        self._training = _Split(training, self.labels, head) if training is not None else None
+        self._calibration = (self._training or self._validation).drawn(n_calibration, rng)
+
+    @property
+    def balance(self) -> str:
+        """The share of each class among the texts to learn from, the largest first: ``ENTY 23 %, HUM 22 %``."""
+        counts = Counter((self._training or self._validation).labels.tolist())
+        shares = [f"{self.labels[i]} {100 * n / counts.total():.0f} %" for i, n in counts.most_common()]
+        return ", ".join(shares[:6]) + (f" and {len(shares) - 6} more" if len(shares) > 6 else "")
+
+    def lengths(self, choices: Sequence[int], cut_pct: float) -> tuple[int, ...]:
+        """Those lengths that a search can trade off: the shortest that cuts at most ``cut_pct`` % of texts, and shorter ones."""
+        split = self._training or self._validation
+        counts = self.tokenizer.counts(split.texts, split.pairs)
+        most = float(np.quantile(counts, 1 - cut_pct / 100))
+        longest = next((length for length in choices if length >= most), choices[-1])
+        kept = [length for length in choices if length <= longest]
+        return tuple(kept[-MOST_LENGTHS:])
+
+    def calibration(self, specs: Specs) -> Iterator[Mapping[str, Tensor]]:
+        """Batches of token ids and masks ``(n, length)``, the same at every call."""
+        yield from (inputs for inputs, _ in self._batches(self._calibration, specs))
+
+    def validation(self, specs: Specs) -> Iterator[tuple[Mapping[str, Tensor], Tensor]]:
+        """Batches with class indices ``(n,)``, the same at every call."""
+        yield from self._batches(self._validation, specs)
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Full batches of the training split; one where there are fewer texts than that."""
+        return max(1, len(self._learned().texts) // self.batch_size)
+
+    def training_batch(self, step: int, seed: int) -> tuple[InputsAt, Tensor]:
+        """Texts without repetition within an epoch.
+
+        Raises:
+            DataError: there is no training split.
+        """
+        split = self._learned()
+        epoch, position = divmod(step, self.steps_per_epoch)
+        order = np.random.default_rng([seed, epoch]).permutation(len(split.texts))
+        chosen = split.at(order[position * self.batch_size : (position + 1) * self.batch_size].tolist())
+        return self._rendered(chosen), torch.from_numpy(chosen.labels)
+
+    def _learned(self) -> _Split:
+        if self._training is None:
+            raise DataError(f"data {self.folder}", "it has no train.csv to learn from", "add one beside validation.csv")
+        return self._training
+
+    def _batches(self, split: _Split, specs: Specs) -> Iterator[tuple[Mapping[str, Tensor], Tensor]]:
+        for start in range(0, len(split.texts), self.batch_size):
+            batch = split.at(range(start, min(start + self.batch_size, len(split.texts))))
+            yield self._rendered(batch)(specs), torch.from_numpy(batch.labels)
+
+    def _rendered(self, batch: _Split) -> Callable[[Specs], Mapping[str, Tensor]]:
+        def render(specs: Specs) -> Mapping[str, Tensor]:
+            if "input_ids" not in specs:
+                rule = f"it holds texts, and the network is fed {', '.join(specs)}"
+                raise DataError(f"data {self.folder}", rule, "pass data of its kind")
+            found = self.tokenizer.encode(batch.texts, batch.pairs, specs["input_ids"].shape[0])
+            named = dict(zip(("input_ids", "attention_mask", "token_type_ids"), map(torch.from_numpy, found), strict=True))
+            return {name: named[name] for name in specs}
+
+        return render
+
+
+class _Split:
+    """Texts with class indices ``(n,)``."""
+
+    def __init__(self, texts: LabelledTexts, labels: Sequence[str], head: Known | None) -> None:
+        index = {label: i for i, label in enumerate(labels)}
+        if head is not None:
+            index |= {str(i): i for i in range(len(labels)) if str(i) not in index}
+        self.texts, self.pairs = texts.texts, texts.pairs
+        self.labels = np.array([index[label] for label in texts.labels], dtype=np.int64)
+
+    def at(self, chosen: Sequence[int]) -> _Split:
+        """Some of them, in this order."""
+        part = object.__new__(_Split)
+        part.texts = tuple(self.texts[i] for i in chosen)
+        part.pairs = None if self.pairs is None else tuple(self.pairs[i] for i in chosen)
+        part.labels = self.labels[list(chosen)]
+        return part
+
+    def drawn(self, n: int, rng: np.random.Generator) -> _Split:
+        """``n`` of them at random; all, in another order, if there are fewer."""
+        return self.at(rng.permutation(len(self.texts))[:n].tolist())
+
+
+def _file(folder: Path, names: Sequence[str]) -> Path | None:
+    return next((path for name in names for end in ENDINGS if (path := folder / f"{name}{end}").is_file()), None)
+
+
+def _labels(folder: Path, splits: Mapping[str, LabelledTexts], head: Known | None) -> tuple[str, ...]:
+    """The classes: the head's, if it is trained, or else those of the texts to learn from."""
+    found = {split: class_names(texts.labels) for split, texts in splits.items()}
+    if head is None:
+        learned = found.get("train", found["validation"])
+        strange = [label for label in found["validation"] if label not in learned]
+        if strange:
+            rule = f"its validation texts have the label {strange[0]!r}, which no training text has"
+            raise DataError(f"data {folder}", rule, "correct the label, or add texts with it to train.csv")
+        if len(learned) < 2:
+            raise DataError(f"data {folder}", f"all its labels are {learned[0]!r}", "give texts of two classes or more")
+        return tuple(learned)
+    names, classes = head
+    known = tuple(names) or tuple(str(i) for i in range(classes))
+    numbers = {str(i) for i in range(classes)}
+    for split, labels in found.items():
+        strange = [label for label in labels if label not in known and label not in numbers]
+        if strange:
+            listed = ", ".join(known[:6]) + (" ..." if len(known) > 6 else "")
+            rule = f"its {split} texts have the label {strange[0]!r}, and the network tells {listed} apart"
+            raise DataError(f"data {folder}", rule, "pass data of the network's classes, or train it on these")
+    return known
+
+
+def _oddities(splits: Mapping[str, LabelledTexts], labels: Sequence[str]) -> Iterator[str]:
+    for texts in splits.values():
+        if texts.n_empty:
+            yield f"{texts.path}: {texts.n_empty:,} rows without text or label are left out"
+    if "train" in splits:
+        present = set(splits["validation"].labels)
+        numbered = {str(i): label for i, label in enumerate(labels)}
+        missing = [label for label in labels if label not in present | {numbered.get(name, name) for name in present}]
+        if missing:
+            more = f" and {len(missing) - 3} more" if len(missing) > 3 else ""
+            yield f"{splits['validation'].path} has no text of {', '.join(missing[:3])}{more}: nothing is measured on them"

@@ -1,0 +1,131 @@
+"""Texts to token ids, by the tokenizer that came with a pretrained network."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hwnas.errors import DataError
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer as Engine
+
+FILE, VOCABULARY, CONFIG = "tokenizer.json", "vocab.txt", "tokenizer_config.json"
+
+Ids = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Tokenizer:
+    """A tokenizer of the ``tokenizers`` library.
+
+    Attributes:
+        definition: the text of a ``tokenizer.json``: all that it is, so that exports can carry it.
+        pad_id: of the token that fills short texts up.
+    """
+
+    definition: str
+    pad_id: int = 0
+
+    @classmethod
+    def from_folder(cls, folder: Path) -> Tokenizer:
+        """The tokenizer of a Hugging Face folder: ``tokenizer.json``, or else BERT's ``vocab.txt``.
+
+        Raises:
+            DataError: there is neither, or it cannot be read.
+        """
+        facts = _json(folder / CONFIG) if (folder / CONFIG).is_file() else {}
+        try:
+            if (folder / FILE).is_file():
+                engine = _engine((folder / FILE).read_text(encoding="utf-8"))
+            elif (folder / VOCABULARY).is_file():
+                engine = _wordpiece(folder / VOCABULARY, lowercase=bool(facts.get("do_lower_case", True)))
+            else:
+                rule = f"it has neither {FILE} nor {VOCABULARY}"
+                raise DataError(f"folder {folder}", rule, "save the network's tokenizer into it")
+        except DataError:
+            raise
+        except Exception as error:  # the library raises plain Exceptions
+            rule = f"its tokenizer cannot be read ({' '.join(str(error).split())[:120]})"
+            raise DataError(f"folder {folder}", rule, "save the network's tokenizer into it anew") from error
+        engine.no_padding()
+        engine.no_truncation()
+        return cls(engine.to_str(), _pad_id(engine, facts))
+
+    @property
+    def vocabulary_size(self) -> int:
+        """How many ids there are."""
+        return int(_engine(self.definition).get_vocab_size())
+
+    def counts(self, texts: Sequence[str], pairs: Sequence[str] | None) -> NDArray[np.int64]:
+        """``(n,)`` how many tokens each text has, whole."""
+        engine = _engine(self.definition)
+        engine.no_truncation()
+        engine.no_padding()
+        return np.array([len(one.ids) for one in engine.encode_batch(_both(texts, pairs))], dtype=np.int64)
+
+    def stored(self, length: int) -> str:
+        """The text of a ``tokenizer.json`` that cuts and fills up to a length by itself."""
+        engine = _engine(self.definition)
+        engine.enable_truncation(length)
+        engine.enable_padding(pad_id=self.pad_id, pad_token=str(engine.id_to_token(self.pad_id)))
+        return str(engine.to_str())
+
+    def encode(self, texts: Sequence[str], pairs: Sequence[str] | None, length: int) -> tuple[Ids, Ids, Ids]:
+        """Token ids, attention mask (1 where there is a token) and segments (1 in a second sentence), ``(n, length)`` each.
+
+        Longer texts are cut, the longer of a pair first; shorter ones are filled up on the right.
+        """
+        engine = _engine(self.definition)
+        engine.enable_truncation(length)
+        engine.enable_padding(length=length, pad_id=self.pad_id)
+        found = engine.encode_batch(_both(texts, pairs))
+        ids, mask, segments = (
+            np.array([getattr(one, name) for one in found], dtype=np.int64).reshape(len(found), length)
+            for name in ("ids", "attention_mask", "type_ids")
+        )
+        return ids, mask, segments
+
+
+def _both(texts: Sequence[str], pairs: Sequence[str] | None) -> Any:
+    return list(texts) if pairs is None else list(zip(texts, pairs, strict=True))
+
+
+@lru_cache(maxsize=4)
+def _engine(definition: str) -> Engine:
+    """Made once, for that takes long; who uses it sets padding and truncation first."""
+    from tokenizers import Tokenizer as Engine  # noqa: PLC0415 (takes a while to import)
+
+    return Engine.from_str(definition)
+
+
+def _wordpiece(vocabulary: Path, *, lowercase: bool) -> Engine:
+    from tokenizers.implementations import BertWordPieceTokenizer  # noqa: PLC0415
+
+    # Of the base class that `to_str` belongs to.
+    return _engine(BertWordPieceTokenizer(str(vocabulary), lowercase=lowercase).to_str())
+
+
+def _pad_id(engine: Engine, facts: dict[str, Any]) -> int:
+    token = facts.get("pad_token", "[PAD]")
+    named = token.get("content") if isinstance(token, dict) else token
+    for candidate in (named, "[PAD]", "<pad>"):
+        found = engine.token_to_id(candidate) if isinstance(candidate, str) else None
+        if found is not None:
+            return int(found)
+    return 0
+
+
+def _json(path: Path) -> dict[str, Any]:
+    try:
+        facts = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise DataError(f"file {path}", f"it cannot be read ({error})", "restore it") from error
+    return facts if isinstance(facts, dict) else {}

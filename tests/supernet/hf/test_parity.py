@@ -1,0 +1,128 @@
+"""The largest subnet is the original: logits equal those of ``transformers``, with padding, sorted, and reopened."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from hwnas.space import network_inputs
+from hwnas.supernet import Supernet, extremes, get_supernet, load_supernet
+from tests.supernet.hf.conftest import VOCABULARY, save
+
+KINDS = ["bert", "distilbert", "roberta"]
+
+
+def padded(net: Supernet, length: int = 16, n: int = 5) -> dict[str, torch.Tensor]:
+    """Texts of several lengths, filled up with padding."""
+    generator = torch.Generator().manual_seed(1)
+    ids = torch.randint(5, len(VOCABULARY), (n, length), generator=generator)
+    mask = (torch.arange(length) < torch.tensor([length, 3, 1, 9, 15])[:n, None]).long()
+    drawn = {"input_ids": ids * mask, "attention_mask": mask, "token_type_ids": (torch.arange(length) > 6).long() * mask}
+    row = net.space.restrict(l=length).encode(net.space.decode(largest(net, length)))
+    return {name: drawn[name] for name in network_inputs(net.network(row))}
+
+
+def largest(net: Supernet, length: int = 16):
+    return extremes(net.space.restrict(l=length))[1]
+
+
+def logits(net: Supernet, batch: dict[str, torch.Tensor]) -> torch.Tensor:
+    with torch.no_grad():
+        return net.forward(largest(net), batch)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_largest_subnet_is_the_original(kind: str, tmp_path: Path):
+    settings = {"type_vocab_size": 2} if kind == "bert" else {"type_vocab_size": 1} if kind == "roberta" else {}
+    original = save(tmp_path, kind, **settings)
+    net = load_supernet(f"hf:{tmp_path}")
+    assert not net.head_is_new
+    assert net.labels == ("class 0", "class 1", "class 2")
+    batch = padded(net)
+    if kind == "roberta":
+        batch["token_type_ids"] *= 0
+    with torch.no_grad():
+        expected = original(**batch).logits
+    torch.testing.assert_close(logits(net, batch), expected, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_sorting_heads_and_neurons_changes_nothing_of_the_largest(kind: str, tmp_path: Path):
+    save(tmp_path, kind)
+    net = load_supernet(f"hf:{tmp_path}")
+    batch = padded(net)
+    before = logits(net, batch)
+    generator = torch.Generator().manual_seed(3)
+    moved = 0
+    for units in net.units():
+        width = net.tensors[f"{units.reader}.weight"].shape[1]
+        importance = torch.rand(width // units.size, generator=generator)
+        others = units.sorted(net.tensors, importance)
+        moved += sum(not torch.equal(other, net.tensors[name]) for name, other in others.items())
+        net.tensors |= others
+    assert moved > 4 * 6
+    torch.testing.assert_close(logits(net, batch), before, rtol=1e-5, atol=1e-5)
+
+
+def test_importance_is_what_the_loss_loses_to_first_order(tmp_path: Path):
+    save(tmp_path, "bert")
+    net = load_supernet(f"hf:{tmp_path}")
+    batch = padded(net)
+
+    def loss(tensors: dict[str, torch.Tensor]) -> torch.Tensor:
+        return torch.nn.functional.cross_entropy(net.alike(tensors).forward(largest(net), batch), torch.tensor([0, 1, 2, 0, 1]))
+
+    step = 1e-3
+    for units in net.units()[2:4]:
+        name = f"{units.reader}.weight"
+        weight = net.tensors[name].double()
+        doubles = {key: tensor.double() for key, tensor in net.tensors.items()}
+        weight.requires_grad_()
+        loss(doubles | {name: weight}).backward()
+        told = units.importance(weight.detach(), weight.grad)
+        for unit in (0, 2):
+            scale = torch.ones(weight.shape[1], dtype=torch.float64)
+            scale[unit * units.size : (unit + 1) * units.size] -= step
+            with torch.no_grad():
+                change = (loss(doubles | {name: weight * scale}) - loss(doubles)) / step
+            torch.testing.assert_close(told[unit], change.abs(), rtol=1e-2, atol=1e-6)
+
+
+def test_a_folder_without_head_gets_a_new_one_on_the_mean_of_tokens(tmp_path: Path):
+    original = save(tmp_path, "bert", classes=None)
+    net = load_supernet(f"hf:{tmp_path}")
+    assert net.head_is_new
+    batch = padded(net)
+    with torch.no_grad():
+        states = original(**batch).last_hidden_state
+    mask = batch["attention_mask"][..., None]
+    mean = (states * mask).sum(1) / mask.sum(1)
+    head = net.tensors["head/classifier.weight"], net.tensors["head/classifier.bias"]
+    torch.testing.assert_close(logits(net, batch), torch.nn.functional.linear(mean, *head), rtol=1e-5, atol=1e-6)
+
+
+def test_pickled_weights_are_read_as_tensors_alone(tmp_path: Path):
+    save(tmp_path, "bert")
+    digest = load_supernet(f"hf:{tmp_path}").digest
+    from safetensors.torch import load_file
+
+    torch.save(load_file(tmp_path / "model.safetensors"), tmp_path / "pytorch_model.bin")
+    (tmp_path / "model.safetensors").unlink()
+    assert load_supernet(f"hf:{tmp_path}").digest == digest
+
+
+def test_a_saved_network_needs_no_folder(tmp_path: Path):
+    folder = tmp_path / "net"
+    save(folder, "bert")
+    net = load_supernet(f"hf:{folder}").with_head(["yes", "no"])
+    batch = padded(net)
+    expected = logits(net, batch)
+    net.save(tmp_path / "own.safetensors")
+    folder.rename(tmp_path / "gone")
+    other = load_supernet(str(tmp_path / "own.safetensors"))
+    assert (other.labels, other.space.name, other.digest) == (("yes", "no"), net.space.name, net.digest)
+    assert torch.equal(logits(other, batch), expected)
+    assert other.tokenizer().vocabulary_size == len(VOCABULARY)
+    assert get_supernet(str(tmp_path / "own.safetensors")) is type(other)

@@ -1,0 +1,117 @@
+"""Encoders fine-tuned on texts: what is learned, kept, sorted, and that a run repeats and resumes exactly."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from hwnas.errors import DataError, SupernetError
+from hwnas.supernet import Supernet, Trainer, TrainSettings, evaluate, extremes, load_supernet
+from hwnas.study._data import evaluation_data
+from hwnas.task import TextFolder
+from tests.supernet.hf.conftest import save, write_texts
+
+RUN = TrainSettings(steps=12, optimizer="adamw", learning_rate=3e-3, clip_norm=1.0, validates=True)
+
+
+def opened(folder: Path) -> tuple[Supernet, TextFolder]:
+    """A new network for the texts, and these."""
+    save(folder / "net", "bert", classes=None)
+    write_texts(folder / "data")
+    net = load_supernet(f"hf:{folder / 'net'}")
+    data = net.open_data(folder / "data", own_classes=True, batch_size=16)
+    assert isinstance(data, TextFolder)
+    return net.adapted(data).with_head(data.labels), data
+
+
+def trained(folder: Path, settings: TrainSettings = RUN, state: Path | None = None, steps: int | None = None) -> Supernet:
+    """A run, or its first steps, cut off like a kill would."""
+    net, data = opened(folder)
+    trainer = Trainer(net, data, settings, state, save_every=2)
+
+    def cut(step: int, _loss: float) -> None:
+        if step == steps:
+            raise KeyboardInterrupt
+
+    try:
+        trainer.run(cut)
+    except KeyboardInterrupt:
+        assert steps is not None
+    return net
+
+
+@pytest.mark.parametrize("stopped", [1, 5, 9])
+def test_a_run_repeats_and_resumes_bit_for_bit(stopped: int, tmp_path: Path) -> None:
+    state = tmp_path / "state.safetensors"
+    whole = trained(tmp_path)
+    trained(tmp_path, state=state, steps=stopped)
+    assert trained(tmp_path, state=state).digest == whole.digest
+
+
+def test_texts_are_learned_by_large_and_small(tmp_path: Path) -> None:
+    net = trained(tmp_path, TrainSettings(steps=120, optimizer="adamw", learning_rate=3e-3, clip_norm=1.0))
+    net.save(tmp_path / "own.safetensors")
+    other = load_supernet(str(tmp_path / "own.safetensors"))
+    data, _ = evaluation_data("own", other, tmp_path / "data", images=99, calibrate=9, batch_size=16, seed=0)
+    for row in extremes(other.space):
+        found = evaluate(other, row, data)
+        assert found.value > 90
+        assert found.n_calibration == 0
+    assert other.labels == ("negative", "positive")
+
+
+def test_the_best_epoch_is_kept(tmp_path: Path) -> None:
+    net, data = opened(tmp_path)
+    trainer = Trainer(net, data, RUN)
+    kept: list[tuple[float, dict[str, torch.Tensor]]] = []
+
+    def spoil(_step: int, _loss: float) -> None:
+        if trainer.best is not None and not kept:
+            kept.append(trainer.best)
+            trainer.best = (1e3, trainer.best[1])  # nothing later reaches it
+
+    trainer.run(spoil)
+    assert set(trainer.validated) == {"largest", "smallest", "random"}
+    for name, tensor in kept[0][1].items():
+        assert torch.equal(net.tensors[name], tensor)
+
+
+def test_units_stand_by_importance_when_others_are_trained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from hwnas.supernet.train import _trainer as trainer_module
+    from hwnas.supernet.train._importance import importance
+
+    net, data = opened(tmp_path)
+    seen = []
+
+    def spied(*arguments):  # type: ignore[no-untyped-def]
+        seen.append(importance(*arguments))
+        return seen[-1]
+
+    monkeypatch.setattr(trainer_module, "importance", spied)
+    trainer = Trainer(net, data, RUN)
+    trainer.step = trainer.schedule.start
+    before = {name: tensor.detach().clone() for name, tensor in net.tensors.items()}
+    trainer._sort_units()
+    assert len(seen) == 1
+    for units, values in seen[0].items():
+        order = np.argsort(-values.numpy(), kind="stable")
+        weight = before[f"{units.reader}.weight"].reshape(len(before[f"{units.reader}.weight"]), -1, units.size)
+        expected = weight[:, order].flatten(1)
+        assert torch.equal(net.tensors[f"{units.reader}.weight"], expected)
+
+
+def test_a_network_without_head_is_not_evaluated(tmp_path: Path) -> None:
+    net, _ = opened(tmp_path)
+    with pytest.raises(SupernetError, match=r"train it first: hwnas train --supernet hf:x --data .* --out own.safetensors"):
+        evaluation_data("hf:x", net, tmp_path / "data", images=9, calibrate=9, batch_size=9, seed=0)
+
+
+def test_labels_that_a_trained_head_does_not_know_are_refused(tmp_path: Path) -> None:
+    save(tmp_path / "net", "bert", classes=3)
+    write_texts(tmp_path / "data")
+    net = load_supernet(f"hf:{tmp_path / 'net'}")
+    with pytest.raises(DataError, match="the label 'negative', and the network tells class 0, class 1, class 2 apart"):
+        net.open_data(tmp_path / "data")
