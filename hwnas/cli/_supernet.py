@@ -26,9 +26,23 @@ Checkpoint = Annotated[
 ]
 DataFolder = Annotated[
     Path | None,
-    typer.Option("--data", help="Images: val/<class>/*.jpg and train/..., or <class>/*.jpg.", metavar="FOLDER"),
+    typer.Option(
+        "--data",
+        help="Images: val/<class>/*.jpg and train/..., or <class>/*.jpg. Texts: validation.csv and train.csv.",
+        metavar="FOLDER",
+    ),
 ]
-Images = Annotated[int, typer.Option("--images", help="Validation images to measure accuracy on.", min=1)]
+TextColumn = Annotated[
+    str | None, typer.Option("--text-column", help="Of tables of texts. [default: text]", metavar="NAME")
+]
+PairColumn = Annotated[
+    str | None,
+    typer.Option("--pair-column", help="Second sentences, where there are. [default: text_pair]", metavar="NAME"),
+]
+LabelColumn = Annotated[
+    str | None, typer.Option("--label-column", help="Words or numbers. [default: label]", metavar="NAME")
+]
+Images = Annotated[int, typer.Option("--images", help="Validation images, or texts, to measure accuracy on.", min=1)]
 Calibrate = Annotated[int, typer.Option("--calibrate", help="Images to re-calibrate batch norms with.", min=1)]
 BatchSize = Annotated[
     int, typer.Option("--batch-size", help="Images at once; part of what accuracy depends on.", min=1)

@@ -14,9 +14,9 @@ from hwnas.cli._options import Fix, Seed
 from hwnas.cli._supernet import BatchSize, Calibrate, Checkpoint, DataFolder, Images, SupernetName
 from hwnas.errors import DataError
 from hwnas.files import check_writable
-from hwnas.metric import get_metric
+from hwnas.metric import QUALITY, get_metric
 from hwnas.progress import notice, progress
-from hwnas.study._data import evaluation_data, say_broken
+from hwnas.study._data import evaluation_data, noun_of, say_broken
 from hwnas.study._space import open_space, restricted
 
 if TYPE_CHECKING:
@@ -76,11 +76,12 @@ def evaluate(
     frame.insert(0, "arch", arch_column(x, space))
     write_csv(frame, out)
     best, counts = max(accuracies, key=lambda a: a.value), accuracies[0]
-    notice(
-        f"wrote {out}: {len(frame)} subnets, {get_metric(net.metric).label.lower()} up to {best.value:.2f} % on {counts.n_images:,} images, "
-        f"batch norms re-calibrated on {counts.n_calibration:,}"
-    )
-    notice(f"next: hwnas fit {shlex.quote(str(out))} --space {_space_reference(supernet, net.space)}")
+    metric = get_metric(net.metric)
+    calibrated = f", batch norms re-calibrated on {counts.n_calibration:,}" if counts.n_calibration else ""
+    reached = f"{metric.label.lower()} up to {metric.text(best.value)} on {counts.n_images:,} {noun_of(images_of)}"
+    notice(f"wrote {out}: {len(frame)} subnets, {reached}{calibrated}")
+    measured = "" if metric is QUALITY else f" --metric {metric.name}"
+    notice(f"next: hwnas fit {shlex.quote(str(out))} --space {_space_reference(supernet, net.space)}{measured}")
 
 
 def _space_reference(supernet: str, space: SearchSpace) -> str:

@@ -4,18 +4,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from hwnas.cli._options import Seed
-from hwnas.cli._supernet import Checkpoint, SupernetName
+from hwnas.cli._supernet import Checkpoint, LabelColumn, PairColumn, SupernetName, TextColumn
 from hwnas.errors import DataError, SupernetError
 from hwnas.files import check_writable
 from hwnas.metric import get_metric
 from hwnas.progress import notice, progress
-from hwnas.study._data import say_broken
+from hwnas.study._data import noun_of, say_broken
 
 if TYPE_CHECKING:
     from hwnas.supernet import Supernet
@@ -24,11 +25,11 @@ if TYPE_CHECKING:
 SAVE_EVERY = 50
 """Steps between two states of a run."""
 
-SCRATCH, TUNED = (200, 0.1), (10, 0.02)
-"""Epochs and learning rate: from random weights on a supernet's own images; from pretrained ones on a user's."""
+SCRATCH = (200, 0.1)
+"""Epochs and learning rate from random weights on a supernet's own images; fine-tuning has its family's recipe."""
 
 VALIDATION, CALIBRATION = 5000, 2000
-"""Images that the trained supernet's smallest and largest subnets are measured on and calibrated with."""
+"""Samples that the trained supernet's smallest and largest subnets are measured on and calibrated with."""
 
 
 def train(
@@ -37,66 +38,103 @@ def train(
     checkpoint: Checkpoint = None,
     data: Annotated[
         Path | None,
-        typer.Option("--data", help="Your images: train/<class>/*.jpg and val/<class>/*.jpg.", metavar="FOLDER"),
+        typer.Option(
+            "--data",
+            help="Yours: images as train/<class>/*.jpg and val/<class>/*.jpg, or texts as train.csv and validation.csv "
+            "(.tsv, .jsonl, .gz).",
+            metavar="FOLDER",
+        ),
     ] = None,
     epochs: Annotated[
         int | None,
         typer.Option(
-            "--epochs", help=f"Passes over the training images. [default: {SCRATCH[0]}; with --data {TUNED[0]}]", min=1
+            "--epochs",
+            help=f"Passes over the training data. [default: {SCRATCH[0]}; with --data 10 for images, 4 for texts]",
+            min=1,
         ),
+    ] = None,
+    steps: Annotated[
+        int | None, typer.Option("--steps", help="Or so many batches, whatever the epochs.", min=1)
     ] = None,
     learning_rate: Annotated[
         float | None,
         typer.Option(
-            "--learning-rate", help=f"Its peak. [default: {SCRATCH[1]}; with --data {TUNED[1]}]", min=1e-9, max=10
+            "--learning-rate",
+            help=f"Its peak. [default: {SCRATCH[1]}; with --data 0.02 for images, 0.0001 for texts]",
+            min=1e-9,
+            max=10,
         ),
     ] = None,
-    batch_size: Annotated[int, typer.Option("--batch-size", help="Images per step, with --data.", min=2)] = 32,
+    batch_size: Annotated[int, typer.Option("--batch-size", help="Samples per step, with --data.", min=2)] = 32,
     schedule: Annotated[
         str,
         typer.Option(
             "--schedule", help="sandwich (BigNAS), shrinking (Once-for-All) or alone (the largest).", metavar="NAME"
         ),
     ] = "sandwich",
+    metric: Annotated[
+        str | None,
+        typer.Option("--metric", help="Of texts: accuracy, f1 (macro) or mcc. [default: accuracy]", metavar="NAME"),
+    ] = None,
+    text_column: TextColumn = None,
+    pair_column: PairColumn = None,
+    label_column: LabelColumn = None,
     seed: Seed = 0,
 ) -> None:
     """Train all subnets of a supernet in shared weights. Killed, the same command resumes.
 
-    With --data a pretrained supernet is fine-tuned to the classes of your images: its head is replaced unless it has as
+    With --data a pretrained supernet is fine-tuned to the classes of your data: its head is replaced unless it has as
     many. The file that is written is a supernet of its own: pass it as --supernet to every command.
 
     Example: hwnas train --supernet ofa_mbv3_w1.0 --data photos --out photos.safetensors
+
+    Example: hwnas train --supernet hf:minilm --data trec --out trec.safetensors
     """
-    from hwnas.supernet import Trainer, TrainSettings, get_supernet, random_supernet
+    from hwnas.supernet import Recipe, Trainer, TrainSettings, get_supernet, random_supernet
 
     if out.suffix != ".safetensors":
         raise SupernetError(f"--out {out}", "checkpoints are written as .safetensors", f"write {out.stem}.safetensors")
     check_writable(out)
-    usual_epochs, usual_rate = SCRATCH if data is None else TUNED
-    settings = TrainSettings(
-        epochs=epochs or usual_epochs, seed=seed, schedule=schedule, learning_rate=learning_rate or usual_rate
-    )
     if data is None:
         if checkpoint is not None:
             raise SupernetError(f"--checkpoint {checkpoint}", "it is fine-tuned on your images", "pass --data FOLDER")
         task, net = _own_task(supernet, get_supernet(supernet).data()), random_supernet(supernet, seed)
         net.labels, about = task.labels, {"data": supernet}
+        recipe = Recipe(epochs=SCRATCH[0], learning_rate=SCRATCH[1])
     else:
-        task, net = _fine_tuned(supernet, checkpoint, data, batch_size, seed)
-        about = {"data": str(data.resolve()), "batch_size": str(batch_size)}
+        columns = {"text": text_column, "pair": pair_column, "label": label_column}
+        task, net = _fine_tuned(supernet, checkpoint, data, metric, columns, batch_size, seed)
+        about, recipe = {"data": str(data.resolve()), "batch_size": str(batch_size)}, net.recipe
+    settings = TrainSettings(
+        epochs=epochs or recipe.epochs,
+        steps=steps or 0,
+        seed=seed,
+        schedule=schedule,
+        learning_rate=learning_rate or recipe.learning_rate,
+        optimizer=recipe.optimizer,
+        weight_decay=recipe.weight_decay,
+        clip_norm=recipe.clip_norm,
+        validates=recipe.validates,
+    )
     state = out.with_name(f"{out.name}.state.safetensors")
     trainer = Trainer(net, task, settings, state, about=about, save_every=SAVE_EVERY)
     if trainer.step:
         notice(f"{state} holds a run stopped after {trainer.step} of {trainer.steps} steps, which goes on")
+    shown = get_metric(net.metric)
+
+    def told(loss: float) -> str:
+        reached = [f"{name} {shown.text(value)}" for name, value in trainer.validated.items()]
+        return f"steps, loss {loss:.3f}" + (f"; {shown.label.lower()}: {', '.join(reached)}" if reached else "")
+
     with progress(f"training {supernet}") as advance:
         try:
-            trainer.run(lambda step, loss: advance(step, trainer.steps, f"steps, loss {loss:.3f}"))
+            trainer.run(lambda step, loss: advance(step, trainer.steps, told(loss)))
         except KeyboardInterrupt:
             kept = f"{state} keeps it; the same command resumes" if state.exists() else "nothing was worth keeping yet"
             raise KeyboardInterrupt(kept) from None
     net.save(out, trainer.provenance())
     state.unlink(missing_ok=True)
-    notice(f"wrote {out}, {out.stat().st_size / 1e6:.2f} MB, after {trainer.steps:,} steps ({settings.epochs} epochs)")
+    notice(f"wrote {out}, {out.stat().st_size / 1e6:.2f} MB, after {trainer.steps:,} steps")
     say_broken(task)
     _tell_extremes(net, task)
     more = f" --data {data}" if data is not None else ""
@@ -104,23 +142,65 @@ def train(
 
 
 def _fine_tuned(
-    supernet: str, checkpoint: Path | None, folder: Path, batch_size: int, seed: int
+    supernet: str,
+    checkpoint: Path | None,
+    folder: Path,
+    metric: str | None,
+    columns: Mapping[str, str | None],
+    batch_size: int,
+    seed: int,
 ) -> tuple[TrainingTask, Supernet]:
-    """The user's images, and the pretrained supernet with a head for their classes."""
+    """The user's data, and the pretrained supernet with a head for their classes."""
     from hwnas.supernet import load_supernet
-    from hwnas.task import ImageFolder
 
-    task = ImageFolder(folder, None, n_images=VALIDATION, n_calibration=CALIBRATION, batch_size=batch_size, seed=seed)
+    net = _as_told(load_supernet(supernet, checkpoint), metric, columns)
+    task = net.open_data(
+        folder, own_classes=True, images=VALIDATION, calibrate=CALIBRATION, batch_size=batch_size, seed=seed
+    )
     if not task.has_training:
-        raise DataError(f"data {folder}", "it has no train/ to learn from", "lay it out as train/ and val/")
-    net = load_supernet(supernet, checkpoint).adapted(task)
-    if net.classes != len(task.labels) or (net.labels and net.labels != task.labels):
-        notice(f"the head for {net.classes:,} classes is replaced by one for the {len(task.labels):,} of {folder}")
+        raise DataError(
+            f"data {folder}", "it has no train split to learn from", "lay it out as hwnas train --help says"
+        )
+    for note in task.notes:
+        notice(note)
+    net = net.adapted(task)
+    numbers = tuple(str(i) for i in range(net.classes))
+    fits = net.classes == len(task.labels) and (not net.labels or task.labels in (net.labels, numbers))
+    if net.head_is_new or not fits:
+        replaced = (
+            "it has no head: a new one is made"
+            if net.head_is_new
+            else f"the head for {net.classes:,} classes is replaced by one"
+        )
+        notice(f"{replaced} for the {len(task.labels):,} of {folder}")
         net = net.with_head(task.labels, seed)
     else:
         notice(f"the head stays: it has {net.classes:,} classes, as many as {folder}")
-        net.labels = task.labels
+        net.labels = net.labels or task.labels
+    lengths = net.space.input_values.get("l")
+    if lengths:
+        notice(
+            f"lengths that are searched: {', '.join(map(str, lengths))} tokens; all but 1 % of the texts are within {lengths[-1]}"
+        )
     return task, net
+
+
+def _as_told(net: Supernet, metric: str | None, columns: Mapping[str, str | None]) -> Supernet:
+    """The network with the metric and the columns of texts that options name.
+
+    Raises:
+        DataError: it is fed images.
+    """
+    from hwnas.supernet.hf import TextEncoder
+    from hwnas.task import TextColumns
+
+    named = {name: value for name, value in columns.items() if value is not None}
+    if not named and metric is None:
+        return net
+    if not isinstance(net, TextEncoder):
+        option = "--metric" if metric is not None else f"--{next(iter(named))}-column"
+        raise DataError(option, "it is of texts, and the network is fed images", "drop it")
+    return net.remade(metric=metric or net.metric, columns=TextColumns(**named) if named else net.carried.columns)
 
 
 def _tell_extremes(net: Supernet, task: TrainingTask) -> None:
@@ -129,13 +209,12 @@ def _tell_extremes(net: Supernet, task: TrainingTask) -> None:
     from hwnas.space import macs_cost
     from hwnas.supernet import evaluate, extremes
 
-    macs, label = macs_cost(net.space), get_metric(net.metric).label.lower()
+    macs, metric = macs_cost(net.space), get_metric(net.metric)
     for name, row in zip(("smallest", "largest"), extremes(net.space), strict=True):
         accuracy = evaluate(net, row, task)
-        notice(
-            f"{name} subnet: {format_count(float(macs(row[None])[0]))} MACs, {label} {accuracy.value:.2f} % on "
-            f"{accuracy.n_images:,} images, batch norms re-calibrated on {accuracy.n_calibration:,}"
-        )
+        calibrated = f", batch norms re-calibrated on {accuracy.n_calibration:,}" if accuracy.n_calibration else ""
+        reached = f"{metric.label.lower()} {metric.text(accuracy.value)} on {accuracy.n_images:,} {noun_of(task)}"
+        notice(f"{name} subnet: {format_count(float(macs(row[None])[0]))} MACs, {reached}{calibrated}")
 
 
 def _own_task(name: str, data: object) -> TrainingTask:

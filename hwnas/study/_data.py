@@ -5,10 +5,11 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hwnas.errors import DataError
+from hwnas.errors import DataError, SupernetError
 from hwnas.progress import notice
 
 if TYPE_CHECKING:
@@ -19,30 +20,41 @@ if TYPE_CHECKING:
 def evaluation_data(
     name: str, supernet: Supernet, folder: Path | None, *, images: int, calibrate: int, batch_size: int, seed: int
 ) -> tuple[Task, dict[str, Any]]:
-    """Images to calibrate and measure with, and what a journal says of them.
+    """Data to calibrate and measure with, and what a journal says of them.
 
     Raises:
         DataError: the supernet brings none and no folder was given, or the folder does not fit.
+        SupernetError: the supernet's head has learned nothing yet.
     """
+    if supernet.head_is_new:
+        given = shlex.quote(str(folder)) if folder is not None else "FOLDER"
+        remedy = f"train it first: hwnas train --supernet {shlex.quote(name)} --data {given} --out own.safetensors"
+        raise SupernetError(f"supernet {name}", "it comes without a classification head", remedy)
     if folder is None:
         own = supernet.data()
         if own is None:
-            raise DataError(f"supernet {name}", "it comes without images", "pass --data FOLDER, say ImageNet's")
+            raise DataError(f"supernet {name}", "it comes without data", "pass --data FOLDER, yours or say ImageNet's")
         return own, {"data": name}
-    from hwnas.task import ImageFolder
-
-    wanted = {"n_images": images, "n_calibration": calibrate, "batch_size": batch_size, "seed": seed}
-    data = ImageFolder(folder, supernet.classes, **wanted)
+    data = supernet.open_data(folder, images=images, calibrate=calibrate, batch_size=batch_size, seed=seed)
     if supernet.labels and data.labels != supernet.labels:
         stray = next((a, b) for a, b in zip(data.labels, supernet.labels, strict=True) if a != b)
         rule = f"its class {stray[0]!r} is {stray[1]!r} where the supernet was trained"
         raise DataError(f"data {folder}", rule, "pass a folder with the same classes")
+    for note in data.notes:
+        notice(note)
     if data.n_available < images:
-        notice(f"{folder} holds {data.n_available:,} validation images: all of them are used")
-    if not data.has_training:
+        notice(f"{folder} holds {data.n_available:,} validation {data.noun}: all of them are used")
+    if not data.has_training and data.noun == "images":
         notice(f"{folder} has no train/: batch norms are re-calibrated on validation images, labels unseen")
     identity = {"data": str(folder.resolve()), "images": images, "calibrate": calibrate, "batch_size": batch_size}
     return data, {**identity, "seed": seed}
+
+
+def noun_of(data: Task) -> str:
+    """What its samples are called."""
+    from hwnas.task import UserData
+
+    return data.noun if isinstance(data, UserData) else "images"
 
 
 def say_broken(data: Task) -> None:

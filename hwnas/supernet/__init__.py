@@ -25,9 +25,11 @@ if TYPE_CHECKING:
     )
     from hwnas.supernet._execute import forward
     from hwnas.supernet._export import export_onnx, onnx_accuracy, onnx_model, save_onnx
+    from hwnas.supernet._recipe import Recipe
     from hwnas.supernet._reference import KINDS, ReferenceKind, reference_kind
     from hwnas.supernet._registry import get_supernet, load_supernet, random_supernet, supernet_names
     from hwnas.supernet._subnet import Subnet, folded_weights, recalibrate
+    from hwnas.supernet._units import Units
     from hwnas.supernet.ops import Pass, folded, run
     from hwnas.supernet.train import Trainer, TrainSettings, extremes, schedule_names
 
@@ -41,8 +43,10 @@ _HOMES = {
     "supernet._evaluate": "Accuracy MeasuredAccuracy accuracy_journal_identity calibrated evaluate measure_accuracy",
     "supernet._execute": "forward",
     "supernet._export": "export_onnx onnx_accuracy onnx_model save_onnx",
+    "supernet._recipe": "Recipe",
     "supernet._reference": "KINDS ReferenceKind reference_kind",
     "supernet._registry": "get_supernet load_supernet random_supernet supernet_names",
+    "supernet._units": "Units",
     "supernet._subnet": "Subnet folded_weights recalibrate",
     "supernet.ops": "Pass folded run",
     "supernet.train": "Trainer TrainSettings extremes schedule_names",
@@ -71,11 +75,13 @@ __all__ = [
     "MeasuredAccuracy",
     "Network",
     "Pass",
+    "Recipe",
     "ReferenceKind",
     "Subnet",
     "Supernet",
     "TrainSettings",
     "Trainer",
+    "Units",
     "accuracy_journal_identity",
     "agreement",
     "calibrated",

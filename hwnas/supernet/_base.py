@@ -150,9 +150,7 @@ class Supernet(ABC):
             DataError: they do not fit.
         """
         classes = None if own_classes else self.classes
-        return ImageFolder(
-            folder, classes, n_images=images, n_calibration=calibrate, batch_size=batch_size, seed=seed
-        )
+        return ImageFolder(folder, classes, n_images=images, n_calibration=calibrate, batch_size=batch_size, seed=seed)
 
     def units(self) -> Sequence[Units]:
         """Heads, neurons and the like, which training sorts by importance; none, unless overridden."""

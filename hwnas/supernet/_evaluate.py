@@ -32,12 +32,14 @@ class Accuracy:
 
 
 def calibrated(supernet: Supernet, row: NDArray[Any], data: Task) -> tuple[Subnet, int]:
-    """The subnet with batch norms re-calibrated on ``data``, and the number of images that took.
+    """The subnet with batch norms re-calibrated on ``data``, and the number of images that took: 0 if it has none.
 
     Raises:
         SupernetError: there were no images.
     """
     subnet = supernet.extract(row).to(_device())
+    if not subnet.has_statistics:
+        return subnet, 0
     n_calibration = recalibrate(subnet, data.calibration(subnet.inputs))
     if n_calibration == 0:
         raise SupernetError("calibration", "there are no images to re-calibrate batch norms with", "give some")

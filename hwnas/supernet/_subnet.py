@@ -60,6 +60,11 @@ class Subnet(nn.Module):
         """Number of logits."""
         return self.network[-1][1].output_shape[0]
 
+    @property
+    def has_statistics(self) -> bool:
+        """Whether there are batch norms, which a subnet must gather statistics for anew."""
+        return next(self.buffers(), None) is not None
+
     def weights(self) -> dict[str, Tensor]:
         """Parameters and running statistics by name; the module's own, not copies."""
         return dict(self.named_parameters()) | dict(self.named_buffers())

@@ -13,12 +13,12 @@ from hwnas.task._tokenizer import Tokenizer
 
 __all__ = [
     "PREPROCESSING",
+    "SCORES",
     "DigitsData",
     "ImageFolder",
     "Inputs",
     "InputsAt",
     "LabelledTexts",
-    "SCORES",
     "Score",
     "Scored",
     "Specs",

@@ -48,6 +48,8 @@ class ImageFolder:
     """
 
     metrics: Mapping[str, Score] = {"top1": top1}
+    noun = "images"
+    notes: Sequence[str] = ()
 
     def __init__(
         self,

@@ -5,7 +5,7 @@ Image folders and digits are tasks; texts to classify or to continue are the sam
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Protocol, runtime_checkable
 
 from torch import Tensor
@@ -70,10 +70,14 @@ class UserData(TrainingTask, Protocol):
     Attributes:
         has_training: whether there are data to learn from.
         n_available: validation samples there are.
+        noun: what they are called: ``images``, ``texts``.
+        notes: what is odd about them, in words.
     """
 
     has_training: bool
     n_available: int
+    noun: str
+    notes: Sequence[str]
 
 
 def image_shape(specs: Specs) -> Shape:

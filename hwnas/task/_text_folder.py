@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from hwnas.errors import DataError
+from hwnas.errors import DataError, UnknownNameError
 from hwnas.task._scores import SCORES
 from hwnas.task._task import InputsAt, Score, Specs
 from hwnas.task._text_file import ENDINGS, LabelledTexts, TextColumns, class_names, read_labelled_texts
@@ -52,6 +52,8 @@ class TextFolder:
         UnknownNameError: no such metric.
     """
 
+    noun = "texts"
+
     def __init__(
         self,
         folder: str | os.PathLike[str],
@@ -69,6 +71,8 @@ class TextFolder:
         if not self.folder.is_dir():
             rule = "there is no such folder"
             raise DataError(f"data {folder}", rule, "give the folder that holds train.csv and validation.csv")
+        if metric not in SCORES:
+            raise UnknownNameError("metric", metric, SCORES)
         self.metrics: Mapping[str, Score] = {metric: SCORES[metric]}
         files = {split: _file(self.folder, names) for split, names in SPLITS.items()}
         if files["validation"] is None:
@@ -77,12 +81,15 @@ class TextFolder:
         splits = {split: read_labelled_texts(file, columns) for split, file in files.items() if file is not None}
         self.has_training = "train" in splits
         self.labels = _labels(self.folder, splits, head)
-        self.notes = [*_oddities(splits, self.labels)]
+        self.notes: Sequence[str] = [*_oddities(splits, self.labels)]
         rng = np.random.default_rng(seed)
         texts, training = splits["validation"], splits.get("train")
         self.n_available = len(texts.texts)
         self._validation = _Split(texts, self.labels, head).drawn(n_texts, rng)
         self._training = _Split(training, self.labels, head) if training is not None else None
+        if self._training is not None:
+            count = f"{len(self._training.texts):,} texts to learn from, {self.n_available:,} to measure on"
+            self.notes = [f"{folder}: {count}, {len(self.labels)} classes: {self.balance}", *self.notes]
         self._calibration = (self._training or self._validation).drawn(n_calibration, rng)
 
     @property
@@ -142,7 +149,9 @@ class TextFolder:
                 rule = f"it holds texts, and the network is fed {', '.join(specs)}"
                 raise DataError(f"data {self.folder}", rule, "pass data of its kind")
             found = self.tokenizer.encode(batch.texts, batch.pairs, specs["input_ids"].shape[0])
-            named = dict(zip(("input_ids", "attention_mask", "token_type_ids"), map(torch.from_numpy, found), strict=True))
+            named = dict(
+                zip(("input_ids", "attention_mask", "token_type_ids"), map(torch.from_numpy, found), strict=True)
+            )
             return {name: named[name] for name in specs}
 
         return render

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -34,7 +34,7 @@ class Carried:
     folder: str
     lengths: tuple[int, ...] | None = None
     metric: str = "accuracy"
-    columns: TextColumns = TextColumns()
+    columns: TextColumns = field(default_factory=TextColumns)
     tokenizer: Tokenizer | None = None
 
     @property

@@ -86,8 +86,29 @@ def family_kind(config: Mapping[str, Any], folder: str) -> FamilyKind:
 
 
 DECODERS = frozenset(
-    "bart bloom falcon gemma gemma2 gemma3_text gpt2 gpt_neox llama mbart mistral mixtral opt pegasus phi phi3 qwen2 qwen3 "
-    "smollm3 t5 mt5".split()
+    [
+        "bart",
+        "bloom",
+        "falcon",
+        "gemma",
+        "gemma2",
+        "gemma3_text",
+        "gpt2",
+        "gpt_neox",
+        "llama",
+        "mbart",
+        "mistral",
+        "mixtral",
+        "opt",
+        "pegasus",
+        "phi",
+        "phi3",
+        "qwen2",
+        "qwen3",
+        "smollm3",
+        "t5",
+        "mt5",
+    ]
 )
 """Families that people try and that are no encoders."""
 

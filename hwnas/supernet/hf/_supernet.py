@@ -22,7 +22,7 @@ from hwnas.supernet.hf._encoder import text_encoder_space
 from hwnas.supernet.hf._families import Family, family_kind
 from hwnas.supernet.hf._folder import read_config
 from hwnas.supernet.hf._weights import read_folder, renamed, tensor_names
-from hwnas.task import TextFolder, Tokenizer
+from hwnas.task import Task, TextFolder, Tokenizer
 
 CUT_PCT = 1.0
 """Share of texts that the longest of the lengths that are searched may cut, in percent."""
@@ -128,8 +128,9 @@ class TextEncoder(Supernet):
         other.reference, other.labels, other.head_is_new = self.reference, self.labels, self.head_is_new
         return other
 
-    def adapted(self, data: TextFolder) -> TextEncoder:
+    def adapted(self, data: Task) -> TextEncoder:
         """The same network with those lengths of input alone that the data's texts need."""
+        assert isinstance(data, TextFolder)
         return self.remade(lengths=data.lengths(self.family.text.lengths, CUT_PCT), columns=data.columns)
 
 

@@ -49,7 +49,9 @@ def tensor_names(folder: Path) -> frozenset[str]:
     return frozenset(names)
 
 
-def renamed(tensors: Mapping[str, Tensor], family: Family, wanted: Mapping[str, object], folder: str) -> dict[str, Tensor]:
+def renamed(
+    tensors: Mapping[str, Tensor], family: Family, wanted: Mapping[str, object], folder: str
+) -> dict[str, Tensor]:
     """Those that the network wants, in fp32; what the folder lacks is left out.
 
     Args:

@@ -43,7 +43,13 @@ class StepPlan:
 
 
 class Schedule(Protocol):
-    """``plan(step) -> StepPlan``, a function of the step number alone."""
+    """``plan(step) -> StepPlan``, a function of the step number alone.
+
+    Attributes:
+        start: the first step that trains other subnets than the largest; -1 if none does.
+    """
+
+    start: int
 
     def plan(self, step: int) -> StepPlan:
         """What step ``step``, counted from 0, trains."""
@@ -149,7 +155,7 @@ class Alone(Schedule):
     """The largest subnet alone: how a space of one subnet is trained, to compare with."""
 
     def __init__(self, space: SearchSpace) -> None:
-        self.rows = extremes(space)[1][None]
+        self.rows, self.start = extremes(space)[1][None], -1
 
     def plan(self, step: int) -> StepPlan:  # noqa: ARG002 (every step is alike)
         return StepPlan(self.rows, (1.0,), "none")

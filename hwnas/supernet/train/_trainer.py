@@ -1,7 +1,7 @@
 """Training a supernet: every subnet at once, in shared weights.
 
 A run is a function of its settings and seed: what a step draws depends on the step number alone.
-Its state (weights, momentum, frozen teacher) is written beside the result every so often, so that a
+Its state (weights, optimizer, frozen teacher, best epoch) is written beside the result every so often, so that a
 killed run resumes where it stood and ends with the same weights as an uninterrupted one.
 """
 
@@ -16,6 +16,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
@@ -29,14 +30,17 @@ from hwnas.space import network_inputs
 from hwnas.supernet._base import Supernet
 from hwnas.supernet._calibration import Calibration
 from hwnas.supernet._checkpoint import read_tensors, write_safetensors
+from hwnas.supernet._evaluate import evaluate
 from hwnas.supernet._execute import on
+from hwnas.supernet.train._importance import BATCHES, importance
+from hwnas.supernet.train._optimizer import make_optimizer, optimizer_tensors, restore_optimizer
 from hwnas.supernet.train._schedule import Schedule, StepPlan, Teacher, extremes, get_schedule
 from hwnas.task import InputsAt, TrainingTask
 
 Progress = Callable[[int, float], None]
 """Called after each step with the number of steps done and the loss of the step's first subnet."""
 
-_STATE_VERSION = 2
+_STATE_VERSION = 3
 
 
 @dataclass(frozen=True)
@@ -44,20 +48,29 @@ class TrainSettings:
     """All that a run depends on beside the supernet and its data.
 
     Attributes:
-        epochs: passes over the training images.
+        epochs: passes over the training data.
+        steps: of the run, whatever the epochs are; 0 for those of all epochs.
         seed: of weights, images and subnets.
         schedule: ``"sandwich"`` or ``"shrinking"``.
         learning_rate: its peak; it rises linearly over the first ``rise`` of the steps, then falls by a cosine to 0.
-        momentum, weight_decay: of SGD (Nesterov); only convolution and linear weights decay.
+        optimizer: ``"sgd"`` (Nesterov) or ``"adamw"``.
+        momentum: of SGD.
+        weight_decay: of weights of convolutions and linear maps.
+        clip_norm: gradients are scaled down to this norm; 0 leaves them alone.
+        validates: whether subnets are measured after each epoch, and the best epoch is kept.
     """
 
     epochs: int = 400
+    steps: int = 0
     seed: int = 0
     schedule: str = "sandwich"
     learning_rate: float = 0.1
     rise: float = 0.05
+    optimizer: str = "sgd"
     momentum: float = 0.9
     weight_decay: float = 1e-4
+    clip_norm: float = 0.0
+    validates: bool = False
 
 
 class Trainer:
@@ -71,6 +84,9 @@ class Trainer:
         about: what else the run depends on, for provenance: its data.
         save_every: steps between two states.
         device: ``"cpu"``, where a run repeats bit for bit, or ``"cuda"``, where it does so nearly.
+
+    Attributes:
+        validated: what the last epoch's subnets reach, by ``largest``, ``smallest`` and ``random``; empty at first.
 
     Raises:
         SupernetError: ``state_path`` holds the state of another run.
@@ -88,7 +104,7 @@ class Trainer:
         device: str = "cpu",
     ) -> None:
         self.supernet, self.data, self.settings = supernet, data, settings
-        self.steps = settings.epochs * data.steps_per_epoch
+        self.steps = settings.steps or settings.epochs * data.steps_per_epoch
         self.schedule: Schedule = get_schedule(settings.schedule, supernet.space, self.steps, settings.seed)
         self.state_path = Path(state_path) if state_path is not None else None
         self.save_every = save_every
@@ -98,23 +114,38 @@ class Trainer:
         self.device = torch.device(device)
         supernet.tensors = {name: tensor.detach().clone().to(self.device) for name, tensor in supernet.tensors.items()}
         self.parameters = supernet.parameters()
-        self.optimizer = _sgd(self.parameters, settings)
-        self.largest = extremes(supernet.space)[1]
+        self.optimizer = make_optimizer(
+            settings.optimizer,
+            self.parameters,
+            learning_rate=settings.learning_rate,
+            momentum=settings.momentum,
+            weight_decay=settings.weight_decay,
+        )
+        self.smallest, self.largest = extremes(supernet.space)
+        self.validated: dict[str, float] = {}
+        self.best: tuple[float, dict[str, Tensor]] | None = None
         if self.state_path is not None and self.state_path.exists():
             self._resume(self.state_path)
 
     def run(self, progress: Progress | None = None) -> None:
-        """Train to the end, then calibrate the largest subnet's batch norms and store them."""
+        """Train to the end, take the best epoch, then calibrate the largest subnet's batch norms and store them."""
         with deterministic(self.device):
             while self.step < self.steps:
+                if self.step == self.schedule.start and self.supernet.units():
+                    self._sort_units()
                 loss = self._train_step(self.schedule.plan(self.step))
                 self.step += 1
+                if self.settings.validates and (self.step % self.data.steps_per_epoch == 0 or self.step == self.steps):
+                    self._validate()
                 if progress is not None:
                     progress(self.step, loss)
                 if self.state_path is not None and self.step % self.save_every == 0 and self.step < self.steps:
                     self._save(self.state_path)
-        for tensor in self.parameters.values():
+        for name, tensor in self.parameters.items():
             tensor.requires_grad_(False)
+            if self.best is not None:
+                tensor.copy_(self.best[1][name])
+        self.supernet.head_is_new = False
         self._store_statistics()
         self.supernet.tensors = {name: tensor.cpu() for name, tensor in self.supernet.tensors.items()}
 
@@ -151,7 +182,42 @@ class Trainer:
         with torch.no_grad():
             return self._forward(self.teacher, self.largest, images)
 
+    def _sort_units(self) -> None:
+        """Heads and neurons by importance, the first first; what the optimizer knows of each moves along."""
+        seed, steps = self.settings.seed, range(min(BATCHES, self.data.steps_per_epoch))
+        specs = network_inputs(self.supernet.network(self.largest))
+        batches = (self.data.training_batch(step, seed) for step in steps)
+        told = importance(
+            self.supernet,
+            self.largest,
+            ((on(self.device, at(specs)), labels.to(self.device)) for at, labels in batches),
+        )
+        with torch.no_grad():
+            for units, values in told.items():
+                for name, moved in units.sorted(self.supernet.tensors, values).items():
+                    self.supernet.tensors[name].copy_(moved)
+                for what in ("momentum_buffer", "exp_avg", "exp_avg_sq"):
+                    known = {
+                        name: self.optimizer.state[self.parameters[name]][what]
+                        for name in units.places
+                        if what in self.optimizer.state.get(self.parameters[name], {})
+                    }
+                    for name, moved in units.sorted(known, values).items():
+                        known[name].copy_(moved)
+
+    def _validate(self) -> None:
+        """Measure the largest, the smallest and a random subnet; keep the weights if their mean is the best so far."""
+        space = self.supernet.space
+        random = space.sample(1, np.random.default_rng([self.settings.seed, self.step]), distinct_uniform=False)[0]
+        rows = {"largest": self.largest, "smallest": self.smallest, "random": random}
+        self.validated = {name: evaluate(self.supernet, row, self.data).value for name, row in rows.items()}
+        score = float(np.mean(list(self.validated.values())))
+        if self.best is None or score >= self.best[0]:
+            self.best = score, {name: tensor.detach().clone() for name, tensor in self.parameters.items()}
+
     def _update(self) -> None:
+        if self.settings.clip_norm:
+            torch.nn.utils.clip_grad_norm_(self.parameters.values(), self.settings.clip_norm)
         for group in self.optimizer.param_groups:
             group["lr"] = self._learning_rate()
         self.optimizer.step()
@@ -165,6 +231,8 @@ class Trainer:
 
     def _store_statistics(self) -> None:
         """The stored batch-norm statistics are the largest subnet's; others re-calibrate theirs."""
+        if len(self.parameters) == len(self.supernet.tensors):
+            return
         calibration = Calibration()
         specs = network_inputs(self.supernet.network(self.largest))
         with torch.no_grad():
@@ -186,13 +254,15 @@ class Trainer:
 
     def _save(self, path: Path) -> None:
         tensors = {f"weights:{k}": t for k, t in self.supernet.tensors.items()}
-        for name, parameter in self.parameters.items():
-            if parameter in self.optimizer.state:
-                tensors[f"momentum:{name}"] = self.optimizer.state[parameter]["momentum_buffer"]
+        tensors |= optimizer_tensors(self.optimizer, self.parameters)
         if self.teacher is not None:
             tensors |= {f"teacher:{k}": t for k, t in self.teacher.tensors.items()}
+        told = {"run": json.dumps(self._identity()), "step": str(self.step), "validated": json.dumps(self.validated)}
+        if self.best is not None:
+            tensors |= {f"best:{k}": t for k, t in self.best[1].items()}
+            told["best"] = repr(self.best[0])
         with replacing(path) as part:
-            write_safetensors(part, tensors, {"run": json.dumps(self._identity()), "step": str(self.step)})
+            write_safetensors(part, tensors, told)
 
     def _resume(self, path: Path) -> None:
         tensors = read_tensors(path)
@@ -206,28 +276,16 @@ class Trainer:
         with torch.no_grad():
             for name, tensor in self.supernet.tensors.items():
                 tensor.copy_(tensors[f"weights:{name}"])
-        for name, parameter in self.parameters.items():
-            if f"momentum:{name}" in tensors:
-                momentum = tensors[f"momentum:{name}"].to(self.device)
-                self.optimizer.state[parameter]["momentum_buffer"] = momentum
-        teacher = {
-            k.removeprefix("teacher:"): t.to(self.device) for k, t in tensors.items() if k.startswith("teacher:")
-        }
+        restore_optimizer(self.optimizer, self.parameters, tensors)
+        teacher, best = (
+            {k.removeprefix(kind): t.to(self.device) for k, t in tensors.items() if k.startswith(kind)}
+            for kind in ("teacher:", "best:")
+        )
         if teacher:
             self.teacher = self.supernet.alike(teacher)
-
-
-def _sgd(parameters: Mapping[str, Tensor], settings: TrainSettings) -> torch.optim.SGD:
-    groups: tuple[list[Tensor], list[Tensor]] = ([], [])
-    for name, tensor in parameters.items():
-        decays = name.endswith(".weight") and not name.endswith(".bn.weight")
-        groups[decays].append(tensor.requires_grad_())
-    return torch.optim.SGD(
-        [{"params": groups[0], "weight_decay": 0.0}, {"params": groups[1], "weight_decay": settings.weight_decay}],
-        lr=settings.learning_rate,
-        momentum=settings.momentum,
-        nesterov=True,
-    )
+        if best:
+            self.best = float(metadata["best"]), best
+        self.validated = json.loads(metadata["validated"])
 
 
 def _loss(logits: Tensor, labels: Tensor, taught: Tensor | None, teacher: Teacher) -> Tensor:

@@ -11,7 +11,28 @@ import torch
 
 transformers = pytest.importorskip("transformers", reason="parity needs transformers")
 
-WORDS = "the a film was is good bad very not dull great who where when what city man year lives born".split()
+WORDS = [
+    "the",
+    "a",
+    "film",
+    "was",
+    "is",
+    "good",
+    "bad",
+    "very",
+    "not",
+    "dull",
+    "great",
+    "who",
+    "where",
+    "when",
+    "what",
+    "city",
+    "man",
+    "year",
+    "lives",
+    "born",
+]
 VOCABULARY = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *WORDS)
 
 Folder = Callable[..., Path]
@@ -31,7 +52,7 @@ def save(folder: Path, kind: str, *, classes: int | None = 3, seed: int = 0, **s
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for parameter in net.parameters():
-            parameter += 0.1 * torch.randn(parameter.shape, generator=generator)
+            parameter.add_(0.1 * torch.randn(parameter.shape, generator=generator))
     net.save_pretrained(folder)
     (folder / "vocab.txt").write_text("\n".join(VOCABULARY) + "\n", encoding="utf-8")
     return net

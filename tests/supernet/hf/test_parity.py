@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from hwnas.space import network_inputs
 from hwnas.supernet import Supernet, extremes, get_supernet, load_supernet
@@ -19,7 +20,11 @@ def padded(net: Supernet, length: int = 16, n: int = 5) -> dict[str, torch.Tenso
     generator = torch.Generator().manual_seed(1)
     ids = torch.randint(5, len(VOCABULARY), (n, length), generator=generator)
     mask = (torch.arange(length) < torch.tensor([length, 3, 1, 9, 15])[:n, None]).long()
-    drawn = {"input_ids": ids * mask, "attention_mask": mask, "token_type_ids": (torch.arange(length) > 6).long() * mask}
+    drawn = {
+        "input_ids": ids * mask,
+        "attention_mask": mask,
+        "token_type_ids": (torch.arange(length) > 6).long() * mask,
+    }
     row = net.space.restrict(l=length).encode(net.space.decode(largest(net, length)))
     return {name: drawn[name] for name in network_inputs(net.network(row))}
 
@@ -72,7 +77,9 @@ def test_importance_is_what_the_loss_loses_to_first_order(tmp_path: Path):
     batch = padded(net)
 
     def loss(tensors: dict[str, torch.Tensor]) -> torch.Tensor:
-        return torch.nn.functional.cross_entropy(net.alike(tensors).forward(largest(net), batch), torch.tensor([0, 1, 2, 0, 1]))
+        return torch.nn.functional.cross_entropy(
+            net.alike(tensors).forward(largest(net), batch), torch.tensor([0, 1, 2, 0, 1])
+        )
 
     step = 1e-3
     for units in net.units()[2:4]:
@@ -106,8 +113,6 @@ def test_a_folder_without_head_gets_a_new_one_on_the_mean_of_tokens(tmp_path: Pa
 def test_pickled_weights_are_read_as_tensors_alone(tmp_path: Path):
     save(tmp_path, "bert")
     digest = load_supernet(f"hf:{tmp_path}").digest
-    from safetensors.torch import load_file
-
     torch.save(load_file(tmp_path / "model.safetensors"), tmp_path / "pytorch_model.bin")
     (tmp_path / "model.safetensors").unlink()
     assert load_supernet(f"hf:{tmp_path}").digest == digest

@@ -1,0 +1,57 @@
+"""Optimizers of a run, and their state as tensors by name, so that it can be stored and read back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+from hwnas.errors import UnknownNameError
+
+OPTIMIZERS = ("sgd", "adamw")
+
+STATE = "optimizer"
+
+
+def make_optimizer(
+    name: str, parameters: Mapping[str, Tensor], *, learning_rate: float, momentum: float, weight_decay: float
+) -> torch.optim.Optimizer:
+    """The optimizer of parameters, which require gradients from now on; weights of norms and biases do not decay.
+
+    Raises:
+        UnknownNameError: there is no such optimizer; suggests the nearest.
+    """
+    if name not in OPTIMIZERS:
+        raise UnknownNameError("optimizer", name, OPTIMIZERS)
+    plain: list[Tensor] = []
+    decaying: list[Tensor] = []
+    for key, tensor in parameters.items():
+        kind = decaying if key.endswith(".weight") and tensor.ndim > 1 else plain
+        kind.append(tensor.requires_grad_())
+    groups = [{"params": plain, "weight_decay": 0.0}, {"params": decaying, "weight_decay": weight_decay}]
+    if name == "adamw":
+        return torch.optim.AdamW(groups, lr=learning_rate)
+    return torch.optim.SGD(groups, lr=learning_rate, momentum=momentum, nesterov=True)
+
+
+def optimizer_tensors(optimizer: torch.optim.Optimizer, parameters: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Its state by ``"optimizer:<what>:<parameter>"``: momentum, moments, steps."""
+    return {
+        f"{STATE}:{what}:{name}": value
+        for name, parameter in parameters.items()
+        for what, value in optimizer.state.get(parameter, {}).items()
+        if isinstance(value, Tensor)
+    }
+
+
+def restore_optimizer(
+    optimizer: torch.optim.Optimizer, parameters: Mapping[str, Tensor], tensors: Mapping[str, Tensor]
+) -> None:
+    """Puts a state back that `optimizer_tensors` told; steps stay on the CPU, where torch counts them."""
+    for key, value in tensors.items():
+        kind, _, rest = key.partition(":")
+        if kind == STATE:
+            what, _, name = rest.partition(":")
+            parameter = parameters[name]
+            optimizer.state[parameter][what] = value if what == "step" else value.to(parameter.device)
