@@ -10,7 +10,9 @@ import typer
 from hwnas.metric import BUILT_IN
 from hwnas.study import DEFAULT_SPACE, USUAL
 
-REFERENCE = "a name of `hwnas spaces`, hf:FOLDER, FILE.onnx, FILE.safetensors of `hwnas train`, FILE.py:NAME or MODULE:NAME"
+REFERENCE = (
+    "a name of `hwnas spaces`, hf:FOLDER, FILE.onnx, FILE.safetensors of `hwnas train`, FILE.py:NAME or MODULE:NAME"
+)
 """What `--space` and `--supernet` take, in every command."""
 _SPACE = f"Search space: {REFERENCE}."
 Space = Annotated[str, typer.Option("--space", help=_SPACE, metavar="NAME")]

@@ -9,8 +9,10 @@ import pytest
 import torch
 
 from hwnas.errors import DataError, SupernetError
-from hwnas.supernet import Supernet, Trainer, TrainSettings, evaluate, extremes, load_supernet
 from hwnas.study._data import evaluation_data
+from hwnas.supernet import Supernet, Trainer, TrainSettings, evaluate, extremes, load_supernet
+from hwnas.supernet.train import _trainer as trainer_module
+from hwnas.supernet.train._importance import importance
 from hwnas.task import TextFolder
 from tests.supernet.hf.conftest import save, write_texts
 
@@ -27,7 +29,9 @@ def opened(folder: Path) -> tuple[Supernet, TextFolder]:
     return net.adapted(data).with_head(data.labels), data
 
 
-def trained(folder: Path, settings: TrainSettings = RUN, state: Path | None = None, steps: int | None = None) -> Supernet:
+def trained(
+    folder: Path, settings: TrainSettings = RUN, state: Path | None = None, steps: int | None = None
+) -> Supernet:
     """A run, or its first steps, cut off like a kill would."""
     net, data = opened(folder)
     trainer = Trainer(net, data, settings, state, save_every=2)
@@ -80,8 +84,6 @@ def test_the_best_epoch_is_kept(tmp_path: Path) -> None:
 
 
 def test_units_stand_by_importance_when_others_are_trained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from hwnas.supernet.train import _trainer as trainer_module
-    from hwnas.supernet.train._importance import importance
 
     net, data = opened(tmp_path)
     seen = []
@@ -105,7 +107,9 @@ def test_units_stand_by_importance_when_others_are_trained(tmp_path: Path, monke
 
 def test_a_network_without_head_is_not_evaluated(tmp_path: Path) -> None:
     net, _ = opened(tmp_path)
-    with pytest.raises(SupernetError, match=r"train it first: hwnas train --supernet hf:x --data .* --out own.safetensors"):
+    with pytest.raises(
+        SupernetError, match=r"train it first: hwnas train --supernet hf:x --data .* --out own.safetensors"
+    ):
         evaluation_data("hf:x", net, tmp_path / "data", images=9, calibrate=9, batch_size=9, seed=0)
 
 
