@@ -48,6 +48,7 @@ def save(folder: Path, kind: str, *, classes: int | None = 3, seed: int = 0, **s
     labels = {} if classes is None else {"id2label": {i: f"class {i}" for i in range(classes)}}
     config = transformers.AutoConfig.for_model(kind, **sizes, **labels, **settings)
     maker = transformers.AutoModel if classes is None else transformers.AutoModelForSequenceClassification
+    torch.manual_seed(seed)
     net = maker.from_config(config, attn_implementation="eager").eval()
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
