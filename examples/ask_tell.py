@@ -8,6 +8,7 @@ Here four threads evaluate subnets of ``digits`` on its validation images; a que
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import hwnas
 from hwnas.supernet import evaluate, load_supernet
@@ -22,7 +23,7 @@ if __name__ == "__main__":
     with ThreadPoolExecutor(max_workers=4) as pool:
         for number in range(ROUNDS):
             x = study.ask(BATCH)
-            accuracies = [found.value for found in pool.map(lambda row: evaluate(net, row, data), x)]
+            accuracies = [found.value for found in pool.map(partial(evaluate, net, data=data), x)]
             study.tell(x, {"top1": accuracies})  # MACs are known, and need not be told
             print(f"round {number + 1}: {len(x)} evaluated, {len(study.front())} on the front")
     front = study.front()

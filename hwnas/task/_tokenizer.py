@@ -107,7 +107,7 @@ def _engine(definition: str) -> Engine:
 
 
 def _wordpiece(vocabulary: Path, *, lowercase: bool) -> Engine:
-    from tokenizers.implementations import BertWordPieceTokenizer  # noqa: PLC0415
+    from tokenizers import BertWordPieceTokenizer  # noqa: PLC0415
 
     # Of the base class that `to_str` belongs to.
     return _engine(BertWordPieceTokenizer(str(vocabulary), lowercase=lowercase).to_str())

@@ -6,6 +6,7 @@ import hashlib
 import shutil
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +16,11 @@ import torch
 
 import hwnas.search
 from hwnas import latency
-from hwnas.cli import train as training
 from hwnas.graph import Model
 from hwnas.latency import Device, LatencyTable, Plan, Row, get_device
 from hwnas.space import SearchSpace, get_space
 from hwnas.study import _verify
-from hwnas.supernet import _download, export_onnx, get_supernet
+from hwnas.supernet import Supernet, _download, export_onnx, get_supernet
 from hwnas.supernet._download import Published
 from tests.conftest import REPOSITORY
 from tests.latency.fakes import FakeRuntime, FakeSession
@@ -96,7 +96,7 @@ def desk(
     monkeypatch.setattr(hwnas.search, "POPULATION", 40)
     monkeypatch.setattr(hwnas.search, "GENERATIONS", 2)
     monkeypatch.setattr(_verify, "MOST", 6)
-    monkeypatch.setattr(training, "TUNED", (1, training.TUNED[1]))
+    monkeypatch.setattr(Supernet, "recipe", replace(Supernet.recipe, epochs=1))
     monkeypatch.setattr(
         latency, "Plan", lambda seed: Plan(times=1, sessions=1, n_calibration=2, n_validation=5, seed=seed)
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -17,9 +18,7 @@ BATCHES = 16
 """Of training data that importance is averaged over: some hundred samples."""
 
 
-def importance(
-    supernet: Supernet, row: NDArray[object], batches: Iterable[tuple[Inputs, Tensor]]
-) -> dict[Units, Tensor]:
+def importance(supernet: Supernet, row: NDArray[Any], batches: Iterable[tuple[Inputs, Tensor]]) -> dict[Units, Tensor]:
     """``(units,)`` for each of ``supernet.units()``: its mean over the batches, with the weights of the subnet ``row``.
 
     Args:

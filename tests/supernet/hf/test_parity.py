@@ -10,6 +10,7 @@ from safetensors.torch import load_file
 
 from hwnas.space import network_inputs
 from hwnas.supernet import Supernet, extremes, get_supernet, load_supernet
+from hwnas.supernet.hf import TextEncoder
 from tests.supernet.hf.conftest import VOCABULARY, save
 
 KINDS = ["bert", "distilbert", "roberta"]
@@ -88,6 +89,7 @@ def test_importance_is_what_the_loss_loses_to_first_order(tmp_path: Path):
         doubles = {key: tensor.double() for key, tensor in net.tensors.items()}
         weight.requires_grad_()
         loss(doubles | {name: weight}).backward()
+        assert weight.grad is not None
         told = units.importance(weight.detach(), weight.grad)
         for unit in (0, 2):
             scale = torch.ones(weight.shape[1], dtype=torch.float64)
@@ -129,5 +131,6 @@ def test_a_saved_network_needs_no_folder(tmp_path: Path):
     other = load_supernet(str(tmp_path / "own.safetensors"))
     assert (other.labels, other.space.name, other.digest) == (("yes", "no"), net.space.name, net.digest)
     assert torch.equal(logits(other, batch), expected)
+    assert isinstance(other, TextEncoder)
     assert other.tokenizer().vocabulary_size == len(VOCABULARY)
     assert get_supernet(str(tmp_path / "own.safetensors")) is type(other)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -84,11 +85,10 @@ def test_the_best_epoch_is_kept(tmp_path: Path) -> None:
 
 
 def test_units_stand_by_importance_when_others_are_trained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-
     net, data = opened(tmp_path)
     seen = []
 
-    def spied(*arguments):  # type: ignore[no-untyped-def]
+    def spied(*arguments: Any) -> Any:
         seen.append(importance(*arguments))
         return seen[-1]
 
