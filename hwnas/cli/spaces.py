@@ -94,7 +94,7 @@ def _block(row: dict[str, Any]) -> str:
     macs, params = (" to ".join(format_count(float(f"{v:.3g}")) for v in row[key]) for key in ("macs", "params"))
     lines.append(f"  costs    {macs} MACs, {params} parameters")
     if row["resolutions"]:
-        lines.append(f"  pixels   {listed(row['resolutions'])}")
+        lines.append(f"  inputs   {listed(row['resolutions'])}{' tokens' if 'l' in row['genes'] else ' pixels'}")
     lines.append(f"  accuracy {'a predictor ships' if row['predictor'] else 'no predictor ships; see `hwnas fit`'}")
     lines.append(f"  latency  {', '.join(row['latency_tables']) or 'no table yet; see `hwnas profile`'}")
     return "\n".join([*lines, ""])

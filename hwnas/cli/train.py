@@ -159,7 +159,9 @@ def _fine_tuned(
     )
     if not task.has_training:
         raise DataError(
-            f"data {folder}", "it has no train split to learn from", "lay it out as hwnas train --help says"
+            f"data {folder}",
+            "it has no train/ to learn from" if task.noun == "images" else "it has no train.csv",
+            "add one beside the validation data",
         )
     for note in task.notes:
         notice(note)

@@ -15,7 +15,7 @@ from hwnas.errors import DataError, NotHeldError, UnknownNameError
 from hwnas.files import check_writable
 from hwnas.metric import LATENCY, get_metric
 from hwnas.progress import notice
-from hwnas.study._data import evaluation_data, say_broken
+from hwnas.study._data import evaluation_data, noun_of, say_broken
 from hwnas.study._measuring import find_place, off_speed
 
 if TYPE_CHECKING:
@@ -173,7 +173,7 @@ def export_subnet(
     facts |= {"agreement": str(kept)} if kept is not None else {}
     save_onnx(model, path, {key: value for key, value in facts.items() if value})
     size = f"{path.stat().st_size / 1e6:.1f} MB"
-    notice(f"wrote {path}: {form}, {size}, opset {s.opset}, input {_shown(subnet.input_shape)}")
+    notice(f"wrote {path}: {form}, {size}, opset {s.opset}, {_shown(subnet)}")
     notice(f"logits differ from torch's by at most {difference}")
     if metric.column in facts:
         known = facts.get(f"{metric.column}_fp32")
@@ -215,17 +215,22 @@ def _calibrated(
     encoded = net.space.encode(chosen.arch)
     if data is None and net.data() is None:
         if measure:
-            raise DataError("--images", "there are no images to measure accuracy on", "pass --data FOLDER")
+            raise DataError("--images", "there is no data to measure accuracy on", "pass --data FOLDER")
+        subnet = net.extract(encoded)
+        if not subnet.has_statistics:
+            return subnet, {}, None
         notice("no --data: batch norms are not re-calibrated, so the subnet's accuracy is lost (pass --data FOLDER)")
         facts = {"calibration": "none: the accuracy of this file is unknown, and likely poor"}
-        return net.extract(encoded), facts, None
+        return subnet, facts, None
     images, _ = evaluation_data(name, net, data, **options, batch_size=settings.batch_size, seed=settings.seed)
     subnet, n_images = calibrated(net, encoded, images)
-    notice(f"batch norms re-calibrated on {n_images:,} images")
-    facts = {"calibration": f"{n_images} images of {data or name}"}
+    facts = {}
+    if n_images:
+        notice(f"batch norms re-calibrated on {n_images:,} images")
+        facts = {"calibration": f"{n_images} images of {data or name}"}
     if measure:
         accuracy, n_measured = measure_accuracy(subnet, images)
-        source = f"measured on {n_measured} images of {data or name}"
+        source = f"measured on {n_measured} {noun_of(images)} of {data or name}"
         facts |= {net.metric: f"{accuracy:.4f}", f"{net.metric}_source": source}
     elif chosen.accuracy is not None:
         facts |= {net.metric: f"{chosen.accuracy:.4f}", f"{net.metric}_source": chosen.source}
@@ -340,10 +345,13 @@ def _random(net: Supernet, arch: Mapping[str, Any]) -> Subnet:
     from hwnas.supernet import recalibrate
 
     subnet = net.extract(net.space.encode(arch))
+    if not subnet.has_statistics:
+        return subnet
     generator = torch.Generator().manual_seed(0)
     recalibrate(subnet, [torch.randn(2, *subnet.input_shape, generator=generator)])
     return subnet
 
 
-def _shown(shape: tuple[int, ...]) -> str:
-    return "x".join(["N", *(str(size) for size in shape)])
+def _shown(subnet: Subnet) -> str:
+    """The inputs and their shapes: ``input Nx3x224x224``."""
+    return ", ".join(f"{name} {'x'.join(['N', *map(str, spec.shape)])}" for name, spec in subnet.inputs.items())

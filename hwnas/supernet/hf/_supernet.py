@@ -141,7 +141,8 @@ def folder_class(folder: str) -> type[TextEncoder]:
         UnknownNameError, SupernetError: it has no configuration or weights, or is of no family that is supported.
     """
     config = read_config(folder)
-    tuned = tensor_names(Path(folder)).issuperset(family_kind(config, folder).tuned_by)
+    kind = family_kind(config, folder)
+    tuned = tensor_names(Path(folder)).issuperset(kind.tuned_by)
     return _class_of(Carried(json.dumps(config), tuned, folder))
 
 

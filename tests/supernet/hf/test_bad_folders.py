@@ -1,0 +1,72 @@
+"""What a folder may lack, or be: one line each, with what to do."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from hwnas.errors import HwnasError
+from hwnas.supernet import load_supernet
+from tests.supernet.hf.conftest import save
+
+
+def configured(**changes: object) -> Callable[[Path], None]:
+    """Changes settings of a folder."""
+
+    def change(folder: Path) -> None:
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        (folder / "config.json").write_text(json.dumps(config | changes), encoding="utf-8")
+
+    return change
+
+
+def without(name: str) -> Callable[[Path], None]:
+    """Removes a file."""
+    return lambda folder: (folder / name).unlink()
+
+
+def cut(name: str) -> Callable[[Path], None]:
+    """Cuts a file short."""
+
+    def change(folder: Path) -> None:
+        (folder / name).write_bytes((folder / name).read_bytes()[:500])
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("damage", "complaint"),
+    [
+        (without("config.json"), "it has no config.json"),
+        (cut("config.json"), "cannot be read"),
+        (without("model.safetensors"), "it has no weights"),
+        (cut("model.safetensors"), "truncated or corrupt"),
+        (configured(model_type="bret"), "did you mean 'bert'"),
+        (configured(model_type="llama"), "llama generates text, and encoders are what is supported"),
+        (configured(model_type="t5", is_encoder_decoder=True), "give one of bert, distilbert, roberta"),
+        (configured(hidden_size=64), "it does not fit"),
+        (configured(num_hidden_layers=5), "is missing"),
+        (configured(hidden_size="many"), "hidden_size is 'many', not a positive whole number"),
+        (configured(hidden_act="mish"), "its activation is 'mish'"),
+        (configured(num_attention_heads=5), "cannot be shared by 5 heads"),
+    ],
+)
+def test_a_damaged_folder_is_one_line(damage: Callable[[Path], None], complaint: str, tmp_path: Path) -> None:
+    save(tmp_path, "bert")
+    damage(tmp_path)
+    with pytest.raises(HwnasError) as caught:
+        load_supernet(f"hf:{tmp_path}")
+    told = str(caught.value)
+    assert complaint in told
+    assert len(told.splitlines()) == 1
+
+
+def test_a_missing_tokenizer_is_told_where_texts_are_opened(tmp_path: Path) -> None:
+    save(tmp_path, "bert")
+    (tmp_path / "vocab.txt").unlink()
+    net = load_supernet(f"hf:{tmp_path}")
+    with pytest.raises(HwnasError, match=r"it has neither tokenizer.json nor vocab.txt"):
+        net.open_data(tmp_path)
