@@ -215,7 +215,7 @@ def _calibrated(
     encoded = net.space.encode(chosen.arch)
     if data is None and net.data() is None:
         if measure:
-            raise DataError("--images", "there is no data to measure accuracy on", "pass --data FOLDER")
+            raise DataError("--images", "there are no images to measure accuracy on", "pass --data FOLDER")
         subnet = net.extract(encoded)
         if not subnet.has_statistics:
             return subnet, {}, None
