@@ -15,6 +15,7 @@ from hwnas.io import Journal
 from hwnas.latency.device._device import Device, check_precision
 from hwnas.latency.profiling._networks import NetworkTimes, merged, network_times
 from hwnas.latency.timing._measure import Progress, measure_all
+from hwnas.latency.timing._noise import STEADY_PCT, repeat_pct
 from hwnas.latency.timing._runtime import Runtime
 from hwnas.space import Network
 
@@ -35,6 +36,9 @@ class Timer(Protocol):
     ) -> dict[str, NetworkTimes]:
         """As `JournaledTimer.measure`."""
 
+
+MOST_SESSIONS = 6
+"""Of one network, where times do not repeat: the speed of a shared machine may halve for tenths of a second."""
 
 TIMING = "blocks"
 """How times are taken, for the identity of journals: older ones alternated single runs."""
@@ -59,7 +63,8 @@ class JournaledTimer:
         modelled: the model of a network, for the device's batch and in the precision that is measured.
         anchor: the network all are compared with.
         journal: keeps the times.
-        sessions: how often each network is loaded and timed anew: where its memory lies moves its time by 1 %.
+        sessions: how often each network is loaded and timed anew: where its memory lies moves its time by 1 %. If it is
+            more than once and times do not repeat, networks are timed more often, up to `MOST_SESSIONS`.
         seed: of the order of runs.
         progress: called with what is done and ``steps``, both in sessions.
         steps: sessions in all, for the progress.
@@ -85,16 +90,29 @@ class JournaledTimer:
             stage: what they are measured for; with the name it identifies an entry of the journal.
             networks: by a name that says the same after a restart.
             layers: also the times of their layers.
-            sessions: how often each is loaded and timed anew; by default as the timer says.
+            sessions: how often each is loaded and timed anew, no more and no less; by default as the timer says.
         """
-        sessions = sessions or self.sessions
         for entry in self.journal.entries:
             if entry.get("stage") == stage and entry.get("name") in networks:
                 self.times[stage, entry["name"], entry.get("session", 0)] = _times(entry, self.journal)
         self._tell(stage)
+        done = sessions or self.sessions
+        self._time(stage, networks, range(done), layers)
+        while sessions is None and 1 < done < MOST_SESSIONS and self._unsteady(stage, networks, done):
+            self.steps += 2 * len(networks)
+            self._time(stage, networks, range(done, done + 2), layers)
+            done += 2
+        return {name: merged([self.times[stage, name, k] for k in range(done)]) for name in networks}
+
+    def _unsteady(self, stage: str, networks: Mapping[str, Network], sessions: int) -> bool:
+        ratios = {(stage, name, k): self.times[stage, name, k].ratio for name in networks for k in range(sessions)}
+        return (repeat_pct(ratios) or 0.0) > STEADY_PCT
+
+    def _time(self, stage: str, networks: Mapping[str, Network], sessions: range, layers: bool) -> None:
+        """Measure what the journal lacks of these sessions."""
         rng = np.random.default_rng([self.seed, len(self.journal.entries)])
         todo: list[tuple[str, str, int]] = []
-        for session in range(sessions):
+        for session in sessions:
             # Networks meet others in each session, and the same one is not loaded twice at once.
             names = [name for name in networks if (stage, name, session) not in self.times]
             todo += [(stage, names[i], session) for i in rng.permutation(len(names))]
@@ -108,7 +126,6 @@ class JournaledTimer:
                 self.journal.append({**entry, "times": asdict(times)})
                 self.times[which] = times
             self._tell(stage)
-        return {name: merged([self.times[stage, name, k] for k in range(sessions)]) for name in networks}
 
     def _tell(self, stage: str) -> None:
         if self.progress is not None:

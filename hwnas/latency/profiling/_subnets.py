@@ -21,7 +21,7 @@ class Plan:
     Attributes:
         times: subnets that each layer is seen in; by default two, which halve the effect of neighbours and of a
             session's memory layout, or one where subnets are large: their layers take long enough.
-        sessions: how often each subnet of the last two kinds is loaded and timed anew.
+        sessions: how often each subnet of the last two kinds is loaded and timed anew; more often where times do not repeat.
         n_calibration: whole subnets of all sizes at each resolution that the layers are brought into line with. Layers
             timed alone take the covering ones and three times as many: they have much more to learn from them.
         n_validation: whole subnets kept to check the sums: drawn uniformly, as upstream draws them, and extreme ones.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,7 +23,7 @@ class Load:
 
     Attributes:
         waited_pct: share of runs that waited for a core, because another process held it.
-        repeat_pct: by how much a network's time differs from one session to the next; None if each had one.
+        repeat_pct: by how much one half of a network's sessions differs from the other; None if each had one.
         low_pct, high_pct: speed of the machine, from the slowest tenth to the fastest, of that in the middle.
     """
 
@@ -53,8 +53,12 @@ class Load:
         return ", ".join(found)
 
 
+STEADY_PCT = 2.5
+"""Difference between repeated measurements, in percent, that is small enough to stop at: errors of 5 % can be told then."""
+
+
 def repeat_pct(ratios: Mapping[tuple[str, str, int], float]) -> float | None:
-    """By how much a network's time differs from one session to the next, in percent: the median over networks.
+    """By how much one half of a network's sessions differs from the other, in percent: the median over networks.
 
     Of the stages of a profile the worst counts; None where nothing was measured twice.
 
@@ -62,11 +66,16 @@ def repeat_pct(ratios: Mapping[tuple[str, str, int], float]) -> float | None:
         ratios: times as multiples of the anchor's, by stage, name and session.
     """
     found: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
-    for (stage, name, _), ratio in ratios.items():
+    for (stage, name, _), ratio in sorted(ratios.items()):
         found[stage][name].append(ratio)
     stages = [
-        float(np.median([max(sessions) / min(sessions) - 1 for sessions in networks.values() if len(sessions) > 1]))
+        float(np.median([_halves_apart(sessions) for sessions in networks.values() if len(sessions) > 1]))
         for networks in found.values()
         if any(len(sessions) > 1 for sessions in networks.values())
     ]
     return 100 * max(stages) if stages else None
+
+
+def _halves_apart(sessions: Sequence[float]) -> float:
+    one, other = np.mean(sessions[::2]), np.mean(sessions[1::2])
+    return float(max(one, other) / min(one, other) - 1)

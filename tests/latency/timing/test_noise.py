@@ -27,3 +27,8 @@ def test_what_was_measured_once_tells_nothing() -> None:
     assert repeat_pct(times("validation", a=(1.0,), b=(2.0,))) is None
     assert repeat_pct({}) is None
     assert not Load(0.0, None).busy
+
+
+def test_halves_of_many_sessions_differ_less() -> None:
+    """Six sessions that differ by a tenth each say more together than two of them."""
+    assert repeat_pct(times("validation", a=(1.0, 1.1, 1.1, 1.0, 1.0, 1.1))) == pytest.approx(100 * (3.2 / 3.1 - 1))
