@@ -60,7 +60,7 @@ def own_space() -> SearchSpace:
     # A stage's second block has a width only where the depth is 2 (index 1 of DEPTHS).
     widths = [Gene("e", i, WIDTHS) for i in range(2 * n)]
     widths = [conditional(gene, controller=i // 2, active_for=[1]) if i % 2 else gene for i, gene in enumerate(widths)]
-    genes = [*depths, *widths, Gene("r", None, RESOLUTIONS, role="input")]
+    genes = [*depths, *widths, Gene("r", None, RESOLUTIONS, role="input", unit="px")]
     r = len(genes) - 1
 
     slots = [Slot("stem", (r,), stem)]

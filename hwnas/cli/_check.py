@@ -12,7 +12,6 @@ import typer
 from hwnas.cli._console import say
 from hwnas.errors import DeviceError
 from hwnas.progress import notice, progress, resumable
-from hwnas.quantity import listed
 from hwnas.study._measuring import refuse_busy
 
 if TYPE_CHECKING:
@@ -37,8 +36,7 @@ def check(device: Device, space: SearchSpace, precision: str, out: Path, *, n: i
     latency.check_precision(device, precision)
     table = _table(device, space, precision, out)
     covered = table.covered(space)
-    pixels = [value for values in covered.input_values.values() for value in values]
-    where = f"{space.name}{f' at {listed(pixels)}' if pixels else ''}"
+    where = f"{space.name}{f' at {covered.input_text}' if covered.input_genes else ''}"
     journal = out / f"check-{device.id}-{precision}-{space.name}-{seed}.jsonl"
     notice(f"checking latency table {table.name} on {n} whole subnets of {where}; Ctrl-C and the same command resume")
     with resumable(f"what was measured is kept in {journal}"), progress("checking") as advance:

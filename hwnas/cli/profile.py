@@ -150,7 +150,7 @@ def _usual(space: SearchSpace) -> SearchSpace:
 
 
 def _at(space: SearchSpace) -> str:
-    return "".join(f" at {', '.join(map(str, values))}" for values in space.input_values.values())
+    return f" at {space.input_text}" if space.input_genes else ""
 
 
 def _report(table: LatencyTable, space: SearchSpace, reference: str, *, elsewhere: bool) -> str:

@@ -14,7 +14,7 @@ from hwnas.cli._console import say
 from hwnas.cli._options import REFERENCE, AsJson
 from hwnas.errors import HwnasError
 from hwnas.metric import LATENCY, QUALITY
-from hwnas.quantity import format_count, listed
+from hwnas.quantity import format_count
 from hwnas.study._space import open_space
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def spaces(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """List the search spaces: genes, subnets, MACs, parameters, resolutions, and what ships for each.
+    """List the search spaces: genes, subnets, MACs, parameters, inputs, and what ships for each.
 
     Example: hwnas spaces --json
     """
@@ -49,7 +49,7 @@ def spaces(
     if as_json:
         say(json.dumps(rows, indent=2))
     else:
-        say("\n".join([*(_block(row) for row in rows), *([_LIBRARY] if space is None else [])]))
+        say("\n".join([*map(_block, found, rows), *([_LIBRARY] if space is None else [])]))
 
 
 def _describe(space: SearchSpace) -> dict[str, Any]:
@@ -61,7 +61,10 @@ def _describe(space: SearchSpace) -> dict[str, Any]:
         "genes": {key: len(columns) for key, columns in space.groups.items()},
         "subnets": space.size(),
         **{name: [int(cost.minimum()[0]), int(cost.maximum()[0])] for name, cost in costs.items()},
-        "resolutions": [value for values in space.input_values.values() for value in values],
+        "inputs": {
+            gene.name: {"values": space.input_values[gene.name], "unit": gene.unit}
+            for gene in (space.genes[c] for c in space.input_genes)
+        },
         "fingerprint": space.fingerprint,
     }
 
@@ -79,7 +82,7 @@ def _tables() -> dict[str, list[str]]:
     return found
 
 
-def _block(row: dict[str, Any]) -> str:
+def _block(space: SearchSpace, row: dict[str, Any]) -> str:
     genes = ", ".join(f"{count} {key}" for key, count in row["genes"].items())
     lines = [row["name"], f"  subnets  {row['subnets']:,} distinct ({sum(row['genes'].values())} genes: {genes})"]
     if "macs" not in row:
@@ -93,8 +96,8 @@ def _block(row: dict[str, Any]) -> str:
         )
     macs, params = (" to ".join(format_count(float(f"{v:.3g}")) for v in row[key]) for key in ("macs", "params"))
     lines.append(f"  costs    {macs} MACs, {params} parameters")
-    if row["resolutions"]:
-        lines.append(f"  inputs   {listed(row['resolutions'])}{' tokens' if 'l' in row['genes'] else ' pixels'}")
+    if space.input_genes:
+        lines.append(f"  inputs   {space.input_text}")
     lines.append(f"  accuracy {'a predictor ships' if row['predictor'] else 'no predictor ships; see `hwnas fit`'}")
     lines.append(f"  latency  {', '.join(row['latency_tables']) or 'no table yet; see `hwnas profile`'}")
     return "\n".join([*lines, ""])

@@ -16,8 +16,16 @@ from hwnas.io import read_archs
 from hwnas.space import SearchSpace
 
 SKIPPED = -1
-TITLES = {"ks": "Kernel size", "e": "Expansion ratio", "d": "Depth", "w": "Width", "r": "Image size"}
-UNITS = {"r": "px"}
+TITLES = {
+    "ks": "Kernel size",
+    "e": "Expansion ratio",
+    "d": "Depth",
+    "w": "Width",
+    "h": "Attention heads",
+    "f": "FFN width",
+    "r": "Image size",
+    "l": "Sequence length",
+}
 """Of the genes that hwnas's own spaces use; others go by their key."""
 
 
@@ -30,22 +38,19 @@ class ChosenGenes:
         choices: the values that occur in its genes, ascending.
         stages: ``(p,)`` stage of each position, from 0.
         codes: ``(n, p)`` index into ``choices`` per member, or -1 where the member skips that layer.
+        unit: of the choices; empty for plain numbers, or where the space is not known.
     """
 
     key: str
     choices: tuple[int | float | str, ...]
     stages: tuple[int, ...]
     codes: NDArray[np.int16]
+    unit: str = ""
 
     @property
     def title(self) -> str:
         """For people; the key where the gene is not one of ours."""
         return TITLES.get(self.key, self.key)
-
-    @property
-    def unit(self) -> str:
-        """Of the choices; empty for plain numbers."""
-        return UNITS.get(self.key, "")
 
 
 def chosen(frame: pd.DataFrame, space: SearchSpace | None) -> list[ChosenGenes]:
@@ -73,9 +78,8 @@ def _of_space(frame: pd.DataFrame, space: SearchSpace) -> list[ChosenGenes]:
         for p, i in enumerate(columns):
             renumbered = np.array([choices.index(c) for c in space.genes[i].choices], dtype=np.int16)
             codes[:, p] = np.where(active[:, i], renumbered[x[:, i]], SKIPPED)
-        groups.append(
-            ChosenGenes(key, choices, _stages([space.genes[i].controller is not None for i in columns]), codes)
-        )
+        stages = _stages([space.genes[i].controller is not None for i in columns])
+        groups.append(ChosenGenes(key, choices, stages, codes, space.genes[columns[0]].unit))
     return groups
 
 

@@ -26,6 +26,7 @@ class Gene:
         active_for: choice indices of the controller for which it has.
         aliases: other values that upstream writes, and the choice each stands for.
         role: an ``"input"`` gene sets the shape of the network's input and leaves its weights alone.
+        unit: what its values count, for people: ``"px"``, ``"tokens"``; empty for plain numbers and words.
     """
 
     group: str
@@ -35,6 +36,7 @@ class Gene:
     active_for: frozenset[int] = frozenset()
     aliases: Mapping[Value, Value] = field(default_factory=dict)
     role: Role = "layer"
+    unit: str = ""
 
     @property
     def name(self) -> str:

@@ -99,6 +99,14 @@ class SearchSpace:
         """What the domain lets each input gene be, by the gene's name: ``{"r": [192, 224]}``."""
         return {self.genes[c].name: [self.genes[c].choices[i] for i in self.domain[c]] for c in self.input_genes}
 
+    @property
+    def input_text(self) -> str:
+        """The values of its input genes for people: ``"192, 224 px"``; empty if there are none."""
+        units = [self.genes[c].unit for c in self.input_genes]
+        return ", ".join(
+            f"{listed(values)} {unit}".strip() for values, unit in zip(self.input_values.values(), units, strict=True)
+        )
+
     def by_input(self) -> Iterator[SearchSpace]:
         """The space once for each setting of its input genes, with these fixed; once if it has none."""
         values = self.input_values

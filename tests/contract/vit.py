@@ -25,7 +25,7 @@ def vit_space() -> SearchSpace:
             needed = [j for j, depth in enumerate(DEPTHS) if depth > i]
             gene = Gene(group, i, choices)
             genes.append(gene if len(needed) == len(DEPTHS) else conditional(gene, 0, needed))
-    genes.append(Gene("r", None, RESOLUTIONS, role="input"))
+    genes.append(Gene("r", None, RESOLUTIONS, role="input", unit="px"))
     r = len(genes) - 1
     blocks = [
         Slot(

@@ -77,7 +77,7 @@ def inverted_residual_space(name: str, net: InvertedResidualNet) -> SearchSpace:
         # Upstream samples 2..4 for the one-block stage too, where it has no effect.
         aliases: dict[Value, Value] = dict.fromkeys((2, 3, 4), 1) if s.depths == (1,) else {}
         genes.append(Gene("d", stage, s.depths, aliases=aliases))
-    genes.append(Gene("r", None, RESOLUTIONS, role="input"))
+    genes.append(Gene("r", None, RESOLUTIONS, role="input", unit="px"))
 
     slots = [
         Slot("first_conv", (resolution,), lambda r: _blocks.conv((3, r, r), net.stem_channels, 3, 2, net.act)),

@@ -52,7 +52,7 @@ def digits() -> SearchSpace:
     genes = [block_gene("ks", i, KERNELS) for i in range(n)]
     genes += [block_gene("e", i, EXPANSIONS) for i in range(n)]
     genes += [Gene("d", stage, s.depths) for stage, s in enumerate(STAGES)]
-    genes.append(Gene("r", None, RESOLUTIONS, role="input"))
+    genes.append(Gene("r", None, RESOLUTIONS, role="input", unit="px"))
 
     slots = [Slot("stem", (resolution,), lambda r: _blocks.conv((1, r, r), STEM_CHANNELS, 3, 2))]
     for i, (stage, position) in enumerate(blocks):

@@ -42,7 +42,7 @@ def ofa_resnet50() -> SearchSpace:
         extra = position - BASE_DEPTHS[stage]
         genes.append(conditional(gene, d + 1 + stage, range(extra + 1, len(DEPTHS))) if extra >= 0 else gene)
     genes += [Gene("w", i, (0, 1, 2)) for i in range(6)]
-    genes.append(Gene("r", None, RESOLUTIONS, role="input"))
+    genes.append(Gene("r", None, RESOLUTIONS, role="input", unit="px"))
 
     slots = [
         Slot("input_stem.0", (r, w), lambda r, w0: _blocks.conv((3, r, r), MID_STEM_CHANNELS[w0], 3, 2)),

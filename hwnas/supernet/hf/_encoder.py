@@ -87,7 +87,7 @@ def text_encoder_space(name: str, encoder: Encoder, text: TextInput) -> SearchSp
     """Genes in the order d, h (all layers), f (all layers), l; slots ``embeddings``, ``layer.<i>``, ``head``."""
     genes = encoder_genes(encoder)
     length = len(genes)
-    genes.append(Gene("l", None, text.lengths, role="input"))
+    genes.append(Gene("l", None, text.lengths, role="input", unit="tokens"))
     embeddings = Slot("embeddings", (length,), lambda n: _text_embeddings(encoder, text, n))
     slots = [embeddings, *encoder_slots(encoder, length, lambda n: n, masked=True)]
     slots.append(Slot("head", (length,), lambda n: _head(encoder, n, masked=True)))

@@ -63,7 +63,7 @@ def genes_and_slots(
     if len(entering) > 1:
         for of_slot in columns:
             of_slot["r"] = len(genes)
-        genes.append(Gene("r", None, tuple(entering), role="input"))
+        genes.append(Gene("r", None, tuple(entering), role="input", unit="px"))
     builds = [_Build(slot, n, stages, entering) for n, slot in enumerate(slots)]
     return genes, [
         Slot(build.slot.name, tuple(of_slot.values()), partial(build, tuple(of_slot)))
