@@ -45,7 +45,7 @@ def forward(
         momentum: with ``bn="train"``, the share of the batch in the running statistics, which are
             updated in place; 0 leaves them alone (they are re-calibrated before use anyway).
     """
-    named = {"input": inputs} if isinstance(inputs, Tensor) else dict(inputs)
+    named = {"input": inputs} if isinstance(inputs, Tensor) else _without_common_padding(inputs)
     at = Pass(weights, named, bn, eps, momentum)
     x = next(iter(named.values()))
     if isinstance(bn, Calibration):
@@ -58,3 +58,13 @@ def forward(
             values.append(run(op, [values[i] for i in op.inputs], at))
         x = values[-1]
     return x
+
+
+def _without_common_padding(inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Texts without the last columns that are padding in all of them: no token attends to those, so logits stay as they are."""
+    mask = inputs.get("attention_mask")
+    if mask is None or not mask.any():
+        return dict(inputs)
+    length = mask.shape[1]
+    longest = int(mask.any(0).nonzero().max()) + 1
+    return {name: x[:, :longest] if x.shape[1:2] == (length,) else x for name, x in inputs.items()}

@@ -86,7 +86,8 @@ class Trainer:
         device: ``"cpu"``, where a run repeats bit for bit, or ``"cuda"``, where it does so nearly.
 
     Attributes:
-        validated: what the last epoch's subnets reach, by ``largest``, ``smallest`` and ``random``; empty at first.
+        validated: what the last epoch's subnets reach, by ``largest``, and ``smallest`` and ``random`` where they are
+            trained; empty at first.
 
     Raises:
         SupernetError: ``state_path`` holds the state of another run.
@@ -206,10 +207,15 @@ class Trainer:
                         known[name].copy_(moved)
 
     def _validate(self) -> None:
-        """Measure the largest, the smallest and a random subnet; keep the weights if their mean is the best so far."""
-        space = self.supernet.space
-        random = space.sample(1, np.random.default_rng([self.settings.seed, self.step]), distinct_uniform=False)[0]
-        rows = {"largest": self.largest, "smallest": self.smallest, "random": random}
+        """Measure the largest, the smallest and a random subnet; keep the weights if their mean is the best so far.
+
+        What only ever trains the largest is judged by the largest.
+        """
+        rows = {"largest": self.largest}
+        if self.schedule.start >= 0:
+            rng = np.random.default_rng([self.settings.seed, self.step])
+            random = self.supernet.space.sample(1, rng, distinct_uniform=False)[0]
+            rows |= {"smallest": self.smallest, "random": random}
         self.validated = {name: evaluate(self.supernet, row, self.data).value for name, row in rows.items()}
         score = float(np.mean(list(self.validated.values())))
         if self.best is None or score >= self.best[0]:
@@ -308,10 +314,13 @@ def deterministic(device: torch.device) -> Iterator[None]:
         yield
         return
     threads, algorithms = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
+    filled = torch.utils.deterministic.fill_uninitialized_memory
     torch.set_num_threads(1)
     torch.use_deterministic_algorithms(True)
+    torch.utils.deterministic.fill_uninitialized_memory = False  # every new tensor would be written twice
     try:
         yield
     finally:
         torch.set_num_threads(threads)
         torch.use_deterministic_algorithms(algorithms)
+        torch.utils.deterministic.fill_uninitialized_memory = filled

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file
+from torch.utils.flop_counter import FlopCounterMode
 
 from hwnas.space import network_inputs
 from hwnas.supernet import Supernet, extremes, get_supernet, load_supernet
@@ -97,6 +98,20 @@ def test_importance_is_what_the_loss_loses_to_first_order(tmp_path: Path):
             with torch.no_grad():
                 change = (loss(doubles | {name: weight * scale}) - loss(doubles)) / step
             torch.testing.assert_close(told[unit], change.abs(), rtol=1e-2, atol=1e-6)
+
+
+def test_padding_that_all_texts_share_is_not_computed(tmp_path: Path):
+    save(tmp_path, "bert")
+    net = load_supernet(f"hf:{tmp_path}")
+    batch = padded(net)
+    batch["attention_mask"][:, 5:] = 0
+    with FlopCounterMode(display=False) as whole:
+        logits(net, batch)
+    with FlopCounterMode(display=False) as short:
+        found = logits(net, {name: tensor[:, :5] for name, tensor in batch.items()})
+    assert whole.get_total_flops() == short.get_total_flops()
+    filled = batch | {"input_ids": batch["input_ids"].masked_fill(batch["attention_mask"] == 0, 1)}
+    assert torch.equal(logits(net, filled), found)
 
 
 def test_a_folder_without_head_gets_a_new_one_on_the_mean_of_tokens(tmp_path: Path):

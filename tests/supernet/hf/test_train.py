@@ -68,6 +68,13 @@ def test_texts_are_learned_by_large_and_small(tmp_path: Path) -> None:
     assert other.labels == ("negative", "positive")
 
 
+def test_what_trains_the_largest_alone_is_judged_by_it(tmp_path: Path) -> None:
+    net, data = opened(tmp_path)
+    trainer = Trainer(net, data, TrainSettings(steps=4, optimizer="adamw", schedule="alone", validates=True))
+    trainer.run()
+    assert trainer.validated == {"largest": evaluate(net, extremes(net.space)[1], data).value}
+
+
 def test_the_best_epoch_is_kept(tmp_path: Path) -> None:
     net, data = opened(tmp_path)
     trainer = Trainer(net, data, RUN)
