@@ -7,6 +7,7 @@ from hwnas.graph._model import Input, Model, network_model, random_feeds
 from hwnas.graph._precision import PRECISIONS, in_precision
 from hwnas.graph._quantize import Ranges, quantized
 from hwnas.graph._ranges import activation_ranges, assumed_ranges
+from hwnas.graph._short import short_tables
 from hwnas.graph.ops import Nodes, has_integer_form, initial_shapes, to_onnx
 from hwnas.space import Network
 
@@ -28,6 +29,7 @@ __all__ = [
     "network_model",
     "quantized",
     "random_feeds",
+    "short_tables",
     "to_onnx",
     "weight_shapes",
 ]

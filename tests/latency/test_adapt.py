@@ -9,6 +9,7 @@ from hwnas.latency import Device, LatencyTable, Row, adapted, adapted_table, fid
 from hwnas.latency.profiling._check import checked_subnets
 from hwnas.latency.table._adapt import _work_ms
 from hwnas.space import SearchSpace, get_space
+from hwnas.supernet.hf._encoder import Encoder, Head, TextInput, text_encoder_space
 
 SPACE = get_space("ofa_mbv3_w1.0").restrict(r=[128, 176, 224])
 
@@ -111,3 +112,13 @@ def test_an_anchor_tells_the_speed_from_then_on() -> None:
     assert found is not None
     assert found.median_ms == 4.5
     assert [layer.key for _, layer in found.network] == [layer.key for _, layer in SPACE.network(x[3])]
+
+
+def test_encoders_are_adapted_too_whose_ops_read_named_values() -> None:
+    encoder = Encoder(2, 2, 16, 32, "gelu", 1e-12, norm_first=False, head=Head("mean"), classes=2)
+    space = text_encoder_space("toy", encoder, TextInput(100, 32, 2, (8, 16)))
+    rows = [Row(key, 1 + layer.macs / 1e6, 1, 2, 1, layer.macs) for key, layer in space.layers().items()]
+    prior = LatencyTable.of(Device("toy", ""), rows, {space.name: {"fingerprint": space.fingerprint}})
+    x = checked_subnets(space, 8)
+    new, _ = adapted_table(prior, Device("here", ""), space, x, 1.2 * prior.cost(space)(x))
+    assert new.cost(space)(x) == pytest.approx(1.2 * prior.cost(space)(x), rel=1e-3)

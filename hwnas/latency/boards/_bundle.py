@@ -22,7 +22,7 @@ import numpy as np
 from hwnas import __version__
 from hwnas.errors import DeviceError, UnknownNameError
 from hwnas.files import replacing
-from hwnas.graph import Model, network_model, weight_shapes
+from hwnas.graph import Model, network_model, short_tables, weight_shapes
 from hwnas.latency.boards._board import PLAN
 from hwnas.latency.device._device import PROVIDERS, Device, check_precision, provider_options
 from hwnas.latency.profiling._methods import (
@@ -116,7 +116,7 @@ def write_bundle(
     contents, networks = _plan(device, space, plan)
     contents["precision"] = precision
     anchor = space.network(np.array(contents["anchor"]["row"], dtype=np.int16))
-    models = {"anchor": anchor, **networks}
+    models = {name: short_tables(each, device.batch) for name, each in {"anchor": anchor, **networks}.items()}
     layout = _Layout(models.values())
     contents["weights"] = {"file": WEIGHTS, "parts": layout.parts, "seed": plan.seed}
     with replacing(path) as part:

@@ -19,11 +19,12 @@ from numpy.typing import NDArray
 
 from hwnas.space import LayerSpec
 
-KIND, SIZE, OWN, NOISE = range(4)
+KIND, SIZE, WHOLE, OWN, NOISE = range(5)
 
-WIDTHS = (0.15, 0.05, 0.03, 0.015)
-"""Usual standard deviations, relative: of a kind's factor, of the change per doubling of a layer's time, of a layer's own
-factor, and of the noise of one measured subnet. What the measurements make likeliest may differ by a factor or two."""
+WIDTHS = (0.15, 0.05, 0.02, 0.03, 0.015)
+"""Usual standard deviations, relative: of a kind's factor, of the change per doubling of a layer's time, of what a network
+takes beyond its layers, of a layer's own factor, and of the noise of one measured subnet. What the measurements make
+likeliest may differ by a factor or two."""
 
 LOG_SPREAD = 1.0
 """Standard deviation of the logarithm of a width: how far the evidence may move it from the usual one."""
@@ -115,7 +116,7 @@ def _work_ms(layer: LayerSpec) -> dict[str, float]:
             kind = "depthwise"
         else:
             kind = "once" if op.params >= op.macs else "dense"
-        work[kind] += op.macs / _MACS_PER_MS[kind] + (prod(op.in_shape) + prod(op.shape)) / _ELEMENTS_PER_MS + _EACH_MS
+        work[kind] += op.macs / _MACS_PER_MS[kind] + (sum(map(prod, op.in_shapes)) + prod(op.shape)) / _ELEMENTS_PER_MS + _EACH_MS
     return work
 
 

@@ -50,19 +50,47 @@ def expected_within_pct(
         cautious: allow for how little few subnets tell of mean and deviation: the error of a fresh one then has a Student
             distribution (Gelman et al. 2013, Bayesian Data Analysis, section 3.2).
     """
-    from scipy.special import ndtr, stdtr  # noqa: PLC0415 - 0.1 s, and most commands do without
+    from scipy.special import stdtr  # noqa: PLC0415 - 0.1 s, and most commands do without
 
+    mean, spread = _moments(predicted, measured)
+    n, tolerance = len(measured), _tolerance_pct(noise_pct)
+    if not cautious or n == 1:
+        return _normal_share(mean, spread, tolerance)
+    wider = spread * math.sqrt(1 + 1 / n)
+    return float(100 * (stdtr(n - 1, (tolerance - mean) / wider) - stdtr(n - 1, (-tolerance - mean) / wider)))
+
+
+def at_most_within_pct(
+    predicted: NDArray[np.float64], measured: NDArray[np.float64], noise_pct: float = 0.0, level: float = 0.95
+) -> float:
+    """The largest share within ``TOLERANCE_PCT`` that ``(n,)`` subnets leave likely, in percent; see `expected_within_pct`.
+
+    The deviation of errors may be less than that of these subnets, down to one under which so much would be seen in
+    ``1 - level`` of all cases (by the chi-squared distribution of variances).
+    """
+    from scipy.special import chdtri  # noqa: PLC0415 - as above
+
+    mean, spread = _moments(predicted, measured)
+    n = len(measured)
+    least = spread * math.sqrt((n - 1) / chdtri(n - 1, 1 - level)) if n > 1 else spread
+    return _normal_share(mean, least, _tolerance_pct(noise_pct))
+
+
+def _moments(predicted: NDArray[np.float64], measured: NDArray[np.float64]) -> tuple[float, float]:
+    """Mean and deviation of relative errors, in percent."""
     errors = 100 * np.log(predicted / measured)
-    tolerance = math.hypot(TOLERANCE_PCT, _TWO_SIDED * noise_pct)
-    n, mean = len(errors), float(np.mean(errors))
-    if n == 1:
-        return 100.0 * (abs(mean) <= tolerance)
-    spread = max(1e-9, float(np.std(errors, ddof=1)))
-    high, low = ((side * tolerance - mean) / spread for side in (1, -1))
-    if cautious:
-        wider = math.sqrt(1 + 1 / n)
-        return float(100 * (stdtr(n - 1, high / wider) - stdtr(n - 1, low / wider)))
-    return float(100 * (ndtr(high) - ndtr(low)))
+    return float(np.mean(errors)), max(1e-9, float(np.std(errors, ddof=1))) if len(errors) > 1 else 1e-9
+
+
+def _tolerance_pct(noise_pct: float) -> float:
+    return math.hypot(TOLERANCE_PCT, _TWO_SIDED * noise_pct)
+
+
+def _normal_share(mean: float, spread: float, tolerance: float) -> float:
+    """Percentage of a normal distribution that lies within a tolerance of 0."""
+    from scipy.special import ndtr  # noqa: PLC0415 - as above
+
+    return float(100 * (ndtr((tolerance - mean) / spread) - ndtr((-tolerance - mean) / spread)))
 
 
 def summary(validation: Mapping[str, Any]) -> str:

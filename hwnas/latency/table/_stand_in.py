@@ -21,4 +21,4 @@ def stand_in(row: Row, measured: LayerSpec, wanted: LayerSpec) -> Row:
 
 
 def _work(layer: LayerSpec) -> int:
-    return layer.macs + sum(prod(op.in_shape) for op in layer.ops)
+    return layer.macs + sum(prod(shape) for op in layer.ops for shape in op.in_shapes)

@@ -1,0 +1,108 @@
+"""A latency table against the clock, and the clock against itself: the same unseen subnets, timed twice.
+
+    python -m benchmarks.table_repeat --space hf:FOLDER --fix l=32 [--threads 1] [--subnets 60] [--minutes 3.5]
+
+Where a machine's times move by as much as the table errs, no table can do better; both are printed. The table is made as
+`hwnas profile` makes it. The subnets that judge it are timed in two passes, of two sessions each, one after the other; the
+row "clock" is the first pass taken as a prediction of the second. Killed, or stopped by --minutes, the same command resumes.
+Its journal stays (build/table_repeat-*.jsonl), so that other ways to make a table can be tried on the same times.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import time
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hwnas.io import Journal
+from hwnas.latency import LatencyTable, Plan, fidelity, get_device
+from hwnas.latency.profiling._journaled import JournaledTimer, model_of
+from hwnas.latency.profiling._methods import CALIBRATION, VALIDATION, LayerTime, in_context, named
+from hwnas.latency.profiling._profile import AnchorRow
+from hwnas.latency.profiling._refine import refined
+from hwnas.latency.profiling._subnets import Subnets, choose_subnets
+from hwnas.latency.timing._runtime import OnnxRuntime
+from hwnas.space import Network, SearchSpace, macs_cost
+from hwnas.supernet import reference_kind
+
+PASSES = VALIDATION, f"{VALIDATION} again"
+SHOWN = ("within_5_pct", "within_10_pct", "mape_pct", "bias_pct", "spearman")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--space", default="ofa_mbv3_w1.0")
+    parser.add_argument("--fix", default="", help="l=32 or r=160,192")
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--subnets", type=int, default=60)
+    parser.add_argument("--minutes", type=float, default=3.5, help="after which it stops, to be resumed")
+    options = parser.parse_args()
+    space = reference_kind(options.space).space(options.space)
+    if options.fix:
+        gene, _, values = options.fix.partition("=")
+        space = space.restrict(**{gene: [int(value) for value in values.split(",")]})
+    device, plan = get_device("cpu", threads=options.threads), Plan(n_validation=options.subnets)
+    row = AnchorRow.of(space, LatencyTable(device, {}), plan).row
+    identity = {"device": device.to_json(), "space": space.fingerprint, "fix": options.fix, "anchor": row.tolist()}
+    short = hashlib.sha256(repr(identity).encode()).hexdigest()[:6]
+    path = Path("build") / f"table_repeat-{space.name.replace('/', '-')}-{options.fix}-{short}.jsonl"
+    path.parent.mkdir(exist_ok=True)
+    end = time.monotonic() + 60 * options.minutes
+
+    def tell(done: int, steps: int, stage: str) -> None:
+        print(f"{done} of {steps}: {stage}", flush=True)
+        if done < steps and time.monotonic() > end:
+            raise SystemExit("time is up; what was measured is kept, and the same command resumes")
+
+    with Journal(path, identity) as journal:
+        network = space.network(row)
+        timer = JournaledTimer(OnnxRuntime(device), model_of(device, "fp32"), network, journal, plan.sessions, 0, tell)
+        subnets = choose_subnets(space, plan)
+        judges = named(space, subnets.validation)
+        timer.steps = len(subnets.cover) + plan.sessions * (len(subnets.calibration) + 2 * len(judges))
+        seen = in_context(timer, named(space, subnets.cover))
+        if seen is None:
+            raise SystemExit("the runtime's profile does not show the layers")
+        ratios = {name: t.ratio for name, t in timer.measure(CALIBRATION, named(space, subnets.calibration)).items()}
+        times = refined(seen, named(space, subnets.calibration), ratios)
+        first, again = (np.array([t.ratio for t in timer.measure(stage, judges).values()]) for stage in PASSES)
+    anchor_ms = float(np.median([t.anchor_ms for t in timer.times.values()]))
+    predicted = sums(times, judges.values())
+    both = (first + again) / 2
+    print(f"\n{device.id}, {space.name} at {options.fix or 'all inputs'}: {len(both)} unseen subnets, "
+          f"{both.min() * anchor_ms:.2f} to {both.max() * anchor_ms:.2f} ms")  # fmt: skip
+    print(f"| {'what':24} | " + " | ".join(SHOWN) + " |\n|" + "---|" * (1 + len(SHOWN)))
+    tell_errors("table, both passes", predicted, both)
+    tell_errors("table, first pass", predicted, first)
+    tell_errors("clock, first against second", first, again)
+    tell_thirds(space, subnets, predicted, both)
+
+
+def sums(times: Mapping[str, LayerTime], networks: Iterable[Network]) -> NDArray[np.float64]:
+    """``(n,)`` predictions."""
+    return np.array([sum(times[layer.key].median for _, layer in network) for network in networks])
+
+
+def tell_errors(what: str, predicted: NDArray[np.float64], measured: NDArray[np.float64]) -> None:
+    """One row."""
+    error = fidelity(predicted, measured)
+    numbers = " | ".join(f"{error[name]:.3f}" if name == "spearman" else f"{error[name]:.1f}" for name in SHOWN)
+    print(f"| {what:24} | {numbers} |")
+
+
+def tell_thirds(
+    space: SearchSpace, subnets: Subnets, predicted: NDArray[np.float64], measured: NDArray[np.float64]
+) -> None:
+    """Whether errors go by size."""
+    order = np.argsort(macs_cost(space)(subnets.validation), kind="stable")
+    for what, part in zip(("smallest", "middle", "largest"), np.array_split(order, 3), strict=True):
+        tell_errors(f"table, {what} third", predicted[part], measured[part])
+
+
+if __name__ == "__main__":
+    main()
