@@ -1,16 +1,17 @@
 """Adapting a table made elsewhere, by a few whole subnets measured here.
 
 A table of a like device knows the layers' times up to what sets the two apart: the overall speed, kernels (depthwise
-convolutions gain less from wide registers than dense ones), caches (small layers gain or lose more than large ones), and
-what is peculiar to a layer. The model: the true time of a layer is the table's, times ``1 + kinds + size + own``, with all
-terms normal around 0, and a measurement of a whole subnet adds noise. Its posterior mean is a table again. (Bayesian linear
+convolutions gain less from wide registers than dense ones), caches (small layers gain or lose more than large ones, and all
+layers of a small network, whose weights stay there), and what is peculiar to a layer. The model: the true time of a layer is
+the table's, times ``1 + kinds + size + own``; a network takes a constant beyond its layers, or less, which its first and last
+layers bear; all terms are normal around 0, and a measurement of a whole subnet adds noise. Its posterior mean is a table again. (Bayesian linear
 regression in its kernel form: Rasmussen and Williams 2006, section 2.1; the widths of the terms by the evidence: MacKay
 1992. That few whole networks carry a latency model over to a new device is HELP's finding: Lee et al. 2021, arXiv:2106.08630.)
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from math import exp, log, prod
 
@@ -60,6 +61,7 @@ def adapted(
     networks: Sequence[Sequence[tuple[str, LayerSpec]]],
     measured_ms: NDArray[np.float64],
     layers: Mapping[str, LayerSpec],
+    fixed: Collection[str] = (),
 ) -> Adapted:
     """Factors that bring layer times into line with whole networks measured elsewhere, or later.
 
@@ -68,6 +70,7 @@ def adapted(
         networks: ``n`` measured ones.
         measured_ms: ``(n,)`` their times by the wall clock.
         layers: all that shall get a factor, by key.
+        fixed: keys of those that all networks with the same inputs have, whatever else is chosen.
     """
     keys = list(layers)
     index = {key: i for i, key in enumerate(keys)}
@@ -80,6 +83,9 @@ def adapted(
     parts *= speed / measured_ms[:, None]  # shares of the measured time
     residual = 1 - parts.sum(axis=1)
     terms = _terms([layers[key] for key in keys], np.array([times_ms[key] for key in keys]))
+    always = np.array([float(key in fixed) for key in keys])
+    share = float(np.median(parts @ always))
+    terms.append((always / share if share > 0 else 0 * always)[:, None])
     kernels = [(parts @ term) @ (parts @ term).T for term in terms] + [parts @ parts.T]
 
     widths = _likeliest(kernels, residual)
