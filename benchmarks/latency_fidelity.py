@@ -22,6 +22,7 @@ from hwnas.files import replacing
 from hwnas.graph import Network
 from hwnas.io import Journal
 from hwnas.latency import LatencyTable, Plan, fidelity, get_device
+from hwnas.latency.profiling._calibrate import calibrated
 from hwnas.latency.profiling._journaled import JournaledTimer, Timer, model_of
 from hwnas.latency.profiling._methods import (
     CALIBRATION,
@@ -36,8 +37,8 @@ from hwnas.latency.profiling._methods import (
 )
 from hwnas.latency.profiling._networks import NetworkTimes
 from hwnas.latency.profiling._profile import AnchorRow
-from hwnas.latency.profiling._refine import refined
 from hwnas.latency.profiling._subnets import choose_subnets
+from hwnas.latency.table._adapt import fixed_layers
 from hwnas.latency.timing._block import TOGETHER
 from hwnas.latency.timing._runtime import OnnxRuntime
 from hwnas.space import LayerSpec, Op, SearchSpace, get_space
@@ -114,6 +115,8 @@ def approaches(timer: JournaledTimer, space: SearchSpace, plan: Plan) -> list[di
         named(space, rows) for rows in (subnets.cover, subnets.calibration, subnets.validation)
     )
     units = {unit.key: unit for layer in space.layers().values() for unit in operators(layer)}
+    always = fixed_layers(space)
+    fixed = always | {unit.key for key in always for unit in operators(space.layers()[key])}
     alike = len(calibration) + len(validation) + len(space.layers()) + len(units)
     timer.steps = len(cover) * COVER_SESSIONS + alike * plan.sessions
     truth = np.array([t.ratio for t in timer.measure(VALIDATION, validation).values()])
@@ -125,16 +128,16 @@ def approaches(timer: JournaledTimer, space: SearchSpace, plan: Plan) -> list[di
         inside = in_context(clock, cover)
         if inside is None:
             raise SystemExit("the runtime's profile does not show the layers")
-        for timed, times, split in (
-            ("operators alone", alone(clock, OPERATORS, list(units.values())), True),
-            ("layers alone", alone(clock, ISOLATED, list(space.layers().values())), False),
-            ("inside networks", inside, False),
+        for timed, times, split, parts in (
+            ("operators alone", alone(clock, OPERATORS, list(units.values())), True, units),
+            ("layers alone", alone(clock, ISOLATED, list(space.layers().values())), False, space.layers()),
+            ("inside networks", inside, False, space.layers()),
         ):
             known, held_out = _split(calibration, split=split), _split(validation, split=split)
             for fit, found in (
                 ("not used", times),
                 ("one scale", scaled(times, known, ratios)),
-                ("adjust layers", refined(times, known, ratios)),
+                ("adjust layers", calibrated(times, known, ratios, parts, fixed)),
             ):
                 rows.append(
                     {"timed": timed, "speed": speed, "whole subnets": fit, **fidelity(_sums(found, held_out), truth)}

@@ -21,11 +21,12 @@ from numpy.typing import NDArray
 
 from hwnas.io import Journal
 from hwnas.latency import LatencyTable, Plan, fidelity, get_device
+from hwnas.latency.profiling._calibrate import calibrated
 from hwnas.latency.profiling._journaled import JournaledTimer, model_of
 from hwnas.latency.profiling._methods import CALIBRATION, VALIDATION, LayerTime, in_context, named
 from hwnas.latency.profiling._profile import AnchorRow
-from hwnas.latency.profiling._refine import refined
 from hwnas.latency.profiling._subnets import Subnets, choose_subnets
+from hwnas.latency.table._adapt import fixed_layers
 from hwnas.latency.timing._runtime import OnnxRuntime
 from hwnas.space import Network, SearchSpace, macs_cost
 from hwnas.supernet import reference_kind
@@ -69,7 +70,7 @@ def main() -> None:
         if seen is None:
             raise SystemExit("the runtime's profile does not show the layers")
         ratios = {name: t.ratio for name, t in timer.measure(CALIBRATION, named(space, subnets.calibration)).items()}
-        times = refined(seen, named(space, subnets.calibration), ratios)
+        times = calibrated(seen, named(space, subnets.calibration), ratios, space.layers(), fixed_layers(space))
         first, again = (np.array([t.ratio for t in timer.measure(stage, judges).values()]) for stage in PASSES)
     anchor_ms = float(np.median([t.anchor_ms for t in timer.times.values()]))
     predicted = sums(times, judges.values())

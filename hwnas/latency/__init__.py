@@ -13,12 +13,11 @@ from hwnas.latency.profiling._profile import profile
 from hwnas.latency.profiling._subnets import Plan, mixed_subnets
 from hwnas.latency.profiling._trust import Trust, trusted
 from hwnas.latency.profiling._whole import MeasuredSubnets, measure_subnets
-from hwnas.latency.table._adapt import Adapted, adapted
+from hwnas.latency.table._adapt import Adapted, adapted, adapted_table
 from hwnas.latency.table._fidelity import fidelity, summary
 from hwnas.latency.table._find import find_table, find_table_for, table_paths
 from hwnas.latency.table._fitness import age_days, doubts, misfits, renewal
 from hwnas.latency.table._interval import LATER, coverage
-from hwnas.latency.table._prior import adapted_table
 from hwnas.latency.table._published import read_published
 from hwnas.latency.table._rows import Row
 from hwnas.latency.table._table import Anchor, LatencyTable, profile_command

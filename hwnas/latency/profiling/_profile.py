@@ -26,6 +26,7 @@ from hwnas.errors import DeviceError, TableError
 from hwnas.graph import PRECISIONS, Model
 from hwnas.io import Journal
 from hwnas.latency.device._device import Device
+from hwnas.latency.profiling._calibrate import calibrated
 from hwnas.latency.profiling._journaled import TIMING, JournaledTimer, Timer, model_of
 from hwnas.latency.profiling._methods import (
     ALONE_SESSIONS,
@@ -40,8 +41,8 @@ from hwnas.latency.profiling._methods import (
     row_name,
 )
 from hwnas.latency.profiling._otherwise import PlainTimer, by_plain_process, checked_otherwise
-from hwnas.latency.profiling._refine import refined
 from hwnas.latency.profiling._subnets import Plan, Subnets, choose_subnets
+from hwnas.latency.table._adapt import fixed_layers
 from hwnas.latency.table._fidelity import fidelity
 from hwnas.latency.table._find import earlier_folder
 from hwnas.latency.table._interval import interval
@@ -258,21 +259,23 @@ def existing(folder: Path, device: Device, precision: str) -> LatencyTable:
 def _layer_times(timer: Timer, space: SearchSpace, plan: Plan, subnets: Subnets) -> tuple[str, dict[str, LayerTime]]:
     """The method that was used and the times of all layers, as multiples of the anchor's."""
     calibration, cover = named(space, subnets.calibration), named(space, subnets.cover)
+    layers, fixed = space.layers(), fixed_layers(space)
     if plan.method != "isolated":
         timer.steps = len(cover) * COVER_SESSIONS + (len(calibration) + len(subnets.validation)) * plan.sessions
         times = in_context(timer, cover)
         if times is not None:
             # Not by the covering subnets: their layers add up to their times already, taken beside profiled sessions.
             ratios = {name: t.ratio for name, t in timer.measure(CALIBRATION, calibration).items()}
-            return "in-context", refined(times, calibration, ratios)
+            return "in-context", calibrated(times, calibration, ratios, layers, fixed)
         if plan.method is not None:
             rule = "its profile does not tell the times of single layers"
             raise DeviceError("method in-context", rule, "profile with the method isolated")
         calibration |= cover
-    todo = len(space.layers()) * ALONE_SESSIONS + (len(calibration) + len(subnets.validation)) * plan.sessions
+    todo = len(layers) * ALONE_SESSIONS + (len(calibration) + len(subnets.validation)) * plan.sessions
     timer.steps = len(timer.times) + todo
     ratios = {name: t.ratio for name, t in timer.measure(CALIBRATION, calibration).items()}
-    return "isolated", refined(isolated(timer, space, calibration, ratios), calibration, ratios)
+    alone = isolated(timer, space, calibration, ratios)
+    return "isolated", calibrated(alone, calibration, ratios, layers, fixed)
 
 
 def _with_covered(space: SearchSpace, before: LatencyTable) -> SearchSpace:

@@ -13,6 +13,10 @@ from hwnas.space import Population, SearchSpace, macs_cost
 
 METHODS = ("in-context", "isolated")
 
+LEAST_CALIBRATION = 16
+"""Whole subnets that layers are brought into line with, however few resolutions there are: of a MiniLM at one length 91, 94
+and 94 % of 60 others are predicted within 5 % with 8, 16 and 24."""
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -22,8 +26,9 @@ class Plan:
         times: subnets that each layer is seen in; by default two, which halve the effect of neighbours and of a
             session's memory layout, or one where subnets are large: their layers take long enough.
         sessions: how often each subnet of the last two kinds is loaded and timed anew; more often where times do not repeat.
-        n_calibration: whole subnets of all sizes at each resolution that the layers are brought into line with. Layers
-            timed alone take the covering ones and three times as many: they have much more to learn from them.
+        n_calibration: whole subnets of all sizes at each resolution that the layers are brought into line with, at least
+            ``LEAST_CALIBRATION`` in all. Layers timed alone take the covering ones and three times as many: they have much
+            more to learn from them.
         n_validation: whole subnets kept to check the sums: drawn uniformly, as upstream draws them, and extreme ones.
         method: one of ``METHODS``; None for in-context where the runtime tells the times of nodes.
         seed: of the choice of subnets and the order of runs.
@@ -66,7 +71,7 @@ def choose_subnets(space: SearchSpace, plan: Plan, checked: SearchSpace | None =
     cover = np.concatenate([covering_set(part, rng, times=times) for part in parts])
     known: set[bytes] = set()
     cover = _new(cover, known)
-    n = plan.n_calibration * (3 if plan.method == "isolated" else 1)
+    n = max(plan.n_calibration, -(-LEAST_CALIBRATION // len(parts))) * (3 if plan.method == "isolated" else 1)
     calibration = _new(np.concatenate([_spanning(part, n, rng) for part in parts]), known)
     if plan.method == "isolated":
         calibration = np.concatenate([cover, calibration])

@@ -12,13 +12,19 @@ regression in its kernel form: Rasmussen and Williams 2006, section 2.1; the wid
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from math import exp, log, prod
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hwnas.space import LayerSpec
+from hwnas.latency.device._device import Device
+from hwnas.latency.table._fidelity import fidelity
+from hwnas.latency.table._interval import interval
+from hwnas.latency.table._table import LatencyTable
+from hwnas.space import LayerSpec, Population, SearchSpace
 
 KIND, SIZE, WHOLE, OWN, NOISE = range(5)
 
@@ -100,6 +106,57 @@ def adapted(
     return Adapted(dict(zip(keys, factors.tolist(), strict=True)), speed, measured_ms * (1 - left_out))
 
 
+def fixed_layers(space: SearchSpace) -> set[str]:
+    """Keys of the layers that all subnets with the same inputs have."""
+    slots = [slot for slot in space.slots if set(slot.genes) <= set(space.input_genes)]
+    return {layer.key for slot in slots for _, layer in space.slot_layers(slot) if layer is not None}
+
+
+def adapted_table(
+    table: LatencyTable,
+    device: Device,
+    space: SearchSpace,
+    x: Population,
+    measured_ms: NDArray[np.float64],
+    *,
+    anchor: Mapping[str, Any] | None = None,
+) -> tuple[LatencyTable, Adapted]:
+    """A table of ``device``, from that of another one, or of another day, and whole subnets measured here.
+
+    Its validation and interval are of the measured subnets, each predicted from all others.
+
+    Args:
+        table: the prior.
+        device: what was measured on.
+        space: the table covers its domain.
+        x: ``(n, g)`` measured rows.
+        measured_ms: ``(n,)`` their times.
+        anchor: ``arch`` and ``median_ms`` of the network that ran beside them; it tells the speed from now on.
+    """
+    layers = space.layers()
+    before = table.layer_rows(space)
+    times = {key: row.median_ms for key, row in before.items()}
+    found = adapted(times, [space.network(row) for row in x], measured_ms, layers, fixed_layers(space))
+    rows = []
+    for key, factor in found.factors.items():
+        row = before[key]
+        low, high = row.p10_ms * factor, row.p90_ms * factor
+        rows.append(replace(row, median_ms=row.median_ms * factor, p10_ms=low, p90_ms=high))
+    about = {
+        "fingerprint": space.whole.fingerprint,
+        "resolutions": [value for values in space.input_values.values() for value in values],
+        "method": "adapted",
+        "prior": table.name,
+        "subnets": len(x),
+        "speed": found.speed,
+        **({"anchor": dict(anchor)} if anchor is not None else {}),
+        "validation": fidelity(found.left_out_ms, measured_ms),
+        "interval": interval(found.left_out_ms, measured_ms),
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+    return LatencyTable.of(device, rows, {space.name: about}, table.precision), found
+
+
 def _terms(layers: Sequence[LayerSpec], times_ms: NDArray[np.float64]) -> list[NDArray[np.float64]]:
     """What a layer's factor depends on: ``(layers, kinds)`` shares of each kind of work, ``(layers, 1)`` size."""
     work = np.array([list(_work_ms(layer).values()) for layer in layers])
@@ -122,7 +179,9 @@ def _work_ms(layer: LayerSpec) -> dict[str, float]:
             kind = "depthwise"
         else:
             kind = "once" if op.params >= op.macs else "dense"
-        work[kind] += op.macs / _MACS_PER_MS[kind] + (sum(map(prod, op.in_shapes)) + prod(op.shape)) / _ELEMENTS_PER_MS + _EACH_MS
+        work[kind] += (
+            op.macs / _MACS_PER_MS[kind] + (sum(map(prod, op.in_shapes)) + prod(op.shape)) / _ELEMENTS_PER_MS + _EACH_MS
+        )
     return work
 
 

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from scipy.stats import multivariate_t
 
 from hwnas.latency import Plan
-from hwnas.latency.profiling import _refine
+from hwnas.latency.profiling._calibrate import calibrated
 from hwnas.latency.profiling._methods import LayerTime, named
-from hwnas.latency.profiling._refine import NETWORK_SD, RATIOS, WORTH, refined
 from hwnas.latency.profiling._subnets import choose_subnets
+from hwnas.latency.table._adapt import fixed_layers
 from hwnas.space import get_space, macs_cost
 from tests.latency.fakes import costs, tiny_space
 
 SPACE = tiny_space()
+LAYERS, FIXED = SPACE.layers(), fixed_layers(SPACE)
 NETWORKS = named(SPACE, SPACE.sample(30, np.random.default_rng(0)))
 TRUE = {key: ns / 1e6 for key, ns in costs(SPACE).items()}
 TIMES = {name: sum(TRUE[layer.key] for _, layer in network) for name, network in NETWORKS.items()}
@@ -28,7 +28,7 @@ def _times(factors: dict[str, float]) -> dict[str, LayerTime]:
 
 def test_times_that_add_up_are_left_alone() -> None:
     times = _times(dict.fromkeys(TRUE, 1.0))
-    found = refined(times, NETWORKS, TIMES)
+    found = calibrated(times, NETWORKS, TIMES, LAYERS, FIXED)
     assert {k: t.median for k, t in found.items()} == pytest.approx({k: t.median for k, t in times.items()})
     assert all(t.p10 == pytest.approx(t.median / 2) and t.p90 == pytest.approx(t.median * 2) for t in found.values())
 
@@ -36,7 +36,7 @@ def test_times_that_add_up_are_left_alone() -> None:
 def test_times_seen_too_long_are_corrected_by_whole_networks() -> None:
     rng = np.random.default_rng(1)
     times = _times({key: rng.uniform(0.85, 1.25) for key in TRUE})
-    found = refined(times, NETWORKS, TIMES)
+    found = calibrated(times, NETWORKS, TIMES, LAYERS, FIXED)
     for name, network in NETWORKS.items():
         before = sum(times[layer.key].median for _, layer in network) / TIMES[name]
         after = sum(found[layer.key].median for _, layer in network) / TIMES[name]
@@ -44,42 +44,18 @@ def test_times_seen_too_long_are_corrected_by_whole_networks() -> None:
         assert abs(after - 1) < abs(before - 1) + 0.005
 
 
-def test_it_is_the_ridge_regression_it_says(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_refine, "RATIOS", (ratio := 7,))
-    rng = np.random.default_rng(2)
-    times = _times({key: rng.uniform(0.9, 1.1) for key in TRUE})
-    found = refined(times, NETWORKS, TIMES)
-    # Normal equations of the primal problem.
-    keys = list(TRUE)
-    seen = np.array([times[k].median for k in keys])
-    counts = np.array(
-        [[sum(layer.key == k for _, layer in net) for k in keys] for net in NETWORKS.values()], dtype=float
-    )
-    y = np.array(list(TIMES.values()))
-    weight = 1 / y**2
-    left = counts.T @ (counts * weight[:, None]) + np.diag(1 / (ratio * seen) ** 2)
-    right = counts.T @ (weight * y) + seen / (ratio * seen) ** 2
-    np.testing.assert_allclose([found[k].median for k in keys], np.linalg.solve(left, right), rtol=1e-6)
-
-
-def test_the_ratio_is_the_likeliest_one() -> None:
-    rng = np.random.default_rng(3)
-    design = rng.uniform(0, 0.2, (12, 30))
-    kernel, chosen = design @ design.T, set[float]()
-    for off in (0.0, 0.05, 0.5):
-        residual = design @ rng.normal(0, off, 30) + rng.normal(0, 0.01, 12)
-        density: dict[float, float] = {
-            ratio: multivariate_t.logpdf(residual, shape=NETWORK_SD**2 * (ratio**2 * kernel + np.eye(12)), df=WORTH)
-            for ratio in RATIOS
-        }
-        ratio = _refine._likeliest(kernel, residual)
-        assert density[ratio] == max(density.values())
-        chosen.add(ratio)
-    assert len(chosen) == 3, "noise of the networks leaves the layers alone"
+def test_what_networks_take_less_than_their_layers_is_found() -> None:
+    """Small networks are faster per layer: a line through the times of all sizes does not meet the origin."""
+    less = 0.8 * min(TRUE[key] for key in FIXED)
+    shorter = {name: ms - less for name, ms in TIMES.items()}
+    some = dict(list(NETWORKS.items())[:12])
+    found = calibrated(_times(dict.fromkeys(TRUE, 1.0)), some, shorter, LAYERS, FIXED)
+    errors = [sum(found[la.key].median for _, la in network) / shorter[name] - 1 for name, network in NETWORKS.items()]
+    assert np.abs(errors).max() < 0.01
 
 
 def test_no_layer_becomes_free() -> None:
-    found = refined(_times(dict.fromkeys(TRUE, 1.0)), NETWORKS, dict.fromkeys(NETWORKS, 1e-06))
+    found = calibrated(_times(dict.fromkeys(TRUE, 1.0)), NETWORKS, dict.fromkeys(NETWORKS, 1e-06), LAYERS, FIXED)
     assert min(t.median for t in found.values()) > 0
 
 
