@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import TYPE_CHECKING
+
+from hwnas.lazy import lazily
 
 if TYPE_CHECKING:
     from hwnas.metric import Metric as Metric
@@ -15,15 +16,4 @@ __version__ = "0.1.0"
 
 __all__ = ["Evaluation", "Front", "Metric", "Study", "__version__"]
 
-_HOMES = {"Evaluation": "hwnas.study", "Front": "hwnas.study", "Metric": "hwnas.metric", "Study": "hwnas.study"}
-
-
-def __getattr__(name: str) -> object:
-    """Load what is asked for: ``import hwnas`` alone stays light."""
-    if name not in _HOMES:
-        raise AttributeError(f"module 'hwnas' has no attribute {name!r}")
-    return getattr(import_module(_HOMES[name]), name)
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+__getattr__, __dir__ = lazily(__name__, {"hwnas.metric": "Metric", "hwnas.study": "Evaluation Front Study"})

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import ast
 import importlib
 import pkgutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -17,6 +19,19 @@ def test_every_module_can_be_imported() -> None:
     assert len(names) > 100
     for name in names:
         importlib.import_module(name)
+
+
+@pytest.mark.parametrize("package", ["hwnas", "hwnas.supernet", "hwnas.supernet.onnx", "hwnas.testing"])
+def test_names_that_load_when_asked_for_are_those_that_type_checkers_see(package: str) -> None:
+    module = importlib.import_module(package)
+    tree = ast.parse(Path(module.__file__ or "").read_text(encoding="utf-8"))
+    seen = {name.name for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) for name in node.names}
+    public = {name for name in module.__all__ if not name.startswith("__")}
+    assert public == seen - {"TYPE_CHECKING", "annotations", "lazily"}
+    assert dir(module) == sorted(module.__all__)
+    assert all(getattr(module, name) is not None for name in public)
+    with pytest.raises(AttributeError, match=f"module '{package}' has no attribute 'absent'"):
+        module.absent  # noqa: B018
 
 
 @pytest.mark.parametrize(

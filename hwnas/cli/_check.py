@@ -12,7 +12,7 @@ import typer
 from hwnas.cli._console import say
 from hwnas.errors import DeviceError
 from hwnas.progress import notice, progress, resumable
-from hwnas.study._measuring import refuse_busy
+from hwnas.study._place import refuse_busy
 
 if TYPE_CHECKING:
     from hwnas.latency import Check, Device, LatencyTable

@@ -87,8 +87,8 @@ def _lines(table: dict[str, Any]) -> list[str]:
 
 
 def _space_lines(name: str, facts: dict[str, Any], *, foreign: bool) -> list[str]:
-    from hwnas.latency import summary
-    from hwnas.study._measuring import elsewhere_words, interval_words
+    from hwnas.latency import interval_words, summary
+    from hwnas.study._place import elsewhere_words
 
     age = f"{facts['age_days']} days old" if facts["age_days"] is not None else "of unknown age"
     pixels = ", ".join(str(r) for r in facts["resolutions"])

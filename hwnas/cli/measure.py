@@ -16,8 +16,9 @@ from hwnas.errors import DataError
 from hwnas.files import together
 from hwnas.metric import LATENCY
 from hwnas.quantity import parse_latency_ms
-from hwnas.study._measuring import refuse_busy, space_of_front
 from hwnas.study._outputs import Outputs
+from hwnas.study._place import refuse_busy
+from hwnas.study._space import space_of_front
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -13,8 +13,10 @@ from hwnas.cli._options import AsIs, PredictorName, Space, TableBatch, TablePrec
 from hwnas.errors import DataError
 from hwnas.files import check_writable
 from hwnas.progress import notice
+from hwnas.study._metrics import narrowed
+from hwnas.study._predictor import find_predictor
 from hwnas.study._space import open_space
-from hwnas.study._tables import find_predictor, find_table, narrowed
+from hwnas.study._table import find_table
 
 if TYPE_CHECKING:
     from hwnas.space import Population

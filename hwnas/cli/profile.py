@@ -16,7 +16,7 @@ from hwnas.cli._options import Batch, Fix, Precision, SearchedSpace, Seed, Threa
 from hwnas.errors import DataError
 from hwnas.progress import notice, progress, resumable
 from hwnas.study._boards import import_result, measure_remotely, write_bundle
-from hwnas.study._measuring import elsewhere_words, interval_words, refuse_busy
+from hwnas.study._place import elsewhere_words, refuse_busy
 from hwnas.study._space import open_space, restricted
 
 if TYPE_CHECKING:
@@ -154,7 +154,7 @@ def _at(space: SearchSpace) -> str:
 
 
 def _report(table: LatencyTable, space: SearchSpace, reference: str, *, elsewhere: bool) -> str:
-    from hwnas.latency import Load, summary
+    from hwnas.latency import Load, interval_words, summary
 
     facts = table.spaces[space.name]
     own = sum(row.precision == table.precision for row in table.rows.values())

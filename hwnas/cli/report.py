@@ -14,7 +14,7 @@ from hwnas.cli._console import say, show
 from hwnas.cli._options import AsJson, FrontSpace
 from hwnas.errors import DataError, HwnasError
 from hwnas.progress import notice
-from hwnas.study._measuring import space_of_front
+from hwnas.study._space import space_of_front
 
 SUFFIXES = (".png", ".svg", ".pdf")
 PAGE = ".html"

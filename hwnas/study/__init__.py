@@ -1,15 +1,16 @@
 """The application as a library: a study of a space or supernet, and the front that it finds."""
 
+from hwnas.study._budgets import Budgets, budgets_of, parse_timed
+from hwnas.study._devices import USUAL
 from hwnas.study._evaluation import Evaluation
 from hwnas.study._front import Front
+from hwnas.study._objectives import Objectives, parse_objectives
 from hwnas.study._plot import Plot
 from hwnas.study._provenance import Provenance, SpaceFacts
 from hwnas.study._request import Request
 from hwnas.study._search import SearchSettings
-from hwnas.study._setup import USUAL
 from hwnas.study._space import DEFAULT_SPACE
 from hwnas.study._study import Study
-from hwnas.study._targets import Budgets, Objectives, budgets_of, parse_objectives, parse_timed
 
 __all__ = [
     "DEFAULT_SPACE",

@@ -15,7 +15,7 @@ from hwnas.errors import DataError
 from hwnas.metric import Metric, get_metric
 from hwnas.progress import notice, progress
 from hwnas.study._data import evaluation_data, say_broken
-from hwnas.study._targets import Objectives
+from hwnas.study._objectives import Objectives
 
 if TYPE_CHECKING:
     import numpy as np

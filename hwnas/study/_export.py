@@ -16,14 +16,14 @@ from hwnas.files import check_writable
 from hwnas.metric import LATENCY, get_metric
 from hwnas.progress import notice
 from hwnas.study._data import evaluation_data, noun_of, say_broken
-from hwnas.study._measuring import find_place, off_speed
+from hwnas.study._place import find_place, off_speed
 
 if TYPE_CHECKING:
     from onnx import ModelProto
 
     from hwnas.space import SearchSpace
     from hwnas.study._front import Front
-    from hwnas.study._measuring import Place
+    from hwnas.study._place import Place
     from hwnas.supernet import Agreement, Batches, Blamed, Subnet, Supernet
     from hwnas.task import Task
 

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hwnas.errors import DataError
+from hwnas.study._objectives import Objectives
 from hwnas.study._request import Request
 from hwnas.study._space import open_space, restricted
-from hwnas.study._targets import Objectives
 
 if TYPE_CHECKING:
     from hwnas.io import SubnetTable

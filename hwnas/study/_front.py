@@ -7,18 +7,18 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hwnas.errors import DataError, InfeasibleError
 from hwnas.metric import LATENCY, QUALITY, Metric
+from hwnas.study._budgets import Bound, budgets_of
 from hwnas.study._outputs import Outputs
 from hwnas.study._picture import picture_of
 from hwnas.study._plot import Plot
 from hwnas.study._provenance import Provenance
-from hwnas.study._targets import Bound, budgets_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -42,11 +42,11 @@ class Front:
         journals: files that a search leaves until its front is saved.
     """
 
-    frame: pd.DataFrame = field(repr=False)
-    provenance: Provenance = field(repr=False)
-    space: SearchSpace | None = field(default=None, repr=False)
+    frame: pd.DataFrame
+    provenance: Provenance
+    space: SearchSpace | None = None
     path: Path | None = None
-    journals: Sequence[Path] = field(default=(), repr=False)
+    journals: Sequence[Path] = ()
 
     @classmethod
     def of(
@@ -68,7 +68,7 @@ class Front:
         """
         from hwnas.errors import HwnasError
         from hwnas.report import read_pareto, read_provenance
-        from hwnas.study._measuring import space_of_front
+        from hwnas.study._space import space_of_front
 
         frame, facts = read_pareto(path), read_provenance(path)
         try:
@@ -81,6 +81,16 @@ class Front:
 
     def __len__(self) -> int:
         return len(self.frame)
+
+    def __repr__(self) -> str:
+        """``Front(12 subnets of ofa_mbv3_w1.0: top1 71.2..73.3, latency_ms 3.1..6)``, as prompts and logs show it."""
+        spans = []
+        for column in self.provenance.objectives:
+            if column in self.frame and len(self.frame):
+                spans.append(f"{column} {self.frame[column].min():.4g}..{self.frame[column].max():.4g}")
+        name = self.provenance.space.name
+        ranges = f": {', '.join(spans)}" if spans else ""
+        return f"Front({len(self)} subnets{f' of {name}' if name else ''}{ranges})"
 
     @cached_property
     def facts(self) -> dict[str, Any]:

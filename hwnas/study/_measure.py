@@ -14,7 +14,7 @@ from hwnas.errors import DataError, NotHeldError
 from hwnas.metric import LATENCY
 from hwnas.progress import notice
 from hwnas.study._front import Front
-from hwnas.study._measuring import Place, find_place, say_foreign
+from hwnas.study._place import Place, find_place, say_foreign
 
 if TYPE_CHECKING:
     from hwnas.latency import MeasuredSubnets

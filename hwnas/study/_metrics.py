@@ -1,4 +1,4 @@
-"""From inputs to a Problem: every metric there is, by column."""
+"""From what was found to a Problem: every metric there is, by column."""
 
 from __future__ import annotations
 
@@ -8,15 +8,20 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol
 
 from hwnas.metric import LATENCY, QUALITY, THROUGHPUT
+from hwnas.quantity import listed
+from hwnas.study._facts import directions_of
 
 if TYPE_CHECKING:
     import numpy as np
+    import pandas as pd
     from numpy.typing import NDArray
 
     from hwnas.latency import LatencyTable
     from hwnas.metric import Budget, Metric
-    from hwnas.search import MetricFunction, Problem
+    from hwnas.predictor import Predictor
+    from hwnas.search import MetricFunction, Problem, SearchResult
     from hwnas.space import AdditiveCost, Population, SearchSpace
+    from hwnas.study._found import Found
 
 
 class TellsQuality(Protocol):
@@ -121,3 +126,53 @@ class Metrics:
                     values[LATENCY.companion("low")] = values[name] * (1 - within)
                     values[LATENCY.companion("high")] = values[name] * (1 + within)
         return values
+
+    def frame(self, result: SearchResult, values: Mapping[str, NDArray[Any]]) -> pd.DataFrame:
+        """The table of a front, best first: ``(n,)`` values by column, and archs."""
+        from hwnas.report import pareto_frame  # noqa: PLC0415
+
+        objectives = [o.name for o in result.problem.objectives]
+        return pareto_frame(self.space.decode_many(result.x), values, objectives, directions_of(result))
+
+
+def narrowed(
+    space: SearchSpace,
+    accuracy: Found[Predictor] | None,
+    table: Found[LatencyTable] | None,
+    *,
+    batch: int | None = None,
+    others: Mapping[str, Found[LatencyTable]] | None = None,
+) -> tuple[Metrics, list[str]]:
+    """The metrics over the part of ``space`` that predictor and tables cover, and what was left out, in words.
+
+    ``batch`` counts where there is no table to tell it.
+
+    Raises:
+        TableError, PredictorError: nothing is left, or one belongs to another space.
+    """
+    left_out = []
+    others = others or {}
+    for source in (table, *others.values(), accuracy):
+        if source is not None:
+            covered = source.it.covered(space)
+            left_out += _restrictions(space, covered, str(source.facts["name"]))
+            space = covered
+    images = (table.it.device.batch if table else batch) or 1
+    metrics = Metrics(
+        space,
+        accuracy.it if accuracy else None,
+        table.it if table else None,
+        images,
+        tells=accuracy.it.card.metric if accuracy else QUALITY.column,
+        others={name: found.it for name, found in others.items()},
+    )
+    return metrics, left_out
+
+
+def _restrictions(space: SearchSpace, covered: SearchSpace, source: str) -> list[str]:
+    lines = []
+    for gene, before, after in zip(space.genes, space.domain, covered.domain, strict=True):
+        if len(after) < len(before):
+            kept = listed([gene.choices[i] for i in after])
+            lines.append(f"{gene.name} is restricted to {kept}: {source} covers no others")
+    return lines

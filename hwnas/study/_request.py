@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hwnas.study._targets import Budgets, Objectives
+from hwnas.study._budgets import Budgets
+from hwnas.study._objectives import Objectives
 
 if TYPE_CHECKING:
     from hwnas.space import SearchSpace

@@ -5,34 +5,30 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hwnas.errors import DataError
-from hwnas.metric import LATENCY, QUALITY
+from hwnas.metric import LATENCY
 from hwnas.progress import notice, progress
 from hwnas.study._evaluation import Evaluation, MeasuringPredictor
-from hwnas.study._facts import directions_of, search_facts, space_facts, weights_facts
+from hwnas.study._facts import search_facts, space_facts, weights_facts
+from hwnas.study._found import Found
 from hwnas.study._front import Front
-from hwnas.study._measuring import Place, require_here
 from hwnas.study._picture import axes_of
-from hwnas.study._request import Request
+from hwnas.study._place import Place, require_here
 from hwnas.study._sample import random_sample, values_of
-from hwnas.study._setup import Setup, prepare
-from hwnas.study._tables import Found, table_facts
-from hwnas.study._targets import Objectives
+from hwnas.study._setup import Setup
+from hwnas.study._table import table_facts
 from hwnas.study._verify import Verifier
 from hwnas.study._warm_start import warm_start
 
 if TYPE_CHECKING:
-    import numpy as np
     import pandas as pd
-    from numpy.typing import NDArray
 
-    from hwnas.search import Problem, Searcher, SearchProgress, SearchResult
+    from hwnas.search import Problem, SearchProgress, SearchResult
     from hwnas.space import Population
     from hwnas.study._metrics import Metrics
 
@@ -159,59 +155,6 @@ def search(setup: Setup, settings: SearchSettings, evaluation: Evaluation | None
     return Front.of(frame, facts, metrics.space, journals)
 
 
-class Told:
-    """In a predictor's place, where the caller tells what it would tell."""
-
-    def predict(self, x: NDArray[Any]) -> NDArray[np.float64]:
-        """Not known here."""
-        import numpy as np
-
-        return np.full(len(x), np.nan)
-
-    predict_std = predict
-
-
-def told_by_caller(request: Request) -> Setup:
-    """The setup of a search that the caller drives: they tell accuracy, or else the first objective."""
-    named = request.objectives or Objectives((QUALITY.column, LATENCY.column))
-    metrics = [named.metric(column) for column in named.columns]
-    told = next((m for m in metrics if m.source == "weights"), metrics[0])
-    setup = prepare(replace(request, objectives=named), None, told.column)
-    functions = replace(setup.metrics, predictor=Told(), tells=told.column)
-    return replace(setup, metrics=functions)
-
-
-def begin(setup: Setup, searcher: str | None, seed: int, evaluations: int) -> Searcher:
-    """A search that the caller drives: accuracy, or else the first objective, is what they tell.
-
-    Args:
-        setup: the problem.
-        searcher: its name; None for the usual one.
-        seed: of its random numbers.
-        evaluations: subnets that may be asked for in all.
-    """
-    from hwnas.search import SearchOptions, new_searcher, usual_searcher
-
-    problem = replace(setup.problem(), slow=(setup.metrics.tells,))
-    return new_searcher(searcher or usual_searcher(problem), problem, SearchOptions(evaluations, seed))
-
-
-def told_front(setup: Setup, result: SearchResult) -> Front:
-    """The front of a search that the caller drives."""
-    metrics, told = setup.metrics, result.values  # noqa: PD011
-    known = {name: fn for name, fn in metrics.functions.items() if name not in told}
-    values = {**{name: fn(result.x) for name, fn in known.items()}, **told}
-    frame = _table(result, metrics, {name: values[name] for name in [*told, *known]})
-    facts = {
-        **search_facts(result, setup.budgets, {}),
-        "space": space_facts(metrics.space, setup.reference),
-        **setup.facts,
-        "predictor": None,  # the caller told what it would tell
-        "rows": len(frame),
-    }
-    return Front.of(frame, facts, metrics.space)
-
-
 def _with_adapted(setup: Setup, metrics: Metrics) -> Setup:
     """The setup with the table that a verified front was found by; what is known of the one before goes with it."""
     assert metrics.table is not None
@@ -250,13 +193,5 @@ def _run(problem: Problem, settings: SearchSettings, sizes: dict[str, Any], star
 
 def _frame(result: SearchResult, metrics: Metrics, top: int | None) -> pd.DataFrame:
     """The front with every known metric, best first; with ``top``, only so many rows."""
-    frame = _table(result, metrics, metrics.score(result.x))
+    frame = metrics.frame(result, metrics.score(result.x))
     return frame if top is None else frame.head(top)
-
-
-def _table(result: SearchResult, metrics: Metrics, values: Mapping[str, NDArray[Any]]) -> pd.DataFrame:
-    from hwnas.report import pareto_frame
-
-    objectives = [o.name for o in result.problem.objectives]
-    archs = metrics.space.decode_many(result.x)
-    return pareto_frame(archs, values, objectives, directions_of(result))

@@ -6,16 +6,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hwnas.errors import DataError, PredictorError
 from hwnas.metric import LATENCY, QUALITY, THROUGHPUT, Budget, Metric, get_metric
+from hwnas.study._budgets import Budgets
+from hwnas.study._devices import USUAL, Devices, short
 from hwnas.study._files import Given, read_given
-from hwnas.study._metrics import Metrics
+from hwnas.study._found import Found
+from hwnas.study._metrics import Metrics, narrowed
+from hwnas.study._objectives import Objectives, check_names
+from hwnas.study._predictor import find_predictor
 from hwnas.study._request import Request
-from hwnas.study._tables import Found, find_predictor, find_table, narrowed
-from hwnas.study._targets import Budgets, Objectives, check_names
+from hwnas.study._table import find_table
 
 if TYPE_CHECKING:
     from hwnas.latency import LatencyTable
@@ -23,8 +26,8 @@ if TYPE_CHECKING:
     from hwnas.search import Problem
     from hwnas.space import SearchSpace
 
-USUAL = "cpu"
 MOST = 4
+"""Objectives at most, where none are named."""
 
 
 @dataclass(frozen=True)
@@ -104,7 +107,7 @@ def prepare(request: Request, of: SearchSpace | None = None, evaluated: str | No
     if objectives is not None:
         check_names("objective", objectives.columns, names, layers=layers)
     _refuse_infeasible_counts(given, budgets, request.batch or 1)
-    devices = _Devices.of(request, bounds, objectives) if layers else None
+    devices = Devices.of(request, bounds, objectives) if layers else None
     wanted = _wanted(objectives, devices, given, accuracy, told)
     if devices is None:
         budgets |= _untimed(bounds, given)
@@ -175,64 +178,9 @@ def _told_of_precision(table: Found[LatencyTable] | None, of_weights: Sequence[M
     return [f"latency is of {computed}, {of_weights[0].name} of fp32 weights: {measure}"]
 
 
-@dataclass(frozen=True)
-class _Devices:
-    """``main`` tells ``latency_ms``; ``others``, by the names they have in columns, tell ``latency_ms@name``."""
-
-    main: str
-    others: Mapping[str, str]
-
-    @classmethod
-    def of(cls, request: Request, bounds: Budgets, objectives: Objectives | None) -> _Devices:
-        named = [device for device in bounds.devices if device is not None]
-        main = request.device or (named[0] if named and None not in bounds.devices else USUAL)
-        others: dict[str, str] = {}
-        in_columns = [c.partition("@")[2] for c in (objectives.columns if objectives else ()) if "@" in c]
-        known = {_short(device) for device in (main, *named)}
-        for device in dict.fromkeys([*named, *(name for name in in_columns if name not in known)]):
-            if device == main:
-                continue
-            if _short(device) in (*others, _short(main)):
-                raise DataError(f"device {device}", f"another one is called {_short(device)} too", "rename its folder")
-            others[_short(device)] = device
-        return cls(main, others)
-
-    def latency(self, device: str | None) -> Metric:
-        """Latency on a device, under the name that it has in columns."""
-        name = _short(device) if device is not None else _short(self.main)
-        return LATENCY if name == _short(self.main) else LATENCY.on(name)
-
-    def timed(self, wanted: Sequence[Metric]) -> bool:
-        """Whether a table is needed."""
-        return bool(self.others) or any(metric.source == "device" for metric in wanted)
-
-    def budgets(
-        self, bounds: Budgets, metrics: Metrics, others: Mapping[str, Found[LatencyTable]]
-    ) -> dict[str, Budget]:
-        """All bounds as latencies in ms: so many images per second are so many milliseconds per batch."""
-        budgets: dict[str, Budget] = {}
-        for device, ms in bounds.ms.items():
-            latency = self.latency(device)
-            if latency.column in budgets:
-                raise DataError(f"--latency {device}", f"{self.main} has two budgets", "keep one")
-            budgets[latency.column] = Budget(latency, upper=ms)
-        for device, rate in bounds.per_s.items():
-            latency = self.latency(device)
-            found = others.get(latency.device)
-            batch = (found.it.device.batch or 1) if found is not None else metrics.batch
-            budget = Budget(latency, upper=1e3 * batch / rate)
-            budgets[latency.column] = budget.within(budgets.get(latency.column, budget))
-        return budgets
-
-
-def _short(device: str) -> str:
-    """What a device is called in columns: of a path the last part."""
-    return Path(device).name.partition(".")[0] or device
-
-
 def _wanted(
     objectives: Objectives | None,
-    devices: _Devices | None,
+    devices: Devices | None,
     given: Given,
     accuracy: Found[Predictor] | None,
     told: str | None,
@@ -240,7 +188,7 @@ def _wanted(
     """The objectives; by default accuracy against the latency of every device that is named."""
     if objectives is not None:
         metrics = [objectives.metric(column) for column in objectives.columns]
-        own = f"@{_short(devices.main)}" if devices is not None else "@"
+        own = f"@{short(devices.main)}" if devices is not None else "@"
         main = [get_metric(m.column.removesuffix(own), m.direction) for m in metrics]
         return tuple({m.column: m for m in main}.values())
     if devices is not None:

@@ -1,11 +1,12 @@
-"""The space that is searched: which one by default, and the choices that are left of it."""
+"""The space that is searched: which one by default, that of a front, and the choices that are left of it."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from hwnas.errors import SpaceError
+from hwnas.errors import DataError, SpaceError, UnknownNameError
 
 if TYPE_CHECKING:
     from hwnas.space import SearchSpace
@@ -25,6 +26,32 @@ def open_space(reference: str | SearchSpace | None) -> SearchSpace:
         return reference
     name = DEFAULT_SPACE if reference is None else reference
     return reference_kind(name).space(name)
+
+
+def space_of_front(facts: Mapping[str, Any], csv: Path, name: str | None) -> SearchSpace:
+    """The space that was searched, as the provenance beside a CSV tells, or as named.
+
+    Raises:
+        DataError: neither tells. SpaceError: the space has changed since.
+    """
+    from hwnas.space import classes_named, with_classes  # noqa: PLC0415
+
+    about = facts.get("space") or {}
+    if name is None and not about.get("name"):
+        raise DataError(f"file {csv}", "nothing beside it tells its space", "pass --space NAME")
+    try:
+        space = open_space(name or about.get("reference") or about["name"])
+    except UnknownNameError:  # files of earlier versions name the supernet alone
+        supernet = (facts.get("evaluator") or {}).get("supernet")
+        if name is not None or not isinstance(supernet, str):
+            raise
+        space = open_space(supernet)
+    derived = classes_named(str(about.get("name")))
+    if name is None and derived and space.name == derived[0]:
+        space = with_classes(space, derived[1])
+    if name is None and about.get("fingerprint") not in (None, space.fingerprint):
+        raise SpaceError(f"space {space.name}", f"it is not the one that {csv} was searched in", "search again")
+    return space
 
 
 def restricted(space: SearchSpace, fixes: Sequence[str] | None) -> SearchSpace:

@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hwnas.metric import Budget, Metric
+from hwnas.study._budgets import Bound, Budgets, budgets_of
 from hwnas.study._evaluation import Evaluation
 from hwnas.study._front import Front
+from hwnas.study._objectives import Objectives
 from hwnas.study._request import Request
 from hwnas.study._search import SearchSettings, search
 from hwnas.study._setup import Setup, prepare
 from hwnas.study._space import open_space
-from hwnas.study._targets import Bound, Budgets, Objectives, budgets_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -106,7 +107,7 @@ class Study:
     @cached_property
     def _loop(self) -> Setup:
         """As ``setup``, for :meth:`ask` and :meth:`tell`: no predictor is looked for."""
-        from hwnas.study._search import told_by_caller  # noqa: PLC0415
+        from hwnas.study._ask_tell import told_by_caller  # noqa: PLC0415
 
         return told_by_caller(self.request)
 
@@ -184,7 +185,7 @@ class Study:
         Raises:
             InfeasibleError: nothing told meets all budgets.
         """
-        from hwnas.study._search import told_front  # noqa: PLC0415
+        from hwnas.study._ask_tell import told_front  # noqa: PLC0415
 
         if self._asking is None:
             self._asking = self._begin()
@@ -193,7 +194,7 @@ class Study:
     _asking: Searcher | None = None
 
     def _begin(self, searcher: str | None = None, seed: int = 0, evaluations: int = 10_000) -> Searcher:
-        from hwnas.study._search import begin  # noqa: PLC0415
+        from hwnas.study._ask_tell import begin  # noqa: PLC0415
 
         return begin(self._loop, searcher, seed, evaluations)
 

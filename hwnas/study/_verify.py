@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from hwnas.latency import LatencyTable, Measurement
     from hwnas.search import Problem, SearchResult
     from hwnas.space import Population
-    from hwnas.study._measuring import Place
     from hwnas.study._metrics import Metrics
+    from hwnas.study._place import Place
 
 ROUNDS = 4
 """Searches at most, the first included."""

@@ -5,8 +5,9 @@ Names load when they are first asked for: to fetch a checkpoint or to read a hea
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import TYPE_CHECKING
+
+from hwnas.lazy import lazily
 
 if TYPE_CHECKING:
     from hwnas.space import Network
@@ -32,36 +33,6 @@ if TYPE_CHECKING:
     from hwnas.supernet._units import Units
     from hwnas.supernet.ops import Pass, folded, run
     from hwnas.supernet.train import Trainer, TrainSettings, extremes, schedule_names
-
-_HOMES = {
-    "space": "Network",
-    "supernet._agreement": "Agreement Batches Blamed agreement most_lossy",
-    "supernet._base": "Supernet centre",
-    "supernet._calibration": "BatchNormMode Calibration",
-    "supernet._checkpoint": "checkpoint_file",
-    "supernet._download": "PUBLISHED download",
-    "supernet._evaluate": "Accuracy MeasuredAccuracy accuracy_journal_identity calibrated evaluate measure_accuracy",
-    "supernet._execute": "forward",
-    "supernet._export": "export_onnx onnx_accuracy onnx_model save_onnx",
-    "supernet._recipe": "Recipe",
-    "supernet._reference": "KINDS ReferenceKind reference_kind",
-    "supernet._registry": "get_supernet load_supernet random_supernet supernet_names",
-    "supernet._units": "Units",
-    "supernet._subnet": "Subnet folded_weights recalibrate",
-    "supernet.ops": "Pass folded run",
-    "supernet.train": "Trainer TrainSettings extremes schedule_names",
-}
-"""Modules of hwnas, and the public names that each of them has."""
-
-_HOME = {name: f"hwnas.{module}" for module, names in _HOMES.items() for name in names.split()}
-
-
-def __getattr__(name: str) -> object:
-    if name not in _HOME:
-        message = f"module {__name__!r} has no attribute {name!r}"
-        raise AttributeError(message)
-    return getattr(import_module(_HOME[name]), name)
-
 
 __all__ = [
     "KINDS",
@@ -108,3 +79,25 @@ __all__ = [
     "schedule_names",
     "supernet_names",
 ]
+
+__getattr__, __dir__ = lazily(
+    __name__,
+    {
+        "hwnas.space": "Network",
+        "hwnas.supernet._agreement": "Agreement Batches Blamed agreement most_lossy",
+        "hwnas.supernet._base": "Supernet centre",
+        "hwnas.supernet._calibration": "BatchNormMode Calibration",
+        "hwnas.supernet._checkpoint": "checkpoint_file",
+        "hwnas.supernet._download": "PUBLISHED download",
+        "hwnas.supernet._evaluate": "Accuracy MeasuredAccuracy accuracy_journal_identity calibrated evaluate measure_accuracy",
+        "hwnas.supernet._execute": "forward",
+        "hwnas.supernet._export": "export_onnx onnx_accuracy onnx_model save_onnx",
+        "hwnas.supernet._recipe": "Recipe",
+        "hwnas.supernet._reference": "KINDS ReferenceKind reference_kind",
+        "hwnas.supernet._registry": "get_supernet load_supernet random_supernet supernet_names",
+        "hwnas.supernet._units": "Units",
+        "hwnas.supernet._subnet": "Subnet folded_weights recalibrate",
+        "hwnas.supernet.ops": "Pass folded run",
+        "hwnas.supernet.train": "Trainer TrainSettings extremes schedule_names",
+    },
+)

@@ -15,8 +15,9 @@ the same functions. What does not hold raises AssertionError. No kit needs pytes
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import TYPE_CHECKING
+
+from hwnas.lazy import lazily
 
 if TYPE_CHECKING:
     from hwnas.testing._check import Check, check_all
@@ -27,28 +28,6 @@ if TYPE_CHECKING:
     from hwnas.testing._space import SPACE_CHECKS
     from hwnas.testing._supernet import SUPERNET_CHECKS
     from hwnas.testing._task import TASK_CHECKS
-
-_HOMES = {
-    "_check": "Check check_all",
-    "_metric": "METRIC_CHECKS",
-    "_op": "OP_CHECKS",
-    "_predictor": "PREDICTOR_CHECKS",
-    "_searcher": "SEARCHER_CHECKS",
-    "_space": "SPACE_CHECKS",
-    "_supernet": "SUPERNET_CHECKS",
-    "_task": "TASK_CHECKS",
-}
-"""Modules of this room, and the public names that each of them has."""
-
-_HOME = {name: f"hwnas.testing.{module}" for module, names in _HOMES.items() for name in names.split()}
-
-
-def __getattr__(name: str) -> object:
-    if name not in _HOME:
-        message = f"module {__name__!r} has no attribute {name!r}"
-        raise AttributeError(message)
-    return getattr(import_module(_HOME[name]), name)
-
 
 __all__ = [
     "METRIC_CHECKS",
@@ -61,3 +40,17 @@ __all__ = [
     "Check",
     "check_all",
 ]
+
+__getattr__, __dir__ = lazily(
+    __name__,
+    {
+        "hwnas.testing._check": "Check check_all",
+        "hwnas.testing._metric": "METRIC_CHECKS",
+        "hwnas.testing._op": "OP_CHECKS",
+        "hwnas.testing._predictor": "PREDICTOR_CHECKS",
+        "hwnas.testing._searcher": "SEARCHER_CHECKS",
+        "hwnas.testing._space": "SPACE_CHECKS",
+        "hwnas.testing._supernet": "SUPERNET_CHECKS",
+        "hwnas.testing._task": "TASK_CHECKS",
+    },
+)

@@ -10,7 +10,7 @@ import pytest
 from hwnas.cli._shared import ProblemOptions
 from hwnas.errors import DataError, HwnasError, QuantityError, UnknownNameError
 from hwnas.study import Budgets, parse_objectives
-from hwnas.study._targets import check_names
+from hwnas.study._objectives import check_names
 
 
 def asked(**options: Any) -> Budgets:

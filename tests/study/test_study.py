@@ -54,6 +54,8 @@ def test_a_front_is_a_table_a_file_and_a_picture(front: hwnas.Front) -> None:
     assert again.provenance.directions == {"macs": "min", "params": "max"}
     assert again.provenance.space.name == "digits"
     assert again.provenance.versions["hwnas"] == hwnas.__version__
+    lowest, highest = frame["macs"].min(), frame["macs"].max()
+    assert repr(front).startswith(f"Front({len(front)} subnets of digits: macs {lowest:.4g}..{highest:.4g}, params ")
     assert front.plot()._repr_png_().startswith(b"\x89PNG")
     assert f"{len(front)} Pareto-optimal subnets" in front._repr_html_()
     assert "data:" in front.report("page.html").read_text() or Path("page.html").stat().st_size > 10_000

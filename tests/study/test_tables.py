@@ -11,7 +11,7 @@ from hwnas.errors import DataError
 from hwnas.metric import get_metric
 from hwnas.predictor import new_predictor, save_predictor
 from hwnas.space import get_space
-from hwnas.study._tables import find_predictor
+from hwnas.study._predictor import find_predictor
 
 
 def test_a_predictor_may_tell_another_metric(tmp_path):

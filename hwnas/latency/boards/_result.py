@@ -24,7 +24,7 @@ from hwnas.latency.profiling._profile import AnchorRow, existing, tabulated
 from hwnas.latency.profiling._subnets import Plan, Subnets
 from hwnas.latency.table._table import LatencyTable
 from hwnas.latency.timing._block import ModelTimes, times_of
-from hwnas.latency.timing._timer import Samples
+from hwnas.latency.timing._samples import Samples
 from hwnas.space import Network, SearchSpace, get_space
 
 BOUNDS_NS = (1e3, 600e9)

@@ -24,8 +24,8 @@ COVER_SESSIONS = 1
 """How often a covering subnet is loaded: each layer is seen in several of them anyway."""
 
 ALONE_SESSIONS = 1
-"""How often a layer is loaded alone. Whole subnets correct its time: on OpenVINO, with 45 of them, predictions of 60 others
-err by 1.4 % with one session and with two; uncorrected by 2.5 %."""
+"""How often a layer is loaded alone. Whole subnets calibrate its time: on OpenVINO, with 45 of them, predictions of 60 others
+err by 1.4 % with one session and with two; uncalibrated by 2.5 %."""
 
 
 @dataclass(frozen=True)

@@ -47,7 +47,8 @@ from hwnas.latency.table._fidelity import fidelity
 from hwnas.latency.table._find import earlier_folder
 from hwnas.latency.table._interval import interval
 from hwnas.latency.table._rows import Row
-from hwnas.latency.table._table import DEVICE, LatencyTable
+from hwnas.latency.table._device_file import DEVICE
+from hwnas.latency.table._table import LatencyTable
 from hwnas.latency.timing._measure import Progress
 from hwnas.latency.timing._noise import repeat_pct
 from hwnas.latency.timing._runtime import OnnxRuntime, Runtime

@@ -23,7 +23,7 @@ from hwnas.latency.device._device import Device
 from hwnas.latency.profiling._check import Check, check_table, checked_subnets
 from hwnas.latency.table._adapt import adapted_table
 from hwnas.latency.table._find import find_table_for, table_paths
-from hwnas.latency.table._fitness import made_at
+from hwnas.latency.table._origin import made_at
 from hwnas.latency.table._table import LatencyTable
 from hwnas.latency.timing._measure import Progress
 from hwnas.latency.timing._runtime import Runtime

@@ -9,7 +9,8 @@ from pathlib import Path
 from hwnas.errors import TableError, UnknownNameError
 from hwnas.graph import PRECISIONS
 from hwnas.latency.device._device import Device
-from hwnas.latency.table._table import DEVICE, TABLE, LatencyTable
+from hwnas.latency.table._device_file import DEVICE
+from hwnas.latency.table._table import TABLE, LatencyTable
 from hwnas.space import SearchSpace
 
 FOLDER = "latency_tables"

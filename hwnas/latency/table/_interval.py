@@ -10,6 +10,8 @@ flatters, so of a front more will lie outside.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,3 +54,11 @@ def interval(predicted: NDArray[np.float64], measured: NDArray[np.float64]) -> d
             checked.append(coverage(predicted[mine], measured[mine], set_by_others))
     facts = {"level_pct": 100 * LEVEL, "plus_minus_pct": 100 * half_width, "n": len(measured)}
     return facts if len(checked) < 2 else {**facts, "coverage_pct": 100 * float(np.mean(checked))}
+
+
+def interval_words(facts: Mapping[str, Any]) -> str:
+    """A table's interval: ``90 % of subnets lie within 2.9 % of their prediction``."""
+    words = f"{facts['level_pct']:g} % of subnets within {facts['plus_minus_pct']:.1f} % of their prediction"
+    if "coverage_pct" in facts:
+        words += f"; of each half, by what the other tells, {facts['coverage_pct']:.1f} % are"
+    return f"{words}; for another hour predictions allow {100 * LATER:g} % more"

@@ -7,7 +7,6 @@ how the rows came about and how well their sums agree with whole subnets). Plain
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -20,17 +19,14 @@ from hwnas.errors import SpaceError, TableError
 from hwnas.files import replacing, together
 from hwnas.graph import PRECISIONS
 from hwnas.latency.device._device import Device
+from hwnas.latency.table._command import fixed_resolutions, profile_command
+from hwnas.latency.table._device_file import DEVICE, Facts, read_device, write_device
 from hwnas.latency.table._interval import LATER
 from hwnas.latency.table._rows import Row, RowId, read_rows, write_rows
 from hwnas.latency.table._stand_in import stand_in
 from hwnas.space import AdditiveCost, Factor, LayerSpec, Network, SearchSpace, Slot
 
-SCHEMA = 2
-"""Tables of schema 1 held one precision, which was part of the device. They keep loading."""
-
-Facts = Mapping[str, Any]
-
-TABLE, DEVICE = "table.csv", "device.json"
+TABLE = "table.csv"
 
 
 @dataclass(frozen=True)
@@ -89,20 +85,15 @@ class LatencyTable:
             TableError: missing, unreadable, of another schema version, truncated, or with values that cannot be.
         """
         folder = Path(path)
-        data = _read_json(folder / DEVICE)
-        try:
-            device = Device.from_json(data.get("device") or {})
-        except TableError as error:
-            raise TableError(f"{folder / DEVICE}, {error.value}", error.rule, error.remedy) from error
-        profiles, only = _described(data, folder / DEVICE)
-        rows = read_rows(folder / TABLE, only)
-        if len(rows) != data.get("rows"):
+        told = read_device(folder / DEVICE)
+        rows = read_rows(folder / TABLE, told.only)
+        if len(rows) != told.rows:
             raise TableError(
                 f"{folder / TABLE}",
-                f"it holds {len(rows)} rows, {DEVICE} says {data.get('rows')}: one of them is cut short or edited",
+                f"it holds {len(rows)} rows, {DEVICE} says {told.rows}: one of them is cut short or edited",
                 "profile again: hwnas profile",
             )
-        table = cls(device, rows, profiles, path=folder)
+        table = cls(told.device, rows, told.profiles, path=folder)
         usual = [p for p in PRECISIONS if p in table.precisions] or ["fp32"]
         return table.at(precision or usual[0])
 
@@ -113,18 +104,11 @@ class LatencyTable:
             DataError: the folder cannot be written.
         """
         folder = Path(path)
-        data = {
-            "schema": SCHEMA,
-            "id": self.device.id,
-            "device": self.device.to_json(),
-            "rows": len(self.rows),
-            "profiles": {precision: dict(spaces) for precision, spaces in self.profiles.items()},
-        }
         with together():
             with replacing(folder / TABLE) as part:
                 write_rows(part, self.rows.values())
             with replacing(folder / DEVICE) as part:
-                part.write_text(json.dumps(data, indent=2) + "\n", encoding="utf-8")
+                write_device(part, self.device, self.profiles, len(self.rows))
         return replace(self, path=folder)
 
     def joined(self, newer: LatencyTable) -> LatencyTable:
@@ -329,56 +313,3 @@ def _contexts(space: SearchSpace, slot: Slot, setting: tuple[int, ...]) -> list[
         for gene, choice in zip((space.genes[c] for c in slot.genes), setting, strict=True)
         if gene.position is None
     ]
-
-
-def profile_command(device: Device, space: str, precision: str) -> str:
-    """The command that profiles a space on a device."""
-    conditions = f"--device {device.name} --threads {device.threads} --batch {device.batch}"
-    if precision != "fp32":
-        conditions += f" --precision {precision}"
-    return f"hwnas profile {conditions} --space {space}"
-
-
-def fixed_resolutions(space: SearchSpace) -> str:
-    """The ``--fix`` that states the resolutions of the domain, if it is restricted."""
-    return "".join(
-        f" --fix {name}={','.join(map(str, values))}"
-        for name, values in space.input_values.items()
-        if len(values) < len(space.whole.input_values[name])
-    )
-
-
-def _described(data: Mapping[str, Any], path: Path) -> tuple[dict[str, dict[str, Facts]], str | None]:
-    """The profiles that a ``device.json`` tells, and the one precision of all rows where it is of schema 1.
-
-    Raises:
-        TableError: another schema, or not described as expected.
-    """
-    if data.get("schema") not in (1, SCHEMA):
-        rule = f"its schema is {data.get('schema')!r}, this version of hwnas reads 1 and {SCHEMA}"
-        raise TableError(f"{path}", rule, "profile again: hwnas profile")
-    made = data["device"] if data["schema"] == 1 else {}
-    only = str(made.get("precision", "fp32")) if data["schema"] == 1 else None
-    told = data.get("profiles") if only is None else {only: data.get("spaces")}
-    if not isinstance(told, dict) or not all(
-        isinstance(spaces, dict) and all(isinstance(facts, dict) for facts in spaces.values())
-        for spaces in told.values()
-    ):
-        raise TableError(f"{path}", "it does not describe its spaces", "profile again: hwnas profile")
-    profiles: dict[str, dict[str, Facts]] = told
-    if only is not None:  # the runtime was told of the device alone
-        runtime = {"runtime": made.get("runtime", "")}
-        profiles = {only: {name: {**runtime, **facts} for name, facts in told[only].items()}}
-    return profiles, only
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise TableError(f"{path.parent}", f"it has no {path.name}", "name the folder of a latency table") from None
-    except (OSError, ValueError, RecursionError) as error:
-        raise TableError(f"{path}", f"it cannot be read ({error})", "profile again: hwnas profile") from error
-    if not isinstance(data, dict):
-        raise TableError(f"{path}", "it holds no JSON object", "profile again: hwnas profile")
-    return data

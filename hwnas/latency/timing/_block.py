@@ -14,7 +14,7 @@ import numpy as np
 from hwnas.graph import Model
 from hwnas.latency.timing._loop import Timed, kept_runs, record, rounds_that_fit, warm_up
 from hwnas.latency.timing._runtime import NodeTimes, Runtime
-from hwnas.latency.timing._timer import Samples
+from hwnas.latency.timing._samples import Samples
 
 TOGETHER = 8
 """Models ready to run at once."""

@@ -9,13 +9,13 @@ import re
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from hwnas.errors import DeviceError
 from hwnas.graph import Model
 from hwnas.latency.timing._loop import BoundSession, node_times, preload, waiting_clock
-from hwnas.latency.timing._timer import Clock, Session
 
 if TYPE_CHECKING:
     from hwnas.latency.device._device import Device
@@ -24,6 +24,17 @@ _HOST = "CPUExecutionProvider"
 
 NodeTimes = list[tuple[str, float]]
 """``(node name, microseconds)`` in the order of execution, of one run."""
+
+
+Clock = Callable[[], int]
+"""Nanoseconds of a monotonic clock."""
+
+
+class Session(Protocol):
+    """A model ready to run."""
+
+    def run(self) -> None:
+        """One inference, finished when it returns."""
 
 
 class ProfiledSession(Session, Protocol):

@@ -11,7 +11,7 @@ from hwnas.latency.timing import _loop
 from hwnas.latency.timing._block import measure_together
 from hwnas.latency.timing._loop import BLOCK_RUNS, PACE_RUNS, SETTLE_RUNS, WARM_UPS, Timed, kept_runs, record
 from hwnas.latency.timing._measure import measure_all
-from hwnas.latency.timing._timer import Samples, level
+from hwnas.latency.timing._samples import Samples, level
 from tests.latency.fakes import FakeRuntime, FakeSession, costs, tiny_space
 
 SPACE = tiny_space()

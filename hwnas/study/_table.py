@@ -1,67 +1,21 @@
-"""What a command works with: the accuracy predictor and the latency table, and what both cover."""
+"""The latency table that a command works with: found, checked on this machine, adapted or made on the spot."""
 
 # ruff: noqa: PLC0415 (what is heavy is imported when the command runs)
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from hwnas.errors import DeviceError, UnknownNameError
-from hwnas.files import check_writable
-from hwnas.metric import QUALITY
 from hwnas.progress import notice, progress, resumable
-from hwnas.quantity import listed
-from hwnas.study._metrics import Metrics
+from hwnas.study._found import Found
+from hwnas.study._on_the_spot import first_profiled, profiled
 
 if TYPE_CHECKING:
-    from hwnas.latency import Device as LatencyDevice
-    from hwnas.latency import LatencyTable
-    from hwnas.predictor import Predictor
+    from hwnas.latency import Device, LatencyTable
     from hwnas.space import SearchSpace
-
-T = TypeVar("T")
-
-
-@dataclass(frozen=True)
-class Found(Generic[T]):
-    """Something to compute with, and what the provenance says of it."""
-
-    it: T
-    facts: Mapping[str, Any]
-
-
-ON_THE_SPOT = (160, 192, 224)
-"""Resolutions profiled where there is no table yet and none are asked for: minutes, not an hour."""
-
-
-def find_predictor(space: SearchSpace, name: str | None, *, required: bool = True) -> Found[Predictor] | None:
-    """The predictor in a file, or the one that ships for the space; None if none ships and none is required.
-
-    Raises:
-        PredictorError, UnknownNameError: as ``get_predictor``.
-    """
-    from hwnas.predictor import embedded_names, embedded_path, get_predictor
-    from hwnas.report import file_hash
-
-    if name is None and not required and space.name not in embedded_names():
-        return None
-    predictor = get_predictor(name, space)
-    embedded = name is None or not Path(name).exists()
-    path = embedded_path(name or space.name) if embedded else Path(str(name))
-    card = predictor.card
-    facts = {
-        "name": f"hwnas's predictor of {space.name}" if embedded else path.name,
-        "kind": predictor.kind,
-        "metric": card.metric,
-        "sha256": file_hash(path),
-        "source": card.notes,
-        "data": list(card.data),
-        "scores": dict(card.scores),
-    }
-    return Found(predictor, facts)
 
 
 def find_table(
@@ -122,18 +76,18 @@ AS_IS, PROFILED = {"verdict": "as is"}, {"verdict": "profiled"}
 """What the provenance says of a table that was not checked, and of one that was made on the spot."""
 
 
-def _as_found(device: LatencyDevice, space: SearchSpace, precision: str) -> tuple[LatencyTable, Mapping[str, Any]]:
+def _as_found(device: Device, space: SearchSpace, precision: str) -> tuple[LatencyTable, Mapping[str, Any]]:
     from hwnas import latency
 
     table = latency.find_table_for(device, space, precision)
     if table is None:
-        return _first_profiled(device, space, precision), PROFILED
+        return first_profiled(device, space, precision), PROFILED
     _say_doubts(table, space)
     return table, AS_IS
 
 
 def _checked(
-    device: LatencyDevice, space: SearchSpace, precision: str, table: LatencyTable | None = None
+    device: Device, space: SearchSpace, precision: str, table: LatencyTable | None = None
 ) -> tuple[LatencyTable, Mapping[str, Any]]:
     """The table that is named or the nearest one, once whole subnets have told what it is worth here; and what they told."""
     from hwnas import latency
@@ -141,9 +95,9 @@ def _checked(
     with resumable("what was measured is kept"), progress("checking the latency table") as advance:
         found = latency.trusted(device, space, precision=precision, table=table, progress=advance)
     if found is None:
-        return _first_profiled(device, space, precision), PROFILED
+        return first_profiled(device, space, precision), PROFILED
     notice(found.words)
-    return (_profiled(device, space, precision) if found.verdict == "unlike" else found.table), found.facts
+    return (profiled(device, space, precision) if found.verdict == "unlike" else found.table), found.facts
 
 
 def _say_estimated(table: LatencyTable, space: SearchSpace) -> None:
@@ -202,96 +156,3 @@ def table_facts(table: LatencyTable, space: SearchSpace) -> dict[str, Any]:
         "space": space.base.name if space.base is not None and space.name not in table.spaces else space.name,
         "anchor": about.get("anchor"),
     }
-
-
-def _first_profiled(device: LatencyDevice, space: SearchSpace, precision: str) -> LatencyTable:
-    """A table made on the spot, where there was none.
-
-    Raises:
-        DeviceError: the machine is busy, so it would tell of what else runs.
-    """
-    from hwnas import latency
-
-    load = latency.machine_load(device, _few_resolutions(space), precision)
-    if load.busy:
-        remedy = "stop what else runs here and try again, or name a table: --device NAME, as `hwnas devices` lists them"
-        rule = f"it has no latency table, and this machine is too busy to make one: {load.words}"
-        raise DeviceError(f"device {device.label(precision)}", rule, remedy)
-    notice(f"no latency table of {device.label(precision)} yet")
-    return _profiled(device, space, precision)
-
-
-def _profiled(device: LatencyDevice, space: SearchSpace, precision: str) -> LatencyTable:
-    """A table made on the spot, kept below ``latency_tables/`` for the next search."""
-    from hwnas.latency import Load, profile, renewal, summary
-
-    part = _few_resolutions(space)
-    folder = Path("latency_tables") / device.id
-    check_writable(folder / "table.csv")
-    fed = "; ".join(f"{name}={listed(values)}" for name, values in part.input_values.items())
-    notice(
-        f"profiling {len(part.layers())} layers of {space.name}"
-        + (f" at {fed}" if fed else "")
-        + f", a few minutes; kept in {folder}, Ctrl-C and the same command resume"
-    )
-    with resumable(f"what was measured is kept in {folder}"), progress("profiling") as advance:
-        table = profile(device, part, folder, precision=precision, progress=advance)
-    validation = table.validation(space)
-    if validation:
-        notice(f"profiled: {summary(dict(validation))}")
-    load = Load.of(table.about(part))
-    if load.busy:
-        notice(f"this machine was busy meanwhile: {load.words}; once nothing else runs: {renewal(table, part)}")
-    return table
-
-
-def _few_resolutions(space: SearchSpace) -> SearchSpace:
-    """The space at the resolutions asked for, or at :data:`ON_THE_SPOT` if that are too many to profile in passing."""
-    for name, values in space.input_values.items():
-        few = [r for r in ON_THE_SPOT if r in values]
-        if len(values) > len(ON_THE_SPOT) and few:
-            space = space.restrict(**{name: few})
-    return space
-
-
-def narrowed(
-    space: SearchSpace,
-    accuracy: Found[Predictor] | None,
-    table: Found[LatencyTable] | None,
-    *,
-    batch: int | None = None,
-    others: Mapping[str, Found[LatencyTable]] | None = None,
-) -> tuple[Metrics, list[str]]:
-    """The metrics over the part of ``space`` that predictor and tables cover, and what was left out, in words.
-
-    ``batch`` counts where there is no table to tell it.
-
-    Raises:
-        TableError, PredictorError: nothing is left, or one belongs to another space.
-    """
-    left_out = []
-    others = others or {}
-    for source in (table, *others.values(), accuracy):
-        if source is not None:
-            covered = source.it.covered(space)
-            left_out += _restrictions(space, covered, str(source.facts["name"]))
-            space = covered
-    images = (table.it.device.batch if table else batch) or 1
-    metrics = Metrics(
-        space,
-        accuracy.it if accuracy else None,
-        table.it if table else None,
-        images,
-        tells=accuracy.it.card.metric if accuracy else QUALITY.column,
-        others={name: found.it for name, found in others.items()},
-    )
-    return metrics, left_out
-
-
-def _restrictions(space: SearchSpace, covered: SearchSpace, source: str) -> list[str]:
-    lines = []
-    for gene, before, after in zip(space.genes, space.domain, covered.domain, strict=True):
-        if len(after) < len(before):
-            kept = listed([gene.choices[i] for i in after])
-            lines.append(f"{gene.name} is restricted to {kept}: {source} covers no others")
-    return lines

@@ -8,7 +8,8 @@ from typing import Any
 
 from hwnas.errors import HwnasError
 from hwnas.latency.device._device import Device, get_device
-from hwnas.latency.table._table import LatencyTable, fixed_resolutions, profile_command
+from hwnas.latency.table._command import fixed_resolutions, profile_command
+from hwnas.latency.table._table import LatencyTable
 from hwnas.latency.timing._noise import Load
 from hwnas.space import SearchSpace
 
@@ -46,7 +47,7 @@ def age_days(facts: Mapping[str, Any]) -> int | None:
 def doubts(table: LatencyTable, facts: Mapping[str, Any]) -> list[str]:
     """Why the predictions of a table that is not checked may not hold on this machine, in words.
 
-    None for a fresh table of it, or one that was published.
+    Empty for a fresh table of it, or one that was published.
 
     Args:
         table: which.

@@ -1,4 +1,4 @@
-"""Measuring subnets on a device of this machine: steps that commands share."""
+"""Where subnets are measured: a device of this machine, in a precision, beside the anchor of a table."""
 
 # ruff: noqa: PLC0415 (what is heavy is imported when the command runs)
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hwnas.errors import DataError, DeviceError, SpaceError, UnknownNameError
+from hwnas.errors import DeviceError, UnknownNameError
 from hwnas.progress import notice, progress
 
 if TYPE_CHECKING:
@@ -60,16 +60,6 @@ class Place:
 def off_speed(pct: float) -> bool:
     """Whether a speed is worth a word."""
     return not 100 / SLOWER < pct < 100 * SLOWER
-
-
-def interval_words(facts: Mapping[str, Any]) -> str:
-    """A table's interval: ``90 % of subnets lie within 2.9 % of their prediction``."""
-    from hwnas.latency import LATER
-
-    words = f"{facts['level_pct']:g} % of subnets within {facts['plus_minus_pct']:.1f} % of their prediction"
-    if "coverage_pct" in facts:
-        words += f"; of each half, by what the other tells, {facts['coverage_pct']:.1f} % are"
-    return f"{words}; for another hour predictions allow {100 * LATER:g} % more"
 
 
 def elsewhere_words(operators: Mapping[str, int]) -> str:
@@ -149,33 +139,6 @@ def say_foreign(place: Place, facts: Mapping[str, Any]) -> None:
     if made.differences(place.device) or precision != place.precision:
         predicted = made.label(precision)
         notice(f"latency_ms is predicted for {predicted}, measured is {place.label}: the error is between the two")
-
-
-def space_of_front(facts: Mapping[str, Any], csv: Path, name: str | None) -> SearchSpace:
-    """The space that was searched, as the provenance beside a CSV tells, or as named.
-
-    Raises:
-        DataError: neither tells. SpaceError: the space has changed since.
-    """
-    from hwnas.space import classes_named, with_classes
-    from hwnas.study._space import open_space
-
-    about = facts.get("space") or {}
-    if name is None and not about.get("name"):
-        raise DataError(f"file {csv}", "nothing beside it tells its space", "pass --space NAME")
-    try:
-        space = open_space(name or about.get("reference") or about["name"])
-    except UnknownNameError:  # files of earlier versions name the supernet alone
-        supernet = (facts.get("evaluator") or {}).get("supernet")
-        if name is not None or not isinstance(supernet, str):
-            raise
-        space = open_space(supernet)
-    derived = classes_named(str(about.get("name")))
-    if name is None and derived and space.name == derived[0]:
-        space = with_classes(space, derived[1])
-    if name is None and about.get("fingerprint") not in (None, space.fingerprint):
-        raise SpaceError(f"space {space.name}", f"it is not the one that {csv} was searched in", "search again")
-    return space
 
 
 def require_here(table: LatencyTable, device: str) -> Device:

@@ -1,4 +1,4 @@
-"""Timing models against an anchor: what the times of their blocks tell.
+"""Samples: what the times of models, and of an anchor beside them, tell.
 
 A model's time is the median of back-to-back runs of a loaded session by the wall clock, as ``onnxruntime_perf_test`` and
 users take it. So it runs in *blocks*, whose first runs do not count: another session has emptied the caches before.
@@ -11,28 +11,18 @@ round's anchors is steady, and blind to them. Their geometric mean is taken.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-
-Clock = Callable[[], int]
-"""Nanoseconds of a monotonic clock."""
 
 LATE = 0.02
 """A run that waited longer for a core than this share of its time is left out of a median ..."""
 
 LEAST_SHARE, LEAST_RUNS = 0.25, 3
 """... unless fewer than so many would be left: then those count that waited least."""
-
-
-class Session(Protocol):
-    """A model ready to run."""
-
-    def run(self) -> None:
-        """One inference, finished when it returns."""
 
 
 @dataclass(frozen=True)

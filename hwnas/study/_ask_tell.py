@@ -1,0 +1,74 @@
+"""Searches that the caller drives: subnets are asked for, and what evaluations gave is told."""
+
+# ruff: noqa: PLC0415 (what is heavy is imported when it is needed)
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from hwnas.metric import LATENCY, QUALITY
+from hwnas.study._facts import search_facts, space_facts
+from hwnas.study._front import Front
+from hwnas.study._objectives import Objectives
+from hwnas.study._request import Request
+from hwnas.study._setup import Setup, prepare
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from hwnas.search import Searcher, SearchResult
+
+
+class Told:
+    """In a predictor's place, where the caller tells what it would tell."""
+
+    def predict(self, x: NDArray[Any]) -> NDArray[np.float64]:
+        """Not known here."""
+        import numpy as np
+
+        return np.full(len(x), np.nan)
+
+    predict_std = predict
+
+
+def told_by_caller(request: Request) -> Setup:
+    """The setup of a search that the caller drives: they tell accuracy, or else the first objective."""
+    named = request.objectives or Objectives((QUALITY.column, LATENCY.column))
+    metrics = [named.metric(column) for column in named.columns]
+    told = next((m for m in metrics if m.source == "weights"), metrics[0])
+    setup = prepare(replace(request, objectives=named), None, told.column)
+    functions = replace(setup.metrics, predictor=Told(), tells=told.column)
+    return replace(setup, metrics=functions)
+
+
+def begin(setup: Setup, searcher: str | None, seed: int, evaluations: int) -> Searcher:
+    """A search that the caller drives: accuracy, or else the first objective, is what they tell.
+
+    Args:
+        setup: the problem.
+        searcher: its name; None for the usual one.
+        seed: of its random numbers.
+        evaluations: subnets that may be asked for in all.
+    """
+    from hwnas.search import SearchOptions, new_searcher, usual_searcher
+
+    problem = replace(setup.problem(), slow=(setup.metrics.tells,))
+    return new_searcher(searcher or usual_searcher(problem), problem, SearchOptions(evaluations, seed))
+
+
+def told_front(setup: Setup, result: SearchResult) -> Front:
+    """The front of a search that the caller drives."""
+    metrics, told = setup.metrics, result.values
+    known = {name: fn for name, fn in metrics.functions.items() if name not in told}
+    values = {**{name: fn(result.x) for name, fn in known.items()}, **told}
+    frame = metrics.frame(result, {name: values[name] for name in [*told, *known]})
+    facts = {
+        **search_facts(result, setup.budgets, {}),
+        "space": space_facts(metrics.space, setup.reference),
+        **setup.facts,
+        "predictor": None,  # the caller told what it would tell
+        "rows": len(frame),
+    }
+    return Front.of(frame, facts, metrics.space)

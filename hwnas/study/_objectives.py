@@ -1,0 +1,89 @@
+"""Objectives, as people write them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from hwnas.errors import DataError, UnknownNameError
+from hwnas.metric import Direction, Metric, column_of, get_metric, metrics, registered, split_direction
+
+
+@dataclass(frozen=True)
+class Objectives:
+    """What to trade off.
+
+    Attributes:
+        columns: in order.
+        renamed: column of a file to the name it goes by here.
+        directions: what was said of each column.
+    """
+
+    columns: tuple[str, ...]
+    renamed: Mapping[str, str] = field(default_factory=dict)
+    directions: Mapping[str, Direction] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, items: Iterable[str | Metric], said: str = "objectives") -> Objectives:
+        """Objectives of ``["top1", "energy_mj:min", "latency=raspi4"]``.
+
+        Raises:
+            DataError: one is named twice, or none, or a direction that is none.
+        """
+        columns, renamed = [], {}
+        directions: dict[str, Direction] = {}
+        for item in items:
+            if isinstance(item, Metric):
+                columns.append(item.column)
+                directions[item.column] = item.direction
+                continue
+            name, equals, source = item.partition("=")
+            if (equals and not source.strip()) or name.rstrip().endswith("@"):
+                rule = "nothing stands behind its = or @"
+                raise DataError(f"objective {item.strip()}", rule, f"write {name.strip().rstrip('@')}")
+            name, direction = split_direction(name)
+            column = column_of(name)
+            if item.strip():
+                columns.append(column)
+            if direction is not None:
+                directions[column] = direction
+            if equals:
+                renamed[source.strip()] = column
+        if not columns or len(set(columns)) < len(columns):
+            raise DataError(said, "it names each objective once", "write for example macs,latency")
+        return cls(tuple(columns), renamed, directions)
+
+    def metric(self, column: str) -> Metric:
+        """The metric of a column.
+
+        Raises:
+            DataError: one of the user's, without a direction.
+        """
+        return get_metric(column, self.directions.get(column))
+
+
+def parse_objectives(text: str) -> Objectives:
+    """Objectives of ``top1,latency``, of ``f1_macro:max,energy_mj:min`` and of ``top1=accuracy,latency=raspi4``."""
+    return Objectives.of(text.split(","), f"--objectives {text}")
+
+
+def check_names(kind: str, columns: Iterable[str], given: Iterable[str], *, layers: bool) -> None:
+    """Refuse a metric that there is not.
+
+    Args:
+        kind: what the columns are, for the message.
+        columns: what is asked for.
+        given: what files and predictors tell.
+        layers: whether the space has layers, so that hwnas can tell their costs.
+
+    Raises:
+        UnknownNameError: suggests the nearest.
+    """
+    told = [metric.name for metric in metrics().values() if layers and metric.source != "file"]
+    known = [*given, *told]
+    for column in columns:
+        metric = registered(column)
+        of_layers = metric is not None and layers and metric.source != "file"
+        if column in known or (of_layers and metric is not None and (not metric.device or metric.source == "device")):
+            continue
+        raise UnknownNameError(kind, column, list(dict.fromkeys(known)))

@@ -1,0 +1,70 @@
+"""Latency tables made on the spot: where there was none, or none that holds on this machine."""
+
+# ruff: noqa: PLC0415 (what is heavy is imported when the command runs)
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hwnas.errors import DeviceError
+from hwnas.files import check_writable
+from hwnas.progress import notice, progress, resumable
+from hwnas.quantity import listed
+
+if TYPE_CHECKING:
+    from hwnas.latency import Device, LatencyTable
+    from hwnas.space import SearchSpace
+
+ON_THE_SPOT = (160, 192, 224)
+"""Resolutions profiled where there is no table yet and none are asked for: minutes, not an hour."""
+
+
+def first_profiled(device: Device, space: SearchSpace, precision: str) -> LatencyTable:
+    """A table made on the spot, where there was none.
+
+    Raises:
+        DeviceError: the machine is busy, so it would tell of what else runs.
+    """
+    from hwnas import latency
+
+    load = latency.machine_load(device, _few_resolutions(space), precision)
+    if load.busy:
+        remedy = "stop what else runs here and try again, or name a table: --device NAME, as `hwnas devices` lists them"
+        rule = f"it has no latency table, and this machine is too busy to make one: {load.words}"
+        raise DeviceError(f"device {device.label(precision)}", rule, remedy)
+    notice(f"no latency table of {device.label(precision)} yet")
+    return profiled(device, space, precision)
+
+
+def profiled(device: Device, space: SearchSpace, precision: str) -> LatencyTable:
+    """A table made on the spot, kept below ``latency_tables/`` for the next search."""
+    from hwnas.latency import Load, profile, renewal, summary
+
+    part = _few_resolutions(space)
+    folder = Path("latency_tables") / device.id
+    check_writable(folder / "table.csv")
+    fed = "; ".join(f"{name}={listed(values)}" for name, values in part.input_values.items())
+    notice(
+        f"profiling {len(part.layers())} layers of {space.name}"
+        + (f" at {fed}" if fed else "")
+        + f", a few minutes; kept in {folder}, Ctrl-C and the same command resume"
+    )
+    with resumable(f"what was measured is kept in {folder}"), progress("profiling") as advance:
+        table = profile(device, part, folder, precision=precision, progress=advance)
+    validation = table.validation(space)
+    if validation:
+        notice(f"profiled: {summary(dict(validation))}")
+    load = Load.of(table.about(part))
+    if load.busy:
+        notice(f"this machine was busy meanwhile: {load.words}; once nothing else runs: {renewal(table, part)}")
+    return table
+
+
+def _few_resolutions(space: SearchSpace) -> SearchSpace:
+    """The space at the resolutions asked for, or at :data:`ON_THE_SPOT` if that are too many to profile in passing."""
+    for name, values in space.input_values.items():
+        few = [r for r in ON_THE_SPOT if r in values]
+        if len(values) > len(ON_THE_SPOT) and few:
+            space = space.restrict(**{name: few})
+    return space
