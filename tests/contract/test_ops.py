@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import get_args
 
 import numpy as np
 import onnxruntime as ort
@@ -13,7 +12,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from hwnas.errors import SpaceError, SupernetError
+from hwnas.errors import SpaceError, SupernetError, UnknownNameError
 from hwnas.graph import Nodes, build_model, random_feeds, to_onnx
 from hwnas.space import LayerSpec, Network, OpList, Shape, TensorSpec, network_inputs
 from hwnas.space import ops as every_op
@@ -90,7 +89,7 @@ LAYERS: dict[str, LayerSpec] = {
     "linear-of-a-vector": image(lambda o: o.linear("linear", o.flatten("flatten", 0), 9)),
     "linear-of-tokens": tokens(lambda o: o.linear("linear", 0, 9)),
     "linear-without-bias": tokens(lambda o: o.linear("linear", 0, 9, bias=False)),
-    **{f"act-{f}": tokens(partial(OpList.act, name="act", x=0, function=f)) for f in get_args(every_op.Function)},
+    **{f"act-{f}": tokens(partial(OpList.act, name="act", x=0, function=f)) for f in every_op.FORMULAS},
     "add": image(lambda o: o.add("add", o.conv("conv", 0, 4, 3), 0)),
     "gate": image(lambda o: o.mul("mul", 0, o.global_pool("pool", 0))),
     "max-pool": image(lambda o: o.max_pool("pool", 0, 3, 2)),
@@ -151,6 +150,14 @@ def test_there_is_a_case_for_every_class_of_op() -> None:
 @pytest.mark.parametrize("layer", LAYERS.values(), ids=LAYERS)
 def test_it_keeps_the_contract(check: Check, layer: LayerSpec) -> None:
     check(layer)
+
+
+def test_a_new_activation_is_one_formula(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(every_op.FORMULAS, "quick_gelu", lambda m, x: x * m.sigmoid(1.702 * x))  # type: ignore[arg-type]
+    for check in OP_CHECKS:
+        check(tokens(lambda o: o.act("act", 0, "quick_gelu")))
+    with pytest.raises(UnknownNameError, match=r"activation 'quickgelu'.*did you mean 'quick_gelu'"):
+        tokens(lambda o: o.act("act", 0, "quickgelu"))
 
 
 def test_classes_that_are_not_registered_are_named() -> None:

@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
-from hwnas.graph.ops import attention, convolution, elementwise, embedding, linear, named, normalisation, pooling, shape
+from hwnas.graph.ops import (
+    activation,
+    attention,
+    convolution,
+    elementwise,
+    embedding,
+    linear,
+    named,
+    normalisation,
+    pooling,
+    shape,
+)
 from hwnas.graph.ops._nodes import INTEGER, Nodes, has_integer_form, initial_shapes, to_onnx
 
 __all__ = [
     "INTEGER",
     "Nodes",
+    "activation",
     "attention",
     "convolution",
     "elementwise",

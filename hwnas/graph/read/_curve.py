@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from hwnas.space.ops import Function
+from hwnas.space.ops import FORMULAS, Function
 
 Samples = NDArray[np.float64]
 
@@ -86,20 +86,17 @@ class Curve:
         )
 
 
-def _sigmoid(x: Samples) -> Samples:
-    return 0.5 * (1 + np.tanh(x / 2))
+class _Numpy:
+    """`hwnas.space.ops.Maths` of samples."""
+
+    clip = staticmethod(np.clip)
+    tanh = staticmethod(np.tanh)
+
+    def erf(self, x: Samples) -> Samples:
+        return np.vectorize(math.erf)(x)
+
+    def sigmoid(self, x: Samples) -> Samples:
+        return 0.5 * (1 + np.tanh(x / 2))
 
 
-_ERF = np.array([math.erf(x / math.sqrt(2)) for x in GRID])
-
-_KNOWN: dict[Function, Samples] = {
-    "relu": np.maximum(GRID, 0),
-    "relu6": np.clip(GRID, 0, 6),
-    "hsigmoid": np.clip(GRID / 6 + 0.5, 0, 1),
-    "hswish": GRID * np.clip(GRID / 6 + 0.5, 0, 1),
-    "sigmoid": _sigmoid(GRID),
-    "silu": GRID * _sigmoid(GRID),
-    "tanh": np.tanh(GRID),
-    "gelu": GRID * (1 + _ERF) / 2,
-    "gelu_tanh": GRID * (1 + np.tanh(math.sqrt(2 / math.pi) * (GRID + 0.044715 * GRID**3))) / 2,
-}
+_KNOWN: dict[Function, Samples] = {name: formula(_Numpy(), GRID) for name, formula in FORMULAS.items()}

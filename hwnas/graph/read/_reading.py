@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +13,7 @@ from hwnas.errors import SupernetError
 from hwnas.graph.read._curve import Curve
 from hwnas.graph.read._file import Graph, attributes, evaluated
 from hwnas.space import Op, OpList, Shape
-from hwnas.space.ops import Activation, Add, Affine, Function, Mul, Pads
+from hwnas.space.ops import FORMULAS, Activation, Add, Affine, Mul, Pads
 
 if TYPE_CHECKING:
     import onnx
@@ -194,7 +194,7 @@ class Reading:
         if curve.operator in JOINS and len(curve.parts) == 2:
             return self.add(JOINS[curve.operator], *map(self.settled, curve.parts))
         spelt = " of ".join([curve.operator, *dict.fromkeys(inner.operator for inner in curve.ancestors())])
-        raise self.error(f"{spelt} is no activation that hwnas knows", f"it knows {', '.join(get_args(Function))}")
+        raise self.error(f"{spelt} is no activation that hwnas knows", f"it knows {', '.join(FORMULAS)}")
 
     # --- messages -----------------------------------------------------------------------------
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from hwnas.space.ops._op import Element, Op, Shape, TensorSpec
+from hwnas.space.ops.activation import FORMULAS, Activation, Function, Maths
 from hwnas.space.ops.attention import MASKED, Attention, PaddingBias
 from hwnas.space.ops.convolution import Conv, Pads, Pair, half_padding
-from hwnas.space.ops.elementwise import Activation, Add, Function, Mul
+from hwnas.space.ops.elementwise import Add, Mul
 from hwnas.space.ops.embedding import ClassToken, Embedding, Positions
 from hwnas.space.ops.linear import Linear
 from hwnas.space.ops.named import Read, Write
@@ -14,6 +15,7 @@ from hwnas.space.ops.pooling import AvgPool, GlobalPool, MaxPool, MeanTokens, Po
 from hwnas.space.ops.shape import Concat, Flatten, Reshape, Shuffle, Slice, Take, Transpose
 
 __all__ = [
+    "FORMULAS",
     "MASKED",
     "Activation",
     "Add",
@@ -31,6 +33,7 @@ __all__ = [
     "GlobalPool",
     "LayerNorm",
     "Linear",
+    "Maths",
     "MaxPool",
     "MeanTokens",
     "Mul",

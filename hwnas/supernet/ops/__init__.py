@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from hwnas.supernet.ops import (
+    activation,
     attention,
     convolution,
     elementwise,
@@ -17,6 +18,7 @@ from hwnas.supernet.ops._run import Pass, folded, run
 
 __all__ = [
     "Pass",
+    "activation",
     "attention",
     "convolution",
     "elementwise",

@@ -1,0 +1,81 @@
+"""Activations: nodes from their formulas, and single nodes where ONNX has the whole function."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from math import inf
+
+from hwnas.graph.ops._nodes import Nodes, to_onnx
+from hwnas.space.ops import FORMULAS, Activation
+
+
+@dataclass(frozen=True, eq=False)
+class _Term:
+    """A part of a formula: a node that is not written yet, or (without an operator) the value that it is of."""
+
+    operator: str
+    parts: tuple[_Term | float, ...]
+
+    def __add__(self, other: _Term | float) -> _Term:
+        return _Term("Add", (self, other))
+
+    def __sub__(self, other: _Term | float) -> _Term:
+        return _Term("Sub", (self, other))
+
+    def __mul__(self, other: _Term | float) -> _Term:
+        return _Term("Mul", (self, other))
+
+    def __truediv__(self, other: _Term | float) -> _Term:
+        return _Term("Div", (self, other))
+
+    def __radd__(self, other: float) -> _Term:
+        return _Term("Add", (other, self))
+
+    def __rsub__(self, other: float) -> _Term:
+        return _Term("Sub", (other, self))
+
+    def __rmul__(self, other: float) -> _Term:
+        return _Term("Mul", (other, self))
+
+    def __rtruediv__(self, other: float) -> _Term:
+        return _Term("Div", (other, self))
+
+
+class _Terms:
+    """`hwnas.space.ops.Maths` in nodes."""
+
+    def clip(self, x: _Term, low: float, high: float) -> _Term:
+        return _Term("Relu", (x,)) if (low, high) == (0, inf) else _Term("Clip", (x, low, high))
+
+    def erf(self, x: _Term) -> _Term:
+        return _Term("Erf", (x,))
+
+    def sigmoid(self, x: _Term) -> _Term:
+        return _Term("Sigmoid", (x,))
+
+    def tanh(self, x: _Term) -> _Term:
+        return _Term("Tanh", (x,))
+
+
+@to_onnx.register
+def _activation(op: Activation, x: Sequence[str], at: Nodes) -> str:
+    if op.function in _WHOLE:
+        return _WHOLE[op.function](x[0], at)
+    formula: _Term = FORMULAS[op.function](_Terms(), _Term("", ()))
+    return at.result(formula.operator, [_written(part, x[0], at) for part in formula.parts])
+
+
+def _written(part: _Term | float, x: str, at: Nodes) -> str:
+    """The name of a part, whose nodes are written before it."""
+    if not isinstance(part, _Term):
+        return at.constant(f"float.{part:.9g}", part)
+    return at.node(part.operator, [_written(p, x, at) for p in part.parts]) if part.operator else x
+
+
+_WHOLE: Mapping[str, Callable[[str, Nodes], str]] = {
+    "hswish": lambda x, at: at.result("HardSwish", [x]),
+    # torch's hard sigmoid is relu6(x + 3) / 6; ONNX defaults to a slope of 0.2.
+    "hsigmoid": lambda x, at: at.result("HardSigmoid", [x], alpha=1 / 6, beta=0.5),
+}
+"""What runtimes have one kernel for, which they do not see in the nodes of the formula."""

@@ -1,0 +1,66 @@
+"""Activations: what each computes, said once. A new one is an entry of `FORMULAS`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from math import inf, pi, sqrt
+from typing import Any, Protocol
+
+from hwnas.errors import UnknownNameError
+from hwnas.space.ops._op import Op, Shape
+
+Function = str
+"""The name of an activation, of `FORMULAS`."""
+
+
+class Maths(Protocol):
+    """What formulas are written in, beside ``+``, ``-``, ``*`` and ``/``: numpy's, torch's, or nodes of a graph."""
+
+    def clip(self, x: Any, low: float, high: float, /) -> Any:
+        """``x``, no less than ``low`` and no more than ``high``."""
+
+    def erf(self, x: Any, /) -> Any:
+        """The error function."""
+
+    def sigmoid(self, x: Any, /) -> Any:
+        """``1 / (1 + exp(-x))``."""
+
+    def tanh(self, x: Any, /) -> Any:
+        """The hyperbolic tangent."""
+
+
+FORMULAS: Mapping[Function, Callable[[Maths, Any], Any]] = {
+    "relu": lambda m, x: m.clip(x, 0, inf),
+    "relu6": lambda m, x: m.clip(x, 0, 6),
+    "hswish": lambda m, x: x * m.clip(x / 6 + 0.5, 0, 1),
+    "hsigmoid": lambda m, x: m.clip(x / 6 + 0.5, 0, 1),
+    "sigmoid": lambda m, x: m.sigmoid(x),
+    "silu": lambda m, x: x * m.sigmoid(x),
+    "tanh": lambda m, x: m.tanh(x),
+    "gelu": lambda m, x: x * (m.erf(x / sqrt(2)) + 1) * 0.5,
+    "gelu_tanh": lambda m, x: x * (m.tanh((x + x * x * x * 0.044715) * sqrt(2 / pi)) + 1) * 0.5,
+}
+"""By name, of `Maths` and a value. From them ONNX nodes are written, torch computes where it has no kernel of its own, and
+the reader of ONNX files knows activations however they are spelt. onnxruntime makes one kernel of ``gelu`` as it stands here."""
+
+
+@dataclass(frozen=True)
+class Activation(Op):
+    """``function`` of every element.
+
+    Raises:
+        UnknownNameError: no such function; suggests the nearest.
+    """
+
+    function: Function
+
+    in_place = (0,)
+
+    def __post_init__(self) -> None:
+        if self.function not in FORMULAS:
+            raise UnknownNameError("activation", self.function, FORMULAS)
+
+    @property
+    def shape(self) -> Shape:
+        return self.in_shape

@@ -1,0 +1,40 @@
+"""Activations in torch: by a kernel where it has one, else by the formula."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from hwnas.space.ops import FORMULAS, Activation
+from hwnas.supernet.ops._run import Pass, run
+
+KERNELS: Mapping[str, Callable[[Tensor], Tensor]] = {
+    "relu": F.relu,
+    "relu6": F.relu6,
+    "hswish": F.hardswish,
+    "hsigmoid": F.hardsigmoid,
+    "silu": F.silu,
+    "gelu": F.gelu,
+    "gelu_tanh": partial(F.gelu, approximate="tanh"),
+}
+"""Faster than the formulas, and with their gradients in one pass."""
+
+
+class _Torch:
+    """`hwnas.space.ops.Maths` of tensors."""
+
+    clip = staticmethod(torch.clamp)
+    erf = staticmethod(torch.erf)
+    sigmoid = staticmethod(torch.sigmoid)
+    tanh = staticmethod(torch.tanh)
+
+
+@run.register
+def _activation(op: Activation, x: Sequence[Tensor], at: Pass) -> Tensor:  # noqa: ARG001
+    kernel = KERNELS.get(op.function)
+    value: Tensor = kernel(x[0]) if kernel is not None else FORMULAS[op.function](_Torch(), x[0])
+    return value
