@@ -14,13 +14,13 @@ from hwnas.latency.profiling._subnets import Plan, mixed_subnets
 from hwnas.latency.profiling._trust import Trust, trusted
 from hwnas.latency.profiling._whole import MeasuredSubnets, measure_subnets
 from hwnas.latency.table._adapt import Adapted, adapted, adapted_table
+from hwnas.latency.table._command import profile_command
 from hwnas.latency.table._fidelity import fidelity, summary
 from hwnas.latency.table._find import find_table, find_table_for, table_paths
-from hwnas.latency.table._origin import age_days, doubts, misfits, renewal
 from hwnas.latency.table._interval import LATER, coverage, interval_words
+from hwnas.latency.table._origin import age_days, doubts, misfits, renewal
 from hwnas.latency.table._published import read_published
 from hwnas.latency.table._rows import Row
-from hwnas.latency.table._command import profile_command
 from hwnas.latency.table._table import Anchor, LatencyTable
 from hwnas.latency.timing._measure import Measurement, Speed
 from hwnas.latency.timing._noise import Load

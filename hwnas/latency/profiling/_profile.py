@@ -43,11 +43,11 @@ from hwnas.latency.profiling._methods import (
 from hwnas.latency.profiling._otherwise import PlainTimer, by_plain_process, checked_otherwise
 from hwnas.latency.profiling._subnets import Plan, Subnets, choose_subnets
 from hwnas.latency.table._adapt import fixed_layers
+from hwnas.latency.table._device_file import DEVICE
 from hwnas.latency.table._fidelity import fidelity
 from hwnas.latency.table._find import earlier_folder
 from hwnas.latency.table._interval import interval
 from hwnas.latency.table._rows import Row
-from hwnas.latency.table._device_file import DEVICE
 from hwnas.latency.table._table import LatencyTable
 from hwnas.latency.timing._measure import Progress
 from hwnas.latency.timing._noise import repeat_pct
