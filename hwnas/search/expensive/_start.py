@@ -32,8 +32,11 @@ def stratified_start(problem: Problem, size: int, rng: np.random.Generator) -> P
     if additive or space.slots:
         cost = size_of = (additive[0] if additive else macs_cost(space)).within(space)
         extremes = np.stack([size_of.minimum()[1], size_of.maximum()[1]])
+        # A gene without effect may get one by the other's depth: it holds a choice that the space allows.
+        lowest = np.array([domain[0] for domain in space.domain])
+        smallest, largest, others = (np.where(space.active(rows), rows, lowest) for rows in (*extremes[:, None], x))
         pull = rng.uniform(-1, 1, size=(DRAWN, 1))
-        drawn = np.where(rng.random(x.shape) < np.abs(pull), np.where(pull > 0, extremes[1], extremes[0]), x)
+        drawn = np.where(rng.random(x.shape) < np.abs(pull), np.where(pull > 0, largest, smallest), others)
         x = np.concatenate([extremes, space.canonical(drawn)])
     x = rng.permutation(np.unique(x, axis=0))
     for c in problem.constraints:

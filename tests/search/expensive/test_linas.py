@@ -178,6 +178,13 @@ def test_a_slow_metric_that_there_is_not_is_refused():
         Problem(problem.space, problem.objectives, slow=["speed"])
 
 
+def test_the_start_stays_in_a_space_in_which_no_gene_has_its_first_choice() -> None:
+    space = get_space("ofa_mbv3_w1.0").restrict(ks=7, e=6)
+    x = stratified_start(problem_of(space)[0], 16, np.random.default_rng(0))
+    assert len(x) == 16
+    assert space.contains(x).all()
+
+
 def test_the_start_holds_all_sizes():
     space = get_space("ofa_mbv3_w1.0").restrict(r=224)
     macs = macs_cost(space)
