@@ -1,0 +1,86 @@
+"""Real pretrained networks on real data: the searched front against the simple ways, by accuracy and the clock.
+
+    python -m benchmarks.own_networks trec --steps 300 --seed 0      # also: cifar10, sst2
+    python -m benchmarks.own_networks trec --steps 300 --report
+
+Every part runs in a process of its own (so its peak of memory is its own), and skips what an earlier run of it has
+journalled or trained: the same command resumes. It wants the shared data sets (``HWNAS_SHARED``) and
+``pip install 'hwnas[benchmarks]'``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import resource
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+
+from benchmarks.own_networks._latency import latency
+from benchmarks.own_networks._pruned import pruned
+from benchmarks.own_networks._report import report
+from benchmarks.own_networks._run import Run
+from benchmarks.own_networks._searchers import searchers
+from benchmarks.own_networks._subnets import alone, compare, plain
+from benchmarks.own_networks._tasks import TASKS
+
+PARTS: dict[str, Callable[[Run], None]] = {
+    "plain": plain,
+    "compare": compare,
+    "alone": alone,
+    "pruned": pruned,
+    "latency": latency,
+    "searchers": searchers,
+}
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("task", choices=TASKS)
+    parser.add_argument("--steps", type=int, default=300, help="of every training")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--evaluations", type=int, default=100, help="subnets that a search evaluates")
+    parser.add_argument("--parts", nargs="+", choices=PARTS, default=list(PARTS))
+    parser.add_argument("--here", action="store_true", help="all parts in this process")
+    parser.add_argument(
+        "--report", action="store_true", help="print what the runs of the task with so many steps found"
+    )
+    parser.add_argument("--root", type=Path, default=Path("build/own_networks"))
+    options = parser.parse_args()
+    run = Run(TASKS[options.task], options.steps, options.seed, options.evaluations, options.root)
+    if options.report:
+        print(report(run))
+        return 0
+    run.folder.mkdir(parents=True, exist_ok=True)
+    for part in options.parts:
+        if options.here:
+            perform(run, part)
+        else:
+            command = [sys.executable, "-m", "benchmarks.own_networks", *sys.argv[1:], "--here", "--parts", part]
+            subprocess.run(command, check=True)
+    return 0
+
+
+def perform(run: Run, part: str) -> None:
+    """One part, and what it cost."""
+    if run.entries(cost="part", name=part):
+        return
+    torch.set_num_threads(1)
+    start, processor = time.time(), time.process_time()
+    PARTS[part](run)
+    run.record(
+        cost="part",
+        name=part,
+        minutes=(time.time() - start) / 60,
+        processor_minutes=(time.process_time() - processor) / 60,
+        peak_mb=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+    )
+    print(f"{time.strftime('%H:%M:%S')} {run.folder.name}: {part} done", flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,35 @@
+"""What a user would do without a supernet: plain L1 filter pruning by ``torch-pruning``, then fine-tuning."""
+
+from __future__ import annotations
+
+from benchmarks.own_networks._run import Run
+from benchmarks.own_networks._subnets import measured_alone
+from benchmarks.own_networks._tasks import PIXELS, export, lite0, lite0_module
+from hwnas.supernet import extremes
+
+RATIOS = (0.2, 0.4, 0.6)
+"""Shares of every layer's filters that are pruned."""
+
+
+def pruned(run: Run) -> None:
+    """Prune the pretrained network and fine-tune what is left, like the others: read from ONNX, by the same trainer."""
+    if run.task.network is not lite0:
+        return
+    import torch  # noqa: PLC0415
+    import torch_pruning  # noqa: PLC0415 (needed by this part alone)
+
+    for ratio in RATIOS:
+        name = f"pruned-{ratio:g}"
+        file = run.shared / f"{name}.onnx"
+        if not file.exists():
+            module = lite0_module()
+            torch_pruning.pruner.MagnitudePruner(
+                module,
+                torch.zeros(1, 3, PIXELS, PIXELS),
+                importance=torch_pruning.importance.MagnitudeImportance(p=1),
+                pruning_ratio=ratio,
+                ignored_layers=[module._fc],
+            ).step()
+            export(module, file)
+        net, data = run.opened(str(file))
+        measured_alone(run, name, "pruned", net, data, extremes(net.space)[1])

@@ -1,0 +1,115 @@
+"""Tables of what the runs of a task found, over its seeds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from benchmarks.own_networks._latency import network_name
+from benchmarks.own_networks._run import Run
+from benchmarks.own_networks._searchers import CHECKPOINTS, METHODS
+
+LOSS = 1.0
+"""Points of accuracy that a fast network may lose, by the samples that searches see."""
+
+
+def runs_of(run: Run) -> list[Run]:
+    """The runs of the same task and steps, whatever their seed."""
+    found = Path(run.root).glob(f"{run.task.name}-{run.steps}-s*/results.jsonl")
+    return [replace(run, seed=int(file.parent.name.rpartition("-s")[2])) for file in sorted(found)]
+
+
+def networks(run: Run) -> pd.DataFrame:
+    """A row per network: kind, name, MACs (M), speed as a multiple of the original's, accuracies in %."""
+    ratios = {entry["network"]: entry["ratio"] for entry in run.entries(cost="latency")}
+    rows = [
+        {
+            "seed": run.seed,
+            "kind": entry["kind"],
+            "network": entry["name"] if entry["kind"] == "pruned" else entry["shown"],
+            "mmacs": entry["macs"] / 1e6,
+            "speed": 1 / ratios.get(network_name(entry), np.nan),
+            "validation": entry["data"],
+            "test": entry["test"],
+        }
+        for entry in run.entries()
+        if "kind" in entry
+    ]
+    return pd.DataFrame(rows)
+
+
+def report(run: Run) -> str:
+    """All tables, in Markdown."""
+    runs = runs_of(run)
+    lines: list[str] = []
+    for each in runs:
+        frame = networks(each)
+        lines += ["", f"## {each.task.name}, {each.steps} steps, seed {each.seed}", "", *_listed(frame)]
+        lines += ["", *_compared(frame), "", *_costs(each), "", *_searchers(each)]
+    return "\n".join(lines)
+
+
+def _listed(frame: pd.DataFrame) -> Iterator[str]:
+    yield "| networks | subnet | M MACs | speed | validation | test |"
+    yield "|---|---|---|---|---|---|"
+    for row in frame.sort_values(["kind", "mmacs"]).itertuples():
+        yield f"| {row.kind} | {row.network} | {row.mmacs:.1f} | {row.speed:.2f} | {row.validation:.2f} | {row.test:.2f} |"
+
+
+def _compared(frame: pd.DataFrame) -> Iterator[str]:
+    """What the searched front gains on the other kinds, at equal speed and at equal accuracy; chosen by validation."""
+    searched = frame[frame.kind == "searched"]
+    plain = frame[frame.kind == "plain"]
+    for row in plain.itertuples():
+        fast = searched[searched.validation >= row.validation - LOSS].sort_values("speed").tail(1)
+        yield f"plain fine-tuning: {row.test:.2f} % (test)"
+        for best in fast.itertuples():
+            yield (
+                f"fastest searched subnet within {LOSS:g} point of it by validation: {best.speed:.2f} times faster, "
+                f"{best.test - row.test:+.2f} points (test), {best.network}"
+            )
+    for kind in ("whole layers", "random", "pruned", "alone"):
+        points, factors = [], []
+        for other in frame[frame.kind == kind].itertuples():
+            as_fast = searched[searched.speed >= other.speed].sort_values("validation").tail(1)
+            as_good = searched[searched.validation >= other.validation].sort_values("speed").tail(1)
+            points += [best.test - other.test for best in as_fast.itertuples()]
+            factors += [best.speed / other.speed for best in as_good.itertuples()]
+        if points or factors:
+            yield f"searched against {kind}: at equal latency {_spread(points)} points (test), at equal accuracy {_spread(factors)} times faster"
+
+
+def _spread(values: list[float]) -> str:
+    if not values:
+        return "-"
+    return f"{np.median(values):.2f} ({min(values):.2f}..{max(values):.2f}, n = {len(values)})"
+
+
+def _costs(run: Run) -> Iterator[str]:
+    for entry in run.entries():
+        if entry.get("cost") in ("training", "part"):
+            memory = f", peak {entry['peak_mb']:.0f} MB" if "peak_mb" in entry else ""
+            yield (
+                f"{entry['cost']} {entry['name']}: {entry['minutes']:.1f} min, {entry['processor_minutes']:.1f} min "
+                f"of one core{memory}"
+            )
+    for ms in [entry["original_ms"] for entry in run.entries(cost="latency")][:1]:
+        yield f"the original takes {ms:.2f} ms"
+
+
+def _searchers(run: Run) -> Iterator[str]:
+    found = run.entries(study="searchers")
+    if not found:
+        return
+    yield "| searcher | " + " | ".join(f"{k} evaluations" for k in CHECKPOINTS) + " |"
+    yield "|---" * (1 + len(CHECKPOINTS)) + "|"
+    for method in METHODS:
+        cells = []
+        for k in CHECKPOINTS:
+            shares = [entry["shares"][str(k)] for entry in found if entry["method"] == method]
+            cells.append(f"{np.median(shares):.1f} ({min(shares):.1f}..{max(shares):.1f})")
+        yield f"| {method} | {' | '.join(cells)} |"

