@@ -28,7 +28,16 @@ from hwnas.cli._options import (
     TableThreads,
     Throughput,
 )
-from hwnas.cli._supernet import BatchSize, Calibrate, Checkpoint, DataFolder, Evaluate, EvaluatedSupernet, Images
+from hwnas.cli._supernet import (
+    BatchSize,
+    Calibrate,
+    Checkpoint,
+    DataFolder,
+    EngineName,
+    Evaluate,
+    EvaluatedSupernet,
+    Images,
+)
 from hwnas.errors import DataError
 from hwnas.metric import LATENCY, THROUGHPUT, Budget, get_metric, parse_budget
 from hwnas.study import DEFAULT_SPACE, Budgets, Evaluation, Request, parse_objectives, parse_timed
@@ -130,6 +139,7 @@ class EvaluationOptions:
     images: Images = 5000
     calibrate: Calibrate = 2000
     batch_size: BatchSize = 100
+    engine: EngineName = None
 
     def evaluation(self, space: str | None, evals: int, seed: int) -> Evaluation | None:
         """What is evaluated; None where accuracy is predicted.
@@ -145,4 +155,5 @@ class EvaluationOptions:
         if not self.evaluate:
             return None
         net = self.supernet or space or DEFAULT_SPACE
-        return Evaluation(net, evals, self.checkpoint, self.data, self.images, self.calibrate, self.batch_size, seed)
+        samples = (self.images, self.calibrate, self.batch_size)
+        return Evaluation(net, evals, self.checkpoint, self.data, *samples, seed, self.engine)

@@ -47,3 +47,11 @@ Calibrate = Annotated[int, typer.Option("--calibrate", help="Images to re-calibr
 BatchSize = Annotated[
     int, typer.Option("--batch-size", help="Images at once; part of what accuracy depends on.", min=1)
 ]
+EngineName = Annotated[
+    str | None,
+    typer.Option(
+        "--engine",
+        help="What runs subnets: onnxruntime, torch, torch-bf16. [default: torch on a GPU, else onnxruntime]",
+        metavar="NAME",
+    ),
+]

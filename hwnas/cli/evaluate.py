@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hwnas.cli._options import Fix, Seed
-from hwnas.cli._supernet import BatchSize, Calibrate, Checkpoint, DataFolder, Images, SupernetName
+from hwnas.cli._supernet import BatchSize, Calibrate, Checkpoint, DataFolder, EngineName, Images, SupernetName
 from hwnas.errors import DataError
 from hwnas.files import check_writable
 from hwnas.metric import QUALITY, get_metric
@@ -37,6 +37,7 @@ def evaluate(
     images: Images = 5000,
     calibrate: Calibrate = 2000,
     batch_size: BatchSize = 100,
+    engine: EngineName = None,
     fix: Fix = None,
     seed: Seed = 0,
 ) -> None:
@@ -47,11 +48,12 @@ def evaluate(
     import pandas as pd
 
     from hwnas.io import Journal, arch_column, write_csv
-    from hwnas.supernet import MeasuredAccuracy, accuracy_journal_identity, load_supernet
+    from hwnas.supernet import MeasuredAccuracy, accuracy_journal_identity, get_engine, load_supernet
 
     if (archs is None) == (sample is None):
         raise DataError("--archs and --sample", "one of them is needed", "pass --archs CSV or --sample N")
     check_writable(out)
+    runs = get_engine(engine)
     net = load_supernet(supernet, checkpoint)
     space = restricted(net.space, fix)
     x = _subnets(space, archs, sample, seed)
@@ -60,10 +62,10 @@ def evaluate(
     )
     journal_path = out.with_name(f"{out.name}.journal.jsonl")
     with (
-        Journal(journal_path, accuracy_journal_identity(net, identity)) as journal,
+        Journal(journal_path, accuracy_journal_identity(net, identity, runs)) as journal,
         progress(f"evaluating on {data or supernet}") as advance,
     ):
-        evaluator = MeasuredAccuracy(net, images_of, journal, lambda done, total: advance(done, total, "subnets"))
+        evaluator = MeasuredAccuracy(net, images_of, journal, lambda done, total: advance(done, total, "subnets"), runs)
         if evaluator.n_known:
             notice(f"{journal_path} holds {evaluator.n_known} evaluated subnets, which are not evaluated again")
         try:

@@ -7,6 +7,7 @@ from hwnas.graph._model import Input, Model, network_model, random_feeds
 from hwnas.graph._precision import PRECISIONS, in_precision
 from hwnas.graph._quantize import Ranges, quantized
 from hwnas.graph._ranges import activation_ranges, assumed_ranges
+from hwnas.graph._segments import MOMENTS, STATISTICS, Segment, norm_prefix, segments
 from hwnas.graph._short import short_tables
 from hwnas.graph.ops import Nodes, has_integer_form, initial_shapes, to_onnx
 from hwnas.space import Network
@@ -14,13 +15,16 @@ from hwnas.space import Network
 __all__ = [
     "IR_VERSION",
     "LENGTH",
+    "MOMENTS",
     "OPSET",
     "PRECISIONS",
+    "STATISTICS",
     "Input",
     "Model",
     "Network",
     "Nodes",
     "Ranges",
+    "Segment",
     "activation_ranges",
     "assumed_ranges",
     "build_model",
@@ -28,8 +32,10 @@ __all__ = [
     "in_precision",
     "initial_shapes",
     "network_model",
+    "norm_prefix",
     "quantized",
     "random_feeds",
+    "segments",
     "short_tables",
     "to_onnx",
     "weight_shapes",

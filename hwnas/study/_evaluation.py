@@ -39,6 +39,7 @@ class Evaluation:
         evals: subnets to evaluate.
         checkpoint, data, images, calibrate, batch_size: as ``hwnas evaluate`` has them.
         seed: of the images drawn.
+        engine: what runs subnets, by name; None for the one that suits this machine.
     """
 
     supernet: str
@@ -49,6 +50,7 @@ class Evaluation:
     calibrate: int = 2000
     batch_size: int = 100
     seed: int = 0
+    engine: str | None = None
 
     @cached_property
     def net(self) -> Supernet:
@@ -84,7 +86,11 @@ class Evaluation:
 
         Raises:
             DataError: names the first.
+            UnknownNameError: there is no such engine.
         """
+        from hwnas.supernet import get_engine
+
+        get_engine(self.engine)
         if self.evals < FEWEST:
             raise DataError(f"--evals {self.evals}", f"at least {FEWEST} are needed", "raise it")
         for option, value in used.items():
@@ -100,9 +106,9 @@ class Evaluation:
     def opened(self, space: SearchSpace, csv: Path) -> Iterator[MeasuringPredictor]:
         """The accuracy to search by; what is measured is kept in a journal beside ``csv``."""
         from hwnas.io import Journal
-        from hwnas.supernet import MeasuredAccuracy, accuracy_journal_identity
+        from hwnas.supernet import MeasuredAccuracy, accuracy_journal_identity, get_engine
 
-        net = self.net
+        net, engine = self.net, get_engine(self.engine)
         data, identity = evaluation_data(
             self.supernet,
             net,
@@ -113,13 +119,14 @@ class Evaluation:
             seed=self.seed,
         )
         path = csv.with_name(f"{csv.name}.journal.jsonl")
-        with Journal(path, accuracy_journal_identity(net, identity)) as journal:
-            evaluator = MeasuredAccuracy(net, data, journal)
+        with Journal(path, accuracy_journal_identity(net, identity, engine)) as journal:
+            evaluator = MeasuredAccuracy(net, data, journal, engine=engine)
             if evaluator.n_known:
                 notice(f"{path} holds {evaluator.n_known} evaluated subnets, which are not evaluated again")
             facts = {
                 "supernet": self.supernet,
                 "weights": f"{net.origin} ({net.digest})",
+                "engine": engine.name,
                 **identity,
                 "journal": path.name,
             }

@@ -31,10 +31,13 @@ if TYPE_CHECKING:
     from hwnas.supernet._registry import get_supernet, load_supernet, random_supernet, supernet_names
     from hwnas.supernet._subnet import Subnet, folded_weights, recalibrate
     from hwnas.supernet._units import Units
+    from hwnas.supernet.engine import ENGINES, Engine, get_engine
     from hwnas.supernet.ops import Pass, folded, run
     from hwnas.supernet.train import Trainer, TrainSettings, extremes, schedule_names
 
+
 __all__ = [
+    "ENGINES",
     "KINDS",
     "PUBLISHED",
     "Accuracy",
@@ -43,6 +46,7 @@ __all__ = [
     "Batches",
     "Blamed",
     "Calibration",
+    "Engine",
     "MeasuredAccuracy",
     "Network",
     "Pass",
@@ -65,6 +69,7 @@ __all__ = [
     "folded",
     "folded_weights",
     "forward",
+    "get_engine",
     "get_supernet",
     "load_supernet",
     "measure_accuracy",
@@ -97,6 +102,7 @@ __getattr__, __dir__ = lazily(
         "hwnas.supernet._registry": "get_supernet load_supernet random_supernet supernet_names",
         "hwnas.supernet._units": "Units",
         "hwnas.supernet._subnet": "Subnet folded_weights recalibrate",
+        "hwnas.supernet.engine": "ENGINES Engine get_engine",
         "hwnas.supernet.ops": "Pass folded run",
         "hwnas.supernet.train": "Trainer TrainSettings extremes schedule_names",
     },

@@ -7,15 +7,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from hwnas.errors import SupernetError
 from hwnas.io import Journal
 from hwnas.supernet._base import Supernet
-from hwnas.supernet._execute import on
-from hwnas.supernet._subnet import Subnet, recalibrate
-from hwnas.task import Task, measured
+from hwnas.supernet._subnet import Subnet
+from hwnas.supernet.engine import Engine, get_engine
+from hwnas.task import Task, ahead, measured
 
 
 @dataclass(frozen=True)
@@ -31,36 +30,42 @@ class Accuracy:
         return {metric: self.value, "n_images": self.n_images, "n_calibration": self.n_calibration}
 
 
-def calibrated(supernet: Supernet, row: NDArray[Any], data: Task) -> tuple[Subnet, int]:
+def calibrated(supernet: Supernet, row: NDArray[Any], data: Task, engine: Engine | None = None) -> tuple[Subnet, int]:
     """The subnet with batch norms re-calibrated on ``data``, and the number of images that took: 0 if it has none.
 
     Raises:
         SupernetError: there were no images.
     """
-    subnet = supernet.extract(row).to(_device())
+    subnet = supernet.extract(row)
     if not subnet.has_statistics:
         return subnet, 0
-    n_calibration = recalibrate(subnet, data.calibration(subnet.inputs))
+    n_calibration = (engine or get_engine()).recalibrate(subnet, ahead(data.calibration(subnet.inputs)))
     if n_calibration == 0:
         raise SupernetError("calibration", "there are no images to re-calibrate batch norms with", "give some")
     return subnet, n_calibration
 
 
-def measure_accuracy(subnet: Subnet, data: Task) -> tuple[float, int]:
+def measure_accuracy(subnet: Subnet, data: Task, engine: Engine | None = None) -> tuple[float, int]:
     """The task's first metric on its validation data, and the number of samples.
 
     Raises:
         DataError: there were no images.
     """
-    device = next(subnet.parameters()).device
-    with torch.inference_mode():
-        return measured(data, subnet.inputs, lambda inputs: subnet(on(device, inputs)).cpu())
+    return measured(data, subnet.inputs, (engine or get_engine()).runner(subnet))
 
 
-def evaluate(supernet: Supernet, row: NDArray[Any], data: Task) -> Accuracy:
-    """Extract the subnet of a canonical ``(g,)`` row, re-calibrate it, and measure its accuracy."""
-    subnet, n_calibration = calibrated(supernet, row, data)
-    accuracy, n_images = measure_accuracy(subnet, data)
+def evaluate(supernet: Supernet, row: NDArray[Any], data: Task, engine: Engine | None = None) -> Accuracy:
+    """Extract the subnet of a canonical ``(g,)`` row, re-calibrate it, and measure its accuracy.
+
+    Args:
+        supernet: with its weights.
+        row: of the subnet.
+        data: to calibrate with and to measure on.
+        engine: what runs it; None for the one that suits this machine.
+    """
+    engine = engine or get_engine()
+    subnet, n_calibration = calibrated(supernet, row, data, engine)
+    accuracy, n_images = measure_accuracy(subnet, data, engine)
     return Accuracy(accuracy, n_images, n_calibration)
 
 
@@ -74,6 +79,7 @@ class MeasuredAccuracy:
         data: images.
         journal: keeps finished evaluations; those it holds are not repeated. See :func:`accuracy_journal_identity`.
         progress: called with (evaluated, to evaluate) before each evaluation and after the last.
+        engine: what runs subnets; None for the one that suits this machine.
     """
 
     def __init__(
@@ -82,7 +88,9 @@ class MeasuredAccuracy:
         data: Task,
         journal: Journal | None = None,
         progress: Callable[[int, int], None] | None = None,
+        engine: Engine | None = None,
     ) -> None:
+        self.engine = engine or get_engine()
         self.supernet = supernet
         self.data = data
         self.journal = journal
@@ -114,19 +122,22 @@ class MeasuredAccuracy:
         return [self._known[row.tobytes()] for row in x]
 
     def _evaluate(self, row: NDArray[Any]) -> None:
-        accuracy = evaluate(self.supernet, row, self.data)
+        accuracy = evaluate(self.supernet, row, self.data, self.engine)
         if self.journal is not None:
             arch = self.supernet.space.decode(row)
             self.journal.append({"arch": arch, **accuracy.as_row(self.supernet.metric)})
         self._known[row.tobytes()] = accuracy
 
 
-def accuracy_journal_identity(supernet: Supernet, data: Mapping[str, Any]) -> dict[str, Any]:
+def accuracy_journal_identity(
+    supernet: Supernet, data: Mapping[str, Any], engine: Engine | None = None
+) -> dict[str, Any]:
     """What a journal of accuracies belongs to.
 
     Args:
         supernet: its space and weights.
         data: what else accuracies depend on: the images and how many, the batch size, the seed.
+        engine: what runs subnets; None for the one that suits this machine.
     """
     space = supernet.space
     return {
@@ -134,9 +145,6 @@ def accuracy_journal_identity(supernet: Supernet, data: Mapping[str, Any]) -> di
         "space": space.name,
         "fingerprint": space.fingerprint,
         "weights": supernet.digest,
+        "engine": (engine or get_engine()).name,
         **data,
     }
-
-
-def _device() -> torch.device:
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")

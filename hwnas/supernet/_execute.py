@@ -21,8 +21,14 @@ from hwnas.task import Inputs
 def on(device: torch.device, inputs: Inputs) -> Inputs:
     """The batch on a device."""
     if isinstance(inputs, Tensor):
-        return inputs.to(device)
-    return {name: tensor.to(device) for name, tensor in inputs.items()}
+        return _on(device, inputs)
+    return {name: _on(device, tensor) for name, tensor in inputs.items()}
+
+
+def _on(device: torch.device, tensor: Tensor) -> Tensor:
+    if device.type == "cuda" and not tensor.is_cuda:  # from pinned memory it travels while the GPU works
+        return tensor.pin_memory().to(device, non_blocking=True)
+    return tensor.to(device)
 
 
 def forward(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hwnas.task._ahead import ahead
 from hwnas.task._digits import DigitsData
 from hwnas.task._image_folder import ImageFolder
 from hwnas.task._pixels import PREPROCESSING, preprocessor_config
@@ -28,6 +29,7 @@ __all__ = [
     "Tokenizer",
     "TrainingTask",
     "UserData",
+    "ahead",
     "image_shape",
     "macro_f1",
     "matthews",

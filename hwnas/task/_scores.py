@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from hwnas.errors import DataError
+from hwnas.task._ahead import ahead
 from hwnas.task._task import Inputs, Score, Scored, Specs, Task
 
 
@@ -28,7 +29,7 @@ def measured(task: Task, specs: Specs, logits_of: Callable[[Inputs], Tensor]) ->
 
     def scored() -> Iterator[tuple[Tensor, Tensor]]:
         nonlocal n
-        for inputs, labels in task.validation(specs):
+        for inputs, labels in ahead(task.validation(specs)):
             n += len(labels)
             yield logits_of(inputs), labels
 

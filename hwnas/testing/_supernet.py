@@ -13,11 +13,14 @@ import torch
 from hwnas.errors import SpaceError
 from hwnas.graph import random_feeds
 from hwnas.space import Population, SearchSpace, macs_cost, params_cost
-from hwnas.supernet import Supernet, export_onnx, folded_weights, recalibrate
+from hwnas.supernet import Supernet, export_onnx, folded_weights, get_engine, recalibrate
 from hwnas.testing._check import Check, refused, require
 
 ONNX_ERROR = 1e-3
 """Largest difference of a logit between torch and onnxruntime; logits of random networks are of order one."""
+
+STATISTICS_ERROR = 1e-4
+"""Largest difference of a batch norm's statistics between torch and onnxruntime, as a share of its spread."""
 
 
 def subnets_run_as_inside(supernet: Supernet) -> None:
@@ -81,6 +84,25 @@ def recalibration_leaves_weights_alone(supernet: Supernet) -> None:
     require(same, "shared tensors changed")
 
 
+def engines_gather_the_same_statistics(supernet: Supernet) -> None:
+    """onnxruntime re-calibrates a subnet as torch does, batch by batch; it decides alike afterwards."""
+    row = _rows(supernet.space)[3]
+    batches = [_batch(supernet, row, 6), _batch(supernet, row, 3)]
+    plain, other = supernet.extract(row), supernet.extract(row)
+    engine = get_engine("onnxruntime")
+    require(recalibrate(plain, batches) == engine.recalibrate(other, batches), "not all inputs were counted")
+    expected, found = plain.state_dict(), other.state_dict()
+    for name, tensor in expected.items():
+        spread = expected[name.replace("running_mean", "running_var")] if ".running_" in name else torch.ones(1)
+        off = (found[name] - tensor).abs() / (spread.sqrt() if name.endswith("_mean") else spread).clamp(min=1e-5)
+        require(off.max() < STATISTICS_ERROR, f"{name} is off by {float(off.max()):g} of its spread")
+    with torch.no_grad():
+        expected_logits = plain(batches[0])
+    error = float((engine.runner(other)(batches[0]) - expected_logits).abs().max())
+    scale = max(1.0, float(expected_logits.abs().max()))
+    require(error < ONNX_ERROR * scale, f"logits differ by {error:g}, at logits of up to {scale:g}")
+
+
 def exported_files_equal_torch(supernet: Supernet) -> None:
     """An ONNX file gives torch's logits, its batch norms folded."""
     row = _rows(supernet.space)[0]
@@ -136,6 +158,7 @@ SUPERNET_CHECKS: Sequence[Check] = (
     the_largest_uses_every_tensor,
     gradients_reach_what_a_subnet_uses,
     recalibration_leaves_weights_alone,
+    engines_gather_the_same_statistics,
     exported_files_equal_torch,
     checkpoints_load_by_the_familys_names,
     foreign_rows_are_refused,

@@ -18,6 +18,7 @@ import torch
 from hwnas.cli import main
 from hwnas.io import Journal
 from hwnas.supernet import Accuracy, MeasuredAccuracy, Supernet, accuracy_journal_identity, evaluate, recalibrate
+from hwnas.supernet.engine import Engine
 from hwnas.task import ImageFolder, Task
 from tests.supernet.conftest import OWN
 
@@ -46,9 +47,9 @@ def test_each_distinct_subnet_is_evaluated_once_and_the_journal_remembers(
     x = np.concatenate([x, x[::-1]])
     calls = []
 
-    def counted(net: Supernet, row: np.ndarray, task: Task) -> Accuracy:
+    def counted(net: Supernet, row: np.ndarray, task: Task, engine: Engine) -> Accuracy:
         calls.append(row)
-        return evaluate(net, row, task)
+        return evaluate(net, row, task, engine)
 
     monkeypatch.setattr("hwnas.supernet._evaluate.evaluate", counted)
     identity = accuracy_journal_identity(own_supernet, {"seed": 0})

@@ -1,0 +1,77 @@
+"""onnxruntime on the CPU: subnets run as folded graphs, a few samples at a time on every core."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from functools import cache
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from hwnas.errors import SpaceError
+from hwnas.graph import build_model
+from hwnas.progress import notice
+from hwnas.supernet._agreement import feeds
+from hwnas.supernet._calibration import Calibration
+from hwnas.supernet._subnet import Subnet, folded_weights
+from hwnas.supernet.engine._parts import in_parts, opened
+from hwnas.supernet.engine._statistics import Statistician
+from hwnas.supernet.engine._torch import TorchEngine
+from hwnas.task import Inputs
+
+
+class OnnxEngine:
+    """Subnets as onnxruntime runs them; those with ops that have no ONNX form are left to torch, and a line says so.
+
+    What is measured does not depend on the number of threads, which is torch's (``OMP_NUM_THREADS``).
+    """
+
+    name = "onnxruntime"
+
+    def recalibrate(self, subnet: Subnet, batches: Iterable[Inputs]) -> int:
+        """As :func:`hwnas.supernet.recalibrate`."""
+        try:
+            statistician = Statistician(subnet)
+        except SpaceError as error:
+            return _left_to_torch(error).recalibrate(subnet, batches)
+        calibration, weights = Calibration(), subnet.weights()
+        for batch in batches:
+            statistician.gather(batch, calibration)
+        with torch.no_grad():
+            for name, value in calibration.statistics().items():
+                weights[name].copy_(value)
+        return calibration.n_images
+
+    def runner(self, subnet: Subnet) -> Callable[[Inputs], Tensor]:
+        """As :meth:`Engine.runner`."""
+        try:
+            model = build_model(subnet.network, weights=folded_weights(subnet))
+        except SpaceError as error:
+            return _left_to_torch(error).runner(subnet)
+        session = opened(model.SerializeToString())
+
+        def logits(batch: Inputs) -> Tensor:
+            fed = feeds(batch)
+
+            def run(part: slice) -> NDArray[np.float32]:
+                found: NDArray[np.float32] = session.run(
+                    ["logits"], {name: array[part] for name, array in fed.items()}
+                )[0]
+                return found
+
+            n = len(next(iter(fed.values())))
+            return torch.from_numpy(np.concatenate(in_parts(subnet.network, n, run)))
+
+        return logits
+
+
+def _left_to_torch(error: SpaceError) -> TorchEngine:
+    _told(str(error))
+    return TorchEngine()
+
+
+@cache
+def _told(reason: str) -> None:
+    notice(f"torch evaluates these subnets, more slowly: {reason}")

@@ -1,0 +1,50 @@
+"""Batches in parts, and sessions that run them side by side."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, TypeVar
+
+import torch
+
+from hwnas.space import Network
+
+if TYPE_CHECKING:
+    import onnxruntime as ort
+
+PART_BYTES = (4 * 2**20, 24 * 2**20)
+"""What the largest activation of a part may take: up to five images of a MobileNetV3 at 224 px. Larger parts leave the
+cache; smaller ones are slowed down by what every run costs."""
+
+PARTS = 16
+"""Parts of a batch, within those bounds, so that every core gets its share."""
+
+T = TypeVar("T")
+
+
+def in_parts(network: Network, n: int, run: Callable[[slice], T]) -> list[T]:
+    """What ``run`` makes of the parts of a batch of ``n``, in their order, on as many threads as torch would take.
+
+    The parts are the same on every machine, whatever its cores: so is what is measured.
+    """
+    largest = max(4 * math.prod(op.shape) for _, layer in network for op in layer.ops)
+    fewest, most = (limit // largest for limit in PART_BYTES)
+    size = max(1, min(most, max(fewest, math.ceil(n / PARTS))))
+    parts = [slice(start, min(start + size, n)) for start in range(0, n, size)]
+    threads = torch.get_num_threads()
+    if threads == 1:
+        return [run(part) for part in parts]
+    with ThreadPoolExecutor(threads) as pool:
+        return list(pool.map(run, parts))
+
+
+def opened(model: bytes) -> ort.InferenceSession:
+    """A session on the CPU whose runs take one core each."""
+    import onnxruntime as ort  # noqa: PLC0415 (takes a while to import)
+
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    return ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
