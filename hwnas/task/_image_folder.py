@@ -19,14 +19,12 @@ from PIL import Image, UnidentifiedImageError
 from torch import Tensor
 
 from hwnas.errors import DataError
+from hwnas.task._decoded import CACHE_BYTES, DecodedImages, Key
 from hwnas.task._pixels import Pixels, augmented, centred, standardised
 from hwnas.task._scores import top1
 from hwnas.task._task import InputsAt, Score, Specs, image_shape
 
 EXTENSIONS = frozenset({".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp"})
-
-CACHE_BYTES = 512 * 2**20
-"""Decoded images kept from one subnet to the next of the same resolution."""
 
 Sample = tuple[int, Path]
 """Class index and file."""
@@ -84,9 +82,7 @@ class ImageFolder:
         self.seed = seed
         self.broken: dict[Path, str] = {}
         """Images that did not decode and were left out, with the reason."""
-        self._cache: dict[tuple[str, int], Pixels | None] = {}
-        self._cached_for = 0
-        self._cached_bytes = 0
+        self._cache = DecodedImages(CACHE_BYTES)
 
     def calibration(self, specs: Specs) -> Iterator[Tensor]:
         """Batches ``(n, 3, r, r)``, the same at every call."""
@@ -136,8 +132,6 @@ class ImageFolder:
 
     def _batches(self, split: str, samples: Sequence[Sample], specs: Specs) -> Iterator[tuple[Tensor, Tensor]]:
         resolution = _resolution(self.folder, specs)
-        if resolution != self._cached_for:
-            self._cache, self._cached_for, self._cached_bytes = {}, resolution, 0
         images: list[Pixels] = []
         labels: list[int] = []
         for (label, _), pixels in zip(samples, self._decoded(split, samples, resolution), strict=True):
@@ -159,27 +153,33 @@ class ImageFolder:
     def _decoded(self, split: str, samples: Sequence[Sample], resolution: int) -> Iterator[Pixels | None]:
         """Images in order, decoded ahead by threads; None for those that do not decode."""
         transform = augmented if split == "calibration" else centred
+        kept = self._cache.at(resolution)
         with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
             ahead: deque[Future[Pixels | None]] = deque()
             for i, (_, path) in enumerate(samples):
-                load = partial(self._load, split, i, path, partial(transform, size=resolution, seed=(self.seed, i)))
-                ahead.append(pool.submit(load))
+                if (split, i) in kept:
+                    ahead.append(_done(kept[split, i]))
+                else:
+                    render = partial(transform, size=resolution, seed=(self.seed, i))
+                    ahead.append(pool.submit(self._load, resolution, (split, i), path, render))
                 if len(ahead) > 2 * self.batch_size:
                     yield ahead.popleft().result()
             while ahead:
                 yield ahead.popleft().result()
 
-    def _load(self, split: str, i: int, path: Path, transform: Callable[[Image.Image], Image.Image]) -> Pixels | None:
-        key = (split, i)
-        if key in self._cache:
-            return self._cache[key]
+    def _load(
+        self, resolution: int, key: Key, path: Path, render: Callable[[Image.Image], Image.Image]
+    ) -> Pixels | None:
         image = self._opened(path)
-        pixels = None if image is None else np.asarray(transform(image))
-        size = 0 if pixels is None else pixels.nbytes
-        if self._cached_bytes + size <= CACHE_BYTES:
-            self._cache[key] = pixels
-            self._cached_bytes += size
+        pixels = None if image is None else np.asarray(render(image))
+        self._cache.keep(resolution, key, pixels)
         return pixels
+
+
+def _done(pixels: Pixels | None) -> Future[Pixels | None]:
+    found: Future[Pixels | None] = Future()
+    found.set_result(pixels)
+    return found
 
 
 def _resolution(folder: Path, specs: Specs) -> int:

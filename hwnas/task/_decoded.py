@@ -1,0 +1,52 @@
+"""Decoded images, kept from one subnet to the next."""
+
+from __future__ import annotations
+
+from threading import Lock
+
+from hwnas.task._pixels import Pixels
+
+CACHE_BYTES = 2**30
+"""Decoded images that a data set keeps: some 7,000 at 224 px, what is evaluated and calibrated on by default."""
+
+Key = tuple[str, int]
+"""Split, and position in it."""
+
+
+class DecodedImages:
+    """Images by resolution, up to a limit. Those of the resolution that was used longest ago make room for others.
+
+    Within one resolution the first ones stay: evaluations run through all of them in the same order, and whatever is
+    dropped for the last ones would be the next to be wanted.
+    """
+
+    def __init__(self, limit_bytes: int) -> None:
+        self.limit_bytes = limit_bytes
+        self._images: dict[int, dict[Key, Pixels | None]] = {}
+        self._bytes: dict[int, int] = {}
+        self._lock = Lock()
+
+    @property
+    def n_bytes(self) -> int:
+        """What is kept now."""
+        return sum(self._bytes.values())
+
+    def at(self, resolution: int) -> dict[Key, Pixels | None]:
+        """The images of a resolution, which is now the last one used; None stands for one that does not decode."""
+        with self._lock:
+            images = self._images[resolution] = self._images.pop(resolution, {})
+        return images
+
+    def keep(self, resolution: int, key: Key, pixels: Pixels | None) -> None:
+        """Keeps an image if there is room, or others can make it."""
+        size = 0 if pixels is None else pixels.nbytes
+        with self._lock:
+            while (
+                self.n_bytes + size > self.limit_bytes
+                and (oldest := next(iter(self._images), resolution)) != resolution
+            ):
+                del self._images[oldest]
+                self._bytes.pop(oldest, None)
+            if self.n_bytes + size <= self.limit_bytes:
+                self._images.setdefault(resolution, {})[key] = pixels
+                self._bytes[resolution] = self._bytes.get(resolution, 0) + size
