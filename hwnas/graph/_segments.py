@@ -115,7 +115,7 @@ def _segment(
     known: Mapping[str, onnx.ValueInfoProto],
     later: set[str],
 ) -> Segment:
-    from onnx import helper
+    from onnx import TensorProto, helper
 
     made = [name for node in nodes for name in node.output]
     read = dict.fromkeys(name for node in nodes for name in node.input if name not in made)
@@ -129,7 +129,7 @@ def _segment(
             [known[name] for name in takes],
             [
                 *(known[name] for name in gives),
-                *(helper.make_tensor_value_info(name, helper.TensorProto.FLOAT, None) for name in MOMENTS),
+                *(helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in MOMENTS),
             ],
             [constants[name] for name in read if name in constants],
         ),
@@ -145,12 +145,12 @@ def _moments(value: str, rank: int) -> list[onnx.NodeProto]:
     from onnx import helper
 
     mean, variance = MOMENTS
-    over = {"axes": [0, *range(2, rank)], "keepdims": 1}
+    axes = [0, *range(2, rank)]
     return [
-        helper.make_node("ReduceMean", [value], [mean], **over),
+        helper.make_node("ReduceMean", [value], [mean], axes=axes),
         helper.make_node("Sub", [value, mean], ["centred"]),
         helper.make_node("Mul", ["centred", "centred"], ["squares"]),
-        helper.make_node("ReduceMean", ["squares"], [variance], **over),
+        helper.make_node("ReduceMean", ["squares"], [variance], axes=axes),
     ]
 
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -17,7 +16,7 @@ from hwnas.space.ops import Op
 from hwnas.supernet import Pass, Subnet, Supernet, evaluate, get_engine, recalibrate, run
 from hwnas.supernet.engine import TorchEngine
 from hwnas.supernet.ops import normalisation
-from hwnas.task import Specs, ahead
+from hwnas.task import Score, Specs, ahead
 
 SHAPE = (3, 20, 20)
 
@@ -178,8 +177,8 @@ def test_the_engine_that_suits_and_names_that_are_none(monkeypatch: pytest.Monke
 
 def test_networks_without_batch_norms_are_not_calibrated(own_supernet: Supernet):
     class NoImages:
-        metrics: ClassVar = {"top1": lambda scored: float(sum(len(labels) for _, labels in scored))}
-        labels = ()
+        metrics: Mapping[str, Score] = {"top1": lambda scored: float(sum(len(labels) for _, labels in scored))}
+        labels: tuple[str, ...] = ()
 
         def calibration(self, specs: Specs) -> Iterator[Tensor]:
             raise AssertionError(specs)

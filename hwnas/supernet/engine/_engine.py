@@ -16,13 +16,11 @@ from hwnas.task import Inputs
 
 
 class Engine(Protocol):
-    """Evaluates subnets, which stay where they are.
+    """Evaluates subnets."""
 
-    Attributes:
-        name: in :data:`ENGINES`; what is measured depends on it in the last digits.
-    """
-
-    name: str
+    @property
+    def name(self) -> str:
+        """In :data:`ENGINES`; what is measured depends on it in the last digits."""
 
     def recalibrate(self, subnet: Subnet, batches: Iterable[Inputs]) -> int:
         """As :func:`hwnas.supernet.recalibrate`: new statistics, and how many images they are of."""

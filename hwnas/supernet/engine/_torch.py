@@ -44,4 +44,5 @@ class TorchEngine:
         return logits
 
     def _placed(self, subnet: Subnet) -> Subnet:
-        return subnet.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload] # its stubs lack it
+        subnet.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload] # its stubs lack it
+        return subnet
