@@ -64,24 +64,15 @@ def export(
         str | None, typer.Option("--budget", help="Latency budget; default: the search's.", metavar="TIME")
     ] = None,
     seed: Seed = 0,
-    out: Annotated[
-        Path,
-        typer.Option(
-            "--out",
-            help="An .onnx file; or a folder: model.onnx, its classes, and the tokenizer or the preprocessing.",
-            metavar="PATH",
-        ),
-    ] = Path("subnet.onnx"),
+    out: Annotated[Path, typer.Option("--out", help="ONNX file to write.", metavar="FILE")] = Path("subnet.onnx"),
 ) -> None:
-    """Write a subnet as ONNX (dynamic batch, and length of texts; batch norms folded), checked against torch.
+    """Write a subnet as ONNX (dynamic batch, batch norms folded), checked against torch.
 
     It is fp32, or what --precision says, or else of the device that was searched for. int8 and fp16 are compared with fp32
     on the calibration images. With --device the file is measured. Exit code 1 if less agrees than --agreement, or the
     budget breaks.
 
     Example: hwnas export pareto.csv --row 3 --data imagenet --out model.onnx
-
-    Example: hwnas export pareto.csv --row 1 --out deploy/
     """
     from hwnas.report import read_provenance
 

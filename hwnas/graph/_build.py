@@ -18,16 +18,13 @@ from numpy.typing import NDArray
 
 from hwnas.errors import SupernetError
 from hwnas.graph.ops import Nodes, initial_shapes
-from hwnas.space import Network, Shape, TensorSpec, network_inputs
+from hwnas.space import Network, Shape, network_inputs
 
 if TYPE_CHECKING:
     import onnx
 
 OPSET = 17
 """Has every operator used here, and onnxruntime reads it since 1.12."""
-
-LENGTH = "length"
-"""Name of the axis of tokens in models of any length, and of the property that tells the length they are timed at."""
 
 IR_VERSION = 8
 """The version that came with opset 17."""
@@ -53,7 +50,6 @@ def build_model(
     *,
     weights: Mapping[str, NDArray[np.float32]] | None = None,
     batch: str | int = "N",
-    any_length: bool = False,
     seed: int = 0,
     opset: int = OPSET,
     metadata: Mapping[str, str] | None = None,
@@ -68,7 +64,6 @@ def build_model(
         weights: arrays by initializer name, batch norms folded; None draws random ones, scaled so
             that activations neither vanish (denormal numbers are slow) nor overflow.
         batch: name of a dynamic batch axis, or a fixed size.
-        any_length: take sequences of any length: inputs of integers ``(tokens,)``, up to as many as there are positions.
         seed: of the random weights.
         opset: ONNX operator set, 14 or later.
         metadata: properties stored in the model.
@@ -82,7 +77,7 @@ def build_model(
     inputs = network_inputs(network)
     shapes = weight_shapes(network)
     values = _random_weights(shapes, seed) if weights is None else _checked_weights(weights, shapes)
-    at = Nodes(values, opset, any_length=any_length)
+    at = Nodes(values, opset)
     at.values |= {name: name for name in inputs}
 
     last = network[-1][1]
@@ -103,9 +98,7 @@ def build_model(
             "hwnas",
             [
                 helper.make_tensor_value_info(
-                    name,
-                    helper.np_dtype_to_tensor_dtype(np.dtype(spec.element)),
-                    [batch, *((LENGTH,) if any_length and _is_sequence(spec) else spec.shape)],
+                    name, helper.np_dtype_to_tensor_dtype(np.dtype(spec.element)), [batch, *spec.shape]
                 )
                 for name, spec in inputs.items()
             ],
@@ -118,10 +111,6 @@ def build_model(
     )
     helper.set_model_props(model, dict(metadata or {}))
     return model
-
-
-def _is_sequence(spec: TensorSpec) -> bool:
-    return spec.element.startswith("int") and len(spec.shape) == 1
 
 
 def _random_weights(shapes: Mapping[str, tuple[int, ...]], seed: int) -> dict[str, NDArray[np.float32]]:

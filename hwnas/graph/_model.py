@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hwnas.errors import DataError
-from hwnas.graph._build import LENGTH, build_model
+from hwnas.graph._build import build_model
 from hwnas.graph._precision import in_precision
 from hwnas.graph._short import short_tables
 from hwnas.space import Network, network_inputs
@@ -62,18 +62,17 @@ class Model:
     precision: str = "fp32"
 
     @classmethod
-    def of(cls, model: onnx.ModelProto, *, batch: int = 1) -> Model:
-        """The model of an ONNX one, in the precision and at the length of tokens that its properties tell.
+    def of(cls, model: onnx.ModelProto, *, batch: int = 1, precision: str = "fp32") -> Model:
+        """The model of an ONNX one.
 
         Args:
             model: an ONNX model.
-            batch: what every other size that the model leaves open is taken as.
+            batch: what every size that the model leaves open is taken as.
+            precision: what it computes in.
         """
-        told = {entry.key: entry.value for entry in model.metadata_props}
-        sizes = {LENGTH: int(told[LENGTH])} if told.get(LENGTH, "").isdecimal() else {}
         constants = {tensor.name for tensor in model.graph.initializer}
-        inputs = tuple(_input(value, batch, sizes) for value in model.graph.input if value.name not in constants)
-        return cls(model.SerializeToString(), inputs, told.get(PRECISION, "fp32"))
+        inputs = tuple(_input(value, batch) for value in model.graph.input if value.name not in constants)
+        return cls(model.SerializeToString(), inputs, precision)
 
     @classmethod
     def read(cls, path: str | os.PathLike[str], *, batch: int = 1) -> Model:
@@ -89,7 +88,8 @@ class Model:
             model = onnx.load_model_from_string(Path(path).read_bytes())
         except (OSError, DecodeError) as error:
             raise DataError(f"file {path}", f"it cannot be read as ONNX ({error})", "export it again") from error
-        return cls.of(model, batch=batch)
+        told = {entry.key: entry.value for entry in model.metadata_props}
+        return cls.of(model, batch=batch, precision=told.get(PRECISION, "fp32"))
 
     def feed(self, seed: int = 0) -> dict[str, np.ndarray[Any, Any]]:
         """An array for every input by name: normal numbers; integers below what the input allows, or else ones."""
@@ -128,11 +128,11 @@ def _inputs_of(network: Network, batch: int) -> tuple[Input, ...]:
     )
 
 
-def _input(value: onnx.ValueInfoProto, batch: int, sizes: Mapping[str, int]) -> Input:
+def _input(value: onnx.ValueInfoProto, batch: int) -> Input:
     from onnx import helper
 
     tensor = value.type.tensor_type
-    shape = tuple(d.dim_value if d.HasField("dim_value") else sizes.get(d.dim_param, batch) for d in tensor.shape.dim)
+    shape = tuple(d.dim_value if d.HasField("dim_value") else batch for d in tensor.shape.dim)
     return Input(value.name, str(helper.tensor_dtype_to_np_dtype(tensor.elem_type)), shape)
 
 

@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hwnas.errors import DataError, NotHeldError, UnknownNameError
+from hwnas.files import check_writable
 from hwnas.metric import LATENCY, get_metric
 from hwnas.progress import notice
 from hwnas.study._data import evaluation_data, noun_of, say_broken
-from hwnas.study._deploy import Deployed, other_lengths
 from hwnas.study._place import find_place, off_speed
 
 if TYPE_CHECKING:
@@ -89,8 +89,7 @@ def export(front: Front, row: int = 1, path: str | os.PathLike[str] = "subnet.on
     Args:
         front: of a search.
         row: its number.
-        path: an ``.onnx`` file; any other is a folder, which gets ``model.onnx`` with what a user needs to run it:
-            classes (``config.json``), and the tokenizer or the preprocessing of images.
+        path: the file.
         options: attributes of ExportSettings; ``supernet`` is by default the one whose space was searched.
 
     Raises:
@@ -133,16 +132,15 @@ def export_subnet(
         settings: how.
         found: the provenance of the front it is of; may be empty.
         choose: the subnet, given the supernet.
-        path: an ``.onnx`` file, or a folder.
+        path: the file.
     """
     from hwnas import __version__
-    from hwnas.graph import LENGTH
-    from hwnas.supernet import load_supernet, onnx_model, random_supernet
+    from hwnas.supernet import load_supernet, onnx_model, random_supernet, save_onnx
 
-    s, name, target = settings, settings.supernet, Deployed(path)
+    s, name = settings, settings.supernet
     if s.random_weights and s.checkpoint is not None:
         raise DataError("--random-weights", "there is a checkpoint too", "drop one of them")
-    target.check()
+    check_writable(path)
     form = _form(s.precision, found)
     if s.random_weights:
         net = random_supernet(name, s.seed, _classes(found))
@@ -153,7 +151,6 @@ def export_subnet(
     if s.device is not None:
         place = find_place(net.space, found, s.device, threads=s.threads, batch=s.batch, precision=form)
     chosen = choose(net)
-    row = net.space.encode(chosen.arch)
     facts = {"supernet": name, "space": net.space.name, "arch": json.dumps(chosen.arch)}
     if s.random_weights:
         subnet, images_of_it = _random(net, chosen.arch), None
@@ -165,29 +162,18 @@ def export_subnet(
         facts |= measured
     facts |= {"hwnas_version": __version__, "preprocessing": net.preprocessing, "precision": form}
     facts |= {"labels": json.dumps(net.labels)} if net.labels else {}
-    facts |= {LENGTH: str(chosen.arch[net.length_gene])} if net.length_gene else {}
     least = _least_agreement(s.agreement_pct, form, random_weights=s.random_weights, images=images_of_it is not None)
     batches = _calibration_images(subnet, images_of_it) if form != "fp32" else None
     model, difference, kept, lossy = onnx_model(
-        subnet,
-        opset=s.opset,
-        precision=form,
-        batches=batches,
-        least_agreement_pct=least,
-        at_lengths=other_lengths(net, row),
+        subnet, opset=s.opset, precision=form, batches=batches, least_agreement_pct=least
     )
     if form != "fp32":
         measured_on = images_of_it if s.images is not None else None
         facts = _of_form(form, facts, metric.column, model, subnet, measured_on)
     facts |= {"agreement": str(kept)} if kept is not None else {}
-    properties = {key: value for key, value in facts.items() if value}
-    beside = target.write(model, properties, net.beside_export(row))
-    size = f"{target.model.stat().st_size / 1e6:.1f} MB"
-    notice(f"wrote {target.model}: {form}, {size}, opset {s.opset}, {_shown(subnet)}")
-    if beside:
-        notice(f"beside it: {', '.join(beside)}")
-    if net.length_gene:
-        notice(f"it takes texts of any length; its accuracy and latency are those at {facts[LENGTH]} tokens")
+    save_onnx(model, path, {key: value for key, value in facts.items() if value})
+    size = f"{path.stat().st_size / 1e6:.1f} MB"
+    notice(f"wrote {path}: {form}, {size}, opset {s.opset}, {_shown(subnet)}")
     notice(f"logits differ from torch's by at most {difference}")
     if metric.column in facts:
         known = facts.get(f"{metric.column}_fp32")
@@ -199,7 +185,7 @@ def export_subnet(
         _tell_agreement(form, kept, lossy, least)
     if place is not None:
         searched_ms = (found.get("budgets") or {}).get(LATENCY.column)
-        holds &= _timed(place, net.space, target.model, s.budget_ms if s.budget_ms is not None else searched_ms)
+        holds &= _timed(place, net.space, path, s.budget_ms if s.budget_ms is not None else searched_ms)
     return holds
 
 

@@ -33,7 +33,7 @@ from hwnas.supernet._execute import forward
 from hwnas.supernet._recipe import Recipe
 from hwnas.supernet._subnet import Subnet
 from hwnas.supernet._units import Units
-from hwnas.task import PREPROCESSING, ImageFolder, Inputs, Task, UserData, preprocessor_config
+from hwnas.task import ImageFolder, Inputs, Task, UserData
 
 TensorShape = tuple[int, ...]
 
@@ -69,9 +69,6 @@ class Supernet(ABC):
 
     preprocessing: ClassVar[str] = ""
     """What becomes of an image before it enters the network; exported files carry it."""
-
-    length_gene: ClassVar[str] = ""
-    """The input gene that exported files leave open, since they take sequences of any length; none for images."""
 
     recipe: ClassVar[Recipe] = Recipe()
     """How it is fine-tuned by default."""
@@ -154,24 +151,6 @@ class Supernet(ABC):
         """
         classes = None if own_classes else self.classes
         return ImageFolder(folder, classes, n_images=images, n_calibration=calibrate, batch_size=batch_size, seed=seed)
-
-    def beside_export(self, row: NDArray[Any]) -> dict[str, str]:
-        """Files that a user needs beside an exported model, by name: JSON texts of the kind that Hugging Face's tools read.
-
-        Args:
-            row: ``(g,)`` the subnet.
-        """
-        named = dict(enumerate(self.labels or map(str, range(self.classes))))
-        config = {
-            "num_labels": self.classes,
-            "id2label": named,
-            "label2id": {label: i for i, label in named.items()},
-        }
-        found = {"config.json": config}
-        if self.preprocessing == PREPROCESSING:
-            (_, size, _) = next(iter(self.extract(row).inputs.values())).shape
-            found["preprocessor_config.json"] = preprocessor_config(size)
-        return {name: json.dumps(content, indent=2) for name, content in found.items()}
 
     def units(self) -> Sequence[Units]:
         """Heads, neurons and the like, which training sorts by importance; none, unless overridden."""

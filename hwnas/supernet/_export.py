@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from itertools import product
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -85,21 +84,17 @@ def onnx_model(
     precision: str = "fp32",
     batches: Batches | None = None,
     least_agreement_pct: float = 0.0,
-    at_lengths: Sequence[Subnet] = (),
 ) -> Exported:
     """The model that :func:`export_onnx` writes. Batch norms are folded; onnxruntime has run it at two batch sizes.
 
     Args:
         subnet, opset, precision, batches: as there.
         least_agreement_pct: with less agreement than this, the layers that cost most are looked for, for some seconds.
-        at_lengths: the same subnet for sequences of other lengths. With any, the model takes sequences of any length, and
-            is compared with torch at all of these.
     """
     import onnx  # noqa: PLC0415 (only exports need it)
 
-    weights, every = folded_weights(subnet), (subnet, *at_lengths)
-    plain = build_model(subnet.network, weights=weights, opset=opset, any_length=bool(at_lengths))
-    difference = _difference(every, plain)
+    plain = build_model(subnet.network, weights=folded_weights(subnet), opset=opset)
+    difference = _difference(subnet, plain)
     if not difference.largest <= TOLERANCE * max(difference.scale, 1.0):
         rule = f"its logits differ from torch's by up to {difference}"
         raise SupernetError("the ONNX model", rule, "check the weights, or report this with the checkpoint")
@@ -109,7 +104,7 @@ def onnx_model(
     seen = (feeds(batch) for batch in batches()) if batches is not None else ()
     ranges = activation_ranges(plain, seen) if precision == "int8" else None
     model = in_precision(plain, precision, ranges)
-    difference = _difference(every, model)
+    difference = _difference(subnet, model)
     if not np.isfinite(difference.largest):
         raise SupernetError(f"the {precision} model", "its logits are not finite", "export fp32")
     onnx.checker.check_model(model)
@@ -140,12 +135,11 @@ def onnx_accuracy(model: onnx.ModelProto, data: Task, specs: Specs) -> tuple[flo
     return measured(data, specs, lambda inputs: torch.from_numpy(logits(session, inputs)))
 
 
-def _difference(subnets: Sequence[Subnet], model: onnx.ModelProto) -> Difference:
-    """Of one model from all of these, which have its weights."""
+def _difference(subnet: Subnet, model: onnx.ModelProto) -> Difference:
     session = open_session(model)
+    module = subnet.cpu()
     errors, scales = [], []
-    for subnet, batch in product(subnets, (1, 3)):
-        module = subnet.cpu()
+    for batch in (1, 3):
         drawn = random_feeds(subnet.network, batch)
         with torch.inference_mode():
             inputs = {name: torch.from_numpy(array) for name, array in drawn.items()}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import torch
@@ -22,24 +21,6 @@ PREPROCESSING = (
 """What becomes of an image before it enters a network, in words."""
 
 Pixels = NDArray[np.uint8]
-
-
-def preprocessor_config(size: int) -> dict[str, Any]:
-    """The same as a ``preprocessor_config.json`` of Hugging Face tells it, for images of ``size`` pixels."""
-    return {
-        "image_processor_type": "CLIPImageProcessor",  # the one that resizes the shorter side, then cuts out the centre
-        "do_convert_rgb": True,
-        "do_resize": True,
-        "size": {"shortest_edge": math.ceil(size / 0.875)},
-        "resample": int(Image.Resampling.BILINEAR),
-        "do_center_crop": True,
-        "crop_size": {"height": size, "width": size},
-        "do_rescale": True,
-        "rescale_factor": 1 / 255,
-        "do_normalize": True,
-        "image_mean": MEAN,
-        "image_std": STD,
-    }
 
 
 def standardised(images: Sequence[Pixels]) -> Tensor:

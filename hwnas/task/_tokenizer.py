@@ -64,11 +64,6 @@ class Tokenizer:
         """How many ids there are."""
         return int(_engine(self.definition).get_vocab_size())
 
-    @property
-    def pad_token(self) -> str:
-        """What fills short texts up."""
-        return str(_engine(self.definition).id_to_token(self.pad_id))
-
     def counts(self, texts: Sequence[str], pairs: Sequence[str] | None) -> NDArray[np.int64]:
         """``(n,)`` how many tokens each text has, whole."""
         engine = _engine(self.definition)
@@ -80,7 +75,7 @@ class Tokenizer:
         """The text of a ``tokenizer.json`` that cuts and fills up to a length by itself."""
         engine = _engine(self.definition)
         engine.enable_truncation(length)
-        engine.enable_padding(pad_id=self.pad_id, pad_token=self.pad_token)
+        engine.enable_padding(pad_id=self.pad_id, pad_token=str(engine.id_to_token(self.pad_id)))
         return str(engine.to_str())
 
     def encode(self, texts: Sequence[str], pairs: Sequence[str] | None, length: int) -> tuple[Ids, Ids, Ids]:

@@ -26,12 +26,10 @@ class Nodes:
     Args:
         weights: arrays by initializer name, as `initial_shapes` states them.
         opset: ONNX operator set.
-        any_length: whether sequences may be of another length than the network's.
     """
 
-    def __init__(self, weights: Mapping[str, NDArray[np.float32]], opset: int, *, any_length: bool = False) -> None:
+    def __init__(self, weights: Mapping[str, NDArray[np.float32]], opset: int) -> None:
         self.opset = opset
-        self.any_length = any_length
         self.nodes: list[onnx.NodeProto] = []
         self.initializers: dict[str, NDArray[Any]] = {}
         self.values: dict[str, str] = {}

@@ -12,19 +12,16 @@ from hwnas.space.ops import MASKED, Attention, PaddingBias
 
 @to_onnx.register
 def _attention(op: Attention, x: Sequence[str], at: Nodes) -> str:
-    """Query heads that share keys stand along an axis of their own, over which the products broadcast.
-
-    Zeros in the shapes take over the axes of batch and tokens, of whatever length they are.
-    """
+    """Query heads that share keys stand along an axis of their own, over which the products broadcast."""
     (tokens, width), (others, _), (_, values) = op.in_shapes[:3]
     size, depth, shared = width // op.heads, values // op.kv_heads, op.heads // op.kv_heads
     scale = at.constant(f"attention.{size}", size**-0.5)
     query = at.node("Mul", [x[0], scale])
     group = [] if shared == 1 else [shared]
     one = [] if shared == 1 else [1]
-    query = at.node("Reshape", [query, at.integers(0, 0, op.kv_heads, *group, size)])
-    key = at.node("Reshape", [x[1], at.integers(0, 0, op.kv_heads, *one, size)])
-    value = at.node("Reshape", [x[2], at.integers(0, 0, op.kv_heads, *one, depth)])
+    query = at.node("Reshape", [query, at.integers(0, tokens, op.kv_heads, *group, size)])
+    key = at.node("Reshape", [x[1], at.integers(0, others, op.kv_heads, *one, size)])
+    value = at.node("Reshape", [x[2], at.integers(0, others, op.kv_heads, *one, depth)])
     heads = [0, 2, 1, 3] if shared == 1 else [0, 2, 3, 1, 4]
     last = len(heads) - 1
     query, value = (at.node("Transpose", [v], perm=heads) for v in (query, value))
@@ -38,7 +35,7 @@ def _attention(op: Attention, x: Sequence[str], at: Nodes) -> str:
         scores = at.node("Add", [scores, at.constant(f"causal.{tokens}x{others}", later)])
     mixed = at.node("MatMul", [at.node("Softmax", [scores], axis=-1), value])
     back = at.node("Transpose", [mixed], perm=[0, 2, 1, 3] if shared == 1 else [0, 3, 1, 2, 4])
-    return at.result("Reshape", [back, at.integers(0, 0, op.shape[1])])
+    return at.result("Reshape", [back, at.integers(0, *op.shape)])
 
 
 @to_onnx.register

@@ -15,11 +15,7 @@ def _embedding(op: Embedding, x: Sequence[str], at: Nodes) -> str:  # noqa: ARG0
 
 @to_onnx.register
 def _positions(op: Positions, x: Sequence[str], at: Nodes) -> str:
-    if not at.any_length:
-        return at.result("Add", [*x, at.parameter("weight", at.weight()[: op.in_shape[0]])])
-    tokens = at.node("Slice", [at.node("Shape", x), at.integers(1), at.integers(2)])
-    leading = at.node("Slice", [at.parameter(), at.integers(0), tokens, at.integers(0)])
-    return at.result("Add", [*x, leading])
+    return at.result("Add", [*x, at.parameter("weight", at.weight()[: op.in_shape[0]])])
 
 
 @to_onnx.register

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any, ClassVar, Self
 
 import torch
-from numpy.typing import NDArray
 
 from hwnas.space import SearchSpace, with_classes
 from hwnas.supernet._base import HEAD_SPREAD, Supernet
@@ -41,8 +40,6 @@ class TextEncoder(Supernet):
     family: ClassVar[Family]
 
     recipe = Recipe("adamw", epochs=4, learning_rate=1e-4, weight_decay=0.01, clip_norm=1.0, validates=True)
-
-    length_gene = "l"
 
     @classmethod
     def search_space(cls) -> SearchSpace:
@@ -114,22 +111,6 @@ class TextEncoder(Supernet):
     @classmethod
     def outline(cls) -> dict[str, str]:
         return {ENCODER: cls.carried.text()}
-
-    def beside_export(self, row: NDArray[Any]) -> dict[str, str]:
-        """The parent's configuration with the classes, and the tokenizer, which cuts texts to the subnet's length itself."""
-        tokenizer, length = self.tokenizer(), self.space.decode(row)[self.length_gene]
-        classes = json.loads(super().beside_export(row)["config.json"])
-        parent = {name: value for name, value in self.carried.settings.items() if name != "architectures"}
-        told = {
-            "tokenizer_class": "PreTrainedTokenizerFast",
-            "model_max_length": length,
-            "pad_token": tokenizer.pad_token,
-        }
-        return {
-            "config.json": json.dumps(parent | classes | {"problem_type": "single_label_classification"}, indent=2),
-            "tokenizer.json": tokenizer.stored(int(length)),
-            "tokenizer_config.json": json.dumps(told, indent=2),
-        }
 
     def units(self) -> Sequence[Units]:
         size, found = self.family.encoder.head_size, []
