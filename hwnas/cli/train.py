@@ -154,9 +154,8 @@ def _fine_tuned(
     from hwnas.supernet import load_supernet
 
     net = _as_told(load_supernet(supernet, checkpoint), metric, columns)
-    task = net.open_data(
-        folder, own_classes=True, images=VALIDATION, calibrate=CALIBRATION, batch_size=batch_size, seed=seed
-    )
+    options = {"images": VALIDATION, "calibrate": CALIBRATION, "batch_size": batch_size, "seed": seed}
+    task = net.open_data(folder, own_classes=True, **options)
     if not task.has_training:
         raise DataError(
             f"data {folder}",
@@ -165,9 +164,11 @@ def _fine_tuned(
         )
     for note in task.notes:
         notice(note)
+    known = [{str(i) for i in range(net.classes)}, set(net.labels)] if net.labels else [set(task.labels)]
+    fits = net.classes == len(task.labels) and set(task.labels) in known
+    if fits and net.labels and not net.head_is_new:
+        task = net.open_data(folder, **options)  # in the order of the head's classes
     net = net.adapted(task)
-    numbers = tuple(str(i) for i in range(net.classes))
-    fits = net.classes == len(task.labels) and (not net.labels or task.labels in (net.labels, numbers))
     if net.head_is_new or not fits:
         replaced = (
             "it has no head: a new one is made"
@@ -179,11 +180,8 @@ def _fine_tuned(
     else:
         notice(f"the head stays: it has {net.classes:,} classes, as many as {folder}")
         net.labels = net.labels or task.labels
-    lengths = net.space.input_values.get("l")
-    if lengths:
-        notice(
-            f"lengths that are searched: {', '.join(map(str, lengths))} tokens; all but 1 % of the texts are within {lengths[-1]}"
-        )
+    if net.space.input_genes:
+        notice(f"inputs that are searched: {net.space.input_text}")
     return task, net
 
 

@@ -160,7 +160,7 @@ def export_subnet(
         facts["weights"] = f"{net.origin} ({net.digest})"
         subnet, measured, images_of_it = _calibrated(settings, net, chosen)
         facts |= measured
-    facts |= {"hwnas_version": __version__, "preprocessing": net.preprocessing, "precision": form}
+    facts |= {"hwnas_version": __version__, "preprocessing": str(net.preprocessing or ""), "precision": form}
     facts |= {"labels": json.dumps(net.labels)} if net.labels else {}
     least = _least_agreement(s.agreement_pct, form, random_weights=s.random_weights, images=images_of_it is not None)
     batches = _calibration_images(subnet, images_of_it) if form != "fp32" else None

@@ -33,7 +33,7 @@ from hwnas.supernet._execute import forward
 from hwnas.supernet._recipe import Recipe
 from hwnas.supernet._subnet import Subnet
 from hwnas.supernet._units import Units
-from hwnas.task import ImageFolder, Inputs, Task, UserData
+from hwnas.task import IMAGENET, ImageFolder, Inputs, Preprocessing, Task, UserData
 
 TensorShape = tuple[int, ...]
 
@@ -67,8 +67,8 @@ class Supernet(ABC):
     metric: ClassVar[str] = "top1"
     """What evaluations measure, by its name in :mod:`hwnas.metric`."""
 
-    preprocessing: ClassVar[str] = ""
-    """What becomes of an image before it enters the network; exported files carry it."""
+    preprocessing: ClassVar[Preprocessing | None] = None
+    """What becomes of an image before it enters the network; exported files carry it in words. None: ImageNet's, unsaid."""
 
     recipe: ClassVar[Recipe] = Recipe()
     """How it is fine-tuned by default."""
@@ -149,8 +149,16 @@ class Supernet(ABC):
         Raises:
             DataError: they do not fit.
         """
-        classes = None if own_classes else self.classes
-        return ImageFolder(folder, classes, n_images=images, n_calibration=calibrate, batch_size=batch_size, seed=seed)
+        return ImageFolder(
+            folder,
+            None if own_classes or self.head_is_new else self.classes,
+            labels=() if own_classes or self.head_is_new else self.labels,
+            preprocessing=self.preprocessing or IMAGENET,
+            n_images=images,
+            n_calibration=calibrate,
+            batch_size=batch_size,
+            seed=seed,
+        )
 
     def units(self) -> Sequence[Units]:
         """Heads, neurons and the like, which training sorts by importance; none, unless overridden."""
@@ -246,10 +254,11 @@ class Supernet(ABC):
             "space": self.space.name,
             "supernet": self.reference,
             "labels": json.dumps(self.labels),
+            "preprocessing": str(self.preprocessing or ""),
             **self.outline(),
         }
         with replacing(path) as part:
-            write_safetensors(part, self.tensors, {**own, "preprocessing": self.preprocessing, **(metadata or {})})
+            write_safetensors(part, self.tensors, {**own, **(metadata or {})})
 
     @property
     def classes(self) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hwnas.task._ahead import ahead
 from hwnas.task._digits import DigitsData
 from hwnas.task._image_folder import ImageFolder
-from hwnas.task._pixels import PREPROCESSING
+from hwnas.task._pixels import IMAGENET, Preprocessing
 from hwnas.task._scores import SCORES, macro_f1, matthews, measured, top1
 from hwnas.task._task import Inputs, InputsAt, Score, Scored, Specs, Task, TrainingTask, UserData, image_shape
 from hwnas.task._text_file import LabelledTexts, TextColumns, read_labelled_texts
@@ -13,13 +13,14 @@ from hwnas.task._text_folder import TextFolder
 from hwnas.task._tokenizer import Tokenizer
 
 __all__ = [
-    "PREPROCESSING",
+    "IMAGENET",
     "SCORES",
     "DigitsData",
     "ImageFolder",
     "Inputs",
     "InputsAt",
     "LabelledTexts",
+    "Preprocessing",
     "Score",
     "Scored",
     "Specs",

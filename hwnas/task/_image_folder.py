@@ -1,12 +1,9 @@
-"""Images in folders, one folder per class: validation and calibration as Once-for-All does them.
-
-Validation: shorter side to ``ceil(r / 0.875)``, centre crop of r. Calibration: random resized crop, flip
-and colour jitter, drawn once from the seed. Bilinear resizing, ImageNet's mean and deviation.
-"""
+"""Images in folders, one folder per class: validation as the network's preprocessing says, calibration and training augmented."""
 
 from __future__ import annotations
 
 import os
+import re
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -20,9 +17,10 @@ from torch import Tensor
 
 from hwnas.errors import DataError
 from hwnas.task._decoded import CACHE_BYTES, DecodedImages, Key
-from hwnas.task._pixels import Pixels, augmented, centred, standardised
+from hwnas.task._pixels import IMAGENET, Pixels, Preprocessing
 from hwnas.task._scores import top1
 from hwnas.task._task import InputsAt, Score, Specs, image_shape
+from hwnas.task._text_file import class_names
 
 EXTENSIONS = frozenset({".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp"})
 
@@ -36,13 +34,16 @@ class ImageFolder:
     Args:
         folder: see above.
         classes: how many classes the network tells apart; None takes the folder's.
+        labels: what they are called, in the order of the logits; empty if nobody knows, and then folders stand in the order of
+            their names, numbers by size.
+        preprocessing: what the network was trained to see.
         n_images: validation images to use, drawn from the seed; all if there are fewer.
         n_calibration: calibration images, likewise.
         batch_size: images per batch.
         seed: of both draws and of the calibration's augmentation.
 
     Raises:
-        DataError: no such folder, no images, or another number of classes.
+        DataError: no such folder, no images, or other classes than the network's.
     """
 
     metrics: Mapping[str, Score] = {"top1": top1}
@@ -54,28 +55,31 @@ class ImageFolder:
         folder: str | os.PathLike[str],
         classes: int | None,
         *,
+        labels: Sequence[str] = (),
+        preprocessing: Preprocessing = IMAGENET,
         n_images: int,
         n_calibration: int,
         batch_size: int,
         seed: int,
     ) -> None:
-        self.folder = Path(folder)
+        self.folder, self.preprocessing = Path(folder), preprocessing
         if not self.folder.is_dir():
             raise DataError(f"data {folder}", "there is no such folder", "give the folder that holds val/ and train/")
         split = next((s for s in ("val", "valid", "validation") if (self.folder / s).is_dir()), None)
         validation = self.folder / split if split else self.folder
         training = self.folder / "train"
         names = _class_names(validation, classes)
-        self.labels: tuple[str, ...] = tuple(names)
+        ordered = _in_order(self.folder, names, labels) if labels else names
+        self.labels: tuple[str, ...] = tuple(labels or names)
         self.has_training = split is not None and training.is_dir()
         """Whether calibration has training images; else it uses validation images, without their labels."""
         if self.has_training and _class_names(training, classes) != names:
             raise DataError(f"data {folder}", "train/ and val/ hold different classes", "make their folders the same")
         rng = np.random.default_rng(seed)
-        found = _samples(validation, names)
+        found = _samples(validation, ordered)
         self.n_available = len(found)
         self._validation = _drawn(found, n_images, rng)
-        pool = _samples(training, names) if self.has_training else found
+        pool = _samples(training, ordered) if self.has_training else found
         self._calibration = _drawn(pool, n_calibration, rng)
         self._training = pool if self.has_training else []
         self.batch_size = batch_size
@@ -116,8 +120,8 @@ class ImageFolder:
 
         def render(specs: Specs) -> Tensor:
             size = _resolution(self.folder, specs)
-            views = [np.asarray(augmented(image, size=size, seed=(seed, epoch, i))) for i, image in kept]
-            return standardised(views)
+            views = [self.preprocessing.augmented(image, size=size, seed=(seed, epoch, i)) for i, image in kept]
+            return self.preprocessing.standardised([np.asarray(view) for view in views])
 
         return render, torch.tensor([self._training[i][0] for i, _ in kept])
 
@@ -140,10 +144,10 @@ class ImageFolder:
             images.append(pixels)
             labels.append(label)
             if len(images) == self.batch_size:
-                yield standardised(images), torch.tensor(labels)
+                yield self.preprocessing.standardised(images), torch.tensor(labels)
                 images, labels = [], []
         if images:
-            yield standardised(images), torch.tensor(labels)
+            yield self.preprocessing.standardised(images), torch.tensor(labels)
         if len(self.broken) >= len(samples) and all(path in self.broken for _, path in samples):
             first, reason = next(iter(self.broken.items()))
             raise DataError(
@@ -152,7 +156,7 @@ class ImageFolder:
 
     def _decoded(self, split: str, samples: Sequence[Sample], resolution: int) -> Iterator[Pixels | None]:
         """Images in order, decoded ahead by threads; None for those that do not decode."""
-        transform = augmented if split == "calibration" else centred
+        transform = self.preprocessing.augmented if split == "calibration" else self.preprocessing.centred
         kept = self._cache.at(resolution)
         with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
             ahead: deque[Future[Pixels | None]] = deque()
@@ -190,7 +194,7 @@ def _resolution(folder: Path, specs: Specs) -> int:
 
 
 def _class_names(folder: Path, classes: int | None) -> list[str]:
-    names = sorted(entry.name for entry in os.scandir(folder) if entry.is_dir() and not entry.name.startswith("."))
+    names = class_names([e.name for e in os.scandir(folder) if e.is_dir() and not e.name.startswith(".")])
     if not names:
         raise DataError(f"data {folder}", "it holds no class folders", "lay images out as <class>/<image>.jpg")
     if classes is not None and len(names) != classes:
@@ -199,8 +203,24 @@ def _class_names(folder: Path, classes: int | None) -> list[str]:
     return names
 
 
+def _in_order(folder: Path, names: Sequence[str], labels: Sequence[str]) -> Sequence[str]:
+    """The class folders in the order of a network's classes, by which they are called, or numbered from 0.
+
+    WordNet's ids stand in ImageNet's order, whatever a network calls its classes.
+    """
+    if set(names) == set(labels):
+        return labels
+    numbered = all(name.isdigit() for name in names) and [int(name) for name in names] == [*range(len(labels))]
+    if numbered or all(re.fullmatch(r"n\d{8}", name) for name in names):
+        return names
+    stray = next(name for name in names if name not in labels)
+    known = ", ".join(labels[:6]) + (" ..." if len(labels) > 6 else "")
+    rule = f"it has the class folder {stray!r}, and the network tells {known} apart"
+    raise DataError(f"data {folder}", rule, "pass data of the network's classes, or train it on these")
+
+
 def _samples(folder: Path, names: Sequence[str]) -> list[Sample]:
-    """Every image, by class and name; class indices follow the sorted folder names, as in ImageNet's."""
+    """Every image, by class and name; a class's index is the place of its folder among ``names``."""
     found = [
         (label, Path(entry.path))
         for label, name in enumerate(names)

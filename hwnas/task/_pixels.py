@@ -1,9 +1,11 @@
-"""Images to tensors: what Once-for-All evaluates on and trains on, with ImageNet's mean and deviation."""
+"""Images to tensors: what networks were trained to see."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -11,44 +13,99 @@ from numpy.typing import NDArray
 from PIL import Image, ImageEnhance
 from torch import Tensor
 
-MEAN = (0.485, 0.456, 0.406)
-STD = (0.229, 0.224, 0.225)
-
-PREPROCESSING = (
-    "RGB, bilinear resize of the shorter side to ceil(r / 0.875), centre crop r x r, divide by 255, "
-    "mean 0.485 0.456 0.406, std 0.229 0.224 0.225"
-)
-"""What becomes of an image before it enters a network, in words."""
-
 Pixels = NDArray[np.uint8]
 
 
-def standardised(images: Sequence[Pixels]) -> Tensor:
-    """``(n, 3, r, r)`` standardised."""
-    x = torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2).float().div_(255)
-    return x.sub_(torch.tensor(MEAN).reshape(3, 1, 1)).div_(torch.tensor(STD).reshape(3, 1, 1)).contiguous()
+@dataclass(frozen=True)
+class Preprocessing:
+    """What becomes of an RGB image before it enters a network at any resolution r; by default, what Once-for-All does.
+
+    Attributes:
+        mean, std: of each channel, which are made 0 and 1, once pixels are divided by ``divisor``.
+        divisor: of pixels, which go from 0 to 255.
+        resampling: filter of resizing, by Pillow's name in small letters.
+        crop: the centre is cut out of the resized image, so many parts of so many: r of ``ceil(r * crop[1] / crop[0])``.
+        keeps_aspect: whether the shorter side is resized so; else both are.
+    """
+
+    mean: tuple[float, ...] = (0.485, 0.456, 0.406)
+    std: tuple[float, ...] = (0.229, 0.224, 0.225)
+    divisor: float = 255.0
+    resampling: str = "bilinear"
+    crop: tuple[int, int] = (7, 8)
+    keeps_aspect: bool = True
+
+    def __str__(self) -> str:
+        sides = "the shorter side" if self.keeps_aspect else "both sides"
+        part = "r" if self.crop[0] == self.crop[1] else f"ceil(r / {self.crop[0] / self.crop[1]:g})"
+        crop = ", centre crop r x r" if self.crops else ""
+        mean, std = (" ".join(f"{value:g}" for value in values) for values in (self.mean, self.std))
+        scaled = f", divide by {self.divisor:g}" if self.divisor != 1 else ""
+        return f"RGB, {self.resampling} resize of {sides} to {part}{crop}{scaled}, mean {mean}, std {std}"
+
+    @property
+    def crops(self) -> bool:
+        """Whether resizing leaves more than the network sees."""
+        return self.keeps_aspect or self.crop[0] != self.crop[1]
+
+    def resized(self, size: int) -> int:
+        """Pixels of the side that is resized, for a network that sees ``size``."""
+        return -(-size * self.crop[1] // self.crop[0])
+
+    def config(self, size: int) -> dict[str, Any]:
+        """The same as a ``preprocessor_config.json`` of Hugging Face tells it, for images of ``size`` pixels."""
+        side = self.resized(size)
+        return {
+            "image_processor_type": f"{'CLIP' if self.keeps_aspect else 'DeiT' if self.crops else 'ViT'}ImageProcessor",
+            "do_convert_rgb": True,
+            "do_resize": True,
+            "size": {"shortest_edge": side} if self.keeps_aspect else {"height": side, "width": side},
+            "resample": int(self._filter),
+            "do_center_crop": self.crops,
+            "crop_size": {"height": size, "width": size},
+            "do_rescale": True,
+            "rescale_factor": 1 / self.divisor,
+            "do_normalize": True,
+            "image_mean": self.mean,
+            "image_std": self.std,
+        }
+
+    def centred(self, image: Image.Image, *, size: int, seed: Sequence[int]) -> Image.Image:  # noqa: ARG002 (as augmented)
+        """Resized, then the centre of ``size`` pixels."""
+        shorter = self.resized(size)
+        width, height = image.size
+        if not self.keeps_aspect:
+            width, height = shorter, shorter
+        elif width <= height:
+            width, height = shorter, int(shorter * height / width)
+        else:
+            width, height = int(shorter * width / height), shorter
+        left, top = round((width - size) / 2), round((height - size) / 2)
+        return image.resize((width, height), self._filter).crop((left, top, left + size, top + size))
+
+    def augmented(self, image: Image.Image, *, size: int, seed: Sequence[int]) -> Image.Image:
+        """What Once-for-All trains and calibrates on: crop of 8-100 % of the area and 3/4-4/3 aspect, flip, jitter."""
+        rng = np.random.default_rng(seed)
+        image = image.crop(_random_box(*image.size, rng)).resize((size, size), self._filter)
+        if rng.random() < 0.5:
+            image = image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+        image = ImageEnhance.Brightness(image).enhance(rng.uniform(1 - 32 / 255, 1 + 32 / 255))
+        return ImageEnhance.Color(image).enhance(rng.uniform(0.5, 1.5))
+
+    def standardised(self, images: Sequence[Pixels]) -> Tensor:
+        """``(n, 3, r, r)`` of images of one size."""
+        x = torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2).float().div_(self.divisor)
+        return (
+            x.sub_(torch.tensor(self.mean).reshape(3, 1, 1)).div_(torch.tensor(self.std).reshape(3, 1, 1)).contiguous()
+        )
+
+    @property
+    def _filter(self) -> Image.Resampling:
+        return Image.Resampling[self.resampling.upper()]
 
 
-def centred(image: Image.Image, *, size: int, seed: Sequence[int]) -> Image.Image:  # noqa: ARG001 (as augmented)
-    """The shorter side to ``ceil(size / 0.875)``, then the centre."""
-    shorter = math.ceil(size / 0.875)
-    width, height = image.size
-    if width <= height:
-        width, height = shorter, int(shorter * height / width)
-    else:
-        width, height = int(shorter * width / height), shorter
-    left, top = round((width - size) / 2), round((height - size) / 2)
-    return image.resize((width, height), Image.Resampling.BILINEAR).crop((left, top, left + size, top + size))
-
-
-def augmented(image: Image.Image, *, size: int, seed: Sequence[int]) -> Image.Image:
-    """What Once-for-All trains and calibrates on: crop of 8-100 % of the area and 3/4-4/3 aspect, flip, jitter."""
-    rng = np.random.default_rng(seed)
-    image = image.crop(_random_box(*image.size, rng)).resize((size, size), Image.Resampling.BILINEAR)
-    if rng.random() < 0.5:
-        image = image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
-    image = ImageEnhance.Brightness(image).enhance(rng.uniform(1 - 32 / 255, 1 + 32 / 255))
-    return ImageEnhance.Color(image).enhance(rng.uniform(0.5, 1.5))
+IMAGENET = Preprocessing()
+"""What Once-for-All evaluates on: ImageNet's mean and deviation, the middle 7/8 of the image."""
 
 
 def _random_box(width: int, height: int, rng: np.random.Generator) -> tuple[int, int, int, int]:

@@ -14,8 +14,7 @@ from PIL import Image
 
 from hwnas.errors import DataError
 from hwnas.space import TensorSpec
-from hwnas.task import ImageFolder
-from hwnas.task._pixels import MEAN, STD
+from hwnas.task import IMAGENET, ImageFolder
 
 SHAPE = {"input": TensorSpec((3, 32, 32))}
 
@@ -41,7 +40,7 @@ def test_validation_resizes_the_shorter_side_and_crops_the_centre(
     x = F.interpolate(x, scaled, mode="bilinear", antialias=True)
     top, left = (round((side - resolution) / 2) for side in scaled)
     x = x[:, :, top : top + resolution, left : left + resolution]
-    found = images * torch.tensor(STD).reshape(3, 1, 1) + torch.tensor(MEAN).reshape(3, 1, 1)
+    found = images * torch.tensor(IMAGENET.std).reshape(3, 1, 1) + torch.tensor(IMAGENET.mean).reshape(3, 1, 1)
     assert (found - x / 255).abs().max() < 1.6 / 255  # Pillow rounds after each of two passes
 
 
@@ -101,3 +100,33 @@ def test_folders_that_do_not_fit(image_folder: Path, tmp_path: Path):
     (tmp_path / "data" / "train" / "n0000").rename(tmp_path / "data" / "train" / "other")
     with pytest.raises(DataError, match="different classes"):
         opened(tmp_path / "data")
+
+
+def test_folders_are_of_the_networks_classes_by_name_or_number(tmp_path: Path):
+    for name in ("b", "c", "a"):
+        (tmp_path / "names" / name).mkdir(parents=True)
+        Image.new("RGB", (9, 9), (ord(name), 0, 0)).save(tmp_path / "names" / name / "x.png")
+    told = ImageFolder(tmp_path / "names", 3, labels=("c", "a", "b"), n_images=9, n_calibration=9, batch_size=9, seed=0)
+    [(images, labels)] = told.validation({"input": TensorSpec((3, 8, 8))})
+    red = (images[:, 0, 0, 0] * IMAGENET.std[0] + IMAGENET.mean[0]) * 255
+    assert {round(value): told.labels[i] for value, i in zip(red.tolist(), labels.tolist(), strict=True)} == {
+        ord(name): name for name in "abc"
+    }
+    with pytest.raises(DataError, match="it has the class folder 'a', and the network tells x, y, z apart"):
+        ImageFolder(tmp_path / "names", 3, labels=("x", "y", "z"), n_images=9, n_calibration=9, batch_size=9, seed=0)
+    for i in range(12):
+        (tmp_path / "numbers" / str(i)).mkdir(parents=True)
+        Image.new("RGB", (9, 9), (10 * i, 0, 0)).save(tmp_path / "numbers" / str(i) / "x.png")
+    for known in ((), tuple(f"class {i}" for i in range(12))):
+        data = ImageFolder(tmp_path / "numbers", 12, labels=known, n_images=12, n_calibration=9, batch_size=12, seed=0)
+        [(images, labels)] = data.validation({"input": TensorSpec((3, 8, 8))})
+        red = (images[:, 0, 0, 0] * IMAGENET.std[0] + IMAGENET.mean[0]) * 255
+        torch.testing.assert_close(red, 10.0 * labels, rtol=0, atol=0.01)
+        assert data.labels == (known or tuple(str(i) for i in range(12)))
+
+
+def test_preprocessing_is_told_in_words():
+    assert str(IMAGENET) == (
+        "RGB, bilinear resize of the shorter side to ceil(r / 0.875), centre crop r x r, divide by 255, "
+        "mean 0.485 0.456 0.406, std 0.229 0.224 0.225"
+    )

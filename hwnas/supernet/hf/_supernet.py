@@ -12,6 +12,7 @@ from typing import Any, ClassVar, Self
 
 import torch
 
+from hwnas.progress import notice
 from hwnas.space import SearchSpace, with_classes
 from hwnas.supernet._base import HEAD_SPREAD, Supernet
 from hwnas.supernet._header import ENCODER
@@ -131,7 +132,9 @@ class TextEncoder(Supernet):
     def adapted(self, data: Task) -> TextEncoder:
         """The same network with those lengths of input alone that the data's texts need."""
         assert isinstance(data, TextFolder)
-        return self.remade(lengths=data.lengths(self.family.text.lengths, CUT_PCT), columns=data.columns)
+        lengths = data.lengths(self.family.text.lengths, CUT_PCT)
+        notice(f"all but {CUT_PCT:g} % of the texts are within {lengths[-1]} tokens")
+        return self.remade(lengths=lengths, columns=data.columns)
 
 
 def folder_class(folder: str) -> type[TextEncoder]:

@@ -18,7 +18,7 @@ from hwnas.space import SearchSpace, get_space
 from hwnas.supernet._base import Supernet, centre
 from hwnas.supernet._download import cached_checkpoint
 from hwnas.supernet.ofa._upstream import one_spelling
-from hwnas.task import PREPROCESSING
+from hwnas.task import IMAGENET
 
 KERNELS = (7, 5, 3)
 
@@ -36,7 +36,7 @@ class OFAMobileNet(Supernet):
     """What the two families share. Checkpoints keep upstream's names."""
 
     space_name: ClassVar[str]
-    preprocessing = PREPROCESSING
+    preprocessing = IMAGENET
 
     @classmethod
     def search_space(cls) -> SearchSpace:

@@ -8,13 +8,13 @@ from hwnas.space import SearchSpace, get_space
 from hwnas.supernet._base import Supernet
 from hwnas.supernet._download import cached_checkpoint
 from hwnas.supernet.ofa._upstream import one_spelling
-from hwnas.task import PREPROCESSING
+from hwnas.task import IMAGENET
 
 
 class OFAResNet50(Supernet):
     """``ofa_resnet50``. Checkpoints keep upstream's names."""
 
-    preprocessing = PREPROCESSING
+    preprocessing = IMAGENET
 
     @classmethod
     def search_space(cls) -> SearchSpace:
