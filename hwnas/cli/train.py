@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -154,8 +155,8 @@ def _fine_tuned(
     from hwnas.supernet import load_supernet
 
     net = _as_told(load_supernet(supernet, checkpoint), metric, columns)
-    options = {"images": VALIDATION, "calibrate": CALIBRATION, "batch_size": batch_size, "seed": seed}
-    task = net.open_data(folder, own_classes=True, **options)
+    opened = partial(net.open_data, folder, images=VALIDATION, calibrate=CALIBRATION, batch_size=batch_size, seed=seed)
+    task = opened(own_classes=True)
     if not task.has_training:
         raise DataError(
             f"data {folder}",
@@ -167,7 +168,7 @@ def _fine_tuned(
     known = [{str(i) for i in range(net.classes)}, set(net.labels)] if net.labels else [set(task.labels)]
     fits = net.classes == len(task.labels) and set(task.labels) in known
     if fits and net.labels and not net.head_is_new:
-        task = net.open_data(folder, **options)  # in the order of the head's classes
+        task = opened()  # in the order of the head's classes
     net = net.adapted(task)
     if net.head_is_new or not fits:
         replaced = (

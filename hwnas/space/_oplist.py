@@ -21,6 +21,7 @@ from hwnas.space.ops import (
     Flatten,
     Function,
     GlobalPool,
+    GridPositions,
     LayerNorm,
     Linear,
     MaxPool,
@@ -254,6 +255,17 @@ class OpList:
     def positions(self, name: str, x: int, entries: int) -> int:
         """Adds to each token of ``(tokens, channels)`` its row of a learned table ``(entries, channels)``."""
         return self.apply(Positions, name, x, entries=entries)
+
+    def grid_positions(self, name: str, x: int, leading: int, side: int) -> int:
+        """Adds learned vectors to ``leading`` tokens and a square grid of patches after them.
+
+        Args:
+            name: of the op.
+            x: ``(leading + s * s, channels)``.
+            leading: tokens before the grid: a class token.
+            side: of the largest grid, which the table is of; it is resized for smaller ones.
+        """
+        return self.apply(GridPositions, name, x, leading=leading, side=side)
 
     def class_token(self, name: str, x: int) -> int:
         """Puts one learned token before those of ``(tokens, channels)``."""

@@ -111,6 +111,8 @@ LAYERS: dict[str, LayerSpec] = {
     "attention-grouped-causal": masked(lambda o, mask: projected(o, 4, 2, mask=mask, causal=True)),
     "embedding": ids(),
     "positions": tokens(lambda o: o.positions("positions", 0, 8)),
+    "grid-positions": tokens(lambda o: o.grid_positions("positions", 0, 1, 2)),
+    "grid-positions-resized": tokens(lambda o: o.grid_positions("positions", 0, 1, 3)),
     "class-token": tokens(lambda o: o.take("take", o.class_token("class", 0))),
     "reshape": image(lambda o: o.reshape("reshape", 0, (2, 2, 42))),
     "transpose": image(lambda o: o.transpose("transpose", 0, (1, 2, 0))),

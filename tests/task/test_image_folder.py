@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -19,7 +20,7 @@ from hwnas.task import IMAGENET, ImageFolder
 SHAPE = {"input": TensorSpec((3, 32, 32))}
 
 
-def opened(folder: Path, classes: int = 10, **options: int) -> ImageFolder:
+def opened(folder: Path, classes: int = 10, **options: Any) -> ImageFolder:
     settings = {"n_images": 30, "n_calibration": 20, "batch_size": 8, "seed": 0} | options
     return ImageFolder(folder, classes, **settings)
 

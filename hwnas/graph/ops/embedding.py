@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from hwnas.graph.ops._nodes import Nodes, to_onnx
-from hwnas.space.ops import ClassToken, Embedding, Positions
+from hwnas.graph.ops._nodes import Nodes, initial_shapes, to_onnx
+from hwnas.space.ops import ClassToken, Embedding, GridPositions, Positions, Shape
 
 
 @to_onnx.register
@@ -16,6 +16,16 @@ def _embedding(op: Embedding, x: Sequence[str], at: Nodes) -> str:  # noqa: ARG0
 @to_onnx.register
 def _positions(op: Positions, x: Sequence[str], at: Nodes) -> str:
     return at.result("Add", [*x, at.parameter("weight", at.weight()[: op.in_shape[0]])])
+
+
+@to_onnx.register
+def _grid_positions(op: GridPositions, x: Sequence[str], at: Nodes) -> str:  # noqa: ARG001
+    return at.result("Add", [*x, at.parameter()])
+
+
+@initial_shapes.register
+def _resized(op: GridPositions) -> Mapping[str, Shape]:
+    return {"weight": op.in_shape}
 
 
 @to_onnx.register

@@ -7,7 +7,7 @@ from hwnas.space.ops.activation import FORMULAS, Activation, Function, Maths
 from hwnas.space.ops.attention import MASKED, Attention, PaddingBias
 from hwnas.space.ops.convolution import Conv, Pads, Pair, half_padding
 from hwnas.space.ops.elementwise import Add, Mul
-from hwnas.space.ops.embedding import ClassToken, Embedding, Positions
+from hwnas.space.ops.embedding import ClassToken, Embedding, GridPositions, Positions
 from hwnas.space.ops.linear import Linear
 from hwnas.space.ops.named import Read, Write
 from hwnas.space.ops.normalisation import Affine, BatchNorm, LayerNorm, RMSNorm
@@ -31,6 +31,7 @@ __all__ = [
     "Flatten",
     "Function",
     "GlobalPool",
+    "GridPositions",
     "LayerNorm",
     "Linear",
     "Maths",

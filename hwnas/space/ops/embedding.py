@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import isqrt
 
 from hwnas.space.ops._op import Op, Shape
 
@@ -42,6 +43,34 @@ class Positions(Op):
     @property
     def weights(self) -> Mapping[str, Shape]:
         return {"weight": (self.entries, self.in_shape[1])}
+
+
+@dataclass(frozen=True)
+class GridPositions(Op):
+    """Adds a learned vector to each token of ``(leading + s * s, channels)``: some tokens, then a square grid of patches.
+
+    The table ``(leading + side * side, channels)`` is of the largest grid; for a smaller one its grid is resized by cubic
+    interpolation, as vision transformers are fine-tuned at other resolutions (Dosovitskiy et al. 2021, arXiv:2010.11929).
+    Exported files hold the resized table.
+    """
+
+    leading: int
+    side: int
+
+    in_place = (0,)
+
+    @property
+    def shape(self) -> Shape:
+        return self.in_shape
+
+    @property
+    def grid(self) -> int:
+        """Patches along each side of this input."""
+        return isqrt(self.in_shape[0] - self.leading)
+
+    @property
+    def weights(self) -> Mapping[str, Shape]:
+        return {"weight": (self.leading + self.side**2, self.in_shape[1])}
 
 
 @dataclass(frozen=True)

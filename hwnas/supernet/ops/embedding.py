@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from hwnas.space.ops import ClassToken, Embedding, Positions
-from hwnas.supernet.ops._run import Pass, run
+from hwnas.space.ops import ClassToken, Embedding, GridPositions, Positions
+from hwnas.supernet.ops._run import Pass, folded, run
 
 
 @run.register
@@ -20,6 +20,25 @@ def _embedding(op: Embedding, x: Sequence[Tensor], at: Pass) -> Tensor:  # noqa:
 @run.register
 def _positions(op: Positions, x: Sequence[Tensor], at: Pass) -> Tensor:  # noqa: ARG001
     return x[0] + at.weight()[: x[0].shape[1]]  # texts may be shorter than the network takes
+
+
+@run.register
+def _grid_positions(op: GridPositions, x: Sequence[Tensor], at: Pass) -> Tensor:
+    return x[0] + _resized(op, at.weight())
+
+
+@folded.register
+def _folded_grid(op: GridPositions, tensors: Mapping[str, Tensor], eps: float) -> Mapping[str, Tensor]:  # noqa: ARG001
+    return {"weight": _resized(op, tensors["weight"])}
+
+
+def _resized(op: GridPositions, table: Tensor) -> Tensor:
+    """The table's grid at the size of the op's input."""
+    if op.grid == op.side:
+        return table
+    grid = table[op.leading :].reshape(1, op.side, op.side, -1).permute(0, 3, 1, 2)
+    grid = F.interpolate(grid, size=(op.grid, op.grid), mode="bicubic", align_corners=False)
+    return torch.cat([table[: op.leading], grid.flatten(2).squeeze(0).T])
 
 
 @run.register

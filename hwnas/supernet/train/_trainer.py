@@ -201,7 +201,7 @@ class Trainer:
                     known = {
                         name: self.optimizer.state[self.parameters[name]][what]
                         for name in units.places
-                        if what in self.optimizer.state.get(self.parameters[name], {})
+                        if name in self.parameters and what in self.optimizer.state.get(self.parameters[name], {})
                     }
                     for name, moved in units.sorted(known, values).items():
                         known[name].copy_(moved)
