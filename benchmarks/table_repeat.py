@@ -71,7 +71,10 @@ def main() -> None:
             raise SystemExit("the runtime's profile does not show the layers")
         ratios = {name: t.ratio for name, t in timer.measure(CALIBRATION, named(space, subnets.calibration)).items()}
         times = calibrated(seen, named(space, subnets.calibration), ratios, space.layers(), fixed_layers(space))
-        first, again = (np.array([t.ratio for t in timer.measure(stage, judges).values()]) for stage in PASSES)
+        first, again = (
+            np.array([t.ratio for t in timer.measure(stage, judges, sessions=plan.sessions).values()])
+            for stage in PASSES
+        )
     anchor_ms = float(np.median([t.anchor_ms for t in timer.times.values()]))
     predicted = sums(times, judges.values())
     both = (first + again) / 2

@@ -2,9 +2,10 @@
 
 Whole subnets are timed by the wall clock (`check_table`). A table that predicts them holds; one that does not, or that is of
 a like device (another CPU, another number of threads), is a prior that more of them adapt. A profile takes many minutes, and
-by a clock that does not repeat itself it is no better than what it would replace. So it is made only where what they adapt is
-surely not good enough; while that is open, more are measured, up to a minute. A busy machine tells nothing: there a table is
-used as it is, and no other is made. What was measured is kept for an hour, so that the next command does not measure again.
+by a clock that does not repeat itself it is no better than what it would replace. So before one is made a minute is spent on
+more subnets, which tell more and adapt better, and it is made only where what they adapt is surely not good enough. A busy
+machine tells nothing: there a table is used as it is, and no other is made. What was measured is kept for an hour, so that
+the next command does not measure again.
 """
 
 from __future__ import annotations
@@ -33,8 +34,8 @@ SECONDS = 3600.0
 """How long what was measured counts."""
 
 FEW, MANY, MOST = 6, 13, 36
-"""Subnets that tell whether a table holds, those that adapt one, and those that decide where these leave it open. With the 3,
-3 and 9 that are timed twice these are 9, 16 and 45 timings: 11, 20 and 56 seconds on a CPU."""
+"""Subnets that tell whether a table holds, those that adapt one, and those that decide whether to profile. With the 3, 3 and 9
+that are timed twice these are 9, 16 and 45 timings: 11, 20 and 56 seconds on a CPU."""
 
 Verdict = Literal["holds", "adapted", "unlike", "busy"]
 
@@ -120,8 +121,6 @@ def trusted(
             speed = f"subnets take {how.speed:.2f} times as long as it says"
             words = f"{named} is adapted: {speed}; each predicted from the others, {after.words}"
             return Trust("adapted", new, words if after.holds else f"{words}; that may be the clock")
-        if not after.may_hold:
-            break
     if own is not None and _just_made(own, covered, clock()):
         journal.unlink(missing_ok=True)
         return _unchecked(device, own, f"it was made within the hour, and yet {found.words}: this machine's times move")
