@@ -20,7 +20,7 @@ from benchmarks.note10 import DATA, load
 from hwnas.search import Problem, hypervolume, run_search
 from hwnas.study import Study
 
-TABLE = "amd-epyc-avx512-cpu-t1-b1-fp32"
+TABLE = str(Path(__file__).parent / "tables" / "amd-epyc-avx512-cpu-t1-b1")
 
 BUDGETS_MS = {
     "OFA's network, Note10": (15.0, 20.0, 25.0, 30.0, 40.0),

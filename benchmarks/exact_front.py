@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 
@@ -24,7 +25,7 @@ from hwnas.space import AdditiveCost, Factor, SearchSpace, get_space, macs_cost
 from hwnas.space.families.block_library import block_library
 from tests.search.exact.integer_programme import milp_minimum
 
-TABLE = "amd-epyc-avx512-cpu-t1-b1"
+TABLE = Path(__file__).parent / "tables" / "amd-epyc-avx512-cpu-t1-b1"
 SHARES = (0.2, 0.35, 0.5, 0.65, 0.8)
 """Of the range of a cost: where single budgets are compared."""
 

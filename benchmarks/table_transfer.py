@@ -37,7 +37,6 @@ from hwnas.latency import (
     get_device,
     mixed_subnets,
     read_published,
-    table_paths,
 )
 from hwnas.latency.profiling._check import beside_anchor, checked_subnets
 from hwnas.latency.profiling._journaled import model_of
@@ -47,10 +46,11 @@ from hwnas.latency.timing._block import SECONDS_PER_MODEL
 from hwnas.space import Population, SearchSpace, get_space
 
 BUDGETS_S = (0, 5, 10, 20, 60)
-SHIPPED = {
+ELSEWHERE = Path(__file__).parent / "tables"
+TABLES = {
     "this CPU": "amd-epyc-avx2-cpu-t1-b1",
-    "a like CPU": "amd-epyc-avx512-cpu-t1-b1",
-    "a like CPU, two threads": "amd-epyc-avx512-cpu-t2-b1",
+    "a like CPU": ELSEWHERE / "amd-epyc-avx512-cpu-t1-b1",
+    "a like CPU, two threads": ELSEWHERE / "amd-epyc-avx512-cpu-t2-b1",
 }
 PUBLISHED = "ofa_mbv3_w1.0_latency/lut_i7-8700K.csv.gz"
 SHOWN = ("within_5_pct", "within_10_pct", "mape_pct", "bias_pct", "spearman")
@@ -99,10 +99,8 @@ def main() -> None:
 
 def priors(space: SearchSpace, data: Path) -> Iterator[tuple[str, LatencyTable]]:
     """Tables of other days, of other machines, and of none."""
-    shipped = {path.name for path in table_paths()}
-    for name, table in SHIPPED.items():
-        if table in shipped:
-            yield name, find_table(table)
+    for name, table in TABLES.items():
+        yield name, find_table(table)
     if (data / PUBLISHED).is_file():
         yield "OFA's i7-8700K", read_published(data / PUBLISHED, "i7-8700K", space)
     rows = []
