@@ -22,6 +22,7 @@ SLOW = {
     "sample_efficiency": "hypervolume against real evaluations: LINAS, DyNAS-T's own code, baselines",
     "nasbench201": "searchers on the tabular benchmark",
     "digits_supernet": "inherited against stand-alone accuracy of the supernet that ships",
+    "own_networks": "fronts of pretrained networks on own data, against whole layers, pruning and training alone",
     "fit_embedded_predictor": "the predictor that ships, refitted and scored",
 }
 

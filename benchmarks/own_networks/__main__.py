@@ -40,7 +40,7 @@ PARTS: dict[str, Callable[[Run], None]] = {
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("task", choices=TASKS)
+    parser.add_argument("tasks", nargs="*", help=f"of {', '.join(TASKS)}; all, if none is named")
     parser.add_argument("--steps", type=int, default=300, help="of every training")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--evaluations", type=int, default=100, help="subnets that a search evaluates")
@@ -51,17 +51,21 @@ def main() -> int:
     )
     parser.add_argument("--root", type=Path, default=Path("build/own_networks"))
     options = parser.parse_args()
-    run = Run(TASKS[options.task], options.steps, options.seed, options.evaluations, options.root)
-    if options.report:
-        print(report(run))
-        return 0
-    run.folder.mkdir(parents=True, exist_ok=True)
-    for part in options.parts:
-        if options.here:
-            perform(run, part)
-        else:
-            command = [sys.executable, "-m", "benchmarks.own_networks", *sys.argv[1:], "--here", "--parts", part]
-            subprocess.run(command, check=True)
+    if unknown := set(options.tasks) - set(TASKS):
+        parser.error(f"no task {', '.join(sorted(unknown))}; there are {', '.join(TASKS)}")
+    for task in options.tasks or TASKS:
+        run = Run(TASKS[task], options.steps, options.seed, options.evaluations, options.root)
+        if options.report:
+            print(report(run))
+            continue
+        run.folder.mkdir(parents=True, exist_ok=True)
+        for part in options.parts:
+            if options.here:
+                perform(run, part)
+            else:
+                own = [f"--{name}={getattr(options, name)}" for name in ("steps", "seed", "evaluations", "root")]
+                command = [sys.executable, "-m", "benchmarks.own_networks", task, *own, "--here", "--parts", part]
+                subprocess.run(command, check=True)
     return 0
 
 

@@ -99,16 +99,16 @@ def session(file: Path) -> Infer:
 
 
 def block_ms(infer: Infer) -> float:
-    """Median of the runs of a block that did not wait; of all, where every one did."""
+    """Median of the runs of a block that did not wait; of all runs' processor time, where every one did."""
     begin = time.perf_counter()
-    taken: list[float] = []
-    waited: list[bool] = []
-    while time.perf_counter() - begin < BLOCK_S or len(taken) < LEAST_RUNS:
-        start, own_start = time.perf_counter(), time.thread_time()
+    alone: list[float] = []
+    processor: list[float] = []
+    while time.perf_counter() - begin < BLOCK_S or len(processor) < LEAST_RUNS:
+        start, own = time.perf_counter(), time.thread_time()
         infer()
-        took, own = time.perf_counter() - start, time.thread_time() - own_start
+        took, own = time.perf_counter() - start, time.thread_time() - own
         if start - begin > BLOCK_S / 3:
-            taken.append(took)
-            waited.append(took - own > WAITED * took)
-    good = [ms for ms, late in zip(taken, waited, strict=True) if not late]
-    return 1e3 * float(np.median(good or taken))
+            processor.append(own)
+            if took - own < WAITED * took:
+                alone.append(took)
+    return 1e3 * float(np.median(alone or processor))

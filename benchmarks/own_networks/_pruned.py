@@ -28,6 +28,7 @@ def pruned(run: Run) -> None:
                 torch.zeros(1, 3, PIXELS, PIXELS),
                 importance=torch_pruning.importance.MagnitudeImportance(p=1),
                 pruning_ratio=ratio,
+                round_to=8,  # other counts of channels are slower than the whole network in onnxruntime: 2.4 times at 0.2
                 ignored_layers=[module._fc],
             ).step()
             export(module, file)
