@@ -25,6 +25,7 @@ from hwnas.cli import (
     spaces,
     train,
 )
+from hwnas.cli._command import Command
 from hwnas.cli._console import Terminal, say
 from hwnas.cli._errors import (
     BAD_INPUT,
@@ -81,7 +82,7 @@ for _command in (
     compare.compare,
     bench.bench,
 ):
-    app.command()(guarded(_command))
+    app.command(cls=Command)(guarded(_command))
 
 
 def main(args: Sequence[str] | None = None) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import MISSING, dataclass, fields, is_dataclass
 from functools import wraps
 from typing import Any, get_type_hints
@@ -141,12 +141,15 @@ class EvaluationOptions:
     batch_size: BatchSize = 100
     engine: EngineName = None
 
-    def evaluation(self, space: str | None, evals: int, seed: int) -> Evaluation | None:
+    def evaluation(self, space: str | None, evals: int, seed: int, columns: Mapping[str, str]) -> Evaluation | None:
         """What is evaluated; None where accuracy is predicted.
 
         Raises:
-            DataError: a supernet is named, but nothing is evaluated, or another space as well.
+            DataError: a supernet or columns are named, but nothing is evaluated, or another space as well.
         """
+        if columns and not self.evaluate:
+            option = f"--{next(iter(columns))}-column"
+            raise DataError(option, "only a search that evaluates subnets reads texts", "add --evaluate, or drop it")
         if self.supernet is not None and not self.evaluate:
             rule = "only a search that evaluates subnets has one"
             raise DataError(f"--supernet {self.supernet}", rule, "add --evaluate, or search by prediction with --space")
@@ -156,4 +159,4 @@ class EvaluationOptions:
             return None
         net = self.supernet or space or DEFAULT_SPACE
         samples = (self.images, self.calibrate, self.batch_size)
-        return Evaluation(net, evals, self.checkpoint, self.data, *samples, seed, self.engine)
+        return Evaluation(net, evals, self.checkpoint, self.data, *samples, seed, self.engine, columns)

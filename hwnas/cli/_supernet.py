@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
@@ -33,15 +34,32 @@ DataFolder = Annotated[
     ),
 ]
 TextColumn = Annotated[
-    str | None, typer.Option("--text-column", help="Of tables of texts. [default: text]", metavar="NAME")
+    str | None,
+    typer.Option("--text-column", help="Of tables of texts. \\[default: text, or as it was trained]", metavar="NAME"),
 ]
 PairColumn = Annotated[
     str | None,
-    typer.Option("--pair-column", help="Second sentences, where there are. [default: text_pair]", metavar="NAME"),
+    typer.Option("--pair-column", help="Second sentences, where there are. \\[default: text_pair]", metavar="NAME"),
 ]
 LabelColumn = Annotated[
-    str | None, typer.Option("--label-column", help="Words or numbers. [default: label]", metavar="NAME")
+    str | None, typer.Option("--label-column", help="Words or numbers. \\[default: label]", metavar="NAME")
 ]
+
+
+@dataclass(frozen=True)
+class ColumnOptions:
+    """Columns of the user's texts, where they have other names than usual, or than when the supernet was trained."""
+
+    text_column: TextColumn = None
+    pair_column: PairColumn = None
+    label_column: LabelColumn = None
+
+    def named(self) -> dict[str, str]:
+        """Those that are given: ``text``, ``pair``, ``label`` and their columns."""
+        options = {"text": self.text_column, "pair": self.pair_column, "label": self.label_column}
+        return {part: column for part, column in options.items() if column is not None}
+
+
 Images = Annotated[int, typer.Option("--images", help="Validation images, or texts, to measure accuracy on.", min=1)]
 Calibrate = Annotated[int, typer.Option("--calibrate", help="Images to re-calibrate batch norms with.", min=1)]
 BatchSize = Annotated[

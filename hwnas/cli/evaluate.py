@@ -11,19 +11,31 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hwnas.cli._options import Fix, Seed
-from hwnas.cli._supernet import BatchSize, Calibrate, Checkpoint, DataFolder, EngineName, Images, SupernetName
+from hwnas.cli._shared import shares_options
+from hwnas.cli._supernet import (
+    BatchSize,
+    Calibrate,
+    Checkpoint,
+    ColumnOptions,
+    DataFolder,
+    EngineName,
+    Images,
+    SupernetName,
+)
 from hwnas.errors import DataError
 from hwnas.files import check_writable
 from hwnas.metric import QUALITY, get_metric
 from hwnas.progress import notice, progress
-from hwnas.study._data import evaluation_data, noun_of, say_broken
+from hwnas.study._data import as_told, evaluation_data, noun_of, say_broken, tell_untrained
 from hwnas.study._space import open_space, restricted
 
 if TYPE_CHECKING:
     from hwnas.space import Population, SearchSpace
 
 
+@shares_options
 def evaluate(
+    *,
     supernet: SupernetName,
     out: Annotated[Path, typer.Option("--out", help="CSV to write: arch, accuracy and image counts.", metavar="FILE")],
     checkpoint: Checkpoint = None,
@@ -38,6 +50,7 @@ def evaluate(
     calibrate: Calibrate = 2000,
     batch_size: BatchSize = 100,
     engine: EngineName = None,
+    columns: ColumnOptions,
     fix: Fix = None,
     seed: Seed = 0,
 ) -> None:
@@ -54,7 +67,8 @@ def evaluate(
         raise DataError("--archs and --sample", "one of them is needed", "pass --archs CSV or --sample N")
     check_writable(out)
     runs = get_engine(engine)
-    net = load_supernet(supernet, checkpoint)
+    net = as_told(load_supernet(supernet, checkpoint), columns.named())
+    tell_untrained(supernet, checkpoint, data)
     space = restricted(net.space, fix)
     x = _subnets(space, archs, sample, seed)
     images_of, identity = evaluation_data(

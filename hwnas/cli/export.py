@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hwnas.cli._options import REFERENCE, Seed, TableBatch, TablePrecision, TableThreads
-from hwnas.cli._supernet import BatchSize, Calibrate, Checkpoint, DataFolder
+from hwnas.cli._shared import shares_options
+from hwnas.cli._supernet import BatchSize, Calibrate, Checkpoint, ColumnOptions, DataFolder
 from hwnas.errors import DataError
 from hwnas.quantity import parse_latency_ms
 from hwnas.study._data import parse_arch
@@ -20,7 +21,9 @@ if TYPE_CHECKING:
     from hwnas.space import SearchSpace
 
 
+@shares_options
 def export(
+    *,
     pareto: Annotated[
         Path | None, typer.Argument(help="CSV of subnets, as search or evaluate writes it.", metavar="[PARETO.csv]")
     ] = None,
@@ -34,6 +37,7 @@ def export(
     ] = None,
     checkpoint: Checkpoint = None,
     data: DataFolder = None,
+    columns: ColumnOptions,
     images: Annotated[
         int | None, typer.Option("--images", help="Measure accuracy on so many images too.", min=1, metavar="N")
     ] = None,
@@ -47,7 +51,7 @@ def export(
         float | None,
         typer.Option(
             "--agreement",
-            help=f"Share of images that int8 must decide as fp32 does, in percent. [default: {AGREEMENT_PCT:g}]",
+            help=f"Share of images that int8 must decide as fp32 does, in percent. \\[default: {AGREEMENT_PCT:g}]",
             min=0,
             max=100,
             metavar="PERCENT",
@@ -64,15 +68,24 @@ def export(
         str | None, typer.Option("--budget", help="Latency budget; default: the search's.", metavar="TIME")
     ] = None,
     seed: Seed = 0,
-    out: Annotated[Path, typer.Option("--out", help="ONNX file to write.", metavar="FILE")] = Path("subnet.onnx"),
+    out: Annotated[
+        Path,
+        typer.Option(
+            "--out",
+            help="FILE.onnx, or else a folder: model.onnx with labels and tokenizer, or what images need.",
+            metavar="FILE|FOLDER",
+        ),
+    ] = Path("subnet.onnx"),
 ) -> None:
-    """Write a subnet as ONNX (dynamic batch, batch norms folded), checked against torch.
+    """Write a subnet as ONNX (dynamic batch and length, batch norms folded), checked against torch.
 
     It is fp32, or what --precision says, or else of the device that was searched for. int8 and fp16 are compared with fp32
     on the calibration images. With --device the file is measured. Exit code 1 if less agrees than --agreement, or the
     budget breaks.
 
     Example: hwnas export pareto.csv --row 3 --data imagenet --out model.onnx
+
+    Example: hwnas export pareto.csv --row 3 --data photos --out deploy
     """
     from hwnas.report import read_provenance
 
@@ -95,6 +108,7 @@ def export(
         threads,
         batch,
         parse_latency_ms(budget, "--budget") if budget is not None else None,
+        columns.named(),
     )
     holds = export_subnet(settings, found, lambda net: _chosen(net.space, net.metric, pareto, row, arch), out)
     raise typer.Exit(0 if holds else 1)

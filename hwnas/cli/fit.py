@@ -19,9 +19,12 @@ from hwnas.progress import notice
 from hwnas.study._space import open_space, restricted
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from hwnas.predictor import Scores
     from hwnas.report import FittingTable
-    from hwnas.space import SearchSpace
+    from hwnas.space import Population, SearchSpace
 
 
 def fit(
@@ -94,6 +97,7 @@ def _fit(
     frames = [read_csv(path) for path in data]
     x = np.concatenate([_named(path, read_archs, frame, space) for path, frame in zip(data, frames, strict=True)])
     y = np.concatenate([_named(path, read_metric, frame, metric) for path, frame in zip(data, frames, strict=True)])
+    _check_repeats([(path, i + 1) for path, f in zip(data, frames, strict=True) for i in range(len(f))], x, y)
     unit = about.unit if about is not None else ""
     measured = [
         {"name": path.name, "sha256": sha256_of(path), "rows": len(frame)}
@@ -129,6 +133,31 @@ def _refuse_predicted(path: Path, metric: str) -> None:
         rule = f"{provenance_path(path).name} says that {metric} was predicted by {by}, and a predictor learns from measurements"
         remedy = f"measure it: hwnas evaluate --supernet NAME --archs {path} --out measured.csv, then fit measured.csv"
         raise DataError(f"file {path}, metric {metric!r}", rule, remedy)
+
+
+def _check_repeats(rows: list[tuple[Path, int]], x: Population, y: NDArray[np.float64]) -> None:
+    """Tell of subnets that were measured again, whose mean is fitted; refuse values that are no repeats of each other.
+
+    These are further apart than the standard deviation of all values: a typing error, or files of different data.
+
+    Args:
+        rows: the file of each row and its number there.
+        x: ``(n, g)`` subnets.
+        y: ``(n,)`` measured values.
+    """
+    seen: dict[bytes, int] = {}
+    apart = {}
+    for at, row in enumerate(x):
+        before = seen.setdefault(row.tobytes(), at)
+        if y[before] != y[at]:
+            apart[before] = max(apart.get(before, 0.0), abs(y[at] - y[before]))
+        if abs(y[at] - y[before]) > y.std():
+            (file, number), (other, earlier) = rows[at], rows[before]
+            rule = f"it is the subnet of {other}, row {earlier}, with another value, {y[before]:.8g}, not {y[at]:.8g}"
+            raise DataError(f"file {file}, row {number}", rule, "keep one of the rows, or their mean")
+    if apart:
+        found = f"{len(apart):,} subnets have several values, up to {max(apart.values()):.3g} apart"
+        notice(f"{found}: their means are fitted")
 
 
 def _named(path: Path, read: Any, frame: Any, argument: Any) -> Any:

@@ -15,6 +15,7 @@ from hwnas.cli._console import say, show
 from hwnas.cli._next import next_steps
 from hwnas.cli._options import AsJson, Seed
 from hwnas.cli._shared import EvaluationOptions, ProblemOptions, shares_options
+from hwnas.cli._supernet import ColumnOptions
 from hwnas.errors import DataError
 from hwnas.study import DEFAULT_SPACE
 
@@ -54,6 +55,7 @@ def search(
         ),
     ] = False,
     accuracy: EvaluationOptions,
+    columns: ColumnOptions,
     seed_archs: Annotated[
         Path | None,
         typer.Option("--seed-archs", help="CSV of subnets to start from, say another device's front.", metavar="FILE"),
@@ -81,7 +83,7 @@ def search(
 
     settings = SearchSettings(searcher, population, generations, seed, top, verify, seed_archs, prior)
     request = problem.request()
-    evaluation = accuracy.evaluation(problem.space, evals, seed)
+    evaluation = accuracy.evaluation(problem.space, evals, seed, columns.named())
     settings.check(evaluation)
     if evaluation is not None:
         unused = {"--population": population, "--generations": generations}

@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hwnas.cli._options import Seed
-from hwnas.cli._supernet import Checkpoint, LabelColumn, PairColumn, SupernetName, TextColumn
+from hwnas.cli._shared import shares_options
+from hwnas.cli._supernet import Checkpoint, ColumnOptions, SupernetName
 from hwnas.errors import DataError, SupernetError
 from hwnas.files import check_writable
 from hwnas.metric import get_metric
 from hwnas.progress import notice, progress
-from hwnas.study._data import noun_of, say_broken
+from hwnas.study._data import as_told, noun_of, say_broken
 
 if TYPE_CHECKING:
     from hwnas.supernet import Supernet
@@ -33,7 +34,9 @@ VALIDATION, CALIBRATION = 5000, 2000
 """Samples that the trained supernet's smallest and largest subnets are measured on and calibrated with."""
 
 
+@shares_options
 def train(
+    *,
     supernet: SupernetName,
     out: Annotated[Path, typer.Option("--out", help="Checkpoint to write, .safetensors.", metavar="FILE")],
     checkpoint: Checkpoint = None,
@@ -50,7 +53,7 @@ def train(
         int | None,
         typer.Option(
             "--epochs",
-            help=f"Passes over the training data. [default: {SCRATCH[0]}; with --data 10 for images, 4 for texts]",
+            help=f"Passes over the training data. \\[default: {SCRATCH[0]}; with --data 10 for images, 4 for texts]",
             min=1,
         ),
     ] = None,
@@ -61,7 +64,7 @@ def train(
         float | None,
         typer.Option(
             "--learning-rate",
-            help=f"Its peak. [default: {SCRATCH[1]}; with --data 0.02 for images, 0.0001 for texts]",
+            help=f"Its peak. \\[default: {SCRATCH[1]}; with --data 0.02 for images, 0.0001 for texts]",
             min=1e-9,
             max=10,
         ),
@@ -75,11 +78,9 @@ def train(
     ] = "sandwich",
     metric: Annotated[
         str | None,
-        typer.Option("--metric", help="Of texts: accuracy, f1 (macro) or mcc. [default: accuracy]", metavar="NAME"),
+        typer.Option("--metric", help="Of texts: accuracy, f1 (macro) or mcc. \\[default: accuracy]", metavar="NAME"),
     ] = None,
-    text_column: TextColumn = None,
-    pair_column: PairColumn = None,
-    label_column: LabelColumn = None,
+    columns: ColumnOptions,
     seed: Seed = 0,
 ) -> None:
     """Train all subnets of a supernet in shared weights. Killed, the same command resumes.
@@ -103,8 +104,7 @@ def train(
         net.labels, about = task.labels, {"data": supernet}
         recipe = Recipe(epochs=SCRATCH[0], learning_rate=SCRATCH[1])
     else:
-        columns = {"text": text_column, "pair": pair_column, "label": label_column}
-        task, net = _fine_tuned(supernet, checkpoint, data, metric, columns, batch_size, seed)
+        task, net = _fine_tuned(supernet, checkpoint, data, metric, columns.named(), batch_size, seed)
         about, recipe = {"data": str(data.resolve()), "batch_size": str(batch_size)}, net.recipe
     settings = TrainSettings(
         epochs=epochs or recipe.epochs,
@@ -147,14 +147,14 @@ def _fine_tuned(
     checkpoint: Path | None,
     folder: Path,
     metric: str | None,
-    columns: Mapping[str, str | None],
+    columns: Mapping[str, str],
     batch_size: int,
     seed: int,
 ) -> tuple[TrainingTask, Supernet]:
     """The user's data, and the pretrained supernet with a head for their classes."""
     from hwnas.supernet import load_supernet
 
-    net = _as_told(load_supernet(supernet, checkpoint), metric, columns)
+    net = as_told(load_supernet(supernet, checkpoint), columns, metric)
     opened = partial(net.open_data, folder, images=VALIDATION, calibrate=CALIBRATION, batch_size=batch_size, seed=seed)
     task = opened(own_classes=True)
     if not task.has_training:
@@ -184,24 +184,6 @@ def _fine_tuned(
     if net.space.input_genes:
         notice(f"inputs that are searched: {net.space.input_text}")
     return task, net
-
-
-def _as_told(net: Supernet, metric: str | None, columns: Mapping[str, str | None]) -> Supernet:
-    """The network with the metric and the columns of texts that options name.
-
-    Raises:
-        DataError: it is fed images.
-    """
-    from hwnas.supernet.hf import TextEncoder
-    from hwnas.task import TextColumns
-
-    named = {name: value for name, value in columns.items() if value is not None}
-    if not named and metric is None:
-        return net
-    if not isinstance(net, TextEncoder):
-        option = "--metric" if metric is not None else f"--{next(iter(named))}-column"
-        raise DataError(option, "it is of texts, and the network is fed images", "drop it")
-    return net.remade(metric=metric or net.metric, columns=TextColumns(**named) if named else net.carried.columns)
 
 
 def _tell_extremes(net: Supernet, task: TrainingTask) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hwnas.graph._build import IR_VERSION, OPSET, build_model, weight_shapes
+from hwnas.graph._build import IR_VERSION, LENGTH, OPSET, build_model, sequence_length, weight_shapes
 from hwnas.graph._model import Input, Model, network_model, random_feeds
 from hwnas.graph._precision import PRECISIONS, in_precision
 from hwnas.graph._quantize import Ranges, quantized
@@ -14,6 +14,7 @@ from hwnas.space import Network
 
 __all__ = [
     "IR_VERSION",
+    "LENGTH",
     "MOMENTS",
     "OPSET",
     "PRECISIONS",
@@ -35,6 +36,7 @@ __all__ = [
     "quantized",
     "random_feeds",
     "segments",
+    "sequence_length",
     "short_tables",
     "to_onnx",
     "weight_shapes",

@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from hwnas.errors import SupernetError
+from hwnas.errors import SpaceError, SupernetError
 from hwnas.graph.ops import Nodes, initial_shapes
-from hwnas.space import Network, Shape, network_inputs
+from hwnas.space import Network, Shape, TensorSpec, network_inputs
 
 if TYPE_CHECKING:
     import onnx
@@ -28,6 +28,20 @@ OPSET = 17
 
 IR_VERSION = 8
 """The version that came with opset 17."""
+
+
+LENGTH = "length"
+"""The dynamic axis of sequences, and the property of a model that tells the length it is meant for."""
+
+
+def sequence_length(inputs: Mapping[str, TensorSpec]) -> int | None:
+    """How many tokens a network is fed; None if it is fed something else.
+
+    Args:
+        inputs: by name, as `network_inputs` tells.
+    """
+    lengths = {spec.shape[0] if len(spec.shape) == 1 else None for spec in inputs.values()}
+    return lengths.pop() if len(lengths) == 1 else None
 
 
 def weight_shapes(network: Network) -> dict[str, Shape]:
@@ -50,6 +64,7 @@ def build_model(
     *,
     weights: Mapping[str, NDArray[np.float32]] | None = None,
     batch: str | int = "N",
+    open_length: bool = False,
     seed: int = 0,
     opset: int = OPSET,
     metadata: Mapping[str, str] | None = None,
@@ -64,12 +79,14 @@ def build_model(
         weights: arrays by initializer name, batch norms folded; None draws random ones, scaled so
             that activations neither vanish (denormal numbers are slow) nor overflow.
         batch: name of a dynamic batch axis, or a fixed size.
+        open_length: whether sequences may have any length that the network has positions for, by a dynamic axis
+            ``length``; what the network itself is of stands in the property of that name.
         seed: of the random weights.
         opset: ONNX operator set, 14 or later.
         metadata: properties stored in the model.
 
     Raises:
-        SpaceError: layers do not fit together, or a class of op has no ONNX form.
+        SpaceError: layers do not fit together, a class of op has no ONNX form, or there is no length to leave open.
         SupernetError: a weight is missing or has a wrong shape, or the opset lacks an operator.
     """
     from onnx import TensorProto, helper, numpy_helper
@@ -77,9 +94,15 @@ def build_model(
     inputs = network_inputs(network)
     shapes = weight_shapes(network)
     values = _random_weights(shapes, seed) if weights is None else _checked_weights(weights, shapes)
-    at = Nodes(values, opset)
+    at = Nodes(values, opset, open_length=open_length)
     at.values |= {name: name for name in inputs}
 
+    about = dict(metadata or {})
+    if open_length:
+        length = sequence_length(inputs)
+        if length is None:
+            raise SpaceError(f"inputs {', '.join(inputs)}", "they are no sequences of one length", "leave it fixed")
+        about[LENGTH] = str(length)
     last = network[-1][1]
     result = "input"
     for slot, layer in network:
@@ -98,7 +121,9 @@ def build_model(
             "hwnas",
             [
                 helper.make_tensor_value_info(
-                    name, helper.np_dtype_to_tensor_dtype(np.dtype(spec.element)), [batch, *spec.shape]
+                    name,
+                    helper.np_dtype_to_tensor_dtype(np.dtype(spec.element)),
+                    [batch, *([LENGTH] if open_length else spec.shape)],
                 )
                 for name, spec in inputs.items()
             ],
@@ -109,7 +134,7 @@ def build_model(
         ir_version=IR_VERSION,
         producer_name="hwnas",
     )
-    helper.set_model_props(model, dict(metadata or {}))
+    helper.set_model_props(model, about)
     return model
 
 

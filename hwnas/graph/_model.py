@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hwnas.errors import DataError
-from hwnas.graph._build import build_model
+from hwnas.graph._build import LENGTH, build_model
 from hwnas.graph._precision import in_precision
 from hwnas.graph._short import short_tables
 from hwnas.space import Network, network_inputs
@@ -67,11 +67,13 @@ class Model:
 
         Args:
             model: an ONNX model.
-            batch: what every size that the model leaves open is taken as.
+            batch: what every size that the model leaves open is taken as, but a length that its properties tell.
             precision: what it computes in.
         """
         constants = {tensor.name for tensor in model.graph.initializer}
-        inputs = tuple(_input(value, batch) for value in model.graph.input if value.name not in constants)
+        told = _properties(model)
+        sizes = {LENGTH: int(told[LENGTH])} if told.get(LENGTH, "").isdecimal() else {}
+        inputs = tuple(_input(value, batch, sizes) for value in model.graph.input if value.name not in constants)
         return cls(model.SerializeToString(), inputs, precision)
 
     @classmethod
@@ -88,11 +90,10 @@ class Model:
             model = onnx.load_model_from_string(Path(path).read_bytes())
         except (OSError, DecodeError) as error:
             raise DataError(f"file {path}", f"it cannot be read as ONNX ({error})", "export it again") from error
-        told = {entry.key: entry.value for entry in model.metadata_props}
-        return cls.of(model, batch=batch, precision=told.get(PRECISION, "fp32"))
+        return cls.of(model, batch=batch, precision=_properties(model).get(PRECISION, "fp32"))
 
     def feed(self, seed: int = 0) -> dict[str, np.ndarray[Any, Any]]:
-        """An array for every input by name: normal numbers; integers below what the input allows, or else ones."""
+        """An array for every input by name: normal numbers; integers below what the input allows, or else masks that hide nothing, and zeros."""
         return _feed(self.inputs, seed)
 
 
@@ -128,11 +129,17 @@ def _inputs_of(network: Network, batch: int) -> tuple[Input, ...]:
     )
 
 
-def _input(value: onnx.ValueInfoProto, batch: int) -> Input:
+def _properties(model: onnx.ModelProto) -> dict[str, str]:
+    return {entry.key: entry.value for entry in model.metadata_props}
+
+
+def _input(value: onnx.ValueInfoProto, batch: int, sizes: Mapping[str, int]) -> Input:
+    """An input, with the sizes that it leaves open by the names of their axes, or else the batch's."""
     from onnx import helper
 
     tensor = value.type.tensor_type
-    shape = tuple(d.dim_value if d.HasField("dim_value") else batch for d in tensor.shape.dim)
+    dims = tensor.shape.dim
+    shape = tuple(d.dim_value if d.HasField("dim_value") else sizes.get(d.dim_param, batch) for d in dims)
     return Input(value.name, str(helper.tensor_dtype_to_np_dtype(tensor.elem_type)), shape)
 
 
@@ -144,6 +151,6 @@ def _feed(inputs: Sequence[Input], seed: int) -> dict[str, np.ndarray[Any, Any]]
 def _values(of: Input, rng: np.random.Generator) -> np.ndarray[Any, Any]:
     if np.issubdtype(np.dtype(of.element), np.floating):
         return rng.standard_normal(of.shape, dtype=np.float32).astype(of.element, copy=False)
-    if of.below is None:  # valid as token, mask and type
-        return np.ones(of.shape, dtype=of.element)
+    if of.below is None:  # valid as token and as type, of which some networks have one alone
+        return np.full(of.shape, int("mask" in of.name), dtype=of.element)
     return rng.integers(of.below, size=of.shape, dtype=of.element)

@@ -6,6 +6,8 @@ from __future__ import annotations
 
 import json
 import shlex
+from collections.abc import Mapping
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +19,55 @@ if TYPE_CHECKING:
     from hwnas.task import Task
 
 
+def as_told(net: Supernet, columns: Mapping[str, str], metric: str | None = None) -> Supernet:
+    """The network that reads texts from other columns, or measures by another metric.
+
+    Args:
+        net: of texts, unless nothing is given.
+        columns: ``text``, ``pair`` and ``label``, as far as they have other names than the network knows.
+        metric: what evaluations measure; None for what it was.
+
+    Raises:
+        DataError: it is fed images.
+    """
+    from hwnas.supernet.hf import TextEncoder
+
+    if not columns and metric is None:
+        return net
+    if not isinstance(net, TextEncoder):
+        option = "--metric" if metric is not None else f"--{next(iter(columns))}-column"
+        raise DataError(option, "it is of texts, and the network is fed images", "drop it")
+    return net.remade(metric=metric or net.metric, columns=replace(net.carried.columns, **columns))
+
+
+def refuse_unready(name: str, net: Supernet, folder: Path | None) -> None:
+    """Refuse to evaluate what has learned nothing yet, or has nothing to be measured on.
+
+    Raises:
+        SupernetError: the head is new.
+        DataError: the supernet brings no data, and no folder was given.
+    """
+    if net.head_is_new:
+        rule, remedy = "it comes without a classification head", f"train it first: {_training(name, folder)}"
+        raise SupernetError(f"supernet {name}", rule, remedy)
+    if folder is None and net.data() is None:
+        raise DataError(f"supernet {name}", "it comes without data", "pass --data FOLDER, yours or say ImageNet's")
+
+
+def tell_untrained(name: str, checkpoint: Path | None, folder: Path | None) -> None:
+    """Say so where subnets were never trained to work alone."""
+    from hwnas.supernet import reference_kind
+
+    if checkpoint is None and reference_kind(name).only_largest:
+        rule = "of its subnets the largest alone has been trained, and the others are worth little"
+        notice(f"{name}: {rule} before: {_training(name, folder)}")
+
+
+def _training(name: str, folder: Path | None) -> str:
+    given = shlex.quote(str(folder)) if folder is not None else "FOLDER"
+    return f"hwnas train --supernet {shlex.quote(name)} --data {given} --out own.safetensors"
+
+
 def evaluation_data(
     name: str, supernet: Supernet, folder: Path | None, *, images: int, calibrate: int, batch_size: int, seed: int
 ) -> tuple[Task, dict[str, Any]]:
@@ -26,15 +77,13 @@ def evaluation_data(
         DataError: the supernet brings none and no folder was given, or the folder does not fit.
         SupernetError: the supernet's head has learned nothing yet.
     """
-    if supernet.head_is_new:
-        given = shlex.quote(str(folder)) if folder is not None else "FOLDER"
-        remedy = f"train it first: hwnas train --supernet {shlex.quote(name)} --data {given} --out own.safetensors"
-        raise SupernetError(f"supernet {name}", "it comes without a classification head", remedy)
-    if folder is None:
-        own = supernet.data()
-        if own is None:
-            raise DataError(f"supernet {name}", "it comes without data", "pass --data FOLDER, yours or say ImageNet's")
+    from hwnas.task import TextFolder
+
+    refuse_unready(name, supernet, folder)
+    own = supernet.data()
+    if folder is None and own is not None:
         return own, {"data": name}
+    assert folder is not None
     data = supernet.open_data(folder, images=images, calibrate=calibrate, batch_size=batch_size, seed=seed)
     for note in data.notes:
         notice(note)
@@ -43,7 +92,8 @@ def evaluation_data(
     if not data.has_training and data.noun == "images":
         notice(f"{folder} has no train/: batch norms are re-calibrated on validation images, labels unseen")
     identity = {"data": str(folder.resolve()), "images": images, "calibrate": calibrate, "batch_size": batch_size}
-    return data, {**identity, "seed": seed}
+    columns = {"columns": asdict(data.columns)} if isinstance(data, TextFolder) else {}
+    return data, {**identity, **columns, "seed": seed}
 
 
 def noun_of(data: Task) -> str:

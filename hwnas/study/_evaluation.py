@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from hwnas.errors import DataError
 from hwnas.metric import Metric, get_metric
 from hwnas.progress import notice, progress
-from hwnas.study._data import evaluation_data, say_broken
+from hwnas.study._data import as_told, evaluation_data, refuse_unready, say_broken, tell_untrained
 from hwnas.study._objectives import Objectives
 
 if TYPE_CHECKING:
@@ -40,6 +40,7 @@ class Evaluation:
         checkpoint, data, images, calibrate, batch_size: as ``hwnas evaluate`` has them.
         seed: of the images drawn.
         engine: what runs subnets, by name; None for the one that suits this machine.
+        columns: names of ``text``, ``pair`` and ``label`` in tables of texts, as far as they differ from what was trained on.
     """
 
     supernet: str
@@ -51,17 +52,22 @@ class Evaluation:
     batch_size: int = 100
     seed: int = 0
     engine: str | None = None
+    columns: Mapping[str, str] = field(default_factory=dict)
 
     @cached_property
     def net(self) -> Supernet:
         """The supernet, opened when it is first asked for.
 
         Raises:
-            UnknownNameError, SupernetError: there is none, or no fitting weights.
+            UnknownNameError, SupernetError: there is none, or no fitting weights, or they have learned nothing.
+            DataError: there is nothing to measure on.
         """
         from hwnas.supernet import load_supernet
 
-        return load_supernet(self.supernet, self.checkpoint)
+        net = as_told(load_supernet(self.supernet, self.checkpoint), self.columns)
+        refuse_unready(self.supernet, net, self.data)  # before a table is profiled
+        tell_untrained(self.supernet, self.checkpoint, self.data)
+        return net
 
     def metric(self) -> Metric:
         """What evaluations measure.

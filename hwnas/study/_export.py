@@ -7,7 +7,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +15,8 @@ from hwnas.errors import DataError, NotHeldError, UnknownNameError
 from hwnas.files import check_writable
 from hwnas.metric import LATENCY, get_metric
 from hwnas.progress import notice
-from hwnas.study._data import evaluation_data, noun_of, say_broken
+from hwnas.study._data import as_told, evaluation_data, noun_of, say_broken
+from hwnas.study._deploy import is_folder, model_file, write_deployed
 from hwnas.study._place import find_place, off_speed
 
 if TYPE_CHECKING:
@@ -64,6 +65,7 @@ class ExportSettings:
         opset: of ONNX.
         device, threads, batch: measure the file there; None for not at all.
         budget_ms: of latency, for a file that is measured; None for the search's.
+        columns: names of ``text``, ``pair`` and ``label`` in tables of texts, as far as they differ from what was trained on.
     """
 
     supernet: str
@@ -81,15 +83,16 @@ class ExportSettings:
     threads: int | None = None
     batch: int | None = None
     budget_ms: float | None = None
+    columns: Mapping[str, str] = field(default_factory=dict)
 
 
 def export(front: Front, row: int = 1, path: str | os.PathLike[str] = "subnet.onnx", **options: Any) -> Path:
-    """Write a row of a front as ONNX.
+    """Write a row of a front as ONNX: one file, or a folder to deploy.
 
     Args:
         front: of a search.
         row: its number.
-        path: the file.
+        path: a file that ends in ``.onnx``; anything else is a folder, which gets labels and preprocessing too.
         options: attributes of ExportSettings; ``supernet`` is by default the one whose space was searched.
 
     Raises:
@@ -132,20 +135,21 @@ def export_subnet(
         settings: how.
         found: the provenance of the front it is of; may be empty.
         choose: the subnet, given the supernet.
-        path: the file.
+        path: a file that ends in ``.onnx``, or a folder.
     """
     from hwnas import __version__
-    from hwnas.supernet import load_supernet, onnx_model, random_supernet, save_onnx
+    from hwnas.supernet import load_supernet, onnx_model, random_supernet
 
     s, name = settings, settings.supernet
     if s.random_weights and s.checkpoint is not None:
         raise DataError("--random-weights", "there is a checkpoint too", "drop one of them")
-    check_writable(path)
+    file = model_file(path)
+    check_writable(file)
     form = _form(s.precision, found)
     if s.random_weights:
         net = random_supernet(name, s.seed, _classes(found))
     else:
-        net = load_supernet(name, s.checkpoint or _searched_weights(name, found))
+        net = as_told(load_supernet(name, s.checkpoint or _searched_weights(name, found)), s.columns)
     metric = get_metric(net.metric)
     place = None
     if s.device is not None:
@@ -155,7 +159,7 @@ def export_subnet(
     if s.random_weights:
         subnet, images_of_it = _random(net, chosen.arch), None
         facts |= {"weights": "random, for latency checks only: accuracy is chance"}
-        notice(f"{path} gets random weights: use it for latency checks only")
+        notice(f"{file} gets random weights: use it for latency checks only")
     else:
         facts["weights"] = f"{net.origin} ({net.digest})"
         subnet, measured, images_of_it = _calibrated(settings, net, chosen)
@@ -171,9 +175,12 @@ def export_subnet(
         measured_on = images_of_it if s.images is not None else None
         facts = _of_form(form, facts, metric.column, model, subnet, measured_on)
     facts |= {"agreement": str(kept)} if kept is not None else {}
-    save_onnx(model, path, {key: value for key, value in facts.items() if value})
-    size = f"{path.stat().st_size / 1e6:.1f} MB"
-    notice(f"wrote {path}: {form}, {size}, opset {s.opset}, {_shown(subnet)}")
+    beside = net.deployed_files(subnet) if is_folder(path) else {}
+    write_deployed(model, {key: value for key, value in facts.items() if value}, beside, path)
+    size = f"{file.stat().st_size / 1e6:.1f} MB"
+    notice(f"wrote {file}: {form}, {size}, opset {s.opset}, {_shown(model)}")
+    if beside:
+        notice(f"beside it: {', '.join(beside)}")
     notice(f"logits differ from torch's by at most {difference}")
     if metric.column in facts:
         known = facts.get(f"{metric.column}_fp32")
@@ -185,7 +192,7 @@ def export_subnet(
         _tell_agreement(form, kept, lossy, least)
     if place is not None:
         searched_ms = (found.get("budgets") or {}).get(LATENCY.column)
-        holds &= _timed(place, net.space, path, s.budget_ms if s.budget_ms is not None else searched_ms)
+        holds &= _timed(place, net.space, file, s.budget_ms if s.budget_ms is not None else searched_ms)
     return holds
 
 
@@ -218,7 +225,7 @@ def _calibrated(
             raise DataError("--images", "there are no images to measure accuracy on", "pass --data FOLDER")
         subnet = net.extract(encoded)
         if not subnet.has_statistics:
-            return subnet, {}, None
+            return subnet, _known(net, chosen), None
         notice("no --data: batch norms are not re-calibrated, so the subnet's accuracy is lost (pass --data FOLDER)")
         facts = {"calibration": "none: the accuracy of this file is unknown, and likely poor"}
         return subnet, facts, None
@@ -232,10 +239,16 @@ def _calibrated(
         accuracy, n_measured = measure_accuracy(subnet, images)
         source = f"measured on {n_measured} {noun_of(images)} of {data or name}"
         facts |= {net.metric: f"{accuracy:.4f}", f"{net.metric}_source": source}
-    elif chosen.accuracy is not None:
-        facts |= {net.metric: f"{chosen.accuracy:.4f}", f"{net.metric}_source": chosen.source}
+    else:
+        facts |= _known(net, chosen)
     say_broken(images)
     return subnet, facts, images
+
+
+def _known(net: Supernet, chosen: ChosenSubnet) -> dict[str, str]:
+    if chosen.accuracy is None:
+        return {}
+    return {net.metric: f"{chosen.accuracy:.4f}", f"{net.metric}_source": chosen.source}
 
 
 def _form(precision: str | None, found: Mapping[str, Any]) -> str:
@@ -257,10 +270,13 @@ def _calibration_images(subnet: Subnet, images: Task | None) -> Batches:
     """Images that show the ranges of activations; random ones, with a word, where there are none."""
     import torch
 
+    from hwnas.graph import random_feeds
+
     if images is not None:
         return lambda: images.calibration(subnet.inputs)
     notice("int8 ranges are of random inputs: use this file for latency checks only")
-    random = [torch.randn(RANDOM_IMAGES, *subnet.input_shape, generator=torch.Generator().manual_seed(0))]
+    drawn = random_feeds(subnet.network, RANDOM_IMAGES)
+    random = [{name: torch.from_numpy(array) for name, array in drawn.items()}]
     return lambda: random
 
 
@@ -352,6 +368,9 @@ def _random(net: Supernet, arch: Mapping[str, Any]) -> Subnet:
     return subnet
 
 
-def _shown(subnet: Subnet) -> str:
-    """The inputs and their shapes: ``input Nx3x224x224``."""
-    return ", ".join(f"{name} {'x'.join(['N', *map(str, spec.shape)])}" for name, spec in subnet.inputs.items())
+def _shown(model: ModelProto) -> str:
+    """The inputs and their shapes: ``input Nx3x224x224``, ``input_ids Nxlength``."""
+    shapes = {value.name: value.type.tensor_type.shape.dim for value in model.graph.input}
+    return ", ".join(
+        f"{name} {'x'.join(str(d.dim_param or d.dim_value) for d in dims)}" for name, dims in shapes.items()
+    )

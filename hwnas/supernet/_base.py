@@ -28,6 +28,7 @@ from hwnas.files import replacing
 from hwnas.space import Network, Op, SearchSpace, head_name, n_classes, with_classes
 from hwnas.supernet._calibration import BatchNormMode
 from hwnas.supernet._checkpoint import check_tensors, read_content, split_part, write_safetensors
+from hwnas.supernet._deployed import CONFIG, IMAGE_MODEL, PREPROCESSOR, as_json, configuration
 from hwnas.supernet._dialect import matched
 from hwnas.supernet._execute import forward
 from hwnas.supernet._recipe import Recipe
@@ -159,6 +160,14 @@ class Supernet(ABC):
             batch_size=batch_size,
             seed=seed,
         )
+
+    def deployed_files(self, subnet: Subnet) -> dict[str, str]:
+        """Texts of the files that users of a subnet need beside its network, by name: labels, and how inputs are made."""
+        settings = {"model_type": IMAGE_MODEL, "num_channels": subnet.input_shape[0]}
+        files = {CONFIG: as_json(configuration(settings, self.labels, self.classes, subnet.arch))}
+        if self.data() is None:
+            files[PREPROCESSOR] = as_json((self.preprocessing or IMAGENET).config(subnet.input_shape[-1]))
+        return files
 
     def units(self) -> Sequence[Units]:
         """Heads, neurons and the like, which training sorts by importance; none, unless overridden."""

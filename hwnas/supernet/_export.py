@@ -11,7 +11,7 @@ import torch
 
 from hwnas.errors import SupernetError
 from hwnas.files import replacing
-from hwnas.graph import OPSET, activation_ranges, build_model, in_precision, random_feeds
+from hwnas.graph import OPSET, activation_ranges, build_model, in_precision, random_feeds, sequence_length
 from hwnas.supernet._agreement import Agreement, Batches, Blamed, agreement, feeds, logits, most_lossy, open_session
 from hwnas.supernet._subnet import Subnet, folded_weights
 from hwnas.task import Specs, Task, measured
@@ -60,6 +60,8 @@ def export_onnx(
 ) -> Exported:
     """Write ``subnet`` as ONNX: ``input`` (N, channels, height, width) to ``logits`` (N, classes), fp32 both.
 
+    Texts enter by ``input_ids``, ``attention_mask`` and the like, ``(N, length)``: up to as many tokens as there are positions.
+
     Args:
         subnet: with its final weights and statistics.
         path: the file.
@@ -85,7 +87,7 @@ def onnx_model(
     batches: Batches | None = None,
     least_agreement_pct: float = 0.0,
 ) -> Exported:
-    """The model that :func:`export_onnx` writes. Batch norms are folded; onnxruntime has run it at two batch sizes.
+    """The model that :func:`export_onnx` writes. Batch norms are folded; onnxruntime has run it at two sizes.
 
     Args:
         subnet, opset, precision, batches: as there.
@@ -93,7 +95,8 @@ def onnx_model(
     """
     import onnx  # noqa: PLC0415 (only exports need it)
 
-    plain = build_model(subnet.network, weights=folded_weights(subnet), opset=opset)
+    has_length = sequence_length(subnet.inputs) is not None
+    plain = build_model(subnet.network, weights=folded_weights(subnet), open_length=has_length, opset=opset)
     difference = _difference(subnet, plain)
     if not difference.largest <= TOLERANCE * max(difference.scale, 1.0):
         rule = f"its logits differ from torch's by up to {difference}"
@@ -117,10 +120,11 @@ def onnx_model(
 
 
 def save_onnx(model: onnx.ModelProto, path: str | os.PathLike[str], metadata: Mapping[str, str]) -> None:
-    """Write a model with properties, whole or not at all."""
+    """Write a model with further properties, whole or not at all."""
     from onnx import helper  # noqa: PLC0415
 
-    helper.set_model_props(model, dict(metadata))
+    own = {entry.key: entry.value for entry in model.metadata_props}
+    helper.set_model_props(model, own | dict(metadata))
     with replacing(path) as part:
         part.write_bytes(model.SerializeToString())
 
@@ -139,10 +143,12 @@ def _difference(subnet: Subnet, model: onnx.ModelProto) -> Difference:
     session = open_session(model)
     module = subnet.cpu()
     errors, scales = [], []
-    for batch in (1, 3):
+    length = sequence_length(subnet.inputs)
+    for batch, most in ((1, length), (3, length and -(-length // 2))):
         drawn = random_feeds(subnet.network, batch)
         with torch.inference_mode():
-            inputs = {name: torch.from_numpy(array) for name, array in drawn.items()}
+            whole = {name: torch.from_numpy(array) for name, array in drawn.items()}
+            inputs = whole if most is None else {name: tokens[:, :most] for name, tokens in whole.items()}
             expected = module(inputs).numpy()
         errors.append(np.abs(logits(session, inputs) - expected).max())
         scales.append(np.abs(expected).max())

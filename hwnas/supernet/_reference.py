@@ -33,6 +33,9 @@ class ReferenceKind(ABC):
     carries_weights: ClassVar[bool] = False
     """Whether the name leads to weights, so that no ``--checkpoint`` is needed."""
 
+    only_largest: ClassVar[bool] = False
+    """Whether the weights are of a network that was trained as a whole: its subnets were not."""
+
     @abstractmethod
     def belongs(self, reference: str) -> bool:
         """Whether a name is of this kind; the first kind of ``KINDS`` that says so opens it."""
@@ -84,7 +87,7 @@ class HuggingFace(ReferenceKind):
     """A local Hugging Face folder: configuration, weights, tokenizer."""
 
     form = "hf:FOLDER"
-    carries_weights = True
+    carries_weights = only_largest = True
 
     def belongs(self, reference: str) -> bool:
         return reference.startswith("hf:")
@@ -149,7 +152,7 @@ class OnnxFile(ReferenceKind):
     """A convolutional network of the user's, from any framework."""
 
     form = "FILE.onnx"
-    carries_weights = True
+    carries_weights = only_largest = True
 
     def belongs(self, reference: str) -> bool:
         return reference.endswith(".onnx")

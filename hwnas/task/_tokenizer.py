@@ -19,6 +19,14 @@ if TYPE_CHECKING:
 
 FILE, VOCABULARY, CONFIG = "tokenizer.json", "vocab.txt", "tokenizer_config.json"
 
+ROLES = {
+    "unk_token": ("[UNK]", "<unk>"),
+    "cls_token": ("[CLS]", "<s>"),
+    "sep_token": ("[SEP]", "</s>"),
+    "mask_token": ("[MASK]", "<mask>"),
+}
+"""Tokens with a meaning, as BERT and RoBERTa spell them."""
+
 Ids = NDArray[np.int64]
 
 
@@ -72,11 +80,31 @@ class Tokenizer:
         return np.array([len(one.ids) for one in engine.encode_batch(_both(texts, pairs))], dtype=np.int64)
 
     def stored(self, length: int) -> str:
-        """The text of a ``tokenizer.json`` that cuts and fills up to a length by itself."""
+        """The text of a ``tokenizer.json`` that cuts texts at a length, and fills a batch up to its longest, by itself."""
         engine = _engine(self.definition)
         engine.enable_truncation(length)
-        engine.enable_padding(pad_id=self.pad_id, pad_token=str(engine.id_to_token(self.pad_id)))
+        engine.enable_padding(pad_id=self.pad_id, pad_token=self._token(self.pad_id))
         return str(engine.to_str())
+
+    def facts(self, length: int, inputs: Sequence[str]) -> dict[str, Any]:
+        """What ``tokenizer_config.json`` tells ``transformers``.
+
+        Args:
+            length: longest input in tokens.
+            inputs: names of the network's inputs.
+        """
+        special = {str(token["content"]) for token in json.loads(self.definition)["added_tokens"] if token["special"]}
+        roles = {role: token for role, tokens in ROLES.items() for token in tokens if token in special}
+        return {
+            "tokenizer_class": "PreTrainedTokenizerFast",
+            "model_max_length": length,
+            "model_input_names": list(inputs),
+            **roles,
+            "pad_token": self._token(self.pad_id),
+        }
+
+    def _token(self, number: int) -> str:
+        return str(_engine(self.definition).id_to_token(number))
 
     def encode(self, texts: Sequence[str], pairs: Sequence[str] | None, length: int) -> tuple[Ids, Ids, Ids]:
         """Token ids, attention mask (1 where there is a token) and segments (1 in a second sentence), ``(n, length)`` each.

@@ -40,6 +40,21 @@ def test_a_predictor_is_scored_and_written(hwnas: Hwnas, measured: Path) -> None
     assert Path("mine.safetensors").read_bytes() == first
 
 
+def test_repeated_measurements_are_told_and_contradictions_refused(hwnas: Hwnas, measured: Path) -> None:
+    frame = pd.read_csv(measured)
+    frame.iloc[:3].assign(top1=frame["top1"] + 0.05).to_csv("again.csv", index=False)
+    ran = hwnas("fit", measured, "again.csv", *AT, "--model", "ridge")
+    assert ran.code == 0, ran.err
+    assert "3 subnets have several values, up to 0.05 apart: their means are fitted" in ran.err
+    frame.iloc[[4]].assign(top1=7.5).to_csv("typo.csv", index=False)
+    ran = hwnas("fit", measured, "typo.csv", *AT, "--model", "ridge", "--out", "mine.safetensors")
+    assert ran.code == 2
+    assert ran.err.count("\n") == 1
+    value = f"{frame['top1'][4]:.8g}"
+    assert f"typo.csv, row 1: it is the subnet of {measured}, row 5, with another value, {value}, not 7.5" in ran.err
+    assert not Path("mine.safetensors").exists()
+
+
 def test_scores_as_json_and_another_metric(hwnas: Hwnas, measured: Path) -> None:
     ran = hwnas("fit", measured, *AT, "--model", "additive", "--metric", "loss", "--json")
     assert ran.code == 0, ran.err

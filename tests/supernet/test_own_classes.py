@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import runpy
 import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
 import onnx
+import onnxruntime as ort
 import pandas as pd
 import pytest
 import torch
@@ -19,6 +21,7 @@ from hwnas.errors import SupernetError
 from hwnas.space import TensorSpec
 from hwnas.supernet import Supernet, get_supernet, load_supernet
 from hwnas.task import ImageFolder, TrainingTask
+from tests.conftest import REPOSITORY
 from tests.supernet.conftest import OWN
 
 CLASSES = ("blue", "green", "red")
@@ -161,3 +164,28 @@ def test_every_public_name_loads():
         assert getattr(hwnas.supernet, name) is not None
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         hwnas.supernet.nothing  # noqa: B018
+
+
+def test_a_folder_to_deploy_holds_classes_and_preprocessing(
+    trained: Path, colours: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    arch = json.dumps({"d": [2, 2, 2], "e": [1.0] * 6, "r": 32})
+    deploy = tmp_path / "deploy"
+    given = ("--supernet", str(trained), "--data", str(colours), "--batch-size", "9", "--arch", arch)
+    assert exit_code("export", *given, "--out", str(deploy)) == 0
+    assert sorted(path.name for path in deploy.iterdir()) == ["config.json", "model.onnx", "preprocessor_config.json"]
+    assert json.loads((deploy / "config.json").read_text())["id2label"] == dict(zip("012", CLASSES, strict=True))
+
+    data = ImageFolder(colours, 3, n_images=18, n_calibration=18, batch_size=18, seed=0)
+    ((images, _),) = data.validation(SPECS)
+    session = ort.InferenceSession(deploy / "model.onnx", providers=["CPUExecutionProvider"])
+    files = sorted((colours / "val").rglob("*.png"))
+    monkeypatch.setattr(sys, "argv", ["classify_images.py", str(deploy), *map(str, files)])
+    capsys.readouterr()
+    told = runpy.run_path(str(REPOSITORY / "examples" / "classify_images.py"), run_name="__main__")
+    lines = [line.split("\t") for line in capsys.readouterr().out.splitlines()]
+    assert sum(label == Path(file).parent.name for label, file in lines) > 15  # three colours after 24 steps
+    assert isinstance(images, torch.Tensor)
+    expected = session.run(["logits"], {"pixel_values": images.numpy()})[0]
+    assert np.abs(expected - told["logits"]).max(axis=1).min() < 1e-4  # the last file is among the images
+    assert np.abs(images.numpy() - told["pixels"].transpose(2, 0, 1)).max(axis=(1, 2, 3)).min() < 1e-5

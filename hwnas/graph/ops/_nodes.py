@@ -26,10 +26,11 @@ class Nodes:
     Args:
         weights: arrays by initializer name, as `initial_shapes` states them.
         opset: ONNX operator set.
+        open_length: whether sequences may be longer or shorter than the ops say.
     """
 
-    def __init__(self, weights: Mapping[str, NDArray[np.float32]], opset: int) -> None:
-        self.opset = opset
+    def __init__(self, weights: Mapping[str, NDArray[np.float32]], opset: int, *, open_length: bool = False) -> None:
+        self.opset, self.open_length = opset, open_length
         self.nodes: list[onnx.NodeProto] = []
         self.initializers: dict[str, NDArray[Any]] = {}
         self.values: dict[str, str] = {}
@@ -71,6 +72,10 @@ class Nodes:
     def integers(self, *values: int) -> str:
         """Name of a shared int64 vector: a shape, axes, the ends of a slice."""
         return self.constant(f"int64.{'x'.join(map(str, values))}", values, np.int64)
+
+    def tokens(self, x: str) -> str:
+        """Name of an int64 vector of one: how many tokens a sequence has when the graph runs."""
+        return self.node("Gather", [self.node("Shape", [x]), self.integers(1)])
 
     def _own(self) -> list[onnx.NodeProto]:
         return [node for node in self.nodes if node.name.startswith(f"{self._op}/")]

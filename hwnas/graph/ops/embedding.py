@@ -15,7 +15,10 @@ def _embedding(op: Embedding, x: Sequence[str], at: Nodes) -> str:  # noqa: ARG0
 
 @to_onnx.register
 def _positions(op: Positions, x: Sequence[str], at: Nodes) -> str:
-    return at.result("Add", [*x, at.parameter("weight", at.weight()[: op.in_shape[0]])])
+    if not at.open_length:
+        return at.result("Add", [*x, at.parameter("weight", at.weight()[: op.in_shape[0]])])
+    first = at.node("Slice", [at.parameter(), at.integers(0), at.tokens(x[0]), at.integers(0)])
+    return at.result("Add", [*x, first])
 
 
 @to_onnx.register

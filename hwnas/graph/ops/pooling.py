@@ -46,7 +46,9 @@ def _integer(op: Op) -> bool:  # noqa: ARG001
 def _mean_tokens(op: MeanTokens, x: Sequence[str], at: Nodes) -> str:
     tokens, axis = x[0], at.integers(1)
     if len(x) == 1:
-        total, count = at.node("ReduceSum", [tokens, axis], keepdims=0), at.constant("tokens", op.in_shape[0])
+        total, length = at.node("ReduceSum", [tokens, axis], keepdims=0), op.in_shape[0]
+        fixed = not at.open_length
+        count = at.constant("tokens", length) if fixed else at.node("Cast", [at.tokens(tokens)], to=1)  # float32
         return at.result("Div", [total, count])
     mask = at.node("Cast", [x[1]], to=1)  # float32
     kept = at.node("Mul", [tokens, at.node("Unsqueeze", [mask, at.integers(-1)])])

@@ -15,8 +15,10 @@ import torch
 from hwnas.progress import notice
 from hwnas.space import SearchSpace, with_classes
 from hwnas.supernet._base import HEAD_SPREAD, Supernet
+from hwnas.supernet._deployed import CONFIG, as_json, configuration
 from hwnas.supernet._header import ENCODER
 from hwnas.supernet._recipe import Recipe
+from hwnas.supernet._subnet import Subnet
 from hwnas.supernet._units import Units
 from hwnas.supernet.hf._carried import Carried
 from hwnas.supernet.hf._encoder import text_encoder_space
@@ -112,6 +114,15 @@ class TextEncoder(Supernet):
     @classmethod
     def outline(cls) -> dict[str, str]:
         return {ENCODER: cls.carried.text()}
+
+    def deployed_files(self, subnet: Subnet) -> dict[str, str]:
+        tokenizer, length = self.tokenizer(), subnet.inputs["input_ids"].shape[0]
+        config = configuration(self.carried.settings, self.labels, self.classes, subnet.arch)
+        return {
+            CONFIG: as_json(config),
+            "tokenizer.json": tokenizer.stored(length),
+            "tokenizer_config.json": as_json(tokenizer.facts(length, list(subnet.inputs))),
+        }
 
     def units(self) -> Sequence[Units]:
         size, found = self.family.encoder.head_size, []

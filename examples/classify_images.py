@@ -1,0 +1,23 @@
+"""A deployed network of images in bare onnxruntime: ``python examples/classify_images.py deploy cat.jpg ...``."""
+
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import onnxruntime as ort
+from PIL import Image
+
+folder, files = Path(sys.argv[1]), sys.argv[2:]
+labels = json.loads((folder / "config.json").read_text(encoding="utf-8"))["id2label"]
+how = json.loads((folder / "preprocessor_config.json").read_text(encoding="utf-8"))
+session = ort.InferenceSession(folder / "model.onnx", providers=["CPUExecutionProvider"])
+size, shorter = how["crop_size"]["height"], how["size"]["shortest_edge"]
+for file in files:
+    image = Image.open(file).convert("RGB")
+    width, height = (int(shorter * side / min(image.size)) for side in image.size)
+    left, top = round((width - size) / 2), round((height - size) / 2)
+    image = image.resize((width, height), how["resample"]).crop((left, top, left + size, top + size))
+    pixels = (np.asarray(image, dtype=np.float32) * how["rescale_factor"] - how["image_mean"]) / how["image_std"]
+    logits = session.run(["logits"], {"pixel_values": pixels.astype(np.float32).transpose(2, 0, 1)[None]})[0]
+    print(labels[str(logits.argmax())], file, sep="\t")

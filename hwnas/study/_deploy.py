@@ -1,0 +1,61 @@
+"""Where an exported subnet goes: one ONNX file, or a folder with all that its users need."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hwnas.files import replacing, together
+
+if TYPE_CHECKING:
+    from onnx import ModelProto
+
+MODEL = "model.onnx"
+"""The network's file in a folder."""
+
+PIXELS = "pixel_values"
+"""What images are called in a folder, as Hugging Face's libraries call them."""
+
+
+def is_folder(path: Path) -> bool:
+    """Whether a folder is meant: whatever does not end in ``.onnx``."""
+    return path.suffix.lower() != ".onnx"
+
+
+def model_file(path: Path) -> Path:
+    """The file that the network goes to."""
+    return path / MODEL if is_folder(path) else path
+
+
+def write_deployed(model: ModelProto, facts: Mapping[str, str], files: Mapping[str, str], path: Path) -> None:
+    """Write a network, and in a folder the files beside it: all of them, or none.
+
+    Args:
+        model: with its weights.
+        facts: properties that are stored in it.
+        files: texts by name.
+        path: a file that ends in ``.onnx``, or a folder.
+
+    Raises:
+        DataError: they cannot be written.
+    """
+    from hwnas.supernet import save_onnx  # noqa: PLC0415 (loads torch)
+
+    if not is_folder(path):
+        save_onnx(model, path, facts)
+        return
+    _rename_images(model)
+    with together():
+        save_onnx(model, model_file(path), facts)
+        for name, text in files.items():
+            with replacing(path / name) as part:
+                part.write_text(text, encoding="utf-8")
+
+
+def _rename_images(model: ModelProto) -> None:
+    """``input`` becomes `PIXELS`."""
+    for value in model.graph.input:
+        value.name = PIXELS if value.name == "input" else value.name
+    for node in model.graph.node:
+        node.input[:] = [PIXELS if name == "input" else name for name in node.input]

@@ -1,0 +1,41 @@
+"""What stands beside ``model.onnx`` where a subnet is deployed: files as Hugging Face's libraries read them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+CONFIG = "config.json"
+PREPROCESSOR = "preprocessor_config.json"
+
+IMAGE_MODEL = "resnet"
+"""The ``model_type`` of networks that no Hugging Face family describes: labels are read by it, layers are not."""
+
+
+def as_json(facts: Mapping[str, Any]) -> str:
+    """The text of a file."""
+    return json.dumps(facts, indent=2, ensure_ascii=False) + "\n"
+
+
+def configuration(
+    settings: Mapping[str, Any], labels: Sequence[str], classes: int, arch: Mapping[str, Any]
+) -> dict[str, Any]:
+    """``config.json``: the family's settings with the subnet's classes.
+
+    What each layer keeps is told by the property ``hwnas``, for no setting of a family could: only the graph is run.
+
+    Args:
+        settings: with ``model_type``.
+        labels: names of the classes; empty if they have none.
+        classes: how many there are.
+        arch: the subnet.
+    """
+    names = list(labels) or [f"LABEL_{i}" for i in range(classes)]
+    kept = {key: value for key, value in settings.items() if key not in ("architectures", "_name_or_path")}
+    return {
+        **kept,
+        "id2label": {str(i): name for i, name in enumerate(names)},
+        "label2id": {name: i for i, name in enumerate(names)},
+        "hwnas": dict(arch),
+    }
