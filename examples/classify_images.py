@@ -12,10 +12,11 @@ folder, files = Path(sys.argv[1]), sys.argv[2:]
 labels = json.loads((folder / "config.json").read_text(encoding="utf-8"))["id2label"]
 how = json.loads((folder / "preprocessor_config.json").read_text(encoding="utf-8"))
 session = ort.InferenceSession(folder / "model.onnx", providers=["CPUExecutionProvider"])
-size, shorter = how["crop_size"]["height"], how["size"]["shortest_edge"]
+size, shorter = how["crop_size"]["height"], how["size"].get("shortest_edge")
 for file in files:
     image = Image.open(file).convert("RGB")
-    width, height = (int(shorter * side / min(image.size)) for side in image.size)
+    whole = (how["size"].get("width"), how["size"].get("height"))
+    width, height = (int(shorter * side / min(image.size)) for side in image.size) if shorter else whole
     left, top = round((width - size) / 2), round((height - size) / 2)
     image = image.resize((width, height), how["resample"]).crop((left, top, left + size, top + size))
     pixels = (np.asarray(image, dtype=np.float32) * how["rescale_factor"] - how["image_mean"]) / how["image_std"]
