@@ -218,7 +218,11 @@ def elimination_order(scopes: Sequence[tuple[int, ...]], sizes: Sequence[int]) -
 
 
 def _eliminate(space: SearchSpace, factors: Sequence[Factor]) -> tuple[float, Population]:
-    """Min-sum variable elimination (Dechter 1999) with trace-back, over the canonical rows of the domain."""
+    """Min-sum variable elimination (Dechter 1999) with trace-back, over the canonical rows of the domain.
+
+    ``hwnas.search.exact`` eliminates along a tree of buckets that it builds once and then weighs in many ways, up and down.
+    For a single minimum that tree would take 1.5 to 1.8 times as long as this pass, which budgets are checked by.
+    """
     sizes = [len(g.choices) for g in space.genes]
     finite = [Factor(f.genes, np.where(np.isnan(f.table), np.inf, f.table)) for f in [*factors, *domain_factors(space)]]
     total = sum(float(f.table) for f in finite if not f.genes)

@@ -16,6 +16,7 @@ from hwnas.supernet.digits import Digits
 from hwnas.supernet.train._schedule import Sandwich, Shrinking, get_schedule
 from hwnas.task import DigitsData
 from hwnas.task._digits import SPLIT, _split
+from tests.supernet.training import train
 
 DATA = DigitsData(batch=240)
 FEW = DigitsData(batch=80)
@@ -26,19 +27,7 @@ SMALL, LARGE = ({"input": TensorSpec((1, size, size))} for size in (8, 16))
 
 
 def trained(settings: TrainSettings = SHORT, state: Path | None = None, steps: int | None = None) -> Supernet:
-    """A run, or its first ``steps`` steps, cut off like a kill would."""
-    net = Digits.random(settings.seed)
-    trainer = Trainer(net, FEW, settings, state, save_every=2)
-
-    def cut(step: int, _loss: float) -> None:
-        if step == steps:
-            raise KeyboardInterrupt
-
-    try:
-        trainer.run(cut)
-    except KeyboardInterrupt:
-        assert steps is not None
-    return net
+    return train(Digits.random(settings.seed), FEW, settings, state, steps)
 
 
 @pytest.mark.parametrize("schedule", ["sandwich", "shrinking"])

@@ -16,6 +16,7 @@ from hwnas.supernet.train import _trainer as trainer_module
 from hwnas.supernet.train._importance import importance
 from hwnas.task import TextFolder
 from tests.supernet.hf.conftest import save, write_texts
+from tests.supernet.training import train
 
 RUN = TrainSettings(steps=12, optimizer="adamw", learning_rate=3e-3, clip_norm=1.0, validates=True)
 
@@ -33,19 +34,8 @@ def opened(folder: Path) -> tuple[Supernet, TextFolder]:
 def trained(
     folder: Path, settings: TrainSettings = RUN, state: Path | None = None, steps: int | None = None
 ) -> Supernet:
-    """A run, or its first steps, cut off like a kill would."""
     net, data = opened(folder)
-    trainer = Trainer(net, data, settings, state, save_every=2)
-
-    def cut(step: int, _loss: float) -> None:
-        if step == steps:
-            raise KeyboardInterrupt
-
-    try:
-        trainer.run(cut)
-    except KeyboardInterrupt:
-        assert steps is not None
-    return net
+    return train(net, data, settings, state, steps)
 
 
 @pytest.mark.parametrize("stopped", [1, 5, 9])
