@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cache
@@ -30,8 +30,9 @@ from hwnas.quantity import (
 )
 
 Direction = Literal["max", "min"]
-Source = Literal["weights", "device", "layers", "file"]
-"""Where values come from: a predictor or an evaluation of the weights, a latency table, the layers, a file of the user's."""
+Source = Literal["weights", "device", "layers", "file", "metrics"]
+"""Where values come from: a predictor or an evaluation of the weights, a latency table, the layers, a file of the user's, or
+other metrics."""
 
 DIRECTIONS: tuple[Direction, ...] = ("max", "min")
 
@@ -54,6 +55,7 @@ class Metric:
         scaled: whether ``show`` writes a unit or factor of its own (``61.0M``, ``4.1 MB``).
         count: of a metric of layers: ``(space, images per run)`` to a function of ``(n, g)`` rows; None if the room of
             spaces has it.
+        of, derive: of a metric of other metrics: their columns, and their ``(n,)`` values in this order to its own.
     """
 
     name: str
@@ -69,11 +71,16 @@ class Metric:
     show: Callable[[float], str] = "{:.3g}".format
     scaled: bool = False
     count: Callable[[Any, int], Any] | None = field(default=None, compare=False)
+    of: tuple[str, ...] = ()
+    derive: Callable[..., NDArray[np.float64]] | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
         if self.direction not in DIRECTIONS:
             remedy = f"write {self.name}:max or {self.name}:min"
             raise DataError(f"direction {self.direction!r} of {self.name}", "it is max or min", remedy)
+        if not (self.source == "metrics") == bool(self.of) == (self.derive is not None) or self.column in self.of:
+            rule = 'one of other metrics states source="metrics", of=(columns) and derive=function; others none of them'
+            raise DataError(f"metric {self.name}", rule, "correct its entry")
 
     @property
     def maximise(self) -> bool:
@@ -231,6 +238,15 @@ def registered(name: str) -> Metric | None:
     known = metrics()
     metric = known.get(stem) or next((m for m in known.values() if m.column == stem), None)
     return metric.on(device) if metric is not None else None
+
+
+def with_parts(wanted: Iterable[Metric]) -> list[Metric]:
+    """Metrics, and those that they are derived from, each once."""
+    found: dict[str, Metric] = {}
+    for metric in wanted:
+        parts = [registered(column) or own_metric(column, "min") for column in metric.of]
+        found |= {each.column: each for each in (metric, *with_parts(parts))}
+    return list(found.values())
 
 
 def column_of(name: str) -> str:

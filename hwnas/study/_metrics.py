@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol
 
-from hwnas.metric import LATENCY, QUALITY, THROUGHPUT
+from hwnas.metric import LATENCY, QUALITY, THROUGHPUT, metrics
 from hwnas.quantity import listed
 from hwnas.study._facts import directions_of
 
@@ -77,7 +77,11 @@ class Metrics:
             functions |= self._timed(name, table.cost(self.space), table.device.batch or 1)
         if self.space.slots:
             functions |= counted(self.space, self.batch)
-        return {**functions, **self.given}
+        functions |= self.given
+        for metric in metrics().values():
+            if metric.derive is not None and functions.keys() >= {*metric.of}:
+                functions.setdefault(metric.column, _derived(metric.derive, [functions[part] for part in metric.of]))
+        return functions
 
     def _timed(self, device: str, latency: AdditiveCost, batch: int) -> dict[str, MetricFunction]:
         rate: dict[str, MetricFunction] = {}
@@ -133,6 +137,10 @@ class Metrics:
 
         objectives = [o.name for o in result.problem.objectives]
         return pareto_frame(self.space.decode_many(result.x), values, objectives, directions_of(result))
+
+
+def _derived(derive: MetricFunction, parts: Sequence[MetricFunction]) -> MetricFunction:
+    return lambda x: derive(*(part(x) for part in parts))
 
 
 def narrowed(

@@ -79,8 +79,9 @@ def check_names(kind: str, columns: Iterable[str], given: Iterable[str], *, laye
     Raises:
         UnknownNameError: suggests the nearest.
     """
-    told = [metric.name for metric in metrics().values() if layers and metric.source != "file"]
-    known = [*given, *told]
+    derived = [metric.name for metric in metrics().values() if metric.source == "metrics"]
+    told = [metric.name for metric in metrics().values() if layers and metric.source not in ("file", "metrics")]
+    known = [*given, *derived, *told]
     for column in columns:
         metric = registered(column)
         of_layers = metric is not None and layers and metric.source != "file"

@@ -20,7 +20,7 @@ _MEASURED = LATENCY.companion("measured")
 
 def axes_of(columns: Sequence[str], objectives: Sequence[str]) -> tuple[str, str]:
     """``(x, y)``: the first objective stands upright, the second lies; else what there is."""
-    usual = sorted(metrics().values(), key=lambda m: ("weights", "device", "layers", "file").index(m.source))
+    usual = sorted(metrics().values(), key=lambda m: ("weights", "device", "layers", "metrics", "file").index(m.source))
     known = [name for name in (*objectives, *(m.column for m in usual)) if name in columns]
     if not known:
         named = ", ".join(m.column for m in usual)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from hwnas.errors import DataError, PredictorError
-from hwnas.metric import LATENCY, QUALITY, THROUGHPUT, Budget, Metric, get_metric
+from hwnas.metric import LATENCY, QUALITY, THROUGHPUT, Budget, Metric, get_metric, with_parts
 from hwnas.study._budgets import Budgets
 from hwnas.study._devices import USUAL, Devices, short
 from hwnas.study._files import Given, read_given
@@ -111,14 +111,15 @@ def prepare(request: Request, of: SearchSpace | None = None, evaluated: str | No
     wanted = _wanted(objectives, devices, given, accuracy, told)
     if devices is None:
         budgets |= _untimed(bounds, given)
-    of_weights = [m for m in (*wanted, *(b.metric for b in budgets.values())) if _of_weights(m, given, told)]
+    needed = with_parts([*wanted, *(b.metric for b in budgets.values())])
+    of_weights = [m for m in needed if _of_weights(m, given, told)]
     if of_weights and evaluated is None:
         accuracy = accuracy or find_predictor(given.space, None)
     for metric in of_weights:
         _refuse_untold(metric, evaluated, accuracy, request.predictor)
     accuracy = accuracy if of_weights else None
     table, others = None, {}
-    if devices is not None and (bounds.devices or devices.timed(wanted)):
+    if devices is not None and (bounds.devices or devices.timed(needed)):
         table = find_table(
             given.space,
             devices.main,
@@ -129,11 +130,12 @@ def prepare(request: Request, of: SearchSpace | None = None, evaluated: str | No
         )
         others = {name: _other_table(given.space, device, request) for name, device in devices.others.items()}
     metrics, notes = narrowed(given.space, accuracy, table, batch=request.batch, others=others)
-    rates = bool(bounds.per_s) or any(_is(THROUGHPUT, m) for m in wanted)
+    rates = bool(bounds.per_s) or any(_is(THROUGHPUT, m) for m in needed)
     metrics = replace(metrics, given=given.columns, rates=rates)
     if request.tables:  # of the many columns of a table only those that were named are of interest
-        named = {m.column for m in wanted} | set(budgets)
+        named = {m.column for m in needed}
         metrics = replace(metrics, given={name: fn for name, fn in given.columns.items() if name in named})
+    _refuse_underived(needed, metrics)
     if devices is not None:
         for column, budget in devices.budgets(bounds, metrics, others).items():
             budgets[column] = budget.within(budgets.get(column, budget))
@@ -167,6 +169,18 @@ def _refuse_untold(
         raise DataError(f"--objectives {metric.name}", f"evaluations measure {told}", f"write {told} in its place")
     remedy = f"fit one: hwnas fit DATA.csv --metric {metric.name}"
     raise PredictorError(f"predictor {predictor or 'that ships'}", f"it predicts {told}, not {metric.column}", remedy)
+
+
+def _refuse_underived(needed: Sequence[Metric], known: Metrics) -> None:
+    """Refuse a metric of other metrics, one of which nothing tells."""
+    for metric in needed:
+        missing = [part for part in metric.of if part not in known.functions]
+        if missing:
+            rule, remedy = (
+                f"it is derived from {missing[0]}, which nothing tells",
+                "pass --table or --costs FILE.csv with it",
+            )
+            raise DataError(f"metric {metric.name}", rule, remedy)
 
 
 def _told_of_precision(table: Found[LatencyTable] | None, of_weights: Sequence[Metric]) -> list[str]:

@@ -11,8 +11,9 @@ import pytest
 
 import hwnas
 from hwnas.errors import DataError, InfeasibleError
-from hwnas.metric import get_metric
+from hwnas.metric import get_metric, metrics
 from hwnas.space import get_space, macs_cost
+from hwnas.testing import METRIC_CHECKS, check_all
 
 SPACE = get_space("digits")
 
@@ -92,3 +93,28 @@ def test_a_loop_of_ones_own_asks_and_tells() -> None:
     assert list(front.frame.columns[:3]) == ["row", "f1", "macs"]
     assert front.provenance.evaluations == 20  # a searcher hands out what it has: 8, 8 and 4 of its first batch
     assert front.frame["f1"].is_monotonic_decreasing
+
+
+def test_a_metric_of_other_metrics_is_one_entry(monkeypatch: pytest.MonkeyPatch) -> None:
+    """FLOPs per watt: operations over energy, which a table of the user's tells by layer."""
+    per_watt = hwnas.Metric(
+        "efficiency", "gflops_per_watt", "max", label="Efficiency", source="metrics",
+        of=("macs", "energy_mj"), derive=lambda macs, energy_mj: 2e-6 * macs / energy_mj,
+    )  # fmt: skip
+    monkeypatch.setitem(hwnas.metric.BUILT_IN, "efficiency", per_watt)  # type: ignore[attr-defined]
+    metrics.cache_clear()
+    try:
+        check_all(METRIC_CHECKS, per_watt)
+        layers = SPACE.layers()
+        energy = [f"{key},{1e-6 * (layer.macs + 30 * layer.params + 1)}" for key, layer in layers.items()]
+        Path("energy.csv").write_text("\n".join(["key,energy_mj", *energy]))
+        study = hwnas.Study("digits", ["macs", "efficiency"], {"efficiency": 0.05}, costs=["energy.csv"])
+        frame = study.search(seed=0, population=40, generations=3).to_frame()
+        expected = 2e-6 * frame["macs"] / frame["energy_mj"]
+        np.testing.assert_allclose(frame["gflops_per_watt"], expected, rtol=1e-3)  # as written in the table
+        assert (frame["gflops_per_watt"] >= 0.05).all()
+        with pytest.raises(DataError, match="it is derived from energy_mj, which nothing tells"):
+            _ = hwnas.Study("digits", ["macs", "efficiency"]).problem
+    finally:
+        monkeypatch.undo()
+        metrics.cache_clear()
