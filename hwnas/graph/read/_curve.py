@@ -93,7 +93,7 @@ class _Numpy:
     tanh = staticmethod(np.tanh)
 
     def erf(self, x: Samples) -> Samples:
-        return np.vectorize(math.erf)(x)
+        return np.array([math.erf(value) for value in x])
 
     def sigmoid(self, x: Samples) -> Samples:
         return 0.5 * (1 + np.tanh(x / 2))

@@ -27,10 +27,12 @@ KERNELS: Mapping[str, Callable[[Tensor], Tensor]] = {
 class _Torch:
     """`hwnas.space.ops.Maths` of tensors."""
 
-    clip = staticmethod(torch.clamp)
     erf = staticmethod(torch.erf)
     sigmoid = staticmethod(torch.sigmoid)
     tanh = staticmethod(torch.tanh)
+
+    def clip(self, x: Tensor, low: float, high: float) -> Tensor:
+        return x.clamp(low, high)
 
 
 @run.register
