@@ -51,7 +51,7 @@ def forward(
         momentum: with ``bn="train"``, the share of the batch in the running statistics, which are
             updated in place; 0 leaves them alone (they are re-calibrated before use anyway).
     """
-    named = {"input": inputs} if isinstance(inputs, Tensor) else _without_common_padding(inputs)
+    named = {"input": inputs} if isinstance(inputs, Tensor) else without_common_padding(inputs)
     at = Pass(weights, named, bn, eps, momentum)
     x = next(iter(named.values()))
     if isinstance(bn, Calibration):
@@ -66,7 +66,7 @@ def forward(
     return x
 
 
-def _without_common_padding(inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def without_common_padding(inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Texts without the last columns that are padding in all of them: no token attends to those, so logits stay as they are."""
     mask = inputs.get("attention_mask")
     if mask is None or not mask.any():

@@ -15,11 +15,14 @@ from hwnas.graph import build_model
 from hwnas.progress import notice
 from hwnas.supernet._agreement import feeds
 from hwnas.supernet._calibration import Calibration
+from hwnas.supernet._execute import without_common_padding
 from hwnas.supernet._subnet import Subnet, folded_weights
 from hwnas.supernet.engine._parts import in_parts, opened
 from hwnas.supernet.engine._statistics import Statistician
 from hwnas.supernet.engine._torch import TorchEngine
 from hwnas.task import Inputs
+
+_MASK = "attention_mask"
 
 
 class OnnxEngine:
@@ -46,23 +49,27 @@ class OnnxEngine:
 
     def runner(self, subnet: Subnet) -> Callable[[Inputs], Tensor]:
         """As :meth:`Engine.runner`."""
+        texts = _MASK in subnet.inputs
         try:
-            model = build_model(subnet.network, weights=folded_weights(subnet))
+            model = build_model(subnet.network, weights=folded_weights(subnet), any_length=texts)
         except SpaceError as error:
             return _left_to_torch(error).runner(subnet)
         session = opened(model.SerializeToString())
 
         def logits(batch: Inputs) -> Tensor:
-            fed = feeds(batch)
+            named = {"input": batch} if isinstance(batch, Tensor) else batch
+            order = named[_MASK].sum(1).argsort() if texts else None
+            if order is not None:  # texts of like length share a part, and little of it is padding
+                named = {name: tensor[order] for name, tensor in named.items()}
 
             def run(part: slice) -> NDArray[np.float32]:
-                found: NDArray[np.float32] = session.run(
-                    ["logits"], {name: array[part] for name, array in fed.items()}
-                )[0]
+                fed = feeds(without_common_padding({name: tensor[part] for name, tensor in named.items()}))
+                found: NDArray[np.float32] = session.run(["logits"], fed)[0]
                 return found
 
-            n = len(next(iter(fed.values())))
-            return torch.from_numpy(np.concatenate(in_parts(subnet.network, n, run)))
+            n = len(next(iter(named.values())))
+            found = torch.from_numpy(np.concatenate(in_parts(subnet.network, n, run)))
+            return found if order is None else found[order.argsort()]
 
         return logits
 
