@@ -18,6 +18,7 @@ SLOW = {
     "table_transfer": "what seconds of measuring make of a latency table from elsewhere",
     "latency_fidelity": "which way of timing layers predicts whole networks best",
     "int8_speedup": "subnets in int8 against fp32 on this machine's CPU",
+    "evaluation_throughput": "whole evaluations per second, against Once-for-All's loop and transformers",
     "memory": "peak activation memory against what onnxruntime allocates",
     "sample_efficiency": "hypervolume against real evaluations: LINAS, DyNAS-T's own code, baselines",
     "nasbench201": "searchers on the tabular benchmark",

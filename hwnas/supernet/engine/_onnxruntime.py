@@ -18,7 +18,7 @@ from hwnas.supernet._calibration import Calibration
 from hwnas.supernet._execute import without_common_padding
 from hwnas.supernet._subnet import Subnet, folded_weights
 from hwnas.supernet.engine._parts import in_parts, opened
-from hwnas.supernet.engine._statistics import Statistician
+from hwnas.supernet.engine._statistics import Buffers, Statistician
 from hwnas.supernet.engine._torch import TorchEngine
 from hwnas.task import Inputs
 
@@ -33,10 +33,13 @@ class OnnxEngine:
 
     name = "onnxruntime"
 
+    def __init__(self) -> None:
+        self._buffers = Buffers()
+
     def recalibrate(self, subnet: Subnet, batches: Iterable[Inputs]) -> int:
         """As :func:`hwnas.supernet.recalibrate`."""
         try:
-            statistician = Statistician(subnet)
+            statistician = Statistician(subnet, self._buffers)
         except SpaceError as error:
             return _left_to_torch(error).recalibrate(subnet, batches)
         calibration, weights = Calibration(), subnet.weights()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from typing import TYPE_CHECKING, TypeVar
 
 import torch
@@ -41,10 +42,22 @@ def in_parts(network: Network, n: int, run: Callable[[slice], T]) -> list[T]:
 
 
 def opened(model: bytes) -> ort.InferenceSession:
-    """A session on the CPU whose runs take one core each."""
+    """A session on the CPU whose runs take one core each. All of them share the memory of their activations."""
     import onnxruntime as ort  # noqa: PLC0415 (takes a while to import)
 
+    _share_memory()
     options = ort.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.log_severity_level = 3
+    options.add_session_config_entry("session.use_env_allocators", "1")
     return ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+
+
+@cache
+def _share_memory() -> None:
+    """An arena of the process: fresh pages cost more than what is computed in them, and every segment is a session."""
+    import onnxruntime as ort  # noqa: PLC0415 (takes a while to import)
+
+    info = ort.OrtMemoryInfo("Cpu", ort.OrtAllocatorType.ORT_ARENA_ALLOCATOR, 0, ort.OrtMemType.DEFAULT)
+    as_requested = {"arena_extend_strategy": 1, "initial_chunk_size_bytes": -1, "max_dead_bytes_per_chunk": -1}
+    ort.create_and_register_allocator(info, ort.OrtArenaCfg({"max_mem": 0, **as_requested}))

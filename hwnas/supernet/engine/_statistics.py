@@ -27,12 +27,13 @@ class Statistician:
 
     Args:
         subnet: its weights are copied.
+        buffers: where activations are kept.
 
     Raises:
         SpaceError: a class of op has no ONNX form, or keeps statistics of its own.
     """
 
-    def __init__(self, subnet: Subnet) -> None:
+    def __init__(self, subnet: Subnet, buffers: Buffers) -> None:
         self.network = subnet.network
         self._prefixes: dict[str, str] = {}
         weights: dict[str, NDArray[np.float32]] = {}
@@ -54,7 +55,7 @@ class Statistician:
         self._segments = [(segment, opened(segment.model)) for segment in found]
         self._last_use = {name: segment for segment in found for name in segment.takes}
         self._made = {name for segment in found for name in segment.gives}
-        self._buffers = _Buffers()
+        self._buffers = buffers
 
     def gather(self, batch: Inputs, calibration: Calibration) -> None:
         """Adds a batch: every batch norm normalises it by its own statistics."""
@@ -98,8 +99,11 @@ def _of_all(parts: list[tuple[int, Array, Array]]) -> tuple[NDArray[np.float64],
     return mean, (share * (variances + (means - mean) ** 2)).sum(0)
 
 
-class _Buffers:
-    """Memory of activations, used again: fresh pages cost as much as what is written to them."""
+class Buffers:
+    """Memory of activations, used again by the next segment and subnet: fresh pages cost more than what is written to them.
+
+    As much is kept as the largest batch so far took.
+    """
 
     def __init__(self) -> None:
         self._free: list[NDArray[np.float32]] = []

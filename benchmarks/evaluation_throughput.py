@@ -1,0 +1,217 @@
+"""Whole evaluations per second on a CPU: ours against the loops that others evaluate subnets with.
+
+OMP_NUM_THREADS=2 python -m benchmarks.evaluation_throughput ofa_mbv3_w1.0 ofa_resnet50 texts memory
+
+Images: Once-for-All's own code (package ``ofa``): `set_running_statistics`, then `RunManager.validate`, in eager torch, at its default
+batch of 100 and at smaller ones, fed by a `DataLoader` with a process per core. Texts: a MiniLM of `transformers` in eager
+torch, batches padded to their longest text. Weights, JPEGs and texts are random. A round is one subnet, evaluated by every
+side in turns; figures are medians over rounds. Decoding is part of it: theirs decode every time, ours once.
+``memory`` evaluates 200 subnets in one process.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import resource
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from torch.utils.data import DataLoader, Dataset
+
+from hwnas.supernet import Supernet, evaluate, get_engine, load_supernet, random_supernet
+from hwnas.task import ImageFolder, Task
+from hwnas.task._pixels import augmented, centred, standardised
+from tests.parity.upstream import active_subnet, import_ofa
+from tests.parity.upstream import supernet as upstream_supernet
+
+Row = NDArray[Any]
+CLASSES, SIZE = 1000, 224
+
+
+def compare(sides: Mapping[str, Callable[[Row], object]], rows: NDArray[Any], n: int) -> None:
+    """Samples per second of every side, and how many times as fast as it the first side is."""
+    seconds = np.zeros((len(rows), len(sides)))
+    for i, row in enumerate(rows):
+        for j, run in list(enumerate(sides.values()))[:: -1 if i % 2 else 1]:
+            started = time.perf_counter()
+            run(row)
+            seconds[i, j] = time.perf_counter() - started
+    for j, name in enumerate(sides):
+        faster = seconds[:, j] / seconds[:, 0]
+        spread = f"{np.median(faster):6.2f} ({faster.min():.2f} .. {faster.max():.2f})"
+        print(f"{name:<52}{np.median(n / seconds[:, j]):9.1f}{spread:>26}", flush=True)
+
+
+def ours(net: Supernet, data: Callable[[], Task]) -> Callable[[Row], object]:
+    engine = get_engine("onnxruntime")
+    return lambda row: evaluate(net, row, data(), engine)
+
+
+# --- images -------------------------------------------------------------------------------------
+
+
+def write_images(folder: Path, n: int) -> None:
+    """JPEGs of ImageNet's usual size in ``val/`` and ``train/``, in folders of all classes."""
+    rng = np.random.default_rng(0)
+    for split in ("val", "train"):
+        for label in range(CLASSES):
+            (folder / split / f"{label:04}").mkdir(parents=True)
+        for i in range(n):
+            rough = Image.fromarray(rng.integers(0, 256, (24, 32, 3), dtype=np.uint8))
+            whole = rough.resize((500, 375), Image.Resampling.BICUBIC)
+            whole.save(folder / split / f"{i % CLASSES:04}" / f"{i}.jpg", quality=90)
+
+
+class Files(Dataset[tuple[torch.Tensor, int]]):
+    """What `ofa`'s data providers give, by transforms that need no torchvision: ours, which equal theirs."""
+
+    def __init__(self, files: list[Path], transform: Callable[..., Image.Image]) -> None:
+        self.files, self.transform = files, transform
+
+    def __len__(self) -> int:
+        return len(self.files)
+
+    def __getitem__(self, i: int) -> tuple[torch.Tensor, int]:
+        with Image.open(self.files[i]) as image:
+            pixels = np.asarray(self.transform(image.convert("RGB"), size=SIZE, seed=(0, i)))
+        return standardised([pixels])[0], int(self.files[i].parent.name)
+
+
+def once_for_all(
+    net: Supernet, space: str, folder: Path, batch: int, images: int, calibrate: int
+) -> Callable[[Row], object]:
+    """A subnet extracted, calibrated and validated by the upstream code."""
+    manager_class = import_ofa("ofa.imagenet_classification.run_manager").RunManager
+    calibration = import_ofa("ofa.imagenet_classification.elastic_nn.utils").set_running_statistics
+    manager = object.__new__(manager_class)  # its constructor makes optimizers and reads ImageNet
+    manager.device, manager.test_criterion = torch.device("cpu"), torch.nn.CrossEntropyLoss()
+    theirs = upstream_supernet(space)
+    validation, training = (sorted((folder / split).rglob("*.jpg")) for split in ("val", "train"))
+
+    def loader(files: list[Path], transform: Callable[..., Image.Image]) -> Iterable[Any]:
+        return DataLoader(Files(files, transform), batch_size=batch, num_workers=torch.get_num_threads())
+
+    def run(row: Row) -> object:
+        subnet = active_subnet(theirs, net.space.decode(row))
+        calibration(subnet, loader(training[:calibrate], augmented))
+        return manager.validate(net=subnet, data_loader=loader(validation[:images], centred), no_logs=True)
+
+    return run
+
+
+def images(space: str, folder: Path, options: argparse.Namespace) -> None:
+    net, sizes = random_supernet(space), {"n_images": options.images, "n_calibration": options.calibrate}
+    if not (folder / "val").is_dir():
+        write_images(folder, max(options.images, options.calibrate))
+    opened = partial(ImageFolder, folder, CLASSES, **sizes, batch_size=100, seed=0)
+    kept = opened()
+    rows = net.space.restrict(r=SIZE).sample(options.rounds + 1, np.random.default_rng(0))
+    evaluate(net, rows[-1], kept)  # decodes
+    sides = {"ours": ours(net, lambda: kept), "ours, images decoded again": ours(net, opened)}
+    for batch in options.batches:
+        sides[f"Once-for-All, batches of {batch}"] = once_for_all(
+            net, space, folder, batch, options.images, options.calibrate
+        )
+    compare(sides, rows[:-1], options.images + options.calibrate)
+
+
+# --- texts --------------------------------------------------------------------------------------
+
+
+def texts(folder: Path, options: argparse.Namespace) -> None:
+    """A MiniLM (6 layers of 384) of random weights; questions of 4 to 20 words."""
+    import transformers  # noqa: PLC0415
+
+    words = [f"word{i}" for i in range(2000)]
+    vocabulary = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *words]
+    sizes = {"num_hidden_layers": 6, "num_attention_heads": 12, "hidden_size": 384, "intermediate_size": 1536}
+    config = transformers.BertConfig(
+        vocab_size=len(vocabulary),
+        **sizes,
+        id2label={i: str(i) for i in range(6)},
+        label2id={str(i): i for i in range(6)},
+    )
+    torch.manual_seed(0)
+    net = transformers.BertForSequenceClassification(config).eval()
+    net.save_pretrained(folder / "net")
+    (folder / "net" / "vocab.txt").write_text("\n".join(vocabulary) + "\n", encoding="utf-8")
+    rng, n = np.random.default_rng(0), options.texts
+    lines = [" ".join(rng.choice(words, size=rng.integers(4, 21))) for _ in range(n)]
+    (folder / "data").mkdir()
+    rows = "".join(f"{line},{i % 6}\n" for i, line in enumerate(lines))
+    (folder / "data" / "validation.csv").write_text("text,label\n" + rows, encoding="utf-8")
+    supernet = load_supernet(f"hf:{folder / 'net'}")
+    data = supernet.open_data(folder / "data", batch_size=100)
+    tokenizer = transformers.BertTokenizerFast(vocab_file=str(folder / "net" / "vocab.txt"))
+
+    def theirs(batch: int, row: Row) -> float:  # noqa: ARG001 (the whole network)
+        hits = 0
+        with torch.inference_mode():
+            for start in range(0, n, batch):
+                part = lines[start : start + batch]
+                inputs = tokenizer(part, padding=True, truncation=True, max_length=32, return_tensors="pt")
+                answers = net(**inputs).logits.argmax(1).tolist()
+                hits += sum(answer == (start + i) % 6 for i, answer in enumerate(answers))
+        return hits / n
+
+    largest = np.array([len(gene.choices) - 1 for gene in supernet.space.genes], dtype=np.int16)
+    (length,) = (i for i, gene in enumerate(supernet.space.genes) if gene.role == "input")
+    largest[length] = supernet.space.genes[length].choices.index(32)
+    sides = {"ours": ours(supernet, lambda: data)}
+    sides |= {f"transformers, batches of {batch}": partial(theirs, batch) for batch in options.batches}
+    evaluate(supernet, largest, data)
+    compare(sides, np.stack([largest] * options.rounds), n)
+
+
+# --- memory -------------------------------------------------------------------------------------
+
+
+def memory(n: int = 200) -> None:
+    """Resident memory while digits' subnets are evaluated."""
+    net = load_supernet("digits")
+    data = net.data()
+    assert data is not None
+    engine = get_engine("onnxruntime")
+    for i, row in enumerate(net.space.sample(n, np.random.default_rng(0)), start=1):
+        evaluate(net, row, data, engine)
+        if i in (10, n // 4, n // 2, n):
+            pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
+            peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+            files = len(os.listdir("/proc/self/fd"))  # noqa: PTH208
+            print(
+                f"after {i:>3} subnets: {pages * resource.getpagesize() / 2**20:.0f} MiB (peak {peak:.0f}), {files} files open"
+            )
+
+
+def main() -> None:
+    """Print a table per part."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("parts", nargs="*", default=["ofa_mbv3_w1.0", "ofa_resnet50", "texts", "memory"])
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--images", type=int, default=250)
+    parser.add_argument("--calibrate", type=int, default=100)
+    parser.add_argument("--texts", type=int, default=1000)
+    parser.add_argument("--batches", type=int, nargs="+", default=[100, 25])
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="hwnas-benchmark-") as folder:
+        for part in options.parts:
+            print(f"\n{part}, {torch.get_num_threads()} threads{'samples/s':>40}{'ours is as fast':>26}")
+            if part == "memory":
+                memory()
+            elif part == "texts":
+                texts(Path(folder) / part, options)
+            else:
+                images(part, Path(folder) / "images", options)
+
+
+if __name__ == "__main__":
+    main()
