@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hwnas.errors import SpaceError, SupernetError
-from hwnas.graph.ops import Nodes, initial_shapes
+from hwnas.graph.ops import LENGTH, Nodes, initial_shapes
 from hwnas.space import Network, Shape, TensorSpec, network_inputs
 
 if TYPE_CHECKING:
@@ -28,10 +28,6 @@ OPSET = 17
 
 IR_VERSION = 8
 """The version that came with opset 17."""
-
-
-LENGTH = "length"
-"""The dynamic axis of sequences, and the property of a model that tells the length it is meant for."""
 
 
 def sequence_length(inputs: Mapping[str, TensorSpec]) -> int | None:
@@ -129,6 +125,9 @@ def build_model(
             ],
             [helper.make_tensor_value_info("logits", TensorProto.FLOAT, [batch, *last.output_shape])],
             [numpy_helper.from_array(value, name) for name, value in at.initializers.items()],
+            value_info=[
+                helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name, shape in at.shapes.items()
+            ],
         ),
         opset_imports=[helper.make_opsetid("", opset)],
         ir_version=IR_VERSION,

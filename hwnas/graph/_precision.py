@@ -43,6 +43,8 @@ def half(model: onnx.ModelProto) -> onnx.ModelProto:
         if tensor.data_type == TensorProto.FLOAT:
             value = np.clip(numpy_helper.to_array(tensor), -largest, largest).astype(np.float16)
             tensor.CopyFrom(numpy_helper.from_array(value, tensor.name))
+    for value in graph.value_info:
+        value.type.tensor_type.elem_type = TensorProto.FLOAT16
     real = [value.name for value in graph.input if value.type.tensor_type.elem_type == TensorProto.FLOAT]
     (last,) = graph.output
     for node in graph.node:

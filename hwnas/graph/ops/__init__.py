@@ -14,10 +14,11 @@ from hwnas.graph.ops import (
     pooling,
     shape,
 )
-from hwnas.graph.ops._nodes import INTEGER, Nodes, has_integer_form, initial_shapes, to_onnx
+from hwnas.graph.ops._nodes import INTEGER, LENGTH, Nodes, has_integer_form, initial_shapes, to_onnx
 
 __all__ = [
     "INTEGER",
+    "LENGTH",
     "Nodes",
     "activation",
     "attention",

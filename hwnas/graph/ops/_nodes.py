@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     import onnx
 
 
+LENGTH = "length"
+"""The dynamic axis of sequences, and the property of a model that tells the length it is meant for."""
+
 INTEGER = "integer"
 """Stands in the ``doc_string`` of nodes that int8 models compute in integers."""
 
@@ -33,6 +36,8 @@ class Nodes:
         self.opset, self.open_length = opset, open_length
         self.nodes: list[onnx.NodeProto] = []
         self.initializers: dict[str, NDArray[Any]] = {}
+        self.shapes: dict[str, tuple[str | int, ...]] = {}
+        """Of results whose shape no runtime infers, but fuses what follows by."""
         self.values: dict[str, str] = {}
         """Where each named value of the network stands."""
         self._weights = weights

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from hwnas.graph.ops._nodes import Nodes, initial_shapes, to_onnx
+from hwnas.graph.ops._nodes import LENGTH, Nodes, initial_shapes, to_onnx
 from hwnas.space.ops import ClassToken, Embedding, GridPositions, Positions, Shape
 
 
@@ -18,6 +18,7 @@ def _positions(op: Positions, x: Sequence[str], at: Nodes) -> str:
     if not at.open_length:
         return at.result("Add", [*x, at.parameter("weight", at.weight()[: op.in_shape[0]])])
     first = at.node("Slice", [at.parameter(), at.integers(0), at.tokens(x[0]), at.integers(0)])
+    at.shapes[first] = (LENGTH, op.in_shape[1])
     return at.result("Add", [*x, first])
 
 
