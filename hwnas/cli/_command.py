@@ -17,7 +17,7 @@ class Command(TyperCommand):
         Raises:
             typer.BadParameter: an option is given twice.
         """
-        _, _, order = self.make_parser(ctx).parse_args(args=list(args))
+        order: list[Any] = list(self.make_parser(ctx).parse_args(args=list(args))[2])
         for i, param in enumerate(order):
             if param in order[:i] and param.param_type_name == "option" and not (param.multiple or param.is_eager):
                 raise typer.BadParameter("it is given twice, and takes one value; drop one of them", ctx, param)
