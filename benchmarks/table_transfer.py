@@ -47,7 +47,7 @@ from hwnas.space import Population, SearchSpace, get_space
 
 BUDGETS_S = (0, 5, 10, 20, 60)
 ELSEWHERE = Path(__file__).parent / "tables"
-TABLES = {
+TABLES: dict[str, str | Path] = {
     "this CPU": "amd-epyc-avx2-cpu-t1-b1",
     "a like CPU": ELSEWHERE / "amd-epyc-avx512-cpu-t1-b1",
     "a like CPU, two threads": ELSEWHERE / "amd-epyc-avx512-cpu-t2-b1",
