@@ -31,10 +31,11 @@ PUBLIC = {
         "hwnas.task.TrainingTask hwnas.task.ImageFolder"
     ),
     "Latency": "hwnas.latency.get_device hwnas.latency.Device hwnas.latency.LatencyTable",
+    "Workers": "hwnas.executor.Where hwnas.executor.Executor hwnas.executor.Opener hwnas.executor.Processes hwnas.executor.Cluster",
     "Predictors": "hwnas.predictor.new_predictor hwnas.predictor.Predictor",
     "Searchers": (
         "hwnas.search.Searcher hwnas.search.SearchOptions hwnas.search.Problem hwnas.search.Stepwise "
-        "hwnas.search.Evaluator hwnas.search.run_search"
+        "hwnas.search.Evaluator hwnas.search.run_search hwnas.search.drive_freely"
     ),
 }
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from difflib import get_close_matches
+from typing import Any
 
 
 class HwnasError(Exception):
@@ -24,6 +25,10 @@ class HwnasError(Exception):
         self.value = value
         self.rule = rule
         self.remedy = remedy
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Errors of workers travel: by default an error is made again from its one message, which these are not made of.
+        return _again, (type(self), self.args, self.__dict__)
 
 
 class QuantityError(HwnasError):
@@ -72,3 +77,10 @@ class UnknownNameError(HwnasError):
         super().__init__(f"{kind} {name!r}", f"there is no such {kind}", remedy)
         self.name = name
         self.known = names
+
+
+def _again(kind: type[HwnasError], args: tuple[Any, ...], facts: dict[str, Any]) -> HwnasError:
+    """An error as it was before it travelled."""
+    error = kind.__new__(kind, *args)
+    error.__dict__.update(facts)
+    return error

@@ -7,7 +7,7 @@ but a log record by default, lines and bars on stderr under the command line.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from typing import Protocol
@@ -75,9 +75,10 @@ def progress(title: str) -> AbstractContextManager[Progress]:
 
 
 @contextmanager
-def resumable(kept: str) -> Iterator[None]:
-    """On Ctrl-C say what is ``kept`` and that the same command resumes, unless the interruption brings words of its own."""
+def resumable(kept: str | Callable[[], str]) -> Iterator[None]:
+    """On Ctrl-C say what is ``kept`` by then and that the same command resumes, unless the interruption has words of its own."""
     try:
         yield
     except KeyboardInterrupt as error:
-        raise KeyboardInterrupt(*(error.args or (f"{kept}; the same command resumes",))) from None
+        told = kept if isinstance(kept, str) else kept()
+        raise KeyboardInterrupt(*(error.args or (f"{told}; the same command resumes",))) from None

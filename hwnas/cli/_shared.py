@@ -32,13 +32,16 @@ from hwnas.cli._supernet import (
     BatchSize,
     Calibrate,
     Checkpoint,
+    Cluster,
     DataFolder,
     EngineName,
     Evaluate,
     EvaluatedSupernet,
     Images,
+    Workers,
 )
 from hwnas.errors import DataError
+from hwnas.executor import Where
 from hwnas.metric import LATENCY, THROUGHPUT, Budget, get_metric, parse_budget
 from hwnas.study import DEFAULT_SPACE, Budgets, Evaluation, Request, parse_objectives, parse_timed
 
@@ -129,6 +132,22 @@ class ProblemOptions:
 
 
 @dataclass(frozen=True)
+class WorkerOptions:
+    """Where subnets are evaluated."""
+
+    workers: Workers = None
+    cluster: Cluster = None
+
+    def where(self) -> Where:
+        """The same, typed.
+
+        Raises:
+            DataError: less than one worker.
+        """
+        return Where(self.workers, self.cluster)
+
+
+@dataclass(frozen=True)
 class EvaluationOptions:
     """Accuracy measured on a supernet's weights."""
 
@@ -140,8 +159,12 @@ class EvaluationOptions:
     calibrate: Calibrate = 2000
     batch_size: BatchSize = 100
     engine: EngineName = None
+    workers: Workers = None
+    cluster: Cluster = None
 
-    def evaluation(self, space: str | None, evals: int, seed: int, columns: Mapping[str, str]) -> Evaluation | None:
+    def evaluation(
+        self, space: str | None, evals: int, seed: int, columns: Mapping[str, str], *, skip_failed: bool = False
+    ) -> Evaluation | None:
         """What is evaluated; None where accuracy is predicted.
 
         Raises:
@@ -155,8 +178,14 @@ class EvaluationOptions:
             raise DataError(f"--supernet {self.supernet}", rule, "add --evaluate, or search by prediction with --space")
         if self.supernet is not None and space not in (None, self.supernet):
             raise DataError(f"--supernet {self.supernet}", f"its space is not {space}", "drop --space")
+        where = Where(self.workers, self.cluster)
         if not self.evaluate:
+            if where.elsewhere:
+                option = f"--workers {self.workers}" if self.workers is not None else f"--cluster {self.cluster}"
+                raise DataError(option, "workers evaluate subnets, and nothing is evaluated", "add --evaluate")
             return None
         net = self.supernet or space or DEFAULT_SPACE
         samples = (self.images, self.calibrate, self.batch_size)
-        return Evaluation(net, evals, self.checkpoint, self.data, *samples, seed, self.engine, columns)
+        return Evaluation(
+            net, evals, self.checkpoint, self.data, *samples, seed, self.engine, columns, where, skip_failed
+        )

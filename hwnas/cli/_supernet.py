@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from hwnas.cli._options import REFERENCE
+from hwnas.errors import DataError
 
 SupernetName = Annotated[str, typer.Option("--supernet", help=f"Supernet: {REFERENCE}.", metavar="NAME")]
 Evaluate = Annotated[bool, typer.Option("--evaluate", help="Measure accuracies on the supernet's weights.")]
@@ -73,3 +74,37 @@ EngineName = Annotated[
         metavar="NAME",
     ),
 ]
+
+Workers = Annotated[
+    int | None,
+    typer.Option(
+        "--workers",
+        help="Processes of this machine that evaluate; with --cluster, tasks at once. Default: this process; the "
+        "cluster's CPUs.",
+        metavar="N",
+    ),
+]
+Cluster = Annotated[
+    str | None,
+    typer.Option(
+        "--cluster", help="Ray cluster to evaluate on: ray://HOST:10001, HOST:6379, or auto.", metavar="ADDRESS"
+    ),
+]
+STOP, SKIP = "stop", "skip"
+OnFailure = Annotated[
+    str,
+    typer.Option(
+        "--on-failure", help="Subnets whose evaluation fails three times: stop, or skip them.", metavar="stop|skip"
+    ),
+]
+
+
+def skips(on_failure: str) -> bool:
+    """Whether subnets that always fail are skipped.
+
+    Raises:
+        DataError: it is neither.
+    """
+    if on_failure not in (STOP, SKIP):
+        raise DataError(f"--on-failure {on_failure}", "it is stop or skip", f"pass one of {STOP}, {SKIP}")
+    return on_failure == SKIP

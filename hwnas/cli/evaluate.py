@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hwnas.cli._options import Fix, Seed
-from hwnas.cli._shared import shares_options
+from hwnas.cli._shared import WorkerOptions, shares_options
 from hwnas.cli._supernet import (
+    STOP,
     BatchSize,
     Calibrate,
     Checkpoint,
@@ -20,13 +21,17 @@ from hwnas.cli._supernet import (
     DataFolder,
     EngineName,
     Images,
+    OnFailure,
     SupernetName,
+    skips,
 )
-from hwnas.errors import DataError
+from hwnas.errors import DataError, SupernetError
+from hwnas.executor import Pace
 from hwnas.files import check_writable
 from hwnas.metric import QUALITY, get_metric
 from hwnas.progress import notice, progress
-from hwnas.study._data import as_told, evaluation_data, noun_of, say_broken, tell_untrained
+from hwnas.study import Evaluation
+from hwnas.study._data import noun_of
 from hwnas.study._space import open_space, restricted
 
 if TYPE_CHECKING:
@@ -53,48 +58,53 @@ def evaluate(
     columns: ColumnOptions,
     fix: Fix = None,
     seed: Seed = 0,
+    workers: WorkerOptions,
+    on_failure: OnFailure = STOP,
 ) -> None:
     """Measure the accuracy of subnets, batch norms re-calibrated. Killed at any moment, the same command resumes.
+
+    Results do not depend on the number of workers.
 
     Example: hwnas evaluate --supernet ofa_mbv3_w1.0 --data imagenet --sample 100 --fix r=224 --out accuracy.csv
     """
     import pandas as pd
 
-    from hwnas.io import Journal, arch_column, write_csv
-    from hwnas.supernet import MeasuredAccuracy, accuracy_journal_identity, get_engine, load_supernet
+    from hwnas.io import arch_column, write_csv
 
     if (archs is None) == (sample is None):
         raise DataError("--archs and --sample", "one of them is needed", "pass --archs CSV or --sample N")
     check_writable(out)
-    runs = get_engine(engine)
-    net = as_told(load_supernet(supernet, checkpoint), columns.named())
-    tell_untrained(supernet, checkpoint, data)
+    asked = Evaluation(
+        supernet,
+        checkpoint=checkpoint,
+        data=data,
+        images=images,
+        calibrate=calibrate,
+        batch_size=batch_size,
+        seed=seed,
+        engine=engine,
+        columns=columns.named(),
+        where=workers.where(),
+        skip_failed=skips(on_failure),
+    )
+    net = asked.net
     space = restricted(net.space, fix)
     x = _subnets(space, archs, sample, seed)
-    images_of, identity = evaluation_data(
-        supernet, net, data, images=images, calibrate=calibrate, batch_size=batch_size, seed=seed
-    )
-    journal_path = out.with_name(f"{out.name}.journal.jsonl")
-    with (
-        Journal(journal_path, accuracy_journal_identity(net, identity, runs)) as journal,
-        progress(f"evaluating on {data or supernet}") as advance,
-    ):
-        evaluator = MeasuredAccuracy(net, images_of, journal, lambda done, total: advance(done, total, "subnets"), runs)
-        if evaluator.n_known:
-            notice(f"{journal_path} holds {evaluator.n_known} evaluated subnets, which are not evaluated again")
-        try:
-            accuracies = evaluator.accuracies(x)
-        except KeyboardInterrupt:
-            kept = f"{evaluator.n_known} evaluated subnets are kept in {journal_path}; the same command resumes"
-            raise KeyboardInterrupt(kept) from None
-    say_broken(images_of)
+    with asked.measuring(out) as (evaluator, _), progress(f"evaluating on {data or supernet}") as advance:
+        pace = Pace(evaluator.executor.workers)
+        evaluator.progress = lambda done, total: advance(done, total, f"subnets, {pace(done)}")
+        told = evaluator.accuracies(x)
+    accuracies = [accuracy for accuracy in told if accuracy is not None]
+    x = x[[accuracy is not None for accuracy in told]]
+    if not accuracies:
+        raise SupernetError("evaluation", f"all of {len(told)} subnets failed", "correct the cause, and resume")
     frame = pd.DataFrame([accuracy.as_row(net.metric) for accuracy in accuracies])
     frame.insert(0, "arch", arch_column(x, space))
     write_csv(frame, out)
     best, counts = max(accuracies, key=lambda a: a.value), accuracies[0]
     metric = get_metric(net.metric)
     calibrated = f", batch norms re-calibrated on {counts.n_calibration:,}" if counts.n_calibration else ""
-    reached = f"{metric.label.lower()} up to {metric.text(best.value)} on {counts.n_images:,} {noun_of(images_of)}"
+    reached = f"{metric.label.lower()} up to {metric.text(best.value)} on {counts.n_images:,} {noun_of(evaluator.data)}"
     notice(f"wrote {out}: {len(frame)} subnets, {reached}{calibrated}")
     measured = "" if metric is QUALITY else f" --metric {metric.name}"
     notice(f"next: hwnas fit {shlex.quote(str(out))} --space {_space_reference(supernet, net.space)}{measured}")

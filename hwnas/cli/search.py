@@ -15,7 +15,7 @@ from hwnas.cli._console import say, show
 from hwnas.cli._next import next_steps
 from hwnas.cli._options import AsJson, Seed
 from hwnas.cli._shared import EvaluationOptions, ProblemOptions, shares_options
-from hwnas.cli._supernet import ColumnOptions
+from hwnas.cli._supernet import STOP, ColumnOptions, OnFailure, skips
 from hwnas.errors import DataError
 from hwnas.study import DEFAULT_SPACE
 
@@ -64,6 +64,13 @@ def search(
         str | None,
         typer.Option("--prior", help="With --evaluate: accuracies from elsewhere, a CSV or predictor.", metavar="FILE"),
     ] = None,
+    on_failure: OnFailure = STOP,
+    asynchronous: Annotated[
+        bool,
+        typer.Option(
+            "--asynchronous", help="No worker waits for others: for uneven clusters. Not the same front twice."
+        ),
+    ] = False,
     evals: Annotated[int, typer.Option("--evals", help="Subnets to evaluate.", min=1, metavar="N")] = 150,
     out: Annotated[Path, typer.Option("--out", help="CSV to write; .json and .png beside it.", metavar="FILE")] = Path(
         "pareto.csv"
@@ -81,9 +88,9 @@ def search(
     from hwnas.study import SearchSettings, Study
     from hwnas.study._outputs import Outputs
 
-    settings = SearchSettings(searcher, population, generations, seed, top, verify, seed_archs, prior)
+    settings = SearchSettings(searcher, population, generations, seed, top, verify, seed_archs, prior, asynchronous)
     request = problem.request()
-    evaluation = accuracy.evaluation(problem.space, evals, seed, columns.named())
+    evaluation = accuracy.evaluation(problem.space, evals, seed, columns.named(), skip_failed=skips(on_failure))
     settings.check(evaluation)
     if evaluation is not None:
         unused = {"--population": population, "--generations": generations}

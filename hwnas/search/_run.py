@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -17,6 +17,7 @@ from hwnas.search.exact._additive import MOST_ROWS, exact_share
 from hwnas.search.problem._problem import Problem
 from hwnas.search.problem._result import SearchProgress, SearchResult
 from hwnas.search.problem._searcher import Fit, Searcher, SearchOptions
+from hwnas.space import Population
 
 SLOW_EVALUATIONS = 150
 """Subnets evaluated where evaluations are slow and nobody says how many."""
@@ -46,6 +47,40 @@ def drive(
     with threadpool_limits(1, user_api="blas"):
         while len(x := searcher.ask(MOST_ASKED)):
             searcher.tell(x, evaluate(x))
+            if progress is not None:
+                progress(_progress(searcher))
+        return searcher.front()
+
+
+AsFinished = Callable[[Iterator[Population | None]], Iterator[tuple[Population, float]]]
+"""Evaluates ``(g,)`` rows, one whenever a worker is free, and gives each with its value when it has ended; None says that
+there is none at present."""
+
+
+def drive_freely(
+    searcher: Searcher, evaluate: AsFinished, progress: Callable[[SearchProgress], None] | None = None
+) -> SearchResult:
+    """As :func:`drive`, with no batches: whenever a worker is free, the searcher is asked for one more row.
+
+    What is found depends on which evaluation ends first, and so is not the same twice.
+
+    Args:
+        searcher: begun with ``SearchOptions(at_once=workers)``; one that must be told whole batches still waits for them.
+        evaluate: tells the values of the one slow metric.
+        progress: called after every evaluation.
+
+    Raises:
+        InfeasibleError: nothing that was evaluated meets all budgets.
+    """
+
+    def asked() -> Iterator[Population | None]:
+        while True:  # what evaluates ends it: when there is none and nothing runs, there will be none
+            yield from x if len(x := searcher.ask(1)) else (None,)
+
+    (slow,) = searcher.problem.slow
+    with threadpool_limits(1, user_api="blas"):
+        for row, value in evaluate(asked()):
+            searcher.tell(row[None], {slow: np.array([value])})
             if progress is not None:
                 progress(_progress(searcher))
         return searcher.front()

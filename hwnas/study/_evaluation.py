@@ -5,15 +5,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hwnas.errors import DataError
+from hwnas.executor import HERE, Pace, Where
 from hwnas.metric import Metric, get_metric
-from hwnas.progress import notice, progress
+from hwnas.progress import notice, progress, resumable
 from hwnas.study._data import as_told, evaluation_data, refuse_unready, say_broken, tell_untrained
 from hwnas.study._objectives import Objectives
 
@@ -41,6 +42,8 @@ class Evaluation:
         seed: of the images drawn.
         engine: what runs subnets, by name; None for the one that suits this machine.
         columns: names of ``text``, ``pair`` and ``label`` in tables of texts, as far as they differ from what was trained on.
+        where: processes or a cluster that evaluate; what is found does not depend on it.
+        skip_failed: go on without subnets whose evaluation always fails, in place of stopping.
     """
 
     supernet: str
@@ -53,6 +56,8 @@ class Evaluation:
     seed: int = 0
     engine: str | None = None
     columns: Mapping[str, str] = field(default_factory=dict)
+    where: Where = HERE
+    skip_failed: bool = False
 
     @cached_property
     def net(self) -> Supernet:
@@ -109,9 +114,14 @@ class Evaluation:
             raise DataError("--evaluate", rule, f"add it: --objectives {measured.name},latency")
 
     @contextmanager
-    def opened(self, space: SearchSpace, csv: Path) -> Iterator[MeasuringPredictor]:
-        """The accuracy to search by; what is measured is kept in a journal beside ``csv``."""
+    def measuring(self, csv: Path) -> Iterator[tuple[MeasuredAccuracy, dict[str, Any]]]:
+        """What evaluates subnets, and what its accuracies depend on; they are kept in a journal beside ``csv``.
+
+        Raises:
+            DataError: data or cluster that do not fit.
+        """
         from hwnas.io import Journal
+        from hwnas.study._workers import Evaluating
         from hwnas.supernet import MeasuredAccuracy, accuracy_journal_identity, get_engine
 
         net, engine = self.net, get_engine(self.engine)
@@ -125,23 +135,30 @@ class Evaluation:
             seed=self.seed,
         )
         path = csv.with_name(f"{csv.name}.journal.jsonl")
-        with Journal(path, accuracy_journal_identity(net, identity, engine)) as journal:
-            evaluator = MeasuredAccuracy(net, data, journal, engine=engine)
+        with ExitStack() as until_done:
+            executor = until_done.enter_context(self.where.open(Evaluating.of(self))) if self.where.elsewhere else None
+            journal = until_done.enter_context(Journal(path, accuracy_journal_identity(net, identity, engine)))
+            evaluator = MeasuredAccuracy(
+                net, data, journal, engine=engine, executor=executor, skip_failed=self.skip_failed
+            )
             if evaluator.n_known:
                 notice(f"{path} holds {evaluator.n_known} evaluated subnets, which are not evaluated again")
+            with resumable(lambda: f"{evaluator.n_known} evaluated subnets are kept in {path}"):
+                yield evaluator, identity
+            say_broken(data)
+
+    @contextmanager
+    def opened(self, space: SearchSpace, csv: Path) -> Iterator[MeasuringPredictor]:
+        """The accuracy to search by; see :meth:`measuring`."""
+        with self.measuring(csv) as (evaluator, identity):
             facts = {
                 "supernet": self.supernet,
-                "weights": f"{net.origin} ({net.digest})",
-                "engine": engine.name,
+                "weights": f"{self.net.origin} ({self.net.digest})",
+                "engine": evaluator.engine.name,
                 **identity,
-                "journal": path.name,
+                "journal": f"{csv.name}.journal.jsonl",
             }
-            try:
-                yield MeasuringPredictor(evaluator, space, facts, self.metric().column)
-            except KeyboardInterrupt:
-                kept = f"{evaluator.n_known} evaluated subnets are kept in {path}; the same command resumes"
-                raise KeyboardInterrupt(kept) from None
-            say_broken(data)
+            yield MeasuringPredictor(evaluator, space, facts, self.metric().column)
 
 
 class MeasuringPredictor:
@@ -187,8 +204,10 @@ class MeasuringPredictor:
     @property
     def facts(self) -> dict[str, Any]:
         """For the provenance: on which weights and how many images."""
-        one = self.evaluator.accuracies(self.rows[:1])[0]
-        return {**self.conditions, "images": one.n_images, "calibration": one.n_calibration}
+        one = next(a for a in self.evaluator.accuracies(self.rows) if a is not None)
+        failed = [self.space.decode(row) for row in self.rows[self.evaluator.has_failed(self.rows)]]
+        told = {**self.conditions, "images": one.n_images, "calibration": one.n_calibration}
+        return {**told, "failed": failed} if failed else told
 
     @property
     def source(self) -> str:
@@ -196,24 +215,50 @@ class MeasuringPredictor:
         facts = self.facts
         return f"measured on {facts['images']} images of {facts['data']}"
 
-    def search(self, problem: Problem, searcher: str | None, evals: int, seed: int, warm: Warm) -> SearchResult:
-        """Search a problem whose accuracy is this one's ``predict``."""
-        from hwnas.search import gaussian_process, run_search, with_prior
+    def search(
+        self, problem: Problem, searcher: str | None, evals: int, seed: int, warm: Warm, *, asynchronous: bool = False
+    ) -> SearchResult:
+        """Search a problem whose accuracy is this one's ``predict``; ``asynchronous`` where no worker waits for a batch."""
+        from hwnas.search import SearchOptions, drive_freely, gaussian_process, new_searcher, run_search, with_prior
 
         plain = gaussian_process(self.space)
         fit = plain if warm.prior is None else with_prior(plain, warm.prior)
         slow = replace(problem, slow=(self.column,))
 
+        pace = Pace(self.evaluator.executor.workers)
         with progress("evaluating") as advance:
             front = 0
+
+            def report() -> None:
+                known = min(self.evaluator.n_known, evals)
+                advance(known, evals, f"subnets, {front} on the front, {pace(known)}")
 
             def told(p: SearchProgress) -> None:
                 nonlocal front
                 front = p.front
-                advance(min(self.evaluator.n_known, evals), evals, f"subnets, {front} on the front")
+                report()
 
-            def counted(_done: int, _total: int) -> None:
-                advance(min(self.evaluator.n_known, evals), evals, f"subnets, {front} on the front")
+            self.evaluator.progress = lambda _done, _total: report()
+            if not asynchronous:
+                found = run_search(
+                    slow, searcher, evaluations=evals, seed=seed, start=warm.rows, fit=fit, progress=told
+                )
+                return self._without_failed(found)
+            known = self.evaluator.rows[self.space.contains(self.evaluator.rows)]
+            left = max(evals - len(known), 0)
+            options = SearchOptions(max(left, 1), seed, warm.rows, fit=fit, at_once=self.evaluator.executor.workers)
+            begun = new_searcher(searcher or "linas", slow, options)
+            if len(known):  # of a run that was interrupted
+                begun.tell(known, {self.column: self.predict(known)})
+            found = drive_freely(begun, self._as_finished, told) if left else begun.front()
+        return self._without_failed(found)
 
-            self.evaluator.progress = counted
-            return run_search(slow, searcher, evaluations=evals, seed=seed, start=warm.rows, fit=fit, progress=told)
+    def _as_finished(self, rows: Iterator[Population | None]) -> Iterator[tuple[Population, float]]:
+        for row, value in self.evaluator.as_finished(rows):
+            self._seen[row.tobytes()] = row
+            yield row, value
+
+    def _without_failed(self, found: SearchResult) -> SearchResult:
+        """A front without subnets that were skipped: the accuracy they were told to have stands for none."""
+        kept = ~self.evaluator.has_failed(found.x)
+        return replace(found, x=found.x[kept], values={name: v[kept] for name, v in found.values.items()})

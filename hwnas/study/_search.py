@@ -34,6 +34,9 @@ if TYPE_CHECKING:
 
 EXACT = "exact"
 
+WAITS_FOR_NONE = ("linas", "random")
+"""Searchers that propose more while evaluations are pending."""
+
 
 @dataclass(frozen=True)
 class SearchSettings:
@@ -47,6 +50,7 @@ class SearchSettings:
         verify: measure the front on the main device, correct its table, search again until it holds.
         seed_archs: a CSV of subnets to start from.
         prior: accuracies from elsewhere, a CSV or a predictor, where accuracy is evaluated.
+        asynchronous: no worker waits for others; what is found is not the same twice.
     """
 
     searcher: str | None = None
@@ -57,6 +61,7 @@ class SearchSettings:
     verify: bool = False
     seed_archs: Path | None = None
     prior: str | None = None
+    asynchronous: bool = False
 
     def check(self, evaluation: Evaluation | None) -> None:
         """Refuse what does not go together.
@@ -72,6 +77,11 @@ class SearchSettings:
         if evaluation is None and self.prior is not None:
             other = f"pass --predictor {self.prior}" if self.prior.endswith(".safetensors") else "drop --prior"
             raise DataError(f"--prior {self.prior}", "predictions need none", f"{other}, or add --evaluate")
+        if self.asynchronous and (evaluation is None or not evaluation.where.elsewhere):
+            raise DataError("--asynchronous", "it is of evaluations by several workers", "add --evaluate --workers N")
+        if self.asynchronous and self.searcher not in (None, *WAITS_FOR_NONE):
+            rule = f"{self.searcher} waits for whole batches"
+            raise DataError("--asynchronous", rule, f"pass --searcher {' or '.join(WAITS_FOR_NONE)}")
         if self.seed_archs is not None and self.searcher == EXACT:
             raise DataError(f"--seed-archs {self.seed_archs}", "the exact front needs no start", "drop it")
 
@@ -112,7 +122,11 @@ def search(setup: Setup, settings: SearchSettings, evaluation: Evaluation | None
         verifier = None
         if measured is not None and evaluation is not None:
             used: dict[str, Any] = {"evaluations": evaluation.evals}
-            result = measured.search(problem, settings.searcher, evaluation.evals, settings.seed, warm)
+            if settings.asynchronous:
+                used["asynchronous"] = True
+            result = measured.search(
+                problem, settings.searcher, evaluation.evals, settings.seed, warm, asynchronous=settings.asynchronous
+            )
         else:
             used = _sizes(settings)
 

@@ -2,28 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hwnas.errors import SupernetError
+from hwnas.executor import Done, Executor, Failed, Here
 from hwnas.io import Journal
+from hwnas.metric import get_metric
+from hwnas.progress import notice
+from hwnas.space import Population
 from hwnas.supernet._base import Supernet
 from hwnas.supernet._subnet import Subnet
 from hwnas.supernet.engine import Engine, get_engine
 from hwnas.task import Task, ahead, measured
 
+REMEDY = "correct the cause and run the same command again, which resumes; or skip such subnets: --on-failure skip"
+
 
 @dataclass(frozen=True)
 class Accuracy:
-    """Accuracy in percent on ``n_images``, after re-calibration on ``n_calibration``."""
+    """Accuracy in percent on ``n_images``, after re-calibration on ``n_calibration``; ``broken`` images were left out."""
 
     value: float
     n_images: int
     n_calibration: int
+    broken: Mapping[Path, str] = field(default_factory=dict, compare=False)
 
     def as_row(self, metric: str) -> dict[str, float | int]:
         """For a table or a journal; the accuracy under the name of its metric."""
@@ -72,7 +82,8 @@ def evaluate(supernet: Supernet, row: NDArray[Any], data: Task, engine: Engine |
 class MeasuredAccuracy:
     """Accuracy of populations; each distinct subnet is evaluated once and remembered.
 
-    As a metric of a search it maps ``(n, g)`` canonical rows to ``(n,)`` accuracies in percent.
+    As a metric of a search it maps ``(n, g)`` canonical rows to ``(n,)`` accuracies in percent. Subnets that always fail
+    and are skipped get the worst accuracy known, so that a search turns away from them; see :meth:`has_failed`.
 
     Args:
         supernet: with its weights.
@@ -80,6 +91,9 @@ class MeasuredAccuracy:
         journal: keeps finished evaluations; those it holds are not repeated. See :func:`accuracy_journal_identity`.
         progress: called with (evaluated, to evaluate) before each evaluation and after the last.
         engine: what runs subnets; None for the one that suits this machine.
+        executor: where subnets are evaluated, by an opener whose work is :func:`evaluate` on a row; None for here.
+            Neither accuracies nor the journal depend on it.
+        skip_failed: go on without subnets whose evaluation always fails, in place of stopping.
     """
 
     def __init__(
@@ -89,43 +103,108 @@ class MeasuredAccuracy:
         journal: Journal | None = None,
         progress: Callable[[int, int], None] | None = None,
         engine: Engine | None = None,
+        executor: Executor | None = None,
+        *,
+        skip_failed: bool = False,
     ) -> None:
         self.engine = engine or get_engine()
         self.supernet = supernet
         self.data = data
         self.journal = journal
         self.progress = progress
-        self._known: dict[bytes, Accuracy] = {}
+        self.executor = executor if executor is not None else Here(self._opened)
+        self.skip_failed = skip_failed
+        self._known: dict[bytes, Accuracy | None] = {}
         for entry in journal.entries if journal is not None else ():
             row = supernet.space.encode(entry["arch"])
-            self._known[row.tobytes()] = Accuracy(entry[supernet.metric], entry["n_images"], entry["n_calibration"])
+            if "failed" not in entry:
+                self._known[row.tobytes()] = Accuracy(entry[supernet.metric], entry["n_images"], entry["n_calibration"])
+            elif skip_failed:
+                self._known[row.tobytes()] = None
+
+    def _opened(self, _threads: int | None, /) -> Callable[[NDArray[Any]], Accuracy]:
+        return partial(evaluate, self.supernet, data=self.data, engine=self.engine)
 
     def __call__(self, x: NDArray[Any]) -> NDArray[np.float64]:
-        return np.array([accuracy.value for accuracy in self.accuracies(x)])
+        accuracies = self.accuracies(x)
+        known = [accuracy.value for accuracy in self._known.values() if accuracy is not None]
+        if accuracies and not known:
+            raise SupernetError("evaluation", f"all of {len(accuracies)} subnets failed", "see why, and resume")
+        worst = min(known, default=0.0) if get_metric(self.supernet.metric).maximise else max(known, default=0.0)
+        return np.array([worst if accuracy is None else accuracy.value for accuracy in accuracies])
 
     @property
     def n_known(self) -> int:
         """Distinct subnets evaluated so far, those of the journal included."""
         return len(self._known)
 
-    def accuracies(self, x: NDArray[Any]) -> list[Accuracy]:
-        """One per row. Rows of one resolution run together, so that decoded images are used again."""
+    def has_failed(self, x: NDArray[Any]) -> NDArray[np.bool_]:
+        """``(n,)``: which rows were skipped."""
+        return np.array([self._known.get(row.tobytes(), 0) is None for row in x], dtype=bool)
+
+    def accuracies(self, x: NDArray[Any]) -> list[Accuracy | None]:
+        """One per row, None for those that were skipped. Rows of one resolution run together, so that decoded images
+        are used again.
+
+        Raises:
+            SupernetError: the evaluation of a subnet always fails.
+        """
         x = self.supernet.space.canonical(np.asarray(x))
         pending = {row.tobytes(): row for row in x if row.tobytes() not in self._known}
         rows = sorted(pending.values(), key=lambda row: self.supernet.network(row)[0][1].input_shape)
-        for done, row in enumerate(rows):
-            if self.progress is not None:
-                self.progress(done, len(rows))
-            self._evaluate(row)
-        if self.progress is not None and rows:
-            self.progress(len(rows), len(rows))
+        self._report(0, len(rows))
+        for done, (row, outcome) in enumerate(zip(rows, self.executor.in_order(rows), strict=True), start=1):
+            self._keep(row, outcome)
+            self._report(done, len(rows))
         return [self._known[row.tobytes()] for row in x]
 
-    def _evaluate(self, row: NDArray[Any]) -> None:
-        accuracy = evaluate(self.supernet, row, self.data, self.engine)
+    def as_finished(self, rows: Iterator[Population | None]) -> Iterator[tuple[Population, float]]:
+        """Evaluate canonical ``(g,)`` rows, one whenever a worker is free; each with its value, in the order in which they end.
+
+        Args:
+            rows: none of them known; None says that there is none at present, see ``Executor.as_finished``.
+
+        Raises:
+            SupernetError: the evaluation of a subnet always fails.
+        """
+        given: list[Population] = []
+
+        def noted() -> Iterator[Population | None]:
+            for row in rows:
+                if row is not None:
+                    given.append(row)
+                yield row
+
+        for number, outcome in self.executor.as_finished(noted()):
+            self._keep(given[number], outcome)
+            self._report(len(self._known), len(self._known))
+            yield given[number], float(self(given[number][None])[0])
+
+    @property
+    def rows(self) -> Population:
+        """``(n, g)`` rows that are evaluated, those of the journal included."""
+        known = b"".join(self._known)
+        return np.frombuffer(known, dtype=np.int16).reshape(-1, self.supernet.space.n_genes)
+
+    def _report(self, done: int, total: int) -> None:
+        if self.progress is not None and total:
+            self.progress(done, total)
+
+    def _keep(self, row: NDArray[Any], outcome: Done | Failed) -> None:
+        arch = self.supernet.space.decode(row)
+        if isinstance(outcome, Done):
+            accuracy: Accuracy | None = outcome.value
+            getattr(self.data, "broken", {}).update(outcome.value.broken)
+            entry = outcome.value.as_row(self.supernet.metric)
+        else:
+            if not self.skip_failed:
+                error = SupernetError(f"subnet {json.dumps(arch)}", outcome.reason, REMEDY)
+                error.add_note(outcome.trace)
+                raise error
+            notice(f"skipped: subnet {json.dumps(arch)}: {outcome.reason}")
+            accuracy, entry = None, {"failed": outcome.reason}
         if self.journal is not None:
-            arch = self.supernet.space.decode(row)
-            self.journal.append({"arch": arch, **accuracy.as_row(self.supernet.metric)})
+            self.journal.append({"arch": arch, **entry})
         self._known[row.tobytes()] = accuracy
 
 

@@ -15,7 +15,7 @@ DRAWN = 1000
 
 def random_search(problem: Problem, options: SearchOptions) -> Stepwise:
     """Distinct random subnets, every gene drawn uniformly as OFA's finder starts."""
-    return Stepwise("random", problem, options, _steps)
+    return Stepwise("random", problem, options, _steps, waits=False)
 
 
 def _steps(pool: Pool, options: SearchOptions) -> Steps:

@@ -60,7 +60,8 @@ def linas(
 
     Args:
         problem: its slow metrics are predicted; if it names none, its first objective is taken for slow.
-        options: of these, ``evaluations``, ``seed``, ``start`` and ``fit`` are heeded.
+        options: of these, ``evaluations``, ``seed``, ``start``, ``fit`` and ``at_once`` are heeded. With several at once
+            it waits for nothing: it predicts from what is told, and believes its predictions of what is pending.
         start: evaluations before the first fit; those of ``options.start`` are among them.
         batch: evaluations between two fits.
         tactic: ours, or what was published.
@@ -73,7 +74,8 @@ def linas(
             raise SpaceError(f"{name} {value}", "at least 1 is needed", "raise it")
     slow = problem.slow or (problem.objectives[0].name,)
     predicting = Problem(problem.space, problem.objectives, problem.constraints, slow)
-    return Stepwise("linas", predicting, options, partial(_steps, start=start, batch=batch, tactic=tactic))
+    steps = partial(_steps, start=max(start, options.at_once), batch=batch, tactic=tactic)
+    return Stepwise("linas", predicting, options, steps, waits=options.at_once == 1)
 
 
 def _steps(pool: Pool, options: SearchOptions, start: int, batch: int, tactic: Tactic) -> Steps:
@@ -81,6 +83,14 @@ def _steps(pool: Pool, options: SearchOptions, start: int, batch: int, tactic: T
     first = _start(pool, options, start, tactic)
     yield first
     near, step = first, 1
+    while len(pool.seen) < min(START, len(first)):  # evaluations are asked for before so many are told
+        step += 1
+        more = pool.fresh(
+            stratified_start(pool.problem, len(first) + batch * step, np.random.default_rng([options.seed, step]))
+        )
+        if not len(more):
+            return
+        yield more[:batch]
     while True:
         step += 1
         # A stream of its own for every round, so that rows told from outside leave later draws alone.
@@ -179,4 +189,7 @@ def _batch(pool: Pool, problem: Problem, models: Mapping[str, Surrogate], x: Pop
     costs = pool.problem.costs(pool.seen.values)
     worst, best = costs.max(axis=0), np.minimum(costs.min(axis=0), (mean - 2 * std).min(axis=0))
     gain = ExpectedImprovement(worst + 0.1 * (worst - best) + 1e-12, best, pool.costs)
+    if len(pool.pending):
+        for promised in problem.costs(problem.evaluate(pool.pending)):
+            gain.believe(promised)
     return choose_batch(gain, mean, std, weight, size)

@@ -17,6 +17,9 @@ class Batch:
         pool: what is known already.
         wanted: canonical rows.
         most: evaluations left.
+
+    Attributes:
+        is_left: whether nobody waits for its untold rows any more.
     """
 
     def __init__(self, pool: Pool, wanted: Population, most: int) -> None:
@@ -32,11 +35,17 @@ class Batch:
         self._told = np.zeros(len(self.x), dtype=bool)
         self._handed_out = np.zeros(len(self.x), dtype=bool)
         self._others: list[tuple[Population, Values]] = []
+        self.is_left = False
 
     @property
     def is_complete(self) -> bool:
         """Whether all of its rows are told."""
         return bool(self._told.all())
+
+    @property
+    def is_handed_out(self) -> bool:
+        """Whether none of its rows waits to be asked for."""
+        return bool((self._handed_out | self._told).all())
 
     @property
     def told(self) -> tuple[Population, Values]:
@@ -85,9 +94,11 @@ class Batch:
             self._others.append((x[new], {name: v[new] for name, v in values.items()}))
 
     def finish(self) -> Values:
-        """Put all that was told into the pool; returns the values of the rows wanted, in their order."""
-        self._pool.add(self.x, self._values, self._keys)
+        """Put all that was told into the pool; returns the values of the rows wanted, in their order, if all are told."""
+        told = self._told
+        self._pool.add(self.x[told], {name: v[told] for name, v in self._values.items()}, self._keys[told])
         self._pool.asked += len(self.x)
+        self._pool.pending = np.concatenate([self._pool.pending, self.x[~told]])
         for x, values in self._others:
             self._pool.add(x, values)
-        return self._pool.seen.at(self._pool.seen.find(self._wanted))
+        return self._pool.seen.at(self._pool.seen.find(self._wanted)) if told.all() else {}

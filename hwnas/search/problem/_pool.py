@@ -27,7 +27,8 @@ class Pool:
         values: ``(n,)`` values of theirs, every metric.
         seen: all rows that were added.
         keys: of rows, for ``seen``.
-        asked: how many of the rows a searcher has asked for; it was told the others without.
+        asked: how many rows a searcher has asked for; it was told the others without.
+        pending: ``(n, g)`` rows that were asked for, and that nobody waits for.
     """
 
     def __init__(self, problem: Problem) -> None:
@@ -37,6 +38,7 @@ class Pool:
         self.keys = RowKeys(problem.space)
         self.seen = Seen(problem.space, problem.metrics)
         self.asked = 0
+        self.pending: Population = self.x
         self.reference: NDArray[np.float64] | None = None
         self._least_violated: tuple[float, Values] | None = None
 
@@ -46,11 +48,12 @@ class Pool:
         return self.problem.costs(self.values)
 
     def fresh(self, x: NDArray[Any]) -> Population:
-        """The distinct rows of ``x`` that were not added yet, in canonical form and the same order."""
+        """The distinct rows of ``x`` that were not added yet and are not pending, in canonical form and the same order."""
         x = self.problem.space.canonical(x)
         keys = self.keys(x)
         first = np.sort(np.unique(keys, return_index=True)[1])
-        return x[first[self.seen.find(keys[first]) < 0]]
+        fresh = first[self.seen.find(keys[first]) < 0]
+        return x[fresh[~np.isin(keys[fresh], self.keys(self.pending))]] if len(self.pending) else x[fresh]
 
     def knows(self, x: Population) -> NDArray[np.bool_]:
         """``(n,)``: whether canonical rows were added."""
@@ -58,7 +61,10 @@ class Pool:
 
     def add(self, x: Population, values: Values, keys: NDArray[np.uint64] | None = None) -> None:
         """Add canonical rows, none of them added before, with every metric of theirs; and their keys, if known."""
-        self.seen.add(self.keys(x) if keys is None else keys, x, values)
+        keys = self.keys(x) if keys is None else keys
+        self.seen.add(keys, x, values)
+        if len(self.pending):
+            self.pending = self.pending[~np.isin(self.keys(self.pending), keys)]
         self._join(x, values)
 
     def joined(self, x: Population, values: Values) -> Self:

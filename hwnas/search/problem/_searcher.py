@@ -42,6 +42,8 @@ class SearchOptions:
         generations: of an evolution; what evaluations are left go to local searches. None as before.
         epsilon: of the exact searcher: how much worse in the first objective its front may be; 0 is exact.
         fit: makes the predictor of a slow metric, for searchers that predict; None for a Gaussian process.
+        at_once: evaluations that run at the same time where nobody waits for a whole batch (``drive_freely``): a searcher
+            that can proposes more while others are pending. 1 where batches are told whole.
     """
 
     evaluations: int
@@ -51,6 +53,7 @@ class SearchOptions:
     generations: int | None = None
     epsilon: float = 0.0
     fit: Fit | None = None
+    at_once: int = 1
 
 
 class Searcher(Protocol):

@@ -33,6 +33,8 @@ class Stepwise:
         problem: what is searched for.
         options: of these, ``evaluations`` bounds the rows asked for.
         steps: begins the generator.
+        waits: whether the generator needs a batch whole. One that reads the pool alone does not: it goes on when its rows
+            are handed out, and ``pool.pending`` has those that are not told yet.
     """
 
     def __init__(
@@ -41,8 +43,11 @@ class Stepwise:
         problem: Problem,
         options: SearchOptions,
         steps: Callable[[Pool, SearchOptions], Steps],
+        *,
+        waits: bool = True,
     ) -> None:
         self.name, self.problem, self.options = name, problem, options
+        self._waits = waits
         self._pool = Pool(problem)
         self._steps = steps(self._pool, options)
         self._batch: Batch | None = None
@@ -51,6 +56,8 @@ class Stepwise:
 
     def ask(self, n: int, /) -> Population:
         """See Searcher."""
+        if not self._waits and self._batch is not None and not self._ended:
+            self._batch.is_left = self._batch.is_handed_out
         self._advance()
         return self._pool.x[:0] if self._batch is None else self._batch.hand_out(n)
 
@@ -75,7 +82,7 @@ class Stepwise:
 
     def _advance(self) -> None:
         """Go on to the next batch that has something to be told, if the present one has been told."""
-        while not self._ended and (self._batch is None or self._batch.is_complete):
+        while not self._ended and (self._batch is None or self._batch.is_complete or self._batch.is_left):
             answer = None
             if self._batch is not None:
                 answer = self._batch.finish()

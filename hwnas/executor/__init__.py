@@ -1,0 +1,30 @@
+"""Where evaluations run: in this process, in worker processes of this machine, or on a Ray cluster.
+
+Results do not depend on it: the driver owns the order of items and whatever is kept of them; workers only evaluate.
+"""
+
+from hwnas.executor._cluster import Cluster
+from hwnas.executor._executor import AHEAD, ATTEMPTS, Executor
+from hwnas.executor._here import Here
+from hwnas.executor._pace import Pace
+from hwnas.executor._processes import Processes
+from hwnas.executor._where import HERE, Where
+from hwnas.executor._work import Done, Failed, Opener, Outcome, Refused, Worker
+
+__all__ = [
+    "AHEAD",
+    "ATTEMPTS",
+    "HERE",
+    "Cluster",
+    "Done",
+    "Executor",
+    "Failed",
+    "Here",
+    "Opener",
+    "Outcome",
+    "Pace",
+    "Processes",
+    "Refused",
+    "Where",
+    "Worker",
+]

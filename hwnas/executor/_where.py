@@ -1,0 +1,49 @@
+"""Where work runs, as people say it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from hwnas.errors import DataError
+from hwnas.executor._cluster import Cluster
+from hwnas.executor._executor import Executor
+from hwnas.executor._here import Here
+from hwnas.executor._processes import Processes
+from hwnas.executor._work import Opener
+
+
+@dataclass(frozen=True)
+class Where:
+    """Where evaluations run; by default in this process.
+
+    Attributes:
+        workers: processes of this machine, or tasks at once on a cluster.
+        cluster: address of a Ray cluster: ``ray://HOST:10001``, ``HOST:6379``, ``auto``.
+
+    Raises:
+        DataError: less than one worker.
+    """
+
+    workers: int | None = None
+    cluster: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.workers is not None and self.workers < 1:
+            raise DataError(f"--workers {self.workers}", "at least 1 is needed", "raise it, or leave it out")
+
+    @property
+    def elsewhere(self) -> bool:
+        """Whether it is not this process."""
+        return self.workers is not None or self.cluster is not None
+
+    def open(self, opener: Opener) -> Executor:
+        """The executor; see the classes for what they raise."""
+        if self.cluster is not None:
+            return Cluster(self.cluster, opener, self.workers)
+        if self.workers is not None:
+            return Processes(self.workers, opener)
+        return Here(opener)
+
+
+HERE = Where()
+"""This process."""

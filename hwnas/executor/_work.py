@@ -1,0 +1,71 @@
+"""One worker's side of the work: what it opens once, and what becomes of each item."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from hwnas.errors import HwnasError
+
+
+class Opener(Protocol):
+    """Opened once by each worker: brings weights and data in, and gives what evaluates an item.
+
+    It travels to other processes, and so do items and what becomes of them: all must be picklable. The error that
+    it raises, if it is a HwnasError, ends the work.
+    """
+
+    def __call__(self, threads: int | None, /) -> Callable[[Any], Any]:
+        """What evaluates an item with so many threads; None for as many as this process uses anyway."""
+
+
+@dataclass(frozen=True)
+class Done:
+    """An item's value."""
+
+    value: Any
+
+
+@dataclass(frozen=True)
+class Failed:
+    """An attempt that another one might better: the reason in words, and the traceback if there is one."""
+
+    reason: str
+    trace: str = ""
+
+
+@dataclass(frozen=True)
+class Refused:
+    """Bad input, which is as bad everywhere."""
+
+    error: HwnasError
+
+
+Outcome = Done | Failed | Refused
+
+
+class Worker:
+    """Opens what it works with when the first item comes.
+
+    Args:
+        opener: what to open.
+        threads: of each evaluation; None for the process's own number.
+    """
+
+    def __init__(self, opener: Opener, threads: int | None = None) -> None:
+        self._opener = opener
+        self._threads = threads
+        self._work: Callable[[Any], Any] | None = None
+
+    def __call__(self, item: Any) -> Outcome:
+        """What becomes of an item. Errors are outcomes too; an interruption is none."""
+        try:
+            if self._work is None:
+                self._work = self._opener(self._threads)
+            return Done(self._work(item))
+        except HwnasError as error:
+            return Refused(error)
+        except Exception as error:  # noqa: BLE001 - whatever a supernet of the user's raises
+            return Failed(f"{type(error).__name__}: {error}", traceback.format_exc())

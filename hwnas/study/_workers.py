@@ -1,0 +1,99 @@
+"""What each worker opens to evaluate subnets: weights and data."""
+
+# ruff: noqa: PLC0415 (what is heavy is imported in the worker)
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from hwnas.errors import SupernetError
+from hwnas.executor import HERE
+from hwnas.study._data import as_told, evaluation_data
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from hwnas.study._evaluation import Evaluation
+    from hwnas.supernet import Accuracy, Engine, Supernet
+    from hwnas.task import Task
+
+
+@dataclass(frozen=True)
+class Evaluating:
+    """Opens a supernet and its data in a worker; its work is to evaluate a row.
+
+    Attributes:
+        evaluation: what is evaluated, and on what.
+        digest: of the driver's weights, which the worker's must be.
+        classes: of the driver's network.
+        tensors: the weights; None where the worker reads them from the driver's file.
+    """
+
+    evaluation: Evaluation
+    digest: str
+    classes: int
+    tensors: Mapping[str, NDArray[Any]] | None = None
+
+    @classmethod
+    def of(cls, evaluation: Evaluation) -> Evaluating:
+        """What the workers of an evaluation open; those of a cluster are sent the weights."""
+        from hwnas.supernet import get_engine
+
+        net = evaluation.net
+        sent = evaluation.where.cluster is not None
+        tensors = {name: t.detach().cpu().numpy() for name, t in net.tensors.items()} if sent else None
+        # Without what the driver has opened already, which does not travel; with its engine, whatever would suit a node.
+        alike = replace(evaluation, where=HERE, engine=get_engine(evaluation.engine).name)
+        return cls(alike, net.digest, net.classes, tensors)
+
+    def __call__(self, threads: int | None) -> Callable[[NDArray[Any]], Accuracy]:
+        """Opens them.
+
+        Raises:
+            SupernetError: the weights are not the driver's any more.
+            DataError: the data do not fit.
+        """
+        import torch
+
+        from hwnas.supernet import get_engine
+
+        if threads is not None:
+            torch.set_num_threads(threads)
+        net, given = self._net(), self.evaluation
+        if net.digest != self.digest:
+            rule = "its weights have changed since the run began"
+            raise SupernetError(f"supernet {given.supernet}", rule, "put the old ones back, or begin anew")
+        data, _ = evaluation_data(
+            given.supernet,
+            net,
+            given.data,
+            images=given.images,
+            calibrate=given.calibrate,
+            batch_size=given.batch_size,
+            seed=given.seed,
+        )
+        return partial(_evaluated, net, data, get_engine(given.engine))
+
+    def _net(self) -> Supernet:
+        import torch
+
+        from hwnas.supernet import random_supernet
+
+        given = self.evaluation
+        if self.tensors is None:
+            return given.net
+        net = as_told(random_supernet(given.supernet, classes=self.classes), given.columns)
+        with warnings.catch_warnings():  # shared memory is read-only, and nothing here writes to weights
+            warnings.simplefilter("ignore", UserWarning)
+            return net.alike({name: torch.from_numpy(array) for name, array in self.tensors.items()})
+
+
+def _evaluated(net: Supernet, data: Task, engine: Engine, row: NDArray[Any]) -> Accuracy:
+    """Accuracy, and which images did not decode, which the driver has not seen."""
+    from hwnas.supernet import evaluate
+
+    return replace(evaluate(net, row, data, engine), broken=dict(getattr(data, "broken", {})))

@@ -1,0 +1,182 @@
+"""``--workers`` and ``--cluster``: the same files, whatever dies on the way; and subnets that always fail."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from hwnas.cli import main
+from tests.e2e.conftest import Hwnas
+
+ROOT = Path(__file__).parents[2]
+SEARCH = (
+    "search", "--evaluate", "--supernet", "digits", "--objectives", "top1,macs", "--fix", "r=8", "--evals", "24",
+    "--seed", "3",
+)  # fmt: skip
+
+
+def files(stem: str | Path) -> dict[str, bytes | dict[str, object]]:
+    """What a search wrote, but for when and how."""
+    facts = json.loads(Path(f"{stem}.json").read_text())
+    for key in ("created", "wall_s", "command"):
+        del facts[key]
+    facts["evaluator"].pop("journal")
+    journal = Path(f"{stem}.csv.journal.jsonl").read_bytes()
+    return {"csv": Path(f"{stem}.csv").read_bytes(), "json": facts, "journal": journal}
+
+
+@contextmanager
+def started(*args: str) -> Iterator[subprocess.Popen[str]]:
+    """A command in a process of its own, which is gone at the end of the block."""
+    command = [sys.executable, "-c", "from hwnas.cli import main; main()", *args]
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    with subprocess.Popen(
+        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def wait_for_lines(journal: Path, n: int, process: subprocess.Popen[str]) -> None:
+    while not journal.exists() or journal.read_bytes().count(b"\n") < n + 1:
+        assert process.poll() is None, process.communicate()[1]
+        time.sleep(0.005)
+
+
+def workers_of(driver: int) -> list[int]:
+    """Processes that ``driver`` started to evaluate."""
+    found = Path(f"/proc/{driver}/task/{driver}/children").read_text().split()
+    return [int(pid) for pid in found if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+
+
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory: pytest.TempPathFactory) -> dict[str, object]:
+    """What the search finds in one process."""
+    stem = tmp_path_factory.mktemp("alone") / "front"
+    with pytest.raises(SystemExit, match="0"):
+        main([*SEARCH, "--out", f"{stem}.csv"])
+    return files(stem)
+
+
+def test_files_are_the_same_when_workers_and_then_the_driver_are_killed(hwnas: Hwnas, alone) -> None:
+    journal = Path("apart.csv.journal.jsonl")
+    with started(*SEARCH, "--workers", "2", "--out", "apart.csv") as driver:
+        wait_for_lines(journal, 2, driver)
+        workers = workers_of(driver.pid)
+        os.kill(workers[0], signal.SIGKILL)
+        wait_for_lines(journal, 8, driver)
+        workers = workers_of(driver.pid)
+        assert len(workers) == 2
+        driver.kill()
+        assert "a worker died (SIGKILL, out of memory?): what it ran is tried again (2 of 3)" in driver.communicate()[1]
+    while any(Path(f"/proc/{pid}/exe").exists() for pid in workers):
+        time.sleep(0.01)
+    assert journal.read_bytes().count(b"\n") < 25
+    ran = hwnas(*SEARCH, "--workers", 3, "--out", "apart.csv")
+    assert ran.code == 0, ran.err
+    assert "evaluated subnets, which are not evaluated again" in ran.err
+    assert files("apart") == alone
+
+
+def test_files_are_the_same_on_a_cluster_that_loses_a_node(hwnas: Hwnas, alone) -> None:
+    pytest.importorskip("ray", reason="Ray is not installed: pip install 'hwnas[ray]'")
+    nodes = [sys.executable, "-m", "tests.executor.two_nodes"]
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "RAY_USAGE_STATS_ENABLED": "0"}
+    pipe = subprocess.PIPE
+    with subprocess.Popen(nodes, env=environment, cwd=ROOT, stdin=pipe, stdout=pipe, text=True) as cluster:
+        assert cluster.stdin is not None
+        assert cluster.stdout is not None
+        address = cluster.stdout.readline().strip()
+        with started(*SEARCH, "--cluster", address, "--out", "apart.csv") as driver:
+            wait_for_lines(Path("apart.csv.journal.jsonl"), 4, driver)
+            cluster.stdin.write("kill\n")
+            cluster.stdin.flush()
+            assert cluster.stdout.readline() == "gone\n"
+            told = driver.communicate()[1]
+            assert driver.returncode == 0, told
+        assert files("apart") == alone
+        ran = hwnas(*SEARCH, "--cluster", address, "--workers", 64, "--out", "more.csv")
+        assert (ran.code, ran.out) == (2, "")
+        assert ran.err == "error: --workers 64: the cluster has 1 CPUs; lower it, leave it out, or add nodes\n"
+        cluster.stdin.close()
+
+
+PLUGIN = """
+from hwnas.supernet.digits import Digits
+
+
+class Fragile(Digits):
+    def extract(self, row):
+        if self.space.decode(row)["d"][0] == 1:
+            raise RuntimeError("no kernel for it")
+        return super().extract(row)
+"""
+
+
+def test_subnets_that_always_fail_are_named_and_stop_the_run_or_are_skipped(hwnas: Hwnas, folder: Path) -> None:
+    (folder / "own.py").write_text(PLUGIN)
+    evaluate = ("evaluate", "--supernet", "own.py:Fragile", "--sample", 8, "--out", "accuracy.csv")
+    ran = hwnas(*evaluate)
+    assert ran.code == 2
+    last = ran.err.splitlines()[-1]
+    assert last.startswith('error: subnet {"')
+    assert "RuntimeError: no kernel for it; correct the cause and run the same command again, which resumes" in last
+    ran = hwnas(*evaluate, "--on-failure", "skip")
+    assert ran.code == 0, ran.err
+    frame = pd.read_csv("accuracy.csv")
+    assert 0 < len(frame) < 8
+    assert ran.err.count("skipped: subnet") == 8 - len(frame)
+    assert all(json.loads(arch)["d"][0] != 1 for arch in frame["arch"])
+    again = hwnas(*evaluate, "--on-failure", "skip")
+    assert "skipped" not in again.err.replace("are skipped", "")
+    assert pd.read_csv("accuracy.csv").equals(frame)
+
+
+def test_what_was_skipped_is_on_no_front(hwnas: Hwnas, folder: Path) -> None:
+    (folder / "own.py").write_text(PLUGIN)
+    ran = hwnas(*SEARCH, "--supernet", "own.py:Fragile", "--searcher", "random", "--on-failure", "skip")
+    assert ran.code == 0, ran.err
+    frame = pd.read_csv("pareto.csv")
+    assert len(frame)
+    assert all(json.loads(arch)["d"][0] != 1 for arch in frame["arch"])
+    failed = json.loads(Path("pareto.json").read_text())["evaluator"]["failed"]
+    assert failed
+    assert all(arch["d"][0] == 1 for arch in failed)
+
+
+@pytest.mark.parametrize(
+    ("args", "words"),
+    [
+        ((*SEARCH, "--workers", 0), "--workers 0: at least 1 is needed; raise it, or leave it out"),
+        (("evaluate", "--supernet", "digits", "--sample", 1, "--out", "a.csv", "--workers", -2), "--workers -2"),
+        (("search", "--workers", 2), "--workers 2: workers evaluate subnets, and nothing is evaluated; add --evaluate"),
+        (("bench", "--cluster", "auto"), "--cluster auto: workers evaluate subnets"),
+        ((*SEARCH, "--on-failure", "ignore"), "--on-failure ignore: it is stop or skip"),
+    ],
+)
+def test_wrong_values_are_one_line(args, words, hwnas: Hwnas) -> None:
+    ran = hwnas(*args)
+    assert (ran.code, ran.out) == (2, "")
+    assert ran.err.startswith("error: ")
+    assert words in ran.err
+
+
+def test_a_cluster_that_is_not_there_is_one_line(hwnas: Hwnas) -> None:
+    pytest.importorskip("ray", reason="Ray is not installed: pip install 'hwnas[ray]'")
+    for address in ("auto", "127.0.0.1:9"):
+        ran = hwnas(*SEARCH, "--cluster", address)
+        assert (ran.code, ran.out) == (2, "")
+        assert ran.err.startswith(f"error: --cluster {address}: it cannot be reached (")
+        assert len(ran.err.splitlines()) == 1

@@ -1,0 +1,51 @@
+"""What workers of the tests work at; they import it by name."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hwnas.errors import DataError, UnknownNameError
+
+
+@dataclass(frozen=True)
+class Chores:
+    """Items are (what, number): an answer that depends on the number alone, or a mishap.
+
+    Attributes:
+        folder: where a worker leaves a file named by its process, and by the item it is at.
+    """
+
+    folder: Path
+
+    def __call__(self, _threads: int | None, /) -> Callable[[Any], Any]:
+        (self.folder / f"worker-{os.getpid()}").touch()
+        return self.do
+
+    def do(self, item: tuple[str, int]) -> int:
+        what, number = item
+        first = not (mark := self.folder / f"{what}-{number}").exists()
+        mark.write_text(str(os.getpid()))
+        if what == "slow":  # later items end earlier
+            time.sleep(0.02 * (number % 3))
+        elif what == "stuck" and first:
+            time.sleep(60)
+        elif what == "crash" or (what == "crash once" and first):
+            os.kill(os.getpid(), signal.SIGKILL)
+        elif what == "raise":
+            raise ValueError(f"item {number} is odd")
+        elif what == "refuse":
+            raise UnknownNameError("thing", "fish", ["dish"])
+        return number * number
+
+
+class Unopened:
+    """Cannot be opened by anyone."""
+
+    def __call__(self, _threads: int | None, /) -> Callable[[Any], Any]:
+        raise DataError("weights", "they are gone", "look for them")
