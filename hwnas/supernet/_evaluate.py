@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -123,7 +122,7 @@ class MeasuredAccuracy:
                 self._known[row.tobytes()] = None
 
     def _opened(self, _threads: int | None, /) -> Callable[[NDArray[Any]], Accuracy]:
-        return partial(evaluate, self.supernet, data=self.data, engine=self.engine)
+        return lambda row: evaluate(self.supernet, row, self.data, self.engine)
 
     def __call__(self, x: NDArray[Any]) -> NDArray[np.float64]:
         accuracies = self.accuracies(x)

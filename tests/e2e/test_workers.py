@@ -119,7 +119,7 @@ from hwnas.supernet.digits import Digits
 
 class Fragile(Digits):
     def extract(self, row):
-        if self.space.decode(row)["d"][0] == 1:
+        if self.space.decode(row)["e"][0] == 2:
             raise RuntimeError("no kernel for it")
         return super().extract(row)
 """
@@ -138,7 +138,7 @@ def test_subnets_that_always_fail_are_named_and_stop_the_run_or_are_skipped(hwna
     frame = pd.read_csv("accuracy.csv")
     assert 0 < len(frame) < 8
     assert ran.err.count("skipped: subnet") == 8 - len(frame)
-    assert all(json.loads(arch)["d"][0] != 1 for arch in frame["arch"])
+    assert all(json.loads(arch)["e"][0] != 2 for arch in frame["arch"])
     again = hwnas(*evaluate, "--on-failure", "skip")
     assert "skipped" not in again.err.replace("are skipped", "")
     assert pd.read_csv("accuracy.csv").equals(frame)
@@ -150,10 +150,10 @@ def test_what_was_skipped_is_on_no_front(hwnas: Hwnas, folder: Path) -> None:
     assert ran.code == 0, ran.err
     frame = pd.read_csv("pareto.csv")
     assert len(frame)
-    assert all(json.loads(arch)["d"][0] != 1 for arch in frame["arch"])
+    assert all(json.loads(arch)["e"][0] != 2 for arch in frame["arch"])
     failed = json.loads(Path("pareto.json").read_text())["evaluator"]["failed"]
     assert failed
-    assert all(arch["d"][0] == 1 for arch in failed)
+    assert all(arch["e"][0] == 2 for arch in failed)
 
 
 @pytest.mark.parametrize(
