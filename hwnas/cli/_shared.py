@@ -163,7 +163,13 @@ class EvaluationOptions:
     cluster: Cluster = None
 
     def evaluation(
-        self, space: str | None, evals: int, seed: int, columns: Mapping[str, str], *, skip_failed: bool = False
+        self,
+        space: str | None,
+        evals: int,
+        seed: int,
+        columns: Mapping[str, str] | None = None,
+        *,
+        skip_failed: bool = False,
     ) -> Evaluation | None:
         """What is evaluated; None where accuracy is predicted.
 
@@ -187,5 +193,5 @@ class EvaluationOptions:
         net = self.supernet or space or DEFAULT_SPACE
         samples = (self.images, self.calibrate, self.batch_size)
         return Evaluation(
-            net, evals, self.checkpoint, self.data, *samples, seed, self.engine, columns, where, skip_failed
+            net, evals, self.checkpoint, self.data, *samples, seed, self.engine, columns or {}, where, skip_failed
         )

@@ -146,7 +146,8 @@ def test_subnets_that_always_fail_are_named_and_stop_the_run_or_are_skipped(hwna
 
 def test_what_was_skipped_is_on_no_front(hwnas: Hwnas, folder: Path) -> None:
     (folder / "own.py").write_text(PLUGIN)
-    ran = hwnas(*SEARCH, "--supernet", "own.py:Fragile", "--searcher", "random", "--on-failure", "skip")
+    own = ["own.py:Fragile" if word == "digits" else word for word in SEARCH]
+    ran = hwnas(*own, "--searcher", "random", "--on-failure", "skip")
     assert ran.code == 0, ran.err
     frame = pd.read_csv("pareto.csv")
     assert len(frame)
