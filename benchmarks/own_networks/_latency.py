@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -15,6 +16,7 @@ import numpy as np
 import onnxruntime as ort
 
 from benchmarks.own_networks._run import Entry, Run
+from hwnas.space import Population
 from hwnas.supernet import Supernet, export_onnx, extremes, load_supernet
 
 TOGETHER = 8
@@ -60,17 +62,21 @@ def network_name(entry: Entry) -> str:
 
 
 def _networks(run: Run, net: Supernet) -> Iterator[tuple[str, Callable[[Path], object]]]:
+    """Names, and what writes their files."""
     for entry in run.entries():
         if entry.get("kind") == "pruned":
-            file = run.folder / f"{entry['name']}.safetensors"
-            yield network_name(entry), lambda path, file=file: _export_largest(load_supernet(str(file)), path)
+            yield network_name(entry), partial(_export_largest, run.folder / f"{entry['name']}.safetensors")
         elif "kind" in entry:
-            row = net.space.encode(entry["arch"])
-            yield network_name(entry), lambda path, row=row: export_onnx(net.extract(row), path)
+            yield network_name(entry), partial(_export, net, net.space.encode(entry["arch"]))
 
 
-def _export_largest(net: Supernet, path: Path) -> None:
-    export_onnx(net.extract(extremes(net.space)[1]), path)
+def _export(net: Supernet, row: Population, path: Path) -> None:
+    export_onnx(net.extract(row), path)
+
+
+def _export_largest(trained: Path, path: Path) -> None:
+    net = load_supernet(str(trained))
+    _export(net, extremes(net.space)[1], path)
 
 
 def timed(original: Path, files: Sequence[Path]) -> tuple[list[float], float]:
