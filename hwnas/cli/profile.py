@@ -90,6 +90,7 @@ def profile(
         find_table,
         get_device,
         is_board_result,
+        is_remote,
         read_published,
     )
     from hwnas.latency import profile as measure
@@ -97,11 +98,11 @@ def profile(
     domain = restricted(open_space(space), fix)
     if not domain.slots:
         raise DataError(f"--space {domain.name}", "it has no layers to profile", "search it with --table FILE.csv")
-    if check and (published is not None or bundle is not None or device.startswith("ssh://")):
+    if check and (published is not None or bundle is not None or is_remote(device)):
         raise DataError("--check", "it measures subnets on this machine", "pass it with a device of this machine alone")
     if published is not None and bundle is not None:
         raise DataError("--bundle and --import", "they are the two ends of a measurement elsewhere", "give one of them")
-    if bundle is not None and device.startswith("ssh://"):
+    if bundle is not None and is_remote(device):
         rule = "over ssh hwnas sends a bundle and fetches the result by itself"
         raise DataError(f"--bundle with --device {device}", rule, "drop --bundle, or name a provider: --device cpu")
     if check:
@@ -112,7 +113,7 @@ def profile(
     if bundle is not None:
         say(write_bundle(bundle, device, _usual(domain), threads=threads, batch=batch, precision=precision, plan=plan))
         return
-    if device.startswith("ssh://"):
+    if is_remote(device):
         if published is not None:
             raise DataError("--import with --device ssh://", "an imported table is measured already", "name the device")
         table, domain = measure_remotely(
@@ -137,7 +138,7 @@ def profile(
         )
         with resumable(f"what was measured is kept in {folder}"), progress("profiling") as advance:
             table = measure(here, domain, folder, precision=precision, plan=plan, progress=advance)
-    say(_report(table, domain, space or domain.name, elsewhere=published is not None or device.startswith("ssh://")))
+    say(_report(table, domain, space or domain.name, elsewhere=published is not None or is_remote(device)))
     refuse_busy(Load.of(table.spaces[domain.name]), f"latency table {table.name}")
 
 

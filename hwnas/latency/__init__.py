@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from hwnas.latency.boards._bundle import Bundle, bundle_digest, bundled_device, write_bundle
-from hwnas.latency.boards._remote import Host, profile_remotely
+from hwnas.latency.boards._remote import Host, Machine, is_remote, profile_remotely, remote_machine
 from hwnas.latency.boards._result import BoardResult, import_board, is_board_result, read_board
 from hwnas.latency.device._device import PROVIDERS, Device, available_providers, check_precision, get_device
 from hwnas.latency.device._hardware import Hardware
@@ -39,6 +39,7 @@ __all__ = [
     "Host",
     "LatencyTable",
     "Load",
+    "Machine",
     "MeasuredSubnets",
     "Measurement",
     "Plan",
@@ -62,6 +63,7 @@ __all__ = [
     "import_board",
     "interval_words",
     "is_board_result",
+    "is_remote",
     "machine_load",
     "measure_file",
     "measure_subnets",
@@ -72,6 +74,7 @@ __all__ = [
     "profile_remotely",
     "read_board",
     "read_published",
+    "remote_machine",
     "renewal",
     "summary",
     "table_paths",

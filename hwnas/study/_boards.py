@@ -64,7 +64,7 @@ def measure_remotely(
     """The table of the CPU of another machine."""
     from hwnas import latency
 
-    host = latency.Host.of(url, python)
+    host = latency.remote_machine(url, python)
     name = re.sub(r"[^A-Za-z0-9.-]+", "-", host.name)
     device = latency.bundled_device("cpu", threads=threads, batch=batch)
     with tempfile.TemporaryDirectory(prefix="hwnas-") as scratch:

@@ -11,9 +11,10 @@ import re
 import shlex
 import subprocess
 import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, Protocol
 from urllib.parse import urlsplit
 
 from hwnas.errors import DeviceError
@@ -29,6 +30,17 @@ _SSH_FAILED = 255
 """What ssh itself exits with; other codes are of the command it ran."""
 
 _STEP = re.compile(r"(\d+) of (\d+) timings done(?:; (.*))?")
+
+
+class Machine(Protocol):
+    """A machine on which hwnas is not installed, and that can be reached from here."""
+
+    @property
+    def name(self) -> str:
+        """What its table is called."""
+
+    def run(self, bundle: Path, result: Path, progress: Progress | None) -> None:
+        """Run a bundle there and write its CSV here; called again after an interruption, it goes on."""
 
 
 @dataclass(frozen=True)
@@ -75,33 +87,57 @@ class Host:
         """As ``ssh`` reads it: ``user@host``."""
         return f"{self.user}@{self.name}" if self.user else self.name
 
+    def run(self, bundle: Path, result: Path, progress: Progress | None) -> None:
+        """As `profile_remotely`.
 
-def profile_remotely(host: Host, bundle: Path, result: Path, *, progress: Progress | None = None) -> None:
+        The folder there is named after the bundle: after a lost connection the same call resumes. It is removed once
+        the result is here.
+        """
+        folder = f".hwnas-{bundle_digest(bundle)}"
+        _check_python(self)
+        _remote(self, f"mkdir -p {folder}")
+        with bundle.open("rb") as file:
+            _remote(self, f"cat > {folder}/bundle.zip", source=file)
+        python = shlex.quote(self.python)
+        _remote(self, f"cd {folder} && {python} -m zipfile -e bundle.zip . && rm bundle.zip")
+        _run(self, f"cd {folder} && exec {python} run.py --out {OUT}", progress)
+        with replacing(result) as part, part.open("wb") as file:
+            _remote(self, f"cat {folder}/{OUT}", target=file)
+        _remote(self, f"rm -rf {folder}")
+
+
+REACHED_BY: dict[str, Callable[[str, str], Machine]] = {"ssh": Host.of}
+"""Ways to reach a machine, by the scheme of its address; called with the address and the interpreter there."""
+
+
+def is_remote(device: str) -> bool:
+    """Whether a device is the address of another machine: ``ssh://user@host``."""
+    scheme, found, _ = device.partition("://")
+    return bool(found) and scheme in REACHED_BY
+
+
+def remote_machine(address: str, python: str = "python3") -> Machine:
+    """The machine behind an address that `is_remote`.
+
+    Raises:
+        DeviceError: it does not read.
+    """
+    return REACHED_BY[address.partition("://")[0]](address, python)
+
+
+def profile_remotely(machine: Machine, bundle: Path, result: Path, *, progress: Progress | None = None) -> None:
     """Run a bundle on another machine and fetch its result.
 
-    The folder there is named after the bundle: after a lost connection the same call resumes. It is removed once
-    the result is here.
-
     Args:
-        host: where.
+        machine: where.
         bundle: the zip.
         result: where to write the CSV.
         progress: called as blocks of networks are done.
 
     Raises:
-        DeviceError: the host cannot be reached, lacks Python or packages, or the run fails there.
+        DeviceError: the machine cannot be reached, lacks Python or packages, or the run fails there.
     """
-    folder = f".hwnas-{bundle_digest(bundle)}"
-    _check_python(host)
-    _remote(host, f"mkdir -p {folder}")
-    with bundle.open("rb") as file:
-        _remote(host, f"cat > {folder}/bundle.zip", source=file)
-    python = shlex.quote(host.python)
-    _remote(host, f"cd {folder} && {python} -m zipfile -e bundle.zip . && rm bundle.zip")
-    _run(host, f"cd {folder} && exec {python} run.py --out {OUT}", progress)
-    with replacing(result) as part, part.open("wb") as file:
-        _remote(host, f"cat {folder}/{OUT}", target=file)
-    _remote(host, f"rm -rf {folder}")
+    machine.run(bundle, result, progress)
 
 
 def _check_python(host: Host) -> None:
