@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
+import torch
+from safetensors.torch import save_file
 
 from hwnas.supernet import Supernet, random_supernet, supernet_names
 from hwnas.testing import SUPERNET_CHECKS, Check
@@ -14,10 +17,35 @@ EXAMPLE = f"{REPOSITORY / 'examples' / 'own_supernet.py'}:OwnSupernet"
 TRANSFORMER = f"{REPOSITORY / 'tests' / 'contract' / 'vit.py'}:Vit"
 
 
+FOLDERS = {
+    "bert": {"hidden_act": "gelu", "vocab_size": 20, "max_position_embeddings": 34, "type_vocab_size": 2},
+    "vit": {"image_size": 32, "patch_size": 8, "qkv_bias": False},
+    "deit": {"image_size": 32, "patch_size": 8, "architectures": ["DeiTForImageClassificationWithTeacher"]},
+}
+"""Configurations of Hugging Face folders; all of 3 layers, 4 heads of 8 channels, 48 neurons."""
+
+HEADS = {
+    "bert": ["bert.pooler.dense.weight", "classifier.weight"],
+    "vit": ["classifier.weight"],
+    "deit": ["cls_classifier.weight", "distillation_classifier.weight"],
+}
+"""Tensors by which a folder is known to have a head; what they hold is drawn at random."""
+
+SIZES = {"num_hidden_layers": 3, "num_attention_heads": 4, "hidden_size": 32, "intermediate_size": 48}
+
+
 @pytest.fixture(
-    scope="module", params=[*supernet_names(), EXAMPLE, TRANSFORMER, "onnx"], ids=lambda name: name.rpartition(":")[2]
+    scope="module",
+    params=[*supernet_names(), EXAMPLE, TRANSFORMER, "onnx", *FOLDERS],
+    ids=lambda name: name.rpartition(":")[2],
 )
-def supernet(request: pytest.FixtureRequest, onnx_file: Path) -> Supernet:
+def supernet(request: pytest.FixtureRequest, onnx_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Supernet:
+    if request.param in FOLDERS:
+        folder = tmp_path_factory.mktemp(request.param)
+        config = {"model_type": request.param, **SIZES, **FOLDERS[request.param]}
+        (folder / "config.json").write_text(json.dumps(config), encoding="utf-8")
+        save_file({name: torch.zeros(1) for name in HEADS[request.param]}, folder / "model.safetensors")
+        return random_supernet(f"hf:{folder}")
     return random_supernet(str(onnx_file) if request.param == "onnx" else request.param)
 
 

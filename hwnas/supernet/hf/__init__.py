@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
-from hwnas.supernet.hf._supernet import TextEncoder, carried_class, folder_class
+from hwnas.supernet.hf._open import carried_class, folder_class
+from hwnas.supernet.hf._supernet import ImageEncoder, TextEncoder
 
-__all__ = ["TextEncoder", "carried_class", "folder_class"]
+__all__ = ["ImageEncoder", "TextEncoder", "carried_class", "folder_class"]

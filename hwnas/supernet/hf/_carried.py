@@ -11,31 +11,25 @@ from typing import Any
 
 from hwnas.errors import SupernetError
 from hwnas.supernet._header import ENCODER
-from hwnas.supernet.hf._families import Family, family_of
-from hwnas.task import TextColumns, Tokenizer
+from hwnas.supernet.hf._families import family_of
+from hwnas.supernet.hf._family import Family
+from hwnas.supernet.hf._inputs import TextInput
+from hwnas.task import Preprocessing, TextColumns, Tokenizer
 
 
 @dataclass(frozen=True)
 class Carried:
-    """All of an encoder but its weights.
+    """All of an encoder but its weights and what belongs to its kind of data.
 
     Attributes:
         config: text of its ``config.json``.
         tuned: whether it came with a classification head.
         folder: that it came from.
-        lengths: choices of the sequence length; None for all that its positions allow.
-        metric: what its evaluations measure.
-        columns: of the files that it was trained on.
-        tokenizer: what turns texts into ids; None where that is still to be read from the folder.
     """
 
     config: str
     tuned: bool
     folder: str
-    lengths: tuple[int, ...] | None = None
-    metric: str = "accuracy"
-    columns: TextColumns = field(default_factory=TextColumns)
-    tokenizer: Tokenizer | None = None
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -48,10 +42,48 @@ class Carried:
         Raises:
             UnknownNameError, SupernetError: it is not supported.
         """
-        family = family_of(self.settings, self.folder, tuned=self.tuned)
-        return family if self.lengths is None else replace(family, text=replace(family.text, lengths=self.lengths))
+        return family_of(self.settings, self.folder, tuned=self.tuned)
 
-    def complete(self) -> Carried:
+    def text(self) -> str:
+        """JSON, for a file's metadata."""
+        return json.dumps(asdict(self))
+
+
+@dataclass(frozen=True)
+class CarriedImages(Carried):
+    """Of an encoder of images.
+
+    Attributes:
+        preprocessing: what it was trained to see; None where the folder does not say.
+    """
+
+    preprocessing: Preprocessing | None = None
+
+
+@dataclass(frozen=True)
+class CarriedTexts(Carried):
+    """Of an encoder of texts.
+
+    Attributes:
+        lengths: choices of the sequence length; None for all that its positions allow.
+        metric: what its evaluations measure.
+        columns: of the files that it was trained on.
+        tokenizer: what turns texts into ids; None where that is still to be read from the folder.
+    """
+
+    lengths: tuple[int, ...] | None = None
+    metric: str = "accuracy"
+    columns: TextColumns = field(default_factory=TextColumns)
+    tokenizer: Tokenizer | None = None
+
+    def family(self) -> Family:
+        """With the lengths that are left."""
+        family = super().family()
+        if self.lengths is None or not isinstance(family.fed, TextInput):
+            return family
+        return replace(family, fed=replace(family.fed, lengths=self.lengths))
+
+    def complete(self) -> CarriedTexts:
         """The same with its tokenizer.
 
         Raises:
@@ -60,30 +92,32 @@ class Carried:
         return self if self.tokenizer is not None else replace(self, tokenizer=_tokenizer(self.folder))
 
     def text(self) -> str:
-        """JSON, for a file's metadata."""
+        """With its tokenizer."""
         return json.dumps(asdict(self.complete()))
 
-    @classmethod
-    def read(cls, metadata: Mapping[str, str], file: str) -> Carried:
-        """What `text` wrote.
 
-        Raises:
-            SupernetError: something else.
-        """
-        try:
-            told = json.loads(metadata[ENCODER])
-            lengths = told["lengths"]
-            return cls(
-                str(told["config"]),
-                bool(told["tuned"]),
-                str(told["folder"]),
-                tuple(int(length) for length in lengths) if lengths else None,
-                str(told["metric"]),
-                TextColumns(**told["columns"]),
-                Tokenizer(**told["tokenizer"]),
-            )
-        except (ValueError, KeyError, TypeError) as error:
-            raise SupernetError(f"supernet {file}", "its description is damaged", "copy it again") from error
+def read_carried(metadata: Mapping[str, str], file: str) -> CarriedImages | CarriedTexts:
+    """What `Carried.text` wrote.
+
+    Raises:
+        SupernetError: something else.
+    """
+    try:
+        told = json.loads(metadata[ENCODER])
+        common = str(told["config"]), bool(told["tuned"]), str(told["folder"])
+        if "preprocessing" in told:
+            seen = {key: tuple(v) if isinstance(v, list) else v for key, v in told["preprocessing"].items()}
+            return CarriedImages(*common, Preprocessing(**seen))
+        lengths = told["lengths"]
+        return CarriedTexts(
+            *common,
+            tuple(int(length) for length in lengths) if lengths else None,
+            str(told["metric"]),
+            TextColumns(**told["columns"]),
+            Tokenizer(**told["tokenizer"]),
+        )
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise SupernetError(f"supernet {file}", "its description is damaged", "copy it again") from error
 
 
 @lru_cache(maxsize=4)

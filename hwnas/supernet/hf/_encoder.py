@@ -8,13 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Protocol
 
 from hwnas.space import Gene, LayerSpec, OpList, SearchSpace, Slot, conditional
 from hwnas.space.ops import Function
-
-LENGTHS = (16, 32, 64, 128, 256, 512)
-"""Choices of the sequence length, as far as there are positions."""
 
 
 @dataclass(frozen=True)
@@ -22,12 +19,12 @@ class Head:
     """What becomes of the last layer's tokens.
 
     Attributes:
-        pool: the first token, or the mean over those that the mask keeps.
+        pool: the first token, the first two side by side, or the mean over those that the mask keeps.
         features: of a linear map before the classifier; 0 for none.
         function: its activation.
     """
 
-    pool: Literal["first", "mean"] = "first"
+    pool: Literal["first", "pair", "mean"] = "first"
     features: int = 0
     function: Function = "tanh"
 
@@ -43,6 +40,7 @@ class Encoder:
         norm_first: whether a layer normalises what it reads (ViT), or its results (BERT).
         head: see `Head`.
         classes: logits.
+        qkv_bias: whether queries, keys and values have a bias.
     """
 
     layers: int
@@ -54,26 +52,12 @@ class Encoder:
     norm_first: bool
     head: Head
     classes: int
+    qkv_bias: bool = True
 
     @property
     def head_size(self) -> int:
         """Channels of one head."""
         return self.channels // self.heads
-
-
-@dataclass(frozen=True)
-class TextInput:
-    """Token ids with a mask, and embeddings of them.
-
-    Attributes:
-        vocabulary, positions, segments: rows of the three tables; no segments for 0.
-        lengths: choices of the sequence length.
-    """
-
-    vocabulary: int
-    positions: int
-    segments: int
-    lengths: tuple[int, ...]
 
 
 def kept_layers(depth: int, layers: int) -> list[int]:
@@ -83,14 +67,37 @@ def kept_layers(depth: int, layers: int) -> list[int]:
     return [i * (layers - 1) // (depth - 1) for i in range(depth)]
 
 
-def text_encoder_space(name: str, encoder: Encoder, text: TextInput) -> SearchSpace:
-    """Genes in the order d, h (all layers), f (all layers), l; slots ``embeddings``, ``layer.<i>``, ``head``."""
+class EncoderInput(Protocol):
+    """What an encoder is fed, and how it becomes tokens."""
+
+    @property
+    def masked(self) -> bool:
+        """Whether some tokens may be padding, which a layer writes as ``padding``."""
+
+    @property
+    def gene(self) -> Gene:
+        """The input gene; its last choice is the largest."""
+
+    @property
+    def suffix(self) -> str:
+        """What the name of a space says of it; empty for nothing."""
+
+    def tokens(self, size: int) -> int:
+        """How many there are at a value of the gene."""
+
+    def embeddings(self, encoder: Encoder, size: int) -> LayerSpec:
+        """The first layer: ``(tokens, channels)``."""
+
+
+def encoder_space(kind: str, encoder: Encoder, fed: EncoderInput) -> SearchSpace:
+    """Genes in the order d, h (all layers), f (all layers), input; slots ``embeddings``, ``layer.<i>``, ``head``."""
+    name = f"{kind}-{encoder.layers}x{encoder.channels}-h{encoder.heads}-f{encoder.ffn}{fed.suffix}"
     genes = encoder_genes(encoder)
-    length = len(genes)
-    genes.append(Gene("l", None, text.lengths, role="input", unit="tokens"))
-    embeddings = Slot("embeddings", (length,), lambda n: _text_embeddings(encoder, text, n))
-    slots = [embeddings, *encoder_slots(encoder, length, lambda n: n, masked=True)]
-    slots.append(Slot("head", (length,), lambda n: _head(encoder, n, masked=True)))
+    size = len(genes)
+    genes.append(fed.gene)
+    slots = [Slot("embeddings", (size,), lambda n: fed.embeddings(encoder, n))]
+    slots += encoder_slots(encoder, size, fed.tokens, masked=fed.masked)
+    slots.append(Slot("head", (size,), lambda n: _head(encoder, fed.tokens(n), masked=fed.masked)))
     return SearchSpace(name, genes, slots)
 
 
@@ -140,7 +147,8 @@ def encoder_layer(encoder: Encoder, tokens: int, heads: int, ffn: int, *, masked
     ops = OpList((tokens, encoder.channels))
     bias = ops.read("padding", (tokens,)) if masked else None
     x = ops.layer_norm("attention.norm", 0, encoder.eps) if encoder.norm_first else 0
-    query, key, value = (ops.linear(part, x, heads * encoder.head_size) for part in ("query", "key", "value"))
+    width = heads * encoder.head_size
+    query, key, value = (ops.linear(part, x, width, bias=encoder.qkv_bias) for part in ("query", "key", "value"))
     mixed = ops.attention("attention", query, key, value, bias, heads=heads)
     x = ops.add("attention.residual", ops.linear("attention.output", mixed, encoder.channels), 0)
     if not encoder.norm_first:
@@ -152,31 +160,19 @@ def encoder_layer(encoder: Encoder, tokens: int, heads: int, ffn: int, *, masked
         ops.layer_norm("ffn.norm", x, encoder.eps)
     order = "pre" if encoder.norm_first else "post"
     shape = f"l{tokens}-c{encoder.channels}-h{heads}x{encoder.head_size}-f{ffn}"
-    return ops.layer(f"encoder-{shape}-{encoder.function}-{order}-mask{int(masked)}")
-
-
-def _text_embeddings(encoder: Encoder, text: TextInput, length: int) -> LayerSpec:
-    ops = OpList(())
-    ids = ops.read("input_ids", (length,), "int64", below=text.vocabulary)
-    mask = ops.read("attention_mask", (length,), "int64", below=2)
-    ops.write("padding", ops.padding_bias("padding.bias", mask))
-    x = ops.embedding("words", ids, text.vocabulary, encoder.channels)
-    if text.segments:
-        segments = ops.read("token_type_ids", (length,), "int64", below=text.segments)
-        x = ops.add("segments.add", x, ops.embedding("segments", segments, text.segments, encoder.channels))
-    x = ops.positions("positions", x, text.positions)
-    ops.layer_norm("norm", x, encoder.eps)
-    tables = f"v{text.vocabulary}-p{text.positions}-t{text.segments}"
-    return ops.layer(f"textembedding-l{length}-c{encoder.channels}-{tables}")
+    bare = "" if encoder.qkv_bias else "-nobias"
+    return ops.layer(f"encoder-{shape}-{encoder.function}-{order}-mask{int(masked)}{bare}")
 
 
 def _head(encoder: Encoder, tokens: int, *, masked: bool) -> LayerSpec:
     head = encoder.head
     ops = OpList((tokens, encoder.channels))
-    x = ops.layer_norm("norm", 0, encoder.eps) if encoder.norm_first else 0
-    if head.pool == "first":
-        x = ops.take("pool", x)
-    else:
+    x = 0 if head.pool == "mean" else ops.take("pool", 0) if head.pool == "first" else ops.slice("pair", 0, 0, 2)
+    if encoder.norm_first:
+        x = ops.layer_norm("norm", x, encoder.eps)
+    if head.pool == "pair":
+        x = ops.flatten("pool", x)
+    elif head.pool == "mean":
         mask = ops.read("attention_mask", (tokens,), "int64", below=2) if masked else None
         x = ops.mean_tokens("pool", x, mask)
     if head.features:

@@ -1,59 +1,16 @@
-"""What each family of encoders calls its settings and its tensors. A new family is a function and a line in `FAMILIES`."""
+"""The families of encoders, by ``model_type``: a new one is a function and a line in `FAMILIES`. Those of texts stand here."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import Any
 
 from hwnas.errors import SupernetError, UnknownNameError
-from hwnas.space.ops import Function
-from hwnas.supernet.hf._encoder import LENGTHS, Encoder, Head, TextInput
+from hwnas.supernet.hf._encoder import Head
+from hwnas.supernet.hf._family import Family, FamilyKind, encoder_of
 from hwnas.supernet.hf._folder import CONFIG, number
-
-FUNCTIONS: dict[str, Function] = {
-    "gelu": "gelu",
-    "gelu_new": "gelu_tanh",
-    "gelu_pytorch_tanh": "gelu_tanh",
-    "relu": "relu",
-    "silu": "silu",
-    "swish": "silu",
-}
-"""Activations by the names that configurations give them."""
-
-
-@dataclass(frozen=True)
-class Family:
-    """An encoder as its folder describes it.
-
-    Attributes:
-        encoder, text: its sizes.
-        names: of its tensors, ``{"layer.{i}/query": "encoder.layer.{i}.attention.self.query", ...}``, each without
-            ``.weight`` or ``.bias``; ``{i}`` is the layer.
-        prefix: of all tensors but the head's, where the file has a head.
-        head: names of the head's tensors.
-        first_position: of the table's row for the first token.
-    """
-
-    encoder: Encoder
-    text: TextInput
-    names: Mapping[str, str]
-    prefix: str
-    head: Mapping[str, str]
-    first_position: int = 0
-
-
-@dataclass(frozen=True)
-class FamilyKind:
-    """A family of networks.
-
-    Attributes:
-        of: ``(config, tuned, folder)`` to the family of one network.
-        tuned_by: names of tensors that a folder has if, and only if, it comes with a classification head.
-    """
-
-    of: Callable[[Mapping[str, Any], bool, str], Family]
-    tuned_by: tuple[str, ...]
+from hwnas.supernet.hf._inputs import LENGTHS, TextInput
+from hwnas.supernet.hf._vit import deit, vit
 
 
 def family_of(config: Mapping[str, Any], folder: str, *, tuned: bool) -> Family:
@@ -118,11 +75,11 @@ def _bert(config: Mapping[str, Any], tuned: bool, folder: str) -> Family:
         raise SupernetError(f"hf:{folder}", "its positions are relative", "give a network with absolute positions")
     head = Head("first", number(config, "hidden_size", folder)) if tuned else Head("mean")
     return Family(
-        _encoder(config, folder, head),
+        encoder_of(config, folder, head),
         _text(config, folder, segments=int(config.get("type_vocab_size", 2))),
         {**_EMBEDDINGS, **_BERT_LAYER},
         "bert.",
-        {"head/dense": "bert.pooler.dense", "head/classifier": "classifier"},
+        {"head/dense": ("bert.pooler.dense",), "head/classifier": ("classifier",)},
     )
 
 
@@ -131,11 +88,11 @@ def _roberta(config: Mapping[str, Any], tuned: bool, folder: str) -> Family:
     first = int(config.get("pad_token_id") or 0) + 1  # positions count from the one after padding's
     text = _text(config, folder, segments=int(config.get("type_vocab_size", 1)), reserved=first)
     return Family(
-        _encoder(config, folder, head),
+        encoder_of(config, folder, head),
         text,
         {**_EMBEDDINGS, **_BERT_LAYER},
         "roberta.",
-        {"head/dense": "classifier.dense", "head/classifier": "classifier.out_proj"},
+        {"head/dense": ("classifier.dense",), "head/classifier": ("classifier.out_proj",)},
         first,
     )
 
@@ -152,18 +109,20 @@ def _distilbert(config: Mapping[str, Any], tuned: bool, folder: str) -> Family:
     config = {**config, **renamed}
     head = Head("first", number(config, "hidden_size", folder), "relu") if tuned else Head("mean")
     return Family(
-        _encoder(config, folder, head),
+        encoder_of(config, folder, head),
         _text(config, folder, segments=0),
         {**_EMBEDDINGS, **_DISTILBERT_LAYER},
         "distilbert.",
-        {"head/dense": "pre_classifier", "head/classifier": "classifier"},
+        {"head/dense": ("pre_classifier",), "head/classifier": ("classifier",)},
     )
 
 
 FAMILIES: dict[str, FamilyKind] = {
-    "bert": FamilyKind(_bert, ("bert.pooler.dense.weight", "classifier.weight")),
-    "distilbert": FamilyKind(_distilbert, ("pre_classifier.weight", "classifier.weight")),
-    "roberta": FamilyKind(_roberta, ("classifier.dense.weight", "classifier.out_proj.weight")),
+    "bert": FamilyKind(_bert, (("bert.pooler.dense.weight", "classifier.weight"),)),
+    "deit": FamilyKind(deit, (("classifier.weight",), ("cls_classifier.weight", "distillation_classifier.weight"))),
+    "distilbert": FamilyKind(_distilbert, (("pre_classifier.weight", "classifier.weight"),)),
+    "roberta": FamilyKind(_roberta, (("classifier.dense.weight", "classifier.out_proj.weight"),)),
+    "vit": FamilyKind(vit, (("classifier.weight",),)),
 }
 """By ``model_type``."""
 
@@ -193,30 +152,6 @@ _DISTILBERT_LAYER = {
     "layer.{i}/ffn.output": "transformer.layer.{i}.ffn.lin2",
     "layer.{i}/ffn.norm": "transformer.layer.{i}.output_layer_norm",
 }
-
-
-def _encoder(config: Mapping[str, Any], folder: str, head: Head) -> Encoder:
-    function = config.get("hidden_act", "gelu")
-    if function not in FUNCTIONS:
-        rule = f"its activation is {function!r}, known are {', '.join(FUNCTIONS)}"
-        raise SupernetError(f"hf:{folder}, {CONFIG}", rule, "give a network with one of them")
-    channels, heads = number(config, "hidden_size", folder), number(config, "num_attention_heads", folder)
-    if channels % heads:
-        rule = f"{channels} channels cannot be shared by {heads} heads"
-        raise SupernetError(f"hf:{folder}, {CONFIG}", rule, "restore it")
-    labels = config.get("id2label")
-    classes = len(labels) if isinstance(labels, dict) and labels else int(config.get("num_labels", 2))
-    return Encoder(
-        layers=number(config, "num_hidden_layers", folder),
-        heads=heads,
-        channels=channels,
-        ffn=number(config, "intermediate_size", folder),
-        function=FUNCTIONS[function],
-        eps=float(config.get("layer_norm_eps", 1e-12)),
-        norm_first=False,
-        head=head,
-        classes=classes,
-    )
 
 
 def _text(config: Mapping[str, Any], folder: str, *, segments: int, reserved: int = 0) -> TextInput:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -12,6 +11,7 @@ from typing import Any, ClassVar, Self
 
 import torch
 
+from hwnas.errors import DataError
 from hwnas.progress import notice
 from hwnas.space import SearchSpace, with_classes
 from hwnas.supernet._base import HEAD_SPREAD, Supernet
@@ -20,19 +20,20 @@ from hwnas.supernet._header import ENCODER
 from hwnas.supernet._recipe import Recipe
 from hwnas.supernet._subnet import Subnet
 from hwnas.supernet._units import Units
-from hwnas.supernet.hf._carried import Carried
-from hwnas.supernet.hf._encoder import text_encoder_space
-from hwnas.supernet.hf._families import Family, family_kind
-from hwnas.supernet.hf._folder import read_config
-from hwnas.supernet.hf._weights import read_folder, renamed, tensor_names
-from hwnas.task import Task, TextFolder, Tokenizer
+from hwnas.supernet.hf._carried import Carried, CarriedImages, CarriedTexts
+from hwnas.supernet.hf._encoder import encoder_space
+from hwnas.supernet.hf._family import Family
+from hwnas.supernet.hf._inputs import TextInput
+from hwnas.supernet.hf._preprocessing import PREPROCESSOR
+from hwnas.supernet.hf._weights import read_folder, renamed
+from hwnas.task import Task, TextFolder, Tokenizer, UserData
 
 CUT_PCT = 1.0
 """Share of texts that the longest of the lengths that are searched may cut, in percent."""
 
 
-class TextEncoder(Supernet):
-    """What all encoders of text share; `folder_class` and `carried_class` make the classes.
+class EncoderSupernet(Supernet):
+    """What all encoders share; `encoder_class` makes the class of each.
 
     Attributes:
         carried: its description.
@@ -42,14 +43,9 @@ class TextEncoder(Supernet):
     carried: ClassVar[Carried]
     family: ClassVar[Family]
 
-    recipe = Recipe("adamw", epochs=4, learning_rate=1e-4, weight_decay=0.01, clip_norm=1.0, validates=True)
-
     @classmethod
     def search_space(cls) -> SearchSpace:
-        encoder = cls.family.encoder
-        kind = cls.carried.settings["model_type"]
-        name = f"{kind}-{encoder.layers}x{encoder.channels}-h{encoder.heads}-f{encoder.ffn}"
-        return text_encoder_space(name, encoder, cls.family.text)
+        return encoder_space(cls.carried.settings["model_type"], cls.family.encoder, cls.family.fed)
 
     @classmethod
     def default_checkpoint(cls) -> Path | None:
@@ -77,6 +73,27 @@ class TextEncoder(Supernet):
         net.head_is_new = fresh
         net.labels = () if fresh else _labels(cls.carried.settings, net.classes)
         return net
+
+    @classmethod
+    def outline(cls) -> dict[str, str]:
+        return {ENCODER: cls.carried.text()}
+
+    def units(self) -> Sequence[Units]:
+        size, found = self.family.encoder.head_size, []
+        for layer in range(self.family.encoder.layers):
+            slot = f"layer.{layer}"
+            projections = tuple(f"{slot}/{part}" for part in ("query", "key", "value"))
+            found.append(Units(f"{slot} heads", size, projections, f"{slot}/attention.output"))
+            found.append(Units(f"{slot} neurons", 1, (f"{slot}/ffn.inner",), f"{slot}/ffn.output"))
+        return found
+
+
+class TextEncoder(EncoderSupernet):
+    """Encoders of texts."""
+
+    carried: ClassVar[CarriedTexts]
+
+    recipe = Recipe("adamw", epochs=4, learning_rate=1e-4, weight_decay=0.01, clip_norm=1.0, validates=True)
 
     @classmethod
     def tokenizer(cls) -> Tokenizer:
@@ -111,10 +128,6 @@ class TextEncoder(Supernet):
             seed=seed,
         )
 
-    @classmethod
-    def outline(cls) -> dict[str, str]:
-        return {ENCODER: cls.carried.text()}
-
     def deployed_files(self, subnet: Subnet) -> dict[str, str]:
         tokenizer, length = self.tokenizer(), subnet.inputs["input_ids"].shape[0]
         config = configuration(self.carried.settings, self.labels, self.classes, subnet.arch)
@@ -124,18 +137,10 @@ class TextEncoder(Supernet):
             "tokenizer_config.json": as_json(tokenizer.facts(length, list(subnet.inputs))),
         }
 
-    def units(self) -> Sequence[Units]:
-        size, found = self.family.encoder.head_size, []
-        for layer in range(self.family.encoder.layers):
-            slot = f"layer.{layer}"
-            projections = tuple(f"{slot}/{part}" for part in ("query", "key", "value"))
-            found.append(Units(f"{slot} heads", size, projections, f"{slot}/attention.output"))
-            found.append(Units(f"{slot} neurons", 1, (f"{slot}/ffn.inner",), f"{slot}/ffn.output"))
-        return found
-
     def remade(self, **changes: Any) -> TextEncoder:
         """The same weights and classes under a description with some changes: lengths, metric, columns."""
-        made = _class_of(replace(self.carried, **changes))
+        made = encoder_class(replace(self.carried, **changes))
+        assert issubclass(made, TextEncoder)
         other = made(self.tensors, self.origin, with_classes(made.search_space(), self.classes))
         other.reference, other.labels, other.head_is_new = self.reference, self.labels, self.head_is_new
         return other
@@ -143,37 +148,37 @@ class TextEncoder(Supernet):
     def adapted(self, data: Task) -> TextEncoder:
         """The same network with those lengths of input alone that the data's texts need."""
         assert isinstance(data, TextFolder)
-        lengths = data.lengths(self.family.text.lengths, CUT_PCT)
+        assert isinstance(self.family.fed, TextInput)
+        lengths = data.lengths(self.family.fed.lengths, CUT_PCT)
         notice(f"all but {CUT_PCT:g} % of the texts are within {lengths[-1]} tokens")
         return self.remade(lengths=lengths, columns=data.columns)
 
 
-def folder_class(folder: str) -> type[TextEncoder]:
-    """The class of ``hf:FOLDER``.
+class ImageEncoder(EncoderSupernet):
+    """Encoders of images."""
 
-    Raises:
-        UnknownNameError, SupernetError: it has no configuration or weights, or is of no family that is supported.
-    """
-    config = read_config(folder)
-    kind = family_kind(config, folder)
-    tuned = tensor_names(Path(folder)).issuperset(kind.tuned_by)
-    return _class_of(Carried(json.dumps(config), tuned, folder))
+    carried: ClassVar[CarriedImages]
 
+    recipe = Recipe("adamw", epochs=10, learning_rate=1e-4, weight_decay=0.01, clip_norm=1.0, validates=True)
 
-def carried_class(metadata: Mapping[str, str], file: str) -> type[TextEncoder]:
-    """The class that a file of ``hwnas train`` describes.
-
-    Raises:
-        SupernetError: the description is damaged.
-    """
-    return _class_of(Carried.read(metadata, file))
+    def open_data(self, folder: Path, **options: Any) -> UserData:
+        if self.preprocessing is None:
+            rule = f"it has no {PREPROCESSOR}, and images are to be shown as it was trained to see them"
+            raise DataError(f"hf:{self.carried.folder}", rule, "save its image processor into the folder")
+        return super().open_data(folder, **options)
 
 
 @cache
-def _class_of(carried: Carried) -> type[TextEncoder]:
-    family = carried.family()
-    facts = {"carried": carried, "family": family, "metric": carried.metric, "__module__": __name__}
-    return type("TextEncoder", (TextEncoder,), facts)
+def encoder_class(carried: CarriedImages | CarriedTexts) -> type[TextEncoder | ImageEncoder]:
+    """The class that a description makes.
+
+    Raises:
+        UnknownNameError, SupernetError: its family is not supported.
+    """
+    facts: dict[str, Any] = {"carried": carried, "family": carried.family(), "__module__": __name__}
+    if isinstance(carried, CarriedTexts):
+        return type("TextEncoder", (TextEncoder,), facts | {"metric": carried.metric})
+    return type("ImageEncoder", (ImageEncoder,), facts | {"preprocessing": carried.preprocessing})
 
 
 def _labels(settings: Mapping[str, object], classes: int) -> tuple[str, ...]:

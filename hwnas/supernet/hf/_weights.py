@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from hwnas.errors import SupernetError
 from hwnas.supernet._checkpoint import read_content
-from hwnas.supernet.hf._families import Family
+from hwnas.supernet.hf._family import Family
 from hwnas.supernet.hf._folder import weight_files
 
 POSITIONS = "embeddings/positions.weight"
@@ -50,24 +51,27 @@ def tensor_names(folder: Path) -> frozenset[str]:
 
 
 def renamed(
-    tensors: Mapping[str, Tensor], family: Family, wanted: Mapping[str, object], folder: str
+    tensors: Mapping[str, Tensor], family: Family, wanted: Mapping[str, tuple[int, ...]], folder: str
 ) -> dict[str, Tensor]:
     """Those that the network wants, in fp32; what the folder lacks is left out.
 
     Args:
         tensors: by the folder's names, with the family's prefix or without.
         family: tells them.
-        wanted: our names.
+        wanted: shapes by our names.
         folder: for messages.
 
     Raises:
         SupernetError: there is no position left after the reserved ones.
     """
     found = {}
-    for name in wanted:
-        tensor = next((tensors[key] for key in _keys(name, family) if key in tensors), None)
-        if tensor is not None:
-            found[name] = tensor.float()
+    for name, shape in wanted.items():
+        parts = [next((tensors[key] for key in keys if key in tensors), None) for keys in _keys(name, family)]
+        known = [part.float() for part in parts if part is not None]
+        if len(known) == len(parts):
+            found[name] = _joined(known)
+            if found[name].dim() > len(shape):  # learned tokens and positions of images, which have a batch axis
+                found[name] = found[name].squeeze(0)
     if family.first_position and POSITIONS in found:
         found[POSITIONS] = found[POSITIONS][family.first_position :]
         if not len(found[POSITIONS]):
@@ -75,13 +79,24 @@ def renamed(
     return found
 
 
-def _keys(name: str, family: Family) -> list[str]:
-    """The names that a folder may give to a tensor of ours. Old files call scale and shift of norms gamma and beta."""
+def _joined(parts: list[Tensor]) -> Tensor:
+    """The mean of linear maps, each of a token of its own, is one linear map of these tokens side by side."""
+    if len(parts) == 1:
+        return parts[0]
+    return torch.stack(parts).mean(0) if parts[0].dim() == 1 else torch.cat(parts, dim=1) / len(parts)
+
+
+def _keys(name: str, family: Family) -> list[list[str]]:
+    """The names that a folder may give to each part of a tensor of ours.
+
+    Old files call scale and shift of norms gamma and beta; what is no layer's has no ``.weight``.
+    """
     op, _, part = name.rpartition(".")
     if op in family.head:
-        return [f"{family.head[op]}.{part}"]
+        return [[f"{head}.{part}"] for head in family.head[op]]
     slot = op.partition("/")[0]
     layer = slot.partition(".")[2]
     known = family.names[op.replace(slot, "layer.{i}", 1) if layer else op].replace("{i}", layer)
     parts = [part, {"weight": "gamma", "bias": "beta"}[part]] if op.endswith("norm") else [part]
-    return [f"{prefix}{known}.{each}" for prefix in (family.prefix, "") for each in parts]
+    endings = [*(f".{each}" for each in parts), ""]
+    return [[f"{prefix}{known}{ending}" for prefix in (family.prefix, "") for ending in endings]]

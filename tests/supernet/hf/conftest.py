@@ -71,3 +71,24 @@ def write_texts(folder: Path, n: int = 64) -> None:
             words[0] = rng.choice(["good", "great"] if i % 2 else ["bad", "dull"])
             lines.append(f"{' '.join(words)},{'positive' if i % 2 else 'negative'}")
         (folder / f"{split}.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def save_images(
+    folder: Path, kind: str, *, classes: int | None = 3, taught: bool = False, **settings: object
+) -> torch.nn.Module:
+    """A vision transformer with random weights; a DeiT that was taught has a head on its distillation token too."""
+    sizes = {"num_hidden_layers": 4, "num_attention_heads": 4, "hidden_size": 32, "intermediate_size": 48}
+    labels = {} if classes is None else {"id2label": {i: f"class {i}" for i in range(classes)}}
+    config = transformers.AutoConfig.for_model(
+        kind, **{**sizes, "image_size": 32, "patch_size": 8, **labels, **settings}
+    )
+    name = {"vit": "ViT", "deit": "DeiT"}[kind] + ("Model" if classes is None else "ForImageClassification")
+    torch.manual_seed(0)
+    net = getattr(transformers, name + ("WithTeacher" if taught else ""))(config).eval()
+    generator = torch.Generator().manual_seed(0)
+    with torch.no_grad():
+        for parameter in net.parameters():
+            parameter.add_(0.1 * torch.randn(parameter.shape, generator=generator))
+    net.save_pretrained(folder)
+    transformers.ViTImageProcessorPil(size={"height": 32, "width": 32}).save_pretrained(folder)
+    return net

@@ -46,7 +46,7 @@ def cut(name: str) -> Callable[[Path], None]:
         (cut("model.safetensors"), "truncated or corrupt"),
         (configured(model_type="bret"), "did you mean 'bert'"),
         (configured(model_type="llama"), "llama generates text, and encoders are what is supported"),
-        (configured(model_type="t5", is_encoder_decoder=True), "give one of bert, distilbert, roberta"),
+        (configured(model_type="t5", is_encoder_decoder=True), "give one of bert, deit, distilbert, roberta, vit"),
         (configured(hidden_size=64), "it does not fit"),
         (configured(num_hidden_layers=5), "is missing"),
         (configured(hidden_size="many"), "hidden_size is 'many', not a positive whole number"),

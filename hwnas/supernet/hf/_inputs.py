@@ -1,0 +1,109 @@
+"""What encoders are fed: texts as token ids with a mask, images as patches."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from hwnas.space import Gene, LayerSpec, OpList
+from hwnas.supernet.hf._encoder import Encoder
+
+LENGTHS = (16, 32, 64, 128, 256, 512)
+"""Choices of the sequence length, as far as there are positions."""
+
+
+@dataclass(frozen=True)
+class TextInput:
+    """Token ids with a mask, and embeddings of them.
+
+    Attributes:
+        vocabulary, positions, segments: rows of the three tables; no segments for 0.
+        lengths: choices of the sequence length.
+    """
+
+    vocabulary: int
+    positions: int
+    segments: int
+    lengths: tuple[int, ...]
+
+    masked: ClassVar[bool] = True
+    suffix: ClassVar[str] = ""
+
+    @property
+    def gene(self) -> Gene:
+        """The sequence length."""
+        return Gene("l", None, self.lengths, role="input", unit="tokens")
+
+    def tokens(self, size: int) -> int:
+        """As many as the length says."""
+        return size
+
+    def embeddings(self, encoder: Encoder, size: int) -> LayerSpec:
+        """Words, segments and positions, added and normalised."""
+        ops = OpList(())
+        ids = ops.read("input_ids", (size,), "int64", below=self.vocabulary)
+        mask = ops.read("attention_mask", (size,), "int64", below=2)
+        ops.write("padding", ops.padding_bias("padding.bias", mask))
+        x = ops.embedding("words", ids, self.vocabulary, encoder.channels)
+        if self.segments:
+            segments = ops.read("token_type_ids", (size,), "int64", below=self.segments)
+            x = ops.add("segments.add", x, ops.embedding("segments", segments, self.segments, encoder.channels))
+        x = ops.positions("positions", x, self.positions)
+        ops.layer_norm("norm", x, encoder.eps)
+        tables = f"v{self.vocabulary}-p{self.positions}-t{self.segments}"
+        return ops.layer(f"textembedding-l{size}-c{encoder.channels}-{tables}")
+
+
+EIGHTHS = (4, 5, 6, 7)
+"""Of the patches along a side that images were meant to have: what smaller images are cut into."""
+
+
+@dataclass(frozen=True)
+class ImageInput:
+    """Images, cut into square patches; learned tokens before them.
+
+    Attributes:
+        colours: channels of an image.
+        size, patch: pixels along the sides of the largest image, and of a patch.
+        leading: 1 for a class token, 2 with a distillation token after it.
+    """
+
+    colours: int
+    size: int
+    patch: int
+    leading: int
+
+    masked: ClassVar[bool] = False
+
+    @property
+    def suffix(self) -> str:
+        """The patch and the image."""
+        return f"-p{self.patch}-r{self.size}"
+
+    @property
+    def side(self) -> int:
+        """Patches along each side of the largest image."""
+        return self.size // self.patch
+
+    @property
+    def gene(self) -> Gene:
+        """The resolution: at most the one that the network is of."""
+        sides = {max(1, round(self.side * eighths / 8)) for eighths in EIGHTHS} - {self.side}
+        sizes = (*(side * self.patch for side in sorted(sides)), self.size)
+        return Gene("r", None, sizes, role="input", unit="px")
+
+    def tokens(self, size: int) -> int:
+        """The learned ones and a patch each."""
+        return self.leading + (size // self.patch) ** 2
+
+    def embeddings(self, encoder: Encoder, size: int) -> LayerSpec:
+        """Patches, learned tokens before them, positions."""
+        ops = OpList((self.colours, size, size))
+        x = ops.conv("patches", 0, encoder.channels, self.patch, self.patch, pads=(0, 0, 0, 0), bias=True, bn=False)
+        x = ops.reshape("rows", x, (encoder.channels, (size // self.patch) ** 2))
+        x = ops.transpose("tokens", x, (1, 0))
+        for token in ("distillation", "class")[-self.leading :]:
+            x = ops.class_token(token, x)
+        ops.grid_positions("positions", x, self.leading, self.side)
+        table = f"t{self.leading}-g{self.side}"
+        return ops.layer(f"imageembedding-{self.colours}x{size}-p{self.patch}-c{encoder.channels}-{table}")

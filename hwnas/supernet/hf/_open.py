@@ -1,0 +1,39 @@
+"""What opens a folder, and a file that ``hwnas train`` wrote of one."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+from hwnas.supernet.hf._carried import CarriedImages, CarriedTexts, read_carried
+from hwnas.supernet.hf._families import family_kind
+from hwnas.supernet.hf._folder import read_config
+from hwnas.supernet.hf._inputs import ImageInput
+from hwnas.supernet.hf._preprocessing import read_preprocessing
+from hwnas.supernet.hf._supernet import EncoderSupernet, encoder_class
+from hwnas.supernet.hf._weights import tensor_names
+
+
+def folder_class(folder: str) -> type[EncoderSupernet]:
+    """The class of ``hf:FOLDER``.
+
+    Raises:
+        UnknownNameError, SupernetError: it has no configuration or weights, or is of no family that is supported.
+    """
+    config = read_config(folder)
+    kind = family_kind(config, folder)
+    tuned = kind.tuned(tensor_names(Path(folder)))
+    text = json.dumps(config)
+    if isinstance(kind.of(config, tuned, folder).fed, ImageInput):
+        return encoder_class(CarriedImages(text, tuned, folder, read_preprocessing(Path(folder))))
+    return encoder_class(CarriedTexts(text, tuned, folder))
+
+
+def carried_class(metadata: Mapping[str, str], file: str) -> type[EncoderSupernet]:
+    """The class that a file of ``hwnas train`` describes.
+
+    Raises:
+        SupernetError: the description is damaged.
+    """
+    return encoder_class(read_carried(metadata, file))

@@ -1,0 +1,62 @@
+"""What a folder says of images: ``preprocessor_config.json``."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from hwnas.errors import SupernetError
+from hwnas.task import Preprocessing
+
+PREPROCESSOR = "preprocessor_config.json"
+
+
+def read_preprocessing(folder: Path) -> Preprocessing | None:
+    """What images are to go through; None where the folder does not say.
+
+    Raises:
+        SupernetError: the file is damaged, or asks for what is not supported.
+    """
+    path = folder / PREPROCESSOR
+    if not path.is_file():
+        return None
+    try:
+        told = json.loads(path.read_text(encoding="utf-8"))
+        size, crop = told.get("size", {}), told.get("crop_size")
+        keeps_aspect = isinstance(size, dict) and "shortest_edge" in size
+        cropped = bool(told.get("do_center_crop") and told.get("do_resize", True))
+        normal = told.get("do_normalize", True)
+        return Preprocessing(
+            mean=_three(told["image_mean"]) if normal else (0.0, 0.0, 0.0),
+            std=_three(told["image_std"]) if normal else (1.0, 1.0, 1.0),
+            divisor=1 / float(told.get("rescale_factor", 1 / 255)) if told.get("do_rescale", True) else 1.0,
+            resampling=Image.Resampling(told.get("resample", 2)).name.lower(),
+            crop=(_side(crop), _side(size)) if cropped else (1, 1),
+            keeps_aspect=keeps_aspect,
+        )
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError, ZeroDivisionError) as error:
+        rule = f"it cannot be read ({type(error).__name__}: {' '.join(str(error).split())[:80]})"
+        raise SupernetError(f"{path}", rule, "save the network's image processor again") from error
+
+
+def _three(value: float | list[float]) -> tuple[float, ...]:
+    values = tuple(float(v) for v in (value if isinstance(value, list) else [value] * 3))
+    if len(values) != 3:
+        message = f"{len(values)} channels"
+        raise ValueError(message)
+    return values
+
+
+def _side(size: int | Mapping[str, Any]) -> int:
+    """Of a square, or the shorter side."""
+    if isinstance(size, int):
+        return size
+    sides = {int(size[key]) for key in ("shortest_edge", "height", "width") if key in size}
+    if len(sides) != 1 or min(sides) < 1:
+        message = f"size {dict(size)}"
+        raise ValueError(message)
+    return sides.pop()

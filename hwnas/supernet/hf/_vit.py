@@ -1,0 +1,65 @@
+"""Vision transformers: ViT (Dosovitskiy et al. 2021, arXiv:2010.11929) and DeiT (Touvron et al. 2021, arXiv:2012.12877)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from hwnas.errors import SupernetError
+from hwnas.supernet.hf._encoder import Head
+from hwnas.supernet.hf._family import Family, encoder_of
+from hwnas.supernet.hf._folder import CONFIG, number
+from hwnas.supernet.hf._inputs import ImageInput
+
+TEACHER = "DeiTForImageClassificationWithTeacher"
+"""The architecture with a second head, on the distillation token."""
+
+
+def vit(config: Mapping[str, Any], tuned: bool, folder: str) -> Family:  # noqa: ARG001 (its head is the same either way)
+    """ViT: a class token before the patches."""
+    encoder = encoder_of(config, folder, Head("first"), norm_first=True)
+    return Family(encoder, _images(config, folder, leading=1), _NAMES, "vit.", {"head/classifier": ("classifier",)})
+
+
+def deit(config: Mapping[str, Any], tuned: bool, folder: str) -> Family:
+    """DeiT: a class token and a distillation token, each with a head of its own if it says so."""
+    taught = tuned and TEACHER in (config.get("architectures") or ())
+    encoder = encoder_of(config, folder, Head("pair" if taught else "first"), norm_first=True)
+    heads = ("cls_classifier", "distillation_classifier") if taught else ("classifier",)
+    return Family(encoder, _images(config, folder, leading=2), _NAMES, "deit.", {"head/classifier": heads})
+
+
+_NAMES = {
+    "embeddings/patches": "embeddings.patch_embeddings.projection",
+    "embeddings/class": "embeddings.cls_token",
+    "embeddings/distillation": "embeddings.distillation_token",
+    "embeddings/positions": "embeddings.position_embeddings",
+    "layer.{i}/attention.norm": "encoder.layer.{i}.layernorm_before",
+    "layer.{i}/query": "encoder.layer.{i}.attention.attention.query",
+    "layer.{i}/key": "encoder.layer.{i}.attention.attention.key",
+    "layer.{i}/value": "encoder.layer.{i}.attention.attention.value",
+    "layer.{i}/attention.output": "encoder.layer.{i}.attention.output.dense",
+    "layer.{i}/ffn.norm": "encoder.layer.{i}.layernorm_after",
+    "layer.{i}/ffn.inner": "encoder.layer.{i}.intermediate.dense",
+    "layer.{i}/ffn.output": "encoder.layer.{i}.output.dense",
+    "head/norm": "layernorm",
+}
+
+
+def _images(config: Mapping[str, Any], folder: str, *, leading: int) -> ImageInput:
+    size, patch = (_side(config, key, folder) for key in ("image_size", "patch_size"))
+    if patch > size:
+        rule = f"patches of {patch} pixels do not fit into images of {size}"
+        raise SupernetError(f"hf:{folder}, {CONFIG}", rule, "restore it")
+    return ImageInput(number({"num_channels": 3, **config}, "num_channels", folder), size, patch, leading)
+
+
+def _side(config: Mapping[str, Any], key: str, folder: str) -> int:
+    """The side of a square."""
+    sides = config.get(key)
+    if isinstance(sides, list) and len(set(map(str, sides))) == 1:
+        return number({key: sides[0]}, key, folder)
+    if isinstance(sides, list):
+        rule = f"{key} is {' x '.join(map(str, sides))}, and squares are what is supported"
+        raise SupernetError(f"hf:{folder}, {CONFIG}", rule, "give a network of square images")
+    return number(config, key, folder)
