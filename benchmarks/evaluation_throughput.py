@@ -29,7 +29,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from hwnas.supernet import Supernet, evaluate, get_engine, load_supernet, random_supernet
 from hwnas.task import ImageFolder, Task
-from hwnas.task._pixels import augmented, centred, standardised
+from hwnas.task._pixels import IMAGENET
 from tests.parity.upstream import active_subnet, import_ofa
 from tests.parity.upstream import supernet as upstream_supernet
 
@@ -83,7 +83,7 @@ class Files(Dataset[tuple[torch.Tensor, int]]):
     def __getitem__(self, i: int) -> tuple[torch.Tensor, int]:
         with Image.open(self.files[i]) as image:
             pixels = np.asarray(self.transform(image.convert("RGB"), size=SIZE, seed=(0, i)))
-        return standardised([pixels])[0], int(self.files[i].parent.name)
+        return IMAGENET.standardised([pixels])[0], int(self.files[i].parent.name)
 
 
 def once_for_all(
@@ -102,8 +102,8 @@ def once_for_all(
 
     def run(row: Row) -> object:
         subnet = active_subnet(theirs, net.space.decode(row))
-        calibration(subnet, loader(training[:calibrate], augmented))
-        return manager.validate(net=subnet, data_loader=loader(validation[:images], centred), no_logs=True)
+        calibration(subnet, loader(training[:calibrate], IMAGENET.augmented))
+        return manager.validate(net=subnet, data_loader=loader(validation[:images], IMAGENET.centred), no_logs=True)
 
     return run
 
