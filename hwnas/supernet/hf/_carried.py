@@ -106,7 +106,9 @@ def read_carried(metadata: Mapping[str, str], file: str) -> CarriedImages | Carr
         told = json.loads(metadata[ENCODER])
         common = str(told["config"]), bool(told["tuned"]), str(told["folder"])
         if "preprocessing" in told:
-            seen = {key: tuple(v) if isinstance(v, list) else v for key, v in told["preprocessing"].items()}
+            seen: dict[str, Any] = {
+                key: tuple(v) if isinstance(v, list) else v for key, v in told["preprocessing"].items()
+            }
             return CarriedImages(*common, Preprocessing(**seen))
         lengths = told["lengths"]
         return CarriedTexts(

@@ -10,9 +10,8 @@ from typing import Any
 from PIL import Image
 
 from hwnas.errors import SupernetError
+from hwnas.supernet._deployed import PREPROCESSOR
 from hwnas.task import Preprocessing
-
-PREPROCESSOR = "preprocessor_config.json"
 
 
 def read_preprocessing(folder: Path) -> Preprocessing | None:

@@ -15,7 +15,7 @@ from hwnas.errors import DataError
 from hwnas.progress import notice
 from hwnas.space import SearchSpace, with_classes
 from hwnas.supernet._base import HEAD_SPREAD, Supernet
-from hwnas.supernet._deployed import CONFIG, as_json, configuration
+from hwnas.supernet._deployed import CONFIG, PREPROCESSOR, as_json, configuration
 from hwnas.supernet._header import ENCODER
 from hwnas.supernet._recipe import Recipe
 from hwnas.supernet._subnet import Subnet
@@ -24,7 +24,6 @@ from hwnas.supernet.hf._carried import Carried, CarriedImages, CarriedTexts
 from hwnas.supernet.hf._encoder import encoder_space
 from hwnas.supernet.hf._family import Family
 from hwnas.supernet.hf._inputs import TextInput
-from hwnas.supernet.hf._preprocessing import PREPROCESSOR
 from hwnas.supernet.hf._weights import read_folder, renamed
 from hwnas.task import Task, TextFolder, Tokenizer, UserData
 
