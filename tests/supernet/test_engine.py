@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -14,7 +15,7 @@ from hwnas.errors import UnknownNameError
 from hwnas.space import LayerSpec, Network, OpList
 from hwnas.space.ops import Op
 from hwnas.supernet import Pass, Subnet, Supernet, evaluate, get_engine, recalibrate, run
-from hwnas.supernet.engine import TorchEngine
+from hwnas.supernet.engine import OnnxEngine, TorchEngine
 from hwnas.supernet.ops import normalisation
 from hwnas.task import Score, Specs, ahead
 
@@ -79,6 +80,19 @@ def test_what_is_measured_does_not_depend_on_the_threads():
     finally:
         torch.set_num_threads(threads)
     assert all(torch.equal(a, b) for a, b in zip(*states, strict=True))
+
+
+def test_what_it_keeps_is_used_again_and_stays_in_its_process():
+    engine = OnnxEngine()
+    sizes = []
+    for seed in (0, 1, 2):
+        subnet, expected = drawn(branching(), seed), drawn(branching(), seed)
+        engine.recalibrate(subnet, batches(40, 9))
+        recalibrate(expected, batches(40, 9))
+        assert_same_statistics(subnet, expected)
+        sizes.append(sorted(len(flat) for flat in engine._buffers._free))
+    assert sizes[0] == sizes[1] == sizes[2] != []
+    assert pickle.loads(pickle.dumps(engine))._buffers._free == []
 
 
 def test_statistics_of_large_means_are_not_drowned():

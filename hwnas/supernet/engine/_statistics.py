@@ -108,6 +108,10 @@ class Buffers:
     def __init__(self) -> None:
         self._free: list[NDArray[np.float32]] = []
 
+    def __reduce__(self) -> tuple[type[Buffers], tuple[()]]:
+        """Another process begins with none."""
+        return Buffers, ()
+
     def take(self, shape: Shape) -> NDArray[np.float32]:
         """An array with anything in it."""
         size = math.prod(shape)
