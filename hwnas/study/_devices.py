@@ -31,6 +31,11 @@ class Devices:
 
     @classmethod
     def of(cls, request: Request, bounds: Budgets, objectives: Objectives | None) -> Devices:
+        """Those that the options name.
+
+        Raises:
+            DataError: two go by one name in columns.
+        """
         named = [device for device in bounds.devices if device is not None]
         main = request.device or (named[0] if named and None not in bounds.devices else USUAL)
         others: dict[str, str] = {}

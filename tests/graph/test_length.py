@@ -10,9 +10,8 @@ import torch
 from hwnas.errors import SpaceError
 from hwnas.graph import LENGTH, Model, build_model, sequence_length
 from hwnas.space import LayerSpec, Network, OpList, network_inputs
-from hwnas.supernet import Subnet
+from hwnas.supernet import Subnet, folded_weights
 from hwnas.supernet._agreement import logits, open_session
-from hwnas.supernet._subnet import folded_weights
 from tests.contract.test_ops import image, subnet_of
 
 POSITIONS = 12
