@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-import transformers
 from PIL import Image
 
 from hwnas.errors import DataError, HwnasError
@@ -17,6 +16,8 @@ from hwnas.supernet import Supernet, export_onnx, extremes, load_supernet
 from hwnas.supernet.hf import ImageEncoder
 from hwnas.task import ImageFolder
 from tests.supernet.hf.conftest import save_images
+
+transformers = pytest.importorskip("transformers", reason="parity needs transformers")
 
 CASES = {
     "vit": ("vit", {}),
