@@ -146,7 +146,7 @@ def _check_repeats(rows: list[tuple[Path, int]], x: Population, y: NDArray[np.fl
         y: ``(n,)`` measured values.
     """
     seen: dict[bytes, int] = {}
-    apart = {}
+    apart: dict[int, float] = {}
     for at, row in enumerate(x):
         before = seen.setdefault(row.tobytes(), at)
         if y[before] != y[at]:

@@ -175,12 +175,12 @@ def export_subnet(
         measured_on = images_of_it if s.images is not None else None
         facts = _of_form(form, facts, metric.column, model, subnet, measured_on)
     facts |= {"agreement": str(kept)} if kept is not None else {}
-    beside = net.deployed_files(subnet) if is_folder(path) else {}
-    write_deployed(model, {key: value for key, value in facts.items() if value}, beside, path)
+    others = net.deployed_files(subnet) if is_folder(path) else {}
+    write_deployed(model, {key: value for key, value in facts.items() if value}, others, path)
     size = f"{file.stat().st_size / 1e6:.1f} MB"
     notice(f"wrote {file}: {form}, {size}, opset {s.opset}, {_shown(model)}")
-    if beside:
-        notice(f"beside it: {', '.join(beside)}")
+    if others:
+        notice(f"beside it: {', '.join(others)}")
     notice(f"logits differ from torch's by at most {difference}")
     if metric.column in facts:
         known = facts.get(f"{metric.column}_fp32")

@@ -166,6 +166,12 @@ class ImageEncoder(EncoderSupernet):
             raise DataError(f"hf:{self.carried.folder}", rule, "save its image processor into the folder")
         return super().open_data(folder, **options)
 
+    def deployed_files(self, subnet: Subnet) -> dict[str, str]:
+        files = super().deployed_files(subnet)
+        if self.preprocessing is None:
+            del files[PREPROCESSOR]
+        return files | {CONFIG: as_json(configuration(self.carried.settings, self.labels, self.classes, subnet.arch))}
+
 
 @cache
 def encoder_class(carried: CarriedImages | CarriedTexts) -> type[TextEncoder | ImageEncoder]:

@@ -14,8 +14,9 @@ import torch
 
 from hwnas.cli import main
 from hwnas.supernet import load_supernet
+from hwnas.supernet.hf import TextEncoder
 from tests.conftest import REPOSITORY
-from tests.supernet.hf.conftest import save
+from tests.supernet.hf.conftest import save, save_images
 
 transformers = pytest.importorskip("transformers", reason="the folder is read with transformers")
 
@@ -56,6 +57,7 @@ def test_a_folder_is_the_subnet_with_its_tokenizer_and_its_classes(kind: str, tm
     assert batch["input_ids"].shape == (2, LENGTH)  # the second is longer
 
     net = load_supernet(f"hf:{tmp_path / 'net'}")
+    assert isinstance(net, TextEncoder)
     arch = config.hwnas
     subnet = net.extract(net.space.encode(arch))
     session = ort.InferenceSession(deploy / "model.onnx", providers=["CPUExecutionProvider"])
@@ -73,6 +75,7 @@ def test_a_folder_is_the_subnet_with_its_tokenizer_and_its_classes(kind: str, tm
 def test_the_example_classifies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
     deploy = exported(tmp_path, "bert")
     net = load_supernet(f"hf:{tmp_path / 'net'}")
+    assert isinstance(net, TextEncoder)
     capsys.readouterr()
     monkeypatch.setattr(sys, "argv", ["classify_texts.py", str(deploy), *TEXTS])
     runpy.run_path(str(REPOSITORY / "examples" / "classify_texts.py"), run_name="__main__")
@@ -102,3 +105,12 @@ def test_other_precisions_take_any_length_too(precision: str, tmp_path: Path) ->
     session = ort.InferenceSession(out, providers=["CPUExecutionProvider"])
     ones = np.ones((2, 5), dtype=np.int64)
     assert np.isfinite(session.run(["logits"], {each.name: ones for each in session.get_inputs()})[0]).all()
+
+
+def test_a_vision_transformer_keeps_its_family_and_its_preprocessing(tmp_path: Path) -> None:
+    save_images(tmp_path / "net", "vit")
+    net = load_supernet(f"hf:{tmp_path / 'net'}")
+    subnet = net.extract(np.array([d[-1] for d in net.space.domain], dtype=np.int16))
+    files = net.deployed_files(subnet)
+    assert json.loads(files["config.json"])["model_type"] == "vit"
+    assert ("preprocessor_config.json" in files) == (net.preprocessing is not None)
