@@ -30,9 +30,9 @@ from hwnas.quantity import (
 )
 
 Direction = Literal["max", "min"]
-Source = Literal["weights", "device", "layers", "file", "metrics"]
-"""Where values come from: a predictor or an evaluation of the weights, a latency table, the layers, a file of the user's, or
-other metrics."""
+Source = Literal["weights", "untrained", "device", "layers", "file", "metrics"]
+"""Where values come from: a predictor or an evaluation of the weights, the network before its training (a score, no
+accuracy), a latency table, the layers, a file of the user's, or other metrics."""
 
 DIRECTIONS: tuple[Direction, ...] = ("max", "min")
 
@@ -196,6 +196,9 @@ BUILT_IN = {
         _metric("mcc", "mcc", "max", label="MCC", source="weights", lowest=-1.0, highest=1.0, show="{:.4g}".format, aliases=("matthews",)),
         _metric("perplexity", "perplexity", "min", label="Perplexity", source="weights", lowest=1.0, aliases=("ppl",)),
         _metric("score", "score", "max", label="Score"),
+        _metric("synflow", "synflow_score", "max", label="Synflow (score, no accuracy)", source="untrained", show="{:.4g}".format),
+        _metric("naswot", "naswot_score", "max", label="NASWOT (score, no accuracy)", source="untrained", show="{:.4g}".format),
+        _metric("swap", "swap_score", "max", label="SWAP (score, no accuracy)", source="untrained", show="{:.4g}".format),
         _metric("latency", "latency_ms", "min", "ms", label="Latency", source="device", aliases=("latencyms", "latency")),
         _metric("throughput", "images_per_s", "max", "images/s", label="Throughput", source="device"),
         _metric("macs", "macs", "min", "MACs", label="MACs", source="layers", aliases=("macsreported",)),

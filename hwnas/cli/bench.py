@@ -20,9 +20,10 @@ from hwnas.errors import DataError
 from hwnas.metric import registered
 from hwnas.progress import notice, progress, resumable
 from hwnas.study import Study
-from hwnas.study._evaluation import MeasuringPredictor
+from hwnas.study._asked import AskedPredictor
 from hwnas.study._facts import budget_facts, space_facts
 from hwnas.study._outputs import Outputs
+from hwnas.study._scoring import scoring_of
 from hwnas.study._setup import Setup
 
 if TYPE_CHECKING:
@@ -69,19 +70,19 @@ def bench(
 
     names = _searchers(searchers)
     request = problem.request()
-    evaluation = accuracy.evaluation(problem.space, evals, seed=0)
-    if evaluation is not None:
+    asked = accuracy.evaluation(problem.space, evals, seed=0) or scoring_of(request, evals)
+    if asked is not None:
         files = {"--library": problem.library, "--table": problem.table, "--predictor": problem.predictor}
-        evaluation.refuse_mixed(request.objectives, {**files, "--searchers exact": EXACT in names})
+        asked.refuse_mixed(request.objectives, {**files, "--searchers exact": EXACT in names})
     outputs = Outputs(out)
     outputs.check()
-    task = Study.of(request, evaluation).setup
+    task = Study.of(request, asked).setup
     path = out.with_name(f"{out.name}.journal.jsonl")
     with ExitStack() as open_until_run:
         measured = None
-        if evaluation is not None:
+        if asked is not None:
             accuracies = out.with_name(f"{out.name}.accuracy")
-            measured = open_until_run.enter_context(evaluation.opened(task.metrics.space, accuracies))
+            measured = open_until_run.enter_context(asked.opened(task.metrics.space, accuracies))
             task = replace(task, metrics=replace(task.metrics, predictor=measured, tells=measured.column))
         searched = task.problem()
         for note in [*task.notes, f"{searched.space.size():.3g} subnets of {searched.space.name}"]:
@@ -100,7 +101,7 @@ def bench(
         "directions": {metric.column: metric.direction for metric in task.wanted},
         **budget_facts(task.budgets),
         **task.facts,
-        **({"evaluator": measured.facts} if measured is not None else {}),
+        **({measured.key: measured.facts} if measured is not None else {}),
         "evaluations": evals,
         "seeds": seeds,
         **result.facts(),
@@ -130,7 +131,7 @@ def _searchers(text: str) -> list[str]:
     return names
 
 
-def _identity(task: Setup, evals: int, measured: MeasuringPredictor | None) -> dict[str, Any]:
+def _identity(task: Setup, evals: int, measured: AskedPredictor | None) -> dict[str, Any]:
     """What runs depend on, apart from searcher and seed."""
     sources = {
         what: (facts or {}).get("sha256") for what, facts in task.facts.items() if what in ("device", "predictor")
@@ -148,7 +149,7 @@ def _identity(task: Setup, evals: int, measured: MeasuringPredictor | None) -> d
         **budget_facts(task.budgets),
         "evaluations": evals,
         "sources": {**sources, "devices": others, "files": task.facts.get("files", [])},
-        **({"evaluator": measured.conditions} if measured is not None else {}),
+        **({measured.key: measured.conditions} if measured is not None else {}),
     }
 
 

@@ -87,20 +87,22 @@ def search(
     from hwnas.report import front_table
     from hwnas.study import SearchSettings, Study
     from hwnas.study._outputs import Outputs
+    from hwnas.study._scoring import scoring_of
 
     settings = SearchSettings(searcher, population, generations, seed, top, verify, seed_archs, prior, asynchronous)
     request = problem.request()
     evaluation = accuracy.evaluation(problem.space, evals, seed, columns.named(), skip_failed=skips(on_failure))
-    settings.check(evaluation)
-    if evaluation is not None:
+    asked = evaluation or scoring_of(request, evals, seed)
+    settings.check(asked)
+    if asked is not None:
         unused = {"--population": population, "--generations": generations}
         files = {"--library": problem.library, "--table": problem.table, "--predictor": problem.predictor}
-        evaluation.refuse_mixed(request.objectives, {**unused, **files, "--verify": verify})
+        asked.refuse_mixed(request.objectives, {**unused, **files, "--verify": verify})
     if verify and not request.budgets.devices:
         raise DataError("--verify", "it checks a latency budget", "pass --latency TIME")
     outputs = Outputs(out)
     outputs.check()
-    study = Study.of(request, evaluation)
+    study = Study.of(request, asked)
     found = study.search(path=out, settings=settings)
     command = shlex.join(["hwnas", *(context.obj or ["search"])])
     front = replace(found, provenance=replace(found.provenance, command=command)).save(out)

@@ -100,7 +100,10 @@ def get_predictor(name: str | os.PathLike[str] | None, space: SearchSpace) -> Pr
     known = embedded_names()
     if name is None:
         if space.name not in known:
-            remedy = "pass --predictor FILE; `hwnas fit DATA.csv` makes one from measured subnets"
+            remedy = (
+                "pass --predictor FILE (`hwnas fit DATA.csv` makes one from measured subnets), or go by a rough score of "
+                "untrained networks: --objectives synflow,macs"
+            )
             raise PredictorError(f"space {space.name}", "no accuracy predictor ships for it", remedy)
         name = space.name
     if str(name) in known and not Path(name).exists():

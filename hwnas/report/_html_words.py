@@ -50,6 +50,8 @@ class Words:
         for name, metric in known.items():
             if metric.source == "weights":
                 entries.append(("Accuracy" if metric.unit == "%" else metric.label, self._accuracy(name)))
+            elif metric.source == "untrained":
+                entries.append((metric.label, _flat(self.facts.get("score")) or UNKNOWN))
         if LATENCY.column in columns:
             entries.append((LATENCY.label, self._latency()))
         if any(metric.source == "layers" for metric in known.values()):

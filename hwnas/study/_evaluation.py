@@ -15,20 +15,13 @@ from hwnas.errors import DataError
 from hwnas.executor import HERE, Pace, Where
 from hwnas.metric import Metric, get_metric
 from hwnas.progress import notice, progress, resumable
+from hwnas.study._asked import AskedPredictor, refuse_unused
 from hwnas.study._data import as_told, evaluation_data, refuse_unready, say_broken, tell_untrained
 from hwnas.study._objectives import Objectives
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    from hwnas.search import Problem, SearchProgress, SearchResult
-    from hwnas.space import Population, SearchSpace
-    from hwnas.study._warm_start import Warm
+    from hwnas.space import SearchSpace
     from hwnas.supernet import MeasuredAccuracy, Supernet
-
-FEWEST = 8
-"""Evaluations that a predictor can be fitted to."""
 
 
 @dataclass(frozen=True)
@@ -102,12 +95,7 @@ class Evaluation:
         from hwnas.supernet import get_engine
 
         get_engine(self.engine)
-        if self.evals < FEWEST:
-            raise DataError(f"--evals {self.evals}", f"at least {FEWEST} are needed", "raise it")
-        for option, value in used.items():
-            if value:
-                rule = "it has no meaning where subnets are evaluated"
-                raise DataError(f"{option} with --evaluate", rule, f"drop {option}")
+        refuse_unused("--evaluate", "evaluated", self.evals, used)
         measured = self.metric()
         if objectives is not None and measured.column not in objectives.columns:
             rule = f"{measured.name} is not among the objectives"
@@ -161,8 +149,8 @@ class Evaluation:
             yield MeasuringPredictor(evaluator, space, facts, self.metric().column)
 
 
-class MeasuringPredictor:
-    """In a predictor's place: ``predict`` evaluates, once per subnet.
+class MeasuringPredictor(AskedPredictor):
+    """Measures accuracies of a supernet's subnets.
 
     Args:
         evaluator: measures.
@@ -171,35 +159,13 @@ class MeasuringPredictor:
         column: of what is measured.
     """
 
+    key = "evaluator"
+
     def __init__(
         self, evaluator: MeasuredAccuracy, space: SearchSpace, conditions: dict[str, Any], column: str
     ) -> None:
-        self.evaluator = evaluator
-        self.space = space
-        self.conditions = conditions
-        self.column = column
-        self._seen: dict[bytes, NDArray[Any]] = {}
-
-    def predict(self, x: NDArray[Any]) -> NDArray[np.float64]:
-        """``(n,)`` measured values."""
-        import numpy as np
-
-        values = self.evaluator(x)
-        self._seen.update({row.tobytes(): row for row in np.asarray(x)})
-        return values
-
-    def predict_std(self, x: NDArray[Any]) -> NDArray[np.float64]:
-        """Not known."""
-        import numpy as np
-
-        return np.full(len(x), np.nan)
-
-    @property
-    def rows(self) -> Population:
-        """Everything this search has evaluated, in order."""
-        import numpy as np
-
-        return np.stack(list(self._seen.values()))
+        super().__init__(evaluator, space, conditions, column)
+        self.evaluator: MeasuredAccuracy = evaluator
 
     @property
     def facts(self) -> dict[str, Any]:
@@ -211,7 +177,6 @@ class MeasuringPredictor:
 
     @property
     def source(self) -> str:
-        """Where an accuracy comes from, in words."""
         facts = self.facts
         return f"measured on {facts['images']} images of {facts['data']}"
 

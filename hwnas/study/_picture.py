@@ -15,12 +15,16 @@ if TYPE_CHECKING:
 
     from hwnas.report import Picture
 
+_TOLD_BY = {"evaluator": "evaluated", "score": "scored"}
+"""Facts that a search leaves which asked for every subnet, and what was done to these."""
+
 _MEASURED = LATENCY.companion("measured")
 
 
 def axes_of(columns: Sequence[str], objectives: Sequence[str]) -> tuple[str, str]:
     """``(x, y)``: the first objective stands upright, the second lies; else what there is."""
-    usual = sorted(metrics().values(), key=lambda m: ("weights", "device", "layers", "metrics", "file").index(m.source))
+    sources = ("weights", "untrained", "device", "layers", "metrics", "file")
+    usual = sorted(metrics().values(), key=lambda m: sources.index(m.source))
     known = [name for name in (*objectives, *(m.column for m in usual)) if name in columns]
     if not known:
         named = ", ".join(m.column for m in usual)
@@ -58,6 +62,8 @@ def picture_of(frame: pd.DataFrame, facts: Mapping[str, Any]) -> Picture:
         words.append(f"accuracy predicted{by}")
     if facts.get("evaluator"):
         words.append(f"accuracy measured on {facts['evaluator']['images']} images")
+    if facts.get("score"):
+        words.append(f"{facts['score']['name']} scores untrained networks: no accuracy")
     if measured:
         words.append("latency measured")
     return Picture(
@@ -70,7 +76,7 @@ def picture_of(frame: pd.DataFrame, facts: Mapping[str, Any]) -> Picture:
         budgets=budgets,
         floors=facts.get("floors", {}),
         directions=facts.get("directions", {}),
-        sample_label="subnets evaluated" if facts.get("evaluator") else "random subnets",
+        sample_label=next((f"subnets {done}" for key, done in _TOLD_BY.items() if facts.get(key)), "random subnets"),
         z=next(
             (name for name in facts.get("objectives", [])[2:] if name in frame.columns and name not in (x, y)), None
         ),

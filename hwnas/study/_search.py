@@ -13,13 +13,15 @@ from typing import TYPE_CHECKING, Any
 from hwnas.errors import DataError
 from hwnas.metric import LATENCY
 from hwnas.progress import notice, progress
-from hwnas.study._evaluation import Evaluation, MeasuringPredictor
+from hwnas.study._asked import AskedPredictor
+from hwnas.study._evaluation import Evaluation
 from hwnas.study._facts import search_facts, space_facts, weights_facts
 from hwnas.study._found import Found
 from hwnas.study._front import Front
 from hwnas.study._picture import axes_of
 from hwnas.study._place import Place, require_here
 from hwnas.study._sample import random_sample, values_of
+from hwnas.study._scoring import Scoring
 from hwnas.study._setup import Setup
 from hwnas.study._table import table_facts
 from hwnas.study._verify import Verifier
@@ -63,7 +65,7 @@ class SearchSettings:
     prior: str | None = None
     asynchronous: bool = False
 
-    def check(self, evaluation: Evaluation | None) -> None:
+    def check(self, asked: Evaluation | Scoring | None) -> None:
         """Refuse what does not go together.
 
         Raises:
@@ -74,10 +76,10 @@ class SearchSettings:
 
         if self.searcher is not None:
             searcher_maker(self.searcher)
-        if evaluation is None and self.prior is not None:
+        if not isinstance(asked, Evaluation) and self.prior is not None:
             other = f"pass --predictor {self.prior}" if self.prior.endswith(".safetensors") else "drop --prior"
             raise DataError(f"--prior {self.prior}", "predictions need none", f"{other}, or add --evaluate")
-        if self.asynchronous and (evaluation is None or not evaluation.where.elsewhere):
+        if self.asynchronous and not (isinstance(asked, Evaluation) and asked.where.elsewhere):
             raise DataError("--asynchronous", "it is of evaluations by several workers", "add --evaluate --workers N")
         if self.asynchronous and self.searcher not in (None, *WAITS_FOR_NONE):
             rule = f"{self.searcher} waits for whole batches"
@@ -86,13 +88,13 @@ class SearchSettings:
             raise DataError(f"--seed-archs {self.seed_archs}", "the exact front needs no start", "drop it")
 
 
-def search(setup: Setup, settings: SearchSettings, evaluation: Evaluation | None, path: Path) -> Front:
+def search(setup: Setup, settings: SearchSettings, asked: Evaluation | Scoring | None, path: Path) -> Front:
     """The front of a problem.
 
     Args:
         setup: the problem and where its metrics come from.
         settings: how to search.
-        evaluation: measures accuracies; None where they are predicted.
+        asked: measures accuracies, or scores untrained networks; None where accuracies are predicted.
         path: the CSV that the front will go to: journals of what is measured stand beside it, and a killed search
             that is run again goes on from them.
 
@@ -100,32 +102,32 @@ def search(setup: Setup, settings: SearchSettings, evaluation: Evaluation | None
         InfeasibleError: a budget that no subnet meets.
         NotHeldError: no subnet that was measured holds the budget.
     """
-    settings.check(evaluation)
+    settings.check(asked)
     if settings.verify and LATENCY.column not in setup.budgets:
         raise DataError("--verify", "it checks a latency budget", "pass --latency TIME")
     metrics = setup.metrics
-    evaluated = evaluation.metric().column if evaluation is not None else None
+    evaluated = asked.metric().column if asked is not None else None
     warm = warm_start(metrics.space, settings.seed_archs, settings.prior, evaluated=evaluated)
     place = None
     if settings.verify and setup.table is not None:
         place = Place(require_here(setup.table.it, setup.device), setup.table.it.precision, setup.table.it)
     started = time.perf_counter()
     with ExitStack() as open_until_done:
-        measured: MeasuringPredictor | None = None
-        if evaluation is not None:
-            measured = open_until_done.enter_context(evaluation.opened(metrics.space, path))
+        measured: AskedPredictor | None = None
+        if asked is not None:
+            measured = open_until_done.enter_context(asked.opened(metrics.space, path))
             metrics = replace(metrics, predictor=measured, tells=measured.column)
         problem = replace(setup, metrics=metrics).problem()
         notes = [*setup.notes, *(_told_of_verifying(place, setup) if place is not None else ())]
         for note in [*notes, f"searching {metrics.space.size():.3g} subnets of {metrics.space.name}"]:
             notice(note)
         verifier = None
-        if measured is not None and evaluation is not None:
-            used: dict[str, Any] = {"evaluations": evaluation.evals}
+        if measured is not None and asked is not None:
+            used: dict[str, Any] = {"evaluations": asked.evals}
             if settings.asynchronous:
                 used["asynchronous"] = True
             result = measured.search(
-                problem, settings.searcher, evaluation.evals, settings.seed, warm, asynchronous=settings.asynchronous
+                problem, settings.searcher, asked.evals, settings.seed, warm, asynchronous=settings.asynchronous
             )
         else:
             used = _sizes(settings)
@@ -150,14 +152,14 @@ def search(setup: Setup, settings: SearchSettings, evaluation: Evaluation | None
         facts = {
             **search_facts(result, setup.budgets, used),
             "space": space_facts(metrics.space, setup.reference),
-            "weights": weights_facts(evaluation.supernet, evaluation.checkpoint)
-            if evaluation is not None
+            "weights": weights_facts(asked.supernet, asked.checkpoint)
+            if isinstance(asked, Evaluation)
             else weights_facts(setup.reference, None)
             if setup.reference is not None
             else None,
             **setup.facts,
             **warm.facts,
-            "evaluator": measured.facts if measured else None,
+            **({measured.key: measured.facts} if measured else {}),
             "verified": verifier.facts() if verifier else None,
             "wall_s": round(wall_s, 3),
             "rows": len(frame),

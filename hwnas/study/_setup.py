@@ -154,8 +154,8 @@ def _is(known: Metric, metric: Metric) -> bool:
 
 
 def _of_weights(metric: Metric, given: Given, told: str | None) -> bool:
-    """Whether a predictor or an evaluation must tell the metric, rather than files, tables or layers."""
-    return metric.column not in given.columns and (metric.source == "weights" or metric.column == told)
+    """Whether a predictor, an evaluation or a score must tell the metric, rather than files, tables or layers."""
+    return metric.column not in given.columns and (metric.source in ("weights", "untrained") or metric.column == told)
 
 
 def _refuse_untold(
@@ -185,11 +185,12 @@ def _refuse_underived(needed: Sequence[Metric], known: Metrics) -> None:
 
 def _told_of_precision(table: Found[LatencyTable] | None, of_weights: Sequence[Metric]) -> list[str]:
     """Accuracies are those of fp32 weights, whatever the device computes in."""
-    if not of_weights or table is None or table.it.precision == "fp32":
+    told = [metric.name for metric in of_weights if metric.source != "untrained"]
+    if not told or table is None or table.it.precision == "fp32":
         return []
     computed = table.it.precision
     measure = f"`hwnas export --precision {computed} --images N` measures what is lost"
-    return [f"latency is of {computed}, {of_weights[0].name} of fp32 weights: {measure}"]
+    return [f"latency is of {computed}, {told[0]} of fp32 weights: {measure}"]
 
 
 def _wanted(

@@ -14,6 +14,7 @@ from hwnas.study._evaluation import Evaluation
 from hwnas.study._front import Front
 from hwnas.study._objectives import Objectives
 from hwnas.study._request import Request
+from hwnas.study._scoring import Scoring, scoring_of
 from hwnas.study._search import SearchSettings, search
 from hwnas.study._setup import Setup, prepare
 from hwnas.study._space import open_space
@@ -86,10 +87,12 @@ class Study:
         )
 
     @classmethod
-    def of(cls, request: Request, evaluation: Evaluation | None = None) -> Study:
+    def of(cls, request: Request, asked: Evaluation | Scoring | None = None) -> Study:
         """The study of a request."""
-        study = cls(evaluation=evaluation)
+        study = cls(evaluation=asked if isinstance(asked, Evaluation) else None)
         study.request = request
+        if asked is not None:
+            study.asked = asked
         return study
 
     @cached_property
@@ -99,10 +102,17 @@ class Study:
         Raises:
             HwnasError: whatever does not fit; budgets that need no latency table are checked before one is made.
         """
-        if self.evaluation is None:
+        if self.asked is None:
             return prepare(self.request)
-        named = self.request.space if self.request.space is not None else self.evaluation.supernet
-        return prepare(replace(self.request, space=named), *self.evaluation.told())
+        named = self.request.space
+        if named is None and self.evaluation is not None:
+            named = self.evaluation.supernet
+        return prepare(replace(self.request, space=named), *self.asked.told())
+
+    @cached_property
+    def asked(self) -> Evaluation | Scoring | None:
+        """What every subnet of a search is asked: an evaluation, or a score of the untrained network; None for neither."""
+        return self.evaluation or scoring_of(self.request)
 
     @cached_property
     def _loop(self) -> Setup:
@@ -146,7 +156,7 @@ class Study:
         Raises:
             InfeasibleError: a budget that no subnet meets.
         """
-        return search(self.setup, replace(settings or SearchSettings(), **options), self.evaluation, Path(path))
+        return search(self.setup, replace(settings or SearchSettings(), **options), self.asked, Path(path))
 
     def ask(self, n: int = 1, **options: Any) -> Population:
         """Subnets worth evaluating, for a loop of your own: ``(n, g)`` rows; ``study.space.decode(x)`` is the arch.

@@ -10,7 +10,6 @@ from __future__ import annotations
 import copy
 import hashlib
 import json
-import math
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
@@ -31,6 +30,7 @@ from hwnas.supernet._checkpoint import check_tensors, read_content, split_part, 
 from hwnas.supernet._deployed import CONFIG, IMAGE_MODEL, PREPROCESSOR, as_json, configuration
 from hwnas.supernet._dialect import matched
 from hwnas.supernet._execute import forward
+from hwnas.supernet._initial import initial_tensor
 from hwnas.supernet._recipe import Recipe
 from hwnas.supernet._subnet import Subnet
 from hwnas.supernet._units import Units
@@ -221,15 +221,10 @@ class Supernet(ABC):
         generator = torch.Generator().manual_seed(seed)
         tensors, extra = {}, cls.extra_shapes()
         for name, shape in cls.shapes(space if space is not None else family_space(cls)).items():
-            if name.endswith("running_var") or (name.endswith(".weight") and len(shape) == 1):
-                tensors[name] = torch.ones(shape)
-            elif name.endswith(".weight"):
-                spread = math.sqrt(2 / math.prod(shape[1:]))
-                tensors[name] = torch.randn(shape, generator=generator) * spread
-            elif name in extra:
+            if name in extra and not name.endswith((".weight", "running_var")):
                 tensors[name] = torch.eye(shape[0]) if len(shape) == 2 else torch.zeros(shape)
             else:
-                tensors[name] = torch.zeros(shape)
+                tensors[name] = initial_tensor(name, shape, generator)
         return cls(tensors, "random weights", space)
 
     def with_head(self, labels: Sequence[str], seed: int = 0) -> Self:

@@ -7,12 +7,12 @@ They may be slices of shared supernet parameters: gradients flow through to thos
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import torch
 from torch import Tensor
 
-from hwnas.space import Network
+from hwnas.space import Network, Op
 from hwnas.supernet._calibration import BatchNormMode, Calibration
 from hwnas.supernet.ops import Pass, run
 from hwnas.task import Inputs
@@ -39,6 +39,7 @@ def forward(
     *,
     eps: float = 1e-5,
     momentum: float = 0.0,
+    watch: Callable[[Op, Tensor], None] | None = None,
 ) -> Tensor:
     """What the last layer returns for a batch: logits ``(n, classes)``.
 
@@ -50,6 +51,7 @@ def forward(
         eps: added to variances by batch norms.
         momentum: with ``bn="train"``, the share of the batch in the running statistics, which are
             updated in place; 0 leaves them alone (they are re-calibrated before use anyway).
+        watch: called with every op before it runs, and its first input.
     """
     named = {"input": inputs} if isinstance(inputs, Tensor) else without_common_padding(inputs)
     at = Pass(weights, named, bn, eps, momentum)
@@ -61,7 +63,10 @@ def forward(
         values = [x]
         for op in layer.ops:
             at.name = f"{slot}/{op.name}"
-            values.append(run(op, [values[i] for i in op.inputs], at))
+            read = [values[i] for i in op.inputs]
+            if watch is not None and read:
+                watch(op, read[0])
+            values.append(run(op, read, at))
         x = values[-1]
     return x
 

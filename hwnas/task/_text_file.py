@@ -104,6 +104,9 @@ def _table_rows(path: Path, content: str, separator: str) -> list[dict[str, str]
     if not lines:
         raise DataError(f"file {path}", "it is empty", "pass a header and rows")
     header = lines[0]
+    twice = next((name for name in header if header.count(name) > 1), None)
+    if twice is not None:
+        raise DataError(f"file {path}", f"two columns are named {twice!r}", "rename one")
     for number, line in enumerate(lines[1:], start=1):
         if len(line) != len(header):
             rule = f"row {number} has {len(line)} fields, the header {len(header)}"
@@ -122,6 +125,9 @@ def _json_rows(path: Path, content: str) -> list[dict[str, str]]:
             raise DataError(f"file {path}, line {number}", f"it is no JSON ({error})", "correct it") from error
         if not isinstance(row, dict):
             raise DataError(f"file {path}, line {number}", "it is no JSON object", "write one object per line")
+        nested = next((name for name, value in row.items() if isinstance(value, list | dict)), None)
+        if nested is not None:
+            raise DataError(f"file {path}, line {number}", f"{nested!r} is no text or number", "flatten it")
         rows.append({str(name): "" if value is None else str(value) for name, value in row.items()})
     return rows
 

@@ -15,6 +15,7 @@ from hwnas.errors import DataError
 from hwnas.progress import notice
 from hwnas.space import SearchSpace, with_classes
 from hwnas.supernet._base import HEAD_SPREAD, Supernet
+from hwnas.supernet._checkpoint import Misfit
 from hwnas.supernet._deployed import CONFIG, PREPROCESSOR, as_json, configuration
 from hwnas.supernet._header import ENCODER
 from hwnas.supernet._recipe import Recipe
@@ -68,7 +69,11 @@ class EncoderSupernet(Supernet):
             weight = torch.randn(shapes["head/classifier.weight"], generator=torch.Generator().manual_seed(0))
             found["head/classifier.weight"] = HEAD_SPREAD * weight
             found["head/classifier.bias"] = torch.zeros(shapes["head/classifier.bias"])
-        net = cls(found, f"hf:{path}")
+        try:
+            net = cls(found, f"hf:{path}")
+        except Misfit as error:
+            remedy = "restore its config.json and its weights from one and the same network"
+            raise Misfit(error.value, error.rule, remedy) from None
         net.head_is_new = fresh
         net.labels = () if fresh else _labels(cls.carried.settings, net.classes)
         return net
@@ -99,10 +104,14 @@ class TextEncoder(EncoderSupernet):
         """What turns texts into ids.
 
         Raises:
-            DataError: the folder has none.
+            DataError: the folder has none, or that of another network.
         """
         tokenizer = cls.carried.complete().tokenizer
         assert tokenizer is not None
+        known = cls.family.text.vocabulary
+        if tokenizer.vocabulary_size > known:
+            rule = f"its tokenizer tells {tokenizer.vocabulary_size:,} tokens apart, its network {known:,}"
+            raise DataError(f"hf:{cls.carried.folder}", rule, "save the network's own tokenizer into it")
         return tokenizer
 
     def open_data(

@@ -62,8 +62,12 @@ def renamed(
         folder: for messages.
 
     Raises:
-        SupernetError: there is no position left after the reserved ones.
+        SupernetError: there is no position left after the reserved ones, or a layer that the configuration does not count.
     """
+    beyond = {key for op in family.names for key in _keys_beyond(op, family)} & set(tensors)
+    if beyond:
+        rule = f"its configuration counts {family.encoder.layers} layers, and its weights have {min(beyond)}"
+        raise SupernetError(f"hf:{folder}", rule, "restore its config.json")
     found = {}
     for name, shape in wanted.items():
         parts = [next((tensors[key] for key in keys if key in tensors), None) for keys in _keys(name, family)]
@@ -77,6 +81,14 @@ def renamed(
         if not len(found[POSITIONS]):
             raise SupernetError(f"hf:{folder}", "its table of positions is empty", "restore its weights")
     return found
+
+
+def _keys_beyond(op: str, family: Family) -> list[str]:
+    """The names of an op's weight in the layer after the last."""
+    known = family.names[op]
+    if "{i}" not in known:
+        return []
+    return [f"{prefix}{known.replace('{i}', str(family.encoder.layers))}.weight" for prefix in (family.prefix, "")]
 
 
 def _joined(parts: list[Tensor]) -> Tensor:

@@ -1,0 +1,116 @@
+"""Searches in which every subnet is asked about: measured, or scored, one by one, where a predictor would tell all at once."""
+
+# ruff: noqa: PLC0415 (what is heavy is imported when the command runs)
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+
+from hwnas.errors import DataError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from hwnas.search import Problem, SearchResult
+    from hwnas.space import Population, SearchSpace
+    from hwnas.study._warm_start import Warm
+
+FEWEST = 8
+"""Evaluations that a predictor can be fitted to."""
+
+
+class Tells(Protocol):
+    """A slow metric: ``(n, g)`` rows to ``(n,)`` values, each distinct subnet once.
+
+    Attributes:
+        progress: called with (done, to do) before each subnet and after the last.
+    """
+
+    progress: Callable[[int, int], None] | None
+
+    @property
+    def n_known(self) -> int:
+        """Distinct subnets that it has told of."""
+
+    def __call__(self, x: NDArray[Any]) -> NDArray[np.float64]: ...
+
+
+class AskedPredictor(ABC):
+    """In a predictor's place: ``predict`` asks, once per subnet.
+
+    Args:
+        evaluator: is asked.
+        space: what is searched.
+        conditions: what its values depend on, for the provenance.
+        column: of its values.
+    """
+
+    key: ClassVar[str]
+    """Under which the provenance tells of it."""
+
+    def __init__(self, evaluator: Tells, space: SearchSpace, conditions: dict[str, Any], column: str) -> None:
+        self.evaluator = evaluator
+        self.space = space
+        self.conditions = conditions
+        self.column = column
+        self._seen: dict[bytes, NDArray[Any]] = {}
+
+    @property
+    @abstractmethod
+    def facts(self) -> dict[str, Any]:
+        """For the provenance."""
+
+    @property
+    @abstractmethod
+    def source(self) -> str:
+        """Where a value comes from, in words."""
+
+    def predict(self, x: NDArray[Any]) -> NDArray[np.float64]:
+        """``(n,)`` values."""
+        import numpy as np
+
+        values = self.evaluator(x)
+        self._seen.update({row.tobytes(): row for row in np.asarray(x)})
+        return values
+
+    def predict_std(self, x: NDArray[Any]) -> NDArray[np.float64]:
+        """Not known."""
+        import numpy as np
+
+        return np.full(len(x), np.nan)
+
+    @property
+    def rows(self) -> Population:
+        """Everything this search has asked about, in order."""
+        import numpy as np
+
+        return np.stack(list(self._seen.values()))
+
+    @abstractmethod
+    def search(
+        self, problem: Problem, searcher: str | None, evals: int, seed: int, warm: Warm, *, asynchronous: bool = False
+    ) -> SearchResult:
+        """Search a problem one of whose metrics is this one's ``predict``; ``asynchronous`` where no worker waits for a batch."""
+
+
+def refuse_unused(option: str, how: str, evals: int, used: Mapping[str, object]) -> None:
+    """Refuse options that mean nothing where every subnet is asked about, and too few of these.
+
+    Args:
+        option: what asks for it.
+        how: ``"evaluated"``, ``"scored"``.
+        evals: subnets.
+        used: options and their values.
+
+    Raises:
+        DataError: names the first.
+    """
+    if evals < FEWEST:
+        raise DataError(f"--evals {evals}", f"at least {FEWEST} are needed", "raise it")
+    for name, value in used.items():
+        if value:
+            rule = f"it has no meaning where subnets are {how}"
+            raise DataError(f"{name} with {option}", rule, f"drop {name}")

@@ -1,0 +1,131 @@
+"""Objectives that are scores of untrained networks: a last resort where nothing tells accuracy."""
+
+# ruff: noqa: PLC0415 (what is heavy is imported when the command runs)
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hwnas.errors import DataError
+from hwnas.metric import Metric, registered
+from hwnas.progress import notice, progress
+from hwnas.study._asked import AskedPredictor, refuse_unused
+
+if TYPE_CHECKING:
+    from hwnas.search import Problem, SearchProgress, SearchResult
+    from hwnas.space import SearchSpace
+    from hwnas.study._objectives import Objectives
+    from hwnas.study._request import Request
+    from hwnas.study._warm_start import Warm
+
+
+@dataclass(frozen=True)
+class Scoring:
+    """A search by a zero-cost score.
+
+    Attributes:
+        score: its metric.
+        evals: subnets to look at.
+        seed: of the untrained weights.
+    """
+
+    score: Metric
+    evals: int = 150
+    seed: int = 0
+
+    def metric(self) -> Metric:
+        """What is told."""
+        return self.score
+
+    def told(self) -> tuple[SearchSpace | None, str]:
+        """No space of its own, and the column that is told."""
+        return None, self.score.column
+
+    def refuse_mixed(self, objectives: Objectives | None, used: Mapping[str, object]) -> None:  # noqa: ARG002
+        """Refuse options that mean nothing here.
+
+        Raises:
+            DataError: names the first.
+        """
+        refuse_unused(f"--objectives {self.score.name}", "scored", self.evals, used)
+
+    @contextmanager
+    def opened(self, space: SearchSpace, csv: Path) -> Iterator[ScoringPredictor]:
+        """The score to search by; what is scored is kept in a journal beside ``csv``.
+
+        Raises:
+            DataError: the space has no layers.
+        """
+        from hwnas.io import Journal
+        from hwnas.supernet.zero_cost import ZERO_COST, UntrainedScores, score_journal_identity
+
+        name, zero_cost = self.score.name, ZERO_COST[self.score.name]
+        notice(f"{name} is a score of untrained networks, no accuracy: {zero_cost.evidence}")
+        path = csv.with_name(f"{csv.name}.journal.jsonl")
+        with Journal(path, score_journal_identity(space, name, self.seed)) as journal:
+            scores = UntrainedScores(space, zero_cost.score, self.seed, journal)
+            if scores.n_known:
+                notice(f"{path} holds {scores.n_known} scored subnets, which are not scored again")
+            facts = {"name": name, "is": "a score of untrained networks, no accuracy", **zero_cost.facts}
+            try:
+                yield ScoringPredictor(scores, space, {**facts, "seed": self.seed}, self.score.column)
+            except KeyboardInterrupt:
+                kept = f"{scores.n_known} scored subnets are kept in {path}; the same command resumes"
+                raise KeyboardInterrupt(kept) from None
+
+
+class ScoringPredictor(AskedPredictor):
+    """Scores untrained networks."""
+
+    key = "score"
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        return self.conditions
+
+    @property
+    def source(self) -> str:
+        return "untrained network"
+
+    def search(
+        self, problem: Problem, searcher: str | None, evals: int, seed: int, warm: Warm, *, asynchronous: bool = False
+    ) -> SearchResult:
+        from hwnas.search import gaussian_process, run_search
+
+        assert not asynchronous  # it is of evaluations by several workers
+        slow, front = replace(problem, slow=(self.column,)), 0
+        with progress("scoring") as advance:
+
+            def report() -> None:
+                advance(min(self.evaluator.n_known, evals), evals, f"subnets, {front} on the front")
+
+            def told(p: SearchProgress) -> None:
+                nonlocal front
+                front = p.front
+                report()
+
+            self.evaluator.progress = lambda _done, _total: report()
+            fit = gaussian_process(self.space)
+            return run_search(slow, searcher, evaluations=evals, seed=seed, start=warm.rows, fit=fit, progress=told)
+
+
+def scoring_of(request: Request, evals: int = 150, seed: int = 0) -> Scoring | None:
+    """The search by a score that objectives ask for; None if they ask for none.
+
+    Raises:
+        DataError: they ask for two, or a budget bounds one that is no objective.
+    """
+    columns = request.objectives.columns if request.objectives is not None else ()
+    scores = [metric for column in columns if (metric := registered(column)) and metric.source == "untrained"]
+    if len(scores) > 1:
+        named = ",".join(metric.name for metric in scores)
+        raise DataError(f"--objectives {named}", "a search goes by one score", f"drop {scores[1].name}")
+    bounded = [b.metric for b in request.budgets.others.values() if b.metric.source == "untrained"]
+    if bounded and bounded[0] not in scores:
+        rule = "a score is only looked at where it is an objective"
+        raise DataError(f"--budget {bounded[0].name}", rule, f"add --objectives {bounded[0].name},macs")
+    return Scoring(scores[0], evals, seed) if scores else None

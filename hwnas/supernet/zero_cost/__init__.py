@@ -1,0 +1,32 @@
+"""Zero-cost scores: what an untrained network tells of how well it would learn. They are no accuracies, and rank roughly.
+
+A new score is a file with a function of a network and a seed, a line here, and one in the registry of metrics.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from hwnas.supernet.zero_cost._kind import SIZE_TAU, ZeroCost
+from hwnas.supernet.zero_cost._naswot import naswot
+from hwnas.supernet.zero_cost._population import UntrainedScores, score_journal_identity
+from hwnas.supernet.zero_cost._swap import swap
+from hwnas.supernet.zero_cost._synflow import synflow
+
+ZERO_COST: Mapping[str, ZeroCost] = {
+    "synflow": ZeroCost(synflow, "arXiv:2006.05467", {}),
+    "naswot": ZeroCost(naswot, "arXiv:2006.04647", {}),
+    "swap": ZeroCost(swap, "arXiv:2403.04161", {}),
+}
+"""By name of the metric. How well each ranks is what ``python -m benchmarks.zero_cost`` printed."""
+
+__all__ = [
+    "SIZE_TAU",
+    "ZERO_COST",
+    "UntrainedScores",
+    "ZeroCost",
+    "naswot",
+    "score_journal_identity",
+    "swap",
+    "synflow",
+]

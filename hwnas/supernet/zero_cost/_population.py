@@ -1,0 +1,64 @@
+"""A zero-cost score of populations, journalled so that a killed search resumes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hwnas.io import Journal
+from hwnas.space import Network, SearchSpace
+
+
+class UntrainedScores:
+    """As a metric of a search: ``(n, g)`` canonical rows to ``(n,)`` scores; each distinct subnet is looked at once.
+
+    Args:
+        space: with layers.
+        score: of a network; see ``hwnas.supernet.zero_cost.ZERO_COST``.
+        seed: of the untrained weights.
+        journal: keeps scores; see :func:`score_journal_identity`.
+        progress: called with (scored, to score) before each subnet and after the last.
+    """
+
+    def __init__(
+        self,
+        space: SearchSpace,
+        score: Callable[[Network, int], float],
+        seed: int,
+        journal: Journal,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> None:
+        self.space, self.score, self.seed, self.journal, self.progress = space, score, seed, journal, progress
+        self._known = {space.encode(entry["arch"]).tobytes(): float(entry["score"]) for entry in journal.entries}
+
+    @property
+    def n_known(self) -> int:
+        """Distinct subnets scored so far, those of the journal included."""
+        return len(self._known)
+
+    def __call__(self, x: NDArray[Any]) -> NDArray[np.float64]:
+        x = self.space.canonical(np.asarray(x))
+        pending = {row.tobytes(): row for row in x if row.tobytes() not in self._known}
+        for done, (key, row) in enumerate(pending.items()):
+            if self.progress is not None:
+                self.progress(done, len(pending))
+            value = self.score(self.space.network(row), self.seed)
+            self.journal.append({"arch": self.space.decode(row), "score": value})
+            self._known[key] = value
+        if self.progress is not None and pending:
+            self.progress(len(pending), len(pending))
+        return np.array([self._known[row.tobytes()] for row in x])
+
+
+def score_journal_identity(space: SearchSpace, name: str, seed: int) -> Mapping[str, Any]:
+    """What a journal of scores belongs to."""
+    return {
+        "kind": "zero-cost score",
+        "space": space.name,
+        "fingerprint": space.fingerprint,
+        "score": name,
+        "seed": seed,
+    }

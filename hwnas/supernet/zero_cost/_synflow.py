@@ -1,0 +1,52 @@
+"""Synaptic flow: how much of a signal of ones the weights carry from the input to the logits.
+
+Tanaka et al. 2020 (arXiv:2006.05467), as a score of whole networks Abdelfattah et al. 2021 (arXiv:2101.08134).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import torch
+
+from hwnas.space import Network, Op
+from hwnas.space.ops import Activation, BatchNorm, Conv, LayerNorm, Reshape, RMSNorm
+from hwnas.supernet._execute import forward
+from hwnas.supernet.zero_cost._untrained import noise, untrained_weights
+
+GATES = ("sigmoid", "hsigmoid")
+"""Activations that multiply another value: a large signal opens them, and stays as large."""
+
+NOTHING = 1e-300
+"""What a network carries that its input does not reach."""
+
+
+def synflow(network: Network, seed: int) -> float:
+    """``log10`` of the sum over all weights of ``|w| dR/d|w|``, R being the sum of the logits under weights ``|w|``.
+
+    Norms are left out, and so are activations: what is positive passes them. In double precision, for R grows with depth.
+    """
+    linear = [(slot, replace(layer, ops=tuple(map(_linear, layer.ops)))) for slot, layer in network]
+    weights = {name: value.abs().double() for name, value in untrained_weights(linear, seed).items()}
+    trained = [value.requires_grad_() for value in weights.values()]
+    fed = {
+        name: torch.ones_like(value, dtype=torch.float64) if value.is_floating_point() else value
+        for name, value in noise(network, 1, seed).items()
+    }
+    carried = forward(linear, weights, fed).sum()
+    if not carried.requires_grad:
+        return math.log10(NOTHING)
+    flows = torch.autograd.grad(carried, trained, allow_unused=True)
+    total = sum(float((w * flow).sum().detach()) for w, flow in zip(trained, flows, strict=True) if flow is not None)
+    return math.log10(max(total, NOTHING))
+
+
+def _linear(op: Op) -> Op:
+    """The op without norm; a norm or an activation as nothing at all."""
+    if isinstance(op, Conv):
+        return replace(op, bn=False)
+    passes = isinstance(op, Activation) and op.function not in GATES
+    if passes or isinstance(op, BatchNorm | LayerNorm | RMSNorm):
+        return Reshape(op.name, op.inputs, op.in_shapes, op.in_shape)
+    return op

@@ -1,0 +1,39 @@
+"""A network before its training: random weights, and something to feed it."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from hwnas.space import Network, network_inputs
+from hwnas.supernet._initial import initial_tensor
+
+MASK = 2
+"""Integers that are less than this say what counts: all of it does."""
+
+
+def untrained_weights(network: Network, seed: int) -> dict[str, Tensor]:
+    """Every tensor of a network by ``"<slot>/<op>.<part>"``, as its training would start."""
+    generator = torch.Generator().manual_seed(seed)
+    return {
+        name: initial_tensor(name, shape, generator)
+        for slot, layer in network
+        for op in layer.ops
+        for part, shape in {**op.weights, **op.buffers}.items()
+        for name in [f"{slot}/{op.name}.{part}"]
+    }
+
+
+def noise(network: Network, n: int, seed: int) -> dict[str, Tensor]:
+    """``n`` samples for a network's inputs: standard normal numbers, random ids, masks that keep everything."""
+    generator = torch.Generator().manual_seed(seed)
+    fed = {}
+    for name, spec in network_inputs(network).items():
+        shape = (n, *spec.shape)
+        if spec.element == "float32":
+            fed[name] = torch.randn(shape, generator=generator)
+        elif spec.below is None or spec.below <= MASK:
+            fed[name] = torch.ones(shape, dtype=torch.int64)
+        else:
+            fed[name] = torch.randint(spec.below, shape, generator=generator)
+    return fed
