@@ -20,7 +20,9 @@ from hwnas.study._data import as_told, evaluation_data, refuse_unready, say_brok
 from hwnas.study._objectives import Objectives
 
 if TYPE_CHECKING:
-    from hwnas.space import SearchSpace
+    from hwnas.search import Problem, SearchProgress, SearchResult
+    from hwnas.space import Population, SearchSpace
+    from hwnas.study._warm_start import Warm
     from hwnas.supernet import MeasuredAccuracy, Supernet
 
 

@@ -47,7 +47,11 @@ def cut(name: str) -> Callable[[Path], None]:
         (configured(model_type="bret"), "did you mean 'bert'"),
         (configured(model_type="llama"), "llama generates text, and encoders are what is supported"),
         (configured(model_type="t5", is_encoder_decoder=True), "give one of bert, deit, distilbert, roberta, vit"),
-        (configured(hidden_size=64), "it does not fit"),
+        (configured(hidden_size=64), "restore its config.json and its weights from one and the same network"),
+        (
+            configured(num_hidden_layers=3),
+            "its configuration counts 3 layers, and its weights have bert.encoder.layer.3",
+        ),
         (configured(num_hidden_layers=5), "is missing"),
         (configured(hidden_size="many"), "hidden_size is 'many', not a positive whole number"),
         (configured(hidden_act="mish"), "its activation is 'mish'"),
@@ -69,4 +73,13 @@ def test_a_missing_tokenizer_is_told_where_texts_are_opened(tmp_path: Path) -> N
     (tmp_path / "vocab.txt").unlink()
     net = load_supernet(f"hf:{tmp_path}")
     with pytest.raises(HwnasError, match=r"it has neither tokenizer.json nor vocab.txt"):
+        net.open_data(tmp_path)
+
+
+def test_a_tokenizer_of_another_network_is_refused_before_texts_are_read(tmp_path: Path) -> None:
+    save(tmp_path, "bert")
+    words = (tmp_path / "vocab.txt").read_text(encoding="utf-8")
+    (tmp_path / "vocab.txt").write_text(f"{words}more\n", encoding="utf-8")
+    net = load_supernet(f"hf:{tmp_path}")
+    with pytest.raises(HwnasError, match="its tokenizer tells 26 tokens apart, its network 25"):
         net.open_data(tmp_path)

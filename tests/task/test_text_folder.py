@@ -1,0 +1,159 @@
+"""Labelled texts as users have them: every format, renamed columns, pairs, and what is odd about them said."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tokenizers import BertWordPieceTokenizer
+
+from hwnas.errors import DataError, UnknownNameError
+from hwnas.space import TensorSpec
+from hwnas.task import TextColumns, TextFolder, Tokenizer
+
+WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "good", "bad", "film", "a", "the", ",", "'"]
+SPECS = {name: TensorSpec((8,), "int64") for name in ("input_ids", "attention_mask", "token_type_ids")}
+ROWS = [
+    {"text": "good film", "label": "yes"},
+    {"text": "a bad, bad film", "label": "no"},
+    {"text": "the 'film'", "label": "yes"},
+]
+"""A separator and a quote within texts."""
+
+
+@pytest.fixture(scope="module")
+def tokenizer(tmp_path_factory: pytest.TempPathFactory) -> Tokenizer:
+    vocabulary = tmp_path_factory.mktemp("words") / "vocab.txt"
+    vocabulary.write_text("\n".join(WORDS) + "\n")
+    return Tokenizer(BertWordPieceTokenizer(str(vocabulary)).to_str())
+
+
+def write(path: Path, rows: list[dict[str, Any]]) -> None:
+    """Rows in the format that the name says."""
+    kind = path.name.split(".")[1]
+    if kind == "jsonl":
+        content = "\n".join(json.dumps(row) for row in rows) + "\n"
+    else:
+        stream = io.StringIO(newline="")
+        lines = csv.DictWriter(stream, list(rows[0]), delimiter="\t" if kind == "tsv" else ",")
+        lines.writeheader()
+        lines.writerows(rows)
+        content = stream.getvalue()
+    data = content.encode()
+    path.write_bytes(gzip.compress(data) if path.suffix == ".gz" else data)
+
+
+def opened(
+    folder: Path, tokenizer: Tokenizer, head: Any = None, metric: str = "accuracy", **columns: str
+) -> TextFolder:
+    return TextFolder(
+        folder,
+        tokenizer,
+        head,
+        metric=metric,
+        columns=TextColumns(**columns),
+        n_texts=99,
+        n_calibration=9,
+        batch_size=2,
+        seed=0,
+    )
+
+
+def seen(data: TextFolder) -> list[tuple[list[int], list[int], int]]:
+    """``(ids, segments, label)`` of every validation text, sorted."""
+    return sorted(
+        (ids, segments, label)
+        for inputs, labels in data.validation(SPECS)
+        for ids, segments, label in zip(
+            inputs["input_ids"].tolist(), inputs["token_type_ids"].tolist(), labels.tolist(), strict=True
+        )
+    )
+
+
+@pytest.mark.parametrize("ending", ["csv", "tsv", "jsonl", "csv.gz", "tsv.gz", "jsonl.gz"])
+def test_every_format_holds_the_same_texts(ending: str, tokenizer: Tokenizer, tmp_path: Path) -> None:
+    for split in ("train", "validation"):
+        write(tmp_path / f"{split}.{ending}", ROWS)
+    data = opened(tmp_path, tokenizer)
+    assert data.labels == ("no", "yes")
+    assert data.has_training
+    padded = [[2, 5, 7, 3, 0, 0, 0, 0], [2, 8, 6, 10, 6, 7, 3, 0], [2, 9, 11, 7, 11, 3, 0, 0]]
+    assert seen(data) == sorted(zip(padded, [[0] * 8] * 3, (1, 0, 1), strict=True))
+
+
+def test_pairs_are_two_segments_and_columns_have_the_names_that_are_given(tokenizer: Tokenizer, tmp_path: Path) -> None:
+    rows = [{"first": "good", "second": "bad film", "stars": "1"}, {"first": "film", "second": "a", "stars": "0"}]
+    write(tmp_path / "dev.csv", rows)
+    data = opened(tmp_path, tokenizer, text="first", pair="second", label="stars")
+    assert not data.has_training
+    assert seen(data) == [
+        ([2, 5, 3, 6, 7, 3, 0, 0], [0, 0, 0, 1, 1, 1, 0, 0], 1),
+        ([2, 7, 3, 8, 3, 0, 0, 0], [0, 0, 0, 1, 1, 0, 0, 0], 0),
+    ]
+    with pytest.raises(DataError, match=r"no column 'text' \(it has 'first', 'second', 'stars'\); .* --text-column"):
+        opened(tmp_path, tokenizer)
+
+
+def test_labels_that_are_numbers_stand_by_size_and_words_by_alphabet(tokenizer: Tokenizer, tmp_path: Path) -> None:
+    write(tmp_path / "validation.jsonl", [{"text": "film", "label": n} for n in (10, 9, -1)])
+    assert opened(tmp_path, tokenizer).labels == ("-1", "9", "10")
+    write(tmp_path / "validation.jsonl", [{"text": "film", "label": n} for n in ("b", "10", "9")])
+    assert opened(tmp_path, tokenizer).labels == ("10", "9", "b")
+
+
+def test_a_trained_head_takes_its_words_and_their_numbers(tokenizer: Tokenizer, tmp_path: Path) -> None:
+    write(tmp_path / "validation.csv", [{"text": "good", "label": "1"}, {"text": "bad", "label": "no"}])
+    assert [label for *_, label in seen(opened(tmp_path, tokenizer, (("no", "yes"), 2)))] == [1, 0]
+    with pytest.raises(DataError, match="label 'no', and the network tells 0, 1 apart"):
+        opened(tmp_path, tokenizer, ((), 2))
+
+
+def test_what_is_odd_is_counted_and_named(tokenizer: Tokenizer, tmp_path: Path) -> None:
+    rows = [*ROWS, {"text": "a", "label": "maybe"}, {"text": "  ", "label": "yes"}, {"text": "film", "label": ""}]
+    write(tmp_path / "train.csv", rows)
+    write(tmp_path / "validation.csv", ROWS[:2])
+    data = opened(tmp_path, tokenizer)
+    assert data.notes == [
+        f"{tmp_path}: 4 texts to learn from, 2 to measure on, 3 classes: yes 50 %, no 25 %, maybe 25 %",
+        f"{tmp_path / 'train.csv'}: 2 rows without text or label are left out",
+        f"{tmp_path / 'validation.csv'} has no text of maybe: nothing is measured on them",
+    ]
+    write(tmp_path / "train.csv", ROWS[:1])
+    with pytest.raises(DataError, match="validation texts have the label 'no', which no training text has"):
+        opened(tmp_path, tokenizer)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "complaint"),
+    [
+        ("validation.csv", b"text,label\n,\n", "no row has both a text and a label"),
+        ("validation.csv", b"text,label\nfilm,yes\nbad,film,no\n", "row 2 has 3 fields, the header 2"),
+        ("validation.csv", b"text,label,text\na,b,c\n", "two columns are named 'text'"),
+        ("validation.csv", b"text,label\nfilm,yes\n", "all its labels are 'yes'"),
+        ("validation.csv", b"", "it is empty"),
+        ("validation.csv", "text,label\nschön,ja\n".encode("latin-1"), "not text in UTF-8"),
+        ("validation.csv.gz", gzip.compress(b"text,label\n" * 99)[:20], "gzip data is cut short or damaged"),
+        ("validation.jsonl", b'{"text": "a", "label": 1}\n{"text"\n', "line 2: it is no JSON"),
+        ("validation.jsonl", b"[1]\n", "it is no JSON object"),
+        ("validation.jsonl", b'{"text": ["a", "b"], "label": 1}\n', "'text' is no text or number"),
+        ("train.csv", b"text,label\nfilm,yes\n", "it has no validation.csv, .tsv, .jsonl"),
+    ],
+)
+def test_what_cannot_be_used_is_one_line(
+    name: str, content: bytes, complaint: str, tokenizer: Tokenizer, tmp_path: Path
+) -> None:
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(DataError, match=complaint) as caught:
+        opened(tmp_path, tokenizer)
+    assert len(str(caught.value).splitlines()) == 1
+
+
+def test_an_unknown_metric_is_refused_with_a_suggestion(tokenizer: Tokenizer, tmp_path: Path) -> None:
+    write(tmp_path / "validation.csv", ROWS)
+    with pytest.raises(UnknownNameError, match="did you mean 'mcc'"):
+        opened(tmp_path, tokenizer, metric="mc")
