@@ -197,7 +197,6 @@ BUILT_IN = {
         _metric("perplexity", "perplexity", "min", label="Perplexity", source="weights", lowest=1.0, aliases=("ppl",)),
         _metric("score", "score", "max", label="Score"),
         _metric("synflow", "synflow_score", "max", label="Synflow (score, no accuracy)", source="untrained", show="{:.4g}".format),
-        _metric("naswot", "naswot_score", "max", label="NASWOT (score, no accuracy)", source="untrained", show="{:.4g}".format),
         _metric("swap", "swap_score", "max", label="SWAP (score, no accuracy)", source="untrained", show="{:.4g}".format),
         _metric("latency", "latency_ms", "min", "ms", label="Latency", source="device", aliases=("latencyms", "latency")),
         _metric("throughput", "images_per_s", "max", "images/s", label="Throughput", source="device"),

@@ -102,7 +102,7 @@ def get_predictor(name: str | os.PathLike[str] | None, space: SearchSpace) -> Pr
         if space.name not in known:
             remedy = (
                 "pass --predictor FILE (`hwnas fit DATA.csv` makes one from measured subnets), or go by a rough score of "
-                "untrained networks: --objectives synflow,macs"
+                "untrained networks: --objectives swap,macs"
             )
             raise PredictorError(f"space {space.name}", "no accuracy predictor ships for it", remedy)
         name = space.name

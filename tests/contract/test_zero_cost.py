@@ -10,7 +10,7 @@ import pytest
 from hwnas.metric import BUILT_IN
 from hwnas.space import SearchSpace
 from hwnas.supernet import extremes, reference_kind
-from hwnas.supernet.zero_cost import SIZE_TAU, ZERO_COST
+from hwnas.supernet.zero_cost import MACS_TAU, ZERO_COST
 from tests.conftest import REPOSITORY
 
 TRANSFORMER = f"{REPOSITORY / 'tests' / 'contract' / 'vit.py'}:Vit"
@@ -41,5 +41,5 @@ def test_each_is_a_metric_that_is_no_accuracy_and_says_how_it_ranks() -> None:
         metric = BUILT_IN[name]
         assert metric.column == f"{name}_score"
         assert "no accuracy" in metric.label
-        assert set(kind.tau) == set(SIZE_TAU) != set()
+        assert set(kind.tau) == set(MACS_TAU)
         assert all(-1 <= tau <= 1 for tau in kind.tau.values())

@@ -16,8 +16,8 @@ SEARCH = ("search", "--space", "digits", "--fix", "r=8", "--evals", 12, "--objec
 def test_a_front_by_a_score_says_everywhere_that_it_is_no_accuracy(hwnas: Hwnas) -> None:
     ran = hwnas(*SEARCH, "synflow,macs")
     assert ran.code == 0, ran.err
-    assert "synflow is a score of untrained networks, no accuracy: with accuracies it had Kendall's tau" in ran.err
-    assert "the mere number of parameters" in ran.err
+    assert "synflow is a score of untrained networks, no accuracy: its Kendall tau with accuracies was 0." in ran.err
+    assert "(mere MACs: 0." in ran.err
     assert "score, no accuracy" in ran.out
     assert "top1" not in (ran.out + ran.err).lower()
     frame, facts = pd.read_csv("pareto.csv"), json.loads(Path("pareto.json").read_text())
@@ -47,7 +47,7 @@ def test_a_killed_search_resumes_from_its_journal_and_ends_the_same(hwnas: Hwnas
 @pytest.mark.parametrize(
     ("options", "complaint"),
     [
-        (["synflow,naswot"], "a search goes by one score; drop naswot"),
+        (["synflow,swap"], "a search goes by one score; drop swap"),
         (["synflow,macs", "--prior", "other.csv"], "predictions need none"),
         (["synflow,macs", "--predictor", "p.safetensors"], "it has no meaning where subnets are scored"),
         (["macs,params", "--budget", "synflow>=10"], "add --objectives synflow,macs"),
@@ -66,5 +66,5 @@ def test_what_does_not_go_with_a_score_is_one_line(options: list[str], complaint
 def test_a_space_without_predictor_offers_a_score(hwnas: Hwnas) -> None:
     ran = hwnas("search", "--space", "digits", "--objectives", "top1,macs")
     assert ran.code == 2
-    assert "--objectives synflow,macs" in ran.err
-    assert hwnas(*SEARCH, "synflow,macs").code == 0
+    assert "--objectives swap,macs" in ran.err
+    assert hwnas(*SEARCH, "swap,macs").code == 0

@@ -24,6 +24,7 @@ def batches(answers: list[tuple[int, int]], size: int) -> list[tuple[torch.Tenso
     return list(zip(logits.split(size), pairs[:, 0].split(size), strict=True))
 
 
+@pytest.mark.filterwarnings("ignore:A single label was found")
 @settings(deadline=None, max_examples=60)
 @given(ANSWERS, st.integers(1, 17))
 def test_scores_are_those_of_scikit_learn(answers: list[tuple[int, int]], size: int) -> None:

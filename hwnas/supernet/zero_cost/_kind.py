@@ -11,8 +11,10 @@ from hwnas.space import Network
 Score = Callable[[Network, int], float]
 """``(network, seed)`` to a number, more of which is better; the same for the same network and seed."""
 
-SIZE_TAU: Mapping[str, float] = {}
-"""Kendall's tau of the number of parameters with accuracy, by what was ranked: what a score has to beat."""
+NB201 = "NAS-Bench-201, CIFAR-10"
+
+MACS_TAU: Mapping[str, float] = {NB201: 0.63, "digits": 0.69}
+"""Kendall's tau of MACs with accuracy, by what was ranked: what a score would have to beat."""
 
 
 @dataclass(frozen=True)
@@ -32,10 +34,10 @@ class ZeroCost:
     @property
     def evidence(self) -> str:
         """How well it ranks, in words."""
-        mine, size = (", ".join(f"{value:.2f} on {on}" for on, value in taus.items()) for taus in (self.tau, SIZE_TAU))
-        return f"with accuracies it had Kendall's tau {mine}, the mere number of parameters {size}"
+        told = (f"{tau:.2f} on {on} (mere MACs: {MACS_TAU[on]:.2f})" for on, tau in self.tau.items())
+        return f"its Kendall tau with accuracies was {', '.join(told)}"
 
     @property
     def facts(self) -> dict[str, Any]:
         """The same for a provenance."""
-        return {"paper": self.paper, "kendall_tau": dict(self.tau), "kendall_tau_of_params": dict(SIZE_TAU)}
+        return {"paper": self.paper, "kendall_tau": dict(self.tau), "kendall_tau_of_macs": dict(MACS_TAU)}

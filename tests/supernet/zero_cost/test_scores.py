@@ -8,8 +8,8 @@ import numpy as np
 import torch
 
 from hwnas.space import Network, OpList
-from hwnas.supernet.zero_cost import naswot, swap, synflow
-from hwnas.supernet.zero_cost._naswot import SAMPLES
+from hwnas.supernet.zero_cost import swap, synflow
+from hwnas.supernet.zero_cost._swap import SAMPLES
 from hwnas.supernet.zero_cost._untrained import noise, untrained_weights
 
 
@@ -41,14 +41,6 @@ def test_synflow_of_a_network_that_its_input_does_not_reach_is_the_least() -> No
     ops = OpList((4,))
     ops.mul("nothing", 0, 0)
     assert synflow([("net", ops.layer("weightless"))], 0) == -300
-
-
-def test_naswot_counts_the_activations_that_two_inputs_share() -> None:
-    pattern = on(chain())
-    alike = np.array([[np.sum(a == b) for b in pattern] for a in pattern], dtype=float)
-    expected = np.linalg.slogdet(alike + np.eye(SAMPLES))[1]
-    assert math.isclose(naswot(chain(), 0), expected, rel_tol=1e-9)
-    assert naswot(chain(relu=False), 0) == 0
 
 
 def test_swap_counts_patterns_over_the_samples() -> None:
