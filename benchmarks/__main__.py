@@ -21,6 +21,7 @@ SLOW = {
     "evaluation_throughput": "whole evaluations per second, against Once-for-All's loop and transformers",
     "memory": "peak activation memory against what onnxruntime allocates",
     "sample_efficiency": "hypervolume against real evaluations: LINAS, DyNAS-T's own code, baselines",
+    "zero_cost": "how well scores of untrained networks rank, against their mere size",
     "nasbench201": "searchers on the tabular benchmark",
     "digits_supernet": "inherited against stand-alone accuracy of the supernet that ships",
     "own_networks": "fronts of pretrained networks on own data, against whole layers, pruning and training alone",

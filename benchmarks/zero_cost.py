@@ -34,7 +34,7 @@ UNREACHED = -1e9
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--samples", type=int, default=5)
-    parser.add_argument("--size", type=int, default=60, help="networks per sample")
+    parser.add_argument("--size", type=int, default=40, help="networks per sample")
     parser.add_argument("--supernet", help="with --journal: a reference")
     parser.add_argument("--journal", type=Path, help="its accuracies")
     parser.add_argument("--data", type=Path, default=Path(__file__).parents[2] / "shared" / "data")
