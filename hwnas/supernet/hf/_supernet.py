@@ -108,7 +108,8 @@ class TextEncoder(EncoderSupernet):
         """
         tokenizer = cls.carried.complete().tokenizer
         assert tokenizer is not None
-        known = cls.family.text.vocabulary
+        assert isinstance(cls.family.fed, TextInput)
+        known = cls.family.fed.vocabulary
         if tokenizer.vocabulary_size > known:
             rule = f"its tokenizer tells {tokenizer.vocabulary_size:,} tokens apart, its network {known:,}"
             raise DataError(f"hf:{cls.carried.folder}", rule, "save the network's own tokenizer into it")
