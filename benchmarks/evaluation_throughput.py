@@ -28,8 +28,7 @@ from PIL import Image
 from torch.utils.data import DataLoader, Dataset
 
 from hwnas.supernet import Supernet, evaluate, get_engine, load_supernet, random_supernet
-from hwnas.task import ImageFolder, Task
-from hwnas.task._pixels import IMAGENET
+from hwnas.task import IMAGENET, ImageFolder, Task
 from tests.parity.upstream import active_subnet, import_ofa
 from tests.parity.upstream import supernet as upstream_supernet
 
@@ -133,7 +132,12 @@ def texts(folder: Path, options: argparse.Namespace) -> None:
 
     words = [f"word{i}" for i in range(2000)]
     vocabulary = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *words]
-    sizes = {"num_hidden_layers": 6, "num_attention_heads": 12, "hidden_size": 384, "intermediate_size": 1536}
+    sizes: dict[str, Any] = {
+        "num_hidden_layers": 6,
+        "num_attention_heads": 12,
+        "hidden_size": 384,
+        "intermediate_size": 1536,
+    }
     config = transformers.BertConfig(
         vocab_size=len(vocabulary),
         **sizes,
@@ -141,7 +145,8 @@ def texts(folder: Path, options: argparse.Namespace) -> None:
         label2id={str(i): i for i in range(6)},
     )
     torch.manual_seed(0)
-    net = transformers.BertForSequenceClassification(config).eval()
+    net: Any = transformers.BertForSequenceClassification(config)
+    net.eval()
     net.save_pretrained(folder / "net")
     (folder / "net" / "vocab.txt").write_text("\n".join(vocabulary) + "\n", encoding="utf-8")
     rng, n = np.random.default_rng(0), options.texts
@@ -151,7 +156,7 @@ def texts(folder: Path, options: argparse.Namespace) -> None:
     (folder / "data" / "validation.csv").write_text("text,label\n" + rows, encoding="utf-8")
     supernet = load_supernet(f"hf:{folder / 'net'}")
     data = supernet.open_data(folder / "data", batch_size=100)
-    tokenizer = transformers.BertTokenizerFast(vocab_file=str(folder / "net" / "vocab.txt"))
+    tokenizer: Any = transformers.AutoTokenizer.from_pretrained(folder / "net")
 
     def theirs(batch: int, row: Row) -> float:  # noqa: ARG001 (the whole network)
         hits = 0

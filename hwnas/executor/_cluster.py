@@ -117,7 +117,7 @@ def _ray(name: str) -> ModuleType:
         import ray
     except ImportError as error:
         raise DataError(name, "Ray is not installed", INSTALL) from error
-    return ray  # type: ignore[no-any-return]
+    return ray
 
 
 def _connect(ray: ModuleType, address: str, name: str) -> None:

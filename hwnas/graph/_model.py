@@ -15,9 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hwnas.errors import DataError
-from hwnas.graph._build import LENGTH, build_model
+from hwnas.graph._build import build_model
 from hwnas.graph._precision import in_precision
 from hwnas.graph._short import short_tables
+from hwnas.graph.ops import LENGTH
 from hwnas.space import Network, network_inputs
 
 if TYPE_CHECKING:

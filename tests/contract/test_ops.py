@@ -155,7 +155,7 @@ def test_it_keeps_the_contract(check: Check, layer: LayerSpec) -> None:
 
 
 def test_a_new_activation_is_one_formula(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(every_op.FORMULAS, "quick_gelu", lambda m, x: x * m.sigmoid(1.702 * x))  # type: ignore[arg-type]
+    monkeypatch.setitem(every_op.FORMULAS, "quick_gelu", lambda m, x: x * m.sigmoid(1.702 * x))
     for check in OP_CHECKS:
         check(tokens(lambda o: o.act("act", 0, "quick_gelu")))
     with pytest.raises(UnknownNameError, match=r"activation 'quickgelu'.*did you mean 'quick_gelu'"):

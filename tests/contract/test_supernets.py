@@ -17,7 +17,7 @@ EXAMPLE = f"{REPOSITORY / 'examples' / 'own_supernet.py'}:OwnSupernet"
 TRANSFORMER = f"{REPOSITORY / 'tests' / 'contract' / 'vit.py'}:Vit"
 
 
-FOLDERS = {
+FOLDERS: dict[str, dict[str, Any]] = {
     "bert": {"hidden_act": "gelu", "vocab_size": 20, "max_position_embeddings": 34, "type_vocab_size": 2},
     "vit": {"image_size": 32, "patch_size": 8, "qkv_bias": False},
     "deit": {"image_size": 32, "patch_size": 8, "architectures": ["DeiTForImageClassificationWithTeacher"]},

@@ -8,10 +8,11 @@ import pytest
 
 from hwnas.graph import build_model, network_model, short_tables
 from hwnas.space import Network, get_space
-from hwnas.supernet.hf._encoder import Encoder, Head, TextInput, text_encoder_space
+from hwnas.supernet.hf._encoder import Encoder, Head, encoder_space
+from hwnas.supernet.hf._inputs import TextInput
 
 ENCODER = Encoder(2, 2, 16, 32, "gelu", 1e-12, norm_first=False, head=Head("mean"), classes=2)
-SPACE = text_encoder_space("toy", ENCODER, TextInput(30_000, 512, 2, (8, 256)))
+SPACE = encoder_space("toy", ENCODER, TextInput(30_000, 512, 2, (8, 256)))
 
 
 def network(length: int) -> Network:

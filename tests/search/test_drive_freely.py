@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from hwnas.executor import Done, Executor
-from hwnas.search import SearchOptions, drive_freely, new_searcher, non_dominated
+from hwnas.search import SearchOptions, SearchProgress, drive_freely, new_searcher, non_dominated
 from hwnas.search.expensive import _linas
 from hwnas.space import get_space
 from tests.search.expensive.test_linas import fit_of, problem_of
@@ -60,9 +60,10 @@ def test_no_worker_waits_for_another(name):
 
         for number, outcome in executor.as_finished(noted()):
             evaluated.append(given[number])
+            assert isinstance(outcome, Done)
             yield given[number], outcome.value
 
-    told = []
+    told: list[SearchProgress] = []
     options = SearchOptions(EVALUATIONS, 5, fit=fit_of(SPACE), at_once=WORKERS)
     found = drive_freely(new_searcher(name, problem, options), evaluate, told.append)
     assert executor.idle == 0

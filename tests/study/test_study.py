@@ -101,7 +101,7 @@ def test_a_metric_of_other_metrics_is_one_entry(monkeypatch: pytest.MonkeyPatch)
         "efficiency", "gflops_per_watt", "max", label="Efficiency", source="metrics",
         of=("macs", "energy_mj"), derive=lambda macs, energy_mj: 2e-6 * macs / energy_mj,
     )  # fmt: skip
-    monkeypatch.setitem(hwnas.metric.BUILT_IN, "efficiency", per_watt)  # type: ignore[attr-defined]
+    monkeypatch.setitem(hwnas.metric.BUILT_IN, "efficiency", per_watt)
     metrics.cache_clear()
     try:
         check_all(METRIC_CHECKS, per_watt)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -37,9 +38,15 @@ def test_the_resolution_used_longest_ago_makes_room_and_the_limit_holds():
 
 def test_images_are_decoded_once_per_resolution(image_folder: Path, monkeypatch: pytest.MonkeyPatch):
     data = ImageFolder(image_folder, 10, n_images=30, n_calibration=12, batch_size=8, seed=0)
-    opened, plain = [], ImageFolder._opened
-    monkeypatch.setattr(ImageFolder, "_opened", lambda self, path: opened.append(path) or plain(self, path))
-    first = {}
+    opened: list[Path] = []
+    plain = ImageFolder._opened
+
+    def noted(self: ImageFolder, path: Path) -> Any:
+        opened.append(path)
+        return plain(self, path)
+
+    monkeypatch.setattr(ImageFolder, "_opened", noted)
+    first: dict[int, torch.Tensor] = {}
     for repeat in range(3):
         for size in (32, 48):
             specs = {"input": TensorSpec((3, size, size))}

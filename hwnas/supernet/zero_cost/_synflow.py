@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from typing import cast
 
 import torch
+from torch import Tensor
 
 from hwnas.space import Network, Op
 from hwnas.space.ops import Activation, BatchNorm, Conv, LayerNorm, Reshape, RMSNorm
@@ -38,7 +40,8 @@ def synflow(network: Network, seed: int) -> float:
     if not carried.requires_grad:
         return math.log10(NOTHING)
     flows = torch.autograd.grad(carried, trained, allow_unused=True)
-    total = sum(float((w * flow).sum().detach()) for w, flow in zip(trained, flows, strict=True) if flow is not None)
+    reached = zip(trained, cast("tuple[Tensor | None, ...]", flows), strict=True)
+    total = sum(float((w * flow).sum().detach()) for w, flow in reached if flow is not None)
     return math.log10(max(total, NOTHING))
 
 

@@ -9,7 +9,8 @@ from hwnas.latency import Device, LatencyTable, Row, adapted, adapted_table, fid
 from hwnas.latency.profiling._check import checked_subnets
 from hwnas.latency.table._adapt import _work_ms
 from hwnas.space import SearchSpace, get_space
-from hwnas.supernet.hf._encoder import Encoder, Head, TextInput, text_encoder_space
+from hwnas.supernet.hf._encoder import Encoder, Head, encoder_space
+from hwnas.supernet.hf._inputs import TextInput
 
 SPACE = get_space("ofa_mbv3_w1.0").restrict(r=[128, 176, 224])
 
@@ -116,7 +117,7 @@ def test_an_anchor_tells_the_speed_from_then_on() -> None:
 
 def test_encoders_are_adapted_too_whose_ops_read_named_values() -> None:
     encoder = Encoder(2, 2, 16, 32, "gelu", 1e-12, norm_first=False, head=Head("mean"), classes=2)
-    space = text_encoder_space("toy", encoder, TextInput(100, 32, 2, (8, 16)))
+    space = encoder_space("toy", encoder, TextInput(100, 32, 2, (8, 16)))
     rows = [Row(key, 1 + layer.macs / 1e6, 1, 2, 1, layer.macs) for key, layer in space.layers().items()]
     prior = LatencyTable.of(Device("toy", ""), rows, {space.name: {"fingerprint": space.fingerprint}})
     x = checked_subnets(space, 8)

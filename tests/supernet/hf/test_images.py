@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -19,7 +20,7 @@ from tests.supernet.hf.conftest import save_images
 
 transformers = pytest.importorskip("transformers", reason="parity needs transformers")
 
-CASES = {
+CASES: dict[str, tuple[str, dict[str, Any]]] = {
     "vit": ("vit", {}),
     "vit-nobias": ("vit", {"qkv_bias": False, "patch_size": 4}),
     "vit-uneven": ("vit", {"image_size": 30, "patch_size": 7, "hidden_act": "gelu_new"}),
