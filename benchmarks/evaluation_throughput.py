@@ -166,7 +166,7 @@ def texts(folder: Path, options: argparse.Namespace) -> None:
                 inputs = tokenizer(part, padding=True, truncation=True, max_length=32, return_tensors="pt")
                 answers = net(**inputs).logits.argmax(1).tolist()
                 hits += sum(answer == (start + i) % 6 for i, answer in enumerate(answers))
-        return hits / n
+        return float(hits / n)
 
     largest = np.array([len(gene.choices) - 1 for gene in supernet.space.genes], dtype=np.int16)
     (length,) = (i for i, gene in enumerate(supernet.space.genes) if gene.role == "input")

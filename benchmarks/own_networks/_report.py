@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -57,39 +58,46 @@ def report(run: Run) -> str:
 def _listed(frame: pd.DataFrame) -> Iterator[str]:
     yield "| networks | subnet | M MACs | speed | validation | test |"
     yield "|---|---|---|---|---|---|"
-    for row in frame.sort_values(["kind", "mmacs"]).itertuples():
+    for row in _each(frame.sort_values(["kind", "mmacs"])):
         yield f"| {row.kind} | {row.network} | {row.mmacs:.1f} | {row.speed:.2f} | {row.validation:.2f} | {row.test:.2f} |"
 
 
 def _compared(frames: Sequence[pd.DataFrame]) -> Iterator[str]:
     """What the searched fronts gain, at equal speed and at equal accuracy; chosen by validation, told by test."""
-    largest, losses, speeds = [], [], []
+    largest: list[float] = []
+    losses: list[float] = []
+    speeds: list[float] = []
     for frame in frames:
         searched = frame[frame.kind == "searched"]
         whole = frame[frame.kind == "extremes"].nlargest(1, "mmacs")
-        for plain in frame[frame.kind == "plain"].itertuples():
-            largest += [best.test - plain.test for best in whole.itertuples()]
+        for plain in _each(frame[frame.kind == "plain"]):
+            largest += [best.test - plain.test for best in _each(whole)]
             near = searched[searched.validation >= plain.validation - LOSS].nlargest(1, "speed")
-            losses += [best.test - plain.test for best in near.itertuples()]
-            speeds += [best.speed for best in near.itertuples()]
+            losses += [best.test - plain.test for best in _each(near)]
+            speeds += [best.speed for best in _each(near)]
     yield f"largest subnet against plain fine-tuning: {_spread(largest)} points"
     yield (
         f"fastest searched subnet within {LOSS:g} point of it by validation: {_spread(speeds)} times faster, "
         f"{_spread(losses)} points"
     )
     for kind in ("whole layers", "random", "pruned", "alone"):
-        points, factors = [], []
+        points: list[float] = []
+        factors: list[float] = []
         for frame in frames:
             searched = frame[frame.kind == "searched"]
-            for other in frame[frame.kind == kind].itertuples():
+            for other in _each(frame[frame.kind == kind]):
                 as_fast = searched[searched.speed >= other.speed].nlargest(1, "validation")
                 as_good = searched[searched.validation >= other.validation].nlargest(1, "speed")
-                points += [best.test - other.test for best in as_fast.itertuples()]
-                factors += [best.speed / other.speed for best in as_good.itertuples()]
+                points += [best.test - other.test for best in _each(as_fast)]
+                factors += [best.speed / other.speed for best in _each(as_good)]
         yield (
             f"searched against {kind}: at equal latency {_spread(points)} points, at equal accuracy {_spread(factors)} "
             "times faster"
         )
+
+
+def _each(frame: pd.DataFrame) -> Iterator[Any]:
+    yield from frame.itertuples()
 
 
 def _spread(values: list[float]) -> str:

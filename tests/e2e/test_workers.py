@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -62,7 +62,7 @@ def workers_of(driver: int) -> list[int]:
 
 
 @pytest.fixture(scope="module")
-def alone(tmp_path_factory: pytest.TempPathFactory) -> dict[str, object]:
+def alone(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, object]:
     """What the search finds in one process."""
     stem = tmp_path_factory.mktemp("alone") / "front"
     with pytest.raises(SystemExit, match="0"):

@@ -137,7 +137,7 @@ def test_what_is_odd_is_counted_and_named(tokenizer: Tokenizer, tmp_path: Path) 
         ("validation.csv", b"text,label\nfilm,yes\n", "all its labels are 'yes'"),
         ("validation.csv", b"", "it is empty"),
         ("validation.csv", "text,label\nschön,ja\n".encode("latin-1"), "not text in UTF-8"),
-        ("validation.csv.gz", gzip.compress(b"text,label\n" * 99)[:20], "gzip data is cut short or damaged"),
+        ("validation.csv.gz", gzip.compress(b"text,label\n" * 99, mtime=0)[:20], "gzip data is cut short or damaged"),
         ("validation.jsonl", b'{"text": "a", "label": 1}\n{"text"\n', "line 2: it is no JSON"),
         ("validation.jsonl", b"[1]\n", "it is no JSON object"),
         ("validation.jsonl", b'{"text": ["a", "b"], "label": 1}\n', "'text' is no text or number"),

@@ -24,6 +24,7 @@ def test_texts_are_told_apart_as_torch_does_and_nothing_is_calibrated(kind: str,
     assert (found.n_images, found.n_calibration) == (100, 0)
     subnet = net.extract(row)
     for inputs, _ in data.validation(subnet.inputs):
+        assert not isinstance(inputs, torch.Tensor)
         assert len(set(inputs["attention_mask"].sum(1).tolist())) > 3
         logits, plain = (get_engine(name).runner(subnet)(inputs) for name in ("onnxruntime", "torch"))
         torch.testing.assert_close(logits, plain, rtol=1e-4, atol=1e-4)

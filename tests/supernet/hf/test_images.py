@@ -42,7 +42,7 @@ def logits(net: Supernet, size: int, batch: torch.Tensor) -> torch.Tensor:
 @pytest.mark.parametrize("case", CASES)
 def test_the_largest_subnet_is_the_original_at_every_resolution(case: str, tmp_path: Path) -> None:
     kind, settings = CASES[case]
-    original = save_images(tmp_path, kind, **settings)
+    original: Any = save_images(tmp_path, kind, **settings)
     net = load_supernet(f"hf:{tmp_path}")
     assert isinstance(net, ImageEncoder)
     assert not net.head_is_new
