@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import json
 import os
 import pickle
 import re
@@ -91,7 +92,17 @@ def write_safetensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mappi
     """Write tensors, with a digest of them among the metadata."""
     plain = {key: tensor.detach().cpu().contiguous() for key, tensor in tensors.items()}
     # safetensors' own save_file makes a file that its owner alone may read.
-    path.write_bytes(save(plain, metadata={**metadata, _DIGEST: _digest(plain)}))
+    path.write_bytes(_ordered(save(plain, metadata={**metadata, _DIGEST: _digest(plain)})))
+
+
+def _ordered(content: bytes) -> bytes:
+    """The same file with its metadata sorted: the library writes them in an order of its own each time."""
+    end = 8 + int.from_bytes(content[:8], "little")
+    header = json.loads(content[8:end])
+    header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
+    text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
+    text += b" " * (-len(text) % 8)
+    return len(text).to_bytes(8, "little") + text + content[end:]
 
 
 def check_tensors(

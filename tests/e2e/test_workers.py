@@ -77,8 +77,9 @@ def test_files_are_the_same_when_workers_and_then_the_driver_are_killed(hwnas: H
         workers = workers_of(driver.pid)
         os.kill(workers[0], signal.SIGKILL)
         wait_for_lines(journal, 8, driver)
-        workers = workers_of(driver.pid)
-        assert len(workers) == 2
+        while len(workers := workers_of(driver.pid)) < 2:  # the new ones are being started
+            assert driver.poll() is None, driver.communicate()[1]
+            time.sleep(0.005)
         driver.kill()
         assert "a worker died (SIGKILL, out of memory?): what it ran is tried again (2 of 3)" in driver.communicate()[1]
     while any(Path(f"/proc/{pid}/exe").exists() for pid in workers):
@@ -109,7 +110,9 @@ def test_files_are_the_same_on_a_cluster_that_loses_a_node(hwnas: Hwnas, alone) 
         assert files("apart") == alone
         ran = hwnas(*SEARCH, "--cluster", address, "--workers", 64, "--out", "more.csv")
         assert (ran.code, ran.out) == (2, "")
-        assert ran.err == "error: --workers 64: the cluster has 1 CPUs; lower it, leave it out, or add nodes\n"
+        # It may not have noticed yet that a node is gone.
+        many = "error: --workers 64: the cluster has {} CPUs; lower it, leave it out, or add nodes\n"
+        assert ran.err in (many.format(1), many.format(2))
         cluster.stdin.close()
 
 
