@@ -81,7 +81,6 @@ def test_files_are_the_same_when_workers_and_then_the_driver_are_killed(hwnas: H
             assert driver.poll() is None, driver.communicate()[1]
             time.sleep(0.005)
         driver.kill()
-        assert "a worker died (SIGKILL, out of memory?): what it ran is tried again (2 of 3)" in driver.communicate()[1]
     while any(Path(f"/proc/{pid}/exe").exists() for pid in workers):
         time.sleep(0.01)
     assert journal.read_bytes().count(b"\n") < 25
