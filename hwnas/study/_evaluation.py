@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from hwnas.space import Population, SearchSpace
     from hwnas.study._warm_start import Warm
     from hwnas.supernet import MeasuredAccuracy, Supernet
+    from hwnas.task import Task
 
 
 @dataclass(frozen=True)
@@ -68,6 +69,22 @@ class Evaluation:
         refuse_unready(self.supernet, net, self.data)  # before a table is profiled
         tell_untrained(self.supernet, self.checkpoint, self.data)
         return net
+
+    def samples(self, net: Supernet) -> tuple[Task, dict[str, Any]]:
+        """What ``net`` is calibrated and measured with, and what a journal says of it.
+
+        Raises:
+            DataError: there is none, or it does not fit.
+        """
+        return evaluation_data(
+            self.supernet,
+            net,
+            self.data,
+            images=self.images,
+            calibrate=self.calibrate,
+            batch_size=self.batch_size,
+            seed=self.seed,
+        )
 
     def metric(self) -> Metric:
         """What evaluations measure.
@@ -115,15 +132,7 @@ class Evaluation:
         from hwnas.supernet import MeasuredAccuracy, accuracy_journal_identity, get_engine
 
         net, engine = self.net, get_engine(self.engine)
-        data, identity = evaluation_data(
-            self.supernet,
-            net,
-            self.data,
-            images=self.images,
-            calibrate=self.calibrate,
-            batch_size=self.batch_size,
-            seed=self.seed,
-        )
+        data, identity = self.samples(net)
         path = csv.with_name(f"{csv.name}.journal.jsonl")
         with ExitStack() as until_done:
             executor = until_done.enter_context(self.where.open(Evaluating.of(self))) if self.where.elsewhere else None

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from hwnas.errors import SupernetError
 from hwnas.executor import HERE
-from hwnas.study._data import as_told, evaluation_data
+from hwnas.study._data import as_told
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -67,15 +67,7 @@ class Evaluating:
         if net.digest != self.digest:
             rule = "its weights have changed since the run began"
             raise SupernetError(f"supernet {given.supernet}", rule, "put the old ones back, or begin anew")
-        data, _ = evaluation_data(
-            given.supernet,
-            net,
-            given.data,
-            images=given.images,
-            calibrate=given.calibrate,
-            batch_size=given.batch_size,
-            seed=given.seed,
-        )
+        data, _ = given.samples(net)
         return partial(_evaluated, net, data, get_engine(given.engine))
 
     def _net(self) -> Supernet:
