@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from hwnas.errors import SpaceError, SupernetError
+from hwnas.errors import SupernetError
 from hwnas.graph.ops import LENGTH, Nodes, initial_shapes
 from hwnas.space import Network, Shape, TensorSpec, network_inputs
 
@@ -26,18 +26,25 @@ if TYPE_CHECKING:
 OPSET = 17
 """Has every operator used here, and onnxruntime reads it since 1.12."""
 
+BATCH = "N"
+"""The dynamic axis of samples."""
+
 IR_VERSION = 8
 """The version that came with opset 17."""
 
 
 def sequence_length(inputs: Mapping[str, TensorSpec]) -> int | None:
-    """How many tokens a network is fed; None if it is fed something else.
+    """How many tokens a network is fed, by their ids; None if it is fed something else.
 
     Args:
         inputs: by name, as `network_inputs` tells.
     """
-    lengths = {spec.shape[0] if len(spec.shape) == 1 else None for spec in inputs.values()}
+    lengths = {spec.shape[0] if len(spec.shape) == 1 and _counts(spec) else None for spec in inputs.values()}
     return lengths.pop() if len(lengths) == 1 else None
+
+
+def _counts(spec: TensorSpec) -> bool:
+    return bool(np.issubdtype(np.dtype(spec.element), np.integer))
 
 
 def weight_shapes(network: Network) -> dict[str, Shape]:
@@ -59,8 +66,7 @@ def build_model(
     network: Network,
     *,
     weights: Mapping[str, NDArray[np.float32]] | None = None,
-    batch: str | int = "N",
-    open_length: bool = False,
+    batch: int | None = None,
     seed: int = 0,
     opset: int = OPSET,
     metadata: Mapping[str, str] | None = None,
@@ -74,15 +80,15 @@ def build_model(
         network: the layers, each taking the output of the one before.
         weights: arrays by initializer name, batch norms folded; None draws random ones, scaled so
             that activations neither vanish (denormal numbers are slow) nor overflow.
-        batch: name of a dynamic batch axis, or a fixed size.
-        open_length: whether sequences may have any length that the network has positions for, by a dynamic axis
-            ``length``; what the network itself is of stands in the property of that name.
+        batch: fixes all sizes. None leaves them open, as a file that is deployed has them: a dynamic axis ``N``, and of texts an
+            axis ``length``, for any length that the network has positions for; its own stands in the property of that
+            name. It matters for time too: runtimes fuse other operators where sizes are fixed.
         seed: of the random weights.
         opset: ONNX operator set, 14 or later.
         metadata: properties stored in the model.
 
     Raises:
-        SpaceError: layers do not fit together, a class of op has no ONNX form, or there is no length to leave open.
+        SpaceError: layers do not fit together, or a class of op has no ONNX form.
         SupernetError: a weight is missing or has a wrong shape, or the opset lacks an operator.
     """
     from onnx import TensorProto, helper, numpy_helper
@@ -90,15 +96,14 @@ def build_model(
     inputs = network_inputs(network)
     shapes = weight_shapes(network)
     values = _random_weights(shapes, seed) if weights is None else _checked_weights(weights, shapes)
-    at = Nodes(values, opset, open_length=open_length)
+    length = sequence_length(inputs) if batch is None else None
+    at = Nodes(values, opset, open_length=length is not None)
     at.values |= {name: name for name in inputs}
 
     about = dict(metadata or {})
-    if open_length:
-        length = sequence_length(inputs)
-        if length is None:
-            raise SpaceError(f"inputs {', '.join(inputs)}", "they are no sequences of one length", "leave it fixed")
+    if length is not None:
         about[LENGTH] = str(length)
+    samples = BATCH if batch is None else batch
     last = network[-1][1]
     result = "input"
     for slot, layer in network:
@@ -119,11 +124,11 @@ def build_model(
                 helper.make_tensor_value_info(
                     name,
                     helper.np_dtype_to_tensor_dtype(np.dtype(spec.element)),
-                    [batch, *([LENGTH] if open_length else spec.shape)],
+                    [samples, *(spec.shape if length is None else [LENGTH])],
                 )
                 for name, spec in inputs.items()
             ],
-            [helper.make_tensor_value_info("logits", TensorProto.FLOAT, [batch, *last.output_shape])],
+            [helper.make_tensor_value_info("logits", TensorProto.FLOAT, [samples, *last.output_shape])],
             [numpy_helper.from_array(value, name) for name, value in at.initializers.items()],
             value_info=[
                 helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name, shape in at.shapes.items()

@@ -50,7 +50,7 @@ class Input:
 
 @dataclass(frozen=True, eq=False)
 class Model:
-    """An ONNX model with the sizes of its inputs fixed.
+    """An ONNX model, and the sizes it is run at.
 
     Attributes:
         content: the serialised ONNX model.
@@ -104,18 +104,22 @@ def network_model(
     batch: int = 1,
     precision: str = "fp32",
     weights: Mapping[str, NDArray[np.float32]] | None = None,
+    fixed_sizes: bool = False,
 ) -> Model:
-    """The model of a network for timing, which takes as long as the exported one: only `short_tables` set them apart.
+    """The model of a network for timing: the graph that is exported, of which only `short_tables` set it apart.
 
     Args:
         network: ``(slot, layer)`` in order; the model tells them in its property ``layers``.
         batch: samples per run.
         precision: one of ``PRECISIONS``.
         weights: of `short_tables` of the network, as in `build_model`; by default random ones.
+        fixed_sizes: runtimes that know no others; all else is left open, as in an exported file.
     """
     network = short_tables(network, batch)
     about = {LAYERS: json.dumps([[slot, layer.key] for slot, layer in network])}
-    built = in_precision(build_model(network, weights=weights, batch=batch, metadata=about), precision)
+    built = in_precision(
+        build_model(network, weights=weights, batch=batch if fixed_sizes else None, metadata=about), precision
+    )
     return Model(built.SerializeToString(), _inputs_of(network, batch), precision)
 
 

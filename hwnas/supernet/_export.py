@@ -95,8 +95,7 @@ def onnx_model(
     """
     import onnx  # noqa: PLC0415 (only exports need it)
 
-    has_length = sequence_length(subnet.inputs) is not None
-    plain = build_model(subnet.network, weights=folded_weights(subnet), open_length=has_length, opset=opset)
+    plain = build_model(subnet.network, weights=folded_weights(subnet), opset=opset)
     difference = _difference(subnet, plain)
     if not difference.largest <= TOLERANCE * max(difference.scale, 1.0):
         rule = f"its logits differ from torch's by up to {difference}"

@@ -7,12 +7,11 @@ import onnx
 import pytest
 import torch
 
-from hwnas.errors import SpaceError
 from hwnas.graph import LENGTH, Model, build_model, sequence_length
 from hwnas.space import LayerSpec, Network, OpList, network_inputs
 from hwnas.supernet import Subnet, folded_weights
 from hwnas.supernet._agreement import logits, open_session
-from tests.contract.test_ops import image, subnet_of
+from tests.contract.test_ops import built, image, subnet_of
 
 POSITIONS = 12
 
@@ -39,13 +38,13 @@ def fed(length: int, kept: tuple[int, ...]) -> dict[str, torch.Tensor]:
 @pytest.mark.parametrize("causal", [False, True])
 def test_any_length_that_has_positions(causal: bool) -> None:
     whole = subnet_of(network(6, causal=causal))
-    model = build_model(whole.network, weights=folded_weights(whole), open_length=True)
+    model = build_model(whole.network, weights=folded_weights(whole))
     onnx.checker.check_model(model, full_check=True)
     session = open_session(model)
     for length in (1, 3, 6, POSITIONS):
         inputs = fed(length, (length, max(1, length // 2)))
         other = Subnet(network(length, causal=causal), whole.weights(), {}, 1e-5)
-        fixed = build_model(other.network, weights=folded_weights(other))
+        fixed = build_model(other.network, weights=folded_weights(other), batch=2)
         with torch.inference_mode():
             expected = other(inputs).numpy()
             np.testing.assert_array_equal(whole(inputs).numpy(), expected)
@@ -55,14 +54,14 @@ def test_any_length_that_has_positions(causal: bool) -> None:
 
 def test_padding_changes_nothing() -> None:
     subnet = subnet_of(network(6, causal=False))
-    session = open_session(build_model(subnet.network, weights=folded_weights(subnet), open_length=True))
+    session = open_session(build_model(subnet.network, weights=folded_weights(subnet)))
     inputs = fed(POSITIONS, (4, 2))
     short = {name: tokens[:, :4] for name, tokens in inputs.items()}
     np.testing.assert_allclose(logits(session, inputs), logits(session, short), atol=1e-5)
 
 
 def test_it_is_timed_at_the_length_it_is_meant_for() -> None:
-    model = build_model(network(6, causal=False), open_length=True)
+    model = build_model(network(6, causal=False))
     assert {entry.key: entry.value for entry in model.metadata_props}[LENGTH] == "6"
     assert [each.shape for each in Model.of(model, batch=2).inputs] == [(2, 6), (2, 6)]
 
@@ -70,5 +69,5 @@ def test_it_is_timed_at_the_length_it_is_meant_for() -> None:
 def test_images_have_no_length() -> None:
     pictures: list[tuple[str, LayerSpec]] = [("conv", image(lambda ops: ops.conv("conv", 0, 4, 3)))]
     assert sequence_length(network_inputs(pictures)) is None
-    with pytest.raises(SpaceError, match="they are no sequences of one length"):
-        build_model(pictures, open_length=True)
+    numbers: list[tuple[str, LayerSpec]] = [("map", built(OpList((6,)), lambda ops: ops.linear("linear", 0, 4)))]
+    assert sequence_length(network_inputs(numbers)) is None

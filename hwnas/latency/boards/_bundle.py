@@ -110,6 +110,7 @@ def write_bundle(
         DataError: the file cannot be written.
     """
     check_precision(device, precision)
+    how: Any = {"batch": device.batch, "precision": precision, "fixed_sizes": device.fixed_sizes}
     plan = plan or Plan()
     if plan.method is None:
         plan = replace(plan, method="in-context" if device.node_times else "isolated")
@@ -122,7 +123,7 @@ def write_bundle(
     with replacing(path) as part:
         with zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED) as file:
             for name, network in models.items():
-                model = network_model(network, batch=device.batch, precision=precision, weights=_Zeros(network))
+                model = network_model(network, **how, weights=_Zeros(network))
                 about = contents["anchor"] if name == "anchor" else contents["networks"][name]
                 about["inputs"] = [vars(each) for each in model.inputs]
                 _add(file, _file(name), layout.outside(model).SerializeToString())

@@ -32,6 +32,7 @@ class Provider:
             all, and the CPU provider would compute fp16 in fp32, with casts around every node.
         threads: the option that states the threads, for a provider with threads of its own: onnxruntime's do not
             reach it.
+        fixed_sizes: whether it takes networks only if all sizes are fixed.
     """
 
     name: str
@@ -39,6 +40,7 @@ class Provider:
     node_times: bool = False
     precisions: tuple[str, ...] = ("fp32",)
     threads: str = ""
+    fixed_sizes: bool = False
 
 
 _INTEGER, _HALF = ("fp32", "int8"), ("fp32", "fp16")
@@ -56,9 +58,9 @@ PROVIDERS: dict[str, Provider] = {
         node_times=True,
         threads="intra_op_num_threads",
     ),
-    "coreml": Provider("CoreMLExecutionProvider", "onnxruntime on macOS", precisions=_HALF),
+    "coreml": Provider("CoreMLExecutionProvider", "onnxruntime on macOS", precisions=_HALF, fixed_sizes=True),
     "directml": Provider("DmlExecutionProvider", "onnxruntime-directml", precisions=_HALF),
-    "qnn": Provider("QNNExecutionProvider", "onnxruntime-qnn", precisions=(*_HALF, "int8")),
+    "qnn": Provider("QNNExecutionProvider", "onnxruntime-qnn", precisions=(*_HALF, "int8"), fixed_sizes=True),
     "migraphx": Provider("MIGraphXExecutionProvider", "onnxruntime-migraphx", precisions=_HALF),
 }
 """Short names of onnxruntime's execution providers."""
@@ -123,6 +125,11 @@ class Device:
     def node_times(self) -> bool:
         """Whether a profile tells how long each node ran."""
         return PROVIDERS[self.name.partition(":")[0]].node_times
+
+    @property
+    def fixed_sizes(self) -> bool:
+        """Whether it takes networks only if all sizes are fixed."""
+        return PROVIDERS[self.name.partition(":")[0]].fixed_sizes
 
     @property
     def memory(self) -> tuple[str, int]:

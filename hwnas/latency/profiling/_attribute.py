@@ -14,8 +14,8 @@ def attribute(nodes: Sequence[str], slots: Sequence[str]) -> list[str] | None:
     """The slot of each node of one run.
 
     A node named after a slot is that slot's; a fused one that names several is the first's. A nameless node is of its
-    neighbours' slot; between two slots, one that converts back (``ReorderOutput``) belongs to the slot before it and any
-    other to the slot after it, whose kernels wanted the layout.
+    neighbours' slot; between two slots, one that ends what is before it (``_CLOSING``) belongs there, and any other to the
+    slot after it, whose kernels wanted the layout.
 
     Args:
         nodes: names in the order of execution.
@@ -32,10 +32,13 @@ def attribute(nodes: Sequence[str], slots: Sequence[str]) -> list[str] | None:
     for i, (node, slot) in enumerate(zip(nodes, named, strict=True)):
         after = next((s for s in named[i:] if s is not None), None)
         before = result[-1] if result else None
-        wanted = (before, after) if "reorderoutput" in node.lower() else (after, before)
+        wanted = (before, after) if node.startswith(_CLOSING) else (after, before)
         result.append(slot or wanted[0] or wanted[1] or slots[0])
     return result
 
+
+# What converts back, and what adds a transformer's residual, whatever is fused with it.
+_CLOSING = ("ReorderOutput", "SkipLayerNormalization")
 
 # A slot is what stands before the last slash of a path-like word.
 _SLOT = re.compile(r"([A-Za-z_][\w.]*)/")

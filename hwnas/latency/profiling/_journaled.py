@@ -40,8 +40,8 @@ class Timer(Protocol):
 MOST_SESSIONS = 6
 """Of one network, where times do not repeat: the speed of a shared machine may halve for tenths of a second."""
 
-TIMING = "blocks"
-"""How times are taken, for the identity of journals: older ones alternated single runs."""
+TIMING = "blocks, open sizes"
+"""How times are taken, for the identity of journals: older ones alternated single runs, or ran networks of fixed sizes."""
 
 
 def model_of(device: Device, precision: str) -> Callable[[Network], Model]:
@@ -51,7 +51,7 @@ def model_of(device: Device, precision: str) -> Callable[[Network], Model]:
         UnknownNameError, DeviceError: not a precision that the device computes in.
     """
     check_precision(device, precision)
-    return partial(network_model, batch=device.batch, precision=precision)
+    return partial(network_model, batch=device.batch, precision=precision, fixed_sizes=device.fixed_sizes)
 
 
 @dataclass

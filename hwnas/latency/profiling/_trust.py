@@ -22,6 +22,7 @@ from typing import Any, Literal
 from hwnas.errors import DataError, DeviceError, TableError
 from hwnas.latency.device._device import Device
 from hwnas.latency.profiling._check import Check, check_table, checked_subnets
+from hwnas.latency.profiling._journaled import TIMING
 from hwnas.latency.table._adapt import adapted_table
 from hwnas.latency.table._find import find_table_for, table_paths
 from hwnas.latency.table._origin import made_at
@@ -162,7 +163,7 @@ def _just_made(table: LatencyTable, space: SearchSpace, now: float) -> bool:
 def _journal(device: Device, precision: str, space: SearchSpace, x: Population, now: float) -> Path:
     """Where what was measured is kept, emptied if that was more than an hour ago."""
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "hwnas"
-    about = json.dumps([device.to_json(), precision, space.fingerprint, x.tolist()], sort_keys=True)
+    about = json.dumps([device.to_json(), precision, space.fingerprint, x.tolist(), TIMING], sort_keys=True)
     path = cache / f"check-{device.id}-{precision}-{space.name}-{hashlib.sha256(about.encode()).hexdigest()[:12]}.jsonl"
     try:
         cache.mkdir(parents=True, exist_ok=True)

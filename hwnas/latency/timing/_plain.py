@@ -38,9 +38,10 @@ def session_of(path: str, asked: dict[str, Any]) -> Any:
     for key, value in asked["session_config"].items():
         options.add_session_config_entry(key, value)
     session = ort.InferenceSession(path, options, providers=[(asked["provider"], asked["options"])])
+    sizes = {"length": int(session.get_modelmeta().custom_metadata_map.get("length", asked["batch"]))}
     feed = {}
     for value in session.get_inputs():
-        shape = [size if isinstance(size, int) else asked["batch"] for size in value.shape]
+        shape = [size if isinstance(size, int) else sizes.get(size, asked["batch"]) for size in value.shape]
         feed[value.name] = np.ones(shape, dtype=TYPES[value.type])
         if value.type.startswith("tensor(float"):
             feed[value.name] = np.random.default_rng(0).standard_normal(shape).astype(TYPES[value.type])

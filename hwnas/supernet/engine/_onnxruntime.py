@@ -54,7 +54,7 @@ class OnnxEngine:
         """As :meth:`Engine.runner`."""
         texts = _MASK in subnet.inputs
         try:
-            model = build_model(subnet.network, weights=folded_weights(subnet), open_length=texts)
+            model = build_model(subnet.network, weights=folded_weights(subnet))
         except SpaceError as error:
             return _left_to_torch(error).runner(subnet)
         session = opened(model.SerializeToString())

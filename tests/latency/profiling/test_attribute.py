@@ -44,6 +44,11 @@ def test_a_reorder_between_layers_goes_to_the_one_that_needs_it() -> None:
     assert attribute(["ReorderOutput", "a/conv", "Cast_1"], ["a"]) == ["a", "a", "a"]
 
 
+def test_a_residual_that_is_fused_with_a_norm_ends_its_layer() -> None:
+    assert attribute(["a/map", "SkipLayerNormalization_token_3", "b/map"], ["a", "b"]) == ["a", "a", "b"]
+    assert attribute(["a/map", "BiasGelu", "a/out", "b/map"], ["a", "b"]) == ["a", "a", "a", "b"]
+
+
 def test_fused_nodes_go_to_their_first_layer_and_like_names_are_told_apart() -> None:
     assert attribute(["fused blocks.1/conv blocks.2/add", "blocks.2/x", "blocks.12/x"], ["blocks.1", "blocks.2", "blocks.12"]) == [
         "blocks.1",
