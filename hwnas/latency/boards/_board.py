@@ -28,7 +28,7 @@ from typing import Any
 
 import numpy as np
 
-from hwnas.latency.device._facts import cpu_facts, nvidia_facts
+from hwnas.latency.device._facts import cpu_facts, nvidia_facts, usable_cores
 from hwnas.latency.timing._loop import (
     BoundSession,
     Timed,
@@ -161,8 +161,8 @@ def device_facts(device: dict[str, Any]) -> dict[str, Any]:
         raise BoardError(f"onnxruntime {ort.__version__} is too old; install 1.16 or later")
     if device["provider"] not in ort.get_available_providers():
         raise BoardError(f"onnxruntime {ort.__version__} has no {device['provider']}; install {device['package']}")
-    if device["threads"] > (os.cpu_count() or 1):
-        raise BoardError(f"{device['threads']} threads: this machine has {os.cpu_count()} cores; make another bundle")
+    if device["threads"] > usable_cores():
+        raise BoardError(f"{device['threads']} threads: this process has {usable_cores()} cores; make another bundle")
     nvidia = device["memory"][0] == "cuda"
     return {
         "hardware": nvidia_facts(device["memory"][1]) if nvidia else cpu_facts(),

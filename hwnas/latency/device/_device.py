@@ -8,7 +8,6 @@ threads or batches never mix. What a network computes in is a property of its mo
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -16,6 +15,7 @@ from typing import Any
 from hwnas.errors import DeviceError, TableError, UnknownNameError
 from hwnas.graph import PRECISIONS
 from hwnas.latency.device import _hardware
+from hwnas.latency.device._facts import usable_cores
 from hwnas.latency.device._hardware import Hardware
 
 
@@ -222,9 +222,9 @@ def get_device(name: str = "cpu", *, threads: int = 1, batch: int = 1, spinning:
         )
     if kind == "cpu" and colon:
         raise DeviceError(f"device {name!r}", "a machine's cores are one device, without a number", "write cpu")
-    cores = os.cpu_count() or 1
+    cores = usable_cores()
     if not 1 <= threads <= cores:
-        raise DeviceError(f"{threads} threads", f"this machine has {cores} cores", f"use 1 to {cores}")
+        raise DeviceError(f"{threads} threads", f"cores that this process may use: {cores}", f"use 1 to {cores}")
     if batch < 1:
         raise DeviceError(f"batch {batch}", "a run takes at least one image", "use 1 or more")
     if spinning not in _SPINNING:

@@ -5,6 +5,7 @@ Boards on which hwnas is not installed run this very file, from Python 3.8 on; s
 
 from __future__ import annotations
 
+import os
 import platform
 import subprocess
 from pathlib import Path
@@ -26,6 +27,11 @@ def cpu_facts() -> dict[str, Any]:
     name = output_of(["sysctl", "-n", "machdep.cpu.brand_string"]) if platform.system() == "Darwin" else ""
     name = name or platform.processor() or platform.machine() or "unknown"
     return {"name": name, "model": "", "features": [], "system": system}
+
+
+def usable_cores() -> int:
+    """Cores that this process may run on: a container or ``taskset`` leaves it fewer than the machine has."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def nvidia_facts(index: int) -> dict[str, Any]:

@@ -24,6 +24,7 @@ from hwnas.latency import (
     get_device,
     table_paths,
 )
+from hwnas.latency.device._facts import usable_cores
 from hwnas.latency.table import _find as find
 from hwnas.latency.timing._loop import OWN_THREADS, waited_ns, waiting_clock
 from tests.latency.fakes import tiny_space
@@ -75,13 +76,24 @@ def test_this_machine_is_described() -> None:
         ({"name": "cpu:x"}, "write cpu"),
         ({"name": "cpu:9"}, "write cpu"),
         ({"threads": 0}, "0 threads"),
-        ({"threads": 4096}, f"this machine has {os.cpu_count()} cores; use 1 to {os.cpu_count()}"),
+        ({"threads": 4096}, f"cores that this process may use: {usable_cores()}; use 1 to {usable_cores()}"),
         ({"batch": 0}, "at least one image"),
     ],
 )
 def test_what_this_machine_does_not_offer_is_refused(arguments: dict[str, object], message: str) -> None:
     with pytest.raises(DeviceError, match=message):
         get_device(**arguments)  # type: ignore[arg-type]
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="the system does not pin processes to cores")
+def test_a_process_that_may_use_one_core_is_given_one_thread() -> None:
+    mine = os.sched_getaffinity(0)
+    try:
+        os.sched_setaffinity(0, {min(mine)})
+        with pytest.raises(DeviceError, match="cores that this process may use: 1; use 1 to 1"):
+            get_device("cpu", threads=2)
+    finally:
+        os.sched_setaffinity(0, mine)
 
 
 def test_a_precision_without_arithmetic_is_refused() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import pytest
 
 from hwnas.errors import DeviceError
 from hwnas.latency import Device, LatencyTable, Row, get_device, trusted
+from hwnas.latency.device._facts import usable_cores
 from hwnas.space import get_space
 from tests.latency.fakes import FakeRuntime
 
@@ -131,7 +131,7 @@ def test_a_busy_machine_is_told_of_and_judges_no_table(folders: Path, tmp_path: 
     assert quiet is not None
     assert quiet.verdict == "adapted"
     # The table of another machine is no substitute, and none is made under load.
-    other = get_device("cpu", threads=2) if (os.cpu_count() or 1) > 1 else None
+    other = get_device("cpu", threads=2) if usable_cores() > 1 else None
     if other is not None:
         with pytest.raises(DeviceError, match="no latency table of its own, and this machine is busy: 67 %"):
             trusted(other, SPACE, runtime=loaded())
