@@ -38,8 +38,9 @@ def mutate(space: SearchSpace, x: Population, rates: NDArray[np.float64], rng: n
     before = space.active(x)
     hit = (rng.random(x.shape) < rates) & before
     child = x.copy()
-    for column, domain in enumerate(space.domain):
-        rows = np.flatnonzero(hit[:, column])
+    _, hit_rows = np.nonzero(hit.T)
+    hits = np.split(hit_rows, np.cumsum(hit.sum(axis=0))[:-1])
+    for column, (domain, rows) in enumerate(zip(space.domain, hits, strict=True)):
         if len(rows) and len(domain) > 1:
             # A draw among the others: step over the place of the current choice.
             at = np.searchsorted(domain, child[rows, column])
@@ -64,7 +65,8 @@ def wake(space: SearchSpace, child: Population, chosen: NDArray[np.bool_], rng: 
     while woken.any():  # again where a gene that was drawn wakes others
         for column in np.flatnonzero(woken.any(axis=0)):
             rows = np.flatnonzero(woken[:, column])
-            child[rows, column] = rng.choice(space.domain[column], size=len(rows))
+            domain = space.domain[column]
+            child[rows, column] = domain[rng.integers(len(domain), size=len(rows))]
         chosen = chosen | woken
         woken = space.active(child) & ~chosen
     return space.canonical(child)

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pymoo.algorithms.moo.nsga2 import NSGA2
 from pymoo.algorithms.moo.unsga3 import UNSGA3
+from pymoo.core.individual import Individual
 from pymoo.core.infill import InfillCriterion
 from pymoo.core.population import Population as Individuals
 from pymoo.core.problem import Problem as PymooProblem
@@ -55,12 +56,22 @@ class Evolution:
     ) -> None:
         self.problem = problem
         mating = _Mating(problem, known, along=kind == "nsga2" and len(problem.objectives) == 2)
-        settings = {"pop_size": population, "sampling": first, "mating": mating, "eliminate_duplicates": False}
+        settings = {
+            "pop_size": population,
+            "sampling": _individuals(first),
+            "mating": mating,
+            "eliminate_duplicates": False,
+        }
         if kind == "nsga2":
             self._algorithm = NSGA2(**settings)
         else:
             self._algorithm = UNSGA3(reference_directions(len(problem.objectives), population), **settings)
-        shape = PymooProblem(n_var=problem.space.n_genes, n_obj=len(problem.objectives), n_ieq_constr=1, vtype=int)
+        shape = PymooProblem(
+            n_var=problem.space.n_genes,
+            n_obj=len(problem.objectives),
+            n_ieq_constr=1 if problem.constraints else 0,  # where everything is feasible, nothing is sorted by it
+            vtype=int,
+        )
         self._algorithm.setup(shape, termination=NoTermination(), seed=int(rng.integers(2**31)))
         self._asked: Any = None
 
@@ -73,7 +84,7 @@ class Evolution:
 
     def tell(self, values: Values) -> None:
         """Every metric of the rows asked for; survivors are selected among them and the population."""
-        self._asked.set("F", self.problem.costs(values), "G", self.problem.violation(values)[:, None])
+        self._asked.set("F", self.problem.costs(values), "CV", self.problem.violation(values)[:, None])
         self._algorithm.tell(infills=self._asked)
 
     @property
@@ -93,7 +104,11 @@ class _Mating(InfillCriterion):  # type: ignore[misc]
     def do(self, _problem: Any, pop: Any, n_offsprings: int, *_: Any, random_state: Any = None, **__: Any) -> Any:
         """Children of a population; fewer than asked for where many were scored before."""
         x, rng = _rows(pop), random_state
-        ranked = pop.get("CV")[:, 0], _noted(pop, "rank"), _noted(pop, "niche"), _merit(pop)
+        noted = [individual.data for individual in pop]  # by survival, which tells nothing of infeasible ones
+        rank, niche = _column(noted, "rank"), _column(noted, "niche")
+        # NSGA-II's second criterion is the crowding distance, U-NSGA-III's the nearness to a direction.
+        merit = _column(noted, "crowding") - _column(noted, "dist_to_niche")
+        ranked = pop.get("CV")[:, 0], rank, niche, merit
         for _attempt in range(ATTEMPTS):
             a = tournament(*ranked, n_offsprings, rng)
             # With two objectives the second parent is a neighbour of the first along the front.
@@ -106,19 +121,39 @@ class _Mating(InfillCriterion):  # type: ignore[misc]
             children = children[~self.known(children)]
             if len(children):
                 break
-        return Individuals.new("X", children)
+        return _individuals(children)
+
+
+class _Subnet(Individual):  # type: ignore[misc]
+    """An individual that is quick to tell its values and to be told them, since a generation does so thousands of times.
+
+    pymoo's looks each up twice, and computes a violation before it takes one.
+    """
+
+    settings = Individual.default_config()
+
+    def __init__(self, row: Population) -> None:
+        super().__init__(self.settings, X=row)
+
+    def get(self, *keys: str) -> Any:
+        found = [self.data[key] if key in self.data else getattr(self, key, None) for key in keys]
+        return found[0] if len(found) == 1 else tuple(found)
+
+    def set(self, key: str, value: object) -> Individual:
+        if hasattr(type(self), key):
+            setattr(self, key, value)
+        else:
+            self.data[key] = value
+        return self
+
+
+def _individuals(x: Population) -> Any:
+    return Individuals([_Subnet(row) for row in x])
 
 
 def _rows(pop: Any) -> Population:
     return np.asarray(pop.get("X"), dtype=np.int16)
 
 
-def _noted(pop: Any, name: str) -> NDArray[np.float64]:
-    """What survival has noted of each individual; 0 where it notes nothing, as of infeasible ones."""
-    return np.array([0.0 if v is None else v for v in pop.get(name)], dtype=np.float64)
-
-
-def _merit(pop: Any) -> NDArray[np.float64]:
-    """The second criterion: crowding distance under NSGA-II, nearness to the direction under U-NSGA-III."""
-    merit: NDArray[np.float64] = _noted(pop, "crowding") - _noted(pop, "dist_to_niche")
-    return merit
+def _column(noted: list[dict[str, Any]], name: str) -> NDArray[np.float64]:
+    return np.array([of_one.get(name, 0.0) for of_one in noted], dtype=np.float64)
