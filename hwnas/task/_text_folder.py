@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from hwnas.errors import DataError, UnknownNameError
@@ -21,6 +23,9 @@ SPLITS = {"train": ("train",), "validation": ("validation", "valid", "val", "dev
 
 MOST_LENGTHS = 3
 """Choices of the sequence length that a search is given."""
+
+POOL = 16
+"""Batches of training whose texts are sorted by length together: half of a random batch of questions is padding."""
 
 Known = tuple[Sequence[str], int]
 """Names of a head's classes, empty if they have none, and how many there are."""
@@ -101,8 +106,8 @@ class TextFolder:
 
     def lengths(self, choices: Sequence[int], cut_pct: float) -> tuple[int, ...]:
         """Those lengths that a search can trade off: the shortest that cuts at most ``cut_pct`` % of texts, and shorter ones."""
-        split = self._training or self._validation
-        counts = self.tokenizer.counts(split.texts, split.pairs)
+        split = self._validation
+        counts = self._learned_counts if self.has_training else self.tokenizer.counts(split.texts, split.pairs)
         most = float(np.quantile(counts, 1 - cut_pct / 100))
         longest = next((length for length in choices if length >= most), choices[-1])
         kept = [length for length in choices if length <= longest]
@@ -122,16 +127,25 @@ class TextFolder:
         return max(1, len(self._learned().texts) // self.batch_size)
 
     def training_batch(self, step: int, seed: int) -> tuple[InputsAt, Tensor]:
-        """Texts without repetition within an epoch.
+        """Texts of like length, without repetition within an epoch.
 
         Raises:
             DataError: there is no training split.
         """
         split = self._learned()
         epoch, position = divmod(step, self.steps_per_epoch)
-        order = np.random.default_rng([seed, epoch]).permutation(len(split.texts))
-        chosen = split.at(order[position * self.batch_size : (position + 1) * self.batch_size].tolist())
+        rng = np.random.default_rng([seed, epoch])
+        order = rng.permutation(len(split.texts))[: self.steps_per_epoch * self.batch_size]
+        pools = np.arange(len(order)) // (POOL * self.batch_size)
+        alike = order[np.lexsort((self._learned_counts[order], pools))].reshape(self.steps_per_epoch, -1)
+        chosen = split.at(rng.permutation(alike)[position].tolist())
         return self._rendered(chosen), torch.from_numpy(chosen.labels)
+
+    @cached_property
+    def _learned_counts(self) -> NDArray[np.int64]:
+        """``(n,)`` tokens of the texts to learn from."""
+        split = self._learned()
+        return self.tokenizer.counts(split.texts, split.pairs)
 
     def _learned(self) -> _Split:
         if self._training is None:

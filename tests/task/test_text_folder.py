@@ -6,6 +6,7 @@ import csv
 import gzip
 import io
 import json
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -157,3 +158,24 @@ def test_an_unknown_metric_is_refused_with_a_suggestion(tokenizer: Tokenizer, tm
     write(tmp_path / "validation.csv", ROWS)
     with pytest.raises(UnknownNameError, match="did you mean 'mcc'"):
         opened(tmp_path, tokenizer, metric="mc")
+
+
+def test_an_epoch_shows_every_text_once_in_batches_of_like_length(tokenizer: Tokenizer, tmp_path: Path) -> None:
+    lengths = [1 + 7 * i % 5 for i in range(40)]
+    rows = [{"text": " ".join(["good"] * n), "label": str(i % 2)} for i, n in enumerate(lengths)]
+    write(tmp_path / "train.csv", rows)
+    write(tmp_path / "validation.csv", rows[:2])
+    data = opened(tmp_path, tokenizer)
+    assert data.steps_per_epoch == 20
+
+    def batches(epoch: int) -> list[list[int]]:
+        """Tokens of the texts of each batch, without the two that every text has."""
+        found = [data.training_batch(step, seed=3)[0](SPECS) for step in range(20 * epoch, 20 * epoch + 20)]
+        return [(batch["attention_mask"].sum(1) - 2).tolist() for batch in found]
+
+    first, second = batches(0), batches(1)
+    for epoch in (first, second):
+        assert sorted(chain(*epoch)) == sorted(lengths)
+        assert sum(max(batch) - min(batch) for batch in epoch) <= 8, "two pools, each in steps through five lengths"
+        assert epoch != sorted(epoch), "lengths come in random order"
+    assert first == batches(0) != second

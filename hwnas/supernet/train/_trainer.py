@@ -209,11 +209,11 @@ class Trainer:
     def _validate(self) -> None:
         """Measure the largest, the smallest and a random subnet; keep the weights if their mean is the best so far.
 
-        What only ever trains the largest is judged by the largest.
+        The random one is the same each time, so that means compare. What only ever trains the largest is judged by it.
         """
         rows = {"largest": self.largest}
         if self.schedule.start >= 0:
-            rng = np.random.default_rng([self.settings.seed, self.step])
+            rng = np.random.default_rng(self.settings.seed)
             random = self.supernet.space.sample(1, rng, distinct_uniform=False)[0]
             rows |= {"smallest": self.smallest, "random": random}
         self.validated = {name: evaluate(self.supernet, row, self.data).value for name, row in rows.items()}
