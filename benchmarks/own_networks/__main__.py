@@ -31,9 +31,9 @@ from benchmarks.own_networks._tasks import TASKS
 PARTS: dict[str, Callable[[Run], None]] = {
     "plain": plain,
     "compare": compare,
-    "alone": alone,
     "pruned": pruned,
     "latency": latency,
+    "alone": alone,
     "searchers": searchers,
 }
 

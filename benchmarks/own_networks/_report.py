@@ -25,8 +25,9 @@ def runs_of(run: Run) -> list[Run]:
 
 
 def networks(run: Run) -> pd.DataFrame:
-    """A row per network: kind, name, MACs (M), speed as a multiple of the original's, accuracies in %."""
+    """A row per network: kind, name, MACs (M), speeds as multiples of the original's, accuracies in %."""
     ratios = {entry["network"]: entry["ratio"] for entry in run.entries(cost="latency")}
+    filled = {entry["network"]: entry.get("filled_ratio", np.nan) for entry in run.entries(cost="latency")}
     rows = [
         {
             "seed": run.seed,
@@ -34,6 +35,7 @@ def networks(run: Run) -> pd.DataFrame:
             "network": entry["name"] if entry["kind"] == "pruned" else entry["shown"],
             "mmacs": entry["macs"] / 1e6,
             "speed": 1 / ratios.get(network_name(entry), np.nan),
+            "filled": 1 / filled.get(network_name(entry), np.nan),
             "validation": entry["data"],
             "test": entry["test"],
         }
@@ -56,10 +58,11 @@ def report(run: Run) -> str:
 
 
 def _listed(frame: pd.DataFrame) -> Iterator[str]:
-    yield "| networks | subnet | M MACs | speed | validation | test |"
-    yield "|---|---|---|---|---|---|"
-    for row in _each(frame.sort_values(["kind", "mmacs"])):
-        yield f"| {row.kind} | {row.network} | {row.mmacs:.1f} | {row.speed:.2f} | {row.validation:.2f} | {row.test:.2f} |"
+    yield "| networks | subnet | M MACs | speed | speed of filled inputs | validation | test |"
+    yield "|---|---|---|---|---|---|---|"
+    for row in _each(frame.sort_values(["kind", "speed"])):
+        speeds = f"{row.speed:.2f} | {row.filled:.2f}"
+        yield f"| {row.kind} | {row.network} | {row.mmacs:.1f} | {speeds} | {row.validation:.2f} | {row.test:.2f} |"
 
 
 def _compared(frames: Sequence[pd.DataFrame]) -> Iterator[str]:
@@ -80,9 +83,10 @@ def _compared(frames: Sequence[pd.DataFrame]) -> Iterator[str]:
         f"fastest searched subnet within {LOSS:g} point of it by validation: {_spread(speeds)} times faster, "
         f"{_spread(losses)} points"
     )
-    for kind in ("whole layers", "random", "pruned", "alone"):
+    for kind in ("whole layers", "random", "pruned", "alone", "cut shorter"):
         points: list[float] = []
         factors: list[float] = []
+        beside: list[float] = []
         for frame in frames:
             searched = frame[frame.kind == "searched"]
             for other in _each(frame[frame.kind == kind]):
@@ -90,9 +94,10 @@ def _compared(frames: Sequence[pd.DataFrame]) -> Iterator[str]:
                 as_good = searched[searched.validation >= other.validation].nlargest(1, "speed")
                 points += [best.test - other.test for best in _each(as_fast)]
                 factors += [best.speed / other.speed for best in _each(as_good)]
+                beside += [best.test - other.test for best in _each(as_good)]
         yield (
             f"searched against {kind}: at equal latency {_spread(points)} points, at equal accuracy {_spread(factors)} "
-            "times faster"
+            f"times faster, by test {_spread(beside)} points beside it"
         )
 
 
@@ -114,8 +119,9 @@ def _costs(run: Run) -> Iterator[str]:
                 f"{entry['cost']} {entry['name']}: {entry['minutes']:.1f} min, {entry['processor_minutes']:.1f} min "
                 f"of one core{memory}"
             )
-    for ms in [entry["original_ms"] for entry in run.entries(cost="latency")][:1]:
-        yield f"the original takes {ms:.2f} ms"
+    for clock in ("original_ms", "filled_original_ms"):
+        if found := [entry[clock] for entry in run.entries(cost="latency") if clock in entry]:
+            yield f"{clock}: {_spread(found)}"
 
 
 def _searchers(run: Run) -> Iterator[str]:

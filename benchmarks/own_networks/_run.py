@@ -15,8 +15,8 @@ from hwnas.task import UserData
 SAVE_EVERY = 50
 """Steps that a killed training loses at most."""
 
-EVALUATED_TOGETHER = 32
-"""Samples per batch where accuracy is measured: the fewer, the less padding."""
+EVALUATED_TOGETHER = 100
+"""Samples per batch where accuracy is measured; texts of like length share a part of it."""
 
 Entry = dict[str, Any]
 
@@ -83,7 +83,7 @@ class Run:
                 steps=self.steps,
                 seed=self.seed,
                 schedule=schedule,
-                learning_rate=recipe.learning_rate,
+                learning_rate=self.task.learning_rate or recipe.learning_rate,
                 optimizer=recipe.optimizer,
                 weight_decay=recipe.weight_decay,
                 clip_norm=recipe.clip_norm,

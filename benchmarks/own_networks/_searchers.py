@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from benchmarks.own_networks._run import Run
-from benchmarks.own_networks._subnets import problem_of
+from benchmarks.own_networks._subnets import problem_of, searched_space, time_of
 from hwnas.search import SEARCHERS, SearchOptions, Yardstick, best_of, run_trial
 from hwnas.supernet import load_supernet
 
@@ -18,7 +18,7 @@ def searchers(run: Run) -> None:
     net = load_supernet(str(run.folder / "supernet.safetensors"))
     accuracy, journal = run.accuracy("supernet", net, "data")
     with journal:
-        problem = problem_of(net.space, accuracy)
+        problem = problem_of(searched_space(run, net), accuracy, time_of(run, net))
         trials = []
         for seed in range(SEEDS):
             for method in METHODS:

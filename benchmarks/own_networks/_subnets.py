@@ -2,34 +2,59 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
-from benchmarks.own_networks._run import Run
+from benchmarks.own_networks._latency import Network, clock
+from benchmarks.own_networks._run import Entry, Run
+from hwnas.predictor import Predictor, new_predictor
 from hwnas.search import MetricFunction, Objective, Problem, run_search
 from hwnas.space import Population, SearchSpace, macs_cost
 from hwnas.supernet import Supernet, extremes
 from hwnas.task import UserData
 
-RANDOM = 16
+RANDOM = 12
 """Random subnets, every gene uniform."""
 
-ALONE = 3
-"""Subnets of the front that are also fine-tuned alone."""
+TIMED = 24
+"""Random subnets that tell searches how long others take."""
+
+ALONE = (0.5, 0.35, 0.2)
+"""Subnets of the front, nearest to these multiples of the original's time, that are also fine-tuned alone."""
 
 
-def problem_of(space: SearchSpace, accuracy: MetricFunction) -> Problem:
-    """Accuracy as it is measured against MACs."""
-    macs = macs_cost(space)
-    objectives = [Objective("accuracy", "%", True, accuracy), Objective("macs", "", False, macs)]
+def searched_space(run: Run, net: Supernet) -> SearchSpace:
+    """What searches vary."""
+    space = net.space
+    if not run.task.open_input:
+        return space
+    largest = extremes(space)[1]
+    genes = ((space.genes[c], largest[c]) for c in space.input_genes)
+    return space.restrict(**{gene.name: gene.choices[choice] for gene, choice in genes})
+
+
+def time_of(run: Run, net: Supernet) -> Predictor:
+    """The time of subnets as multiples of the original's, learnt from some that were timed."""
+    space = searched_space(run, net)
+    rows = space.sample(TIMED, np.random.default_rng([run.seed, TIMED]), distinct_uniform=False)
+    rows = np.unique(np.concatenate([rows, np.stack(extremes(space))]), axis=0)
+    names = [str(space.decode(row)) for row in rows]
+    clock(run, net, [Network(name, net, row) for name, row in zip(names, rows, strict=True)])
+    ratios = {entry["network"]: entry["ratio"] for entry in run.entries(cost="latency")}
+    return new_predictor("ridge", space).fit(rows, np.array([ratios[name] for name in names]))
+
+
+def problem_of(space: SearchSpace, accuracy: MetricFunction, time: MetricFunction) -> Problem:
+    """Accuracy as it is measured against time."""
+    objectives = [Objective("accuracy", "%", True, accuracy), Objective("time", "", False, time)]
     return Problem(space, objectives, slow=["accuracy"])
 
 
-def front(space: SearchSpace, accuracy: MetricFunction, evaluations: int, seed: int) -> Population:
+def front(problem: Problem, evaluations: int, seed: int) -> Population:
     """``(n, g)`` what LINAS finds with so many evaluations; of spaces that are no larger, the front of all subnets."""
-    problem = problem_of(space, accuracy)
-    if space.every(evaluations) is not None:
-        whole = Problem(space, problem.objectives)
-        return run_search(whole, "exact").x
+    if problem.space.every(evaluations) is not None:
+        return run_search(Problem(problem.space, problem.objectives), "exact").x
     return run_search(problem, "linas", evaluations=evaluations, seed=seed).x
 
 
@@ -37,13 +62,12 @@ def whole_layers(space: SearchSpace) -> SearchSpace:
     """Sub-models of whole layers: depths and inputs are free, all other genes at their largest."""
     largest = extremes(space)[1]
     free = {"d", *(space.genes[column].group for column in space.input_genes)}
-    return space.restrict(
-        **{
-            gene.name: gene.choices[choice]
-            for gene, choice in zip(space.genes, largest, strict=True)
-            if gene.group not in free
-        }
-    )
+    fixed = {
+        gene.name: gene.choices[choice]
+        for gene, choice in zip(space.genes, largest, strict=True)
+        if gene.group not in free
+    }
+    return space.restrict(**fixed)
 
 
 def only(net: Supernet, row: Population) -> Supernet:
@@ -70,30 +94,46 @@ def compare(run: Run) -> None:
     net = run.fine_tuned("supernet", net, data, "sandwich")
     accuracy, journal = run.accuracy("supernet", net, "data")
     test, other = run.accuracy("supernet", net, "test")
-    space, macs = net.space, macs_cost(net.space)
+    space, macs, time = searched_space(run, net), macs_cost(net.space), time_of(run, net)
     kinds = {
         "extremes": np.stack(extremes(space)),
-        "searched": front(space, accuracy, run.evaluations, run.seed),
-        "whole layers": front(whole_layers(space), accuracy, run.evaluations, run.seed),
+        "searched": front(problem_of(space, accuracy, time), run.evaluations, run.seed),
+        "whole layers": front(problem_of(whole_layers(space), accuracy, time), run.evaluations, run.seed),
         "random": space.sample(RANDOM, np.random.default_rng(run.seed), distinct_uniform=False),
     }
+    if run.task.open_input:
+        kinds["cut shorter"] = np.array([_cut(net.space, row) for row in kinds["searched"]])
     known = {(entry["kind"], str(entry["arch"])) for entry in run.entries() if "kind" in entry}
     for kind, rows in kinds.items():
         for row in rows:
-            arch = space.decode(row)
+            arch = net.space.decode(row)
             if (kind, str(arch)) not in known:
                 values = {"data": float(accuracy(row[None])[0]), "test": float(test(row[None])[0])}
-                run.record(kind=kind, arch=arch, shown=shown(space, row), macs=float(macs(row[None])[0]), **values)
+                run.record(kind=kind, arch=arch, shown=shown(net.space, row), macs=float(macs(row[None])[0]), **values)
     journal.close()
     other.close()
 
 
+def _cut(space: SearchSpace, row: Population) -> Population:
+    """The same subnet with its inputs at their next smaller size."""
+    other = row.copy()
+    for column in space.input_genes:
+        other[column] = max(0, row[column] - 1)
+    return other
+
+
 def alone(run: Run) -> None:
     """Fine-tune some of the searched front alone: small networks made of the pretrained weights, for as many steps."""
-    found = sorted(run.entries(kind="searched"), key=lambda entry: float(entry["macs"]))
-    chosen = np.linspace(0, len(found) - 1, ALONE + 2).round().astype(int)[1:-1]
-    for number in dict.fromkeys(chosen.tolist()):
-        entry = found[number]
+    ratios = {entry["network"]: float(entry["ratio"]) for entry in run.entries(cost="latency")}
+    found = run.entries(kind="searched")
+
+    def distance(entry: Entry, ratio: float) -> float:
+        return abs(np.log(ratios[str(entry["arch"])] / ratio))
+
+    chosen: Mapping[str, Entry] = {
+        str(entry["arch"]): entry for ratio in ALONE for entry in [min(found, key=lambda e: distance(e, ratio))]
+    }
+    for number, entry in enumerate(chosen.values()):
         net, data = run.opened()
         row = net.space.encode(entry["arch"])
         measured_alone(run, f"alone-{number}", "alone", only(net, row), data, row)

@@ -1,0 +1,46 @@
+"""What networks are fed while they are timed: texts of the test set at their own lengths, or filled up; an image."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hwnas.supernet import Supernet
+from hwnas.supernet.hf import TextEncoder
+from hwnas.task import Tokenizer
+
+TEXTS = 8
+"""Texts of a run: those whose lengths split the test set's evenly."""
+
+Feeds = list[dict[str, NDArray[np.int64] | NDArray[np.float32]]]
+
+
+def fed(net: Supernet, folder: Path, size: int, *, filled: bool) -> Feeds:
+    """Batches of one.
+
+    Args:
+        net: whose tokenizer makes ids.
+        folder: of the task's test split.
+        size: value of the input gene: tokens at which texts are cut, pixels along the sides of an image.
+        filled: whether every text is filled up to that length.
+    """
+    if not isinstance(net, TextEncoder):
+        return [{"input": np.random.default_rng(0).standard_normal((1, 3, size, size)).astype(np.float32)}]
+    tokenizer, feeds = net.tokenizer(), []
+    for text, count in _typical(folder, tokenizer):
+        found = tokenizer.encode([text], None, size if filled else min(size, count))
+        feeds.append(dict(zip(("input_ids", "attention_mask", "token_type_ids"), found, strict=True)))
+    return feeds
+
+
+def _typical(folder: Path, tokenizer: Tokenizer) -> list[tuple[str, int]]:
+    """Texts and their lengths, the shortest first."""
+    with (folder / "validation.csv").open(encoding="utf-8", newline="") as file:
+        texts = [row["text"] for row in csv.DictReader(file)]
+    counts = tokenizer.counts(texts, None)
+    order = np.argsort(counts, kind="stable")
+    chosen = order[((np.arange(TEXTS) + 0.5) / TEXTS * len(order)).astype(int)]
+    return [(texts[i], int(counts[i])) for i in chosen]
