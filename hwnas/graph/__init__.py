@@ -7,15 +7,15 @@ from hwnas.graph._model import Input, Model, network_model, random_feeds
 from hwnas.graph._precision import PRECISIONS, in_precision
 from hwnas.graph._quantize import Ranges, quantized
 from hwnas.graph._ranges import activation_ranges, assumed_ranges
-from hwnas.graph._segments import MOMENTS, STATISTICS, Segment, norm_prefix, segments
+from hwnas.graph._segments import FOLDED, STATISTICS, Segment, norm_prefix, segments
 from hwnas.graph._short import short_tables
 from hwnas.graph.ops import LENGTH, Nodes, has_integer_form, initial_shapes, to_onnx
 from hwnas.space import Network
 
 __all__ = [
+    "FOLDED",
     "IR_VERSION",
     "LENGTH",
-    "MOMENTS",
     "OPSET",
     "PRECISIONS",
     "STATISTICS",

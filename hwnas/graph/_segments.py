@@ -1,8 +1,12 @@
 """A network's graph cut at its batch norms, so that their statistics can be gathered one after the other.
 
-Each segment ends where a batch norm begins: it computes the values that will be normalised, and their moments. The
-segment after it is fed the moments of the whole batch and goes on. So a batch passes through the network once, in parts
-that stay in a processor's cache, and is normalised as one all the same.
+Each segment ends where a batch norm begins: it computes the values that will be normalised. The segment after it is fed
+their moments over the whole batch and goes on. So a batch passes through the network once, in parts that stay in a
+processor's cache, and is normalised as one all the same.
+
+What a pointwise convolution makes of its input is linear in each pixel, so its moments follow from the covariance of the
+input's channels. Where it widens, the cut is made before it: its many channels are normalised as they are computed, by
+weights that are fed, and are never written down without.
 """
 
 # ruff: noqa: PLC0415 (onnx takes a while to import)
@@ -11,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,14 +28,17 @@ from hwnas.space.ops import BatchNorm, Conv, Op
 if TYPE_CHECKING:
     import onnx
 
-MOMENTS = ("mean", "variance")
-"""Outputs of every segment: one number per channel each, of the values it was run on; the variance is biased."""
-
 STATISTICS = (".running_mean", ".running_var")
 """Ends of the names of the inputs ``(channels,)`` that an earlier batch norm normalises by."""
 
+FOLDED = (".weight", ".bias")
+"""Ends of the names of the inputs by which a pointwise convolution normalises, shaped as `build_model` takes them."""
+
 _BARE = ".bare"
 """Ends the name of a value that is not normalised yet."""
+
+_WIDER = 2
+"""Channels out per channel in from which on a covariance costs less than what it saves."""
 
 
 @dataclass(frozen=True)
@@ -40,15 +47,22 @@ class Segment:
 
     Attributes:
         model: the serialised ONNX model.
-        takes: its inputs: values of earlier segments and of the network's inputs ``(batch, ...)``, statistics.
-        gives: its outputs besides the moments, which later segments take: shapes without the batch axis.
-        norm: the op whose batch norm it ends at: ``<slot>/<op>``.
+        takes: its inputs with a batch axis: values of earlier segments and of the network's inputs.
+        fed: its inputs without: statistics, or weights that they are folded into.
+        gives: its outputs, which later segments take or which are watched: shapes without the batch axis.
+        norm: the op whose batch norm comes next: ``<slot>/<op>``.
+        watches: the value whose moments are wanted, here or from an earlier segment: what is to be normalised, or
+            what the pointwise convolution ``norm`` reads.
+        pointwise: which of the two.
     """
 
     model: bytes
     takes: Sequence[str]
+    fed: Sequence[str]
     gives: Mapping[str, Shape]
     norm: str
+    watches: str
+    pointwise: bool
 
 
 def norm_prefix(op: Op) -> str | None:
@@ -82,76 +96,90 @@ def segments(
     from onnx import helper, numpy_helper
 
     ops = {f"{slot}/{op.name}": op for slot, layer in network for op in layer.ops}
-    known = {name: _described(name, spec.shape, spec.element) for name, spec in network_inputs(network).items()}
+    inputs = network_inputs(network)
+    known = {name: _described(name, spec.shape, spec.element) for name, spec in inputs.items()}
+    settings: dict[str, onnx.ValueInfoProto] = {}
     graph = build_model(network, weights=weights).graph
     parts: list[list[onnx.NodeProto]] = [[]]
+    ends: list[_End] = []
     for node in graph.node:
-        parts[-1].append(node)
         op = ops.get(node.name)
         if op is None:  # not the last node of an op: its value is read in this op alone
+            parts[-1].append(node)
             continue
         (result,) = node.output
         known[result] = _described(result, op.shape)
-        if norm_prefix(op) is not None:
-            bare, statistics = f"{node.name}{_BARE}", [f"{node.name}{end}" for end in STATISTICS]
+        if norm_prefix(op) is None:
+            parts[-1].append(node)
+        elif parts[-1] and _widens(op):
+            ends.append(_End(node.name, node.input[0], pointwise=True))
+            names = [f"{node.name}{end}" for end in FOLDED]
+            settings |= {name: _described(name, weights[name].shape, batch=()) for name in names}
+            parts.append([node])
+        else:
+            bare, names = f"{node.name}{_BARE}", [f"{node.name}{end}" for end in STATISTICS]
             known[bare] = _described(bare, op.shape)
-            known |= {name: _described(name, op.shape[:1], batch=()) for name in statistics}
+            settings |= {name: _described(name, op.shape[:1], batch=()) for name in names}
             node.output[0] = bare
-            inputs = [bare, f"{node.name}.scale", f"{node.name}.shift", *statistics]
-            parts.append([helper.make_node("BatchNormalization", inputs, [result], epsilon=eps)])
-    constants = {tensor.name: tensor for tensor in graph.initializer}
+            parts[-1].append(node)
+            ends.append(_End(node.name, bare, pointwise=False))
+            read = [bare, f"{node.name}.scale", f"{node.name}.shift", *names]
+            parts.append([helper.make_node("BatchNormalization", read, [result], epsilon=eps)])
+    constants = {tensor.name: tensor for tensor in graph.initializer if tensor.name not in settings}
     constants |= {name: numpy_helper.from_array(value, name) for name, value in norms.items()}
     found: list[Segment] = []
     later: set[str] = set()
-    for nodes in reversed(parts[:-1]):
-        found.append(_segment(nodes, constants, known, later))
+    for nodes, end in reversed(list(zip(parts[:-1], ends, strict=True))):
+        later.add(end.watches)
+        found.append(_segment(nodes, end, constants, known | settings, later))
         later |= {name for node in nodes for name in node.input}
     return found[::-1]
 
 
+class _End(NamedTuple):
+    """Where a segment ends; see `Segment`."""
+
+    norm: str
+    watches: str
+    pointwise: bool
+
+
+def _widens(op: Op) -> bool:
+    """Whether an op is a pointwise convolution with many more channels than it reads."""
+    return (
+        isinstance(op, Conv)
+        and (op.kernel, op.stride, op.pads, op.groups) == ((1, 1), (1, 1), (0, 0, 0, 0), 1)
+        and op.channels >= _WIDER * op.in_shape[0]
+    )
+
+
 def _segment(
     nodes: Sequence[onnx.NodeProto],
+    end: _End,
     constants: Mapping[str, onnx.TensorProto],
     known: Mapping[str, onnx.ValueInfoProto],
     later: set[str],
 ) -> Segment:
-    from onnx import TensorProto, helper
+    from onnx import helper
 
     made = [name for node in nodes for name in node.output]
     read = dict.fromkeys(name for node in nodes for name in node.input if name not in made)
-    takes = [name for name in read if name not in constants]
+    inputs = [name for name in read if name not in constants]
     gives = [name for name in made if name in later]
-    bare = nodes[-1].output[0]
     model = helper.make_model(
         helper.make_graph(
-            [*nodes, *_moments(bare, len(_shape(known[bare])) + 1)],
+            nodes,
             "hwnas",
-            [known[name] for name in takes],
-            [
-                *(known[name] for name in gives),
-                *(helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in MOMENTS),
-            ],
+            [known[name] for name in inputs],
+            [known[name] for name in gives],
             [constants[name] for name in read if name in constants],
         ),
         opset_imports=[helper.make_opsetid("", OPSET)],
         ir_version=IR_VERSION,
     )
-    shapes = {name: _shape(known[name]) for name in gives}
-    return Segment(model.SerializeToString(), takes, shapes, bare.removesuffix(_BARE))
-
-
-def _moments(value: str, rank: int) -> list[onnx.NodeProto]:
-    """Mean and variance over all axes but the channels'. The mean is taken off first: its square would drown the rest."""
-    from onnx import helper
-
-    mean, variance = MOMENTS
-    axes = [0, *range(2, rank)]
-    return [
-        helper.make_node("ReduceMean", [value], [mean], axes=axes),
-        helper.make_node("Sub", [value, mean], ["centred"]),
-        helper.make_node("Mul", ["centred", "centred"], ["squares"]),
-        helper.make_node("ReduceMean", ["squares"], [variance], axes=axes),
-    ]
+    fed = [name for name in inputs if name.endswith((*STATISTICS, *FOLDED))]
+    takes = [name for name in inputs if name not in fed]
+    return Segment(model.SerializeToString(), takes, fed, {name: _shape(known[name]) for name in gives}, *end)
 
 
 def _described(name: str, shape: Shape, element: str = "float32", batch: Sequence[str] = ("N",)) -> onnx.ValueInfoProto:

@@ -8,6 +8,7 @@ from functools import cache
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 from torch import Tensor
 
 from hwnas.errors import SpaceError
@@ -17,8 +18,9 @@ from hwnas.supernet._agreement import feeds
 from hwnas.supernet._calibration import Calibration
 from hwnas.supernet._execute import without_common_padding
 from hwnas.supernet._subnet import Subnet, folded_weights
+from hwnas.supernet.engine._buffers import Buffers
 from hwnas.supernet.engine._parts import in_parts, opened
-from hwnas.supernet.engine._statistics import Buffers, Statistician
+from hwnas.supernet.engine._statistics import Statistician
 from hwnas.supernet.engine._torch import TorchEngine
 from hwnas.task import Inputs
 
@@ -43,8 +45,9 @@ class OnnxEngine:
         except SpaceError as error:
             return _left_to_torch(error).recalibrate(subnet, batches)
         calibration, weights = Calibration(), subnet.weights()
-        for batch in batches:
-            statistician.gather(batch, calibration)
+        with threadpool_limits(1, user_api="blas"):  # parts already take a core each
+            for batch in batches:
+                statistician.gather(batch, calibration)
         with torch.no_grad():
             for name, value in calibration.statistics().items():
                 weights[name].copy_(value)

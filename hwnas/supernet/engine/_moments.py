@@ -1,0 +1,84 @@
+"""Mean and variance of channels over a batch, from those of its parts; and of what a pointwise convolution makes of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+
+_DROWNED = 100.0
+"""Squared mean per variance from which on a difference of squares is too coarse in fp32."""
+
+_CANCELLED = 2000.0
+"""How much larger than a variance what was added up to it may be."""
+
+
+class Moments(NamedTuple):
+    """Of the channels of some samples.
+
+    Attributes:
+        n: samples.
+        mean: ``(channels,)``.
+        spread: biased, variances ``(channels,)`` or the covariance ``(channels, channels)``.
+    """
+
+    n: int
+    mean: NDArray[np.float64]
+    spread: NDArray[np.float64]
+
+
+def variances(x: Array) -> Moments:
+    """Of ``(n, channels, ...)``: two passes through memory that write nothing."""
+    flat = x.reshape(*x.shape[:2], -1)
+    mean = flat.mean(2).mean(0, dtype=np.float64)
+    squares = np.einsum("ncx,ncx->nc", flat, flat).mean(0, dtype=np.float64) / flat.shape[2]
+    variance = squares - mean**2
+    drowned = mean**2 > _DROWNED * variance
+    if drowned.any():
+        centred = flat[:, drowned] - mean[drowned, None].astype(x.dtype)
+        variance[drowned] = centred.var(axis=(0, 2), dtype=np.float64)
+    return Moments(len(x), mean, variance)
+
+
+def covariances(x: Array) -> Moments:
+    """Of ``(n, channels, ...)``."""
+    flat = x.reshape(*x.shape[:2], -1)
+    mean = flat.mean(2).mean(0)
+    total = np.zeros((len(mean), len(mean)))
+    for sample in flat:
+        centred = sample - mean[:, None]
+        total += centred @ centred.T
+    return Moments(len(x), mean.astype(np.float64), total / (flat.shape[0] * flat.shape[2]))
+
+
+def pooled(parts: Sequence[Moments]) -> Moments:
+    """Of everything, from the moments of its parts (Chan et al. 1979)."""
+    n = sum(part.n for part in parts)
+    mean = sum(part.n / n * part.mean for part in parts)
+    spread = np.zeros_like(parts[0].spread)
+    for part in parts:
+        away = part.mean - mean
+        spread += part.n / n * (part.spread + (away**2 if spread.ndim == 1 else np.outer(away, away)))
+    return Moments(n, np.asarray(mean), spread)
+
+
+def convolved(weight: Array, bias: Array, read: Moments, x: Array) -> Moments:
+    """Of what a pointwise convolution makes of a batch.
+
+    Args:
+        weight: ``(out, in)``.
+        bias: ``(out,)``.
+        read: means and covariance of what it reads.
+        x: ``(n, in, ...)`` what it reads, for channels whose variance is what is left of large terms.
+    """
+    wide = weight.astype(np.float64)
+    mean, variance = wide @ read.mean + bias, np.einsum("oi,oi->o", wide @ read.spread, wide)
+    cancelled = (np.abs(wide) @ np.sqrt(np.diag(read.spread))) ** 2 > _CANCELLED * variance
+    if cancelled.any():
+        direct = variances(np.matmul(weight[cancelled], x.reshape(*x.shape[:2], -1)))
+        variance[cancelled] = direct.spread
+    return Moments(read.n, mean, variance)
