@@ -3,7 +3,7 @@
 A searcher is asked for subnets and told their values (``Searcher``); ``run_search`` drives one from end to end.
 """
 
-from hwnas.search._evaluator import Evaluator, journal_identity
+from hwnas.search._evaluator import Evaluator, SlowMetrics, journal_identity
 from hwnas.search._registry import SEARCHERS, new_searcher, searcher_maker, searcher_names, usual_searcher
 from hwnas.search._run import SLOW_EVALUATIONS, drive, drive_freely, run_search
 from hwnas.search._trials import Trial, Yardstick, best_known, best_of, is_computable, run_trial
@@ -42,6 +42,7 @@ __all__ = [
     "SearchProgress",
     "SearchResult",
     "Searcher",
+    "SlowMetrics",
     "Steps",
     "Stepwise",
     "Surrogate",

@@ -2,18 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import Executor
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hwnas.errors import DataError
+from hwnas.executor import Executor, Failed, Here
 from hwnas.io import Journal
 from hwnas.search.problem._problem import MetricFunction, Problem
 from hwnas.search.problem._seen import Values
 from hwnas.space import Population, SearchSpace
+
+
+@dataclass(frozen=True)
+class SlowMetrics:
+    """What an executor opens to evaluate the slow metrics of a problem: they, and nothing else, travel to its workers.
+
+    Attributes:
+        metrics: by name; picklable where workers are other processes.
+    """
+
+    metrics: Mapping[str, MetricFunction]
+
+    @classmethod
+    def of(cls, problem: Problem) -> SlowMetrics:
+        """Those that a problem names."""
+        return cls({name: problem.metrics[name] for name in problem.slow})
+
+    def __call__(self, _threads: int | None, /) -> Callable[[Population], dict[str, float]]:
+        return self._values
+
+    def _values(self, row: Population) -> dict[str, float]:
+        return {name: float(fn(row[None])[0]) for name, fn in self.metrics.items()}
 
 
 class Evaluator:
@@ -25,9 +48,8 @@ class Evaluator:
     Args:
         problem: names the metrics, and which of them are slow.
         journal: keeps the slow values; begun with :func:`journal_identity`, or by a caller that names the data too.
-        executor: where slow metrics run: anything that ``submit``s, such as ``ProcessPoolExecutor`` (the metric must
-            then be picklable) or a cluster's. Journal and results do not depend on which evaluation ends first.
-            None for this process.
+        executor: where slow metrics run, opened with :class:`SlowMetrics`: ``Processes(4, SlowMetrics.of(problem))``;
+            None for this process. Neither results nor the journal depend on it.
         progress: called with (evaluated, to evaluate) of a batch, before each evaluation and after the last.
     """
 
@@ -40,7 +62,7 @@ class Evaluator:
     ) -> None:
         self.problem = problem
         self.journal = journal
-        self.executor = executor
+        self.executor = executor if executor is not None else Here(SlowMetrics.of(problem))
         self.progress = progress
         self._known: dict[bytes, dict[str, float]] = {}
         for entry in journal.entries if journal is not None else ():
@@ -57,7 +79,7 @@ class Evaluator:
         """``(n,)`` values of ``(n, g)`` rows, by metric.
 
         Raises:
-            DataError: a slow metric gave something that is not a finite number.
+            DataError: a slow metric gave something that is not a finite number, or always fails.
         """
         x = self.problem.space.canonical(np.asarray(x))
         values = {name: np.asarray(fn(x), dtype=np.float64) for name, fn in self.problem.known.items()}
@@ -69,39 +91,28 @@ class Evaluator:
 
     def _evaluate(self, x: Population) -> None:
         pending = {row.tobytes(): row for row in x if row.tobytes() not in self._known}
-        for done, (key, values) in enumerate(zip(pending, self._values_of(list(pending.values())), strict=True)):
-            arch = self.problem.space.decode(pending[key])
+        rows = list(pending.values())
+        if rows:
+            self._report(0, len(rows))
+        for done, (row, outcome) in enumerate(zip(rows, self.executor.in_order(rows), strict=True), start=1):
+            arch = self.problem.space.decode(row)
+            if isinstance(outcome, Failed):
+                error = DataError(f"{', '.join(self.problem.slow)} of {arch}", outcome.reason, "check the evaluation")
+                error.add_note(outcome.trace)
+                raise error
+            values: dict[str, float] = outcome.value
             for name, value in values.items():
                 if not np.isfinite(value):
                     rule = f"it is {value:g}, not a finite number"
                     raise DataError(f"{name} of {arch}", rule, "check the evaluation")
             if self.journal is not None:
                 self.journal.append({"arch": arch, **values})
-            self._known[key] = values
-            self._report(done + 1, len(pending))
-
-    def _values_of(self, rows: list[Population]) -> Iterator[dict[str, float]]:
-        """Slow values of rows, in their order."""
-        slow = {name: self.problem.metrics[name] for name in self.problem.slow}
-        if rows:
-            self._report(0, len(rows))
-        if self.executor is None:
-            yield from (_values(slow, row) for row in rows)
-            return
-        futures = [self.executor.submit(_values, slow, row) for row in rows]
-        try:
-            yield from (future.result() for future in futures)
-        finally:
-            for future in futures:
-                future.cancel()
+            self._known[row.tobytes()] = values
+            self._report(done, len(rows))
 
     def _report(self, done: int, total: int) -> None:
         if self.progress is not None:
             self.progress(done, total)
-
-
-def _values(metrics: Mapping[str, MetricFunction], row: Population) -> dict[str, float]:
-    return {name: float(fn(row[None])[0]) for name, fn in metrics.items()}
 
 
 def journal_identity(space: SearchSpace, facts: Mapping[str, Any]) -> dict[str, Any]:

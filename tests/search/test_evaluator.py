@@ -7,17 +7,18 @@ import signal
 import subprocess
 import sys
 import time
-from concurrent.futures import ProcessPoolExecutor
+from operator import methodcaller
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from hwnas.errors import DataError
+from hwnas.executor import ATTEMPTS, Here, Opener, Outcome, Processes
 from hwnas.io import Journal
-from hwnas.search import Constraint, Evaluator, Objective, Problem, journal_identity, run_search
+from hwnas.search import Constraint, Evaluator, Objective, Problem, SlowMetrics, journal_identity, run_search
 from hwnas.space import macs_cost
-from tests.search.expensive.test_linas import Counted, accuracy
+from tests.search.expensive.test_linas import Counted, accuracy, fit_of
 from tests.space.toy import enumerate_rows, toy_space
 
 SPACE = toy_space()
@@ -27,12 +28,6 @@ MACS = macs_cost(SPACE)
 def problem_of(fn, *constraints):
     objectives = [Objective("top1", "%", True, fn), Objective("macs", "", False, MACS)]
     return Problem(SPACE, objectives, constraints, slow=["top1", *(c.name for c in constraints)])
-
-
-def slow_top1(x):
-    """Slower for some rows than for those after them."""
-    time.sleep(0.01 * float(x.sum() % 3))
-    return accuracy(SPACE)(x)
 
 
 def test_a_journal_remembers_and_rows_are_evaluated_once(tmp_path: Path):
@@ -71,53 +66,85 @@ def test_two_slow_metrics_stand_in_one_line(tmp_path: Path):
         assert [e["top1"] for e in journal.entries] == values["top1"].tolist()
 
 
+class Backwards(Here):
+    """Three workers of whom the last to begin is the first to end."""
+
+    workers = 3
+
+    def __init__(self, opener: Opener) -> None:
+        super().__init__(opener)
+        self.begun: list[tuple[int, object]] = []
+
+    def start(self, key: int, item: object) -> None:
+        self.begun.append((key, item))
+
+    def wait(self) -> list[tuple[int, Outcome]]:
+        super().start(*self.begun.pop())
+        return super().wait()
+
+
 def test_workers_change_neither_the_result_nor_the_journal(tmp_path: Path):
     found = []
-    for name, workers in (("here", 0), ("there", 2)):
-        problem = problem_of(slow_top1)
-        executor = ProcessPoolExecutor(workers) if workers else None
-        with Journal(tmp_path / name, journal_identity(SPACE, {})) as journal:
-            evaluate = Evaluator(problem, journal, executor)
-            found.append(run_search(problem, "evolution", evaluations=60, seed=1, population=20, evaluate=evaluate))
-        if executor is not None:
-            executor.shutdown()
+    for kind in (Here, Backwards):
+        problem = problem_of(accuracy(SPACE))
+        with Journal(tmp_path / kind.__name__, journal_identity(SPACE, {})) as journal:
+            evaluate = Evaluator(problem, journal, kind(SlowMetrics.of(problem)))
+            found.append(run_search(problem, "nsga2", evaluations=60, seed=1, population=20, evaluate=evaluate))
     np.testing.assert_array_equal(found[0].x, found[1].x)
-    assert (tmp_path / "here").read_bytes() == (tmp_path / "there").read_bytes()
+    assert (tmp_path / "Here").read_bytes() == (tmp_path / "Backwards").read_bytes()
+
+
+def test_slow_metrics_travel_to_processes():
+    energy = Objective("energy_mj", "mJ", False, methodcaller("sum", axis=1))
+    problem = Problem(SPACE, [energy], slow=["energy_mj"])
+    rows = enumerate_rows(SPACE)[:3]
+    with Processes(1, SlowMetrics.of(problem)) as executor:
+        values = Evaluator(problem, executor=executor)(rows)
+    np.testing.assert_array_equal(values["energy_mj"], rows.sum(axis=1))
+
+
+def test_a_metric_that_always_fails_is_tried_again_and_told():
+    tried = []
+
+    def broken(x):
+        tried.append(x)
+        raise ValueError("no such board")
+
+    with pytest.raises(DataError, match=r"top1 of .*: ValueError: no such board; check the evaluation"):
+        Evaluator(problem_of(broken))(enumerate_rows(SPACE)[:1])
+    assert len(tried) == ATTEMPTS
 
 
 RUN = """
-import sys, time
+import sys
 from pathlib import Path
-from hwnas.io import Journal
-from hwnas.search import Evaluator, Objective, Problem, journal_identity, run_search
 from hwnas.search.expensive import _linas
-from hwnas.space import macs_cost
-from tests.search.expensive.test_linas import accuracy, fit_of
-from tests.space.toy import toy_space
-
+from tests.search.test_evaluator import searched
 _linas.INNER_GENERATIONS = 4
-space, name, pause = toy_space(), sys.argv[2], float(sys.argv[3])
-top1 = accuracy(space)
-
-def slow(x):
-    time.sleep(pause)
-    return top1(x)
-
-problem = Problem(
-    space, [Objective("top1", "%", True, slow), Objective("macs", "", False, macs_cost(space))], slow=["top1"]
-)
-with Journal(Path(sys.argv[1]), journal_identity(space, {"seed": 3})) as journal:
-    evaluate = Evaluator(problem, journal)
-    result = run_search(problem, name, evaluations=40, seed=3, fit=fit_of(space), evaluate=evaluate, population=12)
-print(result.x.tolist(), [v.hex() for v in result.values["top1"].tolist()], result.trace)
+print(searched(Path(sys.argv[1]), sys.argv[2], pause_s=0.02))
 """
 
 
-def run(journal: Path, searcher: str, pause: float, hash_seed: str) -> subprocess.Popen[str]:
+def searched(path: Path, searcher: str, pause_s: float = 0.0) -> str:
+    """What a search finds, its values to the last bit."""
+    top1 = accuracy(SPACE)
+
+    def slow(x):
+        time.sleep(pause_s)
+        return top1(x)
+
+    problem = problem_of(slow)
+    with Journal(path, journal_identity(SPACE, {"seed": 3})) as journal:
+        evaluate = Evaluator(problem, journal)
+        settings = {"evaluations": 40, "seed": 3, "fit": fit_of(SPACE), "population": 12}
+        result = run_search(problem, searcher, evaluate=evaluate, **settings)
+    return f"{result.x.tolist()} {[v.hex() for v in result.values['top1'].tolist()]} {result.trace}"
+
+
+def start(journal: Path, searcher: str, hash_seed: str) -> subprocess.Popen[str]:
     root = Path(__file__).parents[2]
     environment = os.environ | {"PYTHONHASHSEED": hash_seed, "PYTHONPATH": str(root), "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, "-c", RUN, str(journal), searcher, str(pause)]
-    return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
+    return subprocess.Popen([sys.executable, "-c", RUN, str(journal), searcher], env=environment)
 
 
 def lines(journal: Path) -> int:
@@ -127,15 +154,15 @@ def lines(journal: Path) -> int:
 @pytest.mark.parametrize("searcher", ["linas", "nsga2"])
 def test_a_killed_search_goes_on_as_if_it_had_never_stopped(searcher: str, tmp_path: Path):
     whole, torn = tmp_path / "whole.jsonl", tmp_path / "torn.jsonl"
-    expected = run(whole, searcher, 0.0, "1").communicate()[0]
+    expected = searched(whole, searcher)
     for at in (6, 23):  # within the start, and within a batch
-        process = run(torn, searcher, 0.02, "2")
+        process = start(torn, searcher, str(at))
         while lines(torn) < at and process.poll() is None:
             time.sleep(0.005)
         process.send_signal(signal.SIGKILL)
-        process.communicate()
+        process.wait()
     assert 23 <= lines(torn) < lines(whole) == 41
     with torn.open("ab") as file:
         file.write(b'{"arch": {"ks"')  # a line that was being written
-    assert run(torn, searcher, 0.0, "3").communicate()[0] == expected
+    assert searched(torn, searcher) == expected
     assert torn.read_bytes() == whole.read_bytes()
