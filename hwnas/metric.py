@@ -318,7 +318,8 @@ def parse_budget(text: str, option: str = "--budget") -> Budget:
     """A budget as typed: ``latency<=6ms``, ``top1>=75``, ``energy_mj=5``; a plain ``=`` is an upper bound.
 
     Raises:
-        DataError: not of that form, or an upper bound on what should be large. QuantityError: a wrong unit.
+        DataError: not of that form, an upper bound on what should be large, or a value that the metric cannot have.
+        QuantityError: a wrong unit.
     """
     match = _BOUND.fullmatch(text.strip())
     if match is None:
@@ -333,7 +334,18 @@ def parse_budget(text: str, option: str = "--budget") -> Budget:
         raise DataError(f"{option} {text}", "more of this is better", f'write "{name}>={value}"')
     with typed_behind(f"{name}{sign}"):
         number = metric.parse(value, f"{option} {name}")
+    _check_bound(metric, number, f"{option} {text.strip()}", f"{name}{sign}")
     return Budget(metric, lower=number) if sign == ">=" else Budget(metric, upper=number)
+
+
+def _check_bound(metric: Metric, bound: float, said: str, words: str) -> None:
+    """Refuse a bound that no value reaches, or that is a fraction where values are in percent."""
+    if metric.lowest <= bound <= metric.highest and not (metric.highest == 100 and 0 < bound <= 1):
+        return
+    percent = 100 * bound if 0 < bound <= 1 else 75.0
+    value = percent if metric.highest == 100 else max(metric.lowest, min(metric.highest, 0.5))
+    rule = f"{metric.name} lies within {metric.lowest:g}..{metric.highest:g}"
+    raise DataError(said, f"{rule}{' percent' if metric.unit == '%' else ''}", f'write for example "{words}{value:g}"')
 
 
 def check_values(metric: Metric, values: NDArray[np.float64], where: str) -> None:

@@ -1,11 +1,19 @@
-"""Commands that refuse an option given twice, of which only the last would count."""
+"""What every command refuses before it begins: options that would not count, and an output that is one of its inputs."""
 
 from __future__ import annotations
 
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import typer
 from typer.core import TyperCommand
+
+ADD_COLUMNS = frozenset({"measure", "predict"})
+"""Commands that may write into the file that they read."""
+
+OF_EVALUATIONS = frozenset({"checkpoint", "data", "images", "calibrate", "batch_size", "engine", "on_failure"})
+"""Options that mean nothing without ``--evaluate``, where a command has it."""
 
 
 class Command(TyperCommand):
@@ -15,10 +23,37 @@ class Command(TyperCommand):
         """As typer's.
 
         Raises:
-            typer.BadParameter: an option is given twice.
+            typer.BadParameter: an option is given twice, or to a search that does not evaluate; or what is written would
+                replace a file that is read.
         """
         order: list[Any] = list(self.make_parser(ctx).parse_args(args=list(args))[2])
         for i, param in enumerate(order):
             if param in order[:i] and param.param_type_name == "option" and not (param.multiple or param.is_eager):
                 raise typer.BadParameter("it is given twice, and takes one value; drop one of them", ctx, param)
-        return super().parse_args(ctx, args)
+        left = super().parse_args(ctx, args)
+        idle = [param for param in order if param.name in OF_EVALUATIONS] if ctx.params.get("evaluate") is False else []
+        if idle:
+            rule = f"it is of subnets that are evaluated; drop {idle[0].opts[0]}, or add --evaluate"
+            raise typer.BadParameter(rule, ctx, idle[0])
+        if self.name not in ADD_COLUMNS and isinstance(out := ctx.params.get("out"), Path) and out.is_file():
+            self._refuse_to_replace_inputs(ctx, out)
+        return left
+
+    def _refuse_to_replace_inputs(self, ctx: Any, out: Path) -> None:
+        to = next(param for param in self.params if param.name == "out")
+        for param in self.params:
+            value = ctx.params.get(param.name)
+            for each in value if isinstance(value, list | tuple) else [value]:
+                if param is not to and isinstance(each, str | Path) and _is_file(each, out):
+                    source = param.opts[0] if param.param_type_name == "option" else "the command"
+                    remedy = f"write --out {out.with_stem(f'{out.stem}-2')}"
+                    raise typer.BadParameter(f"{source} reads {out}, which would be lost; {remedy}", ctx, to)
+
+
+def _is_file(named: str | Path, file: Path) -> bool:
+    """Whether an argument names a file, or a part of it (``FILE:PART``)."""
+    for path in (str(named), str(named).rpartition(":")[0]):
+        with suppress(OSError):  # there is no such file, or the text is too long for a name
+            if Path(path).samefile(file):
+                return True
+    return False

@@ -132,6 +132,8 @@ def _subnets(space: SearchSpace, archs: Path | None, sample: int | None, seed: i
             raise DataError(f"file {archs}, row {row}", "--fix excludes its arch", "remove the row, or the option")
         return x
     wanted = min(sample or 0, space.size())
+    if sample is not None and wanted < sample:
+        notice(f"{space.name} has {wanted:,} subnets here: all of them are evaluated")
     rng = np.random.default_rng(seed)
     x = np.zeros((0, space.n_genes), dtype=np.int16)
     while len(x) < wanted:  # drawn with replacement, so top up until all are distinct

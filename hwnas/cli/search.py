@@ -22,6 +22,9 @@ from hwnas.study import DEFAULT_SPACE
 if TYPE_CHECKING:
     from hwnas.study import Provenance
 
+EVALUATIONS = 150
+"""Subnets that a search evaluates, or scores, by default."""
+
 
 @shares_options
 def search(
@@ -71,7 +74,12 @@ def search(
             "--asynchronous", help="No worker waits for others: for uneven clusters. Not the same front twice."
         ),
     ] = False,
-    evals: Annotated[int, typer.Option("--evals", help="Subnets to evaluate.", min=1, metavar="N")] = 150,
+    evals: Annotated[
+        int | None,
+        typer.Option(
+            "--evals", help="Subnets to evaluate, or to score.", min=1, metavar="N", show_default=str(EVALUATIONS)
+        ),
+    ] = None,
     out: Annotated[Path, typer.Option("--out", help="CSV to write; .json and .png beside it.", metavar="FILE")] = Path(
         "pareto.csv"
     ),
@@ -91,9 +99,13 @@ def search(
 
     settings = SearchSettings(searcher, population, generations, seed, top, verify, seed_archs, prior, asynchronous)
     request = problem.request()
-    evaluation = accuracy.evaluation(problem.space, evals, seed, columns.named(), skip_failed=skips(on_failure))
-    asked = evaluation or scoring_of(request, evals, seed)
+    n = evals or EVALUATIONS
+    evaluation = accuracy.evaluation(problem.space, n, seed, columns.named(), skip_failed=skips(on_failure))
+    asked = evaluation or scoring_of(request, n, seed)
     settings.check(asked)
+    if asked is None and evals is not None:
+        rule = "a search by predictions counts generations"
+        raise DataError(f"--evals {evals}", rule, "drop --evals, or add --evaluate")
     if asked is not None:
         unused = {"--population": population, "--generations": generations}
         files = {"--library": problem.library, "--table": problem.table, "--predictor": problem.predictor}

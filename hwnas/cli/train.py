@@ -97,7 +97,12 @@ def train(
     if out.suffix != ".safetensors":
         raise SupernetError(f"--out {out}", "checkpoints are written as .safetensors", f"write {out.stem}.safetensors")
     check_writable(out)
+    if epochs is not None and steps is not None:
+        raise DataError(f"--epochs {epochs} and --steps {steps}", "they say the same in two ways", "drop --epochs")
     if data is None:
+        if metric is not None or columns.named():
+            option = "--metric" if metric is not None else f"--{next(iter(columns.named()))}-column"
+            raise DataError(option, "it is of your texts", f"add --data FOLDER, or drop {option}")
         if checkpoint is not None:
             raise SupernetError(f"--checkpoint {checkpoint}", "it is fine-tuned on your images", "pass --data FOLDER")
         task, net = _own_task(supernet, get_supernet(supernet).data()), random_supernet(supernet, seed)
@@ -153,6 +158,7 @@ def _fine_tuned(
 ) -> tuple[TrainingTask, Supernet]:
     """The user's data, and the pretrained supernet with a head for their classes."""
     from hwnas.supernet import load_supernet
+    from hwnas.task import class_order
 
     net = as_told(load_supernet(supernet, checkpoint), columns, metric)
     opened = partial(net.open_data, folder, images=VALIDATION, calibrate=CALIBRATION, batch_size=batch_size, seed=seed)
@@ -165,8 +171,7 @@ def _fine_tuned(
         )
     for note in task.notes:
         notice(note)
-    known = [{str(i) for i in range(net.classes)}, set(net.labels)] if net.labels else [set(task.labels)]
-    fits = net.classes == len(task.labels) and set(task.labels) in known
+    fits = net.classes == len(task.labels) and (not net.labels or class_order(task.labels, net.labels) is not None)
     if fits and net.labels and not net.head_is_new:
         task = opened()  # in the order of the head's classes
     net = net.adapted(task)

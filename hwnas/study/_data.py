@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from hwnas.task import Task
 
 
+_YOURS = "pass --data FOLDER: images in val/<class>/, or texts in validation.csv"
+
+
 def as_told(net: Supernet, columns: Mapping[str, str], metric: str | None = None) -> Supernet:
     """The network that reads texts from other columns, or measures by another metric.
 
@@ -40,6 +43,17 @@ def as_told(net: Supernet, columns: Mapping[str, str], metric: str | None = None
     return net.remade(metric=metric or net.metric, columns=replace(net.carried.columns, **columns))
 
 
+def refuse_untrained(name: str, net: Supernet, folder: Path | None) -> None:
+    """Refuse what has learned nothing yet.
+
+    Raises:
+        SupernetError: the head is new.
+    """
+    if net.head_is_new:
+        rule, remedy = "it comes without a classification head", f"train it first: {_training(name, folder)}"
+        raise SupernetError(f"supernet {name}", rule, remedy)
+
+
 def refuse_unready(name: str, net: Supernet, folder: Path | None) -> None:
     """Refuse to evaluate what has learned nothing yet, or has nothing to be measured on.
 
@@ -47,11 +61,9 @@ def refuse_unready(name: str, net: Supernet, folder: Path | None) -> None:
         SupernetError: the head is new.
         DataError: the supernet brings no data, and no folder was given.
     """
-    if net.head_is_new:
-        rule, remedy = "it comes without a classification head", f"train it first: {_training(name, folder)}"
-        raise SupernetError(f"supernet {name}", rule, remedy)
+    refuse_untrained(name, net, folder)
     if folder is None and net.data() is None:
-        raise DataError(f"supernet {name}", "it comes without data", "pass --data FOLDER, yours or say ImageNet's")
+        raise DataError(f"supernet {name}", "it comes without data", _YOURS)
 
 
 def tell_untrained(name: str, checkpoint: Path | None, folder: Path | None) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hwnas.errors import DataError
 from hwnas.files import replacing, together
 
 if TYPE_CHECKING:
@@ -24,7 +25,15 @@ def is_folder(path: Path) -> bool:
 
 
 def model_file(path: Path) -> Path:
-    """The file that the network goes to."""
+    """The file that the network goes to.
+
+    Raises:
+        DataError: another kind of file is meant.
+    """
+    ending = path.suffix.removeprefix(".")
+    if is_folder(path) and ending.isalpha() and not path.is_dir():
+        rule = f"networks are written as .onnx, or into a folder, and its name is of a .{ending} file"
+        raise DataError(f"--out {path}", rule, f"write --out {path.with_suffix('.onnx')}")
     return path / MODEL if is_folder(path) else path
 
 

@@ -16,7 +16,7 @@ from hwnas.executor import HERE, Pace, Where
 from hwnas.metric import Metric, get_metric
 from hwnas.progress import notice, progress, resumable
 from hwnas.study._asked import AskedPredictor, refuse_unused
-from hwnas.study._data import as_told, evaluation_data, refuse_unready, say_broken, tell_untrained
+from hwnas.study._data import as_told, evaluation_data, noun_of, refuse_unready, say_broken, tell_untrained
 from hwnas.study._objectives import Objectives
 
 if TYPE_CHECKING:
@@ -189,7 +189,7 @@ class MeasuringPredictor(AskedPredictor):
     @property
     def source(self) -> str:
         facts = self.facts
-        return f"measured on {facts['images']} images of {facts['data']}"
+        return f"measured on {facts['images']} {noun_of(self.evaluator.data)} of {facts['data']}"
 
     def search(
         self, problem: Problem, searcher: str | None, evals: int, seed: int, warm: Warm, *, asynchronous: bool = False

@@ -15,7 +15,7 @@ from hwnas.errors import DataError, NotHeldError, UnknownNameError
 from hwnas.files import check_writable
 from hwnas.metric import LATENCY, get_metric
 from hwnas.progress import notice
-from hwnas.study._data import as_told, evaluation_data, noun_of, say_broken
+from hwnas.study._data import as_told, evaluation_data, noun_of, refuse_untrained, say_broken
 from hwnas.study._deploy import is_folder, model_file, write_deployed
 from hwnas.study._place import find_place, off_speed
 
@@ -143,6 +143,8 @@ def export_subnet(
     s, name = settings, settings.supernet
     if s.random_weights and s.checkpoint is not None:
         raise DataError("--random-weights", "there is a checkpoint too", "drop one of them")
+    if s.random_weights and s.images is not None:
+        raise DataError(f"--images {s.images}", "random weights have no accuracy", "drop --images, or --random-weights")
     file = model_file(path)
     check_writable(file)
     form = _form(s.precision, found)
@@ -150,6 +152,7 @@ def export_subnet(
         net = random_supernet(name, s.seed, _classes(found))
     else:
         net = as_told(load_supernet(name, s.checkpoint or _searched_weights(name, found)), s.columns)
+        refuse_untrained(name, net, s.data)
     metric = get_metric(net.metric)
     place = None
     if s.device is not None:

@@ -116,7 +116,7 @@ def prepare(request: Request, of: SearchSpace | None = None, evaluated: str | No
     if of_weights and evaluated is None:
         accuracy = accuracy or find_predictor(given.space, None)
     for metric in of_weights:
-        _refuse_untold(metric, evaluated, accuracy, request.predictor)
+        _refuse_untold(metric, of_weights, evaluated, accuracy, request.predictor)
     accuracy = accuracy if of_weights else None
     table, others = None, {}
     if devices is not None and (bounds.devices or devices.timed(needed)):
@@ -159,14 +159,20 @@ def _of_weights(metric: Metric, given: Given, told: str | None) -> bool:
 
 
 def _refuse_untold(
-    metric: Metric, evaluated: str | None, accuracy: Found[Predictor] | None, predictor: str | None
+    metric: Metric,
+    needed: Sequence[Metric],
+    evaluated: str | None,
+    accuracy: Found[Predictor] | None,
+    predictor: str | None,
 ) -> None:
-    """Refuse a metric of the weights that neither the predictor nor the evaluation tells."""
+    """Refuse a metric of the weights, one of those that are ``needed``, that neither predictor nor evaluation tells."""
     told = evaluated or (accuracy.it.card.metric if accuracy is not None else None)
     if told == metric.column:
         return
     if evaluated is not None:
-        raise DataError(f"--objectives {metric.name}", f"evaluations measure {told}", f"write {told} in its place")
+        twice = told in [other.column for other in needed]
+        remedy = f"drop {metric.name}" if twice else f"write {told} in its place"
+        raise DataError(f"--objectives {metric.name}", f"{told} is what is asked of subnets", remedy)
     remedy = f"fit one: hwnas fit DATA.csv --metric {metric.name}"
     raise PredictorError(f"predictor {predictor or 'that ships'}", f"it predicts {told}, not {metric.column}", remedy)
 

@@ -51,7 +51,7 @@ class Agreement:
     def __str__(self) -> str:
         relative = self.logit_error / self.logit_spread if self.logit_spread else float("inf")
         error = f"mean logit error {self.logit_error:.3g}, {relative:.1%} of their spread"
-        return f"{self.share_pct:.1f} % of {self.n_images:,} images decided alike, {error}"
+        return f"{self.share_pct:.1f} % of {self.n_images:,} samples decided alike, {error}"
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,8 @@ def most_lossy(plain: onnx.ModelProto, ranges: Ranges, batches: Batches, most: i
         for name in names:
             alone = quantized(plain, ranges, partial(_belongs, name))
             found.append(Blamed(name, agreement(plain, alone, lambda: images)))
-        return sorted(found, key=lambda b: -b.agreement.logit_error)[:most]
+        costly = [b for b in found if b.agreement.logit_error > 0]  # what has no int8 kernel costs nothing
+        return sorted(costly, key=lambda b: -b.agreement.logit_error)[:most]
 
     names = [node.name for node in plain.graph.node]
     worst = blamed(dict.fromkeys(name.partition("/")[0] for name in names))

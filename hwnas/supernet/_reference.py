@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from hwnas.supernet._base import Supernet
 
 
+WEIGHTS = (".pth", ".pt", ".bin", ".ckpt", ".tar")
+"""Endings of files of weights that are no references."""
+
+
 class ReferenceKind(ABC):
     """One way to name a network: a subclass of this, and a line in ``KINDS``, make a new one.
 
@@ -70,9 +74,11 @@ class Registered(ReferenceKind):
     def supernet(self, reference: str) -> type[Supernet]:
         from hwnas.supernet._registry import registered_supernet
 
+        _refuse_path(reference)
         return registered_supernet(reference)
 
     def space(self, reference: str) -> SearchSpace:
+        _refuse_path(reference)
         try:
             return get_space(reference)
         except UnknownNameError:
@@ -81,6 +87,22 @@ class Registered(ReferenceKind):
             except UnknownNameError:
                 pass
             raise
+
+
+def _refuse_path(reference: str) -> None:
+    """Files and folders that are there, but are named in another way.
+
+    Raises:
+        SupernetError: the name is such a path.
+    """
+    path = Path(reference)
+    if path.is_dir() and (path / "config.json").is_file():
+        raise SupernetError(f"supernet {reference}", "it is a Hugging Face folder", f"write hf:{reference}")
+    if path.suffix in WEIGHTS and path.is_file():
+        remedy = f"name its supernet, and add --checkpoint {reference}"
+        raise SupernetError(
+            f"supernet {reference}", "it is a file of weights, which do not tell what network they are of", remedy
+        )
 
 
 class HuggingFace(ReferenceKind):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from hwnas.task._ahead import ahead
+from hwnas.task._classes import class_order
 from hwnas.task._digits import DigitsData
 from hwnas.task._image_folder import ImageFolder
 from hwnas.task._pixels import IMAGENET, Preprocessing
@@ -31,6 +32,7 @@ __all__ = [
     "TrainingTask",
     "UserData",
     "ahead",
+    "class_order",
     "image_shape",
     "macro_f1",
     "matthews",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -16,11 +15,12 @@ from PIL import Image, UnidentifiedImageError
 from torch import Tensor
 
 from hwnas.errors import DataError
+from hwnas.task._classes import class_names, class_order
 from hwnas.task._decoded import CACHE_BYTES, DecodedImages, Key
 from hwnas.task._pixels import IMAGENET, Pixels, Preprocessing
 from hwnas.task._scores import top1
 from hwnas.task._task import InputsAt, Score, Specs, image_shape
-from hwnas.task._text_file import class_names
+from hwnas.task._text_file import ENDINGS
 
 EXTENSIONS = frozenset({".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp"})
 
@@ -194,25 +194,27 @@ def _resolution(folder: Path, specs: Specs) -> int:
 
 
 def _class_names(folder: Path, classes: int | None) -> list[str]:
-    names = class_names([e.name for e in os.scandir(folder) if e.is_dir() and not e.name.startswith(".")])
+    entries = [entry for entry in os.scandir(folder) if not entry.name.startswith(".")]
+    names = class_names([entry.name for entry in entries if entry.is_dir()])
     if not names:
-        raise DataError(f"data {folder}", "it holds no class folders", "lay images out as <class>/<image>.jpg")
+        texts = any(entry.name.endswith(ENDINGS) for entry in entries)
+        rule = "it holds texts, and the network is fed images" if texts else "it holds no class folders"
+        raise DataError(f"data {folder}", rule, "lay images out as <class>/<image>.jpg")
+    if "train" in names and any(entry.is_dir() for entry in os.scandir(folder / "train")):
+        raise DataError(
+            f"data {folder}", "it has train/ and no val/", "keep some images back as val/<class>/<image>.jpg"
+        )
     if classes is not None and len(names) != classes:
         rule = f"it has {len(names)} class folders, the network tells {classes} classes apart"
-        raise DataError(f"data {folder}", rule, "pass data of the network's classes")
+        raise DataError(f"data {folder}", rule, "pass data of the network's classes, or train it on these")
     return names
 
 
 def _in_order(folder: Path, names: Sequence[str], labels: Sequence[str]) -> Sequence[str]:
-    """The class folders in the order of a network's classes, by which they are called, or numbered from 0.
-
-    WordNet's ids stand in ImageNet's order, whatever a network calls its classes.
-    """
-    if set(names) == set(labels):
-        return labels
-    numbered = all(name.isdigit() for name in names) and [int(name) for name in names] == [*range(len(labels))]
-    if numbered or all(re.fullmatch(r"n\d{8}", name) for name in names):
-        return names
+    """The class folders in the order of a network's classes."""
+    ordered = class_order(names, labels)
+    if ordered is not None:
+        return ordered
     stray = next(name for name in names if name not in labels)
     known = ", ".join(labels[:6]) + (" ..." if len(labels) > 6 else "")
     rule = f"it has the class folder {stray!r}, and the network tells {known} apart"

@@ -8,7 +8,6 @@ import io
 import json
 import os
 import zlib
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -130,11 +129,3 @@ def _json_rows(path: Path, content: str) -> list[dict[str, str]]:
             raise DataError(f"file {path}, line {number}", f"{nested!r} is no text or number", "flatten it")
         rows.append({str(name): "" if value is None else str(value) for name, value in row.items()})
     return rows
-
-
-def class_names(labels: Sequence[str]) -> list[str]:
-    """The distinct labels: numbers by size, words by alphabet."""
-    distinct = set(labels)
-    if all(label.lstrip("+-").isdigit() for label in distinct):
-        return sorted(distinct, key=int)
-    return sorted(distinct)

@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from hwnas.errors import DataError, UnknownNameError
+from hwnas.task._classes import class_names
 from hwnas.task._scores import SCORES
 from hwnas.task._task import InputsAt, Score, Specs
-from hwnas.task._text_file import ENDINGS, LabelledTexts, TextColumns, class_names, read_labelled_texts
+from hwnas.task._text_file import ENDINGS, LabelledTexts, TextColumns, read_labelled_texts
 from hwnas.task._tokenizer import Tokenizer
 
 SPLITS = {"train": ("train",), "validation": ("validation", "valid", "val", "dev")}
@@ -26,6 +27,8 @@ MOST_LENGTHS = 3
 
 POOL = 16
 """Batches of training whose texts are sorted by length together: half of a random batch of questions is padding."""
+
+_LAYOUT = "give a folder that holds train.csv and validation.csv"
 
 Known = tuple[Sequence[str], int]
 """Names of a head's classes, empty if they have none, and how many there are."""
@@ -75,14 +78,16 @@ class TextFolder:
         self.folder, self.tokenizer, self.columns, self.batch_size = Path(folder), tokenizer, columns, batch_size
         if not self.folder.is_dir():
             rule = "there is no such folder"
-            raise DataError(f"data {folder}", rule, "give the folder that holds train.csv and validation.csv")
+            raise DataError(f"data {folder}", rule, _LAYOUT)
         if metric not in SCORES:
             raise UnknownNameError("metric", metric, SCORES)
         self.metrics: Mapping[str, Score] = {metric: SCORES[metric]}
         files = {split: _file(self.folder, names) for split, names in SPLITS.items()}
         if files["validation"] is None:
-            rule = f"it has no validation{', '.join(ENDINGS[:3])}"
-            raise DataError(f"data {folder}", rule, "keep some rows of train.csv back as validation.csv")
+            rule, remedy = f"it has no validation{', '.join(ENDINGS[:3])}", "keep some rows of train.csv back as it"
+            if files["train"] is None and any(path.is_dir() for path in self.folder.iterdir()):
+                rule, remedy = "it holds folders, as of images, and the network is fed texts", _LAYOUT
+            raise DataError(f"data {folder}", rule, remedy if files["train"] is not None else _LAYOUT)
         splits = {split: read_labelled_texts(file, columns) for split, file in files.items() if file is not None}
         self.has_training = "train" in splits
         self.labels = _labels(self.folder, splits, head)

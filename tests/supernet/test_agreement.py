@@ -135,7 +135,7 @@ def test_the_command_prints_stores_and_judges_it(net: Supernet, tmp_path: Path, 
     told = capsys.readouterr().err
     properties = {prop.key: prop.value for prop in onnx.load(out).metadata_props}
     assert f"int8 against fp32: {properties['agreement']}\n" in told
-    assert "177 images decided alike, mean logit error" in properties["agreement"]
+    assert "177 samples decided alike, mean logit error" in properties["agreement"]
     assert exported("--precision", "int8", "--agreement", "99.9", "--out", str(out)) == 1
     assert "BELOW 99.9 %" in capsys.readouterr().err
 

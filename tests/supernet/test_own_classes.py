@@ -117,6 +117,34 @@ def test_other_classes_are_refused_and_other_numbers_get_a_new_head(
 
 
 @pytest.mark.parametrize(
+    ("folders", "stays"),
+    [
+        (("red", "blue", "green"), True),
+        (("0", "1", "2"), True),
+        (("n01440764", "n01443537", "n01484850"), True),  # WordNet's ids, of classes that are called by words
+        (("1", "2", "3"), False),
+        (("cat", "dog", "red"), False),
+    ],
+)
+def test_a_head_stays_for_its_own_classes_however_folders_call_them(
+    folders: tuple[str, ...],
+    stays: bool,
+    trained: Path,
+    colours: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+):
+    for split in ("train", "val"):
+        (tmp_path / split).mkdir()
+        for colour, name in zip(CLASSES, folders, strict=True):
+            (tmp_path / split / name).symlink_to(colours / split / colour)
+    args = ("train", "--supernet", str(trained), "--data", str(tmp_path), "--steps", "1", "--batch-size", "4")
+    assert exit_code(*args, "--out", str(tmp_path / "x.safetensors")) == 0
+    assert ("the head stays" in capsys.readouterr().err) == stays
+    assert load_supernet(str(tmp_path / "x.safetensors")).labels == (CLASSES if stays else folders)
+
+
+@pytest.mark.parametrize(
     ("content", "rule"),
     [
         (None, "no such file"),

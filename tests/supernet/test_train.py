@@ -145,3 +145,36 @@ def test_digits_show_one_distortion_at_every_resolution():
 def test_an_epoch_shows_every_training_image_once():
     seen = torch.cat([DATA.training_batch(step, seed=0)[1] for step in range(3, 6)])
     assert torch.bincount(seen).tolist() == [71, 73, 71, 73, 72, 73, 73, 72, 70, 72]
+
+
+def test_the_learning_rate_rises_to_its_peak_and_falls_to_nothing():
+    trainer = Trainer(Digits.random(0), FEW, TrainSettings(steps=100, learning_rate=0.2, rise=0.1))
+    rates = []
+    for trainer.step in range(100):
+        rates.append(trainer._learning_rate())
+    assert rates[:10] == pytest.approx([0.02 * (step + 1) for step in range(10)])
+    assert rates[10] == pytest.approx(0.2)
+    assert np.all(np.diff(rates[10:]) < 0)
+    assert 0 < rates[-1] < 1e-3
+
+
+@pytest.mark.parametrize("clip_norm", [0.0, 1e-3])
+def test_gradients_are_scaled_down_to_the_norm_that_is_asked_for(clip_norm: float):
+    momentum, rate = 0.9, 0.1
+    settings = TrainSettings(
+        steps=1, learning_rate=rate, momentum=momentum, weight_decay=0.0, clip_norm=clip_norm, schedule="alone"
+    )
+    net = Digits.random(0)
+    before = {name: tensor.clone() for name, tensor in net.parameters().items()}
+    trainer = Trainer(net, DATA, settings)
+    trainer._train_step(trainer.schedule.plan(0))
+    moved = torch.cat([(net.tensors[name].detach() - old).flatten() for name, old in before.items()]).norm().item()
+    clipped = rate * (1 + momentum) * 1e-3  # Nesterov's first step
+    assert moved == pytest.approx(clipped, rel=1e-2) if clip_norm else moved > 10 * clipped
+
+
+def test_a_run_that_diverges_is_refused_and_leaves_no_state(tmp_path: Path):
+    state = tmp_path / "state.safetensors"
+    with pytest.raises(SupernetError, match=r"its loss is nan after step .*lower --learning-rate 1e\+30"):
+        trained(TrainSettings(epochs=1, learning_rate=1e30), state)
+    assert not state.exists()

@@ -87,6 +87,13 @@ def test_folders_that_do_not_fit(image_folder: Path, tmp_path: Path):
         opened(tmp_path / "missing")
     with pytest.raises(DataError, match="no class folders"):
         opened(tmp_path)
+    (tmp_path / "train.csv").touch()
+    with pytest.raises(DataError, match="it holds texts, and the network is fed images"):
+        opened(tmp_path)
+    (tmp_path / "apart" / "train" / "a").mkdir(parents=True)
+    with pytest.raises(DataError, match="it has train/ and no val/; keep some images back"):
+        opened(tmp_path / "apart", 1)
+    shutil.rmtree(tmp_path / "apart")
     with pytest.raises(DataError, match="10 class folders, the network tells 1000 classes apart"):
         opened(image_folder, 1000)
     for label in range(10):

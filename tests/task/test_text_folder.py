@@ -154,6 +154,17 @@ def test_what_cannot_be_used_is_one_line(
     assert len(str(caught.value).splitlines()) == 1
 
 
+def test_a_folder_of_images_is_told_from_one_without_validation_texts(tokenizer: Tokenizer, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"no validation.csv, .tsv, .jsonl; give a folder that holds train.csv and"):
+        opened(tmp_path, tokenizer)
+    write(tmp_path / "train.csv", ROWS)
+    with pytest.raises(DataError, match=r"no validation.csv, .tsv, .jsonl; keep some rows of train.csv back as it"):
+        opened(tmp_path, tokenizer)
+    (tmp_path / "photos" / "val" / "cat").mkdir(parents=True)
+    with pytest.raises(DataError, match="it holds folders, as of images, and the network is fed texts"):
+        opened(tmp_path / "photos", tokenizer)
+
+
 def test_an_unknown_metric_is_refused_with_a_suggestion(tokenizer: Tokenizer, tmp_path: Path) -> None:
     write(tmp_path / "validation.csv", ROWS)
     with pytest.raises(UnknownNameError, match="did you mean 'mcc'"):

@@ -40,7 +40,7 @@ class Carried:
         """Sizes and names of tensors.
 
         Raises:
-            UnknownNameError, SupernetError: it is not supported.
+            SupernetError: it is not supported.
         """
         return family_of(self.settings, self.folder, tuned=self.tuned)
 

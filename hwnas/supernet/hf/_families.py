@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from hwnas.errors import SupernetError, UnknownNameError
+from hwnas.errors import SupernetError
 from hwnas.supernet.hf._encoder import Head
 from hwnas.supernet.hf._family import Family, FamilyKind, encoder_of
 from hwnas.supernet.hf._folder import CONFIG, number
@@ -22,7 +22,7 @@ def family_of(config: Mapping[str, Any], folder: str, *, tuned: bool) -> Family:
         tuned: whether there is a classification head.
 
     Raises:
-        UnknownNameError: no such family. SupernetError: settings that are missing or not supported.
+        SupernetError: no such family, or settings that are missing or not supported.
     """
     return family_kind(config, folder).of(config, tuned, folder)
 
@@ -31,14 +31,14 @@ def family_kind(config: Mapping[str, Any], folder: str) -> FamilyKind:
     """The line of `FAMILIES` for a configuration.
 
     Raises:
-        UnknownNameError, SupernetError: there is none.
+        SupernetError: there is none.
     """
     kind = config["model_type"]
-    if config.get("is_encoder_decoder") or config.get("is_decoder") or kind in DECODERS:
-        rule = f"{kind} generates text, and encoders are what is supported"
-        raise SupernetError(f"hf:{folder}", rule, f"give one of {', '.join(FAMILIES)}")
-    if kind not in FAMILIES:
-        raise UnknownNameError("model_type", kind, FAMILIES)
+    generates = config.get("is_encoder_decoder") or config.get("is_decoder") or kind in DECODERS
+    if generates or kind not in FAMILIES:
+        known = f"encoders of the families {', '.join(FAMILIES)} are what is supported"
+        rule = f"{kind} generates text" if generates else f"its model_type is {kind!r}"
+        raise SupernetError(f"hf:{folder}", rule, f"{known}: give one of them")
     return FAMILIES[kind]
 
 
@@ -76,7 +76,7 @@ def _bert(config: Mapping[str, Any], tuned: bool, folder: str) -> Family:
     head = Head("first", number(config, "hidden_size", folder)) if tuned else Head("mean")
     return Family(
         encoder_of(config, folder, head),
-        _text(config, folder, segments=int(config.get("type_vocab_size", 2))),
+        _text(config, folder, segments=number(config, "type_vocab_size", folder, usual=2, least=0)),
         {**_EMBEDDINGS, **_BERT_LAYER},
         "bert.",
         {"head/dense": ("bert.pooler.dense",), "head/classifier": ("classifier",)},
@@ -85,8 +85,9 @@ def _bert(config: Mapping[str, Any], tuned: bool, folder: str) -> Family:
 
 def _roberta(config: Mapping[str, Any], tuned: bool, folder: str) -> Family:
     head = Head("first", number(config, "hidden_size", folder)) if tuned else Head("mean")
-    first = int(config.get("pad_token_id") or 0) + 1  # positions count from the one after padding's
-    text = _text(config, folder, segments=int(config.get("type_vocab_size", 1)), reserved=first)
+    padding = number(config, "pad_token_id", folder, usual=1, least=0)
+    first = padding + 1  # positions count from the one after padding's
+    text = _text(config, folder, segments=number(config, "type_vocab_size", folder, usual=1, least=0), reserved=first)
     return Family(
         encoder_of(config, folder, head),
         text,

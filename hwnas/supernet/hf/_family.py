@@ -9,7 +9,7 @@ from typing import Any
 from hwnas.errors import SupernetError
 from hwnas.space.ops import Function
 from hwnas.supernet.hf._encoder import Encoder, Head
-from hwnas.supernet.hf._folder import CONFIG, number
+from hwnas.supernet.hf._folder import CONFIG, fraction, number
 from hwnas.supernet.hf._inputs import ImageInput, TextInput
 
 FUNCTIONS: dict[str, Function] = {
@@ -68,7 +68,7 @@ def encoder_of(config: Mapping[str, Any], folder: str, head: Head, *, norm_first
         SupernetError: some are missing, or not supported.
     """
     function = config.get("hidden_act", "gelu")
-    if function not in FUNCTIONS:
+    if not isinstance(function, str) or function not in FUNCTIONS:
         rule = f"its activation is {function!r}, known are {', '.join(FUNCTIONS)}"
         raise SupernetError(f"hf:{folder}, {CONFIG}", rule, "give a network with one of them")
     channels, heads = number(config, "hidden_size", folder), number(config, "num_attention_heads", folder)
@@ -76,14 +76,15 @@ def encoder_of(config: Mapping[str, Any], folder: str, head: Head, *, norm_first
         rule = f"{channels} channels cannot be shared by {heads} heads"
         raise SupernetError(f"hf:{folder}, {CONFIG}", rule, "restore it")
     labels = config.get("id2label")
-    classes = len(labels) if isinstance(labels, dict) and labels else int(config.get("num_labels", 2))
+    named = isinstance(labels, dict) and labels
+    classes = len(labels) if named else number(config, "num_labels", folder, usual=2)
     return Encoder(
         layers=number(config, "num_hidden_layers", folder),
         heads=heads,
         channels=channels,
         ffn=number(config, "intermediate_size", folder),
         function=FUNCTIONS[function],
-        eps=float(config.get("layer_norm_eps", 1e-12)),
+        eps=fraction(config, "layer_norm_eps", folder, usual=1e-12),
         norm_first=norm_first,
         head=head,
         classes=classes,

@@ -26,7 +26,8 @@ def read_config(folder: str | os.PathLike[str]) -> dict[str, Any]:
     """
     path = Path(folder) / CONFIG
     if not Path(folder).is_dir():
-        raise SupernetError(f"hf:{folder}", "there is no such folder", "give a folder with config.json and weights")
+        remedy = "give a local one with config.json and weights, as `hf download NAME --local-dir FOLDER` writes it"
+        raise SupernetError(f"hf:{folder}", "there is no such folder", remedy)
     try:
         config = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -66,14 +67,28 @@ def _listed(folder: Path, index: Path) -> list[Path]:
     return [folder / str(name) for name in names]
 
 
-def number(config: Mapping[str, Any], key: str, folder: str | os.PathLike[str]) -> int:
-    """A positive whole number of a configuration.
+def number(
+    config: Mapping[str, Any], key: str, folder: str | os.PathLike[str], *, usual: int | None = None, least: int = 1
+) -> int:
+    """A whole number of a configuration; ``usual`` where it says nothing.
 
     Raises:
-        SupernetError: it is missing, or something else.
+        SupernetError: it is missing, less than ``least``, or something else.
     """
-    value = config.get(key)
-    if type(value) is not int or value < 1:
-        rule = f"{key} is {value!r}, not a positive whole number"
-        raise SupernetError(f"hf:{folder}, {CONFIG}", rule, "give the folder that save_pretrained() wrote")
+    value = config.get(key, usual)
+    if type(value) is not int or value < least:
+        rule = f"{key} is {value!r}, not a whole number from {least}"
+        raise SupernetError(f"hf:{folder}, {CONFIG}", rule, "restore it")
     return value
+
+
+def fraction(config: Mapping[str, Any], key: str, folder: str | os.PathLike[str], *, usual: float) -> float:
+    """A number between 0 and 1 of a configuration; ``usual`` where it says nothing.
+
+    Raises:
+        SupernetError: it is something else.
+    """
+    value = config.get(key, usual)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 1:
+        raise SupernetError(f"hf:{folder}, {CONFIG}", f"{key} is {value!r}, not a number from 0 to 1", "restore it")
+    return float(value)

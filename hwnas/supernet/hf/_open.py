@@ -19,7 +19,7 @@ def folder_class(folder: str) -> type[EncoderSupernet]:
     """The class of ``hf:FOLDER``.
 
     Raises:
-        UnknownNameError, SupernetError: it has no configuration or weights, or is of no family that is supported.
+        SupernetError: it has no configuration or weights, or is of no family that is supported.
     """
     config = read_config(folder)
     kind = family_kind(config, folder)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -31,7 +32,7 @@ def read_preprocessing(folder: Path) -> Preprocessing | None:
         normal = told.get("do_normalize", True)
         return Preprocessing(
             mean=_three(told["image_mean"]) if normal else (0.0, 0.0, 0.0),
-            std=_three(told["image_std"]) if normal else (1.0, 1.0, 1.0),
+            std=_three(told["image_std"], above=0) if normal else (1.0, 1.0, 1.0),
             divisor=1 / float(told.get("rescale_factor", 1 / 255)) if told.get("do_rescale", True) else 1.0,
             resampling=Image.Resampling(told.get("resample", 2)).name.lower(),
             crop=(_side(crop), _side(size)) if cropped else (1, 1),
@@ -42,10 +43,10 @@ def read_preprocessing(folder: Path) -> Preprocessing | None:
         raise SupernetError(f"{path}", rule, "save the network's image processor again") from error
 
 
-def _three(value: float | list[float]) -> tuple[float, ...]:
+def _three(value: float | list[float], above: float = -math.inf) -> tuple[float, ...]:
     values = tuple(float(v) for v in (value if isinstance(value, list) else [value] * 3))
-    if len(values) != 3:
-        message = f"{len(values)} channels"
+    if len(values) != 3 or not all(above < v < math.inf for v in values):
+        message = f"{value} for three channels"
         raise ValueError(message)
     return values
 

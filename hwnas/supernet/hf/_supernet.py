@@ -59,7 +59,10 @@ class EncoderSupernet(Supernet):
             SupernetError: weights that are missing, damaged, or do not fit the configuration.
         """
         if not Path(path).is_dir():
-            return super().from_checkpoint(path)
+            try:
+                return super().from_checkpoint(path)
+            except Misfit as error:
+                raise Misfit(error.value, error.rule, _named_by(Path(path).parent)) from None
         space = cls.search_space()
         shapes = cls.shapes(space)
         found = renamed(read_folder(Path(path)), cls.family, shapes, str(path))
@@ -72,7 +75,9 @@ class EncoderSupernet(Supernet):
         try:
             net = cls(found, f"hf:{path}")
         except Misfit as error:
+            own = Path(path) == Path(cls.carried.folder)
             remedy = "restore its config.json and its weights from one and the same network"
+            remedy = remedy if own else _named_by(Path(path))
             raise Misfit(error.value, error.rule, remedy) from None
         net.head_is_new = fresh
         net.labels = () if fresh else _labels(cls.carried.settings, net.classes)
@@ -188,7 +193,7 @@ def encoder_class(carried: CarriedImages | CarriedTexts) -> type[TextEncoder | I
     """The class that a description makes.
 
     Raises:
-        UnknownNameError, SupernetError: its family is not supported.
+        SupernetError: its family is not supported.
     """
     facts: dict[str, Any] = {"carried": carried, "family": carried.family(), "__module__": __name__}
     if isinstance(carried, CarriedTexts):
@@ -196,10 +201,18 @@ def encoder_class(carried: CarriedImages | CarriedTexts) -> type[TextEncoder | I
     return type("ImageEncoder", (ImageEncoder,), facts | {"preprocessing": carried.preprocessing})
 
 
+def _named_by(folder: Path) -> str:
+    """How to open weights that are not of the network that was named."""
+    return (
+        f"pass --supernet hf:{folder if (folder / CONFIG).is_file() else 'FOLDER'} alone, whose config.json is of them"
+    )
+
+
 def _labels(settings: Mapping[str, object], classes: int) -> tuple[str, ...]:
-    """Names of the classes, unless they are those that ``transformers`` makes up."""
+    """Names of the classes, unless they are those that ``transformers`` makes up, or do not tell classes apart."""
     named = settings.get("id2label")
     if not isinstance(named, dict) or len(named) != classes:
         return ()
     labels = tuple(str(named.get(str(i), "")) for i in range(classes))
-    return () if all(label == f"LABEL_{i}" for i, label in enumerate(labels)) else labels
+    made_up = all(label == f"LABEL_{i}" for i, label in enumerate(labels))
+    return () if made_up or len(set(labels)) < classes else labels

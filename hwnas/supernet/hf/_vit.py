@@ -51,7 +51,7 @@ def _images(config: Mapping[str, Any], folder: str, *, leading: int) -> ImageInp
     if patch > size:
         rule = f"patches of {patch} pixels do not fit into images of {size}"
         raise SupernetError(f"hf:{folder}, {CONFIG}", rule, "restore it")
-    return ImageInput(number({"num_channels": 3, **config}, "num_channels", folder), size, patch, leading)
+    return ImageInput(number(config, "num_channels", folder, usual=3), size, patch, leading)
 
 
 def _side(config: Mapping[str, Any], key: str, folder: str) -> int:

@@ -71,7 +71,7 @@ def renamed(
     found = {}
     for name, shape in wanted.items():
         parts = [next((tensors[key] for key in keys if key in tensors), None) for keys in _keys(name, family)]
-        known = [part.float() for part in parts if part is not None]
+        known = [part.float() if part.is_floating_point() else part for part in parts if part is not None]
         if len(known) == len(parts):
             found[name] = _joined(known)
             if found[name].dim() > len(shape):  # learned tokens and positions of images, which have a batch axis

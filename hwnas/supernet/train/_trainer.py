@@ -129,12 +129,17 @@ class Trainer:
             self._resume(self.state_path)
 
     def run(self, progress: Progress | None = None) -> None:
-        """Train to the end, take the best epoch, then calibrate the largest subnet's batch norms and store them."""
+        """Train to the end, take the best epoch, then calibrate the largest subnet's batch norms and store them.
+
+        Raises:
+            SupernetError: the loss is no number any more.
+        """
         with deterministic(self.device):
             while self.step < self.steps:
                 if self.step == self.schedule.start and self.supernet.units():
                     self._sort_units()
                 loss = self._train_step(self.schedule.plan(self.step))
+                self._refuse_divergence(loss)
                 self.step += 1
                 if self.settings.validates and (self.step % self.data.steps_per_epoch == 0 or self.step == self.steps):
                     self._validate()
@@ -246,6 +251,15 @@ class Trainer:
                 self.supernet.forward(self.largest, on(self.device, batch), calibration)
             for name, value in calibration.statistics().items():
                 self.supernet.tensors[name][: len(value)] = value
+
+    def _refuse_divergence(self, loss: float) -> None:
+        if math.isfinite(loss):
+            return
+        if self.state_path is not None:
+            self.state_path.unlink(missing_ok=True)  # it is of a learning rate that does not work
+        rule = f"its loss is {loss} after step {self.step + 1}, and its weights are worth nothing"
+        remedy = f"lower --learning-rate {self.settings.learning_rate:g}"
+        raise SupernetError("training", rule, remedy)
 
     # --- state --------------------------------------------------------------------------------
 

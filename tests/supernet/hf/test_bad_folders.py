@@ -7,10 +7,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import torch
+from safetensors.torch import load_file, save_file
 
 from hwnas.errors import HwnasError
 from hwnas.supernet import load_supernet
 from tests.supernet.hf.conftest import save
+
+KNOWN = "encoders of the families bert, deit, distilbert, roberta, vit are what is supported"
+WEIGHT = "bert.encoder.layer.1.output.dense.weight"
 
 
 def configured(**changes: object) -> Callable[[Path], None]:
@@ -37,6 +42,12 @@ def cut(name: str) -> Callable[[Path], None]:
     return change
 
 
+def in_integers(folder: Path) -> None:
+    """Stores a tensor as a quantised one, without its scale."""
+    tensors = load_file(folder / "model.safetensors")
+    save_file(tensors | {WEIGHT: tensors[WEIGHT].to(torch.int8)}, folder / "model.safetensors")
+
+
 @pytest.mark.parametrize(
     ("damage", "complaint"),
     [
@@ -44,17 +55,21 @@ def cut(name: str) -> Callable[[Path], None]:
         (cut("config.json"), "cannot be read"),
         (without("model.safetensors"), "it has no weights"),
         (cut("model.safetensors"), "truncated or corrupt"),
-        (configured(model_type="bret"), "did you mean 'bert'"),
-        (configured(model_type="llama"), "llama generates text, and encoders are what is supported"),
-        (configured(model_type="t5", is_encoder_decoder=True), "give one of bert, deit, distilbert, roberta, vit"),
+        (configured(model_type="hubert"), f"its model_type is 'hubert'; {KNOWN}"),
+        (configured(model_type="llama"), f"llama generates text; {KNOWN}"),
+        (configured(model_type="t5", is_encoder_decoder=True), f"t5 generates text; {KNOWN}"),
         (configured(hidden_size=64), "restore its config.json and its weights from one and the same network"),
         (
             configured(num_hidden_layers=3),
             "its configuration counts 3 layers, and its weights have bert.encoder.layer.3",
         ),
         (configured(num_hidden_layers=5), "is missing"),
-        (configured(hidden_size="many"), "hidden_size is 'many', not a positive whole number"),
+        (configured(hidden_size="many"), "hidden_size is 'many', not a whole number from 1"),
         (configured(hidden_act="mish"), "its activation is 'mish'"),
+        (configured(hidden_act=["gelu"]), "its activation is ['gelu']"),
+        (configured(type_vocab_size="two"), "type_vocab_size is 'two', not a whole number from 0"),
+        (configured(layer_norm_eps=float("nan")), "layer_norm_eps is nan, not a number from 0 to 1"),
+        (in_integers, "holds no real numbers (torch.int8)"),
         (configured(num_attention_heads=5), "cannot be shared by 5 heads"),
     ],
 )
@@ -83,3 +98,17 @@ def test_a_tokenizer_of_another_network_is_refused_before_texts_are_read(tmp_pat
     net = load_supernet(f"hf:{tmp_path}")
     with pytest.raises(HwnasError, match="its tokenizer tells 26 tokens apart, its network 25"):
         net.open_data(tmp_path)
+
+
+def test_other_paths_to_a_network_tell_how_it_is_named(tmp_path: Path) -> None:
+    save(tmp_path / "bert", "bert")
+    save(tmp_path / "plain", "bert", classes=None)
+    torch.save({}, tmp_path / "own.pth")
+    with pytest.raises(HwnasError, match=rf"write hf:{tmp_path}/bert"):
+        load_supernet(str(tmp_path / "bert"))
+    with pytest.raises(HwnasError, match=r"name its supernet, and add --checkpoint \S+own.pth"):
+        load_supernet(str(tmp_path / "own.pth"))
+    with pytest.raises(HwnasError, match=rf"pass --supernet hf:{tmp_path}/plain alone"):
+        load_supernet(f"hf:{tmp_path / 'bert'}", tmp_path / "plain" / "model.safetensors")
+    with pytest.raises(HwnasError, match=r"there is no such folder; .*hf download NAME"):
+        load_supernet("hf:bert-base-uncased")

@@ -1,0 +1,57 @@
+"""What a command reads is not replaced by what it writes, and options that would not count are refused."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+
+from hwnas.cli import app
+from hwnas.cli._command import ADD_COLUMNS, OF_EVALUATIONS
+from hwnas.cli._shared import EvaluationOptions
+
+COMMANDS: dict[str, Any] = typer.main.get_command(app).commands  # type: ignore[attr-defined]
+WRITING = {
+    name: [
+        param for param in command.params if param.name != "out" and param.type.name in ("path", "file path", "text")
+    ]
+    for name, command in COMMANDS.items()
+    if any(param.name == "out" for param in command.params) and name not in ADD_COLUMNS
+}
+
+
+def refusal(name: str, *typed: object) -> str:
+    """What a command says of arguments before it begins; empty if it takes them."""
+    try:
+        COMMANDS[name].make_context(name, [str(word) for word in typed])
+    except Exception as error:  # noqa: BLE001 (typer's own classes are no public names)
+        return str(getattr(error, "message", ""))
+    return ""
+
+
+@pytest.mark.parametrize(("name", "param"), [(name, param) for name, params in WRITING.items() for param in params])
+def test_a_file_that_is_read_is_not_written(name: str, param: Any, tmp_path: Path) -> None:
+    file = tmp_path / "mine.csv"
+    file.touch()
+    given = [param.opts[0], file] if param.param_type_name == "option" else [file]
+    required = [
+        word
+        for other in COMMANDS[name].params
+        if other.required and other is not param and other.name != "out"
+        for word in ([other.opts[0], "x"] if other.param_type_name == "option" else ["x"])
+    ]
+    assert "would be lost; write --out" in refusal(name, *given, *required, "--out", file)
+    assert "would be lost" not in refusal(name, *given, *required, "--out", tmp_path / "other.csv")
+
+
+@pytest.mark.parametrize("name", ["search", "bench"])
+def test_options_of_evaluations_need_one(name: str) -> None:
+    own = {"evaluate", "supernet", "workers", "cluster"}  # of which the command itself says more
+    assert {field.name for field in fields(EvaluationOptions)} - own <= OF_EVALUATIONS
+    for param in COMMANDS[name].params:
+        if param.name in OF_EVALUATIONS:
+            assert f"drop {param.opts[0]}, or add --evaluate" in refusal(name, param.opts[0], 5)
+            assert not refusal(name, "--evaluate", param.opts[0], 5)
