@@ -65,7 +65,11 @@ class ImageFolder:
         self.folder, self.preprocessing = Path(folder), preprocessing
         if not self.folder.is_dir():
             raise DataError(f"data {folder}", "there is no such folder", "give the folder that holds val/ and train/")
-        split = next((s for s in ("val", "valid", "validation") if (self.folder / s).is_dir()), None)
+        splits = [split for split in ("val", "valid", "validation") if (self.folder / split).is_dir()]
+        if len(splits) > 1:
+            rule = f"it has both {splits[0]}/ and {splits[1]}/"
+            raise DataError(f"data {folder}", rule, "keep the one that is meant")
+        split = splits[0] if splits else None
         validation = self.folder / split if split else self.folder
         training = self.folder / "train"
         names = _class_names(validation, classes)

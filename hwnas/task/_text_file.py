@@ -16,6 +16,8 @@ from hwnas.errors import DataError
 ENDINGS = (".csv", ".tsv", ".jsonl", ".csv.gz", ".tsv.gz", ".jsonl.gz")
 """Of the files that are read."""
 
+_SEPARATORS = {",": "commas", "\t": "tabs (as of a .tsv file)", ";": "semicolons"}
+
 _LONGEST_FIELD = 2**24
 """Characters of one cell; Python's own limit, 128 k, is less than a long document."""
 
@@ -65,7 +67,13 @@ def read_labelled_texts(path: str | os.PathLike[str], columns: TextColumns | Non
     content = _content(path)
     rows = _json_rows(path, content) if kind == "jsonl" else _table_rows(path, content, "\t" if kind == "tsv" else ",")
     header = list(dict.fromkeys(name for row in rows for name in row))
-    for name, option in ((columns.text, "--text-column"), (columns.label, "--label-column")):
+    named = {"--text-column": columns.text, "--label-column": columns.label}
+    if columns.pair != TextColumns.pair:  # the usual one may be absent; one that was named must be there
+        named["--pair-column"] = columns.pair
+    if len(set(named.values())) < len(named):
+        pairs = " ".join(f"{option} {name}" for option, name in named.items())
+        raise DataError(pairs, "one column cannot be two of them", "name another one")
+    for option, name in named.items():
         if name not in header:
             found = f"it has no column {name!r} (it has {', '.join(map(repr, header[:8]))})"
             raise DataError(f"file {path}", found, f"name the column with {option}")
@@ -103,6 +111,9 @@ def _table_rows(path: Path, content: str, separator: str) -> list[dict[str, str]
     if not lines:
         raise DataError(f"file {path}", "it is empty", "pass a header and rows")
     header = lines[0]
+    other = next((word for mark, word in _SEPARATORS.items() if len(header) == 1 and mark in header[0]), None)
+    if other is not None:
+        raise DataError(f"file {path}", f"{other} separate its columns", f"put {_SEPARATORS[separator]} in their place")
     twice = next((name for name in header if header.count(name) > 1), None)
     if twice is not None:
         raise DataError(f"file {path}", f"two columns are named {twice!r}", "rename one")

@@ -200,7 +200,11 @@ class _Split:
 
 
 def _file(folder: Path, names: Sequence[str]) -> Path | None:
-    return next((path for name in names for end in ENDINGS if (path := folder / f"{name}{end}").is_file()), None)
+    found = [path for name in names for end in ENDINGS if (path := folder / f"{name}{end}").is_file()]
+    if len(found) > 1:
+        rule = f"it has both {found[0].name} and {found[1].name}"
+        raise DataError(f"data {folder}", rule, "keep the one that is meant")
+    return found[0] if found else None
 
 
 def _labels(folder: Path, splits: Mapping[str, LabelledTexts], head: Known | None) -> tuple[str, ...]:

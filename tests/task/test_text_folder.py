@@ -142,6 +142,9 @@ def test_what_is_odd_is_counted_and_named(tokenizer: Tokenizer, tmp_path: Path) 
         ("validation.jsonl", b'{"text": "a", "label": 1}\n{"text"\n', "line 2: it is no JSON"),
         ("validation.jsonl", b"[1]\n", "it is no JSON object"),
         ("validation.jsonl", b'{"text": ["a", "b"], "label": 1}\n', "'text' is no text or number"),
+        ("validation.csv", b"text;label\nfilm;yes\n", "semicolons separate its columns; put commas in their place"),
+        ("validation.csv", b"text\tlabel\nfilm\tyes\n", r"tabs \(as of a .tsv file\) separate its columns"),
+        ("validation.tsv", b"text,label\nfilm,yes\n", "commas separate its columns; put tabs"),
         ("train.csv", b"text,label\nfilm,yes\n", "it has no validation.csv, .tsv, .jsonl"),
     ],
 )
@@ -163,6 +166,29 @@ def test_a_folder_of_images_is_told_from_one_without_validation_texts(tokenizer:
     (tmp_path / "photos" / "val" / "cat").mkdir(parents=True)
     with pytest.raises(DataError, match="it holds folders, as of images, and the network is fed texts"):
         opened(tmp_path / "photos", tokenizer)
+
+
+@pytest.mark.parametrize(
+    ("columns", "complaint"),
+    [
+        ({"pair": "sentense2"}, "it has no column 'sentense2' .* name the column with --pair-column"),
+        ({"label": "text"}, "--label-column text: one column cannot be two of them"),
+        ({"text": "Text"}, "it has no column 'Text' .* name the column with --text-column"),
+    ],
+)
+def test_columns_that_are_named_are_there_and_apart(
+    columns: dict[str, str], complaint: str, tokenizer: Tokenizer, tmp_path: Path
+) -> None:
+    write(tmp_path / "validation.csv", ROWS)
+    with pytest.raises(DataError, match=complaint):
+        opened(tmp_path, tokenizer, **columns)
+
+
+def test_of_two_files_of_one_split_none_is_taken_silently(tokenizer: Tokenizer, tmp_path: Path) -> None:
+    write(tmp_path / "validation.csv", ROWS)
+    write(tmp_path / "dev.csv", ROWS)
+    with pytest.raises(DataError, match=r"it has both validation.csv and dev.csv; keep the one that is meant"):
+        opened(tmp_path, tokenizer)
 
 
 def test_an_unknown_metric_is_refused_with_a_suggestion(tokenizer: Tokenizer, tmp_path: Path) -> None:
