@@ -204,7 +204,7 @@ def _class_names(folder: Path, classes: int | None) -> list[str]:
         texts = any(entry.name.endswith(ENDINGS) for entry in entries)
         rule = "it holds texts, and the network is fed images" if texts else "it holds no class folders"
         raise DataError(f"data {folder}", rule, "lay images out as <class>/<image>.jpg")
-    if "train" in names and any(entry.is_dir() for entry in os.scandir(folder / "train")):
+    if "train" in names and any(path.is_dir() for path in (folder / "train").iterdir()):
         raise DataError(
             f"data {folder}", "it has train/ and no val/", "keep some images back as val/<class>/<image>.jpg"
         )
