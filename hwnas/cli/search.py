@@ -17,10 +17,11 @@ from hwnas.cli._options import AsJson, Seed
 from hwnas.cli._shared import EvaluationOptions, ProblemOptions, shares_options
 from hwnas.cli._supernet import STOP, ColumnOptions, OnFailure, skips
 from hwnas.errors import DataError
+from hwnas.metric import registered
 from hwnas.study import DEFAULT_SPACE
 
 if TYPE_CHECKING:
-    from hwnas.study import Provenance
+    from hwnas.study import Provenance, Request
 
 EVALUATIONS = 150
 """Subnets that a search evaluates, or scores, by default."""
@@ -103,7 +104,7 @@ def search(
     evaluation = accuracy.evaluation(problem.space, n, seed, columns.named(), skip_failed=skips(on_failure))
     asked = evaluation or scoring_of(request, n, seed)
     settings.check(asked)
-    if asked is None and evals is not None:
+    if asked is None and evals is not None and not _may_be_misspelt(request):
         rule = "a search by predictions counts generations"
         raise DataError(f"--evals {evals}", rule, "drop --evals, or add --evaluate")
     if asked is not None:
@@ -135,6 +136,12 @@ def search(
         timed_here=study.is_timed_here and not verify,
     ):
         say(line)
+
+
+def _may_be_misspelt(request: Request) -> bool:
+    """Whether an objective is none that hwnas knows, nor any of the user's files: what it is like is told later."""
+    files = request.library or request.tables or request.costs
+    return not files and request.objectives is not None and not all(map(registered, request.objectives.columns))
 
 
 def _took(told: Provenance) -> str:
