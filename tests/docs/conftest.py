@@ -18,6 +18,7 @@ import hwnas.search
 from hwnas import latency
 from hwnas.graph import Model
 from hwnas.latency import Device, LatencyTable, Plan, Row, get_device
+from hwnas.search.expensive import _linas
 from hwnas.space import SearchSpace, get_space
 from hwnas.study import _verify
 from hwnas.supernet import Supernet, _download, export_onnx, get_supernet
@@ -95,6 +96,7 @@ def desk(
     monkeypatch.setenv("NO_COLOR", "1")
     monkeypatch.setattr(hwnas.search, "POPULATION", 40)
     monkeypatch.setattr(hwnas.search, "GENERATIONS", 2)
+    monkeypatch.setattr(_linas, "INNER_GENERATIONS", 4)
     monkeypatch.setattr(_verify, "MOST", 6)
     monkeypatch.setattr(Supernet, "recipe", replace(Supernet.recipe, epochs=1))
     monkeypatch.setattr(
