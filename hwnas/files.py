@@ -6,7 +6,7 @@ import errno
 import os
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from itertools import count
@@ -27,8 +27,8 @@ _waiting: ContextVar[list[_Part] | None] = ContextVar("waiting", default=None)
 def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Yield a temporary path beside ``path``; rename it over ``path`` on success, delete it on failure.
 
-    Missing parent folders are made, and what killed processes left of the same target is removed. Inside
-    :func:`together` the rename waits for the other files.
+    Missing parent folders are made (and removed again on failure), and what killed processes left of the same target is
+    removed. Inside :func:`together` the rename waits for the other files.
 
     Raises:
         DataError: the folder cannot be written to, ``path`` is a folder, or the disk is full.
@@ -36,11 +36,13 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
     target = Path(path)
     if target.is_dir():
         raise _unwritable(target, "it is a folder")
+    made = [folder for folder in target.absolute().parents if not folder.exists()]
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         _remove_leftovers(target)
-        part = _Part.of(target)
+        part = _Part.of(target, made)
     except OSError as error:
+        _remove_empty(made)
         raise _unwritable(target, error.strerror or str(error)) from error
     waiting = _waiting.get()
     try:
@@ -102,20 +104,21 @@ def check_writable(path: str | os.PathLike[str]) -> None:
 class _Part:
     """A file that is being written beside its target, locked as long as its writer lives."""
 
-    def __init__(self, target: Path, path: Path, handle: int) -> None:
+    def __init__(self, target: Path, path: Path, handle: int, made: Sequence[Path]) -> None:
         self.target = target
         self.path = path
         self._handle: int | None = handle
+        self._made = made
 
     @classmethod
-    def of(cls, target: Path) -> Self:
-        """A new one, empty."""
+    def of(cls, target: Path, made: Sequence[Path] = ()) -> Self:
+        """A new one, empty; folders that were ``made`` for it, the innermost first, go with it if it is discarded."""
         while True:
             path = target.with_name(f".{target.name}.{os.getpid()}.{next(_numbers)}.part")
             handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
             # Another process may have taken it for a leftover between these two lines: then it is gone.
             if _locked(handle) is not False and path.exists() and os.path.samestat(os.fstat(handle), path.stat()):
-                return cls(target, path, handle)
+                return cls(target, path, handle, made)
             os.close(handle)
 
     def settle(self) -> None:
@@ -141,11 +144,19 @@ class _Part:
             with suppress(OSError):
                 self.path.unlink(missing_ok=True)
             self._close()
+            _remove_empty(self._made)
 
     def _close(self) -> None:
         if self._handle is not None:
             os.close(self._handle)
             self._handle = None
+
+
+def _remove_empty(folders: Sequence[Path]) -> None:
+    """Remove those that hold nothing, the innermost first."""
+    for folder in folders:
+        with suppress(OSError):
+            folder.rmdir()
 
 
 def _remove_leftovers(target: Path) -> None:

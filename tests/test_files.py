@@ -79,6 +79,20 @@ def files_end_at(size: int) -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
+def test_folders_that_were_made_for_a_file_go_with_it(tmp_path: Path) -> None:
+    (tmp_path / "kept").mkdir()
+
+    def write() -> None:
+        with together():
+            for name, size in (("a", 1), ("b", 99)):
+                with replacing(tmp_path / "kept" / "new" / "newer" / name) as part:
+                    part.write_bytes(b"x" * size)
+
+    with pytest.raises(DataError, match="cannot be written"), files_end_at(9):
+        write()
+    assert [path.name for path in tmp_path.rglob("*")] == ["kept"]
+
+
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(sizes=st.lists(st.integers(0, 9000), min_size=3, max_size=3), limit=st.integers(0, 9000), old=st.booleans())
 def test_on_a_disk_that_is_full_at_any_byte_all_files_are_new_or_none(

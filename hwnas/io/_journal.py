@@ -11,6 +11,7 @@ import json
 import os
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -48,7 +49,7 @@ class Journal:
             if new:
                 _sync_folder(self.path.parent)
         except BaseException:
-            self._file.close()
+            self.close()
             raise
 
     def append(self, entry: Mapping[str, Any]) -> None:
@@ -68,7 +69,8 @@ class Journal:
 
     def close(self) -> None:
         """Close the file and let others write to it."""
-        self._file.close()
+        with suppress(OSError):  # what a full disk did not take has been told of, and would be tried once more
+            self._file.close()
 
     def __enter__(self) -> Self:
         return self

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from hwnas.errors import DataError
 from hwnas.io import Journal
+from tests.test_files import files_end_at
 
 IDENTITY = {"space": "digits", "seed": 1}
 ENTRIES = [{"n": i, "value": i / 3, "text": "é\n"} for i in range(5)]
@@ -100,3 +101,19 @@ def test_kill_9_loses_and_repeats_nothing(tmp_path: Path):
         found = [entry["n"] for entry in journal.entries]
     assert len(found) > 20
     assert found == list(range(len(found)))
+
+
+def test_a_full_disk_is_told_by_the_name_of_the_journal(tmp_path: Path) -> None:
+    path = tmp_path / "full.jsonl"
+    with Journal(path, {"seed": 0}) as journal:
+        journal.append({"value": 1})
+    kept = path.read_bytes()
+    with (
+        pytest.raises(DataError, match=r"journal .*full.jsonl: it cannot be written \(File too large\); free space"),
+        files_end_at(len(kept) + 5),
+        Journal(path, {"seed": 0}) as journal,
+    ):
+        journal.append({"value": 2})
+    assert path.read_bytes().startswith(kept)
+    with Journal(path, {"seed": 0}) as journal:
+        assert journal.entries == [{"value": 1}]
