@@ -17,6 +17,7 @@ SLOW = {
     "chains": "the default search with and without chains led by first-order effects",
     "table_transfer": "what seconds of measuring make of a latency table from elsewhere",
     "latency_fidelity": "which way of timing layers predicts whole networks best",
+    "precision_transfer": "accuracy in any precision, from few quantised subnets and what fp32 has taught",
     "int8_speedup": "subnets in int8 against fp32 on this machine's CPU",
     "evaluation_throughput": "whole evaluations per second, against Once-for-All's loop and transformers",
     "memory": "peak activation memory against what onnxruntime allocates",

@@ -204,11 +204,12 @@ BUILT_IN = {
         _metric("params", "params", "min", "params", label="Params", source="layers",
                 aliases=("modelparameters", "parameters")),
         _metric("memory", "memory_bytes", "min", "B", label="Memory", source="layers"),
+        _metric("size", "size_bytes", "min", "B", label="File size", source="layers", aliases=("filesize", "modelsize")),
     )
 }  # fmt: skip
 
-QUALITY, LATENCY, THROUGHPUT = (BUILT_IN[name] for name in ("top1", "latency", "throughput"))
-"""What a search is about where nothing else is said; and the two metrics that a latency table tells."""
+QUALITY, LATENCY, THROUGHPUT, SIZE = (BUILT_IN[name] for name in ("top1", "latency", "throughput", "size"))
+"""What a search is about where nothing else is said; the two metrics that a latency table tells; and the exported file's."""
 
 
 @cache

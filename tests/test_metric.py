@@ -26,6 +26,7 @@ FLOPS_PER_WATT = Metric("efficiency", "flops_per_watt", "max", "FLOP/W", "Effici
         ("latency_ms", "latency_ms", "ms", False),
         ("throughput@cuda:0", "images_per_s@cuda:0", "images/s", True),
         ("memory", "memory_bytes", "B", False),
+        ("size", "size_bytes", "B", False),
     ],
 )
 def test_names_stand_for_columns(name: str, column: str, unit: str, maximise: bool) -> None:

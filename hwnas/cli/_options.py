@@ -33,10 +33,13 @@ MainDevice = Annotated[
 ]
 _THREADS = typer.Option("--threads", help="Threads the device runs one network with.", min=1, metavar="N")
 _BATCH = typer.Option("--batch", help="Images per run; latency is per run.", min=1, metavar="N")
-_PRECISION = typer.Option("--precision", help="What networks compute in: fp32, int8 or fp16.", metavar="NAME")
+_PRECISION = typer.Option(
+    "--precision",
+    help="What networks compute in: fp32, int8 or fp16; fp32,int8 leaves each layer the choice.",
+    metavar="NAME",
+)
 Threads = Annotated[int, _THREADS]
 Batch = Annotated[int, _BATCH]
-Precision = Annotated[str, _PRECISION]
 TableThreads = Annotated[int | None, _THREADS]
 """Of commands that also take a table by name, whose threads are its own."""
 TableBatch = Annotated[int | None, _BATCH]

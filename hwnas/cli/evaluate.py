@@ -32,7 +32,7 @@ from hwnas.metric import QUALITY, get_metric
 from hwnas.progress import notice, progress
 from hwnas.study import Evaluation
 from hwnas.study._data import noun_of
-from hwnas.study._space import open_space, restricted
+from hwnas.study._space import open_in, open_space, restricted
 
 if TYPE_CHECKING:
     from hwnas.space import Population, SearchSpace
@@ -56,6 +56,14 @@ def evaluate(
     batch_size: BatchSize = 100,
     engine: EngineName = None,
     columns: ColumnOptions,
+    precision: Annotated[
+        str | None,
+        typer.Option(
+            "--precision",
+            help="fp32,int8: subnets whose layers have a precision each, run as exported.",
+            metavar="LIST",
+        ),
+    ] = None,
     fix: Fix = None,
     seed: Seed = 0,
     workers: WorkerOptions,
@@ -88,9 +96,16 @@ def evaluate(
         skip_failed=skips(on_failure),
     )
     net = asked.net
-    space = restricted(net.space, fix)
+    whole, computed = open_in(net.space, precision)
+    if computed is not None and whole.plain is None:
+        rule = "weights are evaluated in fp32, or each layer in its own precision"
+        raise DataError(f"--precision {computed}", rule, f"pass --precision fp32,int8 --fix q={computed}")
+    space = restricted(whole, fix)
     x = _subnets(space, archs, sample, seed)
-    with asked.measuring(out) as (evaluator, _), progress(f"evaluating on {data or supernet}") as advance:
+    with (
+        asked.measuring(out, space.precisions) as (evaluator, _),
+        progress(f"evaluating on {data or supernet}") as advance,
+    ):
         pace = Pace(evaluator.executor.workers)
         evaluator.progress = lambda done, total: advance(done, total, f"subnets, {pace(done)}")
         told = evaluator.accuracies(x)
@@ -107,16 +122,18 @@ def evaluate(
     reached = f"{metric.label.lower()} up to {metric.text(best.value)} on {counts.n_images:,} {noun_of(evaluator.data)}"
     notice(f"wrote {out}: {len(frame)} subnets, {reached}{calibrated}")
     measured = "" if metric is QUALITY else f" --metric {metric.name}"
-    notice(f"next: hwnas fit {shlex.quote(str(out))} --space {_space_reference(supernet, net.space)}{measured}")
+    notice(f"next: hwnas fit {shlex.quote(str(out))} --space {_space_reference(supernet, whole)}{measured}")
 
 
 def _space_reference(supernet: str, space: SearchSpace) -> str:
     """What opens the space of a supernet's weights, which may have another number of classes."""
     from hwnas.space import classes_named
 
-    derived = classes_named(space.name)
-    same = not derived or open_space(supernet).name == space.name
-    return shlex.quote(supernet if same or not derived else f"{supernet}-c{derived[1]}")
+    plain = space.plain or space
+    derived = classes_named(plain.name)
+    same = not derived or open_space(supernet).name == plain.name
+    reference = supernet if same or not derived else f"{supernet}-c{derived[1]}"
+    return shlex.quote(f"{reference}-{'+'.join(space.precisions)}" if space.precisions else reference)
 
 
 def _subnets(space: SearchSpace, archs: Path | None, sample: int | None, seed: int) -> Population:

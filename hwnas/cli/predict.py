@@ -15,7 +15,7 @@ from hwnas.files import check_writable
 from hwnas.progress import notice
 from hwnas.study._metrics import narrowed
 from hwnas.study._predictor import find_predictor
-from hwnas.study._space import open_space
+from hwnas.study._space import open_in
 from hwnas.study._table import find_table
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def predict(
     from hwnas.io import read_archs, read_csv, write_csv
     from hwnas.report import in_order, tidy
 
-    whole = open_space(space)
+    whole, precision = open_in(space, precision)
     check_writable(out)
     frame = read_csv(archs, as_text=True)
     x = read_archs(frame, whole)

@@ -12,12 +12,12 @@ import typer
 
 from hwnas.cli._check import check as check_here
 from hwnas.cli._console import say
-from hwnas.cli._options import Batch, Fix, Precision, SearchedSpace, Seed, Threads
+from hwnas.cli._options import Batch, Fix, SearchedSpace, Seed, TablePrecision, Threads
 from hwnas.errors import DataError
 from hwnas.progress import notice, progress, resumable
 from hwnas.study._boards import import_result, measure_remotely, write_bundle
 from hwnas.study._place import elsewhere_words, refuse_busy
-from hwnas.study._space import open_space, restricted
+from hwnas.study._space import open_in, restricted
 
 if TYPE_CHECKING:
     from hwnas.latency import LatencyTable
@@ -42,7 +42,7 @@ def profile(
     fix: Fix = None,
     threads: Threads = 1,
     batch: Batch = 1,
-    precision: Precision = "fp32",
+    precision: TablePrecision = None,
     out: Annotated[
         Path, typer.Option("--out", help="Folder that holds tables, one folder each.", metavar="DIR")
     ] = TABLES,
@@ -95,7 +95,8 @@ def profile(
     )
     from hwnas.latency import profile as measure
 
-    domain = restricted(open_space(space), fix)
+    whole, computed = open_in(space, precision)
+    precision, domain = computed or "fp32", restricted(whole, fix)
     if not domain.slots:
         raise DataError(f"--space {domain.name}", "it has no layers to profile", "search it with --table FILE.csv")
     if check and (published is not None or bundle is not None or is_remote(device)):
@@ -105,6 +106,9 @@ def profile(
     if bundle is not None and is_remote(device):
         rule = "over ssh hwnas sends a bundle and fetches the result by itself"
         raise DataError(f"--bundle with --device {device}", rule, "drop --bundle, or name a provider: --device cpu")
+    if domain.plain is not None and (published is not None or bundle is not None or is_remote(device)):
+        rule = "mixed networks are timed on this machine's devices"
+        raise DataError(f"--precision {precision.replace('+', ',')}", rule, "profile one precision at a time elsewhere")
     if check:
         here = get_device(device, threads=threads, batch=batch)
         check_here(here, domain, precision, out, n=subnets or SUBNETS, seed=seed)
@@ -158,7 +162,7 @@ def _report(table: LatencyTable, space: SearchSpace, reference: str, *, elsewher
     from hwnas.latency import Load, interval_words, summary
 
     facts = table.spaces[space.name]
-    own = sum(row.precision == table.precision for row in table.rows.values())
+    own = len(table.own_rows)
     of_all = f" of {len(table.rows)}" if own < len(table.rows) else ""
     lines = [f"latency table {table.name}: {own}{of_all} rows"]
     if facts.get("resolutions"):
@@ -180,7 +184,7 @@ def _report(table: LatencyTable, space: SearchSpace, reference: str, *, elsewher
     made = table.device
     usual = made.name == "cpu" and (made.threads, made.batch) == (1, 1)
     where = "" if kept_usually and name == made.id and usual and not elsewhere else f" --device {name}"
-    where += f" --precision {table.precision}" if table.precision != "fp32" else ""
+    where += f" --precision {table.precision.replace('+', ',')}" if table.precision != "fp32" else ""
     cost = table.cost(table.covered(space))
     budget = float(f"{(cost.minimum()[0] + cost.maximum()[0]) / 2:.2g}")
     lines.append(f"next: hwnas search{where} --space {shlex.quote(reference)} --latency {budget:g}ms")

@@ -40,7 +40,7 @@ def report(
     Example: hwnas report pareto.csv --html
     """
     from hwnas.files import check_writable
-    from hwnas.report import front_table, save_plot, write_html
+    from hwnas.report import front_table, save_plot, sensitivity_table, write_html
     from hwnas.study import Front
 
     written = _outputs(front, out, html)
@@ -62,6 +62,9 @@ def report(
         say(loaded.to_json())
         return
     show(front_table(loaded.frame, most=rows, also=[*told.objectives, *told.budgets, *told.floors]))
+    layers = sensitivity_table(loaded.facts)
+    if layers is not None:
+        show(layers)
     say(f"\nwrote {', '.join(map(str, written))}")
 
 

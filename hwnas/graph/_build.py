@@ -76,6 +76,8 @@ def build_model(
     Nodes are named ``<slot>/<op>``, those before the last of an op ``<slot>/<op>/<operator>``; initializers as in
     `weight_shapes`. Batch norms are folded into the convolution before them.
 
+    Nodes say what int8 makes of them (`IntegerForm`), but those of layers that have another precision of their own.
+
     Args:
         network: the layers, each taking the output of the one before.
         weights: arrays by initializer name, batch norms folded; None draws random ones, scaled so
@@ -111,7 +113,8 @@ def build_model(
         for op in layer.ops:
             name = f"{slot}/{op.name}"
             output = "logits" if layer is last and op is layer.ops[-1] else name
-            names.append(at.write(op, name, [names[i] for i in op.inputs], output))
+            integer = layer.precision in (None, "int8")
+            names.append(at.write(op, name, [names[i] for i in op.inputs], output, integer=integer))
         result = names[-1]
     if result != "logits":  # the last op only passes a value on
         at.nodes.append(helper.make_node("Identity", [result], ["logits"], name="logits"))

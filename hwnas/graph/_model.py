@@ -55,7 +55,7 @@ class Model:
     Attributes:
         content: the serialised ONNX model.
         inputs: in the model's order.
-        precision: one of ``PRECISIONS``: what weights and arithmetic are in.
+        precision: what weights and arithmetic are in: one of ``PRECISIONS``, or ``fp32+int8`` where layers say theirs.
     """
 
     content: bytes
@@ -111,7 +111,7 @@ def network_model(
     Args:
         network: ``(slot, layer)`` in order; the model tells them in its property ``layers``.
         batch: samples per run.
-        precision: one of ``PRECISIONS``.
+        precision: one of ``PRECISIONS``, or ``fp32+int8`` where layers say theirs.
         weights: of `short_tables` of the network, as in `build_model`; by default random ones.
         fixed_sizes: runtimes that know no others; all else is left open, as in an exported file.
     """

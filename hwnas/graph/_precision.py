@@ -4,17 +4,77 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from hwnas.errors import SpaceError, UnknownNameError
 from hwnas.graph._quantize import Ranges, quantized
 from hwnas.graph._ranges import assumed_ranges
+from hwnas.graph.ops import integer_form
+from hwnas.space import Forms, LayerSpec, SearchSpace, with_precisions
+from hwnas.space.ops import Activation
 
 if TYPE_CHECKING:
     import onnx
 
 PRECISIONS = ("fp32", "fp16", "int8")
+
+MIXED = ("fp32", "int8")
+"""Those that the layers of one network may have."""
+
+
+def parse_precision(text: str) -> str:
+    """What ``--precision`` says: one of ``PRECISIONS``, or ``fp32+int8`` for ``fp32,int8``, a choice for every layer.
+
+    Raises:
+        UnknownNameError: there is no such precision; suggests the nearest.
+        SpaceError: they cannot be mixed.
+    """
+    parts = list(dict.fromkeys(part.strip() for part in text.replace("+", ",").split(",")))
+    for part in parts:
+        if part not in PRECISIONS:
+            raise UnknownNameError("precision", part, PRECISIONS)
+    if len(parts) > 1 and not set(parts) <= set(MIXED):
+        rule = f"layers of one network may be {' and '.join(MIXED)}"
+        raise SpaceError(f"--precision {text}", rule, f"write --precision {','.join(MIXED)}, or one of them")
+    return "+".join(p for p in PRECISIONS if p in parts)
+
+
+def precision_parts(precision: str) -> tuple[str, ...]:
+    """The precisions that layers have in a network of ``fp32+int8``, or the one of all."""
+    return tuple(precision.split("+"))
+
+
+@cache
+def mixed_space(space: SearchSpace, precision: str) -> SearchSpace:
+    """The space with a precision for every slot, for ``fp32+int8``; itself for a single one.
+
+    Raises:
+        SpaceError: its layers cannot have precisions of their own.
+    """
+    parts = precision_parts(precision)
+    return space if len(parts) == 1 else with_precisions(space, parts, _FORMS)
+
+
+def _differs(layer: LayerSpec) -> bool:
+    return any(integer_form(op) for op in layer.ops)
+
+
+def _takes(layer: LayerSpec) -> bool:
+    return any(integer_form(op) == "static" for op in layer.ops if 0 in op.inputs)
+
+
+def _gives(layer: LayerSpec) -> bool:
+    """Also where it ends in an activation that the range of integers performs."""
+    last = layer.ops[-1]
+    if isinstance(last, Activation) and last.function in ("relu", "relu6") and last.inputs[0] > 0:
+        last = layer.ops[last.inputs[0] - 1]
+    return integer_form(last) == "static"
+
+
+_FORMS = Forms(_differs, _takes, _gives)
 
 
 def in_precision(model: onnx.ModelProto, precision: str, ranges: Ranges | None = None) -> onnx.ModelProto:
@@ -22,10 +82,10 @@ def in_precision(model: onnx.ModelProto, precision: str, ranges: Ranges | None =
 
     Args:
         model: stays as it is.
-        precision: one of ``PRECISIONS``.
+        precision: one of ``PRECISIONS``, or ``fp32+int8``: then layers have their own, which the model tells.
         ranges: of activations, for int8; without them the model is good for timing alone.
     """
-    if precision == "int8":
+    if "int8" in precision_parts(precision):
         return quantized(model, ranges if ranges is not None else assumed_ranges(model))
     return half(model) if precision == "fp16" else model
 

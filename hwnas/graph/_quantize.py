@@ -1,8 +1,11 @@
-"""fp32 models to int8: static, in QDQ form, by ``onnx.helper``.
+"""fp32 models to int8 by ``onnx.helper``: static in QDQ form, and what `_dynamic` writes.
 
 Weights are symmetric int8 per output channel, activations uint8 per tensor (with int8 ones onnxruntime's CPU provider is
 2 times slower), biases int32. Pairs of QuantizeLinear and DequantizeLinear stand around whatever has an integer kernel
-(``has_integer_form`` of its op); hard swish and hard sigmoid have none, and between them values are real numbers.
+(`IntegerForm`); hard swish and hard sigmoid have none, and between them values are real numbers.
+
+A model may be mixed: `build_model` marks the nodes of int8 layers alone. What a layer's `Convert` stands for is then one
+node: QuantizeLinear of what an fp32 layer gives, or DequantizeLinear of what an int8 layer gives.
 
 Forms were compared on an AVX-512 VNNI CPU (onnxruntime 1.32, one thread; median speed-up over fp32 of six random subnets
 of ofa_mbv3_w1.0, ofa_proxyless_w1.3 and ofa_resnet50):
@@ -28,7 +31,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hwnas.graph.ops import INTEGER
+from hwnas.graph._dynamic import Written, dynamic_product, stored_table
 
 if TYPE_CHECKING:
     import onnx
@@ -40,7 +43,7 @@ _LEAST = 1e-20
 """Width below which a range of activations counts as empty."""
 
 _SAME_VALUES = ("MaxPool", "Flatten")
-_SATURATING = ("Relu", "Clip")
+SATURATING = ("Relu", "Clip")
 """Activations that the range of a quantised output performs by itself: runtimes leave them out."""
 
 
@@ -63,7 +66,14 @@ def quantized(
     for node in model.graph.node:
         writer.add(node)
     result = helper.make_model(
-        helper.make_graph(writer.nodes, model.graph.name, model.graph.input, model.graph.output, writer.initializers),
+        helper.make_graph(
+            writer.nodes,
+            model.graph.name,
+            model.graph.input,
+            model.graph.output,
+            writer.initializers,
+            value_info=model.graph.value_info,
+        ),
         opset_imports=model.opset_import,
         ir_version=model.ir_version,
         producer_name=model.producer_name,
@@ -101,11 +111,23 @@ class _Writer:
         self.initializers: list[onnx.TensorProto] = []
         self._written: set[str] = set()
         self._dequantized: dict[str, str] = {}
+        self._dynamic: dict[str, tuple[str, str, str]] = {}
 
     def add(self, node: onnx.NodeProto) -> None:
         """The node, with what stands before and after it."""
         import onnx
 
+        if self._is(node, "dynamic") and node.op_type == "MatMul" and node.input[1] in self.weights:
+            x = self._dequantized.get(node.input[0], node.input[0])
+            written, self._dynamic[x] = dynamic_product(node, x, self.weights[node.input[1]], self._dynamic)
+            self._take(written)
+            return
+        if self._is(node, "stored"):
+            self._take(stored_table(node, self.weights[node.input[0]]))
+            return
+        if self._converts(node):
+            self._convert(node)
+            return
         copy = onnx.NodeProto()
         copy.CopyFrom(node)
         del copy.input[:]
@@ -117,21 +139,49 @@ class _Writer:
                 copy.input.append(self._quantize(name) if integer else self._dequantized.get(name, name))
         (output,) = node.output
         self.nodes.append(copy)
-        wanted = integer or any(self._is_integer(reader) for reader in self.readers[output])
+        wanted = integer or self._ends_one(node) or any(self._is_integer(reader) for reader in self.readers[output])
         if wanted and not self._saturates(output):
             if output not in self.outputs:
                 self._quantize(output)
             elif node.op_type != "Gemm":  # an integer matrix product gives logits in fp32
                 copy.output[0] = f"{output}.real"
-                self._pair(copy.output[0], output, self._parameters(output))
+                self._pair(copy.output[0], copy.output[0], output, self._parameters(output))
+
+    def _take(self, written: Written) -> None:
+        self.nodes += written.nodes
+        for name, value in written.constants.items():
+            self._initializer(name, value)
+
+    def _is(self, node: onnx.NodeProto, form: str) -> bool:
+        return bool(node.doc_string == form) and self.chosen(node.name)
 
     def _is_integer(self, node: onnx.NodeProto) -> bool:
-        return node.doc_string == INTEGER and self.chosen(node.name)
+        return self._is(node, "static")
+
+    def _converts(self, node: onnx.NodeProto) -> bool:
+        return bool(node.op_type == "Identity") and node.output[0] not in self.outputs
+
+    def _convert(self, node: onnx.NodeProto) -> None:
+        """What a boundary is: the rounding of a real number, or nothing beside the pair behind an integer one."""
+        (before,), (after,) = node.input, node.output
+        real = before not in self._dequantized
+        if real and any(self._is_integer(reader) for reader in self.readers[after]):
+            self._dequantized[after] = f"{after}.rounded"
+            self._pair(before, after, f"{after}.rounded", self._parameters(after))
+        else:
+            self._dequantized[after] = self._dequantized.get(before, before)
+
+    def _ends_one(self, node: onnx.NodeProto) -> bool:
+        """Whether it is the activation that the range of an integer node's output performs."""
+        if node.op_type not in SATURATING or not self._saturates(node.input[0]):
+            return False
+        source = self.source.get(node.input[0])
+        return source is not None and self._is_integer(source)
 
     def _saturates(self, name: str) -> bool:
         """Whether its one reader is an activation that the range of the reader's quantised output performs."""
         readers = self.readers[name]
-        return len(readers) == 1 and readers[0].op_type in _SATURATING
+        return len(readers) == 1 and readers[0].op_type in SATURATING
 
     def _parameters(self, name: str) -> tuple[np.float32, np.uint8]:
         source = self.source.get(name)
@@ -149,20 +199,24 @@ class _Writer:
         """Name of a value rounded to its numbers; the pair of nodes is written once."""
         if name not in self._dequantized:
             self._dequantized[name] = f"{name}.rounded"
-            self._pair(name, f"{name}.rounded", self._parameters(name))
+            self._pair(name, name, f"{name}.rounded", self._parameters(name))
         return self._dequantized[name]
 
-    def _pair(self, name: str, rounded: str, parameters: tuple[np.float32, np.uint8]) -> None:
+    def _pair(self, value: str, name: str, rounded: str, parameters: tuple[np.float32, np.uint8]) -> None:
+        """The two nodes between a value and what it is rounded to; of their own they take a name, but the second one that
+        of the boundary that it stands for."""
         from onnx import helper
 
+        readers = self.readers[value]
+        boundary = readers[0].output[0] if len(readers) == 1 and self._converts(readers[0]) else name
         constants = [f"{name}.scale", f"{name}.zero"]
-        for constant, value in zip(constants, parameters, strict=True):
-            self._initializer(constant, np.array(value))
-        for operator, before, after in (
-            ("QuantizeLinear", name, f"{name}.integer"),
-            ("DequantizeLinear", f"{name}.integer", rounded),
+        for constant, number in zip(constants, parameters, strict=True):
+            self._initializer(constant, np.array(number))
+        for operator, before, after, owner in (
+            ("QuantizeLinear", value, f"{name}.integer", name),
+            ("DequantizeLinear", f"{name}.integer", rounded, boundary),
         ):
-            self.nodes.append(helper.make_node(operator, [before, *constants], [after], name=f"{name}/{operator}"))
+            self.nodes.append(helper.make_node(operator, [before, *constants], [after], name=f"{owner}/{operator}"))
 
     def _weight(self, node: onnx.NodeProto, name: str) -> str:
         """Name of a convolution's or matrix product's weight or bias, rounded to its integers."""

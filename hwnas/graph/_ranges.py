@@ -11,8 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hwnas.errors import DataError
-from hwnas.graph._quantize import Ranges
-from hwnas.graph.ops import INTEGER
+from hwnas.graph._quantize import SATURATING, Ranges
 
 if TYPE_CHECKING:
     import onnx
@@ -53,11 +52,12 @@ def activation_ranges(model: onnx.ModelProto, batches: Iterable[Feed]) -> Ranges
     watched = onnx.ModelProto()
     watched.CopyFrom(model)
     constants = {tensor.name for tensor in model.graph.initializer}
-    integer = [node for node in model.graph.node if node.doc_string == INTEGER]
+    integer = [node for node in model.graph.node if node.doc_string == "static"]
+    if not integer:  # nothing needs ranges
+        return {}
+    integer += [node for node in model.graph.node if node.op_type in SATURATING]
     touched = dict.fromkeys(name for node in integer for name in (*node.input, *node.output) if name not in constants)
     names = list(touched)
-    if not names:  # nothing computes in integers
-        return {}
     del watched.graph.output[:]
     for name in names:
         for operator in ("ReduceMin", "ReduceMax"):

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from hwnas.errors import PredictorError, UnknownNameError
 from hwnas.predictor import _store
+from hwnas.predictor._any_precision import in_any_precision
 from hwnas.predictor._approximation import additive_approximation
 from hwnas.predictor._base import MIN_SUBNETS, Card, Predictor
 from hwnas.predictor._fitting import Fitted, fit_and_score
@@ -33,6 +34,7 @@ __all__ = [
     "fit_and_score",
     "folds",
     "get_predictor",
+    "in_any_precision",
     "k_fold",
     "learning_curve",
     "load_predictor",
@@ -94,9 +96,13 @@ def load_predictor(path: str | os.PathLike[str], space: SearchSpace) -> Predicto
 def get_predictor(name: str | os.PathLike[str] | None, space: SearchSpace) -> Predictor:
     """A fitted predictor of ``space``: the one that ships for it (None, or its name), or a file.
 
+    Where layers have precisions, one of the space without them has to do.
+
     Raises:
         PredictorError: none ships for the space, or the file does not fit. UnknownNameError: neither.
     """
+    if space.plain is not None and not (name is not None and _is_of(name, space)):
+        return in_any_precision(get_predictor(name, space.plain), space)
     known = embedded_names()
     if name is None:
         if space.name not in known:
@@ -114,3 +120,12 @@ def get_predictor(name: str | os.PathLike[str] | None, space: SearchSpace) -> Pr
         remedy = f"fit one: hwnas fit DATA.csv --space {space.name} --model {name}"
         raise PredictorError(f"predictor {str(name)!r}", "that is a kind, not a fitted predictor", remedy)
     raise UnknownNameError("predictor", str(name), known)
+
+
+def _is_of(name: str | os.PathLike[str], space: SearchSpace) -> bool:
+    """Whether a file holds a predictor of a space."""
+    try:
+        load_predictor(name, space)
+    except PredictorError:
+        return False
+    return True

@@ -18,6 +18,7 @@ from hwnas.report._provenance import (
     versions,
     write_provenance,
 )
+from hwnas.report._sensitivity import sensitivity_table
 from hwnas.report._table import front_table, thinned
 
 __all__ = [
@@ -47,6 +48,7 @@ __all__ = [
     "save_comparison",
     "save_curves",
     "save_plot",
+    "sensitivity_table",
     "thinned",
     "tidy",
     "versions",

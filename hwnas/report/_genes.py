@@ -21,6 +21,7 @@ TITLES = {
     "e": "Expansion ratio",
     "d": "Depth",
     "w": "Width",
+    "q": "Precision",
     "h": "Attention heads",
     "f": "FFN width",
     "r": "Image size",

@@ -61,7 +61,7 @@ class Words:
     def _accuracy(self, name: str) -> str:
         predictor, evaluator = self.facts.get("predictor"), self.facts.get("evaluator")
         if evaluator:
-            return f"measured: {_flat(evaluator)}"
+            return f"measured: {_flat({name: fact for name, fact in evaluator.items() if name != 'sensitivity'})}"
         if not predictor:
             return UNKNOWN if not self.facts else "measured, or given in the CSV; the provenance names no predictor"
         text = f"predicted, not measured, by {predictor.get('name')} ({predictor.get('kind')})"
@@ -114,9 +114,15 @@ class Words:
             "Validation": _flat(device.get("validation")),
             "Predictor": _joined(predictor.get("name"), predictor.get("kind"), _hash(predictor)),
             "Held-out scores": _flat(predictor.get("scores")),
+            "Layers in int8, alone": self._sensitivity(),
             "Versions": _flat(facts.get("versions")),
         }
         return [(name, str(text)) for name, text in entries.items() if text]
+
+    def _sensitivity(self) -> str | None:
+        told = (self.facts.get("evaluator") or {}).get("sensitivity") or []
+        logits = [f"{row['layer']} {row['logit_error_pct']:.2f} %" for row in told]
+        return f"mean logit error of {', '.join(logits)}" if logits else None
 
     def _budgets(self) -> list[str]:
         bounds = [(name, "≤", upper) for name, upper in (self.facts.get("budgets") or {}).items()]

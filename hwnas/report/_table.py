@@ -27,6 +27,7 @@ _RANKS = (
     "macs",
     "latency_error_pct",
     "params",
+    "size_bytes",
     "memory_bytes",
     "images_per_s",
     "latency_p95_ms",

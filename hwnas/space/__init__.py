@@ -25,6 +25,7 @@ from hwnas.space._head import classes_named, head_name, n_classes, with_classes
 from hwnas.space._layer import LayerSpec, Network, network_inputs
 from hwnas.space._memory import PeakMemory, activation_peak
 from hwnas.space._oplist import OpList
+from hwnas.space._precision import Forms, precisions_named, with_precisions
 from hwnas.space._space import Population, SearchSpace
 from hwnas.space.families.digits import digits
 from hwnas.space.families.nasbench201 import nasbench201
@@ -37,6 +38,7 @@ __all__ = [
     "AdditiveCost",
     "Arch",
     "Factor",
+    "Forms",
     "Gene",
     "LayerSpec",
     "Network",
@@ -63,8 +65,10 @@ __all__ = [
     "nasbench201",
     "network_inputs",
     "params_cost",
+    "precisions_named",
     "space_names",
     "with_classes",
+    "with_precisions",
 ]
 
 _SPACES: dict[str, Callable[[], SearchSpace]] = {

@@ -10,8 +10,9 @@ from hwnas.space._layer import LayerSpec
 
 Value = int | float | str
 
-Role = Literal["layer", "input"]
-"""Whether a gene changes layers and their weights, or what enters the network (image resolution, sequence length)."""
+Role = Literal["layer", "input", "precision"]
+"""Whether a gene changes layers and their weights, what enters the network (image resolution, sequence length), or what
+a layer computes in."""
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,8 @@ class Gene:
         controller: index of the gene that decides whether this one has an effect; None if it always has.
         active_for: choice indices of the controller for which it has.
         aliases: other values that upstream writes, and the choice each stands for.
-        role: an ``"input"`` gene sets the shape of the network's input and leaves its weights alone.
+        role: an ``"input"`` gene sets the shape of the network's input and leaves its weights alone; so does a
+            ``"precision"`` gene, which :func:`hwnas.space.with_precisions` adds.
         unit: what its values count, for people: ``"px"``, ``"tokens"``; empty for plain numbers and words.
     """
 

@@ -45,6 +45,9 @@ def with_classes(space: SearchSpace, classes: int) -> SearchSpace:
         SpaceError: fewer than one class, or the network ends in neither of what :func:`head_name` names.
     """
     base = space.base or space
+    if base.plain is not None:
+        rule = "its layers have precisions, which are chosen last"
+        raise SpaceError(f"space {space.name}", rule, f"give {base.plain.name} its classes first")
     slot, layer = _head(base)
     _classifier(base.name, layer)
     if classes < 1:

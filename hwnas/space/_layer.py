@@ -8,18 +8,22 @@ function that runs it are all derived from that one list, so they cannot disagre
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from hwnas.errors import SpaceError
 from hwnas.space.ops import Op, Shape, TensorSpec
+
+_IN = "@"
+"""Stands between a key and a precision."""
 
 
 @dataclass(frozen=True)
 class LayerSpec:
     """One profiled unit: its key (a row name of latency tables), input shape and ops.
 
-    Two specs are equal when their keys are: the key states everything latency depends on.
+    Two specs are equal when their keys are: the key states everything latency depends on. In a network of one precision
+    that is not said; in one of several each layer's key ends in ``@`` and its own.
 
     Attributes:
         key: of tables.
@@ -35,6 +39,20 @@ class LayerSpec:
     def output_shape(self) -> Shape:
         """Shape of what it gives to the next layer."""
         return self.ops[-1].shape
+
+    @property
+    def precision(self) -> str | None:
+        """What it computes in, if it has a precision of its own (`in_precision`); None for the network's."""
+        return self.key.partition(_IN)[2] or None
+
+    @property
+    def bare_key(self) -> str:
+        """Its key but for the precision: with that it names a row of a table."""
+        return self.key.partition(_IN)[0]
+
+    def in_precision(self, precision: str) -> LayerSpec:
+        """The same layer with a precision of its own."""
+        return replace(self, key=f"{self.bare_key}{_IN}{precision}")
 
     @cached_property
     def macs(self) -> int:

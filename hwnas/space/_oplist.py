@@ -16,6 +16,7 @@ from hwnas.space.ops import (
     ClassToken,
     Concat,
     Conv,
+    Convert,
     Element,
     Embedding,
     Flatten,
@@ -270,6 +271,10 @@ class OpList:
     def class_token(self, name: str, x: int) -> int:
         """Puts one learned token before those of ``(tokens, channels)``."""
         return self.apply(ClassToken, name, x)
+
+    def convert(self, name: str, x: int, to: str) -> int:
+        """The same values as numbers of another precision."""
+        return self.apply(Convert, name, x, to=to)
 
     # --- shapes -------------------------------------------------------------------------------
 

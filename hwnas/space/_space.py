@@ -40,6 +40,7 @@ class SearchSpace:
             the meaning of a row, so populations, tables and predictors stay interchangeable.
         base: the space it is derived from by :func:`hwnas.space.with_classes`; what is known of that one's other
             layers holds for it too.
+        plain: the space it is derived from by :func:`hwnas.space.with_precisions`: its genes are the first of these.
     """
 
     def __init__(
@@ -50,9 +51,11 @@ class SearchSpace:
         domain: Sequence[Sequence[int]] | None = None,
         *,
         base: SearchSpace | None = None,
+        plain: SearchSpace | None = None,
     ) -> None:
         self.name = name
         self.base = base
+        self.plain = plain
         self.genes = tuple(genes)
         self.slots = tuple(slots)
         self.conditions = Conditions(self.genes)
@@ -113,12 +116,17 @@ class SearchSpace:
         for setting in itertools.product(*values.values()):
             yield self.restrict(**dict(zip(values, setting, strict=True)))
 
+    @property
+    def precisions(self) -> tuple[str, ...]:
+        """What its layers compute in, if each has a precision of its own; empty if that is not decided here."""
+        return next((tuple(map(str, gene.choices)) for gene in self.genes if gene.role == "precision"), ())
+
     @cached_property
     def whole(self) -> SearchSpace:
         """The space without restrictions."""
         if self.allowed.all():
             return self
-        return SearchSpace(self.name, self.genes, self.slots, base=self.base)
+        return SearchSpace(self.name, self.genes, self.slots, base=self.base, plain=self.plain)
 
     @property
     def dependents(self) -> dict[int, list[int]]:
@@ -289,7 +297,7 @@ class SearchSpace:
                     left = listed([gene.choices[i] for i in domain[column]])
                     raise SpaceError(f"{gene.name} = {listed(values)}", f"its choices are {left}", "pick one")
                 domain[column] = kept
-        part = SearchSpace(self.name, self.genes, self.slots, domain, base=self.base)
+        part = SearchSpace(self.name, self.genes, self.slots, domain, base=self.base, plain=self.plain)
         part.whole = self.whole  # one object for all parts of a space: it keeps the layers it has built
         return part
 

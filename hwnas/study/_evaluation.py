@@ -121,8 +121,14 @@ class Evaluation:
             raise DataError("--evaluate", rule, f"add it: --objectives {measured.name},latency")
 
     @contextmanager
-    def measuring(self, csv: Path) -> Iterator[tuple[MeasuredAccuracy, dict[str, Any]]]:
+    def measuring(
+        self, csv: Path, precisions: tuple[str, ...] = ()
+    ) -> Iterator[tuple[MeasuredAccuracy, dict[str, Any]]]:
         """What evaluates subnets, and what its accuracies depend on; they are kept in a journal beside ``csv``.
+
+        Args:
+            csv: what will be written.
+            precisions: those that layers have to choose from, if they have any of their own.
 
         Raises:
             DataError: data or cluster that do not fit.
@@ -133,9 +139,14 @@ class Evaluation:
 
         net, engine = self.net, get_engine(self.engine)
         data, identity = self.samples(net)
+        net = net.in_precision("+".join(precisions)) if precisions else net
         path = csv.with_name(f"{csv.name}.journal.jsonl")
         with ExitStack() as until_done:
-            executor = until_done.enter_context(self.where.open(Evaluating.of(self))) if self.where.elsewhere else None
+            executor = (
+                until_done.enter_context(self.where.open(Evaluating.of(self, precisions)))
+                if self.where.elsewhere
+                else None
+            )
             journal = until_done.enter_context(Journal(path, accuracy_journal_identity(net, identity, engine)))
             evaluator = MeasuredAccuracy(
                 net, data, journal, engine=engine, executor=executor, skip_failed=self.skip_failed
@@ -149,7 +160,7 @@ class Evaluation:
     @contextmanager
     def opened(self, space: SearchSpace, csv: Path) -> Iterator[MeasuringPredictor]:
         """The accuracy to search by; see :meth:`measuring`."""
-        with self.measuring(csv) as (evaluator, identity):
+        with self.measuring(csv, space.precisions) as (evaluator, identity):
             facts = {
                 "supernet": self.supernet,
                 "weights": f"{self.net.origin} ({self.net.digest})",
@@ -157,7 +168,28 @@ class Evaluation:
                 **identity,
                 "journal": f"{csv.name}.journal.jsonl",
             }
+            if space.precisions:
+                facts["sensitivity"] = _sensitivity(evaluator, space)
             yield MeasuringPredictor(evaluator, space, facts, self.metric().column)
+
+
+def _sensitivity(evaluator: MeasuredAccuracy, space: SearchSpace) -> list[dict[str, Any]]:
+    """What each layer costs in int8, alone."""
+    from hwnas.supernet import sensitivity
+
+    found = sensitivity(evaluator.supernet, space, evaluator.data)
+    if found:
+        worst = max(found, key=lambda each: each.agreement.logit_error)
+        notice(f"of {len(found)} layers {worst.layer} loses most in int8, alone: {worst.agreement}")
+    return [
+        {
+            "layer": each.layer,
+            "alike_pct": round(each.agreement.share_pct, 2),
+            "logit_error_pct": round(100 * each.agreement.logit_error / (each.agreement.logit_spread or 1.0), 3),
+            "images": each.agreement.n_images,
+        }
+        for each in found
+    ]
 
 
 class MeasuringPredictor(AskedPredictor):

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hwnas.errors import DataError, NotHeldError, UnknownNameError
+from hwnas.errors import DataError, NotHeldError
 from hwnas.files import check_writable
 from hwnas.metric import LATENCY, get_metric
 from hwnas.progress import notice
@@ -153,6 +153,7 @@ def export_subnet(
     else:
         net = as_told(load_supernet(name, s.checkpoint or _searched_weights(name, found)), s.columns)
         refuse_untrained(name, net, s.data)
+    net = net.in_precision(form)
     metric = get_metric(net.metric)
     place = None
     if s.device is not None:
@@ -176,12 +177,16 @@ def export_subnet(
     )
     if form != "fp32":
         measured_on = images_of_it if s.images is not None else None
-        facts = _of_form(form, facts, metric.column, model, subnet, measured_on)
+        of_it = net.space.plain is not None and (measured_on is not None or bool(found.get("evaluator")))
+        facts = _of_form(form, facts, metric.column, model, subnet, measured_on, of_it=of_it)
+    facts |= {"precisions": json.dumps(_by_slot(subnet))} if net.space.plain is not None else {}
     facts |= {"agreement": str(kept)} if kept is not None else {}
     others = net.deployed_files(subnet) if is_folder(path) else {}
     write_deployed(model, {key: value for key, value in facts.items() if value}, others, path)
     size = f"{file.stat().st_size / 1e6:.1f} MB"
     notice(f"wrote {file}: {form}, {size}, opset {s.opset}, {_shown(model)}")
+    if net.space.plain is not None:
+        _tell_precisions(_by_slot(subnet))
     if others:
         notice(f"beside it: {', '.join(others)}")
     notice(f"logits differ from torch's by at most {difference}")
@@ -255,18 +260,39 @@ def _known(net: Supernet, chosen: ChosenSubnet) -> dict[str, str]:
 
 
 def _form(precision: str | None, found: Mapping[str, Any]) -> str:
-    """The precision that is asked for, or that was searched for.
+    """The precision that is asked for, or that was searched for; ``fp32+int8`` where layers have their own.
 
     Raises:
         UnknownNameError: there is no such precision; suggests the nearest.
+        DataError: one for all layers, of a front whose layers have their own.
     """
-    from hwnas.graph import PRECISIONS
+    from hwnas.graph import parse_precision
+    from hwnas.space import precisions_named
 
-    searched = (found.get("device") or {}).get("precision")
-    form = precision or searched or "fp32"
-    if form not in PRECISIONS:
-        raise UnknownNameError("precision", form, PRECISIONS)
-    return str(form)
+    _, own = precisions_named(str((found.get("space") or {}).get("name"))) or ("", ())
+    searched = "+".join(own) or (found.get("device") or {}).get("precision")
+    form = parse_precision(str(precision or searched or "fp32"))
+    if own and form != searched:
+        rule = "each layer of this front has a precision of its own"
+        raise DataError(f"--precision {precision}", rule, "drop --precision")
+    return form
+
+
+def _by_slot(subnet: Subnet) -> dict[str, str]:
+    """What each layer of a subnet computes in; conversions are none."""
+    from hwnas.space.ops import Convert
+
+    return {
+        slot: layer.precision
+        for slot, layer in subnet.network
+        if layer.precision is not None and not isinstance(layer.ops[0], Convert)
+    }
+
+
+def _tell_precisions(by_slot: Mapping[str, str]) -> None:
+    for precision in dict.fromkeys(by_slot.values()):
+        slots = [slot for slot, own in by_slot.items() if own == precision]
+        notice(f"{precision}, {len(slots)} of {len(by_slot)} layers: {', '.join(slots)}")
 
 
 def _calibration_images(subnet: Subnet, images: Task | None) -> Batches:
@@ -308,15 +334,35 @@ def _tell_agreement(form: str, kept: Agreement, lossy: Sequence[Blamed], least: 
 
 
 def _of_form(
-    form: str, facts: dict[str, str], metric: str, model: ModelProto, subnet: Subnet, images: Task | None
+    form: str,
+    facts: dict[str, str],
+    metric: str,
+    model: ModelProto,
+    subnet: Subnet,
+    images: Task | None,
+    *,
+    of_it: bool,
 ) -> dict[str, str]:
-    """The facts of a network in another precision: what is known of its accuracy is of fp32, unless it is measured."""
+    """The facts of a network in another precision: what is known of its accuracy is of fp32, unless it is measured.
+
+    Args:
+        form: the precision.
+        facts: that are known.
+        metric: column of the accuracy.
+        model: in that precision.
+        subnet: it is of.
+        images: to measure on; None for not at all.
+        of_it: whether the accuracy that is known is that of the layers in their precisions already.
+    """
+    from hwnas.graph import precision_parts
     from hwnas.supernet import onnx_accuracy
 
+    if "int8" in precision_parts(form) and "calibration" not in facts:
+        facts["calibration"] = "random inputs"
+    if of_it:
+        return facts
     known = facts.pop(metric, None)
     source = facts.pop(f"{metric}_source", "")
-    if form == "int8" and "calibration" not in facts:
-        facts["calibration"] = "random inputs"
     if known is None:
         return facts
     facts[f"{metric}_fp32"] = known
@@ -328,9 +374,11 @@ def _of_form(
 
 def _classes(found: Mapping[str, Any]) -> int | None:
     """The number of classes of the space that was searched, where it is another than its family's."""
-    from hwnas.space import classes_named
+    from hwnas.space import classes_named, precisions_named
 
-    derived = classes_named(str((found.get("space") or {}).get("name")))
+    name = str((found.get("space") or {}).get("name"))
+    plain, _ = precisions_named(name) or (name, ())
+    derived = classes_named(plain)
     return derived[1] if derived else None
 
 

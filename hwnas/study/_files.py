@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from hwnas.errors import DataError
 from hwnas.study._objectives import Objectives
 from hwnas.study._request import Request
-from hwnas.study._space import open_space, restricted
+from hwnas.study._space import open_in, restricted
 
 if TYPE_CHECKING:
     from hwnas.io import SubnetTable
@@ -68,7 +68,8 @@ def read_given(request: Request, objectives: Objectives | None, of: SearchSpace 
         columns.update({renamed.get(name, name): cost for name, cost in sums.items()})
         space = restricted(whole, request.fix)
     else:
-        space = restricted(of or open_space(request.space), request.fix)
+        whole, _ = open_in(of or request.space, request.precision)
+        space = restricted(whole, request.fix)
         if request.tables:
             table = read_subnet_table(request.tables, space, renamed)
             columns.update({name: Lookup(space.whole, table.x, v, name) for name, v in table.columns.items()})

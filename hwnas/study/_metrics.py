@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol
 
-from hwnas.metric import LATENCY, QUALITY, THROUGHPUT, metrics
+from hwnas.metric import LATENCY, QUALITY, SIZE, THROUGHPUT, metrics
 from hwnas.quantity import listed
 from hwnas.study._facts import directions_of
 
@@ -47,6 +47,7 @@ class Metrics:
         given: metrics that the user's files tell, by column.
         tells: the column that the predictor tells.
         rates: whether ``images_per_s`` is told beside latency.
+        sized: what the file is exported in whose ``size_bytes`` are told; None where nobody asks.
     """
 
     space: SearchSpace
@@ -57,6 +58,7 @@ class Metrics:
     given: Mapping[str, MetricFunction] = field(default_factory=dict)
     tells: str = QUALITY.column
     rates: bool = False
+    sized: str | None = None
 
     @cached_property
     def functions(self) -> dict[str, MetricFunction]:
@@ -77,6 +79,10 @@ class Metrics:
             functions |= self._timed(name, table.cost(self.space), table.device.batch or 1)
         if self.space.slots:
             functions |= counted(self.space, self.batch)
+        if self.sized is not None:
+            from hwnas.graph import size_cost  # noqa: PLC0415
+
+            functions[SIZE.column] = size_cost(self.space, self.sized)
         functions |= self.given
         for metric in metrics().values():
             if metric.derive is not None and functions.keys() >= {*metric.of}:

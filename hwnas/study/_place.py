@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hwnas.errors import DeviceError, UnknownNameError
+from hwnas.errors import DataError, DeviceError, UnknownNameError
 from hwnas.progress import notice, progress
 
 if TYPE_CHECKING:
@@ -93,6 +93,7 @@ def find_place(
     Raises:
         UnknownNameError, DeviceError: not a device of this machine.
     """
+    from hwnas.graph import parse_precision
     from hwnas.latency import PROVIDERS, Device, check_precision, find_table_for, get_device
 
     searched = facts.get("device") or {}
@@ -105,11 +106,25 @@ def find_place(
     spinning = conditions.get("spinning", "stop") if same else "stop"
     here = get_device(name, threads=threads or usual["threads"], batch=batch or usual["batch"], spinning=spinning)
     was = searched.get("precision", "fp32")
-    computed = precision or (was if same else "fp32")
+    computed = _computed(space, parse_precision(precision) if precision else None, was if same else "fp32")
     check_precision(here, computed)
     if conditions and computed == was and not Device.from_json(conditions).differences(here):
         return Place(here, computed, _told_table(here, searched))
     return Place(here, computed, find_table_for(here, space, computed))
+
+
+def _computed(space: SearchSpace, asked: str | None, usual: str) -> str:
+    """What is asked for, or usual; layers that have precisions of their own compute in those.
+
+    Raises:
+        DataError: the other is asked for.
+    """
+    own = "+".join(space.precisions)
+    if asked is not None and ("+" in asked or own) and asked != own:
+        has = f"have their own, {own.replace('+', ' or ')}" if own else "have none of their own"
+        rule = f"layers of {space.name} {has}"
+        raise DataError(f"--precision {asked.replace('+', ',')}", rule, "drop --precision, or search with it")
+    return own or asked or usual
 
 
 def _told_table(device: Device, facts: Mapping[str, Any]) -> LatencyTable | None:

@@ -23,14 +23,15 @@ def find_predictor(space: SearchSpace, name: str | None, *, required: bool = Tru
     from hwnas.predictor import embedded_names, embedded_path, get_predictor
     from hwnas.report import file_hash
 
-    if name is None and not required and space.name not in embedded_names():
+    known = space.plain.name if space.plain is not None else space.name
+    if name is None and not required and known not in embedded_names():
         return None
     predictor = get_predictor(name, space)
     embedded = name is None or not Path(name).exists()
-    path = embedded_path(name or space.name) if embedded else Path(str(name))
+    path = embedded_path(name or known) if embedded else Path(str(name))
     card = predictor.card
     facts = {
-        "name": f"hwnas's predictor of {space.name}" if embedded else path.name,
+        "name": f"hwnas's predictor of {known}" if embedded else path.name,
         "kind": predictor.kind,
         "metric": card.metric,
         "sha256": file_hash(path),

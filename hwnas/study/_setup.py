@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from hwnas.errors import DataError, PredictorError
-from hwnas.metric import LATENCY, QUALITY, THROUGHPUT, Budget, Metric, get_metric, with_parts
+from hwnas.metric import LATENCY, QUALITY, SIZE, THROUGHPUT, Budget, Metric, get_metric, with_parts
 from hwnas.study._budgets import Budgets
 from hwnas.study._devices import USUAL, Devices, short
 from hwnas.study._files import Given, read_given
@@ -18,6 +18,7 @@ from hwnas.study._metrics import Metrics, narrowed
 from hwnas.study._objectives import Objectives, check_names
 from hwnas.study._predictor import find_predictor
 from hwnas.study._request import Request
+from hwnas.study._space import open_in
 from hwnas.study._table import find_table
 
 if TYPE_CHECKING:
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
     from hwnas.predictor import Predictor
     from hwnas.search import Problem
     from hwnas.space import SearchSpace
+
+ANY_PRECISION = "any precision"
+"""Kind of the predictor of a plain space where layers have precisions."""
 
 MOST = 4
 """Objectives at most, where none are named."""
@@ -98,6 +102,8 @@ def prepare(request: Request, of: SearchSpace | None = None, evaluated: str | No
     if given.table is not None:
         asked_for = [*budgets, *(objectives.columns if objectives is not None else ())]
         given.table.refuse_gaps(asked_for if layers or objectives is not None else None)
+    _, precision = open_in(given.space, request.precision)
+    request = replace(request, precision=precision)
     accuracy = (
         find_predictor(given.space, request.predictor) if request.predictor is not None and evaluated is None else None
     )
@@ -106,7 +112,7 @@ def prepare(request: Request, of: SearchSpace | None = None, evaluated: str | No
     check_names("budget", budgets, names, layers=layers)
     if objectives is not None:
         check_names("objective", objectives.columns, names, layers=layers)
-    _refuse_infeasible_counts(given, budgets, request.batch or 1)
+    _refuse_infeasible_counts(given, budgets, request.batch or 1, request.precision or "fp32")
     devices = Devices.of(request, bounds, objectives) if layers else None
     wanted = _wanted(objectives, devices, given, accuracy, told)
     if devices is None:
@@ -131,7 +137,10 @@ def prepare(request: Request, of: SearchSpace | None = None, evaluated: str | No
         others = {name: _other_table(given.space, device, request) for name, device in devices.others.items()}
     metrics, notes = narrowed(given.space, accuracy, table, batch=request.batch, others=others)
     rates = bool(bounds.per_s) or any(_is(THROUGHPUT, m) for m in needed)
-    metrics = replace(metrics, given=given.columns, rates=rates)
+    mixed = bool(given.space.precisions)
+    asked_size = (mixed or any(_is(SIZE, m) for m in needed)) and SIZE.column not in given.columns
+    sized = (table.it.precision if table is not None else request.precision or "fp32") if asked_size else None
+    metrics = replace(metrics, given=given.columns, rates=rates, sized=sized)
     if request.tables:  # of the many columns of a table only those that were named are of interest
         named = {m.column for m in needed}
         metrics = replace(metrics, given={name: fn for name, fn in given.columns.items() if name in named})
@@ -142,7 +151,12 @@ def prepare(request: Request, of: SearchSpace | None = None, evaluated: str | No
     # The front of throughput is that of latency, which is a sum: it is searched in its place.
     searched = [LATENCY.on(m.device) if _is(THROUGHPUT, m) else m for m in wanted]
     wanted = tuple({m.column: m for m in searched}.values())
-    notes += _told_of_precision(table, of_weights)
+    if not mixed:
+        notes += _told_of_precision(table, of_weights)
+    elif accuracy is not None and accuracy.it.kind == ANY_PRECISION:
+        notes += [
+            f"{accuracy.it.card.metric} is of fp32 weights, whatever the precisions: --evaluate measures what they cost"
+        ]
     main = devices.main if devices is not None else USUAL
     reference = request.space if isinstance(request.space, str) and request.space != given.space.name else None
     return Setup(metrics, wanted, budgets, table, accuracy, others, given, tuple(notes), main, reference)
@@ -244,9 +258,10 @@ def _other_table(space: SearchSpace, device: str, request: Request) -> Found[Lat
     )
 
 
-def _refuse_infeasible_counts(given: Given, budgets: Mapping[str, Budget], batch: int) -> None:
+def _refuse_infeasible_counts(given: Given, budgets: Mapping[str, Budget], batch: int, precision: str) -> None:
     """Budgets that need no latency table are checked first: one may take minutes to profile."""
     early = {name: b for name, b in budgets.items() if name in given.columns or b.metric.source == "layers"}
     if early:
-        metrics = Metrics(given.space, None, None, batch, given=given.columns)
+        asked_size = SIZE.column in early and SIZE.column not in given.columns
+        metrics = Metrics(given.space, None, None, batch, given=given.columns, sized=precision if asked_size else None)
         metrics.problem([next(iter(early.values())).metric], early).refuse_infeasible()

@@ -17,15 +17,53 @@ DEFAULT_SPACE = "ofa_mbv3_w1.0"
 def open_space(reference: str | SearchSpace | None) -> SearchSpace:
     """The space behind a reference (``hwnas.supernet.KINDS`` are all there are), or given; None for the default one.
 
+    ``digits-fp32+int8`` is a space with a precision for every layer, and so is any other reference with that ending.
+
     Raises:
         UnknownNameError, SpaceError, SupernetError: there is none, or it does not load.
     """
+    from hwnas.space import precisions_named  # noqa: PLC0415
     from hwnas.supernet import reference_kind  # noqa: PLC0415
 
     if reference is not None and not isinstance(reference, str):
         return reference
     name = DEFAULT_SPACE if reference is None else reference
+    derived = precisions_named(name)
+    if derived is not None and not Path(name.removeprefix("hf:")).exists():
+        return with_precisions_of(name, open_space(derived[0]))
     return reference_kind(name).space(name)
+
+
+def open_in(reference: str | SearchSpace | None, precision: str | None) -> tuple[SearchSpace, str | None]:
+    """A space as it is searched in a precision, and the precision as ``hwnas.graph.parse_precision`` writes it.
+
+    Raises:
+        UnknownNameError, SpaceError, SupernetError: as :func:`open_space`, or there is no such precision.
+        DataError: one for all, of a space whose layers have their own.
+    """
+    from hwnas.graph import mixed_space, parse_precision  # noqa: PLC0415
+
+    space, asked = open_space(reference), parse_precision(precision) if precision is not None else None
+    if space.plain is None:
+        return (space if asked is None else mixed_space(space, asked)), asked
+    own = "+".join(space.precisions)
+    if asked not in (None, own):
+        rule = f"the layers of {space.name} have precisions of their own"
+        raise DataError(f"--precision {asked}", rule, f"fix them: --fix q={asked}")
+    return space, own
+
+
+def with_precisions_of(name: str, space: SearchSpace) -> SearchSpace:
+    """``space``, with precisions for its layers if a name says so.
+
+    Raises:
+        UnknownNameError, SpaceError: there are no such precisions, or they cannot be mixed.
+    """
+    from hwnas.graph import mixed_space, parse_precision  # noqa: PLC0415
+    from hwnas.space import precisions_named  # noqa: PLC0415
+
+    derived = precisions_named(name)
+    return space if derived is None else mixed_space(space, parse_precision("+".join(derived[1])))
 
 
 def space_of_front(facts: Mapping[str, Any], csv: Path, name: str | None) -> SearchSpace:
@@ -34,7 +72,7 @@ def space_of_front(facts: Mapping[str, Any], csv: Path, name: str | None) -> Sea
     Raises:
         DataError: neither tells. SpaceError: the space has changed since.
     """
-    from hwnas.space import classes_named, with_classes  # noqa: PLC0415
+    from hwnas.space import classes_named, precisions_named, with_classes  # noqa: PLC0415
 
     about = facts.get("space") or {}
     if name is None and not about.get("name"):
@@ -46,9 +84,13 @@ def space_of_front(facts: Mapping[str, Any], csv: Path, name: str | None) -> Sea
         if name is not None or not isinstance(supernet, str):
             raise
         space = open_space(supernet)
-    derived = classes_named(str(about.get("name")))
+    searched = str(about.get("name"))
+    plain, _ = precisions_named(searched) or (searched, ())
+    derived = classes_named(plain)
     if name is None and derived and space.name == derived[0]:
         space = with_classes(space, derived[1])
+    if name is None and space.plain is None:
+        space = with_precisions_of(searched, space)
     if name is None and about.get("fingerprint") not in (None, space.fingerprint):
         raise SpaceError(f"space {space.name}", f"it is not the one that {csv} was searched in", "search again")
     return space

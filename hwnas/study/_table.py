@@ -58,7 +58,8 @@ def find_table(
                 raise DeviceError(
                     f"--{what} {asked}", f"latency table {device} was made with {has or 'unknown'}", f"drop --{what}"
                 )
-        if precision is not None and precision not in table.precisions:
+        mixed = space.plain is not None  # where no values are converted, rows of the single precisions will do
+        if precision is not None and not mixed and precision not in table.precisions:
             has, remedy = " and ".join(table.precisions) or "no rows", "drop --precision"
             if table.device.provider:
                 latency.check_precision(table.device, precision)
@@ -128,7 +129,7 @@ def _named_table(name: str, space: SearchSpace, precision: str | None) -> Latenc
     if (path.is_dir() and not (path / "table.csv").exists() and not (path / "device.json").exists()) or (
         path.is_file() and path.name not in ("table.csv", "device.json")
     ):
-        return latency.read_published(path, path.name.partition(".")[0], space)
+        return latency.read_published(path, path.name.partition(".")[0], space.plain or space)
     try:
         return latency.find_table(name, precision)
     except UnknownNameError as error:

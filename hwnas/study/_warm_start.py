@@ -14,6 +14,8 @@ from hwnas.metric import QUALITY
 from hwnas.progress import notice
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from hwnas.predictor import Predictor
     from hwnas.search import MetricFunction
     from hwnas.space import Population, SearchSpace
@@ -74,10 +76,9 @@ def _rows(space: SearchSpace, path: Path, most: int | None) -> Population:
 
     from hwnas.io import read_archs, read_csv
     from hwnas.report import thinned
-    from hwnas.space import SearchSpace as Space
 
     # Archs are of the whole space, whatever --fix leaves of it.
-    x = _named(path, lambda: read_archs(read_csv(path), Space(space.name, space.genes, space.slots)))
+    x = _named(path, lambda: read_archs(read_csv(path), space.whole))
     x = x[np.sort(np.unique(x, axis=0, return_index=True)[1])]
     inside = x[space.contains(x)]
     if not len(inside):
@@ -92,23 +93,37 @@ def _prior(space: SearchSpace, name: str, column: str) -> Predictor:
     import numpy as np
 
     from hwnas.io import read_archs, read_csv, read_metric
-    from hwnas.predictor import get_predictor, new_predictor
-    from hwnas.space import SearchSpace as Space
+    from hwnas.predictor import get_predictor, in_any_precision, new_predictor
 
     path = Path(name)
-    whole = Space(space.name, space.genes, space.slots)
     if ".csv" not in path.suffixes:
-        predictor = get_predictor(name, whole)
+        predictor = get_predictor(name, space.whole)
     else:
         frame = _named(path, lambda: read_csv(path))
+        whole = _space_of(frame, space.whole)
         x, y = _named(path, lambda: (read_archs(frame, whole), read_metric(frame, column)))
-        predictor = new_predictor(KIND, whole).fit(x, y)
+        fitted = new_predictor(KIND, whole).fit(x, y)
         # The search may look at resolutions that nothing was measured at: a prior is free to guess.
-        predictor.extend_coverage(np.array([[d[0] for d in space.domain], [d[-1] for d in space.domain]], np.int16))
+        ends = np.array([[d[0] for d in space.domain], [d[-1] for d in space.domain]], np.int16)
+        fitted.extend_coverage(ends[:, : whole.n_genes])
+        predictor = in_any_precision(fitted, space.whole)
     if any(len(a) < len(b) for a, b in zip(predictor.covered(space).domain, space.domain, strict=True)):
         covered = ", ".join(f"{gene} {', '.join(map(str, v))}" for gene, v in predictor.card.covered.items())
         raise DataError(f"--prior {name}", f"it covers only {covered}", "keep to them with --fix")
     return predictor
+
+
+def _space_of(frame: pd.DataFrame, space: SearchSpace) -> SearchSpace:
+    """The space that archs are of: with precisions, or without, where fp32 was measured."""
+    from hwnas.io import read_archs
+
+    if space.plain is None:
+        return space
+    try:
+        read_archs(frame, space.plain)
+    except HwnasError:
+        return space
+    return space.plain
 
 
 def _named(path: Path, read: Callable[[], T]) -> T:

@@ -30,16 +30,18 @@ class Evaluating:
         evaluation: what is evaluated, and on what.
         digest: of the driver's weights, which the worker's must be.
         classes: of the driver's network.
+        precisions: those that its layers have to choose from, if they have any of their own.
         tensors: the weights; None where the worker reads them from the driver's file.
     """
 
     evaluation: Evaluation
     digest: str
     classes: int
+    precisions: tuple[str, ...] = ()
     tensors: Mapping[str, NDArray[Any]] | None = None
 
     @classmethod
-    def of(cls, evaluation: Evaluation) -> Evaluating:
+    def of(cls, evaluation: Evaluation, precisions: tuple[str, ...] = ()) -> Evaluating:
         """What the workers of an evaluation open; those of a cluster are sent the weights."""
         from hwnas.supernet import get_engine
 
@@ -48,7 +50,7 @@ class Evaluating:
         tensors = {name: t.detach().cpu().numpy() for name, t in net.tensors.items()} if sent else None
         # Without what the driver has opened already, which does not travel; with its engine, whatever would suit a node.
         alike = replace(evaluation, where=HERE, engine=get_engine(evaluation.engine).name)
-        return cls(alike, net.digest, net.classes, tensors)
+        return cls(alike, net.digest, net.classes, precisions, tensors)
 
     def __call__(self, threads: int | None) -> Callable[[NDArray[Any]], Accuracy]:
         """Opens them.
@@ -68,6 +70,7 @@ class Evaluating:
             rule = "its weights have changed since the run began"
             raise SupernetError(f"supernet {given.supernet}", rule, "put the old ones back, or begin anew")
         data, _ = given.samples(net)
+        net = net.in_precision("+".join(self.precisions)) if self.precisions else net
         return partial(_evaluated, net, data, get_engine(given.engine))
 
     def _net(self) -> Supernet:

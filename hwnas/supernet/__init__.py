@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from hwnas.supernet._recipe import Recipe
     from hwnas.supernet._reference import KINDS, ReferenceKind, reference_kind
     from hwnas.supernet._registry import get_supernet, load_supernet, random_supernet, supernet_names
+    from hwnas.supernet._sensitivity import sensitivity
     from hwnas.supernet._subnet import Subnet, folded_weights, recalibrate
     from hwnas.supernet._units import Units
     from hwnas.supernet.engine import ENGINES, Engine, get_engine
@@ -82,6 +83,7 @@ __all__ = [
     "run",
     "save_onnx",
     "schedule_names",
+    "sensitivity",
     "supernet_names",
 ]
 
@@ -100,6 +102,7 @@ __getattr__, __dir__ = lazily(
         "hwnas.supernet._recipe": "Recipe",
         "hwnas.supernet._reference": "KINDS ReferenceKind reference_kind",
         "hwnas.supernet._registry": "get_supernet load_supernet random_supernet supernet_names",
+        "hwnas.supernet._sensitivity": "sensitivity",
         "hwnas.supernet._units": "Units",
         "hwnas.supernet._subnet": "Subnet folded_weights recalibrate",
         "hwnas.supernet.engine": "ENGINES Engine get_engine",

@@ -92,19 +92,35 @@ def most_lossy(plain: onnx.ModelProto, ranges: Ranges, batches: Batches, most: i
         batches: images.
         most: how many are named.
     """
-    images = list(_first(batches(), BLAME_IMAGES))
 
     def blamed(names: Iterable[str]) -> list[Blamed]:
-        found = []
-        for name in names:
-            alone = quantized(plain, ranges, partial(_belongs, name))
-            found.append(Blamed(name, agreement(plain, alone, lambda: images)))
+        found = alone_in_int8(plain, ranges, batches, names)
         costly = [b for b in found if b.agreement.logit_error > 0]  # what has no int8 kernel costs nothing
         return sorted(costly, key=lambda b: -b.agreement.logit_error)[:most]
 
     names = [node.name for node in plain.graph.node]
     worst = blamed(dict.fromkeys(name.partition("/")[0] for name in names))
     return blamed(name for slot in worst for name in names if name.startswith(f"{slot.layer}/"))
+
+
+def alone_in_int8(
+    plain: onnx.ModelProto, ranges: Ranges, batches: Batches, names: Iterable[str], most: int = BLAME_IMAGES
+) -> list[Blamed]:
+    """What each op, or each slot, costs: it alone in int8, on the first ``most`` images, in the order of ``names``.
+
+    Args:
+        plain: the fp32 model.
+        ranges: of its activations.
+        batches: images.
+        names: of ops (``<slot>/<op>``) or of slots.
+        most: images.
+    """
+    images = list(_first(batches(), most))
+    found = []
+    for name in names:
+        alone = quantized(plain, ranges, partial(_belongs, name))
+        found.append(Blamed(name, agreement(plain, alone, lambda: images)))
+    return found
 
 
 def _first(batches: Iterable[Inputs], n: int) -> Iterator[Inputs]:

@@ -24,6 +24,7 @@ from torch import Tensor
 
 from hwnas.errors import HwnasError, SpaceError, SupernetError
 from hwnas.files import replacing
+from hwnas.graph import mixed_space
 from hwnas.space import Network, Op, SearchSpace, head_name, n_classes, with_classes
 from hwnas.supernet._calibration import BatchNormMode
 from hwnas.supernet._checkpoint import check_tensors, read_content, split_part, write_safetensors
@@ -250,6 +251,16 @@ class Supernet(ABC):
         """The same supernet with other weights."""
         other = copy.copy(self)
         other.tensors = dict(tensors)
+        return other
+
+    def in_precision(self, precision: str) -> Self:
+        """The same weights, in a space whose layers have precisions of their own: ``fp32+int8``.
+
+        Raises:
+            SpaceError: its layers cannot have any.
+        """
+        other = copy.copy(self)
+        other.space = mixed_space(self.space, precision)
         return other
 
     def save(self, path: str | os.PathLike[str], metadata: Mapping[str, str] | None = None) -> None:

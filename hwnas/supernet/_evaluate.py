@@ -57,10 +57,13 @@ def calibrated(supernet: Supernet, row: NDArray[Any], data: Task, engine: Engine
 def measure_accuracy(subnet: Subnet, data: Task, engine: Engine | None = None) -> tuple[float, int]:
     """The task's first metric on its validation data, and the number of samples.
 
+    Layers compute in their precisions; the ranges of integers are those of the calibration data.
+
     Raises:
         DataError: there were no images.
     """
-    return measured(data, subnet.inputs, (engine or get_engine()).runner(subnet))
+    run = (engine or get_engine()).runner(subnet, lambda: data.calibration(subnet.inputs))
+    return measured(data, subnet.inputs, run)
 
 
 def evaluate(supernet: Supernet, row: NDArray[Any], data: Task, engine: Engine | None = None) -> Accuracy:

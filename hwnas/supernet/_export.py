@@ -11,7 +11,15 @@ import torch
 
 from hwnas.errors import SupernetError
 from hwnas.files import replacing
-from hwnas.graph import OPSET, activation_ranges, build_model, in_precision, random_feeds, sequence_length
+from hwnas.graph import (
+    OPSET,
+    activation_ranges,
+    build_model,
+    in_precision,
+    precision_parts,
+    random_feeds,
+    sequence_length,
+)
 from hwnas.supernet._agreement import Agreement, Batches, Blamed, agreement, feeds, logits, most_lossy, open_session
 from hwnas.supernet._subnet import Subnet, folded_weights
 from hwnas.task import Specs, Task, measured
@@ -67,7 +75,7 @@ def export_onnx(
         path: the file.
         metadata: properties stored in the model.
         opset: ONNX operator set, 14 or later.
-        precision: of weights and arithmetic: ``fp32``, ``fp16`` or ``int8``.
+        precision: of weights and arithmetic: ``fp32``, ``fp16``, ``int8``, or ``fp32+int8`` where layers have their own.
         batches: images that show int8 the ranges of activations, and on which it is compared with fp32.
 
     Raises:
@@ -104,7 +112,7 @@ def onnx_model(
         onnx.checker.check_model(plain)
         return Exported(plain, difference)
     seen = (feeds(batch) for batch in batches()) if batches is not None else ()
-    ranges = activation_ranges(plain, seen) if precision == "int8" else None
+    ranges = activation_ranges(plain, seen) if "int8" in precision_parts(precision) else None
     model = in_precision(plain, precision, ranges)
     difference = _difference(subnet, model)
     if not np.isfinite(difference.largest):

@@ -90,6 +90,7 @@ LAYERS: dict[str, LayerSpec] = {
     "linear-of-tokens": tokens(lambda o: o.linear("linear", 0, 9)),
     "linear-without-bias": tokens(lambda o: o.linear("linear", 0, 9, bias=False)),
     **{f"act-{f}": tokens(partial(OpList.act, name="act", x=0, function=f)) for f in every_op.FORMULAS},
+    "convert": image(lambda o: o.convert("convert", 0, "int8")),
     "add": image(lambda o: o.add("add", o.conv("conv", 0, 4, 3), 0)),
     "gate": image(lambda o: o.mul("mul", 0, o.global_pool("pool", 0))),
     "max-pool": image(lambda o: o.max_pool("pool", 0, 3, 2)),

@@ -122,8 +122,8 @@ def _table(spaces: list[SearchSpace], precision: str) -> LatencyTable:
     rows = []
     for space in spaces:
         for layer in space.layers().values():
-            ms = cost_ns(layer.macs, precision) / 1e6
-            rows.append(Row(layer.key, ms, ms, ms, 9, layer.macs))
+            ms = cost_ns(layer.macs, layer.precision or precision) / 1e6
+            rows.append(Row.of(layer, ms, ms, ms, 9))
     return LatencyTable.of(get_device("cpu"), rows, {space.name: _facts(space) for space in spaces}, precision)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from hwnas.graph.ops import (
     activation,
     attention,
+    convert,
     convolution,
     elementwise,
     embedding,
@@ -14,19 +15,20 @@ from hwnas.graph.ops import (
     pooling,
     shape,
 )
-from hwnas.graph.ops._nodes import INTEGER, LENGTH, Nodes, has_integer_form, initial_shapes, to_onnx
+from hwnas.graph.ops._nodes import LENGTH, IntegerForm, Nodes, initial_shapes, integer_form, to_onnx
 
 __all__ = [
-    "INTEGER",
     "LENGTH",
+    "IntegerForm",
     "Nodes",
     "activation",
     "attention",
+    "convert",
     "convolution",
     "elementwise",
     "embedding",
-    "has_integer_form",
     "initial_shapes",
+    "integer_form",
     "linear",
     "named",
     "normalisation",

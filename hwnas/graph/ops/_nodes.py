@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import singledispatch
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,8 +19,15 @@ if TYPE_CHECKING:
 LENGTH = "length"
 """The dynamic axis of sequences, and the property of a model that tells the length it is meant for."""
 
-INTEGER = "integer"
-"""Stands in the ``doc_string`` of nodes that int8 models compute in integers."""
+IntegerForm = Literal["", "static", "dynamic", "stored"]
+"""What int8 models make of an op, and what the ``doc_string`` of its nodes says.
+
+- ``static``: a single node whose one constant input, if any, is a weight per output channel with its bias; it computes in
+  integers, between pairs of QuantizeLinear and DequantizeLinear by ranges that were seen;
+- ``dynamic``: its MatMul with a constant computes in integers, of a range that it finds in every input;
+- ``stored``: the constant that its Gather reads is kept as integers, and computes as real numbers;
+- nothing: its values stay real numbers.
+"""
 
 
 class Nodes:
@@ -43,9 +50,16 @@ class Nodes:
         self._weights = weights
         self._op = self._output = self._mark = ""
 
-    def write(self, op: Op, name: str, inputs: Sequence[str], output: str) -> str:
-        """The nodes of an op, and the name of its result: ``output``, unless the op only passes a value on."""
-        self._op, self._output, self._mark = name, output, INTEGER if has_integer_form(op) else ""
+    def write(self, op: Op, name: str, inputs: Sequence[str], output: str, *, integer: bool = True) -> str:
+        """The nodes of an op, and the name of its result: ``output``, unless the op only passes a value on.
+
+        Args:
+            op: with inputs of these names.
+            name: ``<slot>/<op>``.
+            inputs, output: names of values.
+            integer: whether int8 models may make integers of it.
+        """
+        self._op, self._output, self._mark = name, output, integer_form(op) if integer else ""
         return to_onnx(op, inputs, self)
 
     def node(self, operator: str, inputs: Sequence[str], **attributes: Any) -> str:
@@ -112,13 +126,9 @@ def to_onnx(op: Op, x: Sequence[str], at: Nodes) -> str:  # noqa: ARG001 (the cl
 
 
 @singledispatch
-def has_integer_form(op: Op) -> bool:  # noqa: ARG001 (the classes that are registered use it)
-    """Whether int8 models compute the op's node in integers, between pairs of QuantizeLinear and DequantizeLinear.
-
-    Only single nodes whose one constant input, if any, is a weight per output channel with its bias. False for a class
-    that is not registered: its values stay real numbers.
-    """
-    return False
+def integer_form(op: Op) -> IntegerForm:  # noqa: ARG001 (the classes that are registered use it)
+    """What int8 models make of an op; nothing, for a class that is not registered."""
+    return ""
 
 
 @singledispatch

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from hwnas.graph.ops._nodes import Nodes, has_integer_form, initial_shapes, to_onnx
+from hwnas.graph.ops._nodes import IntegerForm, Nodes, initial_shapes, integer_form, to_onnx
 from hwnas.space.ops import Conv, Shape
 
 
@@ -20,9 +20,9 @@ LANES = 4
 """Products an integer dot product adds up at once; a convolution of fewer channels stays in fp32."""
 
 
-@has_integer_form.register
-def _integer(op: Conv) -> bool:
-    return op.groups > 1 or op.in_shape[0] >= LANES
+@integer_form.register
+def _integer(op: Conv) -> IntegerForm:
+    return "static" if op.groups > 1 or op.in_shape[0] >= LANES else ""
 
 
 @initial_shapes.register

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from hwnas.graph.ops._nodes import Nodes, has_integer_form, to_onnx
+from hwnas.graph.ops._nodes import IntegerForm, Nodes, integer_form, to_onnx
 from hwnas.space.ops import Add, Mul, Op
 
 
@@ -18,8 +18,8 @@ def _mul(op: Mul, x: Sequence[str], at: Nodes) -> str:  # noqa: ARG001
     return at.result("Mul", x)
 
 
-@has_integer_form.register(Add)
-@has_integer_form.register(Mul)
-def _integer(op: Op) -> bool:
+@integer_form.register(Add)
+@integer_form.register(Mul)
+def _integer(op: Op) -> IntegerForm:
     """Those of feature maps, which lie between convolutions."""
-    return len(op.in_shape) == 3
+    return "static" if len(op.in_shape) == 3 else ""

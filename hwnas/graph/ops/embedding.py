@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from hwnas.graph.ops._nodes import LENGTH, Nodes, initial_shapes, to_onnx
+from hwnas.graph.ops._nodes import LENGTH, IntegerForm, Nodes, initial_shapes, integer_form, to_onnx
 from hwnas.space.ops import ClassToken, Embedding, GridPositions, Positions, Shape
 
 
 @to_onnx.register
 def _embedding(op: Embedding, x: Sequence[str], at: Nodes) -> str:  # noqa: ARG001
     return at.result("Gather", [at.parameter(), *x])
+
+
+@integer_form.register
+def _integer(op: Embedding) -> IntegerForm:  # noqa: ARG001
+    return "stored"
 
 
 @to_onnx.register

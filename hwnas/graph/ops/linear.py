@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from hwnas.graph.ops._nodes import Nodes, has_integer_form, to_onnx
+from hwnas.graph.ops._nodes import IntegerForm, Nodes, integer_form, to_onnx
 from hwnas.space.ops import Linear
 
 
@@ -20,7 +20,7 @@ def _linear(op: Linear, x: Sequence[str], at: Nodes) -> str:
     return at.result("Add", [at.node("MatMul", product), at.parameter("bias")])
 
 
-@has_integer_form.register
-def _integer(op: Linear) -> bool:
-    """Those of vectors; integer products of sequences would be registered here."""
-    return len(op.in_shape) == 1
+@integer_form.register
+def _integer(op: Linear) -> IntegerForm:
+    """Activations of transformers have outliers, which would stretch a range that holds for all inputs."""
+    return "static" if len(op.in_shape) == 1 else "dynamic"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from hwnas.graph.ops._nodes import Nodes, has_integer_form, to_onnx
+from hwnas.graph.ops._nodes import IntegerForm, Nodes, integer_form, to_onnx
 from hwnas.space.ops import AvgPool, GlobalPool, MaxPool, MeanTokens, Op, Pool
 
 
@@ -36,10 +36,10 @@ def _global_pool(op: GlobalPool, x: Sequence[str], at: Nodes) -> str:  # noqa: A
     return at.result("GlobalAveragePool", x)
 
 
-@has_integer_form.register(Pool)
-@has_integer_form.register(GlobalPool)
-def _integer(op: Op) -> bool:  # noqa: ARG001
-    return True
+@integer_form.register(Pool)
+@integer_form.register(GlobalPool)
+def _integer(op: Op) -> IntegerForm:  # noqa: ARG001
+    return "static"
 
 
 @to_onnx.register

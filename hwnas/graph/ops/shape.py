@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from hwnas.graph.ops._nodes import Nodes, has_integer_form, to_onnx
+from hwnas.graph.ops._nodes import IntegerForm, Nodes, integer_form, to_onnx
 from hwnas.space.ops import Concat, Flatten, Reshape, Shuffle, Slice, Take, Transpose
 
 
@@ -15,10 +15,10 @@ def _flatten(op: Flatten, x: Sequence[str], at: Nodes) -> str:  # noqa: ARG001
     return at.result("Flatten", x)
 
 
-@has_integer_form.register
-def _integer(op: Flatten) -> bool:
+@integer_form.register
+def _integer(op: Flatten) -> IntegerForm:
     """Of a feature map, to what a linear map reads."""
-    return len(op.in_shape) == 3
+    return "static" if len(op.in_shape) == 3 else ""
 
 
 @to_onnx.register

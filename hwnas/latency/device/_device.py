@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from hwnas.errors import DeviceError, TableError, UnknownNameError
-from hwnas.graph import PRECISIONS
+from hwnas.graph import PRECISIONS, precision_parts
 from hwnas.latency.device import _hardware
 from hwnas.latency.device._facts import usable_cores
 from hwnas.latency.device._hardware import Hardware
@@ -255,10 +255,11 @@ def check_precision(device: Device, precision: str) -> None:
     Raises:
         UnknownNameError: no such precision. DeviceError: the device's provider does not compute in it.
     """
-    if precision not in PRECISIONS:
-        raise UnknownNameError("precision", precision, PRECISIONS)
     kind = device.name.partition(":")[0]
     known = PROVIDERS[kind].precisions
-    if precision not in known:
-        rule = f"{PROVIDERS[kind].name} computes in {' and '.join(known)}"
-        raise DeviceError(f"precision {precision} on device {kind!r}", rule, "choose one of them, or another --device")
+    for part in precision_parts(precision):
+        if part not in PRECISIONS:
+            raise UnknownNameError("precision", part, PRECISIONS)
+        if part not in known:
+            rule = f"{PROVIDERS[kind].name} computes in {' and '.join(known)}"
+            raise DeviceError(f"precision {part} on device {kind!r}", rule, "choose one of them, or another --device")

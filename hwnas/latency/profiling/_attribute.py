@@ -7,10 +7,10 @@ their own layout reorders, whose names say nothing.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 
-def attribute(nodes: Sequence[str], slots: Sequence[str]) -> list[str] | None:
+def attribute(nodes: Sequence[str], slots: Sequence[str], unseen: Collection[str] = ()) -> list[str] | None:
     """The slot of each node of one run.
 
     A node named after a slot is that slot's; a fused one that names several is the first's. A nameless node is of its
@@ -20,13 +20,14 @@ def attribute(nodes: Sequence[str], slots: Sequence[str]) -> list[str] | None:
     Args:
         nodes: names in the order of execution.
         slots: the network's slot names.
+        unseen: those that may have no node of their own: runtimes move a conversion past what only moves values.
 
     Returns:
         A slot per node, or None where the runtime's nodes do not show all slots.
     """
     known = set(slots)
     named = [next((s for s in _SLOT.findall(node) if s in known), None) for node in nodes]
-    if set(named) - {None} != known:
+    if not known - set(unseen) <= set(named):
         return None
     result: list[str] = []
     for i, (node, slot) in enumerate(zip(nodes, named, strict=True)):

@@ -11,6 +11,7 @@ from hwnas.latency.profiling._attribute import attribute
 from hwnas.latency.timing._block import ModelTimes, Times, mean_of
 from hwnas.latency.timing._runtime import NodeTimes
 from hwnas.space import Network
+from hwnas.space.ops import Convert
 
 _LEAST = 0.1
 """No node is shortened below this share of what the profiler says."""
@@ -55,7 +56,8 @@ def _slot_times(network: Network, runs: Sequence[NodeTimes], plain_us: float, ra
     """
     slots = [slot for slot, _ in network]
     names = [name for name, _ in runs[0]] if runs else []
-    owners = attribute(names, slots)
+    boundaries = [slot for slot, layer in network if isinstance(layer.ops[0], Convert)]
+    owners = attribute(names, slots, boundaries)
     if owners is None:
         return None
     alike = [run for run in runs if [name for name, _ in run] == names]

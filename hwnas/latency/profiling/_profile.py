@@ -211,7 +211,7 @@ def _checked_otherwise(
 def _rows(space: SearchSpace, times: Mapping[str, LayerTime], anchor_ms: float) -> list[Row]:
     """Rows of the domain's layers, in ms at the anchor's reference speed."""
     return [
-        Row(key, t.median * anchor_ms, t.p10 * anchor_ms, t.p90 * anchor_ms, t.runs, layer.macs)
+        Row.of(layer, t.median * anchor_ms, t.p10 * anchor_ms, t.p90 * anchor_ms, t.runs)
         for key, layer in space.layers().items()
         for t in (times[key],)
     ]

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from hwnas.latency.device._device import Device
-from hwnas.space import SearchSpace
+from hwnas.space import SearchSpace, precisions_named
 
 
 def profile_command(device: Device, space: str, precision: str) -> str:
-    """The command that profiles a space on a device."""
+    """The command that profiles a space on a device; of ``digits-fp32+int8`` it names the parts."""
+    space, _ = precisions_named(space) or (space, ())
     conditions = f"--device {device.name} --threads {device.threads} --batch {device.batch}"
     if precision != "fp32":
-        conditions += f" --precision {precision}"
+        conditions += f" --precision {precision.replace('+', ',')}"
     return f"hwnas profile {conditions} --space {space}"
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from hwnas.errors import TableError
 from hwnas.graph import PRECISIONS
+from hwnas.space import LayerSpec
 
 
 @dataclass(frozen=True)
@@ -22,7 +23,7 @@ class Row:
         p10_ms, p90_ms: spread over runs and surroundings.
         runs: timed runs behind it.
         macs: multiply-accumulates of one image.
-        context: empty, or the setting it is bound to (``r=224``).
+        context: empty, or the setting it is bound to (``r=224``); `MIXED` for one in a network of several precisions.
         precision: one of `hwnas.graph.PRECISIONS`: what the layer computed in.
     """
 
@@ -35,11 +36,20 @@ class Row:
     context: str = ""
     precision: str = "fp32"
 
+    @classmethod
+    def of(cls, layer: LayerSpec, median_ms: float, p10_ms: float, p90_ms: float, runs: int) -> Row:
+        """The row of a layer as it was timed; where it has no precision of its own, the table says which it was."""
+        own = {} if layer.precision is None else {"context": MIXED, "precision": layer.precision}
+        return cls(layer.bare_key, median_ms, p10_ms, p90_ms, runs, layer.macs, **own)
+
     @property
     def id(self) -> RowId:
         """What there is one row of."""
         return self.precision, self.key, self.context
 
+
+MIXED = "mixed"
+"""The context of layers that were timed among others of another precision: they may take longer there."""
 
 RowId = tuple[str, str, str]
 """Precision, layer key and context of a row."""

@@ -17,7 +17,7 @@ def stand_in(row: Row, measured: LayerSpec, wanted: LayerSpec) -> Row:
     """
     share = _work(wanted) / _work(measured)
     times = {name: getattr(row, name) * share for name in ("median_ms", "p10_ms", "p90_ms")}
-    return replace(row, key=wanted.key, macs=wanted.macs, **times)
+    return replace(row, key=wanted.bare_key, macs=wanted.macs, **times)
 
 
 def _work(layer: LayerSpec) -> int:

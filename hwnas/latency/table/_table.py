@@ -17,12 +17,12 @@ import numpy as np
 
 from hwnas.errors import SpaceError, TableError
 from hwnas.files import replacing, together
-from hwnas.graph import PRECISIONS
+from hwnas.graph import PRECISIONS, precision_parts
 from hwnas.latency.device._device import Device
 from hwnas.latency.table._command import fixed_resolutions, profile_command
 from hwnas.latency.table._device_file import DEVICE, Facts, read_device, write_device
 from hwnas.latency.table._interval import LATER
-from hwnas.latency.table._rows import Row, RowId, read_rows, write_rows
+from hwnas.latency.table._rows import MIXED, Row, RowId, read_rows, write_rows
 from hwnas.latency.table._stand_in import stand_in
 from hwnas.space import AdditiveCost, Factor, LayerSpec, Network, SearchSpace, Slot
 
@@ -44,9 +44,10 @@ class LatencyTable:
     Attributes:
         device: the conditions; numbers under others do not belong here.
         rows: by precision, layer key and context. The context is empty, or ``r=224`` for a row that holds only there:
-            published tables have one file per resolution, which disagree on the layers they share.
+            published tables have one file per resolution, which disagree on the layers they share; or ``mixed``.
         profiles: per precision and space name its ``fingerprint``, ``method``, ``anchor``, ``validation``, ``date`` ...
-        precision: what the answers below are of; see `at`.
+        precision: what the answers below are of; see `at`. In ``fp32+int8`` each layer says its own, conversions between
+            them are layers too, and where a layer was never timed in a mixed network, its other row has to do.
         path: the folder it was read from or written to.
     """
 
@@ -64,11 +65,12 @@ class LatencyTable:
 
         Args:
             device: the conditions.
-            rows: those of another precision become rows of this one.
+            rows: those of another precision become rows of this one; of a mixed table they say theirs.
             spaces: how the rows of each space came about.
-            precision: one of `hwnas.graph.PRECISIONS`.
+            precision: one of `hwnas.graph.PRECISIONS`, or several of them as `hwnas.graph.parse_precision` gives them.
         """
-        own = [replace(row, precision=precision) for row in rows]
+        mixed = len(precision_parts(precision)) > 1
+        own = [row if mixed else replace(row, precision=precision) for row in rows]
         return cls(device, {row.id: row for row in own}, {precision: spaces} if spaces else {}, precision)
 
     # --- files ------------------------------------------------------------------------------
@@ -94,7 +96,7 @@ class LatencyTable:
                 "profile again: hwnas profile",
             )
         table = cls(told.device, rows, told.profiles, path=folder)
-        usual = [p for p in PRECISIONS if p in table.precisions] or ["fp32"]
+        usual = [p for p in PRECISIONS if p in table.precisions] or [*table.precisions, "fp32"]
         return table.at(precision or usual[0])
 
     def save(self, path: str | os.PathLike[str]) -> LatencyTable:
@@ -122,7 +124,7 @@ class LatencyTable:
             rule = f"it was made under other conditions ({'; '.join(differences)})"
             raise TableError(f"latency table {self.name}", rule, "write to another folder with --out")
         mine = self.at(newer.precision)
-        rows = {which: row for which, row in newer.rows.items() if row.precision == newer.precision}
+        rows = {row.id: row for row in newer.own_rows}
         spaces = {**mine.spaces, **newer.spaces}
         profiles = {**self.profiles, newer.precision: spaces} if spaces else self.profiles
         return replace(mine, rows={**self.rows, **rows}, profiles=profiles)
@@ -134,9 +136,23 @@ class LatencyTable:
         return replace(self, precision=precision)
 
     @property
+    def is_mixed(self) -> bool:
+        """Whether its answers are of networks whose layers have precisions of their own."""
+        return len(precision_parts(self.precision)) > 1
+
+    @property
     def precisions(self) -> tuple[str, ...]:
-        """Those it has rows of."""
-        return tuple(dict.fromkeys(row.precision for row in self.rows.values()))
+        """Those it has rows of; ``fp32+int8`` if layers were timed in mixed networks."""
+        alone = tuple(dict.fromkeys(row.precision for row in self.rows.values() if row.context != MIXED))
+        mixed = {row.precision for row in self.rows.values() if row.context == MIXED}
+        return (*alone, "+".join(p for p in PRECISIONS if p in mixed)) if mixed else alone
+
+    @property
+    def own_rows(self) -> list[Row]:
+        """Those of its `precision`."""
+        if self.is_mixed:
+            return [row for row in self.rows.values() if row.context == MIXED]
+        return [row for row in self.rows.values() if row.precision == self.precision and row.context != MIXED]
 
     @property
     def spaces(self) -> Mapping[str, Facts]:
@@ -273,7 +289,8 @@ class LatencyTable:
             for setting, layer in space.slot_layers(slot):
                 row = self._row(space, slot, setting, layer)
                 if layer is not None and row is not None:
-                    found.setdefault(layer.key, replace(row, key=layer.key, context=""))
+                    mixed = MIXED if layer.precision is not None else ""
+                    found.setdefault(layer.key, replace(row, key=layer.bare_key, context=mixed))
         return found
 
     def _row(self, space: SearchSpace, slot: Slot, setting: tuple[int, ...], layer: LayerSpec | None) -> Row | None:
@@ -289,7 +306,8 @@ class LatencyTable:
         return None if row is None or twin is None else stand_in(row, twin, layer)
 
     def _own(self, space: SearchSpace, slot: Slot, setting: tuple[int, ...], layer: LayerSpec) -> Row | None:
-        return self.row(layer.key, contexts=_contexts(space, slot, setting))
+        contexts = [*([MIXED] if layer.precision is not None else []), *_contexts(space, slot, setting)]
+        return self.row(layer.bare_key, precision=layer.precision, contexts=contexts)
 
     def _lacks(self, space: SearchSpace, slot: Slot, setting: tuple[int, ...], layer: LayerSpec | None) -> bool:
         return layer is not None and self._row(space, slot, setting, layer) is None

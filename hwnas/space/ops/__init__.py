@@ -5,6 +5,7 @@ from __future__ import annotations
 from hwnas.space.ops._op import Element, Op, Shape, TensorSpec
 from hwnas.space.ops.activation import FORMULAS, Activation, Function, Maths
 from hwnas.space.ops.attention import MASKED, Attention, PaddingBias
+from hwnas.space.ops.convert import Convert
 from hwnas.space.ops.convolution import Conv, Pads, Pair, half_padding
 from hwnas.space.ops.elementwise import Add, Mul
 from hwnas.space.ops.embedding import ClassToken, Embedding, GridPositions, Positions
@@ -26,6 +27,7 @@ __all__ = [
     "ClassToken",
     "Concat",
     "Conv",
+    "Convert",
     "Element",
     "Embedding",
     "Flatten",

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from hwnas.errors import UnknownNameError
+from hwnas.supernet._agreement import Batches
 from hwnas.supernet._subnet import Subnet
 from hwnas.supernet.engine._onnxruntime import OnnxEngine
 from hwnas.supernet.engine._torch import TorchEngine
@@ -25,8 +26,13 @@ class Engine(Protocol):
     def recalibrate(self, subnet: Subnet, batches: Iterable[Inputs]) -> int:
         """As :func:`hwnas.supernet.recalibrate`: new statistics, and how many images they are of."""
 
-    def runner(self, subnet: Subnet) -> Callable[[Inputs], Tensor]:
-        """The subnet as a function: a batch to its logits ``(n, classes)``, in fp32 on the CPU."""
+    def runner(self, subnet: Subnet, calibration: Batches | None = None) -> Callable[[Inputs], Tensor]:
+        """The subnet as a function: a batch to its logits ``(n, classes)``, in fp32 on the CPU.
+
+        Args:
+            subnet: with its statistics; its layers may have precisions of their own.
+            calibration: shows integers the ranges of activations.
+        """
 
 
 ENGINES: Mapping[str, Callable[[], Engine]] = {

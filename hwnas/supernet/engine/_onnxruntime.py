@@ -12,9 +12,9 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 from torch import Tensor
 
 from hwnas.errors import SpaceError
-from hwnas.graph import build_model
+from hwnas.graph import activation_ranges, build_model, in_precision
 from hwnas.progress import notice
-from hwnas.supernet._agreement import feeds
+from hwnas.supernet._agreement import Batches, feeds
 from hwnas.supernet._calibration import Calibration
 from hwnas.supernet._execute import without_common_padding
 from hwnas.supernet._subnet import Subnet, folded_weights
@@ -53,13 +53,20 @@ class OnnxEngine:
                 weights[name].copy_(value)
         return calibration.n_images
 
-    def runner(self, subnet: Subnet) -> Callable[[Inputs], Tensor]:
-        """As :meth:`Engine.runner`."""
+    def runner(self, subnet: Subnet, calibration: Batches | None = None) -> Callable[[Inputs], Tensor]:
+        """As :meth:`Engine.runner`; layers compute in their precisions, in the graph that is exported.
+
+        Raises:
+            DataError: there is nothing to calibrate integers with.
+        """
         texts = _MASK in subnet.inputs
         try:
             model = build_model(subnet.network, weights=folded_weights(subnet))
         except SpaceError as error:
-            return _left_to_torch(error).runner(subnet)
+            return _left_to_torch(error).runner(subnet, calibration)
+        if any(layer.precision == "int8" for _, layer in subnet.network):
+            shown = calibration() if calibration is not None else ()
+            model = in_precision(model, "int8", activation_ranges(model, (feeds(batch) for batch in shown)))
         session = opened(model.SerializeToString())
 
         def logits(batch: Inputs) -> Tensor:

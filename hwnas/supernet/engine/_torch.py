@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterable
 import torch
 from torch import Tensor
 
+from hwnas.errors import SupernetError
+from hwnas.supernet._agreement import Batches
 from hwnas.supernet._execute import on
 from hwnas.supernet._subnet import Subnet, recalibrate
 from hwnas.task import Inputs
@@ -32,8 +34,15 @@ class TorchEngine:
         """As :func:`hwnas.supernet.recalibrate`."""
         return recalibrate(self._placed(subnet), batches)
 
-    def runner(self, subnet: Subnet) -> Callable[[Inputs], Tensor]:
-        """As :meth:`Engine.runner`."""
+    def runner(self, subnet: Subnet, calibration: Batches | None = None) -> Callable[[Inputs], Tensor]:  # noqa: ARG002
+        """As :meth:`Engine.runner`.
+
+        Raises:
+            SupernetError: layers have other precisions.
+        """
+        if any(layer.precision not in (None, "fp32") for _, layer in subnet.network):
+            rule = "it computes every layer in fp32"
+            raise SupernetError(f"engine {self.name}", rule, "pass --engine onnxruntime, which runs the file's graph")
         module, lower = self._placed(subnet), self.precision != torch.float32
 
         def logits(batch: Inputs) -> Tensor:

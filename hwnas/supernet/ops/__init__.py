@@ -5,6 +5,7 @@ from __future__ import annotations
 from hwnas.supernet.ops import (
     activation,
     attention,
+    convert,
     convolution,
     elementwise,
     embedding,
@@ -20,6 +21,7 @@ __all__ = [
     "Pass",
     "activation",
     "attention",
+    "convert",
     "convolution",
     "elementwise",
     "embedding",

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from hwnas.errors import DeviceError, TableError
-from hwnas.graph import Model
+from hwnas.graph import Model, mixed_space
 from hwnas.latency import LATER, Device, LatencyTable, Plan, get_device, profile
 from hwnas.latency.profiling._otherwise import of_all_sizes
 from hwnas.latency.profiling._subnets import choose_subnets
@@ -61,6 +61,32 @@ def test_the_table_is_what_the_layers_cost(tmp_path: Path) -> None:
     assert _times(again) == pytest.approx(_times(table), rel=1e-5)
     assert again.spaces == table.spaces
     assert again.device == DEVICE
+
+
+def test_mixed_networks_tell_what_layers_and_conversions_cost(tmp_path: Path) -> None:
+    mixed = mixed_space(SPACE, "fp32+int8")
+    truth = costs(mixed)
+    alone = profile(DEVICE, SPACE, tmp_path, plan=PLAN, runtime=FakeRuntime(COSTS))
+    with pytest.raises(TableError, match=r"no row for .* in fp32\+int8.* hwnas profile .* --precision fp32,int8"):
+        alone.at("fp32+int8").cost(mixed)
+    # Without a conversion what was measured in networks of one precision will do.
+    kept = alone.at("fp32+int8").cost(mixed.restrict(q="fp32"))
+    x = mixed.restrict(q="fp32").sample(20, np.random.default_rng(0))
+    np.testing.assert_allclose(kept(x), alone.cost(SPACE)(x[:, : SPACE.n_genes]))
+
+    table = profile(DEVICE, mixed, tmp_path, precision="fp32+int8", plan=PLAN, runtime=FakeRuntime(truth))
+    assert table.precisions == ("fp32", "fp32+int8")
+    x = mixed.sample(50, np.random.default_rng(1))
+    sums = [sum(truth[layer.key] for _, layer in mixed.network(row)) / 1e6 for row in x]
+    np.testing.assert_allclose(table.cost(mixed)(x), sums, rtol=2e-3)
+    assert {row.key.partition("-")[0] for row in table.own_rows} == {"first", "later", "head", "convert"}
+    validation = table.validation(mixed)
+    assert validation is not None
+    assert validation["within_5_pct"] == 100
+    again = LatencyTable.load(tmp_path)
+    assert again.precision == "fp32"
+    assert again.cost(SPACE)(x[:, : SPACE.n_genes]) == pytest.approx(alone.cost(SPACE)(x[:, : SPACE.n_genes]))
+    np.testing.assert_allclose(again.at("fp32+int8").cost(mixed)(x), table.cost(mixed)(x), rtol=1e-6)
 
 
 def test_the_subnets_of_the_check_took_no_part(tmp_path: Path) -> None:

@@ -1,0 +1,94 @@
+"""Bytes of the file that a subnet is exported to: a sum over its layers.
+
+What a layer's weights take follows from their shapes and its precision. What its nodes and names take is read off a layer
+that was written, once for all of one make-up. Metadata, and constants that all layers share, are left out: some kilobytes.
+"""
+
+from __future__ import annotations
+
+from math import prod
+
+import numpy as np
+
+from hwnas.graph._build import build_model
+from hwnas.graph._precision import in_precision
+from hwnas.graph.ops import initial_shapes, integer_form
+from hwnas.space import AdditiveCost, Factor, LayerSpec, Network, OpList, SearchSpace
+from hwnas.space.ops import Convert, Op
+
+_NUMBER = {"fp32": 4, "fp16": 2, "int8": 4}
+"""Bytes of a weight that is no integer."""
+
+_CHANNEL, _BIAS, _ROW = 4 + 1, 4 + 4 + 4, 4
+"""Bytes of an integer channel's scale and zero point, of its bias (with the same), and of the scale of a table's row."""
+
+
+def size_cost(space: SearchSpace, precision: str = "fp32") -> AdditiveCost:
+    """Bytes of the exported file.
+
+    Args:
+        space: with layers.
+        precision: of layers that have none of their own.
+    """
+    known: dict[object, int] = {}
+    factors = []
+    for slot in space.slots:
+        table = np.full([len(space.genes[c].choices) for c in slot.genes], np.nan)
+        for setting, layer in space.slot_layers(slot):
+            table[setting] = 0.0 if layer is None else _layer_bytes(slot.name, layer, precision, known)
+        factors.append(Factor(slot.genes, table))
+    return AdditiveCost(space, factors)
+
+
+def _layer_bytes(slot: str, layer: LayerSpec, precision: str, known: dict[object, int]) -> int:
+    computed = layer.precision or precision
+    # Weights do not depend on how large images are, nor do names.
+    ops = tuple((op.name, op.inputs, tuple(map(len, op.in_shapes)), integer_form(op)) for op in layer.ops)
+    make_up = (slot, computed, ops)
+    weights = sum(_weight_bytes(op, computed) for op in layer.ops)
+    if make_up not in known:
+        known[make_up] = _written_bytes(slot, layer, computed) - weights
+    return weights + known[make_up]
+
+
+def _weight_bytes(op: Op, precision: str) -> int:
+    form = integer_form(op) if precision == "int8" else ""
+    shapes = dict(initial_shapes(op))
+    total = 0
+    for part, shape in shapes.items():
+        if form in ("static", "dynamic") and part == "weight":
+            total += prod(shape) + _CHANNEL * shape[0]
+        elif form == "static":
+            total += _BIAS * shape[0]
+        elif form == "stored":
+            total += prod(shape) + _ROW * shape[0]
+        else:
+            total += _NUMBER[precision] * prod(shape)
+    return total
+
+
+def _written_bytes(slot: str, layer: LayerSpec, precision: str) -> int:
+    """Everything in a model that is named after the slot, with what it stands between."""
+    if isinstance(layer.ops[0], Convert):
+        before, after = OpList(layer.input_shape), OpList(layer.input_shape)
+        before.act("act", 0, "tanh")
+        after.linear("linear", after.flatten("flatten", 0), 1) if len(layer.input_shape) == 3 else after.linear(
+            "linear", 0, 1
+        )
+        network: Network = [
+            ("before", before.layer("before").in_precision("fp32")),
+            (slot, layer),
+            ("after", after.layer("after").in_precision("int8")),
+        ]
+    else:
+        end = OpList(layer.output_shape)
+        end.convert("convert", 0, "fp32")
+        network = [(slot, layer), ("end", end.layer("end"))]
+    graph = in_precision(build_model(network), precision).graph
+    named = [*graph.node, *graph.initializer]
+    return sum(_field_bytes(each.ByteSize()) for each in named if each.name.startswith(f"{slot}/"))
+
+
+def _field_bytes(size: int) -> int:
+    """A message with its tag and its length, of seven bits a byte."""
+    return size + 1 + max(1, -(-size.bit_length() // 7))

@@ -1,0 +1,53 @@
+"""What each layer costs in int8: before a search of precisions, a look at where there is something to lose."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hwnas.graph import activation_ranges, build_model
+from hwnas.space import SearchSpace, macs_cost
+from hwnas.space.ops import Convert
+from hwnas.supernet._agreement import Blamed, alone_in_int8, feeds
+from hwnas.supernet._base import Supernet
+from hwnas.supernet._evaluate import calibrated
+from hwnas.supernet._subnet import folded_weights
+from hwnas.task import Inputs, Task
+
+IMAGES = 256
+"""Images that layers are compared on: one that decides otherwise is 0.4 %."""
+
+
+def sensitivity(supernet: Supernet, space: SearchSpace, data: Task, images: int = IMAGES) -> list[Blamed]:
+    """Every layer of the largest subnet, alone in int8, in network order.
+
+    Args:
+        supernet: of weights, in a space whose layers have precisions of their own.
+        space: that space, its domain is what the subnet is of.
+        data: to calibrate with; the first of its calibration data are what decisions are compared on.
+        images: how many of them.
+
+    Raises:
+        DataError: there are none.
+    """
+    subnet, _ = calibrated(supernet, largest_in_int8(space), data)
+    plain = build_model(subnet.network, weights=folded_weights(subnet))
+    slots = [s for s, layer in subnet.network if layer.precision == "int8" and not isinstance(layer.ops[0], Convert)]
+
+    def batches() -> Iterable[Inputs]:
+        return data.calibration(subnet.inputs)
+
+    ranges = activation_ranges(plain, (feeds(batch) for batch in batches()))
+    return alone_in_int8(plain, ranges, batches, slots, images)
+
+
+def largest_in_int8(space: SearchSpace) -> NDArray[np.int16]:
+    """The ``(g,)`` row of most MACs of a domain, in the last precision throughout."""
+    row = macs_cost(space).maximum()[1].copy()
+    for column, gene in enumerate(space.genes):
+        if gene.role == "precision":
+            row[column] = space.domain[column][-1]
+    found: NDArray[np.int16] = space.canonical(row[None])[0]
+    return found
