@@ -114,7 +114,8 @@ def main() -> None:
     """Print a line per seed, and their means."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--seeds", type=int, default=10)
-    parser.add_argument("--evaluations", type=int, default=300)
+    parser.add_argument("--first", type=int, default=0, help="the first seed, to run them in pieces")
+    parser.add_argument("--evaluations", type=int, default=200)
     parser.add_argument("--workers", type=int, default=WORKERS)
     options = parser.parse_args()
     space = get_space("ofa_mbv3_w1.0").restrict(r=224)
@@ -127,7 +128,7 @@ def main() -> None:
 
     rows = []
     print("seed  busy %  in all %  sync %  hypervolume, % of sync")
-    for seed in range(options.seeds):
+    for seed in range(options.first, options.first + options.seeds):
         free, batch, freely, batched = searches(problem, seed, options.evaluations, options.workers)
         assert free.evaluations == batch.evaluations == options.evaluations
         rows.append(
