@@ -82,7 +82,7 @@ class Executor(ABC):
                     item, attempt = running.pop(key)
                     if isinstance(outcome, Refused):
                         raise outcome.error
-                    if isinstance(outcome, Failed) and attempt < ATTEMPTS:
+                    if isinstance(outcome, Failed) and outcome.again and attempt < ATTEMPTS:
                         notice(f"{outcome.reason}: what it ran is tried again ({attempt + 1} of {ATTEMPTS})")
                         again.append((key, item, attempt + 1))
                         continue

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from hwnas.errors import HwnasError
+from hwnas.errors import HwnasError, SpaceError, SupernetError
 
 
 class Opener(Protocol):
@@ -30,15 +30,16 @@ class Done:
 
 @dataclass(frozen=True)
 class Failed:
-    """An attempt that another one might better: the reason in words, and the traceback if there is one."""
+    """An item that came to nothing: the reason in words, the traceback if there is one, and whether to try again."""
 
     reason: str
     trace: str = ""
+    again: bool = True
 
 
 @dataclass(frozen=True)
 class Refused:
-    """Bad input, which is as bad everywhere."""
+    """Bad input of the whole run: data, names, devices, or whatever could not be opened."""
 
     error: HwnasError
 
@@ -66,6 +67,7 @@ class Worker:
                 self._work = self._opener(self._threads)
             return Done(self._work(item))
         except HwnasError as error:
-            return Refused(error)
+            of_item = self._work is not None and isinstance(error, SpaceError | SupernetError)
+            return Failed(str(error), again=False) if of_item else Refused(error)
         except Exception as error:  # noqa: BLE001 - whatever a supernet of the user's raises
             return Failed(f"{type(error).__name__}: {error}", traceback.format_exc())

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hwnas.errors import SupernetError
+from hwnas.errors import DataError, SupernetError
 from hwnas.executor import Done, Executor, Failed, Here
 from hwnas.io import Journal
 from hwnas.metric import get_metric
@@ -43,14 +43,14 @@ def calibrated(supernet: Supernet, row: NDArray[Any], data: Task, engine: Engine
     """The subnet with batch norms re-calibrated on ``data``, and the number of images that took: 0 if it has none.
 
     Raises:
-        SupernetError: there were no images.
+        DataError: there were no images.
     """
     subnet = supernet.extract(row)
     if not subnet.has_statistics:
         return subnet, 0
     n_calibration = (engine or get_engine()).recalibrate(subnet, ahead(data.calibration(subnet.inputs)))
     if n_calibration == 0:
-        raise SupernetError("calibration", "there are no images to re-calibrate batch norms with", "give some")
+        raise DataError("calibration", "there are no images to re-calibrate batch norms with", "give some")
     return subnet, n_calibration
 
 

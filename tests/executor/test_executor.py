@@ -153,6 +153,14 @@ def test_bad_input_ends_the_work_and_keeps_its_words(workers, tmp_path: Path):
         list(executor.in_order([("slow", 0)]))
 
 
+@pytest.mark.parametrize("workers", [None, 1])
+def test_what_does_not_fit_one_item_fails_that_item_at_once(workers, tmp_path):
+    with Where(workers).open(Chores(tmp_path)) as executor:
+        told = list(executor.in_order([("fine", 0), ("misfit", 1), ("fine", 2)]))
+    assert told == [Done(0), Failed("layer 1: it does not fit; leave it out", again=False), Done(4)]
+    assert (tmp_path / "misfits").read_text() == "1\n", "another attempt would fail as well"
+
+
 def test_here_interruptions_are_no_outcomes():
     def interrupted(_item: Any) -> None:
         raise KeyboardInterrupt
