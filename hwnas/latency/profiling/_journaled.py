@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from functools import partial
@@ -81,6 +82,15 @@ class JournaledTimer:
     steps: int = 0
     times: dict[tuple[str, str, int], NetworkTimes] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        earlier = max((float(entry.get("seconds", 0)) for entry in self.journal.entries), default=0.0)
+        self._since = time.monotonic() - earlier
+
+    @property
+    def seconds(self) -> float:
+        """What has been spent, by runs that were interrupted too, up to the last timing that each kept."""
+        return time.monotonic() - self._since
+
     def measure(
         self, stage: str, networks: Mapping[str, Network], *, layers: bool = False, sessions: int | None = None
     ) -> dict[str, NetworkTimes]:
@@ -123,7 +133,7 @@ class JournaledTimer:
                 which = next(waiting)
                 times = network_times(networks[which[1]], found)
                 entry = dict(zip(("stage", "name", "session"), which, strict=True))
-                self.journal.append({**entry, "times": asdict(times)})
+                self.journal.append({**entry, "times": asdict(times), "seconds": round(self.seconds, 1)})
                 self.times[which] = times
             self._tell(stage)
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
@@ -86,7 +85,7 @@ def profile(
         TableError: the folder holds a table made under other conditions.
         DataError: the folder cannot be written.
     """
-    plan, folder, started = plan or Plan(), Path(folder), time.monotonic()
+    plan, folder = plan or Plan(), Path(folder)
     if plan.method is None and not device.node_times:
         plan = replace(plan, method="isolated")
     modelled = model_of(device, precision)
@@ -112,7 +111,7 @@ def profile(
         timer = JournaledTimer(runtime, modelled, network, journal, plan.sessions, plan.seed, progress)
 
         def told() -> dict[str, Any]:
-            seconds = {"seconds": round(time.monotonic() - started, 1)}
+            seconds = {"seconds": round(timer.seconds, 1)}
             elsewhere = runtime.elsewhere(modelled(network))
             return {**seconds, "elsewhere": elsewhere} if elsewhere else seconds
 

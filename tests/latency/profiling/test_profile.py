@@ -141,7 +141,9 @@ def test_an_interruption_loses_the_block_in_flight_and_no_more(share: float, tmp
     with pytest.raises(KeyboardInterrupt, match=r"timings are kept in .*; the same command resumes"):
         profile(DEVICE, SPACE, tmp_path / "b", plan=PLAN, runtime=killed)
     (journal,) = (tmp_path / "b").iterdir()
-    kept = [json.loads(line) for line in journal.read_text().splitlines()][1:]
+    head, *lines = journal.read_text().splitlines()
+    kept = [json.loads(line) for line in lines]
+    journal.write_text("\n".join([head, *(json.dumps({**entry, "seconds": 600.0}) for entry in kept), ""]))
 
     resumed = FakeRuntime(COSTS)
     table = profile(DEVICE, SPACE, tmp_path / "b", plan=PLAN, runtime=resumed)
@@ -151,6 +153,7 @@ def test_an_interruption_loses_the_block_in_flight_and_no_more(share: float, tmp
     assert timed[1] == timed[0] - len(again)
     assert _times(table) == pytest.approx(_times(undisturbed), rel=1e-3)
     assert table.spaces["tiny"]["networks"] == undisturbed.spaces["tiny"]["networks"]
+    assert (table.spaces["tiny"]["seconds"] >= 600) == (len(kept) > 0), "of both runs"
     assert not journal.exists()
 
 
