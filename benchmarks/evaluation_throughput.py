@@ -6,7 +6,7 @@ Images: Once-for-All's own code (package ``ofa``): `set_running_statistics`, the
 batch of 100 and at smaller ones, fed by a `DataLoader` with a process per core. Texts: a MiniLM of `transformers` in eager
 torch, batches padded to their longest text. Weights, JPEGs and texts are random. A round is one subnet, evaluated by every
 side in turns; figures are medians over rounds. Decoding is part of it: theirs decode every time, ours once.
-``memory`` evaluates 200 subnets in one process.
+``memory`` evaluates 200 subnets of digits in one process, then a few of a large network.
 """
 
 from __future__ import annotations
@@ -180,21 +180,35 @@ def texts(folder: Path, options: argparse.Namespace) -> None:
 # --- memory -------------------------------------------------------------------------------------
 
 
-def memory(n: int = 200) -> None:
-    """Resident memory while digits' subnets are evaluated."""
+def memory(n: int) -> None:
+    """Resident memory while subnets of digits are evaluated, and of a MobileNetV3 at 224 px, in batches of 100."""
     net = load_supernet("digits")
     data = net.data()
     assert data is not None
     engine = get_engine("onnxruntime")
+    _resident("before")
     for i, row in enumerate(net.space.sample(n, np.random.default_rng(0)), start=1):
         evaluate(net, row, data, engine)
-        if i in (10, n // 4, n // 2, n):
-            pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
-            peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-            files = len(os.listdir("/proc/self/fd"))  # noqa: PTH208
-            print(
-                f"after {i:>3} subnets: {pages * resource.getpagesize() / 2**20:.0f} MiB (peak {peak:.0f}), {files} files open"
-            )
+        if i % 20 == 0:
+            _resident(f"after {i} subnets of digits")
+    large = random_supernet("ofa_mbv3_w1.0")
+    images = torch.randn(100, 3, SIZE, SIZE)
+    _resident("before those of ofa_mbv3_w1.0")
+    for i, row in enumerate(large.space.restrict(r=SIZE).sample(3, np.random.default_rng(0)), start=1):
+        subnet = large.extract(row)
+        engine.recalibrate(subnet, [images])
+        engine.runner(subnet)(images)
+        _resident(f"after {i} of ofa_mbv3_w1.0")
+
+
+def _resident(when: str) -> None:
+    pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    files = len(os.listdir("/proc/self/fd"))  # noqa: PTH208
+    print(
+        f"{when:<34} {pages * resource.getpagesize() / 2**20:6.0f} MiB (peak {peak:.0f}), {files} files open",
+        flush=True,
+    )
 
 
 def main() -> None:
@@ -205,13 +219,14 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=250)
     parser.add_argument("--calibrate", type=int, default=100)
     parser.add_argument("--texts", type=int, default=1000)
+    parser.add_argument("--subnets", type=int, default=200, help="for memory")
     parser.add_argument("--batches", type=int, nargs="+", default=[100, 25])
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="hwnas-benchmark-") as folder:
         for part in options.parts:
             print(f"\n{part}, {torch.get_num_threads()} threads{'samples/s':>40}{'ours is as fast':>26}")
             if part == "memory":
-                memory()
+                memory(options.subnets)
             elif part == "texts":
                 texts(Path(folder) / part, options)
             else:

@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import copy
+import itertools
+import mmap
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from torch import Tensor
 
 from hwnas.errors import UnknownNameError
+from hwnas.graph import Segment
 from hwnas.space import LayerSpec, Network, OpList
 from hwnas.space.ops import Op
 from hwnas.supernet import Pass, Subnet, Supernet, evaluate, get_engine, recalibrate, run
 from hwnas.supernet.engine import OnnxEngine, TorchEngine
+from hwnas.supernet.engine._memory import placed
 from hwnas.supernet.ops import normalisation
 from hwnas.task import Score, Specs, ahead
 
@@ -90,9 +97,38 @@ def test_what_it_keeps_is_used_again_and_stays_in_its_process():
         engine.recalibrate(subnet, batches(40, 9))
         recalibrate(expected, batches(40, 9))
         assert_same_statistics(subnet, expected)
-        sizes.append(sorted(len(flat) for flat in engine._buffers._free))
-    assert sizes[0] == sizes[1] == sizes[2] != []
-    assert copy.deepcopy(engine)._buffers._free == []  # as another process gets it
+        sizes.append(engine._memory.n_bytes)
+    assert sizes[0] == sizes[1] == sizes[2] > 0
+    assert copy.deepcopy(engine)._memory.n_bytes == 0  # as another process gets it
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="this system tells resident memory otherwise")
+def test_memory_stays_flat_from_subnet_to_subnet():
+    engine, resident = OnnxEngine(), []
+    for seed in range(30):
+        subnet = drawn(branching(), seed)
+        engine.recalibrate(subnet, batches(40))
+        engine.runner(subnet)(batches(40)[0])
+        resident.append(int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1]) * mmap.PAGESIZE)
+    assert resident[-1] - resident[9] < 4 * 2**20
+
+
+@settings(max_examples=60)
+@given(st.lists(st.tuples(st.integers(1, 9), st.lists(st.integers(0, 9), max_size=2)), min_size=1, max_size=10))
+def test_values_that_are_needed_at_the_same_time_do_not_overlap(drawn_sizes: list[tuple[int, list[int]]]):
+    parts = [
+        Segment(b"", [f"v{i - back}" for back in takes if back < i], [], {f"v{i}": (size,)}, "", f"v{i}", False)
+        for i, (size, takes) in enumerate(drawn_sizes)
+    ]
+    places, most = placed(parts), 0
+    assert list(places) != []
+    for i, part in enumerate(parts):
+        alive = [p for j in range(i + 1) for name, p in places.items() if name in parts[j].gives and p.until >= i]
+        spans = sorted((p.offset, p.end) for p in alive)
+        assert all(end <= start for (_, end), (start, _) in itertools.pairwise(spans))
+        assert {*part.takes, *part.gives} <= {name for name, p in places.items() if p in alive}
+        most = max(most, sum(end - start for start, end in spans))
+    assert most <= max(p.end for p in places.values()) <= sum(p.end - p.offset for p in places.values())
 
 
 def test_statistics_of_large_means_are_not_drowned():

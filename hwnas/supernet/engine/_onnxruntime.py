@@ -18,7 +18,7 @@ from hwnas.supernet._agreement import Batches, feeds
 from hwnas.supernet._calibration import Calibration
 from hwnas.supernet._execute import without_common_padding
 from hwnas.supernet._subnet import Subnet, folded_weights
-from hwnas.supernet.engine._buffers import Buffers
+from hwnas.supernet.engine._memory import Memory
 from hwnas.supernet.engine._parts import in_parts, opened
 from hwnas.supernet.engine._statistics import Statistician
 from hwnas.supernet.engine._torch import TorchEngine
@@ -36,12 +36,12 @@ class OnnxEngine:
     name = "onnxruntime"
 
     def __init__(self) -> None:
-        self._buffers = Buffers()
+        self._memory = Memory()
 
     def recalibrate(self, subnet: Subnet, batches: Iterable[Inputs]) -> int:
         """As :func:`hwnas.supernet.recalibrate`."""
         try:
-            statistician = Statistician(subnet, self._buffers)
+            statistician = Statistician(subnet, self._memory)
         except SpaceError as error:
             return _left_to_torch(error).recalibrate(subnet, batches)
         calibration, weights = Calibration(), subnet.weights()

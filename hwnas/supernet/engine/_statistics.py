@@ -13,7 +13,7 @@ from hwnas.graph import FOLDED, STATISTICS, Segment, norm_prefix, segments
 from hwnas.supernet._agreement import feeds
 from hwnas.supernet._calibration import Calibration
 from hwnas.supernet._subnet import Subnet
-from hwnas.supernet.engine._buffers import Buffers
+from hwnas.supernet.engine._memory import Memory, placed
 from hwnas.supernet.engine._moments import Array, Moments, convolved, covariances, pooled, variances
 from hwnas.supernet.engine._parts import in_parts, opened
 from hwnas.supernet.ops import folded
@@ -25,13 +25,13 @@ class Statistician:
 
     Args:
         subnet: its weights are copied.
-        buffers: where activations are kept.
+        memory: where activations are kept.
 
     Raises:
         SpaceError: a class of op has no ONNX form, or keeps statistics of its own.
     """
 
-    def __init__(self, subnet: Subnet, buffers: Buffers) -> None:
+    def __init__(self, subnet: Subnet, memory: Memory) -> None:
         self.network, self._eps = subnet.network, subnet.bn_eps
         self._prefixes: dict[str, str] = {}
         self._weights: dict[str, NDArray[np.float32]] = {}
@@ -51,17 +51,15 @@ class Statistician:
                 self._weights |= {f"{name}.{part}": tensor.numpy() for part, tensor in folded(op, own, 0.0).items()}
         found = segments(subnet.network, self._weights, self._norms, subnet.bn_eps)
         self._segments = [(segment, opened(segment.model)) for segment in found]
-        self._last_use = {name: segment for segment in found for name in (*segment.takes, segment.watches)}
-        self._made = {name for segment in found for name in segment.gives}
-        self._buffers = buffers
+        self._places, self._memory = placed(found), memory
 
     def gather(self, batch: Inputs, calibration: Calibration) -> None:
         """Adds a batch: every batch norm normalises it by its own statistics."""
         values: dict[str, Array] = dict(feeds(batch))
         n = len(next(iter(values.values())))
         calibration.n_images += n
+        values |= self._memory.arrays(self._places, n)
         for segment, session in self._segments:
-            values |= {name: self._buffers.take((n, *shape)) for name, shape in segment.gives.items()}
             found = pooled(in_parts(self.network, n, partial(_run, session, segment, values)))
             if segment.pointwise:
                 weight, bias = (self._weights[f"{segment.norm}{end}"] for end in FOLDED)
@@ -72,9 +70,6 @@ class Statistician:
                 values |= {f"{segment.norm}{end}": value.astype(np.float32) for end, value in both}
             name = f"{segment.norm}.{self._prefixes[segment.norm]}".removesuffix(".")
             calibration.add(name, torch.from_numpy(found.mean), torch.from_numpy(found.spread), n)
-            for name in {*segment.takes, segment.watches}:
-                if name in self._made and self._last_use[name] is segment:
-                    self._buffers.give_back(values.pop(name))
 
     def _normalising(self, norm: str, found: Moments) -> dict[str, Array]:
         """Weight and bias of a convolution that normalises what it makes by these moments."""
