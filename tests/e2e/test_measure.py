@@ -102,17 +102,17 @@ def start(folder: Path) -> subprocess.Popen[bytes]:
 
 
 def test_killed_and_resumed(folder: Path) -> None:
-    x = np.unique(SPACE.sample(18, np.random.default_rng(6)), axis=0)
+    x = np.unique(SPACE.sample(11, np.random.default_rng(6)), axis=0)
     save_front(x, np.full(len(x), 0.05), None)
     original, journal = Path("pareto.csv").read_bytes(), folder / "pareto.csv.measure.jsonl"
     process = start(folder)
-    while process.poll() is None and not (journal.exists() and journal.read_bytes().count(b"\n") > 8):
+    while process.poll() is None and not (journal.exists() and journal.read_bytes().count(b"\n") > 4):
         time.sleep(0.005)
     process.send_signal(signal.SIGKILL)
     process.wait()
     assert Path("pareto.csv").read_bytes() == original
     kept = [json.loads(line) for line in journal.read_bytes().split(b"\n")[1:-1]]
-    assert len(kept) >= 8
+    assert len(kept) >= 4
     assert start(folder).wait() == 0
     frame = pd.read_csv("pareto.csv")
     assert frame["latency_measured_ms"].notna().all()

@@ -67,7 +67,7 @@ def test_a_state_of_other_settings_is_refused(tmp_path: Path):
 def test_training_lowers_the_loss():
     losses: list[float] = []
     net = Digits.random(0)
-    Trainer(net, FEW, TrainSettings(epochs=4)).run(lambda _, loss: losses.append(loss))
+    Trainer(net, DigitsData(batch=80), TrainSettings(epochs=4)).run(lambda _, loss: losses.append(loss))
     assert len(losses) == 36
     assert np.mean(losses[-6:]) < 0.8 * np.mean(losses[:6])
     assert not any(t.requires_grad for t in net.tensors.values())
