@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from collections.abc import Sequence
 from typing import Annotated
@@ -51,6 +52,10 @@ app = typer.Typer(
 )
 
 
+BOXED = 80
+"""Columns of a terminal from which on help has boxes."""
+
+
 def _version(wanted: bool) -> None:
     if wanted:
         say(f"hwnas {__version__}")
@@ -88,6 +93,8 @@ for _command in (
 def main(args: Sequence[str] | None = None) -> None:
     """Run the command line and exit: 0 done, 1 bad outcome, 2 bad input, 130 interrupted."""
     fit_streams()
+    # Boxes around options would cut their names on a narrow terminal.
+    app.rich_markup_mode = "rich" if shutil.get_terminal_size().columns >= BOXED else None
     try:
         # The words typed reach the commands as context.obj: they belong to a result's provenance.
         typed = list(sys.argv[1:] if args is None else args)

@@ -39,6 +39,10 @@ class Command(TyperCommand):
             self._refuse_to_replace_inputs(ctx, out)
         return left
 
+    def get_help(self, ctx: Any) -> str:
+        """As typer's; brackets are escaped for boxes alone."""
+        return super().get_help(ctx).replace("\\[", "[")
+
     def _refuse_to_replace_inputs(self, ctx: Any, out: Path) -> None:
         to = next(param for param in self.params if param.name == "out")
         for param in self.params:

@@ -45,7 +45,7 @@ def _summary(c: Comparison) -> FittingTable:
                 f"[bold]{volume}[/bold]" if c.hypervolumes[i] == best else volume,
                 f"{100 * c.hypervolumes[i] / c.union_hypervolume:.2f} %",
                 str(c.contributed[i]),
-                f"{100 * c.lost[i]:.2f} %",
+                f"{max(0.0, 100 * c.lost[i]):.2f} %",
                 *[f"{100 * c.dominated[i, 1 - i]:.0f} % by {c.names[1 - i]}"] * pair,
             ]
         )

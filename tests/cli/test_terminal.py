@@ -13,7 +13,9 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from typer.main import get_command
 
+from hwnas.cli import app, main
 from hwnas.cli._terminal import spelled
 from hwnas.latency import Measurement
 from hwnas.report import pareto_frame, with_measured, write_pareto
@@ -135,3 +137,19 @@ def test_a_narrow_terminal_is_shown_fewer_columns_instead_of_cut_ones(front: Pat
     assert "no room for" in text
     assert "no room for" not in "\n".join(wide)
     assert "Memory" in "\n".join(wide)
+
+
+@pytest.mark.parametrize("columns", [30, 40, 60, 80])
+def test_help_shows_every_option_whole(
+    columns: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(columns))
+    for command in app.registered_commands:
+        assert command.callback is not None
+        name = command.callback.__name__
+        with pytest.raises(SystemExit):
+            main([name, "--help"])
+        shown = capsys.readouterr().out
+        options = [o for param in get_command(app).commands[name].params for o in param.opts if o.startswith("--")]  # type: ignore[attr-defined]
+        assert not [option for option in options if not re.search(rf"{option}\b", shown)]
+        assert "\\[" not in shown
