@@ -43,6 +43,9 @@ matrix that cannot be inverted."""
 LEAST = 0.05
 """No layer is moved below this share of its time at the new speed."""
 
+LEAST_WHOLE = 1e-4
+"""As good as no constant beyond the layers."""
+
 _MACS_PER_MS = {"dense": 40e6, "depthwise": 8e6, "once": 8e6, "elements": float("inf")}
 _ELEMENTS_PER_MS, _EACH_MS = 4e6, 0.002
 
@@ -95,15 +98,29 @@ def adapted(
     kernels = [(parts @ term) @ (parts @ term).T for term in terms] + [parts @ parts.T]
 
     widths = _likeliest(kernels, residual)
+    change, left_out = _posterior(parts, terms, kernels, residual, widths)
+    while widths[WHOLE] > LEAST_WHOLE and (change[always > 0] < LEAST - 1).any():
+        widths[WHOLE] *= 0.8  # less than nothing cannot be taken off the first and last layers: let others explain it
+        change, left_out = _posterior(parts, terms, kernels, residual, widths)
+    factors = speed * np.maximum(1 + change, LEAST)
+    return Adapted(dict(zip(keys, factors.tolist(), strict=True)), speed, measured_ms * (1 - left_out))
+
+
+def _posterior(
+    parts: NDArray[np.float64],
+    terms: Sequence[NDArray[np.float64]],
+    kernels: Sequence[NDArray[np.float64]],
+    residual: NDArray[np.float64],
+    widths: Sequence[float],
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """``(layers,)`` mean of each layer's change, and ``(n,)`` relative errors of networks predicted from the others."""
     inverse = np.linalg.inv(_covariance(kernels, widths))
     weights = inverse @ residual
     change = widths[OWN] ** 2 * parts.T @ weights
     for width, term in zip(widths, terms, strict=False):
         change += width**2 * term @ (parts @ term).T @ weights
-    factors = speed * np.maximum(1 + change, LEAST)
     # Leave-one-out errors in closed form (Rasmussen and Williams, equation 5.12).
-    left_out = weights / np.diag(inverse)
-    return Adapted(dict(zip(keys, factors.tolist(), strict=True)), speed, measured_ms * (1 - left_out))
+    return change, weights / np.diag(inverse)
 
 
 def fixed_layers(space: SearchSpace) -> set[str]:
