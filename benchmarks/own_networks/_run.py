@@ -83,7 +83,7 @@ class Run:
                 steps=self.steps,
                 seed=self.seed,
                 schedule=schedule,
-                learning_rate=self.task.learning_rate or recipe.learning_rate,
+                learning_rate=recipe.learning_rate,
                 optimizer=recipe.optimizer,
                 weight_decay=recipe.weight_decay,
                 clip_norm=recipe.clip_norm,
@@ -100,13 +100,12 @@ class Run:
             self.record(cost="training", name=name, minutes=share * minutes, processor_minutes=share * processor)
         return load_supernet(str(file))
 
-    def accuracy(self, name: str, net: Supernet, split: str) -> tuple[MeasuredAccuracy, Journal]:
+    def accuracy(self, name: str, net: Supernet, split: str, samples: int = 5000) -> tuple[MeasuredAccuracy, Journal]:
         """Accuracy on ``data`` (what searches see) or ``test``, each subnet measured once; close the journal."""
-        facts = {"split": split, "calibrate": self.task.calibrate, "batch": EVALUATED_TOGETHER}
-        journal = Journal(self.folder / f"{name}.{split}.jsonl", accuracy_journal_identity(net, facts))
-        data = net.open_data(
-            self.shared / split, calibrate=self.task.calibrate, batch_size=EVALUATED_TOGETHER, seed=self.seed
-        )
+        options = {"images": samples, "calibrate": self.task.calibrate, "batch_size": EVALUATED_TOGETHER}
+        facts = {"split": split, **options}
+        journal = Journal(self.folder / f"{name}.{split}-{samples}.jsonl", accuracy_journal_identity(net, facts))
+        data = net.open_data(self.shared / split, seed=self.seed, **options)
         return MeasuredAccuracy(net, data, journal), journal
 
     def _say(self, name: str, step: int, loss: float) -> None:

@@ -9,14 +9,17 @@ from hwnas.supernet import load_supernet
 
 METHODS = ("linas", "nsga2", "random")
 SEEDS = 5
-EVALUATIONS = 50
-CHECKPOINTS = (20, 30, 40, 50)
+SAMPLES = 200
+"""Few, so that five seeds can be had; all see the same."""
+
+EVALUATIONS = 40
+CHECKPOINTS = (20, 30, 40)
 
 
 def searchers(run: Run) -> None:
     """Let every searcher spend its evaluations, and write down its hypervolumes as shares of that of all runs together."""
     net = load_supernet(str(run.folder / "supernet.safetensors"))
-    accuracy, journal = run.accuracy("supernet", net, "data")
+    accuracy, journal = run.accuracy("supernet", net, "data", SAMPLES)
     with journal:
         problem = problem_of(searched_space(run, net), accuracy, time_of(run, net))
         trials = []

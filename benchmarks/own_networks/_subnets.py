@@ -20,7 +20,7 @@ RANDOM = 12
 TIMED = 24
 """Random subnets that tell searches how long others take."""
 
-ALONE = (0.5, 0.35, 0.2)
+ALONE = (0.35, 0.2)
 """Subnets of the front, nearest to these multiples of the original's time, that are also fine-tuned alone."""
 
 

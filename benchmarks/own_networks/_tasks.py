@@ -34,7 +34,6 @@ class OwnTask:
         network: makes the reference to the pretrained network; it may write files into the folder it is given.
         write: writes ``data/`` (to train and to search) and ``test/`` into the folder it is given.
         batch_size: of training.
-        learning_rate: of training; None for the recipe's.
         calibrate: samples that batch norms are re-calibrated on.
         open_input: whether inputs come at their own sizes, as texts do: then the input gene saves little, and searches leave it.
     """
@@ -43,7 +42,6 @@ class OwnTask:
     network: Callable[[Path], str]
     write: Callable[[Path], None]
     batch_size: int = 32
-    learning_rate: float | None = None
     calibrate: int = 256
     open_input: bool = False
 
@@ -154,8 +152,8 @@ def _write_texts(folder: Path, train: Rows, validation: Rows, test: Rows) -> Non
 TASKS = {
     task.name: task
     for task in (
-        OwnTask("trec", minilm, _trec, learning_rate=2e-4, open_input=True),
+        OwnTask("trec", minilm, _trec, open_input=True),
         OwnTask("cifar10", lite0, _cifar),
-        OwnTask("sst2", minilm, _sst2, learning_rate=2e-4, open_input=True),
+        OwnTask("sst2", minilm, _sst2, open_input=True),
     )
 }

@@ -31,6 +31,9 @@ from hwnas.task import Task, TextFolder, Tokenizer, UserData
 CUT_PCT = 1.0
 """Share of texts that the longest of the lengths that are searched may cut, in percent."""
 
+USUAL_CHANNELS, NARROW = 768, 2.0
+"""Channels that the learning rate of texts is for, and how many times larger it is at most where there are fewer."""
+
 
 class EncoderSupernet(Supernet):
     """What all encoders share; `encoder_class` makes the class of each.
@@ -195,9 +198,10 @@ def encoder_class(carried: CarriedImages | CarriedTexts) -> type[TextEncoder | I
     Raises:
         SupernetError: its family is not supported.
     """
-    facts: dict[str, Any] = {"carried": carried, "family": carried.family(), "__module__": __name__}
+    family = carried.family()
+    facts: dict[str, Any] = {"carried": carried, "family": family, "__module__": __name__}
     if isinstance(carried, CarriedTexts):
-        return type("TextEncoder", (TextEncoder,), facts | {"metric": carried.metric})
+        return type("TextEncoder", (TextEncoder,), facts | {"metric": carried.metric, "recipe": _recipe(family)})
     return type("ImageEncoder", (ImageEncoder,), facts | {"preprocessing": carried.preprocessing})
 
 
@@ -206,6 +210,12 @@ def _named_by(folder: Path) -> str:
     return (
         f"pass --supernet hf:{folder if (folder / CONFIG).is_file() else 'FOLDER'} alone, whose config.json is of them"
     )
+
+
+def _recipe(family: Family) -> Recipe:
+    """Of encoders of texts: narrow ones learn at a higher rate, and their small subnets most of all (BENCHMARKS)."""
+    usual = TextEncoder.recipe
+    return replace(usual, learning_rate=usual.learning_rate * min(NARROW, USUAL_CHANNELS / family.encoder.channels))
 
 
 def _labels(settings: Mapping[str, object], classes: int) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import torch
 from hwnas.errors import DataError, SupernetError
 from hwnas.study._data import evaluation_data
 from hwnas.supernet import Supernet, Trainer, TrainSettings, evaluate, extremes, load_supernet
+from hwnas.supernet.hf._supernet import _recipe
 from hwnas.supernet.train import _trainer as trainer_module
 from hwnas.supernet.train._importance import importance
 from hwnas.task import TextFolder
@@ -116,3 +118,13 @@ def test_labels_that_a_trained_head_does_not_know_are_refused(tmp_path: Path) ->
     net = load_supernet(f"hf:{tmp_path / 'net'}")
     with pytest.raises(DataError, match="the label 'negative', and the network tells class 0, class 1, class 2 apart"):
         net.open_data(tmp_path / "data")
+
+
+def test_narrow_encoders_learn_at_twice_the_rate_of_wide_ones(tmp_path: Path) -> None:
+    save(tmp_path / "net", "bert", classes=None)
+    narrow = load_supernet(f"hf:{tmp_path / 'net'}")
+    assert narrow.recipe.learning_rate == pytest.approx(2e-4)
+    family = narrow.family  # type: ignore[attr-defined] # encoders alone have one
+    for channels, rate in ((384, 2e-4), (512, 1.5e-4), (768, 1e-4), (1024, 0.75e-4)):
+        wide = replace(family, encoder=replace(family.encoder, channels=channels))
+        assert _recipe(wide).learning_rate == pytest.approx(rate)
