@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +16,7 @@ from hwnas.task import Tokenizer
 TEXTS = 8
 """Texts of a run: those whose lengths split the test set's evenly."""
 
-Feeds = list[dict[str, NDArray[np.int64] | NDArray[np.float32]]]
+Feeds = list[dict[str, NDArray[Any]]]
 
 
 def fed(net: Supernet, folder: Path, size: int, *, filled: bool) -> Feeds:
@@ -29,7 +30,8 @@ def fed(net: Supernet, folder: Path, size: int, *, filled: bool) -> Feeds:
     """
     if not isinstance(net, TextEncoder):
         return [{"input": np.random.default_rng(0).standard_normal((1, 3, size, size)).astype(np.float32)}]
-    tokenizer, feeds = net.tokenizer(), []
+    tokenizer = net.tokenizer()
+    feeds: Feeds = []
     for text, count in _typical(folder, tokenizer):
         found = tokenizer.encode([text], None, size if filled else min(size, count))
         feeds.append(dict(zip(("input_ids", "attention_mask", "token_type_ids"), found, strict=True)))

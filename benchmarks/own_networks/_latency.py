@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import onnxruntime as ort
@@ -116,7 +116,7 @@ def session(file: Path, feeds: Feeds) -> Infer:
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     opened = ort.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
     names = [value.name for value in opened.get_inputs()]
-    wanted: list[dict[str, Any]] = [{name: feed[name] for name in names} for feed in feeds]
+    wanted = [{name: feed[name] for name in names} for feed in feeds]
 
     def infer() -> None:
         for feed in wanted:

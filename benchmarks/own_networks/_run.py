@@ -102,10 +102,16 @@ class Run:
 
     def accuracy(self, name: str, net: Supernet, split: str, samples: int = 5000) -> tuple[MeasuredAccuracy, Journal]:
         """Accuracy on ``data`` (what searches see) or ``test``, each subnet measured once; close the journal."""
-        options = {"images": samples, "calibrate": self.task.calibrate, "batch_size": EVALUATED_TOGETHER}
-        facts = {"split": split, **options}
+        calibrate = self.task.calibrate
+        facts = {"split": split, "samples": samples, "calibrate": calibrate, "batch": EVALUATED_TOGETHER}
         journal = Journal(self.folder / f"{name}.{split}-{samples}.jsonl", accuracy_journal_identity(net, facts))
-        data = net.open_data(self.shared / split, seed=self.seed, **options)
+        data = net.open_data(
+            self.shared / split,
+            images=samples,
+            calibrate=calibrate,
+            batch_size=EVALUATED_TOGETHER,
+            seed=self.seed,
+        )
         return MeasuredAccuracy(net, data, journal), journal
 
     def _say(self, name: str, step: int, loss: float) -> None:

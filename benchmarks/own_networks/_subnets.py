@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 import numpy as np
@@ -128,7 +129,7 @@ def alone(run: Run) -> None:
     found = run.entries(kind="searched")
 
     def distance(entry: Entry, ratio: float) -> float:
-        return abs(np.log(ratios[str(entry["arch"])] / ratio))
+        return abs(math.log(ratios[str(entry["arch"])] / ratio))
 
     chosen: Mapping[str, Entry] = {
         str(entry["arch"]): entry for ratio in ALONE for entry in [min(found, key=lambda e: distance(e, ratio))]
