@@ -15,7 +15,8 @@ from hwnas.cli._supernet import BatchSize, Calibrate, Checkpoint, ColumnOptions,
 from hwnas.errors import DataError
 from hwnas.quantity import parse_latency_ms
 from hwnas.study._data import parse_arch
-from hwnas.study._export import AGREEMENT_PCT, ChosenSubnet, ExportSettings, export_subnet, supernet_of
+from hwnas.study._export import ChosenSubnet, ExportSettings, export_subnet, supernet_of
+from hwnas.study._form import AGREEMENT_PCT
 
 if TYPE_CHECKING:
     from hwnas.space import SearchSpace

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +17,15 @@ from hwnas.metric import LATENCY, get_metric
 from hwnas.progress import notice
 from hwnas.study._data import as_told, evaluation_data, noun_of, refuse_untrained, say_broken
 from hwnas.study._deploy import is_folder, model_file, write_deployed
+from hwnas.study._form import (
+    by_slot,
+    calibration_images,
+    facts_of_form,
+    form_of,
+    least_agreement,
+    tell_agreement,
+    tell_precisions,
+)
 from hwnas.study._place import find_place, off_speed
 
 if TYPE_CHECKING:
@@ -25,13 +34,8 @@ if TYPE_CHECKING:
     from hwnas.space import SearchSpace
     from hwnas.study._front import Front
     from hwnas.study._place import Place
-    from hwnas.supernet import Agreement, Batches, Blamed, Subnet, Supernet
+    from hwnas.supernet import Subnet, Supernet
     from hwnas.task import Task
-
-RANDOM_IMAGES = 8
-
-AGREEMENT_PCT = 95.0
-"""Share of images that a file in another precision must decide as fp32 does, in percent."""
 
 
 @dataclass(frozen=True)
@@ -147,7 +151,7 @@ def export_subnet(
         raise DataError(f"--images {s.images}", "random weights have no accuracy", "drop --images, or --random-weights")
     file = model_file(path)
     check_writable(file)
-    form = _form(s.precision, found)
+    form = form_of(s.precision, found)
     if s.random_weights:
         net = random_supernet(name, s.seed, _classes(found))
     else:
@@ -170,23 +174,23 @@ def export_subnet(
         facts |= measured
     facts |= {"hwnas_version": __version__, "preprocessing": str(net.preprocessing or ""), "precision": form}
     facts |= {"labels": json.dumps(net.labels)} if net.labels else {}
-    least = _least_agreement(s.agreement_pct, form, random_weights=s.random_weights, images=images_of_it is not None)
-    batches = _calibration_images(subnet, images_of_it) if form != "fp32" else None
+    least = least_agreement(s.agreement_pct, form, random_weights=s.random_weights, images=images_of_it is not None)
+    batches = calibration_images(subnet, images_of_it) if form != "fp32" else None
     model, difference, kept, lossy = onnx_model(
         subnet, opset=s.opset, precision=form, batches=batches, least_agreement_pct=least
     )
     if form != "fp32":
         measured_on = images_of_it if s.images is not None else None
         of_it = net.space.plain is not None and (measured_on is not None or bool(found.get("evaluator")))
-        facts = _of_form(form, facts, metric.column, model, subnet, measured_on, of_it=of_it)
-    facts |= {"precisions": json.dumps(_by_slot(subnet))} if net.space.plain is not None else {}
+        facts = facts_of_form(form, facts, metric.column, model, subnet, measured_on, of_it=of_it)
+    facts |= {"precisions": json.dumps(by_slot(subnet))} if net.space.plain is not None else {}
     facts |= {"agreement": str(kept)} if kept is not None else {}
     others = net.deployed_files(subnet) if is_folder(path) else {}
     write_deployed(model, {key: value for key, value in facts.items() if value}, others, path)
     size = f"{file.stat().st_size / 1e6:.1f} MB"
     notice(f"wrote {file}: {form}, {size}, opset {s.opset}, {_shown(model)}")
     if net.space.plain is not None:
-        _tell_precisions(_by_slot(subnet))
+        tell_precisions(by_slot(subnet))
     if others:
         notice(f"beside it: {', '.join(others)}")
     notice(f"logits differ from torch's by at most {difference}")
@@ -197,7 +201,7 @@ def export_subnet(
         notice(f"{metric.label.lower()} {shown}{beside}, {facts[f'{metric.column}_source']}")
     holds = kept is None or kept.share_pct >= least
     if kept is not None:
-        _tell_agreement(form, kept, lossy, least)
+        tell_agreement(form, kept, lossy, least)
     if place is not None:
         searched_ms = (found.get("budgets") or {}).get(LATENCY.column)
         holds &= _timed(place, net.space, file, s.budget_ms if s.budget_ms is not None else searched_ms)
@@ -257,119 +261,6 @@ def _known(net: Supernet, chosen: ChosenSubnet) -> dict[str, str]:
     if chosen.accuracy is None:
         return {}
     return {net.metric: f"{chosen.accuracy:.4f}", f"{net.metric}_source": chosen.source}
-
-
-def _form(precision: str | None, found: Mapping[str, Any]) -> str:
-    """The precision that is asked for, or that was searched for; ``fp32+int8`` where layers have their own.
-
-    Raises:
-        UnknownNameError: there is no such precision; suggests the nearest.
-        DataError: one for all layers, of a front whose layers have their own.
-    """
-    from hwnas.graph import parse_precision
-    from hwnas.space import precisions_named
-
-    _, own = precisions_named(str((found.get("space") or {}).get("name"))) or ("", ())
-    searched = "+".join(own) or (found.get("device") or {}).get("precision")
-    form = parse_precision(str(precision or searched or "fp32"))
-    if own and form != searched:
-        rule = "each layer of this front has a precision of its own"
-        raise DataError(f"--precision {precision}", rule, "drop --precision")
-    return form
-
-
-def _by_slot(subnet: Subnet) -> dict[str, str]:
-    """What each layer of a subnet computes in; conversions are none."""
-    from hwnas.space.ops import Convert
-
-    return {
-        slot: layer.precision
-        for slot, layer in subnet.network
-        if layer.precision is not None and not isinstance(layer.ops[0], Convert)
-    }
-
-
-def _tell_precisions(by_slot: Mapping[str, str]) -> None:
-    for precision in dict.fromkeys(by_slot.values()):
-        slots = [slot for slot, own in by_slot.items() if own == precision]
-        notice(f"{precision}, {len(slots)} of {len(by_slot)} layers: {', '.join(slots)}")
-
-
-def _calibration_images(subnet: Subnet, images: Task | None) -> Batches:
-    """Images that show the ranges of activations; random ones, with a word, where there are none."""
-    import torch
-
-    from hwnas.graph import random_feeds
-
-    if images is not None:
-        return lambda: images.calibration(subnet.inputs)
-    notice("int8 ranges are of random inputs: use this file for latency checks only")
-    drawn = random_feeds(subnet.network, RANDOM_IMAGES)
-    random = [{name: torch.from_numpy(array) for name, array in drawn.items()}]
-    return lambda: random
-
-
-def _least_agreement(asked: float | None, form: str, *, random_weights: bool, images: bool) -> float:
-    """The agreement that is asked of a file; 0 where random weights or inputs decide nothing worth agreeing on.
-
-    Raises:
-        DataError: it is asked for where there is nothing to compare.
-    """
-    if form == "fp32" or random_weights or not images:
-        if asked is not None:
-            rule = "it compares int8 or fp16 with fp32, with trained weights and on images"
-            raise DataError(f"--agreement {asked:g}", rule, "pass --precision int8, a checkpoint and --data FOLDER")
-        return 0.0
-    return AGREEMENT_PCT if asked is None else asked
-
-
-def _tell_agreement(form: str, kept: Agreement, lossy: Sequence[Blamed], least: float) -> None:
-    """What is left of fp32's decisions, and which layers cost most if that is too little."""
-    if least == 0:
-        notice(f"{form} against fp32: {kept}; of random weights or inputs, which tells nothing of a trained network")
-        return
-    notice(f"{form} against fp32: {kept}" + ("" if kept.share_pct >= least else f": BELOW {least:g} %"))
-    if lossy:
-        notice(f"layers that lose most in {form}: {', '.join(str(blamed) for blamed in lossy)}")
-
-
-def _of_form(
-    form: str,
-    facts: dict[str, str],
-    metric: str,
-    model: ModelProto,
-    subnet: Subnet,
-    images: Task | None,
-    *,
-    of_it: bool,
-) -> dict[str, str]:
-    """The facts of a network in another precision: what is known of its accuracy is of fp32, unless it is measured.
-
-    Args:
-        form: the precision.
-        facts: that are known.
-        metric: column of the accuracy.
-        model: in that precision.
-        subnet: it is of.
-        images: to measure on; None for not at all.
-        of_it: whether the accuracy that is known is that of the layers in their precisions already.
-    """
-    from hwnas.graph import precision_parts
-    from hwnas.supernet import onnx_accuracy
-
-    if "int8" in precision_parts(form) and "calibration" not in facts:
-        facts["calibration"] = "random inputs"
-    if of_it:
-        return facts
-    known = facts.pop(metric, None)
-    source = facts.pop(f"{metric}_source", "")
-    if known is None:
-        return facts
-    facts[f"{metric}_fp32"] = known
-    if images is None:
-        return facts | {f"{metric}_fp32_source": source}
-    accuracy, _ = onnx_accuracy(model, images, subnet.inputs)
-    return facts | {metric: f"{accuracy:.4f}", f"{metric}_source": f"{source}, as {form} by onnxruntime"}
 
 
 def _classes(found: Mapping[str, Any]) -> int | None:

@@ -1,0 +1,135 @@
+"""What a file that is exported computes in: asked or searched for, how far it agrees with fp32, what is told of it."""
+
+# ruff: noqa: PLC0415 (what is heavy is imported when it is needed)
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from hwnas.errors import DataError
+from hwnas.progress import notice
+
+if TYPE_CHECKING:
+    from onnx import ModelProto
+
+    from hwnas.supernet import Agreement, Batches, Blamed, Subnet
+    from hwnas.task import Task
+
+RANDOM_IMAGES = 8
+
+AGREEMENT_PCT = 95.0
+"""Share of images that a file in another precision must decide as fp32 does, in percent."""
+
+
+def form_of(precision: str | None, found: Mapping[str, Any]) -> str:
+    """The precision that is asked for, or that was searched for; ``fp32+int8`` where layers have their own.
+
+    Raises:
+        UnknownNameError: there is no such precision; suggests the nearest.
+        DataError: one for all layers, of a front whose layers have their own.
+    """
+    from hwnas.graph import parse_precision
+    from hwnas.space import precisions_named
+
+    _, own = precisions_named(str((found.get("space") or {}).get("name"))) or ("", ())
+    searched = "+".join(own) or (found.get("device") or {}).get("precision")
+    form = parse_precision(str(precision or searched or "fp32"))
+    if own and form != searched:
+        rule = "each layer of this front has a precision of its own"
+        raise DataError(f"--precision {precision}", rule, "drop --precision")
+    return form
+
+
+def by_slot(subnet: Subnet) -> dict[str, str]:
+    """What each layer of a subnet computes in; conversions are none."""
+    from hwnas.space.ops import Convert
+
+    return {
+        slot: layer.precision
+        for slot, layer in subnet.network
+        if layer.precision is not None and not isinstance(layer.ops[0], Convert)
+    }
+
+
+def tell_precisions(by_slot: Mapping[str, str]) -> None:
+    for precision in dict.fromkeys(by_slot.values()):
+        slots = [slot for slot, own in by_slot.items() if own == precision]
+        notice(f"{precision}, {len(slots)} of {len(by_slot)} layers: {', '.join(slots)}")
+
+
+def calibration_images(subnet: Subnet, images: Task | None) -> Batches:
+    """Images that show the ranges of activations; random ones, with a word, where there are none."""
+    import torch
+
+    from hwnas.graph import random_feeds
+
+    if images is not None:
+        return lambda: images.calibration(subnet.inputs)
+    notice("int8 ranges are of random inputs: use this file for latency checks only")
+    drawn = random_feeds(subnet.network, RANDOM_IMAGES)
+    random = [{name: torch.from_numpy(array) for name, array in drawn.items()}]
+    return lambda: random
+
+
+def least_agreement(asked: float | None, form: str, *, random_weights: bool, images: bool) -> float:
+    """The agreement that is asked of a file; 0 where random weights or inputs decide nothing worth agreeing on.
+
+    Raises:
+        DataError: it is asked for where there is nothing to compare.
+    """
+    if form == "fp32" or random_weights or not images:
+        if asked is not None:
+            rule = "it compares int8 or fp16 with fp32, with trained weights and on images"
+            raise DataError(f"--agreement {asked:g}", rule, "pass --precision int8, a checkpoint and --data FOLDER")
+        return 0.0
+    return AGREEMENT_PCT if asked is None else asked
+
+
+def tell_agreement(form: str, kept: Agreement, lossy: Sequence[Blamed], least: float) -> None:
+    """What is left of fp32's decisions, and which layers cost most if that is too little."""
+    if least == 0:
+        notice(f"{form} against fp32: {kept}; of random weights or inputs, which tells nothing of a trained network")
+        return
+    notice(f"{form} against fp32: {kept}" + ("" if kept.share_pct >= least else f": BELOW {least:g} %"))
+    if lossy:
+        notice(f"layers that lose most in {form}: {', '.join(str(blamed) for blamed in lossy)}")
+
+
+def facts_of_form(
+    form: str,
+    facts: dict[str, str],
+    metric: str,
+    model: ModelProto,
+    subnet: Subnet,
+    images: Task | None,
+    *,
+    of_it: bool,
+) -> dict[str, str]:
+    """The facts of a network in another precision: what is known of its accuracy is of fp32, unless it is measured.
+
+    Args:
+        form: the precision.
+        facts: that are known.
+        metric: column of the accuracy.
+        model: in that precision.
+        subnet: it is of.
+        images: to measure on; None for not at all.
+        of_it: whether the accuracy that is known is that of the layers in their precisions already.
+    """
+    from hwnas.graph import precision_parts
+    from hwnas.supernet import onnx_accuracy
+
+    if "int8" in precision_parts(form) and "calibration" not in facts:
+        facts["calibration"] = "random inputs"
+    if of_it:
+        return facts
+    known = facts.pop(metric, None)
+    source = facts.pop(f"{metric}_source", "")
+    if known is None:
+        return facts
+    facts[f"{metric}_fp32"] = known
+    if images is None:
+        return facts | {f"{metric}_fp32_source": source}
+    accuracy, _ = onnx_accuracy(model, images, subnet.inputs)
+    return facts | {metric: f"{accuracy:.4f}", f"{metric}_source": f"{source}, as {form} by onnxruntime"}
