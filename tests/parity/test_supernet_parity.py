@@ -17,7 +17,7 @@ from hwnas.supernet import get_supernet, recalibrate
 from tests.parity import upstream
 
 FAMILIES = ["ofa_mbv3_w1.0", "ofa_mbv3_w1.2", "ofa_proxyless_w1.3", "ofa_resnet50"]
-N_ARCHS = 50
+N_ARCHS = 24
 SMALL = 64
 """Pixels of most images: no weight depends on them, and 128 take four times as long."""
 
@@ -29,9 +29,9 @@ def test_logits_equal_upstream(name: str, tmp_path: Path):
     ours = get_supernet(name).from_checkpoint(tmp_path / "checkpoint.pth")
     space = get_space(name)
     rng = np.random.default_rng(2)
-    # The last six run at the resolution that their genes say.
+    # The last four run at the resolution that their genes say.
     rows = space.sample(N_ARCHS, rng, distinct_uniform=False)
-    sizes = [SMALL] * (N_ARCHS - 6) + [space.decode(row)["r"] for row in rows[-6:]]
+    sizes = [SMALL] * (N_ARCHS - 4) + [space.decode(row)["r"] for row in rows[-4:]]
     generator = torch.Generator().manual_seed(3)
     errors, spreads = [], []
     with torch.no_grad():
