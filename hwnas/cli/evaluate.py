@@ -28,7 +28,7 @@ from hwnas.cli._supernet import (
 from hwnas.errors import DataError, SupernetError
 from hwnas.executor import Pace
 from hwnas.files import check_writable
-from hwnas.metric import QUALITY, get_metric
+from hwnas.metric import QUALITY, registered
 from hwnas.progress import notice, progress
 from hwnas.study import Evaluation
 from hwnas.study._data import noun_of
@@ -117,11 +117,12 @@ def evaluate(
     frame.insert(0, "arch", arch_column(x, space))
     write_csv(frame, out)
     best, counts = max(accuracies, key=lambda a: a.value), accuracies[0]
-    metric = get_metric(net.metric)
+    metric = net.measures()
     calibrated = f", batch norms re-calibrated on {counts.n_calibration:,}" if counts.n_calibration else ""
     reached = f"{metric.label.lower()} up to {metric.text(best.value)} on {counts.n_images:,} {noun_of(evaluator.data)}"
     notice(f"wrote {out}: {len(frame)} subnets, {reached}{calibrated}")
     measured = "" if metric is QUALITY else f" --metric {metric.name}"
+    measured += "" if registered(metric.name) else f":{metric.direction}"
     notice(f"next: hwnas fit {shlex.quote(str(out))} --space {_space_reference(supernet, whole)}{measured}")
 
 

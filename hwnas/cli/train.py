@@ -16,7 +16,6 @@ from hwnas.cli._shared import shares_options
 from hwnas.cli._supernet import Checkpoint, ColumnOptions, SupernetName
 from hwnas.errors import DataError, SupernetError
 from hwnas.files import check_writable
-from hwnas.metric import get_metric
 from hwnas.progress import notice, progress
 from hwnas.study._data import as_told, noun_of, say_broken
 
@@ -127,7 +126,7 @@ def train(
     trainer = Trainer(net, task, settings, state, about=about, save_every=SAVE_EVERY)
     if trainer.step:
         notice(f"{state} holds a run stopped after {trainer.step} of {trainer.steps} steps, which goes on")
-    shown = get_metric(net.metric)
+    shown = net.measures()
 
     def told(loss: float) -> str:
         reached = [f"{name} {shown.text(value)}" for name, value in trainer.validated.items()]
@@ -198,7 +197,7 @@ def _tell_extremes(net: Supernet, task: TrainingTask) -> None:
     from hwnas.space import macs_cost
     from hwnas.supernet import evaluate, extremes
 
-    macs, metric = macs_cost(net.space), get_metric(net.metric)
+    macs, metric = macs_cost(net.space), net.measures()
     for name, row in zip(("smallest", "largest"), extremes(net.space), strict=True):
         accuracy = evaluate(net, row, task)
         calibrated = f", batch norms re-calibrated on {accuracy.n_calibration:,}" if accuracy.n_calibration else ""

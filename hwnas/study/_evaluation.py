@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from hwnas.errors import DataError
 from hwnas.executor import HERE, Pace, Where
-from hwnas.metric import Metric, get_metric
+from hwnas.metric import Metric, registered
 from hwnas.progress import notice, progress, resumable
 from hwnas.study._asked import AskedPredictor, refuse_unused
 from hwnas.study._data import as_told, evaluation_data, noun_of, refuse_unready, say_broken, tell_untrained
@@ -94,7 +94,7 @@ class Evaluation:
         """
         from hwnas.supernet import get_supernet
 
-        return get_metric(get_supernet(self.supernet).metric)
+        return get_supernet(self.supernet).measures()
 
     def told(self) -> tuple[SearchSpace, str]:
         """The space, and the column that evaluations tell."""
@@ -118,7 +118,9 @@ class Evaluation:
         measured = self.metric()
         if objectives is not None and measured.column not in objectives.columns:
             rule = f"{measured.name} is not among the objectives"
-            raise DataError("--evaluate", rule, f"add it: --objectives {measured.name},latency")
+            known = registered(measured.name) is not None
+            told = measured.name if known else f"{measured.name}:{measured.direction}"
+            raise DataError("--evaluate", rule, f"add it: --objectives {told},latency")
 
     @contextmanager
     def measuring(

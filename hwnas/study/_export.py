@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from hwnas.errors import DataError, NotHeldError
 from hwnas.files import check_writable
-from hwnas.metric import LATENCY, get_metric
+from hwnas.metric import LATENCY
 from hwnas.progress import notice
 from hwnas.study._data import as_told, evaluation_data, noun_of, refuse_untrained, say_broken
 from hwnas.study._deploy import is_folder, model_file, write_deployed
@@ -158,7 +158,7 @@ def export_subnet(
         net = as_told(load_supernet(name, s.checkpoint or _searched_weights(name, found)), s.columns)
         refuse_untrained(name, net, s.data)
     net = net.in_precision(form)
-    metric = get_metric(net.metric)
+    metric = net.measures()
     place = None
     if s.device is not None:
         place = find_place(net.space, found, s.device, threads=s.threads, batch=s.batch, precision=form)

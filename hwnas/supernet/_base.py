@@ -25,6 +25,7 @@ from torch import Tensor
 from hwnas.errors import HwnasError, SpaceError, SupernetError
 from hwnas.files import replacing
 from hwnas.graph import mixed_space
+from hwnas.metric import Direction, Metric, own_metric, registered
 from hwnas.space import Network, Op, SearchSpace, head_name, n_classes, with_classes
 from hwnas.supernet._calibration import BatchNormMode
 from hwnas.supernet._checkpoint import check_tensors, read_content, split_part, write_safetensors
@@ -67,7 +68,10 @@ class Supernet(ABC):
     bn_eps: ClassVar[float] = 1e-5
 
     metric: ClassVar[str] = "top1"
-    """What evaluations measure, by its name in :mod:`hwnas.metric`."""
+    """What evaluations measure: a name of :mod:`hwnas.metric`, or one of the task's own."""
+
+    direction: ClassVar[Direction] = "max"
+    """Which values of a metric of the task's own are better."""
 
     preprocessing: ClassVar[Preprocessing | None] = None
     """What becomes of an image before it enters the network; exported files carry it in words. None: ImageNet's, unsaid."""
@@ -94,6 +98,11 @@ class Supernet(ABC):
     @abstractmethod
     def search_space(cls) -> SearchSpace:
         """The subnets. Called once."""
+
+    @classmethod
+    def measures(cls) -> Metric:
+        """The metric that evaluations measure."""
+        return registered(cls.metric) or own_metric(cls.metric, cls.direction)
 
     @classmethod
     def checkpoint_key(cls, name: str) -> str:

@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from hwnas.errors import DataError, SupernetError
 from hwnas.executor import Done, Executor, Failed, Here
 from hwnas.io import Journal
-from hwnas.metric import get_metric
 from hwnas.progress import notice
 from hwnas.space import Population
 from hwnas.supernet._base import Supernet
@@ -132,7 +131,7 @@ class MeasuredAccuracy:
         known = [accuracy.value for accuracy in self._known.values() if accuracy is not None]
         if accuracies and not known:
             raise SupernetError("evaluation", f"all of {len(accuracies)} subnets failed", "see why, and resume")
-        worst = min(known, default=0.0) if get_metric(self.supernet.metric).maximise else max(known, default=0.0)
+        worst = min(known, default=0.0) if self.supernet.measures().maximise else max(known, default=0.0)
         return np.array([worst if accuracy is None else accuracy.value for accuracy in accuracies])
 
     @property
