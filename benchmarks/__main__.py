@@ -21,6 +21,7 @@ SLOW = {
     "int8_speedup": "subnets in int8 against fp32 on this machine's CPU",
     "evaluation_throughput": "whole evaluations per second, against Once-for-All's loop and transformers",
     "memory": "peak activation memory against what onnxruntime allocates",
+    "soak": "500 evaluations by workers: memory, open files, processes, temporary files",
     "sample_efficiency": "hypervolume against real evaluations: LINAS, DyNAS-T's own code, baselines",
     "zero_cost": "how well scores of untrained networks rank, against their mere size",
     "nasbench201": "searchers on the tabular benchmark",

@@ -49,8 +49,10 @@ WHOLE_DATA = Path(os.environ.get("HWNAS_SHARED_DATA", REPOSITORY.parent / "share
 
 @pytest.fixture(autouse=True)
 def own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No test sees what another one, or the user, keeps in the cache folder."""
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.getbasetemp() / f"cache{next(_CACHES)}"))
+    """No test sees what another one, or the user, keeps in the cache folder, nor waits for what they time."""
+    folder = tmp_path_factory.getbasetemp() / f"cache{next(_CACHES)}"
+    monkeypatch.setenv("XDG_CACHE_HOME", str(folder))
+    monkeypatch.setenv("HWNAS_TIMING_LOCK", f"{folder}.lock")
 
 
 _CACHES = count()

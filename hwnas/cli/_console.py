@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from hwnas.progress import Listener, Progress
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
+    from rich.progress import Progress as Bars
 
 UNBOUNDED = 1000
 """Characters: the width of a table that goes to a file or pipe."""
@@ -30,29 +32,42 @@ def notice(message: str) -> None:
 
 
 class Terminal(Listener):
-    """Hears of the work that is done, and says so on stderr."""
+    """Hears of the work that is done, and says so on stderr: several works at once have a bar each."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._bars: Bars | None = None
+        self._n = 0
 
     def notice(self, message: str) -> None:
         notice(message)
 
-    def progress(self, title: str) -> AbstractContextManager[Progress]:
-        return progress_bar(title)
+    @contextmanager
+    def progress(self, title: str) -> Iterator[Progress]:
+        """A bar with elapsed and remaining time; gone when done, silent where stderr is no terminal."""
+        if not sys.stderr.isatty():
+            yield _nowhere
+            return
+        with self._lock:
+            bars = self._bars = self._bars or _bars()
+            self._n += 1
+        task = bars.add_task(title, total=None, note="")
+
+        def advance(done: int, total: int, note: str = "", /) -> None:
+            bars.update(task, completed=done, total=total, note=note)
+
+        try:
+            yield advance
+        finally:
+            with self._lock:
+                self._n -= 1
+                bars.remove_task(task)
+                if not self._n:
+                    bars.stop()
+                    self._bars = None
 
 
-def show(renderable: RenderableType) -> None:
-    """A table on stdout, as wide as the terminal; in a file or pipe as wide as it is."""
-    from rich.console import Console  # noqa: PLC0415
-
-    bounded = sys.stdout.isatty() or "COLUMNS" in os.environ
-    Console(width=None if bounded else UNBOUNDED).print(renderable)
-
-
-@contextmanager
-def progress_bar(title: str) -> Iterator[Progress]:
-    """A bar with elapsed and remaining time on stderr; gone when done, silent where stderr is no terminal."""
-    if not sys.stderr.isatty():
-        yield _nowhere
-        return
+def _bars() -> Bars:
     from rich.console import Console  # noqa: PLC0415
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn  # noqa: PLC0415
 
@@ -63,13 +78,17 @@ def progress_bar(title: str) -> Iterator[Progress]:
         TimeElapsedColumn(),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(title, total=None, note="")
+    bars = Progress(*columns, console=Console(stderr=True), transient=True)
+    bars.start()
+    return bars
 
-        def advance(done: int, total: int, note: str = "", /) -> None:
-            bar.update(task, completed=done, total=total, note=note)
 
-        yield advance
+def show(renderable: RenderableType) -> None:
+    """A table on stdout, as wide as the terminal; in a file or pipe as wide as it is."""
+    from rich.console import Console  # noqa: PLC0415
+
+    bounded = sys.stdout.isatty() or "COLUMNS" in os.environ
+    Console(width=None if bounded else UNBOUNDED).print(renderable)
 
 
 def _nowhere(_done: int, _total: int, _note: str = "", /) -> None:

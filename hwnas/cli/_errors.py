@@ -56,6 +56,22 @@ def say_error(message: str) -> None:
     notice(f"error: {' '.join(message.split())}")
 
 
+def exit_with(failures: Sequence[tuple[str, HwnasError]], devices: int) -> None:
+    """End a command of several devices: 1 if some failed, each named in one line, 2 if all did; go on if none has.
+
+    Raises:
+        HwnasError: the one that there was failed.
+    """
+    if devices == 1:
+        for _, error in failures:
+            raise error
+    for device, error in failures:
+        text = str(error)
+        say_error(text if device in text else f"{device}: {text}")
+    if failures:
+        raise typer.Exit(BAD_INPUT if len(failures) == devices else BAD_OUTCOME)
+
+
 def empty_argument_line(typed: Sequence[str]) -> str | None:
     """The line for an argument without a character, mostly a shell variable that is not set; None if there is none."""
     for before, word in zip(["", *typed], typed, strict=False):

@@ -44,6 +44,7 @@ TableThreads = Annotated[int | None, _THREADS]
 """Of commands that also take a table by name, whose threads are its own."""
 TableBatch = Annotated[int | None, _BATCH]
 TablePrecision = Annotated[str | None, _PRECISION]
+Interpreter = Annotated[str, typer.Option("--python", help="The interpreter on ssh:// machines.", metavar="PATH")]
 Fix = Annotated[
     list[str] | None,
     typer.Option(

@@ -11,13 +11,16 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hwnas.cli._console import say, show
-from hwnas.cli._options import AsJson, FrontSpace, Seed, TableBatch, TablePrecision, TableThreads
-from hwnas.errors import DataError
+from hwnas.cli._errors import exit_with
+from hwnas.cli._options import AsJson, FrontSpace, Interpreter, Seed, TableBatch, TablePrecision, TableThreads
+from hwnas.errors import DataError, DeviceError
 from hwnas.files import together
 from hwnas.metric import LATENCY
 from hwnas.quantity import parse_latency_ms
+from hwnas.study._measure import Measured, Measuring
 from hwnas.study._outputs import Outputs
 from hwnas.study._place import refuse_busy
+from hwnas.study._several import on_each
 from hwnas.study._space import space_of_front
 
 if TYPE_CHECKING:
@@ -32,8 +35,13 @@ BROKEN = 1
 def measure(
     front: Annotated[Path, typer.Argument(help="Pareto CSV that `hwnas search` wrote.", metavar="PARETO.csv")],
     device: Annotated[
-        str | None,
-        typer.Option("--device", help="Where to measure; by default the device that was searched for.", metavar="NAME"),
+        list[str] | None,
+        typer.Option(
+            "--device",
+            help="Where to measure; default: the device that was searched for. Another machine: ssh://user@host:port. Again "
+            "for others, whose columns end in @NAME.",
+            metavar="NAME",
+        ),
     ] = None,
     threads: TableThreads = None,
     batch: TableBatch = None,
@@ -51,20 +59,21 @@ def measure(
     out: Annotated[
         Path | None, typer.Option("--out", help="CSV to write; default: into PARETO.csv itself.", metavar="FILE")
     ] = None,
+    python: Interpreter = "python3",
     seed: Seed = 0,
     to_json: AsJson = False,
 ) -> None:
     """Measure every subnet of a front on the device: latency_measured_ms, latency_p95_ms and the prediction's error.
 
-    Exit code 1 if one breaks the budget. Killed at any moment, the same command resumes.
+    Exit code 1 if one breaks the budget, or if one of several devices fails. Killed at any moment, the same command resumes.
 
     Example: hwnas measure pareto.csv --most 40
+
+    Example: hwnas measure pareto.csv --device cpu --device ssh://pi@kitchen
     """
     from hwnas.io import read_csv
-    from hwnas.latency import fidelity, summary
-    from hwnas.report import front_table, read_pareto, with_measured
+    from hwnas.report import front_table, read_pareto
     from hwnas.study import Front
-    from hwnas.study._measure import measured
 
     outputs = Outputs(out or front)
     outputs.check()
@@ -72,48 +81,47 @@ def measure(
     if loaded.space is None:
         space_of_front(loaded.facts, front, space)  # says why
     numbers = loaded.frame["row"].tolist()
-    done = measured(
+    measuring = Measuring.of(
         loaded,
         rows=[numbers[i] for i in chosen_rows(numbers, rows, front)],
         most=most,
-        device=device,
         threads=threads,
         batch=batch,
         precision=precision,
         budget=parse_latency_ms(budget, "--budget") if budget is not None else None,
         seed=seed,
-        journal=outputs.csv.with_name(f"{outputs.csv.name}.measure.jsonl"),
     )
-    at, found, budget_ms, place = done.at, done.found, done.budget_ms, done.place
+    jobs = measuring.jobs(device or [], python, outputs.csv)
+    ended = on_each(jobs)
+    failures = [(each.device, each.error) for each in ended if each.error is not None]
+    done = [each.result for each in ended if each.result is not None]
+    if not done:
+        exit_with(failures, len(jobs))
     # The CSV keeps its cells as they were written.
-    text = with_measured(read_csv(front, as_text=True), at, found.measurements, budget_ms)
-    _write(outputs, text, done.front)
-    done.journal.unlink(missing_ok=True)
+    text, whole = read_csv(front, as_text=True), loaded
+    for each in done:
+        text, whole = each.beside(text), each.on(whole)
+    _write(outputs, text, whole)
+    for each in done:
+        each.journal.unlink(missing_ok=True)
     frame = read_pareto(outputs.csv)
-    taken = frame.iloc[at].reset_index(drop=True)
-    broken = taken["row"][taken["within_budget"] == "False"].tolist() if "within_budget" in taken else []
+    taken = frame.iloc[measuring.at].reset_index(drop=True)
+    broken = {each.name: _broken(taken, each) for each in done}
     if to_json:
         say(Front.load(outputs.csv, space).to_json())
-        refuse_busy(found.load, f"what was measured, in {outputs.csv}")
-        raise typer.Exit(BROKEN if broken else 0)
-    show(front_table(taken))
-    say(f"\nwrote {outputs.csv}, {outputs.json}, {outputs.png}")
-    if "latency_error_pct" in taken:
-        errors = fidelity(
-            taken[LATENCY.column].to_numpy(dtype=float), taken[LATENCY.companion("measured")].to_numpy(dtype=float)
-        )
-        say(f"predicted against measured: {summary(errors)}")
-    if LATENCY.companion("low") in taken:
-        inside = taken[LATENCY.companion("measured")].between(
-            taken[LATENCY.companion("low")], taken[LATENCY.companion("high")]
-        )
-        say(
-            f"{inside.sum()} of {len(taken)} lie within their interval, which a search makes fewer than of random subnets"
-        )
-    for line in _verdict(taken, budget_ms, broken, outputs.csv, place.device.name):
-        say(line)
-    refuse_busy(found.load, f"what was measured, in {outputs.csv}")
-    raise typer.Exit(BROKEN if broken else 0)
+    else:
+        show(front_table(taken))
+        say(f"\nwrote {outputs.csv}, {outputs.json}, {outputs.png}")
+        for each in done:
+            for line in _told(taken, each, broken[each.name], outputs.csv):
+                say(line)
+    for each in done:
+        try:
+            refuse_busy(each.found.load, f"what was measured, in {outputs.csv}")
+        except DeviceError as error:
+            failures.append((each.name or each.place.device.name, error))
+    exit_with(failures, len(jobs))
+    raise typer.Exit(BROKEN if any(broken.values()) else 0)
 
 
 def _write(outputs: Outputs, text: pd.DataFrame, front: Front) -> None:
@@ -126,10 +134,43 @@ def _write(outputs: Outputs, text: pd.DataFrame, front: Front) -> None:
         write_pareto(text, outputs.csv)
 
 
+def _broken(frame: pd.DataFrame, done: Measured) -> list[int]:
+    """Rows that break a device's budget."""
+    within = f"within_budget@{done.name}" if done.name else "within_budget"
+    rows: list[int] = frame["row"][frame[within] == "False"].tolist() if within in frame else []
+    return rows
+
+
+def _told(frame: pd.DataFrame, done: Measured, broken: list[int], csv: Path) -> list[str]:
+    """What a device's measurements say: of predictions, of the budget, and what to do next."""
+    from hwnas.latency import fidelity, summary
+
+    latency, lines = LATENCY.on(done.name), []
+    on = f" on {done.name}" if done.name else ""
+    measured = frame[latency.companion("measured")]
+    if latency.column in frame:
+        errors = fidelity(frame[latency.column].to_numpy(dtype=float), measured.to_numpy(dtype=float))
+        lines.append(f"predicted against measured{on}: {summary(errors)}")
+    if latency.companion("low") in frame:
+        inside = measured.between(frame[latency.companion("low")], frame[latency.companion("high")])
+        lines.append(
+            f"{inside.sum()} of {len(frame)} lie within their interval, which a search makes fewer than of random subnets"
+        )
+    if done.name:
+        held = (
+            "" if done.budget_ms is None else f"; {len(frame) - len(broken)} hold the budget of {done.budget_ms:g} ms"
+        )
+        return [*lines, f"{done.name}: {len(frame)} subnets measured on {done.place.label}{held}"]
+    return [
+        *lines,
+        *_verdict(frame, done.budget_ms, broken, csv, "" if done.elsewhere else f" --device {done.place.device.name}"),
+    ]
+
+
 def _verdict(frame: pd.DataFrame, budget_ms: float | None, broken: list[int], csv: Path, device: str) -> list[str]:
     name = shlex.quote(str(csv))
     if budget_ms is None:
-        return [f"next: hwnas export {name} --row {frame['row'].iloc[0]} --device {device}"]
+        return [f"next: hwnas export {name} --row {frame['row'].iloc[0]}{device}"]
     lines = [f"{len(frame) - len(broken)} of {len(frame)} subnets hold the budget of {budget_ms:g} ms"]
     if broken:
         over = frame[frame["row"].isin(broken)][LATENCY.companion("measured")].to_numpy(dtype=float) / budget_ms - 1
@@ -137,8 +178,8 @@ def _verdict(frame: pd.DataFrame, budget_ms: float | None, broken: list[int], cs
         lines[0] += f"; rows {which} break it, by up to {100 * over.max():.1f} %"
     left = frame[~frame["row"].isin(broken)]
     if len(left):
-        best = f"hwnas export {name} --row {left['row'].iloc[0]} --device {device}"
-        lines.append(f"next: {best}    (the most accurate that holds, measured again as a file)")
+        best = f"hwnas export {name} --row {left['row'].iloc[0]}{device}"
+        lines.append(f"next: {best}    (the most accurate that holds{', measured again as a file' if device else ''})")
     if broken:
         lines.append("      hwnas search ... --verify    (searches again with the table adapted to measurements)")
     return lines

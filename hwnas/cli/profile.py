@@ -12,15 +12,17 @@ import typer
 
 from hwnas.cli._check import check as check_here
 from hwnas.cli._console import say
-from hwnas.cli._options import Batch, Fix, SearchedSpace, Seed, TablePrecision, Threads
-from hwnas.errors import DataError
+from hwnas.cli._errors import exit_with
+from hwnas.cli._options import Batch, Fix, Interpreter, SearchedSpace, Seed, TablePrecision, Threads
+from hwnas.errors import DataError, HwnasError
 from hwnas.progress import notice, progress, resumable
-from hwnas.study._boards import import_result, measure_remotely, write_bundle
+from hwnas.study._boards import import_result, names_of, profile_elsewhere, write_bundle
 from hwnas.study._place import elsewhere_words, refuse_busy
+from hwnas.study._several import Job, on_each
 from hwnas.study._space import open_in, restricted
 
 if TYPE_CHECKING:
-    from hwnas.latency import LatencyTable
+    from hwnas.latency import LatencyTable, Plan
     from hwnas.space import SearchSpace
 
 TABLES = Path("latency_tables")
@@ -31,13 +33,15 @@ of all of them takes hours."""
 
 def profile(
     device: Annotated[
-        str,
+        list[str] | None,
         typer.Option(
             "--device",
-            help="Provider, as `hwnas devices` lists them: cpu, cuda:1; or another machine: ssh://user@host:port.",
+            help="Provider, as `hwnas devices` lists them: cpu, cuda:1; or another machine: ssh://user@host:port. Again for "
+            "others: machines are profiled at once, devices of one machine in turn.",
             metavar="NAME",
+            show_default="cpu",
         ),
-    ] = "cpu",
+    ] = None,
     space: SearchedSpace = None,
     fix: Fix = None,
     threads: Threads = 1,
@@ -71,79 +75,120 @@ def profile(
             "--subnets", help="Whole subnets that check the table; default: 36, with --check 24.", min=2, metavar="N"
         ),
     ] = None,
-    python: Annotated[
-        str, typer.Option("--python", help="The interpreter on the ssh:// machine.", metavar="PATH")
-    ] = "python3",
+    python: Interpreter = "python3",
     seed: Seed = 0,
 ) -> None:
     """Measure a latency table of this machine, then check it against whole subnets that took no part.
 
-    Interrupted at any moment, the same command resumes.
+    Interrupted at any moment, the same command resumes. Of several devices one that fails leaves the others alone; exit
+    code 1 if some fail, 2 if all do.
 
     Example: hwnas profile --device cpu --space ofa_mbv3_w1.0 --fix r=224
-    """
-    from hwnas.latency import (
-        SUBNETS,
-        Load,
-        Plan,
-        check_precision,
-        find_table,
-        get_device,
-        is_board_result,
-        is_remote,
-        read_published,
-    )
-    from hwnas.latency import profile as measure
 
+    Example: hwnas profile --device cpu --device ssh://pi@kitchen --device ssh://pi@cellar
+    """
+    from hwnas.latency import SUBNETS, Plan, get_device, is_board_result, is_remote
+
+    devices = device or ["cpu"]
+    names_of(devices)
     whole, computed = open_in(space, precision)
     precision, domain = computed or "fp32", restricted(whole, fix)
     if not domain.slots:
         raise DataError(f"--space {domain.name}", "it has no layers to profile", "search it with --table FILE.csv")
-    if check and (published is not None or bundle is not None or is_remote(device)):
+    name, remote = devices[0], [each for each in devices if is_remote(each)]
+    if len(devices) > 1 and (check or published is not None or bundle is not None):
+        option = "--check" if check else "--import" if published is not None else "--bundle"
+        raise DataError(f"{option} with {len(devices)} devices", "it is of one device", "name one --device")
+    if check and (published is not None or bundle is not None or remote):
         raise DataError("--check", "it measures subnets on this machine", "pass it with a device of this machine alone")
     if published is not None and bundle is not None:
         raise DataError("--bundle and --import", "they are the two ends of a measurement elsewhere", "give one of them")
-    if bundle is not None and is_remote(device):
+    if bundle is not None and remote:
         rule = "over ssh hwnas sends a bundle and fetches the result by itself"
-        raise DataError(f"--bundle with --device {device}", rule, "drop --bundle, or name a provider: --device cpu")
-    if domain.plain is not None and (published is not None or bundle is not None or is_remote(device)):
+        raise DataError(f"--bundle with --device {name}", rule, "drop --bundle, or name a provider: --device cpu")
+    if domain.plain is not None and (published is not None or bundle is not None or remote):
         rule = "mixed networks are timed on this machine's devices"
         raise DataError(f"--precision {precision.replace('+', ',')}", rule, "profile one precision at a time elsewhere")
     if check:
-        here = get_device(device, threads=threads, batch=batch)
+        here = get_device(name, threads=threads, batch=batch)
         check_here(here, domain, precision, out, n=subnets or SUBNETS, seed=seed)
         return
     plan = Plan(seed=seed) if subnets is None else Plan(seed=seed, n_validation=subnets)
     if bundle is not None:
-        say(write_bundle(bundle, device, _usual(domain), threads=threads, batch=batch, precision=precision, plan=plan))
+        say(write_bundle(bundle, name, _usual(domain), threads=threads, batch=batch, precision=precision, plan=plan))
         return
-    if is_remote(device):
-        if published is not None:
+    if published is not None:
+        if remote:
             raise DataError("--import with --device ssh://", "an imported table is measured already", "name the device")
-        table, domain = measure_remotely(
-            device, python, _usual(domain), out, threads=threads, batch=batch, precision=precision, plan=plan
-        )
-    elif published is not None and is_board_result(published):
-        table, domain = import_result(published, device, domain, out, asked=space is not None)
-    elif published is not None:
-        table = read_published(published, device, domain)
-        folder = out / table.device.id
-        if folder.exists():
-            table = find_table(folder).joined(table)
-        table = table.save(folder)
-    else:
-        here, domain = get_device(device, threads=threads, batch=batch), _usual(domain)
-        check_precision(here, precision)
-        folder = out / here.id
+        if is_board_result(published):
+            _told(*import_result(published, name, domain, out, asked=space is not None), space, elsewhere=True)
+        else:
+            _told(_published(published, name, domain, out), domain, space, elsewhere=True)
+        return
+    domain = _usual(domain)
+    options = {"threads": threads, "batch": batch, "precision": precision, "plan": plan}
+    jobs = [
+        profile_elsewhere(each, python, domain, out, **options)
+        if each in remote
+        else _here(each, domain, out, **options)
+        for each in devices
+    ]
+    failures = []
+    for ended in on_each(jobs):
+        try:
+            if ended.error is not None:
+                raise ended.error
+            assert ended.result is not None
+            _told(*ended.result, space, elsewhere=ended.device in remote)
+        except HwnasError as error:
+            failures.append((ended.device, error))
+    exit_with(failures, len(devices))
+
+
+def _here(
+    name: str, space: SearchSpace, out: Path, *, threads: int, batch: int, precision: str, plan: Plan
+) -> Job[tuple[LatencyTable, SearchSpace]]:
+    """Make the table of a device of this machine."""
+    from hwnas.latency import check_precision, get_device
+    from hwnas.latency import profile as measure
+
+    here = get_device(name, threads=threads, batch=batch)
+    check_precision(here, precision)
+    folder = out / here.id
+    found: list[LatencyTable] = []
+
+    def make(_go_on: object) -> None:
         how = "inside whole subnets" if here.node_times else "one by one, and whole subnets that correct them"
         notice(
-            f"profiling the {len(domain.layers())} layers of {domain.name}{_at(domain)} on {here.label(precision)}, {how}; "
+            f"profiling the {len(space.layers())} layers of {space.name}{_at(space)} on {here.label(precision)}, {how}; "
             f"then a check against others. Kept in {folder}; Ctrl-C and the same command resume"
         )
-        with resumable(f"what was measured is kept in {folder}"), progress("profiling") as advance:
-            table = measure(here, domain, folder, precision=precision, plan=plan, progress=advance)
-    say(_report(table, domain, space or domain.name, elsewhere=published is not None or is_remote(device)))
-    refuse_busy(Load.of(table.spaces[domain.name]), f"latency table {table.name}")
+        with resumable(f"what was measured is kept in {folder}"), progress(f"profiling {name}") as advance:
+            found.append(measure(here, space, folder, precision=precision, plan=plan, progress=advance))
+
+    return Job(name, make, lambda: (found[0], space))
+
+
+def _published(path: Path, name: str, space: SearchSpace, out: Path) -> LatencyTable:
+    from hwnas.latency import find_table, read_published
+
+    table = read_published(path, name, space)
+    folder = out / table.device.id
+    if folder.exists():
+        table = find_table(folder).joined(table)
+    return table.save(folder)
+
+
+def _told(table: LatencyTable, space: SearchSpace, reference: str | None, *, elsewhere: bool) -> None:
+    """Report on a table.
+
+    Raises:
+        DeviceError: the machine was too busy for it to be trusted.
+    """
+    from hwnas.latency import Load
+
+    say(_report(table, space, reference or space.name, elsewhere=elsewhere))
+    refuse_busy(Load.of(table.spaces[space.name]), f"latency table {table.name}")
 
 
 def _usual(space: SearchSpace) -> SearchSpace:

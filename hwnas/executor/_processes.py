@@ -31,12 +31,9 @@ class Processes(Executor):
     """
 
     def __init__(self, workers: int, opener: Opener) -> None:
-        cpus = n_cpus()
-        if workers > cpus:
-            notice(f"{workers} workers on {cpus} {'CPU' if cpus == 1 else 'CPUs'}: they take turns")
         self._n = workers
         self._opener = opener
-        self._threads = max(1, cpus // workers)
+        self._threads = max(1, n_cpus() // workers)
         self._idle: list[_Process] = []
         self._busy: dict[Connection, tuple[_Process, int]] = {}
 
@@ -55,9 +52,10 @@ class Processes(Executor):
             self._busy[process.pipe] = process, key
             return
 
-    def wait(self) -> list[tuple[int, Outcome]]:
+    def wait(self, most_s: float | None = None) -> list[tuple[int, Outcome]]:
+        """As of all executors; after ``most_s`` seconds it may be none."""
         ended: list[tuple[int, Outcome]] = []
-        for pipe in wait(list(self._busy)):
+        for pipe in wait(list(self._busy), most_s):
             assert isinstance(pipe, Connection)
             process, key = self._busy.pop(pipe)
             try:
@@ -77,6 +75,13 @@ class Processes(Executor):
 def n_cpus() -> int:
     """CPUs that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def say_crowded(workers: int) -> None:
+    """Tell if there are more workers than CPUs."""
+    cpus = n_cpus()
+    if workers > cpus:
+        notice(f"{workers} workers on {cpus} {'CPU' if cpus == 1 else 'CPUs'}: they take turns")
 
 
 class _Process:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hwnas.latency.boards._bundle import Bundle, bundle_digest, bundled_device, write_bundle
 from hwnas.latency.boards._remote import Host, Machine, is_remote, profile_remotely, remote_machine
-from hwnas.latency.boards._result import BoardResult, import_board, is_board_result, read_board
+from hwnas.latency.boards._result import BoardResult, import_board, is_board_result, measured_on_board, read_board
 from hwnas.latency.device._device import PROVIDERS, Device, available_providers, check_precision, get_device
 from hwnas.latency.device._hardware import Hardware
 from hwnas.latency.profiling._check import SUBNETS, Check, check_table, machine_load
@@ -67,6 +67,7 @@ __all__ = [
     "machine_load",
     "measure_file",
     "measure_subnets",
+    "measured_on_board",
     "misfits",
     "mixed_subnets",
     "profile",

@@ -57,8 +57,10 @@ def column(name: str, directions: Directions = NONE) -> Metric:
         unit = "" if what == "std" else metric.unit
         label = ", ".join([_BESIDE[what], *filter(None, [name.partition("@")[2]])])
         return replace(metric, name=name, column=name, direction="min", unit=unit, label=label)
-    if name in _VERDICTS:
-        return _VERDICTS[name]
+    stem, _, device = name.partition("@")
+    if stem in _VERDICTS:
+        verdict = _VERDICTS[stem]
+        return replace(verdict, name=name, column=name, label=", ".join([verdict.label, *filter(None, [device])]))
     return own_metric(name, directions.get(name, "min"))
 
 
@@ -67,7 +69,7 @@ def is_known(name: str) -> bool:
     found = beside(name)
     if found is not None:
         return found[1] not in ("low", "high")
-    return name in _VERDICTS or registered(name) is not None
+    return name.partition("@")[0] in _VERDICTS or registered(name) is not None
 
 
 def axis_scale(values: NDArray[np.float64], of: Metric) -> tuple[float, str]:

@@ -13,13 +13,17 @@ from hwnas.metric import LATENCY, registered
 from hwnas.report._columns import beside
 from hwnas.report._csv import DECIMALS
 
-PREDICTED, MEASURED, P95 = LATENCY.column, LATENCY.companion("measured"), LATENCY.companion("p95")
-AT_SPEED, SPEED = LATENCY.companion("at_table_speed"), "speed_pct"
+PREDICTED, MEASURED = LATENCY.column, LATENCY.companion("measured")
 ERROR, WITHIN = "latency_error_pct", "within_budget"
 
 
 def with_measured(
-    frame: pd.DataFrame, at: Sequence[int], measured: Sequence[Measurement], budget_ms: float | None
+    frame: pd.DataFrame,
+    at: Sequence[int],
+    measured: Sequence[Measurement],
+    budget_ms: float | None,
+    *,
+    device: str = "",
 ) -> pd.DataFrame:
     """``frame`` with measured latencies behind ``latency_ms``; other columns, and the order of rows, stay.
 
@@ -34,26 +38,29 @@ def with_measured(
         at: positions of the rows that were measured.
         measured: one per position.
         budget_ms: the latency budget.
+        device: another one than the front's main one, by the name that its columns have: ``latency_measured_ms@phone``.
     """
-    predicted = _numbers(frame, PREDICTED)
-    values = {name: _numbers(frame, name) for name in (MEASURED, P95, AT_SPEED, SPEED)}
+    latency, on = LATENCY.on(device), f"@{device}" if device else ""
+    middle, p95, at_speed = (latency.companion(what) for what in ("measured", "p95", "at_table_speed"))
+    speed, error, holding = f"speed_pct{on}", f"{ERROR}{on}", f"{WITHIN}{on}"
+    values = {name: _numbers(frame, name) for name in (middle, p95, at_speed, speed)}
     for position, one in zip(at, measured, strict=True):
-        values[MEASURED][position] = round(one.median_ms, DECIMALS)
-        values[P95][position] = round(one.p95_ms, DECIMALS)
-        values[AT_SPEED][position] = np.nan if one.at_table_speed_ms is None else round(one.at_table_speed_ms, DECIMALS)
-        values[SPEED][position] = np.nan if one.speed_pct is None else round(one.speed_pct, 1)
+        values[middle][position] = round(one.median_ms, DECIMALS)
+        values[p95][position] = round(one.p95_ms, DECIMALS)
+        values[at_speed][position] = np.nan if one.at_table_speed_ms is None else round(one.at_table_speed_ms, DECIMALS)
+        values[speed][position] = np.nan if one.speed_pct is None else round(one.speed_pct, 1)
     added: dict[str, Any] = {
-        name: column for name, column in values.items() if name in (MEASURED, P95) or not np.isnan(column).all()
+        name: column for name, column in values.items() if name in (middle, p95) or not np.isnan(column).all()
     }
-    if PREDICTED in frame.columns:
-        added[ERROR] = (100 * (predicted / values[MEASURED] - 1)).round(3)
+    if latency.column in frame.columns:
+        added[error] = (100 * (_numbers(frame, latency.column) / values[middle] - 1)).round(3)
     if budget_ms is not None:
-        known = ~np.isnan(values[MEASURED])
+        known = ~np.isnan(values[middle])
         within = np.full(len(frame), None, dtype=object)
-        within[known] = (values[MEASURED][known] <= budget_ms).tolist()
-        added[WITHIN] = within
-    rest = frame.drop(columns=[name for name in (*values, ERROR, WITHIN) if name in frame.columns])
-    place = _behind_prediction([str(name) for name in rest.columns])
+        within[known] = (values[middle][known] <= budget_ms).tolist()
+        added[holding] = within
+    rest = frame.drop(columns=[name for name in (*values, error, holding) if name in frame.columns])
+    place = _behind_prediction([str(name) for name in rest.columns], latency.column)
     for i, (name, column) in enumerate(added.items()):
         rest.insert(place + i, name, column)
     return rest
@@ -67,14 +74,24 @@ def holds(frame: pd.DataFrame, budgets: Mapping[str, float]) -> pd.Series[bool]:
     return ~(pd.Series(_numbers(frame, MEASURED), index=frame.index) > budget_ms)
 
 
-def _behind_prediction(columns: Sequence[str]) -> int:
-    """Where measurements stand: behind the predicted latency, else behind the last accuracy, else behind ``row``."""
-    if PREDICTED in columns:
-        return columns.index(PREDICTED) + 1
+def _behind_prediction(columns: Sequence[str], predicted: str) -> int:
+    """Where measurements stand: behind the predicted latency, or what is told of the main device; else behind the last
+    accuracy, else behind ``row``.
+    """
+    if predicted in columns:
+        return columns.index(predicted) + 1
+    main = [i for i, name in enumerate(columns) if name in (PREDICTED, ERROR, WITHIN) or _of_latency(name)]
+    if main and "@" in predicted:
+        return main[-1] + 1
     known = {name: beside(name) for name in columns}
     of = {name: found[0] if found is not None else registered(name) for name, found in known.items()}
     qualities = [i for i, name in enumerate(columns) if (metric := of[name]) is not None and metric.source == "weights"]
     return (qualities[-1] if qualities else columns.index("row") if "row" in columns else -1) + 1
+
+
+def _of_latency(name: str) -> bool:
+    found = beside(name)
+    return found is not None and found[0].name == LATENCY.name
 
 
 def _numbers(frame: pd.DataFrame, name: str) -> np.ndarray[tuple[int], np.dtype[np.float64]]:

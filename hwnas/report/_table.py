@@ -89,7 +89,7 @@ def _narrow(name: str) -> str:
 
 
 def _cell(name: str, value: Any) -> str:
-    if name == WITHIN:
+    if name.partition("@")[0] == WITHIN:
         return {"True": "yes", "False": "NO"}.get(str(value), "-")
     if value in ("", None) or math.isnan(float(value)):  # not known for this row
         return "-"

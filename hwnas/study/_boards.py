@@ -6,17 +6,23 @@ from __future__ import annotations
 
 import re
 import tempfile
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from hwnas.errors import DataError, DeviceError, HwnasError
 from hwnas.files import check_writable
-from hwnas.progress import notice, progress
+from hwnas.progress import notice, progress, resumable
 from hwnas.quantity import format_bytes
+from hwnas.study._several import Job
 
 if TYPE_CHECKING:
-    from hwnas.latency import BoardResult, LatencyTable, Plan
+    from hwnas.latency import BoardResult, Bundle, Device, LatencyTable, Machine, Plan
     from hwnas.space import SearchSpace
+
+T = TypeVar("T")
 
 
 def write_bundle(
@@ -58,37 +64,114 @@ def import_result(
     return latency.import_board(result, out / _folder(device, result)), result.space
 
 
-def measure_remotely(
-    url: str, python: str, space: SearchSpace, out: Path, *, threads: int, batch: int, precision: str, plan: Plan
-) -> tuple[LatencyTable, SearchSpace]:
-    """The table of the CPU of another machine."""
-    from hwnas import latency
+@dataclass
+class Elsewhere:
+    """A bundle that is measured on another machine: made here, run there, read here.
 
-    host = latency.remote_machine(url, python)
-    name = re.sub(r"[^A-Za-z0-9.-]+", "-", host.name)
-    device = latency.bundled_device("cpu", threads=threads, batch=batch)
-    with tempfile.TemporaryDirectory(prefix="hwnas-") as scratch:
-        bundle = Path(scratch) / "bundle.zip"
-        written = latency.write_bundle(bundle, device, space, plan, precision=precision)
-        raw = out / f"{name}-{latency.bundle_digest(bundle)}.csv"
-        check_writable(raw)
+    Attributes:
+        url: of the machine.
+        python: its interpreter.
+        folder: where its result is kept until it has been read.
+        write: makes the bundle at a path, given the device there.
+        device: what is known of the device there.
+        what: is measured, in words.
+    """
+
+    url: str
+    python: str
+    folder: Path
+    write: Callable[[Path, Device], Bundle]
+    device: Device
+    what: str
+
+    def __post_init__(self) -> None:
+        from hwnas import latency
+
+        self.host = latency.remote_machine(self.url, self.python)
+        self.name = _name_of(self.host)
+        self._kept = ExitStack()
+
+    def prepare(self) -> None:
+        """Make the bundle."""
+        from hwnas import latency
+
+        with ExitStack() as until_failed:
+            folder = until_failed.enter_context(tempfile.TemporaryDirectory(prefix="hwnas-"))
+            self.bundle = Path(folder) / "bundle.zip"
+            written = self.write(self.bundle, self.device)
+            self.raw = self.folder / f"{self.name}-{latency.bundle_digest(self.bundle)}.csv"
+            check_writable(self.raw)
+            self._kept = until_failed.pop_all()
         notice(
-            f"profiling {space.name} on {host}: {written.networks} networks, {format_bytes(written.size)} to send, "
+            f"{self.what} on {self.host}: {written.networks} networks, {format_bytes(written.size)} to send, "
             f"{written.timings} timings; Ctrl-C and the same command resume"
         )
+
+    def measure(self, go_on: Callable[[], None]) -> None:
+        """Run it there and fetch its result; computes nothing here."""
+        from hwnas import latency
+
+        def told(done: int, total: int, note: str = "", /) -> None:
+            go_on()
+            advance(done, total, note)
+
+        with self._kept, resumable(f"what was measured is kept on {self.host}"), progress(self.name) as advance:
+            latency.profile_remotely(self.host, self.bundle, self.raw, progress=told)
+
+    def read(self, use: Callable[[Path], T]) -> T:
+        """What ``use`` makes of the result, which is kept if it fails."""
         try:
-            with progress(f"profiling {host.name}") as advance:
-                latency.profile_remotely(host, bundle, raw, progress=advance)
-        except KeyboardInterrupt:
-            raise KeyboardInterrupt(f"what was measured is kept on {host}; the same command resumes") from None
-    try:
+            found = use(self.raw)
+        except HwnasError:
+            notice(f"what was measured is kept in {self.raw}")
+            raise
+        self.raw.unlink()
+        return found
+
+
+def names_of(devices: Sequence[str]) -> list[str]:
+    """What devices are called in folders and columns: of other machines the host.
+
+    Raises:
+        DeviceError: an address does not read.
+        DataError: two are one, or have one name.
+    """
+    from hwnas import latency
+
+    names: list[str] = []
+    for device in devices:
+        name = _name_of(latency.remote_machine(device)) if latency.is_remote(device) else device
+        if name in names:
+            rule = "it is named twice" if device in devices[: len(names)] else f"another one is called {name} too"
+            raise DataError(f"--device {device}", rule, "drop one of them")
+        names.append(name)
+    return names
+
+
+def _name_of(machine: Machine) -> str:
+    return re.sub(r"[^A-Za-z0-9.-]+", "-", machine.name)
+
+
+def profile_elsewhere(
+    url: str, python: str, space: SearchSpace, out: Path, *, threads: int, batch: int, precision: str, plan: Plan
+) -> Job[tuple[LatencyTable, SearchSpace]]:
+    """Make the table of the CPU of another machine.
+
+    Raises:
+        DeviceError: the address does not read.
+    """
+    from hwnas import latency
+
+    def write(path: Path, device: Device) -> Bundle:
+        return latency.write_bundle(path, device, space, plan, precision=precision)
+
+    def table(raw: Path) -> tuple[LatencyTable, SearchSpace]:
         result = latency.read_board(raw, space)
-        table = latency.import_board(result, out / f"{name}-{result.device.id}")
-    except HwnasError:
-        notice(f"what was measured is kept in {raw}")
-        raise
-    raw.unlink()
-    return table, result.space
+        return latency.import_board(result, out / f"{there.name}-{result.device.id}"), result.space
+
+    device = latency.bundled_device("cpu", threads=threads, batch=batch)
+    there = Elsewhere(url, python, out, write, device, f"profiling {space.name}")
+    return Job(url, there.measure, lambda: there.read(table), elsewhere=True, prepare=there.prepare)
 
 
 def _folder(device: str, result: BoardResult) -> str:

@@ -1,4 +1,4 @@
-"""Fronts measured: their subnets run on a device of this machine."""
+"""Fronts measured: their subnets run on devices of this machine and of others."""
 
 # ruff: noqa: PLC0415 (what is heavy is imported when it is needed)
 
@@ -13,11 +13,19 @@ from typing import TYPE_CHECKING, Any
 from hwnas.errors import DataError, NotHeldError
 from hwnas.metric import LATENCY
 from hwnas.progress import notice
+from hwnas.study._boards import Elsewhere, names_of
 from hwnas.study._front import Front
 from hwnas.study._place import Place, find_place, say_foreign
+from hwnas.study._several import Job
 
 if TYPE_CHECKING:
-    from hwnas.latency import MeasuredSubnets
+    import pandas as pd
+
+    from hwnas.latency import Bundle, Device, MeasuredSubnets
+    from hwnas.space import Population, SearchSpace
+
+SESSIONS = 2
+"""How often a board loads and times each subnet."""
 
 FEW, MANY = 40, 100
 """Subnets that take a minute or two, and the number from which on the user is told how to take fewer."""
@@ -25,85 +33,214 @@ FEW, MANY = 40, 100
 
 @dataclass(frozen=True)
 class Measured:
-    """What measuring a front gave.
+    """What measuring a front on a device gave.
 
     Attributes:
-        front: the same rows, measurements beside the predictions.
         at: positions of the rows that were measured.
         found: one measurement per position.
         place: where.
         budget_ms: what they were held against; None for no budget.
+        name: of the device in columns; empty for the main one.
         journal: keeps what was measured, until the front is saved.
+        elsewhere: whether it is another machine.
     """
 
-    front: Front
     at: list[int]
     found: MeasuredSubnets
     place: Place
     budget_ms: float | None
+    name: str
     journal: Path
+    elsewhere: bool = False
+
+    def beside(self, frame: pd.DataFrame) -> pd.DataFrame:
+        """A front's table with the measurements."""
+        from hwnas.report import with_measured
+
+        return with_measured(frame, self.at, self.found.measurements, self.budget_ms, device=self.name)
+
+    def on(self, front: Front) -> Front:
+        """The same rows, measurements beside the predictions."""
+        told = front.provenance
+        column = LATENCY.on(self.name).column
+        bounds = dict(told.budgets) | ({column: self.budget_ms} if self.budget_ms is not None else {})
+        facts: dict[str, Any] = _facts(self.place, self.found)
+        if self.name:
+            others = (told.measured or {}).get("others", {})
+            facts = {**(told.measured or {}), "others": {**others, self.name: facts}}
+        told = replace(told, budgets=bounds, measured=facts)
+        return replace(front, frame=self.beside(front.frame), provenance=told)
+
+
+@dataclass(frozen=True)
+class Measuring:
+    """Which rows of a front are measured, and how.
+
+    Attributes:
+        front: its space must be known.
+        x: ``(n, g)`` the rows.
+        at: their positions.
+        budget: latency in ms, or as people write it; None for the search's.
+        threads, batch, precision: None for those that were searched for.
+        seed: of the order of runs.
+    """
+
+    front: Front
+    x: Population
+    at: list[int]
+    budget: str | float | None = None
+    threads: int | None = None
+    batch: int | None = None
+    precision: str | None = None
+    seed: int = 0
+
+    @classmethod
+    def of(cls, front: Front, rows: Sequence[int] | None = None, most: int | None = None, **options: Any) -> Measuring:
+        """Some rows of a front.
+
+        Args:
+            front: its space must be known.
+            rows: numbers of rows; all by default.
+            most: at most so many, evenly thinned.
+            options: the attributes.
+
+        Raises:
+            DataError: unknown rows, or an unknown space.
+        """
+        from hwnas.io import read_archs
+        from hwnas.report import thinned
+
+        if front.space is None:
+            rule = "its space is not known here"
+            raise DataError("the front", rule, "load it with its space: Front.load(path, space)")
+        numbers = front.frame["row"].tolist()
+        for row in rows or ():
+            front.arch(row)
+        at = [i for i, number in enumerate(numbers) if rows is None or number in rows]
+        at = [at[i] for i in thinned(len(at), most or len(at))]
+        return cls(front, read_archs(front.frame.iloc[at].reset_index(drop=True), front.space), at, **options)
+
+    @property
+    def space(self) -> SearchSpace:
+        """Of the front."""
+        assert self.front.space is not None
+        return self.front.space
+
+    def budget_ms(self, name: str = "") -> float | None:
+        """The budget that a device is held to."""
+        if self.budget is None:
+            return self.front.provenance.budgets.get(LATENCY.on(name).column)
+        return LATENCY.parse(self.budget, "budget") if isinstance(self.budget, str) else float(self.budget)
+
+    def jobs(self, devices: Sequence[str], python: str, csv: Path) -> list[Job[Measured]]:
+        """One per device; the first is the main one, whose columns bear no name.
+
+        Args:
+            devices: none for the one that was searched for.
+            python: the interpreter on other machines.
+            csv: where the front goes; what is measured is kept beside it until then.
+
+        Raises:
+            DataError: two go by one name in columns. UnknownNameError, DeviceError: not such devices.
+        """
+        from hwnas import latency
+
+        jobs: list[Job[Measured]] = []
+        for device, called in zip(devices, names_of(devices), strict=True):
+            name = called if jobs else ""
+            if latency.is_remote(device):
+                jobs.append(self.elsewhere(device, python, csv.parent, name))
+            else:
+                jobs.append(self.here(device, _journal(csv, name), name))
+        return jobs or [self.here(None, _journal(csv))]
+
+    def here(self, device: str | None, journal: Path, name: str = "") -> Job[Measured]:
+        """Measure on a device of this machine; by default on the one that was searched for.
+
+        Raises:
+            UnknownNameError, DeviceError: not a device of this machine.
+        """
+        options = {"threads": self.threads, "batch": self.batch, "precision": self.precision}
+        place = find_place(self.space, self.front.facts, device, **options)
+        found: list[MeasuredSubnets] = []
+
+        def run(_go_on: object) -> None:
+            if not name:
+                say_foreign(place, self.front.facts)
+            self._announce(place.label)
+            found.append(place.measure(self.space, self.x, journal, seed=self.seed))
+
+        def told() -> Measured:
+            return Measured(self.at, found[0], place, self.budget_ms(name), name, journal)
+
+        return Job(device or "", run, told)
+
+    def elsewhere(self, url: str, python: str, folder: Path, name: str) -> Job[Measured]:
+        """Measure on the CPU of another machine, which needs Python, numpy and onnxruntime.
+
+        Raises:
+            DeviceError: the address does not read. DataError: layers have precisions of their own.
+        """
+        from hwnas import latency
+
+        if self.space.plain is not None:
+            rule = "mixed networks are timed on this machine's devices"
+            raise DataError(f"--device {url}", rule, "measure a front of one precision there")
+        device = latency.bundled_device("cpu", threads=self.threads or 1, batch=self.batch or 1)
+        precision = self.precision or "fp32"
+
+        def write(path: Path, device: Device) -> Bundle:
+            plan = latency.Plan(sessions=SESSIONS, seed=self.seed)
+            return latency.write_bundle(path, device, self.space, plan, precision=precision, rows=self.x)
+
+        def told(raw: Path) -> Measured:
+            result = latency.read_board(raw, self.space)
+            place = Place(result.device, precision, None)
+            found = latency.measured_on_board(result)
+            return Measured(self.at, found, place, self.budget_ms(name), name, raw, elsewhere=True)
+
+        there = Elsewhere(url, python, folder, write, device, f"measuring {len(self.at)} subnets")
+        return Job(url, there.measure, lambda: there.read(told), elsewhere=True, prepare=there.prepare)
+
+    def _announce(self, where: str) -> None:
+        n = len(self.at)
+        fewer = f"; --most {FEW} takes {FEW} of them, evenly thinned" if n > MANY else ""
+        of = f" of {self.front.path}" if self.front.path is not None else ""
+        notice(f"measuring {n} subnets{of} on {where}; Ctrl-C and the same command resume{fewer}")
 
 
 def measured(
-    front: Front,
-    *,
-    rows: Sequence[int] | None = None,
-    most: int | None = None,
-    device: str | None = None,
-    threads: int | None = None,
-    batch: int | None = None,
-    precision: str | None = None,
-    budget: str | float | None = None,
-    seed: int = 0,
-    journal: Path | None = None,
+    front: Front, *, device: str | None = None, python: str = "python3", journal: Path | None = None, **options: Any
 ) -> Measured:
-    """Measure subnets of a front on the device, as whole networks.
+    """Measure subnets of a front on a device, as whole networks.
 
     Args:
         front: its space must be known.
-        rows: numbers of rows; all by default.
-        most: at most so many, evenly thinned.
-        device, threads, batch, precision: by default those that were searched for.
-        budget: latency, ``"6ms"`` or in ms; by default the search's.
-        seed: of the order of runs.
+        device: of this machine, or ``"ssh://user@host"``; by default the one that was searched for.
+        python: the interpreter on another machine.
         journal: keeps what was measured, so that a killed run resumes; by default a temporary file.
+        options: ``rows`` and ``most`` of them; ``budget``, ``threads``, ``batch``, ``precision``, ``seed``; see `Measuring`.
 
     Raises:
-        DataError: unknown rows, or an unknown space. UnknownNameError, DeviceError: not a device of this machine.
+        DataError: unknown rows, or an unknown space. UnknownNameError, DeviceError: no such device, or it fails.
     """
-    from hwnas.io import read_archs
-    from hwnas.report import thinned, with_measured
+    from hwnas.latency import is_remote
 
-    if front.space is None:
-        raise DataError("the front", "its space is not known here", "load it with its space: Front.load(path, space)")
-    numbers = front.frame["row"].tolist()
-    for row in rows or ():
-        front.arch(row)
-    at = [i for i, number in enumerate(numbers) if rows is None or number in rows]
-    at = [at[i] for i in thinned(len(at), most or len(at))]
-    budget_ms = front.provenance.budgets.get(LATENCY.column)
-    if budget is not None:
-        budget_ms = LATENCY.parse(budget, "budget") if isinstance(budget, str) else float(budget)
-    x = read_archs(front.frame.iloc[at].reset_index(drop=True), front.space)
-    place = find_place(front.space, front.facts, device, threads=threads, batch=batch, precision=precision)
-    say_foreign(place, front.facts)
-    fewer = f"; --most {FEW} takes {FEW} of them, evenly thinned" if len(at) > MANY else ""
-    of = f" of {front.path}" if front.path is not None else ""
-    notice(f"measuring {len(at)} subnets{of} on {place.label}; Ctrl-C and the same command resume{fewer}")
+    measuring = Measuring.of(front, **options)
     with tempfile.TemporaryDirectory(prefix="hwnas-") as scratch:
-        path = journal or Path(scratch) / "measured.jsonl"
-        found = place.measure(front.space, x, path, seed=seed)
-    told = front.provenance
-    bounds = dict(told.budgets) | ({LATENCY.column: budget_ms} if budget_ms is not None else {})
-    told = replace(told, budgets=bounds, measured=_facts(place, found))
-    frame = with_measured(front.frame, at, found.measurements, budget_ms)
-    kept = (journal,) if journal is not None else ()
-    return Measured(replace(front, frame=frame, provenance=told, journals=kept), at, found, place, budget_ms, path)
+        if device is not None and is_remote(device):
+            job = measuring.elsewhere(device, python, Path(scratch), "")
+        else:
+            job = measuring.here(device, journal or Path(scratch) / "measured.jsonl")
+        job.prepare()
+        job.measure(lambda: None)
+        return job.finish()
 
 
-def measure(front: Front, **options: Any) -> Front:
+def measure(front: Front, *, journal: Path | None = None, **options: Any) -> Front:
     """The front with ``latency_measured_ms`` and ``latency_p95_ms`` beside what was predicted; arguments as ``measured``."""
-    return measured(front, **options).front
+    whole = measured(front, journal=journal, **options).on(front)
+    return replace(whole, journals=(journal,)) if journal is not None else whole
 
 
 def verify(front: Front, **options: Any) -> Front:
@@ -119,7 +256,12 @@ def verify(front: Front, **options: Any) -> Front:
     if not at:
         value = f"no subnet that was measured holds {found.budget_ms:g} ms"
         raise NotHeldError(value, "nothing is left of the front", "search under a smaller budget, or allow more")
-    return replace(found.front, frame=found.front.frame.iloc[at].reset_index(drop=True))
+    whole = found.on(front)
+    return replace(whole, frame=whole.frame.iloc[at].reset_index(drop=True))
+
+
+def _journal(csv: Path, name: str = "") -> Path:
+    return csv.with_name(f"{csv.name}.measure{f'-{name}' if name else ''}.jsonl")
 
 
 def _facts(place: Place, found: MeasuredSubnets) -> dict[str, Any]:

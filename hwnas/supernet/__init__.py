@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from hwnas.supernet._units import Units
     from hwnas.supernet.engine import ENGINES, Engine, get_engine
     from hwnas.supernet.ops import Pass, folded, run
-    from hwnas.supernet.train import Trainer, TrainSettings, extremes, schedule_names
+    from hwnas.supernet.train import Team, Trainer, TrainSettings, extremes, schedule_names
 
 
 __all__ = [
@@ -55,6 +55,7 @@ __all__ = [
     "ReferenceKind",
     "Subnet",
     "Supernet",
+    "Team",
     "TrainSettings",
     "Trainer",
     "Units",
@@ -107,6 +108,6 @@ __getattr__, __dir__ = lazily(
         "hwnas.supernet._subnet": "Subnet folded_weights recalibrate",
         "hwnas.supernet.engine": "ENGINES Engine get_engine",
         "hwnas.supernet.ops": "Pass folded run",
-        "hwnas.supernet.train": "Trainer TrainSettings extremes schedule_names",
+        "hwnas.supernet.train": "Team Trainer TrainSettings extremes schedule_names",
     },
 )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Literal
 
 from torch import Tensor
@@ -32,5 +34,16 @@ class Calibration:
         return found
 
 
-BatchNormMode = Literal["eval", "train"] | Calibration
-"""Normalise by the stored statistics, by the batch's own, or by the batch's own while gathering them."""
+@dataclass(frozen=True)
+class Shared:
+    """A batch of which each process of a team holds a part.
+
+    Attributes:
+        gathered: ``(size, n)``, what every process has of a tensor ``(n,)``; gradients flow back to where they belong.
+    """
+
+    gathered: Callable[[Tensor], Tensor]
+
+
+BatchNormMode = Literal["eval", "train"] | Calibration | Shared
+"""Normalise by the stored statistics, by the batch's own, by its own while gathering them, or by those of a shared batch."""

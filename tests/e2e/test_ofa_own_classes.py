@@ -33,8 +33,8 @@ def test_from_a_checkpoint_to_a_folder(
     assert ran.code == 0, ran.err
     assert "--space ofa_mbv3_w1.0-c10" in ran.err
 
-    monkeypatch.setattr("hwnas.cli.train.VALIDATION", 2)
-    monkeypatch.setattr("hwnas.cli.train.CALIBRATION", 2)
+    monkeypatch.setattr("hwnas.study._training.VALIDATION", 2)
+    monkeypatch.setattr("hwnas.study._training.CALIBRATION", 2)
     ran = hwnas("train", *given, "--steps", 1, "--batch-size", 2, "--out", "own.safetensors")
     assert ran.code == 0, ran.err
     assert "the head stays: it has 10 classes" in ran.err

@@ -7,9 +7,12 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
+import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from multiprocessing import active_children, resource_tracker
 from pathlib import Path
 
 import pandas as pd
@@ -70,21 +73,61 @@ def alone(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, object]:
     return files(stem)
 
 
-def test_files_are_the_same_when_workers_and_then_the_driver_are_killed(hwnas: Hwnas, alone) -> None:
+@contextmanager
+def nothing_left(temporary: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """After the block there are no more processes, threads, open files and temporary files than before."""
+    temporary.mkdir()
+    monkeypatch.setenv("TMPDIR", str(temporary))
+    monkeypatch.setattr(tempfile, "tempdir", str(temporary))
+    resource_tracker.ensure_running()  # a process and a pipe that multiprocessing keeps
+
+    def held() -> tuple[int, int, int]:
+        return len(active_children()), threading.active_count(), sum(1 for _ in Path("/proc/self/fd").iterdir())
+
+    before = held()
+    yield
+    assert held() == before
+    assert not list(temporary.iterdir())
+
+
+@contextmanager
+def ctrl_c(_title: str) -> Iterator[object]:
+    """Progress that is interrupted, as by Ctrl-C, once something has been evaluated."""
+    first: list[int] = []
+
+    def advance(done: int, _total: int, _note: str = "") -> None:
+        first.append(done)
+        if done > first[0] + 1:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    yield advance
+
+
+def test_files_are_the_same_when_workers_and_then_the_driver_are_killed(
+    hwnas: Hwnas, alone, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     journal = Path("apart.csv.journal.jsonl")
     with started(*SEARCH, "--workers", "2", "--out", "apart.csv") as driver:
         wait_for_lines(journal, 2, driver)
         workers = workers_of(driver.pid)
         os.kill(workers[0], signal.SIGKILL)
-        wait_for_lines(journal, 8, driver)
+        wait_for_lines(journal, 6, driver)
         while len(workers := workers_of(driver.pid)) < 2:  # the new ones are being started
             assert driver.poll() is None, driver.communicate()[1]
             time.sleep(0.005)
         driver.kill()
     while any(Path(f"/proc/{pid}/exe").exists() for pid in workers):
         time.sleep(0.01)
-    assert journal.read_bytes().count(b"\n") < 25
-    ran = hwnas(*SEARCH, "--workers", 3, "--out", "apart.csv")
+    assert journal.read_bytes().count(b"\n") < 22
+    with nothing_left(folder / "temporary", monkeypatch):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("hwnas.study._evaluation.progress", ctrl_c)
+            ran = hwnas(*SEARCH, "--workers", 1, "--out", "apart.csv")
+        assert ran.code == 130
+        kept = journal.read_bytes().count(b"\n") - 1
+        line = f"error: interrupted: {kept} evaluated subnets are kept in {journal}; the same command resumes"
+        assert ran.err.splitlines()[-1] == line
+        ran = hwnas(*SEARCH, "--workers", 3, "--out", "apart.csv")
     assert ran.code == 0, ran.err
     assert "evaluated subnets, which are not evaluated again" in ran.err
     assert files("apart") == alone

@@ -29,6 +29,7 @@ from typing import Any
 import numpy as np
 
 from hwnas.latency.device._facts import cpu_facts, nvidia_facts, usable_cores
+from hwnas.latency.timing._alone import alone
 from hwnas.latency.timing._loop import (
     BoundSession,
     Timed,
@@ -137,7 +138,7 @@ def run(folder: Path, out: Path) -> None:
     preload(plan["device"]["memory"])
     make_weights(folder / plan["weights"]["file"], plan["weights"])
     steps = sum(len(block["networks"]) for block in blocks)
-    with (folder / JOURNAL).open("a+b") as journal:
+    with (folder / JOURNAL).open("a+b") as journal, alone(_say):
         done = _begun(journal, {"journal": 1, "plan": digest, "device": here})
         for number, block in enumerate(blocks):
             finished = sum(len(b["networks"]) for b in blocks[:number])
@@ -148,6 +149,10 @@ def run(folder: Path, out: Path) -> None:
         print(f"{steps} of {steps} timings done", flush=True)
     write_result(out, text.decode(), digest, here, [done[number] for number in range(len(blocks))])
     print(f"wrote {out}; on the host: hwnas profile --import {out.name} --device NAME", flush=True)
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)
 
 
 def device_facts(device: dict[str, Any]) -> dict[str, Any]:

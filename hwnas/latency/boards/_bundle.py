@@ -32,11 +32,12 @@ from hwnas.latency.profiling._methods import (
     IN_CONTEXT,
     ISOLATED,
     VALIDATION,
-    row_name,
+    named,
 )
-from hwnas.latency.profiling._subnets import Plan, choose_subnets
+from hwnas.latency.profiling._subnets import Plan, Subnets, choose_subnets
+from hwnas.latency.profiling._whole import WHOLE, middle
 from hwnas.latency.timing._block import ROUNDS, SECONDS_PER_MODEL, TOGETHER
-from hwnas.space import Network, Population, SearchSpace, macs_cost
+from hwnas.space import Network, Population, SearchSpace
 
 if TYPE_CHECKING:
     import onnx
@@ -45,6 +46,7 @@ FORMAT = 2
 
 SCRIPTS = {
     "hwnas.latency.boards._board": "run.py",
+    "hwnas.latency.timing._alone": "alone.py",
     "hwnas.latency.timing._loop": "loop.py",
     "hwnas.latency.device._facts": "facts.py",
 }
@@ -95,6 +97,7 @@ def write_bundle(
     plan: Plan | None = None,
     *,
     precision: str = "fp32",
+    rows: Population | None = None,
 ) -> Bundle:
     """Write models, plan and script for a device that hwnas cannot be installed on.
 
@@ -104,6 +107,7 @@ def write_bundle(
         space: its domain is what is profiled.
         plan: how much is measured; by default as on this machine.
         precision: what the networks compute in.
+        rows: ``(n, g)`` canonical rows of subnets to measure, in place of what makes a table.
 
     Raises:
         UnknownNameError, DeviceError: not a precision that the device computes in.
@@ -114,7 +118,7 @@ def write_bundle(
     plan = plan or Plan()
     if plan.method is None:
         plan = replace(plan, method="in-context" if device.node_times else "isolated")
-    contents, networks = _plan(device, space, plan)
+    contents, networks = _plan(device, space, plan, rows)
     contents["precision"] = precision
     anchor = space.network(np.array(contents["anchor"]["row"], dtype=np.int16))
     models = {name: short_tables(each, device.batch) for name, each in {"anchor": anchor, **networks}.items()}
@@ -140,27 +144,23 @@ def bundle_digest(path: str | os.PathLike[str]) -> str:
         return hashlib.sha256(file.read(PLAN)).hexdigest()[:16]
 
 
-def _plan(device: Device, space: SearchSpace, plan: Plan) -> tuple[dict[str, Any], dict[str, Network]]:
+def _plan(
+    device: Device, space: SearchSpace, plan: Plan, rows: Population | None
+) -> tuple[dict[str, Any], dict[str, Network]]:
     """The plan but for its weights; networks by their short names."""
-    subnets = choose_subnets(space, plan)
-    cover, calibration, validation = (
-        {row_name(row): space.network(row) for row in rows}
-        for rows in (subnets.cover, subnets.calibration, subnets.validation)
-    )
-    stages: list[tuple[str, Mapping[str, Network], bool]] = [(CALIBRATION, calibration, False)]
-    if plan.method == "in-context":
-        stages.insert(0, (IN_CONTEXT, cover, True))
+    if rows is None:
+        subnets, reference = choose_subnets(space, plan), _anchor(space, plan.seed)
+        stages = _stages_of_profile(space, plan, subnets)
     else:
-        stages.append((ISOLATED, {key: [("layer", layer)] for key, layer in space.layers().items()}, False))
-    stages.append((VALIDATION, validation, False))
-
-    named: dict[str, Network] = {}
+        subnets, reference = Subnets(rows[:0], rows[:0], rows), middle(space, rows)
+        stages = [(WHOLE, named(space, rows), False)]
+    networks_of: dict[str, Network] = {}
     short: dict[str, str] = {}
     for _, networks, _ in stages:
         for name, network in networks.items():
             if name not in short:
                 short[name] = f"n{len(short):04d}"
-                named[short[name]] = network
+                networks_of[short[name]] = network
     rng = np.random.default_rng([plan.seed, 2])
     blocks = []
     for stage, networks, layers in stages:
@@ -171,7 +171,6 @@ def _plan(device: Device, space: SearchSpace, plan: Plan) -> tuple[dict[str, Any
             blocks += [
                 {"stage": stage, "layers": layers, "networks": todo[at : at + step]} for at in range(0, len(todo), step)
             ]
-    reference = _anchor(space, plan.seed)
     contents = {
         "format": FORMAT,
         "hwnas": __version__,
@@ -196,15 +195,26 @@ def _plan(device: Device, space: SearchSpace, plan: Plan) -> tuple[dict[str, Any
         "networks": {short[name]: {"name": name, "file": _file(short[name])} for name in short},
         "blocks": blocks,
     }
-    return contents, named
+    return contents, networks_of
+
+
+def _stages_of_profile(
+    space: SearchSpace, plan: Plan, subnets: Subnets
+) -> list[tuple[str, Mapping[str, Network], bool]]:
+    """What makes a table: stages with their networks by name, and whether nodes are timed."""
+    stages: list[tuple[str, Mapping[str, Network], bool]] = [(CALIBRATION, named(space, subnets.calibration), False)]
+    if plan.method == "in-context":
+        stages.insert(0, (IN_CONTEXT, named(space, subnets.cover), True))
+    else:
+        stages.append((ISOLATED, {key: [("layer", layer)] for key, layer in space.layers().items()}, False))
+    stages.append((VALIDATION, named(space, subnets.validation), False))
+    return stages
 
 
 def _anchor(space: SearchSpace, seed: int) -> Population:
     """A row of median MACs of the whole space, so that bundles of its parts have the same one."""
     whole = space.whole
-    pool = whole.sample(101, np.random.default_rng(seed), distinct_uniform=False)
-    chosen: Population = pool[np.argsort(macs_cost(whole)(pool), kind="stable")[len(pool) // 2]]
-    return chosen
+    return middle(whole, whole.sample(101, np.random.default_rng(seed), distinct_uniform=False))
 
 
 def _block_size(networks: Iterable[Network], *, layers: bool) -> int:

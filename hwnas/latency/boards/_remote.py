@@ -22,6 +22,7 @@ from hwnas.files import replacing
 from hwnas.latency.boards._board import OUT
 from hwnas.latency.boards._bundle import bundle_digest
 from hwnas.latency.timing._measure import Progress
+from hwnas.progress import notice
 
 CONNECT_S = 10
 """Seconds to wait for a host."""
@@ -202,6 +203,8 @@ def _run(host: Host, command: str, progress: Progress | None) -> None:
             try:
                 for text in process.stdout or ():
                     said = text.strip() or said
+                    if text.startswith("waiting for "):
+                        notice(f"{host}: {said}")
                     step = _STEP.match(said)
                     if step and progress is not None:
                         progress(int(step[1]), int(step[2]), step[3] or "done")

@@ -22,6 +22,7 @@ from hwnas.latency.profiling._methods import ISOLATED
 from hwnas.latency.profiling._networks import NetworkTimes, merged, network_times
 from hwnas.latency.profiling._profile import AnchorRow, existing, tabulated
 from hwnas.latency.profiling._subnets import Plan, Subnets
+from hwnas.latency.profiling._whole import MeasuredSubnets, summed_up
 from hwnas.latency.table._table import LatencyTable
 from hwnas.latency.timing._block import ModelTimes, times_of
 from hwnas.latency.timing._samples import Samples
@@ -106,6 +107,11 @@ def import_board(result: BoardResult, folder: str | os.PathLike[str]) -> Latency
         lambda: {"seconds": round(result.seconds, 1)},
     )
     return table.save(folder)
+
+
+def measured_on_board(result: BoardResult) -> MeasuredSubnets:
+    """Latencies of the subnets that a bundle of chosen ones was made of, in their order."""
+    return summed_up(result.times, result.subnets.validation)
 
 
 @dataclass

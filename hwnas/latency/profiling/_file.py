@@ -10,14 +10,17 @@ from hwnas.graph import Model
 from hwnas.latency.device._device import Device
 from hwnas.latency.profiling._journaled import model_of
 from hwnas.latency.table._table import Anchor
+from hwnas.latency.timing._alone import alone
 from hwnas.latency.timing._block import mean_of
 from hwnas.latency.timing._measure import Measurement, measure_all
 from hwnas.latency.timing._runtime import OnnxRuntime, Runtime
+from hwnas.progress import notice
 
 SESSIONS = 2
 """How often the file is loaded and timed anew."""
 
 
+@alone(notice)
 def measure_file(
     device: Device, path: str | os.PathLike[str], *, anchor: Anchor | None = None, runtime: Runtime | None = None
 ) -> Measurement:

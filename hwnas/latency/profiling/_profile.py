@@ -48,12 +48,15 @@ from hwnas.latency.table._find import earlier_folder
 from hwnas.latency.table._interval import interval
 from hwnas.latency.table._rows import Row
 from hwnas.latency.table._table import LatencyTable
+from hwnas.latency.timing._alone import alone
 from hwnas.latency.timing._measure import Progress
 from hwnas.latency.timing._noise import repeat_pct
 from hwnas.latency.timing._runtime import OnnxRuntime, Runtime
+from hwnas.progress import notice
 from hwnas.space import Network, Population, SearchSpace, macs_cost
 
 
+@alone(notice)
 def profile(
     device: Device,
     space: SearchSpace,
@@ -67,7 +70,8 @@ def profile(
 ) -> LatencyTable:
     """Measure every layer of ``space``'s domain; add the rows to the table in ``folder``, or begin one there.
 
-    What was measured is kept in a journal in the folder as it comes: after an interruption the same call resumes.
+    What was measured is kept in a journal in the folder as it comes: after an interruption the same call resumes. Waits
+    while another process times networks on this machine.
 
     Args:
         device: where.

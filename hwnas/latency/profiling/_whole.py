@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,15 +15,19 @@ from hwnas.latency.device._device import Device
 from hwnas.latency.profiling._journaled import TIMING, JournaledTimer, model_of
 from hwnas.latency.profiling._methods import named, row_name
 from hwnas.latency.table._table import Anchor
+from hwnas.latency.timing._alone import alone
+from hwnas.latency.timing._block import Times, mean_of
 from hwnas.latency.timing._measure import Measurement, Progress, Speed
 from hwnas.latency.timing._noise import Load, repeat_pct
 from hwnas.latency.timing._runtime import OnnxRuntime, Runtime
+from hwnas.progress import notice
 from hwnas.space import Population, SearchSpace, macs_cost
 
 SESSIONS = 2
 """How often each subnet is loaded and timed anew: where its memory lies moves its time by 1 %."""
 
-_STAGE = "whole subnets"
+WHOLE = "whole subnets"
+"""The stage that journals and bundles call them."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +47,7 @@ class MeasuredSubnets:
     elsewhere: Mapping[str, int] = field(default_factory=dict)
 
 
+@alone(notice)
 def measure_subnets(
     device: Device,
     space: SearchSpace,
@@ -57,6 +63,8 @@ def measure_subnets(
     runtime: Runtime | None = None,
 ) -> MeasuredSubnets:
     """Measure subnets next to an anchor, each block of a few on disk before the next begins.
+
+    Waits while another process times networks on this machine.
 
     Args:
         device: where.
@@ -79,7 +87,7 @@ def measure_subnets(
     if not len(x):
         return MeasuredSubnets([], Speed.of([1.0], None))
     if anchor is None:
-        anchor = Anchor(space.network(x[np.argsort(macs_cost(space)(x), kind="stable")[len(x) // 2]]))
+        anchor = Anchor(space.network(middle(space, x)))
     identity = {
         "kind": "whole subnets",
         "device": device.to_json(),
@@ -97,14 +105,40 @@ def measure_subnets(
         twice = dict(list(networks.items())[:again])
         timer.steps = len(networks) * sessions + len(twice)
         try:
-            times = timer.measure(_STAGE, networks) | timer.measure(_STAGE, twice, sessions=sessions + 1)
+            timer.measure(WHOLE, networks)
+            timer.measure(WHOLE, twice, sessions=sessions + 1)
             elsewhere = runtime.elsewhere(modelled(anchor.network))
         except KeyboardInterrupt:
             done = f"{len(file.entries)} of {timer.steps} timings are kept in {journal}"
             raise KeyboardInterrupt(f"{done}; the same command resumes") from None
-    taken = timer.times.values()
-    speed = Speed.of([t.anchor_ms for t in taken], anchor.median_ms)
-    repeats = repeat_pct({which: t.ratio for which, t in timer.times.items()})
-    load = Load(100 * float(np.mean([t.waited for t in taken])), repeats, speed.low_pct, speed.high_pct)
-    found = [Measurement.of(times[row_name(row)], anchor.median_ms) for row in x]
-    return MeasuredSubnets(found, speed, load, elsewhere)
+    return summed_up(timer.times, x, anchor.median_ms, elsewhere)
+
+
+def summed_up(
+    times: Mapping[tuple[str, str, int], Times],
+    x: Population,
+    anchor_ms: float | None = None,
+    elsewhere: Mapping[str, int] | None = None,
+) -> MeasuredSubnets:
+    """What times tell of subnets, and of the machine.
+
+    Args:
+        times: by stage, name and session.
+        x: ``(n, g)`` rows.
+        anchor_ms: the anchor's time at the speed of a table, if there is one.
+        elsewhere: see `MeasuredSubnets`.
+    """
+    speed = Speed.of([t.anchor_ms for t in times.values()], anchor_ms)
+    repeats = repeat_pct({which: t.ratio for which, t in times.items()})
+    load = Load(100 * float(np.mean([t.waited for t in times.values()])), repeats, speed.low_pct, speed.high_pct)
+    sessions: dict[str, list[Times]] = defaultdict(list)
+    for (_, name, _), each in times.items():
+        sessions[name].append(each)
+    found = [Measurement.of(mean_of(sessions[row_name(row)]), anchor_ms) for row in x]
+    return MeasuredSubnets(found, speed, load, elsewhere or {})
+
+
+def middle(space: SearchSpace, x: Population) -> Population:
+    """``(g,)`` the row of median MACs."""
+    chosen: Population = x[np.argsort(macs_cost(space)(x), kind="stable")[len(x) // 2]]
+    return chosen

@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from hwnas.space.ops import Affine, BatchNorm, LayerNorm, RMSNorm
+from hwnas.supernet._calibration import Shared
 from hwnas.supernet.ops._run import Pass, folded, run
 
 
@@ -49,8 +50,25 @@ def batch_norm(x: Tensor, at: Pass, prefix: str) -> Tensor:
     if at.bn == "train":
         return F.batch_norm(x, None, None, scale, shift, True, 0.0, at.eps)
     variance, mean = torch.var_mean(x, [0, *range(2, x.ndim)], correction=0)
+    if isinstance(at.bn, Shared):
+        return _of_whole_batch(x, mean, variance, at.bn, scale, shift, at.eps)
     at.bn.add(f"{at.name}.{prefix}".removesuffix("."), mean, variance, len(x))
     return F.batch_norm(x, mean, variance, scale, shift, False, 0.0, at.eps)
+
+
+def _of_whole_batch(
+    x: Tensor, mean: Tensor, variance: Tensor, shared: Shared, scale: Tensor, shift: Tensor, eps: float
+) -> Tensor:
+    """``x`` normalised by the statistics of all parts of the batch (synchronised batch norm)."""
+    channels = len(mean)
+    told = shared.gathered(torch.cat([mean, variance, x.new_tensor([x.numel() / channels])]))
+    means, variances, counts = told.split([channels, channels, 1], dim=1)
+    shares = counts / counts.sum()
+    mean = (shares * means).sum(0)
+    variance = (shares * (variances + (means - mean).square())).sum(0)
+    column = [1, channels, *[1] * (x.ndim - 2)]
+    scale = scale * (variance + eps).rsqrt()
+    return (x - mean.view(column)) * scale.view(column) + shift.view(column)
 
 
 def scale_and_shift(tensors: Mapping[str, Tensor], eps: float, prefix: str) -> tuple[Tensor, Tensor]:

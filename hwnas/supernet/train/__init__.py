@@ -3,6 +3,29 @@
 from __future__ import annotations
 
 from hwnas.supernet.train._schedule import extremes, schedule_names
+from hwnas.supernet.train._team import (
+    ALONE,
+    MISSING,
+    PeerLostError,
+    Team,
+    hosted,
+    joined,
+    joined_by_torchrun,
+    under_torchrun,
+)
 from hwnas.supernet.train._trainer import Trainer, TrainSettings
 
-__all__ = ["TrainSettings", "Trainer", "extremes", "schedule_names"]
+__all__ = [
+    "ALONE",
+    "MISSING",
+    "PeerLostError",
+    "Team",
+    "TrainSettings",
+    "Trainer",
+    "extremes",
+    "hosted",
+    "joined",
+    "joined_by_torchrun",
+    "schedule_names",
+    "under_torchrun",
+]

@@ -35,6 +35,7 @@ from hwnas.supernet._execute import on
 from hwnas.supernet.train._importance import BATCHES, importance
 from hwnas.supernet.train._optimizer import make_optimizer, optimizer_tensors, restore_optimizer
 from hwnas.supernet.train._schedule import Schedule, StepPlan, Teacher, extremes, get_schedule
+from hwnas.supernet.train._team import ALONE, Team, part_of
 from hwnas.task import InputsAt, TrainingTask
 
 Progress = Callable[[int, float], None]
@@ -84,6 +85,8 @@ class Trainer:
         about: what else the run depends on, for provenance: its data.
         save_every: steps between two states.
         device: ``"cpu"``, where a run repeats bit for bit, or ``"cuda"``, where it does so nearly.
+        team: the processes that train together, each in a `Trainer` of its own; their number is no part of a run's
+            state, so that another number resumes it.
 
     Attributes:
         validated: what the last epoch's subnets reach, by ``largest``, and ``smallest`` and ``random`` where they are
@@ -103,8 +106,9 @@ class Trainer:
         about: Mapping[str, Any] | None = None,
         save_every: int = 500,
         device: str = "cpu",
+        team: Team = ALONE,
     ) -> None:
-        self.supernet, self.data, self.settings = supernet, data, settings
+        self.supernet, self.data, self.settings, self.team = supernet, data, settings, team
         self.steps = settings.steps or settings.epochs * data.steps_per_epoch
         self.schedule: Schedule = get_schedule(settings.schedule, supernet.space, self.steps, settings.seed)
         self.state_path = Path(state_path) if state_path is not None else None
@@ -131,9 +135,16 @@ class Trainer:
     def run(self, progress: Progress | None = None) -> None:
         """Train to the end, take the best epoch, then calibrate the largest subnet's batch norms and store them.
 
+        Of a team the first process alone evaluates, keeps the state, and has the result at the end.
+
         Raises:
-            SupernetError: the loss is no number any more.
+            SupernetError: the loss is no number any more; the processes of a team do not stand at the same step of the
+                same run; or one is lost.
+            DataError: a batch has fewer samples than the team processes.
         """
+        where = (json.dumps(self._identity()), self.step)
+        self.team.agree("the run", where, "give all machines the same files, and --out in a folder that they share")
+        leads = self.team.leads
         with deterministic(self.device):
             while self.step < self.steps:
                 if self.step == self.schedule.start and self.supernet.units():
@@ -141,12 +152,23 @@ class Trainer:
                 loss = self._train_step(self.schedule.plan(self.step))
                 self._refuse_divergence(loss)
                 self.step += 1
-                if self.settings.validates and (self.step % self.data.steps_per_epoch == 0 or self.step == self.steps):
+                if (
+                    leads
+                    and self.settings.validates
+                    and (self.step % self.data.steps_per_epoch == 0 or self.step == self.steps)
+                ):
                     self._validate()
                 if progress is not None:
                     progress(self.step, loss)
-                if self.state_path is not None and self.step % self.save_every == 0 and self.step < self.steps:
+                if (
+                    leads
+                    and self.state_path is not None
+                    and self.step % self.save_every == 0
+                    and self.step < self.steps
+                ):
                     self._save(self.state_path)
+        if not leads:
+            return
         for name, tensor in self.parameters.items():
             tensor.requires_grad_(False)
             if self.best is not None:
@@ -157,36 +179,45 @@ class Trainer:
 
     def provenance(self) -> dict[str, str]:
         """What goes into the checkpoint's metadata: everything the weights depend on."""
-        run = {**self._identity(), "steps": self.step, "hwnas": __version__, "torch": torch.__version__}
+        run = {
+            **self._identity(),
+            "steps": self.step,
+            "workers": self.team.size,
+            "hwnas": __version__,
+            "torch": torch.__version__,
+        }
         return {"training": json.dumps(run)}
 
     # --- one step -----------------------------------------------------------------------------
 
     def _train_step(self, plan: StepPlan) -> float:
         images, labels = self.data.training_batch(self.step, self.settings.seed)
-        labels = labels.to(self.device)
+        part = self.team.part(len(labels))
+        share = (part.stop - part.start) / len(labels)
+        labels = labels[part].to(self.device)
         if plan.teacher == "frozen" and self.teacher is None:
             self.teacher = self.supernet.alike({k: t.detach().clone() for k, t in self.supernet.tensors.items()})
-        taught = self._frozen_logits(images) if plan.teacher == "frozen" else None
+        taught = self._frozen_logits(images, part) if plan.teacher == "frozen" else None
         losses = []
         for row, weight in zip(plan.rows, plan.weights, strict=True):
-            logits = self._forward(self.supernet, row, images)
-            loss = _loss(logits, labels, taught, plan.teacher)
+            logits = self._forward(self.supernet, row, images, part)
+            loss = share * _loss(logits, labels, taught, plan.teacher)
             if plan.teacher == "in_place" and taught is None:
                 taught = logits.detach()
             torch.autograd.backward(loss * weight)
-            losses.append(loss.item())
+            losses.append(loss.detach())
+        self.team.add([*(t.grad for t in self.parameters.values() if t.grad is not None), losses[0]])
         self._update()
-        return losses[0]
+        return losses[0].item()
 
-    def _forward(self, supernet: Supernet, row: NDArray[Any], images: InputsAt) -> Tensor:
-        specs = network_inputs(supernet.network(row))
-        return supernet.forward(row, on(self.device, images(specs)), "train")
+    def _forward(self, supernet: Supernet, row: NDArray[Any], images: InputsAt, part: slice) -> Tensor:
+        inputs = part_of(images(network_inputs(supernet.network(row))), part)
+        return supernet.forward(row, on(self.device, inputs), self.team.statistics or "train")
 
-    def _frozen_logits(self, images: InputsAt) -> Tensor:
+    def _frozen_logits(self, images: InputsAt, part: slice) -> Tensor:
         assert self.teacher is not None
         with torch.no_grad():
-            return self._forward(self.teacher, self.largest, images)
+            return self._forward(self.teacher, self.largest, images, part)
 
     def _sort_units(self) -> None:
         """Heads and neurons by importance, the first first; what the optimizer knows of each moves along."""
@@ -199,7 +230,8 @@ class Trainer:
             ((on(self.device, at(specs)), labels.to(self.device)) for at, labels in batches),
         )
         with torch.no_grad():
-            for units, values in told.items():
+            for units, mine in told.items():
+                values = self.team.follow(mine)
                 for name, moved in units.sorted(self.supernet.tensors, values).items():
                     self.supernet.tensors[name].copy_(moved)
                 for what in ("momentum_buffer", "exp_avg", "exp_avg_sq"):

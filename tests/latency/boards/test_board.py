@@ -195,7 +195,7 @@ def test_a_table_of_another_device_is_not_added_to(board: Path, tmp_path: Path) 
 
 def test_the_script_refuses_what_it_cannot_do(board: Path, tmp_path: Path) -> None:
     def said(change: Callable[[dict[str, object]], object]) -> str:
-        for name in ("run.py", "loop.py", "facts.py", "journal.jsonl"):
+        for name in ("run.py", "alone.py", "loop.py", "facts.py", "journal.jsonl"):
             (tmp_path / name).write_bytes((board / name).read_bytes())
         (tmp_path / "models").mkdir(exist_ok=True)
         plan = json.loads((board / "plan.json").read_text())

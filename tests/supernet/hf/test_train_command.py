@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import signal
 import subprocess
@@ -12,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+import torch
 
 from hwnas.cli import main
 from hwnas.supernet import load_supernet
@@ -31,7 +33,7 @@ TRAIN = (
     "own.safetensors",
 )
 
-OFTEN = "import sys, hwnas.cli; sys.modules['hwnas.cli.train'].SAVE_EVERY = 5; hwnas.cli.main(sys.argv[1:])"
+OFTEN = "import hwnas.study._training as t, hwnas.cli, sys; t.SAVE_EVERY = 5; hwnas.cli.main(sys.argv[1:])"
 
 
 @pytest.fixture
@@ -79,3 +81,60 @@ def test_progress_tells_after_each_epoch_how_subnets_do(folder: Path, monkeypatc
     assert "f1: " not in told[0]  # two steps of 32 are an epoch of the 64 texts
     assert all(f"{name} " in told[-1].partition("f1: ")[2] for name in ("largest", "smallest", "random"))
     assert load_supernet("own.safetensors").metric == "f1"
+
+
+def test_a_worker_that_is_killed_ends_the_run_in_one_line_and_any_number_of_workers_resumes_it(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "here").mkdir()
+    monkeypatch.chdir(folder / "here")
+    monkeypatch.setattr("hwnas.study._training.SAVE_EVERY", 2)
+    deaths = iter([5])
+
+    @contextmanager
+    def watched(_title: str) -> Iterator[object]:
+        death = next(deaths, None)
+
+        def advance(step: int, _steps: int, _note: str) -> None:
+            if step == death:  # heads are sorted after the second step
+                (worker,) = multiprocessing.active_children()
+                worker.kill()
+
+        yield advance
+
+    monkeypatch.setattr(sys.modules["hwnas.cli.train"], "progress", watched)
+    train = [*TRAIN[:5], "--steps", "8", *TRAIN[7:-1]]
+
+    def run(*args: str) -> tuple[object, str]:
+        with pytest.raises(SystemExit) as exit_:
+            main([*train, *args])
+        return exit_.value.code, capfd.readouterr().err
+
+    code, told = run("own.safetensors", "--workers", "2")
+    assert code == 2
+    line = "error: --workers 2: a worker died (SIGKILL, out of memory?); run the same command again, which resumes"
+    assert told.splitlines()[-1] == line
+    assert told.count("it has no head") == 1  # the other workers say nothing
+    assert [path.name for path in Path().iterdir()] == ["own.safetensors.state.safetensors"]
+    code, told = run("own.safetensors")
+    assert code == 0
+    assert "holds a run stopped after 4 of 8 steps" in told
+    assert run("whole.safetensors")[0] == 0
+    resumed, whole = (load_supernet(f"{name}.safetensors") for name in ("own", "whole"))
+    for name, tensor in whole.tensors.items():
+        torch.testing.assert_close(resumed.tensors[name], tensor, rtol=1e-3, atol=1e-4, msg=name)
+
+
+def test_numbers_of_workers_that_cannot_be_are_one_line(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "here").mkdir()
+    monkeypatch.chdir(folder / "here")
+    with pytest.raises(SystemExit, match="2"):
+        main([*TRAIN, "--workers", "0"])
+    assert capfd.readouterr().err == "error: --workers 0: at least 1 is needed; raise it, or leave it out\n"
+    monkeypatch.setenv("TORCHELASTIC_RUN_ID", "x")
+    with pytest.raises(SystemExit, match="2"):
+        main([*TRAIN, "--workers", "2"])
+    assert capfd.readouterr().err == "error: --workers 2: torchrun tells how many train; drop it\n"
+    assert not list(Path().iterdir())

@@ -1,0 +1,88 @@
+"""One timing at a time on a machine, whoever started it: two at once would tell of each other.
+
+Boards on which hwnas is not installed run this very file, from Python 3.8 on; see `_board`.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+import threading
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+LOCK = "HWNAS_TIMING_LOCK"
+"""Environment variable that names another file, say one that the containers of a machine share."""
+
+_held = threading.local()
+
+
+def lock_path() -> Path:
+    """The file that whoever times on this machine holds a lock on, of all its users."""
+    usual = Path("/tmp") if Path("/tmp").is_dir() else Path(tempfile.gettempdir())
+    return Path(os.environ.get(LOCK) or usual / "hwnas-timing.lock")
+
+
+@contextmanager
+def alone(say: Callable[[str], object]) -> Iterator[None]:
+    """Time networks in the block, when no other process or thread of this machine does; a block inside another goes on.
+
+    The system gives a dead process's lock back, so that a stale one blocks nobody. Where files cannot be locked,
+    nobody waits.
+
+    Args:
+        say: called with one line, if there is somebody to wait for.
+    """
+    if getattr(_held, "depth", 0):
+        yield
+        return
+    handle = _locked(say)
+    _held.depth = 1
+    try:
+        yield
+    finally:
+        _held.depth = 0
+        if handle is not None:
+            os.close(handle)
+
+
+def _locked(say: Callable[[str], object]) -> int | None:
+    try:
+        import fcntl  # noqa: PLC0415 (there is none on Windows)
+    except ImportError:
+        return None
+    try:
+        handle = _opened(lock_path())
+    except OSError:
+        return None
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            who = os.pread(handle, 200, 0).decode(errors="replace").strip() or "another process"
+            say(f"waiting for {who}, which times networks on this machine")
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        command = " ".join([Path(sys.argv[0]).name, *sys.argv[1:]])[:120]
+        os.ftruncate(handle, 0)
+        os.pwrite(handle, f"process {os.getpid()} ({command})".encode(), 0)
+    except OSError:  # a file system without locks, or a file of another user's, in which nobody can be named
+        pass
+    except BaseException:
+        os.close(handle)
+        raise
+    return handle
+
+
+def _opened(path: Path) -> int:
+    """For reading alone where it is another user's: a lock takes no more."""
+    try:
+        return os.open(path, os.O_RDWR)
+    except FileNotFoundError:
+        return os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    except PermissionError:
+        return os.open(path, os.O_RDONLY)

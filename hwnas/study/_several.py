@@ -1,0 +1,91 @@
+"""Work on several devices: at once where they are different machines, one after the other on this one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextvars import copy_context
+from dataclasses import dataclass
+from threading import Event
+from typing import Generic, TypeVar
+
+from hwnas.errors import HwnasError
+
+T = TypeVar("T")
+
+
+def _nothing() -> None:
+    """What needs no preparing."""
+
+
+@dataclass(frozen=True)
+class Job(Generic[T]):
+    """Work on one device, in up to three parts: this machine computes in the outer two, and waits in the middle one.
+
+    Attributes:
+        device: as it was named.
+        measure: measures. Called with what raises once the work was interrupted.
+        elsewhere: whether it measures on another machine.
+        prepare: makes what is sent there.
+        finish: makes the result of what came back.
+    """
+
+    device: str
+    measure: Callable[[Callable[[], None]], object]
+    finish: Callable[[], T]
+    elsewhere: bool = False
+    prepare: Callable[[], object] = _nothing
+
+
+@dataclass(frozen=True)
+class Ended(Generic[T]):
+    """What became of a device: a result, or why there is none."""
+
+    device: str
+    result: T | None = None
+    error: HwnasError | None = None
+
+
+def on_each(jobs: Sequence[Job[T]]) -> list[Ended[T]]:
+    """What becomes of each device, in their order; one that fails leaves the others alone.
+
+    Nothing else is computed here while this machine is timed: what is sent to others is made before, and what they send
+    back is looked at when all are done. That two of the devices are one machine is found out there, by its lock.
+    """
+    errors: dict[int, HwnasError] = {}
+    results: dict[int, T] = {}
+
+    def tried(number: int, step: Callable[[], object]) -> None:
+        if number not in errors:
+            try:
+                step()
+            except HwnasError as error:
+                errors[number] = error
+
+    numbered = list(enumerate(jobs))
+    for number, job in numbered:
+        tried(number, job.prepare)
+    stopped = Event()
+
+    def go_on() -> None:
+        if stopped.is_set():
+            raise KeyboardInterrupt
+
+    def measure(number: int, job: Job[T]) -> None:
+        tried(number, lambda: job.measure(go_on))
+
+    others = [(number, job) for number, job in numbered if job.elsewhere and len(jobs) > 1]
+    here = [pair for pair in numbered if pair not in others]
+    with ThreadPoolExecutor(max(1, len(others))) as pool:
+        running: list[Future[None]] = [pool.submit(copy_context().run, measure, *pair) for pair in others]
+        try:
+            for pair in here:
+                measure(*pair)
+            for each in running:
+                each.result()
+        except BaseException:
+            stopped.set()
+            raise
+    for number, job in numbered:
+        tried(number, lambda number=number, job=job: results.update({number: job.finish()}))  # type: ignore[misc]
+    return [Ended(job.device, results.get(number), errors.get(number)) for number, job in numbered]

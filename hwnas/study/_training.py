@@ -1,0 +1,210 @@
+"""Training as it is asked for: the supernet, its data, and whoever trains it together."""
+
+# ruff: noqa: PLC0415 (what is heavy is imported when it is needed)
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hwnas.errors import DataError, SupernetError
+from hwnas.executor import Failed, Outcome, Processes, Refused, Where, say_crowded
+from hwnas.progress import Logged, listening, notice
+from hwnas.study._data import as_told
+
+if TYPE_CHECKING:
+    from hwnas.supernet import Supernet, Team, Trainer
+    from hwnas.task import TrainingTask
+
+SAVE_EVERY = 50
+"""Steps between two states of a run."""
+
+SCRATCH = (200, 0.1)
+"""Epochs and learning rate from random weights on a supernet's own images; fine-tuning has its family's recipe."""
+
+VALIDATION, CALIBRATION = 5000, 2000
+"""Samples that the trained supernet's smallest and largest subnets are measured on and calibrated with."""
+
+_GRACE_S = 10.0
+"""How long workers may take to tell why they ended, once one is lost."""
+
+
+@dataclass(frozen=True)
+class Training:
+    """What a run is of, as every worker opens it.
+
+    Attributes:
+        supernet, checkpoint: reference, and file of weights to fine-tune.
+        state: file of the unfinished run.
+        data: folder of the user's; None for the images that the supernet brings.
+        metric, columns, batch_size: of the user's data.
+        epochs, steps, learning_rate: None for the recipe's.
+        schedule, seed: see `TrainSettings`.
+    """
+
+    supernet: str
+    state: Path
+    checkpoint: Path | None = None
+    data: Path | None = None
+    metric: str | None = None
+    columns: Mapping[str, str] = field(default_factory=dict)
+    batch_size: int = 32
+    epochs: int | None = None
+    steps: int | None = None
+    learning_rate: float | None = None
+    schedule: str = "sandwich"
+    seed: int = 0
+
+    def trainer(self, team: Team) -> Trainer:
+        """Opens supernet and data, and the state of an unfinished run.
+
+        Raises:
+            SupernetError: the supernet cannot be opened, brings no data, or the state is of another run.
+            DataError: the data do not fit.
+        """
+        from hwnas.supernet import Recipe, Trainer, TrainSettings, get_supernet, random_supernet
+
+        if self.data is None:
+            if self.checkpoint is not None:
+                rule = "it is fine-tuned on your images"
+                raise SupernetError(f"--checkpoint {self.checkpoint}", rule, "pass --data FOLDER")
+            task, net = (
+                _own_task(self.supernet, get_supernet(self.supernet).data()),
+                random_supernet(self.supernet, self.seed),
+            )
+            net.labels, about = task.labels, {"data": self.supernet}
+            recipe = Recipe(epochs=SCRATCH[0], learning_rate=SCRATCH[1])
+        else:
+            task, net = self._fine_tuned(self.data)
+            about, recipe = {"data": str(self.data.resolve()), "batch_size": str(self.batch_size)}, net.recipe
+        settings = TrainSettings(
+            epochs=self.epochs or recipe.epochs,
+            steps=self.steps or 0,
+            seed=self.seed,
+            schedule=self.schedule,
+            learning_rate=self.learning_rate or recipe.learning_rate,
+            optimizer=recipe.optimizer,
+            weight_decay=recipe.weight_decay,
+            clip_norm=recipe.clip_norm,
+            validates=recipe.validates,
+        )
+        return Trainer(net, task, settings, self.state, about=about, save_every=SAVE_EVERY, team=team)
+
+    def _fine_tuned(self, folder: Path) -> tuple[TrainingTask, Supernet]:
+        """The user's data, and the pretrained supernet with a head for their classes."""
+        from hwnas.supernet import load_supernet
+        from hwnas.task import class_order
+
+        net = as_told(load_supernet(self.supernet, self.checkpoint), self.columns, self.metric)
+        samples: dict[str, Any] = {"images": VALIDATION, "calibrate": CALIBRATION, "batch_size": self.batch_size}
+        opened = partial(net.open_data, folder, **samples, seed=self.seed)
+        task = opened(own_classes=True)
+        if not task.has_training:
+            raise DataError(
+                f"data {folder}",
+                "it has no train/ to learn from" if task.noun == "images" else "it has no train.csv",
+                "add one beside the validation data",
+            )
+        for note in task.notes:
+            notice(note)
+        known = not net.labels or class_order(task.labels, net.labels) is not None
+        fits = net.classes == len(task.labels) and known
+        if fits and net.labels and not net.head_is_new:
+            task = opened()  # in the order of the head's classes
+        net = net.adapted(task)
+        if net.head_is_new or not fits:
+            replaced = (
+                "it has no head: a new one is made"
+                if net.head_is_new
+                else f"the head for {net.classes:,} classes is replaced by one"
+            )
+            notice(f"{replaced} for the {len(task.labels):,} of {folder}")
+            net = net.with_head(task.labels, self.seed)
+        else:
+            notice(f"the head stays: it has {net.classes:,} classes, as many as {folder}")
+            net.labels = net.labels or task.labels
+        if net.space.input_genes:
+            notice(f"inputs that are searched: {net.space.input_text}")
+        return task, net
+
+
+@contextmanager
+def teamed(training: Training, workers: int | None) -> Iterator[Team]:
+    """The team that trains: this process and ``workers - 1`` others of this machine, or those that torchrun started.
+
+    The others open the same and train along; they end with the block, or with this process. Under torchrun only the first
+    process is heard.
+
+    Raises:
+        DataError: less than one worker, or a number of workers under torchrun, which has its own.
+        SupernetError: another process died, or could not open what is trained.
+    """
+    from hwnas.supernet.train import ALONE, PeerLostError, hosted, joined, joined_by_torchrun, under_torchrun
+
+    size = Where(workers).workers or 1
+    if under_torchrun():
+        if workers is not None:
+            raise DataError(f"--workers {workers}", "torchrun tells how many train", "drop it")
+        with joined_by_torchrun() as team, nullcontext() if team.leads else listening(Logged()):
+            yield team
+    elif size == 1:
+        yield ALONE
+    else:
+        say_crowded(size)
+        with hosted() as store, Processes(size - 1, _Member(training, store.port, size)) as others:
+            for rank in range(1, size):
+                others.start(rank, rank)
+
+            def check() -> None:
+                if ended := others.wait(0.0):
+                    raise _why(size, ended)
+
+            try:
+                with joined(store, 0, size, check) as team:
+                    yield team
+            except PeerLostError as error:
+                raise _why(size, others.wait(_GRACE_S)) from error
+
+
+@dataclass(frozen=True)
+class _Member:
+    """Opened by the other workers, whose one item is their rank."""
+
+    training: Training
+    port: int
+    size: int
+
+    def __call__(self, _threads: int | None, /) -> Callable[[int], None]:
+        return self._train
+
+    def _train(self, rank: int) -> None:
+        from hwnas.supernet.train import joined
+
+        with joined(self.port, rank, self.size) as team:
+            self.training.trainer(team).run()
+
+
+def _why(size: int, ended: list[tuple[int, Outcome]]) -> Exception:
+    """Why a team broke up: what the first of its workers ended with that did not just miss another one."""
+    from hwnas.supernet.train import MISSING
+
+    for _, outcome in ended:
+        if isinstance(outcome, Refused):
+            return outcome.error
+    reasons = [outcome.reason for _, outcome in ended if isinstance(outcome, Failed)]
+    reason = next((told for told in reasons if not told.startswith(MISSING)), "a worker is gone")
+    return SupernetError(f"--workers {size}", reason, "run the same command again, which resumes")
+
+
+def _own_task(name: str, data: object) -> TrainingTask:
+    from hwnas.task import TrainingTask
+
+    if isinstance(data, TrainingTask):
+        return data
+    raise SupernetError(
+        f"supernet {name}", "it brings no training images", "pass --data FOLDER with yours, or train digits"
+    )
