@@ -20,7 +20,7 @@ FEW = DigitsData(batch=25)
 
 TEACHERS: tuple[Teacher, ...] = ("in_place", "frozen")
 
-SETTINGS = TrainSettings(steps=4, seed=4, learning_rate=0.02, rise=0.5)
+SETTINGS = TrainSettings(steps=4, seed=4, schedule="alone", learning_rate=0.02, rise=0.5)
 
 
 def gradients(teacher: Teacher, team: Team = ALONE) -> tuple[dict[str, Tensor], float]:
