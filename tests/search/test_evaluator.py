@@ -141,7 +141,7 @@ def searched(path: Path, searcher: str, pause_s: float = 0.0) -> str:
     return f"{result.x.tolist()} {[v.hex() for v in result.values['top1'].tolist()]} {result.trace}"
 
 
-def start(journal: Path, searcher: str, hash_seed: str) -> subprocess.Popen[str]:
+def start(journal: Path, searcher: str, hash_seed: str) -> subprocess.Popen[bytes]:
     root = Path(__file__).parents[2]
     environment = os.environ | {"PYTHONHASHSEED": hash_seed, "PYTHONPATH": str(root), "OMP_NUM_THREADS": "1"}
     return subprocess.Popen([sys.executable, "-c", RUN, str(journal), searcher], env=environment)
