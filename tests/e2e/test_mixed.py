@@ -18,6 +18,7 @@ from tests.e2e.machine import fake_runtime, ms_of, save_table, true_ns
 PLAIN = get_space("digits")
 MIXED = mixed_space(PLAIN, "fp32+int8")
 QUICK = ("--searcher", "random", "--population", 100, "--generations", 2)
+SMALL = ("--fix", "r=8", "--fix", "ks=3", "--fix", "e=2,6")
 SEARCH = ("search", "--space", "digits", "--precision", "fp32,int8", "--as-is")
 
 
@@ -33,22 +34,20 @@ def test_from_a_table_to_a_file(hwnas: Hwnas, monkeypatch: pytest.MonkeyPatch) -
     truth = true_ns(MIXED, spread=0.3)
     save_table(truth, MIXED)
     fake_runtime(monkeypatch, truth)
-    ran = hwnas(
-        *SEARCH, "--fix", "r=8", "--objectives", "macs:max,latency", "--searcher", "exact", "--budget", "size<=90kB"
-    )
+    ran = hwnas(*SEARCH, *SMALL, "--objectives", "macs:max,latency", "--searcher", "exact", "--budget", "size<=60kB")
     assert ran.code == 0, ran.err
     frame = pd.read_csv("pareto.csv")
     x = archs(frame)
     np.testing.assert_allclose(frame["latency_ms"], ms_of(x, truth, MIXED), rtol=1e-4)
     np.testing.assert_allclose(frame["macs"], macs_cost(MIXED)(x), rtol=1e-4)
-    assert (frame["size_bytes"] <= 90e3).all()
+    assert (frame["size_bytes"] <= 60e3).all()
     facts = json.loads(Path("pareto.json").read_text())
     assert facts["space"]["name"] == "digits-fp32+int8"
     assert facts["device"]["precision"] == "fp32+int8"
-    part = MIXED.restrict(r=8)
-    drawn = part.sample(300, np.random.default_rng(0))
-    drawn = drawn[size_cost(part)(drawn) <= 90e3]
-    assert len(drawn) > 50
+    part = MIXED.restrict(r=8, ks=3, e=[2, 6])
+    drawn = part.sample(250, np.random.default_rng(0))
+    drawn = drawn[size_cost(part)(drawn) <= 60e3]
+    assert len(drawn) > 30
     for macs, ms in zip(macs_cost(part)(drawn), ms_of(drawn, truth, MIXED), strict=True):
         assert ((frame["latency_ms"] <= ms * (1 + 1e-5)) & (frame["macs"] >= macs * (1 - 1e-5))).any()
 
@@ -93,7 +92,7 @@ def test_evaluations_of_policies_are_fitted_and_searched_by(hwnas: Hwnas) -> Non
     assert ran.code == 0, ran.err
     assert "hwnas fit a.csv --space digits-fp32+int8" in ran.err
     assert hwnas("fit", "a.csv", "--space", "digits-fp32+int8", "--model", "ridge", "--out", "p.safetensors").code == 0
-    ran = hwnas(*SEARCH, "--predictor", "p.safetensors", "--objectives", "top1,size", "--fix", "r=8", *QUICK)
+    ran = hwnas(*SEARCH, "--predictor", "p.safetensors", "--objectives", "top1,size", *SMALL, *QUICK)
     assert ran.code == 0, ran.err
     assert "of fp32 weights" not in ran.err
     ran = hwnas("evaluate", "--supernet", "digits", "--precision", "int8", *few, "--out", "b.csv")
@@ -103,7 +102,7 @@ def test_evaluations_of_policies_are_fitted_and_searched_by(hwnas: Hwnas) -> Non
 
 def test_fixing_all_precisions_is_a_search_in_one(hwnas: Hwnas) -> None:
     """The sizes of the files of one precision, but for the first convolution, which stays in fp32 either way."""
-    fixed = ("--fix", "r=8", "--objectives", "macs,size")
+    fixed = (*SMALL, "--objectives", "macs,size", "--searcher", "exact")
     assert hwnas(*SEARCH, *fixed, "--fix", "q=int8", "--out", "mixed.csv").code == 0
     assert hwnas("search", "--space", "digits", "--precision", "int8", *fixed, "--out", "int8.csv").code == 0
     mixed, int8 = (pd.read_csv(f"{name}.csv") for name in ("mixed", "int8"))
