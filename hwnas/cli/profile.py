@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -126,7 +126,7 @@ def profile(
             _told(_published(published, name, domain, out), domain, space, elsewhere=True)
         return
     domain = _usual(domain)
-    options = {"threads": threads, "batch": batch, "precision": precision, "plan": plan}
+    options: dict[str, Any] = {"threads": threads, "batch": batch, "precision": precision, "plan": plan}
     jobs = [
         profile_elsewhere(each, python, domain, out, **options)
         if each in remote

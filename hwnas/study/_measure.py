@@ -160,8 +160,14 @@ class Measuring:
         Raises:
             UnknownNameError, DeviceError: not a device of this machine.
         """
-        options = {"threads": self.threads, "batch": self.batch, "precision": self.precision}
-        place = find_place(self.space, self.front.facts, device, **options)
+        place = find_place(
+            self.space,
+            self.front.facts,
+            device,
+            threads=self.threads,
+            batch=self.batch,
+            precision=self.precision,
+        )
         found: list[MeasuredSubnets] = []
 
         def run(_go_on: object) -> None:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextvars import copy_context
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import Context, copy_context
 from dataclasses import dataclass
 from threading import Event
 from typing import Generic, TypeVar
@@ -74,10 +74,13 @@ def on_each(jobs: Sequence[Job[T]]) -> list[Ended[T]]:
     def measure(number: int, job: Job[T]) -> None:
         tried(number, lambda: job.measure(go_on))
 
+    def measure_in(context: Context, number: int, job: Job[T]) -> None:
+        context.run(measure, number, job)
+
     others = [(number, job) for number, job in numbered if job.elsewhere and len(jobs) > 1]
     here = [pair for pair in numbered if pair not in others]
     with ThreadPoolExecutor(max(1, len(others))) as pool:
-        running: list[Future[None]] = [pool.submit(copy_context().run, measure, *pair) for pair in others]
+        running = [pool.submit(measure_in, copy_context(), number, job) for number, job in others]
         try:
             for pair in here:
                 measure(*pair)

@@ -62,7 +62,7 @@ def _of_whole_batch(
     """``x`` normalised by the statistics of all parts of the batch (synchronised batch norm)."""
     channels = len(mean)
     told = shared.gathered(torch.cat([mean, variance, x.new_tensor([x.numel() / channels])]))
-    means, variances, counts = told.split([channels, channels, 1], dim=1)
+    means, variances, counts = torch.split(told, [channels, channels, 1], dim=1)
     shares = counts / counts.sum()
     mean = (shares * means).sum(0)
     variance = (shares * (variances + (means - mean).square())).sum(0)

@@ -76,7 +76,7 @@ class Team:
         if self.size > 1:
             flat = torch.cat([t.reshape(-1) for t in tensors])
             _spoken(lambda: dist.all_reduce(flat))
-            for tensor, total in zip(tensors, flat.split([t.numel() for t in tensors]), strict=True):
+            for tensor, total in zip(tensors, torch.split(flat, [t.numel() for t in tensors]), strict=True):
                 tensor.copy_(total.view_as(tensor))
 
     def follow(self, tensor: Tensor) -> Tensor:
@@ -116,15 +116,13 @@ def part_of(inputs: Inputs, part: slice) -> Inputs:
 
 
 @contextmanager
-def hosted() -> Iterator[dist.TCPStore]:
+def hosted() -> Iterator[Any]:
     """Where the processes of this machine meet; its ``port`` is what the others need to know."""
-    yield dist.TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)
+    yield _store(0, leads=True)
 
 
 @contextmanager
-def joined(
-    store: dist.TCPStore | int, rank: int, size: int, check: Callable[[], None] = lambda: None
-) -> Iterator[Team]:
+def joined(store: Any, rank: int, size: int, check: Callable[[], None] = lambda: None) -> Iterator[Team]:
     """Join a team of this machine, for the block.
 
     Args:
@@ -136,7 +134,7 @@ def joined(
         PeerLostError: one was lost.
     """
     if isinstance(store, int):
-        store = dist.TCPStore("127.0.0.1", store, is_master=False)
+        store = _store(store, leads=False)
     store.set(f"here {rank}", "1")
     while rank == 0 and not store.check([f"here {other}" for other in range(size)]):
         check()
@@ -160,7 +158,11 @@ def joined_by_torchrun() -> Iterator[Team]:
 
 def under_torchrun() -> bool:
     """Whether torchrun started this process."""
-    return dist.is_torchelastic_launched()
+    return dist.is_available() and dist.is_torchelastic_launched()
+
+
+def _store(port: int, *, leads: bool) -> Any:
+    return dist.TCPStore("127.0.0.1", port, is_master=leads, wait_for_workers=False)  # type: ignore[attr-defined]
 
 
 class _Sum(torch.autograd.Function):

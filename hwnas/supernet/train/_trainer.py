@@ -208,7 +208,8 @@ class Trainer:
             losses.append(loss.detach())
         self.team.add([*(t.grad for t in self.parameters.values() if t.grad is not None), losses[0]])
         self._update()
-        return losses[0].item()
+        loss_of_all: float = losses[0].item()
+        return loss_of_all
 
     def _forward(self, supernet: Supernet, row: NDArray[Any], images: InputsAt, part: slice) -> Tensor:
         inputs = part_of(images(network_inputs(supernet.network(row))), part)

@@ -57,8 +57,12 @@ def test_threads_of_one_process_wait_too() -> None:
     told: list[str] = []
     inside = threading.Event()
 
+    def say(line: str) -> None:
+        told.append(line)
+        inside.set()
+
     def second() -> None:
-        with alone(lambda line: (told.append(line), inside.set())):
+        with alone(say):
             told.append("in")
 
     with alone(nobody):
