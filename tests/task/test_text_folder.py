@@ -207,8 +207,12 @@ def test_an_epoch_shows_every_text_once_in_batches_of_like_length(tokenizer: Tok
 
     def batches(epoch: int) -> list[list[int]]:
         """Tokens of the texts of each batch, without the two that every text has."""
-        found = [data.training_batch(step, seed=3)[0](SPECS) for step in range(20 * epoch, 20 * epoch + 20)]
-        return [(batch["attention_mask"].sum(1) - 2).tolist() for batch in found]
+        found = []
+        for step in range(20 * epoch, 20 * epoch + 20):
+            batch = data.training_batch(step, seed=3)[0](SPECS)
+            assert isinstance(batch, dict)
+            found.append((batch["attention_mask"].sum(1) - 2).tolist())
+        return found
 
     first, second = batches(0), batches(1)
     for epoch in (first, second):
