@@ -76,8 +76,8 @@ def encoder_of(config: Mapping[str, Any], folder: str, head: Head, *, norm_first
         rule = f"{channels} channels cannot be shared by {heads} heads"
         raise SupernetError(f"hf:{folder}, {CONFIG}", rule, "restore it")
     labels = config.get("id2label")
-    named = isinstance(labels, dict) and labels
-    classes = len(labels) if named else number(config, "num_labels", folder, usual=2)
+    named = len(labels) if isinstance(labels, dict) else 0
+    classes = named or number(config, "num_labels", folder, usual=2)
     return Encoder(
         layers=number(config, "num_hidden_layers", folder),
         heads=heads,
