@@ -20,6 +20,7 @@ SLOW = {
     "precision_transfer": "accuracy in any precision, from few quantised subnets and what fp32 has taught",
     "int8_speedup": "subnets in int8 against fp32 on this machine's CPU",
     "evaluation_throughput": "whole evaluations per second, against Once-for-All's loop and transformers",
+    "racing": "searches in which not every subnet sees every sample, against those in which it does",
     "memory": "peak activation memory against what onnxruntime allocates",
     "soak": "500 evaluations by workers: memory, open files, processes, temporary files",
     "sample_efficiency": "hypervolume against real evaluations: LINAS, DyNAS-T's own code, baselines",

@@ -170,6 +170,7 @@ class EvaluationOptions:
         columns: Mapping[str, str] | None = None,
         *,
         skip_failed: bool = False,
+        racing: float | None = None,
     ) -> Evaluation | None:
         """What is evaluated; None where accuracy is predicted.
 
@@ -186,6 +187,9 @@ class EvaluationOptions:
             raise DataError(f"--supernet {self.supernet}", f"its space is not {space}", "drop --space")
         where = Where(self.workers, self.cluster)
         if not self.evaluate:
+            if racing is not None:
+                rule = "subnets race where their accuracy is measured"
+                raise DataError("--racing", rule, "add --evaluate, or drop it")
             if where.elsewhere:
                 option = f"--workers {self.workers}" if self.workers is not None else f"--cluster {self.cluster}"
                 raise DataError(option, "workers evaluate subnets, and nothing is evaluated", "add --evaluate")
@@ -193,5 +197,15 @@ class EvaluationOptions:
         net = self.supernet or space or DEFAULT_SPACE
         samples = (self.images, self.calibrate, self.batch_size)
         return Evaluation(
-            net, evals, self.checkpoint, self.data, *samples, seed, self.engine, columns or {}, where, skip_failed
+            net,
+            evals,
+            self.checkpoint,
+            self.data,
+            *samples,
+            seed,
+            self.engine,
+            columns or {},
+            where,
+            skip_failed,
+            racing,
         )

@@ -69,6 +69,13 @@ def search(
         typer.Option("--prior", help="With --evaluate: accuracies from elsewhere, a CSV or predictor.", metavar="FILE"),
     ] = None,
     on_failure: OnFailure = STOP,
+    racing: Annotated[
+        bool,
+        typer.Option(
+            "--racing",
+            help="With --evaluate: subnets that are surely behind are shown no more images; the front sees all.",
+        ),
+    ] = False,
     asynchronous: Annotated[
         bool,
         typer.Option(
@@ -94,14 +101,16 @@ def search(
     Example: hwnas search --latency 20ms --fix r=192,224 --out pareto.csv
     """
     from hwnas.report import front_table
+    from hwnas.search import CONFIDENCE
     from hwnas.study import SearchSettings, Study
     from hwnas.study._outputs import Outputs
     from hwnas.study._scoring import scoring_of
 
     settings = SearchSettings(searcher, population, generations, seed, top, verify, seed_archs, prior, asynchronous)
     request = problem.request()
-    n = evals or EVALUATIONS
-    evaluation = accuracy.evaluation(problem.space, n, seed, columns.named(), skip_failed=skips(on_failure))
+    n, skip, confidence = evals or EVALUATIONS, skips(on_failure), CONFIDENCE if racing else None
+    named = columns.named()
+    evaluation = accuracy.evaluation(problem.space, n, seed, named, skip_failed=skip, racing=confidence)
     asked = evaluation or scoring_of(request, n, seed)
     settings.check(asked)
     if asked is None and evals is not None and not _may_be_misspelt(request):

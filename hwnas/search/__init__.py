@@ -20,8 +20,11 @@ from hwnas.search.problem._result import SearchProgress, SearchResult
 from hwnas.search.problem._searcher import Fit, Maker, Searcher, SearchOptions, Surrogate
 from hwnas.search.problem._seen import Values
 from hwnas.search.problem._stepwise import Steps, Stepwise
+from hwnas.search.race._items import Items
+from hwnas.search.race._race import CONFIDENCE, Entrant, Race
 
 __all__ = [
+    "CONFIDENCE",
     "GENERATIONS",
     "POPULATION",
     "SEARCHERS",
@@ -30,14 +33,17 @@ __all__ = [
     "Bounded",
     "Confining",
     "Constraint",
+    "Entrant",
     "Evaluator",
     "FirstOrder",
     "Fit",
+    "Items",
     "Lookup",
     "Maker",
     "MetricFunction",
     "Objective",
     "Problem",
+    "Race",
     "SearchOptions",
     "SearchProgress",
     "SearchResult",

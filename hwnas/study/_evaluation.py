@@ -4,27 +4,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from hwnas.errors import DataError
-from hwnas.executor import HERE, Pace, Where
+from hwnas.executor import HERE, Executor, Pace, Where
 from hwnas.metric import Metric, registered
 from hwnas.progress import notice, progress, resumable
 from hwnas.study._asked import AskedPredictor, refuse_unused
 from hwnas.study._data import as_told, evaluation_data, noun_of, refuse_unready, say_broken, tell_untrained
 from hwnas.study._objectives import Objectives
+from hwnas.study._racing import RacedAccuracy, can_race, raced
 
 if TYPE_CHECKING:
+    from hwnas.io import Journal
     from hwnas.search import Problem, SearchProgress, SearchResult
     from hwnas.space import Population, SearchSpace
     from hwnas.study._warm_start import Warm
-    from hwnas.supernet import MeasuredAccuracy, Supernet
+    from hwnas.supernet import Engine, MeasuredAccuracy, Supernet
     from hwnas.task import Task
+
+E = TypeVar("E", bound="MeasuredAccuracy | RacedAccuracy")
 
 
 @dataclass(frozen=True)
@@ -40,6 +44,8 @@ class Evaluation:
         columns: names of ``text``, ``pair`` and ``label`` in tables of texts, as far as they differ from what was trained on.
         where: processes or a cluster that evaluate; what is found does not depend on it.
         skip_failed: go on without subnets whose evaluation always fails, in place of stopping.
+        racing: in a search, the confidence at which a subnet is held to be behind and shown no more samples; None shows all
+            to all.
     """
 
     supernet: str
@@ -54,6 +60,7 @@ class Evaluation:
     columns: Mapping[str, str] = field(default_factory=dict)
     where: Where = HERE
     skip_failed: bool = False
+    racing: float | None = None
 
     @cached_property
     def net(self) -> Supernet:
@@ -135,34 +142,74 @@ class Evaluation:
         Raises:
             DataError: data or cluster that do not fit.
         """
+        from hwnas.supernet import MeasuredAccuracy
+
+        net, (data, identity) = self._in(precisions), self.samples(self.net)
+
+        def made(journal: Journal, engine: Engine, executor: Executor | None) -> MeasuredAccuracy:
+            return MeasuredAccuracy(net, data, journal, None, engine, executor, skip_failed=self.skip_failed)
+
+        with self._kept(csv, net, identity, precisions, made) as evaluator:
+            yield evaluator, identity
+            say_broken(data)
+
+    def _in(self, precisions: tuple[str, ...]) -> Supernet:
+        """The supernet, its layers with precisions of their own if there are any."""
+        return self.net.in_precision("+".join(precisions)) if precisions else self.net
+
+    @contextmanager
+    def _kept(
+        self,
+        csv: Path,
+        net: Supernet,
+        identity: Mapping[str, Any],
+        precisions: tuple[str, ...],
+        made: Callable[[Journal, Engine, Executor | None], E],
+    ) -> Iterator[E]:
+        """What is ``made`` to evaluate subnets, with its journal and its workers."""
         from hwnas.io import Journal
         from hwnas.study._workers import Evaluating
-        from hwnas.supernet import MeasuredAccuracy, accuracy_journal_identity, get_engine
+        from hwnas.supernet import accuracy_journal_identity, get_engine
 
-        net, engine = self.net, get_engine(self.engine)
-        data, identity = self.samples(net)
-        net = net.in_precision("+".join(precisions)) if precisions else net
-        path = csv.with_name(f"{csv.name}.journal.jsonl")
+        engine, path = get_engine(self.engine), csv.with_name(f"{csv.name}.journal.jsonl")
         with ExitStack() as until_done:
-            executor = (
-                until_done.enter_context(self.where.open(Evaluating.of(self, precisions)))
-                if self.where.elsewhere
-                else None
-            )
+            opener = Evaluating.of(self, precisions) if self.where.elsewhere else None
+            executor = until_done.enter_context(self.where.open(opener)) if opener is not None else None
             journal = until_done.enter_context(Journal(path, accuracy_journal_identity(net, identity, engine)))
-            evaluator = MeasuredAccuracy(
-                net, data, journal, engine=engine, executor=executor, skip_failed=self.skip_failed
-            )
+            evaluator = made(journal, engine, executor)
             if evaluator.n_known:
                 notice(f"{path} holds {evaluator.n_known} evaluated subnets, which are not evaluated again")
             with resumable(lambda: f"{evaluator.n_known} evaluated subnets are kept in {path}"):
-                yield evaluator, identity
-            say_broken(data)
+                yield evaluator
+
+    @contextmanager
+    def _racing(
+        self, csv: Path, precisions: tuple[str, ...], confidence: float
+    ) -> Iterator[tuple[RacedAccuracy, dict[str, Any]]]:
+        """As :meth:`measuring`, for a search in which subnets race.
+
+        Raises:
+            DataError: they cannot on these data.
+        """
+        from hwnas.supernet import MeasuredAnswers
+
+        net, (data, identity) = self._in(precisions), self.samples(self.net)
+        able = can_race(data)
+
+        def made(journal: Journal, engine: Engine, executor: Executor | None) -> RacedAccuracy:
+            answers = MeasuredAnswers(net, able, journal, engine, executor, skip_failed=self.skip_failed)
+            return RacedAccuracy(answers, able, confidence)
+
+        with self._kept(csv, net, {**identity, "racing": confidence}, precisions, made) as evaluator:
+            yield evaluator, identity
 
     @contextmanager
     def opened(self, space: SearchSpace, csv: Path) -> Iterator[MeasuringPredictor]:
         """The accuracy to search by; see :meth:`measuring`."""
-        with self.measuring(csv, space.precisions) as (evaluator, identity):
+        with ExitStack() as until_done:
+            own = space.precisions
+            measuring = self.measuring(csv, own) if self.racing is None else self._racing(csv, own, self.racing)
+            evaluator, identity = until_done.enter_context(measuring)
             facts = {
                 "supernet": self.supernet,
                 "weights": f"{self.net.origin} ({self.net.digest})",
@@ -207,17 +254,16 @@ class MeasuringPredictor(AskedPredictor):
     key = "evaluator"
 
     def __init__(
-        self, evaluator: MeasuredAccuracy, space: SearchSpace, conditions: dict[str, Any], column: str
+        self, evaluator: MeasuredAccuracy | RacedAccuracy, space: SearchSpace, conditions: dict[str, Any], column: str
     ) -> None:
         super().__init__(evaluator, space, conditions, column)
-        self.evaluator: MeasuredAccuracy = evaluator
+        self.evaluator: MeasuredAccuracy | RacedAccuracy = evaluator
 
     @property
     def facts(self) -> dict[str, Any]:
         """For the provenance: on which weights and how many images."""
-        one = next(a for a in self.evaluator.accuracies(self.rows) if a is not None)
         failed = [self.space.decode(row) for row in self.rows[self.evaluator.has_failed(self.rows)]]
-        told = {**self.conditions, "images": one.n_images, "calibration": one.n_calibration}
+        told = {**self.conditions, **self.evaluator.facts(self.rows)}
         return {**told, "failed": failed} if failed else told
 
     @property
@@ -249,11 +295,14 @@ class MeasuringPredictor(AskedPredictor):
                 report()
 
             self.evaluator.progress = lambda _done, _total: report()
+            if isinstance(self.evaluator, RacedAccuracy):
+                self.evaluator.begin(slow, seed)
             if not asynchronous:
                 found = run_search(
                     slow, searcher, evaluations=evals, seed=seed, start=warm.rows, fit=fit, progress=told
                 )
-                return self._without_failed(found)
+                return self._without_failed(self._known_for_sure(found))
+            assert not isinstance(self.evaluator, RacedAccuracy)
             known = self.evaluator.rows[self.space.contains(self.evaluator.rows)]
             left = max(evals - len(known), 0)
             options = SearchOptions(max(left, 1), seed, warm.rows, fit=fit, at_once=self.evaluator.executor.workers)
@@ -263,7 +312,11 @@ class MeasuringPredictor(AskedPredictor):
             found = drive_freely(begun, self._as_finished, told) if left else begun.front()
         return self._without_failed(found)
 
+    def _known_for_sure(self, found: SearchResult) -> SearchResult:
+        return raced(self.evaluator, found) if isinstance(self.evaluator, RacedAccuracy) else found
+
     def _as_finished(self, rows: Iterator[Population | None]) -> Iterator[tuple[Population, float]]:
+        assert not isinstance(self.evaluator, RacedAccuracy)
         for row, value in self.evaluator.as_finished(rows):
             self._seen[row.tobytes()] = row
             yield row, value

@@ -81,6 +81,8 @@ class SearchSettings:
             raise DataError(f"--prior {self.prior}", "predictions need none", f"{other}, or add --evaluate")
         if self.asynchronous and not (isinstance(asked, Evaluation) and asked.where.elsewhere):
             raise DataError("--asynchronous", "it is of evaluations by several workers", "add --evaluate --workers N")
+        if self.asynchronous and isinstance(asked, Evaluation) and asked.racing is not None:
+            raise DataError("--racing with --asynchronous", "a race waits for all of a batch", "drop one of the two")
         if self.asynchronous and self.searcher not in (None, *WAITS_FOR_NONE):
             rule = f"{self.searcher} waits for whole batches"
             raise DataError("--asynchronous", rule, f"pass --searcher {' or '.join(WAITS_FOR_NONE)}")

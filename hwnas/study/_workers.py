@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from hwnas.errors import SupernetError
 from hwnas.executor import HERE
 from hwnas.study._data import as_told
+from hwnas.study._racing import can_race
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -52,8 +53,8 @@ class Evaluating:
         alike = replace(evaluation, where=HERE, engine=get_engine(evaluation.engine).name)
         return cls(alike, net.digest, net.classes, precisions, tensors)
 
-    def __call__(self, threads: int | None) -> Callable[[NDArray[Any]], Accuracy]:
-        """Opens them.
+    def __call__(self, threads: int | None) -> Callable[[Any], Any]:
+        """Opens them: what evaluates a row, or in a race what shows a :class:`hwnas.supernet.Share`.
 
         Raises:
             SupernetError: the weights are not the driver's any more.
@@ -61,7 +62,7 @@ class Evaluating:
         """
         import torch
 
-        from hwnas.supernet import get_engine
+        from hwnas.supernet import answer, get_engine
 
         if threads is not None:
             torch.set_num_threads(threads)
@@ -71,6 +72,8 @@ class Evaluating:
             raise SupernetError(f"supernet {given.supernet}", rule, "put the old ones back, or begin anew")
         data, _ = given.samples(net)
         net = net.in_precision("+".join(self.precisions)) if self.precisions else net
+        if given.racing is not None:
+            return partial(answer, net, can_race(data), get_engine(given.engine))
         return partial(_evaluated, net, data, get_engine(given.engine))
 
     def _net(self) -> Supernet:

@@ -12,6 +12,7 @@ from hwnas.lazy import lazily
 if TYPE_CHECKING:
     from hwnas.space import Network
     from hwnas.supernet._agreement import Agreement, Batches, Blamed, agreement, most_lossy
+    from hwnas.supernet._answers import Answers, MeasuredAnswers, Share, answer
     from hwnas.supernet._base import Supernet, centre
     from hwnas.supernet._calibration import BatchNormMode, Calibration
     from hwnas.supernet._checkpoint import checkpoint_file
@@ -43,16 +44,19 @@ __all__ = [
     "PUBLISHED",
     "Accuracy",
     "Agreement",
+    "Answers",
     "BatchNormMode",
     "Batches",
     "Blamed",
     "Calibration",
     "Engine",
     "MeasuredAccuracy",
+    "MeasuredAnswers",
     "Network",
     "Pass",
     "Recipe",
     "ReferenceKind",
+    "Share",
     "Subnet",
     "Supernet",
     "Team",
@@ -61,6 +65,7 @@ __all__ = [
     "Units",
     "accuracy_journal_identity",
     "agreement",
+    "answer",
     "calibrated",
     "centre",
     "checkpoint_file",
@@ -93,6 +98,7 @@ __getattr__, __dir__ = lazily(
     {
         "hwnas.space": "Network",
         "hwnas.supernet._agreement": "Agreement Batches Blamed agreement most_lossy",
+        "hwnas.supernet._answers": "Answers MeasuredAnswers Share answer",
         "hwnas.supernet._base": "Supernet centre",
         "hwnas.supernet._calibration": "BatchNormMode Calibration",
         "hwnas.supernet._checkpoint": "checkpoint_file",

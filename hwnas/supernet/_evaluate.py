@@ -15,7 +15,7 @@ from hwnas.errors import DataError, SupernetError
 from hwnas.executor import Done, Executor, Failed, Here
 from hwnas.io import Journal
 from hwnas.progress import notice
-from hwnas.space import Population
+from hwnas.space import Arch, Population
 from hwnas.supernet._base import Supernet
 from hwnas.supernet._subnet import Subnet
 from hwnas.supernet.engine import Engine, get_engine
@@ -143,6 +143,11 @@ class MeasuredAccuracy:
         """``(n,)``: which rows were skipped."""
         return np.array([self._known.get(row.tobytes(), 0) is None for row in x], dtype=bool)
 
+    def facts(self, x: NDArray[Any]) -> dict[str, Any]:
+        """For the provenance: on how many samples rows that are known were measured and calibrated."""
+        one = next(a for a in self.accuracies(x) if a is not None)
+        return {"images": one.n_images, "calibration": one.n_calibration}
+
     def accuracies(self, x: NDArray[Any]) -> list[Accuracy | None]:
         """One per row, None for those that were skipped. Rows of one resolution run together, so that decoded images
         are used again.
@@ -199,14 +204,19 @@ class MeasuredAccuracy:
             entry = outcome.value.as_row(self.supernet.metric)
         else:
             if not self.skip_failed:
-                error = SupernetError(f"subnet {json.dumps(arch)}", outcome.reason, REMEDY)
-                error.add_note(outcome.trace)
-                raise error
+                raise always_fails(arch, outcome)
             notice(f"skipped: subnet {json.dumps(arch)}: {outcome.reason}")
             accuracy, entry = None, {"failed": outcome.reason}
         if self.journal is not None:
             self.journal.append({"arch": arch, **entry})
         self._known[row.tobytes()] = accuracy
+
+
+def always_fails(arch: Arch, outcome: Failed) -> SupernetError:
+    """The error for a subnet whose evaluation failed as often as it was tried."""
+    error = SupernetError(f"subnet {json.dumps(arch)}", outcome.reason, REMEDY)
+    error.add_note(outcome.trace)
+    return error
 
 
 def accuracy_journal_identity(

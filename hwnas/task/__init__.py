@@ -7,8 +7,19 @@ from hwnas.task._classes import class_order
 from hwnas.task._digits import DigitsData
 from hwnas.task._image_folder import ImageFolder
 from hwnas.task._pixels import IMAGENET, Preprocessing
-from hwnas.task._scores import SCORES, macro_f1, matthews, measured, top1
-from hwnas.task._task import Inputs, InputsAt, Score, Scored, Specs, Task, TrainingTask, UserData, image_shape
+from hwnas.task._scores import SCORES, answers, macro_f1, matthews, measured, top1
+from hwnas.task._task import (
+    Inputs,
+    InputsAt,
+    Score,
+    Scored,
+    SelectiveTask,
+    Specs,
+    Task,
+    TrainingTask,
+    UserData,
+    image_shape,
+)
 from hwnas.task._text_file import LabelledTexts, TextColumns, read_labelled_texts
 from hwnas.task._text_folder import TextFolder
 from hwnas.task._tokenizer import Tokenizer
@@ -24,6 +35,7 @@ __all__ = [
     "Preprocessing",
     "Score",
     "Scored",
+    "SelectiveTask",
     "Specs",
     "Task",
     "TextColumns",
@@ -32,6 +44,7 @@ __all__ = [
     "TrainingTask",
     "UserData",
     "ahead",
+    "answers",
     "class_order",
     "image_shape",
     "macro_f1",

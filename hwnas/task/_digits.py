@@ -8,7 +8,7 @@ Splits and distortions are fixed, the same on every machine.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
 
 import numpy as np
@@ -71,6 +71,17 @@ class DigitsData:
         """The 600 images on which subnets are compared."""
         for view in range(self.views):
             yield from _view("validation", image_shape(specs), view)
+
+    @property
+    def n_validation(self) -> int:
+        """600 for each view."""
+        return SPLIT["validation"] * self.views
+
+    def validation_of(self, specs: Specs, samples: Sequence[int]) -> Iterator[tuple[Tensor, Tensor]]:
+        """Some of them."""
+        parts = zip(*self.validation(specs), strict=True)
+        images, labels = (torch.cat(part)[torch.as_tensor(samples)] for part in parts)
+        yield from zip(torch.split(images, EVALUATION_BATCH), torch.split(labels, EVALUATION_BATCH), strict=True)
 
     def test(self, specs: Specs) -> Iterator[tuple[Tensor, Tensor]]:
         """The 300 images that no choice was based on."""

@@ -101,6 +101,15 @@ class ImageFolder:
         yield from self._batches("validation", self._validation, specs)
 
     @property
+    def n_validation(self) -> int:
+        """Images drawn, those that do not decode among them."""
+        return len(self._validation)
+
+    def validation_of(self, specs: Specs, samples: Sequence[int]) -> Iterator[tuple[Tensor, Tensor]]:
+        """Some of them."""
+        yield from self._batches("validation", self._validation, specs, samples)
+
+    @property
     def steps_per_epoch(self) -> int:
         """Full batches of ``train/``; one where there are fewer images than that."""
         return max(1, len(self._training) // self.batch_size)
@@ -138,15 +147,18 @@ class ImageFolder:
             self.broken[path] = " ".join(str(error).replace(repr(str(path)), "").split())[:80]
             return None
 
-    def _batches(self, split: str, samples: Sequence[Sample], specs: Specs) -> Iterator[tuple[Tensor, Tensor]]:
+    def _batches(
+        self, split: str, samples: Sequence[Sample], specs: Specs, chosen: Sequence[int] | None = None
+    ) -> Iterator[tuple[Tensor, Tensor]]:
         resolution = _resolution(self.folder, specs)
+        numbers = range(len(samples)) if chosen is None else chosen
         images: list[Pixels] = []
         labels: list[int] = []
-        for (label, _), pixels in zip(samples, self._decoded(split, samples, resolution), strict=True):
+        for number, pixels in zip(numbers, self._decoded(split, samples, numbers, resolution), strict=True):
             if pixels is None:
                 continue
             images.append(pixels)
-            labels.append(label)
+            labels.append(samples[number][0])
             if len(images) == self.batch_size:
                 yield self.preprocessing.standardised(images), torch.tensor(labels)
                 images, labels = [], []
@@ -158,13 +170,16 @@ class ImageFolder:
                 f"data {self.folder}", f"no image of it decodes ({first.name}: {reason})", "check the files"
             )
 
-    def _decoded(self, split: str, samples: Sequence[Sample], resolution: int) -> Iterator[Pixels | None]:
-        """Images in order, decoded ahead by threads; None for those that do not decode."""
+    def _decoded(
+        self, split: str, samples: Sequence[Sample], numbers: Sequence[int], resolution: int
+    ) -> Iterator[Pixels | None]:
+        """Samples by their numbers, decoded ahead by threads; None for those that do not decode."""
         transform = self.preprocessing.augmented if split == "calibration" else self.preprocessing.centred
         kept = self._cache.at(resolution)
         with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
             ahead: deque[Future[Pixels | None]] = deque()
-            for i, (_, path) in enumerate(samples):
+            for i in numbers:
+                path = samples[i][1]
                 if (split, i) in kept:
                     ahead.append(_done(kept[split, i]))
                 else:

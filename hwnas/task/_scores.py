@@ -11,7 +11,7 @@ from torch import Tensor
 
 from hwnas.errors import DataError
 from hwnas.task._ahead import ahead
-from hwnas.task._task import Inputs, Score, Scored, Specs, Task
+from hwnas.task._task import Inputs, Score, Scored, SelectiveTask, Specs, Task
 
 
 def measured(task: Task, specs: Specs, logits_of: Callable[[Inputs], Tensor]) -> tuple[float, int]:
@@ -39,11 +39,38 @@ def measured(task: Task, specs: Specs, logits_of: Callable[[Inputs], Tensor]) ->
     return value, n
 
 
+def answers(
+    task: SelectiveTask, specs: Specs, logits_of: Callable[[Inputs], Tensor], samples: NDArray[np.intp]
+) -> NDArray[np.bool_]:
+    """``(s,)``: whether some validation samples are told right.
+
+    Args:
+        task: the data.
+        specs: what the network is fed.
+        logits_of: the network: logits ``(n, classes)`` of a batch, on the CPU.
+        samples: ``(s,)`` places of those to show.
+
+    Raises:
+        DataError: one cannot be read.
+    """
+    batches = ahead(task.validation_of(specs, samples.tolist()))
+    right = np.concatenate([is_right(logits_of(inputs), labels).numpy() for inputs, labels in batches])
+    if len(right) < len(samples):
+        broken = ", ".join(str(path) for path in sorted(getattr(task, "broken", {}))[:3]) or "some"
+        raise DataError("--racing", f"there are samples that do not decode: {broken}", "remove them, or drop --racing")
+    return right
+
+
+def is_right(logits: Tensor, labels: Tensor) -> Tensor:
+    """``(n,)``: whether the largest logit is the label's."""
+    return logits.argmax(1) == labels
+
+
 def top1(scored: Scored) -> float:
     """Share of samples whose largest logit is the label's, in percent; NaN of none."""
     correct = n = 0
     for logits, labels in scored:
-        correct += int((logits.argmax(1) == labels).sum())
+        correct += int(is_right(logits, labels).sum())
         n += len(labels)
     return 100 * correct / n if n else float("nan")
 

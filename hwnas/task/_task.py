@@ -48,6 +48,18 @@ class Task(Protocol):
 
 
 @runtime_checkable
+class SelectiveTask(Task, Protocol):
+    """Any of the validation samples, for searches in which not every subnet is shown all."""
+
+    @property
+    def n_validation(self) -> int:
+        """How many there are."""
+
+    def validation_of(self, specs: Specs, samples: Sequence[int]) -> Iterable[tuple[Inputs, Tensor]]:
+        """As :meth:`Task.validation`, of those samples alone: places in its order, and in theirs."""
+
+
+@runtime_checkable
 class TrainingTask(Task, Protocol):
     """Labelled training data too, drawn by step number so that a run resumes where it stopped."""
 

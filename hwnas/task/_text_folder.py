@@ -127,6 +127,15 @@ class TextFolder:
         yield from self._batches(self._validation, specs)
 
     @property
+    def n_validation(self) -> int:
+        """Texts drawn."""
+        return len(self._validation.texts)
+
+    def validation_of(self, specs: Specs, samples: Sequence[int]) -> Iterator[tuple[Mapping[str, Tensor], Tensor]]:
+        """Some of them."""
+        yield from self._batches(self._validation.at(samples), specs)
+
+    @property
     def steps_per_epoch(self) -> int:
         """Full batches of the training split; one where there are fewer texts than that."""
         return max(1, len(self._learned().texts) // self.batch_size)

@@ -17,8 +17,17 @@ import torch
 
 from hwnas.cli import main
 from hwnas.io import Journal
-from hwnas.supernet import Accuracy, MeasuredAccuracy, Supernet, accuracy_journal_identity, evaluate, recalibrate
-from hwnas.supernet.engine import Engine
+from hwnas.supernet import (
+    Accuracy,
+    MeasuredAccuracy,
+    MeasuredAnswers,
+    Supernet,
+    accuracy_journal_identity,
+    calibrated,
+    evaluate,
+    recalibrate,
+)
+from hwnas.supernet.engine import Engine, get_engine
 from hwnas.task import ImageFolder, Task
 from tests.supernet.conftest import OWN
 
@@ -139,3 +148,37 @@ def test_bad_input_is_one_line_and_exit_2(
         assert expected in message
         assert message.count("\n") == 1
     assert not out.exists()
+
+
+def test_shares_tell_what_all_samples_tell_together(
+    own_supernet: Supernet, data: ImageFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """Whatever the shares; and batch norms are re-calibrated once for each subnet."""
+    row = own_supernet.space.sample(1, np.random.default_rng(3))[0]
+    order, engine, calls = np.random.default_rng(0).permutation(50), get_engine(), []
+
+    def counted(*args):
+        calls.append(args)
+        return calibrated(*args)
+
+    monkeypatch.setattr("hwnas.supernet._answers.calibrated", counted)
+    with Journal(tmp_path / "j", {}) as journal:
+        answers = MeasuredAnswers(own_supernet, data, journal, engine)
+        told = np.zeros(50, dtype=bool)
+        for start, stop in ((0, 3), (3, 20), (20, 50)):
+            (right,) = answers(row[None], order[start:stop], start)
+            assert right is not None
+            told[order[start:stop]] = right
+    assert len(calls) == 1
+    assert 100 * told.sum() / 50 == evaluate(own_supernet, row, data, engine).value
+    with Journal(tmp_path / "k", {}) as journal:
+        (whole,) = MeasuredAnswers(own_supernet, data, journal, engine)(row[None], np.arange(50), 0)
+    assert whole is not None
+    assert whole.tolist() == told.tolist()
+    with Journal(tmp_path / "j", {}) as journal:
+        again = MeasuredAnswers(own_supernet, data, journal, engine)
+        assert (again.n_known, again.n_calibration) == (1, 24)
+        (right,) = again(row[None], order[3:20], 3)
+    assert right is not None
+    assert right.tolist() == told[order[3:20]].tolist()
+    assert len(calls) == 2

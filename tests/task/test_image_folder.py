@@ -138,3 +138,14 @@ def test_preprocessing_is_told_in_words():
         "RGB, bilinear resize of the shorter side to ceil(r / 0.875), centre crop r x r, divide by 255, "
         "mean 0.485 0.456 0.406, std 0.229 0.224 0.225"
     )
+
+
+def test_some_samples_are_those_of_all(image_folder: Path) -> None:
+    specs = {"input": TensorSpec((3, 32, 32))}
+    data = ImageFolder(image_folder, 10, n_images=50, n_calibration=1, batch_size=16, seed=0)
+    images, labels = (torch.cat(part) for part in zip(*data.validation(specs), strict=True))
+    chosen = [7, 3, 49, 20, 0]
+    some, of_some = (torch.cat(part) for part in zip(*data.validation_of(specs, chosen), strict=True))
+    assert data.n_validation == len(labels) == 50
+    assert torch.equal(some, images[chosen])
+    assert of_some.tolist() == labels[chosen].tolist()

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from tokenizers import BertWordPieceTokenizer
 
 from hwnas.errors import DataError, UnknownNameError
@@ -220,3 +221,15 @@ def test_an_epoch_shows_every_text_once_in_batches_of_like_length(tokenizer: Tok
         assert sum(max(batch) - min(batch) for batch in epoch) <= 8, "two pools, each in steps through five lengths"
         assert epoch != sorted(epoch), "lengths come in random order"
     assert first == batches(0) != second
+
+
+def test_some_samples_are_those_of_all(tmp_path: Path, tokenizer: Tokenizer) -> None:
+    write(tmp_path / "validation.csv", ROWS)
+    data = opened(tmp_path, tokenizer)
+    every, some = list(data.validation(SPECS)), list(data.validation_of(SPECS, [2, 0]))
+    labels, of_some = (torch.cat([labels for _, labels in batches]) for batches in (every, some))
+    assert data.n_validation == len(labels) == 3
+    assert of_some.tolist() == labels[[2, 0]].tolist()
+    for name in SPECS:
+        ids, of_those = (torch.cat([inputs[name] for inputs, _ in batches]) for batches in (every, some))
+        assert of_those.tolist() == ids[[2, 0]].tolist()

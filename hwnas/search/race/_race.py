@@ -1,0 +1,232 @@
+"""Race: the values of subnets, most of which are shown a part of the samples."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from statistics import NormalDist
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hwnas.errors import DataError, SpaceError
+from hwnas.search.problem._pareto import non_dominated
+from hwnas.search.problem._pool import Pool
+from hwnas.search.problem._problem import Problem
+from hwnas.search.problem._result import SearchResult
+from hwnas.search.problem._seen import Values
+from hwnas.search.race._items import Bools, Floats, Items
+from hwnas.space import Population
+
+FIRST = 8
+"""Subnets that are shown everything, small ones to large ones: they tell how hard each sample is."""
+
+SHARES = (0.05, 0.1, 0.2, 0.3)
+"""Of the samples, after which those stop that are surely behind; who gets through waits for the end of the search."""
+
+CONFIDENCE = 0.9
+"""That a subnet is behind, for it to stop."""
+
+FEWEST_SAMPLES = 200
+"""Shares of fewer tell nothing."""
+
+
+Ask = Callable[[Population, NDArray[np.intp], int], Sequence[Bools | None]]
+"""Shows ``(s,)`` samples to ``(k, g)`` rows, which were shown so many before: ``(s,)`` whether each told them right, or None
+of a subnet that fails."""
+
+
+@dataclass
+class Entrant:
+    """A subnet in a race.
+
+    Attributes:
+        row: its row.
+        others: ``(m - 1,)`` costs that are known.
+        allowed: whether it keeps the budgets on what is known.
+        right: ``(n,)`` whether it told each sample right, as far as it was shown them.
+        n_shown: how many samples it was shown, in the order of the race.
+        total: how many of all samples it tells right: exact if it was shown all, else expected with standard deviation ``std``.
+        is_out: whether it is shown nothing more.
+        has_failed: whether it has no value.
+    """
+
+    row: Population
+    others: Floats
+    allowed: bool
+    right: Bools
+    n_shown: int = 0
+    total: float = 0.0
+    std: float = math.inf
+    is_out: bool = False
+    has_failed: bool = False
+
+
+class Race:
+    """Judges subnets on growing shares of the samples, those first that tell them apart.
+
+    The first subnets are shown everything, and tell how hard each sample is (:class:`Items`). A later one stops as soon as
+    another that is no worse in what is known of both (MACs, a table's latency) is better in what is measured, at the
+    confidence. Nobody is shown the rest before the end (:meth:`close`), and then only who may be on the front. The value
+    of a subnet that was not shown everything is what the model expects of it: exact values and expected ones are
+    compared without bias that way, and their error is small beside that of a predictor that is fitted to them.
+
+    What happens depends on the rows asked about and on the answers, and on nothing else.
+
+    Args:
+        problem: has one slow metric, which is an objective: the percentage of samples that are told right.
+        ask: shows samples to subnets.
+        n_samples: how many there are.
+        confidence: that a subnet is behind, for it to stop; with 1 none ever does.
+        seed: of the order among samples that tell as much.
+
+    Raises:
+        SpaceError: a confidence that is none, or another problem.
+    """
+
+    def __init__(
+        self, problem: Problem, ask: Ask, n_samples: int, confidence: float = CONFIDENCE, seed: int = 0
+    ) -> None:
+        if n_samples < FEWEST_SAMPLES:
+            rule = f"{n_samples} samples are too few for shares of them to tell anything"
+            raise DataError("--racing", rule, f"measure on {FEWEST_SAMPLES} or more, or drop it")
+        if not 0.5 < confidence <= 1:
+            raise SpaceError(f"racing {confidence:g}", "a confidence is above 0.5 and at most 1", "pass 0.9, say")
+        (slow,) = problem.slow
+        (self._raced,) = (i for i, o in enumerate(problem.objectives) if o.name == slow and o.maximise)
+        if any(c.name == slow and c.upper < math.inf for c in problem.constraints):
+            raise SpaceError(f"racing with {slow} <= ...", "what is better may break it", "drop one of the two")
+        self.problem = problem
+        self.n_samples = n_samples
+        self._ask = ask
+        self._deviations = NormalDist().inv_cdf(confidence) if confidence < 1 else math.inf
+        self._seed = seed
+        self._entrants: dict[bytes, Entrant] = {}
+        self._whole: list[Entrant] = []
+        self._waiting: list[Entrant] = []
+        self._order: NDArray[np.intp] = np.arange(n_samples)
+        self._items: Items | None = None
+
+    @property
+    def entrants(self) -> list[Entrant]:
+        """In the order in which they came."""
+        return list(self._entrants.values())
+
+    def of(self, x: NDArray[Any]) -> list[Entrant]:
+        """The entrants of ``(n, g)`` rows that have raced."""
+        return [self._entrants[row.tobytes()] for row in x]
+
+    def value(self, entrant: Entrant) -> float:
+        """In percent, exact or expected."""
+        return 100 * entrant.total / self.n_samples
+
+    def __call__(self, x: NDArray[Any]) -> None:
+        """Let ``(n, g)`` canonical rows race, as far as they have not yet."""
+        fresh = {row.tobytes(): row for row in x if row.tobytes() not in self._entrants}
+        if not fresh:
+            return
+        new = self._entrants_of(np.stack(list(fresh.values())))
+        self._entrants |= dict(zip(fresh, new, strict=True))
+        racing = self._pace_made(new)
+        if not racing:
+            return
+        self._learn()
+        for share in SHARES:
+            self._show(racing, math.ceil(share * self.n_samples))
+            racing = self._still_in(racing, [*self._whole, *self._waiting])
+        self._waiting += racing
+
+    def close(self) -> None:
+        """Show everything to those who may be on the front, until it is sure who is."""
+        while self._waiting:
+            self._learn()
+            self._waiting = self._still_in(self._waiting, self._whole)
+            costs = np.array([[-e.total, *e.others] for e in (*self._whole, *self._waiting)])
+            ahead = non_dominated(costs)[len(self._whole) :]
+            # All of the rest at once where they are near the front, and none of them on it.
+            wave = [e for e, is_ahead in zip(self._waiting, ahead, strict=True) if is_ahead or not ahead.any()]
+            self._show(wave, self.n_samples)
+            self._waiting = [e for e in self._waiting if not (e.has_failed or e.n_shown == self.n_samples)]
+
+    def front(self) -> tuple[Population, Values]:
+        """``(n, g)`` rows of the front of those that were shown everything, best first, and ``(n,)`` of every metric.
+
+        Raises:
+            InfeasibleError: none of them meets all budgets.
+        """
+        pool, rows = Pool(self.problem), np.stack([e.row for e in self._whole])
+        (slow,) = self.problem.slow
+        pool.add(rows, self._known(rows) | {slow: np.array([self.value(e) for e in self._whole])})
+        found = SearchResult.of(pool, "race", self._seed, len(rows), ())
+        return found.x, found.values
+
+    def _known(self, rows: Population) -> Values:
+        return {name: np.asarray(fn(rows), dtype=np.float64) for name, fn in self.problem.known.items()}
+
+    def _entrants_of(self, rows: Population) -> list[Entrant]:
+        known = self._known(rows)
+        costs = self.problem.costs(known | {name: np.zeros(len(rows)) for name in self.problem.slow})
+        excess = np.zeros(len(rows))
+        for constraint in self.problem.constraints:
+            if constraint.name in known:
+                excess += constraint.excess(known[constraint.name])
+        others = np.delete(costs, self._raced, axis=1)
+        nothing = np.zeros((len(rows), self.n_samples), dtype=bool)
+        return [Entrant(*of) for of in zip(rows, others, excess <= 0, nothing, strict=True)]
+
+    def _pace_made(self, new: list[Entrant]) -> list[Entrant]:
+        """Show everything to as many as are needed first, small ones to large ones; returns those that are left."""
+        left = new
+        while left and len(self._whole) < FIRST:
+            by_size = sorted(left, key=lambda e: (*e.others.tolist(), *e.row.tolist()))
+            places = np.linspace(0, len(left) - 1, min(FIRST - len(self._whole), len(left))).round().astype(int)
+            first = [by_size[i] for i in places]
+            left = [e for e in left if not any(e is f for f in first)]
+            self._show(first, self.n_samples)
+        return left
+
+    def _learn(self) -> None:
+        """How hard samples are, from all that were shown everything; and what to expect of those who wait."""
+        is_first = self._items is None
+        self._items = Items.of(np.stack([e.right for e in self._whole]))
+        if is_first:
+            self._order = self._items.order(self._seed)
+        for entrant in self._waiting:
+            self._expect(entrant)
+
+    def _show(self, racing: Sequence[Entrant], until: int) -> None:
+        """Show samples up to this place of the order, to entrants that were shown as many before."""
+        if not racing:
+            return
+        start = racing[0].n_shown
+        samples = self._order[start:until]
+        answers = self._ask(np.stack([e.row for e in racing]), samples, start)
+        for entrant, right in zip(racing, answers, strict=True):
+            if right is None:
+                entrant.has_failed = True
+                continue
+            entrant.right[samples] = right
+            entrant.n_shown = until
+            if until < self.n_samples:
+                self._expect(entrant)
+            else:
+                entrant.total, entrant.std = float(entrant.right.sum()), 0.0
+                self._whole.append(entrant)
+
+    def _expect(self, entrant: Entrant) -> None:
+        assert self._items is not None
+        shown = self._order[: entrant.n_shown]
+        entrant.total, entrant.std = self._items.total(entrant.right[shown], shown)
+
+    def _still_in(self, racing: Sequence[Entrant], settled: Sequence[Entrant]) -> list[Entrant]:
+        """Those that none of the others is surely ahead of."""
+        racing = [e for e in racing if not e.has_failed]
+        rivals = [e for e in (*settled, *racing) if e.allowed]
+        others, total, std = (np.array([getattr(e, name) for e in rivals]) for name in ("others", "total", "std"))
+        for entrant in racing:
+            no_worse = (others <= entrant.others).all(axis=-1)
+            ahead = total - entrant.total > self._deviations * np.hypot(std, entrant.std)
+            entrant.is_out = not entrant.allowed or bool((no_worse & ahead).any())
+        return [e for e in racing if not e.is_out]

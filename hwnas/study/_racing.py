@@ -1,0 +1,131 @@
+"""``--racing``: searches in which most subnets are shown a part of the samples."""
+
+# ruff: noqa: PLC0415 (what is heavy is imported when the command runs)
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from hwnas.errors import DataError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from hwnas.executor import Executor
+    from hwnas.search import Problem, Race, SearchResult
+    from hwnas.supernet import Engine, MeasuredAnswers
+    from hwnas.task import SelectiveTask, Task
+
+
+def can_race(data: Task) -> SelectiveTask:
+    """The data, if subnets can race on them.
+
+    Raises:
+        DataError: what is measured is no share of samples that are told right, or samples cannot be chosen.
+    """
+    from hwnas.task import SelectiveTask, top1
+
+    name, score = next(iter(data.metrics.items()))
+    if score is not top1:
+        rule = f"{name} is no share of samples that are told right, so that some of them do not tell it"
+        raise DataError("--racing", rule, "drop it, or measure accuracy")
+    if not isinstance(data, SelectiveTask):
+        rule = f"{type(data).__name__} has no validation_of, which gives some of its samples"
+        raise DataError("--racing", rule, "add it, or drop --racing")
+    return data
+
+
+class RacedAccuracy:
+    """Accuracies as a race tells them, in the place of :class:`hwnas.supernet.MeasuredAccuracy`.
+
+    Args:
+        answers: of subnets.
+        data: which these are about.
+        confidence: that a subnet is behind, for it to stop.
+    """
+
+    def __init__(self, answers: MeasuredAnswers, data: SelectiveTask, confidence: float) -> None:
+        self.answers, self.data, self.confidence = answers, data, confidence
+        self.progress: Callable[[int, int], None] | None = None
+        answers.progress = self._report
+        self._race: Race | None = None
+
+    @property
+    def race(self) -> Race:
+        """The race, once it has begun."""
+        assert self._race is not None
+        return self._race
+
+    @property
+    def executor(self) -> Executor:
+        """Where subnets are evaluated."""
+        return self.answers.executor
+
+    @property
+    def engine(self) -> Engine:
+        """What runs subnets."""
+        return self.answers.engine
+
+    @property
+    def n_known(self) -> int:
+        """Subnets that were shown something."""
+        return self.answers.n_known
+
+    def begin(self, problem: Problem, seed: int) -> None:
+        """Begin the race of a search."""
+        from hwnas.search import Race
+
+        self._race = Race(problem, self.answers, self.data.n_validation, self.confidence, seed)
+
+    def __call__(self, x: NDArray[Any]) -> NDArray[np.float64]:
+        """``(n,)`` accuracies in percent of canonical rows; expected ones of those that were not shown everything."""
+        import numpy as np
+
+        x = np.asarray(x)
+        self.race(x)
+        self._note_stopped()
+        worst = min(self.race.value(e) for e in self.race.entrants if not e.has_failed)
+        return np.array([worst if e.has_failed else self.race.value(e) for e in self.race.of(x)])
+
+    def has_failed(self, x: NDArray[Any]) -> NDArray[np.bool_]:
+        """``(n,)``: which rows were skipped."""
+        import numpy as np
+
+        return np.array([e.has_failed for e in self.race.of(x)], dtype=bool)
+
+    def close(self) -> None:
+        """Know the front for sure."""
+        self.race.close()
+        self._note_stopped()
+
+    def facts(self, x: NDArray[Any]) -> dict[str, Any]:  # noqa: ARG002 (it tells of all that raced)
+        """For the provenance: how many samples there are, and how many of them were shown."""
+        entrants, n = self.race.entrants, self.race.n_samples
+        shown = sum(e.n_shown for e in entrants)
+        racing = {
+            "confidence": self.confidence,
+            "shown_pct": round(100 * shown / (n * len(entrants)), 2),
+            "shown_all": sum(e.n_shown == n for e in entrants),
+            "stopped": sum(e.is_out for e in entrants),
+        }
+        return {"images": n, "calibration": self.answers.n_calibration, "racing": racing}
+
+    def _note_stopped(self) -> None:
+        for e in self.race.entrants:
+            if e.is_out:
+                std = 100 * e.std / self.race.n_samples
+                self.answers.stop(e.row, self.race.value(e), std, e.n_shown)
+
+    def _report(self) -> None:
+        if self.progress is not None:
+            self.progress(self.n_known, self.n_known)
+
+
+def raced(evaluator: RacedAccuracy, found: SearchResult) -> SearchResult:
+    """A search's result with the front of the subnets that were shown everything, in the end."""
+    evaluator.close()
+    x, values = evaluator.race.front()
+    return replace(found, x=x, values=values)

@@ -1,0 +1,165 @@
+"""Which samples subnets tell right, asked share by share: what races go by."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from hwnas.executor import Done, Executor, Failed, Here
+from hwnas.io import Journal
+from hwnas.progress import notice
+from hwnas.space import Population
+from hwnas.supernet._base import Supernet
+from hwnas.supernet._evaluate import always_fails, calibrated
+from hwnas.supernet.engine import Engine
+from hwnas.task import SelectiveTask, answers
+
+Statistics = Mapping[str, NDArray[np.float32]]
+
+
+@dataclass(frozen=True)
+class Share:
+    """A ``(g,)`` row, ``(s,)`` samples to show it, and its batch norms' statistics if they are gathered already."""
+
+    row: Population
+    samples: NDArray[np.intp]
+    statistics: Statistics | None = None
+
+
+@dataclass(frozen=True)
+class Answers:
+    """``(s,)`` whether samples were told right; the statistics that further shares need, and how many images they are of."""
+
+    right: NDArray[np.bool_]
+    statistics: Statistics = field(default_factory=dict)
+    n_calibration: int = 0
+
+
+def answer(supernet: Supernet, data: SelectiveTask, engine: Engine, share: Share) -> Answers:
+    """Show samples to a subnet, re-calibrated first unless it comes with statistics.
+
+    Raises:
+        SupernetError: there is nothing to re-calibrate with.
+        DataError: a sample cannot be read.
+    """
+    if share.statistics is None:
+        subnet, n_calibration = calibrated(supernet, share.row, data, engine)
+    else:
+        subnet, n_calibration = supernet.extract(share.row), 0
+        buffers = dict(subnet.named_buffers())
+        for name, value in share.statistics.items():
+            buffers[name].copy_(torch.from_numpy(value))
+    statistics = {name: tensor.detach().cpu().numpy() for name, tensor in subnet.named_buffers()}
+    right = answers(data, subnet.inputs, engine.runner(subnet), share.samples)
+    return Answers(right, statistics, n_calibration)
+
+
+class MeasuredAnswers:
+    """Answers of subnets, each kept in a journal when it is there: a run that was killed asks nothing again.
+
+    Args:
+        supernet: with its weights.
+        data: samples.
+        journal: of this race alone; see :func:`accuracy_journal_identity`.
+        engine: what runs subnets.
+        executor: where, by an opener whose work is :func:`answer` on a :class:`Share`; None for here. Neither answers nor
+            the journal depend on it.
+        skip_failed: go on without subnets whose evaluation always fails, in place of stopping.
+    """
+
+    def __init__(
+        self,
+        supernet: Supernet,
+        data: SelectiveTask,
+        journal: Journal,
+        engine: Engine,
+        executor: Executor | None = None,
+        *,
+        skip_failed: bool = False,
+    ) -> None:
+        self.supernet, self.data, self.engine = supernet, data, engine
+        self.executor = executor if executor is not None else Here(self._opened)
+        self.skip_failed = skip_failed
+        self.n_calibration = 0
+        self.progress: Callable[[], None] = lambda: None
+        self._journal = journal
+        self._statistics: dict[bytes, Statistics] = {}
+        self._known: dict[tuple[bytes, tuple[int, int]], NDArray[np.bool_] | None] = {}
+        self._stopped: set[bytes] = set()
+        for entry in journal.entries:
+            key = supernet.space.encode(entry["arch"]).tobytes()
+            if "expected" in entry:
+                self._stopped.add(key)
+                continue
+            start, stop = entry["samples"]
+            if "failed" not in entry:
+                self._known[key, (start, stop)] = _unpacked(entry["right"], stop - start)
+                self.n_calibration = max(self.n_calibration, entry["n_calibration"])
+            elif skip_failed:
+                self._known[key, (start, stop)] = None
+
+    def _opened(self, _threads: int | None, /) -> Callable[[Share], Answers]:
+        return lambda share: answer(self.supernet, self.data, self.engine, share)
+
+    @property
+    def n_known(self) -> int:
+        """Subnets that were shown something, those of the journal included."""
+        return len({key for key, _ in self._known})
+
+    def __call__(self, rows: Population, samples: NDArray[np.intp], start: int) -> list[NDArray[np.bool_] | None]:
+        """Show the same samples to subnets.
+
+        Args:
+            rows: ``(k, g)``, canonical and distinct.
+            samples: ``(s,)`` places of samples.
+            start: how many these subnets were shown before.
+
+        Returns:
+            ``(s,)`` whether they were told right, for each row; None for one that is skipped.
+
+        Raises:
+            SupernetError: the evaluation of a subnet always fails.
+        """
+        span = start, start + len(samples)
+        new = [row for row in rows if (row.tobytes(), span) not in self._known]
+        # Those of one resolution together, so that decoded images are used again.
+        new.sort(key=lambda row: self.supernet.network(row)[0][1].input_shape)
+        shares = [Share(row, samples, self._statistics.get(row.tobytes())) for row in new]
+        for row, outcome in zip(new, self.executor.in_order(shares), strict=True):
+            self._keep(row, span, outcome)
+            self.progress()
+        return [self._known[row.tobytes(), span] for row in rows]
+
+    def stop(self, row: Population, value: float, std: float, n_images: int) -> None:
+        """Note that a subnet is shown nothing more: the value it is expected to have, with its standard deviation."""
+        if row.tobytes() not in self._stopped:
+            expected = {self.supernet.metric: value, "std": std, "n_images": n_images}
+            self._journal.append({"arch": self.supernet.space.decode(row), "expected": expected})
+            self._stopped.add(row.tobytes())
+
+    def _keep(self, row: Population, span: tuple[int, int], outcome: Done | Failed) -> None:
+        arch, key = self.supernet.space.decode(row), row.tobytes()
+        if isinstance(outcome, Done):
+            found: Answers = outcome.value
+            self._statistics[key] = found.statistics
+            self.n_calibration = max(self.n_calibration, found.n_calibration)
+            packed = np.packbits(found.right).tobytes().hex()
+            entry: dict[str, Any] = {"right": packed, "n_calibration": found.n_calibration}
+            right: NDArray[np.bool_] | None = found.right
+        else:
+            if not self.skip_failed:
+                raise always_fails(arch, outcome)
+            notice(f"skipped: subnet {json.dumps(arch)}: {outcome.reason}")
+            right, entry = None, {"failed": outcome.reason}
+        self._journal.append({"arch": arch, "samples": list(span), **entry})
+        self._known[key, span] = right
+
+
+def _unpacked(text: str, n: int) -> NDArray[np.bool_]:
+    return np.unpackbits(np.frombuffer(bytes.fromhex(text), np.uint8), count=n).astype(bool)

@@ -1,0 +1,149 @@
+"""Races: who stops, who is shown everything, and that the front is the one that all samples tell."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hwnas.errors import DataError, InfeasibleError, SpaceError
+from hwnas.search import Constraint, Objective, Problem, Race, non_dominated
+from hwnas.space import macs_cost
+from tests.search.race.samples import Audience, told_right
+from tests.space.toy import enumerate_rows, toy_space
+
+SPACE = toy_space()
+MACS = macs_cost(SPACE)
+ROWS = enumerate_rows(SPACE)
+N = 300
+
+
+def untold(_: np.ndarray) -> np.ndarray:
+    raise AssertionError
+
+
+def problem(*constraints: Constraint, objectives: int = 2) -> Problem:
+    every = [Objective("top1", "%", True, untold), Objective("macs", "", False, MACS)]
+    return Problem(SPACE, every[:objectives], constraints, slow=["top1"])
+
+
+def audience(seed: int, failing: tuple[int, ...] = ()) -> Audience:
+    """The larger, the better, but for chance."""
+    rng = np.random.default_rng(seed)
+    size = MACS(ROWS).argsort().argsort() / len(ROWS)
+    return Audience(ROWS, told_right(rng, 2 * size + rng.normal(0, 0.5, len(ROWS)), N), failing)
+
+
+def raced(race: Race, rng: np.random.Generator, batch: int = 10, n: int = 40) -> np.ndarray:
+    """Rows in batches; returns them."""
+    x = ROWS[rng.permutation(len(ROWS))[:n]]
+    for start in range(0, len(x), batch):
+        race(x[start : start + batch])
+    race.close()
+    return x
+
+
+def plain_front(x: np.ndarray, heard: Audience) -> set[bytes]:
+    costs = np.stack([-heard.top1(x), MACS(x)], axis=1)
+    return {row.tobytes() for row in x[non_dominated(costs, distinct=True)]}
+
+
+@settings(max_examples=4, deadline=None)
+@given(seed=st.integers(0, 10_000), batch=st.integers(4, 25))
+def test_for_certain_it_finds_the_plain_front(seed: int, batch: int) -> None:
+    heard = audience(seed)
+    race = Race(problem(), heard, N, confidence=1)
+    x = raced(race, np.random.default_rng(seed), batch)
+    found, values = race.front()
+    assert {row.tobytes() for row in found} == plain_front(x, heard)
+    assert values["top1"].tolist() == heard.top1(found).tolist()
+    assert values["macs"].tolist() == MACS(found).tolist()
+    assert heard.asked.max() == 1
+
+
+@settings(max_examples=4, deadline=None)
+@given(seed=st.integers(0, 10_000), confidence=st.floats(0.6, 0.999))
+def test_who_is_on_the_front_was_shown_everything_and_nobody_anything_twice(seed: int, confidence: float) -> None:
+    heard = audience(seed)
+    race = Race(problem(), heard, N, confidence)
+    x = raced(race, np.random.default_rng(seed))
+    found, values = race.front()
+    assert heard.asked.max() == 1
+    assert all(heard.asked[heard.place[row.tobytes()]].sum() == N for row in found)
+    assert values["top1"].tolist() == heard.top1(found).tolist()
+    assert all(e.is_out or e.n_shown == N for e in race.entrants)
+    assert len(race.entrants) == len(x)
+    seen = np.array([heard.asked[heard.place[row.tobytes()]].sum() for row in x])
+    assert [e.n_shown for e in race.of(x)] == seen.tolist()
+
+
+def test_fewer_samples_are_shown_to_nearly_the_same_front() -> None:
+    shown, gone = [], 0
+    for seed in range(3):
+        heard = audience(seed)
+        race = Race(problem(), heard, N)
+        x = raced(race, np.random.default_rng(seed), n=60)
+        shown.append(heard.asked.sum() / (N * len(x)))
+        gone += len(plain_front(x, heard) - {row.tobytes() for row in race.front()[0]})
+    assert np.mean(shown) < 0.5
+    assert gone <= 3
+
+
+def test_the_same_rows_and_answers_give_the_same_race() -> None:
+    first, again = ([audience(3), None] for _ in range(2))
+    for pair in (first, again):
+        race = Race(problem(), pair[0], N, seed=5)
+        raced(race, np.random.default_rng(1))
+        pair[1] = [(e.row.tolist(), e.n_shown, e.total, e.std, e.is_out) for e in race.entrants]
+    assert first[0].calls == again[0].calls
+    assert first[1] == again[1]
+
+
+def test_subnets_that_fail_are_on_no_front_and_others_set_the_pace() -> None:
+    failing = tuple(range(0, len(ROWS), 3))
+    heard = audience(0, failing)
+    race = Race(problem(), heard, N)
+    x = raced(race, np.random.default_rng(0))
+    assert {e.has_failed for e in race.entrants if heard.place[e.row.tobytes()] in failing} == {True}
+    assert not any(heard.place[row.tobytes()] in failing for row in race.front()[0])
+    assert sum(e.n_shown == N for e in race.of(x[:20])) >= 8
+
+
+def test_who_breaks_a_known_budget_is_neither_shown_much_nor_ahead_of_others() -> None:
+    middle = float(np.median(MACS(ROWS)))
+    heard = audience(1)
+    race = Race(problem(Constraint("macs", "", MACS, upper=middle)), heard, N)
+    x = raced(race, np.random.default_rng(0))
+    over = MACS(x) > middle
+    late = [e for e, is_over in zip(race.of(x), over, strict=True) if is_over][8:]
+    assert max(e.n_shown for e in late) == math.ceil(0.05 * N)
+    found, _ = race.front()
+    assert {row.tobytes() for row in found} <= plain_front(x[~over], heard)
+
+
+def test_one_objective_races_for_the_best() -> None:
+    heard = audience(2)
+    race = Race(problem(objectives=1), heard, N, confidence=0.999)
+    x = raced(race, np.random.default_rng(0))
+    found, _ = race.front()
+    assert heard.top1(found).tolist() == [heard.top1(x).max()]
+
+
+def test_a_floor_that_nobody_reaches_is_said() -> None:
+    race = Race(problem(Constraint("top1", "%", untold, lower=99.9)), audience(0), N)
+    raced(race, np.random.default_rng(0), n=20)
+    with pytest.raises(InfeasibleError, match=r"top1 >= 99\.9"):
+        race.front()
+
+
+def test_wrong_values_are_refused() -> None:
+    with pytest.raises(DataError, match="150 samples are too few for shares of them to tell anything"):
+        Race(problem(), audience(0), 150)
+    for confidence in (0, 0.5, 1.01):
+        with pytest.raises(SpaceError, match="a confidence is above"):
+            Race(problem(), audience(0), N, confidence)
+    with pytest.raises(SpaceError, match="racing with top1 <="):
+        Race(problem(Constraint("top1", "%", untold, upper=90)), audience(0), N)
