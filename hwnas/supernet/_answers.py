@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -20,7 +20,13 @@ from hwnas.supernet._evaluate import always_fails, calibrated
 from hwnas.supernet.engine import Engine
 from hwnas.task import SelectiveTask, answers
 
-Statistics = Mapping[str, NDArray[np.float32]]
+
+@dataclass(frozen=True)
+class Statistics:
+    """Of a subnet's batch norms, by name, and how many images they are of; none where there are no batch norms."""
+
+    tensors: Mapping[str, NDArray[np.float32]]
+    n_images: int
 
 
 @dataclass(frozen=True)
@@ -34,11 +40,10 @@ class Share:
 
 @dataclass(frozen=True)
 class Answers:
-    """``(s,)`` whether samples were told right; the statistics that further shares need, and how many images they are of."""
+    """``(s,)`` whether samples were told right, and the statistics that further shares need."""
 
     right: NDArray[np.bool_]
-    statistics: Statistics = field(default_factory=dict)
-    n_calibration: int = 0
+    statistics: Statistics
 
 
 def answer(supernet: Supernet, data: SelectiveTask, engine: Engine, share: Share) -> Answers:
@@ -49,15 +54,14 @@ def answer(supernet: Supernet, data: SelectiveTask, engine: Engine, share: Share
         DataError: a sample cannot be read.
     """
     if share.statistics is None:
-        subnet, n_calibration = calibrated(supernet, share.row, data, engine)
+        subnet, n_images = calibrated(supernet, share.row, data, engine)
+        tensors = {name: tensor.detach().cpu().numpy() for name, tensor in subnet.named_buffers()}
+        statistics = Statistics(tensors, n_images)
     else:
-        subnet, n_calibration = supernet.extract(share.row), 0
-        buffers = dict(subnet.named_buffers())
-        for name, value in share.statistics.items():
-            buffers[name].copy_(torch.from_numpy(value))
-    statistics = {name: tensor.detach().cpu().numpy() for name, tensor in subnet.named_buffers()}
-    right = answers(data, subnet.inputs, engine.runner(subnet), share.samples)
-    return Answers(right, statistics, n_calibration)
+        subnet, statistics = supernet.extract(share.row), share.statistics
+        for name, buffer in subnet.named_buffers():
+            buffer.copy_(torch.from_numpy(statistics.tensors[name]))
+    return Answers(answers(data, subnet.inputs, engine.runner(subnet), share.samples), statistics)
 
 
 class MeasuredAnswers:
@@ -148,9 +152,9 @@ class MeasuredAnswers:
         if isinstance(outcome, Done):
             found: Answers = outcome.value
             self._statistics[key] = found.statistics
-            self.n_calibration = max(self.n_calibration, found.n_calibration)
+            self.n_calibration = max(self.n_calibration, found.statistics.n_images)
             packed = np.packbits(found.right).tobytes().hex()
-            entry: dict[str, Any] = {"right": packed, "n_calibration": found.n_calibration}
+            entry: dict[str, Any] = {"right": packed, "n_calibration": found.statistics.n_images}
             right: NDArray[np.bool_] | None = found.right
         else:
             if not self.skip_failed:
