@@ -92,4 +92,5 @@ def _variance(ahead: Floats) -> Floats:
 def _step(right: Bools, ahead: Floats, value: Floats, std: float, axis: int) -> Floats:
     """Towards the most probable abilities, of difficulties the other way round."""
     slope = (right - _chance(ahead)).sum(axis) - value / std**2
-    return np.clip(slope / (_variance(ahead).sum(axis) + std**-2), -_LONGEST, _LONGEST)
+    step: Floats = np.clip(slope / (_variance(ahead).sum(axis) + std**-2), -_LONGEST, _LONGEST)
+    return step
