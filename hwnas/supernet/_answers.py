@@ -61,7 +61,8 @@ def answer(supernet: Supernet, data: SelectiveTask, engine: Engine, share: Share
         subnet, statistics = supernet.extract(share.row), share.statistics
         for name, buffer in subnet.named_buffers():
             buffer.copy_(torch.from_numpy(statistics.tensors[name]))
-    return Answers(answers(data, subnet.inputs, engine.runner(subnet), share.samples), statistics)
+    run = engine.runner(subnet, lambda: data.calibration(subnet.inputs))
+    return Answers(answers(data, subnet.inputs, run, share.samples), statistics)
 
 
 class MeasuredAnswers:
