@@ -222,7 +222,7 @@ class Evaluation:
             yield MeasuringPredictor(evaluator, space, facts, self.metric().column)
 
 
-def _sensitivity(evaluator: MeasuredAccuracy, space: SearchSpace) -> list[dict[str, Any]]:
+def _sensitivity(evaluator: MeasuredAccuracy | RacedAccuracy, space: SearchSpace) -> list[dict[str, Any]]:
     """What each layer costs in int8, alone."""
     from hwnas.supernet import sensitivity
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from hwnas.executor import Executor
     from hwnas.search import Problem, Race, SearchResult
-    from hwnas.supernet import Engine, MeasuredAnswers
+    from hwnas.supernet import Engine, MeasuredAnswers, Supernet
     from hwnas.task import SelectiveTask, Task
 
 
@@ -63,6 +63,11 @@ class RacedAccuracy:
     def executor(self) -> Executor:
         """Where subnets are evaluated."""
         return self.answers.executor
+
+    @property
+    def supernet(self) -> Supernet:
+        """Whose subnets race."""
+        return self.answers.supernet
 
     @property
     def engine(self) -> Engine:
