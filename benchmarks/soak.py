@@ -19,6 +19,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+INTERRUPTIBLE = (
+    "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); from hwnas.cli import main; main()"
+)
+"""Also where a shell started this in the background, which lets Ctrl-C pass."""
+
 EVERY = 50
 KILL_EVERY = 100
 
@@ -107,7 +112,7 @@ def lines(journal: Path) -> int:
 def evaluating(folder: Path, *options: str) -> Iterator[subprocess.Popen[str]]:
     """``hwnas evaluate`` in a session of its own, whose temporary files go to ``folder/tmp``."""
     (folder / "tmp").mkdir(parents=True)
-    command = [sys.executable, "-c", "from hwnas.cli import main; main()", "evaluate", "--supernet", "digits", *options]
+    command = [sys.executable, "-c", INTERRUPTIBLE, "evaluate", "--supernet", "digits", *options]
     environment = os.environ | {"TMPDIR": str(folder / "tmp"), "OMP_NUM_THREADS": "1"}
     with subprocess.Popen(
         command, cwd=folder, env=environment, stderr=subprocess.PIPE, text=True, start_new_session=True

@@ -87,7 +87,7 @@ def nothing_left(temporary: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[N
     before = held()
     yield
     assert held() == before
-    assert not list(temporary.iterdir())
+    assert {path.name for path in temporary.iterdir()} <= {".ses"}  # onnxruntime's own, one for all times
 
 
 @contextmanager
@@ -98,7 +98,7 @@ def ctrl_c(_title: str) -> Iterator[object]:
     def advance(done: int, _total: int, _note: str = "") -> None:
         first.append(done)
         if done > first[0] + 1:
-            os.kill(os.getpid(), signal.SIGINT)
+            raise KeyboardInterrupt
 
     yield advance
 
