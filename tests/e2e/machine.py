@@ -33,7 +33,7 @@ def ms_of(x: Population, ns: Mapping[str, int], space: SearchSpace = SPACE) -> n
 def save_table(ns: Mapping[str, int], space: SearchSpace = SPACE, folder: Path = Path("latency_tables")) -> Device:
     """A table of this machine's CPU below the working folder that says what ``ns`` says."""
     device = get_device("cpu")
-    rows = [Row.of(layer, *[ns[key] / 1e6] * 3, 9) for key, layer in space.layers().items()]
+    rows = [Row.of(layer, ns[key] / 1e6, ns[key] / 1e6, ns[key] / 1e6, 9) for key, layer in space.layers().items()]
     row = space.sample(1, np.random.default_rng(0))[0]
     anchor = {"arch": space.decode(row), "median_ms": float(ms_of(row[None], ns, space)[0])}
     facts = {"fingerprint": space.fingerprint, "method": "in-context", "anchor": anchor}

@@ -25,7 +25,7 @@ from hwnas.graph import (
 )
 from hwnas.latency.profiling._attribute import attribute
 from hwnas.space import Network, OpList, Population, SearchSpace, get_space
-from hwnas.space.ops import Convert
+from hwnas.space.ops import Conv, Convert
 from hwnas.supernet.hf._encoder import Encoder, Head, encoder_space
 from hwnas.supernet.hf._inputs import TextInput
 
@@ -82,7 +82,7 @@ def test_each_layer_computes_in_its_precision_and_the_runtime_tells_whose_each_n
             layer.precision if op.groups > 1 or op.in_shape[0] >= 4 else "fp32"
             for _, layer in network
             for op in layer.ops
-            if type(op).__name__ == "Conv"
+            if isinstance(op, Conv)
         )
         assert found[2]["QLinearConv"] == convolutions["int8"]
         assert found[2]["Conv"] == convolutions["fp32"]

@@ -36,7 +36,7 @@ def toys() -> list[SearchSpace]:
     return [
         mixed_space(nested_space(), BOTH),
         toy.restrict(ks=[3], r=8),
-        toy.restrict(ks=[3, 5], **{"ks[0]": 3, "ks[3]": 5, "d[0]": [1, 3], "q[0]": "int8", "q[4]": ["fp32", "int8"]}),
+        toy.restrict(ks=[3, 5]).restrict(**{"d[0]": [1, 3], "ks[0]": [3], "ks[3]": [5]}).restrict(**{"q[0]": ["int8"]}),
         mixed_space(get_space("digits").restrict(ks=3, e=2, r=8, d=[1, 2]), BOTH),
     ]
 

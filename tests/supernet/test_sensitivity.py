@@ -27,7 +27,7 @@ def test_each_layer_alone_is_the_policy_with_it_alone_in_int8() -> None:
         assert names == {each.layer}
         plain = build_model(subnet.network, weights=folded_weights(subnet))
         ranges = activation_ranges(plain, (feeds(batch) for batch in data.calibration(subnet.inputs)))
-        few = next(iter(data.calibration(subnet.inputs)))[:60]  # type: ignore[index]
+        few = next(iter(data.calibration(subnet.inputs)))[:60]
         expected = agreement(plain, in_precision(plain, "fp32+int8", ranges), lambda: [few])  # noqa: B023
         np.testing.assert_allclose(each.agreement.logit_error, expected.logit_error, rtol=1e-4)
         assert each.agreement.n_images == 60
