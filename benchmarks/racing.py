@@ -54,7 +54,8 @@ class Answered:
 
     def top1(self, x: NDArray[Any]) -> NDArray[np.float64]:
         """``(k,)`` percent."""
-        return 100 * self.of(x).sum(axis=1) / self.n
+        percent: NDArray[np.float64] = 100 * self.of(x).mean(axis=1)
+        return percent
 
 
 def plain(problem: Problem, evals: int, seed: int) -> SearchResult:

@@ -44,7 +44,7 @@ class Command(TyperCommand):
         return super().get_help(ctx).replace("\\[", "[")
 
     def _refuse_to_replace_inputs(self, ctx: Any, out: Path) -> None:
-        to = next(param for param in self.params if param.name == "out")
+        to: Any = next(param for param in self.params if param.name == "out")
         for param in self.params:
             value = ctx.params.get(param.name)
             for each in value if isinstance(value, list | tuple) else [value]:

@@ -208,8 +208,11 @@ class Evaluation:
         """The accuracy to search by; see :meth:`measuring`."""
         with ExitStack() as until_done:
             own = space.precisions
-            measuring = self.measuring(csv, own) if self.racing is None else self._racing(csv, own, self.racing)
-            evaluator, identity = until_done.enter_context(measuring)
+            evaluator: MeasuredAccuracy | RacedAccuracy
+            if self.racing is None:
+                evaluator, identity = until_done.enter_context(self.measuring(csv, own))
+            else:
+                evaluator, identity = until_done.enter_context(self._racing(csv, own, self.racing))
             facts = {
                 "supernet": self.supernet,
                 "weights": f"{self.net.origin} ({self.net.digest})",

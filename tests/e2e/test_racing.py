@@ -48,12 +48,13 @@ def test_files_are_the_same_with_workers_and_after_a_kill_and_the_front_saw_ever
     assert all(e["n_images"] == shown[row] < 600 for row, e in stopped.items())
     net = load_supernet("digits")
     data = net.data()
+    assert data is not None
     for arch, value in zip(frame["arch"], frame["top1"], strict=True):
-        row = space.encode(json.loads(arch))
-        assert shown[row.tobytes()] == 600
-        assert evaluate(net, row, data).value == pytest.approx(value, abs=1e-6)
-    for row, expected in list(stopped.items())[:4]:
-        exact = evaluate(net, np.frombuffer(row, np.int16), data).value
+        x = space.encode(json.loads(arch))
+        assert shown[x.tobytes()] == 600
+        assert evaluate(net, x, data).value == pytest.approx(value, abs=1e-6)
+    for bits, expected in list(stopped.items())[:4]:
+        exact = evaluate(net, np.frombuffer(bits, np.int16), data).value
         assert abs(exact - expected["top1"]) < 5 * expected["std"] + 1
 
 

@@ -39,7 +39,7 @@ def test_samples_come_first_that_tell_subnets_apart() -> None:
     right = told_right(rng, np.linspace(0, 2, 8), 400)
     order = Items.of(right).order(0)
     assert sorted(order) == list(range(400))
-    disputed = right.any(0) & ~right.all(0)
+    disputed = np.any(right, axis=0) & ~np.all(right, axis=0)
     assert disputed[order[:60]].all()
     assert not disputed[order[-60:]].any()
     assert (Items.of(right).order(0) == order).all()

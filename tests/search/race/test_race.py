@@ -93,13 +93,13 @@ def test_fewer_samples_are_shown_to_nearly_the_same_front() -> None:
 
 
 def test_the_same_rows_and_answers_give_the_same_race() -> None:
-    first, again = ([audience(3), None] for _ in range(2))
-    for pair in (first, again):
-        race = Race(problem(), pair[0], N, seed=5)
+    runs = []
+    for _ in range(2):
+        heard = audience(3)
+        race = Race(problem(), heard, N, seed=5)
         raced(race, np.random.default_rng(1))
-        pair[1] = [(e.row.tolist(), e.n_shown, e.total, e.std, e.is_out) for e in race.entrants]
-    assert first[0].calls == again[0].calls
-    assert first[1] == again[1]
+        runs.append((heard.calls, [(e.row.tolist(), e.n_shown, e.total, e.std, e.is_out) for e in race.entrants]))
+    assert runs[0] == runs[1]
 
 
 def test_subnets_that_fail_are_on_no_front_and_others_set_the_pace() -> None:
