@@ -341,10 +341,11 @@ def parse_budget(text: str, option: str = "--budget") -> Budget:
 
 def _check_bound(metric: Metric, bound: float, said: str, words: str) -> None:
     """Refuse a bound that no value reaches, or that is a fraction where values are in percent."""
-    if metric.lowest <= bound <= metric.highest and not (metric.highest == 100 and 0 < bound <= 1):
+    percent = metric.unit == "%" and metric.highest == 100
+    is_fraction = percent and 0 < bound <= 1
+    if metric.lowest <= bound <= metric.highest and not is_fraction:
         return
-    percent = 100 * bound if 0 < bound <= 1 else 75.0
-    value = percent if metric.highest == 100 else max(metric.lowest, min(metric.highest, 0.5))
+    value = 100 * bound if is_fraction else 0.75 * metric.highest if metric.highest < math.inf else metric.lowest
     rule = f"{metric.name} lies within {metric.lowest:g}..{metric.highest:g}"
     raise DataError(said, f"{rule}{' percent' if metric.unit == '%' else ''}", f'write for example "{words}{value:g}"')
 

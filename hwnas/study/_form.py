@@ -53,6 +53,7 @@ def by_slot(subnet: Subnet) -> dict[str, str]:
 
 
 def tell_precisions(by_slot: Mapping[str, str]) -> None:
+    """Say in a line each which layers compute in a precision, as :func:`by_slot` tells."""
     for precision in dict.fromkeys(by_slot.values()):
         slots = [slot for slot, own in by_slot.items() if own == precision]
         notice(f"{precision}, {len(slots)} of {len(by_slot)} layers: {', '.join(slots)}")

@@ -50,8 +50,9 @@ def budgets_are_read(metric: Metric) -> None:
     """A bound is read in its unit, both ways, by name and by column, once it is registered."""
     if registered(metric.name) != metric:
         return
-    unit, amount = _TYPED.get(metric.unit, (metric.unit, 2.0))
-    value = f"2{unit}"
+    number = min(2.0, metric.highest)
+    unit, amount = _TYPED.get(metric.unit, (metric.unit, number))
+    value = f"{number:g}{unit}"
     for name in (metric.name, metric.column):
         for sign, expected in ((">=", Budget(metric, lower=amount)), ("<=", Budget(metric, upper=amount))):
             found = parse_budget(f"{name}{sign}{value}")

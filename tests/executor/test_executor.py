@@ -170,12 +170,13 @@ def test_here_interruptions_are_no_outcomes():
 
 
 DRIVER = """
-import sys
+import signal, sys
 from pathlib import Path
 from hwnas.executor import Processes
 from tests.executor.chores import Chores
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell may have it ignored in the background
     with Processes(2, Chores(Path(sys.argv[1]))) as executor:
         list(executor.in_order([("stuck", 0), ("stuck", 1)]))
 """
