@@ -53,8 +53,8 @@ def accuracies(folder: Path) -> Path:
             'top1 lies within 0..100 percent; write for example "top1>=75"',
         ),
         (("search", *DIGITS, "--budget", "top1>=750"), "top1 lies within 0..100 percent"),
-        (("search", *DIGITS, "--budget", "f1>=.9"), 'write for example "f1>=90"'),
-        (("search", *DIGITS, "--budget", "mcc>=45"), 'write for example "mcc>=0.5"'),
+        (("search", *DIGITS, "--budget", "f1>=900"), 'f1 lies within 0..100; write for example "f1>=75"'),
+        (("search", *DIGITS, "--budget", "mcc>=45"), 'write for example "mcc>=0.75"'),
         (
             ("search", *DIGITS, "--objectives", "top1,swap"),
             "--objectives top1: swap_score is what is asked of subnets; drop top1",
