@@ -36,14 +36,14 @@ DataFolder = Annotated[
 ]
 TextColumn = Annotated[
     str | None,
-    typer.Option("--text-column", help="Of tables of texts. \\[default: text, or as it was trained]", metavar="NAME"),
+    typer.Option("--text-column", help="Column of the texts. \\[default: text, or as it was trained]", metavar="NAME"),
 ]
 PairColumn = Annotated[
     str | None,
-    typer.Option("--pair-column", help="Second sentences, where there are. \\[default: text_pair]", metavar="NAME"),
+    typer.Option("--pair-column", help="Column of second texts, if any. \\[default: text_pair]", metavar="NAME"),
 ]
 LabelColumn = Annotated[
-    str | None, typer.Option("--label-column", help="Words or numbers. \\[default: label]", metavar="NAME")
+    str | None, typer.Option("--label-column", help="Column of labels. \\[default: label]", metavar="NAME")
 ]
 
 

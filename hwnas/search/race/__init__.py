@@ -1,1 +1,1 @@
-"""Races: subnets are judged on growing shares of the samples, and those surely behind the front stop."""
+"""Races: subnets are judged on growing shares of the samples, and those that are behind the front at a stated confidence stop."""

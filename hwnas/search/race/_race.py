@@ -24,7 +24,7 @@ FIRST = 8
 """Subnets that are shown everything, small ones to large ones: they tell how hard each sample is."""
 
 SHARES = (0.05, 0.1, 0.2, 0.3)
-"""Of the samples, after which those stop that are surely behind; who gets through waits for the end of the search."""
+"""Of the samples, after which those stop that are behind at the confidence asked for; who gets through waits for the end of the search."""
 
 CONFIDENCE = 0.9
 """That a subnet is behind, for it to stop."""
