@@ -89,17 +89,9 @@ def searches(
     freely, batched = (Simulated(workers, seed, lambda row: float(accuracy(row[None])[0])) for _ in range(2))
 
     def as_finished(rows: Iterator[Population | None]) -> Iterator[tuple[Population, float]]:
-        given: list[Population] = []
-
-        def noted() -> Iterator[Population | None]:
-            for row in rows:
-                if row is not None:
-                    given.append(row)
-                yield row
-
-        for number, outcome in freely.as_finished(noted()):
+        for _, row, outcome in freely.as_finished(rows):
             assert isinstance(outcome, Done)
-            yield given[number], outcome.value
+            yield row, outcome.value
 
     def whole(x: NDArray[Any]) -> dict[str, NDArray[np.float64]]:
         told = [outcome.value for outcome in batched.in_order(list(x)) if isinstance(outcome, Done)]

@@ -50,8 +50,8 @@ class Executor(ABC):
     ) -> None:
         self.close()
 
-    def as_finished(self, items: Iterable[Any | None]) -> Iterator[tuple[int, Done | Failed]]:
-        """What became of items, each with its number, in the order in which they end.
+    def as_finished(self, items: Iterable[Any | None]) -> Iterator[tuple[int, Any, Done | Failed]]:
+        """Items with their numbers and what became of them, in the order in which they end.
 
         An item is taken whenever a worker is free. Failed items are tried again, ``ATTEMPTS`` times in all.
 
@@ -86,7 +86,7 @@ class Executor(ABC):
                         notice(f"{outcome.reason}: what it ran is tried again ({attempt + 1} of {ATTEMPTS})")
                         again.append((key, item, attempt + 1))
                         continue
-                    yield key, outcome
+                    yield key, item, outcome
         finally:
             if running:  # whoever asked went away: what runs is worth nothing any more
                 self.close()
@@ -102,7 +102,7 @@ class Executor(ABC):
                     yield None
                 yield item
 
-        for key, outcome in self.as_finished(fed()):
+        for key, _, outcome in self.as_finished(fed()):
             held[key] = outcome
             while told in held:
                 yield held.pop(told)

@@ -173,18 +173,10 @@ class MeasuredAccuracy:
         Raises:
             SupernetError: the evaluation of a subnet always fails.
         """
-        given: list[Population] = []
-
-        def noted() -> Iterator[Population | None]:
-            for row in rows:
-                if row is not None:
-                    given.append(row)
-                yield row
-
-        for number, outcome in self.executor.as_finished(noted()):
-            self._keep(given[number], outcome)
+        for _, row, outcome in self.executor.as_finished(rows):
+            self._keep(row, outcome)
             self._report(len(self._known), len(self._known))
-            yield given[number], float(self(given[number][None])[0])
+            yield row, float(self(row[None])[0])
 
     @property
     def rows(self) -> Population:

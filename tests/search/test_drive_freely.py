@@ -51,17 +51,10 @@ def test_no_worker_waits_for_another(name):
     executor, evaluated = Uneven(slow, 3), []
 
     def evaluate(rows):
-        given = []
-
-        def noted():
-            for row in rows:
-                given.extend([row] if row is not None else [])
-                yield row
-
-        for number, outcome in executor.as_finished(noted()):
-            evaluated.append(given[number])
+        for _, row, outcome in executor.as_finished(rows):
+            evaluated.append(row)
             assert isinstance(outcome, Done)
-            yield given[number], outcome.value
+            yield row, outcome.value
 
     told: list[SearchProgress] = []
     options = SearchOptions(EVALUATIONS, 5, fit=fit_of(SPACE), at_once=WORKERS)
