@@ -5,8 +5,11 @@ from __future__ import annotations
 from hwnas.task._ahead import ahead
 from hwnas.task._classes import class_order
 from hwnas.task._digits import DigitsData
+from hwnas.task._divergence import Divergence, Parent
 from hwnas.task._image_folder import ImageFolder
+from hwnas.task._language import LanguageModelling, perplexity
 from hwnas.task._pixels import IMAGENET, Preprocessing
+from hwnas.task._plain_text import read_texts
 from hwnas.task._scores import SCORES, answers, macro_f1, matthews, measured, top1
 from hwnas.task._task import (
     Inputs,
@@ -28,10 +31,13 @@ __all__ = [
     "IMAGENET",
     "SCORES",
     "DigitsData",
+    "Divergence",
     "ImageFolder",
     "Inputs",
     "InputsAt",
     "LabelledTexts",
+    "LanguageModelling",
+    "Parent",
     "Preprocessing",
     "Score",
     "Scored",
@@ -50,6 +56,8 @@ __all__ = [
     "macro_f1",
     "matthews",
     "measured",
+    "perplexity",
     "read_labelled_texts",
+    "read_texts",
     "top1",
 ]

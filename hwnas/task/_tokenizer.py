@@ -79,6 +79,13 @@ class Tokenizer:
         engine.no_padding()
         return np.array([len(one.ids) for one in engine.encode_batch(_both(texts, pairs))], dtype=np.int64)
 
+    def ids(self, text: str) -> NDArray[np.int64]:
+        """``(n,)`` tokens of running text, without those that mark a beginning or an end."""
+        engine = _engine(self.definition)
+        engine.no_truncation()
+        engine.no_padding()
+        return np.array(engine.encode(text, add_special_tokens=False).ids, dtype=np.int64)
+
     def stored(self, length: int) -> str:
         """The text of a ``tokenizer.json`` that cuts texts at a length, and fills a batch up to its longest, by itself."""
         engine = _engine(self.definition)

@@ -1,0 +1,145 @@
+"""Language modelling: running text in windows of tokens, each token to be told from those before it."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor
+
+from hwnas.errors import DataError
+from hwnas.task._plain_text import read_texts
+from hwnas.task._task import InputsAt, Score, Scored, Specs
+from hwnas.task._tokenizer import Tokenizer
+
+LENGTH = 256
+"""Tokens of a window."""
+
+LOGITS_BYTES = 2**27
+"""Of the logits of one batch: a vocabulary of 49,152 words makes 200 kB of a single token. What compares two networks holds
+three or four times as much."""
+
+INPUT = "input_ids"
+
+
+def perplexity(scored: Scored) -> float:
+    """Exponential of the mean negative log-likelihood of the next token, from logits ``(n, t, vocabulary)`` and tokens
+    ``(n, t)``; NaN of none."""
+    total, n = 0.0, 0
+    for logits, tokens in scored:
+        total += float(F.cross_entropy(logits.flatten(0, -2), tokens.flatten(), reduction="sum"))
+        n += tokens.numel()
+    return math.exp(min(total / n, 700.0)) if n else float("nan")
+
+
+class LanguageModelling:
+    """Text of the user's: a ``.txt`` file, or a folder; see :func:`hwnas.task.read_texts`.
+
+    Windows follow one another without overlap, wherever sentences end; those to measure on are drawn from the seed.
+
+    Args:
+        path: of the text.
+        tokenizer: of the network.
+        vocabulary: how many logits a token has.
+        length: tokens of a window, where the network that is fed does not say.
+        n_windows: windows to measure on; all if there are fewer.
+        n_calibration: windows that show int8 its ranges, and libraries their scores, likewise.
+        batch_size: windows at once; lowered where the logits of so many do not fit in ``LOGITS_BYTES``.
+        seed: of both draws.
+
+    Attributes:
+        has_training: whether there is a training split.
+        n_available: windows to measure on there are.
+        notes: what is odd, in words.
+
+    Raises:
+        DataError: no text, or less than a window and a token.
+    """
+
+    metrics: Mapping[str, Score] = {"perplexity": perplexity}
+    labels: tuple[str, ...] = ()
+    noun = "windows"
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        tokenizer: Tokenizer,
+        *,
+        vocabulary: int,
+        length: int = LENGTH,
+        n_windows: int,
+        n_calibration: int,
+        batch_size: int,
+        seed: int,
+    ) -> None:
+        self.path, self.length, self.seed = Path(path), length, seed
+        self.n_windows, self.n_calibration = n_windows, n_calibration
+        self.batch_size, self.vocabulary = batch_size, vocabulary
+        texts = read_texts(path)
+        self._tokens = {split: tokenizer.ids(text) for split, text in texts.items()}
+        self.has_training = "train" in texts
+        self.n_available = 0
+        for split in self._tokens:
+            self.n_available = len(self._windows(split, length)[0])
+        fitting = self.windows_at_once(length)
+        self.notes: Sequence[str] = (
+            [
+                f"batches have {fitting} windows, not {batch_size}: logits of {vocabulary:,} words for {length} tokens each"
+            ]
+            if fitting < batch_size
+            else []
+        )
+
+    def windows_at_once(self, length: int) -> int:
+        """Windows of a batch."""
+        return max(1, min(self.batch_size, LOGITS_BYTES // (4 * self.vocabulary * length)))
+
+    def validation(self, specs: Specs) -> Iterator[tuple[Mapping[str, Tensor], Tensor]]:
+        """Batches of token ids ``(n, t)`` and of the tokens after each, the same at every call."""
+        yield from self._batches("validation", self._length(specs), self.n_windows)
+
+    def calibration(self, specs: Specs) -> Iterator[Mapping[str, Tensor]]:
+        """Batches of token ids of the training text, or where there is none of the other one."""
+        split = "train" if self.has_training else "validation"
+        yield from (inputs for inputs, _ in self._batches(split, self._length(specs), self.n_calibration))
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Full batches of the training text; one where there is less than that."""
+        return max(1, len(self._windows("train", self.length)[0]) // self.windows_at_once(self.length))
+
+    def training_batch(self, step: int, seed: int) -> tuple[InputsAt, Tensor]:
+        """Windows without repetition within an epoch."""
+        ids, following = self._windows("train" if self.has_training else "validation", self.length)
+        epoch, position = divmod(step, self.steps_per_epoch)
+        order = np.random.default_rng([seed, epoch]).permutation(len(ids))
+        n = self.windows_at_once(self.length)
+        chosen = order[position * n : (position + 1) * n]
+        inputs = {INPUT: torch.from_numpy(ids[chosen])}
+        return lambda _: inputs, torch.from_numpy(following[chosen])
+
+    def _length(self, specs: Specs) -> int:
+        return specs[INPUT].shape[0] if INPUT in specs else self.length
+
+    def _batches(self, split: str, length: int, most: int) -> Iterator[tuple[Mapping[str, Tensor], Tensor]]:
+        ids, following = self._windows(split, length)
+        chosen = np.sort(np.random.default_rng(self.seed).permutation(len(ids))[:most])
+        n = self.windows_at_once(length)
+        for start in range(0, len(chosen), n):
+            rows = chosen[start : start + n]
+            yield {INPUT: torch.from_numpy(ids[rows])}, torch.from_numpy(following[rows])
+
+    def _windows(self, split: str, length: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """``(n, length)`` tokens of every window, and those that follow each."""
+        tokens = self._tokens[split]
+        n = (len(tokens) - 1) // length
+        if n < 1:
+            rule = f"its {split} text has {len(tokens):,} tokens, and a window of {length:,} needs one more than that"
+            raise DataError(f"data {self.path}", rule, "give more text, or shorter windows")
+        return tokens[: n * length].reshape(n, length), tokens[1 : n * length + 1].reshape(n, length)

@@ -1,0 +1,65 @@
+"""Running text: files of one split, read whole."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from hwnas.errors import DataError
+
+ENDING = ".txt"
+
+SPLITS = {"train": ("train",), "validation": ("validation", "valid", "val", "dev", "test")}
+"""Names of a split's file, or of the folder with its files."""
+
+BETWEEN = "\n\n"
+"""Stands between two files."""
+
+
+def read_texts(path: str | os.PathLike[str]) -> dict[str, str]:
+    """The text of each split that there is.
+
+    Args:
+        path: a file ``NAME.txt``, which is all of ``validation``; or a folder with ``train.txt`` and ``validation.txt``, or
+            with folders of these names and ``.txt`` files in them; or a folder of ``.txt`` files without splits.
+
+    Raises:
+        DataError: there is no such file or folder, no text in it, or it is not UTF-8.
+    """
+    path = Path(path)
+    if path.is_file():
+        return {"validation": _text([path])}
+    if not path.is_dir():
+        raise DataError(f"data {path}", "there is no such file or folder", f"give a {ENDING} file, or a folder of them")
+    found = {}
+    for split, names in SPLITS.items():
+        files = next((files for name in names if (files := _files(path, name))), [])
+        if files:
+            found[split] = _text(files)
+    if not found and (files := sorted(path.glob(f"*{ENDING}"))):
+        found["validation"] = _text(files)
+    if not found:
+        raise DataError(
+            f"data {path}", f"it holds no {ENDING} files", f"put train{ENDING} and validation{ENDING} there"
+        )
+    return found
+
+
+def _files(folder: Path, name: str) -> list[Path]:
+    file = folder / f"{name}{ENDING}"
+    return [file] if file.is_file() else sorted((folder / name).glob(f"*{ENDING}"))
+
+
+def _text(files: list[Path]) -> str:
+    return BETWEEN.join(_content(file) for file in files)
+
+
+def _content(file: Path) -> str:
+    if file.suffix != ENDING:
+        raise DataError(f"data {file}", f"running text is a {ENDING} file", "rename it, if it is one")
+    try:
+        return file.read_bytes().decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise DataError(f"file {file}", "it is not text in UTF-8", "convert it") from error
+    except OSError as error:
+        raise DataError(f"file {file}", f"it cannot be read ({error.strerror or error})", "check the path") from error
