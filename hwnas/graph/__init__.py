@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hwnas.graph._build import IR_VERSION, OPSET, build_model, sequence_length, weight_shapes
+from hwnas.graph._build import IR_VERSION, OPSET, build_model, open_sizes, weight_shapes
 from hwnas.graph._model import Input, Model, network_model, random_feeds
 from hwnas.graph._precision import MIXED, PRECISIONS, in_precision, mixed_space, parse_precision, precision_parts
 from hwnas.graph._quantize import Ranges, quantized
@@ -10,8 +10,9 @@ from hwnas.graph._ranges import activation_ranges, assumed_ranges
 from hwnas.graph._segments import FOLDED, STATISTICS, Segment, norm_prefix, segments
 from hwnas.graph._short import short_tables
 from hwnas.graph._size import size_cost
-from hwnas.graph.ops import LENGTH, IntegerForm, Nodes, initial_shapes, integer_form, to_onnx
+from hwnas.graph.ops import IntegerForm, Nodes, initial_shapes, integer_form, to_onnx
 from hwnas.space import Network
+from hwnas.space.ops import LENGTH
 
 __all__ = [
     "FOLDED",
@@ -37,12 +38,12 @@ __all__ = [
     "mixed_space",
     "network_model",
     "norm_prefix",
+    "open_sizes",
     "parse_precision",
     "precision_parts",
     "quantized",
     "random_feeds",
     "segments",
-    "sequence_length",
     "short_tables",
     "size_cost",
     "to_onnx",

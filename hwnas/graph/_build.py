@@ -17,8 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hwnas.errors import SupernetError
-from hwnas.graph.ops import LENGTH, Nodes, initial_shapes
+from hwnas.graph.ops import Nodes, initial_shapes
 from hwnas.space import Network, Shape, TensorSpec, network_inputs
+from hwnas.space.ops import LENGTH, Write
 
 if TYPE_CHECKING:
     import onnx
@@ -33,18 +34,13 @@ IR_VERSION = 8
 """The version that came with opset 17."""
 
 
-def sequence_length(inputs: Mapping[str, TensorSpec]) -> int | None:
-    """How many tokens a network is fed, by their ids; None if it is fed something else.
+def open_sizes(inputs: Mapping[str, TensorSpec]) -> dict[str, int]:
+    """How long the open axes of a network's inputs are, by their names: `LENGTH` of sequences, and of decoders `PAST`.
 
     Args:
         inputs: by name, as `network_inputs` tells.
     """
-    lengths = {spec.shape[0] if len(spec.shape) == 1 and _counts(spec) else None for spec in inputs.values()}
-    return lengths.pop() if len(lengths) == 1 else None
-
-
-def _counts(spec: TensorSpec) -> bool:
-    return bool(np.issubdtype(np.dtype(spec.element), np.integer))
+    return {name: size for spec in inputs.values() for name, size in spec.sizes.items()}
 
 
 def weight_shapes(network: Network) -> dict[str, Shape]:
@@ -82,9 +78,10 @@ def build_model(
         network: the layers, each taking the output of the one before.
         weights: arrays by initializer name, batch norms folded; None draws random ones, scaled so
             that activations neither vanish (denormal numbers are slow) nor overflow.
-        batch: fixes all sizes. None leaves them open, as a file that is deployed has them: a dynamic axis ``N``, and of texts an
-            axis ``length``, for any length that the network has positions for; its own stands in the property of that
-            name. It matters for time too: runtimes fuse other operators where sizes are fixed.
+        batch: fixes all sizes. None leaves them open, as a file that is deployed has them: a dynamic axis ``N``, and those
+            that inputs name (of texts ``length``, for any length that the network has positions for); their own sizes
+            stand in properties of these names. It matters for time too: runtimes fuse other operators where sizes are
+            fixed.
         seed: of the random weights.
         opset: ONNX operator set, 14 or later.
         metadata: properties stored in the model.
@@ -98,40 +95,49 @@ def build_model(
     inputs = network_inputs(network)
     shapes = weight_shapes(network)
     values = _random_weights(shapes, seed) if weights is None else _checked_weights(weights, shapes)
-    length = sequence_length(inputs) if batch is None else None
-    at = Nodes(values, opset, open_length=length is not None)
+    sizes = open_sizes(inputs) if batch is None else {}
+    at = Nodes(values, opset, open_length=LENGTH in sizes)
     at.values |= {name: name for name in inputs}
 
-    about = dict(metadata or {})
-    if length is not None:
-        about[LENGTH] = str(length)
+    about = {**(metadata or {}), **{name: str(size) for name, size in sizes.items()}}
     samples = BATCH if batch is None else batch
     last = network[-1][1]
+    outputs = {"logits": _logits(last.output_shape, is_open=LENGTH in sizes)}
     result = "input"
     for slot, layer in network:
         names = [result]
-        for op in layer.ops:
+        given = {op.inputs[0]: op for op in layer.ops if isinstance(op, Write) and op.output}
+        outputs |= {op.value: op.writes[op.value] for op in given.values()}
+        for i, op in enumerate(layer.ops, start=1):
             name = f"{slot}/{op.name}"
-            output = "logits" if layer is last and op is layer.ops[-1] else name
+            output = given[i].value if i in given else name
+            output = "logits" if layer is last and op is layer.ops[-1] else output
             integer = layer.precision in (None, "int8")
             names.append(at.write(op, name, [names[i] for i in op.inputs], output, integer=integer))
         result = names[-1]
-    if result != "logits":  # the last op only passes a value on
-        at.nodes.append(helper.make_node("Identity", [result], ["logits"], name="logits"))
+    written = {output for node in at.nodes for output in node.output}
+    for name in outputs:
+        if name not in written:  # the op that gives it only passes a value on
+            source = at.values.get(name, result)
+            at.nodes.append(helper.make_node("Identity", [source], [name], name=name))
+
+    def described(values: Mapping[str, TensorSpec]) -> list[onnx.ValueInfoProto]:
+        found = []
+        for name, spec in values.items():
+            shape = [samples, *spec.shape]
+            for axis, open_axis in enumerate(spec.axes if sizes else (), start=1):
+                shape[axis] = open_axis or shape[axis]
+            found.append(
+                helper.make_tensor_value_info(name, helper.np_dtype_to_tensor_dtype(np.dtype(spec.element)), shape)
+            )
+        return found
 
     model = helper.make_model(
         helper.make_graph(
             at.nodes,
             "hwnas",
-            [
-                helper.make_tensor_value_info(
-                    name,
-                    helper.np_dtype_to_tensor_dtype(np.dtype(spec.element)),
-                    [samples, *(spec.shape if length is None else [LENGTH])],
-                )
-                for name, spec in inputs.items()
-            ],
-            [helper.make_tensor_value_info("logits", TensorProto.FLOAT, [samples, *last.output_shape])],
+            described(inputs),
+            described(outputs),
             [numpy_helper.from_array(value, name) for name, value in at.initializers.items()],
             value_info=[
                 helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name, shape in at.shapes.items()
@@ -143,6 +149,11 @@ def build_model(
     )
     helper.set_model_props(model, about)
     return model
+
+
+def _logits(shape: Shape, *, is_open: bool) -> TensorSpec:
+    """What the last layer returns: of one vector per token there are as many as tokens."""
+    return TensorSpec(shape, axes=(LENGTH,) if is_open and len(shape) > 1 else ())
 
 
 def _random_weights(shapes: Mapping[str, tuple[int, ...]], seed: int) -> dict[str, NDArray[np.float32]]:

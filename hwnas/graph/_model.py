@@ -18,7 +18,6 @@ from hwnas.errors import DataError
 from hwnas.graph._build import build_model
 from hwnas.graph._precision import in_precision
 from hwnas.graph._short import short_tables
-from hwnas.graph.ops import LENGTH
 from hwnas.space import Network, network_inputs
 
 if TYPE_CHECKING:
@@ -72,8 +71,7 @@ class Model:
             precision: what it computes in.
         """
         constants = {tensor.name for tensor in model.graph.initializer}
-        told = _properties(model)
-        sizes = {LENGTH: int(told[LENGTH])} if told.get(LENGTH, "").isdecimal() else {}
+        sizes = {name: int(size) for name, size in _properties(model).items() if size.isdecimal()}
         inputs = tuple(_input(value, batch, sizes) for value in model.graph.input if value.name not in constants)
         return cls(model.SerializeToString(), inputs, precision)
 
@@ -123,15 +121,16 @@ def network_model(
     return Model(built.SerializeToString(), _inputs_of(network, batch), precision)
 
 
-def random_feeds(network: Network, batch: int = 1, seed: int = 0) -> dict[str, np.ndarray[Any, Any]]:
-    """Arrays for every input of a network by name, as `Model.feed`."""
-    return _feed(_inputs_of(network, batch), seed)
+def random_feeds(
+    network: Network, batch: int = 1, seed: int = 0, sizes: Mapping[str, int] | None = None
+) -> dict[str, np.ndarray[Any, Any]]:
+    """Arrays for every input of a network by name, as `Model.feed`; ``sizes`` of open axes other than its own."""
+    return _feed(_inputs_of(network, batch, sizes), seed)
 
 
-def _inputs_of(network: Network, batch: int) -> tuple[Input, ...]:
-    return tuple(
-        Input(name, spec.element, (batch, *spec.shape), spec.below) for name, spec in network_inputs(network).items()
-    )
+def _inputs_of(network: Network, batch: int, sizes: Mapping[str, int] | None = None) -> tuple[Input, ...]:
+    specs = {name: spec if sizes is None else spec.sized(sizes) for name, spec in network_inputs(network).items()}
+    return tuple(Input(name, spec.element, (batch, *spec.shape), spec.below) for name, spec in specs.items())
 
 
 def _properties(model: onnx.ModelProto) -> dict[str, str]:

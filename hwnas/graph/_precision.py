@@ -91,7 +91,7 @@ def in_precision(model: onnx.ModelProto, precision: str, ranges: Ranges | None =
 
 
 def half(model: onnx.ModelProto) -> onnx.ModelProto:
-    """The fp16 model of an fp32 one: weights and arithmetic; casts stand after real inputs and before the output."""
+    """The fp16 model of an fp32 one: weights and arithmetic; casts stand after real inputs and before outputs."""
     import onnx
     from onnx import TensorProto, helper, numpy_helper
 
@@ -106,17 +106,17 @@ def half(model: onnx.ModelProto) -> onnx.ModelProto:
     for value in graph.value_info:
         value.type.tensor_type.elem_type = TensorProto.FLOAT16
     real = [value.name for value in graph.input if value.type.tensor_type.elem_type == TensorProto.FLOAT]
-    (last,) = graph.output
+    given = [value.name for value in graph.output]
+    cast = {name: f"{name}.half" for name in (*real, *given)}
     for node in graph.node:
-        node.input[:] = [f"{name}.half" if name in real else name for name in node.input]
-        node.output[:] = [f"{name}.half" if name == last.name else name for name in node.output]
+        node.input[:] = [cast.get(name, name) for name in node.input]
+        node.output[:] = [cast.get(name, name) for name in node.output]
         for attribute in node.attribute:
             if node.op_type == "Cast" and attribute.name == "to" and attribute.i == TensorProto.FLOAT:
                 attribute.i = TensorProto.FLOAT16
     for name in reversed(real):
-        cast = helper.make_node("Cast", [name], [f"{name}.half"], f"{name}/Cast", to=TensorProto.FLOAT16)
-        graph.node.insert(0, cast)
-    graph.node.append(
-        helper.make_node("Cast", [f"{last.name}.half"], [last.name], f"{last.name}/Cast", to=TensorProto.FLOAT)
-    )
+        narrowed = helper.make_node("Cast", [name], [cast[name]], f"{name}/Cast", to=TensorProto.FLOAT16)
+        graph.node.insert(0, narrowed)
+    for name in given:
+        graph.node.append(helper.make_node("Cast", [cast[name]], [name], f"{name}/Cast", to=TensorProto.FLOAT))
     return result

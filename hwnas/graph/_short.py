@@ -10,7 +10,7 @@ from dataclasses import replace
 from math import prod
 
 from hwnas.space import LayerSpec, Network, Op
-from hwnas.space.ops import Embedding, Read
+from hwnas.space.ops import Embedding, Read, TiedLinear
 
 PER_ID, LEAST = 8, 1024
 """Rows that are left for each id of a run, so that few ids share one, and at least."""
@@ -23,6 +23,8 @@ def short_tables(network: Network, batch: int = 1) -> Network:
         network: ``(slot, layer)`` in order.
         batch: samples per run.
     """
+    if any(isinstance(op, TiedLinear) for _, layer in network for op in layer.ops):
+        return network  # a run reads all of the table
     ids = [prod(op.in_shape) for _, layer in network for op in layer.ops if isinstance(op, Embedding)]
     if not ids:
         return network

@@ -15,8 +15,8 @@ from hwnas.space.ops import Activation, Conv, Flatten, GlobalPool, Linear, Op
 
 
 def n_classes(space: SearchSpace) -> int:
-    """How many classes the logits of every subnet tell apart."""
-    return _head(space)[1].output_shape[0]
+    """How many classes the logits of every subnet tell apart; of decoders the tokens of their vocabulary."""
+    return _head(space)[1].output_shape[-1]
 
 
 def head_name(space: SearchSpace) -> str:

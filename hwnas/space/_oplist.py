@@ -10,9 +10,11 @@ from hwnas.space.ops import (
     Activation,
     Add,
     Affine,
+    Angles,
     Attention,
     AvgPool,
     BatchNorm,
+    CausalBias,
     ClassToken,
     Concat,
     Conv,
@@ -36,11 +38,14 @@ from hwnas.space.ops import (
     Read,
     Reshape,
     RMSNorm,
+    Rotary,
     Shape,
     Shuffle,
     Slice,
+    SplitHeads,
     Take,
     TensorSpec,
+    TiedLinear,
     Transpose,
     Write,
     half_padding,
@@ -82,7 +87,15 @@ class OpList:
 
     # --- named values -------------------------------------------------------------------------
 
-    def read(self, value: str, shape: Shape, element: Element = "float32", *, below: int | None = None) -> int:
+    def read(
+        self,
+        value: str,
+        shape: Shape,
+        element: Element = "float32",
+        *,
+        below: int | None = None,
+        axes: tuple[str, ...] = (),
+    ) -> int:
         """A value from outside the layer: what an earlier layer wrote under this name, or an input of the network.
 
         Args:
@@ -90,12 +103,13 @@ class OpList:
             shape: without the batch axis.
             element: type of its elements.
             below: what integers are less than; feeds for timing are drawn below it.
+            axes: names of those that may be of another size in every run, as of `TensorSpec`.
         """
-        return self.apply(Read, value, value=value, spec=TensorSpec(shape, element, below))
+        return self.apply(Read, value, value=value, spec=TensorSpec(shape, element, below, axes))
 
-    def write(self, value: str, x: int) -> int:
-        """Keeps ``x`` for later layers under a name, and returns it."""
-        return self.apply(Write, f"{value}.write", x, value=value)
+    def write(self, value: str, x: int, *, output: bool = False, axes: tuple[str, ...] = ()) -> int:
+        """Keeps ``x`` for later layers under a name, and returns it; as an output, the network's user gets it too."""
+        return self.apply(Write, f"{value}.write", x, value=value, output=output, axes=axes)
 
     # --- convolutions and linear maps -----------------------------------------------------------
 
@@ -147,6 +161,10 @@ class OpList:
     def linear(self, name: str, x: int, features: int, *, bias: bool = True) -> int:
         """Linear map of the last axis to ``features``: of ``(features,)``, or of each of ``(tokens, channels)``."""
         return self.apply(Linear, name, x, features=features, bias=bias)
+
+    def tied_linear(self, name: str, x: int, entries: int, table: str) -> int:
+        """Logits of tokens by the table of an embedding in another layer, ``<slot>/<op>``."""
+        return self.apply(TiedLinear, name, x, entries=entries, table=table)
 
     # --- element by element -------------------------------------------------------------------
 
@@ -230,20 +248,38 @@ class OpList:
         *,
         heads: int,
         kv_heads: int | None = None,
-        causal: bool = False,
     ) -> int:
-        """Multi-head attention of projected ``(tokens, heads * d)`` queries, keys and values.
+        """Multi-head attention of projected ``(tokens, heads * d)`` queries, keys and values, or of those that were split.
 
         Args:
             name: of the op; it has no weights, the projections before and after it have.
             query, key, value: values.
-            bias: ``(tokens,)`` added to the scores of keys: what `padding_bias` makes from a mask.
+            bias: added to the scores of keys: what `padding_bias` or `causal_bias` makes from a mask.
             heads: of the queries.
             kv_heads: of keys and values; as many as of queries by default.
-            causal: whether a token sees only itself and those before it.
         """
         inputs = [query, key, value] if bias is None else [query, key, value, bias]
-        return self.apply(Attention, name, *inputs, heads=heads, kv_heads=kv_heads or heads, causal=causal)
+        return self.apply(Attention, name, *inputs, heads=heads, kv_heads=kv_heads or heads)
+
+    def split_heads(self, name: str, x: int, heads: int) -> int:
+        """``(tokens, heads * d)`` by head: ``(heads, tokens, d)``."""
+        return self.apply(SplitHeads, name, x, heads=heads)
+
+    def angles(self, name: str, places: int, size: int, theta: float) -> tuple[int, int]:
+        """Cosines and sines ``(tokens, size)`` by which `rotary` turns what stands at places ``(tokens,)``."""
+        cos, sin = (
+            self.apply(Angles, f"{name}.{function}", places, size=size, theta=theta, function=function)
+            for function in ("cos", "sin")
+        )
+        return cos, sin
+
+    def rotary(self, name: str, x: int, cos: int, sin: int) -> int:
+        """``(heads, tokens, d)`` turned by its places."""
+        return self.apply(Rotary, name, x, cos, sin)
+
+    def causal_bias(self, name: str, ids: int, mask: int) -> int:
+        """What attention adds to scores so that a token sees itself and those before it that a mask ``(others,)`` shows."""
+        return self.apply(CausalBias, name, ids, mask)
 
     def padding_bias(self, name: str, mask: int) -> int:
         """What attention adds to scores, from an int64 mask ``(tokens,)``: 1 for a token, 0 for padding."""

@@ -83,7 +83,7 @@ def read_tensors(path: str | os.PathLike[str]) -> dict[str, Tensor]:
     except (SafetensorError, OSError) as error:
         rule = f"it is neither a torch file nor readable as safetensors ({_line(error)})"
         raise SupernetError(name, rule, "download or copy it again") from None
-    if metadata.get(_DIGEST, digest := _digest(tensors)) != digest:
+    if _DIGEST in metadata and metadata[_DIGEST] != _digest(tensors):
         raise SupernetError(name, "its tensors are not those that were written: a byte has changed", "copy it again")
     return tensors
 

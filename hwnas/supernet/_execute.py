@@ -40,8 +40,9 @@ def forward(
     eps: float = 1e-5,
     momentum: float = 0.0,
     watch: Callable[[Op, Tensor], None] | None = None,
+    kept: dict[str, Tensor] | None = None,
 ) -> Tensor:
-    """What the last layer returns for a batch: logits ``(n, classes)``.
+    """What the last layer returns for a batch: logits ``(n, classes)``, of decoders ``(n, tokens, vocabulary)``.
 
     Args:
         network: the subnet's layers.
@@ -52,6 +53,8 @@ def forward(
         momentum: with ``bn="train"``, the share of the batch in the running statistics, which are
             updated in place; 0 leaves them alone (they are re-calibrated before use anyway).
         watch: called with every op before it runs, and its first input.
+        kept: filled with the named values that layers wrote, and those that they were fed. The layers after them run on
+            it: ``forward(network[i:], weights, {"input": x, **kept})``.
     """
     named = {"input": inputs} if isinstance(inputs, Tensor) else without_common_padding(inputs)
     at = Pass(weights, named, bn, eps, momentum)
@@ -68,6 +71,8 @@ def forward(
                 watch(op, read[0])
             values.append(run(op, read, at))
         x = values[-1]
+    if kept is not None:
+        kept |= at.values
     return x
 
 
@@ -78,4 +83,4 @@ def without_common_padding(inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
         return dict(inputs)
     length = mask.shape[1]
     longest = int(mask.any(0).nonzero().max()) + 1
-    return {name: x[:, :longest] if x.shape[1:2] == (length,) else x for name, x in inputs.items()}
+    return {name: x[:, :longest] if x.shape[1:] == (length,) else x for name, x in inputs.items()}

@@ -16,9 +16,9 @@ from hwnas.graph import (
     activation_ranges,
     build_model,
     in_precision,
+    open_sizes,
     precision_parts,
     random_feeds,
-    sequence_length,
 )
 from hwnas.supernet._agreement import Agreement, Batches, Blamed, agreement, feeds, logits, most_lossy, open_session
 from hwnas.supernet._subnet import Subnet, folded_weights
@@ -150,12 +150,12 @@ def _difference(subnet: Subnet, model: onnx.ModelProto) -> Difference:
     session = open_session(model)
     module = subnet.cpu()
     errors, scales = [], []
-    length = sequence_length(subnet.inputs)
-    for batch, most in ((1, length), (3, length and -(-length // 2))):
-        drawn = random_feeds(subnet.network, batch)
+    sizes = open_sizes(subnet.inputs)
+    others = {name: -(-size // 2) for name, size in sizes.items()}
+    for batch, each in ((1, sizes), (3, others)):
+        drawn = random_feeds(subnet.network, batch, sizes=each)
         with torch.inference_mode():
-            whole = {name: torch.from_numpy(array) for name, array in drawn.items()}
-            inputs = whole if most is None else {name: tokens[:, :most] for name, tokens in whole.items()}
+            inputs = {name: torch.from_numpy(array) for name, array in drawn.items()}
             expected = module(inputs).numpy()
         errors.append(np.abs(logits(session, inputs) - expected).max())
         scales.append(np.abs(expected).max())

@@ -58,7 +58,7 @@ class Subnet(nn.Module):
     @property
     def classes(self) -> int:
         """Number of logits."""
-        return self.network[-1][1].output_shape[0]
+        return self.network[-1][1].output_shape[-1]
 
     @property
     def has_statistics(self) -> bool:

@@ -10,6 +10,7 @@ from hwnas.task._image_folder import ImageFolder
 from hwnas.task._language import LanguageModelling, perplexity
 from hwnas.task._pixels import IMAGENET, Preprocessing
 from hwnas.task._plain_text import read_texts
+from hwnas.task._prompt import prompt
 from hwnas.task._scores import SCORES, answers, macro_f1, matthews, measured, top1
 from hwnas.task._task import (
     Inputs,
@@ -57,6 +58,7 @@ __all__ = [
     "matthews",
     "measured",
     "perplexity",
+    "prompt",
     "read_labelled_texts",
     "read_texts",
     "top1",

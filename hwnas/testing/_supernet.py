@@ -29,7 +29,9 @@ def subnets_run_as_inside(supernet: Supernet) -> None:
         for row in _rows(supernet.space):
             subnet, x = supernet.extract(row), _batch(supernet, row)
             logits = subnet(x)
-            require(logits.shape == (2, subnet.classes), f"logits have the shape {tuple(logits.shape)}")
+            require(
+                (len(logits), logits.shape[-1]) == (2, subnet.classes), f"logits have the shape {tuple(logits.shape)}"
+            )
             require(torch.isfinite(logits).all(), "logits are not finite")
             torch.testing.assert_close(supernet.forward(row, x), logits, rtol=1e-4, atol=1e-5)
             require(supernet.space.encode(subnet.arch).tolist() == row.tolist(), "its arch is of another subnet")

@@ -75,8 +75,33 @@ def ids() -> LayerSpec:
 def projected(ops: OpList, heads: int, kv_heads: int, *, causal: bool = False, mask: int | None = None) -> int:
     query = ops.linear("query", 0, 4 * heads)
     key, value = (ops.linear(name, 0, 4 * kv_heads) for name in ("key", "value"))
-    bias = None if mask is None else ops.padding_bias("bias", mask)
-    return ops.attention("attention", query, key, value, bias, heads=heads, kv_heads=kv_heads, causal=causal)
+    bias = None if mask is None else ops.causal_bias("bias", mask, mask) if causal else ops.padding_bias("bias", mask)
+    return ops.attention("attention", query, key, value, bias, heads=heads, kv_heads=kv_heads)
+
+
+def cached(ops: OpList, heads: int, kv_heads: int) -> int:
+    """Five tokens after three: queries and keys turned by their places, keys and values behind those of a cache."""
+    places = ops.read("position_ids", (5,), "int64", below=8)
+    mask = ops.read("attention_mask", (8,), "int64", below=2)
+    cos, sin = ops.angles("angles", places, 4, 100.0)
+    query = ops.rotary(
+        "query.turned", ops.split_heads("query.heads", ops.linear("query", 0, 4 * heads), heads), cos, sin
+    )
+    key, value = (ops.split_heads(f"{n}.heads", ops.linear(n, 0, 4 * kv_heads), kv_heads) for n in ("key", "value"))
+    key = ops.rotary("key.turned", key, cos, sin)
+    key, value = (
+        ops.write(f"present.{n}", ops.concat(f"{n}.cache", ops.read(n, (kv_heads, 3, 4)), new, axis=1), output=True)
+        for n, new in (("key", key), ("value", value))
+    )
+    bias = ops.causal_bias("bias", places, mask)
+    return ops.attention("attention", query, key, value, bias, heads=heads, kv_heads=kv_heads)
+
+
+def tied() -> LayerSpec:
+    ops = OpList(())
+    x = ops.embedding("embedding", ops.read("input_ids", (5,), "int64", below=30), 30, 8)
+    ops.tied_linear("tied", x, 30, "slot/embedding")
+    return ops.layer("test")
 
 
 LAYERS: dict[str, LayerSpec] = {
@@ -110,7 +135,10 @@ LAYERS: dict[str, LayerSpec] = {
     "attention": tokens(lambda o: projected(o, 3, 3)),
     "attention-masked": masked(lambda o, mask: projected(o, 3, 3, mask=mask)),
     "attention-grouped-causal": masked(lambda o, mask: projected(o, 4, 2, mask=mask, causal=True)),
+    "attention-cached": tokens(lambda o: cached(o, 3, 3)),
+    "attention-grouped-cached": tokens(lambda o: cached(o, 4, 2)),
     "embedding": ids(),
+    "embedding-tied": tied(),
     "positions": tokens(lambda o: o.positions("positions", 0, 8)),
     "grid-positions": tokens(lambda o: o.grid_positions("positions", 0, 1, 2)),
     "grid-positions-resized": tokens(lambda o: o.grid_positions("positions", 0, 1, 3)),

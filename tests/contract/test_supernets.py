@@ -22,6 +22,8 @@ FOLDERS: dict[str, dict[str, Any]] = {
     "bert": {"hidden_act": "gelu", "vocab_size": 20, "max_position_embeddings": 34, "type_vocab_size": 2},
     "vit": {"image_size": 32, "patch_size": 8, "qkv_bias": False},
     "deit": {"image_size": 32, "patch_size": 8, "architectures": ["DeiTForImageClassificationWithTeacher"]},
+    "llama": {"num_key_value_heads": 2, "vocab_size": 20, "max_position_embeddings": 34, "tie_word_embeddings": True},
+    "qwen2": {"vocab_size": 20, "max_position_embeddings": 34},
 }
 """Configurations of Hugging Face folders; all of 3 layers, 4 heads of 8 channels, 48 neurons."""
 
@@ -29,6 +31,8 @@ HEADS = {
     "bert": ["bert.pooler.dense.weight", "classifier.weight"],
     "vit": ["classifier.weight"],
     "deit": ["cls_classifier.weight", "distillation_classifier.weight"],
+    "llama": [],
+    "qwen2": [],
 }
 """Tensors by which a folder is known to have a head; what they hold is drawn at random."""
 

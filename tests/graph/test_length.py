@@ -7,7 +7,7 @@ import onnx
 import pytest
 import torch
 
-from hwnas.graph import LENGTH, Model, build_model, sequence_length
+from hwnas.graph import LENGTH, Model, build_model, open_sizes
 from hwnas.space import LayerSpec, Network, OpList, network_inputs
 from hwnas.supernet import Subnet, folded_weights
 from hwnas.supernet._agreement import logits, open_session
@@ -19,12 +19,12 @@ POSITIONS = 12
 def network(length: int, *, causal: bool) -> Network:
     """Ids, mask, positions, attention whose heads share keys, and a mean over all tokens or those that the mask keeps."""
     ops = OpList(())
-    ids = ops.read("input_ids", (length,), "int64", below=30)
-    mask = ops.read("attention_mask", (length,), "int64", below=2)
+    ids = ops.read("input_ids", (length,), "int64", below=30, axes=(LENGTH,))
+    mask = ops.read("attention_mask", (length,), "int64", below=2, axes=(LENGTH,))
     x = ops.positions("positions", ops.embedding("words", ids, 30, 16), POSITIONS)
     query, key, value = (ops.linear(part, x, size) for part, size in (("query", 16), ("key", 8), ("value", 8)))
-    bias = None if causal else ops.padding_bias("bias", mask)
-    x = ops.attention("attention", query, key, value, bias, heads=4, kv_heads=2, causal=causal)
+    bias = ops.causal_bias("bias", ids, mask) if causal else ops.padding_bias("bias", mask)
+    x = ops.attention("attention", query, key, value, bias, heads=4, kv_heads=2)
     ops.linear("linear", ops.mean_tokens("mean", x, None if causal else mask), 3)
     return (("text", ops.layer("text")),)
 
@@ -68,6 +68,6 @@ def test_it_is_timed_at_the_length_it_is_meant_for() -> None:
 
 def test_images_have_no_length() -> None:
     pictures: list[tuple[str, LayerSpec]] = [("conv", image(lambda ops: ops.conv("conv", 0, 4, 3)))]
-    assert sequence_length(network_inputs(pictures)) is None
+    assert open_sizes(network_inputs(pictures)) == {}
     numbers: list[tuple[str, LayerSpec]] = [("map", built(OpList((6,)), lambda ops: ops.linear("linear", 0, 4)))]
-    assert sequence_length(network_inputs(numbers)) is None
+    assert open_sizes(network_inputs(numbers)) == {}

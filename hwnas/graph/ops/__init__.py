@@ -13,12 +13,12 @@ from hwnas.graph.ops import (
     named,
     normalisation,
     pooling,
+    rotary,
     shape,
 )
-from hwnas.graph.ops._nodes import LENGTH, IntegerForm, Nodes, initial_shapes, integer_form, to_onnx
+from hwnas.graph.ops._nodes import IntegerForm, Nodes, initial_shapes, integer_form, to_onnx
 
 __all__ = [
-    "LENGTH",
     "IntegerForm",
     "Nodes",
     "activation",
@@ -33,6 +33,7 @@ __all__ = [
     "named",
     "normalisation",
     "pooling",
+    "rotary",
     "shape",
     "to_onnx",
 ]

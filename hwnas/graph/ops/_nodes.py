@@ -16,9 +16,6 @@ if TYPE_CHECKING:
     import onnx
 
 
-LENGTH = "length"
-"""The dynamic axis of sequences, and the property of a model that tells the length it is meant for."""
-
 IntegerForm = Literal["", "static", "dynamic", "stored"]
 """What int8 models make of an op, and what the ``doc_string`` of its nodes says.
 
@@ -81,6 +78,11 @@ class Nodes:
         """Name of an initializer of the op: its array, or ``value`` made from it."""
         name = f"{self._op}.{part}"
         self.initializers[name] = self._weights[name] if value is None else value
+        return name
+
+    def shared(self, name: str) -> str:
+        """Name of an initializer of another op: its array is there once."""
+        self.initializers[name] = self._weights[name]
         return name
 
     def constant(self, name: str, value: Any, dtype: type = np.float32) -> str:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from hwnas.graph.ops._nodes import LENGTH, IntegerForm, Nodes, initial_shapes, integer_form, to_onnx
-from hwnas.space.ops import ClassToken, Embedding, GridPositions, Positions, Shape
+from hwnas.graph.ops._nodes import IntegerForm, Nodes, initial_shapes, integer_form, to_onnx
+from hwnas.space.ops import LENGTH, ClassToken, Embedding, GridPositions, Positions, Shape
 
 
 @to_onnx.register

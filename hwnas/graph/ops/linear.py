@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from hwnas.graph.ops._nodes import IntegerForm, Nodes, integer_form, to_onnx
-from hwnas.space.ops import Linear
+from hwnas.space.ops import Linear, TiedLinear
 
 
 @to_onnx.register
@@ -24,3 +24,9 @@ def _linear(op: Linear, x: Sequence[str], at: Nodes) -> str:
 def _integer(op: Linear) -> IntegerForm:
     """Activations of transformers have outliers, which would stretch a range that holds for all inputs."""
     return "static" if len(op.in_shape) == 1 else "dynamic"
+
+
+@to_onnx.register
+def _tied_linear(op: TiedLinear, x: Sequence[str], at: Nodes) -> str:
+    """Runtimes turn a constant over when they load it."""
+    return at.result("MatMul", [*x, at.node("Transpose", [at.shared(f"{op.table}.weight")], perm=[1, 0])])

@@ -38,7 +38,8 @@ def session_of(path: str, asked: dict[str, Any]) -> Any:
     for key, value in asked["session_config"].items():
         options.add_session_config_entry(key, value)
     session = ort.InferenceSession(path, options, providers=[(asked["provider"], asked["options"])])
-    sizes = {"length": int(session.get_modelmeta().custom_metadata_map.get("length", asked["batch"]))}
+    told = session.get_modelmeta().custom_metadata_map
+    sizes = {axis: int(size) for axis, size in told.items() if size.isdecimal()}
     feed = {}
     for value in session.get_inputs():
         shape = [size if isinstance(size, int) else sizes.get(size, asked["batch"]) for size in value.shape]

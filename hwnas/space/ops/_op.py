@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 from typing import ClassVar, Literal
 
@@ -12,6 +12,11 @@ Shape = tuple[int, ...]
 """Shape of a value without its batch axis: ``(channels, height, width)``, ``(tokens, channels)`` or ``(features,)``."""
 
 Element = Literal["float32", "int64"]
+
+LENGTH, PAST = "length", "past"
+"""Names of open axes: tokens of a run, and those that were before it."""
+
+TOTAL = f"{PAST} + {LENGTH}"
 
 
 @dataclass(frozen=True)
@@ -22,11 +27,25 @@ class TensorSpec:
         shape: without the batch axis.
         element: type of its elements.
         below: what integers are less than (the size of a vocabulary, 2 for a mask); feeds for timing are drawn below it.
+        axes: names of the axes that may be of another size in every run (`LENGTH`), empty for the others; ``()`` if none may.
     """
 
     shape: Shape
     element: Element = "float32"
     below: int | None = None
+    axes: tuple[str, ...] = ()
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        """The size of each open axis, by its name."""
+        return {name: size for name, size in zip(self.axes, self.shape, strict=False) if name}
+
+    def sized(self, sizes: Mapping[str, int]) -> TensorSpec:
+        """The same with other sizes of open axes; of both `LENGTH` and `PAST` follows what is `TOTAL`."""
+        known = {**sizes, TOTAL: sizes.get(PAST, 0) + sizes.get(LENGTH, 0)}
+        axes = [*self.axes, *[""] * (len(self.shape) - len(self.axes))]
+        shape = tuple(known.get(name, size) for name, size in zip(axes, self.shape, strict=True))
+        return replace(self, shape=shape)
 
 
 @dataclass(frozen=True)

@@ -28,3 +28,24 @@ class Linear(Op):
     def weights(self) -> Mapping[str, Shape]:
         shapes: dict[str, Shape] = {"weight": (self.features, self.in_shape[-1])}
         return shapes | ({"bias": (self.features,)} if self.bias else {})
+
+
+@dataclass(frozen=True)
+class TiedLinear(Op):
+    """``x @ table.T``: logits of tokens, by the table ``(entries, channels)`` that an `Embedding` elsewhere looks them up in.
+
+    Attributes:
+        entries: rows of the table.
+        table: the op that has it: ``<slot>/<op>``.
+    """
+
+    entries: int
+    table: str
+
+    @property
+    def shape(self) -> Shape:
+        return (*self.in_shape[:-1], self.entries)
+
+    @property
+    def macs(self) -> int:
+        return prod(self.in_shape) * self.entries

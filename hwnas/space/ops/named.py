@@ -26,9 +26,17 @@ class Read(Op):
 
 @dataclass(frozen=True)
 class Write(Op):
-    """Its input, kept under the name ``value`` for later layers."""
+    """Its input, kept under the name ``value`` for later layers.
+
+    Attributes:
+        value: the name.
+        output: whether the network gives it to its user too, beside what its last layer returns.
+        axes: of an output, as of `TensorSpec`.
+    """
 
     value: str
+    output: bool = False
+    axes: tuple[str, ...] = ()
 
     view = True
 
@@ -38,4 +46,4 @@ class Write(Op):
 
     @property
     def writes(self) -> Mapping[str, TensorSpec]:
-        return {self.value: TensorSpec(self.in_shape)}
+        return {self.value: TensorSpec(self.in_shape, axes=self.axes)}

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from hwnas.space import Gene, LayerSpec, OpList, SearchSpace, Slot, conditional
-from hwnas.space.ops import Function
+from hwnas.space.ops import LENGTH, Function
 
 
 @dataclass(frozen=True)
@@ -104,8 +104,8 @@ def encoder_space(kind: str, encoder: Encoder, fed: EncoderInput) -> SearchSpace
 def encoder_genes(encoder: Encoder) -> list[Gene]:
     """Depth, then heads and then FFN width of every layer; those of a skipped layer have no effect."""
     depths = tuple(range(max(1, -(-encoder.layers // 3)), encoder.layers + 1))
-    heads = _parts(encoder.heads, 3)
-    widths = _parts(encoder.ffn, 4)
+    heads = parts(encoder.heads, 3)
+    widths = parts(encoder.ffn, 4)
     genes = [Gene("d", None, depths)]
     for group, choices in (("h", heads), ("f", widths)):
         for layer in range(encoder.layers):
@@ -173,7 +173,7 @@ def _head(encoder: Encoder, tokens: int, *, masked: bool) -> LayerSpec:
     if head.pool == "pair":
         x = ops.flatten("pool", x)
     elif head.pool == "mean":
-        mask = ops.read("attention_mask", (tokens,), "int64", below=2) if masked else None
+        mask = ops.read("attention_mask", (tokens,), "int64", below=2, axes=(LENGTH,)) if masked else None
         x = ops.mean_tokens("pool", x, mask)
     if head.features:
         x = ops.act(f"dense.{head.function}", ops.linear("dense", x, head.features), head.function)
@@ -183,7 +183,7 @@ def _head(encoder: Encoder, tokens: int, *, masked: bool) -> LayerSpec:
     return ops.layer(f"{key}-o{encoder.classes}")
 
 
-def _parts(whole: int, n: int) -> tuple[int, ...]:
+def parts(whole: int, n: int) -> tuple[int, ...]:
     """1/n, 2/n ... of a whole, as far as these are whole numbers: 4, 8, 12 of 12; 2, 4 of 4."""
     n = next(k for k in range(min(n, whole), 0, -1) if whole % k == 0)
     return tuple(whole * i // n for i in range(1, n + 1))

@@ -11,6 +11,7 @@ from hwnas.supernet.hf._family import Family, FamilyKind, encoder_of
 from hwnas.supernet.hf._folder import CONFIG, number
 from hwnas.supernet.hf._inputs import LENGTHS, TextInput
 from hwnas.supernet.hf._vit import deit, vit
+from hwnas.supernet.hf.decoder import DECODERS
 
 
 def family_of(config: Mapping[str, Any], folder: str, *, tuned: bool) -> Family:
@@ -34,40 +35,14 @@ def family_kind(config: Mapping[str, Any], folder: str) -> FamilyKind:
         SupernetError: there is none.
     """
     kind = config["model_type"]
-    generates = config.get("is_encoder_decoder") or config.get("is_decoder") or kind in DECODERS
-    if generates or kind not in FAMILIES:
-        known = f"encoders of the families {', '.join(FAMILIES)} are what is supported"
-        rule = f"{kind} generates text" if generates else f"its model_type is {kind!r}"
-        raise SupernetError(f"hf:{folder}", rule, f"{known}: give one of them")
+    if config.get("is_encoder_decoder") or config.get("is_decoder") or kind not in FAMILIES:
+        known = f"encoders of the families {', '.join(FAMILIES)} and decoders of {', '.join(DECODERS)}"
+        uses = {"is_encoder_decoder": "an encoder with a decoder", "is_decoder": "used as a decoder"}
+        rule = next(
+            (f"its {kind} is {use}" for key, use in uses.items() if config.get(key)), f"its model_type is {kind!r}"
+        )
+        raise SupernetError(f"hf:{folder}", rule, f"{known} are what is supported: give one of them")
     return FAMILIES[kind]
-
-
-DECODERS = frozenset(
-    [
-        "bart",
-        "bloom",
-        "falcon",
-        "gemma",
-        "gemma2",
-        "gemma3_text",
-        "gpt2",
-        "gpt_neox",
-        "llama",
-        "mbart",
-        "mistral",
-        "mixtral",
-        "opt",
-        "pegasus",
-        "phi",
-        "phi3",
-        "qwen2",
-        "qwen3",
-        "smollm3",
-        "t5",
-        "mt5",
-    ]
-)
-"""Families that people try and that are no encoders."""
 
 
 def _bert(config: Mapping[str, Any], tuned: bool, folder: str) -> Family:

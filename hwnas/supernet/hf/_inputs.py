@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from hwnas.space import Gene, LayerSpec, OpList
+from hwnas.space.ops import LENGTH
 from hwnas.supernet.hf._encoder import Encoder
 
 LENGTHS = (16, 32, 64, 128, 256, 512)
@@ -41,12 +42,12 @@ class TextInput:
     def embeddings(self, encoder: Encoder, size: int) -> LayerSpec:
         """Words, segments and positions, added and normalised."""
         ops = OpList(())
-        ids = ops.read("input_ids", (size,), "int64", below=self.vocabulary)
-        mask = ops.read("attention_mask", (size,), "int64", below=2)
+        ids = ops.read("input_ids", (size,), "int64", below=self.vocabulary, axes=(LENGTH,))
+        mask = ops.read("attention_mask", (size,), "int64", below=2, axes=(LENGTH,))
         ops.write("padding", ops.padding_bias("padding.bias", mask))
         x = ops.embedding("words", ids, self.vocabulary, encoder.channels)
         if self.segments:
-            segments = ops.read("token_type_ids", (size,), "int64", below=self.segments)
+            segments = ops.read("token_type_ids", (size,), "int64", below=self.segments, axes=(LENGTH,))
             x = ops.add("segments.add", x, ops.embedding("segments", segments, self.segments, encoder.channels))
         x = ops.positions("positions", x, self.positions)
         ops.layer_norm("norm", x, encoder.eps)

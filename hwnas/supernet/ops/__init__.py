@@ -13,6 +13,7 @@ from hwnas.supernet.ops import (
     named,
     normalisation,
     pooling,
+    rotary,
     shape,
 )
 from hwnas.supernet.ops._run import Pass, folded, run
@@ -30,6 +31,7 @@ __all__ = [
     "named",
     "normalisation",
     "pooling",
+    "rotary",
     "run",
     "shape",
 ]

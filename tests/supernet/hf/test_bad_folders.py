@@ -14,7 +14,7 @@ from hwnas.errors import HwnasError
 from hwnas.supernet import load_supernet
 from tests.supernet.hf.conftest import save
 
-KNOWN = "encoders of the families bert, deit, distilbert, roberta, vit are what is supported"
+KNOWN = "encoders of the families bert, deit, distilbert, roberta, vit and decoders of llama, mistral, qwen2 are what"
 WEIGHT = "bert.encoder.layer.1.output.dense.weight"
 
 
@@ -56,8 +56,8 @@ def in_integers(folder: Path) -> None:
         (without("model.safetensors"), "it has no weights"),
         (cut("model.safetensors"), "truncated or corrupt"),
         (configured(model_type="hubert"), f"its model_type is 'hubert'; {KNOWN}"),
-        (configured(model_type="llama"), f"llama generates text; {KNOWN}"),
-        (configured(model_type="t5", is_encoder_decoder=True), f"t5 generates text; {KNOWN}"),
+        (configured(model_type="llama"), "embeddings/words.weight is missing"),
+        (configured(model_type="t5", is_encoder_decoder=True), f"its t5 is an encoder with a decoder; {KNOWN}"),
         (configured(hidden_size=64), "restore its config.json and its weights from one and the same network"),
         (
             configured(num_hidden_layers=3),

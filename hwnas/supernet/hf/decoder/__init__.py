@@ -1,0 +1,9 @@
+"""Decoders of text from Hugging Face folders."""
+
+from __future__ import annotations
+
+from hwnas.supernet.hf.decoder._carried import CarriedDecoder, is_decoder, read_decoder
+from hwnas.supernet.hf.decoder._families import DECODERS
+from hwnas.supernet.hf.decoder._supernet import DecoderSupernet, decoder_class
+
+__all__ = ["DECODERS", "CarriedDecoder", "DecoderSupernet", "decoder_class", "is_decoder", "read_decoder"]

@@ -1,0 +1,141 @@
+"""Decoders of Hugging Face folders as supernets: one class per folder, for each has a space of its own."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+from numpy.typing import NDArray
+from torch import Tensor
+
+from hwnas.errors import DataError, SupernetError
+from hwnas.space import Op, SearchSpace, network_inputs
+from hwnas.space.ops import Linear
+from hwnas.supernet._base import Supernet
+from hwnas.supernet._calibration import BatchNormMode
+from hwnas.supernet._checkpoint import Misfit
+from hwnas.supernet._header import ENCODER
+from hwnas.supernet._recipe import Recipe
+from hwnas.supernet._units import Units
+from hwnas.supernet.hf._weights import read_folder
+from hwnas.supernet.hf.decoder._carried import CarriedDecoder
+from hwnas.supernet.hf.decoder._space import Decoder, decoder_space
+from hwnas.supernet.hf.decoder._weights import by_norms, renamed
+from hwnas.task import Inputs, Tokenizer, prompt
+
+
+class DecoderSupernet(Supernet):
+    """What all decoders share; `decoder_class` makes the class of each.
+
+    Attributes:
+        carried: its description.
+        decoder: its sizes, from it.
+    """
+
+    carried: ClassVar[CarriedDecoder]
+    decoder: ClassVar[Decoder]
+
+    metric = "perplexity"
+    recipe = Recipe("adamw", epochs=1, learning_rate=1e-5, weight_decay=0.01, clip_norm=1.0)
+
+    @classmethod
+    def search_space(cls) -> SearchSpace:
+        lengths, pasts = cls.carried.choices(cls.decoder.positions)
+        return decoder_space(cls.carried.settings["model_type"], cls.decoder, lengths, pasts)
+
+    @classmethod
+    def default_checkpoint(cls) -> Path | None:
+        return Path(cls.carried.folder)
+
+    @classmethod
+    def outline(cls) -> dict[str, str]:
+        return {ENCODER: cls.carried.text()}
+
+    @classmethod
+    def tokenizer(cls) -> Tokenizer:
+        """What turns texts into ids.
+
+        Raises:
+            DataError: the folder has none, or that of another network.
+        """
+        tokenizer = cls.carried.complete().tokenizer
+        assert tokenizer is not None
+        if tokenizer.vocabulary_size > cls.decoder.vocabulary:
+            known = f"{tokenizer.vocabulary_size:,} tokens apart, its network {cls.decoder.vocabulary:,}"
+            rule = f"its tokenizer tells {known}"
+            raise DataError(f"hf:{cls.carried.folder}", rule, "save the network's own tokenizer into it")
+        return tokenizer
+
+    @classmethod
+    def from_checkpoint(cls, path: str | os.PathLike[str]) -> Self:
+        """The folder's weights, neurons sorted, or those of a file under our names.
+
+        Raises:
+            SupernetError: weights that are missing, damaged, or do not fit the configuration.
+        """
+        if not Path(path).is_dir():
+            return super().from_checkpoint(path)
+        space = cls.search_space()
+        found = renamed(read_folder(Path(path)), cls.shapes(space), cls.decoder.layers, str(path))
+        try:
+            net = cls(found, f"hf:{path}")
+        except Misfit as error:
+            remedy = "restore its config.json and its weights from one and the same network"
+            raise Misfit(error.value, error.rule, remedy) from None
+        net.tensors = by_norms(net.tensors, net.units())
+        return net
+
+    def op_weights(self, name: str, op: Op) -> dict[str, Tensor]:
+        """Fewer heads of keys and values are means of groups (Ainslie et al. 2023, arXiv:2305.13245); neurons the first ones."""
+        if not isinstance(op, Linear) or not name.endswith((".attention/key", ".attention/value")):
+            return super().op_weights(name, op)
+        size = self.decoder.head_size
+        return {f"{name}.{part}": _averaged(self.tensors[f"{name}.{part}"], op.features, size) for part in op.weights}
+
+    def units(self) -> Sequence[Units]:
+        ffns = (f"layer.{i}.ffn" for i in range(self.decoder.layers))
+        return [Units(f"{ffn} neurons", 1, (f"{ffn}/gate", f"{ffn}/up"), f"{ffn}/down") for ffn in ffns]
+
+    def with_head(self, labels: Sequence[str], seed: int = 0) -> Self:  # noqa: ARG002
+        rule = "it writes text, and has no classes"
+        raise SupernetError(f"hf:{self.carried.folder}", rule, "give an encoder of texts for that")
+
+    def forward(self, row: NDArray[Any], x: Inputs, bn: BatchNormMode = "eval", *, momentum: float = 0.0) -> Tensor:
+        """Logits ``(n, tokens, vocabulary)`` of what follows each token.
+
+        Args:
+            row: the subnet; its choices of input genes do not matter.
+            x: ``input_ids`` ``(n, tokens)``, alone where nothing was before them, or with all that `hwnas.task.prompt` adds.
+            bn, momentum: as of all supernets.
+        """
+        if isinstance(x, Mapping) and list(x) == ["input_ids"]:
+            x = prompt(network_inputs(self.network(row)), x["input_ids"])
+        return super().forward(row, x, bn, momentum=momentum)
+
+    def remade(self, **changes: Any) -> DecoderSupernet:
+        """The same weights under a description with some changes: ``lengths``, ``pasts``."""
+        other = decoder_class(replace(self.carried, **changes))(self.tensors, self.origin)
+        other.reference = self.reference
+        return other
+
+
+def _averaged(weight: Tensor, features: int, size: int) -> Tensor:
+    """``(heads * size, ...)`` as ``(features, ...)``: of each group of consecutive heads their mean."""
+    if len(weight) == features:
+        return weight
+    return weight.unflatten(0, (features // size, -1, size)).mean(1).flatten(0, 1)
+
+
+@cache
+def decoder_class(carried: CarriedDecoder) -> type[DecoderSupernet]:
+    """The class that a description makes.
+
+    Raises:
+        SupernetError: its family is not supported.
+    """
+    facts = {"carried": carried, "decoder": carried.decoder(), "__module__": __name__}
+    return type("DecoderSupernet", (DecoderSupernet,), facts)
