@@ -195,6 +195,8 @@ BUILT_IN = {
                 aliases=("f1score", "macrof1")),
         _metric("mcc", "mcc", "max", label="MCC", source="weights", lowest=-1.0, highest=1.0, show="{:.4g}".format, aliases=("matthews",)),
         _metric("perplexity", "perplexity", "min", label="Perplexity", source="weights", lowest=1.0, aliases=("ppl",)),
+        _metric("kl", "kl", "min", label="KL to the parent (nats)", source="weights", lowest=0.0, show="{:.4g}".format),
+        _metric("agreement", "agreement", "max", "%", label="Agreement with the parent", **_PERCENT),
         _metric("score", "score", "max", label="Score"),
         _metric("synflow", "synflow_score", "max", label="Synflow (score, no accuracy)", source="untrained", show="{:.4g}".format),
         _metric("swap", "swap_score", "max", label="SWAP (score, no accuracy)", source="untrained", show="{:.4g}".format),
@@ -204,6 +206,8 @@ BUILT_IN = {
         _metric("params", "params", "min", "params", label="Params", source="layers",
                 aliases=("modelparameters", "parameters")),
         _metric("memory", "memory_bytes", "min", "B", label="Memory", source="layers"),
+        _metric("prefill", "prefill_ms", "min", "ms", label="Prefill"),
+        _metric("kv_cache", "kv_bytes_per_token", "min", "B", label="KV cache per token"),
         _metric("size", "size_bytes", "min", "B", label="File size", source="layers", aliases=("filesize", "modelsize")),
     )
 }  # fmt: skip

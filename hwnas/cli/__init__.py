@@ -18,6 +18,7 @@ from hwnas.cli import (
     evaluate,
     export,
     fit,
+    library,
     measure,
     predict,
     profile,
@@ -88,6 +89,7 @@ for _command in (
     bench.bench,
 ):
     app.command(cls=Command)(guarded(_command))
+app.add_typer(library.app)
 
 
 def main(args: Sequence[str] | None = None) -> None:

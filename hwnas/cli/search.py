@@ -120,7 +120,7 @@ def search(
         unused = {"--population": population, "--generations": generations}
         files = {"--library": problem.library, "--table": problem.table, "--predictor": problem.predictor}
         asked.refuse_mixed(request.objectives, {**unused, **files, "--verify": verify})
-    if verify and not request.budgets.devices:
+    if verify and problem.library is None and not request.budgets.devices:
         raise DataError("--verify", "it checks a latency budget", "pass --latency TIME")
     outputs = Outputs(out)
     outputs.check()

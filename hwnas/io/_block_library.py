@@ -9,19 +9,26 @@ from hwnas.errors import DataError, SpaceError
 from hwnas.io._csv import read_csv
 from hwnas.io._metrics import read_metric
 from hwnas.space import AdditiveCost, SearchSpace
-from hwnas.space.families.block_library import block_library
+from hwnas.space.families.block_library import block_library, of_model
 
 KEYS = ("layer", "choice")
 
 
-def read_block_library(path: str | os.PathLike[str]) -> tuple[SearchSpace, dict[str, AdditiveCost]]:
+def read_block_library(
+    path: str | os.PathLike[str], model: SearchSpace | None = None
+) -> tuple[SearchSpace, dict[str, AdditiveCost]]:
     """A space and its metrics from a CSV with the columns ``layer``, ``choice`` and one per metric.
 
     One row per layer and alternative; every further column is a metric that adds up over the layers,
     such as the loss of quality, latency in ms, memory. The space is named after the file.
 
+    Args:
+        path: the CSV.
+        model: the space of the model that the library is of, if its layers are named as genes (``f[3]``). The space is then
+            the part of the model's that the file covers, without its layers.
+
     Raises:
-        DataError: a missing column, a metric that is not numeric, or rows that make no library.
+        DataError: a missing column, a metric that is not numeric, or rows that make no library, or none of the model's.
     """
     frame = read_csv(path)
     missing = [key for key in KEYS if key not in frame.columns]
@@ -33,6 +40,7 @@ def read_block_library(path: str | os.PathLike[str]) -> tuple[SearchSpace, dict[
     layers, choices = (frame[key].tolist() for key in KEYS)
     try:
         values = {metric: read_metric(frame, metric) for metric in metrics}
-        return block_library(layers, choices, values, name=Path(path).name.split(".")[0])
+        space, costs = block_library(layers, choices, values, name=Path(path).name.split(".")[0])
+        return (space, costs) if model is None else of_model(model, layers, choices, values)
     except (DataError, SpaceError) as error:
         raise DataError(f"file {path}, {error.value}", error.rule, error.remedy) from error

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hwnas.errors import DataError
+from hwnas.study._library_file import Library, read_library
 from hwnas.study._objectives import Objectives
 from hwnas.study._request import Request
 from hwnas.study._space import open_in, restricted
@@ -29,12 +30,14 @@ class Given:
         columns: metrics by name, in the order of the files.
         facts: names and hashes of the files, for the provenance.
         table: what the tables of subnets say, columns that tell no metric included.
+        library: the one that is the space.
     """
 
     space: SearchSpace
     columns: Mapping[str, MetricFunction] = field(default_factory=dict)
     facts: list[dict[str, Any]] = field(default_factory=list)
     table: SubnetTable | None = None
+    library: Library | None = None
 
 
 def read_given(request: Request, objectives: Objectives | None, of: SearchSpace | None = None) -> Given:
@@ -49,14 +52,14 @@ def read_given(request: Request, objectives: Objectives | None, of: SearchSpace 
         DataError: a file that does not fit, or options that exclude one another.
         UnknownNameError: no such space.
     """
-    from hwnas.io import read_block_library, read_subnet_table
+    from hwnas.io import read_subnet_table
     from hwnas.report import file_hash
     from hwnas.search import Lookup
 
     renamed = objectives.renamed if objectives is not None else {}
     files = [*([request.library] if request.library else []), *request.tables, *request.costs]
     columns: dict[str, MetricFunction] = {}
-    table = None
+    table, library = None, None
     if request.library is not None:
         used = {"--space": request.space is not None, "--table": request.tables, "--costs": request.costs}
         for option, value in used.items():
@@ -64,9 +67,9 @@ def read_given(request: Request, objectives: Objectives | None, of: SearchSpace 
                 raise DataError(
                     f"{option} with --library", "the library is the space and its metrics", f"drop {option}"
                 )
-        whole, sums = read_block_library(request.library)
-        columns.update({renamed.get(name, name): cost for name, cost in sums.items()})
-        space = restricted(whole, request.fix)
+        library = read_library(request.library)
+        columns.update({renamed.get(name, name): cost for name, cost in library.costs.items()})
+        space = restricted(library.space, request.fix)
     else:
         whole, _ = open_in(of or request.space, request.precision)
         space = restricted(whole, request.fix)
@@ -78,7 +81,7 @@ def read_given(request: Request, objectives: Objectives | None, of: SearchSpace 
             raise DataError(f"--space {space.name}", rule, "pass --table FILE.csv")
         for path in request.costs:
             space = _add_layer_costs(path, renamed, space, columns)
-    return Given(space, columns, [{"name": path.name, "sha256": file_hash(path)} for path in files], table)
+    return Given(space, columns, [{"name": path.name, "sha256": file_hash(path)} for path in files], table, library)
 
 
 def _add_layer_costs(

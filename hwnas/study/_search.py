@@ -18,6 +18,7 @@ from hwnas.study._evaluation import Evaluation
 from hwnas.study._facts import search_facts, space_facts, weights_facts
 from hwnas.study._found import Found
 from hwnas.study._front import Front
+from hwnas.study._library_file import SCORE, scored_on
 from hwnas.study._picture import axes_of
 from hwnas.study._place import Place, require_here
 from hwnas.study._sample import random_sample, values_of
@@ -25,6 +26,7 @@ from hwnas.study._scoring import Scoring
 from hwnas.study._setup import Setup
 from hwnas.study._table import table_facts
 from hwnas.study._verify import Verifier
+from hwnas.study._verify_library import LibraryVerifier
 from hwnas.study._warm_start import warm_start
 
 if TYPE_CHECKING:
@@ -105,8 +107,11 @@ def search(setup: Setup, settings: SearchSettings, asked: Evaluation | Scoring |
         NotHeldError: no subnet that was measured holds the budget.
     """
     settings.check(asked)
-    if settings.verify and LATENCY.column not in setup.budgets:
+    model = setup.given.library.model if setup.given.library is not None else None
+    if settings.verify and model is None and LATENCY.column not in setup.budgets:
         raise DataError("--verify", "it checks a latency budget", "pass --latency TIME")
+    if settings.verify and model is not None and SCORE not in setup.metrics.given:
+        raise DataError("--verify", f"the library has no column {SCORE} to check", "build it again")
     metrics = setup.metrics
     evaluated = asked.metric().column if asked is not None else None
     warm = warm_start(metrics.space, settings.seed_archs, settings.prior, evaluated=evaluated)
@@ -123,7 +128,7 @@ def search(setup: Setup, settings: SearchSettings, asked: Evaluation | Scoring |
         notes = [*setup.notes, *(_told_of_verifying(place, setup) if place is not None else ())]
         for note in [*notes, f"searching {metrics.space.size():.3g} subnets of {metrics.space.name}"]:
             notice(note)
-        verifier = None
+        verifier: Verifier | LibraryVerifier | None = None
         if measured is not None and asked is not None:
             used: dict[str, Any] = {"evaluations": asked.evals}
             if settings.asynchronous:
@@ -137,13 +142,17 @@ def search(setup: Setup, settings: SearchSettings, asked: Evaluation | Scoring |
             def run(problem: Problem) -> SearchResult:
                 return _run(problem, settings, used, warm.rows)
 
-            if place is None:
-                result = run(problem)
-            else:
-                journal = path.with_name(f"{path.name}.verify.jsonl")
+            journal = path.with_name(f"{path.name}.verify.jsonl")
+            if place is not None:
                 verifier = Verifier(metrics, place, journal, setup.wanted, setup.budgets, settings.seed)
                 result, metrics = verifier.run(run)
                 setup = _with_adapted(setup, metrics)
+            elif settings.verify and setup.given.library is not None:
+                text = scored_on(setup.given.library)
+                verifier = LibraryVerifier(metrics, text, journal, setup.wanted, setup.budgets)
+                result, metrics = verifier.run(run)
+            else:
+                result = run(problem)
         wall_s = time.perf_counter() - started
         frame = _frame(result, metrics, settings.top)
         if verifier is not None:

@@ -158,7 +158,8 @@ def prepare(request: Request, of: SearchSpace | None = None, evaluated: str | No
             f"{accuracy.it.card.metric} is of fp32 weights, whatever the precisions: --evaluate measures what they cost"
         ]
     main = devices.main if devices is not None else USUAL
-    reference = request.space if isinstance(request.space, str) and request.space != given.space.name else None
+    source = given.library.model if given.library is not None else request.space
+    reference = source if isinstance(source, str) and source != given.space.name else None
     return Setup(metrics, wanted, budgets, table, accuracy, others, given, tuple(notes), main, reference)
 
 
@@ -229,6 +230,8 @@ def _wanted(
     if devices is not None:
         quality = QUALITY if told is None else accuracy.it.card.as_metric() if accuracy else get_metric(told)
         return (quality, LATENCY, *(LATENCY.on(name) for name in devices.others))[:MOST]
+    if given.library is not None and given.library.usual:
+        return tuple(get_metric(name) for name in given.library.usual)
     if len(given.columns) > MOST:
         listed = ", ".join(given.columns)
         remedy = f"name some: --objectives {QUALITY.name}=A,{LATENCY.name}=B"

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from hwnas.supernet._recipe import Recipe
     from hwnas.supernet._reference import KINDS, ReferenceKind, reference_kind
     from hwnas.supernet._registry import get_supernet, load_supernet, random_supernet, supernet_names
+    from hwnas.supernet._replacement import Batch, Moved, first_replaced, parent_row, replacements
     from hwnas.supernet._sensitivity import sensitivity
     from hwnas.supernet._subnet import Subnet, folded_weights, recalibrate
     from hwnas.supernet._units import Units
@@ -45,6 +46,7 @@ __all__ = [
     "Accuracy",
     "Agreement",
     "Answers",
+    "Batch",
     "BatchNormMode",
     "Batches",
     "Blamed",
@@ -52,6 +54,7 @@ __all__ = [
     "Engine",
     "MeasuredAccuracy",
     "MeasuredAnswers",
+    "Moved",
     "Network",
     "Pass",
     "Recipe",
@@ -73,6 +76,7 @@ __all__ = [
     "evaluate",
     "export_onnx",
     "extremes",
+    "first_replaced",
     "folded",
     "folded_weights",
     "forward",
@@ -83,9 +87,11 @@ __all__ = [
     "most_lossy",
     "onnx_accuracy",
     "onnx_model",
+    "parent_row",
     "random_supernet",
     "recalibrate",
     "reference_kind",
+    "replacements",
     "run",
     "save_onnx",
     "schedule_names",
@@ -109,6 +115,7 @@ __getattr__, __dir__ = lazily(
         "hwnas.supernet._recipe": "Recipe",
         "hwnas.supernet._reference": "KINDS ReferenceKind reference_kind",
         "hwnas.supernet._registry": "get_supernet load_supernet random_supernet supernet_names",
+        "hwnas.supernet._replacement": "Batch Moved first_replaced parent_row replacements",
         "hwnas.supernet._sensitivity": "sensitivity",
         "hwnas.supernet._units": "Units",
         "hwnas.supernet._subnet": "Subnet folded_weights recalibrate",

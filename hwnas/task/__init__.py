@@ -7,7 +7,7 @@ from hwnas.task._classes import class_order
 from hwnas.task._digits import DigitsData
 from hwnas.task._divergence import Divergence, Parent
 from hwnas.task._image_folder import ImageFolder
-from hwnas.task._language import LanguageModelling, perplexity
+from hwnas.task._language import LENGTH, LanguageModelling, perplexity
 from hwnas.task._pixels import IMAGENET, Preprocessing
 from hwnas.task._plain_text import read_texts
 from hwnas.task._prompt import prompt
@@ -30,6 +30,7 @@ from hwnas.task._tokenizer import Tokenizer
 
 __all__ = [
     "IMAGENET",
+    "LENGTH",
     "SCORES",
     "DigitsData",
     "Divergence",

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from hwnas.errors import DataError
 from hwnas.task._plain_text import read_texts
+from hwnas.task._prompt import prompt
 from hwnas.task._task import InputsAt, Score, Scored, Specs
 from hwnas.task._tokenizer import Tokenizer
 
@@ -102,38 +103,47 @@ class LanguageModelling:
 
     def validation(self, specs: Specs) -> Iterator[tuple[Mapping[str, Tensor], Tensor]]:
         """Batches of token ids ``(n, t)`` and of the tokens after each, the same at every call."""
-        yield from self._batches("validation", self._length(specs), self.n_windows)
+        for ids, following in self._batches("validation", self._length(specs), self.n_windows):
+            yield prompt(specs, ids), following
 
     def calibration(self, specs: Specs) -> Iterator[Mapping[str, Tensor]]:
         """Batches of token ids of the training text, or where there is none of the other one."""
-        split = "train" if self.has_training else "validation"
-        yield from (inputs for inputs, _ in self._batches(split, self._length(specs), self.n_calibration))
+        for ids, _ in self._batches(self._learned, self._length(specs), self.n_calibration):
+            yield prompt(specs, ids)
+
+    def judged(self, length: int) -> Iterator[tuple[Tensor, Tensor]]:
+        """The windows of :meth:`calibration`: token ids ``(n, t)``, and the tokens after each."""
+        yield from self._batches(self._learned, length, self.n_calibration)
 
     @property
     def steps_per_epoch(self) -> int:
         """Full batches of the training text; one where there is less than that."""
-        return max(1, len(self._windows("train", self.length)[0]) // self.windows_at_once(self.length))
+        return max(1, len(self._windows(self._learned, self.length)[0]) // self.windows_at_once(self.length))
 
     def training_batch(self, step: int, seed: int) -> tuple[InputsAt, Tensor]:
         """Windows without repetition within an epoch."""
-        ids, following = self._windows("train" if self.has_training else "validation", self.length)
+        ids, following = self._windows(self._learned, self.length)
         epoch, position = divmod(step, self.steps_per_epoch)
         order = np.random.default_rng([seed, epoch]).permutation(len(ids))
         n = self.windows_at_once(self.length)
         chosen = order[position * n : (position + 1) * n]
-        inputs = {INPUT: torch.from_numpy(ids[chosen])}
-        return lambda _: inputs, torch.from_numpy(following[chosen])
+        rows = torch.from_numpy(ids[chosen])
+        return lambda specs: prompt(specs, rows), torch.from_numpy(following[chosen])
+
+    @property
+    def _learned(self) -> str:
+        return "train" if self.has_training else "validation"
 
     def _length(self, specs: Specs) -> int:
         return specs[INPUT].shape[0] if INPUT in specs else self.length
 
-    def _batches(self, split: str, length: int, most: int) -> Iterator[tuple[Mapping[str, Tensor], Tensor]]:
+    def _batches(self, split: str, length: int, most: int) -> Iterator[tuple[Tensor, Tensor]]:
         ids, following = self._windows(split, length)
         chosen = np.sort(np.random.default_rng(self.seed).permutation(len(ids))[:most])
         n = self.windows_at_once(length)
         for start in range(0, len(chosen), n):
             rows = chosen[start : start + n]
-            yield {INPUT: torch.from_numpy(ids[rows])}, torch.from_numpy(following[rows])
+            yield torch.from_numpy(ids[rows]), torch.from_numpy(following[rows])
 
     def _windows(self, split: str, length: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """``(n, length)`` tokens of every window, and those that follow each."""

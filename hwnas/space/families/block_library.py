@@ -61,3 +61,53 @@ def block_library(
         tables = [numbers[list(found.values())] for found in alternatives.values()]
         costs[metric] = AdditiveCost(space, [Factor((i,), table) for i, table in enumerate(tables)])
     return space, costs
+
+
+def of_model(
+    model: SearchSpace,
+    layers: Sequence[str | int],
+    choices: Sequence[str | int],
+    metrics: Mapping[str, Sequence[float] | NDArray[np.float64]],
+) -> tuple[SearchSpace, dict[str, AdditiveCost]]:
+    """The part of a model's space that a library covers, and its metrics: its archs are the model's.
+
+    Args:
+        model: the model's space.
+        layers: ``(rows,)`` genes by name; a layer that is no gene must have one row, which all subnets pay for.
+        choices: ``(rows,)`` of the gene.
+        metrics: ``(rows,)`` values per metric.
+
+    Raises:
+        SpaceError: a gene without rows, a choice that is none of the gene's, or several rows of what is no gene.
+    """
+    columns = {gene.name: column for column, gene in enumerate(model.genes)}
+    found: dict[int, dict[int, int]] = {column: {} for column in columns.values()}
+    constant: dict[str | int, int] = {}
+    for row, (layer, choice) in enumerate(zip(layers, choices, strict=True)):
+        column = columns.get(str(layer))
+        if column is None:
+            if constant.setdefault(layer, row) != row:
+                rule = f"{model.name} has no such gene, and only genes have several alternatives"
+                raise SpaceError(f"layer {layer!r}", rule, "keep one row of it")
+            continue
+        known = [str(known) for known in model.genes[column].choices]
+        if str(choice) not in known:
+            rule = f"choices of {layer} in {model.name} are {', '.join(known)}"
+            raise SpaceError(f"layer {layer!r}, choice {choice!r}", rule, "remove the row")
+        found[column][known.index(str(choice))] = row
+    missing = next((gene.name for column, gene in enumerate(model.genes) if not found[column]), None)
+    if missing is not None:
+        raise SpaceError(f"layer {missing!r}", "it has no rows", "add one per alternative")
+    space = SearchSpace(model.name, model.genes, (), [sorted(each) for each in found.values()], base=model.base)
+    costs = {}
+    for metric, given in metrics.items():
+        numbers = np.asarray(given, dtype=np.float64)
+        factors = []
+        for column, rows in found.items():
+            table = np.full(len(model.genes[column].choices), np.nan)
+            table[[*rows]] = numbers[[*rows.values()]]
+            factors.append(Factor((column,), table))
+        # What all subnets pay is paid with the first gene: no choice is without it.
+        factors.append(Factor((0,), np.full(len(model.genes[0].choices), numbers[[*constant.values()]].sum())))
+        costs[metric] = AdditiveCost(space, factors)
+    return space, costs

@@ -25,7 +25,7 @@ from hwnas.supernet.hf._weights import read_folder
 from hwnas.supernet.hf.decoder._carried import CarriedDecoder
 from hwnas.supernet.hf.decoder._space import Decoder, decoder_space
 from hwnas.supernet.hf.decoder._weights import by_norms, renamed
-from hwnas.task import Inputs, Tokenizer, prompt
+from hwnas.task import LENGTH, Inputs, LanguageModelling, Tokenizer, prompt
 
 
 class DecoderSupernet(Supernet):
@@ -88,6 +88,31 @@ class DecoderSupernet(Supernet):
             raise Misfit(error.value, error.rule, remedy) from None
         net.tensors = by_norms(net.tensors, net.units())
         return net
+
+    def open_data(
+        self,
+        folder: Path,
+        *,
+        own_classes: bool = False,  # noqa: ARG002 (tokens are its classes, and stay so)
+        images: int = 5000,
+        calibrate: int = 2000,
+        batch_size: int = 100,
+        length: int | None = None,
+        seed: int = 0,
+    ) -> LanguageModelling:
+        if length is not None and length > self.decoder.positions:
+            rule = f"{self.space.name} has {self.decoder.positions:,} positions"
+            raise DataError(f"windows of {length:,} tokens", rule, "make them shorter")
+        return LanguageModelling(
+            folder,
+            self.tokenizer(),
+            vocabulary=self.decoder.vocabulary,
+            length=length or min(LENGTH, self.decoder.positions),
+            n_windows=images,
+            n_calibration=calibrate,
+            batch_size=batch_size,
+            seed=seed,
+        )
 
     def op_weights(self, name: str, op: Op) -> dict[str, Tensor]:
         """Fewer heads of keys and values are means of groups (Ainslie et al. 2023, arXiv:2305.13245); neurons the first ones."""

@@ -1,0 +1,124 @@
+"""``hwnas library``: block libraries of language models."""
+
+# ruff: noqa: PLC0415 (what is heavy is imported when the command runs)
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from hwnas.cli._command import Command
+from hwnas.cli._console import say
+from hwnas.cli._errors import guarded
+from hwnas.cli._options import Seed
+from hwnas.cli._shared import WorkerOptions, shares_options
+from hwnas.cli._supernet import BatchSize
+from hwnas.files import check_writable
+from hwnas.progress import notice
+
+app = typer.Typer(
+    name="library",
+    help="Block libraries of language models: what each alternative of each block is worth, and what it costs.",
+    no_args_is_help=True,
+)
+
+Text = Annotated[
+    Path,
+    typer.Option("--data", help="Text: a .txt file, or a folder with train.txt and validation.txt.", metavar="TEXT"),
+]
+WindowCount = Annotated[int, typer.Option("--windows", help="Windows of the text to score on.", min=1, metavar="N")]
+Length = Annotated[int, typer.Option("--length", help="Tokens of a window.", min=2, metavar="N")]
+
+
+@shares_options
+def build(
+    *,
+    model: Annotated[str, typer.Option("--model", help="The model: hf:FOLDER.", metavar="NAME")],
+    data: Text,
+    out: Annotated[Path, typer.Option("--out", help="CSV to write; .json beside it.", metavar="FILE")],
+    windows: WindowCount = 8,
+    length: Length = 256,
+    batch_size: BatchSize = 4,
+    seed: Seed = 0,
+    device: Annotated[
+        str | None,
+        typer.Option(
+            "--device",
+            help="Add latencies of this device: cpu, or a latency table by name. [default: none]",
+            metavar="NAME",
+        ),
+    ] = None,
+    threads: Annotated[
+        int | None, typer.Option("--threads", help="Threads the device runs one network with.", min=1, metavar="N")
+    ] = None,
+    prompt: Annotated[
+        int | None,
+        typer.Option(
+            "--prompt", help="Tokens of the prompt whose latency is told. [default: the longest known]", min=1
+        ),
+    ] = None,
+    context: Annotated[
+        int | None,
+        typer.Option(
+            "--context",
+            help="Tokens in the cache at the step of decoding that latency and memory are of. [default: the most known]",
+            min=1,
+        ),
+    ] = None,
+    workers: WorkerOptions,
+) -> None:
+    """Score the alternatives of every attention and FFN, one at a time, by the divergence from the parent.
+
+    Killed at any moment, the same command resumes. Scores do not depend on the number of workers.
+
+    Example: hwnas library build --model hf:smollm2 --data train.txt --device cpu --out lib.csv
+    """
+    from hwnas.study._library import build_library
+    from hwnas.study._library_costs import Lengths
+    from hwnas.study._moved import Windows
+
+    check_writable(out)
+    given = Windows(model, data, windows, length, batch_size, seed)
+    lengths = Lengths.of(given.net.space, prompt, context)
+    frame = build_library(given, out, lengths, workers.where(), device, threads)
+    notice(f"wrote {out}: {len(frame)} alternatives, scored on {windows} windows of {length} tokens")
+    cost = "latency" if device is not None else "params"
+    notice(f"next: hwnas search --library {shlex.quote(str(out))} --objectives kl,{cost}")
+
+
+@shares_options
+def check(
+    library: Annotated[Path, typer.Argument(help="A library that `hwnas library build` wrote.", metavar="CSV")],
+    *,
+    data: Annotated[
+        Path | None,
+        typer.Option("--data", help="Another text than it was scored on: .txt, or a folder.", metavar="TEXT"),
+    ] = None,
+    subnets: Annotated[int, typer.Option("--subnets", help="Assemblies to measure.", min=8, metavar="N")] = 40,
+    out: Annotated[
+        Path, typer.Option("--out", help="CSV of what was measured; a journal stands beside it.", metavar="FILE")
+    ] = Path("check.csv"),
+    seed: Seed = 0,
+    workers: WorkerOptions,
+) -> None:
+    """Whether scores add up: assemble random models from a library, and compare what is predicted with what is measured.
+
+    Killed at any moment, the same command resumes.
+
+    Example: hwnas library check lib.csv --subnets 40 --out check.csv
+    """
+    from hwnas.io import write_csv
+    from hwnas.study._check_library import check_library
+
+    check_writable(out)
+    found = check_library(library, data, subnets, seed, out.with_name(f"{out.name}.journal.jsonl"), workers.where())
+    write_csv(found.frame, out)
+    say(f"{found.raw}\neach corrected by all others: {found.corrected}")
+    notice(f"wrote {out}")
+
+
+for _command in (build, check):
+    app.command(cls=Command)(guarded(_command))

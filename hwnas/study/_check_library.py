@@ -1,0 +1,76 @@
+"""``hwnas library check``: whether the scores of a library add up."""
+
+# ruff: noqa: PLC0415 (what is heavy is imported when the command runs)
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hwnas.errors import DataError
+from hwnas.executor import HERE, Where
+from hwnas.metric import get_metric
+from hwnas.study._library_file import SCORE, read_library, scored_on
+from hwnas.study._moved import divergences
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from hwnas.study._additivity import Additivity
+
+
+@dataclass(frozen=True)
+class Checked:
+    """Predicted against measured.
+
+    Attributes:
+        frame: ``arch``, the sum of scores, what was measured.
+        raw: of the sums.
+        corrected: of each assembly, predicted by scores that all others have corrected.
+    """
+
+    frame: pd.DataFrame
+    raw: Additivity
+    corrected: Additivity
+
+
+def check_library(path: Path, data: Path | None, n: int, seed: int, journal: Path, where: Where = HERE) -> Checked:
+    """Measure random assemblies.
+
+    Args:
+        path: of the library.
+        data: a text; None for the one that the library was scored on.
+        n: how many assemblies.
+        seed: draws them.
+        journal: keeps what was measured.
+        where: what measures.
+
+    Raises:
+        DataError: the library is of no model, or has no scores.
+    """
+    import numpy as np
+    import pandas as pd
+
+    from hwnas.io import arch_column
+    from hwnas.study._additivity import Additivity, assemblies, corrected
+
+    library = read_library(path)
+    if library.model is None or SCORE not in library.costs:
+        rule = "nothing beside it tells its model" if library.model is None else f"it has no column {SCORE}"
+        raise DataError(f"library {path}", rule, "give one that `hwnas library build` wrote, and its .json beside it")
+    given, cost = scored_on(library, data), library.costs[SCORE]
+    x = assemblies(library.space, cost, n, np.random.default_rng(seed))
+    told = divergences(given, [*x], journal, where, "measuring assemblies")
+    predicted, measured = cost(x), np.array([max(each.kl, 1e-9) for each in told])
+    _, left_out = corrected(cost, x, measured)
+    frame = pd.DataFrame(
+        {
+            "arch": arch_column(x, library.space),
+            SCORE: predicted,
+            get_metric(SCORE).companion("measured"): measured,
+            "perplexity": [each.perplexity for each in told],
+            "agreement": [each.agreement_pct for each in told],
+        }
+    )
+    return Checked(frame, Additivity.of(predicted, measured), Additivity.of(left_out, measured))

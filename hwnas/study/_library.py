@@ -1,0 +1,79 @@
+"""``hwnas library build``: the alternatives of every block of a language model, what each costs, and what it is worth."""
+
+# ruff: noqa: PLC0415 (what is heavy is imported when the command runs)
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hwnas.executor import HERE, Where
+from hwnas.study._library_file import KIND
+from hwnas.study._moved import Windows, divergences
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from hwnas.study._library_costs import Lengths
+
+
+def scores(given: Windows, journal: Path, where: Where = HERE) -> dict[int, dict[int, float]]:
+    """How far each alternative moves the model from its parent when it alone is in place: ``kl`` by gene and choice."""
+    import numpy as np
+
+    from hwnas.supernet import parent_row, replacements
+
+    rows = replacements(given.net.space)
+    parent = parent_row(given.net.space)
+    found: dict[int, dict[int, float]] = {}
+    for row, told in zip(rows, divergences(given, [*rows], journal, where, "scoring blocks"), strict=True):
+        column = int(np.flatnonzero(row != parent)[0])
+        found.setdefault(column, {})[int(row[column])] = told.kl
+    return found
+
+
+def build_library(
+    given: Windows,
+    out: Path,
+    lengths: Lengths,
+    where: Where = HERE,
+    device: str | None = None,
+    threads: int | None = None,
+) -> pd.DataFrame:
+    """Score and time the alternatives of every block of a model, and write them as a library, with its provenance beside it.
+
+    Args:
+        given: the model, and the text to score on.
+        out: the CSV; a journal of scores stands beside it.
+        lengths: what costs are of.
+        where: what scores.
+        device: whose latencies there shall be; None for no columns of latency.
+        threads: of the device.
+
+    Raises:
+        HwnasError: whatever does not fit, in one line.
+    """
+    from hwnas.files import together
+    from hwnas.io import write_csv
+    from hwnas.report import provenance_path, write_provenance
+    from hwnas.study._facts import space_facts, weights_facts
+    from hwnas.study._library_costs import library_frame, timed
+
+    space = given.net.space
+    given.batches()  # text that does not fit is refused before anything is timed
+    tables = timed(space, lengths, device, threads) if device is not None else {}
+    found = scores(given, out.with_name(f"{out.name}.journal.jsonl"), where)
+    frame = library_frame(space, found, lengths, {column: table.it for column, table in tables.items()})
+    facts = {
+        "kind": KIND,
+        "space": space_facts(space, given.model),
+        "weights": weights_facts(given.model, None),
+        "scores": given.facts(),
+        "lengths": asdict(lengths),
+        "tables": {column: table.facts for column, table in tables.items()},
+    }
+    with together():
+        write_csv(frame, out)
+        write_provenance(facts, provenance_path(out))
+    return frame

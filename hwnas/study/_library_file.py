@@ -1,0 +1,90 @@
+"""Reading a library: rows of whatever made it, or those that ``hwnas library build`` wrote of a model."""
+
+# ruff: noqa: PLC0415 (what is heavy is imported when the command runs)
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hwnas.errors import DataError
+from hwnas.metric import LATENCY
+from hwnas.study._facts import weights_facts
+from hwnas.study._moved import Windows
+from hwnas.study._space import open_space
+
+if TYPE_CHECKING:
+    from hwnas.space import AdditiveCost, SearchSpace
+
+KIND = "block library"
+"""What the provenance beside a library says it is."""
+
+SCORE = "kl"
+"""The column of scores."""
+
+
+@dataclass(frozen=True)
+class Library:
+    """Alternatives of every layer.
+
+    Attributes:
+        space: one gene per layer; the model's genes, where it is of a model.
+        costs: metrics by column.
+        model: the reference of the model; None for tables that are of none.
+        facts: its provenance.
+    """
+
+    space: SearchSpace
+    costs: Mapping[str, AdditiveCost]
+    model: str | None = None
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def usual(self) -> tuple[str, ...]:
+        """The objectives of a library of a model: its score, and latency, or what stands for it."""
+        if self.model is None or SCORE not in self.costs:
+            return ()
+        return SCORE, LATENCY.column if LATENCY.column in self.costs else "params"
+
+
+def read_library(path: Path) -> Library:
+    """A library, with the model that the provenance beside it tells of.
+
+    Raises:
+        DataError: no library, or one of another model than its folder holds now.
+    """
+    from hwnas.io import read_block_library
+    from hwnas.report import read_provenance
+
+    facts = read_provenance(path) if path.is_file() else {}
+    if facts.get("kind") != KIND:
+        return Library(*read_block_library(path))
+    told = facts["space"]
+    reference = str(told["reference"])
+    space = open_space(reference)
+    now = weights_facts(reference, None) or {}
+    then = facts.get("weights") or {}
+    if (space.fingerprint, now.get("sha256")) != (told["fingerprint"], then.get("sha256")):
+        what = "another model" if space.fingerprint != told["fingerprint"] else "other weights"
+        rule = f"it is of {what} than {reference} holds now"
+        raise DataError(f"library {path}", rule, "restore the model, or build the library again")
+    return Library(*read_block_library(path, space), reference, facts)
+
+
+def scored_on(library: Library, data: Path | None = None) -> Windows:
+    """The model and the text that a library was scored on; or another text.
+
+    Raises:
+        DataError: the text is not there any more, or the library is of other weights.
+    """
+    told = library.facts["scores"]
+    text = Path(told["data"]) if data is None else data
+    if not text.exists():
+        raise DataError(f"text {text}", "the library was scored on it, and it is gone", "put it back")
+    found = Windows(str(library.model), text, *(told[name] for name in ("windows", "length", "batch_size", "seed")))
+    if found.net.digest != told["digest"]:
+        rule = f"the library is of other weights than {library.model} holds now"
+        raise DataError(f"model {library.model}", rule, "restore the model, or build the library again")
+    return found

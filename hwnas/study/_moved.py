@@ -1,0 +1,206 @@
+"""How far parts of a language model are from the whole, on a text: by workers if there are any, kept in a journal."""
+
+# ruff: noqa: PLC0415 (what is heavy is imported when the command runs)
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hwnas.errors import SupernetError
+from hwnas.executor import HERE, Done, Pace, Where
+from hwnas.progress import notice, progress, resumable
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from hwnas.space import Population
+    from hwnas.supernet import Batch
+    from hwnas.supernet.hf import DecoderSupernet
+    from hwnas.task import Divergence, LanguageModelling
+
+
+@dataclass(frozen=True)
+class Windows:
+    """A language model and the text that its parts are judged on.
+
+    Attributes:
+        model: a reference.
+        data: the text.
+        windows: how many are drawn of it.
+        length: tokens of each.
+        batch_size: windows at once; lowered where their logits take too much memory.
+        seed: of the draw.
+    """
+
+    model: str
+    data: Path
+    windows: int = 8
+    length: int = 256
+    batch_size: int = 4
+    seed: int = 0
+
+    @cached_property
+    def net(self) -> DecoderSupernet:
+        """The model, opened when it is first asked for.
+
+        Raises:
+            SupernetError: there is none, or it is no language model.
+        """
+        from hwnas.supernet import load_supernet
+        from hwnas.supernet.hf import DecoderSupernet
+
+        net = load_supernet(self.model)
+        if not isinstance(net, DecoderSupernet):
+            rule = "it continues no text, and block libraries are of language models"
+            raise SupernetError(f"model {self.model}", rule, "give hf:FOLDER of a llama or qwen2")
+        return net
+
+    @cached_property
+    def text(self) -> LanguageModelling:
+        """The text in windows.
+
+        Raises:
+            DataError: there is none, or less than a window.
+        """
+        return self.net.open_data(
+            self.data,
+            images=self.windows,
+            calibrate=self.windows,
+            batch_size=self.batch_size,
+            length=self.length,
+            seed=self.seed,
+        )
+
+    def batches(self) -> Sequence[Batch]:
+        """Tokens ``(n, t)`` and those that follow, of the training text if it has any."""
+        return [*self.text.judged(self.length)]
+
+    def facts(self) -> dict[str, Any]:
+        """What divergences depend on, for journals and provenances."""
+        from hwnas.report import file_hash
+
+        return {
+            "space": self.net.space.name,
+            "fingerprint": self.net.space.fingerprint,
+            "digest": self.net.digest,
+            "data": str(self.data.resolve()),
+            "sha256": file_hash(self.data),
+            "windows": self.windows,
+            "length": self.length,
+            "batch_size": self.text.windows_at_once(self.length),
+            "seed": self.seed,
+        }
+
+
+@dataclass(frozen=True)
+class Moving:
+    """Opens a model and its text in a worker, whose work is then to tell of ``(batch, row)`` how far it is from the parent.
+
+    Attributes:
+        given: what to open.
+        digest: of the driver's weights, which the worker's must be.
+        tensors: the weights; None where the worker reads them from the driver's folder.
+    """
+
+    given: Windows
+    digest: str
+    tensors: Mapping[str, NDArray[Any]] | None = None
+
+    @classmethod
+    def of(cls, given: Windows, where: Where) -> Moving:
+        """What the workers open; those of a cluster are sent the weights."""
+        net = given.net
+        sent = where.cluster is not None
+        tensors = {name: t.detach().cpu().numpy() for name, t in net.tensors.items()} if sent else None
+        return cls(replace(given), net.digest, tensors)
+
+    def __call__(self, threads: int | None) -> Callable[[tuple[int, Population]], Divergence]:
+        """Opens them.
+
+        Raises:
+            SupernetError: the weights are not the driver's any more.
+            DataError: the text does not fit.
+        """
+        import torch
+
+        from hwnas.supernet import get_supernet
+
+        if threads is not None:
+            torch.set_num_threads(threads)
+        given = self.given
+        if self.tensors is not None:
+            tensors = {name: torch.from_numpy(array.copy()) for name, array in self.tensors.items()}
+            given.__dict__["net"] = get_supernet(given.model)(tensors)
+        if given.net.digest != self.digest:
+            rule = "its weights have changed since the run began"
+            raise SupernetError(f"model {given.model}", rule, "put the old ones back, or begin anew")
+        return _moved(given)
+
+
+def _moved(given: Windows) -> Callable[[tuple[int, Population]], Divergence]:
+    from hwnas.supernet import Moved
+
+    moved = Moved(given.net, given.batches())
+    return lambda item: moved(*item)
+
+
+def divergences(
+    given: Windows, rows: Sequence[Population], journal_path: Path, where: Where = HERE, title: str = "comparing"
+) -> list[Divergence]:
+    """How far each of some subnets is from the parent, over all windows.
+
+    Killed at any moment, it goes on from its journal. Values do not depend on the number of workers.
+
+    Args:
+        given: model and text.
+        rows: ``(g,)`` canonical ones.
+        journal_path: keeps them.
+        where: what compares.
+        title: of the work, for people.
+
+    Raises:
+        SupernetError: a subnet that always fails.
+        DataError: the text does not fit, or the journal is of something else.
+    """
+    from hwnas.io import Journal
+    from hwnas.supernet import first_replaced
+    from hwnas.task import Divergence
+
+    space, n_batches = given.net.space, len(given.batches())
+    for note in given.text.notes:
+        notice(note)
+    items = [(batch, row) for batch in range(n_batches) for row in rows]
+    work = {row.tobytes(): len(space.slots) - first_replaced(space, row) for row in rows}
+    found: dict[tuple[int, bytes], Divergence] = {}
+    with Journal(journal_path, {"kind": "divergence", **given.facts()}) as journal:
+        for entry in journal.entries:
+            found[entry["batch"], space.encode(entry["arch"]).tobytes()] = Divergence(*entry["sums"])
+        left = [item for item in items if (item[0], item[1].tobytes()) not in found]
+        if len(left) < len(items):
+            notice(
+                f"{journal_path} holds {len(items) - len(left)} of {len(items)} comparisons, which are not made again"
+            )
+        total = sum(work[row.tobytes()] for _, row in items)
+        done = total - sum(work[row.tobytes()] for _, row in left)
+        opener = Moving.of(given, where) if where.elsewhere else lambda _threads, /: _moved(given)
+        kept = resumable(lambda: f"{len(found)} comparisons are kept in {journal_path}")
+        with kept, where.open(opener) as executor, progress(title) as advance:
+            pace = Pace(executor.workers)
+            advance(done, total, f"blocks, {pace(0)}")
+            for (batch, row), outcome in zip(left, executor.in_order(left), strict=True):
+                arch = space.decode(row)
+                if not isinstance(outcome, Done):
+                    error = SupernetError(f"subnet {arch}", outcome.reason, "correct the cause, and resume")
+                    error.add_note(outcome.trace)
+                    raise error
+                told: Divergence = outcome.value
+                sums = [told.tokens, told.kl_sum, told.agreed, told.loss_sum]
+                journal.append({"batch": batch, "arch": arch, "sums": sums})
+                found[batch, row.tobytes()] = told
+                done += work[row.tobytes()]
+                advance(done, total, f"blocks, {len(found)} of {len(items)} comparisons, {pace(len(found))}")
+    return [sum((found[b, row.tobytes()] for b in range(n_batches)), Divergence()) for row in rows]

@@ -1,0 +1,190 @@
+"""``--verify`` with a library of a model: assemble the front, measure it on text, correct the scores, search again.
+
+A search by sums finds the assemblies that they flatter. Measuring the front shows by how much, and correcting the scores of
+its blocks spreads what that shows to all others.
+"""
+
+# ruff: noqa: PLC0415 (what is heavy is imported when the command runs)
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hwnas.errors import NotHeldError
+from hwnas.metric import Budget, Metric, get_metric
+from hwnas.progress import notice
+from hwnas.study._library_file import SCORE
+from hwnas.study._moved import Windows, divergences
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+    from numpy.typing import NDArray
+
+    from hwnas.search import Problem, SearchResult
+    from hwnas.space import AdditiveCost, Population
+    from hwnas.study._metrics import Metrics
+    from hwnas.task import Divergence
+
+ROUNDS = 3
+"""Searches at most, the first included."""
+
+MOST = 24
+"""Assemblies of a front that are measured per round, evenly thinned."""
+
+FEWEST = 4
+"""Assemblies that scores are corrected by."""
+
+GOOD_PCT = 5.0
+"""A front whose scores are off by less, on average, is not corrected further."""
+
+
+@dataclass
+class LibraryVerifier:
+    """Measures assemblies and learns from them.
+
+    Attributes:
+        metrics: what is predicted before anything is measured.
+        given: the model, and the text of the library.
+        journal: keeps what was measured.
+        wanted, budgets: of the search.
+        measured: everything measured so far, by row.
+        rounds: what happened, for the provenance.
+    """
+
+    metrics: Metrics
+    given: Windows
+    journal: Path
+    wanted: Sequence[Metric]
+    budgets: Mapping[str, Budget]
+    measured: dict[bytes, Divergence] = field(default_factory=dict)
+    rounds: list[dict[str, Any]] = field(default_factory=list)
+
+    def run(self, search: Callable[[Problem], SearchResult]) -> tuple[SearchResult, Metrics]:
+        """The front of what was measured, and the metrics with the corrected scores.
+
+        Raises:
+            NotHeldError: nothing that was measured is within a budget on the score.
+        """
+        from hwnas.study._additivity import corrected
+
+        metrics, evaluations = self.metrics, 0
+        for turn in range(1, ROUNDS + 1):
+            result = search(metrics.problem(self.wanted, self.budgets))
+            evaluations += result.evaluations
+            front = self._measure(result.x)
+            error_pct = self._tell(turn, front, metrics.given[SCORE])
+            rows = self._moved(self._rows())
+            if error_pct < GOOD_PCT or len(rows) < FEWEST:
+                break
+            cost, left_out = corrected(self._scores(), rows, self._values(rows))
+            self.rounds[-1]["left_out_error_pct"] = _error_pct(left_out, self._values(rows))
+            metrics = replace(metrics, given={**metrics.given, SCORE: cost})
+        return self._front(replace(result, evaluations=evaluations), metrics), metrics
+
+    def _scores(self) -> AdditiveCost:
+        from hwnas.space import AdditiveCost
+
+        cost = self.metrics.given[SCORE]
+        assert isinstance(cost, AdditiveCost), "scores of libraries are sums"
+        return cost
+
+    def _measure(self, x: Population) -> Population:
+        """Measure a front's assemblies, evenly thinned; those that were, but for the parent, which is where it is."""
+        from hwnas.report import thinned
+
+        front = x[thinned(len(x), MOST)]
+        fresh = [row for row in front if row.tobytes() not in self.measured]
+        for row, told in zip(
+            fresh, divergences(self.given, fresh, self.journal, title="measuring the front"), strict=True
+        ):
+            self.measured[row.tobytes()] = told
+        return self._moved(front)
+
+    def _moved(self, x: Population) -> Population:
+        """Those that are not the parent."""
+        return x[self._scores()(x) > 0]
+
+    def _rows(self) -> Population:
+        import numpy as np
+
+        return np.stack([np.frombuffer(key, dtype=np.int16) for key in self.measured])
+
+    def _values(self, x: Population) -> NDArray[np.float64]:
+        import numpy as np
+
+        return np.array([max(self.measured[row.tobytes()].kl, 1e-9) for row in x])
+
+    def _tell(self, turn: int, front: Population, cost: Any) -> float:
+        """Note and say how a round went; the mean error of the scores it was found by, in percent."""
+        from hwnas.study._additivity import Additivity
+
+        if not len(front):
+            return 0.0
+        predicted, measured = cost(front), self._values(front)
+        error_pct, told = _error_pct(predicted, measured), Additivity.of(predicted, measured)
+        self.rounds.append(
+            {
+                "measured": len(front),
+                "error_pct": error_pct,
+                "spearman": round(told.spearman, 4),
+                "scale": round(told.scale, 4),
+            }
+        )
+        then = "searching again with corrected scores" if error_pct >= GOOD_PCT and turn < ROUNDS else "done"
+        notice(
+            f"round {turn}: {SCORE} of {len(front)} assemblies is {error_pct:.0f} % off their measurement on average; {then}"
+        )
+        return error_pct
+
+    def _front(self, result: SearchResult, metrics: Metrics) -> SearchResult:
+        """What was measured in any round, is within the budgets, and is dominated by no other; scores as measured."""
+        import numpy as np
+
+        from hwnas.search import non_dominated
+
+        rows = self._rows()
+        problem = metrics.problem(self.wanted, self.budgets)
+        values = {**problem.evaluate(rows), SCORE: self._values(rows)}
+        inside = np.ones(len(rows), dtype=bool)
+        for name, budget in self.budgets.items():
+            inside &= budget.holds(values[name] if name in values else metrics.functions[name](rows))
+        if not inside.any():
+            raise NotHeldError(
+                "no assembly that was measured is within the budgets", "nothing is written", "raise them"
+            )
+        rows, values = rows[inside], {name: v[inside] for name, v in values.items()}
+        costs = problem.costs(values)
+        order = np.flatnonzero(non_dominated(costs))
+        order = order[np.argsort(costs[order, 0], kind="stable")]
+        return replace(result, problem=problem, x=rows[order], values={name: v[order] for name, v in values.items()})
+
+    def add_measured(self, frame: pd.DataFrame) -> pd.DataFrame:
+        """A front's table with what was measured of its rows: divergence, perplexity, agreement."""
+        space, found = self.metrics.space, frame.copy()
+        x = space.encode_many([json.loads(cell) for cell in frame["arch"]])
+        told = [self.measured[row.tobytes()] for row in x]
+        at = len(found.columns) - 1
+        found.insert(at, get_metric(SCORE).companion("measured"), [each.kl for each in told])
+        found.insert(at + 1, "perplexity", [each.perplexity for each in told])
+        found.insert(at + 2, "agreement", [each.agreement_pct for each in told])
+        return found
+
+    def facts(self) -> dict[str, Any]:
+        """For the provenance."""
+        return {
+            "text": self.given.facts(),
+            "subnets": len(self.measured),
+            "rounds": self.rounds,
+            "correction": "kl is the sum of scores, each with a factor learned from all that was measured (Bayesian linear model)",
+        }
+
+
+def _error_pct(predicted: NDArray[np.float64], measured: NDArray[np.float64]) -> float:
+    import numpy as np
+
+    return round(float(100 * np.abs(predicted / measured - 1).mean()), 2)

@@ -1,0 +1,101 @@
+"""Parts of a language model against the whole: how far it moves from its parent where blocks are replaced or left out.
+
+The parent runs once per batch and leaves what enters each of its blocks; a subnet then costs the blocks from the first
+replaced one on. Blocks of a trained model differ by orders of magnitude in what they are worth, and the scores of single
+replacements, added up, rank assemblies (Puzzle, Bercovich et al. 2024, arXiv:2411.19146, section 4.1).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from hwnas.space import Population, SearchSpace, network_inputs
+from hwnas.supernet._base import Supernet
+from hwnas.supernet._execute import forward
+from hwnas.task import Divergence, Parent, prompt
+
+Batch = tuple[Tensor, Tensor]
+"""Token ids ``(n, t)``, and the tokens that follow each."""
+
+
+def parent_row(space: SearchSpace) -> Population:
+    """The ``(g,)`` row of the network that all others are parts of: the last choice of every gene, the first of inputs."""
+    row = np.array([len(gene.choices) - 1 for gene in space.genes], dtype=np.int16)
+    row[space.input_genes] = 0
+    return row
+
+
+def replacements(space: SearchSpace) -> Population:
+    """``(n, g)`` rows in which one gene alone is not the parent's, each of its other choices once."""
+    parent, found = parent_row(space), []
+    for column, domain in enumerate(space.domain):
+        for choice in domain.tolist() if column not in space.input_genes else ():
+            if choice != parent[column]:
+                found.append(parent.copy())
+                found[-1][column] = choice
+    return np.stack(found)
+
+
+def first_replaced(space: SearchSpace, row: Population) -> int:
+    """The place of the first slot in which a subnet is not the parent; as many as there are slots if it is."""
+    inputs = set(space.input_genes)
+    other = {column for column in np.flatnonzero(row != parent_row(space)).tolist() if column not in inputs}
+    return next((place for place, slot in enumerate(space.slots) if other & set(slot.genes)), len(space.slots))
+
+
+class Moved:
+    """How far subnets are from the parent, on some batches.
+
+    One batch is at hand at a time: its hidden states and probabilities are kept until another is asked for.
+
+    Args:
+        net: the model; its largest subnet has every slot.
+        batches: what to compare it on.
+    """
+
+    def __init__(self, net: Supernet, batches: Sequence[Batch]) -> None:
+        self.net, self._batches = net, batches
+        self._row = parent_row(net.space)
+        self._network = net.network(self._row)
+        self._weights = net.weights(self._row)
+        self._at: int | None = None
+        self._states: list[Tensor] = []
+        self._values: dict[str, Tensor] = {}
+        self._parent: Parent | None = None
+
+    @torch.no_grad()
+    def __call__(self, batch: int, row: Population) -> Divergence:
+        """How far the subnet of a ``(g,)`` row is from the parent, on one batch."""
+        parent, space = self._prepared(batch), self.net.space
+        own = np.where(np.isin(np.arange(len(row)), space.input_genes), self._row, row).astype(np.int16)
+        place = min(first_replaced(space, own), len(space.slots) - 1)
+        known, network, after = dict(self._network), self.net.network(own), self._after(place)
+        rest = [(slot, layer) for slot, layer in network if slot in after]
+        weights = dict(self._weights)
+        for slot, layer in rest:
+            if layer != known[slot]:
+                for op in layer.ops:
+                    weights |= self.net.op_weights(f"{slot}/{op.name}", op)
+        # Fewer heads of keys and values have caches of their own, however empty.
+        fed = {**self._values, **prompt(network_inputs(network), self._batches[batch][0]), "input": self._states[place]}
+        return parent(forward(rest, weights, fed))
+
+    def _after(self, place: int) -> set[str]:
+        return {slot for slot, _ in self._network[place:]}
+
+    def _prepared(self, batch: int) -> Parent:
+        """The parent's answers for a batch, whose hidden states stand ready."""
+        if self._parent is None or self._at != batch:
+            self._parent, self._states, self._values = None, [], {}
+            ids, following = self._batches[batch]
+            x, fed = ids, prompt(network_inputs(self._network), ids)
+            for i in range(len(self._network)):
+                self._states.append(x)
+                x = forward(self._network[i : i + 1], self._weights, fed, kept=self._values)
+                fed = {**self._values, "input": x}
+            self._parent, self._at = Parent(x, following), batch
+        return self._parent

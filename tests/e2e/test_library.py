@@ -1,0 +1,115 @@
+"""Block libraries of a language model from end to end: scored, searched, verified, checked; killed, and of another model."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from hwnas.executor import Where
+from hwnas.study import Front
+from hwnas.study._moved import Windows, divergences
+from hwnas.supernet import load_supernet, parent_row
+from tests.e2e.conftest import Hwnas
+from tests.supernet.hf.decoder.conftest import WORDS, save
+
+OPTIONS = ("--length", 16, "--windows", 4, "--batch-size", 2)
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model and a text."""
+    folder = tmp_path_factory.mktemp("model")
+    save(folder / "m", "llama")
+    (folder / "t.txt").write_text(" ".join(np.random.default_rng(0).choice(WORDS, 300)))
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def here(made: Path, folder: Path) -> Path:
+    shutil.copytree(made, folder, dirs_exist_ok=True)
+    return folder
+
+
+def test_from_a_folder_to_a_verified_front(hwnas: Hwnas) -> None:
+    ran = hwnas("library", "build", "--model", "hf:m", "--data", "t.txt", *OPTIONS, "--out", "lib.csv")
+    assert ran.code == 0, ran.err
+    library = pd.read_csv("lib.csv")
+    net = load_supernet("hf:m")
+    row, space = parent_row(net.space), net.space
+    own = library[library["layer"].isin(["a[1]"])].set_index("choice")
+    assert own["kl"].astype(float)["2"] == 0 < own["kl"].astype(float)["1"]
+    whole = library.groupby("layer")["params"].max().sum()
+    assert whole == sum(layer.params for _, layer in net.network(row))
+    assert own["kv_bytes_per_token"].astype(float)["2"] == 2 * 2 * 8 * 4
+
+    ran = hwnas("search", "--library", "lib.csv", "--params", "12k", "--budget", "kv_cache<=300B", "--verify")
+    assert ran.code == 0, ran.err
+    assert "round 1: kl of" in ran.err
+    front = pd.read_csv("pareto.csv")
+    assert (front["params"] <= 12_000).all()
+    assert (front["kv_bytes_per_token"] <= 300).all()
+    assert front["kl_measured"].is_monotonic_increasing
+    found = Front.load("pareto.csv")
+    assert found.provenance.space.reference == "hf:m"
+    assert found.provenance.verified is not None
+    assert found.space is not None
+    assert found.space.fingerprint == space.fingerprint
+    x = space.encode(found.arch(2))
+    again = divergences(Windows("hf:m", Path("t.txt"), 4, 16, 2), [x], Path("again.jsonl"))
+    assert again[0].kl == pytest.approx(front["kl_measured"][1], rel=1e-6)
+
+    ran = hwnas("library", "check", "lib.csv", "--subnets", 10)
+    assert ran.code == 0, ran.err
+    assert "10 assembled models: rank correlation" in ran.out
+    assert len(pd.read_csv("check.csv")) == 10
+
+
+def test_workers_and_a_killed_run_give_the_same_library(hwnas: Hwnas) -> None:
+    build = ("library", "build", "--model", "hf:m", "--data", "t.txt", *OPTIONS)
+    assert hwnas(*build, "--out", "one.csv").code == 0
+    lines = Path("one.csv.journal.jsonl").read_text().splitlines(keepends=True)
+    Path("two.csv.journal.jsonl").write_text("".join(lines[:9]) + lines[9][:20])  # killed while it wrote
+    ran = hwnas(*build, "--out", "two.csv")
+    assert ran.code == 0, ran.err
+    assert f"holds 8 of {len(lines) - 1} comparisons" in ran.err
+    assert Path("two.csv").read_bytes() == Path("one.csv").read_bytes()
+    assert Path("two.csv.journal.jsonl").read_bytes() == Path("one.csv.journal.jsonl").read_bytes()
+    given = Windows("hf:m", Path("t.txt"), 4, 16, 2)
+    told = json.loads(lines[1])
+    row = given.net.space.encode(told["arch"])
+    by_worker = divergences(given, [row], Path("worker.jsonl"), Where(workers=1))
+    here_alone = divergences(given, [row], Path("here.jsonl"))
+    assert by_worker[0].kl == pytest.approx(here_alone[0].kl, rel=1e-5)
+
+
+def test_bad_input_gets_one_line_and_loses_nothing(hwnas: Hwnas, here: Path) -> None:
+    build = ("library", "build", "--model", "hf:m", "--out", "lib.csv")
+    (here / "short.txt").write_text("the film")
+    cases = {
+        (*build, "--data", "short.txt"): "has 2 tokens, and a window of 32 needs one more",
+        (*build, "--data", "t.txt", "--length", 65): "has 64 positions",
+        (*build, "--data", "t.txt", "--prompt", 7): "choices of l in",
+        ("library", "build", "--model", "digits", "--data", "t.txt", "--out", "lib.csv"): "it continues no text",
+        ("library", "check", "t.txt"): "t.txt",
+    }
+    for command, complaint in cases.items():
+        options = () if "--length" in command else ("--length", 32)
+        ran = hwnas(*command, *(options if command[1] == "build" else ()))
+        assert ran.code == 2, ran.err
+        assert complaint in ran.err
+        assert ran.err.count("\n") == 1
+    assert not Path("lib.csv").exists()
+    assert hwnas(*build, "--data", "t.txt", *OPTIONS).code == 0
+    save(here / "m", "llama", seed=1)
+    ran = hwnas("search", "--library", "lib.csv")
+    assert ran.code == 2
+    assert "it is of other weights than hf:m holds now" in ran.err
+    save(here / "m", "llama", num_hidden_layers=2)
+    assert "it is of another model than hf:m holds now" in hwnas("search", "--library", "lib.csv").err
+    Path("lib.json").unlink()
+    assert hwnas("search", "--library", "lib.csv", "--objectives", "kl,params").code == 0  # a table like any other

@@ -1,0 +1,50 @@
+"""Divergence of parts of a decoder from the whole, against whole passes of both."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from hwnas.supernet import Moved, Supernet, first_replaced, load_supernet, parent_row, replacements
+from hwnas.task import Parent
+from tests.supernet.hf.decoder.conftest import WORDS, save
+
+
+@pytest.fixture(scope="module")
+def net(tmp_path_factory: pytest.TempPathFactory) -> Supernet:
+    folder = tmp_path_factory.mktemp("llama")
+    save(folder, "llama", num_key_value_heads=6)
+    return load_supernet(f"hf:{folder}")
+
+
+@pytest.fixture(scope="module")
+def batches() -> list[tuple[torch.Tensor, torch.Tensor]]:
+    ids = torch.from_numpy(np.random.default_rng(0).integers(0, len(WORDS), (3, 2, 10)))
+    return [(batch[:, :-1], batch[:, 1:]) for batch in ids]
+
+
+def test_every_alternative_of_every_block_is_a_replacement(net: Supernet) -> None:
+    rows, parent = replacements(net.space), parent_row(net.space)
+    assert [net.space.decode(parent)[gene] for gene in "af"] == [[6, 6, 6], [32, 32, 32]]
+    assert ((rows != parent).sum(1) == 1).all()
+    assert len(np.unique(rows, axis=0)) == len(rows) == 3 * (3 + 4)
+    places = [net.space.slots[first_replaced(net.space, row)].name for row in rows]
+    assert places[0] == "layer.0.attention"
+    assert places[-1] == "layer.2.ffn"
+
+
+def test_running_on_from_the_first_replaced_block_gives_what_whole_passes_give(net: Supernet, batches) -> None:
+    moved, parent, space = Moved(net, batches), parent_row(net.space), net.space
+    rng = np.random.default_rng(1)
+    rows = [*replacements(space), parent, *space.sample(6, rng)]
+    for at, (ids, following) in enumerate(batches):
+        with torch.no_grad():
+            whole = Parent(net.forward(parent, {"input_ids": ids}), following)
+            for row in rows:
+                told, expected = moved(at, row), whole(net.forward(row, {"input_ids": ids}))
+                assert told.kl == pytest.approx(expected.kl, rel=1e-3, abs=1e-5)
+                assert told.perplexity == pytest.approx(expected.perplexity, rel=1e-4)
+                assert (told.tokens, told.agreed) == (ids.numel(), expected.agreed)
+    assert moved(0, parent).kl == pytest.approx(0, abs=1e-6)
+    assert moved(0, parent).agreement_pct == 100
