@@ -1,10 +1,11 @@
 """A latency table against the clock, and the clock against itself: the same unseen subnets, timed twice.
 
-    python -m benchmarks.table_repeat --space hf:FOLDER --fix l=32 [--threads 1] [--subnets 60] [--minutes 3.5]
+    python -m benchmarks.table_repeat --space hf:FOLDER --fix l=32 [--precision fp32,int8] [--subnets 60] [--minutes 3.5]
 
 Where a machine's times move by as much as the table errs, no table can do better; both are printed. The table is made as
 `hwnas profile` makes it. The subnets that judge it are timed in two passes, of two sessions each, one after the other; the
-row "clock" is the first pass taken as a prediction of the second. Killed, or stopped by --minutes, the same command resumes.
+row "clock" is the first pass taken as a prediction of the second. Others, from the smallest to the largest, are timed as
+exported files by a plain process. Killed, or stopped by --minutes, the same command resumes.
 Its journal stays (build/table_repeat-*.jsonl), so that other ways to make a table can be tried on the same times.
 """
 
@@ -19,16 +20,18 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from hwnas.graph import mixed_space, parse_precision
 from hwnas.io import Journal
 from hwnas.latency import LatencyTable, Plan, fidelity, get_device
 from hwnas.latency.profiling._calibrate import calibrated
 from hwnas.latency.profiling._journaled import JournaledTimer, model_of
 from hwnas.latency.profiling._methods import CALIBRATION, VALIDATION, LayerTime, in_context, named
+from hwnas.latency.profiling._otherwise import checked_otherwise
 from hwnas.latency.profiling._profile import AnchorRow
 from hwnas.latency.profiling._subnets import Subnets, choose_subnets
 from hwnas.latency.table._adapt import fixed_layers
 from hwnas.latency.timing._runtime import OnnxRuntime
-from hwnas.space import Network, SearchSpace, macs_cost
+from hwnas.space import AdditiveCost, Network, SearchSpace, macs_cost
 from hwnas.supernet import reference_kind
 
 PASSES = VALIDATION, f"{VALIDATION} again"
@@ -39,11 +42,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--space", default="ofa_mbv3_w1.0")
     parser.add_argument("--fix", default="", help="l=32 or r=160,192")
+    parser.add_argument("--precision", type=parse_precision, default="fp32", help="fp32,int8: each layer its own")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--subnets", type=int, default=60)
+    parser.add_argument("--plain", type=int, default=12, help="subnets that a plain process times")
     parser.add_argument("--minutes", type=float, default=3.5, help="after which it stops, to be resumed")
     options = parser.parse_args()
-    space = reference_kind(options.space).space(options.space)
+    space = mixed_space(reference_kind(options.space).space(options.space), options.precision)
     if options.fix:
         gene, _, values = options.fix.partition("=")
         space = space.restrict(**{gene: [int(value) for value in values.split(",")]})
@@ -61,8 +66,8 @@ def main() -> None:
             raise SystemExit("time is up; what was measured is kept, and the same command resumes")
 
     with Journal(path, identity) as journal:
-        network = space.network(row)
-        timer = JournaledTimer(OnnxRuntime(device), model_of(device, "fp32"), network, journal, plan.sessions, 0, tell)
+        network, modelled = space.network(row), model_of(device, options.precision)
+        timer = JournaledTimer(OnnxRuntime(device), modelled, network, journal, plan.sessions, 0, tell)
         subnets = choose_subnets(space, plan)
         judges = named(space, subnets.validation)
         timer.steps = len(subnets.cover) + plan.sessions * (len(subnets.calibration) + 2 * len(judges))
@@ -75,15 +80,18 @@ def main() -> None:
             np.array([t.ratio for t in timer.measure(stage, judges, sessions=plan.sessions).values()])
             for stage in PASSES
         )
-    anchor_ms = float(np.median([t.anchor_ms for t in timer.times.values()]))
+        anchor_ms = float(np.median([t.anchor_ms for t in timer.times.values()]))
+        cost = AdditiveCost.from_layers(space, lambda layer: times[layer.key].median * anchor_ms)
+        others = checked_otherwise(device, cost, network, anchor_ms, modelled, journal, seed=0, files=options.plain)
     predicted = sums(times, judges.values())
     both = (first + again) / 2
     print(f"\n{device.id}, {space.name} at {options.fix or 'all inputs'}: {len(both)} unseen subnets, "
           f"{both.min() * anchor_ms:.2f} to {both.max() * anchor_ms:.2f} ms")  # fmt: skip
-    print(f"| {'what':24} | " + " | ".join(SHOWN) + " |\n|" + "---|" * (1 + len(SHOWN)))
+    print(f"| {'what':30} | " + " | ".join(SHOWN) + " |\n|" + "---|" * (1 + len(SHOWN)))
     tell_errors("table, both passes", predicted, both)
     tell_errors("table, first pass", predicted, first)
     tell_errors("clock, first against second", first, again)
+    tell_errors(f"table, {len(others[0])} by a plain process", *others[:2])
     tell_thirds(space, subnets, predicted, both)
 
 
@@ -96,7 +104,7 @@ def tell_errors(what: str, predicted: NDArray[np.float64], measured: NDArray[np.
     """One row."""
     error = fidelity(predicted, measured)
     numbers = " | ".join(f"{error[name]:.3f}" if name == "spearman" else f"{error[name]:.1f}" for name in SHOWN)
-    print(f"| {what:24} | {numbers} |")
+    print(f"| {what:30} | {numbers} |")
 
 
 def tell_thirds(

@@ -14,7 +14,7 @@ from hwnas.graph._quantize import Ranges, quantized
 from hwnas.graph._ranges import assumed_ranges
 from hwnas.graph.ops import integer_form
 from hwnas.space import Forms, LayerSpec, SearchSpace, with_precisions
-from hwnas.space.ops import Activation
+from hwnas.space.ops import Activation, Add
 
 if TYPE_CHECKING:
     import onnx
@@ -74,7 +74,15 @@ def _gives(layer: LayerSpec) -> bool:
     return integer_form(last) == "static"
 
 
-_FORMS = Forms(_differs, _takes, _gives)
+def _keeps(layer: LayerSpec) -> bool:
+    """Also where an activation follows the sum."""
+    last = layer.ops[-1]
+    if isinstance(last, Activation) and last.inputs[0] > 0:
+        last = layer.ops[last.inputs[0] - 1]
+    return isinstance(last, Add) and 0 in last.inputs
+
+
+_FORMS = Forms(_differs, _takes, _gives, _keeps)
 
 
 def in_precision(model: onnx.ModelProto, precision: str, ranges: Ranges | None = None) -> onnx.ModelProto:

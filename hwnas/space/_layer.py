@@ -17,13 +17,16 @@ from hwnas.space.ops import Op, Shape, TensorSpec
 _IN = "@"
 """Stands between a key and a precision."""
 
+_CONVERTED = "-converted"
+"""Behind a precision: of a layer whose input lies as a conversion left it."""
+
 
 @dataclass(frozen=True)
 class LayerSpec:
     """One profiled unit: its key (a row name of latency tables), input shape and ops.
 
     Two specs are equal when their keys are: the key states everything latency depends on. In a network of one precision
-    that is not said; in one of several each layer's key ends in ``@`` and its own.
+    that is not said; in one of several each layer's key ends in ``@`` and its own, and says whether its input was converted.
 
     Attributes:
         key: of tables.
@@ -43,16 +46,21 @@ class LayerSpec:
     @property
     def precision(self) -> str | None:
         """What it computes in, if it has a precision of its own (`in_precision`); None for the network's."""
-        return self.key.partition(_IN)[2] or None
+        return self.key.partition(_IN)[2].removesuffix(_CONVERTED) or None
+
+    @property
+    def converted(self) -> bool:
+        """Whether what it takes lies in memory as a conversion left it, and not as a kernel of its precision would."""
+        return self.key.endswith(_CONVERTED) and _IN in self.key
 
     @property
     def bare_key(self) -> str:
-        """Its key but for the precision: with that it names a row of a table."""
+        """Its key but for what follows from precisions: with these it names a row of a table."""
         return self.key.partition(_IN)[0]
 
-    def in_precision(self, precision: str) -> LayerSpec:
-        """The same layer with a precision of its own."""
-        return replace(self, key=f"{self.bare_key}{_IN}{precision}")
+    def in_precision(self, precision: str, *, converted: bool = False) -> LayerSpec:
+        """The same layer with a precision of its own; see `converted`."""
+        return replace(self, key=f"{self.bare_key}{_IN}{precision}{_CONVERTED if converted else ''}")
 
     @cached_property
     def macs(self) -> int:

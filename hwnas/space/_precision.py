@@ -5,13 +5,20 @@ precisions together. Nothing but this file knows how precisions come into a spac
 
 Where a slot of integers meets one of real numbers, values are converted. Such a boundary is a slot of its own, which is
 empty unless its two neighbours run, nothing between them does, and they differ: so costs stay sums over slots.
+
+Kernels of a precision keep values in a layout of their own (onnxruntime: blocks of channels for real numbers, channels
+last for integers), and a conversion gives the plain one. What follows it moves its input first; and a layer that adds its
+input to its result adds in the plain layout and leaves that to the next. So layers are told apart by whether their input
+lies as a conversion left it, over any number of such sums.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
+from itertools import combinations, starmap
 from typing import Any
 
 from hwnas.errors import SpaceError
@@ -24,6 +31,9 @@ from hwnas.space.ops import Shape
 GROUP = "q"
 """The key of an arch that holds precisions."""
 
+_REACH = 4
+"""Places over which a layout is followed: each one doubles what a layer's cost depends on."""
+
 
 @dataclass(frozen=True)
 class Forms:
@@ -33,11 +43,13 @@ class Forms:
         differs: whether it is another layer in a lower precision; else it has no choice.
         takes: whether in a lower precision the first thing that it does is to read its input as such numbers.
         gives: whether in a lower precision it leaves its output as such numbers.
+        keeps: whether its output is a sum that its input is part of, as it is.
     """
 
     differs: Callable[[LayerSpec], bool]
     takes: Callable[[LayerSpec], bool]
     gives: Callable[[LayerSpec], bool]
+    keeps: Callable[[LayerSpec], bool]
 
 
 def precisions_named(name: str) -> tuple[str, tuple[str, ...]] | None:
@@ -79,7 +91,7 @@ class _Place:
         slot: with its own genes alone.
         gene: column of its precision; None if it has none.
         skipper: column of the gene that skips it, and the choices for which it runs; None if it always runs.
-        takes, gives: see `Forms`.
+        takes, gives, keeps: see `Forms`.
         shaped: columns that the shape of its input depends on.
     """
 
@@ -88,7 +100,13 @@ class _Place:
     skipper: tuple[int, frozenset[int]] | None
     takes: bool
     gives: bool
+    keeps: bool
     shaped: tuple[int, ...]
+
+    @property
+    def surely_new(self) -> bool:
+        """Whether what follows it never sees the layout of what came before it."""
+        return self.skipper is None and not self.keeps
 
 
 class _Mixing:
@@ -100,6 +118,7 @@ class _Mixing:
         # What is skipped, and what differs, does not depend on what enters.
         part = next(self.space.by_input())
         self.places = [self._place(part, slot) for slot in space.slots]
+        self._earlier = [self._before(i) for i in range(len(self.places))]
 
     def _place(self, part: SearchSpace, slot: Slot) -> _Place:
         settings = part.slot_layers(slot)
@@ -121,51 +140,104 @@ class _Mixing:
             skipper,
             any(map(self.forms.takes, layers)),
             any(map(self.forms.gives, layers)),
+            any(map(self.forms.keeps, layers)),
             tuple(inputs + matters),
         )
 
     def slots(self) -> list[Slot]:
         """The slots of the space in their precisions, each behind what converts its input."""
         found: list[Slot] = []
-        for i, place in enumerate(self.places):
+        for i in range(len(self.places)):
             for j in range(i - 1, -1, -1):
-                boundary = self._boundary(self.places[j], self.places[j + 1 : i], place)
+                boundary = self._boundary(j, i)
                 found += [boundary] if boundary is not None else []
                 if self.places[j].skipper is None:
                     break
-            found.append(self._mixed(place))
+            found.append(self._mixed(i))
         return found
 
-    def _mixed(self, place: _Place) -> Slot:
-        build = place.slot.build
-        if place.gene is None:
-            fixed = self.precisions[0]
-            return replace(place.slot, build=lambda *values: _computed(build(*values), fixed))
-        columns = (*place.slot.genes, place.gene)
-        return Slot(place.slot.name, columns, lambda *values: _computed(build(*values[:-1]), str(values[-1])))
+    def _mixed(self, i: int) -> Slot:
+        """A slot's layers in their precisions, told apart by the layout of their inputs."""
+        place = self.places[i]
+        slot, own = place.slot, [] if place.gene is None else [place.gene]
+        columns = self._columns([*slot.genes, *own], self._earlier[i])
 
-    def _boundary(self, before: _Place, between: Sequence[_Place], after: _Place) -> Slot | None:
-        """What converts the values that go from one slot to another, past those between; None if nothing ever does."""
-        lowers = after.takes and after.gene is not None
-        raises = before.gives and before.gene is not None
-        if not lowers and not raises:
+        @cache
+        def layer(precision: str, converted: bool, *values: Value) -> LayerSpec | None:
+            bare = slot.build(*values)
+            return None if bare is None else bare.in_precision(precision, converted=converted)
+
+        def build(*values: Value) -> LayerSpec | None:
+            at = dict(zip(columns, values, strict=True))
+            if not self._runs(place, at):
+                return None
+            return layer(self._precision(place, at), self._is_converted(i, at), *(at[c] for c in slot.genes))
+
+        return Slot(slot.name, columns, build)
+
+    def _boundary(self, j: int, i: int) -> Slot | None:
+        """What converts the values that go from slot ``j`` to slot ``i``, past those between; None if nothing ever does."""
+        before, between, after = self.places[j], self.places[j + 1 : i], self.places[i]
+        if not self._may_meet(before, after):
             return None
-        own = [c for c in (before.gene, after.gene) if c is not None]
-        skippers = [p.skipper[0] for p in (before, *between, after) if p.skipper is not None]
-        wanted = {*own, *skippers, *after.shaped}
-        columns = tuple(sorted(wanted | {c for w in wanted for c in self._controllers(w)}))
+        earlier = self._earlier[j] if before.keeps else []
+        columns = self._columns(after.shaped, [before, *between, after, *earlier])
 
         def build(*values: Value) -> LayerSpec | None:
             at = dict(zip(columns, values, strict=True))
             if not all(self._runs(p, at) for p in (before, after)) or any(self._runs(p, at) for p in between):
                 return None
-            given, taken = (self.precisions[0] if c is None else str(at[c]) for c in (before.gene, after.gene))
-            first = self.precisions[0]
-            if given == taken or not (raises if taken == first else lowers):
+            if not self._meet(before, after, at):
                 return None
-            return _conversion(self._input_shape(after, at), taken)
+            plain = before.keeps and self._is_converted(j, at)
+            return _conversion(self._layer(after, at), self._precision(after, at), converted=plain)
 
         return Slot(f"{before.slot.name}_to_{after.slot.name}", columns, build)
+
+    def _may_meet(self, before: _Place, after: _Place) -> bool:
+        """Whether values are ever converted between two places."""
+        return (after.takes and after.gene is not None) or (before.gives and before.gene is not None)
+
+    def _meet(self, before: _Place, after: _Place, at: Mapping[int, Value]) -> bool:
+        """Whether values are converted between two places that run."""
+        given, taken = self._precision(before, at), self._precision(after, at)
+        if given == taken:
+            return False
+        return before.gives if taken == self.precisions[0] else after.takes
+
+    def _precision(self, place: _Place, at: Mapping[int, Value]) -> str:
+        return self.precisions[0] if place.gene is None else str(at[place.gene])
+
+    def _before(self, i: int) -> list[_Place]:
+        """The places before one that may decide the layout of its input, the last first; none where nothing is converted."""
+        found: list[_Place] = []
+        for place in self.places[max(0, i - _REACH) : i][::-1]:
+            found.append(place)
+            if place.surely_new:
+                break
+        chain = [*found[::-1], self.places[i]]
+        return found if any(starmap(self._may_meet, combinations(chain, 2))) else []
+
+    def _is_converted(self, i: int, at: Mapping[int, Value]) -> bool:
+        """Whether what a place takes lies as a conversion left it."""
+        after = self.places[i]
+        for place in self._earlier[i]:
+            if not self._runs(place, at):
+                continue
+            if self._meet(place, after, at):
+                return True
+            if not place.keeps:
+                return False
+            after = place
+        return False
+
+    def _columns(self, own: Iterable[int], places: Iterable[_Place]) -> tuple[int, ...]:
+        """Those given, and those that tell whether places run, and in which precision; with what controls them."""
+        wanted = set(own)
+        for place in places:
+            wanted |= {place.gene} if place.gene is not None else set()
+            wanted |= {place.skipper[0]} if place.skipper is not None else set()
+        return tuple(sorted(wanted | {c for w in wanted for c in self._controllers(w)}))
 
     def _controllers(self, column: int) -> Sequence[int]:
         found = []
@@ -182,20 +254,20 @@ class _Mixing:
         choices = {c: self.space.lookup[c][at[c]] for c in (column, *self.space.conditions.controllers(column))}
         return choices[column] in running and self.space.conditions.holds(column, choices)
 
-    def _input_shape(self, place: _Place, at: Mapping[int, Value]) -> Shape:
+    def _layer(self, place: _Place, at: Mapping[int, Value]) -> LayerSpec:
+        """The layer of a place that runs, as far as the columns tell that its shape depends on."""
         layer = place.slot.build(*(at.get(c, self.space.genes[c].choices[0]) for c in place.slot.genes))
         assert layer is not None
-        return layer.input_shape
+        return layer
 
 
-def _computed(layer: LayerSpec | None, precision: str) -> LayerSpec | None:
-    return None if layer is None else layer.in_precision(precision)
-
-
-def _conversion(shape: Shape, precision: str) -> LayerSpec:
+def _conversion(after: LayerSpec, precision: str, *, converted: bool) -> LayerSpec:
+    """What converts the input of a layer; runtimes convert once for each op that reads it."""
+    shape, readers = after.input_shape, sum(0 in op.inputs for op in after.ops)
     ops = OpList(shape)
     ops.convert("convert", 0, precision)
-    return ops.layer(f"convert-{'x'.join(map(str, shape))}").in_precision(precision)
+    key = f"convert-{'x'.join(map(str, shape))}" + (f"-{readers}times" if readers > 1 else "")
+    return ops.layer(key).in_precision(precision, converted=converted)
 
 
 def _matters(shapes: Mapping[tuple[int, ...], Shape], position: int) -> bool:

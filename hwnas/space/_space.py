@@ -327,11 +327,13 @@ class SearchSpace:
         columns = list(slot.genes)
         inside = {c: frozenset(self.domain[c].tolist()) for c in columns}
         # A conditional gene is also 0 where it has no effect, whether or not the domain holds 0.
-        domains = [sorted(inside[c] if self.genes[c].controller is None else {0, *inside[c]}) for c in columns]
+        conditional = [c for c in columns if self.genes[c].controller is not None]
+        domains = [sorted({0, *inside[c]} if c in conditional else inside[c]) for c in columns]
+        choices = [self.genes[c].choices for c in columns]
         for setting in itertools.product(*domains):
             choice = dict(zip(columns, setting, strict=True))
-            if all(i in inside[c] if self.conditions.holds(c, choice) else i == 0 for c, i in choice.items()):
-                yield setting, slot.build(*(self.genes[c].choices[i] for c, i in choice.items()))
+            if all(choice[c] in inside[c] if self.conditions.holds(c, choice) else choice[c] == 0 for c in conditional):
+                yield setting, slot.build(*(allowed[i] for allowed, i in zip(choices, setting, strict=True)))
 
     def layers(self) -> dict[str, LayerSpec]:
         """Every distinct layer of the domain by key, in network order: the rows of a latency table."""

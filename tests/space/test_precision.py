@@ -79,6 +79,39 @@ def test_values_are_converted_where_precisions_meet_and_nowhere_else(space: Sear
         assert [(name, layer.precision, layer.input_shape) for name, layer in layers] == expected
 
 
+@pytest.mark.parametrize("space", [*toys(), mixed_space(get_space("ofa_mbv3_w1.0").restrict(r=224), BOTH)], ids=str)
+def test_layers_know_whether_their_input_lies_as_a_conversion_left_it(space: SearchSpace) -> None:
+    seen = set()
+    for row in space.sample(60, np.random.default_rng(1), distinct_uniform=False):
+        plain = False
+        for _, layer in space.network(row):
+            assert layer.converted == plain
+            seen.add(plain)
+            if isinstance(layer.ops[0], Convert):
+                plain = True
+            elif not _adds_its_input(layer):
+                plain = False
+    assert seen == {True, False}
+    assert space.layers().keys() >= {layer.key for _, layer in space.network(row)}
+
+
+def _adds_its_input(layer: LayerSpec) -> bool:
+    last = layer.ops[-1]
+    if type(last).__name__ == "Activation":
+        last = layer.ops[last.inputs[0] - 1]
+    return type(last).__name__ == "Add" and 0 in last.inputs
+
+
+def test_a_conversion_for_two_readers_is_another_layer() -> None:
+    space = mixed_space(get_space("digits").restrict(r=8), BOTH)
+    for row in space.sample(40, np.random.default_rng(2)):
+        network = [layer for _, layer in space.network(row)]
+        for before, layer in pairwise(network):
+            if isinstance(before.ops[0], Convert):
+                readers = sum(0 in op.inputs for op in layer.ops)
+                assert before.bare_key.endswith(f"-{readers}times") == (readers > 1)
+
+
 def _meets(given: LayerSpec, taken: LayerSpec) -> bool:
     """Whether integers are left, or taken, by the ops at the two ends: convolutions and what moves their values."""
 

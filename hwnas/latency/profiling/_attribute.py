@@ -15,31 +15,40 @@ def attribute(nodes: Sequence[str], slots: Sequence[str], unseen: Collection[str
 
     A node named after a slot is that slot's; a fused one that names several is the first's. A nameless node is of its
     neighbours' slot; between two slots, one that ends what is before it (``_CLOSING``) belongs there, and any other to the
-    slot after it, whose kernels wanted the layout.
+    slot after it, whose kernels wanted the layout. What gives a conversion its input in the layout that it wants is part of it.
 
     Args:
         nodes: names in the order of execution.
         slots: the network's slot names.
-        unseen: those that may have no node of their own: runtimes move a conversion past what only moves values.
+        unseen: conversions. They may have no node of their own: runtimes move them past what only moves values.
 
     Returns:
         A slot per node, or None where the runtime's nodes do not show all slots.
     """
     known = set(slots)
-    named = [next((s for s in _SLOT.findall(node) if s in known), None) for node in nodes]
+    named = [
+        None if node.endswith(_COPY) else next((s for s in _SLOT.findall(node) if s in known), None) for node in nodes
+    ]
     if not known - set(unseen) <= set(named):
         return None
     result: list[str] = []
     for i, (node, slot) in enumerate(zip(nodes, named, strict=True)):
         after = next((s for s in named[i:] if s is not None), None)
         before = result[-1] if result else None
-        wanted = (before, after) if node.startswith(_CLOSING) else (after, before)
+        closing = node.startswith(_COMPUTING) or (node.startswith(_CLOSING) and after not in unseen)
+        wanted = (before, after) if closing else (after, before)
         result.append(slot or wanted[0] or wanted[1] or slots[0])
     return result
 
 
 # What converts back, and what adds a transformer's residual, whatever is fused with it.
 _CLOSING = ("ReorderOutput", "SkipLayerNormalization")
+
+# Parts of a hard swish that runtimes have taken apart.
+_COMPUTING = ("HardSigmoid", "Mul")
+
+# Of a conversion, for a second reader: it stands where that needs it.
+_COPY = "/duplicated"
 
 # A slot is what stands before the last slash of a path-like word.
 _SLOT = re.compile(r"([A-Za-z_][\w.]*)/")

@@ -11,7 +11,7 @@ from hwnas.latency.device._device import Device
 from hwnas.latency.profiling._journaled import model_of
 from hwnas.latency.table._table import Anchor
 from hwnas.latency.timing._alone import alone
-from hwnas.latency.timing._block import mean_of
+from hwnas.latency.timing._block import middle_of
 from hwnas.latency.timing._measure import Measurement, measure_all
 from hwnas.latency.timing._runtime import OnnxRuntime, Runtime
 from hwnas.progress import notice
@@ -44,4 +44,4 @@ def measure_file(
         for few in measure_all(runtime, iter([model]), reference, rng=rng)
         for times in few
     ]
-    return Measurement.of(mean_of(found), None if anchor is None else anchor.median_ms)
+    return Measurement.of(middle_of(found), None if anchor is None else anchor.median_ms)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 
 from hwnas.latency.profiling._attribute import attribute
-from hwnas.latency.timing._block import ModelTimes, Times, mean_of
+from hwnas.latency.timing._block import ModelTimes, Times, middle_of
 from hwnas.latency.timing._runtime import NodeTimes
 from hwnas.space import Network
 from hwnas.space.ops import Convert
@@ -36,16 +36,16 @@ def network_times(network: Network, times: ModelTimes) -> NetworkTimes:
 
 
 def merged(sessions: Sequence[NetworkTimes]) -> NetworkTimes:
-    """The mean over sessions of one network."""
+    """The median over sessions of one network."""
 
     slots = None
     known = [s.slots for s in sessions if s.slots is not None]
     if len(known) == len(sessions):
         low, median, high = (
-            {slot: float(np.mean([times[slot][i] for times in known])) for slot in known[0]} for i in range(3)
+            {slot: float(np.median([times[slot][i] for times in known])) for slot in known[0]} for i in range(3)
         )
         slots = {slot: (low[slot], median[slot], high[slot]) for slot in known[0]}
-    return NetworkTimes(**vars(mean_of(sessions)), slots=slots)
+    return NetworkTimes(**vars(middle_of(sessions)), slots=slots)
 
 
 def _slot_times(network: Network, runs: Sequence[NodeTimes], plain_us: float, ratio: float) -> SlotTimes | None:

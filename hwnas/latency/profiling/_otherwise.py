@@ -81,8 +81,9 @@ def checked_otherwise(
     *,
     seed: int,
     timer: PlainTimer = by_plain_process,
+    files: int = FILES,
 ) -> tuple[np.ndarray[tuple[int], np.dtype[np.float64]], np.ndarray[tuple[int], np.dtype[np.float64]], float]:
-    """Predicted and measured ms of a dozen subnets, and the speed in percent; each few on disk before the next begin.
+    """Predicted and measured ms of subnets, and the speed in percent; each few on disk before the next begin.
 
     The plain process also times the anchor beside each file: the measured times are at the speed of ``anchor_ms``.
 
@@ -95,9 +96,10 @@ def checked_otherwise(
         journal: keeps the times.
         seed: of the choice of subnets.
         timer: tells the times.
+        files: how many subnets.
     """
     space = cost.space
-    rows = of_all_sizes(space, FILES, np.random.default_rng([seed, 4]))
+    rows = of_all_sizes(space, files, np.random.default_rng([seed, 4]))
     known = {e["name"]: (e["ratio"], e["beside_ms"]) for e in journal.entries if e.get("stage") == PLAIN}
     todo = [row for row in rows if row_name(row) not in known]
     with tempfile.TemporaryDirectory(prefix="hwnas-") as folder:
@@ -105,10 +107,10 @@ def checked_otherwise(
         beside.write_bytes(modelled(anchor).content)
         for start in range(0, len(todo), EACH_TIME):
             few = todo[start : start + EACH_TIME]
-            files = [Path(folder) / f"{i}.onnx" for i in range(len(few))]
-            for row, path in zip(few, files, strict=True):
+            paths = [Path(folder) / f"{i}.onnx" for i in range(len(few))]
+            for row, path in zip(few, paths, strict=True):
                 path.write_bytes(modelled(space.network(row)).content)
-            told = np.mean([timer(device, files, beside) for _ in range(PROCESSES)], axis=0)
+            told = np.mean([timer(device, paths, beside) for _ in range(PROCESSES)], axis=0)
             for row, (ratio, beside_ms) in zip(few, told.tolist(), strict=True):
                 known[row_name(row)] = ratio, beside_ms
                 journal.append({"stage": PLAIN, "name": row_name(row), "ratio": ratio, "beside_ms": beside_ms})

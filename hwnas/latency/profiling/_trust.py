@@ -26,7 +26,6 @@ from hwnas.latency.profiling._journaled import TIMING
 from hwnas.latency.table._adapt import adapted_table
 from hwnas.latency.table._find import find_table_for, table_paths
 from hwnas.latency.table._origin import made_at
-from hwnas.latency.table._rows import MIXED
 from hwnas.latency.table._table import LatencyTable
 from hwnas.latency.timing._measure import Progress
 from hwnas.latency.timing._runtime import Runtime
@@ -137,7 +136,7 @@ def like_table(device: Device, space: SearchSpace, precision: str = "fp32") -> L
             table = LatencyTable.load(path, precision)
             made = table.device
             alike = (made.provider, made.batch) == (device.provider, device.batch)
-            if not alike or any(row.context not in ("", MIXED) for row in table.rows.values()):
+            if not alike or any(row.context and not row.is_mixed for row in table.rows.values()):
                 continue
             table.covered(space)
         except TableError:

@@ -16,7 +16,7 @@ from hwnas.latency.profiling._journaled import TIMING, JournaledTimer, model_of
 from hwnas.latency.profiling._methods import named, row_name
 from hwnas.latency.table._table import Anchor
 from hwnas.latency.timing._alone import alone
-from hwnas.latency.timing._block import Times, mean_of
+from hwnas.latency.timing._block import Times, middle_of
 from hwnas.latency.timing._measure import Measurement, Progress, Speed
 from hwnas.latency.timing._noise import Load, repeat_pct
 from hwnas.latency.timing._runtime import OnnxRuntime, Runtime
@@ -134,7 +134,7 @@ def summed_up(
     sessions: dict[str, list[Times]] = defaultdict(list)
     for (_, name, _), each in times.items():
         sessions[name].append(each)
-    found = [Measurement.of(mean_of(sessions[row_name(row)]), anchor_ms) for row in x]
+    found = [Measurement.of(middle_of(sessions[row_name(row)]), anchor_ms) for row in x]
     return MeasuredSubnets(found, speed, load, elsewhere or {})
 
 

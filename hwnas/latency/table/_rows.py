@@ -23,7 +23,7 @@ class Row:
         p10_ms, p90_ms: spread over runs and surroundings.
         runs: timed runs behind it.
         macs: multiply-accumulates of one image.
-        context: empty, or the setting it is bound to (``r=224``); `MIXED` for one in a network of several precisions.
+        context: empty, or the setting it is bound to (``r=224``); `MIXED` or `CONVERTED` in a network of several precisions.
         precision: one of `hwnas.graph.PRECISIONS`: what the layer computed in.
     """
 
@@ -39,8 +39,13 @@ class Row:
     @classmethod
     def of(cls, layer: LayerSpec, median_ms: float, p10_ms: float, p90_ms: float, runs: int) -> Row:
         """The row of a layer as it was timed; where it has no precision of its own, the table says which it was."""
-        own = {} if layer.precision is None else {"context": MIXED, "precision": layer.precision}
-        return cls(layer.bare_key, median_ms, p10_ms, p90_ms, runs, layer.macs, **own)
+        own = {} if layer.precision is None else {"precision": layer.precision}
+        return cls(layer.bare_key, median_ms, p10_ms, p90_ms, runs, layer.macs, context_of(layer), **own)
+
+    @property
+    def is_mixed(self) -> bool:
+        """Whether it is of a network of several precisions."""
+        return self.context in (MIXED, CONVERTED)
 
     @property
     def id(self) -> RowId:
@@ -48,8 +53,17 @@ class Row:
         return self.precision, self.key, self.context
 
 
-MIXED = "mixed"
-"""The context of layers that were timed among others of another precision: they may take longer there."""
+MIXED, CONVERTED = "mixed", "converted"
+"""The contexts of layers that were timed among others of another precision: they may take longer there, and longer still where
+their input lies as a conversion left it."""
+
+
+def context_of(layer: LayerSpec) -> str:
+    """The context of the row of a layer as it stands in a network."""
+    if layer.precision is None:
+        return ""
+    return CONVERTED if layer.converted else MIXED
+
 
 RowId = tuple[str, str, str]
 """Precision, layer key and context of a row."""

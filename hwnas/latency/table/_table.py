@@ -22,7 +22,7 @@ from hwnas.latency.device._device import Device
 from hwnas.latency.table._command import fixed_resolutions, profile_command
 from hwnas.latency.table._device_file import DEVICE, Facts, read_device, write_device
 from hwnas.latency.table._interval import LATER
-from hwnas.latency.table._rows import MIXED, Row, RowId, read_rows, write_rows
+from hwnas.latency.table._rows import Row, RowId, context_of, read_rows, write_rows
 from hwnas.latency.table._stand_in import stand_in
 from hwnas.space import AdditiveCost, Factor, LayerSpec, Network, SearchSpace, Slot
 
@@ -44,7 +44,7 @@ class LatencyTable:
     Attributes:
         device: the conditions; numbers under others do not belong here.
         rows: by precision, layer key and context. The context is empty, or ``r=224`` for a row that holds only there:
-            published tables have one file per resolution, which disagree on the layers they share; or ``mixed``.
+            published tables have one file per resolution, which disagree on the layers they share; or ``mixed`` or ``converted``.
         profiles: per precision and space name its ``fingerprint``, ``method``, ``anchor``, ``validation``, ``date`` ...
         precision: what the answers below are of; see `at`. In ``fp32+int8`` each layer says its own, conversions between
             them are layers too, and where a layer was never timed in a mixed network, its other row has to do.
@@ -143,16 +143,16 @@ class LatencyTable:
     @property
     def precisions(self) -> tuple[str, ...]:
         """Those it has rows of; ``fp32+int8`` if layers were timed in mixed networks."""
-        alone = tuple(dict.fromkeys(row.precision for row in self.rows.values() if row.context != MIXED))
-        mixed = {row.precision for row in self.rows.values() if row.context == MIXED}
+        alone = tuple(dict.fromkeys(row.precision for row in self.rows.values() if not row.is_mixed))
+        mixed = {row.precision for row in self.rows.values() if row.is_mixed}
         return (*alone, "+".join(p for p in PRECISIONS if p in mixed)) if mixed else alone
 
     @property
     def own_rows(self) -> list[Row]:
         """Those of its `precision`."""
         if self.is_mixed:
-            return [row for row in self.rows.values() if row.context == MIXED]
-        return [row for row in self.rows.values() if row.precision == self.precision and row.context != MIXED]
+            return [row for row in self.rows.values() if row.is_mixed]
+        return [row for row in self.rows.values() if row.precision == self.precision and not row.is_mixed]
 
     @property
     def spaces(self) -> Mapping[str, Facts]:
@@ -289,8 +289,7 @@ class LatencyTable:
             for setting, layer in space.slot_layers(slot):
                 row = self._row(space, slot, setting, layer)
                 if layer is not None and row is not None:
-                    mixed = MIXED if layer.precision is not None else ""
-                    found.setdefault(layer.key, replace(row, key=layer.bare_key, context=mixed))
+                    found.setdefault(layer.key, replace(row, key=layer.bare_key, context=context_of(layer)))
         return found
 
     def _row(self, space: SearchSpace, slot: Slot, setting: tuple[int, ...], layer: LayerSpec | None) -> Row | None:
@@ -306,7 +305,7 @@ class LatencyTable:
         return None if row is None or twin is None else stand_in(row, twin, layer)
 
     def _own(self, space: SearchSpace, slot: Slot, setting: tuple[int, ...], layer: LayerSpec) -> Row | None:
-        contexts = [*([MIXED] if layer.precision is not None else []), *_contexts(space, slot, setting)]
+        contexts = [*([context_of(layer)] if layer.precision else []), *_contexts(space, slot, setting)]
         return self.row(layer.bare_key, precision=layer.precision, contexts=contexts)
 
     def _lacks(self, space: SearchSpace, slot: Slot, setting: tuple[int, ...], layer: LayerSpec | None) -> bool:

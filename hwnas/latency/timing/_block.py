@@ -111,8 +111,8 @@ def times_of(samples: Samples, nodes: Sequence[Sequence[NodeTimes]] | None) -> l
     ]
 
 
-def mean_of(sessions: Sequence[Times]) -> Times:
-    """The mean over sessions of one model."""
+def middle_of(sessions: Sequence[Times]) -> Times:
+    """The median over sessions of one model: of several, one may have been disturbed all along."""
     names = ("ratio", "median_ms", "p95_ms", "anchor_ms", "waited")
-    means = {name: float(np.mean([getattr(s, name) for s in sessions])) for name in names}
-    return Times(**means, runs=sum(s.runs for s in sessions))
+    medians = {name: float(np.median([getattr(s, name) for s in sessions])) for name in names}
+    return Times(**medians, runs=sum(s.runs for s in sessions))

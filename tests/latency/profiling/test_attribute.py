@@ -49,6 +49,34 @@ def test_a_residual_that_is_fused_with_a_norm_ends_its_layer() -> None:
     assert attribute(["a/map", "BiasGelu", "a/out", "b/map"], ["a", "b"]) == ["a", "a", "a", "b"]
 
 
+MIXED = [
+    ("blocks.1/project_token_151", "blocks.1"),
+    ("blocks.1_to_blocks.2/convert/DequantizeLinear/duplicated", "blocks.1_to_blocks.2"),
+    ("Transpose_token_394", "blocks.1_to_blocks.2"),
+    ("QuantizeLinear", "blocks.1_to_blocks.2"),
+    ("blocks.1_to_blocks.2/convert/DequantizeLinear", "blocks.1_to_blocks.2"),
+    ("ReorderInput", "blocks.2"),
+    ("blocks.2/project_nchwc", "blocks.2"),
+    ("ReorderOutput_token_120", "blocks.2"),
+    ("blocks.1_to_blocks.2/convert/DequantizeLinear/duplicated", "blocks.2"),
+    ("blocks.2/residual", "blocks.2"),
+    ("ReorderOutput_token_121", "blocks.2_to_mix"),
+    ("blocks.2_to_mix/convert/QuantizeLinear", "blocks.2_to_mix"),
+    ("Transpose", "mix"),
+    ("mix/conv_token_273", "mix"),
+    ("HardSigmoid_380", "mix"),
+    ("Mul_381", "mix"),
+    ("classifier/linear", "classifier"),
+]
+"""onnxruntime 1.32 on integers beside real numbers."""
+
+
+def test_what_a_conversion_needs_is_part_of_it_and_copies_for_a_second_reader_are_that_reader_s() -> None:
+    slots = list(dict.fromkeys(slot for _, slot in MIXED))
+    owners = attribute([node for node, _ in MIXED], slots, ["blocks.1_to_blocks.2", "blocks.2_to_mix"])
+    assert owners == [slot for _, slot in MIXED]
+
+
 def test_fused_nodes_go_to_their_first_layer_and_like_names_are_told_apart() -> None:
     assert attribute(["fused blocks.1/conv blocks.2/add", "blocks.2/x", "blocks.12/x"], ["blocks.1", "blocks.2", "blocks.12"]) == [
         "blocks.1",

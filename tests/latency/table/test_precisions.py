@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from hwnas.errors import DeviceError, TableError
+from hwnas.graph import mixed_space
 from hwnas.latency import Device, LatencyTable, Plan, Row, find_table, find_table_for, get_device, profile
 from hwnas.latency.table import _find as find
 from hwnas.report import read_provenance
@@ -53,6 +54,21 @@ def test_answers_are_of_one_precision_and_rows_of_any(tmp_path: Path) -> None:
     mixed = [table.row(layer.key, precision=("fp32", "int8")[i % 2]) for i, (_, layer) in enumerate(network)]
     assert [row.median_ms for row in mixed if row is not None] == [(1.0, 0.25)[i % 2] for i in range(len(network))]
     assert table.row("head-16", precision="fp16") is None
+
+
+def test_layers_behind_a_conversion_have_rows_of_their_own(tmp_path: Path) -> None:
+    space = mixed_space(get_space("digits").restrict(r=8), "fp32+int8")
+    layers = list(space.layers().values())
+    assert {layer.converted for layer in layers} == {True, False}
+    rows = [Row.of(layer, ms, ms, ms, 1) for layer in layers for ms in [3.0 if layer.converted else 2.0]]
+    table = LatencyTable.of(CPU, rows, precision="fp32+int8")
+    read = LatencyTable.load(table.save(tmp_path).path or "", "fp32+int8")
+    assert read.precisions == ("fp32+int8",)
+    assert len(read.own_rows) == len(layers)
+    x = space.sample(20, np.random.default_rng(0))
+    networks = [space.network(row) for row in x]
+    expected = [sum(3 if layer.converted else 2 for _, layer in network) for network in networks]
+    np.testing.assert_allclose(read.cost(space)(x), expected)
 
 
 def test_a_precision_without_rows_is_named_with_what_makes_them(tmp_path: Path) -> None:
