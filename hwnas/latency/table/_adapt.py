@@ -79,7 +79,7 @@ def adapted(
         networks: ``n`` measured ones.
         measured_ms: ``(n,)`` their times by the wall clock.
         layers: all that shall get a factor, by key.
-        fixed: keys of those that all networks with the same inputs have, whatever else is chosen.
+        fixed: keys of those of which all networks have the same number, whatever else is chosen.
     """
     keys = list(layers)
     index = {key: i for i, key in enumerate(keys)}
@@ -124,9 +124,10 @@ def _posterior(
 
 
 def fixed_layers(space: SearchSpace) -> set[str]:
-    """Keys of the layers that all subnets with the same inputs have."""
-    slots = [slot for slot in space.slots if set(slot.genes) <= set(space.input_genes)]
-    return {layer.key for slot in slots for _, layer in space.slot_layers(slot) if layer is not None}
+    """Keys of the layers of slots that all subnets have, whatever else is chosen: in one form or another, by input and precision."""
+    free = {c for c, gene in enumerate(space.genes) if gene.role in ("input", "precision")}
+    slots = [space.slot_layers(slot) for slot in space.slots if set(slot.genes) <= free]
+    return {layer.key for found in slots if all(made for _, made in found) for _, layer in found if layer is not None}
 
 
 def adapted_table(

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 import pytest
 
+from hwnas.graph import mixed_space
 from hwnas.latency import Device, LatencyTable, Row, adapted, adapted_table, fidelity
 from hwnas.latency.profiling._check import checked_subnets
 from hwnas.latency.table._adapt import _work_ms, fixed_layers
@@ -142,3 +143,14 @@ def test_what_the_first_and_last_layers_cannot_bear_is_explained_by_others() -> 
     found = adapted(times, [SPACE.network(row) for row in x], sums(x, ones) - saved, SPACE.layers(), fixed)
     errors = fidelity(sums(fresh, found.factors), sums(fresh, ones) - saved)
     assert abs(errors["bias_pct"]) < 1  # 2.6 where the rest is lost
+
+
+def test_all_networks_have_as_many_fixed_layers_in_whatever_precision() -> None:
+    space = mixed_space(get_space("digits").restrict(r=8), "fp32+int8")
+    fixed = fixed_layers(space)
+    found = [
+        [layer for _, layer in space.network(row) if layer.key in fixed]
+        for row in space.sample(30, np.random.default_rng(0))
+    ]
+    assert {len(layers) for layers in found} == {len(fixed_layers(get_space("digits").restrict(r=8)))}
+    assert {layer.precision for layers in found for layer in layers} == {"fp32", "int8"}

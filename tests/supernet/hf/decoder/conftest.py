@@ -27,7 +27,11 @@ SIZES: dict[str, Any] = {
 }
 
 FAMILIES: dict[str, dict[str, Any]] = {
-    "llama": {"tie_word_embeddings": True, "head_dim": 8, "rope_parameters": {"rope_type": "default", "rope_theta": 5e4}},
+    "llama": {
+        "tie_word_embeddings": True,
+        "head_dim": 8,
+        "rope_parameters": {"rope_type": "default", "rope_theta": 5e4},
+    },
     "mistral": {"tie_word_embeddings": False, "sliding_window": None},
     "qwen2": {"tie_word_embeddings": True},
 }
