@@ -148,9 +148,7 @@ def test_what_the_first_and_last_layers_cannot_bear_is_explained_by_others() -> 
 def test_all_networks_have_as_many_fixed_layers_in_whatever_precision() -> None:
     space = mixed_space(get_space("digits").restrict(r=8), "fp32+int8")
     fixed = fixed_layers(space)
-    found = [
-        [layer for _, layer in space.network(row) if layer.key in fixed]
-        for row in space.sample(30, np.random.default_rng(0))
-    ]
-    assert {len(layers) for layers in found} == {len(fixed_layers(get_space("digits").restrict(r=8)))}
+    rows = space.sample(30, np.random.default_rng(0))
+    found = [[layer for _, layer in space.network(row) if layer.key in fixed] for row in rows]
+    assert len({len(layers) for layers in found}) == 1
     assert {layer.precision for layers in found for layer in layers} == {"fp32", "int8"}
