@@ -42,6 +42,9 @@ class AnyPrecision(Predictor):
     def _predict_std(self, x: Population) -> Vector:
         return self.plain.predict_std(self._columns(x))
 
+    def _draws(self, x: Population, n: int, rng: np.random.Generator) -> NDArray[np.float64]:
+        return self.plain.draws(self._columns(x), n, rng)
+
     def _effects(self, x: Population) -> NDArray[np.float64]:
         """Precisions come last, and change nothing."""
         found = np.zeros((len(x), self.space.starts[-1]))

@@ -123,6 +123,11 @@ class Predictor(ABC):
         measurement is not part of it. NaN where a predictor cannot tell (released networks)."""
         return self._predict_std(self._checked(x))
 
+    def draws(self, x: NDArray[Any], n: int, rng: np.random.Generator) -> NDArray[np.float64]:
+        """``(n, len(x))``: what the metric of all these rows may be, drawn n times. Predictions of like subnets err
+        together, and so do draws; those of a predictor that does not tell err one by one."""
+        return self._draws(self._checked(x), n, rng)
+
     def effects(self, x: NDArray[Any]) -> NDArray[np.float64]:
         """What giving one gene another choice adds to the prediction, to first order: ``(n, choices)``.
 
@@ -192,6 +197,9 @@ class Predictor(ABC):
 
     @abstractmethod
     def _predict_std(self, x: Population) -> Vector: ...
+
+    def _draws(self, x: Population, n: int, rng: np.random.Generator) -> NDArray[np.float64]:
+        return self._predict(x) + self._predict_std(x) * rng.standard_normal((n, len(x)))
 
     @abstractmethod
     def _effects(self, x: Population) -> NDArray[np.float64]: ...

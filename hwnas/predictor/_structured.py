@@ -160,7 +160,20 @@ class StructuredPredictor(Predictor):
         """``(n,)`` standard deviation under the model, as if it were the right one."""
         return _in_blocks(self._deviation, x)
 
+    def _draws(self, x: Population, n: int, rng: np.random.Generator) -> Matrix:
+        spread, missed = self._spread(x)
+        if not self.rbf:
+            missed = missed + self._known.noise
+        drawn = rng.standard_normal((n, len(self._root)), dtype=np.float32) @ spread.T
+        drawn += np.sqrt(missed) * rng.standard_normal((n, len(x)))
+        return np.asarray(self._predict(x) + drawn * self._unit)
+
     def _deviation(self, x: Population) -> Vector:
+        spread, missed = self._spread(x)
+        return np.asarray(np.sqrt((spread**2).sum(axis=1) + missed) * self._unit, dtype=float)
+
+    def _spread(self, x: Population) -> tuple[NDArray[np.float32], Vector]:
+        """``(n, weights)``: a root of the covariance of predictions; and ``(n,)`` the variance that each has of its own."""
         phi = np.concatenate([self.scaling(x) * self._prior(), np.full((len(x), 1), np.sqrt(MEAN_VARIANCE))], axis=1)
         missed = np.zeros(len(x))
         if self.rbf:
@@ -168,8 +181,7 @@ class StructuredPredictor(Predictor):
             phi = np.concatenate([phi, np.sqrt(self._known.rbf) * nystroem], axis=1)
             # What the inducing subnets cannot express stays as uncertain as it was.
             missed = self._known.rbf * np.maximum(1 - (nystroem**2).sum(axis=1), 0)
-        variance = ((phi.astype(np.float32) @ self._root.T) ** 2).sum(axis=1) + missed
-        return np.asarray(np.sqrt(variance) * self._unit, dtype=float)
+        return phi.astype(np.float32) @ self._root.T, missed
 
     # --- storing ----------------------------------------------------------------------------
 

@@ -29,6 +29,16 @@ def it_gives_a_number_and_a_spread_per_row(new: New) -> None:
         require((_fitted(new).predict_std(x) >= 0).all(), "a standard deviation is negative")
 
 
+def draws_have_their_mean_and_spread(new: New) -> None:
+    """Draws are what is predicted on average, and spread as is told."""
+    x = _space().sample(7, np.random.default_rng(0))
+    mean, std = _fitted(new).predict(x), _fitted(new).predict_std(x)
+    drawn = _fitted(new).draws(x, 1000, np.random.default_rng(1))
+    require(drawn.shape == (1000, 7), f"1000 draws of 7 rows have shape {drawn.shape}")
+    require((np.abs(drawn.mean(axis=0) - mean) <= 0.2 * std + 1e-4).all(), "their mean is not what is predicted")
+    require((np.abs(drawn.std(axis=0) - std) <= 0.2 * std + 1e-4).all(), "they are spread otherwise")
+
+
 def rows_are_scored_alike_in_company(new: New) -> None:
     """A row's prediction does not depend on the rows beside it."""
     x = _space().sample(20, np.random.default_rng(0))
@@ -156,6 +166,7 @@ def _fitted(new: New) -> Predictor:
 
 PREDICTOR_CHECKS: Sequence[Check] = (
     it_gives_a_number_and_a_spread_per_row,
+    draws_have_their_mean_and_spread,
     rows_are_scored_alike_in_company,
     it_learns,
     genes_without_effect_do_not_matter,

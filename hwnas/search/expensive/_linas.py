@@ -19,7 +19,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hwnas.errors import SpaceError
-from hwnas.search.expensive._acquisition import ExpectedImprovement, chance_below, choose_batch
+from hwnas.search.expensive._acquisition import (
+    ExpectedImprovement,
+    Gain,
+    OneByOne,
+    Together,
+    chance_below,
+    choose_batch,
+)
 from hwnas.search.expensive._fit import gaussian_process
 from hwnas.search.expensive._start import stratified_start
 from hwnas.search.problem._pareto import behind
@@ -35,6 +42,9 @@ if TYPE_CHECKING:
 START = 20
 """Evaluations before the first fit."""
 
+FEWEST_TOLD = 10
+"""Of these, told before the first fit where nobody waits for the others."""
+
 BATCH = 10
 """Evaluations between two fits."""
 
@@ -46,6 +56,9 @@ INNER_GENERATIONS = 30
 
 CANDIDATES = 2000
 """Rows nearest to the predicted front whose gain is computed."""
+
+DRAWS = 64
+"""Of what all candidates may be, where others are pending."""
 
 PUBLISHED_INNER_EVALUATIONS = 20_000
 """Predictions per fit of the published tactic."""
@@ -61,9 +74,9 @@ def linas(
     Args:
         problem: its slow metrics are predicted; if it names none, its first objective is taken for slow.
         options: of these, ``evaluations``, ``seed``, ``start``, ``fit`` and ``at_once`` are heeded. With several at once
-            it waits for nothing: it predicts from what is told, and believes its predictions of what is pending.
+            it waits for nothing: it predicts from what is told, and draws what the pending ones may turn out to be.
         start: evaluations before the first fit; those of ``options.start`` are among them.
-        batch: evaluations between two fits.
+        batch: evaluations between two fits; no more than are at once where nobody waits.
         tactic: ours, or what was published.
 
     Raises:
@@ -74,8 +87,10 @@ def linas(
             raise SpaceError(f"{name} {value}", "at least 1 is needed", "raise it")
     slow = problem.slow or (problem.objectives[0].name,)
     predicting = Problem(problem.space, problem.objectives, problem.constraints, slow)
-    steps = partial(_steps, start=max(start, options.at_once), batch=batch, tactic=tactic)
-    return Stepwise("linas", predicting, options, steps, waits=options.at_once == 1)
+    waits = options.at_once == 1
+    size = batch if waits else min(batch, options.at_once)
+    steps = partial(_steps, start=max(start, options.at_once), batch=size, tactic=tactic)
+    return Stepwise("linas", predicting, options, steps, waits=waits)
 
 
 def _steps(pool: Pool, options: SearchOptions, start: int, batch: int, tactic: Tactic) -> Steps:
@@ -83,7 +98,7 @@ def _steps(pool: Pool, options: SearchOptions, start: int, batch: int, tactic: T
     first = _start(pool, options, start, tactic)
     yield first
     near, step = first, 1
-    while len(pool.seen) < min(START, len(first)):  # evaluations are asked for before so many are told
+    while len(pool.seen) < min(FEWEST_TOLD, len(first)):  # evaluations are asked for before so many are told
         step += 1
         more = pool.fresh(
             stratified_start(pool.problem, len(first) + batch * step, np.random.default_rng([options.seed, step]))
@@ -167,10 +182,17 @@ def _most_promising(
     costs = problem.costs(scored.seen.values)
     nearest = np.argsort(behind(costs, scored.costs), kind="stable")[:CANDIDATES]
     candidates = pool.fresh(scored.seen.x[nearest])
-    return candidates[_batch(pool, problem, models, candidates, size)], scored.x
+    return candidates[_batch(pool, problem, models, candidates, size, rng)], scored.x
 
 
-def _batch(pool: Pool, problem: Problem, models: Mapping[str, Surrogate], x: Population, size: int) -> NDArray[np.intp]:
+def _batch(
+    pool: Pool,
+    problem: Problem,
+    models: Mapping[str, Surrogate],
+    x: Population,
+    size: int,
+    rng: np.random.Generator,
+) -> NDArray[np.intp]:
     """Which of the candidates to evaluate."""
     if not len(x):
         return np.zeros(0, dtype=np.intp)
@@ -188,8 +210,22 @@ def _batch(pool: Pool, problem: Problem, models: Mapping[str, Surrogate], x: Pop
             weight *= chance_below(np.array(-c.lower), -predicted[c.name], spread)
     costs = pool.problem.costs(pool.seen.values)
     worst, best = costs.max(axis=0), np.minimum(costs.min(axis=0), (mean - 2 * std).min(axis=0))
-    gain = ExpectedImprovement(worst + 0.1 * (worst - best) + 1e-12, best, pool.costs)
+    reference = worst + 0.1 * (worst - best) + 1e-12
     if len(pool.pending):
-        for promised in problem.costs(problem.evaluate(pool.pending)):
-            gain.believe(promised)
-    return choose_batch(gain, mean, std, weight, size)
+        drawn = _drawn(problem, models, np.concatenate([x, pool.pending]), rng)
+        gain: Gain = Together(reference, best, pool.costs, drawn[:, : len(x)], drawn[:, len(x) :])
+    else:
+        gain = OneByOne(ExpectedImprovement(reference, best, pool.costs), mean, std)
+    return choose_batch(gain, weight, size)
+
+
+def _drawn(
+    problem: Problem, models: Mapping[str, Surrogate], x: Population, rng: np.random.Generator
+) -> NDArray[np.float64]:
+    """``(DRAWS, n, m)`` costs of rows."""
+    costs = np.repeat(problem.costs(problem.evaluate(x))[None], DRAWS, axis=0)
+    for i, objective in enumerate(problem.objectives):
+        if objective.name in models:
+            drawn = models[objective.name].draws(x, DRAWS, rng)
+            costs[:, :, i] = -drawn if objective.maximise else drawn
+    return costs

@@ -38,3 +38,6 @@ class _Corrected:
 
     def predict_std(self, x: NDArray[Any]) -> NDArray[np.float64]:
         return self.rest.predict_std(x)
+
+    def draws(self, x: NDArray[Any], n: int, rng: np.random.Generator) -> NDArray[np.float64]:
+        return np.asarray(self.prior(x) + self.rest.draws(x, n, rng))

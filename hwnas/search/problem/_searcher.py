@@ -25,6 +25,9 @@ class Surrogate(Protocol):
     def predict_std(self, x: NDArray[Any]) -> Vector:
         """``(n,)`` their standard deviations."""
 
+    def draws(self, x: NDArray[Any], n: int, rng: np.random.Generator) -> NDArray[np.float64]:
+        """``(n, len(x))``: what the values of all rows may be, drawn n times; asked for where evaluations overlap."""
+
 
 Fit = Callable[[Population, Vector], Surrogate]
 """``(n, g)`` canonical rows and ``(n,)`` values to a predictor; eight or more rows."""

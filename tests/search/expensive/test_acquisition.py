@@ -8,7 +8,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hwnas.search import hypervolume, non_dominated
-from hwnas.search.expensive._acquisition import ExpectedImprovement, choose_batch, expected_shortfall
+from hwnas.search.expensive._acquisition import (
+    ExpectedImprovement,
+    OneByOne,
+    Together,
+    choose_batch,
+    expected_shortfall,
+)
 
 few = settings(max_examples=20, deadline=None)
 seeds = st.integers(0, 2**16)
@@ -81,13 +87,43 @@ def test_a_batch_is_what_plain_greedy_choice_gives(seed, m):
         greedy.append(best)
         left = left[left != best]
         gain.believe(mean[best])
-    chosen = choose_batch(ExpectedImprovement(reference, np.full(m, -0.5), front), mean, std, weight, 6)
+    chosen = choose_batch(OneByOne(ExpectedImprovement(reference, np.full(m, -0.5), front), mean, std), weight, 6)
     assert chosen.tolist() == greedy
 
 
 def test_twins_are_not_both_chosen_first():
     mean = np.array([[0.5, 0.5], [0.5, 0.5], [0.2, 0.9]])
-    gain = ExpectedImprovement(np.ones(2), np.zeros(2), np.zeros((0, 2)))
-    assert choose_batch(gain, mean, np.zeros((3, 2)), np.ones(3), 2).tolist() == [0, 2]
-    gain = ExpectedImprovement(np.ones(2), np.zeros(2), np.zeros((0, 2)))
-    assert len(choose_batch(gain, mean, np.zeros((3, 2)), np.ones(3), 9)) == 3
+    for size, expected in ((2, [0, 2]), (9, [0, 2, 1])):
+        improvement = ExpectedImprovement(np.ones(2), np.zeros(2), np.zeros((0, 2)))
+        assert choose_batch(OneByOne(improvement, mean, np.zeros((3, 2))), np.ones(3), size).tolist() == expected
+
+
+@few
+@given(seed=seeds, m=st.sampled_from([1, 2]))
+def test_gains_together_are_means_over_draws(seed, m):
+    rng = np.random.default_rng(seed)
+    reference, front = np.full(m, 1.1), some_front(rng, 4, m)
+    drawn, pending = rng.uniform(0, 1.2, size=(5, 9, m)), rng.uniform(0, 1.2, size=(5, 3, m))
+    gain = Together(reference, np.zeros(m), front, drawn, pending)
+    believed = [np.concatenate([front, p]) for p in pending]
+    for row in (4, 2, 7):
+        expected = [
+            np.mean([improvement(b, reference, costs[i]) for b, costs in zip(believed, drawn, strict=True)])
+            for i in range(9)
+        ]
+        np.testing.assert_allclose(gain(np.arange(9)), expected, atol=1e-12)
+        gain.believe(row)
+        believed = [np.concatenate([b, costs[[row]]]) for b, costs in zip(believed, drawn, strict=True)]
+
+
+def test_what_errs_together_is_not_chosen_twice():
+    """Of two subnets that are good or bad together, the second adds nothing; a worse one of its own does."""
+    luck, own = np.random.default_rng(0).normal(0, 0.2, size=(2, 200))
+    drawn = np.stack([0.5 + luck, 0.501 + luck, 0.55 + own], axis=1)[:, :, None]
+    nothing = np.zeros((200, 0, 1))
+    chosen = choose_batch(Together(np.ones(1), np.zeros(1), np.array([[0.6]]), drawn, nothing), np.ones(3), 2)
+    assert chosen.tolist() == [0, 2]
+    pending = choose_batch(
+        Together(np.ones(1), np.zeros(1), np.array([[0.6]]), drawn[:, 1:], drawn[:, :1]), np.ones(2), 1
+    )
+    assert pending.tolist() == [1]

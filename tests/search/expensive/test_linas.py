@@ -49,6 +49,9 @@ class Linear:
         z = self._features(x)
         return 0.1 * np.sqrt(np.einsum("ij,jk,ik->i", z, self.covariance, z))
 
+    def draws(self, x, n, rng):
+        return rng.multivariate_normal(self.weights, 0.01 * self.covariance, n) @ self._features(x).T + self.mean
+
 
 class Counted:
     """A slow metric that knows what it was asked."""
