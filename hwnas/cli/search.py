@@ -139,7 +139,7 @@ def search(
         len(front),
         (evaluation.supernet if evaluation is not None else problem.space or DEFAULT_SPACE)
         if study.space.slots
-        else None,
+        else study.setup.reference,
         accuracy.checkpoint,
         accuracy.data,
         timed_here=study.is_timed_here and not verify,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -56,7 +57,9 @@ def test_splits_stand_in_files_or_in_folders(tokenizer, tmp_path):
     assert sum(len(x["input_ids"]) for x in data.calibration(SPECS)) == 4
     assert data.n_available == 1
     inputs, following = data.training_batch(0, 0)
-    assert torch.equal(inputs(SPECS)["input_ids"] + 1, following)
+    drawn = inputs(SPECS)
+    assert isinstance(drawn, Mapping)
+    assert torch.equal(drawn["input_ids"] + 1, following)
 
 
 def test_windows_are_drawn_from_the_seed(tokenizer, tmp_path):

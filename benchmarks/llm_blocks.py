@@ -1,0 +1,366 @@
+"""Block libraries of a small language model: assemblies of the front against simple ways to make it faster, at equal speed.
+
+    python -m benchmarks.llm_blocks hf:FOLDER --root build/llm        # SmolLM2-135M: see docs/language_models.md
+
+The text is Python's language reference (PSF licence), as ``pydoc`` carries it: every other topic is scored on, the others are
+measured on. Speed is that of onnxruntime with one thread: a step of decoding after 512 tokens, and a prompt of 128. Networks are
+timed in turns with their parent, and what is told is the ratio, which a machine whose speed wanders leaves alone. What a kind
+of block takes comes from random assemblies by least squares. Every part skips what an earlier run has journalled.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import resource
+import time
+from collections.abc import Callable, Iterator
+from functools import cached_property
+from pathlib import Path
+from pydoc_data.topics import topics
+from typing import Any
+
+import numpy as np
+import onnxruntime as ort
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+from scipy.optimize import nnls
+
+from hwnas.graph import network_model, random_feeds
+from hwnas.io import Journal
+from hwnas.search import exact_front
+from hwnas.space import AdditiveCost, Network, Population, network_inputs
+from hwnas.study._additivity import Additivity, corrected
+from hwnas.study._check_library import check_library
+from hwnas.study._library import build_library
+from hwnas.study._library_costs import Lengths
+from hwnas.study._library_file import Library, read_library
+from hwnas.study._moved import Windows, divergences
+from hwnas.supernet import Subnet, folded_weights, forward, parent_row
+from hwnas.task import Divergence, Parent, prompt
+
+PROMPT, CONTEXT = 128, 512
+SPEEDUPS = (1.25, 1.5, 2.0)
+TIMED, ROUNDS, BLOCK_S = 12, 5, 0.4
+PARTS = ("build", "time", "additivity", "compare", "int8")
+RANDOM = 6
+"""Random assemblies at each speed."""
+
+STEPS = {"latency_ms": {"l": 1, "p": CONTEXT}, "prefill_ms": {"l": PROMPT, "p": 0}}
+
+
+def write_texts(folder: Path) -> None:
+    """Both texts, of topics in the order of their names, alternately."""
+    folder.mkdir(parents=True, exist_ok=True)
+    names = sorted(topics, key=str.lower)
+    for split, part in {"train": names[0::2], "validation": names[1::2]}.items():
+        (folder / f"{split}.txt").write_text("\n\n".join(topics[name].strip() for name in part))
+
+
+class Run:
+    """Everything of one model below a folder."""
+
+    def __init__(self, model: str, root: Path, windows: int, measured: int) -> None:
+        self.root = root
+        write_texts(root / "text")
+        self.scored = Windows(model, root / "text", windows)
+        self.told = Windows(model, root / "text" / "validation.txt", measured)
+        self.library = root / "library.csv"
+
+    @cached_property
+    def space(self) -> Any:
+        return self.scored.net.space
+
+    @property
+    def parent(self) -> Population:
+        return parent_row(self.space)
+
+    # --- the library ---------------------------------------------------------------------------
+
+    def build(self) -> None:
+        """Scores, and how long they took."""
+        began = time.perf_counter()
+        build_library(self.scored, self.library, Lengths(PROMPT, CONTEXT))
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+        print(f"library: {time.perf_counter() - began:.0f} s in this run, peak memory {peak:.2f} GiB")
+
+    def time_blocks(self) -> None:
+        """Add the columns of latency to the library: random assemblies in turns with their parent, by least squares."""
+        rng = np.random.default_rng(0)
+        rows = [self._drawn(share, rng) for share in np.linspace(0.1, 0.9, TIMED)]
+        table = pd.read_csv(self.library)
+        for column in STEPS:
+            kinds = [self._kinds(row) for row in rows]
+            names = sorted({kind for counts in [*kinds, self._kinds(self.parent)] for kind in counts})
+            told = [self.ratio(column, row) for row in rows]
+            design = np.array(
+                [[counts.get(name, 0) for name in names] for counts in [*kinds, self._kinds(self.parent)]]
+            )
+            ratios = np.array([*told, 1.0])
+            parts, _ = nnls(design / ratios[:, None], np.ones(len(ratios)))
+            error = 100 * np.abs(design @ parts / ratios - 1)
+            print(
+                f"{column}: {len(rows)} assemblies, {error[:-1].mean():.1f} % off on average, {error.max():.1f} % at most"
+            )
+            costs = dict(zip(names, parts * self.parent_ms(column), strict=True))
+            table[column] = [
+                self._block_ms(layer, choice, costs)
+                for layer, choice in zip(table["layer"], table["choice"], strict=True)
+            ]
+        table.to_csv(self.library, index=False)
+
+    def _drawn(self, share: float, rng: np.random.Generator) -> Population:
+        row = self.parent.copy()
+        for column, domain in enumerate(self.space.domain):
+            if column not in self.space.input_genes and rng.random() < share:
+                row[column] = rng.choice(domain)
+        return row
+
+    def _kinds(self, row: Population) -> dict[str, int]:
+        """How many blocks of each kind a subnet has: kinds by gene and choice, and what all have."""
+        counts = {"rest": 1}
+        for gene, choice in zip(self.space.genes, row, strict=True):
+            if gene.group in "af" and gene.choices[choice]:
+                kind = f"{gene.group}={gene.choices[choice]}"
+                counts[kind] = counts.get(kind, 0) + 1
+        return counts
+
+    def _block_ms(self, layer: str, choice: str, costs: dict[str, float]) -> float:
+        if layer == "head":
+            return costs["rest"]
+        return costs.get(f"{layer[0]}={choice}", 0.0) if layer[0] in "af" else 0.0
+
+    # --- the clock -----------------------------------------------------------------------------
+
+    def network(self, column: str, row: Population) -> Network:
+        step = row.copy()
+        for gene, value in STEPS[column].items():
+            at = self.space.groups[gene][0]
+            step[at] = self.space.genes[at].choices.index(value)
+        found: Network = self.space.network(step)
+        return found
+
+    @cached_property
+    def times(self) -> Journal:
+        return Journal(self.root / "times.jsonl", {"kind": "times", "space": self.space.fingerprint, "threads": 1})
+
+    def ratio(self, column: str, row: Population, precision: str = "fp32") -> float:
+        """Its time over that of the parent in fp32, in turns."""
+        what = {"column": column, "arch": self.space.decode(row), "precision": precision}
+        for entry in self.times.entries:
+            if what.items() <= entry.items():
+                return float(entry["ratio"])
+        own, parent = self._runner(column, row, precision), self._runner(column, self.parent, "fp32")
+        pairs = []
+        before = _block_s(parent)
+        for _ in range(ROUNDS):
+            mine, after = _block_s(own), _block_s(parent)
+            pairs.append((mine / ((before + after) / 2), 1e3 * after))
+            before = after
+        ratio, parent_ms = np.median(np.array(pairs), axis=0).tolist()
+        self.times.append({**what, "ratio": ratio, "parent_ms": parent_ms})
+        return float(ratio)
+
+    def parent_ms(self, column: str) -> float:
+        return float(np.median([entry["parent_ms"] for entry in self.times.entries if entry["column"] == column]))
+
+    def _runner(self, column: str, row: Population, precision: str) -> Callable[[], object]:
+        network = self.network(column, row)
+        session = _session(network_model(network, precision=precision).content)
+        feeds = random_feeds(network, 1)
+        return lambda: session.run(None, feeds)
+
+    def in_int8(self) -> pd.DataFrame:
+        """The parent and the front in int8 as files of them are exported, against the parent in fp32."""
+        compared = pd.read_csv(self.root / "compared.csv")
+        rows = []
+        for _, told in compared[compared["way"].isin(["parent", "front, corrected"])].iterrows():
+            row = self.space.encode(json.loads(told["arch"]))
+            divergence = self._divergence_of_file(row, "int8")
+            timed = {f"{column}_speedup": 1 / self.ratio(column, row, "int8") for column in STEPS}
+            rows.append(
+                {
+                    "speedup": told["speedup"],
+                    "way": f"{told['way']} in int8",
+                    **_told(divergence),
+                    **timed,
+                    "arch": told["arch"],
+                }
+            )
+        frame = pd.DataFrame(rows)
+        frame.to_csv(self.root / "int8.csv", index=False)
+        return frame
+
+    def _divergence_of_file(self, row: Population, precision: str) -> Divergence:
+        net, total = self.told.net, Divergence()
+        network = self.network("prefill_ms", row)
+        subnet = Subnet(network, net.weights(row), arch=self.space.decode(row), bn_eps=net.bn_eps)
+        session = _session(network_model(network, precision=precision, weights=folded_weights(subnet)).content)
+        with torch.no_grad():
+            for ids, following in self.told.batches():
+                parent = Parent(net.forward(self.parent, {"input_ids": ids}), following)
+                feeds = {name: tensor.numpy() for name, tensor in prompt(network_inputs(network), ids).items()}
+                total += parent(torch.from_numpy(session.run(["logits"], feeds)[0]))
+        return total
+
+    # --- simple ways ---------------------------------------------------------------------------
+
+    def influence(self) -> NDArray[np.float64]:
+        """``(layers,)`` how far each whole layer turns its input: 1 less the cosine (ShortGPT, Men et al. 2024, arXiv:2403.03853)."""
+        net, row = self.scored.net, self.parent
+        network, totals, n = net.network(row), np.zeros(len(self.space.groups["a"])), 0
+        weights = net.weights(row)
+        with torch.no_grad():
+            for ids, _ in self.scored.batches():
+                kept: dict[str, torch.Tensor] = {}
+                fed = prompt(network_inputs(network), ids)
+                x = forward(network[:1], weights, fed, kept=kept)
+                for i in range(len(totals)):
+                    y = forward(network[1 + 2 * i : 3 + 2 * i], weights, {**kept, "input": x}, kept=kept)
+                    totals[i] += float((1 - torch.cosine_similarity(x, y, dim=-1)).sum())
+                    x = y
+                n += ids.numel()
+        return totals / n
+
+    def without_layers(self) -> Iterator[Population]:
+        """The parent without its one, two, ... least important layers."""
+        row = self.parent.copy()
+        for layer in np.argsort(self.influence(), kind="stable"):
+            for group in "af":
+                row[self.space.groups[group][layer]] = 0
+            yield row.copy()
+
+    def uniform(self) -> Iterator[Population]:
+        """Fewer neurons, as many in every layer."""
+        for choice in range(len(self.space.genes[self.space.groups["f"][0]].choices) - 2, -1, -1):
+            row = self.parent.copy()
+            row[self.space.groups["f"]] = choice
+            yield row
+
+    # --- the comparison ------------------------------------------------------------------------
+
+    def chosen(self) -> list[tuple[float, str, Population]]:
+        """What is compared: speed-up, way, row."""
+        library = read_library(self.library)
+        ms = library.costs["latency_ms"]
+        whole = float(ms(self.in_library(self.parent)[None])[0])
+        scores = {"front": library.costs["kl"], "front, corrected": self.corrected(library)}
+        found: list[tuple[float, str, Population]] = []
+        rng = np.random.default_rng(1)
+        for speedup in SPEEDUPS:
+            budget = whole / speedup
+
+            def fast(rows: Iterator[Population], budget: float = budget) -> Population | None:
+                return next((row for row in rows if ms(self.in_library(row)[None])[0] <= budget), None)
+
+            ways = {name: exact_front(library.space, [cost], [(ms, budget)])[0] for name, cost in scores.items()}
+            ways |= {"whole layers": fast(self.without_layers()), "uniform FFN": fast(self.uniform())}
+            found += [(speedup, way, row) for way, row in ways.items() if row is not None]
+            drawn = 0
+            while drawn < RANDOM:
+                row = self._drawn(rng.uniform(0.1, 1.0), rng)
+                if 0.96 * budget <= ms(self.in_library(row)[None])[0] <= budget:
+                    found.append((speedup, "random", row))
+                    drawn += 1
+        return found
+
+    def corrected(self, library: Library) -> AdditiveCost:
+        """Scores in line with the assemblies that additivity was checked on."""
+        checked = pd.read_csv(self.root / "check.csv")
+        x = library.space.encode_many([json.loads(arch) for arch in checked["arch"]])
+        return corrected(library.costs["kl"], x, checked["kl_measured"].to_numpy())[0]
+
+    def in_library(self, row: Population) -> Population:
+        """With the lengths that a library tells of."""
+        found = row.copy()
+        for gene, value in STEPS["prefill_ms"].items():
+            at = self.space.groups[gene][0]
+            found[at] = self.space.genes[at].choices.index(value)
+        return found
+
+    def compare(self) -> pd.DataFrame:
+        """Divergence on text that was not scored on, and speed by the clock."""
+        chosen = [(0.0, "parent", self.parent), *self.chosen()]
+        told = divergences(self.told, [row for *_, row in chosen], self.root / "told.jsonl", title="measuring")
+        rows = []
+        for (speedup, way, row), each in zip(chosen, told, strict=True):
+            timed = {column: self.ratio(column, row) for column in STEPS} if way != "random" else {}
+            rows.append(
+                {
+                    "speedup": speedup,
+                    "way": way,
+                    **_told(each),
+                    **{f"{column}_speedup": 1 / ratio for column, ratio in timed.items()},
+                    **{
+                        f"tokens_per_s_{column[:-3]}": 1e3 * _tokens(column) / (ratio * self.parent_ms(column))
+                        for column, ratio in timed.items()
+                    },
+                    "arch": json.dumps(self.space.decode(row)),
+                }
+            )
+        frame = pd.DataFrame(rows)
+        frame.to_csv(self.root / "compared.csv", index=False)
+        return frame
+
+    def additivity(self, models: int) -> None:
+        """Whether scores add up."""
+        found = check_library(self.library, None, models, 0, self.root / "check.jsonl")
+        found.frame.to_csv(self.root / "check.csv", index=False)
+        print(f"additivity: {found.raw}\n  each corrected by all others: {found.corrected}")
+        near = found.frame[found.frame["kl"] <= 0.5]
+        told = Additivity.of(near["kl"].to_numpy(), near["kl_measured"].to_numpy())
+        print(f"  of those with a sum up to 0.5 nats: {told}")
+
+
+def _tokens(column: str) -> int:
+    return PROMPT if column == "prefill_ms" else 1
+
+
+def _session(content: bytes) -> ort.InferenceSession:
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    return ort.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+
+
+def _told(found: Divergence) -> dict[str, float]:
+    return {"kl": found.kl, "perplexity": found.perplexity, "agreement": found.agreement_pct}
+
+
+def _block_s(run: Callable[[], object]) -> float:
+    """Median of back-to-back runs; those of the first third do not count."""
+    began = time.perf_counter()
+    taken: list[float] = []
+    while time.perf_counter() - began < BLOCK_S or len(taken) < 2:
+        start = time.perf_counter()
+        run()
+        if start - began > BLOCK_S / 3 or not taken:
+            taken.append(time.perf_counter() - start)
+    return float(np.median(taken))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("model", help="hf:FOLDER")
+    parser.add_argument("--root", type=Path, default=Path("build/llm_blocks"))
+    parser.add_argument("--windows", type=int, default=4, help="of 256 tokens, that blocks are scored on")
+    parser.add_argument("--measured", type=int, default=8, help="windows that assemblies are measured on")
+    parser.add_argument("--models", type=int, default=40, help="assemblies that additivity is checked on")
+    parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS)
+    options = parser.parse_args()
+    run = Run(options.model, options.root, options.windows, options.measured)
+    if "build" in options.parts:
+        run.build()
+    if "time" in options.parts:
+        run.time_blocks()
+    if "additivity" in options.parts:
+        run.additivity(options.models)
+    if "compare" in options.parts:
+        print(run.compare().drop(columns="arch").groupby(["speedup", "way"], sort=False).median().round(4).to_string())
+    if "int8" in options.parts:
+        print(run.in_int8().drop(columns="arch").round(4).to_string(index=False))
+
+
+if __name__ == "__main__":
+    main()
