@@ -39,6 +39,14 @@ def build(
     model: Annotated[str, typer.Option("--model", help="The model: hf:FOLDER.", metavar="NAME")],
     data: Text,
     out: Annotated[Path, typer.Option("--out", help="CSV to write; .json beside it.", metavar="FILE")],
+    sort: Annotated[
+        Path | None,
+        typer.Option(
+            "--sort",
+            help="First sort neurons by what they do on the text, and write the model so: the library is of that file.",
+            metavar="FILE",
+        ),
+    ] = None,
     windows: WindowCount = 8,
     length: Length = 256,
     batch_size: BatchSize = 4,
@@ -76,13 +84,16 @@ def build(
 
     Example: hwnas library build --model hf:smollm2 --data train.txt --device cpu --out lib.csv
     """
-    from hwnas.study._library import build_library
+    from hwnas.study._library import build_library, sorted_model
     from hwnas.study._library_costs import Lengths
     from hwnas.study._moved import Windows
 
     check_writable(out)
     given = Windows(model, data, windows, length, batch_size, seed)
+    if sort is not None:
+        check_writable(sort)
     lengths = Lengths.of(given.net.space, prompt, context)
+    given = sorted_model(given, sort) if sort is not None else given
     frame = build_library(given, out, lengths, workers.where(), device, threads)
     notice(f"wrote {out}: {len(frame)} alternatives, scored on {windows} windows of {length} tokens")
     cost = "latency" if device is not None else "params"

@@ -4,11 +4,14 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+import json
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hwnas.errors import DataError
 from hwnas.executor import HERE, Where
+from hwnas.progress import notice
 from hwnas.study._library_file import KIND
 from hwnas.study._moved import Windows, divergences
 
@@ -16,6 +19,33 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from hwnas.study._library_costs import Lengths
+
+
+SORTED = "sorted"
+"""What tells, in the header of a file, on which text it was sorted."""
+
+
+def sorted_model(given: Windows, path: Path) -> Windows:
+    """The model with its neurons sorted by what they do on the text, in a file of its own; it is made if it is not there.
+
+    Args:
+        given: the model and the text.
+        path: of the file, ``.safetensors``.
+
+    Raises:
+        DataError: the file is another one, or cannot be written.
+    """
+    from hwnas.supernet import by_activity, described
+
+    if path.suffix != ".safetensors":
+        raise DataError(f"--sort {path}", "it is a file of weights", f"write {path.with_suffix('.safetensors')}")
+    told = json.dumps(given.facts())
+    if not path.exists():
+        by_activity(given.net, given.batches()).save(path, {SORTED: told})
+        notice(f"wrote {path}: the model, its neurons sorted by what they do on {given.data}")
+    elif described(path).get(SORTED) != told:
+        raise DataError(f"--sort {path}", "it is there, and was sorted on something else", "name another file")
+    return replace(given, model=str(path))
 
 
 def scores(given: Windows, journal: Path, where: Where = HERE) -> dict[int, dict[int, float]]:

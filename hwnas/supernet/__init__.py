@@ -11,6 +11,7 @@ from hwnas.lazy import lazily
 
 if TYPE_CHECKING:
     from hwnas.space import Network
+    from hwnas.supernet._activity import by_activity
     from hwnas.supernet._agreement import Agreement, Batches, Blamed, agreement, most_lossy
     from hwnas.supernet._answers import Answers, MeasuredAnswers, Share, answer
     from hwnas.supernet._base import Supernet, centre
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     )
     from hwnas.supernet._execute import forward
     from hwnas.supernet._export import export_onnx, onnx_accuracy, onnx_model, save_onnx
+    from hwnas.supernet._header import described
     from hwnas.supernet._recipe import Recipe
     from hwnas.supernet._reference import KINDS, ReferenceKind, reference_kind
     from hwnas.supernet._registry import get_supernet, load_supernet, random_supernet, supernet_names
@@ -69,9 +71,11 @@ __all__ = [
     "accuracy_journal_identity",
     "agreement",
     "answer",
+    "by_activity",
     "calibrated",
     "centre",
     "checkpoint_file",
+    "described",
     "download",
     "evaluate",
     "export_onnx",
@@ -103,6 +107,7 @@ __getattr__, __dir__ = lazily(
     __name__,
     {
         "hwnas.space": "Network",
+        "hwnas.supernet._activity": "by_activity",
         "hwnas.supernet._agreement": "Agreement Batches Blamed agreement most_lossy",
         "hwnas.supernet._answers": "Answers MeasuredAnswers Share answer",
         "hwnas.supernet._base": "Supernet centre",
@@ -112,6 +117,7 @@ __getattr__, __dir__ = lazily(
         "hwnas.supernet._evaluate": "Accuracy MeasuredAccuracy accuracy_journal_identity calibrated evaluate measure_accuracy",
         "hwnas.supernet._execute": "forward",
         "hwnas.supernet._export": "export_onnx onnx_accuracy onnx_model save_onnx",
+        "hwnas.supernet._header": "described",
         "hwnas.supernet._recipe": "Recipe",
         "hwnas.supernet._reference": "KINDS ReferenceKind reference_kind",
         "hwnas.supernet._registry": "get_supernet load_supernet random_supernet supernet_names",

@@ -87,6 +87,34 @@ def test_workers_and_a_killed_run_give_the_same_library(hwnas: Hwnas) -> None:
     assert by_worker[0].kl == pytest.approx(here_alone[0].kl, rel=1e-5)
 
 
+def test_a_model_is_sorted_by_the_text_and_its_library_is_of_the_file(hwnas: Hwnas) -> None:
+    build = (
+        "library",
+        "build",
+        "--model",
+        "hf:m",
+        "--data",
+        "t.txt",
+        *OPTIONS,
+        "--sort",
+        "own.safetensors",
+        "--out",
+        "lib.csv",
+    )
+    for _ in range(2):  # the second time the file and the scores are there
+        ran = hwnas(*build)
+        assert ran.code == 0, ran.err
+    assert "holds 36 of 36 comparisons" in ran.err
+    assert hwnas("search", "--library", "lib.csv").code == 0
+    found = Front.load("pareto.csv")
+    assert found.provenance.space.reference == "own.safetensors"
+    assert found.space is not None
+    Path("t.txt").write_text("the film was good " * 99)
+    ran = hwnas(*build)
+    assert (ran.code, ran.err.count("\n")) == (2, 1)
+    assert "was sorted on something else" in ran.err
+
+
 def test_bad_input_gets_one_line_and_loses_nothing(hwnas: Hwnas, here: Path) -> None:
     build = ("library", "build", "--model", "hf:m", "--out", "lib.csv")
     (here / "short.txt").write_text("the film")

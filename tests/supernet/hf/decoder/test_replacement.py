@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from hwnas.supernet import Moved, Supernet, first_replaced, load_supernet, parent_row, replacements
+from hwnas.supernet import Moved, Supernet, by_activity, first_replaced, load_supernet, parent_row, replacements
 from hwnas.task import Parent
 from tests.supernet.hf.decoder.conftest import WORDS, save
 
@@ -48,3 +48,20 @@ def test_running_on_from_the_first_replaced_block_gives_what_whole_passes_give(n
                 assert (told.tokens, told.agreed) == (ids.numel(), expected.agreed)
     assert moved(0, parent).kl == pytest.approx(0, abs=1e-6)
     assert moved(0, parent).agreement_pct == 100
+
+
+def test_neurons_that_do_most_come_first(net: Supernet, batches) -> None:
+    ids, following = batches[0]
+    other, row = by_activity(net, batches), parent_row(net.space)
+    narrow = row.copy()
+    narrow[net.space.groups["f"]] = 1
+    with torch.no_grad():
+        before, after = (each.forward(row, {"input_ids": ids}) for each in (net, other))
+        torch.testing.assert_close(after, before, rtol=1e-4, atol=1e-4)
+        parent = Parent(before, following)
+        worse, better = (parent(each.forward(narrow, {"input_ids": ids})).kl for each in (net, other))
+    assert better < worse
+    gate = "layer.1.ffn/gate.weight"
+    assert not torch.equal(other.tensors[gate], net.tensors[gate])
+    assert torch.equal(other.tensors[gate].sort(0).values, net.tensors[gate].sort(0).values)
+    assert torch.equal(by_activity(other, batches).tensors[gate], other.tensors[gate])
