@@ -77,6 +77,22 @@ def train(
             "--workers", help="Processes of this machine that share each batch. \\[default: this one]", metavar="N"
         ),
     ] = None,
+    device: Annotated[
+        str | None,
+        typer.Option(
+            "--device",
+            help="cpu, cuda or cuda:N. \\[default: a GPU where torch has one and one process trains]",
+            metavar="NAME",
+        ),
+    ] = None,
+    precision: Annotated[
+        str | None,
+        typer.Option(
+            "--precision",
+            help="Of arithmetic: fp32, or bf16 where that is safe. \\[default: bf16 on a GPU that has it, else fp32]",
+            metavar="NAME",
+        ),
+    ] = None,
     seed: Seed = 0,
 ) -> None:
     """Train all subnets of a supernet in shared weights. Killed, the same command resumes.
@@ -115,6 +131,8 @@ def train(
         learning_rate,
         schedule,
         seed,
+        device,
+        precision,
     )
     with teamed(training, workers) as team:
         trainer = training.trainer(team)

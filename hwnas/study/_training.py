@@ -44,6 +44,7 @@ class Training:
         metric, columns, batch_size: of the user's data.
         epochs, steps, learning_rate: None for the recipe's.
         schedule, seed: see `TrainSettings`.
+        device, precision: None for a GPU where there is one, and for what it computes best in.
     """
 
     supernet: str
@@ -58,6 +59,8 @@ class Training:
     learning_rate: float | None = None
     schedule: str = "sandwich"
     seed: int = 0
+    device: str | None = None
+    precision: str | None = None
 
     def trainer(self, team: Team) -> Trainer:
         """Opens supernet and data, and the state of an unfinished run.
@@ -67,7 +70,10 @@ class Training:
             DataError: the data do not fit.
         """
         from hwnas.supernet import Recipe, Trainer, TrainSettings, get_supernet, random_supernet
+        from hwnas.supernet.train import training_device, training_precision
 
+        device = training_device(self.device, team.size)
+        precision = training_precision(self.precision, device)
         if self.data is None:
             if self.checkpoint is not None:
                 rule = "it is fine-tuned on your images"
@@ -91,8 +97,11 @@ class Training:
             weight_decay=recipe.weight_decay,
             clip_norm=recipe.clip_norm,
             validates=recipe.validates,
+            precision=precision,
         )
-        return Trainer(net, task, settings, self.state, about=about, save_every=SAVE_EVERY, team=team)
+        if device.type == "cuda" or precision != "fp32":
+            notice(f"trains on {device} in {precision}")
+        return Trainer(net, task, settings, self.state, about=about, save_every=SAVE_EVERY, device=device, team=team)
 
     def _fine_tuned(self, folder: Path) -> tuple[TrainingTask, Supernet]:
         """The user's data, and the pretrained supernet with a head for their classes."""

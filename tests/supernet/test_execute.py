@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 import torch
 from torch import nn
 
 from hwnas.space import LayerSpec, OpList, get_space
 from hwnas.supernet import Calibration, Supernet, folded_weights, forward, recalibrate
+from hwnas.supernet.ops._depthwise import Depthwise
 
 
 class Proxyless(Supernet):
@@ -93,3 +95,18 @@ def test_extracted_subnet_runs_as_inside_the_supernet_and_owns_its_weights():
     assert set(folded_weights(subnet)) == {n for n in subnet.state_dict() if ".bn." not in n} | {
         n.replace(".bn.bias", ".bias") for n in subnet.state_dict() if n.endswith(".bn.bias")
     }
+
+
+@pytest.mark.parametrize(
+    ("kernel", "stride", "pads", "dilation"), [(3, 1, 1, 1), (5, 2, 2, 1), (3, 2, 0, 1), (3, 1, 2, 2), (5, 1, 0, 1)]
+)
+def test_depthwise_gradients_equal_those_of_torch(kernel: int, stride: int, pads: int, dilation: int):
+    torch.manual_seed(0)
+    x = torch.randn(3, 4, 8, 7, dtype=torch.float64, requires_grad=True)
+    weight = torch.randn(4, 1, kernel, kernel, dtype=torch.float64, requires_grad=True)
+    ours: torch.Tensor = Depthwise.apply(x, weight, (stride, stride), (pads, pads), (dilation, dilation))  # type: ignore[no-untyped-call]
+    theirs = torch.nn.functional.conv2d(x, weight, None, stride, pads, dilation, 4)
+    assert torch.equal(ours, theirs)
+    seed = torch.randn_like(theirs)
+    for mine, wanted in zip(*(torch.autograd.grad(y, (x, weight), seed) for y in (ours, theirs)), strict=True):
+        torch.testing.assert_close(mine, wanted)

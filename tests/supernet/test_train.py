@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from hwnas.errors import HwnasError, SupernetError
 from hwnas.space import TensorSpec, get_space
 from hwnas.supernet import Supernet, Trainer, TrainSettings, extremes
 from hwnas.supernet.digits import Digits
+from hwnas.supernet.train import training_device, training_precision
 from hwnas.supernet.train._schedule import Sandwich, Shrinking, get_schedule
 from hwnas.task import DigitsData, InputsAt, Specs
 from hwnas.task._digits import SPLIT, _split
@@ -193,3 +195,39 @@ def test_a_run_that_diverges_is_refused_and_leaves_no_state(tmp_path: Path):
     with pytest.raises(SupernetError, match=r"its loss is nan after step .*lower --learning-rate 1e\+30"):
         trained(TrainSettings(epochs=1, learning_rate=1e30), state)
     assert not state.exists()
+
+
+def test_in_bf16_losses_stay_near_while_weights_are_fp32_and_a_run_resumes(tmp_path: Path):
+    """The path that mixed precision takes on a GPU, on a CPU."""
+    settings = TrainSettings(steps=3, seed=4, schedule="alone", learning_rate=0.01, precision="bf16")
+    losses: dict[str, list[float]] = {"fp32": [], "bf16": []}
+    for precision, told in losses.items():
+        of_run = Trainer(Digits.random(4), FEW, replace(settings, precision=precision))
+        of_run.run(lambda _, loss, told=told: told.append(loss))
+    assert losses["bf16"] == pytest.approx(losses["fp32"], rel=0.02)
+    assert losses["bf16"] != losses["fp32"]
+    assert {tensor.dtype for tensor in of_run.supernet.tensors.values()} == {torch.float32}
+    trained(settings, tmp_path / "state.safetensors", steps=2)
+    assert trained(settings, tmp_path / "state.safetensors").digest == of_run.supernet.digest
+
+
+def test_a_gpu_is_taken_where_there_is_one_and_bf16_on_it(monkeypatch: pytest.MonkeyPatch):
+    cpu = training_device(None, 1)
+    assert (cpu.type, training_precision(None, cpu)) == ("cpu", "fp32")
+    with pytest.raises(SupernetError, match="--device cuda: torch finds 0 GPUs here"):
+        training_device("cuda", 1)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda: True)
+    assert training_device("cuda:1", 1) == torch.device("cuda:1")
+    gpu = training_device(None, 1)
+    assert (gpu.type, training_precision(None, gpu), training_precision("fp32", gpu)) == ("cuda", "bf16", "fp32")
+    assert training_device(None, 3).type == "cpu"
+    with pytest.raises(SupernetError, match="3 processes train"):
+        training_device("cuda", 3)
+    with pytest.raises(SupernetError, match="torch finds 2 GPUs"):
+        training_device("cuda:2", 1)
+    with pytest.raises(HwnasError, match="did you mean 'cuda'"):
+        training_device("cdua", 1)
+    with pytest.raises(HwnasError, match="did you mean 'bf16'"):
+        training_precision("fb16", gpu)

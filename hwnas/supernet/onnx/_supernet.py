@@ -22,7 +22,7 @@ from hwnas.supernet.onnx._open import EPS, elastic_file, outline_of, outlined_ne
 from hwnas.supernet.onnx._sorted import sorted_weights
 from hwnas.supernet.onnx._unfolded import folded_positions, unfolded, unfolded_tensors
 from hwnas.supernet.train import extremes
-from hwnas.task import IMAGENET, Task
+from hwnas.task import Preprocessing, Task
 
 
 class OnnxSupernet(Supernet):
@@ -31,7 +31,7 @@ class OnnxSupernet(Supernet):
     The largest subnet equals the network of the file. Inner channels are sorted by importance.
     """
 
-    preprocessing = IMAGENET
+    preprocessing = Preprocessing()
     network_of: ClassVar[ElasticNetwork]
     file: ClassVar[Path | None] = None
 

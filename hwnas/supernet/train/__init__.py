@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hwnas.supernet.train._device import training_device, training_precision
 from hwnas.supernet.train._schedule import extremes, schedule_names
 from hwnas.supernet.train._team import (
     ALONE,
@@ -27,5 +28,7 @@ __all__ = [
     "joined",
     "joined_by_torchrun",
     "schedule_names",
+    "training_device",
+    "training_precision",
     "under_torchrun",
 ]

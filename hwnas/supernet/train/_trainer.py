@@ -41,7 +41,7 @@ from hwnas.task import InputsAt, TrainingTask
 Progress = Callable[[int, float], None]
 """Called after each step with the number of steps done and the loss of the step's first subnet."""
 
-_STATE_VERSION = 3
+_STATE_VERSION = 4
 
 
 @dataclass(frozen=True)
@@ -59,6 +59,7 @@ class TrainSettings:
         weight_decay: of weights of convolutions and linear maps.
         clip_norm: gradients are scaled down to this norm; 0 leaves them alone.
         validates: whether subnets are measured after each epoch, and the best epoch is kept.
+        precision: of arithmetic, ``"fp32"`` or ``"bf16"`` (autocast); weights, gradients and statistics stay fp32.
     """
 
     epochs: int = 400
@@ -72,6 +73,7 @@ class TrainSettings:
     weight_decay: float = 1e-4
     clip_norm: float = 0.0
     validates: bool = False
+    precision: str = "fp32"
 
 
 class Trainer:
@@ -105,7 +107,7 @@ class Trainer:
         *,
         about: Mapping[str, Any] | None = None,
         save_every: int = 500,
-        device: str = "cpu",
+        device: str | torch.device = "cpu",
         team: Team = ALONE,
     ) -> None:
         self.supernet, self.data, self.settings, self.team = supernet, data, settings, team
@@ -183,6 +185,7 @@ class Trainer:
             **self._identity(),
             "steps": self.step,
             "workers": self.team.size,
+            "device": str(self.device),
             "hwnas": __version__,
             "torch": torch.__version__,
         }
@@ -213,7 +216,9 @@ class Trainer:
 
     def _forward(self, supernet: Supernet, row: NDArray[Any], images: InputsAt, part: slice) -> Tensor:
         inputs = part_of(images(network_inputs(supernet.network(row))), part)
-        return supernet.forward(row, on(self.device, inputs), self.team.statistics or "train")
+        lower = self.settings.precision == "bf16"
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=lower):
+            return supernet.forward(row, on(self.device, inputs), self.team.statistics or "train").float()
 
     def _frozen_logits(self, images: InputsAt, part: slice) -> Tensor:
         assert self.teacher is not None

@@ -1,0 +1,51 @@
+"""Where training runs, and in which arithmetic."""
+
+from __future__ import annotations
+
+import torch
+
+from hwnas.errors import SupernetError, UnknownNameError
+
+PRECISIONS = ("fp32", "bf16")
+"""Of arithmetic. ``bf16`` where autocast takes it to be safe: it has the range of fp32, so that losses need no scaling."""
+
+
+def training_device(asked: str | None, processes: int) -> torch.device:
+    """The device that is asked for; if none is, a GPU where torch has one and one process trains.
+
+    Args:
+        asked: ``cpu``, ``cuda`` or ``cuda:N``.
+        processes: how many train together.
+
+    Raises:
+        UnknownNameError: torch knows no such device.
+        SupernetError: it is not in this machine, or several processes are to train on it.
+    """
+    found = torch.cuda.is_available()
+    if asked is None:
+        return torch.device("cuda" if found and processes == 1 else "cpu")
+    kind, _, number = asked.partition(":")
+    if kind not in ("cpu", "cuda") or (number and not number.isdecimal()):
+        raise UnknownNameError("training device", asked, ("cpu", "cuda", "cuda:0"))
+    if kind == "cpu":
+        return torch.device("cpu")
+    if not found or int(number or 0) >= torch.cuda.device_count():
+        rule = f"torch finds {torch.cuda.device_count()} GPUs here"
+        raise SupernetError(f"--device {asked}", rule, "pass --device cpu, or install a torch that knows yours")
+    if processes > 1:
+        rule = f"{processes} processes train, which exchange gradients in the CPU's memory"
+        raise SupernetError(f"--device {asked}", rule, "train with one process, or on the CPU")
+    return torch.device(asked)
+
+
+def training_precision(asked: str | None, device: torch.device) -> str:
+    """The arithmetic that is asked for; if none is, ``bf16`` on a GPU that has it, else ``fp32``.
+
+    Raises:
+        UnknownNameError: there is none of that name.
+    """
+    if asked is None:
+        return "bf16" if device.type == "cuda" and torch.cuda.is_bf16_supported() else "fp32"
+    if asked not in PRECISIONS:
+        raise UnknownNameError("precision of training", asked, PRECISIONS)
+    return asked
