@@ -21,6 +21,7 @@ from pathlib import Path
 import torch
 
 from benchmarks.own_networks._latency import latency
+from benchmarks.own_networks._paired import paired
 from benchmarks.own_networks._pruned import pruned
 from benchmarks.own_networks._report import report
 from benchmarks.own_networks._run import Run
@@ -34,6 +35,7 @@ PARTS: dict[str, Callable[[Run], None]] = {
     "pruned": pruned,
     "latency": latency,
     "alone": alone,
+    "paired": paired,
     "searchers": searchers,
 }
 

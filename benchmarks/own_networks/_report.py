@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.own_networks._latency import network_name
+from benchmarks.own_networks._paired import difference
 from benchmarks.own_networks._run import Run
 from benchmarks.own_networks._searchers import CHECKPOINTS, METHODS
 
@@ -52,7 +53,7 @@ def report(run: Run) -> str:
     lines: list[str] = []
     for each, frame in zip(runs, frames, strict=True):
         lines += ["", f"## {each.task.name}, {each.steps} steps, seed {each.seed}", ""]
-        lines += [*_listed(frame), "", *_costs(each), "", *_searchers(each)]
+        lines += [*_listed(frame), "", *_paired(each), "", *_costs(each), "", *_searchers(each)]
     lines += ["", f"## {run.task.name}, {run.steps} steps: median (lowest..highest) of all seeds", ""]
     return "\n".join([*lines, *_compared(frames)])
 
@@ -122,6 +123,18 @@ def _costs(run: Run) -> Iterator[str]:
     for clock in ("original_ms", "filled_original_ms"):
         if found := [entry[clock] for entry in run.entries(cost="latency") if clock in entry]:
             yield f"{clock}: {_spread(found)}"
+
+
+def _paired(run: Run) -> Iterator[str]:
+    found = run.entries(study="paired")
+    if not found:
+        return
+    yield "| subnet | against plain fine-tuning, by test | samples won, lost | chance |"
+    yield "|---|---|---|---|"
+    for entry in found:
+        points, error, chance = difference(entry["won"], entry["lost"], entry["samples"])
+        counts = f"{entry['won']}, {entry['lost']}"
+        yield f"| {entry['of']}: {entry['network']} | {points:+.2f} ± {error:.2f} | {counts} | {chance:.2f} |"
 
 
 def _searchers(run: Run) -> Iterator[str]:

@@ -105,14 +105,17 @@ class Run:
         calibrate = self.task.calibrate
         facts = {"split": split, "samples": samples, "calibrate": calibrate, "batch": EVALUATED_TOGETHER}
         journal = Journal(self.folder / f"{name}.{split}-{samples}.jsonl", accuracy_journal_identity(net, facts))
-        data = net.open_data(
+        return MeasuredAccuracy(net, self.data_of(net, split, samples), journal), journal
+
+    def data_of(self, net: Supernet, split: str, samples: int = 5000) -> UserData:
+        """The samples that a trained network is measured on."""
+        return net.open_data(
             self.shared / split,
             images=samples,
-            calibrate=calibrate,
+            calibrate=self.task.calibrate,
             batch_size=EVALUATED_TOGETHER,
             seed=self.seed,
         )
-        return MeasuredAccuracy(net, data, journal), journal
 
     def _say(self, name: str, step: int, loss: float) -> None:
         if step % SAVE_EVERY == 0:

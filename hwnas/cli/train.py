@@ -53,8 +53,8 @@ def train(
         float | None,
         typer.Option(
             "--learning-rate",
-            help=f"Its peak. \\[default: {SCRATCH[1]}; with --data 0.02 for CNNs, 0.0001 for transformers, "
-            "twice that for narrow ones of texts]",
+            help=f"Its peak. \\[default: {SCRATCH[1]}; with --data 0.001 for ONNX files, 0.02 for other CNNs, "
+            "0.0001 for transformers, twice that for narrow ones of texts]",
             min=1e-9,
             max=10,
         ),

@@ -17,6 +17,7 @@ from hwnas.progress import notice
 from hwnas.space import SearchSpace, network_inputs, with_classes
 from hwnas.supernet._base import Supernet
 from hwnas.supernet._checkpoint import Misfit
+from hwnas.supernet._recipe import Recipe
 from hwnas.supernet.onnx._elastic import ElasticNetwork
 from hwnas.supernet.onnx._open import EPS, elastic_file, outline_of, outlined_network, read_file
 from hwnas.supernet.onnx._sorted import sorted_weights
@@ -32,6 +33,7 @@ class OnnxSupernet(Supernet):
     """
 
     preprocessing = Preprocessing()
+    recipe = Recipe("adamw", epochs=10, learning_rate=1e-3, weight_decay=0.01, validates=True)
     network_of: ClassVar[ElasticNetwork]
     file: ClassVar[Path | None] = None
 

@@ -1,0 +1,46 @@
+"""Answer by answer: which test samples subnets tell wrong that the original, fine-tuned alone, tells right, and the other way round.
+
+A difference of two accuracies on the same samples has the spread of the samples that they disagree on, far less than that of
+each accuracy; McNemar's exact test tells how often so many more losses than wins come by luck.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import binomtest
+
+from benchmarks.own_networks._run import Run
+from hwnas.space import Arch
+from hwnas.supernet import extremes, get_engine, load_supernet
+from hwnas.task import SelectiveTask, answers
+
+
+def paired(run: Run) -> None:
+    """Compare the largest subnet and all of the searched front with plain fine-tuning."""
+    original = right(run, "plain", None)
+    for kind in ("extremes", "searched"):
+        for entry in run.entries(kind=kind):
+            own = right(run, "supernet", entry["arch"])
+            won, lost = int((own & ~original).sum()), int((original & ~own).sum())
+            run.record(study="paired", of=kind, network=entry["shown"], won=won, lost=lost, samples=len(own))
+
+
+def right(run: Run, name: str, arch: Arch | None) -> NDArray[np.bool_]:
+    """``(n,)``: whether a trained network's subnet, the largest by default, tells the test samples right."""
+    net = load_supernet(str(run.folder / f"{name}.safetensors"))
+    data = run.data_of(net, "test")
+    assert isinstance(data, SelectiveTask)
+    subnet = net.extract(net.space.encode(arch) if arch is not None else extremes(net.space)[1])
+    engine = get_engine()
+    if subnet.has_statistics:
+        engine.recalibrate(subnet, data.calibration(subnet.inputs))
+    samples = np.arange(data.n_validation)
+    return answers(data, subnet.inputs, engine.runner(subnet, lambda: data.calibration(subnet.inputs)), samples)
+
+
+def difference(won: int, lost: int, samples: int) -> tuple[float, float, float]:
+    """In points, its standard error, and the share of coin tosses that are as lopsided."""
+    error = np.sqrt(won + lost - (won - lost) ** 2 / samples) / samples
+    chance = binomtest(won, won + lost).pvalue if won + lost else 1.0
+    return 100 * (won - lost) / samples, 100 * float(error), float(chance)
