@@ -15,6 +15,7 @@ from hwnas.task._scores import SCORES, answers, macro_f1, matthews, measured, to
 from hwnas.task._task import (
     Inputs,
     InputsAt,
+    OwnLossTask,
     Score,
     Scored,
     SelectiveTask,
@@ -23,6 +24,7 @@ from hwnas.task._task import (
     TrainingTask,
     UserData,
     image_shape,
+    loss_of,
 )
 from hwnas.task._text_file import LabelledTexts, TextColumns, read_labelled_texts
 from hwnas.task._text_folder import TextFolder
@@ -39,6 +41,7 @@ __all__ = [
     "InputsAt",
     "LabelledTexts",
     "LanguageModelling",
+    "OwnLossTask",
     "Parent",
     "Preprocessing",
     "Score",
@@ -55,6 +58,7 @@ __all__ = [
     "answers",
     "class_order",
     "image_shape",
+    "loss_of",
     "macro_f1",
     "matthews",
     "measured",

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Protocol, runtime_checkable
 
+import torch.nn.functional as F
 from torch import Tensor
 
 from hwnas.errors import DataError
@@ -73,6 +74,19 @@ class TrainingTask(Task, Protocol):
         Subnets of different resolutions or lengths see the same (augmented) samples in one step, which is what lets
         the largest teach the others.
         """
+
+
+@runtime_checkable
+class OwnLossTask(TrainingTask, Protocol):
+    """Training by another loss than cross-entropy: classes that weigh more, labels that are smoothed."""
+
+    def loss(self, logits: Tensor, labels: Tensor) -> Tensor:
+        """``()``, the mean over a batch of logits ``(n, classes)``; what learns from a teacher follows its probabilities instead."""
+
+
+def loss_of(task: Task) -> Callable[[Tensor, Tensor], Tensor]:
+    """What labels are learnt by: the task's own loss, or cross-entropy."""
+    return task.loss if isinstance(task, OwnLossTask) else F.cross_entropy
 
 
 @runtime_checkable

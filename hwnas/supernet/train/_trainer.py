@@ -36,7 +36,7 @@ from hwnas.supernet.train._importance import BATCHES, importance
 from hwnas.supernet.train._optimizer import make_optimizer, optimizer_tensors, restore_optimizer
 from hwnas.supernet.train._schedule import Schedule, StepPlan, Teacher, extremes, get_schedule
 from hwnas.supernet.train._team import ALONE, Team, part_of
-from hwnas.task import InputsAt, TrainingTask
+from hwnas.task import InputsAt, TrainingTask, loss_of
 
 Progress = Callable[[int, float], None]
 """Called after each step with the number of steps done and the loss of the step's first subnet."""
@@ -111,6 +111,7 @@ class Trainer:
         team: Team = ALONE,
     ) -> None:
         self.supernet, self.data, self.settings, self.team = supernet, data, settings, team
+        self.loss = loss_of(data)
         self.steps = settings.steps or settings.epochs * data.steps_per_epoch
         self.schedule: Schedule = get_schedule(settings.schedule, supernet.space, self.steps, settings.seed)
         self.state_path = Path(state_path) if state_path is not None else None
@@ -204,7 +205,7 @@ class Trainer:
         losses = []
         for row, weight in zip(plan.rows, plan.weights, strict=True):
             logits = self._forward(self.supernet, row, images, part)
-            loss = share * _loss(logits, labels, taught, plan.teacher)
+            loss = share * self._loss(logits, labels, taught, plan.teacher)
             if plan.teacher == "in_place" and taught is None:
                 taught = logits.detach()
             torch.autograd.backward(loss * weight)
@@ -220,6 +221,13 @@ class Trainer:
         with torch.autocast(self.device.type, torch.bfloat16, enabled=lower):
             return supernet.forward(row, on(self.device, inputs), self.team.statistics or "train").float()
 
+    def _loss(self, logits: Tensor, labels: Tensor, taught: Tensor | None, teacher: Teacher) -> Tensor:
+        """In place, the teacher's output replaces the labels; a frozen teacher's joins them."""
+        if taught is None:
+            return self.loss(logits, labels)
+        distillation = _distillation(logits, taught)
+        return distillation if teacher == "in_place" else distillation + self.loss(logits, labels)
+
     def _frozen_logits(self, images: InputsAt, part: slice) -> Tensor:
         assert self.teacher is not None
         with torch.no_grad():
@@ -234,6 +242,7 @@ class Trainer:
             self.supernet,
             self.largest,
             ((on(self.device, at(specs)), labels.to(self.device)) for at, labels in batches),
+            self.loss,
         )
         with torch.no_grad():
             for units, mine in told.items():
@@ -344,14 +353,6 @@ class Trainer:
         if best:
             self.best = float(metadata["best"]), best
         self.validated = json.loads(metadata["validated"])
-
-
-def _loss(logits: Tensor, labels: Tensor, taught: Tensor | None, teacher: Teacher) -> Tensor:
-    """In place, the teacher's output replaces the labels; a frozen teacher's joins them."""
-    if taught is None:
-        return F.cross_entropy(logits, labels)
-    distillation = _distillation(logits, taught)
-    return distillation if teacher == "in_place" else distillation + F.cross_entropy(logits, labels)
 
 
 def _distillation(logits: Tensor, teacher: Tensor) -> Tensor:

@@ -12,7 +12,30 @@ from hwnas.supernet import Supernet
 
 transformers = pytest.importorskip("transformers", reason="parity needs transformers")
 
-WORDS = ("<unk>", "<s>", "</s>", *"the a film was is good bad very not dull great who where when what city man".split())
+WORDS = (
+    "<unk>",
+    "<s>",
+    "</s>",
+    *[
+        "the",
+        "a",
+        "film",
+        "was",
+        "is",
+        "good",
+        "bad",
+        "very",
+        "not",
+        "dull",
+        "great",
+        "who",
+        "where",
+        "when",
+        "what",
+        "city",
+        "man",
+    ],
+)
 
 SIZES: dict[str, Any] = {
     "vocab_size": len(WORDS),
