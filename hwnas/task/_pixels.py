@@ -26,8 +26,6 @@ class Preprocessing:
         resampling: filter of resizing, by Pillow's name in small letters.
         crop: the centre is cut out of the resized image, so many parts of so many: r of ``ceil(r * crop[1] / crop[0])``.
         keeps_aspect: whether the shorter side is resized so; else both are.
-        least_area: smallest share of an image that a crop for training and calibration leaves. Once-for-All's 0.08 is for
-            hundreds of epochs; in the few of a fine-tuning a network learns more from crops that show the object.
     """
 
     mean: tuple[float, ...] = (0.485, 0.456, 0.406)
@@ -36,7 +34,6 @@ class Preprocessing:
     resampling: str = "bilinear"
     crop: tuple[int, int] = (7, 8)
     keeps_aspect: bool = True
-    least_area: float = 0.35
 
     def __str__(self) -> str:
         sides = "the shorter side" if self.keeps_aspect else "both sides"
@@ -87,9 +84,9 @@ class Preprocessing:
         return image.resize((width, height), self._filter).crop((left, top, left + size, top + size))
 
     def augmented(self, image: Image.Image, *, size: int, seed: Sequence[int]) -> Image.Image:
-        """As Once-for-All trains and calibrates: crop of part of the area and 3/4-4/3 aspect, flip, jitter."""
+        """What Once-for-All trains and calibrates on: crop of 8-100 % of the area and 3/4-4/3 aspect, flip, jitter."""
         rng = np.random.default_rng(seed)
-        image = image.crop(_random_box(*image.size, self.least_area, rng)).resize((size, size), self._filter)
+        image = image.crop(_random_box(*image.size, rng)).resize((size, size), self._filter)
         if rng.random() < 0.5:
             image = image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
         image = ImageEnhance.Brightness(image).enhance(rng.uniform(1 - 32 / 255, 1 + 32 / 255))
@@ -107,13 +104,13 @@ class Preprocessing:
         return Image.Resampling[self.resampling.upper()]
 
 
-IMAGENET = Preprocessing(least_area=0.08)
-"""What Once-for-All trains and evaluates on: ImageNet's mean and deviation, the middle 7/8 of the image."""
+IMAGENET = Preprocessing()
+"""What Once-for-All evaluates on: ImageNet's mean and deviation, the middle 7/8 of the image."""
 
 
-def _random_box(width: int, height: int, least_area: float, rng: np.random.Generator) -> tuple[int, int, int, int]:
+def _random_box(width: int, height: int, rng: np.random.Generator) -> tuple[int, int, int, int]:
     for _ in range(10):
-        area = width * height * rng.uniform(least_area, 1.0)
+        area = width * height * rng.uniform(0.08, 1.0)
         aspect = math.exp(rng.uniform(math.log(3 / 4), math.log(4 / 3)))
         w, h = round(math.sqrt(area * aspect)), round(math.sqrt(area / aspect))
         if 0 < w <= width and 0 < h <= height:

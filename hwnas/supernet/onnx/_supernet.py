@@ -23,7 +23,7 @@ from hwnas.supernet.onnx._open import EPS, elastic_file, outline_of, outlined_ne
 from hwnas.supernet.onnx._sorted import sorted_weights
 from hwnas.supernet.onnx._unfolded import folded_positions, unfolded, unfolded_tensors
 from hwnas.supernet.train import extremes
-from hwnas.task import Preprocessing, Task
+from hwnas.task import IMAGENET, Task
 
 
 class OnnxSupernet(Supernet):
@@ -32,7 +32,7 @@ class OnnxSupernet(Supernet):
     The largest subnet equals the network of the file. Inner channels are sorted by importance.
     """
 
-    preprocessing = Preprocessing()
+    preprocessing = IMAGENET
     recipe = Recipe("adamw", epochs=10, learning_rate=1e-3, weight_decay=0.01, validates=True)
     network_of: ClassVar[ElasticNetwork]
     file: ClassVar[Path | None] = None
