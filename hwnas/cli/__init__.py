@@ -24,6 +24,7 @@ from hwnas.cli import (
     profile,
     report,
     search,
+    space,
     spaces,
     train,
 )
@@ -89,7 +90,8 @@ for _command in (
     bench.bench,
 ):
     app.command(cls=Command)(guarded(_command))
-app.add_typer(library.app)
+for _group in (library.app, space.app):
+    app.add_typer(_group)
 
 
 def main(args: Sequence[str] | None = None) -> None:

@@ -35,8 +35,10 @@ class Command(TyperCommand):
         if idle:
             rule = f"it is of subnets that are evaluated; drop {idle[0].opts[0]}, or add --evaluate"
             raise typer.BadParameter(rule, ctx, idle[0])
-        if self.name not in ADD_COLUMNS and isinstance(out := ctx.params.get("out"), Path) and out.is_file():
-            self._refuse_to_replace_inputs(ctx, out)
+        if self.name not in ADD_COLUMNS and isinstance(out := ctx.params.get("out"), Path):
+            for written in (out, out.with_suffix(".json")) if out.suffix == ".csv" else (out,):
+                if written.is_file():
+                    self._refuse_to_replace_inputs(ctx, written)
         return left
 
     def get_help(self, ctx: Any) -> str:
@@ -50,7 +52,8 @@ class Command(TyperCommand):
             for each in value if isinstance(value, list | tuple) else [value]:
                 if param is not to and isinstance(each, str | Path) and _is_file(each, out):
                     source = param.opts[0] if param.param_type_name == "option" else "the command"
-                    remedy = f"write --out {out.with_stem(f'{out.stem}-2')}"
+                    asked = ctx.params["out"]
+                    remedy = f"write --out {asked.with_stem(f'{asked.stem}-2')}"
                     raise typer.BadParameter(f"{source} reads {out}, which would be lost; {remedy}", ctx, to)
 
 

@@ -32,6 +32,8 @@ def _weights(supernet: str) -> str:
     """Where the weights of a supernet come from, if they are not at hand."""
     from hwnas.supernet import PUBLISHED, reference_kind  # noqa: PLC0415 (what is heavy is imported when it is needed)
 
-    if supernet == SHIPPED or reference_kind(supernet).carries_weights:
+    kind = reference_kind(supernet)
+    supernet = kind.whole or supernet
+    if supernet == SHIPPED or kind.carries_weights:
         return ""
     return f"; its weights: hwnas download {supernet}" if supernet in PUBLISHED else "; its weights: --checkpoint FILE"

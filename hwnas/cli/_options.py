@@ -11,7 +11,8 @@ from hwnas.metric import BUILT_IN
 from hwnas.study import DEFAULT_SPACE, USUAL
 
 REFERENCE = (
-    "a name of `hwnas spaces`, hf:FOLDER, FILE.onnx, FILE.safetensors of `hwnas train`, FILE.py:NAME or MODULE:NAME"
+    "a name of `hwnas spaces`, hf:FOLDER, FILE.onnx, FILE.safetensors of `hwnas train`, FILE.json of `hwnas space shrink`, "
+    "FILE.py:NAME or MODULE:NAME"
 )
 """What `--space` and `--supernet` take, in every command."""
 _SPACE = f"Search space: {REFERENCE}."

@@ -96,7 +96,7 @@ def evaluate(
         skip_failed=skips(on_failure),
     )
     net = asked.net
-    whole, computed = open_in(net.space, precision)
+    whole, computed = open_in(asked.space(), precision)
     if computed is not None and whole.plain is None:
         rule = "weights are evaluated in fp32, or each layer in its own precision"
         raise DataError(f"--precision {computed}", rule, f"pass --precision fp32,int8 --fix q={computed}")
@@ -129,7 +129,10 @@ def evaluate(
 def _space_reference(supernet: str, space: SearchSpace) -> str:
     """What opens the space of a supernet's weights, which may have another number of classes."""
     from hwnas.space import classes_named
+    from hwnas.supernet import reference_kind
 
+    if reference_kind(supernet).precisions:
+        return shlex.quote(supernet)
     plain = space.plain or space
     derived = classes_named(plain.name)
     same = not derived or open_space(supernet).name == plain.name

@@ -4,11 +4,13 @@ from hwnas.io._archs import arch_column, parse_arch, read_archs
 from hwnas.io._block_library import read_block_library
 from hwnas.io._csv import read_csv, shown, write_csv
 from hwnas.io._journal import Journal
+from hwnas.io._kept_choices import KeptChoices
 from hwnas.io._metrics import metric_column, read_metric
 from hwnas.io._subnet_table import SubnetTable, read_layer_costs, read_subnet_table
 
 __all__ = [
     "Journal",
+    "KeptChoices",
     "SubnetTable",
     "arch_column",
     "metric_column",

@@ -6,6 +6,7 @@ A searcher is asked for subnets and told their values (``Searcher``); ``run_sear
 from hwnas.search._evaluator import Evaluator, SlowMetrics, journal_identity
 from hwnas.search._registry import SEARCHERS, new_searcher, searcher_maker, searcher_names, usual_searcher
 from hwnas.search._run import SLOW_EVALUATIONS, drive, drive_freely, run_search
+from hwnas.search._shrink import SHARE, shrunk
 from hwnas.search._trials import Trial, Yardstick, best_known, best_of, is_computable, run_trial
 from hwnas.search.evolve._nsga2 import GENERATIONS, POPULATION
 from hwnas.search.exact._exact import exact_front
@@ -28,6 +29,7 @@ __all__ = [
     "GENERATIONS",
     "POPULATION",
     "SEARCHERS",
+    "SHARE",
     "SLOW_EVALUATIONS",
     "Additive",
     "Bounded",
@@ -71,6 +73,7 @@ __all__ = [
     "run_trial",
     "searcher_maker",
     "searcher_names",
+    "shrunk",
     "usual_searcher",
     "with_prior",
 ]

@@ -20,7 +20,7 @@ from hwnas.space._cost import (
     params_cost,
 )
 from hwnas.space._counted import counted
-from hwnas.space._gene import Gene, Slot, conditional
+from hwnas.space._gene import Gene, Slot, Value, conditional
 from hwnas.space._head import classes_named, head_name, n_classes, with_classes
 from hwnas.space._layer import LayerSpec, Network, network_inputs
 from hwnas.space._memory import PeakMemory, activation_peak
@@ -50,6 +50,7 @@ __all__ = [
     "Shape",
     "Slot",
     "TensorSpec",
+    "Value",
     "activation_peak",
     "aligned",
     "classes_named",

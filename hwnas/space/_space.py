@@ -297,6 +297,10 @@ class SearchSpace:
                     left = listed([gene.choices[i] for i in domain[column]])
                     raise SpaceError(f"{gene.name} = {listed(values)}", f"its choices are {left}", "pick one")
                 domain[column] = kept
+        return self.with_domain(domain)
+
+    def with_domain(self, domain: Sequence[Sequence[int]]) -> SearchSpace:
+        """The same space with other choices left, by the indices of each gene's: ``domain`` as in ``SearchSpace``."""
         part = SearchSpace(self.name, self.genes, self.slots, domain, base=self.base, plain=self.plain)
         part.whole = self.whole  # one object for all parts of a space: it keeps the layers it has built
         return part

@@ -9,6 +9,7 @@ from hwnas.study._plot import Plot
 from hwnas.study._provenance import Provenance, SpaceFacts
 from hwnas.study._request import Request
 from hwnas.study._search import SearchSettings
+from hwnas.study._shrink import ShrunkSpace, shrink, shrink_to
 from hwnas.study._space import DEFAULT_SPACE
 from hwnas.study._study import Study
 
@@ -23,9 +24,12 @@ __all__ = [
     "Provenance",
     "Request",
     "SearchSettings",
+    "ShrunkSpace",
     "SpaceFacts",
     "Study",
     "budgets_of",
     "parse_objectives",
     "parse_timed",
+    "shrink",
+    "shrink_to",
 ]

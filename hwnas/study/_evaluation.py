@@ -108,8 +108,14 @@ class Evaluation:
         return self.space(), self.metric().column
 
     def space(self) -> SearchSpace:
-        """The supernet's space, with the number of classes of its weights."""
-        return self.net.space
+        """The supernet's space, with the number of classes of its weights; of layers with precisions, if its name says so."""
+        from hwnas.graph import mixed_space
+        from hwnas.supernet import reference_kind
+
+        kind = reference_kind(self.supernet)
+        if not kind.precisions:
+            return self.net.space
+        return kind.part(mixed_space(self.net.space, "+".join(kind.precisions)))
 
     def refuse_mixed(self, objectives: Objectives | None, used: Mapping[str, object]) -> None:
         """Refuse options that mean nothing where accuracy is evaluated.

@@ -247,12 +247,13 @@ class Supernet(ABC):
         Raises:
             SpaceError: the network does not end in a linear map.
         """
-        space, head = with_classes(self.space, len(labels)), head_name(self.space)
-        shapes = self.shapes(space)
+        head = head_name(self.space)
         generator = torch.Generator().manual_seed(seed)
-        weight = HEAD_SPREAD * torch.randn(shapes[f"{head}.weight"], generator=generator)
+        _, *features = self.tensors[f"{head}.weight"].shape
+        weight = HEAD_SPREAD * torch.randn((len(labels), *features), generator=generator)
         fresh = {f"{head}.weight": weight, f"{head}.bias": torch.zeros(len(labels))}
-        other = type(self)({name: fresh.get(name, tensor) for name, tensor in self.tensors.items()}, self.origin, space)
+        other = self.alike({name: fresh.get(name, tensor) for name, tensor in self.tensors.items()})
+        other.space = with_classes(self.space, len(labels))
         other.reference, other.labels, other.head_is_new = self.reference, tuple(labels), True
         return other
 

@@ -11,7 +11,9 @@ from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
-from hwnas.errors import SupernetError, UnknownNameError
+from hwnas.errors import SpaceError, SupernetError, UnknownNameError
+from hwnas.graph import mixed_space
+from hwnas.io import KeptChoices
 from hwnas.plugin import is_reference
 from hwnas.space import SearchSpace, classes_named, get_space, with_classes
 from hwnas.supernet._header import ENCODER, OUTLINE, described, is_trained_file
@@ -34,15 +36,25 @@ class ReferenceKind(ABC):
     form: ClassVar[str]
     """How it is spelled, for people: ``"FILE.safetensors"``."""
 
-    carries_weights: ClassVar[bool] = False
+    carries_weights: bool = False
     """Whether the name leads to weights, so that no ``--checkpoint`` is needed."""
 
-    only_largest: ClassVar[bool] = False
+    only_largest: bool = False
     """Whether the weights are of a network that was trained as a whole: its subnets were not."""
+
+    whole: str | None = None
+    """The reference that it names a part of; None if it names the whole."""
+
+    precisions: tuple[str, ...] = ()
+    """Those that layers choose from, where the name says so."""
 
     @abstractmethod
     def belongs(self, reference: str) -> bool:
         """Whether a name is of this kind; the first kind of ``KINDS`` that says so opens it."""
+
+    def opened(self, reference: str) -> ReferenceKind:  # noqa: ARG002 (kinds whose files say more use it)
+        """The kind, knowing what the name leads to."""
+        return self
 
     @abstractmethod
     def supernet(self, reference: str) -> type[Supernet]:
@@ -61,6 +73,10 @@ class ReferenceKind(ABC):
     def origin(self, reference: str) -> str:
         """The reference that a supernet trained from this one is of: it must not name the weights that are replaced."""
         return reference
+
+    def part(self, space: SearchSpace) -> SearchSpace:
+        """What is searched of a space of its weights, with precisions or without: all of it, unless the name says less."""
+        return space
 
 
 class Registered(ReferenceKind):
@@ -225,7 +241,55 @@ class TrainedEncoder(TrainedFile):
         return with_classes(space, derived[1]) if derived else space
 
 
+class Shrunk(ReferenceKind):
+    """What ``hwnas space shrink`` wrote: a part of another reference's space, with that one's weights.
+
+    Args:
+        kept: what it says; None for the kind alone.
+    """
+
+    form = "FILE.json"
+
+    def __init__(self, kept: KeptChoices | None = None) -> None:
+        if kept is not None:
+            self.kept, self.of = kept, reference_kind(kept.reference)
+            self.whole, self.precisions = kept.reference, kept.precisions
+            self.carries_weights, self.only_largest = self.of.carries_weights, self.of.only_largest
+
+    def belongs(self, reference: str) -> bool:
+        return reference.endswith(".json")
+
+    def opened(self, reference: str) -> Shrunk:
+        kept = KeptChoices.read(Path(reference))
+        if self.belongs(kept.reference):
+            rule = f"it says it is a part of {kept.reference}, which is a part itself"
+            raise SpaceError(f"space {reference}", rule, "shrink the space again")
+        return Shrunk(kept)
+
+    def supernet(self, reference: str) -> type[Supernet]:  # noqa: ARG002 (its file has been read)
+        return self.of.supernet(self.kept.reference)
+
+    def space(self, reference: str) -> SearchSpace:
+        space = self.of.space(self.kept.reference)
+        if self.precisions:
+            space = mixed_space(space, "+".join(self.precisions))
+        if space.fingerprint != self.kept.fingerprint:
+            rule = f"it is a part of another {space.name} than {self.kept.reference} has now"
+            raise SpaceError(f"space {reference}", rule, "shrink it again")
+        return self.kept.part(space)
+
+    def weights(self, reference: str) -> Path | None:  # noqa: ARG002
+        return self.of.weights(self.kept.reference)
+
+    def origin(self, reference: str) -> str:  # noqa: ARG002
+        return self.of.origin(self.kept.reference)
+
+    def part(self, space: SearchSpace) -> SearchSpace:
+        return self.kept.part(space)
+
+
 KINDS: tuple[ReferenceKind, ...] = (
+    Shrunk(),
     HuggingFace(),
     TrainedEncoder(),
     TrainedOnnxFile(),
@@ -239,4 +303,4 @@ KINDS: tuple[ReferenceKind, ...] = (
 
 def reference_kind(reference: str) -> ReferenceKind:
     """The kind that a name belongs to."""
-    return next(kind for kind in KINDS if kind.belongs(reference))
+    return next(kind for kind in KINDS if kind.belongs(reference)).opened(reference)

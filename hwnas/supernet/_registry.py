@@ -15,7 +15,7 @@ from hwnas.supernet._base import Supernet, family_space
 from hwnas.supernet._checkpoint import Misfit
 from hwnas.supernet._download import PUBLISHED
 from hwnas.supernet._header import described, labels_of
-from hwnas.supernet._reference import reference_kind
+from hwnas.supernet._reference import ReferenceKind, reference_kind
 from hwnas.supernet.digits import Digits
 from hwnas.supernet.ofa import OFAMobileNetV3W10, OFAMobileNetV3W12, OFAProxylessW13, OFAResNet50
 
@@ -85,6 +85,8 @@ def load_supernet(reference: str, checkpoint: str | Path | None = None) -> Super
         SupernetError: there is no checkpoint, or it does not fit; says which supernet it does fit.
     """
     kind = reference_kind(reference)
+    if kind.whole is not None:
+        return _part(kind, load_supernet(kind.whole, checkpoint))
     family = kind.supernet(reference)
     path = checkpoint or kind.weights(reference)
     if path is None:
@@ -117,10 +119,18 @@ def random_supernet(reference: str, seed: int = 0, classes: int | None = None) -
         UnknownNameError, SupernetError: there is none, or it does not load.
     """
     kind = reference_kind(reference)
+    if kind.whole is not None:
+        return _part(kind, random_supernet(kind.whole, seed, classes))
     family, space = kind.supernet(reference), kind.space(reference)
     with _made(reference, family):
         net = family.random(seed, with_classes(space, classes) if classes is not None else space)
     net.reference = kind.origin(reference)
+    return net
+
+
+def _part(kind: ReferenceKind, net: Supernet) -> Supernet:
+    """A supernet of which a part is searched: all its weights, and some of its subnets."""
+    net.space = kind.part(net.space)
     return net
 
 

@@ -1,0 +1,215 @@
+"""Architecture and precision searched together, against one after the other and each alone.
+
+    python -m benchmarks.precision_policy search --supernet digits --fix r=8,16
+    python -m benchmarks.precision_policy time --supernet digits --fix r=8,16
+    python -m benchmarks.precision_policy search --supernet trec.safetensors --data trec/data --test trec/test --fix l=32 --evals 60
+
+Fronts of measured accuracy against the latency of a table of this machine (``hwnas profile --precision fp32,int8`` first), with
+the same number of evaluations each: *joint*; *fp32*; *then int8*, the fp32 front quantised afterwards; *int8*, architectures of
+which all is int8; and *original*, the whole network in int8. ``search`` evaluates on the quantised graph (a journal in ``--keep``
+serves all seeds, and a run that was interrupted goes on), members of fronts on ``--test`` too, and writes their files; ``time``
+times all files in one run by plain onnxruntime, next to the original in fp32, and prints hypervolumes and what the original in
+int8 compares with. The hypervolume's reference point is the worst of all fronts, of a tenth of the range more.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime as ort
+from numpy.typing import NDArray
+
+from hwnas.graph import Model
+from hwnas.io import Journal
+from hwnas.latency import find_table_for, get_device
+from hwnas.search import Objective, Problem, hypervolume, run_search
+from hwnas.space import Population, SearchSpace, macs_cost
+from hwnas.study import Evaluation
+from hwnas.study._space import restricted
+from hwnas.supernet import MeasuredAccuracy, accuracy_journal_identity, calibrated, onnx_model, save_onnx
+
+MIXED = "fp32+int8"
+ROUNDS, RUNS = 15, 8
+MOST = 10
+"""Members of a front whose files are timed: of a longer one, evenly spread."""
+
+
+def main() -> None:
+    """One of the two parts."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("part", choices=("search", "time"))
+    parser.add_argument("--supernet", default="digits")
+    parser.add_argument("--data", type=Path)
+    parser.add_argument("--test", type=Path, help="data that took no part in the search; by default the same")
+    parser.add_argument("--fix", action="append", default=[])
+    parser.add_argument("--evals", type=int, default=60)
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--calibrate", type=int, default=300)
+    parser.add_argument("--keep", type=Path, default=Path("precision_policy"))
+    options = parser.parse_args()
+    options.keep.mkdir(parents=True, exist_ok=True)
+    if options.part == "search":
+        search(options)
+    else:
+        timed = time_files(sorted(options.keep.glob("*.onnx")), options.keep / "original-fp32.onnx")
+        report(json.loads((options.keep / "fronts.json").read_text()), timed)
+
+
+# --- searching ------------------------------------------------------------------------------
+
+
+def search(options: argparse.Namespace) -> None:
+    """Fronts of every kind and seed, as files and ``fronts.json``."""
+    asked = Evaluation(options.supernet, data=options.data, calibrate=options.calibrate)
+    net = asked.net.in_precision(MIXED)
+    space = restricted(net.space, options.fix)
+    data, identity = asked.samples(net)
+    table = find_table_for(get_device("cpu"), space, MIXED)
+    assert table is not None, (
+        f"no table of {space.name}: hwnas profile --precision fp32,int8 --space {options.supernet}"
+    )
+    cost = table.cost(space)
+    with Journal(options.keep / "journal.jsonl", accuracy_journal_identity(net, identity)) as journal:
+        accuracy = MeasuredAccuracy(net, data, journal)
+
+        def front(part: SearchSpace, seed: int) -> Population:
+            slow = Objective(net.metric, "%", True, accuracy)
+            problem = Problem(part, [slow, Objective("latency_ms", "ms", False, cost)], slow=[net.metric])
+            return run_search(problem, "linas", evaluations=options.evals, seed=seed).x
+
+        fronts: dict[str, list[Population]] = {}
+        for seed in range(options.seeds):
+            plain, joint, whole = (
+                _spread(front(part, seed), cost) for part in (space.restrict(q="fp32"), space, space.restrict(q="int8"))
+            )
+            for kind, x in (
+                ("joint", joint),
+                ("fp32", plain),
+                ("then int8", _all(space, plain, "int8")),
+                ("int8", whole),
+            ):
+                fronts.setdefault(kind, []).append(x)
+                print(f"{time.strftime('%H:%M:%S')} seed {seed} {kind}: {len(x)} on the front", flush=True)
+        largest = macs_cost(space).maximum()[1][None]
+        for kind in ("fp32", "int8"):
+            fronts[f"original {kind}"] = [_all(space, largest, kind)]
+        tested = accuracy
+        if options.test is not None:
+            tested = MeasuredAccuracy(net, replace(asked, data=options.test).samples(net)[0])
+        (options.keep / "fronts.json").write_text(
+            json.dumps(
+                {
+                    kind: [[_written(net, data, space, row, tested, options.keep) for row in x] for x in seeds]
+                    for kind, seeds in fronts.items()
+                }
+            )
+        )
+
+
+def _spread(x: Population, cost: Any) -> Population:
+    along = np.argsort(cost(x))
+    return x[along[np.unique(np.linspace(0, len(x) - 1, min(len(x), MOST)).astype(int))]]
+
+
+def _precisions(space: SearchSpace) -> NDArray[np.bool_]:
+    return np.array([gene.role == "precision" for gene in space.genes])
+
+
+def _all(space: SearchSpace, x: Population, precision: str) -> Population:
+    """The same archs, every layer in one precision."""
+    index = space.precisions.index(precision)
+    return space.canonical(np.where(_precisions(space), index, x))
+
+
+def _written(
+    net: Any, data: Any, space: SearchSpace, row: NDArray[Any], tested: MeasuredAccuracy, folder: Path
+) -> dict[str, Any]:
+    """Accuracy, size and file of a subnet; the file is the one that ``export`` writes."""
+    name = "original-fp32" if _is_original(space, row) else "-".join(map(str, row.tolist()))
+    path = folder / f"{name}.onnx"
+    if not path.exists():
+        subnet, _ = calibrated(net, row, data)
+        batches = lambda: data.calibration(subnet.inputs)
+        save_onnx(onnx_model(subnet, precision=MIXED, batches=batches).model, path, {})
+    return {"file": path.name, "accuracy": float(tested(row[None])[0]), "size_bytes": path.stat().st_size}
+
+
+def _is_original(space: SearchSpace, row: NDArray[Any]) -> bool:
+    return bool((row == _all(space, macs_cost(space).maximum()[1][None], "fp32")[0]).all())
+
+
+# --- timing ---------------------------------------------------------------------------------
+
+
+def time_files(paths: Sequence[Path], anchor: Path) -> dict[str, float]:
+    """Milliseconds by file name: medians of ratios to the anchor, which is timed before and after every block of a file."""
+    settings = ort.SessionOptions()
+    settings.intra_op_num_threads = 1
+    rng = np.random.default_rng(0)
+
+    def opened(path: Path) -> tuple[ort.InferenceSession, Mapping[str, Any]]:
+        return ort.InferenceSession(str(path), settings, providers=["CPUExecutionProvider"]), Model.read(path).feed()
+
+    def block_ms(of: tuple[ort.InferenceSession, Mapping[str, Any]]) -> float:
+        session, feed = of
+        session.run(None, feed)
+        taken = []
+        for _ in range(RUNS):
+            start = time.perf_counter()
+            session.run(None, feed)
+            taken.append(time.perf_counter() - start)
+        return 1e3 * float(np.median(taken))
+
+    original = opened(anchor)
+    ratios: dict[str, list[float]] = {path.name: [] for path in paths}
+    anchors = []
+    for few in np.array_split(np.arange(len(paths)), -(-len(paths) // 12)):  # not all files at once
+        sessions = {paths[i].name: opened(paths[i]) for i in few}
+        for _ in range(ROUNDS):
+            before = block_ms(original)
+            for name in rng.permutation(list(sessions)).tolist():
+                own, after = block_ms(sessions[name]), block_ms(original)
+                ratios[name].append(2 * own / (before + after))
+                anchors.append(before := after)
+    return {name: float(np.median(r) * np.median(anchors)) for name, r in ratios.items()}
+
+
+def report(fronts: Mapping[str, Any], ms: Mapping[str, float]) -> None:
+    """Hypervolumes as shares of the joint front's, and the joint front against the original in int8."""
+    points = {
+        kind: [np.array([[row["accuracy"], ms[row["file"]], row["size_bytes"]] for row in x]) for x in seeds]
+        for kind, seeds in fronts.items()
+    }
+    every = np.concatenate([p for kind, seeds in points.items() if "original" not in kind for p in seeds])
+    low, high = every.min(axis=0), every.max(axis=0)
+    corner = [low[0] - 0.1 * (high[0] - low[0]), high[1] + 0.1 * (high[1] - low[1])]
+    volumes = {
+        kind: np.array([hypervolume(p[:, :2], corner, [True, False]) for p in seeds])
+        for kind, seeds in points.items()
+        if "original" not in kind
+    }
+    print("hypervolume of accuracy and measured latency, percent of the joint front's: mean, by seed")
+    for kind, found in volumes.items():
+        share = 100 * found / volumes["joint"]
+        print(f"  {kind:10} {share.mean():6.2f}   {'  '.join(f'{s:.2f}' for s in share)}")
+    (whole,), (plain,) = points["original int8"][0], points["original fp32"][0]
+    for name, row in (("original fp32", plain), ("original int8", whole)):
+        print(f"{name}: {row[0]:.2f} %, {row[1]:.3f} ms, {row[2] / 1e6:.2f} MB")
+    for kind, seeds in points.items():
+        for seed, front in enumerate(seeds):
+            near = front[front[:, 0] >= whole[0] - 1]
+            if len(near) and "original" not in kind:
+                accuracy, took, size = near[near[:, 1].argmin()]
+                told = f"{accuracy:.2f} %, {whole[1] / took:.2f} times as fast, {whole[2] / size:.2f} times smaller"
+                print(f"  {kind:10} seed {seed}, fastest within a point of the original in int8: {told}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,123 @@
+"""``hwnas space shrink``: a space without what the front of a device can do without."""
+
+# ruff: noqa: PLC0415 (what is heavy is imported when the command runs)
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from hwnas.cli._command import Command
+from hwnas.cli._console import say
+from hwnas.cli._errors import guarded
+from hwnas.cli._options import AsJson
+from hwnas.cli._shared import ProblemOptions, shares_options
+from hwnas.errors import DataError
+from hwnas.files import check_writable
+from hwnas.quantity import listed
+
+if TYPE_CHECKING:
+    from hwnas.study import ShrunkSpace
+
+app = typer.Typer(name="space", help="Make a search space of another one.")
+
+KEPT_PCT = 99.5
+"""Share of the hypervolume that is kept by default; `hwnas.search.SHARE`."""
+
+
+@shares_options
+def shrink(
+    context: typer.Context,
+    front: Annotated[
+        Path | None,
+        typer.Argument(help="A front of `hwnas search`, in place of a search here.", metavar="[FRONT]"),
+    ] = None,
+    *,
+    problem: ProblemOptions,
+    keep: Annotated[
+        float,
+        typer.Option(
+            "--keep",
+            help="Share of the front's hypervolume to keep at least, in percent.",
+            min=50,
+            max=100,
+            metavar="PCT",
+        ),
+    ] = KEPT_PCT,
+    out: Annotated[Path, typer.Option("--out", help="JSON to write: a reference for --space.", metavar="FILE")] = Path(
+        "space.json"
+    ),
+    to_json: AsJson = False,
+) -> None:
+    """Drop the choices (kernels, widths, depths, precisions) that a device's front can do without.
+
+    The front is exact where all objectives are sums over layers. Every command takes the file as --space and --supernet.
+
+    Example: hwnas space shrink --device cpu --space ofa_mbv3_w1.0 --fix r=224 --out small.json
+    """
+    from hwnas.report import provenance_path
+    from hwnas.study import Front, shrink, shrink_to
+
+    if out.suffix != ".json":
+        rule, remedy = "references to shrunk spaces end in .json", f"write --out {out.with_suffix('.json')}"
+        raise DataError(f"--out {out}", rule, remedy)
+    check_writable(out)
+    if front is not None and out.absolute() == provenance_path(front).absolute():
+        rule = f"{front} has its provenance there"
+        raise DataError(f"--out {out}", rule, f"write --out {out.with_stem(f'{out.stem}-space')}")
+    if front is not None:
+        given = [option for option in context.obj or [] if option.startswith("--") and option not in _OF_FRONT]
+        if given:
+            raise DataError(given[0], f"{front} tells it", "drop one of the two")
+        found = shrink_to(Front.load(front), keep / 100)
+    else:
+        found = shrink(problem.request(), keep / 100)
+    found.save(out)
+    if to_json:
+        say(out.read_text(encoding="utf-8").rstrip())
+        return
+    for line in _lines(found):
+        say(line)
+    say(f"\nwrote {out}")
+    say(f"next: hwnas search --space {shlex.quote(str(out))}")
+
+
+_OF_FRONT = {"--keep", "--out", "--json"}
+"""Options that count where a front is given."""
+
+
+def _lines(found: ShrunkSpace) -> list[str]:
+    about = found.about
+    left, before = found.space.size(), found.whole.size()
+    where = f" on {about['device']}" if about["device"] else ""
+    pct, rows, axes = about["hypervolume_kept_pct"], about["rows"], " against ".join(about["objectives"])
+    name, fewer = found.whole.name, before / left
+    lines = [
+        f"{_count(left)} of {_count(before)} subnets of {name} are left: {fewer:.3g} times fewer",
+        f"they keep {pct:.2f} % or more of the hypervolume of the {about['front']} front ({rows:,} subnets, {axes}{where})",
+    ]
+    for group, columns in found.whole.groups.items():
+        had = [{found.whole.genes[c].choices[i] for i in found.whole.domain[c]} for c in columns]
+        has = [{found.space.genes[c].choices[i] for i in found.space.domain[c]} for c in columns]
+        everywhere = dict.fromkeys(v for c in columns for v in found.whole.genes[c].choices)
+        gone = [v for v in everywhere if any(v in h for h in had) and not any(v in h for h in has)]
+        n_had, n_has = sum(map(len, had)), sum(map(len, has))
+        nowhere = f"; {listed(gone)} nowhere" if gone else ""
+        lines.append(f"  {group:4} {n_has} of {n_had} choices{nowhere}")
+    return lines
+
+
+def _count(n: int) -> str:
+    return f"{n:,}" if n < 1_000_000 else f"{float(n):.3g}"
+
+
+@app.callback(invoke_without_command=True)
+def _space(context: typer.Context) -> None:
+    if context.invoked_subcommand is None:
+        say(context.get_help())
+
+
+app.command(cls=Command)(guarded(shrink))
