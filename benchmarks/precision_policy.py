@@ -6,7 +6,8 @@
 
 Fronts of measured accuracy against the latency of a table of this machine (``hwnas profile --precision fp32,int8`` first), with
 the same number of evaluations each: *joint*; *fp32*; *then int8*, the fp32 front quantised afterwards; *int8*, architectures of
-which all is int8; and *original*, the whole network in int8. ``search`` evaluates on the quantised graph (a journal in ``--keep``
+which all is int8; and *original*, the whole network in int8. Of texts also *joint, int4 words*: the joint front with the
+tables of its embeddings in four bits. ``search`` evaluates on the quantised graph (a journal in ``--keep``
 serves all seeds, and a run that was interrupted goes on), members of fronts on ``--test`` too, and writes their files; ``time``
 times all files in one run by plain onnxruntime, next to the original in fp32, and prints hypervolumes and what the original in
 int8 compares with. The hypervolume's reference point is the worst of all fronts, of a tenth of the range more.
@@ -31,11 +32,12 @@ from hwnas.io import Journal
 from hwnas.latency import find_table_for, get_device
 from hwnas.search import Objective, Problem, hypervolume, run_search
 from hwnas.space import Population, SearchSpace, macs_cost
+from hwnas.space.ops import Embedding
 from hwnas.study import Evaluation
 from hwnas.study._space import restricted
 from hwnas.supernet import MeasuredAccuracy, accuracy_journal_identity, calibrated, onnx_model, save_onnx
 
-MIXED = "fp32+int8"
+MIXED, SEARCHED = "fp32+int8+int4", "fp32+int8"
 ROUNDS, RUNS = 15, 8
 MOST = 10
 """Members of a front whose files are timed: of a longer one, evenly spread."""
@@ -69,9 +71,9 @@ def search(options: argparse.Namespace) -> None:
     """Fronts of every kind and seed, as files and ``fronts.json``."""
     asked = Evaluation(options.supernet, data=options.data, calibrate=options.calibrate)
     net = asked.net.in_precision(MIXED)
-    space = restricted(net.space, options.fix)
+    space = restricted(net.space, [*options.fix, f"q={SEARCHED.replace('+', ',')}"])
     data, identity = asked.samples(net)
-    table = find_table_for(get_device("cpu"), space, MIXED)
+    table = find_table_for(get_device("cpu"), space, SEARCHED)
     assert table is not None, (
         f"no table of {space.name}: hwnas profile --precision fp32,int8 --space {options.supernet}"
     )
@@ -98,6 +100,8 @@ def search(options: argparse.Namespace) -> None:
                 fronts.setdefault(kind, []).append(x)
                 print(f"{time.strftime('%H:%M:%S')} seed {seed} {kind}: {len(x)} on the front", flush=True)
         largest = macs_cost(space).maximum()[1][None]
+        if words := _words(space):
+            fronts["joint, int4 words"] = [_with(space, x, words, "int4") for x in fronts["joint"]]
         for kind in ("fp32", "int8"):
             fronts[f"original {kind}"] = [_all(space, largest, kind)]
         tested = accuracy
@@ -118,14 +122,28 @@ def _spread(x: Population, cost: Any) -> Population:
     return x[along[np.unique(np.linspace(0, len(x) - 1, min(len(x), MOST)).astype(int))]]
 
 
-def _precisions(space: SearchSpace) -> NDArray[np.bool_]:
-    return np.array([gene.role == "precision" for gene in space.genes])
-
-
 def _all(space: SearchSpace, x: Population, precision: str) -> Population:
     """The same archs, every layer in one precision."""
-    index = space.precisions.index(precision)
-    return space.canonical(np.where(_precisions(space), index, x))
+    return _with(space, x, [c for c, gene in enumerate(space.genes) if gene.role == "precision"], precision)
+
+
+def _words(space: SearchSpace) -> list[int]:
+    """Columns of the precisions of tables of embeddings."""
+    found = []
+    for slot in space.slots:
+        layers = [layer for _, layer in space.slot_layers(slot) if layer is not None]
+        own = [c for c in slot.genes if space.genes[c].role == "precision"]
+        if own and any(isinstance(op, Embedding) for layer in layers for op in layer.ops):
+            found.append(max(own))
+    return found
+
+
+def _with(space: SearchSpace, x: Population, columns: Sequence[int], precision: str) -> Population:
+    """The same archs, some layers in another precision."""
+    other = x.copy()
+    for column in columns:
+        other[:, column] = space.genes[column].choices.index(precision)
+    return space.canonical(other)
 
 
 def _written(

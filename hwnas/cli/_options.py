@@ -36,7 +36,7 @@ _THREADS = typer.Option("--threads", help="Threads the device runs one network w
 _BATCH = typer.Option("--batch", help="Images per run; latency is per run.", min=1, metavar="N")
 _PRECISION = typer.Option(
     "--precision",
-    help="What networks compute in: fp32, int8 or fp16; fp32,int8 leaves each layer the choice.",
+    help="What networks compute in: fp32, int8, int4 (weights alone) or fp16; fp32,int8 leaves each layer the choice.",
     metavar="NAME",
 )
 Threads = Annotated[int, _THREADS]

@@ -60,7 +60,7 @@ def evaluate(
         str | None,
         typer.Option(
             "--precision",
-            help="fp32,int8: subnets whose layers have a precision each, run as exported.",
+            help="fp32,int8 or fp32,int8,int4: subnets whose layers have a precision each, run as exported.",
             metavar="LIST",
         ),
     ] = None,

@@ -10,7 +10,7 @@ from hwnas.graph._ranges import activation_ranges, assumed_ranges
 from hwnas.graph._segments import FOLDED, STATISTICS, Segment, norm_prefix, segments
 from hwnas.graph._short import short_tables
 from hwnas.graph._size import size_cost
-from hwnas.graph.ops import IntegerForm, Nodes, initial_shapes, integer_form, to_onnx
+from hwnas.graph.ops import IntegerForm, Nodes, initial_shapes, integer_form, packable, to_onnx
 from hwnas.space import Network
 from hwnas.space.ops import LENGTH
 
@@ -39,6 +39,7 @@ __all__ = [
     "network_model",
     "norm_prefix",
     "open_sizes",
+    "packable",
     "parse_precision",
     "precision_parts",
     "quantized",

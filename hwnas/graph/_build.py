@@ -72,7 +72,7 @@ def build_model(
     Nodes are named ``<slot>/<op>``, those before the last of an op ``<slot>/<op>/<operator>``; initializers as in
     `weight_shapes`. Batch norms are folded into the convolution before them.
 
-    Nodes say what int8 makes of them (`IntegerForm`), but those of layers that have another precision of their own.
+    Nodes say what int8 makes of them (`IntegerForm`); those of layers that have a precision of their own, what that one does.
 
     Args:
         network: the layers, each taking the output of the one before.
@@ -112,8 +112,7 @@ def build_model(
             name = f"{slot}/{op.name}"
             output = given[i].value if i in given else name
             output = "logits" if layer is last and op is layer.ops[-1] else output
-            integer = layer.precision in (None, "int8")
-            names.append(at.write(op, name, [names[i] for i in op.inputs], output, integer=integer))
+            names.append(at.write(op, name, [names[i] for i in op.inputs], output, layer.precision))
         result = names[-1]
     written = {output for node in at.nodes for output in node.output}
     for name in outputs:

@@ -10,18 +10,20 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hwnas.errors import SpaceError, UnknownNameError
+from hwnas.graph._packed import packed
 from hwnas.graph._quantize import Ranges, quantized
 from hwnas.graph._ranges import assumed_ranges
-from hwnas.graph.ops import integer_form
+from hwnas.graph.ops import integer_form, packable
+from hwnas.quantity import listed
 from hwnas.space import Forms, LayerSpec, SearchSpace, with_precisions
 from hwnas.space.ops import Activation, Add
 
 if TYPE_CHECKING:
     import onnx
 
-PRECISIONS = ("fp32", "fp16", "int8")
+PRECISIONS = ("fp32", "fp16", "int8", "int4")
 
-MIXED = ("fp32", "int8")
+MIXED = ("fp32", "int8", "int4")
 """Those that the layers of one network may have."""
 
 
@@ -37,8 +39,8 @@ def parse_precision(text: str) -> str:
         if part not in PRECISIONS:
             raise UnknownNameError("precision", part, PRECISIONS)
     if len(parts) > 1 and not set(parts) <= set(MIXED):
-        rule = f"layers of one network may be {' and '.join(MIXED)}"
-        raise SpaceError(f"--precision {text}", rule, f"write --precision {','.join(MIXED)}, or one of them")
+        rule = f"layers of one network may be {listed(MIXED)}"
+        raise SpaceError(f"--precision {text}", rule, f"write --precision {','.join(MIXED)}, or some of them")
     return "+".join(p for p in PRECISIONS if p in parts)
 
 
@@ -58,8 +60,12 @@ def mixed_space(space: SearchSpace, precision: str) -> SearchSpace:
     return space if len(parts) == 1 else with_precisions(space, parts, _FORMS)
 
 
-def _differs(layer: LayerSpec) -> bool:
-    return any(integer_form(op) for op in layer.ops)
+def _differs(layer: LayerSpec, precision: str) -> bool:
+    return any(packable(op) if precision == "int4" else integer_form(op) for op in layer.ops)
+
+
+def _rounds(precision: str) -> bool:
+    return precision == "int8"
 
 
 def _takes(layer: LayerSpec) -> bool:
@@ -82,7 +88,7 @@ def _keeps(layer: LayerSpec) -> bool:
     return isinstance(last, Add) and 0 in last.inputs
 
 
-_FORMS = Forms(_differs, _takes, _gives, _keeps)
+_FORMS = Forms(_differs, _rounds, _takes, _gives, _keeps)
 
 
 def in_precision(model: onnx.ModelProto, precision: str, ranges: Ranges | None = None) -> onnx.ModelProto:
@@ -93,7 +99,10 @@ def in_precision(model: onnx.ModelProto, precision: str, ranges: Ranges | None =
         precision: one of ``PRECISIONS``, or ``fp32+int8``: then layers have their own, which the model tells.
         ranges: of activations, for int8; without them the model is good for timing alone.
     """
-    if "int8" in precision_parts(precision):
+    parts = precision_parts(precision)
+    if "int4" in parts:
+        model = packed(model, marked_alone=len(parts) > 1)
+    if "int8" in parts:
         return quantized(model, ranges if ranges is not None else assumed_ranges(model))
     return half(model) if precision == "fp16" else model
 

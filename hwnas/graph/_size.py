@@ -11,12 +11,13 @@ from math import prod
 import numpy as np
 
 from hwnas.graph._build import build_model
+from hwnas.graph._packed import packed_bytes
 from hwnas.graph._precision import in_precision
-from hwnas.graph.ops import initial_shapes, integer_form
+from hwnas.graph.ops import PACKED, initial_shapes, integer_form, packable
 from hwnas.space import AdditiveCost, Factor, LayerSpec, Network, OpList, SearchSpace
 from hwnas.space.ops import Convert, Op
 
-_NUMBER = {"fp32": 4, "fp16": 2, "int8": 4}
+_NUMBER = {"fp32": 4, "fp16": 2, "int8": 4, "int4": 4}
 """Bytes of a weight that is no integer."""
 
 _CHANNEL, _BIAS, _ROW = 4 + 1, 4 + 4 + 4, 4
@@ -52,12 +53,14 @@ def _layer_bytes(slot: str, layer: LayerSpec, precision: str, known: dict[object
 
 
 def _weight_bytes(op: Op, precision: str) -> int:
-    form = integer_form(op) if precision == "int8" else ""
+    form = integer_form(op) if precision == "int8" else PACKED if precision == "int4" and packable(op) else ""
     shapes = dict(initial_shapes(op))
     total = 0
     for part, shape in shapes.items():
         if form in ("static", "dynamic") and part == "weight":
             total += prod(shape) + _CHANNEL * shape[0]
+        elif form == PACKED and part == "weight":
+            total += packed_bytes(shape)
         elif form == "static":
             total += _BIAS * shape[0]
         elif form == "stored":

@@ -40,13 +40,15 @@ class Forms:
     """What lower precisions make of a layer.
 
     Attributes:
-        differs: whether it is another layer in a lower precision; else it has no choice.
-        takes: whether in a lower precision the first thing that it does is to read its input as such numbers.
-        gives: whether in a lower precision it leaves its output as such numbers.
+        differs: whether it is another layer in a lower precision; else it does not have that choice.
+        rounds: whether values between layers are rounded in a precision; in others weights alone are.
+        takes: whether in a precision that rounds the first thing that it does is to read its input as such numbers.
+        gives: whether in a precision that rounds it leaves its output as such numbers.
         keeps: whether its output is a sum that its input is part of, as it is.
     """
 
-    differs: Callable[[LayerSpec], bool]
+    differs: Callable[[LayerSpec, str], bool]
+    rounds: Callable[[str], bool]
     takes: Callable[[LayerSpec], bool]
     gives: Callable[[LayerSpec], bool]
     keeps: Callable[[LayerSpec], bool]
@@ -70,14 +72,19 @@ def with_precisions(space: SearchSpace, precisions: Sequence[str], forms: Forms)
         forms: what they make of layers.
 
     Raises:
-        SpaceError: it has no layers, has precisions already, or slots that several genes skip.
+        SpaceError: it has no layers, has precisions already, a precision changes none of them, or several genes skip one.
     """
     if not space.slots or GROUP in space.groups:
         rule = "it has no layers" if not space.slots else f"it has a gene {GROUP} already"
         raise SpaceError(f"space {space.name}", rule, "search it in one precision")
     mixing = _Mixing(space, tuple(precisions), forms)
+    known = {choice for gene in mixing.genes if gene.role == "precision" for choice in gene.choices}
+    if idle := [p for p in precisions[1:] if p not in known]:
+        left = ",".join(p for p in precisions if p not in idle)
+        rule = f"none of its layers is another one in {idle[0]}"
+        raise SpaceError(f"space {space.name}", rule, f"search it in {left}")
     domain = [allowed.tolist() for allowed in space.domain]
-    domain += [list(range(len(precisions)))] * (len(mixing.genes) - space.n_genes)
+    domain += [list(range(len(gene.choices))) for gene in mixing.genes[space.n_genes :]]
     base = with_precisions(space.base, precisions, forms) if space.base is not None else None
     name = f"{space.name}-{'+'.join(precisions)}"
     return SearchSpace(name, mixing.genes, mixing.slots(), domain, base=base, plain=space.whole)
@@ -125,9 +132,12 @@ class _Mixing:
         layers = [layer for _, layer in settings if layer is not None]
         skipper = _skipper(part, slot)
         column = None
-        if any(self.forms.differs(layer) for layer in layers):
+        first, *lower = self.precisions
+        lower = [p for p in lower if any(self.forms.differs(layer, p) for layer in layers)]
+        rounded = any(map(self.forms.rounds, lower))
+        if lower:
             column = len(self.genes)
-            gene = Gene(GROUP, column - self.space.n_genes, self.precisions, role="precision")
+            gene = Gene(GROUP, column - self.space.n_genes, (first, *lower), role="precision")
             if skipper is not None:
                 gene = replace(gene, controller=skipper[0], active_for=skipper[1])
             self.genes.append(gene)
@@ -138,8 +148,8 @@ class _Mixing:
             slot,
             column,
             skipper,
-            any(map(self.forms.takes, layers)),
-            any(map(self.forms.gives, layers)),
+            rounded and any(map(self.forms.takes, layers)),
+            rounded and any(map(self.forms.gives, layers)),
             any(map(self.forms.keeps, layers)),
             tuple(inputs + matters),
         )
@@ -190,7 +200,7 @@ class _Mixing:
             if not self._meet(before, after, at):
                 return None
             plain = before.keeps and self._is_converted(j, at)
-            return _conversion(self._layer(after, at), self._precision(after, at), converted=plain)
+            return _conversion(self._layer(after, at), self._outside(after, at), converted=plain)
 
         return Slot(f"{before.slot.name}_to_{after.slot.name}", columns, build)
 
@@ -200,13 +210,18 @@ class _Mixing:
 
     def _meet(self, before: _Place, after: _Place, at: Mapping[int, Value]) -> bool:
         """Whether values are converted between two places that run."""
-        given, taken = self._precision(before, at), self._precision(after, at)
+        given, taken = self._outside(before, at), self._outside(after, at)
         if given == taken:
             return False
         return before.gives if taken == self.precisions[0] else after.takes
 
     def _precision(self, place: _Place, at: Mapping[int, Value]) -> str:
         return self.precisions[0] if place.gene is None else str(at[place.gene])
+
+    def _outside(self, place: _Place, at: Mapping[int, Value]) -> str:
+        """The precision of the values that it takes and gives: where weights alone are rounded, the highest."""
+        own = self._precision(place, at)
+        return own if self.forms.rounds(own) else self.precisions[0]
 
     def _before(self, i: int) -> list[_Place]:
         """The places before one that may decide the layout of its input, the last first; none where nothing is converted."""

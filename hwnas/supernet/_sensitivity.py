@@ -44,10 +44,11 @@ def sensitivity(supernet: Supernet, space: SearchSpace, data: Task, images: int 
 
 
 def largest_in_int8(space: SearchSpace) -> NDArray[np.int16]:
-    """The ``(g,)`` row of most MACs of a domain, in the last precision throughout."""
+    """The ``(g,)`` row of most MACs of a domain, in int8 wherever that is a choice, or else in the last one."""
     row = macs_cost(space).maximum()[1].copy()
     for column, gene in enumerate(space.genes):
         if gene.role == "precision":
-            row[column] = space.domain[column][-1]
+            left = space.domain[column].tolist()
+            row[column] = next((i for i in left if gene.choices[i] == "int8"), left[-1])
     found: NDArray[np.int16] = space.canonical(row[None])[0]
     return found

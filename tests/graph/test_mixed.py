@@ -150,12 +150,13 @@ def test_the_size_of_the_file_is_a_sum_over_layers(space: SearchSpace) -> None:
         assert abs(size_cost(plain, precision)(row[None])[0] - written) < 0.01 * written + 1000
 
 
-def test_precisions_are_read_in_any_order_and_only_fp32_and_int8_mix() -> None:
+def test_precisions_are_read_in_any_order_and_fp16_does_not_mix() -> None:
     assert parse_precision("int8") == "int8"
     assert parse_precision("int8,fp32") == parse_precision("fp32+int8") == parse_precision("fp32, int8, int8") == BOTH
-    with pytest.raises(UnknownNameError, match=r"precision 'int4'"):
-        parse_precision("fp32,int4")
-    with pytest.raises(SpaceError, match="layers of one network may be fp32 and int8"):
+    assert parse_precision("int4,fp32") == "fp32+int4"
+    with pytest.raises(UnknownNameError, match=r"precision 'int2'"):
+        parse_precision("fp32,int2")
+    with pytest.raises(SpaceError, match="layers of one network may be fp32, int8, int4"):
         parse_precision("fp32,fp16")
 
 

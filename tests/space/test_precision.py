@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hwnas.errors import SpaceError
-from hwnas.graph import MIXED, mixed_space
+from hwnas.graph import mixed_space
 from hwnas.space import (
     AdditiveCost,
     Gene,
@@ -27,7 +27,7 @@ from hwnas.testing import SPACE_CHECKS, Check
 from tests.space.toy import conv_layer, enumerate_rows, nested_space, toy_space
 
 few = settings(max_examples=6, deadline=None)
-BOTH = "+".join(MIXED)
+BOTH = "fp32+int8"
 
 
 def toys() -> list[SearchSpace]:
@@ -146,7 +146,7 @@ def test_fixing_sets_all_precisions_and_the_first_columns_are_those_of_the_plain
     plain = get_space("digits")
     space = mixed_space(plain, BOTH)
     assert space.name == "digits-fp32+int8"
-    assert space.precisions == MIXED
+    assert space.precisions == ("fp32", "int8")
     assert space.plain is plain.whole
     x = space.restrict(q="int8").sample(20, np.random.default_rng(1))
     for row in x:

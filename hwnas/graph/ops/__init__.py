@@ -16,9 +16,20 @@ from hwnas.graph.ops import (
     rotary,
     shape,
 )
-from hwnas.graph.ops._nodes import IntegerForm, Nodes, initial_shapes, integer_form, to_onnx
+from hwnas.graph.ops._nodes import (
+    BLOCK,
+    PACKED,
+    IntegerForm,
+    Nodes,
+    initial_shapes,
+    integer_form,
+    packable,
+    to_onnx,
+)
 
 __all__ = [
+    "BLOCK",
+    "PACKED",
     "IntegerForm",
     "Nodes",
     "activation",
@@ -32,6 +43,7 @@ __all__ = [
     "linear",
     "named",
     "normalisation",
+    "packable",
     "pooling",
     "rotary",
     "shape",

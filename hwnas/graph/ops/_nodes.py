@@ -16,6 +16,12 @@ if TYPE_CHECKING:
     import onnx
 
 
+PACKED = "packed"
+"""What the ``doc_string`` of nodes says whose constant is kept in four bits."""
+
+BLOCK = 32
+"""Of those, weights that share a scale."""
+
 IntegerForm = Literal["", "static", "dynamic", "stored"]
 """What int8 models make of an op, and what the ``doc_string`` of its nodes says.
 
@@ -47,16 +53,19 @@ class Nodes:
         self._weights = weights
         self._op = self._output = self._mark = ""
 
-    def write(self, op: Op, name: str, inputs: Sequence[str], output: str, *, integer: bool = True) -> str:
+    def write(self, op: Op, name: str, inputs: Sequence[str], output: str, precision: str | None = None) -> str:
         """The nodes of an op, and the name of its result: ``output``, unless the op only passes a value on.
 
         Args:
             op: with inputs of these names.
             name: ``<slot>/<op>``.
             inputs, output: names of values.
-            integer: whether int8 models may make integers of it.
+            precision: of its layer; None where that is not decided here.
         """
-        self._op, self._output, self._mark = name, output, integer_form(op) if integer else ""
+        mark = {None: integer_form(op), "int8": integer_form(op), "int4": PACKED if packable(op) else ""}.get(
+            precision, ""
+        )
+        self._op, self._output, self._mark = name, output, mark
         return to_onnx(op, inputs, self)
 
     def node(self, operator: str, inputs: Sequence[str], **attributes: Any) -> str:
@@ -131,6 +140,12 @@ def to_onnx(op: Op, x: Sequence[str], at: Nodes) -> str:  # noqa: ARG001 (the cl
 def integer_form(op: Op) -> IntegerForm:  # noqa: ARG001 (the classes that are registered use it)
     """What int8 models make of an op; nothing, for a class that is not registered."""
     return ""
+
+
+@singledispatch
+def packable(op: Op) -> bool:  # noqa: ARG001 (the classes that are registered use it)
+    """Whether int4 models keep its weight ``(rows, channels)`` in four bits, a scale for every few channels of a row."""
+    return False
 
 
 @singledispatch

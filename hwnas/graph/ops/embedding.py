@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from hwnas.graph.ops._nodes import IntegerForm, Nodes, initial_shapes, integer_form, to_onnx
+from hwnas.graph.ops._nodes import BLOCK, IntegerForm, Nodes, initial_shapes, integer_form, packable, to_onnx
 from hwnas.space.ops import LENGTH, ClassToken, Embedding, GridPositions, Positions, Shape
 
 
@@ -16,6 +16,11 @@ def _embedding(op: Embedding, x: Sequence[str], at: Nodes) -> str:  # noqa: ARG0
 @integer_form.register
 def _integer(op: Embedding) -> IntegerForm:  # noqa: ARG001
     return "stored"
+
+
+@packable.register
+def _packable(op: Embedding) -> bool:
+    return op.shape[-1] % BLOCK == 0
 
 
 @to_onnx.register

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from hwnas.graph.ops._nodes import IntegerForm, Nodes, integer_form, to_onnx
+from hwnas.graph.ops._nodes import IntegerForm, Nodes, integer_form, packable, to_onnx
 from hwnas.space.ops import Linear, TiedLinear
 
 
@@ -24,6 +24,11 @@ def _linear(op: Linear, x: Sequence[str], at: Nodes) -> str:
 def _integer(op: Linear) -> IntegerForm:
     """Activations of transformers have outliers, which would stretch a range that holds for all inputs."""
     return "static" if len(op.in_shape) == 1 else "dynamic"
+
+
+@packable.register
+def _packable(op: Linear) -> bool:  # noqa: ARG001
+    return True
 
 
 @to_onnx.register

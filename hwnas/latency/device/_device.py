@@ -46,7 +46,7 @@ class Provider:
 _INTEGER, _HALF = ("fp32", "int8"), ("fp32", "fp16")
 
 PROVIDERS: dict[str, Provider] = {
-    "cpu": Provider("CPUExecutionProvider", "onnxruntime", node_times=True, precisions=_INTEGER),
+    "cpu": Provider("CPUExecutionProvider", "onnxruntime", node_times=True, precisions=(*_INTEGER, "int4")),
     "cuda": Provider("CUDAExecutionProvider", "onnxruntime-gpu", node_times=True, precisions=_HALF),
     "tensorrt": Provider("TensorrtExecutionProvider", "onnxruntime-gpu and TensorRT", precisions=_HALF),
     "openvino": Provider(

@@ -159,7 +159,7 @@ def _cell(column: int, text: str) -> Callable[[Path], None]:
         (_cell(4, "1.5"), "runs = '1.5': it cannot be a count"),
         (_cell(5, "-3"), "macs = '-3': it cannot be a count"),
         (_cell(0, ""), "its key is empty"),
-        (_cell(7, "int4"), "line 2: its precision is 'int4', not fp32, fp16, int8"),
+        (_cell(7, "int3"), "line 2: its precision is 'int3', not fp32, fp16, int8, int4"),
     ],
 )
 def test_a_damaged_table_is_one_line(damage: Callable[[Path], None], message: str, tmp_path: Path) -> None:
