@@ -19,6 +19,7 @@ import argparse
 import json
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -31,7 +32,7 @@ from hwnas.graph import Model
 from hwnas.io import Journal
 from hwnas.latency import find_table_for, get_device
 from hwnas.search import Objective, Problem, hypervolume, run_search
-from hwnas.space import Population, SearchSpace, macs_cost
+from hwnas.space import AdditiveCost, Population, SearchSpace, macs_cost
 from hwnas.space.ops import Embedding
 from hwnas.study import Evaluation
 from hwnas.study._space import restricted
@@ -39,8 +40,6 @@ from hwnas.supernet import MeasuredAccuracy, accuracy_journal_identity, calibrat
 
 MIXED, SEARCHED = "fp32+int8+int4", "fp32+int8"
 ROUNDS, RUNS = 15, 8
-MOST = 10
-"""Members of a front whose files are timed: of a longer one, evenly spread."""
 
 
 def main() -> None:
@@ -54,6 +53,9 @@ def main() -> None:
     parser.add_argument("--evals", type=int, default=60)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--calibrate", type=int, default=300)
+    parser.add_argument(
+        "--most", type=int, default=10, help="members of a front that are timed: of more, evenly spread"
+    )
     parser.add_argument("--keep", type=Path, default=Path("precision_policy"))
     options = parser.parse_args()
     options.keep.mkdir(parents=True, exist_ok=True)
@@ -72,54 +74,46 @@ def search(options: argparse.Namespace) -> None:
     asked = Evaluation(options.supernet, data=options.data, calibrate=options.calibrate)
     net = asked.net.in_precision(MIXED)
     space = restricted(net.space, [*options.fix, f"q={SEARCHED.replace('+', ',')}"])
-    data, identity = asked.samples(net)
     table = find_table_for(get_device("cpu"), space, SEARCHED)
-    assert table is not None, (
-        f"no table of {space.name}: hwnas profile --precision fp32,int8 --space {options.supernet}"
-    )
-    cost = table.cost(space)
-    with Journal(options.keep / "journal.jsonl", accuracy_journal_identity(net, identity)) as journal:
-        accuracy = MeasuredAccuracy(net, data, journal)
+    assert table is not None, f"no table: hwnas profile --precision fp32,int8 --space {options.supernet}"
+    with ExitStack() as until_done:
 
-        def front(part: SearchSpace, seed: int) -> Population:
-            slow = Objective(net.metric, "%", True, accuracy)
-            problem = Problem(part, [slow, Objective("latency_ms", "ms", False, cost)], slow=[net.metric])
-            return run_search(problem, "linas", evaluations=options.evals, seed=seed).x
+        def measured(by: Evaluation, journal: str) -> MeasuredAccuracy:
+            data, about = by.samples(net)
+            kept = until_done.enter_context(Journal(options.keep / journal, accuracy_journal_identity(net, about)))
+            return MeasuredAccuracy(net, data, kept)
 
-        fronts: dict[str, list[Population]] = {}
-        for seed in range(options.seeds):
-            plain, joint, whole = (
-                _spread(front(part, seed), cost) for part in (space.restrict(q="fp32"), space, space.restrict(q="int8"))
-            )
-            for kind, x in (
-                ("joint", joint),
-                ("fp32", plain),
-                ("then int8", _all(space, plain, "int8")),
-                ("int8", whole),
-            ):
-                fronts.setdefault(kind, []).append(x)
-                print(f"{time.strftime('%H:%M:%S')} seed {seed} {kind}: {len(x)} on the front", flush=True)
-        largest = macs_cost(space).maximum()[1][None]
-        if words := _words(space):
-            fronts["joint, int4 words"] = [_with(space, x, words, "int4") for x in fronts["joint"]]
-        for kind in ("fp32", "int8"):
-            fronts[f"original {kind}"] = [_all(space, largest, kind)]
-        tested = accuracy
-        if options.test is not None:
-            tested = MeasuredAccuracy(net, replace(asked, data=options.test).samples(net)[0])
-        (options.keep / "fronts.json").write_text(
-            json.dumps(
-                {
-                    kind: [[_written(net, data, space, row, tested, options.keep) for row in x] for x in seeds]
-                    for kind, seeds in fronts.items()
-                }
-            )
-        )
+        accuracy = measured(asked, "journal.jsonl")
+        tested = accuracy if options.test is None else measured(replace(asked, data=options.test), "test.jsonl")
+        fronts = _fronts(space, accuracy, table.cost(space), options)
+        told = {
+            kind: [[_written(accuracy, row, tested, options.keep) for row in x] for x in seeds]
+            for kind, seeds in fronts.items()
+        }
+    (options.keep / "fronts.json").write_text(json.dumps(told))
 
 
-def _spread(x: Population, cost: Any) -> Population:
-    along = np.argsort(cost(x))
-    return x[along[np.unique(np.linspace(0, len(x) - 1, min(len(x), MOST)).astype(int))]]
+def _fronts(
+    space: SearchSpace, accuracy: MeasuredAccuracy, latency: AdditiveCost, options: argparse.Namespace
+) -> dict[str, list[Population]]:
+    """By kind, of each seed."""
+    fronts: dict[str, list[Population]] = {}
+    searched = {"joint": space, "fp32": space.restrict(q="fp32"), "int8": space.restrict(q="int8")}
+    for seed in range(options.seeds):
+        for kind, part in searched.items():
+            slow = Objective(accuracy.supernet.metric, "%", True, accuracy)
+            problem = Problem(part, [slow, Objective("latency_ms", "ms", False, latency)], slow=[slow.name])
+            x = run_search(problem, "linas", evaluations=options.evals, seed=seed).x
+            along = np.argsort(latency(x))
+            few = np.unique(np.linspace(0, len(x) - 1, min(len(x), options.most)).astype(int))
+            fronts.setdefault(kind, []).append(x[along[few]])
+            print(f"{time.strftime('%H:%M:%S')} seed {seed} {kind}: {len(x)} on the front", flush=True)
+    fronts["then int8"] = [_all(space, x, "int8") for x in fronts["fp32"]]
+    if words := _words(space):
+        fronts["joint, int4 words"] = [_with(space, x, words, "int4") for x in fronts["joint"]]
+    for kind in ("fp32", "int8"):
+        fronts[f"original {kind}"] = [_all(space, macs_cost(space).maximum()[1][None], kind)]
+    return fronts
 
 
 def _all(space: SearchSpace, x: Population, precision: str) -> Population:
@@ -146,21 +140,20 @@ def _with(space: SearchSpace, x: Population, columns: Sequence[int], precision: 
     return space.canonical(other)
 
 
-def _written(
-    net: Any, data: Any, space: SearchSpace, row: NDArray[Any], tested: MeasuredAccuracy, folder: Path
-) -> dict[str, Any]:
+def _written(accuracy: MeasuredAccuracy, row: NDArray[Any], tested: MeasuredAccuracy, folder: Path) -> dict[str, Any]:
     """Accuracy, size and file of a subnet; the file is the one that ``export`` writes."""
-    name = "original-fp32" if _is_original(space, row) else "-".join(map(str, row.tolist()))
+    name = "original-fp32" if _is_original(accuracy.supernet.space, row) else "-".join(map(str, row.tolist()))
     path = folder / f"{name}.onnx"
     if not path.exists():
-        subnet, _ = calibrated(net, row, data)
-        batches = lambda: data.calibration(subnet.inputs)
-        save_onnx(onnx_model(subnet, precision=MIXED, batches=batches).model, path, {})
+        subnet, _ = calibrated(accuracy.supernet, row, accuracy.data)
+        found = onnx_model(subnet, precision=MIXED, batches=lambda: accuracy.data.calibration(subnet.inputs))
+        save_onnx(found.model, path, {})
     return {"file": path.name, "accuracy": float(tested(row[None])[0]), "size_bytes": path.stat().st_size}
 
 
 def _is_original(space: SearchSpace, row: NDArray[Any]) -> bool:
-    return bool((row == _all(space, macs_cost(space).maximum()[1][None], "fp32")[0]).all())
+    whole = _all(space, macs_cost(space).maximum()[1][None], "fp32")[0]
+    return bool((row == whole).all())
 
 
 # --- timing ---------------------------------------------------------------------------------

@@ -33,7 +33,7 @@ def form_of(precision: str | None, found: Mapping[str, Any]) -> str:
     from hwnas.space import precisions_named
 
     _, own = precisions_named(str((found.get("space") or {}).get("name"))) or ("", ())
-    searched = "+".join(own) or (found.get("device") or {}).get("precision")
+    searched = "+".join(own) or (found.get("device") or {}).get("precision") or found.get("precision")
     form = parse_precision(str(precision or searched or "fp32"))
     if own and form != searched:
         rule = "each layer of this front has a precision of its own"

@@ -80,6 +80,8 @@ class Setup:
         }
         if self.others:
             facts["devices"] = {name: found.facts for name, found in self.others.items()}
+        if self.table is None and self.metrics.sized not in (None, "fp32"):
+            facts["precision"] = self.metrics.sized  # what `export` writes, where no table tells
         if self.given.facts:
             facts["files"] = self.given.facts
         return facts
