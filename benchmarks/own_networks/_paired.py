@@ -19,8 +19,11 @@ from hwnas.task import SelectiveTask, answers
 def paired(run: Run) -> None:
     """Compare the largest subnet and all of the searched front with plain fine-tuning."""
     original = right(run, "plain", None)
+    known = {(entry["of"], entry["network"]) for entry in run.entries(study="paired")}
     for kind in ("extremes", "searched"):
         for entry in run.entries(kind=kind):
+            if (kind, entry["shown"]) in known:
+                continue
             own = right(run, "supernet", entry["arch"])
             won, lost = int((own & ~original).sum()), int((original & ~own).sum())
             run.record(study="paired", of=kind, network=entry["shown"], won=won, lost=lost, samples=len(own))

@@ -19,8 +19,8 @@ from typing import Any
 import numpy as np
 
 SHARED = Path(os.environ.get("HWNAS_SHARED", Path(__file__).parents[3] / "shared")) / "data"
-PIXELS = 64
-"""Of the side of an image; CIFAR-10's have 32."""
+PIXELS = 96
+"""Of the side of an image; CIFAR-10's have 32, but pretrained features tell more at 96 than at 64."""
 
 Rows = list[tuple[str, str]]
 

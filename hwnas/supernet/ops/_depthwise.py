@@ -14,8 +14,8 @@ Sides = tuple[int, int]
 class Depthwise(torch.autograd.Function):
     """``F.conv2d(x, weight, None, stride, pads, dilation, groups=channels)``, one filter per channel.
 
-    torch's gradient of the weights takes up to twenty times as long as the convolution where maps are small, and was half
-    of a training step. It is itself a depthwise convolution: of each sample's channels by the gradients of their outputs,
+    torch's gradient of the weights takes twenty times as long as the convolution where maps are small, a fifth of a training
+    step. It is itself a depthwise convolution: of each sample's channels by the gradients of their outputs,
     with stride and dilation exchanged, summed over samples.
     """
 
