@@ -98,11 +98,11 @@ def four_bits(weight: NDArray[np.float32]) -> tuple[NDArray[np.uint8], NDArray[n
     blocks = -(-channels // BLOCK)
     padded = np.zeros((rows, blocks * BLOCK), np.float32)
     padded[:, :channels] = weight
-    padded = padded.reshape(rows, blocks, BLOCK)
-    farthest = np.take_along_axis(padded, np.abs(padded).argmax(axis=-1, keepdims=True), axis=-1)
+    parts = padded.reshape(rows, blocks, BLOCK)
+    farthest = np.take_along_axis(parts, np.abs(parts).argmax(axis=-1, keepdims=True), axis=-1)
     scales = np.where(farthest == 0, 1.0, farthest / -_MIDDLE).astype(np.float32)
-    integers = np.clip(np.rint(padded / scales) + _MIDDLE, 0, 15).astype(np.uint8)
-    return integers[..., 0::2] | (integers[..., 1::2] << 4), scales[..., 0]
+    integers = np.clip(np.rint(parts / scales) + _MIDDLE, 0, 15).astype(np.uint8)
+    return (integers[..., 0::2] | (integers[..., 1::2] << 4)).astype(np.uint8), scales[..., 0]
 
 
 def _product(node: onnx.NodeProto, shape: tuple[int, ...]) -> list[onnx.NodeProto]:

@@ -54,7 +54,7 @@ def shrunk(
             break
     left = has[front.alive]
     kept = left.any(axis=0) | _fallback(space, left)
-    domain = [np.flatnonzero(kept[a:b]) for a, b in zip(space.starts, space.starts[1:], strict=False)]
+    domain = [np.flatnonzero(kept[a:b]).tolist() for a, b in zip(space.starts, space.starts[1:], strict=False)]
     return space.with_domain(domain), front.left / front.whole
 
 

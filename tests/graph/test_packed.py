@@ -29,7 +29,8 @@ ALL = "fp32+int8+int4"
 
 def logits(model: onnx.ModelProto, feeds: object) -> np.ndarray:
     session = ort.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
-    return session.run(["logits"], feeds)[0]
+    found: np.ndarray = session.run(["logits"], feeds)[0]
+    return found
 
 
 def unpacked(weight: np.ndarray) -> np.ndarray:

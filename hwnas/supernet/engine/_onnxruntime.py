@@ -64,11 +64,11 @@ class OnnxEngine:
             model = build_model(subnet.network, weights=folded_weights(subnet))
         except SpaceError as error:
             return _left_to_torch(error).runner(subnet, calibration)
-        own = {layer.precision for _, layer in subnet.network} & {"int8", "int4"}
+        own = {"int8", "int4"} & {layer.precision for _, layer in subnet.network}
         if own:
             shown = calibration() if calibration is not None and "int8" in own else ()
             ranges = activation_ranges(model, (feeds(batch) for batch in shown)) if "int8" in own else None
-            model = in_precision(model, "+".join(["fp32", *own]), ranges)
+            model = in_precision(model, "+".join(["fp32", *sorted(own)]), ranges)
         session = opened(model.SerializeToString())
 
         def logits(batch: Inputs) -> Tensor:
