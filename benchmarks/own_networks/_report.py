@@ -141,11 +141,11 @@ def _searchers(run: Run) -> Iterator[str]:
     found = run.entries(study="searchers")
     if not found:
         return
-    yield "| searcher | " + " | ".join(f"{k} evaluations" for k in CHECKPOINTS) + " |"
-    yield "|---" * (1 + len(CHECKPOINTS)) + "|"
+    yield "| searcher | " + " | ".join(f"{k} evaluations" for k in CHECKPOINTS) + " | its front by test |"
+    yield "|---" * (2 + len(CHECKPOINTS)) + "|"
     for method in METHODS:
-        cells = []
-        for k in CHECKPOINTS:
-            shares = [entry["shares"][str(k)] for entry in found if entry["method"] == method]
-            cells.append(f"{np.median(shares):.1f} ({min(shares):.1f}..{max(shares):.1f})")
+        mine = [entry for entry in found if entry["method"] == method]
+        columns = [[entry["shares"][str(k)] for entry in mine] for k in CHECKPOINTS]
+        columns.append([entry["test"] for entry in mine])
+        cells = [f"{np.median(shares):.1f} ({min(shares):.1f}..{max(shares):.1f})" for shares in columns]
         yield f"| {method} | {' | '.join(cells)} |"

@@ -104,7 +104,7 @@ def test_depthwise_gradients_equal_those_of_torch(kernel: int, stride: int, pads
     torch.manual_seed(0)
     x = torch.randn(3, 4, 8, 7, dtype=torch.float64, requires_grad=True)
     weight = torch.randn(4, 1, kernel, kernel, dtype=torch.float64, requires_grad=True)
-    ours: torch.Tensor = Depthwise.apply(x, weight, (stride, stride), (pads, pads), (dilation, dilation))  # type: ignore[no-untyped-call]
+    ours: torch.Tensor = Depthwise.apply(x, weight, (stride, stride), (pads, pads), (dilation, dilation))
     theirs = torch.nn.functional.conv2d(x, weight, None, stride, pads, dilation, 4)
     assert torch.equal(ours, theirs)
     seed = torch.randn_like(theirs)
