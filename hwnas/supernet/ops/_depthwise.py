@@ -33,7 +33,7 @@ class Depthwise(torch.autograd.Function):
         (y,), (x, weight), (stride, pads, dilation) = gradients, ctx.saved_tensors, ctx.how
         of_x = of_weight = None
         if ctx.needs_input_grad[0]:
-            of_x = conv2d_input(x.shape, weight, y, stride, pads, dilation, len(weight))
+            of_x = conv2d_input(x.shape, weight, y, stride, pads, dilation, len(weight))  # type: ignore[no-untyped-call] # torch's
         if ctx.needs_input_grad[1]:
             n, channels = x.shape[:2]
             maps, filters = x.reshape(1, n * channels, *x.shape[2:]), y.reshape(n * channels, 1, *y.shape[2:])
