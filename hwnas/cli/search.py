@@ -73,7 +73,7 @@ def search(
         bool,
         typer.Option(
             "--racing",
-            help="With --evaluate: subnets that are behind, at 90 % confidence, see no more samples; the front sees all.",
+            help="With --evaluate: subnets that are behind, at 80 % confidence, see no more samples; the front sees all.",
         ),
     ] = False,
     asynchronous: Annotated[

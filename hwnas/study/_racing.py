@@ -91,7 +91,6 @@ class RacedAccuracy:
 
         x = np.asarray(x)
         self.race(x)
-        self._note_stopped()
         worst = min(self.race.value(e) for e in self.race.entrants if not e.has_failed)
         return np.array([worst if e.has_failed else self.race.value(e) for e in self.race.of(x)])
 
@@ -104,7 +103,10 @@ class RacedAccuracy:
     def close(self) -> None:
         """Know the front for sure."""
         self.race.close()
-        self._note_stopped()
+        for e in self.race.entrants:
+            if e.is_out:
+                std = 100 * e.std / self.race.n_samples
+                self.answers.stop(e.row, self.race.value(e), std, e.n_shown)
 
     def facts(self, x: NDArray[Any]) -> dict[str, Any]:  # noqa: ARG002 (it tells of all that raced)
         """For the provenance: how many samples there are, and how many of them were shown."""
@@ -117,12 +119,6 @@ class RacedAccuracy:
             "stopped": sum(e.is_out for e in entrants),
         }
         return {"images": n, "calibration": self.answers.n_calibration, "racing": racing}
-
-    def _note_stopped(self) -> None:
-        for e in self.race.entrants:
-            if e.is_out:
-                std = 100 * e.std / self.race.n_samples
-                self.answers.stop(e.row, self.race.value(e), std, e.n_shown)
 
     def _report(self) -> None:
         if self.progress is not None:

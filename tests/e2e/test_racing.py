@@ -31,7 +31,7 @@ def test_files_are_the_same_with_workers_and_after_a_kill_and_the_front_saw_ever
 
     space, frame = get_space("digits"), pd.read_csv("alone.csv")
     told = json.loads(Path("alone.json").read_text())["evaluator"]["racing"]
-    assert told["confidence"] == 0.9
+    assert told["confidence"] == 0.8
     assert 20 < told["shown_pct"] < 80
     assert set(frame["top1_source"]) == {"measured on 600 images of digits"}
     entries = [json.loads(line) for line in Path("alone.csv.journal.jsonl").read_text().splitlines()[1:]]
@@ -129,4 +129,4 @@ def test_a_journal_of_a_race_is_no_other_ones(hwnas: Hwnas) -> None:
     assert hwnas(*few).code == 0
     ran = hwnas(*few[:-1])
     assert ran.code == 2
-    assert "it was begun with racing 0.9, not null" in ran.err
+    assert "it was begun with racing 0.8, not null" in ran.err

@@ -73,7 +73,7 @@ def test_what_is_pending_is_believed_and_not_asked_for_again():
     first = searcher.ask(1000)
     searcher.tell(first[:20], {"top1": slow(first[:20])})
     asked = np.concatenate([first, *(searcher.ask(7) for _ in range(8))])  # nothing is told meanwhile
-    assert len(np.unique(asked, axis=0)) == len(asked) == len(first) + 40
+    assert len(np.unique(asked, axis=0)) == len(asked) == len(first) + 8 * _linas.BATCH_FREELY
     searcher.tell(asked[::-1], {"top1": slow(asked[::-1])})  # some for the second time
     assert searcher.front().evaluations == len(asked)
 

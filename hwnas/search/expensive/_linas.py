@@ -45,8 +45,8 @@ START = 20
 FEWEST_TOLD = 10
 """Of these, told before the first fit where nobody waits for the others."""
 
-BATCH = 10
-"""Evaluations between two fits."""
+BATCH, BATCH_FREELY = 10, 4
+"""Evaluations between two fits; and where nobody waits, since what is known changes with every value."""
 
 INNER_POPULATION = 200
 """Population of the evolution on predictions."""
@@ -76,7 +76,7 @@ def linas(
         options: of these, ``evaluations``, ``seed``, ``start``, ``fit`` and ``at_once`` are heeded. With several at once
             it waits for nothing: it predicts from what is told, and draws what the pending ones may turn out to be.
         start: evaluations before the first fit; those of ``options.start`` are among them.
-        batch: evaluations between two fits; no more than are at once where nobody waits.
+        batch: evaluations between two fits; no more than ``BATCH_FREELY``, nor than are at once, where nobody waits.
         tactic: ours, or what was published.
 
     Raises:
@@ -88,7 +88,7 @@ def linas(
     slow = problem.slow or (problem.objectives[0].name,)
     predicting = Problem(problem.space, problem.objectives, problem.constraints, slow)
     waits = options.at_once == 1
-    size = batch if waits else min(batch, options.at_once)
+    size = batch if waits else min(batch, BATCH_FREELY, options.at_once)
     steps = partial(_steps, start=max(start, options.at_once), batch=size, tactic=tactic)
     return Stepwise("linas", predicting, options, steps, waits=waits)
 

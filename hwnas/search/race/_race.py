@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hwnas.errors import DataError, SpaceError
-from hwnas.search.problem._pareto import non_dominated
+from hwnas.search.expensive._acquisition import ExpectedImprovement
+from hwnas.search.problem._pareto import hypervolume, non_dominated
 from hwnas.search.problem._pool import Pool
 from hwnas.search.problem._problem import Problem
 from hwnas.search.problem._result import SearchResult
@@ -26,7 +27,13 @@ FIRST = 8
 SHARES = (0.05, 0.1, 0.2, 0.3)
 """Of the samples, after which those stop that are behind at the confidence asked for; who gets through waits for the end of the search."""
 
-CONFIDENCE = 0.9
+STEPS = (*SHARES, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
+"""Of the samples, at the end of the search."""
+
+TOLERANCE = 0.002
+"""Of the front's hypervolume: what those who have not seen everything may be expected to add, all together."""
+
+CONFIDENCE = 0.8
 """That a subnet is behind, for it to stop."""
 
 FEWEST_SAMPLES = 200
@@ -69,7 +76,7 @@ class Race:
 
     The first subnets are shown everything, and tell how hard each sample is (:class:`Items`). A later one stops as soon as
     another that is no worse in what is known of both (MACs, a table's latency) is better in what is measured, at the
-    confidence. Nobody is shown the rest before the end (:meth:`close`), and then only who may be on the front. The value
+    confidence. Nobody is shown the rest before the end (:meth:`close`), and then those who may be on the front. The value
     of a subnet that was not shown everything is what the model expects of it: exact values and expected ones are
     compared without bias that way, and their error is small beside that of a predictor that is fitted to them.
 
@@ -139,16 +146,41 @@ class Race:
         self._waiting += racing
 
     def close(self) -> None:
-        """Show everything to those who may be on the front, until it is sure who is."""
-        while self._waiting:
+        """Show more to those who may be on the front, the most promising first, until the rest adds next to nothing.
+
+        Who stopped may come back: what it is expected to tell right is known better by now.
+        """
+        while racing := [e for e in self.entrants if e.allowed and not e.has_failed and e.n_shown < self.n_samples]:
             self._learn()
-            self._waiting = self._still_in(self._waiting, self._whole)
-            costs = np.array([[-e.total, *e.others] for e in (*self._whole, *self._waiting)])
-            ahead = non_dominated(costs)[len(self._whole) :]
-            # All of the rest at once where they are near the front, and none of them on it.
-            wave = [e for e, is_ahead in zip(self._waiting, ahead, strict=True) if is_ahead or not ahead.any()]
-            self._show(wave, self.n_samples)
-            self._waiting = [e for e in self._waiting if not (e.has_failed or e.n_shown == self.n_samples)]
+            for entrant in racing:
+                self._expect(entrant)
+            wave = racing if self._deviations == math.inf else self._most_promising(racing)
+            if not wave:
+                break
+            for n_shown in sorted({e.n_shown for e in wave}):
+                until = next(n for share in STEPS if (n := math.ceil(share * self.n_samples)) > n_shown)
+                self._show([e for e in wave if e.n_shown == n_shown], until)
+        for entrant in self.entrants:
+            entrant.is_out = entrant.n_shown < self.n_samples and not entrant.has_failed
+
+    def _most_promising(self, racing: Sequence[Entrant]) -> list[Entrant]:
+        """Those who make up half of what all are expected to add to the hypervolume; nobody if that is within the tolerance."""
+        known = [e for e in self._whole if e.allowed]
+        costs = np.array([[-e.total, *e.others] for e in (*known, *racing)])
+        std = np.zeros_like(costs[len(known) :])
+        std[:, 0] = [e.std for e in racing]
+        expected = costs[non_dominated(costs)]
+        worst, best = expected.max(axis=0), expected.min(axis=0)
+        reference = worst + 0.1 * np.where(worst > best, worst - best, costs.max(axis=0) - best) + 1e-12
+        front = costs[: len(known)]
+        ideal = (costs[len(known) :] - 2 * std).min(axis=0)
+        gain = ExpectedImprovement(reference, np.minimum(best, ideal), front[non_dominated(front)])
+        gains = gain(costs[len(known) :], std) / hypervolume(expected, reference.tolist())
+        order = np.argsort(-gains, kind="stable")
+        total = np.cumsum(gains[order])
+        if total[-1] <= TOLERANCE:
+            return []
+        return [racing[i] for i in order[: int((total < total[-1] / 2).sum()) + 1]]
 
     def front(self) -> tuple[Population, Values]:
         """``(n, g)`` rows of the front of those that were shown everything, best first, and ``(n,)`` of every metric.
