@@ -115,6 +115,7 @@ class Race:
         self._waiting: list[Entrant] = []
         self._order: NDArray[np.intp] = np.arange(n_samples)
         self._items: Items | None = None
+        self._n_learned_from = 0
 
     @property
     def entrants(self) -> list[Entrant]:
@@ -222,8 +223,10 @@ class Race:
     def _learn(self) -> None:
         """How hard samples are, from all that were shown everything; and what to expect of those who wait."""
         is_first = self._items is None
-        self._items = Items.of(np.stack([e.right for e in self._whole]))
-        if is_first:
+        if len(self._whole) > self._n_learned_from:
+            self._n_learned_from = len(self._whole)
+            self._items = Items.of(np.stack([e.right for e in self._whole]))
+        if is_first and self._items is not None:
             self._order = self._items.order(self._seed)
         for entrant in self._waiting:
             self._expect(entrant)

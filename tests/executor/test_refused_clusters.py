@@ -1,0 +1,73 @@
+"""Clusters that cannot serve are one line: Ray is a stand-in that answers as Ray does."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import pytest
+
+from hwnas.errors import DataError
+from hwnas.executor import _cluster
+from hwnas.executor._cluster import Cluster
+
+
+class FullError(Exception):
+    """In the place of Ray's two."""
+
+
+class Ray:
+    """A cluster of two CPUs.
+
+    Args:
+        init: what connecting raises.
+        put: what storing an object raises.
+    """
+
+    exceptions = SimpleNamespace(ObjectStoreFullError=FullError, OutOfDiskError=FullError)
+
+    def __init__(self, init: Exception | None = None, put: Exception | None = None) -> None:
+        self._init, self._put, self.connected = init, put, False
+
+    def is_initialized(self) -> bool:
+        return self.connected
+
+    def init(self, **_: object) -> None:
+        if self._init is not None:
+            raise self._init
+        self.connected = True
+
+    def cluster_resources(self) -> dict[str, float]:
+        return {"CPU": 2.0}
+
+    def put(self, _: object) -> None:
+        if self._put is not None:
+            raise self._put
+
+    def shutdown(self) -> None:
+        self.connected = False
+
+
+MISMATCH = RuntimeError("Version mismatch: The cluster was started with:\n    Ray: 2.9.0\n    Python: 3.11.2\n")
+REFUSED = [
+    (
+        Ray(init=MISMATCH),
+        None,
+        r"--cluster auto: it runs another version .* Ray: 2\.9\.0 .*; install the same everywhere",
+    ),
+    (
+        Ray(init=ConnectionError("no\nanswer")),
+        None,
+        r"--cluster auto: it cannot be reached \(ConnectionError: no\); start",
+    ),
+    (Ray(), 3, r"--workers 3: the cluster has 2 CPUs; lower it"),
+    (Ray(put=FullError()), None, r"--cluster auto: there is no room for the weights .*; start its nodes with a larger"),
+]
+
+
+@pytest.mark.parametrize(("ray", "workers", "words"), REFUSED)
+def test_a_cluster_that_cannot_serve_is_one_line(ray, workers, words, monkeypatch):
+    monkeypatch.setattr(_cluster, "_ray", lambda _: ray)
+    with pytest.raises(DataError, match=words) as raised:
+        Cluster("auto", lambda _: print, workers)
+    assert "\n" not in str(raised.value)
+    assert not ray.connected
