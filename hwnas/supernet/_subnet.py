@@ -103,12 +103,14 @@ def recalibrate(subnet: Subnet, batches: Iterable[Inputs]) -> int:
 
 def folded_weights(subnet: Subnet) -> dict[str, NDArray[np.float32]]:
     """The initializers of the subnet's ONNX model by name: every batch norm is folded into its convolution."""
-    tensors = {name: t.detach().cpu().double() for name, t in subnet.weights().items()}
+    tensors = {name: tensor.detach().cpu() for name, tensor in subnet.weights().items()}
     found: dict[str, NDArray[np.float32]] = {}
     for slot, layer in subnet.network:
         for op in layer.ops:
             name = f"{slot}/{op.name}"
             own = {part: tensors[f"{name}.{part}"] for part in (*op.weights, *op.buffers)}
-            for part, tensor in folded(op, own, subnet.bn_eps).items():
-                found[f"{name}.{part}"] = tensor.numpy().astype(np.float32)
+            if folded.dispatch(type(op)) is not folded.dispatch(object):  # what is left as it is needs no copy
+                own = dict(folded(op, {part: tensor.double() for part, tensor in own.items()}, subnet.bn_eps))
+            for part, tensor in own.items():
+                found[f"{name}.{part}"] = tensor.numpy().astype(np.float32, copy=False)
     return found

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from hwnas.space.ops import MASKED, Attention, CausalBias, PaddingBias, SplitHeads
@@ -18,16 +19,16 @@ def _split_heads(op: SplitHeads, x: Sequence[Tensor], at: Pass) -> Tensor:  # no
 
 @run.register
 def _attention(op: Attention, x: Sequence[Tensor], at: Pass) -> Tensor:  # noqa: ARG001
-    """``(n, kv heads, query heads that share one, tokens, d)`` times ``(n, kv heads, 1, d, others)``."""
+    """By torch's own kernels, which need no memory for the scores."""
     query, key, value = (
-        (v if op.split else v.unflatten(-1, (heads, -1)).transpose(1, 2)).unflatten(1, (op.kv_heads, -1))
+        v if op.split else v.unflatten(-1, (heads, -1)).transpose(1, 2)
         for v, heads in zip(x, (op.heads, op.kv_heads, op.kv_heads), strict=False)
     )
-    scores = query @ key.transpose(-1, -2) * query.shape[-1] ** -0.5
+    bias = None
     if len(x) > 3:
-        scores = scores + (x[3][:, None, None, None] if x[3].dim() == 2 else x[3][:, None, None])
-    mixed: Tensor = (scores.softmax(-1) @ value).permute(0, 3, 1, 2, 4).flatten(2)
-    return mixed
+        bias = (x[3][:, None, None] if x[3].dim() == 2 else x[3][:, None]).to(query.dtype)
+    mixed = F.scaled_dot_product_attention(query, key, value, bias, enable_gqa=op.heads > op.kv_heads)
+    return mixed.transpose(1, 2).flatten(2)
 
 
 @run.register
