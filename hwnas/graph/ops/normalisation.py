@@ -36,8 +36,11 @@ def _layer_norm(op: LayerNorm, x: Sequence[str], at: Nodes) -> str:
 
 @to_onnx.register
 def _rms_norm(op: RMSNorm, x: Sequence[str], at: Nodes) -> str:
-    square = at.node("Mul", [*x, *x])
-    count = at.constant(f"channels.{op.in_shape[-1]}", op.in_shape[-1])
-    mean = at.node("Div", [at.node("ReduceSum", [square, at.integers(-1)], keepdims=1), count])
+    """As onnxruntime knows it: of these nodes it makes one kernel."""
+    square = at.node("Pow", [*x, at.constant("two", 2.0)])
+    if at.opset < 18:
+        mean = at.node("ReduceMean", [square], axes=[-1], keepdims=1)
+    else:
+        mean = at.node("ReduceMean", [square, at.integers(-1)], keepdims=1)
     size = at.node("Sqrt", [at.node("Add", [mean, at.constant(f"eps.{op.eps}", op.eps)])])
     return at.result("Mul", [at.node("Div", [*x, size]), at.parameter()])

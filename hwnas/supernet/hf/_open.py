@@ -14,16 +14,25 @@ from hwnas.supernet.hf._inputs import ImageInput
 from hwnas.supernet.hf._preprocessing import read_preprocessing
 from hwnas.supernet.hf._supernet import encoder_class
 from hwnas.supernet.hf._weights import tensor_names
-from hwnas.supernet.hf.decoder import DECODERS, CarriedDecoder, decoder_class, is_decoder, read_decoder
+from hwnas.supernet.hf.decoder import (
+    DECODERS,
+    CarriedDecoder,
+    decoder_class,
+    gguf_config,
+    gguf_file,
+    is_decoder,
+    read_decoder,
+)
 
 
 def folder_class(folder: str) -> type[Supernet]:
-    """The class of ``hf:FOLDER``.
+    """The class of ``hf:FOLDER``, or of ``hf:FILE.gguf``.
 
     Raises:
         SupernetError: it has no configuration or weights, or is of no family that is supported.
     """
-    config = read_config(folder)
+    file = gguf_file(folder)
+    config = read_config(folder) if file is None else gguf_config(file)
     if config["model_type"] in DECODERS:
         return decoder_class(CarriedDecoder(json.dumps(config), folder))
     kind = family_kind(config, folder)

@@ -12,6 +12,8 @@ from typing import Any
 from hwnas.errors import SupernetError
 from hwnas.supernet._header import ENCODER
 from hwnas.supernet.hf.decoder._families import decoder_of
+from hwnas.supernet.hf.decoder._gguf import gguf_file
+from hwnas.supernet.hf.decoder._gguf_tokenizer import gguf_beside, gguf_tokenizer
 from hwnas.supernet.hf.decoder._space import LENGTHS, PASTS, Decoder
 from hwnas.task import Tokenizer
 
@@ -25,7 +27,7 @@ class CarriedDecoder:
 
     Attributes:
         config: text of its ``config.json``.
-        folder: that it came from.
+        folder: that it came from, or GGUF file.
         lengths, pasts: choices of its input genes; None for the usual ones, as far as there are positions.
         tokenizer: what turns texts into ids; None where that is still to be read from the folder.
         beside: texts of the files of `BESIDE` that there are, by name; None as well.
@@ -64,6 +66,7 @@ class CarriedDecoder:
         lengths = self.lengths or tuple(dict.fromkeys(min(n, positions) for n in LENGTHS))
         return lengths, self.pasts or tuple(dict.fromkeys(min(n, positions - 1) for n in PASTS))
 
+    @lru_cache(maxsize=4)  # noqa: B019 (descriptions are as many as classes, which stay)
     def complete(self) -> CarriedDecoder:
         """The same with its tokenizer and the files beside it.
 
@@ -72,9 +75,11 @@ class CarriedDecoder:
         """
         if self.tokenizer is not None:
             return self
-        folder = Path(self.folder)
+        file, folder = gguf_file(self.folder), Path(self.folder)
+        if file is not None:
+            return replace(self, tokenizer=gguf_tokenizer(file), beside=tuple(gguf_beside(file).items()))
         beside = tuple((name, (folder / name).read_text("utf-8")) for name in BESIDE if (folder / name).is_file())
-        return replace(self, tokenizer=_tokenizer(self.folder), beside=beside)
+        return replace(self, tokenizer=Tokenizer.from_folder(folder), beside=beside)
 
     def text(self) -> str:
         """JSON, for a file's metadata, with the tokenizer."""
@@ -104,8 +109,3 @@ def read_decoder(metadata: Mapping[str, str], file: str) -> CarriedDecoder:
         )
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise SupernetError(f"supernet {file}", "its description is damaged", "copy it again") from error
-
-
-@lru_cache(maxsize=4)
-def _tokenizer(folder: str) -> Tokenizer:
-    return Tokenizer.from_folder(Path(folder))

@@ -20,9 +20,12 @@ from hwnas.supernet._calibration import BatchNormMode
 from hwnas.supernet._checkpoint import Misfit
 from hwnas.supernet._header import ENCODER
 from hwnas.supernet._recipe import Recipe
+from hwnas.supernet._subnet import Subnet
 from hwnas.supernet._units import Units
 from hwnas.supernet.hf._weights import read_folder
 from hwnas.supernet.hf.decoder._carried import CarriedDecoder
+from hwnas.supernet.hf.decoder._deploy import deployed_decoder
+from hwnas.supernet.hf.decoder._gguf import gguf_file, gguf_tensors
 from hwnas.supernet.hf.decoder._space import Decoder, decoder_space
 from hwnas.supernet.hf.decoder._weights import by_norms, renamed
 from hwnas.task import LENGTH, Inputs, LanguageModelling, Tokenizer, prompt
@@ -72,15 +75,17 @@ class DecoderSupernet(Supernet):
 
     @classmethod
     def from_checkpoint(cls, path: str | os.PathLike[str]) -> Self:
-        """The folder's weights, neurons sorted, or those of a file under our names.
+        """The weights of a folder or a GGUF file, neurons sorted, or those of a file under our names.
 
         Raises:
             SupernetError: weights that are missing, damaged, or do not fit the configuration.
         """
-        if not Path(path).is_dir():
+        file = gguf_file(str(path))
+        if file is None and not Path(path).is_dir():
             return super().from_checkpoint(path)
-        space = cls.search_space()
-        found = renamed(read_folder(Path(path)), cls.shapes(space), cls.decoder.layers, str(path))
+        heads = cls.decoder.heads, cls.decoder.kv_heads
+        tensors = read_folder(Path(path)) if file is None else gguf_tensors(file, *heads)
+        found = renamed(tensors, cls.shapes(cls.search_space()), cls.decoder.layers, str(path))
         try:
             net = cls(found, f"hf:{path}")
         except Misfit as error:
@@ -120,6 +125,9 @@ class DecoderSupernet(Supernet):
             return super().op_weights(name, op)
         size = self.decoder.head_size
         return {f"{name}.{part}": _averaged(self.tensors[f"{name}.{part}"], op.features, size) for part in op.weights}
+
+    def deployed_files(self, subnet: Subnet) -> dict[str, str]:
+        return deployed_decoder(self.carried.complete(), self.tokenizer(), subnet)
 
     def units(self) -> Sequence[Units]:
         ffns = (f"layer.{i}.ffn" for i in range(self.decoder.layers))

@@ -1,0 +1,157 @@
+"""GGUF files, as llama.cpp reads them: one file with the configuration, the weights (mostly quantised) and the tokenizer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from hwnas.errors import SupernetError
+from hwnas.supernet.hf._folder import INDEXES, WEIGHTS
+
+SUFFIX = ".gguf"
+
+ARCHITECTURES = ("llama", "qwen2")
+"""Those that are read; files of Mistral's networks say ``llama``."""
+
+SETTINGS = {
+    "num_hidden_layers": "block_count",
+    "hidden_size": "embedding_length",
+    "intermediate_size": "feed_forward_length",
+    "num_attention_heads": "attention.head_count",
+    "num_key_value_heads": "attention.head_count_kv",
+    "head_dim": "attention.key_length",
+    "max_position_embeddings": "context_length",
+    "rms_norm_eps": "attention.layer_norm_rms_epsilon",
+    "rope_theta": "rope.freq_base",
+    "sliding_window": "attention.sliding_window",
+}
+"""Of a configuration, by their keys in a file behind its architecture."""
+
+LAYER = {
+    "attn_norm": "input_layernorm",
+    "attn_q": "self_attn.q_proj",
+    "attn_k": "self_attn.k_proj",
+    "attn_v": "self_attn.v_proj",
+    "attn_output": "self_attn.o_proj",
+    "ffn_norm": "post_attention_layernorm",
+    "ffn_gate": "mlp.gate_proj",
+    "ffn_up": "mlp.up_proj",
+    "ffn_down": "mlp.down_proj",
+}
+OTHERS = {"token_embd": "model.embed_tokens", "output_norm": "model.norm", "output": "lm_head"}
+
+
+def gguf_file(place: str) -> Path | None:
+    """The file that is meant, or the one in a folder without other weights; None if there is none.
+
+    Raises:
+        SupernetError: there is no such file, or there are several.
+    """
+    path = Path(place)
+    if path.suffix == SUFFIX and not path.is_dir():
+        if not path.is_file():
+            raise SupernetError(f"hf:{place}", "there is no such file", "check the path")
+        return path
+    if any((path / name).is_file() for name in (*WEIGHTS, *INDEXES)):
+        return None
+    found = sorted(path.glob(f"*{SUFFIX}"))
+    if len(found) > 1:
+        names = ", ".join(file.name for file in found)
+        raise SupernetError(f"hf:{place}", f"it has several networks: {names}", f"name one: hf:{found[0]}")
+    return found[0] if found else None
+
+
+def gguf_config(file: Path) -> dict[str, Any]:
+    """What ``config.json`` would say.
+
+    Raises:
+        SupernetError: it cannot be read, or is of an architecture that is not supported.
+    """
+    fields = gguf_fields(file)
+    kind = fields.get("general.architecture")
+    if kind not in ARCHITECTURES:
+        known = ", ".join(ARCHITECTURES)
+        raise SupernetError(f"hf:{file}", f"its architecture is {kind!r}", f"give a GGUF file of one of: {known}")
+    names = {tensor.name for tensor in _reader(file).tensors}
+    config: dict[str, Any] = {
+        "model_type": kind,
+        "hidden_act": "silu",
+        "vocab_size": len(fields.get("tokenizer.ggml.tokens", ())) or fields.get(f"{kind}.vocab_size"),
+        "tie_word_embeddings": "output.weight" not in names,
+    }
+    config |= {key: fields[f"{kind}.{theirs}"] for key, theirs in SETTINGS.items() if f"{kind}.{theirs}" in fields}
+    scaling = fields.get(f"{kind}.rope.scaling.type", "factors" if "rope_freqs.weight" in names else "none")
+    if scaling != "none":
+        config["rope_scaling"] = {"rope_type": scaling}
+    if "sliding_window" in config and kind == "llama":
+        config["model_type"] = "mistral"
+    tokens = {name: fields.get(f"tokenizer.ggml.{name}_token_id") for name in ("bos", "eos", "padding")}
+    config |= {
+        f"{name.replace('padding', 'pad')}_token_id": value for name, value in tokens.items() if value is not None
+    }
+    return config
+
+
+def gguf_tensors(file: Path, heads: int, kv_heads: int) -> dict[str, Tensor]:
+    """Every tensor in fp32, by the names that Hugging Face's folders have.
+
+    llama.cpp keeps the pairs of channels that rotary positions turn side by side in files of Llama: back they go.
+
+    Args:
+        file: to read.
+        heads, kv_heads: of queries, of keys and values.
+    """
+    from gguf.quants import dequantize  # noqa: PLC0415 (an optional package)
+
+    reader, found = _reader(file), {}
+    beside = gguf_fields(file)["general.architecture"] == "llama"
+    for tensor in reader.tensors:
+        op, _, part = tensor.name.rpartition(".")
+        block, _, inner = op.removeprefix("blk.").partition(".")
+        name = f"model.layers.{block}.{LAYER[inner]}" if inner in LAYER else OTHERS.get(op)
+        if name is None:
+            continue
+        try:
+            value = dequantize(tensor.data, tensor.tensor_type)
+        except NotImplementedError as error:
+            rule = f"{tensor.name} is {tensor.tensor_type.name}, which the gguf package cannot read"
+            raise SupernetError(f"hf:{file}", rule, "give a file in another quantisation") from error
+        if beside and inner in ("attn_q", "attn_k"):
+            value = _apart(value, heads if inner == "attn_q" else kv_heads)
+        found[f"{name}.{part}"] = torch.from_numpy(np.array(value, dtype=np.float32))
+    return found
+
+
+def _apart(weight: NDArray[Any], heads: int) -> NDArray[Any]:
+    """Rows ``(heads, d / 2, 2)`` as ``(heads, 2, d / 2)``."""
+    return weight.reshape(heads, -1, 2, *weight.shape[1:]).swapaxes(1, 2).reshape(weight.shape)
+
+
+def gguf_fields(file: Path) -> Mapping[str, Any]:
+    """All that a file says of itself."""
+    return {key: field.contents() for key, field in _reader(file).fields.items()}
+
+
+def _reader(file: Path) -> Any:
+    return _opened(file, file.stat().st_mtime_ns)
+
+
+@lru_cache(maxsize=2)  # it takes seconds to read the tokens of a vocabulary one by one
+def _opened(file: Path, changed: int) -> Any:  # noqa: ARG001
+    try:
+        from gguf import GGUFReader  # noqa: PLC0415 (an optional package)
+    except ImportError:
+        rule = "GGUF files are read by the package gguf, which is not installed"
+        raise SupernetError(f"hf:{file}", rule, "pip install 'hwnas[gguf]'") from None
+    try:
+        return GGUFReader(file)
+    except Exception as error:  # noqa: BLE001 (damaged files fail in as many ways as there are bytes)
+        rule = f"it is no GGUF file, or damaged ({' '.join(str(error).split())[:100]})"
+        raise SupernetError(f"hf:{file}", rule, "download or copy it again") from None
