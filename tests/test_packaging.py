@@ -51,7 +51,7 @@ def imported(folder: str) -> Iterator[tuple[str, Path]]:
 
 @pytest.mark.parametrize(
     ("folder", "extras"),
-    [("hwnas", ("ray",)), ("tests", ("test", "ray")), ("examples", ()), ("benchmarks", ("benchmarks",))],
+    [("hwnas", ("gguf", "ray")), ("tests", ("test", "ray")), ("examples", ()), ("benchmarks", ("benchmarks",))],
 )
 def test_what_is_imported_is_declared(project: dict[str, Any], folder: str, extras: tuple[str, ...]) -> None:
     declared = {name_of(requirement) for requirement in project["project"]["dependencies"]}
