@@ -81,7 +81,10 @@ def read_given(request: Request, objectives: Objectives | None, of: SearchSpace 
             raise DataError(f"--space {space.name}", rule, "pass --table FILE.csv")
         for path in request.costs:
             space = _add_layer_costs(path, renamed, space, columns)
-    return Given(space, columns, [{"name": path.name, "sha256": file_hash(path)} for path in files], table, library)
+    facts: list[dict[str, Any]] = [{"name": path.name, "sha256": file_hash(path)} for path in files]
+    if library is not None and "lengths" in library.facts:
+        facts[0]["lengths"] = library.facts["lengths"]
+    return Given(space, columns, facts, table, library)
 
 
 def _add_layer_costs(

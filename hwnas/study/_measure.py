@@ -14,6 +14,7 @@ from hwnas.errors import DataError, NotHeldError
 from hwnas.metric import LATENCY
 from hwnas.progress import notice
 from hwnas.study._boards import Elsewhere, names_of
+from hwnas.study._decoding import Decoding, with_prefill
 from hwnas.study._front import Front
 from hwnas.study._place import Place, find_place, say_foreign
 from hwnas.study._several import Job
@@ -21,7 +22,7 @@ from hwnas.study._several import Job
 if TYPE_CHECKING:
     import pandas as pd
 
-    from hwnas.latency import Bundle, Device, MeasuredSubnets
+    from hwnas.latency import Bundle, Device, MeasuredSubnets, Measurement
     from hwnas.space import Population, SearchSpace
 
 SESSIONS = 2
@@ -43,6 +44,8 @@ class Measured:
         name: of the device in columns; empty for the main one.
         journal: keeps what was measured, until the front is saved.
         elsewhere: whether it is another machine.
+        decoding: of decoders, the lengths that they were timed at.
+        reading: of decoders, the prefill of each position.
     """
 
     at: list[int]
@@ -52,12 +55,15 @@ class Measured:
     name: str
     journal: Path
     elsewhere: bool = False
+    decoding: Decoding | None = None
+    reading: Sequence[Measurement] = ()
 
     def beside(self, frame: pd.DataFrame) -> pd.DataFrame:
         """A front's table with the measurements."""
         from hwnas.report import with_measured
 
-        return with_measured(frame, self.at, self.found.measurements, self.budget_ms, device=self.name)
+        frame = with_measured(frame, self.at, self.found.measurements, self.budget_ms, device=self.name)
+        return with_prefill(frame, self.at, self.reading) if self.reading and not self.name else frame
 
     def on(self, front: Front) -> Front:
         """The same rows, measurements beside the predictions."""
@@ -169,15 +175,19 @@ class Measuring:
             precision=self.precision,
         )
         found: list[MeasuredSubnets] = []
+        decoding, n = Decoding.of(self.space, self.front.facts), len(self.x)
+        rows = self.x if decoding is None else decoding.rows(self.space, self.x)
 
         def run(_go_on: object) -> None:
             if not name:
                 say_foreign(place, self.front.facts)
             self._announce(place.label)
-            found.append(place.measure(self.space, self.x, journal, seed=self.seed))
+            found.append(place.measure(self.space, rows, journal, seed=self.seed))
 
         def told() -> Measured:
-            return Measured(self.at, found[0], place, self.budget_ms(name), name, journal)
+            own, reading = replace(found[0], measurements=found[0].measurements[:n]), found[0].measurements[n:]
+            budget_ms = self.budget_ms(name)
+            return Measured(self.at, own, place, budget_ms, name, journal, decoding=decoding, reading=reading)
 
         return Job(device or "", run, told)
 
@@ -192,6 +202,8 @@ class Measuring:
         if self.space.plain is not None:
             rule = "mixed networks are timed on this machine's devices"
             raise DataError(f"--device {url}", rule, "measure a front of one precision there")
+        if Decoding.of(self.space, self.front.facts) is not None:
+            raise DataError(f"--device {url}", "decoders are timed on this machine's devices", "measure there by hand")
         device = latency.bundled_device("cpu", threads=self.threads or 1, batch=self.batch or 1)
         precision = self.precision or "fp32"
 

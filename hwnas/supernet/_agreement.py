@@ -75,7 +75,9 @@ def agreement(plain: onnx.ModelProto, model: onnx.ModelProto, batches: Batches) 
     pairs = [(logits(ours, images), logits(theirs, images)) for images in batches()]
     if not pairs:
         raise DataError("agreement", "there are no images to compare on", "pass --data FOLDER")
-    expected, found = (np.concatenate(side) for side in zip(*pairs, strict=True))
+    expected, found = (
+        np.concatenate([each.reshape(-1, each.shape[-1]) for each in side]) for side in zip(*pairs, strict=True)
+    )
     alike = expected.argmax(1) == found.argmax(1)
     error = np.abs(found - expected).mean(dtype=np.float64)
     return Agreement(100 * float(alike.mean()), float(error), float(expected.std()), len(alike))
@@ -150,7 +152,7 @@ def open_session(model: onnx.ModelProto) -> ort.InferenceSession:
 
 
 def logits(session: ort.InferenceSession, inputs: Inputs) -> NDArray[np.float32]:
-    """``(n, classes)`` of a batch."""
+    """``(n, classes)`` of a batch, of decoders ``(n, tokens, vocabulary)``."""
     found: NDArray[np.float32] = session.run(["logits"], feeds(inputs))[0]
     return found
 

@@ -27,6 +27,9 @@ from hwnas.task import Specs, Task, measured
 if TYPE_CHECKING:
     import onnx
 
+LARGEST = 2 * 10**9
+"""Bytes of weights; what ONNX files are written in ends at 2 GiB."""
+
 TOLERANCE = 1e-3
 """Largest difference to torch's logits that passes in fp32, as a share of the largest logit."""
 
@@ -103,7 +106,12 @@ def onnx_model(
     """
     import onnx  # noqa: PLC0415 (only exports need it)
 
-    plain = build_model(subnet.network, weights=folded_weights(subnet), opset=opset)
+    weights = folded_weights(subnet)
+    size = sum(array.nbytes for array in weights.values())
+    if size > LARGEST:
+        rule = f"its weights take {size / 1e9:.1f} GB in fp32, and a file holds less than {LARGEST / 1e9:.0f}"
+        raise SupernetError("the ONNX model", rule, "choose a smaller subnet")
+    plain = build_model(subnet.network, weights=weights, opset=opset)
     difference = _difference(subnet, plain)
     if not difference.largest <= TOLERANCE * max(difference.scale, 1.0):
         rule = f"its logits differ from torch's by up to {difference}"

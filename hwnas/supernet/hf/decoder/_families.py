@@ -77,7 +77,7 @@ def _oddities(config: Settings) -> list[str]:
     return [
         *([] if kind == "default" else [f"scaled rotary positions ({kind})"]),
         *([] if part in (None, 1) else [f"rotary positions in a part of the channels ({part})"]),
-        *(f"{key}: biases" for key in ("attention_bias", "mlp_bias") if config.get(key)),
+        *(f"biases ({key})" for key in ("attention_bias", "mlp_bias") if config.get(key)),
         *(["weights in another precision (quantization_config)"] if config.get("quantization_config") else []),
     ]
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from hwnas.errors import DataError, SupernetError
+from hwnas.graph import precision_parts
 from hwnas.space import Op, SearchSpace, network_inputs
 from hwnas.space.ops import Linear
 from hwnas.supernet._base import Supernet
@@ -136,6 +137,12 @@ class DecoderSupernet(Supernet):
     def with_head(self, labels: Sequence[str], seed: int = 0) -> Self:  # noqa: ARG002
         rule = "it writes text, and has no classes"
         raise SupernetError(f"hf:{self.carried.folder}", rule, "give an encoder of texts for that")
+
+    def in_precision(self, precision: str) -> Self:
+        if "fp16" in precision_parts(precision):
+            rule = "places of tokens do not fit into fp16"
+            raise SupernetError(f"hf:{self.carried.folder}", rule, "export fp32 or int8")
+        return super().in_precision(precision)
 
     def forward(self, row: NDArray[Any], x: Inputs, bn: BatchNormMode = "eval", *, momentum: float = 0.0) -> Tensor:
         """Logits ``(n, tokens, vocabulary)`` of what follows each token.

@@ -1,0 +1,71 @@
+"""What a decoder's folder may lack, or be: one line each, with what to do."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hwnas.errors import HwnasError
+from hwnas.supernet import _export as exporting
+from hwnas.supernet import load_supernet, onnx_model
+from tests.supernet.hf.decoder.conftest import largest, save
+
+
+@pytest.mark.parametrize(
+    ("kind", "changes", "complaint"),
+    [
+        ("llama", {"rope_parameters": {"rope_type": "llama3", "factor": 8.0}}, "scaled rotary positions (llama3)"),
+        ("llama", {"rope_parameters": None, "rope_scaling": {"type": "linear"}}, "scaled rotary positions (linear)"),
+        ("llama", {"attention_bias": True, "mlp_bias": True}, "it has biases (attention_bias), biases (mlp_bias), which hwnas does not know"),
+        ("llama", {"quantization_config": {"bits": 4}}, "weights in another precision (quantization_config)"),
+        ("mistral", {"sliding_window": 16}, "a sliding window of 16 tokens"),
+        ("qwen2", {"use_sliding_window": True}, "a sliding window (use_sliding_window)"),
+        ("llama", {"num_key_value_heads": 4}, "6 heads of 8 channels cannot share 4"),
+        ("llama", {"hidden_act": "mish"}, "its activation is 'mish'"),
+        ("llama", {"num_hidden_layers": 2}, "counts 2 layers, and its weights have model.layers.2"),
+        ("llama", {"rope_parameters": {"rope_theta": "much"}}, "rope_theta is 'much', not a number above 1"),
+        ("llama", {"intermediate_size": 16}, "restore its config.json and its weights from one and the same network"),
+        ("llama", {"model_type": "gemma2"}, "its model_type is 'gemma2'; encoders of the families"),
+    ],
+)
+def test_it_is_one_line(kind: str, changes: dict[str, Any], complaint: str, tmp_path: Path) -> None:
+    save(tmp_path, kind)
+    file = tmp_path / "config.json"
+    file.write_text(json.dumps(json.loads(file.read_text(encoding="utf-8")) | changes), encoding="utf-8")
+    with pytest.raises(HwnasError) as caught:
+        load_supernet(f"hf:{tmp_path}")
+    assert complaint in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_window_that_hides_nothing_is_none(tmp_path: Path) -> None:
+    save(tmp_path, "mistral", sliding_window=64)
+    assert load_supernet(f"hf:{tmp_path}").space.name.startswith("mistral-3x24")
+
+
+def test_what_does_not_suit_decoders_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    save(tmp_path, "llama")
+    net: Any = load_supernet(f"hf:{tmp_path}")
+    with pytest.raises(HwnasError, match="places of tokens do not fit into fp16; export fp32 or int8"):
+        net.in_precision("fp16")
+    with pytest.raises(HwnasError, match="it writes text, and has no classes"):
+        net.with_head(["yes", "no"])
+    with pytest.raises(HwnasError, match="it has 64 positions, not 128"):
+        net.remade(lengths=(1, 128))
+    monkeypatch.setattr(exporting, "LARGEST", 1000)
+    with pytest.raises(HwnasError, match="a file holds less than 0; choose a smaller subnet"):
+        onnx_model(net.extract(largest(net)))
+
+
+def test_a_saved_decoder_needs_no_folder(tmp_path: Path) -> None:
+    save(tmp_path / "net", "llama")
+    net: Any = load_supernet(f"hf:{tmp_path / 'net'}")
+    net.save(tmp_path / "own.safetensors")
+    (tmp_path / "net").rename(tmp_path / "gone")
+    other: Any = load_supernet(str(tmp_path / "own.safetensors"))
+    assert (other.space.name, other.digest, type(other).__name__) == (net.space.name, net.digest, "DecoderSupernet")
+    files = other.deployed_files(other.extract(largest(other)))
+    assert sorted(files) == ["config.json", "generation_config.json", "tokenizer.json"]
