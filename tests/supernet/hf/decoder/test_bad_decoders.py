@@ -19,7 +19,11 @@ from tests.supernet.hf.decoder.conftest import largest, save
     [
         ("llama", {"rope_parameters": {"rope_type": "llama3", "factor": 8.0}}, "scaled rotary positions (llama3)"),
         ("llama", {"rope_parameters": None, "rope_scaling": {"type": "linear"}}, "scaled rotary positions (linear)"),
-        ("llama", {"attention_bias": True, "mlp_bias": True}, "it has biases (attention_bias), biases (mlp_bias), which hwnas does not know"),
+        (
+            "llama",
+            {"attention_bias": True, "mlp_bias": True},
+            "it has biases (attention_bias), biases (mlp_bias), which hwnas does not know",
+        ),
         ("llama", {"quantization_config": {"bits": 4}}, "weights in another precision (quantization_config)"),
         ("mistral", {"sliding_window": 16}, "a sliding window of 16 tokens"),
         ("qwen2", {"use_sliding_window": True}, "a sliding window (use_sliding_window)"),
