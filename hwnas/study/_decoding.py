@@ -59,7 +59,7 @@ class Decoding:
                 + (f" (predicted {_rate(tokens, cells[metric.column])})" if metric.column in frame else "")
                 for done, tokens, metric in (("reads", self.prompt, PREFILL), ("writes", 1, LATENCY))
             ]
-            lines.append(f"row {cells['row']} {' and '.join(parts)}")
+            lines.append(f"row {cells['row']:g} {' and '.join(parts)}")
         about = f"reading: a prompt of {self.prompt} tokens; writing: one after {self.context}"
         return [*lines, about]
 
