@@ -120,7 +120,7 @@ class SearchSpace:
     def precisions(self) -> tuple[str, ...]:
         """What its layers compute in, if each has a precision of its own; empty if that is not decided here."""
         own = [gene.choices for gene in self.genes if gene.role == "precision"]
-        return tuple(map(str, max(own, key=len, default=())))
+        return tuple(map(str, max(own, key=len))) if own else ()
 
     @cached_property
     def whole(self) -> SearchSpace:
