@@ -77,8 +77,8 @@ def _later(op: CausalBias, x: Sequence[str], at: Nodes) -> str:
     """What hides from each token those after it; the last of the others is the last token itself."""
     tokens, others = op.shape
     if not at.open_length:
-        hidden = np.triu(np.full((tokens, others), MASKED), k=1 + others - tokens)
-        return at.constant(f"causal.{tokens}x{others}", hidden)
+        above = np.triu(np.full((tokens, others), MASKED), k=1 + others - tokens)
+        return at.constant(f"causal.{tokens}x{others}", above)
     rows, columns = (at.tokens(values) for values in x)
     hidden = at.node("Expand", [at.constant("masked", MASKED), at.node("Concat", [rows, columns], axis=0)])
     before = at.node("Add", [at.node("Sub", [columns, rows]), at.integers(1)])
