@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,10 +17,12 @@ from hwnas.cli._supernet import Checkpoint, ColumnOptions, SupernetName
 from hwnas.errors import DataError, SupernetError
 from hwnas.files import check_writable
 from hwnas.progress import notice, progress
+from hwnas.study import Front
 from hwnas.study._data import noun_of, say_broken
 from hwnas.study._training import SCRATCH, Training, teamed
 
 if TYPE_CHECKING:
+    from hwnas.space import Population
     from hwnas.supernet import Supernet
     from hwnas.task import TrainingTask
 
@@ -66,6 +70,13 @@ def train(
             "--schedule", help="sandwich (BigNAS), shrinking (Once-for-All) or alone (the largest).", metavar="NAME"
         ),
     ] = "sandwich",
+    front: Annotated[
+        Path | None,
+        typer.Option(
+            "--front", help="Train one subnet of this front alone, taught by the largest as it was.", metavar="CSV"
+        ),
+    ] = None,
+    row: Annotated[int | None, typer.Option("--row", help="Which one of --front. \\[default: 1]", min=1)] = None,
     metric: Annotated[
         str | None,
         typer.Option("--metric", help="Of texts: accuracy, f1 (macro) or mcc. \\[default: accuracy]", metavar="NAME"),
@@ -109,6 +120,8 @@ def train(
 
     Example: torchrun --nnodes 2 --rdzv-backend c10d --rdzv-endpoint HOST:29400 --no-python hwnas train --supernet digits --out o.safetensors
     """
+    from hwnas.supernet import extremes
+
     if out.suffix != ".safetensors":
         raise SupernetError(f"--out {out}", "checkpoints are written as .safetensors", f"write {out.stem}.safetensors")
     check_writable(out)
@@ -117,6 +130,9 @@ def train(
     if data is None and (metric is not None or columns.named()):
         option = "--metric" if metric is not None else f"--{next(iter(columns.named()))}-column"
         raise DataError(option, "it is of your texts", f"add --data FOLDER, or drop {option}")
+    if row is not None and front is None:
+        raise DataError(f"--row {row}", "it is of a front", "add --front FILE")
+    arch = json.dumps(Front.load(front).arch(row or 1)) if front is not None else ""
     state = out.with_name(f"{out.name}.state.safetensors")
     training = Training(
         supernet,
@@ -133,6 +149,7 @@ def train(
         seed,
         device,
         precision,
+        arch,
     )
     with teamed(training, workers) as team:
         trainer = training.trainer(team)
@@ -159,20 +176,24 @@ def train(
     state.unlink(missing_ok=True)
     notice(f"wrote {out}, {out.stat().st_size / 1e6:.2f} MB, after {trainer.steps:,} steps")
     say_broken(task)
-    _tell_extremes(net, task)
+    if arch:
+        _tell(net, task, {"the subnet": net.space.encode(json.loads(arch))})
+    else:
+        _tell(net, task, dict(zip(("smallest subnet", "largest subnet"), extremes(net.space), strict=True)))
     more = f" --data {data}" if data is not None else ""
-    notice(f"next: hwnas evaluate --supernet {out}{more} --sample 100 --out accuracy.csv")
+    next_one = f"hwnas export {front} --row {row or 1} --checkpoint {out}" if front is not None else ""
+    notice(f"next: {next_one or f'hwnas evaluate --supernet {out}{more} --sample 100 --out accuracy.csv'}")
 
 
-def _tell_extremes(net: Supernet, task: TrainingTask) -> None:
-    """How the smallest and the largest subnet do."""
+def _tell(net: Supernet, task: TrainingTask, rows: Mapping[str, Population]) -> None:
+    """How some subnets do."""
     from hwnas.quantity import format_count
     from hwnas.space import macs_cost
-    from hwnas.supernet import evaluate, extremes
+    from hwnas.supernet import evaluate
 
     macs, metric = macs_cost(net.space), net.measures()
-    for name, row in zip(("smallest", "largest"), extremes(net.space), strict=True):
+    for name, row in rows.items():
         accuracy = evaluate(net, row, task)
         calibrated = f", batch norms re-calibrated on {accuracy.n_calibration:,}" if accuracy.n_calibration else ""
         reached = f"{metric.label.lower()} {metric.text(accuracy.value)} on {accuracy.n_images:,} {noun_of(task)}"
-        notice(f"{name} subnet: {format_count(float(macs(row[None])[0]))} MACs, {reached}{calibrated}")
+        notice(f"{name}: {format_count(float(macs(row[None])[0]))} MACs, {reached}{calibrated}")

@@ -29,6 +29,9 @@ SCRATCH = (200, 0.1)
 VALIDATION, CALIBRATION = 5000, 2000
 """Samples that the trained supernet's smallest and largest subnets are measured on and calibrated with."""
 
+_TO_LEARN_FROM = {"images": "train/", "texts": "train.csv", "windows": "train.txt"}
+"""What data lack that have nothing to learn from, by what their samples are called."""
+
 _GRACE_S = 10.0
 """How long workers may take to tell why they ended, once one is lost."""
 
@@ -44,6 +47,7 @@ class Training:
         metric, columns, batch_size: of the user's data.
         epochs, steps, learning_rate: None for the recipe's.
         schedule, seed: see `TrainSettings`.
+        arch: of the one subnet that is trained, as JSON; empty for all of them.
         device, precision: None for a GPU where there is one, and for what it computes best in.
     """
 
@@ -61,6 +65,7 @@ class Training:
     seed: int = 0
     device: str | None = None
     precision: str | None = None
+    arch: str = ""
 
     def trainer(self, team: Team) -> Trainer:
         """Opens supernet and data, and the state of an unfinished run.
@@ -98,6 +103,7 @@ class Training:
             clip_norm=recipe.clip_norm,
             validates=recipe.validates,
             precision=precision,
+            arch=self.arch,
         )
         if device.type == "cuda" or precision != "fp32":
             notice(f"trains on {device} in {precision}")
@@ -106,7 +112,7 @@ class Training:
     def _fine_tuned(self, folder: Path) -> tuple[TrainingTask, Supernet]:
         """The user's data, and the pretrained supernet with a head for their classes."""
         from hwnas.supernet import load_supernet
-        from hwnas.task import class_order
+        from hwnas.task import LanguageModelling, class_order
 
         net = as_told(load_supernet(self.supernet, self.checkpoint), self.columns, self.metric)
         samples: dict[str, Any] = {"images": VALIDATION, "calibrate": CALIBRATION, "batch_size": self.batch_size}
@@ -115,11 +121,13 @@ class Training:
         if not task.has_training:
             raise DataError(
                 f"data {folder}",
-                "it has no train/ to learn from" if task.noun == "images" else "it has no train.csv",
+                f"it has no {_TO_LEARN_FROM[task.noun]} to learn from",
                 "add one beside the validation data",
             )
         for note in task.notes:
             notice(note)
+        if isinstance(task, LanguageModelling):
+            return task, net
         known = not net.labels or class_order(task.labels, net.labels) is not None
         fits = net.classes == len(task.labels) and known
         if fits and net.labels and not net.head_is_new:

@@ -115,6 +115,10 @@ class LanguageModelling:
         """The windows of :meth:`calibration`: token ids ``(n, t)``, and the tokens after each."""
         yield from self._batches(self._learned, length, self.n_calibration)
 
+    def loss(self, logits: Tensor, labels: Tensor) -> Tensor:
+        """Mean negative log-likelihood of the tokens ``(n, t)`` that follow, from logits ``(n, t, vocabulary)``."""
+        return F.cross_entropy(logits.flatten(0, -2), labels.flatten())
+
     @property
     def steps_per_epoch(self) -> int:
         """Full batches of the training text; one where there is less than that."""

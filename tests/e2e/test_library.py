@@ -9,11 +9,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 from hwnas.executor import Where
 from hwnas.study import Front
 from hwnas.study._moved import Windows, divergences
 from hwnas.supernet import load_supernet, parent_row
+from hwnas.task import Parent
 from tests.e2e.conftest import Hwnas
 from tests.supernet.hf.decoder.conftest import WORDS, save
 
@@ -114,6 +116,28 @@ def test_a_model_is_sorted_by_the_text_and_its_library_is_of_the_file(hwnas: Hwn
     ran = hwnas(*build)
     assert (ran.code, ran.err.count("\n")) == (2, 1)
     assert "was sorted on something else" in ran.err
+
+
+def test_an_assembled_model_learns_from_its_parent(hwnas: Hwnas) -> None:
+    assert hwnas("library", "build", "--model", "hf:m", "--data", "t.txt", *OPTIONS, "--out", "lib.csv").code == 0
+    assert hwnas("search", "--library", "lib.csv", "--out", "front.csv").code == 0
+    text = Path("text")
+    text.mkdir()
+    for split in ("train", "validation"):
+        shutil.copy("t.txt", text / f"{split}.txt")
+    options = ("--front", "front.csv", "--row", 9, "--steps", 12, "--batch-size", 4, "--learning-rate", 0.003)
+    ran = hwnas("train", "--supernet", "hf:m", "--data", text, *options, "--out", "taught.safetensors")
+    assert ran.code == 0, ran.err
+    assert "the subnet: " in ran.err
+    before, after = load_supernet("hf:m"), load_supernet("taught.safetensors")
+    row = before.space.encode(Front.load("front.csv").arch(9))
+    (ids, following), *_ = Windows("hf:m", Path("t.txt"), 4, 16, 4).batches()
+    with torch.no_grad():
+        parent = Parent(before.forward(parent_row(before.space), {"input_ids": ids}), following)
+        told = [parent(net.forward(row, {"input_ids": ids})).kl for net in (before, after)]
+    assert told[1] < 0.95 * told[0]
+    ran = hwnas("train", "--supernet", "hf:m", "--data", text, "--row", 9, "--out", "taught.safetensors")
+    assert (ran.code, "add --front FILE" in ran.err) == (2, True)
 
 
 def test_bad_input_gets_one_line_and_loses_nothing(hwnas: Hwnas, here: Path) -> None:

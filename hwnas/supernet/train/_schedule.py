@@ -161,6 +161,20 @@ class Alone(Schedule):
         return StepPlan(self.rows, (1.0,), "none")
 
 
+class Taught(Schedule):
+    """One subnet alone, taught by the largest as it was before: short distillation of an assembled model.
+
+    Args:
+        row: ``(g,)`` of the subnet.
+    """
+
+    def __init__(self, row: NDArray[Any]) -> None:
+        self.rows, self.start = row[None], -1
+
+    def plan(self, step: int) -> StepPlan:  # noqa: ARG002 (every step is alike)
+        return StepPlan(self.rows, (1.0,), "frozen")
+
+
 SCHEDULES: dict[str, Callable[[SearchSpace, int, int], Schedule]] = {
     "sandwich": Sandwich,
     "shrinking": Shrinking,

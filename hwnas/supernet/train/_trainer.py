@@ -34,7 +34,7 @@ from hwnas.supernet._evaluate import evaluate
 from hwnas.supernet._execute import on
 from hwnas.supernet.train._importance import BATCHES, importance
 from hwnas.supernet.train._optimizer import make_optimizer, optimizer_tensors, restore_optimizer
-from hwnas.supernet.train._schedule import Schedule, StepPlan, Teacher, extremes, get_schedule
+from hwnas.supernet.train._schedule import Schedule, StepPlan, Taught, Teacher, extremes, get_schedule
 from hwnas.supernet.train._team import ALONE, Team, part_of
 from hwnas.task import InputsAt, TrainingTask, loss_of
 
@@ -60,6 +60,8 @@ class TrainSettings:
         clip_norm: gradients are scaled down to this norm; 0 leaves them alone.
         validates: whether subnets are measured after each epoch, and the best epoch is kept.
         precision: of arithmetic, ``"fp32"`` or ``"bf16"`` (autocast); weights, gradients and statistics stay fp32.
+        arch: of the one subnet that is trained, as JSON, taught by the largest as it was, whatever the schedule; empty for
+            all of them.
     """
 
     epochs: int = 400
@@ -74,6 +76,7 @@ class TrainSettings:
     clip_norm: float = 0.0
     validates: bool = False
     precision: str = "fp32"
+    arch: str = ""
 
 
 class Trainer:
@@ -113,7 +116,11 @@ class Trainer:
         self.supernet, self.data, self.settings, self.team = supernet, data, settings, team
         self.loss = loss_of(data)
         self.steps = settings.steps or settings.epochs * data.steps_per_epoch
-        self.schedule: Schedule = get_schedule(settings.schedule, supernet.space, self.steps, settings.seed)
+        self.schedule: Schedule = (
+            Taught(supernet.space.encode(json.loads(settings.arch)))
+            if settings.arch
+            else get_schedule(settings.schedule, supernet.space, self.steps, settings.seed)
+        )
         self.state_path = Path(state_path) if state_path is not None else None
         self.save_every = save_every
         self.step = 0
@@ -222,11 +229,12 @@ class Trainer:
             return supernet.forward(row, on(self.device, inputs), self.team.statistics or "train").float()
 
     def _loss(self, logits: Tensor, labels: Tensor, taught: Tensor | None, teacher: Teacher) -> Tensor:
-        """In place, the teacher's output replaces the labels; a frozen teacher's joins them."""
+        """In place, or where one subnet alone is taught, the teacher's output replaces the labels; else a frozen teacher's joins them."""
         if taught is None:
             return self.loss(logits, labels)
         distillation = _distillation(logits, taught)
-        return distillation if teacher == "in_place" else distillation + self.loss(logits, labels)
+        alone = teacher == "in_place" or self.settings.arch
+        return distillation if alone else distillation + self.loss(logits, labels)
 
     def _frozen_logits(self, images: InputsAt, part: slice) -> Tensor:
         assert self.teacher is not None
@@ -316,7 +324,8 @@ class Trainer:
             "space": self.supernet.space.name,
             "fingerprint": self.supernet.space.fingerprint,
             "start": self.start,
-            "settings": asdict(self.settings),
+            # Files of runs of all subnets say nothing of one.
+            "settings": {name: value for name, value in asdict(self.settings).items() if name != "arch" or value},
         }
 
     def _save(self, path: Path) -> None:
@@ -357,7 +366,7 @@ class Trainer:
 
 def _distillation(logits: Tensor, teacher: Tensor) -> Tensor:
     """Cross-entropy against the teacher's probabilities (Hinton et al. 2015), at temperature 1."""
-    return F.cross_entropy(logits, teacher.softmax(1))
+    return F.cross_entropy(logits.flatten(0, -2), teacher.flatten(0, -2).softmax(-1))
 
 
 @contextmanager
