@@ -79,7 +79,7 @@ def forward(
 def without_common_padding(inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Texts without the last columns that are padding in all of them: no token attends to those, so logits stay as they are."""
     mask = inputs.get("attention_mask")
-    if mask is None or not mask.any():
+    if mask is None or "position_ids" in inputs or not mask.any():  # decoders answer for every token
         return dict(inputs)
     length = mask.shape[1]
     longest = int(mask.any(0).nonzero().max()) + 1

@@ -16,7 +16,9 @@ import torch
 from tokenizers import Tokenizer
 
 from hwnas.cli import main
+from hwnas.space import network_inputs
 from hwnas.supernet import Supernet, load_supernet
+from hwnas.task import prompt
 from tests.conftest import REPOSITORY
 from tests.supernet.hf.decoder.conftest import FAMILIES, WORDS, ids, save, transformers
 
@@ -65,6 +67,16 @@ def open_deployed(deploy: Path) -> ort.InferenceSession:
 def subnet_logits(net: Supernet, arch: dict[str, Any], texts: torch.Tensor) -> np.ndarray[Any, Any]:
     with torch.inference_mode():
         return net.forward(net.space.encode(arch), {"input_ids": texts}).numpy()
+
+
+def test_tokens_that_a_mask_hides_are_answered_for_too(tmp_path: Path) -> None:
+    save(tmp_path, "llama")
+    net: Any = load_supernet(f"hf:{tmp_path}")
+    row = net.space.encode(WHOLE)
+    fed = prompt(network_inputs(net.network(row)), ids(1, 6))
+    fed["attention_mask"][:, 4:] = 0
+    with torch.no_grad():
+        assert net.extract(row)(fed).shape == (1, 6, len(WORDS))
 
 
 @pytest.mark.parametrize("kind", FAMILIES)
