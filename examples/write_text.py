@@ -17,7 +17,8 @@ outputs = [o.name for o in session.get_outputs()]
 caches = {
     i.name: np.zeros((1, i.shape[1], 0, i.shape[3]), np.float32) for i in session.get_inputs() if "past" in i.name
 }
-new, before, written = tokenizer.encode(text).ids, 0, []
+new, before = tokenizer.encode(text).ids, 0
+written: list[int] = []
 while len(written) < most:
     total = before + len(new)
     tokens = {"input_ids": np.array([new]), "position_ids": np.arange(before, total)[None]}

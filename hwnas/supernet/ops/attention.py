@@ -14,21 +14,25 @@ from hwnas.supernet.ops._run import Pass, run
 
 @run.register
 def _split_heads(op: SplitHeads, x: Sequence[Tensor], at: Pass) -> Tensor:  # noqa: ARG001
-    return x[0].unflatten(-1, (op.heads, -1)).transpose(1, 2)
+    return _by_head(x[0], op.heads)
 
 
 @run.register
 def _attention(op: Attention, x: Sequence[Tensor], at: Pass) -> Tensor:  # noqa: ARG001
     """By torch's own kernels, which need no memory for the scores."""
     query, key, value = (
-        v if op.split else v.unflatten(-1, (heads, -1)).transpose(1, 2)
-        for v, heads in zip(x, (op.heads, op.kv_heads, op.kv_heads), strict=False)
+        v if op.split else _by_head(v, heads) for v, heads in zip(x, (op.heads, op.kv_heads, op.kv_heads), strict=False)
     )
     bias = None
     if len(x) > 3:
         bias = (x[3][:, None, None] if x[3].dim() == 2 else x[3][:, None]).to(query.dtype)
     mixed = F.scaled_dot_product_attention(query, key, value, bias, enable_gqa=op.heads > op.kv_heads)
     return mixed.transpose(1, 2).flatten(2)
+
+
+def _by_head(x: Tensor, heads: int) -> Tensor:
+    """``(n, tokens, heads * d)`` as ``(n, heads, tokens, d)``."""
+    return x.reshape(*x.shape[:2], heads, -1).transpose(1, 2)
 
 
 @run.register

@@ -167,7 +167,7 @@ def _averaged(weight: Tensor, features: int, size: int) -> Tensor:
     """``(heads * size, ...)`` as ``(features, ...)``: of each group of consecutive heads their mean."""
     if len(weight) == features:
         return weight
-    return weight.unflatten(0, (features // size, -1, size)).mean(1).flatten(0, 1)
+    return weight.reshape(features // size, -1, size, *weight.shape[1:]).mean(1).flatten(0, 1)
 
 
 @cache
