@@ -6,7 +6,7 @@ import numpy as np
 
 from hwnas.search.problem._capabilities import Additive
 from hwnas.search.problem._problem import MetricFunction, Problem
-from hwnas.space import Population, macs_cost
+from hwnas.space import Population, SearchSpace, macs_cost
 
 DRAWN = 4000
 """Subnets drawn, of which those at equal steps are chosen."""
@@ -37,7 +37,7 @@ def stratified_start(problem: Problem, size: int, rng: np.random.Generator) -> P
         smallest, largest, others = (np.where(space.active(rows), rows, lowest) for rows in (*extremes[:, None], x))
         pull = rng.uniform(-1, 1, size=(DRAWN, 1))
         drawn = np.where(rng.random(x.shape) < np.abs(pull), np.where(pull > 0, largest, smallest), others)
-        x = np.concatenate([extremes, space.canonical(drawn)])
+        x = np.concatenate([extremes, space.canonical(_half_in_one_precision(drawn, space, rng))])
     x = rng.permutation(np.unique(x, axis=0))
     for c in problem.constraints:
         if c.name in known:
@@ -51,3 +51,19 @@ def stratified_start(problem: Problem, size: int, rng: np.random.Generator) -> P
         distance[chosen] = np.inf
         chosen.append(int(distance.argmin()))
     return x[chosen]
+
+
+def _half_in_one_precision(x: Population, space: SearchSpace, rng: np.random.Generator) -> Population:
+    """Half of the rows in one precision throughout, where their layers have it: drawn layer by layer, all would be mixed."""
+    columns = [column for column, gene in enumerate(space.genes) if gene.role == "precision"]
+    if not columns:
+        return x
+    x, precisions = x.copy(), space.precisions
+    kept = rng.integers(2 * len(precisions), size=len(x))
+    for i, precision in enumerate(precisions):
+        for column in columns:
+            choices = space.genes[column].choices
+            choice = choices.index(precision) if precision in choices else 0
+            if choice in space.domain[column]:
+                x[kept == i, column] = choice
+    return x

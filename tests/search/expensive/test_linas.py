@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from hwnas.errors import DataError, InfeasibleError, SpaceError
+from hwnas.graph import mixed_space
 from hwnas.search import (
     Constraint,
     Evaluator,
@@ -199,6 +200,18 @@ def test_the_start_holds_all_sizes():
     assert steps.max() < 2 / 15
     bounded = problem_of(space, 200e6)[0]
     assert macs(stratified_start(bounded, 16, np.random.default_rng(0))).max() <= 200e6
+
+
+def test_the_start_of_a_mixed_space_holds_subnets_of_one_precision_too():
+    space = mixed_space(get_space("digits").restrict(r=8), "fp32+int8")
+    x = stratified_start(problem_of(space)[0], 16, np.random.default_rng(0))
+    columns = [column for column, gene in enumerate(space.genes) if gene.role == "precision"]
+    active = space.active(x)[:, columns]
+    per_row = [set(row[on].tolist()) for row, on in zip(x[:, columns], active, strict=True)]
+    assert {0} in per_row
+    assert {1} in per_row
+    assert {0, 1} in per_row
+    assert space.contains(x).all()
 
 
 def test_a_prior_is_corrected_by_what_was_evaluated():
