@@ -28,7 +28,7 @@ from hwnas.supernet.hf.decoder._carried import CarriedDecoder
 from hwnas.supernet.hf.decoder._deploy import deployed_decoder
 from hwnas.supernet.hf.decoder._gguf import gguf_file, gguf_tensors
 from hwnas.supernet.hf.decoder._space import Decoder, decoder_space
-from hwnas.supernet.hf.decoder._weights import by_norms, renamed
+from hwnas.supernet.hf.decoder._weights import by_largest_weights, renamed
 from hwnas.task import LENGTH, Inputs, LanguageModelling, Tokenizer, prompt
 
 
@@ -92,7 +92,7 @@ class DecoderSupernet(Supernet):
         except Misfit as error:
             remedy = "restore its config.json and its weights from one and the same network"
             raise Misfit(error.value, error.rule, remedy) from None
-        net.tensors = by_norms(net.tensors, net.units())
+        net.tensors = by_largest_weights(net.tensors, net.units())
         return net
 
     def open_data(
