@@ -119,8 +119,8 @@ class SearchSpace:
     @property
     def precisions(self) -> tuple[str, ...]:
         """What its layers compute in, if each has a precision of its own; empty if that is not decided here."""
-        own = [gene.choices for gene in self.genes if gene.role == "precision"]
-        return tuple(map(str, max(own, key=len))) if own else ()
+        own = [tuple(map(str, gene.choices)) for gene in self.genes if gene.role == "precision"]
+        return max(own, key=len, default=())
 
     @cached_property
     def whole(self) -> SearchSpace:
