@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hwnas.graph._build import IR_VERSION, OPSET, build_model, open_sizes, weight_shapes
+from hwnas.graph._build import IR_VERSION, OPSET, build_beside, build_model, open_sizes, weight_shapes
 from hwnas.graph._model import Input, Model, network_model, random_feeds
 from hwnas.graph._precision import MIXED, PRECISIONS, in_precision, mixed_space, parse_precision, precision_parts
 from hwnas.graph._quantize import Ranges, quantized
@@ -31,6 +31,7 @@ __all__ = [
     "Segment",
     "activation_ranges",
     "assumed_ranges",
+    "build_beside",
     "build_model",
     "in_precision",
     "initial_shapes",

@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,6 +32,9 @@ BATCH = "N"
 
 IR_VERSION = 8
 """The version that came with opset 17."""
+
+BESIDE_BYTES = 1024
+"""Smaller arrays stay in the model."""
 
 
 def open_sizes(inputs: Mapping[str, TensorSpec]) -> dict[str, int]:
@@ -90,16 +93,55 @@ def build_model(
         SpaceError: layers do not fit together, or a class of op has no ONNX form.
         SupernetError: a weight is missing or has a wrong shape, or the opset lacks an operator.
     """
-    from onnx import TensorProto, helper, numpy_helper
+    from onnx import numpy_helper
 
-    inputs = network_inputs(network)
     shapes = weight_shapes(network)
     values = _random_weights(shapes, seed) if weights is None else _checked_weights(weights, shapes)
+    model, arrays = _graph(network, values, batch, opset, metadata or {})
+    model.graph.initializer.extend(numpy_helper.from_array(value, name) for name, value in arrays.items())
+    return model
+
+
+def build_beside(
+    network: Network, weights: Mapping[str, NDArray[np.float32]]
+) -> tuple[onnx.ModelProto, dict[str, NDArray[np.float32]]]:
+    """As `build_model`, with large weights beside the model, by name: it runs where they are, and nobody copies them.
+
+    A session takes them by ``add_external_initializers``; the model alone cannot be run.
+    """
+    from onnx import TensorProto, numpy_helper
+
+    model, arrays = _graph(network, _checked_weights(weights, weight_shapes(network)), None, OPSET, {})
+    beside = {}
+    for name, value in arrays.items():
+        if value.dtype == np.float32 and value.nbytes >= BESIDE_BYTES:
+            tensor = TensorProto(
+                name=name, data_type=TensorProto.FLOAT, dims=value.shape, data_location=TensorProto.EXTERNAL
+            )
+            tensor.external_data.add(key="location", value="beside")
+            beside[name] = np.ascontiguousarray(value)
+        else:  # sizes and factors, which decide what runtimes fuse
+            tensor = numpy_helper.from_array(value, name)
+        model.graph.initializer.append(tensor)
+    return model, beside
+
+
+def _graph(
+    network: Network,
+    values: Mapping[str, NDArray[np.float32]],
+    batch: int | None,
+    opset: int,
+    metadata: Mapping[str, str],
+) -> tuple[onnx.ModelProto, dict[str, NDArray[Any]]]:
+    """The model without its initializers, and these."""
+    from onnx import TensorProto, helper
+
+    inputs = network_inputs(network)
     sizes = open_sizes(inputs) if batch is None else {}
     at = Nodes(values, opset, open_length=LENGTH in sizes)
     at.values |= {name: name for name in inputs}
 
-    about = {**(metadata or {}), **{name: str(size) for name, size in sizes.items()}}
+    about = {**metadata, **{name: str(size) for name, size in sizes.items()}}
     samples = BATCH if batch is None else batch
     last = network[-1][1]
     outputs = {"logits": _logits(last.output_shape, is_open=LENGTH in sizes)}
@@ -137,7 +179,6 @@ def build_model(
             "hwnas",
             described(inputs),
             described(outputs),
-            [numpy_helper.from_array(value, name) for name, value in at.initializers.items()],
             value_info=[
                 helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name, shape in at.shapes.items()
             ],
@@ -147,7 +188,7 @@ def build_model(
         producer_name="hwnas",
     )
     helper.set_model_props(model, about)
-    return model
+    return model, at.initializers
 
 
 def _logits(shape: Shape, *, is_open: bool) -> TensorSpec:

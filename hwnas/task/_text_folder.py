@@ -95,12 +95,13 @@ class TextFolder:
         rng = np.random.default_rng(seed)
         texts, training = splits["validation"], splits.get("train")
         self.n_available = len(texts.texts)
-        self._validation = _Split(texts, self.labels, head).drawn(n_texts, rng)
+        drawn = _Split(texts, self.labels, head).drawn(n_texts, rng)
         self._training = _Split(training, self.labels, head) if training is not None else None
         if self._training is not None:
             count = f"{len(self._training.texts):,} texts to learn from, {self.n_available:,} to measure on"
             self.notes = [f"{folder}: {count}, {len(self.labels)} classes: {self.balance}", *self.notes]
-        self._calibration = (self._training or self._validation).drawn(n_calibration, rng)
+        self._calibration = (self._training or drawn).drawn(n_calibration, rng)
+        self._validation = drawn.at(tokenizer.counts(drawn.texts, drawn.pairs).argsort(kind="stable").tolist())
 
     @property
     def balance(self) -> str:
@@ -123,7 +124,7 @@ class TextFolder:
         yield from (inputs for inputs, _ in self._batches(self._calibration, specs))
 
     def validation(self, specs: Specs) -> Iterator[tuple[Mapping[str, Tensor], Tensor]]:
-        """Batches with class indices ``(n,)``, the same at every call."""
+        """Batches with class indices ``(n,)``, the same at every call, from short texts to long ones: little of them is padding."""
         yield from self._batches(self._validation, specs)
 
     @property

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import gc
 import itertools
 import mmap
 from collections.abc import Iterator, Mapping, Sequence
@@ -10,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 import torch
 from hypothesis import given, settings
@@ -17,12 +19,14 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from hwnas.errors import UnknownNameError
-from hwnas.graph import Segment
+from hwnas.graph import Segment, build_beside, build_model
 from hwnas.space import LayerSpec, Network, OpList
 from hwnas.space.ops import Op
 from hwnas.supernet import Pass, Subnet, Supernet, evaluate, get_engine, recalibrate, run
+from hwnas.supernet._subnet import folded_weights
 from hwnas.supernet.engine import OnnxEngine, TorchEngine
 from hwnas.supernet.engine._memory import placed
+from hwnas.supernet.engine._parts import opened
 from hwnas.supernet.ops import normalisation
 from hwnas.task import Score, Specs, ahead
 
@@ -64,6 +68,25 @@ def batches(*sizes: int) -> list[Tensor]:
 def assert_same_statistics(found: Subnet, expected: Subnet) -> None:
     for name, tensor in expected.state_dict().items():
         torch.testing.assert_close(found.state_dict()[name], tensor, rtol=1e-4, atol=1e-5, msg=name)
+
+
+def test_weights_beside_a_model_are_those_within_it_and_live_as_long_as_its_session():
+    subnet, x = drawn(branching()), {"input": batches(9)[0].numpy()}
+    model, beside = build_beside(subnet.network, folded_weights(subnet))
+    whole = build_model(subnet.network, weights=folded_weights(subnet))
+    kept = {tensor.name: tensor for tensor in whole.graph.initializer}
+    assert {name: onnx.numpy_helper.to_array(kept[name]).tobytes() for name in beside} == {
+        name: value.tobytes() for name, value in beside.items()
+    }
+    assert {
+        tensor.name for tensor in model.graph.initializer if not tensor.external_data
+    } == kept.keys() - beside.keys()
+    assert beside.keys() < kept.keys()
+    session = opened(model.SerializeToString(), beside)
+    del beside, subnet
+    gc.collect()
+    (found,), (expected,) = (one.run(["logits"], x) for one in (session, opened(whole.SerializeToString())))
+    assert found.tobytes() == expected.tobytes()
 
 
 @pytest.mark.parametrize("sizes", [(70,), (33, 32, 5), (1, 40)])

@@ -233,3 +233,13 @@ def test_some_samples_are_those_of_all(tmp_path: Path, tokenizer: Tokenizer) -> 
     for name in SPECS:
         ids, of_those = (torch.cat([inputs[name] for inputs, _ in batches]) for batches in (every, some))
         assert of_those.tolist() == ids[[2, 0]].tolist()
+
+
+def test_validation_texts_come_from_short_to_long_and_keep_their_labels(tmp_path: Path, tokenizer: Tokenizer) -> None:
+    word = next(word for word in WORDS if word.isalpha())
+    lengths = [5, 1, 4, 2, 3, 1]
+    write(tmp_path / "validation.csv", [{"text": " ".join([word] * n), "label": str(n % 2)} for n in lengths])
+    every = list(opened(tmp_path, tokenizer).validation(SPECS))
+    counts = [(batch["attention_mask"].sum(1) - 2).tolist() for batch, _ in every]
+    assert counts == [[1, 1], [2, 3], [4, 5]]
+    assert [labels.tolist() for _, labels in every] == [[n % 2 for n in batch] for batch in counts]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from functools import cache
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -12,7 +13,7 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 from torch import Tensor
 
 from hwnas.errors import SpaceError
-from hwnas.graph import activation_ranges, build_model, in_precision
+from hwnas.graph import activation_ranges, build_beside, build_model, in_precision
 from hwnas.progress import notice
 from hwnas.supernet._agreement import Batches, feeds
 from hwnas.supernet._calibration import Calibration
@@ -23,6 +24,9 @@ from hwnas.supernet.engine._parts import in_parts, opened
 from hwnas.supernet.engine._statistics import Statistician
 from hwnas.supernet.engine._torch import TorchEngine
 from hwnas.task import Inputs
+
+if TYPE_CHECKING:
+    import onnxruntime as ort
 
 _MASK = "attention_mask"
 
@@ -61,15 +65,9 @@ class OnnxEngine:
         """
         texts = _MASK in subnet.inputs
         try:
-            model = build_model(subnet.network, weights=folded_weights(subnet))
+            session = _session(subnet, calibration)
         except SpaceError as error:
             return _left_to_torch(error).runner(subnet, calibration)
-        own = {"int8", "int4"} & {layer.precision for _, layer in subnet.network}
-        if own:
-            shown = calibration() if calibration is not None and "int8" in own else ()
-            ranges = activation_ranges(model, (feeds(batch) for batch in shown)) if "int8" in own else None
-            model = in_precision(model, "+".join(["fp32", *sorted(own)]), ranges)
-        session = opened(model.SerializeToString())
 
         def logits(batch: Inputs) -> Tensor:
             named = {"input": batch} if isinstance(batch, Tensor) else batch
@@ -87,6 +85,18 @@ class OnnxEngine:
             return found if order is None else found[order.argsort()]
 
         return logits
+
+
+def _session(subnet: Subnet, calibration: Batches | None) -> ort.InferenceSession:
+    weights = folded_weights(subnet)
+    own = {"int8", "int4"} & {layer.precision for _, layer in subnet.network}
+    if not own:
+        model, beside = build_beside(subnet.network, weights)
+        return opened(model.SerializeToString(), beside)
+    model = build_model(subnet.network, weights=weights)
+    shown = calibration() if calibration is not None and "int8" in own else ()
+    ranges = activation_ranges(model, (feeds(batch) for batch in shown)) if "int8" in own else None
+    return opened(in_precision(model, "+".join(["fp32", *sorted(own)]), ranges).SerializeToString())
 
 
 def _left_to_torch(error: SpaceError) -> TorchEngine:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from typing import TYPE_CHECKING, TypeVar
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from hwnas.space import Network
 
@@ -41,8 +43,13 @@ def in_parts(network: Network, n: int, run: Callable[[slice], T]) -> list[T]:
         return list(pool.map(run, parts))
 
 
-def opened(model: bytes) -> ort.InferenceSession:
-    """A session on the CPU whose runs take one core each. All of them share the memory of their activations."""
+def opened(model: bytes, beside: Mapping[str, NDArray[np.float32]] | None = None) -> ort.InferenceSession:
+    """A session on the CPU whose runs take one core each. All of them share the memory of their activations.
+
+    Args:
+        model: serialised.
+        beside: weights that it only names; the session reads them where they are.
+    """
     import onnxruntime as ort  # noqa: PLC0415 (takes a while to import)
 
     _share_memory()
@@ -50,7 +57,11 @@ def opened(model: bytes) -> ort.InferenceSession:
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.log_severity_level = 3
     options.add_session_config_entry("session.use_env_allocators", "1")
-    return ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    if beside:
+        options.add_external_initializers(list(beside), [ort.OrtValue.ortvalue_from_numpy(x) for x in beside.values()])
+    session = ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    session.beside = beside  # keeps them for as long
+    return session
 
 
 @cache
