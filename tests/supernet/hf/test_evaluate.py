@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from hwnas.supernet import evaluate, get_engine, load_supernet
+from hwnas.task import SelectiveTask
 from tests.supernet.hf.conftest import save, write_texts
 from tests.supernet.hf.test_parity import KINDS, largest
 
@@ -23,6 +24,7 @@ def test_texts_are_told_apart_as_torch_does_and_nothing_is_calibrated(kind: str,
     assert found == expected
     assert (found.n_images, found.n_calibration) == (100, 0)
     subnet = net.extract(row)
+    assert isinstance(data, SelectiveTask)
     mixed = torch.randperm(100, generator=torch.Generator().manual_seed(0)).tolist()
     for inputs, _ in data.validation_of(subnet.inputs, mixed):
         assert not isinstance(inputs, torch.Tensor)
