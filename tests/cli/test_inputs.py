@@ -5,16 +5,13 @@ from __future__ import annotations
 import re
 from dataclasses import fields
 from pathlib import Path
-from typing import Any
 
 import pytest
-import typer
 
-from hwnas.cli import app
 from hwnas.cli._command import ADD_COLUMNS, OF_EVALUATIONS
 from hwnas.cli._shared import EvaluationOptions
+from tests.cli.commands import COMMANDS
 
-COMMANDS: dict[str, Any] = typer.main.get_command(app).commands  # type: ignore[attr-defined]
 NAMES = re.compile("FILE|PATH|CSV|csv|NAME")
 """What the help calls values that may be files."""
 

@@ -240,7 +240,7 @@ def test_a_table_that_cannot_be_read_is_listed_as_such(folder: Path, capsys: pyt
         (["--device", "cuda9"], "did you mean 'cuda'"),
         (["--space", "ofa_mbv3"], "did you mean 'ofa_mbv3_w1"),
         (["--threads", "4096"], "cores"),
-        (["--precision", "int4"], "did you mean 'int8'"),
+        (["--precision", "int7"], "did you mean 'int8'"),
         (["--precision", "fp16"], "CPUExecutionProvider computes in fp32 and int8"),
         (["--fix", "r=223"], "r=223"),
         (["--import", "nowhere", "--device", "x"], "no such file or folder"),

@@ -5,11 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-import typer
 
-from hwnas.cli import app, main
-
-COMMANDS: dict[str, Any] = typer.main.get_command(app).commands  # type: ignore[attr-defined]
+from hwnas.cli import main
+from tests.cli.commands import COMMANDS
 
 
 def twice(option: Any) -> list[str]:

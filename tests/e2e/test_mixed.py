@@ -113,8 +113,8 @@ def test_fixing_all_precisions_is_a_search_in_one(hwnas: Hwnas) -> None:
 def test_what_cannot_be_is_refused_in_one_line(hwnas: Hwnas) -> None:
     save_table(true_ns())
     for options, words in (
-        (("--precision", "fp32,int4"), "precision 'int4'"),
-        (("--precision", "fp32,fp16"), "layers of one network may be fp32 and int8"),
+        (("--precision", "fp32,int7"), "precision 'int7'"),
+        (("--precision", "fp32,fp16"), "layers of one network may be fp32, int8, int4"),
         (
             ("--precision", "fp32,int8", "--device", f"latency_tables/{next(Path('latency_tables').iterdir()).name}"),
             "fill them: hwnas profile --device cpu --threads 1 --batch 1 --precision fp32,int8 --space digits",

@@ -7,8 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from hwnas.errors import DataError
-from hwnas.executor import _cluster
-from hwnas.executor._cluster import Cluster
+from hwnas.executor import Cluster, _cluster
 
 
 class FullError(Exception):

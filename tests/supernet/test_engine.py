@@ -22,8 +22,7 @@ from hwnas.errors import UnknownNameError
 from hwnas.graph import Segment, build_beside, build_model
 from hwnas.space import LayerSpec, Network, OpList
 from hwnas.space.ops import Op
-from hwnas.supernet import Pass, Subnet, Supernet, evaluate, get_engine, recalibrate, run
-from hwnas.supernet._subnet import folded_weights
+from hwnas.supernet import Pass, Subnet, Supernet, evaluate, folded_weights, get_engine, recalibrate, run
 from hwnas.supernet.engine import OnnxEngine, TorchEngine
 from hwnas.supernet.engine._memory import placed
 from hwnas.supernet.engine._parts import opened

@@ -100,7 +100,7 @@ def test_a_precision_without_arithmetic_is_refused() -> None:
     check_precision(CPU, "int8")
     check_precision(bundled_device("cuda:1"), "fp16")
     with pytest.raises(UnknownNameError, match="did you mean 'int8'"):
-        check_precision(CPU, "int4")
+        check_precision(CPU, "int7")
     with pytest.raises(
         DeviceError, match="precision fp16 on device 'cpu': CPUExecutionProvider computes in fp32 and int8"
     ):
