@@ -22,7 +22,6 @@ from hwnas.progress import notice
 app = typer.Typer(
     name="library",
     help="Block libraries of language models: what each alternative of each block is worth, and what it costs.",
-    no_args_is_help=True,
 )
 
 Text = Annotated[
@@ -129,6 +128,12 @@ def check(
     write_csv(found.frame, out)
     say(f"{found.raw}\neach corrected by all others: {found.corrected}")
     notice(f"wrote {out}")
+
+
+@app.callback(invoke_without_command=True)
+def _library(context: typer.Context) -> None:
+    if context.invoked_subcommand is None:
+        say(context.get_help())
 
 
 for _command in (build, check):

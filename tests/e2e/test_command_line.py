@@ -9,11 +9,9 @@ import sys
 import pytest
 
 import hwnas as package
-from hwnas.cli import app
 from hwnas.space import get_space, space_names
+from tests.cli.commands import COMMANDS
 from tests.e2e.conftest import Hwnas
-
-COMMANDS = [command.name or command.callback.__name__ for command in app.registered_commands if command.callback]
 
 
 def test_version(hwnas: Hwnas) -> None:
@@ -27,9 +25,16 @@ def test_without_arguments_the_help_is_shown(hwnas: Hwnas) -> None:
     assert "hwnas search --latency 20ms" in ran.out
 
 
+@pytest.mark.parametrize("group", sorted({name.split()[0] for name in COMMANDS if " " in name}))
+def test_a_group_without_a_command_shows_its_help(hwnas: Hwnas, group: str) -> None:
+    ran = hwnas(group)
+    assert (ran.code, ran.err) == (0, "")
+    assert f"hwnas {group} [OPTIONS] COMMAND" in ran.out
+
+
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_has_help_with_an_example(hwnas: Hwnas, command: str) -> None:
-    ran = hwnas(command, "--help")
+    ran = hwnas(*command.split(), "--help")
     assert ran.code == 0
     assert f"hwnas {command}" in ran.out.split("Example", 1)[1]
 
