@@ -42,6 +42,16 @@ class Tokenizer:
     definition: str
     pad_id: int = 0
 
+    def check_vocabulary(self, known: int, folder: str) -> None:
+        """Refuse to serve a network of ``known`` tokens if these are fewer: the tokenizer is another network's.
+
+        Raises:
+            DataError: it is.
+        """
+        if self.vocabulary_size > known:
+            rule = f"its tokenizer tells {self.vocabulary_size:,} tokens apart, its network {known:,}"
+            raise DataError(f"hf:{folder}", rule, "save the network's own tokenizer into it")
+
     @classmethod
     def from_folder(cls, folder: Path) -> Tokenizer:
         """The tokenizer of a Hugging Face folder: ``tokenizer.json``, or else BERT's ``vocab.txt``.

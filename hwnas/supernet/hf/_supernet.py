@@ -117,10 +117,7 @@ class TextEncoder(EncoderSupernet):
         tokenizer = cls.carried.complete().tokenizer
         assert tokenizer is not None
         assert isinstance(cls.family.fed, TextInput)
-        known = cls.family.fed.vocabulary
-        if tokenizer.vocabulary_size > known:
-            rule = f"its tokenizer tells {tokenizer.vocabulary_size:,} tokens apart, its network {known:,}"
-            raise DataError(f"hf:{cls.carried.folder}", rule, "save the network's own tokenizer into it")
+        tokenizer.check_vocabulary(cls.family.fed.vocabulary, cls.carried.folder)
         return tokenizer
 
     def open_data(

@@ -68,10 +68,7 @@ class DecoderSupernet(Supernet):
         """
         tokenizer = cls.carried.complete().tokenizer
         assert tokenizer is not None
-        if tokenizer.vocabulary_size > cls.decoder.vocabulary:
-            known = f"{tokenizer.vocabulary_size:,} tokens apart, its network {cls.decoder.vocabulary:,}"
-            rule = f"its tokenizer tells {known}"
-            raise DataError(f"hf:{cls.carried.folder}", rule, "save the network's own tokenizer into it")
+        tokenizer.check_vocabulary(cls.decoder.vocabulary, cls.carried.folder)
         return tokenizer
 
     @classmethod
