@@ -142,7 +142,7 @@ def images(space: str, folder: Path, options: argparse.Namespace) -> None:
 
 def texts(folder: Path, options: argparse.Namespace) -> None:
     """A MiniLM (6 layers of 384) of random weights; questions of 4 to 20 words."""
-    import transformers  # noqa: PLC0415
+    import transformers
 
     words = [f"word{i}" for i in range(2000)]
     vocabulary = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *words]

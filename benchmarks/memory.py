@@ -7,8 +7,6 @@ its arena logs that size. It is compared with `PeakMemory`, which counts live ac
 holds what channels are padded to and copies in another layout, and has gaps where buffers of other sizes were.
 """
 
-# ruff: noqa: PLC0415 (each process makes one allocator)
-
 from __future__ import annotations
 
 import argparse

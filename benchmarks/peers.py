@@ -41,7 +41,7 @@ def optuna(sampler: str) -> Peer:
     """``TPESampler``, ``NSGAIISampler`` or ``GPSampler`` with Optuna's defaults, one trial after the other."""
 
     def run(problem: Problem, options: SearchOptions) -> Population:
-        import optuna  # noqa: PLC0415
+        import optuna
 
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         space = problem.space
@@ -89,7 +89,7 @@ class Cube:
 
 def botorch(problem: Problem, options: SearchOptions) -> Population:
     """qLogNEHVI (Daulton et al. 2021; Ament et al. 2023) over a pool of candidates; cheap objectives are exact."""
-    import torch  # noqa: PLC0415
+    import torch
 
     torch.manual_seed(options.seed)
     cube, rng = Cube(problem.space), np.random.default_rng(options.seed)
@@ -115,17 +115,17 @@ def _chosen(
     problem: Problem, cube: Cube, x: Population, costs: NDArray[np.float64], pool: Population, q: int
 ) -> NDArray[np.float64]:
     """``(q, g)`` points of the pool that improve the front most together, by models of what was evaluated."""
-    import torch  # noqa: PLC0415
-    from botorch.acquisition.multi_objective.logei import (  # noqa: PLC0415
+    import torch
+    from botorch.acquisition.multi_objective.logei import (
         qLogNoisyExpectedHypervolumeImprovement,
     )
-    from botorch.fit import fit_gpytorch_mll  # noqa: PLC0415
-    from botorch.models import SingleTaskGP  # noqa: PLC0415
-    from botorch.models.deterministic import GenericDeterministicModel  # noqa: PLC0415
-    from botorch.models.model import ModelList  # noqa: PLC0415
-    from botorch.optim import optimize_acqf_discrete  # noqa: PLC0415
-    from botorch.sampling.get_sampler import get_sampler  # noqa: PLC0415
-    from gpytorch.mlls import ExactMarginalLogLikelihood  # noqa: PLC0415
+    from botorch.fit import fit_gpytorch_mll
+    from botorch.models import SingleTaskGP
+    from botorch.models.deterministic import GenericDeterministicModel
+    from botorch.models.model import ModelList
+    from botorch.optim import optimize_acqf_discrete
+    from botorch.sampling.get_sampler import get_sampler
+    from gpytorch.mlls import ExactMarginalLogLikelihood
 
     centre, unit = costs.mean(axis=0), costs.std(axis=0)
     points, gains = torch.tensor(cube.points(x)), torch.tensor((centre - costs) / unit)

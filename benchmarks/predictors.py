@@ -97,8 +97,8 @@ def ours(kind: str) -> Fit:
 
 def gaussian_process_regressor(space: SearchSpace, x: Population, y: Vector) -> Any:
     """The kernels of ``gp`` composed by scikit-learn, hyperparameters by its marginal likelihood."""
-    from hwnas.predictor._features import Features  # noqa: PLC0415 - earlier versions have no such modules
-    from hwnas.predictor._scaling import Scaling  # noqa: PLC0415
+    from hwnas.predictor._features import Features  # earlier versions have no such modules
+    from hwnas.predictor._scaling import Scaling
 
     features = Features(space)
     scaling = Scaling.of(features, PARTS, x)
@@ -124,8 +124,8 @@ def gaussian_process_regressor(space: SearchSpace, x: Population, y: Vector) -> 
 
 def bayesian_ridge(space: SearchSpace, x: Population, y: Vector) -> Any:
     """One penalty for all features of ``ridge``."""
-    from hwnas.predictor._features import Features  # noqa: PLC0415
-    from hwnas.predictor._scaling import Scaling  # noqa: PLC0415
+    from hwnas.predictor._features import Features
+    from hwnas.predictor._scaling import Scaling
 
     scaling = Scaling.of(Features(space), PARTS, x)
     model = BayesianRidge().fit(scaling(x), y)
@@ -141,7 +141,7 @@ CONTENDERS: dict[str, Fit] = {
 
 def measured(folder: Path) -> tuple[SearchSpace, Population, Vector]:
     """Distinct subnets and the mean of what was measured of each."""
-    from benchmarks.oracle import Oracle  # noqa: PLC0415 - reads by whatever the version at hand calls its reader
+    from benchmarks.oracle import Oracle  # reads by whatever the version at hand calls its reader
 
     oracle = Oracle(folder)
     rows, inverse = np.unique(oracle.rows, axis=0, return_inverse=True)

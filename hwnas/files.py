@@ -181,7 +181,7 @@ def _locked(handle: int) -> bool | None:
     """Whether this process holds the lock of an open file now; None where files have no locks."""
     if sys.platform == "win32":
         return None
-    import fcntl  # noqa: PLC0415
+    import fcntl
 
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -96,7 +96,7 @@ def shared_data(whole_data: bool, tmp_path_factory: pytest.TempPathFactory) -> P
     """Public data: the folder that is kept beside the repository, or in its place a few rows and made files."""
     if whole_data:
         return WHOLE_DATA
-    from tests.stand_in import make_data  # noqa: PLC0415
+    from tests.stand_in import make_data
 
     return make_data(tmp_path_factory.mktemp("data"))
 

@@ -15,8 +15,8 @@ def pruned(run: Run) -> None:
     """Prune the pretrained network and fine-tune what is left, like the others: read from ONNX, by the same trainer."""
     if run.task.network is not lite0:
         return
-    import torch  # noqa: PLC0415
-    import torch_pruning  # noqa: PLC0415 (needed by this part alone)
+    import torch
+    import torch_pruning  # needed by this part alone
 
     for ratio in RATIOS:
         name = f"pruned-{ratio:g}"

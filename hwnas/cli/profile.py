@@ -1,7 +1,5 @@
 """``hwnas profile``: a latency table of a device, by profiling ONNX layers inside whole networks."""
 
-# ruff: noqa: PLC0415 (what is heavy is imported when the command runs)
-
 from __future__ import annotations
 
 import shlex

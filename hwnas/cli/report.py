@@ -1,7 +1,5 @@
 """``hwnas report``: the picture, the page and the table of a front, from its CSV."""
 
-# ruff: noqa: PLC0415 (what is heavy is imported when the command runs)
-
 from __future__ import annotations
 
 import shlex

@@ -1,7 +1,5 @@
 """``hwnas space shrink``: a space without what the front of a device can do without."""
 
-# ruff: noqa: PLC0415 (what is heavy is imported when the command runs)
-
 from __future__ import annotations
 
 import shlex

@@ -1,7 +1,5 @@
 """A Ray cluster: Ray starts workers, moves weights and finds out what died (https://docs.ray.io)."""
 
-# ruff: noqa: PLC0415 (Ray is an extra, and slow to load)
-
 from __future__ import annotations
 
 import logging

@@ -4,8 +4,6 @@ Hard swish, hard sigmoid and global pooling are single operators, which runtimes
 faster than the arithmetic that tracing a torch model writes; batch norms are folded.
 """
 
-# ruff: noqa: PLC0415 (onnx takes a while to import)
-
 from __future__ import annotations
 
 import math

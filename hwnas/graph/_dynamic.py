@@ -4,8 +4,6 @@ Nodes are those of `onnxruntime.quantization.quantize_dynamic` with weights per 
 kernel per product; products that share their input share its integers.
 """
 
-# ruff: noqa: PLC0415 (onnx takes a while to import)
-
 from __future__ import annotations
 
 from collections.abc import Mapping

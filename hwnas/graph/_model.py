@@ -1,7 +1,5 @@
 """A model: what a runtime runs, whoever built it."""
 
-# ruff: noqa: PLC0415 (onnx takes a while to import)
-
 from __future__ import annotations
 
 import json

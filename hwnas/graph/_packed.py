@@ -6,8 +6,6 @@ fp32 where many tokens are multiplied, and as long as int8, half of fp32's time,
 long then, which is how a language model writes.
 """
 
-# ruff: noqa: PLC0415 (onnx takes a while to import)
-
 from __future__ import annotations
 
 from math import prod

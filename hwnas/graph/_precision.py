@@ -1,7 +1,5 @@
 """Models in the precisions that devices compute in. Input and output stay fp32 in all of them."""
 
-# ruff: noqa: PLC0415 (onnx takes a while to import)
-
 from __future__ import annotations
 
 from functools import cache

@@ -20,8 +20,6 @@ of ofa_mbv3_w1.0, ofa_proxyless_w1.3 and ofa_resnet50):
 hundreds of networks.
 """
 
-# ruff: noqa: PLC0415 (onnx takes a while to import)
-
 from __future__ import annotations
 
 from collections import defaultdict

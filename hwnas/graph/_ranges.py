@@ -1,7 +1,5 @@
 """The range of every activation of a model: seen on images, or assumed."""
 
-# ruff: noqa: PLC0415 (onnx and onnxruntime take a while to import)
-
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping

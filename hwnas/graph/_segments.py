@@ -9,8 +9,6 @@ input's channels. Where it widens, the cut is made before it: its many channels 
 weights that are fed, and are never written down without.
 """
 
-# ruff: noqa: PLC0415 (onnx takes a while to import)
-
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence

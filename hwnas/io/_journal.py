@@ -86,7 +86,7 @@ class Journal:
     def _lock(self) -> None:
         if sys.platform == "win32":  # has no flock; two writers are then the user's affair
             return
-        import fcntl  # noqa: PLC0415
+        import fcntl
 
         try:
             fcntl.flock(self._file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -127,8 +127,8 @@ class MlpEnsemble(Predictor):
 
 def _trained(features: NDArray[np.float32], target: NDArray[np.float32], weight: Vector, seed: int) -> Any:
     """A fitted ``MLPRegressor``: about ``STEPS`` steps of Adam, however many rows there are."""
-    from sklearn.exceptions import ConvergenceWarning  # noqa: PLC0415 - scoring must start without scikit-learn
-    from sklearn.neural_network import MLPRegressor  # noqa: PLC0415
+    from sklearn.exceptions import ConvergenceWarning  # scoring must start without scikit-learn
+    from sklearn.neural_network import MLPRegressor
 
     batch = min(BATCH, len(features))
     network = MLPRegressor(

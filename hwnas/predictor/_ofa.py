@@ -195,7 +195,7 @@ def _flushed(values: Weights) -> Weights:
 
 def _tensors(path: Path) -> dict[str, NDArray[np.float32]]:
     """A state dict of plain tensors, as numpy arrays."""
-    import torch  # noqa: PLC0415 - only upstream's files need it
+    import torch  # only upstream's files need it
 
     refused = PredictorError(f"file {path}", "it is not a state dict of tensors", "pass OFA's released .pth file")
     try:

@@ -44,7 +44,7 @@ class Scores:
 
 def score(predicted: Vector, measured: Vector, std: Vector | None = None) -> Scores:
     """Scores of ``(n,)`` predictions."""
-    from scipy.stats import kendalltau  # noqa: PLC0415 - heavy, and only fitting needs it
+    from scipy.stats import kendalltau  # heavy, and only fitting needs it
 
     error = predicted - measured
     return Scores(

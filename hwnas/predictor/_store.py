@@ -37,7 +37,7 @@ def save_predictor(predictor: Predictor, path: str | os.PathLike[str]) -> None:
         PredictorError: it was not fitted.
         DataError: the path cannot be written.
     """
-    from safetensors.numpy import save  # noqa: PLC0415
+    from safetensors.numpy import save
 
     if not predictor.fitted:
         raise PredictorError(f"{predictor.kind} predictor", "it was not fitted", "fit it before saving")
@@ -98,7 +98,7 @@ def load_predictor(path: str | os.PathLike[str], space: SearchSpace, kinds: Mapp
 
 
 def _read(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
-    from safetensors import SafetensorError, safe_open  # noqa: PLC0415
+    from safetensors import SafetensorError, safe_open
 
     try:
         with safe_open(path, framework="numpy") as file:

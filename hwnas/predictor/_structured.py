@@ -75,7 +75,7 @@ class StructuredPredictor(Predictor):
     # --- fitting ----------------------------------------------------------------------------
 
     def _fit(self, x: Population, y: Vector, variance: Vector) -> None:
-        from scipy.linalg import cholesky, lapack, solve_triangular  # noqa: PLC0415 - scoring starts without scipy
+        from scipy.linalg import cholesky, lapack, solve_triangular  # scoring starts without scipy
 
         rng = np.random.default_rng(self.seed)
         self._offset, self._unit = float(y.mean()), max(float(y.std()), 1e-9)
@@ -110,7 +110,7 @@ class StructuredPredictor(Predictor):
         self, x: Population, z: Matrix, target: Vector, relative: Vector, order: NDArray[np.intp]
     ) -> Hyperparameters:
         """Hyperparameters of the first rows in ``order``: found on few of them, refined on more."""
-        from hwnas.predictor._evidence import Evidence, maximise_evidence  # noqa: PLC0415 - needs scipy
+        from hwnas.predictor._evidence import Evidence, maximise_evidence  # needs scipy
 
         found: Hyperparameters | None = None
         for rows in (FIRST_EVIDENCE_ROWS, self.evidence_rows):

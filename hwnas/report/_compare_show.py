@@ -90,8 +90,8 @@ def save_comparison(c: Comparison, path: str | os.PathLike[str]) -> None:
         DataError: the path cannot be written.
     """
     # matplotlib takes half a second to import, and a figure needs no screen: no pyplot, no global state.
-    from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: PLC0415
-    from matplotlib.figure import Figure  # noqa: PLC0415
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
 
     y_column, x_column = c.metrics[:2]
     x_scale, x_unit = axis_scale(np.concatenate([v[:, 1] for v in c.values]), x_column)

@@ -110,8 +110,8 @@ def save_curves(curves: Curves, path: str | os.PathLike[str], title: str, subtit
         DataError: the path cannot be written.
     """
     # matplotlib takes half a second to import, and a figure needs no screen: no pyplot, no global state.
-    from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: PLC0415
-    from matplotlib.figure import Figure  # noqa: PLC0415
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
 
     figure = Figure(figsize=(8, 5.2), dpi=160, facecolor="white")
     FigureCanvasAgg(figure)

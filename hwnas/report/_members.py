@@ -45,7 +45,7 @@ def _along_a_ramp(
     axes: Axes, x: NDArray[np.float64], y: NDArray[np.float64], found: Colours, third: Metric | None
 ) -> None:
     """The costly ones lie below, where many lie on one another; a bar says which colour is how much."""
-    from matplotlib.colors import ListedColormap  # noqa: PLC0415 - heavy, and only a picture needs it
+    from matplotlib.colors import ListedColormap  # heavy, and only a picture needs it
 
     scale, unit = axis_scale(found.amounts, third) if third else (1.0, found.unit)
     order = np.argsort(found.amounts if third is None or third.maximise else -found.amounts, kind="stable")

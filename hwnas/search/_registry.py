@@ -29,7 +29,7 @@ ENTRY_POINT = "hwnas.searchers"
 
 def searcher_names() -> list[str]:
     """Names of all searchers, those of plug-ins last."""
-    from importlib.metadata import entry_points  # noqa: PLC0415, most callers know a name
+    from importlib.metadata import entry_points  # most callers know a name
 
     return list(dict.fromkeys([*SEARCHERS, *sorted(entry_points(group=ENTRY_POINT).names)]))
 
@@ -80,7 +80,7 @@ def searcher_maker(name: str) -> Maker:
     """
     if name in SEARCHERS:
         return SEARCHERS[name]
-    from importlib.metadata import entry_points  # noqa: PLC0415
+    from importlib.metadata import entry_points
 
     found = [point for point in entry_points(group=ENTRY_POINT) if point.name == name]
     if not found:

@@ -1,7 +1,5 @@
 """Searches that the caller drives: subnets are asked for, and what evaluations gave is told."""
 
-# ruff: noqa: PLC0415 (what is heavy is imported when it is needed)
-
 from __future__ import annotations
 
 from dataclasses import replace

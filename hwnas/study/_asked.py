@@ -1,7 +1,5 @@
 """Searches in which every subnet is asked about: measured, or scored, one by one, where a predictor would tell all at once."""
 
-# ruff: noqa: PLC0415 (what is heavy is imported when the command runs)
-
 from __future__ import annotations
 
 from abc import ABC, abstractmethod

@@ -1,7 +1,5 @@
 """Profiling devices that hwnas is not installed on: bundles, their results, and both over ssh."""
 
-# ruff: noqa: PLC0415 (what is heavy is imported when the command runs)
-
 from __future__ import annotations
 
 import re

@@ -1,7 +1,5 @@
 """``hwnas library check``: whether the scores of a library add up."""
 
-# ruff: noqa: PLC0415 (what is heavy is imported when the command runs)
-
 from __future__ import annotations
 
 from dataclasses import dataclass

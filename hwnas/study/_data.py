@@ -1,7 +1,5 @@
 """The data that accuracy is measured on, and subnets as people write them."""
 
-# ruff: noqa: PLC0415 (what is heavy is imported when it is needed)
-
 from __future__ import annotations
 
 import json

@@ -1,7 +1,5 @@
 """What a front of decoders is timed at: a prompt that is read, and a token that is written after a context."""
 
-# ruff: noqa: PLC0415 (what is heavy is imported when the command runs)
-
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence

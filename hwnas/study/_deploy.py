@@ -49,7 +49,7 @@ def write_deployed(model: ModelProto, facts: Mapping[str, str], files: Mapping[s
     Raises:
         DataError: they cannot be written.
     """
-    from hwnas.supernet import save_onnx  # noqa: PLC0415 (loads torch)
+    from hwnas.supernet import save_onnx  # loads torch
 
     if not is_folder(path):
         save_onnx(model, path, facts)

@@ -1,7 +1,5 @@
 """``--evaluate``: searches in which every accuracy is measured on the supernet's own weights."""
 
-# ruff: noqa: PLC0415 (what is heavy is imported when the command runs)
-
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping

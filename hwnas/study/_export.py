@@ -1,7 +1,5 @@
 """Subnets as ONNX files, with their weights: checked against torch, and by measurement where that is asked for."""
 
-# ruff: noqa: PLC0415 (what is heavy is imported when it is needed)
-
 from __future__ import annotations
 
 import json

@@ -1,7 +1,5 @@
 """What the provenance of a front says of the search: space, objectives, budgets, how it went."""
 
-# ruff: noqa: PLC0415 (what is heavy is imported when it is needed)
-
 from __future__ import annotations
 
 import math

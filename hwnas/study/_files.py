@@ -1,7 +1,5 @@
 """The space that a search is about, and the metrics that the user's files tell."""
 
-# ruff: noqa: PLC0415 (what is heavy is imported when the command runs)
-
 from __future__ import annotations
 
 from collections.abc import Mapping

@@ -1,7 +1,5 @@
 """What a file that is exported computes in: asked or searched for, how far it agrees with fp32, what is told of it."""
 
-# ruff: noqa: PLC0415 (what is heavy is imported when it is needed)
-
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence

@@ -1,7 +1,5 @@
 """A Pareto front: a table of subnets with its provenance, and what can be done with it."""
 
-# ruff: noqa: PLC0415 (what is heavy is imported when it is needed)
-
 from __future__ import annotations
 
 import json

@@ -1,7 +1,5 @@
 """``hwnas library build``: the alternatives of every block of a language model, what each costs, and what it is worth."""
 
-# ruff: noqa: PLC0415 (what is heavy is imported when the command runs)
-
 from __future__ import annotations
 
 import json

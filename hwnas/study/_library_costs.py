@@ -1,7 +1,5 @@
 """What each alternative of a block costs: the columns of a library beside its score."""
 
-# ruff: noqa: PLC0415 (what is heavy is imported when the command runs)
-
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping

@@ -1,7 +1,5 @@
 """Reading a library: rows of whatever made it, or those that ``hwnas library build`` wrote of a model."""
 
-# ruff: noqa: PLC0415 (what is heavy is imported when the command runs)
-
 from __future__ import annotations
 
 from collections.abc import Mapping

@@ -1,7 +1,5 @@
 """Fronts measured: their subnets run on devices of this machine and of others."""
 
-# ruff: noqa: PLC0415 (what is heavy is imported when it is needed)
-
 from __future__ import annotations
 
 import tempfile

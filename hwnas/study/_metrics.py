@@ -63,8 +63,8 @@ class Metrics:
     @cached_property
     def functions(self) -> dict[str, MetricFunction]:
         """Metrics by column, in the order of a CSV."""
-        from hwnas.predictor import Predictor  # noqa: PLC0415
-        from hwnas.space import counted  # noqa: PLC0415
+        from hwnas.predictor import Predictor
+        from hwnas.space import counted
 
         functions: dict[str, MetricFunction] = {}
         if self.predictor is not None:
@@ -80,7 +80,7 @@ class Metrics:
         if self.space.slots:
             functions |= counted(self.space, self.batch)
         if self.sized is not None:
-            from hwnas.graph import size_cost  # noqa: PLC0415
+            from hwnas.graph import size_cost
 
             functions[SIZE.column] = size_cost(self.space, self.sized)
         functions |= self.given
@@ -102,7 +102,7 @@ class Metrics:
             objectives: in order.
             budgets: by column.
         """
-        from hwnas.search import Constraint, Objective, Problem  # noqa: PLC0415
+        from hwnas.search import Constraint, Objective, Problem
 
         return Problem(
             self.space,
@@ -121,7 +121,7 @@ class Metrics:
     def score(self, x: Population) -> dict[str, NDArray[Any]]:
         """``(n,)`` of every metric by column, with the deviation of accuracy where the predictor tells it, and bounds
         on latency where the table was checked."""
-        import numpy as np  # noqa: PLC0415
+        import numpy as np
 
         values: dict[str, NDArray[Any]] = {}
         for name, fn in self.functions.items():
@@ -139,7 +139,7 @@ class Metrics:
 
     def frame(self, result: SearchResult, values: Mapping[str, NDArray[Any]]) -> pd.DataFrame:
         """The table of a front, best first: ``(n,)`` values by column, and archs."""
-        from hwnas.report import pareto_frame  # noqa: PLC0415
+        from hwnas.report import pareto_frame
 
         objectives = [o.name for o in result.problem.objectives]
         return pareto_frame(self.space.decode_many(result.x), values, objectives, directions_of(result))

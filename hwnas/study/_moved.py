@@ -1,7 +1,5 @@
 """How far parts of a language model are from the whole, on a text: by workers if there are any, kept in a journal."""
 
-# ruff: noqa: PLC0415 (what is heavy is imported when the command runs)
-
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence

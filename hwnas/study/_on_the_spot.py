@@ -1,7 +1,5 @@
 """Latency tables made on the spot: where there was none, or none that holds on this machine."""
 
-# ruff: noqa: PLC0415 (what is heavy is imported when the command runs)
-
 from __future__ import annotations
 
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The picture of a front: which columns are its axes, and what stands above it."""
 
-# ruff: noqa: PLC0415 (what is heavy is imported when it is needed)
-
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence

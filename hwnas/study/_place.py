@@ -1,7 +1,5 @@
 """Where subnets are measured: a device of this machine, in a precision, beside the anchor of a table."""
 
-# ruff: noqa: PLC0415 (what is heavy is imported when the command runs)
-
 from __future__ import annotations
 
 from collections.abc import Mapping

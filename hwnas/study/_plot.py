@@ -26,13 +26,13 @@ class Plot:
     @property
     def figure(self) -> Figure:
         """A matplotlib figure to go on drawing on."""
-        from hwnas.report import draw  # noqa: PLC0415
+        from hwnas.report import draw
 
         return draw(self.picture)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write it; the suffix gives the format: .png, .svg, .pdf."""
-        from hwnas.report import save_plot  # noqa: PLC0415
+        from hwnas.report import save_plot
 
         save_plot(self.picture, path)
 

@@ -1,7 +1,5 @@
 """``--racing``: searches in which most subnets are shown a part of the samples."""
 
-# ruff: noqa: PLC0415 (what is heavy is imported when the command runs)
-
 from __future__ import annotations
 
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """Subnets of all sizes, drawn behind a front."""
 
-# ruff: noqa: PLC0415 (what is heavy is imported when it is needed)
-
 from __future__ import annotations
 
 from collections.abc import Mapping

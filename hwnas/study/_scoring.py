@@ -1,7 +1,5 @@
 """Objectives that are scores of untrained networks: a last resort where nothing tells accuracy."""
 
-# ruff: noqa: PLC0415 (what is heavy is imported when the command runs)
-
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping

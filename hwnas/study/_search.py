@@ -1,7 +1,5 @@
 """A search from end to end: predicted, verified by measurements, or evaluated on a supernet's weights."""
 
-# ruff: noqa: PLC0415 (what is heavy is imported when it is needed)
-
 from __future__ import annotations
 
 import time

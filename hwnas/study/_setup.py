@@ -1,7 +1,5 @@
 """A search problem from options: files read, tables found, budgets and objectives in their columns."""
 
-# ruff: noqa: PLC0415 (what is heavy is imported when the command runs)
-
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence

@@ -1,7 +1,5 @@
 """A space without the choices that the front of a device can do without, as a file that commands take for a space."""
 
-# ruff: noqa: PLC0415 (what is heavy is imported when it is needed)
-
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence

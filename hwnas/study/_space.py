@@ -22,8 +22,8 @@ def open_space(reference: str | SearchSpace | None) -> SearchSpace:
     Raises:
         UnknownNameError, SpaceError, SupernetError: there is none, or it does not load.
     """
-    from hwnas.space import precisions_named  # noqa: PLC0415
-    from hwnas.supernet import reference_kind  # noqa: PLC0415
+    from hwnas.space import precisions_named
+    from hwnas.supernet import reference_kind
 
     if reference is not None and not isinstance(reference, str):
         return reference
@@ -41,7 +41,7 @@ def open_in(reference: str | SearchSpace | None, precision: str | None) -> tuple
         UnknownNameError, SpaceError, SupernetError: as :func:`open_space`, or there is no such precision.
         DataError: one for all, of a space whose layers have their own.
     """
-    from hwnas.graph import mixed_space, parse_precision  # noqa: PLC0415
+    from hwnas.graph import mixed_space, parse_precision
 
     space, asked = open_space(reference), parse_precision(precision) if precision is not None else None
     if space.plain is None:
@@ -59,8 +59,8 @@ def with_precisions_of(name: str, space: SearchSpace) -> SearchSpace:
     Raises:
         UnknownNameError, SpaceError: there are no such precisions, or they cannot be mixed.
     """
-    from hwnas.graph import mixed_space, parse_precision  # noqa: PLC0415
-    from hwnas.space import precisions_named  # noqa: PLC0415
+    from hwnas.graph import mixed_space, parse_precision
+    from hwnas.space import precisions_named
 
     derived = precisions_named(name)
     return space if derived is None else mixed_space(space, parse_precision("+".join(derived[1])))
@@ -72,7 +72,7 @@ def space_of_front(facts: Mapping[str, Any], csv: Path, name: str | None) -> Sea
     Raises:
         DataError: neither tells. SpaceError: the space has changed since.
     """
-    from hwnas.space import classes_named, precisions_named, with_classes  # noqa: PLC0415
+    from hwnas.space import classes_named, precisions_named, with_classes
 
     about = facts.get("space") or {}
     if name is None and not about.get("name"):

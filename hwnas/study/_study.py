@@ -117,14 +117,14 @@ class Study:
     @cached_property
     def _loop(self) -> Setup:
         """As ``setup``, for :meth:`ask` and :meth:`tell`: no predictor is looked for."""
-        from hwnas.study._ask_tell import told_by_caller  # noqa: PLC0415
+        from hwnas.study._ask_tell import told_by_caller
 
         return told_by_caller(self.request)
 
     @property
     def is_timed_here(self) -> bool:
         """Whether latency comes from a table of this machine."""
-        from hwnas.latency import misfits  # noqa: PLC0415
+        from hwnas.latency import misfits
 
         return self.setup.table is not None and misfits(self.setup.table.it) == []
 
@@ -178,9 +178,9 @@ class Study:
             x: a row, or ``(n, g)`` rows; rows that were not asked for are learned from too.
             values: by name of the metric; or accuracies alone. What tables and layers tell may be left out.
         """
-        import numpy as np  # noqa: PLC0415
+        import numpy as np
 
-        from hwnas.metric import column_of  # noqa: PLC0415
+        from hwnas.metric import column_of
 
         if self._asking is None:
             self._asking = self._begin()
@@ -195,7 +195,7 @@ class Study:
         Raises:
             InfeasibleError: nothing told meets all budgets.
         """
-        from hwnas.study._ask_tell import told_front  # noqa: PLC0415
+        from hwnas.study._ask_tell import told_front
 
         if self._asking is None:
             self._asking = self._begin()
@@ -204,7 +204,7 @@ class Study:
     _asking: Searcher | None = None
 
     def _begin(self, searcher: str | None = None, seed: int = 0, evaluations: int = 10_000) -> Searcher:
-        from hwnas.study._ask_tell import begin  # noqa: PLC0415
+        from hwnas.study._ask_tell import begin
 
         return begin(self._loop, searcher, seed, evaluations)
 

@@ -1,7 +1,5 @@
 """The latency table that a command works with: found, checked on this machine, adapted or made on the spot."""
 
-# ruff: noqa: PLC0415 (what is heavy is imported when the command runs)
-
 from __future__ import annotations
 
 from collections.abc import Mapping

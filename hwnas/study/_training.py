@@ -1,7 +1,5 @@
 """Training as it is asked for: the supernet, its data, and whoever trains it together."""
 
-# ruff: noqa: PLC0415 (what is heavy is imported when it is needed)
-
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping

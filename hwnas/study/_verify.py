@@ -4,8 +4,6 @@ A search finds the subnets that a table flatters: of thousands with nearly equal
 latency errs on the low side. Measuring the front shows by how much, and adapting the table spreads what that shows.
 """
 
-# ruff: noqa: PLC0415 (what is heavy is imported when the command runs)
-
 from __future__ import annotations
 
 import json

@@ -4,8 +4,6 @@ A search by sums finds the assemblies that they flatter. Measuring the front sho
 its blocks spreads what that shows to all others.
 """
 
-# ruff: noqa: PLC0415 (what is heavy is imported when the command runs)
-
 from __future__ import annotations
 
 import json

@@ -1,7 +1,5 @@
 """Warm start: what was found or measured elsewhere, on another device, resolution or data set."""
 
-# ruff: noqa: PLC0415 (what is heavy is imported when the command runs)
-
 from __future__ import annotations
 
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """What each worker opens to evaluate subnets: weights and data."""
 
-# ruff: noqa: PLC0415 (what is heavy is imported in the worker)
-
 from __future__ import annotations
 
 import warnings

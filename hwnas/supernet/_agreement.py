@@ -146,7 +146,7 @@ def _belongs(name: str, node: str) -> bool:
 
 def open_session(model: onnx.ModelProto) -> ort.InferenceSession:
     """The model in onnxruntime, on the CPU."""
-    import onnxruntime  # noqa: PLC0415 (only exports need it)
+    import onnxruntime  # only exports need it
 
     return onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
 

@@ -104,7 +104,7 @@ def onnx_model(
         subnet, opset, precision, batches: as there.
         least_agreement_pct: with less agreement than this, the layers that cost most are looked for, for some seconds.
     """
-    import onnx  # noqa: PLC0415 (only exports need it)
+    import onnx  # only exports need it
 
     weights = folded_weights(subnet)
     size = sum(array.nbytes for array in weights.values())
@@ -136,7 +136,7 @@ def onnx_model(
 
 def save_onnx(model: onnx.ModelProto, path: str | os.PathLike[str], metadata: Mapping[str, str]) -> None:
     """Write a model with further properties, whole or not at all."""
-    from onnx import helper  # noqa: PLC0415
+    from onnx import helper
 
     own = {entry.key: entry.value for entry in model.metadata_props}
     helper.set_model_props(model, own | dict(metadata))

@@ -3,8 +3,6 @@
 Reading this file takes no torch: the space behind most names is had without.
 """
 
-# ruff: noqa: PLC0415 (what is heavy is imported when a reference is opened)
-
 from __future__ import annotations
 
 from abc import ABC, abstractmethod

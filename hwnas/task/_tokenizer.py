@@ -146,13 +146,13 @@ def _both(texts: Sequence[str], pairs: Sequence[str] | None) -> Any:
 @lru_cache(maxsize=4)
 def _engine(definition: str) -> Engine:
     """Made once, for that takes long; who uses it sets padding and truncation first."""
-    from tokenizers import Tokenizer as Engine  # noqa: PLC0415 (takes a while to import)
+    from tokenizers import Tokenizer as Engine
 
     return Engine.from_str(definition)
 
 
 def _wordpiece(vocabulary: Path, *, lowercase: bool) -> Engine:
-    from tokenizers import BertWordPieceTokenizer  # noqa: PLC0415
+    from tokenizers import BertWordPieceTokenizer
 
     # Of the base class that `to_str` belongs to.
     return _engine(BertWordPieceTokenizer(str(vocabulary), lowercase=lowercase).to_str())

@@ -186,7 +186,7 @@ def test_fetching_a_checkpoint_and_reading_a_header_load_no_torch(trained: Path)
 
 
 def test_every_public_name_loads():
-    import hwnas.supernet  # noqa: PLC0415
+    import hwnas.supernet
 
     for name in hwnas.supernet.__all__:
         assert getattr(hwnas.supernet, name) is not None

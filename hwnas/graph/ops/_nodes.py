@@ -111,7 +111,7 @@ class Nodes:
         return [node for node in self.nodes if node.name.startswith(f"{self._op}/")]
 
     def _append(self, operator: str, inputs: Sequence[str], output: str, name: str, attributes: dict[str, Any]) -> str:
-        from onnx import helper  # noqa: PLC0415 (onnx takes a while to import)
+        from onnx import helper
 
         node = helper.make_node(
             operator, list(inputs), [output], name=name, doc_string=self._mark or None, **attributes
@@ -121,7 +121,7 @@ class Nodes:
 
 
 @singledispatch
-def to_onnx(op: Op, x: Sequence[str], at: Nodes) -> str:  # noqa: ARG001 (the classes that are registered use them)
+def to_onnx(op: Op, x: Sequence[str], at: Nodes) -> str:
     """Writes the nodes of an op and returns the name of its result.
 
     Args:
@@ -137,13 +137,13 @@ def to_onnx(op: Op, x: Sequence[str], at: Nodes) -> str:  # noqa: ARG001 (the cl
 
 
 @singledispatch
-def integer_form(op: Op) -> IntegerForm:  # noqa: ARG001 (the classes that are registered use it)
+def integer_form(op: Op) -> IntegerForm:
     """What int8 models make of an op; nothing, for a class that is not registered."""
     return ""
 
 
 @singledispatch
-def packable(op: Op) -> bool:  # noqa: ARG001 (the classes that are registered use it)
+def packable(op: Op) -> bool:
     """Whether int4 models keep its weight ``(rows, channels)`` in four bits, a scale for every few channels of a row."""
     return False
 

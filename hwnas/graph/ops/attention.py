@@ -58,7 +58,7 @@ def _by_head(x: str, size: int, at: Nodes, *heads: int) -> str:
 
 
 @to_onnx.register
-def _padding_bias(op: PaddingBias, x: Sequence[str], at: Nodes) -> str:  # noqa: ARG001
+def _padding_bias(op: PaddingBias, x: Sequence[str], at: Nodes) -> str:
     return at.result("Mul", [_padding(x[0], at), at.constant("masked", MASKED)])
 
 

@@ -9,5 +9,5 @@ from hwnas.space.ops import Convert
 
 
 @to_onnx.register
-def _convert(op: Convert, x: Sequence[str], at: Nodes) -> str:  # noqa: ARG001
+def _convert(op: Convert, x: Sequence[str], at: Nodes) -> str:
     return at.result("Identity", x)

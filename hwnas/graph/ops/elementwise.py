@@ -9,12 +9,12 @@ from hwnas.space.ops import Add, Mul, Op
 
 
 @to_onnx.register
-def _add(op: Add, x: Sequence[str], at: Nodes) -> str:  # noqa: ARG001
+def _add(op: Add, x: Sequence[str], at: Nodes) -> str:
     return at.result("Add", x)
 
 
 @to_onnx.register
-def _mul(op: Mul, x: Sequence[str], at: Nodes) -> str:  # noqa: ARG001
+def _mul(op: Mul, x: Sequence[str], at: Nodes) -> str:
     return at.result("Mul", x)
 
 

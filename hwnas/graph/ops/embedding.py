@@ -9,12 +9,12 @@ from hwnas.space.ops import LENGTH, ClassToken, Embedding, GridPositions, Positi
 
 
 @to_onnx.register
-def _embedding(op: Embedding, x: Sequence[str], at: Nodes) -> str:  # noqa: ARG001
+def _embedding(op: Embedding, x: Sequence[str], at: Nodes) -> str:
     return at.result("Gather", [at.parameter(), *x])
 
 
 @integer_form.register
-def _integer(op: Embedding) -> IntegerForm:  # noqa: ARG001
+def _integer(op: Embedding) -> IntegerForm:
     return "stored"
 
 
@@ -33,7 +33,7 @@ def _positions(op: Positions, x: Sequence[str], at: Nodes) -> str:
 
 
 @to_onnx.register
-def _grid_positions(op: GridPositions, x: Sequence[str], at: Nodes) -> str:  # noqa: ARG001
+def _grid_positions(op: GridPositions, x: Sequence[str], at: Nodes) -> str:
     return at.result("Add", [*x, at.parameter()])
 
 

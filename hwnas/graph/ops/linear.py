@@ -27,7 +27,7 @@ def _integer(op: Linear) -> IntegerForm:
 
 
 @packable.register
-def _packable(op: Linear) -> bool:  # noqa: ARG001
+def _packable(op: Linear) -> bool:
     return True
 
 

@@ -9,7 +9,7 @@ from hwnas.space.ops import Read, Write
 
 
 @to_onnx.register
-def _read(op: Read, x: Sequence[str], at: Nodes) -> str:  # noqa: ARG001
+def _read(op: Read, x: Sequence[str], at: Nodes) -> str:
     return at.values[op.value]
 
 

@@ -32,13 +32,13 @@ def _window(op: Pool) -> dict[str, Any]:
 
 
 @to_onnx.register
-def _global_pool(op: GlobalPool, x: Sequence[str], at: Nodes) -> str:  # noqa: ARG001
+def _global_pool(op: GlobalPool, x: Sequence[str], at: Nodes) -> str:
     return at.result("GlobalAveragePool", x)
 
 
 @integer_form.register(Pool)
 @integer_form.register(GlobalPool)
-def _integer(op: Op) -> IntegerForm:  # noqa: ARG001
+def _integer(op: Op) -> IntegerForm:
     return "static"
 
 

@@ -11,7 +11,7 @@ from hwnas.space.ops import Concat, Flatten, Reshape, Shuffle, Slice, Take, Tran
 
 
 @to_onnx.register
-def _flatten(op: Flatten, x: Sequence[str], at: Nodes) -> str:  # noqa: ARG001
+def _flatten(op: Flatten, x: Sequence[str], at: Nodes) -> str:
     return at.result("Flatten", x)
 
 

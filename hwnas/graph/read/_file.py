@@ -1,7 +1,5 @@
 """An ONNX file with all its weights, its one image input and its one output."""
 
-# ruff: noqa: PLC0415 (onnx takes a while to import)
-
 from __future__ import annotations
 
 import os

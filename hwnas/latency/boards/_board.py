@@ -9,7 +9,7 @@ It records raw times alone; statistics are made where the result is imported. Ki
 command resumes: every finished block of networks is a line of ``journal.jsonl``, on disk before the next begins.
 """
 
-# ruff: noqa: PLC0415, T201 (onnxruntime takes a while to import; Python 3.8)
+# ruff: noqa: T201 (a script: it prints)
 
 from __future__ import annotations
 

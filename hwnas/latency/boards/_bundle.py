@@ -273,8 +273,8 @@ class _Layout:
 
     def outside(self, of: Model) -> onnx.ModelProto:
         """The model with its weights in the file."""
-        import onnx  # noqa: PLC0415 (takes a while to import)
-        from onnx import TensorProto  # noqa: PLC0415
+        import onnx
+        from onnx import TensorProto
 
         model = onnx.load_model_from_string(of.content)
         free = dict(self._starts)

@@ -4,8 +4,6 @@ Provider, its options, threads, batch size and the hardware together identify a 
 threads or batches never mix. What a network computes in is a property of its model, and of a table's rows.
 """
 
-# ruff: noqa: PLC0415 (onnxruntime takes a while to import)
-
 from __future__ import annotations
 
 from collections.abc import Mapping

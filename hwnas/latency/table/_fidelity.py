@@ -50,7 +50,7 @@ def expected_within_pct(
         cautious: allow for how little few subnets tell of mean and deviation: the error of a fresh one then has a Student
             distribution (Gelman et al. 2013, Bayesian Data Analysis, section 3.2).
     """
-    from scipy.special import stdtr  # noqa: PLC0415 - 0.1 s, and most commands do without
+    from scipy.special import stdtr  # 0.1 s, and most commands do without
 
     mean, spread = _moments(predicted, measured)
     n, tolerance = len(measured), _tolerance_pct(noise_pct)
@@ -68,7 +68,7 @@ def at_most_within_pct(
     The deviation of errors may be less than that of these subnets, down to one under which so much would be seen in
     ``1 - level`` of all cases (by the chi-squared distribution of variances).
     """
-    from scipy.special import chdtri  # noqa: PLC0415 - as above
+    from scipy.special import chdtri  # as above
 
     mean, spread = _moments(predicted, measured)
     n = len(measured)
@@ -88,7 +88,7 @@ def _tolerance_pct(noise_pct: float) -> float:
 
 def _normal_share(mean: float, spread: float, tolerance: float) -> float:
     """Percentage of a normal distribution that lies within a tolerance of 0."""
-    from scipy.special import ndtr  # noqa: PLC0415 - as above
+    from scipy.special import ndtr  # as above
 
     return float(100 * (ndtr((tolerance - mean) / spread) - ndtr((-tolerance - mean) / spread)))
 

@@ -4,8 +4,6 @@ Three manners are known: OFA's tutorial (``expanded_conv-...-expand:<channels>-.
 (``expand:<ratio>``, no squeeze-excite), and NSGANetV2's block table (``MBConv-...``, pooling not timed).
 """
 
-# ruff: noqa: PLC0415 (yaml is needed here alone)
-
 from __future__ import annotations
 
 import csv

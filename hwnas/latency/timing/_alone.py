@@ -53,7 +53,7 @@ def alone(say: Callable[[str], object]) -> Iterator[None]:
 
 def _locked(say: Callable[[str], object]) -> int | None:
     try:
-        import fcntl  # noqa: PLC0415 (there is none on Windows)
+        import fcntl  # there is none on Windows
     except ImportError:
         return None
     try:

@@ -3,8 +3,6 @@
 Boards on which hwnas is not installed run this very file, from Python 3.8 on; see `_board`.
 """
 
-# ruff: noqa: PLC0415 (onnxruntime takes a while to import; Python 3.8)
-
 from __future__ import annotations
 
 import os

@@ -1,7 +1,5 @@
 """onnxruntime sessions of models, plain and with node times."""
 
-# ruff: noqa: PLC0415 (onnxruntime takes a while to import)
-
 from __future__ import annotations
 
 import json

@@ -47,7 +47,7 @@ def evolved(kind: str, problem: Problem, options: SearchOptions) -> Stepwise:
 
 
 def _steps(kind: str, pool: Pool, options: SearchOptions) -> Steps:
-    from hwnas.search.evolve._pymoo import Evolution  # noqa: PLC0415 - who looks at a front needs no pymoo
+    from hwnas.search.evolve._pymoo import Evolution  # who looks at a front needs no pymoo
 
     problem, rng = pool.problem, np.random.default_rng(options.seed)
     usual = int(np.clip(options.evaluations // 10, *SLOW_POPULATIONS)) if problem.slow else POPULATION

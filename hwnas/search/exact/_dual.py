@@ -36,7 +36,7 @@ def solve_dual(space: SearchSpace, cost: Additive, limits: Sequence[Limit]) -> D
     """Maximise ``min over x of cost(x) + sum of l_j (metric_j(x) - limit_j)`` over multipliers ``l >= 0``."""
     metrics = joint_metrics([cost], limits)
     # Of several limits on one metric only the tightest matters.
-    from scipy.optimize import linprog  # noqa: PLC0415 - half a second, and only budgets need it
+    from scipy.optimize import linprog  # half a second, and only budgets need it
 
     upper = np.array([min([u for m, u in limits if m is metric], default=np.inf) for metric in metrics])
     limited = np.flatnonzero(np.isfinite(upper))

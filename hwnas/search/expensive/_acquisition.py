@@ -30,7 +30,7 @@ def expected_shortfall(t: Costs, mean: Costs, std: Costs) -> Costs:
 
 def chance_below(t: Costs, mean: Costs, std: Costs) -> Costs:
     """``P(F <= t)`` of normal ``F``; 0 or 1 where ``std`` is 0."""
-    from scipy.special import ndtr  # noqa: PLC0415 - 0.1 s, and most searches do without
+    from scipy.special import ndtr  # 0.1 s, and most searches do without
 
     return np.asarray(np.where(std > 0, ndtr((t - mean) / np.where(std > 0, std, 1.0)), t >= mean))
 

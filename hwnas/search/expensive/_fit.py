@@ -13,7 +13,7 @@ PREDICTOR = "gp"
 
 def gaussian_process(space: SearchSpace) -> Fit:
     """What fits Gaussian processes to evaluated subnets of ``space``."""
-    from hwnas.predictor import new_predictor  # noqa: PLC0415, most searches predict nothing
+    from hwnas.predictor import new_predictor  # most searches predict nothing
 
     # Rows at the ends of every gene: the search may look at resolutions that no evaluated subnet has yet.
     ends = np.array([[d[0] for d in space.domain], [d[-1] for d in space.domain]], dtype=np.int16)

@@ -146,7 +146,7 @@ def _predicted(problem: Problem, models: Mapping[str, Surrogate]) -> Problem:
 
 def _inner(problem: Problem, population: int, rng: np.random.Generator, start: Population) -> tuple[Evolution, Pool]:
     """An evolution on predictions, and the pool of what it has scored."""
-    from hwnas.search.evolve._pymoo import Evolution  # noqa: PLC0415 - who looks at a front needs no pymoo
+    from hwnas.search.evolve._pymoo import Evolution  # who looks at a front needs no pymoo
 
     scored = Pool(problem)
     drawn = problem.space.sample(2 * population, rng, distinct_uniform=False)

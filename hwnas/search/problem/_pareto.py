@@ -34,7 +34,7 @@ def non_dominated(
         mask = _sweep(costs)
     else:
         # Imported here: most fronts have two objectives.
-        import moocore  # noqa: PLC0415
+        import moocore
 
         mask = np.asarray(moocore.is_nondominated(np.ascontiguousarray(costs), keep_weakly=True), dtype=bool)
     if distinct:
@@ -65,7 +65,7 @@ def hypervolume(
         front = front[np.argsort(front[:, 0], kind="stable")]
         right = np.append(front[1:, 0], bound[0])
         return float(((right - front[:, 0]) * (bound[1] - front[:, 1])).sum())
-    import moocore  # noqa: PLC0415
+    import moocore
 
     return float(moocore.hypervolume(np.ascontiguousarray(costs), ref=bound))
 

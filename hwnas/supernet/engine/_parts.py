@@ -50,7 +50,7 @@ def opened(model: bytes, beside: Mapping[str, NDArray[np.float32]] | None = None
         model: serialised.
         beside: weights that it only names; the session reads them where they are.
     """
-    import onnxruntime as ort  # noqa: PLC0415 (takes a while to import)
+    import onnxruntime as ort
 
     _share_memory()
     options = ort.SessionOptions()
@@ -67,7 +67,7 @@ def opened(model: bytes, beside: Mapping[str, NDArray[np.float32]] | None = None
 @cache
 def _share_memory() -> None:
     """An arena of the process: fresh pages cost more than what is computed in them, and every segment is a session."""
-    import onnxruntime as ort  # noqa: PLC0415 (takes a while to import)
+    import onnxruntime as ort
 
     info = ort.OrtMemoryInfo("Cpu", ort.OrtAllocatorType.ORT_ARENA_ALLOCATOR, 0, ort.OrtMemType.DEFAULT)
     as_requested = {"arena_extend_strategy": 1, "initial_chunk_size_bytes": -1, "max_dead_bytes_per_chunk": -1}

@@ -37,7 +37,7 @@ class Pass:
 
 
 @singledispatch
-def run(op: Op, x: Sequence[Tensor], at: Pass) -> Tensor:  # noqa: ARG001 (the classes that are registered use them)
+def run(op: Op, x: Sequence[Tensor], at: Pass) -> Tensor:
     """The op's output for a batch.
 
     Args:
@@ -53,7 +53,7 @@ def run(op: Op, x: Sequence[Tensor], at: Pass) -> Tensor:  # noqa: ARG001 (the c
 
 
 @singledispatch
-def folded(op: Op, tensors: Mapping[str, Tensor], eps: float) -> Mapping[str, Tensor]:  # noqa: ARG001
+def folded(op: Op, tensors: Mapping[str, Tensor], eps: float) -> Mapping[str, Tensor]:
     """The arrays of an op's ONNX form (``hwnas.graph.initial_shapes``) from its tensors: the same, unless registered.
 
     Args:

@@ -36,7 +36,7 @@ class _Torch:
 
 
 @run.register
-def _activation(op: Activation, x: Sequence[Tensor], at: Pass) -> Tensor:  # noqa: ARG001
+def _activation(op: Activation, x: Sequence[Tensor], at: Pass) -> Tensor:
     kernel = KERNELS.get(op.function)
     value: Tensor = kernel(x[0]) if kernel is not None else FORMULAS[op.function](_Torch(), x[0])
     return value

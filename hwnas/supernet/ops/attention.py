@@ -13,12 +13,12 @@ from hwnas.supernet.ops._run import Pass, run
 
 
 @run.register
-def _split_heads(op: SplitHeads, x: Sequence[Tensor], at: Pass) -> Tensor:  # noqa: ARG001
+def _split_heads(op: SplitHeads, x: Sequence[Tensor], at: Pass) -> Tensor:
     return _by_head(x[0], op.heads)
 
 
 @run.register
-def _attention(op: Attention, x: Sequence[Tensor], at: Pass) -> Tensor:  # noqa: ARG001
+def _attention(op: Attention, x: Sequence[Tensor], at: Pass) -> Tensor:
     """By torch's own kernels, which need no memory for the scores."""
     query, key, value = (
         v if op.split else _by_head(v, heads) for v, heads in zip(x, (op.heads, op.kv_heads, op.kv_heads), strict=False)
@@ -36,12 +36,12 @@ def _by_head(x: Tensor, heads: int) -> Tensor:
 
 
 @run.register
-def _padding_bias(op: PaddingBias, x: Sequence[Tensor], at: Pass) -> Tensor:  # noqa: ARG001
+def _padding_bias(op: PaddingBias, x: Sequence[Tensor], at: Pass) -> Tensor:
     return (1.0 - x[0].float()) * MASKED
 
 
 @run.register
-def _causal_bias(op: CausalBias, x: Sequence[Tensor], at: Pass) -> Tensor:  # noqa: ARG001
+def _causal_bias(op: CausalBias, x: Sequence[Tensor], at: Pass) -> Tensor:
     tokens, others = (values.shape[1] for values in x)
     later = torch.full((tokens, others), MASKED, device=x[1].device).triu(1 + others - tokens)
     return later + (1.0 - x[1].float())[:, None] * MASKED

@@ -11,5 +11,5 @@ from hwnas.supernet.ops._run import Pass, run
 
 
 @run.register
-def _convert(op: Convert, x: Sequence[Tensor], at: Pass) -> Tensor:  # noqa: ARG001
+def _convert(op: Convert, x: Sequence[Tensor], at: Pass) -> Tensor:
     return x[0]

@@ -11,10 +11,10 @@ from hwnas.supernet.ops._run import Pass, run
 
 
 @run.register
-def _add(op: Add, x: Sequence[Tensor], at: Pass) -> Tensor:  # noqa: ARG001
+def _add(op: Add, x: Sequence[Tensor], at: Pass) -> Tensor:
     return x[0] + x[1]
 
 
 @run.register
-def _mul(op: Mul, x: Sequence[Tensor], at: Pass) -> Tensor:  # noqa: ARG001
+def _mul(op: Mul, x: Sequence[Tensor], at: Pass) -> Tensor:
     return x[0] * x[1]

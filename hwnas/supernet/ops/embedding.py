@@ -13,12 +13,12 @@ from hwnas.supernet.ops._run import Pass, folded, run
 
 
 @run.register
-def _embedding(op: Embedding, x: Sequence[Tensor], at: Pass) -> Tensor:  # noqa: ARG001
+def _embedding(op: Embedding, x: Sequence[Tensor], at: Pass) -> Tensor:
     return F.embedding(x[0], at.weight())
 
 
 @run.register
-def _positions(op: Positions, x: Sequence[Tensor], at: Pass) -> Tensor:  # noqa: ARG001
+def _positions(op: Positions, x: Sequence[Tensor], at: Pass) -> Tensor:
     return x[0] + at.weight()[: x[0].shape[1]]  # texts may be shorter than the network takes
 
 
@@ -28,7 +28,7 @@ def _grid_positions(op: GridPositions, x: Sequence[Tensor], at: Pass) -> Tensor:
 
 
 @folded.register
-def _folded_grid(op: GridPositions, tensors: Mapping[str, Tensor], eps: float) -> Mapping[str, Tensor]:  # noqa: ARG001
+def _folded_grid(op: GridPositions, tensors: Mapping[str, Tensor], eps: float) -> Mapping[str, Tensor]:
     return {"weight": _resized(op, tensors["weight"])}
 
 
@@ -42,5 +42,5 @@ def _resized(op: GridPositions, table: Tensor) -> Tensor:
 
 
 @run.register
-def _class_token(op: ClassToken, x: Sequence[Tensor], at: Pass) -> Tensor:  # noqa: ARG001
+def _class_token(op: ClassToken, x: Sequence[Tensor], at: Pass) -> Tensor:
     return torch.cat([at.weight().expand(len(x[0]), 1, -1), x[0]], dim=1)

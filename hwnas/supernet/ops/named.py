@@ -11,7 +11,7 @@ from hwnas.supernet.ops._run import Pass, run
 
 
 @run.register
-def _read(op: Read, x: Sequence[Tensor], at: Pass) -> Tensor:  # noqa: ARG001
+def _read(op: Read, x: Sequence[Tensor], at: Pass) -> Tensor:
     return at.values[op.value]
 
 

@@ -14,7 +14,7 @@ from hwnas.supernet.ops._run import Pass, folded, run
 
 
 @run.register
-def _batch_norm(op: BatchNorm, x: Sequence[Tensor], at: Pass) -> Tensor:  # noqa: ARG001
+def _batch_norm(op: BatchNorm, x: Sequence[Tensor], at: Pass) -> Tensor:
     return batch_norm(x[0], at, "")
 
 
@@ -36,7 +36,7 @@ def _rms_norm(op: RMSNorm, x: Sequence[Tensor], at: Pass) -> Tensor:
 
 
 @folded.register
-def _constants(op: BatchNorm, tensors: Mapping[str, Tensor], eps: float) -> Mapping[str, Tensor]:  # noqa: ARG001
+def _constants(op: BatchNorm, tensors: Mapping[str, Tensor], eps: float) -> Mapping[str, Tensor]:
     scale, shift = scale_and_shift(tensors, eps, "")
     return {"weight": scale, "bias": shift}
 

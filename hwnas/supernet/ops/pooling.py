@@ -14,7 +14,7 @@ from hwnas.supernet.ops._run import Pass, run
 
 
 @run.register
-def _max_pool(op: MaxPool, x: Sequence[Tensor], at: Pass) -> Tensor:  # noqa: ARG001
+def _max_pool(op: MaxPool, x: Sequence[Tensor], at: Pass) -> Tensor:
     top, left, bottom, right = op.pads
     if (top, left) == (bottom, right) and 2 * top <= op.kernel[0] and 2 * left <= op.kernel[1]:
         return F.max_pool2d(x[0], op.kernel, op.stride, (top, left), ceil_mode=op.ceil)
@@ -22,7 +22,7 @@ def _max_pool(op: MaxPool, x: Sequence[Tensor], at: Pass) -> Tensor:  # noqa: AR
 
 
 @run.register
-def _avg_pool(op: AvgPool, x: Sequence[Tensor], at: Pass) -> Tensor:  # noqa: ARG001
+def _avg_pool(op: AvgPool, x: Sequence[Tensor], at: Pass) -> Tensor:
     if not any(op.pads):
         return F.avg_pool2d(x[0], op.kernel, op.stride, 0, ceil_mode=op.ceil)
     inside = torch.ones_like(x[0][:1, :1])
@@ -38,12 +38,12 @@ def _padded(op: Pool, x: Tensor, value: float) -> Tensor:
 
 
 @run.register
-def _global_pool(op: GlobalPool, x: Sequence[Tensor], at: Pass) -> Tensor:  # noqa: ARG001
+def _global_pool(op: GlobalPool, x: Sequence[Tensor], at: Pass) -> Tensor:
     return x[0].mean((2, 3), keepdim=True)
 
 
 @run.register
-def _mean_tokens(op: MeanTokens, x: Sequence[Tensor], at: Pass) -> Tensor:  # noqa: ARG001
+def _mean_tokens(op: MeanTokens, x: Sequence[Tensor], at: Pass) -> Tensor:
     if len(x) == 1:
         return x[0].mean(1)
     mask = x[1].to(x[0].dtype)

@@ -35,7 +35,7 @@ def supernet(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
     if request.param == "digits":
         return load_supernet("digits")
     pytest.importorskip("transformers", reason="it writes the folder")
-    from tests.supernet.hf.conftest import save, save_images  # noqa: PLC0415 (needs transformers)
+    from tests.supernet.hf.conftest import save, save_images  # needs transformers
 
     folder = tmp_path_factory.mktemp(request.param)
     (save if request.param == "bert" else save_images)(folder, request.param)

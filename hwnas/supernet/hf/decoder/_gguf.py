@@ -108,7 +108,7 @@ def gguf_tensors(file: Path, heads: int, kv_heads: int) -> dict[str, Tensor]:
         file: to read.
         heads, kv_heads: of queries, of keys and values.
     """
-    from gguf.quants import dequantize  # noqa: PLC0415 (an optional package)
+    from gguf.quants import dequantize  # an optional package
 
     reader, found = _reader(file), {}
     beside = gguf_fields(file)["general.architecture"] == "llama"
@@ -146,7 +146,7 @@ def _reader(file: Path) -> Any:
 @lru_cache(maxsize=2)  # it takes seconds to read the tokens of a vocabulary one by one
 def _opened(file: Path, changed: int) -> Any:  # noqa: ARG001
     try:
-        from gguf import GGUFReader  # noqa: PLC0415 (an optional package)
+        from gguf import GGUFReader  # an optional package
     except ImportError:
         rule = "GGUF files are read by the package gguf, which is not installed"
         raise SupernetError(f"hf:{file}", rule, "pip install 'hwnas[gguf]'") from None

@@ -76,7 +76,7 @@ def save(folder: Path, kind: str, seed: int = 0, **settings: object) -> Any:
 
 def write_tokenizer(folder: Path) -> None:
     """Words between spaces."""
-    from tokenizers import Tokenizer, models, pre_tokenizers  # noqa: PLC0415
+    from tokenizers import Tokenizer, models, pre_tokenizers
 
     engine = Tokenizer(models.WordLevel({word: i for i, word in enumerate(WORDS)}, unk_token=WORDS[0]))
     engine.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
