@@ -20,7 +20,10 @@ Space = Annotated[str, typer.Option("--space", help=_SPACE, metavar="NAME")]
 SearchedSpace = Annotated[str | None, typer.Option("--space", help=_SPACE, metavar="NAME", show_default=DEFAULT_SPACE)]
 """Of commands to which it matters whether a space was named."""
 FrontSpace = Annotated[
-    str | None, typer.Option("--space", help="Its space, only if no JSON beside the CSV tells.", metavar="NAME")
+    str | None,
+    typer.Option(
+        "--space", help="The space that was searched; only needed if no JSON beside the CSV names it.", metavar="NAME"
+    ),
 ]
 """Of commands that read a front."""
 MainDevice = Annotated[
@@ -49,14 +52,16 @@ Interpreter = Annotated[str, typer.Option("--python", help="The interpreter on s
 Fix = Annotated[
     list[str] | None,
     typer.Option(
-        "--fix", help="Keep only these choices of a gene: r=224, r=160,176, d=2, 'ks\\[0]=7'.", metavar="GENE=VALUE"
+        "--fix",
+        help="Keep only these choices of a gene: r=224, r=160,176, d=2, 'ks\\[0]=7'; again for other genes.",
+        metavar="GENE=VALUE",
     ),
 ]
 Seed = Annotated[
     int, typer.Option("--seed", help="The same seed gives the same result.", min=0, max=2**32 - 1, metavar="N")
 ]
 AsIs = Annotated[
-    bool, typer.Option("--as-is", help="Trust a latency table of this machine by its name: no check, no adapting.")
+    bool, typer.Option("--as-is", help="Use the latency table of this machine as it is: no check, no adapting.")
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 PredictorName = Annotated[
@@ -67,11 +72,11 @@ PredictorName = Annotated[
 ]
 Latency = Annotated[
     list[str] | None,
-    typer.Option("--latency", help="Latency budget, of another device by name: 20ms, phone=35ms.", metavar="TIME"),
+    typer.Option("--latency", help="Latency budget: 20ms; of another device by its name: phone=35ms.", metavar="TIME"),
 ]
 Throughput = Annotated[
     list[str] | None,
-    typer.Option("--throughput", help="Images per second at least: 50/s, phone=30/s.", metavar="RATE"),
+    typer.Option("--throughput", help="Least images per second: 50/s; of another device: phone=30/s.", metavar="RATE"),
 ]
 Macs = Annotated[str | None, typer.Option("--macs", help="MACs budget: 300M, 1.2G.", metavar="COUNT")]
 Params = Annotated[str | None, typer.Option("--params", help="Parameter budget: 5M.", metavar="COUNT")]
@@ -102,7 +107,7 @@ Library = Annotated[
 SubnetTables = Annotated[
     list[Path] | None,
     typer.Option(
-        "--table", help="CSV with metrics of every subnet of the space; again to join others.", metavar="FILE"
+        "--table", help="CSV with metrics of every subnet of the space; again to join further ones.", metavar="FILE"
     ),
 ]
 LayerCosts = Annotated[

@@ -195,17 +195,18 @@ class EvaluationOptions:
                 raise DataError(option, "workers evaluate subnets, and nothing is evaluated", "add --evaluate")
             return None
         net = self.supernet or space or DEFAULT_SPACE
-        samples = (self.images, self.calibrate, self.batch_size)
         return Evaluation(
-            net,
-            evals,
-            self.checkpoint,
-            self.data,
-            *samples,
-            seed,
-            self.engine,
-            columns or {},
-            where,
-            skip_failed,
-            racing,
+            supernet=net,
+            evals=evals,
+            checkpoint=self.checkpoint,
+            data=self.data,
+            images=self.images,
+            calibrate=self.calibrate,
+            batch_size=self.batch_size,
+            seed=seed,
+            engine=self.engine,
+            columns=columns or {},
+            where=where,
+            skip_failed=skip_failed,
+            racing=racing,
         )

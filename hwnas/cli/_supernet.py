@@ -12,7 +12,9 @@ from hwnas.cli._options import REFERENCE
 from hwnas.errors import DataError
 
 SupernetName = Annotated[str, typer.Option("--supernet", help=f"Supernet: {REFERENCE}.", metavar="NAME")]
-Evaluate = Annotated[bool, typer.Option("--evaluate", help="Measure accuracies on the supernet's weights.")]
+Evaluate = Annotated[
+    bool, typer.Option("--evaluate", help="Measure accuracies with the supernet's weights, instead of predicting them.")
+]
 EvaluatedSupernet = Annotated[
     str | None,
     typer.Option("--supernet", help=f"Supernet to evaluate: {REFERENCE}; default: the space's.", metavar="NAME"),
@@ -22,7 +24,7 @@ Checkpoint = Annotated[
     Path | None,
     typer.Option(
         "--checkpoint",
-        help="Its weights; FILE:PART where it holds several networks. Default: those that ship or were downloaded.",
+        help="The supernet's weights; FILE:PART where a file holds several networks. Default: those that ship or were downloaded.",
         metavar="FILE",
     ),
 ]
@@ -61,16 +63,20 @@ class ColumnOptions:
         return {part: column for part, column in options.items() if column is not None}
 
 
-Images = Annotated[int, typer.Option("--images", help="Validation images, or texts, to measure accuracy on.", min=1)]
-Calibrate = Annotated[int, typer.Option("--calibrate", help="Images to re-calibrate batch norms with.", min=1)]
+Images = Annotated[
+    int, typer.Option("--images", help="Validation images, or texts, to measure accuracy on.", min=1, metavar="N")
+]
+Calibrate = Annotated[
+    int, typer.Option("--calibrate", help="Images to re-calibrate batch norms with.", min=1, metavar="N")
+]
 BatchSize = Annotated[
-    int, typer.Option("--batch-size", help="Images at once; part of what accuracy depends on.", min=1)
+    int, typer.Option("--batch-size", help="Images, or texts, at once; accuracy depends on it.", min=1, metavar="N")
 ]
 EngineName = Annotated[
     str | None,
     typer.Option(
         "--engine",
-        help="What runs subnets: onnxruntime, torch, torch-bf16. [default: torch on a GPU, else onnxruntime]",
+        help="What runs subnets: onnxruntime, torch, torch-bf16. \\[default: torch on a GPU, else onnxruntime]",
         metavar="NAME",
     ),
 ]
@@ -79,8 +85,8 @@ Workers = Annotated[
     int | None,
     typer.Option(
         "--workers",
-        help="Processes of this machine that evaluate; with --cluster, tasks at once. Default: this process; the "
-        "cluster's CPUs.",
+        help="Processes of this machine that evaluate, or with --cluster tasks at once. \\[default: this process, or all "
+        "CPUs of the cluster]",
         metavar="N",
     ),
 ]
@@ -94,7 +100,9 @@ STOP, SKIP = "stop", "skip"
 OnFailure = Annotated[
     str,
     typer.Option(
-        "--on-failure", help="Subnets whose evaluation fails three times: stop, or skip them.", metavar="stop|skip"
+        "--on-failure",
+        help="What to do about a subnet whose evaluation fails three times: stop, or skip it.",
+        metavar="stop|skip",
     ),
 ]
 

@@ -41,7 +41,7 @@ def bench(
         str,
         typer.Option(
             "--searchers",
-            help="Of random, nsga2, unsga3, evolution, linas; exact: insist that 100 % is the exact front.",
+            help="Some of random, nsga2, unsga3, evolution, linas. exact: insist that 100 % is the exact front.",
             metavar="LIST",
         ),
     ] = "random,nsga2,linas",
@@ -58,8 +58,8 @@ def bench(
 ) -> None:
     """Compare searchers on your problem: hypervolume against evaluations of the first objective, over seeds.
 
-    The share is that of the exact front where it can be computed, else of a long search; with --evaluate, of all that
-    was measured. Killed at any moment, the same command resumes; with more seeds or searchers it adds to what is there.
+    Hypervolumes are in percent of the exact front's where that can be computed, else of a long search's; with --evaluate, of
+    the front of all that was measured. Killed at any moment, the same command resumes; with more seeds or searchers it adds to what is there.
 
     Example: hwnas bench --space nasbench201 --table cells.csv --objectives top1=valid,latency=phone --seeds 10
     """

@@ -114,10 +114,10 @@ def evaluate(
     frame = pd.DataFrame([accuracy.as_row(net.metric) for accuracy in accuracies])
     frame.insert(0, "arch", arch_column(x, space))
     write_csv(frame, out)
-    best, counts = max(accuracies, key=lambda a: a.value), accuracies[0]
-    metric = net.measures()
+    metric, counts = net.measures(), accuracies[0]
+    best = (max if metric.maximise else min)(accuracy.value for accuracy in accuracies)
     calibrated = f", batch norms re-calibrated on {counts.n_calibration:,}" if counts.n_calibration else ""
-    reached = f"{metric.label.lower()} up to {metric.text(best.value)} on {counts.n_images:,} {noun_of(evaluator.data)}"
+    reached = f"best {metric.label.lower()} {metric.text(best)} on {counts.n_images:,} {noun_of(evaluator.data)}"
     notice(f"wrote {out}: {len(frame)} subnets, {reached}{calibrated}")
     measured = "" if metric is QUALITY else f" --metric {metric.name}"
     measured += "" if registered(metric.name) else f":{metric.direction}"

@@ -26,7 +26,7 @@ def export(
     pareto: Annotated[
         Path | None, typer.Argument(help="CSV of subnets, as search or evaluate writes it.", metavar="[PARETO.csv]")
     ] = None,
-    row: Annotated[int | None, typer.Option("--row", help="Which of its rows.", min=1, metavar="N")] = None,
+    row: Annotated[int | None, typer.Option("--row", help="Which row of the CSV.", min=1, metavar="N")] = None,
     arch: Annotated[str | None, typer.Option("--arch", help="Or the subnet itself, as JSON.", metavar="JSON")] = None,
     supernet: Annotated[
         str | None,
@@ -38,25 +38,29 @@ def export(
     data: DataFolder = None,
     columns: ColumnOptions,
     images: Annotated[
-        int | None, typer.Option("--images", help="Measure accuracy on so many images too.", min=1, metavar="N")
+        int | None, typer.Option("--images", help="Also measure accuracy, on so many images.", min=1, metavar="N")
     ] = None,
     calibrate: Calibrate = 2000,
     batch_size: BatchSize = 100,
     random_weights: Annotated[
-        bool, typer.Option("--random-weights", help="No checkpoint: for latency checks only, marked as such.")
+        bool,
+        typer.Option(
+            "--random-weights",
+            help="Random weights instead of a checkpoint: for latency checks only; the file says so.",
+        ),
     ] = False,
     precision: TablePrecision = None,
     agreement: Annotated[
         float | None,
         typer.Option(
             "--agreement",
-            help=f"Share of images that int8 must decide as fp32 does, in percent. \\[default: {AGREEMENT_PCT:g}]",
+            help=f"Least share of images, in percent, that int8 must decide as fp32 does. \\[default: {AGREEMENT_PCT:g}]",
             min=0,
             max=100,
             metavar="PERCENT",
         ),
     ] = None,
-    opset: Annotated[int, typer.Option("--opset", help="ONNX operator set.", min=14, max=21)] = 17,
+    opset: Annotated[int, typer.Option("--opset", help="ONNX operator set.", min=14, max=21, metavar="N")] = 17,
     device: Annotated[
         str | None,
         typer.Option("--device", help="Measure the file there, against the budget: cpu, cuda:0.", metavar="NAME"),
@@ -71,16 +75,16 @@ def export(
         Path,
         typer.Option(
             "--out",
-            help="FILE.onnx, or else a folder: model.onnx with labels and tokenizer, or what images need.",
+            help="FILE.onnx; any other name is a folder: model.onnx, its labels, and its tokenizer or preprocessing.",
             metavar="FILE|FOLDER",
         ),
     ] = Path("subnet.onnx"),
 ) -> None:
     """Write a subnet as ONNX (dynamic batch and length, batch norms folded), checked against torch.
 
-    It is fp32, or what --precision says, or else of the device that was searched for. int8 and fp16 are compared with fp32
-    on the calibration images. With --device the file is measured. Exit code 1 if less agrees than --agreement, or the
-    budget breaks.
+    Its precision is that of --precision, else the one that was searched for, else fp32. int8 and fp16 are compared with
+    fp32 on the calibration images. With --device the file is also timed. Exit code 1 if fewer images agree than --agreement
+    asks for, or the file breaks the latency budget.
 
     Example: hwnas export pareto.csv --row 3 --data imagenet --out model.onnx
 
@@ -92,22 +96,22 @@ def export(
         raise DataError("--budget", "nothing is measured without a device", "pass --device cpu")
     found = read_provenance(pareto) if pareto is not None else {}
     settings = ExportSettings(
-        supernet or supernet_of(found),
-        checkpoint,
-        random_weights,
-        data,
-        images,
-        calibrate,
-        batch_size,
-        seed,
-        precision,
-        agreement,
-        opset,
-        device,
-        threads,
-        batch,
-        parse_latency_ms(budget, "--budget") if budget is not None else None,
-        columns.named(),
+        supernet=supernet or supernet_of(found),
+        checkpoint=checkpoint,
+        random_weights=random_weights,
+        data=data,
+        images=images,
+        calibrate=calibrate,
+        batch_size=batch_size,
+        seed=seed,
+        precision=precision,
+        agreement_pct=agreement,
+        opset=opset,
+        device=device,
+        threads=threads,
+        batch=batch,
+        budget_ms=parse_latency_ms(budget, "--budget") if budget is not None else None,
+        columns=columns.named(),
     )
     holds = export_subnet(settings, found, lambda net: _chosen(net.space, net.metric, pareto, row, arch), out)
     raise typer.Exit(0 if holds else 1)

@@ -28,9 +28,15 @@ if TYPE_CHECKING:
 def fit(
     space: Space,
     data: Annotated[
-        list[Path] | None, typer.Argument(help="CSVs of subnets with a measured metric.", metavar="DATA.csv...")
+        list[Path] | None,
+        typer.Argument(help="CSVs of subnets with a column of measured values.", metavar="DATA.csv..."),
     ] = None,
-    model: Annotated[str, typer.Option("--model", help="gp, ridge, additive or mlp.", metavar="KIND")] = "gp",
+    model: Annotated[
+        str,
+        typer.Option(
+            "--model", help="Kind of predictor: gp (Gaussian process), ridge, additive or mlp.", metavar="KIND"
+        ),
+    ] = "gp",
     metric: Annotated[
         str,
         typer.Option(
@@ -40,7 +46,9 @@ def fit(
     out: Annotated[
         Path | None, typer.Option("--out", help="Predictor file to write (.safetensors).", metavar="FILE")
     ] = None,
-    folds: Annotated[int, typer.Option("--folds", help="Folds of the cross-validation.", min=2, max=20)] = 5,
+    folds: Annotated[
+        int, typer.Option("--folds", help="Folds of the cross-validation.", min=2, max=20, metavar="N")
+    ] = 5,
     imported: Annotated[
         Path | None, typer.Option("--import", help="Convert a predictor that OFA released instead.", metavar="FILE.pth")
     ] = None,
@@ -129,7 +137,7 @@ def _refuse_predicted(path: Path, metric: str) -> None:
     by = predicted_by(facts, metric)
     if by is not None:
         rule = f"{provenance_path(path).name} says that {metric} was predicted by {by}, and a predictor learns from measurements"
-        remedy = f"measure it: hwnas evaluate --supernet NAME --archs {path} --out measured.csv, then fit measured.csv"
+        remedy = f"measure it: hwnas evaluate --supernet NAME --archs {shlex.quote(str(path))} --out measured.csv, then fit measured.csv"
         raise DataError(f"file {path}, metric {metric!r}", rule, remedy)
 
 

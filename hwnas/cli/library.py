@@ -13,7 +13,7 @@ from hwnas.cli._console import say
 from hwnas.cli._errors import guarded
 from hwnas.cli._options import Seed
 from hwnas.cli._shared import WorkerOptions, shares_options
-from hwnas.cli._supernet import BatchSize
+from hwnas.errors import DataError
 from hwnas.files import check_writable
 from hwnas.progress import notice
 
@@ -27,32 +27,39 @@ Text = Annotated[
     typer.Option("--data", help="Text: a .txt file, or a folder with train.txt and validation.txt.", metavar="TEXT"),
 ]
 WindowCount = Annotated[int, typer.Option("--windows", help="Windows of the text to score on.", min=1, metavar="N")]
+WindowsAtOnce = Annotated[
+    int,
+    typer.Option(
+        "--batch-size", help="Windows at once; fewer where their logits would take too much memory.", min=1, metavar="N"
+    ),
+]
 Length = Annotated[int, typer.Option("--length", help="Tokens of a window.", min=2, metavar="N")]
 
 
 @shares_options
 def build(
     *,
-    model: Annotated[str, typer.Option("--model", help="The model: hf:FOLDER.", metavar="NAME")],
+    model: Annotated[str, typer.Option("--model", help="The model: hf:FOLDER, or hf:FILE.gguf.", metavar="NAME")],
     data: Text,
     out: Annotated[Path, typer.Option("--out", help="CSV to write; .json beside it.", metavar="FILE")],
     sort: Annotated[
         Path | None,
         typer.Option(
             "--sort",
-            help="First sort neurons by what they do on the text, and write the model so: the library is of that file.",
+            help="First write the model to this file (.safetensors) with its neurons sorted by how much they add on the text; the "
+            "library is then of that file.",
             metavar="FILE",
         ),
     ] = None,
     windows: WindowCount = 8,
     length: Length = 256,
-    batch_size: BatchSize = 4,
+    batch_size: WindowsAtOnce = 4,
     seed: Seed = 0,
     device: Annotated[
         str | None,
         typer.Option(
             "--device",
-            help="Add latencies of this device: cpu, or a latency table by name. [default: none]",
+            help="Add the latencies on this device: cpu, or a latency table by name. \\[default: none]",
             metavar="NAME",
         ),
     ] = None,
@@ -62,15 +69,20 @@ def build(
     prompt: Annotated[
         int | None,
         typer.Option(
-            "--prompt", help="Tokens of the prompt whose latency is told. [default: the longest known]", min=1
+            "--prompt",
+            help="Tokens of the prompt whose latency is a column. \\[default: the longest that the space has]",
+            min=1,
+            metavar="N",
         ),
     ] = None,
     context: Annotated[
         int | None,
         typer.Option(
             "--context",
-            help="Tokens in the cache at the step of decoding that latency and memory are of. [default: the most known]",
+            help="Tokens in the cache when the step of decoding is timed; memory is for as many. \\[default: the most that the "
+            "space has]",
             min=1,
+            metavar="N",
         ),
     ] = None,
     workers: WorkerOptions,
@@ -85,6 +97,8 @@ def build(
     from hwnas.study._library_costs import Lengths
     from hwnas.study._moved import Windows
 
+    if out.suffix.lower() != ".csv":
+        raise DataError(f"--out {out}", "a library is a CSV", f"write --out {out.with_suffix('.csv')}")
     check_writable(out)
     given = Windows(model, data, windows, length, batch_size, seed)
     if sort is not None:
@@ -103,16 +117,20 @@ def check(
     *,
     data: Annotated[
         Path | None,
-        typer.Option("--data", help="Another text than it was scored on: .txt, or a folder.", metavar="TEXT"),
+        typer.Option(
+            "--data", help="Another text than the one it was scored on: a .txt file, or a folder.", metavar="TEXT"
+        ),
     ] = None,
-    subnets: Annotated[int, typer.Option("--subnets", help="Assemblies to measure.", min=8, metavar="N")] = 40,
+    subnets: Annotated[
+        int, typer.Option("--subnets", help="Random assemblies of blocks to measure.", min=8, metavar="N")
+    ] = 40,
     out: Annotated[
         Path, typer.Option("--out", help="CSV of what was measured; a journal stands beside it.", metavar="FILE")
     ] = Path("check.csv"),
     seed: Seed = 0,
     workers: WorkerOptions,
 ) -> None:
-    """Whether scores add up: assemble random models from a library, and compare what is predicted with what is measured.
+    """Check whether scores add up: measure random assemblies, and compare them with the sums of their scores.
 
     Killed at any moment, the same command resumes.
 

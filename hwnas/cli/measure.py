@@ -36,8 +36,8 @@ def measure(
         list[str] | None,
         typer.Option(
             "--device",
-            help="Where to measure; default: the device that was searched for. Another machine: ssh://user@host:port. Again "
-            "for others, whose columns end in @NAME.",
+            help="Where to measure; default: the device that was searched for. Another machine: ssh://user@host:port. Give it "
+            "again for others, whose columns end in @NAME.",
             metavar="NAME",
         ),
     ] = None,
@@ -45,10 +45,10 @@ def measure(
     batch: TableBatch = None,
     precision: TablePrecision = None,
     rows: Annotated[
-        str | None, typer.Option("--rows", help="Only these rows: 1,4-8; default: all.", metavar="LIST")
+        str | None, typer.Option("--rows", help="Measure only these rows: 1,4-8; default: all.", metavar="LIST")
     ] = None,
     most: Annotated[
-        int | None, typer.Option("--most", help="At most so many rows, evenly thinned.", min=1, metavar="N")
+        int | None, typer.Option("--most", help="Measure at most N rows, evenly thinned.", min=1, metavar="N")
     ] = None,
     budget: Annotated[
         str | None, typer.Option("--budget", help="Latency budget; default: the search's.", metavar="TIME")

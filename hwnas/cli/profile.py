@@ -34,8 +34,8 @@ def profile(
         list[str] | None,
         typer.Option(
             "--device",
-            help="Provider, as `hwnas devices` lists them: cpu, cuda:1; or another machine: ssh://user@host:port. Again for "
-            "others: machines are profiled at once, devices of one machine in turn.",
+            help="Provider, as `hwnas devices` lists them: cpu, cuda:1; or another machine: ssh://user@host:port. Give it "
+            "again for others: machines are profiled at once, devices of one machine in turn.",
             metavar="NAME",
             show_default="cpu",
         ),
@@ -46,7 +46,7 @@ def profile(
     batch: Batch = 1,
     precision: TablePrecision = None,
     out: Annotated[
-        Path, typer.Option("--out", help="Folder that holds tables, one folder each.", metavar="DIR")
+        Path, typer.Option("--out", help="Folder that holds tables, one folder each.", metavar="FOLDER")
     ] = TABLES,
     published: Annotated[
         Path | None,
@@ -70,7 +70,7 @@ def profile(
     subnets: Annotated[
         int | None,
         typer.Option(
-            "--subnets", help="Whole subnets that check the table; default: 36, with --check 24.", min=2, metavar="N"
+            "--subnets", help="Whole subnets that check the table. \\[default: 36; with --check 24]", min=2, metavar="N"
         ),
     ] = None,
     python: Interpreter = "python3",
@@ -78,8 +78,8 @@ def profile(
 ) -> None:
     """Measure a latency table of this machine, then check it against whole subnets that took no part.
 
-    Interrupted at any moment, the same command resumes. Of several devices one that fails leaves the others alone; exit
-    code 1 if some fail, 2 if all do.
+    Interrupted at any moment, the same command resumes. Where one of several devices fails, the others go on; exit code 1 if
+    some fail, 2 if all do.
 
     Example: hwnas profile --device cpu --space ofa_mbv3_w1.0 --fix r=224
 
@@ -226,7 +226,9 @@ def _report(table: LatencyTable, space: SearchSpace, reference: str, *, elsewher
     name = table.path.name if table.path is not None and kept_usually else table.path
     made = table.device
     usual = made.name == "cpu" and (made.threads, made.batch) == (1, 1)
-    where = "" if kept_usually and name == made.id and usual and not elsewhere else f" --device {name}"
+    where = (
+        "" if kept_usually and name == made.id and usual and not elsewhere else f" --device {shlex.quote(str(name))}"
+    )
     where += f" --precision {table.precision.replace('+', ',')}" if table.precision != "fp32" else ""
     cost = table.cost(table.covered(space))
     budget = float(f"{(cost.minimum()[0] + cost.maximum()[0]) / 2:.2g}")

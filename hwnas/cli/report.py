@@ -27,7 +27,10 @@ def report(
         ),
     ] = None,
     html: Annotated[
-        bool, typer.Option("--html", help="Write one interactive page that needs no network; .html beside the CSV.")
+        bool,
+        typer.Option(
+            "--html", help="Write an interactive page instead, in one file that needs no network; .html beside the CSV."
+        ),
     ] = False,
     space: FrontSpace = None,
     rows: Annotated[int, typer.Option("--rows", help="Rows of the table to print.", min=2, metavar="N")] = 16,

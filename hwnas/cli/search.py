@@ -53,37 +53,47 @@ def search(
     verify: Annotated[
         bool,
         typer.Option(
-            "--verify", help="Measure the front on the main device, adapt its table, search again until it holds."
+            "--verify",
+            help="Measure the front on the main device, adapt its table, and search again, until the front holds the budget.",
         ),
     ] = False,
     accuracy: EvaluationOptions,
     columns: ColumnOptions,
     seed_archs: Annotated[
         Path | None,
-        typer.Option("--seed-archs", help="CSV of subnets to start from, say another device's front.", metavar="FILE"),
+        typer.Option(
+            "--seed-archs", help="CSV of subnets to start from, such as another device's front.", metavar="FILE"
+        ),
     ] = None,
     prior: Annotated[
         str | None,
-        typer.Option("--prior", help="With --evaluate: accuracies from elsewhere, a CSV or predictor.", metavar="FILE"),
+        typer.Option(
+            "--prior", help="With --evaluate: accuracies known from elsewhere, as a CSV or a predictor.", metavar="FILE"
+        ),
     ] = None,
     on_failure: OnFailure = STOP,
     racing: Annotated[
         bool,
         typer.Option(
             "--racing",
-            help="With --evaluate: subnets that are behind, at 80 % confidence, see no more samples; the front sees all.",
+            help="With --evaluate: a subnet that is behind, at 80 % confidence, is shown no more samples; the front is shown all.",
         ),
     ] = False,
     asynchronous: Annotated[
         bool,
         typer.Option(
-            "--asynchronous", help="No worker waits for others: for uneven clusters. Not the same front twice."
+            "--asynchronous",
+            help="With --evaluate and workers: no worker waits for others, for uneven clusters. Two runs differ.",
         ),
     ] = False,
     evals: Annotated[
         int | None,
         typer.Option(
-            "--evals", help="Subnets to evaluate, or to score.", min=1, metavar="N", show_default=str(EVALUATIONS)
+            "--evals",
+            help="Subnets to evaluate, or to give a zero-cost score.",
+            min=1,
+            metavar="N",
+            show_default=str(EVALUATIONS),
         ),
     ] = None,
     out: Annotated[Path, typer.Option("--out", help="CSV to write; .json and .png beside it.", metavar="FILE")] = Path(

@@ -20,7 +20,7 @@ from hwnas.quantity import listed
 if TYPE_CHECKING:
     from hwnas.study import ShrunkSpace
 
-app = typer.Typer(name="space", help="Make a search space of another one.")
+app = typer.Typer(name="space", help="Make a smaller search space of another one.")
 
 KEPT_PCT = 99.5
 """Share of the hypervolume that is kept by default; `hwnas.search.SHARE`."""
@@ -39,10 +39,10 @@ def shrink(
         float,
         typer.Option(
             "--keep",
-            help="Share of the front's hypervolume to keep at least, in percent.",
+            help="Least share of the front's hypervolume to keep, in percent.",
             min=50,
             max=100,
-            metavar="PCT",
+            metavar="PERCENT",
         ),
     ] = KEPT_PCT,
     out: Annotated[Path, typer.Option("--out", help="JSON to write: a reference for --space.", metavar="FILE")] = Path(
@@ -67,7 +67,8 @@ def shrink(
         rule = f"{front} has its provenance there"
         raise DataError(f"--out {out}", rule, f"write --out {out.with_stem(f'{out.stem}-space')}")
     if front is not None:
-        given = [option for option in context.obj or [] if option.startswith("--") and option not in _OF_FRONT]
+        named = [word.partition("=")[0] for word in context.obj or [] if word.startswith("--")]
+        given = [option for option in named if option not in _OF_FRONT]
         if given:
             raise DataError(given[0], f"{front} tells it", "drop one of the two")
         found = shrink_to(Front.load(front), keep / 100)

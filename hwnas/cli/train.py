@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -35,7 +36,7 @@ def train(
         Path | None,
         typer.Option(
             "--data",
-            help="Yours: images as train/<class>/*.jpg and val/<class>/*.jpg, or texts as train.csv and validation.csv "
+            help="Your data: images as train/<class>/*.jpg and val/<class>/*.jpg, or texts as train.csv and validation.csv "
             "(.tsv, .jsonl, .gz).",
             metavar="FOLDER",
         ),
@@ -46,38 +47,52 @@ def train(
             "--epochs",
             help=f"Passes over the training data. \\[default: {SCRATCH[0]}; with --data 10 for images, 4 for texts]",
             min=1,
+            metavar="N",
         ),
     ] = None,
     steps: Annotated[
-        int | None, typer.Option("--steps", help="Or so many batches, whatever the epochs.", min=1)
+        int | None, typer.Option("--steps", help="Length in batches, in place of --epochs.", min=1, metavar="N")
     ] = None,
     learning_rate: Annotated[
         float | None,
         typer.Option(
             "--learning-rate",
-            help=f"Its peak. \\[default: {SCRATCH[1]}; with --data 0.001 for ONNX files, 0.02 for other CNNs, "
-            "0.0001 for transformers, twice that for narrow ones of texts]",
+            help=f"Peak learning rate. \\[default: {SCRATCH[1]}; with --data 0.001 for ONNX files, 0.02 for other CNNs, "
+            "0.0001 for transformers, 0.0002 for those of texts that have fewer than 768 channels]",
             min=1e-9,
             max=10,
+            metavar="RATE",
         ),
     ] = None,
-    batch_size: Annotated[int, typer.Option("--batch-size", help="Samples per step, with --data.", min=2)] = 32,
+    batch_size: Annotated[
+        int, typer.Option("--batch-size", help="Samples per step, with --data.", min=2, metavar="N")
+    ] = 32,
     schedule: Annotated[
         str,
         typer.Option(
-            "--schedule", help="sandwich (BigNAS), shrinking (Once-for-All) or alone (the largest).", metavar="NAME"
+            "--schedule",
+            help="Which subnets are trained when: sandwich (BigNAS), shrinking (Once-for-All), or alone (the largest only).",
+            metavar="NAME",
         ),
     ] = "sandwich",
     front: Annotated[
         Path | None,
         typer.Option(
-            "--front", help="Train one subnet of this front alone, taught by the largest as it was.", metavar="CSV"
+            "--front",
+            help="Train one subnet of this front alone, taught by the largest subnet as it was before.",
+            metavar="CSV",
         ),
     ] = None,
-    row: Annotated[int | None, typer.Option("--row", help="Which one of --front. \\[default: 1]", min=1)] = None,
+    row: Annotated[
+        int | None, typer.Option("--row", help="Which row of --front. \\[default: 1]", min=1, metavar="N")
+    ] = None,
     metric: Annotated[
         str | None,
-        typer.Option("--metric", help="Of texts: accuracy, f1 (macro) or mcc. \\[default: accuracy]", metavar="NAME"),
+        typer.Option(
+            "--metric",
+            help="What is measured on texts: accuracy, f1 (macro) or mcc. \\[default: accuracy]",
+            metavar="NAME",
+        ),
     ] = None,
     columns: ColumnOptions,
     workers: Annotated[
@@ -98,7 +113,7 @@ def train(
         str | None,
         typer.Option(
             "--precision",
-            help="Of arithmetic: fp32, or bf16 where that is safe. \\[default: bf16 on a GPU that has it, else fp32]",
+            help="Arithmetic of training: fp32, or bf16 where that is safe. \\[default: bf16 on a GPU that has it, else fp32]",
             metavar="NAME",
         ),
     ] = None,
@@ -107,12 +122,12 @@ def train(
     """Train all subnets of a supernet in shared weights. Killed, the same command resumes.
 
     With --data a pretrained supernet is fine-tuned to the classes of your data: its head is replaced unless it has as
-    many. The file that is written is a supernet of its own: pass it as --supernet to every command.
-
-    Example: hwnas train --supernet ofa_mbv3_w1.0 --data photos --out photos.safetensors
+    many classes. The file that is written is a supernet of its own: every command takes it as --supernet.
 
     --workers shares every batch among processes of this machine; on several machines, torchrun starts them, and --out lies
     in a folder that they share. Gradients are those of one process up to rounding, whatever their number.
+
+    Example: hwnas train --supernet ofa_mbv3_w1.0 --data photos --out photos.safetensors
 
     Example: hwnas train --supernet hf:minilm --data trec --out trec.safetensors
 
@@ -133,21 +148,21 @@ def train(
     arch = json.dumps(Front.load(front).arch(row or 1)) if front is not None else ""
     state = out.with_name(f"{out.name}.state.safetensors")
     training = Training(
-        supernet,
-        state,
-        checkpoint,
-        data,
-        metric,
-        columns.named(),
-        batch_size,
-        epochs,
-        steps,
-        learning_rate,
-        schedule,
-        seed,
-        device,
-        precision,
-        arch,
+        supernet=supernet,
+        state=state,
+        checkpoint=checkpoint,
+        data=data,
+        metric=metric,
+        columns=columns.named(),
+        batch_size=batch_size,
+        epochs=epochs,
+        steps=steps,
+        learning_rate=learning_rate,
+        schedule=schedule,
+        seed=seed,
+        device=device,
+        precision=precision,
+        arch=arch,
     )
     with teamed(training, workers) as team:
         trainer = training.trainer(team)
@@ -178,9 +193,12 @@ def train(
         _tell(net, task, {"the subnet": net.space.encode(json.loads(arch))})
     else:
         _tell(net, task, dict(zip(("smallest subnet", "largest subnet"), extremes(net.space), strict=True)))
-    more = f" --data {data}" if data is not None else ""
-    next_one = f"hwnas export {front} --row {row or 1} --checkpoint {out}" if front is not None else ""
-    notice(f"next: {next_one or f'hwnas evaluate --supernet {out}{more} --sample 100 --out accuracy.csv'}")
+    if front is not None:
+        words = ["export", str(front), "--row", str(row or 1), "--checkpoint", str(out)]
+    else:
+        of_data = ["--data", str(data)] if data is not None else []
+        words = ["evaluate", "--supernet", str(out), *of_data, "--sample", "100", "--out", "accuracy.csv"]
+    notice(f"next: {shlex.join(['hwnas', *words])}")
 
 
 def _tell(net: Supernet, task: TrainingTask, rows: Mapping[str, Population]) -> None:

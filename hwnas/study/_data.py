@@ -24,12 +24,12 @@ def as_told(net: Supernet, columns: Mapping[str, str], metric: str | None = None
     """The network that reads texts from other columns, or measures by another metric.
 
     Args:
-        net: of texts, unless nothing is given.
+        net: a classifier of texts, unless nothing is given.
         columns: ``text``, ``pair`` and ``label``, as far as they have other names than the network knows.
         metric: what evaluations measure; None for what it was.
 
     Raises:
-        DataError: it is fed images.
+        DataError: it does not classify texts.
     """
     from hwnas.supernet.hf import TextEncoder
 
@@ -37,7 +37,7 @@ def as_told(net: Supernet, columns: Mapping[str, str], metric: str | None = None
         return net
     if not isinstance(net, TextEncoder):
         option = "--metric" if metric is not None else f"--{next(iter(columns))}-column"
-        raise DataError(option, "it is of texts, and the network is fed images", "drop it")
+        raise DataError(option, "it is of texts to classify, and the network is fed something else", "drop it")
     return net.remade(metric=metric or net.metric, columns=replace(net.carried.columns, **columns))
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
 import os
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -11,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hwnas.errors import DataError, InfeasibleError
-from hwnas.metric import LATENCY, QUALITY, Metric
+from hwnas.metric import LATENCY, QUALITY, THROUGHPUT, Metric
 from hwnas.study._budgets import Bound, budgets_of
 from hwnas.study._outputs import Outputs
 from hwnas.study._picture import picture_of
@@ -134,6 +136,7 @@ class Front:
         bounds = budgets_of(budgets)
         wanted = {
             **{LATENCY.on(device or "").column: (0.0, ms) for device, ms in bounds.ms.items()},
+            **{THROUGHPUT.on(device or "").column: (rate, math.inf) for device, rate in bounds.per_s.items()},
             **{name: (budget.lower, budget.upper) for name, budget in bounds.others.items()},
         }
         left = self.frame
@@ -177,7 +180,7 @@ class Front:
         """Write the page to explore it: one file that needs no network."""
         from hwnas.report import write_html
 
-        write_html(self.picture(), self.facts, path, csv=str(self.path or "pareto.csv"), space=self.space)
+        write_html(self.picture(), self.facts, path, csv=shlex.quote(str(self.path or "pareto.csv")), space=self.space)
         return Path(path)
 
     def measure(self, **options: Any) -> Front:

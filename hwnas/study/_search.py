@@ -108,6 +108,8 @@ def search(setup: Setup, settings: SearchSettings, asked: Evaluation | Scoring |
     model = setup.given.library.model if setup.given.library is not None else None
     if settings.verify and model is None and LATENCY.column not in setup.budgets:
         raise DataError("--verify", "it checks a latency budget", "pass --latency TIME")
+    if settings.verify and model is None and setup.table is None:
+        raise DataError("--verify", "it times networks, and latency comes from a file here", "drop --verify")
     if settings.verify and model is not None and SCORE not in setup.metrics.given:
         raise DataError("--verify", f"the library has no column {SCORE} to check", "build it again")
     metrics = setup.metrics

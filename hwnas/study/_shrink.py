@@ -82,11 +82,15 @@ def shrink_to(front: Front, share: float) -> ShrunkSpace:
     """The part of a space that a front which was found in it needs, whatever it was found with.
 
     Raises:
-        DataError: it is not known where its archs belong.
+        DataError: it is not known where its archs belong, or what was traded off.
     """
     told = front.provenance
     if front.space is None:
         raise DataError(f"file {front.path}", "nothing beside it tells its space", "pass --space NAME to a new search")
+    known = [name for name in told.objectives if name in front.frame.columns and name in told.directions]
+    if not known or len(known) < len(told.objectives):
+        rule = "its CSV and the JSON beside it do not tell what was traded off, and which way is better"
+        raise DataError(f"file {front.path}", rule, "search again")
     about = front.facts.get("space") or {}
     reference = str(about.get("reference") or about.get("name") or front.space.name)
     x = front.space.encode_many(front.to_frame()["arch"].tolist())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -220,4 +220,5 @@ def _space_of(given: Any) -> Any:
 
 
 def _fixes(fix: Mapping[str, Any]) -> list[str]:
-    return [f"{gene}={','.join(map(str, v if isinstance(v, list | tuple) else [v]))}" for gene, v in fix.items()]
+    several = {gene: [v] if isinstance(v, str) or not isinstance(v, Iterable) else v for gene, v in fix.items()}
+    return [f"{gene}={','.join(map(str, values))}" for gene, values in several.items()]

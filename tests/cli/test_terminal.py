@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from rich.text import Text
 from typer.main import get_command
 
 from hwnas.cli import app, main
@@ -20,6 +21,7 @@ from hwnas.cli._terminal import spelled
 from hwnas.latency import Measurement
 from hwnas.report import pareto_frame, with_measured, write_pareto
 from hwnas.space import get_space
+from tests.cli.commands import COMMANDS
 
 SEVERAL = """
 import sys
@@ -153,3 +155,9 @@ def test_help_shows_every_option_whole(
         options = [o for param in get_command(app).commands[name].params for o in param.opts if o.startswith("--")]  # type: ignore[attr-defined]
         assert not [option for option in options if not re.search(rf"{option}\b", shown)]
         assert "\\[" not in shown
+
+
+@pytest.mark.parametrize("words", COMMANDS)
+def test_no_words_of_an_option_are_taken_for_markup(words: str) -> None:
+    for param in COMMANDS[words].params:
+        assert Text.from_markup(param.help).plain == param.help.replace("\\[", "[")

@@ -148,6 +148,13 @@ def test_bad_input_is_one_line(hwnas: Hwnas, arguments: tuple[str, ...], message
     assert not list(Path().iterdir())
 
 
+def test_latencies_of_a_file_cannot_be_verified(hwnas: Hwnas) -> None:
+    Path("blocks.csv").write_text("layer,choice,loss,latency_ms\na,big,0,2\na,small,1,1\n")
+    ran = hwnas("search", "--library", "blocks.csv", "--objectives", "loss:min,latency", "--latency", "2ms", "--verify")
+    assert (ran.code, len(ran.err.splitlines())) == (2, 1), ran.err
+    assert "--verify: it times networks, and latency comes from a file here; drop --verify" in ran.err
+
+
 def test_a_foreign_table_cannot_be_verified(hwnas: Hwnas, table: Path, predictor: Path) -> None:
     ran = hwnas("search", "--device", table, "--predictor", predictor, "--latency", "8ms", "--verify", *QUICK)
     assert (ran.code, len(ran.err.splitlines())) == (2, 1), ran.err

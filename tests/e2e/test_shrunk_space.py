@@ -57,7 +57,7 @@ def test_commands_take_it(hwnas: Hwnas) -> None:
         archs = [json.loads(cell) for cell in pd.read_csv(file)["arch"]]
         assert part.contains(MIXED.encode_many(archs)).all()
     assert hwnas("report", "pareto.csv").code == 0
-    again = hwnas("space", "shrink", "pareto.csv", "--keep", 90, "--out", "smaller.json")
+    again = hwnas("space", "shrink", "pareto.csv", "--keep=90", "--out=smaller.json")
     assert again.code == 0, again.err
     assert json.loads(Path("smaller.json").read_text())["of"] == "digits"
     assert open_space("smaller.json").size() <= part.size()

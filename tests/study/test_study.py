@@ -69,8 +69,9 @@ def test_the_best_row_within_budgets(front: hwnas.Front) -> None:
     assert front.best(by="params", macs=least)["macs"] == frame["macs"][frame["macs"] <= least].max()
     with pytest.raises(InfeasibleError, match="no row of the front"):
         front.best(macs=1.0)
-    with pytest.raises(DataError, match="has no such column"):
-        front.best(energy_mj=1.0)
+    for unknown in ({"energy_mj": 1.0}, {"throughput": "50/s"}):
+        with pytest.raises(DataError, match="has no such column"):
+            front.best(**unknown)
     with pytest.raises(DataError, match="rows 1 to"):
         front.arch(0)
 

@@ -74,7 +74,10 @@ def test_columns_are_of_texts_and_of_evaluations(capsys: pytest.CaptureFixture[s
     code, told = ran(capsys, "search", "--objectives", "macs,params", *COLUMNS)
     assert (code, "--text-column: only a search that evaluates subnets reads texts" in told) == (2, True)
     code, told = ran(capsys, "evaluate", "--supernet", "digits", "--sample", "2", *COLUMNS, "--out", "x.csv")
-    assert (code, "--text-column: it is of texts, and the network is fed images; drop it" in told) == (2, True)
+    assert (
+        code,
+        "--text-column: it is of texts to classify, and the network is fed something else; drop it" in told,
+    ) == (2, True)
 
 
 def test_subnets_that_were_never_trained_are_said_to_be(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
