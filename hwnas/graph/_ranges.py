@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -30,7 +30,7 @@ def assumed_ranges(model: onnx.ModelProto) -> Ranges:
     return names | {node.output[0]: _ASSUMED.get(node.op_type, _OTHERS) for node in model.graph.node}
 
 
-def activation_ranges(model: onnx.ModelProto, batches: Iterable[Feed]) -> Ranges:
+def activation_ranges(model: onnx.ModelProto, batches: Iterable[Feed | Sequence[Feed]], threads: int = 0) -> Ranges:
     """Ranges of the activations that integer nodes read or write, each end averaged over batches, so that one odd image in many does not stretch them.
 
     Batches are large: single images reach less far than all of them do together, and what lies beyond is cut off.
@@ -38,7 +38,9 @@ def activation_ranges(model: onnx.ModelProto, batches: Iterable[Feed]) -> Ranges
 
     Args:
         model: fp32, from `build_model`.
-        batches: preprocessed; ``(n, channels, height, width)`` each, or arrays by the names of the inputs.
+        batches: preprocessed; ``(n, channels, height, width)`` each, or arrays by the names of the inputs. A list is a
+            batch that runs in parts.
+        threads: of onnxruntime; 0 for as many as there are cores.
 
     Raises:
         DataError: there are no images, or activations are not finite.
@@ -62,14 +64,19 @@ def activation_ranges(model: onnx.ModelProto, batches: Iterable[Feed]) -> Ranges
             node = helper.make_node(operator, [name], [f"{name}/{operator}"], keepdims=0)
             watched.graph.node.append(node)
             watched.graph.output.append(helper.make_tensor_value_info(node.output[0], onnx.TensorProto.FLOAT, []))
-    session = ort.InferenceSession(watched.SerializeToString(), providers=["CPUExecutionProvider"])
-    seen = np.array(
-        [session.run(None, batch if isinstance(batch, Mapping) else {"input": batch}) for batch in batches],
-        dtype=np.float64,
-    )
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = threads
+    session = ort.InferenceSession(watched.SerializeToString(), options, providers=["CPUExecutionProvider"])
+
+    def ends(batch: Feed | Sequence[Feed]) -> NDArray[np.float64]:
+        parts = [batch] if isinstance(batch, (Mapping, np.ndarray)) else batch
+        runs = [session.run(None, part if isinstance(part, Mapping) else {"input": part}) for part in parts]
+        low, high = np.array(runs, dtype=np.float64).reshape(len(runs), -1, 2).transpose(2, 0, 1)
+        return np.stack([low.min(axis=0), high.max(axis=0)], axis=1)
+
+    seen = np.array([ends(batch) for batch in batches])
     if not len(seen):
         raise DataError("calibration", "there are no images to see the ranges of activations on", "give some")
     if not np.isfinite(seen).all():
         raise DataError("calibration", "activations are not finite", "check the weights and the preprocessing")
-    ends = seen.mean(axis=0).reshape(-1, 2)
-    return {name: (float(low), float(high)) for name, (low, high) in zip(names, ends, strict=True)}
+    return {name: (low, high) for name, (low, high) in zip(names, seen.mean(axis=0).tolist(), strict=True)}

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,7 @@ from torch import Tensor
 
 from hwnas.errors import DataError
 from hwnas.graph import Ranges, quantized
+from hwnas.supernet._feeds import feeds
 from hwnas.task import Inputs
 
 if TYPE_CHECKING:
@@ -155,9 +156,3 @@ def logits(session: ort.InferenceSession, inputs: Inputs) -> NDArray[np.float32]
     """``(n, classes)`` of a batch, of decoders ``(n, tokens, vocabulary)``."""
     found: NDArray[np.float32] = session.run(["logits"], feeds(inputs))[0]
     return found
-
-
-def feeds(inputs: Inputs) -> dict[str, NDArray[Any]]:
-    """A batch as onnxruntime is fed it."""
-    named = {"input": inputs} if isinstance(inputs, Tensor) else inputs
-    return {name: np.ascontiguousarray(tensor.cpu().numpy()) for name, tensor in named.items()}

@@ -13,14 +13,14 @@ from hwnas.errors import SupernetError
 from hwnas.files import replacing
 from hwnas.graph import (
     OPSET,
-    activation_ranges,
     build_model,
     in_precision,
     open_sizes,
     precision_parts,
     random_feeds,
 )
-from hwnas.supernet._agreement import Agreement, Batches, Blamed, agreement, feeds, logits, most_lossy, open_session
+from hwnas.supernet._agreement import Agreement, Batches, Blamed, agreement, logits, most_lossy, open_session
+from hwnas.supernet._feeds import ranges_on
 from hwnas.supernet._subnet import Subnet, folded_weights
 from hwnas.task import Specs, Task, measured
 
@@ -119,8 +119,11 @@ def onnx_model(
     if precision == "fp32":
         onnx.checker.check_model(plain)
         return Exported(plain, difference)
-    seen = (feeds(batch) for batch in batches()) if batches is not None else ()
-    ranges = activation_ranges(plain, seen) if "int8" in precision_parts(precision) else None
+    ranges = (
+        ranges_on(plain, subnet.network, batches() if batches is not None else ())
+        if "int8" in precision_parts(precision)
+        else None
+    )
     model = in_precision(plain, precision, ranges)
     difference = _difference(subnet, model)
     if not np.isfinite(difference.largest):

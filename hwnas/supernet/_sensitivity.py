@@ -7,12 +7,13 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import NDArray
 
-from hwnas.graph import activation_ranges, build_model
+from hwnas.graph import build_model
 from hwnas.space import SearchSpace, macs_cost
 from hwnas.space.ops import Convert
-from hwnas.supernet._agreement import Blamed, alone_in_int8, feeds
+from hwnas.supernet._agreement import Blamed, alone_in_int8
 from hwnas.supernet._base import Supernet
 from hwnas.supernet._evaluate import calibrated
+from hwnas.supernet._feeds import ranges_on
 from hwnas.supernet._subnet import folded_weights
 from hwnas.task import Inputs, Task
 
@@ -39,7 +40,7 @@ def sensitivity(supernet: Supernet, space: SearchSpace, data: Task, images: int 
     def batches() -> Iterable[Inputs]:
         return data.calibration(subnet.inputs)
 
-    ranges = activation_ranges(plain, (feeds(batch) for batch in batches()))
+    ranges = ranges_on(plain, subnet.network, batches())
     return alone_in_int8(plain, ranges, batches, slots, images)
 
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from hwnas.graph import activation_ranges, build_model, in_precision
 from hwnas.supernet import agreement, calibrated, folded_weights, load_supernet, sensitivity
-from hwnas.supernet._agreement import feeds
+from hwnas.supernet._feeds import feeds
 from hwnas.supernet._sensitivity import largest_in_int8
 from hwnas.task import DigitsData
 

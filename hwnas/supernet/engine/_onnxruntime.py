@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -13,22 +13,20 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 from torch import Tensor
 
 from hwnas.errors import SpaceError
-from hwnas.graph import activation_ranges, build_beside, build_model, in_precision
+from hwnas.graph import build_beside, build_model, in_precision
 from hwnas.progress import notice
-from hwnas.supernet._agreement import Batches, feeds
+from hwnas.supernet._agreement import Batches
 from hwnas.supernet._calibration import Calibration
-from hwnas.supernet._execute import without_common_padding
+from hwnas.supernet._feeds import feeds_in_parts, ranges_on
 from hwnas.supernet._subnet import Subnet, folded_weights
 from hwnas.supernet.engine._memory import Memory
-from hwnas.supernet.engine._parts import in_parts, opened
+from hwnas.supernet.engine._parts import opened, side_by_side
 from hwnas.supernet.engine._statistics import Statistician
 from hwnas.supernet.engine._torch import TorchEngine
 from hwnas.task import Inputs
 
 if TYPE_CHECKING:
     import onnxruntime as ort
-
-_MASK = "attention_mask"
 
 
 class OnnxEngine:
@@ -63,25 +61,18 @@ class OnnxEngine:
         Raises:
             DataError: there is nothing to calibrate integers with.
         """
-        texts = _MASK in subnet.inputs
         try:
             session = _session(subnet, calibration)
         except SpaceError as error:
             return _left_to_torch(error).runner(subnet, calibration)
 
+        def run(part: Mapping[str, NDArray[Any]]) -> NDArray[np.float32]:
+            found: NDArray[np.float32] = session.run(["logits"], part)[0]
+            return found
+
         def logits(batch: Inputs) -> Tensor:
-            named = {"input": batch} if isinstance(batch, Tensor) else batch
-            order = named[_MASK].sum(1).argsort() if texts else None
-            if order is not None:  # texts of like length share a part, and little of it is padding
-                named = {name: tensor[order] for name, tensor in named.items()}
-
-            def run(part: slice) -> NDArray[np.float32]:
-                fed = feeds(without_common_padding({name: tensor[part] for name, tensor in named.items()}))
-                found: NDArray[np.float32] = session.run(["logits"], fed)[0]
-                return found
-
-            n = len(next(iter(named.values())))
-            found = torch.from_numpy(np.concatenate(in_parts(subnet.network, n, run)))
+            parts, order = feeds_in_parts(subnet.network, batch)
+            found = torch.from_numpy(np.concatenate(side_by_side(parts, run)))
             return found if order is None else found[order.argsort()]
 
         return logits
@@ -95,7 +86,7 @@ def _session(subnet: Subnet, calibration: Batches | None) -> ort.InferenceSessio
         return opened(model.SerializeToString(), beside)
     model = build_model(subnet.network, weights=weights)
     shown = calibration() if calibration is not None and "int8" in own else ()
-    ranges = activation_ranges(model, (feeds(batch) for batch in shown)) if "int8" in own else None
+    ranges = ranges_on(model, subnet.network, shown) if "int8" in own else None
     return opened(in_precision(model, "+".join(["fp32", *sorted(own)]), ranges).SerializeToString())
 
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from typing import TYPE_CHECKING, TypeVar
@@ -13,29 +12,22 @@ import torch
 from numpy.typing import NDArray
 
 from hwnas.space import Network
+from hwnas.supernet._feeds import slices
 
 if TYPE_CHECKING:
     import onnxruntime as ort
 
-PART_BYTES = (4 * 2**20, 24 * 2**20)
-"""What the largest activation of a part may take: up to five images of a MobileNetV3 at 224 px. Larger parts leave the
-cache; smaller ones are slowed down by what every run costs."""
-
-PARTS = 16
-"""Parts of a batch, within those bounds, so that every core gets its share."""
-
+P = TypeVar("P")
 T = TypeVar("T")
 
 
 def in_parts(network: Network, n: int, run: Callable[[slice], T]) -> list[T]:
-    """What ``run`` makes of the parts of a batch of ``n``, in their order, on as many threads as torch would take.
+    """What ``run`` makes of the parts of a batch of ``n``, see `side_by_side`."""
+    return side_by_side(slices(network, n), run)
 
-    The parts are the same on every machine, whatever its cores: so is what is measured.
-    """
-    largest = max(4 * math.prod(op.shape) for _, layer in network for op in layer.ops)
-    fewest, most = (limit // largest for limit in PART_BYTES)
-    size = max(1, min(most, max(fewest, math.ceil(n / PARTS))))
-    parts = [slice(start, min(start + size, n)) for start in range(0, n, size)]
+
+def side_by_side(parts: Sequence[P], run: Callable[[P], T]) -> list[T]:
+    """What ``run`` makes of each part, in their order, on as many threads as torch would take."""
     threads = torch.get_num_threads()
     if threads == 1:
         return [run(part) for part in parts]

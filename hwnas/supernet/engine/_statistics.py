@@ -10,8 +10,8 @@ import torch
 from numpy.typing import NDArray
 
 from hwnas.graph import FOLDED, STATISTICS, Segment, norm_prefix, segments
-from hwnas.supernet._agreement import feeds
 from hwnas.supernet._calibration import Calibration
+from hwnas.supernet._feeds import feeds
 from hwnas.supernet._subnet import Subnet
 from hwnas.supernet.engine._memory import Memory, placed
 from hwnas.supernet.engine._moments import Array, Moments, convolved, covariances, pooled, variances
