@@ -28,7 +28,7 @@ import numpy as np
 import onnxruntime as ort
 from numpy.typing import NDArray
 
-from hwnas.graph import Model
+from hwnas.graph import Model, build_model, in_precision
 from hwnas.io import Journal
 from hwnas.latency import find_table_for, get_device
 from hwnas.search import Objective, Problem, hypervolume, run_search
@@ -36,7 +36,7 @@ from hwnas.space import AdditiveCost, Population, SearchSpace, macs_cost
 from hwnas.space.ops import Embedding
 from hwnas.study import Evaluation
 from hwnas.study._space import restricted
-from hwnas.supernet import MeasuredAccuracy, accuracy_journal_identity, calibrated, onnx_model, save_onnx
+from hwnas.supernet import MeasuredAccuracy, accuracy_journal_identity, folded_weights, save_onnx
 
 MIXED, SEARCHED = "fp32+int8+int4", "fp32+int8"
 ROUNDS, RUNS = 15, 8
@@ -141,13 +141,12 @@ def _with(space: SearchSpace, x: Population, columns: Sequence[int], precision: 
 
 
 def _written(accuracy: MeasuredAccuracy, row: NDArray[Any], tested: MeasuredAccuracy, folder: Path) -> dict[str, Any]:
-    """Accuracy, size and file of a subnet; the file is the one that ``export`` writes."""
+    """Accuracy, size and file of a subnet; neither how long the file takes nor its bytes depend on the ranges that were seen."""
     name = "original-fp32" if _is_original(accuracy.supernet.space, row) else "-".join(map(str, row.tolist()))
     path = folder / f"{name}.onnx"
     if not path.exists():
-        subnet, _ = calibrated(accuracy.supernet, row, accuracy.data)
-        found = onnx_model(subnet, precision=MIXED, batches=lambda: accuracy.data.calibration(subnet.inputs))
-        save_onnx(found.model, path, {})
+        subnet = accuracy.supernet.extract(row)
+        save_onnx(in_precision(build_model(subnet.network, weights=folded_weights(subnet)), MIXED), path, {})
     return {"file": path.name, "accuracy": float(tested(row[None])[0]), "size_bytes": path.stat().st_size}
 
 
