@@ -27,7 +27,8 @@ class HwnasError(Exception):
         self.remedy = remedy
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # Errors of workers travel: by default an error is made again from its one message, which these are not made of.
+        # Errors of worker processes are pickled. By default an exception is rebuilt from its message alone, and these
+        # are made of three parts.
         return _again, (type(self), self.args, self.__dict__)
 
 
@@ -64,7 +65,7 @@ class InfeasibleError(HwnasError):
 
 
 class NotHeldError(HwnasError):
-    """Work that was done, with an outcome that does not hold: measured subnets over their budget. No bad input."""
+    """The work was done, but its outcome does not hold, such as measured subnets over their budget. Not bad input."""
 
 
 class UnknownNameError(HwnasError):
@@ -80,7 +81,7 @@ class UnknownNameError(HwnasError):
 
 
 def _again(kind: type[HwnasError], args: tuple[Any, ...], facts: dict[str, Any]) -> HwnasError:
-    """An error as it was before it travelled."""
+    """An unpickled error."""
     error = kind.__new__(kind, *args)
     error.__dict__.update(facts)
     return error

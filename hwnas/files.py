@@ -116,13 +116,13 @@ class _Part:
         while True:
             path = target.with_name(f".{target.name}.{os.getpid()}.{next(_numbers)}.part")
             handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
-            # Another process may have taken it for a leftover between these two lines: then it is gone.
+            # Between these two lines another process may have removed it as a leftover.
             if _locked(handle) is not False and path.exists() and os.path.samestat(os.fstat(handle), path.stat()):
                 return cls(target, path, handle, made)
             os.close(handle)
 
     def settle(self) -> None:
-        """Get the bytes to the disk: a disk may find out that it is full only now."""
+        """Write the bytes through to the disk, which may notice only now that it is full."""
         with self.path.open("rb+") as file:
             os.fsync(file.fileno())
 
@@ -162,7 +162,7 @@ def _remove_empty(folders: Sequence[Path]) -> None:
 def _remove_leftovers(target: Path) -> None:
     """Remove the parts of ``target`` whose writers are dead: those that nobody holds a lock on.
 
-    Process numbers would not do: they are given again, and mean nothing in another container.
+    Process ids would not do: they are reused, and mean nothing in another container.
     """
     ours = re.compile(rf"\.{re.escape(target.name)}\.\d+(\.\d+)?\.part")
     with os.scandir(target.parent) as entries:

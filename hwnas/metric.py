@@ -53,8 +53,8 @@ class Metric:
         parse: ``(text, option)`` to a value in ``unit``; raises QuantityError.
         show: a value as a table prints it, without ``unit``.
         scaled: whether ``show`` writes a unit or factor of its own (``61.0M``, ``4.1 MB``).
-        count: of a metric of layers: ``(space, images per run)`` to a function of ``(n, g)`` rows; None if the room of
-            spaces has it.
+        count: of a metric of layers: ``(space, images per run)`` to a function of ``(n, g)`` rows; None where
+            `hwnas.space` computes it.
         of, derive: of a metric of other metrics: their columns, and their ``(n,)`` values in this order to its own.
     """
 

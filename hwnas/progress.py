@@ -22,7 +22,7 @@ class Progress(Protocol):
 
 
 class Listener(Protocol):
-    """Whoever hears of the work that is done."""
+    """Receives what long work reports."""
 
     def notice(self, message: str) -> None:
         """One line: what is done on the user's behalf, or what they should know."""

@@ -63,7 +63,7 @@ class Cluster(Executor):
         return self._asked or max(self._cpus(), 1)
 
     def start(self, key: int, item: Any) -> None:
-        # In a list, so that a worker which has it open already does not fetch it again.
+        # In a list Ray passes a reference, so a worker that has it open already does not fetch it again.
         task = self._evaluate.remote(self._run, hwnas.__version__, [self._opener], item)
         self._running[task] = key
 
@@ -98,7 +98,7 @@ _OPEN: dict[str, Worker] = {}
 
 
 def _evaluate(run: str, version: str, opener: list[Any], item: Any) -> Outcome:
-    """What becomes of an item, on whichever node this is."""
+    """Evaluate an item, on whichever node this runs."""
     import ray
 
     if version != hwnas.__version__:

@@ -88,7 +88,7 @@ class Executor(ABC):
                         continue
                     yield key, item, outcome
         finally:
-            if running:  # whoever asked went away: what runs is worth nothing any more
+            if running:  # the caller is gone, so nobody wants what still runs
                 self.close()
 
     def in_order(self, items: Sequence[Any]) -> Iterator[Done | Failed]:

@@ -92,7 +92,7 @@ class _Process:
         self.pipe, theirs = context.Pipe()
         self._process = context.Process(target=_serve, args=(theirs, opener, threads), daemon=True)
         mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT}) if hasattr(signal, "pthread_sigmask") else None
-        try:  # what it inherits: Ctrl-C is this process's affair from the first moment on
+        try:  # the child inherits the mask, so that Ctrl-C never reaches it
             self._process.start()
         finally:
             if mask is not None:

@@ -1,4 +1,4 @@
-"""Where work runs, as people say it."""
+"""Where work runs, as the options `--workers` and `--cluster` say it."""
 
 from __future__ import annotations
 

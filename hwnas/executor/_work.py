@@ -11,14 +11,14 @@ from hwnas.errors import HwnasError, SpaceError, SupernetError
 
 
 class Opener(Protocol):
-    """Opened once by each worker: brings weights and data in, and gives what evaluates an item.
+    """Called once by each worker: loads weights and data, and returns the function that evaluates an item.
 
-    It travels to other processes, and so do items and what becomes of them: all must be picklable. The error that
-    it raises, if it is a HwnasError, ends the work.
+    Openers, items and outcomes are sent to other processes, so all must be picklable. A HwnasError that it raises ends
+    the run.
     """
 
     def __call__(self, threads: int | None, /) -> Callable[[Any], Any]:
-        """What evaluates an item with so many threads; None for as many as this process uses anyway."""
+        """The function that evaluates an item, with so many threads; None keeps the number that this process has."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Done:
 
 @dataclass(frozen=True)
 class Failed:
-    """An item that came to nothing: the reason in words, the traceback if there is one, and whether to try again."""
+    """An item that failed: the reason in words, the traceback if there is one, and whether to try again."""
 
     reason: str
     trace: str = ""
@@ -61,7 +61,7 @@ class Worker:
         self._work: Callable[[Any], Any] | None = None
 
     def __call__(self, item: Any) -> Outcome:
-        """What becomes of an item. Errors are outcomes too; an interruption is none."""
+        """Evaluate an item. Errors are outcomes; a KeyboardInterrupt is not, and is raised."""
         try:
             if self._work is None:
                 self._work = self._opener(self._threads)

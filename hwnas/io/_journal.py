@@ -69,7 +69,7 @@ class Journal:
 
     def close(self) -> None:
         """Close the file and let others write to it."""
-        with suppress(OSError):  # what a full disk did not take has been told of, and would be tried once more
+        with suppress(OSError):  # closing tries again to write what a full disk refused
             self._file.close()
 
     def __enter__(self) -> Self:
@@ -84,7 +84,7 @@ class Journal:
         return f"journal {self.path}"
 
     def _lock(self) -> None:
-        if sys.platform == "win32":  # has no flock; two writers are then the user's affair
+        if sys.platform == "win32":  # it has no flock: two writers are not kept apart
             return
         import fcntl
 

@@ -45,7 +45,7 @@ class KeptChoices:
         return cls(reference, space.precisions, space.fingerprint, choices, about)
 
     def part(self, space: SearchSpace) -> SearchSpace:
-        """The choices that are left of a space with these genes; those of genes that it lacks do not matter.
+        """The space with the choices that are left; choices of genes that it lacks are ignored.
 
         Raises:
             SpaceError: a gene has no such choices.

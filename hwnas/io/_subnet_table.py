@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from pandas.api.types import is_numeric_dtype
 
 from hwnas.errors import DataError
 from hwnas.io._archs import COLUMNS as ARCH_COLUMNS
@@ -164,6 +165,10 @@ def _joined(frame: pd.DataFrame, more: pd.DataFrame, path: str) -> pd.DataFrame:
     shared = [c for c in frame.columns if c in more.columns]
     if not shared:
         raise DataError(f"file {path}", "it shares no column with the first table", "add the key that joins them")
+    mixed = [c for c in shared if is_numeric_dtype(frame[c]) != is_numeric_dtype(more[c])]
+    if mixed:
+        rule = f"its column {mixed[0]} and that of the first table are not both numbers, or both text"
+        raise DataError(f"file {path}", rule, "write the key in the same way in both")
     keys = more[shared]
     if keys.duplicated().any():
         raise DataError(f"file {path}, {', '.join(shared)}", "rows occur twice", "keep one of each")
@@ -180,5 +185,5 @@ def _listed(paths: Sequence[str | os.PathLike[str]]) -> str:
 
 
 def _choose(frame: pd.DataFrame) -> str:
-    numeric = [str(c) for c in frame.columns if pd.api.types.is_numeric_dtype(frame[c])]
+    numeric = [str(c) for c in frame.columns if is_numeric_dtype(frame[c])]
     return f"choose from {', '.join(numeric)}"

@@ -126,7 +126,7 @@ class AdditiveCost:
         for factor in self.factors:
             genes, at = list(factor.genes), np.indices(factor.table.shape)
             for column in sorted(genes, key=lambda c: len(self.space.conditions.controllers(c))):
-                # Controllers first: where one has no effect it is 0 by now, and what depends on it is idle all the same.
+                # Controllers first: one without effect is 0 by now, and the genes that depend on it have none either.
                 idle = np.zeros(factor.table.shape, dtype=bool)
                 child = column
                 for controller in self.space.conditions.controllers(column):
@@ -220,8 +220,8 @@ def elimination_order(scopes: Sequence[tuple[int, ...]], sizes: Sequence[int]) -
 def _eliminate(space: SearchSpace, factors: Sequence[Factor]) -> tuple[float, Population]:
     """Min-sum variable elimination (Dechter 1999) with trace-back, over the canonical rows of the domain.
 
-    ``hwnas.search.exact`` eliminates along a tree of buckets that it builds once and then weighs in many ways, up and down.
-    For a single minimum that tree would take 1.5 to 1.8 times as long as this pass, which budgets are checked by.
+    ``hwnas.search.exact`` builds a tree of buckets once and evaluates it under many weights. For a single minimum,
+    which is all that checking a budget needs, that tree would take 1.5 to 1.8 times as long as this pass.
     """
     sizes = [len(g.choices) for g in space.genes]
     finite = [Factor(f.genes, np.where(np.isnan(f.table), np.inf, f.table)) for f in [*factors, *domain_factors(space)]]

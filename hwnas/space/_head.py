@@ -68,7 +68,7 @@ def _head(space: SearchSpace) -> tuple[Slot, LayerSpec]:
 
 
 def _classifier(space: str, layer: LayerSpec) -> int:
-    """Position of the op that gives one value, or one feature map, per class; what follows it changes no channels."""
+    """Position of the last op that sets the number of channels: it gives one value, or one feature map, per class."""
     after = [i for i, op in enumerate(layer.ops) if not isinstance(op, (Activation, Flatten, GlobalPool))]
     op = layer.ops[after[-1]] if after else None
     whole = isinstance(op, Linear) and after[-1] + 1 == len(layer.ops)

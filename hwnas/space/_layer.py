@@ -25,8 +25,8 @@ _CONVERTED = "-converted"
 class LayerSpec:
     """One profiled unit: its key (a row name of latency tables), input shape and ops.
 
-    Two specs are equal when their keys are: the key states everything latency depends on. In a network of one precision
-    that is not said; in one of several each layer's key ends in ``@`` and its own, and says whether its input was converted.
+    Two specs are equal when their keys are: the key states everything latency depends on. In a network of several
+    precisions the key of each layer ends in ``@`` and its precision, and says whether its input was converted.
 
     Attributes:
         key: of tables.
@@ -45,17 +45,18 @@ class LayerSpec:
 
     @property
     def precision(self) -> str | None:
-        """What it computes in, if it has a precision of its own (`in_precision`); None for the network's."""
+        """The precision that it computes in, if it has its own (`in_precision`); None if it has the network's."""
         return self.key.partition(_IN)[2].removesuffix(_CONVERTED) or None
 
     @property
     def converted(self) -> bool:
-        """Whether what it takes lies in memory as a conversion left it, and not as a kernel of its precision would."""
+        """Whether its input lies in memory as a conversion left it, rather than as a kernel of its precision would
+        leave it."""
         return self.key.endswith(_CONVERTED) and _IN in self.key
 
     @property
     def bare_key(self) -> str:
-        """Its key but for what follows from precisions: with these it names a row of a table."""
+        """Its key without precision and conversion, which rows of tables have columns for."""
         return self.key.partition(_IN)[0]
 
     def in_precision(self, precision: str, *, converted: bool = False) -> LayerSpec:

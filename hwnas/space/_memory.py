@@ -1,8 +1,9 @@
 """Peak activation memory: the most bytes of feature maps that are alive at once while a subnet runs.
 
 Layers run one after another and hold little but their input and what they compute, so the peak of a subnet is the
-largest of its layers' peaks: a maximum over slots where other costs are sums. A value that one layer leaves for a later
-one counts in these two and not in those between: masks are small; feature maps kept so make the peak a lower bound.
+largest of its layers' peaks: a maximum over slots where other costs are sums. A value that one layer keeps for a later
+one counts in these two layers and not in those between. Masks are small; where feature maps are kept so, the peak is a
+lower bound.
 """
 
 from __future__ import annotations
@@ -29,9 +30,9 @@ BYTES = 4
 def activation_peak(layer: LayerSpec) -> int:
     """Most activations of one sample that are alive at once in a layer, its input and what it reads by name included.
 
-    Runtimes save buffers where they can, and so does this count, by what onnxruntime does: an activation, a gate
-    and an addition write over an input that nothing else reads; a convolution whose result is only added to
-    something writes there; flattening and reshaping move nothing. Ops say so themselves (`Op.in_place` and its kin).
+    Buffers are shared as onnxruntime shares them: an activation, a gate and an addition write over an input that
+    nothing else reads; a convolution whose result is only added to another value writes over that one; flattening and
+    reshaping move nothing. Ops say so themselves (`Op.in_place` and its kin).
     """
     uses = Counter(i for op in layer.ops for i in op.inputs)
     uses[len(layer.ops)] += 1  # the next layer
@@ -57,14 +58,14 @@ def activation_peak(layer: LayerSpec) -> int:
 
 
 def _fits(op: Op, position: int, uses: Counter[int], buffer: dict[int, int]) -> bool:
-    """Whether nobody but the op reads the buffer of its input at a position: it may write over it."""
+    """Whether the op alone reads the buffer of its input at a position, and so may write over it."""
     i = op.inputs[position]
     readers = sum(uses[j] for j in buffer if buffer[j] == buffer[i])
     return readers == Counter(op.inputs)[i]
 
 
 def _added_to(ops: Sequence[Op], uses: Counter[int]) -> dict[int, int]:
-    """Values that are written onto what they are added to: number of the value to that of the other."""
+    """Values that are written into the buffer of what they are added to: the number of each, and of the other value."""
     found = {}
     for op in ops:
         if not isinstance(op, Add):
@@ -112,13 +113,13 @@ class PeakMemory:
         return PeakMemory(space, self.batch)
 
     def at_most(self, upper: float) -> list[Factor]:
-        """Factors that are 0 on rows whose peak is within a bound and NaN elsewhere: a budget that sums can carry."""
+        """Factors that are 0 on rows whose peak is within a bound and NaN elsewhere: the budget as a term of a sum."""
         return [Factor(f.genes, np.where(f.table <= upper, 0.0, np.nan)) for f in self.factors]
 
     def minimum(self) -> tuple[float, Population]:
         """The exact minimum over the domain and a canonical ``(g,)`` row that attains it.
 
-        Bisects over the values of the tables: whether some row stays within a bound everywhere is a sum.
+        By bisection over the values of the tables; whether any row stays within a bound is the minimum of a sum.
         """
         finite = [f.table[np.isfinite(f.table)] for f in self.factors]
         values = np.unique(np.concatenate([np.zeros(0 if finite else 1), *finite]))

@@ -7,9 +7,9 @@ Where a slot of integers meets one of real numbers, values are converted. Such a
 empty unless its two neighbours run, nothing between them does, and they differ: so costs stay sums over slots.
 
 Kernels of a precision keep values in a layout of their own (onnxruntime: blocks of channels for real numbers, channels
-last for integers), and a conversion gives the plain one. What follows it moves its input first; and a layer that adds its
-input to its result adds in the plain layout and leaves that to the next. So layers are told apart by whether their input
-lies as a conversion left it, over any number of such sums.
+last for integers), and a conversion gives the plain one. So the layer after a conversion re-orders its input first, and
+a layer that adds its input to its result computes in the plain layout and passes it on. Layers are therefore told apart
+by whether their input lies as a conversion left it, directly or through any number of such sums.
 """
 
 from __future__ import annotations
@@ -42,9 +42,9 @@ class Forms:
     Attributes:
         differs: whether it is another layer in a lower precision; else it does not have that choice.
         rounds: whether values between layers are rounded in a precision; in others weights alone are.
-        takes: whether in a precision that rounds the first thing that it does is to read its input as such numbers.
-        gives: whether in a precision that rounds it leaves its output as such numbers.
-        keeps: whether its output is a sum that its input is part of, as it is.
+        takes: whether, in a precision that rounds, it reads its input as rounded numbers.
+        gives: whether, in a precision that rounds, it leaves its output as rounded numbers.
+        keeps: whether its output is a sum of its unchanged input and something else.
     """
 
     differs: Callable[[LayerSpec, str], bool]
@@ -247,7 +247,8 @@ class _Mixing:
         return False
 
     def _columns(self, own: Iterable[int], places: Iterable[_Place]) -> tuple[int, ...]:
-        """Those given, and those that tell whether places run, and in which precision; with what controls them."""
+        """The given columns, and those that decide whether places run and in which precision, with their
+        controllers."""
         wanted = set(own)
         for place in places:
             wanted |= {place.gene} if place.gene is not None else set()
@@ -262,7 +263,7 @@ class _Mixing:
         return found
 
     def _runs(self, place: _Place, at: Mapping[int, Value]) -> bool:
-        """Whether a slot runs; where its skipper has no effect itself, that holds its first choice."""
+        """Whether a place runs. A skipper without effect holds its first choice."""
         if place.skipper is None:
             return True
         column, running = place.skipper
@@ -270,14 +271,14 @@ class _Mixing:
         return choices[column] in running and self.space.conditions.holds(column, choices)
 
     def _layer(self, place: _Place, at: Mapping[int, Value]) -> LayerSpec:
-        """The layer of a place that runs, as far as the columns tell that its shape depends on."""
+        """The layer of a place that runs, by the columns that its shape depends on."""
         layer = place.slot.build(*(at.get(c, self.space.genes[c].choices[0]) for c in place.slot.genes))
         assert layer is not None
         return layer
 
 
 def _conversion(after: LayerSpec, precision: str, *, converted: bool) -> LayerSpec:
-    """What converts the input of a layer; runtimes convert once for each op that reads it."""
+    """The layer that converts the input of another one; runtimes convert once for each op that reads it."""
     shape, readers = after.input_shape, sum(0 in op.inputs for op in after.ops)
     ops = OpList(shape)
     ops.convert("convert", 0, precision)

@@ -16,8 +16,8 @@ Key = tuple[str, int]
 class DecodedImages:
     """Images by resolution, up to a limit. Those of the resolution that was used longest ago make room for others.
 
-    Within one resolution the first ones stay: evaluations run through all of them in the same order, and whatever is
-    dropped for the last ones would be the next to be wanted.
+    Within one resolution the first ones stay: every evaluation reads all images in the same order, so dropping the
+    oldest for the newest would drop exactly what is read next.
     """
 
     def __init__(self, limit_bytes: int) -> None:
@@ -38,7 +38,7 @@ class DecodedImages:
         return images
 
     def keep(self, resolution: int, key: Key, pixels: Pixels | None) -> None:
-        """Keeps an image if there is room, or others can make it."""
+        """Keep an image if there is room, or if dropping other resolutions makes some."""
         size = 0 if pixels is None else pixels.nbytes
         with self._lock:
             while (

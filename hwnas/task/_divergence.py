@@ -59,7 +59,7 @@ class Parent:
         self.likeliest = flat.argmax(-1)
         self._tokens = tokens.flatten()
         mean = torch.empty_like(scale)
-        for row, (one, of_all) in enumerate(zip(flat, scale, strict=True)):  # a row at a time: no second array of all
+        for row, (one, of_all) in enumerate(zip(flat, scale, strict=True)):  # row by row: no second array
             probabilities = (one - of_all).exp_()
             mean[row] = probabilities @ one
             one.copy_(probabilities)

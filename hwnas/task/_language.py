@@ -1,4 +1,4 @@
-"""Language modelling: running text in windows of tokens, each token to be told from those before it."""
+"""Language modelling: running text in windows of tokens, each token to be predicted from those before it."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class LanguageModelling:
 
     Attributes:
         has_training: whether there is a training split.
-        n_available: windows to measure on there are.
+        n_available: how many windows there are to measure on.
         notes: what is odd, in words.
 
     Raises:
@@ -85,9 +85,8 @@ class LanguageModelling:
         texts = read_texts(path)
         self._tokens = {split: tokenizer.ids(text) for split, text in texts.items()}
         self.has_training = "train" in texts
-        self.n_available = 0
-        for split in self._tokens:
-            self.n_available = len(self._windows(split, length)[0])
+        available = {split: len(self._windows(split, length)[0]) for split in self._tokens}
+        self.n_available = available.get("validation", 0)
         fitting = self.windows_at_once(length)
         self.notes: Sequence[str] = (
             [
@@ -151,6 +150,8 @@ class LanguageModelling:
 
     def _windows(self, split: str, length: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """``(n, length)`` tokens of every window, and those that follow each."""
+        if split not in self._tokens:
+            raise DataError(f"data {self.path}", f"it has no {split}.txt", f"keep some of its text back as {split}.txt")
         tokens = self._tokens[split]
         n = (len(tokens) - 1) // length
         if n < 1:

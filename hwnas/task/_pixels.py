@@ -18,14 +18,15 @@ Pixels = NDArray[np.uint8]
 
 @dataclass(frozen=True)
 class Preprocessing:
-    """What becomes of an RGB image before it enters a network at any resolution r; by default, what Once-for-All does.
+    """How an RGB image becomes the input of a network at any resolution r; by default as Once-for-All does it.
 
     Attributes:
-        mean, std: of each channel, which are made 0 and 1, once pixels are divided by ``divisor``.
-        divisor: of pixels, which go from 0 to 255.
+        mean, std: of each channel, subtracted and divided by once pixels are divided by ``divisor``.
+        divisor: of pixel values, which range from 0 to 255.
         resampling: filter of resizing, by Pillow's name in small letters.
-        crop: the centre is cut out of the resized image, so many parts of so many: r of ``ceil(r * crop[1] / crop[0])``.
-        keeps_aspect: whether the shorter side is resized so; else both are.
+        crop: share of the resized image that the centre crop keeps, as a fraction: 7/8 resizes to ``ceil(r * 8 / 7)``
+            pixels.
+        keeps_aspect: whether the shorter side is resized to that, the other in proportion; else both are.
     """
 
     mean: tuple[float, ...] = (0.485, 0.456, 0.406)

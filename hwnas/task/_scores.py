@@ -42,7 +42,7 @@ def measured(task: Task, specs: Specs, logits_of: Callable[[Inputs], Tensor]) ->
 def answers(
     task: SelectiveTask, specs: Specs, logits_of: Callable[[Inputs], Tensor], samples: NDArray[np.intp]
 ) -> NDArray[np.bool_]:
-    """``(s,)``: whether some validation samples are told right.
+    """``(s,)``: whether the network classifies each of some validation samples correctly.
 
     Args:
         task: the data.

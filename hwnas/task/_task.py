@@ -1,4 +1,4 @@
-"""Task: what a network is for. Its data, in splits and batches of named inputs, and how well the data are told apart.
+"""Task: what a network is for: its data, in splits and batches of named inputs, and how its answers are scored.
 
 Image folders and digits are tasks; texts to classify or to continue are the same protocol with other inputs.
 """
@@ -50,14 +50,15 @@ class Task(Protocol):
 
 @runtime_checkable
 class SelectiveTask(Task, Protocol):
-    """Any of the validation samples, for searches in which not every subnet is shown all."""
+    """A task of which single validation samples can be asked for, so that subnets can race."""
 
     @property
     def n_validation(self) -> int:
         """How many there are."""
 
     def validation_of(self, specs: Specs, samples: Sequence[int]) -> Iterable[tuple[Inputs, Tensor]]:
-        """As :meth:`Task.validation`, of those samples alone: places in its order, and in theirs."""
+        """As :meth:`Task.validation`, of these samples alone and in this order; they are numbered in the order of
+        ``validation``."""
 
 
 @runtime_checkable
@@ -81,7 +82,8 @@ class OwnLossTask(TrainingTask, Protocol):
     """Training by another loss than cross-entropy: classes that weigh more, labels that are smoothed."""
 
     def loss(self, logits: Tensor, labels: Tensor) -> Tensor:
-        """``()``, the mean over a batch of logits ``(n, classes)``; what learns from a teacher follows its probabilities instead."""
+        """``()``, the mean over a batch of logits ``(n, classes)``; subnets that are taught by another one learn from
+        its probabilities instead."""
 
 
 def loss_of(task: Task) -> Callable[[Tensor, Tensor], Tensor]:

@@ -126,7 +126,7 @@ def _table_rows(path: Path, content: str, separator: str) -> list[dict[str, str]
 
 def _json_rows(path: Path, content: str) -> list[dict[str, str]]:
     rows = []
-    for number, line in enumerate(content.splitlines(), start=1):
+    for number, line in enumerate(content.split("\n"), start=1):  # splitlines would also end them at U+2028 in a text
         if not line.strip():
             continue
         try:

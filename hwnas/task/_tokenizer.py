@@ -145,7 +145,7 @@ def _both(texts: Sequence[str], pairs: Sequence[str] | None) -> Any:
 
 @lru_cache(maxsize=4)
 def _engine(definition: str) -> Engine:
-    """Made once, for that takes long; who uses it sets padding and truncation first."""
+    """Made once, for that takes long. It is shared, so every user sets padding and truncation first."""
     from tokenizers import Tokenizer as Engine
 
     return Engine.from_str(definition)

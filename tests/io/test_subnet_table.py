@@ -86,6 +86,7 @@ def test_a_table_of_a_part_of_the_space_says_which_options_keep_to_it(tables: li
         (lambda a, b: (a, b.iloc[1:]), "no row for id 8"),
         (lambda a, b: (a, pd.concat([b, b])), "rows occur twice"),
         (lambda a, b: (a, b.rename(columns={"id": "key"})), "shares no column"),
+        (lambda a, b: (a, b.assign(id="0" + b["id"].astype(str))), "not both numbers, or both text"),
         (lambda a, b: (a.rename(columns={"acc": "accuracy"}), b), "no such column; choose from id, accuracy"),
         (lambda a, b: (a.assign(top1=1.0), b), "has a column of that name"),
     ],

@@ -100,6 +100,14 @@ def test_bad_texts_get_one_line(tokenizer, tmp_path, name, content, complaint):
     assert "\n" not in str(caught.value)
 
 
+def test_text_to_learn_from_alone_measures_nothing(tokenizer, tmp_path):
+    (tmp_path / "train.txt").write_text(words(42))
+    data = opened(tmp_path, tokenizer)
+    assert (data.n_available, len(list(data.judged(8)))) == (0, 1)
+    with pytest.raises(DataError, match=r"it has no validation\.txt"):
+        list(data.validation(SPECS))
+
+
 def test_text_that_is_no_utf8_or_missing_is_refused(tokenizer, tmp_path):
     (tmp_path / "a.txt").write_bytes(b"\xff\xfe\xfa" * 99)
     with pytest.raises(DataError, match="not text in UTF-8"):

@@ -106,6 +106,15 @@ def test_labels_that_are_numbers_stand_by_size_and_words_by_alphabet(tokenizer: 
     assert opened(tmp_path, tokenizer).labels == ("-1", "9", "10")
     write(tmp_path / "validation.jsonl", [{"text": "film", "label": n} for n in ("b", "10", "9")])
     assert opened(tmp_path, tokenizer).labels == ("10", "9", "b")
+    write(tmp_path / "validation.jsonl", [{"text": "film", "label": n} for n in ("²", "9", "+-1")])
+    assert opened(tmp_path, tokenizer).labels == ("+-1", "9", "²")
+
+
+def test_signs_that_end_a_line_elsewhere_are_part_of_a_text(tokenizer: Tokenizer, tmp_path: Path) -> None:
+    texts = [f"good{sign}film" for sign in "\u2028\x85\x0c"]
+    rows = [json.dumps({"text": text, "label": text[4] == "\x85"}, ensure_ascii=False) for text in texts]
+    (tmp_path / "validation.jsonl").write_text("\r\n".join(rows), encoding="utf-8", newline="")
+    assert opened(tmp_path, tokenizer).n_available == len(texts)
 
 
 def test_a_trained_head_takes_its_words_and_their_numbers(tokenizer: Tokenizer, tmp_path: Path) -> None:

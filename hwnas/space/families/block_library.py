@@ -107,7 +107,7 @@ def of_model(
             table = np.full(len(model.genes[column].choices), np.nan)
             table[[*rows]] = numbers[[*rows.values()]]
             factors.append(Factor((column,), table))
-        # What all subnets pay is paid with the first gene: no choice is without it.
+        # What all subnets cost is added to every choice of the first gene.
         factors.append(Factor((0,), np.full(len(model.genes[0].choices), numbers[[*constant.values()]].sum())))
         costs[metric] = AdditiveCost(space, factors)
     return space, costs

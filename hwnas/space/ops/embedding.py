@@ -29,7 +29,8 @@ class Embedding(Op):
 class Positions(Op):
     """Adds a learned vector to each token of ``(tokens, channels)``: the first ones of a table ``(entries, channels)``.
 
-    The table is as long as the longest sequence, so that its shape does not depend on the length of this one.
+    The table has as many rows as the longest sequence has tokens, so its shape does not depend on the length of this
+    one.
     """
 
     entries: int
