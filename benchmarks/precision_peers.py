@@ -42,8 +42,8 @@ def main() -> None:
 
 def prepare(options: argparse.Namespace) -> None:
     """Batches of texts as arrays."""
-    from hwnas.space import macs_cost  # noqa: PLC0415
-    from hwnas.study import Evaluation  # noqa: PLC0415 - hwnas is not where nncf is
+    from hwnas.space import macs_cost
+    from hwnas.study import Evaluation
 
     arrays: dict[str, Any] = {}
 
@@ -65,8 +65,8 @@ def prepare(options: argparse.Namespace) -> None:
 
 def quantise(options: argparse.Namespace) -> None:
     """By nncf, with a bound on what is lost."""
-    import nncf  # type: ignore[import-not-found]  # noqa: PLC0415
-    import onnx  # noqa: PLC0415
+    import nncf  # type: ignore[import-not-found]
+    import onnx
 
     found = np.load(options.keep / "peers.npz")
     fed = {split: _batches(found, split) for split in ("calibration", "search", "test")}
@@ -103,7 +103,7 @@ def _batches(found: Any, split: str) -> list[tuple[Batch, Any]]:
 
 
 def _opened(model: str | bytes) -> Any:
-    import onnxruntime as ort  # noqa: PLC0415
+    import onnxruntime as ort
 
     options = ort.SessionOptions()
     options.intra_op_num_threads = 1

@@ -55,6 +55,14 @@ def build(
     length: Length = 256,
     batch_size: WindowsAtOnce = 4,
     seed: Seed = 0,
+    precision: Annotated[
+        str,
+        typer.Option(
+            "--precision",
+            help="What each alternative may compute in: fp32, int8 and int4 (both weights alone), some of them as fp32,int4.",
+            metavar="NAMES",
+        ),
+    ] = "fp32",
     device: Annotated[
         str | None,
         typer.Option(
@@ -91,23 +99,24 @@ def build(
 
     Killed at any moment, the same command resumes. Scores do not depend on the number of workers.
 
-    Example: hwnas library build --model hf:smollm2 --data train.txt --device cpu --out lib.csv
+    Example: hwnas library build --model hf:smollm2 --data train.txt --precision fp32,int8,int4 --device cpu --out lib.csv
     """
-    from hwnas.study._library import build_library, sorted_model
+    from hwnas.graph import precision_parts
+    from hwnas.study._library import build_library, scored_precision, sorted_model
     from hwnas.study._library_costs import Lengths
     from hwnas.study._moved import Windows
 
     if out.suffix.lower() != ".csv":
         raise DataError(f"--out {out}", "a library is a CSV", f"write --out {out.with_suffix('.csv')}")
     check_writable(out)
-    given = Windows(model, data, windows, length, batch_size, seed)
+    given = Windows(model, data, windows, length, batch_size, seed, scored_precision(precision))
     if sort is not None:
         check_writable(sort)
     lengths = Lengths.of(given.net.space, prompt, context)
     given = sorted_model(given, sort) if sort is not None else given
     frame = build_library(given, out, lengths, workers.where(), device, threads)
     notice(f"wrote {out}: {len(frame)} alternatives, scored on {windows} windows of {length} tokens")
-    cost = "latency" if device is not None else "params"
+    cost = "latency" if device is not None else "size" if len(precision_parts(given.precision)) > 1 else "params"
     notice(f"next: hwnas search --library {shlex.quote(str(out))} --objectives kl,{cost}")
 
 

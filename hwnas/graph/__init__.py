@@ -4,22 +4,32 @@ from __future__ import annotations
 
 from hwnas.graph._build import IR_VERSION, OPSET, build_beside, build_model, open_sizes, weight_shapes
 from hwnas.graph._model import Input, Model, network_model, random_feeds
-from hwnas.graph._precision import MIXED, PRECISIONS, in_precision, mixed_space, parse_precision, precision_parts
+from hwnas.graph._precision import (
+    MIXED,
+    PRECISIONS,
+    in_precision,
+    mixed_space,
+    parse_precision,
+    precision_parts,
+    rounded_weight,
+)
 from hwnas.graph._quantize import Ranges, quantized
 from hwnas.graph._ranges import activation_ranges, assumed_ranges
 from hwnas.graph._segments import FOLDED, STATISTICS, Segment, norm_prefix, segments
 from hwnas.graph._short import short_tables
-from hwnas.graph._size import size_cost
-from hwnas.graph.ops import IntegerForm, Nodes, initial_shapes, integer_form, packable, to_onnx
+from hwnas.graph._size import size_cost, weight_bytes
+from hwnas.graph.ops import BLOCK, PACKED, IntegerForm, Nodes, form_in, initial_shapes, integer_form, packable, to_onnx
 from hwnas.space import Network
 from hwnas.space.ops import LENGTH
 
 __all__ = [
+    "BLOCK",
     "FOLDED",
     "IR_VERSION",
     "LENGTH",
     "MIXED",
     "OPSET",
+    "PACKED",
     "PRECISIONS",
     "STATISTICS",
     "Input",
@@ -33,6 +43,7 @@ __all__ = [
     "assumed_ranges",
     "build_beside",
     "build_model",
+    "form_in",
     "in_precision",
     "initial_shapes",
     "integer_form",
@@ -45,9 +56,11 @@ __all__ = [
     "precision_parts",
     "quantized",
     "random_feeds",
+    "rounded_weight",
     "segments",
     "short_tables",
     "size_cost",
     "to_onnx",
+    "weight_bytes",
     "weight_shapes",
 ]

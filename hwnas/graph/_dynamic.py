@@ -97,6 +97,12 @@ def stored_table(node: onnx.NodeProto, table: NDArray[np.float32]) -> Written:
     return written
 
 
+def of_stored(table: NDArray[np.float32]) -> NDArray[np.float32]:
+    """What is left of a table that is kept so."""
+    integers, scale = _rounded(table, 0, LARGEST["table"])
+    return integers * scale[:, None]
+
+
 def _rounded(weight: NDArray[np.float32], axis: int, largest: int) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
     """Symmetric integers of a matrix, and the step of each of its channels along an axis."""
     steps = np.maximum(np.abs(weight).max(axis=1 - axis) / largest, _LEAST).astype(np.float32)

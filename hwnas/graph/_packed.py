@@ -1,13 +1,15 @@
-"""Weights in four bits, computed with in real numbers: int4 of linear maps and embeddings.
+"""Weights in four or eight bits, computed with in real numbers: int4 of linear maps and embeddings, int8 of causal ones.
 
-Every 32 weights of a row share a scale, so that a weight takes five bits: 6.4 times less than in fp32, 1.6 times less than in
-int8. Products of random weights are 8.6 % off (9.8 % if 64 share one, 10.4 % if 128 do; int8: 1.7 %). The nodes are onnxruntime's own (``com.microsoft``), which unpacks as it multiplies. On an AVX2 CPU that takes as long as
-fp32 where many tokens are multiplied, and as long as int8, half of fp32's time, where it is one: reading weights is what takes
+Every 32 weights of a row share a scale, so that a weight takes five bits, or nine: 6.4 and 3.6 times less than in fp32. Products of
+random weights are 8.6 % off in four bits (9.8 % if 64 share one, 10.4 % if 128 do), 0.8 % in eight. The nodes are onnxruntime's own
+(``com.microsoft``), which unpacks as it multiplies. On an AVX2 CPU that takes as long as fp32 where many tokens are multiplied
+(eight bits: 1.6 times as long), and as long as dynamic int8, half of fp32's time, where it is one: reading weights is what takes
 long then, which is how a language model writes.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from math import prod
 from typing import TYPE_CHECKING, Any
 
@@ -21,56 +23,73 @@ if TYPE_CHECKING:
 
 DOMAIN = "com.microsoft"
 
-_MIDDLE = 8
-"""What stands for 0, among 0 to 15."""
-
 _AS_INTEGERS = 4
 """The accuracy level at which products are of integers: activations in eight bits, a scale for each block too."""
 
+_WEIGHT_AT = {"MatMul": 1, "Gemm": 1, "Gather": 0}
+"""Which input of a node is the constant."""
 
-def packed_bytes(shape: tuple[int, ...]) -> int:
+
+def packed_bytes(shape: tuple[int, ...], bits: int) -> int:
     """Of a weight ``(rows, channels)`` with its scales."""
     rows, channels = shape[0], prod(shape[1:])
-    return rows * -(-channels // BLOCK) * (BLOCK // 2 + 4)
+    return rows * -(-channels // BLOCK) * (BLOCK * bits // 8 + 4)
 
 
-def packed(model: onnx.ModelProto, *, marked_alone: bool = False) -> onnx.ModelProto:
-    """The model with the weights of linear maps and embeddings in four bits; nodes keep their names.
+def in_few_bits(weight: NDArray[np.float32], bits: int) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+    """``(rows, blocks, 32)`` integers and ``(rows, blocks)`` scales, of ``(rows, channels)``; 8 of 0 to 15 stands for 0, 128 of 0 to 255.
+
+    The weight of a block that is farthest from 0 becomes the least integer, so that all of them are of use.
+    """
+    middle = 2 ** (bits - 1)
+    parts = _blocks(weight)
+    farthest = np.take_along_axis(parts, np.abs(parts).argmax(axis=-1, keepdims=True), axis=-1)
+    scales = np.where(farthest == 0, 1.0, farthest / -middle).astype(np.float32)
+    integers = np.clip(np.rint(parts / scales) + middle, 0, 2 * middle - 1).astype(np.uint8)
+    return integers, scales[..., 0]
+
+
+def in_bytes(integers: NDArray[np.uint8], bits: int) -> NDArray[np.uint8]:
+    """The integers as they are kept: of four bits two to a byte, the first in the low ones."""
+    return integers if bits == 8 else (integers[..., 0::2] | (integers[..., 1::2] << 4)).astype(np.uint8)
+
+
+def of_few_bits(weight: NDArray[np.float32], bits: int) -> NDArray[np.float32]:
+    """What is left of a weight ``(rows, channels)``: the numbers that a packed graph multiplies by."""
+    integers, scales = in_few_bits(weight, bits)
+    left = (integers.astype(np.float32) - 2 ** (bits - 1)) * scales[..., None]
+    return left.reshape(len(weight), -1)[:, : weight.shape[1]]
+
+
+def _blocks(weight: NDArray[np.float32]) -> NDArray[np.float32]:
+    rows, channels = weight.shape
+    padded = np.zeros((rows, -(-channels // BLOCK) * BLOCK), np.float32)
+    padded[:, :channels] = weight
+    return padded.reshape(rows, -1, BLOCK)
+
+
+def packed(model: onnx.ModelProto, precision: str | None = None) -> onnx.ModelProto:
+    """The model with weights in few bits; nodes keep their names.
 
     Args:
         model: fp32, from `build_model`; stays as it is.
-        marked_alone: only those of layers that are int4, because others have other precisions.
+        precision: ``int4`` packs the weights of all linear maps and embeddings into four bits; else each node that says so is
+            packed as it says: those that int8 computes so, or the layers of a mixed model that are int4.
     """
     from onnx import helper, numpy_helper
 
-    weights = {tensor.name: tensor for tensor in model.graph.initializer}
-    nodes: list[onnx.NodeProto] = []
-    done: dict[str, NDArray[Any]] = {}
+    writer = _Writer({tensor.name: tensor for tensor in model.graph.initializer}, 4 if precision == "int4" else None)
     for node in model.graph.node:
-        at = _WEIGHT_AT.get(node.op_type)
-        wanted = node.doc_string == PACKED if marked_alone else bool(node.doc_string)
-        if at is None or not wanted or node.input[at] not in weights:
-            nodes.append(node)
-            continue
-        name = node.input[at]
-        weight = numpy_helper.to_array(weights[name])
-        if node.op_type == "Gather" and weight.shape[1] % BLOCK:  # it would give whole blocks
-            nodes.append(node)
-            continue
-        # Rows are what a token is looked up by, or an output is made of: MatMul's weight stands the other way.
-        integers, scales = four_bits(weight.T if node.op_type == "MatMul" else weight)
-        if node.op_type == "Gather":
-            integers = integers.reshape(len(integers), -1)
-        done |= {f"{name}.packed": integers, f"{name}.scale": scales}
-        nodes += _gather(node) if node.op_type == "Gather" else _product(node, weight.shape)
-    read = {name for node in nodes for name in node.input}  # a tied head reads the table of words too
-    kept = [tensor for name, tensor in weights.items() if name in read]
+        writer.add(node)
+    nodes = writer.finished()
+    read = {name for node in nodes for name in node.input}
+    kept = [tensor for name, tensor in writer.weights.items() if name in read]
     graph = helper.make_graph(
         nodes,
         model.graph.name,
         model.graph.input,
         model.graph.output,
-        [*kept, *(numpy_helper.from_array(value, name) for name, value in done.items())],
+        [*kept, *(numpy_helper.from_array(value, name) for name, value in writer.done.items())],
         value_info=model.graph.value_info,
     )
     result = helper.make_model(
@@ -83,61 +102,114 @@ def packed(model: onnx.ModelProto, *, marked_alone: bool = False) -> onnx.ModelP
     return result
 
 
-_WEIGHT_AT = {"MatMul": 1, "Gemm": 1, "Gather": 0}
-"""Which input of a node is the constant."""
+@dataclass
+class _Writer:
+    """Nodes in order, and the arrays that they read.
 
-
-def four_bits(weight: NDArray[np.float32]) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
-    """``(rows, blocks, 16)`` pairs of integers, the first in the low bits, and ``(rows, blocks)`` scales, of ``(rows, channels)``.
-
-    The weight of a block that is farthest from 0 becomes -8, so that all sixteen numbers are of use.
+    Attributes:
+        weights: of the fp32 model.
+        all_in: how many bits all weights have; None where nodes say so.
+        done: arrays by name.
     """
-    rows, channels = weight.shape
-    blocks = -(-channels // BLOCK)
-    padded = np.zeros((rows, blocks * BLOCK), np.float32)
-    padded[:, :channels] = weight
-    parts = padded.reshape(rows, blocks, BLOCK)
-    farthest = np.take_along_axis(parts, np.abs(parts).argmax(axis=-1, keepdims=True), axis=-1)
-    scales = np.where(farthest == 0, 1.0, farthest / -_MIDDLE).astype(np.float32)
-    integers = np.clip(np.rint(parts / scales) + _MIDDLE, 0, 15).astype(np.uint8)
-    return (integers[..., 0::2] | (integers[..., 1::2] << 4)).astype(np.uint8), scales[..., 0]
+
+    weights: dict[str, onnx.TensorProto]
+    all_in: int | None
+    done: dict[str, NDArray[Any]] = field(default_factory=dict)
+    _nodes: list[onnx.NodeProto] = field(default_factory=list)
+    _turned: dict[str, onnx.NodeProto] = field(default_factory=dict)
+
+    def add(self, node: onnx.NodeProto) -> None:
+        """The node, or what stands for it."""
+        from onnx import numpy_helper
+
+        bits = PACKED.get(node.doc_string) if self.all_in is None else self.all_in if node.doc_string else None
+        at = _WEIGHT_AT.get(node.op_type)
+        if node.op_type == "Transpose" and node.input[0] in self.weights:
+            self._turned[node.output[0]] = node  # a tied head's: it is the table of words
+        if at is None or bits is None:
+            self._nodes.append(node)
+            return
+        name, tied = node.input[at], self._turned.get(node.input[at])
+        if tied is not None:
+            name = tied.input[0]
+        if name not in self.weights:
+            self._nodes.append(node)
+            return
+        weight = numpy_helper.to_array(self.weights[name])
+        if node.op_type == "Gather" and weight.shape[1] % BLOCK:  # it would give whole blocks
+            self._nodes.append(node)
+        elif node.op_type == "Gather":
+            self._pack(name, weight, bits, as_table=True)
+            self._nodes.append(_gather(node, bits))
+        elif tied is not None:
+            rows, channels = weight.shape
+            self._pack(name, weight, bits, as_table=True)
+            blocks = (rows, channels // BLOCK, BLOCK * bits // 8)
+            self._nodes += [
+                self._reshaped(name, tied.name, blocks),
+                *_product(node, name, f"{name}.blocks", weight.shape, bits),
+            ]
+        else:
+            # Rows are what an output is made of: MatMul's weight stands the other way.
+            weight = weight.T if node.op_type == "MatMul" else weight
+            self._pack(name, weight, bits, as_table=False)
+            self._nodes += _product(node, name, f"{name}.packed", weight.shape, bits)
+
+    def finished(self) -> list[onnx.NodeProto]:
+        """All nodes; a table is only turned over where something still reads it so."""
+        read = {name for node in self._nodes for name in node.input}
+        return [node for node in self._nodes if node.output[0] not in self._turned or node.output[0] in read]
+
+    def _pack(self, name: str, weight: NDArray[np.float32], bits: int, *, as_table: bool) -> None:
+        if f"{name}.packed" in self.done:
+            return
+        integers, scales = in_few_bits(weight, bits)
+        kept = in_bytes(integers, bits)
+        self.done |= {f"{name}.packed": kept.reshape(len(kept), -1) if as_table else kept, f"{name}.scale": scales}
+
+    def _reshaped(self, name: str, node: str, shape: tuple[int, ...]) -> onnx.NodeProto:
+        """The table as products read it: the same bytes, which the file has once."""
+        from onnx import helper
+
+        self.done[f"{name}.blocks.shape"] = np.array(shape, np.int64)
+        return helper.make_node("Reshape", [f"{name}.packed", f"{name}.blocks.shape"], [f"{name}.blocks"], name=node)
 
 
-def _product(node: onnx.NodeProto, shape: tuple[int, ...]) -> list[onnx.NodeProto]:
+def _product(
+    node: onnx.NodeProto, weight: str, integers: str, shape: tuple[int, ...], bits: int
+) -> list[onnx.NodeProto]:
     from onnx import helper
 
-    x, constant, *bias = node.input
-    channels, rows = shape if node.op_type == "MatMul" else shape[::-1]
+    x, _, *bias = node.input
+    rows, channels = shape
     result = f"{node.name}/MatMulNBits" if bias else node.output[0]
     product = helper.make_node(
         "MatMulNBits",
-        [x, f"{constant}.packed", f"{constant}.scale"],
+        [x, integers, f"{weight}.scale"],
         [result],
         name=result if bias else node.name,
         domain=DOMAIN,
         K=channels,
         N=rows,
-        bits=4,
+        bits=bits,
         block_size=BLOCK,
         accuracy_level=_AS_INTEGERS,
     )
     return [product, *([helper.make_node("Add", [result, *bias], node.output, name=node.name)] if bias else [])]
 
 
-def _gather(node: onnx.NodeProto) -> list[onnx.NodeProto]:
+def _gather(node: onnx.NodeProto, bits: int) -> onnx.NodeProto:
     from onnx import helper
 
     constant, indices = node.input
-    return [
-        helper.make_node(
-            "GatherBlockQuantized",
-            [f"{constant}.packed", indices, f"{constant}.scale"],
-            node.output,
-            name=node.name,
-            domain=DOMAIN,
-            gather_axis=0,
-            quantize_axis=1,
-            bits=4,
-            block_size=BLOCK,
-        )
-    ]
+    return helper.make_node(
+        "GatherBlockQuantized",
+        [f"{constant}.packed", indices, f"{constant}.scale"],
+        node.output,
+        name=node.name,
+        domain=DOMAIN,
+        gather_axis=0,
+        quantize_axis=1,
+        bits=bits,
+        block_size=BLOCK,
+    )

@@ -6,15 +6,17 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from hwnas.errors import SpaceError, UnknownNameError
-from hwnas.graph._packed import packed
+from hwnas.graph._dynamic import of_stored
+from hwnas.graph._packed import of_few_bits, packed
 from hwnas.graph._quantize import Ranges, quantized
 from hwnas.graph._ranges import assumed_ranges
-from hwnas.graph.ops import integer_form, packable
+from hwnas.graph.ops import PACKED, form_in, integer_form
 from hwnas.quantity import listed
 from hwnas.space import Forms, LayerSpec, SearchSpace, with_precisions
-from hwnas.space.ops import Activation, Add
+from hwnas.space.ops import Activation, Add, TiedLinear
 
 if TYPE_CHECKING:
     import onnx
@@ -59,7 +61,7 @@ def mixed_space(space: SearchSpace, precision: str) -> SearchSpace:
 
 
 def _differs(layer: LayerSpec, precision: str) -> bool:
-    return any(packable(op) if precision == "int4" else integer_form(op) for op in layer.ops)
+    return any(form_in(op, precision) for op in layer.ops)
 
 
 def _rounds(precision: str) -> bool:
@@ -86,7 +88,12 @@ def _keeps(layer: LayerSpec) -> bool:
     return isinstance(last, Add) and 0 in last.inputs
 
 
-_FORMS = Forms(_differs, _rounds, _takes, _gives, _keeps)
+def _shares(layer: LayerSpec) -> str | None:
+    """Logits by the table of words: the file has it once."""
+    return next((op.table.partition("/")[0] for op in layer.ops if isinstance(op, TiedLinear)), None)
+
+
+_FORMS = Forms(_differs, _rounds, _takes, _gives, _keeps, _shares)
 
 
 def in_precision(model: onnx.ModelProto, precision: str, ranges: Ranges | None = None) -> onnx.ModelProto:
@@ -98,11 +105,29 @@ def in_precision(model: onnx.ModelProto, precision: str, ranges: Ranges | None =
         ranges: of activations, for int8; without them the model is good for timing alone.
     """
     parts = precision_parts(precision)
-    if "int4" in parts:
-        model = packed(model, marked_alone=len(parts) > 1)
+    if "int4" in parts or any(node.doc_string in PACKED for node in model.graph.node):
+        model = packed(model, precision)
     if "int8" in parts:
         return quantized(model, ranges if ranges is not None else assumed_ranges(model))
     return half(model) if precision == "fp16" else model
+
+
+def rounded_weight(weight: NDArray[np.float32], form: str) -> NDArray[np.float32]:
+    """What is left of a weight ``(rows, channels)``: the numbers that a graph computes with.
+
+    Args:
+        weight: of an op.
+        form: what a precision makes of it, as `form_in` tells.
+
+    Raises:
+        SpaceError: its activations are rounded by ranges too, which only the graph tells.
+    """
+    if form in PACKED:
+        return of_few_bits(weight, PACKED[form])
+    if form == "stored":
+        return of_stored(weight)
+    rule = "activations are rounded by ranges too, which torch does not know"
+    raise SpaceError(f"int8 of the form {form}", rule, "evaluate the ONNX model")
 
 
 def half(model: onnx.ModelProto) -> onnx.ModelProto:

@@ -13,9 +13,9 @@ import numpy as np
 from hwnas.graph._build import build_model
 from hwnas.graph._packed import packed_bytes
 from hwnas.graph._precision import in_precision
-from hwnas.graph.ops import PACKED, initial_shapes, integer_form, packable
+from hwnas.graph.ops import PACKED, form_in, initial_shapes, integer_form
 from hwnas.space import AdditiveCost, Factor, LayerSpec, Network, OpList, SearchSpace
-from hwnas.space.ops import Convert, Op
+from hwnas.space.ops import Convert, Op, TiedLinear
 
 _NUMBER = {"fp32": 4, "fp16": 2, "int8": 4, "int4": 4}
 """Bytes of a weight that is no integer."""
@@ -46,21 +46,26 @@ def _layer_bytes(slot: str, layer: LayerSpec, precision: str, known: dict[object
     # Weights do not depend on how large images are, nor do names.
     ops = tuple((op.name, op.inputs, tuple(map(len, op.in_shapes)), integer_form(op)) for op in layer.ops)
     make_up = (slot, computed, ops)
-    weights = sum(_weight_bytes(op, computed) for op in layer.ops)
+    weights = weight_bytes(layer, computed)
     if make_up not in known:
         known[make_up] = _written_bytes(slot, layer, computed) - weights
     return weights + known[make_up]
 
 
+def weight_bytes(layer: LayerSpec, precision: str = "fp32") -> int:
+    """Bytes of a layer's weights in the precision of its own, or else in ``precision``; those that it shares are not its."""
+    return sum(_weight_bytes(op, layer.precision or precision) for op in layer.ops)
+
+
 def _weight_bytes(op: Op, precision: str) -> int:
-    form = integer_form(op) if precision == "int8" else PACKED if precision == "int4" and packable(op) else ""
+    form = form_in(op, precision)
     shapes = dict(initial_shapes(op))
     total = 0
     for part, shape in shapes.items():
         if form in ("static", "dynamic") and part == "weight":
             total += prod(shape) + _CHANNEL * shape[0]
-        elif form == PACKED and part == "weight":
-            total += packed_bytes(shape)
+        elif form in PACKED and part == "weight":
+            total += packed_bytes(shape, PACKED[form])
         elif form == "static":
             total += _BIAS * shape[0]
         elif form == "stored":
@@ -86,10 +91,24 @@ def _written_bytes(slot: str, layer: LayerSpec, precision: str) -> int:
     else:
         end = OpList(layer.output_shape)
         end.convert("convert", 0, "fp32")
-        network = [(slot, layer), ("end", end.layer("end"))]
+        network = [*_table_of(layer), (slot, layer), ("end", end.layer("end"))]
     graph = in_precision(build_model(network), precision).graph
     named = [*graph.node, *graph.initializer]
     return sum(_field_bytes(each.ByteSize()) for each in named if each.name.startswith(f"{slot}/"))
+
+
+def _table_of(layer: LayerSpec) -> Network:
+    """What holds the table that a layer reads without having it; nothing for most layers."""
+    tied = next((op for op in layer.ops if isinstance(op, TiedLinear)), None)
+    if tied is None:
+        return []
+    slot, _, name = tied.table.partition("/")
+    tokens, channels = layer.input_shape
+    ops = OpList(())
+    ids = ops.read("ids", (tokens,), "int64", below=tied.entries)
+    ops.embedding(name, ids, tied.entries, channels, tied=True)
+    table = ops.layer("table")
+    return [(slot, table if layer.precision is None else table.in_precision(layer.precision))]
 
 
 def _field_bytes(size: int) -> int:

@@ -13,6 +13,9 @@ from hwnas.space.families.block_library import block_library, of_model
 
 KEYS = ("layer", "choice")
 
+PRECISION = "precision"
+"""The column that tells, where layers have precisions of their own, which one a row is of."""
+
 
 def read_block_library(
     path: str | os.PathLike[str], model: SearchSpace | None = None
@@ -20,7 +23,8 @@ def read_block_library(
     """A space and its metrics from a CSV with the columns ``layer``, ``choice`` and one per metric.
 
     One row per layer and alternative; every further column is a metric that adds up over the layers,
-    such as the loss of quality, latency in ms, memory. The space is named after the file.
+    such as the loss of quality, latency in ms, memory. The space is named after the file. With a column ``precision``
+    an alternative is a choice in a precision.
 
     Args:
         path: the CSV.
@@ -32,15 +36,17 @@ def read_block_library(
     """
     frame = read_csv(path)
     missing = [key for key in KEYS if key not in frame.columns]
-    metrics = [str(c) for c in frame.columns if c not in KEYS]
+    metrics = [str(c) for c in frame.columns if c not in (*KEYS, PRECISION)]
     if missing or not metrics:
         columns = ", ".join(map(str, frame.columns))
         needs = "a block library has layer, choice and a column per metric"
         raise DataError(f"file {path} with columns {columns}", needs, f"add {', '.join(missing) or 'a metric'}")
     layers, choices = (frame[key].tolist() for key in KEYS)
+    precisions = frame[PRECISION].tolist() if PRECISION in frame else [""] * len(frame)
+    alternatives = [f"{choice}@{own}" if own else choice for choice, own in zip(choices, precisions, strict=True)]
     try:
         values = {metric: read_metric(frame, metric) for metric in metrics}
-        space, costs = block_library(layers, choices, values, name=Path(path).name.split(".")[0])
-        return (space, costs) if model is None else of_model(model, layers, choices, values)
+        space, costs = block_library(layers, alternatives, values, name=Path(path).name.split(".")[0])
+        return (space, costs) if model is None else of_model(model, layers, choices, precisions, values)
     except (DataError, SpaceError) as error:
         raise DataError(f"file {path}, {error.value}", error.rule, error.remedy) from error

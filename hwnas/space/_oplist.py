@@ -158,9 +158,17 @@ class OpList:
         )
         return y if act is None else self.act(f"{name}.{act}", y, act)
 
-    def linear(self, name: str, x: int, features: int, *, bias: bool = True) -> int:
-        """Linear map of the last axis to ``features``: of ``(features,)``, or of each of ``(tokens, channels)``."""
-        return self.apply(Linear, name, x, features=features, bias=bias)
+    def linear(self, name: str, x: int, features: int, *, bias: bool = True, causal: bool = False) -> int:
+        """Linear map of the last axis to ``features``: of ``(features,)``, or of each of ``(tokens, channels)``.
+
+        Args:
+            name: of the op.
+            x: the value.
+            features: of the result.
+            bias: whether there is one.
+            causal: whether no token's result may depend on other tokens, in no precision: decoders of text.
+        """
+        return self.apply(Linear, name, x, features=features, bias=bias, causal=causal)
 
     def tied_linear(self, name: str, x: int, entries: int, table: str) -> int:
         """Logits of tokens by the table of an embedding in another layer, ``<slot>/<op>``."""
@@ -285,9 +293,9 @@ class OpList:
         """What attention adds to scores, from an int64 mask ``(tokens,)``: 1 for a token, 0 for padding."""
         return self.apply(PaddingBias, name, mask)
 
-    def embedding(self, name: str, ids: int, entries: int, channels: int) -> int:
-        """A row of a table ``(entries, channels)`` for each int64 of ``(tokens,)``."""
-        return self.apply(Embedding, name, ids, entries=entries, channels=channels)
+    def embedding(self, name: str, ids: int, entries: int, channels: int, *, tied: bool = False) -> int:
+        """A row of a table ``(entries, channels)`` for each int64 of ``(tokens,)``; ``tied`` if `tied_linear` reads it too."""
+        return self.apply(Embedding, name, ids, entries=entries, channels=channels, tied=tied)
 
     def positions(self, name: str, x: int, entries: int) -> int:
         """Adds to each token of ``(tokens, channels)`` its row of a learned table ``(entries, channels)``."""

@@ -45,6 +45,7 @@ class Forms:
         takes: whether, in a precision that rounds, it reads its input as rounded numbers.
         gives: whether, in a precision that rounds, it leaves its output as rounded numbers.
         keeps: whether its output is a sum of its unchanged input and something else.
+        shares: the slot before it whose weights it reads, and whose precision it has; None if its weights are its own.
     """
 
     differs: Callable[[LayerSpec, str], bool]
@@ -52,6 +53,7 @@ class Forms:
     takes: Callable[[LayerSpec], bool]
     gives: Callable[[LayerSpec], bool]
     keeps: Callable[[LayerSpec], bool]
+    shares: Callable[[LayerSpec], str | None]
 
 
 def precisions_named(name: str) -> tuple[str, tuple[str, ...]] | None:
@@ -64,7 +66,7 @@ def with_precisions(space: SearchSpace, precisions: Sequence[str], forms: Forms)
     """The space with a precision for every slot that differs in it, named ``"<space>-fp32+int8"``.
 
     Its genes follow those of ``space``, so that what is known of these columns holds for it too. A slot that is skipped has
-    no precision; one that does not differ computes in the first.
+    no precision; one that does not differ computes in the first; one that shares its weights has the precision of these.
 
     Args:
         space: without precisions.
@@ -124,7 +126,9 @@ class _Mixing:
         self.genes: list[Gene] = list(space.genes)
         # What is skipped, and what differs, does not depend on what enters.
         part = next(self.space.by_input())
-        self.places = [self._place(part, slot) for slot in space.slots]
+        self.places: list[_Place] = []
+        for slot in space.slots:
+            self.places.append(self._place(part, slot))
         self._earlier = [self._before(i) for i in range(len(self.places))]
 
     def _place(self, part: SearchSpace, slot: Slot) -> _Place:
@@ -135,7 +139,10 @@ class _Mixing:
         first, *lower = self.precisions
         lower = [p for p in lower if any(self.forms.differs(layer, p) for layer in layers)]
         rounded = any(map(self.forms.rounds, lower))
-        if lower:
+        shared = next(filter(None, map(self.forms.shares, layers)), None)
+        if shared is not None:
+            column = next(place.gene for place in self.places if place.slot.name == shared)
+        elif lower:
             column = len(self.genes)
             gene = Gene(GROUP, column - self.space.n_genes, (first, *lower), role="precision")
             if skipper is not None:

@@ -78,6 +78,7 @@ def assemblies(space: SearchSpace, cost: AdditiveCost, n: int, rng: np.random.Ge
         for column in rng.permutation(free):
             tried = row.copy()
             tried[column] = rng.choice(space.domain[column])
+            tried = space.canonical(tried[None])[0]
             if cost(tried[None])[0] <= target:
                 row = tried
         if cost(row[None])[0] > 0:

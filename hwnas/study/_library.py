@@ -23,6 +23,22 @@ SORTED = "sorted"
 """What tells, in the header of a file, on which text it was sorted."""
 
 
+def scored_precision(text: str) -> str:
+    """What ``--precision`` says: fp32 alone, or with others that blocks may have.
+
+    Raises:
+        UnknownNameError: there is no such precision; suggests the nearest.
+        DataError: fp32 is not among them.
+    """
+    from hwnas.graph import parse_precision, precision_parts
+
+    found = parse_precision(text)
+    if "fp32" not in precision_parts(found):
+        rule = "blocks are compared with the model's own, which are fp32"
+        raise DataError(f"--precision {text}", rule, f"write --precision fp32,{text}")
+    return found
+
+
 def sorted_model(given: Windows, path: Path) -> Windows:
     """The model with its neurons sorted by what they do on the text, in a file of its own; it is made if it is not there.
 
@@ -46,19 +62,13 @@ def sorted_model(given: Windows, path: Path) -> Windows:
     return replace(given, model=str(path))
 
 
-def scores(given: Windows, journal: Path, where: Where = HERE) -> dict[int, dict[int, float]]:
-    """How far each alternative moves the model from its parent when it alone is in place: ``kl`` by gene and choice."""
-    import numpy as np
-
-    from hwnas.supernet import parent_row, replacements
+def scores(given: Windows, journal: Path, where: Where = HERE) -> dict[bytes, float]:
+    """How far each alternative moves the model from its parent when it alone is in place: ``kl`` by row."""
+    from hwnas.supernet import replacements
 
     rows = replacements(given.net.space)
-    parent = parent_row(given.net.space)
-    found: dict[int, dict[int, float]] = {}
-    for row, told in zip(rows, divergences(given, [*rows], journal, where, "scoring blocks"), strict=True):
-        column = int(np.flatnonzero(row != parent)[0])
-        found.setdefault(column, {})[int(row[column])] = told.kl
-    return found
+    told = divergences(given, [*rows], journal, where, "scoring blocks")
+    return {row.tobytes(): each.kl for row, each in zip(rows, told, strict=True)}
 
 
 def build_library(
@@ -90,7 +100,7 @@ def build_library(
 
     space = given.net.space
     given.batches()  # text that does not fit is refused before anything is timed
-    tables = timed(space, lengths, device, threads) if device is not None else {}
+    tables = timed(space, lengths, device, threads, given.precision) if device is not None else {}
     found = scores(given, out.with_name(f"{out.name}.journal.jsonl"), where)
     frame = library_frame(space, found, lengths, {column: table.it for column, table in tables.items()})
     facts = {

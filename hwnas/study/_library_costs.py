@@ -14,10 +14,11 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from hwnas.latency import LatencyTable
-    from hwnas.space import LayerSpec, SearchSpace
+    from hwnas.space import LayerSpec, SearchSpace, Slot
     from hwnas.study._found import Found
 
 FLOAT_BYTES = 4
+"""Of a number of the cache, whatever weights are in."""
 
 ALL = "all"
 """The choice of a layer that all subnets have."""
@@ -66,27 +67,28 @@ def cache_bytes(layer: LayerSpec) -> float:
     return float(sum(FLOAT_BYTES * heads * size for heads, _, size in kept))
 
 
-def weight_bytes(layer: LayerSpec) -> float:
-    """Bytes of a layer's weights, in fp32."""
-    return float(FLOAT_BYTES * layer.params)
-
-
 def layer_costs(lengths: Lengths) -> dict[str, Cost]:
     """Costs by column that layers of one step of decoding tell by themselves."""
+    from hwnas.graph import weight_bytes
+
+    def size(layer: LayerSpec) -> float:
+        return float(weight_bytes(layer))
 
     def memory(layer: LayerSpec) -> float:
-        return weight_bytes(layer) + lengths.context * cache_bytes(layer)
+        return size(layer) + lengths.context * cache_bytes(layer)
 
     return {
         "params": lambda layer: float(layer.params),
         "macs": lambda layer: float(layer.macs),
-        SIZE.column: weight_bytes,
+        SIZE.column: size,
         KV: cache_bytes,
         MEMORY: memory,
     }
 
 
-def timed(space: SearchSpace, lengths: Lengths, device: str, threads: int | None) -> Mapping[str, Found[LatencyTable]]:
+def timed(
+    space: SearchSpace, lengths: Lengths, device: str, threads: int | None, precision: str = "fp32"
+) -> Mapping[str, Found[LatencyTable]]:
     """Latency tables by column: of the whole prompt, and of one step of decoding.
 
     Where the device has none yet, it is profiled now.
@@ -96,7 +98,7 @@ def timed(space: SearchSpace, lengths: Lengths, device: str, threads: int | None
     """
     parts = {PREFILL: lengths.reading(space), LATENCY.column: lengths.writing(space)}
     return {
-        column: find_table(part, device, threads=threads, batch=None, precision="fp32")
+        column: find_table(part, device, threads=threads, batch=None, precision=precision)
         for column, part in parts.items()
     }
 
@@ -108,13 +110,13 @@ def table_cost(table: LatencyTable, space: SearchSpace) -> Cost:
 
 
 def library_frame(
-    space: SearchSpace, scores: Mapping[int, Mapping[int, float]], lengths: Lengths, tables: Mapping[str, LatencyTable]
+    space: SearchSpace, scores: Mapping[bytes, float], lengths: Lengths, tables: Mapping[str, LatencyTable]
 ) -> pd.DataFrame:
-    """A library: a row per gene and choice, in the order of the network, and one for each layer that all subnets have.
+    """A library: a row per gene, choice and precision, in the order of the network, and those of layers that all subnets have.
 
     Args:
-        space: of the model.
-        scores: ``kl`` by gene and choice; the parent's own choice has none.
+        space: of the model, whose layers may have precisions of their own.
+        scores: ``kl`` by the row of the model in which an alternative is alone; the parent's own has none.
         lengths: what costs are of.
         tables: those of latency, by column.
     """
@@ -125,17 +127,35 @@ def library_frame(
     for column, table in tables.items():
         parts[column] = lengths.reading(space) if column == PREFILL else lengths.writing(space)
         costs[column] = table_cost(table, parts[column])
-    rows: dict[tuple[str, str], dict[str, float]] = {}
-    for column, cost in costs.items():
-        for slot in space.slots:
-            own = next((gene for gene in slot.genes if gene not in space.input_genes), None)
+    rows: dict[tuple[str, str, str], dict[str, float]] = {}
+    left = dict(scores)  # of slots that are replaced together the first has the score
+    for slot in space.slots:
+        for setting, layer in lengths.writing(space).slot_layers(slot):
+            rows[_named(space, slot, setting, layer)] = {"kl": left.pop(_alone(space, slot, setting), 0.0)}
+        for column, cost in costs.items():
             for setting, layer in parts[column].slot_layers(slot):
-                choice = None if own is None else setting[slot.genes.index(own)]
-                gene = None if own is None else space.genes[own]
-                name = (slot.name, ALL) if gene is None or choice is None else (gene.name, str(gene.choices[choice]))
-                kl = 0.0 if own is None or choice is None else scores.get(own, {}).get(choice, 0.0)
-                row = rows.setdefault(name, {"kl": kl})
-                row[column] = 0.0 if layer is None else cost(layer)
-    rows["l", str(lengths.prompt)] = rows["p", "0"] = {}
-    frame = pd.DataFrame([{"layer": layer, "choice": choice, **values} for (layer, choice), values in rows.items()])
-    return frame.fillna(0.0)
+                rows[_named(space, slot, setting, layer)][column] = 0.0 if layer is None else cost(layer)
+    rows["l", str(lengths.prompt), ""] = rows["p", "0", ""] = {}
+    names = ("layer", "choice", "precision")
+    frame = pd.DataFrame([{**dict(zip(names, key, strict=True)), **values} for key, values in rows.items()])
+    return frame.fillna(0.0) if space.precisions else frame.fillna(0.0).drop(columns="precision")
+
+
+def _named(space: SearchSpace, slot: Slot, setting: tuple[int, ...], layer: LayerSpec | None) -> tuple[str, str, str]:
+    """Layer, choice and precision of a slot's layer, as a library writes them."""
+    precision = (layer.precision or "") if layer is not None else ""
+    for column, choice in zip(slot.genes, setting, strict=True):
+        gene = space.genes[column]
+        if gene.role == "layer":
+            return gene.name, str(gene.choices[choice]), precision
+    return slot.name, ALL, precision
+
+
+def _alone(space: SearchSpace, slot: Slot, setting: tuple[int, ...]) -> bytes:
+    """The model in which a slot alone is as a setting says."""
+    from hwnas.supernet import parent_row
+
+    row = parent_row(space)
+    own = [column for column in slot.genes if column not in space.input_genes]
+    row[own] = [choice for column, choice in zip(slot.genes, setting, strict=True) if column in own]
+    return row.tobytes()

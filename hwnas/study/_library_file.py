@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hwnas.errors import DataError
-from hwnas.metric import LATENCY
+from hwnas.metric import LATENCY, SIZE
 from hwnas.study._facts import weights_facts
 from hwnas.study._moved import Windows
-from hwnas.study._space import open_space
+from hwnas.study._space import open_space, with_precisions_of
 
 if TYPE_CHECKING:
     from hwnas.space import AdditiveCost, SearchSpace
@@ -44,7 +44,9 @@ class Library:
         """The objectives of a library of a model: its score, and latency, or what stands for it."""
         if self.model is None or SCORE not in self.costs:
             return ()
-        return SCORE, LATENCY.column if LATENCY.column in self.costs else "params"
+        if LATENCY.column in self.costs:
+            return SCORE, LATENCY.column
+        return SCORE, SIZE.column if self.space.precisions else "params"
 
 
 def read_library(path: Path) -> Library:
@@ -61,7 +63,7 @@ def read_library(path: Path) -> Library:
         return Library(*read_block_library(path))
     told = facts["space"]
     reference = str(told["reference"])
-    space = open_space(reference)
+    space = with_precisions_of(str(told["name"]), open_space(reference))
     now = weights_facts(reference, None) or {}
     then = facts.get("weights") or {}
     if (space.fingerprint, now.get("sha256")) != (told["fingerprint"], then.get("sha256")):
@@ -81,7 +83,8 @@ def scored_on(library: Library, data: Path | None = None) -> Windows:
     text = Path(told["data"]) if data is None else data
     if not text.exists():
         raise DataError(f"text {text}", "the library was scored on it, and it is gone", "put it back")
-    found = Windows(str(library.model), text, *(told[name] for name in ("windows", "length", "batch_size", "seed")))
+    given = (told[name] for name in ("windows", "length", "batch_size", "seed"))
+    found = Windows(str(library.model), text, *given, precision="+".join(library.space.precisions) or "fp32")
     if found.net.digest != told["digest"]:
         rule = f"the library is of other weights than {library.model} holds now"
         raise DataError(f"model {library.model}", rule, "restore the model, or build the library again")

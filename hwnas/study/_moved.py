@@ -32,6 +32,7 @@ class Windows:
         length: tokens of each.
         batch_size: windows at once; lowered where their logits take too much memory.
         seed: of the draw.
+        precision: that blocks are in, or may be in: ``fp32+int8``.
     """
 
     model: str
@@ -40,6 +41,7 @@ class Windows:
     length: int = 256
     batch_size: int = 4
     seed: int = 0
+    precision: str = "fp32"
 
     @cached_property
     def net(self) -> DecoderSupernet:
@@ -55,7 +57,7 @@ class Windows:
         if not isinstance(net, DecoderSupernet):
             rule = "it continues no text, and block libraries are of language models"
             raise SupernetError(f"model {self.model}", rule, "give hf:FOLDER of a llama or qwen2")
-        return net
+        return net.in_precision(self.precision)
 
     @cached_property
     def text(self) -> LanguageModelling:
@@ -132,7 +134,7 @@ class Moving:
         given = self.given
         if self.tensors is not None:
             tensors = {name: torch.from_numpy(array.copy()) for name, array in self.tensors.items()}
-            given.__dict__["net"] = get_supernet(given.model)(tensors)
+            given.__dict__["net"] = get_supernet(given.model)(tensors).in_precision(given.precision)
         if given.net.digest != self.digest:
             rule = "its weights have changed since the run began"
             raise SupernetError(f"model {given.model}", rule, "put the old ones back, or begin anew")

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from hwnas.space import Network, Op
 from hwnas.supernet._calibration import BatchNormMode, Calibration
+from hwnas.supernet._rounded import run_rounded
 from hwnas.supernet.ops import Pass, run
 from hwnas.task import Inputs
 
@@ -41,6 +42,7 @@ def forward(
     momentum: float = 0.0,
     watch: Callable[[Op, Tensor], None] | None = None,
     kept: dict[str, Tensor] | None = None,
+    rounded: bool = False,
 ) -> Tensor:
     """What the last layer returns for a batch: logits ``(n, classes)``, of decoders ``(n, tokens, vocabulary)``.
 
@@ -55,6 +57,7 @@ def forward(
         watch: called with every op before it runs, and its first input.
         kept: filled with the named values that layers wrote, and those that they were fed. The layers after them run on
             it: ``forward(network[i:], weights, {"input": x, **kept})``.
+        rounded: whether layers that have a precision compute in it, as the ONNX graph will; else all compute in fp32.
     """
     named = {"input": inputs} if isinstance(inputs, Tensor) else without_common_padding(inputs)
     at = Pass(weights, named, bn, eps, momentum)
@@ -69,7 +72,8 @@ def forward(
             read = [values[i] for i in op.inputs]
             if watch is not None and read:
                 watch(op, read[0])
-            values.append(run(op, read, at))
+            precision = layer.precision if rounded else None
+            values.append(run(op, read, at) if precision is None else run_rounded(op, read, at, precision))
         x = values[-1]
     if kept is not None:
         kept |= at.values

@@ -7,6 +7,8 @@ replacements, added up, rank assemblies (Puzzle, Bercovich et al. 2024, arXiv:24
 
 from __future__ import annotations
 
+import itertools
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -23,21 +25,32 @@ Batch = tuple[Tensor, Tensor]
 
 
 def parent_row(space: SearchSpace) -> Population:
-    """The ``(g,)`` row of the network that all others are parts of: the last choice of every gene, the first of inputs."""
-    row = np.array([len(gene.choices) - 1 for gene in space.genes], dtype=np.int16)
-    row[space.input_genes] = 0
-    return row
+    """The ``(g,)`` row of the network that all others are parts of: the last choice of every gene; the first of inputs and of precisions."""
+    return np.array([len(gene.choices) - 1 if gene.role == "layer" else 0 for gene in space.genes], dtype=np.int16)
+
+
+def replaced(space: SearchSpace) -> dict[tuple[int, ...], list[str]]:
+    """Slots by the genes that decide their layers, whatever enters: a block's own, and its precision where it has one.
+
+    Slots that have the same ones are replaced together.
+    """
+    found: dict[tuple[int, ...], list[str]] = {}
+    for slot in space.slots:
+        own = tuple(column for column in slot.genes if column not in space.input_genes)
+        if own:
+            found.setdefault(own, []).append(slot.name)
+    return found
 
 
 def replacements(space: SearchSpace) -> Population:
-    """``(n, g)`` rows in which one gene alone is not the parent's, each of its other choices once."""
+    """``(n, g)`` rows in which one block alone is not the parent's: each of its other forms, in each of its precisions, once."""
     parent, found = parent_row(space), []
-    for column, domain in enumerate(space.domain):
-        for choice in domain.tolist() if column not in space.input_genes else ():
-            if choice != parent[column]:
-                found.append(parent.copy())
-                found[-1][column] = choice
-    return np.stack(found)
+    for own in replaced(space):
+        rows = np.repeat(parent[None], math.prod(len(space.domain[column]) for column in own), axis=0)
+        rows[:, own] = [*itertools.product(*(space.domain[column] for column in own))]
+        distinct = np.unique(space.canonical(rows), axis=0)
+        found.append(distinct[(distinct != parent).any(axis=1)])
+    return np.concatenate(found)
 
 
 def first_replaced(space: SearchSpace, row: Population) -> int:
@@ -82,7 +95,7 @@ class Moved:
                     weights |= self.net.op_weights(f"{slot}/{op.name}", op)
         # Fewer heads of keys and values have caches of their own, however empty.
         fed = {**self._values, **prompt(network_inputs(network), self._batches[batch][0]), "input": self._states[place]}
-        return parent(forward(rest, weights, fed))
+        return parent(forward(rest, weights, fed, rounded=True))
 
     def _after(self, place: int) -> set[str]:
         return {slot for slot, _ in self._network[place:]}

@@ -19,7 +19,7 @@ from hwnas.graph import (
     random_feeds,
     size_cost,
 )
-from hwnas.graph._packed import four_bits
+from hwnas.graph._packed import in_bytes, in_few_bits, of_few_bits
 from hwnas.latency import check_precision, get_device
 from hwnas.space import SearchSpace, get_space
 from tests.graph.test_mixed import encoder, rows
@@ -35,7 +35,8 @@ def logits(model: onnx.ModelProto, feeds: object) -> np.ndarray:
 
 def unpacked(weight: np.ndarray) -> np.ndarray:
     """What is left of a weight, read off the bytes."""
-    pairs, scales = four_bits(weight)
+    each, scales = in_few_bits(weight, 4)
+    pairs = in_bytes(each, 4)
     integers = np.stack([pairs & 15, pairs >> 4], axis=-1).reshape(*scales.shape, 32).astype(np.float32)
     return ((integers - 8) * scales[..., None]).reshape(len(weight), -1)[:, : weight.shape[1]]
 
@@ -44,11 +45,13 @@ def unpacked(weight: np.ndarray) -> np.ndarray:
 def test_a_weight_is_off_by_half_a_step_at_most(shape: tuple[int, int]) -> None:
     weight = np.random.default_rng(0).normal(size=shape).astype(np.float32)
     weight[1] = 0
-    step = np.abs(four_bits(weight)[1]).repeat(32, axis=1)[:, : shape[1]]
+    step = np.abs(in_few_bits(weight, 4)[1]).repeat(32, axis=1)[:, : shape[1]]
     # The end opposite to the farthest has one number less: it is off by a step at most.
     assert (np.abs(unpacked(weight) - weight) <= step * (1 + 1e-6)).all()
     assert np.median(np.abs(unpacked(weight) - weight) / step) < 0.5
     assert not unpacked(weight)[1].any()
+    np.testing.assert_array_equal(of_few_bits(weight, 4), unpacked(weight))
+    assert np.abs(of_few_bits(weight, 8) - weight).max() <= np.abs(in_few_bits(weight, 8)[1]).max() * (1 + 1e-6)
 
 
 def test_the_whole_network_computes_what_its_unpacked_weights_say() -> None:

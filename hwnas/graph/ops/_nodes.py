@@ -16,19 +16,20 @@ if TYPE_CHECKING:
     import onnx
 
 
-PACKED = "packed"
-"""What the ``doc_string`` of nodes says whose constant is kept in four bits."""
+PACKED = {"packed4": 4, "packed8": 8}
+"""What the ``doc_string`` of nodes says whose constant is kept in few bits, and computed with as real numbers; and how many."""
 
 BLOCK = 32
 """Of those, weights that share a scale."""
 
-IntegerForm = Literal["", "static", "dynamic", "stored"]
+IntegerForm = Literal["", "static", "dynamic", "stored", "packed8"]
 """What int8 models make of an op, and what the ``doc_string`` of its nodes says.
 
 - ``static``: a single node whose one constant input, if any, is a weight per output channel with its bias; it computes in
   integers, between pairs of QuantizeLinear and DequantizeLinear by ranges that were seen;
 - ``dynamic``: its MatMul with a constant computes in integers, of a range that it finds in every input;
 - ``stored``: the constant that its Gather reads is kept as integers, and computes as real numbers;
+- ``packed8``: its weights alone are rounded, to eight bits and a scale for each few of them;
 - nothing: its values stay real numbers.
 """
 
@@ -62,9 +63,7 @@ class Nodes:
             inputs, output: names of values.
             precision: of its layer; None where that is not decided here.
         """
-        mark = {None: integer_form(op), "int8": integer_form(op), "int4": PACKED if packable(op) else ""}.get(
-            precision, ""
-        )
+        mark = integer_form(op) if precision is None else form_in(op, precision)
         self._op, self._output, self._mark = name, output, mark
         return to_onnx(op, inputs, self)
 
@@ -146,6 +145,13 @@ def integer_form(op: Op) -> IntegerForm:
 def packable(op: Op) -> bool:
     """Whether int4 models keep its weight ``(rows, channels)`` in four bits, a scale for every few channels of a row."""
     return False
+
+
+def form_in(op: Op, precision: str) -> str:
+    """What a precision makes of an op: an `IntegerForm` of int8, ``packed4`` of int4; nothing where it is as in fp32."""
+    if precision == "int4":
+        return "packed4" if packable(op) else ""
+    return integer_form(op) if precision == "int8" else ""
 
 
 @singledispatch

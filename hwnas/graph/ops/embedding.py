@@ -15,6 +15,9 @@ def _embedding(op: Embedding, x: Sequence[str], at: Nodes) -> str:
 
 @integer_form.register
 def _integer(op: Embedding) -> IntegerForm:
+    """A table that gives logits too is kept as these are computed from it."""
+    if op.tied:
+        return "packed8" if packable(op) else ""
     return "stored"
 
 

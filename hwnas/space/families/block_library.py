@@ -67,47 +67,106 @@ def of_model(
     model: SearchSpace,
     layers: Sequence[str | int],
     choices: Sequence[str | int],
+    precisions: Sequence[str],
     metrics: Mapping[str, Sequence[float] | NDArray[np.float64]],
 ) -> tuple[SearchSpace, dict[str, AdditiveCost]]:
     """The part of a model's space that a library covers, and its metrics: its archs are the model's.
 
     Args:
         model: the model's space.
-        layers: ``(rows,)`` genes by name; a layer that is no gene must have one row, which all subnets pay for.
+        layers: ``(rows,)`` genes by name, or slots that no gene but their precision decides; what is neither must have one row,
+            which all subnets pay for.
         choices: ``(rows,)`` of the gene.
+        precisions: ``(rows,)`` of the layer, where the model's layers have their own; empty where it has none.
         metrics: ``(rows,)`` values per metric.
 
     Raises:
-        SpaceError: a gene without rows, a choice that is none of the gene's, or several rows of what is no gene.
+        SpaceError: a gene without rows; a choice or a precision that is none of the model's, or that other rows of its layer have
+            and this one lacks; several rows of what is no gene.
     """
-    columns = {gene.name: column for column, gene in enumerate(model.genes)}
-    found: dict[int, dict[int, int]] = {column: {} for column in columns.values()}
-    constant: dict[str | int, int] = {}
-    for row, (layer, choice) in enumerate(zip(layers, choices, strict=True)):
-        column = columns.get(str(layer))
-        if column is None:
+    found: dict[str, tuple[tuple[int, ...], NDArray[np.intp]]] = {}
+    constant: dict[str, int] = {}
+    for row, (layer, choice, precision) in enumerate(zip(map(str, layers), choices, precisions, strict=True)):
+        columns = _deciding(model, layer)
+        if not columns:
             if constant.setdefault(layer, row) != row:
                 rule = f"{model.name} has no such gene, and only genes have several alternatives"
                 raise SpaceError(f"layer {layer!r}", rule, "keep one row of it")
             continue
-        known = [str(known) for known in model.genes[column].choices]
-        if str(choice) not in known:
-            rule = f"choices of {layer} in {model.name} are {', '.join(known)}"
-            raise SpaceError(f"layer {layer!r}, choice {choice!r}", rule, "remove the row")
-        found[column][known.index(str(choice))] = row
-    missing = next((gene.name for column, gene in enumerate(model.genes) if not found[column]), None)
-    if missing is not None:
-        raise SpaceError(f"layer {missing!r}", "it has no rows", "add one per alternative")
-    space = SearchSpace(model.name, model.genes, (), [sorted(each) for each in found.values()], base=model.base)
+        sizes = [len(model.genes[column].choices) for column in columns]
+        _, rows = found.setdefault(layer, (columns, np.full(sizes, -1, dtype=np.intp)))
+        rows[_setting(model, layer, columns, choice, precision)] = row
+    domain = [_covered(model, column, found) for column in range(len(model.genes))]
+    space = SearchSpace(model.name, model.genes, (), domain, base=model.base, plain=model.plain)
     costs = {}
     for metric, given in metrics.items():
         numbers = np.asarray(given, dtype=np.float64)
-        factors = []
-        for column, rows in found.items():
-            table = np.full(len(model.genes[column].choices), np.nan)
-            table[[*rows]] = numbers[[*rows.values()]]
-            factors.append(Factor((column,), table))
+        factors = [Factor(columns, np.where(rows < 0, np.nan, numbers[rows])) for columns, rows in found.values()]
         # What all subnets cost is added to every choice of the first gene.
         factors.append(Factor((0,), np.full(len(model.genes[0].choices), numbers[[*constant.values()]].sum())))
         costs[metric] = AdditiveCost(space, factors)
     return space, costs
+
+
+def _deciding(model: SearchSpace, layer: str) -> tuple[int, ...]:
+    """The columns that decide a layer of a library: the gene that it is named after, and that of its slot's precision."""
+    named = [column for column, gene in enumerate(model.genes) if gene.name == layer]
+    inside = [slot for slot in model.slots if slot.name == layer or (named and {*named} <= {*slot.genes})]
+    if named and model.genes[named[0]].role != "layer":
+        return (named[0],)
+    own = {column for slot in inside for column in slot.genes if model.genes[column].role == "precision"}
+    return (*named, *sorted(own))
+
+
+def _setting(
+    model: SearchSpace, layer: str, columns: tuple[int, ...], choice: str | int, precision: str
+) -> tuple[int, ...]:
+    """The choices of these columns by number; a layer that is left out has no precision."""
+    setting: dict[int, int] = {}
+    for column in columns:
+        gene = model.genes[column]
+        if gene.controller in setting and setting[gene.controller] not in gene.active_for:
+            setting[column] = 0
+            continue
+        own = precision if gene.role == "precision" else choice
+        known = [str(each) for each in gene.choices]
+        if str(own) not in known:
+            what = "precision" if gene.role == "precision" else "choice"
+            of = "precisions" if gene.role == "precision" else "choices"
+            rule = f"{of} of {layer} in {model.name} are {', '.join(known)}"
+            raise SpaceError(f"layer {layer!r}, {what} {own!r}", rule, "remove the row")
+        setting[column] = known.index(str(own))
+    return tuple(setting.values())
+
+
+def _covered(
+    model: SearchSpace, column: int, found: Mapping[str, tuple[tuple[int, ...], NDArray[np.intp]]]
+) -> list[int]:
+    """The choices of a gene that rows are there of.
+
+    Raises:
+        SpaceError: there are none, or one of them is there with some choices of its layer only.
+    """
+    gene = model.genes[column]
+    left: list[int] | None = None
+    for layer, (columns, rows) in found.items():
+        if column not in columns:
+            continue
+        own = (rows >= 0).reshape(-1, rows.shape[-1]) if columns[-1] == column else (rows >= 0).any(axis=-1)[None]
+        if gene.controller in columns:
+            own = own[sorted(gene.active_for)]
+        own = own[own.any(axis=1)]
+        here = np.flatnonzero(own.any(axis=0)).tolist()
+        if not own.all(axis=0)[here].all() or left not in (None, here):
+            rule = (
+                f"it is there in {', '.join(str(gene.choices[i]) for i in here)}, but not every choice in all of them"
+            )
+            raise SpaceError(
+                f"layer {layer!r}", rule, "add the rows that are missing, or remove the others of that precision"
+            )
+        left = here
+    if not left and gene.role == "precision":
+        return [0]
+    if not left:
+        raise SpaceError(f"layer {gene.name!r}", "it has no rows", "add one per alternative")
+    return left

@@ -11,10 +11,16 @@ from hwnas.space.ops._op import Op, Shape
 
 @dataclass(frozen=True)
 class Embedding(Op):
-    """A row of a table ``(entries, channels)`` for each integer."""
+    """A row of a table ``(entries, channels)`` for each integer.
+
+    Attributes:
+        entries, channels: of the table.
+        tied: whether a `TiedLinear` reads it too.
+    """
 
     entries: int
     channels: int
+    tied: bool = False
 
     @property
     def shape(self) -> Shape:

@@ -11,10 +11,17 @@ from hwnas.space.ops._op import Op, Shape
 
 @dataclass(frozen=True)
 class Linear(Op):
-    """``x @ weight.T + bias`` over the last axis: of ``(features,)``, or of every token of ``(tokens, channels)``."""
+    """``x @ weight.T + bias`` over the last axis: of ``(features,)``, or of every token of ``(tokens, channels)``.
+
+    Attributes:
+        features: of its output.
+        bias: whether there is one.
+        causal: whether what it makes of a token must not depend on other tokens in the least, in no precision: texts are written on.
+    """
 
     features: int
     bias: bool = True
+    causal: bool = False
 
     @property
     def shape(self) -> Shape:

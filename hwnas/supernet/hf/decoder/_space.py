@@ -87,7 +87,7 @@ def _embeddings(decoder: Decoder, tokens: int, past: int) -> LayerSpec:
     cos, sin = ops.angles("angles", places, decoder.head_size, decoder.theta)
     ops.write("rotary.cos", cos)
     ops.write("rotary.sin", sin)
-    ops.embedding("words", ids, decoder.vocabulary, decoder.channels)
+    ops.embedding("words", ids, decoder.vocabulary, decoder.channels, tied=decoder.tied)
     shape = f"l{tokens}-p{past}-c{decoder.channels}-v{decoder.vocabulary}-x{decoder.head_size}"
     return ops.layer(f"decoderembedding-{shape}")
 
@@ -107,7 +107,9 @@ def _attention(decoder: Decoder, layer: int, tokens: int, past: int, kv_heads: i
     x = ops.rms_norm("norm", 0, decoder.eps)
 
     def projected(part: str, heads: int) -> int:
-        return ops.split_heads(f"{part}.heads", ops.linear(part, x, heads * size, bias=decoder.qkv_bias), heads)
+        return ops.split_heads(
+            f"{part}.heads", ops.linear(part, x, heads * size, bias=decoder.qkv_bias, causal=True), heads
+        )
 
     def cached(part: str, new: int) -> int:
         axes = ("", PAST, "")
@@ -119,7 +121,7 @@ def _attention(decoder: Decoder, layer: int, tokens: int, past: int, kv_heads: i
     key = cached("key", ops.rotary("key.turned", projected("key", kv_heads), cos, sin))
     value = cached("value", projected("value", kv_heads))
     mixed = ops.attention("attention", query, key, value, causal, heads=decoder.heads, kv_heads=kv_heads)
-    ops.add("residual", ops.linear("output", mixed, decoder.channels, bias=False), 0)
+    ops.add("residual", ops.linear("output", mixed, decoder.channels, bias=False, causal=True), 0)
     shape = f"l{tokens}-p{past}-c{decoder.channels}-h{decoder.heads}k{kv_heads}x{size}"
     return ops.layer(f"decoderattention-{shape}{'-bias' if decoder.qkv_bias else ''}")
 
@@ -130,9 +132,11 @@ def _ffn(decoder: Decoder, tokens: int, neurons: int) -> LayerSpec | None:
         return None
     ops = OpList((tokens, decoder.channels))
     x = ops.rms_norm("norm", 0, decoder.eps)
-    gate = ops.act(f"gate.{decoder.function}", ops.linear("gate", x, neurons, bias=False), decoder.function)
-    inner = ops.mul("product", gate, ops.linear("up", x, neurons, bias=False))
-    ops.add("residual", ops.linear("down", inner, decoder.channels, bias=False), 0)
+    gate = ops.act(
+        f"gate.{decoder.function}", ops.linear("gate", x, neurons, bias=False, causal=True), decoder.function
+    )
+    inner = ops.mul("product", gate, ops.linear("up", x, neurons, bias=False, causal=True))
+    ops.add("residual", ops.linear("down", inner, decoder.channels, bias=False, causal=True), 0)
     return ops.layer(f"decoderffn-l{tokens}-c{decoder.channels}-f{neurons}-{decoder.function}")
 
 
@@ -143,5 +147,5 @@ def _head(decoder: Decoder, tokens: int) -> LayerSpec:
     if decoder.tied:
         ops.tied_linear("logits", x, decoder.vocabulary, "embeddings/words")
     else:
-        ops.linear("logits", x, decoder.vocabulary, bias=False)
+        ops.linear("logits", x, decoder.vocabulary, bias=False, causal=True)
     return ops.layer(f"decoderhead-l{tokens}-c{decoder.channels}-v{decoder.vocabulary}-tied{int(decoder.tied)}")

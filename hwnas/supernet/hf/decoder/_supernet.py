@@ -19,6 +19,7 @@ from hwnas.space.ops import Linear
 from hwnas.supernet._base import Supernet
 from hwnas.supernet._calibration import BatchNormMode
 from hwnas.supernet._checkpoint import Misfit
+from hwnas.supernet._execute import forward
 from hwnas.supernet._header import ENCODER
 from hwnas.supernet._recipe import Recipe
 from hwnas.supernet._subnet import Subnet
@@ -138,20 +139,21 @@ class DecoderSupernet(Supernet):
     def in_precision(self, precision: str) -> Self:
         if "fp16" in precision_parts(precision):
             rule = "places of tokens do not fit into fp16"
-            raise SupernetError(f"hf:{self.carried.folder}", rule, "export fp32 or int8")
+            raise SupernetError(f"hf:{self.carried.folder}", rule, "export fp32, int8 or int4")
         return super().in_precision(precision)
 
     def forward(self, row: NDArray[Any], x: Inputs, bn: BatchNormMode = "eval", *, momentum: float = 0.0) -> Tensor:
         """Logits ``(n, tokens, vocabulary)`` of what follows each token.
 
         Args:
-            row: the subnet; its choices of input genes do not matter.
+            row: the subnet, in the precisions of its layers where they have their own; its choices of input genes do not matter.
             x: ``input_ids`` ``(n, tokens)``, alone where nothing was before them, or with all that `hwnas.task.prompt` adds.
             bn, momentum: as of all supernets.
         """
         if isinstance(x, Mapping) and list(x) == ["input_ids"]:
             x = prompt(network_inputs(self.network(row)), x["input_ids"])
-        return super().forward(row, x, bn, momentum=momentum)
+        weights, eps = self.weights(row), self.bn_eps
+        return forward(self.network(row), weights, x, bn, eps=eps, momentum=momentum, rounded=True)
 
     def remade(self, **changes: Any) -> DecoderSupernet:
         """The same weights under a description with some changes: ``lengths``, ``pasts``."""

@@ -53,7 +53,7 @@ def test_a_window_that_hides_nothing_is_none(tmp_path: Path) -> None:
 def test_what_does_not_suit_decoders_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     save(tmp_path, "llama")
     net: Any = load_supernet(f"hf:{tmp_path}")
-    with pytest.raises(HwnasError, match="places of tokens do not fit into fp16; export fp32 or int8"):
+    with pytest.raises(HwnasError, match="places of tokens do not fit into fp16; export fp32, int8 or int4"):
         net.in_precision("fp16")
     with pytest.raises(HwnasError, match="it writes text, and has no classes"):
         net.with_head(["yes", "no"])
