@@ -13,6 +13,9 @@ Array = NDArray[Any]
 _DROWNED = 100.0
 """Squared mean per variance from which on a difference of squares is too coarse in fp32."""
 
+_AWAY = 4.0
+"""The same for a covariance, whose terms `convolved` adds up again."""
+
 _CANCELLED = 2000.0
 """How much larger than a variance what was added up to it may be."""
 
@@ -34,8 +37,8 @@ class Moments(NamedTuple):
 def variances(x: Array) -> Moments:
     """Of ``(n, channels, ...)``: two passes through memory that write nothing."""
     flat = x.reshape(*x.shape[:2], -1)
-    mean = flat.mean(2).mean(0, dtype=np.float64)
-    squares = np.einsum("ncx,ncx->nc", flat, flat).mean(0, dtype=np.float64) / flat.shape[2]
+    mean = _means(flat).mean(0, dtype=np.float64)
+    squares = (flat[:, :, None] @ flat[..., None])[..., 0, 0].mean(0, dtype=np.float64) / flat.shape[2]
     variance = squares - mean**2
     drowned = mean**2 > _DROWNED * variance
     if drowned.any():
@@ -47,12 +50,22 @@ def variances(x: Array) -> Moments:
 def covariances(x: Array) -> Moments:
     """Of ``(n, channels, ...)``."""
     flat = x.reshape(*x.shape[:2], -1)
-    mean = flat.mean(2).mean(0)
-    total = np.zeros((len(mean), len(mean)))
-    for sample in flat:
-        centred = sample - mean[:, None]
-        total += centred @ centred.T
-    return Moments(len(x), mean.astype(np.float64), total / (flat.shape[0] * flat.shape[2]))
+    mean = _means(flat).mean(0, dtype=np.float64)
+    spread = _products(flat) - np.outer(mean, mean)
+    if (mean**2 > _AWAY * np.diag(spread)).any():
+        spread = _products(flat - mean[:, None].astype(x.dtype))
+    return Moments(len(x), mean, spread)
+
+
+def _means(flat: Array) -> Array:
+    """``(n, channels)`` of ``(n, channels, pixels)``, by a matrix product: several times as fast as a sum."""
+    return flat @ np.full(flat.shape[2], 1 / flat.shape[2], flat.dtype)
+
+
+def _products(flat: Array) -> NDArray[np.float64]:
+    """``(channels, channels)``: means of products over all samples and pixels."""
+    products: NDArray[np.float64] = np.matmul(flat, flat.transpose(0, 2, 1)).sum(0, dtype=np.float64)
+    return products / (flat.shape[0] * flat.shape[2])
 
 
 def pooled(parts: Sequence[Moments]) -> Moments:
