@@ -20,6 +20,7 @@ from hwnas.supernet._calibration import Calibration
 from hwnas.supernet._feeds import feeds_in_parts, ranges_on
 from hwnas.supernet._subnet import Subnet, folded_weights
 from hwnas.supernet.engine._memory import Memory
+from hwnas.supernet.engine._narrowed import narrowed
 from hwnas.supernet.engine._parts import opened, side_by_side
 from hwnas.supernet.engine._statistics import Statistician
 from hwnas.supernet.engine._torch import TorchEngine
@@ -82,7 +83,7 @@ def _session(subnet: Subnet, calibration: Batches | None) -> ort.InferenceSessio
     weights = folded_weights(subnet)
     own = {"int8", "int4"} & {layer.precision for _, layer in subnet.network}
     if not own:
-        model, beside = build_beside(subnet.network, weights)
+        model, beside = build_beside(narrowed(subnet.network), weights)
         return opened(model.SerializeToString(), beside)
     model = build_model(subnet.network, weights=weights)
     shown = calibration() if calibration is not None and "int8" in own else ()

@@ -7,10 +7,12 @@ from pathlib import Path
 import pytest
 import torch
 
-from hwnas.supernet import evaluate, get_engine, load_supernet
-from hwnas.task import SelectiveTask
-from tests.supernet.hf.conftest import save, write_texts
-from tests.supernet.hf.test_parity import KINDS, largest
+from hwnas.space import Population
+from hwnas.supernet import Supernet, evaluate, extremes, forward, get_engine, load_supernet
+from hwnas.supernet.engine._narrowed import narrowed
+from hwnas.task import Inputs, SelectiveTask
+from tests.supernet.hf.conftest import save, save_images, write_texts
+from tests.supernet.hf.test_parity import KINDS, largest, padded
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -31,3 +33,46 @@ def test_texts_are_told_apart_as_torch_does_and_nothing_is_calibrated(kind: str,
         assert len(set(inputs["attention_mask"].sum(1).tolist())) > 3
         logits, plain = (get_engine(name).runner(subnet)(inputs) for name in ("onnxruntime", "torch"))
         torch.testing.assert_close(logits, plain, rtol=1e-4, atol=1e-4)
+
+
+def assert_narrow_and_alike(net: Supernet, row: Population, inputs: Inputs, tokens: int, wanted: int) -> None:
+    """Of the last layer, keys and values are made of all tokens; queries, sums, norms and the FFN of the wanted ones."""
+    subnet = net.extract(row)
+    network = narrowed(subnet.network)
+    (_, last), (_, whole) = network[-2], subnet.network[-2]
+    assert network[:-2] == subnet.network[:-2]
+    assert max(op.shape[0] for op in whole.ops if op.macs) == tokens
+    shapes = {op.name: op.shape[0] for op in last.ops if op.macs}
+    assert {name for name, n in shapes.items() if n == tokens} == {"key", "value"}
+    assert {n for name, n in shapes.items() if name not in ("key", "value")} == {wanted}
+    with torch.no_grad():
+        expected, logits = (forward(n, subnet.weights(), inputs) for n in (subnet.network, network))
+    torch.testing.assert_close(logits, expected, rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(get_engine("onnxruntime").runner(subnet)(inputs), expected, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_last_layer_of_texts_computes_the_token_that_the_head_reads(kind: str, tmp_path: Path) -> None:
+    save(tmp_path, kind)
+    net = load_supernet(f"hf:{tmp_path}")
+    for row in extremes(net.space.restrict(l=16)):
+        assert_narrow_and_alike(net, row, padded(net), 16, 1)
+
+
+@pytest.mark.parametrize(("kind", "taught", "wanted"), [("vit", False, 1), ("deit", True, 2)])
+def test_so_does_that_of_images(kind: str, wanted: int, taught: bool, tmp_path: Path) -> None:
+    save_images(tmp_path, kind, taught=taught)
+    net = load_supernet(f"hf:{tmp_path}")
+    images = torch.randn(3, 3, 32, 32, generator=torch.Generator().manual_seed(1))
+    assert_narrow_and_alike(net, extremes(net.space.restrict(r=32))[1], images, 16 + wanted, wanted)
+
+
+def test_a_head_that_reads_every_token_and_precisions_of_layers_leave_a_network_whole(tmp_path: Path) -> None:
+    save(tmp_path, "bert", classes=None)
+    net = load_supernet(f"hf:{tmp_path}").with_head(("negative", "positive"))
+    mean = net.network(largest(net, 16))
+    assert narrowed(mean) == mean
+    save(tmp_path / "first", "bert")
+    net = load_supernet(f"hf:{tmp_path / 'first'}")
+    mixed = [(slot, layer.in_precision("int8")) for slot, layer in net.network(largest(net, 16))]
+    assert narrowed(mixed) == mixed
