@@ -104,6 +104,7 @@ def main() -> None:
     parser.add_argument("--calibrate", type=int, default=2000)
     parser.add_argument("--evals", type=int, default=150)
     parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--first", type=int, default=0, help="the first seed")
     parser.add_argument("--confidence", type=float, default=CONFIDENCE)
     parser.add_argument("--keep", type=Path, default=Path("racing.jsonl"))
     options = parser.parse_args()
@@ -122,7 +123,7 @@ def main() -> None:
             f"{net.space.name}, {data.n_validation} samples, {options.evals} subnets, confidence {options.confidence}"
         )
         print("seed  shown %  shown all  hypervolume %  by the search's own reference")
-        for seed in range(options.seeds):
+        for seed in range(options.first, options.first + options.seeds):
             row, front = compared(problem, heard, options.evals, seed, options.confidence)
             rows.append(row)
             print("{:4}  {:7.1f}  {:9.0f}  {:13.3f}  {:.3f}".format(seed, *row), flush=True)
