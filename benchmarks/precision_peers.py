@@ -43,7 +43,7 @@ def main() -> None:
 def prepare(options: argparse.Namespace) -> None:
     """Batches of texts as arrays."""
     from hwnas.space import macs_cost
-    from hwnas.study import Evaluation
+    from hwnas.study import Evaluation  # hwnas is not where nncf is
 
     arrays: dict[str, Any] = {}
 

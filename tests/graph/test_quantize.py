@@ -160,6 +160,17 @@ def test_half_computes_in_fp16_between_fp32_ends() -> None:
     assert distance(found, logits(model, x)) < 0.01
 
 
+def test_parts_of_a_batch_have_its_ranges() -> None:
+    """The ends of a batch are those of its parts that reach furthest, and batches are averaged."""
+    net = network("digits")
+    model, first, second = build_model(net), image(net, n=6), image(net, seed=1, n=3)
+    in_parts = activation_ranges(model, [[first[:1], first[1:4], first[4:]], second])
+    whole, one, other = (activation_ranges(model, batches) for batches in ([first, second], [first], [second]))
+    for name, ends in whole.items():
+        np.testing.assert_allclose(in_parts[name], ends, rtol=1e-5, atol=1e-6)
+        np.testing.assert_allclose(ends, np.mean([one[name], other[name]], axis=0), rtol=1e-5, atol=1e-6)
+
+
 def test_ranges_need_images_and_finite_activations() -> None:
     net = network("digits")
     model = build_model(net)

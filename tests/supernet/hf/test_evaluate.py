@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
+from hwnas.graph import activation_ranges, build_model
 from hwnas.space import Population
-from hwnas.supernet import Supernet, evaluate, extremes, forward, get_engine, load_supernet
+from hwnas.supernet import Supernet, evaluate, extremes, folded_weights, forward, get_engine, load_supernet
+from hwnas.supernet._feeds import feeds, ranges_on
 from hwnas.supernet.engine._narrowed import narrowed
 from hwnas.task import Inputs, SelectiveTask
 from tests.supernet.hf.conftest import save, save_images, write_texts
@@ -76,3 +79,19 @@ def test_a_head_that_reads_every_token_and_precisions_of_layers_leave_a_network_
     net = load_supernet(f"hf:{tmp_path / 'first'}")
     mixed = [(slot, layer.in_precision("int8")) for slot, layer in net.network(largest(net, 16))]
     assert narrowed(mixed) == mixed
+
+
+def test_ranges_of_texts_are_seen_without_their_padding(tmp_path: Path) -> None:
+    save(tmp_path / "net", "bert", classes=2)
+    write_texts(tmp_path / "data", 60)
+    net = load_supernet(f"hf:{tmp_path / 'net'}").with_head(("negative", "positive"))
+    data = net.open_data(tmp_path / "data", batch_size=20)
+    subnet = net.extract(largest(net, 16))
+    model = build_model(subnet.network, weights=folded_weights(subnet))
+    batches = list(data.calibration(subnet.inputs))
+    seen = ranges_on(model, subnet.network, batches)
+    expected = activation_ranges(model, map(feeds, batches))
+    assert seen.keys() == expected.keys()
+    assert seen
+    for name, ends in expected.items():
+        np.testing.assert_allclose(seen[name], ends, rtol=1e-4, atol=1e-5)
