@@ -39,7 +39,7 @@ from hwnas.study._space import restricted
 from hwnas.supernet import MeasuredAccuracy, accuracy_journal_identity, folded_weights, save_onnx
 
 MIXED, SEARCHED = "fp32+int8+int4", "fp32+int8"
-ROUNDS, RUNS = 10, 8
+ROUNDS, RUNS = 8, 6
 
 
 def main() -> None:

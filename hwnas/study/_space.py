@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -97,7 +97,8 @@ def space_of_front(facts: Mapping[str, Any], csv: Path, name: str | None) -> Sea
 
 
 def restricted(space: SearchSpace, fixes: Sequence[str] | None) -> SearchSpace:
-    """``space`` with the choices that ``--fix GENE=VALUE[,VALUE...]`` leaves.
+    """``space`` with the choices that ``--fix GENE=VALUE[,VALUE...]`` leaves: with ``q[0]=int4`` and ``q=fp32,int8`` the latter
+    are for all others.
 
     Raises:
         SpaceError: not of that form, an unknown gene, or a value that is no choice of it.
@@ -112,11 +113,11 @@ def restricted(space: SearchSpace, fixes: Sequence[str] | None) -> SearchSpace:
             raise SpaceError(f"--fix {fix}", "it reads GENE=VALUE or GENE=VALUE,VALUE", remedy)
         allowed.setdefault(gene.strip(), []).extend(_value(v) for v in values.split(","))
     for gene, wanted in allowed.items():
-        space = _checked(space, gene, wanted)
+        space = _checked(space, gene, wanted, allowed.keys() - {gene})
     return space
 
 
-def _checked(space: SearchSpace, gene: str, wanted: list[int | float | str]) -> SearchSpace:
+def _checked(space: SearchSpace, gene: str, wanted: list[int | float | str], named: Container[str]) -> SearchSpace:
     columns = space.groups.get(gene, [])
     known = {choice for c in columns for choice in space.genes[c].choices}
     stray = [v for v in wanted if columns and v not in known]
@@ -125,7 +126,11 @@ def _checked(space: SearchSpace, gene: str, wanted: list[int | float | str]) -> 
         raise SpaceError(
             f"--fix {gene}={stray[0]}", f"choices of {gene} in {space.name} are {nearest}", "pick from them"
         )
-    return space.restrict(**{gene: wanted})
+    genes = [space.genes[c] for c in columns]
+    if not any(each.name in named for each in genes):
+        return space.restrict(**{gene: wanted})
+    left = {each.name: [v for v in wanted if v in each.choices] for each in genes if each.name not in named}
+    return space.restrict(**{name: choices or wanted for name, choices in left.items()})
 
 
 def _in_order(value: float | str) -> tuple[bool, float, str]:

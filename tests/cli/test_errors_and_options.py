@@ -62,6 +62,15 @@ def test_fixed_genes(fixes: list[str], allowed: dict[str, list[int]]) -> None:
     assert space.fingerprint == SPACE.fingerprint
 
 
+@pytest.mark.parametrize("fixes", [["ks=3,5", "ks[0]=7"], ["ks[0]=7", "ks=3,5"]])
+def test_a_gene_that_is_fixed_by_its_name_is_none_of_the_others(fixes: list[str]) -> None:
+    space = restricted(SPACE, fixes)
+    first, *others = SPACE.groups["ks"]
+    assert [SPACE.genes[first].choices[i] for i in space.domain[first]] == [7]
+    for column in others:
+        assert [SPACE.genes[column].choices[i] for i in space.domain[column]] == [3, 5]
+
+
 @pytest.mark.parametrize("fix", ["r", "r=", "=224", "r=225", "q=1", "ks[99]=3", "r=fast", "r=224,999"])
 def test_wrong_fixes_are_refused(fix: str) -> None:
     with pytest.raises(SpaceError):
