@@ -61,7 +61,8 @@ class Features:
         self._offsets = np.concatenate([[0], np.cumsum(sizes)[:-1]]).astype(np.int64)
         self.n_one_hot = int(sum(sizes))
         starts = space.starts
-        self.one_hot_places = np.concatenate([np.arange(starts[c], starts[c + 1]) for c in self.discrete])
+        places = [np.arange(starts[c], starts[c + 1]) for c in self.discrete]
+        self.one_hot_places = np.concatenate([np.zeros(0, np.int64), *places])
         self.stages = _stages(space)
         self.layer_genes = [c for g in self.stages if g.key == self.stages[0].key for c in g.columns]
         self.costs = [macs_cost(space), params_cost(space)] if space.slots else []

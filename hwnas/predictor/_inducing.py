@@ -25,7 +25,7 @@ class InducingRbf:
 
     def __init__(self, features: Features, rows: Population, length_scales: Sequence[float]) -> None:
         self.features = features
-        self.rows = rows.astype(np.int8)
+        self.rows = rows.astype(np.min_scalar_type(-1 - int(rows.max(initial=0))))  # int8 in nearly all spaces
         self.inverse_scales = 1 / np.array(length_scales)[features.length_groups()]
         self.points = (features.ordinal(rows) * self.inverse_scales).astype(np.float32)
         self._half_squares = 0.5 * (self.points**2).sum(axis=1)

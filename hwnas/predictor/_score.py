@@ -89,7 +89,12 @@ def k_fold(
     ``progress`` is told the number of each fold, from 0, before it begins.
     """
     predicted, std = np.empty(len(x)), np.empty(len(x))
-    for fold, held in enumerate(folds(subnet_groups(space, x), k, seed)):
+    splits = folds(subnet_groups(space, x), k, seed)
+    fewest = min(len(np.unique(x[~held], axis=0)) for held in splits)
+    if fewest < MIN_SUBNETS:
+        rule = f"without one of {k} folds {fewest} are left, and a predictor needs at least {MIN_SUBNETS}"
+        raise PredictorError(f"{len(np.unique(x, axis=0))} distinct subnets", rule, "measure more subnets")
+    for fold, held in enumerate(splits):
         if progress is not None:
             progress(fold)
         model = new().fit(x[~held], y[~held], None if noise is None else noise[~held])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -18,7 +19,11 @@ from hwnas.report._columns import NONE, Directions, beside, column
 from hwnas.space import Arch
 
 DECIMALS = 6
-"""Decimals of every metric: to a nanosecond of latency, to a millionth of a point of accuracy."""
+"""Decimals of a metric: to a nanosecond of latency, to a millionth of a point of accuracy."""
+MOST_ROWS = 2**53
+"""Numbers of rows are smaller: larger ones are not exact as floats."""
+SMALL = 1e-3
+"""Metrics of which no value is larger, such as an energy in joules, have as many significant digits more."""
 
 
 def pareto_frame(
@@ -54,8 +59,10 @@ def pareto_frame(
 def tidy(values: NDArray[np.float64]) -> NDArray[Any]:
     """Whole numbers as integers (MACs), others rounded: files stay small and diffs readable."""
     values = np.asarray(values, dtype=np.float64)
-    whole = np.isfinite(values).all() and np.abs(values).max(initial=0) >= 1e3 and (values == np.rint(values)).all()
-    return values.astype(np.int64) if whole else values.round(DECIMALS)
+    largest = float(np.abs(values[np.isfinite(values)]).max(initial=0.0))
+    if np.isfinite(values).all() and largest >= 1e3 and (values == np.rint(values)).all():
+        return values.astype(np.int64)
+    return values.round(DECIMALS if largest >= SMALL or not largest else DECIMALS - math.floor(math.log10(largest)))
 
 
 def write_pareto(frame: pd.DataFrame, path: str | os.PathLike[str]) -> None:
@@ -63,12 +70,16 @@ def write_pareto(frame: pd.DataFrame, path: str | os.PathLike[str]) -> None:
     write_csv(frame, path)
 
 
-def read_pareto(path: str | os.PathLike[str]) -> pd.DataFrame:
+def read_pareto(path: str | os.PathLike[str], objectives: Sequence[str] = ()) -> pd.DataFrame:
     """Read a Pareto CSV back, checked: ``row`` is unique, ``arch`` an object, metrics are finite numbers.
 
     Archs that other programs wrote as Python literals come back as JSON.
 
     Columns that users added are kept as they are.
+
+    Args:
+        path: the CSV.
+        objectives: of the search: columns of the user's among them are metrics too.
 
     Raises:
         DataError: unreadable, or not such a file; says which row and column.
@@ -86,6 +97,14 @@ def read_pareto(path: str | os.PathLike[str]) -> pd.DataFrame:
             "this number occurs twice",
             "remove one of the rows",
         )
+    numbers = pd.to_numeric(frame["row"], errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
+    whole = (np.abs(numbers) < MOST_ROWS) & (numbers == np.rint(numbers))
+    if not whole.all():
+        at = int(whole.argmin())
+        raise DataError(
+            f"file {path}, row {shown(frame['row'][at])}", "rows have whole numbers", "number them in the column 'row'"
+        )
+    frame["row"] = numbers.astype(np.int64)
     archs = [parse_arch(cell) for cell in frame["arch"]]
     for row, arch in zip(frame["row"], archs, strict=True):
         if arch is None:
@@ -94,7 +113,7 @@ def read_pareto(path: str | os.PathLike[str]) -> pd.DataFrame:
     metrics = metric_names(frame)
     if not metrics:
         raise DataError(f"file {path}", "it has no column of numbers", "pass a file that `hwnas search` wrote")
-    for name in metrics:
+    for name in dict.fromkeys([*metrics, *(name for name in objectives if name in frame.columns)]):
         numbers = pd.to_numeric(frame[name], errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
         if not np.isfinite(numbers).all():
             at = int(np.flatnonzero(~np.isfinite(numbers))[0])

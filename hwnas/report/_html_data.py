@@ -34,7 +34,7 @@ def page_data(picture: Picture, facts: Mapping[str, Any], csv: str, space: Searc
         "y": picture.y,
         "objectives": list(facts.get("objectives") or dict.fromkeys((picture.y, picture.x))),
         "columns": [_column(name, picture.directions) for name in numeric],
-        "rows": [int(row) if float(row).is_integer() else str(row) for row in frame["row"]],
+        "rows": [int(row) for row in frame["row"]],
         "values": {name: [_number(v) for v in frame[name]] for name in numeric},
         "texts": {name: [str(v) for v in frame[name]] for name in texts},
         "genes": [

@@ -19,6 +19,8 @@ from hwnas.files import replacing
 from hwnas.metric import DIRECTIONS, LATENCY, QUALITY
 
 SCHEMA = 1
+PART_BYTES = 2**22
+"""Read at once of a file that is hashed: weights may be larger than memory."""
 _PACKAGES = ("numpy", "scipy", "pandas", "pymoo", "scikit-learn", "onnx", "onnxruntime", "torch")
 
 
@@ -39,7 +41,9 @@ def file_hash(path: str | os.PathLike[str]) -> str:
     digest = hashlib.sha256()
     for file in sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]:
         digest.update(file.relative_to(path).as_posix().encode() if path.is_dir() else b"")
-        digest.update(file.read_bytes())
+        with file.open("rb") as content:
+            while part := content.read(PART_BYTES):
+                digest.update(part)
     return digest.hexdigest()
 
 

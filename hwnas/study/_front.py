@@ -70,7 +70,8 @@ class Front:
         from hwnas.report import read_pareto, read_provenance
         from hwnas.study._space import space_of_front
 
-        frame, facts = read_pareto(path), read_provenance(path)
+        facts = read_provenance(path)
+        frame = read_pareto(path, facts.get("objectives") or ())
         try:
             found = space_of_front(facts, Path(path), space)
         except HwnasError:

@@ -37,6 +37,13 @@ def test_no_subnet_is_on_both_sides_of_a_fold():
         folds(groups % 3, 5)
 
 
+def test_a_fold_that_leaves_too_few_says_how_many():
+    space = get_space("digits")
+    x = space.sample(9, np.random.default_rng(0))
+    with pytest.raises(PredictorError, match=r"9 distinct subnets: without one of 5 folds 7 are left.* at least 8"):
+        k_fold(lambda: new_predictor("ridge", space), space, x, np.arange(9.0), k=5)
+
+
 def test_cross_validation_predicts_every_row_and_the_curve_improves():
     space = get_space("ofa_mbv3_w1.0").restrict(r=[160, 224])
     x = space.sample(160, np.random.default_rng(0), distinct_uniform=False)

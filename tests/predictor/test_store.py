@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from hwnas.errors import HwnasError, PredictorError, UnknownNameError
 from hwnas.predictor import get_predictor, load_predictor, new_predictor, save_predictor
-from hwnas.space import get_space
+from hwnas.space import Gene, SearchSpace, get_space
 
 FILES = Path(__file__).parent / "files"
 """Predictors of ``digits`` that an early version stored, and what they predicted."""
@@ -56,6 +56,14 @@ def signed(content, digest, tmp_path):
     path = tmp_path / "changed.safetensors"
     path.write_bytes(content.replace(digest.encode(), hashlib.sha256(blank).hexdigest().encode()))
     return path
+
+
+def test_genes_of_many_choices_are_stored_whole(tmp_path):
+    many = SearchSpace("many", [Gene("w", 0, tuple(range(300))), Gene("w", 1, tuple(range(300)))], [])
+    x = many.sample(30, np.random.default_rng(0))
+    predictor = new_predictor("gp", many).fit(x, x.sum(axis=1) / 10.0)
+    save_predictor(predictor, tmp_path / "p.safetensors")
+    assert (load_predictor(tmp_path / "p.safetensors", many).predict(x) == predictor.predict(x)).all()
 
 
 def test_a_predictor_of_another_space_is_refused_by_name(stored):

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hwnas.errors import DataError
-from hwnas.report import pareto_frame, read_pareto, write_pareto
+from hwnas.report import pareto_frame, read_pareto, tidy, write_pareto
 from hwnas.space import get_space
 
 SPACE = get_space("ofa_mbv3_w1.0")
@@ -81,14 +81,24 @@ def test_plain_pandas_reads_it(tmp_path: Path) -> None:
         ("top1", "good", "finite number"),
         ("latency_ms", "nan", "finite number"),
         ("row", "2", "occurs twice"),
+        ("row", "1.5", "whole numbers"),
+        ("row", "", "whole numbers"),
+        ("row", "inf", "whole numbers"),
+        ("energy_mj", "n/a", "finite number"),
     ],
 )
 def test_bad_cells_are_refused_with_their_place(tmp_path: Path, column: str, cell: str, rule: str) -> None:
-    frame = front(3).astype(object)
+    frame = front(3).assign(energy_mj=1.0).astype(object)
     frame.loc[0, column] = cell
     frame.to_csv(tmp_path / "p.csv", index=False)
     with pytest.raises(DataError, match=rule):
-        read_pareto(tmp_path / "p.csv")
+        read_pareto(tmp_path / "p.csv", ["energy_mj", "removed"])
+
+
+def test_small_values_keep_their_digits() -> None:
+    energy_j = np.array([3.21098765e-7, 9.87654321e-5, 0.0])
+    assert np.allclose(tidy(energy_j), energy_j, rtol=1e-4, atol=0)
+    assert tidy(np.array([0.123456789, 1e-9])).tolist() == [0.123457, 0.0]
 
 
 @pytest.mark.parametrize("dropped", ["row", "arch"])
