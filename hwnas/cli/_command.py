@@ -1,4 +1,4 @@
-"""What every command refuses before it begins: options that would not count, and an output that is one of its inputs."""
+"""What every command refuses before it begins: options without effect, and an output that is one of its inputs."""
 
 from __future__ import annotations
 

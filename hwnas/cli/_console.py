@@ -32,7 +32,7 @@ def notice(message: str) -> None:
 
 
 class Terminal(Listener):
-    """Hears of the work that is done, and says so on stderr: several works at once have a bar each."""
+    """Reports work on stderr; works that run at once have a progress bar each."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()

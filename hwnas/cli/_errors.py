@@ -60,7 +60,7 @@ def exit_with(failures: Sequence[tuple[str, HwnasError]], devices: int) -> None:
     """End a command of several devices: 1 if some failed, each named in one line, 2 if all did; go on if none has.
 
     Raises:
-        HwnasError: the one that there was failed.
+        HwnasError: there is one device, and it failed.
     """
     if devices == 1:
         for _, error in failures:

@@ -1,4 +1,4 @@
-"""Terminals that cannot show everything: what they lack is spelled with what they have."""
+"""Terminals that cannot show every character: missing ones are spelled in ASCII."""
 
 from __future__ import annotations
 

@@ -141,10 +141,11 @@ def _space_reference(supernet: str, space: SearchSpace) -> str:
 def _subnets(space: SearchSpace, archs: Path | None, sample: int | None, seed: int) -> Population:
     import numpy as np
 
-    from hwnas.io import read_archs, read_csv
+    from hwnas.io import in_file, read_archs, read_csv
 
     if archs is not None:
-        x = read_archs(read_csv(archs), space)
+        with in_file(archs):
+            x = read_archs(read_csv(archs), space)
         outside = ~space.contains(x)
         if outside.any():
             row = int(outside.argmax()) + 1

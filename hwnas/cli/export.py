@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -118,7 +119,9 @@ def export(
 
 
 def _chosen(space: SearchSpace, metric: str, pareto: Path | None, row: int | None, arch: str | None) -> ChosenSubnet:
-    from hwnas.io import read_archs, read_csv
+    import pandas as pd
+
+    from hwnas.io import in_file, read_archs, read_csv
 
     if (pareto is None) == (arch is None):
         raise DataError("the subnet", "it is a row of a CSV or an arch", "pass PARETO.csv --row N, or --arch JSON")
@@ -131,10 +134,12 @@ def _chosen(space: SearchSpace, metric: str, pareto: Path | None, row: int | Non
     if row not in numbers:
         raise DataError(f"--row {row}", f"{pareto} has rows {numbers[0]} to {numbers[-1]}", "pick one of them")
     line = frame.iloc[[numbers.index(row)]]
-    found = space.decode(read_archs(line, space)[0])
-    if metric not in line.columns:
-        return ChosenSubnet(found)
+    with in_file(pareto or Path()):
+        found = space.decode(read_archs(line, space)[0])
     cells = line.iloc[0]
+    accuracy = float(pd.to_numeric(cells.get(metric), errors="coerce"))
+    if not math.isfinite(accuracy):
+        return ChosenSubnet(found)
     source = f"measured on {cells['n_images']} images" if "n_images" in line.columns else "predicted"
     source = str(cells.get(f"{metric}_source", source))
-    return ChosenSubnet(found, float(cells[metric]), f"{source} ({pareto}, row {row})")
+    return ChosenSubnet(found, accuracy, f"{source} ({pareto}, row {row})")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -91,7 +91,7 @@ def _fit(
 
     import numpy as np
 
-    from hwnas.io import read_archs, read_csv, read_metric
+    from hwnas.io import in_file, read_archs, read_csv, read_metric
     from hwnas.predictor import Card, fit_and_score, new_predictor, save_predictor, sha256_of
 
     name, direction = split_direction(metric)
@@ -101,8 +101,11 @@ def _fit(
     for path in data:
         _refuse_predicted(path, metric)
     frames = [read_csv(path) for path in data]
-    x = np.concatenate([_named(path, read_archs, frame, space) for path, frame in zip(data, frames, strict=True)])
-    y = np.concatenate([_named(path, read_metric, frame, metric) for path, frame in zip(data, frames, strict=True)])
+    found = []
+    for path, frame in zip(data, frames, strict=True):
+        with in_file(path):
+            found.append((read_archs(frame, space), read_metric(frame, metric)))
+    x, y = (np.concatenate(part) for part in zip(*found, strict=True))
     _check_repeats([(path, i + 1) for path, f in zip(data, frames, strict=True) for i in range(len(f))], x, y)
     unit = about.unit if about is not None else ""
     measured = [
@@ -164,14 +167,6 @@ def _check_repeats(rows: list[tuple[Path, int]], x: Population, y: NDArray[np.fl
     if apart:
         found = f"{len(apart):,} subnets have several values, up to {max(apart.values()):.3g} apart"
         notice(f"{found}: their means are fitted")
-
-
-def _named(path: Path, read: Any, frame: Any, argument: Any) -> Any:
-    """``read(frame, argument)``, its errors naming the file."""
-    try:
-        return read(frame, argument)
-    except DataError as error:
-        raise DataError(f"file {path}, {error.value}", error.rule, error.remedy) from error
 
 
 def _table(title: str, unit: str, rows: list[tuple[str, Scores]]) -> FittingTable:

@@ -43,13 +43,14 @@ def predict(
     """
     import numpy as np
 
-    from hwnas.io import read_archs, read_csv, write_csv
+    from hwnas.io import in_file, read_archs, read_csv, write_csv
     from hwnas.report import in_order, tidy
 
     whole, precision = open_in(space, precision)
     check_writable(out)
     frame = read_csv(archs, as_text=True)
-    x = read_archs(frame, whole)
+    with in_file(archs):
+        x = read_archs(frame, whole)
     accuracy = find_predictor(whole, predictor, required=False)
     table = (
         find_table(whole, device, threads=threads, batch=batch, precision=precision, as_is=as_is) if device else None

@@ -156,7 +156,8 @@ def search(
 
 
 def _may_be_misspelt(request: Request) -> bool:
-    """Whether an objective is none that hwnas knows, nor any of the user's files: what it is like is told later."""
+    """Whether an objective is no known metric and there are no files that could have it; the error with the nearest
+    name comes later."""
     files = request.library or request.tables or request.costs
     return not files and request.objectives is not None and not all(map(registered, request.objectives.columns))
 

@@ -2,7 +2,7 @@
 
 from hwnas.io._archs import arch_column, parse_arch, read_archs
 from hwnas.io._block_library import read_block_library
-from hwnas.io._csv import read_csv, shown, write_csv
+from hwnas.io._csv import in_file, read_csv, shown, write_csv
 from hwnas.io._journal import Journal
 from hwnas.io._kept_choices import KeptChoices
 from hwnas.io._metrics import metric_column, read_metric
@@ -13,6 +13,7 @@ __all__ = [
     "KeptChoices",
     "SubnetTable",
     "arch_column",
+    "in_file",
     "metric_column",
     "parse_arch",
     "read_archs",

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from hwnas.errors import DataError, SpaceError
-from hwnas.io._csv import read_csv
+from hwnas.errors import DataError
+from hwnas.io._csv import in_file, read_csv
 from hwnas.io._metrics import read_metric
 from hwnas.space import AdditiveCost, SearchSpace
 from hwnas.space.families.block_library import block_library, of_model
@@ -44,9 +44,7 @@ def read_block_library(
     layers, choices = (frame[key].tolist() for key in KEYS)
     precisions = frame[PRECISION].tolist() if PRECISION in frame else [""] * len(frame)
     alternatives = [f"{choice}@{own}" if own else choice for choice, own in zip(choices, precisions, strict=True)]
-    try:
+    with in_file(path):
         values = {metric: read_metric(frame, metric) for metric in metrics}
         space, costs = block_library(layers, alternatives, values, name=Path(path).name.split(".")[0])
         return (space, costs) if model is None else of_model(model, layers, choices, precisions, values)
-    except (DataError, SpaceError) as error:
-        raise DataError(f"file {path}, {error.value}", error.rule, error.remedy) from error

@@ -9,13 +9,15 @@ import math
 import os
 import re
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from hwnas.errors import DataError
+from hwnas.errors import DataError, HwnasError
 from hwnas.files import replacing
 
 _SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars"}
@@ -113,6 +115,21 @@ def _typed(cells: tuple[str, ...]) -> pd.Series[Any]:
     if len(filled) == len(cells):
         return pd.Series(whole, dtype="int64")
     return pd.Series([int(c) if c.strip() else pd.NA for c in cells], dtype="Int64")
+
+
+@contextmanager
+def in_file(path: str | os.PathLike[str]) -> Iterator[None]:
+    """Let errors about what stands in a file begin with its name, unless they name it already.
+
+    Raises:
+        DataError: in place of any HwnasError that does not name the file.
+    """
+    try:
+        yield
+    except HwnasError as error:
+        if str(path) in error.value:
+            raise
+        raise DataError(f"file {path}, {error.value}", error.rule, error.remedy) from error
 
 
 def write_csv(frame: pd.DataFrame, path: str | os.PathLike[str]) -> None:

@@ -15,7 +15,7 @@ from pandas.api.types import is_numeric_dtype
 from hwnas.errors import DataError
 from hwnas.io._archs import COLUMNS as ARCH_COLUMNS
 from hwnas.io._archs import read_archs
-from hwnas.io._csv import read_csv
+from hwnas.io._csv import in_file, read_csv
 from hwnas.io._metrics import read_metric
 from hwnas.space import Population, SearchSpace
 
@@ -67,7 +67,8 @@ def read_subnet_table(
         DataError: a file that does not fit, or a subnet of the domain without a row.
     """
     frame = read_csv(paths[0])
-    x = read_archs(frame, space.whole)
+    with in_file(paths[0]):
+        x = read_archs(frame, space.whole)
     _refuse_missing(paths[0], x, space)
     for path in paths[1:]:
         frame = _joined(frame, read_csv(path), str(path))
@@ -155,10 +156,8 @@ def read_layer_costs(path: str | os.PathLike[str]) -> tuple[list[str], Columns]:
     twice = frame["key"].duplicated()
     if twice.any():
         raise DataError(f"file {path}, key {frame['key'][int(twice.argmax())]}", "it is there twice", "keep one row")
-    try:
+    with in_file(path):
         return frame["key"].astype(str).tolist(), {name: read_metric(frame, name) for name in names}
-    except DataError as error:
-        raise DataError(f"file {path}, {error.value}", error.rule, error.remedy) from error
 
 
 def _joined(frame: pd.DataFrame, more: pd.DataFrame, path: str) -> pd.DataFrame:

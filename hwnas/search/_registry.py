@@ -72,7 +72,7 @@ def new_searcher(name: str, problem: Problem, options: SearchOptions) -> Searche
 
 
 def searcher_maker(name: str) -> Maker:
-    """What begins the searches of that name; see ``new_searcher``.
+    """The function that begins searches of that name; see ``new_searcher``.
 
     Raises:
         UnknownNameError: no such searcher.

@@ -60,9 +60,9 @@ there is none at present."""
 def drive_freely(
     searcher: Searcher, evaluate: AsFinished, progress: Callable[[SearchProgress], None] | None = None
 ) -> SearchResult:
-    """As :func:`drive`, with no batches: whenever a worker is free, the searcher is asked for one more row.
+    """As :func:`drive`, without batches: whenever a worker is free, the searcher is asked for one more row.
 
-    What is found depends on which evaluation ends first, and so is not the same twice.
+    The front depends on which evaluation ends first, so two runs differ.
 
     Args:
         searcher: begun with ``SearchOptions(at_once=workers)``; one that must be told whole batches still waits for them.
@@ -74,7 +74,7 @@ def drive_freely(
     """
 
     def asked() -> Iterator[Population | None]:
-        while True:  # what evaluates ends it: when there is none and nothing runs, there will be none
+        while True:  # the executor ends it, once no row is left and none is running
             yield from x if len(x := searcher.ask(1)) else (None,)
 
     (slow,) = searcher.problem.slow

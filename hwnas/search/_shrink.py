@@ -1,7 +1,8 @@
 """The part of a space that fronts are made of: choices that cost almost no hypervolume are dropped.
 
-SpaceEvo (Zhang et al. 2023, arXiv:2303.08308) finds that what is worth searching differs from device to device. Here a front
-of the whole space tells: what is on no row of it goes for nothing, and more as long as enough of its hypervolume is left.
+SpaceEvo (Zhang et al. 2023, arXiv:2303.08308) finds that what is worth searching differs from device to device. Here a
+front of the whole space decides: choices that no row of it has are dropped at no cost, and further ones as long as
+enough of its hypervolume is left.
 """
 
 from __future__ import annotations
@@ -40,7 +41,8 @@ def shrunk(
     front = _Front(costs)
     has = _has(space, x)
     ends = has[costs.argmin(axis=0)].any(axis=0)
-    # What a choice costs grows as others go (hypervolume is submodular), so an old figure never flatters it.
+    # The cost of dropping a choice only grows as others are dropped (hypervolume is submodular), so an old figure is a
+    # lower bound.
     queue = [(front.lost(has[:, c]), c) for c in np.flatnonzero(has.any(axis=0) & ~ends)]
     heapq.heapify(queue)
     while queue:
@@ -70,11 +72,11 @@ class _Front:
         self.whole = self.left = self._volume(self.alive)
 
     def lost(self, rows: NDArray[np.bool_]) -> float:
-        """What goes with some of its rows."""
+        """The hypervolume that is lost with some of its rows."""
         return self.left - self._volume(self.alive & ~rows)
 
     def drop(self, rows: NDArray[np.bool_]) -> None:
-        """Go on without them."""
+        """Remove these rows."""
         self.alive &= ~rows
         self.left = self._volume(self.alive)
 

@@ -41,12 +41,13 @@ def run_trial(name: str, searcher: Searcher) -> Trial:
 
 
 def is_computable(problem: Problem) -> bool:
-    """Whether the exact front can be had, if it is not too large."""
+    """Whether the exact front can be computed, unless it turns out too large."""
     return all_additive(problem) or problem.space.every(MOST_ROWS) is not None
 
 
 def best_known(problem: Problem, progress: Callable[[SearchProgress], None] | None = None) -> tuple[Population, str]:
-    """The exact front where it can be had, else that of a long search on the metrics themselves; and which it is."""
+    """The exact front where it can be computed, else that of a long search on the metrics themselves; and which of the
+    two it is."""
     all_known = Problem(problem.space, problem.objectives, problem.constraints)
     try:
         return run_search(all_known, "exact").x, "exact"
@@ -69,7 +70,7 @@ def best_of(problem: Problem, trials: Iterable[Trial]) -> Population:
 
 @dataclass(frozen=True)
 class Yardstick:
-    """What hypervolumes are measured from: the reference point, and what the best-known front has.
+    """What trials are measured against: the reference point, and the hypervolume of the best-known front.
 
     Args:
         problem: what is searched for.
@@ -92,12 +93,12 @@ class Yardstick:
         return cls(problem, reference, hypervolume(costs, reference.tolist()))
 
     def curve(self, x: Population) -> NDArray[np.float64]:
-        """``(n,)`` hypervolume after each of ``(n, g)`` rows, of those that keep the budgets."""
+        """``(n,)`` hypervolume after each of ``(n, g)`` rows; rows that break budgets add nothing."""
         values = self.problem.evaluate(x)
         return self.volumes(self.problem.costs(values), self.problem.violation(values) <= 0)
 
     def volumes(self, costs: NDArray[np.float64], kept: NDArray[np.bool_]) -> NDArray[np.float64]:
-        """The same from ``(n, m)`` costs, of which ``(n,)`` tells those that keep the budgets."""
+        """The same from ``(n, m)`` costs; ``kept`` ``(n,)`` says which rows keep the budgets."""
         volumes, volume = np.zeros(len(costs)), 0.0
         front = np.zeros((0, costs.shape[1]))
         for i, cost in enumerate(costs):

@@ -1,6 +1,6 @@
 """Whether scores of single replacements add up, and what whole models say of them.
 
-A sum of scores leaves out how replacements act on one another: most often together they cost more than one by one. A few
+A sum of scores leaves out how replacements act on one another: together they mostly cost more than the sum. A few
 measured assemblies tell by how much: the true worth of an alternative is its score times a factor of all, times one of its
 own, which are learned from assemblies by Bayesian linear regression (Rasmussen and Williams 2006, section 2.1); how far the
 factors may differ is what predicts each assembly best from all others.

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class Told:
-    """In a predictor's place, where the caller tells what it would tell."""
+    """Stands in for a predictor where the caller tells the values."""
 
     def predict(self, x: NDArray[Any]) -> NDArray[np.float64]:
         """Not known here."""
@@ -32,7 +32,7 @@ class Told:
 
 
 def told_by_caller(request: Request) -> Setup:
-    """The setup of a search that the caller drives: they tell accuracy, or else the first objective."""
+    """The setup of a search that the caller drives, who tells accuracy, or else the first objective."""
     named = request.objectives or Objectives((QUALITY.column, LATENCY.column))
     metrics = [named.metric(column) for column in named.columns]
     told = next((m for m in metrics if m.source == "weights"), metrics[0])

@@ -1,4 +1,5 @@
-"""Searches in which every subnet is asked about: measured, or scored, one by one, where a predictor would tell all at once."""
+"""Searches in which subnets are evaluated one by one, measured or scored, where a predictor would predict all at
+once."""
 
 from __future__ import annotations
 
@@ -37,17 +38,17 @@ class Tells(Protocol):
 
 
 class AskedPredictor(ABC):
-    """In a predictor's place: ``predict`` asks, once per subnet.
+    """Stands in for a predictor: ``predict`` evaluates, once per subnet.
 
     Args:
-        evaluator: is asked.
+        evaluator: evaluates.
         space: what is searched.
         conditions: what its values depend on, for the provenance.
         column: of its values.
     """
 
     key: ClassVar[str]
-    """Under which the provenance tells of it."""
+    """Its key in the provenance."""
 
     def __init__(self, evaluator: Tells, space: SearchSpace, conditions: dict[str, Any], column: str) -> None:
         self.evaluator = evaluator
@@ -82,7 +83,7 @@ class AskedPredictor(ABC):
 
     @property
     def rows(self) -> Population:
-        """Everything this search has asked about, in order."""
+        """Every row that this search has evaluated, in order."""
         import numpy as np
 
         return np.stack(list(self._seen.values()))
@@ -95,7 +96,7 @@ class AskedPredictor(ABC):
 
 
 def refuse_unused(option: str, how: str, evals: int, used: Mapping[str, object]) -> None:
-    """Refuse options that mean nothing where every subnet is asked about, and too few of these.
+    """Refuse options without a meaning where every subnet is evaluated, and too few evaluations.
 
     Args:
         option: what asks for it.

@@ -44,14 +44,14 @@ def write_bundle(
 def import_result(
     path: Path, device: str, space: SearchSpace, out: Path, *, asked: bool
 ) -> tuple[LatencyTable, SearchSpace]:
-    """The table of a board, below ``out``, and the part of the space it was made for.
+    """Make the table of a board, below ``out``; also the part of the space that it was made for.
 
     Args:
         path: the CSV that run.py wrote.
         device: name for the board.
         space: the one named on the command line.
         out: folder of tables.
-        asked: whether it was named; else the result's own is taken.
+        asked: whether the space was named; if not, the result's own is taken.
     """
     from hwnas import latency
 
@@ -128,11 +128,11 @@ class Elsewhere:
 
 
 def names_of(devices: Sequence[str]) -> list[str]:
-    """What devices are called in folders and columns: of other machines the host.
+    """The names of devices in folders and columns; another machine has that of its host.
 
     Raises:
         DeviceError: an address does not read.
-        DataError: two are one, or have one name.
+        DataError: a device is given twice, or two have the same name.
     """
     from hwnas import latency
 

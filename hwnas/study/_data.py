@@ -21,12 +21,12 @@ _YOURS = "pass --data FOLDER: images in val/<class>/, or texts in validation.csv
 
 
 def as_told(net: Supernet, columns: Mapping[str, str], metric: str | None = None) -> Supernet:
-    """The network that reads texts from other columns, or measures by another metric.
+    """The network with other columns to read texts from, or another metric to measure by.
 
     Args:
         net: a classifier of texts, unless nothing is given.
-        columns: ``text``, ``pair`` and ``label``, as far as they have other names than the network knows.
-        metric: what evaluations measure; None for what it was.
+        columns: names of ``text``, ``pair`` and ``label`` where they differ from those that the network knows.
+        metric: what evaluations measure; None leaves it as it is.
 
     Raises:
         DataError: it does not classify texts.
@@ -65,7 +65,7 @@ def refuse_unready(name: str, net: Supernet, folder: Path | None) -> None:
 
 
 def tell_untrained(name: str, checkpoint: Path | None, folder: Path | None) -> None:
-    """Say so where subnets were never trained to work alone."""
+    """Say so where only the largest subnet was ever trained."""
     from hwnas.supernet import reference_kind
 
     if checkpoint is None and reference_kind(name).only_largest:
@@ -81,7 +81,7 @@ def _training(name: str, folder: Path | None) -> str:
 def evaluation_data(
     name: str, supernet: Supernet, folder: Path | None, *, images: int, calibrate: int, batch_size: int, seed: int
 ) -> tuple[Task, dict[str, Any]]:
-    """Data to calibrate and measure with, and what a journal says of them.
+    """Data to calibrate and measure with, and the facts that identify them in a journal.
 
     Raises:
         DataError: the supernet brings none and no folder was given, or the folder does not fit.

@@ -1,4 +1,4 @@
-"""What a front of decoders is timed at: a prompt that is read, and a token that is written after a context."""
+"""The lengths at which decoders are timed: reading a prompt, and writing one token after a context."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ PREFILL = get_metric("prefill")
 
 @dataclass(frozen=True)
 class Decoding:
-    """Lengths that latencies of decoders are of.
+    """The lengths at which decoders are timed.
 
     Attributes:
         prompt: tokens that a prefill reads.
@@ -33,7 +33,8 @@ class Decoding:
 
     @classmethod
     def of(cls, space: SearchSpace, facts: Mapping[str, Any]) -> Decoding | None:
-        """Those of the block library that a front was found in; None where its networks are timed as they are."""
+        """The lengths of the block library that a front was found in; None for other networks, which have one
+        length."""
         told = next((file["lengths"] for file in facts.get("files") or () if file.get("lengths")), None)
         return cls(int(told["prompt"]), int(told["context"])) if told and {"l", "p"} <= set(space.groups) else None
 

@@ -34,16 +34,17 @@ class Evaluation:
     """What ``--evaluate`` is given.
 
     Attributes:
-        supernet: a supernet's name.
+        supernet: a reference.
         evals: subnets to evaluate.
         checkpoint, data, images, calibrate, batch_size: as ``hwnas evaluate`` has them.
         seed: of the images drawn.
         engine: what runs subnets, by name; None for the one that suits this machine.
-        columns: names of ``text``, ``pair`` and ``label`` in tables of texts, as far as they differ from what was trained on.
+        columns: names of ``text``, ``pair`` and ``label`` in tables of texts where they differ from those that were
+            trained on.
         where: processes or a cluster that evaluate; what is found does not depend on it.
         skip_failed: go on without subnets whose evaluation always fails, in place of stopping.
-        racing: in a search, the confidence at which a subnet is held to be behind and shown no more samples; None shows all
-            to all.
+        racing: in a search, the confidence at which a subnet counts as behind and is shown no more samples; None shows
+            every sample to every subnet.
     """
 
     supernet: str
@@ -158,7 +159,7 @@ class Evaluation:
             say_broken(data)
 
     def _in(self, precisions: tuple[str, ...]) -> Supernet:
-        """The supernet, its layers with precisions of their own if there are any."""
+        """The supernet, in the space whose layers have precisions of their own, if any are given."""
         return self.net.in_precision("+".join(precisions)) if precisions else self.net
 
     @contextmanager
@@ -170,7 +171,7 @@ class Evaluation:
         precisions: tuple[str, ...],
         made: Callable[[Journal, Engine, Executor | None], E],
     ) -> Iterator[E]:
-        """What is ``made`` to evaluate subnets, with its journal and its workers."""
+        """The evaluator that ``made`` returns, with its journal and its workers open."""
         from hwnas.io import Journal
         from hwnas.study._workers import Evaluating
         from hwnas.supernet import accuracy_journal_identity, get_engine
@@ -314,7 +315,7 @@ class MeasuringPredictor(AskedPredictor):
             left = max(evals - len(known), 0)
             options = SearchOptions(max(left, 1), seed, warm.rows, fit=fit, at_once=self.evaluator.executor.workers)
             begun = new_searcher(searcher or "linas", slow, options)
-            if len(known):  # of a run that was interrupted
+            if len(known):  # left by an interrupted run
                 begun.tell(known, {self.column: self.predict(known)})
             found = drive_freely(begun, self._as_finished, told) if left else begun.front()
         return self._without_failed(found)
@@ -329,6 +330,6 @@ class MeasuringPredictor(AskedPredictor):
             yield row, value
 
     def _without_failed(self, found: SearchResult) -> SearchResult:
-        """A front without subnets that were skipped: the accuracy they were told to have stands for none."""
+        """The front without skipped subnets, whose accuracy is a stand-in."""
         kept = ~self.evaluator.has_failed(found.x)
         return replace(found, x=found.x[kept], values={name: v[kept] for name, v in found.values.items()})

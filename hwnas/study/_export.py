@@ -58,16 +58,17 @@ class ExportSettings:
     Attributes:
         supernet: a reference.
         checkpoint: its weights; None for those that ship or were downloaded.
-        random_weights: none at all: for latency checks only, marked as such.
+        random_weights: random weights instead: for latency checks only; the file says so.
         data: images to re-calibrate batch norms with.
-        images: measure accuracy on so many; None for not at all.
+        images: how many to measure accuracy on; None for none.
         calibrate, batch_size, seed: of the calibration.
         precision: None for the one that was searched for.
         agreement_pct: share of images that int8 and fp16 must decide as fp32 does.
         opset: of ONNX.
-        device, threads, batch: measure the file there; None for not at all.
+        device, threads, batch: where to time the file; None for nowhere.
         budget_ms: of latency, for a file that is measured; None for the search's.
-        columns: names of ``text``, ``pair`` and ``label`` in tables of texts, as far as they differ from what was trained on.
+        columns: names of ``text``, ``pair`` and ``label`` in tables of texts where they differ from those that were
+            trained on.
     """
 
     supernet: str
@@ -131,7 +132,7 @@ def supernet_of(facts: Mapping[str, Any]) -> str:
 def export_subnet(
     settings: ExportSettings, found: Mapping[str, Any], choose: Callable[[Supernet], ChosenSubnet], path: Path
 ) -> bool:
-    """Write a subnet; whether it holds what is asked of it.
+    """Write a subnet; returns whether it meets its budget and the agreement that is asked for.
 
     Args:
         settings: how.
@@ -207,7 +208,7 @@ def export_subnet(
 
 
 def _timed(place: Place, space: SearchSpace, path: Path, budget_ms: float | None) -> bool:
-    """Measure the file and say how it does; whether it holds the budget."""
+    """Time the file and report it; returns whether it holds the budget."""
     from hwnas.latency import measure_file
 
     anchor = place.table.anchor(space) if place.table is not None else None
@@ -272,7 +273,7 @@ def _classes(found: Mapping[str, Any]) -> int | None:
 
 
 def _searched_weights(name: str, found: Mapping[str, Any]) -> Path | None:
-    """The file with the weights that the front is of, as it was then; None if its provenance names none.
+    """The file of the weights that the front was searched with, unchanged since; None if its provenance names none.
 
     Raises:
         DataError: the file is gone, or holds others now.

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
 
 def space_facts(space: SearchSpace, reference: str | None = None) -> dict[str, Any]:
-    """Identity of the space, where it is found if that is no registered name, and the genes whose choices were restricted."""
+    """The identity of the space, its reference if it is no registered name, and the genes whose choices were
+    restricted."""
     restricted = {
         gene.name: [gene.choices[i] for i in allowed]
         for gene, allowed in zip(space.genes, space.domain, strict=True)
@@ -31,7 +32,7 @@ def space_facts(space: SearchSpace, reference: str | None = None) -> dict[str, A
 
 
 def weights_facts(reference: str, checkpoint: Path | None) -> dict[str, str] | None:
-    """The weights that a front is of, and their digest, for ``export``; None if nobody named any."""
+    """The file of the weights that were searched, and its digest, for ``export``; None if none was named."""
     from hwnas.report import file_hash
     from hwnas.supernet import checkpoint_file, reference_kind
 

@@ -1,4 +1,4 @@
-"""What a file that is exported computes in: asked or searched for, how far it agrees with fp32, what is told of it."""
+"""The precision of an exported file: which one it is, how far it agrees with fp32, and what is reported of it."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def form_of(precision: str | None, found: Mapping[str, Any]) -> str:
 
 
 def by_slot(subnet: Subnet) -> dict[str, str]:
-    """What each layer of a subnet computes in; conversions are none."""
+    """The precision of each layer of a subnet, without conversions."""
     from hwnas.space.ops import Convert
 
     return {
@@ -51,14 +51,14 @@ def by_slot(subnet: Subnet) -> dict[str, str]:
 
 
 def tell_precisions(by_slot: Mapping[str, str]) -> None:
-    """Say in a line each which layers compute in a precision, as :func:`by_slot` tells."""
+    """Report one line per precision with the layers that compute in it, as :func:`by_slot` gives them."""
     for precision in dict.fromkeys(by_slot.values()):
         slots = [slot for slot, own in by_slot.items() if own == precision]
         notice(f"{precision}, {len(slots)} of {len(by_slot)} layers: {', '.join(slots)}")
 
 
 def calibration_images(subnet: Subnet, images: Task | None) -> Batches:
-    """Images that show the ranges of activations; random ones, with a word, where there are none."""
+    """Images that show the ranges of activations; random ones, with a notice, where there are none."""
     import torch
 
     from hwnas.graph import random_feeds
@@ -72,7 +72,7 @@ def calibration_images(subnet: Subnet, images: Task | None) -> Batches:
 
 
 def least_agreement(asked: float | None, form: str, *, random_weights: bool, images: bool) -> float:
-    """The agreement that is asked of a file; 0 where random weights or inputs decide nothing worth agreeing on.
+    """The least agreement that a file must have; 0 with random weights or inputs, whose decisions mean nothing.
 
     Raises:
         DataError: it is asked for where there is nothing to compare.
@@ -105,7 +105,7 @@ def facts_of_form(
     *,
     of_it: bool,
 ) -> dict[str, str]:
-    """The facts of a network in another precision: what is known of its accuracy is of fp32, unless it is measured.
+    """The facts of a network in another precision; the accuracy that is known is fp32's, unless it is measured now.
 
     Args:
         form: the precision.
@@ -114,7 +114,7 @@ def facts_of_form(
         model: in that precision.
         subnet: it is of.
         images: to measure on; None for not at all.
-        of_it: whether the accuracy that is known is that of the layers in their precisions already.
+        of_it: whether the known accuracy was measured with the layers in their precisions.
     """
     from hwnas.graph import precision_parts
     from hwnas.supernet import onnx_accuracy

@@ -30,7 +30,7 @@ Cost = Callable[["LayerSpec"], float]
 
 @dataclass(frozen=True)
 class Lengths:
-    """What latencies and memory are of.
+    """The lengths for which latencies and memory are computed.
 
     Attributes:
         prompt: tokens of the prompt that a prefill reads.
@@ -42,7 +42,7 @@ class Lengths:
 
     @classmethod
     def of(cls, space: SearchSpace, prompt: int | None, context: int | None) -> Lengths:
-        """Those that are asked for, or the longest of the space's.
+        """The lengths that are asked for, or the longest of the space.
 
         Raises:
             SpaceError: they are no choices of the space.

@@ -1,4 +1,4 @@
-"""From what was found to a Problem: every metric there is, by column."""
+"""Every metric there is, by column, and the search problem made of them."""
 
 from __future__ import annotations
 
@@ -36,18 +36,18 @@ class TellsQuality(Protocol):
 
 @dataclass(frozen=True)
 class Metrics:
-    """Everything that can be told of a subnet before it runs.
+    """Everything that is known of a subnet before it runs.
 
     Attributes:
         space: the space, restricted to what predictor and tables cover.
-        predictor: tells accuracy, or what else weights decide; None if that is not asked for.
+        predictor: predicts accuracy, or another metric of the weights; None if none is asked for.
         table: tells ``latency_ms``; None if latency is not asked for.
         batch: images per run; ``memory_bytes`` is of all.
         others: tables of further devices by name; ``phone`` tells ``latency_ms@phone``.
         given: metrics that the user's files tell, by column.
         tells: the column that the predictor tells.
         rates: whether ``images_per_s`` is told beside latency.
-        sized: what the file is exported in whose ``size_bytes`` are told; None where nobody asks.
+        sized: the precision of the exported file whose ``size_bytes`` are computed; None where they are not asked for.
     """
 
     space: SearchSpace
@@ -68,7 +68,7 @@ class Metrics:
 
         functions: dict[str, MetricFunction] = {}
         if self.predictor is not None:
-            # As a sum where it is one: then the exact front can be had.
+            # As a sum where it is one, so that the exact front can be computed.
             if isinstance(self.predictor, Predictor):
                 functions[self.tells] = self.predictor.additive() or self.predictor
             else:

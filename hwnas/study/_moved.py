@@ -1,4 +1,5 @@
-"""How far parts of a language model are from the whole, on a text: by workers if there are any, kept in a journal."""
+"""How far subnets of a language model are from it on a text: computed by workers if there are any, kept in a
+journal."""
 
 from __future__ import annotations
 
@@ -98,7 +99,7 @@ class Windows:
 
 @dataclass(frozen=True)
 class Moving:
-    """Opens a model and its text in a worker, whose work is then to tell of ``(batch, row)`` how far it is from the parent.
+    """Opens a model and its text in a worker, which then compares the subnet of each ``(batch, row)`` with the parent.
 
     Attributes:
         given: what to open.

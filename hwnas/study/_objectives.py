@@ -68,7 +68,7 @@ def parse_objectives(text: str) -> Objectives:
 
 
 def check_names(kind: str, columns: Iterable[str], given: Iterable[str], *, layers: bool) -> None:
-    """Refuse a metric that there is not.
+    """Refuse a metric that does not exist here.
 
     Args:
         kind: what the columns are, for the message.

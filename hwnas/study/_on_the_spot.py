@@ -60,7 +60,8 @@ def profiled(device: Device, space: SearchSpace, precision: str) -> LatencyTable
 
 
 def _few_resolutions(space: SearchSpace) -> SearchSpace:
-    """The space at the resolutions asked for, or at :data:`ON_THE_SPOT` if that are too many to profile in passing."""
+    """The space at the resolutions that were asked for, or at :data:`ON_THE_SPOT` if these are too many to profile on
+    the spot."""
     for name, values in space.input_values.items():
         few = [r for r in ON_THE_SPOT if r in values]
         if len(values) > len(ON_THE_SPOT) and few:

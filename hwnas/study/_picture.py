@@ -14,13 +14,13 @@ if TYPE_CHECKING:
     from hwnas.report import Picture
 
 _TOLD_BY = {"evaluator": "evaluated", "score": "scored"}
-"""Facts that a search leaves which asked for every subnet, and what was done to these."""
+"""Keys that a search which evaluates every subnet leaves in the provenance, and what was done to subnets."""
 
 _MEASURED = LATENCY.companion("measured")
 
 
 def axes_of(columns: Sequence[str], objectives: Sequence[str]) -> tuple[str, str]:
-    """``(x, y)``: the first objective stands upright, the second lies; else what there is."""
+    """``(x, y)``: the first objective is y, the second x; where they are missing, other metrics."""
     sources = ("weights", "untrained", "device", "layers", "metrics", "file")
     usual = sorted(metrics().values(), key=lambda m: sources.index(m.source))
     known = [name for name in (*objectives, *(m.column for m in usual)) if name in columns]

@@ -56,7 +56,7 @@ class Place:
 
 
 def off_speed(pct: float) -> bool:
-    """Whether a speed is worth a word."""
+    """Whether a speed is far enough from the table's to be mentioned."""
     return not 100 / SLOWER < pct < 100 * SLOWER
 
 
@@ -112,7 +112,7 @@ def find_place(
 
 
 def _computed(space: SearchSpace, asked: str | None, usual: str) -> str:
-    """What is asked for, or usual; layers that have precisions of their own compute in those.
+    """The precision that is asked for, or the usual one; layers that have precisions of their own compute in those.
 
     Raises:
         DataError: the other is asked for.
@@ -126,7 +126,8 @@ def _computed(space: SearchSpace, asked: str | None, usual: str) -> str:
 
 
 def _told_table(device: Device, facts: Mapping[str, Any]) -> LatencyTable | None:
-    """The table that a front was searched with, as far as its provenance tells: without rows, its anchor tells the speed.
+    """The table that a front was searched with, as its provenance describes it: without rows, but its anchor tells the
+    speed.
 
     Not the nearest table of the device: it may be of another speed, and the front's may never have been in a file.
     """

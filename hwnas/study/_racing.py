@@ -37,7 +37,7 @@ def can_race(data: Task) -> SelectiveTask:
 
 
 class RacedAccuracy:
-    """Accuracies as a race tells them, in the place of :class:`hwnas.supernet.MeasuredAccuracy`.
+    """Accuracies by racing, in place of :class:`hwnas.supernet.MeasuredAccuracy`.
 
     Args:
         answers: of subnets.
@@ -99,7 +99,7 @@ class RacedAccuracy:
         return np.array([e.has_failed for e in self.race.of(x)], dtype=bool)
 
     def close(self) -> None:
-        """Know the front for sure."""
+        """Show everything to those that may be on the front, and note what stopped."""
         self.race.close()
         for e in self.race.entrants:
             if e.is_out:

@@ -1,4 +1,4 @@
-"""Everything that a search is asked for, typed and not looked up yet."""
+"""Everything that a search is asked for, parsed but not looked up yet."""
 
 from __future__ import annotations
 

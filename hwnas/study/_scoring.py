@@ -1,4 +1,4 @@
-"""Objectives that are scores of untrained networks: a last resort where nothing tells accuracy."""
+"""Objectives that are scores of untrained networks: a last resort where no accuracy is known."""
 
 from __future__ import annotations
 

@@ -20,11 +20,12 @@ def _nothing() -> None:
 
 @dataclass(frozen=True)
 class Job(Generic[T]):
-    """Work on one device, in up to three parts: this machine computes in the outer two, and waits in the middle one.
+    """Work on one device in three steps: this machine computes in the first and the last, and only waits in the middle
+    one.
 
     Attributes:
         device: as it was named.
-        measure: measures. Called with what raises once the work was interrupted.
+        measure: measures. It is called with a function that raises KeyboardInterrupt once the work is interrupted.
         elsewhere: whether it measures on another machine.
         prepare: makes what is sent there.
         finish: makes the result of what came back.
@@ -50,7 +51,8 @@ def on_each(jobs: Sequence[Job[T]]) -> list[Ended[T]]:
     """What becomes of each device, in their order; one that fails leaves the others alone.
 
     Nothing else is computed here while this machine is timed: what is sent to others is made before, and what they send
-    back is looked at when all are done. That two of the devices are one machine is found out there, by its lock.
+    back is looked at when all are done. If two of the devices are the same machine, its own lock makes them wait for
+    each other.
     """
     errors: dict[int, HwnasError] = {}
     results: dict[int, T] = {}

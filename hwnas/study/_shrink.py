@@ -31,7 +31,7 @@ class ShrunkSpace:
         whole, space: before and after; rows mean the same in both.
         reference: of the whole.
         share: of the front's hypervolume that is kept at least.
-        about: the front that told, and where: for the file.
+        about: the front that decided, and its device, for the file.
     """
 
     whole: SearchSpace
@@ -79,7 +79,7 @@ def shrink(request: Request, share: float) -> ShrunkSpace:
 
 
 def shrink_to(front: Front, share: float) -> ShrunkSpace:
-    """The part of a space that a front which was found in it needs, whatever it was found with.
+    """The part of a space that is needed for a front found in it, by whatever search.
 
     Raises:
         DataError: it is not known where its archs belong, or what was traded off.

@@ -39,7 +39,7 @@ class Study:
         device: what ``latency`` is of: ``"cpu"``, ``"cuda:0"``, a latency table by name or path.
         predictor: of accuracy: a file, or None for the one that ships.
         evaluation: measures accuracy on a supernet's weights instead.
-        fix: choices that are left of genes: ``{"r": [192, 224]}``.
+        fix: the choices to keep of genes: ``{"r": [192, 224]}``.
         library: a CSV that is the space.
         tables: CSVs with metrics of every subnet.
         costs: CSVs with metrics of every layer.
@@ -111,7 +111,8 @@ class Study:
 
     @cached_property
     def asked(self) -> Evaluation | Scoring | None:
-        """What every subnet of a search is asked: an evaluation, or a score of the untrained network; None for neither."""
+        """How every subnet of a search is evaluated: on weights, or by a score of the untrained network; None if it is
+        predicted."""
         return self.evaluation or scoring_of(self.request)
 
     @cached_property

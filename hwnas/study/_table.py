@@ -27,8 +27,8 @@ def find_table(
 ) -> Found[LatencyTable]:
     """The table of a device of this machine; or the table of a name or path, as it is.
 
-    Of this machine it is checked on a few whole subnets, and adapted if it does not hold, or if it is of a like device;
-    where there is none, or adapting is not enough, the device is profiled now.
+    A table of this machine is checked on a few whole subnets, and adapted if it does not hold or is of a similar
+    device. Where there is none, or adapting is not enough, the device is profiled now.
 
     Args:
         space: what the table must cover some of.
@@ -100,7 +100,7 @@ def _checked(
 
 
 def _say_estimated(table: LatencyTable, space: SearchSpace) -> None:
-    """One line where a layer's time is that of a like one."""
+    """One line where a layer's time is estimated from a similar one."""
     estimated = table.estimated(space)
     if estimated and space.base is not None:
         more = f" and {len(estimated) - 1} more" if len(estimated) > 1 else ""

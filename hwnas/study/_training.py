@@ -28,7 +28,7 @@ VALIDATION, CALIBRATION = 5000, 2000
 """Samples that the trained supernet's smallest and largest subnets are measured on and calibrated with."""
 
 _TO_LEARN_FROM = {"images": "train/", "texts": "train.csv", "windows": "train.txt"}
-"""What data lack that have nothing to learn from, by what their samples are called."""
+"""The missing part of data without anything to learn from, by the noun of their samples."""
 
 _GRACE_S = 10.0
 """How long workers may take to tell why they ended, once one is lost."""
@@ -36,7 +36,7 @@ _GRACE_S = 10.0
 
 @dataclass(frozen=True)
 class Training:
-    """What a run is of, as every worker opens it.
+    """A training run, as every worker opens it.
 
     Attributes:
         supernet, checkpoint: reference, and file of weights to fine-tune.
@@ -45,7 +45,7 @@ class Training:
         metric, columns, batch_size: of the user's data.
         epochs, steps, learning_rate: None for the recipe's.
         schedule, seed: see `TrainSettings`.
-        arch: of the one subnet that is trained, as JSON; empty for all of them.
+        arch: JSON of the one subnet that is trained; empty for all subnets.
         device, precision: None for a GPU where there is one, and for what it computes best in.
     """
 
@@ -204,7 +204,8 @@ class _Member:
 
 
 def _why(size: int, ended: list[tuple[int, Outcome]]) -> Exception:
-    """Why a team broke up: what the first of its workers ended with that did not just miss another one."""
+    """Why a team broke up: the outcome of the first worker that ended for a reason of its own, and not because another
+    one was lost."""
     from hwnas.supernet.train import MISSING
 
     for _, outcome in ended:

@@ -83,7 +83,7 @@ class Verifier:
             metrics = replace(self.metrics, table=table)
             if not broken:
                 break
-            # What adapting leaves unexplained is kept as a distance to the budget.
+            # The error that adapting leaves is kept as a margin below the budget.
             smallest, _ = table.cost(metrics.space).minimum()
             if smallest > budget_ms:
                 break

@@ -92,7 +92,7 @@ class LibraryVerifier:
         return cost
 
     def _measure(self, x: Population) -> Population:
-        """Measure a front's assemblies, evenly thinned; those that were, but for the parent, which is where it is."""
+        """Measure a front's assemblies, evenly thinned; returns them without the parent, whose divergence is 0."""
         from hwnas.report import thinned
 
         front = x[thinned(len(x), MOST)]

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from hwnas.errors import DataError, HwnasError
 from hwnas.metric import QUALITY
@@ -18,7 +17,6 @@ if TYPE_CHECKING:
     from hwnas.search import MetricFunction
     from hwnas.space import Population, SearchSpace
 
-T = TypeVar("T")
 
 KIND = "gp"
 """Of the predictor that is fitted to a prior's measurements."""
@@ -72,11 +70,12 @@ def warm_start(space: SearchSpace, seed_archs: Path | None, prior: str | None, *
 def _rows(space: SearchSpace, path: Path, most: int | None) -> Population:
     import numpy as np
 
-    from hwnas.io import read_archs, read_csv
+    from hwnas.io import in_file, read_archs, read_csv
     from hwnas.report import thinned
 
     # Archs are of the whole space, whatever --fix leaves of it.
-    x = _named(path, lambda: read_archs(read_csv(path), space.whole))
+    with in_file(path):
+        x = read_archs(read_csv(path), space.whole)
     x = x[np.sort(np.unique(x, axis=0, return_index=True)[1])]
     inside = x[space.contains(x)]
     if not len(inside):
@@ -90,18 +89,19 @@ def _rows(space: SearchSpace, path: Path, most: int | None) -> Population:
 def _prior(space: SearchSpace, name: str, column: str) -> Predictor:
     import numpy as np
 
-    from hwnas.io import read_archs, read_csv, read_metric
+    from hwnas.io import in_file, read_archs, read_csv, read_metric
     from hwnas.predictor import get_predictor, in_any_precision, new_predictor
 
     path = Path(name)
     if ".csv" not in path.suffixes:
         predictor = get_predictor(name, space.whole)
     else:
-        frame = _named(path, lambda: read_csv(path))
+        frame = read_csv(path)
         whole = _space_of(frame, space.whole)
-        x, y = _named(path, lambda: (read_archs(frame, whole), read_metric(frame, column)))
+        with in_file(path):
+            x, y = read_archs(frame, whole), read_metric(frame, column)
         fitted = new_predictor(KIND, whole).fit(x, y)
-        # The search may look at resolutions that nothing was measured at: a prior is free to guess.
+        # The search may look at resolutions at which nothing was measured; a prior may extrapolate to them.
         ends = np.array([[d[0] for d in space.domain], [d[-1] for d in space.domain]], np.int16)
         fitted.extend_coverage(ends[:, : whole.n_genes])
         predictor = in_any_precision(fitted, space.whole)
@@ -122,13 +122,3 @@ def _space_of(frame: pd.DataFrame, space: SearchSpace) -> SearchSpace:
     except HwnasError:
         return space
     return space.plain
-
-
-def _named(path: Path, read: Callable[[], T]) -> T:
-    """What ``read`` gives, its errors headed by the file's name."""
-    try:
-        return read()
-    except HwnasError as error:
-        if str(path) in error.value:
-            raise
-        raise DataError(f"file {path}, {error.value}", error.rule, error.remedy) from error

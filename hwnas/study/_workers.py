@@ -47,7 +47,8 @@ class Evaluating:
         net = evaluation.net
         sent = evaluation.where.cluster is not None
         tensors = {name: t.detach().cpu().numpy() for name, t in net.tensors.items()} if sent else None
-        # Without what the driver has opened already, which does not travel; with its engine, whatever would suit a node.
+        # Without what the driver has opened already, which is not pickled; with the driver's engine, whatever a node
+        # would choose.
         alike = replace(evaluation, where=HERE, engine=get_engine(evaluation.engine).name)
         return cls(alike, net.digest, net.classes, precisions, tensors)
 

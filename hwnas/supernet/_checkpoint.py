@@ -50,7 +50,8 @@ def read_content(path: str | os.PathLike[str]) -> Mapping[Any, Any]:
     """
     file, name = Path(path), f"checkpoint {path}"
     if not file.is_file():
-        raise SupernetError(name, "there is no such file", "fetch it with hwnas download, or give another path")
+        rule = "it is a folder" if file.is_dir() else "there is no such file"
+        raise SupernetError(name, rule, "fetch it with hwnas download, or give another path")
     with file.open("rb") as stream:
         start = stream.read(2)
     if file.suffix == ".safetensors" or start not in (b"PK", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05"):

@@ -229,7 +229,7 @@ def test_archs_that_are_not_of_the_space(
     cell = json.dumps({**ARCH, **changed}).replace('"', '""')
     (folder / "archs.csv").write_text(f'arch\n"{cell}"\n')
     line = refused("predict", "archs.csv", "--space", "ofa_mbv3_w1.0", "--out", "out.csv")
-    assert "row 1" in line
+    assert "file archs.csv, row 1" in line
     assert words in line
 
 

@@ -82,7 +82,7 @@ def test_no_accuracy_is_claimed_without_calibration(
 
 
 def test_random_weights_are_marked(tmp_path: Path):
-    (tmp_path / "pareto.csv").write_text('row,top1,arch\n1,81.5,"{}"\n'.format(json.dumps(ARCH).replace('"', '""')))
+    (tmp_path / "pareto.csv").write_text('row,top1,arch\n1,n/a,"{}"\n'.format(json.dumps(ARCH).replace('"', '""')))
     facts = {"schema": 1, "space": {"name": OWN}}
     (tmp_path / "pareto.json").write_text(json.dumps(facts))
     out = tmp_path / "x.onnx"

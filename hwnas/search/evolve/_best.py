@@ -18,11 +18,11 @@ from hwnas.space import Population
 
 
 def along_a_budget(make: Maker) -> Maker:
-    """Makes what ``make`` makes, but for one objective under upper bounds: there it searches the front of the objective and
-    the first budget, whose end is the answer.
+    """A searcher like ``make``, except for one objective under upper bounds: there it searches the front of that
+    objective and the first budget, and the end of that front is the answer.
 
-    A single objective drives all rows into one optimum near the budget; those along the front keep many apart,
-    and their neighbours reach better ones. Where all is additive the optimum is known without.
+    A single objective drives all rows into one local optimum near the budget; a front keeps many different rows, whose
+    neighbours reach better ones. Where all metrics are additive the optimum is computed instead.
     """
 
     def begin(problem: Problem, options: SearchOptions) -> Searcher:

@@ -94,7 +94,7 @@ class _Chains:
         return _weighted(self.pool.problem, self.values, weights)
 
     def take_over(self, other: _Chains, weights: NDArray[np.float64], slack: NDArray[np.float64] | float = 0.0) -> None:
-        """Go where the other chains are, where that is better, or worse by less than ``(n,)`` ``slack``."""
+        """Take over the rows of the other chains where they are better, or worse by less than ``slack`` ``(n,)``."""
         better = other.cost(weights) < self.cost(weights) + slack
         self.x = np.where(better[:, None], other.x, self.x)
         self.values = {name: np.where(better, other.values[name], v) for name, v in self.values.items()}
@@ -153,7 +153,8 @@ def _best_changes(
 def _trials(
     x: Population, genes: NDArray[np.intp], choices: NDArray[np.int16], gains: NDArray[np.float64]
 ) -> NDArray[np.int16]:
-    """``(n, k, g)``: each row with the changes of each trial; but for the best, those that are expected to help."""
+    """``(n, k, g)``: each row with the changes of each trial: the best change alone, and those that are expected to
+    help, together."""
     trials = np.repeat(x[:, None], len(_USED), axis=1)
     for i, used in enumerate(_USED.T[: genes.shape[1]]):
         made = np.flatnonzero(gains[:, i] < (0 if i else np.inf))

@@ -62,7 +62,8 @@ def promising(pool: Pool, moves: Moves, values: Values, delta: Values) -> list[C
     total = single
     found = []
     for _ in range(2, DEPTH + 1):
-        # Every combination in the beam with every move that is less promising than all of its own: (r, beam * k).
+        # Every combination in the beam is extended by every move that is less promising than all moves in it: (r, beam
+        # * k).
         together = {name: (t[:, :, None] + single[name][:, None]).reshape(len(picked), -1) for name, t in total.items()}
         distance = gap(together)
         own = np.take_along_axis(genes[:, None], members, axis=2)

@@ -1,7 +1,7 @@
 """Variation of whole populations: arrays in, arrays out, no loop over individuals.
 
-Genes without effect are 0 in canonical rows. When a child switches one on (a deeper stage), that 0 is
-a choice nobody made: it is taken from the other parent if the gene has an effect there, or drawn.
+Genes without effect are 0 in canonical rows. When a child switches one on (a deeper stage), that 0 is no choice of
+either parent's: the gene is taken from the other parent if it has an effect there, or else drawn.
 """
 
 from __future__ import annotations

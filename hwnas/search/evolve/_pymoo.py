@@ -104,7 +104,7 @@ class _Mating(InfillCriterion):  # type: ignore[misc]
     def do(self, _problem: Any, pop: Any, n_offsprings: int, *_: Any, random_state: Any = None, **__: Any) -> Any:
         """Children of a population; fewer than asked for where many were scored before."""
         x, rng = _rows(pop), random_state
-        noted = [individual.data for individual in pop]  # by survival, which tells nothing of infeasible ones
+        noted = [individual.data for individual in pop]  # set by the survival step, but not for infeasible rows
         rank, niche = _column(noted, "rank"), _column(noted, "niche")
         # NSGA-II's second criterion is the crowding distance, U-NSGA-III's the nearness to a direction.
         merit = _column(noted, "crowding") - _column(noted, "dist_to_niche")
@@ -125,7 +125,7 @@ class _Mating(InfillCriterion):  # type: ignore[misc]
 
 
 class _Subnet(Individual):  # type: ignore[misc]
-    """An individual that is quick to tell its values and to be told them, since a generation does so thousands of times.
+    """An individual whose values are quick to read and to set, which a generation does thousands of times.
 
     pymoo's looks each up twice, and computes a violation before it takes one.
     """

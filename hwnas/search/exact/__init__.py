@@ -1,1 +1,1 @@
-"""Exact fronts of sums over layers, and what they tell of a front that is not exact."""
+"""Exact fronts of sums over layers, and how far other fronts are from them."""

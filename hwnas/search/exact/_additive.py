@@ -127,7 +127,7 @@ def _sums(problem: Problem) -> tuple[list[Additive] | None, list[Limit]]:
     sums, peaks = problem.offering(Additive), problem.offering(Confining)
     forbidden = [f for c in problem.constraints if c.name in peaks for f in peaks[c.name].at_most(c.upper)]
     if sums and forbidden:
-        # One object wherever the metric occurs: an objective with a budget is one coordinate.
+        # The same object wherever the metric occurs, so that an objective with a budget is one coordinate.
         first = next(iter(sums.values()))
         confined = AdditiveCost(problem.space, [*first.factors, *forbidden])
         sums = {name: confined if fn is first else fn for name, fn in sums.items()}

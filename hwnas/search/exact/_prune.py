@@ -71,7 +71,8 @@ class Pruner:
 
     def cuts(self, bucket: int, unmerged: Sequence[int]) -> Cuts:
         """For partial sums over a bucket's axes that do not contain some of its children yet."""
-        # Sums differ in their last digits with the order of summation; the end result is filtered exactly.
+        # Sums differ in their last digits with the order of summation, so cuts leave a margin; the end result is
+        # filtered exactly.
         drop = [
             (column, upper + 1e-9 * max(abs(upper), 1.0) - self._rest(least, bucket, unmerged))
             for column, least, upper in self._drop

@@ -41,7 +41,7 @@ class ExpectedImprovement:
     Args:
         reference: ``(m,)`` point that bounds the hypervolume.
         ideal: ``(m,)`` point that no cost is expected to get under; bounds the integral above two objectives.
-        front: ``(k, m)`` costs that are dominated by nobody.
+        front: ``(k, m)`` non-dominated costs.
     """
 
     def __init__(self, reference: Costs, ideal: Costs, front: Costs) -> None:
@@ -104,7 +104,7 @@ class Gain(Protocol):
 
 
 class OneByOne:
-    """Gains where predictions err one by one; of a row that is chosen, what is predicted is believed.
+    """Gains under independent prediction errors; the predicted cost of a chosen row is believed.
 
     Args:
         improvement: changed by this.
@@ -125,10 +125,11 @@ class OneByOne:
 
 
 class Together:
-    """Gains where predictions err together: means over draws, in each of which rows that are believed have what was drawn.
+    """Gains under correlated prediction errors: means over joint draws, in each of which the rows that are believed
+    have the costs drawn for them.
 
-    Subnets that are predicted to be good by one and the same error are no use beside each other; in the draws where it is
-    none, one of them is enough (Daulton et al. 2020, "Differentiable Expected Hypervolume Improvement for Parallel
+    Subnets that only one shared error makes look good add nothing to each other; in the draws without that error, one
+    of them is enough (Daulton et al. 2020, "Differentiable Expected Hypervolume Improvement for Parallel
     Multi-Objective Bayesian Optimization", arXiv:2006.05078).
 
     Args:

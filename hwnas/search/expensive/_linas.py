@@ -73,10 +73,12 @@ def linas(
 
     Args:
         problem: its slow metrics are predicted; if it names none, its first objective is taken for slow.
-        options: of these, ``evaluations``, ``seed``, ``start``, ``fit`` and ``at_once`` are heeded. With several at once
-            it waits for nothing: it predicts from what is told, and draws what the pending ones may turn out to be.
+        options: of these, ``evaluations``, ``seed``, ``start``, ``fit`` and ``at_once`` are heeded. With ``at_once``
+            above 1 it never waits: it predicts from what it was told so far, and averages over joint draws of the
+            pending values.
         start: evaluations before the first fit; those of ``options.start`` are among them.
-        batch: evaluations between two fits; no more than ``BATCH_FREELY``, nor than are at once, where nobody waits.
+        batch: evaluations between two fits; asynchronous searches take the fewest of this, ``BATCH_FREELY`` and
+            ``at_once``.
         tactic: ours, or what was published.
 
     Raises:
@@ -98,7 +100,7 @@ def _steps(pool: Pool, options: SearchOptions, start: int, batch: int, tactic: T
     first = _start(pool, options, start, tactic)
     yield first
     near, step = first, 1
-    while len(pool.seen) < min(FEWEST_TOLD, len(first)):  # evaluations are asked for before so many are told
+    while len(pool.seen) < min(FEWEST_TOLD, len(first)):  # too few values are told to fit to
         step += 1
         more = pool.fresh(
             stratified_start(pool.problem, len(first) + batch * step, np.random.default_rng([options.seed, step]))
@@ -108,7 +110,7 @@ def _steps(pool: Pool, options: SearchOptions, start: int, batch: int, tactic: T
         yield more[:batch]
     while True:
         step += 1
-        # A stream of its own for every round, so that rows told from outside leave later draws alone.
+        # Every round has a random stream of its own, so that rows told from outside do not change later draws.
         rng = np.random.default_rng([options.seed, step])
         size = min(batch, options.evaluations - pool.asked)
         if size <= 0:

@@ -11,7 +11,7 @@ from hwnas.space import Population
 
 
 class Batch:
-    """Rows that a generator wants to know: of these, distinct ones are handed out and told.
+    """The rows that a generator has yielded: the distinct ones among them are handed out, and then told.
 
     Args:
         pool: what is known already.

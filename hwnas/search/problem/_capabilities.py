@@ -29,7 +29,8 @@ class HasExtremes(HasMinimum, Protocol):
 
 @runtime_checkable
 class Bounded(Protocol):
-    """Its least value can be had, so that a budget nobody can meet is refused before the search."""
+    """A metric whose least value can be computed, so that a budget that nobody can meet is refused before the
+    search."""
 
     def within(self, space: SearchSpace, /) -> HasMinimum:
         """The metric on the domain of a restricted space."""
@@ -37,7 +38,7 @@ class Bounded(Protocol):
 
 @runtime_checkable
 class FirstOrder(Protocol):
-    """It tells, to first order, what changes of one gene add to it. Local searches are led by that."""
+    """A metric that predicts, to first order, what changing one gene adds to it; local searches are guided by that."""
 
     def effects(self, x: NDArray[Any], /) -> NDArray[np.float64]:
         """``(n, choices)`` for ``(n, g)`` rows; see ``AdditiveCost.effects``."""

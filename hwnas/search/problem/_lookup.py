@@ -17,7 +17,7 @@ class Lookup:
 
     Args:
         space: of the rows.
-        x: ``(n, g)`` rows; of equal ones the last counts.
+        x: ``(n, g)`` rows; where two are equal, the last one counts.
         values: ``(n,)`` their values.
         name: for messages.
     """

@@ -74,7 +74,8 @@ def behind(costs: NDArray[np.float64], front: NDArray[np.float64]) -> NDArray[np
     """``(n,)``: how much the first cost of each ``(n, m)`` row must fall for it to join a front; all are minimised.
 
     Negative where the row is ahead; -inf where no member of the front is as good in all other costs.
-    With three or more costs, large fronts are compared on a grid, which errs in favour of the rows.
+    With three or more costs large fronts are compared on a grid, which may put rows ahead of where they are, never
+    behind.
     """
     least = np.full(len(costs), np.inf)
     others = front.shape[1] - 1

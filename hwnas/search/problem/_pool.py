@@ -27,8 +27,8 @@ class Pool:
         values: ``(n,)`` values of theirs, every metric.
         seen: all rows that were added.
         keys: of rows, for ``seen``.
-        asked: how many rows a searcher has asked for; it was told the others without.
-        pending: ``(n, g)`` rows that were asked for, and that nobody waits for.
+        asked: how many of the rows a searcher asked for; the others were told unasked.
+        pending: ``(n, g)`` rows that were asked for, not told yet, and that the searcher does not wait for.
     """
 
     def __init__(self, problem: Problem) -> None:
@@ -68,7 +68,7 @@ class Pool:
         self._join(x, values)
 
     def joined(self, x: Population, values: Values) -> Self:
-        """A copy whose front has these rows too; it is for looking at, not for adding to."""
+        """A copy whose front also has these rows, to be read and not added to."""
         other = copy.copy(self)
         other._join(x, values)
         return other
@@ -90,7 +90,7 @@ class Pool:
         self.values = {name: v[kept] for name, v in joined.items()}
 
     def span(self) -> NDArray[np.float64]:
-        """``(m,)``: from the best of each cost to the worst of the first feasible subnets added."""
+        """``(m,)``: the range of each cost, from the best to the worst of the first feasible subnets added."""
         span = np.zeros(self.costs.shape[1]) if self.reference is None else self.reference - self.costs.min(axis=0)
         return np.maximum(span, 1e-12)
 

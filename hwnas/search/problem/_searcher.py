@@ -42,7 +42,8 @@ class SearchOptions:
         seed: of all random numbers; equal seeds and equal values give equal results.
         start: ``(k, g)`` rows to score first.
         population: subnets per generation of an evolution; None for the searcher's own choice.
-        generations: of an evolution; what evaluations are left go to local searches. None as before.
+        generations: of an evolution; the evaluations that are left go to local searches. None for the searcher's own
+            choice.
         epsilon: of the exact searcher: how much worse in the first objective its front may be; 0 is exact.
         fit: makes the predictor of a slow metric, for searchers that predict; None for a Gaussian process.
         at_once: evaluations that run at the same time where nobody waits for a whole batch (``drive_freely``): a searcher
@@ -77,7 +78,7 @@ class Searcher(Protocol):
     def ask(self, n: int, /) -> Population:
         """``(<= n, g)`` canonical rows to evaluate, all different, none asked for or told before.
 
-        None while it waits for rows that it has asked for; none with nothing to wait for means that it is done.
+        No rows while it waits for ones that it asked for; no rows with none pending means that it is done.
         """
 
     def tell(self, x: NDArray[Any], values: Mapping[str, NDArray[np.float64]], /) -> None:

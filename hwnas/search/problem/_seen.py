@@ -17,7 +17,7 @@ Values = dict[str, NDArray[np.float64]]
 class RowKeys:
     """64-bit keys of rows (Zobrist 1970): the wrapped sum of one random number per gene and choice.
 
-    Two of a million rows collide with a chance of 3e-8; a searcher then passes over one subnet.
+    Among a million rows two collide with a chance of 3e-8; a searcher would then skip one subnet.
     """
 
     def __init__(self, space: SearchSpace) -> None:

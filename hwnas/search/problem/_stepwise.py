@@ -33,8 +33,8 @@ class Stepwise:
         problem: what is searched for.
         options: of these, ``evaluations`` bounds the rows asked for.
         steps: begins the generator.
-        waits: whether the generator needs a batch whole. One that reads the pool alone does not: it goes on when its rows
-            are handed out, and ``pool.pending`` has those that are not told yet.
+        waits: whether the generator needs all values of a batch before it goes on. One that only reads the pool does
+            not: it goes on once its rows are handed out, and ``pool.pending`` has those that are not told yet.
     """
 
     def __init__(

@@ -1,10 +1,10 @@
-"""How hard samples are, and what a subnet would tell right of those that it was not shown.
+"""How hard samples are, and how many of those that it was not shown a subnet would classify correctly.
 
-An item response model (Rasch 1960, "Probabilistic models for some intelligence and attainment tests"): the chance that a
-subnet of ability ``a`` tells a sample of difficulty ``d`` right is ``1 / (1 + exp(d - a))``. Difficulties are learned from
-subnets that were shown everything. Most samples are told right by nearly all subnets, or by none: they say little of a
-difference, and those in between nearly all of it, as in adaptive tests of people (Lord 1980) and of language models (Polo
-et al. 2024, "tinyBenchmarks", arXiv:2402.14992).
+An item response model (Rasch 1960, "Probabilistic models for some intelligence and attainment tests"): the chance that
+a subnet of ability ``a`` classifies a sample of difficulty ``d`` correctly is ``1 / (1 + exp(d - a))``. Difficulties
+are learned from subnets that were shown everything. Most samples are classified correctly by nearly all subnets, or by
+none, and say little about differences; those in between say nearly everything, as in adaptive tests of people (Lord
+1980) and of language models (Polo et al. 2024, "tinyBenchmarks", arXiv:2402.14992).
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class Items:
         """The most probable difficulties.
 
         Args:
-            right: ``(k, n)``: which of n samples each of k subnets told right.
+            right: ``(k, n)``: which of n samples each of k subnets classified correctly.
         """
         ability, difficulty = np.zeros(len(right)), np.zeros(right.shape[1])
         for _ in range(_STEPS):  # Newton's method by turns
@@ -55,15 +55,16 @@ class Items:
         return cls(difficulty, float(np.quantile(ability, 0.75)))
 
     def order(self, seed: int) -> NDArray[np.intp]:
-        """``(n,)`` samples, those first that tell most of good subnets; at random among those that tell as much."""
+        """``(n,)`` samples, the most informative about good subnets first; ties at random."""
         told = _variance(self.good - self.difficulty).round(9)
         return np.lexsort((np.random.default_rng(seed).permutation(len(told)), -told))
 
     def total(self, right: Bools, shown: NDArray[np.intp]) -> tuple[float, float]:
-        """How many of all samples a subnet tells right, as far as those tell that it was shown; and the standard deviation.
+        """How many of all samples a subnet is expected to classify correctly, given those that it was shown; and the
+        standard deviation.
 
         Args:
-            right: ``(s,)``: whether it told the samples right that it was shown.
+            right: ``(s,)``: whether it classified each sample that it was shown correctly.
             shown: ``(s,)`` which ones.
         """
         given = self.difficulty[shown]
@@ -80,7 +81,7 @@ class Items:
 
 
 def _chance(ahead: Floats) -> Floats:
-    """That a sample is told right by a subnet whose ability is ``ahead`` of its difficulty."""
+    """The chance that a sample is classified correctly by a subnet whose ability is ``ahead`` of its difficulty."""
     return 1 / (1 + np.exp(-ahead))
 
 

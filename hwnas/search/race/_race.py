@@ -53,11 +53,12 @@ class Entrant:
         row: its row.
         others: ``(m - 1,)`` costs that are known.
         allowed: whether it keeps the budgets on what is known.
-        right: ``(n,)`` whether it told each sample right, as far as it was shown them.
+        right: ``(n,)`` whether it classified each sample correctly, for those that it was shown.
         n_shown: how many samples it was shown, in the order of the race.
-        total: how many of all samples it tells right: exact if it was shown all, else expected with standard deviation ``std``.
-        is_out: whether it is shown nothing more.
-        has_failed: whether it has no value.
+        total: how many of all samples it classifies correctly: exact if it was shown all, else expected, with standard
+            deviation ``std``.
+        is_out: whether it was stopped.
+        has_failed: whether its evaluation failed, so that it has no value.
     """
 
     row: Population
@@ -72,19 +73,19 @@ class Entrant:
 
 
 class Race:
-    """Judges subnets on growing shares of the samples, those first that tell them apart.
+    """Judges subnets on growing shares of the samples, the most informative ones first.
 
-    The first subnets are shown everything, and tell how hard each sample is (:class:`Items`). A later one stops as soon as
-    another that is no worse in what is known of both (MACs, a table's latency) is better in what is measured, at the
-    confidence. Nobody is shown the rest before the end (:meth:`close`), and then those who may be on the front. The value
-    of a subnet that was not shown everything is what the model expects of it: exact values and expected ones are
+    The first subnets are shown everything, and tell how hard each sample is (:class:`Items`). A later one is stopped as
+    soon as another subnet that is no worse in the known costs (MACs, a table's latency) is better in the measured
+    metric, at the confidence. The rest is shown at the end (:meth:`close`), to those that may be on the front. The
+    value of a subnet that was not shown everything is what the model expects of it: exact values and expected ones are
     compared without bias that way, and their error is small beside that of a predictor that is fitted to them.
 
     What happens depends on the rows asked about and on the answers, and on nothing else.
 
     Args:
         problem: has one slow metric, which is an objective: the percentage of samples that are told right.
-        ask: shows samples to subnets.
+        ask: shows samples to subnets, and returns their answers.
         n_samples: how many there are.
         confidence: that a subnet is behind, for it to stop; with 1 none ever does.
         seed: of the order among samples that tell as much.
@@ -147,9 +148,10 @@ class Race:
         self._waiting += racing
 
     def close(self) -> None:
-        """Show more to those who may be on the front, the most promising first, until the rest adds next to nothing.
+        """Show more samples to the subnets that may be on the front, the most promising first, until the others are
+        expected to add next to nothing.
 
-        Who stopped may come back: what it is expected to tell right is known better by now.
+        A stopped subnet may come back, since its expected value is known better by now.
         """
         while racing := [e for e in self.entrants if e.allowed and not e.has_failed and e.n_shown < self.n_samples]:
             self._learn()
@@ -165,7 +167,8 @@ class Race:
             entrant.is_out = entrant.n_shown < self.n_samples and not entrant.has_failed
 
     def _most_promising(self, racing: Sequence[Entrant]) -> list[Entrant]:
-        """Those who make up half of what all are expected to add to the hypervolume; nobody if that is within the tolerance."""
+        """The subnets that make up half of the hypervolume that all are expected to add; none if all of it is within
+        the tolerance."""
         known = [e for e in self._whole if e.allowed]
         costs = np.array([[-e.total, *e.others] for e in (*known, *racing)])
         std = np.zeros_like(costs[len(known) :])
@@ -221,7 +224,8 @@ class Race:
         return left
 
     def _learn(self) -> None:
-        """How hard samples are, from all that were shown everything; and what to expect of those who wait."""
+        """Learn how hard samples are from the subnets that were shown everything, and update what is expected of the
+        others."""
         is_first = self._items is None
         if len(self._whole) > self._n_learned_from:
             self._n_learned_from = len(self._whole)
@@ -256,7 +260,7 @@ class Race:
         entrant.total, entrant.std = self._items.total(entrant.right[shown], shown)
 
     def _still_in(self, racing: Sequence[Entrant], settled: Sequence[Entrant]) -> list[Entrant]:
-        """Those that none of the others is surely ahead of."""
+        """The entrants that no other one is surely ahead of."""
         racing = [e for e in racing if not e.has_failed]
         rivals = [e for e in (*settled, *racing) if e.allowed]
         others, total, std = (np.array([getattr(e, name) for e in rivals]) for name in ("others", "total", "std"))

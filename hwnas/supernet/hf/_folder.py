@@ -27,7 +27,8 @@ def read_config(folder: str | os.PathLike[str]) -> dict[str, Any]:
     path = Path(folder) / CONFIG
     if not Path(folder).is_dir():
         remedy = "give a local one with config.json and weights, as `hf download NAME --local-dir FOLDER` writes it"
-        raise SupernetError(f"hf:{folder}", "there is no such folder", remedy)
+        rule = "it is a file, and no folder" if Path(folder).is_file() else "there is no such folder"
+        raise SupernetError(f"hf:{folder}", rule, remedy)
     try:
         config = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
