@@ -2,9 +2,9 @@
 
 Every 32 weights of a row share a scale, so that a weight takes five bits, or nine: 6.4 and 3.6 times less than in fp32. Products of
 random weights are 8.6 % off in four bits (9.8 % if 64 share one, 10.4 % if 128 do), 0.8 % in eight. The nodes are onnxruntime's own
-(``com.microsoft``), which unpacks as it multiplies. On an AVX2 CPU that takes as long as fp32 where many tokens are multiplied
-(eight bits: 1.6 times as long), and as long as dynamic int8, half of fp32's time, where it is one: reading weights is what takes
-long then, which is how a language model writes.
+(``com.microsoft``), which unpacks as it multiplies. On an AVX2 CPU that takes as long as fp32 for many tokens (eight bits: 1.6 times
+as long). For a single token, as a language model writes them, reading the weights dominates: it takes half of fp32's time, as dynamic
+int8 does.
 """
 
 from __future__ import annotations

@@ -4,8 +4,8 @@ Weights are symmetric int8 per output channel, activations uint8 per tensor (wit
 2 times slower), biases int32. Pairs of QuantizeLinear and DequantizeLinear stand around whatever has an integer kernel
 (`IntegerForm`); hard swish and hard sigmoid have none, and between them values are real numbers.
 
-A model may be mixed: `build_model` marks the nodes of int8 layers alone. What a layer's `Convert` stands for is then one
-node: QuantizeLinear of what an fp32 layer gives, or DequantizeLinear of what an int8 layer gives.
+A model may be mixed: `build_model` marks the nodes of int8 layers alone. A layer's `Convert` is then one node:
+QuantizeLinear after an fp32 layer, or DequantizeLinear after an int8 layer.
 
 Forms were compared on an AVX-512 VNNI CPU (onnxruntime 1.32, one thread; median speed-up over fp32 of six random subnets
 of ofa_mbv3_w1.0, ofa_proxyless_w1.3 and ofa_resnet50):

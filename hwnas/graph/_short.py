@@ -17,7 +17,8 @@ PER_ID, LEAST = 8, 1024
 
 
 def short_tables(network: Network, batch: int = 1) -> Network:
-    """The same network, with those rows of embeddings alone that random ids of a run may name; most networks have none.
+    """The same network, whose embedding tables have only the rows that the random ids of a run may name; most networks
+    have no embeddings.
 
     Args:
         network: ``(slot, layer)`` in order.

@@ -1,4 +1,5 @@
-"""What is read, made as our own networks are: nothing that nobody reads, norms part of convolutions, scales part of weights."""
+"""A network that was read, tidied to look like our own: no unread values, norms folded into convolutions, scales into
+weights."""
 
 from __future__ import annotations
 

@@ -65,7 +65,7 @@ BLOCK_BYTES = 512 << 20
 
 
 def bundled_device(name: str, *, threads: int = 1, batch: int = 1) -> Device:
-    """A device elsewhere, of which the provider is known and nothing else.
+    """A device elsewhere, of which only the provider is known.
 
     Raises:
         UnknownNameError: no such provider; suggests the nearest.
@@ -83,7 +83,7 @@ def bundled_device(name: str, *, threads: int = 1, batch: int = 1) -> Device:
 
 @dataclass(frozen=True)
 class Bundle:
-    """What was written: the zip's size, its networks, and how many timings they take."""
+    """What was written: the size of the zip in bytes, its networks, and how many timings they take."""
 
     size: int
     networks: int
@@ -166,7 +166,7 @@ def _plan(
     for stage, networks, layers in stages:
         step = _block_size(networks.values(), layers=layers)
         for session in range({IN_CONTEXT: COVER_SESSIONS, ISOLATED: ALONE_SESSIONS}.get(stage, plan.sessions)):
-            # Networks meet others in each session, and none is twice in a block.
+            # Each session puts networks into blocks with others, and no block has one twice.
             todo = [(short[name], session) for name in rng.permutation(np.array(list(networks), dtype=object))]
             blocks += [
                 {"stage": stage, "layers": layers, "networks": todo[at : at + step]} for at in range(0, len(todo), step)
@@ -212,7 +212,7 @@ def _stages_of_profile(
 
 
 def _anchor(space: SearchSpace, seed: int) -> Population:
-    """A row of median MACs of the whole space, so that bundles of its parts have the same one."""
+    """The row of median MACs of the whole space, so that bundles of its parts have the same anchor."""
     whole = space.whole
     return middle(whole, whole.sample(101, np.random.default_rng(seed), distinct_uniform=False))
 

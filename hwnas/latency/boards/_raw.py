@@ -1,4 +1,4 @@
-"""The CSV a board wrote: whole, of one plan and one device, with times that can be."""
+"""The CSV that a board wrote: checked to be whole, of one plan and one device, with possible times."""
 
 from __future__ import annotations
 

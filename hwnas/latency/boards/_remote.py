@@ -193,7 +193,7 @@ def _ssh(
 
 
 def _run(host: Host, command: str, progress: Progress | None) -> None:
-    # A terminal (-tt) makes the run end with the connection, so that it and its lock do not outlive a Ctrl-C here.
+    # A terminal (-tt) ends the run with the connection, so that neither the run nor its lock outlives a Ctrl-C here.
     line = _command(host, command, "-tt")
     with tempfile.TemporaryFile("w+", encoding="utf-8") as errors:
         said = ""

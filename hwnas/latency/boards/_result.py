@@ -69,7 +69,7 @@ class BoardResult:
 
 
 def is_board_result(path: str | os.PathLike[str]) -> bool:
-    """Whether a file is, or at least begins like, the result of a bundle."""
+    """Whether a file begins like the result of a bundle."""
     try:
         with Path(path).open(encoding="utf-8", errors="replace") as file:
             return file.readline(200).strip() == ",".join(COLUMNS)
@@ -116,7 +116,7 @@ def measured_on_board(result: BoardResult) -> MeasuredSubnets:
 
 @dataclass
 class RecordedTimer:
-    """Tells what a board measured; see `Timer`."""
+    """A `Timer` that replays what a board measured."""
 
     result: BoardResult
     steps: int = 0
@@ -160,7 +160,7 @@ def read_board(path: str | os.PathLike[str], space: SearchSpace | None = None) -
         space, plan, subnets, anchor, networks = _planned(contents, space)
         blocks = [_Block(**block) for block in contents["blocks"]]
         device = _device(contents["device"], told)
-        # Bundles of earlier versions tell it of the device.
+        # Bundles of earlier versions state the precision with the device.
         precision = str(contents["precision"] if "precision" in contents else contents["device"]["precision"])
         check_precision(device, precision)
     except HwnasError:
@@ -215,7 +215,7 @@ def _planned(
 
 
 def _device(planned: Mapping[str, Any], told: Mapping[str, Any]) -> Device:
-    """The board, by what was asked of it and what it told of itself."""
+    """The board: the conditions that were asked for, and the hardware that it reported."""
     return Device(
         name=planned["name"],
         provider=planned["provider"],

@@ -24,8 +24,8 @@ class Provider:
     Attributes:
         name: onnxruntime's.
         package: what brings it.
-        node_times: whether a profile tells how long each node took. Of CUDA it tells the launches, which at batch 1
-            are what takes the time; providers that compile whole graphs run them as one node.
+        node_times: whether a profile tells how long each node took. CUDA's profile has the times of launches, which
+            dominate at batch 1; providers that compile whole graphs run them as one node.
         precisions: those it has arithmetic for. CUDA and TensorRT run the int8 models written here in fp32 or not at
             all, and the CPU provider would compute fp16 in fp32, with casts around every node.
         threads: the option that states the threads, for a provider with threads of its own: onnxruntime's do not
@@ -136,7 +136,7 @@ class Device:
         return ("cuda", int(index or 0)) if kind in _NVIDIA else ("cpu", 0)
 
     def differences(self, other: Device) -> list[str]:
-        """What makes times of the two incomparable, in words; empty if nothing does. Versions of software do not count."""
+        """The differences that make times on the two incomparable, in words; versions of software do not count."""
         found = []
         for what in ("provider", "options", "threads", "batch", "spinning"):
             mine, theirs = getattr(self, what), getattr(other, what)

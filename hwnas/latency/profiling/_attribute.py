@@ -15,12 +15,13 @@ def attribute(nodes: Sequence[str], slots: Sequence[str], unseen: Collection[str
 
     A node named after a slot is that slot's; a fused one that names several is the first's. A nameless node is of its
     neighbours' slot; between two slots, one that ends what is before it (``_CLOSING``) belongs there, and any other to the
-    slot after it, whose kernels wanted the layout. What gives a conversion its input in the layout that it wants is part of it.
+    slot after it, whose kernels wanted the layout. A reorder in front of a conversion is part of the conversion.
 
     Args:
         nodes: names in the order of execution.
         slots: the network's slot names.
-        unseen: conversions. They may have no node of their own: runtimes move them past what only moves values.
+        unseen: slots that may have no node of their own: conversions, which runtimes move past ops that only move
+            values.
 
     Returns:
         A slot per node, or None where the runtime's nodes do not show all slots.
@@ -50,5 +51,5 @@ _COMPUTING = ("HardSigmoid", "Mul")
 # Of a conversion, for a second reader: it stands where that needs it.
 _COPY = "/duplicated"
 
-# A slot is what stands before the last slash of a path-like word.
+# The slot is the part of a path-like word before its last slash.
 _SLOT = re.compile(r"([A-Za-z_][\w.]*)/")

@@ -3,7 +3,8 @@
 A layer costs more in a large network, whose weights do not stay in the cache, than in a small one. Times seen in
 covering subnets, which are large, therefore add up to too much for small subnets: by up to 14 % for the smallest of
 ``ofa_mbv3_w1.0`` at 128 pixels on the CPU this was written on, by 8 % for two layers of a MiniLM. Whole subnets of all
-sizes tell what a layer adds, and what a network takes beyond its layers, or less: as they tell it of another machine.
+sizes correct what a layer adds, and what a network takes beyond its layers, or less than them, as in adapting a table
+to another machine.
 """
 
 from __future__ import annotations

@@ -1,13 +1,13 @@
 """A table against the clock: whole subnets, timed here and now.
 
-Whole subnets tell more than rows would: a layer that is timed alone runs on a warm cache, and what predictions are for is
-their sum. The bar is that 95 % of fresh subnets are within 5 % of the clock. A few subnets cannot count that; what they can
-tell is the mean and the deviation of errors, and from these the share to expect (`expected_within_pct`). Six must make it
-sure; thirteen likelier than not; 36 only have to leave it open. Simulated with normal errors (the same before and after
-adapting): of tables that have 99 % of subnets within 5 % of the clock 90 % pass by thirteen and the rest by 36, of those with
-95 % 54 and 42, with 90 % 28 and 35, with 85 % 12 and 16, with 79 % 7 and 3; where one measurement is off by 2.5 % in place of
-1, of 99 % 64 and 32, of 95 % 47 and 37. So they tell good tables from bad ones, and not 93 from 97 %; nor what speed the
-machine will have later.
+Whole subnets say more than single rows would: a layer that is timed alone runs on a warm cache, and it is the sum that
+predictions are for. The bar is that 95 % of fresh subnets are within 5 % of the clock. A few subnets cannot count that;
+what they can tell is the mean and the deviation of errors, and from these the share to expect (`expected_within_pct`).
+Six subnets must make it certain, thirteen more likely than not, and 36 only have to leave it possible. Simulated with
+normal errors (the same before and after adapting): of tables that truly have 99 % of subnets within 5 % of the clock,
+90 % pass with thirteen subnets and the rest with 36; of those that have 95 %, 54 and 42 %; with 90 %, 28 and 35; with
+85 %, 12 and 16; with 79 %, 7 and 3. Where a measurement is off by 2.5 % in place of 1, the first two are 64 and 32, and
+47 and 37. So this tells good tables from bad ones, but not 93 from 97 %, nor what speed the machine will have later.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ LEAST_NOISE_PCT = 1.0
 
 @dataclass(frozen=True)
 class Check:
-    """What subnets that were timed say of predictions.
+    """Predictions compared with timed subnets.
 
     Attributes:
         predicted_ms, measured_ms: ``(n,)``.
@@ -79,17 +79,18 @@ class Check:
 
     @property
     def holds(self) -> bool:
-        """Whether the predictions are likelier good enough than not."""
+        """Whether the predictions are more likely good enough than not."""
         return self.expected_pct >= BAR_PCT
 
     @property
     def surely_holds(self) -> bool:
-        """Whether they are so for all that so few subnets tell."""
+        """Whether they are good enough with confidence, although the subnets are few."""
         return expected_within_pct(self.predicted_ms, self.measured_ms, self._noise_pct, cautious=True) >= BAR_PCT
 
     @property
     def may_hold(self) -> bool:
-        """Whether they may be so for all that these subnets tell: not one time in twenty would good ones look so bad."""
+        """Whether they may be good enough: False only where good predictions would look so bad less than once in twenty
+        times."""
         return at_most_within_pct(self.predicted_ms, self.measured_ms, self._noise_pct) >= BAR_PCT
 
     @property

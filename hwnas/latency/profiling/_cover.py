@@ -98,7 +98,7 @@ def _improved(
 
 
 def _changed(space: SearchSpace, row: NDArray[np.int16], column: int, choice: int) -> NDArray[np.int16]:
-    """The canonical row with another choice; genes that come into effect by it take one of the domain."""
+    """The canonical row with another choice; genes that this wakes take a choice of the domain."""
     changed = row.copy()
     changed[column] = choice
     inside = space.allowed[space.starts[:-1] + changed]

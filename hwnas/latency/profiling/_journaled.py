@@ -22,7 +22,7 @@ from hwnas.space import Network
 
 
 class Timer(Protocol):
-    """Tells the times of networks: by measuring them, or from what was recorded elsewhere.
+    """Gives the times of networks: by measuring them, or from a recording made elsewhere.
 
     Attributes:
         steps: sessions in all, for the progress.
@@ -88,7 +88,7 @@ class JournaledTimer:
 
     @property
     def seconds(self) -> float:
-        """What has been spent, by runs that were interrupted too, up to the last timing that each kept."""
+        """Seconds spent so far, those of interrupted runs included, up to the last timing that each kept."""
         return time.monotonic() - self._since
 
     def measure(
@@ -123,7 +123,7 @@ class JournaledTimer:
         rng = np.random.default_rng([self.seed, len(self.journal.entries)])
         todo: list[tuple[str, str, int]] = []
         for session in sessions:
-            # Networks meet others in each session, and the same one is not loaded twice at once.
+            # Each session puts networks together with others, and never the same one twice.
             names = [name for name in networks if (stage, name, session) not in self.times]
             todo += [(stage, names[i], session) for i in rng.permutation(len(names))]
         models = (self.modelled(networks[name]) for _, name, _ in todo)

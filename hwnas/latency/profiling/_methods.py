@@ -56,7 +56,7 @@ def in_context(timer: Timer, networks: Mapping[str, Network]) -> dict[str, Layer
     Returns:
         None where the runtime's profile does not show the layers.
     """
-    # One subnet tells whether the profile shows layers, before time is spent on the others.
+    # The first subnet shows whether profiles tell layers apart, before time is spent on the others.
     (first,) = timer.measure(
         IN_CONTEXT, dict(list(networks.items())[:1]), layers=True, sessions=COVER_SESSIONS
     ).values()

@@ -1,4 +1,4 @@
-"""What the times of a model tell of the network it was built of: the time of each layer."""
+"""From the times of a model's nodes to the time of each layer of its network."""
 
 from __future__ import annotations
 
@@ -62,7 +62,8 @@ def _slot_times(network: Network, runs: Sequence[NodeTimes], plain_us: float, ra
         return None
     alike = [run for run in runs if [name for name, _ in run] == names]
     nodes = np.array([[duration for _, duration in run] for run in alike])
-    # Of the faster half: others slowed down the rest. Medians by node: an interruption in one still tells the others.
+    # Of the faster half of the runs, for other processes slowed down the rest. By node, so that an interruption spoils
+    # one node only.
     total = nodes.sum(axis=1)
     nodes = nodes[total <= np.median(total)]
     added = max(0.0, (np.median(nodes, axis=0).sum() - plain_us) / len(names))

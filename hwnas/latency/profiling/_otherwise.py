@@ -1,4 +1,4 @@
-"""A check of predictions by other means: exported files, timed by a separate plain process."""
+"""A second check of predictions, by other means: exported files, timed by a separate plain process."""
 
 from __future__ import annotations
 

@@ -127,7 +127,7 @@ def profile(
         except KeyboardInterrupt:
             done = f"{len(journal.entries)} of {timer.steps} timings are kept in {path}"
             raise KeyboardInterrupt(f"{done}; the same command resumes") from None
-    # Another profile may have added to the folder meanwhile.
+    # Another process may have added to the folder meanwhile.
     saved = existing(folder, device, precision).joined(table).save(folder)
     path.unlink(missing_ok=True)
     return saved
@@ -153,7 +153,7 @@ def tabulated(
         subnets: what is measured.
         before: the table to add to.
         reference: the network the times are multiples of.
-        told: what else to say of the space in ``device.json``, asked at the end.
+        told: called at the end for further facts of the space, for ``device.json``.
 
     Raises:
         DeviceError, DataError: as the timer; or the times of single layers are not told.
@@ -222,7 +222,7 @@ def _rows(space: SearchSpace, times: Mapping[str, LayerTime], anchor_ms: float) 
 
 @dataclass(frozen=True)
 class AnchorRow:
-    """The anchor's row; its time if other rows of the table are bound to it."""
+    """The anchor's row, and its time if other rows of the table are relative to it."""
 
     row: Population
     median_ms: float | None = None
@@ -268,7 +268,8 @@ def _layer_times(timer: Timer, space: SearchSpace, plan: Plan, subnets: Subnets)
         timer.steps = len(cover) * COVER_SESSIONS + (len(calibration) + len(subnets.validation)) * plan.sessions
         times = in_context(timer, cover)
         if times is not None:
-            # Not by the covering subnets: their layers add up to their times already, taken beside profiled sessions.
+            # Not by the covering subnets, whose times were taken beside profiled sessions, and to which their layers
+            # add up already.
             ratios = {name: t.ratio for name, t in timer.measure(CALIBRATION, calibration).items()}
             return "in-context", calibrated(times, calibration, ratios, layers, fixed)
         if plan.method is not None:

@@ -75,10 +75,10 @@ def choose_subnets(space: SearchSpace, plan: Plan, checked: SearchSpace | None =
     calibration = _new(np.concatenate([_spanning(part, n, rng) for part in parts]), known)
     if plan.method == "isolated":
         calibration = np.concatenate([cover, calibration])
-    # More than are needed: some are known already.
+    # More than are needed, since some may be known already.
     validation = _new(_mixed(checked or space, 2 * plan.n_validation, rng), known)[: plan.n_validation]
     # A space too small for all three is checked against what it was made of.
-    # Shuffled, so that drift within the profile does not look like an effect of the resolution.
+    # Shuffled, so that drift during the profile does not look like an effect of the resolution.
     return Subnets(
         rng.permutation(cover),
         rng.permutation(calibration if len(calibration) else cover),

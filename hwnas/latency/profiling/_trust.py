@@ -3,9 +3,9 @@
 Whole subnets are timed by the wall clock (`check_table`). A table that predicts them holds; one that does not, or that is of
 a like device (another CPU, another number of threads), is a prior that more of them adapt. A profile takes many minutes, and
 by a clock that does not repeat itself it is no better than what it would replace. So before one is made a minute is spent on
-more subnets, which tell more and adapt better, and it is made only where what they adapt is surely not good enough. A busy
-machine tells nothing: there a table is used as it is, and no other is made. What was measured is kept for an hour, so that
-the next command does not measure again.
+more subnets, which tell more and adapt better, and it is made only where what they adapt is surely not good enough. On
+a busy machine nothing can be learnt: the table is used as it is, and no other is made. What was measured is kept for an
+hour, so that the next command does not measure again.
 """
 
 from __future__ import annotations
@@ -43,12 +43,12 @@ Verdict = Literal["holds", "adapted", "unlike", "busy"]
 
 @dataclass(frozen=True)
 class Trust:
-    """What a check says of the table that is nearest to a device.
+    """The result of checking the table nearest to a device.
 
     Attributes:
         verdict: the table ``holds``, was ``adapted``, is ``unlike`` the device: then it is to be profiled; or the machine
             is too ``busy`` to tell, and the table as it was.
-        table: the one to use; that which does not fit if ``unlike``.
+        table: the one to use; if ``unlike``, the one that does not fit.
         words: what was found, a sentence for people.
     """
 
@@ -104,7 +104,7 @@ def trusted(
             near, covered, x[:n], journal, device=device, anchor=anchor, progress=progress, runtime=runtime
         )
         if found.load.busy:
-            journal.unlink(missing_ok=True)  # the next command looks again
+            journal.unlink(missing_ok=True)  # so that the next command measures again
         return found
 
     for n in (FEW, MANY, MOST):
@@ -117,7 +117,7 @@ def trusted(
             continue
         beside = {"arch": covered.decode(anchor), "median_ms": found.anchor_ms}
         new, how = adapted_table(near, device, covered, x[:n], found.measured_ms, anchor=beside)
-        after = replace(found, predicted_ms=how.left_out_ms)  # each from all others
+        after = replace(found, predicted_ms=how.left_out_ms)  # each predicted from all others
         if after.holds or (n == MOST and after.may_hold):
             speed = f"subnets take {how.speed:.2f} times as long as it says"
             words = f"{named} is adapted: {speed}; each predicted from the others, {after.words}"
@@ -155,7 +155,7 @@ def _unchecked(device: Device, own: LatencyTable | None, why: str) -> Trust:
 
 
 def _just_made(table: LatencyTable, space: SearchSpace, now: float) -> bool:
-    """Whether its rows were measured so lately that measuring them again would tell nothing else."""
+    """Whether its rows were measured so recently that measuring again would show the same."""
     made = made_at(table.about(space))
     return made is not None and now - made.timestamp() < SECONDS
 

@@ -100,7 +100,7 @@ def adapted(
     widths = _likeliest(kernels, residual)
     change, left_out = _posterior(parts, terms, kernels, residual, widths)
     while widths[WHOLE] > LEAST_WHOLE and (change[always > 0] < LEAST - 1).any():
-        widths[WHOLE] *= 0.8  # less than nothing cannot be taken off the first and last layers: let others explain it
+        widths[WHOLE] *= 0.8  # the first and last layers cannot take less than no time, so others explain the rest
         change, left_out = _posterior(parts, terms, kernels, residual, widths)
     factors = speed * np.maximum(1 + change, LEAST)
     return Adapted(dict(zip(keys, factors.tolist(), strict=True)), speed, measured_ms * (1 - left_out))
@@ -124,7 +124,7 @@ def _posterior(
 
 
 def fixed_layers(space: SearchSpace) -> set[str]:
-    """Keys of the layers of slots that all subnets have, whatever else is chosen: in one form or another, by input and precision."""
+    """Keys of the layers of slots that every subnet has, in whatever form input and precision give them."""
     free = {c for c, gene in enumerate(space.genes) if gene.role in ("input", "precision")}
     slots = [space.slot_layers(slot) for slot in space.slots if set(slot.genes) <= free]
     return {layer.key for found in slots if all(made for _, made in found) for _, layer in found if layer is not None}
@@ -185,7 +185,7 @@ def _terms(layers: Sequence[LayerSpec], times_ms: NDArray[np.float64]) -> list[N
 
 
 def _work_ms(layer: LayerSpec) -> dict[str, float]:
-    """Rough times of a layer's kinds of work, of which only the shares count.
+    """Rough times of a layer's kinds of work in ms; only their shares matter.
 
     ``once`` are weights that are used a single time (classifiers, the gates of squeeze-excite): reading them takes the time.
     """
@@ -212,7 +212,7 @@ def _covariance(kernels: Sequence[NDArray[np.float64]], widths: Sequence[float])
 
 
 def _likeliest(kernels: Sequence[NDArray[np.float64]], residual: NDArray[np.float64]) -> list[float]:
-    """The widths under which the relative residuals are likeliest, the usual ones being likelier to begin with."""
+    """The most probable widths, given the relative residuals and a prior around the usual ones."""
 
     def log_posterior(widths: Sequence[float]) -> float:
         covariance = _covariance(kernels, widths)

@@ -41,8 +41,8 @@ def expected_within_pct(
 ) -> float:
     """The share of fresh subnets, in percent, that ``(n,)`` subnets let expect within ``TOLERANCE_PCT`` of the clock.
 
-    Relative errors are taken as normal, with the mean and the deviation of these subnets. Part of each error is the clock's
-    own noise, which is no fault of the prediction: the tolerance is wider by it, so that what is just good enough stays so.
+    Relative errors are taken as normal, with the mean and the deviation of these subnets. Part of each error is the
+    clock's own noise, which is no fault of the prediction: the tolerance is widened by it.
 
     Args:
         predicted, measured: ms; a single subnet stands for itself.

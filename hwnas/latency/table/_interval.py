@@ -3,8 +3,8 @@
 Split conformal prediction (Lei et al. 2018, arXiv:1604.04173): of n subnets that were predicted like any other, the
 ``ceil((n + 1) level)``-th smallest error bounds that of the next one with at least probability ``level``, whatever
 the errors' distribution. Errors are relative to the prediction: those of a table are as large, in percent, for
-small subnets as for large ones. That holds for subnets drawn like those; a search picks the ones that a table
-flatters, so of a front more will lie outside.
+small subnets as for large ones. That holds for subnets drawn like those; a search picks the ones that a table flatters,
+so more of a front lies outside.
 """
 
 from __future__ import annotations

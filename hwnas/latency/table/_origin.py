@@ -1,4 +1,4 @@
-"""What a table says of itself: whether it was made on this machine, when, and how it is renewed; nothing is measured."""
+"""Where a table comes from: whether it was made on this machine, when, and how to renew it. Nothing is measured."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def age_days(facts: Mapping[str, Any]) -> int | None:
 
 
 def doubts(table: LatencyTable, facts: Mapping[str, Any]) -> list[str]:
-    """Why the predictions of a table that is not checked may not hold on this machine, in words.
+    """Reasons, in words, why the predictions of an unchecked table may not hold on this machine.
 
     Empty for a fresh table of it, or one that was published.
 

@@ -12,8 +12,9 @@ from hwnas.space import LayerSpec
 def stand_in(row: Row, measured: LayerSpec, wanted: LayerSpec) -> Row:
     """The row of ``wanted``, estimated from that of the same layer with another number of classes.
 
-    Its time goes by multiply-accumulates and values read. Where heads of 10 and 100 classes were measured (onnxruntime on
-    an AVX-512 CPU, one thread) this was 0.003 to 0.03 ms short, less than one percent of even the smallest subnet.
+    Its time is scaled by multiply-accumulates and values read. Where heads of 10 and 100 classes were measured
+    (onnxruntime on an AVX-512 CPU, one thread) this was 0.003 to 0.03 ms short, less than one percent of even the
+    smallest subnet.
     """
     share = _work(wanted) / _work(measured)
     times = {name: getattr(row, name) * share for name in ("median_ms", "p10_ms", "p90_ms")}

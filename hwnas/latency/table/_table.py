@@ -46,8 +46,8 @@ class LatencyTable:
         rows: by precision, layer key and context. The context is empty, or ``r=224`` for a row that holds only there:
             published tables have one file per resolution, which disagree on the layers they share; or ``mixed`` or ``converted``.
         profiles: per precision and space name its ``fingerprint``, ``method``, ``anchor``, ``validation``, ``date`` ...
-        precision: what the answers below are of; see `at`. In ``fp32+int8`` each layer says its own, conversions between
-            them are layers too, and where a layer was never timed in a mixed network, its other row has to do.
+        precision: what the answers below are of; see `at`. In ``fp32+int8`` each layer states its own, conversions are
+            layers too, and a layer that was never timed in a mixed network takes its row of a network of one precision.
         path: the folder it was read from or written to.
     """
 
@@ -165,7 +165,7 @@ class LatencyTable:
         Args:
             key: the layer's.
             precision: by default the table's `precision`; in a network of several each layer has its own.
-            contexts: settings that a row may be bound to; one that is bound to none of them is the last resort.
+            contexts: settings that a row may be bound to; a row without context is the last resort.
         """
         computed = precision or self.precision
         return next((self.rows[computed, key, c] for c in (*contexts, "") if (computed, key, c) in self.rows), None)
@@ -233,7 +233,7 @@ class LatencyTable:
 
     @property
     def name(self) -> str:
-        """What it is called in messages."""
+        """Its name in messages."""
         if self.path is None:
             return self.label
         return str(self.path) if self.precision == "fp32" else f"{self.path} ({self.precision})"

@@ -1,4 +1,4 @@
-"""One timing at a time on a machine, whoever started it: two at once would tell of each other.
+"""One timing at a time on a machine, whoever started it: two at once would slow each other down.
 
 Boards on which hwnas is not installed run this very file, from Python 3.8 on; see `_board`.
 """
@@ -23,7 +23,7 @@ _held = threading.local()
 
 
 def lock_path() -> Path:
-    """The file that whoever times on this machine holds a lock on, of all its users."""
+    """The file that is locked while anybody times networks on this machine, whichever user it is."""
     usual = Path("/tmp") if Path("/tmp").is_dir() else Path(tempfile.gettempdir())
     return Path(os.environ.get(LOCK) or usual / "hwnas-timing.lock")
 
@@ -70,7 +70,7 @@ def _locked(say: Callable[[str], object]) -> int | None:
         command = " ".join([Path(sys.argv[0]).name, *sys.argv[1:]])[:120]
         os.ftruncate(handle, 0)
         os.pwrite(handle, f"process {os.getpid()} ({command})".encode(), 0)
-    except OSError:  # a file system without locks, or a file of another user's, in which nobody can be named
+    except OSError:  # a file system without locks, or another user's file, which cannot be written to
         pass
     except BaseException:
         os.close(handle)

@@ -27,7 +27,7 @@ SECONDS_PER_MODEL = 1.25
 
 @dataclass(frozen=True)
 class Times:
-    """What was measured of one model.
+    """The measured times of one model.
 
     Attributes:
         ratio: its time as a multiple of the anchor's beside it.
@@ -89,7 +89,7 @@ def measure_together(
 
 
 def times_of(samples: Samples, nodes: Sequence[Sequence[NodeTimes]] | None) -> list[ModelTimes]:
-    """What the raw times of some models tell.
+    """The times and node times of some models, from their raw samples.
 
     Args:
         samples: their times, and the anchor's beside them.

@@ -32,11 +32,12 @@ OWN_THREADS = ("OpenVINOExecutionProvider", "XnnpackExecutionProvider")
 
 
 def waiting_clock(threads: int, provider: str) -> Callable[[], int]:
-    """What tells how many ns a session has waited so far for a core that another process held.
+    """A clock of the ns that a session has waited so far for a core that another process held.
 
-    Networks are timed by the wall clock. A run that had to wait tells of the other process, not of the network, so the
-    median leaves it out. One thread of this CPU waits while the wall clock runs and its CPU time does not; the threads
-    of several, or of a provider with its own, are asked of the system, which on some tells nothing (0).
+    Networks are timed by the wall clock. A run that had to wait says more about the other process than about the
+    network, so the median leaves it out. One thread of this CPU waits while the wall clock runs and its CPU time does
+    not; the threads of several, or of a provider with its own, are asked of the system, which on some tells nothing
+    (0).
     """
     if threads == 1 and provider == "CPUExecutionProvider" and _fine("thread_time"):
         return lambda: time.perf_counter_ns() - time.thread_time_ns()
@@ -62,20 +63,20 @@ def waited_ns() -> int:
 
 
 def warm_up(sessions: Any) -> None:
-    """Runs that do not count: the first ones allocate memory."""
+    """Untimed runs: the first ones allocate memory."""
     for session in sessions:
         for _ in range(WARM_UPS):
             session.run()
 
 
 class Timed:
-    """A session, and how its blocks of back-to-back runs look.
+    """A session, and the shape of its blocks of back-to-back runs.
 
     Attributes:
         session: warmed up.
         settle: untimed runs at the start of a block.
         runs: timed runs after them.
-        ns: of a block, about.
+        ns: expected time of a block.
     """
 
     def __init__(self, session: Any, clock: Callable[[], int]) -> None:

@@ -26,7 +26,7 @@ class Measurement:
     Attributes:
         median_ms: median of back-to-back runs by the wall clock.
         p95_ms: 95th percentile of single runs, likewise.
-        at_table_speed_ms: what the median would be at the speed at which the anchor's time was stored; None without one.
+        at_table_speed_ms: the median at the speed at which the anchor's time was stored; None without such an anchor.
         runs: how many.
     """
 
@@ -48,7 +48,7 @@ class Measurement:
 
     @property
     def speed_pct(self) -> float | None:
-        """How fast the machine ran meanwhile, of the speed at which the anchor's time was stored."""
+        """Speed of the machine meanwhile, in percent of the speed at which the anchor's time was stored."""
         return None if self.at_table_speed_ms is None else 100 * self.at_table_speed_ms / self.median_ms
 
 
@@ -57,7 +57,7 @@ class Speed:
     """How fast a machine ran while models were measured, by the anchor beside them.
 
     Attributes:
-        pct: of the speed at which the anchor's time was stored; None if none was.
+        pct: of the speed at which the anchor's time was stored; None without a stored time.
         low_pct, high_pct: of the speed in the middle of this measurement: from the slowest tenth to the fastest.
     """
 

@@ -1,4 +1,4 @@
-"""What else a machine does while networks are timed: whether it is quiet enough to go by their times."""
+"""Other load on a machine while networks are timed: whether it is quiet enough to trust the times."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ emptied their caches. On an idle machine it is 0 to 5."""
 
 @dataclass(frozen=True)
 class Load:
-    """What else a machine did while networks were timed.
+    """Other load on a machine while networks were timed.
 
     Attributes:
         waited_pct: share of runs that waited for a core, because another process held it.
@@ -34,12 +34,12 @@ class Load:
 
     @classmethod
     def of(cls, facts: Mapping[str, Any]) -> Load:
-        """Of what a table's ``device.json`` tells of a space; tables of earlier versions do not tell all of it."""
+        """From the facts of a space in a table's ``device.json``; tables of earlier versions lack some."""
         return cls(facts.get("waited_pct") or 0.0, facts.get("repeat_pct"))
 
     @property
     def busy(self) -> bool:
-        """Whether times that were taken meanwhile are not to be trusted."""
+        """Whether the load was too high to trust the times."""
         return self.waited_pct > BUSY_PCT or (self.repeat_pct or 0.0) > NOISY_PCT
 
     @property

@@ -43,7 +43,7 @@ class ProfiledSession(Session, Protocol):
 
 
 class Runtime(Protocol):
-    """What executes models: onnxruntime, or a fake in tests. It knows nothing of spaces and layers."""
+    """Executes models: onnxruntime, or a fake in tests. It knows nothing of spaces and layers."""
 
     @property
     def clock(self) -> Clock:

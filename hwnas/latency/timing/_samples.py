@@ -1,12 +1,12 @@
-"""Samples: what the times of models, and of an anchor beside them, tell.
+"""Samples: run times of models, and of an anchor beside them, and what they mean.
 
 A model's time is the median of back-to-back runs of a loaded session by the wall clock, as ``onnxruntime_perf_test`` and
 users take it. So it runs in *blocks*, whose first runs do not count: another session has emptied the caches before.
 
 The speed of a shared machine wanders by 5-10 % within minutes, and jumps by 20 % between seconds. So every block stands
 between two blocks of one anchor model, the order of blocks is drawn anew each round, and a table keeps the *ratio* of
-the two. The anchor's time beside a block knows of jumps of the speed, but is itself a noisy sample; the median over a
-round's anchors is steady, and blind to them. Their geometric mean is taken.
+the two. The anchor's time beside a block follows jumps of the speed but is a noisy sample; the median over a round's
+anchors is steady but misses them. Their geometric mean is taken.
 """
 
 from __future__ import annotations
