@@ -96,7 +96,7 @@ def load_predictor(path: str | os.PathLike[str], space: SearchSpace) -> Predicto
 def get_predictor(name: str | os.PathLike[str] | None, space: SearchSpace) -> Predictor:
     """A fitted predictor of ``space``: the one that ships for it (None, or its name), or a file.
 
-    Where layers have precisions, one of the space without them has to do.
+    A space whose layers have precisions takes the predictor of the same space without them.
 
     Raises:
         PredictorError: none ships for the space, or the file does not fit. UnknownNameError: neither.

@@ -1,4 +1,4 @@
-"""A predictor of a space, asked about the same space with precisions."""
+"""Use a predictor on the same space with a precision per layer."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from hwnas.space import AdditiveCost, Population, SearchSpace
 
 
 def in_any_precision(predictor: Predictor, space: SearchSpace) -> Predictor:
-    """A predictor of ``space``, which is that of the given one, or the same with precisions."""
+    """The predictor itself if ``space`` is its own; if ``space`` adds precisions, one that ignores them."""
     return predictor if predictor.space.fingerprint == space.fingerprint else AnyPrecision(predictor, space)
 
 
 class AnyPrecision(Predictor):
-    """What is known of the architecture alone, said of its subnets in any precision: as if those changed nothing.
+    """Predicts from the architecture alone, as if precisions changed nothing.
 
     Args:
         plain: of the space without precisions.
@@ -46,7 +46,7 @@ class AnyPrecision(Predictor):
         return self.plain.draws(self._columns(x), n, rng)
 
     def _effects(self, x: Population) -> NDArray[np.float64]:
-        """Precisions come last, and change nothing."""
+        """Genes of precisions come last, and their effects are zero."""
         found = np.zeros((len(x), self.space.starts[-1]))
         known = self.plain.effects(self._columns(x))
         found[:, : known.shape[1]] = known

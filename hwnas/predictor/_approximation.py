@@ -1,4 +1,4 @@
-"""The additive part of any predictor: what exact fronts are computed from."""
+"""The additive approximation of a predictor, which exact searches need."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every predictor is: features of rows in, accuracy and its uncertainty out, bound to one space."""
+"""The base class of predictors: rows of one space in, predictions and their uncertainty out."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ class Card:
     Attributes:
         metric: the column that it predicts; accuracies are in percent.
         unit: of the prediction.
-        covered: choices of continuous genes (the resolution) that it may be asked about.
+        covered: choices of continuous genes (the resolution) for which it predicts.
         data: name, sha256 and rows of each file it was fitted on.
         scores: held-out scores, as printed.
         notes: anything else, one line.
-        direction: ``max`` or ``min``; empty where the registry of metrics tells, or nobody said.
+        direction: ``max`` or ``min``; empty if the metric is a registered one, or if the user gave none.
     """
 
     metric: str = QUALITY.column
@@ -46,10 +46,10 @@ class Card:
     direction: Direction | Literal[""] = ""
 
     def as_metric(self) -> Metric:
-        """What it predicts, as a metric to search by.
+        """The predicted metric, as an objective of a search.
 
         Raises:
-            DataError: a column of the user's, fitted without saying which way is better.
+            DataError: a column of the user's own that was fitted without a direction.
         """
         return get_metric(self.metric, self.direction or None)
 
@@ -59,7 +59,7 @@ class Predictor(ABC):
 
     Args:
         space: whose rows it reads. Its domain does not matter, only its encoding.
-        seed: of whatever is random in fitting. Same data and seed, same predictor.
+        seed: of all randomness in fitting: the same data and seed give the same predictor.
     """
 
     kind: ClassVar[str]
@@ -80,8 +80,8 @@ class Predictor(ABC):
 
         Raises:
             SpaceError: not rows of this space.
-            PredictorError: shapes that do not match, targets that are not finite, or fewer than
-                ``MIN_SUBNETS`` distinct subnets.
+            PredictorError: shapes that do not match, targets that are not finite, or fewer than ``MIN_SUBNETS``
+                distinct subnets.
         """
         x = self.space.canonical(self._rows(x))
         targets = np.asarray(y, dtype=float)
@@ -110,26 +110,26 @@ class Predictor(ABC):
 
         Raises:
             SpaceError: not rows of this space.
-            PredictorError: not fitted, or a resolution that it does not cover.
+            PredictorError: it is not fitted, or does not cover a resolution.
         """
         return self._predict(self._checked(x))
 
     def __call__(self, x: NDArray[Any]) -> Vector:
-        """The same as ``predict``: a predictor is a metric to search for."""
+        """The same as ``predict``, so that a predictor can be an objective of a search."""
         return self.predict(x)
 
     def predict_std(self, x: NDArray[Any]) -> Vector:
         """``(n,)`` standard deviations of the predictions, in the metric's unit; the noise of a single
-        measurement is not part of it. NaN where a predictor cannot tell (released networks)."""
+        measurement is not part of it. NaN if the predictor has no uncertainty (OFA's released networks)."""
         return self._predict_std(self._checked(x))
 
     def draws(self, x: NDArray[Any], n: int, rng: np.random.Generator) -> NDArray[np.float64]:
-        """``(n, len(x))``: what the metric of all these rows may be, drawn n times. Predictions of like subnets err
-        together, and so do draws; those of a predictor that does not tell err one by one."""
+        """``(n, len(x))``: n joint samples of the metric of all rows. Errors of similar subnets are correlated, if the
+        predictor has a covariance; otherwise they are independent."""
         return self._draws(self._checked(x), n, rng)
 
     def effects(self, x: NDArray[Any]) -> NDArray[np.float64]:
-        """What giving one gene another choice adds to the prediction, to first order: ``(n, choices)``.
+        """``(n, choices)``: how the prediction changes, to first order, when one gene takes another choice.
 
         Args:
             x: ``(n, g)`` rows with a choice in every gene (``SearchSpace.completed``); choices are numbered
@@ -170,7 +170,7 @@ class Predictor(ABC):
             )
 
     def extend_coverage(self, x: NDArray[Any]) -> None:
-        """Also cover the resolutions of ``x``: for held-out rows, whose folds may lack the extreme ones."""
+        """Also cover the resolutions of ``x``: a fold may lack the extreme ones of its held-out rows."""
         more = _covered(self.space, self.space.canonical(self._rows(x)))
         covered = {}
         for gene in self.space.genes:
@@ -184,8 +184,8 @@ class Predictor(ABC):
         return None
 
     def unfitted(self) -> Self:
-        """A new predictor of the same settings, which is given the hyperparameters that this one's fit found: fitting
-        it to a part of the same data is quick."""
+        """A new predictor with the same settings that starts from this one's hyperparameters, so that fitting it to a
+        part of the same data is quick."""
         return type(self)(self.space, self.seed)
 
     @abstractmethod
@@ -206,10 +206,11 @@ class Predictor(ABC):
 
     @abstractmethod
     def state(self) -> tuple[Arrays, dict[str, Any]]:
-        """Arrays and JSON-able settings from which :meth:`restore` rebuilds it. The card is no part of them."""
+        """Arrays and JSON-able settings from which :meth:`restore` rebuilds it. The card is not included."""
 
     def restore(self, arrays: Mapping[str, NDArray[Any]], settings: Mapping[str, Any]) -> None:
-        """Take on a stored state: it is fitted then. ``KeyError`` or ``ValueError`` if it does not fit."""
+        """Become the fitted predictor whose state this is. Raises ``KeyError`` or ``ValueError`` if the state does not
+        fit."""
         self._restore(arrays, settings)
         self.fitted = True
 
@@ -239,7 +240,8 @@ class Predictor(ABC):
 
 
 def _merge(x: Population, y: Vector, variance: Vector) -> tuple[Population, Vector, Vector]:
-    """Distinct rows in order of first occurrence, inverse-variance means of their targets, variances of those."""
+    """Distinct rows in order of first occurrence, the inverse-variance weighted means of their targets, and the
+    variances of these means."""
     _, first, inverse = np.unique(x, axis=0, return_index=True, return_inverse=True)
     inverse = inverse.reshape(-1)
     weight = np.bincount(inverse, 1 / variance)

@@ -1,4 +1,4 @@
-"""What a change of one gene adds to a prediction, to first order.
+"""How a prediction changes, to first order, when one gene changes.
 
 A function that is a sum over the genes in effect changes by exactly what :func:`effects_of` says. The structural
 features are functions of few such sums (MACs, the kernels of a stage, ...), so their changes are exact too; only
@@ -20,10 +20,10 @@ _BY_SCALE = "_by_scale"
 
 
 def effects_of(space: SearchSpace, x: Population, slopes: NDArray[np.float64]) -> NDArray[np.float64]:
-    """``(n, choices)``: what giving one gene another choice adds, to first order.
+    """``(n, choices)``: the change, to first order, when one gene takes another choice.
 
-    A gene without effect is all zeros in a one-hot encoding. A change of its controller may wake it, at the
-    choice that the row holds for it, or put it to sleep.
+    A gene without effect is all zeros in a one-hot encoding. A change of the gene that controls it may switch it on, at
+    the choice that the row holds for it, or off.
 
     Args:
         space: its genes.

@@ -25,7 +25,7 @@ class Evidence:
     """Negative log posterior of ``mean + sum_i a_i K_i + rbf exp(-sum_g D_g / 2 l_g^2) + noise diag(variance)``.
 
     The parameters are logarithms: of each ``a_i``, of ``noise``, then (with an RBF part) of ``rbf`` and each
-    ``l_g^2``. Broad normal priors on them keep what the data say nothing about at sensible values.
+    ``l_g^2``. Broad normal priors keep parameters that the data do not determine at sensible values.
 
     Args:
         kernels: ``(n, n)`` each, of mean diagonal 1.
@@ -58,7 +58,7 @@ class Evidence:
             self.upper = np.concatenate([self.upper, [8.0], np.full(groups, 12.0)])
 
     def covariance(self, theta: NDArray[np.float64]) -> tuple[Matrix, Matrix | None]:
-        """Of the targets; and the RBF part of it."""
+        """The covariance of the targets, and its RBF part."""
         values, k = np.exp(theta), len(self.kernels)
         cov = np.full((len(self.y), len(self.y)), self.mean_variance)
         cov[np.diag_indices(len(cov))] += values[k] * self.variance + _JITTER
@@ -98,7 +98,7 @@ def maximise_evidence(evidence: Evidence, near: Hyperparameters | None = None) -
 
     Args:
         evidence: of the data.
-        near: start here instead and take few steps: the optimum of a part of the data is not far.
+        near: start here and take few steps: the optimum for a part of the data is close to that for all.
     """
     bounds = list(zip(evidence.lower, evidence.upper, strict=True))
     options = {"maxiter": _ITERATIONS if near is None else _REFINEMENTS}

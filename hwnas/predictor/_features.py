@@ -1,7 +1,7 @@
 """Features of a population, from the space alone: masked one-hot, structural summary, ordinal coordinates.
 
-The summary (MACs, parameters, depth, sums and means of active kernels and expansions per stage) is what makes
-small samples work and what extrapolates; the one-hot part lets every choice of every layer have its own effect.
+The summary (MACs, parameters, depth, sums and means of active kernels and expansions per stage) learns from few subnets
+and extrapolates; the one-hot part gives every choice of every layer an effect of its own.
 """
 
 from __future__ import annotations
@@ -92,7 +92,7 @@ class Features:
         return np.asarray(self.part(part, x) @ weights)
 
     def totals(self, x: Population) -> Matrix:
-        """MACs and parameters (log and inverse), total depth, continuous genes: what the whole network is."""
+        """Features of the whole network: MACs and parameters (log and inverse), total depth, continuous genes."""
         columns: list[NDArray[np.float64]] = []
         for cost in self.costs:
             value = np.maximum(cost(x), 1.0)

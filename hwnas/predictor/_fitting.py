@@ -1,4 +1,4 @@
-"""Fit a predictor and say how good it is: what ``hwnas fit`` does."""
+"""Fit a predictor and score it on held-out subnets, as ``hwnas fit`` does."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ class Fitted:
 
     Attributes:
         predictor: fitted.
-        scores: of predictions for held-out rows of ``k`` folds.
-        curve: scores when fitted to so many subnets and tested on all others.
+        scores: of the predictions for held-out rows, over ``k`` folds.
+        curve: scores by the number of subnets fitted to; all others are held out.
     """
 
     predictor: Predictor
@@ -48,7 +48,7 @@ def fit_and_score(
         predictor: unfitted.
         x: ``(n, g)`` rows.
         y: ``(n,)`` measured values.
-        card: what the values are and where they come from; covered choices and scores are filled in.
+        card: what the values are and where they come from; the covered choices and the scores are added to it.
         k: folds.
         seed: of folds and of the learning curve.
 

@@ -1,7 +1,7 @@
 """Gaussian process: linear kernels on structural features plus an RBF kernel over the genes.
 
-One length scale per stage and gene kind. The default while data are few: its uncertainty is honest, and its
-linear part extrapolates.
+One length scale per stage and gene kind. The default for small data sets: its uncertainty is calibrated, and its linear
+part extrapolates.
 """
 
 from __future__ import annotations

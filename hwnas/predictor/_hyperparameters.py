@@ -1,4 +1,4 @@
-"""What a Gaussian process knows before it sees accuracies: how much each of its kernels explains."""
+"""Hyperparameters of a Gaussian process: how much of the variance each of its kernels explains."""
 
 from __future__ import annotations
 

@@ -31,7 +31,8 @@ class InducingRbf:
         self._half_squares = 0.5 * (self.points**2).sum(axis=1)
 
     def __call__(self, x: Population) -> NDArray[np.float32]:
-        """``(n, m)`` kernel of unit variance; in single precision, which is worth 1e-5 point of accuracy."""
+        """``(n, m)`` kernel of unit variance; in single precision, which changes predictions by 1e-5 points of accuracy
+        at most."""
         return self.at((self.features.ordinal(x) * self.inverse_scales).astype(np.float32))
 
     def at(self, a: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -1,7 +1,7 @@
-"""Ensemble of small multilayer perceptrons on what a ridge regression leaves over.
+"""Ensemble of small multilayer perceptrons, fitted to the residual of a ridge regression.
 
-The ridge carries the trend, so that the networks fail gracefully where data are few or far away. Each network is
-trained on a random 80 % of the subnets; the rest tell how far to trust it. scikit-learn fits, numpy scores.
+The ridge carries the trend, so that predictions stay sensible where data are few or far away. Each network is trained
+on a random 80 % of the subnets; its error on the others enters its uncertainty. scikit-learn fits, numpy scores.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ Layer = tuple[NDArray[np.float32], NDArray[np.float32]]
 
 
 class MlpEnsemble(Predictor):
-    """``mlp``. ``predict_std`` joins the members' disagreement, their error on rows they did not see, and the
-    ridge's own uncertainty."""
+    """``mlp``. ``predict_std`` combines the members' disagreement, their error on held-out rows, and the ridge's own
+    uncertainty."""
 
     kind = "mlp"
 
@@ -82,7 +82,7 @@ class MlpEnsemble(Predictor):
         return np.concatenate(blocks, axis=1) if blocks else np.zeros((MEMBERS, 0), np.float32)
 
     def _outputs(self, x: Population) -> list[NDArray[np.float32]]:
-        """What leaves each layer: ``(members, n, width)``."""
+        """The outputs of each layer, ``(members, n, width)``."""
         h, found = self._features(x)[None], []
         for i, (weight, bias) in enumerate(self._layers):
             h = h @ weight + bias
@@ -99,7 +99,7 @@ class MlpEnsemble(Predictor):
         return np.asarray(np.sqrt(spread**2 + self._misfit**2 + self._ridge.posterior_std(x) ** 2))
 
     def _effects(self, x: Population) -> NDArray[np.float64]:
-        """By back-propagation to the features, whose own changes are exact."""
+        """Gradients by the features from back-propagation, times the exact changes of the features."""
         hidden = self._outputs(self.space.canonical(x))[:-1]
         gradient = np.ones((1, 1, 1), np.float32)
         for (weight, _), h in zip(self._layers[:0:-1], hidden[::-1], strict=True):
@@ -141,5 +141,5 @@ def _trained(features: NDArray[np.float32], target: NDArray[np.float32], weight:
         random_state=seed,
     )
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)  # so many steps, converged or not
+        warnings.simplefilter("ignore", ConvergenceWarning)  # the number of steps is fixed, so it may not converge
         return network.fit(features, target, sample_weight=weight)

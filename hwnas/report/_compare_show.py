@@ -64,7 +64,7 @@ def _coverage(c: Comparison) -> FittingTable:
 def _attainment(c: Comparison) -> FittingTable:
     first, second = c.metrics[:2]
     sign = "≥" if second.maximise else "≤"
-    # At the printed precision: what looks equal is equally bold.
+    # Compared at the printed precision, so that equal-looking values are all bold.
     shown = [["-" if np.isnan(v) else first.show(v) for v in row] for row in c.attained]
     leaders = []
     for j, budget in enumerate(c.attained.T):
@@ -107,7 +107,7 @@ def save_comparison(c: Comparison, path: str | os.PathLike[str]) -> None:
         axes.plot(steps[:, 1] / x_scale, steps[:, 0] / y_scale, color=colour, lw=1.4, drawstyle=where, label=name)
     frame_axes(axes, (x_column.label, x_unit), (y_column.label, y_unit))
     axes.margins(x=0.04, y=0.08)
-    # Fronts lie on one another: their names stand in a corner, in their colours.
+    # Fronts overlap, so their names are in a corner, in their colours, and not at the curves.
     axes.legend(loc="lower right", fontsize=9, frameon=False, handlelength=1.2, labelcolor="linecolor")
     figure.text(0.09, 0.945, f"{len(c.names)} fronts", fontsize=13, fontweight="bold", color=INK)
     shares = (f"{n} {100 * v / c.union_hypervolume:.1f} %" for n, v in zip(c.names, c.hypervolumes, strict=True))

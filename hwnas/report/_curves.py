@@ -1,4 +1,4 @@
-"""Hypervolume against evaluations: searchers over seeds as a tidy table, a printed one, and a picture with bands."""
+"""Hypervolume against evaluations, of searchers over seeds: a tidy table, a printed one, and a picture with bands."""
 
 from __future__ import annotations
 
@@ -23,10 +23,11 @@ LEVELS = (0.95, 0.98, 0.99)
 
 @dataclass(frozen=True)
 class Curves:
-    """What searchers have after each evaluation.
+    """The hypervolume of each searcher after each evaluation.
 
     Attributes:
-        volumes: per searcher ``(seeds, evaluations)`` hypervolumes; one that ended early keeps its last.
+        volumes: per searcher ``(seeds, evaluations)`` hypervolumes; a run that ended early is continued with its last
+            value.
         best: the best-known hypervolume.
         best_is: what that is: ``exact`` or ``best known``.
     """
@@ -39,7 +40,7 @@ class Curves:
     def of(
         cls, runs: Mapping[str, Sequence[NDArray[np.float64]]], best: float, best_is: str, evaluations: int
     ) -> Curves:
-        """From one curve per searcher and seed; ``best`` gives way to a run that found more."""
+        """From one curve per searcher and seed; a run that found more than ``best`` replaces it."""
         padded = {
             name: np.stack([np.pad(c, (0, max(evaluations - len(c), 0)), mode="edge")[:evaluations] for c in curves])
             for name, curves in runs.items()
@@ -54,7 +55,7 @@ class Curves:
         return max((v.shape[1] for v in self.volumes.values()), default=0)
 
     def needed(self, searcher: str, level: float) -> NDArray[np.float64]:
-        """``(seeds,)`` evaluations to a share of the best; inf where it was not reached."""
+        """``(seeds,)`` evaluations needed to reach a share of the best; inf if it was not reached."""
         volumes, goal = self.volumes[searcher], level * self.best * (1 - 1e-12)
         return np.where(volumes[:, -1] >= goal, (volumes >= goal).argmax(axis=1) + 1, np.inf)
 
@@ -135,7 +136,7 @@ def save_curves(curves: Curves, path: str | os.PathLike[str], title: str, subtit
 
 
 def _floor(curves: Curves) -> float:
-    """What is worth seeing begins where the mean of the worst searcher is after a tenth of the evaluations."""
+    """The lower end of the y axis: the mean of the worst searcher after a tenth of the evaluations."""
     at = max(curves.evaluations // 10, 1) - 1
     worst = min(float(v[:, at].mean()) for v in curves.volumes.values())
     return max(0.0, min(100 * worst / curves.best - 3, 95.0))

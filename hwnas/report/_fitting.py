@@ -1,4 +1,4 @@
-"""A table that a narrow terminal can show."""
+"""A table that adapts to narrow terminals."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ class _Column:
 
 @dataclass
 class FittingTable:
-    """Columns of text. Where there is no room for all, titles are set in several lines; if that does not do, the least
-    important columns are left out, and the caption says which.
+    """Columns of text. If the table is too wide, titles are broken into several lines; if it still is, the least important
+    columns are left out, and the caption names them.
 
     Attributes:
         title: above the table.

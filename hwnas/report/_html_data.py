@@ -109,14 +109,14 @@ def _pairs(names: list[str]) -> list[dict[str, Any]]:
         predicted = name.replace("_measured", "")
         if predicted != name and predicted in names:
             metric = registered(predicted)
-            # Bands are for latencies: five percent of an accuracy would say nothing.
+            # Only latencies get a band: five percent of an accuracy would be meaningless.
             of_weights = metric is not None and metric.source == "weights"
             pairs.append({"x": predicted, "y": name, "band": None if of_weights else BAND_PCT})
     return pairs
 
 
 def _number(value: Any) -> float | int | None:
-    """JSON has no NaN; seven digits are more than a picture shows."""
+    """JSON has no NaN, and a picture shows fewer than seven digits."""
     if isinstance(value, int | np.integer):
         return int(value)
     value = float(value) if value is not None and value is not pd.NA else math.nan

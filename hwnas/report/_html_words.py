@@ -25,7 +25,7 @@ class Words:
         self.facts = facts
 
     def lede(self, drawn: int) -> str:
-        """How many, how good, at what cost; how many of them the page draws, if not all."""
+        """The opening sentence: how many subnets, how good, at what cost; and how many are drawn, if not all."""
         frame, subnets = self.picture.frame, (self.facts.get("space") or {}).get("subnets")
         count = f"{len(frame):,} Pareto-optimal subnet{'' if len(frame) == 1 else 's'}"
         whole = f" of {_power(subnets)}" if isinstance(subnets, int) else ""

@@ -1,4 +1,4 @@
-"""Measured latencies in a Pareto CSV, beside what was predicted."""
+"""Measured latencies in a Pareto CSV, beside the predicted ones."""
 
 from __future__ import annotations
 
@@ -27,11 +27,10 @@ def with_measured(
 ) -> pd.DataFrame:
     """``frame`` with measured latencies behind ``latency_ms``; other columns, and the order of rows, stay.
 
-    ``latency_measured_ms`` and ``latency_p95_ms`` are by the wall clock. Where the speed of the machine is known against
-    that of a table, ``latency_at_table_speed_ms`` and ``speed_pct`` tell what it makes of it.
-    ``latency_error_pct`` is that of the prediction: positive where it was too high. ``within_budget`` says
-    whether the measured latency is; without a budget there is no such column. Cells of rows that were not
-    measured, now or before, are empty.
+    ``latency_measured_ms`` and ``latency_p95_ms`` are by the wall clock. If the speed of the machine relative to the
+    table is known, ``latency_at_table_speed_ms`` and ``speed_pct`` are added. ``latency_error_pct`` is that of the
+    prediction: positive where it was too high. ``within_budget`` says whether the measured latency is; without a budget
+    there is no such column. Cells of rows that were not measured, now or before, are empty.
 
     Args:
         frame: a Pareto frame, as numbers or as text.
@@ -67,7 +66,7 @@ def with_measured(
 
 
 def holds(frame: pd.DataFrame, budgets: Mapping[str, float]) -> pd.Series[bool]:
-    """``(n,)`` whether each row keeps the latency budget, as far as it was measured."""
+    """``(n,)``: whether each row keeps the main device's latency budget; rows that were not measured count as keeping it."""
     budget_ms = budgets.get(PREDICTED)
     if budget_ms is None or MEASURED not in frame.columns:
         return pd.Series(data=True, index=frame.index)

@@ -44,7 +44,7 @@ def draw_members(
 def _along_a_ramp(
     axes: Axes, x: NDArray[np.float64], y: NDArray[np.float64], found: Colours, third: Metric | None
 ) -> None:
-    """The costly ones lie below, where many lie on one another; a bar says which colour is how much."""
+    """Costly members are drawn first, so that cheap ones stay visible; a colour bar gives the scale."""
     from matplotlib.colors import ListedColormap  # heavy, and only a picture needs it
 
     scale, unit = axis_scale(found.amounts, third) if third else (1.0, found.unit)

@@ -1,4 +1,4 @@
-"""Dominance and hypervolume; the searches keep their fronts with the same functions."""
+"""Dominance and hypervolume, by the functions that searches use."""
 
 from hwnas.search import hypervolume, non_dominated
 

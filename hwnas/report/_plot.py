@@ -81,7 +81,7 @@ def draw(picture: Picture) -> Figure:
 
 
 def undated(path: Path) -> dict[str, Any]:
-    """Same picture, same bytes: no date inside."""
+    """Save options that leave out the date, so that the same picture gives the same bytes."""
     return {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}.get(path.suffix.lower(), {"Software": "hwnas"})
 
 
@@ -125,7 +125,7 @@ def _draw(axes: Axes, picture: Picture) -> None:
 
 
 def _beside(axes: Axes, picture: Picture, frame: pd.DataFrame, y: NDArray[np.float64]) -> None:
-    """Where latency is known twice, the other one: measured beside predicted, or predicted beside measured."""
+    """Where a latency is both predicted and measured, also draw the one that is not on the axis."""
     other, label = {PREDICTED: (MEASURED, "measured"), MEASURED: (PREDICTED, "predicted")}.get(picture.x, ("", ""))
     if other not in frame.columns:
         return
@@ -135,10 +135,10 @@ def _beside(axes: Axes, picture: Picture, frame: pd.DataFrame, y: NDArray[np.flo
 
 
 def _window(x: NDArray[np.float64], sample: NDArray[np.float64], budget: float | None) -> tuple[float, float]:
-    """What of the x axis is shown: the front, and a part of what lies beyond the budget."""
+    """The range of the x axis: the front, and a part beyond the budget."""
     points = np.concatenate([x, sample])
     low, high = float(points.min()), float(points.max())
-    # A budget far above everything is named at the edge: drawn to scale it would squeeze the rest.
+    # A budget far above all points is only named at the edge: drawn to scale, it would squeeze the points together.
     if budget is not None and budget <= high + 0.3 * (high - low):
         low = min(low, budget)
         high = min(max(high, budget + 0.05 * (budget - low)), budget + 0.5 * (budget - low))

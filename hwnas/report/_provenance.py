@@ -1,4 +1,4 @@
-"""Provenance: everything needed to know where a front came from and to make it again."""
+"""Provenance: how a front was made, in enough detail to make it again."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def file_hash(path: str | os.PathLike[str]) -> str:
 
 
 def provenance_path(csv: str | os.PathLike[str]) -> Path:
-    """Where the provenance of a CSV stands: beside it, ``.json`` in place of ``.csv``."""
+    """The provenance file of a CSV: beside it, with ``.json`` in place of ``.csv``."""
     return Path(csv).with_suffix(".json")
 
 
@@ -98,7 +98,8 @@ def read_provenance(csv: str | os.PathLike[str]) -> dict[str, Any]:
 
 
 def _device_of_today(device: Mapping[str, Any]) -> dict[str, Any]:
-    """What is told of a latency table; earlier versions counted its precision among the device's conditions."""
+    """The facts of a latency table in today's form: earlier versions listed its precision among the device's
+    conditions."""
     told = device.get("conditions")
     precision = told.get("precision") if isinstance(told, Mapping) else None
     if not isinstance(told, Mapping) or not isinstance(precision, str):

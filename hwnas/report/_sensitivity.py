@@ -1,4 +1,4 @@
-"""What each layer costs in int8, as a search measured it."""
+"""How much each layer changes the logits in int8, as a search measured it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from hwnas.report._fitting import FittingTable
 
 
 def sensitivity_table(facts: Mapping[str, Any]) -> FittingTable | None:
-    """One row per layer, that which changes most first; None where the provenance tells none."""
+    """One row per layer, the largest change first; None if the provenance has none."""
     told = (facts.get("evaluator") or {}).get("sensitivity") or []
     if not told:
         return None

@@ -50,7 +50,8 @@ def front_table(frame: pd.DataFrame, *, most: int = MAX_ROWS, also: Sequence[str
     Args:
         frame: the front, best first.
         most: rows to print; the caption says how many there are.
-        also: columns to show beside those that every search knows, say its objectives; the last to be left out.
+        also: columns to show beside those that every search knows, such as its objectives; a narrow terminal leaves
+            them out last.
     """
     at = thinned(len(frame), most)
     shown = frame.iloc[at]

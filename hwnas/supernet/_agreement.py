@@ -1,7 +1,7 @@
-"""How far a network in another precision decides as in fp32, and which layers cost most.
+"""How well a network in another precision agrees with fp32, and which layers cost most.
 
 Public reports: MobileNetV3 falls from 74 to 54 % under per-channel static int8, and depthwise convolutions with
-per-tensor ranges to chance. Such a file runs, is fast, and is wrong: it is compared before it is handed out.
+per-tensor ranges to chance. Such a file runs, is fast, and is wrong: so every exported file is compared with fp32.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class Agreement:
 
 @dataclass(frozen=True)
 class Blamed:
-    """A layer, and the agreement that is left with this one alone in int8."""
+    """A layer, and the agreement with fp32 if this layer alone is in int8."""
 
     layer: str
     agreement: Agreement
@@ -98,7 +98,7 @@ def most_lossy(plain: onnx.ModelProto, ranges: Ranges, batches: Batches, most: i
 
     def blamed(names: Iterable[str]) -> list[Blamed]:
         found = alone_in_int8(plain, ranges, batches, names)
-        costly = [b for b in found if b.agreement.logit_error > 0]  # what has no int8 kernel costs nothing
+        costly = [b for b in found if b.agreement.logit_error > 0]  # ops without an int8 kernel cost nothing
         return sorted(costly, key=lambda b: -b.agreement.logit_error)[:most]
 
     names = [node.name for node in plain.graph.node]
@@ -109,7 +109,7 @@ def most_lossy(plain: onnx.ModelProto, ranges: Ranges, batches: Batches, most: i
 def alone_in_int8(
     plain: onnx.ModelProto, ranges: Ranges, batches: Batches, names: Iterable[str], most: int = BLAME_IMAGES
 ) -> list[Blamed]:
-    """What each op, or each slot, costs: it alone in int8, on the first ``most`` images, in the order of ``names``.
+    """The cost of each op or slot: it alone in int8, on the first ``most`` images, in the order of ``names``.
 
     Args:
         plain: the fp32 model.

@@ -1,4 +1,4 @@
-"""Which samples subnets tell right, asked share by share: what races go by."""
+"""Which samples subnets classify correctly, a share of the samples at a time: what a race is decided by."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from hwnas.task import SelectiveTask, answers
 
 @dataclass(frozen=True)
 class Statistics:
-    """Of a subnet's batch norms, by name, and how many images they are of; none where there are no batch norms."""
+    """A subnet's batch-norm statistics by name, and the number of images they come from; empty without batch norms."""
 
     tensors: Mapping[str, NDArray[np.float32]]
     n_images: int
@@ -40,7 +40,7 @@ class Share:
 
 @dataclass(frozen=True)
 class Answers:
-    """``(s,)`` whether samples were told right, and the statistics that further shares need."""
+    """``(s,)``: whether samples were classified correctly; and the statistics that further shares need."""
 
     right: NDArray[np.bool_]
     statistics: Statistics
@@ -66,12 +66,12 @@ def answer(supernet: Supernet, data: SelectiveTask, engine: Engine, share: Share
 
 
 class MeasuredAnswers:
-    """Answers of subnets, each kept in a journal when it is there: a run that was killed asks nothing again.
+    """Answers of subnets, each journalled as soon as it is known, so that a killed run repeats none.
 
     Args:
         supernet: with its weights.
         data: samples.
-        journal: of this race alone; see :func:`accuracy_journal_identity`.
+        journal: for this race alone; see :func:`accuracy_journal_identity`.
         engine: what runs subnets.
         executor: where, by an opener whose work is :func:`answer` on a :class:`Share`; None for here. Neither answers nor
             the journal depend on it.
@@ -114,7 +114,7 @@ class MeasuredAnswers:
 
     @property
     def n_known(self) -> int:
-        """Subnets that were shown something, those of the journal included."""
+        """The number of subnets that were shown samples, those of the journal included."""
         return len({key for key, _ in self._known})
 
     def __call__(self, rows: Population, samples: NDArray[np.intp], start: int) -> list[NDArray[np.bool_] | None]:
@@ -126,7 +126,7 @@ class MeasuredAnswers:
             start: how many these subnets were shown before.
 
         Returns:
-            ``(s,)`` whether they were told right, for each row; None for one that is skipped.
+            For each row ``(s,)``: whether samples were classified correctly; None for a row that is skipped.
 
         Raises:
             SupernetError: the evaluation of a subnet always fails.
@@ -142,7 +142,7 @@ class MeasuredAnswers:
         return [self._known[row.tobytes(), span] for row in rows]
 
     def stop(self, row: Population, value: float, std: float, n_images: int) -> None:
-        """Note that a subnet is shown nothing more: the value it is expected to have, with its standard deviation."""
+        """Note that a subnet left the race, with the value expected of it and its standard deviation."""
         if row.tobytes() not in self._stopped:
             expected = {self.supernet.metric: value, "std": std, "n_images": n_images}
             self._journal.append({"arch": self.supernet.space.decode(row), "expected": expected})

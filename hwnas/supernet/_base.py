@@ -131,11 +131,12 @@ class Supernet(ABC):
 
     @classmethod
     def outline(cls) -> Mapping[str, str]:
-        """What a file of its weights tells of a network that no name leads to; goes into the file's metadata."""
+        """For networks without a registered name: a description that opens them again, kept in the metadata of their
+        weight files."""
         return {}
 
     def adapted(self, data: Task) -> Supernet:  # noqa: ARG002 (families use it)
-        """The network for some data, with its weights: the same, unless it depends on them. Called before training."""
+        """The supernet adapted to some data before training; itself, unless overridden."""
         return self
 
     def open_data(
@@ -172,7 +173,7 @@ class Supernet(ABC):
         )
 
     def deployed_files(self, subnet: Subnet) -> dict[str, str]:
-        """Texts of the files that users of a subnet need beside its network, by name: labels, and how inputs are made."""
+        """Files to write beside an exported subnet, as texts by name: its labels, and how to make its inputs."""
         settings = {"model_type": IMAGE_MODEL, "num_channels": subnet.input_shape[0]}
         files = {CONFIG: as_json(configuration(settings, self.labels, self.classes, subnet.arch))}
         if self.data() is None:
@@ -180,7 +181,7 @@ class Supernet(ABC):
         return files
 
     def units(self) -> Sequence[Units]:
-        """Heads, neurons and the like, which training sorts by importance; none, unless overridden."""
+        """Interchangeable units (heads, neurons) that training sorts by importance; none, unless overridden."""
         return ()
 
     def shrink_kernel(self, name: str, weight: Tensor, kernel: int) -> Tensor:  # noqa: ARG002 (families use it)
@@ -287,12 +288,12 @@ class Supernet(ABC):
 
     @property
     def classes(self) -> int:
-        """How many classes the logits tell apart."""
+        """The number of classes."""
         return n_classes(self.space)
 
     @property
     def digest(self) -> str:
-        """Identity of the weights, whatever file they came from."""
+        """Digest of the weights, independent of the file they came from."""
         digest = hashlib.sha256()
         for name, tensor in self.tensors.items():
             digest.update(name.encode())
@@ -302,7 +303,7 @@ class Supernet(ABC):
     # --- using it -----------------------------------------------------------------------------
 
     def parameters(self) -> dict[str, Tensor]:
-        """What training updates, by name: all tensors but running statistics."""
+        """Tensors that training updates, by name: all but running statistics."""
         return {name: t for name, t in self.tensors.items() if not name.endswith(_STATISTICS)}
 
     def network(self, row: NDArray[Any]) -> Network:
@@ -364,7 +365,7 @@ def family_space(family: type[Supernet]) -> SearchSpace:
 
 @cache
 def _shapes(family: type[Supernet], space: SearchSpace) -> dict[str, TensorShape]:
-    *_, space = space.by_input()  # weights do not depend on what enters: one setting tells all
+    *_, space = space.by_input()  # weights do not depend on the size of inputs: any one setting will do
     shapes: dict[str, TensorShape] = {}
     for slot in space.slots:
         for _, layer in space.slot_layers(slot):

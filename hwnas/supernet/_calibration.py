@@ -1,4 +1,4 @@
-"""How batch norms normalise: by stored statistics, by the batch's own, or while gathering new ones."""
+"""How batch norms normalise: by stored statistics, or by the batch's own, which calibration averages over batches."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What stands beside ``model.onnx`` where a subnet is deployed: files as Hugging Face's libraries read them."""
+"""The files beside an exported ``model.onnx``, as Hugging Face's libraries read them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,8 @@ def configuration(
 ) -> dict[str, Any]:
     """``config.json``: the family's settings with the subnet's classes.
 
-    What each layer keeps is told by the property ``hwnas``, for no setting of a family could: only the graph is run.
+    The property ``hwnas`` holds what each layer keeps: no setting of a family can express it, and only the graph is
+    run.
 
     Args:
         settings: with ``model_type``.

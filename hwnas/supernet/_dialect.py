@@ -1,8 +1,8 @@
-"""A network's tensors in whatever a training script saved.
+"""Find a network's tensors in whatever a training script saved.
 
 Files nest and prefix: ``{"state_dict_ema": {"module.first_conv.conv.weight": ...}, "optimizer": ...}``. To us both are
 paths: a *part* is what lies below one path, and it fits if every tensor of the network is there, by our names or by
-its family's. The classifier may tell another number of classes apart.
+its family's. The classifier may have another number of classes.
 """
 
 from __future__ import annotations
@@ -181,7 +181,7 @@ def _equal(a: _Part, b: _Part) -> bool:
 
 
 def _strange(content: Mapping[Any, Any], part: _Part, parts: list[_Part]) -> list[str]:
-    """Tensors below a part's path that are nobody's, in words; counters do not matter."""
+    """Tensors below a part's path that belong to no op, in words; counters are ignored."""
     tensors = dict(_nests(content)).get(part.path[: part.nest], {})
     prefix = part.path[part.nest :]
     beside = [p.path[p.nest :] for p in parts if p.path[: p.nest] == part.path[: part.nest] and p is not part]

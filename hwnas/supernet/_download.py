@@ -1,4 +1,4 @@
-"""Fetching published checkpoints: resumable, and nothing is kept that is not the published file."""
+"""Download published checkpoints: resumable, and only files with the published digest are kept."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _CHUNK = 1 << 16
 
 @dataclass(frozen=True)
 class Published:
-    """A file somebody published: where, its digest, and what to call it here.
+    """A published file: its URL, its digest, and its name in the cache.
 
     ``digest`` is ``git:<blob id>`` (sha1 of ``"blob <size>\\0"`` and the content) or ``sha256:<digest>``.
     """
@@ -91,8 +91,7 @@ def download(
 ) -> Path:
     """Fetch a published file, going on where an earlier attempt stopped; return its path.
 
-    A file that is there already is verified and left alone. What has arrived so far stands in
-    ``<file>.part``.
+    A file that is there already is verified and left alone. An unfinished download is kept as ``<file>.part``.
 
     Args:
         name: of ``PUBLISHED``.
@@ -177,7 +176,7 @@ def _fetch_once(url: str, part: Path, progress: Callable[[int, int | None], None
     except urllib.error.HTTPError as error:
         with error:
             if error.code == http.HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE and start:
-                # Nothing lies beyond what is there: the digest tells whether that is the file.
+                # Nothing is left to send: the digest tells whether the file is complete.
                 return True
         raise
     with response:

@@ -84,7 +84,7 @@ class MeasuredAccuracy:
     """Accuracy of populations; each distinct subnet is evaluated once and remembered.
 
     As a metric of a search it maps ``(n, g)`` canonical rows to ``(n,)`` accuracies in percent. Subnets that always fail
-    and are skipped get the worst accuracy known, so that a search turns away from them; see :meth:`has_failed`.
+    and are skipped get the worst accuracy known, so that a search avoids them; see :meth:`has_failed`.
 
     Args:
         supernet: with its weights.
@@ -165,7 +165,8 @@ class MeasuredAccuracy:
         return [self._known[row.tobytes()] for row in x]
 
     def as_finished(self, rows: Iterator[Population | None]) -> Iterator[tuple[Population, float]]:
-        """Evaluate canonical ``(g,)`` rows, one whenever a worker is free; each with its value, in the order in which they end.
+        """Evaluate canonical ``(g,)`` rows, one whenever a worker is free; yields each row with its value as it
+        finishes.
 
         Args:
             rows: none of them known; None says that there is none at present, see ``Executor.as_finished``.

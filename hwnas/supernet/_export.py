@@ -1,4 +1,4 @@
-"""A subnet as ONNX with its weights: the graph that was profiled, checked against torch."""
+"""Export a subnet to ONNX with its weights: the same graph that was profiled, checked against torch."""
 
 from __future__ import annotations
 

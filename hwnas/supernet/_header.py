@@ -1,4 +1,4 @@
-"""What a supernet's own file says of itself: which supernet it is of, and what its classes are called."""
+"""The metadata of a trained supernet's file: which supernet it is, and the names of its classes."""
 
 from __future__ import annotations
 

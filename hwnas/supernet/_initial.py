@@ -1,4 +1,4 @@
-"""Weights that a network starts its training with."""
+"""Initial weights of training."""
 
 from __future__ import annotations
 

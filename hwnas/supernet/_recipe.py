@@ -11,7 +11,7 @@ Optimizer = Literal["sgd", "adamw"]
 
 @dataclass(frozen=True)
 class Recipe:
-    """What fine-tuning to a user's data takes unless they say otherwise.
+    """Defaults of fine-tuning to a user's data.
 
     Attributes:
         optimizer: see `Optimizer`.

@@ -1,6 +1,6 @@
-"""References: how a network is named, and what opens each kind of name.
+"""References: the kinds of names of networks, and what opens each.
 
-Reading this file takes no torch: the space behind most names is had without.
+This module does not import torch: most spaces open without it.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class ReferenceKind(ABC):
         """Whether a name is of this kind; the first kind of ``KINDS`` that says so opens it."""
 
     def opened(self, reference: str) -> ReferenceKind:  # noqa: ARG002 (kinds whose files say more use it)
-        """The kind, knowing what the name leads to."""
+        """The kind for this name, with what the name leads to."""
         return self
 
     @abstractmethod
@@ -69,11 +69,13 @@ class ReferenceKind(ABC):
         return self.supernet(reference).default_checkpoint()
 
     def origin(self, reference: str) -> str:
-        """The reference that a supernet trained from this one is of: it must not name the weights that are replaced."""
+        """The reference to store with a supernet trained from this one; it must not name the weights that training
+        replaced."""
         return reference
 
     def part(self, space: SearchSpace) -> SearchSpace:
-        """What is searched of a space of its weights, with precisions or without: all of it, unless the name says less."""
+        """The part of a space (with precisions or without) that is searched: all of it, unless the name restricts
+        it."""
         return space
 
 
@@ -104,7 +106,7 @@ class Registered(ReferenceKind):
 
 
 def _refuse_path(reference: str) -> None:
-    """Files and folders that are there, but are named in another way.
+    """Refuse the name of a file or folder that exists, but is referred to in another way.
 
     Raises:
         SupernetError: the name is such a path.
@@ -205,7 +207,7 @@ class OnnxFile(ReferenceKind):
 
 
 class TrainedOnnxFile(TrainedFile):
-    """What ``hwnas train`` wrote of an ONNX file, which is not needed any more: its outline is inside."""
+    """A file of ``hwnas train`` for an ONNX network; it holds the network's outline, so the ONNX file is not needed."""
 
     def belongs(self, reference: str) -> bool:
         return super().belongs(reference) and Path(reference).is_file() and OUTLINE in described(reference)
@@ -224,7 +226,7 @@ class TrainedOnnxFile(TrainedFile):
 
 
 class TrainedEncoder(TrainedFile):
-    """What ``hwnas train`` wrote of a Hugging Face folder, which is not needed any more: its description is inside."""
+    """A file of ``hwnas train`` for a Hugging Face network; it holds the description, so the folder is not needed."""
 
     def belongs(self, reference: str) -> bool:
         return super().belongs(reference) and Path(reference).is_file() and ENCODER in described(reference)
@@ -240,10 +242,10 @@ class TrainedEncoder(TrainedFile):
 
 
 class Shrunk(ReferenceKind):
-    """What ``hwnas space shrink`` wrote: a part of another reference's space, with that one's weights.
+    """A file of ``hwnas space shrink``: a part of another reference's space, with that one's weights.
 
     Args:
-        kept: what it says; None for the kind alone.
+        kept: the file's content; None for the kind alone.
     """
 
     form = "FILE.json"

@@ -62,7 +62,7 @@ def registered_supernet(name: str) -> type[Supernet]:
 
 
 def checked_class(reference: str, found: object) -> type[Supernet]:
-    """What a plug-in brings, if it is a Supernet.
+    """The class that a plug-in registers, if it is a Supernet.
 
     Raises:
         SupernetError: it is none, or does not state its space.
@@ -129,14 +129,14 @@ def random_supernet(reference: str, seed: int = 0, classes: int | None = None) -
 
 
 def _part(kind: ReferenceKind, net: Supernet) -> Supernet:
-    """A supernet of which a part is searched: all its weights, and some of its subnets."""
+    """A supernet with all its weights, of which only a part of the space is searched."""
     net.space = kind.part(net.space)
     return net
 
 
 @contextmanager
 def _made(reference: str, family: type[Supernet]) -> Iterator[None]:
-    """Errors of a plug-in's own code in one line; those of ours keep their traceback.
+    """Report errors of a plug-in's code in one line; errors of hwnas's own code keep their traceback.
 
     Raises:
         SupernetError: making it failed.

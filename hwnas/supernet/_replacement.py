@@ -1,8 +1,8 @@
-"""Parts of a language model against the whole: how far it moves from its parent where blocks are replaced or left out.
+"""How far a language model moves from its parent when blocks are replaced or left out.
 
 The parent runs once per batch and leaves what enters each of its blocks; a subnet then costs the blocks from the first
-replaced one on. Blocks of a trained model differ by orders of magnitude in what they are worth, and the scores of single
-replacements, added up, rank assemblies (Puzzle, Bercovich et al. 2024, arXiv:2411.19146, section 4.1).
+replaced one on. Blocks of a trained model differ by orders of magnitude in their importance, and sums of the scores of
+single replacements rank assemblies (Puzzle, Bercovich et al. 2024, arXiv:2411.19146, section 4.1).
 """
 
 from __future__ import annotations
@@ -25,12 +25,14 @@ Batch = tuple[Tensor, Tensor]
 
 
 def parent_row(space: SearchSpace) -> Population:
-    """The ``(g,)`` row of the network that all others are parts of: the last choice of every gene; the first of inputs and of precisions."""
+    """The ``(g,)`` row of the whole network (the parent): the last choice of every gene, the first of inputs and
+    precisions."""
     return np.array([len(gene.choices) - 1 if gene.role == "layer" else 0 for gene in space.genes], dtype=np.int16)
 
 
 def replaced(space: SearchSpace) -> dict[tuple[int, ...], list[str]]:
-    """Slots by the genes that decide their layers, whatever enters: a block's own, and its precision where it has one.
+    """Slots by the genes that decide their layers, apart from input genes: a block's own, and its precision if it has
+    one.
 
     Slots that have the same ones are replaced together.
     """
@@ -43,7 +45,8 @@ def replaced(space: SearchSpace) -> dict[tuple[int, ...], list[str]]:
 
 
 def replacements(space: SearchSpace) -> Population:
-    """``(n, g)`` rows in which one block alone is not the parent's: each of its other forms, in each of its precisions, once."""
+    """``(n, g)`` rows that differ from the parent in one block: each of its other forms, in each of its precisions,
+    once."""
     parent, found = parent_row(space), []
     for own in replaced(space):
         rows = np.repeat(parent[None], math.prod(len(space.domain[column]) for column in own), axis=0)
@@ -54,7 +57,7 @@ def replacements(space: SearchSpace) -> Population:
 
 
 def first_replaced(space: SearchSpace, row: Population) -> int:
-    """The place of the first slot in which a subnet is not the parent; as many as there are slots if it is."""
+    """The index of the first slot in which a subnet differs from the parent; the number of slots if none does."""
     inputs = set(space.input_genes)
     other = {column for column in np.flatnonzero(row != parent_row(space)).tolist() if column not in inputs}
     return next((place for place, slot in enumerate(space.slots) if other & set(slot.genes)), len(space.slots))

@@ -1,4 +1,4 @@
-"""What each layer costs in int8: before a search of precisions, a look at where there is something to lose."""
+"""How sensitive each layer is to int8, measured before a search of precisions."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def sensitivity(supernet: Supernet, space: SearchSpace, data: Task, images: int 
 
     Args:
         supernet: of weights, in a space whose layers have precisions of their own.
-        space: that space, its domain is what the subnet is of.
+        space: that space; the subnet is the largest of its domain.
         data: to calibrate with; the first of its calibration data are what decisions are compared on.
         images: how many of them.
 
@@ -45,7 +45,8 @@ def sensitivity(supernet: Supernet, space: SearchSpace, data: Task, images: int 
 
 
 def largest_in_int8(space: SearchSpace) -> NDArray[np.int16]:
-    """The ``(g,)`` row of most MACs of a domain, in int8 wherever that is a choice, or else in the last one."""
+    """The ``(g,)`` row of most MACs of a domain, with every layer in int8 where that is a choice, else in its last
+    precision."""
     row = macs_cost(space).maximum()[1].copy()
     for column, gene in enumerate(space.genes):
         if gene.role == "precision":

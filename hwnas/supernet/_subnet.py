@@ -109,7 +109,7 @@ def folded_weights(subnet: Subnet) -> dict[str, NDArray[np.float32]]:
         for op in layer.ops:
             name = f"{slot}/{op.name}"
             own = {part: tensors[f"{name}.{part}"] for part in (*op.weights, *op.buffers)}
-            if folded.dispatch(type(op)) is not folded.dispatch(object):  # what is left as it is needs no copy
+            if folded.dispatch(type(op)) is not folded.dispatch(object):  # ops that fold nothing need no copy
                 own = dict(folded(op, {part: tensor.double() for part, tensor in own.items()}, subnet.bn_eps))
             for part, tensor in own.items():
                 found[f"{name}.{part}"] = tensor.numpy().astype(np.float32, copy=False)

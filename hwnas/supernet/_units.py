@@ -1,4 +1,4 @@
-"""Units of a layer that may stand in any order, and what the loss loses without each: heads and neurons.
+"""Interchangeable units of a layer (heads, neurons), and how much each matters to the loss.
 
 Leading units are those that every subnet keeps, so the important ones are moved to the front (DynaBERT, Hou et al. 2020,
 arXiv:2004.04037). A unit's importance is, to first order, how the loss changes when its output is multiplied by zero:
@@ -37,7 +37,8 @@ class Units:
         return rows | {f"{self.reader}.weight": 1}
 
     def importance(self, weight: Tensor, gradient: Tensor) -> Tensor:
-        """``(units,)`` of the reader's weight ``(out, units * size)`` and the loss's gradient by it."""
+        """``(units,)`` importances, from the reader's weight ``(out, units * size)`` and the gradient of the loss by
+        it."""
         return (weight * gradient).sum(0).reshape(-1, self.size).sum(1).abs()
 
     def sorted(self, tensors: Mapping[str, Tensor], importance: Tensor) -> dict[str, Tensor]:

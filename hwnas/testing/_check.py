@@ -1,4 +1,4 @@
-"""What a kit is made of: rules that hold or raise AssertionError, whatever runs them."""
+"""Helpers of the kits: run the checks, and raise AssertionError where a rule does not hold."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def check_all(checks: Sequence[Check], subject: Any, **more: Any) -> None:
     """Run a kit.
 
     Args:
-        checks: the kit, ``SPACE_CHECKS`` say.
+        checks: the kit, such as ``SPACE_CHECKS``.
         subject: what is checked.
         more: further arguments of every check.
 
@@ -30,14 +30,14 @@ def check_all(checks: Sequence[Check], subject: Any, **more: Any) -> None:
 
 
 def require(holds: Any, said: str) -> None:
-    """Raise AssertionError unless something holds; ``python -O`` runs it too, unlike a bare assert."""
+    """Raise AssertionError unless ``holds``; unlike a bare assert, ``python -O`` does not skip it."""
     if not holds:
         raise AssertionError(said)
 
 
 @contextmanager
 def refused(error: type[Exception], *words: str) -> Iterator[None]:
-    """What is done within must raise ``error``, with all of these words in its message."""
+    """The block must raise ``error``, with all of these words in its message."""
     try:
         yield
     except error as raised:

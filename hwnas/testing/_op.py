@@ -1,4 +1,4 @@
-"""What every class of op must do, shown on a layer that has it: be the same in the space, in torch and in ONNX."""
+"""What every class of op must do, tested on a layer that has it: agree in the space, in torch and in ONNX."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def other_precisions_are_near(layer: LayerSpec) -> None:
 def macs_are_those_that_torch_counts(layer: LayerSpec) -> None:
     """MACs are half the floating point operations that torch counts."""
     subnet, feeds = _subnet(layer), _fed(layer)
-    plain = sdpa_kernel(SDPBackend.MATH)  # what attention's own kernels compute is not counted
+    plain = sdpa_kernel(SDPBackend.MATH)  # torch does not count what fused attention kernels compute
     with torch.no_grad(), plain, FlopCounterMode(display=False) as counter:
         subnet(feeds)
     counted = counter.get_total_flops() / 2 / BATCH
@@ -75,7 +75,7 @@ def macs_are_those_that_torch_counts(layer: LayerSpec) -> None:
 
 
 def params_are_what_training_reaches(layer: LayerSpec) -> None:
-    """Weights are parameters, and gradients reach all of them; buffers are not."""
+    """All parameters, and no buffers, get gradients."""
     subnet = _subnet(layer).train()
     if layer.params:
         subnet(_fed(layer)).square().sum().backward()

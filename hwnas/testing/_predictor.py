@@ -30,7 +30,7 @@ def it_gives_a_number_and_a_spread_per_row(new: New) -> None:
 
 
 def draws_have_their_mean_and_spread(new: New) -> None:
-    """Draws are what is predicted on average, and spread as is told."""
+    """The mean of draws is the prediction, and their spread is the standard deviation."""
     x = _space().sample(7, np.random.default_rng(0))
     mean, std = _fitted(new).predict(x), _fitted(new).predict_std(x)
     drawn = _fitted(new).draws(x, 1000, np.random.default_rng(1))
@@ -40,14 +40,14 @@ def draws_have_their_mean_and_spread(new: New) -> None:
 
 
 def rows_are_scored_alike_in_company(new: New) -> None:
-    """A row's prediction does not depend on the rows beside it."""
+    """A row's prediction does not depend on the other rows of the call."""
     x = _space().sample(20, np.random.default_rng(0))
     alone, among = _fitted(new).predict(x[3:4])[0], _fitted(new).predict(x)[3]
     require(abs(alone - among) <= 1e-4, f"alone it is {alone}, among others {among}")
 
 
 def it_learns(new: New) -> None:
-    """From 60 subnets it tells the order of a smooth metric of others: correlation above 0.8."""
+    """Fitted to 60 subnets, it ranks others by a smooth metric: correlation above 0.8."""
     x = _space().sample(200, np.random.default_rng(7), distinct_uniform=False)
     found = float(np.corrcoef(_fitted(new).predict(x), np.log(macs_cost(_space())(x)))[0, 1])
     require(found > 0.8, f"the correlation is {found:.2f}")
@@ -104,7 +104,7 @@ def what_it_never_saw_is_refused(new: New) -> None:
 
 
 def coverage_can_be_extended(new: New) -> None:
-    """Told that it serves other rows too, it predicts them."""
+    """After ``extend_coverage`` it predicts these rows too."""
     model = new(_space()).fit(*_data())
     wider = _space().whole.restrict(r=[160, 224]).sample(8, np.random.default_rng(0))
     model.extend_coverage(wider)
@@ -112,7 +112,7 @@ def coverage_can_be_extended(new: New) -> None:
 
 
 def bad_targets_are_refused(new: New) -> None:
-    """Targets that are no numbers, too few, and noise of nothing are refused, with the row."""
+    """Targets that are not finite, too few targets, and a noise of zero are refused; the message names the row."""
     x, y = _data()
     row = np.arange(len(y))
     for bad, said in (

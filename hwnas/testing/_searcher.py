@@ -1,4 +1,4 @@
-"""What every searcher promises to those who ask and tell."""
+"""What every searcher must do, by ask and tell."""
 
 from __future__ import annotations
 
@@ -21,11 +21,12 @@ ALL = 10**5
 
 
 class Played:
-    """A search of a small space whose accuracies are told from outside.
+    """A search of a small space, with made-up accuracies.
 
     Args:
         make: begins the search that is checked.
-        sums_only: it takes sums over layers alone, and asks for its whole front at once: an exact searcher.
+        sums_only: it is an exact searcher: it takes only objectives that are sums over layers, and asks for its whole
+            front at once.
     """
 
     def __init__(self, make: Maker, sums_only: bool) -> None:
@@ -40,7 +41,7 @@ class Played:
         )
 
     def values(self, x: NDArray[Any]) -> dict[str, NDArray[np.float64]]:
-        """What evaluations give."""
+        """The values that evaluations would give."""
         return {"top1": _sum()(x) if self.sums_only else _accuracy(x)}
 
     def tell(self, x: NDArray[Any]) -> None:
@@ -74,7 +75,7 @@ def rows_are_canonical_and_distinct(make: Maker, *, sums_only: bool = False) -> 
 
 
 def the_front_is_what_its_definition_says(make: Maker, *, sums_only: bool = False) -> None:
-    """The front is all rows told that meet the budget and that no other beats, by brute force."""
+    """The front is every told row that meets the budget and is not dominated, by brute force."""
     played = Played(make, sums_only)
     rows, problem = played.asked(), played.searcher.problem
     values = played.values(rows) | {name: fn(rows) for name, fn in problem.known.items()}
@@ -96,7 +97,7 @@ def order_and_number_make_no_difference(make: Maker, *, sums_only: bool = False)
 
 
 def it_resumes_where_it_was(make: Maker, *, sums_only: bool = False) -> None:
-    """Told the same rows again, a new searcher goes on where the other was."""
+    """A new searcher that is told the same rows goes on where the other one stood."""
     whole = Played(make, sums_only)
     rows = whole.asked(5)
     for kept in (0, 1, len(rows) // 2, len(rows)):
@@ -111,7 +112,7 @@ def it_resumes_where_it_was(make: Maker, *, sums_only: bool = False) -> None:
 
 
 def pending_rows_are_not_asked_for_again(make: Maker, *, sums_only: bool = False) -> None:
-    """What was asked for and not told yet is waited for, and not asked for twice."""
+    """Rows that were asked for and not told yet are not asked for again."""
     played = Played(make, sums_only)
     searcher = played.searcher
     first, rest = searcher.ask(2), searcher.ask(ALL)
@@ -126,7 +127,8 @@ def pending_rows_are_not_asked_for_again(make: Maker, *, sums_only: bool = False
 
 
 def rows_from_outside_count(make: Maker, *, sums_only: bool = False) -> None:
-    """Rows that were not asked for are learned from, the first telling counts, and they are never asked for."""
+    """Rows that were not asked for can be told: they count, the first value of a row is kept, and they are never asked
+    for."""
     played = Played(make, sums_only)
     foreign = _space().sample(10, np.random.default_rng(9))
     played.tell(foreign)

@@ -40,7 +40,7 @@ def archs_survive_json(space: SearchSpace) -> None:
 
 
 def layers_chain(space: SearchSpace) -> None:
-    """Networks go through slots in their order, from named inputs to one vector of outputs."""
+    """Each slot takes the outputs of the slot before it, from the named inputs to one vector of outputs."""
     for row in _rows(space) if space.slots else ():
         network = space.network(row)
         names = [name for name, _ in network]

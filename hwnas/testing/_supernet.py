@@ -46,7 +46,7 @@ def subnets_have_the_counted_parameters(supernet: Supernet) -> None:
 
 
 def the_largest_uses_every_tensor(supernet: Supernet) -> None:
-    """The largest subnet uses all tensors whole, but those of ``extra_shapes``."""
+    """The largest subnet uses every tensor in full, except those of ``extra_shapes``."""
     weights, extra = supernet.weights(_rows(supernet.space)[1]), type(supernet).extra_shapes()
     for name, tensor in supernet.tensors.items():
         used = name in extra or (name in weights and weights[name].shape == tensor.shape)

@@ -1,4 +1,4 @@
-"""What every task must do: data that are the same at every call and fit what a network is fed."""
+"""What every task must do: give data that fit the network's inputs, the same at every call."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def metrics_are_registered_and_score(task: Task, specs: Specs) -> None:
 
 
 def training_batches_can_be_drawn_again(task: Task, specs: Specs) -> None:
-    """A step gives the same samples whenever it is asked for; the next step and another seed give others."""
+    """A training step has the same samples at every call; another step or seed has others."""
     if not isinstance(task, TrainingTask):
         return
     require(task.steps_per_epoch >= 1, "an epoch has no step")

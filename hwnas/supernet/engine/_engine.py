@@ -21,7 +21,7 @@ class Engine(Protocol):
 
     @property
     def name(self) -> str:
-        """In :data:`ENGINES`; what is measured depends on it in the last digits."""
+        """Its name in :data:`ENGINES`; measured accuracies depend on the engine in the last digits."""
 
     def recalibrate(self, subnet: Subnet, batches: Iterable[Inputs]) -> int:
         """As :func:`hwnas.supernet.recalibrate`: new statistics, and how many images they are of."""

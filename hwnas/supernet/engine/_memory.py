@@ -1,4 +1,4 @@
-"""Memory of activations that outlive a segment, planned before the first batch comes."""
+"""Memory for activations that outlive a segment, planned before the first batch."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from hwnas.space import Shape
 
 @dataclass(frozen=True)
 class Place:
-    """Where a value lies, in numbers per sample.
+    """Where a value lies, counted in numbers per sample.
 
     Attributes:
         offset: from the beginning.
@@ -54,13 +54,13 @@ def placed(segments: Sequence[Segment]) -> dict[str, Place]:
 
 
 class Memory:
-    """One piece of memory, as large as was needed so far: fresh pages cost more than what is written to them."""
+    """One block of memory that grows as needed and is reused: fresh pages cost more than writing to them."""
 
     def __init__(self) -> None:
         self._numbers = np.empty(0, np.float32)
 
     def __reduce__(self) -> tuple[type[Memory], tuple[()]]:
-        """Another process begins with none."""
+        """Pickled without its memory: another process starts with none."""
         return Memory, ()
 
     @property

@@ -1,4 +1,4 @@
-"""What encoders are fed: texts as token ids with a mask, images as patches."""
+"""Inputs of encoders: texts as token ids with a mask, images as patches."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a folder says of images: ``preprocessor_config.json``."""
+"""Read ``preprocessor_config.json``: how images are prepared."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from hwnas.task import Preprocessing
 
 
 def read_preprocessing(folder: Path) -> Preprocessing | None:
-    """What images are to go through; None where the folder does not say.
+    """The preprocessing of images; None if the folder states none.
 
     Raises:
         SupernetError: the file is damaged, or asks for what is not supported.

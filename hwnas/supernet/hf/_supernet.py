@@ -160,7 +160,7 @@ class TextEncoder(EncoderSupernet):
         return other
 
     def adapted(self, data: Task) -> TextEncoder:
-        """The same network with those lengths of input alone that the data's texts need."""
+        """The same network with only the input lengths that the data's texts need."""
         assert isinstance(data, TextFolder)
         assert isinstance(self.family.fed, TextInput)
         lengths = data.lengths(self.family.fed.lengths, CUT_PCT)

@@ -53,7 +53,7 @@ def tensor_names(folder: Path) -> frozenset[str]:
 def renamed(
     tensors: Mapping[str, Tensor], family: Family, wanted: Mapping[str, tuple[int, ...]], folder: str
 ) -> dict[str, Tensor]:
-    """Those that the network wants, in fp32; what the folder lacks is left out.
+    """The tensors of the network in fp32; those that the folder lacks are left out.
 
     Args:
         tensors: by the folder's names, with the family's prefix or without.
@@ -101,7 +101,7 @@ def _joined(parts: list[Tensor]) -> Tensor:
 def _keys(name: str, family: Family) -> list[list[str]]:
     """The names that a folder may give to each part of a tensor of ours.
 
-    Old files call scale and shift of norms gamma and beta; what is no layer's has no ``.weight``.
+    Old files call scale and shift of norms gamma and beta; tensors outside layers have no ``.weight``.
     """
     op, _, part = name.rpartition(".")
     if op in family.head:

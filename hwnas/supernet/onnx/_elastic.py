@@ -1,4 +1,4 @@
-"""A network that was read, made elastic: its slots, stages and image sizes."""
+"""The elastic network of an ONNX file: its slots, stages and image sizes."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class ElasticNetwork:
 
     @cached_property
     def slots(self) -> list[ElasticSlot]:
-        """The ops of each slot, with what of them is elastic."""
+        """The slots: their ops, and what of them is elastic."""
         found = []
         for number, stretch in enumerate(self.positions):
             entering = self.ops[stretch.start - 1].shape if number else self.input_shape
@@ -73,7 +73,8 @@ class ElasticNetwork:
 
     @cached_property
     def shapes(self) -> dict[int, list[Shape]]:
-        """What enters each slot, by image size; of the sizes at which the network has the same weights and output."""
+        """The input shape of each slot by image size, for the sizes at which the network has the same weights and
+        output."""
         channels, height, width = self.input_shape
         if height != width:
             return {height: self._entering(self.input_shape)}
@@ -107,14 +108,14 @@ class ElasticNetwork:
 
 
 class _NotThisSize(Exception):
-    """The network is another one at this image size."""
+    """At this image size the network would have other weights or outputs."""
 
 
 def elastic(name: str, input_shape: Shape, ops: Sequence[Op]) -> ElasticNetwork:
     """The elastic network of some ops.
 
     Args:
-        name: of the file; a digest of the ops makes that of the space, so that it is that of one network alone.
+        name: of the file; the space's name adds a digest of the ops, so that no other network has it.
         input_shape: of the image.
         ops: from the image to logits.
     """

@@ -1,4 +1,4 @@
-"""Genes of a network that was read, and the slots of its space that they switch.
+"""Genes of an ONNX file's network, and the slots of its space that they change.
 
 In this order: ``ks`` and ``e`` of the slots that have kernels and widths to choose from, ``d`` of the stages, ``r``.
 """

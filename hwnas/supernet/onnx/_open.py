@@ -47,12 +47,12 @@ def _elastic(name: str, found: ReadNetwork) -> ElasticNetwork:
 
 
 def outline_of(network: ElasticNetwork, eps: float) -> dict[str, str]:
-    """What a file of weights must tell to be opened without the ONNX file."""
+    """The description that a weight file needs to be opened without the ONNX file."""
     return {NAME: network.name, OUTLINE: outlined(network.input_shape, network.ops), EPS: repr(eps)}
 
 
 def outlined_network(told: Mapping[str, str], origin: str) -> ElasticNetwork:
-    """The elastic network that :func:`outline_of` told of.
+    """The elastic network of a description by :func:`outline_of`.
 
     Raises:
         SupernetError: it cannot be read.

@@ -1,4 +1,4 @@
-"""One slot of a network that was read: its ops, what of them is elastic, and the layer at each setting."""
+"""One slot of an ONNX file's network: its ops, what of them is elastic, and the layer at each setting."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class ElasticSlot:
 
     @cached_property
     def droppable(self) -> bool:
-        """Whether the network goes on without it: it adds to its input."""
+        """Whether the network works without it, because it only adds to its input."""
         return is_residual(self.ops) and self.ops[-1].shape == self.input_shape
 
     @property
@@ -69,7 +69,7 @@ class ElasticSlot:
 
 
 def fewer(size: int, width: float) -> int:
-    """``width`` of ``size`` channels, as whole vectors of arithmetic where there are enough."""
+    """``width`` of ``size`` channels, rounded to whole SIMD vectors if there are enough."""
     unit = 8 if size >= 64 else 4 if size >= 16 else 1
     return size if width == 1 else max(unit, int(size * width / unit + 0.5) * unit)
 

@@ -1,4 +1,7 @@
-"""Inner channels by importance, so that leading slices are the important ones. The whole network stays what it is."""
+"""Sort inner channels by importance, so that leading slices keep the important ones.
+
+The whole network computes the same as before.
+"""
 
 from __future__ import annotations
 
@@ -46,7 +49,7 @@ def _importance(group: Group, weights: Sequence[Weights], eps: float) -> NDArray
 
 
 def _size(weights: Weights, eps: float) -> NDArray[np.float64]:
-    """``(channels,)``: how much an op makes of each channel."""
+    """``(channels,)``: how large an op makes each channel."""
     size = _norms(weights["weight"])
     for prefix, scale in (("bn.", weights.get("bn.weight", 1.0)), ("", 1.0)):
         variance = weights.get(f"{prefix}running_var")

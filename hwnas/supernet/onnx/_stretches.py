@@ -1,4 +1,4 @@
-"""Where a network may be cut into slots: at values that everything after them depends on alone.
+"""Where a network may be cut into slots: at values through which everything later depends on what came before.
 
 Between two such cuts lies one op, or several that branch and join: a residual block, an inception module. Slots are made
 of these as people draw networks: a residual block with the activation after its sum, an inverted bottleneck up to its

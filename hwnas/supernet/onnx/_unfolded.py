@@ -1,8 +1,8 @@
-"""Batch norms again, where an exporter has folded them into convolutions.
+"""Put batch norms back where an exporter has folded them into convolutions.
 
-A subnet's activations have other means and variances than the whole network's, and batch norms are where that is put
-right: without them nothing of a subnet can be re-calibrated (Yu et al. 2018, arXiv:1812.08928). Measured on some images,
-the mean and variance of a convolution's output make a batch norm that changes nothing.
+A subnet's activations have other means and variances than the whole network's, and batch norms correct for that:
+without them a subnet cannot be re-calibrated (Yu et al. 2018, arXiv:1812.08928). Measured on some images, the mean and
+variance of a convolution's output make a batch norm that changes nothing.
 """
 
 from __future__ import annotations

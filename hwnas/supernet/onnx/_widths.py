@@ -1,4 +1,4 @@
-"""Channels inside a slot that can be fewer: those that neither its input nor its output has.
+"""Find channels inside a slot that can be reduced: those of neither its input nor its output.
 
 Axes of values that must have one length form a group: what convolutions and linear maps give, and all that norms,
 activations, depthwise convolutions, sums and gates make of it, until others read it. A group that reaches the slot's

@@ -15,7 +15,7 @@ from hwnas.supernet._calibration import BatchNormMode
 
 @dataclass
 class Pass:
-    """One pass of a batch through a network, standing at one op.
+    """The state of one forward pass, at one op.
 
     Attributes:
         weights: by ``"<slot>/<op>.<part>"``.

@@ -33,7 +33,7 @@ def _folded_grid(op: GridPositions, tensors: Mapping[str, Tensor], eps: float) -
 
 
 def _resized(op: GridPositions, table: Tensor) -> Tensor:
-    """The table's grid at the size of the op's input."""
+    """The table's grid, resized to the op's input."""
     if op.grid == op.side:
         return table
     grid = table[op.leading :].reshape(1, op.side, op.side, -1).permute(0, 3, 1, 2)

@@ -1,4 +1,4 @@
-"""Where training runs, and in which arithmetic."""
+"""The device and precision of training."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ PRECISIONS = ("fp32", "bf16")
 
 
 def training_device(asked: str | None, processes: int) -> torch.device:
-    """The device that is asked for; if none is, a GPU where torch has one and one process trains.
+    """The requested device; by default a GPU if torch has one and one process trains.
 
     Args:
         asked: ``cpu``, ``cuda`` or ``cuda:N``.
@@ -39,7 +39,7 @@ def training_device(asked: str | None, processes: int) -> torch.device:
 
 
 def training_precision(asked: str | None, device: torch.device) -> str:
-    """The arithmetic that is asked for; if none is, ``bf16`` on a GPU that has it, else ``fp32``.
+    """The requested precision; by default ``bf16`` on a GPU that has it, else ``fp32``.
 
     Raises:
         UnknownNameError: there is none of that name.

@@ -22,7 +22,8 @@ BATCHES = 16
 def importance(
     supernet: Supernet, row: NDArray[Any], batches: Iterable[tuple[Inputs, Tensor]], loss_of: Loss
 ) -> dict[Units, Tensor]:
-    """``(units,)`` for each of ``supernet.units()``: its mean over the batches, with the weights of the subnet ``row``.
+    """``(units,)`` importances for each of ``supernet.units()``, averaged over the batches, with the weights of the
+    subnet ``row``.
 
     Args:
         supernet: its tensors stay as they are.

@@ -31,13 +31,13 @@ def make_optimizer(
         kind.append(tensor.requires_grad_())
     groups = [{"params": plain, "weight_decay": 0.0}, {"params": decaying, "weight_decay": weight_decay}]
     if name == "adamw":
-        # On a CPU one pass over memory instead of eight, which is a third of a step where tables of words are large.
+        # Fused, a CPU reads memory once instead of eight times: a third of a step for models with large vocabularies.
         return torch.optim.AdamW(groups, lr=learning_rate, fused=all(t.is_cpu for t in parameters.values()))
     return torch.optim.SGD(groups, lr=learning_rate, momentum=momentum, nesterov=True)
 
 
 def optimizer_tensors(optimizer: torch.optim.Optimizer, parameters: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Its state by ``"optimizer:<what>:<parameter>"``: momentum, moments, steps."""
+    """The optimizer's state as ``"optimizer:<what>:<parameter>"``: momentum, moments, steps."""
     return {
         f"{STATE}:{what}:{name}": value
         for name, parameter in parameters.items()
@@ -49,7 +49,7 @@ def optimizer_tensors(optimizer: torch.optim.Optimizer, parameters: Mapping[str,
 def restore_optimizer(
     optimizer: torch.optim.Optimizer, parameters: Mapping[str, Tensor], tensors: Mapping[str, Tensor]
 ) -> None:
-    """Puts a state back that `optimizer_tensors` told; steps stay on the CPU, where torch counts them."""
+    """Restore a state of `optimizer_tensors`; step counts stay on the CPU, where torch keeps them."""
     for key, value in tensors.items():
         kind, _, rest = key.partition(":")
         if kind == STATE:

@@ -96,7 +96,8 @@ class Sandwich(Schedule):
         # Every gene uniformly: uniform over distinct subnets would hardly ever show a shallow one.
         random = self.space.sample(self.random_subnets, rng, distinct_uniform=False)
         smallest = self.smallest.copy()
-        # At its own resolution alone, the smallest would train the leading channels, which all subnets share, for no other.
+        # Always at the smallest resolution, the smallest subnet would train the leading channels, which all subnets
+        # share, for that resolution alone.
         for column in self.space.input_genes:
             smallest[column] = rng.choice(self.space.domain[column])
         rows = np.concatenate([self.largest[None], smallest[None], random])

@@ -1,9 +1,9 @@
 """The processes that train one supernet together (data parallel): each takes its part of every batch.
 
 All of them train the same subnets in a step, and their gradients are added up once per step, when the last subnet has
-gone backwards: what `DistributedDataParallel` does, which wants one module and one backward pass per step, where a step
-of the sandwich rule has several subnets in shared weights. Batch norms see the statistics of the whole batch. So
-gradients are those of a single process, up to rounding.
+gone backwards: like `DistributedDataParallel`, which cannot be used here: it wants one module and one backward pass per
+step, and a step of the sandwich rule has several subnets in shared weights. Batch norms see the statistics of the whole
+batch. So gradients are those of a single process, up to rounding.
 
 Without a GPU of its own for each, they talk by gloo (https://docs.pytorch.org/docs/stable/distributed.html).
 """
@@ -58,7 +58,7 @@ class Team:
 
     @property
     def statistics(self) -> Shared | None:
-        """How batch norms see the whole batch; None for a process alone, which has it."""
+        """How batch norms see the whole batch; None for a single process, which has all of it."""
         return None if self.size == 1 else Shared(self._gathered)
 
     def part(self, n: int) -> slice:
@@ -80,7 +80,7 @@ class Team:
                 tensor.copy_(total.view_as(tensor))
 
     def follow(self, tensor: Tensor) -> Tensor:
-        """The first process's."""
+        """Replace a tensor by the first process's."""
         if self.size > 1:
             tensor = tensor.contiguous()
             _spoken(lambda: dist.broadcast(tensor, 0))
@@ -166,7 +166,7 @@ def _store(port: int, *, leads: bool) -> Any:
 
 
 class _Sum(torch.autograd.Function):
-    """The sum over the team; what each contributed gets the sum of what all make of it."""
+    """The sum over the team; its gradient is the sum of all processes' gradients."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor) -> Tensor:  # noqa: ARG004

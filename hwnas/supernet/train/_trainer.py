@@ -46,7 +46,7 @@ _STATE_VERSION = 4
 
 @dataclass(frozen=True)
 class TrainSettings:
-    """All that a run depends on beside the supernet and its data.
+    """Everything that a run depends on besides the supernet and its data.
 
     Attributes:
         epochs: passes over the training data.
@@ -148,7 +148,7 @@ class Trainer:
         Of a team the first process alone evaluates, keeps the state, and has the result at the end.
 
         Raises:
-            SupernetError: the loss is no number any more; the processes of a team do not stand at the same step of the
+            SupernetError: the loss is NaN or infinite; the processes of a team do not stand at the same step of the
                 same run; or one is lost.
             DataError: a batch has fewer samples than the team processes.
         """
@@ -242,7 +242,7 @@ class Trainer:
             return self._forward(self.teacher, self.largest, images, part)
 
     def _sort_units(self) -> None:
-        """Heads and neurons by importance, the first first; what the optimizer knows of each moves along."""
+        """Sort heads and neurons by importance, most important first, with their optimizer state."""
         seed, steps = self.settings.seed, range(min(BATCHES, self.data.steps_per_epoch))
         specs = network_inputs(self.supernet.network(self.largest))
         batches = (self.data.training_batch(step, seed) for step in steps)
@@ -269,7 +269,8 @@ class Trainer:
     def _validate(self) -> None:
         """Measure the largest, the smallest and a random subnet; keep the weights if their mean is the best so far.
 
-        The random one is the same each time, so that means compare. What only ever trains the largest is judged by it.
+        The random one is the same each time, so that means compare. A run that trains the largest alone is judged by
+        the largest alone.
         """
         rows = {"largest": self.largest}
         if self.schedule.start >= 0:
@@ -311,7 +312,7 @@ class Trainer:
         if math.isfinite(loss):
             return
         if self.state_path is not None:
-            self.state_path.unlink(missing_ok=True)  # it is of a learning rate that does not work
+            self.state_path.unlink(missing_ok=True)  # resuming it would only diverge again
         rule = f"its loss is {loss} after step {self.step + 1}, and its weights are worth nothing"
         remedy = f"lower --learning-rate {self.settings.learning_rate:g}"
         raise SupernetError("training", rule, remedy)
@@ -324,7 +325,7 @@ class Trainer:
             "space": self.supernet.space.name,
             "fingerprint": self.supernet.space.fingerprint,
             "start": self.start,
-            # Files of runs of all subnets say nothing of one.
+            # State files of runs that train all subnets have no ``arch``.
             "settings": {name: value for name, value in asdict(self.settings).items() if name != "arch" or value},
         }
 

@@ -1,4 +1,6 @@
-"""Zero-cost scores: what an untrained network tells of how well it would learn. They are no accuracies, and rank roughly.
+"""Zero-cost scores: properties of an untrained network that correlate with its accuracy after training.
+
+They are no accuracies, and rank subnets only roughly.
 
 A new score is a file with a function of a network and a seed, a line here, and one in the registry of metrics.
 """

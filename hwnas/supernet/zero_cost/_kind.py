@@ -1,4 +1,4 @@
-"""What is known of a zero-cost score: how it is computed, where it comes from, how well it ranks."""
+"""A zero-cost score: how it is computed, where it comes from, how well it ranks."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from hwnas.space import Network, SearchSpace
 
 
 class UntrainedScores:
-    """As a metric of a search: ``(n, g)`` canonical rows to ``(n,)`` scores; each distinct subnet is looked at once.
+    """As a metric of a search: ``(n, g)`` canonical rows to ``(n,)`` scores; each distinct subnet is scored once.
 
     Args:
         space: with layers.

@@ -1,4 +1,4 @@
-"""A network before its training: random weights, and something to feed it."""
+"""A network before training: random weights, and random inputs."""
 
 from __future__ import annotations
 
