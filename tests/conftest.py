@@ -25,13 +25,13 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
-    """Of the processes that test at once (pytest-xdist), the others wait while one runs a test that times networks."""
+    """Among pytest-xdist's processes, a test that times networks runs alone: the others wait."""
     if "PYTEST_XDIST_WORKER" not in os.environ:
         return (yield)
     locks = REPOSITORY / ".pytest_cache"
     locks.mkdir(exist_ok=True)
     alone = item.get_closest_marker("clock") is not None
-    # Who waits to be alone holds the gate, so that no other test begins meanwhile.
+    # A test that waits to be alone holds the gate, so that no other test begins meanwhile.
     with (locks / "gate.lock").open("w") as gate, (locks / "test.lock").open("w") as here:
         fcntl.flock(gate, fcntl.LOCK_EX)
         fcntl.flock(here, fcntl.LOCK_EX if alone else fcntl.LOCK_SH)
@@ -49,7 +49,7 @@ WHOLE_DATA = Path(os.environ.get("HWNAS_SHARED_DATA", REPOSITORY.parent / "share
 
 @pytest.fixture(autouse=True)
 def own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No test sees what another one, or the user, keeps in the cache folder, nor waits for what they time."""
+    """A cache folder for each test: it sees nothing of other tests or the user, and does not wait for their timings."""
     folder = tmp_path_factory.getbasetemp() / f"cache{next(_CACHES)}"
     monkeypatch.setenv("XDG_CACHE_HOME", str(folder))
     monkeypatch.setenv("HWNAS_TIMING_LOCK", f"{folder}.lock")
@@ -60,7 +60,7 @@ _CACHES = count()
 
 @pytest.fixture(autouse=True)
 def tables_hold(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Tables say what a test wants them to say of a machine that is not this one: nothing is measured to check them."""
+    """Trust tables without measuring: tests use tables of machines that do not exist."""
     if request.node.get_closest_marker("checks_tables") is None:
         monkeypatch.setattr(latency, "trusted", _holds)
         monkeypatch.setattr(latency, "machine_load", lambda *_: latency.Load())
@@ -87,13 +87,13 @@ def _holds(
 
 @pytest.fixture(scope="session")
 def whole_data() -> bool:
-    """Whether :func:`shared_data` is the whole of what was published, rather than a few rows of it."""
+    """Whether :func:`shared_data` is the full published data, not a few rows of it."""
     return WHOLE_DATA.is_dir()
 
 
 @pytest.fixture(scope="session")
 def shared_data(whole_data: bool, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Public data: the folder that is kept beside the repository, or in its place a few rows and made files."""
+    """Public data: the folder beside the repository, or in its place a few real rows and generated files."""
     if whole_data:
         return WHOLE_DATA
     from tests.stand_in import make_data

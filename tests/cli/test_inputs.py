@@ -1,4 +1,4 @@
-"""What a command reads is not replaced by what it writes, and options that would not count are refused."""
+"""A command never overwrites its inputs, and options that would be ignored are refused."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ WRITING = {
 
 
 def refusal(name: str, *typed: object) -> str:
-    """What a command says of arguments before it begins; empty if it takes them."""
+    """The error of a command for some arguments before it begins; empty if it takes them."""
     try:
         COMMANDS[name].make_context(name, [str(word) for word in typed])
     except Exception as error:  # noqa: BLE001 (typer's own classes are no public names)
@@ -50,7 +50,7 @@ def test_a_file_that_is_read_is_not_written(name: str, option: str, tmp_path: Pa
 
 @pytest.mark.parametrize("name", ["search", "bench"])
 def test_options_of_evaluations_need_one(name: str) -> None:
-    own = {"evaluate", "supernet", "workers", "cluster"}  # of which the command itself says more
+    own = {"evaluate", "supernet", "workers", "cluster"}  # for these the command has a more precise error
     assert {field.name for field in fields(EvaluationOptions)} - own <= OF_EVALUATIONS
     for param in COMMANDS[name].params:
         if param.name in OF_EVALUATIONS:

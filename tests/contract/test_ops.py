@@ -1,4 +1,4 @@
-"""What every class of op must do: know its shape, MACs and weights, and be the same in ONNX and in torch."""
+"""What every class of op must do: state its shape, MACs and weights, and compute the same in ONNX and in torch."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ IMAGE, TOKENS = (4, 7, 6), (5, 12)
 
 @dataclass(frozen=True)
 class Swap(Op):
-    """A plug-in's op: its second half before its first."""
+    """A plug-in's op: it swaps the two halves of its input."""
 
     @property
     def shape(self) -> Shape:

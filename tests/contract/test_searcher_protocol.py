@@ -1,4 +1,4 @@
-"""What every searcher promises to those who ask and tell."""
+"""What every searcher must do, by ask and tell."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from hwnas.testing import SEARCHER_CHECKS, Check
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """LINAS looks less far ahead: what it promises does not depend on that."""
+    """A shorter search on predictions in LINAS: the contract does not depend on its length."""
     monkeypatch.setattr(_linas, "INNER_GENERATIONS", 4)
 
 

@@ -30,7 +30,7 @@ print(*results(), sep="\\n")
 
 
 def settings_for(searcher):
-    """Enough to be judged by, and quick."""
+    """Settings that are long enough to judge by, and quick."""
     if searcher in EVOLVED:
         return LONG
     return FEW if searcher in ("linas", "evolution") else {} if searcher == "exact" else SHORT
@@ -51,7 +51,7 @@ def two_objectives():
 
 
 def rugged():
-    """The same with an objective that is no sum: pairs of neighbouring kernels matter too."""
+    """The same with an objective that is not additive: pairs of neighbouring kernels interact."""
     two = two_objectives()
     loss = two.objectives[0].fn
 
@@ -80,7 +80,7 @@ def led():
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch):
-    """LINAS looks less far ahead: what it promises does not depend on that."""
+    """A shorter search on predictions in LINAS: the contract does not depend on its length."""
     monkeypatch.setattr(_linas, "INNER_GENERATIONS", 4)
 
 

@@ -1,4 +1,5 @@
-"""A user's desk: an empty folder, a machine that times networks in no time, photos, published files, a mirror of weights."""
+"""What the documents assume: an empty folder, a machine whose timings are made up, photos, published files, a mirror of
+weights."""
 
 from __future__ import annotations
 
@@ -34,7 +35,7 @@ FILE_NS = 2_000_000
 
 
 def cost_ns(macs: int, precision: str = "fp32") -> int:
-    """What a layer takes on the machine of the documents."""
+    """Latency of a layer on the made-up machine, in ns."""
     return (5_000 + macs // 40) // (2 if precision == "int8" else 1)
 
 
@@ -46,7 +47,7 @@ class _Costs(dict[str, int]):
 
 
 class StandIn(FakeRuntime):
-    """Times exported files too, which do not tell their layers."""
+    """Also times exported files, which do not name their layers."""
 
     def session(self, model: Model) -> FakeSession:
         try:
@@ -91,7 +92,7 @@ def desk(
     own_network: Path,
     shared_data: Path,
 ) -> Path:
-    """The working folder, with what a document takes to be there."""
+    """The working folder, with the files that documents assume."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("NO_COLOR", "1")
     monkeypatch.setattr(hwnas.search, "POPULATION", 40)
@@ -132,7 +133,7 @@ def _facts(space: SearchSpace) -> dict[str, Any]:
 
 
 def _profiled(_: Device, space: SearchSpace, folder: Path, precision: str = "fp32", **__: Any) -> LatencyTable:
-    """In place of minutes of measuring: the table that is there, the space added."""
+    """Instead of minutes of measuring: the table that exists, with the space added."""
     return LatencyTable.load(folder).joined(_table([space], precision)).save(folder)
 
 

@@ -17,7 +17,7 @@ from hwnas.space import get_space, macs_cost
 
 @dataclass(frozen=True)
 class Ran:
-    """What one command did: exit code, stdout, stderr."""
+    """The outcome of a command: exit code, stdout, stderr."""
 
     code: int
     out: str
@@ -78,7 +78,7 @@ def predictor(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def additive(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A sum over genes fitted on the same, for which exact fronts can be had."""
+    """An additive predictor fitted to the same data, for exact fronts."""
     return _fitted("additive", tmp_path_factory.mktemp("predictor"))
 
 

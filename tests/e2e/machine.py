@@ -1,4 +1,4 @@
-"""A machine whose layers cost what we say: a table of it, a runtime that takes the true times, a front."""
+"""A machine of made-up layer costs: its table, a runtime that takes the true times, a front."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def ms_of(x: Population, ns: Mapping[str, int], space: SearchSpace = SPACE) -> n
 
 
 def save_table(ns: Mapping[str, int], space: SearchSpace = SPACE, folder: Path = Path("latency_tables")) -> Device:
-    """A table of this machine's CPU below the working folder that says what ``ns`` says."""
+    """Save a table of this machine's CPU with the costs ``ns`` below the working folder."""
     device = get_device("cpu")
     rows = [Row.of(layer, ns[key] / 1e6, ns[key] / 1e6, ns[key] / 1e6, 9) for key, layer in space.layers().items()]
     row = space.sample(1, np.random.default_rng(0))[0]

@@ -73,7 +73,7 @@ def test_searchers_compared_by_what_a_supernet_measures(hwnas: Hwnas) -> None:
     runs = [json.loads(line) for line in Path("bench.csv.journal.jsonl").read_text().splitlines()[1:]]
     asked = {tuple(row) for run in runs for row in run["x"]}
     assert [len(run["x"]) for run in runs] == [20, 20]
-    assert len(measured) == len(asked)  # whoever asks, a subnet is measured once
+    assert len(measured) == len(asked)  # a subnet is measured once for all searchers
     facts = json.loads(Path("bench.json").read_text())
     assert (facts["best"]["is"], facts["evaluator"]["data"]) == ("best measured", "digits")
     assert pd.read_csv("bench.csv").groupby("searcher")["share"].max().max() <= 1

@@ -86,7 +86,7 @@ def test_rows_a_budget_and_another_file(hwnas: Hwnas, monkeypatch: pytest.Monkey
 def test_on_this_machine_for_real(hwnas: Hwnas) -> None:
     save_front(X[:3], np.full(3, 0.05), None)
     ran = hwnas("measure", "pareto.csv", "--threads", "1")
-    if ran.code == 2:  # kept all the same
+    if ran.code == 2:  # the files are written all the same
         assert "what was measured, in pareto.csv: this machine was too busy for it to be trusted" in ran.err
     else:
         assert ran.code == 0, ran.err

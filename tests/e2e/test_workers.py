@@ -1,4 +1,4 @@
-"""``--workers`` and ``--cluster``: the same files, whatever dies on the way; and subnets that always fail."""
+"""``--workers`` and ``--cluster``: the same files, whichever process dies on the way; and subnets that always fail."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ SEARCH = (
 
 
 def files(stem: str | Path) -> dict[str, bytes | dict[str, object]]:
-    """What a search wrote, but for when and how."""
+    """The files of a search, without times and settings of the run."""
     facts = json.loads(Path(f"{stem}.json").read_text())
     for key in ("created", "wall_s", "command"):
         del facts[key]

@@ -1,4 +1,4 @@
-"""Values that are wrong and once passed, or ended in a traceback: one line, exit 2, nothing written."""
+"""Regression tests of wrong values that once passed, or ended in a traceback: one line, exit 2, nothing written."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Searches by scores of untrained networks: labelled as such wherever a user may look."""
+"""Searches by scores of untrained networks: every output labels them as such."""
 
 from __future__ import annotations
 

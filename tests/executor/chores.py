@@ -1,4 +1,4 @@
-"""What workers of the tests work at; they import it by name."""
+"""The work that the tests give to workers, which import it by name."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Chores:
 
 
 class Unopened:
-    """Cannot be opened by anyone."""
+    """Work that cannot be opened."""
 
     def __call__(self, _threads: int | None, /) -> Callable[[Any], Any]:
         raise DataError("weights", "they are gone", "look for them")

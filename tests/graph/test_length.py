@@ -1,4 +1,4 @@
-"""Networks whose length is left open compute what those of one length do, at any length."""
+"""Networks of variable length compute the same as those of a fixed length, at any length."""
 
 from __future__ import annotations
 

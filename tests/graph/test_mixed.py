@@ -104,7 +104,7 @@ def test_products_of_sequences_round_their_input_as_it_comes(tmp_path: Path) -> 
         expected, found = ran(plain, feeds, tmp_path)[0], ran(mixed, feeds, tmp_path)
         assert np.linalg.norm(found[0] - expected) < 0.1 * np.linalg.norm(expected)
         layers = sum(slot.startswith("layer") and layer.precision == "int8" for slot, layer in network)
-        # Query, key and value share one rounding, and attention itself is not of constants.
+        # Query, key and value share one quantisation, and attention itself has no constants to quantise.
         assert found[2]["MatMulIntegerToFloat"] + found[2]["DynamicQuantizeMatMul"] == 6 * layers
         assert found[2]["DynamicQuantizeLinear"] == layers
         assert attribute(found[1], [slot for slot, _ in network]) is not None

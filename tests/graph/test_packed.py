@@ -1,4 +1,4 @@
-"""Weights in four bits: what is computed, what it takes, and how it mixes with other precisions."""
+"""Weights in four bits: values, file size, and mixing with other precisions."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_a_weight_is_off_by_half_a_step_at_most(shape: tuple[int, int]) -> None:
     weight = np.random.default_rng(0).normal(size=shape).astype(np.float32)
     weight[1] = 0
     step = np.abs(in_few_bits(weight, 4)[1]).repeat(32, axis=1)[:, : shape[1]]
-    # The end opposite to the farthest has one number less: it is off by a step at most.
+    # One end of the range has one number less than the other: there the error is a step at most.
     assert (np.abs(unpacked(weight) - weight) <= step * (1 + 1e-6)).all()
     assert np.median(np.abs(unpacked(weight) - weight) / step) < 0.5
     assert not unpacked(weight)[1].any()

@@ -15,7 +15,7 @@ from hwnas.space import Gene, LayerSpec, OpList, SearchSpace, Slot, conditional
 
 @dataclass
 class FakeRuntime:
-    """Counts what it runs.
+    """A runtime that counts its runs.
 
     Attributes:
         costs: ns of each layer by key.

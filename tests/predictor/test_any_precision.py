@@ -1,4 +1,4 @@
-"""What is known of fp32, said of the same subnets in any precision."""
+"""Predictors of fp32 used for the same subnets in any precision."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a change of one gene adds, against predicting every neighbour."""
+"""Effects of changing one gene, against predicting every neighbour."""
 
 from __future__ import annotations
 

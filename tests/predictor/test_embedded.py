@@ -1,4 +1,4 @@
-"""The predictor that ships: small, smooth, sane far from its data, and as good as its card says."""
+"""The embedded predictor: small, smooth, plausible far from its data, and as accurate as its card says."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a front's members chose, against a count by hand."""
+"""Chosen genes of a front's members, against a count by hand."""
 
 from __future__ import annotations
 

@@ -67,7 +67,7 @@ def test_two_slow_metrics_stand_in_one_line(tmp_path: Path):
 
 
 class Backwards(Here):
-    """Three workers of whom the last to begin is the first to end."""
+    """Three workers that finish in reverse order."""
 
     workers = 3
 

@@ -12,7 +12,7 @@ from tests.space.toy import enumerate_rows, nested_space, small_spaces, toy_spac
 
 
 def costs_of(space: SearchSpace, seed: int) -> list[AdditiveCost]:
-    """Two sums over slots that pull apart: what one likes the other mostly dislikes."""
+    """Two sums over slots that conflict: a choice that is good for one is mostly bad for the other."""
     rng = np.random.default_rng(seed)
     pulls = [rng.normal(size=[len(space.genes[c].choices) for c in slot.genes]) for slot in space.slots]
     sums = ([t + 0.5 * rng.normal(size=t.shape) for t in pulls], [-t + 0.5 * rng.normal(size=t.shape) for t in pulls])

@@ -41,11 +41,11 @@ def test_a_projection_writes_onto_what_it_is_added_to() -> None:
     ops.add("residual", ops.conv("second", ops.conv("first", 0, 4, 3), 4), 0)
     assert activation_peak(_layer(ops)) == 2 * SIZE
     ops = OpList(SHAPE)
-    ops.add("residual", ops.conv("conv", 0, 4, 3), 0)  # it still reads there
+    ops.add("residual", ops.conv("conv", 0, 4, 3), 0)  # the sum still reads its input
     assert activation_peak(_layer(ops)) == 2 * SIZE
     ops = OpList(SHAPE)
     y = ops.conv("second", ops.conv("first", 0, 4, 3), 4)
-    ops.add("twice", ops.add("residual", y, 0), y)  # read again: it needs a place of its own
+    ops.add("twice", ops.add("residual", y, 0), y)  # the input is read again: the sum needs memory of its own
     assert activation_peak(_layer(ops)) == 3 * SIZE
 
 
@@ -65,7 +65,7 @@ def test_the_peak_of_a_subnet_is_its_largest_layers(name: str) -> None:
     expected = [max(4 * activation_peak(layer) for _, layer in space.network(row)) for row in x]
     assert peak(x).tolist() == expected
     assert (PeakMemory(space, batch=3)(x) == 3 * peak(x)).all()
-    # No layer needs less than its input and output, or more than everything it computes.
+    # A layer needs at least its input and output, and at most everything it computes.
     for layer in space.layers().values():
         everything = prod(layer.input_shape) + sum(prod(op.shape) for op in layer.ops)
         assert max(prod(layer.input_shape), prod(layer.output_shape)) <= activation_peak(layer) <= everything

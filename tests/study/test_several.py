@@ -1,4 +1,4 @@
-"""Work on several devices: what is at once, what is in turn, and what becomes of failures."""
+"""Work on several devices: what runs in parallel, what in turn, and how failures are reported."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Work:
 
         def measure(_go_on: Callable[[], None]) -> None:
             if elsewhere:
-                self.meeting.wait(30)  # all that are elsewhere are at work now
+                self.meeting.wait(30)  # all other devices are at work now
             step("measure", main=not elsewhere)
 
         def finish() -> str:

@@ -1,4 +1,4 @@
-"""A table held against fresh subnets: on a machine that stayed as it was, that slowed down, that changed, that is busy."""
+"""Checking a table by fresh subnets: on a machine that is unchanged, slower, different, or busy."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether a table is trusted: by what subnets take here, not by its name."""
+"""Whether a table is trusted: by measured subnets on this machine, not by the device's name."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def test_another_speed_is_adapted_to(folders: Path) -> None:
     assert found.table.validation(SPACE) is not None
     anchor = found.table.anchor(SPACE)
     assert anchor is not None
-    # Its own time at the new speed, so that later measurements can tell theirs.
+    # The anchor's time at the new speed, so that later measurements can be related to it.
     assert anchor.median_ms == pytest.approx(sum(ns_of(1.3)[la.key] for _, la in anchor.network) / 1e6, rel=1e-3)
 
 

@@ -1,4 +1,4 @@
-"""The local searches: what they try, and that together they find whole fronts."""
+"""The local searches: which changes they try, and that together they find whole fronts."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ WORTH = AdditiveCost.from_layers(SPACE, lambda layer: float(np.log(layer.macs + 
 
 
 class Rugged:
-    """A sum with ripples on it, and the sum's effects for a trend."""
+    """A sum with ripples on it; its first-order model knows the sum alone."""
 
     effects = WORTH.effects
 

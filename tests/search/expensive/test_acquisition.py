@@ -117,7 +117,7 @@ def test_gains_together_are_means_over_draws(seed, m):
 
 
 def test_what_errs_together_is_not_chosen_twice():
-    """Of two subnets that are good or bad together, the second adds nothing; a worse one of its own does."""
+    """Of two subnets with the same error the second adds nothing; a worse one with an independent error does."""
     luck, own = np.random.default_rng(0).normal(0, 0.2, size=(2, 200))
     drawn = np.stack([0.5 + luck, 0.501 + luck, 0.55 + own], axis=1)[:, :, None]
     nothing = np.zeros((200, 0, 1))

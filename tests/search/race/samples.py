@@ -1,4 +1,4 @@
-"""Samples that made-up subnets tell right or wrong."""
+"""Made-up answers of subnets to samples, right or wrong."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ def told_right(
     """``(k, n)`` answers of subnets of some abilities. Most samples are easy, some are hard for all.
 
     Args:
-        uneven: not as the model of a race has it: samples tell abilities apart more or less sharply, and labels of two in a
-            hundred are wrong.
+        uneven: violate the item response model: samples discriminate more or less sharply, and 2 % of the labels are
+            wrong.
     """
     difficulty = rng.normal(-2.5, 2.5, n)
     sharpness = np.exp(rng.normal(0, 0.4, n)) if uneven else np.ones(n)
@@ -51,5 +51,5 @@ class Audience:
         return answers
 
     def top1(self, x: NDArray[Any]) -> NDArray[np.float64]:
-        """On all samples."""
+        """The accuracy on all samples, in percent."""
         return 100 * self.right[[self.place[row.tobytes()] for row in x]].sum(axis=1) / self.right.shape[1]

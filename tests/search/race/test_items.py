@@ -1,4 +1,4 @@
-"""What is expected of samples that a subnet was not shown."""
+"""Expected results on samples that a subnet was not shown."""
 
 from __future__ import annotations
 

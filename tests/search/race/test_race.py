@@ -31,7 +31,7 @@ def problem(*constraints: Constraint, objectives: int = 2) -> Problem:
 
 
 def audience(seed: int, failing: tuple[int, ...] = ()) -> Audience:
-    """The larger, the better, but for chance."""
+    """Larger subnets are better, apart from noise."""
     rng = np.random.default_rng(seed)
     size = MACS(ROWS).argsort().argsort() / len(ROWS)
     return Audience(ROWS, told_right(rng, 2 * size + rng.normal(0, 0.5, len(ROWS)), N), failing)
@@ -58,7 +58,7 @@ def test_for_certain_it_finds_the_plain_front(seed: int, batch: int) -> None:
     race = Race(problem(), heard, N, confidence=1)
     x = raced(race, np.random.default_rng(seed), batch)
     found, values = race.front()
-    plain = np.stack([ROWS[heard.place[key]] for key in plain_front(x, heard)])  # of equals it may be another one
+    plain = np.stack([ROWS[heard.place[key]] for key in plain_front(x, heard)])  # of equal rows it may be another one
     assert sorted(zip(heard.top1(found), MACS(found), strict=True)) == sorted(
         zip(heard.top1(plain), MACS(plain), strict=True)
     )
