@@ -34,14 +34,14 @@ OWN_THREADS = ("OpenVINOExecutionProvider", "XnnpackExecutionProvider")
 def waiting_clock(threads: int, provider: str) -> Callable[[], int]:
     """A clock of the ns that a session has waited so far for a core that another process held.
 
-    Networks are timed by the wall clock. A run that had to wait says more about the other process than about the
-    network, so the median leaves it out. One thread of this CPU waits while the wall clock runs and its CPU time does
-    not; the threads of several, or of a provider with its own, are asked of the system, which on some tells nothing
-    (0).
+    Networks are timed by the wall clock. What a run waited says more about the other process than about the network, so
+    it is taken off, and runs that waited long do not count. One thread of this CPU waits while the wall clock runs and
+    its CPU time does not; the threads of several, or of a provider with its own, are asked of the system, which on some
+    tells nothing (0). They may wait at once, and a run is late by no less than their mean.
     """
     if threads == 1 and provider == "CPUExecutionProvider" and _fine("thread_time"):
         return lambda: time.perf_counter_ns() - time.thread_time_ns()
-    return waited_ns
+    return lambda: waited_ns() // threads
 
 
 def _fine(clock: Literal["thread_time", "process_time"]) -> bool:
