@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
@@ -231,6 +232,28 @@ def test_a_gpu_is_taken_where_there_is_one_and_bf16_on_it(monkeypatch: pytest.Mo
         training_device("cdua", 1)
     with pytest.raises(HwnasError, match="did you mean 'bf16'"):
         training_precision("fb16", gpu)
+
+
+def test_the_best_epoch_of_a_minimised_metric_is_that_of_the_least(monkeypatch: pytest.MonkeyPatch):
+    values = iter([10.0, 20.0])
+
+    def rising(scored: Iterable[tuple[torch.Tensor, torch.Tensor]]) -> float:
+        assert list(scored)
+        return next(values)
+
+    monkeypatch.setattr(Few, "metrics", {"perplexity": rising})
+    monkeypatch.setattr(Digits, "metric", "perplexity")
+    net = Digits.random(0)
+    after_an_epoch: dict[str, torch.Tensor] = {}
+
+    def note(step: int, _loss: float) -> None:
+        if step == FEW.steps_per_epoch:
+            after_an_epoch.update({name: tensor.detach().clone() for name, tensor in net.parameters().items()})
+
+    Trainer(net, FEW, TrainSettings(epochs=2, schedule="alone", validates=True)).run(note)
+    assert after_an_epoch
+    for name, tensor in after_an_epoch.items():
+        assert torch.equal(net.tensors[name], tensor)
 
 
 class AllEights(Few):

@@ -77,12 +77,15 @@ def additive_start(problem: Problem, options: SearchOptions) -> Population | Non
 
 
 def exact_share(found: SearchResult) -> dict[str, float]:
-    """``exact_share``: the part of the exact front's hypervolume that was found; only where all is additive."""
+    """``exact_share``: the part of the exact front's hypervolume that was found; only where that can be computed."""
     problem = found.problem
     if not all_additive(problem) or len(problem.objectives) > 2:
         return {}
+    try:
+        best = problem.costs(problem.evaluate(_front(problem, 0.0)))
+    except SpaceError:  # it is too large
+        return {}
     costs = problem.costs(found.values)
-    best = problem.costs(problem.evaluate(_front(problem, 0.0)))
     # The margin grows with the values: beside a hundred million MACs a fixed one would round to nothing.
     margin = np.maximum(np.ptp(best, axis=0), 1e-6 * np.abs(best).max(axis=0) + 1e-9)
     corner = np.maximum(costs.max(axis=0), best.max(axis=0)) + 0.01 * margin

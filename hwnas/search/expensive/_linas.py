@@ -42,6 +42,9 @@ if TYPE_CHECKING:
 START = 20
 """Evaluations before the first fit."""
 
+FEWEST_FITTED = 8
+"""Values that a predictor is fitted to, at least; a search with fewer subnets within its budgets evaluates them all."""
+
 FEWEST_TOLD = 10
 """Of these, told before the first fit where nobody waits for the others."""
 
@@ -100,7 +103,7 @@ def _steps(pool: Pool, options: SearchOptions, start: int, batch: int, tactic: T
     first = _start(pool, options, start, tactic)
     yield first
     near, step = first, 1
-    while len(pool.seen) < min(FEWEST_TOLD, len(first)):  # too few values are told to fit to
+    while len(pool.seen) < max(FEWEST_FITTED, min(FEWEST_TOLD, len(first))):
         step += 1
         more = pool.fresh(
             stratified_start(pool.problem, len(first) + batch * step, np.random.default_rng([options.seed, step]))
@@ -181,9 +184,11 @@ def _most_promising(
         _generation(algorithm, scored)
     if not len(scored.x):  # no row is predicted to meet the budgets: try those that miss them by least
         return pool.fresh(algorithm.x)[:size], algorithm.x
-    costs = problem.costs(scored.seen.values)
-    nearest = np.argsort(behind(costs, scored.costs), kind="stable")[:CANDIDATES]
-    candidates = pool.fresh(scored.seen.x[nearest])
+    values = scored.seen.values
+    known = [c.excess(values[c.name]) == 0 for c in problem.constraints if c.name not in models]
+    within = np.flatnonzero(np.all(known, axis=0)) if known else np.arange(len(scored.seen))
+    gap = behind(problem.costs(values)[within], scored.costs)
+    candidates = pool.fresh(scored.seen.x[within[np.argsort(gap, kind="stable")[:CANDIDATES]]])
     return candidates[_batch(pool, problem, models, candidates, size, rng)], scored.x
 
 

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
+from hwnas.search.evolve._operators import mutate, mutation_rates
 from hwnas.search.problem._capabilities import Additive
 from hwnas.search.problem._problem import MetricFunction, Problem
 from hwnas.space import Population, SearchSpace, macs_cost
 
 DRAWN = 4000
 """Subnets drawn, of which those at equal steps are chosen."""
+
+ROUNDS = 10
+"""Of mutation, where few of them are within the budgets."""
 
 
 def stratified_start(problem: Problem, size: int, rng: np.random.Generator) -> Population:
@@ -39,9 +44,7 @@ def stratified_start(problem: Problem, size: int, rng: np.random.Generator) -> P
         drawn = np.where(rng.random(x.shape) < np.abs(pull), np.where(pull > 0, largest, smallest), others)
         x = np.concatenate([extremes, space.canonical(_half_in_one_precision(drawn, space, rng))])
     x = rng.permutation(np.unique(x, axis=0))
-    for c in problem.constraints:
-        if c.name in known:
-            x = x[c.excess(c.fn(x)) == 0]
+    x = _more_within_budgets(problem, x[_is_within_budgets(problem, x)], size, rng)
     if cost is None or len(x) <= size:
         return x[:size]
     costs = cost(x)
@@ -51,6 +54,27 @@ def stratified_start(problem: Problem, size: int, rng: np.random.Generator) -> P
         distance[chosen] = np.inf
         chosen.append(int(distance.argmin()))
     return x[chosen]
+
+
+def _is_within_budgets(problem: Problem, x: Population) -> NDArray[np.bool_]:
+    """``(n,)``: which rows keep the budgets of the known metrics."""
+    kept = np.ones(len(x), dtype=bool)
+    for c in problem.constraints:
+        if c.name in problem.known:
+            kept &= c.excess(c.fn(x)) == 0
+    return kept
+
+
+def _more_within_budgets(problem: Problem, x: Population, size: int, rng: np.random.Generator) -> Population:
+    """Rows within budgets so tight that few random rows are: mutants of those few, until there are ``size``."""
+    rates = mutation_rates(problem.space)
+    for _ in range(ROUNDS):
+        if not 0 < len(x) < size:
+            break
+        mutants = mutate(problem.space, x[rng.integers(len(x), size=DRAWN)], rates, rng)
+        every = rng.permutation(np.unique(np.concatenate([x, mutants]), axis=0))
+        x = every[_is_within_budgets(problem, every)]
+    return x
 
 
 def _half_in_one_precision(x: Population, space: SearchSpace, rng: np.random.Generator) -> Population:

@@ -278,7 +278,8 @@ class Trainer:
             random = self.supernet.space.sample(1, rng, distinct_uniform=False)[0]
             rows |= {"smallest": self.smallest, "random": random}
         self.validated = {name: evaluate(self.supernet, row, self.data).value for name, row in rows.items()}
-        score = float(np.mean(list(self.validated.values())))
+        mean = float(np.mean(list(self.validated.values())))
+        score = mean if self.supernet.measures().maximise else -mean
         if self.best is None or score >= self.best[0]:
             self.best = score, {name: tensor.detach().clone() for name, tensor in self.parameters.items()}
 

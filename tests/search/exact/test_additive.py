@@ -9,6 +9,7 @@ import pytest
 
 from hwnas.errors import InfeasibleError, SpaceError
 from hwnas.search import Constraint, Objective, Problem, non_dominated, run_search
+from hwnas.search.exact import _sets
 from hwnas.space import AdditiveCost, PeakMemory, get_space, macs_cost, params_cost
 from tests.space.toy import enumerate_rows
 
@@ -48,6 +49,13 @@ def test_a_budget_on_peak_memory_is_kept_at_the_optimum(budgets):
     assert (found.values["memory_bytes"] <= limits[0].upper).all()
     # NSGA-II starts from it and is measured against it.
     assert run_search(of, "nsga2", evaluations=280, population=20, generations=4).certificate["exact_share"] >= 0.999
+
+
+def test_a_search_is_not_lost_where_the_exact_front_is_too_large(monkeypatch):
+    monkeypatch.setattr(_sets, "MAX_POINTS", 1)
+    found = run_search(problem(loss()), "nsga2", evaluations=60, population=20, generations=2)
+    assert len(found)
+    assert found.certificate == {}
 
 
 def test_a_front_of_one_subnet_is_found_whole():

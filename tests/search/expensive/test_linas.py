@@ -22,6 +22,7 @@ from hwnas.search import (
     with_prior,
 )
 from hwnas.search.expensive import _linas
+from hwnas.search.expensive._linas import FEWEST_FITTED
 from hwnas.search.expensive._start import stratified_start
 from hwnas.space import get_space, macs_cost, nasbench201
 from tests.space.toy import enumerate_rows, toy_space
@@ -66,7 +67,7 @@ class Counted:
 
 
 def accuracy(space):
-    """Rising with size, with a bump of its own for every choice."""
+    """An accuracy that grows with size, plus a random effect of every choice."""
     cost = macs_cost(space)
     low, high = cost.minimum()[0], cost.maximum()[0]
     bumps = [np.random.default_rng(c).normal(0, 0.15, len(g.choices)) for c, g in enumerate(space.genes)]
@@ -131,6 +132,28 @@ def test_a_space_smaller_than_the_evaluations_is_evaluated_whole():
     problem, slow = problem_of(space)
     result = found_by(problem, 100, batch=3)
     assert result.evaluations == len(slow.rows) == space.size() == 12
+
+
+@pytest.mark.parametrize("evaluations", [30, 3])
+def test_fewer_subnets_than_a_predictor_needs_are_all_evaluated(evaluations):
+    space = toy_space().restrict(d=1, r=8)
+    assert 3 < space.size() < FEWEST_FITTED
+    problem, slow = problem_of(space)
+    result = run_search(problem, "linas", evaluations=evaluations)
+    assert result.evaluations == len(slow.rows) == min(evaluations, space.size())
+
+
+def test_budgets_that_hardly_any_random_subnet_keeps_are_searched_too():
+    space = get_space("ofa_mbv3_w1.0").restrict(r=224)
+    macs = macs_cost(space)
+    least, _ = macs.within(space).minimum()
+    start = stratified_start(problem_of(space, 1.01 * least)[0], 16, np.random.default_rng(0))
+    assert len(np.unique(start, axis=0)) == 16
+    assert macs(start).max() <= 1.01 * least
+    problem, slow = problem_of(space, 1.03 * least)
+    result = found_by(problem, 30)
+    assert result.evaluations == len(slow.rows) == 30
+    assert macs(np.array(slow.rows)).max() <= 1.03 * least
 
 
 def test_cheap_budgets_are_kept_by_every_evaluation_and_slow_ones_by_the_front():
