@@ -51,6 +51,16 @@ def build(
             metavar="FILE",
         ),
     ] = None,
+    distil: Annotated[
+        int | None,
+        typer.Option(
+            "--distil",
+            help="Then let each alternative learn from the parent's block for so many steps, by itself, on other windows of "
+            "the text; the model is written beside the library, as .safetensors, and the library is of that file.",
+            min=1,
+            metavar="N",
+        ),
+    ] = None,
     windows: WindowCount = 8,
     length: Length = 256,
     batch_size: WindowsAtOnce = 4,
@@ -105,6 +115,7 @@ def build(
     from hwnas.study._library import build_library, scored_precision, sorted_model
     from hwnas.study._library_costs import Lengths
     from hwnas.study._moved import Windows
+    from hwnas.study._taught import taught_model
 
     if out.suffix.lower() != ".csv":
         raise DataError(f"--out {out}", "a library is a CSV", f"write --out {out.with_suffix('.csv')}")
@@ -114,6 +125,7 @@ def build(
         check_writable(sort)
     lengths = Lengths.of(given.net.space, prompt, context)
     given = sorted_model(given, sort) if sort is not None else given
+    given = taught_model(given, out.with_suffix(".safetensors"), distil) if distil is not None else given
     frame = build_library(given, out, lengths, workers.where(), device, threads)
     notice(f"wrote {out}: {len(frame)} alternatives, scored on {windows} windows of {length} tokens")
     cost = "latency" if device is not None else "size" if len(precision_parts(given.precision)) > 1 else "params"

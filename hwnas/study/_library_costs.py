@@ -23,6 +23,9 @@ FLOAT_BYTES = 4
 ALL = "all"
 """The choice of a layer that all subnets have."""
 
+N_VALIDATION = 12
+"""Assemblies that check a latency table of a language model."""
+
 KV, PREFILL, MEMORY = "kv_bytes_per_token", "prefill_ms", "memory_bytes"
 
 Cost = Callable[["LayerSpec"], float]
@@ -91,14 +94,18 @@ def timed(
 ) -> Mapping[str, Found[LatencyTable]]:
     """Latency tables by column: of the whole prompt, and of one step of decoding.
 
-    Where the device has none yet, it is profiled now.
+    Where the device has none yet, it is profiled now, by few sessions: a language model has a handful of distinct layers,
+    and its weights do not fit into a cache wherever they lie.
 
     Raises:
         UnknownNameError, DeviceError, TableError: no such device, or none that can be timed.
     """
+    from hwnas.latency import Plan
+
     parts = {PREFILL: lengths.reading(space), LATENCY.column: lengths.writing(space)}
+    plan = Plan(sessions=1, n_validation=N_VALIDATION)
     return {
-        column: find_table(part, device, threads=threads, batch=None, precision=precision)
+        column: find_table(part, device, threads=threads, batch=None, precision=precision, plan=plan)
         for column, part in parts.items()
     }
 

@@ -11,14 +11,14 @@ from hwnas.progress import notice, progress, resumable
 from hwnas.quantity import listed
 
 if TYPE_CHECKING:
-    from hwnas.latency import Device, LatencyTable
+    from hwnas.latency import Device, LatencyTable, Plan
     from hwnas.space import SearchSpace
 
 ON_THE_SPOT = (160, 192, 224)
 """Resolutions profiled where there is no table yet and none are asked for: minutes, not an hour."""
 
 
-def first_profiled(device: Device, space: SearchSpace, precision: str) -> LatencyTable:
+def first_profiled(device: Device, space: SearchSpace, precision: str, plan: Plan | None = None) -> LatencyTable:
     """A table made on the spot, where there was none.
 
     Raises:
@@ -32,11 +32,11 @@ def first_profiled(device: Device, space: SearchSpace, precision: str) -> Latenc
         rule = f"it has no latency table, and this machine is too busy to make one: {load.words}"
         raise DeviceError(f"device {device.label(precision)}", rule, remedy)
     notice(f"no latency table of {device.label(precision)} yet")
-    return profiled(device, space, precision)
+    return profiled(device, space, precision, plan)
 
 
-def profiled(device: Device, space: SearchSpace, precision: str) -> LatencyTable:
-    """A table made on the spot, kept below ``latency_tables/`` for the next search."""
+def profiled(device: Device, space: SearchSpace, precision: str, plan: Plan | None = None) -> LatencyTable:
+    """A table made on the spot, kept below ``latency_tables/`` for the next search; by the usual plan, unless one is given."""
     from hwnas.latency import Load, profile, renewal, summary
 
     part = _few_resolutions(space)
@@ -49,7 +49,7 @@ def profiled(device: Device, space: SearchSpace, precision: str) -> LatencyTable
         + f", a few minutes; kept in {folder}, Ctrl-C and the same command resume"
     )
     with resumable(f"what was measured is kept in {folder}"), progress("profiling") as advance:
-        table = profile(device, part, folder, precision=precision, progress=advance)
+        table = profile(device, part, folder, precision=precision, plan=plan, progress=advance)
     validation = table.validation(space)
     if validation:
         notice(f"profiled: {summary(dict(validation))}")

@@ -12,7 +12,7 @@ from hwnas.study._found import Found
 from hwnas.study._on_the_spot import first_profiled, profiled
 
 if TYPE_CHECKING:
-    from hwnas.latency import Device, LatencyTable
+    from hwnas.latency import Device, LatencyTable, Plan
     from hwnas.space import SearchSpace
 
 
@@ -24,6 +24,7 @@ def find_table(
     batch: int | None,
     precision: str | None,
     as_is: bool = False,
+    plan: Plan | None = None,
 ) -> Found[LatencyTable]:
     """The table of a device of this machine; or the table of a name or path, as it is.
 
@@ -36,6 +37,7 @@ def find_table(
         threads, batch: conditions; with a table by name they must be its own.
         precision: what networks compute in; by default fp32, or what a table by name has.
         as_is: trust a table of this machine by its name.
+        plan: of a profile that has to be made; the usual one by default.
 
     Raises:
         UnknownNameError: neither; suggests the nearest.
@@ -47,7 +49,7 @@ def find_table(
     if device.partition(":")[0] in latency.PROVIDERS and not Path(device).exists():
         wanted, computed = latency.get_device(device, threads=threads or 1, batch=batch or 1), precision or "fp32"
         latency.check_precision(wanted, computed)
-        table, told = _as_found(wanted, space, computed) if as_is else _checked(wanted, space, computed)
+        table, told = (_as_found if as_is else _checked)(wanted, space, computed, plan)
     else:
         table, told = _named_table(device, space, precision), AS_IS
         for what, asked in {"threads": threads, "batch": batch}.items():
@@ -64,7 +66,7 @@ def find_table(
                 remedy += f", or profile it: {latency.profile_command(table.device, space.name, precision)}"
             raise DeviceError(f"--precision {precision}", f"latency table {device} has {has}", remedy)
         if latency.misfits(table) == [] and not as_is:
-            table, told = _checked(table.device, space, table.precision, table)
+            table, told = _checked(table.device, space, table.precision, plan, table)
         else:
             _say_doubts(table, space)
     _say_estimated(table, space)
@@ -75,18 +77,20 @@ AS_IS, PROFILED = {"verdict": "as is"}, {"verdict": "profiled"}
 """What the provenance says of a table that was not checked, and of one that was made on the spot."""
 
 
-def _as_found(device: Device, space: SearchSpace, precision: str) -> tuple[LatencyTable, Mapping[str, Any]]:
+def _as_found(
+    device: Device, space: SearchSpace, precision: str, plan: Plan | None
+) -> tuple[LatencyTable, Mapping[str, Any]]:
     from hwnas import latency
 
     table = latency.find_table_for(device, space, precision)
     if table is None:
-        return first_profiled(device, space, precision), PROFILED
+        return first_profiled(device, space, precision, plan), PROFILED
     _say_doubts(table, space)
     return table, AS_IS
 
 
 def _checked(
-    device: Device, space: SearchSpace, precision: str, table: LatencyTable | None = None
+    device: Device, space: SearchSpace, precision: str, plan: Plan | None, table: LatencyTable | None = None
 ) -> tuple[LatencyTable, Mapping[str, Any]]:
     """The table that is named or the nearest one, once whole subnets have told what it is worth here; and what they told."""
     from hwnas import latency
@@ -94,9 +98,9 @@ def _checked(
     with resumable("what was measured is kept"), progress("checking the latency table") as advance:
         found = latency.trusted(device, space, precision=precision, table=table, progress=advance)
     if found is None:
-        return first_profiled(device, space, precision), PROFILED
+        return first_profiled(device, space, precision, plan), PROFILED
     notice(found.words)
-    return (profiled(device, space, precision) if found.verdict == "unlike" else found.table), found.facts
+    return (profiled(device, space, precision, plan) if found.verdict == "unlike" else found.table), found.facts
 
 
 def _say_estimated(table: LatencyTable, space: SearchSpace) -> None:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from hwnas.supernet._execute import forward
     from hwnas.supernet._export import export_onnx, onnx_accuracy, onnx_model, save_onnx
     from hwnas.supernet._header import described
+    from hwnas.supernet._lessons import Lesson, lessons, taught
     from hwnas.supernet._recipe import Recipe
     from hwnas.supernet._reference import KINDS, ReferenceKind, reference_kind
     from hwnas.supernet._registry import get_supernet, load_supernet, random_supernet, supernet_names
@@ -54,6 +55,7 @@ __all__ = [
     "Blamed",
     "Calibration",
     "Engine",
+    "Lesson",
     "MeasuredAccuracy",
     "MeasuredAnswers",
     "Moved",
@@ -86,6 +88,7 @@ __all__ = [
     "forward",
     "get_engine",
     "get_supernet",
+    "lessons",
     "load_supernet",
     "measure_accuracy",
     "most_lossy",
@@ -101,6 +104,7 @@ __all__ = [
     "schedule_names",
     "sensitivity",
     "supernet_names",
+    "taught",
 ]
 
 __getattr__, __dir__ = lazily(
@@ -118,6 +122,7 @@ __getattr__, __dir__ = lazily(
         "hwnas.supernet._execute": "forward",
         "hwnas.supernet._export": "export_onnx onnx_accuracy onnx_model save_onnx",
         "hwnas.supernet._header": "described",
+        "hwnas.supernet._lessons": "Lesson lessons taught",
         "hwnas.supernet._recipe": "Recipe",
         "hwnas.supernet._reference": "KINDS ReferenceKind reference_kind",
         "hwnas.supernet._registry": "get_supernet load_supernet random_supernet supernet_names",

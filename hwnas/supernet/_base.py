@@ -221,7 +221,16 @@ class Supernet(ABC):
             SupernetError: unreadable, an object pickle, of another network, or of several.
         """
         file, part = split_part(path)
-        found = matched(read_content(file), part, f"checkpoint {file}", cls, family_space(cls))
+        return cls.from_content(read_content(file), file, part)
+
+    @classmethod
+    def from_content(cls, content: Mapping[Any, Any], file: Path, part: str | None = None) -> Self:
+        """The network in what a checkpoint holds: see :func:`hwnas.supernet._dialect.matched`.
+
+        Raises:
+            SupernetError: as :meth:`from_checkpoint`.
+        """
+        found = matched(content, part, f"checkpoint {file}", cls, family_space(cls))
         net = cls(found.tensors, f"{file.name}:{part}" if part else file.name, found.space)
         net.dialect = found.dialect
         return net

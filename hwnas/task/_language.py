@@ -114,6 +114,17 @@ class LanguageModelling:
         """The windows of :meth:`calibration`: token ids ``(n, t)``, and the tokens after each."""
         yield from self._batches(self._learned, length, self.n_calibration)
 
+    def unjudged(self, length: int, most: int) -> Iterator[tuple[Tensor, Tensor]]:
+        """Up to ``most`` other windows of that text, likewise.
+
+        Raises:
+            DataError: there are none.
+        """
+        if len(self._windows(self._learned, length)[0]) <= self.n_calibration:
+            rule = f"its {self._learned} text has no windows beside the {self.n_calibration} that are scored on"
+            raise DataError(f"data {self.path}", rule, "give more text, or score on fewer windows")
+        yield from self._batches(self._learned, length, most, self.n_calibration)
+
     def loss(self, logits: Tensor, labels: Tensor) -> Tensor:
         """Mean negative log-likelihood of the tokens ``(n, t)`` that follow, from logits ``(n, t, vocabulary)``."""
         return F.cross_entropy(logits.flatten(0, -2), labels.flatten())
@@ -140,9 +151,9 @@ class LanguageModelling:
     def _length(self, specs: Specs) -> int:
         return specs[INPUT].shape[0] if INPUT in specs else self.length
 
-    def _batches(self, split: str, length: int, most: int) -> Iterator[tuple[Tensor, Tensor]]:
+    def _batches(self, split: str, length: int, most: int, after: int = 0) -> Iterator[tuple[Tensor, Tensor]]:
         ids, following = self._windows(split, length)
-        chosen = np.sort(np.random.default_rng(self.seed).permutation(len(ids))[:most])
+        chosen = np.sort(np.random.default_rng(self.seed).permutation(len(ids))[after : after + most])
         n = self.windows_at_once(length)
         for start in range(0, len(chosen), n):
             rows = chosen[start : start + n]

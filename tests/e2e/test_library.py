@@ -14,7 +14,9 @@ import torch
 from hwnas.executor import Where
 from hwnas.study import Front
 from hwnas.study._moved import Windows, divergences
-from hwnas.supernet import load_supernet, parent_row
+from hwnas.study._taught import WINDOWS
+from hwnas.supernet import lessons, load_supernet, parent_row, taught
+from hwnas.supernet._checkpoint import write_safetensors
 from hwnas.task import Parent
 from tests.e2e.conftest import Hwnas
 from tests.supernet.hf.decoder.conftest import WORDS, save
@@ -116,6 +118,36 @@ def test_a_model_is_sorted_by_the_text_and_its_library_is_of_the_file(hwnas: Hwn
     ran = hwnas(*build)
     assert (ran.code, ran.err.count("\n")) == (2, 1)
     assert "was sorted on something else" in ran.err
+
+
+def test_alternatives_learn_before_they_are_scored(hwnas: Hwnas) -> None:
+    build = ("library", "build", "--model", "hf:m", "--data", "t.txt", *OPTIONS, "--distil", 8, "--out", "lib.csv")
+    ran = hwnas(*build)
+    assert ran.code == 0, ran.err
+    assert "wrote lib.safetensors: 12 alternatives after 8 steps each" in ran.err
+    whole, journal = Path("lib.safetensors").read_bytes(), Path("lib.safetensors.jsonl").read_text()
+    assert hwnas("search", "--library", "lib.csv").code == 0
+    assert Front.load("pareto.csv").provenance.space.reference == "lib.safetensors"
+
+    Path("lib.safetensors").unlink()  # killed after seven blocks, while it wrote the eighth
+    lines = journal.splitlines(keepends=True)
+    Path("lib.safetensors.jsonl").write_text("".join(lines[:8]) + lines[8][:9])
+    parts = Path("lib.safetensors.parts")
+    parts.mkdir()
+    net = load_supernet("hf:m")
+    given = Windows("hf:m", Path("t.txt"), 4, 16, 2)
+    for lesson in lessons(net, [*given.text.unjudged(16, WINDOWS)]):
+        for choice in lesson.alternatives:
+            if f'"slot": "{lesson.slot}", "choice": {choice},' in "".join(lines[:8]):
+                write_safetensors(parts / f"{lesson.slot}-{choice}.safetensors", taught(net, lesson, choice, 8)[0], {})
+    ran = hwnas(*build)
+    assert ran.code == 0, ran.err
+    assert (Path("lib.safetensors").read_bytes(), Path("lib.safetensors.jsonl").read_text()) == (whole, journal)
+    assert not parts.exists()
+    ran = hwnas(*build, "--distil", 9)
+    assert (ran.code, "was made of something else" in ran.err, ran.err.count("\n")) == (2, True, 1)
+    ran = hwnas(*build[:-1], "other.csv", "--windows", 99)
+    assert (ran.code, "no windows beside the 99 that are scored on" in ran.err) == (2, True)
 
 
 def test_an_assembled_model_learns_from_its_parent(hwnas: Hwnas) -> None:

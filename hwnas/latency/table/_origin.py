@@ -66,8 +66,8 @@ def doubts(table: LatencyTable, facts: Mapping[str, Any]) -> list[str]:
 
 
 def renewal(table: LatencyTable, space: SearchSpace) -> str:
-    """The command that measures the rows of ``space`` anew."""
-    domain = table.covered(space.whole)
+    """The command that measures the rows of ``space`` anew; of one input, at all of its values that the table covers."""
+    domain = table.covered(space.whole) if len(space.input_genes) == 1 else space
     return profile_command(table.device, space.name, table.precision) + fixed_resolutions(domain)
 
 

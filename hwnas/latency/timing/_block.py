@@ -23,6 +23,7 @@ ROUNDS = (3, 12)
 """Fewest and most rounds; large models get fewer, and need fewer."""
 
 SECONDS_PER_MODEL = 1.25
+"""That a model is timed for, its anchor's part included; one that takes longer to load is timed for as long as that."""
 
 
 @dataclass(frozen=True)
@@ -67,17 +68,19 @@ def measure_together(
         rng: draws the orders.
         nodes: also profile the nodes of each model.
     """
+    began = runtime.clock()
     reference = runtime.session(anchor)
     plain, profiled = [], []
     for model in models:
         plain.append(runtime.session(model))
         if nodes:
             profiled.append(runtime.profiled(model))
+    loading = 1e-9 * (runtime.clock() - began) / (1 + len(models))
     warm_up([reference, *plain, *profiled])
     first, sessions, beside = (
         [Timed(session, runtime.clock) for session in group] for group in ([reference], plain, profiled)
     )
-    rounds = rounds_that_fit([*first, *sessions, *beside], len(models), ROUNDS, SECONDS_PER_MODEL)
+    rounds = rounds_that_fit([*first, *sessions, *beside], len(models), ROUNDS, max(SECONDS_PER_MODEL, loading))
     samples = Samples(
         *record(sessions, *first, rounds=rounds, rng=rng, clock=runtime.clock, waiting=runtime.waiting, beside=beside)
     )

@@ -27,6 +27,9 @@ data. After another session a network of 2 ms takes 22 % longer, 9, 9, 7, 6, 5 a
 BLOCK_RUNS, BLOCK_NS = (5, 32), 40e6
 """Timed runs of a block, fewest and most, and the ns they should take."""
 
+LONG_NS, LONG_RUNS = 200e6, (1, 2)
+"""Runs that take longer than this are averages over the machine's speed themselves: untimed and timed ones of their blocks."""
+
 OWN_THREADS = ("OpenVINOExecutionProvider", "XnnpackExecutionProvider")
 """Providers that run on this CPU, in threads that are theirs."""
 
@@ -89,6 +92,8 @@ class Timed:
         each = min(took)
         self.settle = _between(SETTLE_NS / each, SETTLE_RUNS)
         self.runs = _between(BLOCK_NS / each, BLOCK_RUNS)
+        if each > LONG_NS:
+            self.settle, self.runs = LONG_RUNS
         self.ns = each * (self.settle + self.runs)
 
     def block(self, clock: Callable[[], int], waiting: Callable[[], int]) -> list[tuple[int, int]]:

@@ -18,7 +18,7 @@ from hwnas.space import Op, SearchSpace, network_inputs
 from hwnas.space.ops import Linear
 from hwnas.supernet._base import Supernet
 from hwnas.supernet._calibration import BatchNormMode
-from hwnas.supernet._checkpoint import Misfit
+from hwnas.supernet._checkpoint import Misfit, read_content
 from hwnas.supernet._execute import forward
 from hwnas.supernet._header import ENCODER
 from hwnas.supernet._recipe import Recipe
@@ -28,6 +28,7 @@ from hwnas.supernet.hf._weights import read_folder
 from hwnas.supernet.hf.decoder._carried import CarriedDecoder
 from hwnas.supernet.hf.decoder._deploy import deployed_decoder
 from hwnas.supernet.hf.decoder._gguf import gguf_file, gguf_tensors
+from hwnas.supernet.hf.decoder._own import OF, own_name, own_tensors
 from hwnas.supernet.hf.decoder._space import Decoder, decoder_space
 from hwnas.supernet.hf.decoder._weights import by_largest_weights, renamed
 from hwnas.task import LENGTH, Inputs, LanguageModelling, Tokenizer, prompt
@@ -46,6 +47,12 @@ class DecoderSupernet(Supernet):
 
     metric = "perplexity"
     recipe = Recipe("adamw", epochs=1, learning_rate=1e-5, weight_decay=0.01, clip_norm=1.0)
+
+    def __init__(
+        self, tensors: Mapping[str, Tensor], origin: str = "unknown", space: SearchSpace | None = None
+    ) -> None:
+        super().__init__(tensors, origin, space)
+        self.tensors |= own_tensors(tensors, self.shapes(self.space), origin)
 
     @classmethod
     def search_space(cls) -> SearchSpace:
@@ -81,7 +88,9 @@ class DecoderSupernet(Supernet):
         """
         file = gguf_file(str(path))
         if file is None and not Path(path).is_dir():
-            return super().from_checkpoint(path)
+            content = read_content(path)
+            net = cls.from_content({name: value for name, value in content.items() if OF not in str(name)}, Path(path))
+            return net.alike(net.tensors | own_tensors(content, net.shapes(net.space), str(path)))
         heads = cls.decoder.heads, cls.decoder.kv_heads
         tensors = read_folder(Path(path)) if file is None else gguf_tensors(file, *heads)
         found = renamed(tensors, cls.shapes(cls.search_space()), cls.decoder.layers, str(path))
@@ -119,11 +128,19 @@ class DecoderSupernet(Supernet):
         )
 
     def op_weights(self, name: str, op: Op) -> dict[str, Tensor]:
-        """Fewer heads of keys and values are means of groups (Ainslie et al. 2023, arXiv:2305.13245); neurons the first ones."""
+        """Those that are its own, or else of neurons the first ones, and of heads of keys and values means of groups (Ainslie et
+        al. 2023, arXiv:2305.13245)."""
+        own = {f"{name}.{part}": own_name(f"{name}.{part}", shape) for part, shape in op.weights.items()}
+        taught = {shared: self.tensors[mine] for shared, mine in own.items() if mine in self.tensors}
         if not isinstance(op, Linear) or not name.endswith((".attention/key", ".attention/value")):
-            return super().op_weights(name, op)
+            return super().op_weights(name, op) | taught
         size = self.decoder.head_size
-        return {f"{name}.{part}": _averaged(self.tensors[f"{name}.{part}"], op.features, size) for part in op.weights}
+        return {shared: _averaged(self.tensors[shared], op.features, size) for shared in own} | taught
+
+    @staticmethod
+    def own(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Tensors of an alternative under the names of the shared ones, as a network keeps them beside these."""
+        return {own_name(name, tuple(tensor.shape)): tensor for name, tensor in tensors.items()}
 
     def deployed_files(self, subnet: Subnet) -> dict[str, str]:
         return deployed_decoder(self.carried.complete(), self.tokenizer(), subnet)

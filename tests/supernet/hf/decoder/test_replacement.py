@@ -6,8 +6,19 @@ import numpy as np
 import pytest
 import torch
 
-from hwnas.supernet import Moved, Supernet, by_activity, first_replaced, load_supernet, parent_row, replacements
-from hwnas.task import Parent
+from hwnas.space import network_inputs
+from hwnas.supernet import (
+    Moved,
+    Supernet,
+    by_activity,
+    first_replaced,
+    lessons,
+    load_supernet,
+    parent_row,
+    replacements,
+    taught,
+)
+from hwnas.task import Parent, prompt
 from tests.supernet.hf.decoder.conftest import WORDS, save
 
 
@@ -65,3 +76,35 @@ def test_neurons_that_do_most_come_first(net: Supernet, batches) -> None:
     assert not torch.equal(other.tensors[gate], net.tensors[gate])
     assert torch.equal(other.tensors[gate].sort(0).values, net.tensors[gate].sort(0).values)
     assert torch.equal(by_activity(other, batches).tensors[gate], other.tensors[gate])
+
+
+def test_alternatives_learn_what_the_parents_blocks_do_and_keep_it_in_a_file(net: Supernet, batches, tmp_path) -> None:
+    found = {lesson.slot: lesson for lesson in lessons(net, batches)}
+    assert [*found] == [f"layer.{i}.{part}" for i in range(3) for part in ("attention", "ffn")]
+    assert [*found["layer.1.ffn"].alternatives] == [1, 2, 3]  # 8, 16 and 24 neurons of 32; none cannot learn
+    own, before, after = taught(net, found["layer.1.ffn"], 2, steps=200)
+    assert {name: tuple(t.shape) for name, t in own.items()} == {
+        f"layer.1.ffn/{op}.weight": shape for op, shape in {"gate": (16, 24), "up": (16, 24), "down": (24, 16)}.items()
+    }
+    assert after < 0.8 * before
+    heads, *_ = taught(net, found["layer.0.attention"], 1, steps=5)
+    assert {*heads} == {"layer.0.attention/key.weight", "layer.0.attention/value.weight"}
+    assert taught(net, found["layer.1.ffn"], 2, steps=200)[1:] == (before, after)
+
+    other = net.alike(net.tensors | net.own(own))
+    other.save(tmp_path / "taught.safetensors")
+    read = load_supernet(str(tmp_path / "taught.safetensors"))
+    assert read.digest == other.digest != net.digest
+    row = parent_row(net.space)
+    weights = {name: tuple(t.shape) for name, t in read.weights(row).items()}
+    assert weights == {name: tuple(t.shape) for name, t in net.weights(row).items()}
+    column = net.space.groups["f"][1]
+    for choice in (1, 2, 3):  # only one has learned
+        row[column] = choice
+        told = [Moved(each, batches)(0, row).kl for each in (net, other, read)]
+        assert told[1] == told[2]
+        assert (told[1] < told[0]) if choice == 2 else (told[1] == told[0])
+        torch.testing.assert_close(
+            read.extract(row)(prompt(network_inputs(read.network(row)), batches[0][0])),
+            read.forward(row, {"input_ids": batches[0][0]}),
+        )

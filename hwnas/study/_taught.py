@@ -1,0 +1,76 @@
+"""``hwnas library build --distil``: the alternatives of a model's blocks learn, each by itself, before they are scored."""
+
+# ruff: noqa: PLC0415 (what is heavy is imported when the command runs)
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+from hwnas.errors import DataError
+from hwnas.executor import Pace
+from hwnas.progress import notice, progress, resumable
+from hwnas.study._moved import Windows
+
+TAUGHT = "taught"
+"""What tells, in the header of a file, on which text its alternatives have learned, and for how long."""
+
+WINDOWS = 16
+"""Of the training text that alternatives learn from; none of those that they are scored on."""
+
+
+def taught_model(given: Windows, path: Path, steps: int) -> Windows:
+    """The model with weights of their own for all alternatives that have learned, in a file; it is made if it is not there.
+
+    Killed at any moment, it goes on after the last block: a journal and the blocks stand beside the file until it is whole.
+
+    Args:
+        given: the model, and the text that will be scored on.
+        path: of the file, ``.safetensors``.
+        steps: of each alternative.
+
+    Raises:
+        DataError: the file is another one, or the text has no windows beside those that are scored on.
+    """
+    from hwnas.files import replacing
+    from hwnas.io import Journal
+    from hwnas.supernet import described, lessons, taught
+    from hwnas.supernet._checkpoint import read_tensors, write_safetensors
+
+    identity = {**given.facts(), "steps": steps, "learned_from": WINDOWS}
+    told = json.dumps(identity)
+    if path.exists():
+        if described(path).get(TAUGHT) != told:
+            rule = "it is there, and was made of something else"
+            raise DataError(f"--distil {steps}: {path}", rule, "remove it, or write another --out")
+        return replace(given, model=str(path))
+    net, batches = given.net, [*given.text.unjudged(given.length, WINDOWS)]
+    parts, journal_path = path.with_name(f"{path.name}.parts"), path.with_name(f"{path.name}.jsonl")
+    parts.mkdir(parents=True, exist_ok=True)
+    own, gained = {}, []
+    with Journal(journal_path, {"kind": TAUGHT, **identity}) as journal:
+        known = {(entry["slot"], entry["choice"]): entry for entry in journal.entries}
+        with resumable(lambda: f"{len(known)} blocks are kept in {parts}"), progress("teaching blocks") as advance:
+            pace, total = Pace(1), len(net.space.slots) - 2
+            for place, lesson in enumerate(lessons(net, batches)):
+                for choice in lesson.alternatives:
+                    part = parts / f"{lesson.slot}-{choice}.safetensors"
+                    if (lesson.slot, choice) not in known:
+                        tensors, before, after = taught(net, lesson, choice, steps, given.seed)
+                        with replacing(part) as file:
+                            write_safetensors(file, tensors, {})
+                        entry = {"slot": lesson.slot, "choice": choice, "before": before, "after": after}
+                        journal.append(entry)
+                        known[lesson.slot, choice] = entry
+                    own |= net.own(read_tensors(part))
+                    gained.append(known[lesson.slot, choice]["after"] / known[lesson.slot, choice]["before"])
+                advance(place + 1, total, f"blocks, {pace(place + 1)}")
+    net.alike(net.tensors | own).save(path, {TAUGHT: told})
+    shutil.rmtree(parts)
+    notice(
+        f"wrote {path}: {len(gained)} alternatives after {steps} steps each, which are "
+        f"{100 * (1 - sum(gained) / len(gained)):.0f} % nearer to their parents' blocks on average"
+    )
+    return replace(given, model=str(path))
