@@ -3,9 +3,10 @@
     python -m benchmarks.llm_blocks hf:FOLDER --root build/llm        # SmolLM2-135M: see docs/language_models.md
 
 The text is Python's language reference (PSF licence), as ``pydoc`` carries it: every other topic is scored on, the others are
-measured on. Speed is that of onnxruntime with one thread: a step of decoding after 512 tokens, and a prompt of 128. Networks are
-timed in turns with their parent, and what is told is the ratio, which a machine whose speed wanders leaves alone. What a kind
-of block takes comes from the parent with one kind of block in all layers. Every part skips what an earlier run has journalled.
+measured on. The library is what ``hwnas library build --sort --device cpu`` writes: its latencies come from a table of this
+machine, made of whole assemblies. Speed is that of onnxruntime with one thread: a step of decoding after 512 tokens, and a
+prompt of 128. Networks are timed in turns with their parent, and what is told is the ratio, which a machine whose speed wanders
+leaves alone. Every part skips what an earlier run has journalled.
 """
 
 from __future__ import annotations
@@ -25,7 +26,6 @@ import onnxruntime as ort
 import pandas as pd
 import torch
 from numpy.typing import NDArray
-from scipy.optimize import nnls
 
 from hwnas.graph import network_model, random_feeds
 from hwnas.io import Journal
@@ -42,9 +42,9 @@ from hwnas.task import Divergence, Parent, prompt
 
 PROMPT, CONTEXT = 128, 512
 SPEEDUPS = (1.25, 1.5, 2.0)
-CHECKED, ROUNDS, BLOCK_S = 6, 4, 0.3
-PARTS = ("build", "time", "divergence", "additivity", "compare", "int8")
-RANDOM, DRAWN = 4, 2000
+ROUNDS, BLOCK_S = 6, 0.3
+PARTS = ("build", "additivity", "divergence", "compare", "precisions")
+RANDOM, DRAWN = 2, 2000
 """Random assemblies at each speed, and of how many draws these are the slowest that are fast enough."""
 
 STEPS = {"latency_ms": {"l": 1, "p": CONTEXT}, "prefill_ms": {"l": PROMPT, "p": 0}}
@@ -61,11 +61,10 @@ def write_texts(folder: Path) -> None:
 class Run:
     """Everything of one model below a folder."""
 
-    def __init__(self, model: str, root: Path, windows: int, measured: int, *, sort: bool) -> None:
+    def __init__(self, model: str, root: Path, windows: int, measured: int) -> None:
         self.root = root
         write_texts(root / "text")
-        given = Windows(model, root / "text", windows)
-        self.scored = sorted_model(given, root / "sorted.safetensors") if sort else given
+        self.scored = sorted_model(Windows(model, root / "text", windows), root / "sorted.safetensors")
         self.told = Windows(self.scored.model, root / "text" / "validation.txt", measured)
         self.library = root / "library.csv"
         self._timed: tuple[str, Callable[[], object]] = "", lambda: None
@@ -78,69 +77,21 @@ class Run:
     def parent(self) -> Population:
         return parent_row(self.space)
 
-    # --- the library ---------------------------------------------------------------------------
-
-    def build(self) -> None:
-        """Scores, and how long they took."""
+    def build(self, device: str) -> None:
+        """Scores and latencies, and how long they took."""
         began = time.perf_counter()
-        build_library(self.scored, self.library, Lengths(PROMPT, CONTEXT))
+        build_library(self.scored, self.library, Lengths(PROMPT, CONTEXT), device=device)
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
         print(f"library: {time.perf_counter() - began:.0f} s in this run, peak memory {peak:.2f} GiB")
 
-    def time_blocks(self) -> None:
-        """Add the latency of a step of decoding to the library: each kind of block in all layers at once, in turns with the parent.
-
-        Random assemblies took no part, and tell how far the sums are off.
-        """
-        rng = np.random.default_rng(0)
-        rows = [*self._throughout(), self.parent]
-        kinds = [self._kinds(row) for row in rows]
-        names = sorted({kind for counts in kinds for kind in counts})
-        ratios = np.array([*(self.ratio("latency_ms", row) for row in rows[:-1]), 1.0])
-        parts, _ = nnls(_counted(kinds, names) / ratios[:, None], np.ones(len(ratios)))
-        others = [self._drawn(share, rng) for share in np.linspace(0.1, 0.9, CHECKED)]
-        told = np.array([self.ratio("latency_ms", row) for row in others])
-        error = 100 * (_counted([self._kinds(row) for row in others], names) @ parts / told - 1)
-        print(
-            f"{CHECKED} random assemblies: sums {np.abs(error).mean():.1f} % off on average, {error.mean():+.1f} % bias"
-        )
-        costs = dict(zip(names, parts * self.parent_ms("latency_ms"), strict=True))
-        print({name: round(float(ms), 3) for name, ms in costs.items()})
-        table = pd.read_csv(self.library)
-        table["latency_ms"] = [
-            self._block_ms(layer, choice, costs) for layer, choice in zip(table["layer"], table["choice"], strict=True)
-        ]
-        table.to_csv(self.library, index=False)
-
-    def _throughout(self) -> Iterator[Population]:
-        """The parent with all attentions, or all FFNs, replaced by one alternative."""
-        for group in "af":
-            columns = self.space.groups[group]
-            for choice in range(len(self.space.genes[columns[0]].choices) - 1):
-                row = self.parent.copy()
-                row[columns] = choice
-                yield row
-
-    def _drawn(self, share: float, rng: np.random.Generator) -> Population:
-        row = self.parent.copy()
-        for column, domain in enumerate(self.space.domain):
-            if column not in self.space.input_genes and rng.random() < share:
-                row[column] = rng.choice(domain)
-        return row
-
-    def _kinds(self, row: Population) -> dict[str, int]:
-        """How many blocks of each kind a subnet has: kinds by gene and choice, and what all have."""
-        counts = {"rest": 1}
-        for gene, choice in zip(self.space.genes, row, strict=True):
-            if gene.group in "af" and gene.choices[choice]:
-                kind = f"{gene.group}={gene.choices[choice]}"
-                counts[kind] = counts.get(kind, 0) + 1
-        return counts
-
-    def _block_ms(self, layer: str, choice: str, costs: dict[str, float]) -> float:
-        if layer == "head":
-            return costs["rest"]
-        return costs.get(f"{layer[0]}={choice}", 0.0) if layer[0] in "af" else 0.0
+    def additivity(self, models: int) -> None:
+        """Whether scores add up."""
+        found = check_library(self.library, None, models, 0, self.root / "check.jsonl")
+        found.frame.to_csv(self.root / "check.csv", index=False)
+        print(f"additivity: {found.raw}\n  each corrected by all others: {found.corrected}")
+        near = found.frame[found.frame["kl"] <= 0.5]
+        told = Additivity.of(near["kl"].to_numpy(), near["kl_measured"].to_numpy())
+        print(f"  of those with a sum up to 0.5 nats: {told}")
 
     # --- the clock -----------------------------------------------------------------------------
 
@@ -188,25 +139,18 @@ class Run:
         feeds = random_feeds(network, 1)
         return lambda: session.run(None, feeds)
 
-    def in_int8(self) -> pd.DataFrame:
-        """The parent and the front in int8 as files of them are exported, against the parent in fp32."""
+    def in_precisions(self, precisions: Sequence[str], columns: Sequence[str]) -> pd.DataFrame:
+        """The parent, and the front, in other precisions as files of them are exported, against the parent in fp32."""
         compared = pd.read_csv(self.root / "compared.csv")
         rows = []
-        for _, told in compared[compared["way"].isin(["parent", "front, corrected"])].iterrows():
+        for _, told in compared[compared["way"].isin(["parent", "front"])].iterrows():
             row = self.space.encode(json.loads(told["arch"]))
-            divergence = self._divergence_of_file(row, "int8")
-            timed = {f"{column}_speedup": 1 / self.ratio(column, row, "int8") for column in STEPS}
-            rows.append(
-                {
-                    "speedup": told["speedup"],
-                    "way": f"{told['way']} in int8",
-                    **_told(divergence),
-                    **timed,
-                    "arch": told["arch"],
-                }
-            )
+            for precision in precisions:
+                found = _told(self._divergence_of_file(row, precision)) | self._speeds(row, columns, precision)
+                way = f"{told['way']} in {precision}"
+                rows.append({"speedup": told["speedup"], "way": way, **found, "arch": told["arch"]})
         frame = pd.DataFrame(rows)
-        frame.to_csv(self.root / "int8.csv", index=False)
+        frame.to_csv(self.root / "precisions.csv", index=False)
         return frame
 
     def _divergence_of_file(self, row: Population, precision: str) -> Divergence:
@@ -255,6 +199,13 @@ class Run:
             row[self.space.groups["f"]] = choice
             yield row
 
+    def _drawn(self, share: float, rng: np.random.Generator) -> Population:
+        row = self.parent.copy()
+        for column, domain in enumerate(self.space.domain):
+            if column not in self.space.input_genes and rng.random() < share:
+                row[column] = rng.choice(domain)
+        return row
+
     # --- the comparison ------------------------------------------------------------------------
 
     def chosen(self) -> list[tuple[float, str, Population]]:
@@ -262,9 +213,7 @@ class Run:
         library = read_library(self.library)
         ms = library.costs["latency_ms"]
         whole = float(ms(self.in_library(self.parent)[None])[0])
-        scores = {"front": library.costs["kl"]}
-        if (self.root / "check.csv").exists():
-            scores["front, corrected"] = self.corrected(library)
+        scores = {"front": self.corrected(library) if (self.root / "check.csv").exists() else library.costs["kl"]}
         found: list[tuple[float, str, Population]] = []
         rng = np.random.default_rng(1)
         for speedup in SPEEDUPS:
@@ -296,23 +245,24 @@ class Run:
             found[at] = self.space.genes[at].choices.index(value)
         return found
 
-    def compare(self, columns: Sequence[str] = tuple(STEPS)) -> pd.DataFrame:
-        """Divergence on text that was not scored on, and speed by the clock of what ``columns`` say."""
+    def compare(self, columns: Sequence[str]) -> pd.DataFrame:
+        """Divergence on text that was not scored on, and speed by the clock of what ``columns`` say, beside the predicted one."""
+        library = read_library(self.library)
         chosen = [(0.0, "parent", self.parent), *self.chosen()]
         told = divergences(self.told, [row for *_, row in chosen], self.root / "told.jsonl", title="measuring")
         rows = []
         for (speedup, way, row), each in zip(chosen, told, strict=True):
-            timed = {column: self.ratio(column, row) for column in columns} if way != "random" else {}
+            x = np.stack([self.in_library(self.parent), self.in_library(row)])
+            predicted = {column: library.costs[column](x) for column in columns if column in library.costs}
+            sums = {f"{column}_predicted": float(parent / own) for column, (parent, own) in predicted.items()}
+            speeds = self._speeds(row, columns)
             rows.append(
                 {
                     "speedup": speedup,
                     "way": way,
                     **_told(each),
-                    **{f"{column}_speedup": 1 / ratio for column, ratio in timed.items()},
-                    **{
-                        f"tokens_per_s_{column[:-3]}": 1e3 * _tokens(column) / (ratio * self.parent_ms(column))
-                        for column, ratio in timed.items()
-                    },
+                    **speeds,
+                    **sums,
                     "arch": json.dumps(self.space.decode(row)),
                 }
             )
@@ -320,18 +270,14 @@ class Run:
         frame.to_csv(self.root / "compared.csv", index=False)
         return frame
 
-    def additivity(self, models: int) -> None:
-        """Whether scores add up."""
-        found = check_library(self.library, None, models, 0, self.root / "check.jsonl")
-        found.frame.to_csv(self.root / "check.csv", index=False)
-        print(f"additivity: {found.raw}\n  each corrected by all others: {found.corrected}")
-        near = found.frame[found.frame["kl"] <= 0.5]
-        told = Additivity.of(near["kl"].to_numpy(), near["kl_measured"].to_numpy())
-        print(f"  of those with a sum up to 0.5 nats: {told}")
-
-
-def _counted(kinds: list[dict[str, int]], names: list[str]) -> NDArray[np.float64]:
-    return np.array([[float(counts.get(name, 0)) for name in names] for counts in kinds])
+    def _speeds(self, row: Population, columns: Sequence[str], precision: str = "fp32") -> dict[str, float]:
+        """How many times as fast as the parent in fp32, and tokens per second."""
+        found = {}
+        for column in columns:
+            ratio = self.ratio(column, row, precision)
+            found[f"{column}_speedup"] = 1 / ratio
+            found[f"tokens_per_s_{column[:-3]}"] = 1e3 * _tokens(column) / (ratio * self.parent_ms(column))
+        return found
 
 
 def _tokens(column: str) -> int:
@@ -369,25 +315,25 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("model", help="hf:FOLDER")
     parser.add_argument("--root", type=Path, default=Path("build/llm_blocks"))
+    parser.add_argument("--device", default="cpu", help="whose latencies the library has: cpu, or a table by its path")
     parser.add_argument("--windows", type=int, default=4, help="of 256 tokens, that blocks are scored on")
-    parser.add_argument("--sort", action="store_true", help="sort neurons by what they do on the text first")
     parser.add_argument("--measured", type=int, default=8, help="windows that assemblies are measured on")
     parser.add_argument("--models", type=int, default=40, help="assemblies that additivity is checked on")
+    parser.add_argument("--columns", nargs="+", choices=STEPS, default=[*STEPS], help="what is timed")
+    parser.add_argument("--precisions", nargs="+", default=["int8", "int4"])
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS)
     options = parser.parse_args()
-    run = Run(options.model, options.root, options.windows, options.measured, sort=options.sort)
+    run = Run(options.model, options.root, options.windows, options.measured)
     if "build" in options.parts:
-        run.build()
-    if "time" in options.parts:
-        run.time_blocks()
-    if "divergence" in options.parts:
-        _show(run.compare(columns=()))
+        run.build(options.device)
     if "additivity" in options.parts:
         run.additivity(options.models)
+    if "divergence" in options.parts:
+        _show(run.compare(columns=()))
     if "compare" in options.parts:
-        _show(run.compare())
-    if "int8" in options.parts:
-        print(run.in_int8().drop(columns="arch").round(4).to_string(index=False))
+        _show(run.compare(options.columns))
+    if "precisions" in options.parts:
+        _show(run.in_precisions(options.precisions, options.columns))
 
 
 if __name__ == "__main__":

@@ -1,7 +1,5 @@
 """``hwnas library build --distil``: the alternatives of a model's blocks learn, each by itself, before they are scored."""
 
-# ruff: noqa: PLC0415 (what is heavy is imported when the command runs)
-
 from __future__ import annotations
 
 import json
@@ -34,10 +32,11 @@ def taught_model(given: Windows, path: Path, steps: int) -> Windows:
     Raises:
         DataError: the file is another one, or the text has no windows beside those that are scored on.
     """
+    from safetensors.torch import load_file, save
+
     from hwnas.files import replacing
     from hwnas.io import Journal
     from hwnas.supernet import described, lessons, taught
-    from hwnas.supernet._checkpoint import read_tensors, write_safetensors
 
     identity = {**given.facts(), "steps": steps, "learned_from": WINDOWS}
     told = json.dumps(identity)
@@ -60,11 +59,11 @@ def taught_model(given: Windows, path: Path, steps: int) -> Windows:
                     if (lesson.slot, choice) not in known:
                         tensors, before, after = taught(net, lesson, choice, steps, given.seed)
                         with replacing(part) as file:
-                            write_safetensors(file, tensors, {})
+                            file.write_bytes(save(tensors))
                         entry = {"slot": lesson.slot, "choice": choice, "before": before, "after": after}
                         journal.append(entry)
                         known[lesson.slot, choice] = entry
-                    own |= net.own(read_tensors(part))
+                    own |= net.own(load_file(part))
                     gained.append(known[lesson.slot, choice]["after"] / known[lesson.slot, choice]["before"])
                 advance(place + 1, total, f"blocks, {pace(place + 1)}")
     net.alike(net.tensors | own).save(path, {TAUGHT: told})

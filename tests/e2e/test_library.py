@@ -10,13 +10,13 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from hwnas.executor import Where
 from hwnas.study import Front
 from hwnas.study._moved import Windows, divergences
 from hwnas.study._taught import WINDOWS
 from hwnas.supernet import lessons, load_supernet, parent_row, taught
-from hwnas.supernet._checkpoint import write_safetensors
 from hwnas.task import Parent
 from tests.e2e.conftest import Hwnas
 from tests.supernet.hf.decoder.conftest import WORDS, save
@@ -139,7 +139,7 @@ def test_alternatives_learn_before_they_are_scored(hwnas: Hwnas) -> None:
     for lesson in lessons(net, [*given.text.unjudged(16, WINDOWS)]):
         for choice in lesson.alternatives:
             if f'"slot": "{lesson.slot}", "choice": {choice},' in "".join(lines[:8]):
-                write_safetensors(parts / f"{lesson.slot}-{choice}.safetensors", taught(net, lesson, choice, 8)[0], {})
+                save_file(taught(net, lesson, choice, 8)[0], parts / f"{lesson.slot}-{choice}.safetensors")
     ran = hwnas(*build)
     assert ran.code == 0, ran.err
     assert (Path("lib.safetensors").read_bytes(), Path("lib.safetensors.jsonl").read_text()) == (whole, journal)
