@@ -61,7 +61,7 @@ def check_library(path: Path, data: Path | None, n: int, seed: int, journal: Pat
     x = assemblies(library.space, cost, n, np.random.default_rng(seed))
     told = divergences(given, [*x], journal, where, "measuring assemblies")
     predicted, measured = cost(x), np.array([max(each.kl, 1e-9) for each in told])
-    _, left_out = corrected(cost, x, measured)
+    *_, left_out = corrected(cost, x, measured)
     frame = pd.DataFrame(
         {
             "arch": arch_column(x, library.space),

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
     from hwnas.search import Problem, SearchResult
     from hwnas.space import AdditiveCost, Population
+    from hwnas.study._additivity import Growth
     from hwnas.study._metrics import Metrics
     from hwnas.task import Divergence
 
@@ -68,21 +70,32 @@ class LibraryVerifier:
         Raises:
             NotHeldError: nothing that was measured is within a budget on the score.
         """
-        from hwnas.study._additivity import corrected
+        from hwnas.study._additivity import Growth, corrected
 
-        metrics, evaluations = self.metrics, 0
+        metrics, evaluations, growth = self.metrics, 0, Growth()
         for turn in range(1, ROUNDS + 1):
-            result = search(metrics.problem(self.wanted, self.budgets))
+            result = search(metrics.problem(self.wanted, self._of_sums(growth)))
             evaluations += result.evaluations
             front = self._measure(result.x)
-            error_pct = self._tell(turn, front, metrics.given[SCORE])
+            error_pct = self._tell(turn, front, growth(metrics.given[SCORE](front)))
             rows = self._moved(self._rows())
             if error_pct < GOOD_PCT or len(rows) < FEWEST:
                 break
-            cost, left_out = corrected(self._scores(), rows, self._values(rows))
+            cost, growth, left_out = corrected(self._scores(), rows, self._values(rows))
+            self.rounds[-1]["growth_per_nat"] = round(growth.rate, 4)
             self.rounds[-1]["left_out_error_pct"] = _error_pct(left_out, self._values(rows))
             metrics = replace(metrics, given={**metrics.given, SCORE: cost})
+        sums = metrics.given[SCORE]
+        metrics = replace(metrics, given={**metrics.given, SCORE: lambda x: growth(sums(x))})
         return self._front(replace(result, evaluations=evaluations), metrics), metrics
+
+    def _of_sums(self, growth: Growth) -> Mapping[str, Budget]:
+        """The budgets, as bounds on sums of scores where they are on divergences."""
+        if SCORE not in self.budgets:
+            return self.budgets
+        own = self.budgets[SCORE]
+        lower, upper = (float(growth.undone(bound)) if isfinite(bound) else bound for bound in (own.lower, own.upper))
+        return {**self.budgets, SCORE: replace(own, lower=lower, upper=upper)}
 
     def _scores(self) -> AdditiveCost:
         from hwnas.space import AdditiveCost
@@ -117,13 +130,13 @@ class LibraryVerifier:
 
         return np.array([max(self.measured[row.tobytes()].kl, 1e-9) for row in x])
 
-    def _tell(self, turn: int, front: Population, cost: Any) -> float:
+    def _tell(self, turn: int, front: Population, predicted: NDArray[np.float64]) -> float:
         """Note and say how a round went; the mean error of the scores it was found by, in percent."""
         from hwnas.study._additivity import Additivity
 
         if not len(front):
             return 0.0
-        predicted, measured = cost(front), self._values(front)
+        measured = self._values(front)
         error_pct, told = _error_pct(predicted, measured), Additivity.of(predicted, measured)
         self.rounds.append(
             {
@@ -178,7 +191,7 @@ class LibraryVerifier:
             "text": self.given.facts(),
             "subnets": len(self.measured),
             "rounds": self.rounds,
-            "correction": "kl is the sum of scores, each with a factor learned from all that was measured (Bayesian linear model)",
+            "correction": "kl is s (1 + growth s) of the sum s of scores, each with a factor; learned from all that was measured",
         }
 
 
