@@ -38,14 +38,15 @@ def taught_model(given: Windows, path: Path, steps: int) -> Windows:
     from hwnas.io import Journal
     from hwnas.supernet import described, lessons, taught
 
-    identity = {**given.facts(), "steps": steps, "learned_from": WINDOWS}
+    plain = replace(given, precision="fp32")  # lower precisions round what was learned
+    identity = {**plain.facts(), "steps": steps, "learned_from": WINDOWS}
     told = json.dumps(identity)
     if path.exists():
         if described(path).get(TAUGHT) != told:
             rule = "it is there, and was made of something else"
             raise DataError(f"--distil {steps}: {path}", rule, "remove it, or write another --out")
         return replace(given, model=str(path))
-    net, batches = given.net, [*given.text.unjudged(given.length, WINDOWS)]
+    net, batches = plain.net, [*plain.text.unjudged(given.length, WINDOWS)]
     parts, journal_path = path.with_name(f"{path.name}.parts"), path.with_name(f"{path.name}.jsonl")
     parts.mkdir(parents=True, exist_ok=True)
     own, gained = {}, []
