@@ -140,7 +140,7 @@ class DecoderSupernet(Supernet):
     @staticmethod
     def own(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Tensors of an alternative under the names of the shared ones, as a network keeps them beside these."""
-        return {own_name(name, tuple(tensor.shape)): tensor for name, tensor in tensors.items()}
+        return {own_name(name, tuple(tensor.shape)): tensor for name, tensor in sorted(tensors.items())}
 
     def deployed_files(self, subnet: Subnet) -> dict[str, str]:
         return deployed_decoder(self.carried.complete(), self.tokenizer(), subnet)
