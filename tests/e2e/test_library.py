@@ -144,7 +144,7 @@ def test_alternatives_learn_before_they_are_scored(hwnas: Hwnas) -> None:
     assert ran.code == 0, ran.err
     assert (Path("lib.safetensors").read_bytes(), Path("lib.safetensors.jsonl").read_text()) == (whole, journal)
     assert not parts.exists()
-    ran = hwnas(*build, "--distil", 9)
+    ran = hwnas(*build[:-4], "--distil", 9, *build[-2:])
     assert (ran.code, "was made of something else" in ran.err, ran.err.count("\n")) == (2, True, 1)
     ran = hwnas(*build[:-1], "other.csv", "--windows", 99)
     assert (ran.code, "no windows beside the 99 that are scored on" in ran.err) == (2, True)

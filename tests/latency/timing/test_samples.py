@@ -9,7 +9,7 @@ from hwnas.graph import network_model
 from hwnas.latency import Measurement, Speed
 from hwnas.latency.timing import _loop
 from hwnas.latency.timing._block import measure_together
-from hwnas.latency.timing._loop import BLOCK_RUNS, PACE_RUNS, SETTLE_RUNS, WARM_UPS, Timed, kept_runs, record
+from hwnas.latency.timing._loop import BLOCK_RUNS, LONG_RUNS, PACE_RUNS, SETTLE_RUNS, WARM_UPS, Timed, kept_runs, record
 from hwnas.latency.timing._measure import measure_all
 from hwnas.latency.timing._samples import Samples, level
 from tests.latency.fakes import FakeRuntime, FakeSession, costs, tiny_space
@@ -62,12 +62,13 @@ def test_every_model_has_a_block_a_round_between_two_of_the_anchor() -> None:
 
 def test_short_models_run_more_often_in_a_block() -> None:
     paces = []
-    for ns in (10_000, 2_000_000, 500_000_000):
+    for ns in (10_000, 2_000_000, 100_000_000, 500_000_000):
         runtime = FakeRuntime(dict.fromkeys(COSTS, ns))
         paces.append(Timed(runtime.session(MODELS[0]), runtime.clock))
     assert (paces[0].settle, paces[0].runs) == (SETTLE_RUNS[1], BLOCK_RUNS[1])
     assert SETTLE_RUNS[0] < paces[1].settle < SETTLE_RUNS[1]
     assert (paces[2].settle, paces[2].runs) == (SETTLE_RUNS[0], BLOCK_RUNS[0])
+    assert (paces[3].settle, paces[3].runs) == LONG_RUNS
 
 
 @pytest.mark.parametrize(
