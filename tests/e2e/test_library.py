@@ -146,7 +146,7 @@ def test_alternatives_learn_before_they_are_scored(hwnas: Hwnas) -> None:
     assert not parts.exists()
     ran = hwnas(*build[:-4], "--distil", 9, *build[-2:])
     assert (ran.code, "was made of something else" in ran.err, ran.err.count("\n")) == (2, True, 1)
-    ran = hwnas(*build[:-1], "other.csv", "--windows", 99)
+    ran = hwnas(*build[:6], *OPTIONS[:2], "--windows", 99, "--distil", 8, "--out", "other.csv")
     assert (ran.code, "no windows beside the 99 that are scored on" in ran.err) == (2, True)
 
 
