@@ -49,7 +49,10 @@ def find_table(
     if device.partition(":")[0] in latency.PROVIDERS and not Path(device).exists():
         wanted, computed = latency.get_device(device, threads=threads or 1, batch=batch or 1), precision or "fp32"
         latency.check_precision(wanted, computed)
-        table, told = (_as_found if as_is else _checked)(wanted, space, computed, plan)
+        if as_is:
+            table, told = _as_found(wanted, space, computed, plan)
+        else:
+            table, told = _checked(wanted, space, computed, plan)
     else:
         table, told = _named_table(device, space, precision), AS_IS
         for what, asked in {"threads": threads, "batch": batch}.items():

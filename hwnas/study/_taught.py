@@ -6,11 +6,15 @@ import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from hwnas.errors import DataError
 from hwnas.executor import Pace
 from hwnas.progress import notice, progress, resumable
 from hwnas.study._moved import Windows
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 TAUGHT = "taught"
 """What tells, in the header of a file, on which text its alternatives have learned, and for how long."""
@@ -49,7 +53,8 @@ def taught_model(given: Windows, path: Path, steps: int) -> Windows:
     net, batches = plain.net, [*plain.text.unjudged(given.length, WINDOWS)]
     parts, journal_path = path.with_name(f"{path.name}.parts"), path.with_name(f"{path.name}.jsonl")
     parts.mkdir(parents=True, exist_ok=True)
-    own, gained = {}, []
+    own: dict[str, Tensor] = {}
+    gained: list[float] = []
     with Journal(journal_path, {"kind": TAUGHT, **identity}) as journal:
         known = {(entry["slot"], entry["choice"]): entry for entry in journal.entries}
         with resumable(lambda: f"{len(known)} blocks are kept in {parts}"), progress("teaching blocks") as advance:

@@ -91,10 +91,14 @@ class LibraryVerifier:
 
     def _of_sums(self, growth: Growth) -> Mapping[str, Budget]:
         """The budgets, as bounds on sums of scores where they are on divergences."""
+        import numpy as np
+
         if SCORE not in self.budgets:
             return self.budgets
         own = self.budgets[SCORE]
-        lower, upper = (float(growth.undone(bound)) if isfinite(bound) else bound for bound in (own.lower, own.upper))
+        lower, upper = (
+            float(growth.undone(np.array(bound))) if isfinite(bound) else bound for bound in (own.lower, own.upper)
+        )
         return {**self.budgets, SCORE: replace(own, lower=lower, upper=upper)}
 
     def _scores(self) -> AdditiveCost:

@@ -109,7 +109,7 @@ def taught(
     order = np.random.default_rng(seed).permuted(np.tile(np.arange(len(lesson.ids)), (steps, 1)), axis=1).ravel()
     for batch in order[:steps].tolist():
         optimizer.zero_grad()
-        loss(batch, {**start, **learned}).backward()  # type: ignore[no-untyped-call]
+        torch.autograd.backward(loss(batch, {**start, **learned}))
         optimizer.step()
         falling.step()
     found = {name: t.detach() for name, t in learned.items()}

@@ -78,7 +78,7 @@ def test_neurons_that_do_most_come_first(net: Supernet, batches) -> None:
     assert torch.equal(by_activity(other, batches).tensors[gate], other.tensors[gate])
 
 
-def test_alternatives_learn_what_the_parents_blocks_do_and_keep_it_in_a_file(net: Supernet, batches, tmp_path) -> None:
+def test_alternatives_learn_what_the_parents_blocks_do_and_keep_it_in_a_file(net, batches, tmp_path) -> None:
     found = {lesson.slot: lesson for lesson in lessons(net, batches)}
     assert [*found] == [f"layer.{i}.{part}" for i in range(3) for part in ("attention", "ffn")]
     assert [*found["layer.1.ffn"].alternatives] == [1, 2, 3]  # 8, 16 and 24 neurons of 32; none cannot learn
