@@ -16,6 +16,9 @@ DRAWN = 4000
 ROUNDS = 10
 """Of mutation, where few of them are within the budgets."""
 
+MIXED = 0.5
+"""Share of them whose layers have precisions of their own, where they can."""
+
 
 def stratified_start(problem: Problem, size: int, rng: np.random.Generator) -> Population:
     """``(<= size, g)`` distinct rows at equal steps of cost, the smallest and the largest subnet among them.
@@ -24,7 +27,7 @@ def stratified_start(problem: Problem, size: int, rng: np.random.Generator) -> P
     that all sizes occur. Budgets of known metrics are kept.
 
     Args:
-        problem: its first known sum is the cost; else MACs are, or any known metric of a
+        problem: its first known sum is the cost; else MACs are, as in spaces of precisions, or any known metric of a
             space without layers.
         size: how many.
         rng: source of all draws.
@@ -35,14 +38,22 @@ def stratified_start(problem: Problem, size: int, rng: np.random.Generator) -> P
     x = space.sample(DRAWN, rng, distinct_uniform=False)
     cost: MetricFunction | None = next(iter(known.values()), None)
     if additive or space.slots:
-        cost = size_of = (additive[0] if additive else macs_cost(space)).within(space)
+        known_sum = (additive[0] if additive else macs_cost(space)).within(space)
+        # By what a poor precision makes slow, half of the subnets would be as large ones are in it alone.
+        cost = size_of = macs_cost(space).within(space) if space.slots and space.precisions else known_sum
         extremes = np.stack([size_of.minimum()[1], size_of.maximum()[1]])
         # A gene without effect may get one by the other's depth: it holds a choice that the space allows.
         lowest = np.array([domain[0] for domain in space.domain])
         smallest, largest, others = (np.where(space.active(rows), rows, lowest) for rows in (*extremes[:, None], x))
         pull = rng.uniform(-1, 1, size=(DRAWN, 1))
         drawn = np.where(rng.random(x.shape) < np.abs(pull), np.where(pull > 0, largest, smallest), others)
-        x = np.concatenate([extremes, space.canonical(_half_in_one_precision(drawn, space, rng))])
+        if space.precisions:  # drawn layer by layer, all are mixed, and most of them slow: half are not
+            drawn[:, _precisions(space)] = others[:, _precisions(space)]
+            half = rng.random(len(drawn)) < MIXED
+            drawn = np.where(half[:, None], drawn, _in_cheapest_precision(drawn, space, known_sum))
+            fastest = known_sum.minimum()[1]  # of tight budgets the one that keeps them
+            extremes = np.concatenate([_in_cheapest_precision(extremes, space, known_sum), fastest[None]])
+        x = np.concatenate([extremes, space.canonical(drawn)])
     x = rng.permutation(np.unique(x, axis=0))
     x = _more_within_budgets(problem, x[_is_within_budgets(problem, x)], size, rng)
     if cost is None or len(x) <= size:
@@ -77,17 +88,22 @@ def _more_within_budgets(problem: Problem, x: Population, size: int, rng: np.ran
     return x
 
 
-def _half_in_one_precision(x: Population, space: SearchSpace, rng: np.random.Generator) -> Population:
-    """Half of the rows in one precision throughout, where their layers have it: drawn layer by layer, all would be mixed."""
-    columns = [column for column, gene in enumerate(space.genes) if gene.role == "precision"]
-    if not columns:
-        return x
-    x, precisions = x.copy(), space.precisions
-    kept = rng.integers(2 * len(precisions), size=len(x))
-    for i, precision in enumerate(precisions):
-        for column in columns:
-            choices = space.genes[column].choices
-            choice = choices.index(precision) if precision in choices else 0
-            if choice in space.domain[column]:
-                x[kept == i, column] = choice
-    return x
+def _in_cheapest_precision(x: Population, space: SearchSpace, cost: MetricFunction) -> Population:
+    """The rows all in one precision, where their layers have it: each in the one of least cost."""
+    versions = np.stack([_in_precision(x, space, precision) for precision in space.precisions])
+    cheapest = np.argmin([cost(version) for version in versions], axis=0)
+    return np.asarray(versions[cheapest, np.arange(len(x))])
+
+
+def _in_precision(x: Population, space: SearchSpace, precision: str) -> Population:
+    x = x.copy()
+    for column in _precisions(space):
+        choices = space.genes[column].choices
+        choice = choices.index(precision) if precision in choices else 0
+        if choice in space.domain[column]:
+            x[:, column] = choice
+    return space.canonical(x)
+
+
+def _precisions(space: SearchSpace) -> list[int]:
+    return [column for column, gene in enumerate(space.genes) if gene.role == "precision"]

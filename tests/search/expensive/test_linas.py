@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from hwnas.errors import DataError, InfeasibleError, SpaceError
-from hwnas.graph import mixed_space
+from hwnas.graph import mixed_space, size_cost
 from hwnas.search import (
     Constraint,
     Evaluator,
@@ -225,16 +225,23 @@ def test_the_start_holds_all_sizes():
     assert macs(stratified_start(bounded, 16, np.random.default_rng(0))).max() <= 200e6
 
 
-def test_the_start_of_a_mixed_space_holds_subnets_of_one_precision_too():
+def test_the_start_of_a_mixed_space_holds_all_sizes_in_the_cheapest_precision_and_mixed_ones():
     space = mixed_space(get_space("digits").restrict(r=8), "fp32+int8")
-    x = stratified_start(problem_of(space)[0], 16, np.random.default_rng(0))
+    macs, size = macs_cost(space), size_cost(space)
+    objectives = [
+        Objective("top1", "%", True, Counted(space, accuracy(space))),
+        Objective("size_bytes", "B", False, size),
+    ]
+    x = stratified_start(Problem(space, objectives, slow=["top1"]), 16, np.random.default_rng(0))
     columns = [column for column, gene in enumerate(space.genes) if gene.role == "precision"]
     active = space.active(x)[:, columns]
     per_row = [set(row[on].tolist()) for row, on in zip(x[:, columns], active, strict=True)]
-    assert {0} in per_row
-    assert {1} in per_row
+    assert {1} in per_row  # int8 takes fewest bytes
     assert {0, 1} in per_row
     assert space.contains(x).all()
+    values = np.sort(macs(x))
+    assert (values[0], values[-1]) == (macs.minimum()[0], macs.maximum()[0])
+    assert np.diff(values).max() < 0.2 * np.ptp(values)
 
 
 def test_a_prior_is_corrected_by_what_was_evaluated():
