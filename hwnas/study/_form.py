@@ -57,6 +57,14 @@ def tell_precisions(by_slot: Mapping[str, str]) -> None:
         notice(f"{precision}, {len(slots)} of {len(by_slot)} layers: {', '.join(slots)}")
 
 
+def needs_ranges(subnet: Subnet) -> bool:
+    """Whether int8 rounds some of its activations by ranges that must have been seen."""
+    from hwnas.graph import integer_form
+
+    in_int8 = [layer for _, layer in subnet.network if layer.precision in (None, "int8")]
+    return any(integer_form(op) == "static" for layer in in_int8 for op in layer.ops)
+
+
 def calibration_images(subnet: Subnet, images: Task | None) -> Batches:
     """Images that show the ranges of activations; random ones, with a notice, where there are none."""
     import torch
@@ -65,7 +73,8 @@ def calibration_images(subnet: Subnet, images: Task | None) -> Batches:
 
     if images is not None:
         return lambda: images.calibration(subnet.inputs)
-    notice("int8 ranges are of random inputs: use this file for latency checks only")
+    if needs_ranges(subnet):
+        notice("int8 ranges are of random inputs: use this file for latency checks only")
     drawn = random_feeds(subnet.network, RANDOM_IMAGES)
     random = [{name: torch.from_numpy(array) for name, array in drawn.items()}]
     return lambda: random
@@ -119,7 +128,7 @@ def facts_of_form(
     from hwnas.graph import precision_parts
     from hwnas.supernet import onnx_accuracy
 
-    if "int8" in precision_parts(form) and "calibration" not in facts:
+    if "int8" in precision_parts(form) and "calibration" not in facts and needs_ranges(subnet):
         facts["calibration"] = "random inputs"
     if of_it:
         return facts

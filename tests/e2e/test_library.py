@@ -7,12 +7,12 @@ import shutil
 from pathlib import Path
 
 import numpy as np
+import onnxruntime as ort
 import pandas as pd
 import pytest
 import torch
 from safetensors.torch import save_file
 
-from hwnas.executor import Where
 from hwnas.study import Front
 from hwnas.study._moved import Windows, divergences
 from hwnas.study._taught import WINDOWS
@@ -20,6 +20,7 @@ from hwnas.supernet import lessons, load_supernet, parent_row, taught
 from hwnas.task import Parent
 from tests.e2e.conftest import Hwnas
 from tests.supernet.hf.decoder.conftest import WORDS, save
+from tests.supernet.hf.decoder.test_deploy import steps
 
 OPTIONS = ("--length", 16, "--windows", 4, "--batch-size", 2)
 
@@ -79,17 +80,41 @@ def test_workers_and_a_killed_run_give_the_same_library(hwnas: Hwnas) -> None:
     assert hwnas(*build, "--out", "one.csv").code == 0
     lines = Path("one.csv.journal.jsonl").read_text().splitlines(keepends=True)
     Path("two.csv.journal.jsonl").write_text("".join(lines[:9]) + lines[9][:20])  # killed while it wrote
-    ran = hwnas(*build, "--out", "two.csv")
+    ran = hwnas(*build, "--workers", 2, "--out", "two.csv")
     assert ran.code == 0, ran.err
     assert f"holds 8 of {len(lines) - 1} comparisons" in ran.err
     assert Path("two.csv").read_bytes() == Path("one.csv").read_bytes()
     assert Path("two.csv.journal.jsonl").read_bytes() == Path("one.csv.journal.jsonl").read_bytes()
-    given = Windows("hf:m", Path("t.txt"), 4, 16, 2)
-    told = json.loads(lines[1])
-    row = given.net.space.encode(told["arch"])
-    by_worker = divergences(given, [row], Path("worker.jsonl"), Where(workers=1))
-    here_alone = divergences(given, [row], Path("here.jsonl"))
-    assert by_worker[0].kl == pytest.approx(here_alone[0].kl, rel=1e-5)
+
+
+def test_blocks_and_their_precisions_are_chosen_together_and_write_as_they_were_scored(hwnas: Hwnas) -> None:
+    save(Path("wide"), "llama", hidden_size=32, num_attention_heads=4)
+    build = ("library", "build", "--model", "hf:wide", "--data", "t.txt", *OPTIONS, "--out", "lib.csv")
+    ran = hwnas(*build, "--precision", "int8,int4")
+    assert (ran.code, ran.err.count("\n"), "write --precision fp32,int8,int4" in ran.err) == (2, 1, True)
+    ran = hwnas(*build, "--precision", "fp32,int8,int4")
+    assert ran.code == 0, ran.err
+    library = pd.read_csv("lib.csv", keep_default_na=False)
+    assert (library["layer"] == "f[1]").sum() == 1 + 4 * 3
+    bytes_of = library[(library["layer"] == "f[1]") & (library["choice"] == "32")].set_index("precision")["size_bytes"]
+    assert bytes_of.to_dict() == {"fp32": 4 * (3 * 32 * 32 + 32), "int8": 3456 + 128, "int4": 1920 + 128}
+
+    assert hwnas("search", "--library", "lib.csv", "--budget", "size<=20kB", "--out", "front.csv").code == 0
+    front = Front.load("front.csv")
+    assert len({json.dumps(front.arch(row)["q"]) for row in front.frame["row"]}) > 3
+    row = next(i for i in front.frame["row"] if {*front.arch(i)["q"]} == {"fp32", "int8", "int4"})
+    ran = hwnas("export", "front.csv", "--row", row, "--out", "deploy/")
+    assert ran.code == 0, ran.err
+    assert "latency checks only" not in ran.err  # nothing of it needs a text
+    assert Path("deploy/model.onnx").stat().st_size < 20_000 + 45_000  # of nodes and names
+    net = load_supernet("hf:wide").in_precision("fp32+int8+int4")
+    own, texts = net.space.encode(front.arch(row)), torch.arange(3, 12).reshape(1, -1)
+    session = ort.InferenceSession("deploy/model.onnx", providers=["CPUExecutionProvider"])
+    written = steps(session, texts, first=4)
+    with torch.no_grad():
+        told = net.forward(own, {"input_ids": texts}).numpy()
+    assert (written.argmax(-1) == told.argmax(-1)).all()
+    assert np.median(np.abs(written - told)) < 1e-5 * np.abs(told).max()
 
 
 def test_a_model_is_sorted_by_the_text_and_its_library_is_of_the_file(hwnas: Hwnas) -> None:
