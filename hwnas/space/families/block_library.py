@@ -152,12 +152,14 @@ def _covered(
     for layer, (columns, rows) in found.items():
         if column not in columns:
             continue
-        own = (rows >= 0).reshape(-1, rows.shape[-1]) if columns[-1] == column else (rows >= 0).any(axis=-1)[None]
+        own: NDArray[np.bool_] = (rows >= 0).reshape(-1, rows.shape[-1])
+        if columns[-1] != column:
+            own = np.logical_or.reduce(own, axis=1)[None]
         if gene.controller in columns:
             own = own[sorted(gene.active_for)]
-        own = own[own.any(axis=1)]
-        here = np.flatnonzero(own.any(axis=0)).tolist()
-        if not own.all(axis=0)[here].all() or left not in (None, here):
+        own = own[np.logical_or.reduce(own, axis=1)]  # (other choices of the layer that are there, choices of the gene)
+        here = np.flatnonzero(np.logical_or.reduce(own, axis=0)).tolist()
+        if not own[:, here].all() or left not in (None, here):
             rule = (
                 f"it is there in {', '.join(str(gene.choices[i]) for i in here)}, but not every choice in all of them"
             )
