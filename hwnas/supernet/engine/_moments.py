@@ -13,9 +13,6 @@ Array = NDArray[Any]
 _DROWNED = 100.0
 """Squared mean per variance from which on a difference of squares is too coarse in fp32."""
 
-_AWAY = 4.0
-"""The same for a covariance, whose terms `convolved` adds up again."""
-
 _CANCELLED = 2000.0
 """How much larger than a variance what was added up to it may be."""
 
@@ -26,12 +23,12 @@ class Moments(NamedTuple):
     Attributes:
         n: samples.
         mean: ``(channels,)``.
-        spread: biased, variances ``(channels,)`` or the covariance ``(channels, channels)``.
+        spread: biased, variances ``(channels,)`` or the covariance ``(channels, channels)``, which of a part may be fp32.
     """
 
     n: int
     mean: NDArray[np.float64]
-    spread: NDArray[np.float64]
+    spread: NDArray[np.floating[Any]]
 
 
 def variances(x: Array) -> Moments:
@@ -48,13 +45,11 @@ def variances(x: Array) -> Moments:
 
 
 def covariances(x: Array) -> Moments:
-    """Of ``(n, channels, ...)``."""
+    """Of ``(n, channels, ...)``: all samples in one product of matrices."""
     flat = x.reshape(*x.shape[:2], -1)
     mean = _means(flat).mean(0, dtype=np.float64)
-    spread = _products(flat) - np.outer(mean, mean)
-    if (mean**2 > _AWAY * np.diag(spread)).any():
-        spread = _products(flat - mean[:, None].astype(x.dtype))
-    return Moments(len(x), mean, spread)
+    centred = np.subtract(flat.swapaxes(0, 1), mean[:, None, None].astype(x.dtype), order="C").reshape(len(mean), -1)
+    return Moments(len(x), mean, centred @ centred.T / centred.shape[1])
 
 
 def _means(flat: Array) -> Array:
@@ -62,21 +57,16 @@ def _means(flat: Array) -> Array:
     return flat @ np.full(flat.shape[2], 1 / flat.shape[2], flat.dtype)
 
 
-def _products(flat: Array) -> NDArray[np.float64]:
-    """``(channels, channels)``: means of products over all samples and pixels."""
-    products: NDArray[np.float64] = np.matmul(flat, flat.transpose(0, 2, 1)).sum(0, dtype=np.float64)
-    return products / (flat.shape[0] * flat.shape[2])
-
-
 def pooled(parts: Sequence[Moments]) -> Moments:
     """Of everything, from the moments of its parts (Chan et al. 1979)."""
     n = sum(part.n for part in parts)
-    mean = sum(part.n / n * part.mean for part in parts)
-    spread = np.zeros_like(parts[0].spread)
-    for part in parts:
-        away = part.mean - mean
-        spread += part.n / n * (part.spread + (away**2 if spread.ndim == 1 else np.outer(away, away)))
-    return Moments(n, np.asarray(mean), spread)
+    shares = np.array([part.n / n for part in parts])
+    means = np.stack([part.mean for part in parts])
+    mean = shares @ means
+    away = means - mean
+    between = shares @ away**2 if parts[0].spread.ndim == 1 else (away.T * shares) @ away
+    within = sum(share * part.spread for share, part in zip(shares, parts, strict=True))
+    return Moments(n, mean, within + between)
 
 
 def convolved(weight: Array, bias: Array, read: Moments, x: Array) -> Moments:
