@@ -1,8 +1,9 @@
-"""Names of classes: their order, and whether they are those of a network."""
+"""Names of classes: their order, their shares, and whether they are those of a network."""
 
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 
 
@@ -28,3 +29,14 @@ def class_order(names: Sequence[str], labels: Sequence[str]) -> Sequence[str] | 
         return labels
     numbered = all(name.isdecimal() for name in names) and [int(name) for name in names] == [*range(len(labels))]
     return names if numbered or all(re.fullmatch(r"n\d{8}", name) for name in names) else None
+
+
+def class_shares(counts: Counter[int], labels: Sequence[str]) -> str:
+    """The share of each class, the largest first: ``ENTY 23 %, HUM 22 %``; of many classes the first six.
+
+    Args:
+        counts: samples by class index.
+        labels: names of the classes.
+    """
+    shares = [f"{labels[i]} {100 * n / counts.total():.0f} %" for i, n in counts.most_common()]
+    return ", ".join(shares[:6]) + (f" and {len(shares) - 6} more" if len(shares) > 6 else "")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
@@ -15,7 +15,7 @@ from PIL import Image, UnidentifiedImageError
 from torch import Tensor
 
 from hwnas.errors import DataError
-from hwnas.task._classes import class_names, class_order
+from hwnas.task._classes import class_names, class_order, class_shares
 from hwnas.task._decoded import CACHE_BYTES, DecodedImages, Key
 from hwnas.task._pixels import IMAGENET, Pixels, Preprocessing
 from hwnas.task._scores import top1
@@ -42,13 +42,19 @@ class ImageFolder:
         batch_size: images per batch.
         seed: of both draws and of the calibration's augmentation.
 
+    Attributes:
+        labels: names of the classes, in the order of the logits.
+        has_training: whether calibration has training images; else it uses validation images, without their labels.
+        n_available: validation images there are.
+        notes: how many images each class has, in words, and which classes have none.
+        broken: images that did not decode and were left out, with the reason.
+
     Raises:
         DataError: no such folder, no images, or other classes than the network's.
     """
 
     metrics: Mapping[str, Score] = {"top1": top1}
     noun = "images"
-    notes: Sequence[str] = ()
 
     def __init__(
         self,
@@ -76,9 +82,8 @@ class ImageFolder:
         ordered = _in_order(self.folder, names, labels) if labels else names
         self.labels: tuple[str, ...] = tuple(labels or names)
         self.has_training = split is not None and training.is_dir()
-        """Whether calibration has training images; else it uses validation images, without their labels."""
-        if self.has_training and _class_names(training, classes) != names:
-            raise DataError(f"data {folder}", "train/ and val/ hold different classes", "make their folders the same")
+        if self.has_training and split is not None:
+            _refuse_other_classes(self.folder, {split: names, "train": _class_names(training, classes)})
         rng = np.random.default_rng(seed)
         found = _samples(validation, ordered)
         self.n_available = len(found)
@@ -86,10 +91,10 @@ class ImageFolder:
         pool = _samples(training, ordered) if self.has_training else found
         self._calibration = _drawn(pool, n_calibration, rng)
         self._training = pool if self.has_training else []
+        self.notes: Sequence[str] = [*_oddities(self.folder, self.labels, self._training, found)]
         self.batch_size = batch_size
         self.seed = seed
         self.broken: dict[Path, str] = {}
-        """Images that did not decode and were left out, with the reason."""
         self._cache = DecodedImages(CACHE_BYTES)
 
     def calibration(self, specs: Specs) -> Iterator[Tensor]:
@@ -227,6 +232,31 @@ def _class_names(folder: Path, classes: int | None) -> list[str]:
         rule = f"it has {len(names)} class folders, the network tells {classes} classes apart"
         raise DataError(f"data {folder}", rule, "pass data of the network's classes, or train it on these")
     return names
+
+
+def _refuse_other_classes(folder: Path, splits: Mapping[str, Sequence[str]]) -> None:
+    for split, names in splits.items():
+        for other, others in splits.items():
+            lacking = [name for name in others if name not in names]
+            if lacking:
+                more = f" and {len(lacking) - 3} more" if len(lacking) > 3 else ""
+                rule = f"{split}/ has no folder {', '.join(lacking[:3])}{more}, and {other}/ has"
+                raise DataError(f"data {folder}", rule, "make the class folders of both the same")
+
+
+def _oddities(
+    folder: Path, labels: Sequence[str], training: Sequence[Sample], validation: Sequence[Sample]
+) -> Iterator[str]:
+    """How the classes share the images to learn from, and which have none."""
+    if training:
+        count = f"{len(training):,} images to learn from, {len(validation):,} to measure on, {len(labels)} classes"
+        yield f"{folder}: {count}: {class_shares(Counter(label for label, _ in training), labels)}"
+    for use, samples in (("learn from", training), ("measure on", validation)):
+        present = {label for label, _ in samples}
+        missing = [name for label, name in enumerate(labels) if label not in present]
+        if samples and missing:
+            more = f" and {len(missing) - 3} more" if len(missing) > 3 else ""
+            yield f"{folder} has no image of {', '.join(missing[:3])}{more} to {use}"
 
 
 def _in_order(folder: Path, names: Sequence[str], labels: Sequence[str]) -> Sequence[str]:

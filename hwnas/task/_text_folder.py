@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from hwnas.errors import DataError, UnknownNameError
-from hwnas.task._classes import class_names
+from hwnas.task._classes import class_names, class_shares
 from hwnas.task._scores import SCORES
 from hwnas.task._task import InputsAt, Score, Specs
 from hwnas.task._text_file import ENDINGS, LabelledTexts, TextColumns, read_labelled_texts
@@ -99,16 +99,10 @@ class TextFolder:
         self._training = _Split(training, self.labels, head) if training is not None else None
         if self._training is not None:
             count = f"{len(self._training.texts):,} texts to learn from, {self.n_available:,} to measure on"
-            self.notes = [f"{folder}: {count}, {len(self.labels)} classes: {self.balance}", *self.notes]
+            shares = class_shares(Counter(self._training.labels.tolist()), self.labels)
+            self.notes = [f"{folder}: {count}, {len(self.labels)} classes: {shares}", *self.notes]
         self._calibration = (self._training or drawn).drawn(n_calibration, rng)
         self._validation = drawn.at(tokenizer.counts(drawn.texts, drawn.pairs).argsort(kind="stable").tolist())
-
-    @property
-    def balance(self) -> str:
-        """The share of each class among the texts to learn from, the largest first: ``ENTY 23 %, HUM 22 %``."""
-        counts = Counter((self._training or self._validation).labels.tolist())
-        shares = [f"{self.labels[i]} {100 * n / counts.total():.0f} %" for i, n in counts.most_common()]
-        return ", ".join(shares[:6]) + (f" and {len(shares) - 6} more" if len(shares) > 6 else "")
 
     def lengths(self, choices: Sequence[int], cut_pct: float) -> tuple[int, ...]:
         """Those lengths that a search can trade off: the shortest that cuts at most ``cut_pct`` % of texts, and shorter ones."""

@@ -20,7 +20,7 @@ from hwnas.task import IMAGENET, ImageFolder
 SHAPE = {"input": TensorSpec((3, 32, 32))}
 
 
-def opened(folder: Path, classes: int = 10, **options: Any) -> ImageFolder:
+def opened(folder: Path, classes: int | None = 10, **options: Any) -> ImageFolder:
     settings = {"n_images": 30, "n_calibration": 20, "batch_size": 8, "seed": 0} | options
     return ImageFolder(folder, classes, **settings)
 
@@ -106,8 +106,33 @@ def test_folders_that_do_not_fit(image_folder: Path, tmp_path: Path):
         list(opened(tmp_path).validation(SHAPE))
     shutil.copytree(image_folder, tmp_path / "data")
     (tmp_path / "data" / "train" / "n0000").rename(tmp_path / "data" / "train" / "other")
-    with pytest.raises(DataError, match="different classes"):
+    with pytest.raises(DataError, match="val/ has no folder other, and train/ has; make the class folders of both"):
         opened(tmp_path / "data")
+    (tmp_path / "data" / "val" / "n0000").rename(tmp_path / "data" / "train" / "n0000")
+    with pytest.raises(DataError, match="val/ has no folder n0000, other, and train/ has"):
+        opened(tmp_path / "data", None)
+
+
+def test_what_is_odd_is_counted_and_named(tmp_path: Path):
+    for path, n in (
+        ("train/cat", 3),
+        ("train/dog", 1),
+        ("train/cow", 0),
+        ("val/cat", 2),
+        ("val/dog", 0),
+        ("val/cow", 1),
+    ):
+        (tmp_path / path).mkdir(parents=True)
+        for i in range(n):
+            Image.new("RGB", (9, 9)).save(tmp_path / path / f"{i}.png")
+    shares = f"{tmp_path}: 4 images to learn from, 3 to measure on, 3 classes: cat 75 %, dog 25 %"
+    data = opened(tmp_path, None)
+    assert data.notes == [
+        shares,
+        f"{tmp_path} has no image of cow to learn from",
+        f"{tmp_path} has no image of dog to measure on",
+    ]
+    assert opened(tmp_path / "val", None).notes == [f"{tmp_path / 'val'} has no image of dog to measure on"]
 
 
 def test_folders_are_of_the_networks_classes_by_name_or_number(tmp_path: Path):
