@@ -58,7 +58,7 @@ def prepare(options: argparse.Namespace) -> None:
         inputs = asked.net.extract(macs_cost(asked.net.space).maximum()[1]).inputs
         keep(split, data.validation(inputs))
         if split == "search":
-            calibration = list(data.calibration(inputs))
+            calibration: list[Any] = list(data.calibration(inputs))
             keep("calibration", ((each, each["attention_mask"].sum(1)) for each in calibration))
     np.savez_compressed(options.keep / "peers.npz", **arrays)
 

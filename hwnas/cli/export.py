@@ -137,7 +137,8 @@ def _chosen(space: SearchSpace, metric: str, pareto: Path | None, row: int | Non
     with in_file(pareto or Path()):
         found = space.decode(read_archs(line, space)[0])
     cells = line.iloc[0]
-    accuracy = float(pd.to_numeric(cells.get(metric), errors="coerce"))
+    known = pd.to_numeric(line[metric], errors="coerce") if metric in line.columns else pd.Series([math.nan])
+    accuracy = float(known.iloc[0])
     if not math.isfinite(accuracy):
         return ChosenSubnet(found)
     source = f"measured on {cells['n_images']} images" if "n_images" in line.columns else "predicted"
