@@ -58,7 +58,8 @@ def of_few_bits(weight: NDArray[np.float32], bits: int) -> NDArray[np.float32]:
     """What is left of a weight ``(rows, channels)``: the numbers that a packed graph multiplies by."""
     integers, scales = in_few_bits(weight, bits)
     left = (integers.astype(np.float32) - 2 ** (bits - 1)) * scales[..., None]
-    return left.reshape(len(weight), -1)[:, : weight.shape[1]]
+    rows: NDArray[np.float32] = left.reshape(len(weight), -1)
+    return rows[:, : weight.shape[1]]
 
 
 def _blocks(weight: NDArray[np.float32]) -> NDArray[np.float32]:

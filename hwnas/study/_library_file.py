@@ -83,8 +83,9 @@ def scored_on(library: Library, data: Path | None = None) -> Windows:
     text = Path(told["data"]) if data is None else data
     if not text.exists():
         raise DataError(f"text {text}", "the library was scored on it, and it is gone", "put it back")
-    given = (told[name] for name in ("windows", "length", "batch_size", "seed"))
-    found = Windows(str(library.model), text, *given, precision="+".join(library.space.precisions) or "fp32")
+    windows, length, batch_size, seed = (told[name] for name in ("windows", "length", "batch_size", "seed"))
+    precision = "+".join(library.space.precisions) or "fp32"
+    found = Windows(str(library.model), text, windows, length, batch_size, seed, precision)
     if found.net.digest != told["digest"]:
         rule = f"the library is of other weights than {library.model} holds now"
         raise DataError(f"model {library.model}", rule, "restore the model, or build the library again")

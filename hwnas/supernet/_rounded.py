@@ -38,6 +38,7 @@ def run_rounded(op: Op, x: Sequence[Tensor], at: Pass, precision: str) -> Tensor
 def in_eight_bits(x: Tensor) -> Tensor:
     """``(..., channels)`` rounded to 255 numbers, the farthest of every 32 channels being the last of them."""
     channels = x.shape[-1]
-    parts = F.pad(x, (0, -channels % BLOCK)).unflatten(-1, (-1, BLOCK))
+    padded = F.pad(x, (0, -channels % BLOCK))
+    parts = padded.reshape(*padded.shape[:-1], -1, BLOCK)
     scale = (parts.abs().amax(-1, keepdim=True) / 127).clamp_min(torch.finfo(x.dtype).tiny)
     return ((parts / scale).round() * scale).flatten(-2)[..., :channels]

@@ -80,7 +80,9 @@ def test_choices_and_precisions_of_a_model_are_one_alternative(tmp_path):
     space, metrics = read_block_library(path, model)
     told = dict(zip(layers, values, strict=True))
     assert space.size() == (1 + 2 * 2) * 2 * 2  # attention, FFN, words and head
-    for row in space.every(10_000):
+    every = space.every(10_000)
+    assert every is not None
+    for row in every:
         arch = space.decode(row)
         words, attention, ffn = arch["q"]
         kept = str(arch["a"][0])
@@ -88,7 +90,7 @@ def test_choices_and_precisions_of_a_model_are_one_alternative(tmp_path):
         expected += told["embeddings", "all", words] + told["head", "all", words]
         assert metrics["loss"](row[None])[0] == expected + told["l", "1", ""] + told["p", "0", ""]
     best = exact_front(space, [metrics["loss"]])
-    assert metrics["loss"](best)[0] == min(metrics["loss"](space.every(10_000)))
+    assert metrics["loss"](best)[0] == min(metrics["loss"](every))
     assert read_block_library(path)[0].size() == 5 * 2 * 2 * 2  # a table like any other
 
     def written(lines):
