@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
 from scipy.stats import spearmanr
 
+from hwnas.errors import DataError
 from hwnas.space import AdditiveCost, Factor, Population, SearchSpace
 
 SPREADS = (1e-3, 0.03, 0.1, 0.3, 1.0, 3.0)
@@ -71,6 +72,9 @@ def assemblies(space: SearchSpace, cost: AdditiveCost, n: int, rng: np.random.Ge
             what was drawn.
         n: how many, if there are so many.
         rng: draws them.
+
+    Raises:
+        DataError: every replacement costs more than is asked for.
     """
     found: dict[bytes, Population] = {}
     _, parent = cost.minimum()
@@ -88,6 +92,9 @@ def assemblies(space: SearchSpace, cost: AdditiveCost, n: int, rng: np.random.Ge
                 row = tried
         if cost(row[None])[0] > 0:
             found.setdefault(row.tobytes(), row)
+    if not found:
+        rule = f"some alternative must cost between 0 and {TARGETS[1]:g} nats, for models worth measuring to have it"
+        raise DataError("scores of the library", rule, "add alternatives that change the model less")
     return np.stack([*found.values()])
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -73,10 +74,16 @@ def evaluate(supernet: Supernet, row: NDArray[Any], data: Task, engine: Engine |
         row: of the subnet.
         data: to calibrate with and to measure on.
         engine: what runs it; None for the one that suits this machine.
+
+    Raises:
+        DataError: there were no images.
+        SupernetError: what was measured is no finite number.
     """
     engine = engine or get_engine()
     subnet, n_calibration = calibrated(supernet, row, data, engine)
     accuracy, n_images = measure_accuracy(subnet, data, engine)
+    if not math.isfinite(accuracy):
+        raise SupernetError(f"{supernet.metric} {accuracy}", "a subnet's is a finite number", "see whether its outputs are")
     return Accuracy(accuracy, n_images, n_calibration)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from hwnas.errors import DataError
 from hwnas.space import AdditiveCost, Population
 from hwnas.space.families.block_library import block_library
 from hwnas.study._additivity import Additivity, Growth, assemblies, corrected
@@ -35,6 +36,11 @@ def test_growth_is_found_and_undone(told: AdditiveCost, x: Population, rate: flo
     np.testing.assert_allclose(Growth(rate).undone(grown), sums)
     assert Growth.of(sums, grown).rate == pytest.approx(rate, abs=1e-3)
     assert (np.argsort(grown) == np.argsort(sums)).all()
+
+
+def test_a_library_of_which_every_replacement_ruins_the_model_is_refused(told: AdditiveCost) -> None:
+    with pytest.raises(DataError, match="between 0 and 2 nats"):
+        assemblies(told.space, library(np.full((10, 4), 1e4)), 3, np.random.default_rng(0))
 
 
 def test_assemblies_tell_what_alternatives_are_worth_together(told: AdditiveCost, x: Population) -> None:

@@ -16,6 +16,7 @@ import pytest
 import torch
 
 from hwnas.cli import main
+from hwnas.errors import SupernetError
 from hwnas.io import Journal
 from hwnas.supernet import (
     Accuracy,
@@ -69,6 +70,19 @@ def test_each_distinct_subnet_is_evaluated_once_and_the_journal_remembers(
     with Journal(tmp_path / "j", identity) as journal:
         assert MeasuredAccuracy(own_supernet, data, journal)(x).tolist() == first.tolist()
     assert len(calls) == 4
+
+
+def test_a_subnet_that_measures_no_number_fails_and_may_be_skipped(
+    own_supernet: Supernet, data: ImageFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    row = own_supernet.space.sample(1, np.random.default_rng(0))
+    monkeypatch.setattr("hwnas.supernet._evaluate.measured", lambda *_: (float("nan"), 50))
+    with pytest.raises(SupernetError, match="nan: a subnet's is a finite number"):
+        evaluate(own_supernet, row[0], data)
+    with Journal(tmp_path / "j", accuracy_journal_identity(own_supernet, {"seed": 0})) as journal:
+        skipping = MeasuredAccuracy(own_supernet, data, journal, skip_failed=True)
+        assert skipping.accuracies(row) == [None]
+        assert skipping.has_failed(row).all()
 
 
 def arguments(checkpoint: Path, images: Path, out: Path, *more: str) -> list[str]:
