@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 from hwnas.lazy import lazily
@@ -13,6 +14,9 @@ if TYPE_CHECKING:
     from hwnas.study import Study as Study
 
 __version__ = "0.1.0"
+
+# Networks are their owners' affair: from 1.29 on onnxruntime tells its makers of those it runs, unless this is set when it starts.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 __all__ = ["Evaluation", "Front", "Metric", "Study", "__version__"]
 

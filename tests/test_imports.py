@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import ast
 import importlib
+import os
 import pkgutil
 import subprocess
 import sys
 from pathlib import Path
 
+import onnx
 import pytest
+from onnx import TensorProto, helper
 
 import hwnas
 
@@ -46,3 +49,19 @@ def test_what_is_heavy_is_loaded_where_it_is_used(modules: str, unloaded: str) -
     code = f"import sys, {modules}; print(*(set({unloaded.split()}) & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == ""
+
+
+def test_onnxruntime_tells_nobody_of_the_networks_that_are_run(tmp_path: Path) -> None:
+    """Where it does, it keeps a name for this machine in the folder of temporary files."""
+    model = tmp_path / "model.onnx"
+    relu = helper.make_node("Relu", ["x"], ["y"])
+    x, y = (helper.make_tensor_value_info(name, TensorProto.FLOAT, [1]) for name in "xy")
+    opset = helper.make_opsetid("", 17)
+    onnx.save(helper.make_model(helper.make_graph([relu], "g", [x], [y]), ir_version=8, opset_imports=[opset]), model)
+    kept = tmp_path / "kept"
+    kept.mkdir()
+    script = f"import hwnas, onnxruntime; onnxruntime.InferenceSession({str(model)!r})"
+    silenced = {"CI", "ORT_DISABLE_TELEMETRY", "ORT_RUNNING_UNIT_TESTS"}
+    told = {name: value for name, value in os.environ.items() if name not in silenced} | {"TMPDIR": str(kept)}
+    subprocess.run([sys.executable, "-c", script], env=told, check=True, timeout=60)
+    assert not [*kept.iterdir()]

@@ -111,6 +111,7 @@ def _values(of: dict[str, Any], rng: np.random.Generator) -> Any:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the plan beside this file, or what is left of it; write the result."""
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # hwnas sets it elsewhere, and is not here
     folder = Path(__file__).resolve().parent
     parser = argparse.ArgumentParser(description="Time the models of this folder; killed, the same command resumes.")
     parser.add_argument("--out", type=Path, default=folder / OUT, help="the result, for: hwnas profile --import")
