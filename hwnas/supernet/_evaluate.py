@@ -83,7 +83,9 @@ def evaluate(supernet: Supernet, row: NDArray[Any], data: Task, engine: Engine |
     subnet, n_calibration = calibrated(supernet, row, data, engine)
     accuracy, n_images = measure_accuracy(subnet, data, engine)
     if not math.isfinite(accuracy):
-        raise SupernetError(f"{supernet.metric} {accuracy}", "a subnet's is a finite number", "see whether its outputs are")
+        raise SupernetError(
+            f"{supernet.metric} {accuracy}", "a subnet's is a finite number", "see whether its outputs are"
+        )
     return Accuracy(accuracy, n_images, n_calibration)
 
 
