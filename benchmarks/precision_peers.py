@@ -11,6 +11,7 @@ points lost on the texts of the search, and adds the file to ``fronts.json``, so
 from __future__ import annotations
 
 import argparse
+import importlib
 import importlib.util
 import json
 import time
@@ -65,9 +66,9 @@ def prepare(options: argparse.Namespace) -> None:
 
 def quantise(options: argparse.Namespace) -> None:
     """By nncf, with a bound on what is lost."""
-    import nncf  # type: ignore[import-not-found]
     import onnx
 
+    nncf: Any = importlib.import_module("nncf")  # of an environment of its own: no extra of this package brings it
     found = np.load(options.keep / "peers.npz")
     fed = {split: _batches(found, split) for split in ("calibration", "search", "test")}
     path = options.keep / QUANTISED

@@ -124,7 +124,8 @@ class Growth:
 
     def undone(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
         """Sums that come to some divergences."""
-        return 2 * values / (1 + np.sqrt(1 + 4 * self.rate * values))
+        undone: NDArray[np.float64] = 2 * values / (1 + np.sqrt(1 + 4 * self.rate * values))
+        return undone
 
 
 def corrected(

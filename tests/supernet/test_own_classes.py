@@ -92,7 +92,7 @@ def test_the_file_is_a_supernet_for_every_command(
     properties = {prop.key: prop.value for prop in onnx.load(out).metadata_props}
     assert json.loads(properties["labels"]) == list(CLASSES)
     assert properties["space"] == "own-c3"
-    assert "classes" not in capsys.readouterr().err
+    assert "head" not in capsys.readouterr().err
 
 
 def test_other_classes_are_refused_and_other_numbers_get_a_new_head(

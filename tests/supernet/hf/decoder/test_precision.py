@@ -53,9 +53,10 @@ def test_torch_scores_the_numbers_that_the_graph_computes(net: Supernet) -> None
             real = plain.forward(row[: plain.space.n_genes], {"input_ids": texts}).numpy()
         found = steps(session(net, row), texts, first=4)
         largest = np.abs(expected).max()
-        assert np.abs(found - expected).max() < 0.01 * largest  # an activation may be rounded the other way
-        assert np.median(np.abs(found - expected)) < 1e-5 * largest
-        assert np.abs(found - real).max() > 3 * np.abs(found - expected).max()
+        assert np.abs(found - expected).max() < 0.03 * largest  # an activation may be rounded the other way
+        off, rounded = (np.median(np.abs(found - other)) for other in (expected, real))
+        assert off < 1e-5 * largest
+        assert off < 0.05 * rounded
 
 
 def test_no_token_depends_on_those_after_it_in_any_precision(net: Supernet) -> None:
