@@ -43,20 +43,21 @@ def session(net: Supernet, row: Any, precision: str = ALL) -> ort.InferenceSessi
 
 
 def test_torch_scores_the_numbers_that_the_graph_computes(net: Supernet) -> None:
+    """But for activations that either rounds the other way, of which all later tokens of that text learn."""
     space, texts = net.space, ids(2, 7)
     plain = load_supernet(net.reference)
     assert space.fingerprint == mixed_space(plain.space, ALL).fingerprint
-    rows = [*space.sample(3, np.random.default_rng(0)), in_all(space, "int4"), in_all(space, "int8")]
-    for row in rows:
+    off, rounded = [], []
+    for row in [*space.sample(3, np.random.default_rng(0)), in_all(space, "int4"), in_all(space, "int8")]:
         with torch.no_grad():
             expected = net.forward(row, {"input_ids": texts}).numpy()
             real = plain.forward(row[: plain.space.n_genes], {"input_ids": texts}).numpy()
         found = steps(session(net, row), texts, first=4)
-        largest = np.abs(expected).max()
-        assert np.abs(found - expected).max() < 0.03 * largest  # an activation may be rounded the other way
-        off, rounded = (np.median(np.abs(found - other)) for other in (expected, real))
-        assert off < 1e-5 * largest
-        assert off < 0.05 * rounded
+        off.append(np.abs(found - expected) / np.abs(expected).max())
+        rounded.append(np.median(np.abs(found - real)) / np.abs(expected).max())
+    assert np.max(off) < 0.05
+    assert np.median(off) < 1e-5
+    assert np.median(off) < 0.02 * min(rounded)
 
 
 def test_no_token_depends_on_those_after_it_in_any_precision(net: Supernet) -> None:
