@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -192,7 +193,7 @@ def export_subnet(
         tell_precisions(by_slot(subnet))
     if others:
         notice(f"beside it: {', '.join(others)}")
-    notice(f"logits differ from torch's by at most {difference}")
+    notice(f"logits differ from torch's by at most {difference}{'' if form == 'fp32' else ', which computes in fp32'}")
     if metric.column in facts:
         known = facts.get(f"{metric.column}_fp32")
         beside = f" (in fp32 {metric.text(float(known))})" if known is not None else ""
@@ -310,8 +311,9 @@ def _random(net: Supernet, arch: Mapping[str, Any]) -> Subnet:
 
 
 def _shown(model: ModelProto) -> str:
-    """The inputs and their shapes: ``input Nx3x224x224``, ``input_ids Nxlength``."""
-    shapes = {value.name: value.type.tensor_type.shape.dim for value in model.graph.input}
-    return ", ".join(
-        f"{name} {'x'.join(str(d.dim_param or d.dim_value) for d in dims)}" for name, dims in shapes.items()
-    )
+    """The inputs and their shapes: ``input Nx3x224x224``, ``input_ids Nxlength``; of numbered ones the first, and how many."""
+    alike: dict[str, list[str]] = {}
+    for value in model.graph.input:
+        shape = "x".join(str(d.dim_param or d.dim_value) for d in value.type.tensor_type.shape.dim)
+        alike.setdefault(re.sub(r"\d+", "", value.name), []).append(f"{value.name} {shape}")
+    return ", ".join(f"{first} and {len(more)} like it" if more else first for first, *more in alike.values())

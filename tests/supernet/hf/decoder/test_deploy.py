@@ -89,9 +89,12 @@ def test_the_largest_is_the_original_for_whole_texts_and_step_by_step(kind: str,
         np.testing.assert_allclose(steps(session, ids(), first), expected, atol=1e-4)
 
 
-def test_a_folder_is_the_subnet_with_caches_where_it_attends(tmp_path: Path) -> None:
+def test_a_folder_is_the_subnet_with_caches_where_it_attends(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     save(tmp_path / "net", "llama")
     deploy = exported(tmp_path, ARCH)
+    assert "past_key_values.0.key Nx2xpastx8 and 1 like it" in capsys.readouterr().err
     files = ["config.json", "generation_config.json", "model.onnx", "tokenizer.json"]
     assert sorted(path.name for path in deploy.iterdir()) == files
     session = open_deployed(deploy)
