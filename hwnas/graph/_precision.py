@@ -105,7 +105,7 @@ def in_precision(model: onnx.ModelProto, precision: str, ranges: Ranges | None =
         ranges: of activations, for int8; without them the model is good for timing alone.
     """
     parts = precision_parts(precision)
-    if "int4" in parts or any(node.doc_string in PACKED for node in model.graph.node):
+    if "int4" in parts or ("int8" in parts and any(node.doc_string in PACKED for node in model.graph.node)):
         model = packed(model, precision)
     if "int8" in parts:
         return quantized(model, ranges if ranges is not None else assumed_ranges(model))

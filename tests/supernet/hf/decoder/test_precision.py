@@ -6,11 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import onnxruntime as ort
 import pytest
 import torch
 
-from hwnas.graph import build_model, in_precision, mixed_space, size_cost
+from hwnas.graph import build_model, in_precision, mixed_space, network_model, size_cost, weight_shapes
 from hwnas.space import SearchSpace
 from hwnas.supernet import Moved, Supernet, folded_weights, load_supernet, parent_row, replacements
 from hwnas.task import Parent
@@ -58,6 +59,15 @@ def test_torch_scores_the_numbers_that_the_graph_computes(net: Supernet) -> None
     assert np.max(off) < 0.05
     assert np.median(off) < 1e-5
     assert np.median(off) < 0.02 * min(rounded)
+
+
+def test_what_is_timed_in_fp32_has_all_weights_in_fp32(net: Supernet) -> None:
+    plain = load_supernet(net.reference)
+    network = plain.space.network(parent_row(plain.space))
+    timed = onnx.load_from_string(network_model(network).content)
+    assert "MatMulNBits" not in {node.op_type for node in timed.graph.node}
+    kept = {tensor.name: tensor.data_type for tensor in timed.graph.initializer}
+    assert {kept[name] for name in weight_shapes(network) if name in kept} == {onnx.TensorProto.FLOAT}
 
 
 def test_no_token_depends_on_those_after_it_in_any_precision(net: Supernet) -> None:
