@@ -46,7 +46,7 @@ def profiled(device: Device, space: SearchSpace, precision: str, plan: Plan | No
     notice(
         f"profiling {len(part.layers())} layers of {space.name}"
         + (f" at {fed}" if fed else "")
-        + f", a few minutes; kept in {folder}, Ctrl-C and the same command resume"
+        + f", minutes, or up to an hour for a language model; kept in {folder}, Ctrl-C and the same command resume"
     )
     with resumable(f"what was measured is kept in {folder}"), progress("profiling") as advance:
         table = profile(device, part, folder, precision=precision, plan=plan, progress=advance)
