@@ -53,7 +53,8 @@ def test_shipped_tables_are_found(installed: Path) -> None:
 
 def test_a_search_runs_on_what_ships(installed: Path) -> None:
     table = min(path.name for path in (REPOSITORY / "latency_tables").glob("*-cpu-t1-*"))
-    options = ["--fix", "r=224", "--population", "20", "--generations", "2", "--json"]
+    # As it is: a check times this machine, and profiles it for minutes where other work makes it look unlike the table.
+    options = ["--fix", "r=224", "--population", "20", "--generations", "2", "--json", "--as-is"]
     front = json.loads(run(installed, "search", "--latency", "20ms", "--device", table, *options))
     assert front
     assert (installed.parent / "pareto.csv").is_file()
