@@ -30,7 +30,8 @@ search: $(VENV)/.run ## search the default supernet under 20 ms on this machine'
 	$(BIN)/hwnas search --latency 20ms
 
 test: $(VENV)/.dev ## run the whole test suite, two files at a time
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
+	@# In the order of folders: the small files are last, so that no process is left with a long one.
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 $(OLDEST)/.run: pyproject.toml constraints.txt .ci/oldest.py
 	@test -x $(OLDEST)/bin/python || $(PYTHON) -m venv $(OLDEST)

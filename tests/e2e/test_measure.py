@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -95,25 +94,20 @@ def test_on_this_machine_for_real(hwnas: Hwnas) -> None:
     assert (frame["latency_p95_ms"] >= 0.9 * frame["latency_measured_ms"]).all()
 
 
-def start(folder: Path) -> subprocess.Popen[bytes]:
-    code = "from hwnas.cli import main; main(['measure', 'pareto.csv'])"
-    environment = os.environ | {"OMP_NUM_THREADS": "1"}
-    return subprocess.Popen([sys.executable, "-c", code], cwd=folder, env=environment, stdout=subprocess.DEVNULL)
-
-
-def test_killed_and_resumed(folder: Path) -> None:
+def test_killed_and_resumed(hwnas: Hwnas, folder: Path) -> None:
     x = np.unique(SPACE.sample(11, np.random.default_rng(6)), axis=0)
     save_front(x, np.full(len(x), 0.05), None)
     original, journal = Path("pareto.csv").read_bytes(), folder / "pareto.csv.measure.jsonl"
-    process = start(folder)
-    while process.poll() is None and not (journal.exists() and journal.read_bytes().count(b"\n") > 4):
-        time.sleep(0.005)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
+    code = "from hwnas.cli import main; main(['measure', 'pareto.csv'])"
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    with subprocess.Popen([sys.executable, "-c", code], env=environment, stdout=subprocess.DEVNULL) as process:
+        while process.poll() is None and not (journal.exists() and journal.read_bytes().count(b"\n") > 4):
+            time.sleep(0.005)
+        process.kill()
     assert Path("pareto.csv").read_bytes() == original
     kept = [json.loads(line) for line in journal.read_bytes().split(b"\n")[1:-1]]
     assert len(kept) >= 4
-    assert start(folder).wait() == 0
+    assert hwnas("measure", "pareto.csv").code == 0
     frame = pd.read_csv("pareto.csv")
     assert frame["latency_measured_ms"].notna().all()
     assert not journal.exists()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -175,25 +174,25 @@ EVALUATE = (
 )
 
 
-def start(folder: Path) -> subprocess.Popen[bytes]:
-    folder.mkdir(exist_ok=True)
+def test_a_killed_evaluation_ends_in_the_same_front(
+    hwnas: Hwnas, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole, torn = folder / "whole", folder / "torn"
+    whole.mkdir()
+    torn.mkdir()
+    monkeypatch.chdir(whole)
+    assert hwnas(*EVALUATE).code == 0
+    journal = torn / "pareto.csv.journal.jsonl"
     code = f"from hwnas.cli import main; main({list(EVALUATE)!r})"
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
-    return subprocess.Popen([sys.executable, "-c", code], cwd=folder, env=environment, stdout=subprocess.DEVNULL)
-
-
-def test_a_killed_evaluation_ends_in_the_same_front(folder: Path) -> None:
-    whole, torn = folder / "whole", folder / "torn"
-    assert start(whole).wait() == 0
-    journal = torn / "pareto.csv.journal.jsonl"
-    process = start(torn)
-    while process.poll() is None and not (journal.exists() and journal.read_bytes().count(b"\n") > 9):
-        time.sleep(0.005)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
+    with subprocess.Popen([sys.executable, "-c", code], cwd=torn, env=environment) as process:
+        while process.poll() is None and not (journal.exists() and journal.read_bytes().count(b"\n") > 9):
+            time.sleep(0.005)
+        process.kill()
     assert not (torn / "pareto.csv").exists()
     assert 9 < journal.read_bytes().count(b"\n") < 27
-    assert start(torn).wait() == 0
+    monkeypatch.chdir(torn)
+    assert hwnas(*EVALUATE).code == 0
     assert (torn / "pareto.csv").read_bytes() == (whole / "pareto.csv").read_bytes()
     assert (torn / "pareto.png").read_bytes() == (whole / "pareto.png").read_bytes()
     assert journal.read_bytes().count(b"\n") == 27

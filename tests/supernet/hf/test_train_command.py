@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -26,7 +25,7 @@ TRAIN = (
     "--data",
     "../data",
     "--steps",
-    "60",
+    "20",
     "--metric",
     "f1",
     "--out",
@@ -43,23 +42,24 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def start(folder: Path) -> subprocess.Popen[bytes]:
-    folder.mkdir(exist_ok=True)
+def test_a_killed_run_ends_in_the_same_file(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def ends_well(name: str) -> None:
+        monkeypatch.chdir(folder / name)
+        with pytest.raises(SystemExit, match="0"):
+            main([*TRAIN])
+
+    (folder / "whole").mkdir()
+    (folder / "torn").mkdir()
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
-    return subprocess.Popen([sys.executable, "-c", OFTEN, *TRAIN], cwd=folder, env=environment)
-
-
-def test_a_killed_run_ends_in_the_same_file(folder: Path) -> None:
-    assert start(folder / "whole").wait() == 0
-    torn = start(folder / "torn")
     state = folder / "torn" / "own.safetensors.state.safetensors"
-    while torn.poll() is None and not state.exists():
-        time.sleep(0.005)
-    torn.send_signal(signal.SIGKILL)
-    torn.wait()
+    with subprocess.Popen([sys.executable, "-c", OFTEN, *TRAIN], cwd=folder / "torn", env=environment) as torn:
+        while torn.poll() is None and not state.exists():
+            time.sleep(0.005)
+        torn.kill()
     assert state.exists()
     assert not (folder / "torn" / "own.safetensors").exists()
-    assert start(folder / "torn").wait() == 0
+    ends_well("torn")
+    ends_well("whole")
     assert (folder / "torn" / "own.safetensors").read_bytes() == (folder / "whole" / "own.safetensors").read_bytes()
     assert [path.name for path in (folder / "torn").iterdir()] == ["own.safetensors"]
 
