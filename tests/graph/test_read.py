@@ -172,6 +172,11 @@ def test_older_operator_sets(tmp_path: Path) -> None:
     assert isinstance(network.ops[-1], Linear)
 
 
+@pytest.mark.parametrize("shape", [(5,), (1, 5), (1, 1), ()])
+def test_a_bias_is_broadcast_as_onnx_does(shape: tuple[int, ...], tmp_path: Path) -> None:
+    same(written(tmp_path / "x.onnx", "f = Flatten(x) y = Gemm(f, w, b)", w=(256, 5), b=shape))
+
+
 def test_zeros_around_a_feature_map_join_the_convolution(tmp_path: Path) -> None:
     body = f"a = Pad(x, pads) h = Conv<strides = [2, 2]>(a, w) {END}"
     network = same(written(tmp_path / "x.onnx", body, w=(4, 4, 3, 3), pads=np.array([0, 0, 0, 0, 0, 0, 1, 1])))
@@ -204,10 +209,18 @@ def test_a_softmax_at_the_end_is_left_out(tmp_path: Path) -> None:
             f"h = AveragePool<kernel_shape = [3, 3], pads = [1, 1, 1, 1], count_include_pad = 1>(x) {END}",
             "counts zeros",
         ),
+        (
+            f"h = PRelu(x, slopes) {END}",
+            "its constant is (4, 1, 1), and hwnas reads this operator with a single number",
+        ),
+        (f"i = Cast<to = 7>(x) h = Cast<to = 1>(i) {END}", "node i (Cast): it makes other numbers of a feature map"),
+        ("f = Reshape<allowzero = 1>(x, nothing) y = Flatten(f)", "it makes [0, 256] of (1, 4, 8, 8)"),
+        ("f = Flatten(x) y = Gemm(f, w, b)", "its bias is (4,), not one number per output"),
     ],
 )
 def test_what_cannot_be_read_is_named(body: str, words: str, tmp_path: Path) -> None:
-    path = written(tmp_path / "x.onnx", body, pads=np.array([0, 0, 1, 1, 0, 0, 1, 1]))
+    arrays: dict[str, Any] = {"pads": np.array([0, 0, 1, 1, 0, 0, 1, 1]), "nothing": np.array([0, -1])}
+    path = written(tmp_path / "x.onnx", body, **arrays, slopes=(4, 1, 1), w=(256, 5), b=(4,))
     with pytest.raises(SupernetError) as caught:
         read_network(path)
     assert words in str(caught.value)

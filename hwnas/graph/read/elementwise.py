@@ -11,13 +11,23 @@ from hwnas.graph.read._file import evaluated
 from hwnas.graph.read._reading import JOINS, Constant, Reading, Value, reads
 from hwnas.space.ops import Affine
 
+REAL = (1, 10, 11, 16)
+"""ONNX's numbers for float, float16, double and bfloat16."""
+
 SHIFTS = {"Add": 1.0, "Sub": -1.0}
 SCALES = {"Mul": 1.0, "Div": -1.0}
 """Exponents of what they scale by."""
 
 
-@reads("Identity", "Dropout", "Cast")
+@reads("Identity", "Dropout")
 def _passed(at: Reading) -> Value:
+    return at.raw()
+
+
+@reads("Cast")
+def _cast(at: Reading) -> Value:
+    if at.attributes["to"] not in REAL:
+        raise at.error("it makes other numbers of a feature map than real ones")
     return at.raw()
 
 
@@ -76,14 +86,15 @@ def _joined(at: Reading) -> int:
 def _per_channel(at: Reading, constant: Constant, *, first: bool) -> int:
     """A constant per channel: a scale or a shift."""
     operator, x = at.node.op_type, at.value(1 if first else 0)
+    if operator not in SHIFTS | SCALES:
+        raise at.error(f"its constant is {constant.shape}, and hwnas reads this operator with a single number alone")
     shape = at.list.shape(x)
     sizes = (*[1] * (len(shape) + 1 - constant.ndim), *constant.shape)[1:]
     long = [axis for axis, size in enumerate(sizes) if size > 1]
-    if operator not in SHIFTS | SCALES or constant.ndim > len(shape) + 1 or len(long) != 1:
+    fits = constant.ndim <= len(shape) + 1 and len(long) == 1 and sizes[long[0]] == shape[long[0]]
+    if not fits or (first and operator == "Div"):
         raise at.error(f"its constant is {constant.shape}, not one number per channel")
     (axis,) = long
-    if sizes[axis] != shape[axis] or (first and operator == "Div"):
-        raise at.error(f"its constant is {constant.shape}, not one number per channel")
     values = constant.astype(np.float64).reshape(-1)
     ones = np.ones_like(values)
     if operator in SCALES:

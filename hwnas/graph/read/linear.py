@@ -17,7 +17,10 @@ def _gemm(at: Reading) -> int:
     weight = weight * at.attributes.get("alpha", 1.0)
     weights = {"weight": weight}
     if at.has(2):
-        weights["bias"] = np.broadcast_to(at.constant(2, "bias") * at.attributes.get("beta", 1.0), weight.shape[:1])
+        bias = at.constant(2, "bias") * at.attributes.get("beta", 1.0)
+        if bias.size not in (1, len(weight)):
+            raise at.error(f"its bias is {bias.shape}, not one number per output")
+        weights["bias"] = np.broadcast_to(bias.reshape(-1), weight.shape[:1])
     return at.add(Linear, at.value(), weights=weights, features=len(weight), bias="bias" in weights)
 
 

@@ -30,7 +30,7 @@ def _flatten(at: Reading) -> Value:
 def _reshape(at: Reading) -> Value:
     wanted, whole = at.constant(1, "shape").tolist(), (1, *at.shape())
     wanted = [whole[i] if size == 0 and not at.attributes.get("allowzero") else size for i, size in enumerate(wanted)]
-    rest = prod(size for size in wanted if size != -1)
+    rest = prod(size for size in wanted if size != -1) or 1
     wanted = [prod(whole) // rest if size == -1 else size for size in wanted]
     if wanted[0] != 1 or prod(wanted) != prod(whole):
         raise at.error(f"it makes {wanted} of {whole}, and the batch must stay the first axis")
