@@ -22,7 +22,9 @@ def decoder_of(config: Settings, folder: str) -> Decoder:
     Raises:
         SupernetError: some are missing, or it has what is not supported.
     """
-    where, oddities = f"hf:{folder}, {CONFIG}", (*_oddities(config), *DECODERS[config["model_type"]](config))
+    where = f"hf:{folder}, {CONFIG}"
+    positions = number(config, "max_position_embeddings", folder)
+    oddities = (*_oddities(config), *DECODERS[config["model_type"]](config))
     if oddities:
         rule = f"it has {', '.join(oddities)}, which hwnas does not know"
         raise SupernetError(where, rule, "give a network without")
@@ -50,7 +52,7 @@ def decoder_of(config: Settings, folder: str) -> Decoder:
         eps=fraction(config, "rms_norm_eps", folder, usual=1e-6),
         theta=_theta(config, where),
         vocabulary=number(config, "vocab_size", folder),
-        positions=number(config, "max_position_embeddings", folder),
+        positions=positions,
         tied=bool(config.get("tie_word_embeddings", False)),
         qkv_bias=config["model_type"] == "qwen2",
     )
@@ -89,15 +91,12 @@ def _of_llama(config: Settings) -> list[str]:  # noqa: ARG001
 def _of_mistral(config: Settings) -> list[str]:
     """A window that the longest text fits into hides nothing."""
     window = config.get("sliding_window", 4096)
-    return (
-        []
-        if window is None or window >= config["max_position_embeddings"]
-        else [f"a sliding window of {window} tokens"]
-    )
+    hides_nothing = window is None or (isinstance(window, int) and window >= config["max_position_embeddings"])
+    return [] if hides_nothing else [f"a sliding window of {window} tokens"]
 
 
 def _of_qwen2(config: Settings) -> list[str]:
-    used = config.get("use_sliding_window") or "sliding_attention" in (config.get("layer_types") or ())
+    used = config.get("use_sliding_window") or "sliding_attention" in str(config.get("layer_types"))
     return ["a sliding window (use_sliding_window)"] if used else []
 
 
