@@ -48,6 +48,8 @@ def read_raw_rows(path: Path) -> list[dict[str, str]]:
         raise DataError(where, "it has two ends: files were joined", "import them one by one")
     if not rows or rows[-1]["what"] != "end":
         raise DataError(where, "it is cut short: its last row is missing", "copy it from the board again")
+    if len(rows) == 1:
+        raise DataError(where, "it holds no times", "copy it from the board again")
     found, told = len(rows) - 1, ends[0]["values"]
     if told != str(found):
         relation = "missing" if not told.isdecimal() or int(told) > found else "too many"

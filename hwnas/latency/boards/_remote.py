@@ -72,7 +72,9 @@ class Host:
             port = parts.port
         except ValueError:
             parts, port = urlsplit(""), None
-        named = parts.hostname or ""
+        # As it was written: Python lowers it, and names in an ssh config tell capitals apart.
+        written = parts.netloc.rpartition("@")[2].removeprefix("[")
+        named = written[: len(parts.hostname or "")]
         # What begins with a dash would be an option of ssh.
         fine = all(re.fullmatch(r"[A-Za-z0-9_][\w.:-]*", text) for text in (named, parts.username or "x"))
         if parts.scheme != "ssh" or not fine or parts.path.strip("/") or parts.password or parts.query:
@@ -81,7 +83,8 @@ class Host:
 
     def __str__(self) -> str:
         user = f"{self.user}@" if self.user else ""
-        return f"ssh://{user}{self.name}" + (f":{self.port}" if self.port else "")
+        name = f"[{self.name}]" if ":" in self.name else self.name
+        return f"ssh://{user}{name}" + (f":{self.port}" if self.port else "")
 
     @property
     def target(self) -> str:

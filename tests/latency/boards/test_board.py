@@ -19,7 +19,7 @@ import pytest
 
 from hwnas import latency, space
 from hwnas.errors import DataError, DeviceError, TableError, UnknownNameError
-from hwnas.latency import Plan, bundled_device, import_board, is_board_result, read_board, write_bundle
+from hwnas.latency import Host, Plan, bundled_device, import_board, is_board_result, read_board, write_bundle
 from hwnas.latency.boards import _bundle
 from hwnas.latency.boards import _result as results
 from hwnas.latency.boards._board import make_weights
@@ -147,6 +147,7 @@ CASES: list[tuple[Callable[[Rows], Rows], str]] = [
     (lambda rows: rows[:-1], "cut short: its last row"),
     (lambda rows: [*rows[:-1], rows[-1][:3]], "it is cut short"),
     (lambda rows: rows[:1], "cut short"),
+    (lambda rows: [rows[0], [*rows[-1][:-1], "0"]], "it holds no times"),
     (lambda rows: [["key", "value"], *rows[1:]], "its columns are not"),
     (lambda rows: [*rows[:9], *rows[10:]], "rows are missing"),
     (lambda rows: [*rows, *rows[1:]], "two ends"),
@@ -191,6 +192,21 @@ def test_a_table_of_another_device_is_not_added_to(board: Path, tmp_path: Path) 
     latency.LatencyTable(other, {}).save(tmp_path / "t")
     with pytest.raises(TableError, match="other conditions"):
         import_board(result, tmp_path / "t")
+
+
+@pytest.mark.parametrize(
+    ("url", "target", "port"),
+    [
+        ("ssh://Kitchen", "Kitchen", None),
+        ("ssh://Me@Pi4.local:2222", "Me@Pi4.local", 2222),
+        ("ssh://me@[fe80::1]:2222", "me@fe80::1", 2222),
+    ],
+)
+def test_an_address_keeps_its_capitals(url: str, target: str, port: int | None) -> None:
+    """Names in an ssh config tell them apart."""
+    host = Host.of(url)
+    assert (host.target, host.port) == (target, port)
+    assert Host.of(str(host)) == host
 
 
 def test_the_script_refuses_what_it_cannot_do(board: Path, tmp_path: Path) -> None:
