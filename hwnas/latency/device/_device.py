@@ -159,8 +159,8 @@ class Device:
         Raises:
             TableError: a missing or ill-typed field.
         """
-        data = {name: value for name, value in data.items() if name != "precision"}
         try:
+            data = {name: value for name, value in data.items() if name != "precision"}
             hardware = dict(data["hardware"])
             hardware["features"] = tuple(str(f) for f in hardware.get("features", ()))
             device = cls(**{**data, "hardware": Hardware(**hardware), "options": dict(data["options"])})

@@ -11,6 +11,7 @@ import gzip
 import math
 import os
 import re
+import zlib
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -98,7 +99,7 @@ def _read(file: Path) -> dict[str, float]:
             data: Any = _csv_means(file, text)
         else:
             data = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
-    except (OSError, EOFError, ValueError, RecursionError, csv.Error, yaml.YAMLError) as error:
+    except (OSError, EOFError, zlib.error, ValueError, RecursionError, csv.Error, yaml.YAMLError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise TableError(f"{file}", f"it cannot be read ({reason})", "name a published table") from error
     if not isinstance(data, dict) or not data:
@@ -122,6 +123,8 @@ def _csv_means(file: Path, text: str) -> dict[str, float]:
     for row in reader:
         if row["key"] in times:
             raise TableError(f"{file}, line {reader.line_num}", f"{row['key']} is there twice", "delete one of the two")
+        if row["mean_ms"] is None:
+            raise TableError(f"{file}, line {reader.line_num}", "it has no mean_ms", "complete or delete it")
         times[row["key"]] = float(row["mean_ms"])
     return times
 

@@ -116,6 +116,7 @@ CONV = "Conv-input:160x160x3-output:80x80x24: {mean: 1.0}\n"
         ("t.csv", "a,b\n1,2\n", "its columns are not key and mean_ms"),
         ("t.csv", "key,mean_ms\na,1\na,2\n", "line 3: a is there twice"),
         ("t.csv", "key,mean_ms\na,fast\n", "it cannot be read"),
+        ("t.csv", "key,mean_ms\na\n", "line 2: it has no mean_ms"),
         ("t.csv.gz", "not gzip", "it cannot be read"),
     ],
 )
@@ -136,8 +137,20 @@ def test_bad_paths_and_names(tmp_path: Path) -> None:
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(name=st.sampled_from(["t.yaml", "t.csv", "t.csv.gz"]), content=st.binary(max_size=60))
-def test_no_bytes_make_the_reader_fail_otherwise(name: str, content: bytes, tmp_path: Path) -> None:
-    (tmp_path / name).write_bytes(content)
+@given(
+    name=st.sampled_from(["t.yaml", "t.csv", "t.csv.gz"]),
+    head=st.sampled_from([b"", b"key,mean_ms\n"]),
+    content=st.binary(max_size=60),
+    damaged=st.integers(0, 60),
+)
+def test_no_bytes_make_the_reader_fail_otherwise(
+    name: str, head: bytes, content: bytes, damaged: int, tmp_path: Path
+) -> None:
+    written = head + content
+    if name.endswith(".gz"):
+        packed = bytearray(gzip.compress(written))
+        packed[damaged % len(packed)] ^= 0xFF
+        written = bytes(packed)
+    (tmp_path / name).write_bytes(written)
     with pytest.raises(TableError):
         read_published(tmp_path / name, "phone", W12.restrict(r=160))

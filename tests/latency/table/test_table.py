@@ -140,6 +140,7 @@ def _cell(column: int, text: str) -> Callable[[Path], None]:
         (_json(profiles=[]), "it does not describe its spaces"),
         (_json(profiles={"fp32": {"tiny": 3}}), "json: it does not describe its spaces"),
         (_json(device=None), "its device: it is not described as expected"),
+        (_json(device=[1]), "expected .'list' object has no attribute 'items'.; profile again"),
         (_json(device={"name": 3}), "its device: it is not described as expected .*hardware"),
         (_json(rows=3), "it holds 14 rows, device.json says 3: one of them is cut short"),
         (lambda f: (f / "device.json").unlink(), "it has no device.json"),
