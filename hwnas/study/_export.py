@@ -142,7 +142,7 @@ def export_subnet(
         path: a file that ends in ``.onnx``, or a folder.
     """
     from hwnas import __version__
-    from hwnas.supernet import load_supernet, onnx_model, random_supernet
+    from hwnas.supernet import load_supernet, onnx_model, random_supernet, reference_kind
 
     s, name = settings, settings.supernet
     if s.random_weights and s.checkpoint is not None:
@@ -163,7 +163,7 @@ def export_subnet(
     if s.device is not None:
         place = find_place(net.space, found, s.device, threads=s.threads, batch=s.batch, precision=form)
     chosen = choose(net)
-    facts = {"supernet": name, "space": net.space.name, "arch": json.dumps(chosen.arch)}
+    facts = {"supernet": reference_kind(name).whole or name, "space": net.space.name, "arch": json.dumps(chosen.arch)}
     if s.random_weights:
         subnet, images_of_it = _random(net, chosen.arch), None
         facts |= {"weights": "random, for latency checks only: accuracy is chance"}
@@ -227,9 +227,10 @@ def _calibrated(
     settings: ExportSettings, net: Supernet, chosen: ChosenSubnet
 ) -> tuple[Subnet, dict[str, str], Task | None]:
     """The subnet, re-calibrated where there are images; its accuracy with its source; the images."""
-    from hwnas.supernet import calibrated, measure_accuracy
+    from hwnas.supernet import calibrated, measure_accuracy, reference_kind
 
     name, data, measure = settings.supernet, settings.data, settings.images is not None
+    shown = data or reference_kind(name).whole or name
     options = {"images": settings.images or 1, "calibrate": settings.calibrate}
     encoded = net.space.encode(chosen.arch)
     if data is None and net.data() is None:
@@ -246,10 +247,10 @@ def _calibrated(
     facts = {}
     if n_images:
         notice(f"batch norms re-calibrated on {n_images:,} images")
-        facts = {"calibration": f"{n_images} images of {data or name}"}
+        facts = {"calibration": f"{n_images} images of {shown}"}
     if measure:
         accuracy, n_measured = measure_accuracy(subnet, images)
-        source = f"measured on {n_measured} {noun_of(images)} of {data or name}"
+        source = f"measured on {n_measured} {noun_of(images)} of {shown}"
         facts |= {net.metric: f"{accuracy:.4f}", f"{net.metric}_source": source}
     else:
         facts |= _known(net, chosen)

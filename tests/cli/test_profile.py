@@ -14,6 +14,7 @@ from hwnas import latency
 from hwnas.cli import main
 from hwnas.cli._errors import INTERRUPTED
 from hwnas.errors import DeviceError
+from hwnas.io import KeptChoices, read_csv
 from hwnas.latency.profiling import _profile as profiling
 from hwnas.latency.profiling import _whole as whole
 from hwnas.latency.table import _find as find
@@ -82,6 +83,27 @@ def test_profile_writes_a_table_and_says_how_good_it_is(
     assert f"{CONDITIONS}: fits this machine" in out
     assert "digits in fp32 at 8: in-context, 0 days old" in out
     assert "install onnxruntime-qnn" in out
+
+
+def test_of_a_shrunk_space_its_own_layers_are_measured(
+    folder: Path, runtimes: list[FakeRuntime], capsys: pytest.CaptureFixture[str]
+) -> None:
+    part = get_space("digits").restrict(r=8, ks=5, e=[4, 6])
+    KeptChoices.of(part, "digits", {}).save(folder / "small.json")
+    assert _run("profile", "--space", "small.json", "--subnets", "4") == 0
+    out, err = capsys.readouterr()
+    assert f"profiling the {len(part.layers())} layers of digits at 8 px" in err
+    assert f"{len(part.layers())} rows" in out
+    assert "next: hwnas search --space small.json" in out
+    table = latency.find_table(folder / "latency_tables" / CONDITIONS)
+    assert {row.key for row in table.own_rows} == set(part.layers()) < set(get_space("digits").restrict(r=8).layers())
+
+    search = ("search", "--objectives", "macs:max,latency", "--as-is", "--device", "cpu", "--searcher", "exact")
+    assert _run(*search, "--space", "small.json") == 0
+    capsys.readouterr()
+    assert len(runtimes) == 1
+    archs = [json.loads(cell) for cell in read_csv(folder / "pareto.csv")["arch"]]
+    assert part.contains(get_space("digits").encode_many(archs)).all()
 
 
 def test_whenever_it_is_interrupted_a_profile_says_what_is_kept(

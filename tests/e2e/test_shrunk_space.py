@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pandas as pd
 import pytest
 
@@ -57,6 +59,13 @@ def test_commands_take_it(hwnas: Hwnas) -> None:
         archs = [json.loads(cell) for cell in pd.read_csv(file)["arch"]]
         assert part.contains(MIXED.encode_many(archs)).all()
     assert hwnas("report", "pareto.csv").code == 0
+    few = ("--images", 40, "--calibrate", 40, "--agreement", 0)
+    exported = hwnas("export", "pareto.csv", "--row", 1, "--supernet", "small.json", *few, "--out", "subnet.onnx")
+    assert exported.code == 0, exported.err
+    told = {entry.key: entry.value for entry in onnx.load("subnet.onnx").metadata_props}
+    assert told["supernet"] == "digits"
+    assert told["calibration"].endswith(" images of digits")
+    assert re.fullmatch(r"measured on \d+ images of digits", told["top1_source"])
     again = hwnas("space", "shrink", "pareto.csv", "--keep=90", "--out=smaller.json")
     assert again.code == 0, again.err
     assert json.loads(Path("smaller.json").read_text())["of"] == "digits"

@@ -117,7 +117,8 @@ def _extreme(space: SearchSpace, n: int, rng: np.random.Generator) -> Population
 
     The first two are the lowest and the highest of all.
     """
-    x = space.sample(n, rng, distinct_uniform=False)
+    # Genes without effect may get one by another's choice: they hold choices of the domain.
+    x = space.completed(space.sample(n, rng, distinct_uniform=False), rng)
     for columns in space.groups.values():
         high = rng.permutation(np.arange(n) % 2).astype(bool)
         high[:2] = False, True

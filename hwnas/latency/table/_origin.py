@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
-from hwnas.errors import HwnasError
+from hwnas.errors import HwnasError, TableError
 from hwnas.latency.device._device import Device, get_device
 from hwnas.latency.table._command import fixed_resolutions, profile_command
 from hwnas.latency.table._table import LatencyTable
@@ -67,7 +68,10 @@ def doubts(table: LatencyTable, facts: Mapping[str, Any]) -> list[str]:
 
 def renewal(table: LatencyTable, space: SearchSpace) -> str:
     """The command that measures the rows of ``space`` anew; of one input, at all of its values that the table covers."""
-    domain = table.covered(space.whole) if len(space.input_genes) == 1 else space
+    domain = space
+    if len(space.input_genes) == 1:
+        with suppress(TableError):  # of a table that covers a part of the space, at the values of that part
+            domain = table.covered(space.whole)
     return profile_command(table.device, space.name, table.precision) + fixed_resolutions(domain)
 
 

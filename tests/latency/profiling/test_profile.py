@@ -12,10 +12,10 @@ import pytest
 
 from hwnas.errors import DeviceError, TableError
 from hwnas.graph import Model, mixed_space
-from hwnas.latency import LATER, Device, LatencyTable, Plan, get_device, profile
+from hwnas.latency import LATER, Device, LatencyTable, Plan, get_device, profile, renewal
 from hwnas.latency.profiling._otherwise import of_all_sizes
 from hwnas.latency.profiling._subnets import choose_subnets
-from hwnas.space import SearchSpace, macs_cost
+from hwnas.space import SearchSpace, get_space, macs_cost
 from tests.latency.fakes import FakeRuntime, costs, layers_of, tiny_space
 
 SPACE = tiny_space()
@@ -87,6 +87,23 @@ def test_mixed_networks_tell_what_layers_and_conversions_cost(tmp_path: Path) ->
     assert again.precision == "fp32"
     assert again.cost(SPACE)(x[:, : SPACE.n_genes]) == pytest.approx(alone.cost(SPACE)(x[:, : SPACE.n_genes]))
     np.testing.assert_allclose(again.at("fp32+int8").cost(mixed)(x), table.cost(mixed)(x), rtol=1e-6)
+
+
+@pytest.mark.parametrize("method", ["in-context", "isolated"])
+def test_a_part_is_measured_by_its_own_subnets(method: str, tmp_path: Path) -> None:
+    """Also where depths wake genes whose first choice is not in the part."""
+    digits = get_space("digits")
+    part = digits.restrict(r=8, ks=5, e=[4, 6])
+    plan = dataclasses.replace(PLAN, method=method)
+    chosen = choose_subnets(part, plan)
+    for rows in (chosen.cover, chosen.calibration, chosen.validation):
+        assert part.contains(rows).all()
+    table = profile(DEVICE, part, tmp_path, plan=plan, runtime=FakeRuntime(costs(digits)))
+    assert {row.key for row in table.own_rows} == set(part.layers())
+    x, known = part.sample(20, np.random.default_rng(0)), costs(digits)
+    sums = [sum(known[layer.key] for _, layer in part.network(row)) / 1e6 for row in x]
+    np.testing.assert_allclose(table.cost(part)(x), sums, rtol=2e-3)
+    assert renewal(table, part).endswith("--space digits --fix r=8")
 
 
 def test_the_subnets_of_the_check_took_no_part(tmp_path: Path) -> None:
