@@ -117,7 +117,7 @@ class _Part:
             path = target.with_name(f".{target.name}.{os.getpid()}.{next(_numbers)}.part")
             handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
             # Between these two lines another process may have removed it as a leftover.
-            if _locked(handle) is not False and path.exists() and os.path.samestat(os.fstat(handle), path.stat()):
+            if locked(handle) is not False and path.exists() and os.path.samestat(os.fstat(handle), path.stat()):
                 return cls(target, path, handle, made)
             os.close(handle)
 
@@ -171,13 +171,13 @@ def _remove_leftovers(target: Path) -> None:
         with suppress(OSError):
             handle = os.open(path, os.O_RDWR)
             try:
-                if _locked(handle):
+                if locked(handle):
                     Path(path).unlink()
             finally:
                 os.close(handle)
 
 
-def _locked(handle: int) -> bool | None:
+def locked(handle: int) -> bool | None:
     """Whether this process holds the lock of an open file now; None where files have no locks."""
     if sys.platform == "win32":
         return None

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -17,6 +16,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from hwnas.errors import DataError
+from hwnas.files import locked
 
 SCHEMA = 1
 
@@ -84,16 +84,8 @@ class Journal:
         return f"journal {self.path}"
 
     def _lock(self) -> None:
-        if sys.platform == "win32":  # it has no flock: two writers are not kept apart
-            return
-        import fcntl
-
-        try:
-            fcntl.flock(self._file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise DataError(str(self), "another process is writing to it", "wait for it, or stop it") from None
-        except OSError:  # a file system without locks
-            return
+        if locked(self._file.fileno()) is False:
+            raise DataError(str(self), "another process is writing to it", "wait for it, or stop it")
 
     def _resume(self, header: Mapping[str, Any]) -> None:
         self._file.seek(0)

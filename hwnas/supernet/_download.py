@@ -6,14 +6,18 @@ import hashlib
 import http.client
 import os
 import re
+import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from hwnas.errors import SupernetError, UnknownNameError
+from hwnas.files import locked
+from hwnas.progress import notice
 
 _RAW = "https://raw.githubusercontent.com/han-cai/files/master/ofa"
 _LARGE = "https://media.githubusercontent.com/media/han-cai/files/master/ofa"
@@ -22,6 +26,9 @@ ATTEMPTS = 5
 """Connections without a single new byte before giving up."""
 
 TIMEOUT_S = 30.0
+POLL_S = 0.5
+"""Seconds between looks at whether another process is done."""
+
 _CHUNK = 1 << 16
 
 
@@ -91,7 +98,8 @@ def download(
 ) -> Path:
     """Fetch a published file, going on where an earlier attempt stopped; return its path.
 
-    A file that is there already is verified and left alone. An unfinished download is kept as ``<file>.part``.
+    A file that is there already is verified and left alone. An unfinished download is kept as ``<file>.part``. Waits while
+    another process downloads into the same folder.
 
     Args:
         name: of ``PUBLISHED``.
@@ -101,7 +109,7 @@ def download(
 
     Raises:
         UnknownNameError: no such file is published.
-        SupernetError: no connection, or the content is not what was published.
+        SupernetError: no connection, the file cannot be written, or its content is not what was published.
     """
     if name not in PUBLISHED:
         raise UnknownNameError("download", name, PUBLISHED)
@@ -110,27 +118,52 @@ def download(
     path = Path(folder if folder is not None else cache_folder()) / published.file
     if not url.startswith(("https://", "http://")):
         raise SupernetError(f"--url {url}", "it is no http address", "write https://...")
-    if path.exists():
-        if digest(path, published.digest) != published.digest:
-            raise SupernetError(f"file {path}", f"it is not the published {name}", "delete it, or pass --out FOLDER")
-        return path
-    part = path.with_name(f"{path.name}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        resumed = part.exists() and part.stat().st_size > 0
-        _fetch(name, url, part, progress)
-        if resumed and digest(part, published.digest) != published.digest:
-            part.unlink()  # the beginning may be of another file
-            _fetch(name, url, part, progress)
+        with _alone_in(path.parent):
+            _complete(name, url, path, progress)
     except OSError as error:
         raise SupernetError(f"file {path}", f"it cannot be written ({error.strerror})", "pass --out FOLDER") from error
-    found = digest(part, published.digest)
-    if found != published.digest:
+    return path
+
+
+def _complete(name: str, url: str, path: Path, progress: Callable[[int, int | None], None] | None) -> None:
+    """Verify the file at ``path``, or fetch it."""
+    wanted = PUBLISHED[name].digest
+    if path.exists():
+        if digest(path, wanted) != wanted:
+            raise SupernetError(f"file {path}", f"it is not the published {name}", "delete it, or pass --out FOLDER")
+        return
+    part = path.with_name(f"{path.name}.part")
+    resumed = part.exists() and part.stat().st_size > 0
+    _fetch(name, url, part, progress)
+    if resumed and digest(part, wanted) != wanted:
+        part.unlink()  # the beginning may be of another file
+        _fetch(name, url, part, progress)
+    found = digest(part, wanted)
+    if found != wanted:
         part.unlink()
-        rule = f"its content is {found}, the published file is {published.digest}"
+        rule = f"its content is {found}, the published file is {wanted}"
         raise SupernetError(f"download of {url}", rule, "try again later, or pass another --url")
     part.replace(path)
-    return path
+
+
+@contextmanager
+def _alone_in(folder: Path) -> Iterator[None]:
+    """One download at a time into a folder: two would append to the same part."""
+    if sys.platform == "win32":  # where folders cannot be opened
+        yield
+        return
+    handle, told = os.open(folder, os.O_RDONLY), False
+    try:
+        while locked(handle) is False:
+            if not told:
+                notice(f"waiting for another process, which downloads into {folder}")
+            told = True
+            time.sleep(POLL_S)
+        yield
+    finally:
+        os.close(handle)
 
 
 def digest(path: Path, like: str) -> str:

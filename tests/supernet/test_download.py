@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -131,6 +132,24 @@ def test_foreign_content_is_refused_and_not_kept(server: Server, tmp_path: Path)
     with pytest.raises(SupernetError, match="not the published net"):
         download("net", tmp_path)
     assert (tmp_path / "net.pth").read_bytes() == b"mine"
+
+
+def test_two_at_once_fetch_the_file_once(server: Server, tmp_path: Path):
+    """Each of them would append to the other's part."""
+    with ThreadPoolExecutor() as pool:
+        paths = list(pool.map(lambda _: download("net", tmp_path), range(4)))
+    assert {path.read_bytes() for path in paths} == {CONTENT}
+    assert server.requests == [None]
+    assert [path.name for path in tmp_path.iterdir()] == ["net.pth"]
+
+
+@pytest.mark.usefixtures("server")
+@pytest.mark.parametrize("taken", ["net.pth", "net.pth.part", "."])
+def test_places_that_are_taken(taken: str, tmp_path: Path):
+    folder = tmp_path / "out"
+    (folder / taken).mkdir(parents=True) if taken != "." else folder.write_bytes(b"a file")
+    with pytest.raises(SupernetError, match=r"out/net.pth: it cannot be written .*; pass --out FOLDER"):
+        download("net", folder)
 
 
 def test_servers_that_do_not_answer(server: Server, tmp_path: Path):
