@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hwnas.errors import DeviceError, UnknownNameError
+from hwnas.errors import DeviceError, TableError, UnknownNameError
 from hwnas.progress import notice, progress, resumable
 from hwnas.study._found import Found
 from hwnas.study._on_the_spot import first_profiled, profiled
 
 if TYPE_CHECKING:
-    from hwnas.latency import Device, LatencyTable, Plan
+    from hwnas.latency import Device, LatencyTable, Plan, Trust
     from hwnas.space import SearchSpace
 
 
@@ -26,14 +26,16 @@ def find_table(
     as_is: bool = False,
     plan: Plan | None = None,
 ) -> Found[LatencyTable]:
-    """The table of a device of this machine; or the table of a name or path, as it is.
+    """The table of a device of this machine, or of a name or path.
 
     A table of this machine is checked on a few whole subnets, and adapted if it does not hold or is of a similar
-    device. Where there is none, or adapting is not enough, the device is profiled now.
+    device. Where there is none, or adapting is not enough, the device is profiled now; but a table that was named is
+    refused then.
 
     Args:
         space: what the table must cover some of.
-        device: ``cpu``, ``cuda:0``; the name of a table; a folder with one, or with tables that OFA published.
+        device: ``cpu``, ``cuda:0``; the name of a table; a folder with one, or with tables that OFA published. A folder
+            that is called like a device is written ``./cpu``.
         threads, batch: conditions; with a table by name they must be its own.
         precision: what networks compute in; by default fp32, or what a table by name has.
         as_is: trust a table of this machine by its name.
@@ -42,36 +44,22 @@ def find_table(
     Raises:
         UnknownNameError: neither; suggests the nearest.
         DeviceError: a provider that is not installed, or conditions other than the table's.
-        TableError: a table that cannot be read.
+        TableError: a table that cannot be read, or was named and does not fit this machine.
     """
     from hwnas import latency
 
-    if device.partition(":")[0] in latency.PROVIDERS and not Path(device).exists():
+    if device.partition(":")[0] in latency.PROVIDERS:
         wanted, computed = latency.get_device(device, threads=threads or 1, batch=batch or 1), precision or "fp32"
         latency.check_precision(wanted, computed)
-        if as_is:
-            table, told = _as_found(wanted, space, computed, plan)
-        else:
-            table, told = _checked(wanted, space, computed, plan)
+        table, told = (_as_found if as_is else _nearest)(wanted, space, computed, plan)
     else:
-        table, told = _named_table(device, space, precision), AS_IS
-        for what, asked in {"threads": threads, "batch": batch}.items():
-            has = getattr(table.device, what)
-            if asked is not None and asked != has:
-                raise DeviceError(
-                    f"--{what} {asked}", f"latency table {device} was made with {has or 'unknown'}", f"drop --{what}"
-                )
-        mixed = space.plain is not None  # where no values are converted, rows of the single precisions will do
-        if precision is not None and not mixed and precision not in table.precisions:
-            has, remedy = " and ".join(table.precisions) or "no rows", "drop --precision"
-            if table.device.provider:
-                latency.check_precision(table.device, precision)
-                remedy += f", or profile it: {latency.profile_command(table.device, space.name, precision)}"
-            raise DeviceError(f"--precision {precision}", f"latency table {device} has {has}", remedy)
+        table = _named_table(device, space, precision)
+        _refuse_other_conditions(table, device, space, {"threads": threads, "batch": batch}, precision)
         if latency.misfits(table) == [] and not as_is:
-            table, told = _checked(table.device, space, table.precision, plan, table)
+            table, told = _as_named(table, device, space)
         else:
             _say_doubts(table, space)
+            told = AS_IS
     _say_estimated(table, space)
     return Found(table, {**table_facts(table, space), "trust": told})
 
@@ -92,18 +80,68 @@ def _as_found(
     return table, AS_IS
 
 
-def _checked(
-    device: Device, space: SearchSpace, precision: str, plan: Plan | None, table: LatencyTable | None = None
+def _nearest(
+    device: Device, space: SearchSpace, precision: str, plan: Plan | None
 ) -> tuple[LatencyTable, Mapping[str, Any]]:
-    """The table that is named or the nearest one, once whole subnets have told what it is worth here; and what they told."""
+    """The table nearest to a device, once whole subnets have told what it is worth here, or a new one; and what they told."""
+    found = _trust(device, space, precision)
+    if found is None:
+        return first_profiled(device, space, precision, plan), PROFILED
+    if found.verdict != "unlike":
+        notice(found.words)
+        return found.table, found.facts
+    own = found.table.device.differences(device) == []
+    without = "--as-is uses it" if own else f"--device {found.table.device.id} names it"
+    notice(f"{found.words}; so the device is profiled ({without} all the same)")
+    return profiled(device, space, precision, plan), found.facts
+
+
+def _as_named(table: LatencyTable, name: str, space: SearchSpace) -> tuple[LatencyTable, Mapping[str, Any]]:
+    """A table of this machine that was named, or the same adapted.
+
+    Raises:
+        TableError: it does not fit, and another one in its place is not what was asked for.
+    """
+    made = table.device
+    found = _trust(made, space, table.precision, table)
+    assert found is not None
+    if found.verdict == "unlike":
+        here = f"--device {made.name} --threads {made.threads} --batch {made.batch}"
+        remedy = f"pass --as-is to use it all the same, or {here} to profile this machine"
+        raise TableError(f"--device {name}", found.words, remedy)
+    notice(found.words)
+    return found.table, found.facts
+
+
+def _trust(device: Device, space: SearchSpace, precision: str, table: LatencyTable | None = None) -> Trust | None:
     from hwnas import latency
 
     with resumable("what was measured is kept"), progress("checking the latency table") as advance:
-        found = latency.trusted(device, space, precision=precision, table=table, progress=advance)
-    if found is None:
-        return first_profiled(device, space, precision, plan), PROFILED
-    notice(found.words)
-    return (profiled(device, space, precision, plan) if found.verdict == "unlike" else found.table), found.facts
+        return latency.trusted(device, space, precision=precision, table=table, progress=advance)
+
+
+def _refuse_other_conditions(
+    table: LatencyTable, name: str, space: SearchSpace, conditions: Mapping[str, int | None], precision: str | None
+) -> None:
+    """Refuse options that a table which was named is not of.
+
+    Raises:
+        DeviceError: there are such.
+    """
+    from hwnas import latency
+
+    for what, asked in conditions.items():
+        has = getattr(table.device, what)
+        if asked is not None and asked != has:
+            rule = f"latency table {name} was made with {has or 'unknown'}"
+            raise DeviceError(f"--{what} {asked}", rule, f"drop --{what}")
+    mixed = space.plain is not None  # where no values are converted, rows of the single precisions will do
+    if precision is not None and not mixed and precision not in table.precisions:
+        has, remedy = " and ".join(table.precisions) or "no rows", "drop --precision"
+        if table.device.provider:
+            latency.check_precision(table.device, precision)
+            remedy += f", or profile it: {latency.profile_command(table.device, space.name, precision)}"
+        raise DeviceError(f"--precision {precision}", f"latency table {name} has {has}", remedy)
 
 
 def _say_estimated(table: LatencyTable, space: SearchSpace) -> None:
