@@ -75,6 +75,15 @@ def train(
             metavar="NAME",
         ),
     ] = "sandwich",
+    widths: Annotated[
+        str | None,
+        typer.Option(
+            "--hidden-widths",
+            help="Channels between layers that subnets choose from too, as 192,288; all of them are always one. Of "
+            "encoders. \\[default: no choice]",
+            metavar="N,...",
+        ),
+    ] = None,
     front: Annotated[
         Path | None,
         typer.Option(
@@ -163,6 +172,7 @@ def train(
         device=device,
         precision=precision,
         arch=arch,
+        widths=_widths(widths),
     )
     with teamed(training, workers) as team:
         trainer = training.trainer(team)
@@ -199,6 +209,19 @@ def train(
         of_data = ["--data", str(data)] if data is not None else []
         words = ["evaluate", "--supernet", str(out), *of_data, "--sample", "100", "--out", "accuracy.csv"]
     notice(f"next: {shlex.join(['hwnas', *words])}")
+
+
+def _widths(text: str | None) -> tuple[int, ...]:
+    """What ``--hidden-widths`` says.
+
+    Raises:
+        SupernetError: something else than whole numbers.
+    """
+    try:
+        return tuple(int(width) for width in text.split(",")) if text is not None else ()
+    except ValueError:
+        rule = "they are whole numbers with commas between them"
+        raise SupernetError(f"--hidden-widths {text}", rule, "write for example --hidden-widths 192,288") from None
 
 
 def _tell(net: Supernet, task: TrainingTask, rows: Mapping[str, Population]) -> None:

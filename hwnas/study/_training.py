@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from functools import partial
@@ -46,6 +46,7 @@ class Training:
         epochs, steps, learning_rate: None for the recipe's.
         schedule, seed: see `TrainSettings`.
         arch: JSON of the one subnet that is trained; empty for all subnets.
+        widths: channels between an encoder's layers that subnets choose from; empty for no choice, or as the file says.
         device, precision: None for a GPU where there is one, and for what it computes best in.
     """
 
@@ -64,6 +65,7 @@ class Training:
     device: str | None = None
     precision: str | None = None
     arch: str = ""
+    widths: tuple[int, ...] = ()
 
     def trainer(self, team: Team) -> Trainer:
         """Opens supernet and data, and the state of an unfinished run.
@@ -81,6 +83,9 @@ class Training:
             if self.checkpoint is not None:
                 rule = "it is fine-tuned on your images"
                 raise SupernetError(f"--checkpoint {self.checkpoint}", rule, "pass --data FOLDER")
+            if self.widths:
+                rule = "they are of a pretrained encoder, which learns from your data"
+                raise SupernetError("--hidden-widths", rule, "add --data FOLDER")
             task, net = (
                 _own_task(self.supernet, get_supernet(self.supernet).data()),
                 random_supernet(self.supernet, self.seed),
@@ -113,6 +118,8 @@ class Training:
         from hwnas.task import LanguageModelling, class_order
 
         net = as_told(load_supernet(self.supernet, self.checkpoint), self.columns, self.metric)
+        if self.widths:
+            net = _widened(net, self.widths)
         samples: dict[str, Any] = {"images": VALIDATION, "calibrate": CALIBRATION, "batch_size": self.batch_size}
         opened = partial(net.open_data, folder, **samples, seed=self.seed)
         task = opened(own_classes=True)
@@ -214,6 +221,20 @@ def _why(size: int, ended: list[tuple[int, Outcome]]) -> Exception:
     reasons = [outcome.reason for _, outcome in ended if isinstance(outcome, Failed)]
     reason = next((told for told in reasons if not told.startswith(MISSING)), "a worker is gone")
     return SupernetError(f"--workers {size}", reason, "run the same command again, which resumes")
+
+
+def _widened(net: Supernet, widths: Sequence[int]) -> Supernet:
+    """The network with a choice of the channels between its layers.
+
+    Raises:
+        SupernetError: it is no encoder, or does not have so many.
+    """
+    from hwnas.supernet.hf import ImageEncoder, TextEncoder
+
+    if not isinstance(net, TextEncoder | ImageEncoder):
+        known = "encoders of Hugging Face folders are what it is for"
+        raise SupernetError("--hidden-widths", known, "drop it: the genes of this network are fixed")
+    return net.with_widths(widths)
 
 
 def _own_task(name: str, data: object) -> TrainingTask:

@@ -30,7 +30,7 @@ def by_activity(net: Supernet, batches: Iterable[Batch]) -> Supernet:
     """
     row = parent_row(net.space)
     network, weights = net.network(row), net.weights(row)
-    readers = {units.reader: units for units in net.units()}
+    readers = {reader: units for units in net.units() for reader in units.readers}
     energy: dict[Units, Tensor] = {}
     for ids, _ in batches:
         values: dict[str, Tensor] = {}
@@ -47,6 +47,7 @@ def by_activity(net: Supernet, batches: Iterable[Batch]) -> Supernet:
             fed = {**values, "input": x}
     tensors = dict(net.tensors)
     for units, total in energy.items():
-        channels = (total * tensors[f"{units.reader}.weight"].double().square().sum(0)).reshape(-1, units.size)
+        (reader,) = units.readers
+        channels = (total * tensors[f"{reader}.weight"].double().square().sum(0)).reshape(-1, units.size)
         tensors |= units.sorted(tensors, channels.sum(1))
     return net.alike(tensors)

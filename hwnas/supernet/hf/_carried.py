@@ -25,11 +25,13 @@ class Carried:
         config: text of its ``config.json``.
         tuned: whether it came with a classification head.
         folder: that it came from.
+        widths: channels that subnets choose from, up to all of them; empty for no choice.
     """
 
     config: str
     tuned: bool
     folder: str
+    widths: tuple[int, ...] = field(default=(), kw_only=True)
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -42,7 +44,8 @@ class Carried:
         Raises:
             SupernetError: it is not supported.
         """
-        return family_of(self.settings, self.folder, tuned=self.tuned)
+        family = family_of(self.settings, self.folder, tuned=self.tuned)
+        return replace(family, encoder=replace(family.encoder, widths=self.widths))
 
     def text(self) -> str:
         """JSON, for a file's metadata."""
@@ -105,11 +108,12 @@ def read_carried(metadata: Mapping[str, str], file: str) -> CarriedImages | Carr
     try:
         told = json.loads(metadata[ENCODER])
         common = str(told["config"]), bool(told["tuned"]), str(told["folder"])
+        widths = tuple(int(width) for width in told.get("widths", ()))  # files of before have none
         if "preprocessing" in told:
             seen: dict[str, Any] = {
                 key: tuple(v) if isinstance(v, list) else v for key, v in told["preprocessing"].items()
             }
-            return CarriedImages(*common, Preprocessing(**seen))
+            return CarriedImages(*common, Preprocessing(**seen), widths=widths)
         lengths = told["lengths"]
         return CarriedTexts(
             *common,
@@ -117,6 +121,7 @@ def read_carried(metadata: Mapping[str, str], file: str) -> CarriedImages | Carr
             str(told["metric"]),
             TextColumns(**told["columns"]),
             Tokenizer(**told["tokenizer"]),
+            widths=widths,
         )
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise SupernetError(f"supernet {file}", "its description is damaged", "copy it again") from error

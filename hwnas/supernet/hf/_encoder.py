@@ -1,7 +1,8 @@
 """Encoders of tokens as search spaces: depth, heads and width of every layer, and the length of the input.
 
 One description covers BERT and its kin (normalised after each residual) and ViT and its kin (before it). The genes are
-those of DynaBERT (Hou et al. 2020, arXiv:2004.04037) and InstaTune (Sarah et al. 2023, arXiv:2308.15609).
+those of DynaBERT (Hou et al. 2020, arXiv:2004.04037) and InstaTune (Sarah et al. 2023, arXiv:2308.15609); on demand the
+channels between layers too, as in HAT (Wang et al. 2020, arXiv:2005.14187).
 """
 
 from __future__ import annotations
@@ -41,6 +42,7 @@ class Encoder:
         head: see `Head`.
         classes: logits.
         qkv_bias: whether queries, keys and values have a bias.
+        widths: channels that subnets choose from, up to all of them; empty for no choice.
     """
 
     layers: int
@@ -53,6 +55,7 @@ class Encoder:
     head: Head
     classes: int
     qkv_bias: bool = True
+    widths: tuple[int, ...] = ()
 
     @property
     def head_size(self) -> int:
@@ -85,24 +88,34 @@ class EncoderInput(Protocol):
     def tokens(self, size: int) -> int:
         """How many there are at a value of the gene."""
 
-    def embeddings(self, encoder: Encoder, size: int) -> LayerSpec:
-        """The first layer: ``(tokens, channels)``."""
+    def embeddings(self, size: int, channels: int, eps: float) -> LayerSpec:
+        """The first layer: ``(tokens, channels)``; ``eps`` is of its norm."""
 
 
 def encoder_space(kind: str, encoder: Encoder, fed: EncoderInput) -> SearchSpace:
-    """Genes in the order d, h (all layers), f (all layers), input; slots ``embeddings``, ``layer.<i>``, ``head``."""
-    name = f"{kind}-{encoder.layers}x{encoder.channels}-h{encoder.heads}-f{encoder.ffn}{fed.suffix}"
+    """Genes in the order d, h (all layers), f (all layers), c (if the channels are free), input; slots ``embeddings``,
+    ``layer.<i>``, ``head``."""
+    channels = f"{encoder.channels}" + "".join(f".{width}" for width in encoder.widths[-2::-1])
+    name = f"{kind}-{encoder.layers}x{channels}-h{encoder.heads}-f{encoder.ffn}{fed.suffix}"
     genes = encoder_genes(encoder)
     size = len(genes)
     genes.append(fed.gene)
-    slots = [Slot("embeddings", (size,), lambda n: fed.embeddings(encoder, n))]
+    everywhere = (size, size - 1) if encoder.widths else (size,)
+
+    def embeddings(n: int, channels: int = encoder.channels) -> LayerSpec:
+        return fed.embeddings(n, channels, encoder.eps)
+
+    def head(n: int, channels: int = encoder.channels) -> LayerSpec:
+        return _head(encoder, fed.tokens(n), channels, masked=fed.masked)
+
+    slots = [Slot("embeddings", everywhere, embeddings)]
     slots += encoder_slots(encoder, size, fed.tokens, masked=fed.masked)
-    slots.append(Slot("head", (size,), lambda n: _head(encoder, fed.tokens(n), masked=fed.masked)))
+    slots.append(Slot("head", everywhere, head))
     return SearchSpace(name, genes, slots)
 
 
 def encoder_genes(encoder: Encoder) -> list[Gene]:
-    """Depth, then heads and then FFN width of every layer; those of a skipped layer have no effect."""
+    """Depth, then heads and then FFN width of every layer, those of a skipped layer without effect; then the channels."""
     depths = tuple(range(max(1, -(-encoder.layers // 3)), encoder.layers + 1))
     heads = parts(encoder.heads, 3)
     widths = parts(encoder.ffn, 4)
@@ -112,7 +125,7 @@ def encoder_genes(encoder: Encoder) -> list[Gene]:
             active = [i for i, depth in enumerate(depths) if layer in kept_layers(depth, encoder.layers)]
             gene = Gene(group, layer, choices)
             genes.append(gene if len(active) == len(depths) else conditional(gene, 0, active))
-    return genes
+    return [*genes, Gene("c", None, encoder.widths)] if encoder.widths else genes
 
 
 def encoder_slots(encoder: Encoder, size: int, tokens: Callable[[int], int], *, masked: bool) -> list[Slot]:
@@ -120,13 +133,13 @@ def encoder_slots(encoder: Encoder, size: int, tokens: Callable[[int], int], *, 
 
     Args:
         encoder: its layers.
-        size: column of the input gene.
+        size: column of the input gene, after those of `encoder_genes`.
         tokens: how many there are at a value of the input gene.
         masked: whether some tokens may be padding.
     """
     slots = []
     for layer in range(encoder.layers):
-        columns = (size, 0, 1 + layer, 1 + encoder.layers + layer)
+        columns = (size, 0, 1 + layer, 1 + encoder.layers + layer, *([size - 1] if encoder.widths else []))
         slots.append(Slot(f"layer.{layer}", columns, _layer_builder(encoder, layer, tokens, masked=masked)))
     return slots
 
@@ -134,39 +147,39 @@ def encoder_slots(encoder: Encoder, size: int, tokens: Callable[[int], int], *, 
 def _layer_builder(
     encoder: Encoder, layer: int, tokens: Callable[[int], int], *, masked: bool
 ) -> Callable[..., LayerSpec | None]:
-    def build(size: int, depth: int, heads: int, ffn: int) -> LayerSpec | None:
+    def build(size: int, depth: int, heads: int, ffn: int, channels: int = encoder.channels) -> LayerSpec | None:
         if layer not in kept_layers(depth, encoder.layers):
             return None
-        return encoder_layer(encoder, tokens(size), heads, ffn, masked=masked)
+        return encoder_layer(encoder, tokens(size), heads, ffn, channels, masked=masked)
 
     return build
 
 
-def encoder_layer(encoder: Encoder, tokens: int, heads: int, ffn: int, *, masked: bool) -> LayerSpec:
+def encoder_layer(encoder: Encoder, tokens: int, heads: int, ffn: int, channels: int, *, masked: bool) -> LayerSpec:
     """Attention and FFN, each with its residual and its norm."""
-    ops = OpList((tokens, encoder.channels))
+    ops = OpList((tokens, channels))
     bias = ops.read("padding", (tokens,)) if masked else None
     x = ops.layer_norm("attention.norm", 0, encoder.eps) if encoder.norm_first else 0
     width = heads * encoder.head_size
     query, key, value = (ops.linear(part, x, width, bias=encoder.qkv_bias) for part in ("query", "key", "value"))
     mixed = ops.attention("attention", query, key, value, bias, heads=heads)
-    x = ops.add("attention.residual", ops.linear("attention.output", mixed, encoder.channels), 0)
+    x = ops.add("attention.residual", ops.linear("attention.output", mixed, channels), 0)
     if not encoder.norm_first:
         x = ops.layer_norm("attention.norm", x, encoder.eps)
     inner = ops.layer_norm("ffn.norm", x, encoder.eps) if encoder.norm_first else x
     inner = ops.act(f"ffn.{encoder.function}", ops.linear("ffn.inner", inner, ffn), encoder.function)
-    x = ops.add("ffn.residual", ops.linear("ffn.output", inner, encoder.channels), x)
+    x = ops.add("ffn.residual", ops.linear("ffn.output", inner, channels), x)
     if not encoder.norm_first:
         ops.layer_norm("ffn.norm", x, encoder.eps)
     order = "pre" if encoder.norm_first else "post"
-    shape = f"l{tokens}-c{encoder.channels}-h{heads}x{encoder.head_size}-f{ffn}"
+    shape = f"l{tokens}-c{channels}-h{heads}x{encoder.head_size}-f{ffn}"
     bare = "" if encoder.qkv_bias else "-nobias"
     return ops.layer(f"encoder-{shape}-{encoder.function}-{order}-mask{int(masked)}{bare}")
 
 
-def _head(encoder: Encoder, tokens: int, *, masked: bool) -> LayerSpec:
+def _head(encoder: Encoder, tokens: int, channels: int, *, masked: bool) -> LayerSpec:
     head = encoder.head
-    ops = OpList((tokens, encoder.channels))
+    ops = OpList((tokens, channels))
     x = 0 if head.pool == "mean" else ops.take("pool", 0) if head.pool == "first" else ops.slice("pair", 0, 0, 2)
     if encoder.norm_first:
         x = ops.layer_norm("norm", x, encoder.eps)
@@ -179,7 +192,7 @@ def _head(encoder: Encoder, tokens: int, *, masked: bool) -> LayerSpec:
         x = ops.act(f"dense.{head.function}", ops.linear("dense", x, head.features), head.function)
     ops.linear("classifier", x, encoder.classes)
     details = f"{head.pool}-d{head.features}-{head.function}" if head.features else head.pool
-    key = f"encoderhead-l{tokens}-c{encoder.channels}-{details}-norm{int(encoder.norm_first)}-mask{int(masked)}"
+    key = f"encoderhead-l{tokens}-c{channels}-{details}-norm{int(encoder.norm_first)}-mask{int(masked)}"
     return ops.layer(f"{key}-o{encoder.classes}")
 
 

@@ -7,7 +7,6 @@ from typing import ClassVar
 
 from hwnas.space import Gene, LayerSpec, OpList
 from hwnas.space.ops import LENGTH
-from hwnas.supernet.hf._encoder import Encoder
 
 LENGTHS = (16, 32, 64, 128, 256, 512)
 """Choices of the sequence length, as far as there are positions."""
@@ -39,20 +38,20 @@ class TextInput:
         """As many as the length says."""
         return size
 
-    def embeddings(self, encoder: Encoder, size: int) -> LayerSpec:
+    def embeddings(self, size: int, channels: int, eps: float) -> LayerSpec:
         """Words, segments and positions, added and normalised."""
         ops = OpList(())
         ids = ops.read("input_ids", (size,), "int64", below=self.vocabulary, axes=(LENGTH,))
         mask = ops.read("attention_mask", (size,), "int64", below=2, axes=(LENGTH,))
         ops.write("padding", ops.padding_bias("padding.bias", mask))
-        x = ops.embedding("words", ids, self.vocabulary, encoder.channels)
+        x = ops.embedding("words", ids, self.vocabulary, channels)
         if self.segments:
             segments = ops.read("token_type_ids", (size,), "int64", below=self.segments, axes=(LENGTH,))
-            x = ops.add("segments.add", x, ops.embedding("segments", segments, self.segments, encoder.channels))
+            x = ops.add("segments.add", x, ops.embedding("segments", segments, self.segments, channels))
         x = ops.positions("positions", x, self.positions)
-        ops.layer_norm("norm", x, encoder.eps)
+        ops.layer_norm("norm", x, eps)
         tables = f"v{self.vocabulary}-p{self.positions}-t{self.segments}"
-        return ops.layer(f"textembedding-l{size}-c{encoder.channels}-{tables}")
+        return ops.layer(f"textembedding-l{size}-c{channels}-{tables}")
 
 
 EIGHTHS = (4, 5, 6, 7)
@@ -97,14 +96,14 @@ class ImageInput:
         """The learned ones and a patch each."""
         return self.leading + (size // self.patch) ** 2
 
-    def embeddings(self, encoder: Encoder, size: int) -> LayerSpec:
+    def embeddings(self, size: int, channels: int, eps: float) -> LayerSpec:  # noqa: ARG002 (there is no norm)
         """Patches, learned tokens before them, positions."""
         ops = OpList((self.colours, size, size))
-        x = ops.conv("patches", 0, encoder.channels, self.patch, self.patch, pads=(0, 0, 0, 0), bias=True, bn=False)
-        x = ops.reshape("rows", x, (encoder.channels, (size // self.patch) ** 2))
+        x = ops.conv("patches", 0, channels, self.patch, self.patch, pads=(0, 0, 0, 0), bias=True, bn=False)
+        x = ops.reshape("rows", x, (channels, (size // self.patch) ** 2))
         x = ops.transpose("tokens", x, (1, 0))
         for token in ("distillation", "class")[-self.leading :]:
             x = ops.class_token(token, x)
         ops.grid_positions("positions", x, self.leading, self.side)
         table = f"t{self.leading}-g{self.side}"
-        return ops.layer(f"imageembedding-{self.colours}x{size}-p{self.patch}-c{encoder.channels}-{table}")
+        return ops.layer(f"imageembedding-{self.colours}x{size}-p{self.patch}-c{channels}-{table}")

@@ -7,13 +7,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Self, cast
 
 import torch
+from torch import Tensor
 
-from hwnas.errors import DataError
+from hwnas.errors import DataError, SupernetError
 from hwnas.progress import notice
-from hwnas.space import SearchSpace, with_classes
+from hwnas.space import Op, SearchSpace, with_classes
 from hwnas.supernet._base import HEAD_SPREAD, Supernet
 from hwnas.supernet._checkpoint import Misfit
 from hwnas.supernet._deployed import CONFIG, PREPROCESSOR, as_json, configuration
@@ -22,6 +23,7 @@ from hwnas.supernet._recipe import Recipe
 from hwnas.supernet._subnet import Subnet
 from hwnas.supernet._units import Units
 from hwnas.supernet.hf._carried import Carried, CarriedImages, CarriedTexts
+from hwnas.supernet.hf._channels import CLASSIFIER, channel_units, of_two_tokens
 from hwnas.supernet.hf._encoder import encoder_space
 from hwnas.supernet.hf._family import Family
 from hwnas.supernet.hf._inputs import TextInput
@@ -95,9 +97,43 @@ class EncoderSupernet(Supernet):
         for layer in range(self.family.encoder.layers):
             slot = f"layer.{layer}"
             projections = tuple(f"{slot}/{part}" for part in ("query", "key", "value"))
-            found.append(Units(f"{slot} heads", size, projections, f"{slot}/attention.output"))
-            found.append(Units(f"{slot} neurons", 1, (f"{slot}/ffn.inner",), f"{slot}/ffn.output"))
+            found.append(Units(f"{slot} heads", size, projections, (f"{slot}/attention.output",)))
+            found.append(Units(f"{slot} neurons", 1, (f"{slot}/ffn.inner",), (f"{slot}/ffn.output",)))
+        if self.family.encoder.widths:
+            found.append(channel_units(self.tensors, self.family.encoder.layers))
         return found
+
+    def op_weights(self, name: str, op: Op) -> dict[str, Tensor]:
+        found = super().op_weights(name, op)
+        if name == CLASSIFIER and self.family.encoder.head.pool == "pair":
+            found[f"{name}.weight"] = of_two_tokens(self.tensors[f"{name}.weight"], op.in_shape[0] // 2)
+        return found
+
+    def with_widths(self, widths: Sequence[int]) -> Self:
+        """The same weights as a supernet whose subnets also choose how many channels there are between layers.
+
+        The largest subnet, which has all, stays as it is. Training sorts the channels by importance, like heads and neurons.
+
+        Args:
+            widths: choices; all of the network's channels are one, whether named or not.
+
+        Raises:
+            SupernetError: one is no number of channels that the network can have.
+        """
+        most = self.family.encoder.channels
+        wrong = next((width for width in widths if not 0 < width <= most), None)
+        if wrong is not None:
+            rule = f"the network has {most} channels"
+            raise SupernetError(f"hidden width {wrong}", rule, f"give some of them: {most // 2},{most * 3 // 4}")
+        return self.remade(widths=tuple(sorted({*widths, most})) if widths else ())
+
+    def remade(self, **changes: Any) -> Self:
+        """The same weights and classes under a description with some changes: widths; of texts also lengths, metric,
+        columns."""
+        made = cast("type[Self]", encoder_class(replace(self.carried, **changes)))
+        other = made(self.tensors, self.origin, with_classes(made.search_space(), self.classes))
+        other.reference, other.labels, other.head_is_new = self.reference, self.labels, self.head_is_new
+        return other
 
 
 class TextEncoder(EncoderSupernet):
@@ -150,14 +186,6 @@ class TextEncoder(EncoderSupernet):
             "tokenizer.json": tokenizer.stored(length),
             "tokenizer_config.json": as_json(tokenizer.facts(length, list(subnet.inputs))),
         }
-
-    def remade(self, **changes: Any) -> TextEncoder:
-        """The same weights and classes under a description with some changes: lengths, metric, columns."""
-        made = encoder_class(replace(self.carried, **changes))
-        assert issubclass(made, TextEncoder)
-        other = made(self.tensors, self.origin, with_classes(made.search_space(), self.classes))
-        other.reference, other.labels, other.head_is_new = self.reference, self.labels, self.head_is_new
-        return other
 
     def adapted(self, data: Task) -> TextEncoder:
         """The same network with only the input lengths that the data's texts need."""

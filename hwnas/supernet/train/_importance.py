@@ -1,4 +1,4 @@
-"""Sorting heads and neurons by importance before the subnets that drop some of them are trained."""
+"""Importances of heads, neurons and channels, by which they are sorted before the subnets that drop some of them are trained."""
 
 from __future__ import annotations
 
@@ -31,13 +31,16 @@ def importance(
         batches: inputs and labels ``(n,)``.
         loss_of: logits and labels.
     """
-    readers = {units: f"{units.reader}.weight" for units in supernet.units()}
-    totals = {units: torch.zeros(()) for units in readers}
-    weights = [supernet.tensors[name].detach().clone().requires_grad_() for name in readers.values()]
-    other = supernet.alike({**supernet.tensors, **dict(zip(readers.values(), weights, strict=True))})
+    totals = {units: torch.zeros(()) for units in supernet.units()}
+    names = list(dict.fromkeys(f"{reader}.weight" for units in totals for reader in units.readers))
+    weights = {name: supernet.tensors[name].detach().clone().requires_grad_() for name in names}
+    other = supernet.alike({**supernet.tensors, **weights})
     for inputs, labels in batches:
         loss = loss_of(other.forward(row, inputs, "train"), labels)
-        gradients = torch.autograd.grad(loss, weights)
-        for units, weight, gradient in zip(readers, weights, gradients, strict=True):
-            totals[units] = totals[units] + units.importance(weight.detach(), gradient)
+        gradients = dict(zip(names, torch.autograd.grad(loss, list(weights.values())), strict=True))
+        for units in supernet.units():
+            read = [f"{reader}.weight" for reader in units.readers]
+            told = [units.importance(weights[name].detach(), gradients[name]) for name in read]
+            n = min(map(len, told))
+            totals[units] = totals[units] + torch.stack([each.reshape(-1, n).sum(0) for each in told]).sum(0)
     return totals

@@ -147,7 +147,7 @@ class DecoderSupernet(Supernet):
 
     def units(self) -> Sequence[Units]:
         ffns = (f"layer.{i}.ffn" for i in range(self.decoder.layers))
-        return [Units(f"{ffn} neurons", 1, (f"{ffn}/gate", f"{ffn}/up"), f"{ffn}/down") for ffn in ffns]
+        return [Units(f"{ffn} neurons", 1, (f"{ffn}/gate", f"{ffn}/up"), (f"{ffn}/down",)) for ffn in ffns]
 
     def with_head(self, labels: Sequence[str], seed: int = 0) -> Self:  # noqa: ARG002
         rule = "it writes text, and has no classes"

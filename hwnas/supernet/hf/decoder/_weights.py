@@ -45,8 +45,9 @@ def by_largest_weights(tensors: Mapping[str, Tensor], units: Sequence[Units]) ->
     """
     found = dict(tensors)
     for each in units:
-        gain = tensors[f"{each.reader.rpartition('/')[0]}/norm.weight"].double()
-        sizes = tensors[f"{each.reader}.weight"].double().abs().amax(0)
+        (reader,) = each.readers
+        gain = tensors[f"{reader.rpartition('/')[0]}/norm.weight"].double()
+        sizes = tensors[f"{reader}.weight"].double().abs().amax(0)
         for writer in each.writers:
             sizes = sizes * (tensors[f"{writer}.weight"].double() * gain).abs().amax(1)
         found |= each.sorted(tensors, sizes)
