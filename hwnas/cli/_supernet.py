@@ -11,6 +11,14 @@ import typer
 from hwnas.cli._options import REFERENCE
 from hwnas.errors import DataError
 
+MetricName = Annotated[
+    str | None,
+    typer.Option(
+        "--metric",
+        help="What is measured of classifiers: top1, accuracy (the same), f1 (macro) or mcc. \\[default: as it was trained]",
+        metavar="NAME",
+    ),
+]
 SupernetName = Annotated[str, typer.Option("--supernet", help=f"Supernet: {REFERENCE}.", metavar="NAME")]
 Evaluate = Annotated[
     bool, typer.Option("--evaluate", help="Measure accuracies with the supernet's weights, instead of predicting them.")

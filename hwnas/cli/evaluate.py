@@ -19,6 +19,7 @@ from hwnas.cli._supernet import (
     DataFolder,
     EngineName,
     Images,
+    MetricName,
     OnFailure,
     SupernetName,
     skips,
@@ -53,6 +54,7 @@ def evaluate(
     calibrate: Calibrate = 2000,
     batch_size: BatchSize = 100,
     engine: EngineName = None,
+    metric: MetricName = None,
     columns: ColumnOptions,
     precision: Annotated[
         str | None,
@@ -90,6 +92,7 @@ def evaluate(
         seed=seed,
         engine=engine,
         columns=columns.named(),
+        metric=metric,
         where=workers.where(),
         skip_failed=skips(on_failure),
     )
@@ -106,21 +109,21 @@ def evaluate(
     ):
         pace = Pace(evaluator.executor.workers)
         evaluator.progress = lambda done, total: advance(done, total, f"subnets, {pace(done)}")
-        told = evaluator.accuracies(x)
-    accuracies = [accuracy for accuracy in told if accuracy is not None]
-    x = x[[accuracy is not None for accuracy in told]]
+        found = evaluator.accuracies(x)
+    accuracies = [accuracy for accuracy in found if accuracy is not None]
+    x = x[[accuracy is not None for accuracy in found]]
     if not accuracies:
-        raise SupernetError("evaluation", f"all of {len(told)} subnets failed", "correct the cause, and resume")
+        raise SupernetError("evaluation", f"all of {len(found)} subnets failed", "correct the cause, and resume")
     frame = pd.DataFrame([accuracy.as_row(net.metric) for accuracy in accuracies])
     frame.insert(0, "arch", arch_column(x, space))
     write_csv(frame, out)
-    metric, counts = net.measures(), accuracies[0]
-    best = (max if metric.maximise else min)(accuracy.value for accuracy in accuracies)
+    told, counts = net.measures(), accuracies[0]
+    best = (max if told.maximise else min)(accuracy.value for accuracy in accuracies)
     calibrated = f", batch norms re-calibrated on {counts.n_calibration:,}" if counts.n_calibration else ""
-    reached = f"best {metric.label.lower()} {metric.text(best)} on {counts.n_images:,} {noun_of(evaluator.data)}"
+    reached = f"best {told.label.lower()} {told.text(best)} on {counts.n_images:,} {noun_of(evaluator.data)}"
     notice(f"wrote {out}: {len(frame)} subnets, {reached}{calibrated}")
-    measured = "" if metric is QUALITY else f" --metric {metric.name}"
-    measured += "" if registered(metric.name) else f":{metric.direction}"
+    measured = "" if told is QUALITY else f" --metric {told.name}"
+    measured += "" if registered(told.name) else f":{told.direction}"
     notice(f"next: hwnas fit {shlex.quote(str(out))} --space {_space_reference(supernet, whole)}{measured}")
 
 

@@ -118,7 +118,9 @@ def search(
     request = problem.request()
     n, skip, confidence = evals or EVALUATIONS, skips(on_failure), CONFIDENCE if racing else None
     named = columns.named()
-    evaluation = accuracy.evaluation(problem.space, n, seed, named, skip_failed=skip, racing=confidence)
+    evaluation = accuracy.evaluation(
+        problem.space, n, seed, named, request.objectives, skip_failed=skip, racing=confidence
+    )
     asked = evaluation or scoring_of(request, n, seed)
     settings.check(asked)
     if asked is None and evals is not None and not _may_be_misspelt(request):

@@ -99,7 +99,7 @@ def train(
         str | None,
         typer.Option(
             "--metric",
-            help="What is measured on texts: accuracy, f1 (macro) or mcc. \\[default: accuracy]",
+            help="What is measured: accuracy, f1 (macro) or mcc; later evaluations go by it too. \\[default: accuracy]",
             metavar="NAME",
         ),
     ] = None,
@@ -149,8 +149,8 @@ def train(
     check_writable(out)
     if epochs is not None and steps is not None:
         raise DataError(f"--epochs {epochs} and --steps {steps}", "they say the same in two ways", "drop --epochs")
-    if data is None and (metric is not None or columns.named()):
-        option = "--metric" if metric is not None else f"--{next(iter(columns.named()))}-column"
+    if data is None and columns.named():
+        option = f"--{next(iter(columns.named()))}-column"
         raise DataError(option, "it is of your texts", f"add --data FOLDER, or drop {option}")
     if row is not None and front is None:
         raise DataError(f"--row {row}", "it is of a front", "add --front FILE")

@@ -21,24 +21,26 @@ _YOURS = "pass --data FOLDER: images in val/<class>/, or texts in validation.csv
 
 
 def as_told(net: Supernet, columns: Mapping[str, str], metric: str | None = None) -> Supernet:
-    """The network with other columns to read texts from, or another metric to measure by.
+    """The network with other columns to read texts from, or another score of classifiers to measure by.
 
     Args:
-        net: a classifier of texts, unless nothing is given.
+        net: a classifier, unless nothing is given; with columns of texts.
         columns: names of ``text``, ``pair`` and ``label`` where they differ from those that the network knows.
         metric: what evaluations measure; None leaves it as it is.
 
     Raises:
         DataError: it does not classify texts.
+        UnknownNameError, SupernetError: there is no such score, or it does not classify.
     """
     from hwnas.supernet.hf import TextEncoder
 
-    if not columns and metric is None:
+    net = net.with_metric(metric) if metric is not None else net
+    if not columns:
         return net
     if not isinstance(net, TextEncoder):
-        option = "--metric" if metric is not None else f"--{next(iter(columns))}-column"
+        option = f"--{next(iter(columns))}-column"
         raise DataError(option, "it is of texts to classify, and the network is fed something else", "drop it")
-    return net.remade(metric=metric or net.metric, columns=replace(net.carried.columns, **columns))
+    return net.remade(columns=replace(net.carried.columns, **columns))
 
 
 def refuse_untrained(name: str, net: Supernet, folder: Path | None) -> None:
@@ -87,14 +89,15 @@ def evaluation_data(
         DataError: the supernet brings none and no folder was given, or the folder does not fit.
         SupernetError: the supernet's head has learned nothing yet.
     """
-    from hwnas.task import TextFolder
+    from hwnas.task import TextFolder, scored_by
 
     refuse_unready(name, supernet, folder)
     own = supernet.data()
     if folder is None and own is not None:
-        return own, {"data": name}
+        return scored_by(own, supernet.metric), {"data": name}
     assert folder is not None
-    data = supernet.open_data(folder, images=images, calibrate=calibrate, batch_size=batch_size, seed=seed)
+    opened = supernet.open_data(folder, images=images, calibrate=calibrate, batch_size=batch_size, seed=seed)
+    data = scored_by(opened, supernet.metric)
     for note in data.notes:
         notice(note)
     if data.n_available < images:

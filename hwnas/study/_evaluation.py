@@ -41,6 +41,7 @@ class Evaluation:
         engine: what runs subnets, by name; None for the one that suits this machine.
         columns: names of ``text``, ``pair`` and ``label`` in tables of texts where they differ from those that were
             trained on.
+        metric: a score of classifiers to measure by; None for the supernet's own.
         where: processes or a cluster that evaluate; what is found does not depend on it.
         skip_failed: go on without subnets whose evaluation always fails, in place of stopping.
         racing: in a search, the confidence at which a subnet counts as behind and is shown no more samples; None shows
@@ -57,6 +58,7 @@ class Evaluation:
     seed: int = 0
     engine: str | None = None
     columns: Mapping[str, str] = field(default_factory=dict)
+    metric: str | None = None
     where: Where = HERE
     skip_failed: bool = False
     racing: float | None = None
@@ -71,7 +73,7 @@ class Evaluation:
         """
         from hwnas.supernet import load_supernet
 
-        net = as_told(load_supernet(self.supernet, self.checkpoint), self.columns)
+        net = as_told(load_supernet(self.supernet, self.checkpoint), self.columns, self.metric)
         refuse_unready(self.supernet, net, self.data)  # before a table is profiled
         tell_untrained(self.supernet, self.checkpoint, self.data)
         return net
@@ -92,19 +94,27 @@ class Evaluation:
             seed=self.seed,
         )
 
-    def metric(self) -> Metric:
-        """What evaluations measure.
+    def measures(self) -> Metric:
+        """The metric that evaluations measure.
 
         Raises:
             UnknownNameError: there is no such supernet.
         """
-        from hwnas.supernet import get_supernet
+        from hwnas.supernet import measured_by
 
-        return get_supernet(self.supernet).measures()
+        return (self.metric and registered(self.metric)) or measured_by(self.supernet, self.checkpoint)
+
+    def towards(self, objectives: Objectives | None) -> Evaluation:
+        """The same, by the score of classifiers that is among the objectives, if the supernet's own is not."""
+        from hwnas.task import SCORES
+
+        own = self.measures().name
+        named = [column for column in objectives.columns if column in SCORES] if objectives is not None else []
+        return replace(self, metric=named[0]) if len(named) == 1 and own in SCORES and named != [own] else self
 
     def told(self) -> tuple[SearchSpace, str]:
         """The space, and the column that evaluations tell."""
-        return self.space(), self.metric().column
+        return self.space(), self.measures().column
 
     def space(self) -> SearchSpace:
         """The supernet's space, with the number of classes of its weights; of layers with precisions, if its name says so."""
@@ -127,7 +137,7 @@ class Evaluation:
 
         get_engine(self.engine)
         refuse_unused("--evaluate", "evaluated", self.evals, used)
-        measured = self.metric()
+        measured = self.measures()
         if objectives is not None and measured.column not in objectives.columns:
             rule = f"{measured.name} is not among the objectives"
             known = registered(measured.name) is not None
@@ -227,7 +237,7 @@ class Evaluation:
             }
             if space.precisions:
                 facts["sensitivity"] = _sensitivity(evaluator, space)
-            yield MeasuringPredictor(evaluator, space, facts, self.metric().column)
+            yield MeasuringPredictor(evaluator, space, facts, self.measures().column)
 
 
 def _sensitivity(evaluator: MeasuredAccuracy | RacedAccuracy, space: SearchSpace) -> list[dict[str, Any]]:

@@ -156,6 +156,7 @@ def export_subnet(
         net = random_supernet(name, s.seed, _classes(found))
     else:
         net = as_told(load_supernet(name, s.checkpoint or _searched_weights(name, found)), s.columns)
+        net = _measured_as(net, found)
         refuse_untrained(name, net, s.data)
     net = net.in_precision(form)
     metric = net.measures()
@@ -272,6 +273,14 @@ def _classes(found: Mapping[str, Any]) -> int | None:
     plain, _ = precisions_named(name) or (name, ())
     derived = classes_named(plain)
     return derived[1] if derived else None
+
+
+def _measured_as(net: Supernet, found: Mapping[str, Any]) -> Supernet:
+    """The network measured by the score of classifiers that its front was searched by, if that is another than its own."""
+    from hwnas.task import SCORES
+
+    named = [name for name in found.get("objectives") or () if name in SCORES]
+    return net.with_metric(named[0]) if len(named) == 1 and net.metric in SCORES else net
 
 
 def _searched_weights(name: str, found: Mapping[str, Any]) -> Path | None:

@@ -35,7 +35,7 @@ class Scoring:
     evals: int = 150
     seed: int = 0
 
-    def metric(self) -> Metric:
+    def measures(self) -> Metric:
         """What is told."""
         return self.score
 

@@ -113,7 +113,7 @@ def search(setup: Setup, settings: SearchSettings, asked: Evaluation | Scoring |
     if settings.verify and model is not None and SCORE not in setup.metrics.given:
         raise DataError("--verify", f"the library has no column {SCORE} to check", "build it again")
     metrics = setup.metrics
-    evaluated = asked.metric().column if asked is not None else None
+    evaluated = asked.measures().column if asked is not None else None
     warm = warm_start(metrics.space, settings.seed_archs, settings.prior, evaluated=evaluated)
     place = None
     if settings.verify and setup.table is not None:

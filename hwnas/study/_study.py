@@ -113,7 +113,9 @@ class Study:
     def asked(self) -> Evaluation | Scoring | None:
         """How every subnet of a search is evaluated: on weights, or by a score of the untrained network; None if it is
         predicted."""
-        return self.evaluation or scoring_of(self.request)
+        if self.evaluation is not None:
+            return self.evaluation.towards(self.request.objectives)
+        return scoring_of(self.request)
 
     @cached_property
     def _loop(self) -> Setup:

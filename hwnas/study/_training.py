@@ -76,6 +76,7 @@ class Training:
         """
         from hwnas.supernet import Recipe, Trainer, TrainSettings, get_supernet, random_supernet
         from hwnas.supernet.train import training_device, training_precision
+        from hwnas.task import scored_by
 
         device = training_device(self.device, team.size)
         precision = training_precision(self.precision, device)
@@ -86,10 +87,8 @@ class Training:
             if self.widths:
                 rule = "they are of a pretrained encoder, which learns from your data"
                 raise SupernetError("--hidden-widths", rule, "add --data FOLDER")
-            task, net = (
-                _own_task(self.supernet, get_supernet(self.supernet).data()),
-                random_supernet(self.supernet, self.seed),
-            )
+            net = as_told(random_supernet(self.supernet, self.seed), self.columns, self.metric)
+            task = scored_by(_own_task(self.supernet, get_supernet(self.supernet).data()), net.metric)
             net.labels, about = task.labels, {"data": self.supernet}
             recipe = Recipe(epochs=SCRATCH[0], learning_rate=SCRATCH[1])
         else:

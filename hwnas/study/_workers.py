@@ -49,7 +49,7 @@ class Evaluating:
         tensors = {name: t.detach().cpu().numpy() for name, t in net.tensors.items()} if sent else None
         # Without what the driver has opened already, which is not pickled; with the driver's engine, whatever a node
         # would choose.
-        alike = replace(evaluation, where=HERE, engine=get_engine(evaluation.engine).name)
+        alike = replace(evaluation, where=HERE, engine=get_engine(evaluation.engine).name, metric=net.metric)
         return cls(alike, net.digest, net.classes, precisions, tensors)
 
     def __call__(self, threads: int | None) -> Callable[[Any], Any]:
@@ -83,7 +83,7 @@ class Evaluating:
         given = self.evaluation
         if self.tensors is None:
             return given.net
-        net = as_told(random_supernet(given.supernet, classes=self.classes), given.columns)
+        net = as_told(random_supernet(given.supernet, classes=self.classes), given.columns, given.metric)
         with warnings.catch_warnings():  # shared memory is read-only, and nothing here writes to weights
             warnings.simplefilter("ignore", UserWarning)
             return net.alike({name: torch.from_numpy(array) for name, array in self.tensors.items()})

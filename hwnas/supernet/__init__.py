@@ -32,7 +32,13 @@ if TYPE_CHECKING:
     from hwnas.supernet._lessons import Lesson, lessons, taught
     from hwnas.supernet._recipe import Recipe
     from hwnas.supernet._reference import KINDS, ReferenceKind, reference_kind
-    from hwnas.supernet._registry import get_supernet, load_supernet, random_supernet, supernet_names
+    from hwnas.supernet._registry import (
+        get_supernet,
+        load_supernet,
+        measured_by,
+        random_supernet,
+        supernet_names,
+    )
     from hwnas.supernet._replacement import Batch, Moved, first_replaced, parent_row, replacements
     from hwnas.supernet._sensitivity import sensitivity
     from hwnas.supernet._subnet import Subnet, folded_weights, recalibrate
@@ -91,6 +97,7 @@ __all__ = [
     "lessons",
     "load_supernet",
     "measure_accuracy",
+    "measured_by",
     "most_lossy",
     "onnx_accuracy",
     "onnx_model",
@@ -125,7 +132,7 @@ __getattr__, __dir__ = lazily(
         "hwnas.supernet._lessons": "Lesson lessons taught",
         "hwnas.supernet._recipe": "Recipe",
         "hwnas.supernet._reference": "KINDS ReferenceKind reference_kind",
-        "hwnas.supernet._registry": "get_supernet load_supernet random_supernet supernet_names",
+        "hwnas.supernet._registry": "get_supernet load_supernet measured_by random_supernet supernet_names",
         "hwnas.supernet._replacement": "Batch Moved first_replaced parent_row replacements",
         "hwnas.supernet._sensitivity": "sensitivity",
         "hwnas.supernet._units": "Units",

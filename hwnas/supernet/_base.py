@@ -22,7 +22,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from hwnas.errors import HwnasError, SpaceError, SupernetError
+from hwnas.errors import HwnasError, SpaceError, SupernetError, UnknownNameError
 from hwnas.files import replacing
 from hwnas.graph import mixed_space
 from hwnas.metric import Direction, Metric, own_metric, registered
@@ -36,7 +36,7 @@ from hwnas.supernet._initial import initial_tensor
 from hwnas.supernet._recipe import Recipe
 from hwnas.supernet._subnet import Subnet
 from hwnas.supernet._units import Units
-from hwnas.task import IMAGENET, ImageFolder, Inputs, Preprocessing, Task, UserData
+from hwnas.task import IMAGENET, SCORES, ImageFolder, Inputs, Preprocessing, Task, UserData, scored_by
 
 TensorShape = tuple[int, ...]
 
@@ -67,8 +67,8 @@ class Supernet(ABC):
 
     bn_eps: ClassVar[float] = 1e-5
 
-    metric: ClassVar[str] = "top1"
-    """What evaluations measure: a name of :mod:`hwnas.metric`, or one of the task's own."""
+    metric: str = "top1"
+    """What evaluations measure: a name of :mod:`hwnas.metric`, or one of the task's own. See :meth:`with_metric`."""
 
     direction: ClassVar[Direction] = "max"
     """Which values of a metric of the task's own are better."""
@@ -100,9 +100,13 @@ class Supernet(ABC):
         """The subnets. Called once."""
 
     @classmethod
-    def measures(cls) -> Metric:
+    def metric_named(cls, name: str) -> Metric:
+        """A registered metric, or the task's own."""
+        return registered(name) or own_metric(name, cls.direction)
+
+    def measures(self) -> Metric:
         """The metric that evaluations measure."""
-        return registered(cls.metric) or own_metric(cls.metric, cls.direction)
+        return self.metric_named(self.metric)
 
     @classmethod
     def checkpoint_key(cls, name: str) -> str:
@@ -161,7 +165,7 @@ class Supernet(ABC):
         Raises:
             DataError: they do not fit.
         """
-        return ImageFolder(
+        found = ImageFolder(
             folder,
             None if own_classes or self.head_is_new else self.classes,
             labels=() if own_classes or self.head_is_new else self.labels,
@@ -171,6 +175,7 @@ class Supernet(ABC):
             batch_size=batch_size,
             seed=seed,
         )
+        return scored_by(found, self.metric)
 
     def deployed_files(self, subnet: Subnet) -> dict[str, str]:
         """Files to write beside an exported subnet, as texts by name: its labels, and how to make its inputs."""
@@ -267,6 +272,24 @@ class Supernet(ABC):
         other.reference, other.labels, other.head_is_new = self.reference, tuple(labels), True
         return other
 
+    def with_metric(self, name: str) -> Self:
+        """The same supernet, measured by another score of classifiers: ``top1``, ``accuracy``, ``f1`` or ``mcc``.
+
+        Raises:
+            UnknownNameError: no such score; suggests the nearest.
+            SupernetError: it is measured by something else than such a score.
+        """
+        if name == self.metric:
+            return self
+        if name not in SCORES:
+            raise UnknownNameError("metric", name, SCORES)
+        if self.metric not in SCORES:
+            rule = f"it is of classifiers, and this network is measured by its {self.metric}"
+            raise SupernetError(f"metric {name}", rule, "drop it")
+        other = self.alike(self.tensors)
+        other.metric = name
+        return other
+
     def alike(self, tensors: Mapping[str, Tensor]) -> Self:
         """The same supernet with other weights."""
         other = copy.copy(self)
@@ -289,6 +312,7 @@ class Supernet(ABC):
             "space": self.space.name,
             "supernet": self.reference,
             "labels": json.dumps(self.labels),
+            "metric": self.metric,
             "preprocessing": str(self.preprocessing or ""),
             **self.outline(),
         }

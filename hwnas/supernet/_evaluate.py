@@ -238,5 +238,6 @@ def accuracy_journal_identity(
         "fingerprint": space.fingerprint,
         "weights": supernet.digest,
         "engine": (engine or get_engine()).name,
+        **({"metric": supernet.metric} if supernet.metric != type(supernet).metric else {}),
         **data,
     }

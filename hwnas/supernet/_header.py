@@ -49,6 +49,17 @@ def described(path: str | os.PathLike[str]) -> Mapping[str, str]:
     return found
 
 
+def metric_of(metadata: Mapping[str, str]) -> str | None:
+    """What the supernet is measured by; None if the file does not say."""
+    if "metric" in metadata:
+        return metadata["metric"]
+    try:  # files of before tell of texts in their description
+        told = json.loads(metadata.get(ENCODER, "{}"))
+    except ValueError:
+        return None
+    return str(told["metric"]) if isinstance(told, dict) and "metric" in told else None
+
+
 def labels_of(metadata: Mapping[str, str]) -> tuple[str, ...]:
     """Names of the classes in the order of the logits; empty if the file has none."""
     try:

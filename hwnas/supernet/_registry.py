@@ -8,13 +8,14 @@ from importlib.metadata import entry_points
 from pathlib import Path
 
 from hwnas.errors import HwnasError, SupernetError, UnknownNameError
+from hwnas.metric import Metric
 from hwnas.plugin import load_entry
 from hwnas.progress import notice
 from hwnas.space import classes_named, with_classes
 from hwnas.supernet._base import Supernet, family_space
 from hwnas.supernet._checkpoint import Misfit
 from hwnas.supernet._download import PUBLISHED
-from hwnas.supernet._header import described, labels_of
+from hwnas.supernet._header import described, labels_of, metric_of
 from hwnas.supernet._reference import ReferenceKind, reference_kind
 from hwnas.supernet.digits import Digits
 from hwnas.supernet.ofa import OFAMobileNetV3W10, OFAMobileNetV3W12, OFAProxylessW13, OFAResNet50
@@ -109,7 +110,22 @@ def load_supernet(reference: str, checkpoint: str | Path | None = None) -> Super
         notice(f"checkpoint {net.origin}: {net.dialect}")
     net.reference = kind.origin(reference)
     net.labels = net.labels or _labels(path, net.classes)
+    net.metric = _stored_metric(path) or net.metric
     return net
+
+
+def measured_by(reference: str, checkpoint: str | Path | None = None) -> Metric:
+    """What evaluations of the supernet that :func:`load_supernet` opens measure; its weights are not read.
+
+    Raises:
+        UnknownNameError, SupernetError: there is none, or it does not load.
+    """
+    kind = reference_kind(reference)
+    if kind.whole is not None:
+        return measured_by(kind.whole, checkpoint)
+    family = kind.supernet(reference)
+    path = checkpoint or kind.weights(reference)
+    return family.metric_named((path and _stored_metric(path)) or family.metric)
 
 
 def random_supernet(reference: str, seed: int = 0, classes: int | None = None) -> Supernet:
@@ -159,6 +175,14 @@ def _labels(path: str | Path, classes: int) -> tuple[str, ...]:
     except SupernetError:
         return ()
     return labels if len(labels) == classes else ()
+
+
+def _stored_metric(path: str | Path) -> str | None:
+    """What a file's supernet is measured by, if it is one of ours and says so."""
+    try:
+        return metric_of(described(path))
+    except SupernetError:
+        return None
 
 
 def _fits(family: type[Supernet], path: str | Path) -> bool:

@@ -11,7 +11,7 @@ from hwnas.task._language import LENGTH, LanguageModelling, perplexity
 from hwnas.task._pixels import IMAGENET, Preprocessing
 from hwnas.task._plain_text import read_texts
 from hwnas.task._prompt import prompt
-from hwnas.task._scores import SCORES, answers, macro_f1, matthews, measured, top1
+from hwnas.task._scores import SCORES, answers, macro_f1, matthews, measured, scored_by, top1
 from hwnas.task._task import (
     Inputs,
     InputsAt,
@@ -66,5 +66,6 @@ __all__ = [
     "prompt",
     "read_labelled_texts",
     "read_texts",
+    "scored_by",
     "top1",
 ]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterator, Mapping
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -12,6 +14,8 @@ from torch import Tensor
 from hwnas.errors import DataError
 from hwnas.task._ahead import ahead
 from hwnas.task._task import Inputs, Score, Scored, SelectiveTask, Specs, Task
+
+T = TypeVar("T", bound=Task)
 
 
 def measured(task: Task, specs: Specs, logits_of: Callable[[Inputs], Tensor]) -> tuple[float, int]:
@@ -103,3 +107,13 @@ def _confusion(scored: Scored) -> NDArray[np.float64]:
 
 SCORES: Mapping[str, Score] = {"top1": top1, "accuracy": top1, "f1": macro_f1, "mcc": matthews}
 """Scores of classifiers, by the names of :mod:`hwnas.metric`."""
+
+
+def scored_by(task: T, metric: str) -> T:
+    """The same data, measured by another score of classifiers; the task itself where it has the metric or is none of these."""
+    own = next(iter(task.metrics))
+    if own == metric or own not in SCORES or metric not in SCORES:
+        return task
+    other = copy.copy(task)
+    other.metrics = {metric: SCORES[metric]}
+    return other

@@ -69,13 +69,11 @@ class CarriedTexts(Carried):
 
     Attributes:
         lengths: choices of the sequence length; None for all that its positions allow.
-        metric: what its evaluations measure.
         columns: of the files that it was trained on.
         tokenizer: what turns texts into ids; None where that is still to be read from the folder.
     """
 
     lengths: tuple[int, ...] | None = None
-    metric: str = "accuracy"
     columns: TextColumns = field(default_factory=TextColumns)
     tokenizer: Tokenizer | None = None
 
@@ -118,7 +116,6 @@ def read_carried(metadata: Mapping[str, str], file: str) -> CarriedImages | Carr
         return CarriedTexts(
             *common,
             tuple(int(length) for length in lengths) if lengths else None,
-            str(told["metric"]),
             TextColumns(**told["columns"]),
             Tokenizer(**told["tokenizer"]),
             widths=widths,

@@ -34,4 +34,4 @@ def channel_units(tensors: Iterable[str], layers: int) -> Units:
 
 def of_two_tokens(weight: Tensor, channels: int) -> Tensor:
     """``(out, 2 * channels)``: the leading channels of each of two tokens, which a weight reads one after the other."""
-    return weight.unflatten(1, (2, -1))[:, :, :channels].flatten(1)
+    return weight.reshape(len(weight), 2, -1)[:, :, :channels].flatten(1)

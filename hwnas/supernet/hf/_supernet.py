@@ -128,11 +128,11 @@ class EncoderSupernet(Supernet):
         return self.remade(widths=tuple(sorted({*widths, most})) if widths else ())
 
     def remade(self, **changes: Any) -> Self:
-        """The same weights and classes under a description with some changes: widths; of texts also lengths, metric,
-        columns."""
+        """The same weights and classes under a description with some changes: widths; of texts also lengths and columns."""
         made = cast("type[Self]", encoder_class(replace(self.carried, **changes)))
         other = made(self.tensors, self.origin, with_classes(made.search_space(), self.classes))
         other.reference, other.labels, other.head_is_new = self.reference, self.labels, self.head_is_new
+        other.metric = self.metric
         return other
 
 
@@ -140,6 +140,7 @@ class TextEncoder(EncoderSupernet):
     """Encoders of texts."""
 
     carried: ClassVar[CarriedTexts]
+    metric = "accuracy"
 
     recipe = Recipe("adamw", epochs=4, learning_rate=1e-4, weight_decay=0.01, clip_norm=1.0, validates=True)
 
@@ -226,7 +227,7 @@ def encoder_class(carried: CarriedImages | CarriedTexts) -> type[TextEncoder | I
     family = carried.family()
     facts: dict[str, Any] = {"carried": carried, "family": family, "__module__": __name__}
     if isinstance(carried, CarriedTexts):
-        return type("TextEncoder", (TextEncoder,), facts | {"metric": carried.metric, "recipe": _recipe(family)})
+        return type("TextEncoder", (TextEncoder,), facts | {"recipe": _recipe(family)})
     return type("ImageEncoder", (ImageEncoder,), facts | {"preprocessing": carried.preprocessing})
 
 

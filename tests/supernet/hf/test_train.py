@@ -99,9 +99,9 @@ def test_units_stand_by_importance_when_others_are_trained(tmp_path: Path, monke
     assert len(seen) == 1
     for units, values in seen[0].items():
         order = np.argsort(-values.numpy(), kind="stable")
-        weight = before[f"{units.reader}.weight"].reshape(len(before[f"{units.reader}.weight"]), -1, units.size)
+        weight = before[f"{units.readers[0]}.weight"].reshape(len(before[f"{units.readers[0]}.weight"]), -1, units.size)
         expected = weight[:, order].flatten(1)
-        assert torch.equal(net.tensors[f"{units.reader}.weight"], expected)
+        assert torch.equal(net.tensors[f"{units.readers[0]}.weight"], expected)
 
 
 def test_a_network_without_head_is_not_evaluated(tmp_path: Path) -> None:

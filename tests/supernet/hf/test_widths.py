@@ -52,8 +52,8 @@ def small(net: EncoderSupernet, maker: Any, original: Any, folder: Path) -> Any:
     theirs = {}
     for name, tensor in net.weights(half(net)).items():
         keys = _keys(name, net.family)
-        two = len(keys) == 2 and tensor.dim() == 2  # a map of two tokens is two maps
-        for part, (key, *_) in zip(tensor.unflatten(1, (2, -1)).unbind(1) if two else [tensor] * 2, keys, strict=False):
+        two = len(keys) == 2 and tensor.dim() == 2  # a map of two tokens is the mean of two maps
+        for part, (key, *_) in zip((2 * tensor).chunk(2, dim=1) if two else [tensor] * 2, keys, strict=False):
             theirs[key] = part.clone(memory_format=torch.contiguous_format)
     for key in [key for key in theirs if "position_embeddings" in key]:
         theirs[key] = torch.cat([torch.zeros(net.family.first_position, 16), theirs[key]])

@@ -1,0 +1,108 @@
+"""Macro F1 and Matthews' correlation of any classifier: chosen where it is trained, evaluated or searched, and remembered."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import save_file
+from sklearn.metrics import f1_score, matthews_corrcoef
+
+from hwnas.errors import SupernetError, UnknownNameError
+from hwnas.supernet import Supernet, evaluate, extremes, get_engine, load_supernet
+from hwnas.task import Task
+from tests.e2e.conftest import Hwnas
+
+
+def told(net: Supernet, data: Task) -> tuple[list[int], list[int]]:
+    """Labels, and what the largest subnet answers."""
+    subnet = net.extract(extremes(net.space)[1])
+    run = get_engine().runner(subnet, lambda: data.calibration(subnet.inputs))
+    batches = [(labels, run(inputs).argmax(1)) for inputs, labels in data.validation(subnet.inputs)]
+    true, answered = (torch.cat(list(part)).tolist() for part in zip(*batches, strict=True))
+    return true, answered
+
+
+def test_a_supernet_with_images_of_its_own(hwnas: Hwnas) -> None:
+    ran = hwnas("train", "--supernet", "digits", "--steps", 2, "--metric", "f1", "--out", "own.safetensors")
+    assert ran.code == 0, ran.err
+    assert "largest subnet: " in ran.err
+    assert ", f1 " in ran.err
+    ran = hwnas("evaluate", "--supernet", "own.safetensors", "--sample", 2, "--out", "f1.csv")
+    assert ran.code == 0, ran.err
+    assert "--metric f1" in ran.err.splitlines()[-1]
+    assert list(pd.read_csv("f1.csv").columns)[:2] == ["arch", "f1"]
+    ran = hwnas("evaluate", "--supernet", "digits", "--metric", "mcc", "--sample", 2, "--out", "mcc.csv")
+    assert ran.code == 0, ran.err
+    assert pd.read_csv("mcc.csv")["mcc"].between(0.3, 1).all()
+
+
+def test_a_search_goes_by_the_score_among_its_objectives(hwnas: Hwnas) -> None:
+    search = ("search", "--supernet", "digits", "--evaluate", "--evals", 8, "--searcher", "random", "--out", "a.csv")
+    for objectives, columns in (("f1,macs", ["f1", "f1_source"]), ("top1,macs", ["top1", "top1_source"])):
+        ran = hwnas(*search, "--objectives", objectives)
+        assert ran.code == 0, ran.err
+        assert set(columns) <= set(pd.read_csv("a.csv").columns)
+        Path("a.csv.journal.jsonl").unlink()
+    ran = hwnas(*search, "--objectives", "f1,mcc,macs")
+    assert ran.code == 2
+    ran = hwnas(*search, "--objectives", "f1,macs")
+    assert ran.code == 0, ran.err
+    ran = hwnas("export", "a.csv", "--row", 1, "--out", "a.onnx")
+    assert ran.code == 0, ran.err
+    assert "f1 " in ran.err
+    ran = hwnas(*search[:-1], "race.csv", "--objectives", "f1,macs", "--racing")
+    assert ran.code == 2
+    assert "f1 is no share of samples that are told right" in ran.err
+
+
+def test_a_folder_of_images(tmp_path: Path) -> None:
+    from tests.supernet.hf.conftest import save_images
+
+    save_images(tmp_path / "net", "vit")
+    rng = np.random.default_rng(0)
+    for label in range(3):
+        folder = tmp_path / "photos" / "val" / f"class {label}"
+        folder.mkdir(parents=True)
+        for i in range(2 + 3 * label):
+            Image.fromarray(rng.integers(0, 255, (32, 32, 3), dtype=np.uint8)).save(folder / f"{i}.png")
+    plain = load_supernet(f"hf:{tmp_path / 'net'}")
+    assert list(plain.open_data(tmp_path / "photos").metrics) == ["top1"]
+    for name, score in (("f1", lambda t, a: 100 * f1_score(t, a, average="macro")), ("mcc", matthews_corrcoef)):
+        net = plain.with_metric(name)
+        data = net.open_data(tmp_path / "photos")
+        assert list(data.metrics) == [name]
+        expected = score(*told(net, data))
+        assert evaluate(net, extremes(net.space)[1], data).value == pytest.approx(expected, abs=1e-6)
+        net.save(tmp_path / "own.safetensors")
+        assert load_supernet(str(tmp_path / "own.safetensors")).metric == name
+
+
+def test_names_that_are_no_score_are_refused(hwnas: Hwnas) -> None:
+    with pytest.raises(UnknownNameError, match="f1"):
+        load_supernet("digits").with_metric("f2")
+    ran = hwnas("evaluate", "--supernet", "digits", "--metric", "f2", "--sample", 1, "--out", "a.csv")
+    assert (ran.code, "f1" in ran.err) == (2, True)
+
+    class Own(type(load_supernet("digits"))):  # type: ignore[misc]
+        metric = "recall"
+
+    with pytest.raises(SupernetError, match="measured by its recall"):
+        Own.random().with_metric("f1")
+
+
+def test_files_of_before_tell_their_metric_in_their_description(tmp_path: Path) -> None:
+    from tests.supernet.hf.conftest import save
+
+    save(tmp_path / "net", "bert")
+    net = load_supernet(f"hf:{tmp_path / 'net'}")
+    description = json.loads(net.outline()["encoder"]) | {"metric": "mcc"}
+    del description["widths"]
+    about = {"supernet": net.reference, "space": net.space.name, "encoder": json.dumps(description), "labels": "[]"}
+    save_file(net.tensors, tmp_path / "old.safetensors", about)
+    assert load_supernet(str(tmp_path / "old.safetensors")).metric == "mcc"
