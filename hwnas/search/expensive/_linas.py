@@ -182,11 +182,12 @@ def _most_promising(
     algorithm, scored = _inner(problem, INNER_POPULATION, rng, np.concatenate([near, pool.x]))
     for _ in range(INNER_GENERATIONS):
         _generation(algorithm, scored)
-    if not len(scored.x):  # no row is predicted to meet the budgets: try those that miss them by least
-        return pool.fresh(algorithm.x)[:size], algorithm.x
     values = scored.seen.values
     known = [c.excess(values[c.name]) == 0 for c in problem.constraints if c.name not in models]
     within = np.flatnonzero(np.all(known, axis=0)) if known else np.arange(len(scored.seen))
+    if not len(scored.x):  # no row is predicted to meet the other budgets: try those that miss them by least
+        nearest = scored.seen.x[within[np.argsort(problem.violation(values)[within], kind="stable")]]
+        return pool.fresh(nearest)[:size], nearest[:INNER_POPULATION]
     gap = behind(problem.costs(values)[within], scored.costs)
     candidates = pool.fresh(scored.seen.x[within[np.argsort(gap, kind="stable")[:CANDIDATES]]])
     return candidates[_batch(pool, problem, models, candidates, size, rng)], scored.x

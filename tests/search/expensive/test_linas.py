@@ -167,6 +167,19 @@ def test_cheap_budgets_are_kept_by_every_evaluation_and_slow_ones_by_the_front()
     assert len(result)
 
 
+def test_cheap_budgets_are_kept_where_no_subnet_is_predicted_to_keep_the_slow_ones():
+    space = get_space("ofa_mbv3_w1.0").restrict(r=224)
+    macs = macs_cost(space)
+    falling = Counted(space, lambda x: 100 - macs(x) / 1e7)  # small enough in large subnets alone
+    problem, slow = problem_of(space, 300e6, Constraint("energy_mj", "mJ", falling, 1.0))
+    with pytest.raises(InfeasibleError, match="the nearest has macs = "):
+        found_by(problem, 30)
+    rows = macs(np.array(slow.rows))
+    assert len(rows) == 30
+    assert rows.max() <= 300e6
+    assert rows[20:].min() > np.median(rows[:20])  # after the start, those that miss it by least
+
+
 def test_what_cannot_be_met_is_refused_before_any_evaluation():
     space = get_space("ofa_mbv3_w1.0").restrict(r=224)
     macs = macs_cost(space)
