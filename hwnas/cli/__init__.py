@@ -112,7 +112,7 @@ def main(args: Sequence[str] | None = None) -> None:
         say_error("interrupted")
         code = INTERRUPTED
     except Exception as error:
-        line = usage_line(error) or lost_output_line(error)
+        line = usage_line(error, typed) or lost_output_line(error)
         if line is None:
             raise
         say_error(line)

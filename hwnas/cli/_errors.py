@@ -82,7 +82,7 @@ def empty_argument_line(typed: Sequence[str]) -> str | None:
     return None
 
 
-def usage_line(error: Exception) -> str | None:
+def usage_line(error: Exception, typed: Sequence[str]) -> str | None:
     """The message of a usage error that typer raised (unknown command or option, missing value); None for others.
 
     Told apart by their methods: typer's own classes and, before 0.27, click's are both no public names.
@@ -95,7 +95,8 @@ def usage_line(error: Exception) -> str | None:
     if near:
         message = f"{str(getattr(error, 'message', message)).rstrip('.')}; did you mean {near[0]}?"
     context = getattr(error, "ctx", None)
-    path = getattr(context, "command_path", "hwnas")
+    # An option without its value is told without the command that it is of: that is the first word.
+    path = getattr(context, "command_path", " ".join(["hwnas", *(word for word in typed[:1] if word[0] != "-")]))
     return f"{message} (see {path} --help)"
 
 

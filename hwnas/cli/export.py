@@ -95,6 +95,10 @@ def export(
 
     if budget is not None and device is None:
         raise DataError("--budget", "nothing is measured without a device", "pass --device cpu")
+    if (pareto is None) == (arch is None):
+        raise DataError("the subnet", "it is a row of a CSV or an arch", "pass PARETO.csv --row N, or --arch JSON")
+    if pareto is not None and not pareto.is_file():
+        raise DataError(f"file {pareto}", "there is no such file", "check the path")
     found = read_provenance(pareto) if pareto is not None else {}
     settings = ExportSettings(
         supernet=supernet or supernet_of(found),
@@ -123,8 +127,6 @@ def _chosen(space: SearchSpace, metric: str, pareto: Path | None, row: int | Non
 
     from hwnas.io import in_file, read_archs, read_csv
 
-    if (pareto is None) == (arch is None):
-        raise DataError("the subnet", "it is a row of a CSV or an arch", "pass PARETO.csv --row N, or --arch JSON")
     if arch is not None:
         return ChosenSubnet(space.decode(space.encode(parse_arch(arch))))
     if row is None:
