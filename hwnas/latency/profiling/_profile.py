@@ -234,7 +234,7 @@ class AnchorRow:
         if facts is not None:
             anchor = before.anchor(space)
             whole = space.whole
-            stays = {key for key in whole.layers() if before.row(key) is not None} - set(space.layers())
+            stays = {key for key, layer in whole.layers().items() if before.timed(layer)} - set(space.layers())
             if anchor is not None and stays:
                 return cls(whole.encode(facts["anchor"]["arch"]), anchor.median_ms)
         pool = space.sample(101, np.random.default_rng(plan.seed), distinct_uniform=False)

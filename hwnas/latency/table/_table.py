@@ -170,6 +170,10 @@ class LatencyTable:
         computed = precision or self.precision
         return next((self.rows[computed, key, c] for c in (*contexts, "") if (computed, key, c) in self.rows), None)
 
+    def timed(self, layer: LayerSpec) -> bool:
+        """Whether it has the row of a layer in a network of its `precision`; of a mixed one no other row will do."""
+        return (layer.precision or self.precision, layer.bare_key, context_of(layer)) in self.rows
+
     def cost(self, space: SearchSpace) -> AdditiveCost:
         """Latency in ms of the subnets of ``space``'s domain.
 

@@ -220,6 +220,17 @@ def test_another_resolution_joins_the_table_at_the_same_reference_speed(tmp_path
     assert _times(table) == pytest.approx({key: 2 * ns / 1e6 for key, ns in COSTS.items()}, rel=1e-3)
 
 
+def test_another_resolution_of_mixed_networks_joins_at_the_same_reference_speed(tmp_path: Path) -> None:
+    mixed = mixed_space(SPACE, "fp32+int8")
+    truth, precision = costs(mixed), "fp32+int8"
+    for r, speed in ((8, 1.0), (16, 2.0)):
+        runtime = FakeRuntime(truth, speed=lambda _, factor=speed: factor)  # type: ignore[misc]
+        table = profile(DEVICE, mixed.restrict(r=r), tmp_path, precision=precision, plan=PLAN, runtime=runtime)
+    x = mixed.sample(50, np.random.default_rng(1))
+    sums = [sum(truth[layer.key] for _, layer in mixed.network(row)) / 1e6 for row in x]
+    np.testing.assert_allclose(table.cost(mixed)(x), sums, rtol=2e-3)
+
+
 def test_a_part_of_a_space_is_profiled(tmp_path: Path) -> None:
     part = SPACE.restrict(d=1, r=8)
     table = profile(DEVICE, part, tmp_path, plan=PLAN, runtime=FakeRuntime(COSTS))
