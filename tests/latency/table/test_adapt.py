@@ -10,7 +10,7 @@ import pytest
 from hwnas.graph import mixed_space
 from hwnas.latency import Device, LatencyTable, Row, adapted, adapted_table, fidelity
 from hwnas.latency.profiling._check import checked_subnets
-from hwnas.latency.table._adapt import _work_ms, fixed_layers
+from hwnas.latency.table._adapt import WIDTHS, _posterior, _work_ms, fixed_layers
 from hwnas.space import SearchSpace, get_space
 from hwnas.supernet.hf._encoder import Encoder, Head, encoder_space
 from hwnas.supernet.hf._inputs import TextInput
@@ -46,6 +46,20 @@ def test_another_speed_and_other_kernels_are_found_by_a_few_subnets(n: int, most
     assert new.device.name == "here"
 
 
+def test_left_out_errors_are_those_of_predictions_from_the_others() -> None:
+    """By fitting anew without each subnet, the widths being what they are."""
+    rng, n, layers = np.random.default_rng(0), 7, 12
+    parts, residual = rng.random((n, layers)), rng.normal(0, 0.1, n)
+    terms = [rng.random((layers, size)) for size in (4, 1, 1)]
+    kernels = [(parts @ term) @ (parts @ term).T for term in terms] + [parts @ parts.T]
+    _, left_out = _posterior(parts, terms, kernels, residual, WIDTHS)
+    for i in range(n):
+        others = np.delete(np.arange(n), i)
+        fewer = [kernel[np.ix_(others, others)] for kernel in kernels]
+        change, _ = _posterior(parts[others], terms, fewer, residual[others], WIDTHS)
+        assert left_out[i] == pytest.approx(residual[i] - parts[i] @ change)
+
+
 def test_its_own_check_leaves_each_subnet_out() -> None:
     prior, truth = table({}), table({"depthwise": 2.0}, own=0.1)
     x = checked_subnets(SPACE, 10)
@@ -53,7 +67,6 @@ def test_its_own_check_leaves_each_subnet_out() -> None:
     layers = SPACE.layers()
     times = {key: row.median_ms for key, row in prior.layer_rows(SPACE).items()}
     found = adapted(times, [SPACE.network(row) for row in x], ms, layers)
-    # The widths and the speed are those of all ten; so left-out errors agree with refitting up to their change.
     assert np.all(np.abs(found.left_out_ms / ms - 1) < 0.3)
     within = np.array([sum(found.factors[la.key] * times[la.key] for _, la in SPACE.network(row)) for row in x])
     assert np.mean(np.abs(within / ms - 1)) < np.mean(np.abs(found.left_out_ms / ms - 1))
