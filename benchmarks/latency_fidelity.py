@@ -30,10 +30,10 @@ from hwnas.latency.profiling._methods import (
     ISOLATED,
     VALIDATION,
     LayerTime,
-    alone,
     in_context,
     named,
     scaled,
+    timed_alone,
 )
 from hwnas.latency.profiling._networks import NetworkTimes
 from hwnas.latency.profiling._profile import AnchorRow
@@ -129,8 +129,8 @@ def approaches(timer: JournaledTimer, space: SearchSpace, plan: Plan) -> list[di
         if inside is None:
             raise SystemExit("the runtime's profile does not show the layers")
         for timed, times, split, parts in (
-            ("operators alone", alone(clock, OPERATORS, list(units.values())), True, units),
-            ("layers alone", alone(clock, ISOLATED, list(space.layers().values())), False, space.layers()),
+            ("operators alone", timed_alone(clock, OPERATORS, list(units.values())), True, units),
+            ("layers alone", timed_alone(clock, ISOLATED, list(space.layers().values())), False, space.layers()),
             ("inside networks", inside, False, space.layers()),
         ):
             known, held_out = _split(calibration, split=split), _split(validation, split=split)

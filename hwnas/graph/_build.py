@@ -209,7 +209,7 @@ _DRAWN = 1_000_003
 
 @lru_cache(maxsize=1)
 def _drawn(seed: int) -> NDArray[np.float32]:
-    # Drawing all of a ResNet50's takes longer than loading it; large weights repeat some.
+    # Drawing all weights of a ResNet50 takes longer than loading it, so large ones repeat these numbers.
     return np.random.default_rng(seed).standard_normal(_DRAWN, dtype=np.float32)
 
 

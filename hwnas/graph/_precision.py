@@ -69,11 +69,12 @@ def _rounds(precision: str) -> bool:
 
 
 def _takes(layer: LayerSpec) -> bool:
+    """Whether it reads integers."""
     return any(integer_form(op) == "static" for op in layer.ops if 0 in op.inputs)
 
 
 def _gives(layer: LayerSpec) -> bool:
-    """Also where it ends in an activation that the range of integers performs."""
+    """Whether it gives integers: also where it ends in an activation that their range performs."""
     last = layer.ops[-1]
     if isinstance(last, Activation) and last.function in ("relu", "relu6") and last.inputs[0] > 0:
         last = layer.ops[last.inputs[0] - 1]
@@ -81,7 +82,7 @@ def _gives(layer: LayerSpec) -> bool:
 
 
 def _keeps(layer: LayerSpec) -> bool:
-    """Also where an activation follows the sum."""
+    """Whether it adds its unchanged input to something: also where an activation follows the sum."""
     last = layer.ops[-1]
     if isinstance(last, Activation) and last.inputs[0] > 0:
         last = layer.ops[last.inputs[0] - 1]
@@ -89,7 +90,7 @@ def _keeps(layer: LayerSpec) -> bool:
 
 
 def _shares(layer: LayerSpec) -> str | None:
-    """Logits by the table of words: the file has it once."""
+    """The slot whose table gives its logits: the file has that once."""
     return next((op.table.partition("/")[0] for op in layer.ops if isinstance(op, TiedLinear)), None)
 
 

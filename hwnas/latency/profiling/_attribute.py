@@ -48,7 +48,7 @@ _CLOSING = ("ReorderOutput", "SkipLayerNormalization")
 # Parts of a hard swish that runtimes have taken apart.
 _COMPUTING = ("HardSigmoid", "Mul")
 
-# Of a conversion, for a second reader: it stands where that needs it.
+# A conversion that runtimes write once more for a second reader: such a node stands where that reader needs it.
 _COPY = "/duplicated"
 
 # The slot is the part of a path-like word before its last slash.

@@ -10,7 +10,6 @@ to another machine.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import replace
 
 import numpy as np
 
@@ -38,8 +37,4 @@ def calibrated(
     seen = {key: times[key].median for key in layers}
     whole = np.array([ratios[name] for name in networks])
     factors = adapted(seen, list(networks.values()), whole, layers, fixed).factors
-    return {key: _scaled(times[key], factor) for key, factor in factors.items()}
-
-
-def _scaled(time: LayerTime, factor: float) -> LayerTime:
-    return replace(time, p10=time.p10 * factor, median=time.median * factor, p90=time.p90 * factor)
+    return {key: times[key].scaled(factor) for key, factor in factors.items()}

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -36,6 +36,10 @@ class LayerTime:
     median: float
     p90: float
     runs: int
+
+    def scaled(self, factor: float) -> LayerTime:
+        """The same, longer by a factor."""
+        return replace(self, p10=self.p10 * factor, median=self.median * factor, p90=self.p90 * factor)
 
 
 def row_name(row: NDArray[Any]) -> str:
@@ -80,10 +84,10 @@ def isolated(
 
     A layer alone runs on a warm cache.
     """
-    return scaled(alone(timer, ISOLATED, list(space.layers().values())), networks, ratios)
+    return scaled(timed_alone(timer, ISOLATED, list(space.layers().values())), networks, ratios)
 
 
-def alone(timer: Timer, stage: str, layers: Sequence[LayerSpec]) -> dict[str, LayerTime]:
+def timed_alone(timer: Timer, stage: str, layers: Sequence[LayerSpec]) -> dict[str, LayerTime]:
     """Times by key of layers that are networks of their own."""
     times = timer.measure(stage, {layer.key: [("layer", layer)] for layer in layers}, sessions=ALONE_SESSIONS)
     return {key: LayerTime(t.ratio, t.ratio, max(t.p95_ms / t.anchor_ms, t.ratio), t.runs) for key, t in times.items()}
@@ -95,7 +99,7 @@ def scaled(
     """Layer times with one factor on all, the median of what whole networks ask for."""
     sums = {name: sum(times[layer.key].median for _, layer in network) for name, network in networks.items()}
     scale = float(np.median([ratios[name] / sums[name] for name in networks]))
-    return {key: LayerTime(t.p10 * scale, t.median * scale, t.p90 * scale, t.runs) for key, t in times.items()}
+    return {key: time.scaled(scale) for key, time in times.items()}
 
 
 def _mean(times: Sequence[LayerTime]) -> LayerTime:

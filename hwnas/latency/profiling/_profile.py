@@ -279,8 +279,8 @@ def _layer_times(timer: Timer, space: SearchSpace, plan: Plan, subnets: Subnets)
     todo = len(layers) * ALONE_SESSIONS + (len(calibration) + len(subnets.validation)) * plan.sessions
     timer.steps = len(timer.times) + todo
     ratios = {name: t.ratio for name, t in timer.measure(CALIBRATION, calibration).items()}
-    alone = isolated(timer, space, calibration, ratios)
-    return "isolated", calibrated(alone, calibration, ratios, layers, fixed)
+    times = isolated(timer, space, calibration, ratios)
+    return "isolated", calibrated(times, calibration, ratios, layers, fixed)
 
 
 def _with_covered(space: SearchSpace, before: LatencyTable) -> SearchSpace:

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 WARM_UPS = 3
 """Untimed runs of a new session: memory is allocated and weights are packed in the first."""
 
+PACE_RUNS = 3
+"""Runs of a new session that tell how long its blocks are."""
+
 SETTLE_RUNS, SETTLE_NS = (2, 12), 20e6
 """Untimed runs at the start of a block, fewest and most, and ns that they shall take: until the caches hold this session's
 data. After another session a network of 2 ms takes 22 % longer, 9, 9, 7, 6, 5 and 2.5 %, and as usual after ten runs; one of
@@ -28,7 +31,7 @@ BLOCK_RUNS, BLOCK_NS = (5, 32), 40e6
 """Timed runs of a block, fewest and most, and the ns they should take."""
 
 LONG_NS, LONG_RUNS = 200e6, (1, 2)
-"""Runs that take longer than this are averages over the machine's speed themselves: untimed and timed ones of their blocks."""
+"""From so many ns on a run averages over the machine's speed by itself; untimed and timed runs of a block of such."""
 
 OWN_THREADS = ("OpenVINOExecutionProvider", "XnnpackExecutionProvider")
 """Providers that run on this CPU, in threads that are theirs."""
@@ -107,10 +110,6 @@ class Timed:
             ns = clock() - start
             found.append((ns, max(0, waiting() - waited)))
         return found
-
-
-PACE_RUNS = 3
-"""Runs that tell how long a block of a session is."""
 
 
 def _between(wanted: float, bounds: tuple[int, int]) -> int:

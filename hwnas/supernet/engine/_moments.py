@@ -14,7 +14,7 @@ _DROWNED = 100.0
 """Squared mean per variance from which on a difference of squares is too coarse in fp32."""
 
 _CANCELLED = 2000.0
-"""How much larger than a variance what was added up to it may be."""
+"""Terms up to so many times a variance may cancel to it; beyond, it is computed directly."""
 
 
 class Moments(NamedTuple):

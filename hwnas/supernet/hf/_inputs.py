@@ -55,7 +55,7 @@ class TextInput:
 
 
 EIGHTHS = (4, 5, 6, 7)
-"""Of the patches along a side that images were meant to have: what smaller images are cut into."""
+"""Sides of smaller images, in eighths of the patches along the side of the largest."""
 
 
 @dataclass(frozen=True)
