@@ -272,7 +272,7 @@ def _begun(journal: Any, header: dict[str, Any]) -> dict[int, dict[str, Any]]:
     if not entries:
         _append(journal, header)
         return {}
-    if not all(isinstance(entry, dict) for entry in entries):
+    if not all(isinstance(entry, dict) for entry in entries) or not all("block" in entry for entry in entries[1:]):
         raise BoardError(f"{JOURNAL} is damaged; delete it to begin anew")
     for key, what in (("plan", "with another plan"), ("device", "on another device or with other software")):
         if entries[0].get(key) != header[key]:

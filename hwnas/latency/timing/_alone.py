@@ -79,10 +79,11 @@ def _locked(say: Callable[[str], object]) -> int | None:
 
 
 def _opened(path: Path) -> int:
-    """For reading alone where it is another user's: a lock takes no more."""
+    """For reading alone where it is another user's: a lock takes no more. Links, which anybody may leave in ``/tmp``, are not
+    followed: what they lead to would be overwritten."""
     try:
-        return os.open(path, os.O_RDWR)
+        return os.open(path, os.O_RDWR | os.O_NOFOLLOW)
     except FileNotFoundError:
-        return os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+        return os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_CREAT, 0o644)
     except PermissionError:
-        return os.open(path, os.O_RDONLY)
+        return os.open(path, os.O_RDONLY | os.O_NOFOLLOW)

@@ -22,7 +22,7 @@ from hwnas.errors import DataError, DeviceError, TableError, UnknownNameError
 from hwnas.latency import Host, Plan, bundled_device, import_board, is_board_result, read_board, write_bundle
 from hwnas.latency.boards import _bundle
 from hwnas.latency.boards import _result as results
-from hwnas.latency.boards._board import make_weights
+from hwnas.latency.boards._board import BoardError, _begun, make_weights
 from tests.latency.fakes import tiny_space
 
 SPACE = tiny_space()
@@ -226,6 +226,14 @@ def test_the_script_refuses_what_it_cannot_do(board: Path, tmp_path: Path) -> No
     assert "cores; make another bundle" in said(lambda plan: plan["device"].update(threads=9999))  # type: ignore[attr-defined]
     assert "install x" in said(lambda plan: plan["device"].update(provider="NoSuch", package="x"))  # type: ignore[attr-defined]
     assert "cannot be read" in said(lambda plan: plan.pop("blocks"))
+
+
+@pytest.mark.parametrize("line", [b"[1]", b'{"times": []}'])
+def test_a_journal_of_something_else_is_refused(line: bytes, tmp_path: Path) -> None:
+    header = {"journal": 1, "plan": "p", "device": {}}
+    (tmp_path / "journal.jsonl").write_bytes(json.dumps(header).encode() + b"\n" + line + b"\n")
+    with (tmp_path / "journal.jsonl").open("a+b") as journal, pytest.raises(BoardError, match="damaged; delete it"):
+        _begun(journal, header)
 
 
 def test_the_script_is_python_3_8_and_needs_nothing_but_numpy_and_onnxruntime() -> None:

@@ -85,3 +85,11 @@ def test_where_nothing_can_be_locked_nobody_waits(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setenv(_alone.LOCK, str(tmp_path / "none" / "lock"))
     with alone(nobody):
         assert not lock_path().exists()
+
+
+def test_what_a_link_leads_to_is_left_alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "mine").write_text("kept")
+    (tmp_path / "lock").symlink_to(tmp_path / "mine")
+    monkeypatch.setenv(_alone.LOCK, str(tmp_path / "lock"))
+    with alone(nobody):
+        assert (tmp_path / "mine").read_text() == "kept"
