@@ -101,7 +101,8 @@ def measure(
         text, whole = each.beside(text), each.on(whole)
     _write(outputs, text, whole)
     for each in done:
-        each.journal.unlink(missing_ok=True)
+        for journal in each.journals:
+            journal.unlink(missing_ok=True)
     frame = read_pareto(outputs.csv)
     taken = frame.iloc[measuring.at].reset_index(drop=True)
     broken = {each.name: _broken(taken, each) for each in done}

@@ -186,7 +186,7 @@ def _told(table: LatencyTable, space: SearchSpace, reference: str | None, *, els
     from hwnas.latency import Load
 
     say(_report(table, space, reference or space.name, elsewhere=elsewhere))
-    refuse_busy(Load.of(table.spaces[space.name]), f"latency table {table.name}")
+    refuse_busy(Load.of(table.about(space)), f"latency table {table.name}")
 
 
 def _usual(space: SearchSpace) -> SearchSpace:
@@ -204,7 +204,7 @@ def _at(space: SearchSpace) -> str:
 def _report(table: LatencyTable, space: SearchSpace, reference: str, *, elsewhere: bool) -> str:
     from hwnas.latency import Load, interval_words, summary
 
-    facts = table.spaces[space.name]
+    facts = table.about(space)
     own = len(table.own_rows)
     of_all = f" of {len(table.rows)}" if own < len(table.rows) else ""
     lines = [f"latency table {table.name}: {own}{of_all} rows"]

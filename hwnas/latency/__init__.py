@@ -21,6 +21,7 @@ from hwnas.latency.table._interval import LATER, coverage, interval_words
 from hwnas.latency.table._origin import age_days, doubts, misfits, renewal
 from hwnas.latency.table._published import read_published
 from hwnas.latency.table._rows import Row
+from hwnas.latency.table._runs import runs_of
 from hwnas.latency.table._table import Anchor, LatencyTable
 from hwnas.latency.timing._measure import Measurement, Speed
 from hwnas.latency.timing._noise import Load
@@ -77,6 +78,7 @@ __all__ = [
     "read_published",
     "remote_machine",
     "renewal",
+    "runs_of",
     "summary",
     "table_paths",
     "trusted",

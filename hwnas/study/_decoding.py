@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hwnas.metric import LATENCY, get_metric
+from hwnas.metric import LATENCY, Metric, get_metric
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -18,6 +18,24 @@ if TYPE_CHECKING:
 
 PREFILL = get_metric("prefill")
 
+MEASURED, AT_SPEED = "measured", "at_table_speed"
+"""Companions of a latency."""
+
+
+@dataclass(frozen=True)
+class Runs:
+    """Runs of one kind.
+
+    Attributes:
+        space: at their lengths.
+        x: ``(n, g)`` rows of it.
+        table: what the library tells of the table that predicts them; empty for none.
+    """
+
+    space: SearchSpace
+    x: Population
+    table: Mapping[str, Any]
+
 
 @dataclass(frozen=True)
 class Decoding:
@@ -26,62 +44,102 @@ class Decoding:
     Attributes:
         prompt: tokens that a prefill reads.
         context: tokens in the cache at the step of decoding.
+        tables: facts of the latency tables that the library was made with, by column.
     """
 
     prompt: int
     context: int
+    tables: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, space: SearchSpace, facts: Mapping[str, Any]) -> Decoding | None:
         """The lengths of the block library that a front was found in; None for other networks, which have one
         length."""
-        told = next((file["lengths"] for file in facts.get("files") or () if file.get("lengths")), None)
-        return cls(int(told["prompt"]), int(told["context"])) if told and {"l", "p"} <= set(space.groups) else None
+        file = next((file for file in facts.get("files") or () if file.get("lengths")), None)
+        if file is None or not {"l", "p"} <= set(space.groups):
+            return None
+        return cls(int(file["lengths"]["prompt"]), int(file["lengths"]["context"]), file.get("tables") or {})
 
-    def rows(self, space: SearchSpace, x: Population) -> Population:
-        """``(2 n, g)``: the step of decoding of each of ``(n, g)`` rows, then their prefills."""
+    def facts(self, facts: Mapping[str, Any]) -> Mapping[str, Any]:
+        """A front's facts, with the conditions of the library's tables: it has no device of its own."""
+        table = self.tables.get(LATENCY.column)
+        return {**facts, "device": table} if table and not facts.get("device") else facts
+
+    def runs(self, space: SearchSpace, x: Population) -> list[Runs]:
+        """Steps of decoding of ``(n, g)`` rows, and their prefills."""
         found = []
-        for length, past in ((1, self.context), (self.prompt, 0)):
+        for column, length, past in ((LATENCY.column, 1, self.context), (PREFILL.column, self.prompt, 0)):
             own = np.array(x, copy=True)
             for name, value in (("l", length), ("p", past)):
-                (column,) = space.groups[name]
-                own[:, column] = space.genes[column].choices.index(value)
-            found.append(own)
-        return np.concatenate(found)
+                (gene,) = space.groups[name]
+                own[:, gene] = space.genes[gene].choices.index(value)
+            found.append(Runs(space.whole.restrict(l=length, p=past), own, self.tables.get(column) or {}))
+        return found
 
     def told(self, frame: pd.DataFrame) -> list[str]:
         """Tokens per second of rows that were measured, and what was predicted of them."""
-        lines = []
-        for _, cells in frame.iterrows():
-            parts = [
-                f"{done} {_rate(tokens, cells[metric.companion('measured')])} tokens/s"
-                + (f" (predicted {_rate(tokens, cells[metric.column])})" if metric.column in frame else "")
-                for done, tokens, metric in (("reads", self.prompt, PREFILL), ("writes", 1, LATENCY))
-            ]
-            lines.append(f"row {cells['row']:g} {' and '.join(parts)}")
-        about = f"reading: a prompt of {self.prompt} tokens; writing: one after {self.context}"
-        return [*lines, about]
+        kinds = (("reads", self.prompt, PREFILL), ("writes", 1, LATENCY))
+        lines = [
+            f"row {cells['row']:g} " + " and ".join(_told(*kind, cells) for kind in kinds)
+            for _, cells in frame.iterrows()
+        ]
+        lines.append(f"reading: a prompt of {self.prompt} tokens; writing: one after {self.context}")
+        return [*lines, *(line for done, _, metric in kinds for line in _errors(done, metric, frame))]
 
 
 def with_prefill(frame: pd.DataFrame, at: Sequence[int], measured: Sequence[Measurement]) -> pd.DataFrame:
-    """``frame`` with ``prefill_measured_ms`` behind ``prefill_ms``.
+    """``frame`` with ``prefill_measured_ms`` behind ``prefill_ms``, and ``prefill_at_table_speed_ms`` where it is known.
 
     Args:
         frame: a Pareto frame, as numbers or as text.
         at: positions of the rows that were measured.
         measured: one per position.
     """
+    values = {
+        MEASURED: [round(one.median_ms, 4) for one in measured],
+        AT_SPEED: [one.at_table_speed_ms and round(one.at_table_speed_ms, 4) for one in measured],
+    }
+    for what, numbers in reversed(values.items()):
+        if None not in numbers:
+            frame = _with_column(frame, PREFILL.companion(what), at, numbers)
+    return frame
+
+
+def _with_column(frame: pd.DataFrame, name: str, at: Sequence[int], numbers: Sequence[float | None]) -> pd.DataFrame:
+    """Other rows keep what they have."""
     import pandas as pd
 
-    name = PREFILL.companion("measured")
     old = frame[name] if name in frame else pd.Series(np.nan, index=frame.index)
     values = pd.to_numeric(old, errors="coerce").to_numpy(dtype=float, copy=True)
-    values[list(at)] = [round(one.median_ms, 4) for one in measured]
+    values[list(at)] = numbers
     rest = frame.drop(columns=[name], errors="ignore")
     columns = list(rest.columns)
     place = columns.index(PREFILL.column) + 1 if PREFILL.column in columns else len(columns)
     rest.insert(place, name, values)
     return rest
+
+
+def _told(done: str, tokens: int, metric: Metric, cells: pd.Series[Any]) -> str:
+    """What one row does in a second."""
+    beside = []
+    if metric.companion(AT_SPEED) in cells:
+        beside.append(f"{_rate(tokens, cells[metric.companion(AT_SPEED)])} at the table's speed")
+    if metric.column in cells:
+        beside.append(f"predicted {_rate(tokens, cells[metric.column])}")
+    return f"{done} {_rate(tokens, cells[metric.companion(MEASURED)])} tokens/s" + (
+        f" ({', '.join(beside)})" if beside else ""
+    )
+
+
+def _errors(done: str, metric: Metric, frame: pd.DataFrame) -> list[str]:
+    """What predictions are worth at the speed that they are of."""
+    from hwnas.latency import fidelity, summary
+
+    at_speed = metric.companion(AT_SPEED)
+    if not {metric.column, at_speed} <= set(frame):
+        return []
+    predicted, measured = (frame[name].to_numpy(dtype=float) for name in (metric.column, at_speed))
+    return [f"what it {done}, at the table's speed: {summary(fidelity(predicted, measured))}"]
 
 
 def _rate(tokens: int, milliseconds: float) -> str:

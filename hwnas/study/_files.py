@@ -80,8 +80,8 @@ def read_given(request: Request, objectives: Objectives | None, of: SearchSpace 
         for path in request.costs:
             space = _add_layer_costs(path, renamed, space, columns)
     facts: list[dict[str, Any]] = [{"name": path.name, "sha256": file_hash(path)} for path in files]
-    if library is not None and "lengths" in library.facts:
-        facts[0]["lengths"] = library.facts["lengths"]
+    if library is not None:
+        facts[0] |= {name: library.facts[name] for name in ("lengths", "tables") if name in library.facts}
     return Given(space, columns, facts, table, library)
 
 

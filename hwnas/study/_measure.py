@@ -40,7 +40,7 @@ class Measured:
         place: where.
         budget_ms: what they were held against; None for no budget.
         name: of the device in columns; empty for the main one.
-        journal: keeps what was measured, until the front is saved.
+        journals: keep what was measured, until the front is saved.
         elsewhere: whether it is another machine.
         decoding: of decoders, the lengths that they were timed at.
         reading: of decoders, the prefill of each position.
@@ -51,7 +51,7 @@ class Measured:
     place: Place
     budget_ms: float | None
     name: str
-    journal: Path
+    journals: Sequence[Path]
     elsewhere: bool = False
     decoding: Decoding | None = None
     reading: Sequence[Measurement] = ()
@@ -164,28 +164,33 @@ class Measuring:
         Raises:
             UnknownNameError, DeviceError: not a device of this machine.
         """
+        decoding = Decoding.of(self.space, self.front.facts)
+        facts = self.front.facts if decoding is None else decoding.facts(self.front.facts)
         place = find_place(
             self.space,
-            self.front.facts,
+            facts,
             device,
             threads=self.threads,
             batch=self.batch,
             precision=self.precision,
         )
         found: list[MeasuredSubnets] = []
-        decoding, n = Decoding.of(self.space, self.front.facts), len(self.x)
-        rows = self.x if decoding is None else decoding.rows(self.space, self.x)
+        runs = [(place, self.space, self.x)]
+        if decoding is not None:
+            runs = [(place.beside(each.table), each.space, each.x) for each in decoding.runs(self.space, self.x)]
+        journals = [journal, journal.with_suffix(f".reading{journal.suffix}")][: len(runs)]
 
         def run(_go_on: object) -> None:
             if not name:
-                say_foreign(place, self.front.facts)
+                say_foreign(place, facts)
             self._announce(place.label)
-            found.append(place.measure(self.space, rows, journal, seed=self.seed))
+            for (at, space, rows), path in zip(runs, journals, strict=True):
+                found.append(at.measure(space, rows, path, seed=self.seed))
 
         def told() -> Measured:
-            own, reading = replace(found[0], measurements=found[0].measurements[:n]), found[0].measurements[n:]
+            reading = found[1].measurements if decoding is not None else ()
             budget_ms = self.budget_ms(name)
-            return Measured(self.at, own, place, budget_ms, name, journal, decoding=decoding, reading=reading)
+            return Measured(self.at, found[0], place, budget_ms, name, journals, decoding=decoding, reading=reading)
 
         return Job(device or "", run, told)
 
@@ -213,7 +218,7 @@ class Measuring:
             result = latency.read_board(raw, self.space)
             place = Place(result.device, precision, None)
             found = latency.measured_on_board(result)
-            return Measured(self.at, found, place, self.budget_ms(name), name, raw, elsewhere=True)
+            return Measured(self.at, found, place, self.budget_ms(name), name, [raw], elsewhere=True)
 
         there = Elsewhere(url, python, folder, write, device, f"measuring {len(self.at)} subnets")
         return Job(url, there.measure, lambda: there.read(told), elsewhere=True, prepare=there.prepare)
@@ -255,8 +260,9 @@ def measured(
 
 def measure(front: Front, *, journal: Path | None = None, **options: Any) -> Front:
     """The front with ``latency_measured_ms`` and ``latency_p95_ms`` beside what was predicted; arguments as ``measured``."""
-    whole = measured(front, journal=journal, **options).on(front)
-    return replace(whole, journals=(journal,)) if journal is not None else whole
+    found = measured(front, journal=journal, **options)
+    whole = found.on(front)
+    return replace(whole, journals=found.journals) if journal is not None else whole
 
 
 def verify(front: Front, **options: Any) -> Front:

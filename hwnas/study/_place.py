@@ -31,6 +31,14 @@ class Place:
         """Its device and precision, in words."""
         return self.device.label(self.precision)
 
+    def beside(self, facts: Mapping[str, Any]) -> Place:
+        """The same, beside the anchor of the table that facts tell of, if it is of these conditions."""
+        from hwnas.latency import Device
+
+        conditions = facts.get("conditions")
+        alike = conditions and not Device.from_json(conditions).differences(self.device)
+        return replace(self, table=told_table(self.device, facts) if alike else None)
+
     def measure(self, space: SearchSpace, x: Population, journal: Path, *, seed: int = 0) -> MeasuredSubnets:
         """Measure with a progress bar; the journal is deleted by the caller, once the results are safe."""
         from hwnas.latency import measure_subnets
@@ -107,7 +115,7 @@ def find_place(
     computed = _computed(space, parse_precision(precision) if precision else None, was if same else "fp32")
     check_precision(here, computed)
     if conditions and computed == was and not Device.from_json(conditions).differences(here):
-        return Place(here, computed, _told_table(here, searched))
+        return Place(here, computed, told_table(here, searched))
     return Place(here, computed, find_table_for(here, space, computed))
 
 
@@ -125,7 +133,7 @@ def _computed(space: SearchSpace, asked: str | None, usual: str) -> str:
     return own or asked or usual
 
 
-def _told_table(device: Device, facts: Mapping[str, Any]) -> LatencyTable | None:
+def told_table(device: Device, facts: Mapping[str, Any]) -> LatencyTable | None:
     """The table that a front was searched with, as its provenance describes it: without rows, but its anchor tells the
     speed.
 

@@ -181,9 +181,11 @@ def _named_table(name: str, space: SearchSpace, precision: str | None) -> Latenc
 
 def table_facts(table: LatencyTable, space: SearchSpace) -> dict[str, Any]:
     """What the provenance says of a table."""
+    from hwnas import latency
     from hwnas.report import file_hash
 
     about = table.about(space)
+    own = space.base if space.base is not None and latency.runs_of(space) not in table.spaces else space
     return {
         "name": f"latency table {table.label}",
         "id": table.device.id,
@@ -197,6 +199,6 @@ def table_facts(table: LatencyTable, space: SearchSpace) -> dict[str, Any]:
         "estimated": table.estimated(space),
         "interval": about.get("interval"),
         "elsewhere": about.get("elsewhere", {}),
-        "space": space.base.name if space.base is not None and space.name not in table.spaces else space.name,
+        "space": latency.runs_of(own),
         "anchor": about.get("anchor"),
     }

@@ -21,21 +21,32 @@ def test_each_row_is_a_step_of_writing_and_a_prompt() -> None:
     decoding = Decoding.of(SPACE, facts)
     assert decoding == Decoding(16, 63)
     x = SPACE.sample(3, np.random.default_rng(0))
-    rows = decoding.rows(SPACE, x)
-    for i, row in enumerate(rows):
-        arch = SPACE.decode(row)
-        assert (arch["l"], arch["p"]) == ((1, 63) if i < 3 else (16, 0))
-        assert (arch["a"], arch["f"]) == tuple(SPACE.decode(x[i % 3])[key] for key in ("a", "f"))
-        inputs = network_inputs(SPACE.network(row))
-        assert inputs["input_ids"].shape == (arch["l"],)
-        assert inputs["attention_mask"].shape == (arch["l"] + arch["p"],)
+    for runs, (length, past) in zip(decoding.runs(SPACE, x), ((1, 63), (16, 0)), strict=True):
+        assert runs.space.input_values == {"l": [length], "p": [past]}
+        for row, original in zip(runs.x, x, strict=True):
+            arch = SPACE.decode(row)
+            assert (arch["l"], arch["p"]) == (length, past)
+            assert (arch["a"], arch["f"]) == tuple(SPACE.decode(original)[key] for key in ("a", "f"))
+            inputs = network_inputs(SPACE.network(row))
+            assert inputs["input_ids"].shape == (length,)
+            assert inputs["attention_mask"].shape == (length + past,)
     assert Decoding.of(SPACE, {}) is None
+
+
+def test_each_kind_of_run_is_measured_beside_the_anchor_of_its_own_table() -> None:
+    tables = {"latency_ms": {"id": "writing"}, "prefill_ms": {"id": "reading"}}
+    facts: dict[str, Any] = {"files": [{"name": "lib.csv", "lengths": {"prompt": 16, "context": 63}, "tables": tables}]}
+    decoding = Decoding.of(SPACE, facts)
+    assert decoding is not None
+    x = SPACE.sample(1, np.random.default_rng(0))
+    assert [runs.table["id"] for runs in decoding.runs(SPACE, x)] == ["writing", "reading"]
+    assert decoding.facts(facts)["device"] == {"id": "writing"}
 
 
 def test_tokens_per_second_of_both_are_told_beside_what_was_predicted() -> None:
     frame = pd.DataFrame({"row": [1, 2], "prefill_ms": [100.0, 80.0], "latency_ms": [20.0, 10.0]})
     frame["latency_measured_ms"] = [25.0, 12.5]
-    both: list[Any] = [SimpleNamespace(median_ms=128.0), SimpleNamespace(median_ms=64.0)]
+    both: list[Any] = [SimpleNamespace(median_ms=ms, at_table_speed_ms=None) for ms in (128.0, 64.0)]
     found = with_prefill(frame, [0, 1], both)
     assert list(found) == ["row", "prefill_ms", "prefill_measured_ms", "latency_ms", "latency_measured_ms"]
     assert Decoding(64, 128).told(found) == [
@@ -45,3 +56,18 @@ def test_tokens_per_second_of_both_are_told_beside_what_was_predicted() -> None:
     ]
     again = with_prefill(found.astype(str), [1], both[:1])
     assert again["prefill_measured_ms"].tolist() == [128.0, 128.0]
+
+
+def test_predictions_are_held_against_the_speed_that_they_are_of() -> None:
+    frame = pd.DataFrame({"row": [1], "prefill_ms": [100.0], "latency_ms": [20.0]})
+    frame["latency_measured_ms"], frame["latency_at_table_speed_ms"] = [40.0], [20.4]
+    one: Any = SimpleNamespace(median_ms=200.0, at_table_speed_ms=125.0)
+    found = with_prefill(frame, [0], [one])
+    assert list(found)[1:4] == ["prefill_ms", "prefill_measured_ms", "prefill_at_table_speed_ms"]
+    first, _, reads, writes = Decoding(50, 128).told(found)
+    assert first == (
+        "row 1 reads 250 tokens/s (400 at the table's speed, predicted 500) "
+        "and writes 25 tokens/s (49.02 at the table's speed, predicted 50)"
+    )
+    assert reads.startswith("what it reads, at the table's speed: 0.0 % within 5 %")
+    assert writes.startswith("what it writes, at the table's speed: 100.0 % within 5 %")

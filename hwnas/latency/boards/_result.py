@@ -23,6 +23,7 @@ from hwnas.latency.profiling._networks import NetworkTimes, merged, network_time
 from hwnas.latency.profiling._profile import AnchorRow, existing, tabulated
 from hwnas.latency.profiling._subnets import Plan, Subnets
 from hwnas.latency.profiling._whole import MeasuredSubnets, summed_up
+from hwnas.latency.table._runs import runs_of
 from hwnas.latency.table._table import LatencyTable
 from hwnas.latency.timing._block import ModelTimes, times_of
 from hwnas.latency.timing._samples import Samples
@@ -86,7 +87,7 @@ def import_board(result: BoardResult, folder: str | os.PathLike[str]) -> Latency
     """
     before = existing(Path(folder), result.device, result.precision)
     reference = AnchorRow(result.anchor)
-    facts = before.spaces.get(result.space.name)
+    facts = before.spaces.get(runs_of(result.space))
     if facts is not None:
         anchor = before.anchor(result.space)
         keys = [layer.key for _, layer in result.space.network(result.anchor)]

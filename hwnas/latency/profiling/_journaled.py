@@ -41,9 +41,9 @@ class Timer(Protocol):
 MOST_SESSIONS = 6
 """Of one network, where times do not repeat: the speed of a shared machine may halve for tenths of a second."""
 
-TIMING = "blocks, open sizes, without waiting"
-"""How times are taken, for the identity of journals: older ones alternated single runs, ran networks of fixed sizes, or
-counted what runs waited for a core."""
+TIMING = "blocks, open sizes, without waiting, weights all different"
+"""How times are taken, for the identity of journals: older ones alternated single runs, ran networks of fixed sizes,
+counted what runs waited for a core, or gave layers of one shape the same weights."""
 
 
 def model_of(device: Device, precision: str) -> Callable[[Network], Model]:

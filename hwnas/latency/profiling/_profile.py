@@ -47,6 +47,7 @@ from hwnas.latency.table._fidelity import fidelity
 from hwnas.latency.table._find import earlier_folder
 from hwnas.latency.table._interval import interval
 from hwnas.latency.table._rows import Row
+from hwnas.latency.table._runs import runs_of
 from hwnas.latency.table._table import LatencyTable
 from hwnas.latency.timing._alone import alone
 from hwnas.latency.timing._measure import Progress
@@ -123,7 +124,7 @@ def profile(
             table = tabulated(timer, device, space, plan, subnets, before, reference, told)
             if plain is not None and device.memory[0] == "cpu":
                 facts = _checked_otherwise(table, space, device, modelled, journal, plan.seed, plain)
-                table = table.joined(LatencyTable.of(device, [], {space.name: facts}, precision))
+                table = table.joined(LatencyTable.of(device, [], {runs_of(space): facts}, precision))
         except KeyboardInterrupt:
             done = f"{len(journal.entries)} of {timer.steps} timings are kept in {path}"
             raise KeyboardInterrupt(f"{done}; the same command resumes") from None
@@ -187,7 +188,7 @@ def tabulated(
         "runtime": device.runtime,
         "hwnas": __version__,
     }
-    return table.joined(LatencyTable.of(device, [], {space.name: described}, before.precision))
+    return table.joined(LatencyTable.of(device, [], {runs_of(space): described}, before.precision))
 
 
 def _checked_otherwise(
@@ -201,7 +202,7 @@ def _checked_otherwise(
 ) -> dict[str, Any]:
     """The facts of the space with ``validation_plain``: predictions against a plain process."""
     anchor = table.anchor(space)
-    facts = dict(table.spaces[space.name])
+    facts = dict(table.about(space))
     if anchor is None or anchor.median_ms is None:
         return facts
     cost = table.cost(_with_covered(space, table))
@@ -230,10 +231,10 @@ class AnchorRow:
     @classmethod
     def of(cls, space: SearchSpace, before: LatencyTable, plan: Plan) -> AnchorRow:
         """The existing anchor, where rows of the space stay that were measured with it; else a subnet of median MACs."""
-        facts = before.spaces.get(space.name)
+        facts = before.spaces.get(runs_of(space))
         if facts is not None:
             anchor = before.anchor(space)
-            whole = space.whole
+            whole = space.whole if runs_of(space.whole) == runs_of(space) else space
             stays = {key for key, layer in whole.layers().items() if before.timed(layer)} - set(space.layers())
             if anchor is not None and stays:
                 return cls(whole.encode(facts["anchor"]["arch"]), anchor.median_ms)

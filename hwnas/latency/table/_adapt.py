@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from hwnas.latency.device._device import Device
 from hwnas.latency.table._fidelity import fidelity
 from hwnas.latency.table._interval import interval
+from hwnas.latency.table._runs import runs_of
 from hwnas.latency.table._table import LatencyTable
 from hwnas.space import LayerSpec, Population, SearchSpace
 
@@ -172,7 +173,7 @@ def adapted_table(
         "interval": interval(found.left_out_ms, measured_ms),
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
     }
-    return LatencyTable.of(device, rows, {space.name: about}, table.precision), found
+    return LatencyTable.of(device, rows, {runs_of(space): about}, table.precision), found
 
 
 def _terms(layers: Sequence[LayerSpec], times_ms: NDArray[np.float64]) -> list[NDArray[np.float64]]:

@@ -23,6 +23,7 @@ from hwnas.latency.table._command import fixed_resolutions, profile_command
 from hwnas.latency.table._device_file import DEVICE, Facts, read_device, write_device
 from hwnas.latency.table._interval import LATER
 from hwnas.latency.table._rows import Row, RowId, context_of, read_rows, write_rows
+from hwnas.latency.table._runs import runs_of
 from hwnas.latency.table._stand_in import stand_in
 from hwnas.space import AdditiveCost, Factor, LayerSpec, Network, SearchSpace, Slot
 
@@ -45,7 +46,7 @@ class LatencyTable:
         device: the conditions; numbers under others do not belong here.
         rows: by precision, layer key and context. The context is empty, or ``r=224`` for a row that holds only there:
             published tables have one file per resolution, which disagree on the layers they share; or ``mixed`` or ``converted``.
-        profiles: per precision and space name its ``fingerprint``, ``method``, ``anchor``, ``validation``, ``date`` ...
+        profiles: per precision and `runs_of` a space its ``fingerprint``, ``method``, ``anchor``, ``validation``, ``date`` ...
         precision: what the answers below are of; see `at`. In ``fp32+int8`` each layer states its own, conversions are
             layers too, and a layer that was never timed in a mixed network takes its row of a network of one precision.
         path: the folder it was read from or written to.
@@ -223,7 +224,7 @@ class LatencyTable:
 
     def anchor(self, space: SearchSpace) -> Anchor | None:
         """The network the rows of ``space`` are relative to, with its time at the table's speed; None if imported."""
-        if space.name not in self.spaces and space.base is not None:
+        if runs_of(space) not in self.spaces and space.base is not None:
             return self.anchor(space.base)
         facts = self.about(space).get("anchor")
         if not isinstance(facts, dict):
@@ -254,9 +255,9 @@ class LatencyTable:
 
     def about(self, space: SearchSpace) -> Mapping[str, Any]:
         """How the rows of ``space`` came about, or of the space that it is derived from; empty if unknown."""
-        if space.name not in self.spaces and space.base is not None:
+        if runs_of(space) not in self.spaces and space.base is not None:
             return self.about(space.base)
-        return self.spaces.get(space.name, {})
+        return self.spaces.get(runs_of(space), {})
 
     def estimated(self, space: SearchSpace) -> list[str]:
         """Keys of the layers of ``space`` that have a stand-in (:func:`stand_in`) and no row of their own."""

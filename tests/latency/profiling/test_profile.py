@@ -16,6 +16,7 @@ from hwnas.latency import LATER, Device, LatencyTable, Plan, get_device, profile
 from hwnas.latency.profiling._otherwise import of_all_sizes
 from hwnas.latency.profiling._subnets import choose_subnets
 from hwnas.space import SearchSpace, get_space, macs_cost
+from hwnas.supernet.hf.decoder._space import Decoder, decoder_space
 from tests.latency.fakes import FakeRuntime, costs, layers_of, tiny_space
 
 SPACE = tiny_space()
@@ -272,3 +273,26 @@ def test_every_prediction_has_an_interval_and_noise_and_fallbacks_are_kept(tmp_p
     assert facts["interval"]["n"] == 20
     assert table.plus_minus(SPACE) == pytest.approx(facts["interval"]["plus_minus_pct"] / 100 + LATER)
     assert table.plus_minus(SearchSpace("other", SPACE.genes, SPACE.slots)) is None
+
+
+def test_reading_and_writing_of_a_decoder_have_an_anchor_and_a_check_each(tmp_path: Path) -> None:
+    decoder = Decoder(2, 24, 32, 6, 2, 8, "silu", 1e-6, 1e4, 20, 64, tied=True)
+    space = decoder_space("llama", decoder, (1, 16), (0, 16))
+    reading, writing = space.restrict(l=16, p=0), space.restrict(l=1, p=16)
+    truth = costs(reading) | costs(writing)
+    plan = Plan(sessions=1, n_validation=4, n_calibration=2)
+    for part in (reading, writing):
+        profile(DEVICE, part, tmp_path, plan=plan, runtime=FakeRuntime(truth))
+    table = LatencyTable.load(tmp_path)
+    for part in (reading, writing):
+        anchor = table.anchor(part)
+        assert anchor is not None
+        keys = [layer.key for _, layer in anchor.network]
+        assert set(keys) <= set(part.layers()), "beside a run of another kind times would tell little"
+        assert anchor.median_ms == pytest.approx(sum(truth[key] for key in keys) / 1e6, rel=1e-3)
+        assert table.validation(part)["mape_pct"] < 0.1  # type: ignore[index]
+    assert table.anchor(space) is None, "of neither alone"
+    # Made anew, it is at the speed of now.
+    again = profile(DEVICE, writing, tmp_path, plan=plan, runtime=FakeRuntime({k: 2 * ns for k, ns in truth.items()}))
+    assert again.anchor(writing).median_ms == pytest.approx(2 * table.anchor(writing).median_ms, rel=1e-3)  # type: ignore[union-attr]
+    assert again.anchor(reading) == table.anchor(reading)
