@@ -25,6 +25,10 @@ PLAIN = "a plain process"
 FILES, EACH_TIME = 12, 6
 """Subnets in all, and per process."""
 
+LONG_MS = 200
+"""Of subnets that take longer half as many are timed: by the usual number a language model that reads 128 tokens took a quarter
+of an hour."""
+
 PROCESSES = 2
 """That time each file: where the memory of a session lies moves its time by some percent, and that of the file beside
 moves all that are timed with it. In int8 a process differs from another by up to 9 %."""
@@ -96,9 +100,9 @@ def checked_otherwise(
         journal: keeps the times.
         seed: of the choice of subnets.
         timer: tells the times.
-        files: how many subnets.
+        files: how many subnets, or half as many of long ones.
     """
-    space = cost.space
+    space, files = cost.space, files if anchor_ms <= LONG_MS else files // 2
     rows = of_all_sizes(space, files, np.random.default_rng([seed, 4]))
     known = {e["name"]: (e["ratio"], e["beside_ms"]) for e in journal.entries if e.get("stage") == PLAIN}
     todo = [row for row in rows if row_name(row) not in known]
