@@ -15,13 +15,11 @@ from contextlib import contextmanager
 from multiprocessing import active_children, resource_tracker
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import pytest
 
 from hwnas.cli import main
 from tests.e2e.conftest import Hwnas
-from tests.supernet.hf.decoder.conftest import WORDS, save
 
 ROOT = Path(__file__).parents[2]
 SEARCH = (
@@ -157,16 +155,6 @@ def test_files_are_the_same_on_a_cluster_that_loses_a_node(hwnas: Hwnas, alone) 
         # It may not have noticed yet that a node is gone.
         many = "error: --workers 64: the cluster has {} CPUs; lower it, leave it out, or add nodes\n"
         assert ran.err in (many.format(1), many.format(2))
-
-        save(Path("m"), "llama", hidden_size=32, num_attention_heads=4)
-        Path("t.txt").write_text(" ".join(np.random.default_rng(0).choice(WORDS, 100)))
-        build = (
-            "library", "build", "--model", "hf:m", "--data", "t.txt", "--length", 16, "--windows", 1, "--precision", "fp32,int4",
-        )  # fmt: skip
-        assert hwnas(*build, "--out", "one.csv").code == 0
-        ran = hwnas(*build, "--cluster", address, "--out", "two.csv")
-        assert ran.code == 0, ran.err
-        assert Path("two.csv").read_bytes() == Path("one.csv").read_bytes()
         cluster.stdin.close()
 
 
