@@ -109,7 +109,7 @@ def profile(
         raise DataError(f"--precision {precision.replace('+', ',')}", rule, "profile one precision at a time elsewhere")
     if check:
         here = get_device(name, threads=threads, batch=batch)
-        check_here(here, domain, precision, out, n=subnets or SUBNETS, seed=seed)
+        check_here(here, domain, space, precision, out, n=subnets or SUBNETS, seed=seed)
         return
     plan = Plan(seed=seed) if subnets is None else Plan(seed=seed, n_validation=subnets)
     if bundle is not None:

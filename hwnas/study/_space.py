@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hwnas.errors import DataError, SpaceError, UnknownNameError
+from hwnas.quantity import listed
 
 if TYPE_CHECKING:
     from hwnas.space import SearchSpace
@@ -48,8 +49,10 @@ def open_in(reference: str | SearchSpace | None, precision: str | None) -> tuple
         return (space if asked is None else mixed_space(space, asked)), asked
     own = "+".join(space.precisions)
     if asked not in (None, own):
-        rule = f"the layers of {space.name} have precisions of their own"
-        raise DataError(f"--precision {asked}", rule, f"fix them: --fix q={asked}")
+        named = {*asked.split("+")} <= {*space.precisions}
+        left = f"they choose from {listed(space.precisions)}: drop --precision"
+        remedy = f"fix them: --fix q={asked.replace('+', ',')}" if named else left
+        raise DataError(f"--precision {asked}", f"the layers of {space.name} have precisions of their own", remedy)
     return space, own
 
 

@@ -98,9 +98,13 @@ def _improved(
 
 
 def _changed(space: SearchSpace, row: NDArray[np.int16], column: int, choice: int) -> NDArray[np.int16]:
-    """The canonical row with another choice; genes that this wakes take a choice of the domain."""
+    """The canonical row with another choice."""
     changed = row.copy()
     changed[column] = choice
-    inside = space.allowed[space.starts[:-1] + changed]
-    found: NDArray[np.int16] = space.canonical(np.where(inside, changed, [d[0] for d in space.domain])[None])[0]
-    return found
+    return woken(space, changed[None])[0]
+
+
+def woken(space: SearchSpace, x: Population) -> Population:
+    """Canonical rows after a change: genes that it woke hold their first choice, or the lowest of a domain without it."""
+    inside = space.allowed[space.starts[:-1] + x]
+    return space.canonical(np.where(inside, x, [d[0] for d in space.domain]))

@@ -8,7 +8,7 @@ from itertools import chain, zip_longest
 import numpy as np
 from numpy.typing import NDArray
 
-from hwnas.latency.profiling._cover import covering_set
+from hwnas.latency.profiling._cover import covering_set, woken
 from hwnas.space import Population, SearchSpace, macs_cost
 
 METHODS = ("in-context", "isolated")
@@ -117,8 +117,7 @@ def _extreme(space: SearchSpace, n: int, rng: np.random.Generator) -> Population
 
     The first two are the lowest and the highest of all.
     """
-    # Genes without effect may get one by another's choice: they hold choices of the domain.
-    x = space.completed(space.sample(n, rng, distinct_uniform=False), rng)
+    x = space.sample(n, rng, distinct_uniform=False)
     for columns in space.groups.values():
         high = rng.permutation(np.arange(n) % 2).astype(bool)
         high[:2] = False, True
@@ -128,7 +127,7 @@ def _extreme(space: SearchSpace, n: int, rng: np.random.Generator) -> Population
             skewed[:2] = True
             x[skewed & high, column] = domain[-1]
             x[skewed & ~high, column] = domain[0]
-    return space.canonical(x)
+    return woken(space, x)
 
 
 def _is_large(space: SearchSpace) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+
 from hwnas.latency.device._device import Device
 from hwnas.space import SearchSpace, precisions_named
 
@@ -12,7 +14,7 @@ def profile_command(device: Device, space: str, precision: str) -> str:
     conditions = f"--device {device.name} --threads {device.threads} --batch {device.batch}"
     if precision != "fp32":
         conditions += f" --precision {precision.replace('+', ',')}"
-    return f"hwnas profile {conditions} --space {space}"
+    return f"hwnas profile {conditions} --space {shlex.quote(space)}"
 
 
 def fixed_resolutions(space: SearchSpace) -> str:
