@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hwnas.io import Journal
-from hwnas.search import CONFIDENCE, Objective, Problem, Race, SearchResult, Yardstick, hypervolume, run_search
+from hwnas.search import TOLERANCE, Objective, Problem, Race, SearchResult, Yardstick, hypervolume, run_search
 from hwnas.space import Population, macs_cost
 from hwnas.study import Evaluation
 from hwnas.study._racing import can_race
@@ -47,10 +47,14 @@ class Answered:
         """``(k, n)``."""
         for row in rows:
             if row.tobytes() not in self._known:
-                (right,) = self.answers(row[None], np.arange(self.n), 0)
+                (right,) = self.answers(row[None], np.arange(self.n)[None], 0)
                 assert right is not None
                 self._known[row.tobytes()] = right
         return np.stack([self._known[row.tobytes()] for row in rows])
+
+    def some(self, rows: Population, samples: NDArray[np.intp], _: int) -> list[NDArray[np.bool_] | None]:
+        """As a race asks: ``(s,)`` answers of each row to samples of its own."""
+        return list(np.take_along_axis(self.of(rows), samples, axis=1))
 
     def top1(self, x: NDArray[Any]) -> NDArray[np.float64]:
         """``(k,)`` percent."""
@@ -63,27 +67,29 @@ def plain(problem: Problem, evals: int, seed: int) -> SearchResult:
     return run_search(problem, "linas", evaluations=evals, seed=seed)
 
 
-def racing(problem: Problem, heard: Answered, evals: int, seed: int, confidence: float) -> tuple[Race, Population]:
+def racing(problem: Problem, heard: Answered, evals: int, seed: int, tolerance: float) -> tuple[Race, Population]:
     """The race, and its front."""
-    race = Race(problem, lambda rows, samples, _: list(heard.of(rows)[:, samples]), heard.n, confidence, seed)
+    race = Race(problem, heard.some, heard.n, tolerance, seed)
     (slow,) = problem.slow
 
     def told(x: NDArray[Any]) -> dict[str, NDArray[np.float64]]:
         race(x)
-        known = {name: fn(x) for name, fn in problem.known.items()}
-        return {**known, slow: np.array([race.value(e) for e in race.of(x)])}
+        return {name: fn(x) for name, fn in problem.known.items()} | revised(x)
 
-    run_search(problem, "linas", evaluations=evals, seed=seed, evaluate=told)
+    def revised(x: NDArray[Any]) -> dict[str, NDArray[np.float64]]:
+        return {slow: np.array([race.value(e) for e in race.of(x)])}
+
+    run_search(problem, "linas", evaluations=evals, seed=seed, revise=revised, evaluate=told)
     race.close()
     return race, race.front()[0]
 
 
 def compared(
-    problem: Problem, heard: Answered, evals: int, seed: int, confidence: float
+    problem: Problem, heard: Answered, evals: int, seed: int, tolerance: float
 ) -> tuple[list[float], Population]:
     """Percent of samples shown, subnets shown all, hypervolume by both reference points in percent; and the racing front."""
     found = plain(problem, evals, seed)
-    race, front = racing(problem, heard, evals, seed, confidence)
+    race, front = racing(problem, heard, evals, seed, tolerance)
     yardstick = Yardstick.of(problem, found.x)
     ours, theirs = (problem.costs(problem.evaluate(x)) for x in (front, found.x))
     signs = np.array([-1.0 if o.maximise else 1.0 for o in problem.objectives])
@@ -105,7 +111,7 @@ def main() -> None:
     parser.add_argument("--evals", type=int, default=150)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--first", type=int, default=0, help="the first seed")
-    parser.add_argument("--confidence", type=float, default=CONFIDENCE)
+    parser.add_argument("--tolerance", type=float, default=TOLERANCE)
     parser.add_argument("--keep", type=Path, default=Path("racing.jsonl"))
     options = parser.parse_args()
     asked = Evaluation(options.supernet, data=options.data, images=options.images, calibrate=options.calibrate)
@@ -119,12 +125,10 @@ def main() -> None:
         ]
         problem = Problem(net.space, objectives, slow=[net.metric])
         rows, largest = [], 0.0
-        print(
-            f"{net.space.name}, {data.n_validation} samples, {options.evals} subnets, confidence {options.confidence}"
-        )
+        print(f"{net.space.name}, {data.n_validation} samples, {options.evals} subnets, tolerance {options.tolerance}")
         print("seed  shown %  shown all  hypervolume %  by the search's own reference")
         for seed in range(options.first, options.first + options.seeds):
-            row, front = compared(problem, heard, options.evals, seed, options.confidence)
+            row, front = compared(problem, heard, options.evals, seed, options.tolerance)
             rows.append(row)
             print("{:4}  {:7.1f}  {:9.0f}  {:13.3f}  {:.3f}".format(seed, *row), flush=True)
             exact = np.array([evaluate(net, x, data, engine).value for x in front[:: max(1, len(front) // 4)]])

@@ -76,7 +76,7 @@ def search(
         bool,
         typer.Option(
             "--racing",
-            help="With --evaluate: a subnet that is behind, at 80 % confidence, is shown no more samples; the front is shown all.",
+            help="With --evaluate: only subnets that may be on the front are shown all samples, the others a fifth.",
         ),
     ] = False,
     asynchronous: Annotated[
@@ -109,17 +109,17 @@ def search(
     Example: hwnas search --latency 20ms --fix r=192,224 --out pareto.csv
     """
     from hwnas.report import front_table
-    from hwnas.search import CONFIDENCE
+    from hwnas.search import TOLERANCE
     from hwnas.study import SearchSettings, Study
     from hwnas.study._outputs import Outputs
     from hwnas.study._scoring import scoring_of
 
     settings = SearchSettings(searcher, population, generations, seed, top, verify, seed_archs, prior, asynchronous)
     request = problem.request()
-    n, skip, confidence = evals or EVALUATIONS, skips(on_failure), CONFIDENCE if racing else None
+    n, skip, tolerance = evals or EVALUATIONS, skips(on_failure), TOLERANCE if racing else None
     named = columns.named()
     evaluation = accuracy.evaluation(
-        problem.space, n, seed, named, request.objectives, skip_failed=skip, racing=confidence
+        problem.space, n, seed, named, request.objectives, skip_failed=skip, racing=tolerance
     )
     asked = evaluation or scoring_of(request, n, seed)
     settings.check(asked)

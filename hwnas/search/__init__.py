@@ -22,15 +22,15 @@ from hwnas.search.problem._searcher import Fit, Maker, Searcher, SearchOptions, 
 from hwnas.search.problem._seen import Values
 from hwnas.search.problem._stepwise import Steps, Stepwise
 from hwnas.search.race._items import Items
-from hwnas.search.race._race import CONFIDENCE, Entrant, Race
+from hwnas.search.race._race import TOLERANCE, Entrant, Race
 
 __all__ = [
-    "CONFIDENCE",
     "GENERATIONS",
     "POPULATION",
     "SEARCHERS",
     "SHARE",
     "SLOW_EVALUATIONS",
+    "TOLERANCE",
     "Additive",
     "Bounded",
     "Confining",

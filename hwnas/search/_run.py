@@ -115,6 +115,7 @@ def run_search(
     generations: int | None = None,
     epsilon: float = 0.0,
     fit: Fit | None = None,
+    revise: Callable[[Population], Mapping[str, NDArray[np.float64]]] | None = None,
     evaluate: Evaluate | None = None,
     progress: Callable[[SearchProgress], None] | None = None,
 ) -> SearchResult:
@@ -124,7 +125,7 @@ def run_search(
         problem: what is searched for.
         searcher: its name, see ``SEARCHERS``; None for the usual one.
         evaluations: subnets that may be scored; None for the searcher's own number.
-        seed, start, population, generations, epsilon, fit: see SearchOptions.
+        seed, start, population, generations, epsilon, fit, revise: see SearchOptions.
         evaluate: tells the values of rows, such as an Evaluator with a journal; None for ``problem.evaluate``.
         progress: called after every batch.
 
@@ -136,6 +137,6 @@ def run_search(
     name = searcher or usual_searcher(problem)
     if evaluations is None:
         evaluations = _usual_evaluations(name, problem, population or POPULATION, generations or GENERATIONS)
-    options = SearchOptions(evaluations, seed, start, population, generations, epsilon, fit)
+    options = SearchOptions(evaluations, seed, start, population, generations, epsilon, fit, revise=revise)
     found = drive(new_searcher(name, problem, options), evaluate or problem.evaluate, progress)
     return replace(found, certificate={"epsilon": epsilon} if name == "exact" else exact_share(found))

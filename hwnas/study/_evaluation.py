@@ -44,8 +44,8 @@ class Evaluation:
         metric: a score of classifiers to measure by; None for the supernet's own.
         where: processes or a cluster that evaluate; what is found does not depend on it.
         skip_failed: go on without subnets whose evaluation always fails, in place of stopping.
-        racing: in a search, the confidence at which a subnet counts as behind and is shown no more samples; None shows
-            every sample to every subnet.
+        racing: in a search, the share of the front's hypervolume that subnets which were not shown all samples may be
+            expected to add; None shows every sample to every subnet.
     """
 
     supernet: str
@@ -199,7 +199,7 @@ class Evaluation:
 
     @contextmanager
     def _racing(
-        self, csv: Path, precisions: tuple[str, ...], confidence: float
+        self, csv: Path, precisions: tuple[str, ...], tolerance: float
     ) -> Iterator[tuple[RacedAccuracy, dict[str, Any]]]:
         """As :meth:`measuring`, for a search in which subnets race.
 
@@ -213,9 +213,9 @@ class Evaluation:
 
         def made(journal: Journal, engine: Engine, executor: Executor | None) -> RacedAccuracy:
             answers = MeasuredAnswers(net, able, journal, engine, executor, skip_failed=self.skip_failed)
-            return RacedAccuracy(answers, able, confidence)
+            return RacedAccuracy(answers, able, tolerance)
 
-        with self._kept(csv, net, {**identity, "racing": confidence}, precisions, made) as evaluator:
+        with self._kept(csv, net, {**identity, "racing": tolerance}, precisions, made) as evaluator:
             yield evaluator, identity
 
     @contextmanager
@@ -313,11 +313,13 @@ class MeasuringPredictor(AskedPredictor):
                 report()
 
             self.evaluator.progress = lambda _done, _total: report()
-            if isinstance(self.evaluator, RacedAccuracy):
-                self.evaluator.begin(slow, seed)
+            race = self.evaluator if isinstance(self.evaluator, RacedAccuracy) else None
+            if race is not None:
+                race.begin(slow, seed)
             if not asynchronous:
+                revise = None if race is None else race.revised
                 found = run_search(
-                    slow, searcher, evaluations=evals, seed=seed, start=warm.rows, fit=fit, progress=told
+                    slow, searcher, evaluations=evals, seed=seed, start=warm.rows, fit=fit, revise=revise, progress=told
                 )
                 return self._without_failed(self._known_for_sure(found))
             assert not isinstance(self.evaluator, RacedAccuracy)

@@ -42,11 +42,11 @@ class RacedAccuracy:
     Args:
         answers: of subnets.
         data: which these are about.
-        confidence: that a subnet is behind, for it to stop.
+        tolerance: see :class:`hwnas.search.Race`.
     """
 
-    def __init__(self, answers: MeasuredAnswers, data: SelectiveTask, confidence: float) -> None:
-        self.answers, self.data, self.confidence = answers, data, confidence
+    def __init__(self, answers: MeasuredAnswers, data: SelectiveTask, tolerance: float) -> None:
+        self.answers, self.data, self.tolerance = answers, data, tolerance
         self.progress: Callable[[int, int], None] | None = None
         answers.progress = self._report
         self._race: Race | None = None
@@ -81,14 +81,21 @@ class RacedAccuracy:
         """Begin the race of a search."""
         from hwnas.search import Race
 
-        self._race = Race(problem, self.answers, self.data.n_validation, self.confidence, seed)
+        self._race = Race(problem, self.answers, self.data.n_validation, self.tolerance, seed)
 
     def __call__(self, x: NDArray[Any]) -> NDArray[np.float64]:
         """``(n,)`` accuracies in percent of canonical rows; expected ones of those that were not shown everything."""
+        self.race(x)
+        return self._known(x)
+
+    def revised(self, x: NDArray[Any]) -> dict[str, NDArray[np.float64]]:
+        """Accuracies of rows that have raced, by all that is known by now; see SearchOptions."""
+        (slow,) = self.race.problem.slow
+        return {slow: self._known(x)}
+
+    def _known(self, x: NDArray[Any]) -> NDArray[np.float64]:
         import numpy as np
 
-        x = np.asarray(x)
-        self.race(x)
         worst = min(self.race.value(e) for e in self.race.entrants if not e.has_failed)
         return np.array([worst if e.has_failed else self.race.value(e) for e in self.race.of(x)])
 
@@ -111,7 +118,7 @@ class RacedAccuracy:
         entrants, n = self.race.entrants, self.race.n_samples
         shown = sum(e.n_shown for e in entrants)
         racing = {
-            "confidence": self.confidence,
+            "tolerance": self.tolerance,
             "shown_pct": round(100 * shown / (n * len(entrants)), 2),
             "shown_all": sum(e.n_shown == n for e in entrants),
             "stopped": sum(e.is_out for e in entrants),

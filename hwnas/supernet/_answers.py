@@ -118,11 +118,11 @@ class MeasuredAnswers:
         return len({key for key, _ in self._known})
 
     def __call__(self, rows: Population, samples: NDArray[np.intp], start: int) -> list[NDArray[np.bool_] | None]:
-        """Show the same samples to subnets.
+        """Show samples to subnets.
 
         Args:
             rows: ``(k, g)``, canonical and distinct.
-            samples: ``(s,)`` places of samples.
+            samples: ``(k, s)`` places of samples, of each subnet its own.
             start: how many these subnets were shown before.
 
         Returns:
@@ -131,13 +131,16 @@ class MeasuredAnswers:
         Raises:
             SupernetError: the evaluation of a subnet always fails.
         """
-        span = start, start + len(samples)
-        new = [row for row in rows if (row.tobytes(), span) not in self._known]
+        span = start, start + samples.shape[1]
+        shares = [
+            Share(row, places, self._statistics.get(row.tobytes()))
+            for row, places in zip(rows, samples, strict=True)
+            if (row.tobytes(), span) not in self._known
+        ]
         # Those of one resolution together, so that decoded images are used again.
-        new.sort(key=lambda row: self.supernet.network(row)[0][1].input_shape)
-        shares = [Share(row, samples, self._statistics.get(row.tobytes())) for row in new]
-        for row, outcome in zip(new, self.executor.in_order(shares), strict=True):
-            self._keep(row, span, outcome)
+        shares.sort(key=lambda share: self.supernet.network(share.row)[0][1].input_shape)
+        for share, outcome in zip(shares, self.executor.in_order(shares), strict=True):
+            self._keep(share.row, span, outcome)
             self.progress()
         return [self._known[row.tobytes(), span] for row in rows]
 

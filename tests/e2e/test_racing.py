@@ -13,9 +13,7 @@ import pytest
 from hwnas.space import get_space
 from hwnas.supernet import evaluate, load_supernet
 from tests.e2e.conftest import Hwnas
-from tests.e2e.test_workers import SEARCH, files, started, wait_for_lines
-
-RACE = (*SEARCH, "--searcher", "random", "--racing")
+from tests.e2e.test_workers import RACE, files, started, wait_for_lines
 
 
 def test_files_are_the_same_with_workers_and_after_a_kill_and_the_front_saw_everything(hwnas: Hwnas) -> None:
@@ -31,7 +29,7 @@ def test_files_are_the_same_with_workers_and_after_a_kill_and_the_front_saw_ever
 
     space, frame = get_space("digits"), pd.read_csv("alone.csv")
     told = json.loads(Path("alone.json").read_text())["evaluator"]["racing"]
-    assert told["confidence"] == 0.8
+    assert told["tolerance"] == 0.002
     assert 20 < told["shown_pct"] < 80
     assert set(frame["top1_source"]) == {"measured on 600 images of digits"}
     entries = [json.loads(line) for line in Path("alone.csv.journal.jsonl").read_text().splitlines()[1:]]
@@ -129,4 +127,4 @@ def test_a_journal_of_a_race_is_no_other_ones(hwnas: Hwnas) -> None:
     assert hwnas(*few).code == 0
     ran = hwnas(*few[:-1])
     assert ran.code == 2
-    assert "it was begun with racing 0.8, not null" in ran.err
+    assert "it was begun with racing 0.002, not null" in ran.err

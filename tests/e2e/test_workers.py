@@ -26,6 +26,7 @@ SEARCH = (
     "search", "--evaluate", "--supernet", "digits", "--objectives", "top1,macs", "--fix", "r=8", "--evals", "24",
     "--seed", "3",
 )  # fmt: skip
+RACE = (*SEARCH, "--searcher", "random", "--racing")
 
 
 def files(stem: str | Path) -> dict[str, bytes | dict[str, object]]:
@@ -134,6 +135,7 @@ def test_files_are_the_same_when_workers_and_then_the_driver_are_killed(
 
 
 def test_files_are_the_same_on_a_cluster_that_loses_a_node(hwnas: Hwnas, alone) -> None:
+    """A race, whose subnets return with their statistics for further shares; and a plain search on what is left."""
     pytest.importorskip("ray", reason="Ray is not installed: pip install 'hwnas[ray]'")
     nodes = [sys.executable, "-m", "tests.executor.two_nodes"]
     environment = os.environ | {"PYTHONPATH": str(ROOT), "RAY_USAGE_STATS_ENABLED": "0"}
@@ -141,20 +143,25 @@ def test_files_are_the_same_on_a_cluster_that_loses_a_node(hwnas: Hwnas, alone) 
     with subprocess.Popen(nodes, env=environment, cwd=ROOT, stdin=pipe, stdout=pipe, text=True) as cluster:
         assert cluster.stdin is not None
         assert cluster.stdout is not None
+        ran = hwnas(*RACE, "--out", "raced.csv")  # while the cluster starts
+        assert ran.code == 0, ran.err
         address = cluster.stdout.readline().strip()
-        with started(*SEARCH, "--cluster", address, "--out", "apart.csv") as driver:
+        with started(*RACE, "--cluster", address, "--out", "apart.csv") as driver:
             wait_for_lines(Path("apart.csv.journal.jsonl"), 4, driver)
             cluster.stdin.write("kill\n")
             cluster.stdin.flush()
             assert cluster.stdout.readline() == "gone\n"
             told = driver.communicate()[1]
             assert driver.returncode == 0, told
-        assert files("apart") == alone
+        assert files("apart") == files("raced")
         ran = hwnas(*SEARCH, "--cluster", address, "--workers", 64, "--out", "more.csv")
         assert (ran.code, ran.out) == (2, "")
         # It may not have noticed yet that a node is gone.
         many = "error: --workers 64: the cluster has {} CPUs; lower it, leave it out, or add nodes\n"
         assert ran.err in (many.format(1), many.format(2))
+        ran = hwnas(*SEARCH, "--cluster", address, "--out", "plain.csv")
+        assert ran.code == 0, ran.err
+        assert files("plain") == alone
         cluster.stdin.close()
 
 

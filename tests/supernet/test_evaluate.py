@@ -180,19 +180,19 @@ def test_shares_tell_what_all_samples_tell_together(
         answers = MeasuredAnswers(own_supernet, data, journal, engine)
         told = np.zeros(50, dtype=bool)
         for start, stop in ((0, 3), (3, 20), (20, 50)):
-            (right,) = answers(row[None], order[start:stop], start)
+            (right,) = answers(row[None], order[None, start:stop], start)
             assert right is not None
             told[order[start:stop]] = right
     assert len(calls) == 1
     assert 100 * told.sum() / 50 == evaluate(own_supernet, row, data, engine).value
     with Journal(tmp_path / "k", {}) as journal:
-        (whole,) = MeasuredAnswers(own_supernet, data, journal, engine)(row[None], np.arange(50), 0)
+        (whole,) = MeasuredAnswers(own_supernet, data, journal, engine)(row[None], np.arange(50)[None], 0)
     assert whole is not None
     assert whole.tolist() == told.tolist()
     with Journal(tmp_path / "j", {}) as journal:
         again = MeasuredAnswers(own_supernet, data, journal, engine)
         assert (again.n_known, again.n_calibration) == (1, 24)
-        (right,) = again(row[None], order[3:20], 3)
+        (right,) = again(row[None], order[None, 3:20], 3)
     assert right is not None
     assert right.tolist() == told[order[3:20]].tolist()
     assert len(calls) == 2

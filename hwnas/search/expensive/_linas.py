@@ -76,7 +76,7 @@ def linas(
 
     Args:
         problem: its slow metrics are predicted; if it names none, its first objective is taken for slow.
-        options: of these, ``evaluations``, ``seed``, ``start``, ``fit`` and ``at_once`` are heeded. With ``at_once``
+        options: of these, ``evaluations``, ``seed``, ``start``, ``fit``, ``at_once`` and ``revise`` are heeded. With ``at_once``
             above 1 it never waits: it predicts from what it was told so far, and averages over joint draws of the
             pending values.
         start: evaluations before the first fit; those of ``options.start`` are among them.
@@ -118,6 +118,8 @@ def _steps(pool: Pool, options: SearchOptions, start: int, batch: int, tactic: T
         size = min(batch, options.evaluations - pool.asked)
         if size <= 0:
             return
+        if options.revise is not None:
+            pool.revise(dict(options.revise(pool.seen.x)))
         models = {name: fit(pool.seen.x, pool.seen.values[name]) for name in pool.problem.slow}
         if tactic == "published":
             chosen = _final_population(pool, models, size, rng)

@@ -67,6 +67,13 @@ class Pool:
             self.pending = self.pending[~np.isin(self.keys(self.pending), keys)]
         self._join(x, values)
 
+    def revise(self, values: Values) -> None:
+        """Replace the values of some metrics of all rows that were added: what was told of them is known better by now."""
+        self.seen.revise(values)
+        self.x, self._least_violated = self.x[:0], None
+        self.values = {name: v[:0] for name, v in self.values.items()}
+        self._join(self.seen.x, self.seen.values)
+
     def joined(self, x: Population, values: Values) -> Self:
         """A copy whose front also has these rows, to be read and not added to."""
         other = copy.copy(self)

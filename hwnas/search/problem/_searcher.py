@@ -48,6 +48,8 @@ class SearchOptions:
         fit: makes the predictor of a slow metric, for searchers that predict; None for a Gaussian process.
         at_once: evaluations that run at the same time where nobody waits for a whole batch (``drive_freely``): a searcher
             that can proposes more while others are pending. 1 where batches are told whole.
+        revise: the values of slow metrics of rows that were told before, by all that is known by now, where subnets are
+            judged on ever more samples; searchers that predict learn from these.
     """
 
     evaluations: int
@@ -58,6 +60,7 @@ class SearchOptions:
     epsilon: float = 0.0
     fit: Fit | None = None
     at_once: int = 1
+    revise: Callable[[Population], Mapping[str, Vector]] | None = None
 
 
 class Searcher(Protocol):

@@ -67,6 +67,11 @@ class Seen:
         """Values of the rows at some places."""
         return {name: v[places] for name, v in self._values.items()}
 
+    def revise(self, values: Values) -> None:
+        """Replace the values of some metrics, ``(n,)`` each, of all rows."""
+        for name, v in values.items():
+            self._values[name][: self._size] = v
+
     def add(self, keys: NDArray[np.uint64], x: Population, values: Values) -> None:
         """Append rows that are not here, all different."""
         start, self._size = self._size, self._size + len(x)

@@ -1,1 +1,1 @@
-"""Races: subnets are judged on growing shares of the samples, and those that are behind the front at a stated confidence stop."""
+"""Races: subnets are judged on growing shares of the samples, and only those see all that are expected to add to the front."""

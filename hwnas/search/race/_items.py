@@ -9,7 +9,6 @@ none, and say little about differences; those in between say nearly everything, 
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -31,15 +30,15 @@ class Items:
 
     Attributes:
         difficulty: ``(n,)``.
-        good: the ability of a good subnet: three quarters of those that were shown everything have less.
+        ability: ``(k,)`` of the subnets that they were learned from.
     """
 
     difficulty: Floats
-    good: float
+    ability: Floats
 
     @classmethod
     def of(cls, right: Bools) -> Items:
-        """The most probable difficulties.
+        """The most probable difficulties and abilities.
 
         Args:
             right: ``(k, n)``: which of n samples each of k subnets classified correctly.
@@ -52,32 +51,42 @@ class Items:
             difficulty -= step
             if np.abs(step).max() < _NEAR:
                 break
-        return cls(difficulty, float(np.quantile(ability, 0.75)))
+        return cls(difficulty, ability)
 
-    def order(self, seed: int) -> NDArray[np.intp]:
-        """``(n,)`` samples, the most informative about good subnets first; ties at random."""
-        told = _variance(self.good - self.difficulty).round(9)
-        return np.lexsort((np.random.default_rng(seed).permutation(len(told)), -told))
+    @property
+    def good(self) -> float:
+        """The ability of a good subnet: three quarters of those that were learned from have less."""
+        return float(np.quantile(self.ability, 0.75))
 
-    def total(self, right: Bools, shown: NDArray[np.intp]) -> tuple[float, float]:
-        """How many of all samples a subnet is expected to classify correctly, given those that it was shown; and the
-        standard deviation.
+    def order(self, ability: float, ties: NDArray[np.intp]) -> NDArray[np.intp]:
+        """``(n,)`` samples, the most informative about a subnet of some ability first.
 
         Args:
-            right: ``(s,)``: whether it classified each sample that it was shown correctly.
-            shown: ``(s,)`` which ones.
+            ability: its.
+            ties: ``(n,)`` ranks, by which those come that tell as much.
         """
-        given = self.difficulty[shown]
-        ability = self.good
+        return np.lexsort((ties, -_variance(ability - self.difficulty).round(9)))
+
+    def expected(self, right: Bools, shown: Bools) -> tuple[Floats, Floats, Floats]:
+        """How many of all samples subnets are expected to classify correctly, given those that they were shown; the
+        standard deviations; and their most probable abilities.
+
+        Args:
+            right: ``(k, n)``: whether each classified a sample correctly, for those that it was shown.
+            shown: ``(k, n)``: which ones.
+        """
+        ability = np.full(len(right), self.good)
         for _ in range(_STEPS):
-            step = float(_step(right[None], (ability - given)[None], np.array([ability]), ABILITY_STD, axis=1)[0])
+            step = _step(right, ability[:, None] - self.difficulty, ability, ABILITY_STD, axis=1, shown=shown)
             ability += step
-            if abs(step) < _NEAR:
+            if np.abs(step).max(initial=0) < _NEAR:
                 break
-        hidden = ability - np.delete(self.difficulty, shown)
-        spread = float(_variance(hidden).sum())
-        unsure = spread**2 / (float(_variance(ability - given).sum()) + ABILITY_STD**-2)
-        return float(right.sum() + _chance(hidden).sum()), math.sqrt(spread + unsure)
+        ahead = ability[:, None] - self.difficulty
+        told = _variance(ahead)
+        spread = (told * ~shown).sum(axis=1)
+        unsure = spread**2 / ((told * shown).sum(axis=1) + ABILITY_STD**-2)
+        total = np.where(shown, right, _chance(ahead)).sum(axis=1)
+        return total, np.sqrt(spread + unsure), ability
 
 
 def _chance(ahead: Floats) -> Floats:
@@ -90,8 +99,8 @@ def _variance(ahead: Floats) -> Floats:
     return chance * (1 - chance)
 
 
-def _step(right: Bools, ahead: Floats, value: Floats, std: float, axis: int) -> Floats:
+def _step(right: Bools, ahead: Floats, value: Floats, std: float, axis: int, shown: Bools | bool = True) -> Floats:
     """Towards the most probable abilities, of difficulties the other way round."""
-    slope = (right - _chance(ahead)).sum(axis) - value / std**2
-    step: Floats = np.clip(slope / (_variance(ahead).sum(axis) + std**-2), -_LONGEST, _LONGEST)
+    slope = ((right - _chance(ahead)) * shown).sum(axis) - value / std**2
+    step: Floats = np.clip(slope / ((_variance(ahead) * shown).sum(axis) + std**-2), -_LONGEST, _LONGEST)
     return step

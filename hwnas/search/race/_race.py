@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from statistics import NormalDist
 from typing import Any
 
 import numpy as np
@@ -21,28 +20,32 @@ from hwnas.search.problem._seen import Values
 from hwnas.search.race._items import Bools, Floats, Items
 from hwnas.space import Population
 
-FIRST = 8
+FIRST = 12
 """Subnets that are shown everything, small ones to large ones: they tell how hard each sample is."""
 
-SHARES = (0.05, 0.1, 0.2, 0.3)
-"""Of the samples, after which those stop that are behind at the confidence asked for; who gets through waits for the end of the search."""
+NEAREST = 3
+"""Of those that were shown everything: a new subnet is taken to be as able as these, which cost about the same."""
 
-STEPS = (*SHARES, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
+SHARES = (0.1, 0.2)
+"""Of the samples, that every later subnet is shown: the second part fits what the first says of its ability."""
+
+STEPS = (*SHARES, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 """Of the samples, at the end of the search."""
 
 TOLERANCE = 0.002
 """Of the front's hypervolume: what those who have not seen everything may be expected to add, all together."""
 
-CONFIDENCE = 0.8
-"""That a subnet is behind, for it to stop."""
+AT_ONCE, AT_THE_END = 0.2, 0.5
+"""Of what all are expected to add: the share of it that those make up who are shown more, after a batch of the search
+and at its end."""
 
 FEWEST_SAMPLES = 200
 """Shares of fewer tell nothing."""
 
 
 Ask = Callable[[Population, NDArray[np.intp], int], Sequence[Bools | None]]
-"""Shows ``(s,)`` samples to ``(k, g)`` rows, which were shown so many before: ``(s,)`` whether each told them right, or None
-of a subnet that fails."""
+"""Shows ``(k, s)`` samples to ``(k, g)`` rows, each its own, which were shown so many before: ``(s,)`` whether each told
+them right, or None of a subnet that fails."""
 
 
 @dataclass
@@ -54,10 +57,11 @@ class Entrant:
         others: ``(m - 1,)`` costs that are known.
         allowed: whether it keeps the budgets on what is known.
         right: ``(n,)`` whether it classified each sample correctly, for those that it was shown.
-        n_shown: how many samples it was shown, in the order of the race.
+        shown: ``(n,)`` which ones.
+        ability: in the model of samples.
         total: how many of all samples it classifies correctly: exact if it was shown all, else expected, with standard
             deviation ``std``.
-        is_out: whether it was stopped.
+        is_out: whether it was not shown everything in the end.
         has_failed: whether its evaluation failed, so that it has no value.
     """
 
@@ -65,21 +69,28 @@ class Entrant:
     others: Floats
     allowed: bool
     right: Bools
-    n_shown: int = 0
+    shown: Bools
+    ability: float = 0.0
     total: float = 0.0
     std: float = math.inf
     is_out: bool = False
     has_failed: bool = False
 
+    @property
+    def n_shown(self) -> int:
+        """How many samples it was shown."""
+        return int(self.shown.sum())
+
 
 class Race:
     """Judges subnets on growing shares of the samples, the most informative ones first.
 
-    The first subnets are shown everything, and tell how hard each sample is (:class:`Items`). A later one is stopped as
-    soon as another subnet that is no worse in the known costs (MACs, a table's latency) is better in the measured
-    metric, at the confidence. The rest is shown at the end (:meth:`close`), to those that may be on the front. The
-    value of a subnet that was not shown everything is what the model expects of it: exact values and expected ones are
-    compared without bias that way, and their error is small beside that of a predictor that is fitted to them.
+    The first subnets are shown everything, and tell how hard each sample is (:class:`Items`). Each later one is shown
+    those samples first that tell most about a subnet as able as it seems to be, as in adaptive tests: at first as able as those
+    that cost about the same, then by its answers. After every batch the most promising, by expected hypervolume improvement, are shown
+    everything: they would be in the end, and until then samples are known better by them, and the searcher's next
+    subnets are chosen by exact values. At the end (:meth:`close`) more is shown to those that may be on the front.
+    The value of a subnet that was not shown everything is what the model expects of it, by all that is known by now.
 
     What happens depends on the rows asked about and on the answers, and on nothing else.
 
@@ -87,21 +98,21 @@ class Race:
         problem: has one slow metric, which is an objective: the percentage of samples that are told right.
         ask: shows samples to subnets, and returns their answers.
         n_samples: how many there are.
-        confidence: that a subnet is behind, for it to stop; with 1 none ever does.
+        tolerance: how much of the front's hypervolume may be missed, as expected; with 0 everybody is shown everything.
         seed: of the order among samples that tell as much.
 
     Raises:
-        SpaceError: a confidence that is none, or another problem.
+        SpaceError: a tolerance that is none, or another problem.
     """
 
-    def __init__(
-        self, problem: Problem, ask: Ask, n_samples: int, confidence: float = CONFIDENCE, seed: int = 0
-    ) -> None:
+    def __init__(self, problem: Problem, ask: Ask, n_samples: int, tolerance: float = TOLERANCE, seed: int = 0) -> None:
         if n_samples < FEWEST_SAMPLES:
             rule = f"{n_samples} samples are too few for shares of them to tell anything"
             raise DataError("--racing", rule, f"measure on {FEWEST_SAMPLES} or more, or drop it")
-        if not 0.5 < confidence <= 1:
-            raise SpaceError(f"racing {confidence:g}", "a confidence is above 0.5 and at most 1", "pass 0.9, say")
+        if not 0 <= tolerance < 1:
+            raise SpaceError(
+                f"racing {tolerance:g}", "a share of the hypervolume is at least 0 and below 1", "pass 0.002, say"
+            )
         (slow,) = problem.slow
         (self._raced,) = (i for i, o in enumerate(problem.objectives) if o.name == slow and o.maximise)
         if any(c.name == slow and c.upper < math.inf for c in problem.constraints):
@@ -109,12 +120,11 @@ class Race:
         self.problem = problem
         self.n_samples = n_samples
         self._ask = ask
-        self._deviations = NormalDist().inv_cdf(confidence) if confidence < 1 else math.inf
+        self._tolerance = tolerance
         self._seed = seed
         self._entrants: dict[bytes, Entrant] = {}
         self._whole: list[Entrant] = []
-        self._waiting: list[Entrant] = []
-        self._order: NDArray[np.intp] = np.arange(n_samples)
+        self._ties: NDArray[np.intp] = np.random.default_rng(seed).permutation(n_samples)
         self._items: Items | None = None
         self._n_learned_from = 0
 
@@ -142,33 +152,44 @@ class Race:
         if not racing:
             return
         self._learn()
+        for entrant in racing:
+            entrant.ability = self._ability_of_like(entrant)
         for share in SHARES:
             self._show(racing, math.ceil(share * self.n_samples))
-            racing = self._still_in(racing, [*self._whole, *self._waiting])
-        self._waiting += racing
+            racing = [e for e in racing if e.allowed and not e.has_failed]
+        if self._tolerance:
+            self._show_more(self._most_promising(self._unsettled(), AT_ONCE), STEPS[-1:])
 
     def close(self) -> None:
         """Show more samples to the subnets that may be on the front, the most promising first, until the others are
         expected to add next to nothing.
 
-        A stopped subnet may come back, since its expected value is known better by now.
+        What is expected of them is known better by now.
         """
-        while racing := [e for e in self.entrants if e.allowed and not e.has_failed and e.n_shown < self.n_samples]:
+        while racing := self._unsettled():
             self._learn()
-            for entrant in racing:
-                self._expect(entrant)
-            wave = racing if self._deviations == math.inf else self._most_promising(racing)
+            wave = self._most_promising(racing, AT_THE_END) if self._tolerance else racing
             if not wave:
                 break
-            for n_shown in sorted({e.n_shown for e in wave}):
-                until = next(n for share in STEPS if (n := math.ceil(share * self.n_samples)) > n_shown)
-                self._show([e for e in wave if e.n_shown == n_shown], until)
+            self._show_more(wave, STEPS)
         for entrant in self.entrants:
             entrant.is_out = entrant.n_shown < self.n_samples and not entrant.has_failed
 
-    def _most_promising(self, racing: Sequence[Entrant]) -> list[Entrant]:
-        """The subnets that make up half of the hypervolume that all are expected to add; none if all of it is within
+    def _unsettled(self) -> list[Entrant]:
+        """Those that may be on the front, and were not shown everything."""
+        return [e for e in self.entrants if e.allowed and not e.has_failed and e.n_shown < self.n_samples]
+
+    def _show_more(self, wave: Sequence[Entrant], steps: Sequence[float]) -> None:
+        """Show samples to each up to its next step."""
+        for n_shown in sorted({e.n_shown for e in wave}):
+            until = next(n for share in steps if (n := math.ceil(share * self.n_samples)) > n_shown)
+            self._show([e for e in wave if e.n_shown == n_shown], until)
+
+    def _most_promising(self, racing: Sequence[Entrant], share: float) -> list[Entrant]:
+        """The subnets that make up a share of the hypervolume that all are expected to add; none if all of it is within
         the tolerance."""
+        if not racing:
+            return []
         known = [e for e in self._whole if e.allowed]
         costs = np.array([[-e.total, *e.others] for e in (*known, *racing)])
         std = np.zeros_like(costs[len(known) :])
@@ -182,9 +203,9 @@ class Race:
         gains = gain(costs[len(known) :], std) / hypervolume(expected, reference.tolist())
         order = np.argsort(-gains, kind="stable")
         total = np.cumsum(gains[order])
-        if total[-1] <= TOLERANCE:
+        if total[-1] <= self._tolerance:
             return []
-        return [racing[i] for i in order[: int((total < total[-1] / 2).sum()) + 1]]
+        return [racing[i] for i in order[: int((total < share * total[-1]).sum()) + 1]]
 
     def front(self) -> tuple[Population, Values]:
         """``(n, g)`` rows of the front of those that were shown everything, best first, and ``(n,)`` of every metric.
@@ -209,8 +230,8 @@ class Race:
             if constraint.name in known:
                 excess += constraint.excess(known[constraint.name])
         others = np.delete(costs, self._raced, axis=1)
-        nothing = np.zeros((len(rows), self.n_samples), dtype=bool)
-        return [Entrant(*of) for of in zip(rows, others, excess <= 0, nothing, strict=True)]
+        right, shown = np.zeros((2, len(rows), self.n_samples), dtype=bool)
+        return [Entrant(*of) for of in zip(rows, others, excess <= 0, right, shown, strict=True)]
 
     def _pace_made(self, new: list[Entrant]) -> list[Entrant]:
         """Show everything to as many as are needed first, small ones to large ones; returns those that are left."""
@@ -226,46 +247,54 @@ class Race:
     def _learn(self) -> None:
         """Learn how hard samples are from the subnets that were shown everything, and update what is expected of the
         others."""
-        is_first = self._items is None
         if len(self._whole) > self._n_learned_from:
             self._n_learned_from = len(self._whole)
             self._items = Items.of(np.stack([e.right for e in self._whole]))
-        if is_first and self._items is not None:
-            self._order = self._items.order(self._seed)
-        for entrant in self._waiting:
-            self._expect(entrant)
+            self._expect([e for e in self.entrants if 0 < e.n_shown < self.n_samples])
+
+    def _ability_of_like(self, entrant: Entrant) -> float:
+        """What the ability of an entrant may be, by those of known ability that cost about the same."""
+        assert self._items is not None
+        if not entrant.others.size:
+            return self._items.good
+        others = np.stack([e.others for e in self._whole[: self._n_learned_from]])
+        span = np.ptp(others, axis=0)
+        distance = (np.abs(others - entrant.others) / np.where(span > 0, span, 1)).sum(axis=1)
+        return float(self._items.ability[np.argsort(distance, kind="stable")[:NEAREST]].mean())
 
     def _show(self, racing: Sequence[Entrant], until: int) -> None:
-        """Show samples up to this place of the order, to entrants that were shown as many before."""
+        """Show samples to entrants that were shown as many before, until each was shown so many."""
         if not racing:
             return
         start = racing[0].n_shown
-        samples = self._order[start:until]
+        samples = np.stack([self._next_samples(e, until - start) for e in racing])
         answers = self._ask(np.stack([e.row for e in racing]), samples, start)
-        for entrant, right in zip(racing, answers, strict=True):
+        for entrant, places, right in zip(racing, samples, answers, strict=True):
             if right is None:
                 entrant.has_failed = True
                 continue
-            entrant.right[samples] = right
-            entrant.n_shown = until
-            if until < self.n_samples:
-                self._expect(entrant)
-            else:
+            entrant.right[places] = right
+            entrant.shown[places] = True
+            if until == self.n_samples:
                 entrant.total, entrant.std = float(entrant.right.sum()), 0.0
                 self._whole.append(entrant)
+        if until < self.n_samples:
+            self._expect([e for e in racing if not e.has_failed])
 
-    def _expect(self, entrant: Entrant) -> None:
+    def _next_samples(self, entrant: Entrant, n: int) -> NDArray[np.intp]:
+        """``(n,)`` samples that it was not shown, which tell most about it; all that are left in their own order."""
+        hidden = np.flatnonzero(~entrant.shown)
+        if n == len(hidden):
+            return hidden
         assert self._items is not None
-        shown = self._order[: entrant.n_shown]
-        entrant.total, entrant.std = self._items.total(entrant.right[shown], shown)
+        order = self._items.order(entrant.ability, self._ties)
+        return order[~entrant.shown[order]][:n]
 
-    def _still_in(self, racing: Sequence[Entrant], settled: Sequence[Entrant]) -> list[Entrant]:
-        """The entrants that no other one is surely ahead of."""
-        racing = [e for e in racing if not e.has_failed]
-        rivals = [e for e in (*settled, *racing) if e.allowed]
-        others, total, std = (np.array([getattr(e, name) for e in rivals]) for name in ("others", "total", "std"))
-        for entrant in racing:
-            no_worse = (others <= entrant.others).all(axis=-1)
-            ahead = total - entrant.total > self._deviations * np.hypot(std, entrant.std)
-            entrant.is_out = not entrant.allowed or bool((no_worse & ahead).any())
-        return [e for e in racing if not e.is_out]
+    def _expect(self, entrants: Sequence[Entrant]) -> None:
+        """Update what is expected of entrants that were not shown everything."""
+        if not entrants:
+            return
+        assert self._items is not None
+        right, shown = np.stack([e.right for e in entrants]), np.stack([e.shown for e in entrants])
+        for entrant, *of in zip(entrants, *self._items.expected(right, shown), strict=True):
+            entrant.total, entrant.std, entrant.ability = map(float, of)

@@ -39,15 +39,15 @@ class Audience:
         self.place = {row.tobytes(): i for i, row in enumerate(rows)}
         self.right, self.failing = right, failing
         self.asked = np.zeros(right.shape, dtype=int)
-        self.calls: list[tuple[int, int]] = []
+        self.calls: list[tuple[int, ...]] = []
 
     def __call__(self, rows: NDArray[Any], samples: NDArray[np.intp], start: int) -> list[NDArray[np.bool_] | None]:
         answers: list[NDArray[np.bool_] | None] = []
-        for i in (self.place[row.tobytes()] for row in rows):
+        for i, places in zip((self.place[row.tobytes()] for row in rows), samples, strict=True):
             assert (self.asked[i] > 0).sum() == start
-            self.asked[i, samples] += 1
-            answers.append(None if i in self.failing else self.right[i, samples])
-        self.calls.append((len(rows), len(samples)))
+            self.asked[i, places] += 1
+            answers.append(None if i in self.failing else self.right[i, places])
+        self.calls.append(samples.shape)
         return answers
 
     def top1(self, x: NDArray[Any]) -> NDArray[np.float64]:

@@ -55,7 +55,7 @@ def plain_front(x: np.ndarray, heard: Audience) -> set[bytes]:
 @given(seed=st.integers(0, 10_000), batch=st.integers(4, 25))
 def test_for_certain_it_finds_the_plain_front(seed: int, batch: int) -> None:
     heard = audience(seed)
-    race = Race(problem(), heard, N, confidence=1)
+    race = Race(problem(), heard, N, tolerance=0)
     x = raced(race, np.random.default_rng(seed), batch)
     found, values = race.front()
     plain = np.stack([ROWS[heard.place[key]] for key in plain_front(x, heard)])  # of equal rows it may be another one
@@ -68,10 +68,10 @@ def test_for_certain_it_finds_the_plain_front(seed: int, batch: int) -> None:
 
 
 @settings(max_examples=4, deadline=None)
-@given(seed=st.integers(0, 10_000), confidence=st.floats(0.6, 0.999))
-def test_who_is_on_the_front_was_shown_everything_and_nobody_anything_twice(seed: int, confidence: float) -> None:
+@given(seed=st.integers(0, 10_000), tolerance=st.floats(1e-5, 0.1))
+def test_who_is_on_the_front_was_shown_everything_and_nobody_anything_twice(seed: int, tolerance: float) -> None:
     heard = audience(seed)
-    race = Race(problem(), heard, N, confidence)
+    race = Race(problem(), heard, N, tolerance)
     x = raced(race, np.random.default_rng(seed))
     found, values = race.front()
     assert heard.asked.max() == 1
@@ -121,15 +121,16 @@ def test_who_breaks_a_known_budget_is_neither_shown_much_nor_ahead_of_others() -
     race = Race(problem(Constraint("macs", "", MACS, upper=middle)), heard, N)
     x = raced(race, np.random.default_rng(0))
     over = MACS(x) > middle
-    late = [e for e, is_over in zip(race.of(x), over, strict=True) if is_over][8:]
-    assert max(e.n_shown for e in late) == math.ceil(0.05 * N)
+    shown = [e.n_shown for e, is_over in zip(race.of(x), over, strict=True) if is_over]
+    assert {n for n in shown if n < N} == {math.ceil(0.1 * N)}
+    assert shown.count(N) <= 12  # of the first, who tell how hard samples are
     found, _ = race.front()
     assert {row.tobytes() for row in found} <= plain_front(x[~over], heard)
 
 
 def test_one_objective_races_for_the_best() -> None:
     heard = audience(2)
-    race = Race(problem(objectives=1), heard, N, confidence=0.999)
+    race = Race(problem(objectives=1), heard, N, tolerance=1e-4)
     x = raced(race, np.random.default_rng(0))
     found, _ = race.front()
     assert heard.top1(found).tolist() == [heard.top1(x).max()]
@@ -145,8 +146,8 @@ def test_a_floor_that_nobody_reaches_is_said() -> None:
 def test_wrong_values_are_refused() -> None:
     with pytest.raises(DataError, match="150 samples are too few for shares of them to tell anything"):
         Race(problem(), audience(0), 150)
-    for confidence in (0, 0.5, 1.01):
-        with pytest.raises(SpaceError, match="a confidence is above"):
-            Race(problem(), audience(0), N, confidence)
+    for tolerance in (-0.1, 1):
+        with pytest.raises(SpaceError, match="a share of the hypervolume is at least 0 and below 1"):
+            Race(problem(), audience(0), N, tolerance)
     with pytest.raises(SpaceError, match="racing with top1 <="):
         Race(problem(Constraint("top1", "%", untold, upper=90)), audience(0), N)
