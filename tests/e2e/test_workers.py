@@ -134,8 +134,8 @@ def test_files_are_the_same_when_workers_and_then_the_driver_are_killed(
     assert files("apart") == alone
 
 
-def test_files_are_the_same_on_a_cluster_that_loses_a_node(hwnas: Hwnas, alone) -> None:
-    """A race, whose subnets return with their statistics for further shares; and a plain search on what is left."""
+def test_files_are_the_same_on_a_cluster_that_loses_a_node(hwnas: Hwnas) -> None:
+    """Of a race: its subnets come back with their statistics for further shares, to whichever node there is."""
     pytest.importorskip("ray", reason="Ray is not installed: pip install 'hwnas[ray]'")
     nodes = [sys.executable, "-m", "tests.executor.two_nodes"]
     environment = os.environ | {"PYTHONPATH": str(ROOT), "RAY_USAGE_STATS_ENABLED": "0"}
@@ -159,9 +159,6 @@ def test_files_are_the_same_on_a_cluster_that_loses_a_node(hwnas: Hwnas, alone) 
         # It may not have noticed yet that a node is gone.
         many = "error: --workers 64: the cluster has {} CPUs; lower it, leave it out, or add nodes\n"
         assert ran.err in (many.format(1), many.format(2))
-        ran = hwnas(*SEARCH, "--cluster", address, "--out", "plain.csv")
-        assert ran.code == 0, ran.err
-        assert files("plain") == alone
         cluster.stdin.close()
 
 

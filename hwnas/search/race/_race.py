@@ -86,11 +86,12 @@ class Race:
     """Judges subnets on growing shares of the samples, the most informative ones first.
 
     The first subnets are shown everything, and tell how hard each sample is (:class:`Items`). Each later one is shown
-    those samples first that tell most about a subnet as able as it seems to be, as in adaptive tests: at first as able as those
-    that cost about the same, then by its answers. After every batch the most promising, by expected hypervolume improvement, are shown
-    everything: they would be in the end, and until then samples are known better by them, and the searcher's next
-    subnets are chosen by exact values. At the end (:meth:`close`) more is shown to those that may be on the front.
-    The value of a subnet that was not shown everything is what the model expects of it, by all that is known by now.
+    those samples first that tell most about a subnet as able as it seems to be, as in adaptive tests: at first as able
+    as those that cost about the same, then by its answers. After every batch the most promising, by expected
+    hypervolume improvement, are shown everything: they would be in the end, and until then samples are known better by
+    them, and the searcher's next subnets are chosen by exact values. At the end (:meth:`close`) more is shown to those
+    that may be on the front. The value of a subnet that was not shown everything is what the model expects of it, by
+    all that is known by now.
 
     What happens depends on the rows asked about and on the answers, and on nothing else.
 

@@ -129,16 +129,17 @@ def test_it_finds_the_whole_front_of_a_small_space():
 
 def test_it_learns_from_values_as_they_are_known_by_now():
     """Told nonsense first and the truth before each fit, it asks for what it would have asked for with the truth."""
-    asked = []
-    for is_wrong_at_first in (False, True):
-        problem, slow = problem_of(toy_space())
-        options = SearchOptions(40, fit=fit_of(problem.space), revise=lambda x, slow=slow: {"top1": slow.fn(x)})
+    problem, slow = problem_of(toy_space())
+
+    def asked(at_first):
+        options = SearchOptions(40, fit=fit_of(problem.space), revise=lambda x: {"top1": slow.fn(x)})
         searcher, rows = linas(problem, options, batch=6), []
         while len(x := searcher.ask(100)):
             rows.append(x.tolist())
-            searcher.tell(x, {"top1": 150 - slow.fn(x) if is_wrong_at_first else slow.fn(x)})
-        asked.append(rows)
-    assert asked[0] == asked[1]
+            searcher.tell(x, {"top1": at_first(x)})
+        return rows
+
+    assert asked(slow.fn) == asked(lambda x: 150 - slow.fn(x))
 
 
 def test_a_space_smaller_than_the_evaluations_is_evaluated_whole():
