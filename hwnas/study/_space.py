@@ -48,7 +48,7 @@ def open_in(reference: str | SearchSpace | None, precision: str | None) -> tuple
     if space.plain is None:
         return (space if asked is None else mixed_space(space, asked)), asked
     own = "+".join(space.precisions)
-    if asked not in (None, own):
+    if asked is not None and asked != own:
         named = {*asked.split("+")} <= {*space.precisions}
         left = f"they choose from {listed(space.precisions)}: drop --precision"
         remedy = f"fix them: --fix q={asked.replace('+', ',')}" if named else left
