@@ -44,15 +44,11 @@ def test_a_supernet_with_images_of_its_own(hwnas: Hwnas) -> None:
 
 def test_a_search_goes_by_the_score_among_its_objectives(hwnas: Hwnas) -> None:
     search = ("search", "--supernet", "digits", "--evaluate", "--evals", 8, "--searcher", "random", "--out", "a.csv")
-    for objectives, columns in (("f1,macs", ["f1", "f1_source"]), ("top1,macs", ["top1", "top1_source"])):
-        ran = hwnas(*search, "--objectives", objectives)
-        assert ran.code == 0, ran.err
-        assert set(columns) <= set(pd.read_csv("a.csv").columns)
-        Path("a.csv.journal.jsonl").unlink()
     ran = hwnas(*search, "--objectives", "f1,mcc,macs")
     assert ran.code == 2
     ran = hwnas(*search, "--objectives", "f1,macs")
     assert ran.code == 0, ran.err
+    assert {"f1", "f1_source"} <= set(pd.read_csv("a.csv").columns)
     ran = hwnas("export", "a.csv", "--row", 1, "--out", "a.onnx")
     assert ran.code == 0, ran.err
     assert "f1 " in ran.err

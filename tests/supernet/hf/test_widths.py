@@ -20,7 +20,7 @@ from hwnas.supernet.hf import ImageEncoder, TextEncoder
 from hwnas.supernet.hf._supernet import EncoderSupernet
 from hwnas.supernet.hf._weights import _keys
 from hwnas.supernet.train._importance import importance
-from tests.supernet.hf.conftest import VOCABULARY, save, save_images
+from tests.supernet.hf.conftest import VOCABULARY, save, save_images, write_texts
 
 transformers = pytest.importorskip("transformers", reason="parity needs transformers")
 
@@ -181,3 +181,41 @@ def test_widths_that_the_network_cannot_have_are_refused(tmp_path: Path) -> None
     for width in (0, 33, -4):
         with pytest.raises(SupernetError, match=f"hidden width {width}: the network has 32 channels"):
             opened(tmp_path).with_widths([16, width])
+
+
+def test_they_are_asked_for_where_the_network_is_trained(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    save(tmp_path / "net", "bert", classes=None)
+    write_texts(tmp_path / "data")
+    monkeypatch.chdir(tmp_path)
+
+    def ran(supernet: str, widths: str, *data: str) -> tuple[object, str]:
+        with pytest.raises(SystemExit) as end:
+            main(
+                [
+                    "train",
+                    "--supernet",
+                    supernet,
+                    *data,
+                    "--steps",
+                    "2",
+                    "--hidden-widths",
+                    widths,
+                    "--out",
+                    "o.safetensors",
+                ]
+            )
+        return end.value.code, capsys.readouterr().err
+
+    data = ("--data", "data")
+    assert ran("hf:net", "16,24", *data)[0] == 0
+    net = load_supernet("o.safetensors")
+    assert net.space.genes[net.space.groups["c"][0]].choices == (16, 24, 32)
+    for given, complaint in {
+        ("hf:net", "16,x", *data): "--hidden-widths 16,x: they are whole numbers",
+        ("hf:net", "64", *data): "hidden width 64: the network has 32 channels; give some of them: 16,24",
+        ("digits", "8"): "--hidden-widths: they are of a pretrained encoder",
+    }.items():
+        code, said = ran(*given)
+        assert (code, complaint in said) == (2, True), said
