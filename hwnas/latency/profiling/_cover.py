@@ -101,7 +101,8 @@ def _changed(space: SearchSpace, row: NDArray[np.int16], column: int, choice: in
     """The canonical row with another choice."""
     changed = row.copy()
     changed[column] = choice
-    return woken(space, changed[None])[0]
+    found: NDArray[np.int16] = woken(space, changed[None])[0]
+    return found
 
 
 def woken(space: SearchSpace, x: Population) -> Population:
