@@ -95,7 +95,7 @@ def with_prefill(frame: pd.DataFrame, at: Sequence[int], measured: Sequence[Meas
         at: positions of the rows that were measured.
         measured: one per position.
     """
-    values = {
+    values: dict[str, list[float | None]] = {
         MEASURED: [round(one.median_ms, 4) for one in measured],
         AT_SPEED: [one.at_table_speed_ms and round(one.at_table_speed_ms, 4) for one in measured],
     }

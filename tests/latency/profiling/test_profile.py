@@ -294,5 +294,9 @@ def test_reading_and_writing_of_a_decoder_have_an_anchor_and_a_check_each(tmp_pa
     assert table.anchor(space) is None, "of neither alone"
     # Made anew, it is at the speed of now.
     again = profile(DEVICE, writing, tmp_path, plan=plan, runtime=FakeRuntime({k: 2 * ns for k, ns in truth.items()}))
-    assert again.anchor(writing).median_ms == pytest.approx(2 * table.anchor(writing).median_ms, rel=1e-3)  # type: ignore[union-attr]
+    before, after = table.anchor(writing), again.anchor(writing)
+    assert before is not None
+    assert before.median_ms is not None
+    assert after is not None
+    assert after.median_ms == pytest.approx(2 * before.median_ms, rel=1e-3)
     assert again.anchor(reading) == table.anchor(reading)
