@@ -134,8 +134,9 @@ def test_files_are_the_same_when_workers_and_then_the_driver_are_killed(
     assert files("apart") == alone
 
 
-def test_files_are_the_same_on_a_cluster_that_loses_a_node(hwnas: Hwnas) -> None:
-    """Of a race: its subnets come back with their statistics for further shares, to whichever node there is."""
+def test_files_are_the_same_on_a_cluster_that_loses_a_node(hwnas: Hwnas, alone) -> None:
+    """Of a race, whose subnets come back with their statistics for further shares, to whichever node there is; and of a
+    search without one, on what is left."""
     pytest.importorskip("ray", reason="Ray is not installed: pip install 'hwnas[ray]'")
     nodes = [sys.executable, "-m", "tests.executor.two_nodes"]
     environment = os.environ | {"PYTHONPATH": str(ROOT), "RAY_USAGE_STATS_ENABLED": "0"}
@@ -154,6 +155,9 @@ def test_files_are_the_same_on_a_cluster_that_loses_a_node(hwnas: Hwnas) -> None
             told = driver.communicate()[1]
             assert driver.returncode == 0, told
         assert files("apart") == files("raced")
+        ran = hwnas(*SEARCH, "--cluster", address, "--out", "plain.csv")
+        assert ran.code == 0, ran.err
+        assert files("plain") == alone
         ran = hwnas(*SEARCH, "--cluster", address, "--workers", 64, "--out", "more.csv")
         assert (ran.code, ran.out) == (2, "")
         # It may not have noticed yet that a node is gone.
