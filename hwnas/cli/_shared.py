@@ -43,7 +43,7 @@ from hwnas.cli._supernet import (
 from hwnas.errors import DataError
 from hwnas.executor import Where
 from hwnas.metric import LATENCY, THROUGHPUT, Budget, get_metric, parse_budget
-from hwnas.study import DEFAULT_SPACE, Budgets, Evaluation, Objectives, Request, parse_objectives, parse_timed
+from hwnas.study import DEFAULT_SPACE, Budgets, Evaluation, Request, parse_objectives, parse_timed
 
 
 def shares_options(command: Callable[..., None]) -> Callable[..., None]:
@@ -168,7 +168,6 @@ class EvaluationOptions:
         evals: int,
         seed: int,
         columns: Mapping[str, str] | None = None,
-        objectives: Objectives | None = None,
         *,
         skip_failed: bool = False,
         racing: float | None = None,
@@ -210,4 +209,4 @@ class EvaluationOptions:
             where=where,
             skip_failed=skip_failed,
             racing=racing,
-        ).towards(objectives)
+        )

@@ -68,15 +68,14 @@ def bench(
 
     names = _searchers(searchers)
     request = problem.request()
-    asked = accuracy.evaluation(problem.space, evals, seed=0, objectives=request.objectives) or scoring_of(
-        request, evals
-    )
+    asked = accuracy.evaluation(problem.space, evals, seed=0) or scoring_of(request, evals)
     if asked is not None:
         files = {"--library": problem.library, "--table": problem.table, "--predictor": problem.predictor}
         asked.refuse_mixed(request.objectives, {**files, "--searchers exact": EXACT in names})
     outputs = Outputs(out)
     outputs.check()
-    task = Study.of(request, asked).setup
+    study = Study.of(request, asked)
+    task, asked = study.setup, study.asked
     path = out.with_name(f"{out.name}.journal.jsonl")
     with ExitStack() as open_until_run:
         measured = None

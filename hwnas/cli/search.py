@@ -118,9 +118,7 @@ def search(
     request = problem.request()
     n, skip, tolerance = evals or EVALUATIONS, skips(on_failure), TOLERANCE if racing else None
     named = columns.named()
-    evaluation = accuracy.evaluation(
-        problem.space, n, seed, named, request.objectives, skip_failed=skip, racing=tolerance
-    )
+    evaluation = accuracy.evaluation(problem.space, n, seed, named, skip_failed=skip, racing=tolerance)
     asked = evaluation or scoring_of(request, n, seed)
     settings.check(asked)
     if asked is None and evals is not None and not _may_be_misspelt(request):

@@ -137,7 +137,7 @@ class Evaluation:
 
         get_engine(self.engine)
         refuse_unused("--evaluate", "evaluated", self.evals, used)
-        measured = self.measures()
+        measured = self.towards(objectives).measures()
         if objectives is not None and measured.column not in objectives.columns:
             rule = f"{measured.name} is not among the objectives"
             known = registered(measured.name) is not None

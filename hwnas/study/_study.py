@@ -91,7 +91,7 @@ class Study:
         """The study of a request."""
         study = cls(evaluation=asked if isinstance(asked, Evaluation) else None)
         study.request = request
-        if asked is not None:
+        if isinstance(asked, Scoring):
             study.asked = asked
         return study
 

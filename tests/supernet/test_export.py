@@ -105,7 +105,7 @@ def test_bad_input_is_one_line_and_exit_2(checkpoint: Path, tmp_path: Path, caps
     pd.DataFrame({"row": [1], "top1": [81.5], "arch": [json.dumps(ARCH)]}).to_csv(csv, index=False)
     own = ("--supernet", OWN, "--checkpoint", str(checkpoint))
     cases = [
-        ((), "--supernet"),
+        ((), "PARETO.csv --row N, or --arch JSON"),
         (own, "--arch JSON"),
         ((str(csv), *own), "pass --row N"),
         ((str(csv), "--row", "2", *own), "has rows 1 to 1"),
