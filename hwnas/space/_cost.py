@@ -121,9 +121,9 @@ class AdditiveCost:
 
     @cached_property
     def _complete(self) -> list[tuple[list[int], NDArray[np.float64]]]:
-        """Genes and table of each factor, the table defined for any choice of genes that have no effect."""
+        """Genes and table of each factor that has any, the table defined for any choice of genes that have no effect."""
         complete = []
-        for factor in self.factors:
+        for factor in (each for each in self.factors if each.genes):
             genes, at = list(factor.genes), np.indices(factor.table.shape)
             for column in sorted(genes, key=lambda c: len(self.space.conditions.controllers(c))):
                 # Controllers first: one without effect is 0 by now, and the genes that depend on it have none either.

@@ -22,7 +22,7 @@ def arbitrary(layer: LayerSpec, salt: int) -> float:
 
 
 def at_two_inputs(name: str) -> SearchSpace:
-    space = nested_space() if name == "nested" else get_space(name)
+    space = nested_space() if name == "nested" else toy_space() if name == "toy" else get_space(name)
     return space.restrict(**{gene: values[-2:] for gene, values in space.input_values.items()})
 
 
@@ -39,7 +39,7 @@ def test_a_cost_is_the_sum_over_the_layers_of_the_network(name):
         np.testing.assert_allclose(cost(rows), direct, rtol=1e-12)
 
 
-@pytest.mark.parametrize("name", [*space_names(), "nested"])
+@pytest.mark.parametrize("name", [*space_names(), "nested", "toy"])
 def test_effects_are_what_changes_of_one_gene_add(name):
     space = at_two_inputs(name)
     cost = AdditiveCost.from_layers(space, partial(arbitrary, salt=2))
