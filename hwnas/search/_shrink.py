@@ -41,16 +41,15 @@ def shrunk(
     front = _Front(costs)
     has = _has(space, x)
     ends = has[costs.argmin(axis=0)].any(axis=0)
-    # The cost of dropping a choice only grows as others are dropped (hypervolume is submodular), so an old figure is a
-    # lower bound.
-    queue = [(front.lost(has[:, c]), c) for c in np.flatnonzero(has.any(axis=0) & ~ends)]
+    # What is left without a choice only shrinks as others are dropped, so an old figure is the most that it can be.
+    queue = [(-front.without(has[:, c]), c) for c in np.flatnonzero(has.any(axis=0) & ~ends)]
     heapq.heapify(queue)
     while queue:
         _, choice = heapq.heappop(queue)
-        loss = front.lost(has[:, choice])
-        if queue and loss > queue[0][0]:
-            heapq.heappush(queue, (loss, choice))
-        elif front.left - loss >= share * front.whole:
+        volume = front.without(has[:, choice])
+        if queue and -volume > queue[0][0]:
+            heapq.heappush(queue, (-volume, choice))
+        elif volume >= share * front.whole:
             front.drop(has[:, choice])
         else:
             break
@@ -71,14 +70,14 @@ class _Front:
         self.alive = np.ones(len(costs), dtype=bool)
         self.whole = self.left = self._volume(self.alive)
 
-    def lost(self, rows: NDArray[np.bool_]) -> float:
-        """The hypervolume that is lost with some of its rows."""
-        return self.left - self._volume(self.alive & ~rows)
+    def without(self, rows: NDArray[np.bool_]) -> float:
+        """The hypervolume that is left if some of its rows go."""
+        return self._volume(self.alive & ~rows)
 
     def drop(self, rows: NDArray[np.bool_]) -> None:
         """Remove these rows."""
+        self.left = self.without(rows)
         self.alive &= ~rows
-        self.left = self._volume(self.alive)
 
     def _volume(self, rows: NDArray[np.bool_]) -> float:
         return hypervolume(self._costs[rows], self._corner)

@@ -78,3 +78,25 @@ def test_less_is_left_where_less_need_be_kept() -> None:
     sizes = [shrunk(space, x, values, [False, False], share)[0].size() for share in (1.0, 0.99, 0.8)]
     assert sizes == sorted(sizes, reverse=True)
     assert sizes[-1] < sizes[0]
+
+
+@pytest.mark.parametrize(("seed", "share"), [(0, 0.95), (6, 0.8), (11, 0.8)])
+def test_at_every_step_the_choice_of_least_loss_goes(seed: int, share: float) -> None:
+    space = toy_space()
+    costs, every = costs_of(space, seed), enumerate_rows(space)
+    values = np.stack([cost(every) for cost in costs], axis=1)
+    on_front = non_dominated(values, distinct=True)
+    x, front = every[on_front], values[on_front]
+    corner = (front.max(axis=0) + 0.1 * np.ptp(front, axis=0)).tolist()
+    active, ends = space.active(x), front.argmin(axis=0)
+    rows_of = [active[:, c] & (x[:, c] == i) for c, gene in enumerate(space.genes) for i in range(len(gene.choices))]
+    queue = [rows for rows in rows_of if not rows[ends].any()]
+    alive, whole = np.ones(len(x), dtype=bool), hypervolume(front, corner)
+    while queue:
+        best = max(range(len(queue)), key=lambda i: hypervolume(front[alive & ~queue[i]], corner))
+        left = alive & ~queue.pop(best)
+        if hypervolume(front[left], corner) < share * whole:
+            break
+        alive = left
+    _, kept = shrunk(space, x, front, [False, False], share)
+    assert kept == pytest.approx(hypervolume(front[alive], corner) / whole)
