@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Mapping
 from pathlib import Path
 
 SHIPPED = "digits"
@@ -10,7 +11,14 @@ SHIPPED = "digits"
 
 
 def next_steps(
-    csv: Path, rows: int, supernet: str | None, checkpoint: Path | None, data: Path | None, *, timed_here: bool
+    csv: Path,
+    rows: int,
+    supernet: str | None,
+    checkpoint: Path | None,
+    data: Path | None,
+    columns: Mapping[str, str],
+    *,
+    timed_here: bool,
 ) -> list[str]:
     """Commands to type after a search, with what they are for; without a supernet there is nothing to export."""
     name = shlex.quote(str(csv))
@@ -18,7 +26,8 @@ def next_steps(
         return [f"next: hwnas report {name} --html   (the front as a page to explore)"]
     weights = "" if checkpoint else _weights(supernet)
     export = f"hwnas export {name} --row 1"
-    for option, value in (("--checkpoint", checkpoint), ("--data", data)):
+    named = [(f"--{part}-column", column) for part, column in columns.items()]
+    for option, value in (("--checkpoint", checkpoint), ("--data", data), *named):
         export += f" {option} {shlex.quote(str(value))}" if value is not None else ""
     steps = [(f"hwnas report {name} --html", "the front as a page to explore"), (export, f"a subnet as ONNX{weights}")]
     if timed_here:

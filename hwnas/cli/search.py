@@ -150,6 +150,7 @@ def search(
         else study.setup.reference,
         accuracy.checkpoint,
         accuracy.data,
+        named,
         timed_here=study.is_timed_here and not verify,
     ):
         say(line)

@@ -199,14 +199,14 @@ def train(
     state.unlink(missing_ok=True)
     notice(f"wrote {out}, {out.stat().st_size / 1e6:.2f} MB, after {trainer.steps:,} steps")
     say_broken(task)
-    if arch:
-        _tell(net, task, {"the subnet": net.space.encode(json.loads(arch))})
+    of_data = ["--data", str(data)] if data is not None else []
+    if front is not None:
+        subnet = net.space.encode(json.loads(arch))
+        _tell(net, task, {"the subnet": subnet})
+        calibrated = of_data if net.extract(subnet).has_statistics else []
+        words = ["export", str(front), "--row", str(row or 1), "--checkpoint", str(out), *calibrated]
     else:
         _tell(net, task, dict(zip(("smallest subnet", "largest subnet"), extremes(net.space), strict=True)))
-    if front is not None:
-        words = ["export", str(front), "--row", str(row or 1), "--checkpoint", str(out)]
-    else:
-        of_data = ["--data", str(data)] if data is not None else []
         words = ["evaluate", "--supernet", str(out), *of_data, "--sample", "100", "--out", "accuracy.csv"]
     notice(f"next: {shlex.join(['hwnas', *words])}")
 
