@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -123,8 +122,6 @@ def export(
 
 
 def _chosen(space: SearchSpace, metric: str, pareto: Path | None, row: int | None, arch: str | None) -> ChosenSubnet:
-    import pandas as pd
-
     from hwnas.io import in_file, read_archs, read_csv
 
     if arch is not None:
@@ -138,11 +135,4 @@ def _chosen(space: SearchSpace, metric: str, pareto: Path | None, row: int | Non
     line = frame.iloc[[numbers.index(row)]]
     with in_file(pareto or Path()):
         found = space.decode(read_archs(line, space)[0])
-    cells = line.iloc[0]
-    known = pd.to_numeric(line[metric], errors="coerce") if metric in line.columns else pd.Series([math.nan])
-    accuracy = float(known.iloc[0])
-    if not math.isfinite(accuracy):
-        return ChosenSubnet(found)
-    source = f"measured on {cells['n_images']} images" if "n_images" in line.columns else "predicted"
-    source = str(cells.get(f"{metric}_source", source))
-    return ChosenSubnet(found, accuracy, f"{source} ({pareto}, row {row})")
+    return ChosenSubnet.of(found, line.iloc[0], metric, f"{pareto}, row {row}")

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,8 +27,10 @@ from hwnas.study._form import (
     tell_precisions,
 )
 from hwnas.study._place import find_place, off_speed
+from hwnas.study._setup import ANY_PRECISION
 
 if TYPE_CHECKING:
+    import pandas as pd
     from onnx import ModelProto
 
     from hwnas.space import SearchSpace
@@ -45,11 +48,32 @@ class ChosenSubnet:
         arch: the subnet.
         accuracy: of the metric that its supernet is evaluated by; None if it is not known.
         source: where that comes from, in words.
+        measured: whether it was measured, layers computing in their precisions.
     """
 
     arch: Mapping[str, Any]
     accuracy: float | None = None
     source: str = ""
+    measured: bool = False
+
+    @classmethod
+    def of(cls, arch: Mapping[str, Any], cells: pd.Series[Any], metric: str, place: str) -> ChosenSubnet:
+        """The subnet of a row that `search` or `evaluate` wrote.
+
+        Args:
+            arch: the subnet.
+            cells: of the row.
+            metric: the column of the accuracy.
+            place: of the row, in words.
+        """
+        import pandas as pd
+
+        accuracy = float(pd.to_numeric(cells.get(metric, math.nan), errors="coerce"))
+        if not math.isfinite(accuracy):
+            return cls(arch)
+        counted = f"measured on {cells['n_images']} images" if "n_images" in cells else None
+        told = cells.get(f"{metric}_source", counted)
+        return cls(arch, accuracy, f"{told or 'predicted'} ({place})", told is not None)
 
 
 @dataclass(frozen=True)
@@ -102,17 +126,12 @@ def export(front: Front, row: int = 1, path: str | os.PathLike[str] = "subnet.on
     Raises:
         NotHeldError: the file is written, but breaks the budget, or decides too little as fp32 does.
     """
-    from hwnas.supernet import get_supernet
-
     facts = front.facts
     name = options.pop("supernet", None) or supernet_of(facts)
-    settings = ExportSettings(name, **options)
-    metric, arch = get_supernet(name).metric, front.arch(row)
+    settings, arch = ExportSettings(name, **options), front.arch(row)
     cells = front.frame.iloc[front.frame["row"].tolist().index(row)]
-    accuracy = float(cells[metric]) if metric in cells else None
-    source = f"{cells.get(f'{metric}_source', 'predicted')} ({front.path or 'a front'}, row {row})"
-    target = Path(path)
-    if not export_subnet(settings, facts, lambda _: ChosenSubnet(arch, accuracy, source), target):
+    place, target = f"{front.path or 'a front'}, row {row}", Path(path)
+    if not export_subnet(settings, facts, lambda net: ChosenSubnet.of(arch, cells, net.metric, place), target):
         raise NotHeldError(f"{target}", "it is written, but does not hold", "see what was told of it")
     return target
 
@@ -163,7 +182,7 @@ def export_subnet(
     place = None
     if s.device is not None:
         place = find_place(net.space, found, s.device, threads=s.threads, batch=s.batch, precision=form)
-    chosen = choose(net)
+    chosen = _of_these_weights(choose(net), net, found)
     facts = {"supernet": reference_kind(name).whole or name, "space": net.space.name, "arch": json.dumps(chosen.arch)}
     if s.random_weights:
         subnet, images_of_it = _random(net, chosen.arch), None
@@ -182,7 +201,7 @@ def export_subnet(
     )
     if form != "fp32":
         measured_on = images_of_it if s.images is not None else None
-        of_it = net.space.plain is not None and (measured_on is not None or bool(found.get("evaluator")))
+        of_it = net.space.plain is not None and (measured_on is not None or _is_of_precisions(chosen, found))
         facts = facts_of_form(form, facts, metric.column, model, subnet, measured_on, of_it=of_it)
     facts |= {"precisions": json.dumps(by_slot(subnet))} if net.space.plain is not None else {}
     facts |= {"agreement": str(kept)} if kept is not None else {}
@@ -257,6 +276,24 @@ def _calibrated(
         facts |= _known(net, chosen)
     say_broken(images)
     return subnet, facts, images
+
+
+def _of_these_weights(chosen: ChosenSubnet, net: Supernet, found: Mapping[str, Any]) -> ChosenSubnet:
+    """The same, without an accuracy that the provenance tells to be measured with other weights."""
+    evaluator, verified = (found.get(key) or {} for key in ("evaluator", "verified"))
+    told = evaluator.get("weights") or (verified.get("text") or {}).get("digest")
+    if not chosen.measured or told is None or net.digest in told:
+        return chosen
+    notice(
+        f"the {net.measures().label.lower()} of that row was measured with other weights: --images N measures it with these"
+    )
+    return replace(chosen, accuracy=None)
+
+
+def _is_of_precisions(chosen: ChosenSubnet, found: Mapping[str, Any]) -> bool:
+    """Whether the accuracy that is known is that of layers in their precisions; most predictors know fp32 alone."""
+    predictor = found.get("predictor")
+    return chosen.measured or (predictor is not None and predictor.get("kind") != ANY_PRECISION)
 
 
 def _known(net: Supernet, chosen: ChosenSubnet) -> dict[str, str]:

@@ -186,7 +186,8 @@ class LibraryVerifier:
         at = len(found.columns) - 1
         found.insert(at, get_metric(SCORE).companion("measured"), [each.kl for each in told])
         found.insert(at + 1, "perplexity", [each.perplexity for each in told])
-        found.insert(at + 2, "agreement", [each.agreement_pct for each in told])
+        found.insert(at + 2, "perplexity_source", f"measured on {self.given.windows} windows of {self.given.data.name}")
+        found.insert(at + 3, "agreement", [each.agreement_pct for each in told])
         return found
 
     def facts(self) -> dict[str, Any]:

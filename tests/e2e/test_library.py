@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 
 import numpy as np
+import onnx
 import onnxruntime as ort
 import pandas as pd
 import pytest
@@ -65,6 +66,10 @@ def test_from_a_folder_to_a_verified_front(hwnas: Hwnas) -> None:
     assert found.provenance.verified is not None
     assert found.space is not None
     assert found.space.fingerprint == space.fingerprint
+    assert hwnas("export", "pareto.csv", "--row", 2, "--out", "deploy").code == 0
+    told = {entry.key: entry.value for entry in onnx.load("deploy/model.onnx").metadata_props}
+    assert float(told["perplexity"]) == pytest.approx(front["perplexity"][1], abs=1e-3)
+    assert told["perplexity_source"] == "measured on 4 windows of t.txt (pareto.csv, row 2)"
     x = space.encode(found.arch(2))
     again = divergences(Windows("hf:m", Path("t.txt"), 4, 16, 2), [x], Path("again.jsonl"))
     assert again[0].kl == pytest.approx(front["kl_measured"][1], rel=1e-6)

@@ -91,10 +91,17 @@ def test_evaluations_of_policies_are_fitted_and_searched_by(hwnas: Hwnas) -> Non
     ran = hwnas("evaluate", "--supernet", "digits", "--precision", "fp32,int8", *few, "--out", "a.csv")
     assert ran.code == 0, ran.err
     assert "hwnas fit a.csv --space digits-fp32+int8" in ran.err
+    export = ("--row", 2, "--supernet", "digits", "--agreement", 1, "--out", "m.onnx")
+    assert hwnas("export", "a.csv", *export, "--precision", "fp32,int8").code == 0
+    told = properties(Path("m.onnx"))
+    assert float(told["top1"]) == pytest.approx(pd.read_csv("a.csv")["top1"][1], abs=1e-4)  # as it was run, not of fp32
+    assert "top1_fp32" not in told
     assert hwnas("fit", "a.csv", "--space", "digits-fp32+int8", "--model", "ridge", "--out", "p.safetensors").code == 0
     ran = hwnas(*SEARCH, "--predictor", "p.safetensors", "--objectives", "top1,size", *SMALL, *QUICK)
     assert ran.code == 0, ran.err
     assert "of fp32 weights" not in ran.err
+    assert hwnas("export", "pareto.csv", *export).code == 0
+    assert properties(Path("m.onnx"))["top1_source"] == "predicted (pareto.csv, row 2)"
     ran = hwnas("evaluate", "--supernet", "digits", "--precision", "int8", *few, "--out", "b.csv")
     assert ran.code == 2
     assert "pass --precision fp32,int8 --fix q=int8" in ran.err

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 
 import numpy as np
@@ -67,6 +68,27 @@ def test_a_row_is_exported_with_its_weights_and_accuracy(
     measured = ("--images", "20", "--data", str(image_folder))
     assert exit_code("--arch", json.dumps(ARCH), *options, *measured, "--out", str(out)) == 0
     assert properties(out)["top1_source"] == f"measured on 20 images of {image_folder}"
+
+
+def test_a_subnet_that_was_trained_alone_has_not_the_accuracy_it_had_before(
+    checkpoint: Path,
+    image_folder: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+):
+    monkeypatch.chdir(tmp_path)
+    given = ("--supernet", OWN, "--checkpoint", str(checkpoint), "--data", str(image_folder))
+    search = ("search", *given, "--evaluate", "--evals", "8", "--objectives", "top1,macs", "--out", "front.csv")
+    train = ("train", *given, "--front", "front.csv", "--steps", "1", "--out", "one.safetensors")
+    for words in (search, train):
+        with pytest.raises(SystemExit, match="0"):
+            main(list(words))
+    told = capsys.readouterr().err
+    assert exit_code(*shlex.split(told.partition("next: hwnas export ")[2])) == 0
+    assert "re-calibrated on 40 images" in (told := capsys.readouterr().err)
+    assert "was measured with other weights" in told
+    assert "top1" not in properties(Path("subnet.onnx"))
 
 
 def test_no_accuracy_is_claimed_without_calibration(
