@@ -79,7 +79,7 @@ def together() -> Iterator[None]:
             part.commit()
     finally:
         _waiting.reset(token)
-        for part in parts:
+        for part in reversed(parts):  # the first may have made the folder of all
             part.discard()
 
 

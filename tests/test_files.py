@@ -116,11 +116,11 @@ def test_on_a_disk_that_is_full_at_any_byte_all_files_are_new_or_none(
 def test_what_fails_between_the_files_leaves_none_of_them(tmp_path: Path) -> None:
     def broken() -> None:
         with together():
-            with replacing(tmp_path / "a.json") as part:
+            with replacing(tmp_path / "new" / "a.json") as part:
                 part.write_text("{}")
-            with together(), replacing(tmp_path / "b.json") as part:  # of a writer that keeps its own files together
+            with together(), replacing(tmp_path / "new" / "b.json") as part:  # of a writer that keeps its own together
                 part.write_text("{}")
-            assert not (tmp_path / "b.json").exists()
+            assert not (tmp_path / "new" / "b.json").exists()
             raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
