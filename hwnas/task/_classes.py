@@ -1,4 +1,4 @@
-"""Names of classes: their order, their shares, and whether they are those of a network."""
+"""Names of classes: their order, their numbers, their shares, and whether they are those of a network."""
 
 from __future__ import annotations
 
@@ -10,16 +10,20 @@ from collections.abc import Sequence
 def class_names(labels: Sequence[str]) -> list[str]:
     """The distinct labels: numbers by size, words by alphabet."""
     distinct = set(labels)
-    if all(re.fullmatch(r"[+-]?\d+", label) for label in distinct):
-        return sorted(distinct, key=int)
-    return sorted(distinct)
+    return sorted(distinct, key=int if all(map(_is_number, distinct)) else None)
+
+
+def class_indices(labels: Sequence[str]) -> dict[str, int]:
+    """The class index of each label, and of its number from 0; not of numbers where labels are numbers themselves."""
+    numbers = {} if any(map(_is_number, labels)) else {str(i): i for i in range(len(labels))}
+    return numbers | {label: i for i, label in enumerate(labels)}
 
 
 def class_order(names: Sequence[str], labels: Sequence[str]) -> Sequence[str] | None:
     """The names in the order of a network's classes; None if they are not its classes.
 
-    They are if they are its labels, the numbers from 0, or WordNet ids, whose order is ImageNet's whatever a network
-    calls its classes.
+    They are if they are its labels; or the numbers from 0, or WordNet ids, whose order is ImageNet's, where the network
+    calls its classes otherwise.
 
     Args:
         names: as `class_names` orders them, as many as ``labels``.
@@ -28,7 +32,10 @@ def class_order(names: Sequence[str], labels: Sequence[str]) -> Sequence[str] | 
     if set(names) == set(labels):
         return labels
     numbered = all(name.isdecimal() for name in names) and [int(name) for name in names] == [*range(len(labels))]
-    return names if numbered or all(re.fullmatch(r"n\d{8}", name) for name in names) else None
+    for fits, alike in ((numbered, _is_number), (all(map(_is_wordnet_id, names)), _is_wordnet_id)):
+        if fits and not any(map(alike, labels)):
+            return names
+    return None
 
 
 def class_shares(counts: Counter[int], labels: Sequence[str]) -> str:
@@ -40,3 +47,11 @@ def class_shares(counts: Counter[int], labels: Sequence[str]) -> str:
     """
     shares = [f"{labels[i]} {100 * n / counts.total():.0f} %" for i, n in counts.most_common()]
     return ", ".join(shares[:6]) + (f" and {len(shares) - 6} more" if len(shares) > 6 else "")
+
+
+def _is_number(label: str) -> bool:
+    return re.fullmatch(r"[+-]?\d+", label) is not None
+
+
+def _is_wordnet_id(label: str) -> bool:
+    return re.fullmatch(r"n\d{8}", label) is not None

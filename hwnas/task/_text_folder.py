@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from hwnas.errors import DataError, UnknownNameError
-from hwnas.task._classes import class_names, class_shares
+from hwnas.task._classes import class_indices, class_names, class_shares
 from hwnas.task._scores import SCORES
 from hwnas.task._task import InputsAt, Score, Specs
 from hwnas.task._text_file import ENDINGS, LabelledTexts, TextColumns, read_labelled_texts
@@ -95,8 +95,8 @@ class TextFolder:
         rng = np.random.default_rng(seed)
         texts, training = splits["validation"], splits.get("train")
         self.n_available = len(texts.texts)
-        drawn = _Split(texts, self.labels, head).drawn(n_texts, rng)
-        self._training = _Split(training, self.labels, head) if training is not None else None
+        drawn = _Split(texts, self.labels).drawn(n_texts, rng)
+        self._training = _Split(training, self.labels) if training is not None else None
         if self._training is not None:
             count = f"{len(self._training.texts):,} texts to learn from, {self.n_available:,} to measure on"
             shares = class_shares(Counter(self._training.labels.tolist()), self.labels)
@@ -183,10 +183,8 @@ class TextFolder:
 class _Split:
     """Texts with class indices ``(n,)``."""
 
-    def __init__(self, texts: LabelledTexts, labels: Sequence[str], head: Known | None) -> None:
-        index = {label: i for i, label in enumerate(labels)}
-        if head is not None:
-            index |= {str(i): i for i in range(len(labels)) if str(i) not in index}
+    def __init__(self, texts: LabelledTexts, labels: Sequence[str]) -> None:
+        index = class_indices(labels)
         self.texts, self.pairs = texts.texts, texts.pairs
         self.labels = np.array([index[label] for label in texts.labels], dtype=np.int64)
 
@@ -225,9 +223,9 @@ def _labels(folder: Path, splits: Mapping[str, LabelledTexts], head: Known | Non
         return tuple(learned)
     names, classes = head
     known = tuple(names) or tuple(str(i) for i in range(classes))
-    numbers = {str(i) for i in range(classes)}
+    index = class_indices(known)
     for split, labels in found.items():
-        strange = [label for label in labels if label not in known and label not in numbers]
+        strange = [label for label in labels if label not in index]
         if strange:
             listed = ", ".join(known[:6]) + (" ..." if len(known) > 6 else "")
             rule = f"its {split} texts have the label {strange[0]!r}, and the network tells {listed} apart"
@@ -240,9 +238,9 @@ def _oddities(splits: Mapping[str, LabelledTexts], labels: Sequence[str]) -> Ite
         if texts.n_empty:
             yield f"{texts.path}: {texts.n_empty:,} rows without text or label are left out"
     if "train" in splits:
-        present = set(splits["validation"].labels)
-        numbered = {str(i): label for i, label in enumerate(labels)}
-        missing = [label for label in labels if label not in present | {numbered.get(name, name) for name in present}]
+        index = class_indices(labels)
+        present = {index[label] for label in splits["validation"].labels}
+        missing = [label for i, label in enumerate(labels) if i not in present]
         if missing:
             more = f" and {len(missing) - 3} more" if len(missing) > 3 else ""
             yield f"{splits['validation'].path} has no text of {', '.join(missing[:3])}{more}: nothing is measured on them"

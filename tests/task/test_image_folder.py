@@ -156,6 +156,10 @@ def test_folders_are_of_the_networks_classes_by_name_or_number(tmp_path: Path):
         red = (images[:, 0, 0, 0] * IMAGENET.std[0] + IMAGENET.mean[0]) * 255
         torch.testing.assert_close(red, 10.0 * labels, rtol=0, atol=0.01)
         assert data.labels == (known or tuple(str(i) for i in range(12)))
+    (tmp_path / "ids" / "n00000001").mkdir(parents=True)
+    for folder, others in (("numbers", [str(i) for i in range(1, 13)]), ("ids", ["n00000002"])):
+        with pytest.raises(DataError, match=f"and the network tells {others[0]}.* apart"):
+            opened(tmp_path / folder, len(others), labels=others)
 
 
 def test_preprocessing_is_told_in_words():

@@ -122,6 +122,9 @@ def test_a_trained_head_takes_its_words_and_their_numbers(tokenizer: Tokenizer, 
     assert [label for *_, label in seen(opened(tmp_path, tokenizer, (("no", "yes"), 2)))] == [1, 0]
     with pytest.raises(DataError, match="label 'no', and the network tells 0, 1 apart"):
         opened(tmp_path, tokenizer, ((), 2))
+    write(tmp_path / "validation.csv", [{"text": "good", "label": "1"}, {"text": "bad", "label": "0"}])
+    with pytest.raises(DataError, match="label '0', and the network tells 1, 2 apart"):
+        opened(tmp_path, tokenizer, (("1", "2"), 2))
 
 
 def test_what_is_odd_is_counted_and_named(tokenizer: Tokenizer, tmp_path: Path) -> None:
@@ -134,6 +137,12 @@ def test_what_is_odd_is_counted_and_named(tokenizer: Tokenizer, tmp_path: Path) 
         f"{tmp_path / 'train.csv'}: 2 rows without text or label are left out",
         f"{tmp_path / 'validation.csv'} has no text of maybe: nothing is measured on them",
     ]
+    for split, stars in (("train", "123"), ("validation", "13")):
+        write(tmp_path / f"{split}.csv", [{"text": "film", "label": each} for each in stars])
+    assert opened(tmp_path, tokenizer).notes[1:] == [
+        f"{tmp_path / 'validation.csv'} has no text of 2: nothing is measured on them"
+    ]
+    write(tmp_path / "validation.csv", ROWS[:2])
     write(tmp_path / "train.csv", ROWS[:1])
     with pytest.raises(DataError, match="validation texts have the label 'no', which no training text has"):
         opened(tmp_path, tokenizer)
