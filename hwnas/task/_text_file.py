@@ -66,6 +66,8 @@ def read_labelled_texts(path: str | os.PathLike[str], columns: TextColumns | Non
         raise DataError(f"file {path}", "its name says no known format", f"name it {', '.join(ENDINGS[:3])} (or .gz)")
     content = _content(path)
     rows = _json_rows(path, content) if kind == "jsonl" else _table_rows(path, content, "\t" if kind == "tsv" else ",")
+    if not rows:
+        raise DataError(f"file {path}", "it holds no rows", "give texts with labels")
     header = list(dict.fromkeys(name for row in rows for name in row))
     named = {"--text-column": columns.text, "--label-column": columns.label}
     if columns.pair != TextColumns.pair:  # the usual one may be absent; one that was named must be there
@@ -130,7 +132,7 @@ def _json_rows(path: Path, content: str) -> list[dict[str, str]]:
         if not line.strip():
             continue
         try:
-            row = json.loads(line)
+            row = json.loads(line, parse_constant=lambda _: None)  # NaN stands for what is missing
         except ValueError as error:
             raise DataError(f"file {path}, line {number}", f"it is no JSON ({error})", "correct it") from error
         if not isinstance(row, dict):
