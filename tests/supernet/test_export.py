@@ -122,6 +122,16 @@ def test_weights_that_torch_and_onnx_cannot_agree_on_write_nothing(own_supernet:
     assert not list(tmp_path.iterdir())
 
 
+def test_logits_that_are_finite_for_one_image_alone_write_nothing(own_supernet: Supernet, tmp_path: Path):
+    subnet = own_supernet.extract(own_supernet.space.encode(ARCH))
+    with torch.no_grad():
+        for part in ("weight", "bias"):
+            subnet.weights()[f"blocks.4/conv2.bn.{part}"].mul_(2e36)  # fp32 overflows on the second input only
+    with pytest.raises(SupernetError, match="differ from torch's by up to nan"):
+        export_onnx(subnet, tmp_path / "x.onnx")
+    assert not list(tmp_path.iterdir())
+
+
 def test_bad_input_is_one_line_and_exit_2(checkpoint: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     csv = tmp_path / "pareto.csv"
     pd.DataFrame({"row": [1], "top1": [81.5], "arch": [json.dumps(ARCH)]}).to_csv(csv, index=False)
