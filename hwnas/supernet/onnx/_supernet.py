@@ -82,7 +82,8 @@ class OnnxSupernet(Supernet):
         tensors = unfolded_tensors(layers, self.tensors, names, batches, BN_EPS)
         family = _family(replace(network, ops=unfolded(network.ops)), BN_EPS, None)
         found = family(tensors, self.origin, with_classes(family.search_space(), self.classes))
-        found.reference, found.labels = self.reference, self.labels
+        found.reference, found.labels, found.metric = self.reference, self.labels, self.metric
+        found.head_is_new = self.head_is_new
         return found
 
 

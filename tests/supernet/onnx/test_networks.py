@@ -122,7 +122,8 @@ def test_batch_norms_come_back(case: Exported, tmp_path: Path) -> None:
         if case.name != "densenet":  # whose batch norms that stood alone have seen other images
             close(tensor, stored[name])
     assert found.adapted(Seen()) is found
-    seven = folded.with_head([str(i) for i in range(7)]).adapted(Seen())
+    seven = folded.with_head([str(i) for i in range(7)]).with_metric("f1").adapted(Seen())
+    assert (seven.metric, seven.head_is_new) == ("f1", True)
     assert (seven.classes, found.with_head(["a", "b"]).classes) == (7, 2)
     found.save(tmp_path / "own.safetensors")
     close(load_supernet(str(tmp_path / "own.safetensors")).forward(largest, x), folded.forward(largest, x))
