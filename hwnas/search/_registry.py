@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-import numpy as np
+from importlib.metadata import entry_points
+from typing import cast
 
 from hwnas.errors import SpaceError, UnknownNameError
+from hwnas.plugin import load_entry
 from hwnas.search.evolve._best import along_a_budget
 from hwnas.search.evolve._evolution import evolution
 from hwnas.search.evolve._nsga2 import nsga2, unsga3
@@ -29,8 +31,6 @@ ENTRY_POINT = "hwnas.searchers"
 
 def searcher_names() -> list[str]:
     """Names of all searchers, those of plug-ins last."""
-    from importlib.metadata import entry_points  # most callers know a name
-
     return list(dict.fromkeys([*SEARCHERS, *sorted(entry_points(group=ENTRY_POINT).names)]))
 
 
@@ -63,7 +63,7 @@ def new_searcher(name: str, problem: Problem, options: SearchOptions) -> Searche
         if value is not None and value < least:
             raise SpaceError(f"{what} {value}", f"at least {least} is needed", "raise it")
     if options.start is not None:
-        outside = ~problem.space.contains(np.asarray(options.start))
+        outside = ~problem.space.contains(problem.space.checked(options.start))
         if outside.any():
             rule = f"it is outside {problem.space.name}"
             raise SpaceError(f"start row {int(outside.argmax())}", rule, "leave it out")
@@ -80,14 +80,7 @@ def searcher_maker(name: str) -> Maker:
     """
     if name in SEARCHERS:
         return SEARCHERS[name]
-    from importlib.metadata import entry_points
-
-    found = [point for point in entry_points(group=ENTRY_POINT) if point.name == name]
-    if not found:
+    found = load_entry(ENTRY_POINT, name, "searcher", SpaceError)
+    if found is None:
         raise UnknownNameError("searcher", name, searcher_names())
-    try:
-        maker: Maker = found[0].load()
-    except Exception as error:
-        rule = f"{found[0].value} does not load ({type(error).__name__}: {error})"
-        raise SpaceError(f"searcher {name}", rule, "mend or remove the package that brings it") from error
-    return maker
+    return cast("Maker", found)

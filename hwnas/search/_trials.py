@@ -64,7 +64,7 @@ def best_of(problem: Problem, trials: Iterable[Trial]) -> Population:
     pool = Pool(problem)
     x = pool.fresh(np.concatenate([trial.x for trial in trials]))
     pool.add(x, problem.evaluate(x))
-    pool.refuse_empty()
+    pool.refuse_empty(len(x))
     return pool.x
 
 

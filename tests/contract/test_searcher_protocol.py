@@ -41,13 +41,17 @@ def test_a_searcher_of_a_package_is_found_by_name(monkeypatch: pytest.MonkeyPatc
     class Points(list[Point]):
         names = ("mine",)
 
-    monkeypatch.setattr("importlib.metadata.entry_points", lambda **_: Points([Point()]))
+    def points(name: str = "mine", **_: str) -> Points:
+        return Points([Point()] if name == "mine" else [])
+
+    monkeypatch.setattr("hwnas.plugin.entry_points", points)
+    monkeypatch.setattr("hwnas.search._registry.entry_points", points)
     assert searcher_names()[-1] == "mine"
     assert len(begun("mine").ask(5)) == 5
     with pytest.raises(UnknownNameError, match="searcher 'theirs'"):
         begun("theirs")
     monkeypatch.setattr(Point, "load", staticmethod(never_loads))
-    with pytest.raises(SpaceError, match="package:make does not load"):
+    with pytest.raises(SpaceError, match="package:make cannot be loaded"):
         begun("mine")
 
 

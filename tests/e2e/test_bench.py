@@ -94,7 +94,7 @@ def test_a_searcher_that_does_not_load_is_told_before_the_first_run(
     for command in (("bench", *SPACE, "--searchers", "random,theirs"), ("search", *SPACE, "--searcher", "theirs")):
         ran = hwnas(*command)
         assert (ran.code, ran.out) == (2, "")
-        assert "absent_module:searcher does not load" in ran.err
+        assert "absent_module:searcher cannot be loaded" in ran.err
         assert len(ran.err.splitlines()) == 1
     assert not Path("bench.csv.journal.jsonl").exists()
 

@@ -38,7 +38,7 @@ def exact(problem: Problem, options: SearchOptions) -> Stepwise:
         InfeasibleError: no subnet is within the budgets.
     """
     if all_additive(problem):
-        x = _front(problem, options.epsilon)
+        x = _front(problem, *_sums(problem), epsilon=options.epsilon)
         what = "subnets on the exact front"
     else:
         every = problem.space.every(MOST_ROWS)
@@ -67,7 +67,7 @@ def additive_start(problem: Problem, options: SearchOptions) -> Population | Non
             given.append(_supported(problem, costs))
         else:
             try:
-                front = exact_front(problem.space, costs, limits)
+                front = _front(problem, costs, limits)
             except SpaceError:  # too large: the corners of its convex hull will do
                 front = _supported(problem, costs)
             along = np.argsort(costs[-1](front), kind="stable")
@@ -82,7 +82,7 @@ def exact_share(found: SearchResult) -> dict[str, float]:
     if not all_additive(problem) or len(problem.objectives) > 2:
         return {}
     try:
-        best = problem.costs(problem.evaluate(_front(problem, 0.0)))
+        best = problem.costs(problem.evaluate(_front(problem, *_sums(problem))))
     except SpaceError:  # it is too large
         return {}
     costs = problem.costs(found.values)
@@ -102,14 +102,13 @@ def all_additive(problem: Problem) -> bool:
     return exact_budgets and all(o.name in sums for o in problem.objectives)
 
 
-def _front(problem: Problem, epsilon: float) -> Population:
-    """The exact front of a problem of which all is additive; budgets are named where none meets them."""
-    costs, limits = _sums(problem)
+def _front(problem: Problem, costs: list[Additive] | None, limits: list[Limit], *, epsilon: float = 0.0) -> Population:
+    """The exact front of sums within limits, as `_sums` gives them; budgets are named where no subnet meets them all."""
     try:
         return exact_front(problem.space, costs or [], limits, epsilon=epsilon)
     except InfeasibleError as error:
         budgets = ", ".join(map(str, problem.constraints))
-        raise InfeasibleError(budgets, error.rule, error.remedy) from error
+        raise InfeasibleError(budgets, error.rule, "relax one of them") from error
 
 
 def _no_sum(problem: Problem) -> SpaceError:

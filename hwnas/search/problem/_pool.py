@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hwnas.errors import InfeasibleError
-from hwnas.quantity import format_quantity
 from hwnas.search.problem._pareto import behind, hypervolume, non_dominated
 from hwnas.search.problem._problem import Problem
 from hwnas.search.problem._seen import RowKeys, Seen, Values
@@ -109,20 +108,21 @@ class Pool:
         """Of the front, against the worst values of the first feasible subnets added."""
         return 0.0 if self.reference is None else hypervolume(self.costs, self.reference.tolist())
 
-    def refuse_empty(self) -> None:
+    def refuse_empty(self, scored: int) -> None:
         """Refuse to go on without any feasible row.
 
+        Args:
+            scored: how many rows there were, those of :meth:`joined` included.
+
         Raises:
-            InfeasibleError: nothing that was added meets all budgets; tells what came nearest.
+            InfeasibleError: none of them meets all budgets; tells what came nearest.
         """
         if len(self.x):
             return
         budgets = ", ".join(str(c) for c in self.problem.constraints)
-        rule = f"none of {len(self.seen)} subnets of {self.problem.space.name} meets all of it"
+        rule = f"none of {scored} subnets of {self.problem.space.name} meets all of it"
         if self._least_violated is None:
             raise InfeasibleError(budgets, rule, "search longer")
         _, values = self._least_violated
-        nearest = ", ".join(
-            f"{c.name} = {format_quantity(values[c.name][0], c.unit, up=True)}" for c in self.problem.constraints
-        )
+        nearest = ", ".join(f"{c.name} = {c.text(float(values[c.name][0]))}" for c in self.problem.constraints)
         raise InfeasibleError(budgets, rule, f"the nearest has {nearest}")

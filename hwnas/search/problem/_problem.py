@@ -67,6 +67,10 @@ class Constraint:
         most = [f"<= {format_quantity(self.upper, self.unit)}"] if self.upper < math.inf else []
         return f"{self.name} {' and '.join([*least, *most])}"
 
+    def text(self, value: float) -> str:
+        """A value for people; one that breaks the budget is rounded away from it, so that it does not read as kept."""
+        return format_quantity(value, self.unit, up=value > self.upper, down=value < self.lower)
+
     def excess(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
         """How far values are outside the bounds, relative to the bound that they break; 0 within."""
         total = np.zeros(np.shape(values))

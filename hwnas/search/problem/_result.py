@@ -69,7 +69,7 @@ class SearchResult:
         Raises:
             InfeasibleError: nothing in the pool meets all budgets.
         """
-        pool.refuse_empty()
+        pool.refuse_empty(evaluations)
         costs = pool.costs
         order = np.lexsort(costs.T[::-1])
         reference = np.zeros(costs.shape[1]) if pool.reference is None else pool.reference

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import pytest
 
@@ -68,10 +70,24 @@ def test_budgets_that_cannot_be_met_together_are_refused(space, macs, params):
         ],
     )
     for searcher in ("exact", "nsga2", "random"):
-        with pytest.raises(InfeasibleError):
+        with pytest.raises(InfeasibleError, match=r"^macs <= .* MACs, inverse <= ") as refused:
             run_search(
                 problem, searcher, population=20, generations=2, evaluations=None if searcher == "exact" else 140
             )
+        assert searcher != "random" or "none of 140 subnets" in str(refused.value)
+
+
+def everywhere(value, x):
+    return np.full(len(x), value)
+
+
+def test_the_nearest_subnet_does_not_read_as_one_that_keeps_its_budget(space):
+    """Four digits are shown: a value just beyond its bound is rounded away from it."""
+    for lower, upper, value, shown in ((75, np.inf, 74.9996, "74.99"), (-np.inf, 75, 75.0004, "75.01")):
+        top1 = Objective("top1", "%", maximise=True, fn=partial(everywhere, value))
+        problem = Problem(space, [top1], [Constraint("top1", "%", top1.fn, upper, lower=lower)])
+        with pytest.raises(InfeasibleError, match=f"none of 30 subnets .* the nearest has top1 = {shown} %$"):
+            run_search(problem, "random", evaluations=30)
 
 
 def test_names_are_checked(space, macs, params):
@@ -88,6 +104,8 @@ def test_names_are_checked(space, macs, params):
         run_search(problem, population=0)
     with pytest.raises(SpaceError, match="start row 1"):
         run_search(problem, start=np.stack([macs.minimum()[1], np.full(space.n_genes, 1)]))
+    with pytest.raises(SpaceError, match="row 0 of the population, choice 99"):
+        run_search(problem, start=np.full((1, space.n_genes), 99))
     with pytest.raises(SpaceError, match="top1 is no sum over layers"):
         run_search(Problem(space, [Objective("top1", "%", True, lambda x: np.zeros(len(x)))]), "exact")
 
