@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from hwnas.metric import LATENCY, SIZE
@@ -94,8 +94,9 @@ def timed(
 ) -> Mapping[str, Found[LatencyTable]]:
     """Latency tables by column: of the whole prompt, and of one step of decoding.
 
-    Where the device has none yet, it is profiled now, by few sessions: a language model has a handful of distinct layers,
-    and its weights do not fit into a cache wherever they lie.
+    Where the device has none yet, it is profiled now. A prompt is timed in one session a network: it computes for so
+    long that it averages over the machine's speed. A step of decoding reads weights from memory, whose speed wanders by
+    4 % from one session to the next: it is timed in several, as other networks are.
 
     Raises:
         UnknownNameError, DeviceError, TableError: no such device, or none that can be timed.
@@ -103,9 +104,10 @@ def timed(
     from hwnas.latency import Plan
 
     parts = {PREFILL: lengths.reading(space), LATENCY.column: lengths.writing(space)}
-    plan = Plan(sessions=1, n_validation=N_VALIDATION)
+    plan = Plan(n_validation=N_VALIDATION)
+    plans = {PREFILL: replace(plan, sessions=1), LATENCY.column: plan}
     return {
-        column: find_table(part, device, threads=threads, batch=None, precision=precision, plan=plan)
+        column: find_table(part, device, threads=threads, batch=None, precision=precision, plan=plans[column])
         for column, part in parts.items()
     }
 
