@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from hwnas.task import Divergence, LanguageModelling
 
 
+KIND = "divergence, term by term"
+"""Of journals: older ones lost divergences below 1e-5 nats in rounding."""
+
+
 @dataclass(frozen=True)
 class Windows:
     """A language model and the text that its parts are judged on.
@@ -177,7 +181,7 @@ def divergences(
     items = [(batch, row) for batch in range(n_batches) for row in rows]
     work = {row.tobytes(): len(space.slots) - first_replaced(space, row) for row in rows}
     found: dict[tuple[int, bytes], Divergence] = {}
-    with Journal(journal_path, {"kind": "divergence", **given.facts()}) as journal:
+    with Journal(journal_path, {"kind": KIND, **given.facts()}) as journal:
         for entry in journal.entries:
             found[entry["batch"], space.encode(entry["arch"]).tobytes()] = Divergence(*entry["sums"])
         left = [item for item in items if (item[0], item[1].tobytes()) not in found]

@@ -49,32 +49,31 @@ class Parent:
     """What the parent says of a batch.
 
     Args:
-        logits: ``(n, t, vocabulary)``; its memory is used for their probabilities.
+        logits: ``(n, t, vocabulary)``; its memory is used for their logarithms of probabilities.
         tokens: ``(n, t)`` that follow in the text.
     """
 
     def __init__(self, logits: Tensor, tokens: Tensor) -> None:
         flat = logits.flatten(0, -2)
-        scale = torch.logsumexp(flat, -1)
         self.likeliest = flat.argmax(-1)
         self._tokens = tokens.flatten()
-        mean = torch.empty_like(scale)
-        for row, (one, of_all) in enumerate(zip(flat, scale, strict=True)):  # row by row: no second array
-            probabilities = (one - of_all).exp_()
-            mean[row] = probabilities @ one
-            one.copy_(probabilities)
-        self._probabilities = flat
-        self._entropy = scale - mean
+        self._log_p = flat.sub_(torch.logsumexp(flat, -1, keepdim=True))
 
     def __call__(self, logits: Tensor) -> Divergence:
         """How far a network of these ``(n, t, vocabulary)`` logits is from it."""
         flat = logits.flatten(0, -2)
         scale = torch.logsumexp(flat, -1)
-        kl = scale - torch.linalg.vecdot(self._probabilities, flat) - self._entropy
+        kl = 0.0
+        for log_p, one, of_all in zip(self._log_p, flat, scale, strict=True):  # row by row: few arrays of a vocabulary
+            log_q = one - of_all
+            p = log_p.exp()
+            # The sum of p log(p / q) alone is lost in rounding where blocks differ by their precision. With q - p, which
+            # adds up to nothing, no term is below zero, and each is as small as the difference squared.
+            kl += float((log_q.exp() - p + p * (log_p - log_q)).sum())
         told = flat.gather(1, self._tokens[:, None])[:, 0]
         return Divergence(
             len(flat),
-            max(0.0, float(kl.double().sum())),
+            max(0.0, kl),
             int((flat.argmax(-1) == self.likeliest).sum()),
             float((scale - told).double().sum()),
         )
