@@ -111,8 +111,8 @@ def get_predictor(name: str | os.PathLike[str] | None, space: SearchSpace) -> Pr
                 "untrained networks: --objectives swap,macs"
             )
             raise PredictorError(f"space {space.name}", "no accuracy predictor ships for it", remedy)
-        name = space.name
-    if str(name) in known and not Path(name).exists():
+        return load_predictor(embedded_path(space.name), space)
+    if str(name) in known and not Path(name).is_file():
         return load_predictor(embedded_path(str(name)), space)
     if Path(name).exists() or Path(name).suffix in (".safetensors", ".pth", ".pt") or os.sep in str(name):
         return load_predictor(name, space)

@@ -29,6 +29,10 @@ _DIGEST = "sha256"
 _NO_DIGEST = "0" * 64
 """Stands where the digest goes while it is computed."""
 
+_OF_TORCH = (b"PK\x03\x04", b"\x80\x02\x8a\n")
+"""How torch's files begin, archives and those before them. Ours begin with the length of their header, which would be one
+of 67 MB or more."""
+
 
 def save_predictor(predictor: Predictor, path: str | os.PathLike[str]) -> None:
     """Write a fitted predictor, atomically. The same predictor gives the same bytes.
@@ -73,7 +77,7 @@ def load_predictor(path: str | os.PathLike[str], space: SearchSpace, kinds: Mapp
         raise PredictorError(
             f"file {path}", f"it cannot be read ({error.strerror or error})", "check the path"
         ) from error
-    if start[:2] in (b"PK", b"\x80\x02") or path.suffix in (".pth", ".pt"):
+    if start in _OF_TORCH or path.suffix in (".pth", ".pt"):
         return OfaNet.read(path, space)
     header, arrays = _read(path)
     try:

@@ -42,7 +42,7 @@ def with_classes(space: SearchSpace, classes: int) -> SearchSpace:
     place of the old one, so that tables share all other rows.
 
     Raises:
-        SpaceError: fewer than one class, or the network ends in neither of what :func:`head_name` names.
+        SpaceError: fewer than one class, no layers, or the network ends in neither of what :func:`head_name` names.
     """
     base = space.base or space
     if base.plain is not None:
@@ -62,6 +62,10 @@ def with_classes(space: SearchSpace, classes: int) -> SearchSpace:
 
 
 def _head(space: SearchSpace) -> tuple[Slot, LayerSpec]:
+    if not space.slots:
+        raise SpaceError(
+            f"space {space.name}", "it has no layers, so that none gives its classes", "name another space"
+        )
     slot = space.slots[-1]
     layers = (layer for _, layer in space.slot_layers(slot) if layer is not None)
     return slot, next(layers)

@@ -25,7 +25,7 @@ def find_predictor(space: SearchSpace, name: str | None, *, required: bool = Tru
     if name is None and not required and known not in embedded_names():
         return None
     predictor = get_predictor(name, space)
-    embedded = name is None or not Path(name).exists()
+    embedded = name is None or not Path(name).is_file()
     path = embedded_path(name or known) if embedded else Path(str(name))
     card = predictor.card
     facts = {

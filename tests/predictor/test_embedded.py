@@ -42,6 +42,13 @@ def test_it_covers_every_resolution_of_its_space(space, predictor):
     assert get_predictor(SPACE, space).card == predictor.card
 
 
+def test_a_folder_of_its_name_is_not_taken_for_it(space, predictor, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / SPACE).mkdir()
+    for name in (None, SPACE):
+        assert get_predictor(name, space).card == predictor.card
+
+
 def test_it_predicts_what_it_always_did(space, predictor):
     expected = json.loads((Path(__file__).parent / "files" / "format1.json").read_text())[SPACE]
     x = np.stack([space.encode(arch) for arch in expected["archs"]])

@@ -100,6 +100,15 @@ def test_nothing_is_unpickled(tmp_path):
             load_predictor(tmp_path / name, get_space("ofa_mbv3_w1.2"))
 
 
+@pytest.mark.parametrize("start", [b"PK", b"\x80\x02"])
+def test_a_header_may_be_as_long_as_a_file_of_torch_begins(stored, space, tmp_path, start):
+    length = int.from_bytes(rewritten(stored, tmp_path, padding="").read_bytes()[:8], "little")
+    more = (int.from_bytes(start, "little") - length) % 2**16
+    path = rewritten(stored, tmp_path, padding="x" * more)
+    assert path.read_bytes().startswith(start)
+    assert load_predictor(path, space).fitted
+
+
 def test_every_changed_byte_is_refused_in_one_line(stored, space, tmp_path):
     content = stored.read_bytes()
     (header,) = struct.unpack("<Q", content[:8])

@@ -49,6 +49,8 @@ def test_restrictions_stay_and_names_are_found():
     assert get_space("digits-c7").fingerprint != get_space("digits").fingerprint
     with pytest.raises(UnknownNameError, match="did you mean 'digits'"):
         get_space("digts-c7")
+    with pytest.raises(SpaceError, match="nasbench201: it has no layers"):
+        get_space("nasbench201-c7")
 
 
 def test_keys_of_other_spaces_are_kept_apart():
