@@ -179,12 +179,28 @@ def _objectives(fronts: Sequence[NamedFront], wanted: Sequence[str] | None) -> t
                     check_values(known_metric, numbers, name)
                 except DataError as error:
                     raise DataError(f"{front.name}, {error.value}", error.rule, error.remedy) from error
-    searched = {name: d for front in fronts for name, d in (front.facts.get("directions") or {}).items()}
-    # Files from before directions were kept: whatever those searches traded off besides, they minimised.
-    before: dict[str, Direction] = {
-        name: "min" for front in fronts for name in front.facts.get("objectives") or () if not registered(name)
-    }
-    return tuple(get_metric(name, said[name] or searched.get(name) or before.get(name)) for name in names)
+    return tuple(get_metric(name, said[name] or _searched_direction(name, fronts, names)) for name in names)
+
+
+def _searched_direction(name: str, fronts: Sequence[NamedFront], names: Sequence[str]) -> Direction | None:
+    """Which way a column went in the searches; None if it was none of their objectives.
+
+    Raises:
+        DataError: one way in some, the other way in others.
+    """
+    told: dict[str, Direction] = {}
+    for front in fronts:
+        direction = (front.facts.get("directions") or {}).get(name)
+        # Files from before directions were kept: what those searches traded off besides, they minimised.
+        if direction is None and name in (front.facts.get("objectives") or ()) and not registered(name):
+            direction = "min"
+        if direction is not None:
+            told[front.name] = direction
+    if len(set(told.values())) > 1:
+        said = ", ".join(f"{front} {direction}" for front, direction in told.items())
+        remedy = f"say which is meant: --objectives {','.join(f'{n}:max' if n == name else n for n in names)}"
+        raise DataError(f"objective {name} ({said})", "fronts of different directions do not compare", remedy)
+    return next(iter(told.values()), None)
 
 
 def _lacking(front: NamedFront, name: str, fronts: Sequence[NamedFront]) -> DataError:

@@ -16,7 +16,7 @@ from hwnas.report._columns import axis_scale
 from hwnas.report._compare import Comparison
 from hwnas.report._fitting import FittingTable
 from hwnas.report._pareto import non_dominated
-from hwnas.report._plot import frame_axes, undated
+from hwnas.report._plot import frame_axes, stepping, undated
 
 COLOURS = ("#22577a", "#c8553d", "#3a7d44", "#8a5a9e", "#b08900", "#4f6d7a")
 """Told apart with any colour vision, and by their labels anyway."""
@@ -103,7 +103,7 @@ def save_comparison(c: Comparison, path: str | os.PathLike[str]) -> None:
         steps = _envelope(values, (y_column.maximise, x_column.maximise))
         colour = COLOURS[i % len(COLOURS)]
         axes.scatter(values[:, 1] / x_scale, values[:, 0] / y_scale, s=13, color=colour, alpha=0.55, linewidths=0)
-        where = "steps-pre" if x_column.maximise else "steps-post"
+        where = f"steps-{stepping(x_column)}"
         axes.plot(steps[:, 1] / x_scale, steps[:, 0] / y_scale, color=colour, lw=1.4, drawstyle=where, label=name)
     frame_axes(axes, (x_column.label, x_unit), (y_column.label, y_unit))
     axes.margins(x=0.04, y=0.08)

@@ -6,13 +6,14 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from hwnas.files import replacing
+from hwnas.metric import Metric
 from hwnas.report._colours import BUDGET, CLOUD, FRONT, INK, MUTED
 from hwnas.report._columns import Directions, axis_scale, column
 from hwnas.report._measured import MEASURED, PREDICTED
@@ -102,12 +103,12 @@ def _draw(axes: Axes, picture: Picture) -> None:
         up = np.asarray(picture.sample[picture.y])[seen] / y_scale
         axes.scatter(across[seen], up, s=7, color=CLOUD, alpha=0.6, linewidths=0, zorder=1, label=picture.sample_label)
     edge = non_dominated(np.stack([y, x], axis=1), (y_column.maximise, x_column.maximise))
+    step = stepping(x_column)
     if f"{picture.y}_std" in frame:
         spread = frame[f"{picture.y}_std"].to_numpy(dtype=float) / y_scale
         band = (y - spread)[edge], (y + spread)[edge]
-        axes.fill_between(x[edge], *band, color=FRONT, alpha=0.13, lw=0, zorder=2, step="post", label="± 1 std")
-    # Steps, not slopes: what lies between two subnets of the front costs as much as the dearer one.
-    axes.plot(x[edge], y[edge], color=FRONT, linewidth=1.1, alpha=0.7, zorder=3, drawstyle="steps-post")
+        axes.fill_between(x[edge], *band, color=FRONT, alpha=0.13, lw=0, zorder=2, step=step, label="± 1 std")
+    axes.plot(x[edge], y[edge], color=FRONT, linewidth=1.1, alpha=0.7, zorder=3, drawstyle=f"steps-{step}")
     _beside(axes, picture, frame, y)
     draw_members(axes, frame, x, y, picture.z, picture.directions)
     across_label = "Latency, measured" if picture.x == MEASURED else x_column.label
@@ -144,6 +145,12 @@ def _window(x: NDArray[np.float64], sample: NDArray[np.float64], budget: float |
         high = min(max(high, budget + 0.05 * (budget - low)), budget + 0.5 * (budget - low))
     pad = 0.04 * (high - low) or 0.05 * abs(high) or 1.0
     return low - pad, high + pad
+
+
+def stepping(x: Metric) -> Literal["pre", "post"]:
+    """How matplotlib steps along a front over a metric, without slopes: a bound between two subnets leaves one of them, the
+    cheaper one."""
+    return "pre" if x.maximise else "post"
 
 
 def frame_axes(axes: Axes, x: tuple[str, str], y: tuple[str, str]) -> None:

@@ -149,6 +149,19 @@ def test_fronts_that_do_not_compare_are_refused(fronts: list[NamedFront], said: 
         compare(fronts)
 
 
+def test_directions_that_differ_are_refused_until_one_is_said() -> None:
+    a, b = (
+        made(name, [(60, 1)], {"objectives": ["top1", "latency_ms"], "directions": {"top1": "max", "latency_ms": way}})
+        for name, way in (("a", "max"), ("b", "min"))
+    )
+    for fronts in ([a, b], [b, a]):
+        with pytest.raises(DataError, match="fronts of different directions") as refused:
+            compare(fronts)
+    said = str(refused.value).rpartition("--objectives ")[2]
+    assert said == "top1,latency_ms:max"
+    assert compare([a, b], said.split(",")).metrics[1].maximise
+
+
 def test_different_spaces_compare_on_request_and_differences_are_noted() -> None:
     a = made("a", [(60, 1)], other(space={"name": "s", "fingerprint": "1"}))
     b = made("b", [(61, 2)], other(space={"name": "t", "fingerprint": "2"}, predictor={"sha256": "ef"}))

@@ -13,6 +13,7 @@ from rich.console import Console
 from hwnas.errors import DataError
 from hwnas.report import (
     Picture,
+    draw,
     file_hash,
     front_table,
     pareto_frame,
@@ -41,6 +42,14 @@ def test_picture_is_a_png_and_the_same_every_time(tmp_path: Path) -> None:
 def test_a_picture_for_any_budget(tmp_path: Path, budget: float) -> None:
     save_plot(Picture(front(3), "latency_ms", "top1", "title", budgets={"latency_ms": budget}), tmp_path / "p.png")
     assert (tmp_path / "p.png").read_bytes().startswith(PNG)
+
+
+def test_between_two_subnets_the_line_is_at_the_one_that_a_bound_leaves() -> None:
+    frame = front(5)
+    frame["images_per_s"] = 1000 / frame["latency_ms"]
+    for x, steps in (("latency_ms", "steps-post"), ("images_per_s", "steps-pre")):
+        line, *_ = draw(Picture(frame, x, "top1", "title")).axes[0].lines
+        assert line.get_drawstyle() == steps
 
 
 @pytest.mark.parametrize("n", [1, 2])
