@@ -20,6 +20,15 @@ SAMPLES = 2048
 _CHUNK = 64
 
 
+def reference_beyond(worst: Costs, span: Costs) -> Costs:
+    """``(m,)`` reference point of improvements: a tenth of the costs' range beyond the worst.
+
+    Of costs that are all alike it lies a millionth of them beyond: beside a hundred million MACs a fixed margin would round
+    to nothing, and every gain with it.
+    """
+    return np.asarray(worst + np.maximum(0.1 * span, 1e-6 * np.abs(worst)) + 1e-12)
+
+
 def expected_shortfall(t: Costs, mean: Costs, std: Costs) -> Costs:
     """``E[max(t - F, 0)]`` of independent normal ``F``; the plain ``max(t - mean, 0)`` where ``std`` is 0."""
     gain = t - mean

@@ -26,6 +26,7 @@ from hwnas.search.expensive._acquisition import (
     Together,
     chance_below,
     choose_batch,
+    reference_beyond,
 )
 from hwnas.search.expensive._fit import gaussian_process
 from hwnas.search.expensive._start import stratified_start
@@ -220,7 +221,7 @@ def _batch(
             weight *= chance_below(np.array(-c.lower), -predicted[c.name], spread)
     costs = pool.problem.costs(pool.seen.values)
     worst, best = costs.max(axis=0), np.minimum(costs.min(axis=0), (mean - 2 * std).min(axis=0))
-    reference = worst + 0.1 * (worst - best) + 1e-12
+    reference = reference_beyond(worst, worst - best)
     if len(pool.pending):
         drawn = _drawn(problem, models, np.concatenate([x, pool.pending]), rng)
         gain: Gain = Together(reference, best, pool.costs, drawn[:, : len(x)], drawn[:, len(x) :])

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hwnas.errors import DataError, SpaceError
-from hwnas.search.expensive._acquisition import ExpectedImprovement
+from hwnas.search.expensive._acquisition import ExpectedImprovement, reference_beyond
 from hwnas.search.problem._pareto import hypervolume, non_dominated
 from hwnas.search.problem._pool import Pool
 from hwnas.search.problem._problem import Problem
@@ -197,7 +197,7 @@ class Race:
         std[:, 0] = [e.std for e in racing]
         expected = costs[non_dominated(costs)]
         worst, best = expected.max(axis=0), expected.min(axis=0)
-        reference = worst + 0.1 * np.where(worst > best, worst - best, costs.max(axis=0) - best) + 1e-12
+        reference = reference_beyond(worst, np.where(worst > best, worst - best, costs.max(axis=0) - best))
         front = costs[: len(known)]
         ideal = (costs[len(known) :] - 2 * std).min(axis=0)
         gain = ExpectedImprovement(reference, np.minimum(best, ideal), front[non_dominated(front)])

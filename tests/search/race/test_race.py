@@ -95,6 +95,13 @@ def test_fewer_samples_are_shown_to_nearly_the_same_front() -> None:
     assert gone <= 3
 
 
+def test_a_cost_that_is_the_same_for_all_spares_as_many_samples() -> None:
+    alike = Objective("macs", "", maximise=False, fn=lambda x: np.full(len(x), 1e8))
+    race = Race(Problem(SPACE, [problem().objectives[0], alike], slow=["top1"]), audience(0), N)
+    raced(race, np.random.default_rng(0), n=60)
+    assert sum(e.n_shown for e in race.entrants) < 0.5 * N * 60
+
+
 def test_the_same_rows_and_answers_give_the_same_race() -> None:
     runs = []
     for _ in range(2):
