@@ -83,7 +83,9 @@ def parse_number(text: str, name: str = "number") -> float:
     except ValueError:
         value = math.nan
     if not math.isfinite(value):
-        raise QuantityError(f"{name} {text}", "this is not a number", "write it in the unit of the column")
+        raise QuantityError(
+            f"{name} {text}", "this is not a number", "write the number alone, in the unit of the column"
+        )
     return value
 
 

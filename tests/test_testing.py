@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from hwnas.metric import QUALITY, Metric
+from hwnas.metric import BUILT_IN, QUALITY, Metric
 from hwnas.search import SEARCHERS, Problem, SearchOptions
 from hwnas.space import Gene, LayerSpec, OpList, SearchSpace, Shape, Slot
 from hwnas.space.ops import Op
@@ -143,3 +143,9 @@ def test_a_task_whose_training_cannot_be_resumed() -> None:
 )
 def test_metrics_that_break_a_rule(metric: Metric, rule: str) -> None:
     assert set(broken(METRIC_CHECKS, metric)) == {rule}
+
+
+def test_a_unit_that_hwnas_does_not_know_is_typed_as_a_plain_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    power = Metric("power", "power_w", "min", "W", label="Power", lowest=10.0)
+    monkeypatch.setattr("hwnas.metric.metrics", lambda: {**BUILT_IN, "power": power})
+    assert not broken(METRIC_CHECKS, power)

@@ -9,6 +9,7 @@ import numpy as np
 
 from hwnas.errors import DataError
 from hwnas.metric import DIRECTIONS, Budget, Metric, check_values, parse_budget, registered
+from hwnas.quantity import parse_number
 from hwnas.testing._check import Check, refused, require
 
 
@@ -47,20 +48,20 @@ def values_are_printed_short(metric: Metric) -> None:
 
 
 def budgets_are_read(metric: Metric) -> None:
-    """A bound is read in its unit, both ways, by name and by column, once it is registered."""
+    """A bound is read in its unit, or as a plain number, both ways, by name and by column, once it is registered."""
     if registered(metric.name) != metric:
         return
-    number = min(2.0, metric.highest)
-    unit, amount = _TYPED.get(metric.unit, (metric.unit, number))
-    value = f"{number:g}{unit}"
+    number = min(max(2.0, metric.lowest), metric.highest)
+    unit, factor = ("", 1.0) if metric.parse is parse_number else _TYPED.get(metric.unit, (metric.unit, 1.0))
+    value, amount = f"{number}{unit}", number * factor
     for name in (metric.name, metric.column):
         for sign, expected in ((">=", Budget(metric, lower=amount)), ("<=", Budget(metric, upper=amount))):
             found = parse_budget(f"{name}{sign}{value}")
             require(found == expected, f"{name}{sign}{value} is read as {found}")
 
 
-_TYPED = {"MACs": ("M", 2e6), "params": ("M", 2e6), "%": ("", 2.0), "images/s": ("/s", 2.0)}
-"""What is typed behind a 2 where that is not the unit, and what it then stands for."""
+_TYPED = {"MACs": ("M", 1e6), "params": ("M", 1e6), "images/s": ("/s", 1.0)}
+"""What is typed behind a number where that is not the unit, and what it multiplies it by."""
 
 METRIC_CHECKS: Sequence[Check] = (
     names_are_typed_as_one_word,
