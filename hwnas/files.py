@@ -34,10 +34,11 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
         DataError: the folder cannot be written to, ``path`` is a folder, or the disk is full.
     """
     target = Path(path)
-    if target.is_dir():
-        raise _unwritable(target, "it is a folder")
-    made = [folder for folder in target.absolute().parents if not folder.exists()]
+    made: list[Path] = []
     try:
+        if target.is_dir():
+            raise _unwritable(target, "it is a folder")
+        made = [folder for folder in target.absolute().parents if not folder.exists()]
         target.parent.mkdir(parents=True, exist_ok=True)
         _remove_leftovers(target)
         part = _Part.of(target, made)
@@ -90,10 +91,10 @@ def check_writable(path: str | os.PathLike[str]) -> None:
         DataError: the folder cannot be written to, or ``path`` is a folder.
     """
     target = Path(path)
-    if target.is_dir():
-        raise _unwritable(target, "it is a folder")
-    folder = next(parent for parent in target.absolute().parents if parent.exists())
     try:
+        if target.is_dir():
+            raise _unwritable(target, "it is a folder")
+        folder = next(parent for parent in target.absolute().parents if parent.exists())
         if not os.access(folder, os.W_OK):
             raise PermissionError(f"no permission for {folder}")
         _Part.of(folder / target.name).discard()

@@ -45,7 +45,8 @@ def test_a_failure_leaves_the_old_file_alone(tmp_path: Path) -> None:
 
 def test_a_path_that_cannot_be_written_is_refused_before_the_work(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    for target, rule in ((tmp_path, "it is a folder"), (tmp_path / "file" / "out.csv", "it cannot be written")):
+    unwritable = (tmp_path / "file" / "out.csv", tmp_path / f"{'x' * 300}.csv")
+    for target, rule in ((tmp_path, "it is a folder"), *((path, "it cannot be written") for path in unwritable)):
         with pytest.raises(DataError, match=rule), replacing(target):
             pytest.fail("the block must not run")
         with pytest.raises(DataError, match=rule):

@@ -36,6 +36,7 @@ from hwnas.cli._errors import (
     empty_argument_line,
     guarded,
     lost_output_line,
+    out_of_reach_line,
     say_error,
     usage_line,
 )
@@ -112,7 +113,7 @@ def main(args: Sequence[str] | None = None) -> None:
         say_error("interrupted")
         code = INTERRUPTED
     except Exception as error:
-        line = usage_line(error, typed) or lost_output_line(error)
+        line = usage_line(error, typed) or lost_output_line(error) or out_of_reach_line(error)
         if line is None:
             raise
         say_error(line)

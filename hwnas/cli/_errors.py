@@ -5,6 +5,7 @@ Exit codes: 0 done; 1 done, with a bad outcome; 2 bad input; 130 interrupted.
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import sys
@@ -22,6 +23,9 @@ from hwnas.files import UNWRITTEN
 BAD_OUTCOME = 1
 BAD_INPUT = 2
 INTERRUPTED = 130
+
+OUT_OF_REACH = {errno.EACCES, errno.EPERM, errno.ENAMETOOLONG}
+"""Numbers of errors that merely looking at a path may give."""
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -107,3 +111,10 @@ def lost_output_line(error: Exception) -> str | None:
     # What is left in the buffer would fail once more when Python ends.
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return f"stdout: it cannot be written ({error.strerror}); free space where it goes"
+
+
+def out_of_reach_line(error: Exception) -> str | None:
+    """The line for a path that this user may not look at, or that no file can have; None for other errors."""
+    if not isinstance(error, OSError) or error.errno not in OUT_OF_REACH or error.filename is None:
+        return None
+    return f"{error.filename}: it is out of reach ({error.strerror}); correct the path, or its permissions"

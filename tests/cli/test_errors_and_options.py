@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import typer
 
+from hwnas.cli import main
 from hwnas.cli._errors import guarded
 from hwnas.errors import HwnasError, SpaceError
 from hwnas.space import get_space
@@ -32,6 +33,15 @@ def test_ctrl_c_is_one_line_and_exit_130(args: tuple[str, ...], line: str, capsy
         guarded(command)()
     assert exit_.value.exit_code == 130
     assert capsys.readouterr().err == f"error: {line}\n"
+
+
+def test_a_path_out_of_reach_is_one_line_and_exit_2(capsys: pytest.CaptureFixture[str]) -> None:
+    out = f"{'x' * 300}.csv"
+    with pytest.raises(SystemExit) as exit_:
+        main(["search", "--latency", "6ms", "--out", out])
+    assert exit_.value.code == 2
+    line = f"error: {out}: it is out of reach (File name too long); correct the path, or its permissions\n"
+    assert capsys.readouterr().err == line
 
 
 def test_a_bug_keeps_its_traceback() -> None:
