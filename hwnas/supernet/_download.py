@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hwnas.errors import SupernetError, UnknownNameError
-from hwnas.files import locked
+from hwnas.files import UNWRITTEN, locked
 from hwnas.progress import notice
 
 _RAW = "https://raw.githubusercontent.com/han-cai/files/master/ofa"
@@ -79,8 +79,8 @@ PUBLISHED = {
 
 def cache_folder() -> Path:
     """Where downloaded checkpoints are kept: ``$HWNAS_CACHE``, or ``hwnas`` in the user's cache folder."""
-    default = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "hwnas"
-    return Path(os.environ.get("HWNAS_CACHE", default))
+    default = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "hwnas"
+    return Path(os.environ.get("HWNAS_CACHE") or default)
 
 
 def cached_checkpoint(name: str) -> Path | None:
@@ -189,7 +189,9 @@ def _fetch(name: str, url: str, part: Path, progress: Callable[[int, int | None]
             problem = f"the server answers {error.code} {error.reason}"
             if error.code < 500:
                 idle = ATTEMPTS
-        except (urllib.error.URLError, http.client.HTTPException, TimeoutError, ConnectionError) as error:
+        except (OSError, http.client.HTTPException) as error:
+            if isinstance(error, OSError) and (error.filename is not None or error.errno in UNWRITTEN):
+                raise  # it is of the file, not of the connection
             problem = f"no connection ({getattr(error, 'reason', None) or str(error) or type(error).__name__})"
         idle = 0 if part.exists() and part.stat().st_size > before else idle + 1
         if idle >= ATTEMPTS:

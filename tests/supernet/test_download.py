@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
+import http.client
+import ssl
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -99,6 +102,22 @@ def test_cut_connections_are_taken_up_again(server: Server, tmp_path: Path):
     server.cut_after = 200_000
     assert download("net", tmp_path).read_bytes() == CONTENT
     assert server.requests == [None, "bytes=200000-", "bytes=400000-", "bytes=600000-"]
+
+
+def test_whatever_breaks_a_connection_it_is_taken_up_again(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    errors = [ssl.SSLError("decryption failed or bad record mac"), OSError(errno.ENETUNREACH, "Network is unreachable")]
+    read = http.client.HTTPResponse.read
+
+    def breaking(response: http.client.HTTPResponse, amount: int) -> bytes:
+        if errors:
+            raise errors.pop()
+        return read(response, amount)
+
+    monkeypatch.setattr(http.client.HTTPResponse, "read", breaking)
+    assert download("net", tmp_path).read_bytes() == CONTENT
+    assert server.requests == [None] * 3
 
 
 def test_without_ranges_a_connection_that_is_always_cut_ends_with_one_line(server: Server, tmp_path: Path):
