@@ -17,8 +17,8 @@ class Recipe:
         optimizer: see `Optimizer`.
         epochs, learning_rate, weight_decay: of the run; the rate is its peak.
         clip_norm: gradients are scaled down to this norm; 0 leaves them alone.
-        validates: whether the largest, the smallest and a random subnet are measured after each epoch, and the best epoch
-            is kept.
+        validates: whether the largest, the smallest and a random subnet (or the one that is trained alone) are measured
+            after each epoch, and the best epoch is kept.
     """
 
     optimizer: Optimizer = "sgd"

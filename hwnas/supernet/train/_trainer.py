@@ -52,7 +52,7 @@ class TrainSettings:
         epochs: passes over the training data.
         steps: of the run, whatever the epochs are; 0 for those of all epochs.
         seed: of weights, images and subnets.
-        schedule: ``"sandwich"`` or ``"shrinking"``.
+        schedule: ``"sandwich"``, ``"shrinking"`` or ``"alone"``.
         learning_rate: its peak; it rises linearly over the first ``rise`` of the steps, then falls by a cosine to 0.
         optimizer: ``"sgd"`` (Nesterov) or ``"adamw"``.
         momentum: of SGD.
@@ -95,7 +95,7 @@ class Trainer:
 
     Attributes:
         validated: what the last epoch's subnets reach, by ``largest``, and ``smallest`` and ``random`` where they are
-            trained; empty at first.
+            trained; by ``subnet`` where one alone is; empty at first.
 
     Raises:
         SupernetError: ``state_path`` holds the state of another run.
@@ -269,10 +269,10 @@ class Trainer:
     def _validate(self) -> None:
         """Measure the largest, the smallest and a random subnet; keep the weights if their mean is the best so far.
 
-        The random one is the same each time, so that means compare. A run that trains the largest alone is judged by
-        the largest alone.
+        The random one is the same each time, so that means compare. A run that trains one subnet alone is judged by
+        that one alone.
         """
-        rows = {"largest": self.largest}
+        rows = {"subnet": self.schedule.plan(0).rows[0]} if self.settings.arch else {"largest": self.largest}
         if self.schedule.start >= 0:
             rng = np.random.default_rng(self.settings.seed)
             random = self.supernet.space.sample(1, rng, distinct_uniform=False)[0]

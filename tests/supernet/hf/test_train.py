@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -60,11 +61,15 @@ def test_texts_are_learned_by_large_and_small(tmp_path: Path) -> None:
     assert other.labels == ("negative", "positive")
 
 
-def test_what_trains_the_largest_alone_is_judged_by_it(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["largest", "subnet"])
+def test_what_trains_one_subnet_alone_is_judged_by_it(name: str, tmp_path: Path) -> None:
     net, data = opened(tmp_path)
-    trainer = Trainer(net, data, TrainSettings(steps=4, optimizer="adamw", schedule="alone", validates=True))
+    smallest, largest = extremes(net.space)
+    row, arch = (largest, "") if name == "largest" else (smallest, json.dumps(net.space.decode(smallest)))
+    settings = TrainSettings(steps=4, optimizer="adamw", schedule="alone", validates=True, arch=arch)
+    trainer = Trainer(net, data, settings)
     trainer.run()
-    assert trainer.validated == {"largest": evaluate(net, extremes(net.space)[1], data).value}
+    assert trainer.validated == {name: evaluate(net, row, data).value}
 
 
 def test_the_best_epoch_is_kept(tmp_path: Path) -> None:
