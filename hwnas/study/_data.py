@@ -106,7 +106,7 @@ def evaluation_data(
         notice(f"{folder} has no train/: batch norms are re-calibrated on validation images, labels unseen")
     identity = {"data": str(folder.resolve()), "images": images, "calibrate": calibrate, "batch_size": batch_size}
     columns = {"columns": asdict(data.columns)} if isinstance(data, TextFolder) else {}
-    return data, {**identity, **columns, "seed": seed}
+    return data, {**identity, **columns, "seed": seed, "samples": data.digest()}
 
 
 def noun_of(data: Task) -> str:

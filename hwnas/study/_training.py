@@ -16,7 +16,7 @@ from hwnas.study._data import as_told
 
 if TYPE_CHECKING:
     from hwnas.supernet import Supernet, Team, Trainer
-    from hwnas.task import TrainingTask
+    from hwnas.task import TrainingTask, UserData
 
 SAVE_EVERY = 50
 """Steps between two states of a run."""
@@ -93,7 +93,8 @@ class Training:
             recipe = Recipe(epochs=SCRATCH[0], learning_rate=SCRATCH[1])
         else:
             task, net = self._fine_tuned(self.data)
-            about, recipe = {"data": str(self.data.resolve()), "batch_size": str(self.batch_size)}, net.recipe
+            about = {"data": str(self.data.resolve()), "batch_size": str(self.batch_size), "samples": task.digest()}
+            recipe = net.recipe
         settings = TrainSettings(
             epochs=self.epochs or recipe.epochs,
             steps=self.steps or 0,
@@ -111,7 +112,7 @@ class Training:
             notice(f"trains on {device} in {precision}")
         return Trainer(net, task, settings, self.state, about=about, save_every=SAVE_EVERY, device=device, team=team)
 
-    def _fine_tuned(self, folder: Path) -> tuple[TrainingTask, Supernet]:
+    def _fine_tuned(self, folder: Path) -> tuple[UserData, Supernet]:
         """The user's data, and the pretrained supernet with a head for their classes."""
         from hwnas.supernet import load_supernet
         from hwnas.task import LanguageModelling, class_order

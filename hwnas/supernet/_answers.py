@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -95,19 +96,19 @@ class MeasuredAnswers:
         self.progress: Callable[[], None] = lambda: None
         self._journal = journal
         self._statistics: dict[bytes, Statistics] = {}
-        self._known: dict[tuple[bytes, tuple[int, int]], NDArray[np.bool_] | None] = {}
+        self._known: dict[tuple[bytes, str], NDArray[np.bool_] | None] = {}
         self._stopped: set[bytes] = set()
         for entry in journal.entries:
             key = supernet.space.encode(entry["arch"]).tobytes()
             if "expected" in entry:
                 self._stopped.add(key)
                 continue
-            start, stop = entry["samples"]
+            (start, stop), shown = entry["samples"], entry.get("shown", "")  # journals of before do not tell which ones
             if "failed" not in entry:
-                self._known[key, (start, stop)] = _unpacked(entry["right"], stop - start)
+                self._known[key, shown] = _unpacked(entry["right"], stop - start)
                 self.n_calibration = max(self.n_calibration, entry["n_calibration"])
             elif skip_failed:
-                self._known[key, (start, stop)] = None
+                self._known[key, shown] = None
 
     def _opened(self, _threads: int | None, /) -> Callable[[Share], Answers]:
         return lambda share: answer(self.supernet, self.data, self.engine, share)
@@ -132,17 +133,18 @@ class MeasuredAnswers:
             SupernetError: the evaluation of a subnet always fails.
         """
         span = start, start + samples.shape[1]
+        asked = [(row.tobytes(), _digest(places)) for row, places in zip(rows, samples, strict=True)]
         shares = [
             Share(row, places, self._statistics.get(row.tobytes()))
-            for row, places in zip(rows, samples, strict=True)
-            if (row.tobytes(), span) not in self._known
+            for row, places, key in zip(rows, samples, asked, strict=True)
+            if key not in self._known
         ]
         # Those of one resolution together, so that decoded images are used again.
         shares.sort(key=lambda share: self.supernet.network(share.row)[0][1].input_shape)
         for share, outcome in zip(shares, self.executor.in_order(shares), strict=True):
-            self._keep(share.row, span, outcome)
+            self._keep(share, span, outcome)
             self.progress()
-        return [self._known[row.tobytes(), span] for row in rows]
+        return [self._known[key] for key in asked]
 
     def stop(self, row: Population, value: float, std: float, n_images: int) -> None:
         """Note that a subnet left the race, with the value expected of it and its standard deviation."""
@@ -151,8 +153,8 @@ class MeasuredAnswers:
             self._journal.append({"arch": self.supernet.space.decode(row), "expected": expected})
             self._stopped.add(row.tobytes())
 
-    def _keep(self, row: Population, span: tuple[int, int], outcome: Done | Failed) -> None:
-        arch, key = self.supernet.space.decode(row), row.tobytes()
+    def _keep(self, share: Share, span: tuple[int, int], outcome: Done | Failed) -> None:
+        arch, key, shown = self.supernet.space.decode(share.row), share.row.tobytes(), _digest(share.samples)
         if isinstance(outcome, Done):
             found: Answers = outcome.value
             self._statistics[key] = found.statistics
@@ -165,8 +167,13 @@ class MeasuredAnswers:
                 raise always_fails(arch, outcome)
             notice(f"skipped: subnet {json.dumps(arch)}: {outcome.reason}")
             right, entry = None, {"failed": outcome.reason}
-        self._journal.append({"arch": arch, "samples": list(span), **entry})
-        self._known[key, span] = right
+        self._journal.append({"arch": arch, "samples": list(span), "shown": shown, **entry})
+        self._known[key, shown] = right
+
+
+def _digest(samples: NDArray[np.intp]) -> str:
+    """Of the places of samples: which ones a subnet is shown depends on the whole race before."""
+    return hashlib.sha256(samples.astype("<i8").tobytes()).hexdigest()[:16]
 
 
 def _unpacked(text: str, n: int) -> NDArray[np.bool_]:

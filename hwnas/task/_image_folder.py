@@ -19,7 +19,7 @@ from hwnas.task._classes import class_names, class_order, class_shares
 from hwnas.task._decoded import CACHE_BYTES, DecodedImages, Key
 from hwnas.task._pixels import IMAGENET, Pixels, Preprocessing
 from hwnas.task._scores import top1
-from hwnas.task._task import InputsAt, Score, Specs, image_shape
+from hwnas.task._task import InputsAt, Score, Specs, digest_of, image_shape
 from hwnas.task._text_file import ENDINGS
 
 EXTENSIONS = frozenset({".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp"})
@@ -96,6 +96,11 @@ class ImageFolder:
         self.seed = seed
         self.broken: dict[Path, str] = {}
         self._cache = DecodedImages(CACHE_BYTES)
+
+    def digest(self) -> str:
+        """Of the images drawn, by class, name and size."""
+        drawn = [self._validation, self._calibration]
+        return digest_of([[(label, path.name, _size(path)) for label, path in each] for each in drawn])
 
     def calibration(self, specs: Specs) -> Iterator[Tensor]:
         """Batches ``(n, 3, r, r)``, the same at every call."""
@@ -208,6 +213,11 @@ def _done(pixels: Pixels | None) -> Future[Pixels | None]:
     found: Future[Pixels | None] = Future()
     found.set_result(pixels)
     return found
+
+
+def _size(path: Path) -> int | None:
+    """Bytes of a file; None for a link to none."""
+    return path.stat().st_size if path.exists() else None
 
 
 def _resolution(folder: Path, specs: Specs) -> int:

@@ -16,7 +16,7 @@ from torch import Tensor
 from hwnas.errors import DataError
 from hwnas.task._plain_text import read_texts
 from hwnas.task._prompt import prompt
-from hwnas.task._task import InputsAt, Score, Scored, Specs
+from hwnas.task._task import InputsAt, Score, Scored, Specs, digest_of
 from hwnas.task._tokenizer import Tokenizer
 
 LENGTH = 256
@@ -95,6 +95,10 @@ class LanguageModelling:
             if fitting < batch_size
             else []
         )
+
+    def digest(self) -> str:
+        """Of all tokens."""
+        return digest_of({split: tokens.tolist() for split, tokens in self._tokens.items()})
 
     def windows_at_once(self, length: int) -> int:
         """Windows of a batch."""

@@ -5,8 +5,10 @@ Image folders and digits are tasks; texts to classify or to continue are the sam
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import torch.nn.functional as F
 from torch import Tensor
@@ -106,6 +108,14 @@ class UserData(TrainingTask, Protocol):
     n_available: int
     noun: str
     notes: Sequence[str]
+
+    def digest(self) -> str:
+        """Of the samples that are measured on and calibrated with: what was kept of others is not taken up again."""
+
+
+def digest_of(facts: Any) -> str:
+    """Digest of JSON values."""
+    return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:16]
 
 
 def image_shape(specs: Specs) -> Shape:

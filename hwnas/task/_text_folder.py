@@ -16,7 +16,7 @@ from torch import Tensor
 from hwnas.errors import DataError, UnknownNameError
 from hwnas.task._classes import class_indices, class_names, class_shares
 from hwnas.task._scores import SCORES
-from hwnas.task._task import InputsAt, Score, Specs
+from hwnas.task._task import InputsAt, Score, Specs, digest_of
 from hwnas.task._text_file import ENDINGS, LabelledTexts, TextColumns, read_labelled_texts
 from hwnas.task._tokenizer import Tokenizer
 
@@ -103,6 +103,11 @@ class TextFolder:
             self.notes = [f"{folder}: {count}, {len(self.labels)} classes: {shares}", *self.notes]
         self._calibration = (self._training or drawn).drawn(n_calibration, rng)
         self._validation = drawn.at(tokenizer.counts(drawn.texts, drawn.pairs).argsort(kind="stable").tolist())
+
+    def digest(self) -> str:
+        """Of the texts drawn and their classes."""
+        drawn = [self._validation, self._calibration]
+        return digest_of([(each.texts, each.pairs, each.labels.tolist()) for each in drawn])
 
     def lengths(self, choices: Sequence[int], cut_pct: float) -> tuple[int, ...]:
         """Those lengths that a search can trade off: the shortest that cuts at most ``cut_pct`` % of texts, and shorter ones."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -138,6 +139,17 @@ def test_command_reads_archs_and_writes_what_fit_reads(
     assert "batch norms re-calibrated on 16" in capsys.readouterr().err
 
 
+def test_what_other_images_have_told_is_not_taken_up(
+    checkpoint: Path, image_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    shutil.copytree(image_folder, tmp_path / "photos")
+    args = arguments(checkpoint, tmp_path / "photos", tmp_path / "a.csv", "--sample", "1", "--fix", "r=32")
+    assert exit_code(args) == 0
+    next((tmp_path / "photos" / "val").glob("*/*.jpg")).unlink()
+    assert exit_code(args) == 2
+    assert "a.csv.journal.jsonl: it was begun with samples" in capsys.readouterr().err
+
+
 def test_bad_input_is_one_line_and_exit_2(
     checkpoint: Path, image_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ):
@@ -193,6 +205,9 @@ def test_shares_tell_what_all_samples_tell_together(
         again = MeasuredAnswers(own_supernet, data, journal, engine)
         assert (again.n_known, again.n_calibration) == (1, 24)
         (right,) = again(row[None], order[None, 3:20], 3)
+        (others,) = again(row[None], order[None, 20:37], 3)  # of another race, in an order of its own
     assert right is not None
     assert right.tolist() == told[order[3:20]].tolist()
-    assert len(calls) == 2
+    assert others is not None
+    assert others.tolist() == told[order[20:37]].tolist()
+    assert len(calls) == 3

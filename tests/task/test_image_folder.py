@@ -55,6 +55,7 @@ def test_batches_are_the_same_at_every_call_and_differ_by_seed(image_folder: Pat
     assert all(torch.equal(a, b) for a, b in zip(calibration, data.calibration(SHAPE), strict=True))
     other = list(opened(image_folder, seed=1).validation(SHAPE))
     assert not torch.equal(first[0][1], other[0][1])
+    assert data.digest() == opened(image_folder).digest() != opened(image_folder, seed=1).digest()
 
 
 def test_all_images_are_used_where_there_are_fewer_than_asked(image_folder: Path):
@@ -75,8 +76,10 @@ def test_images_that_do_not_decode_are_left_out_and_named(image_folder: Path, tm
     shutil.copytree(image_folder, tmp_path / "data")
     whole = (tmp_path / "data" / "val" / "n0003" / "1.jpg").read_bytes()
     (tmp_path / "data" / "val" / "n0003" / "1.jpg").write_bytes(whole[:200])
-    (tmp_path / "data" / "val" / "n0007" / "2.jpg").write_bytes(b"")
+    (tmp_path / "data" / "val" / "n0007" / "2.jpg").unlink()
+    (tmp_path / "data" / "val" / "n0007" / "2.jpg").symlink_to("nowhere")
     data = opened(tmp_path / "data", n_images=50)
+    assert data.digest() != opened(image_folder, n_images=50).digest()
     for _ in range(2):
         assert sum(len(labels) for _, labels in data.validation(SHAPE)) == 48
     assert sorted(path.parent.name for path in data.broken) == ["n0003", "n0007"]

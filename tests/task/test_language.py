@@ -38,8 +38,11 @@ def opened(path: Path, tokenizer: Tokenizer, **options: Any) -> LanguageModellin
 
 
 def test_each_token_is_told_from_those_before_it(tokenizer, tmp_path):
+    (tmp_path / "a.txt").write_text(words(43))
+    other = opened(tmp_path / "a.txt", tokenizer)
     (tmp_path / "a.txt").write_text(words(42))
     data = opened(tmp_path / "a.txt", tokenizer)
+    assert data.digest() == opened(tmp_path / "a.txt", tokenizer).digest() != other.digest()
     batches = list(data.validation(SPECS))
     ids, following = (torch.cat([batch[i] for batch in ((x["input_ids"], y) for x, y in batches)]) for i in (0, 1))
     assert (data.n_available, [len(y) for _, y in batches]) == (5, [3, 2])

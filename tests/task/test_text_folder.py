@@ -119,7 +119,9 @@ def test_signs_that_end_a_line_elsewhere_are_part_of_a_text(tokenizer: Tokenizer
 
 def test_a_trained_head_takes_its_words_and_their_numbers(tokenizer: Tokenizer, tmp_path: Path) -> None:
     write(tmp_path / "validation.csv", [{"text": "good", "label": "1"}, {"text": "bad", "label": "no"}])
-    assert [label for *_, label in seen(opened(tmp_path, tokenizer, (("no", "yes"), 2)))] == [1, 0]
+    numbered = opened(tmp_path, tokenizer, (("no", "yes"), 2))
+    assert [label for *_, label in seen(numbered)] == [1, 0]
+    assert numbered.digest() != opened(tmp_path, tokenizer).digest()
     with pytest.raises(DataError, match="label 'no', and the network tells 0, 1 apart"):
         opened(tmp_path, tokenizer, ((), 2))
     write(tmp_path / "validation.csv", [{"text": "good", "label": "1"}, {"text": "bad", "label": "0"}])
