@@ -74,21 +74,27 @@ class Training:
             SupernetError: the supernet cannot be opened, brings no data, or the state is of another run.
             DataError: the data do not fit.
         """
-        from hwnas.supernet import Recipe, Trainer, TrainSettings, get_supernet, random_supernet
+        from hwnas.supernet import Recipe, Trainer, TrainSettings, get_supernet, random_supernet, reference_kind
         from hwnas.supernet.train import training_device, training_precision
         from hwnas.task import scored_by
 
         device = training_device(self.device, team.size)
         precision = training_precision(self.precision, device)
         if self.data is None:
-            if self.checkpoint is not None:
-                rule = "it is fine-tuned on your images"
-                raise SupernetError(f"--checkpoint {self.checkpoint}", rule, "pass --data FOLDER")
-            if self.widths:
-                rule = "they are of a pretrained encoder, which learns from your data"
-                raise SupernetError("--hidden-widths", rule, "add --data FOLDER")
+            for value, given in (
+                (f"--checkpoint {self.checkpoint}", self.checkpoint is not None),
+                (f"supernet {self.supernet}", reference_kind(self.supernet).carries_weights),
+                ("--front", bool(self.arch)),
+                ("--hidden-widths", bool(self.widths)),
+            ):
+                if given:
+                    rule = "a pretrained network learns from your data"
+                    raise SupernetError(value, rule, "add --data FOLDER")
             net = as_told(random_supernet(self.supernet, self.seed), self.columns, self.metric)
             task = scored_by(_own_task(self.supernet, get_supernet(self.supernet).data()), net.metric)
+            if task.labels and len(task.labels) != net.classes:
+                rule = f"its own data have {len(task.labels):,} classes, and it tells {net.classes:,} apart"
+                raise SupernetError(f"supernet {self.supernet}", rule, "add --data FOLDER with yours")
             net.labels, about = task.labels, {"data": self.supernet}
             recipe = Recipe(epochs=SCRATCH[0], learning_rate=SCRATCH[1])
         else:
@@ -138,6 +144,9 @@ class Training:
         if fits and net.labels and not net.head_is_new:
             task = opened()  # in the order of the head's classes
         net = net.adapted(task)
+        if self.arch and (net.head_is_new or not fits):
+            rule = f"its subnet learns from the largest, which does not tell the {len(task.labels):,} classes of {folder} apart"
+            raise SupernetError("--front", rule, "train all subnets first: drop --front")
         if net.head_is_new or not fits:
             replaced = (
                 "it has no head: a new one is made"

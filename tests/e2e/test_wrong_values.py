@@ -48,6 +48,10 @@ def accuracies(folder: Path) -> Path:
         (("evaluate", "--supernet", "digits-c3", "--sample", 2, "--out", "x.csv"), "tell 10 classes apart, not 3"),
         (("search", *DIGITS, "--objectives", "macs,params", "--evals", 20), "drop --evals, or add --evaluate"),
         (("search", *DIGITS, "--objectives", "macs,params", "--data", "photos"), "drop --data, or add --evaluate"),
+        (
+            ("train", "--supernet", "digits-c7", "--out", "t.safetensors"),
+            "its own data have 10 classes, and it tells 7",
+        ),
         (("train", "--supernet", "digits", "--out", "t.safetensors", "--metric", "f2"), "did you mean 'f1'"),
         (("train", "--supernet", "digits", "--out", "t.safetensors", "--text-column", "x"), "drop --text-column"),
         (("train", "--supernet", "digits", "--out", "t.safetensors", "--epochs", 1, "--steps", 1), "drop --epochs"),

@@ -19,7 +19,7 @@ from PIL import Image
 from hwnas.cli import main
 from hwnas.errors import SupernetError
 from hwnas.space import TensorSpec
-from hwnas.supernet import Supernet, get_supernet, load_supernet
+from hwnas.supernet import Supernet, extremes, get_supernet, load_supernet
 from hwnas.task import ImageFolder, TrainingTask
 from tests.conftest import REPOSITORY
 from tests.supernet.conftest import OWN
@@ -108,6 +108,8 @@ def test_other_classes_are_refused_and_other_numbers_get_a_new_head(
     assert exit_code(*args) == 2
     assert "it has the class folder 'azure', and the network tells blue, green, red apart" in capsys.readouterr().err
     (other / "val" / "azure").rename(tmp_path / "gone")
+    assert exit_code("train", "--supernet", str(trained), "--out", str(tmp_path / "x.safetensors")) == 2
+    assert "a pretrained network learns from your data; add --data FOLDER" in capsys.readouterr().err
     given = ("train", "--supernet", str(trained), "--out", str(tmp_path / "x.safetensors"), "--data")
     assert exit_code(*given, str(other)) == 2
     assert "val/ has no folder azure, and train/ has" in capsys.readouterr().err
@@ -141,7 +143,13 @@ def test_a_head_stays_for_its_own_classes_however_folders_call_them(
     args = ("train", "--supernet", str(trained), "--data", str(tmp_path), "--steps", "1", "--batch-size", "4")
     assert exit_code(*args, "--out", str(tmp_path / "x.safetensors")) == 0
     assert ("the head stays" in capsys.readouterr().err) == stays
-    assert load_supernet(str(tmp_path / "x.safetensors")).labels == (CLASSES if stays else folders)
+    net = load_supernet(str(tmp_path / "x.safetensors"))
+    assert net.labels == (CLASSES if stays else folders)
+    if not stays:
+        arch = json.dumps(net.space.decode(extremes(net.space)[0]))
+        pd.DataFrame({"row": [1], "macs": [9], "arch": [arch]}).to_csv(tmp_path / "front.csv", index=False)
+        assert exit_code(*args, "--front", str(tmp_path / "front.csv"), "--out", str(tmp_path / "one.safetensors")) == 2
+        assert "--front: its subnet learns from the largest, which does not tell the 3" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -215,7 +215,7 @@ def test_they_are_asked_for_where_the_network_is_trained(
     for given, complaint in {
         ("hf:net", "16,x", *data): "--hidden-widths 16,x: they are whole numbers",
         ("hf:net", "64", *data): "hidden width 64: the network has 32 channels; give some of them: 16,24",
-        ("digits", "8"): "--hidden-widths: they are of a pretrained encoder",
+        ("digits", "8"): "--hidden-widths: a pretrained network learns from your data; add --data FOLDER",
     }.items():
         code, said = ran(*given)
         assert (code, complaint in said) == (2, True), said
