@@ -223,7 +223,8 @@ def _size(path: Path) -> int | None:
 def _resolution(folder: Path, specs: Specs) -> int:
     shape = image_shape(specs)
     if shape[0] != 3 or shape[1] != shape[2]:
-        raise DataError(f"data {folder}", f"the network wants images of shape {shape}", "use its own data")
+        rule = f"its images are RGB and cut square, and the network is fed {'x'.join(map(str, shape))}"
+        raise DataError(f"data {folder}", rule, "pass a network of such images, or no data where it brings its own")
     return shape[1]
 
 

@@ -99,6 +99,8 @@ def test_folders_that_do_not_fit(image_folder: Path, tmp_path: Path):
     shutil.rmtree(tmp_path / "apart")
     with pytest.raises(DataError, match="10 class folders, the network tells 1000 classes apart"):
         opened(image_folder, 1000)
+    with pytest.raises(DataError, match="its images are RGB and cut square, and the network is fed 1x32x32"):
+        list(opened(image_folder).validation({"input": TensorSpec((1, 32, 32))}))
     for label in range(10):
         (tmp_path / f"c{label}").mkdir()
     with pytest.raises(DataError, match="no images"):
