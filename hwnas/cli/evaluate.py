@@ -24,7 +24,7 @@ from hwnas.cli._supernet import (
     SupernetName,
     skips,
 )
-from hwnas.errors import DataError, SupernetError
+from hwnas.errors import DataError
 from hwnas.executor import Pace
 from hwnas.files import check_writable
 from hwnas.metric import QUALITY, registered
@@ -78,6 +78,7 @@ def evaluate(
     import pandas as pd
 
     from hwnas.io import arch_column, write_csv
+    from hwnas.supernet import all_failed
 
     if (archs is None) == (sample is None):
         raise DataError("--archs and --sample", "one of them is needed", "pass --archs CSV or --sample N")
@@ -113,7 +114,7 @@ def evaluate(
     accuracies = [accuracy for accuracy in found if accuracy is not None]
     x = x[[accuracy is not None for accuracy in found]]
     if not accuracies:
-        raise SupernetError("evaluation", f"all of {len(found)} subnets failed", "correct the cause, and resume")
+        raise all_failed(len(found))
     frame = pd.DataFrame([accuracy.as_row(net.metric) for accuracy in accuracies])
     frame.insert(0, "arch", arch_column(x, space))
     write_csv(frame, out)

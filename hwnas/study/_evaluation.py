@@ -321,9 +321,11 @@ class MeasuringPredictor(AskedPredictor):
                 found = run_search(
                     slow, searcher, evaluations=evals, seed=seed, start=warm.rows, fit=fit, revise=revise, progress=told
                 )
-                return self._without_failed(self._known_for_sure(found))
+                return self._without_failed(found) if race is None else raced(race, found)
             assert not isinstance(self.evaluator, RacedAccuracy)
             known = self.evaluator.rows[self.space.contains(self.evaluator.rows)]
+            if self.evaluator.has_failed(known).all():
+                known = known[:0]  # without any value a searcher learns nothing of them
             left = max(evals - len(known), 0)
             options = SearchOptions(max(left, 1), seed, warm.rows, fit=fit, at_once=self.evaluator.executor.workers)
             begun = new_searcher(searcher or "linas", slow, options)
@@ -332,9 +334,6 @@ class MeasuringPredictor(AskedPredictor):
             found = drive_freely(begun, self._as_finished, told) if left else begun.front()
         return self._without_failed(found)
 
-    def _known_for_sure(self, found: SearchResult) -> SearchResult:
-        return raced(self.evaluator, found) if isinstance(self.evaluator, RacedAccuracy) else found
-
     def _as_finished(self, rows: Iterator[Population | None]) -> Iterator[tuple[Population, float]]:
         assert not isinstance(self.evaluator, RacedAccuracy)
         for row, value in self.evaluator.as_finished(rows):
@@ -342,6 +341,15 @@ class MeasuringPredictor(AskedPredictor):
             yield row, value
 
     def _without_failed(self, found: SearchResult) -> SearchResult:
-        """The front without skipped subnets, whose accuracy is a stand-in."""
-        kept = ~self.evaluator.has_failed(found.x)
-        return replace(found, x=found.x[kept], values={name: v[kept] for name, v in found.values.items()})
+        """The front without skipped subnets, whose accuracy is a stand-in, and with those that they stood in front of."""
+        import numpy as np
+
+        from hwnas.search import Trial, best_of
+
+        failed = self.evaluator.has_failed(self.rows)
+        if not failed.any():
+            return found
+        x = best_of(found.problem, [Trial(found.searcher, found.seed, self.rows[~failed])])
+        values = found.problem.evaluate(x)
+        order = np.lexsort(found.problem.costs(values).T[::-1])
+        return replace(found, x=x[order], values={name: v[order] for name, v in values.items()})

@@ -96,7 +96,12 @@ class RacedAccuracy:
     def _known(self, x: NDArray[Any]) -> NDArray[np.float64]:
         import numpy as np
 
-        worst = min(self.race.value(e) for e in self.race.entrants if not e.has_failed)
+        from hwnas.supernet import all_failed
+
+        known = [self.race.value(e) for e in self.race.entrants if not e.has_failed]
+        if not known:
+            raise all_failed(len(self.race.entrants))
+        worst = min(known)
         return np.array([worst if e.has_failed else self.race.value(e) for e in self.race.of(x)])
 
     def has_failed(self, x: NDArray[Any]) -> NDArray[np.bool_]:

@@ -139,7 +139,7 @@ class MeasuredAccuracy:
         accuracies = self.accuracies(x)
         known = [accuracy.value for accuracy in self._known.values() if accuracy is not None]
         if accuracies and not known:
-            raise SupernetError("evaluation", f"all of {len(accuracies)} subnets failed", "see why, and resume")
+            raise all_failed(len(accuracies))
         worst = min(known, default=0.0) if self.supernet.measures().maximise else max(known, default=0.0)
         return np.array([worst if accuracy is None else accuracy.value for accuracy in accuracies])
 
@@ -175,18 +175,24 @@ class MeasuredAccuracy:
 
     def as_finished(self, rows: Iterator[Population | None]) -> Iterator[tuple[Population, float]]:
         """Evaluate canonical ``(g,)`` rows, one whenever a worker is free; yields each row with its value as it
-        finishes.
+        finishes; one that failed as soon as there is a value to stand in for its own.
 
         Args:
             rows: none of them known; None says that there is none at present, see ``Executor.as_finished``.
 
         Raises:
-            SupernetError: the evaluation of a subnet always fails.
+            SupernetError: the evaluation of a subnet always fails, or those of all do.
         """
+        waiting: list[Population] = []
         for _, row, outcome in self.executor.as_finished(rows):
             self._keep(row, outcome)
             self._report(len(self._known), len(self._known))
-            yield row, float(self(row[None])[0])
+            waiting.append(row)
+            if not self.has_failed(self.rows).all():
+                yield from ((each, float(self(each[None])[0])) for each in waiting)
+                waiting.clear()
+        if waiting:
+            raise all_failed(len(waiting))
 
     @property
     def rows(self) -> Population:
@@ -219,6 +225,12 @@ def always_fails(arch: Arch, outcome: Failed) -> SupernetError:
     error = SupernetError(f"subnet {json.dumps(arch)}", outcome.reason, REMEDY)
     error.add_note(outcome.trace)
     return error
+
+
+def all_failed(n: int) -> SupernetError:
+    """The error where none of ``n`` subnets could be evaluated."""
+    remedy = "correct the cause, and try them again: --on-failure stop"  # with skip, they count as known
+    return SupernetError("evaluation", f"all of {n} subnets failed", remedy)
 
 
 def accuracy_journal_identity(

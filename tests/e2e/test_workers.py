@@ -15,13 +15,18 @@ from contextlib import contextmanager
 from multiprocessing import active_children, resource_tracker
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
 from hwnas.cli import main
+from hwnas.executor import Here
+from hwnas.search import non_dominated
+from hwnas.space import get_space, macs_cost
 from tests.e2e.conftest import Hwnas
 
 ROOT = Path(__file__).parents[2]
+SPACE = get_space("digits")
 SEARCH = (
     "search", "--evaluate", "--supernet", "digits", "--objectives", "top1,macs", "--fix", "r=8", "--evals", "24",
     "--seed", "3",
@@ -208,6 +213,30 @@ def test_what_was_skipped_is_on_no_front(hwnas: Hwnas, folder: Path) -> None:
     failed = json.loads(Path("pareto.json").read_text())["evaluator"]["failed"]
     assert failed
     assert all(arch["e"][0] == 2 for arch in failed)
+    entries = [json.loads(line) for line in Path("pareto.csv.journal.jsonl").read_text().splitlines()[1:]]
+    measured = [entry for entry in entries if "failed" not in entry]
+    x = SPACE.encode_many([entry["arch"] for entry in measured])
+    values = np.stack([[entry["top1"] for entry in measured], macs_cost(SPACE)(x)], axis=1)
+    best = non_dominated(values, [True, False], distinct=True)
+    assert sorted(frame["macs"]) == sorted(values[best, 1])  # what was skipped stands in front of nothing either
+
+
+def test_a_search_goes_on_whose_first_subnets_fail(hwnas: Hwnas, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hwnas.executor._where.Processes", lambda _, opener: Here(opener))
+    (folder / "own.py").write_text(PLUGIN)
+    own = [{"digits": "own.py:Fragile", "24": "8"}.get(word, word) for word in SEARCH]
+    own += ["--searcher", "random", "--on-failure", "skip"]
+    freely = (*own, "--asynchronous", "--workers", 1)
+    ran = hwnas(*freely)
+    assert ran.code == 0, ran.err
+    journal = Path("pareto.csv.journal.jsonl").read_text().splitlines(keepends=True)
+    Path("killed.csv.journal.jsonl").write_text("".join(journal[:2]))
+    assert '"failed"' in journal[1]
+    ran = hwnas(*freely, "--out", "killed.csv")
+    assert ran.code == 0, ran.err
+    for how in (("--asynchronous", "--workers", 1), ("--racing",)):
+        ran = hwnas(*own, "--fix", "e[0]=2", *how, "--out", f"none{len(how)}.csv")
+        assert (ran.code, "subnets failed; correct the cause, and try them again" in ran.err) == (2, True)
 
 
 @pytest.mark.parametrize(
