@@ -59,18 +59,22 @@ def read_given(request: Request, objectives: Objectives | None, of: SearchSpace 
     columns: dict[str, MetricFunction] = {}
     table, library = None, None
     if request.library is not None:
-        used = {"--space": request.space is not None, "--table": request.tables, "--costs": request.costs}
-        for option, value in used.items():
-            if value:
-                raise DataError(
-                    f"{option} with --library", "the library is the space and its metrics", f"drop {option}"
-                )
+        idle = {
+            "--space": request.space,
+            "--table": request.tables,
+            "--costs": request.costs,
+            "--predictor": request.predictor,
+            **_of_devices(request),
+        }
+        _refuse(idle, " with --library", "the library is the space and its metrics")
         library = read_library(request.library)
         columns.update({renamed.get(name, name): cost for name, cost in library.costs.items()})
         space = restricted(library.space, request.fix)
     else:
         whole, _ = open_in(of or request.space, request.precision)
         space = restricted(whole, request.fix)
+        if not space.slots:
+            _refuse(_of_devices(request), "", f"{space.name} has no layers to time: a table tells its metrics")
         if request.tables:
             table = read_subnet_table(request.tables, space, renamed)
             columns.update({name: Lookup(space.whole, table.x, v, name) for name, v in table.columns.items()})
@@ -83,6 +87,28 @@ def read_given(request: Request, objectives: Objectives | None, of: SearchSpace 
     if library is not None:
         facts[0] |= {name: library.facts[name] for name in ("lengths", "tables") if name in library.facts}
     return Given(space, columns, facts, table, library)
+
+
+def _of_devices(request: Request) -> dict[str, object]:
+    """Options that tell how networks are timed, where any are."""
+    return {
+        "--device": request.device,
+        "--threads": request.threads,
+        "--batch": request.batch,
+        "--precision": request.precision,
+        "--as-is": request.as_is,
+    }
+
+
+def _refuse(options: Mapping[str, object], where: str, rule: str) -> None:
+    """Refuse options without a meaning.
+
+    Raises:
+        DataError: names the first that was given.
+    """
+    for option, value in options.items():
+        if value:
+            raise DataError(f"{option}{where}", rule, f"drop {option}")
 
 
 def _add_layer_costs(

@@ -113,7 +113,7 @@ def prepare(request: Request, of: SearchSpace | None = None, evaluated: str | No
     if objectives is not None:
         check_names("objective", objectives.columns, names, layers=layers)
     _refuse_infeasible_counts(given, budgets, request.batch or 1, request.precision or "fp32")
-    devices = Devices.of(request, bounds, objectives) if layers else None
+    devices = Devices.of(request, bounds, objectives, given.columns) if layers else None
     wanted = _wanted(objectives, devices, given, accuracy, told)
     if devices is None:
         budgets |= _untimed(bounds, given)
@@ -125,7 +125,7 @@ def prepare(request: Request, of: SearchSpace | None = None, evaluated: str | No
         _refuse_untold(metric, of_weights, evaluated, accuracy, request.predictor)
     accuracy = accuracy if of_weights else None
     table, others = None, {}
-    if devices is not None and (bounds.devices or devices.timed(needed)):
+    if devices is not None and devices.timed(needed, bounds):
         table = find_table(
             given.space,
             devices.main,
@@ -134,6 +134,7 @@ def prepare(request: Request, of: SearchSpace | None = None, evaluated: str | No
             precision=request.precision,
             as_is=request.as_is,
         )
+    if devices is not None:
         others = {name: _other_table(given.space, device, request) for name, device in devices.others.items()}
     metrics, notes = narrowed(given.space, accuracy, table, batch=request.batch, others=others)
     rates = bool(bounds.per_s) or any(_is(THROUGHPUT, m) for m in needed)
@@ -142,14 +143,16 @@ def prepare(request: Request, of: SearchSpace | None = None, evaluated: str | No
     sized = (table.it.precision if table is not None else request.precision or "fp32") if asked_size else None
     metrics = replace(metrics, given=given.columns, rates=rates, sized=sized)
     if request.tables:  # of the many columns of a table only those that were named are of interest
-        named = {m.column for m in needed}
+        named = {m.column for m in needed} | {LATENCY.on(m.device).column for m in needed if m.source == "device"}
+        named |= {devices.latency(device).column for device in bounds.devices} if devices is not None else set()
         metrics = replace(metrics, given={name: fn for name, fn in given.columns.items() if name in named})
     _refuse_underived(needed, metrics)
     if devices is not None:
         for column, budget in devices.budgets(bounds, metrics, others).items():
             budgets[column] = budget.within(budgets.get(column, budget))
-    # The front of throughput is that of latency, which is a sum: it is searched in its place.
-    searched = [LATENCY.on(m.device) if _is(THROUGHPUT, m) else m for m in wanted]
+    # The front of throughput is that of latency, which is a sum: it is searched in its place, unless a file tells it.
+    summed = {m.column for m in wanted if _is(THROUGHPUT, m)}.difference(given.columns)
+    searched = [LATENCY.on(m.device) if m.column in summed else m for m in wanted]
     wanted = tuple({m.column: m for m in searched}.values())
     if not mixed:
         notes += _told_of_precision(table, of_weights)

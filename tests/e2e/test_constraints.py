@@ -122,6 +122,27 @@ def test_a_users_own_cost_of_layers(hwnas: Hwnas, additive: Path) -> None:
     assert "energy_mj <= 0.01: no subnet" in ran.err
 
 
+def test_what_files_tell_needs_no_device(hwnas: Hwnas, folder: Path) -> None:
+    layers = get_space("digits").layers()
+    Path("own.csv").write_text(
+        "key,latency_ms,energy_mj@phone\n"
+        + "".join(f"{key},{1 + layer.macs / 1e4},{layer.params}\n" for key, layer in layers.items())
+    )
+    search = ("search", "--space", "digits", "--costs", "own.csv", "--objectives", "macs:max,energy_mj@phone:min")
+    ran = hwnas(*search, "--latency", "20ms", "--generations", 4)
+    assert ran.code == 0, ran.err
+    assert {path.name for path in folder.iterdir()} == {"own.csv", "pareto.csv", "pareto.json", "pareto.png"}
+    frame, space = pd.read_csv("pareto.csv"), get_space("digits")
+    assert list(frame.columns[:2]) == ["row", "latency_ms"]
+    assert not {"latency_low_ms", "latency_high_ms"} & set(frame)
+    networks = [space.network(space.encode(json.loads(arch))) for arch in frame["arch"]]
+    own = [sum(1 + layer.macs / 1e4 for _, layer in network) for network in networks]
+    np.testing.assert_allclose(frame["latency_ms"], own, atol=1e-5)
+    assert frame["latency_ms"].max() <= 20
+    ran = hwnas(*search, "--device", "cpu")
+    assert (ran.code, "latency_ms is a column of a file here; drop --device" in ran.err) == (2, True)
+
+
 def test_a_block_library_is_a_space(hwnas: Hwnas) -> None:
     Path("llm.csv").write_text(LIBRARY)
     ran = hwnas("search", "--library", "llm.csv", "--searcher", "exact", "--latency", "16ms", "--budget", "kv_mb=7")
@@ -161,6 +182,9 @@ def test_a_table_of_all_subnets_is_looked_up(hwnas: Hwnas) -> None:
     assert front["top1"][0] == within["acc"].max()
     best = within.groupby("phone")["acc"].max().cummax().drop_duplicates()
     assert sorted(front["top1"]) == sorted(best)
+    rates = (*options[:-1], "top1=acc,throughput=phone", "--searcher", "exact", "--out", "rates.csv")
+    assert hwnas("search", *rates).code == 0
+    assert pd.read_csv("rates.csv")["images_per_s"].max() == frame["phone"].max()
     ran = hwnas("search", *options, "--population", 50, "--generations", 6, "--json")
     assert ran.code == 0, ran.err
     assert json.loads(ran.out)["provenance"]["files"][0]["name"] == "cells.csv"
@@ -172,6 +196,9 @@ def test_a_table_of_all_subnets_is_looked_up(hwnas: Hwnas) -> None:
         (("--space", "nasbench201"), "pass --table FILE.csv"),
         (("--library", "llm.csv", "--space", "digits"), "drop --space"),
         (("--library", "llm.csv", "--table", "llm.csv"), "drop --table"),
+        (("--library", "llm.csv", "--precision", "int8"), "drop --precision"),
+        (("--library", "llm.csv", "--device", "cpu"), "drop --device"),
+        (("--space", "nasbench201", "--table", "cells.csv", "--threads", "2"), "drop --threads"),
         (("--library", "llm.csv", "--budget", "kv=1"), "did you mean 'kv_mb'"),
         (("--library", "llm.csv", "--budget", "kv_mb=-1"), "no subnet of llm"),
         (("--library", "llm.csv", "--latency", "phone=1ms"), "no devices"),
@@ -185,6 +212,7 @@ def test_a_table_of_all_subnets_is_looked_up(hwnas: Hwnas) -> None:
 )
 def test_what_does_not_fit_gets_one_line(hwnas: Hwnas, options: tuple[str, ...], complaint: str) -> None:
     Path("llm.csv").write_text(LIBRARY)
+    Path("cells.csv").write_text("ops,acc\n" + "".join(f"{n:06d},1\n" for n in range(2)))
     ran = hwnas("search", *options)
     assert (ran.code, ran.out) == (2, "")
     assert complaint in ran.err
