@@ -9,6 +9,7 @@ Williams 2006, section 2.1); how far the factors may differ is what predicts eac
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -38,7 +39,7 @@ class Additivity:
 
     Attributes:
         models: how many assemblies.
-        spearman: rank correlation.
+        spearman: rank correlation; NaN where there is no order, as of a single assembly.
         scale: median of measured over predicted.
         error_pct: mean relative error once that is allowed for.
     """
@@ -54,7 +55,9 @@ class Additivity:
         ratio = measured / predicted
         scale = float(np.median(ratio))
         error = float(100 * np.abs(scale / ratio - 1).mean())
-        return cls(len(measured), float(spearmanr(predicted, measured).statistic), scale, error)
+        ordered = min(np.ptp(predicted), np.ptp(measured)) > 0
+        rank = float(spearmanr(predicted, measured).statistic) if ordered else math.nan
+        return cls(len(measured), rank, scale, error)
 
     def __str__(self) -> str:
         return (

@@ -42,16 +42,20 @@ def taught_model(given: Windows, path: Path, steps: int) -> Windows:
     from hwnas.io import Journal
     from hwnas.supernet import described, lessons, taught
 
+    if path.resolve() == Path(given.model).resolve():
+        rule = f"--distil writes {path}, which is the model itself"
+        raise DataError(f"--out {path.with_suffix('.csv')}", rule, "write another --out")
     plain = replace(given, precision="fp32")  # lower precisions round what was learned
     identity = {**plain.facts(), "steps": steps, "learned_from": WINDOWS}
     told = json.dumps(identity)
+    parts, journal_path = path.with_name(f"{path.name}.parts"), path.with_name(f"{path.name}.jsonl")
     if path.exists():
         if described(path).get(TAUGHT) != told:
             rule = "it is there, and was made of something else"
-            raise DataError(f"--distil {steps}: {path}", rule, "remove it, or write another --out")
+            remedy = f"write another --out, or remove it and {journal_path.name}"
+            raise DataError(f"--distil {steps}: {path}", rule, remedy)
         return replace(given, model=str(path))
     net, batches = plain.net, [*plain.text.unjudged(given.length, WINDOWS)]
-    parts, journal_path = path.with_name(f"{path.name}.parts"), path.with_name(f"{path.name}.jsonl")
     parts.mkdir(parents=True, exist_ok=True)
     own: dict[str, Tensor] = {}
     gained: list[float] = []
@@ -62,7 +66,7 @@ def taught_model(given: Windows, path: Path, steps: int) -> Windows:
             for place, lesson in enumerate(lessons(net, batches)):
                 for choice in lesson.alternatives:
                     part = parts / f"{lesson.slot}-{choice}.safetensors"
-                    if (lesson.slot, choice) not in known:
+                    if (lesson.slot, choice) not in known or not part.exists():
                         tensors, before, after = taught(net, lesson, choice, steps, given.seed)
                         with replacing(part) as file:
                             file.write_bytes(save(tensors))

@@ -77,9 +77,8 @@ class LibraryVerifier:
             result = search(metrics.problem(self.wanted, self._of_sums(growth)))
             evaluations += result.evaluations
             front = self._measure(result.x)
-            error_pct = self._tell(turn, front, growth(metrics.given[SCORE](front)))
             rows = self._moved(self._rows())
-            if error_pct < GOOD_PCT or len(rows) < FEWEST:
+            if not self._tell(turn, front, growth(metrics.given[SCORE](front)), enough=len(rows) >= FEWEST):
                 break
             cost, growth, left_out = corrected(self._scores(), rows, self._values(rows))
             self.rounds[-1]["growth_per_nat"] = round(growth.rate, 4)
@@ -134,27 +133,29 @@ class LibraryVerifier:
 
         return np.array([max(self.measured[row.tobytes()].kl, 1e-9) for row in x])
 
-    def _tell(self, turn: int, front: Population, predicted: NDArray[np.float64]) -> float:
-        """Note and say how a round went; the mean error of the scores it was found by, in percent."""
+    def _tell(self, turn: int, front: Population, predicted: NDArray[np.float64], *, enough: bool) -> bool:
+        """Note and say how a round went; returns whether the scores that it was found by are to be corrected: they are
+        off, and ``enough`` is measured to correct them."""
         from hwnas.study._additivity import Additivity
 
         if not len(front):
-            return 0.0
+            return False
         measured = self._values(front)
         error_pct, told = _error_pct(predicted, measured), Additivity.of(predicted, measured)
         self.rounds.append(
             {
                 "measured": len(front),
                 "error_pct": error_pct,
-                "spearman": round(told.spearman, 4),
+                "spearman": round(told.spearman, 4) if isfinite(told.spearman) else None,
                 "scale": round(told.scale, 4),
             }
         )
-        then = "searching again with corrected scores" if error_pct >= GOOD_PCT and turn < ROUNDS else "done"
+        off = error_pct >= GOOD_PCT and enough
+        then = "searching again with corrected scores" if off and turn < ROUNDS else "done"
         notice(
             f"round {turn}: {SCORE} of {len(front)} assemblies is {error_pct:.0f} % off their measurement on average; {then}"
         )
-        return error_pct
+        return off
 
     def _front(self, result: SearchResult, metrics: Metrics) -> SearchResult:
         """What was measured in any round, is within the budgets, and is dominated by no other; scores as measured."""

@@ -74,6 +74,12 @@ def test_from_a_folder_to_a_verified_front(hwnas: Hwnas) -> None:
     again = divergences(Windows("hf:m", Path("t.txt"), 4, 16, 2), [x], Path("again.jsonl"))
     assert again[0].kl == pytest.approx(front["kl_measured"][1], rel=1e-6)
 
+    only = [word for fix in ("f=32", "a[0]=2", "a[1]=2", "a[2]=1") for word in ("--fix", fix)]
+    ran = hwnas("search", "--library", "lib.csv", *only, "--verify", "--out", "one.csv")
+    assert ran.code == 0, ran.err
+    assert "round 1: kl of 1 assemblies is" in ran.err
+    assert Front.load("one.csv").provenance.verified["rounds"][0]["spearman"] is None
+
     ran = hwnas("library", "check", "lib.csv", "--subnets", 10)
     assert ran.code == 0, ran.err
     assert "10 assembled models: rank correlation" in ran.out
@@ -174,8 +180,16 @@ def test_alternatives_learn_before_they_are_scored(hwnas: Hwnas) -> None:
     assert ran.code == 0, ran.err
     assert (Path("lib.safetensors").read_bytes(), Path("lib.safetensors.jsonl").read_text()) == (whole, journal)
     assert not parts.exists()
-    ran = hwnas(*build[:-4], "--distil", 9, *build[-2:])
-    assert (ran.code, "was made of something else" in ran.err, ran.err.count("\n")) == (2, True, 1)
+    Path("lib.safetensors").unlink()  # lost, and not the journal
+    ran = hwnas(*build)
+    assert ran.code == 0, ran.err
+    assert Path("lib.safetensors").read_bytes() == whole
+    again = (*build[:-4], "--distil", 9, *build[-2:])
+    ran = hwnas(*again)
+    assert (ran.code, ran.err.count("\n")) == (2, 1)
+    assert "was made of something else; write another --out, or remove it and lib.safetensors.jsonl" in ran.err
+    ran = hwnas(*again[:3], "lib.safetensors", *again[4:])
+    assert (ran.code, "--distil writes lib.safetensors, which is the model itself" in ran.err) == (2, True)
     ran = hwnas(*build[:6], *OPTIONS[:2], "--windows", 99, "--distil", 8, "--out", "other.csv")
     assert (ran.code, "no windows beside the 99 that are scored on" in ran.err) == (2, True)
 
