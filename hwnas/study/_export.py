@@ -71,7 +71,7 @@ class ChosenSubnet:
         accuracy = float(pd.to_numeric(cells.get(metric, math.nan), errors="coerce"))
         if not math.isfinite(accuracy):
             return cls(arch)
-        counted = f"measured on {cells['n_images']} images" if "n_images" in cells else None
+        counted = f"measured on {cells['n_images']} samples" if "n_images" in cells else None
         told = cells.get(f"{metric}_source", counted)
         return cls(arch, accuracy, f"{told or 'predicted'} ({place})", told is not None)
 

@@ -69,11 +69,14 @@ class Measured:
         column = LATENCY.on(self.name).column
         bounds = dict(told.budgets) | ({column: self.budget_ms} if self.budget_ms is not None else {})
         facts: dict[str, Any] = _facts(self.place, self.found)
+        others = (told.measured or {}).get("others", {})
         if self.name:
-            others = (told.measured or {}).get("others", {})
             facts = {**(told.measured or {}), "others": {**others, self.name: facts}}
+        elif others:
+            facts = {**facts, "others": others}  # their columns stay
         told = replace(told, budgets=bounds, measured=facts)
-        return replace(front, frame=self.beside(front.frame), provenance=told)
+        journals = [*front.journals, *self.journals]
+        return replace(front, frame=self.beside(front.frame), provenance=told, journals=journals)
 
 
 @dataclass(frozen=True)
@@ -121,6 +124,8 @@ class Measuring:
         for row in rows or ():
             front.arch(row)
         at = [i for i, number in enumerate(numbers) if rows is None or number in rows]
+        if not at:
+            raise DataError("rows", "there are none to measure", "name some, or leave them out for all")
         at = [at[i] for i in thinned(len(at), most or len(at))]
         return cls(front, read_archs(front.frame.iloc[at].reset_index(drop=True), front.space), at, **options)
 
@@ -239,7 +244,8 @@ def measured(
         front: its space must be known.
         device: of this machine, or ``"ssh://user@host"``; by default the one that was searched for.
         python: the interpreter on another machine.
-        journal: keeps what was measured, so that a killed run resumes; by default a temporary file.
+        journal: keeps what was measured until the front is saved, so that a killed run resumes; by default a temporary
+            file.
         options: ``rows`` and ``most`` of them; ``budget``, ``threads``, ``batch``, ``precision``, ``seed``; see `Measuring`.
 
     Raises:
@@ -258,11 +264,9 @@ def measured(
         return job.finish()
 
 
-def measure(front: Front, *, journal: Path | None = None, **options: Any) -> Front:
+def measure(front: Front, **options: Any) -> Front:
     """The front with ``latency_measured_ms`` and ``latency_p95_ms`` beside what was predicted; arguments as ``measured``."""
-    found = measured(front, journal=journal, **options)
-    whole = found.on(front)
-    return replace(whole, journals=found.journals) if journal is not None else whole
+    return measured(front, **options).on(front)
 
 
 def verify(front: Front, **options: Any) -> Front:

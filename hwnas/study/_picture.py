@@ -59,7 +59,7 @@ def picture_of(frame: pd.DataFrame, facts: Mapping[str, Any]) -> Picture:
         by = "" if measured else f" by {facts['predictor']['name']}"  # no room for both
         words.append(f"accuracy predicted{by}")
     if facts.get("evaluator"):
-        words.append(f"accuracy measured on {facts['evaluator']['images']} images")
+        words.append(f"accuracy measured on {facts['evaluator']['images']} samples")
     if facts.get("score"):
         words.append(f"{facts['score']['name']} scores untrained networks: no accuracy")
     if measured:

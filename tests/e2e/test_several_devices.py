@@ -88,6 +88,9 @@ def test_a_front_measured_on_several_machines(hwnas: Hwnas, homes: Path, monkeyp
     ran = hwnas("measure", "pareto.csv", "--device", "ssh://down", "--device", "ssh://down2")
     assert ran.code == 2
     assert Path("pareto.csv").read_bytes() == before
+    assert hwnas("measure", "pareto.csv").code == 0
+    again = json.loads(Path("pareto.json").read_text())["measured"]
+    assert again["others"] == facts["measured"]["others"]  # their columns are there still
     assert hwnas("report", "pareto.csv", "--html").code == 0
 
 
