@@ -70,8 +70,8 @@ def bench(
     request = problem.request()
     asked = accuracy.evaluation(problem.space, evals, seed=0) or scoring_of(request, evals)
     if asked is not None:
-        files = {"--library": problem.library, "--table": problem.table, "--predictor": problem.predictor}
-        asked.refuse_mixed(request.objectives, {**files, "--searchers exact": EXACT in names})
+        asked.refuse_mixed(request)
+        asked.refuse_unused({"--searchers exact": EXACT in names})
     outputs = Outputs(out)
     outputs.check()
     study = Study.of(request, asked)

@@ -125,9 +125,7 @@ def search(
         rule = "a search by predictions counts generations"
         raise DataError(f"--evals {evals}", rule, "drop --evals, or add --evaluate")
     if asked is not None:
-        unused = {"--population": population, "--generations": generations}
-        files = {"--library": problem.library, "--table": problem.table, "--predictor": problem.predictor}
-        asked.refuse_mixed(request.objectives, {**unused, **files, "--verify": verify})
+        asked.refuse_mixed(request)
     if verify and problem.library is None and not request.budgets.devices:
         raise DataError("--verify", "it checks a latency budget", "pass --latency TIME")
     outputs = Outputs(out)

@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from hwnas.search import Searcher, SearchResult
 
 
+USUAL = {"searcher": None, "seed": 0, "evaluations": 10_000}
+"""Options of the search, where none are named."""
+
+
 class Told:
     """Stands in for a predictor where the caller tells the values."""
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from hwnas.search import Problem, SearchResult
     from hwnas.space import Population, SearchSpace
+    from hwnas.study._request import Request
     from hwnas.study._warm_start import Warm
 
 FEWEST = 8
@@ -93,6 +94,11 @@ class AskedPredictor(ABC):
         self, problem: Problem, searcher: str | None, evals: int, seed: int, warm: Warm, *, asynchronous: bool = False
     ) -> SearchResult:
         """Search a problem one of whose metrics is this one's ``predict``; ``asynchronous`` where no worker waits for a batch."""
+
+
+def idle_files(request: Request) -> Mapping[str, object]:
+    """Options that name files of metrics, which have no meaning where every subnet is evaluated."""
+    return {"--library": request.library, "--table": request.tables, "--predictor": request.predictor}
 
 
 def refuse_unused(option: str, how: str, evals: int, used: Mapping[str, object]) -> None:

@@ -13,10 +13,11 @@ from hwnas.errors import DataError
 from hwnas.executor import HERE, Executor, Pace, Where
 from hwnas.metric import Metric, registered
 from hwnas.progress import notice, progress, resumable
-from hwnas.study._asked import AskedPredictor, refuse_unused
+from hwnas.study._asked import AskedPredictor, idle_files, refuse_unused
 from hwnas.study._data import as_told, evaluation_data, noun_of, refuse_unready, say_broken, tell_untrained
 from hwnas.study._objectives import Objectives
 from hwnas.study._racing import RacedAccuracy, can_race, raced
+from hwnas.study._request import Request
 
 if TYPE_CHECKING:
     from hwnas.io import Journal
@@ -126,8 +127,16 @@ class Evaluation:
             return self.net.space
         return kind.part(mixed_space(self.net.space, "+".join(kind.precisions)))
 
-    def refuse_mixed(self, objectives: Objectives | None, used: Mapping[str, object]) -> None:
+    def refuse_unused(self, used: Mapping[str, object]) -> None:
         """Refuse options that mean nothing where accuracy is evaluated.
+
+        Raises:
+            DataError: names the first.
+        """
+        refuse_unused("--evaluate", "evaluated", self.evals, used)
+
+    def refuse_mixed(self, request: Request) -> None:
+        """Refuse what a request asks for and evaluations do not tell.
 
         Raises:
             DataError: names the first.
@@ -136,7 +145,8 @@ class Evaluation:
         from hwnas.supernet import get_engine
 
         get_engine(self.engine)
-        refuse_unused("--evaluate", "evaluated", self.evals, used)
+        self.refuse_unused(idle_files(request))
+        objectives = request.objectives
         measured = self.towards(objectives).measures()
         if objectives is not None and measured.column not in objectives.columns:
             rule = f"{measured.name} is not among the objectives"

@@ -105,10 +105,11 @@ class Front:
         return frame
 
     def to_json(self) -> str:
-        """The front and its provenance as one JSON text; archs as objects."""
-        rows = self.to_frame().to_dict(orient="records")
+        """The front and its provenance as one JSON text; archs as objects, cells that are empty as null."""
+        frame = self.to_frame()
+        rows = frame.astype(object).where(frame.notna(), None).to_dict(orient="records")
         facts = {key: value for key, value in self.facts.items() if key != "random_sample"}
-        return json.dumps({"front": rows, "provenance": facts}, indent=2)
+        return json.dumps({"front": rows, "provenance": facts}, indent=2, allow_nan=False)
 
     def arch(self, row: int) -> dict[str, Any]:
         """The arch of a row, by its number in the column ``row``.
@@ -150,6 +151,11 @@ class Front:
             raise InfeasibleError(said, "no row of the front is within it", "search again under this budget")
         first = by or next(iter(self.provenance.objectives), QUALITY.column)
         metric: Metric = column(first, self.provenance.directions)
+        if metric.column not in left.columns:
+            raise DataError(f"metric {first}", "the front has no such column", f"it has {', '.join(left.columns)}")
+        left = left[left[metric.column].notna()]  # measurements need not be there of every row
+        if not len(left):
+            raise DataError(f"metric {first}", "no row within the budgets has a value of it", "measure some of them")
         values = left[metric.column].to_numpy(dtype=float)
         return left.iloc[int(values.argmax() if metric.maximise else values.argmin())]
 

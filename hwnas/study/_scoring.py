@@ -11,12 +11,11 @@ from typing import TYPE_CHECKING, Any
 from hwnas.errors import DataError
 from hwnas.metric import Metric, registered
 from hwnas.progress import notice, progress
-from hwnas.study._asked import AskedPredictor, refuse_unused
+from hwnas.study._asked import AskedPredictor, idle_files, refuse_unused
 
 if TYPE_CHECKING:
     from hwnas.search import Problem, SearchProgress, SearchResult
     from hwnas.space import SearchSpace
-    from hwnas.study._objectives import Objectives
     from hwnas.study._request import Request
     from hwnas.study._warm_start import Warm
 
@@ -43,13 +42,21 @@ class Scoring:
         """No space of its own, and the column that is told."""
         return None, self.score.column
 
-    def refuse_mixed(self, objectives: Objectives | None, used: Mapping[str, object]) -> None:  # noqa: ARG002
+    def refuse_unused(self, used: Mapping[str, object]) -> None:
         """Refuse options that mean nothing here.
 
         Raises:
             DataError: names the first.
         """
         refuse_unused(f"--objectives {self.score.name}", "scored", self.evals, used)
+
+    def refuse_mixed(self, request: Request) -> None:
+        """Refuse files that mean nothing here.
+
+        Raises:
+            DataError: names the first.
+        """
+        self.refuse_unused(idle_files(request))
 
     @contextmanager
     def opened(self, space: SearchSpace, csv: Path) -> Iterator[ScoringPredictor]:

@@ -76,6 +76,9 @@ class SearchSettings:
 
         if self.searcher is not None:
             searcher_maker(self.searcher)
+        if asked is not None:
+            sizes = {"--population": self.population, "--generations": self.generations}
+            asked.refuse_unused({**sizes, "--verify": self.verify})
         if not isinstance(asked, Evaluation) and self.prior is not None:
             other = f"pass --predictor {self.prior}" if self.prior.endswith(".safetensors") else "drop --prior"
             raise DataError(f"--prior {self.prior}", "predictions need none", f"{other}, or add --evaluate")

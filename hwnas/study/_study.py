@@ -8,6 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hwnas.errors import DataError
 from hwnas.metric import Budget, Metric
 from hwnas.study._budgets import Bound, Budgets, budgets_of
 from hwnas.study._evaluation import Evaluation
@@ -104,6 +105,7 @@ class Study:
         """
         if self.asked is None:
             return prepare(self.request)
+        self.asked.refuse_mixed(self.request)
         named = self.request.space
         if named is None and self.evaluation is not None:
             named = self.evaluation.supernet
@@ -118,7 +120,7 @@ class Study:
         return scoring_of(self.request)
 
     @cached_property
-    def _loop(self) -> Setup:
+    def _loop_setup(self) -> Setup:
         """As ``setup``, for :meth:`ask` and :meth:`tell`: no predictor is looked for."""
         from hwnas.study._ask_tell import told_by_caller
 
@@ -169,10 +171,11 @@ class Study:
         Args:
             n: at most so many.
             options: of the search that begins with the first call: ``seed``, ``searcher``, ``evaluations``.
+
+        Raises:
+            DataError: the search has begun with other options.
         """
-        if self._asking is None or options:
-            self._asking = self._begin(**options)
-        return self._asking.ask(n)
+        return self._loop(**options).ask(n)
 
     def tell(self, x: NDArray[Any], values: Mapping[str, Any] | float | Sequence[float]) -> None:
         """What evaluations gave.
@@ -185,12 +188,10 @@ class Study:
 
         from hwnas.metric import column_of
 
-        if self._asking is None:
-            self._asking = self._begin()
         rows = np.atleast_2d(np.asarray(x))
-        given = values if isinstance(values, Mapping) else {self._loop.metrics.tells: values}
+        given = values if isinstance(values, Mapping) else {self._loop_setup.metrics.tells: values}
         told = {column_of(name): np.atleast_1d(np.asarray(v, dtype=np.float64)) for name, v in given.items()}
-        self._asking.tell(rows, told)
+        self._loop().tell(rows, told)
 
     def front(self) -> Front:
         """The front of everything that was told so far.
@@ -200,22 +201,32 @@ class Study:
         """
         from hwnas.study._ask_tell import told_front
 
-        if self._asking is None:
-            self._asking = self._begin()
-        return told_front(self._loop, self._asking.front())
+        return told_front(self._loop_setup, self._loop().front())
 
-    _asking: Searcher | None = None
+    _begun: tuple[Searcher, Mapping[str, Any]] | None = None
 
-    def _begin(self, searcher: str | None = None, seed: int = 0, evaluations: int = 10_000) -> Searcher:
-        from hwnas.study._ask_tell import begin
+    def _loop(self, **options: Any) -> Searcher:
+        """The search of the caller's loop, begun with the first call."""
+        from hwnas.study._ask_tell import USUAL, begin
 
-        return begin(self._loop, searcher, seed, evaluations)
+        if self._begun is None:
+            wanted = {**USUAL, **options}
+            self._begun = begin(self._loop_setup, **wanted), wanted
+        searcher, known = self._begun
+        other = {name: value for name, value in options.items() if known.get(name) != value}
+        if other:
+            said = ", ".join(f"{name}={value!r}" for name, value in other.items())
+            rule = "the search has begun with other options"
+            raise DataError(f"ask({said})", rule, f"begin it by ask(0, {said}), or make another Study")
+        return searcher
 
 
 def _space_of(given: Any) -> Any:
     """A reference or a space as it is; the space of a Supernet, and that which a class of them states."""
     if given is None or isinstance(given, str):
         return given
+    if isinstance(given, Path):
+        return str(given)
     make = getattr(given, "search_space", None)
     if not callable(make):
         return open_space(given)

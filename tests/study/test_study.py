@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -72,6 +73,12 @@ def test_the_best_row_within_budgets(front: hwnas.Front) -> None:
     for unknown in ({"energy_mj": 1.0}, {"throughput": "50/s"}):
         with pytest.raises(DataError, match="has no such column"):
             front.best(**unknown)
+    with pytest.raises(DataError, match="metric lateny: the front has no such column"):
+        front.best(by="lateny")
+    params = frame["params"].where(frame["row"] == 2)  # as after measuring one of the rows
+    assert replace(front, frame=front.frame.assign(some=params)).best(by="some")["row"] == 2
+    with pytest.raises(DataError, match="rows: there are none to measure"):
+        front.measure(rows=[])
     with pytest.raises(DataError, match="rows 1 to"):
         front.arch(0)
 
@@ -88,12 +95,24 @@ def test_a_loop_of_ones_own_asks_and_tells() -> None:
     macs = macs_cost(SPACE)
     study = hwnas.Study("digits", objectives=["f1", "macs"])
     for _ in range(3):
-        for x in study.ask(8, seed=1) if study._asking is None else study.ask(8):
+        for x in study.ask(8, seed=1):  # which begins one search, not three
             study.tell(x, {"f1": 0.5 + 0.03 * np.log(macs(x[None])[0])})
     front = study.front()
     assert list(front.frame.columns[:3]) == ["row", "f1", "macs"]
     assert front.provenance.evaluations == 20  # a searcher hands out what it has: 8, 8 and 4 of its first batch
     assert front.frame["f1"].is_monotonic_decreasing
+    with pytest.raises(DataError, match=r"ask\(seed=2\): the search has begun with other options"):
+        study.ask(8, seed=2)
+    with pytest.raises(InfeasibleError, match="the front: no subnet has been evaluated"):
+        hwnas.Study("digits", objectives=["f1", "macs"]).front()
+
+
+def test_what_evaluations_have_no_use_for_is_refused() -> None:
+    evaluation = hwnas.Evaluation("digits", evals=8)
+    with pytest.raises(DataError, match="--predictor with --evaluate: it has no meaning"):
+        _ = hwnas.Study(objectives=["top1", "macs"], evaluation=evaluation, predictor="mine.safetensors").setup
+    with pytest.raises(DataError, match="--verify with --evaluate: it has no meaning"):
+        hwnas.Study(objectives=["top1", "macs"], evaluation=evaluation).search(verify=True)
 
 
 def test_a_metric_of_other_metrics_is_one_entry(monkeypatch: pytest.MonkeyPatch) -> None:

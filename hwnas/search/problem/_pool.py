@@ -120,9 +120,9 @@ class Pool:
         if len(self.x):
             return
         budgets = ", ".join(str(c) for c in self.problem.constraints)
-        rule = f"none of {scored} subnets of {self.problem.space.name} meets all of it"
         if self._least_violated is None:
-            raise InfeasibleError(budgets, rule, "search longer")
+            raise InfeasibleError(budgets or "the front", "no subnet has been evaluated", "search longer")
+        rule = f"none of {scored} subnets of {self.problem.space.name} meets all of it"
         _, values = self._least_violated
         nearest = ", ".join(f"{c.name} = {c.text(float(values[c.name][0]))}" for c in self.problem.constraints)
         raise InfeasibleError(budgets, rule, f"the nearest has {nearest}")
