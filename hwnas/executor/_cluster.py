@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 import socket
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from types import ModuleType
 from typing import Any
 
@@ -63,13 +65,14 @@ class Cluster(Executor):
         return self._asked or max(self._cpus(), 1)
 
     def start(self, key: int, item: Any) -> None:
-        # In a list Ray passes a reference, so a worker that has it open already does not fetch it again.
-        task = self._evaluate.remote(self._run, hwnas.__version__, [self._opener], item)
+        with self._connected():
+            # In a list Ray passes a reference, so a worker that has it open already does not fetch it again.
+            task = self._evaluate.remote(self._run, hwnas.__version__, [self._opener], item)
         self._running[task] = key
 
     def wait(self) -> list[tuple[int, Outcome]]:
         ended: list[tuple[int, Outcome]] = []
-        try:
+        with self._connected():
             ready, _ = self._ray.wait(list(self._running), num_returns=1)
             for task in ready:
                 key = self._running.pop(task)
@@ -77,20 +80,34 @@ class Cluster(Executor):
                     ended.append((key, self._ray.get(task)))
                 except self._ray.exceptions.RayError as error:
                     ended.append((key, Failed(f"a worker died ({_first_line(error)})")))
-        except (ConnectionError, self._ray.exceptions.RaySystemError) as error:
-            rule = f"the connection is lost ({_first_line(error)})"
-            raise DataError(self._name, rule, "run the same command again when it is up: it resumes") from error
         return ended
 
     def close(self) -> None:
         tasks, self._running = list(self._running), {}
-        for task in tasks:
-            self._ray.cancel(task, force=True)
+        with suppress(DataError), self._connected():  # a cluster that is lost has nothing to end
+            for task in tasks:
+                self._ray.cancel(task, force=True)
         if self._ours:
             self._ray.shutdown()
 
     def _cpus(self) -> int:
-        return int(self._ray.cluster_resources().get("CPU", 0))
+        with self._connected():
+            return int(self._ray.cluster_resources().get("CPU", 0))
+
+    @contextmanager
+    def _connected(self) -> Iterator[None]:
+        """For all that is said to the cluster.
+
+        Raises:
+            DataError: the connection is lost.
+        """
+        try:
+            if not self._ray.is_initialized():  # whatever is said then begins a cluster of this machine
+                raise ConnectionError("Ray has closed it")
+            yield
+        except (ConnectionError, self._ray.exceptions.RaySystemError) as error:
+            rule = f"the connection is lost ({_first_line(error)})"
+            raise DataError(self._name, rule, "run the same command again when it is up: it resumes") from error
 
 
 _OPEN: dict[str, Worker] = {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from types import SimpleNamespace
 
 import pytest
@@ -69,4 +70,32 @@ def test_a_cluster_that_cannot_serve_is_one_line(ray, workers, words, monkeypatc
     with pytest.raises(DataError, match=words) as raised:
         Cluster("auto", lambda _: print, workers)
     assert "\n" not in str(raised.value)
+    assert not ray.connected
+
+
+class Lost(Ray):
+    """Begins a cluster of this machine, as Ray does, if it is asked for anything once the connection is lost."""
+
+    exceptions = SimpleNamespace(RaySystemError=FullError)
+
+    def remote(self, **_: object) -> Callable[[object], SimpleNamespace]:
+        return lambda _: SimpleNamespace(remote=lambda *_: object())
+
+    def wait(self, *_: object, **__: object) -> None:
+        self.connected = False
+        raise ConnectionError("Client is shutting down.")
+
+    def cancel(self, *_: object, **__: object) -> None:
+        self.connected = True
+
+
+def test_a_cluster_that_is_lost_is_one_line_and_begins_no_other(monkeypatch):
+    ray = Lost()
+    monkeypatch.setattr(_cluster, "_ray", lambda _: ray)
+    monkeypatch.setattr(ray, "shutdown", lambda: None)
+    words = (
+        r"--cluster auto: the connection is lost \(ConnectionError: Client is shutting down\.\); run the same command"
+    )
+    with pytest.raises(DataError, match=words), Cluster("auto", lambda _: print) as cluster:
+        list(cluster.in_order([1, 2, 3]))
     assert not ray.connected
