@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from hwnas.supernet import Engine, MeasuredAccuracy, Supernet
     from hwnas.task import Task
 
+OF_FOLDERS = ("images", "calibrate", "batch_size")
+"""Attributes of an evaluation that say what is taken of a folder."""
+
 E = TypeVar("E", bound="MeasuredAccuracy | RacedAccuracy")
 
 
@@ -85,6 +88,8 @@ class Evaluation:
         Raises:
             DataError: there is none, or it does not fit.
         """
+        if self.data is None:
+            self._tell_unused()
         return evaluation_data(
             self.supernet,
             net,
@@ -94,6 +99,15 @@ class Evaluation:
             batch_size=self.batch_size,
             seed=self.seed,
         )
+
+    def _tell_unused(self) -> None:
+        """Say which options mean nothing for data that the supernet brings."""
+        idle = [
+            f"--{name.replace('_', '-')}" for name in OF_FOLDERS if getattr(self, name) != getattr(Evaluation, name)
+        ]
+        if idle:
+            told = f"{self.supernet} brings its own data, and is evaluated on all of them"
+            notice(f"{told}: {', '.join(idle)} count with --data alone")
 
     def measures(self) -> Metric:
         """The metric that evaluations measure.
@@ -227,6 +241,7 @@ class Evaluation:
 
         with self._kept(csv, net, {**identity, "racing": tolerance}, precisions, made) as evaluator:
             yield evaluator, identity
+            say_broken(data)
 
     @contextmanager
     def opened(self, space: SearchSpace, csv: Path) -> Iterator[MeasuringPredictor]:
