@@ -92,10 +92,13 @@ def export(
     """
     from hwnas.report import read_provenance
 
-    if budget is not None and device is None:
-        raise DataError("--budget", "nothing is measured without a device", "pass --device cpu")
+    for option, value in (("--budget", budget), ("--threads", threads), ("--batch", batch)):
+        if value is not None and device is None:
+            raise DataError(option, "nothing is measured without a device", "pass --device cpu")
     if (pareto is None) == (arch is None):
         raise DataError("the subnet", "it is a row of a CSV or an arch", "pass PARETO.csv --row N, or --arch JSON")
+    if arch is not None and row is not None:
+        raise DataError(f"--row {row}", "it is of a CSV, and --arch is the subnet itself", "drop one of them")
     if pareto is not None and not pareto.is_file():
         raise DataError(f"file {pareto}", "there is no such file", "check the path")
     found = read_provenance(pareto) if pareto is not None else {}

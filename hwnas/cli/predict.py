@@ -46,6 +46,9 @@ def predict(
     from hwnas.io import in_file, read_archs, read_csv, write_csv
     from hwnas.report import in_order, tidy
 
+    for option, given in (("--threads", threads is not None), ("--as-is", as_is)):
+        if given and device is None:
+            raise DataError(option, "it is of a device's latency, and no device is named", "add --device cpu")
     whole, precision = open_in(space, precision)
     check_writable(out)
     frame = read_csv(archs, as_text=True)

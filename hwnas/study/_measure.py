@@ -223,7 +223,7 @@ class Measuring:
             result = latency.read_board(raw, self.space)
             place = Place(result.device, precision, None)
             found = latency.measured_on_board(result)
-            return Measured(self.at, found, place, self.budget_ms(name), name, [raw], elsewhere=True)
+            return Measured(self.at, found, place, self.budget_ms(name), name, (), elsewhere=True)
 
         there = Elsewhere(url, python, folder, write, device, f"measuring {len(self.at)} subnets")
         return Job(url, there.measure, lambda: there.read(told), elsewhere=True, prepare=there.prepare)
