@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hwnas.files import replacing
 from hwnas.metric import Metric
 from hwnas.report._colours import INK, MUTED
 from hwnas.report._columns import axis_scale
 from hwnas.report._compare import Comparison
 from hwnas.report._fitting import FittingTable
 from hwnas.report._pareto import non_dominated
-from hwnas.report._plot import frame_axes, stepping, undated
+from hwnas.report._plot import frame_axes, save_figure, stepping
 
 COLOURS = ("#22577a", "#c8553d", "#3a7d44", "#8a5a9e", "#b08900", "#4f6d7a")
 """Told apart with any colour vision, and by their labels anyway."""
@@ -84,11 +82,7 @@ def _value(metric: Metric, value: float) -> str:
 
 
 def save_comparison(c: Comparison, path: str | os.PathLike[str]) -> None:
-    """Draw all fronts in one picture, atomically; the suffix gives the format (png, svg, pdf).
-
-    Raises:
-        DataError: the path cannot be written.
-    """
+    """Draw all fronts in one picture; written as by :func:`hwnas.report.save_plot`."""
     # matplotlib takes half a second to import, and a figure needs no screen: no pyplot, no global state.
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -112,8 +106,7 @@ def save_comparison(c: Comparison, path: str | os.PathLike[str]) -> None:
     figure.text(0.09, 0.945, f"{len(c.names)} fronts", fontsize=13, fontweight="bold", color=INK)
     shares = (f"{n} {100 * v / c.union_hypervolume:.1f} %" for n, v in zip(c.names, c.hypervolumes, strict=True))
     figure.text(0.09, 0.9, f"hypervolume, of the union's: {' · '.join(shares)}", fontsize=9, color=MUTED)
-    with replacing(path) as part:
-        figure.savefig(part, format=Path(path).suffix.lstrip(".").lower() or "png", metadata=undated(Path(path)))
+    save_figure(figure, path)
 
 
 def _envelope(values: NDArray[np.float64], aims: tuple[bool, bool]) -> NDArray[np.float64]:

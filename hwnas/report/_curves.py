@@ -5,17 +5,15 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from hwnas.files import replacing
 from hwnas.report._colours import INK, MUTED
 from hwnas.report._compare_show import COLOURS
 from hwnas.report._fitting import FittingTable
-from hwnas.report._plot import frame_axes, undated
+from hwnas.report._plot import frame_axes, save_figure
 
 LEVELS = (0.95, 0.98, 0.99)
 """Shares of the best-known hypervolume, to which evaluations are counted."""
@@ -105,11 +103,7 @@ def _share(volumes: NDArray[np.float64], mark: int, best: float) -> str:
 
 
 def save_curves(curves: Curves, path: str | os.PathLike[str], title: str, subtitle: str = "") -> None:
-    """Draw means over seeds with bands from the worst to the best seed, atomically; the suffix gives the format.
-
-    Raises:
-        DataError: the path cannot be written.
-    """
+    """Draw means over seeds with bands from the worst to the best seed; written as by :func:`hwnas.report.save_plot`."""
     # matplotlib takes half a second to import, and a figure needs no screen: no pyplot, no global state.
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -124,15 +118,13 @@ def save_curves(curves: Curves, path: str | os.PathLike[str], title: str, subtit
         axes.fill_between(x, share.min(axis=0), share.max(axis=0), color=colour, alpha=0.15, linewidth=0)
         axes.plot(x, share.mean(axis=0), color=colour, linewidth=1.6, label=f"{name} ({len(volumes)})")
     axes.axhline(100, color=MUTED, linewidth=0.9, linestyle=(0, (2, 2)), label=curves.best_is)
-    axes.set_ylim(_floor(curves), 101.5)
     frame_axes(axes, ("Evaluations", ""), ("Hypervolume, of the best", "%"))
     axes.set_ylim(_floor(curves), 101.5)
     axes.margins(x=0.02)
     axes.legend(loc="lower right", fontsize=9, frameon=False, handlelength=1.4, labelcolor="linecolor")
     figure.text(0.09, 0.945, title, fontsize=13, fontweight="bold", color=INK)
     figure.text(0.09, 0.9, subtitle, fontsize=9, color=MUTED)
-    with replacing(path) as part:
-        figure.savefig(part, format=Path(path).suffix.lstrip(".").lower() or "png", metadata=undated(Path(path)))
+    save_figure(figure, path)
 
 
 def _floor(curves: Curves) -> float:

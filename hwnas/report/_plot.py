@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from hwnas.errors import DataError
 from hwnas.files import replacing
 from hwnas.metric import Metric
 from hwnas.report._colours import BUDGET, CLOUD, FRONT, INK, MUTED
@@ -56,14 +57,12 @@ class Picture:
 
 
 def save_plot(picture: Picture, path: str | os.PathLike[str]) -> None:
-    """Draw to a file, atomically; its suffix gives the format (png, svg, pdf).
+    """Draw to a file, atomically; its suffix gives the format: png (without any, too), svg or pdf.
 
     Raises:
-        DataError: the path cannot be written.
+        DataError: another suffix, or the path cannot be written.
     """
-    figure = draw(picture)
-    with replacing(path) as part:
-        figure.savefig(part, format=Path(path).suffix.lstrip(".").lower() or "png", metadata=undated(Path(path)))
+    save_figure(draw(picture), path)
 
 
 def draw(picture: Picture) -> Figure:
@@ -81,9 +80,22 @@ def draw(picture: Picture) -> Figure:
     return figure
 
 
-def undated(path: Path) -> dict[str, Any]:
-    """Save options that leave out the date, so that the same picture gives the same bytes."""
-    return {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}.get(path.suffix.lower(), {"Software": "hwnas"})
+_METADATA: Mapping[str, dict[str, Any]] = {
+    "png": {"Software": "hwnas"},
+    "svg": {"Date": None},
+    "pdf": {"CreationDate": None},
+}
+"""Formats of pictures, and what leaves the date out of them, so that the same picture gives the same bytes."""
+
+
+def save_figure(figure: Figure, path: str | os.PathLike[str]) -> None:
+    """Write a figure as :func:`save_plot` does."""
+    form = Path(path).suffix.lstrip(".").lower() or "png"
+    if form not in _METADATA:
+        rule = f"a picture ends in {', '.join(f'.{known}' for known in _METADATA)}"
+        raise DataError(f"output {path}", rule, f"write for example {Path(path).with_suffix('.png')}")
+    with replacing(path) as part:
+        figure.savefig(part, format=form, metadata=_METADATA[form])
 
 
 def _draw(axes: Axes, picture: Picture) -> None:

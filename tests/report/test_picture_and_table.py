@@ -38,6 +38,11 @@ def test_picture_is_a_png_and_the_same_every_time(tmp_path: Path) -> None:
     assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
 
 
+def test_a_picture_of_another_kind_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"ends in \.png, \.svg, \.pdf; write for example .*front\.png"):
+        save_plot(Picture(front(3), "macs", "top1", "title"), tmp_path / "front.jpg")
+
+
 @pytest.mark.parametrize("budget", [0.001, 20.0, 45.0, 1e6])
 def test_a_picture_for_any_budget(tmp_path: Path, budget: float) -> None:
     save_plot(Picture(front(3), "latency_ms", "top1", "title", budgets={"latency_ms": budget}), tmp_path / "p.png")
