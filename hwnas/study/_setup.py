@@ -134,6 +134,8 @@ def prepare(request: Request, of: SearchSpace | None = None, evaluated: str | No
             precision=request.precision,
             as_is=request.as_is,
         )
+    elif devices is not None:
+        _refuse_idle(request)
     if devices is not None:
         others = {name: _other_table(given.space, device, request) for name, device in devices.others.items()}
     metrics, notes = narrowed(given.space, accuracy, table, batch=request.batch, others=others)
@@ -205,6 +207,14 @@ def _refuse_underived(needed: Sequence[Metric], known: Metrics) -> None:
                 "pass --table or --costs FILE.csv with it",
             )
             raise DataError(f"metric {metric.name}", rule, remedy)
+
+
+def _refuse_idle(request: Request) -> None:
+    """Refuse a device of which nothing is asked: its name would not even be looked up."""
+    for option, value in (("--device", request.device), ("--threads", request.threads)):
+        if value is not None:
+            rule = "nothing that is asked for is of a device"
+            raise DataError(f"{option} {value}", rule, f"drop {option}, or ask for latency")
 
 
 def _told_of_precision(table: Found[LatencyTable] | None, of_weights: Sequence[Metric]) -> list[str]:

@@ -206,6 +206,7 @@ def test_a_table_of_all_subnets_is_looked_up(hwnas: Hwnas) -> None:
         (("--library", "llm.csv", "--objectives", "score,macs"), "no such objective"),
         (("--library", "missing.csv"), "cannot be read"),
         (("--costs", "llm.csv"), "`key`"),
+        (("--objectives", "macs,params", "--device", "phone"), "--device phone: nothing that is asked for is of a dev"),
         (("--latency", "phone=20ms", "--latency", "x/phone=30ms"), "phone"),
         (("--throughput", "20"), "write 20/s"),
     ],
