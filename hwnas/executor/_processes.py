@@ -43,12 +43,14 @@ class Processes(Executor):
 
     def start(self, key: int, item: Any) -> None:
         while True:
-            process = self._idle.pop() if self._idle else _Process(self._opener, self._threads)
+            idle = bool(self._idle)
+            process = self._idle.pop() if idle else _Process(self._opener, self._threads)
             try:
                 process.pipe.send(item)
-            except OSError:  # it died while it was idle
-                process.end()
-                continue
+            except OSError:  # it is dead: another one takes its place if it was idle, else the item has failed
+                if idle:
+                    process.end()
+                    continue
             self._busy[process.pipe] = process, key
             return
 

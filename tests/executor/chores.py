@@ -48,6 +48,16 @@ class Chores:
         return number * number
 
 
+class Unsent:
+    """Work at which a process ends while it reads of it."""
+
+    def __reduce__(self) -> tuple[Callable[[int], Any], tuple[int]]:
+        return os._exit, (3,)
+
+    def __call__(self, _threads: int | None, /) -> Callable[[Any], Any]:
+        raise AssertionError
+
+
 class Unopened:
     """Work that cannot be opened."""
 

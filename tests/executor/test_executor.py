@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 
 from hwnas.errors import DataError, UnknownNameError
 from hwnas.executor import AHEAD, ATTEMPTS, Done, Executor, Failed, Here, Outcome, Processes, Where
-from tests.executor.chores import Chores, Unopened
+from tests.executor.chores import Chores, Unopened, Unsent
 
 ROOT = Path(__file__).parents[2]
 
@@ -128,6 +128,12 @@ def test_an_idle_worker_that_is_killed_is_replaced(tmp_path: Path):
             (process,) = multiprocessing.active_children()
             process.kill()
             process.join()
+
+
+@pytest.mark.parametrize("size", [1, 2**22], ids=["small", "larger than a pipe"])
+def test_a_worker_that_dies_before_it_reads_its_item_has_failed(size: int):
+    with Processes(1, Unsent()) as executor:
+        assert list(executor.in_order([bytes(size)])) == [Failed("a worker died (exit code 3)")]
 
 
 def test_what_always_fails_is_told_and_the_rest_goes_on(tmp_path: Path):
