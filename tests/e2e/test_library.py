@@ -201,7 +201,7 @@ def test_an_assembled_model_learns_from_its_parent(hwnas: Hwnas) -> None:
     text.mkdir()
     for split in ("train", "validation"):
         shutil.copy("t.txt", text / f"{split}.txt")
-    options = ("--front", "front.csv", "--row", 9, "--steps", 12, "--batch-size", 4, "--learning-rate", 0.003)
+    options = ("--front", "front.csv", "--row", 9, "--steps", 24, "--batch-size", 4, "--learning-rate", 0.003)
     ran = hwnas("train", "--supernet", "hf:m", "--data", text, *options, "--out", "taught.safetensors")
     assert ran.code == 0, ran.err
     assert "the subnet: " in ran.err

@@ -64,6 +64,7 @@ FAMILIES: dict[str, dict[str, Any]] = {
 def save(folder: Path, kind: str, seed: int = 0, **settings: object) -> Any:
     """A network of a family with random weights, none of them zero or one."""
     config = transformers.AutoConfig.for_model(kind, **{**SIZES, **FAMILIES[kind], **settings})
+    torch.manual_seed(seed)
     net = transformers.AutoModelForCausalLM.from_config(config, attn_implementation="eager").eval()
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
