@@ -371,6 +371,6 @@ def check_values(metric: Metric, values: NDArray[np.float64], where: str) -> Non
         row = int(impossible.argmax())
         rule = f"{metric.name} lies within {metric.lowest:g}..{metric.highest:g}{' percent' if percent else ''}"
         raise DataError(f"row {row + 1}, {where} {values[row]:g}", rule, "correct it")
-    if percent and len(values) and values.max() <= 1.0:
+    if percent and len(values) and 0 < values.max() <= 1.0:
         rule = f"{metric.name} is in percent"
         raise DataError(f"column {where!r}, at most {values.max():g}", rule, "multiply it by 100")

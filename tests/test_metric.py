@@ -93,6 +93,7 @@ def test_budgets_that_say_too_little_are_refused(text: str) -> None:
 def test_accuracies_as_fractions_are_refused() -> None:
     top1 = get_metric("top1")
     check_values(top1, np.array([0.5, 70.0]), "acc")
+    check_values(top1, np.zeros(3), "acc")
     with pytest.raises(DataError, match="multiply it by 100"):
         check_values(top1, np.array([0.5, 0.7]), "acc")
     with pytest.raises(DataError, match=r"row 2, acc 101: top1 lies within 0\.\.100 percent"):
