@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from hwnas.report import FittingTable
     from hwnas.space import Population, SearchSpace
 
+LEAST = 1e-3
+"""Errors below it are told in powers of ten: those of an energy in joules."""
+
 
 def fit(
     space: Space,
@@ -181,4 +184,6 @@ def _table(title: str, unit: str, rows: list[tuple[str, Scores]]) -> FittingTabl
 
 def _cells(s: Scores) -> tuple[str, ...]:
     covered = "" if s.coverage != s.coverage else f"{100 * s.coverage:.0f}"
-    return f"{s.tau:.3f}", f"{s.rmse:.3f}", f"{s.mape:.2f}", f"{s.bias:+.3f}", covered
+    small = 0 < s.rmse < LEAST
+    errors = (f"{s.rmse:.2e}", f"{s.bias:+.2e}") if small else (f"{s.rmse:.3f}", f"{s.bias:+.3f}")
+    return f"{s.tau:.3f}", errors[0], f"{s.mape:.2f}", errors[1], covered

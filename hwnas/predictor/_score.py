@@ -38,8 +38,8 @@ class Scores:
     n: int
 
     def as_dict(self) -> dict[str, float]:
-        """For a card or a table: rounded, without what could not be computed."""
-        return {k: (v if k == "n" else round(v, 4)) for k, v in asdict(self).items() if not np.isnan(v)}
+        """For a card or a table: to five digits, without what could not be computed."""
+        return {k: (v if k == "n" else float(f"{v:.5g}")) for k, v in asdict(self).items() if not np.isnan(v)}
 
 
 def score(predicted: Vector, measured: Vector, std: Vector | None = None) -> Scores:

@@ -22,6 +22,8 @@ def test_scores_follow_their_definitions():
     assert s.mape == pytest.approx(100 * np.mean([0.5 / 70.5, 1 / 71, 1 / 72, 1 / 74]))
     assert s.bias == pytest.approx(0.125)
     assert s.coverage == pytest.approx(0.75)
+    told, in_joules = s.as_dict(), score(1e-9 * predicted, 1e-9 * measured).as_dict()
+    assert in_joules["rmse"] == pytest.approx(1e-9 * told["rmse"], rel=1e-4)
 
 
 def test_no_subnet_is_on_both_sides_of_a_fold():
