@@ -12,6 +12,7 @@ from typing import cast
 import torch
 from torch import Tensor
 
+from hwnas.errors import SpaceError
 from hwnas.space import Network, Op
 from hwnas.space.ops import Activation, BatchNorm, Conv, LayerNorm, Reshape, RMSNorm
 from hwnas.supernet._execute import forward
@@ -28,6 +29,9 @@ def synflow(network: Network, seed: int) -> float:
     """``log10`` of the sum over all weights of ``|w| dR/d|w|``, R being the sum of the logits under weights ``|w|``.
 
     Norms are left out, and so are activations: what is positive passes them. In double precision, for R grows with depth.
+
+    Raises:
+        SpaceError: R is beyond it.
     """
     linear = [(slot, replace(layer, ops=tuple(map(_linear, layer.ops)))) for slot, layer in network]
     weights = {name: value.abs().double() for name, value in untrained_weights(linear, seed).items()}
@@ -42,6 +46,8 @@ def synflow(network: Network, seed: int) -> float:
     flows = torch.autograd.grad(carried, trained, allow_unused=True)
     reached = zip(trained, cast("tuple[Tensor | None, ...]", flows), strict=True)
     total = sum(float((w * flow).sum().detach()) for w, flow in reached if flow is not None)
+    if not math.isfinite(total):
+        raise SpaceError("synflow", "what the network carries is beyond the range of numbers", "go by swap, or by macs")
     return math.log10(max(total, NOTHING))
 
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import math
 
 import numpy as np
+import pytest
 import torch
 
+from hwnas.errors import SpaceError
 from hwnas.space import Network, OpList
 from hwnas.supernet.zero_cost import swap, synflow
 from hwnas.supernet.zero_cost._swap import SAMPLES
@@ -41,6 +43,16 @@ def test_synflow_of_a_network_that_its_input_does_not_reach_is_the_least() -> No
     ops = OpList((4,))
     ops.mul("nothing", 0, 0)
     assert synflow([("net", ops.layer("weightless"))], 0) == -300
+
+
+def test_synflow_beyond_the_range_of_numbers_is_refused() -> None:
+    ops, x = OpList((100,)), 0
+    for i in range(330):  # each carries eleven times what enters it
+        x = ops.linear(f"linear{i}", x, 100)
+    with pytest.raises(
+        SpaceError, match="synflow: what the network carries is beyond the range of numbers; go by swap"
+    ):
+        synflow([("net", ops.layer("deep"))], 0)
 
 
 def test_swap_counts_patterns_over_the_samples() -> None:
