@@ -106,10 +106,13 @@ def _content(path: Path) -> str:
 
 def _table_rows(path: Path, content: str, separator: str) -> list[dict[str, str]]:
     csv.field_size_limit(_LONGEST_FIELD)
+    reader = csv.reader(io.StringIO(content, newline=""), delimiter=separator, strict=True)
     try:
-        lines = [line for line in csv.reader(io.StringIO(content, newline=""), delimiter=separator) if line]
-    except csv.Error as error:
-        raise DataError(f"file {path}", f"it is not a table ({error})", "check its quotes") from error
+        lines = [line for line in reader if line]
+    except csv.Error as error:  # a quote that is not closed would make one text of all rows up to the next one
+        rule = f"line {reader.line_num} is no row of a table ({error})"
+        remedy = "put texts that begin with a quote into quotes, and double those within, or write JSON lines"
+        raise DataError(f"file {path}", rule, remedy) from error
     if not lines:
         raise DataError(f"file {path}", "it is empty", "pass a header and rows")
     header = lines[0]

@@ -168,6 +168,12 @@ def test_what_is_odd_is_counted_and_named(tokenizer: Tokenizer, tmp_path: Path) 
         ("validation.jsonl", b'{"text": ["a", "b"], "label": 1}\n', "'text' is no text or number"),
         ("validation.csv", b"text;label\nfilm;yes\n", "semicolons separate its columns; put commas in their place"),
         ("validation.csv", b"text\tlabel\nfilm\tyes\n", r"tabs \(as of a .tsv file\) separate its columns"),
+        (
+            "validation.tsv",
+            b'text\tlabel\n"good film\tyes\n"bad\tno\n',
+            "line 3 is no row of a table .* double those within",
+        ),
+        ("validation.csv", b'text,label\nfilm,yes\n"bad,no\n', "line 3 is no row of a table"),
         ("validation.tsv", b"text,label\nfilm,yes\n", "commas separate its columns; put tabs"),
         ("train.csv", b"text,label\nfilm,yes\n", "it has no validation.csv, .tsv, .jsonl"),
     ],
