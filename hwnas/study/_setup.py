@@ -124,20 +124,12 @@ def prepare(request: Request, of: SearchSpace | None = None, evaluated: str | No
     for metric in of_weights:
         _refuse_untold(metric, of_weights, evaluated, accuracy, request.predictor)
     accuracy = accuracy if of_weights else None
-    table, others = None, {}
-    if devices is not None and devices.timed(needed, bounds):
-        table = find_table(
-            given.space,
-            devices.main,
-            threads=request.threads,
-            batch=request.batch,
-            precision=request.precision,
-            as_is=request.as_is,
-        )
-    elif devices is not None:
-        _refuse_idle(request)
+    tables: dict[str, Found[LatencyTable]] = {}
     if devices is not None:
-        others = {name: _other_table(given.space, device, request) for name, device in devices.others.items()}
+        tables = _tables(given.space, devices, request, main=devices.timed(needed, bounds))
+        if not tables:
+            _refuse_idle(request)
+    table, others = tables.get(""), {name: found for name, found in tables.items() if name}
     metrics, notes = narrowed(given.space, accuracy, table, batch=request.batch, others=others)
     rates = bool(bounds.per_s) or any(_is(THROUGHPUT, m) for m in needed)
     mixed = bool(given.space.precisions)
@@ -262,16 +254,24 @@ def _untimed(bounds: Budgets, given: Given) -> dict[str, Budget]:
     return {column: Budget(LATENCY, upper=bounds.ms[None])} if bounds.ms else {}
 
 
-def _other_table(space: SearchSpace, device: str, request: Request) -> Found[LatencyTable]:
-    """Conditions on the command line are those of this machine's devices; a table by name has its own."""
+def _tables(space: SearchSpace, devices: Devices, request: Request, *, main: bool) -> dict[str, Found[LatencyTable]]:
+    """Latency tables by the names that devices have in columns, which the main one has not: it is ``""``, and needed if
+    ``main``.
+
+    Tables by name are read before a device of this machine is profiled, which a misspelt name would waste. Conditions on
+    the command line are those of this machine's devices and of the main one; another table by name has its own.
+    """
     from hwnas.latency import PROVIDERS
 
-    here = (
-        request if device.partition(":")[0] in PROVIDERS else replace(request, threads=None, batch=None, precision=None)
-    )
-    return find_table(
-        space, device, threads=here.threads, batch=here.batch, precision=here.precision, as_is=request.as_is
-    )
+    wanted = {**({"": devices.main} if main else {}), **devices.others}
+    here = [name for name, device in wanted.items() if device.partition(":")[0] in PROVIDERS]
+    found: dict[str, Found[LatencyTable]] = {}
+    for name in sorted(wanted, key=here.__contains__):
+        own = request if name in here or not name else replace(request, threads=None, batch=None, precision=None)
+        found[name] = find_table(
+            space, wanted[name], threads=own.threads, batch=own.batch, precision=own.precision, as_is=own.as_is
+        )
+    return {name: found[name] for name in wanted}
 
 
 def _refuse_infeasible_counts(given: Given, budgets: Mapping[str, Budget], batch: int, precision: str) -> None:
