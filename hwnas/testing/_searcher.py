@@ -45,8 +45,10 @@ class Played:
         return {"top1": _sum()(x) if self.sums_only else _accuracy(x)}
 
     def tell(self, x: NDArray[Any]) -> None:
-        """Tell the values of rows."""
-        self.searcher.tell(x, self.values(x))
+        """Tell the values of rows, and use the array again for something else."""
+        values = self.values(x)
+        self.searcher.tell(x, values)
+        values["top1"][:] = np.nan
 
     def asked(self, n: int = ALL, order: Callable[[Population], Population] = lambda x: x) -> Population:
         """All rows that it asks for, ``n`` at a time, told in some order."""

@@ -89,7 +89,7 @@ class Searcher(Protocol):
 
         Args:
             x: ``(n, g)`` rows in any order; rows that were not asked for are learned from as well.
-            values: ``(n,)`` per metric, by name. Those that are not slow may be left out.
+            values: ``(n,)`` per metric, by name. Those that are not slow may be left out. Whoever tells may use the arrays again.
 
         Raises:
             SpaceError: rows outside the space, or a slow metric that is missing or not finite.

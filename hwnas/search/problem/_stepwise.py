@@ -103,7 +103,7 @@ class Stepwise:
 def checked(
     problem: Problem, x: NDArray[Any], values: Mapping[str, NDArray[np.float64]], asked: Population
 ) -> tuple[Population, Values]:
-    """Rows in canonical form with every metric of theirs; what is not slow and not given is computed.
+    """Rows in canonical form with every metric of theirs, in arrays of their own; what is not slow and not given is computed.
 
     Rows that are exactly what was asked for need no check.
 
@@ -124,7 +124,7 @@ def checked(
     for name, fn in problem.metrics.items():
         if name not in values and name in problem.slow:
             raise SpaceError(f"told values of {', '.join(values) or 'nothing'}", f"{name} is missing", "tell it too")
-        complete[name] = np.asarray(values[name] if name in values else fn(x), dtype=np.float64)
+        complete[name] = np.array(values[name] if name in values else fn(x), dtype=np.float64)
         if complete[name].shape != (len(x),):
             rule = f"it has shape {complete[name].shape} for {len(x)} rows"
             raise SpaceError(f"told values of {name}", rule, "tell one number per row")
