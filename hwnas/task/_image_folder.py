@@ -24,6 +24,9 @@ from hwnas.task._text_file import ENDINGS
 
 EXTENSIONS = frozenset({".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp"})
 
+DEEP = frozenset({"I", "F", "I;16", "I;16L", "I;16B", "I;16N"})
+"""Pillow's modes of more than 8 bits; converted to RGB, they would be cut off at 255: white, or black."""
+
 Sample = tuple[int, Path]
 """Class index and file."""
 
@@ -152,6 +155,8 @@ class ImageFolder:
         """The image in RGB, or None, noted, if it does not decode."""
         try:
             with Image.open(path) as image:
+                if image.mode in DEEP:
+                    raise ValueError(f"it has more than 8 bits per channel ({image.mode}); convert it")
                 return image.convert("RGB")
         except (OSError, SyntaxError, ValueError, UnidentifiedImageError, Image.DecompressionBombError) as error:
             self.broken[path] = " ".join(str(error).replace(repr(str(path)), "").split())[:80]

@@ -85,6 +85,14 @@ def test_images_that_do_not_decode_are_left_out_and_named(image_folder: Path, tm
     assert sorted(path.parent.name for path in data.broken) == ["n0003", "n0007"]
 
 
+@pytest.mark.parametrize(("kind", "mode"), [(np.uint16, "I;16"), (np.float32, "F")])
+def test_images_that_would_be_cut_off_at_eight_bits_are_left_out(kind: type, mode: str, tmp_path: Path):
+    (tmp_path / "a").mkdir()
+    Image.fromarray(np.ones((9, 9), kind)).save(tmp_path / "a" / "x.tif")
+    with pytest.raises(DataError, match=rf"no image of it decodes \(x.tif: .* more than 8 bits per channel \({mode}\)"):
+        list(opened(tmp_path, 1).validation(SHAPE))
+
+
 def test_folders_that_do_not_fit(image_folder: Path, tmp_path: Path):
     with pytest.raises(DataError, match="no such folder"):
         opened(tmp_path / "missing")
