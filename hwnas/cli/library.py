@@ -119,6 +119,8 @@ def build(
 
     if out.suffix.lower() != ".csv":
         raise DataError(f"--out {out}", "a library is a CSV", f"write --out {out.with_suffix('.csv')}")
+    if threads is not None and device is None:
+        raise DataError(f"--threads {threads}", "it is of a device, and none is named", "add --device cpu")
     check_writable(out)
     given = Windows(model, data, windows, length, batch_size, seed, scored_precision(precision))
     if sort is not None:

@@ -223,6 +223,7 @@ def test_bad_input_gets_one_line_and_loses_nothing(hwnas: Hwnas, here: Path) -> 
         (*build, "--data", "short.txt"): "has 2 tokens, and a window of 32 needs one more",
         (*build, "--data", "t.txt", "--length", 65): "has 64 positions",
         (*build, "--data", "t.txt", "--prompt", 7): "choices of l in",
+        (*build, "--data", "t.txt", "--threads", 2): "add --device cpu",
         ("library", "build", "--model", "digits", "--data", "t.txt", "--out", "lib.csv"): "it continues no text",
         ("library", "check", "t.txt"): "t.txt",
     }
