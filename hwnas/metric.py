@@ -307,14 +307,19 @@ _EXAMPLES = {"ms": "6ms", "MACs": "300M", "params": "5M", "B": "20MB", "images/s
 """A value as people type it, by unit."""
 
 
+_REMEDY = re.compile(r"(write (?:for example |a point: )?|did you mean )(\S+)(?: or (\S+))?")
+"""Of a quantity: one value to type, or two."""
+
+
 @contextmanager
 def typed_behind(words: str) -> Iterator[None]:
     """Let the remedy of a quantity that does not read be typed as it is printed: ``write latency<=20ms``, not ``write 20ms``."""
     try:
         yield
     except QuantityError as error:
-        remedy = re.sub(
-            r"^(write (?:for example |a point: )?|did you mean )(\S+)$", rf"\g<1>{words}\g<2>", error.remedy
+        said = _REMEDY.fullmatch(error.remedy)
+        remedy = (
+            said[1] + " or ".join(f"{words}{value}" for value in said.groups()[1:] if value) if said else error.remedy
         )
         raise QuantityError(error.value, error.rule, remedy) from error
 

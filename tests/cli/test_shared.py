@@ -66,6 +66,7 @@ def test_budgets_bound_both_ways() -> None:
         ("energy_mj=much", "this is not a number"),
         ("energy_mj=inf", "this is not a number"),
         ("macs=300", "write macs=300M"),
+        ("macs=1,500k", r"write macs=1500k or macs=1\.500k$"),
         ("params=3M", "two budgets"),
         ("top1=76", 'more of this is better; write "top1>=76"'),
     ],
