@@ -38,7 +38,9 @@ def described(path: str | os.PathLike[str]) -> Mapping[str, str]:
             header = json.loads(file.read(size)) if size <= LARGEST_HEADER else None
     except FileNotFoundError:
         raise SupernetError(name, "there is no such file", "give the file that hwnas train wrote") from None
-    except (OSError, ValueError, RecursionError):
+    except OSError as error:
+        raise SupernetError(name, f"it cannot be read ({error.strerror})", "give a file that can") from None
+    except (ValueError, RecursionError):
         header = None
     found = header.get("__metadata__") if isinstance(header, dict) else None
     if not isinstance(found, dict) or not all(isinstance(value, str) for value in found.values()):

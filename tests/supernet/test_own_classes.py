@@ -169,6 +169,12 @@ def test_files_that_are_no_supernets(content: bytes | None, rule: str, tmp_path:
         load_supernet(str(tmp_path / "x.safetensors"))
 
 
+def test_what_cannot_be_read_is_not_called_damaged(tmp_path: Path):
+    (tmp_path / "x.safetensors").mkdir()
+    with pytest.raises(SupernetError, match=r"it cannot be read \(Is a directory\); give a file that can"):
+        get_supernet(str(tmp_path / "x.safetensors"))
+
+
 def test_training_batches_repeat_and_show_each_image_once(colours: Path):
     data = ImageFolder(colours, None, n_images=9, n_calibration=9, batch_size=12, seed=0)
     assert isinstance(data, TrainingTask)
