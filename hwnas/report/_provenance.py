@@ -143,6 +143,21 @@ def _numbers(value: Any) -> bool:
     return isinstance(value, dict) and all(_number(v) for v in value.values())
 
 
+def _list_of_numbers(value: Any) -> bool:
+    return isinstance(value, list) and all(map(_number, value))
+
+
+def _named(value: Any) -> bool:
+    return _mapping(value) and (not value or isinstance(value.get("name"), str))
+
+
+def _layers(evaluator: Mapping[str, Any]) -> bool:
+    """Whether the layers that a search measured alone, if it did, have what the table of them shows."""
+    told = evaluator.get("sensitivity") or []
+    shown = {"layer", "images", "logit_error_pct", "alike_pct"}
+    return isinstance(told, list) and all(_mapping(row) and shown <= row.keys() for row in told)
+
+
 _SHAPES: Mapping[str, Callable[[Any], bool]] = {
     "objectives": _texts,
     "budgets": _numbers,
@@ -151,14 +166,15 @@ _SHAPES: Mapping[str, Callable[[Any], bool]] = {
     "space": _mapping,
     "device": _mapping,
     "devices": lambda value: _mapping(value) and all(map(_mapping, value.values())),
-    "predictor": _mapping,
-    "evaluator": _mapping,
+    "predictor": lambda value: _named(value) and isinstance(value.get("data", []), list),
+    "evaluator": lambda value: _mapping(value) and (not value or "images" in value) and _layers(value),
+    "score": _named,
     "certificate": _mapping,
     "versions": _mapping,
     "hypervolume": lambda value: _mapping(value) and _numbers(value.get("reference", {})),
-    "trace": lambda value: isinstance(value, list) and all(isinstance(v, list) and len(v) == 2 for v in value),
+    "trace": lambda value: isinstance(value, list) and all(_list_of_numbers(v) and len(v) == 2 for v in value),
     "random_sample": lambda value: (
-        _mapping(value) and all(isinstance(v, list) and all(map(_number, v)) for v in value.values())
+        _mapping(value) and all(map(_list_of_numbers, value.values())) and len({*map(len, value.values())}) <= 1
     ),
 }
 """What readers rely on; absent facts are left out of what they write."""
