@@ -78,7 +78,9 @@ def test_from_a_folder_to_a_verified_front(hwnas: Hwnas) -> None:
     ran = hwnas("search", "--library", "lib.csv", *only, "--verify", "--out", "one.csv")
     assert ran.code == 0, ran.err
     assert "round 1: kl of 1 assemblies is" in ran.err
-    assert Front.load("one.csv").provenance.verified["rounds"][0]["spearman"] is None
+    verified = Front.load("one.csv").provenance.verified
+    assert verified is not None
+    assert verified["rounds"][0]["spearman"] is None
 
     ran = hwnas("library", "check", "lib.csv", "--subnets", 10)
     assert ran.code == 0, ran.err
