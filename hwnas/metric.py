@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from difflib import get_close_matches
 from functools import cache
 from importlib.metadata import entry_points
 from typing import Any, Literal
@@ -281,9 +282,15 @@ def get_metric(name: str, direction: Direction | None = None) -> Metric:
     if metric is not None:
         return metric if direction is None else replace(metric, direction=direction)
     if direction is None:
-        rule = "hwnas does not know whether more of it is better"
-        raise DataError(f"metric {name}", rule, f"write {name}:max or {name}:min")
+        rule, near = "hwnas does not know whether more of it is better", _near(name)
+        remedy = f"write {name}:max or {name}:min" + (f", or {near} if that is meant" if near else "")
+        raise DataError(f"metric {name}", rule, remedy)
     return own_metric(name, direction)
+
+
+def _near(name: str) -> str | None:
+    """The registered metric that a name nearly is."""
+    return next(iter(get_close_matches(name, metrics(), n=1)), None)
 
 
 def split_direction(text: str) -> tuple[str, Direction | None]:
@@ -342,8 +349,14 @@ def parse_budget(text: str, option: str = "--budget") -> Budget:
         raise DataError(f"{option} {text}", "bounds include their value", f'write "{name}{sign}={value}"')
     if sign == "=" and metric.maximise:
         raise DataError(f"{option} {text}", "more of this is better", f'write "{name}>={value}"')
-    with typed_behind(f"{name}{sign}"):
-        number = metric.parse(value, f"{option} {name}")
+    try:
+        with typed_behind(f"{name}{sign}"):
+            number = metric.parse(value, f"{option} {name}")
+    except QuantityError as error:
+        near = None if registered(name) else _near(name)
+        if near is None:
+            raise
+        raise DataError(f"{option} {text}", error.rule, f'did you mean "{near}{sign}{value}"?') from error
     _check_bound(metric, number, f"{option} {text.strip()}", f"{name}{sign}")
     return Budget(metric, lower=number) if sign == ">=" else Budget(metric, upper=number)
 

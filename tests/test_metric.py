@@ -90,6 +90,14 @@ def test_budgets_that_say_too_little_are_refused(text: str) -> None:
         parse_budget("latency<=6")
 
 
+def test_a_misspelt_metric_is_told_which_it_nearly_is() -> None:
+    with pytest.raises(DataError, match='did you mean "latency<=5ms"'):
+        parse_budget("latncy<=5ms")
+    with pytest.raises(DataError, match="write latncy:max or latncy:min, or latency if that is meant"):
+        get_metric("latncy")
+    assert parse_budget("latncy<=5").metric.column == "latncy"  # it may be a column of the user's
+
+
 def test_accuracies_as_fractions_are_refused() -> None:
     top1 = get_metric("top1")
     check_values(top1, np.array([0.5, 70.0]), "acc")
