@@ -150,7 +150,7 @@ def _value(column: int, value: str) -> Callable[[str], str]:
         ("table.csv", lambda _: "\x00\x01 not a table", "columns"),
         ("table.csv", lambda _: "", "columns"),
         ("table.csv", _value(1, "nan"), "cannot be a latency"),
-        ("table.csv", _value(1, "-1"), "cannot be a latency"),
+        ("table.csv", _value(1, "-1"), "are not in order"),
         ("table.csv", _value(1, "inf"), "cannot be a latency"),
         ("table.csv", lambda text: text + text.splitlines()[-1] + "\n", "twice"),
         ("table.csv", _line(3, lambda line: "another" + line), "no row for"),

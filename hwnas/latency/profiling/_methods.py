@@ -38,8 +38,9 @@ class LayerTime:
     runs: int
 
     def scaled(self, factor: float) -> LayerTime:
-        """The same, longer by a factor."""
-        return replace(self, p10=self.p10 * factor, median=self.median * factor, p90=self.p90 * factor)
+        """The same, longer by a factor, which may be negative: see `hwnas.latency.table._adapt`."""
+        low, high = sorted((self.p10 * factor, self.p90 * factor))
+        return replace(self, p10=low, median=self.median * factor, p90=high)
 
 
 def row_name(row: NDArray[Any]) -> str:

@@ -4,9 +4,11 @@ A table of a like device knows the layers' times up to what sets the two apart: 
 convolutions gain less from wide registers than dense ones), caches (small layers gain or lose more than large ones, and all
 layers of a small network, whose weights stay there), and what is peculiar to a layer. The model: the true time of a layer is
 the table's, times ``1 + kinds + size + own``; a network takes a constant beyond its layers, or less, which its first and last
-layers bear; all terms are normal around 0, and a measurement of a whole subnet adds noise. Its posterior mean is a table again. (Bayesian linear
-regression in its kernel form: Rasmussen and Williams 2006, section 2.1; the widths of the terms by the evidence: MacKay
-1992. That few whole networks carry a latency model over to a new device is HELP's finding: Lee et al. 2021, arXiv:2106.08630.)
+layers bear, if need be below zero: where the weights of small networks stay in a cache and those of others do not, all take
+much less than their layers. All terms are normal around 0, and a measurement of a whole subnet adds noise. The posterior mean
+is a table again. (Bayesian linear regression in its kernel form: Rasmussen and Williams 2006, section 2.1; the widths of the
+terms by the evidence: MacKay 1992. That few whole networks carry a latency model over to a new device is HELP's finding:
+Lee et al. 2021, arXiv:2106.08630.)
 """
 
 from __future__ import annotations
@@ -42,7 +44,8 @@ LEAST_NOISE = 0.003
 matrix that cannot be inverted."""
 
 LEAST = 0.05
-"""No layer is moved below this share of its time at the new speed."""
+"""No layer but the first and last is moved below this share of its time at the new speed, and no network below it of what it
+took."""
 
 LEAST_WHOLE = 1e-4
 """As good as no constant beyond the layers."""
@@ -95,15 +98,15 @@ def adapted(
     terms = _terms([layers[key] for key in keys], np.array([times_ms[key] for key in keys]))
     always = np.array([float(key in fixed) for key in keys])
     share = float(np.median(parts @ always))
-    terms.append((always / share if share > 0 else 0 * always)[:, None])
+    terms.append((always / share if share else 0 * always)[:, None])
     kernels = [(parts @ term) @ (parts @ term).T for term in terms] + [parts @ parts.T]
 
     widths = _likeliest(kernels, residual)
     change, left_out = _posterior(parts, terms, kernels, residual, widths)
-    while widths[WHOLE] > LEAST_WHOLE and (change[always > 0] < LEAST - 1).any():
-        widths[WHOLE] *= 0.8  # the first and last layers cannot take less than no time, so others explain the rest
+    while widths[WHOLE] > LEAST_WHOLE and (parts @ (1 + change) < LEAST).any():
+        widths[WHOLE] *= 0.8  # no network takes less than no time, so the other layers explain the rest
         change, left_out = _posterior(parts, terms, kernels, residual, widths)
-    factors = speed * np.maximum(1 + change, LEAST)
+    factors = speed * np.where(always > 0, 1 + change, np.maximum(1 + change, LEAST))
     return Adapted(dict(zip(keys, factors.tolist(), strict=True)), speed, measured_ms * (1 - left_out))
 
 
@@ -159,7 +162,7 @@ def adapted_table(
     rows = []
     for key, factor in found.factors.items():
         row = before[key]
-        low, high = row.p10_ms * factor, row.p90_ms * factor
+        low, high = sorted((row.p10_ms * factor, row.p90_ms * factor))
         rows.append(replace(row, median_ms=row.median_ms * factor, p10_ms=low, p90_ms=high))
     about = {
         "fingerprint": space.whole.fingerprint,

@@ -19,7 +19,8 @@ class Row:
 
     Attributes:
         key: the layer's.
-        median_ms: what predictions add up.
+        median_ms: what predictions add up; of first and last layers it may be negative, where networks take less than
+            their layers together.
         p10_ms, p90_ms: spread over runs and surroundings.
         runs: timed runs behind it.
         macs: multiply-accumulates of one image.
@@ -123,6 +124,9 @@ def _parsed(where: str, values: list[str]) -> Row:
     texts = dict(zip(_COLUMNS, values, strict=True))
     times = {name: _number(where, name, texts[name]) for name in _TIMES}
     counts = {name: _number(where, name, texts[name], whole=True) for name in _COUNTS}
+    if not times["p10_ms"] <= times["median_ms"] <= times["p90_ms"]:
+        told = f"p10_ms = {times['p10_ms']:g}, median_ms = {times['median_ms']:g}, p90_ms = {times['p90_ms']:g}"
+        raise TableError(f"{where}, {told}", "they are not in order", "measure that row again")
     if not texts["key"]:
         raise TableError(where, "its key is empty", "profile again: hwnas profile")
     if texts["precision"] not in PRECISIONS:
@@ -139,7 +143,7 @@ def _number(where: str, name: str, text: str, *, whole: bool = False) -> float:
         value = float(int(text)) if whole else float(text)
     except (ValueError, OverflowError):
         value = math.nan
-    if not (math.isfinite(value) and value >= 0):
+    if not math.isfinite(value) or (whole and value < 0):
         kind = "a count" if whole else "a latency"
         raise TableError(f"{where}, {name} = {text[:40]!r}", f"it cannot be {kind}", "measure that row again")
     return value

@@ -154,7 +154,7 @@ def _cell(column: int, text: str) -> Callable[[Path], None]:
         (_csv(lambda lines: [*lines, lines[3]]), "line 16: first-8-w16 is there twice in fp32; delete one"),
         (_csv(lambda lines: ["a,b", *lines]), "not a,b"),
         (_cell(1, "nan"), "line 2, median_ms = 'nan': it cannot be a latency"),
-        (_cell(1, "-1.5"), "median_ms = '-1.5': it cannot be a latency"),
+        (_cell(1, "-1.5"), "line 2, .*median_ms = -1.5, .*: they are not in order"),
         (_cell(2, "inf"), "p10_ms = 'inf': it cannot be a latency"),
         (_cell(3, "fast"), "p90_ms = 'fast': it cannot be a latency"),
         (_cell(4, "1.5"), "runs = '1.5': it cannot be a count"),
