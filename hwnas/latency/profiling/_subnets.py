@@ -92,8 +92,15 @@ def mixed_subnets(space: SearchSpace, n: int, rng: np.random.Generator) -> Popul
 
 
 def _spanning(space: SearchSpace, n: int, rng: np.random.Generator) -> Population:
-    """``(n, g)``: the lowest and the highest subnet, and others between; extreme ones alone would leave a bias of 0.5 %."""
-    return np.concatenate([_extreme(space, 2, rng), _mixed(space, n, rng)[: n - 2]])
+    """``(n, g)``: the lowest and the highest subnet, and others between, evenly by the order of their MACs.
+
+    Extreme ones alone would leave a bias of 0.5 %; of ones drawn by chance too few may be small, and those tell what
+    networks take less where their weights stay in a cache.
+    """
+    drawn = np.unique(_mixed(space, 4 * n, rng), axis=0)
+    order = np.argsort(macs_cost(space)(drawn), kind="stable")
+    between = drawn[order[np.linspace(0, len(drawn) - 1, n)[1:-1].astype(int)]]
+    return np.concatenate([_extreme(space, 2, rng), between])
 
 
 def _mixed(space: SearchSpace, n: int, rng: np.random.Generator) -> Population:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from itertools import count
 from pathlib import Path
 
 import numpy as np
@@ -135,6 +136,16 @@ def test_a_busy_machine_is_told_of_and_judges_no_table(folders: Path, tmp_path: 
     if other is not None:
         with pytest.raises(DeviceError, match="no latency table of its own, and this machine is busy: 67 %"):
             trusted(other, SPACE, runtime=loaded())
+
+
+def test_what_disturbs_a_machine_for_seconds_is_waited_for(folders: Path) -> None:
+    device = get_device("cpu")
+    save(folders, device)
+    runs = count()
+    found = trusted(device, SPACE, runtime=FakeRuntime(ns_of(), busy=lambda _: 500_000 * (next(runs) < 300)))
+    assert found is not None
+    assert found.verdict == "holds"
+    assert next(runs) > 600
 
 
 def test_a_table_that_is_named_is_the_one_that_is_checked(folders: Path, tmp_path: Path) -> None:
