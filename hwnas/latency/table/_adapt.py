@@ -13,7 +13,7 @@ Lee et al. 2021, arXiv:2106.08630.)
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from math import exp, log, prod
@@ -27,7 +27,7 @@ from hwnas.latency.table._fidelity import fidelity
 from hwnas.latency.table._interval import interval
 from hwnas.latency.table._runs import runs_of
 from hwnas.latency.table._table import LatencyTable
-from hwnas.space import LayerSpec, Population, SearchSpace
+from hwnas.space import AdditiveCost, LayerSpec, Population, SearchSpace
 
 KIND, SIZE, WHOLE, OWN, NOISE = range(5)
 
@@ -75,6 +75,7 @@ def adapted(
     measured_ms: NDArray[np.float64],
     layers: Mapping[str, LayerSpec],
     fixed: Collection[str] = (),
+    kept: Callable[[Mapping[str, float]], float] = lambda _: 1.0,
 ) -> Adapted:
     """Factors that bring layer times into line with whole networks measured elsewhere, or later.
 
@@ -84,18 +85,20 @@ def adapted(
         measured_ms: ``(n,)`` their times by the wall clock.
         layers: all that shall get a factor, by key.
         fixed: keys of those of which all networks have the same number, whatever else is chosen.
+        kept: the least share of its time that any network, measured or not, keeps under such factors at the table's speed.
     """
     keys = list(layers)
-    index = {key: i for i, key in enumerate(keys)}
+    times = np.array([times_ms[key] for key in keys])
     counts = np.zeros((len(networks), len(keys)))
+    index = {key: i for i, key in enumerate(keys)}
     for row, network in enumerate(networks):
         for _, layer in network:
             counts[row, index[layer.key]] += 1
-    parts = counts * np.array([times_ms[key] for key in keys])
+    parts = counts * times
     speed = float(np.exp(np.median(np.log(measured_ms / parts.sum(axis=1)))))
     parts *= speed / measured_ms[:, None]  # shares of the measured time
     residual = 1 - parts.sum(axis=1)
-    terms = _terms([layers[key] for key in keys], np.array([times_ms[key] for key in keys]))
+    terms = _terms([layers[key] for key in keys], times)
     always = np.array([float(key in fixed) for key in keys])
     share = float(np.median(parts @ always))
     terms.append((always / share if share else 0 * always)[:, None])
@@ -103,11 +106,19 @@ def adapted(
 
     widths = _likeliest(kernels, residual)
     change, left_out = _posterior(parts, terms, kernels, residual, widths)
-    while widths[WHOLE] > LEAST_WHOLE and (parts @ (1 + change) < LEAST).any():
+    factors = _factors(keys, change, always)
+    while widths[WHOLE] > LEAST_WHOLE and ((parts @ (1 + change) < LEAST).any() or kept(factors) < LEAST):
         widths[WHOLE] *= 0.8  # no network takes less than no time, so the other layers explain the rest
         change, left_out = _posterior(parts, terms, kernels, residual, widths)
-    factors = speed * np.where(always > 0, 1 + change, np.maximum(1 + change, LEAST))
-    return Adapted(dict(zip(keys, factors.tolist(), strict=True)), speed, measured_ms * (1 - left_out))
+        factors = _factors(keys, change, always)
+    if widths[WHOLE] <= LEAST_WHOLE:  # then these are layers like others
+        factors = _factors(keys, change, 0 * always)
+    return Adapted({key: speed * each for key, each in factors.items()}, speed, measured_ms * (1 - left_out))
+
+
+def _factors(keys: Sequence[str], change: NDArray[np.float64], always: NDArray[np.float64]) -> dict[str, float]:
+    bounded = np.where(always > 0, 1 + change, np.maximum(1 + change, LEAST))
+    return dict(zip(keys, bounded.tolist(), strict=True))
 
 
 def _posterior(
@@ -158,7 +169,14 @@ def adapted_table(
     layers = space.layers()
     before = table.layer_rows(space)
     times = {key: row.median_ms for key, row in before.items()}
-    found = adapted(times, [space.network(row) for row in x], measured_ms, layers, fixed_layers(space))
+    least_ms = table.cost(space).minimum()[0]
+
+    def kept(factors: Mapping[str, float]) -> float:
+        cost = AdditiveCost.from_layers(space, lambda layer: factors[layer.key] * times[layer.key])
+        return cost.minimum()[0] / least_ms
+
+    networks = [space.network(row) for row in x]
+    found = adapted(times, networks, measured_ms, layers, fixed_layers(space), kept)
     rows = []
     for key, factor in found.factors.items():
         row = before[key]
