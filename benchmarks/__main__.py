@@ -16,9 +16,11 @@ QUICK = {
 SLOW = {
     "chains": "the default search with and without chains led by first-order effects",
     "table_transfer": "what seconds of measuring make of a latency table from elsewhere",
+    "table_repeat": "a latency table against the clock, and the clock against itself",
     "latency_fidelity": "which way of timing layers predicts whole networks best",
     "precision_transfer": "accuracy in any precision, from few quantised subnets and what fp32 has taught",
     "precision_policy": "architecture and precision together, against fp32, int8 afterwards and int8 alone",
+    "precision_peers": "accuracy-aware quantisation by nncf, on the same data",
     "int8_speedup": "subnets in int8 against fp32 on this machine's CPU",
     "evaluation_throughput": "whole evaluations per second, against Once-for-All's loop and transformers",
     "racing": "searches in which not every subnet sees every sample, against those in which it does",
@@ -28,7 +30,9 @@ SLOW = {
     "zero_cost": "how well scores of untrained networks rank, against their mere size",
     "nasbench201": "searchers on the tabular benchmark",
     "digits_supernet": "inherited against stand-alone accuracy of the supernet that ships",
+    "llm_blocks": "block libraries of a language model, against simple ways to make it faster",
     "own_networks": "fronts of pretrained networks on own data, against whole layers, pruning and training alone",
+    "predictors": "predictors of few rows, beside scikit-learn's on the same features",
     "fit_embedded_predictor": "the predictor that ships, refitted and scored",
 }
 

@@ -4,9 +4,9 @@ With the RBF part it is a Gaussian process in weight space: the kernel enters th
 training subnet is inducing, that is the exact process; beyond ``MAX_EXACT`` they are recombinations of training
 subnets, so that neither cost nor file grows with the data.
 
-scikit-learn's ``GaussianProcessRegressor`` and ``BayesianRidge`` were tried in its place (``BENCHMARKS.md``): the
-first finds the same process several times as slowly and cannot be stored without its rows, the second has one
-penalty for all features and errs more where data are few.
+scikit-learn's ``GaussianProcessRegressor`` and ``BayesianRidge`` were tried in its place
+(``benchmarks/notes/predictors.md``): the first finds the same process several times as slowly and cannot be stored
+without its rows, the second has one penalty for all features and errs more where data are few.
 """
 
 from __future__ import annotations

@@ -239,7 +239,7 @@ def _named_by(folder: Path) -> str:
 
 
 def _recipe(family: Family) -> Recipe:
-    """Of encoders of texts: narrow ones learn at a higher rate, and their small subnets most of all (BENCHMARKS)."""
+    """Of encoders of texts: narrow ones learn at a higher rate, and their small subnets most of all."""
     usual = TextEncoder.recipe
     return replace(usual, learning_rate=usual.learning_rate * min(NARROW, USUAL_CHANNELS / family.encoder.channels))
 
