@@ -77,6 +77,7 @@ def evaluate(
     """
     import pandas as pd
 
+    from hwnas.graph import MIXED
     from hwnas.io import arch_column, write_csv
     from hwnas.supernet import all_failed
 
@@ -101,7 +102,8 @@ def evaluate(
     whole, computed = open_in(asked.space(), precision)
     if computed is not None and whole.plain is None:
         rule = "weights are evaluated in fp32, or each layer in its own precision"
-        raise DataError(f"--precision {computed}", rule, f"pass --precision fp32,int8 --fix q={computed}")
+        fixed = f"pass --precision fp32,{computed} --fix q={computed}"
+        raise DataError(f"--precision {computed}", rule, fixed if computed in MIXED[1:] else "drop --precision")
     space = restricted(whole, fix)
     x = _subnets(space, archs, sample, seed)
     with (

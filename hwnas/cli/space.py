@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -71,9 +72,10 @@ def shrink(
         given = [option for option in named if option not in _OF_FRONT]
         if given:
             raise DataError(given[0], f"{front} tells it", "drop one of the two")
-        found = shrink_to(Front.load(front), keep / 100)
+        searched = Front.load(front)
+        found, words = shrink_to(searched, keep / 100), shlex.split(searched.provenance.command or "")
     else:
-        found = shrink(problem.request(), keep / 100)
+        found, words = shrink(problem.request(), keep / 100), context.obj or []
     found.save(out)
     if to_json:
         say(out.read_text(encoding="utf-8").rstrip())
@@ -81,11 +83,29 @@ def shrink(
     for line in _lines(found):
         say(line)
     say(f"\nwrote {out}")
-    say(f"next: hwnas search --space {shlex.quote(str(out))}")
+    say(f"next: {_search(words, out)}")
 
 
 _OF_FRONT = {"--keep", "--out", "--json"}
 """Options that count where a front is given."""
+
+_IN_FILE = {"--space", "--supernet", "--fix", "--precision"} | _OF_FRONT
+"""Options that the file stands for, or that a search does without."""
+
+
+def _search(words: Sequence[str], out: Path) -> str:
+    """The command that searches what is left, by the same objectives and budgets on the same device.
+
+    Args:
+        words: of the command that found the front.
+        out: the file of what is left.
+    """
+    kept, option = [], ""
+    for word in words:
+        option = word.partition("=")[0] if word.startswith("--") else option
+        if option and option not in _IN_FILE:
+            kept.append(word)
+    return shlex.join(["hwnas", "search", "--space", str(out), *kept])
 
 
 def _lines(found: ShrunkSpace) -> list[str]:

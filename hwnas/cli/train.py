@@ -45,7 +45,7 @@ def train(
         int | None,
         typer.Option(
             "--epochs",
-            help=f"Passes over the training data. \\[default: {SCRATCH[0]}; with --data 10 for images, 4 for texts]",
+            help=f"Passes over the training data. \\[default: {SCRATCH[0]}; with --data 10 for images, 4 for texts, 1 for language models]",
             min=1,
             metavar="N",
         ),
@@ -57,8 +57,8 @@ def train(
         float | None,
         typer.Option(
             "--learning-rate",
-            help=f"Peak learning rate. \\[default: {SCRATCH[1]}; with --data 0.001 for ONNX files, 0.02 for other CNNs, "
-            "0.0001 for transformers, 0.0002 for those of texts that have fewer than 768 channels]",
+            help=f"Peak learning rate. \\[default: {SCRATCH[1]}; with --data 0.001 for ONNX files, 0.02 for other CNNs, 0.00001 for "
+            "language models, 0.0001 for other transformers, up to 0.0002 for those of texts with fewer than 768 channels]",
             min=1e-9,
             max=10,
             metavar="RATE",

@@ -197,7 +197,7 @@ def export_subnet(
     least = least_agreement(s.agreement_pct, form, random_weights=s.random_weights, images=images_of_it is not None)
     batches = calibration_images(subnet, images_of_it) if form != "fp32" else None
     model, difference, kept, lossy = onnx_model(
-        subnet, opset=s.opset, precision=form, batches=batches, least_agreement_pct=least
+        subnet, opset=s.opset, precision=form, batches=batches, least_agreement_pct=least or 0.0
     )
     if form != "fp32":
         measured_on = images_of_it if s.images is not None else None
@@ -219,7 +219,7 @@ def export_subnet(
         beside = f" (in fp32 {metric.text(float(known))})" if known is not None else ""
         shown = metric.text(float(facts[metric.column]))
         notice(f"{metric.label.lower()} {shown}{beside}, {facts[f'{metric.column}_source']}")
-    holds = kept is None or kept.share_pct >= least
+    holds = kept is None or kept.share_pct >= (least or 0.0)
     if kept is not None:
         tell_agreement(form, kept, lossy, least)
     if place is not None:

@@ -80,8 +80,8 @@ def calibration_images(subnet: Subnet, images: Task | None) -> Batches:
     return lambda: random
 
 
-def least_agreement(asked: float | None, form: str, *, random_weights: bool, images: bool) -> float:
-    """The least agreement that a file must have; 0 with random weights or inputs, whose decisions mean nothing.
+def least_agreement(asked: float | None, form: str, *, random_weights: bool, images: bool) -> float | None:
+    """The least agreement that a file must have; None with random weights or inputs, whose decisions mean nothing.
 
     Raises:
         DataError: it is asked for where there is nothing to compare.
@@ -90,13 +90,13 @@ def least_agreement(asked: float | None, form: str, *, random_weights: bool, ima
         if asked is not None:
             rule = "it compares int8 or fp16 with fp32, with trained weights and on images"
             raise DataError(f"--agreement {asked:g}", rule, "pass --precision int8, a checkpoint and --data FOLDER")
-        return 0.0
+        return None
     return AGREEMENT_PCT if asked is None else asked
 
 
-def tell_agreement(form: str, kept: Agreement, lossy: Sequence[Blamed], least: float) -> None:
+def tell_agreement(form: str, kept: Agreement, lossy: Sequence[Blamed], least: float | None) -> None:
     """What is left of fp32's decisions, and which layers cost most if that is too little."""
-    if least == 0:
+    if least is None:
         notice(f"{form} against fp32: {kept}; of random weights or inputs, which tells nothing of a trained network")
         return
     notice(f"{form} against fp32: {kept}" + ("" if kept.share_pct >= least else f": BELOW {least:g} %"))

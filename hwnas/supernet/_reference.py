@@ -133,7 +133,8 @@ class HuggingFace(ReferenceKind):
     def supernet(self, reference: str) -> type[Supernet]:
         from hwnas.supernet.hf import folder_class
 
-        return folder_class(reference.removeprefix("hf:"))
+        # Behind "hf:" no shell puts the home folder in place of ~.
+        return folder_class(str(Path(reference.removeprefix("hf:")).expanduser()))
 
 
 class Object(ReferenceKind):

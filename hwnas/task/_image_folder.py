@@ -88,13 +88,14 @@ class ImageFolder:
         if self.has_training and split is not None:
             _refuse_other_classes(self.folder, {split: names, "train": _class_names(training, classes)})
         rng = np.random.default_rng(seed)
-        found = _samples(validation, ordered)
+        found, strange = _samples(validation, ordered)
         self.n_available = len(found)
         self._validation = _drawn(found, n_images, rng)
-        pool = _samples(training, ordered) if self.has_training else found
+        pool, stranger = _samples(training, ordered) if self.has_training else (found, [])
         self._calibration = _drawn(pool, n_calibration, rng)
         self._training = pool if self.has_training else []
-        self.notes: Sequence[str] = [*_oddities(self.folder, self.labels, self._training, found)]
+        odd = _oddities(self.folder, self.labels, self._training, found)
+        self.notes: Sequence[str] = [*odd, *_left_out(self.folder, [*stranger, *strange])]
         self.batch_size = batch_size
         self.seed = seed
         self.broken: dict[Path, str] = {}
@@ -244,6 +245,8 @@ def _class_names(folder: Path, classes: int | None) -> list[str]:
         raise DataError(
             f"data {folder}", "it has train/ and no val/", "keep some images back as val/<class>/<image>.jpg"
         )
+    if classes is None and len(names) < 2:
+        raise DataError(f"data {folder}", f"its only class is {names[0]!r}", "give images of two classes or more")
     if classes is not None and len(names) != classes:
         rule = f"it has {len(names)} class folders, the network tells {classes} classes apart"
         raise DataError(f"data {folder}", rule, "pass data of the network's classes, or train it on these")
@@ -286,17 +289,27 @@ def _in_order(folder: Path, names: Sequence[str], labels: Sequence[str]) -> Sequ
     raise DataError(f"data {folder}", rule, "pass data of the network's classes, or train it on these")
 
 
-def _samples(folder: Path, names: Sequence[str]) -> list[Sample]:
-    """Every image, by class and name; a class's index is the place of its folder among ``names``."""
-    found = [
-        (label, Path(entry.path))
-        for label, name in enumerate(names)
-        for entry in sorted(os.scandir(folder / name), key=lambda entry: entry.name)
-        if Path(entry.name).suffix.lower() in EXTENSIONS
-    ]
+def _samples(folder: Path, names: Sequence[str]) -> tuple[list[Sample], list[Path]]:
+    """Every image, by class and name, whose class index is the place of its folder among ``names``; and what else lies there,
+    but for hidden files."""
+    found, others = [], []
+    for label, name in enumerate(names):
+        for entry in sorted(os.scandir(folder / name), key=lambda entry: entry.name):
+            if Path(entry.name).suffix.lower() in EXTENSIONS:
+                found.append((label, Path(entry.path)))
+            elif not entry.name.startswith("."):
+                others.append(Path(entry.path))
     if not found:
         raise DataError(f"data {folder}", "its class folders hold no images", "lay images out as <class>/<image>.jpg")
-    return found
+    return found, others
+
+
+def _left_out(folder: Path, others: Sequence[Path]) -> Iterator[str]:
+    """What class folders hold beside images, of which somebody may think that it counts."""
+    if others:
+        named = ", ".join(str(path.relative_to(folder)) for path in others[:3])
+        more = f" and {len(others) - 3} more" if len(others) > 3 else ""
+        yield f"{folder}: no images by their names, and left out: {named}{more}"
 
 
 def _drawn(samples: Sequence[Sample], n: int, rng: np.random.Generator) -> list[Sample]:

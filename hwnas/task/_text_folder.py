@@ -89,6 +89,7 @@ class TextFolder:
                 rule, remedy = "it holds folders, as of images, and the network is fed texts", _LAYOUT
             raise DataError(f"data {folder}", rule, remedy if files["train"] is not None else _LAYOUT)
         splits = {split: read_labelled_texts(file, columns) for split, file in files.items() if file is not None}
+        _refuse_lone_pairs(folder, splits)
         self.has_training = "train" in splits
         self.labels = _labels(self.folder, splits, head)
         self.notes: Sequence[str] = [*_oddities(splits, self.labels)]
@@ -212,6 +213,17 @@ def _file(folder: Path, names: Sequence[str]) -> Path | None:
         rule = f"it has both {found[0].name} and {found[1].name}"
         raise DataError(f"data {folder}", rule, "keep the one that is meant")
     return found[0] if found else None
+
+
+def _refuse_lone_pairs(folder: str | os.PathLike[str], splits: Mapping[str, LabelledTexts]) -> None:
+    """Refuse second texts of one split alone: what is learned from pairs would be measured on single texts."""
+    for texts in splits.values():
+        lone = next(
+            (other.path.name for other in splits.values() if texts.pairs is not None and other.pairs is None), None
+        )
+        if lone is not None:
+            rule = f"{texts.path.name} has second texts, and {lone} has none"
+            raise DataError(f"data {folder}", rule, "give both files that column, or none")
 
 
 def _labels(folder: Path, splits: Mapping[str, LabelledTexts], head: Known | None) -> tuple[str, ...]:

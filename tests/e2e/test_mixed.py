@@ -106,6 +106,8 @@ def test_evaluations_of_policies_are_fitted_and_searched_by(hwnas: Hwnas) -> Non
     ran = hwnas("evaluate", "--supernet", "digits", "--precision", "int8", *few, "--out", "b.csv")
     assert ran.code == 2
     assert "pass --precision fp32,int8 --fix q=int8" in ran.err
+    ran = hwnas("evaluate", "--supernet", "digits", "--precision", "fp16", *few, "--out", "b.csv")
+    assert (ran.code, ran.err.splitlines()[-1].split("; ")[-1]) == (2, "drop --precision")
 
 
 def test_fixing_all_precisions_is_a_search_in_one(hwnas: Hwnas) -> None:

@@ -35,6 +35,7 @@ def test_the_part_keeps_what_it_says(hwnas: Hwnas) -> None:
     ran = hwnas(*SHRINK, *FEW, "--keep", 97, "--out", "small.json")
     assert ran.code == 0, ran.err
     told = json.loads(Path("small.json").read_text())
+    assert ran.out.splitlines()[-1] == "next: hwnas search --space small.json --objectives macs:max,size"
     assert 97 <= told["hypervolume_kept_pct"] <= 100
     assert f"{told['hypervolume_kept_pct']:.2f} % or more of the hypervolume of the exact front" in ran.out
     whole = MIXED.restrict(r=[8, 16], ks=3, e=[2, 6], d=[1, 2])
@@ -62,6 +63,7 @@ def test_commands_take_it(hwnas: Hwnas) -> None:
     few = ("--images", 40, "--calibrate", 40, "--agreement", 0)
     exported = hwnas("export", "pareto.csv", "--row", 1, "--supernet", "small.json", *few, "--out", "subnet.onnx")
     assert exported.code == 0, exported.err
+    assert "random weights" not in exported.err
     told = {entry.key: entry.value for entry in onnx.load("subnet.onnx").metadata_props}
     assert told["supernet"] == "digits"
     assert told["calibration"].endswith(" images of digits")
@@ -69,6 +71,8 @@ def test_commands_take_it(hwnas: Hwnas) -> None:
     again = hwnas("space", "shrink", "pareto.csv", "--keep=90", "--out=smaller.json")
     assert again.code == 0, again.err
     assert json.loads(Path("smaller.json").read_text())["of"] == "digits"
+    as_before = "--objectives macs:max,size --searcher exact"
+    assert again.out.splitlines()[-1] == f"next: hwnas search --space smaller.json {as_before}"
     assert open_space("smaller.json").size() <= part.size()
 
 

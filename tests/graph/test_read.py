@@ -248,6 +248,7 @@ def test_control_flow_is_named(tmp_path: Path) -> None:
         ("float[N,4,8,8] x", "float[N,C] y, float[N,C] p", "it has 2 outputs (y, p)"),
         ("int64[N,4,8,8] x", "float[N,C] y", "its input x is int64"),
         ("float[N,4] x", "float[N,C] y", "not float of batch, channels, height, width"),
+        ("float x", "float[N,C] y", "its input x is float of no known shape, not float of batch"),
     ],
 )
 def test_inputs_and_outputs_that_no_classifier_of_images_has(

@@ -124,6 +124,9 @@ def test_folders_that_do_not_fit(image_folder: Path, tmp_path: Path):
     (tmp_path / "data" / "val" / "n0000").rename(tmp_path / "data" / "train" / "n0000")
     with pytest.raises(DataError, match="val/ has no folder n0000, other, and train/ has"):
         opened(tmp_path / "data", None)
+    (tmp_path / "one" / "cat").mkdir(parents=True)
+    with pytest.raises(DataError, match="its only class is 'cat'; give images of two classes or more"):
+        opened(tmp_path / "one", None)
 
 
 def test_what_is_odd_is_counted_and_named(tmp_path: Path):
@@ -138,14 +141,21 @@ def test_what_is_odd_is_counted_and_named(tmp_path: Path):
         (tmp_path / path).mkdir(parents=True)
         for i in range(n):
             Image.new("RGB", (9, 9)).save(tmp_path / path / f"{i}.png")
+    for path in ("train/cat/more/3.png", "train/dog/.hidden", "val/cat/2.gif"):
+        (tmp_path / path).parent.mkdir(exist_ok=True)
+        (tmp_path / path).touch()
     shares = f"{tmp_path}: 4 images to learn from, 3 to measure on, 3 classes: cat 75 %, dog 25 %"
     data = opened(tmp_path, None)
     assert data.notes == [
         shares,
         f"{tmp_path} has no image of cow to learn from",
         f"{tmp_path} has no image of dog to measure on",
+        f"{tmp_path}: no images by their names, and left out: train/cat/more, val/cat/2.gif",
     ]
-    assert opened(tmp_path / "val", None).notes == [f"{tmp_path / 'val'} has no image of dog to measure on"]
+    assert opened(tmp_path / "val", None).notes == [
+        f"{tmp_path / 'val'} has no image of dog to measure on",
+        f"{tmp_path / 'val'}: no images by their names, and left out: cat/2.gif",
+    ]
 
 
 def test_folders_are_of_the_networks_classes_by_name_or_number(tmp_path: Path):

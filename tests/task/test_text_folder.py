@@ -99,6 +99,10 @@ def test_pairs_are_two_segments_and_columns_have_the_names_that_are_given(tokeni
     ]
     with pytest.raises(DataError, match=r"no column 'text' \(it has 'first', 'second', 'stars'\); .* --text-column"):
         opened(tmp_path, tokenizer)
+    write(tmp_path / "train.csv", [{"text": "good", "stars": "1"}, {"text": "bad", "stars": "0"}])
+    write(tmp_path / "dev.csv", [{"text": "good", "text_pair": "a film", "stars": "1"}])
+    with pytest.raises(DataError, match=r"dev.csv has second texts, and train.csv has none"):
+        opened(tmp_path, tokenizer, label="stars")
 
 
 def test_labels_that_are_numbers_stand_by_size_and_words_by_alphabet(tokenizer: Tokenizer, tmp_path: Path) -> None:

@@ -102,7 +102,7 @@ def _image(value: onnx.ValueInfoProto, name: str) -> Shape:
     kind = value.type.tensor_type
     sizes = [d.dim_value if d.HasField("dim_value") and d.dim_value > 0 else None for d in kind.shape.dim]
     if kind.elem_type != TensorProto.FLOAT or len(sizes) != 4:
-        told = "x".join(str(s or "?") for s in sizes)
+        told = "x".join(str(s or "?") for s in sizes) or "of no known shape"
         found = f"its input {value.name} is {TensorProto.DataType.Name(kind.elem_type).lower()} {told}"
         raise SupernetError(name, f"{found}, not float of batch, channels, height, width", "export it for images")
     _, channels, height, width = sizes

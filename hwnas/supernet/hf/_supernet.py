@@ -72,7 +72,8 @@ class EncoderSupernet(Supernet):
         shapes = cls.shapes(space)
         found = renamed(read_folder(Path(path)), cls.family, shapes, str(path))
         head = {"head/classifier.weight", "head/classifier.bias"}
-        fresh = not cls.carried.tuned and not head & set(found)
+        # On the mean of tokens stands no head but ours: a classifier of text without a pooler tells single tokens apart.
+        fresh = cls.family.encoder.head.pool == "mean" or not (cls.carried.tuned or head & set(found))
         if fresh:
             weight = torch.randn(shapes["head/classifier.weight"], generator=torch.Generator().manual_seed(0))
             found["head/classifier.weight"] = HEAD_SPREAD * weight

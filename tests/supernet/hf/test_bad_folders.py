@@ -100,6 +100,12 @@ def test_a_tokenizer_of_another_network_is_refused_before_texts_are_read(tmp_pat
         net.open_data(tmp_path)
 
 
+def test_a_folder_may_be_named_from_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    save(tmp_path / "bert", "bert")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert load_supernet("hf:~/bert").origin == f"hf:{tmp_path}/bert"
+
+
 def test_other_paths_to_a_network_tell_how_it_is_named(tmp_path: Path) -> None:
     save(tmp_path / "bert", "bert")
     save(tmp_path / "plain", "bert", classes=None)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from torch.utils.flop_counter import FlopCounterMode
 
 from hwnas.space import network_inputs
@@ -128,6 +128,15 @@ def test_a_folder_without_head_gets_a_new_one_on_the_mean_of_tokens(tmp_path: Pa
     mean = (states * mask).sum(1) / mask.sum(1)
     head = net.tensors["head/classifier.weight"], net.tensors["head/classifier.bias"]
     torch.testing.assert_close(logits(net, batch), torch.nn.functional.linear(mean, *head), rtol=1e-5, atol=1e-6)
+
+
+def test_a_head_that_tells_single_tokens_apart_is_none_of_texts(tmp_path: Path):
+    save(tmp_path, "bert")
+    tensors = load_file(tmp_path / "model.safetensors")
+    save_file({name: t for name, t in tensors.items() if "pooler" not in name}, tmp_path / "model.safetensors")
+    net = load_supernet(f"hf:{tmp_path}")
+    assert net.head_is_new
+    assert net.labels == ()
 
 
 def test_pickled_weights_are_read_as_tensors_alone(tmp_path: Path):
