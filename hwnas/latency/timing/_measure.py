@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import islice
 
 import numpy as np
 
@@ -14,6 +13,10 @@ from hwnas.latency.timing._runtime import Runtime
 
 Progress = Callable[[int, int, str], None]
 """Called with steps done, steps in all, and what is being done."""
+
+READY_BYTES = 2 << 30
+"""Of files whose sessions are ready to run at once; a session takes about as much again. Eight subnets of a language model of
+135 million parameters, with the sessions that tell node times, took 7 GB."""
 
 WANDERING = 1.1
 """From this ratio of the anchor's slow times to its fast ones on, a machine's speed is said to wander."""
@@ -86,6 +89,21 @@ def measure_all(
     rng: np.random.Generator,
     nodes: bool = False,
 ) -> Iterator[list[ModelTimes]]:
-    """Times of the models in order, a few at a time; models are asked for as they are needed."""
-    while few := list(islice(models, TOGETHER)):
+    """Times of the models in order, a few at a time, as many as memory holds; models are asked for as they are needed."""
+    for few in few_at_a_time(models, copies=2 if nodes else 1):
         yield measure_together(runtime, few, anchor, rng=rng, nodes=nodes)
+
+
+def few_at_a_time(models: Iterator[Model], copies: int) -> Iterator[list[Model]]:
+    """The models in order, by `TOGETHER`; fewer, but one at least, where that many ``copies`` of each would not fit into `READY_BYTES`."""
+    few: list[Model] = []
+    for model in models:
+        if few and copies * sum(len(each.content) for each in [*few, model]) > READY_BYTES:
+            yield few
+            few = []
+        few.append(model)
+        if len(few) == TOGETHER:
+            yield few
+            few = []
+    if few:
+        yield few
