@@ -46,6 +46,9 @@ def main() -> int:
     parser.add_argument("--steps", type=int, default=300, help="of every training")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--evaluations", type=int, default=100, help="subnets that a search evaluates")
+    parser.add_argument(
+        "--hidden-widths", type=int, nargs="+", default=[], help="channels that subnets choose from too"
+    )
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=list(PARTS))
     parser.add_argument("--here", action="store_true", help="all parts in this process")
     parser.add_argument(
@@ -56,7 +59,9 @@ def main() -> int:
     if unknown := set(options.tasks) - set(TASKS):
         parser.error(f"no task {', '.join(sorted(unknown))}; there are {', '.join(TASKS)}")
     for task in options.tasks or TASKS:
-        run = Run(TASKS[task], options.steps, options.seed, options.evaluations, options.root)
+        run = Run(
+            TASKS[task], options.steps, options.seed, options.evaluations, options.root, tuple(options.hidden_widths)
+        )
         if options.report:
             print(report(run))
             continue
@@ -66,6 +71,8 @@ def main() -> int:
                 perform(run, part)
             else:
                 own = [f"--{name}={getattr(options, name)}" for name in ("steps", "seed", "evaluations", "root")]
+                if run.widths:
+                    own += ["--hidden-widths", *map(str, run.widths)]
                 command = [sys.executable, "-m", "benchmarks.own_networks", task, *own, "--here", "--parts", part]
                 subprocess.run(command, check=True)
     return 0

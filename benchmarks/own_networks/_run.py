@@ -10,6 +10,7 @@ from typing import Any
 from benchmarks.own_networks._tasks import OwnTask
 from hwnas.io import Journal
 from hwnas.supernet import MeasuredAccuracy, Supernet, Trainer, TrainSettings, accuracy_journal_identity, load_supernet
+from hwnas.supernet.hf import ImageEncoder, TextEncoder
 from hwnas.task import UserData
 
 SAVE_EVERY = 50
@@ -31,6 +32,7 @@ class Run:
         seed: of heads, batches and searches.
         evaluations: subnets that a search evaluates.
         root: of all runs.
+        widths: channels between the layers of an encoder that subnets choose from too; empty for no choice.
     """
 
     task: OwnTask
@@ -38,6 +40,7 @@ class Run:
     seed: int
     evaluations: int
     root: Path
+    widths: tuple[int, ...] = ()
 
     @property
     def shared(self) -> Path:
@@ -47,7 +50,8 @@ class Run:
     @property
     def folder(self) -> Path:
         """The run's own."""
-        return self.root / f"{self.task.name}-{self.steps}-s{self.seed}"
+        widths = "".join(f"-c{width}" for width in self.widths)
+        return self.root / f"{self.task.name}-{self.steps}-s{self.seed}{widths}"
 
     def journal(self) -> Journal:
         """Results: open it, add to it, close it."""
@@ -69,6 +73,9 @@ class Run:
     def opened(self, reference: str | None = None) -> tuple[Supernet, UserData]:
         """A pretrained network, the task's unless another is named, with a new head for the data it is to learn."""
         net = load_supernet(reference or self.task.prepare(self.shared))
+        if self.widths and reference is None:
+            assert isinstance(net, TextEncoder | ImageEncoder), f"{self.task.name} is no encoder"
+            net = net.with_widths(self.widths)
         folder = self.shared / "data"
         size, calibrate = self.task.batch_size, self.task.calibrate
         data = net.open_data(folder, own_classes=True, calibrate=calibrate, batch_size=size, seed=self.seed)
