@@ -6,6 +6,7 @@ This module does not import torch: most spaces open without it.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
@@ -106,12 +107,20 @@ class Registered(ReferenceKind):
 
 
 def _refuse_path(reference: str) -> None:
-    """Refuse the name of a file or folder that exists, but is referred to in another way.
+    """Refuse the name of a file or folder that exists, but is referred to in another way, and endings with a typo.
 
     Raises:
         SupernetError: the name is such a path.
     """
     path = Path(reference)
+    endings = [kind.form.removeprefix("FILE") for kind in KINDS if kind.form.startswith("FILE.")]
+    near = get_close_matches(path.suffix, endings, n=1, cutoff=0.8)
+    if near:
+        rule = f"files that end in {path.suffix} are no networks"
+        raise SupernetError(f"supernet {reference}", rule, f"did you mean {path.with_suffix(near[0])}?")
+    if path.suffix == ".py":
+        rule = "a file of Python may define several networks"
+        raise SupernetError(f"supernet {reference}", rule, f"write {reference}:NAME, by the name of its class")
     if path.is_dir() and (path / "config.json").is_file():
         raise SupernetError(f"supernet {reference}", "it is a Hugging Face folder", f"write hf:{reference}")
     if path.suffix in WEIGHTS and path.is_file():

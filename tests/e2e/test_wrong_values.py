@@ -72,6 +72,12 @@ def accuracies(folder: Path) -> Path:
         (("export", "--supernet", "digits", "--arch", "{}", "--random-weights", "--images", 9), "drop --images"),
         (("fit", "acc.csv", *DIGITS, "--out", "acc.csv"), "would be lost; write --out acc-2.csv"),
         (("evaluate", "--supernet", "acc.csv", "--sample", 1, "--out", "x.csv"), "there is no such supernet"),
+        (
+            ("evaluate", "--supernet", "own.safetensor", "--sample", 1, "--out", "x.csv"),
+            "did you mean own.safetensors?",
+        ),
+        (("spaces", "--space", "my/own.onx"), "did you mean my/own.onnx?"),
+        (("spaces", "--space", "my/own.py"), "write my/own.py:NAME, by the name of its class"),
         (("export", "--supernet", "digits", "--arch", "{}", "--out", "net.tflite"), "write --out net.onnx"),
     ],
     ids=lambda words: " ".join(map(str, words)) if isinstance(words, tuple) else "",
