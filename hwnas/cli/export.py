@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 def export(
     *,
     pareto: Annotated[
-        Path | None, typer.Argument(help="CSV of subnets, as search or evaluate writes it.", metavar="[PARETO.csv]")
+        Path | None, typer.Argument(help="CSV of subnets, as search or evaluate writes it.", metavar="PARETO.csv")
     ] = None,
     row: Annotated[int | None, typer.Option("--row", help="Which row of the CSV.", min=1, metavar="N")] = None,
     arch: Annotated[str | None, typer.Option("--arch", help="Or the subnet itself, as JSON.", metavar="JSON")] = None,
@@ -82,7 +82,7 @@ def export(
 ) -> None:
     """Write a subnet as ONNX (dynamic batch and length, batch norms folded), checked against torch.
 
-    Its precision is that of --precision, else the one that was searched for, else fp32. int8 and fp16 are compared with
+    Its precision is that of --precision, else the one that was searched for, else fp32. All others are compared with
     fp32 on the calibration images. With --device the file is also timed. Exit code 1 if fewer images agree than --agreement
     asks for, or the file breaks the latency budget.
 

@@ -32,7 +32,7 @@ def shrink(
     context: typer.Context,
     front: Annotated[
         Path | None,
-        typer.Argument(help="A front of `hwnas search`, in place of a search here.", metavar="[FRONT]"),
+        typer.Argument(help="A front of `hwnas search`, in place of a search here.", metavar="FRONT"),
     ] = None,
     *,
     problem: ProblemOptions,

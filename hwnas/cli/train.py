@@ -130,8 +130,8 @@ def train(
 ) -> None:
     """Train all subnets of a supernet in shared weights. Killed, the same command resumes.
 
-    With --data a pretrained supernet is fine-tuned to the classes of your data: its head is replaced unless it has as
-    many classes. The file that is written is a supernet of its own: every command takes it as --supernet.
+    With --data a pretrained supernet is fine-tuned to the classes of your data: its head is replaced unless it tells them
+    apart already. The file that is written is a supernet of its own: every command takes it as --supernet.
 
     --workers shares every batch among processes of this machine; on several machines, torchrun starts them, and --out lies
     in a folder that they share. Gradients are those of one process up to rounding, whatever their number.

@@ -149,7 +149,7 @@ def prepare(request: Request, of: SearchSpace | None = None, evaluated: str | No
     searched = [LATENCY.on(m.device) if m.column in summed else m for m in wanted]
     wanted = tuple({m.column: m for m in searched}.values())
     if not mixed:
-        notes += _told_of_precision(table, of_weights)
+        notes += _told_of_precision(table, sized, of_weights, evaluated=evaluated is not None)
     elif accuracy is not None and accuracy.it.kind == ANY_PRECISION:
         notes += [
             f"{accuracy.it.card.metric} is of fp32 weights, whatever the precisions: --evaluate measures what they cost"
@@ -209,14 +209,20 @@ def _refuse_idle(request: Request) -> None:
             raise DataError(f"{option} {value}", rule, f"drop {option}, or ask for latency")
 
 
-def _told_of_precision(table: Found[LatencyTable] | None, of_weights: Sequence[Metric]) -> list[str]:
-    """Accuracies are those of fp32 weights, whatever the device computes in."""
+def _told_of_precision(
+    table: Found[LatencyTable] | None, sized: str | None, of_weights: Sequence[Metric], *, evaluated: bool
+) -> list[str]:
+    """Accuracies are those of fp32 weights, whatever the device computes in, or the file is written in."""
+    from hwnas.graph import MIXED
+
     told = [metric.name for metric in of_weights if metric.source != "untrained"]
-    if not told or table is None or table.it.precision == "fp32":
+    what, computed = ("latency", table.it.precision) if table is not None else ("size", sized or "fp32")
+    if not told or computed == "fp32":
         return []
-    computed = table.it.precision
     measure = f"`hwnas export --precision {computed} --images N` measures what is lost"
-    return [f"latency is of {computed}, {told[0]} of fp32 weights: {measure}"]
+    if evaluated and computed in MIXED:
+        measure = f"with --precision fp32,{computed} --fix q={computed} it is measured in {computed}"
+    return [f"{what} is of {computed}, {told[0]} of fp32 weights: {measure}"]
 
 
 def _wanted(

@@ -148,10 +148,11 @@ class Training:
             rule = f"its subnet learns from the largest, which does not tell the {len(task.labels):,} classes of {folder} apart"
             raise SupernetError("--front", rule, "train all subnets first: drop --front")
         if net.head_is_new or not fits:
+            other = " other" if net.classes == len(task.labels) else ""
             replaced = (
                 "it has no head: a new one is made"
                 if net.head_is_new
-                else f"the head for {net.classes:,} classes is replaced by one"
+                else f"the head for {net.classes:,}{other} classes is replaced by one"
             )
             notice(f"{replaced} for the {len(task.labels):,} of {folder}")
             net = net.with_head(task.labels, self.seed)

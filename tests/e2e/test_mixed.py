@@ -86,6 +86,14 @@ def test_accuracy_is_measured_on_the_graph_that_is_exported(hwnas: Hwnas) -> Non
     assert "top1_fp32" not in properties(Path("m.onnx"))
 
 
+def test_fp32_accuracies_beside_int8_sizes_are_called_so(hwnas: Hwnas) -> None:
+    one = ("--precision", "int8", "--fix", "r=8", "--evaluate", "--evals", 8)
+    ran = hwnas("search", "--space", "digits", *one, "--objectives", "top1,size")
+    assert ran.code == 0, ran.err
+    told = "size is of int8, top1 of fp32 weights: with --precision fp32,int8 --fix q=int8 it is measured in int8"
+    assert told in ran.err
+
+
 def test_evaluations_of_policies_are_fitted_and_searched_by(hwnas: Hwnas) -> None:
     few = ("--sample", 14, "--images", 60, "--calibrate", 60, "--fix", "r=8")
     ran = hwnas("evaluate", "--supernet", "digits", "--precision", "fp32,int8", *few, "--out", "a.csv")
