@@ -260,6 +260,16 @@ def test_inputs_and_outputs_that_no_classifier_of_images_has(
     assert words in str(caught.value)
 
 
+def test_channels_that_come_last_are_read_as_the_first(tmp_path: Path) -> None:
+    body = f"t = Transpose<perm=[0, 3, 1, 2]>(x) h = Conv(t, w) {END}"
+    path = written(tmp_path / "x.onnx", body, inputs="float[N,8,9,4] x", w=(6, 4, 3, 3))
+    found = read_network(path)
+    assert found.input_shape == (4, 8, 9)
+    x = np.random.default_rng(1).normal(size=(2, 8, 9, 4)).astype(np.float32)
+    ours = outputs(rebuilt(found), x.transpose(0, 3, 1, 2))
+    np.testing.assert_allclose(ours, outputs(onnx.load(path), x), rtol=1e-5)
+
+
 def test_open_sizes_are_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     path = written(tmp_path / "x.onnx", f"h = Relu(x) {END}", inputs="float[N,3,H,W] x")
     with caplog.at_level("INFO", "hwnas"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -30,7 +31,7 @@ class Graph:
     Attributes:
         nodes: in an order in which values come before their readers.
         constants: weights by name.
-        input, shape: name and ``(channels, height, width)`` of the image.
+        input, shape: name of the image, channels first, and ``(channels, height, width)``.
         output: name of the logits.
         opset: of ONNX.
     """
@@ -63,8 +64,18 @@ def open_graph(path: str | os.PathLike[str]) -> Graph:
         told = ", ".join(value.name for value in graph.output)
         rule = f"it has {len(graph.output)} outputs ({told}), and logits are one"
         raise SupernetError(name, rule, "export it with one, in evaluation mode")
-    shape = _image(inputs[0], name)
-    return Graph(tuple(graph.node), constants, inputs[0].name, shape, graph.output[0].name, opset)
+    turn = _channels_turned(graph.node, inputs[0].name)
+    shape = _image(inputs[0], name, channels_last=turn is not None)
+    image = inputs[0].name if turn is None else turn.output[0]
+    nodes = tuple(node for node in graph.node if node is not turn)
+    return Graph(nodes, constants, image, shape, graph.output[0].name, opset)
+
+
+def _channels_turned(nodes: Sequence[onnx.NodeProto], image: str) -> onnx.NodeProto | None:
+    """The node that alone reads the image, to put its channels first: those of TensorFlow's networks are last."""
+    readers = [node for node in nodes if image in node.input]
+    turns = len(readers) == 1 and readers[0].op_type == "Transpose"
+    return readers[0] if turns and attributes(readers[0]).get("perm") == [0, 3, 1, 2] else None
 
 
 def _loaded(path: Path, name: str) -> tuple[onnx.GraphProto, int]:
@@ -95,7 +106,7 @@ def _loaded(path: Path, name: str) -> tuple[onnx.GraphProto, int]:
     return model.graph, opset
 
 
-def _image(value: onnx.ValueInfoProto, name: str) -> Shape:
+def _image(value: onnx.ValueInfoProto, name: str, *, channels_last: bool) -> Shape:
     """``(channels, height, width)``; open sizes are the usual ones."""
     from onnx import TensorProto
 
@@ -106,6 +117,9 @@ def _image(value: onnx.ValueInfoProto, name: str) -> Shape:
         found = f"its input {value.name} is {TensorProto.DataType.Name(kind.elem_type).lower()} {told}"
         raise SupernetError(name, f"{found}, not float of batch, channels, height, width", "export it for images")
     _, channels, height, width = sizes
+    if channels_last:
+        _, height, width, channels = sizes
+        notice(f"{name} has its channels last: in what is made of it they come first")
     if height is None or width is None:
         height, width = height or width or USUAL_SIZE, width or height or USUAL_SIZE
         notice(f"{name} leaves its image size open: {height} x {width} is taken")
