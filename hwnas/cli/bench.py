@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -67,7 +68,9 @@ def bench(
     from hwnas.report import curves_table
 
     names = _searchers(searchers)
-    request = problem.request()
+    path, tables = out.with_name(f"{out.name}.journal.jsonl"), out.with_name(f"{out.name}.tables")
+    begun = path.exists()
+    request = replace(problem.request(), kept=tables if begun else None)
     asked = accuracy.evaluation(problem.space, evals, seed=0) or scoring_of(request, evals)
     if asked is not None:
         asked.refuse_mixed(request)
@@ -76,7 +79,6 @@ def bench(
     outputs.check()
     study = Study.of(request, asked)
     task, asked = study.setup, study.asked
-    path = out.with_name(f"{out.name}.journal.jsonl")
     with ExitStack() as open_until_run:
         measured = None
         if asked is not None:
@@ -84,6 +86,9 @@ def bench(
             measured = open_until_run.enter_context(asked.opened(task.metrics.space, accuracies))
             task = replace(task, metrics=replace(task.metrics, predictor=measured, tells=measured.column))
         searched = task.problem()
+        if not begun:  # and no budget is refused any more
+            task = task.keeping(tables)
+            searched = task.problem()
         for note in [*task.notes, f"{searched.space.size():.3g} subnets of {searched.space.name}"]:
             notice(note)
         journal = open_until_run.enter_context(Journal(path, _identity(task, evals, measured)))
@@ -132,10 +137,10 @@ def _searchers(text: str) -> list[str]:
 
 def _identity(task: Setup, evals: int, measured: AskedPredictor | None) -> dict[str, Any]:
     """What runs depend on, apart from searcher and seed."""
-    sources = {
-        what: (facts or {}).get("sha256") for what, facts in task.facts.items() if what in ("device", "predictor")
-    }
-    others = {name: facts["sha256"] for name, facts in task.facts.get("devices", {}).items()}
+    known = task.facts
+    sources = {what: _source(known[what]) for what in ("device", "predictor")}
+    others = {name: _source(facts) for name, facts in known.get("devices", {}).items()}
+    untimed = {"precision": known.get("precision", "fp32"), "batch": task.metrics.batch} if task.table is None else {}
     about = space_facts(task.metrics.space)
     said = {m.column: m.direction for m in task.wanted if m != registered(m.column)}
     return {
@@ -147,9 +152,18 @@ def _identity(task: Setup, evals: int, measured: AskedPredictor | None) -> dict[
         **({"directions": said} if said else {}),
         **budget_facts(task.budgets),
         "evaluations": evals,
-        "sources": {**sources, "devices": others, "files": task.facts.get("files", [])},
+        "sources": {**sources, "devices": others, "files": known.get("files", [])},
+        **{what: value for what, value in untimed.items() if value not in ("fp32", 1)},
         **({measured.key: measured.conditions} if measured is not None else {}),
     }
+
+
+def _source(facts: Mapping[str, Any] | None) -> str | None:
+    """A file's digest; of a latency table, which may hold several precisions, with the one that was asked for."""
+    if facts is None:
+        return None
+    precision = facts.get("precision", "fp32")
+    return facts["sha256"] if precision == "fp32" else f"{facts['sha256']} in {precision}"
 
 
 class _Results:

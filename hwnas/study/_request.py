@@ -30,6 +30,7 @@ class Request:
         costs: CSVs with metrics of every layer.
         threads, batch, precision: conditions of the device.
         as_is: trust a latency table by its name, and measure nothing.
+        kept: a folder with the latency tables that earlier runs went by, which are not checked again.
     """
 
     space: str | SearchSpace | None = None
@@ -45,3 +46,4 @@ class Request:
     batch: int | None = None
     precision: str | None = None
     as_is: bool = False
+    kept: Path | None = None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hwnas.errors import DataError, PredictorError
@@ -17,7 +18,7 @@ from hwnas.study._objectives import Objectives, check_names
 from hwnas.study._predictor import find_predictor
 from hwnas.study._request import Request
 from hwnas.study._space import open_in
-from hwnas.study._table import find_table
+from hwnas.study._table import find_table, keep
 
 if TYPE_CHECKING:
     from hwnas.latency import LatencyTable
@@ -68,6 +69,15 @@ class Setup:
         problem = self.metrics.problem(self.wanted, self.budgets)
         problem.refuse_infeasible()
         return problem
+
+    def keeping(self, folder: Path) -> Setup:
+        """The same, by its latency tables as they are kept in ``folder``; see `Request`."""
+        others = {name: keep(found, folder / name, self.given.space) for name, found in self.others.items()}
+        metrics = replace(self.metrics, others={name: found.it for name, found in others.items()})
+        if self.table is None:
+            return replace(self, metrics=metrics, others=others)
+        table = keep(self.table, folder / short(self.device), self.given.space)
+        return replace(self, metrics=replace(metrics, table=table.it), table=table, others=others)
 
     @property
     def facts(self) -> dict[str, Any]:
@@ -275,7 +285,13 @@ def _tables(space: SearchSpace, devices: Devices, request: Request, *, main: boo
     for name in sorted(wanted, key=here.__contains__):
         own = request if name in here or not name else replace(request, threads=None, batch=None, precision=None)
         found[name] = find_table(
-            space, wanted[name], threads=own.threads, batch=own.batch, precision=own.precision, as_is=own.as_is
+            space,
+            wanted[name],
+            threads=own.threads,
+            batch=own.batch,
+            precision=own.precision,
+            as_is=own.as_is,
+            kept=own.kept / short(wanted[name]) if own.kept is not None else None,
         )
     return {name: found[name] for name in wanted}
 

@@ -25,6 +25,7 @@ def find_table(
     precision: str | None,
     as_is: bool = False,
     plan: Plan | None = None,
+    kept: Path | None = None,
 ) -> Found[LatencyTable]:
     """The table of a device of this machine, or of a name or path.
 
@@ -40,23 +41,27 @@ def find_table(
         precision: what networks compute in; by default fp32, or what a table by name has.
         as_is: trust a table of this machine by its name.
         plan: of a profile that has to be made; the usual one by default.
+        kept: where :func:`keep` may have put the device's table for earlier runs; then no other one will do.
 
     Raises:
         UnknownNameError: neither; suggests the nearest.
         DeviceError: a provider that is not installed, or conditions other than the table's.
-        TableError: a table that cannot be read, or was named and does not fit this machine.
+        TableError: a table that cannot be read, was named and does not fit this machine, or is kept and of other conditions.
     """
     from hwnas import latency
 
+    kept = None if as_is else kept
     if device.partition(":")[0] in latency.PROVIDERS:
         wanted, computed = latency.get_device(device, threads=threads or 1, batch=batch or 1), precision or "fp32"
         latency.check_precision(wanted, computed)
-        table, told = (_as_found if as_is else _nearest)(wanted, space, computed, plan)
+        table, told = _as_kept(kept, wanted, computed) or (_as_found if as_is else _nearest)(
+            wanted, space, computed, plan
+        )
     else:
         table = _named_table(device, space, precision)
         _refuse_other_conditions(table, device, space, {"threads": threads, "batch": batch}, precision)
         if latency.misfits(table) == [] and not as_is:
-            table, told = _as_named(table, device, space)
+            table, told = _as_kept(kept, table.device, table.precision) or _as_named(table, device, space)
         else:
             _say_doubts(table, space)
             told = AS_IS
@@ -64,8 +69,47 @@ def find_table(
     return Found(table, {**table_facts(table, space), "trust": told})
 
 
-AS_IS, PROFILED = {"verdict": "as is"}, {"verdict": "profiled"}
-"""What the provenance says of a table that was not checked, and of one that was made on the spot."""
+AS_IS, PROFILED, KEPT = {"verdict": "as is"}, {"verdict": "profiled"}, {"verdict": "kept"}
+"""What the provenance says of a table that was not checked, of one that was made on the spot, and of that of earlier runs."""
+
+
+def keep(found: Found[LatencyTable], folder: Path, space: SearchSpace) -> Found[LatencyTable]:
+    """The same table as it reads from a device's ``folder``, where it is kept for later runs that must go by it.
+
+    One that was adapted is in no file, and a later check may find otherwise. One that was taken as it is, is in a file.
+
+    Raises:
+        DataError: the folder cannot be written.
+    """
+    from hwnas.latency import LatencyTable
+
+    if found.facts["trust"] == AS_IS:
+        return found
+    path = folder / found.it.precision
+    found.it.save(path)
+    table = LatencyTable.load(path, found.it.precision)
+    return Found(table, {**table_facts(table, space), "trust": found.facts["trust"]})
+
+
+def _as_kept(
+    folder: Path | None, device: Device, precision: str
+) -> tuple[LatencyTable, Mapping[str, Any]] | None:
+    """The table that earlier runs went by, if there is one.
+
+    Raises:
+        TableError: it is of other conditions, or cannot be read.
+    """
+    from hwnas.latency import LatencyTable
+
+    if folder is None or not (folder / precision).is_dir():
+        return None
+    table = LatencyTable.load(folder / precision, precision)
+    differences = table.device.differences(device)
+    if differences:
+        remedy = "ask for what they were begun with, or write to another --out"
+        raise TableError(f"latency table {table.name}", f"finished runs went by it, with {differences[0]}", remedy)
+    notice(f"latency table {table.name}: finished runs went by it, so others do too")
+    return table, KEPT
 
 
 def _as_found(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 
 from hwnas.space import get_space
 from tests.e2e.conftest import Hwnas
+from tests.e2e.machine import fake_runtime, save_table, true_ns
 from tests.space.toy import enumerate_rows
 
 SPACE = ("--space", "nasbench201", "--table", "cells.csv", "--objectives", "top1=acc,latency=phone")
@@ -62,6 +64,40 @@ def test_runs_are_kept_and_added_to(hwnas: Hwnas) -> None:
     ran = hwnas("bench", *QUICK, "--seeds", 2, "--latency", "9ms")
     assert ran.code == 2
     assert "begun with budgets" in ran.err
+
+
+@pytest.mark.checks_tables
+def test_runs_go_on_by_the_table_that_they_began_with(hwnas: Hwnas, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Although what adapted it counts for an hour, and the machine has another speed by then."""
+    save_table(true_ns())
+    options = ("bench", "--space", "digits", "--objectives", "latency,macs", "--evals", 20, "--searchers", "random")
+    fake_runtime(monkeypatch, {key: round(1.3 * ns) for key, ns in true_ns().items()})
+    first = hwnas(*options, "--seeds", 1)
+    assert first.code == 0, first.err
+    assert "is adapted" in first.err
+    begun = pd.read_csv("bench.csv")
+    for kept in Path(os.environ["XDG_CACHE_HOME"]).rglob("*.jsonl"):
+        os.utime(kept, (0, 0))
+    later = fake_runtime(monkeypatch, {key: round(1.6 * ns) for key, ns in true_ns().items()})
+    ran = hwnas(*options, "--seeds", 2)
+    assert ran.code == 0, ran.err
+    assert not later  # nothing was timed again
+    assert "finished runs went by it" in ran.err
+    both = pd.read_csv("bench.csv")
+    pd.testing.assert_frame_equal(both[both["seed"] == 0], begun)
+    for other, complaint in ((("--batch", 2), "batch 1, here 2"), (("--as-is",), "begun with sources")):
+        ran = hwnas(*options, "--seeds", 2, *other)
+        assert (ran.code, ran.out) == (2, "")
+        assert complaint in ran.err
+
+
+@pytest.mark.parametrize(("metric", "condition"), [("size", ("--precision", "int8")), ("memory", ("--batch", 2))])
+def test_runs_of_other_conditions_do_not_mix(hwnas: Hwnas, metric: str, condition: tuple[object, ...]) -> None:
+    options = ("bench", "--space", "digits", "--objectives", f"macs,{metric}", "--evals", 20, "--searchers", "random")
+    assert hwnas(*options, "--seeds", 1).code == 0
+    ran = hwnas(*options, "--seeds", 2, *condition)
+    assert (ran.code, ran.out) == (2, "")
+    assert f"begun with {str(condition[0])[2:]}" in ran.err
 
 
 def test_searchers_compared_by_what_a_supernet_measures(hwnas: Hwnas) -> None:
