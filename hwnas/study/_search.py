@@ -36,6 +36,9 @@ if TYPE_CHECKING:
 
 EXACT = "exact"
 
+WITHOUT_GENERATIONS = (EXACT, "linas")
+"""Searchers that do not breed, nor draw as many subnets as those that do."""
+
 WAITS_FOR_NONE = ("linas", "random")
 """Searchers that propose more while evaluations are pending."""
 
@@ -76,9 +79,12 @@ class SearchSettings:
 
         if self.searcher is not None:
             searcher_maker(self.searcher)
+        sizes = {"--population": self.population, "--generations": self.generations}
         if asked is not None:
-            sizes = {"--population": self.population, "--generations": self.generations}
             asked.refuse_unused({**sizes, "--verify": self.verify})
+        for option, value in sizes.items():
+            if value is not None and self.searcher in WITHOUT_GENERATIONS:
+                raise DataError(f"{option} {value}", f"{self.searcher} has no generations", f"drop {option}")
         if not isinstance(asked, Evaluation) and self.prior is not None:
             other = f"pass --predictor {self.prior}" if self.prior.endswith(".safetensors") else "drop --prior"
             raise DataError(f"--prior {self.prior}", "predictions need none", f"{other}, or add --evaluate")
@@ -203,6 +209,8 @@ def _told_of_verifying(place: Place, setup: Setup) -> tuple[str, ...]:
 def _sizes(settings: SearchSettings) -> dict[str, Any]:
     from hwnas.search import GENERATIONS, POPULATION
 
+    if settings.searcher in WITHOUT_GENERATIONS:
+        return {}
     return {
         "population": settings.population or POPULATION,
         "generations": settings.generations or GENERATIONS,

@@ -49,6 +49,10 @@ def accuracies(folder: Path) -> Path:
         ),
         (("predict", "acc.csv", *DIGITS, "--device", "cpu:9", "--out", "x.csv"), "write cpu"),
         (("evaluate", "--supernet", "digits-c3", "--sample", 2, "--out", "x.csv"), "tell 10 classes apart, not 3"),
+        (
+            ("search", *DIGITS, "--objectives", "macs,params", "--searcher", "exact", "--population", 50),
+            "--population 50: exact has no generations; drop --population",
+        ),
         (("search", *DIGITS, "--objectives", "macs,params", "--evals", 20), "drop --evals, or add --evaluate"),
         (("search", *DIGITS, "--objectives", "macs,params", "--data", "photos"), "drop --data, or add --evaluate"),
         (
