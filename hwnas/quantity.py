@@ -123,6 +123,11 @@ def format_quantity(value: float, unit: str, *, up: bool = False, down: bool = F
     return f"{value:.4g} {unit}".strip()
 
 
+def count_of(n: int, noun: str, nouns: str | None = None) -> str:
+    """A number of things: ``1 subnet``, ``3,700 subnets``; ``nouns`` where more of them are not just a noun with an s."""
+    return f"{n:,} {noun if n == 1 else nouns or f'{noun}s'}"
+
+
 def listed(values: Sequence[int | float | str]) -> str:
     """Values in one short line: ``128 to 224 in steps of 4``, or themselves, the middle of many left out."""
     numbers = [v for v in values if not isinstance(v, str)]

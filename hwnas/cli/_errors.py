@@ -35,7 +35,7 @@ def guarded(command: Callable[P, R]) -> Callable[P, R]:
     """``command``, with its HwnasErrors and Ctrl-C turned into one line and an exit code.
 
     A command that keeps what it did when interrupted says so by
-    ``raise KeyboardInterrupt("12 of 40 subnets are kept in x.jsonl; the same command resumes")``.
+    ``raise KeyboardInterrupt("x.jsonl keeps 12 of 40 timings; the same command resumes")``.
     """
 
     @wraps(command)

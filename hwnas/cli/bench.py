@@ -18,6 +18,7 @@ from hwnas.cli._shared import EvaluationOptions, ProblemOptions, shares_options
 from hwnas.errors import DataError
 from hwnas.metric import registered
 from hwnas.progress import notice, progress, resumable
+from hwnas.quantity import count_of
 from hwnas.study import Study
 from hwnas.study._asked import AskedPredictor
 from hwnas.study._facts import budget_facts, space_facts
@@ -93,7 +94,7 @@ def bench(
             notice(note)
         journal = open_until_run.enter_context(Journal(path, _identity(task, evals, measured)))
         if journal.entries:
-            notice(f"{path} holds {len(journal.entries)} finished runs, which are not run again")
+            notice(f"{path} holds {count_of(len(journal.entries), 'finished run')}; none is run again")
         with resumable(f"finished runs are kept in {path}"):
             column = measured.column if measured is not None else None
             result = _Results(searched, evals, journal, measured=column, insist=EXACT in names)

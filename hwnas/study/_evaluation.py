@@ -13,6 +13,7 @@ from hwnas.errors import DataError
 from hwnas.executor import HERE, Executor, Pace, Where
 from hwnas.metric import Metric, registered
 from hwnas.progress import notice, progress, resumable
+from hwnas.quantity import count_of
 from hwnas.study._asked import AskedPredictor, idle_files, refuse_unused
 from hwnas.study._data import as_told, evaluation_data, noun_of, refuse_unready, say_broken, tell_untrained
 from hwnas.study._objectives import Objectives
@@ -204,8 +205,9 @@ class Evaluation:
         identity: Mapping[str, Any],
         precisions: tuple[str, ...],
         made: Callable[[Journal, Engine, Executor | None], E],
+        spared: str = "none is evaluated again",
     ) -> Iterator[E]:
-        """The evaluator that ``made`` returns, with its journal and its workers open."""
+        """The evaluator that ``made`` returns, with its journal and its workers open; and how what is known is ``spared``."""
         from hwnas.io import Journal
         from hwnas.study._workers import Evaluating
         from hwnas.supernet import accuracy_journal_identity, get_engine
@@ -217,8 +219,8 @@ class Evaluation:
             journal = until_done.enter_context(Journal(path, accuracy_journal_identity(net, identity, engine)))
             evaluator = made(journal, engine, executor)
             if evaluator.n_known:
-                notice(f"{path} holds {evaluator.n_known} evaluated subnets, which are not evaluated again")
-            with resumable(lambda: f"{evaluator.n_known} evaluated subnets are kept in {path}"):
+                notice(f"{path} holds {count_of(evaluator.n_known, 'evaluated subnet')}; {spared}")
+            with resumable(lambda: f"{path} keeps {count_of(evaluator.n_known, 'evaluated subnet')}"):
                 yield evaluator
 
     @contextmanager
@@ -239,7 +241,8 @@ class Evaluation:
             answers = MeasuredAnswers(net, able, journal, engine, executor, skip_failed=self.skip_failed)
             return RacedAccuracy(answers, able, tolerance)
 
-        with self._kept(csv, net, {**identity, "racing": tolerance}, precisions, made) as evaluator:
+        spared = "none is shown a sample twice, and some are shown more"
+        with self._kept(csv, net, {**identity, "racing": tolerance}, precisions, made, spared) as evaluator:
             yield evaluator, identity
             say_broken(data)
 

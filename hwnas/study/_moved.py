@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from hwnas.errors import SupernetError
 from hwnas.executor import HERE, Done, Pace, Where
 from hwnas.progress import notice, progress, resumable
+from hwnas.quantity import count_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -186,13 +187,11 @@ def divergences(
             found[entry["batch"], space.encode(entry["arch"]).tobytes()] = Divergence(*entry["sums"])
         left = [item for item in items if (item[0], item[1].tobytes()) not in found]
         if len(left) < len(items):
-            notice(
-                f"{journal_path} holds {len(items) - len(left)} of {len(items)} comparisons, which are not made again"
-            )
+            notice(f"{journal_path} holds {len(items) - len(left)} of {len(items)} comparisons; none is made again")
         total = sum(work[row.tobytes()] for _, row in items)
         done = total - sum(work[row.tobytes()] for _, row in left)
         opener = Moving.of(given, where) if where.elsewhere else lambda _threads, /: _moved(given)
-        kept = resumable(lambda: f"{len(found)} comparisons are kept in {journal_path}")
+        kept = resumable(lambda: f"{journal_path} keeps {count_of(len(found), 'comparison')}")
         with kept, where.open(opener) as executor, progress(title) as advance:
             pace = Pace(executor.workers)
             advance(done, total, f"blocks, {pace(0)}")

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from hwnas.errors import DataError
 from hwnas.metric import Metric, registered
-from hwnas.progress import notice, progress
+from hwnas.progress import notice, progress, resumable
+from hwnas.quantity import count_of
 from hwnas.study._asked import AskedPredictor, idle_files, refuse_unused
 
 if TYPE_CHECKING:
@@ -74,13 +75,10 @@ class Scoring:
         with Journal(path, score_journal_identity(space, name, self.seed)) as journal:
             scores = UntrainedScores(space, zero_cost.score, self.seed, journal)
             if scores.n_known:
-                notice(f"{path} holds {scores.n_known} scored subnets, which are not scored again")
+                notice(f"{path} holds {count_of(scores.n_known, 'scored subnet')}; none is scored again")
             facts = {"name": name, "is": "a score of untrained networks, no accuracy", **zero_cost.facts}
-            try:
+            with resumable(lambda: f"{path} keeps {count_of(scores.n_known, 'scored subnet')}"):
                 yield ScoringPredictor(scores, space, {**facts, "seed": self.seed}, self.score.column)
-            except KeyboardInterrupt:
-                kept = f"{scores.n_known} scored subnets are kept in {path}; the same command resumes"
-                raise KeyboardInterrupt(kept) from None
 
 
 class ScoringPredictor(AskedPredictor):

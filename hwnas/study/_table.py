@@ -91,9 +91,7 @@ def keep(found: Found[LatencyTable], folder: Path, space: SearchSpace) -> Found[
     return Found(table, {**table_facts(table, space), "trust": found.facts["trust"]})
 
 
-def _as_kept(
-    folder: Path | None, device: Device, precision: str
-) -> tuple[LatencyTable, Mapping[str, Any]] | None:
+def _as_kept(folder: Path | None, device: Device, precision: str) -> tuple[LatencyTable, Mapping[str, Any]] | None:
     """The table that earlier runs went by, if there is one.
 
     Raises:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from hwnas.errors import DataError
 from hwnas.executor import Pace
 from hwnas.progress import notice, progress, resumable
+from hwnas.quantity import count_of
 from hwnas.study._moved import Windows
 
 if TYPE_CHECKING:
@@ -61,7 +62,10 @@ def taught_model(given: Windows, path: Path, steps: int) -> Windows:
     gained: list[float] = []
     with Journal(journal_path, {"kind": TAUGHT, **identity}) as journal:
         known = {(entry["slot"], entry["choice"]): entry for entry in journal.entries}
-        with resumable(lambda: f"{len(known)} blocks are kept in {parts}"), progress("teaching blocks") as advance:
+        with (
+            resumable(lambda: f"{parts} keeps {count_of(len(known), 'block')}"),
+            progress("teaching blocks") as advance,
+        ):
             pace, total = Pace(1), len(net.space.slots) - 2
             for place, lesson in enumerate(lessons(net, batches)):
                 for choice in lesson.alternatives:

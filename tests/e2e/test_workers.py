@@ -131,11 +131,11 @@ def test_files_are_the_same_when_workers_and_then_the_driver_are_killed(
             ran = hwnas(*SEARCH, "--workers", 1, "--out", "apart.csv")
         assert ran.code == 130
         kept = journal.read_bytes().count(b"\n") - 1
-        line = f"error: interrupted: {kept} evaluated subnets are kept in {journal}; the same command resumes"
+        line = f"error: interrupted: {journal} keeps {kept} evaluated subnets; the same command resumes"
         assert ran.err.splitlines()[-1] == line
         ran = hwnas(*SEARCH, "--workers", 3, "--out", "apart.csv")
     assert ran.code == 0, ran.err
-    assert "evaluated subnets, which are not evaluated again" in ran.err
+    assert "evaluated subnets; none is evaluated again" in ran.err
     assert files("apart") == alone
 
 

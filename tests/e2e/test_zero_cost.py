@@ -38,7 +38,7 @@ def test_a_killed_search_resumes_from_its_journal_and_ends_the_same(hwnas: Hwnas
     assert len(lines) == 13
     journal.write_text("".join(lines[:6]))
     ran = hwnas(*SEARCH, "synflow,macs")
-    assert "holds 5 scored subnets, which are not scored again" in ran.err
+    assert "holds 5 scored subnets; none is scored again" in ran.err
     assert Path("pareto.csv").read_bytes() == front
     assert journal.read_text() == "".join(lines)
     assert "it was begun with seed 0, not 1" in hwnas(*SEARCH, "synflow,macs", "--seed", 1).err
