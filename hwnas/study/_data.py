@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from hwnas.errors import DataError, SupernetError
 from hwnas.progress import notice
+from hwnas.quantity import count_of
 
 if TYPE_CHECKING:
     from hwnas.supernet import Supernet
@@ -117,12 +119,14 @@ def noun_of(data: Task) -> str:
 
 
 def say_broken(data: Task) -> None:
-    """Tell of images that did not decode."""
+    """Tell of images that were left out, and why."""
     broken: dict[Path, str] = getattr(data, "broken", {})
-    if broken:
-        named = ", ".join(str(path) for path in sorted(broken)[:3])
-        more = f" and {len(broken) - 3} more" if len(broken) > 3 else ""
-        notice(f"{len(broken)} images do not decode and are left out: {named}{more}")
+    alike: defaultdict[str, list[Path]] = defaultdict(list)  # but for what differs from one to the next, in brackets
+    for path in sorted(broken):
+        alike[broken[path].partition(" (")[0]].append(path)
+    for paths in alike.values():
+        named = ", ".join(map(str, paths[:3])) + (f" and {len(paths) - 3} more" if len(paths) > 3 else "")
+        notice(f"{count_of(len(paths), 'image')} left out: {named}: {broken[paths[0]]}")
 
 
 def parse_arch(text: str) -> dict[str, Any]:

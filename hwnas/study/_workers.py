@@ -90,7 +90,7 @@ class Evaluating:
 
 
 def _evaluated(net: Supernet, data: Task, engine: Engine, row: NDArray[Any]) -> Accuracy:
-    """Accuracy, and which images did not decode, which the driver has not seen."""
+    """Accuracy, and which images were left out, which the driver has not seen."""
     from hwnas.supernet import evaluate
 
     return replace(evaluate(net, row, data, engine), broken=dict(getattr(data, "broken", {})))

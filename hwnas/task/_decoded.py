@@ -32,7 +32,7 @@ class DecodedImages:
         return sum(self._bytes.values())
 
     def at(self, resolution: int) -> dict[Key, Pixels | None]:
-        """The images of a resolution, which is now the last one used; None stands for one that does not decode."""
+        """The images of a resolution, which is now the last one used; None stands for one that is left out."""
         with self._lock:
             images = self._images[resolution] = self._images.pop(resolution, {})
         return images

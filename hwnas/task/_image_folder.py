@@ -50,7 +50,7 @@ class ImageFolder:
         has_training: whether calibration has training images; else it uses validation images, without their labels.
         n_available: validation images there are.
         notes: how many images each class has, in words, and which classes have none.
-        broken: images that did not decode and were left out, with the reason.
+        broken: images that do not decode, or are of more than 8 bits, and were left out, with the reason.
 
     Raises:
         DataError: no such folder, no images, or other classes than the network's.
@@ -116,7 +116,7 @@ class ImageFolder:
 
     @property
     def n_validation(self) -> int:
-        """Images drawn, those that do not decode among them."""
+        """Images drawn, those that are left out among them."""
         return len(self._validation)
 
     def validation_of(self, specs: Specs, samples: Sequence[int]) -> Iterator[tuple[Tensor, Tensor]]:
@@ -132,7 +132,7 @@ class ImageFolder:
         """Images without repetition within an epoch; crop, flip and colours are drawn anew in each.
 
         Raises:
-            DataError: there is no ``train/``, or no image of the batch decodes.
+            DataError: there is no ``train/``, or no image of the batch is of use.
         """
         if not self._training:
             raise DataError(f"data {self.folder}", "it has no train/ to learn from", "lay it out as train/ and val/")
@@ -143,7 +143,7 @@ class ImageFolder:
             opened = list(pool.map(self._opened, (self._training[i][1] for i in chosen)))
         kept = [(i, image) for i, image in zip(chosen, opened, strict=True) if image is not None]
         if not kept:
-            raise DataError(f"data {self.folder}", "no image of a whole batch decodes", "check the files")
+            raise self._useless("a whole batch", self._training[chosen[0]][1])
 
         def render(specs: Specs) -> Tensor:
             size = _resolution(self.folder, specs)
@@ -153,15 +153,21 @@ class ImageFolder:
         return render, torch.tensor([self._training[i][0] for i, _ in kept])
 
     def _opened(self, path: Path) -> Image.Image | None:
-        """The image in RGB, or None, noted, if it does not decode."""
+        """The image in RGB, or None, noted, if it does not decode or would be cut off."""
         try:
             with Image.open(path) as image:
-                if image.mode in DEEP:
-                    raise ValueError(f"it has more than 8 bits per channel ({image.mode}); convert it")
-                return image.convert("RGB")
+                if image.mode not in DEEP:
+                    return image.convert("RGB")
+                self.broken[path] = f"more than 8 bits per channel ({image.mode}), convert to 8"
         except (OSError, SyntaxError, ValueError, UnidentifiedImageError, Image.DecompressionBombError) as error:
-            self.broken[path] = " ".join(str(error).replace(repr(str(path)), "").split())[:80]
-            return None
+            reason = " ".join(str(error).replace(repr(str(path)), "").split())[:80]
+            self.broken[path] = f"does not decode ({reason})"
+        return None
+
+    def _useless(self, what: str, first: Path) -> DataError:
+        """The error where all images of something are left out."""
+        rule = f"all images of {what} are left out, as {first.name}: {self.broken[first]}"
+        return DataError(f"data {self.folder}", rule, "check the files")
 
     def _batches(
         self, split: str, samples: Sequence[Sample], specs: Specs, chosen: Sequence[int] | None = None
@@ -181,15 +187,12 @@ class ImageFolder:
         if images:
             yield self.preprocessing.standardised(images), torch.tensor(labels)
         if len(self.broken) >= len(samples) and all(path in self.broken for _, path in samples):
-            first, reason = next(iter(self.broken.items()))
-            raise DataError(
-                f"data {self.folder}", f"no image of it decodes ({first.name}: {reason})", "check the files"
-            )
+            raise self._useless("it", samples[0][1])
 
     def _decoded(
         self, split: str, samples: Sequence[Sample], numbers: Sequence[int], resolution: int
     ) -> Iterator[Pixels | None]:
-        """Samples by their numbers, decoded ahead by threads; None for those that do not decode."""
+        """Samples by their numbers, decoded ahead by threads; None for those that are left out."""
         transform = self.preprocessing.augmented if split == "calibration" else self.preprocessing.centred
         kept = self._cache.at(resolution)
         with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:

@@ -60,8 +60,8 @@ def answers(
     batches = ahead(task.validation_of(specs, samples.tolist()))
     right = np.concatenate([is_right(logits_of(inputs), labels).numpy() for inputs, labels in batches])
     if len(right) < len(samples):
-        broken = ", ".join(str(path) for path in sorted(getattr(task, "broken", {}))[:3]) or "some"
-        raise DataError("--racing", f"there are samples that do not decode: {broken}", "remove them, or drop --racing")
+        broken = ", ".join(f"{path}: {why}" for path, why in sorted(getattr(task, "broken", {}).items())[:3]) or "some"
+        raise DataError("--racing", f"samples would be left out ({broken})", "mend or remove them, or drop --racing")
     return right
 
 

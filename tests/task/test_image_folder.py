@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from PIL import Image
 
 from hwnas.errors import DataError
 from hwnas.space import TensorSpec
+from hwnas.study._data import say_broken
 from hwnas.task import IMAGENET, ImageFolder
 
 SHAPE = {"input": TensorSpec((3, 32, 32))}
@@ -72,24 +74,34 @@ def test_a_folder_of_classes_calibrates_on_the_same_images(image_folder: Path):
     assert sum(len(batch) for batch in data.calibration(SHAPE)) == 20
 
 
-def test_images_that_do_not_decode_are_left_out_and_named(image_folder: Path, tmp_path: Path):
+def test_images_that_are_of_no_use_are_left_out_and_named(
+    image_folder: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+):
     shutil.copytree(image_folder, tmp_path / "data")
     whole = (tmp_path / "data" / "val" / "n0003" / "1.jpg").read_bytes()
     (tmp_path / "data" / "val" / "n0003" / "1.jpg").write_bytes(whole[:200])
     (tmp_path / "data" / "val" / "n0007" / "2.jpg").unlink()
     (tmp_path / "data" / "val" / "n0007" / "2.jpg").symlink_to("nowhere")
+    deep = tmp_path / "data" / "val" / "n0009" / "3.png"
+    Image.fromarray(np.full((9, 9), 40_000, np.uint16)).save(deep)
+    deep.with_suffix(".jpg").unlink()
     data = opened(tmp_path / "data", n_images=50)
     assert data.digest() != opened(image_folder, n_images=50).digest()
     for _ in range(2):
-        assert sum(len(labels) for _, labels in data.validation(SHAPE)) == 48
-    assert sorted(path.parent.name for path in data.broken) == ["n0003", "n0007"]
+        assert sum(len(labels) for _, labels in data.validation(SHAPE)) == 47
+    assert sorted(path.parent.name for path in data.broken) == ["n0003", "n0007", "n0009"]
+    with caplog.at_level("INFO", "hwnas"):
+        say_broken(data)
+    undecoded, cut_off = caplog.messages
+    assert re.fullmatch(r"2 images left out: \S+/n0003/1.jpg, \S+/n0007/2.jpg: does not decode \(.*\)", undecoded)
+    assert cut_off == f"1 image left out: {deep}: more than 8 bits per channel (I;16), convert to 8"
 
 
 @pytest.mark.parametrize(("kind", "mode"), [(np.uint16, "I;16"), (np.float32, "F")])
 def test_images_that_would_be_cut_off_at_eight_bits_are_left_out(kind: type, mode: str, tmp_path: Path):
     (tmp_path / "a").mkdir()
     Image.fromarray(np.ones((9, 9), kind)).save(tmp_path / "a" / "x.tif")
-    with pytest.raises(DataError, match=rf"no image of it decodes \(x.tif: .* more than 8 bits per channel \({mode}\)"):
+    with pytest.raises(DataError, match=rf"left out, as x.tif: more than 8 bits per channel \({mode}\)"):
         list(opened(tmp_path, 1).validation(SHAPE))
 
 
@@ -115,7 +127,7 @@ def test_folders_that_do_not_fit(image_folder: Path, tmp_path: Path):
         opened(tmp_path)
     for label in range(10):
         (tmp_path / f"c{label}" / "x.jpg").write_bytes(b"not a picture")
-    with pytest.raises(DataError, match="no image of it decodes"):
+    with pytest.raises(DataError, match=r"all images of it are left out, as x.jpg: does not decode \(cannot identify"):
         list(opened(tmp_path).validation(SHAPE))
     shutil.copytree(image_folder, tmp_path / "data")
     (tmp_path / "data" / "train" / "n0000").rename(tmp_path / "data" / "train" / "other")
