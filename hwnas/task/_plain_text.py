@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from hwnas.errors import DataError
 
 ENDING = ".txt"
 
-SPLITS = {"train": ("train",), "validation": ("validation", "valid", "val", "dev", "test")}
-"""Names of a split's file, or of the folder with its files."""
+SPLITS: Mapping[str, Sequence[tuple[str, ...]]] = {
+    "train": [("train",)],
+    "validation": [("validation", "valid", "val", "dev"), ("test",)],
+}
+"""Names of a split's file, or of the folder with its files; the last ones where none of the first is there."""
 
 BETWEEN = "\n\n"
 """Stands between two files."""
@@ -24,7 +28,7 @@ def read_texts(path: str | os.PathLike[str]) -> dict[str, str]:
             with folders of these names and ``.txt`` files in them; or a folder of ``.txt`` files without splits.
 
     Raises:
-        DataError: there is no such file or folder, no text in it, or it is not UTF-8.
+        DataError: there is no such file or folder, no text in it, a split is there twice, or it is not UTF-8.
     """
     path = Path(path)
     if path.is_file():
@@ -32,8 +36,8 @@ def read_texts(path: str | os.PathLike[str]) -> dict[str, str]:
     if not path.is_dir():
         raise DataError(f"data {path}", "there is no such file or folder", f"give a {ENDING} file, or a folder of them")
     found = {}
-    for split, names in SPLITS.items():
-        files = next((files for name in names if (files := _files(path, name))), [])
+    for split, choices in SPLITS.items():
+        files = next((files for names in choices if (files := _files(path, names))), [])
         if files:
             found[split] = _text(files)
     if not found and (files := sorted(path.glob(f"*{ENDING}"))):
@@ -45,9 +49,15 @@ def read_texts(path: str | os.PathLike[str]) -> dict[str, str]:
     return found
 
 
-def _files(folder: Path, name: str) -> list[Path]:
-    file = folder / f"{name}{ENDING}"
-    return [file] if file.is_file() else sorted((folder / name).glob(f"*{ENDING}"))
+def _files(folder: Path, names: tuple[str, ...]) -> list[Path]:
+    found: dict[str, list[Path]] = {}
+    for name in names:
+        file = folder / f"{name}{ENDING}"
+        found |= {file.name: [file]} if file.is_file() else {}
+        found |= {f"{name}/": files} if (files := sorted((folder / name).glob(f"*{ENDING}"))) else {}
+    if len(found) > 1:
+        raise DataError(f"data {folder}", f"it has both {' and '.join([*found][:2])}", "keep the one that is meant")
+    return next(iter(found.values()), [])
 
 
 def _text(files: list[Path]) -> str:

@@ -50,6 +50,18 @@ def test_each_token_is_told_from_those_before_it(tokenizer, tmp_path):
     assert following.flatten().tolist() == list(range(1, 41))
 
 
+@pytest.mark.parametrize("other", ["valid.txt", "validation/a.txt"])
+def test_a_split_that_is_there_twice_is_refused(other, tokenizer, tmp_path):
+    for name in ("validation.txt", "test.txt", other):  # the text of a test may stand beside: it is not looked at
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(words(20))
+    twice = other.removesuffix("a.txt")
+    with pytest.raises(DataError, match=f"it has both validation.txt and {twice}; keep the one that is meant"):
+        opened(tmp_path, tokenizer)
+    (tmp_path / "validation.txt").unlink()
+    assert opened(tmp_path, tokenizer).n_available == 2
+
+
 def test_splits_stand_in_files_or_in_folders(tokenizer, tmp_path):
     (tmp_path / "train").mkdir()
     (tmp_path / "train" / "1.txt").write_text(words(20))
