@@ -91,7 +91,7 @@ def evaluation_data(
         DataError: the supernet brings none and no folder was given, or the folder does not fit.
         SupernetError: the supernet's head has learned nothing yet.
     """
-    from hwnas.task import TextFolder, scored_by
+    from hwnas.task import scored_by
 
     refuse_unready(name, supernet, folder)
     own = supernet.data()
@@ -107,8 +107,18 @@ def evaluation_data(
     if not data.has_training and data.noun == "images":
         notice(f"{folder} has no train/: batch norms are re-calibrated on validation images, labels unseen")
     identity = {"data": str(folder.resolve()), "images": images, "calibrate": calibrate, "batch_size": batch_size}
-    columns = {"columns": asdict(data.columns)} if isinstance(data, TextFolder) else {}
-    return data, {**identity, **columns, "seed": seed, "samples": data.digest()}
+    return data, {**identity, **fed_by(data), "seed": seed, "samples": data.digest()}
+
+
+def fed_by(data: Task) -> dict[str, Any]:
+    """What turns files into a network's inputs, as far as it is not the usual: it may change where weights do not."""
+    from hwnas.task import IMAGENET, ImageFolder, TextFolder
+
+    if isinstance(data, TextFolder):
+        return {"columns": asdict(data.columns), "tokenizer": data.tokenizer.digest}
+    if isinstance(data, ImageFolder) and data.preprocessing != IMAGENET:
+        return {"preprocessing": str(data.preprocessing)}
+    return {}
 
 
 def noun_of(data: Task) -> str:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from hwnas.errors import DataError, SupernetError
 from hwnas.executor import Failed, Outcome, Processes, Refused, Where, say_crowded
 from hwnas.progress import Logged, listening, notice
-from hwnas.study._data import as_told
+from hwnas.study._data import as_told, fed_by
 
 if TYPE_CHECKING:
     from hwnas.supernet import Supernet, Team, Trainer
@@ -99,7 +99,12 @@ class Training:
             recipe = Recipe(epochs=SCRATCH[0], learning_rate=SCRATCH[1])
         else:
             task, net = self._fine_tuned(self.data)
-            about = {"data": str(self.data.resolve()), "batch_size": str(self.batch_size), "samples": task.digest()}
+            about = {
+                "data": str(self.data.resolve()),
+                "batch_size": str(self.batch_size),
+                **fed_by(task),
+                "samples": task.digest(),
+            }
             recipe = net.recipe
         settings = TrainSettings(
             epochs=self.epochs or recipe.epochs,

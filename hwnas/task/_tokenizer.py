@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hwnas.errors import DataError
+from hwnas.task._task import digest_of
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer as Engine
@@ -76,6 +77,11 @@ class Tokenizer:
         engine.no_padding()
         engine.no_truncation()
         return cls(engine.to_str(), _pad_id(engine, facts))
+
+    @property
+    def digest(self) -> str:
+        """Of all that ids depend on."""
+        return digest_of([self.definition, self.pad_id])
 
     @property
     def vocabulary_size(self) -> int:

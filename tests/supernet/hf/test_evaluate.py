@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from hwnas.graph import activation_ranges, build_model
 from hwnas.space import Population
+from hwnas.study import Evaluation
 from hwnas.supernet import Supernet, evaluate, extremes, folded_weights, forward, get_engine, load_supernet
 from hwnas.supernet._feeds import feeds, ranges_on
 from hwnas.supernet.engine._narrowed import narrowed
@@ -36,6 +39,35 @@ def test_texts_are_told_apart_as_torch_does_and_nothing_is_calibrated(kind: str,
         assert len(set(inputs["attention_mask"].sum(1).tolist())) > 3
         logits, plain = (get_engine(name).runner(subnet)(inputs) for name in ("onnxruntime", "torch"))
         torch.testing.assert_close(logits, plain, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "told"),
+    [("vocab.txt", "good\nbad", "bad\ngood", "tokenizer"), ("preprocessor_config.json", "0.5", "0.4", "preprocessing")],
+)
+def test_what_turns_files_into_inputs_is_told_apart(file: str, old: str, new: str, told: str, tmp_path: Path) -> None:
+    """Though it stands beside equal weights: accuracies in a journal are of the other one."""
+    if told == "tokenizer":
+        save(tmp_path / "net", "bert", classes=2)
+        write_texts(tmp_path / "data")
+        config = tmp_path / "net" / "config.json"
+        config.write_text(config.read_text().replace("class 0", "negative").replace("class 1", "positive"))
+    else:
+        save_images(tmp_path / "net", "vit", classes=2)
+        for label in ("class 0", "class 1"):
+            (tmp_path / "data" / "val" / label).mkdir(parents=True)
+            Image.new("RGB", (9, 9)).save(tmp_path / "data" / "val" / label / "a.png")
+
+    def identity(folder: Path) -> dict[str, object]:
+        net = load_supernet(f"hf:{folder}")
+        asked = Evaluation("it", data=tmp_path / "data")
+        return {**asked.samples(net)[1], "weights": net.digest}
+
+    edited = tmp_path / "edited"
+    shutil.copytree(tmp_path / "net", edited)
+    (edited / file).write_text((edited / file).read_text().replace(old, new))
+    before, after = identity(tmp_path / "net"), identity(edited)
+    assert {key for key in before if before[key] != after[key]} == {told}
 
 
 def assert_narrow_and_alike(net: Supernet, row: Population, inputs: Inputs, tokens: int, wanted: int) -> None:
