@@ -13,7 +13,6 @@ import json
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from functools import cache
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -22,7 +21,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from hwnas.errors import HwnasError, SpaceError, SupernetError, UnknownNameError
+from hwnas.errors import SpaceError, SupernetError, UnknownNameError
 from hwnas.files import replacing
 from hwnas.graph import mixed_space
 from hwnas.metric import Direction, Metric, own_metric, registered
@@ -32,13 +31,12 @@ from hwnas.supernet._checkpoint import check_tensors, read_content, split_part, 
 from hwnas.supernet._deployed import CONFIG, IMAGE_MODEL, PREPROCESSOR, as_json, configuration
 from hwnas.supernet._dialect import matched
 from hwnas.supernet._execute import forward
+from hwnas.supernet._family import TensorShape, family_space, largest_shapes
 from hwnas.supernet._initial import initial_tensor
 from hwnas.supernet._recipe import Recipe
 from hwnas.supernet._subnet import Subnet
 from hwnas.supernet._units import Units
 from hwnas.task import IMAGENET, SCORES, ImageFolder, Inputs, Preprocessing, Task, UserData, scored_by
-
-TensorShape = tuple[int, ...]
 
 HEAD_SPREAD = 0.01
 """Standard deviation of a new head's weights: at first every class is as likely."""
@@ -213,7 +211,7 @@ class Supernet(ABC):
     @classmethod
     def shapes(cls, space: SearchSpace) -> dict[str, TensorShape]:
         """Every tensor's largest shape."""
-        return _shapes(cls, space)
+        return largest_shapes(cls, space)
 
     @classmethod
     def from_checkpoint(cls, path: str | os.PathLike[str]) -> Self:
@@ -374,37 +372,3 @@ def centre(weight: Tensor, kernel: int) -> Tensor:
     """The central ``kernel`` x ``kernel`` part of a ``(out, in, k, k)`` weight."""
     start = (weight.shape[-1] - kernel) // 2
     return weight[:, :, start : start + kernel, start : start + kernel]
-
-
-@cache
-def family_space(family: type[Supernet]) -> SearchSpace:
-    """The space a family states, built once.
-
-    Raises:
-        SupernetError: a plug-in's own code fails, or makes something else.
-    """
-    name = f"supernet {family.__name__}"
-    try:
-        space: object = family.search_space()
-    except HwnasError:
-        raise
-    except Exception as error:
-        rule = f"its search_space() fails ({type(error).__name__}: {error})"
-        raise SupernetError(name, rule, "correct the plug-in") from error
-    if not isinstance(space, SearchSpace):
-        raise SupernetError(name, "its search_space() gives no SearchSpace", "return one from it")
-    return space
-
-
-@cache
-def _shapes(family: type[Supernet], space: SearchSpace) -> dict[str, TensorShape]:
-    *_, space = space.by_input()  # weights do not depend on the size of inputs: any one setting will do
-    shapes: dict[str, TensorShape] = {}
-    for slot in space.slots:
-        for _, layer in space.slot_layers(slot):
-            for op in layer.ops if layer is not None else ():
-                for part, shape in {**op.weights, **op.buffers}.items():
-                    name = f"{slot.name}/{op.name}.{part}"
-                    known = shapes.get(name, shape)
-                    shapes[name] = tuple(max(a, b) for a, b in zip(shape, known, strict=True))
-    return shapes | family.extra_shapes()

@@ -61,7 +61,7 @@ class ReferenceKind(ABC):
 
     def space(self, reference: str) -> SearchSpace:
         """What can be searched. Kinds that need no torch for it override this."""
-        from hwnas.supernet._base import family_space
+        from hwnas.supernet._family import family_space
 
         return family_space(self.supernet(reference))
 

@@ -12,9 +12,10 @@ from hwnas.metric import Metric
 from hwnas.plugin import load_entry
 from hwnas.progress import notice
 from hwnas.space import classes_named, with_classes
-from hwnas.supernet._base import Supernet, family_space
+from hwnas.supernet._base import Supernet
 from hwnas.supernet._checkpoint import Misfit
 from hwnas.supernet._download import PUBLISHED
+from hwnas.supernet._family import family_space
 from hwnas.supernet._header import described, labels_of, metric_of
 from hwnas.supernet._reference import ReferenceKind, reference_kind
 from hwnas.supernet.digits import Digits
