@@ -62,10 +62,10 @@ def predict(
     _require_covered(metrics, x, archs)
     values = metrics.score(x)
     if metrics.tells in values:
-        values.setdefault(f"{metrics.tells}_std", np.full(len(x), np.nan))
+        values.setdefault(metrics.deviation, np.full(len(x), np.nan))
     added = in_order(values)
     replaced = [name for name in added if name in frame.columns]
-    measured = metrics.tells in replaced and f"{metrics.tells}_std" not in replaced
+    measured = metrics.tells in replaced and metrics.deviation not in replaced
     if measured and out.resolve() == archs.resolve():
         rule = f"it is {archs}, whose {metrics.tells} no predictor told, and which would be lost"
         raise DataError(f"--out {out}", rule, "write --out predicted.csv")

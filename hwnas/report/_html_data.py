@@ -98,6 +98,7 @@ def _column(name: str, directions: Directions = NONE) -> dict[str, Any]:
         "unit": unit,
         "maximise": about.maximise,
         "beside": found is not None,
+        "spread": about.companion("std"),
         "kind": _KINDS.get(of.unit, "plain"),
     }
 

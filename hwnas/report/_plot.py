@@ -116,8 +116,8 @@ def _draw(axes: Axes, picture: Picture) -> None:
         axes.scatter(across[seen], up, s=7, color=CLOUD, alpha=0.6, linewidths=0, zorder=1, label=picture.sample_label)
     edge = non_dominated(np.stack([y, x], axis=1), (y_column.maximise, x_column.maximise))
     step = stepping(x_column)
-    if f"{picture.y}_std" in frame:
-        spread = frame[f"{picture.y}_std"].to_numpy(dtype=float) / y_scale
+    if (deviation := y_column.companion("std")) in frame:
+        spread = frame[deviation].to_numpy(dtype=float) / y_scale
         band = (y - spread)[edge], (y + spread)[edge]
         axes.fill_between(x[edge], *band, color=FRONT, alpha=0.13, lw=0, zorder=2, step=step, label="± 1 std")
     axes.plot(x[edge], y[edge], color=FRONT, linewidth=1.1, alpha=0.7, zorder=3, drawstyle=f"steps-{step}")

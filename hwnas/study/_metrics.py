@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol
 
-from hwnas.metric import LATENCY, QUALITY, SIZE, THROUGHPUT, metrics
+from hwnas.metric import LATENCY, QUALITY, SIZE, THROUGHPUT, metrics, own_metric
 from hwnas.quantity import listed
 from hwnas.study._facts import directions_of
 
@@ -89,6 +89,11 @@ class Metrics:
                 functions.setdefault(metric.column, _derived(metric.derive, [functions[part] for part in metric.of]))
         return functions
 
+    @property
+    def deviation(self) -> str:
+        """The column of the standard deviation of what the predictor tells."""
+        return own_metric(self.tells, "min").companion("std")
+
     def _timed(self, device: str, latency: AdditiveCost, batch: int) -> dict[str, MetricFunction]:
         rate: dict[str, MetricFunction] = {}
         if self.rates:
@@ -129,7 +134,7 @@ class Metrics:
             if name == self.tells and self.predictor is not None:
                 spread = self.predictor.predict_std(x)
                 if np.isfinite(spread).all():
-                    values[f"{name}_std"] = spread
+                    values[self.deviation] = spread
             if name == LATENCY.column and self.table is not None:
                 within = self.table.plus_minus(self.space)
                 if within is not None:

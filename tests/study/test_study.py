@@ -14,6 +14,7 @@ import hwnas
 from hwnas.errors import DataError, InfeasibleError
 from hwnas.metric import get_metric, metrics
 from hwnas.space import get_space, macs_cost
+from hwnas.study._metrics import Metrics
 from hwnas.testing import METRIC_CHECKS, check_all
 
 SPACE = get_space("digits")
@@ -61,6 +62,17 @@ def test_a_front_is_a_table_a_file_and_a_picture(front: hwnas.Front) -> None:
     assert front.plot()._repr_png_().startswith(b"\x89PNG")
     assert f"{len(front)} Pareto-optimal subnets" in front._repr_html_()
     assert "data:" in front.report("page.html").read_text() or Path("page.html").stat().st_size > 10_000
+
+
+def test_a_deviation_keeps_the_unit_of_its_metric_last() -> None:
+    class Told:
+        def predict(self, x: np.ndarray) -> np.ndarray:
+            return np.ones(len(x))
+
+        predict_std = predict
+
+    values = Metrics(SPACE, Told(), None, tells="latency_ms").score(SPACE.sample(2, np.random.default_rng(0)))
+    assert [*values][:2] == ["latency_ms", "latency_std_ms"]
 
 
 def test_the_best_row_within_budgets(front: hwnas.Front) -> None:

@@ -124,7 +124,7 @@ function drawFront(svg, width, height) {
     marker.replaceChildren();
     make(marker, "line", { class: "cross", x1: box.left, x2: px, y1: py, y2: py });
     make(marker, "line", { class: "cross", x1: px, x2: px, y1: py, y2: box.bottom });
-    const spread = (data.values[`${data.y}_std`] || [])[state.at];
+    const spread = (data.values[columns.get(data.y).spread] || [])[state.at];
     if (spread) make(marker, "line", { class: "ring", x1: px, x2: px, y1: atY(ys[state.at] - spread), y2: atY(ys[state.at] + spread) });
     make(marker, "circle", { class: "ring", cx: px, cy: py, r: radius + 3.5 });
     const text = data.x === data.y ? withUnit(data.y, ys[state.at]) : `${withUnit(data.y, ys[state.at])} at ${withUnit(data.x, xs[state.at])}`;
@@ -157,11 +157,12 @@ function drawDetail(what) {
   const head = make(panel, "h3", {}, `Row ${data.rows[i]}`);
   make(head, "span", {}, state.pinned ? "pinned" : `of ${count.toLocaleString("en")}`);
   const list = make(panel, "dl");
-  for (const { name, label } of data.columns) {
-    if (name.endsWith("_std") && data.values[name.slice(0, -4)]) continue;
-    const spread = (data.values[`${name}_std`] || [])[i];
+  const spreads = new Set(data.columns.map((column) => column.spread));
+  for (const { name, label, spread: beside } of data.columns) {
+    if (spreads.has(name)) continue;
+    const spread = (data.values[beside] || [])[i];
     make(list, "dt", {}, label);
-    make(list, "dd", {}, show(name, data.values[name][i]) + (known(spread) ? ` ± ${show(`${name}_std`, spread)}` : "") + unitOf(name, data.values[name][i]));
+    make(list, "dd", {}, show(name, data.values[name][i]) + (known(spread) ? ` ± ${show(beside, spread)}` : "") + unitOf(name, data.values[name][i]));
   }
   for (const [name, texts] of Object.entries(data.texts)) {
     make(list, "dt", {}, name);
