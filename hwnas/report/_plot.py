@@ -36,8 +36,7 @@ class Picture:
         title: one line.
         subtitle: one line under it, smaller.
         sample: ``(k,)`` values of random subnets by column, drawn behind.
-        budgets: upper bounds by column; the one of ``x`` is drawn.
-        floors: lower bounds by column; the one of ``y`` is drawn.
+        budgets, floors: upper and lower bounds by column; those of ``x`` and ``y`` are drawn.
         directions: of the user's own metrics.
         sample_label: what the sample is.
         z: the third objective, which colours the members.
@@ -105,13 +104,14 @@ def _draw(axes: Axes, picture: Picture) -> None:
     y_scale, y_unit = axis_scale(frame[picture.y].to_numpy(dtype=float), y_column)
     x = frame[picture.x].to_numpy(dtype=float) / x_scale
     y = frame[picture.y].to_numpy(dtype=float) / y_scale
-    budget = picture.budgets.get(picture.x)
+    bounds = [bound and bound / x_scale for bound in (picture.floors.get(picture.x), picture.budgets.get(picture.x))]
 
-    axes.set_xlim(_window(x, np.asarray(picture.sample.get(picture.x, ())) / x_scale, budget and budget / x_scale))
+    axes.set_xlim(_window(x, np.asarray(picture.sample.get(picture.x, ())) / x_scale, *bounds))
     cloud = len(picture.sample.get(picture.x, ())) if picture.y in picture.sample else 0
     if cloud:
         across = np.asarray(picture.sample[picture.x]) / x_scale
-        seen = across <= axes.get_xlim()[1]
+        low, high = axes.get_xlim()
+        seen = (low <= across) & (across <= high)
         up = np.asarray(picture.sample[picture.y])[seen] / y_scale
         axes.scatter(across[seen], up, s=7, color=CLOUD, alpha=0.6, linewidths=0, zorder=1, label=picture.sample_label)
     edge = non_dominated(np.stack([y, x], axis=1), (y_column.maximise, x_column.maximise))
@@ -125,12 +125,12 @@ def _draw(axes: Axes, picture: Picture) -> None:
     draw_members(axes, frame, x, y, picture.z, picture.directions)
     across_label = "Latency, measured" if picture.x == MEASURED else x_column.label
     frame_axes(axes, (across_label, x_unit), (y_column.label, y_unit))
-    if budget is not None:
-        _budget_line(axes, budget / x_scale, f"{budget / x_scale:.4g} {x_unit}".strip())
-    if picture.y in picture.floors:
-        axes.axhline(
-            picture.floors[picture.y] / y_scale, color=BUDGET, linewidth=1.0, linestyle=(0, (2, 3)), zorder=2.5
-        )
+    for bound, draw_bound in zip(bounds, (_floor_line, _budget_line), strict=True):
+        if bound is not None:
+            draw_bound(axes, bound, f"{bound:.4g} {x_unit}".strip())
+    for bound in (picture.floors.get(picture.y), picture.budgets.get(picture.y)):
+        if bound is not None:
+            axes.axhline(bound / y_scale, color=BUDGET, linewidth=1.0, linestyle=(0, (2, 3)), zorder=2.5)
     if len(x):
         best = int(np.argmax(y) if y_column.maximise else np.argmin(y))
         _annotate(axes, x[best], y[best], f"{y[best]:.4g} {y_unit}\nat {x[best]:.4g} {x_unit}")
@@ -147,14 +147,22 @@ def _beside(axes: Axes, picture: Picture, frame: pd.DataFrame, y: NDArray[np.flo
     axes.scatter(at, y, s=13, facecolors="white", edgecolors=MUTED, linewidths=0.8, zorder=3.5, label=label)
 
 
-def _window(x: NDArray[np.float64], sample: NDArray[np.float64], budget: float | None) -> tuple[float, float]:
-    """The range of the x axis: the front, and a part beyond the budget."""
+def _window(
+    x: NDArray[np.float64], sample: NDArray[np.float64], floor: float | None, budget: float | None
+) -> tuple[float, float]:
+    """The range of the x axis: all of the front, and a part of what is beyond its bounds."""
     points = np.concatenate([x, sample])
     low, high = float(points.min()), float(points.max())
-    # A budget far above all points is only named at the edge: drawn to scale, it would squeeze the points together.
-    if budget is not None and budget <= high + 0.3 * (high - low):
+    near = 0.3 * (high - low)
+    # A bound far from all points is only named at the edge: drawn to scale, it would squeeze the points together.
+    if budget is not None and budget <= high + near:
         low = min(low, budget)
-        high = min(max(high, budget + 0.05 * (budget - low)), budget + 0.5 * (budget - low))
+        beyond = min(high, budget + 0.5 * (budget - low))
+        high = max(x.max(initial=beyond), budget + 0.05 * (budget - low))
+    if floor is not None and floor >= low - near:
+        high = max(high, floor)
+        below = max(low, floor - 0.5 * (high - floor))
+        low = min(x.min(initial=below), floor - 0.05 * (high - floor))
     pad = 0.04 * (high - low) or 0.05 * abs(high) or 1.0
     return low - pad, high + pad
 
@@ -183,21 +191,28 @@ def frame_axes(axes: Axes, x: tuple[str, str], y: tuple[str, str]) -> None:
 def _budget_line(axes: Axes, at: float, text: str) -> None:
     right = axes.get_xlim()[1]
     if at > right:
-        note = f"budget {text}, beyond all of these →"
-        axes.text(1, 1.012, note, transform=axes.transAxes, ha="right", va="bottom", fontsize=8.5, color=BUDGET)
-        return
+        _name_bound(axes, 1, f"budget {text}, beyond all of these →", ha="right", transform=axes.transAxes)
+    else:
+        _bound_line(axes, at, right, f"budget {text}")
+
+
+def _floor_line(axes: Axes, at: float, text: str) -> None:
+    left = axes.get_xlim()[0]
+    if at < left:
+        _name_bound(axes, 0, f"← at least {text}, below all of these", ha="left", transform=axes.transAxes)
+    else:
+        _bound_line(axes, at, left, f"at least {text}")
+
+
+def _bound_line(axes: Axes, at: float, edge: float, text: str) -> None:
+    """A line, its words above it, and a shade over what it keeps out."""
     axes.axvline(at, color=BUDGET, linewidth=1.3, linestyle=(0, (5, 3)), zorder=2.5)
-    axes.axvspan(at, max(right, at), color=BUDGET, alpha=0.05, linewidth=0, zorder=0)
-    axes.text(
-        at,
-        1.012,
-        f"budget {text}",
-        transform=axes.get_xaxis_transform(),
-        ha="center",
-        va="bottom",
-        fontsize=8.5,
-        color=BUDGET,
-    )
+    axes.axvspan(*sorted((at, edge)), color=BUDGET, alpha=0.05, linewidth=0, zorder=0)
+    _name_bound(axes, at, text, ha="center", transform=axes.get_xaxis_transform())
+
+
+def _name_bound(axes: Axes, at: float, text: str, **placed: Any) -> None:
+    axes.text(at, 1.012, text, va="bottom", fontsize=8.5, color=BUDGET, **placed)
 
 
 def _annotate(axes: Axes, x: float, y: float, text: str) -> None:

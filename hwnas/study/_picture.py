@@ -43,11 +43,11 @@ def picture_of(frame: pd.DataFrame, facts: Mapping[str, Any]) -> Picture:
 
     x, y = axes_of(list(frame.columns), list(facts.get("objectives", [])))
     sample = {name: np.asarray(values, dtype=float) for name, values in facts.get("random_sample", {}).items()}
-    budgets = dict(facts.get("budgets", {}))
+    budgets, floors = dict(facts.get("budgets", {})), dict(facts.get("floors", {}))
     measured = _MEASURED in frame.columns and bool(frame[_MEASURED].notna().all())
     if measured and x == LATENCY.column:
         x = _MEASURED
-        for known in (sample, budgets):
+        for known in (sample, budgets, floors):
             if LATENCY.column in known:
                 known[x] = known[LATENCY.column]
     space = facts.get("space", {}).get("name", "front")
@@ -72,7 +72,7 @@ def picture_of(frame: pd.DataFrame, facts: Mapping[str, Any]) -> Picture:
         subtitle=" · ".join(words),
         sample=sample,
         budgets=budgets,
-        floors=facts.get("floors", {}),
+        floors=floors,
         directions=facts.get("directions", {}),
         sample_label=next((f"subnets {done}" for key, done in _TOLD_BY.items() if facts.get(key)), "random subnets"),
         z=next(

@@ -132,11 +132,15 @@ def test_nothing_lies_on_anything_else(tmp_path: Path, width: int, n: int) -> No
     assert int(seen["content"]) <= width
 
 
-def test_a_far_budget_does_not_squeeze_the_front(tmp_path: Path) -> None:
-    for budget, words in ((400.0, "beyond"), (22.0, "budget 22 ms")):
-        seen = opened(
-            acting(html_page(picture(30, sample={}, budgets={"latency_ms": budget}), facts(), "p"), 1200), tmp_path
-        )
+def test_a_far_bound_does_not_squeeze_the_front(tmp_path: Path) -> None:
+    for kind, bound, words in (
+        ("budgets", 400.0, "budget 400 ms, beyond"),
+        ("budgets", 22.0, "budget 22 ms"),
+        ("floors", -400.0, "400 ms, below these"),
+        ("floors", 1.0, "at least 1 ms"),
+    ):
+        bounds = {"budgets": {}, kind: {"latency_ms": bound}}
+        seen = opened(acting(html_page(picture(30, sample={}, **bounds), facts(), "p"), 1200), tmp_path)
         assert words in html.unescape(seen["limit"])
         assert float(seen["front"]) > 0.85 * float(seen["plot"])
 

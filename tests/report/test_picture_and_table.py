@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -43,10 +44,16 @@ def test_a_picture_of_another_kind_is_refused(tmp_path: Path) -> None:
         save_plot(Picture(front(3), "macs", "top1", "title"), tmp_path / "front.jpg")
 
 
-@pytest.mark.parametrize("budget", [0.001, 20.0, 45.0, 1e6])
-def test_a_picture_for_any_budget(tmp_path: Path, budget: float) -> None:
-    save_plot(Picture(front(3), "latency_ms", "top1", "title", budgets={"latency_ms": budget}), tmp_path / "p.png")
-    assert (tmp_path / "p.png").read_bytes().startswith(PNG)
+@pytest.mark.parametrize("kind", ["budgets", "floors"])
+@pytest.mark.parametrize("bound", [0.001, 20.0, 45.0, 1e6])
+def test_any_bound_is_named_in_the_picture(kind: str, bound: float) -> None:
+    shown = replace(Picture(front(3), "latency_ms", "top1", "title"), **{kind: {"latency_ms": bound}})
+    axes = draw(shown).axes[0]
+    word = {"budgets": "budget", "floors": "at least"}[kind]
+    [text] = [text.get_text() for text in axes.texts if f"{word} {bound:.4g} ms" in text.get_text()]
+    left, right = axes.get_xlim()
+    assert left <= bound <= right or "all of these" in text
+    assert left < shown.frame["latency_ms"].median() < right
 
 
 def test_between_two_subnets_the_line_is_at_the_one_that_a_bound_leaves() -> None:

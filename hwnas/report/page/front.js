@@ -24,12 +24,15 @@ function envelope() {
   });
 }
 
-// The front, some of the cloud around it, and the budget unless it is far: that would squeeze the front.
+// The front, some of the cloud around it, and its bounds unless they are far: that would squeeze the front.
 function frontDomain() {
-  const budget = data.budgets[data.x];
+  const [floor, budget] = [data.floors[data.x], data.budgets[data.x]];
   let [x0, x1, y0, y1] = [Math.min(...xs), Math.max(...xs), Math.min(...ys), Math.max(...ys)];
-  const far = known(budget) && budget > x1 + 0.3 * (x1 - x0 || Math.abs(x1));
+  const reach = 0.3 * (x1 - x0 || Math.abs(x1));
+  const far = known(budget) && budget > x1 + reach;
+  const farBelow = known(floor) && floor < x0 - reach;
   if (known(budget) && !far) x1 = Math.max(x1, budget);
+  if (known(floor) && !farBelow) x0 = Math.min(x0, floor);
   const span = x1 - x0 || Math.abs(x1) * 0.1 || 1;
   let seen = 0;
   for (let i = 0; i < cloudSize; i++) {
@@ -43,10 +46,11 @@ function frontDomain() {
       y0 = Math.min(y0, cloudY[i]); y1 = Math.max(y1, cloudY[i]);
     }
     if (wide && far) x1 = Math.max(x1, budget);
+    if (wide && farBelow) x0 = Math.min(x0, floor);
   } else if (cloudSize) {
     x1 += 0.22 * span;
   }
-  return { x: padded(x0, x1, 0.03), y: padded(y0, y1, 0.07), cut: cut || far };
+  return { x: padded(x0, x1, 0.03), y: padded(y0, y1, 0.07), cut: cut || far || farBelow };
 }
 
 function drawFront(svg, width, height) {
@@ -64,19 +68,24 @@ function drawFront(svg, width, height) {
   const dots = seen.map((i) => `M${atX(cloudX[i]).toFixed(1)} ${atY(cloudY[i]).toFixed(1)}h0`).join("");
   make(svg, "path", { class: "cloud", d: dots, stroke: "var(--cloud)", "stroke-width": 3.6, "stroke-linecap": "round" });
 
-  const budget = data.budgets[data.x];
-  const said = known(budget) ? `budget ${digits(budget / xSize, 4)} ${xUnit}`.trim() : "";
-  if (known(budget) && atX(budget) > box.right) {
-    make(svg, "text", { class: "limit", x: box.right, y: box.top - 22, "text-anchor": "end" }, `${said}, beyond these →`);
-  } else if (known(budget)) {
-    const at = atX(budget);
-    make(svg, "rect", { class: "beyond", x: at, y: box.top - 16, width: box.right - at, height: box.bottom - box.top + 16 });
+  const limit = (bound, edge, word, pointed) => {
+    if (!known(bound)) return;
+    const said = `${word} ${digits(bound / xSize, 4)} ${xUnit}`.trim();
+    const [at, y] = [atX(bound), box.top - 22];
+    if (at < box.left || at > box.right) {
+      make(svg, "text", { class: "limit", x: edge, y, "text-anchor": edge === box.right ? "end" : "start" }, pointed(said));
+      return;
+    }
+    make(svg, "rect", { class: "beyond", x: Math.min(at, edge), y: box.top - 16, width: Math.abs(edge - at), height: box.bottom - box.top + 16 });
     make(svg, "line", { class: "limit", x1: at, x2: at, y1: box.top - 16, y2: box.bottom });
-    make(svg, "text", { class: "limit", x: at, y: box.top - 22, "text-anchor": at > width - 60 ? "end" : "middle" }, said);
-  }
-  const floor = data.floors[data.y];
-  if (known(floor) && floor >= domain.y[0] && floor <= domain.y[1]) {
-    make(svg, "line", { class: "limit", x1: box.left, x2: box.right, y1: atY(floor), y2: atY(floor) });
+    make(svg, "text", { class: "limit", x: at, y, "text-anchor": at > width - 60 ? "end" : at < 60 ? "start" : "middle" }, said);
+  };
+  limit(data.budgets[data.x], box.right, "budget", (said) => `${said}, beyond these →`);
+  limit(data.floors[data.x], box.left, "at least", (said) => `← ${said}, below these`);
+  for (const bound of [data.floors[data.y], data.budgets[data.y]]) {
+    if (known(bound) && bound >= domain.y[0] && bound <= domain.y[1]) {
+      make(svg, "line", { class: "limit", x1: box.left, x2: box.right, y1: atY(bound), y2: atY(bound) });
+    }
   }
   sayCloud(seen.length, cloudSize);
 
@@ -143,7 +152,7 @@ onChange((what) => frontMarks(what));
 if (frontDomain().cut) {
   const button = byId("zoom");
   button.hidden = false;
-  const all = cloudSize ? `show all ${cloudSize.toLocaleString("en")} random subnets` : "show the budget";
+  const all = cloudSize ? `show all ${cloudSize.toLocaleString("en")} random subnets` : "show the bounds";
   const say = () => { button.textContent = wide ? "zoom to the front" : all; };
   button.addEventListener("click", () => { wide = !wide; button.setAttribute("aria-pressed", wide); say(); redrawFront(); frontMarks("kept"); });
   say();
