@@ -123,9 +123,13 @@ def format_quantity(value: float, unit: str, *, up: bool = False, down: bool = F
     return f"{value:.4g} {unit}".strip()
 
 
+A_LOT = 10**9
+"""Things that are not counted one by one any more: ``1.94e+19 subnets``."""
+
+
 def count_of(n: int, noun: str, nouns: str | None = None) -> str:
     """A number of things: ``1 subnet``, ``3,700 subnets``; ``nouns`` where more of them are not just a noun with an s."""
-    return f"{n:,} {noun if n == 1 else nouns or f'{noun}s'}"
+    return f"{f'{n:,}' if n < A_LOT else f'{n:.3g}'} {noun if n == 1 else nouns or f'{noun}s'}"
 
 
 def listed(values: Sequence[int | float | str]) -> str:

@@ -90,7 +90,7 @@ def bench(
         if not begun:  # and no budget is refused any more
             task = task.keeping(tables)
             searched = task.problem()
-        for note in [*task.notes, f"{searched.space.size():.3g} subnets of {searched.space.name}"]:
+        for note in [*task.notes, f"{count_of(searched.space.size(), 'subnet')} of {searched.space.name}"]:
             notice(note)
         journal = open_until_run.enter_context(Journal(path, _identity(task, evals, measured)))
         if journal.entries:
@@ -116,7 +116,7 @@ def bench(
         say(json.dumps(facts, indent=2))
         return
     show(curves_table(result.curves))
-    found = f"{result.best_is} front, {len(result.front)} subnets"
+    found = f"{result.best_is} front, {count_of(len(result.front), 'subnet')}"
     say(
         f"\nhypervolume of {', '.join(metric.column for metric in task.wanted)} in % of the {found}; mean ± std over seeds"
     )
@@ -235,7 +235,7 @@ class _Results:
         from hwnas.io import write_csv
         from hwnas.report import curves_frame, save_curves, write_provenance
 
-        title = f"{self.problem.space.name}: searchers over {facts['seeds']} seeds"
+        title = f"{self.problem.space.name}: searchers over {count_of(facts['seeds'], 'seed')}"
         with together():
             save_curves(self.curves, outputs.png, title, f"evaluations of {self.slow}; mean, worst to best seed")
             write_provenance(facts, outputs.json)

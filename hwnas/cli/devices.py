@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from hwnas.cli._console import say
 from hwnas.cli._options import AsJson
 from hwnas.errors import HwnasError
+from hwnas.quantity import count_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -75,7 +76,7 @@ def _lines(table: dict[str, Any]) -> list[str]:
     lines = [f"  {table['name']}: {fit[table['misfits'] is None]}"]
     made = table["device"]
     if made["provider"]:
-        threads = f"{made['threads']} thread{'s' if made['threads'] != 1 else ''}"
+        threads = count_of(made["threads"], "thread")
         lines.append(f"    {made['name']}, {threads}, batch {made['batch']}, {made['runtime']}")
     for precision, spaces in table["profiles"].items():
         for name, facts in spaces.items():

@@ -29,6 +29,7 @@ from hwnas.executor import Pace
 from hwnas.files import check_writable
 from hwnas.metric import QUALITY, registered
 from hwnas.progress import notice, progress
+from hwnas.quantity import count_of
 from hwnas.study import Evaluation
 from hwnas.study._data import noun_of
 from hwnas.study._space import open_in, open_space, restricted
@@ -124,7 +125,7 @@ def evaluate(
     best = (max if told.maximise else min)(accuracy.value for accuracy in accuracies)
     calibrated = f", batch norms re-calibrated on {counts.n_calibration:,}" if counts.n_calibration else ""
     reached = f"best {told.label.lower()} {told.text(best)} on {counts.n_images:,} {noun_of(evaluator.data)}"
-    notice(f"wrote {out}: {len(frame)} subnets, {reached}{calibrated}")
+    notice(f"wrote {out}: {count_of(len(frame), 'subnet')}, {reached}{calibrated}")
     measured = "" if told is QUALITY else f" --metric {told.name}"
     measured += "" if registered(told.name) else f":{told.direction}"
     notice(f"next: hwnas fit {shlex.quote(str(out))} --space {_space_reference(supernet, whole)}{measured}")
@@ -159,7 +160,7 @@ def _subnets(space: SearchSpace, archs: Path | None, sample: int | None, seed: i
         return x
     wanted = min(sample or 0, space.size())
     if sample is not None and wanted < sample:
-        notice(f"{space.name} has {wanted:,} subnets here: all of them are evaluated")
+        notice(f"{space.name} has no more than {count_of(wanted, 'subnet')} here")
     rng = np.random.default_rng(seed)
     x = np.zeros((0, space.n_genes), dtype=np.int16)
     while len(x) < wanted:  # drawn with replacement, so top up until all are distinct

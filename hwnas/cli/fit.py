@@ -14,6 +14,7 @@ from hwnas.errors import DataError
 from hwnas.files import check_writable
 from hwnas.metric import LATENCY, QUALITY, get_metric, registered, split_direction
 from hwnas.progress import notice
+from hwnas.quantity import count_of
 from hwnas.study._space import open_space, restricted
 
 if TYPE_CHECKING:
@@ -121,7 +122,7 @@ def _fit(
         about_it = {"space": space.name, "model": model, "metric": metric, "data": measured}
         say(json.dumps(about_it | dict(predictor.card.scores)))
     else:
-        title = f"{model} on {len(x)} rows of {', '.join(p.name for p in data)}, held-out {metric}"
+        title = f"{model} on {count_of(len(x), 'row')} of {', '.join(p.name for p in data)}, held-out {metric}"
         rows = [(f"{n} subnets", scores) for n, scores in fitted.curve]
         show(_table(title, unit, [*rows, (f"all, {folds} folds", fitted.scores)]))
     if out is not None:
@@ -168,8 +169,8 @@ def _check_repeats(rows: list[tuple[Path, int]], x: Population, y: NDArray[np.fl
             rule = f"it is the subnet of {other}, row {earlier}, with another value, {y[before]:.8g}, not {y[at]:.8g}"
             raise DataError(f"file {file}, row {number}", rule, "keep one of the rows, or their mean")
     if apart:
-        found = f"{len(apart):,} subnets have several values, up to {max(apart.values()):.3g} apart"
-        notice(f"{found}: their means are fitted")
+        found = f"{count_of(len(apart), 'subnet')} with several values, up to {max(apart.values()):.3g} apart"
+        notice(f"{found}: means are fitted")
 
 
 def _table(title: str, unit: str, rows: list[tuple[str, Scores]]) -> FittingTable:

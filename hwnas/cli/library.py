@@ -16,6 +16,7 @@ from hwnas.cli._shared import WorkerOptions, shares_options
 from hwnas.errors import DataError
 from hwnas.files import check_writable
 from hwnas.progress import notice
+from hwnas.quantity import count_of
 
 app = typer.Typer(
     name="library",
@@ -129,7 +130,9 @@ def build(
     given = sorted_model(given, sort) if sort is not None else given
     given = taught_model(given, out.with_suffix(".safetensors"), distil) if distil is not None else given
     frame = build_library(given, out, lengths, workers.where(), device, threads)
-    notice(f"wrote {out}: {len(frame)} alternatives, scored on {windows} windows of {length} tokens")
+    notice(
+        f"wrote {out}: {count_of(len(frame), 'alternative')}, scored on {count_of(windows, 'window')} of {count_of(length, 'token')}"
+    )
     cost = "latency" if device is not None else "size" if len(precision_parts(given.precision)) > 1 else "params"
     notice(f"next: hwnas search --library {shlex.quote(str(out))} --objectives kl,{cost}")
 

@@ -14,7 +14,7 @@ from hwnas.cli._options import AsJson, FrontSpace, Interpreter, Seed, TableBatch
 from hwnas.errors import DataError, DeviceError
 from hwnas.files import together
 from hwnas.metric import LATENCY
-from hwnas.quantity import parse_latency_ms
+from hwnas.quantity import count_of, parse_latency_ms
 from hwnas.study._measure import Measured, Measuring
 from hwnas.study._outputs import Outputs
 from hwnas.study._place import refuse_busy
@@ -161,7 +161,7 @@ def _told(frame: pd.DataFrame, done: Measured, broken: list[int], csv: Path) -> 
         held = (
             "" if done.budget_ms is None else f"; {len(frame) - len(broken)} hold the budget of {done.budget_ms:g} ms"
         )
-        return [*lines, f"{done.name}: {len(frame)} subnets measured on {done.place.label}{held}"]
+        return [*lines, f"{done.name}: {count_of(len(frame), 'subnet')} measured on {done.place.label}{held}"]
     return [
         *lines,
         *_verdict(frame, done.budget_ms, broken, csv, "" if done.elsewhere else f" --device {done.place.device.name}"),

@@ -11,6 +11,7 @@ from hwnas.cli._options import AsIs, PredictorName, Space, TableBatch, TablePrec
 from hwnas.errors import DataError
 from hwnas.files import check_writable
 from hwnas.progress import notice
+from hwnas.quantity import count_of
 from hwnas.study._metrics import narrowed
 from hwnas.study._predictor import find_predictor
 from hwnas.study._space import open_in
@@ -72,7 +73,7 @@ def predict(
     for name in added:
         frame[name] = tidy(values[name])
     write_csv(frame, out)
-    notice(f"wrote {out}: {len(frame)} rows with {', '.join(added)}")
+    notice(f"wrote {out}: {count_of(len(frame), 'row')} with {', '.join(added)}")
     if replaced:
         notice(f"columns {', '.join(replaced)} were in {archs} already; {out} holds the predicted values")
 

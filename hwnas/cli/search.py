@@ -16,6 +16,7 @@ from hwnas.cli._shared import EvaluationOptions, ProblemOptions, shares_options
 from hwnas.cli._supernet import STOP, ColumnOptions, OnFailure, skips
 from hwnas.errors import DataError
 from hwnas.metric import registered
+from hwnas.quantity import count_of
 from hwnas.study import DEFAULT_SPACE
 
 if TYPE_CHECKING:
@@ -162,4 +163,4 @@ def _may_be_misspelt(request: Request) -> bool:
 
 
 def _took(told: Provenance) -> str:
-    return f"{told.evaluations:,} subnets scored in {told.wall_s:.1f} s"
+    return f"{count_of(told.evaluations, 'subnet')} scored in {told.wall_s:.1f} s"

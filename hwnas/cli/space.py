@@ -16,7 +16,7 @@ from hwnas.cli._options import AsJson
 from hwnas.cli._shared import ProblemOptions, shares_options
 from hwnas.errors import DataError
 from hwnas.files import check_writable
-from hwnas.quantity import listed
+from hwnas.quantity import count_of, listed
 
 if TYPE_CHECKING:
     from hwnas.study import ShrunkSpace
@@ -116,7 +116,7 @@ def _lines(found: ShrunkSpace) -> list[str]:
     name, fewer = found.whole.name, before / left
     lines = [
         f"{_count(left)} of {_count(before)} subnets of {name} are left: {fewer:.3g} times fewer",
-        f"they keep {pct:.2f} % or more of the hypervolume of the {about['front']} front ({rows:,} subnets, {axes}{where})",
+        f"they keep {pct:.2f} % or more of the hypervolume of the {about['front']} front ({count_of(rows, 'subnet')}, {axes}{where})",
     ]
     for group, columns in found.whole.groups.items():
         had = [{found.whole.genes[c].choices[i] for i in found.whole.domain[c]} for c in columns]

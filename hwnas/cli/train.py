@@ -16,6 +16,7 @@ from hwnas.cli._supernet import Checkpoint, ColumnOptions, SupernetName
 from hwnas.errors import DataError, SupernetError
 from hwnas.files import check_writable
 from hwnas.progress import notice, progress
+from hwnas.quantity import count_of
 from hwnas.study import Front
 from hwnas.study._data import noun_of, say_broken
 from hwnas.study._training import SCRATCH, Training, teamed
@@ -197,7 +198,7 @@ def train(
         return
     net.save(out, trainer.provenance())
     state.unlink(missing_ok=True)
-    notice(f"wrote {out}, {out.stat().st_size / 1e6:.2f} MB, after {trainer.steps:,} steps")
+    notice(f"wrote {out}, {out.stat().st_size / 1e6:.2f} MB, after {count_of(trainer.steps, 'step')}")
     say_broken(task)
     of_data = ["--data", str(data)] if data is not None else []
     if front is not None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import time
 
+from hwnas.quantity import count_of
+
 
 class Pace:
     """Counts from its first call on.
@@ -22,7 +24,7 @@ class Pace:
         if self._since is None:
             self._since = now, done
         began, first = self._since
-        crew = f"{self.workers} {'worker' if self.workers == 1 else 'workers'}"
+        crew = count_of(self.workers, "worker")
         if done <= first or now <= began:
             return crew
         return f"{crew}, {60 * (done - first) / (now - began):.3g} per minute"

@@ -13,6 +13,7 @@ from typing import Any
 from hwnas.executor._executor import Executor
 from hwnas.executor._work import Failed, Opener, Outcome, Worker
 from hwnas.progress import notice
+from hwnas.quantity import count_of
 
 _GRACE_S = 5.0
 """How long a process that closed its end of the pipe may take to be gone."""
@@ -83,7 +84,7 @@ def say_crowded(workers: int) -> None:
     """Tell if there are more workers than CPUs."""
     cpus = n_cpus()
     if workers > cpus:
-        notice(f"{workers} workers on {cpus} {'CPU' if cpus == 1 else 'CPUs'}: they take turns")
+        notice(f"{workers} workers on {count_of(cpus, 'CPU')}: they take turns")
 
 
 class _Process:

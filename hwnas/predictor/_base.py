@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from hwnas.errors import PredictorError
 from hwnas.metric import QUALITY, Direction, Metric, get_metric
 from hwnas.predictor._features import is_continuous
+from hwnas.quantity import count_of
 from hwnas.space import AdditiveCost, Population, SearchSpace
 from hwnas.space._gene import Value
 
@@ -89,7 +90,7 @@ class Predictor(ABC):
         for name, values in (("targets", targets), ("noise", spread)):
             if values.shape != (len(x),):
                 raise PredictorError(
-                    f"{name} of shape {values.shape}", f"{len(x)} subnets need as many", "pass one each"
+                    f"{name} of shape {values.shape}", f"{count_of(len(x), 'subnet')} to fit to", "pass one each"
                 )
             if not np.isfinite(values).all():
                 row = int(np.flatnonzero(~np.isfinite(values))[0])
@@ -98,7 +99,7 @@ class Predictor(ABC):
             raise PredictorError(f"noise {spread.min():g}", "noise is positive", "correct it")
         merged, y_mean, variance = _merge(x, targets, spread**2)
         if len(merged) < MIN_SUBNETS:
-            found = f"{len(merged)} distinct subnets"
+            found = count_of(len(merged), "distinct subnet")
             raise PredictorError(found, f"a predictor needs at least {MIN_SUBNETS}", "measure more subnets")
         self._fit(merged, y_mean, variance)
         self.card = replace(self.card, covered=_covered(self.space, merged))

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from hwnas.predictor._base import Card, Predictor, Vector
 from hwnas.predictor._score import Scores, curve_sizes, k_fold, learning_curve, score, subnet_groups
 from hwnas.progress import progress
+from hwnas.quantity import count_of
 from hwnas.space import Population
 
 REPEATS = 3
@@ -58,7 +59,7 @@ def fit_and_score(
     sizes = curve_sizes(int(subnet_groups(predictor.space, x).max(initial=-1)) + 1)
     steps = 1 + k + len(sizes)
     with progress("fitting") as tell:
-        tell(0, steps, f"{len(x):,} rows")
+        tell(0, steps, count_of(len(x), "row"))
         predictor.fit(x, y)
         predicted, std = k_fold(
             predictor.unfitted, predictor.space, x, y, k=k, seed=seed,

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from hwnas.errors import PredictorError
 from hwnas.predictor._base import MIN_SUBNETS, Predictor, Vector
 from hwnas.predictor._features import is_continuous
+from hwnas.quantity import count_of
 from hwnas.space import Population, SearchSpace
 
 NewPredictor = Callable[[], Predictor]
@@ -68,7 +69,9 @@ def folds(groups: NDArray[np.intp], k: int, seed: int = 0) -> list[NDArray[np.bo
     """``k`` masks of held-out rows; no group is on both sides of a split."""
     n_groups = int(groups.max()) + 1
     if n_groups < k:
-        raise PredictorError(f"{n_groups} distinct subnets", f"{k} folds need at least {k}", "measure more subnets")
+        raise PredictorError(
+            count_of(n_groups, "distinct subnet"), f"{k} folds need at least {k}", "measure more subnets"
+        )
     of_group = np.random.default_rng(seed).permutation(n_groups) % k
     return [of_group[groups] == fold for fold in range(k)]
 
@@ -93,7 +96,7 @@ def k_fold(
     fewest = min(len(np.unique(x[~held], axis=0)) for held in splits)
     if fewest < MIN_SUBNETS:
         rule = f"without one of {k} folds {fewest} are left, and a predictor needs at least {MIN_SUBNETS}"
-        raise PredictorError(f"{len(np.unique(x, axis=0))} distinct subnets", rule, "measure more subnets")
+        raise PredictorError(count_of(len(np.unique(x, axis=0)), "distinct subnet"), rule, "measure more subnets")
     for fold, held in enumerate(splits):
         if progress is not None:
             progress(fold)

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hwnas.metric import Metric
+from hwnas.quantity import count_of
 from hwnas.report._colours import INK, MUTED
 from hwnas.report._columns import axis_scale
 from hwnas.report._compare import Comparison
@@ -24,7 +25,7 @@ def comparison_tables(c: Comparison) -> Iterator[FittingTable | str]:
     """Hypervolumes and contributions, who dominates whom, and the best within each budget."""
     yield _summary(c)
     bounds = ", ".join(_value(metric, at) for metric, at in zip(c.metrics, c.reference, strict=True))
-    yield f"reference point {bounds}: 1 % of the range beyond the worst values; the union has {c.union} points"
+    yield f"reference point {bounds}: 1 % of the range beyond the worst values; the union has {count_of(c.union, 'point')}"
     if len(c.names) > 2:
         yield _coverage(c)
     yield _attainment(c)

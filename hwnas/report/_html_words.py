@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from hwnas.metric import LATENCY, Metric, registered
+from hwnas.quantity import count_of
 from hwnas.report._columns import column
 from hwnas.report._plot import Picture
 
@@ -27,7 +28,7 @@ class Words:
     def lede(self, drawn: int) -> str:
         """The opening sentence: how many subnets, how good, at what cost; and how many are drawn, if not all."""
         frame, subnets = self.picture.frame, (self.facts.get("space") or {}).get("subnets")
-        count = f"{len(frame):,} Pareto-optimal subnet{'' if len(frame) == 1 else 's'}"
+        count = count_of(len(frame), "Pareto-optimal subnet")
         whole = f" of {_power(subnets)}" if isinstance(subnets, int) else ""
         spans = [self._span(name) for name in dict.fromkeys((self.picture.y, self.picture.x))]
         part = f" {drawn:,} of them are drawn, evenly thinned." if drawn < len(frame) else ""

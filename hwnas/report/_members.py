@@ -9,6 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from hwnas.metric import Metric
+from hwnas.quantity import count_of
 from hwnas.report._colours import INK, MUTED, Colours, colours
 from hwnas.report._columns import Directions, axis_scale, column
 
@@ -35,7 +36,9 @@ def draw_members(
     area, edge = (26, 0.5) if len(x) <= MANY else (15, 0.2) if len(x) <= 3 * MANY else (9, 0.0)
     for i, (step, colour) in enumerate(zip(found.steps, found.palette, strict=True)):
         chosen = found.index == i
-        label = f"front, {step:g} {found.unit}".rstrip() if found.name else f"Pareto front, {len(x)} subnets"
+        label = (
+            f"front, {step:g} {found.unit}".rstrip() if found.name else f"Pareto front, {count_of(len(x), 'subnet')}"
+        )
         axes.scatter(
             x[chosen], y[chosen], s=area, color=[colour], edgecolors="white", linewidths=edge, zorder=4, label=label
         )
@@ -51,7 +54,7 @@ def _along_a_ramp(
     order = np.argsort(found.amounts if third is None or third.maximise else -found.amounts, kind="stable")
     points = axes.scatter(
         x[order], y[order], s=26 if len(x) <= MANY else 9, c=found.amounts[order] / scale,
-        cmap=ListedColormap(list(found.palette)), linewidths=0, zorder=4, label=f"Pareto front, {len(x)} subnets",
+        cmap=ListedColormap(list(found.palette)), linewidths=0, zorder=4, label=f"Pareto front, {count_of(len(x), 'subnet')}",
     )  # fmt: skip
     inset = axes.inset_axes((0.62, 0.3, 0.34, 0.022))
     bar = axes.figure.colorbar(points, cax=inset, orientation="horizontal")

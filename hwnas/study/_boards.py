@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, TypeVar
 from hwnas.errors import DataError, DeviceError, HwnasError
 from hwnas.files import check_writable
 from hwnas.progress import notice, progress, resumable
-from hwnas.quantity import format_bytes
+from hwnas.quantity import count_of, format_bytes
 from hwnas.study._several import Job
 
 if TYPE_CHECKING:
@@ -33,8 +33,8 @@ def write_bundle(
     check_writable(path)
     written = latency.write_bundle(path, target, space, plan, precision=precision)
     return (
-        f"bundle {path}: {written.networks} networks, {format_bytes(written.size)}; {written.timings} timings on "
-        f"{device}, {threads} threads, batch {batch}, {precision}\n"
+        f"bundle {path}: {count_of(written.networks, 'network')}, {format_bytes(written.size)}; {written.timings} timings on "
+        f"{device}, {count_of(threads, 'thread')}, batch {batch}, {precision}\n"
         f"next: on the board, with numpy and onnxruntime: python3 -m zipfile -e {path.name} bundle && "
         "python3 bundle/run.py\n"
         "      (interrupted, the same command resumes), then here: hwnas profile --import board.csv --device NAME"
@@ -101,7 +101,7 @@ class Elsewhere:
             check_writable(self.raw)
             self._kept = until_failed.pop_all()
         notice(
-            f"{self.what} on {self.host}: {written.networks} networks, {format_bytes(written.size)} to send, "
+            f"{self.what} on {self.host}: {count_of(written.networks, 'network')}, {format_bytes(written.size)} to send, "
             f"{written.timings} timings; Ctrl-C and the same command resume"
         )
 

@@ -103,7 +103,7 @@ def evaluation_data(
     for note in data.notes:
         notice(note)
     if data.n_available < images:
-        notice(f"{folder} holds {data.n_available:,} validation {data.noun}: all of them are used")
+        notice(f"{folder}: all validation {data.noun} are used, {data.n_available:,}")
     if not data.has_training and data.noun == "images":
         notice(f"{folder} has no train/: batch norms are re-calibrated on validation images, labels unseen")
     identity = {"data": str(folder.resolve()), "images": images, "calibrate": calibrate, "batch_size": batch_size}

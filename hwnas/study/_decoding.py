@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from hwnas.metric import LATENCY, Metric, get_metric
+from hwnas.quantity import count_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -83,7 +84,7 @@ class Decoding:
             f"row {cells['row']:g} " + " and ".join(_told(*kind, cells) for kind in kinds)
             for _, cells in frame.iterrows()
         ]
-        lines.append(f"reading: a prompt of {self.prompt} tokens; writing: one after {self.context}")
+        lines.append(f"reading: a prompt of {count_of(self.prompt, 'token')}; writing: one after {self.context}")
         return [*lines, *(line for done, _, metric in kinds for line in _errors(done, metric, frame))]
 
 

@@ -15,6 +15,7 @@ from hwnas.errors import DataError, NotHeldError
 from hwnas.files import check_writable
 from hwnas.metric import LATENCY
 from hwnas.progress import notice
+from hwnas.quantity import count_of
 from hwnas.study._data import as_told, evaluation_data, noun_of, refuse_untrained, say_broken
 from hwnas.study._deploy import is_folder, model_file, write_deployed
 from hwnas.study._form import (
@@ -266,7 +267,7 @@ def _calibrated(
     subnet, n_images = calibrated(net, encoded, images)
     facts = {}
     if n_images:
-        notice(f"batch norms re-calibrated on {n_images:,} images")
+        notice(f"batch norms re-calibrated on {count_of(n_images, 'image')}")
         facts = {"calibration": f"{n_images} images of {shown}"}
     if measure:
         accuracy, n_measured = measure_accuracy(subnet, images)

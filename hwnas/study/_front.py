@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from hwnas.errors import DataError, InfeasibleError
 from hwnas.metric import LATENCY, QUALITY, THROUGHPUT, Metric
+from hwnas.quantity import count_of
 from hwnas.study._budgets import Bound, budgets_of
 from hwnas.study._outputs import Outputs
 from hwnas.study._picture import picture_of
@@ -91,7 +92,7 @@ class Front:
                 spans.append(f"{column} {self.frame[column].min():.4g}..{self.frame[column].max():.4g}")
         name = self.provenance.space.name
         ranges = f": {', '.join(spans)}" if spans else ""
-        return f"Front({len(self)} subnets{f' of {name}' if name else ''}{ranges})"
+        return f"Front({count_of(len(self), 'subnet')}{f' of {name}' if name else ''}{ranges})"
 
     @cached_property
     def facts(self) -> dict[str, Any]:

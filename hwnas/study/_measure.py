@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from hwnas.errors import DataError, NotHeldError
 from hwnas.metric import LATENCY
 from hwnas.progress import notice
+from hwnas.quantity import count_of
 from hwnas.study._boards import Elsewhere, names_of
 from hwnas.study._decoding import Decoding, with_prefill
 from hwnas.study._front import Front
@@ -225,14 +226,14 @@ class Measuring:
             found = latency.measured_on_board(result)
             return Measured(self.at, found, place, self.budget_ms(name), name, (), elsewhere=True)
 
-        there = Elsewhere(url, python, folder, write, device, f"measuring {len(self.at)} subnets")
+        there = Elsewhere(url, python, folder, write, device, f"measuring {count_of(len(self.at), 'subnet')}")
         return Job(url, there.measure, lambda: there.read(told), elsewhere=True, prepare=there.prepare)
 
     def _announce(self, where: str) -> None:
         n = len(self.at)
         fewer = f"; --most {FEW} takes {FEW} of them, evenly thinned" if n > MANY else ""
         of = f" of {self.front.path}" if self.front.path is not None else ""
-        notice(f"measuring {n} subnets{of} on {where}; Ctrl-C and the same command resume{fewer}")
+        notice(f"measuring {count_of(n, 'subnet')}{of} on {where}; Ctrl-C and the same command resume{fewer}")
 
 
 def measured(

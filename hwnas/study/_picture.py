@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from hwnas.errors import DataError
 from hwnas.metric import LATENCY, metrics
+from hwnas.quantity import count_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -54,12 +55,12 @@ def picture_of(frame: pd.DataFrame, facts: Mapping[str, Any]) -> Picture:
     about = facts.get("device") or {}
     device, precision = about.get("id"), about.get("precision", "fp32")
     subnets = facts.get("space", {}).get("subnets")
-    words = [f"{len(frame)} Pareto-optimal subnets" + (f" of {_power(subnets)}" if subnets else "")]
+    words = [count_of(len(frame), "Pareto-optimal subnet") + (f" of {_power(subnets)}" if subnets else "")]
     if facts.get("predictor"):
         by = "" if measured else f" by {facts['predictor']['name']}"  # no room for both
         words.append(f"accuracy predicted{by}")
     if facts.get("evaluator"):
-        words.append(f"accuracy measured on {facts['evaluator']['images']} samples")
+        words.append(f"accuracy measured on {count_of(facts['evaluator']['images'], 'sample')}")
     if facts.get("score"):
         words.append(f"{facts['score']['name']} scores untrained networks: no accuracy")
     if measured:

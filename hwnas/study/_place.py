@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from hwnas.errors import DataError, DeviceError, UnknownNameError
 from hwnas.progress import notice, progress
+from hwnas.quantity import count_of
 
 if TYPE_CHECKING:
     from hwnas.latency import Device, LatencyTable, Load, MeasuredSubnets
@@ -44,7 +45,7 @@ class Place:
         from hwnas.latency import measure_subnets
 
         anchor = self.table.anchor(space) if self.table is not None else None
-        with progress(f"measuring {len(x)} subnets") as advance:
+        with progress(f"measuring {count_of(len(x), 'subnet')}") as advance:
             found = measure_subnets(
                 self.device, space, x, journal, precision=self.precision, anchor=anchor, seed=seed, progress=advance
             )
@@ -71,7 +72,7 @@ def off_speed(pct: float) -> bool:
 def elsewhere_words(operators: Mapping[str, int]) -> str:
     """What a provider left to the CPU: ``12 nodes ran on the CPU: 9 HardSigmoid, 3 Resize``."""
     listed = ", ".join(f"{n} {name}" for name, n in operators.items())
-    return f"{sum(operators.values())} nodes of a subnet ran on the CPU, which the provider cannot run: {listed}"
+    return f"{count_of(sum(operators.values()), 'node')} of a subnet ran on the CPU, which the provider cannot run: {listed}"
 
 
 def refuse_busy(load: Load, what: str) -> None:

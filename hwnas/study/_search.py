@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from hwnas.errors import DataError
 from hwnas.metric import LATENCY
 from hwnas.progress import notice, progress
+from hwnas.quantity import count_of
 from hwnas.study._asked import AskedPredictor
 from hwnas.study._evaluation import Evaluation
 from hwnas.study._facts import search_facts, space_facts, weights_facts
@@ -135,7 +136,7 @@ def search(setup: Setup, settings: SearchSettings, asked: Evaluation | Scoring |
             metrics = replace(metrics, predictor=measured, tells=measured.column)
         problem = replace(setup, metrics=metrics).problem()
         notes = [*setup.notes, *(_told_of_verifying(place, setup) if place is not None else ())]
-        for note in [*notes, f"searching {metrics.space.size():.3g} subnets of {metrics.space.name}"]:
+        for note in [*notes, f"searching {count_of(metrics.space.size(), 'subnet')} of {metrics.space.name}"]:
             notice(note)
         verifier: Verifier | LibraryVerifier | None = None
         if measured is not None and asked is not None:

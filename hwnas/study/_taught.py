@@ -83,7 +83,7 @@ def taught_model(given: Windows, path: Path, steps: int) -> Windows:
     net.alike(net.tensors | own).save(path, {TAUGHT: told})
     shutil.rmtree(parts)
     notice(
-        f"wrote {path}: {len(gained)} alternatives after {steps} steps each, which are "
+        f"wrote {path}: {count_of(len(gained), 'alternative')} after {count_of(steps, 'step')} each, "
         f"{100 * (1 - sum(gained) / len(gained)):.0f} % nearer to their parents' blocks on average"
     )
     return replace(given, model=str(path))

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from hwnas.errors import NotHeldError
 from hwnas.metric import LATENCY, Budget, Metric
 from hwnas.progress import notice
+from hwnas.quantity import count_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -178,7 +179,7 @@ class Verifier:
         keep = non_dominated(problem.costs(values))
         dropped = int((self._latencies(rows) > budget_ms).sum())
         if dropped:
-            notice(f"{dropped} measured subnets break the budget and are dropped")
+            notice(f"dropped: {count_of(dropped, 'measured subnet')} over the budget")
         order = np.flatnonzero(keep)[np.argsort(problem.costs(values)[keep][:, 0], kind="stable")]
         return replace(result, problem=problem, x=holding[order], values={name: v[order] for name, v in values.items()})
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from hwnas.errors import NotHeldError
 from hwnas.metric import Budget, Metric, get_metric
 from hwnas.progress import notice
+from hwnas.quantity import count_of
 from hwnas.study._library_file import SCORE
 from hwnas.study._moved import Windows, divergences
 
@@ -187,7 +188,11 @@ class LibraryVerifier:
         at = len(found.columns) - 1
         found.insert(at, get_metric(SCORE).companion("measured"), [each.kl for each in told])
         found.insert(at + 1, "perplexity", [each.perplexity for each in told])
-        found.insert(at + 2, "perplexity_source", f"measured on {self.given.windows} windows of {self.given.data.name}")
+        found.insert(
+            at + 2,
+            "perplexity_source",
+            f"measured on {count_of(self.given.windows, 'window')} of {self.given.data.name}",
+        )
         found.insert(at + 3, "agreement", [each.agreement_pct for each in told])
         return found
 

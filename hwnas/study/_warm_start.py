@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from hwnas.errors import DataError, HwnasError
 from hwnas.metric import QUALITY
 from hwnas.progress import notice
+from hwnas.quantity import count_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -79,10 +80,10 @@ def _rows(space: SearchSpace, path: Path, most: int | None) -> Population:
     x = x[np.sort(np.unique(x, axis=0, return_index=True)[1])]
     inside = x[space.contains(x)]
     if not len(inside):
-        raise DataError(f"--seed-archs {path}", f"none of its {len(x)} subnets is in what is searched", "widen --fix")
+        raise DataError(f"--seed-archs {path}", f"none of its subnets ({len(x)}) is in what is searched", "widen --fix")
     kept = inside if most is None else inside[thinned(len(inside), most)]
     if len(kept) < len(x):
-        notice(f"{len(kept)} of the {len(x)} subnets of {path} start the search")
+        notice(f"the search starts from {len(kept)} of {count_of(len(x), 'subnet')} of {path}")
     return kept
 
 

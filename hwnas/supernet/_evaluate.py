@@ -230,7 +230,7 @@ def always_fails(arch: Arch, outcome: Failed) -> SupernetError:
 def all_failed(n: int) -> SupernetError:
     """The error where none of ``n`` subnets could be evaluated."""
     remedy = "correct the cause, and try them again: --on-failure stop"  # with skip, they count as known
-    return SupernetError("evaluation", f"all of {n} subnets failed", remedy)
+    return SupernetError("evaluation", f"no subnet of {n} could be evaluated", remedy)
 
 
 def accuracy_journal_identity(

@@ -15,6 +15,7 @@ from PIL import Image, UnidentifiedImageError
 from torch import Tensor
 
 from hwnas.errors import DataError
+from hwnas.quantity import count_of
 from hwnas.task._classes import class_names, class_order, class_shares
 from hwnas.task._decoded import CACHE_BYTES, DecodedImages, Key
 from hwnas.task._pixels import IMAGENET, Pixels, Preprocessing
@@ -251,7 +252,7 @@ def _class_names(folder: Path, classes: int | None) -> list[str]:
     if classes is None and len(names) < 2:
         raise DataError(f"data {folder}", f"its only class is {names[0]!r}", "give images of two classes or more")
     if classes is not None and len(names) != classes:
-        rule = f"it has {len(names)} class folders, the network tells {classes} classes apart"
+        rule = f"it has {count_of(len(names), 'class folder')}, the network tells {classes} classes apart"
         raise DataError(f"data {folder}", rule, "pass data of the network's classes, or train it on these")
     return names
 
@@ -271,7 +272,8 @@ def _oddities(
 ) -> Iterator[str]:
     """How the classes share the images to learn from, and which have none."""
     if training:
-        count = f"{len(training):,} images to learn from, {len(validation):,} to measure on, {len(labels)} classes"
+        count = f"{count_of(len(training), 'image')} to learn from, {len(validation):,} to measure on, "
+        count += count_of(len(labels), "class", "classes")
         yield f"{folder}: {count}: {class_shares(Counter(label for label, _ in training), labels)}"
     for use, samples in (("learn from", training), ("measure on", validation)):
         present = {label for label, _ in samples}

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from hwnas.errors import DataError
+from hwnas.quantity import count_of
 from hwnas.task._plain_text import read_texts
 from hwnas.task._prompt import prompt
 from hwnas.task._task import InputsAt, Score, Scored, Specs, digest_of
@@ -90,7 +91,7 @@ class LanguageModelling:
         fitting = self.windows_at_once(length)
         self.notes: Sequence[str] = (
             [
-                f"batches have {fitting} windows, not {batch_size}: logits of {vocabulary:,} words for {length} tokens each"
+                f"batches have {count_of(fitting, 'window')}, not {batch_size}: logits of {vocabulary:,} words for {count_of(length, 'token')} each"
             ]
             if fitting < batch_size
             else []
@@ -125,7 +126,7 @@ class LanguageModelling:
             DataError: there are none.
         """
         if len(self._windows(self._learned, length)[0]) <= self.n_calibration:
-            rule = f"its {self._learned} text has no windows beside the {self.n_calibration} that are scored on"
+            rule = f"its {self._learned} text has no windows beside those that are scored on ({self.n_calibration})"
             raise DataError(f"data {self.path}", rule, "give more text, or score on fewer windows")
         yield from self._batches(self._learned, length, most, self.n_calibration)
 
@@ -170,6 +171,6 @@ class LanguageModelling:
         tokens = self._tokens[split]
         n = (len(tokens) - 1) // length
         if n < 1:
-            rule = f"its {split} text has {len(tokens):,} tokens, and a window of {length:,} needs one more than that"
+            rule = f"its {split} text has {count_of(len(tokens), 'token')}, and a window of {length:,} needs one more than that"
             raise DataError(f"data {self.path}", rule, "give more text, or shorter windows")
         return tokens[: n * length].reshape(n, length), tokens[1 : n * length + 1].reshape(n, length)

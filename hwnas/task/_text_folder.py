@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from hwnas.errors import DataError, UnknownNameError
+from hwnas.quantity import count_of
 from hwnas.task._classes import class_indices, class_names, class_shares
 from hwnas.task._scores import SCORES
 from hwnas.task._task import InputsAt, Score, Specs, digest_of
@@ -99,7 +100,7 @@ class TextFolder:
         drawn = _Split(texts, self.labels).drawn(n_texts, rng)
         self._training = _Split(training, self.labels) if training is not None else None
         if self._training is not None:
-            count = f"{len(self._training.texts):,} texts to learn from, {self.n_available:,} to measure on"
+            count = f"{count_of(len(self._training.texts), 'text')} to learn from, {self.n_available:,} to measure on"
             shares = class_shares(Counter(self._training.labels.tolist()), self.labels)
             self.notes = [f"{folder}: {count}, {len(self.labels)} classes: {shares}", *self.notes]
         self._calibration = (self._training or drawn).drawn(n_calibration, rng)
@@ -253,7 +254,7 @@ def _labels(folder: Path, splits: Mapping[str, LabelledTexts], head: Known | Non
 def _oddities(splits: Mapping[str, LabelledTexts], labels: Sequence[str]) -> Iterator[str]:
     for texts in splits.values():
         if texts.n_empty:
-            yield f"{texts.path}: {texts.n_empty:,} rows without text or label are left out"
+            yield f"{texts.path}: left out {count_of(texts.n_empty, 'row')} without text or label"
     if "train" in splits:
         index = class_indices(labels)
         present = {index[label] for label in splits["validation"].labels}

@@ -45,7 +45,7 @@ def test_repeated_measurements_are_told_and_contradictions_refused(hwnas: Hwnas,
     frame.iloc[:3].assign(top1=frame["top1"] + 0.05).to_csv("again.csv", index=False)
     ran = hwnas("fit", measured, "again.csv", *AT, "--model", "ridge")
     assert ran.code == 0, ran.err
-    assert "3 subnets have several values, up to 0.05 apart: their means are fitted" in ran.err
+    assert "3 subnets with several values, up to 0.05 apart: means are fitted" in ran.err
     frame.iloc[[4]].assign(top1=7.5).to_csv("typo.csv", index=False)
     ran = hwnas("fit", measured, "typo.csv", *AT, "--model", "ridge", "--out", "mine.safetensors")
     assert ran.code == 2

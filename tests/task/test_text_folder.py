@@ -140,7 +140,7 @@ def test_what_is_odd_is_counted_and_named(tokenizer: Tokenizer, tmp_path: Path) 
     data = opened(tmp_path, tokenizer)
     assert data.notes == [
         f"{tmp_path}: 4 texts to learn from, 2 to measure on, 3 classes: yes 50 %, no 25 %, maybe 25 %",
-        f"{tmp_path / 'train.csv'}: 2 rows without text or label are left out",
+        f"{tmp_path / 'train.csv'}: left out 2 rows without text or label",
         f"{tmp_path / 'validation.csv'} has no text of maybe: nothing is measured on them",
     ]
     for split, stars in (("train", "123"), ("validation", "13")):
