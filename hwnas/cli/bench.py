@@ -93,8 +93,8 @@ def bench(
         for note in [*task.notes, f"{count_of(searched.space.size(), 'subnet')} of {searched.space.name}"]:
             notice(note)
         journal = open_until_run.enter_context(Journal(path, _identity(task, evals, measured)))
-        if journal.entries:
-            notice(f"{path} holds {count_of(len(journal.entries), 'finished run')}; none is run again")
+        if n_run := sum(entry["searcher"] != EXACT for entry in journal.entries):
+            notice(f"{path} holds {count_of(n_run, 'finished run')}; none is run again")
         with resumable(f"finished runs are kept in {path}"):
             column = measured.column if measured is not None else None
             result = _Results(searched, evals, journal, measured=column, insist=EXACT in names)

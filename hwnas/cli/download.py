@@ -9,6 +9,7 @@ import typer
 
 from hwnas.cli._console import say
 from hwnas.progress import notice, progress
+from hwnas.quantity import format_bytes
 
 
 def download(
@@ -29,5 +30,5 @@ def download(
             path = fetch(name, out, url=url, progress=lambda done, total: advance(done, total or done, "bytes"))
         except KeyboardInterrupt:
             raise KeyboardInterrupt("what arrived is kept; the same command goes on from there") from None
-    notice(f"verified {path.stat().st_size / 1e6:.1f} MB")
+    notice(f"verified {format_bytes(path.stat().st_size)}")
     say(str(path))

@@ -16,7 +16,7 @@ from hwnas.cli._supernet import Checkpoint, ColumnOptions, SupernetName
 from hwnas.errors import DataError, SupernetError
 from hwnas.files import check_writable
 from hwnas.progress import notice, progress
-from hwnas.quantity import count_of
+from hwnas.quantity import count_of, format_bytes
 from hwnas.study import Front
 from hwnas.study._data import noun_of, say_broken
 from hwnas.study._training import SCRATCH, Training, teamed
@@ -198,7 +198,7 @@ def train(
         return
     net.save(out, trainer.provenance())
     state.unlink(missing_ok=True)
-    notice(f"wrote {out}, {out.stat().st_size / 1e6:.2f} MB, after {count_of(trainer.steps, 'step')}")
+    notice(f"wrote {out}, {format_bytes(out.stat().st_size)}, after {count_of(trainer.steps, 'step')}")
     say_broken(task)
     of_data = ["--data", str(data)] if data is not None else []
     if front is not None:

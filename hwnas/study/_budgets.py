@@ -50,8 +50,8 @@ class Budgets:
     def _add_timed(self, said: str, budget: Budget) -> None:
         metric = budget.metric
         if (budget.upper < math.inf) == metric.maximise:
-            sign = ">=" if metric.maximise else "<="
-            raise DataError(said, "the other way round it would bound nothing", f"write it with {sign}")
+            side, sign = ("below", ">=") if metric.maximise else ("above", "<=")
+            raise DataError(said, f"{metric.name} is bounded from {side} alone", f"write it with {sign}")
         known, bound = (self.per_s, budget.lower) if metric.maximise else (self.ms, budget.upper)
         if (metric.device or None) in known:
             raise DataError(said, "this device has two budgets", "keep one")

@@ -15,7 +15,7 @@ from hwnas.errors import DataError, NotHeldError
 from hwnas.files import check_writable
 from hwnas.metric import LATENCY
 from hwnas.progress import notice
-from hwnas.quantity import count_of
+from hwnas.quantity import count_of, format_bytes
 from hwnas.study._data import as_told, evaluation_data, noun_of, refuse_untrained, say_broken
 from hwnas.study._deploy import is_folder, model_file, write_deployed
 from hwnas.study._form import (
@@ -208,8 +208,7 @@ def export_subnet(
     facts |= {"agreement": str(kept)} if kept is not None else {}
     others = net.deployed_files(subnet) if is_folder(path) else {}
     write_deployed(model, {key: value for key, value in facts.items() if value}, others, path)
-    size = f"{file.stat().st_size / 1e6:.1f} MB"
-    notice(f"wrote {file}: {form}, {size}, opset {s.opset}, {_shown(model)}")
+    notice(f"wrote {file}: {form}, {format_bytes(file.stat().st_size)}, opset {s.opset}, {_shown(model)}")
     if net.space.plain is not None:
         tell_precisions(by_slot(subnet))
     if others:

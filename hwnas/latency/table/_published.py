@@ -80,7 +80,7 @@ def _files(path: Path) -> list[Path]:
     files = sorted(f for f in path.glob("*") if f.name.endswith(_SUFFIXES)) if path.is_dir() else []
     if not files:
         what = f"it has no {', '.join(_SUFFIXES)} file" if path.is_dir() else "there is no such file or folder"
-        raise TableError(f"{path}", what, "name a published table")
+        raise TableError(f"{path}", what, "name a published table, or what a bundle wrote")
     return files
 
 
