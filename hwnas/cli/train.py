@@ -199,7 +199,6 @@ def train(
     net.save(out, trainer.provenance())
     state.unlink(missing_ok=True)
     notice(f"wrote {out}, {format_bytes(out.stat().st_size)}, after {count_of(trainer.steps, 'step')}")
-    say_broken(task)
     of_data = ["--data", str(data)] if data is not None else []
     if front is not None:
         subnet = net.space.encode(json.loads(arch))
@@ -209,6 +208,7 @@ def train(
     else:
         _tell(net, task, dict(zip(("smallest subnet", "largest subnet"), extremes(net.space), strict=True)))
         words = ["evaluate", "--supernet", str(out), *of_data, "--sample", "100", "--out", "accuracy.csv"]
+    say_broken(task)  # those to learn from, and those that it was measured on
     notice(f"next: {shlex.join(['hwnas', *words])}")
 
 
