@@ -20,8 +20,8 @@ LOSS = 1.0
 
 
 def runs_of(run: Run) -> list[Run]:
-    """The runs of the same task and steps, whatever their seed."""
-    found = Path(run.root).glob(f"{run.task.name}-{run.steps}-s*/results.jsonl")
+    """The runs of the same title, whatever their seed."""
+    found = Path(run.root).glob(f"{run.title}-s*/results.jsonl")
     return [replace(run, seed=int(file.parent.name.rpartition("-s")[2])) for file in sorted(found)]
 
 
@@ -52,9 +52,9 @@ def report(run: Run) -> str:
     frames = [networks(each) for each in runs]
     lines: list[str] = []
     for each, frame in zip(runs, frames, strict=True):
-        lines += ["", f"## {each.task.name}, {each.steps} steps, seed {each.seed}", ""]
+        lines += ["", f"## {each.title}, seed {each.seed}", ""]
         lines += [*_listed(frame), "", *_paired(each), "", *_costs(each), "", *_searchers(each)]
-    lines += ["", f"## {run.task.name}, {run.steps} steps: median (lowest..highest) of all seeds", ""]
+    lines += ["", f"## {run.title}: median (lowest..highest) of all seeds", ""]
     return "\n".join([*lines, *_compared(frames)])
 
 

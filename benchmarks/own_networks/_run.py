@@ -48,10 +48,14 @@ class Run:
         return self.root / self.task.name
 
     @property
+    def title(self) -> str:
+        """What it has in common with the runs of other seeds."""
+        return f"{self.task.name}-{self.steps}" + "".join(f"-c{width}" for width in self.widths)
+
+    @property
     def folder(self) -> Path:
         """The run's own."""
-        widths = "".join(f"-c{width}" for width in self.widths)
-        return self.root / f"{self.task.name}-{self.steps}-s{self.seed}{widths}"
+        return self.root / f"{self.title}-s{self.seed}"
 
     def journal(self) -> Journal:
         """Results: open it, add to it, close it."""
