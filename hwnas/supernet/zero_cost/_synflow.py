@@ -6,7 +6,8 @@ Tanaka et al. 2020 (arXiv:2006.05467), as a score of whole networks Abdelfattah 
 from __future__ import annotations
 
 import math
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
 from typing import cast
 
 import torch
@@ -14,8 +15,9 @@ from torch import Tensor
 
 from hwnas.errors import SpaceError
 from hwnas.space import Network, Op
-from hwnas.space.ops import Activation, BatchNorm, Conv, LayerNorm, Reshape, RMSNorm
+from hwnas.space.ops import Activation, Attention, BatchNorm, Conv, LayerNorm, Reshape, RMSNorm
 from hwnas.supernet._execute import forward
+from hwnas.supernet.ops import Pass, run
 from hwnas.supernet.zero_cost._untrained import noise, untrained_weights
 
 GATES = ("sigmoid", "hsigmoid")
@@ -28,7 +30,8 @@ NOTHING = 1e-300
 def synflow(network: Network, seed: int) -> float:
     """``log10`` of the sum over all weights of ``|w| dR/d|w|``, R being the sum of the logits under weights ``|w|``.
 
-    Norms are left out, and so are activations: what is positive passes them. In double precision, for R grows with depth.
+    Norms are left out, and so are activations: what is positive passes them. Attention sees all tokens alike, for large scores
+    would choose one and carry nothing. In double precision, for R grows with depth.
 
     Raises:
         SpaceError: R is beyond it.
@@ -51,10 +54,23 @@ def synflow(network: Network, seed: int) -> float:
     return math.log10(max(total, NOTHING))
 
 
+@dataclass(frozen=True)
+class _Alike(Attention):
+    """Attention that sees all tokens alike, whatever they ask for."""
+
+
+@run.register
+def _alike(op: _Alike, x: Sequence[Tensor], at: Pass) -> Tensor:
+    attend = run.dispatch(Attention)
+    return attend(op, [torch.zeros_like(x[0]), *x[1:]], at)
+
+
 def _linear(op: Op) -> Op:
-    """The op without norm; a norm or an activation as nothing at all."""
+    """The op without norm; a norm or an activation as nothing at all; attention without a choice."""
     if isinstance(op, Conv):
         return replace(op, bn=False)
+    if isinstance(op, Attention):
+        return _Alike(**{field.name: getattr(op, field.name) for field in fields(op)})
     passes = isinstance(op, Activation) and op.function not in GATES
     if passes or isinstance(op, BatchNorm | LayerNorm | RMSNorm):
         return Reshape(op.name, op.inputs, op.in_shapes, op.in_shape)

@@ -39,6 +39,18 @@ def test_synflow_is_what_all_paths_carry_once_per_layer() -> None:
     assert math.isclose(synflow(chain(), 0), math.log10(2 * carried), rel_tol=1e-9)
 
 
+def test_synflow_goes_through_attention_by_its_values() -> None:
+    """All tokens are alike, so that their mean is one of them; queries and keys carry nothing."""
+    ops = OpList((3, 4))
+    query, key, value = (ops.linear(name, 0, 400) for name in ("query", "key", "value"))
+    ops.linear("output", ops.flatten("flatten", ops.attention("attention", query, key, value, heads=2)), 5)
+    network: Network = [("net", ops.layer("attention"))]
+    weights = untrained_weights(network, 0)
+    values, output = (weights[f"net/{name}.weight"].abs().double() for name in ("value", "output"))
+    carried = float((output @ (values @ torch.ones(4, dtype=torch.float64)).repeat(3)).sum())
+    assert math.isclose(synflow(network, 0), math.log10(2 * carried), rel_tol=1e-9)
+
+
 def test_synflow_of_a_network_that_its_input_does_not_reach_is_the_least() -> None:
     ops = OpList((4,))
     ops.mul("nothing", 0, 0)
