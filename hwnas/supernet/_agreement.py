@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from hwnas.errors import DataError
-from hwnas.graph import Ranges, quantized
+from hwnas.graph import PACKED, Ranges, quantized
 from hwnas.supernet._feeds import feeds
 from hwnas.task import Inputs
 
@@ -87,7 +87,7 @@ def agreement(plain: onnx.ModelProto, model: onnx.ModelProto, batches: Batches) 
 def most_lossy(plain: onnx.ModelProto, ranges: Ranges, batches: Batches, most: int = MOST_BLAMED) -> list[Blamed]:
     """The ops that cost the most agreement, worst first: each alone in int8, on :data:`BLAME_IMAGES` images.
 
-    Slots are compared first, then the ops of the worst ``most`` slots.
+    Slots are compared first, then the ops of the worst ``most`` slots; of a mixed model those that are int8.
 
     Args:
         plain: the fp32 model.
@@ -98,12 +98,14 @@ def most_lossy(plain: onnx.ModelProto, ranges: Ranges, batches: Batches, most: i
 
     def blamed(names: Iterable[str]) -> list[Blamed]:
         found = alone_in_int8(plain, ranges, batches, names)
-        costly = [b for b in found if b.agreement.logit_error > 0]  # ops without an int8 kernel cost nothing
+        costly = [b for b in found if b.agreement.logit_error > 0]
         return sorted(costly, key=lambda b: -b.agreement.logit_error)[:most]
 
-    names = [node.name for node in plain.graph.node]
-    worst = blamed(dict.fromkeys(name.partition("/")[0] for name in names))
-    return blamed(name for slot in worst for name in names if name.startswith(f"{slot.layer}/"))
+    # Nodes tell what int8 makes of them; an op may have several.
+    integer = [node.name for node in plain.graph.node if node.doc_string and node.doc_string not in PACKED]
+    ops = list(dict.fromkeys("/".join(name.split("/")[:2]) for name in integer))
+    worst = blamed(dict.fromkeys(op.partition("/")[0] for op in ops))
+    return blamed(op for slot in worst for op in ops if op.startswith(f"{slot.layer}/"))
 
 
 def alone_in_int8(
