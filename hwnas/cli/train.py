@@ -19,7 +19,7 @@ from hwnas.progress import notice, progress
 from hwnas.quantity import count_of, format_bytes
 from hwnas.study import Front
 from hwnas.study._data import noun_of, say_broken
-from hwnas.study._training import SCRATCH, Training, teamed
+from hwnas.study._training import SCRATCH, Training, taught_alone, teamed
 
 if TYPE_CHECKING:
     from hwnas.space import Population
@@ -155,7 +155,7 @@ def train(
         raise DataError(option, "it is of your texts", f"add --data FOLDER, or drop {option}")
     if row is not None and front is None:
         raise DataError(f"--row {row}", "it is of a front", "add --front FILE")
-    arch = json.dumps(Front.load(front).arch(row or 1)) if front is not None else ""
+    arch = taught_alone(Front.load(front), row or 1, supernet) if front is not None else ""
     state = out.with_name(f"{out.name}.state.safetensors")
     training = Training(
         supernet=supernet,

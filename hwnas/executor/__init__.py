@@ -7,7 +7,7 @@ from hwnas.executor._cluster import Cluster
 from hwnas.executor._executor import AHEAD, ATTEMPTS, Executor
 from hwnas.executor._here import Here
 from hwnas.executor._pace import Pace
-from hwnas.executor._processes import Processes, say_crowded
+from hwnas.executor._processes import Processes, check_crowd
 from hwnas.executor._where import HERE, Where
 from hwnas.executor._work import Done, Failed, Opener, Outcome, Refused, Worker
 
@@ -27,5 +27,5 @@ __all__ = [
     "Refused",
     "Where",
     "Worker",
-    "say_crowded",
+    "check_crowd",
 ]

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import logging
+import os
 import socket
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -67,7 +69,7 @@ class Cluster(Executor):
     def start(self, key: int, item: Any) -> None:
         with self._connected():
             # In a list Ray passes a reference, so a worker that has it open already does not fetch it again.
-            task = self._evaluate.remote(self._run, hwnas.__version__, [self._opener], item)
+            task = self._evaluate.remote(self._run, hwnas.__version__, str(Path.cwd()), [self._opener], item)
         self._running[task] = key
 
     def wait(self) -> list[tuple[int, Outcome]]:
@@ -79,7 +81,9 @@ class Cluster(Executor):
                 try:
                     ended.append((key, self._ray.get(task)))
                 except self._ray.exceptions.RayError as error:
-                    ended.append((key, Failed(f"a worker died ({_first_line(error)})")))
+                    cause = getattr(error, "cause", None)  # of what a node raised before it could evaluate anything
+                    what = "a worker died" if cause is None else "a node cannot evaluate"
+                    ended.append((key, Failed(f"{what} ({_first_line(cause or error)})")))
         return ended
 
     def close(self) -> None:
@@ -114,14 +118,17 @@ _OPEN: dict[str, Worker] = {}
 """Of a process of the cluster: the worker of the run that it last worked for."""
 
 
-def _evaluate(run: str, version: str, opener: list[Any], item: Any) -> Outcome:
-    """Evaluate an item, on whichever node this runs."""
+def _evaluate(run: str, version: str, folder: str, opener: list[Any], item: Any) -> Outcome:
+    """Evaluate an item, on whichever node this runs: in the driver's folder where the node has it, so that relative paths
+    mean what they mean there."""
     import ray
 
     if version != hwnas.__version__:
         rule = f"a node has hwnas {hwnas.__version__}, not {version}"
         return Refused(DataError("--cluster", rule, "install the same everywhere"))
     if run not in _OPEN:
+        with suppress(OSError):
+            os.chdir(folder)
         _OPEN.clear()
         _OPEN[run] = Worker(ray.get(opener[0]), threads=1)
     return _OPEN[run](item)
@@ -139,12 +146,14 @@ def _connect(ray: ModuleType, address: str, name: str) -> None:
     """Connect to a running cluster.
 
     Raises:
-        DataError: there is none, or one of another version.
+        DataError: there is none, or one of another version; or the address is none.
     """
     remedy = "start it with `ray start --head`, or correct the address"
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if address != "auto" and not (host and port.isdecimal()):
+        raise DataError(name, "an address reads ray://HOST:10001, HOST:6379 or auto", "write it so")
     try:
         if address != "auto":  # Ray itself tries for minutes
-            host, _, port = address.removeprefix("ray://").rpartition(":")
             socket.create_connection((host, int(port)), _PATIENCE_S).close()
         ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
     except (OSError, ValueError, RuntimeError) as error:

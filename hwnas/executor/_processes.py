@@ -10,10 +10,14 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.process import parent_process
 from typing import Any
 
+from hwnas.errors import DataError
 from hwnas.executor._executor import Executor
 from hwnas.executor._work import Failed, Opener, Outcome, Worker
 from hwnas.progress import notice
 from hwnas.quantity import count_of
+
+PER_CPU = 8
+"""Workers on a CPU at most."""
 
 _GRACE_S = 5.0
 """How long a process that closed its end of the pipe may take to be gone."""
@@ -80,11 +84,19 @@ def n_cpus() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def say_crowded(workers: int) -> None:
-    """Tell if there are more workers than CPUs."""
+def check_crowd(workers: int) -> None:
+    """Tell if there are more workers than CPUs.
+
+    Raises:
+        DataError: there are so many more that they would only fill the memory, each with its own torch.
+    """
     cpus = n_cpus()
+    on = count_of(cpus, "CPU")
+    if workers > PER_CPU * cpus:
+        rule = f"this machine has {on}, and more than {PER_CPU} on one only fill its memory"
+        raise DataError(f"--workers {workers}", rule, f"write --workers {cpus}")
     if workers > cpus:
-        notice(f"{workers} workers on {count_of(cpus, 'CPU')}: they take turns")
+        notice(f"{workers} workers on {on}: they take turns")
 
 
 class _Process:

@@ -8,7 +8,7 @@ from hwnas.errors import DataError
 from hwnas.executor._cluster import Cluster
 from hwnas.executor._executor import Executor
 from hwnas.executor._here import Here
-from hwnas.executor._processes import Processes, say_crowded
+from hwnas.executor._processes import Processes, check_crowd
 from hwnas.executor._work import Opener
 
 
@@ -41,7 +41,7 @@ class Where:
         if self.cluster is not None:
             return Cluster(self.cluster, opener, self.workers)
         if self.workers is not None:
-            say_crowded(self.workers)
+            check_crowd(self.workers)
             return Processes(self.workers, opener)
         return Here(opener)
 

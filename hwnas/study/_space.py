@@ -69,6 +69,15 @@ def with_precisions_of(name: str, space: SearchSpace) -> SearchSpace:
     return space if derived is None else mixed_space(space, parse_precision("+".join(derived[1])))
 
 
+def plain_name(name: str) -> str:
+    """A space's name, without the precisions of layers and the number of classes that it may tell."""
+    from hwnas.space import classes_named, precisions_named
+
+    plain, _ = precisions_named(name) or (name, ())
+    derived = classes_named(plain)
+    return derived[0] if derived else plain
+
+
 def space_of_front(facts: Mapping[str, Any], csv: Path, name: str | None) -> SearchSpace:
     """The space that was searched, as the provenance beside a CSV tells, or as named.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
@@ -10,11 +11,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hwnas.errors import DataError, SupernetError
-from hwnas.executor import Failed, Outcome, Processes, Refused, Where, say_crowded
+from hwnas.executor import Failed, Outcome, Processes, Refused, Where, check_crowd
 from hwnas.progress import Logged, listening, notice
 from hwnas.study._data import as_told, fed_by
+from hwnas.study._space import open_space, plain_name
 
 if TYPE_CHECKING:
+    from hwnas.study._front import Front
     from hwnas.supernet import Supernet, Team, Trainer
     from hwnas.task import TrainingTask, UserData
 
@@ -169,6 +172,20 @@ class Training:
         return task, net
 
 
+def taught_alone(front: Front, row: int, supernet: str) -> str:
+    """JSON of the subnet in a row of a front that is trained alone.
+
+    Raises:
+        DataError: there is no such row, or the front is of another network than ``supernet``.
+    """
+    told = (front.facts.get("space") or {}).get("name")
+    own = open_space(supernet).name
+    if told and plain_name(str(told)) != plain_name(own):
+        rule = f"it is of {told}, and {supernet} is {own}"
+        raise DataError(f"--front {front.path}", rule, "train the network that was searched, or name its own front")
+    return json.dumps(front.arch(row))
+
+
 @contextmanager
 def teamed(training: Training, workers: int | None) -> Iterator[Team]:
     """The team that trains: this process and ``workers - 1`` others of this machine, or those that torchrun started.
@@ -191,7 +208,7 @@ def teamed(training: Training, workers: int | None) -> Iterator[Team]:
     elif size == 1:
         yield ALONE
     else:
-        say_crowded(size)
+        check_crowd(size)
         with hosted() as store, Processes(size - 1, _Member(training, store.port, size)) as others:
             for rank in range(1, size):
                 others.start(rank, rank)
