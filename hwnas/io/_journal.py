@@ -27,7 +27,7 @@ class Journal:
     Args:
         path: the file; made if it does not exist.
         identity: what the entries depend on (seed, data, weights ...), JSON values. A journal that
-            was begun with another identity is refused.
+            was begun with another identity is refused, unless nothing was added to it.
 
     Raises:
         DataError: not a journal, of another run, damaged before its last line, in use, or unwritable.
@@ -93,14 +93,15 @@ class Journal:
         *whole, tail = content.split(b"\n")
         lines = [line + b"\n" for line in whole] + ([tail] if tail else [])
         if not whole and _line(header).startswith(tail):  # new, or killed while it was being begun
-            self._file.truncate(0)
-            self.append(header)
-            self.entries.clear()
+            self._begin(header)
             return
         parsed = [_parse(line) for line in lines]
         found = parsed[0]
         if found is None or found.get("journal") != SCHEMA:
             raise DataError(str(self), "it is not a journal of this version of hwnas", "choose another path")
+        if len(lines) == 1 and found != header:  # of a run that ended before anything was done: nothing is lost with it
+            self._begin(header)
+            return
         for key in [*header, *found]:
             if found.get(key) != header.get(key):
                 rule = f"it was begun with {key} {_short(found.get(key))}, not {_short(header.get(key))}"
@@ -112,6 +113,11 @@ class Journal:
             if entry is None:
                 raise DataError(f"{self}, line {number}", "it is damaged", "restore the file, or delete it")
             self.entries.append(entry)
+
+    def _begin(self, header: Mapping[str, Any]) -> None:
+        self._file.truncate(0)
+        self.append(header)
+        self.entries.clear()
 
 
 def _line(entry: Mapping[str, Any]) -> bytes:

@@ -62,6 +62,15 @@ def test_other_files_and_other_runs_are_left_alone(tmp_path: Path):
         assert path.read_bytes() == text
 
 
+def test_a_run_that_did_nothing_stands_in_the_way_of_no_other(tmp_path: Path):
+    path = tmp_path / "j.jsonl"
+    for seed in (1, 2):
+        Journal(path, IDENTITY | {"seed": seed}).close()
+    with Journal(path, IDENTITY | {"seed": 3}) as journal:
+        journal.append({"n": 0})
+    assert path.read_text().splitlines() == ['{"journal": 1, "space": "digits", "seed": 3}', '{"n": 0}']
+
+
 def test_damage_before_the_last_line_is_named(tmp_path: Path):
     path = tmp_path / "j.jsonl"
     lines = written(path).splitlines(keepends=True)
