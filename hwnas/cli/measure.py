@@ -162,19 +162,21 @@ def _told(frame: pd.DataFrame, done: Measured, broken: list[int], csv: Path) -> 
             "" if done.budget_ms is None else f"; {len(frame) - len(broken)} hold the budget of {done.budget_ms:g} ms"
         )
         return [*lines, f"{done.name}: {count_of(len(frame), 'subnet')} measured on {done.place.label}{held}"]
-    return [
-        *lines,
-        *_verdict(frame, done.budget_ms, broken, csv, "" if done.elsewhere else f" --device {done.place.device.name}"),
-    ]
+    return [*lines, *_verdict(frame, done, broken, csv)]
 
 
-def _verdict(frame: pd.DataFrame, budget_ms: float | None, broken: list[int], csv: Path, device: str) -> list[str]:
-    name = shlex.quote(str(csv))
+def _verdict(frame: pd.DataFrame, done: Measured, broken: list[int], csv: Path) -> list[str]:
+    """Who holds the budget of the main device, and what to do next."""
+    name, budget_ms = shlex.quote(str(csv)), done.budget_ms
+    device = "" if done.elsewhere else f" --device {done.place.device.name}"
     if budget_ms is None:
         return [f"next: hwnas export {name} --row {frame['row'].iloc[0]}{device}"]
     lines = [f"{len(frame) - len(broken)} of {len(frame)} subnets hold the budget of {budget_ms:g} ms"]
     if broken:
         over = frame[frame["row"].isin(broken)][LATENCY.companion("measured")].to_numpy(dtype=float) / budget_ms - 1
+        again = "--verify    (searches again with the table adapted to measurements)"
+        if done.decoding is not None:  # what a library is verified on is a text
+            again = f"--latency {budget_ms / (1 + over.max()):.3g}ms    (a budget smaller by as much)"
         which = ", ".join(map(str, broken[:8])) + (f" and {len(broken) - 8} more" if len(broken) > 8 else "")
         lines[0] += f"; rows {which} break it, by up to {100 * over.max():.1f} %"
     left = frame[~frame["row"].isin(broken)]
@@ -182,7 +184,7 @@ def _verdict(frame: pd.DataFrame, budget_ms: float | None, broken: list[int], cs
         best = f"hwnas export {name} --row {left['row'].iloc[0]}{device}"
         lines.append(f"next: {best}    (the most accurate that holds{', measured again as a file' if device else ''})")
     if broken:
-        lines.append("      hwnas search ... --verify    (searches again with the table adapted to measurements)")
+        lines.append(f"      hwnas search ... {again}")
     return lines
 
 

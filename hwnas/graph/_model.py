@@ -60,22 +60,30 @@ class Model:
     precision: str = "fp32"
 
     @classmethod
-    def of(cls, model: onnx.ModelProto, *, batch: int = 1, precision: str = "fp32") -> Model:
+    def of(
+        cls,
+        model: onnx.ModelProto,
+        *,
+        batch: int = 1,
+        precision: str = "fp32",
+        sizes: Mapping[str, int] | None = None,
+    ) -> Model:
         """The model of an ONNX one.
 
         Args:
             model: an ONNX model.
             batch: what every size that the model leaves open is taken as, but a length that its properties tell.
             precision: what it computes in.
+            sizes: of open axes by name, in place of what its properties tell.
         """
         constants = {tensor.name for tensor in model.graph.initializer}
-        sizes = {name: int(size) for name, size in _properties(model).items() if size.isdecimal()}
-        inputs = tuple(_input(value, batch, sizes) for value in model.graph.input if value.name not in constants)
+        told = {name: int(size) for name, size in _properties(model).items() if size.isdecimal()} | dict(sizes or {})
+        inputs = tuple(_input(value, batch, told) for value in model.graph.input if value.name not in constants)
         return cls(model.SerializeToString(), inputs, precision)
 
     @classmethod
-    def read(cls, path: str | os.PathLike[str], *, batch: int = 1) -> Model:
-        """The model in a file, whoever wrote it.
+    def read(cls, path: str | os.PathLike[str], *, batch: int = 1, sizes: Mapping[str, int] | None = None) -> Model:
+        """The model in a file, whoever wrote it; ``batch`` and ``sizes`` as of :meth:`of`.
 
         Raises:
             DataError: it cannot be read as ONNX.
@@ -87,7 +95,7 @@ class Model:
             model = onnx.load_model_from_string(Path(path).read_bytes())
         except (OSError, DecodeError) as error:
             raise DataError(f"file {path}", f"it cannot be read as ONNX ({error})", "export it again") from error
-        return cls.of(model, batch=batch, precision=_properties(model).get(PRECISION, "fp32"))
+        return cls.of(model, batch=batch, precision=_properties(model).get(PRECISION, "fp32"), sizes=sizes)
 
     def feed(self, seed: int = 0) -> dict[str, np.ndarray[Any, Any]]:
         """An array for every input by name: normal numbers; integers below what the input allows, or else masks that hide nothing, and zeros."""

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from hwnas.report._columns import column, is_known
+from hwnas.report._columns import beside, column, is_known
 from hwnas.report._fitting import FittingTable
 from hwnas.report._measured import MEASURED, WITHIN
 
@@ -68,11 +68,21 @@ def front_table(frame: pd.DataFrame, *, most: int = MAX_ROWS, also: Sequence[str
     table.add_column("Row", map(str, shown["row"]), rank=0)
     for name in metrics:
         title = _narrow(name) if crowded else column(name).title
-        table.add_column(title, [_cell(name, value) for value in shown[name]], rank=_rank(name, also))
+        table.add_column(
+            _of_what(name, metrics) + title, [_cell(name, value) for value in shown[name]], rank=_rank(name, also)
+        )
     for place, gene in enumerate(genes):
         cells = [_short(arch.get(gene)) for arch in archs]
         table.add_column(_GENE_TITLES.get(gene, gene), cells, rank=len(_RANKS) + 2 + place)
     return table
+
+
+def _of_what(name: str, shown: Sequence[str]) -> str:
+    """What a column is told of, where the metric that it stands beside is not shown: ``Prefill:``, before ``Measured``."""
+    found = beside(name)
+    if found is None or found[0].on(name.partition("@")[2]).column in shown:
+        return ""
+    return f"{found[0].label}:\n"
 
 
 def _rank(name: str, also: Sequence[str]) -> int:

@@ -31,11 +31,13 @@ class Runs:
         space: at their lengths.
         x: ``(n, g)`` rows of it.
         table: what the library tells of the table that predicts them; empty for none.
+        what: is done in one, in words.
     """
 
     space: SearchSpace
     x: Population
     table: Mapping[str, Any]
+    what: str
 
 
 @dataclass(frozen=True)
@@ -69,12 +71,16 @@ class Decoding:
     def runs(self, space: SearchSpace, x: Population) -> list[Runs]:
         """Steps of decoding of ``(n, g)`` rows, and their prefills."""
         found = []
-        for column, length, past in ((LATENCY.column, 1, self.context), (PREFILL.column, self.prompt, 0)):
+        kinds = (
+            (LATENCY.column, 1, self.context, f"writing a token after {self.context}"),
+            (PREFILL.column, self.prompt, 0, f"reading a prompt of {self.prompt} tokens"),
+        )
+        for column, length, past, what in kinds:
             own = np.array(x, copy=True)
             for name, value in (("l", length), ("p", past)):
                 (gene,) = space.groups[name]
                 own[:, gene] = space.genes[gene].choices.index(value)
-            found.append(Runs(space.whole.restrict(l=length, p=past), own, self.tables.get(column) or {}))
+            found.append(Runs(space.whole.restrict(l=length, p=past), own, self.tables.get(column) or {}, what))
         return found
 
     def told(self, frame: pd.DataFrame) -> list[str]:

@@ -27,16 +27,14 @@ from hwnas.study._form import (
     tell_agreement,
     tell_precisions,
 )
-from hwnas.study._place import find_place, off_speed
 from hwnas.study._setup import ANY_PRECISION
+from hwnas.study._timed_file import Clock
 
 if TYPE_CHECKING:
     import pandas as pd
     from onnx import ModelProto
 
-    from hwnas.space import SearchSpace
     from hwnas.study._front import Front
-    from hwnas.study._place import Place
     from hwnas.supernet import Subnet, Supernet
     from hwnas.task import Task
 
@@ -180,9 +178,9 @@ def export_subnet(
         refuse_untrained(name, net, s.data)
     net = net.in_precision(form)
     metric = net.measures()
-    place = None
+    clock = None
     if s.device is not None:
-        place = find_place(net.space, found, s.device, threads=s.threads, batch=s.batch, precision=form)
+        clock = Clock.of(net.space, found, s.device, threads=s.threads, batch=s.batch, precision=form)
     chosen = _of_these_weights(choose(net), net, found)
     facts = {"supernet": reference_kind(name).whole or name, "space": net.space.name, "arch": json.dumps(chosen.arch)}
     if s.random_weights:
@@ -222,24 +220,10 @@ def export_subnet(
     holds = kept is None or kept.share_pct >= (least or 0.0)
     if kept is not None:
         tell_agreement(form, kept, lossy, least)
-    if place is not None:
+    if clock is not None:
         searched_ms = (found.get("budgets") or {}).get(LATENCY.column)
-        holds &= _timed(place, net.space, file, s.budget_ms if s.budget_ms is not None else searched_ms)
-    return holds
-
-
-def _timed(place: Place, space: SearchSpace, path: Path, budget_ms: float | None) -> bool:
-    """Time the file and report it; returns whether it holds the budget."""
-    from hwnas.latency import measure_file
-
-    anchor = place.table.anchor(space) if place.table is not None else None
-    found = measure_file(place.device, path, anchor=anchor)
-    holds = budget_ms is None or found.median_ms <= budget_ms
-    verdict = "" if budget_ms is None else f": {'holds' if holds else 'BREAKS'} the budget of {budget_ms:g} ms"
-    notice(f"{path} takes {found.median_ms:.3g} ms (p95 {found.p95_ms:.3g} ms) on {place.label}{verdict}")
-    if found.at_table_speed_ms is not None and found.speed_pct is not None and off_speed(found.speed_pct):
-        at_speed = f"{found.at_table_speed_ms:.3g} ms at the speed of latency table {place.table and place.table.name}"
-        notice(f"that is {at_speed}, of which this machine runs at {found.speed_pct:.0f} % now")
+        budget_ms = s.budget_ms if s.budget_ms is not None else searched_ms
+        holds &= clock.holds(file, net.space.encode(chosen.arch), budget_ms)
     return holds
 
 

@@ -53,11 +53,14 @@ def sorted_model(given: Windows, path: Path) -> Windows:
 
     if path.suffix != ".safetensors":
         raise DataError(f"--sort {path}", "it is a file of weights", f"write {path.with_suffix('.safetensors')}")
-    told = json.dumps(given.facts())
+    plain = replace(given, precision="fp32")  # the parent's neurons are sorted, whatever blocks may be in
+    told = json.dumps(plain.facts())
     if not path.exists():
-        by_activity(given.net, given.batches()).save(path, {SORTED: told})
+        by_activity(plain.net, plain.batches()).save(path, {SORTED: told})
         notice(f"wrote {path}: the model, its neurons sorted by what they do on {given.data}")
-    elif described(path).get(SORTED) != told:
+        return replace(given, model=str(path))
+    found = described(path).get(SORTED)
+    if found != told and found != json.dumps(given.facts()):  # files of earlier versions tell the precisions too
         raise DataError(f"--sort {path}", "it is there, and was sorted on something else", "name another file")
     return replace(given, model=str(path))
 

@@ -6,7 +6,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from hwnas.errors import SpaceError
 from hwnas.metric import LATENCY, SIZE
+from hwnas.quantity import listed
 from hwnas.study._space import restricted
 from hwnas.study._table import find_table
 
@@ -50,10 +52,12 @@ class Lengths:
         Raises:
             SpaceError: they are no choices of the space.
         """
-        found = cls(prompt or int(space.input_values["l"][-1]), context or int(space.input_values["p"][-1]))
-        found.reading(space)
-        found.writing(space)
-        return found
+        lengths, pasts = space.input_values["l"], space.input_values["p"]
+        for option, asked, known in (("--prompt", prompt, lengths), ("--context", context, pasts)):
+            if asked is not None and asked not in known:
+                rule = f"those of {space.name} are {listed(known)} tokens"
+                raise SpaceError(f"{option} {asked}", rule, "pick one of them")
+        return cls(prompt or int(lengths[-1]), context or int(pasts[-1]))
 
     def reading(self, space: SearchSpace) -> SearchSpace:
         """The space of a prefill."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from hwnas.errors import DataError
 from hwnas.metric import LATENCY, SIZE
 from hwnas.study._facts import weights_facts
-from hwnas.study._moved import Windows
+from hwnas.study._moved import Windows, text_hash
 from hwnas.study._space import open_space, with_precisions_of
 
 if TYPE_CHECKING:
@@ -77,12 +77,15 @@ def scored_on(library: Library, data: Path | None = None) -> Windows:
     """The model and the text that a library was scored on; or another text.
 
     Raises:
-        DataError: the text is not there any more, or the library is of other weights.
+        DataError: the text is not there any more, or another one, or the library is of other weights.
     """
     told = library.facts["scores"]
     text = Path(told["data"]) if data is None else data
     if not text.exists():
         raise DataError(f"text {text}", "the library was scored on it, and it is gone", "put it back")
+    if data is None and text_hash(text) != told["sha256"]:
+        rule = "the library was scored on it, and it has changed since"
+        raise DataError(f"text {text}", rule, "restore it, or build the library again")
     windows, length, batch_size, seed = (told[name] for name in ("windows", "length", "batch_size", "seed"))
     precision = "+".join(library.space.precisions) or "fp32"
     found = Windows(str(library.model), text, windows, length, batch_size, seed, precision)

@@ -27,6 +27,13 @@ KIND = "divergence, term by term"
 """Of journals: in older ones divergences are some 2e-4 nats a token too low, by rounding."""
 
 
+def text_hash(path: Path) -> str:
+    """Of a file, or of a folder's texts; what else a folder holds, such as a journal, may change."""
+    from hwnas.report import file_hash
+
+    return file_hash(path, within="*.txt")
+
+
 @dataclass(frozen=True)
 class Windows:
     """A language model and the text that its parts are judged on.
@@ -56,13 +63,14 @@ class Windows:
         Raises:
             SupernetError: there is none, or it is no language model.
         """
-        from hwnas.supernet import load_supernet
-        from hwnas.supernet.hf import DecoderSupernet
+        from hwnas.supernet import get_supernet, load_supernet
+        from hwnas.supernet.hf import DECODERS, DecoderSupernet
 
-        net = load_supernet(self.model)
-        if not isinstance(net, DecoderSupernet):
+        if not issubclass(get_supernet(self.model), DecoderSupernet):  # before its weights are looked for
             rule = "it continues no text, and block libraries are of language models"
-            raise SupernetError(f"model {self.model}", rule, "give hf:FOLDER of a llama or qwen2")
+            raise SupernetError(f"model {self.model}", rule, f"give hf:FOLDER of one of: {', '.join(DECODERS)}")
+        net = load_supernet(self.model)
+        assert isinstance(net, DecoderSupernet)
         return net.in_precision(self.precision)
 
     @cached_property
@@ -87,14 +95,12 @@ class Windows:
 
     def facts(self) -> dict[str, Any]:
         """What divergences depend on, for journals and provenances."""
-        from hwnas.report import file_hash
-
         return {
             "space": self.net.space.name,
             "fingerprint": self.net.space.fingerprint,
             "digest": self.net.digest,
             "data": str(self.data.resolve()),
-            "sha256": file_hash(self.data),
+            "sha256": text_hash(self.data),
             "windows": self.windows,
             "length": self.length,
             "batch_size": self.text.windows_at_once(self.length),

@@ -33,11 +33,12 @@ class Place:
         return self.device.label(self.precision)
 
     def beside(self, facts: Mapping[str, Any]) -> Place:
-        """The same, beside the anchor of the table that facts tell of, if it is of these conditions."""
+        """The same, beside the anchor of the table that facts tell of, if it is of these conditions and this precision."""
         from hwnas.latency import Device
 
         conditions = facts.get("conditions")
         alike = conditions and not Device.from_json(conditions).differences(self.device)
+        alike = alike and facts.get("precision", "fp32") == self.precision
         return replace(self, table=told_table(self.device, facts) if alike else None)
 
     def measure(self, space: SearchSpace, x: Population, journal: Path, *, seed: int = 0) -> MeasuredSubnets:

@@ -185,15 +185,13 @@ class LibraryVerifier:
         space, found = self.metrics.space, frame.copy()
         x = space.encode_many([json.loads(cell) for cell in frame["arch"]])
         told = [self.measured[row.tobytes()] for row in x]
+        beside = list(found.columns).index(SCORE) + 1
+        found.insert(beside, get_metric(SCORE).companion("measured"), [each.kl for each in told])
         at = len(found.columns) - 1
-        found.insert(at, get_metric(SCORE).companion("measured"), [each.kl for each in told])
-        found.insert(at + 1, "perplexity", [each.perplexity for each in told])
-        found.insert(
-            at + 2,
-            "perplexity_source",
-            f"measured on {count_of(self.given.windows, 'window')} of {self.given.data.name}",
-        )
-        found.insert(at + 3, "agreement", [each.agreement_pct for each in told])
+        source = f"measured on {count_of(self.given.windows, 'window')} of {self.given.data.name}"
+        found.insert(at, "perplexity", [each.perplexity for each in told])
+        found.insert(at + 1, "perplexity_source", source)
+        found.insert(at + 2, "agreement", [each.agreement_pct for each in told])
         return found
 
     def facts(self) -> dict[str, Any]:

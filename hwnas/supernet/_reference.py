@@ -121,8 +121,10 @@ def _refuse_path(reference: str) -> None:
     if path.suffix == ".py":
         rule = "a file of Python may define several networks"
         raise SupernetError(f"supernet {reference}", rule, f"write {reference}:NAME, by the name of its class")
-    if path.is_dir() and (path / "config.json").is_file():
+    if path.is_dir() and ((path / "config.json").is_file() or any(path.glob("*.gguf"))):
         raise SupernetError(f"supernet {reference}", "it is a Hugging Face folder", f"write hf:{reference}")
+    if path.suffix == ".gguf" and path.is_file():
+        raise SupernetError(f"supernet {reference}", "it is a GGUF file", f"write hf:{reference}")
     if path.suffix in WEIGHTS and path.is_file():
         remedy = f"name its supernet, and add --checkpoint {reference}"
         raise SupernetError(

@@ -15,6 +15,7 @@ import torch
 from safetensors.torch import save_file
 
 from hwnas.study import Front
+from hwnas.study._library import sorted_model
 from hwnas.study._moved import Windows, divergences
 from hwnas.study._taught import WINDOWS
 from hwnas.supernet import lessons, load_supernet, parent_row, taught
@@ -60,6 +61,7 @@ def test_from_a_folder_to_a_verified_front(hwnas: Hwnas) -> None:
     assert (front["params"] <= 12_000).all()
     assert (front["kv_bytes_per_token"] <= 300).all()
     assert front["kl_measured"].is_monotonic_increasing
+    assert list(front)[1:3] == ["kl", "kl_measured"]
     found = Front.load("pareto.csv")
     assert found.provenance.space.reference == "hf:m"
     assert found.facts["files"][0]["lengths"] == {"prompt": 64, "context": 63}  # what `measure` times
@@ -148,6 +150,8 @@ def test_a_model_is_sorted_by_the_text_and_its_library_is_of_the_file(hwnas: Hwn
         ran = hwnas(*build)
         assert ran.code == 0, ran.err
     assert "holds 36 of 36 comparisons" in ran.err
+    mixed = Windows("hf:m", Path("t.txt"), 4, 16, 2, precision="fp32+int4")  # which changes nothing about it
+    assert sorted_model(mixed, Path("own.safetensors")).model == "own.safetensors"
     assert hwnas("search", "--library", "lib.csv").code == 0
     found = Front.load("pareto.csv")
     assert found.provenance.space.reference == "own.safetensors"
@@ -214,6 +218,9 @@ def test_an_assembled_model_learns_from_its_parent(hwnas: Hwnas) -> None:
         parent = Parent(before.forward(parent_row(before.space), {"input_ids": ids}), following)
         told = [parent(net.forward(row, {"input_ids": ids})).kl for net in (before, after)]
     assert told[1] < 0.95 * told[0]
+    save(Path("q"), "qwen2")
+    ran = hwnas("train", "--supernet", "hf:q", "--data", text, *options, "--out", "other.safetensors")
+    assert (ran.code, ran.err.count("\n"), "--front front.csv: it is of llama-3x24-" in ran.err) == (2, 1, True)
     ran = hwnas("train", "--supernet", "hf:m", "--data", text, "--row", 9, "--out", "taught.safetensors")
     assert (ran.code, "add --front FILE" in ran.err) == (2, True)
 
@@ -224,9 +231,18 @@ def test_bad_input_gets_one_line_and_loses_nothing(hwnas: Hwnas, here: Path) -> 
     cases = {
         (*build, "--data", "short.txt"): "has 2 tokens, and a window of 32 needs one more",
         (*build, "--data", "t.txt", "--length", 65): "has 64 positions",
-        (*build, "--data", "t.txt", "--prompt", 7): "choices of l in",
+        (*build, "--data", "t.txt", "--prompt", 7): "--prompt 7: those of llama-3x24-h6k2x8-f32-v20 are 1, 64 tokens",
         (*build, "--data", "t.txt", "--threads", 2): "add --device cpu",
-        ("library", "build", "--model", "digits", "--data", "t.txt", "--out", "lib.csv"): "it continues no text",
+        (
+            "library",
+            "build",
+            "--model",
+            "ofa_resnet50",
+            "--data",
+            "t.txt",
+            "--out",
+            "lib.csv",
+        ): "one of: llama, mistral, qwen2",
         ("library", "check", "t.txt"): "t.txt",
     }
     for command, complaint in cases.items():
@@ -237,6 +253,10 @@ def test_bad_input_gets_one_line_and_loses_nothing(hwnas: Hwnas, here: Path) -> 
         assert ran.err.count("\n") == 1
     assert not Path("lib.csv").exists()
     assert hwnas(*build, "--data", "t.txt", *OPTIONS).code == 0
+    (here / "t.txt").write_text("the film was good " * 99)
+    for command in (("search", "--library", "lib.csv", "--verify"), ("library", "check", "lib.csv")):
+        ran = hwnas(*command)
+        assert (ran.code, "was scored on it, and it has changed since; restore it, or build" in ran.err) == (2, True)
     save(here / "m", "llama", seed=1)
     ran = hwnas("search", "--library", "lib.csv")
     assert ran.code == 2

@@ -86,6 +86,14 @@ def test_columns_of_a_device_are_read_and_shown() -> None:
     assert "9.00" in lines[3]
 
 
+def test_what_is_told_of_a_metric_that_is_not_shown_says_of_which() -> None:
+    frame = front(1).assign(latency_measured_ms=[2.0], prefill_measured_ms=[9.0])
+    for shown, latency in ((frame, False), (frame.drop(columns="latency_ms"), True)):
+        text = io.StringIO()
+        Console(file=text, width=200).print(front_table(shown))
+        assert ("Latency:" in text.getvalue(), "Prefill:" in text.getvalue()) == (latency, True)
+
+
 def test_a_picture_of_a_space_without_resolution(tmp_path: Path) -> None:
     frame = front(3)
     frame["arch"] = [json.dumps({"op": "skip"})] * 3
@@ -141,3 +149,6 @@ def test_hash_of_a_folder_follows_names_and_contents(tmp_path: Path) -> None:
     assert before == file_hash(tmp_path / "a")
     (tmp_path / "a" / "x").rename(tmp_path / "a" / "y")
     assert file_hash(tmp_path / "a") != before
+    before = file_hash(tmp_path / "a", within="*.txt")
+    (tmp_path / "a" / "z.jsonl").write_text("1")
+    assert file_hash(tmp_path / "a", within="*.txt") == before

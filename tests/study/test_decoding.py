@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import pytest
 
+from hwnas.cli.measure import _verdict
+from hwnas.latency import get_device
 from hwnas.space import network_inputs
 from hwnas.study._decoding import Decoding, with_prefill
+from hwnas.study._place import Place
+from hwnas.study._timed_file import Clock
 from hwnas.supernet.hf.decoder._space import Decoder, decoder_space
 
 DECODER = Decoder(2, 24, 32, 6, 2, 8, "silu", 1e-6, 1e4, 20, 64, tied=True)
@@ -71,3 +78,39 @@ def test_predictions_are_held_against_the_speed_that_they_are_of() -> None:
     )
     assert reads.startswith("what it reads, at the table's speed: 0.0 % within 5 %")
     assert writes.startswith("what it writes, at the table's speed: 100.0 % within 5 %")
+
+
+def test_an_exported_file_is_timed_at_both_lengths_and_its_budget_is_of_writing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked = []
+
+    def measure_file(_device: object, _path: Path, *, anchor: object, sizes: Mapping[str, int]) -> Any:
+        asked.append((anchor, dict(sizes)))
+        ms = 2.0 if sizes["length"] == 1 else 30.0
+        return SimpleNamespace(median_ms=ms, p95_ms=ms, at_table_speed_ms=None, speed_pct=None)
+
+    monkeypatch.setattr("hwnas.latency.measure_file", measure_file)
+    clock = Clock(Place(get_device("cpu"), "fp32", None), SPACE, Decoding(16, 63))
+    row = SPACE.canonical(np.array([[2, 1, 1, 1, 0, 0]], dtype=np.int16))[0]
+    assert clock.holds(Path("model.onnx"), row, 3.0)
+    assert asked == [
+        (None, {"length": 1, "past + length": 64, "past": 63}),
+        (None, {"length": 16, "past + length": 16, "past": 0}),
+    ]
+    assert not clock.holds(Path("model.onnx"), row, 1.0)
+
+
+def test_a_budget_that_is_broken_is_searched_again_below_it_for_a_library_is_verified_on_a_text() -> None:
+    frame = pd.DataFrame({"row": [1], "latency_measured_ms": [12.0]})
+    place = SimpleNamespace(device=SimpleNamespace(name="cpu"))
+    done: Any = SimpleNamespace(budget_ms=10.0, elsewhere=False, place=place, decoding=Decoding(16, 63))
+    *_, last = _verdict(frame, done, [1], Path("front.csv"))
+    assert last.split("(")[0].strip() == "hwnas search ... --latency 8.33ms"
+
+
+def test_the_table_of_another_precision_tells_no_speed() -> None:
+    here = get_device("cpu")
+    told = {"conditions": here.to_json(), "precision": "fp32", "anchor": {}}
+    assert Place(here, "fp32", None).beside(told).table is not None
+    assert Place(here, "int8", None).beside(told).table is None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 
 import numpy as np
 
@@ -22,7 +23,12 @@ SESSIONS = 2
 
 @alone(notice)
 def measure_file(
-    device: Device, path: str | os.PathLike[str], *, anchor: Anchor | None = None, runtime: Runtime | None = None
+    device: Device,
+    path: str | os.PathLike[str],
+    *,
+    anchor: Anchor | None = None,
+    runtime: Runtime | None = None,
+    sizes: Mapping[str, int] | None = None,
 ) -> Measurement:
     """Latency of an ONNX file, whoever wrote it.
 
@@ -31,11 +37,12 @@ def measure_file(
         path: the file; sizes that it leaves open are the device's batch.
         anchor: of a table in the file's precision, to tell the speed; without one the file is its own.
         runtime: what runs it; onnxruntime by default.
+        sizes: of open axes by name, in place of what the file tells of itself.
 
     Raises:
         DataError: it cannot be read. DeviceError: the device cannot run it.
     """
-    model = Model.read(path, batch=device.batch)
+    model = Model.read(path, batch=device.batch, sizes=sizes)
     reference = model_of(device, model.precision)(anchor.network) if anchor is not None else model
     runtime, rng = runtime or OnnxRuntime(device), np.random.default_rng(0)
     found = [
