@@ -31,6 +31,7 @@ class Evaluating:
         classes: of the driver's network.
         precisions: those that its layers have to choose from, if they have any of their own.
         tensors: the weights; None where the worker reads them from the driver's file.
+        labels: what the driver's network calls its classes.
     """
 
     evaluation: Evaluation
@@ -38,6 +39,7 @@ class Evaluating:
     classes: int
     precisions: tuple[str, ...] = ()
     tensors: Mapping[str, NDArray[Any]] | None = None
+    labels: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, evaluation: Evaluation, precisions: tuple[str, ...] = ()) -> Evaluating:
@@ -50,7 +52,7 @@ class Evaluating:
         # Without what the driver has opened already, which is not pickled; with the driver's engine, whatever a node
         # would choose.
         alike = replace(evaluation, where=HERE, engine=get_engine(evaluation.engine).name, metric=net.metric)
-        return cls(alike, net.digest, net.classes, precisions, tensors)
+        return cls(alike, net.digest, net.classes, precisions, tensors, net.labels)
 
     def __call__(self, threads: int | None) -> Callable[[Any], Any]:
         """Opens them: what evaluates a row, or in a race what shows a :class:`hwnas.supernet.Share`.
@@ -84,6 +86,7 @@ class Evaluating:
         if self.tensors is None:
             return given.net
         net = as_told(random_supernet(given.supernet, classes=self.classes), given.columns, given.metric)
+        net.labels = self.labels
         with warnings.catch_warnings():  # shared memory is read-only, and nothing here writes to weights
             warnings.simplefilter("ignore", UserWarning)
             return net.alike({name: torch.from_numpy(array) for name, array in self.tensors.items()})

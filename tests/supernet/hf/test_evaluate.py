@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import shutil
 from pathlib import Path
 
@@ -10,9 +11,11 @@ import pytest
 import torch
 from PIL import Image
 
+from hwnas.executor import Where
 from hwnas.graph import activation_ranges, build_model
 from hwnas.space import Population
 from hwnas.study import Evaluation
+from hwnas.study._workers import Evaluating
 from hwnas.supernet import Supernet, evaluate, extremes, folded_weights, forward, get_engine, load_supernet
 from hwnas.supernet._feeds import feeds, ranges_on
 from hwnas.supernet.engine._narrowed import narrowed
@@ -68,6 +71,18 @@ def test_what_turns_files_into_inputs_is_told_apart(file: str, old: str, new: st
     (edited / file).write_text((edited / file).read_text().replace(old, new))
     before, after = identity(tmp_path / "net"), identity(edited)
     assert {key for key in before if before[key] != after[key]} == {told}
+
+
+def test_a_node_of_a_cluster_knows_what_the_driver_calls_its_classes(tmp_path: Path) -> None:
+    save(tmp_path / "net", "bert", classes=2)
+    write_texts(tmp_path / "data", 20)
+    net = load_supernet(f"hf:{tmp_path / 'net'}").with_head(("negative", "positive"))
+    net.head_is_new = False
+    net.save(tmp_path / "own.safetensors")
+    asked = Evaluation(str(tmp_path / "own.safetensors"), data=tmp_path / "data", where=Where(cluster="auto"))
+    sent = pickle.loads(pickle.dumps(Evaluating.of(asked)))  # as Ray does
+    row = largest(net, 16)
+    assert sent(None)(row) == evaluate(net, row, asked.samples(asked.net)[0])
 
 
 def assert_narrow_and_alike(net: Supernet, row: Population, inputs: Inputs, tokens: int, wanted: int) -> None:
