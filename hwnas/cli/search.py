@@ -36,7 +36,7 @@ def search(
         typer.Option(
             "--searcher",
             help="nsga2, unsga3, exact, linas, evolution, random; default: nsga2, unsga3 for three or more objectives, "
-            "linas with --evaluate.",
+            "linas with --evaluate, exact with --library.",
             metavar="NAME",
         ),
     ] = None,

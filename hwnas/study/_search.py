@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hwnas.errors import DataError
+from hwnas.errors import DataError, SpaceError
 from hwnas.metric import LATENCY
 from hwnas.progress import notice, progress
 from hwnas.quantity import count_of
@@ -39,6 +39,9 @@ EXACT = "exact"
 
 WITHOUT_GENERATIONS = (EXACT, "linas")
 """Searchers that do not breed, nor draw as many subnets as those that do."""
+
+EXACTLY = 3
+"""Objectives up to which the front of a library is found exactly, if it can be held; of four that takes a minute to find out."""
 
 WAITS_FOR_NONE = ("linas", "random")
 """Searchers that propose more while evaluations are pending."""
@@ -150,6 +153,12 @@ def search(setup: Setup, settings: SearchSettings, asked: Evaluation | Scoring |
             used = _sizes(settings)
 
             def run(problem: Problem) -> SearchResult:
+                whole = setup.given.library is not None and warm.rows is None and len(problem.objectives) <= EXACTLY
+                if whole and _names_no_searcher(settings):
+                    try:
+                        return _run(problem, replace(settings, searcher=EXACT), {}, None)
+                    except SpaceError:
+                        notice("its whole front is too large to be held: a part of it is searched for")
                 return _run(problem, settings, used, warm.rows)
 
             journal = path.with_name(f"{path.name}.verify.jsonl")
@@ -171,7 +180,7 @@ def search(setup: Setup, settings: SearchSettings, asked: Evaluation | Scoring |
             frame.insert(len(frame.columns) - 1, f"{measured.column}_source", measured.source)
         axes = axes_of(list(frame.columns), [metric.column for metric in setup.wanted])
         facts = {
-            **search_facts(result, setup.budgets, used),
+            **search_facts(result, setup.budgets, used if result.searcher != EXACT else {}),
             "space": space_facts(metrics.space, setup.reference),
             "weights": weights_facts(asked.supernet, asked.checkpoint)
             if isinstance(asked, Evaluation)
@@ -205,6 +214,11 @@ def _told_of_verifying(place: Place, setup: Setup) -> tuple[str, ...]:
     if not setup.others:
         return ()
     return (f"--verify measures on {place.label}; latency on {', '.join(setup.others)} stays as predicted",)
+
+
+def _names_no_searcher(settings: SearchSettings) -> bool:
+    """Nor the size of an evolution."""
+    return settings.searcher is None and settings.population is None and settings.generations is None
 
 
 def _sizes(settings: SearchSettings) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import shutil
 from pathlib import Path
@@ -14,8 +15,10 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from hwnas.search import non_dominated
 from hwnas.study import Front
 from hwnas.study._library import sorted_model
+from hwnas.study._library_file import read_library
 from hwnas.study._moved import Windows, divergences
 from hwnas.study._taught import WINDOWS
 from hwnas.supernet import lessons, load_supernet, parent_row, taught
@@ -53,6 +56,17 @@ def test_from_a_folder_to_a_verified_front(hwnas: Hwnas) -> None:
     whole = library.groupby("layer")["params"].max().sum()
     assert whole == sum(layer.params for _, layer in net.network(row))
     assert own["kv_bytes_per_token"].astype(float)["2"] == 2 * 2 * 8 * 4
+
+    wanted = ("kl", "params", "kv_bytes_per_token")
+    ran = hwnas("search", "--library", "lib.csv", "--objectives", ",".join(wanted), "--memory", "60kB")
+    assert ran.code == 0, ran.err
+    found = Front.load("pareto.csv")
+    assert found.facts["searcher"] == {"name": "exact", "seed": 0}
+    read = read_library(Path("lib.csv"))
+    x = np.array([*itertools.product(*read.space.domain)], dtype=np.int16)
+    x = x[read.costs["memory_bytes"](x) <= 60_000]
+    values = np.stack([read.costs[name](x) for name in wanted], axis=1)
+    assert len(found.frame) == non_dominated(values, distinct=True).sum() > 9  # whole, by brute force
 
     ran = hwnas("search", "--library", "lib.csv", "--params", "12k", "--budget", "kv_cache<=300B", "--verify")
     assert ran.code == 0, ran.err
