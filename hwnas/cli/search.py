@@ -163,4 +163,4 @@ def _may_be_misspelt(request: Request) -> bool:
 
 
 def _took(told: Provenance) -> str:
-    return f"{count_of(told.evaluations, 'subnet')} scored in {told.wall_s:.1f} s"
+    return f"{count_of(told.evaluations or 0, 'subnet')} scored in {told.wall_s:.1f} s"
