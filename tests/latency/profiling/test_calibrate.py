@@ -63,8 +63,8 @@ def test_the_three_sets_share_no_subnet_and_span_all_sizes() -> None:
     space = get_space("ofa_mbv3_w1.0").restrict(r=[128, 224])
     subnets = choose_subnets(space, Plan())
     sets = [{row.tobytes() for row in rows} for rows in (subnets.cover, subnets.calibration, subnets.validation)]
-    assert [len(s) for s in sets] == [36, 24, 36]
-    assert len(set.union(*sets)) == 96
+    assert [len(s) for s in sets] == [36, 40, 36]
+    assert len(set.union(*sets)) == 112
     for rows in (subnets.cover, subnets.calibration, subnets.validation):
         assert space.contains(rows).all()
         np.testing.assert_array_equal(rows, space.canonical(rows))
@@ -76,6 +76,14 @@ def test_the_three_sets_share_no_subnet_and_span_all_sizes() -> None:
     np.testing.assert_array_equal(subnets.cover, again.cover)
     np.testing.assert_array_equal(subnets.validation, again.validation)
     assert not np.array_equal(subnets.validation, choose_subnets(space, Plan(seed=1)).validation)
+
+
+def test_spaces_of_few_layers_are_calibrated_by_fewer_subnets() -> None:
+    of_a_resolution = get_space("ofa_mbv3_w1.0").restrict(r=224)
+    few = of_a_resolution.restrict(ks=3, e=[3, 6])
+    assert len(choose_subnets(of_a_resolution, Plan()).calibration) == 40
+    assert len(few.layers()) < 36
+    assert len(choose_subnets(few, Plan()).calibration) == 24
 
 
 def test_a_space_of_one_subnet_is_checked_against_itself() -> None:
