@@ -90,7 +90,7 @@ class Predictor(ABC):
         for name, values in (("targets", targets), ("noise", spread)):
             if values.shape != (len(x),):
                 raise PredictorError(
-                    f"{name} of shape {values.shape}", f"{count_of(len(x), 'subnet')} to fit to", "pass one each"
+                    f"{name} of shape {values.shape}", f"{count_of(len(x), 'subnet')} need as many", "pass one each"
                 )
             if not np.isfinite(values).all():
                 row = int(np.flatnonzero(~np.isfinite(values))[0])

@@ -118,7 +118,7 @@ def bad_targets_are_refused(new: New) -> None:
     for bad, said in (
         (np.where(row == 4, np.nan, y), "row 5"),
         (np.where(row == 0, np.inf, y), "row 1"),
-        (y[:-1], "pass one each"),
+        (y[:-1], "need as many"),
     ):
         with refused(PredictorError, said):
             new(_space()).fit(x, bad)

@@ -27,9 +27,9 @@ class Plan:
         times: subnets that each layer is seen in; by default two, which halve the effect of neighbours and of a
             session's memory layout, or one where subnets are large: their layers take long enough.
         sessions: how often each subnet of the last two kinds is loaded and timed anew; more often where times do not repeat.
-        n_calibration: whole subnets of all sizes at each resolution that the layers are brought into line with, at least
-            `CALIBRATION` says in all, of a small space a quarter. Layers timed alone take the covering ones and three times as many: they have much
-            more to learn from them.
+        n_calibration: whole subnets of all sizes at each resolution that the layers are brought into line with; more of them
+            where these are fewer in all than ``CALIBRATION`` asks for, but then no more than a quarter of the space. Layers
+            timed alone take the covering ones and three times as many: they have much more to learn from them.
         n_validation: whole subnets kept to check the sums: drawn uniformly, as upstream draws them, and extreme ones.
         method: one of ``METHODS``; None for in-context where the runtime tells the times of nodes.
         seed: of the choice of subnets and the order of runs.
