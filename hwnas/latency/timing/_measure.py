@@ -15,8 +15,8 @@ Progress = Callable[[int, int, str], None]
 """Called with steps done, steps in all, and what is being done."""
 
 READY_BYTES = 2 << 30
-"""Of files whose sessions are ready to run at once; a session takes about as much again. Eight subnets of a language model of
-135 million parameters, with the sessions that tell node times, took 7 GB."""
+"""Of files whose sessions are ready to run at once. A session takes about as much again: of a language model of 135 million
+parameters three and their anchor took 7.2 GiB at the peak, and eight would take some 12 (by 1.2 for each)."""
 
 WANDERING = 1.1
 """From this ratio of the anchor's slow times to its fast ones on, a machine's speed is said to wander."""
