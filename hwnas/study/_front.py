@@ -6,6 +6,7 @@ import json
 import math
 import os
 import shlex
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -40,7 +41,7 @@ class Front:
         provenance: where it came from.
         space: of the archs; None where it is not known here.
         path: the CSV that it was read from or saved to.
-        journals: files that a search leaves until its front is saved.
+        journals: files and folders that a search leaves until its front is saved.
     """
 
     frame: pd.DataFrame
@@ -170,6 +171,8 @@ class Front:
         outputs.check()
         outputs.write(self.frame, self.facts)
         for journal in self.journals:
+            if journal.is_dir():
+                shutil.rmtree(journal)
             journal.unlink(missing_ok=True)
         return replace(self, path=outputs.csv, journals=())
 

@@ -31,6 +31,7 @@ from hwnas.study._warm_start import warm_start
 if TYPE_CHECKING:
     import pandas as pd
 
+    from hwnas.latency import LatencyTable
     from hwnas.search import Problem, SearchProgress, SearchResult
     from hwnas.space import Population
     from hwnas.study._metrics import Metrics
@@ -103,6 +104,35 @@ class SearchSettings:
             raise DataError(f"--seed-archs {self.seed_archs}", "the exact front needs no start", "drop it")
 
 
+@dataclass(frozen=True)
+class Verification:
+    """What a search that is verified leaves beside the CSV until its front is saved.
+
+    Attributes:
+        journal: what was measured.
+        tables: the latency tables that it began with. A check may find otherwise later, and with another table
+            other subnets would be on the front.
+    """
+
+    journal: Path
+    tables: Path
+
+    @classmethod
+    def beside(cls, csv: Path) -> Verification:
+        """Of the search that writes a CSV."""
+        return cls(csv.with_name(f"{csv.name}.verify.jsonl"), csv.with_name(f"{csv.name}.verify.tables"))
+
+    @property
+    def kept(self) -> Path | None:
+        """The tables, if something may have been measured already."""
+        return self.tables if self.journal.exists() else None
+
+    def gone(self, found: Found[LatencyTable]) -> Found[LatencyTable]:
+        """A table as the provenance tells of it: once the front is saved, what was kept is not there any more."""
+        kept = found.it.path is not None and found.it.path.is_relative_to(self.tables)
+        return Found(found.it, {**found.facts, "path": None}) if kept else found
+
+
 def search(setup: Setup, settings: SearchSettings, asked: Evaluation | Scoring | None, path: Path) -> Front:
     """The front of a problem.
 
@@ -125,6 +155,13 @@ def search(setup: Setup, settings: SearchSettings, asked: Evaluation | Scoring |
         raise DataError("--verify", "it times networks, and latency comes from a file here", "drop --verify")
     if settings.verify and model is not None and SCORE not in setup.metrics.given:
         raise DataError("--verify", f"the library has no column {SCORE} to check", "build it again")
+    verification = Verification.beside(path)
+    if settings.verify:
+        if verification.kept is None:
+            setup.problem()  # nothing is kept of what is refused
+            setup = setup.keeping(verification.tables)
+        others = {name: verification.gone(found) for name, found in setup.others.items()}
+        setup = replace(setup, table=setup.table and verification.gone(setup.table), others=others)
     metrics = setup.metrics
     evaluated = asked.measures().column if asked is not None else None
     warm = warm_start(metrics.space, settings.seed_archs, settings.prior, evaluated=evaluated)
@@ -161,14 +198,13 @@ def search(setup: Setup, settings: SearchSettings, asked: Evaluation | Scoring |
                         notice("its whole front is too large to be held: a part of it is searched for")
                 return _run(problem, settings, used, warm.rows)
 
-            journal = path.with_name(f"{path.name}.verify.jsonl")
             if place is not None:
-                verifier = Verifier(metrics, place, journal, setup.wanted, setup.budgets, settings.seed)
+                verifier = Verifier(metrics, place, verification.journal, setup.wanted, setup.budgets, settings.seed)
                 result, metrics = verifier.run(run)
                 setup = _with_adapted(setup, metrics)
             elif settings.verify and setup.given.library is not None:
                 text = scored_on(setup.given.library)
-                verifier = LibraryVerifier(metrics, text, journal, setup.wanted, setup.budgets)
+                verifier = LibraryVerifier(metrics, text, verification.journal, setup.wanted, setup.budgets)
                 result, metrics = verifier.run(run)
             else:
                 result = run(problem)
@@ -197,7 +233,7 @@ def search(setup: Setup, settings: SearchSettings, asked: Evaluation | Scoring |
             if measured
             else random_sample(metrics, axes, setup.budgets, settings.seed),
         }
-    journals = (verifier.journal,) if verifier is not None else ()
+    journals = (verification.journal, verification.tables) if verifier is not None else ()
     return Front.of(frame, facts, metrics.space, journals)
 
 

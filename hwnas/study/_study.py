@@ -16,7 +16,7 @@ from hwnas.study._front import Front
 from hwnas.study._objectives import Objectives
 from hwnas.study._request import Request
 from hwnas.study._scoring import Scoring, scoring_of
-from hwnas.study._search import SearchSettings, search
+from hwnas.study._search import SearchSettings, Verification, search
 from hwnas.study._setup import Setup, prepare
 from hwnas.study._space import open_space
 
@@ -161,7 +161,11 @@ class Study:
         Raises:
             InfeasibleError: a budget that no subnet meets.
         """
-        return search(self.setup, replace(settings or SearchSettings(), **options), self.asked, Path(path))
+        settings = replace(settings or SearchSettings(), **options)
+        if settings.verify and (kept := Verification.beside(Path(path)).kept):
+            self.request = replace(self.request, kept=kept)
+            vars(self).pop("setup", None)  # it may have other tables
+        return search(self.setup, settings, self.asked, Path(path))
 
     def ask(self, n: int = 1, **options: Any) -> Population:
         """Subnets worth evaluating, for a loop of your own: ``(n, g)`` rows; ``study.space.decode(x)`` is the arch.

@@ -54,14 +54,14 @@ def find_table(
     if device.partition(":")[0] in latency.PROVIDERS:
         wanted, computed = latency.get_device(device, threads=threads or 1, batch=batch or 1), precision or "fp32"
         latency.check_precision(wanted, computed)
-        table, told = _as_kept(kept, wanted, computed) or (_as_found if as_is else _nearest)(
+        table, told = _as_kept(kept, wanted, space, computed) or (_as_found if as_is else _nearest)(
             wanted, space, computed, plan
         )
     else:
         table = _named_table(device, space, precision)
         _refuse_other_conditions(table, device, space, {"threads": threads, "batch": batch}, precision)
         if latency.misfits(table) == [] and not as_is:
-            table, told = _as_kept(kept, table.device, table.precision) or _as_named(table, device, space)
+            table, told = _as_kept(kept, table.device, space, table.precision) or _as_named(table, device, space)
         else:
             _say_doubts(table, space)
             told = AS_IS
@@ -91,11 +91,13 @@ def keep(found: Found[LatencyTable], folder: Path, space: SearchSpace) -> Found[
     return Found(table, {**table_facts(table, space), "trust": found.facts["trust"]})
 
 
-def _as_kept(folder: Path | None, device: Device, precision: str) -> tuple[LatencyTable, Mapping[str, Any]] | None:
+def _as_kept(
+    folder: Path | None, device: Device, space: SearchSpace, precision: str
+) -> tuple[LatencyTable, Mapping[str, Any]] | None:
     """The table that earlier runs went by, if there is one.
 
     Raises:
-        TableError: it is of other conditions, or cannot be read.
+        TableError: it is of other conditions or another space, or cannot be read.
     """
     from hwnas.latency import LatencyTable
 
@@ -103,10 +105,16 @@ def _as_kept(folder: Path | None, device: Device, precision: str) -> tuple[Laten
         return None
     table = LatencyTable.load(folder / precision, precision)
     differences = table.device.differences(device)
+    remedy = "ask for what it was begun with, or write to another --out"
     if differences:
-        remedy = "ask for what they were begun with, or write to another --out"
-        raise TableError(f"latency table {table.name}", f"finished runs went by it, with {differences[0]}", remedy)
-    notice(f"latency table {table.name}: finished runs went by it, so others do too")
+        raise TableError(f"latency table {table.name}", f"what is kept went by it, with {differences[0]}", remedy)
+    try:
+        table.covered(space)
+    except TableError as error:
+        raise TableError(
+            f"latency table {table.name}", f"what is kept went by it, and it is not of {space.name}", remedy
+        ) from error
+    notice(f"latency table {table.name}: what is kept went by it, so the rest does too")
     return table, KEPT
 
 

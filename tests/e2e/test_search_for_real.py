@@ -13,11 +13,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from hwnas.latency import Device
+from hwnas.latency.timing._block import TOGETHER
 from hwnas.predictor import new_predictor, save_predictor
 from hwnas.report import non_dominated
 from hwnas.space import macs_cost
 from tests.e2e.conftest import Hwnas
 from tests.e2e.machine import SPACE, fake_runtime, ms_of, save_table, true_ns
+from tests.latency.fakes import FakeRuntime
 
 QUICK = ("--searcher", "random", "--population", 200, "--generations", 3)
 
@@ -86,6 +89,39 @@ def test_measuring_a_verified_front_goes_by_the_table_it_was_found_with(
     same = ["latency_measured_ms", "latency_at_table_speed_ms", "speed_pct", "latency_error_pct"]
     pd.testing.assert_frame_equal(measured[same], verified[same], rtol=1e-3, atol=0.11)
     assert measured["within_budget"].all()
+
+
+@pytest.mark.checks_tables
+def test_a_killed_verification_goes_on_by_the_table_that_it_began_with(
+    hwnas: Hwnas, monkeypatch: pytest.MonkeyPatch, grows: Path
+) -> None:
+    """Although what adapted it counts for an hour, and the machine has another speed by then."""
+    save_table(true_ns())
+    truth = {key: round(1.3 * ns) for key, ns in true_ns().items()}
+    journal = Path("pareto.csv.verify.jsonl")
+    few = ("--searcher", "random", "--population", 30, "--generations", 2, "--fix", "r=8")
+    options = ("search", "--space", "digits", "--predictor", grows, "--latency", "0.6ms", "--verify", *few)
+
+    def dying(_: Device) -> FakeRuntime:
+        return FakeRuntime(truth, stop_after=20_000 if journal.exists() else None)
+
+    monkeypatch.setattr("hwnas.latency.profiling._whole.OnnxRuntime", dying)
+    ran = hwnas(*options)
+    assert ran.code == 130
+    assert "is adapted" in ran.err
+    kept = len(journal.read_text().splitlines()) - 1
+    for path in Path(os.environ["XDG_CACHE_HOME"]).rglob("*.jsonl"):
+        os.utime(path, (0, 0))
+    later = fake_runtime(monkeypatch, {key: round(1.1 * ns) for key, ns in truth.items()})
+    ran = hwnas(*options)
+    assert ran.code == 0, ran.err
+    assert "what is kept went by it" in ran.err
+    facts = json.loads(Path("pareto.json").read_text())
+    left = 2 * facts["verified"]["rounds"][0]["measured"] - kept
+    assert kept > 0
+    assert len(later[0].opened) == left + -(-left // TOGETHER)  # each few of them beside the anchor
+    assert facts["device"]["prior"]["path"] is None
+    assert {path.name for path in Path().glob("pareto.*")} == {"pareto.csv", "pareto.json", "pareto.png"}
 
 
 def test_a_table_that_is_right_is_left_alone(hwnas: Hwnas, monkeypatch: pytest.MonkeyPatch, grows: Path) -> None:
