@@ -15,12 +15,11 @@ from hwnas.cli._options import AsJson, Seed
 from hwnas.cli._shared import EvaluationOptions, ProblemOptions, shares_options
 from hwnas.cli._supernet import STOP, ColumnOptions, OnFailure, skips
 from hwnas.errors import DataError
-from hwnas.metric import registered
 from hwnas.quantity import count_of
 from hwnas.study import DEFAULT_SPACE
 
 if TYPE_CHECKING:
-    from hwnas.study import Provenance, Request
+    from hwnas.study import Provenance
 
 EVALUATIONS = 150
 """Subnets that a search evaluates, or scores, by default."""
@@ -122,7 +121,7 @@ def search(
     evaluation = accuracy.evaluation(problem.space, n, seed, named, skip_failed=skip, racing=tolerance)
     asked = evaluation or scoring_of(request, n, seed)
     settings.check(asked)
-    if asked is None and evals is not None and not _may_be_misspelt(request):
+    if asked is None and evals is not None and not request.unknown:  # the nearest name is told of those later
         rule = "a search by predictions counts generations"
         raise DataError(f"--evals {evals}", rule, "drop --evals, or add --evaluate")
     if asked is not None:
@@ -153,13 +152,6 @@ def search(
         timed_here=study.is_timed_here and not verify,
     ):
         say(line)
-
-
-def _may_be_misspelt(request: Request) -> bool:
-    """Whether an objective is no known metric and there are no files that could have it; the error with the nearest
-    name comes later."""
-    files = request.library or request.tables or request.costs
-    return not files and request.objectives is not None and not all(map(registered, request.objectives.columns))
 
 
 def _took(told: Provenance) -> str:

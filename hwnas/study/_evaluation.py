@@ -16,7 +16,7 @@ from hwnas.progress import notice, progress, resumable
 from hwnas.quantity import count_of
 from hwnas.study._asked import AskedPredictor, idle_files, refuse_unused
 from hwnas.study._data import as_told, evaluation_data, noun_of, refuse_unready, say_broken, tell_untrained
-from hwnas.study._objectives import Objectives
+from hwnas.study._objectives import Objectives, check_names
 from hwnas.study._racing import RacedAccuracy, can_race, raced
 from hwnas.study._request import Request
 
@@ -164,6 +164,7 @@ class Evaluation:
         objectives = request.objectives
         measured = self.towards(objectives).measures()
         if objectives is not None and measured.column not in objectives.columns:
+            check_names("objective", request.unknown, [measured.column], layers=True)
             rule = f"{measured.name} is not among the objectives"
             known = registered(measured.name) is not None
             told = measured.name if known else f"{measured.name}:{measured.direction}"

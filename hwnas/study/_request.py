@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hwnas.metric import registered
 from hwnas.study._budgets import Budgets
 from hwnas.study._objectives import Objectives
 
@@ -47,3 +48,10 @@ class Request:
     precision: str | None = None
     as_is: bool = False
     kept: Path | None = None
+
+    @property
+    def unknown(self) -> list[str]:
+        """Objectives that are no known metrics, and that no file could have."""
+        if self.objectives is None or self.library or self.tables or self.costs:
+            return []
+        return [column for column in self.objectives.columns if registered(column) is None]

@@ -172,6 +172,7 @@ def test_where_nothing_holds_nothing_is_written(hwnas: Hwnas, monkeypatch: pytes
         (("--evaluate", "--supernet", "digits", "--verify"), "--verify with --evaluate"),
         (("--evaluate", "--supernet", "digits", "--population", 20), "--population with --evaluate"),
         (("--evaluate", "--supernet", "digits", "--objectives", "macs"), "top1 is not among the objectives"),
+        (("--evaluate", "--supernet", "digits", "--objectives", "topp1,macs"), "did you mean 'top1'?"),
         (("--searcher", "lines"), "searcher 'lines'"),
         (("--evaluate", "--objectives", "top1,macs", "--fix", "r=224"), "supernet 'ofa_mbv3_w1.0'"),
     ],
