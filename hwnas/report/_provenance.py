@@ -7,7 +7,7 @@ import json
 import os
 import platform
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -35,11 +35,11 @@ def versions() -> dict[str, str]:
     return found
 
 
-def file_hash(path: str | os.PathLike[str], within: str = "*") -> str:
-    """SHA-256 of a file; of a folder, of the names and contents of its files that ``within`` matches, in order of name."""
+def file_hash(path: str | os.PathLike[str], files: Iterable[Path] = ()) -> str:
+    """SHA-256 of a file; of a folder, of the names and contents of those ``files`` of it, in order of name."""
     path = Path(path)
     digest = hashlib.sha256()
-    for file in sorted(p for p in path.rglob(within) if p.is_file()) if path.is_dir() else [path]:
+    for file in sorted(file for file in files if file.is_file()) if path.is_dir() else [path]:
         digest.update(file.relative_to(path).as_posix().encode() if path.is_dir() else b"")
         with file.open("rb") as content:
             while part := content.read(PART_BYTES):

@@ -18,6 +18,7 @@ from hwnas.progress import notice
 from hwnas.quantity import count_of, format_bytes
 from hwnas.study._data import as_told, evaluation_data, noun_of, refuse_untrained, say_broken
 from hwnas.study._deploy import is_folder, model_file, write_deployed
+from hwnas.study._facts import weights_hash
 from hwnas.study._form import (
     by_slot,
     calibration_images,
@@ -310,18 +311,16 @@ def _searched_weights(name: str, found: Mapping[str, Any]) -> Path | None:
     Raises:
         DataError: the file is gone, or holds others now.
     """
-    from hwnas.report import file_hash
     from hwnas.supernet import checkpoint_file, reference_kind
 
     known = found.get("weights")
     if not known or name != supernet_of(found):
         return None
     path, own = Path(known["file"]), reference_kind(name).carries_weights
-    file = checkpoint_file(path)
-    if not file.exists():
+    if not checkpoint_file(path).exists():
         remedy = f"put it back, or pass --{'supernet' if own else 'checkpoint'} FILE"
         raise DataError(f"weights {path}", "the front is of them, and they are not there", remedy)
-    if file_hash(file) != known["sha256"]:
+    if weights_hash(path) != known["sha256"]:
         rule = "they are not those that the front is of: the file has changed since"
         raise DataError(f"weights {path}", rule, f"pass --checkpoint {path} to export them all the same")
     return path if not own or path != reference_kind(name).weights(name) else None

@@ -33,12 +33,28 @@ def space_facts(space: SearchSpace, reference: str | None = None) -> dict[str, A
 
 def weights_facts(reference: str, checkpoint: Path | None) -> dict[str, str] | None:
     """The file of the weights that were searched, and its digest, for ``export``; None if none was named."""
-    from hwnas.report import file_hash
-    from hwnas.supernet import checkpoint_file, reference_kind
+    from hwnas.supernet import reference_kind
 
     kind = reference_kind(reference)
     path = checkpoint or (kind.weights(reference) if kind.carries_weights else None)
-    return {"file": str(path), "sha256": file_hash(checkpoint_file(path))} if path is not None else None
+    return {"file": str(path), "sha256": weights_hash(path)} if path is not None else None
+
+
+def weights_hash(path: Path) -> str:
+    """Of a file of weights, or of what is read of a folder; what else a folder holds, such as results, may change.
+
+    Raises:
+        SupernetError: a folder without weights.
+    """
+    from hwnas.report import file_hash
+    from hwnas.supernet import checkpoint_file
+
+    file = checkpoint_file(path)
+    if not file.is_dir():
+        return file_hash(file)
+    from hwnas.supernet.hf import files_read
+
+    return file_hash(file, files_read(file))
 
 
 def budget_facts(budgets: Mapping[str, Budget]) -> dict[str, dict[str, float]]:

@@ -31,7 +31,7 @@ def text_hash(path: Path) -> str:
     """Of a file, or of a folder's texts; what else a folder holds, such as a journal, may change."""
     from hwnas.report import file_hash
 
-    return file_hash(path, within="*.txt")
+    return file_hash(path, path.rglob("*.txt"))
 
 
 @dataclass(frozen=True)

@@ -28,12 +28,13 @@ from hwnas.task._task import (
 )
 from hwnas.task._text_file import LabelledTexts, TextColumns, read_labelled_texts
 from hwnas.task._text_folder import TextFolder
-from hwnas.task._tokenizer import Tokenizer
+from hwnas.task._tokenizer import TOKENIZER_FILES, Tokenizer
 
 __all__ = [
     "IMAGENET",
     "LENGTH",
     "SCORES",
+    "TOKENIZER_FILES",
     "DigitsData",
     "Divergence",
     "ImageFolder",

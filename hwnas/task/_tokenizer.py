@@ -18,7 +18,7 @@ from hwnas.task._task import digest_of
 if TYPE_CHECKING:
     from tokenizers import Tokenizer as Engine
 
-FILE, VOCABULARY, CONFIG = "tokenizer.json", "vocab.txt", "tokenizer_config.json"
+TOKENIZER_FILES = FILE, VOCABULARY, CONFIG = "tokenizer.json", "vocab.txt", "tokenizer_config.json"
 
 ROLES = {
     "unk_token": ("[UNK]", "<unk>"),

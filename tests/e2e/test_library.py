@@ -271,6 +271,10 @@ def test_bad_input_gets_one_line_and_loses_nothing(hwnas: Hwnas, here: Path) -> 
     for command in (("search", "--library", "lib.csv", "--verify"), ("library", "check", "lib.csv")):
         ran = hwnas(*command)
         assert (ran.code, "was scored on it, and it has changed since; restore it, or build" in ran.err) == (2, True)
+    for name in ("results/lib.csv", "README.md"):
+        (here / "m" / name).parent.mkdir(exist_ok=True)
+        (here / "m" / name).write_text("what else the folder holds is not read")
+    assert hwnas("search", "--library", "lib.csv").code == 0
     save(here / "m", "llama", seed=1)
     ran = hwnas("search", "--library", "lib.csv")
     assert ran.code == 2

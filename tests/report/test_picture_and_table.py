@@ -143,12 +143,11 @@ def test_foreign_provenance_is_refused(tmp_path: Path, text: str) -> None:
 
 
 def test_hash_of_a_folder_follows_names_and_contents(tmp_path: Path) -> None:
-    (tmp_path / "a").mkdir()
-    (tmp_path / "a" / "x").write_text("1")
-    before = file_hash(tmp_path / "a")
-    assert before == file_hash(tmp_path / "a")
-    (tmp_path / "a" / "x").rename(tmp_path / "a" / "y")
-    assert file_hash(tmp_path / "a") != before
-    before = file_hash(tmp_path / "a", within="*.txt")
-    (tmp_path / "a" / "z.jsonl").write_text("1")
-    assert file_hash(tmp_path / "a", within="*.txt") == before
+    (tmp_path / "x").write_text("1")
+    before = file_hash(tmp_path, tmp_path.rglob("*"))
+    assert before == file_hash(tmp_path, tmp_path.rglob("*"))
+    (tmp_path / "x").rename(tmp_path / "x.txt")
+    after = file_hash(tmp_path, tmp_path.rglob("*"))
+    assert after != before
+    (tmp_path / "z.jsonl").write_text("1")
+    assert file_hash(tmp_path, tmp_path.rglob("*.txt")) == after

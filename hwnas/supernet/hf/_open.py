@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from hwnas.supernet._base import Supernet
+from hwnas.supernet._deployed import PREPROCESSOR
 from hwnas.supernet.hf._carried import CarriedImages, CarriedTexts, read_carried
 from hwnas.supernet.hf._families import family_kind
-from hwnas.supernet.hf._folder import read_config
+from hwnas.supernet.hf._folder import CONFIG, INDEXES, read_config, weight_files
 from hwnas.supernet.hf._inputs import ImageInput
 from hwnas.supernet.hf._preprocessing import read_preprocessing
 from hwnas.supernet.hf._supernet import encoder_class
 from hwnas.supernet.hf._weights import tensor_names
 from hwnas.supernet.hf.decoder import (
+    BESIDE,
     DECODERS,
     CarriedDecoder,
     decoder_class,
@@ -23,6 +25,7 @@ from hwnas.supernet.hf.decoder import (
     is_decoder,
     read_decoder,
 )
+from hwnas.task import TOKENIZER_FILES
 
 
 def folder_class(folder: str) -> type[Supernet]:
@@ -41,6 +44,22 @@ def folder_class(folder: str) -> type[Supernet]:
     if isinstance(kind.of(config, tuned, folder).fed, ImageInput):
         return encoder_class(CarriedImages(text, tuned, folder, read_preprocessing(Path(folder))))
     return encoder_class(CarriedTexts(text, tuned, folder))
+
+
+def files_read(folder: Path) -> Iterable[Path]:
+    """The files of a folder that its network is made from: configuration, weights, tokenizer, preprocessing, how to chat.
+
+    Those that are not there are among them; of a folder of another kind all files are meant.
+
+    Raises:
+        SupernetError: it has no weights, or several networks.
+    """
+    file = gguf_file(str(folder))
+    if file is None and not (folder / CONFIG).is_file():
+        return folder.rglob("*")
+    weights = weight_files(folder) if file is None else [file]
+    names = (CONFIG, *INDEXES, PREPROCESSOR, *TOKENIZER_FILES, *BESIDE)
+    return {*weights, *(folder / name for name in names)}
 
 
 def carried_class(metadata: Mapping[str, str], file: str) -> type[Supernet]:

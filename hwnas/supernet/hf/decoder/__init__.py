@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from hwnas.supernet.hf.decoder._carried import CarriedDecoder, is_decoder, read_decoder
+from hwnas.supernet.hf.decoder._carried import BESIDE, CarriedDecoder, is_decoder, read_decoder
 from hwnas.supernet.hf.decoder._families import DECODERS
 from hwnas.supernet.hf.decoder._gguf import gguf_config, gguf_file
 from hwnas.supernet.hf.decoder._supernet import DecoderSupernet, decoder_class
 
 __all__ = [
+    "BESIDE",
     "DECODERS",
     "CarriedDecoder",
     "DecoderSupernet",
