@@ -19,8 +19,8 @@ from hwnas.task import Inputs
 if TYPE_CHECKING:
     import onnx
 
-PART_BYTES = (4 * 2**20, 24 * 2**20)
-"""What the largest activation of a part may take: up to five images of a MobileNetV3 at 224 px. Larger parts leave the
+PART_BYTES = (4 * 2**20, 12 * 2**20)
+"""What the largest activation of a part may take: two to five images of a MobileNetV3 at 224 px. Larger parts leave the
 cache; smaller ones are slowed down by what every run costs."""
 
 PARTS = 16
