@@ -10,7 +10,7 @@ from __future__ import annotations
 import ast
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 
 from hwnas.errors import DataError, SpaceError
 from hwnas.io._csv import shown
-from hwnas.space import Population, SearchSpace
+from hwnas.quantity import listed
+from hwnas.space import PRECISION_GENE, Population, SearchSpace
 
 COLUMNS = ("arch", "Sub-network")
 """Where whole archs stand."""
@@ -42,6 +43,7 @@ def read_archs(frame: pd.DataFrame, space: SearchSpace) -> Population:
     """
     column = next((name for name in COLUMNS if name in frame.columns), None)
     archs = _from_columns(frame, space) if column is None else _parsed(frame[column], column)
+    _refuse_precisions(archs, space)
     archs = [_as_numbers(_renamed(arch, space), space) for arch in archs]
     try:
         return space.encode_many(archs)
@@ -76,6 +78,18 @@ def _parsed(column: pd.Series[Any], name: str) -> list[dict[str, Any]]:
             raise DataError(f"row {i + 1}, {name} {shown(cell)}", rule, "correct the cell")
         archs.append(arch)
     return archs
+
+
+def _refuse_precisions(archs: Sequence[Mapping[str, Any]], space: SearchSpace) -> None:
+    """Refuse archs whose layers have precisions, where those of the space have none."""
+    lists = [arch[PRECISION_GENE] for arch in archs if isinstance(arch.get(PRECISION_GENE), list)]
+    known = {each for values in lists for each in values if isinstance(each, str) and re.fullmatch(r"[a-z]+\d+", each)}
+    if PRECISION_GENE in space.groups or not known:
+        return
+    widest_first = sorted({"fp32", *known}, key=lambda each: -int(re.sub(r"\D", "", each)))
+    rule = f"its layers have precisions, {listed(widest_first)}, and those of {space.name} have none"
+    remedy = f"pass --precision {','.join(widest_first)}, or name the space {space.name}-{'+'.join(widest_first)}"
+    raise DataError(f"arch key {PRECISION_GENE!r}", rule, remedy)
 
 
 def _as_numbers(arch: Mapping[str, Any], space: SearchSpace) -> dict[str, Any]:

@@ -25,7 +25,7 @@ from hwnas.space._head import classes_named, head_name, n_classes, with_classes
 from hwnas.space._layer import LayerSpec, Network, network_inputs
 from hwnas.space._memory import PeakMemory, activation_peak
 from hwnas.space._oplist import OpList
-from hwnas.space._precision import Forms, precisions_named, with_precisions
+from hwnas.space._precision import PRECISION_GENE, Forms, precisions_named, with_precisions
 from hwnas.space._space import Population, SearchSpace
 from hwnas.space.families.digits import digits
 from hwnas.space.families.nasbench201 import nasbench201
@@ -35,6 +35,7 @@ from hwnas.space.families.ofa_resnet50 import ofa_resnet50
 from hwnas.space.ops import Op, Shape, TensorSpec
 
 __all__ = [
+    "PRECISION_GENE",
     "AdditiveCost",
     "Arch",
     "Factor",

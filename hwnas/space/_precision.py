@@ -28,7 +28,7 @@ from hwnas.space._oplist import OpList
 from hwnas.space._space import SearchSpace
 from hwnas.space.ops import Shape
 
-GROUP = "q"
+PRECISION_GENE = "q"
 """The key of an arch that holds precisions."""
 
 _REACH = 4
@@ -76,8 +76,8 @@ def with_precisions(space: SearchSpace, precisions: Sequence[str], forms: Forms)
     Raises:
         SpaceError: it has no layers, has precisions already, a precision changes none of them, or several genes skip one.
     """
-    if not space.slots or GROUP in space.groups:
-        rule = "it has no layers" if not space.slots else f"it has a gene {GROUP} already"
+    if not space.slots or PRECISION_GENE in space.groups:
+        rule = "it has no layers" if not space.slots else f"it has a gene {PRECISION_GENE} already"
         raise SpaceError(f"space {space.name}", rule, "search it in one precision")
     mixing = _Mixing(space, tuple(precisions), forms)
     known = {choice for gene in mixing.genes if gene.role == "precision" for choice in gene.choices}
@@ -144,7 +144,7 @@ class _Mixing:
             column = next(place.gene for place in self.places if place.slot.name == shared)
         elif lower:
             column = len(self.genes)
-            gene = Gene(GROUP, column - self.space.n_genes, (first, *lower), role="precision")
+            gene = Gene(PRECISION_GENE, column - self.space.n_genes, (first, *lower), role="precision")
             if skipper is not None:
                 gene = replace(gene, controller=skipper[0], active_for=skipper[1])
             self.genes.append(gene)
