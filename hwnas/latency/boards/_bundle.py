@@ -36,7 +36,8 @@ from hwnas.latency.profiling._methods import (
 )
 from hwnas.latency.profiling._subnets import Plan, Subnets, choose_subnets
 from hwnas.latency.profiling._whole import WHOLE, middle
-from hwnas.latency.timing._block import ROUNDS, SECONDS_PER_MODEL, TOGETHER
+from hwnas.latency.timing._block import ROUNDS, SECONDS_PER_MODEL
+from hwnas.latency.timing._measure import few_at_a_time
 from hwnas.space import Network, Population, SearchSpace
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ LEAST = 64
 """Floats; smaller initializers stay in the model."""
 
 BLOCK_BYTES = 512 << 20
-"""Weights of networks that are ready to run at once; small boards have 1 GB."""
+"""Of weights whose sessions are ready to run at once; small boards have 1 GB."""
 
 
 def bundled_device(name: str, *, threads: int = 1, batch: int = 1) -> Device:
@@ -164,12 +165,14 @@ def _plan(
     rng = np.random.default_rng([plan.seed, 2])
     blocks = []
     for stage, networks, layers in stages:
-        step = _block_size(networks.values(), layers=layers)
+        copies = 2 if layers else 1
+        sizes = {name: copies * _weight_bytes(network) for name, network in networks.items()}
         for session in range({IN_CONTEXT: COVER_SESSIONS, ISOLATED: ALONE_SESSIONS}.get(stage, plan.sessions)):
             # Each session puts networks into blocks with others, and no block has one twice.
-            todo = [(short[name], session) for name in rng.permutation(np.array(list(networks), dtype=object))]
+            names = rng.permutation(np.array(list(networks), dtype=object))
             blocks += [
-                {"stage": stage, "layers": layers, "networks": todo[at : at + step]} for at in range(0, len(todo), step)
+                {"stage": stage, "layers": layers, "networks": [(short[name], session) for name in few]}
+                for few in few_at_a_time(names, sizes.__getitem__, BLOCK_BYTES)
             ]
     contents = {
         "format": FORMAT,
@@ -217,10 +220,8 @@ def _anchor(space: SearchSpace, seed: int) -> Population:
     return middle(whole, whole.sample(101, np.random.default_rng(seed), distinct_uniform=False))
 
 
-def _block_size(networks: Iterable[Network], *, layers: bool) -> int:
-    """Networks per block; fewer where they are large."""
-    largest = max(4 * sum(math.prod(shape) for shape in weight_shapes(network).values()) for network in networks)
-    return max(2, min(TOGETHER, BLOCK_BYTES // (largest * (2 if layers else 1))))
+def _weight_bytes(network: Network) -> int:
+    return 4 * sum(math.prod(shape) for shape in weight_shapes(network).values())
 
 
 def _file(name: str) -> str:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import numpy as np
 
 from hwnas.graph import Model
 from hwnas.latency.timing._block import TOGETHER, ModelTimes, Times, measure_together
 from hwnas.latency.timing._runtime import Runtime
+
+T = TypeVar("T")
 
 Progress = Callable[[int, int, str], None]
 """Called with steps done, steps in all, and what is being done."""
@@ -90,18 +93,19 @@ def measure_all(
     nodes: bool = False,
 ) -> Iterator[list[ModelTimes]]:
     """Times of the models in order, a few at a time, as many as memory holds; models are asked for as they are needed."""
-    for few in few_at_a_time(models, copies=2 if nodes else 1):
+    copies = 2 if nodes else 1
+    for few in few_at_a_time(models, lambda model: copies * len(model.content), READY_BYTES):
         yield measure_together(runtime, few, anchor, rng=rng, nodes=nodes)
 
 
-def few_at_a_time(models: Iterator[Model], copies: int) -> Iterator[list[Model]]:
-    """The models in order, by `TOGETHER`; fewer, but one at least, where that many ``copies`` of each would not fit into `READY_BYTES`."""
-    few: list[Model] = []
-    for model in models:
-        if few and copies * sum(len(each.content) for each in [*few, model]) > READY_BYTES:
+def few_at_a_time(items: Iterable[T], size: Callable[[T], int], most: int) -> Iterator[list[T]]:
+    """The items in order, by `TOGETHER`; fewer, but one at least, where their sizes add up to more than ``most`` bytes."""
+    few: list[T] = []
+    for item in items:
+        if few and sum(map(size, [*few, item])) > most:
             yield few
             few = []
-        few.append(model)
+        few.append(item)
         if len(few) == TOGETHER:
             yield few
             few = []

@@ -10,7 +10,7 @@ from hwnas.latency import Measurement, Speed
 from hwnas.latency.timing import _loop, _measure
 from hwnas.latency.timing._block import measure_together
 from hwnas.latency.timing._loop import BLOCK_RUNS, LONG_RUNS, PACE_RUNS, SETTLE_RUNS, WARM_UPS, Timed, kept_runs, record
-from hwnas.latency.timing._measure import measure_all
+from hwnas.latency.timing._measure import few_at_a_time, measure_all
 from hwnas.latency.timing._samples import Samples, level
 from tests.latency.fakes import FakeRuntime, FakeSession, costs, tiny_space
 
@@ -180,14 +180,13 @@ def test_models_are_measured_a_few_at_a_time() -> None:
 
 
 def test_large_models_are_measured_fewer_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    sizes = [len(model.content) for model in MODELS]
-    monkeypatch.setattr(_measure, "READY_BYTES", 2 * max(sizes))
-    fewer, single = (list(_measure.few_at_a_time(iter(MODELS * 2), copies=copies)) for copies in (1, 2))
-    assert [model for few in fewer for model in few] == [model for few in single for model in few] == MODELS * 2
-    assert all(sum(len(model.content) for model in few) <= 2 * max(sizes) for few in fewer)
-    assert 2 <= max(len(few) for few in fewer) < 8
+    sizes = [3, 1, 1, 5, 4, 4, 1, 1, 1, 1, 1, 1, 1]
+    found = list(few_at_a_time(enumerate(sizes), lambda item: item[1], 9))
+    assert [[size for _, size in few] for few in found] == [[3, 1, 1], [5, 4], [4, 1, 1, 1, 1, 1], [1, 1]]
+    assert [item for few in found for item in few] == [*enumerate(sizes)]
     monkeypatch.setattr(_measure, "READY_BYTES", 1)
-    assert [len(few) for few in _measure.few_at_a_time(iter(MODELS), copies=1)] == [1] * 5
+    few = measure_all(FakeRuntime(COSTS), iter(MODELS), MODELS[0], rng=np.random.default_rng(0))
+    assert [len(each) for each in few] == [1] * len(MODELS)
 
 
 def test_a_speed_that_wanders_says_so() -> None:
