@@ -197,7 +197,7 @@ def export_subnet(
     least = least_agreement(s.agreement_pct, form, random_weights=s.random_weights, images=images_of_it is not None)
     batches = calibration_images(subnet, images_of_it) if form != "fp32" else None
     model, difference, kept, lossy = onnx_model(
-        subnet, opset=s.opset, precision=form, batches=batches, least_agreement_pct=least or 0.0
+        subnet, opset=s.opset, precision=form, batches=batches, least_agreement_pct=least
     )
     if form != "fp32":
         measured_on = images_of_it if s.images is not None else None
@@ -218,9 +218,12 @@ def export_subnet(
         beside = f" (in fp32 {metric.text(float(known))})" if known is not None else ""
         shown = metric.text(float(facts[metric.column]))
         notice(f"{metric.label.lower()} {shown}{beside}, {facts[f'{metric.column}_source']}")
-    holds = kept is None or kept.share_pct >= (least or 0.0)
-    if kept is not None:
+    holds = True
+    if kept is not None and least is not None:
         tell_agreement(form, kept, lossy, least)
+        holds = kept.share_pct >= least
+    elif form != "fp32" and not s.random_weights:
+        notice(f"how far {form} decides as fp32 does is not measured: pass --data FOLDER")
     if clock is not None:
         searched_ms = (found.get("budgets") or {}).get(LATENCY.column)
         budget_ms = s.budget_ms if s.budget_ms is not None else searched_ms

@@ -57,19 +57,12 @@ def tell_precisions(by_slot: Mapping[str, str]) -> None:
         notice(f"{precision}, {len(slots)} of {len(by_slot)} layers: {', '.join(slots)}")
 
 
-def needs_ranges(subnet: Subnet) -> bool:
-    """Whether int8 rounds some of its activations by ranges that must have been seen."""
-    from hwnas.graph import integer_form
-
-    in_int8 = [layer for _, layer in subnet.network if layer.precision in (None, "int8")]
-    return any(integer_form(op) == "static" for layer in in_int8 for op in layer.ops)
-
-
 def calibration_images(subnet: Subnet, images: Task | None) -> Batches:
     """Images that show the ranges of activations; random ones, with a notice, where there are none."""
     import torch
 
     from hwnas.graph import random_feeds
+    from hwnas.supernet import needs_ranges
 
     if images is not None:
         return lambda: images.calibration(subnet.inputs)
@@ -94,11 +87,8 @@ def least_agreement(asked: float | None, form: str, *, random_weights: bool, ima
     return AGREEMENT_PCT if asked is None else asked
 
 
-def tell_agreement(form: str, kept: Agreement, lossy: Sequence[Blamed], least: float | None) -> None:
+def tell_agreement(form: str, kept: Agreement, lossy: Sequence[Blamed], least: float) -> None:
     """What is left of fp32's decisions, and which layers cost most if that is too little."""
-    if least is None:
-        notice(f"{form} against fp32: {kept}; of random weights or inputs, which tells nothing of a trained network")
-        return
     notice(f"{form} against fp32: {kept}" + ("" if kept.share_pct >= least else f": BELOW {least:g} %"))
     if lossy:
         notice(f"layers that lose most in {form}: {', '.join(str(blamed) for blamed in lossy)}")
@@ -126,7 +116,7 @@ def facts_of_form(
         of_it: whether the known accuracy was measured with the layers in their precisions.
     """
     from hwnas.graph import precision_parts
-    from hwnas.supernet import onnx_accuracy
+    from hwnas.supernet import needs_ranges, onnx_accuracy
 
     if "int8" in precision_parts(form) and "calibration" not in facts and needs_ranges(subnet):
         facts["calibration"] = "random inputs"

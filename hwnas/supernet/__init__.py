@@ -28,7 +28,7 @@ if TYPE_CHECKING:
         measure_accuracy,
     )
     from hwnas.supernet._execute import forward
-    from hwnas.supernet._export import export_onnx, onnx_accuracy, onnx_model, save_onnx
+    from hwnas.supernet._export import export_onnx, needs_ranges, onnx_accuracy, onnx_model, save_onnx
     from hwnas.supernet._header import described
     from hwnas.supernet._lessons import Lesson, lessons, taught
     from hwnas.supernet._recipe import Recipe
@@ -101,6 +101,7 @@ __all__ = [
     "measure_accuracy",
     "measured_by",
     "most_lossy",
+    "needs_ranges",
     "onnx_accuracy",
     "onnx_model",
     "parent_row",
@@ -129,7 +130,7 @@ __getattr__, __dir__ = lazily(
         "hwnas.supernet._download": "PUBLISHED download",
         "hwnas.supernet._evaluate": "Accuracy MeasuredAccuracy accuracy_journal_identity all_failed calibrated evaluate measure_accuracy",
         "hwnas.supernet._execute": "forward",
-        "hwnas.supernet._export": "export_onnx onnx_accuracy onnx_model save_onnx",
+        "hwnas.supernet._export": "export_onnx needs_ranges onnx_accuracy onnx_model save_onnx",
         "hwnas.supernet._header": "described",
         "hwnas.supernet._lessons": "Lesson lessons taught",
         "hwnas.supernet._recipe": "Recipe",

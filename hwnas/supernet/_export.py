@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from hwnas.errors import SupernetError
 from hwnas.files import replacing
@@ -15,6 +16,7 @@ from hwnas.graph import (
     OPSET,
     build_model,
     in_precision,
+    integer_form,
     open_sizes,
     precision_parts,
     random_feeds,
@@ -22,7 +24,7 @@ from hwnas.graph import (
 from hwnas.supernet._agreement import Agreement, Batches, Blamed, agreement, logits, most_lossy, open_session
 from hwnas.supernet._feeds import ranges_on
 from hwnas.supernet._subnet import Subnet, folded_weights
-from hwnas.task import Specs, Task, measured
+from hwnas.task import Inputs, Specs, Task, measured
 
 if TYPE_CHECKING:
     import onnx
@@ -50,7 +52,7 @@ class Exported(NamedTuple):
     Attributes:
         model: with its weights.
         difference: how far onnxruntime's logits are from torch's, on random images.
-        agreement: with the fp32 model on the images given; None in fp32.
+        agreement: with the fp32 model on the images given; None in fp32, and where it is not asked for.
         lossy: the layers that cost most agreement, worst first, where too little is left.
     """
 
@@ -96,13 +98,14 @@ def onnx_model(
     opset: int = OPSET,
     precision: str = "fp32",
     batches: Batches | None = None,
-    least_agreement_pct: float = 0.0,
+    least_agreement_pct: float | None = 0.0,
 ) -> Exported:
     """The model that :func:`export_onnx` writes. Batch norms are folded; onnxruntime has run it at two sizes.
 
     Args:
         subnet, opset, precision, batches: as there.
-        least_agreement_pct: with less agreement than this, the layers that cost most are looked for, for some seconds.
+        least_agreement_pct: with less agreement than this, the layers that cost most are looked for, for some seconds;
+            None not to compare with fp32 at all.
     """
     import onnx  # only exports need it
 
@@ -112,24 +115,23 @@ def onnx_model(
         rule = f"its weights take {size / 1e9:.1f} GB in fp32, and a file holds less than {LARGEST / 1e9:.0f}"
         raise SupernetError("the ONNX model", rule, "choose a smaller subnet")
     plain = build_model(subnet.network, weights=weights, opset=opset)
-    difference = _difference(subnet, plain)
+    outputs = _outputs(subnet)
+    difference = _difference(outputs, plain)
     if not difference.largest <= TOLERANCE * max(difference.scale, 1.0):
         rule = f"its logits differ from torch's by up to {difference}"
         raise SupernetError("the ONNX model", rule, "check the weights, or report this with the checkpoint")
     if precision == "fp32":
         onnx.checker.check_model(plain)
         return Exported(plain, difference)
-    ranges = (
-        ranges_on(plain, subnet.network, batches() if batches is not None else ())
-        if "int8" in precision_parts(precision)
-        else None
-    )
+    ranges = None
+    if "int8" in precision_parts(precision) and needs_ranges(subnet):
+        ranges = ranges_on(plain, subnet.network, batches() if batches is not None else ())
     model = in_precision(plain, precision, ranges)
-    difference = _difference(subnet, model)
+    difference = _difference(outputs, model)
     if not np.isfinite(difference.largest):
         raise SupernetError(f"the {precision} model", "its logits are not finite", "export fp32")
     onnx.checker.check_model(model)
-    if batches is None:
+    if batches is None or least_agreement_pct is None:
         return Exported(model, difference)
     found = agreement(plain, model, batches)
     if ranges is None or found.share_pct >= least_agreement_pct:
@@ -157,17 +159,27 @@ def onnx_accuracy(model: onnx.ModelProto, data: Task, specs: Specs) -> tuple[flo
     return measured(data, specs, lambda inputs: torch.from_numpy(logits(session, inputs)))
 
 
-def _difference(subnet: Subnet, model: onnx.ModelProto) -> Difference:
-    session = open_session(model)
-    module = subnet.cpu()
-    errors, scales = [], []
+def needs_ranges(subnet: Subnet) -> bool:
+    """Whether int8 rounds some of its activations by ranges that must have been seen."""
+    in_int8 = [layer for _, layer in subnet.network if layer.precision in (None, "int8")]
+    return any(integer_form(op) == "static" for layer in in_int8 for op in layer.ops)
+
+
+def _outputs(subnet: Subnet) -> Sequence[tuple[Inputs, Tensor]]:
+    """Random inputs of two sizes, and the logits that torch computes of them."""
+    module, found = subnet.cpu(), []
     sizes = open_sizes(subnet.inputs)
     others = {name: -(-size // 2) for name, size in sizes.items()}
     for batch, each in ((1, sizes), (3, others)):
         drawn = random_feeds(subnet.network, batch, sizes=each)
+        inputs = {name: torch.from_numpy(array) for name, array in drawn.items()}
         with torch.inference_mode():
-            inputs = {name: torch.from_numpy(array) for name, array in drawn.items()}
-            expected = module(inputs)
-        errors.append((torch.from_numpy(logits(session, inputs)) - expected).abs().max())
-        scales.append(expected.abs().max())
+            found.append((inputs, module(inputs)))
+    return found
+
+
+def _difference(outputs: Sequence[tuple[Inputs, Tensor]], model: onnx.ModelProto) -> Difference:
+    session = open_session(model)
+    errors = [(torch.from_numpy(logits(session, inputs)) - expected).abs().max() for inputs, expected in outputs]
+    scales = [expected.abs().max() for _, expected in outputs]
     return Difference(*(float(torch.stack(each).max()) for each in (errors, scales)))  # NaN, if one is
