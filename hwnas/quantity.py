@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from itertools import pairwise
 
-from hwnas.errors import QuantityError
+from hwnas.errors import DataError, QuantityError
 
 _QUANTITY = re.compile(
     r"\s*(?P<number>[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?|[+-]?(?:nan|inf))\s*(?P<unit>(?:[^\d\s,.]\S*)?)\s*",
@@ -140,6 +140,23 @@ def listed(values: Sequence[int | float | str]) -> str:
         return f"{values[0]} to {values[-1]} in steps of {steps.pop()}"
     shown = [str(v) for v in values]
     return ", ".join(shown if len(shown) <= 12 else [*shown[:5], "...", *shown[-2:]])
+
+
+def parts_of(text: str, said: str) -> list[str]:
+    """The parts of a list with commas between them.
+
+    Args:
+        text: the list.
+        said: what stands before it where it was typed: ``"--fix r="``.
+
+    Raises:
+        DataError: a comma without a part on one of its sides.
+    """
+    parts = [part.strip() for part in text.split(",")]
+    left = [part for part in parts if part]
+    if left and len(left) < len(parts):
+        raise DataError(f"{said}{text}", "nothing stands beside one of its commas", f"write {said}{','.join(left)}")
+    return parts
 
 
 def _format(value: float, units: tuple[tuple[str, float], ...]) -> str:

@@ -14,7 +14,7 @@ from hwnas.cli._options import AsJson, FrontSpace, Interpreter, Seed, TableBatch
 from hwnas.errors import DataError, DeviceError
 from hwnas.files import together
 from hwnas.metric import LATENCY
-from hwnas.quantity import count_of, parse_latency_ms
+from hwnas.quantity import count_of, parse_latency_ms, parts_of
 from hwnas.study._measure import Measured, Measuring
 from hwnas.study._outputs import Outputs
 from hwnas.study._place import refuse_busy
@@ -197,17 +197,17 @@ def chosen_rows(numbers: list[int], wanted: str | None, csv: Path) -> list[int]:
     if wanted is None:
         return list(range(len(numbers)))
     chosen: set[int] = set()
-    for part in wanted.split(","):
-        first, dash, last = part.strip().partition("-")
+    for part in parts_of(wanted, "--rows "):
+        first, dash, last = part.partition("-")
         if not first.isdecimal() or (dash and not last.isdecimal()):
             raise DataError(f"--rows {wanted}", "it reads 1,4-8", "write row numbers and ranges of them")
         span = range(int(first), int(last or first) + 1)
         if not span:
-            raise DataError(f"--rows {part.strip()}", "the range ends before it begins", f"write --rows {last}-{first}")
+            raise DataError(f"--rows {part}", "the range ends before it begins", f"write --rows {last}-{first}")
         known = [n for n in numbers if n in span]
         lowest, highest = min(numbers), max(numbers)
         if not known or span[0] < lowest or span[-1] > highest:
             within = f"write --rows {max(span[0], lowest)}-{min(span[-1], highest)}" if known else "pick from them"
-            raise DataError(f"--rows {part.strip()}", f"{csv} has rows {lowest} to {highest}", within)
+            raise DataError(f"--rows {part}", f"{csv} has rows {lowest} to {highest}", within)
         chosen.update(known)
     return [i for i, number in enumerate(numbers) if number in chosen]

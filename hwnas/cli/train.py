@@ -16,7 +16,7 @@ from hwnas.cli._supernet import Checkpoint, ColumnOptions, SupernetName
 from hwnas.errors import DataError, SupernetError
 from hwnas.files import check_writable
 from hwnas.progress import notice, progress
-from hwnas.quantity import count_of, format_bytes
+from hwnas.quantity import count_of, format_bytes, parts_of
 from hwnas.study import Front
 from hwnas.study._data import noun_of, say_broken
 from hwnas.study._training import SCRATCH, Training, taught_alone, teamed
@@ -219,7 +219,7 @@ def _widths(text: str | None) -> tuple[int, ...]:
         SupernetError: something else than whole numbers.
     """
     try:
-        return tuple(int(width) for width in text.split(",")) if text is not None else ()
+        return tuple(int(width) for width in parts_of(text, "--hidden-widths ")) if text is not None else ()
     except ValueError:
         rule = "they are whole numbers with commas between them"
         raise SupernetError(f"--hidden-widths {text}", rule, "write for example --hidden-widths 192,288") from None

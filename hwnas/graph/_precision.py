@@ -14,7 +14,7 @@ from hwnas.graph._packed import of_few_bits, packed
 from hwnas.graph._quantize import Ranges, quantized
 from hwnas.graph._ranges import assumed_ranges
 from hwnas.graph.ops import PACKED, form_in, integer_form
-from hwnas.quantity import listed
+from hwnas.quantity import listed, parts_of
 from hwnas.space import Forms, LayerSpec, SearchSpace, with_precisions
 from hwnas.space.ops import Activation, Add, TiedLinear
 
@@ -32,9 +32,10 @@ def parse_precision(text: str) -> str:
 
     Raises:
         UnknownNameError: there is no such precision; suggests the nearest.
+        DataError: a comma too many.
         SpaceError: they cannot be mixed.
     """
-    parts = list(dict.fromkeys(part.strip() for part in text.replace("+", ",").split(",")))
+    parts = list(dict.fromkeys(parts_of(text.replace("+", ","), "--precision ")))
     for part in parts:
         if part not in PRECISIONS:
             raise UnknownNameError("precision", part, PRECISIONS)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hwnas.errors import DataError, SpaceError, UnknownNameError
-from hwnas.quantity import listed
+from hwnas.quantity import listed, parts_of
 
 if TYPE_CHECKING:
     from hwnas.space import SearchSpace
@@ -114,6 +114,7 @@ def restricted(space: SearchSpace, fixes: Sequence[str] | None) -> SearchSpace:
 
     Raises:
         SpaceError: not of that form, an unknown gene, or a value that is no choice of it.
+        DataError: a comma too many.
     """
     allowed: dict[str, list[int | float | str]] = {}
     for fix in fixes or ():
@@ -123,7 +124,7 @@ def restricted(space: SearchSpace, fixes: Sequence[str] | None) -> SearchSpace:
             example = space.genes[space.groups[known][0]].choices[-1]
             remedy = f"write for example --fix {known}={example}"
             raise SpaceError(f"--fix {fix}", "it reads GENE=VALUE or GENE=VALUE,VALUE", remedy)
-        allowed.setdefault(gene.strip(), []).extend(_value(v) for v in values.split(","))
+        allowed.setdefault(gene.strip(), []).extend(map(_value, parts_of(values, f"--fix {gene.strip()}=")))
     for gene, wanted in allowed.items():
         space = _checked(space, gene, wanted, allowed.keys() - {gene})
     return space
@@ -151,7 +152,6 @@ def _in_order(value: float | str) -> tuple[bool, float, str]:
 
 
 def _value(text: str) -> int | float | str:
-    text = text.strip()
     for kind in (int, float):
         try:
             return kind(text)
