@@ -89,7 +89,7 @@ def build(
         int | None,
         typer.Option(
             "--prompt",
-            help="Tokens of the prompt whose latency is a column. \\[default: the longest that the space has]",
+            help="Tokens of the prompt whose latency is a column, as far as the model has positions. \\[default: 512, or all positions]",
             min=1,
             metavar="N",
         ),
@@ -98,9 +98,9 @@ def build(
         int | None,
         typer.Option(
             "--context",
-            help="Tokens in the cache when the step of decoding is timed; memory is for as many. \\[default: the most that the "
-            "space has]",
-            min=1,
+            help="Tokens in the cache when the step of decoding is timed; memory is for as many. \\[default: 512, or all "
+            "positions but one]",
+            min=0,
             metavar="N",
         ),
     ] = None,
@@ -113,8 +113,8 @@ def build(
     Example: hwnas library build --model hf:smollm2 --data train.txt --precision fp32,int8,int4 --device cpu --out lib.csv
     """
     from hwnas.graph import precision_parts
+    from hwnas.study._lengths import Lengths
     from hwnas.study._library import build_library, scored_precision, sorted_model
-    from hwnas.study._library_costs import Lengths
     from hwnas.study._moved import Windows
     from hwnas.study._taught import taught_model
 
@@ -126,7 +126,7 @@ def build(
     given = Windows(model, data, windows, length, batch_size, seed, scored_precision(precision))
     if sort is not None:
         check_writable(sort)
-    lengths = Lengths.of(given.net.space, prompt, context)
+    lengths = Lengths.asked(given.net, prompt, context)
     given = sorted_model(given, sort) if sort is not None else given
     given = taught_model(given, out.with_suffix(".safetensors"), distil) if distil is not None else given
     frame = build_library(given, out, lengths, workers.where(), device, threads)

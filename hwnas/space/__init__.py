@@ -22,6 +22,7 @@ from hwnas.space._cost import (
 from hwnas.space._counted import counted
 from hwnas.space._gene import Gene, Slot, Value, conditional
 from hwnas.space._head import classes_named, head_name, n_classes, with_classes
+from hwnas.space._inputs import with_inputs
 from hwnas.space._layer import LayerSpec, Network, network_inputs
 from hwnas.space._memory import PeakMemory, activation_peak
 from hwnas.space._oplist import OpList
@@ -70,6 +71,7 @@ __all__ = [
     "precisions_named",
     "space_names",
     "with_classes",
+    "with_inputs",
     "with_precisions",
 ]
 

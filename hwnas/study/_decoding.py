@@ -10,6 +10,7 @@ import numpy as np
 
 from hwnas.metric import LATENCY, Metric, get_metric
 from hwnas.quantity import count_of
+from hwnas.study._lengths import Lengths
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -41,17 +42,13 @@ class Runs:
 
 
 @dataclass(frozen=True)
-class Decoding:
+class Decoding(Lengths):
     """The lengths at which decoders are timed.
 
     Attributes:
-        prompt: tokens that a prefill reads.
-        context: tokens in the cache at the step of decoding.
         tables: facts of the latency tables that the library was made with, by column.
     """
 
-    prompt: int
-    context: int
     tables: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     @classmethod
@@ -72,15 +69,13 @@ class Decoding:
         """Steps of decoding of ``(n, g)`` rows, and their prefills."""
         found = []
         kinds = (
-            (LATENCY.column, 1, self.context, f"writing a token after {self.context}"),
-            (PREFILL.column, self.prompt, 0, f"reading a prompt of {self.prompt} tokens"),
+            (LATENCY.column, self.writing(space.whole), f"writing a token after {self.context}"),
+            (PREFILL.column, self.reading(space.whole), f"reading a prompt of {self.prompt} tokens"),
         )
-        for column, length, past, what in kinds:
+        for column, part, what in kinds:
             own = np.array(x, copy=True)
-            for name, value in (("l", length), ("p", past)):
-                (gene,) = space.groups[name]
-                own[:, gene] = space.genes[gene].choices.index(value)
-            found.append(Runs(space.whole.restrict(l=length, p=past), own, self.tables.get(column) or {}, what))
+            own[:, part.input_genes] = [part.domain[gene][0] for gene in part.input_genes]
+            found.append(Runs(part, own, self.tables.get(column) or {}, what))
         return found
 
     def told(self, frame: pd.DataFrame) -> list[str]:

@@ -16,7 +16,7 @@ from hwnas.study._moved import Windows, divergences
 if TYPE_CHECKING:
     import pandas as pd
 
-    from hwnas.study._library_costs import Lengths
+    from hwnas.study._lengths import Lengths
 
 
 SORTED = "sorted"

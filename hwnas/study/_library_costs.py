@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from hwnas.errors import SpaceError
+from hwnas.errors import TableError
 from hwnas.metric import LATENCY, SIZE
-from hwnas.quantity import listed
-from hwnas.study._space import restricted
+from hwnas.study._lengths import Lengths
 from hwnas.study._table import find_table
 
 if TYPE_CHECKING:
@@ -31,41 +30,6 @@ N_VALIDATION = 12
 KV, PREFILL, MEMORY = "kv_bytes_per_token", "prefill_ms", "memory_bytes"
 
 Cost = Callable[["LayerSpec"], float]
-
-
-@dataclass(frozen=True)
-class Lengths:
-    """The lengths for which latencies and memory are computed.
-
-    Attributes:
-        prompt: tokens of the prompt that a prefill reads.
-        context: tokens in the cache at the step of decoding that is timed; memory is of as many.
-    """
-
-    prompt: int
-    context: int
-
-    @classmethod
-    def of(cls, space: SearchSpace, prompt: int | None, context: int | None) -> Lengths:
-        """The lengths that are asked for, or the longest of the space.
-
-        Raises:
-            SpaceError: they are no choices of the space.
-        """
-        lengths, pasts = space.input_values["l"], space.input_values["p"]
-        for option, asked, known in (("--prompt", prompt, lengths), ("--context", context, pasts)):
-            if asked is not None and asked not in known:
-                rule = f"those of {space.name} are {listed(known)} tokens"
-                raise SpaceError(f"{option} {asked}", rule, "pick one of them")
-        return cls(prompt or int(lengths[-1]), context or int(pasts[-1]))
-
-    def reading(self, space: SearchSpace) -> SearchSpace:
-        """The space of a prefill."""
-        return restricted(space, [f"l={self.prompt}", "p=0"])
-
-    def writing(self, space: SearchSpace) -> SearchSpace:
-        """The space of a step of decoding."""
-        return restricted(space, ["l=1", f"p={self.context}"])
 
 
 def cache_bytes(layer: LayerSpec) -> float:
@@ -103,17 +67,28 @@ def timed(
     4 % from one session to the next: it is timed in several, as other networks are.
 
     Raises:
-        UnknownNameError, DeviceError, TableError: no such device, or none that can be timed.
+        UnknownNameError, DeviceError, TableError: no such device, or none that can be timed; or a table that was named and
+            does not have these lengths, or not this machine's times.
     """
-    from hwnas.latency import Plan
+    from hwnas.latency import PROVIDERS, Plan
 
     parts = {PREFILL: lengths.reading(space), LATENCY.column: lengths.writing(space)}
     plan = Plan(n_validation=N_VALIDATION)
     plans = {PREFILL: replace(plan, sessions=1), LATENCY.column: plan}
-    return {
-        column: find_table(part, device, threads=threads, batch=None, precision=precision, plan=plans[column])
-        for column, part in parts.items()
-    }
+    try:
+        found = {
+            column: find_table(part, device, threads=threads, batch=None, precision=precision, plan=plans[column])
+            for column, part in parts.items()
+        }
+        for column, part in parts.items():  # what a table of another machine lacks is told before blocks are scored
+            found[column].it.cost(part)
+    except TableError as error:
+        if device.partition(":")[0] in PROVIDERS:
+            raise
+        # `hwnas profile` knows the model by its folder, and no other lengths than its space has.
+        remedy = "pass --device cpu, which profiles this machine, or name another table"
+        raise TableError(error.value, error.rule, remedy) from None
+    return found
 
 
 def table_cost(table: LatencyTable, space: SearchSpace) -> Cost:
@@ -148,7 +123,7 @@ def library_frame(
         for column, cost in costs.items():
             for setting, layer in parts[column].slot_layers(slot):
                 rows[_named(space, slot, setting, layer)][column] = 0.0 if layer is None else cost(layer)
-    rows["l", str(lengths.prompt), ""] = rows["p", "0", ""] = {}
+    rows["l", str(lengths.choice(space)), ""] = rows["p", "0", ""] = {}
     names = ("layer", "choice", "precision")
     frame = pd.DataFrame([{**dict(zip(names, key, strict=True)), **values} for key, values in rows.items()])
     return frame.fillna(0.0) if space.precisions else frame.fillna(0.0).drop(columns="precision")

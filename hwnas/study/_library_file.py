@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from hwnas.errors import DataError
 from hwnas.metric import LATENCY, SIZE
+from hwnas.quantity import count_of
 from hwnas.study._facts import weights_facts
 from hwnas.study._moved import Windows, text_hash
 from hwnas.study._space import open_space, with_precisions_of
@@ -47,6 +48,15 @@ class Library:
         if LATENCY.column in self.costs:
             return SCORE, LATENCY.column
         return SCORE, SIZE.column if self.space.precisions else "params"
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What archs do not tell: the lengths that latencies are of."""
+        lengths, timed = self.facts.get("lengths"), self.facts.get("tables")
+        if not (lengths and timed):
+            return ()
+        reads = f"reading a prompt of {count_of(lengths['prompt'], 'token')}"
+        return (f"latencies of the library are of {reads}, and of writing one after {lengths['context']:,}",)
 
 
 def read_library(path: Path) -> Library:

@@ -164,6 +164,8 @@ def prepare(request: Request, of: SearchSpace | None = None, evaluated: str | No
         notes += [
             f"{accuracy.it.card.metric} is of fp32 weights, whatever the precisions: --evaluate measures what they cost"
         ]
+    if given.library is not None:
+        notes += given.library.notes
     main = devices.main if devices is not None else USUAL
     source = given.library.model if given.library is not None else request.space
     reference = source if isinstance(source, str) and source != given.space.name else None

@@ -15,13 +15,16 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from hwnas.latency import Device, LatencyTable, Row
 from hwnas.search import non_dominated
 from hwnas.study import Front
+from hwnas.study._decoding import Decoding
 from hwnas.study._library import sorted_model
 from hwnas.study._library_file import read_library
 from hwnas.study._moved import Windows, divergences
 from hwnas.study._taught import WINDOWS
 from hwnas.supernet import lessons, load_supernet, parent_row, taught
+from hwnas.supernet.hf.decoder._space import decoder_space
 from hwnas.task import Parent
 from tests.e2e.conftest import Hwnas
 from tests.supernet.hf.decoder.conftest import WORDS, save
@@ -102,6 +105,44 @@ def test_from_a_folder_to_a_verified_front(hwnas: Hwnas) -> None:
     assert ran.code == 0, ran.err
     assert "10 assembled models: rank correlation" in ran.out
     assert len(pd.read_csv("check.csv")) == 10
+
+
+def test_latencies_are_of_the_lengths_that_are_stated_and_scores_of_none(hwnas: Hwnas) -> None:
+    build = ("library", "build", "--model", "hf:m", "--data", "t.txt", *OPTIONS)
+    assert hwnas(*build, "--prompt", 1, "--context", 0, "--out", "lib.csv").code == 0
+    before = pd.read_csv("lib.csv")
+    assert (before["memory_bytes"] == before["size_bytes"]).all()  # nothing is in the cache
+
+    stated = decoder_space("llama", load_supernet("hf:m").decoder, (1, 30), (0, 21))  # type: ignore[attr-defined]
+    runs = {"prefill_ms": {"l": 30, "p": 0}, "latency_ms": {"l": 1, "p": 21}}
+    layers = [layer for fed in runs.values() for layer in stated.restrict(**fed).layers().values()]
+    rows = [Row(layer.key, ms, ms, ms, 1, layer.macs) for layer in layers for ms in (1 + layer.macs / 1e3,)]
+    LatencyTable.of(Device("toy", ""), rows).save("latency_tables/toy")
+    timed = (*build, "--device", "toy", "--context", 21, "--out", "lib.csv")
+    ran = hwnas(*timed, "--prompt", 31)
+    assert (ran.code, ran.err.count("\n")) == (2, 1)
+    assert "no row for decoderembedding-l31-p0-" in ran.err
+    assert "; pass --device cpu, which profiles this machine" in ran.err
+    ran = hwnas(*timed, "--prompt", 30)
+    assert ran.code == 0, ran.err
+    assert "holds 36 of 36 comparisons" in ran.err
+    library = pd.read_csv("lib.csv")
+    assert library["kl"].equals(before["kl"])
+    assert np.allclose(library["memory_bytes"], library["size_bytes"] + 21 * library["kv_bytes_per_token"])
+    for column, fed in runs.items():
+        network = stated.network(stated.encode({"a": [2] * 3, "f": [32] * 3, **fed}))
+        expected = sum(1 + layer.macs / 1e3 for _, layer in network)
+        assert library.groupby("layer")[column].max().sum() == pytest.approx(expected)
+
+    ran = hwnas("search", "--library", "lib.csv")
+    assert ran.code == 0, ran.err
+    assert "are of reading a prompt of 30 tokens, and of writing one after 21" in ran.err
+    found = Front.load("pareto.csv")
+    assert found.space is not None
+    assert Decoding.of(found.space, found.facts) == Decoding(30, 21, found.facts["files"][0]["tables"])
+    assert found.arch(1)["l"] == 64  # of the model: the shortest choice that the prompt fits into
+    assert hwnas("export", "pareto.csv", "--row", 2, "--out", "deploy").code == 0
+    assert hwnas("library", "check", "lib.csv", "--subnets", 8).code == 0
 
 
 def test_workers_and_a_killed_run_give_the_same_library(hwnas: Hwnas) -> None:
@@ -245,7 +286,8 @@ def test_bad_input_gets_one_line_and_loses_nothing(hwnas: Hwnas, here: Path) -> 
     cases = {
         (*build, "--data", "short.txt"): "has 2 tokens, and a window of 32 needs one more",
         (*build, "--data", "t.txt", "--length", 65): "has 64 positions",
-        (*build, "--data", "t.txt", "--prompt", 7): "--prompt 7: those of llama-3x24-h6k2x8-f32-v20 are 1, 64 tokens",
+        (*build, "--data", "t.txt", "--prompt", 65): "--prompt 65: llama-3x24-h6k2x8-f32-v20 has 64 positions; give 64",
+        (*build, "--data", "t.txt", "--context", 64): "one of which is the token's that is written; give 63, or less",
         (*build, "--data", "t.txt", "--threads", 2): "add --device cpu",
         (
             "library",

@@ -23,18 +23,19 @@ DECODER = Decoder(2, 24, 32, 6, 2, 8, "silu", 1e-6, 1e4, 20, 64, tied=True)
 SPACE = decoder_space("llama", DECODER, (1, 16, 64), (0, 16, 63))
 
 
-def test_each_row_is_a_step_of_writing_and_a_prompt() -> None:
-    facts: dict[str, Any] = {"files": [{"name": "lib.csv", "lengths": {"prompt": 16, "context": 63}}]}
+@pytest.mark.parametrize(("prompt", "context"), [(16, 63), (30, 21)])  # choices of the space, and others
+def test_each_row_is_a_step_of_writing_and_a_prompt(prompt: int, context: int) -> None:
+    facts: dict[str, Any] = {"files": [{"name": "lib.csv", "lengths": {"prompt": prompt, "context": context}}]}
     decoding = Decoding.of(SPACE, facts)
-    assert decoding == Decoding(16, 63)
+    assert decoding == Decoding(prompt, context)
     x = SPACE.sample(3, np.random.default_rng(0))
-    for runs, (length, past) in zip(decoding.runs(SPACE, x), ((1, 63), (16, 0)), strict=True):
+    for runs, (length, past) in zip(decoding.runs(SPACE, x), ((1, context), (prompt, 0)), strict=True):
         assert runs.space.input_values == {"l": [length], "p": [past]}
         for row, original in zip(runs.x, x, strict=True):
-            arch = SPACE.decode(row)
+            arch = runs.space.decode(row)
             assert (arch["l"], arch["p"]) == (length, past)
             assert (arch["a"], arch["f"]) == tuple(SPACE.decode(original)[key] for key in ("a", "f"))
-            inputs = network_inputs(SPACE.network(row))
+            inputs = network_inputs(runs.space.network(row))
             assert inputs["input_ids"].shape == (length,)
             assert inputs["attention_mask"].shape == (length + past,)
     assert Decoding.of(SPACE, {}) is None
