@@ -263,13 +263,12 @@ def column_of(name: str) -> str:
     return metric.column if metric is not None else name.strip()
 
 
-def own_metric(column: str, direction: Direction, unit: str = "") -> Metric:
-    """A metric of the user's; the unit is taken from the column's ending where it tells (``_ms``, ``_bytes``, ``_pct``)."""
+def own_metric(column: str, direction: Direction) -> Metric:
+    """A metric of the user's; its unit is taken from the column's ending where it tells (``_ms``, ``_bytes``, ``_pct``)."""
     stem = column.partition("@")[0]
     ending = next((end for end in _ENDINGS if stem.endswith(f"_{end}")), "")
-    unit = unit or _ENDINGS.get(ending, "")
     label = column.removesuffix(f"_{ending}") if ending else column
-    return _metric(column, column, direction, unit, label=label.replace("_", " "))
+    return _metric(column, column, direction, _ENDINGS.get(ending, ""), label=label.replace("_", " "))
 
 
 def get_metric(name: str, direction: Direction | None = None) -> Metric:

@@ -89,11 +89,6 @@ def parse_number(text: str, name: str = "number") -> float:
     return value
 
 
-def format_latency(ms: float) -> str:
-    """``20 ms``, ``350 us``, ``1.2 s``: four significant digits."""
-    return _format(ms, (("ms", 1.0),) if 1 <= ms < 1e3 else (("us", 1e-3),) if ms < 1 else (("s", 1e3),))
-
-
 def format_count(count: float) -> str:
     """``300M``, ``1.2G``, ``5k``: four significant digits."""
     return _format(count, (("T", 1e12), ("G", 1e9), ("M", 1e6), ("k", 1e3))).replace(" ", "")

@@ -114,4 +114,3 @@ LayerCosts = Annotated[
     list[Path] | None,
     typer.Option("--costs", help="CSV with further metrics of every layer, by a latency table's keys.", metavar="FILE"),
 ]
-Out = Annotated[Path, typer.Option("--out", help="File to write.", metavar="FILE")]

@@ -81,7 +81,6 @@ def k_fold(
     space: SearchSpace,
     x: Population,
     y: Vector,
-    noise: Vector | None = None,
     *,
     k: int = 5,
     seed: int = 0,
@@ -100,7 +99,7 @@ def k_fold(
     for fold, held in enumerate(splits):
         if progress is not None:
             progress(fold)
-        model = new().fit(x[~held], y[~held], None if noise is None else noise[~held])
+        model = new().fit(x[~held], y[~held])
         model.extend_coverage(x[held])
         predicted[held], std[held] = model.predict(x[held]), model.predict_std(x[held])
     return predicted, std

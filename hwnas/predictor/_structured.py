@@ -48,7 +48,6 @@ class StructuredPredictor(Predictor):
 
     Args:
         space, seed: see :class:`Predictor`.
-        inducing: how many inducing subnets beyond ``MAX_EXACT`` rows.
         evidence_rows: hyperparameters are searched for on a random subset of this size.
         given: hyperparameters to fit with; None searches for them at every fit.
     """
@@ -60,17 +59,16 @@ class StructuredPredictor(Predictor):
         self,
         space: SearchSpace,
         seed: int = 0,
-        inducing: int = INDUCING,
         evidence_rows: int = EVIDENCE_ROWS,
         given: Hyperparameters | None = None,
     ) -> None:
         super().__init__(space, seed)
-        self.inducing, self.evidence_rows, self.given = inducing, evidence_rows, given
+        self.evidence_rows, self.given = evidence_rows, given
         self.features = Features(self.space)
         self.hyperparameters: Hyperparameters | None = None
 
     def unfitted(self) -> Self:
-        return type(self)(self.space, self.seed, self.inducing, self.evidence_rows, self.hyperparameters or self.given)
+        return type(self)(self.space, self.seed, self.evidence_rows, self.hyperparameters or self.given)
 
     # --- fitting ----------------------------------------------------------------------------
 
@@ -88,7 +86,7 @@ class StructuredPredictor(Predictor):
         prior = self._prior()
         phi = np.concatenate([z * prior, np.full((len(x), 1), np.sqrt(MEAN_VARIANCE))], axis=1)
         if self.rbf:
-            rows = x if len(x) <= MAX_EXACT else recombine(self.space, x, self.inducing, rng)
+            rows = x if len(x) <= MAX_EXACT else recombine(self.space, x, INDUCING, rng)
             self.kernel = InducingRbf(self.features, rows, h.scales)
             phi = np.concatenate([phi, np.sqrt(h.rbf) * self.kernel(x) @ self.kernel.whitening], axis=1)
         # Posterior of the weights under their unit prior: mean, and a root of the covariance.

@@ -55,11 +55,6 @@ class FittingTable:
             table.add_column(title, columns[i] if columns else (), left=not i)
         return table
 
-    @property
-    def row_count(self) -> int:
-        """Rows below the titles."""
-        return len(self._columns[0].cells) if self._columns else 0
-
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         """The columns there is room for."""
         shown, left_out = list(self._columns), list[str]()

@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from hwnas.supernet._units import Units
     from hwnas.supernet.engine import ENGINES, Engine, get_engine
     from hwnas.supernet.ops import Pass, folded, run
-    from hwnas.supernet.train import Team, Trainer, TrainSettings, extremes, schedule_names
+    from hwnas.supernet.train import Team, Trainer, TrainSettings, extremes
 
 
 __all__ = [
@@ -111,7 +111,6 @@ __all__ = [
     "replacements",
     "run",
     "save_onnx",
-    "schedule_names",
     "sensitivity",
     "supernet_names",
     "taught",
@@ -142,6 +141,6 @@ __getattr__, __dir__ = lazily(
         "hwnas.supernet._subnet": "Subnet folded_weights recalibrate",
         "hwnas.supernet.engine": "ENGINES Engine get_engine",
         "hwnas.supernet.ops": "Pass folded run",
-        "hwnas.supernet.train": "Team Trainer TrainSettings extremes schedule_names",
+        "hwnas.supernet.train": "Team Trainer TrainSettings extremes",
     },
 )

@@ -163,7 +163,6 @@ def beside_anchor(
     journal: str | os.PathLike[str],
     *,
     precision: str = "fp32",
-    sessions: int = 1,
     again: int = 0,
     progress: Progress | None = None,
     runtime: Runtime | None = None,
@@ -180,7 +179,7 @@ def beside_anchor(
         anchor: ``(g,)`` what runs beside them.
         journal: keeps the times; see `measure_subnets`, as for the rest.
         precision: what they compute in.
-        sessions, again: how often each subnet is timed; how many of the first are timed once more.
+        again: how many of the first, which are all timed once, are timed once more.
         progress, runtime: as `measure_subnets`.
     """
     beside = Anchor(space.network(anchor), 1.0)  # times "at the table's speed" are then multiples of the anchor's
@@ -191,7 +190,7 @@ def beside_anchor(
         journal,
         precision=precision,
         anchor=beside,
-        sessions=sessions,
+        sessions=1,
         again=again,
         progress=progress,
         runtime=runtime,

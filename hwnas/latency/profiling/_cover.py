@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +18,6 @@ def covering_set(
     rng: np.random.Generator,
     *,
     times: int = 1,
-    missing: Collection[str] | None = None,
 ) -> Population:
     """``(n, g)`` canonical rows such that every layer of the space occurs in at least ``times`` of them.
 
@@ -31,9 +29,8 @@ def covering_set(
         space: its domain is what is covered.
         rng: breaks ties, so that layers meet different neighbours.
         times: rows each layer shall occur in.
-        missing: keys of the layers to cover; all by default.
     """
-    wanted = set(space.layers() if missing is None else missing)
+    wanted = set(space.layers())
     layers = _SlotLayers(space)
     seen: Counter[str] = Counter()
     rows: list[NDArray[np.int16]] = []

@@ -14,7 +14,7 @@ from hwnas.latency.table._table import Anchor
 from hwnas.latency.timing._alone import alone
 from hwnas.latency.timing._block import middle_of
 from hwnas.latency.timing._measure import Measurement, measure_all
-from hwnas.latency.timing._runtime import OnnxRuntime, Runtime
+from hwnas.latency.timing._runtime import OnnxRuntime
 from hwnas.progress import notice
 
 SESSIONS = 2
@@ -27,7 +27,6 @@ def measure_file(
     path: str | os.PathLike[str],
     *,
     anchor: Anchor | None = None,
-    runtime: Runtime | None = None,
     sizes: Mapping[str, int] | None = None,
 ) -> Measurement:
     """Latency of an ONNX file, whoever wrote it.
@@ -36,7 +35,6 @@ def measure_file(
         device: where.
         path: the file; sizes that it leaves open are the device's batch.
         anchor: of a table in the file's precision, to tell the speed; without one the file is its own.
-        runtime: what runs it; onnxruntime by default.
         sizes: of open axes by name, in place of what the file tells of itself.
 
     Raises:
@@ -44,7 +42,7 @@ def measure_file(
     """
     model = Model.read(path, batch=device.batch, sizes=sizes)
     reference = model_of(device, model.precision)(anchor.network) if anchor is not None else model
-    runtime, rng = runtime or OnnxRuntime(device), np.random.default_rng(0)
+    runtime, rng = OnnxRuntime(device), np.random.default_rng(0)
     found = [
         times
         for _ in range(SESSIONS)

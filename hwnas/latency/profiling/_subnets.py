@@ -11,8 +11,6 @@ from numpy.typing import NDArray
 from hwnas.latency.profiling._cover import covering_set, woken
 from hwnas.space import Population, SearchSpace, macs_cost
 
-METHODS = ("in-context", "isolated")
-
 CALIBRATION = (24, 40)
 """Least and most whole subnets that layers are brought into line with, however few resolutions there are; between the two it is
 two thirds of the layers. With 24 and 40, means of twelve draws on a quiet machine, others err by 1.88 and 1.29 % on average in
@@ -31,7 +29,7 @@ class Plan:
             where these are fewer in all than ``CALIBRATION`` asks for, but then no more than a quarter of the space. Layers
             timed alone take the covering ones and three times as many: they have much more to learn from them.
         n_validation: whole subnets kept to check the sums: drawn uniformly, as upstream draws them, and extreme ones.
-        method: one of ``METHODS``; None for in-context where the runtime tells the times of nodes.
+        method: ``in-context`` or ``isolated``; None for in-context where the runtime tells the times of nodes.
         seed: of the choice of subnets and the order of runs.
     """
 

@@ -25,10 +25,10 @@ little for all subnets alike. Without it, of 100 fresh subnets timed half an hou
 86 % in the median) lay within intervals that should hold 90 %."""
 
 
-def radius(predicted: NDArray[np.float64], measured: NDArray[np.float64], level: float = LEVEL) -> float | None:
+def radius(predicted: NDArray[np.float64], measured: NDArray[np.float64]) -> float | None:
     """Half the width of the interval, relative to the prediction; None where there are too few ``(n,)`` subnets."""
     errors = np.sort(np.abs(measured / predicted - 1))
-    rank = math.ceil((len(errors) + 1) * level)
+    rank = math.ceil((len(errors) + 1) * LEVEL)
     return float(errors[rank - 1]) if rank <= len(errors) else None
 
 

@@ -33,9 +33,6 @@ BLOCK_RUNS, BLOCK_NS = (5, 32), 40e6
 LONG_NS, LONG_RUNS = 200e6, (1, 2)
 """From so many ns on a run averages over the machine's speed by itself; untimed and timed runs of a block of such."""
 
-OWN_THREADS = ("OpenVINOExecutionProvider", "XnnpackExecutionProvider")
-"""Providers that run on this CPU, in threads that are theirs."""
-
 
 def waiting_clock(threads: int, provider: str) -> Callable[[], int]:
     """A clock of the ns that a session has waited so far for a core that another process held.

@@ -17,13 +17,13 @@ LONE_GENE_RATE = 0.1
 """Least mutation rate of a gene that is alone in its group, such as the resolution."""
 
 
-def mutation_rates(space: SearchSpace, changes: float = 1.0) -> NDArray[np.float64]:
-    """``(g,)`` chance of each gene to be re-drawn: ``changes`` per row in all, lone genes more often.
+def mutation_rates(space: SearchSpace) -> NDArray[np.float64]:
+    """``(g,)`` chance of each gene to be re-drawn: one per row in all, lone genes more often.
 
     Genes with a single choice have rate 0.
     """
     free = np.array([len(d) > 1 for d in space.domain])
-    rates = np.where(free, changes / max(int(free.sum()), 1), 0.0)
+    rates = np.where(free, 1 / max(int(free.sum()), 1), 0.0)
     for columns in space.groups.values():
         if len(columns) == 1 and free[columns[0]]:
             rates[columns[0]] = max(rates[columns[0]], LONE_GENE_RATE)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from hwnas.supernet.train._device import training_device, training_precision
-from hwnas.supernet.train._schedule import extremes, schedule_names
+from hwnas.supernet.train._schedule import extremes
 from hwnas.supernet.train._team import (
     ALONE,
     MISSING,
@@ -27,7 +27,6 @@ __all__ = [
     "hosted",
     "joined",
     "joined_by_torchrun",
-    "schedule_names",
     "training_device",
     "training_precision",
     "under_torchrun",

@@ -183,11 +183,6 @@ SCHEDULES: dict[str, Callable[[SearchSpace, int, int], Schedule]] = {
 }
 
 
-def schedule_names() -> list[str]:
-    """What :func:`get_schedule` knows."""
-    return list(SCHEDULES)
-
-
 def get_schedule(name: str, space: SearchSpace, steps: int, seed: int) -> Schedule:
     """The schedule registered as ``name``.
 

@@ -26,7 +26,7 @@ from hwnas.latency import (
 )
 from hwnas.latency.device._facts import usable_cores
 from hwnas.latency.table import _find as find
-from hwnas.latency.timing._loop import OWN_THREADS, waited_ns, waiting_clock
+from hwnas.latency.timing._loop import waited_ns, waiting_clock
 from tests.latency.fakes import tiny_space
 
 CPU = get_device("cpu")
@@ -186,8 +186,3 @@ def test_unknown_tables(tables: Path) -> None:
     (tables / "empty").mkdir()
     with pytest.raises(TableError, match=r"it has no table.csv and device.json"):
         find_table(tables / "empty")
-
-
-def test_providers_with_threads_of_their_own_are_those_that_the_loop_waits_for() -> None:
-    """The loop also runs on boards, where it is alone: it has a list of its own."""
-    assert set(OWN_THREADS) == {provider.name for provider in PROVIDERS.values() if provider.threads}
