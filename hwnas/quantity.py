@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from itertools import pairwise
@@ -125,6 +125,13 @@ A_LOT = 10**9
 def count_of(n: int, noun: str, nouns: str | None = None) -> str:
     """A number of things: ``1 subnet``, ``3,700 subnets``; ``nouns`` where more of them are not just a noun with an s."""
     return f"{f'{n:,}' if n < A_LOT else f'{n:.3g}'} {noun if n == 1 else nouns or f'{noun}s'}"
+
+
+def first_few(values: Iterable[object], most: int = 3) -> str:
+    """The first of some values: ``a, b, c and 4 more``."""
+    shown = [str(value) for value in values]
+    more = f" and {len(shown) - most} more" if len(shown) > most else ""
+    return ", ".join(shown[:most]) + more
 
 
 def listed(values: Sequence[int | float | str]) -> str:

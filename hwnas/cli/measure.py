@@ -14,7 +14,7 @@ from hwnas.cli._options import AsJson, FrontSpace, Interpreter, Seed, TableBatch
 from hwnas.errors import DataError, DeviceError
 from hwnas.files import together
 from hwnas.metric import LATENCY
-from hwnas.quantity import count_of, parse_latency_ms, parts_of
+from hwnas.quantity import count_of, first_few, parse_latency_ms, parts_of
 from hwnas.study._measure import Measured, Measuring
 from hwnas.study._outputs import Outputs
 from hwnas.study._place import refuse_busy
@@ -177,8 +177,7 @@ def _verdict(frame: pd.DataFrame, done: Measured, broken: list[int], csv: Path) 
         again = "--verify    (searches again with the table adapted to measurements)"
         if done.decoding is not None:  # what a library is verified on is a text
             again = f"--latency {budget_ms / (1 + over.max()):.3g}ms    (a budget smaller by as much)"
-        which = ", ".join(map(str, broken[:8])) + (f" and {len(broken) - 8} more" if len(broken) > 8 else "")
-        lines[0] += f"; rows {which} break it, by up to {100 * over.max():.1f} %"
+        lines[0] += f"; rows {first_few(broken, 8)} break it, by up to {100 * over.max():.1f} %"
     left = frame[~frame["row"].isin(broken)]
     if len(left):
         best = f"hwnas export {name} --row {left['row'].iloc[0]}{device}"

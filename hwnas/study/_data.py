@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from hwnas.errors import DataError, SupernetError
 from hwnas.progress import notice
-from hwnas.quantity import count_of
+from hwnas.quantity import count_of, first_few
 
 if TYPE_CHECKING:
     from hwnas.supernet import Supernet
@@ -135,8 +135,7 @@ def say_broken(data: Task) -> None:
     for path in sorted(broken):
         alike[broken[path].partition(" (")[0]].append(path)
     for paths in alike.values():
-        named = ", ".join(map(str, paths[:3])) + (f" and {len(paths) - 3} more" if len(paths) > 3 else "")
-        notice(f"{count_of(len(paths), 'image')} left out: {named}: {broken[paths[0]]}")
+        notice(f"{count_of(len(paths), 'image')} left out: {first_few(paths)}: {broken[paths[0]]}")
 
 
 def parse_arch(text: str) -> dict[str, Any]:

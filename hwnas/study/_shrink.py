@@ -30,14 +30,12 @@ class ShrunkSpace:
     Attributes:
         whole, space: before and after; rows mean the same in both.
         reference: of the whole.
-        share: of the front's hypervolume that is kept at least.
         about: the front that decided, and its device, for the file.
     """
 
     whole: SearchSpace
     space: SearchSpace
     reference: str
-    share: float
     about: Mapping[str, Any]
 
     def save(self, path: Path) -> None:
@@ -128,4 +126,4 @@ def _of(
         "subnets": part.size(),
         "subnets_before": space.size(),
     }
-    return ShrunkSpace(space, part, reference_kind(reference).whole or reference, kept, about)
+    return ShrunkSpace(space, part, reference_kind(reference).whole or reference, about)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from hwnas.errors import DeviceError, TableError, UnknownNameError
 from hwnas.progress import notice, progress, resumable
+from hwnas.quantity import first_few
 from hwnas.study._found import Found
 from hwnas.study._on_the_spot import first_profiled, profiled
 
@@ -198,10 +199,8 @@ def _say_estimated(table: LatencyTable, space: SearchSpace) -> None:
     """One line where a layer's time is estimated from a similar one."""
     estimated = table.estimated(space)
     if estimated and space.base is not None:
-        more = f" and {len(estimated) - 1} more" if len(estimated) > 1 else ""
-        notice(
-            f"{table.name} has {space.base.name}: the time of {estimated[0]}{more} is estimated from its classifier's"
-        )
+        named = first_few(estimated, 1)
+        notice(f"{table.name} has {space.base.name}: the time of {named} is estimated from its classifier's")
 
 
 def _say_doubts(table: LatencyTable, space: SearchSpace) -> None:

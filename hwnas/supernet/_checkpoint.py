@@ -20,6 +20,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from hwnas.errors import SupernetError
+from hwnas.quantity import first_few
 
 _DIGEST = "tensors_sha256"
 
@@ -145,8 +146,7 @@ def refuse(origin: str, network: str, told: list[str]) -> None:
         Misfit: there are.
     """
     if told:
-        more = f" and {len(told) - 3} more" if len(told) > 3 else ""
-        rule = f"it does not fit {network}: {', '.join(told[:3])}{more}"
+        rule = f"it does not fit {network}: {first_few(told)}"
         raise Misfit(origin, rule, "name the supernet that it belongs to with --supernet")
 
 

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from hwnas.errors import SpaceError, SupernetError
+from hwnas.quantity import first_few
 from hwnas.space import SearchSpace, head_name, n_classes, with_classes
 from hwnas.supernet._checkpoint import check_tensors, differences, refuse, shown
 
@@ -211,8 +212,7 @@ def _told(content: Mapping[Any, Any], part: _Part, found: SearchSpace, usual: Se
         told.append(f"{n_classes(found):,} classes instead of {n_classes(usual):,}")
     others = [str(key) for key, value in content.items() if str(key) not in part.path[:1] and _is_aside(value, part)]
     if others:
-        more = f" and {len(others) - 3} more" if len(others) > 3 else ""
-        told.append(f"left aside: {', '.join(others[:3])}{more}")
+        told.append(f"left aside: {first_few(others)}")
     return ", ".join([f"{len(part.tensors)} tensors", *told]) if told else ""
 
 

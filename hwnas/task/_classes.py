@@ -6,6 +6,8 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 
+from hwnas.quantity import first_few
+
 
 def class_names(labels: Sequence[str]) -> list[str]:
     """The distinct labels: numbers by size, words by alphabet."""
@@ -46,7 +48,7 @@ def class_shares(counts: Counter[int], labels: Sequence[str]) -> str:
         labels: names of the classes.
     """
     shares = [f"{labels[i]} {100 * n / counts.total():.0f} %" for i, n in counts.most_common()]
-    return ", ".join(shares[:6]) + (f" and {len(shares) - 6} more" if len(shares) > 6 else "")
+    return first_few(shares, 6)
 
 
 def _is_number(label: str) -> bool:

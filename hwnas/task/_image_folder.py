@@ -15,7 +15,7 @@ from PIL import Image, UnidentifiedImageError
 from torch import Tensor
 
 from hwnas.errors import DataError
-from hwnas.quantity import count_of
+from hwnas.quantity import count_of, first_few
 from hwnas.task._classes import class_names, class_order, class_shares
 from hwnas.task._decoded import CACHE_BYTES, DecodedImages, Key
 from hwnas.task._pixels import IMAGENET, Pixels, Preprocessing
@@ -262,8 +262,7 @@ def _refuse_other_classes(folder: Path, splits: Mapping[str, Sequence[str]]) -> 
         for other, others in splits.items():
             lacking = [name for name in others if name not in names]
             if lacking:
-                more = f" and {len(lacking) - 3} more" if len(lacking) > 3 else ""
-                rule = f"{split}/ has no folder {', '.join(lacking[:3])}{more}, and {other}/ has"
+                rule = f"{split}/ has no folder {first_few(lacking)}, and {other}/ has"
                 raise DataError(f"data {folder}", rule, "make the class folders of both the same")
 
 
@@ -279,8 +278,7 @@ def _oddities(
         present = {label for label, _ in samples}
         missing = [name for label, name in enumerate(labels) if label not in present]
         if samples and missing:
-            more = f" and {len(missing) - 3} more" if len(missing) > 3 else ""
-            yield f"{folder} has no image of {', '.join(missing[:3])}{more} to {use}"
+            yield f"{folder} has no image of {first_few(missing)} to {use}"
 
 
 def _in_order(folder: Path, names: Sequence[str], labels: Sequence[str]) -> Sequence[str]:
@@ -312,9 +310,8 @@ def _samples(folder: Path, names: Sequence[str]) -> tuple[list[Sample], list[Pat
 def _left_out(folder: Path, others: Sequence[Path]) -> Iterator[str]:
     """What class folders hold beside images, of which somebody may think that it counts."""
     if others:
-        named = ", ".join(str(path.relative_to(folder)) for path in others[:3])
-        more = f" and {len(others) - 3} more" if len(others) > 3 else ""
-        yield f"{folder}: no images by their names, and left out: {named}{more}"
+        named = first_few(path.relative_to(folder) for path in others)
+        yield f"{folder}: no images by their names, and left out: {named}"
 
 
 def _drawn(samples: Sequence[Sample], n: int, rng: np.random.Generator) -> list[Sample]:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from hwnas.errors import DataError, UnknownNameError
-from hwnas.quantity import count_of
+from hwnas.quantity import count_of, first_few
 from hwnas.task._classes import class_indices, class_names, class_shares
 from hwnas.task._scores import SCORES
 from hwnas.task._task import InputsAt, Score, Specs, digest_of
@@ -260,5 +260,4 @@ def _oddities(splits: Mapping[str, LabelledTexts], labels: Sequence[str]) -> Ite
         present = {index[label] for label in splits["validation"].labels}
         missing = [label for i, label in enumerate(labels) if i not in present]
         if missing:
-            more = f" and {len(missing) - 3} more" if len(missing) > 3 else ""
-            yield f"{splits['validation'].path} has no text of {', '.join(missing[:3])}{more}: nothing is measured on them"
+            yield f"{splits['validation'].path} has no text of {first_few(missing)}: nothing is measured on them"

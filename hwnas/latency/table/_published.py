@@ -22,6 +22,7 @@ from hwnas.latency.device._device import Device
 from hwnas.latency.device._hardware import Hardware
 from hwnas.latency.table._rows import Row
 from hwnas.latency.table._table import LatencyTable
+from hwnas.quantity import first_few
 from hwnas.space import LayerSpec, SearchSpace, Shape
 from hwnas.space.ops import Add, Conv
 
@@ -157,9 +158,8 @@ def _looked_up(file: Path, space: SearchSpace, times: Times) -> Iterator[tuple[L
             else:
                 yield layer, ms
     if missing:
-        first, *others = missing
-        rule = f"it has no {first}" + (f" and {len(others)} more" if others else "")
-        raise TableError(f"{file}", f"{rule} of the {len(seen)} layers of {space.name}", _REMEDY)
+        rule = f"it has no {first_few(missing, 1)} of the {len(seen)} layers of {space.name}"
+        raise TableError(f"{file}", rule, _REMEDY)
 
 
 def _names(slot: str, layer: LayerSpec) -> list[str]:

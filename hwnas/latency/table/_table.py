@@ -25,6 +25,7 @@ from hwnas.latency.table._interval import LATER
 from hwnas.latency.table._rows import Row, RowId, context_of, read_rows, write_rows
 from hwnas.latency.table._runs import runs_of
 from hwnas.latency.table._stand_in import stand_in
+from hwnas.quantity import first_few
 from hwnas.space import AdditiveCost, Factor, LayerSpec, Network, SearchSpace, Slot
 
 TABLE = "table.csv"
@@ -318,8 +319,7 @@ class LatencyTable:
 
     def _missing(self, space: SearchSpace, keys: list[str]) -> TableError:
         total = len(space.layers())
-        rule = f"it has no row for {keys[0]}" + (f" and {len(keys) - 1} more" if len(keys) > 1 else "")
-        rule += f" of the {total} layers of {space.name}"
+        rule = f"it has no row for {first_few(keys, 1)} of the {total} layers of {space.name}"
         rule += f" in {self.precision}" if {*self.precisions, self.precision} != {"fp32"} else ""
         if self.device.provider:
             remedy = f"fill them: {profile_command(self.device, space.name, self.precision)}{fixed_resolutions(space)}"
