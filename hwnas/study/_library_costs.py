@@ -110,15 +110,15 @@ def library_frame(
     """
     import pandas as pd
 
-    parts = {column: lengths.writing(space) for column in layer_costs(lengths)}
-    costs = layer_costs(lengths)
+    writing, costs = lengths.writing(space), layer_costs(lengths)
+    parts = dict.fromkeys(costs, writing)
     for column, table in tables.items():
-        parts[column] = lengths.reading(space) if column == PREFILL else lengths.writing(space)
+        parts[column] = lengths.reading(space) if column == PREFILL else writing
         costs[column] = table_cost(table, parts[column])
     rows: dict[tuple[str, str, str], dict[str, float]] = {}
     left = dict(scores)  # of slots that are replaced together the first has the score
     for slot in space.slots:
-        for setting, layer in lengths.writing(space).slot_layers(slot):
+        for setting, layer in writing.slot_layers(slot):
             rows[_named(space, slot, setting, layer)] = {"kl": left.pop(_alone(space, slot, setting), 0.0)}
         for column, cost in costs.items():
             for setting, layer in parts[column].slot_layers(slot):

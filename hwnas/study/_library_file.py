@@ -51,12 +51,12 @@ class Library:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What archs do not tell: the lengths that latencies are of."""
-        lengths, timed = self.facts.get("lengths"), self.facts.get("tables")
-        if not (lengths and timed):
+        """What archs do not tell: the lengths that latencies and memory are of."""
+        lengths = self.facts.get("lengths")
+        if not lengths:
             return ()
         reads = f"reading a prompt of {count_of(lengths['prompt'], 'token')}"
-        return (f"latencies of the library are of {reads}, and of writing one after {lengths['context']:,}",)
+        return (f"costs of the library are of {reads}, and of writing one after {lengths['context']:,}",)
 
 
 def read_library(path: Path) -> Library:

@@ -136,7 +136,7 @@ def test_latencies_are_of_the_lengths_that_are_stated_and_scores_of_none(hwnas: 
 
     ran = hwnas("search", "--library", "lib.csv")
     assert ran.code == 0, ran.err
-    assert "are of reading a prompt of 30 tokens, and of writing one after 21" in ran.err
+    assert "costs of the library are of reading a prompt of 30 tokens, and of writing one after 21" in ran.err
     found = Front.load("pareto.csv")
     assert found.space is not None
     assert Decoding.of(found.space, found.facts) == Decoding(30, 21, found.facts["files"][0]["tables"])
