@@ -20,7 +20,7 @@ SLOW = {
     "latency_fidelity": "which way of timing layers predicts whole networks best",
     "precision_transfer": "accuracy in any precision, from few quantised subnets and what fp32 has taught",
     "precision_policy": "architecture and precision together, against fp32, int8 afterwards and int8 alone",
-    "precision_peers": "accuracy-aware quantisation by nncf, on the same data",
+    "precision_peers": "quantisation by nncf, neural-compressor and modelopt, on the same data",
     "int8_speedup": "subnets in int8 against fp32 on this machine's CPU",
     "evaluation_throughput": "whole evaluations per second, against Once-for-All's loop and transformers",
     "racing": "searches in which not every subnet sees every sample, against those in which it does",
