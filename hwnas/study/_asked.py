@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from hwnas.search import Problem, SearchResult
+    from hwnas.progress import Progress
+    from hwnas.search import Problem, SearchProgress, SearchResult
     from hwnas.space import Population, SearchSpace
     from hwnas.study._request import Request
     from hwnas.study._warm_start import Warm
@@ -88,6 +89,30 @@ class AskedPredictor(ABC):
         import numpy as np
 
         return np.stack(list(self._seen.values()))
+
+    def shown(
+        self, advance: Progress, evals: int, pace: Callable[[int], str] | None = None
+    ) -> Callable[[SearchProgress], None]:
+        """Show what is evaluated on a progress bar; the search's own progress is to go to the function returned.
+
+        Args:
+            advance: the bar.
+            evals: evaluations in all.
+            pace: how fast it goes, in words.
+        """
+        front = 0
+
+        def report() -> None:
+            known = min(self.evaluator.n_known, evals)
+            advance(known, evals, f"subnets, {front} on the front" + (f", {pace(known)}" if pace is not None else ""))
+
+        def told(p: SearchProgress) -> None:
+            nonlocal front
+            front = p.front
+            report()
+
+        self.evaluator.progress = lambda _done, _total: report()
+        return told
 
     @abstractmethod
     def search(

@@ -22,7 +22,7 @@ from hwnas.study._request import Request
 
 if TYPE_CHECKING:
     from hwnas.io import Journal
-    from hwnas.search import Problem, SearchProgress, SearchResult
+    from hwnas.search import Problem, SearchResult
     from hwnas.space import Population, SearchSpace
     from hwnas.study._warm_start import Warm
     from hwnas.supernet import Engine, MeasuredAccuracy, Supernet
@@ -328,20 +328,8 @@ class MeasuringPredictor(AskedPredictor):
         fit = plain if warm.prior is None else with_prior(plain, warm.prior)
         slow = replace(problem, slow=(self.column,))
 
-        pace = Pace(self.evaluator.executor.workers)
         with progress("evaluating") as advance:
-            front = 0
-
-            def report() -> None:
-                known = min(self.evaluator.n_known, evals)
-                advance(known, evals, f"subnets, {front} on the front, {pace(known)}")
-
-            def told(p: SearchProgress) -> None:
-                nonlocal front
-                front = p.front
-                report()
-
-            self.evaluator.progress = lambda _done, _total: report()
+            told = self.shown(advance, evals, Pace(self.evaluator.executor.workers))
             race = self.evaluator if isinstance(self.evaluator, RacedAccuracy) else None
             if race is not None:
                 race.begin(slow, seed)

@@ -15,7 +15,7 @@ from hwnas.quantity import count_of
 from hwnas.study._asked import AskedPredictor, idle_files, refuse_unused
 
 if TYPE_CHECKING:
-    from hwnas.search import Problem, SearchProgress, SearchResult
+    from hwnas.search import Problem, SearchResult
     from hwnas.space import SearchSpace
     from hwnas.study._request import Request
     from hwnas.study._warm_start import Warm
@@ -100,18 +100,9 @@ class ScoringPredictor(AskedPredictor):
         from hwnas.search import gaussian_process, run_search
 
         assert not asynchronous  # it is of evaluations by several workers
-        slow, front = replace(problem, slow=(self.column,)), 0
+        slow = replace(problem, slow=(self.column,))
         with progress("scoring") as advance:
-
-            def report() -> None:
-                advance(min(self.evaluator.n_known, evals), evals, f"subnets, {front} on the front")
-
-            def told(p: SearchProgress) -> None:
-                nonlocal front
-                front = p.front
-                report()
-
-            self.evaluator.progress = lambda _done, _total: report()
+            told = self.shown(advance, evals)
             fit = gaussian_process(self.space)
             return run_search(slow, searcher, evaluations=evals, seed=seed, start=warm.rows, fit=fit, progress=told)
 

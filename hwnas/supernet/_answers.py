@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -14,10 +13,9 @@ from numpy.typing import NDArray
 
 from hwnas.executor import Done, Executor, Failed, Here
 from hwnas.io import Journal
-from hwnas.progress import notice
 from hwnas.space import Population
 from hwnas.supernet._base import Supernet
-from hwnas.supernet._evaluate import always_fails, calibrated
+from hwnas.supernet._evaluate import calibrated, skipped
 from hwnas.supernet.engine import Engine
 from hwnas.task import SelectiveTask, answers
 
@@ -163,10 +161,7 @@ class MeasuredAnswers:
             entry: dict[str, Any] = {"right": packed, "n_calibration": found.statistics.n_images}
             right: NDArray[np.bool_] | None = found.right
         else:
-            if not self.skip_failed:
-                raise always_fails(arch, outcome)
-            notice(f"skipped: subnet {json.dumps(arch)}: {outcome.reason}")
-            right, entry = None, {"failed": outcome.reason}
+            right, entry = None, skipped(arch, outcome, allowed=self.skip_failed)
         self._journal.append({"arch": arch, "samples": list(span), "shown": shown, **entry})
         self._known[key, shown] = right
 

@@ -211,20 +211,24 @@ class MeasuredAccuracy:
             getattr(self.data, "broken", {}).update(outcome.value.broken)
             entry = outcome.value.as_row(self.supernet.metric)
         else:
-            if not self.skip_failed:
-                raise always_fails(arch, outcome)
-            notice(f"skipped: subnet {json.dumps(arch)}: {outcome.reason}")
-            accuracy, entry = None, {"failed": outcome.reason}
+            accuracy, entry = None, skipped(arch, outcome, allowed=self.skip_failed)
         if self.journal is not None:
             self.journal.append({"arch": arch, **entry})
         self._known[row.tobytes()] = accuracy
 
 
-def always_fails(arch: Arch, outcome: Failed) -> SupernetError:
-    """The error for a subnet whose evaluation failed as often as it was tried."""
-    error = SupernetError(f"subnet {json.dumps(arch)}", outcome.reason, REMEDY)
-    error.add_note(outcome.trace)
-    return error
+def skipped(arch: Arch, outcome: Failed, *, allowed: bool) -> dict[str, Any]:
+    """What a journal says of a subnet whose evaluation always fails, once the user is told.
+
+    Raises:
+        SupernetError: it is not ``allowed`` to go on without.
+    """
+    if not allowed:
+        error = SupernetError(f"subnet {json.dumps(arch)}", outcome.reason, REMEDY)
+        error.add_note(outcome.trace)
+        raise error
+    notice(f"skipped: subnet {json.dumps(arch)}: {outcome.reason}")
+    return {"failed": outcome.reason}
 
 
 def all_failed(n: int) -> SupernetError:
