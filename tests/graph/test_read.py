@@ -136,6 +136,12 @@ def test_a_convolution_that_two_read_keeps_its_value(tmp_path: Path) -> None:
     assert any(isinstance(op, BatchNorm) for op in network.ops)
 
 
+def test_sums_are_written_in_two_ways(tmp_path: Path) -> None:
+    body = f"c = Conv(x, w) s = Sum(c, x) h = Sum(s, shift) {END}"
+    network = same(written(tmp_path / "x.onnx", body, w=(4, 4, 1, 1), shift=(4, 1, 1)))
+    assert [type(op).__name__ for op in network.ops][:3] == ["Conv", "Add", "Affine"]
+
+
 def test_scales_and_shifts_go_into_weights(tmp_path: Path) -> None:
     """Input normalisation stays, the layer scale of a linear map of channels goes into it, dead ends vanish."""
     body = (

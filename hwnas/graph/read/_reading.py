@@ -37,7 +37,7 @@ Reader = Callable[["Reading"], Value | Sequence[Value]]
 
 READERS: dict[str, Reader] = {}
 
-JOINS: dict[str, type[Op]] = {"Add": Add, "Mul": Mul}
+JOINS: dict[str, type[Op]] = {"Add": Add, "Sum": Add, "Mul": Mul}
 
 CONTROL = ("If", "Loop", "Scan", "SequenceMap")
 

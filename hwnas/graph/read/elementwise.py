@@ -14,7 +14,7 @@ from hwnas.space.ops import Affine
 REAL = (1, 10, 11, 16)
 """ONNX's numbers for float, float16, double and bfloat16."""
 
-SHIFTS = {"Add": 1.0, "Sub": -1.0}
+SHIFTS = {"Add": 1.0, "Sum": 1.0, "Sub": -1.0}
 SCALES = {"Mul": 1.0, "Div": -1.0}
 """Exponents of what they scale by."""
 
@@ -34,7 +34,7 @@ def _cast(at: Reading) -> Value:
 @reads(
     *("Abs", "Add", "Celu", "Clip", "Div", "Elu", "Erf", "Exp", "Gelu", "HardSigmoid", "HardSwish", "LeakyRelu"),
     *("Max", "Min", "Mish", "Mul", "Neg", "PRelu", "Pow", "Reciprocal", "Relu", "Selu", "Sigmoid", "Softplus"),
-    *("Sqrt", "Sub", "Swish", "Tanh"),
+    *("Sqrt", "Sub", "Sum", "Swish", "Tanh"),
 )
 def _of_elements(at: Reading) -> Value:
     given = [at.raw(i) for i in range(len(at.node.input)) if at.has(i)]
