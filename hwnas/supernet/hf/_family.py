@@ -61,16 +61,26 @@ class FamilyKind:
         return any(names.issuperset(head) for head in self.heads)
 
 
+def function_of(config: Mapping[str, Any], folder: str, *, usual: str) -> Function:
+    """The activation that a configuration states, or else the usual one.
+
+    Raises:
+        SupernetError: it is not supported.
+    """
+    name = config.get("hidden_act", usual)
+    if not isinstance(name, str) or name not in FUNCTIONS:
+        rule = f"its activation is {name!r}, known are {', '.join(FUNCTIONS)}"
+        raise SupernetError(f"hf:{folder}, {CONFIG}", rule, "give a network with one of them")
+    return FUNCTIONS[name]
+
+
 def encoder_of(config: Mapping[str, Any], folder: str, head: Head, *, norm_first: bool = False) -> Encoder:
     """The sizes that a configuration states.
 
     Raises:
         SupernetError: some are missing, or not supported.
     """
-    function = config.get("hidden_act", "gelu")
-    if not isinstance(function, str) or function not in FUNCTIONS:
-        rule = f"its activation is {function!r}, known are {', '.join(FUNCTIONS)}"
-        raise SupernetError(f"hf:{folder}, {CONFIG}", rule, "give a network with one of them")
+    function = function_of(config, folder, usual="gelu")
     channels, heads = number(config, "hidden_size", folder), number(config, "num_attention_heads", folder)
     if channels % heads:
         rule = f"{channels} channels cannot be shared by {heads} heads"
@@ -83,7 +93,7 @@ def encoder_of(config: Mapping[str, Any], folder: str, head: Head, *, norm_first
         heads=heads,
         channels=channels,
         ffn=number(config, "intermediate_size", folder),
-        function=FUNCTIONS[function],
+        function=function,
         eps=fraction(config, "layer_norm_eps", folder, usual=1e-12),
         norm_first=norm_first,
         head=head,

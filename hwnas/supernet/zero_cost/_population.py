@@ -20,8 +20,12 @@ class UntrainedScores:
         score: of a network; see ``hwnas.supernet.zero_cost.ZERO_COST``.
         seed: of the untrained weights.
         journal: keeps scores; see :func:`score_journal_identity`.
+
+    Attributes:
         progress: called with (scored, to score) before each subnet and after the last.
     """
+
+    progress: Callable[[int, int], None] | None = None
 
     def __init__(
         self,
@@ -29,9 +33,8 @@ class UntrainedScores:
         score: Callable[[Network, int], float],
         seed: int,
         journal: Journal,
-        progress: Callable[[int, int], None] | None = None,
     ) -> None:
-        self.space, self.score, self.seed, self.journal, self.progress = space, score, seed, journal, progress
+        self.space, self.score, self.seed, self.journal = space, score, seed, journal
         self._known = {space.encode(entry["arch"]).tobytes(): float(entry["score"]) for entry in journal.entries}
 
     @property

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from hwnas.errors import SupernetError
-from hwnas.supernet.hf._family import FUNCTIONS
+from hwnas.supernet.hf._family import function_of
 from hwnas.supernet.hf._folder import CONFIG, fraction, number
 from hwnas.supernet.hf.decoder._space import Decoder
 
@@ -28,10 +28,7 @@ def decoder_of(config: Settings, folder: str) -> Decoder:
     if oddities:
         rule = f"it has {', '.join(oddities)}, which hwnas does not know"
         raise SupernetError(where, rule, "give a network without")
-    function = config.get("hidden_act", "silu")
-    if not isinstance(function, str) or function not in FUNCTIONS:
-        rule = f"its activation is {function!r}, known are {', '.join(FUNCTIONS)}"
-        raise SupernetError(where, rule, "give a network with one of them")
+    function = function_of(config, folder, usual="silu")
     channels, heads = number(config, "hidden_size", folder), number(config, "num_attention_heads", folder)
     given = {key: value for key, value in config.items() if value is not None}
     kv_heads = number(given, "num_key_value_heads", folder, usual=heads)
@@ -48,7 +45,7 @@ def decoder_of(config: Settings, folder: str) -> Decoder:
         heads=heads,
         kv_heads=kv_heads,
         head_size=size,
-        function=FUNCTIONS[function],
+        function=function,
         eps=fraction(config, "rms_norm_eps", folder, usual=1e-6),
         theta=_theta(config, where),
         vocabulary=number(config, "vocab_size", folder),
