@@ -17,7 +17,7 @@ from PIL import Image
 from hwnas.errors import DataError
 from hwnas.space import TensorSpec
 from hwnas.study._data import say_broken
-from hwnas.task import IMAGENET, ImageFolder
+from hwnas.task import IMAGENET, ImageFolder, Preprocessing
 
 SHAPE = {"input": TensorSpec((3, 32, 32))}
 
@@ -45,6 +45,17 @@ def test_validation_resizes_the_shorter_side_and_crops_the_centre(
     x = x[:, :, top : top + resolution, left : left + resolution]
     found = images * torch.tensor(IMAGENET.std).reshape(3, 1, 1) + torch.tensor(IMAGENET.mean).reshape(3, 1, 1)
     assert (found - x / 255).abs().max() < 1.6 / 255  # Pillow rounds after each of two passes
+
+
+@pytest.mark.parametrize("preprocessing", [IMAGENET, Preprocessing((127.0,) * 3, (128.0,) * 3, divisor=1.0)])
+def test_pixels_are_standardised_to_the_last_bit_as_torch_does_it(preprocessing: Preprocessing):
+    pixels = np.random.default_rng(0).integers(0, 256, (5, 33, 33, 3), dtype=np.uint8)
+    mean, std = (torch.tensor(each).reshape(3, 1, 1) for each in (preprocessing.mean, preprocessing.std))
+    expected = (torch.from_numpy(pixels).permute(0, 3, 1, 2).float() / preprocessing.divisor - mean) / std
+    pixels.flags.writeable = False  # as Pillow's are
+    found = preprocessing.standardised(list(pixels))
+    assert found.is_contiguous()
+    assert torch.equal(found, expected)
 
 
 def test_batches_are_the_same_at_every_call_and_differ_by_seed(image_folder: Path):
