@@ -105,32 +105,43 @@ class SearchSettings:
 
 
 @dataclass(frozen=True)
-class Verification:
-    """What a search that is verified leaves beside the CSV until its front is saved.
+class Unfinished:
+    """What a search that measures or evaluates subnets leaves beside the CSV until its front is saved.
 
     Attributes:
-        journal: what was measured.
-        tables: the latency tables that it began with. A check may find otherwise later, and with another table
-            other subnets would be on the front.
+        csv: of the front.
     """
 
-    journal: Path
-    tables: Path
+    csv: Path
 
-    @classmethod
-    def beside(cls, csv: Path) -> Verification:
-        """Of the search that writes a CSV."""
-        return cls(csv.with_name(f"{csv.name}.verify.jsonl"), csv.with_name(f"{csv.name}.verify.tables"))
+    @property
+    def verified(self) -> Path:
+        """The journal of what was measured to verify a front."""
+        return self._beside("verify.jsonl")
+
+    @property
+    def tables(self) -> Path:
+        """The latency tables that it began with. A check may find otherwise later, and by another table other subnets
+        would be asked for."""
+        return self._beside("tables")
 
     @property
     def kept(self) -> Path | None:
-        """The tables, if something may have been measured already."""
-        return self.tables if self.journal.exists() else None
+        """The tables, if something may have been measured or evaluated already."""
+        begun = self.verified.exists() or self._beside("journal.jsonl").exists()
+        return self.tables if begun and self.tables.is_dir() else None
 
-    def gone(self, found: Found[LatencyTable]) -> Found[LatencyTable]:
-        """A table as the provenance tells of it: once the front is saved, what was kept is not there any more."""
+    def told(self, setup: Setup) -> Setup:
+        """A setup as its provenance is read: once the front is saved, what was kept is not there any more."""
+        others = {name: self._told(found) for name, found in setup.others.items()}
+        return replace(setup, table=setup.table and self._told(setup.table), others=others)
+
+    def _told(self, found: Found[LatencyTable]) -> Found[LatencyTable]:
         kept = found.it.path is not None and found.it.path.is_relative_to(self.tables)
         return Found(found.it, {**found.facts, "path": None}) if kept else found
+
+    def _beside(self, ending: str) -> Path:
+        return self.csv.with_name(f"{self.csv.name}.{ending}")
 
 
 def search(setup: Setup, settings: SearchSettings, asked: Evaluation | Scoring | None, path: Path) -> Front:
@@ -155,13 +166,8 @@ def search(setup: Setup, settings: SearchSettings, asked: Evaluation | Scoring |
         raise DataError("--verify", "it times networks, and latency comes from a file here", "drop --verify")
     if settings.verify and model is not None and SCORE not in setup.metrics.given:
         raise DataError("--verify", f"the library has no column {SCORE} to check", "build it again")
-    verification = Verification.beside(path)
-    if settings.verify:
-        if verification.kept is None:
-            setup.problem()  # nothing is kept of what is refused
-            setup = setup.keeping(verification.tables)
-        others = {name: verification.gone(found) for name, found in setup.others.items()}
-        setup = replace(setup, table=setup.table and verification.gone(setup.table), others=others)
+    unfinished = Unfinished(path)
+    slow, begun = settings.verify or asked is not None, unfinished.kept is not None
     metrics = setup.metrics
     evaluated = asked.measures().column if asked is not None else None
     warm = warm_start(metrics.space, settings.seed_archs, settings.prior, evaluated=evaluated)
@@ -175,6 +181,12 @@ def search(setup: Setup, settings: SearchSettings, asked: Evaluation | Scoring |
             measured = open_until_done.enter_context(asked.opened(metrics.space, path))
             metrics = replace(metrics, predictor=measured, tells=measured.column)
         problem = replace(setup, metrics=metrics).problem()
+        if slow:  # and nothing is refused any more
+            kept = setup if begun else setup.keeping(unfinished.tables)
+            setup = unfinished.told(setup)
+            metrics = replace(kept.metrics, predictor=metrics.predictor, tells=metrics.tells)
+            problem = replace(setup, metrics=metrics).problem()
+            place = place and replace(place, table=metrics.table)
         notes = [*setup.notes, *(_told_of_verifying(place, setup) if place is not None else ())]
         for note in [*notes, f"searching {count_of(metrics.space.size(), 'subnet')} of {metrics.space.name}"]:
             notice(note)
@@ -199,12 +211,12 @@ def search(setup: Setup, settings: SearchSettings, asked: Evaluation | Scoring |
                 return _run(problem, settings, used, warm.rows)
 
             if place is not None:
-                verifier = Verifier(metrics, place, verification.journal, setup.wanted, setup.budgets, settings.seed)
+                verifier = Verifier(metrics, place, unfinished.verified, setup.wanted, setup.budgets, settings.seed)
                 result, metrics = verifier.run(run)
                 setup = _with_adapted(setup, metrics)
             elif settings.verify and setup.given.library is not None:
                 text = scored_on(setup.given.library)
-                verifier = LibraryVerifier(metrics, text, verification.journal, setup.wanted, setup.budgets)
+                verifier = LibraryVerifier(metrics, text, unfinished.verified, setup.wanted, setup.budgets)
                 result, metrics = verifier.run(run)
             else:
                 result = run(problem)
@@ -233,7 +245,7 @@ def search(setup: Setup, settings: SearchSettings, asked: Evaluation | Scoring |
             if measured
             else random_sample(metrics, axes, setup.budgets, settings.seed),
         }
-    journals = (verification.journal, verification.tables) if verifier is not None else ()
+    journals = (unfinished.tables, *((unfinished.verified,) if settings.verify else ())) if slow else ()
     return Front.of(frame, facts, metrics.space, journals)
 
 

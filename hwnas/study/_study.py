@@ -16,7 +16,7 @@ from hwnas.study._front import Front
 from hwnas.study._objectives import Objectives
 from hwnas.study._request import Request
 from hwnas.study._scoring import Scoring, scoring_of
-from hwnas.study._search import SearchSettings, Verification, search
+from hwnas.study._search import SearchSettings, Unfinished, search
 from hwnas.study._setup import Setup, prepare
 from hwnas.study._space import open_space
 
@@ -162,7 +162,7 @@ class Study:
             InfeasibleError: a budget that no subnet meets.
         """
         settings = replace(settings or SearchSettings(), **options)
-        if settings.verify and (kept := Verification.beside(Path(path)).kept):
+        if (settings.verify or self.asked is not None) and (kept := Unfinished(Path(path)).kept):
             self.request = replace(self.request, kept=kept)
             vars(self).pop("setup", None)  # it may have other tables
         return search(self.setup, settings, self.asked, Path(path))

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from unittest.mock import Mock
 
 import numpy as np
 import pandas as pd
@@ -195,6 +196,30 @@ def test_a_foreign_table_cannot_be_verified(hwnas: Hwnas, table: Path, predictor
     ran = hwnas("search", "--device", table, "--predictor", predictor, "--latency", "8ms", "--verify", *QUICK)
     assert (ran.code, len(ran.err.splitlines())) == (2, 1), ran.err
     assert "its table is of another machine, where --verify cannot measure; drop --verify" in ran.err
+
+
+@pytest.mark.checks_tables
+def test_a_killed_search_that_evaluates_goes_on_by_the_table_that_it_began_with(
+    hwnas: Hwnas, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save_table(true_ns())
+    fake_runtime(monkeypatch, {key: round(1.3 * ns) for key, ns in true_ns(spread=0.05).items()})
+    options = ("search", "--supernet", "digits", "--evaluate", "--evals", 10, "--objectives", "top1,latency")
+    with monkeypatch.context() as killed:
+        killed.setattr("hwnas.study._front.Outputs.write", Mock(side_effect=KeyboardInterrupt))
+        assert hwnas(*options).code == 130
+    known = Path("pareto.csv.journal.jsonl").read_text()
+    for path in Path(os.environ["XDG_CACHE_HOME"]).rglob("*.jsonl"):
+        os.utime(path, (0, 0))
+    later = fake_runtime(monkeypatch, {key: round(1.6 * ns) for key, ns in true_ns(spread=0.08).items()})
+    ran = hwnas(*options)
+    assert ran.code == 0, ran.err
+    assert not later  # nothing was timed again
+    assert Path("pareto.csv.journal.jsonl").read_text() == known
+    assert not Path("pareto.csv.tables").exists()
+    ran = hwnas(*options)  # another search, by the table as it is now
+    assert ran.code == 0, ran.err
+    assert later
 
 
 EVALUATE = (
