@@ -4,7 +4,7 @@
 
 Kendall's tau and Spearman's rho of every score, of MACs and of parameters with measured accuracies, on NAS-Bench-201
 (each cell trained alone) and on the supernet that ships (inherited weights), or of a supernet of yours whose accuracies
-``hwnas evaluate`` or ``search --evaluate`` kept in a journal. Mean and standard deviation over disjoint samples; of the
+``hwnas evaluate --sample`` kept in a journal (those of a search are no random ones). Mean and standard deviation over disjoint samples; of the
 better half of the networks as well, for a search has no use for the others.
 """
 
@@ -75,9 +75,10 @@ def digits(n: int) -> tuple[dict[str, Values], Values]:
 
 
 def own(reference: str, journal: Path) -> tuple[dict[str, Values], Values]:
-    """A supernet and a journal of its accuracies."""
+    """A supernet and a journal of its accuracies, in random order: a search's own goes from poor subnets to good ones."""
     net = load_supernet(reference)
     entries = [json.loads(line) for line in journal.read_text(encoding="utf-8").splitlines()[1:]]
+    entries = [entries[i] for i in np.random.default_rng(0).permutation(len(entries))]
     x = np.stack([net.space.encode(entry["arch"]) for entry in entries])
     return of_space(net.space, x), np.array([entry[net.metric] for entry in entries])
 
