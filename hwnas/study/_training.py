@@ -173,17 +173,17 @@ class Training:
 
 
 def taught_alone(front: Front, row: int, supernet: str) -> str:
-    """JSON of the subnet in a row of a front that is trained alone.
+    """JSON of the subnet in a row of a front that is trained alone; in fp32, whatever precisions its layers are deployed in.
 
     Raises:
         DataError: there is no such row, or the front is of another network than ``supernet``.
     """
     told = (front.facts.get("space") or {}).get("name")
-    own = open_space(supernet).name
-    if told and plain_name(str(told)) != plain_name(own):
-        rule = f"it is of {told}, and {supernet} is {own}"
+    own = open_space(supernet)
+    if told and plain_name(str(told)) != plain_name(own.name):
+        rule = f"it is of {told}, and {supernet} is {own.name}"
         raise DataError(f"--front {front.path}", rule, "train the network that was searched, or name its own front")
-    return json.dumps(front.arch(row))
+    return json.dumps({key: value for key, value in front.arch(row).items() if key in own.groups})
 
 
 @contextmanager

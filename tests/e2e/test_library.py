@@ -186,6 +186,16 @@ def test_blocks_and_their_precisions_are_chosen_together_and_write_as_they_were_
     assert (written.argmax(-1) == told.argmax(-1)).all()
     assert np.median(np.abs(written - told)) < 1e-5 * np.abs(told).max()
 
+    Path("text").mkdir()
+    for split in ("train", "validation"):
+        shutil.copy("t.txt", f"text/{split}.txt")
+    learns = ("--front", "front.csv", "--row", row, "--steps", 2, "--batch-size", 4, "--out", "taught.safetensors")
+    ran = hwnas("train", "--supernet", "hf:wide", "--data", "text", *learns)
+    assert ran.code == 0, ran.err
+    ran = hwnas("export", "front.csv", "--row", row, "--checkpoint", "taught.safetensors", "--out", "again/")
+    assert ran.code == 0, ran.err
+    assert "int4, " in ran.err  # in the precisions that were chosen
+
 
 def test_a_model_is_sorted_by_the_text_and_its_library_is_of_the_file(hwnas: Hwnas) -> None:
     build = (
