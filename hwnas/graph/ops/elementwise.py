@@ -10,7 +10,7 @@ from hwnas.space.ops import Add, Mul, Op
 
 @to_onnx.register
 def _add(op: Add, x: Sequence[str], at: Nodes) -> str:
-    """Of tokens a ``Sum``, which is the same: an ``Add`` and the norm after it onnxruntime makes one kernel, slower than both."""
+    """Sums of tokens are written as ``Sum``: onnxruntime joins an ``Add`` and the norm after it into a kernel slower than the two."""
     return at.result("Sum" if len(op.in_shape) == 2 else "Add", x)
 
 

@@ -17,7 +17,8 @@ ROUNDS = 10
 """Of mutation, where few of them are within the budgets."""
 
 MIXED = 0.2
-"""Share of them whose layers have precisions of their own, where they can: where precisions cost nothing, the rest are better."""
+"""Share of them whose layers have precisions of their own, where they can. The rest are in the cheapest precision: better,
+where precisions cost no accuracy."""
 
 
 def stratified_start(problem: Problem, size: int, rng: np.random.Generator) -> Population:
