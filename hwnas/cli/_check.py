@@ -20,15 +20,12 @@ BROKEN = 1
 """Exit code where a table no longer holds."""
 
 
-def check(
-    device: Device, space: SearchSpace, reference: str | None, precision: str, out: Path, *, n: int, seed: int
-) -> None:
+def check(device: Device, space: SearchSpace, precision: str, out: Path, *, n: int, seed: int) -> None:
     """Measure fresh subnets and tell how far the device's table is off; it holds by the rule that searches go by.
 
     Args:
         device: of the table.
         space: what is checked of it.
-        reference: by which the user named the space; None if by none.
         precision: what networks compute in.
         out: folder of tables.
         n: how many subnets.
@@ -55,7 +52,7 @@ def check(
     say("\n".join(_report(table, found, where, table.plus_minus(space))))
     refuse_busy(found.load, f"check of latency table {table.name}")
     if not found.holds:
-        say(f"it does not hold: {found.words}\nrenew it: {latency.renewal(table, space, reference)}")
+        say(f"it does not hold: {found.words}\nrenew it: {latency.renewal(table, space)}")
         raise typer.Exit(BROKEN)
     say("it holds")
 

@@ -32,7 +32,7 @@ from hwnas.progress import notice, progress
 from hwnas.quantity import count_of
 from hwnas.study import Evaluation
 from hwnas.study._data import noun_of
-from hwnas.study._space import open_in, open_space, restricted
+from hwnas.study._space import open_in, restricted
 
 if TYPE_CHECKING:
     from hwnas.space import Population, SearchSpace
@@ -128,21 +128,7 @@ def evaluate(
     notice(f"wrote {out}: {count_of(len(frame), 'subnet')}, {reached}{calibrated}")
     measured = "" if told is QUALITY else f" --metric {told.name}"
     measured += "" if registered(told.name) else f":{told.direction}"
-    notice(f"next: hwnas fit {shlex.quote(str(out))} --space {_space_reference(supernet, whole)}{measured}")
-
-
-def _space_reference(supernet: str, space: SearchSpace) -> str:
-    """What opens the space of a supernet's weights, which may have another number of classes."""
-    from hwnas.space import classes_named
-    from hwnas.supernet import reference_kind
-
-    if reference_kind(supernet).precisions:
-        return shlex.quote(supernet)
-    plain = space.plain or space
-    derived = classes_named(plain.name)
-    same = not derived or open_space(supernet).name == plain.name
-    reference = supernet if same or not derived else f"{supernet}-c{derived[1]}"
-    return shlex.quote(f"{reference}-{'+'.join(space.precisions)}" if space.precisions else reference)
+    notice(f"next: hwnas fit {shlex.quote(str(out))} --space {shlex.quote(whole.reference)}{measured}")
 
 
 def _subnets(space: SearchSpace, archs: Path | None, sample: int | None, seed: int) -> Population:

@@ -109,7 +109,7 @@ def profile(
         raise DataError(f"--precision {precision.replace('+', ',')}", rule, "profile one precision at a time elsewhere")
     if check:
         here = get_device(name, threads=threads, batch=batch)
-        check_here(here, domain, space, precision, out, n=subnets or SUBNETS, seed=seed)
+        check_here(here, domain, precision, out, n=subnets or SUBNETS, seed=seed)
         return
     plan = Plan(seed=seed) if subnets is None else Plan(seed=seed, n_validation=subnets)
     if bundle is not None:
@@ -119,9 +119,9 @@ def profile(
         if remote:
             raise DataError("--import with --device ssh://", "an imported table is measured already", "name the device")
         if is_board_result(published):
-            _told(*import_result(published, name, domain, out, asked=space is not None), space, elsewhere=True)
+            _told(*import_result(published, name, domain, out, asked=space is not None), elsewhere=True)
         else:
-            _told(_published(published, name, domain, out), domain, space, elsewhere=True)
+            _told(_published(published, name, domain, out), domain, elsewhere=True)
         return
     domain = _usual(domain)
     options: dict[str, Any] = {"threads": threads, "batch": batch, "precision": precision, "plan": plan}
@@ -137,7 +137,7 @@ def profile(
             if ended.error is not None:
                 raise ended.error
             assert ended.result is not None
-            _told(*ended.result, space, elsewhere=ended.device in remote)
+            _told(*ended.result, elsewhere=ended.device in remote)
         except HwnasError as error:
             failures.append((ended.device, error))
     exit_with(failures, len(devices))
@@ -177,7 +177,7 @@ def _published(path: Path, name: str, space: SearchSpace, out: Path) -> LatencyT
     return table.save(folder)
 
 
-def _told(table: LatencyTable, space: SearchSpace, reference: str | None, *, elsewhere: bool) -> None:
+def _told(table: LatencyTable, space: SearchSpace, *, elsewhere: bool) -> None:
     """Report on a table.
 
     Raises:
@@ -185,7 +185,7 @@ def _told(table: LatencyTable, space: SearchSpace, reference: str | None, *, els
     """
     from hwnas.latency import Load
 
-    say(_report(table, space, reference or space.name, elsewhere=elsewhere))
+    say(_report(table, space, elsewhere=elsewhere))
     refuse_busy(Load.of(table.about(space)), f"latency table {table.name}")
 
 
@@ -201,8 +201,9 @@ def _at(space: SearchSpace) -> str:
     return f" at {space.input_text}" if space.input_genes else ""
 
 
-def _report(table: LatencyTable, space: SearchSpace, reference: str, *, elsewhere: bool) -> str:
+def _report(table: LatencyTable, space: SearchSpace, *, elsewhere: bool) -> str:
     from hwnas.latency import Load, interval_words, summary
+    from hwnas.space import precisions_named
 
     facts = table.about(space)
     own = len(table.own_rows)
@@ -230,6 +231,7 @@ def _report(table: LatencyTable, space: SearchSpace, reference: str, *, elsewher
         "" if kept_usually and name == made.id and usual and not elsewhere else f" --device {shlex.quote(str(name))}"
     )
     where += f" --precision {table.precision.replace('+', ',')}" if table.precision != "fp32" else ""
+    reference, _ = precisions_named(space.reference) or (space.reference, ())
     cost = table.cost(table.covered(space))
     budget = float(f"{(cost.minimum()[0] + cost.maximum()[0]) / 2:.2g}")
     lines.append(f"next: hwnas search{where} --space {shlex.quote(reference)} --latency {budget:g}ms")

@@ -28,7 +28,7 @@ def _with_choices(space: SearchSpace, sizes: dict[str, Value]) -> SearchSpace:
         for allowed, old, new in zip(space.domain, space.genes, genes, strict=True)
     ]
     base, plain = (of and _with_choices(of, sizes) for of in (space.base, space.plain))
-    return SearchSpace(space.name, genes, space.slots, domain, base=base, plain=plain)
+    return SearchSpace(space.name, genes, space.slots, domain, base=base, plain=plain, reference=space.reference)
 
 
 def _with_choice(gene: Gene, size: Value) -> Gene:

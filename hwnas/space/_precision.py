@@ -89,7 +89,8 @@ def with_precisions(space: SearchSpace, precisions: Sequence[str], forms: Forms)
     domain += [list(range(len(gene.choices))) for gene in mixing.genes[space.n_genes :]]
     base = with_precisions(space.base, precisions, forms) if space.base is not None else None
     name = f"{space.name}-{'+'.join(precisions)}"
-    return SearchSpace(name, mixing.genes, mixing.slots(), domain, base=base, plain=space.whole)
+    reference = f"{space.reference}-{'+'.join(precisions)}"
+    return SearchSpace(name, mixing.genes, mixing.slots(), domain, base=base, plain=space.whole, reference=reference)
 
 
 @dataclass(frozen=True)

@@ -41,6 +41,7 @@ class SearchSpace:
         base: the space it is derived from by :func:`hwnas.space.with_classes`; what is known of that one's other
             layers holds for it too.
         plain: the space it is derived from by :func:`hwnas.space.with_precisions`: its genes are the first of these.
+        reference: what ``--space`` opens it by; its name by default.
     """
 
     def __init__(
@@ -52,8 +53,10 @@ class SearchSpace:
         *,
         base: SearchSpace | None = None,
         plain: SearchSpace | None = None,
+        reference: str | None = None,
     ) -> None:
         self.name = name
+        self.reference = reference or name
         self.base = base
         self.plain = plain
         self.genes = tuple(genes)
@@ -127,7 +130,7 @@ class SearchSpace:
         """The space without restrictions."""
         if self.allowed.all():
             return self
-        return SearchSpace(self.name, self.genes, self.slots, base=self.base, plain=self.plain)
+        return self._copy(None, self.reference)
 
     @property
     def dependents(self) -> dict[int, list[int]]:
@@ -302,9 +305,18 @@ class SearchSpace:
 
     def with_domain(self, domain: Sequence[Sequence[int]]) -> SearchSpace:
         """The same space with other choices left, by the indices of each gene's: ``domain`` as in ``SearchSpace``."""
-        part = SearchSpace(self.name, self.genes, self.slots, domain, base=self.base, plain=self.plain)
+        part = self._copy(domain, self.reference)
         part.whole = self.whole  # one object for all parts of a space: it keeps the layers it has built
         return part
+
+    def opened_by(self, reference: str) -> SearchSpace:
+        """The same space, with the reference that a user named it by."""
+        return self if reference == self.reference else self._copy([d.tolist() for d in self.domain], reference)
+
+    def _copy(self, domain: Sequence[Sequence[int]] | None, reference: str) -> SearchSpace:
+        return SearchSpace(
+            self.name, self.genes, self.slots, domain, base=self.base, plain=self.plain, reference=reference
+        )
 
     # --- layers -----------------------------------------------------------------------------
 

@@ -19,6 +19,7 @@ from hwnas.study._data import as_told, evaluation_data, noun_of, refuse_unready,
 from hwnas.study._objectives import Objectives, check_names
 from hwnas.study._racing import RacedAccuracy, can_race, raced
 from hwnas.study._request import Request
+from hwnas.study._space import open_space
 
 if TYPE_CHECKING:
     from hwnas.io import Journal
@@ -139,8 +140,18 @@ class Evaluation:
 
         kind = reference_kind(self.supernet)
         if not kind.precisions:
-            return self.net.space
-        return kind.part(mixed_space(self.net.space, "+".join(kind.precisions)))
+            return self.net.space.opened_by(self._reference)
+        return kind.part(mixed_space(self.net.space, "+".join(kind.precisions))).opened_by(self.supernet)
+
+    @property
+    def _reference(self) -> str:
+        """What opens the space of the weights, which may have another number of classes than the supernet."""
+        from hwnas.space import classes_named
+
+        derived = classes_named(self.net.space.name)
+        if derived is None or open_space(self.supernet).name == self.net.space.name:
+            return self.supernet
+        return f"{self.supernet}-c{derived[1]}"
 
     def refuse_unused(self, used: Mapping[str, object]) -> None:
         """Refuse options that mean nothing where accuracy is evaluated.

@@ -32,7 +32,7 @@ def open_space(reference: str | SearchSpace | None) -> SearchSpace:
     derived = precisions_named(name)
     if derived is not None and not Path(name.removeprefix("hf:")).exists():
         return with_precisions_of(name, open_space(derived[0]))
-    return reference_kind(name).space(name)
+    return reference_kind(name).space(name).opened_by(name)
 
 
 def open_in(reference: str | SearchSpace | None, precision: str | None) -> tuple[SearchSpace, str | None]:

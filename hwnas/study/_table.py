@@ -191,7 +191,7 @@ def _refuse_other_conditions(
         has, remedy = " and ".join(table.precisions) or "no rows", "drop --precision"
         if table.device.provider:
             latency.check_precision(table.device, precision)
-            remedy += f", or profile it: {latency.profile_command(table.device, space.name, precision)}"
+            remedy += f", or profile it: {latency.profile_command(table.device, space, precision)}"
         raise DeviceError(f"--precision {precision}", f"latency table {name} has {has}", remedy)
 
 

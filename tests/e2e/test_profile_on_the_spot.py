@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,7 +15,11 @@ import pytest
 from hwnas import latency
 from hwnas.latency import LatencyTable, Row
 from hwnas.space import SearchSpace, get_space
+from hwnas.study._space import open_space
+from tests.conftest import REPOSITORY
+from tests.convolutional import exported, initialised, resnet
 from tests.e2e.conftest import MS_PER_MAC, Hwnas
+from tests.supernet.hf.decoder.conftest import save
 
 QUICK = ("--searcher", "random", "--population", 40, "--generations", 2)
 
@@ -125,3 +130,34 @@ def test_a_busy_machine_is_not_profiled(
     assert len(ran.err.splitlines()) == 1
     assert not measuring.calls
     assert not Path("pareto.csv").exists()
+
+
+@pytest.mark.parametrize("kind", ["hf:m", "mine.onnx", "own.py:own_space", "small.json"])
+def test_what_fills_a_table_names_the_space_as_it_was_typed(
+    hwnas: Hwnas, measuring: FakeProfile, folder: Path, kind: str
+) -> None:
+    _write(hwnas, kind)
+    here = latency.get_device("cpu")
+    LatencyTable.of(here, [Row("another", 1.0, 1.0, 1.0, 1, 1)]).save(folder / "latency_tables" / here.id)
+    search = ("search", "--space", kind, "--device", here.id, "--as-is", "--objectives", "macs,latency", *QUICK)
+    refused = hwnas(*search)
+    assert refused.code == 2
+    command = refused.err.splitlines()[-1].split("; fill them: hwnas ")[1]
+    assert f"--space {kind}" in command
+    filled = hwnas(*shlex.split(command))
+    assert filled.code == 0, filled.err
+    assert [space.name for space in measuring.calls] == [open_space(kind).name]
+    assert hwnas(*search).code == 0
+
+
+def _write(hwnas: Hwnas, reference: str) -> None:
+    """What a reference leads to, in the working folder."""
+    if reference == "hf:m":
+        save(Path("m"), "llama")
+    elif reference == "mine.onnx":
+        exported(initialised(resnet((1, 2), 8, bottleneck=False)), Path(reference), fold=False, size=32)
+    elif reference == "small.json":
+        options = ("--space", "digits", "--objectives", "macs:max,params", "--fix", "d=1", "--fix", "e=2,4")
+        assert hwnas("space", "shrink", *options, "--out", reference).code == 0
+    else:
+        Path("own.py").write_text((REPOSITORY / "examples" / "own_supernet.py").read_text())

@@ -41,3 +41,15 @@ def test_layers_have_the_precisions_that_they_would_have_had() -> None:
     assert one.fingerprint == other.fingerprint
     assert one.plain is not None
     assert one.plain.genes == with_inputs(SPACE, r=20).genes
+
+
+def test_parts_of_a_space_keep_the_reference_that_opened_it():
+    space = get_space("digits").opened_by("mine.json")
+    assert get_space("digits").reference == "digits"
+    for part in (space, space.restrict(r=8), space.restrict(r=8).whole, with_inputs(space, r=12)):
+        assert (part.name, part.reference) == ("digits", "mine.json")
+    assert space.restrict(r=8).opened_by("its.json").input_values == {"r": [8]}
+    mixed = mixed_space(space, "fp32+int8").restrict(r=8)
+    assert mixed.reference == "mine.json-fp32+int8"
+    assert mixed.plain is not None
+    assert mixed.plain.reference == "mine.json"

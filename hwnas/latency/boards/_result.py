@@ -201,7 +201,7 @@ def _planned(
     if whole.fingerprint != about["fingerprint"]:
         rule = f"space {whole.name} differs from the one the bundle was made for"
         raise DataError("the plan", rule, "make the bundle again with this version of hwnas")
-    space = SearchSpace(whole.name, whole.genes, whole.slots, about["domain"])
+    space = whole.with_domain(about["domain"])
     subnets = Subnets(**{name: np.array(rows, dtype=np.int16) for name, rows in contents["subnets"].items()})
     layers: dict[str, Network] = {key: [("layer", layer)] for key, layer in space.layers().items()}
     isolated = {short for b in contents["blocks"] if b["stage"] == ISOLATED for short, _ in b["networks"]}

@@ -8,13 +8,13 @@ from hwnas.latency.device._device import Device
 from hwnas.space import SearchSpace, precisions_named
 
 
-def profile_command(device: Device, space: str, precision: str) -> str:
+def profile_command(device: Device, space: SearchSpace, precision: str) -> str:
     """The command that profiles a space on a device; of ``digits-fp32+int8`` it names the parts."""
-    space, _ = precisions_named(space) or (space, ())
+    reference, _ = precisions_named(space.reference) or (space.reference, ())
     conditions = f"--device {device.name} --threads {device.threads} --batch {device.batch}"
     if precision != "fp32":
         conditions += f" --precision {precision.replace('+', ',')}"
-    return f"hwnas profile {conditions} --space {shlex.quote(space)}"
+    return f"hwnas profile {conditions} --space {shlex.quote(reference)}"
 
 
 def fixed_resolutions(space: SearchSpace) -> str:

@@ -66,19 +66,13 @@ def doubts(table: LatencyTable, facts: Mapping[str, Any]) -> list[str]:
     return found
 
 
-def renewal(table: LatencyTable, space: SearchSpace, reference: str | None = None) -> str:
-    """The command that measures the rows of ``space`` anew; of one input, at all of its values that the table covers.
-
-    Args:
-        table: has the rows.
-        space: of them.
-        reference: what the command names it by; its name by default.
-    """
+def renewal(table: LatencyTable, space: SearchSpace) -> str:
+    """The command that measures the rows of ``space`` anew; of one input, at all of its values that the table covers."""
     domain = space
     if len(space.input_genes) == 1:
         with suppress(TableError):  # of a table that covers a part of the space, at the values of that part
             domain = table.covered(space.whole)
-    return profile_command(table.device, reference or space.name, table.precision) + fixed_resolutions(domain)
+    return profile_command(table.device, space, table.precision) + fixed_resolutions(domain)
 
 
 def _here(made: Device) -> Device:

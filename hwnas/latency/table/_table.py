@@ -322,7 +322,7 @@ class LatencyTable:
         rule = f"it has no row for {first_few(keys, 1)} of the {total} layers of {space.name}"
         rule += f" in {self.precision}" if {*self.precisions, self.precision} != {"fp32"} else ""
         if self.device.provider:
-            remedy = f"fill them: {profile_command(self.device, space.name, self.precision)}{fixed_resolutions(space)}"
+            remedy = f"fill them: {profile_command(self.device, space, self.precision)}{fixed_resolutions(space)}"
         else:
             remedy = "keep to what it covers with --fix, or import a table that has them"
         return TableError(f"latency table {self.name}", rule, remedy)

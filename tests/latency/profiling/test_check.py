@@ -79,4 +79,4 @@ def test_the_command_that_renews_names_what_is_covered(tmp_path: Path) -> None:
     part = profile(DEVICE, SPACE.restrict(r=8), tmp_path, plan=Plan(n_validation=4), runtime=FakeRuntime(COSTS))
     command = "hwnas profile --device cpu --threads 1 --batch 1 --space tiny"
     assert renewal(part, SPACE) == f"{command} --fix r=8"
-    assert renewal(part, SPACE, "my small.json") == f"{command.removesuffix('tiny')}'my small.json' --fix r=8"
+    assert renewal(part, SPACE.opened_by("my small.json")) == f"{command.removesuffix('tiny')}'my small.json' --fix r=8"
