@@ -195,7 +195,7 @@ def export_subnet(
     facts |= {"hwnas_version": __version__, "preprocessing": str(net.preprocessing or ""), "precision": form}
     facts |= {"labels": json.dumps(net.labels)} if net.labels else {}
     least = least_agreement(s.agreement_pct, form, random_weights=s.random_weights, images=images_of_it is not None)
-    batches = calibration_images(subnet, images_of_it) if form != "fp32" else None
+    batches = calibration_images(subnet, images_of_it, form) if form != "fp32" else None
     model, difference, kept, lossy = onnx_model(
         subnet, opset=s.opset, precision=form, batches=batches, least_agreement_pct=least
     )

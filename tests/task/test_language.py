@@ -16,6 +16,7 @@ from tokenizers.pre_tokenizers import WhitespaceSplit
 from hwnas.errors import DataError
 from hwnas.space import TensorSpec
 from hwnas.task import Divergence, LanguageModelling, Parent, Tokenizer, perplexity
+from hwnas.task._language import CALIBRATION_TOKENS
 
 WORDS = 50
 SPECS = {"input_ids": TensorSpec((8,), "int64")}
@@ -75,6 +76,16 @@ def test_splits_stand_in_files_or_in_folders(tokenizer, tmp_path):
     drawn = inputs(SPECS)
     assert isinstance(drawn, Mapping)
     assert torch.equal(drawn["input_ids"] + 1, following)
+
+
+def test_precisions_are_compared_on_so_many_tokens(tokenizer, tmp_path):
+    (tmp_path / "t.txt").write_text(words(4 * CALIBRATION_TOKENS))
+    data = opened(tmp_path / "t.txt", tokenizer, n_calibration=10**6, batch_size=1000)
+    for length in (8, 3000):
+        specs = {"input_ids": TensorSpec((length,), "int64")}
+        shown = sum(x["input_ids"].numel() for x in data.calibration(specs))
+        assert CALIBRATION_TOKENS <= shown < CALIBRATION_TOKENS + length
+    assert sum(len(ids) for ids, _ in data.judged(8)) > CALIBRATION_TOKENS / 8  # scores are of as many as asked for
 
 
 def test_windows_are_drawn_from_the_seed(tokenizer, tmp_path):
