@@ -41,7 +41,7 @@ def weights_facts(reference: str, checkpoint: Path | None) -> dict[str, str] | N
 
 
 def weights_hash(path: Path) -> str:
-    """Of a file of weights, or of what is read of a folder; what else a folder holds, such as results, may change.
+    """Of a file of weights, or of what is read of a folder, or beside GGUF; what else a folder holds, such as results, may change.
 
     Raises:
         SupernetError: a folder without weights.
@@ -50,11 +50,12 @@ def weights_hash(path: Path) -> str:
     from hwnas.supernet import checkpoint_file
 
     file = checkpoint_file(path)
-    if not file.is_dir():
-        return file_hash(file)
+    if not file.is_dir() and file.suffix != ".gguf":
+        return file_hash(file)  # without torch
     from hwnas.supernet.hf import files_read
 
-    return file_hash(file, files_read(file))
+    read = {*files_read(file)}
+    return file_hash(file) if read == {file} else file_hash(file if file.is_dir() else file.parent, read)
 
 
 def budget_facts(budgets: Mapping[str, Budget]) -> dict[str, dict[str, float]]:

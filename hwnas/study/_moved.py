@@ -99,6 +99,7 @@ class Windows:
             "space": self.net.space.name,
             "fingerprint": self.net.space.fingerprint,
             "digest": self.net.digest,
+            "tokenizer": self.net.tokenizer().digest,
             "data": str(self.data.resolve()),
             "sha256": text_hash(self.data),
             "windows": self.windows,

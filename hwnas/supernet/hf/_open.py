@@ -24,6 +24,7 @@ from hwnas.supernet.hf.decoder import (
     gguf_file,
     is_decoder,
     read_decoder,
+    tokenizer_beside,
 )
 from hwnas.task import TOKENIZER_FILES
 
@@ -46,20 +47,23 @@ def folder_class(folder: str) -> type[Supernet]:
     return encoder_class(CarriedTexts(text, tuned, folder))
 
 
-def files_read(folder: Path) -> Iterable[Path]:
-    """The files of a folder that its network is made from: configuration, weights, tokenizer, preprocessing, how to chat.
+def files_read(path: Path) -> Iterable[Path]:
+    """The files that a network is made from. Of a folder: configuration, weights, tokenizer, preprocessing, how to chat; of a
+    file itself, and beside GGUF the tokenizer that goes before its own.
 
     Those that are not there are among them; of a folder of another kind all files are meant.
 
     Raises:
         SupernetError: it has no weights, or several networks.
     """
-    file = gguf_file(str(folder))
-    if file is None and not (folder / CONFIG).is_file():
-        return folder.rglob("*")
-    weights = weight_files(folder) if file is None else [file]
+    file = gguf_file(str(path))
+    if not path.is_dir():
+        return [path, *(tokenizer_beside(file) if file is not None else ())]
+    if file is None and not (path / CONFIG).is_file():
+        return path.rglob("*")
+    weights = weight_files(path) if file is None else [file]
     names = (CONFIG, *INDEXES, PREPROCESSOR, *TOKENIZER_FILES, *BESIDE)
-    return {*weights, *(folder / name for name in names)}
+    return {*weights, *(path / name for name in names)}
 
 
 def carried_class(metadata: Mapping[str, str], file: str) -> type[Supernet]:

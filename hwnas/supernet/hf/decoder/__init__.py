@@ -5,6 +5,7 @@ from __future__ import annotations
 from hwnas.supernet.hf.decoder._carried import BESIDE, CarriedDecoder, is_decoder, read_decoder
 from hwnas.supernet.hf.decoder._families import DECODERS
 from hwnas.supernet.hf.decoder._gguf import gguf_config, gguf_file
+from hwnas.supernet.hf.decoder._gguf_tokenizer import tokenizer_beside
 from hwnas.supernet.hf.decoder._supernet import DecoderSupernet, decoder_class
 
 __all__ = [
@@ -17,4 +18,5 @@ __all__ = [
     "gguf_file",
     "is_decoder",
     "read_decoder",
+    "tokenizer_beside",
 ]

@@ -12,7 +12,7 @@ from tokenizers import Tokenizer as Engine
 
 from hwnas.errors import DataError
 from hwnas.supernet.hf.decoder._gguf import gguf_fields
-from hwnas.task import Tokenizer
+from hwnas.task import TOKENIZER_FILES, Tokenizer
 
 CONTROL, OWN = 3, 4
 """Types of tokens that are never split: those with a meaning, and others of the network's author."""
@@ -46,13 +46,19 @@ WORDS: Mapping[str, Callable[[], Any]] = {
 """How text is cut into words before byte pairs are merged, by ``tokenizer.ggml.pre``."""
 
 
+def tokenizer_beside(file: Path) -> list[Path]:
+    """The files of the tokenizer that goes before the file's own; empty if none does."""
+    folder = file.parent
+    return [folder / name for name in TOKENIZER_FILES] if (folder / "tokenizer.json").is_file() else []
+
+
 def gguf_tokenizer(file: Path) -> Tokenizer:
     """The tokenizer of a file; that of a ``tokenizer.json`` beside it, if there is one.
 
     Raises:
         DataError: there is none beside it, and the file's own is of a kind that is not supported.
     """
-    if (file.parent / "tokenizer.json").is_file():
+    if tokenizer_beside(file):
         return Tokenizer.from_folder(file.parent)
     fields = gguf_fields(file)
     kind, words = fields.get("tokenizer.ggml.model"), fields.get("tokenizer.ggml.pre", "default")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,11 @@ import pytest
 import torch
 
 from hwnas.errors import HwnasError
+from hwnas.report import file_hash
+from hwnas.study._facts import weights_hash
+from hwnas.study._moved import Windows
 from hwnas.supernet import load_supernet
+from hwnas.supernet.hf.decoder import CarriedDecoder
 from tests.supernet.hf.decoder.conftest import SIZES, WORDS, ids, largest, save
 
 gguf = pytest.importorskip("gguf", reason="GGUF files need the package gguf")
@@ -107,6 +112,27 @@ def test_its_tokenizer_and_its_chat_go_with_it(tmp_path: Path) -> None:
     assert '"eos_token": "<|2|>"' in files["tokenizer_config.json"]
     ids_of = net.tokenizer().counts(["abc<|2|>ab"], None)
     assert ids_of.tolist() == [6]
+
+
+def test_the_tokenizer_beside_it_is_part_of_what_it_is(tmp_path: Path) -> None:
+    original = save(tmp_path / "folder", "llama")
+    (tmp_path / "of_it").mkdir()
+    file, beside = tmp_path / "of_it" / "net.gguf", tmp_path / "of_it" / "tokenizer.json"
+    write_gguf(file, original, "llama")
+    (tmp_path / "t.txt").write_text("abc " * 30)
+    given = Windows(f"hf:{file}", tmp_path / "t.txt", windows=1, length=4)
+    alone = weights_hash(file), given.facts()["tokenizer"]
+    assert alone[0] == file_hash(file)  # as before for files without
+    beside.write_text((tmp_path / "folder" / "tokenizer.json").read_text())
+    CarriedDecoder.complete.cache_clear()  # another process
+    with_it = weights_hash(file), replace(given).facts()["tokenizer"]
+    assert with_it[0] != alone[0]
+    assert with_it[1] != alone[1]
+    assert weights_hash(tmp_path / "of_it") == with_it[0]  # the folder is the same network
+    (tmp_path / "of_it" / "notes.txt").write_text("no part of it")
+    assert weights_hash(file) == with_it[0]
+    beside.write_text(beside.read_text().replace('"film"', '"movie"'))
+    assert weights_hash(file) != with_it[0]
 
 
 @pytest.mark.parametrize(
