@@ -19,6 +19,8 @@ from tests.docs.blocks import Block, blocks_of
 DOCUMENTS = [REPOSITORY / "README.md", REPOSITORY / "CONTRIBUTING.md", *sorted((REPOSITORY / "docs").glob("*.md"))]
 BLOCKS = {str(document.relative_to(REPOSITORY)): blocks_of(document) for document in DOCUMENTS}
 NOT_RUN = [block for blocks in BLOCKS.values() for block in blocks if block.not_run is not None]
+TABLED = [*DOCUMENTS, REPOSITORY / "BENCHMARKS.md", *sorted((REPOSITORY / "benchmarks" / "notes").glob("*.md"))]
+_BAR, _CODE = re.compile(r"(?<!\\)\|"), re.compile(r"`[^`]*`")
 _LINK = re.compile(r"\]\(([^)#:]+)(?:#[^)]*)?\)")
 
 
@@ -83,6 +85,15 @@ def test_every_command_is_documented() -> None:
 def test_links_lead_somewhere(document: Path) -> None:
     for target in _LINK.findall(document.read_text(encoding="utf-8")):
         assert (document.parent / target).exists(), f"{document.name} links to {target}"
+
+
+@pytest.mark.parametrize("document", TABLED, ids=lambda path: str(path.relative_to(REPOSITORY)))
+def test_rows_of_a_table_have_the_cells_of_its_head(document: Path) -> None:
+    cells = 0
+    for number, line in enumerate(document.read_text(encoding="utf-8").splitlines(), 1):
+        found = len(_BAR.findall(_CODE.sub("", line))) if line.startswith("|") else 0
+        assert found in (cells or found, 0), f"{document.name}:{number} has {found - 1} cells, its table {cells - 1}"
+        cells = found
 
 
 @pytest.mark.parametrize(
