@@ -152,11 +152,13 @@ def parts_of(text: str, said: str) -> list[str]:
         said: what stands before it where it was typed: ``"--fix r="``.
 
     Raises:
-        DataError: a comma without a part on one of its sides.
+        DataError: a comma without a part on one of its sides, or no part at all.
     """
     parts = [part.strip() for part in text.split(",")]
     left = [part for part in parts if part]
-    if left and len(left) < len(parts):
+    if not left:
+        raise DataError(f"{said}{text}".rstrip(), "it names nothing", "name something, or leave the option out")
+    if len(left) < len(parts):
         raise DataError(f"{said}{text}", "nothing stands beside one of its commas", f"write {said}{','.join(left)}")
     return parts
 

@@ -18,7 +18,7 @@ from hwnas.cli._shared import EvaluationOptions, ProblemOptions, shares_options
 from hwnas.errors import DataError
 from hwnas.metric import registered
 from hwnas.progress import notice, progress, resumable
-from hwnas.quantity import count_of
+from hwnas.quantity import count_of, parts_of
 from hwnas.study import Study
 from hwnas.study._asked import AskedPredictor
 from hwnas.study._facts import budget_facts, space_facts
@@ -127,11 +127,11 @@ def bench(
 def _searchers(text: str) -> list[str]:
     from hwnas.search import searcher_maker
 
-    names = list(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
+    names = list(dict.fromkeys(parts_of(text, "--searchers ")))
     for name in names:
         searcher_maker(name)  # what does not load is told before the first run, not hours later
     if not set(names) - {EXACT}:
-        rule = "the exact front is what others are measured by" if names else "it names none"
+        rule = "the exact front is what others are measured by"
         raise DataError(f"--searchers {text}", rule, "name others, for example random,nsga2,linas")
     return names
 

@@ -12,6 +12,7 @@ from hwnas.cli._console import say, show
 from hwnas.cli._options import AsJson
 from hwnas.errors import DataError
 from hwnas.progress import notice
+from hwnas.quantity import parts_of
 
 SUFFIXES = (".png", ".svg", ".pdf")
 
@@ -40,7 +41,7 @@ def compare(
         if out.suffix.lower() not in SUFFIXES:
             raise DataError(f"--out {out}", f"a picture ends in {', '.join(SUFFIXES)}", "write for example compare.png")
         check_writable(out)
-    wanted = [name.strip() for name in objectives.split(",") if name.strip()] if objectives else None
+    wanted = parts_of(objectives, "--objectives ") if objectives is not None else None
     named = zip(_names(fronts), fronts, strict=True)
     result = compared([NamedFront(n, read_pareto(p), read_provenance(p)) for n, p in named], wanted, anyway=anyway)
     for note in result.notes:

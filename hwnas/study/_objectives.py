@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from hwnas.errors import DataError, UnknownNameError
 from hwnas.metric import Direction, Metric, column_of, get_metric, metrics, registered, split_direction
+from hwnas.quantity import parts_of
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,7 @@ class Objectives:
 
 def parse_objectives(text: str) -> Objectives:
     """Objectives of ``top1,latency``, of ``f1_macro:max,energy_mj:min`` and of ``top1=accuracy,latency=raspi4``."""
-    return Objectives.of(text.split(","), f"--objectives {text}")
+    return Objectives.of(parts_of(text, "--objectives "), f"--objectives {text}")
 
 
 def check_names(kind: str, columns: Iterable[str], given: Iterable[str], *, layers: bool) -> None:

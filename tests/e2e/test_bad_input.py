@@ -78,7 +78,7 @@ def test_quantities(refused: Refused, option: str, quantity: str, words: str) ->
         (["--searcher", "nsga"], "there is no such searcher"),
         (["--objectives", "top1,latncy"], "did you mean 'latency'"),
         (["--objectives", "top1,top1"], "once"),
-        (["--objectives", ","], "once"),
+        (["--objectives", ","], "it names nothing"),
         (["--fix", "r=225"], "choices of r"),
         (["--fix", "q=1"], "q"),
         (["--fix", "r"], "GENE=VALUE"),

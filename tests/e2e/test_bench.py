@@ -140,7 +140,7 @@ def test_a_searcher_that_does_not_load_is_told_before_the_first_run(
     [
         (("--searchers", "randm"), "did you mean 'random'"),
         (("--searchers", "exact"), "name others"),
-        (("--searchers", ","), "it names none"),
+        (("--searchers", ","), "it names nothing"),
         (("--evals", 3), "20"),
         (("--out", "bench.txt"), "bench.csv"),
         (("--evaluate",), "--table with --evaluate"),

@@ -78,6 +78,7 @@ def test_two_fronts_compared(hwnas: Hwnas) -> None:
         (("long.csv", "absent.csv"), "check the path"),
         (("long.csv", "short.csv", "--out", "c.gif"), "a picture ends in"),
         (("long.csv", "short.csv", "--objectives", "top1,energy"), "no column energy"),
+        (("long.csv", "short.csv", "--objectives", "top1,,macs"), "write --objectives top1,macs"),
     ],
 )
 def test_what_cannot_be_compared(hwnas: Hwnas, arguments: tuple[str, ...], said: str) -> None:
