@@ -15,6 +15,7 @@ from hwnas.cli._options import Batch, Fix, Interpreter, SearchedSpace, Seed, Tab
 from hwnas.errors import DataError, HwnasError
 from hwnas.progress import notice, progress, resumable
 from hwnas.study._boards import import_result, names_of, profile_elsewhere, write_bundle
+from hwnas.study._lengths import lengths_stated
 from hwnas.study._place import elsewhere_words, refuse_busy
 from hwnas.study._several import Job, on_each
 from hwnas.study._space import open_in, restricted
@@ -90,7 +91,7 @@ def profile(
     devices = device or ["cpu"]
     names_of(devices)
     whole, computed = open_in(space, precision)
-    precision, domain = computed or "fp32", restricted(whole, fix)
+    precision, domain = computed or "fp32", restricted(whole, fix, any_length=True)
     if not domain.slots:
         raise DataError(f"--space {domain.name}", "it has no layers to profile", "search it with --table FILE.csv")
     name, remote = devices[0], [each for each in devices if is_remote(each)]
@@ -230,9 +231,15 @@ def _report(table: LatencyTable, space: SearchSpace, *, elsewhere: bool) -> str:
     where = (
         "" if kept_usually and name == made.id and usual and not elsewhere else f" --device {shlex.quote(str(name))}"
     )
-    where += f" --precision {table.precision.replace('+', ',')}" if table.precision != "fp32" else ""
+    precision = f" --precision {table.precision.replace('+', ',')}" if table.precision != "fp32" else ""
     reference, _ = precisions_named(space.reference) or (space.reference, ())
+    if stated := lengths_stated(space):
+        where = where or " --device cpu"
+        lines.append(
+            f"next: hwnas library build --model {shlex.quote(reference)} --data TEXT{precision}{where}{stated}"
+        )
+        return "\n".join(lines)
     cost = table.cost(table.covered(space))
     budget = float(f"{(cost.minimum()[0] + cost.maximum()[0]) / 2:.2g}")
-    lines.append(f"next: hwnas search{where} --space {shlex.quote(reference)} --latency {budget:g}ms")
+    lines.append(f"next: hwnas search{where}{precision} --space {shlex.quote(reference)} --latency {budget:g}ms")
     return "\n".join(lines)

@@ -2,27 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from hwnas.space._archs import is_value
 from hwnas.space._gene import Gene, Value
 from hwnas.space._space import SearchSpace
 
 
-def with_inputs(space: SearchSpace, **sizes: Value) -> SearchSpace:
+def with_inputs(space: SearchSpace, **sizes: Value | Sequence[Value]) -> SearchSpace:
     """The part of a space whose networks are fed with inputs of these sizes: ``with_inputs(space, l=300, p=0)``.
 
     A size that is no choice yet is one behind the others: rows of the space mean the same.
 
     Args:
         space: whose slots build layers for any such size.
-        sizes: by input gene.
+        sizes: by input gene, one or several.
     """
-    known = all(sizes[gene.name] in gene.choices for gene in space.genes if gene.name in sizes)
-    return (space if known else _with_choices(space, sizes)).restrict(**sizes)
+    wanted = {name: [given] if is_value(given) else [*given] for name, given in sizes.items()}  # type: ignore[misc]
+    known = all({*wanted[gene.name]} <= {*gene.choices} for gene in space.genes if gene.name in wanted)
+    return (space if known else _with_choices(space, wanted)).restrict(**wanted)
 
 
-def _with_choices(space: SearchSpace, sizes: dict[str, Value]) -> SearchSpace:
-    genes = [_with_choice(gene, sizes[gene.name]) if gene.name in sizes else gene for gene in space.genes]
+def _with_choices(space: SearchSpace, sizes: Mapping[str, Sequence[Value]]) -> SearchSpace:
+    genes = [_with_more(gene, sizes[gene.name]) if gene.name in sizes else gene for gene in space.genes]
     domain = [
         [*allowed.tolist(), *range(len(old.choices), len(new.choices))]
         for allowed, old, new in zip(space.domain, space.genes, genes, strict=True)
@@ -31,5 +34,5 @@ def _with_choices(space: SearchSpace, sizes: dict[str, Value]) -> SearchSpace:
     return SearchSpace(space.name, genes, space.slots, domain, base=base, plain=plain, reference=space.reference)
 
 
-def _with_choice(gene: Gene, size: Value) -> Gene:
-    return gene if size in gene.choices else replace(gene, choices=(*gene.choices, size))
+def _with_more(gene: Gene, sizes: Sequence[Value]) -> Gene:
+    return replace(gene, choices=tuple(dict.fromkeys([*gene.choices, *sizes])))

@@ -101,7 +101,7 @@ def build_library(
     from hwnas.study._facts import space_facts, weights_facts
     from hwnas.study._library_costs import library_frame, timed
 
-    space = given.net.space
+    space = given.net.space.opened_by(given.model)
     given.batches()  # text that does not fit is refused before anything is timed
     tables = timed(space, lengths, device, threads, given.precision) if device is not None else {}
     found = scores(given, out.with_name(f"{out.name}.journal.jsonl"), where)

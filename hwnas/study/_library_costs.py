@@ -70,24 +70,28 @@ def timed(
         UnknownNameError, DeviceError, TableError: no such device, or none that can be timed; or a table that was named and
             does not have these lengths, or not this machine's times.
     """
-    from hwnas.latency import PROVIDERS, Plan
+    from hwnas.latency import PROVIDERS, Plan, renewal
 
     parts = {PREFILL: lengths.reading(space), LATENCY.column: lengths.writing(space)}
     plan = Plan(n_validation=N_VALIDATION)
     plans = {PREFILL: replace(plan, sessions=1), LATENCY.column: plan}
+    here = "pass --device cpu, which profiles this machine"
     try:
         found = {
             column: find_table(part, device, threads=threads, batch=None, precision=precision, plan=plans[column])
             for column, part in parts.items()
         }
-        for column, part in parts.items():  # what a table of another machine lacks is told before blocks are scored
-            found[column].it.cost(part)
     except TableError as error:
         if device.partition(":")[0] in PROVIDERS:
             raise
-        # `hwnas profile` knows the model by its folder, and no other lengths than its space has.
-        remedy = "pass --device cpu, which profiles this machine, or name another table"
-        raise TableError(error.value, error.rule, remedy) from None
+        raise TableError(error.value, error.rule, f"{here}, or name another table") from None
+    for column, part in parts.items():  # what a table of another machine lacks is told before blocks are scored
+        table = found[column].it
+        try:
+            table.cost(part)
+        except TableError as error:
+            there = f"measure them there: {renewal(table, part)}" if table.device.provider else "name another table"
+            raise TableError(error.value, error.rule, f"{here}, or {there}") from None
     return found
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from hwnas.errors import DataError, SpaceError, UnknownNameError
 from hwnas.quantity import listed, parts_of
+from hwnas.study._lengths import with_lengths
 
 if TYPE_CHECKING:
     from hwnas.space import SearchSpace
@@ -108,9 +109,14 @@ def space_of_front(facts: Mapping[str, Any], csv: Path, name: str | None) -> Sea
     return space
 
 
-def restricted(space: SearchSpace, fixes: Sequence[str] | None) -> SearchSpace:
+def restricted(space: SearchSpace, fixes: Sequence[str] | None, *, any_length: bool = False) -> SearchSpace:
     """``space`` with the choices that ``--fix GENE=VALUE[,VALUE...]`` leaves: with ``q[0]=int4`` and ``q=fp32,int8`` the latter
     are for all others.
+
+    Args:
+        space: with choices.
+        fixes: what is said, once for each ``--fix``.
+        any_length: let a decoder's runs have lengths that it has no choice of.
 
     Raises:
         SpaceError: not of that form, an unknown gene, or a value that is no choice of it.
@@ -125,6 +131,8 @@ def restricted(space: SearchSpace, fixes: Sequence[str] | None) -> SearchSpace:
             remedy = f"write for example --fix {known}={example}"
             raise SpaceError(f"--fix {fix}", "it reads GENE=VALUE or GENE=VALUE,VALUE", remedy)
         allowed.setdefault(gene.strip(), []).extend(map(_value, parts_of(values, f"--fix {gene.strip()}=")))
+    if any_length:
+        space = with_lengths(space, allowed)
     for gene, wanted in allowed.items():
         space = _checked(space, gene, wanted, allowed.keys() - {gene})
     return space

@@ -150,6 +150,25 @@ def test_what_fills_a_table_names_the_space_as_it_was_typed(
     assert hwnas(*search).code == 0
 
 
+def test_a_decoder_is_profiled_at_any_length_that_it_has_positions_for(hwnas: Hwnas, measuring: FakeProfile) -> None:
+    save(Path("m"), "llama")
+    ran = hwnas("profile", "--space", "hf:m", "--fix", "l=30", "--fix", "p=0")
+    assert ran.code == 0, ran.err
+    assert ran.out.splitlines()[-1] == "next: hwnas library build --model hf:m --data TEXT --device cpu --prompt 30"
+    ran = hwnas("profile", "--space", "hf:m", "--fix", "l=1", "--fix", "p=21,63", "--fix", "a=0,2")
+    assert ran.code == 0, ran.err
+    assert [space.input_values for space in measuring.calls] == [{"l": [30], "p": [0]}, {"l": [1], "p": [21, 63]}]
+    for fixes, complaint in (
+        (("l=65", "p=0"), "64 positions; give 64, or less"),
+        (("l=1", "p=64"), "one of which is the token's that is written; give 63, or less"),
+        (("l=0", "p=0"), "--fix l=0: choices of l in"),
+        (("l=30,x", "p=0"), "choices of l in"),
+    ):
+        ran = hwnas("profile", "--space", "hf:m", *(word for fix in fixes for word in ("--fix", fix)))
+        assert (ran.code, len(ran.err.splitlines()), complaint in ran.err) == (2, 1, True), ran.err
+    assert "choices of r" in hwnas("profile", "--space", "digits", "--fix", "r=9").err
+
+
 def _write(hwnas: Hwnas, reference: str) -> None:
     """What a reference leads to, in the working folder."""
     if reference == "hf:m":
