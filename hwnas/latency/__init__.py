@@ -14,7 +14,7 @@ from hwnas.latency.profiling._subnets import Plan, mixed_subnets
 from hwnas.latency.profiling._trust import Trust, trusted
 from hwnas.latency.profiling._whole import MeasuredSubnets, measure_subnets
 from hwnas.latency.table._adapt import Adapted, adapted, adapted_table
-from hwnas.latency.table._command import profile_command
+from hwnas.latency.table._command import profile_command, space_options
 from hwnas.latency.table._fidelity import fidelity, summary
 from hwnas.latency.table._find import find_table, find_table_for, table_paths
 from hwnas.latency.table._interval import LATER, coverage, interval_words
@@ -79,6 +79,7 @@ __all__ = [
     "remote_machine",
     "renewal",
     "runs_of",
+    "space_options",
     "summary",
     "table_paths",
     "trusted",

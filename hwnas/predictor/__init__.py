@@ -6,6 +6,7 @@ Scoring needs numpy alone; scipy and scikit-learn are imported to fit, torch to 
 from __future__ import annotations
 
 import os
+import shlex
 from pathlib import Path
 
 from hwnas.errors import PredictorError, UnknownNameError
@@ -117,7 +118,7 @@ def get_predictor(name: str | os.PathLike[str] | None, space: SearchSpace) -> Pr
     if Path(name).exists() or Path(name).suffix in (".safetensors", ".pth", ".pt") or os.sep in str(name):
         return load_predictor(name, space)
     if str(name) in _KINDS:
-        remedy = f"fit one: hwnas fit DATA.csv --space {space.name} --model {name}"
+        remedy = f"fit one: hwnas fit DATA.csv --space {shlex.quote(space.reference)} --model {name}"
         raise PredictorError(f"predictor {str(name)!r}", "that is a kind, not a fitted predictor", remedy)
     raise UnknownNameError("predictor", str(name), known)
 

@@ -32,12 +32,13 @@ def write_bundle(
     target = latency.bundled_device(device, threads=threads, batch=batch)
     check_writable(path)
     written = latency.write_bundle(path, target, space, plan, precision=precision)
+    named = f" {latency.space_options(space)}" if space.reference != space.name else ""
     return (
         f"bundle {path}: {count_of(written.networks, 'network')}, {format_bytes(written.size)}; {written.timings} timings on "
         f"{device}, {count_of(threads, 'thread')}, batch {batch}, {precision}\n"
         f"next: on the board, with numpy and onnxruntime: python3 -m zipfile -e {path.name} bundle && "
         "python3 bundle/run.py\n"
-        "      (interrupted, the same command resumes), then here: hwnas profile --import board.csv --device NAME"
+        f"      (interrupted, the same command resumes), then here: hwnas profile --import board.csv --device NAME{named}"
     )
 
 

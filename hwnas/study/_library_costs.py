@@ -75,14 +75,14 @@ def timed(
     parts = {PREFILL: lengths.reading(space), LATENCY.column: lengths.writing(space)}
     plan = Plan(n_validation=N_VALIDATION)
     plans = {PREFILL: replace(plan, sessions=1), LATENCY.column: plan}
-    here = "pass --device cpu, which profiles this machine"
+    named, here = device.partition(":")[0] not in PROVIDERS, "pass --device cpu, which profiles this machine"
     try:
         found = {
             column: find_table(part, device, threads=threads, batch=None, precision=precision, plan=plans[column])
             for column, part in parts.items()
         }
     except TableError as error:
-        if device.partition(":")[0] in PROVIDERS:
+        if not named:
             raise
         raise TableError(error.value, error.rule, f"{here}, or name another table") from None
     for column, part in parts.items():  # what a table of another machine lacks is told before blocks are scored
@@ -90,6 +90,8 @@ def timed(
         try:
             table.cost(part)
         except TableError as error:
+            if not named:
+                raise
             there = f"measure them there: {renewal(table, part)}" if table.device.provider else "name another table"
             raise TableError(error.value, error.rule, f"{here}, or {there}") from None
     return found

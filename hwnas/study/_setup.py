@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -132,7 +133,7 @@ def prepare(request: Request, of: SearchSpace | None = None, evaluated: str | No
     if of_weights and evaluated is None:
         accuracy = accuracy or find_predictor(given.space, None)
     for metric in of_weights:
-        _refuse_untold(metric, of_weights, evaluated, accuracy, request.predictor)
+        _refuse_untold(metric, of_weights, evaluated, accuracy, request.predictor, given.space)
     accuracy = accuracy if of_weights else None
     tables: dict[str, Found[LatencyTable]] = {}
     if devices is not None:
@@ -188,6 +189,7 @@ def _refuse_untold(
     evaluated: str | None,
     accuracy: Found[Predictor] | None,
     predictor: str | None,
+    space: SearchSpace,
 ) -> None:
     """Refuse a metric of the weights, one of those that are ``needed``, that neither predictor nor evaluation tells."""
     told = evaluated or (accuracy.it.card.metric if accuracy is not None else None)
@@ -197,7 +199,7 @@ def _refuse_untold(
         twice = told in [other.column for other in needed]
         remedy = f"drop {metric.name}" if twice else f"write {told} in its place"
         raise DataError(f"--objectives {metric.name}", f"{told} is what is asked of subnets", remedy)
-    remedy = f"fit one: hwnas fit DATA.csv --metric {metric.name}"
+    remedy = f"fit one: hwnas fit DATA.csv --space {shlex.quote(space.reference)} --metric {metric.name}"
     raise PredictorError(f"predictor {predictor or 'that ships'}", f"it predicts {told}, not {metric.column}", remedy)
 
 

@@ -155,9 +155,11 @@ def test_a_decoder_is_profiled_at_any_length_that_it_has_positions_for(hwnas: Hw
     ran = hwnas("profile", "--space", "hf:m", "--fix", "l=30", "--fix", "p=0")
     assert ran.code == 0, ran.err
     assert ran.out.splitlines()[-1] == "next: hwnas library build --model hf:m --data TEXT --device cpu --prompt 30"
-    ran = hwnas("profile", "--space", "hf:m", "--fix", "l=1", "--fix", "p=21,63", "--fix", "a=0,2")
+    ran = hwnas("profile", "--bundle", "b.zip", "--space", "hf:m", "--fix", "l=30", "--fix", "p=0", "--subnets", 2)
+    assert ran.out.endswith("hwnas profile --import board.csv --device NAME --space hf:m --fix l=30 --fix p=0\n")
+    ran = hwnas("profile", "--space", "hf:m", "--fix", "l=1", "--fix", "p=21,30", "--fix", "a=0,2")
     assert ran.code == 0, ran.err
-    assert [space.input_values for space in measuring.calls] == [{"l": [30], "p": [0]}, {"l": [1], "p": [21, 63]}]
+    assert [space.input_values for space in measuring.calls] == [{"l": [30], "p": [0]}, {"l": [1], "p": [21, 30]}]
     for fixes, complaint in (
         (("l=65", "p=0"), "64 positions; give 64, or less"),
         (("l=1", "p=64"), "one of which is the token's that is written; give 63, or less"),

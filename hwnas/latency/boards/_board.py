@@ -149,7 +149,9 @@ def run(folder: Path, out: Path) -> None:
                 _append(journal, done[number])
         print(f"{steps} of {steps} timings done", flush=True)
     write_result(out, text.decode(), digest, here, [done[number] for number in range(len(blocks))])
-    print(f"wrote {out}; on the host: hwnas profile --import {out.name} --device NAME", flush=True)
+    options = plan["space"].get("options")
+    named = f" {options}" if options else ""
+    print(f"wrote {out}; on the host: hwnas profile --import {out.name} --device NAME{named}", flush=True)
 
 
 def _say(line: str) -> None:

@@ -36,6 +36,7 @@ from hwnas.latency.profiling._methods import (
 )
 from hwnas.latency.profiling._subnets import Plan, Subnets, choose_subnets
 from hwnas.latency.profiling._whole import WHOLE, middle
+from hwnas.latency.table._command import space_options
 from hwnas.latency.timing._block import ROUNDS, SECONDS_PER_MODEL
 from hwnas.latency.timing._measure import few_at_a_time
 from hwnas.space import Network, Population, SearchSpace
@@ -181,6 +182,7 @@ def _plan(
             "name": space.name,
             "fingerprint": space.fingerprint,
             "domain": [d.tolist() for d in space.domain],
+            **({"options": space_options(space)} if space.reference != space.name else {}),
         },
         "settings": asdict(plan),
         "subnets": {name: rows.tolist() for name, rows in vars(subnets).items()},

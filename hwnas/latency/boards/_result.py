@@ -197,10 +197,17 @@ def _planned(
 ) -> tuple[SearchSpace, Plan, Subnets, NDArray[np.int16], dict[str, Network]]:
     """Space, plan, subnets, the anchor's row, and networks by short name."""
     about = contents["space"]
-    whole = known.whole if known is not None and known.name == about["name"] else get_space(about["name"])
+    options = about.get("options")  # that open the space, where its name does not
+    if known is not None and known.name == about["name"]:
+        whole = known.whole
+    elif options is not None:
+        raise DataError("the plan", f"it is of the space {about['name']}, which has to be named", f"pass {options}")
+    else:
+        whole = get_space(about["name"])
     if whole.fingerprint != about["fingerprint"]:
         rule = f"space {whole.name} differs from the one the bundle was made for"
-        raise DataError("the plan", rule, "make the bundle again with this version of hwnas")
+        anew = "make the bundle again with this version of hwnas"
+        raise DataError("the plan", rule, f"pass {options}, or {anew}" if options is not None else anew)
     space = whole.with_domain(about["domain"])
     subnets = Subnets(**{name: np.array(rows, dtype=np.int16) for name, rows in contents["subnets"].items()})
     layers: dict[str, Network] = {key: [("layer", layer)] for key, layer in space.layers().items()}

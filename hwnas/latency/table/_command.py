@@ -9,17 +9,18 @@ from hwnas.space import SearchSpace, precisions_named
 
 
 def profile_command(device: Device, space: SearchSpace, precision: str) -> str:
-    """The command that profiles a space on a device; of ``digits-fp32+int8`` it names the parts."""
-    reference, _ = precisions_named(space.reference) or (space.reference, ())
+    """The command that profiles a space on a device, at the resolutions or lengths of its domain."""
     conditions = f"--device {device.name} --threads {device.threads} --batch {device.batch}"
     if precision != "fp32":
         conditions += f" --precision {precision.replace('+', ',')}"
-    return f"hwnas profile {conditions} --space {shlex.quote(reference)}"
+    return f"hwnas profile {conditions} {space_options(space)}"
 
 
-def fixed_resolutions(space: SearchSpace) -> str:
-    """The ``--fix`` that states the resolutions of the domain, if it is restricted."""
-    return "".join(
+def space_options(space: SearchSpace) -> str:
+    """The ``--space`` that opens a space, of ``digits-fp32+int8`` the plain one; and the ``--fix`` that states resolutions or
+    lengths, if the domain restricts them."""
+    reference, _ = precisions_named(space.reference) or (space.reference, ())
+    return f"--space {shlex.quote(reference)}" + "".join(
         f" --fix {name}={','.join(map(str, values))}"
         for name, values in space.input_values.items()
         if len(values) < len(space.whole.input_values[name])

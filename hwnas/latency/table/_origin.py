@@ -9,7 +9,7 @@ from typing import Any
 
 from hwnas.errors import HwnasError, TableError
 from hwnas.latency.device._device import Device, get_device
-from hwnas.latency.table._command import fixed_resolutions, profile_command
+from hwnas.latency.table._command import profile_command
 from hwnas.latency.table._table import LatencyTable
 from hwnas.latency.timing._noise import Load
 from hwnas.space import SearchSpace
@@ -72,7 +72,7 @@ def renewal(table: LatencyTable, space: SearchSpace) -> str:
     if len(space.input_genes) == 1:
         with suppress(TableError):  # of a table that covers a part of the space, at the values of that part
             domain = table.covered(space.whole)
-    return profile_command(table.device, space, table.precision) + fixed_resolutions(domain)
+    return profile_command(table.device, domain, table.precision)
 
 
 def _here(made: Device) -> Device:

@@ -19,7 +19,7 @@ from hwnas.errors import SpaceError, TableError
 from hwnas.files import replacing, together
 from hwnas.graph import PRECISIONS, precision_parts
 from hwnas.latency.device._device import Device
-from hwnas.latency.table._command import fixed_resolutions, profile_command
+from hwnas.latency.table._command import profile_command
 from hwnas.latency.table._device_file import DEVICE, Facts, read_device, write_device
 from hwnas.latency.table._interval import LATER
 from hwnas.latency.table._rows import Row, RowId, context_of, read_rows, write_rows
@@ -322,7 +322,7 @@ class LatencyTable:
         rule = f"it has no row for {first_few(keys, 1)} of the {total} layers of {space.name}"
         rule += f" in {self.precision}" if {*self.precisions, self.precision} != {"fp32"} else ""
         if self.device.provider:
-            remedy = f"fill them: {profile_command(self.device, space, self.precision)}{fixed_resolutions(space)}"
+            remedy = f"fill them: {profile_command(self.device, space, self.precision)}"
         else:
             remedy = "keep to what it covers with --fix, or import a table that has them"
         return TableError(f"latency table {self.name}", rule, remedy)

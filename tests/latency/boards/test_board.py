@@ -23,6 +23,7 @@ from hwnas.latency import Host, Plan, bundled_device, import_board, is_board_res
 from hwnas.latency.boards import _bundle
 from hwnas.latency.boards import _result as results
 from hwnas.latency.boards._board import BoardError, _begun, make_weights
+from hwnas.space import with_inputs
 from tests.latency.fakes import tiny_space
 
 SPACE = tiny_space()
@@ -83,6 +84,18 @@ def test_a_board_killed_on_the_way_gives_a_table(board: Path, tmp_path: Path) ->
     # Again: the rows are replaced, at the speed of the first.
     again = import_board(result, tmp_path / "board")
     assert again.spaces["tiny"]["anchor"]["median_ms"] == facts["anchor"]["median_ms"]
+
+
+def test_a_space_that_no_name_opens_is_named_again_where_its_result_is_read(tmp_path: Path) -> None:
+    named = SPACE.opened_by("my nets.py:Own").restrict(r=8)
+    write_bundle(tmp_path / "b.zip", bundled_device("cpu"), named, PLAN)
+    with zipfile.ZipFile(tmp_path / "b.zip") as file:
+        plan = json.loads(file.read("plan.json"))
+    with pytest.raises(DataError, match=r"has to be named; pass --space 'my nets\.py:Own' --fix r=8"):
+        results._planned(plan, None)
+    with pytest.raises(DataError, match=r"differs from the one .*; pass --space 'my nets\.py:Own' --fix r=8, or make"):
+        results._planned(plan, with_inputs(SPACE, r=9))
+    assert results._planned(plan, named)[0].reference == named.reference
 
 
 def _damaged(board: Path, tmp_path: Path, change: Callable[[Rows], Rows]) -> Path:
