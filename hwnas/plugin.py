@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import os
 import sys
+from difflib import get_close_matches
 from functools import cache
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -34,6 +36,8 @@ def load_object(reference: str, kind: str, error: type[HwnasError]) -> object:
     value = f"{kind} {reference!r}"
     if path.suffix == ".py" and not path.is_file():
         raise error(value, f"there is no file {path}", "correct the path")
+    if path.suffix != ".py" and Path(f"{path}.py").is_file() and os.sep in where:
+        raise error(value, "files of Python are named with their ending", f"did you mean {where}.py:{name}?")
     try:
         if path.suffix == ".py":
             _make_importable(path.resolve().parent)
@@ -46,7 +50,9 @@ def load_object(reference: str, kind: str, error: type[HwnasError]) -> object:
         raise error(value, rule, "correct it") from problem
     if not hasattr(module, name):
         rule = f"{where} has no {name}" if name else "nothing stands behind the colon"
-        raise error(value, rule, "write the name of a class, a function or a space behind the colon")
+        near = get_close_matches(name, vars(module), n=1)
+        remedy = "write the name of a class, a function or a space behind the colon"
+        raise error(value, rule, f"did you mean {where}:{near[0]}?" if near else remedy)
     return getattr(module, name)
 
 

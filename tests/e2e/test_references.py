@@ -150,6 +150,15 @@ def test_a_broken_plug_in_is_one_line(hwnas: Hwnas, text: str, complaint: str, c
     assert "net" in ran.err.split(":")[1] or "mine.py" in ran.err
 
 
+@pytest.mark.parametrize("typed", ["nets/mine:own_space", "nets/mine.py:ownspace"])
+def test_what_was_meant_is_told(hwnas: Hwnas, typed: str) -> None:
+    Path("nets").mkdir()
+    Path("nets/mine.py").write_text("from hwnas.space import get_space\nown_space = get_space('digits')\n")
+    ran = hwnas("spaces", "--space", typed)
+    assert (ran.code, ran.err.splitlines()[-1].endswith("did you mean nets/mine.py:own_space?")) == (2, True), ran.err
+    assert hwnas("spaces", "--space", "nets/mine.py:own_space").code == 0
+
+
 def _write_accuracies(space: SearchSpace) -> None:
     x = space.sample(40, np.random.default_rng(0))
     write_csv(pd.DataFrame({"arch": arch_column(x, space), "top1": 50 + macs_cost(space)(x) / 2e6}), "accuracy.csv")
