@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from hwnas.errors import DataError
 from hwnas.metric import Budget, Metric
+from hwnas.quantity import parts_of
 from hwnas.study._budgets import Bound, Budgets, budgets_of
 from hwnas.study._evaluation import Evaluation
 from hwnas.study._front import Front
@@ -30,7 +31,8 @@ if TYPE_CHECKING:
 class Study:
     """What is searched for, looked up once and searched as often as one likes.
 
-    Files are read, tables found and budgets checked when the study is first used, not when it is made.
+    Files are read, tables found and budgets checked when the study is first used, not when it is made. Where several of
+    something can be given, one may stand alone; and objectives may be written as for a command: ``"top1,latency"``.
 
     Args:
         space: a reference (``"ofa_mbv3_w1.0"``, ``"file.py:Class"``), a SearchSpace, or a Supernet; None for the default.
@@ -55,16 +57,16 @@ class Study:
     def __init__(
         self,
         space: str | SearchSpace | Any | None = None,
-        objectives: Sequence[str | Metric] | None = None,
-        budgets: Mapping[str, Bound] | Sequence[str | Budget] = (),
+        objectives: Sequence[str | Metric] | Metric | None = None,
+        budgets: Mapping[str, Bound] | Sequence[str | Budget] | Budget = (),
         device: str | None = None,
         *,
         predictor: str | None = None,
         evaluation: Evaluation | None = None,
         fix: Mapping[str, Any] | None = None,
         library: str | Path | None = None,
-        tables: Sequence[str | Path] = (),
-        costs: Sequence[str | Path] = (),
+        tables: Sequence[str | Path] | str | Path = (),
+        costs: Sequence[str | Path] | str | Path = (),
         threads: int | None = None,
         batch: int | None = None,
         precision: str | None = None,
@@ -73,14 +75,16 @@ class Study:
         self.evaluation = evaluation
         self.request = Request(
             space=_space_of(space),
-            objectives=Objectives.of(objectives) if objectives is not None else None,
-            budgets=budgets_of(budgets) if budgets else Budgets(),
+            objectives=Objectives.of(_names(objectives)) if objectives is not None else None,
+            budgets=budgets_of(budgets if isinstance(budgets, Mapping) else _several(budgets))
+            if budgets
+            else Budgets(),
             device=device,
             predictor=predictor,
             fix=_fixes(fix or {}),
             library=Path(library) if library is not None else None,
-            tables=[Path(path) for path in tables],
-            costs=[Path(path) for path in costs],
+            tables=[Path(path) for path in _several(tables)],
+            costs=[Path(path) for path in _several(costs)],
             threads=threads,
             batch=batch,
             precision=precision,
@@ -235,6 +239,15 @@ def _space_of(given: Any) -> Any:
     if not callable(make):
         return open_space(given)
     return make() if isinstance(given, type) else given.space
+
+
+def _names(objectives: Sequence[str | Metric] | Metric) -> Sequence[str | Metric]:
+    return parts_of(objectives, "objectives ") if isinstance(objectives, str) else _several(objectives)
+
+
+def _several(given: Any) -> Sequence[Any]:
+    """What was given, in a list where it stands alone: the letters of a text are no list of things."""
+    return given if isinstance(given, Sequence) and not isinstance(given, str) else [given]
 
 
 def _fixes(fix: Mapping[str, Any]) -> list[str]:

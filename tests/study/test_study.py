@@ -12,7 +12,7 @@ import pytest
 
 import hwnas
 from hwnas.errors import DataError, InfeasibleError
-from hwnas.metric import get_metric, metrics
+from hwnas.metric import Budget, get_metric, metrics
 from hwnas.space import get_space, macs_cost
 from hwnas.study._metrics import Metrics
 from hwnas.testing import METRIC_CHECKS, check_all
@@ -101,6 +101,16 @@ def test_budgets_are_written_in_three_ways() -> None:
     assert fronts[0] == fronts[1] == fronts[2]
     with pytest.raises(InfeasibleError, match="the smallest needs"):
         _ = hwnas.Study("digits", ["macs", "params"], {"macs": "1k"}).problem
+
+
+def test_one_thing_may_stand_where_several_can() -> None:
+    written = hwnas.Study("digits", "macs,params:min", "macs<=300k", tables="t.csv", costs=Path("c.csv"))
+    listed = hwnas.Study("digits", ["macs", "params:min"], ["macs<=300k"], tables=["t.csv"], costs=["c.csv"])
+    assert written.request == listed.request
+    alone = hwnas.Study("digits", get_metric("macs"), Budget(get_metric("macs"), upper=3e5)).request
+    assert (alone.objectives.columns, alone.budgets) == (("macs",), listed.request.budgets)  # type: ignore[union-attr]
+    with pytest.raises(DataError, match="nothing stands beside one of its commas; write objectives macs,params"):
+        hwnas.Study("digits", "macs,,params")
 
 
 def test_a_loop_of_ones_own_asks_and_tells() -> None:
