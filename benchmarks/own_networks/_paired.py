@@ -13,7 +13,7 @@ from scipy.stats import binomtest
 from benchmarks.own_networks._run import Run
 from hwnas.space import Arch
 from hwnas.supernet import extremes, get_engine, load_supernet
-from hwnas.task import SelectiveTask, answers
+from hwnas.task import SelectiveTask, margins
 
 
 def paired(run: Run) -> None:
@@ -39,7 +39,7 @@ def right(run: Run, name: str, arch: Arch | None) -> NDArray[np.bool_]:
     if subnet.has_statistics:
         engine.recalibrate(subnet, data.calibration(subnet.inputs))
     samples = np.arange(data.n_validation)
-    return answers(data, subnet.inputs, engine.runner(subnet, lambda: data.calibration(subnet.inputs)), samples)
+    return margins(data, subnet.inputs, engine.runner(subnet, lambda: data.calibration(subnet.inputs)), samples) > 0
 
 
 def difference(won: int, lost: int, samples: int) -> tuple[float, float, float]:

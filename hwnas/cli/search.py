@@ -76,7 +76,7 @@ def search(
         bool,
         typer.Option(
             "--racing",
-            help="With --evaluate: only subnets that may be on the front are shown all samples, the others a fifth.",
+            help="With --evaluate: only subnets that may be on the front are shown all samples, the others a tenth.",
         ),
     ] = False,
     asynchronous: Annotated[

@@ -21,7 +21,7 @@ from hwnas.search.problem._result import SearchProgress, SearchResult
 from hwnas.search.problem._searcher import Fit, Maker, Searcher, SearchOptions, Surrogate
 from hwnas.search.problem._seen import Values
 from hwnas.search.problem._stepwise import Steps, Stepwise
-from hwnas.search.race._items import Items
+from hwnas.search.race._margins import Expected, Margins
 from hwnas.search.race._race import TOLERANCE, Entrant, Race
 
 __all__ = [
@@ -37,11 +37,12 @@ __all__ = [
     "Constraint",
     "Entrant",
     "Evaluator",
+    "Expected",
     "FirstOrder",
     "Fit",
-    "Items",
     "Lookup",
     "Maker",
+    "Margins",
     "MetricFunction",
     "Objective",
     "Problem",

@@ -254,7 +254,9 @@ class Evaluation:
             return RacedAccuracy(answers, able, tolerance)
 
         spared = "none is shown a sample twice, and some are shown more"
-        with self._kept(csv, net, {**identity, "racing": tolerance}, precisions, made, spared) as evaluator:
+        with self._kept(
+            csv, net, {**identity, "racing": tolerance, "racing_by": "margins"}, precisions, made, spared
+        ) as evaluator:
             yield evaluator, identity
             say_broken(data)
 

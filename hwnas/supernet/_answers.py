@@ -1,4 +1,4 @@
-"""Which samples subnets classify correctly, a share of the samples at a time: what a race is decided by."""
+"""By which margins subnets classify samples, a share of the samples at a time: what a race is decided by."""
 
 from __future__ import annotations
 
@@ -17,7 +17,10 @@ from hwnas.space import Population
 from hwnas.supernet._base import Supernet
 from hwnas.supernet._evaluate import calibrated, skipped
 from hwnas.supernet.engine import Engine
-from hwnas.task import SelectiveTask, answers
+from hwnas.task import SelectiveTask, margins
+
+_STORED = np.dtype("<f2")
+"""Of margins in a journal: all of each."""
 
 
 @dataclass(frozen=True)
@@ -39,9 +42,9 @@ class Share:
 
 @dataclass(frozen=True)
 class Answers:
-    """``(s,)``: whether samples were classified correctly; and the statistics that further shares need."""
+    """``(s,)`` margins, see :func:`hwnas.task.margins`; and the statistics that further shares need."""
 
-    right: NDArray[np.bool_]
+    margins: NDArray[np.float16]
     statistics: Statistics
 
 
@@ -61,7 +64,7 @@ def answer(supernet: Supernet, data: SelectiveTask, engine: Engine, share: Share
         for name, buffer in subnet.named_buffers():
             buffer.copy_(torch.from_numpy(statistics.tensors[name]))
     run = engine.runner(subnet, lambda: data.calibration(subnet.inputs))
-    return Answers(answers(data, subnet.inputs, run, share.samples), statistics)
+    return Answers(margins(data, subnet.inputs, run, share.samples), statistics)
 
 
 class MeasuredAnswers:
@@ -94,16 +97,16 @@ class MeasuredAnswers:
         self.progress: Callable[[], None] = lambda: None
         self._journal = journal
         self._statistics: dict[bytes, Statistics] = {}
-        self._known: dict[tuple[bytes, str], NDArray[np.bool_] | None] = {}
+        self._known: dict[tuple[bytes, str], NDArray[np.float16] | None] = {}
         self._stopped: set[bytes] = set()
         for entry in journal.entries:
             key = supernet.space.encode(entry["arch"]).tobytes()
             if "expected" in entry:
                 self._stopped.add(key)
                 continue
-            (start, stop), shown = entry["samples"], entry.get("shown", "")  # journals of before do not tell which ones
+            shown = entry["shown"]
             if "failed" not in entry:
-                self._known[key, shown] = _unpacked(entry["right"], stop - start)
+                self._known[key, shown] = np.frombuffer(bytes.fromhex(entry["margins"]), _STORED).astype(np.float16)
                 self.n_calibration = max(self.n_calibration, entry["n_calibration"])
             elif skip_failed:
                 self._known[key, shown] = None
@@ -116,7 +119,7 @@ class MeasuredAnswers:
         """The number of subnets that were shown samples, those of the journal included."""
         return len({key for key, _ in self._known})
 
-    def __call__(self, rows: Population, samples: NDArray[np.intp], start: int) -> list[NDArray[np.bool_] | None]:
+    def __call__(self, rows: Population, samples: NDArray[np.intp], start: int) -> list[NDArray[np.float16] | None]:
         """Show samples to subnets.
 
         Args:
@@ -125,7 +128,7 @@ class MeasuredAnswers:
             start: how many these subnets were shown before.
 
         Returns:
-            For each row ``(s,)``: whether samples were classified correctly; None for a row that is skipped.
+            For each row ``(s,)`` margins; None for a row that is skipped.
 
         Raises:
             SupernetError: the evaluation of a subnet always fails.
@@ -157,19 +160,15 @@ class MeasuredAnswers:
             found: Answers = outcome.value
             self._statistics[key] = found.statistics
             self.n_calibration = max(self.n_calibration, found.statistics.n_images)
-            packed = np.packbits(found.right).tobytes().hex()
-            entry: dict[str, Any] = {"right": packed, "n_calibration": found.statistics.n_images}
-            right: NDArray[np.bool_] | None = found.right
+            stored = found.margins.astype(_STORED).tobytes().hex()
+            entry: dict[str, Any] = {"margins": stored, "n_calibration": found.statistics.n_images}
+            told: NDArray[np.float16] | None = found.margins
         else:
-            right, entry = None, skipped(arch, outcome, allowed=self.skip_failed)
+            told, entry = None, skipped(arch, outcome, allowed=self.skip_failed)
         self._journal.append({"arch": arch, "samples": list(span), "shown": shown, **entry})
-        self._known[key, shown] = right
+        self._known[key, shown] = told
 
 
 def _digest(samples: NDArray[np.intp]) -> str:
     """Of the places of samples: which ones a subnet is shown depends on the whole race before."""
     return hashlib.sha256(samples.astype("<i8").tobytes()).hexdigest()[:16]
-
-
-def _unpacked(text: str, n: int) -> NDArray[np.bool_]:
-    return np.unpackbits(np.frombuffer(bytes.fromhex(text), np.uint8), count=n).astype(bool)

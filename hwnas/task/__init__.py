@@ -11,7 +11,7 @@ from hwnas.task._language import LENGTH, LanguageModelling, perplexity
 from hwnas.task._pixels import IMAGENET, Preprocessing
 from hwnas.task._plain_text import read_texts
 from hwnas.task._prompt import prompt
-from hwnas.task._scores import SCORES, answers, macro_f1, matthews, measured, scored_by, top1
+from hwnas.task._scores import SCORES, macro_f1, margins, matthews, measured, scored_by, top1
 from hwnas.task._task import (
     Inputs,
     InputsAt,
@@ -56,11 +56,11 @@ __all__ = [
     "TrainingTask",
     "UserData",
     "ahead",
-    "answers",
     "class_order",
     "image_shape",
     "loss_of",
     "macro_f1",
+    "margins",
     "matthews",
     "measured",
     "perplexity",

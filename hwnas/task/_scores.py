@@ -17,6 +17,9 @@ from hwnas.task._task import Inputs, Score, Scored, SelectiveTask, Specs, Task
 
 T = TypeVar("T", bound=Task)
 
+LEAST, MOST = 1e-4, 1e3
+"""Of a margin's size: half precision holds both."""
+
 
 def measured(task: Task, specs: Specs, logits_of: Callable[[Inputs], Tensor]) -> tuple[float, int]:
     """The task's first metric on its validation data, and the number of samples.
@@ -43,10 +46,11 @@ def measured(task: Task, specs: Specs, logits_of: Callable[[Inputs], Tensor]) ->
     return value, n
 
 
-def answers(
+def margins(
     task: SelectiveTask, specs: Specs, logits_of: Callable[[Inputs], Tensor], samples: NDArray[np.intp]
-) -> NDArray[np.bool_]:
-    """``(s,)``: whether the network classifies each of some validation samples correctly.
+) -> NDArray[np.float16]:
+    """``(s,)`` margins of the network on some validation samples: by how much the logit of the label is ahead of the largest
+    other one. Positive where the sample is classified correctly, and negative elsewhere.
 
     Args:
         task: the data.
@@ -58,11 +62,20 @@ def answers(
         DataError: one cannot be read.
     """
     batches = ahead(task.validation_of(specs, samples.tolist()))
-    right = np.concatenate([is_right(logits_of(inputs), labels).numpy() for inputs, labels in batches])
-    if len(right) < len(samples):
+    found = np.concatenate([margin(logits_of(inputs), labels).numpy() for inputs, labels in batches])
+    if len(found) < len(samples):
         broken = ", ".join(f"{path}: {why}" for path, why in sorted(getattr(task, "broken", {}).items())[:3]) or "some"
         raise DataError("--racing", f"samples would be left out ({broken})", "mend or remove them, or drop --racing")
-    return right
+    return found.astype(np.float16)
+
+
+def margin(logits: Tensor, labels: Tensor) -> Tensor:
+    """``(n,)``: the label's logit less the largest other one; finite and never 0, with the sign of ``is_right`` even where
+    logits are alike or no numbers."""
+    column = labels[:, None]
+    others = logits.scatter(1, column, -torch.inf).amax(1)
+    difference = (logits.gather(1, column)[:, 0] - others).nan_to_num(0.0).clamp(-MOST, MOST)
+    return torch.where(is_right(logits, labels), difference.clamp(min=LEAST), difference.clamp(max=-LEAST))
 
 
 def is_right(logits: Tensor, labels: Tensor) -> Tensor:

@@ -190,24 +190,25 @@ def test_shares_tell_what_all_samples_tell_together(
     monkeypatch.setattr("hwnas.supernet._answers.calibrated", counted)
     with Journal(tmp_path / "j", {}) as journal:
         answers = MeasuredAnswers(own_supernet, data, journal, engine)
-        told = np.zeros(50, dtype=bool)
+        told = np.zeros(50, dtype=np.float16)
         for start, stop in ((0, 3), (3, 20), (20, 50)):
-            (right,) = answers(row[None], order[None, start:stop], start)
-            assert right is not None
-            told[order[start:stop]] = right
+            (margins,) = answers(row[None], order[None, start:stop], start)
+            assert margins is not None
+            told[order[start:stop]] = margins
     assert len(calls) == 1
-    assert 100 * told.sum() / 50 == evaluate(own_supernet, row, data, engine).value
+    assert 100 * (told > 0).sum() / 50 == evaluate(own_supernet, row, data, engine).value
     with Journal(tmp_path / "k", {}) as journal:
         (whole,) = MeasuredAnswers(own_supernet, data, journal, engine)(row[None], np.arange(50)[None], 0)
     assert whole is not None
-    assert whole.tolist() == told.tolist()
+    assert ((whole > 0) == (told > 0)).all()
+    assert whole == pytest.approx(told, rel=2e-3)  # batches of other sizes round differently
     with Journal(tmp_path / "j", {}) as journal:
         again = MeasuredAnswers(own_supernet, data, journal, engine)
         assert (again.n_known, again.n_calibration) == (1, 24)
-        (right,) = again(row[None], order[None, 3:20], 3)
+        (margins,) = again(row[None], order[None, 3:20], 3)
         (others,) = again(row[None], order[None, 20:37], 3)  # of another race, in an order of its own
-    assert right is not None
-    assert right.tolist() == told[order[3:20]].tolist()
+    assert margins is not None
+    assert margins.tolist() == told[order[3:20]].tolist()
     assert others is not None
-    assert others.tolist() == told[order[20:37]].tolist()
+    assert ((others > 0) == (told[order[20:37]] > 0)).all()
     assert len(calls) == 3

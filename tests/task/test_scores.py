@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from sklearn.metrics import accuracy_score, f1_score, matthews_corrcoef
 
 from hwnas.task import SCORES, macro_f1, matthews, top1
+from hwnas.task._scores import LEAST, MOST, is_right, margin
 
 CLASSES = 4
 ANSWERS = st.lists(st.tuples(st.integers(0, CLASSES - 1), st.integers(0, CLASSES - 1)), min_size=1, max_size=60)
@@ -44,3 +45,22 @@ def test_of_no_samples_there_is_no_score() -> None:
 def test_scores_take_batches_from_a_generator_once(name: str) -> None:
     scored = batches([(0, 0), (1, 1), (2, 3), (3, 3)], 2)
     assert SCORES[name](iter(scored)) == SCORES[name](scored)
+
+
+def test_a_margin_is_how_far_the_label_is_ahead() -> None:
+    logits = torch.tensor([[3.0, 1.0, 2.5], [3.0, 1.0, 2.5], [-1.0, -4.0, -2.0]])
+    assert margin(logits, torch.tensor([0, 1, 2])).tolist() == [0.5, -2.0, -1.0]
+
+
+def test_margins_have_the_sign_of_the_answer_whatever_the_logits() -> None:
+    """Where they tie, overflow or are no numbers, too; and half precision holds them."""
+    nan, inf = math.nan, math.inf
+    logits = torch.tensor(
+        [[0.0, 0, 0], [1, 1, 0], [1e30, 0, 0], [inf, inf, 0], [inf, -inf, 0], [nan, 0, 0], [nan, nan, nan]]
+    )
+    for label in range(3):
+        labels = torch.full((len(logits),), label)
+        margins = margin(logits, labels).numpy().astype(np.float16)
+        assert ((margins > 0) == is_right(logits, labels).numpy()).all()
+        assert (np.abs(margins) >= 0.99 * LEAST).all()
+        assert (np.abs(margins) <= MOST).all()

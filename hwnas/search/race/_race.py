@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from hwnas.errors import DataError, SpaceError
 from hwnas.search.expensive._acquisition import ExpectedImprovement, reference_beyond
@@ -17,19 +18,19 @@ from hwnas.search.problem._pool import Pool
 from hwnas.search.problem._problem import Problem
 from hwnas.search.problem._result import SearchResult
 from hwnas.search.problem._seen import Values
-from hwnas.search.race._items import Bools, Floats, Items
+from hwnas.search.race._margins import Bools, Floats, Margins, most_informative
 from hwnas.space import Population
 
 FIRST = 12
-"""Subnets that are shown everything, small ones to large ones: they tell how hard each sample is."""
+"""Subnets that are shown everything, small ones to large ones: others are mixtures of them."""
 
 NEAREST = 3
-"""Of those that were shown everything: a new subnet is taken to be as able as these, which cost about the same."""
+"""Of those that were shown everything: a new subnet is taken to be like these, which cost about the same."""
 
-SHARES = (0.1, 0.2)
-"""Of the samples, that every later subnet is shown: the second part fits what the first says of its ability."""
+SHARES = (0.03, 0.06, 0.1)
+"""Of the samples, that every later subnet is shown: what the first tell of it decides which ones it is shown next."""
 
-STEPS = (*SHARES, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
+STEPS = (*SHARES, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 """Of the samples, at the end of the search."""
 
 TOLERANCE = 0.002
@@ -43,9 +44,9 @@ FEWEST_SAMPLES = 200
 """Shares of fewer tell nothing."""
 
 
-Ask = Callable[[Population, NDArray[np.intp], int], Sequence[Bools | None]]
-"""Shows ``(k, s)`` samples to ``(k, g)`` rows, each its own, which were shown so many before: ``(s,)`` whether each told
-them right, or None of a subnet that fails."""
+Ask = Callable[[Population, NDArray[np.intp], int], Sequence[NDArray[np.floating[Any]] | None]]
+"""Shows ``(k, s)`` samples to ``(k, g)`` rows, each its own, which were shown so many before: ``(s,)`` margins of each,
+positive where it tells a sample right, or None of a subnet that fails."""
 
 
 @dataclass
@@ -56,9 +57,9 @@ class Entrant:
         row: its row.
         others: ``(m - 1,)`` costs that are known.
         allowed: whether it keeps the budgets on what is known.
-        right: ``(n,)`` whether it classified each sample correctly, for those that it was shown.
+        margins: ``(n,)``, for those samples that it was shown.
         shown: ``(n,)`` which ones.
-        ability: in the model of samples.
+        chance: ``(n,)`` that it classifies each sample correctly, as expected.
         total: how many of all samples it classifies correctly: exact if it was shown all, else expected, with standard
             deviation ``std``.
         is_out: whether it was not shown everything in the end.
@@ -68,9 +69,9 @@ class Entrant:
     row: Population
     others: Floats
     allowed: bool
-    right: Bools
+    margins: Floats
     shown: Bools
-    ability: float = 0.0
+    chance: Floats
     total: float = 0.0
     std: float = math.inf
     is_out: bool = False
@@ -85,19 +86,18 @@ class Entrant:
 class Race:
     """Judges subnets on growing shares of the samples, the most informative ones first.
 
-    The first subnets are shown everything, and tell how hard each sample is (:class:`Items`). Each later one is shown
-    those samples first that tell most about a subnet as able as it seems to be, as in adaptive tests: at first as able
-    as those that cost about the same, then by its answers. After every batch the most promising, by expected
-    hypervolume improvement, are shown everything: they would be in the end, and until then samples are known better by
-    them, and the searcher's next subnets are chosen by exact values. At the end (:meth:`close`) more is shown to those
-    that may be on the front. The value of a subnet that was not shown everything is what the model expects of it, by
-    all that is known by now.
+    The first subnets are shown everything, and tell how subnets err (:class:`Margins`). Each later one is shown those
+    samples first of which it is least sure whether they are told right: at first by subnets that cost about the same,
+    then by its own margins. After every batch the most promising, by expected hypervolume improvement, are shown
+    everything: they would be in the end, and until then the others are known better by them, and the searcher's next
+    subnets are chosen by exact values. At the end (:meth:`close`) more is shown to those that may be on the front. The
+    value of a subnet that was not shown everything is what the model expects of it, by all that is known by now.
 
-    What happens depends on the rows asked about and on the answers, and on nothing else.
+    What happens depends on the rows asked about and on their margins, and on nothing else.
 
     Args:
         problem: has one slow metric, which is an objective: the percentage of samples that are told right.
-        ask: shows samples to subnets, and returns their answers.
+        ask: shows samples to subnets, and returns their margins.
         n_samples: how many there are.
         tolerance: how much of the front's hypervolume may be missed, as expected; with 0 everybody is shown everything.
         seed: of the order among samples that tell as much.
@@ -126,7 +126,7 @@ class Race:
         self._entrants: dict[bytes, Entrant] = {}
         self._whole: list[Entrant] = []
         self._ties: NDArray[np.intp] = np.random.default_rng(seed).permutation(n_samples)
-        self._items: Items | None = None
+        self._model: Margins | None = None
         self._n_learned_from = 0
 
     @property
@@ -154,7 +154,7 @@ class Race:
             return
         self._learn()
         for entrant in racing:
-            entrant.ability = self._ability_of_like(entrant)
+            entrant.chance = self._chance_of_like(entrant)
         for share in SHARES:
             self._show(racing, math.ceil(share * self.n_samples))
             racing = [e for e in racing if e.allowed and not e.has_failed]
@@ -231,8 +231,9 @@ class Race:
             if constraint.name in known:
                 excess += constraint.excess(known[constraint.name])
         others = np.delete(costs, self._raced, axis=1)
-        right, shown = np.zeros((2, len(rows), self.n_samples), dtype=bool)
-        return [Entrant(*of) for of in zip(rows, others, excess <= 0, right, shown, strict=True)]
+        margins, chance = np.zeros((2, len(rows), self.n_samples))
+        shown = np.zeros(margins.shape, dtype=bool)
+        return [Entrant(*of) for of in zip(rows, others, excess <= 0, margins, shown, chance, strict=True)]
 
     def _pace_made(self, new: list[Entrant]) -> list[Entrant]:
         """Show everything to as many as are needed first, small ones to large ones; returns those that are left."""
@@ -246,22 +247,19 @@ class Race:
         return left
 
     def _learn(self) -> None:
-        """Learn how hard samples are from the subnets that were shown everything, and update what is expected of the
-        others."""
+        """Learn how subnets err from those that were shown everything, and update what is expected of the others."""
         if len(self._whole) > self._n_learned_from:
             self._n_learned_from = len(self._whole)
-            self._items = Items.of(np.stack([e.right for e in self._whole]))
+            self._model = Margins.of(np.stack([e.margins for e in self._whole]))
             self._expect([e for e in self.entrants if 0 < e.n_shown < self.n_samples])
 
-    def _ability_of_like(self, entrant: Entrant) -> float:
-        """What the ability of an entrant may be, by those of known ability that cost about the same."""
-        assert self._items is not None
-        if not entrant.others.size:
-            return self._items.good
+    def _chance_of_like(self, entrant: Entrant) -> Floats:
+        """What an entrant may classify correctly, by those that were shown everything and cost about the same."""
+        assert self._model is not None
         others = np.stack([e.others for e in self._whole[: self._n_learned_from]])
         span = np.ptp(others, axis=0)
         distance = (np.abs(others - entrant.others) / np.where(span > 0, span, 1)).sum(axis=1)
-        return float(self._items.ability[np.argsort(distance, kind="stable")[:NEAREST]].mean())
+        return self._model.chance_of_like(np.argsort(distance, kind="stable")[:NEAREST])
 
     def _show(self, racing: Sequence[Entrant], until: int) -> None:
         """Show samples to entrants that were shown as many before, until each was shown so many."""
@@ -269,15 +267,15 @@ class Race:
             return
         start = racing[0].n_shown
         samples = np.stack([self._next_samples(e, until - start) for e in racing])
-        answers = self._ask(np.stack([e.row for e in racing]), samples, start)
-        for entrant, places, right in zip(racing, samples, answers, strict=True):
-            if right is None:
+        told = self._ask(np.stack([e.row for e in racing]), samples, start)
+        for entrant, places, margins in zip(racing, samples, told, strict=True):
+            if margins is None:
                 entrant.has_failed = True
                 continue
-            entrant.right[places] = right
+            entrant.margins[places] = margins
             entrant.shown[places] = True
             if until == self.n_samples:
-                entrant.total, entrant.std = float(entrant.right.sum()), 0.0
+                entrant.total, entrant.std = float((entrant.margins > 0).sum()), 0.0
                 self._whole.append(entrant)
         if until < self.n_samples:
             self._expect([e for e in racing if not e.has_failed])
@@ -287,15 +285,13 @@ class Race:
         hidden = np.flatnonzero(~entrant.shown)
         if n == len(hidden):
             return hidden
-        assert self._items is not None
-        order = self._items.order(entrant.ability, self._ties)
+        order = most_informative(entrant.chance, self._ties)
         return order[~entrant.shown[order]][:n]
 
     def _expect(self, entrants: Sequence[Entrant]) -> None:
         """Update what is expected of entrants that were not shown everything."""
-        if not entrants:
-            return
-        assert self._items is not None
-        right, shown = np.stack([e.right for e in entrants]), np.stack([e.shown for e in entrants])
-        for entrant, *of in zip(entrants, *self._items.expected(right, shown), strict=True):
-            entrant.total, entrant.std, entrant.ability = map(float, of)
+        with threadpool_limits(1, user_api="blas"):  # the last digits differ with the number of threads
+            for entrant in entrants:
+                assert self._model is not None
+                expected = self._model.expected(entrant.margins, entrant.shown)
+                entrant.total, entrant.std, entrant.chance = expected.total, expected.std, expected.chance

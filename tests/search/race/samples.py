@@ -1,4 +1,4 @@
-"""Made-up answers of subnets to samples, right or wrong."""
+"""Made-up margins of subnets on samples."""
 
 from __future__ import annotations
 
@@ -7,49 +7,55 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+TRAITS = 4
+"""In which subnets differ beside their ability: they err alike as far as they have the same."""
 
-def told_right(
+
+def made_up(
     rng: np.random.Generator, abilities: NDArray[np.float64], n: int, *, uneven: bool = False
-) -> NDArray[np.bool_]:
-    """``(k, n)`` answers of subnets of some abilities. Most samples are easy, some are hard for all.
+) -> NDArray[np.float64]:
+    """``(k, n)`` margins of subnets of some abilities. Most samples are easy, some are hard for all.
 
     Args:
-        uneven: violate the item response model: samples discriminate more or less sharply, and 2 % of the labels are
-            wrong.
+        uneven: violate the model: errors have long tails, some subnets are surer of themselves than others, and 2 % of
+            the labels are wrong.
     """
     difficulty = rng.normal(-2.5, 2.5, n)
-    sharpness = np.exp(rng.normal(0, 0.4, n)) if uneven else np.ones(n)
-    chance = 1 / (1 + np.exp(-sharpness * (abilities[:, None] - difficulty)))
-    right: NDArray[np.bool_] = rng.random(chance.shape) < chance
+    traits = 0.5 * rng.normal(size=(len(abilities), TRAITS)) @ rng.normal(size=(TRAITS, n))
+    own = rng.normal(0, 0.5, traits.shape)
+    margins: NDArray[np.float64] = abilities[:, None] - difficulty + traits + own
     if uneven:
-        right[:, rng.random(n) < 0.02] ^= True
-    return right
+        margins += 0.3 * rng.standard_t(3, margins.shape)
+        margins *= np.exp(rng.normal(0, 0.2, (len(abilities), 1)))
+        margins[:, rng.random(n) < 0.02] *= -1
+    return margins
 
 
 class Audience:
-    """Answers of subnets, and a count of those that were asked for.
+    """Margins of subnets, and a count of those that were asked for.
 
     Args:
-        right: ``(k, n)``, of rows.
         rows: ``(k, g)``.
+        margins: ``(k, n)``, of these.
         failing: places of rows that give none.
     """
 
-    def __init__(self, rows: NDArray[Any], right: NDArray[np.bool_], failing: tuple[int, ...] = ()) -> None:
+    def __init__(self, rows: NDArray[Any], margins: NDArray[np.float64], failing: tuple[int, ...] = ()) -> None:
         self.place = {row.tobytes(): i for i, row in enumerate(rows)}
-        self.right, self.failing = right, failing
-        self.asked = np.zeros(right.shape, dtype=int)
+        self.margins, self.failing = margins, failing
+        self.asked = np.zeros(margins.shape, dtype=int)
         self.calls: list[tuple[int, ...]] = []
 
-    def __call__(self, rows: NDArray[Any], samples: NDArray[np.intp], start: int) -> list[NDArray[np.bool_] | None]:
-        answers: list[NDArray[np.bool_] | None] = []
+    def __call__(self, rows: NDArray[Any], samples: NDArray[np.intp], start: int) -> list[NDArray[np.float64] | None]:
+        told: list[NDArray[np.float64] | None] = []
         for i, places in zip((self.place[row.tobytes()] for row in rows), samples, strict=True):
             assert (self.asked[i] > 0).sum() == start
             self.asked[i, places] += 1
-            answers.append(None if i in self.failing else self.right[i, places])
+            told.append(None if i in self.failing else self.margins[i, places])
         self.calls.append(samples.shape)
-        return answers
+        return told
 
     def top1(self, x: NDArray[Any]) -> NDArray[np.float64]:
         """The accuracy on all samples, in percent."""
-        return 100 * self.right[[self.place[row.tobytes()] for row in x]].sum(axis=1) / self.right.shape[1]
+        right = self.margins[[self.place[row.tobytes()] for row in x]] > 0
+        return 100 * right.sum(axis=1) / right.shape[1]

@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hwnas.errors import DataError, InfeasibleError, SpaceError
-from hwnas.search import Constraint, Objective, Problem, Race, non_dominated
+from hwnas.search import Constraint, Objective, Problem, Race, hypervolume, non_dominated
 from hwnas.space import macs_cost
-from tests.search.race.samples import Audience, told_right
+from tests.search.race.samples import Audience, made_up
 from tests.space.toy import enumerate_rows, toy_space
 
 SPACE = toy_space()
@@ -34,7 +34,7 @@ def audience(seed: int, failing: tuple[int, ...] = ()) -> Audience:
     """Larger subnets are better, apart from noise."""
     rng = np.random.default_rng(seed)
     size = MACS(ROWS).argsort().argsort() / len(ROWS)
-    return Audience(ROWS, told_right(rng, 2 * size + rng.normal(0, 0.5, len(ROWS)), N), failing)
+    return Audience(ROWS, made_up(rng, 2 * size + rng.normal(0, 0.5, len(ROWS)), N), failing)
 
 
 def raced(race: Race, rng: np.random.Generator, batch: int = 10, n: int = 40) -> np.ndarray:
@@ -84,15 +84,17 @@ def test_who_is_on_the_front_was_shown_everything_and_nobody_anything_twice(seed
 
 
 def test_fewer_samples_are_shown_to_nearly_the_same_front() -> None:
-    shown, gone = [], 0
+    shown, kept = [], []
     for seed in range(3):
         heard = audience(seed)
         race = Race(problem(), heard, N)
         x = raced(race, np.random.default_rng(seed), n=60)
         shown.append(heard.asked.sum() / (N * len(x)))
-        gone += len(plain_front(x, heard) - {row.tobytes() for row in race.front()[0]})
-    assert np.mean(shown) < 0.5
-    assert gone <= 3
+        ours, all_of_them = (np.stack([-heard.top1(rows), MACS(rows)], axis=1) for rows in (race.front()[0], x))
+        worst = all_of_them.max(axis=0).tolist()
+        kept.append(hypervolume(ours, worst) / hypervolume(all_of_them, worst))
+    assert np.mean(shown) < 0.45
+    assert min(kept) > 0.995
 
 
 def test_a_cost_that_is_the_same_for_all_spares_as_many_samples() -> None:
@@ -129,7 +131,7 @@ def test_who_breaks_a_known_budget_is_neither_shown_much_nor_ahead_of_others() -
     x = raced(race, np.random.default_rng(0))
     over = MACS(x) > middle
     shown = [e.n_shown for e, is_over in zip(race.of(x), over, strict=True) if is_over]
-    assert {n for n in shown if n < N} == {math.ceil(0.1 * N)}
+    assert {n for n in shown if n < N} == {math.ceil(0.03 * N)}
     assert shown.count(N) <= 12  # of the first, who tell how hard samples are
     found, _ = race.front()
     assert {row.tobytes() for row in found} <= plain_front(x[~over], heard)
