@@ -20,9 +20,10 @@ LOSS = 1.0
 
 
 def runs_of(run: Run) -> list[Run]:
-    """The runs of the same title, whatever their seed."""
+    """The runs of the same title, whatever their seed, that have compared networks already."""
     found = Path(run.root).glob(f"{run.title}-s*/results.jsonl")
-    return [replace(run, seed=int(file.parent.name.rpartition("-s")[2])) for file in sorted(found)]
+    runs = [replace(run, seed=int(file.parent.name.rpartition("-s")[2])) for file in sorted(found)]
+    return [each for each in runs if any("kind" in entry for entry in each.entries())]
 
 
 def networks(run: Run) -> pd.DataFrame:
