@@ -318,16 +318,22 @@ _REMEDY = re.compile(r"(write (?:for example |a point: )?|did you mean )(\S+)(?:
 
 
 @contextmanager
-def typed_behind(words: str) -> Iterator[None]:
-    """Let the remedy of a quantity that does not read be typed as it is printed: ``write latency<=20ms``, not ``write 20ms``."""
+def typed_behind(words: str, whole: str) -> Iterator[None]:
+    """Let the error of a quantity that does not read show what was typed, and its remedy be typed as it is printed:
+    ``--budget latency<=20: ...; write "latency<=20ms"``, where the quantity itself knows of ``20`` alone.
+
+    Args:
+        words: what stands before the quantity.
+        whole: what was typed, with its option.
+    """
     try:
         yield
     except QuantityError as error:
-        said = _REMEDY.fullmatch(error.remedy)
-        remedy = (
-            said[1] + " or ".join(f"{words}{value}" for value in said.groups()[1:] if value) if said else error.remedy
-        )
-        raise QuantityError(error.value, error.rule, remedy) from error
+        remedy, said = error.remedy, _REMEDY.fullmatch(error.remedy)
+        if said:
+            quote = '"' if set(words) & set("<>") else ""  # a shell would redirect what is not quoted
+            remedy = said[1] + " or ".join(f"{quote}{words}{value}{quote}" for value in said.groups()[1:] if value)
+        raise QuantityError(whole, error.rule, remedy) from error
 
 
 def parse_budget(text: str, option: str = "--budget") -> Budget:
@@ -349,8 +355,8 @@ def parse_budget(text: str, option: str = "--budget") -> Budget:
     if sign == "=" and metric.maximise:
         raise DataError(f"{option} {text}", "more of this is better", f'write "{name}>={value}"')
     try:
-        with typed_behind(f"{name}{sign}"):
-            number = metric.parse(value, f"{option} {name}")
+        with typed_behind(f"{name}{sign}", f"{option} {text.strip()}"):
+            number = metric.parse(value, name)
     except QuantityError as error:
         near = None if registered(name) else _near(name)
         if near is None:

@@ -102,7 +102,7 @@ def parse_timed(text: str, metric: Metric) -> tuple[str, Budget]:
         usual = {"ms": "20ms", "images/s": "50/s"}[metric.unit]
         rule = "no device stands before the equals sign"
         raise DataError(f"{option} {text}", rule, f"write {option} {value.strip() or usual}")
-    with typed_behind(f"{device}{equals}"):
-        number = metric.parse(value, f"{option} {device}" if equals else option)
+    with typed_behind(f"{device}{equals}", f"{option} {text}"):
+        number = metric.parse(value, option)
     on = metric.on(device.strip())
     return f"{option} {text}", Budget(on, lower=number) if metric.maximise else Budget(on, upper=number)

@@ -110,6 +110,7 @@ def typed(words: list[str], line: str) -> list[str]:
         [*SEARCH, "--budget", "macs"],
         [*SEARCH, "--budget", "top1=75"],
         [*SEARCH, "--budget", "latency=20"],
+        [*SEARCH, "--budget", "params<=5"],
         [*SEARCH, "--fix", "r"],
         [*SEARCH, "--fix", "r=8,"],
         [*SEARCH, "--precision", "fp32,"],

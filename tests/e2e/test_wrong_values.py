@@ -41,8 +41,15 @@ def accuracies(folder: Path) -> Path:
         (("search", *DIGITS, "--objectives", "macs=,params"), "objective macs=: nothing stands behind"),
         (("search", *DIGITS, "--objectives", "macs@,params"), "objective macs@: nothing stands behind"),
         (("search", *DIGITS, "--throughput", "=50/s"), "write --throughput 50/s"),
-        (("search", *DIGITS, "--latency", "phone=20"), "write phone=20ms"),
-        (("search", *DIGITS, "--budget", "latency<=20"), "write latency<=20ms"),
+        (("search", *DIGITS, "--latency", "phone=20"), "--latency phone=20: a quantity needs a unit; write phone=20ms"),
+        (
+            ("search", *DIGITS, "--budget", "latency<=20"),
+            '--budget latency<=20: a quantity needs a unit; write "latency<=20ms"',
+        ),
+        (
+            ("search", *DIGITS, "--budget", "params >= 5"),
+            '--budget params >= 5: a quantity needs a unit; write "params>=5M"',
+        ),
         (
             ("search", *DIGITS, "--objectives", "macs,params", "--fix", "r=9"),
             "choices of r in digits are 8, 10, 12, 14, 16",
