@@ -3,32 +3,47 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Container, Iterable, Sequence
 from pathlib import Path
 
 SHIPPED = "digits"
 """The supernet that comes with its weights."""
 
+OF_WEIGHTS = frozenset({"--checkpoint", "--data", "--text-column", "--pair-column", "--label-column"})
+"""Options of a search that an export of its subnets needs too."""
 
-def next_steps(
-    csv: Path,
-    rows: int,
-    supernet: str | None,
-    checkpoint: Path | None,
-    data: Path | None,
-    columns: Mapping[str, str],
-    *,
-    timed_here: bool,
-) -> list[str]:
-    """Commands to type after a search, with what they are for; without a supernet there is nothing to export."""
+
+def options_of(words: Iterable[str], named: Container[str]) -> list[str]:
+    """Those of a command's options that are ``named``, with their values, as they were typed."""
+    kept, counts = [], False
+    for word in words:
+        counts = word.partition("=")[0] in named if word.startswith("--") else counts
+        if counts:
+            kept.append(word)
+    return kept
+
+
+def export_command(csv: Path, row: int, options: Sequence[str]) -> str:
+    """What to type to export a row of a front."""
+    return shlex.join(["hwnas", "export", str(csv), "--row", str(row), *options])
+
+
+def next_steps(csv: Path, rows: int, supernet: str | None, typed: Iterable[str], *, timed_here: bool) -> list[str]:
+    """Commands to type after a search, with what they are for; without a supernet there is nothing to export.
+
+    Args:
+        csv: the front.
+        rows: of it.
+        supernet: whose subnets they are.
+        typed: the words of the search.
+        timed_here: whether this machine can measure them.
+    """
     name = shlex.quote(str(csv))
     if supernet is None:
         return [f"next: hwnas report {name} --html   (the front as a page to explore)"]
-    weights = "" if checkpoint else _weights(supernet)
-    export = f"hwnas export {name} --row 1"
-    named = [(f"--{part}-column", column) for part, column in columns.items()]
-    for option, value in (("--checkpoint", checkpoint), ("--data", data), *named):
-        export += f" {option} {shlex.quote(str(value))}" if value is not None else ""
+    given = options_of(typed, OF_WEIGHTS)
+    weights = "" if options_of(given, {"--checkpoint"}) else _weights(supernet)
+    export = export_command(csv, 1, given)
     steps = [(f"hwnas report {name} --html", "the front as a page to explore"), (export, f"a subnet as ONNX{weights}")]
     if timed_here:
         few = " --most 40" if rows > 100 else ""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,6 +12,7 @@ import typer
 
 from hwnas.cli._console import say, show
 from hwnas.cli._errors import exit_with
+from hwnas.cli._next import OF_WEIGHTS, export_command, options_of
 from hwnas.cli._options import AsJson, FrontSpace, Interpreter, Seed, TableBatch, TablePrecision, TableThreads
 from hwnas.errors import DataError, DeviceError
 from hwnas.files import together
@@ -106,13 +109,17 @@ def measure(
     frame = read_pareto(outputs.csv)
     taken = frame.iloc[measuring.at].reset_index(drop=True)
     broken = {each.name: _broken(taken, each) for each in done}
+    of_export = _options_of_export(loaded, supernet=space, precision=precision)
+    conditions = _spelled(threads=threads, batch=batch)
     if to_json:
         say(Front.load(outputs.csv, space).to_json())
     else:
         show(front_table(taken))
         say(f"\nwrote {outputs.csv}, {outputs.json}, {outputs.png}")
         for each in done:
-            for line in _told(taken, each, broken[each.name], outputs.csv):
+            there = [] if each.elsewhere else [*_spelled(device=each.place.device.name), *conditions]
+            export = partial(export_command, outputs.csv, options=[*of_export, *there])
+            for line in _told(taken, each, broken[each.name], export):
                 say(line)
     for each in done:
         try:
@@ -140,8 +147,18 @@ def _broken(frame: pd.DataFrame, done: Measured) -> list[int]:
     return rows
 
 
-def _told(frame: pd.DataFrame, done: Measured, broken: list[int], csv: Path) -> list[str]:
-    """What a device's measurements say: of predictions, of the budget, and what to do next."""
+def _options_of_export(front: Front, **others: str | None) -> list[str]:
+    """What an export of the front needs beside its row: what its search was given, and ``others``."""
+    return [*options_of(shlex.split(front.provenance.command or ""), OF_WEIGHTS), *_spelled(**others)]
+
+
+def _spelled(**options: object) -> list[str]:
+    """Those that are given, as they are typed."""
+    return [word for name, value in options.items() if value is not None for word in (f"--{name}", str(value))]
+
+
+def _told(frame: pd.DataFrame, done: Measured, broken: list[int], export: Callable[[int], str]) -> list[str]:
+    """What a device's measurements say: of predictions, of the budget, and what to do next, such as to ``export`` a row."""
     from hwnas.latency import fidelity, summary
 
     latency, lines = LATENCY.on(done.name), []
@@ -162,15 +179,14 @@ def _told(frame: pd.DataFrame, done: Measured, broken: list[int], csv: Path) -> 
             "" if done.budget_ms is None else f"; {len(frame) - len(broken)} hold the budget of {done.budget_ms:g} ms"
         )
         return [*lines, f"{done.name}: {count_of(len(frame), 'subnet')} measured on {done.place.label}{held}"]
-    return [*lines, *_verdict(frame, done, broken, csv)]
+    return [*lines, *_verdict(frame, done, broken, export)]
 
 
-def _verdict(frame: pd.DataFrame, done: Measured, broken: list[int], csv: Path) -> list[str]:
+def _verdict(frame: pd.DataFrame, done: Measured, broken: list[int], export: Callable[[int], str]) -> list[str]:
     """Who holds the budget of the main device, and what to do next."""
-    name, budget_ms = shlex.quote(str(csv)), done.budget_ms
-    device = "" if done.elsewhere else f" --device {done.place.device.name}"
+    budget_ms = done.budget_ms
     if budget_ms is None:
-        return [f"next: hwnas export {name} --row {frame['row'].iloc[0]}{device}"]
+        return [f"next: {export(frame['row'].iloc[0])}"]
     lines = [f"{len(frame) - len(broken)} of {len(frame)} subnets hold the budget of {budget_ms:g} ms"]
     if broken:
         over = frame[frame["row"].isin(broken)][LATENCY.companion("measured")].to_numpy(dtype=float) / budget_ms - 1
@@ -180,8 +196,8 @@ def _verdict(frame: pd.DataFrame, done: Measured, broken: list[int], csv: Path) 
         lines[0] += f"; rows {first_few(broken, 8)} break it, by up to {100 * over.max():.1f} %"
     left = frame[~frame["row"].isin(broken)]
     if len(left):
-        best = f"hwnas export {name} --row {left['row'].iloc[0]}{device}"
-        lines.append(f"next: {best}    (the most accurate that holds{', measured again as a file' if device else ''})")
+        file = "" if done.elsewhere else ", measured again as a file"
+        lines.append(f"next: {export(left['row'].iloc[0])}    (the most accurate that holds{file})")
     if broken:
         lines.append(f"      hwnas search ... {again}")
     return lines

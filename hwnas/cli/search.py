@@ -132,8 +132,8 @@ def search(
     outputs.check()
     study = Study.of(request, asked)
     found = study.search(path=out, settings=settings)
-    command = shlex.join(["hwnas", *(context.obj or ["search"])])
-    front = replace(found, provenance=replace(found.provenance, command=command)).save(out)
+    typed = context.obj or ["search"]
+    front = replace(found, provenance=replace(found.provenance, command=shlex.join(["hwnas", *typed]))).save(out)
     if to_json:
         say(front.to_json())
         return
@@ -146,9 +146,7 @@ def search(
         (evaluation.supernet if evaluation is not None else problem.space or DEFAULT_SPACE)
         if study.space.slots
         else study.setup.reference,
-        accuracy.checkpoint,
-        accuracy.data,
-        named,
+        typed,
         timed_here=study.is_timed_here and not verify,
     ):
         say(line)

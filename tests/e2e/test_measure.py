@@ -149,7 +149,24 @@ def test_without_provenance_the_space_is_asked_for(hwnas: Hwnas, monkeypatch: py
     Path("pareto.json").unlink()
     ran = hwnas("measure", "pareto.csv")
     assert (ran.code, ran.err) == (2, "error: file pareto.csv: nothing beside it tells its space; pass --space NAME\n")
-    assert hwnas("measure", "pareto.csv", "--space", "digits").code == 0
+    ran = hwnas("measure", "pareto.csv", "--space", "digits", "--threads", "1", "--rows", "2")
+    assert ran.code == 0, ran.err
+    told = ran.out.rpartition("next: ")[2].strip()
+    assert told == "hwnas export pareto.csv --row 2 --supernet digits --device cpu --threads 1"
+    assert hwnas(*told.split()[1:]).code == 0
+
+
+def test_an_export_is_told_with_the_weights_and_data_of_the_search(
+    hwnas: Hwnas, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    front_of(true_ns(), 1000.0)
+    fake_runtime(monkeypatch, true_ns())
+    of_weights = "--checkpoint 'my own.pth' --data=photos"
+    facts = json.loads(Path("pareto.json").read_text())
+    facts["command"] = f"hwnas search --evaluate {of_weights} --evals 9 --out pareto.csv"
+    Path("pareto.json").write_text(json.dumps(facts))
+    ran = hwnas("measure", "pareto.csv", "--rows", "1")
+    assert f"next: hwnas export pareto.csv --row 1 {of_weights} --device cpu    (the most accurate" in ran.out
 
 
 def test_an_exported_file_is_measured_against_the_budget(hwnas: Hwnas) -> None:
