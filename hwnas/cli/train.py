@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -143,8 +144,6 @@ def train(
 
     Example: torchrun --nnodes 2 --rdzv-backend c10d --rdzv-endpoint HOST:29400 --no-python hwnas train --supernet digits --out o.safetensors
     """
-    from hwnas.supernet import extremes
-
     if out.suffix != ".safetensors":
         raise SupernetError(f"--out {out}", "checkpoints are written as .safetensors", f"write {out.stem}.safetensors")
     check_writable(out)
@@ -175,7 +174,7 @@ def train(
         arch=arch,
         widths=_widths(widths),
     )
-    with teamed(training, workers) as team:
+    with _kept(state), teamed(training, workers) as team:
         trainer = training.trainer(team)
         net, task = trainer.supernet, trainer.data
         if trainer.step:
@@ -187,15 +186,11 @@ def train(
             return f"steps, loss {loss:.3f}" + (f"; {shown.label.lower()}: {', '.join(reached)}" if reached else "")
 
         with progress(f"training {supernet}") as advance:
-            try:
-                trainer.run(lambda step, loss: advance(step, trainer.steps, told(loss)))
-            except KeyboardInterrupt:
-                kept = (
-                    f"{state} keeps it; the same command resumes" if state.exists() else "nothing was worth keeping yet"
-                )
-                raise KeyboardInterrupt(kept) from None
+            trainer.run(lambda step, loss: advance(step, trainer.steps, told(loss)))
     if not team.leads:
         return
+    from hwnas.supernet import extremes  # only now: whoever interrupts while torch loads is told what is kept
+
     net.save(out, trainer.provenance())
     state.unlink(missing_ok=True)
     notice(f"wrote {out}, {format_bytes(out.stat().st_size)}, after {count_of(trainer.steps, 'step')}")
@@ -210,6 +205,17 @@ def train(
         words = ["evaluate", "--supernet", str(out), *of_data, "--sample", "100", "--out", "accuracy.csv"]
     say_broken(task)  # those to learn from, and those that it was measured on
     notice(f"next: {shlex.join(['hwnas', *words])}")
+
+
+@contextmanager
+def _kept(state: Path) -> Iterator[None]:
+    """On Ctrl-C say whether the same command goes on or begins again."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        resumes = f"{state} keeps it; the same command resumes"
+        begins = "nothing is kept yet; the same command begins again"
+        raise KeyboardInterrupt(resumes if state.exists() else begins) from None
 
 
 def _widths(text: str | None) -> tuple[int, ...]:
