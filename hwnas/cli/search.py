@@ -131,7 +131,7 @@ def search(
     outputs = Outputs(out)
     outputs.check()
     study = Study.of(request, asked)
-    found = study.search(path=out, settings=settings)
+    found = study.searched(settings, out)
     typed = context.obj or ["search"]
     front = replace(found, provenance=replace(found.provenance, command=shlex.join(["hwnas", *typed]))).save(out)
     if to_json:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from hwnas.errors import DataError
-from hwnas.metric import Budget, Metric, own_metric, parse_budget, registered, typed_behind
+from hwnas.metric import LATENCY, Budget, Metric, own_metric, parse_budget, registered, typed_behind
 
 Bound = str | float | Budget
 """``"6ms"``, a number in the metric's own unit, or a Budget."""
@@ -88,6 +88,15 @@ def _bound(name: str, value: Bound) -> Budget:
         return parse_budget(f"{name}{value.strip()}", "budget")
     number = metric.parse(value, f"budget {name}") if isinstance(value, str) else float(value)
     return Budget(metric, lower=number) if metric.maximise else Budget(metric, upper=number)
+
+
+def latency_ms(budget: str | float) -> float:
+    """Milliseconds of a latency budget as people write it, ``"6ms"``, or as a number of them.
+
+    Raises:
+        QuantityError: a text without its unit.
+    """
+    return LATENCY.parse(budget, "budget") if isinstance(budget, str) else float(budget)
 
 
 def parse_timed(text: str, metric: Metric) -> tuple[str, Budget]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -114,26 +113,18 @@ class ExportSettings:
     columns: Mapping[str, str] = field(default_factory=dict)
 
 
-def export(front: Front, row: int = 1, path: str | os.PathLike[str] = "subnet.onnx", **options: Any) -> Path:
-    """Write a row of a front as ONNX: one file, or a folder to deploy.
-
-    Args:
-        front: of a search.
-        row: its number.
-        path: a file that ends in ``.onnx``; anything else is a folder, which gets labels and preprocessing too.
-        options: attributes of ExportSettings; ``supernet`` is by default the one whose space was searched.
+def export(front: Front, row: int, path: Path, settings: ExportSettings) -> Path:
+    """Write a row of a front as ONNX; see :meth:`Front.export`.
 
     Raises:
         NotHeldError: the file is written, but breaks the budget, or decides too little as fp32 does.
     """
-    facts = front.facts
-    name = options.pop("supernet", None) or supernet_of(facts)
-    settings, arch = ExportSettings(name, **options), front.arch(row)
+    arch = front.arch(row)
     cells = front.frame.iloc[front.frame["row"].tolist().index(row)]
-    place, target = f"{front.path or 'a front'}, row {row}", Path(path)
-    if not export_subnet(settings, facts, lambda net: ChosenSubnet.of(arch, cells, net.metric, place), target):
-        raise NotHeldError(f"{target}", "it is written, but does not hold", "see what was told of it")
-    return target
+    place = f"{front.path or 'a front'}, row {row}"
+    if not export_subnet(settings, front.facts, lambda net: ChosenSubnet.of(arch, cells, net.metric, place), path):
+        raise NotHeldError(f"{path}", "it is written, but does not hold", "see what was told of it")
+    return path
 
 
 def supernet_of(facts: Mapping[str, Any]) -> str:

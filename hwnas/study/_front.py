@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from hwnas.errors import DataError, InfeasibleError
 from hwnas.metric import LATENCY, QUALITY, THROUGHPUT, Metric
 from hwnas.quantity import count_of
-from hwnas.study._budgets import Bound, budgets_of
+from hwnas.study._budgets import Bound, budgets_of, latency_ms
 from hwnas.study._outputs import Outputs
 from hwnas.study._picture import picture_of
 from hwnas.study._plot import Plot
@@ -194,27 +194,150 @@ class Front:
         write_html(self.picture(), self.facts, path, csv=shlex.quote(str(self.path or "pareto.csv")), space=self.space)
         return Path(path)
 
-    def measure(self, **options: Any) -> Front:
-        """Measure its subnets on the device; see :func:`hwnas.study.measure`."""
-        from hwnas.study._measure import measure
+    def measure(
+        self,
+        *,
+        rows: Sequence[int] | int | None = None,
+        most: int | None = None,
+        device: str | None = None,
+        budget: str | float | None = None,
+        threads: int | None = None,
+        batch: int | None = None,
+        precision: str | None = None,
+        python: str = "python3",
+        journal: str | os.PathLike[str] | None = None,
+        seed: int = 0,
+    ) -> Front:
+        """Measure its subnets as whole networks: ``latency_measured_ms`` and ``latency_p95_ms`` beside what was predicted.
 
-        return measure(self, **options)
+        Args:
+            rows: numbers of rows; all by default.
+            most: at most so many, evenly thinned.
+            device: of this machine, or ``"ssh://user@host"``; by default the one that was searched for.
+            budget: of latency, ``"6ms"`` or a number of milliseconds; by default the search's.
+            threads, batch, precision: by default those that were searched for.
+            python: the interpreter on another machine.
+            journal: keeps what was measured until the front is saved, so that a killed run resumes; by default a temporary
+                file.
+            seed: of the order of runs.
 
-    def verify(self, **options: Any) -> Front:
+        Raises:
+            DataError: unknown rows, or an unknown space.
+            UnknownNameError, DeviceError: no such device, or it fails.
+        """
+        from hwnas.study._measure import Measuring, measured
+
+        measuring = Measuring.of(
+            self,
+            rows=rows,
+            most=most,
+            budget=budget,
+            threads=threads,
+            batch=batch,
+            precision=precision,
+            seed=seed,
+        )
+        return measured(measuring, device, python, journal).on(self)
+
+    def verify(
+        self,
+        *,
+        rows: Sequence[int] | int | None = None,
+        most: int | None = None,
+        device: str | None = None,
+        budget: str | float | None = None,
+        threads: int | None = None,
+        batch: int | None = None,
+        precision: str | None = None,
+        python: str = "python3",
+        journal: str | os.PathLike[str] | None = None,
+        seed: int = 0,
+    ) -> Front:
         """Measure its subnets and keep those that hold the latency budget; arguments as :meth:`measure`.
 
         Raises:
-            NotHeldError: none does.
+            DataError: there is no budget.
+            NotHeldError: none holds it.
         """
-        from hwnas.study._measure import verify
+        from hwnas.study._measure import Measuring, measured
 
-        return verify(self, **options)
+        measuring = Measuring.of(
+            self,
+            rows=rows,
+            most=most,
+            budget=budget,
+            threads=threads,
+            batch=batch,
+            precision=precision,
+            seed=seed,
+        )
+        return measured(measuring, device, python, journal).held(self)
 
-    def export(self, row: int = 1, path: str | os.PathLike[str] = "subnet.onnx", **options: Any) -> Path:
-        """Write a subnet as ONNX with its weights; see :func:`hwnas.study.export`."""
-        from hwnas.study._export import export
+    def export(
+        self,
+        row: int = 1,
+        path: str | os.PathLike[str] = "subnet.onnx",
+        *,
+        supernet: str | None = None,
+        checkpoint: str | os.PathLike[str] | None = None,
+        random_weights: bool = False,
+        data: str | os.PathLike[str] | None = None,
+        images: int | None = None,
+        calibrate: int = 2000,
+        batch_size: int = 100,
+        columns: Mapping[str, str] | None = None,
+        precision: str | None = None,
+        agreement_pct: float | None = None,
+        opset: int = 17,
+        device: str | None = None,
+        threads: int | None = None,
+        batch: int | None = None,
+        budget: str | float | None = None,
+        seed: int = 0,
+    ) -> Path:
+        """Write a subnet as ONNX with its weights: one file, or a folder to deploy.
 
-        return export(self, row, path, **options)
+        Args:
+            row: its number.
+            path: a file that ends in ``.onnx``; anything else is a folder, which gets labels and preprocessing too.
+            supernet: a reference; by default the one whose space was searched.
+            checkpoint: its weights; by default those that were searched with, that ship, or that were downloaded.
+            random_weights: random weights instead: for latency checks only; the file says so.
+            data: folder to re-calibrate batch norms with, and to measure on.
+            images: how many to measure accuracy on; by default none.
+            calibrate, batch_size, seed: of the calibration.
+            columns: names of ``text``, ``pair`` and ``label`` in tables of texts where they differ from those that were
+                trained on.
+            precision: by default the one that was searched for.
+            agreement_pct: share of samples that int8 and fp16 must decide as fp32 does.
+            opset: of ONNX.
+            device, threads, batch: where to time the file; by default nowhere.
+            budget: of latency, ``"6ms"`` or a number of milliseconds, for a file that is timed; by default the search's.
+
+        Raises:
+            NotHeldError: the file is written, but breaks the budget, or decides too little as fp32 does.
+        """
+        from hwnas.study._export import ExportSettings, export, supernet_of
+
+        settings = ExportSettings(
+            supernet=supernet or supernet_of(self.facts),
+            checkpoint=Path(checkpoint) if checkpoint is not None else None,
+            random_weights=random_weights,
+            data=Path(data) if data is not None else None,
+            images=images,
+            calibrate=calibrate,
+            batch_size=batch_size,
+            seed=seed,
+            precision=precision,
+            agreement_pct=agreement_pct,
+            opset=opset,
+            device=device,
+            threads=threads,
+            batch=batch,
+            budget_ms=latency_ms(budget) if budget is not None else None,
+            columns=columns or {},
+        )
+        return export(self, row, Path(path), settings)
 
     def _repr_html_(self) -> str:
         """What a notebook shows: the first rows, and what they are."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -13,6 +14,7 @@ from hwnas.metric import LATENCY
 from hwnas.progress import notice
 from hwnas.quantity import count_of
 from hwnas.study._boards import Elsewhere, names_of
+from hwnas.study._budgets import latency_ms
 from hwnas.study._decoding import Decoding, with_prefill
 from hwnas.study._front import Front
 from hwnas.study._place import Place, find_place, say_foreign
@@ -79,6 +81,21 @@ class Measured:
         journals = [*front.journals, *self.journals]
         return replace(front, frame=self.beside(front.frame), provenance=told, journals=journals)
 
+    def held(self, front: Front) -> Front:
+        """Those rows that were measured and hold the latency budget.
+
+        Raises:
+            DataError: there is no budget. NotHeldError: none holds it.
+        """
+        if self.budget_ms is None:
+            raise DataError("verify", "there is no latency budget to hold", 'pass budget="6ms"')
+        at = [i for i, m in zip(self.at, self.found.measurements, strict=True) if m.median_ms <= self.budget_ms]
+        if not at:
+            value = f"no subnet that was measured holds {self.budget_ms:g} ms"
+            raise NotHeldError(value, "nothing is left of the front", "search under a smaller budget, or allow more")
+        whole = self.on(front)
+        return replace(whole, frame=whole.frame.iloc[at].reset_index(drop=True))
+
 
 @dataclass(frozen=True)
 class Measuring:
@@ -88,7 +105,7 @@ class Measuring:
         front: its space must be known.
         x: ``(n, g)`` the rows.
         at: their positions.
-        budget: latency in ms, or as people write it; None for the search's.
+        budget_ms: of latency; None for the search's.
         threads, batch, precision: None for those that were searched for.
         seed: of the order of runs.
     """
@@ -96,24 +113,36 @@ class Measuring:
     front: Front
     x: Population
     at: list[int]
-    budget: str | float | None = None
+    budget_ms: float | None = None
     threads: int | None = None
     batch: int | None = None
     precision: str | None = None
     seed: int = 0
 
     @classmethod
-    def of(cls, front: Front, rows: Sequence[int] | None = None, most: int | None = None, **options: Any) -> Measuring:
+    def of(
+        cls,
+        front: Front,
+        *,
+        rows: Sequence[int] | int | None = None,
+        most: int | None = None,
+        budget: str | float | None = None,
+        threads: int | None = None,
+        batch: int | None = None,
+        precision: str | None = None,
+        seed: int = 0,
+    ) -> Measuring:
         """Some rows of a front.
 
         Args:
             front: its space must be known.
-            rows: numbers of rows; all by default.
-            most: at most so many, evenly thinned.
-            options: the attributes.
+            rows: their numbers; None for all.
+            most: at most so many, evenly thinned; None for all.
+            budget, threads, batch, precision, seed: the attributes.
 
         Raises:
-            DataError: unknown rows, or an unknown space.
+            DataError: unknown rows or none, or an unknown space.
+            QuantityError: a budget without its unit.
         """
         from hwnas.io import read_archs
         from hwnas.report import thinned
@@ -121,6 +150,10 @@ class Measuring:
         if front.space is None:
             rule = "its space is not known here"
             raise DataError("the front", rule, "load it with its space: Front.load(path, space)")
+        if most is not None and most < 1:
+            raise DataError(f"most {most}", "one subnet is measured at least", "raise it, or leave it out for all")
+        budget_ms = latency_ms(budget) if budget is not None else None
+        rows = [rows] if isinstance(rows, int) else rows
         numbers = front.frame["row"].tolist()
         for row in rows or ():
             front.arch(row)
@@ -128,7 +161,8 @@ class Measuring:
         if not at:
             raise DataError("rows", "there are none to measure", "name some, or leave them out for all")
         at = [at[i] for i in thinned(len(at), most or len(at))]
-        return cls(front, read_archs(front.frame.iloc[at].reset_index(drop=True), front.space), at, **options)
+        x = read_archs(front.frame.iloc[at].reset_index(drop=True), front.space)
+        return cls(front, x, at, budget_ms, threads, batch, precision, seed)
 
     @property
     def space(self) -> SearchSpace:
@@ -136,11 +170,10 @@ class Measuring:
         assert self.front.space is not None
         return self.front.space
 
-    def budget_ms(self, name: str = "") -> float | None:
-        """The budget that a device is held to."""
-        if self.budget is None:
-            return self.front.provenance.budgets.get(LATENCY.on(name).column)
-        return LATENCY.parse(self.budget, "budget") if isinstance(self.budget, str) else float(self.budget)
+    def held_to(self, name: str = "") -> float | None:
+        """The budget that a device is held to, in ms."""
+        searched_ms = self.front.provenance.budgets.get(LATENCY.on(name).column)
+        return searched_ms if self.budget_ms is None else self.budget_ms
 
     def jobs(self, devices: Sequence[str], python: str, csv: Path) -> list[Job[Measured]]:
         """One per device; the first is the main one, whose columns bear no name.
@@ -195,7 +228,7 @@ class Measuring:
 
         def told() -> Measured:
             reading = found[1].measurements if decoding is not None else ()
-            budget_ms = self.budget_ms(name)
+            budget_ms = self.held_to(name)
             return Measured(self.at, found[0], place, budget_ms, name, journals, decoding=decoding, reading=reading)
 
         return Job(device or "", run, told)
@@ -224,7 +257,7 @@ class Measuring:
             result = latency.read_board(raw, self.space)
             place = Place(result.device, precision, None)
             found = latency.measured_on_board(result)
-            return Measured(self.at, found, place, self.budget_ms(name), name, (), elsewhere=True)
+            return Measured(self.at, found, place, self.held_to(name), name, (), elsewhere=True)
 
         there = Elsewhere(url, python, folder, write, device, f"measuring {count_of(len(self.at), 'subnet')}")
         return Job(url, there.measure, lambda: there.read(told), elsewhere=True, prepare=there.prepare)
@@ -236,55 +269,28 @@ class Measuring:
         notice(f"measuring {count_of(n, 'subnet')}{of} on {where}; Ctrl-C and the same command resume{fewer}")
 
 
-def measured(
-    front: Front, *, device: str | None = None, python: str = "python3", journal: Path | None = None, **options: Any
-) -> Measured:
-    """Measure subnets of a front on a device, as whole networks.
+def measured(measuring: Measuring, device: str | None, python: str, journal: str | os.PathLike[str] | None) -> Measured:
+    """Measure subnets of a front on one device.
 
     Args:
-        front: its space must be known.
-        device: of this machine, or ``"ssh://user@host"``; by default the one that was searched for.
+        measuring: which, and how.
+        device: of this machine, or ``"ssh://user@host"``; None for the one that was searched for.
         python: the interpreter on another machine.
-        journal: keeps what was measured until the front is saved, so that a killed run resumes; by default a temporary
-            file.
-        options: ``rows`` and ``most`` of them; ``budget``, ``threads``, ``batch``, ``precision``, ``seed``; see `Measuring`.
+        journal: keeps what was measured until the front is saved; None for a temporary file.
 
     Raises:
-        DataError: unknown rows, or an unknown space. UnknownNameError, DeviceError: no such device, or it fails.
+        UnknownNameError, DeviceError: no such device, or it fails.
     """
     from hwnas.latency import is_remote
 
-    measuring = Measuring.of(front, **options)
     with tempfile.TemporaryDirectory(prefix="hwnas-") as scratch:
         if device is not None and is_remote(device):
             job = measuring.elsewhere(device, python, Path(scratch), "")
         else:
-            job = measuring.here(device, journal or Path(scratch) / "measured.jsonl")
+            job = measuring.here(device, Path(journal or Path(scratch) / "measured.jsonl"))
         job.prepare()
         job.measure(lambda: None)
         return job.finish()
-
-
-def measure(front: Front, **options: Any) -> Front:
-    """The front with ``latency_measured_ms`` and ``latency_p95_ms`` beside what was predicted; arguments as ``measured``."""
-    return measured(front, **options).on(front)
-
-
-def verify(front: Front, **options: Any) -> Front:
-    """The rows of a front that were measured and hold its latency budget; arguments as ``measured``.
-
-    Raises:
-        DataError: there is no budget. NotHeldError: none holds it.
-    """
-    found = measured(front, **options)
-    if found.budget_ms is None:
-        raise DataError("verify", "there is no latency budget to hold", 'pass budget="6ms"')
-    at = [i for i, m in zip(found.at, found.found.measurements, strict=True) if m.median_ms <= found.budget_ms]
-    if not at:
-        value = f"no subnet that was measured holds {found.budget_ms:g} ms"
-        raise NotHeldError(value, "nothing is left of the front", "search under a smaller budget, or allow more")
-    whole = found.on(front)
-    return replace(whole, frame=whole.frame.iloc[at].reset_index(drop=True))
 
 
 def _journal(csv: Path, name: str = "") -> Path:

@@ -152,38 +152,73 @@ class Study:
         return self.setup.problem()
 
     def search(
-        self, *, path: str | Path = "pareto.csv", settings: SearchSettings | None = None, **options: Any
+        self,
+        *,
+        path: str | Path = "pareto.csv",
+        searcher: str | None = None,
+        population: int | None = None,
+        generations: int | None = None,
+        seed: int = 0,
+        top: int | None = None,
+        verify: bool = False,
+        seed_archs: str | Path | None = None,
+        prior: str | Path | None = None,
+        asynchronous: bool = False,
     ) -> Front:
         """Find the Pareto front.
 
         Args:
             path: where the front will be saved: journals of what is measured stand beside it, so that a killed search
                 goes on when it is run again. Nothing is written there until ``front.save(path)``.
-            settings: how to search; or
-            options: its attributes: ``seed=0, searcher="nsga2", population=300, generations=20, top=None, verify=False``.
+            searcher: its name; None for the usual one.
+            population, generations: of an evolution; None for the searcher's own.
+            seed: the same seed gives the same result.
+            top: only so many rows, the most accurate; None for the whole front.
+            verify: measure the front on the main device, correct its table, search again until it holds.
+            seed_archs: a CSV of subnets to start from.
+            prior: accuracies from elsewhere, a CSV or a predictor, where accuracy is evaluated.
+            asynchronous: no worker waits for others; what is found is not the same twice.
 
         Raises:
             InfeasibleError: a budget that no subnet meets.
         """
-        settings = replace(settings or SearchSettings(), **options)
+        settings = SearchSettings(
+            searcher=searcher,
+            population=population,
+            generations=generations,
+            seed=seed,
+            top=top,
+            verify=verify,
+            seed_archs=Path(seed_archs) if seed_archs is not None else None,
+            prior=str(prior) if prior is not None else None,
+            asynchronous=asynchronous,
+        )
+        return self.searched(settings, path)
+
+    def searched(self, settings: SearchSettings, path: str | Path = "pareto.csv") -> Front:
+        """The Pareto front, found by ``settings``; see :meth:`search`."""
         if (settings.verify or self.asked is not None) and (kept := Unfinished(Path(path)).kept):
             self.request = replace(self.request, kept=kept)
             vars(self).pop("setup", None)  # it may have other tables
         return search(self.setup, settings, self.asked, Path(path))
 
-    def ask(self, n: int = 1, **options: Any) -> Population:
+    def ask(
+        self, n: int = 1, *, searcher: str | None = None, seed: int | None = None, evaluations: int | None = None
+    ) -> Population:
         """Subnets worth evaluating, for a loop of your own: ``(n, g)`` rows; ``study.space.decode(x)`` is the arch.
 
         None are left when the search is done. Evaluate them however you like, then :meth:`tell`.
 
         Args:
             n: at most so many.
-            options: of the search that begins with the first call: ``seed``, ``searcher``, ``evaluations``.
+            searcher, seed, evaluations: of the search that begins with the first call: how, the seed of its random numbers, and
+                how many may be asked for in all; by default the usual searcher, 0 and 10,000.
 
         Raises:
             DataError: the search has begun with other options.
         """
-        return self._loop(**options).ask(n)
+        options = {"searcher": searcher, "seed": seed, "evaluations": evaluations}
+        return self._loop(**{name: value for name, value in options.items() if value is not None}).ask(n)
 
     def tell(self, x: NDArray[Any], values: Mapping[str, Any] | float | Sequence[float]) -> None:
         """What evaluations gave.

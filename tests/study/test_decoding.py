@@ -106,7 +106,7 @@ def test_a_budget_that_is_broken_is_searched_again_below_it_for_a_library_is_ver
     frame = pd.DataFrame({"row": [1], "latency_measured_ms": [12.0]})
     place = SimpleNamespace(device=SimpleNamespace(name="cpu"))
     done: Any = SimpleNamespace(budget_ms=10.0, elsewhere=False, place=place, decoding=Decoding(16, 63))
-    *_, last = _verdict(frame, done, [1], Path("front.csv"))
+    *_, last = _verdict(frame, done, [1], str)
     assert last.split("(")[0].strip() == "hwnas search ... --latency 8.33ms"
 
 

@@ -11,11 +11,12 @@ import numpy as np
 import pytest
 
 import hwnas
-from hwnas.errors import DataError, InfeasibleError
+from hwnas.errors import DataError, InfeasibleError, NotHeldError, QuantityError, SupernetError
 from hwnas.metric import Budget, get_metric, metrics
 from hwnas.space import get_space, macs_cost
 from hwnas.study._metrics import Metrics
 from hwnas.testing import METRIC_CHECKS, check_all
+from tests.e2e.machine import fake_runtime, true_ns
 
 SPACE = get_space("digits")
 
@@ -93,6 +94,42 @@ def test_the_best_row_within_budgets(front: hwnas.Front) -> None:
         front.measure(rows=[])
     with pytest.raises(DataError, match="rows 1 to"):
         front.arch(0)
+
+
+@pytest.mark.parametrize(
+    ("of", "method"),
+    [("Front", "measure"), ("Front", "verify"), ("Front", "export"), ("Study", "search"), ("Study", "ask")],
+)
+def test_a_keyword_that_is_none_is_told_of_the_method_that_was_called(front: hwnas.Front, of: str, method: str) -> None:
+    called = getattr(front if of == "Front" else hwnas.Study("digits"), method)
+    with pytest.raises(TypeError, match=rf"^{of}\.{method}\(\) got an unexpected keyword argument 'seeed'"):
+        called(seeed=1)
+
+
+def test_rows_and_budgets_to_measure_are_written_as_elsewhere(
+    front: hwnas.Front, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fake_runtime(monkeypatch, true_ns())
+    measured = front.measure(rows=2, budget="6s", journal="kept.jsonl")
+    assert measured.frame["row"][measured.frame["latency_measured_ms"].notna()].tolist() == [2]
+    assert measured.provenance.budgets["latency_ms"] == 6000
+    assert Path("kept.jsonl").exists()
+    assert front.verify(rows=2, budget=6e3).frame["row"].tolist() == [2]
+    with pytest.raises(QuantityError, match="budget 6: a quantity needs a unit; write 6ms"):
+        front.measure(budget="6")
+    with pytest.raises(DataError, match="most 0: one subnet is measured at least"):
+        front.measure(most=0)
+
+
+def test_paths_of_an_export_may_be_texts(front: hwnas.Front) -> None:
+    facts = front.export(row=1, path="subnet.onnx", device="cpu", budget="50s", images=20)
+    assert facts == Path("subnet.onnx")
+    with pytest.raises(DataError, match="data photos: there is no such folder"):
+        front.export(row=1, data="photos")
+    with pytest.raises(SupernetError, match=r"own\.safetensors"):
+        front.export(row=1, checkpoint="own.safetensors")
+    with pytest.raises(NotHeldError, match=r"subnet\.onnx: it is written, but does not hold"):
+        front.export(row=1, device="cpu", budget=1e-6)
 
 
 def test_budgets_are_written_in_three_ways() -> None:
