@@ -1,12 +1,14 @@
-"""Whole evaluations per second on a CPU: ours against the loops that others evaluate subnets with.
+"""Whole evaluations per second: ours against the loops that others evaluate subnets with.
 
 OMP_NUM_THREADS=2 python -m benchmarks.evaluation_throughput ofa_mbv3_w1.0 ofa_resnet50 texts memory
+python -m benchmarks.evaluation_throughput ofa_mbv3_w1.0 ofa_resnet50 training --device cuda --images 2000 --batches 100 500
 
 Images: Once-for-All's own code (package ``ofa``): `set_running_statistics`, then `RunManager.validate`, in eager torch, at its default
 batch of 100 and at smaller ones, fed by a `DataLoader` with a process per core. Texts: a MiniLM of `transformers` in eager
 torch, batches padded to their longest text. Weights, JPEGs and texts are random. A round is one subnet, evaluated by every
 side in turns; figures are medians over rounds. Decoding is part of it: theirs decode every time, ours once.
-``memory`` evaluates 200 subnets of digits in one process, then a few of a large network.
+``memory`` evaluates 200 subnets of digits in one process, then a few of a large network. ``training`` has no other side: it
+tells steps of a sandwich, at each of which four subnets learn from a batch.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ import resource
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -27,7 +30,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch.utils.data import DataLoader, Dataset
 
-from hwnas.supernet import Supernet, evaluate, get_engine, load_supernet, random_supernet
+from hwnas.supernet import Supernet, Trainer, TrainSettings, evaluate, get_engine, load_supernet, random_supernet
 from hwnas.task import IMAGENET, ImageFolder, Task
 from tests.parity.upstream import active_subnet, import_ofa
 from tests.parity.upstream import supernet as upstream_supernet
@@ -64,9 +67,12 @@ def compare(sides: Mapping[str, Callable[[Row], object]], rows: NDArray[Any], n:
         print(f"{name:<52}{np.median(n / seconds[:, j]):9.1f}{spread:>26}", flush=True)
 
 
-def ours(net: Supernet, data: Callable[[], Task]) -> Callable[[Row], object]:
-    engine = get_engine("onnxruntime")
-    return lambda row: evaluate(net, row, data(), engine)
+ENGINES = {"cpu": ("onnxruntime",), "cuda": ("torch", "torch-bf16")}
+
+
+def ours(net: Supernet, data: Callable[[], Task], engine: str) -> Callable[[Row], object]:
+    opened = get_engine(engine)
+    return lambda row: evaluate(net, row, data(), opened)
 
 
 # --- images -------------------------------------------------------------------------------------
@@ -74,14 +80,17 @@ def ours(net: Supernet, data: Callable[[], Task]) -> Callable[[Row], object]:
 
 def write_images(folder: Path, n: int) -> None:
     """JPEGs of ImageNet's usual size in ``val/`` and ``train/``, in folders of all classes."""
-    rng = np.random.default_rng(0)
     for split in ("val", "train"):
         for label in range(CLASSES):
             (folder / split / f"{label:04}").mkdir(parents=True)
-        for i in range(n):
-            rough = Image.fromarray(rng.integers(0, 256, (24, 32, 3), dtype=np.uint8))
-            whole = rough.resize((500, 375), Image.Resampling.BICUBIC)
-            whole.save(folder / split / f"{i % CLASSES:04}" / f"{i}.jpg", quality=90)
+
+    def write(split: str, i: int) -> None:
+        rough = Image.fromarray(np.random.default_rng(i).integers(0, 256, (24, 32, 3), dtype=np.uint8))
+        whole = rough.resize((500, 375), Image.Resampling.BICUBIC)
+        whole.save(folder / split / f"{i % CLASSES:04}" / f"{i}.jpg", quality=90)
+
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(write, ["val"] * n + ["train"] * n, [*range(n)] * 2))
 
 
 class Files(Dataset[tuple[torch.Tensor, int]]):
@@ -100,23 +109,26 @@ class Files(Dataset[tuple[torch.Tensor, int]]):
 
 
 def once_for_all(
-    net: Supernet, space: str, folder: Path, batch: int, images: int, calibrate: int
+    net: Supernet, space: str, folder: Path, batch: int, options: argparse.Namespace
 ) -> Callable[[Row], object]:
     """A subnet extracted, calibrated and validated by the upstream code."""
+    device = torch.device(options.device)
     manager_class = import_ofa("ofa.imagenet_classification.run_manager").RunManager
     calibration = import_ofa("ofa.imagenet_classification.elastic_nn.utils").set_running_statistics
     manager = object.__new__(manager_class)  # its constructor makes optimizers and reads ImageNet
-    manager.device, manager.test_criterion = torch.device("cpu"), torch.nn.CrossEntropyLoss()
+    manager.device, manager.test_criterion = device, torch.nn.CrossEntropyLoss().to(device)
     theirs = upstream_supernet(space)
     validation, training = (sorted((folder / split).rglob("*.jpg")) for split in ("val", "train"))
 
     def loader(files: list[Path], transform: Callable[..., Image.Image]) -> Iterable[Any]:
-        return DataLoader(Files(files, transform), batch_size=batch, num_workers=torch.get_num_threads())
+        workers, pinned = torch.get_num_threads(), device.type == "cuda"
+        return DataLoader(Files(files, transform), batch_size=batch, num_workers=workers, pin_memory=pinned)
 
     def run(row: Row) -> object:
-        subnet = active_subnet(theirs, net.space.decode(row))
-        calibration(subnet, loader(training[:calibrate], IMAGENET.augmented))
-        return manager.validate(net=subnet, data_loader=loader(validation[:images], IMAGENET.centred), no_logs=True)
+        subnet = active_subnet(theirs, net.space.decode(row)).to(device)
+        calibration(subnet, loader(training[: options.calibrate], IMAGENET.augmented))
+        seen = loader(validation[: options.images], IMAGENET.centred)
+        return manager.validate(net=subnet, data_loader=seen, no_logs=True)
 
     return run
 
@@ -129,11 +141,10 @@ def images(space: str, folder: Path, options: argparse.Namespace) -> None:
     kept = opened()
     rows = net.space.restrict(r=SIZE).sample(options.rounds + 1, np.random.default_rng(0))
     evaluate(net, rows[-1], kept)  # decodes
-    sides = {"ours": ours(net, lambda: kept), "ours, images decoded again": ours(net, opened)}
+    sides = {f"ours, {engine}": ours(net, lambda: kept, engine) for engine in ENGINES[options.device]}
+    sides["ours, images decoded again"] = ours(net, opened, ENGINES[options.device][0])
     for batch in options.batches:
-        sides[f"Once-for-All, batches of {batch}"] = once_for_all(
-            net, space, folder, batch, options.images, options.calibrate
-        )
+        sides[f"Once-for-All, batches of {batch}"] = once_for_all(net, space, folder, batch, options)
     compare(sides, rows[:-1], options.images + options.calibrate, CLOCKS[options.clock])
 
 
@@ -152,6 +163,7 @@ def texts(folder: Path, options: argparse.Namespace) -> None:
         "hidden_size": 384,
         "intermediate_size": 1536,
     }
+    device = torch.device(options.device)
     config = transformers.BertConfig(
         vocab_size=len(vocabulary),
         **sizes,
@@ -170,6 +182,7 @@ def texts(folder: Path, options: argparse.Namespace) -> None:
     (folder / "data" / "validation.csv").write_text("text,label\n" + rows, encoding="utf-8")
     supernet = load_supernet(f"hf:{folder / 'net'}")
     data = supernet.open_data(folder / "data", batch_size=100)
+    net.to(device)
     tokenizer: Any = transformers.AutoTokenizer.from_pretrained(folder / "net")
 
     def theirs(batch: int, row: Row) -> float:  # noqa: ARG001 (the whole network)
@@ -177,7 +190,7 @@ def texts(folder: Path, options: argparse.Namespace) -> None:
         with torch.inference_mode():
             for start in range(0, n, batch):
                 part = lines[start : start + batch]
-                inputs = tokenizer(part, padding=True, truncation=True, max_length=32, return_tensors="pt")
+                inputs = tokenizer(part, padding=True, truncation=True, max_length=32, return_tensors="pt").to(device)
                 answers = net(**inputs).logits.argmax(1).tolist()
                 hits += sum(answer == (start + i) % 6 for i, answer in enumerate(answers))
         return float(hits / n)
@@ -185,10 +198,34 @@ def texts(folder: Path, options: argparse.Namespace) -> None:
     largest = np.array([len(gene.choices) - 1 for gene in supernet.space.genes], dtype=np.int16)
     (length,) = (i for i, gene in enumerate(supernet.space.genes) if gene.role == "input")
     largest[length] = supernet.space.genes[length].choices.index(32)
-    sides = {"ours": ours(supernet, lambda: data)}
+    sides = {f"ours, {engine}": ours(supernet, lambda: data, engine) for engine in ENGINES[options.device]}
     sides |= {f"transformers, batches of {batch}": partial(theirs, batch) for batch in options.batches}
     evaluate(supernet, largest, data)
     compare(sides, np.stack([largest] * options.rounds), n, CLOCKS[options.clock])
+
+
+# --- training -----------------------------------------------------------------------------------
+
+
+def training(folder: Path, options: argparse.Namespace) -> None:
+    """Images per second of sandwiches on ``ofa_mbv3_w1.0``, in both precisions; the steps of an epoch each."""
+    if not (folder / "val").is_dir():
+        write_images(folder, max(options.images, options.calibrate))
+    for precision in ("fp32", "bf16") if options.device == "cuda" else ("fp32",):
+        net, batch = random_supernet("ofa_mbv3_w1.0"), 64
+        data = ImageFolder(folder, CLASSES, n_images=1, n_calibration=64, batch_size=batch, seed=0)
+        settings = TrainSettings(steps=options.steps, learning_rate=0.01, precision=precision)
+        trainer = Trainer(net, data, settings, device=options.device)
+        ended = np.zeros(options.steps + 1)
+
+        def note(step: int, _loss: float, ended: NDArray[Any] = ended) -> None:
+            ended[step] = time.perf_counter()
+
+        trainer.run(note)
+        seconds = np.diff(ended[1:])[2:]  # the first steps warm up
+        rate = batch / np.median(seconds)
+        spread = f"{np.median(seconds):.3f} s ({seconds.min():.3f} .. {seconds.max():.3f})"
+        print(f"{options.device}, {precision}: {rate:.0f} images/s, four subnets each; a step {spread}", flush=True)
 
 
 # --- memory -------------------------------------------------------------------------------------
@@ -230,18 +267,22 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("parts", nargs="*", default=["ofa_mbv3_w1.0", "ofa_resnet50", "texts", "memory"])
     parser.add_argument("--clock", choices=CLOCKS, default="wall", help="processor: where others need the cores too")
+    parser.add_argument("--device", choices=ENGINES, default="cpu")
+    parser.add_argument("--steps", type=int, default=12, help="for training")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--images", type=int, default=250)
     parser.add_argument("--calibrate", type=int, default=100)
     parser.add_argument("--texts", type=int, default=1000)
     parser.add_argument("--subnets", type=int, default=200, help="for memory")
-    parser.add_argument("--batches", type=int, nargs="+", default=[100, 25])
+    parser.add_argument("--batches", type=int, nargs="*", default=[100, 25])
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="hwnas-benchmark-") as folder:
         for part in options.parts:
             print(f"\n{part}, {torch.get_num_threads()} threads{'samples/s':>40}{'ours is as fast':>26}", flush=True)
             if part == "memory":
                 memory(options.subnets)
+            elif part == "training":
+                training(Path(folder) / "images", options)
             elif part == "texts":
                 texts(Path(folder) / part, options)
             else:

@@ -11,6 +11,7 @@ from benchmarks.own_networks._tasks import OwnTask
 from hwnas.io import Journal
 from hwnas.supernet import MeasuredAccuracy, Supernet, Trainer, TrainSettings, accuracy_journal_identity, load_supernet
 from hwnas.supernet.hf import ImageEncoder, TextEncoder
+from hwnas.supernet.train import training_device
 from hwnas.task import UserData
 
 SAVE_EVERY = 50
@@ -101,7 +102,7 @@ class Run:
                 validates=recipe.validates,
             )
             state = self.folder / f"{name}.state.safetensors"
-            trainer = Trainer(net, data, settings, state, save_every=SAVE_EVERY)
+            trainer = Trainer(net, data, settings, state, save_every=SAVE_EVERY, device=training_device(None, 1))
             begun = trainer.step
             trainer.run(lambda step, loss: self._say(name, step, loss))
             net.save(file, trainer.provenance())

@@ -20,7 +20,7 @@ from hwnas.space import Arch, Population
 from hwnas.supernet._base import Supernet
 from hwnas.supernet._subnet import Subnet
 from hwnas.supernet.engine import Engine, get_engine
-from hwnas.task import Task, ahead, measured
+from hwnas.task import Task, ahead, measured, placed
 
 REMEDY = "correct the cause and run the same command again, which resumes; or skip such subnets: --on-failure skip"
 
@@ -48,7 +48,8 @@ def calibrated(supernet: Supernet, row: NDArray[Any], data: Task, engine: Engine
     subnet = supernet.extract(row)
     if not subnet.has_statistics:
         return subnet, 0
-    n_calibration = (engine or get_engine()).recalibrate(subnet, ahead(data.calibration(subnet.inputs)))
+    engine = engine or get_engine()
+    n_calibration = engine.recalibrate(subnet, ahead(placed(data, engine.device).calibration(subnet.inputs)))
     if n_calibration == 0:
         raise DataError("calibration", "there are no images to re-calibrate batch norms with", "give some")
     return subnet, n_calibration
@@ -62,7 +63,9 @@ def measure_accuracy(subnet: Subnet, data: Task, engine: Engine | None = None) -
     Raises:
         DataError: there were no images.
     """
-    run = (engine or get_engine()).runner(subnet, lambda: data.calibration(subnet.inputs))
+    engine = engine or get_engine()
+    data = placed(data, engine.device)
+    run = engine.runner(subnet, lambda: data.calibration(subnet.inputs))
     return measured(data, subnet.inputs, run)
 
 

@@ -16,6 +16,7 @@ from hwnas.task._task import (
     Inputs,
     InputsAt,
     OwnLossTask,
+    PlacedTask,
     Score,
     Scored,
     SelectiveTask,
@@ -25,6 +26,7 @@ from hwnas.task._task import (
     UserData,
     image_shape,
     loss_of,
+    placed,
 )
 from hwnas.task._text_file import LabelledTexts, TextColumns, read_labelled_texts
 from hwnas.task._text_folder import TextFolder
@@ -44,6 +46,7 @@ __all__ = [
     "LanguageModelling",
     "OwnLossTask",
     "Parent",
+    "PlacedTask",
     "Preprocessing",
     "Score",
     "Scored",
@@ -64,6 +67,7 @@ __all__ = [
     "matthews",
     "measured",
     "perplexity",
+    "placed",
     "prompt",
     "read_labelled_texts",
     "read_texts",

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 import os
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 import torch
@@ -18,7 +20,7 @@ from hwnas.errors import DataError
 from hwnas.quantity import count_of, first_few
 from hwnas.task._classes import class_names, class_order, class_shares
 from hwnas.task._decoded import CACHE_BYTES, DecodedImages, Key
-from hwnas.task._pixels import IMAGENET, Pixels, Preprocessing
+from hwnas.task._pixels import CPU, IMAGENET, Pixels, Preprocessing
 from hwnas.task._scores import top1
 from hwnas.task._task import InputsAt, Score, Specs, digest_of, image_shape
 from hwnas.task._text_file import ENDINGS
@@ -27,6 +29,9 @@ EXTENSIONS = frozenset({".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif",
 
 DEEP = frozenset({"I", "F", "I;16", "I;16L", "I;16B", "I;16N"})
 """Pillow's modes of more than 8 bits; converted to RGB, they would be cut off at 255: white, or black."""
+
+THREADS = min(16, os.cpu_count() or 1)
+"""That decode."""
 
 Sample = tuple[int, Path]
 """Class index and file."""
@@ -101,6 +106,13 @@ class ImageFolder:
         self.seed = seed
         self.broken: dict[Path, str] = {}
         self._cache = DecodedImages(CACHE_BYTES)
+        self._device = CPU
+
+    def made_on(self, device: torch.device) -> Self:
+        """The same images, in batches on that device; what is decoded is shared."""
+        other = copy.copy(self)
+        other._device = device
+        return other
 
     def digest(self) -> str:
         """Of the images drawn, by class, name and size."""
@@ -140,7 +152,7 @@ class ImageFolder:
         epoch, position = divmod(step, self.steps_per_epoch)
         order = np.random.default_rng([seed, epoch]).permutation(len(self._training))
         chosen = order[position * self.batch_size : (position + 1) * self.batch_size].tolist()
-        with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
+        with ThreadPoolExecutor(THREADS) as pool:
             opened = list(pool.map(self._opened, (self._training[i][1] for i in chosen)))
         kept = [(i, image) for i, image in zip(chosen, opened, strict=True) if image is not None]
         if not kept:
@@ -148,8 +160,13 @@ class ImageFolder:
 
         def render(specs: Specs) -> Tensor:
             size = _resolution(self.folder, specs)
-            views = [self.preprocessing.augmented(image, size=size, seed=(seed, epoch, i)) for i, image in kept]
-            return self.preprocessing.standardised([np.asarray(view) for view in views])
+
+            def view(sample: tuple[int, Image.Image]) -> Pixels:
+                i, image = sample
+                return np.asarray(self.preprocessing.augmented(image, size=size, seed=(seed, epoch, i)))
+
+            with ThreadPoolExecutor(THREADS) as pool:
+                return self.preprocessing.standardised([*pool.map(view, kept)], self._device)
 
         return render, torch.tensor([self._training[i][0] for i, _ in kept])
 
@@ -183,10 +200,10 @@ class ImageFolder:
             images.append(pixels)
             labels.append(samples[number][0])
             if len(images) == self.batch_size:
-                yield self.preprocessing.standardised(images), torch.tensor(labels)
+                yield self.preprocessing.standardised(images, self._device), torch.tensor(labels)
                 images, labels = [], []
         if images:
-            yield self.preprocessing.standardised(images), torch.tensor(labels)
+            yield self.preprocessing.standardised(images, self._device), torch.tensor(labels)
         if len(self.broken) >= len(samples) and all(path in self.broken for _, path in samples):
             raise self._useless("it", samples[0][1])
 
@@ -196,7 +213,7 @@ class ImageFolder:
         """Samples by their numbers, decoded ahead by threads; None for those that are left out."""
         transform = self.preprocessing.augmented if split == "calibration" else self.preprocessing.centred
         kept = self._cache.at(resolution)
-        with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
+        with ThreadPoolExecutor(THREADS) as pool:
             ahead: deque[Future[Pixels | None]] = deque()
             for i in numbers:
                 path = samples[i][1]

@@ -8,8 +8,9 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol, Self, TypeVar, runtime_checkable
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -30,6 +31,9 @@ Scored = Iterable[tuple[Tensor, Tensor]]
 
 Score = Callable[[Scored], float]
 """The value of a metric over all batches."""
+
+
+T = TypeVar("T", bound="Task")
 
 
 class Task(Protocol):
@@ -77,6 +81,19 @@ class TrainingTask(Task, Protocol):
         Subnets of different resolutions or lengths see the same (augmented) samples in one step, which is what lets
         the largest teach the others.
         """
+
+
+@runtime_checkable
+class PlacedTask(Task, Protocol):
+    """A task that can make its batches on a GPU, to which its samples travel in fewer bytes than a network is fed."""
+
+    def made_on(self, device: torch.device) -> Self:
+        """The same data, in batches on that device."""
+
+
+def placed(task: T, device: torch.device) -> T:
+    """The same data, in batches on a device where the task can make them there."""
+    return task.made_on(device) if isinstance(task, PlacedTask) else task
 
 
 @runtime_checkable

@@ -17,7 +17,7 @@ from hwnas.supernet import Supernet, Trainer, TrainSettings, extremes
 from hwnas.supernet.digits import Digits
 from hwnas.supernet.train import training_device, training_precision
 from hwnas.supernet.train._schedule import Sandwich, Shrinking, get_schedule
-from hwnas.task import DigitsData, InputsAt, Specs
+from hwnas.task import DigitsData, Inputs, InputsAt, Specs
 from hwnas.task._digits import SPLIT, _split
 from tests.supernet.training import train
 
@@ -67,6 +67,30 @@ def test_a_state_of_other_settings_is_refused(tmp_path: Path):
         trained(SHORT, state)
 
 
+@pytest.mark.parametrize("schedule", ["sandwich", "shrinking"])
+def test_what_a_step_is_fed_is_made_once_per_resolution_and_ahead_of_it(schedule: str):
+    made: list[tuple[int, Specs]] = []
+    ended: list[int] = []
+
+    class Counted(DigitsData):
+        def training_batch(self, step: int, seed: int) -> tuple[InputsAt, torch.Tensor]:
+            images_at, labels = super().training_batch(step, seed)
+
+            def counted(specs: Specs) -> Inputs:
+                made.append((step, specs))
+                return images_at(specs)
+
+            return counted, labels
+
+    trainer = Trainer(Digits.random(0), Counted(batch=240), TrainSettings(steps=12, schedule=schedule))
+    trainer.run(lambda *_: ended.append(max(early for early, _ in made)))
+    assert len({str(each) for each in made}) == len(made)
+    assert {step for step, _ in made} == set(range(12))
+    plans = [trainer.schedule.plan(step) for step in range(12)]
+    assert len(made) < sum(len(plan.rows) + (plan.teacher == "frozen") for plan in plans)
+    assert all(early <= step + 1 for step, early in enumerate(ended))  # one step ahead, no more
+
+
 def test_training_lowers_the_loss():
     losses: list[float] = []
     net = Digits.random(0)
@@ -83,7 +107,7 @@ def test_a_step_of_one_small_subnet_moves_only_its_slices():
     before = {name: tensor.clone() for name, tensor in net.tensors.items()}
     trainer = Trainer(net, DATA, TrainSettings(epochs=1, weight_decay=0.0))
     plan = trainer.schedule.plan(0)
-    trainer._train_step(type(plan)(smallest[None], (1.0,), "none"))
+    trainer._train_step(trainer._lesson(0, type(plan)(smallest[None], (1.0,), "none")))
     depthwise = "blocks.0/depthwise"  # 16 of 48 channels, 3x3 by way of the transform
     moved = (net.tensors[f"{depthwise}.weight"] != before[f"{depthwise}.weight"]).flatten(1)
     assert moved[:16].any(1).all()
@@ -185,7 +209,7 @@ def test_gradients_are_scaled_down_to_the_norm_that_is_asked_for(clip_norm: floa
     net = Digits.random(0)
     before = {name: tensor.clone() for name, tensor in net.parameters().items()}
     trainer = Trainer(net, DATA, settings)
-    trainer._train_step(trainer.schedule.plan(0))
+    trainer._train_step(trainer._lesson(0, trainer.schedule.plan(0)))
     moved = torch.cat([(net.tensors[name].detach() - old).flatten() for name, old in before.items()]).norm().item()
     clipped = rate * (1 + momentum) * 1e-3  # Nesterov's first step
     assert moved == pytest.approx(clipped, rel=1e-2) if clip_norm else moved > 10 * clipped

@@ -17,7 +17,7 @@ from PIL import Image
 from hwnas.errors import DataError
 from hwnas.space import TensorSpec
 from hwnas.study._data import say_broken
-from hwnas.task import IMAGENET, ImageFolder, Preprocessing
+from hwnas.task import IMAGENET, DigitsData, ImageFolder, Preprocessing, placed
 
 SHAPE = {"input": TensorSpec((3, 32, 32))}
 
@@ -56,6 +56,21 @@ def test_pixels_are_standardised_to_the_last_bit_as_torch_does_it(preprocessing:
     found = preprocessing.standardised(list(pixels))
     assert found.is_contiguous()
     assert torch.equal(found, expected)
+
+
+def test_batches_are_made_where_an_engine_wants_them(image_folder: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(
+        torch.Tensor, "pin_memory", lambda self: self
+    )  # which needs a GPU; torch's meta device stands for one
+    data = opened(image_folder)
+    there = placed(data, torch.device("meta"))
+    for split in ("calibration", "validation"):
+        for batch, other in zip(getattr(data, split)(SHAPE), getattr(there, split)(SHAPE), strict=True):
+            here, made = (each if split == "calibration" else each[0] for each in (batch, other))
+            assert (here.device.type, made.device.type) == ("cpu", "meta")
+            assert (made.shape, made.dtype) == (here.shape, here.dtype)
+    assert placed(there, torch.device("cpu")).digest() == data.digest()
+    assert placed(digits := DigitsData(), torch.device("meta")) is digits
 
 
 def test_batches_are_the_same_at_every_call_and_differ_by_seed(image_folder: Path):

@@ -17,7 +17,13 @@ from hwnas.task import Inputs
 
 
 class Engine(Protocol):
-    """Evaluates subnets."""
+    """Evaluates subnets.
+
+    Attributes:
+        device: where it wants its batches; it takes them from the CPU too.
+    """
+
+    device: torch.device
 
     @property
     def name(self) -> str:

@@ -37,6 +37,7 @@ class OnnxEngine:
     """
 
     name = "onnxruntime"
+    device = torch.device("cpu")
 
     def __init__(self) -> None:
         self._memory = Memory()

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -36,12 +36,29 @@ from hwnas.supernet.train._importance import BATCHES, importance
 from hwnas.supernet.train._optimizer import make_optimizer, optimizer_tensors, restore_optimizer
 from hwnas.supernet.train._schedule import Schedule, StepPlan, Taught, Teacher, extremes, get_schedule
 from hwnas.supernet.train._team import ALONE, Team, part_of
-from hwnas.task import InputsAt, TrainingTask, loss_of
+from hwnas.task import Inputs, TrainingTask, ahead, loss_of, placed
 
 Progress = Callable[[int, float], None]
 """Called after each step with the number of steps done and the loss of the step's first subnet."""
 
 _STATE_VERSION = 4
+
+
+@dataclass(frozen=True)
+class _Lesson:
+    """What one step is fed.
+
+    Attributes:
+        plan: its subnets.
+        inputs: of each of them, and of the frozen teacher, where there is one.
+        labels: ``(n,)``, of this process's part of the batch, as the inputs are.
+        share: of the batch that this part is.
+    """
+
+    plan: StepPlan
+    inputs: Sequence[Inputs]
+    labels: Tensor
+    share: float
 
 
 @dataclass(frozen=True)
@@ -113,7 +130,9 @@ class Trainer:
         device: str | torch.device = "cpu",
         team: Team = ALONE,
     ) -> None:
-        self.supernet, self.data, self.settings, self.team = supernet, data, settings, team
+        self.device = torch.device(device)
+        self.supernet, self.settings, self.team = supernet, settings, team
+        self.data = placed(data, self.device)
         self.loss = loss_of(data)
         self.steps = settings.steps or settings.epochs * data.steps_per_epoch
         self.schedule: Schedule = (
@@ -126,7 +145,6 @@ class Trainer:
         self.step = 0
         self.start = {"weights": supernet.digest, **(about or {})}
         self.teacher: Supernet | None = None
-        self.device = torch.device(device)
         supernet.tensors = {name: tensor.detach().clone().to(self.device) for name, tensor in supernet.tensors.items()}
         self.parameters = supernet.parameters()
         self.optimizer = make_optimizer(
@@ -156,10 +174,11 @@ class Trainer:
         self.team.agree("the run", where, "give all machines the same files, and --out in a folder that they share")
         leads = self.team.leads
         with deterministic(self.device):
-            while self.step < self.steps:
+            steps = range(self.step, self.steps)
+            for lesson in ahead(self._lesson(step, self.schedule.plan(step)) for step in steps):
                 if self.step == self.schedule.start and self.supernet.units():
                     self._sort_units()
-                loss = self._train_step(self.schedule.plan(self.step))
+                loss = self._train_step(lesson)
                 self._refuse_divergence(loss)
                 self.step += 1
                 if (
@@ -201,18 +220,30 @@ class Trainer:
 
     # --- one step -----------------------------------------------------------------------------
 
-    def _train_step(self, plan: StepPlan) -> float:
-        images, labels = self.data.training_batch(self.step, self.settings.seed)
+    def _lesson(self, step: int, plan: StepPlan) -> _Lesson:
+        inputs_at, labels = self.data.training_batch(step, self.settings.seed)
         part = self.team.part(len(labels))
-        share = (part.stop - part.start) / len(labels)
-        labels = labels[part].to(self.device)
-        if plan.teacher == "frozen" and self.teacher is None:
-            self.teacher = self.supernet.alike({k: t.detach().clone() for k, t in self.supernet.tensors.items()})
-        taught = self._frozen_logits(images, part) if plan.teacher == "frozen" else None
+        rows = [*plan.rows, self.largest] if plan.teacher == "frozen" else plan.rows
+        made: dict[str, Inputs] = {}
+        inputs = []
+        for specs in (network_inputs(self.supernet.network(row)) for row in rows):
+            if str(specs) not in made:  # subnets of one resolution or length share their inputs
+                made[str(specs)] = part_of(inputs_at(specs), part)
+            inputs.append(made[str(specs)])
+        return _Lesson(plan, inputs, labels[part], (part.stop - part.start) / len(labels))
+
+    def _train_step(self, lesson: _Lesson) -> float:
+        plan, labels = lesson.plan, lesson.labels.to(self.device)
+        taught = None
+        if plan.teacher == "frozen":
+            if self.teacher is None:
+                self.teacher = self.supernet.alike({k: t.detach().clone() for k, t in self.supernet.tensors.items()})
+            with torch.no_grad():
+                taught = self._forward(self.teacher, self.largest, lesson.inputs[-1])
         losses = []
-        for row, weight in zip(plan.rows, plan.weights, strict=True):
-            logits = self._forward(self.supernet, row, images, part)
-            loss = share * self._loss(logits, labels, taught, plan.teacher)
+        for row, weight, inputs in zip(plan.rows, plan.weights, lesson.inputs, strict=False):
+            logits = self._forward(self.supernet, row, inputs)
+            loss = lesson.share * self._loss(logits, labels, taught, plan.teacher)
             if plan.teacher == "in_place" and taught is None:
                 taught = logits.detach()
             torch.autograd.backward(loss * weight)
@@ -222,8 +253,7 @@ class Trainer:
         loss_of_all: float = losses[0].item()
         return loss_of_all
 
-    def _forward(self, supernet: Supernet, row: NDArray[Any], images: InputsAt, part: slice) -> Tensor:
-        inputs = part_of(images(network_inputs(supernet.network(row))), part)
+    def _forward(self, supernet: Supernet, row: NDArray[Any], inputs: Inputs) -> Tensor:
         lower = self.settings.precision == "bf16"
         with torch.autocast(self.device.type, torch.bfloat16, enabled=lower):
             return supernet.forward(row, on(self.device, inputs), self.team.statistics or "train").float()
@@ -235,11 +265,6 @@ class Trainer:
         distillation = _distillation(logits, taught)
         alone = teacher == "in_place" or self.settings.arch
         return distillation if alone else distillation + self.loss(logits, labels)
-
-    def _frozen_logits(self, images: InputsAt, part: slice) -> Tensor:
-        assert self.teacher is not None
-        with torch.no_grad():
-            return self._forward(self.teacher, self.largest, images, part)
 
     def _sort_units(self) -> None:
         """Sort heads and neurons by importance, most important first, with their optimizer state."""
