@@ -16,9 +16,9 @@ LOG = logging.getLogger("hwnas")
 
 
 class Progress(Protocol):
-    """Called as work goes on: ``progress(3, 40, "subnets")``."""
+    """Called as work goes on: ``progress(3, 40, "subnets")``; the total is None where nobody knows it yet."""
 
-    def __call__(self, done: int, total: int, note: str = "", /) -> None: ...
+    def __call__(self, done: int, total: int | None, note: str = "", /) -> None: ...
 
 
 class Listener(Protocol):
@@ -31,7 +31,7 @@ class Listener(Protocol):
         """Something that takes a while begins, and ends with the block."""
 
 
-def _nowhere(_done: int, _total: int, _note: str = "", /) -> None:
+def _nowhere(_done: int, _total: int | None, _note: str = "", /) -> None:
     """Progress that nobody watches."""
 
 

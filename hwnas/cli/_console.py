@@ -51,10 +51,11 @@ class Terminal(Listener):
         with self._lock:
             bars = self._bars = self._bars or _bars()
             self._n += 1
-        task = bars.add_task(title, total=None, note="")
+        task = bars.add_task(title, total=None, count="", note="")
 
-        def advance(done: int, total: int, note: str = "", /) -> None:
-            bars.update(task, completed=done, total=total, note=note)
+        def advance(done: int, total: int | None, note: str = "", /) -> None:
+            count = f"{done}" if total is None else f"{done}/{total}"
+            bars.update(task, completed=done, total=total, count=count, note=note)
 
         try:
             yield advance
@@ -74,7 +75,7 @@ def _bars() -> Bars:
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
-        TextColumn("{task.completed}/{task.total} {task.fields[note]}"),
+        TextColumn("{task.fields[count]} {task.fields[note]}"),
         TimeElapsedColumn(),
         TimeRemainingColumn(),
     )
@@ -91,5 +92,5 @@ def show(renderable: RenderableType) -> None:
     Console(width=None if bounded else UNBOUNDED).print(renderable)
 
 
-def _nowhere(_done: int, _total: int, _note: str = "", /) -> None:
+def _nowhere(_done: int, _total: int | None, _note: str = "", /) -> None:
     """Where stderr is no terminal, progress is not shown."""

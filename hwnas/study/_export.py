@@ -29,6 +29,7 @@ from hwnas.study._form import (
 )
 from hwnas.study._setup import ANY_PRECISION
 from hwnas.study._timed_file import Clock
+from hwnas.study._watched import Watched
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -36,7 +37,6 @@ if TYPE_CHECKING:
 
     from hwnas.study._front import Front
     from hwnas.supernet import Subnet, Supernet
-    from hwnas.task import Task
 
 
 @dataclass(frozen=True)
@@ -224,7 +224,7 @@ def export_subnet(
 
 def _calibrated(
     settings: ExportSettings, net: Supernet, chosen: ChosenSubnet
-) -> tuple[Subnet, dict[str, str], Task | None]:
+) -> tuple[Subnet, dict[str, str], Watched | None]:
     """The subnet, re-calibrated where there are images; its accuracy with its source; the images."""
     from hwnas.supernet import calibrated, measure_accuracy, reference_kind
 
@@ -242,19 +242,20 @@ def _calibrated(
         facts = {"calibration": "none: the accuracy of this file is unknown, and likely poor"}
         return subnet, facts, None
     images, _ = evaluation_data(name, net, data, **options, batch_size=settings.batch_size, seed=settings.seed)
-    subnet, n_images = calibrated(net, encoded, images)
+    watched = Watched(images, "re-calibrating batch norms")
+    subnet, n_images = calibrated(net, encoded, watched)
     facts = {}
     if n_images:
         notice(f"batch norms re-calibrated on {count_of(n_images, 'image')}")
         facts = {"calibration": f"{n_images} images of {shown}"}
     if measure:
-        accuracy, n_measured = measure_accuracy(subnet, images)
+        accuracy, n_measured = measure_accuracy(subnet, watched.used_for("measuring accuracy"))
         source = f"measured on {n_measured} {noun_of(images)} of {shown}"
         facts |= {net.metric: f"{accuracy:.4f}", f"{net.metric}_source": source}
     else:
         facts |= _known(net, chosen)
     say_broken(images)
-    return subnet, facts, images
+    return subnet, facts, watched
 
 
 def _of_these_weights(chosen: ChosenSubnet, net: Supernet, found: Mapping[str, Any]) -> ChosenSubnet:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from hwnas.errors import DataError
-from hwnas.progress import notice, progress
+from hwnas.progress import notice
 
 if TYPE_CHECKING:
     from onnx import ModelProto
 
+    from hwnas.study._watched import Watched
     from hwnas.supernet import Agreement, Batches, Blamed, Subnet
-    from hwnas.task import Inputs, Task
 
 RANDOM_IMAGES = 8
 
@@ -57,35 +57,22 @@ def tell_precisions(by_slot: Mapping[str, str]) -> None:
         notice(f"{precision}, {len(slots)} of {len(by_slot)} layers: {', '.join(slots)}")
 
 
-def calibration_images(subnet: Subnet, images: Task | None, form: str) -> Batches:
-    """Images that show the ranges of activations, and that precisions are compared on: with progress through them. Random
-    ones, with a notice, where there are none."""
+def calibration_images(subnet: Subnet, images: Watched | None, form: str) -> Batches:
+    """Images that show the ranges of activations, and that precisions are compared on. Random ones, with a notice, where
+    there are none."""
     import torch
 
     from hwnas.graph import random_feeds
     from hwnas.supernet import needs_ranges
 
     if images is not None:
-        return lambda: _watched(lambda: images.calibration(subnet.inputs), f"{form} beside fp32")
+        compared = images.used_for(f"{form} beside fp32")
+        return lambda: compared.calibration(subnet.inputs)
     if needs_ranges(subnet):
         notice("int8 ranges are of random inputs: use this file for latency checks only")
     drawn = random_feeds(subnet.network, RANDOM_IMAGES)
     random = [{name: torch.from_numpy(array) for name, array in drawn.items()}]
     return lambda: random
-
-
-def _watched(batches: Batches, title: str) -> Iterator[Inputs]:
-    """Batches, with progress through their samples."""
-    total, done = sum(map(_size, batches())), 0
-    with progress(title) as advance:
-        for batch in batches():
-            advance(done, total, "samples")
-            yield batch
-            done += _size(batch)
-
-
-def _size(batch: Inputs) -> int:
-    return len(next(iter(batch.values())) if isinstance(batch, Mapping) else batch)
 
 
 def least_agreement(asked: float | None, form: str, *, random_weights: bool, images: bool) -> float | None:
@@ -115,7 +102,7 @@ def facts_of_form(
     metric: str,
     model: ModelProto,
     subnet: Subnet,
-    images: Task | None,
+    images: Watched | None,
     *,
     of_it: bool,
 ) -> dict[str, str]:
@@ -144,5 +131,5 @@ def facts_of_form(
     facts[f"{metric}_fp32"] = known
     if images is None:
         return facts | {f"{metric}_fp32_source": source}
-    accuracy, _ = onnx_accuracy(model, images, subnet.inputs)
+    accuracy, _ = onnx_accuracy(model, images.used_for(f"measuring accuracy in {form}"), subnet.inputs)
     return facts | {metric: f"{accuracy:.4f}", f"{metric}_source": f"{source}, as {form} by onnxruntime"}

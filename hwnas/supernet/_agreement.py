@@ -18,6 +18,7 @@ from torch import Tensor
 
 from hwnas.errors import DataError
 from hwnas.graph import PACKED, Ranges, quantized
+from hwnas.progress import progress
 from hwnas.supernet._feeds import feeds
 from hwnas.task import Inputs
 
@@ -125,11 +126,12 @@ def alone_in_int8(
         names: of ops (``<slot>/<op>``) or of slots.
         most: images.
     """
-    images = list(_first(batches(), most))
-    found = []
-    for name in names:
-        alone = quantized(plain, ranges, partial(_belongs, name))
-        found.append(Blamed(name, agreement(plain, alone, lambda: images)))
+    images, found, each = list(_first(batches(), most)), [], list(names)
+    with progress("alone in int8") as advance:
+        for done, name in enumerate(each):
+            advance(done, len(each), name)
+            alone = quantized(plain, ranges, partial(_belongs, name))
+            found.append(Blamed(name, agreement(plain, alone, lambda: images)))
     return found
 
 
