@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import threading
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -89,6 +92,40 @@ def test_what_a_step_is_fed_is_made_once_per_resolution_and_ahead_of_it(schedule
     plans = [trainer.schedule.plan(step) for step in range(12)]
     assert len(made) < sum(len(plan.rows) + (plan.teacher == "frozen") for plan in plans)
     assert all(early <= step + 1 for step, early in enumerate(ended))  # one step ahead, no more
+
+
+class Jealous(DigitsData):
+    """Bears one user at a time, and an epoch's first batch takes longer than a step."""
+
+    def __init__(self) -> None:
+        super().__init__(batch=240)
+        self.one = threading.Lock()
+
+    @contextmanager
+    def used(self) -> Iterator[None]:
+        assert self.one.acquire(blocking=False), "two at a time"
+        yield
+        self.one.release()
+
+    def training_batch(self, step: int, seed: int) -> tuple[InputsAt, torch.Tensor]:
+        with self.used():
+            time.sleep(1.5 * (step % self.steps_per_epoch == 0))
+            return super().training_batch(step, seed)
+
+    def calibration(self, specs: Specs) -> Iterator[torch.Tensor]:
+        with self.used():
+            yield from super().calibration(specs)
+
+    def validation(self, specs: Specs) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+        with self.used():
+            yield from super().validation(specs)
+
+
+def test_data_have_one_user_at_a_time():
+    data = Jealous()
+    trainer = Trainer(Digits.random(0), data, TrainSettings(steps=2 * data.steps_per_epoch + 1, validates=True))
+    trainer.run()
+    assert set(trainer.validated) == {"largest", "smallest", "random"}
 
 
 def test_training_lowers_the_loss():

@@ -174,28 +174,26 @@ class Trainer:
         self.team.agree("the run", where, "give all machines the same files, and --out in a folder that they share")
         leads = self.team.leads
         with deterministic(self.device):
-            steps = range(self.step, self.steps)
-            for lesson in ahead(self._lesson(step, self.schedule.plan(step)) for step in steps):
+            while self.step < self.steps:
                 if self.step == self.schedule.start and self.supernet.units():
                     self._sort_units()
-                loss = self._train_step(lesson)
-                self._refuse_divergence(loss)
-                self.step += 1
-                if (
-                    leads
-                    and self.settings.validates
-                    and (self.step % self.data.steps_per_epoch == 0 or self.step == self.steps)
-                ):
-                    self._validate()
-                if progress is not None:
-                    progress(self.step, loss)
-                if (
-                    leads
-                    and self.state_path is not None
-                    and self.step % self.save_every == 0
-                    and self.step < self.steps
-                ):
-                    self._save(self.state_path)
+                steps = range(self.step, self._next_pause())
+                for lesson in ahead(self._lesson(step, self.schedule.plan(step)) for step in steps):
+                    loss = self._train_step(lesson)
+                    self._refuse_divergence(loss)
+                    self.step += 1
+                    ends_epoch = self.step % self.data.steps_per_epoch == 0 or self.step == self.steps
+                    if leads and self.settings.validates and ends_epoch:
+                        self._validate()
+                    if progress is not None:
+                        progress(self.step, loss)
+                    if (
+                        leads
+                        and self.state_path is not None
+                        and self.step % self.save_every == 0
+                        and self.step < self.steps
+                    ):
+                        self._save(self.state_path)
         if not leads:
             return
         for name, tensor in self.parameters.items():
@@ -219,6 +217,12 @@ class Trainer:
         return {"training": json.dumps(run)}
 
     # --- one step -----------------------------------------------------------------------------
+
+    def _next_pause(self) -> int:
+        """The step before which the data are wanted for something else: tasks need not bear two users at a time."""
+        epoch = self.data.steps_per_epoch
+        pauses = (self.steps, (self.step // epoch + 1) * epoch, self.schedule.start)
+        return min(step for step in pauses if step > self.step)
 
     def _lesson(self, step: int, plan: StepPlan) -> _Lesson:
         inputs_at, labels = self.data.training_batch(step, self.settings.seed)
