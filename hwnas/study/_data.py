@@ -130,12 +130,20 @@ def noun_of(data: Task) -> str:
 
 def say_broken(data: Task) -> None:
     """Tell of images that were left out, and why."""
-    broken: dict[Path, str] = getattr(data, "broken", {})
+    told: dict[Path, str] = getattr(data, "broken", {})
+    broken = {path: _no_file(path) or told[path] for path in sorted(told)}
     alike: defaultdict[str, list[Path]] = defaultdict(list)  # but for what differs from one to the next, in brackets
-    for path in sorted(broken):
-        alike[broken[path].partition(" (")[0]].append(path)
+    for path, why in broken.items():
+        alike[why.partition(" (")[0]].append(path)
     for paths in alike.values():
         notice(f"{count_of(len(paths), 'image')} left out: {first_few(paths)}: {broken[paths[0]]}")
+
+
+def _no_file(path: Path) -> str | None:
+    """What bears an image's name without being a file, of which a decoder only says that it does not decode."""
+    if path.is_symlink() and not path.exists():
+        return f"a link to what is not there ({path.readlink()})"
+    return "a folder" if path.is_dir() else None
 
 
 def parse_arch(text: str) -> dict[str, Any]:

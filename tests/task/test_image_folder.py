@@ -108,18 +108,22 @@ def test_images_that_are_of_no_use_are_left_out_and_named(
     (tmp_path / "data" / "val" / "n0003" / "1.jpg").write_bytes(whole[:200])
     (tmp_path / "data" / "val" / "n0007" / "2.jpg").unlink()
     (tmp_path / "data" / "val" / "n0007" / "2.jpg").symlink_to("nowhere")
+    (tmp_path / "data" / "val" / "n0005" / "0.jpg").unlink()
+    (tmp_path / "data" / "val" / "n0005" / "0.jpg").mkdir()
     deep = tmp_path / "data" / "val" / "n0009" / "3.png"
     Image.fromarray(np.full((9, 9), 40_000, np.uint16)).save(deep)
     deep.with_suffix(".jpg").unlink()
     data = opened(tmp_path / "data", n_images=50)
     assert data.digest() != opened(image_folder, n_images=50).digest()
     for _ in range(2):
-        assert sum(len(labels) for _, labels in data.validation(SHAPE)) == 47
-    assert sorted(path.parent.name for path in data.broken) == ["n0003", "n0007", "n0009"]
+        assert sum(len(labels) for _, labels in data.validation(SHAPE)) == 46
+    assert sorted(path.parent.name for path in data.broken) == ["n0003", "n0005", "n0007", "n0009"]
     with caplog.at_level("INFO", "hwnas"):
         say_broken(data)
-    undecoded, cut_off = caplog.messages
-    assert re.fullmatch(r"2 images left out: \S+/n0003/1.jpg, \S+/n0007/2.jpg: does not decode \(.*\)", undecoded)
+    undecoded, folders, links, cut_off = caplog.messages
+    assert re.fullmatch(r"1 image left out: \S+/n0003/1.jpg: does not decode \(.*\)", undecoded)
+    assert re.fullmatch(r"1 image left out: \S+/n0005/0.jpg: a folder", folders)
+    assert re.fullmatch(r"1 image left out: \S+/n0007/2.jpg: a link to what is not there \(nowhere\)", links)
     assert cut_off == f"1 image left out: {deep}: more than 8 bits per channel (I;16), convert to 8"
 
 
