@@ -13,7 +13,7 @@ from hwnas.cli._supernet import BatchSize, Calibrate, Checkpoint, ColumnOptions,
 from hwnas.errors import DataError
 from hwnas.quantity import parse_latency_ms
 from hwnas.study._data import parse_arch
-from hwnas.study._export import ChosenSubnet, ExportSettings, export_subnet, supernet_of
+from hwnas.study._export import OPSETS, ChosenSubnet, ExportSettings, export_subnet, supernet_of
 from hwnas.study._form import AGREEMENT_PCT
 
 if TYPE_CHECKING:
@@ -60,7 +60,9 @@ def export(
             metavar="PERCENT",
         ),
     ] = None,
-    opset: Annotated[int, typer.Option("--opset", help="ONNX operator set.", min=14, max=21, metavar="N")] = 17,
+    opset: Annotated[
+        int, typer.Option("--opset", help="ONNX operator set.", min=OPSETS[0], max=OPSETS[-1], metavar="N")
+    ] = 17,
     device: Annotated[
         str | None,
         typer.Option("--device", help="Measure the file there, against the budget: cpu, cuda:0.", metavar="NAME"),
@@ -92,9 +94,6 @@ def export(
     """
     from hwnas.report import read_provenance
 
-    for option, value in (("--budget", budget), ("--threads", threads), ("--batch", batch)):
-        if value is not None and device is None:
-            raise DataError(option, "nothing is measured without a device", "pass --device cpu")
     if (pareto is None) == (arch is None):
         raise DataError("the subnet", "it is a row of a CSV or an arch", "pass PARETO.csv --row N, or --arch JSON")
     if arch is not None and row is not None:

@@ -76,9 +76,8 @@ def measure(
     from hwnas.report import front_table, read_pareto
     from hwnas.study import Front
 
-    outputs = Outputs(out or front)
+    loaded, outputs = Front.load(front, space), Outputs(out or front)
     outputs.check()
-    loaded = Front.load(front, space)
     if loaded.space is None:
         space_of_front(loaded.facts, front, space)  # says why
     numbers = loaded.frame["row"].tolist()

@@ -49,6 +49,8 @@ def read_csv(path: str | os.PathLike[str], *, as_text: bool = False) -> pd.DataF
     if not rows:
         raise DataError(f"file {path}", "it is empty", "pass a CSV with a header and rows")
     header = rows[0]
+    if header[0].lstrip().startswith("{"):
+        raise DataError(f"file {path}", "it is JSON, and a table is a CSV", f"pass {Path(path).with_suffix('.csv')}")
     if len(header) == 1:
         _refuse_separators(text, path)
     twice = [name for i, name in enumerate(header) if name in header[:i]]

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from numbers import Real
+from typing import Any
 
 from hwnas.errors import DataError
 from hwnas.metric import LATENCY, Budget, Metric, own_metric, parse_budget, registered, typed_behind
@@ -76,16 +78,28 @@ def budgets_of(given: Mapping[str, Bound] | Sequence[str | Budget]) -> Budgets:
         QuantityError: a text without its unit. DataError: as Budgets.of.
     """
     if not isinstance(given, Mapping):
-        return Budgets.of((str(b), b if isinstance(b, Budget) else parse_budget(b, "budget")) for b in given)
+        return Budgets.of((str(b), _read(b)) for b in given)
     return Budgets.of((f"budget {name}", _bound(name, value)) for name, value in given.items())
 
 
-def _bound(name: str, value: Bound) -> Budget:
+def _read(bound: Any) -> Budget:
+    if isinstance(bound, Budget):
+        return bound
+    if not isinstance(bound, str):
+        raise DataError(f"budget {bound!r}", "nothing tells what it bounds", 'write for example {"latency": "6ms"}')
+    return parse_budget(bound, "budget")
+
+
+def _bound(name: str, value: Any) -> Budget:
     if isinstance(value, Budget):
         return value
     metric = registered(name) or own_metric(name, "min")
     if isinstance(value, str) and value.lstrip().startswith(("<=", ">=", "=")):
         return parse_budget(f"{name}{value.strip()}", "budget")
+    if not isinstance(value, str) and not (isinstance(value, Real) and math.isfinite(value)):
+        raise DataError(
+            f"budget {name} {value!r}", "it is a text with its unit, or a finite number", 'write for example "6ms"'
+        )
     number = metric.parse(value, f"budget {name}") if isinstance(value, str) else float(value)
     return Budget(metric, lower=number) if metric.maximise else Budget(metric, upper=number)
 

@@ -39,6 +39,10 @@ if TYPE_CHECKING:
     from hwnas.supernet import Subnet, Supernet
 
 
+OPSETS = range(14, 22)
+"""ONNX operator sets that are written."""
+
+
 @dataclass(frozen=True)
 class ChosenSubnet:
     """The subnet to export, and what is known of its accuracy.
@@ -159,6 +163,11 @@ def export_subnet(
         raise DataError("--random-weights", "there is a checkpoint too", "drop one of them")
     if s.random_weights and s.images is not None:
         raise DataError(f"--images {s.images}", "random weights have no accuracy", "drop --images, or --random-weights")
+    for option, value in (("--budget", s.budget_ms), ("--threads", s.threads), ("--batch", s.batch)):
+        if value is not None and s.device is None:
+            raise DataError(option, "nothing is measured without a device", "pass --device cpu")
+    if s.opset not in OPSETS:
+        raise DataError(f"--opset {s.opset}", f"it is {OPSETS[0]} to {OPSETS[-1]}", "leave it out for 17")
     file = model_file(path)
     check_writable(file)
     form = form_of(s.precision, found)

@@ -188,9 +188,15 @@ class Front:
         return plot
 
     def report(self, path: str | os.PathLike[str] = "pareto.html") -> Path:
-        """Write the page to explore it: one file that needs no network."""
+        """Write the page to explore it: one file that needs no network.
+
+        Raises:
+            DataError: its name does not end in ``.html``, or it cannot be written.
+        """
         from hwnas.report import write_html
 
+        if Path(path).suffix.lower() != ".html":
+            raise DataError(f"page {path}", "its name ends in .html", f"write {Path(path).with_suffix('.html')}")
         write_html(self.picture(), self.facts, path, csv=shlex.quote(str(self.path or "pareto.csv")), space=self.space)
         return Path(path)
 

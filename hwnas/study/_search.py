@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from numbers import Integral
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -82,6 +83,12 @@ class SearchSettings:
         """
         from hwnas.search import searcher_maker
 
+        for name, least in (("population", 2), ("generations", 1), ("top", 1), ("seed", 0)):
+            value = getattr(self, name)
+            if (value is not None or name == "seed") and not (isinstance(value, Integral) and int(value) >= least):
+                raise DataError(
+                    f"{name} {value!r}", f"it is a whole number, {least} or more", f"write for example {max(least, 20)}"
+                )
         if self.searcher is not None:
             searcher_maker(self.searcher)
         sizes = {"--population": self.population, "--generations": self.generations}

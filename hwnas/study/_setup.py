@@ -270,7 +270,10 @@ def _untimed(bounds: Budgets, given: Given) -> dict[str, Budget]:
         raise DataError("--throughput, --latency DEVICE=", "a space from a table has no devices", "pass --latency TIME")
     column = LATENCY.column
     if bounds.ms and column not in given.columns:
-        raise DataError("--latency", f"the table has no column {column}", f"name one: --objectives ...,{column}=COLUMN")
+        of_model = given.library is not None and given.library.model is not None
+        known = "build the library with --device NAME, or " if of_model else ""
+        remedy = f"{known}name one: --objectives ...,{column}=COLUMN"
+        raise DataError("--latency", f"the table has no column {column}", remedy)
     return {column: Budget(LATENCY, upper=bounds.ms[None])} if bounds.ms else {}
 
 

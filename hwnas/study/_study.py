@@ -19,7 +19,6 @@ from hwnas.study._request import Request
 from hwnas.study._scoring import Scoring, scoring_of
 from hwnas.study._search import SearchSettings, Unfinished, search
 from hwnas.study._setup import Setup, prepare
-from hwnas.study._space import open_space
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -69,10 +68,10 @@ class Study:
         costs: Sequence[str | Path] | str | Path = (),
         threads: int | None = None,
         batch: int | None = None,
-        precision: str | None = None,
+        precision: str | Sequence[str] | None = None,
         as_is: bool = False,
     ) -> None:
-        self.evaluation = evaluation
+        self.evaluation = _evaluation_of(evaluation)
         self.request = Request(
             space=_space_of(space),
             objectives=Objectives.of(_names(objectives)) if objectives is not None else None,
@@ -87,7 +86,7 @@ class Study:
             costs=[Path(path) for path in _several(costs)],
             threads=threads,
             batch=batch,
-            precision=precision,
+            precision=",".join(_several(precision)) if precision is not None else None,
             as_is=as_is,
         )
 
@@ -266,18 +265,31 @@ class Study:
 
 def _space_of(given: Any) -> Any:
     """A reference or a space as it is; the space of a Supernet, and that which a class of them states."""
-    if given is None or isinstance(given, str):
+    from hwnas.space import SearchSpace
+
+    if given is None or isinstance(given, str | SearchSpace):
         return given
     if isinstance(given, Path):
         return str(given)
     make = getattr(given, "search_space", None)
     if not callable(make):
-        return open_space(given)
+        rule = "it is a reference, a SearchSpace or a Supernet"
+        raise DataError(f"space {given!r}", rule, 'write for example "digits"')
     return make() if isinstance(given, type) else given.space
 
 
-def _names(objectives: Sequence[str | Metric] | Metric) -> Sequence[str | Metric]:
-    return parts_of(objectives, "objectives ") if isinstance(objectives, str) else _several(objectives)
+def _evaluation_of(given: Any) -> Evaluation | None:
+    if given is None or isinstance(given, Evaluation):
+        return given
+    raise DataError(f"evaluation {given!r}", "it says how subnets are evaluated", f"write hwnas.Evaluation({given!r})")
+
+
+def _names(objectives: Any) -> Sequence[str | Metric]:
+    named = parts_of(objectives, "objectives ") if isinstance(objectives, str) else _several(objectives)
+    for name in named:
+        if not isinstance(name, str | Metric):
+            raise DataError(f"objective {name!r}", "it is a name or a hwnas.Metric", 'write for example "latency"')
+    return named
 
 
 def _several(given: Any) -> Sequence[Any]:
@@ -286,5 +298,7 @@ def _several(given: Any) -> Sequence[Any]:
 
 
 def _fixes(fix: Mapping[str, Any]) -> list[str]:
+    if not isinstance(fix, Mapping):
+        raise DataError(f"fix {fix!r}", "it is the choices that genes are left", 'write for example {"r": [192, 224]}')
     several = {gene: [v] if isinstance(v, str) or not isinstance(v, Iterable) else v for gene, v in fix.items()}
     return [f"{gene}={','.join(map(str, values))}" for gene, values in several.items()]

@@ -335,3 +335,13 @@ def test_bad_input_gets_one_line_and_loses_nothing(hwnas: Hwnas, here: Path) -> 
     assert "it is of another model than hf:m holds now" in hwnas("search", "--library", "lib.csv").err
     Path("lib.json").unlink()
     assert hwnas("search", "--library", "lib.csv", "--objectives", "kl,params").code == 0  # a table like any other
+
+
+def test_remedies_name_the_options_of_a_library(hwnas: Hwnas) -> None:
+    build = ("library", "build", "--model", "hf:m", "--data", "t.txt", "--out", "lib.csv")
+    ran = hwnas(*build)  # in windows of 256 tokens
+    assert (ran.code, ran.err.rpartition("; ")[2]) == (2, "pass --length 64 or less\n")
+    assert hwnas(*build, *OPTIONS).code == 0
+    ran = hwnas("search", "--library", "lib.csv", "--latency", "3ms")
+    assert (ran.code, len(ran.err.splitlines())) == (2, 1)
+    assert "the table has no column latency_ms; build the library with --device NAME, or name one" in ran.err

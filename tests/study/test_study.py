@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -121,6 +123,44 @@ def test_rows_and_budgets_to_measure_are_written_as_elsewhere(
         front.measure(most=0)
 
 
+@pytest.mark.parametrize(
+    ("given", "complaint"),
+    [
+        ({"budgets": 5}, "budget 5: nothing tells what it bounds"),
+        ({"budgets": {"macs": None}}, "budget macs None: it is a text with its unit, or a finite number"),
+        ({"budgets": {"macs": math.nan}}, "budget macs nan: it is a text with its unit, or a finite number"),
+        ({"objectives": [5]}, "objective 5: it is a name or a hwnas.Metric"),
+        ({"space": 5}, "space 5: it is a reference, a SearchSpace or a Supernet"),
+        ({"fix": "r=8"}, "fix 'r=8': it is the choices that genes are left"),
+        ({"evaluation": "digits"}, r"write hwnas\.Evaluation\('digits'\)"),
+    ],
+    ids=str,
+)
+def test_what_is_of_the_wrong_kind_is_refused_when_the_study_is_made(given: dict[str, Any], complaint: str) -> None:
+    with pytest.raises(DataError, match=complaint):
+        hwnas.Study(**{"space": "digits", **given})
+
+
+@pytest.mark.parametrize(
+    "given", [{"generations": 0}, {"top": 0}, {"seed": -1}, {"seed": None}, {"population": "9"}], ids=str
+)
+def test_numbers_of_a_search_that_are_none_are_refused(given: dict[str, Any]) -> None:
+    [(name, value)] = given.items()
+    with pytest.raises(DataError, match=f"^{name} {value!r}: it is a whole number"):
+        hwnas.Study("digits", ["macs", "params:max"]).search(**given)
+
+
+def test_precisions_may_be_a_list() -> None:
+    written, listed = (hwnas.Study("digits", precision=given) for given in ("fp32,int8", ["fp32", "int8"]))
+    assert written.request == listed.request
+
+
+def test_a_page_is_no_picture(front: hwnas.Front, folder: Path) -> None:
+    with pytest.raises(DataError, match=r"page front\.pdf: its name ends in \.html; write front\.html"):
+        front.report("front.pdf")
+    assert not list(folder.iterdir())
+
+
 def test_paths_of_an_export_may_be_texts(front: hwnas.Front) -> None:
     facts = front.export(row=1, path="subnet.onnx", device="cpu", budget="50s", images=20)
     assert facts == Path("subnet.onnx")
@@ -128,6 +168,10 @@ def test_paths_of_an_export_may_be_texts(front: hwnas.Front) -> None:
         front.export(row=1, data="photos")
     with pytest.raises(SupernetError, match=r"own\.safetensors"):
         front.export(row=1, checkpoint="own.safetensors")
+    with pytest.raises(DataError, match="--opset 3: it is 14 to 21"):
+        front.export(row=1, opset=3)
+    with pytest.raises(DataError, match="--threads: nothing is measured without a device"):
+        front.export(row=1, threads=2)
     with pytest.raises(NotHeldError, match=r"subnet\.onnx: it is written, but does not hold"):
         front.export(row=1, device="cpu", budget=1e-6)
 

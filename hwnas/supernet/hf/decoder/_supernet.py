@@ -115,7 +115,7 @@ class DecoderSupernet(Supernet):
     ) -> LanguageModelling:
         if length is not None and length > self.decoder.positions:
             rule = f"{self.space.name} has {self.decoder.positions:,} positions"
-            raise DataError(f"windows of {length:,} tokens", rule, "make them shorter")
+            raise DataError(f"windows of {length:,} tokens", rule, f"pass --length {self.decoder.positions} or less")
         return LanguageModelling(
             folder,
             self.tokenizer(),
