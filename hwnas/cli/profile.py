@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
+from zipfile import is_zipfile
 
 import typer
 
@@ -119,6 +120,9 @@ def profile(
     if published is not None:
         if remote:
             raise DataError("--import with --device ssh://", "an imported table is measured already", "name the device")
+        if is_zipfile(published):
+            rule = "it is a bundle, which is measured on the board"
+            raise DataError(f"--import {published}", rule, "run it there, and import the board.csv that it writes")
         if is_board_result(published):
             _told(*import_result(published, name, domain, out, asked=space is not None), elsewhere=True)
         else:

@@ -214,8 +214,12 @@ class Study:
                 how many may be asked for in all; by default the usual searcher, 0 and 10,000.
 
         Raises:
-            DataError: the search has begun with other options.
+            DataError: a negative number, or the search has begun with other options.
         """
+        if n < 0:
+            raise DataError(
+                f"ask({n})", "it is a number of subnets", "ask for one or more, or for 0 to begin the search"
+            )
         options = {"searcher": searcher, "seed": seed, "evaluations": evaluations}
         return self._loop(**{name: value for name, value in options.items() if value is not None}).ask(n)
 
@@ -225,6 +229,9 @@ class Study:
         Args:
             x: a row, or ``(n, g)`` rows; rows that were not asked for are learned from too.
             values: by name of the metric; or accuracies alone. What tables and layers tell may be left out.
+
+        Raises:
+            DataError: values that are no numbers, or not one for each row.
         """
         import numpy as np
 
@@ -232,7 +239,12 @@ class Study:
 
         rows = np.atleast_2d(np.asarray(x))
         given = values if isinstance(values, Mapping) else {self._loop_setup.metrics.tells: values}
-        told = {column_of(name): np.atleast_1d(np.asarray(v, dtype=np.float64)) for name, v in given.items()}
+        told = {}
+        for name, value in given.items():
+            try:
+                told[column_of(name)] = np.atleast_1d(np.asarray(value, dtype=np.float64))
+            except (TypeError, ValueError):
+                raise DataError(f"tell: {name} {value!r}", "values are numbers", "give one for each row") from None
         self._loop().tell(rows, told)
 
     def front(self) -> Front:

@@ -276,6 +276,14 @@ def test_bad_input_is_one_line_and_exit_2(args: list[str], message: str, capsys:
     assert err[-1].startswith("error: ")
 
 
+@pytest.mark.usefixtures("folder", "runtimes")
+def test_a_bundle_is_not_imported_before_it_ran(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    bundle = tmp_path / "board.zip"
+    assert _run("profile", "--space", "digits", "--fix", "r=8", "--bundle", str(bundle)) == 0
+    assert _run("profile", "--space", "digits", "--import", str(bundle), "--device", "x") == 2
+    assert "it is a bundle, which is measured on the board; run it there" in capsys.readouterr().err
+
+
 def test_a_provider_that_fails_is_named(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

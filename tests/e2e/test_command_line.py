@@ -19,6 +19,11 @@ def test_version(hwnas: Hwnas) -> None:
     assert (ran.code, ran.out.strip()) == (0, f"hwnas {package.__version__}")
 
 
+def test_the_package_runs_as_a_module() -> None:
+    ran = subprocess.run([sys.executable, "-m", "hwnas", "--version"], capture_output=True, text=True, check=True)
+    assert ran.stdout.strip() == f"hwnas {package.__version__}"
+
+
 def test_without_arguments_the_help_is_shown(hwnas: Hwnas) -> None:
     ran = hwnas()
     assert ran.code == 0

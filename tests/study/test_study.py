@@ -206,6 +206,10 @@ def test_a_loop_of_ones_own_asks_and_tells() -> None:
     assert front.frame["f1"].is_monotonic_decreasing
     with pytest.raises(DataError, match=r"ask\(seed=2\): the search has begun with other options"):
         study.ask(8, seed=2)
+    with pytest.raises(DataError, match=r"ask\(-1\): it is a number of subnets"):
+        study.ask(-1)
+    with pytest.raises(DataError, match="tell: f1 'good': values are numbers"):
+        study.tell(SPACE.sample(1, np.random.default_rng(0))[0], {"f1": "good"})
     with pytest.raises(InfeasibleError, match="the front: no subnet has been evaluated"):
         hwnas.Study("digits", objectives=["f1", "macs"]).front()
 
