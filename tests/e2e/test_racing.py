@@ -130,14 +130,16 @@ def test_a_journal_of_a_race_is_no_other_ones(hwnas: Hwnas) -> None:
     assert "it was begun with racing 0.002, not null" in ran.err
 
 
-def test_a_journal_of_bare_answers_is_refused(hwnas: Hwnas) -> None:
-    """As races kept them that went by right and wrong alone."""
+@pytest.mark.parametrize("rule", [None, "margins"])
+def test_a_journal_of_an_older_rule_is_refused(hwnas: Hwnas, rule: str | None) -> None:
+    """By right and wrong alone; or by what each subnet would add, whatever the others add."""
     few = ["8" if word == "24" else word for word in RACE]
     assert hwnas(*few).code == 0
     journal = Path("pareto.csv.journal.jsonl")
     header, *entries = journal.read_text().splitlines()
-    before = {key: value for key, value in json.loads(header).items() if key != "racing_by"}
+    before = {**json.loads(header), "racing_by": rule}
     journal.write_text("\n".join([json.dumps(before), *entries, ""]))
     ran = hwnas(*few)
     assert ran.code == 2
-    assert 'it was begun with racing_by null, not "margins"; resume it as it was begun, or delete it' in ran.err
+    told = f'it was begun with racing_by {json.dumps(rule)}, not "margins, together"; resume it as it was begun, or delete it'
+    assert told in ran.err

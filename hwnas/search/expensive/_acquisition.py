@@ -5,6 +5,8 @@ All costs are minimised here. A metric that is known exactly has standard deviat
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from itertools import islice
 from typing import Protocol
 
 import numpy as np
@@ -166,24 +168,29 @@ class Together:
             gain.believe(costs[row])
 
 
-def choose_batch(gain: Gain, weight: NDArray[np.float64], size: int) -> NDArray[np.intp]:
-    """``(<= size,)`` rows of the largest expected gain, each chosen as if the earlier ones had kept their promise.
+def one_by_one(gain: Gain, weight: NDArray[np.float64]) -> Iterator[tuple[int, float]]:
+    """All rows, the one of the largest expected gain first, each chosen as if the earlier ones had kept their promise; with
+    these gains, which add up to what all bring together.
 
     Args:
         gain: of ``(n,)`` rows; changed by this: it believes what was chosen.
         weight: ``(n,)`` factor of the gain, such as the chance to meet the budgets.
-        size: how many.
     """
     bound = gain(np.arange(len(weight))) * weight
-    chosen: list[int] = []
-    while len(chosen) < min(size, len(weight)):
+    n_left = len(weight)
+    while n_left:
         # Gains only fall while rows are chosen, so that a stale gain is an upper bound.
-        top = np.argsort(-bound, kind="stable")[: min(_CHUNK, len(weight) - len(chosen))]
+        top = np.argsort(-bound, kind="stable")[: min(_CHUNK, n_left)]
         bound[top] = gain(top) * weight[top]
         best = int(top[bound[top].argmax()])
         if bound[best] < bound.max():
             continue
-        chosen.append(best)
+        yield best, float(bound[best])
         gain.believe(best)
         bound[best] = -np.inf
-    return np.array(chosen, dtype=np.intp)
+        n_left -= 1
+
+
+def choose_batch(gain: Gain, weight: NDArray[np.float64], size: int) -> NDArray[np.intp]:
+    """``(<= size,)`` rows of a diverse batch, see :func:`one_by_one`."""
+    return np.array([row for row, _ in islice(one_by_one(gain, weight), size)], dtype=np.intp)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from hwnas.errors import DataError, SpaceError
-from hwnas.search.expensive._acquisition import ExpectedImprovement, reference_beyond
+from hwnas.search.expensive._acquisition import ExpectedImprovement, OneByOne, one_by_one, reference_beyond
 from hwnas.search.problem._pareto import hypervolume, non_dominated
 from hwnas.search.problem._pool import Pool
 from hwnas.search.problem._problem import Problem
@@ -37,8 +38,8 @@ TOLERANCE = 0.002
 """Of the front's hypervolume: what those who have not seen everything may be expected to add, all together."""
 
 AT_ONCE, AT_THE_END = 0.2, 0.5
-"""Of what all are expected to add: the share of it that those make up who are shown more, after a batch of the search
-and at its end."""
+"""Of what all together are expected to add: the share of it that those make up who are shown more, after a batch of the
+search and at its end."""
 
 FEWEST_SAMPLES = 200
 """Shares of fewer tell nothing."""
@@ -187,8 +188,12 @@ class Race:
             self._show([e for e in wave if e.n_shown == n_shown], until)
 
     def _most_promising(self, racing: Sequence[Entrant], share: float) -> list[Entrant]:
-        """The subnets that make up a share of the hypervolume that all are expected to add; none if all of it is within
-        the tolerance."""
+        """The subnets that make up a share of the hypervolume that all together are expected to add; none if all of it is
+        within the tolerance.
+
+        Of many that are about as good, each may add much, but all of them hardly more than one: gains count one by one,
+        each beside those before it.
+        """
         if not racing:
             return []
         known = [e for e in self._whole if e.allowed]
@@ -200,13 +205,14 @@ class Race:
         reference = reference_beyond(worst, np.where(worst > best, worst - best, costs.max(axis=0) - best))
         front = costs[: len(known)]
         ideal = (costs[len(known) :] - 2 * std).min(axis=0)
-        gain = ExpectedImprovement(reference, np.minimum(best, ideal), front[non_dominated(front)])
-        gains = gain(costs[len(known) :], std) / hypervolume(expected, reference.tolist())
-        order = np.argsort(-gains, kind="stable")
-        total = np.cumsum(gains[order])
-        if total[-1] <= self._tolerance:
+        improvement = ExpectedImprovement(reference, np.minimum(best, ideal), front[non_dominated(front)])
+        in_turn = one_by_one(OneByOne(improvement, costs[len(known) :], std), np.ones(len(racing)))
+        tolerated = self._tolerance * hypervolume(expected, reference.tolist())
+        some = list(takewhile(lambda found: found[1] > tolerated / len(racing), in_turn))
+        total = np.cumsum([gain for _, gain in some])
+        if not some or total[-1] <= tolerated:
             return []
-        return [racing[i] for i in order[: int((total < share * total[-1]).sum()) + 1]]
+        return [racing[i] for i, _ in some[: int((total < share * total[-1]).sum()) + 1]]
 
     def front(self) -> tuple[Population, Values]:
         """``(n, g)`` rows of the front of those that were shown everything, best first, and ``(n,)`` of every metric.

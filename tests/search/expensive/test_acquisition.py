@@ -14,6 +14,7 @@ from hwnas.search.expensive._acquisition import (
     Together,
     choose_batch,
     expected_shortfall,
+    one_by_one,
 )
 
 few = settings(max_examples=20, deadline=None)
@@ -89,6 +90,19 @@ def test_a_batch_is_what_plain_greedy_choice_gives(seed, m):
         gain.believe(mean[best])
     chosen = choose_batch(OneByOne(ExpectedImprovement(reference, np.full(m, -0.5), front), mean, std), weight, 6)
     assert chosen.tolist() == greedy
+
+
+@few
+@given(seed=seeds, m=st.sampled_from([1, 2]))
+def test_gains_one_by_one_add_up_to_what_all_bring(seed, m):
+    """The sum of what each would bring alone counts the same hypervolume over and over."""
+    rng = np.random.default_rng(seed)
+    reference, front, costs = np.full(m, 1.1), some_front(rng, 4, m), rng.uniform(0, 0.6, size=(80, m))
+    alone = ExpectedImprovement(reference, np.zeros(m), front)
+    found = list(one_by_one(OneByOne(alone, costs, np.zeros_like(costs)), np.ones(80)))
+    assert sorted(row for row, _ in found) == list(range(80))
+    together = hypervolume(np.concatenate([front, costs]), reference.tolist()) - hypervolume(front, reference.tolist())
+    assert sum(gain for _, gain in found) == pytest.approx(together)
 
 
 def test_twins_are_not_both_chosen_first():

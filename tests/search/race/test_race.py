@@ -97,6 +97,18 @@ def test_fewer_samples_are_shown_to_nearly_the_same_front() -> None:
     assert min(kept) > 0.995
 
 
+def test_where_shares_tell_little_not_all_see_everything_that_may_be_as_good() -> None:
+    """Many subnets may add the same to the front; one of them does."""
+    n_whole = []
+    size = MACS(ROWS).argsort().argsort() / len(ROWS)
+    for seed in range(3):
+        rng = np.random.default_rng(seed)
+        race = Race(problem(), Audience(ROWS, made_up(rng, 4 * size, N) + rng.normal(0, 2, (len(ROWS), N))), N)
+        raced(race, np.random.default_rng(seed), n=80)
+        n_whole.append(sum(e.n_shown == N for e in race.entrants))
+    assert np.mean(n_whole) < 29
+
+
 def test_a_cost_that_is_the_same_for_all_spares_as_many_samples() -> None:
     alike = Objective("macs", "", maximise=False, fn=lambda x: np.full(len(x), 1e8))
     race = Race(Problem(SPACE, [problem().objectives[0], alike], slow=["top1"]), audience(0), N)
