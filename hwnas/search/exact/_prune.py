@@ -32,6 +32,12 @@ class Ceiling:
     upper: float
 
 
+def _with_margin(upper: float) -> float:
+    """Sums differ in their last digits with the order of summation, so bounds leave a margin; the end result is filtered
+    exactly."""
+    return upper + 1e-9 * max(abs(upper), 1.0)
+
+
 class Pruner:
     """Knows the cuts of every stage of the elimination.
 
@@ -61,7 +67,7 @@ class Pruner:
         for metric, upper in limits:
             column = next(i for i, m in enumerate(metrics) if m is metric)
             least = bounds(self.buckets, unit[column], space.n_genes)
-            if least.minimum > upper:
+            if least.minimum > _with_margin(upper):
                 raise infeasible(space, limits)
             self._drop.append((column, least, upper))
             if column >= len(costs):
@@ -71,11 +77,8 @@ class Pruner:
 
     def cuts(self, bucket: int, unmerged: Sequence[int]) -> Cuts:
         """For partial sums over a bucket's axes that do not contain some of its children yet."""
-        # Sums differ in their last digits with the order of summation, so cuts leave a margin; the end result is
-        # filtered exactly.
         drop = [
-            (column, upper + 1e-9 * max(abs(upper), 1.0) - self._rest(least, bucket, unmerged))
-            for column, least, upper in self._drop
+            (column, _with_margin(upper) - self._rest(least, bucket, unmerged)) for column, least, upper in self._drop
         ]
         level = [(column, upper + self._rest(most, bucket, unmerged)) for column, most, upper in self._level]
         return Cuts(drop, level)
