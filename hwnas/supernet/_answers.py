@@ -17,7 +17,7 @@ from hwnas.space import Population
 from hwnas.supernet._base import Supernet
 from hwnas.supernet._evaluate import calibrated, skipped
 from hwnas.supernet.engine import Engine
-from hwnas.task import SelectiveTask, margins
+from hwnas.task import SelectiveTask, margins, placed
 
 _STORED = np.dtype("<f2")
 """Of margins in a journal: all of each."""
@@ -55,6 +55,7 @@ def answer(supernet: Supernet, data: SelectiveTask, engine: Engine, share: Share
         SupernetError: there is nothing to re-calibrate with.
         DataError: a sample cannot be read.
     """
+    data = placed(data, engine.device)
     if share.statistics is None:
         subnet, n_images = calibrated(supernet, share.row, data, engine)
         tensors = {name: tensor.detach().cpu().numpy() for name, tensor in subnet.named_buffers()}

@@ -41,7 +41,7 @@ def gradients(teacher: Teacher, team: Team = ALONE) -> tuple[dict[str, Tensor], 
     trainer._update = lambda: None  # type: ignore[method-assign]
     random = net.space.sample(2, np.random.default_rng(0))
     rows = np.concatenate([trainer.largest[None], trainer.smallest[None], random])
-    loss = trainer._train_step(trainer._lesson(0, StepPlan(rows, (1.0, 0.5, 1.0, 1.0), teacher)))
+    loss = trainer._train_step(trainer._feed(0, StepPlan(rows, (1.0, 0.5, 1.0, 1.0), teacher)))
     return {name: t.grad for name, t in trainer.parameters.items() if t.grad is not None}, loss
 
 

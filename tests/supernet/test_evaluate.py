@@ -212,3 +212,25 @@ def test_shares_tell_what_all_samples_tell_together(
     assert others is not None
     assert ((others > 0) == (told[order[20:37]] > 0)).all()
     assert len(calls) == 3
+
+
+def test_batches_are_made_where_the_engine_is(
+    own_supernet: Supernet, data: ImageFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    row, engine, asked = own_supernet.space.sample(1, np.random.default_rng(3))[0], get_engine(), []
+    made_on = ImageFolder.made_on
+
+    def noted(folder: ImageFolder, device: torch.device) -> ImageFolder:
+        asked.append(device)
+        return made_on(folder, device)
+
+    monkeypatch.setattr(ImageFolder, "made_on", noted)
+    evaluate(own_supernet, row, data, engine)
+    assert set(asked) == {engine.device}
+    asked.clear()
+    with Journal(tmp_path / "j", {}) as journal:
+        answers = MeasuredAnswers(own_supernet, data, journal, engine)
+        answers(row[None], np.arange(3)[None], 0)
+        asked.clear()
+        answers(row[None], np.arange(3, 9)[None], 3)  # its batch norms are calibrated already
+    assert asked == [engine.device]

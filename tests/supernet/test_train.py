@@ -144,7 +144,7 @@ def test_a_step_of_one_small_subnet_moves_only_its_slices():
     before = {name: tensor.clone() for name, tensor in net.tensors.items()}
     trainer = Trainer(net, DATA, TrainSettings(epochs=1, weight_decay=0.0))
     plan = trainer.schedule.plan(0)
-    trainer._train_step(trainer._lesson(0, type(plan)(smallest[None], (1.0,), "none")))
+    trainer._train_step(trainer._feed(0, type(plan)(smallest[None], (1.0,), "none")))
     depthwise = "blocks.0/depthwise"  # 16 of 48 channels, 3x3 by way of the transform
     moved = (net.tensors[f"{depthwise}.weight"] != before[f"{depthwise}.weight"]).flatten(1)
     assert moved[:16].any(1).all()
@@ -246,7 +246,7 @@ def test_gradients_are_scaled_down_to_the_norm_that_is_asked_for(clip_norm: floa
     net = Digits.random(0)
     before = {name: tensor.clone() for name, tensor in net.parameters().items()}
     trainer = Trainer(net, DATA, settings)
-    trainer._train_step(trainer._lesson(0, trainer.schedule.plan(0)))
+    trainer._train_step(trainer._feed(0, trainer.schedule.plan(0)))
     moved = torch.cat([(net.tensors[name].detach() - old).flatten() for name, old in before.items()]).norm().item()
     clipped = rate * (1 + momentum) * 1e-3  # Nesterov's first step
     assert moved == pytest.approx(clipped, rel=1e-2) if clip_norm else moved > 10 * clipped

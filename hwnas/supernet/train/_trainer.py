@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -32,33 +32,17 @@ from hwnas.supernet._calibration import Calibration
 from hwnas.supernet._checkpoint import read_tensors, write_safetensors
 from hwnas.supernet._evaluate import evaluate
 from hwnas.supernet._execute import on
+from hwnas.supernet.train._feed import Feed, feed_of
 from hwnas.supernet.train._importance import BATCHES, importance
 from hwnas.supernet.train._optimizer import make_optimizer, optimizer_tensors, restore_optimizer
 from hwnas.supernet.train._schedule import Schedule, StepPlan, Taught, Teacher, extremes, get_schedule
-from hwnas.supernet.train._team import ALONE, Team, part_of
+from hwnas.supernet.train._team import ALONE, Team
 from hwnas.task import Inputs, TrainingTask, ahead, loss_of, placed
 
 Progress = Callable[[int, float], None]
 """Called after each step with the number of steps done and the loss of the step's first subnet."""
 
 _STATE_VERSION = 4
-
-
-@dataclass(frozen=True)
-class _Lesson:
-    """What one step is fed.
-
-    Attributes:
-        plan: its subnets.
-        inputs: of each of them, and of the frozen teacher, where there is one.
-        labels: ``(n,)``, of this process's part of the batch, as the inputs are.
-        share: of the batch that this part is.
-    """
-
-    plan: StepPlan
-    inputs: Sequence[Inputs]
-    labels: Tensor
-    share: float
 
 
 @dataclass(frozen=True)
@@ -178,8 +162,8 @@ class Trainer:
                 if self.step == self.schedule.start and self.supernet.units():
                     self._sort_units()
                 steps = range(self.step, self._next_pause())
-                for lesson in ahead(self._lesson(step, self.schedule.plan(step)) for step in steps):
-                    loss = self._train_step(lesson)
+                for feed in ahead(self._feed(step, self.schedule.plan(step)) for step in steps):
+                    loss = self._train_step(feed)
                     self._refuse_divergence(loss)
                     self.step += 1
                     ends_epoch = self.step % self.data.steps_per_epoch == 0 or self.step == self.steps
@@ -224,30 +208,29 @@ class Trainer:
         pauses = (self.steps, (self.step // epoch + 1) * epoch, self.schedule.start)
         return min(step for step in pauses if step > self.step)
 
-    def _lesson(self, step: int, plan: StepPlan) -> _Lesson:
-        inputs_at, labels = self.data.training_batch(step, self.settings.seed)
-        part = self.team.part(len(labels))
-        rows = [*plan.rows, self.largest] if plan.teacher == "frozen" else plan.rows
-        made: dict[str, Inputs] = {}
-        inputs = []
-        for specs in (network_inputs(self.supernet.network(row)) for row in rows):
-            if str(specs) not in made:  # subnets of one resolution or length share their inputs
-                made[str(specs)] = part_of(inputs_at(specs), part)
-            inputs.append(made[str(specs)])
-        return _Lesson(plan, inputs, labels[part], (part.stop - part.start) / len(labels))
+    def _feed(self, step: int, plan: StepPlan) -> Feed:
+        return feed_of(
+            plan,
+            step,
+            self.settings.seed,
+            supernet=self.supernet,
+            teacher=self.largest,
+            data=self.data,
+            team=self.team,
+        )
 
-    def _train_step(self, lesson: _Lesson) -> float:
-        plan, labels = lesson.plan, lesson.labels.to(self.device)
+    def _train_step(self, feed: Feed) -> float:
+        plan, labels = feed.plan, feed.labels.to(self.device)
         taught = None
         if plan.teacher == "frozen":
             if self.teacher is None:
                 self.teacher = self.supernet.alike({k: t.detach().clone() for k, t in self.supernet.tensors.items()})
             with torch.no_grad():
-                taught = self._forward(self.teacher, self.largest, lesson.inputs[-1])
+                taught = self._forward(self.teacher, self.largest, feed.inputs[-1])
         losses = []
-        for row, weight, inputs in zip(plan.rows, plan.weights, lesson.inputs, strict=False):
+        for row, weight, inputs in zip(plan.rows, plan.weights, feed.inputs, strict=False):
             logits = self._forward(self.supernet, row, inputs)
-            loss = lesson.share * self._loss(logits, labels, taught, plan.teacher)
+            loss = feed.share * self._loss(logits, labels, taught, plan.teacher)
             if plan.teacher == "in_place" and taught is None:
                 taught = logits.detach()
             torch.autograd.backward(loss * weight)
