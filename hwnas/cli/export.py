@@ -38,7 +38,13 @@ def export(
     data: DataFolder = None,
     columns: ColumnOptions,
     images: Annotated[
-        int | None, typer.Option("--images", help="Also measure accuracy, on so many images.", min=1, metavar="N")
+        int | None,
+        typer.Option(
+            "--images",
+            help="Also measure accuracy, on so many images; without --data on all that the supernet brings.",
+            min=1,
+            metavar="N",
+        ),
     ] = None,
     calibrate: Calibrate = 2000,
     batch_size: BatchSize = 100,

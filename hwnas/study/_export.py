@@ -88,7 +88,7 @@ class ExportSettings:
         checkpoint: its weights; None for those that ship or were downloaded.
         random_weights: random weights instead: for latency checks only; the file says so.
         data: images to re-calibrate batch norms with.
-        images: how many to measure accuracy on; None for none.
+        images: how many to measure accuracy on, or all that the supernet brings where there is no folder; None for none.
         calibrate, batch_size, seed: of the calibration.
         precision: None for the one that was searched for.
         agreement_pct: share of images that int8 and fp16 must decide as fp32 does.
@@ -259,6 +259,8 @@ def _calibrated(
         facts = {"calibration": f"{n_images} images of {shown}"}
     if measure:
         accuracy, n_measured = measure_accuracy(subnet, watched.used_for("measuring accuracy"))
+        if data is None and n_measured != settings.images:
+            notice(f"{shown} brings its own data, and is measured on all {n_measured} {noun_of(images)}")
         source = f"measured on {n_measured} {noun_of(images)} of {shown}"
         facts |= {net.metric: f"{accuracy:.4f}", f"{net.metric}_source": source}
     else:

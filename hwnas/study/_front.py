@@ -310,7 +310,7 @@ class Front:
             checkpoint: its weights; by default those that were searched with, that ship, or that were downloaded.
             random_weights: random weights instead: for latency checks only; the file says so.
             data: folder to re-calibrate batch norms with, and to measure on.
-            images: how many to measure accuracy on; by default none.
+            images: how many to measure accuracy on, or all that the supernet brings where there is no folder; by default none.
             calibrate, batch_size, seed: of the calibration.
             columns: names of ``text``, ``pair`` and ``label`` in tables of texts where they differ from those that were
                 trained on.

@@ -182,6 +182,15 @@ def test_an_int8_network_is_as_accurate_and_is_the_graph_that_is_profiled(
     assert "ranges are of random inputs: use this file for latency checks only" in capsys.readouterr().err
 
 
+def test_says_that_data_a_supernet_brings_are_measured_on_in_whole(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    arch = json.dumps(get_space("digits").decode(get_space("digits").sample(1, np.random.default_rng(3))[0]))
+    for images, told in (("300", True), ("600", False)):
+        options = ("--supernet", "digits", "--arch", arch, "--images", images, "--out", str(tmp_path / "x.onnx"))
+        assert exit_code(*options) == 0
+        line = "digits brings its own data, and is measured on all 600 images"
+        assert (line in capsys.readouterr().err.splitlines()) is told
+
+
 def test_the_precision_that_was_searched_for_is_exported(checkpoint: Path, tmp_path: Path):
     csv, out = tmp_path / "pareto.csv", tmp_path / "x.onnx"
     pd.DataFrame({"row": [1], "top1": [81.5], "arch": [json.dumps(ARCH)]}).to_csv(csv, index=False)
