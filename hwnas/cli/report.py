@@ -56,7 +56,7 @@ def report(
     picture, told = loaded.picture(), loaded.provenance
     for path in written:
         if path.suffix.lower() == PAGE:
-            write_html(picture, loaded.facts, path, csv=shlex.quote(front.name), space=loaded.space)
+            write_html(picture, loaded.facts, path, csv=shlex.quote(str(front)), space=loaded.space)
         else:
             save_plot(picture, path)
     if to_json:

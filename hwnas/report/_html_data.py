@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shlex
 from collections.abc import Mapping
 from typing import Any
 
@@ -19,6 +20,9 @@ from hwnas.space import SearchSpace
 BAND_PCT = 5.0
 """Percent by which a latency table may be off and still holds."""
 
+USUAL_COLUMNS = {"text": "text", "pair": "text_pair", "label": "label"}
+"""Of tables of texts, which an export looks for by itself."""
+
 _OWN = ("row", "arch")
 _DIGITS = 7
 
@@ -30,6 +34,7 @@ def page_data(picture: Picture, facts: Mapping[str, Any], csv: str, space: Searc
     texts = [name for name in frame.columns if name not in _OWN and name not in numeric]
     return {
         "csv": csv,
+        "dataOptions": _data_options(facts),
         "x": picture.x,
         "y": picture.y,
         "objectives": list(facts.get("objectives") or dict.fromkeys((picture.y, picture.x))),
@@ -57,6 +62,20 @@ def page_data(picture: Picture, facts: Mapping[str, Any], csv: str, space: Searc
         "reference": (facts.get("hypervolume") or {}).get("reference") or {},
         "pairs": _pairs(numeric),
     }
+
+
+def _data_options(facts: Mapping[str, Any]) -> str:
+    """What follows ``hwnas export FILE --row N``, which calibrates, so that it finds the data that accuracies were measured on;
+    empty where the supernet brings them, or nothing was measured."""
+    evaluator = facts.get("evaluator") or {}
+    data = evaluator.get("data")
+    if data is None or data == evaluator.get("supernet"):
+        return ""
+    columns = {part: name for part, name in (evaluator.get("columns") or {}).items() if name != USUAL_COLUMNS.get(part)}
+    words = ["--data", str(data)]
+    for part, name in columns.items():
+        words += [f"--{part}-column", str(name)]
+    return f" {shlex.join(words)}"
 
 
 def _colour(picture: Picture) -> dict[str, Any]:

@@ -7,6 +7,7 @@ import hashlib
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -63,6 +64,30 @@ def test_says_where_its_numbers_come_from() -> None:
     assert "1.0 × 10²⁰" in words
     assert "nsga2, seed 7" in words
     assert "4,321" in words
+
+
+@pytest.mark.parametrize(
+    ("evaluator", "options"),
+    [
+        (None, ""),
+        ({"supernet": "digits", "data": "digits"}, ""),
+        ({"supernet": "own.safetensors", "data": "/my photos"}, " --data '/my photos'"),
+        (
+            {
+                "supernet": "t.safetensors",
+                "data": "/t",
+                "columns": {"text": "words", "pair": "text_pair", "label": "mood"},
+            },
+            " --data /t --text-column words --label-column mood",
+        ),
+    ],
+)
+def test_what_a_row_is_exported_with_names_the_data_that_were_measured_on(
+    evaluator: dict[str, Any] | None, options: str
+) -> None:
+    page = page_of(picture(4), {**facts(), "evaluator": evaluator})
+    assert page.data["dataOptions"] == options
+    assert "`hwnas export ${data.csv} --row ${data.rows[i]}${data.dataOptions}`" in page.raw["script"]
 
 
 def test_loads_nothing_and_runs_only_its_own_script() -> None:

@@ -192,7 +192,7 @@ function drawDetail(what) {
     });
     for (const values of stages.values()) make(layers, "i", {}, values.join(gene.choices.every((choice) => String(choice).length === 1) ? "" : " "));
   }
-  make(panel, "p", { class: "copy" }, `hwnas export ${data.csv} --row ${data.rows[i]}`);
+  make(panel, "p", { class: "copy" }, `hwnas export ${data.csv} --row ${data.rows[i]}${data.dataOptions}`);
 }
 
 drawDetail();
