@@ -69,12 +69,20 @@ class NotHeldError(HwnasError):
 
 
 class UnknownNameError(HwnasError):
-    """A name that is not registered; suggests the nearest that is."""
+    """A name that is not registered; suggests the nearest that is.
 
-    def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
+    Args:
+        kind: what is named.
+        name: as it was given.
+        known: names there are.
+        otherwise: what to do if the name is the right one.
+    """
+
+    def __init__(self, kind: str, name: str, known: Iterable[str], otherwise: str = "") -> None:
         names = sorted(known)
         near = get_close_matches(name, names, n=1, cutoff=0.5)
         remedy = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(names) or 'none'}"
+        remedy += f"{' Or' if near else '; or'} {otherwise}" if otherwise else ""
         super().__init__(f"{kind} {name!r}", f"there is no such {kind}", remedy)
         self.name = name
         self.known = names

@@ -30,3 +30,8 @@ def test_the_message_is_value_rule_and_remedy():
 )
 def test_unknown_names_get_a_suggestion_or_the_list(name, known, remedy):
     assert errors.UnknownNameError("searcher", name, known).remedy == remedy
+
+
+def test_an_unknown_name_that_is_the_right_one_has_a_remedy_too():
+    for name, remedy in (("cup", "did you mean 'cpu'? Or buy it"), ("phone", "known: cpu; or buy it")):
+        assert errors.UnknownNameError("device", name, ["cpu"], "buy it").remedy == remedy

@@ -225,7 +225,8 @@ def _named_table(name: str, space: SearchSpace, precision: str | None) -> Latenc
     try:
         return latency.find_table(name, precision)
     except UnknownNameError as error:
-        raise UnknownNameError("device", name, [*latency.PROVIDERS, *error.known]) from error
+        board = "import a table of it: hwnas profile --import FILE --device NAME"
+        raise UnknownNameError("device", name, [*latency.PROVIDERS, *error.known], board) from error
 
 
 def table_facts(table: LatencyTable, space: SearchSpace) -> dict[str, Any]:

@@ -75,6 +75,7 @@ def test_quantities(refused: Refused, option: str, quantity: str, words: str) ->
         (["--space", "ofa_mbv_w1.0"], "did you mean 'ofa_mbv3_w1.0'"),
         (["--device", "cup"], "did you mean 'cpu'"),
         (["--device", "nvidia"], "known: "),
+        (["--device", "nvidia"], "or import a table of it: hwnas profile --import FILE --device NAME"),
         (["--searcher", "nsga"], "there is no such searcher"),
         (["--objectives", "top1,latncy"], "did you mean 'latency'"),
         (["--objectives", "top1,top1"], "once"),
