@@ -1,8 +1,19 @@
-"""``python -m hwnas`` is the command line."""
+"""The script ``hwnas`` and ``python -m hwnas``: the command line, whose modules take half a second to load."""
 
 from __future__ import annotations
 
-from hwnas.cli import main
+import sys
+
+
+def main() -> None:
+    """Run the command line; Ctrl-C while it loads gets its line too."""
+    try:
+        from hwnas.cli import main as run
+    except KeyboardInterrupt:
+        sys.stderr.write("error: interrupted\n")
+        sys.exit(130)
+    run()
+
 
 if __name__ == "__main__":
     main()

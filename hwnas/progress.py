@@ -10,6 +10,7 @@ import logging
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
+from pathlib import Path
 from typing import Protocol
 
 LOG = logging.getLogger("hwnas")
@@ -82,3 +83,16 @@ def resumable(kept: str | Callable[[], str]) -> Iterator[None]:
     except KeyboardInterrupt as error:
         told = kept if isinstance(kept, str) else kept()
         raise KeyboardInterrupt(*(error.args or (f"{told}; the same command resumes",))) from None
+
+
+@contextmanager
+def kept_in(*files: Path) -> Iterator[None]:
+    """On Ctrl-C say whether the same command goes on from one of ``files`` or begins again, unless the interruption has words of
+    its own."""
+    try:
+        yield
+    except KeyboardInterrupt as error:
+        found = next((file for file in files if file.exists()), None)
+        begins = "nothing is kept yet; the same command begins again"
+        told = f"{found} keeps it; the same command resumes" if found is not None else begins
+        raise KeyboardInterrupt(*(error.args or (told,))) from None

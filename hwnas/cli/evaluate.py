@@ -28,7 +28,7 @@ from hwnas.errors import DataError
 from hwnas.executor import Pace
 from hwnas.files import check_writable
 from hwnas.metric import QUALITY, registered
-from hwnas.progress import notice, progress
+from hwnas.progress import kept_in, notice, progress
 from hwnas.quantity import count_of
 from hwnas.study import Evaluation
 from hwnas.study._data import noun_of
@@ -99,21 +99,22 @@ def evaluate(
         where=workers.where(),
         skip_failed=skips(on_failure),
     )
-    net = asked.net
-    whole, computed = open_in(asked.space(), precision)
-    if computed is not None and whole.plain is None:
-        rule = "weights are evaluated in fp32, or each layer in its own precision"
-        fixed = f"pass --precision fp32,{computed} --fix q={computed}"
-        raise DataError(f"--precision {computed}", rule, fixed if computed in MIXED[1:] else "drop --precision")
-    space = restricted(whole, fix)
-    x = _subnets(space, archs, sample, seed)
-    with (
-        asked.measuring(out, space.precisions) as (evaluator, _),
-        progress(f"evaluating on {data or supernet}") as advance,
-    ):
-        pace = Pace(evaluator.executor.workers)
-        evaluator.progress = lambda done, total: advance(done, total, f"subnets, {pace(done)}")
-        found = evaluator.accuracies(x)
+    with kept_in(out.with_name(f"{out.name}.journal.jsonl")):
+        net = asked.net
+        whole, computed = open_in(asked.space(), precision)
+        if computed is not None and whole.plain is None:
+            rule = "weights are evaluated in fp32, or each layer in its own precision"
+            fixed = f"pass --precision fp32,{computed} --fix q={computed}"
+            raise DataError(f"--precision {computed}", rule, fixed if computed in MIXED[1:] else "drop --precision")
+        space = restricted(whole, fix)
+        x = _subnets(space, archs, sample, seed)
+        with (
+            asked.measuring(out, space.precisions) as (evaluator, _),
+            progress(f"evaluating on {data or supernet}") as advance,
+        ):
+            pace = Pace(evaluator.executor.workers)
+            evaluator.progress = lambda done, total: advance(done, total, f"subnets, {pace(done)}")
+            found = evaluator.accuracies(x)
     accuracies = [accuracy for accuracy in found if accuracy is not None]
     x = x[[accuracy is not None for accuracy in found]]
     if not accuracies:

@@ -15,7 +15,7 @@ from hwnas.cli._options import Seed
 from hwnas.cli._shared import WorkerOptions, shares_options
 from hwnas.errors import DataError
 from hwnas.files import check_writable
-from hwnas.progress import notice
+from hwnas.progress import kept_in, notice
 from hwnas.quantity import count_of
 
 app = typer.Typer(
@@ -126,10 +126,17 @@ def build(
     given = Windows(model, data, windows, length, batch_size, seed, scored_precision(precision))
     if sort is not None:
         check_writable(sort)
-    lengths = Lengths.asked(given.net, prompt, context)
-    given = sorted_model(given, sort) if sort is not None else given
-    given = taught_model(given, out.with_suffix(".safetensors"), distil) if distil is not None else given
-    frame = build_library(given, out, lengths, workers.where(), device, threads)
+    own = out.with_suffix(".safetensors")
+    kept = [
+        out.with_name(f"{out.name}.journal.jsonl"),
+        own.with_name(f"{own.name}.jsonl"),
+        *([sort] if sort is not None else []),
+    ]
+    with kept_in(*kept):
+        lengths = Lengths.asked(given.net, prompt, context)
+        given = sorted_model(given, sort) if sort is not None else given
+        given = taught_model(given, own, distil) if distil is not None else given
+        frame = build_library(given, out, lengths, workers.where(), device, threads)
     notice(
         f"wrote {out}: {count_of(len(frame), 'alternative')}, scored on {count_of(windows, 'window')} of {count_of(length, 'token')}"
     )
@@ -166,7 +173,9 @@ def check(
     from hwnas.study._check_library import check_library
 
     check_writable(out)
-    found = check_library(library, data, subnets, seed, out.with_name(f"{out.name}.journal.jsonl"), workers.where())
+    journal = out.with_name(f"{out.name}.journal.jsonl")
+    with kept_in(journal):
+        found = check_library(library, data, subnets, seed, journal, workers.where())
     write_csv(found.frame, out)
     say(f"{found.raw}\neach corrected by all others: {found.corrected}")
     notice(f"wrote {out}")

@@ -15,6 +15,7 @@ from hwnas.cli._options import AsJson, Seed
 from hwnas.cli._shared import EvaluationOptions, ProblemOptions, shares_options
 from hwnas.cli._supernet import STOP, ColumnOptions, OnFailure, skips
 from hwnas.errors import DataError
+from hwnas.progress import kept_in
 from hwnas.quantity import count_of
 from hwnas.study import DEFAULT_SPACE
 
@@ -124,14 +125,15 @@ def search(
     if asked is None and evals is not None and not request.unknown:  # the nearest name is told of those later
         rule = "a search by predictions counts generations"
         raise DataError(f"--evals {evals}", rule, "drop --evals, or add --evaluate")
-    if asked is not None:
-        asked.refuse_mixed(request)
-    if verify and problem.library is None and not request.budgets.devices:
-        raise DataError("--verify", "it checks a latency budget", "pass --latency TIME")
     outputs = Outputs(out)
-    outputs.check()
-    study = Study.of(request, asked)
-    found = study.searched(settings, out)
+    with kept_in(*(out.with_name(f"{out.name}.{ending}") for ending in ("journal.jsonl", "verify.jsonl"))):
+        if asked is not None:
+            asked.refuse_mixed(request)
+        if verify and problem.library is None and not request.budgets.devices:
+            raise DataError("--verify", "it checks a latency budget", "pass --latency TIME")
+        outputs.check()
+        study = Study.of(request, asked)
+        found = study.searched(settings, out)
     typed = context.obj or ["search"]
     front = replace(found, provenance=replace(found.provenance, command=shlex.join(["hwnas", *typed]))).save(out)
     if to_json:
