@@ -15,7 +15,7 @@ class HwnasError(Exception):
     """Base of all errors hwnas raises on purpose.
 
     Args:
-        value: what was given, named so that the user can find it (``"--latency 20"``).
+        value: what was given, named so that the user can find it (``"population 1"``; of options alone ``"--latency 20"``).
         rule: the rule it breaks (``"a quantity needs a unit"``).
         remedy: what to do about it (``"write 20ms"``).
     """

@@ -40,7 +40,7 @@ class Cluster(Executor):
     """
 
     def __init__(self, address: str, opener: Opener, workers: int | None = None) -> None:
-        self._name = f"--cluster {address}"
+        self._name = f"cluster {address}"
         self._ray = ray = _ray(self._name)
         self._ours = not ray.is_initialized()
         if self._ours:
@@ -49,7 +49,7 @@ class Cluster(Executor):
         try:
             if workers is not None and workers > self._cpus():
                 rule = f"the cluster has {self._cpus()} CPUs"
-                raise DataError(f"--workers {workers}", rule, "lower it, leave it out, or add nodes")
+                raise DataError(f"workers {workers}", rule, "lower it, leave it out, or add nodes")
             self._opener = ray.put(opener)
         except BaseException as error:
             self._running: dict[Any, int] = {}
@@ -125,7 +125,7 @@ def _evaluate(run: str, version: str, folder: str, opener: list[Any], item: Any)
 
     if version != hwnas.__version__:
         rule = f"a node has hwnas {hwnas.__version__}, not {version}"
-        return Refused(DataError("--cluster", rule, "install the same everywhere"))
+        return Refused(DataError("cluster", rule, "install the same everywhere"))
     if run not in _OPEN:
         with suppress(OSError):
             os.chdir(folder)

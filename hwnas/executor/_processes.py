@@ -94,7 +94,7 @@ def check_crowd(workers: int) -> None:
     on = count_of(cpus, "CPU")
     if workers > PER_CPU * cpus:
         rule = f"this machine has {on}, and more than {PER_CPU} on one only fill its memory"
-        raise DataError(f"--workers {workers}", rule, f"write --workers {cpus}")
+        raise DataError(f"workers {workers}", rule, f"write --workers {cpus}")
     if workers > cpus:
         notice(f"{workers} workers on {on}: they take turns")
 

@@ -29,7 +29,7 @@ class Where:
 
     def __post_init__(self) -> None:
         if self.workers is not None and self.workers < 1:
-            raise DataError(f"--workers {self.workers}", "at least 1 is needed", "raise it, or leave it out")
+            raise DataError(f"workers {self.workers}", "at least 1 is needed", "raise it, or leave it out")
 
     @property
     def elsewhere(self) -> bool:

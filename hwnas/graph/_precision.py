@@ -41,7 +41,7 @@ def parse_precision(text: str) -> str:
             raise UnknownNameError("precision", part, PRECISIONS)
     if len(parts) > 1 and not set(parts) <= set(MIXED):
         rule = f"layers of one network may be {listed(MIXED)}"
-        raise SpaceError(f"--precision {text}", rule, f"write --precision {','.join(MIXED)}, or some of them")
+        raise SpaceError(f"precision {text}", rule, f"write --precision {','.join(MIXED)}, or some of them")
     return "+".join(p for p in PRECISIONS if p in parts)
 
 

@@ -123,24 +123,24 @@ class AskedPredictor(ABC):
 
 def idle_files(request: Request) -> Mapping[str, object]:
     """Options that name files of metrics, which have no meaning where every subnet is evaluated."""
-    return {"--library": request.library, "--table": request.tables, "--predictor": request.predictor}
+    return {"library": request.library, "table": request.tables, "predictor": request.predictor}
 
 
-def refuse_unused(option: str, how: str, evals: int, used: Mapping[str, object]) -> None:
+def refuse_unused(asked_by: str, how: str, evals: int, used: Mapping[str, object]) -> None:
     """Refuse options without a meaning where every subnet is evaluated, and too few evaluations.
 
     Args:
-        option: what asks for it.
+        asked_by: what asks for it.
         how: ``"evaluated"``, ``"scored"``.
         evals: subnets.
-        used: options and their values.
+        used: options by name, and their values.
 
     Raises:
         DataError: names the first.
     """
     if evals < FEWEST:
-        raise DataError(f"--evals {evals}", f"at least {FEWEST} are needed", "raise it")
+        raise DataError(f"evals {evals}", f"at least {FEWEST} are needed", "raise it")
     for name, value in used.items():
         if value:
             rule = f"it has no meaning where subnets are {how}"
-            raise DataError(f"{name} with {option}", rule, f"drop {name}")
+            raise DataError(f"{name} with {asked_by}", rule, f"drop --{name}")

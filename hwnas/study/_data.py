@@ -40,8 +40,8 @@ def as_told(net: Supernet, columns: Mapping[str, str], metric: str | None = None
     if not columns:
         return net
     if not isinstance(net, TextEncoder):
-        option = f"--{next(iter(columns))}-column"
-        raise DataError(option, "it is of texts to classify, and the network is fed something else", "drop it")
+        part, rule = next(iter(columns)), "it is of texts to classify, and the network is fed something else"
+        raise DataError(f"{part} column {columns[part]}", rule, f"drop --{part}-column")
     return net.remade(columns=replace(net.carried.columns, **columns))
 
 

@@ -33,7 +33,7 @@ def model_file(path: Path) -> Path:
     ending = path.suffix.removeprefix(".")
     if is_folder(path) and ending.isalpha() and not path.is_dir():
         rule = f"networks are written as .onnx, or into a folder, and its name is of a .{ending} file"
-        raise DataError(f"--out {path}", rule, f"write --out {path.with_suffix('.onnx')}")
+        raise DataError(f"output {path}", rule, f"write --out {path.with_suffix('.onnx')}")
     return path / MODEL if is_folder(path) else path
 
 

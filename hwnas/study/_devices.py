@@ -44,7 +44,7 @@ class Devices:
         """
         if request.device is not None and LATENCY.column in given:
             rule = f"{LATENCY.column} is a column of a file here"
-            raise DataError(f"--device {request.device}", rule, "drop --device, or rename the column")
+            raise DataError(f"device {request.device}", rule, "drop --device, or rename the column")
         named = [d for d in bounds.devices if d is not None and LATENCY.on(short(d)).column not in given]
         main = request.device or (named[0] if named and None not in bounds.devices else USUAL)
         others: dict[str, str] = {}
@@ -78,7 +78,7 @@ class Devices:
         for device, ms in bounds.ms.items():
             latency = self.latency(device)
             if latency.column in budgets:
-                raise DataError(f"--latency {device}", f"{self.main} has two budgets", "keep one")
+                raise DataError(f"latency on {device}", f"{self.main} has two budgets", "keep one")
             budgets[latency.column] = Budget(latency, upper=ms)
         for device, rate in bounds.per_s.items():
             latency = self.latency(device)

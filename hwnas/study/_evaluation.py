@@ -159,7 +159,7 @@ class Evaluation:
         Raises:
             DataError: names the first.
         """
-        refuse_unused("--evaluate", "evaluated", self.evals, used)
+        refuse_unused("evaluation", "evaluated", self.evals, used)
 
     def refuse_mixed(self, request: Request) -> None:
         """Refuse what a request asks for and evaluations do not tell.
@@ -179,7 +179,7 @@ class Evaluation:
             rule = f"{measured.name} is not among the objectives"
             known = registered(measured.name) is not None
             told = measured.name if known else f"{measured.name}:{measured.direction}"
-            raise DataError("--evaluate", rule, f"add it: --objectives {told},latency")
+            raise DataError("evaluation", rule, f"add it: --objectives {told},latency")
 
     @contextmanager
     def measuring(

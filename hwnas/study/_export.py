@@ -140,7 +140,7 @@ def supernet_of(facts: Mapping[str, Any]) -> str:
     space = facts.get("space") or {}
     name = (facts.get("evaluator") or {}).get("supernet") or space.get("reference") or space.get("name")
     if not isinstance(name, str):
-        raise DataError("--supernet", "nothing tells which supernet the subnet is of", "pass --supernet NAME")
+        raise DataError("supernet", "nothing tells which supernet the subnet is of", "pass --supernet NAME")
     return name
 
 
@@ -160,14 +160,14 @@ def export_subnet(
 
     s, name = settings, settings.supernet
     if s.random_weights and s.checkpoint is not None:
-        raise DataError("--random-weights", "there is a checkpoint too", "drop one of them")
+        raise DataError("random weights", "there is a checkpoint too", "drop one of them")
     if s.random_weights and s.images is not None:
-        raise DataError(f"--images {s.images}", "random weights have no accuracy", "drop --images, or --random-weights")
-    for option, value in (("--budget", s.budget_ms), ("--threads", s.threads), ("--batch", s.batch)):
+        raise DataError(f"images {s.images}", "random weights have no accuracy", "drop --images, or --random-weights")
+    for what, value in (("budget", s.budget_ms), ("threads", s.threads), ("batch", s.batch)):
         if value is not None and s.device is None:
-            raise DataError(option, "nothing is measured without a device", "pass --device cpu")
+            raise DataError(f"{what} {value:g}", "nothing is measured without a device", "pass --device cpu")
     if s.opset not in OPSETS:
-        raise DataError(f"--opset {s.opset}", f"it is {OPSETS[0]} to {OPSETS[-1]}", "leave it out for 17")
+        raise DataError(f"opset {s.opset}", f"it is {OPSETS[0]} to {OPSETS[-1]}", "leave it out for 17")
     file = model_file(path)
     check_writable(file)
     form = form_of(s.precision, found)
@@ -243,7 +243,9 @@ def _calibrated(
     encoded = net.space.encode(chosen.arch)
     if data is None and net.data() is None:
         if measure:
-            raise DataError("--images", "there are no images to measure accuracy on", "pass --data FOLDER")
+            raise DataError(
+                f"images {settings.images}", "there are no images to measure accuracy on", "pass --data FOLDER"
+            )
         subnet = net.extract(encoded)
         if not subnet.has_statistics:
             return subnet, _known(net, chosen), None

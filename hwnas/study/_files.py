@@ -60,13 +60,13 @@ def read_given(request: Request, objectives: Objectives | None, of: SearchSpace 
     table, library = None, None
     if request.library is not None:
         idle = {
-            "--space": request.space,
-            "--table": request.tables,
-            "--costs": request.costs,
-            "--predictor": request.predictor,
+            "space": request.space,
+            "table": request.tables,
+            "costs": request.costs,
+            "predictor": request.predictor,
             **_of_devices(request),
         }
-        _refuse(idle, " with --library", "the library is the space and its metrics")
+        _refuse(idle, " with a library", "the library is the space and its metrics")
         library = read_library(request.library)
         columns.update({renamed.get(name, name): cost for name, cost in library.costs.items()})
         space = restricted(library.space, request.fix)
@@ -80,7 +80,7 @@ def read_given(request: Request, objectives: Objectives | None, of: SearchSpace 
             columns.update({name: Lookup(space.whole, table.x, v, name) for name, v in table.columns.items()})
         elif not space.slots:
             rule = f"{space.name} has no layers: a table of all its subnets tells its metrics"
-            raise DataError(f"--space {space.name}", rule, "pass --table FILE.csv")
+            raise DataError(f"space {space.name}", rule, "pass --table FILE.csv")
         for path in request.costs:
             space = _add_layer_costs(path, renamed, space, columns)
     facts: list[dict[str, Any]] = [{"name": path.name, "sha256": file_hash(path)} for path in files]
@@ -92,11 +92,11 @@ def read_given(request: Request, objectives: Objectives | None, of: SearchSpace 
 def _of_devices(request: Request) -> dict[str, object]:
     """Options that tell how networks are timed, where any are."""
     return {
-        "--device": request.device,
-        "--threads": request.threads,
-        "--batch": request.batch,
-        "--precision": request.precision,
-        "--as-is": request.as_is,
+        "device": request.device,
+        "threads": request.threads,
+        "batch": request.batch,
+        "precision": request.precision,
+        "as-is": request.as_is,
     }
 
 
@@ -108,7 +108,7 @@ def _refuse(options: Mapping[str, object], where: str, rule: str) -> None:
     """
     for option, value in options.items():
         if value:
-            raise DataError(f"{option}{where}", rule, f"drop {option}")
+            raise DataError(f"{option}{where}", rule, f"drop --{option}")
 
 
 def _add_layer_costs(

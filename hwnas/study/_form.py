@@ -35,7 +35,7 @@ def form_of(precision: str | None, found: Mapping[str, Any]) -> str:
     form = parse_precision(str(precision or searched or "fp32"))
     if own and form != searched:
         rule = "each layer of this front has a precision of its own"
-        raise DataError(f"--precision {precision}", rule, "drop --precision")
+        raise DataError(f"precision {precision}", rule, "drop --precision")
     return form
 
 
@@ -84,7 +84,7 @@ def least_agreement(asked: float | None, form: str, *, random_weights: bool, ima
     if form == "fp32" or random_weights or not images:
         if asked is not None:
             rule = "it compares int8 or fp16 with fp32, with trained weights and on images"
-            raise DataError(f"--agreement {asked:g}", rule, "pass --precision int8, a checkpoint and --data FOLDER")
+            raise DataError(f"agreement {asked:g}", rule, "pass --precision int8, a checkpoint and --data FOLDER")
         return None
     return AGREEMENT_PCT if asked is None else asked
 

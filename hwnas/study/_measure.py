@@ -243,9 +243,9 @@ class Measuring:
 
         if self.space.plain is not None:
             rule = "mixed networks are timed on this machine's devices"
-            raise DataError(f"--device {url}", rule, "measure a front of one precision there")
+            raise DataError(f"device {url}", rule, "measure a front of one precision there")
         if Decoding.of(self.space, self.front.facts) is not None:
-            raise DataError(f"--device {url}", "decoders are timed on this machine's devices", "measure there by hand")
+            raise DataError(f"device {url}", "decoders are timed on this machine's devices", "measure there by hand")
         device = latency.bundled_device("cpu", threads=self.threads or 1, batch=self.batch or 1)
         precision = self.precision or "fp32"
 

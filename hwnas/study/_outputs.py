@@ -38,7 +38,9 @@ class Outputs:
             DataError: the name does not end in ``.csv``, or a file cannot be written.
         """
         if self.csv.suffix.lower() != ".csv":
-            raise DataError(f"--out {self.csv}", "the front is a CSV", f"write {self.csv.with_suffix('.csv').name}")
+            raise DataError(
+                f"output {self.csv}", "the front is a CSV", f"write --out {self.csv.with_suffix('.csv').name}"
+            )
         for path in (self.csv, self.json, self.png):
             check_writable(path)
 

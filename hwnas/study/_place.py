@@ -131,7 +131,7 @@ def _computed(space: SearchSpace, asked: str | None, usual: str) -> str:
     if asked is not None and ("+" in asked or own) and asked != own:
         has = f"have their own, {own.replace('+', ' or ')}" if own else "have none of their own"
         rule = f"layers of {space.name} {has}"
-        raise DataError(f"--precision {asked.replace('+', ',')}", rule, "drop --precision, or search with it")
+        raise DataError(f"precision {asked.replace('+', ',')}", rule, "drop --precision, or search with it")
     return own or asked or usual
 
 
@@ -176,13 +176,13 @@ def require_here(table: LatencyTable, device: str) -> Device:
     made = table.device
     if made.name.partition(":")[0] not in PROVIDERS or not made.provider:
         raise DeviceError(
-            f"--device {device}", "its table is of another machine, where --verify cannot measure", "drop --verify"
+            f"device {device}", "its table is of another machine, where --verify cannot measure", "drop --verify"
         )
     here = get_device(made.name, threads=made.threads, batch=made.batch, spinning=made.spinning)
     differences = made.differences(here)
     if differences:
         raise DeviceError(
-            f"--device {device}",
+            f"device {device}",
             f"its table is of another machine ({differences[0]})",
             "drop --verify, or run it there",
         )

@@ -29,10 +29,10 @@ def can_race(data: Task) -> SelectiveTask:
     name, score = next(iter(data.metrics.items()))
     if score is not top1:
         rule = f"{name} is no share of samples that are told right, so that some of them do not tell it"
-        raise DataError("--racing", rule, "drop it, or measure accuracy")
+        raise DataError("racing", rule, "drop --racing, or measure accuracy")
     if not isinstance(data, SelectiveTask):
         rule = f"{type(data).__name__} has no validation_of, which gives some of its samples"
-        raise DataError("--racing", rule, "add it, or drop --racing")
+        raise DataError("racing", rule, "add it, or drop --racing")
     return data
 
 

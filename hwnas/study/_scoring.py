@@ -49,7 +49,7 @@ class Scoring:
         Raises:
             DataError: names the first.
         """
-        refuse_unused(f"--objectives {self.score.name}", "scored", self.evals, used)
+        refuse_unused(f"objectives {self.score.name}", "scored", self.evals, used)
 
     def refuse_mixed(self, request: Request) -> None:
         """Refuse files that mean nothing here.
@@ -117,9 +117,9 @@ def scoring_of(request: Request, evals: int = 150, seed: int = 0) -> Scoring | N
     scores = [metric for column in columns if (metric := registered(column)) and metric.source == "untrained"]
     if len(scores) > 1:
         named = ",".join(metric.name for metric in scores)
-        raise DataError(f"--objectives {named}", "a search goes by one score", f"drop {scores[1].name}")
+        raise DataError(f"objectives {named}", "a search goes by one score", f"drop {scores[1].name}")
     bounded = [b.metric for b in request.budgets.others.values() if b.metric.source == "untrained"]
     if bounded and bounded[0] not in scores:
         rule = "a score is only looked at where it is an objective"
-        raise DataError(f"--budget {bounded[0].name}", rule, f"add --objectives {bounded[0].name},macs")
+        raise DataError(f"budget {bounded[0].name}", rule, f"add --objectives {bounded[0].name},macs")
     return Scoring(scores[0], evals, seed) if scores else None

@@ -91,24 +91,24 @@ class SearchSettings:
                 )
         if self.searcher is not None:
             searcher_maker(self.searcher)
-        sizes = {"--population": self.population, "--generations": self.generations}
+        sizes = {"population": self.population, "generations": self.generations}
         if asked is not None:
-            asked.refuse_unused({**sizes, "--verify": self.verify})
-        for option, value in sizes.items():
+            asked.refuse_unused({**sizes, "verify": self.verify})
+        for name, value in sizes.items():
             if value is not None and self.searcher in WITHOUT_GENERATIONS:
-                raise DataError(f"{option} {value}", f"{self.searcher} has no generations", f"drop {option}")
+                raise DataError(f"{name} {value}", f"{self.searcher} has no generations", f"drop --{name}")
         if not isinstance(asked, Evaluation) and self.prior is not None:
             other = f"pass --predictor {self.prior}" if self.prior.endswith(".safetensors") else "drop --prior"
-            raise DataError(f"--prior {self.prior}", "predictions need none", f"{other}, or add --evaluate")
+            raise DataError(f"prior {self.prior}", "predictions need none", f"{other}, or add --evaluate")
         if self.asynchronous and not (isinstance(asked, Evaluation) and asked.where.elsewhere):
-            raise DataError("--asynchronous", "it is of evaluations by several workers", "add --evaluate --workers N")
+            raise DataError("asynchronous", "it is of evaluations by several workers", "add --evaluate --workers N")
         if self.asynchronous and isinstance(asked, Evaluation) and asked.racing is not None:
-            raise DataError("--racing with --asynchronous", "a race waits for all of a batch", "drop one of the two")
+            raise DataError("racing with asynchronous", "a race waits for all of a batch", "drop one of the two")
         if self.asynchronous and self.searcher not in (None, *WAITS_FOR_NONE):
             rule = f"{self.searcher} waits for whole batches"
-            raise DataError("--asynchronous", rule, f"pass --searcher {' or '.join(WAITS_FOR_NONE)}")
+            raise DataError("asynchronous", rule, f"pass --searcher {' or '.join(WAITS_FOR_NONE)}")
         if self.seed_archs is not None and self.searcher == EXACT:
-            raise DataError(f"--seed-archs {self.seed_archs}", "the exact front needs no start", "drop it")
+            raise DataError(f"seed archs {self.seed_archs}", "the exact front needs no start", "drop --seed-archs")
 
 
 @dataclass(frozen=True)
@@ -168,11 +168,11 @@ def search(setup: Setup, settings: SearchSettings, asked: Evaluation | Scoring |
     settings.check(asked)
     model = setup.given.library.model if setup.given.library is not None else None
     if settings.verify and model is None and LATENCY.column not in setup.budgets:
-        raise DataError("--verify", "it checks a latency budget", "pass --latency TIME")
+        raise DataError("verify", "it checks a latency budget", "pass --latency TIME")
     if settings.verify and model is None and setup.table is None:
-        raise DataError("--verify", "it times networks, and latency comes from a file here", "drop --verify")
+        raise DataError("verify", "it times networks, and latency comes from a file here", "drop --verify")
     if settings.verify and model is not None and SCORE not in setup.metrics.given:
-        raise DataError("--verify", f"the library has no column {SCORE} to check", "build it again")
+        raise DataError("verify", f"the library has no column {SCORE} to check", "build it again")
     unfinished = Unfinished(path)
     slow, begun = settings.verify or asked is not None, unfinished.kept is not None
     metrics = setup.metrics

@@ -198,7 +198,7 @@ def _refuse_untold(
     if evaluated is not None:
         twice = told in [other.column for other in needed]
         remedy = f"drop {metric.name}" if twice else f"write {told} in its place"
-        raise DataError(f"--objectives {metric.name}", f"{told} is what is asked of subnets", remedy)
+        raise DataError(f"objective {metric.name}", f"{told} is what is asked of subnets", remedy)
     remedy = f"fit one: hwnas fit DATA.csv --space {shlex.quote(space.reference)} --metric {metric.name}"
     raise PredictorError(f"predictor {predictor or 'that ships'}", f"it predicts {told}, not {metric.column}", remedy)
 
@@ -217,10 +217,10 @@ def _refuse_underived(needed: Sequence[Metric], known: Metrics) -> None:
 
 def _refuse_idle(request: Request) -> None:
     """Refuse a device of which nothing is asked: its name would not even be looked up."""
-    for option, value in (("--device", request.device), ("--threads", request.threads)):
+    for name, value in (("device", request.device), ("threads", request.threads)):
         if value is not None:
             rule = "nothing that is asked for is of a device"
-            raise DataError(f"{option} {value}", rule, f"drop {option}, or ask for latency")
+            raise DataError(f"{name} {value}", rule, f"drop --{name}, or ask for latency")
 
 
 def _told_of_precision(
@@ -267,13 +267,15 @@ def _wanted(
 def _untimed(bounds: Budgets, given: Given) -> dict[str, Budget]:
     """Latency budgets where there are no layers: they are on a column of the user's."""
     if bounds.per_s or any(device is not None for device in bounds.ms):
-        raise DataError("--throughput, --latency DEVICE=", "a space from a table has no devices", "pass --latency TIME")
+        raise DataError(
+            "latency or throughput of a device", "a space from a table has no devices", "pass --latency TIME"
+        )
     column = LATENCY.column
     if bounds.ms and column not in given.columns:
         of_model = given.library is not None and given.library.model is not None
         known = "build the library with --device NAME, or " if of_model else ""
         remedy = f"{known}name one: --objectives ...,{column}=COLUMN"
-        raise DataError("--latency", f"the table has no column {column}", remedy)
+        raise DataError("latency", f"the table has no column {column}", remedy)
     return {column: Budget(LATENCY, upper=bounds.ms[None])} if bounds.ms else {}
 
 

@@ -58,7 +58,7 @@ def shrink(request: Request, share: float) -> ShrunkSpace:
     from hwnas.search import best_known
 
     if request.library is not None:
-        raise DataError(f"--library {request.library}", "no reference leads to its space", "pass --space NAME")
+        raise DataError(f"library {request.library}", "no reference leads to its space", "pass --space NAME")
     reference = DEFAULT_SPACE if request.space is None else request.space
     if not isinstance(reference, str):
         raise SpaceError(repr(reference), "no reference leads to it", "name the space")

@@ -53,7 +53,7 @@ def open_in(reference: str | SearchSpace | None, precision: str | None) -> tuple
         named = {*asked.split("+")} <= {*space.precisions}
         left = f"they choose from {listed(space.precisions)}: drop --precision"
         remedy = f"fix them: --fix q={asked.replace('+', ',')}" if named else left
-        raise DataError(f"--precision {asked}", f"the layers of {space.name} have precisions of their own", remedy)
+        raise DataError(f"precision {asked}", f"the layers of {space.name} have precisions of their own", remedy)
     return space, own
 
 
@@ -129,7 +129,7 @@ def restricted(space: SearchSpace, fixes: Sequence[str] | None, *, any_length: b
             known = gene.strip() if gene.strip() in space.groups else next(iter(space.groups))
             example = space.genes[space.groups[known][0]].choices[-1]
             remedy = f"write for example --fix {known}={example}"
-            raise SpaceError(f"--fix {fix}", "it reads GENE=VALUE or GENE=VALUE,VALUE", remedy)
+            raise SpaceError(f"fix {fix}", "it reads GENE=VALUE or GENE=VALUE,VALUE", remedy)
         allowed.setdefault(gene.strip(), []).extend(map(_value, parts_of(values, f"--fix {gene.strip()}=")))
     if any_length:
         space = with_lengths(space, allowed)
@@ -144,9 +144,7 @@ def _checked(space: SearchSpace, gene: str, wanted: list[int | float | str], nam
     stray = [v for v in wanted if columns and v not in known]
     if stray:
         nearest = ", ".join(str(v) for v in sorted(known, key=_in_order))
-        raise SpaceError(
-            f"--fix {gene}={stray[0]}", f"choices of {gene} in {space.name} are {nearest}", "pick from them"
-        )
+        raise SpaceError(f"fix {gene}={stray[0]}", f"choices of {gene} in {space.name} are {nearest}", "pick from them")
     genes = [space.genes[c] for c in columns]
     if not any(each.name in named for each in genes):
         return space.restrict(**{gene: wanted})

@@ -33,6 +33,9 @@ class Study:
     Files are read, tables found and budgets checked when the study is first used, not when it is made. Where several of
     something can be given, one may stand alone; and objectives may be written as for a command: ``"top1,latency"``.
 
+    Errors say what is given as it is called here, ``population 8``, and remedies as options of the command line are typed: by
+    ``drop --seed-archs`` the argument ``seed_archs`` is meant.
+
     Args:
         space: a reference (``"ofa_mbv3_w1.0"``, ``"file.py:Class"``), a SearchSpace, or a Supernet; None for the default.
         objectives: up to four metrics, by name or column: ``["top1", "latency"]``, ``["f1_macro:max", "energy_mj:min"]``.

@@ -159,7 +159,7 @@ def _as_named(table: LatencyTable, name: str, space: SearchSpace) -> tuple[Laten
     if found.verdict == "unlike":
         here = f"--device {made.name} --threads {made.threads} --batch {made.batch}"
         remedy = f"pass --as-is to use it all the same, or {here} to profile this machine"
-        raise TableError(f"--device {name}", found.words, remedy)
+        raise TableError(f"device {name}", found.words, remedy)
     notice(found.words)
     return found.table, found.facts
 
@@ -185,14 +185,14 @@ def _refuse_other_conditions(
         has = getattr(table.device, what)
         if asked is not None and asked != has:
             rule = f"latency table {name} was made with {has or 'unknown'}"
-            raise DeviceError(f"--{what} {asked}", rule, f"drop --{what}")
+            raise DeviceError(f"{what} {asked}", rule, f"drop --{what}")
     mixed = space.plain is not None  # where no values are converted, rows of the single precisions will do
     if precision is not None and not mixed and precision not in table.precisions:
         has, remedy = " and ".join(table.precisions) or "no rows", "drop --precision"
         if table.device.provider:
             latency.check_precision(table.device, precision)
             remedy += f", or profile it: {latency.profile_command(table.device, space, precision)}"
-        raise DeviceError(f"--precision {precision}", f"latency table {name} has {has}", remedy)
+        raise DeviceError(f"precision {precision}", f"latency table {name} has {has}", remedy)
 
 
 def _say_estimated(table: LatencyTable, space: SearchSpace) -> None:

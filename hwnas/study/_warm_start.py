@@ -80,7 +80,7 @@ def _rows(space: SearchSpace, path: Path, most: int | None) -> Population:
     x = x[np.sort(np.unique(x, axis=0, return_index=True)[1])]
     inside = x[space.contains(x)]
     if not len(inside):
-        raise DataError(f"--seed-archs {path}", f"none of its subnets ({len(x)}) is in what is searched", "widen --fix")
+        raise DataError(f"seed archs {path}", f"none of its subnets ({len(x)}) is in what is searched", "widen --fix")
     kept = inside if most is None else inside[thinned(len(inside), most)]
     if len(kept) < len(x):
         notice(f"the search starts from {len(kept)} of {count_of(len(x), 'subnet')} of {path}")
@@ -108,7 +108,7 @@ def _prior(space: SearchSpace, name: str, column: str) -> Predictor:
         predictor = in_any_precision(fitted, space.whole)
     if any(len(a) < len(b) for a, b in zip(predictor.covered(space).domain, space.domain, strict=True)):
         covered = ", ".join(f"{gene} {', '.join(map(str, v))}" for gene, v in predictor.card.covered.items())
-        raise DataError(f"--prior {name}", f"it covers only {covered}", "keep to them with --fix")
+        raise DataError(f"prior {name}", f"it covers only {covered}", "keep to them with --fix")
     return predictor
 
 

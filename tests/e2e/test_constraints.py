@@ -206,7 +206,10 @@ def test_a_table_of_all_subnets_is_looked_up(hwnas: Hwnas) -> None:
         (("--library", "llm.csv", "--objectives", "score,macs"), "no such objective"),
         (("--library", "missing.csv"), "cannot be read"),
         (("--costs", "llm.csv"), "`key`"),
-        (("--objectives", "macs,params", "--device", "phone"), "--device phone: nothing that is asked for is of a dev"),
+        (
+            ("--objectives", "macs,params", "--device", "phone"),
+            "device phone: nothing that is asked for is of a device",
+        ),
         (("--latency", "phone=20ms", "--latency", "x/phone=30ms"), "phone"),
         (("--space", "digits", "--objectives", "macs:max,latency,latency@phone"), "device 'phone': there is no such"),
         (("--throughput", "20"), "write 20/s"),

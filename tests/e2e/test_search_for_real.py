@@ -169,7 +169,7 @@ def test_where_nothing_holds_nothing_is_written(hwnas: Hwnas, monkeypatch: pytes
         (("--supernet", "digits"), "--supernet digits: only a search that evaluates subnets has one; add --evaluate"),
         (("--evaluate", "--supernet", "digit"), "did you mean 'digits'?"),
         (("--evaluate", "--supernet", "digits", "--space", "ofa_resnet50"), "its space is not ofa_resnet50"),
-        (("--evaluate", "--supernet", "digits", "--evals", "7"), "--evals 7: at least 8 are needed"),
+        (("--evaluate", "--supernet", "digits", "--evals", "7"), "evals 7: at least 8 are needed"),
         (("--evaluate", "--supernet", "digits", "--verify"), "--verify with --evaluate"),
         (("--evaluate", "--supernet", "digits", "--population", 20), "--population with --evaluate"),
         (("--evaluate", "--supernet", "digits", "--objectives", "macs"), "top1 is not among the objectives"),
@@ -189,7 +189,7 @@ def test_latencies_of_a_file_cannot_be_verified(hwnas: Hwnas) -> None:
     Path("blocks.csv").write_text("layer,choice,loss,latency_ms\na,big,0,2\na,small,1,1\n")
     ran = hwnas("search", "--library", "blocks.csv", "--objectives", "loss:min,latency", "--latency", "2ms", "--verify")
     assert (ran.code, len(ran.err.splitlines())) == (2, 1), ran.err
-    assert "--verify: it times networks, and latency comes from a file here; drop --verify" in ran.err
+    assert "verify: it times networks, and latency comes from a file here; drop --verify" in ran.err
 
 
 def test_a_foreign_table_cannot_be_verified(hwnas: Hwnas, table: Path, predictor: Path) -> None:

@@ -166,7 +166,7 @@ def test_files_are_the_same_on_a_cluster_that_loses_a_node(hwnas: Hwnas, alone) 
         ran = hwnas(*SEARCH, "--cluster", address, "--workers", 64, "--out", "more.csv")
         assert (ran.code, ran.out) == (2, "")
         # It may not have noticed yet that a node is gone.
-        many = "error: --workers 64: the cluster has {} CPUs; lower it, leave it out, or add nodes\n"
+        many = "error: workers 64: the cluster has {} CPUs; lower it, leave it out, or add nodes\n"
         assert ran.err in (many.format(1), many.format(2))
         cluster.stdin.close()
 
@@ -242,9 +242,9 @@ def test_a_search_goes_on_whose_first_subnets_fail(hwnas: Hwnas, folder: Path, m
 @pytest.mark.parametrize(
     ("args", "words"),
     [
-        ((*SEARCH, "--workers", 0), "--workers 0: at least 1 is needed; raise it, or leave it out"),
+        ((*SEARCH, "--workers", 0), "workers 0: at least 1 is needed; raise it, or leave it out"),
         (("evaluate", "--supernet", "digits", "--sample", 1, "--out", "a.csv", "--workers", -2), "--workers -2"),
-        ((*SEARCH, "--workers", 9999), "--workers 9999: this machine has "),
+        ((*SEARCH, "--workers", 9999), "workers 9999: this machine has "),
         (
             ("train", "--supernet", "digits", "--out", "t.safetensors", "--workers", 9999),
             "only fill its memory; write --workers ",
@@ -266,5 +266,5 @@ def test_a_cluster_that_is_not_there_is_one_line(hwnas: Hwnas) -> None:
     for address in ("auto", "127.0.0.1:9"):
         ran = hwnas(*SEARCH, "--cluster", address)
         assert (ran.code, ran.out) == (2, "")
-        assert ran.err.startswith(f"error: --cluster {address}: it cannot be reached (")
+        assert ran.err.startswith(f"error: cluster {address}: it cannot be reached (")
         assert len(ran.err.splitlines()) == 1

@@ -31,7 +31,7 @@ def accuracies(folder: Path) -> Path:
         (("search", "--latency"), "requires an argument (see hwnas search --help)"),
         (("export",), "it is a row of a CSV or an arch; pass PARETO.csv --row N"),
         (("export", "--supernet", "digits", "--arch", "{}", "--row", 1), "--row 1: it is of a CSV"),
-        (("export", "--supernet", "digits", "--arch", "{}", "--threads", 2), "--threads: nothing is measured without"),
+        (("export", "--supernet", "digits", "--arch", "{}", "--threads", 2), "threads 2: nothing is measured without"),
         (("predict", "acc.csv", *DIGITS, "--threads", 2, "--out", "x.csv"), "add --device cpu"),
         (("export", "none.csv", "--row", 1), "file none.csv: there is no such file; check the path"),
         (("fit", "", *DIGITS), "an argument: nothing is given"),
@@ -58,7 +58,7 @@ def accuracies(folder: Path) -> Path:
         (("evaluate", "--supernet", "digits-c3", "--sample", 2, "--out", "x.csv"), "tell 10 classes apart, not 3"),
         (
             ("search", *DIGITS, "--objectives", "macs,params", "--searcher", "exact", "--population", 50),
-            "--population 50: exact has no generations; drop --population",
+            "population 50: exact has no generations; drop --population",
         ),
         (("search", *DIGITS, "--objectives", "macs,params", "--evals", 20), "drop --evals, or add --evaluate"),
         (("search", *DIGITS, "--objectives", "macs,params", "--data", "photos"), "drop --data, or add --evaluate"),
@@ -78,7 +78,7 @@ def accuracies(folder: Path) -> Path:
         (("search", *DIGITS, "--budget", "mcc>=45"), 'write for example "mcc>=0.75"'),
         (
             ("search", *DIGITS, "--objectives", "top1,swap"),
-            "--objectives top1: swap_score is what is asked of subnets; drop top1",
+            "objective top1: swap_score is what is asked of subnets; drop top1",
         ),
         (("export", "--supernet", "digits", "--arch", "{}", "--random-weights", "--images", 9), "drop --images"),
         (("fit", "acc.csv", *DIGITS, "--out", "acc.csv"), "would be lost; write --out acc-2.csv"),

@@ -246,5 +246,5 @@ def test_five_hundred_evaluations_leave_nothing_behind(tmp_path: Path, monkeypat
 
 def test_a_number_of_workers_is_one_at_least():
     for workers in (0, -3):
-        with pytest.raises(DataError, match=f"--workers {workers}: at least 1 is needed"):
+        with pytest.raises(DataError, match=f"workers {workers}: at least 1 is needed"):
             Where(workers)

@@ -56,15 +56,15 @@ REFUSED = [
     (
         Ray(init=MISMATCH),
         None,
-        r"--cluster auto: it runs another version .* Ray: 2\.9\.0 .*; install the same everywhere",
+        r"cluster auto: it runs another version .* Ray: 2\.9\.0 .*; install the same everywhere",
     ),
     (
         Ray(init=ConnectionError("no\nanswer")),
         None,
-        r"--cluster auto: it cannot be reached \(ConnectionError: no\); start",
+        r"cluster auto: it cannot be reached \(ConnectionError: no\); start",
     ),
-    (Ray(), 3, r"--workers 3: the cluster has 2 CPUs; lower it"),
-    (Ray(put=FullError()), None, r"--cluster auto: there is no room for the weights .*; start its nodes with a larger"),
+    (Ray(), 3, r"workers 3: the cluster has 2 CPUs; lower it"),
+    (Ray(put=FullError()), None, r"cluster auto: there is no room for the weights .*; start its nodes with a larger"),
 ]
 
 
@@ -80,7 +80,7 @@ def test_a_cluster_that_cannot_serve_is_one_line(ray, workers, words, monkeypatc
 @pytest.mark.parametrize("address", ["kitchen", "ray://kitchen", "kitchen:port", ":6379"])
 def test_an_address_that_is_none_is_told_how_it_reads(address, monkeypatch):
     monkeypatch.setattr(_cluster, "_ray", lambda _: Ray())
-    words = f"--cluster {address}: an address reads ray://HOST:10001, HOST:6379 or auto; write it so"
+    words = f"cluster {address}: an address reads ray://HOST:10001, HOST:6379 or auto; write it so"
     with pytest.raises(DataError, match=f"^{words}$"):
         Cluster(address, lambda _: print)
 
@@ -119,9 +119,7 @@ def test_a_cluster_that_is_lost_is_one_line_and_begins_no_other(monkeypatch):
     ray = Lost()
     monkeypatch.setattr(_cluster, "_ray", lambda _: ray)
     monkeypatch.setattr(ray, "shutdown", lambda: None)
-    words = (
-        r"--cluster auto: the connection is lost \(ConnectionError: Client is shutting down\.\); run the same command"
-    )
+    words = r"cluster auto: the connection is lost \(ConnectionError: Client is shutting down\.\); run the same command"
     with pytest.raises(DataError, match=words), Cluster("auto", lambda _: print) as cluster:
         list(cluster.in_order([1, 2, 3]))
     assert not ray.connected

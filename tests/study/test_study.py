@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import hwnas
-from hwnas.errors import DataError, InfeasibleError, NotHeldError, QuantityError, SupernetError
+from hwnas.errors import DataError, HwnasError, InfeasibleError, NotHeldError, QuantityError, SupernetError
 from hwnas.metric import Budget, get_metric, metrics
 from hwnas.space import get_space, macs_cost
 from hwnas.study._metrics import Metrics
@@ -168,12 +168,33 @@ def test_paths_of_an_export_may_be_texts(front: hwnas.Front) -> None:
         front.export(row=1, data="photos")
     with pytest.raises(SupernetError, match=r"own\.safetensors"):
         front.export(row=1, checkpoint="own.safetensors")
-    with pytest.raises(DataError, match="--opset 3: it is 14 to 21"):
+    with pytest.raises(DataError, match="opset 3: it is 14 to 21"):
         front.export(row=1, opset=3)
-    with pytest.raises(DataError, match="--threads: nothing is measured without a device"):
+    with pytest.raises(DataError, match="threads 2: nothing is measured without a device"):
         front.export(row=1, threads=2)
     with pytest.raises(NotHeldError, match=r"subnet\.onnx: it is written, but does not hold"):
         front.export(row=1, device="cpu", budget=1e-6)
+
+
+def test_errors_of_python_name_values_and_no_options(front: hwnas.Front) -> None:
+    study = hwnas.Study("digits", ["macs:max", "params"])
+    for value, wrong in {
+        "population 8": lambda: study.search(searcher="exact", population=8),
+        "prior a.csv": lambda: study.search(prior="a.csv"),
+        "asynchronous": lambda: study.search(asynchronous=True),
+        "verify": lambda: study.search(verify=True),
+        "seed archs a.csv": lambda: study.search(searcher="exact", seed_archs="a.csv"),
+        "fix r=9": lambda: hwnas.Study("digits", "macs,params", fix={"r": 9}).space,
+        "device cpu": lambda: hwnas.Study("digits", "macs,params", device="cpu").space,
+        "device with a library": lambda: hwnas.Study(library="lib.csv", device="cpu").space,
+        "evals 3": lambda: hwnas.Study("digits", evaluation=hwnas.Evaluation("digits", evals=3)).search(),
+        "images 5": lambda: front.export(random_weights=True, images=5),
+        "output net.pt": lambda: front.export(path="net.pt"),
+        "output front.txt": lambda: front.save("front.txt"),
+    }.items():
+        with pytest.raises(HwnasError) as error:
+            wrong()
+        assert error.value.value == value
 
 
 def test_budgets_are_written_in_three_ways() -> None:
@@ -216,9 +237,9 @@ def test_a_loop_of_ones_own_asks_and_tells() -> None:
 
 def test_what_evaluations_have_no_use_for_is_refused() -> None:
     evaluation = hwnas.Evaluation("digits", evals=8)
-    with pytest.raises(DataError, match="--predictor with --evaluate: it has no meaning"):
+    with pytest.raises(DataError, match="predictor with evaluation: it has no meaning"):
         _ = hwnas.Study(objectives=["top1", "macs"], evaluation=evaluation, predictor="mine.safetensors").setup
-    with pytest.raises(DataError, match="--verify with --evaluate: it has no meaning"):
+    with pytest.raises(DataError, match="verify with evaluation: it has no meaning"):
         hwnas.Study(objectives=["top1", "macs"], evaluation=evaluation).search(verify=True)
 
 

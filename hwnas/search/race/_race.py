@@ -110,7 +110,7 @@ class Race:
     def __init__(self, problem: Problem, ask: Ask, n_samples: int, tolerance: float = TOLERANCE, seed: int = 0) -> None:
         if n_samples < FEWEST_SAMPLES:
             rule = f"{n_samples} samples are too few for shares of them to tell anything"
-            raise DataError("--racing", rule, f"measure on {FEWEST_SAMPLES} or more, or drop it")
+            raise DataError("racing", rule, f"measure on {FEWEST_SAMPLES} or more, or drop --racing")
         if not 0 <= tolerance < 1:
             raise SpaceError(
                 f"racing {tolerance:g}", "a share of the hypervolume is at least 0 and below 1", "pass 0.002, say"

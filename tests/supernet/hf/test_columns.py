@@ -79,7 +79,8 @@ def test_columns_are_of_texts_and_of_evaluations(capsys: pytest.CaptureFixture[s
     code, told = ran(capsys, "evaluate", "--supernet", "digits", "--sample", "2", *COLUMNS, "--out", "x.csv")
     assert (
         code,
-        "--text-column: it is of texts to classify, and the network is fed something else; drop it" in told,
+        "text column words: it is of texts to classify, and the network is fed something else; drop --text-column"
+        in told,
     ) == (2, True)
 
 
