@@ -208,6 +208,7 @@ def _at(space: SearchSpace) -> str:
 
 def _report(table: LatencyTable, space: SearchSpace, *, elsewhere: bool) -> str:
     from hwnas.latency import Load, interval_words, summary
+    from hwnas.predictor import embedded_names
     from hwnas.space import precisions_named
 
     facts = table.about(space)
@@ -245,5 +246,7 @@ def _report(table: LatencyTable, space: SearchSpace, *, elsewhere: bool) -> str:
         return "\n".join(lines)
     cost = table.cost(table.covered(space))
     budget = float(f"{(cost.minimum()[0] + cost.maximum()[0]) / 2:.2g}")
-    lines.append(f"next: hwnas search{where}{precision} --space {shlex.quote(reference)} --latency {budget:g}ms")
+    measured = "" if (space.plain or space).name in embedded_names() else " --evaluate"
+    search = f"hwnas search{where}{precision} --space {shlex.quote(reference)} --latency {budget:g}ms{measured}"
+    lines.append(f"next: {search}")
     return "\n".join(lines)

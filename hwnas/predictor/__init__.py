@@ -108,8 +108,8 @@ def get_predictor(name: str | os.PathLike[str] | None, space: SearchSpace) -> Pr
     if name is None:
         if space.name not in known:
             remedy = (
-                "pass --predictor FILE (`hwnas fit DATA.csv` makes one from measured subnets), or go by a rough score of "
-                "untrained networks: --objectives swap,macs"
+                "measure accuracies with --evaluate, pass --predictor FILE (`hwnas fit DATA.csv` makes one from measured "
+                "subnets), or go by a rough score of untrained networks: --objectives swap,macs"
             )
             raise PredictorError(f"space {space.name}", "no accuracy predictor ships for it", remedy)
         return load_predictor(embedded_path(space.name), space)

@@ -109,7 +109,7 @@ class Evaluation:
         ]
         if idle:
             told = f"{self.supernet} brings its own data, and is evaluated on all of them"
-            notice(f"{told}: {', '.join(idle)} count with --data alone")
+            notice(f"{told}: {', '.join(idle)} {'counts' if len(idle) == 1 else 'count'} with --data alone")
 
     def measures(self) -> Metric:
         """The metric that evaluations measure.

@@ -73,7 +73,7 @@ def test_profile_writes_a_table_and_says_how_good_it_is(
     out, err = capsys.readouterr()
     assert f"latency table latency_tables/{CONDITIONS}: " in out
     assert "100.0 % within 5 %" in out
-    assert "next: hwnas search --space digits" in out
+    assert re.search(r"next: hwnas search --space digits --latency \S+ms --evaluate\n", out)
     assert "Ctrl-C and the same command resume" in err
     assert len(runtimes) == 1
     assert latency.find_table(folder / "latency_tables" / CONDITIONS).spaces["digits"]["resolutions"] == [8]

@@ -243,7 +243,7 @@ def test_a_search_goes_on_whose_first_subnets_fail(hwnas: Hwnas, folder: Path, m
     ("args", "words"),
     [
         ((*SEARCH, "--workers", 0), "workers 0: at least 1 is needed; raise it, or leave it out"),
-        (("evaluate", "--supernet", "digits", "--sample", 1, "--out", "a.csv", "--workers", -2), "--workers -2"),
+        (("evaluate", "--supernet", "digits", "--sample", 1, "--out", "a.csv", "--workers", -2), "workers -2"),
         ((*SEARCH, "--workers", 9999), "workers 9999: this machine has "),
         (
             ("train", "--supernet", "digits", "--out", "t.safetensors", "--workers", 9999),

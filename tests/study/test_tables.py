@@ -102,7 +102,7 @@ def test_nothing_is_profiled_in_place_of_a_table_that_was_named(
     with pytest.raises(TableError) as caught:
         found("mine")
     assert str(caught.value) == (
-        "--device mine: latency table mine does not fit this machine; "
+        "device mine: latency table mine does not fit this machine; "
         "pass --as-is to use it all the same, or --device cpu --threads 1 --batch 1 to profile this machine"
     )
     assert unlike() == []
