@@ -77,7 +77,7 @@ def _values(space: SearchSpace, arch: Mapping[str, Any], group: str, columns: li
         raise SpaceError(
             f"arch key {group!r} = {_clipped(value)}",
             f"{space.name} needs {'one value' if single else f'a list of {len(columns)}'}",
-            f"correct {group!r}",
+            f"correct {group!r}, or name the space that it is of",
         )
     return values
 
