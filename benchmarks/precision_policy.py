@@ -6,7 +6,8 @@
 
 Fronts of measured accuracy against the latency of a table of this machine (``hwnas profile --precision fp32,int8`` first), with
 the same number of evaluations each: *joint*; *fp32*; *then int8*, the fp32 front quantised afterwards; *int8*, architectures of
-which all is int8; and *original*, the whole network in int8. Of texts also *joint, int4 words*: the joint front with the
+which all is int8; and *original*, the whole network in int8 (with ``--original``, of another supernet: that with all
+rows of its embeddings). Of texts also *joint, int4 words*: the joint front with the
 tables of its embeddings in four bits. ``search`` evaluates on the quantised graph (a journal in ``--keep``
 serves all seeds, and a run that was interrupted goes on), members of fronts on ``--test`` too, and writes their files; ``time``
 times all files in one run by plain onnxruntime, next to the original in fp32, and prints hypervolumes and what the original in
@@ -36,7 +37,7 @@ from hwnas.space import AdditiveCost, Population, SearchSpace, macs_cost
 from hwnas.space.ops import Embedding
 from hwnas.study import Evaluation
 from hwnas.study._space import restricted
-from hwnas.supernet import MeasuredAccuracy, accuracy_journal_identity, folded_weights, save_onnx
+from hwnas.supernet import MeasuredAccuracy, Supernet, accuracy_journal_identity, folded_weights, save_onnx
 
 MIXED, SEARCHED = "fp32+int8+int4", "fp32+int8"
 ROUNDS, RUNS = 8, 6
@@ -49,6 +50,7 @@ def main() -> None:
     parser.add_argument("--supernet", default="digits")
     parser.add_argument("--data", type=Path)
     parser.add_argument("--test", type=Path, help="data that took no part in the search; by default the same")
+    parser.add_argument("--original", help="supernet whose largest subnet others compare with; by default the same")
     parser.add_argument("--fix", action="append", default=[])
     parser.add_argument("--evals", type=int, default=60)
     parser.add_argument("--seeds", type=int, default=3)
@@ -72,24 +74,31 @@ def main() -> None:
 def search(options: argparse.Namespace) -> None:
     """Fronts of every kind and seed, as files and ``fronts.json``."""
     asked = Evaluation(options.supernet, data=options.data, calibrate=options.calibrate)
-    net = asked.net.in_precision(MIXED)
+    first = asked if options.original is None else replace(asked, supernet=options.original)
+    net, original = (each.net.in_precision(MIXED) for each in (asked, first))
     space = restricted(net.space, [*options.fix, f"q={SEARCHED.replace('+', ',')}"])
     table = find_table_for(get_device("cpu"), space, SEARCHED)
     assert table is not None, f"no table: hwnas profile --precision fp32,int8 --space {options.supernet}"
     with ExitStack() as until_done:
 
-        def measured(by: Evaluation, journal: str) -> MeasuredAccuracy:
-            data, about = by.samples(net)
-            kept = until_done.enter_context(Journal(options.keep / journal, accuracy_journal_identity(net, about)))
-            return MeasuredAccuracy(net, data, kept)
+        def measured(of: Supernet, by: Evaluation, journal: str) -> MeasuredAccuracy:
+            data, about = by.samples(of)
+            kept = until_done.enter_context(Journal(options.keep / journal, accuracy_journal_identity(of, about)))
+            return MeasuredAccuracy(of, data, kept)
 
-        accuracy = measured(asked, "journal.jsonl")
-        tested = accuracy if options.test is None else measured(replace(asked, data=options.test), "test.jsonl")
+        accuracy = measured(net, asked, "journal.jsonl")
+        test = options.test or options.data
+        tested = accuracy if test is options.data else measured(net, replace(asked, data=test), "test.jsonl")
+        whole = tested if original is net else measured(original, replace(first, data=test), "original.jsonl")
         fronts = _fronts(space, accuracy, table.cost(space), options)
         told = {
-            kind: [[_written(accuracy, row, tested, options.keep) for row in x] for x in seeds]
+            kind: [[_written(tested, row, options.keep, "-".join(map(str, row.tolist()))) for row in x] for x in seeds]
             for kind, seeds in fronts.items()
         }
+        largest = macs_cost(original.space).maximum()[1][None]
+        for kind in ("fp32", "int8"):
+            (row,) = _all(original.space, largest, kind)
+            told[f"original {kind}"] = [[_written(whole, row, options.keep, f"original-{kind}")]]
     (options.keep / "fronts.json").write_text(json.dumps(told))
 
 
@@ -111,8 +120,6 @@ def _fronts(
     fronts["then int8"] = [_all(space, x, "int8") for x in fronts["fp32"]]
     if words := _words(space):
         fronts["joint, int4 words"] = [_with(space, x, words, "int4") for x in fronts["joint"]]
-    for kind in ("fp32", "int8"):
-        fronts[f"original {kind}"] = [_all(space, macs_cost(space).maximum()[1][None], kind)]
     return fronts
 
 
@@ -140,19 +147,13 @@ def _with(space: SearchSpace, x: Population, columns: Sequence[int], precision: 
     return space.canonical(other)
 
 
-def _written(accuracy: MeasuredAccuracy, row: NDArray[Any], tested: MeasuredAccuracy, folder: Path) -> dict[str, Any]:
+def _written(tested: MeasuredAccuracy, row: NDArray[Any], folder: Path, name: str) -> dict[str, Any]:
     """Accuracy, size and file of a subnet; neither how long the file takes nor its bytes depend on the ranges that were seen."""
-    name = "original-fp32" if _is_original(accuracy.supernet.space, row) else "-".join(map(str, row.tolist()))
     path = folder / f"{name}.onnx"
     if not path.exists():
-        subnet = accuracy.supernet.extract(row)
+        subnet = tested.supernet.extract(row)
         save_onnx(in_precision(build_model(subnet.network, weights=folded_weights(subnet)), MIXED), path, {})
     return {"file": path.name, "accuracy": float(tested(row[None])[0]), "size_bytes": path.stat().st_size}
-
-
-def _is_original(space: SearchSpace, row: NDArray[Any]) -> bool:
-    whole = _all(space, macs_cost(space).maximum()[1][None], "fp32")[0]
-    return bool((row == whole).all())
 
 
 # --- timing ---------------------------------------------------------------------------------

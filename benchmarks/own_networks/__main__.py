@@ -49,6 +49,7 @@ def main() -> int:
     parser.add_argument(
         "--hidden-widths", type=int, nargs="+", default=[], help="channels that subnets choose from too"
     )
+    parser.add_argument("--embedding-rows", type=int, help="of the table of tokens of an encoder of texts")
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=list(PARTS))
     parser.add_argument("--here", action="store_true", help="all parts in this process")
     parser.add_argument(
@@ -60,7 +61,13 @@ def main() -> int:
         parser.error(f"no task {', '.join(sorted(unknown))}; there are {', '.join(TASKS)}")
     for task in options.tasks or TASKS:
         run = Run(
-            TASKS[task], options.steps, options.seed, options.evaluations, options.root, tuple(options.hidden_widths)
+            TASKS[task],
+            options.steps,
+            options.seed,
+            options.evaluations,
+            options.root,
+            tuple(options.hidden_widths),
+            options.embedding_rows,
         )
         if options.report:
             print(report(run))
@@ -73,6 +80,8 @@ def main() -> int:
                 own = [f"--{name}={getattr(options, name)}" for name in ("steps", "seed", "evaluations", "root")]
                 if run.widths:
                     own += ["--hidden-widths", *map(str, run.widths)]
+                if run.rows:
+                    own.append(f"--embedding-rows={run.rows}")
                 command = [sys.executable, "-m", "benchmarks.own_networks", task, *own, "--here", "--parts", part]
                 subprocess.run(command, check=True)
     return 0

@@ -12,7 +12,7 @@ from hwnas.io import Journal
 from hwnas.supernet import MeasuredAccuracy, Supernet, Trainer, TrainSettings, accuracy_journal_identity, load_supernet
 from hwnas.supernet.hf import ImageEncoder, TextEncoder
 from hwnas.supernet.train import training_device
-from hwnas.task import UserData
+from hwnas.task import TextFolder, UserData
 
 SAVE_EVERY = 50
 """Steps that a killed training loses at most."""
@@ -34,6 +34,7 @@ class Run:
         evaluations: subnets that a search evaluates.
         root: of all runs.
         widths: channels between the layers of an encoder that subnets choose from too; empty for no choice.
+        rows: of the table of tokens of an encoder of texts; None for one for each token.
     """
 
     task: OwnTask
@@ -42,6 +43,7 @@ class Run:
     evaluations: int
     root: Path
     widths: tuple[int, ...] = ()
+    rows: int | None = None
 
     @property
     def shared(self) -> Path:
@@ -51,7 +53,8 @@ class Run:
     @property
     def title(self) -> str:
         """What it has in common with the runs of other seeds."""
-        return f"{self.task.name}-{self.steps}" + "".join(f"-c{width}" for width in self.widths)
+        kept = f"-rows{self.rows}" if self.rows else ""
+        return f"{self.task.name}-{self.steps}{kept}" + "".join(f"-c{width}" for width in self.widths)
 
     @property
     def folder(self) -> Path:
@@ -84,6 +87,10 @@ class Run:
         folder = self.shared / "data"
         size, calibrate = self.task.batch_size, self.task.calibrate
         data = net.open_data(folder, own_classes=True, calibrate=calibrate, batch_size=size, seed=self.seed)
+        if self.rows is not None and reference is None:
+            assert isinstance(net, TextEncoder), f"{self.task.name} is no encoder of texts"
+            assert isinstance(data, TextFolder)
+            net = net.with_embedding_rows(data.uses(), self.rows)
         return net.adapted(data).with_head(data.labels, self.seed), data
 
     def fine_tuned(self, name: str, net: Supernet, data: UserData, schedule: str) -> Supernet:

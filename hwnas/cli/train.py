@@ -86,6 +86,16 @@ def train(
             metavar="N,...",
         ),
     ] = None,
+    embedding_rows: Annotated[
+        int | None,
+        typer.Option(
+            "--embedding-rows",
+            help="Rows of the table of tokens, which is half of a small encoder's file: tokens that your texts use most keep "
+            "theirs, others share the most similar one. Of encoders of texts. \\[default: all]",
+            min=1,
+            metavar="N",
+        ),
+    ] = None,
     front: Annotated[
         Path | None,
         typer.Option(
@@ -154,6 +164,9 @@ def train(
         raise DataError(option, "it is of your texts", f"add --data FOLDER, or drop {option}")
     if row is not None and front is None:
         raise DataError(f"--row {row}", "it is of a front", "add --front FILE")
+    if embedding_rows is not None and front is not None:
+        rule = "the front is of a network with all rows"
+        raise DataError(f"--embedding-rows {embedding_rows}", rule, "train all subnets with it first: drop --front")
     arch = taught_alone(Front.load(front), row or 1, supernet) if front is not None else ""
     state = out.with_name(f"{out.name}.state.safetensors")
     training = Training(
@@ -173,6 +186,7 @@ def train(
         precision=precision,
         arch=arch,
         widths=_widths(widths),
+        embedding_rows=embedding_rows,
     )
     with _kept(state), teamed(training, workers) as team:
         trainer = training.trainer(team)

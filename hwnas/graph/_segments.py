@@ -69,7 +69,7 @@ def norm_prefix(op: Op) -> str | None:
     Raises:
         SpaceError: it keeps statistics, and what it does with them is its own affair.
     """
-    if not op.buffers:
+    if not any("running_" in part for part in op.buffers):
         return None
     if isinstance(op, Conv | BatchNorm):
         return "bn." if isinstance(op, Conv) else ""

@@ -10,7 +10,7 @@ from dataclasses import replace
 from math import prod
 
 from hwnas.space import LayerSpec, Network, Op
-from hwnas.space.ops import Embedding, Read, TiedLinear
+from hwnas.space.ops import Embedding, Read, SharedRow, TiedLinear
 
 PER_ID, LEAST = 8, 1024
 """Rows that are left for each id of a run, so that few ids share one, and at least."""
@@ -39,6 +39,8 @@ def short_tables(network: Network, batch: int = 1) -> Network:
 def _short(op: Op, rows: int) -> Op:
     if isinstance(op, Embedding) and op.entries > rows:
         return replace(op, entries=rows)
+    if isinstance(op, SharedRow) and op.entries > rows:
+        return replace(op, entries=rows, rows=min(op.rows, rows))
     if isinstance(op, Read) and op.spec.below is not None and op.spec.below > rows:
         return replace(op, spec=replace(op.spec, below=rows))
     return op

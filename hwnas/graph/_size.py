@@ -15,7 +15,7 @@ from hwnas.graph._packed import packed_bytes
 from hwnas.graph._precision import in_precision
 from hwnas.graph.ops import PACKED, form_in, initial_shapes, integer_form
 from hwnas.space import AdditiveCost, Factor, LayerSpec, Network, OpList, SearchSpace
-from hwnas.space.ops import Convert, Op, TiedLinear
+from hwnas.space.ops import Convert, Op, SharedRow, TiedLinear
 
 _NUMBER = {"fp32": 4, "fp16": 2, "int8": 4, "int4": 4}
 """Bytes of a weight that is no integer."""
@@ -64,6 +64,8 @@ def _weight_bytes(op: Op, precision: str) -> int:
     for part, shape in shapes.items():
         if form in ("static", "dynamic") and part == "weight":
             total += prod(shape) + _CHANNEL * shape[0]
+        elif isinstance(op, SharedRow):
+            total += 4 * prod(shape)
         elif form in PACKED and part == "weight":
             total += packed_bytes(shape, PACKED[form])
         elif form == "static":

@@ -40,6 +40,7 @@ from hwnas.space.ops import (
     RMSNorm,
     Rotary,
     Shape,
+    SharedRow,
     Shuffle,
     Slice,
     SplitHeads,
@@ -296,6 +297,10 @@ class OpList:
     def embedding(self, name: str, ids: int, entries: int, channels: int, *, tied: bool = False) -> int:
         """A row of a table ``(entries, channels)`` for each int64 of ``(tokens,)``; ``tied`` if `tied_linear` reads it too."""
         return self.apply(Embedding, name, ids, entries=entries, channels=channels, tied=tied)
+
+    def shared_row(self, name: str, ids: int, entries: int, rows: int) -> int:
+        """Which of a table's rows stands for each int64 of ``(tokens,)``, all below ``entries``."""
+        return self.apply(SharedRow, name, ids, entries=entries, rows=rows)
 
     def positions(self, name: str, x: int, entries: int) -> int:
         """Adds to each token of ``(tokens, channels)`` its row of a learned table ``(entries, channels)``."""

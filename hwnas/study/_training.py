@@ -6,7 +6,6 @@ import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -50,6 +49,7 @@ class Training:
         schedule, seed: see `TrainSettings`.
         arch: JSON of the one subnet that is trained; empty for all subnets.
         widths: channels between an encoder's layers that subnets choose from; empty for no choice, or as the file says.
+        embedding_rows: of an encoder's table of tokens; None for one for each token.
         device, precision: None for a GPU where there is one, and for what it computes best in.
     """
 
@@ -69,6 +69,7 @@ class Training:
     precision: str | None = None
     arch: str = ""
     widths: tuple[int, ...] = ()
+    embedding_rows: int | None = None
 
     def trainer(self, team: Team) -> Trainer:
         """Opens supernet and data, and the state of an unfinished run.
@@ -89,6 +90,7 @@ class Training:
                 (f"supernet {self.supernet}", reference_kind(self.supernet).carries_weights),
                 ("--front", bool(self.arch)),
                 ("--hidden-widths", bool(self.widths)),
+                ("--embedding-rows", self.embedding_rows is not None),
             ):
                 if given:
                     rule = "a pretrained network learns from your data"
@@ -135,8 +137,8 @@ class Training:
         if self.widths:
             net = _widened(net, self.widths)
         samples: dict[str, Any] = {"images": VALIDATION, "calibrate": CALIBRATION, "batch_size": self.batch_size}
-        opened = partial(net.open_data, folder, **samples, seed=self.seed)
-        task = opened(own_classes=True)
+        samples |= {"seed": self.seed}
+        task = net.open_data(folder, own_classes=True, **samples)
         if not task.has_training:
             raise DataError(
                 f"data {folder}",
@@ -145,12 +147,14 @@ class Training:
             )
         for note in task.notes:
             notice(note)
+        if self.embedding_rows is not None:
+            net = _with_rows(net, task, self.embedding_rows)
         if isinstance(task, LanguageModelling):
             return task, net
         known = not net.labels or class_order(task.labels, net.labels) is not None
         fits = net.classes == len(task.labels) and known
         if fits and net.labels and not net.head_is_new:
-            task = opened()  # in the order of the head's classes
+            task = net.open_data(folder, **samples)  # in the order of the head's classes
         net = net.adapted(task)
         if self.arch and (net.head_is_new or not fits):
             rule = f"its subnet learns from the largest, which does not tell the {len(task.labels):,} classes of {folder} apart"
@@ -267,6 +271,25 @@ def _widened(net: Supernet, widths: Sequence[int]) -> Supernet:
         known = "encoders of Hugging Face folders are what it is for"
         raise SupernetError("--hidden-widths", known, "drop it: the genes of this network are fixed")
     return net.with_widths(widths)
+
+
+def _with_rows(net: Supernet, data: UserData, rows: int) -> Supernet:
+    """The network with no more rows in its table of tokens than that.
+
+    Raises:
+        SupernetError: it is no encoder of texts.
+    """
+    from hwnas.supernet.hf import TextEncoder
+    from hwnas.task import TextFolder
+
+    if not isinstance(net, TextEncoder) or not isinstance(data, TextFolder):
+        raise SupernetError(f"--embedding-rows {rows}", "encoders of texts are what it is for", "drop it")
+    uses, whole = data.uses(), net.embedding_rows
+    if rows >= whole:
+        notice(f"embeddings: all {whole:,} rows stay")
+        return net
+    notice(f"embeddings: {rows:,} of {whole:,} rows stay; the texts to learn from use {int((uses > 0).sum()):,} tokens")
+    return net.with_embedding_rows(uses, rows)
 
 
 def _own_task(name: str, data: object) -> TrainingTask:

@@ -58,11 +58,11 @@ def answer(supernet: Supernet, data: SelectiveTask, engine: Engine, share: Share
     data = placed(data, engine.device)
     if share.statistics is None:
         subnet, n_images = calibrated(supernet, share.row, data, engine)
-        tensors = {name: tensor.detach().cpu().numpy() for name, tensor in subnet.named_buffers()}
+        tensors = {name: tensor.detach().cpu().numpy() for name, tensor in subnet.statistics().items()}
         statistics = Statistics(tensors, n_images)
     else:
         subnet, statistics = supernet.extract(share.row), share.statistics
-        for name, buffer in subnet.named_buffers():
+        for name, buffer in subnet.statistics().items():
             buffer.copy_(torch.from_numpy(statistics.tensors[name]))
     run = engine.runner(subnet, lambda: data.calibration(subnet.inputs))
     return Answers(margins(data, subnet.inputs, run, share.samples), statistics)

@@ -41,7 +41,8 @@ from hwnas.task import IMAGENET, SCORES, ImageFolder, Inputs, Preprocessing, Tas
 HEAD_SPREAD = 0.01
 """Standard deviation of a new head's weights: at first every class is as likely."""
 
-_STATISTICS = ("running_mean", "running_var")
+_BUFFERS = (".running_mean", ".running_var", ".row")
+"""Endings of tensors that training leaves alone."""
 
 
 class Supernet(ABC):
@@ -334,8 +335,8 @@ class Supernet(ABC):
     # --- using it -----------------------------------------------------------------------------
 
     def parameters(self) -> dict[str, Tensor]:
-        """Tensors that training updates, by name: all but running statistics."""
-        return {name: t for name, t in self.tensors.items() if not name.endswith(_STATISTICS)}
+        """Tensors that training updates, by name: all but running statistics and other buffers."""
+        return {name: t for name, t in self.tensors.items() if not name.endswith(_BUFFERS)}
 
     def network(self, row: NDArray[Any]) -> Network:
         """Layers of the subnet of a canonical ``(g,)`` row.

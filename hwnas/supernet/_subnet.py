@@ -36,10 +36,11 @@ class Subnet(nn.Module):
         self.network = tuple(network)
         self.arch = arch
         self.bn_eps = bn_eps
+        kept = {f"{slot}/{op.name}.{part}" for slot, layer in network for op in layer.ops for part in op.buffers}
         for name, tensor in weights.items():
             owner, leaf = _submodule(self, name)
             copy = tensor.detach().clone(memory_format=torch.contiguous_format)
-            if leaf.startswith("running_"):
+            if name in kept:
                 owner.register_buffer(leaf, copy)
             else:
                 owner.register_parameter(leaf, nn.Parameter(copy))
@@ -63,10 +64,14 @@ class Subnet(nn.Module):
     @property
     def has_statistics(self) -> bool:
         """Whether there are batch norms, which a subnet must gather statistics for anew."""
-        return next(self.buffers(), None) is not None
+        return bool(self.statistics())
+
+    def statistics(self) -> dict[str, Tensor]:
+        """Running statistics by name; the module's own, not copies."""
+        return {name: buffer for name, buffer in self.named_buffers() if ".running_" in name}
 
     def weights(self) -> dict[str, Tensor]:
-        """Parameters and running statistics by name; the module's own, not copies."""
+        """Parameters and buffers by name; the module's own, not copies."""
         return dict(self.named_parameters()) | dict(self.named_buffers())
 
     def forward(self, x: Inputs) -> Tensor:

@@ -120,6 +120,11 @@ class TextFolder:
         kept = [length for length in choices if length <= longest]
         return tuple(kept[-MOST_LENGTHS:])
 
+    def uses(self) -> NDArray[np.int64]:
+        """``(ids,)`` how often each token occurs in the texts to learn from."""
+        split = self._learned()
+        return self.tokenizer.uses(split.texts, split.pairs)
+
     def calibration(self, specs: Specs) -> Iterator[Mapping[str, Tensor]]:
         """Batches of token ids and masks ``(n, length)``, the same at every call."""
         yield from (inputs for inputs, _ in self._batches(self._calibration, specs))

@@ -90,17 +90,17 @@ class Tokenizer:
 
     def counts(self, texts: Sequence[str], pairs: Sequence[str] | None) -> NDArray[np.int64]:
         """``(n,)`` how many tokens each text has, whole."""
-        engine = _engine(self.definition)
-        engine.no_truncation()
-        engine.no_padding()
-        return np.array([len(one.ids) for one in engine.encode_batch(_both(texts, pairs))], dtype=np.int64)
+        return np.array([len(one.ids) for one in self._whole().encode_batch(_both(texts, pairs))], dtype=np.int64)
+
+    def uses(self, texts: Sequence[str], pairs: Sequence[str] | None) -> NDArray[np.int64]:
+        """``(ids,)`` how often each token occurs in texts, whole."""
+        engine = self._whole()
+        found = np.concatenate([one.ids for one in engine.encode_batch(_both(texts, pairs))])
+        return np.bincount(found.astype(np.int64), minlength=max(engine.get_vocab().values()) + 1)
 
     def ids(self, text: str) -> NDArray[np.int64]:
         """``(n,)`` tokens of running text, without those that mark a beginning or an end."""
-        engine = _engine(self.definition)
-        engine.no_truncation()
-        engine.no_padding()
-        return np.array(engine.encode(text, add_special_tokens=False).ids, dtype=np.int64)
+        return np.array(self._whole().encode(text, add_special_tokens=False).ids, dtype=np.int64)
 
     def stored(self, length: int) -> str:
         """The text of a ``tokenizer.json`` that cuts texts at a length, and fills a batch up to its longest, by itself."""
@@ -125,6 +125,13 @@ class Tokenizer:
             **roles,
             "pad_token": self._token(self.pad_id),
         }
+
+    def _whole(self) -> Engine:
+        """Texts are neither cut nor filled up."""
+        engine = _engine(self.definition)
+        engine.no_truncation()
+        engine.no_padding()
+        return engine
 
     def _token(self, number: int) -> str:
         return str(_engine(self.definition).id_to_token(number))

@@ -56,9 +56,10 @@ def the_largest_uses_every_tensor(supernet: Supernet) -> None:
 def gradients_reach_what_a_subnet_uses(supernet: Supernet) -> None:
     """Training one subnet changes the shared tensors that it uses, and no others."""
     row, parameters = _rows(supernet.space)[0], supernet.parameters()
-    statistics = [name for name in parameters if name.endswith(("running_mean", "running_var"))]
-    require(not statistics, f"running statistics are no parameters: {statistics[:1]}")
-    used = {name for name in supernet.weights(row) if ".running_" not in name}
+    network = supernet.network(row)
+    kept = {f"{slot}/{op.name}.{part}" for slot, layer in network for op in layer.ops for part in op.buffers}
+    require(not kept & set(parameters), f"buffers are no parameters: {sorted(kept & set(parameters))[:1]}")
+    used = set(supernet.weights(row)) - kept
     try:
         for tensor in parameters.values():
             tensor.requires_grad_()

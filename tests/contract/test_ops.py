@@ -72,6 +72,13 @@ def ids() -> LayerSpec:
     return ops.layer("test")
 
 
+def shared() -> LayerSpec:
+    ops = OpList(())
+    rows = ops.shared_row("rows", ops.read("input_ids", (5,), "int64", below=30), 30, 7)
+    ops.embedding("embedding", rows, 7, 8)
+    return ops.layer("test")
+
+
 def projected(ops: OpList, heads: int, kv_heads: int, *, causal: bool = False, mask: int | None = None) -> int:
     query = ops.linear("query", 0, 4 * heads)
     key, value = (ops.linear(name, 0, 4 * kv_heads) for name in ("key", "value"))
@@ -139,6 +146,7 @@ LAYERS: dict[str, LayerSpec] = {
     "attention-grouped-cached": tokens(lambda o: cached(o, 4, 2)),
     "embedding": ids(),
     "embedding-tied": tied(),
+    "embedding-shared": shared(),
     "positions": tokens(lambda o: o.positions("positions", 0, 8)),
     "grid-positions": tokens(lambda o: o.grid_positions("positions", 0, 1, 2)),
     "grid-positions-resized": tokens(lambda o: o.grid_positions("positions", 0, 1, 3)),

@@ -6,11 +6,13 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
 
 from hwnas.supernet import Supernet, random_supernet, supernet_names
+from hwnas.supernet.hf import TextEncoder
 from hwnas.testing import SUPERNET_CHECKS, Check
 from tests.conftest import REPOSITORY
 
@@ -36,21 +38,29 @@ HEADS = {
 }
 """Tensors by which a folder is known to have a head; what they hold is drawn at random."""
 
+SHARED = "bert of few rows"
+"""Its tokens share rows of their table."""
+
 SIZES = {"num_hidden_layers": 3, "num_attention_heads": 4, "hidden_size": 32, "intermediate_size": 48}
 
 
 @pytest.fixture(
     scope="module",
-    params=[*supernet_names(), EXAMPLE, TRANSFORMER, "onnx", *FOLDERS],
+    params=[*supernet_names(), EXAMPLE, TRANSFORMER, "onnx", *FOLDERS, SHARED],
     ids=lambda name: name.rpartition(":")[2],
 )
 def supernet(request: pytest.FixtureRequest, onnx_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Supernet:
-    if request.param in FOLDERS:
-        folder = tmp_path_factory.mktemp(request.param)
-        config = {"model_type": request.param, **SIZES, **FOLDERS[request.param]}
+    kind = request.param.partition(" ")[0]
+    if kind in FOLDERS:
+        folder = tmp_path_factory.mktemp(kind)
+        config = {"model_type": kind, **SIZES, **FOLDERS[kind]}
         (folder / "config.json").write_text(json.dumps(config), encoding="utf-8")
-        save_file({name: torch.zeros(1) for name in HEADS[request.param]}, folder / "model.safetensors")
-        return random_supernet(f"hf:{folder}")
+        save_file({name: torch.zeros(1) for name in HEADS[kind]}, folder / "model.safetensors")
+        net = random_supernet(f"hf:{folder}")
+        if request.param == SHARED:
+            assert isinstance(net, TextEncoder)
+            return net.with_embedding_rows(np.arange(20), 7)
+        return net
     return random_supernet(str(onnx_file) if request.param == "onnx" else request.param)
 
 

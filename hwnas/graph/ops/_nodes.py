@@ -82,7 +82,7 @@ class Nodes:
         """An array of the op."""
         return self._weights[f"{self._op}.{part}"]
 
-    def parameter(self, part: str = "weight", value: NDArray[np.float32] | None = None) -> str:
+    def parameter(self, part: str = "weight", value: NDArray[Any] | None = None) -> str:
         """Name of an initializer of the op: its array, or ``value`` made from it."""
         name = f"{self._op}.{part}"
         self.initializers[name] = self._weights[name] if value is None else value

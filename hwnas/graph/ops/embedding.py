@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+import numpy as np
+
 from hwnas.graph.ops._nodes import BLOCK, IntegerForm, Nodes, initial_shapes, integer_form, packable, to_onnx
-from hwnas.space.ops import LENGTH, ClassToken, Embedding, GridPositions, Positions, Shape
+from hwnas.space.ops import LENGTH, ClassToken, Embedding, GridPositions, Positions, Shape, SharedRow
 
 
 @to_onnx.register
@@ -24,6 +26,17 @@ def _integer(op: Embedding) -> IntegerForm:
 @packable.register
 def _packable(op: Embedding) -> bool:
     return op.shape[-1] % BLOCK == 0
+
+
+@to_onnx.register
+def _shared_row(op: SharedRow, x: Sequence[str], at: Nodes) -> str:
+    rows = at.weight("row").astype(np.int32) % op.rows  # random weights are no rows
+    return at.result("Gather", [at.parameter("row", rows), *x])
+
+
+@initial_shapes.register
+def _rows(op: SharedRow) -> Mapping[str, Shape]:
+    return op.buffers
 
 
 @to_onnx.register

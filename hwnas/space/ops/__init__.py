@@ -8,7 +8,7 @@ from hwnas.space.ops.attention import MASKED, Attention, CausalBias, PaddingBias
 from hwnas.space.ops.convert import Convert
 from hwnas.space.ops.convolution import Conv, Pads, Pair, half_padding
 from hwnas.space.ops.elementwise import Add, Mul
-from hwnas.space.ops.embedding import ClassToken, Embedding, GridPositions, Positions
+from hwnas.space.ops.embedding import ClassToken, Embedding, GridPositions, Positions, SharedRow
 from hwnas.space.ops.linear import Linear, TiedLinear
 from hwnas.space.ops.named import Read, Write
 from hwnas.space.ops.normalisation import Affine, BatchNorm, LayerNorm, RMSNorm
@@ -57,6 +57,7 @@ __all__ = [
     "Reshape",
     "Rotary",
     "Shape",
+    "SharedRow",
     "Shuffle",
     "Slice",
     "SplitHeads",

@@ -96,7 +96,7 @@ class Op(ABC):
 
     @property
     def buffers(self) -> Mapping[str, Shape]:
-        """Shapes of what is kept but not trained: running statistics."""
+        """Shapes of what is kept but not trained: running statistics, whose names begin so, and what is fixed."""
         return {}
 
     @property

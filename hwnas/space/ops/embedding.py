@@ -32,6 +32,25 @@ class Embedding(Op):
 
 
 @dataclass(frozen=True)
+class SharedRow(Op):
+    """For each integer less than ``entries`` the row of a table that it shares with others, of ``rows``.
+
+    Its buffer ``row`` says which: whole numbers, kept as real ones like all tensors (they are exact below 2 to the 24th).
+    """
+
+    entries: int
+    rows: int
+
+    @property
+    def shape(self) -> Shape:
+        return self.in_shape
+
+    @property
+    def buffers(self) -> Mapping[str, Shape]:
+        return {"row": (self.entries,)}
+
+
+@dataclass(frozen=True)
 class Positions(Op):
     """Adds a learned vector to each token of ``(tokens, channels)``: the first ones of a table ``(entries, channels)``.
 

@@ -70,19 +70,21 @@ class CarriedTexts(Carried):
     Attributes:
         lengths: choices of the sequence length; None for all that its positions allow.
         columns: of the files that it was trained on.
+        rows: of the table of tokens, where several tokens share one; 0 where each has its own.
         tokenizer: what turns texts into ids; None where that is still to be read from the folder.
     """
 
     lengths: tuple[int, ...] | None = None
     columns: TextColumns = field(default_factory=TextColumns)
+    rows: int = field(default=0, kw_only=True)
     tokenizer: Tokenizer | None = None
 
     def family(self) -> Family:
-        """With the lengths that are left."""
+        """With the lengths and the rows that are left."""
         family = super().family()
-        if self.lengths is None or not isinstance(family.fed, TextInput):
+        if not isinstance(family.fed, TextInput):
             return family
-        return replace(family, fed=replace(family.fed, lengths=self.lengths))
+        return replace(family, fed=replace(family.fed, lengths=self.lengths or family.fed.lengths, rows=self.rows))
 
     def complete(self) -> CarriedTexts:
         """The same with its tokenizer.
@@ -119,6 +121,7 @@ def read_carried(metadata: Mapping[str, str], file: str) -> CarriedImages | Carr
             TextColumns(**told["columns"]),
             Tokenizer(**told["tokenizer"]),
             widths=widths,
+            rows=int(told.get("rows", 0)),  # likewise
         )
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise SupernetError(f"supernet {file}", "its description is damaged", "copy it again") from error

@@ -19,15 +19,21 @@ class TextInput:
     Attributes:
         vocabulary, positions, segments: rows of the three tables; no segments for 0.
         lengths: choices of the sequence length.
+        rows: of the table of tokens, where several tokens share one; 0 where each has its own.
     """
 
     vocabulary: int
     positions: int
     segments: int
     lengths: tuple[int, ...]
+    rows: int = 0
 
     masked: ClassVar[bool] = True
-    suffix: ClassVar[str] = ""
+
+    @property
+    def suffix(self) -> str:
+        """The rows, where they are fewer than tokens."""
+        return f"-rows{self.rows}" if self.rows else ""
 
     @property
     def gene(self) -> Gene:
@@ -44,13 +50,14 @@ class TextInput:
         ids = ops.read("input_ids", (size,), "int64", below=self.vocabulary, axes=(LENGTH,))
         mask = ops.read("attention_mask", (size,), "int64", below=2, axes=(LENGTH,))
         ops.write("padding", ops.padding_bias("padding.bias", mask))
-        x = ops.embedding("words", ids, self.vocabulary, channels)
+        rows = ops.shared_row("rows", ids, self.vocabulary, self.rows) if self.rows else ids
+        x = ops.embedding("words", rows, self.rows or self.vocabulary, channels)
         if self.segments:
             segments = ops.read("token_type_ids", (size,), "int64", below=self.segments, axes=(LENGTH,))
             x = ops.add("segments.add", x, ops.embedding("segments", segments, self.segments, channels))
         x = ops.positions("positions", x, self.positions)
         ops.layer_norm("norm", x, eps)
-        tables = f"v{self.vocabulary}-p{self.positions}-t{self.segments}"
+        tables = f"v{self.vocabulary}-p{self.positions}-t{self.segments}{self.suffix}"
         return ops.layer(f"textembedding-l{size}-c{channels}-{tables}")
 
 

@@ -9,7 +9,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any, ClassVar, Self, cast
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from hwnas.errors import DataError, SupernetError
@@ -29,6 +31,9 @@ from hwnas.supernet.hf._family import Family
 from hwnas.supernet.hf._inputs import TextInput
 from hwnas.supernet.hf._weights import read_folder, renamed
 from hwnas.task import Task, TextFolder, Tokenizer, UserData
+
+WORDS, ROWS = "embeddings/words.weight", "embeddings/rows.row"
+"""The table of tokens, and which of its rows each token has where they share some."""
 
 CUT_PCT = 1.0
 """Share of texts that the longest of the lengths that are searched may cut, in percent."""
@@ -128,10 +133,10 @@ class EncoderSupernet(Supernet):
             raise SupernetError(f"hidden width {wrong}", rule, f"give some of them: {most // 2},{most * 3 // 4}")
         return self.remade(widths=tuple(sorted({*widths, most})) if widths else ())
 
-    def remade(self, **changes: Any) -> Self:
-        """The same weights and classes under a description with some changes: widths; of texts also lengths and columns."""
+    def remade(self, tensors: Mapping[str, Tensor] | None = None, **changes: Any) -> Self:
+        """The same classes under a description with some changes, and the same weights unless there are others."""
         made = cast("type[Self]", encoder_class(replace(self.carried, **changes)))
-        other = made(self.tensors, self.origin, with_classes(made.search_space(), self.classes))
+        other = made(tensors or self.tensors, self.origin, with_classes(made.search_space(), self.classes))
         other.reference, other.labels, other.head_is_new = self.reference, self.labels, self.head_is_new
         other.metric = self.metric
         return other
@@ -180,6 +185,32 @@ class TextEncoder(EncoderSupernet):
             seed=seed,
         )
 
+    @property
+    def embedding_rows(self) -> int:
+        """Of the table of tokens."""
+        return len(self.tensors[WORDS])
+
+    def with_embedding_rows(self, uses: NDArray[np.int64], rows: int) -> TextEncoder:
+        """The same network with a smaller table of tokens: those that are used most keep their rows, and every other one
+        shares the row that is most like its own.
+
+        Half of a small encoder's weights are that table, and texts of one kind use a part of it. Neither the tokenizer nor
+        what a text is split into changes, as where tokens are left out (vocabulary trimming: Ushio et al. 2023,
+        arXiv:2305.15020).
+
+        Args:
+            uses: ``(ids,)`` how often each token occurs in texts.
+            rows: to keep, less than there are.
+        """
+        table = self.tensors[WORDS]
+        before = self.tensors[ROWS].long() if self.carried.rows else torch.arange(len(table))
+        weights = torch.zeros(len(before)).index_add_(0, torch.arange(len(uses)), torch.from_numpy(uses).float())
+        used = torch.zeros(len(table)).index_add_(0, before, weights)
+        kept = used.argsort(descending=True, stable=True)[:rows].sort().values
+        nearest = _most_alike(table, table[kept])
+        nearest[kept] = torch.arange(rows)
+        return self.remade(self.tensors | {WORDS: table[kept], ROWS: nearest[before].float()}, rows=rows)
+
     def deployed_files(self, subnet: Subnet) -> dict[str, str]:
         tokenizer, length = self.tokenizer(), subnet.inputs["input_ids"].shape[0]
         config = configuration(self.carried.settings, self.labels, self.classes, subnet.arch)
@@ -216,6 +247,14 @@ class ImageEncoder(EncoderSupernet):
         if self.preprocessing is None:
             del files[PREPROCESSOR]
         return files | {CONFIG: as_json(configuration(self.carried.settings, self.labels, self.classes, subnet.arch))}
+
+
+def _most_alike(vectors: Tensor, among: Tensor) -> Tensor:
+    """``(n,)`` for each vector the one of ``among`` whose direction is nearest."""
+    directions = torch.nn.functional.normalize(among, dim=1).T
+    return torch.cat(
+        [(part @ directions).argmax(dim=1) for part in torch.split(vectors, 2000)]
+    )  # not n * m numbers at once
 
 
 @cache

@@ -8,13 +8,18 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from hwnas.space.ops import ClassToken, Embedding, GridPositions, Positions
+from hwnas.space.ops import ClassToken, Embedding, GridPositions, Positions, SharedRow
 from hwnas.supernet.ops._run import Pass, folded, run
 
 
 @run.register
 def _embedding(op: Embedding, x: Sequence[Tensor], at: Pass) -> Tensor:
     return F.embedding(x[0], at.weight())
+
+
+@run.register
+def _shared_row(op: SharedRow, x: Sequence[Tensor], at: Pass) -> Tensor:
+    return at.weight("row").detach().long().remainder(op.rows)[x[0]]  # random weights are no rows
 
 
 @run.register
