@@ -143,7 +143,7 @@ def test_a_searcher_that_does_not_load_is_told_before_the_first_run(
         (("--searchers", ","), "it names nothing"),
         (("--evals", 3), "20"),
         (("--out", "bench.txt"), "bench.csv"),
-        (("--evaluate",), "--table with --evaluate"),
+        (("--evaluate",), "table with evaluation"),
         (("--supernet", "digits"), "add --evaluate, or search by prediction"),
     ],
 )
