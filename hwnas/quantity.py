@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from itertools import pairwise
+from numbers import Integral
 
 from hwnas.errors import DataError, QuantityError
 
@@ -161,6 +162,17 @@ def parts_of(text: str, said: str) -> list[str]:
     if len(left) < len(parts):
         raise DataError(f"{said}{text}", "nothing stands beside one of its commas", f"write {said}{','.join(left)}")
     return parts
+
+
+def check_whole(name: str, value: object, least: int) -> None:
+    """Refuse what is no whole number of ``least`` or more.
+
+    Raises:
+        DataError: says which value.
+    """
+    if not (isinstance(value, Integral) and int(value) >= least):
+        rule, example = f"it is a whole number, {least} or more", max(least, 20)
+        raise DataError(f"{name} {value!r}", rule, f"write for example {example}")
 
 
 def _format(value: float, units: tuple[tuple[str, float], ...]) -> str:

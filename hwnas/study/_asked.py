@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from hwnas.errors import DataError
+from hwnas.quantity import check_whole
 
 if TYPE_CHECKING:
     import numpy as np
@@ -138,6 +139,7 @@ def refuse_unused(asked_by: str, how: str, evals: int, used: Mapping[str, object
     Raises:
         DataError: names the first.
     """
+    check_whole("evals", evals, 1)
     if evals < FEWEST:
         raise DataError(f"evals {evals}", f"at least {FEWEST} are needed", "raise it")
     for name, value in used.items():

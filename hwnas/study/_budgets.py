@@ -104,13 +104,17 @@ def _bound(name: str, value: Any) -> Budget:
     return Budget(metric, lower=number) if metric.maximise else Budget(metric, upper=number)
 
 
-def latency_ms(budget: str | float) -> float:
+def latency_ms(budget: Any) -> float:
     """Milliseconds of a latency budget as people write it, ``"6ms"``, or as a number of them.
 
     Raises:
-        QuantityError: a text without its unit.
+        QuantityError: a text without its unit. DataError: a number that no latency has.
     """
-    return LATENCY.parse(budget, "budget") if isinstance(budget, str) else float(budget)
+    if isinstance(budget, str):
+        return LATENCY.parse(budget, "budget")
+    if not (isinstance(budget, Real) and 0 < float(budget) < math.inf):
+        raise DataError(f"budget {budget!r}", "milliseconds are a positive number", 'write for example "6ms"')
+    return float(budget)
 
 
 def parse_timed(text: str, metric: Metric) -> tuple[str, Budget]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from hwnas.errors import DataError, SupernetError
 from hwnas.progress import notice
-from hwnas.quantity import count_of, first_few
+from hwnas.quantity import check_whole, count_of, first_few
 
 if TYPE_CHECKING:
     from hwnas.supernet import Supernet
@@ -88,11 +88,18 @@ def evaluation_data(
     """Data to calibrate and measure with, and the facts that identify them in a journal.
 
     Raises:
-        DataError: the supernet brings none and no folder was given, or the folder does not fit.
+        DataError: the supernet brings none and no folder was given, the folder does not fit, or a number is none.
         SupernetError: the supernet's head has learned nothing yet.
     """
     from hwnas.task import scored_by
 
+    for what, n, least in (
+        ("images", images, 1),
+        ("calibrate", calibrate, 1),
+        ("batch size", batch_size, 1),
+        ("seed", seed, 0),
+    ):
+        check_whole(what, n, least)
     refuse_unready(name, supernet, folder)
     own = supernet.data()
     if folder is None and own is not None:

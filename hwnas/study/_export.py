@@ -239,7 +239,7 @@ def _calibrated(
 
     name, data, measure = settings.supernet, settings.data, settings.images is not None
     shown = data or reference_kind(name).whole or name
-    options = {"images": settings.images or 1, "calibrate": settings.calibrate}
+    options = {"images": 1 if settings.images is None else settings.images, "calibrate": settings.calibrate}
     encoded = net.space.encode(chosen.arch)
     if data is None and net.data() is None:
         if measure:

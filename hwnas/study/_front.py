@@ -121,7 +121,7 @@ class Front:
         """
         numbers = self.frame["row"].tolist()
         if row not in numbers:
-            raise DataError(f"row {row}", f"the front has rows {numbers[0]} to {numbers[-1]}", "pick one of them")
+            raise DataError(f"row {row!r}", f"the front has rows {numbers[0]} to {numbers[-1]}", "pick one of them")
         found: dict[str, Any] = json.loads(self.frame["arch"].iloc[numbers.index(row)])
         return found
 

@@ -5,14 +5,13 @@ from __future__ import annotations
 import time
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
-from numbers import Integral
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hwnas.errors import DataError, SpaceError
 from hwnas.metric import LATENCY
 from hwnas.progress import notice, progress
-from hwnas.quantity import count_of
+from hwnas.quantity import check_whole, count_of
 from hwnas.study._asked import AskedPredictor
 from hwnas.study._evaluation import Evaluation
 from hwnas.study._facts import search_facts, space_facts, weights_facts
@@ -85,10 +84,8 @@ class SearchSettings:
 
         for name, least in (("population", 2), ("generations", 1), ("top", 1), ("seed", 0)):
             value = getattr(self, name)
-            if (value is not None or name == "seed") and not (isinstance(value, Integral) and int(value) >= least):
-                raise DataError(
-                    f"{name} {value!r}", f"it is a whole number, {least} or more", f"write for example {max(least, 20)}"
-                )
+            if value is not None or name == "seed":
+                check_whole(name, value, least)
         if self.searcher is not None:
             searcher_maker(self.searcher)
         sizes = {"population": self.population, "generations": self.generations}

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from hwnas.errors import DataError
 from hwnas.metric import Budget, Metric
-from hwnas.quantity import parts_of
+from hwnas.quantity import check_whole, parts_of
 from hwnas.study._budgets import Bound, Budgets, budgets_of
 from hwnas.study._evaluation import Evaluation
 from hwnas.study._front import Front
@@ -217,12 +217,9 @@ class Study:
                 how many may be asked for in all; by default the usual searcher, 0 and 10,000.
 
         Raises:
-            DataError: a negative number, or the search has begun with other options.
+            DataError: no number of subnets, or the search has begun with other options.
         """
-        if n < 0:
-            raise DataError(
-                f"ask({n})", "it is a number of subnets", "ask for one or more, or for 0 to begin the search"
-            )
+        check_whole("ask: n", n, 0)
         options = {"searcher": searcher, "seed": seed, "evaluations": evaluations}
         return self._loop(**{name: value for name, value in options.items() if value is not None}).ask(n)
 

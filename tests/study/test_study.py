@@ -191,6 +191,14 @@ def test_errors_of_python_name_values_and_no_options(front: hwnas.Front) -> None
         "images 5": lambda: front.export(random_weights=True, images=5),
         "output net.pt": lambda: front.export(path="net.pt"),
         "output front.txt": lambda: front.save("front.txt"),
+        "row '1'": lambda: front.arch("1"),  # type: ignore[arg-type]
+        "budget -6": lambda: front.measure(most=1, budget=-6),
+        "budget nan": lambda: front.measure(most=1, budget=math.nan),
+        "images 0": lambda: front.export(images=0),
+        "calibrate 0": lambda: front.export(calibrate=0),
+        "batch size 0": lambda: front.export(batch_size=0),
+        "evals '9'": lambda: hwnas.Study("digits", evaluation=hwnas.Evaluation("digits", evals="9")).search(),  # type: ignore[arg-type]
+        "ask: n 'a'": lambda: study.ask("a"),  # type: ignore[arg-type]
     }.items():
         with pytest.raises(HwnasError) as error:
             wrong()
@@ -227,7 +235,7 @@ def test_a_loop_of_ones_own_asks_and_tells() -> None:
     assert front.frame["f1"].is_monotonic_decreasing
     with pytest.raises(DataError, match=r"ask\(seed=2\): the search has begun with other options"):
         study.ask(8, seed=2)
-    with pytest.raises(DataError, match=r"ask\(-1\): it is a number of subnets"):
+    with pytest.raises(DataError, match="ask: n -1: it is a whole number, 0 or more"):
         study.ask(-1)
     with pytest.raises(DataError, match="tell: f1 'good': values are numbers"):
         study.tell(SPACE.sample(1, np.random.default_rng(0))[0], {"f1": "good"})
