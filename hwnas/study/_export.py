@@ -212,7 +212,7 @@ def export_subnet(
         tell_precisions(by_slot(subnet))
     if others:
         notice(f"beside it: {', '.join(others)}")
-    notice(f"logits differ from torch's by at most {difference}{'' if form == 'fp32' else ', which computes in fp32'}")
+    notice(f"logits differ from torch's{'' if form == 'fp32' else ' in fp32'} by at most {difference}")
     if metric.column in facts:
         known = facts.get(f"{metric.column}_fp32")
         beside = f" (in fp32 {metric.text(float(known))})" if known is not None else ""
