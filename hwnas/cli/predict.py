@@ -79,7 +79,7 @@ def predict(
 
 
 def _require_covered(metrics: Metrics, x: Population, archs: Path) -> None:
-    """Rows that predictor and table both know."""
+    """Refuse rows outside what is left of the space where predictor and table know it."""
     outside = ~metrics.space.contains(x)
     if outside.any():
         row = int(outside.argmax())
@@ -88,6 +88,6 @@ def _require_covered(metrics: Metrics, x: Population, archs: Path) -> None:
         known = ", ".join(str(gene.choices[i]) for i in metrics.space.domain[column])
         raise DataError(
             f"file {archs}, row {row + 1}, {gene.name} = {gene.choices[x[row, column]]}",
-            f"predictor and table cover {known}",
-            "remove the row, or pass others",
+            f"space, predictor and table together cover {known}",
+            "remove the row, or name others",
         )

@@ -56,3 +56,11 @@ def test_archs_as_upstream_writes_them(hwnas: Hwnas, shared_data: Path, predicto
     ran = hwnas("predict", "archs.csv", "--space", "ofa_mbv3_w1.0", "--predictor", predictor, "--out", "p.csv")
     assert ran.code == 0, ran.err
     assert pd.read_csv("p.csv", dtype=str)["macs"].tolist() == source["macs_reported"].tolist()
+
+
+def test_a_row_outside_of_what_is_known_is_named(hwnas: Hwnas, table: Path) -> None:
+    (arch,) = SPACE.decode_many(SPACE.restrict(r=224).sample(1, np.random.default_rng(0)))
+    pd.DataFrame({"arch": [json.dumps(arch)]}).to_csv("archs.csv", index=False)
+    ran = hwnas("predict", "archs.csv", "--space", "ofa_mbv3_w1.0", "--device", table, "--out", "p.csv")
+    rule = "space, predictor and table together cover 160, 192; remove the row, or name others"
+    assert (ran.code, ran.err) == (2, f"error: file archs.csv, row 1, r = 224: {rule}\n")
