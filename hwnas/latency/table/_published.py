@@ -28,6 +28,7 @@ from hwnas.space.ops import Add, Conv
 
 _SUFFIXES = (".yaml", ".yml", ".csv", ".csv.gz")
 _STEM = re.compile(r"(?:Conv|first_conv)-input:(\d+)x\1x3-")
+_WRITTEN = "name a published table, or what a bundle wrote"
 _REMEDY = "name a published table, or restrict the space to what it has with --fix"
 
 Times = Mapping[str, float]
@@ -81,7 +82,7 @@ def _files(path: Path) -> list[Path]:
     files = sorted(f for f in path.glob("*") if f.name.endswith(_SUFFIXES)) if path.is_dir() else []
     if not files:
         what = f"it has no {', '.join(_SUFFIXES)} file" if path.is_dir() else "there is no such file or folder"
-        raise TableError(f"{path}", what, "name a published table, or what a bundle wrote")
+        raise TableError(f"{path}", what, _WRITTEN)
     return files
 
 
@@ -102,9 +103,9 @@ def _read(file: Path) -> dict[str, float]:
             data = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
     except (OSError, EOFError, zlib.error, ValueError, RecursionError, csv.Error, yaml.YAMLError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise TableError(f"{file}", f"it cannot be read ({reason})", "name a published table") from error
+        raise TableError(f"{file}", f"it cannot be read ({reason})", _WRITTEN) from error
     if not isinstance(data, dict) or not data:
-        raise TableError(f"{file}", "it does not hold layers by name", "name a published table")
+        raise TableError(f"{file}", "it does not hold layers by name", _WRITTEN)
     times = {}
     for name, value in data.items():
         mean = value.get("mean") if isinstance(value, dict) else value
@@ -119,7 +120,7 @@ def _read(file: Path) -> dict[str, float]:
 def _csv_means(file: Path, text: str) -> dict[str, float]:
     reader = csv.DictReader(text.splitlines(), strict=True)
     if not {"key", "mean_ms"} <= set(reader.fieldnames or ()):
-        raise TableError(f"{file}", "its columns are not key and mean_ms", "name a published table")
+        raise TableError(f"{file}", "its columns are not key and mean_ms", _WRITTEN)
     times: dict[str, float] = {}
     for row in reader:
         if row["key"] in times:
