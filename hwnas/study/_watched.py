@@ -18,7 +18,8 @@ Batch = TypeVar("Batch")
 class Watched:
     """A task that reports how far each pass over its samples is.
 
-    How many there are is what the task tells, or what the first whole pass found: none is made to count them.
+    How many there are is what the task tells (``n_calibration``, ``n_validation``), or what the first whole pass found: none is
+    made to count them.
 
     Args:
         task: to watch.
@@ -27,9 +28,9 @@ class Watched:
     """
 
     def __init__(self, task: Task, title: str, known: dict[str, int] | None = None) -> None:
-        from hwnas.task import SelectiveTask
-
-        told = {"validation": task.n_validation} if isinstance(task, SelectiveTask) else {}
+        told = {
+            split: n for split in ("calibration", "validation") if (n := getattr(task, f"n_{split}", None)) is not None
+        }
         self.task, self.title = task, title
         self.metrics: Mapping[str, Score] = task.metrics
         self.labels = task.labels

@@ -73,6 +73,11 @@ class DigitsData:
             yield from _view("validation", image_shape(specs), view)
 
     @property
+    def n_calibration(self) -> int:
+        """177."""
+        return SPLIT["calibration"]
+
+    @property
     def n_validation(self) -> int:
         """600 for each view."""
         return SPLIT["validation"] * self.views

@@ -128,6 +128,11 @@ class ImageFolder:
         yield from self._batches("validation", self._validation, specs)
 
     @property
+    def n_calibration(self) -> int:
+        """Images drawn, those that are left out among them."""
+        return len(self._calibration)
+
+    @property
     def n_validation(self) -> int:
         """Images drawn, those that are left out among them."""
         return len(self._validation)

@@ -85,7 +85,7 @@ class LanguageModelling:
         seed: int,
     ) -> None:
         self.path, self.length, self.seed = Path(path), length, seed
-        self.n_windows, self.n_calibration = n_windows, n_calibration
+        self.n_windows, self._n_calibration = n_windows, n_calibration
         self.batch_size, self.vocabulary = batch_size, vocabulary
         texts = read_texts(path)
         self._tokens = {split: tokenizer.ids(text) for split, text in texts.items()}
@@ -117,13 +117,13 @@ class LanguageModelling:
     def calibration(self, specs: Specs) -> Iterator[Mapping[str, Tensor]]:
         """Batches of token ids of the training text, or where there is none of the other one: up to `CALIBRATION_TOKENS`."""
         length = self._length(specs)
-        most = min(self.n_calibration, math.ceil(CALIBRATION_TOKENS / length))
+        most = min(self._n_calibration, math.ceil(CALIBRATION_TOKENS / length))
         for ids, _ in self._batches(self._learned, length, most):
             yield prompt(specs, ids)
 
     def judged(self, length: int) -> Iterator[tuple[Tensor, Tensor]]:
         """The windows of :meth:`calibration`: token ids ``(n, t)``, and the tokens after each."""
-        yield from self._batches(self._learned, length, self.n_calibration)
+        yield from self._batches(self._learned, length, self._n_calibration)
 
     def unjudged(self, length: int, most: int) -> Iterator[tuple[Tensor, Tensor]]:
         """Up to ``most`` other windows of that text, likewise.
@@ -131,10 +131,10 @@ class LanguageModelling:
         Raises:
             DataError: there are none.
         """
-        if len(self._windows(self._learned, length)[0]) <= self.n_calibration:
-            rule = f"its {self._learned} text has no windows beside those that are scored on ({self.n_calibration})"
+        if len(self._windows(self._learned, length)[0]) <= self._n_calibration:
+            rule = f"its {self._learned} text has no windows beside those that are scored on ({self._n_calibration})"
             raise DataError(f"data {self.path}", rule, "give more text, or score on fewer windows")
-        yield from self._batches(self._learned, length, most, self.n_calibration)
+        yield from self._batches(self._learned, length, most, self._n_calibration)
 
     def loss(self, logits: Tensor, labels: Tensor) -> Tensor:
         """Mean negative log-likelihood of the tokens ``(n, t)`` that follow, from logits ``(n, t, vocabulary)``."""

@@ -134,6 +134,11 @@ class TextFolder:
         yield from self._batches(self._validation, specs)
 
     @property
+    def n_calibration(self) -> int:
+        """Texts drawn."""
+        return len(self._calibration.texts)
+
+    @property
     def n_validation(self) -> int:
         """Texts drawn."""
         return len(self._validation.texts)

@@ -47,6 +47,12 @@ def test_validation_resizes_the_shorter_side_and_crops_the_centre(
     assert (found - x / 255).abs().max() < 1.6 / 255  # Pillow rounds after each of two passes
 
 
+@pytest.mark.parametrize("n", [5, 20, 1000])
+def test_tells_beforehand_how_many_images_calibration_has(n: int, image_folder: Path):
+    data = opened(image_folder, n_calibration=n)
+    assert data.n_calibration == sum(len(images) for images in data.calibration(SHAPE))
+
+
 @pytest.mark.parametrize("preprocessing", [IMAGENET, Preprocessing((127.0,) * 3, (128.0,) * 3, divisor=1.0)])
 def test_pixels_are_standardised_to_the_last_bit_as_torch_does_it(preprocessing: Preprocessing):
     pixels = np.random.default_rng(0).integers(0, 256, (5, 33, 33, 3), dtype=np.uint8)

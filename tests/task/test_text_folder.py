@@ -121,6 +121,12 @@ def test_signs_that_end_a_line_elsewhere_are_part_of_a_text(tokenizer: Tokenizer
     assert opened(tmp_path, tokenizer).n_available == len(texts)
 
 
+def test_tells_beforehand_how_many_texts_calibration_has(tokenizer: Tokenizer, tmp_path: Path) -> None:
+    write(tmp_path / "validation.csv", ROWS)
+    data = opened(tmp_path, tokenizer)
+    assert data.n_calibration == sum(len(inputs["input_ids"]) for inputs in data.calibration(SPECS))
+
+
 def test_a_trained_head_takes_its_words_and_their_numbers(tokenizer: Tokenizer, tmp_path: Path) -> None:
     write(tmp_path / "validation.csv", [{"text": "good", "label": "1"}, {"text": "bad", "label": "no"}])
     numbered = opened(tmp_path, tokenizer, (("no", "yes"), 2))
