@@ -37,6 +37,11 @@ class Given:
     table: SubnetTable | None = None
     library: Library | None = None
 
+    @property
+    def of_model(self) -> bool:
+        """Whether the space is the library of a model, rather than a table like any other."""
+        return self.library is not None and self.library.model is not None
+
 
 def read_given(request: Request, objectives: Objectives | None, of: SearchSpace | None = None) -> Given:
     """Read the files.

@@ -91,7 +91,7 @@ def scored_on(library: Library, data: Path | None = None) -> Windows:
     """
     told = library.facts["scores"]
     text = Path(told["data"]) if data is None else data
-    if not text.exists():
+    if data is None and not text.exists():
         raise DataError(f"text {text}", "the library was scored on it, and it is gone", "put it back")
     if data is None and text_hash(text) != told["sha256"]:
         rule = "the library was scored on it, and it has changed since"

@@ -68,7 +68,7 @@ def parse_objectives(text: str) -> Objectives:
     return Objectives.of(parts_of(text, "--objectives "), f"--objectives {text}")
 
 
-def check_names(kind: str, columns: Iterable[str], given: Iterable[str], *, layers: bool) -> None:
+def check_names(kind: str, columns: Iterable[str], given: Iterable[str], *, layers: bool, timing: str = "") -> None:
     """Refuse a metric that does not exist here.
 
     Args:
@@ -76,6 +76,7 @@ def check_names(kind: str, columns: Iterable[str], given: Iterable[str], *, laye
         columns: what is asked for.
         given: what files and predictors tell.
         layers: whether the space has layers, so that hwnas can tell their costs.
+        timing: how files come to tell latency.
 
     Raises:
         UnknownNameError: suggests the nearest.
@@ -88,4 +89,5 @@ def check_names(kind: str, columns: Iterable[str], given: Iterable[str], *, laye
         of_layers = metric is not None and layers and metric.source != "file"
         if column in known or (of_layers and metric is not None and (not metric.device or metric.source == "device")):
             continue
-        raise UnknownNameError(kind, column, list(dict.fromkeys(known)))
+        timed = metric is not None and metric.source == "device"
+        raise UnknownNameError(kind, column, list(dict.fromkeys(known)), timing if timed else "")

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 ANY_PRECISION = "any precision"
 """Kind of the predictor of a plain space where layers have precisions."""
 
+_BUILT_TIMED = "build the library with --device NAME"
+
 MOST = 4
 """Objectives at most, where none are named."""
 
@@ -120,9 +122,10 @@ def prepare(request: Request, of: SearchSpace | None = None, evaluated: str | No
     )
     told = evaluated or (accuracy.it.card.metric if accuracy is not None else None)
     names = [*given.columns, *([told] if told is not None else [])]
-    check_names("budget", budgets, names, layers=layers)
+    timing = _BUILT_TIMED if given.of_model else ""
+    check_names("budget", budgets, names, layers=layers, timing=timing)
     if objectives is not None:
-        check_names("objective", objectives.columns, names, layers=layers)
+        check_names("objective", objectives.columns, names, layers=layers, timing=timing)
     _refuse_infeasible_counts(given, budgets, request.batch or 1, request.precision or "fp32")
     devices = Devices.of(request, bounds, objectives, given.columns) if layers else None
     wanted = _wanted(objectives, devices, given, accuracy, told)
@@ -272,8 +275,7 @@ def _untimed(bounds: Budgets, given: Given) -> dict[str, Budget]:
         )
     column = LATENCY.column
     if bounds.ms and column not in given.columns:
-        of_model = given.library is not None and given.library.model is not None
-        known = "build the library with --device NAME, or " if of_model else ""
+        known = f"{_BUILT_TIMED}, or " if given.of_model else ""
         remedy = f"{known}name one: --objectives ...,{column}=COLUMN"
         raise DataError("latency", f"the table has no column {column}", remedy)
     return {column: Budget(LATENCY, upper=bounds.ms[None])} if bounds.ms else {}

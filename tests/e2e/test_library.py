@@ -345,3 +345,7 @@ def test_remedies_name_the_options_of_a_library(hwnas: Hwnas) -> None:
     ran = hwnas("search", "--library", "lib.csv", "--latency", "3ms")
     assert (ran.code, len(ran.err.splitlines())) == (2, 1)
     assert "the table has no column latency_ms; build the library with --device NAME, or name one" in ran.err
+    ran = hwnas("search", "--library", "lib.csv", "--objectives", "kl,latency")
+    assert (ran.code, ran.err.rpartition("; ")[2]) == (2, "or build the library with --device NAME\n")
+    ran = hwnas("library", "check", "lib.csv", "--data", "other.txt")
+    assert (ran.code, ran.err.count("\n"), "data other.txt: there is no such file or folder" in ran.err) == (2, 1, True)
