@@ -220,14 +220,17 @@ def _searched(fronts: Sequence[NamedFront]) -> tuple[str, ...]:
     distinct = sorted(set(found.values()))
     if len({frozenset(names) for names in distinct}) > 1:
         said = "; ".join(f"{name}: {', '.join(names)}" for name, names in found.items())
-        raise DataError(
-            f"objectives ({said})", "fronts of different objectives do not compare", "name two: --objectives"
+        named = dict.fromkeys(name for names in found.values() for name in names)
+        shared = [name for name in named if all(name in front.frame for front in fronts)]
+        remedy = (
+            f"compare what all have: --objectives {','.join(shared)}" if len(shared) > 1 else "compare other fronts"
         )
+        raise DataError(f"objectives ({said})", "fronts of different objectives do not compare", remedy)
     if distinct and len(distinct[0]) > 1:
         return next(iter(found.values()))
-    shared = [m for m in metrics().values() if all(m.column in front.frame for front in fronts)]
-    quality = next((m for m in shared if m.source == "weights"), QUALITY)
-    cost = next((m for m in shared if m.source in ("device", "layers")), LATENCY)
+    known = [m for m in metrics().values() if all(m.column in front.frame for front in fronts)]
+    quality = next((m for m in known if m.source == "weights"), QUALITY)
+    cost = next((m for m in known if m.source in ("device", "layers")), LATENCY)
     return (quality.column, cost.column)
 
 
