@@ -35,6 +35,7 @@ from hwnas.cli._errors import (
     INTERRUPTED,
     empty_argument_line,
     guarded,
+    lost_folder_line,
     lost_output_line,
     out_of_reach_line,
     say_error,
@@ -103,9 +104,9 @@ def main(args: Sequence[str] | None = None) -> None:
     try:
         # The words typed reach the commands as context.obj: they belong to a result's provenance.
         typed = list(sys.argv[1:] if args is None else args)
-        empty = empty_argument_line(typed)
-        if empty is not None:
-            say_error(empty)
+        refused = lost_folder_line() or empty_argument_line(typed)
+        if refused is not None:
+            say_error(refused)
             sys.exit(BAD_INPUT)
         with listening(Terminal()):
             code = app(args=typed, obj=typed, prog_name="hwnas", standalone_mode=False)

@@ -12,6 +12,7 @@ import sys
 from collections.abc import Callable, Sequence
 from difflib import get_close_matches
 from functools import wraps
+from pathlib import Path
 from typing import ParamSpec, TypeVar
 
 import typer
@@ -74,6 +75,15 @@ def exit_with(failures: Sequence[tuple[str, HwnasError]], devices: int) -> None:
         say_error(text if device in text else f"{device}: {text}")
     if failures:
         raise typer.Exit(BAD_INPUT if len(failures) == devices else BAD_OUTCOME)
+
+
+def lost_folder_line() -> str | None:
+    """The line for a working folder that was removed after the shell went there; None if it is there."""
+    try:
+        Path.cwd()
+    except FileNotFoundError:
+        return "the working folder: it was removed; change to one that is there"
+    return None
 
 
 def empty_argument_line(typed: Sequence[str]) -> str | None:

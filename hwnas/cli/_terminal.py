@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import codecs
 import io
+import os
 import sys
 import unicodedata
+from pathlib import Path
 
 _SPELLED = {
     "±": "+/-",
@@ -45,8 +47,11 @@ def _plain(character: str) -> str:
 
 
 def fit_streams() -> None:
-    """Let stdout and stderr show any text: what their encoding lacks is :func:`spelled`."""
+    """Let stdout and stderr take any text: what their encoding lacks is :func:`spelled`, and what nobody reads is dropped."""
     codecs.register_error("hwnas.spelled", _replacement)
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # closed by who started it
+            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="hwnas.spelled")

@@ -161,3 +161,18 @@ def test_help_shows_every_option_whole(
 def test_no_words_of_an_option_are_taken_for_markup(words: str) -> None:
     for param in COMMANDS[words].params:
         assert Text.from_markup(param.help).plain == param.help.replace("\\[", "[")
+
+
+def test_streams_that_are_closed_lose_what_is_written_to_them_alone(front: Path) -> None:
+    shell = f'exec "{sys.executable}" -c "from hwnas.cli import main; main()" report front.csv >&- 2>&-'
+    done = subprocess.run(["sh", "-c", shell], cwd=front.parent, check=False)
+    assert done.returncode == 0
+    assert front.with_suffix(".png").is_file()
+
+
+def test_a_working_folder_that_was_removed_gets_one_line(tmp_path: Path) -> None:
+    code = "import os; os.rmdir(os.getcwd()); from hwnas.cli import main; main(['spaces', '--space', 'digits'])"
+    (tmp_path / "gone").mkdir()
+    done = ran(["-c", code], tmp_path / "gone")
+    assert done.returncode == 2
+    assert done.stderr == b"error: the working folder: it was removed; change to one that is there\n"
