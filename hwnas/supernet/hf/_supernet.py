@@ -187,16 +187,16 @@ class TextEncoder(EncoderSupernet):
 
     @property
     def embedding_rows(self) -> int:
-        """Of the table of tokens."""
+        """Rows of the table of tokens: as many as tokens, unless some share one."""
         return len(self.tensors[WORDS])
 
     def with_embedding_rows(self, uses: NDArray[np.int64], rows: int) -> TextEncoder:
         """The same network with a smaller table of tokens: those that are used most keep their rows, and every other one
-        shares the row that is most like its own.
+        shares the row of the most similar direction.
 
-        Half of a small encoder's weights are that table, and texts of one kind use a part of it. Neither the tokenizer nor
-        what a text is split into changes, as where tokens are left out (vocabulary trimming: Ushio et al. 2023,
-        arXiv:2305.15020).
+        Half of a small encoder's weights are that table, and texts of one kind use a part of it. Where tokens are left out
+        instead (vocabulary trimming: Ushio et al. 2023, arXiv:2305.15020), words are spelled with shorter ones: texts get
+        longer, and MiniLM on TREC loses two to four times as many points.
 
         Args:
             uses: ``(ids,)`` how often each token occurs in texts.
@@ -204,12 +204,11 @@ class TextEncoder(EncoderSupernet):
         """
         table = self.tensors[WORDS]
         before = self.tensors[ROWS].long() if self.carried.rows else torch.arange(len(table))
-        weights = torch.zeros(len(before)).index_add_(0, torch.arange(len(uses)), torch.from_numpy(uses).float())
-        used = torch.zeros(len(table)).index_add_(0, before, weights)
+        used = torch.zeros(len(table)).index_add_(0, before[: len(uses)], torch.from_numpy(uses).float())
         kept = used.argsort(descending=True, stable=True)[:rows].sort().values
-        nearest = _most_alike(table, table[kept])
-        nearest[kept] = torch.arange(rows)
-        return self.remade(self.tensors | {WORDS: table[kept], ROWS: nearest[before].float()}, rows=rows)
+        after = _most_alike(table, table[kept])
+        after[kept] = torch.arange(rows)
+        return self.remade(self.tensors | {WORDS: table[kept], ROWS: after[before].float()}, rows=rows)
 
     def deployed_files(self, subnet: Subnet) -> dict[str, str]:
         tokenizer, length = self.tokenizer(), subnet.inputs["input_ids"].shape[0]
