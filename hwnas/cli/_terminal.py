@@ -51,7 +51,7 @@ def fit_streams() -> None:
     codecs.register_error("hwnas.spelled", _replacement)
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:  # closed by who started it
-            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))
+            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115 (it stays open)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="hwnas.spelled")
