@@ -9,6 +9,9 @@ from pathlib import Path
 SHIPPED = "digits"
 """The supernet that comes with its weights."""
 
+FEWEST_TO_FIT = 10
+"""Subnets that a predictor can be fitted to, and scored on by five folds."""
+
 OF_WEIGHTS = frozenset({"--checkpoint", "--data", "--text-column", "--pair-column", "--label-column"})
 """Options of a search that an export of its subnets needs too."""
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from hwnas.cli._next import FEWEST_TO_FIT
 from hwnas.cli._options import Fix, Seed
 from hwnas.cli._shared import WorkerOptions, shares_options
 from hwnas.cli._supernet import (
@@ -129,7 +130,8 @@ def evaluate(
     notice(f"wrote {out}: {count_of(len(frame), 'subnet')}, {reached}{calibrated}")
     measured = "" if told is QUALITY else f" --metric {told.name}"
     measured += "" if registered(told.name) else f":{told.direction}"
-    notice(f"next: hwnas fit {shlex.quote(str(out))} --space {shlex.quote(whole.reference)}{measured}")
+    few = "" if len(frame) >= FEWEST_TO_FIT else f"   (once there are {FEWEST_TO_FIT} subnets or more)"
+    notice(f"next: hwnas fit {shlex.quote(str(out))} --space {shlex.quote(whole.reference)}{measured}{few}")
 
 
 def _subnets(space: SearchSpace, archs: Path | None, sample: int | None, seed: int) -> Population:

@@ -121,3 +121,10 @@ def test_bad_input_is_one_line_and_writes_nothing(
     assert ran.err.count("\n") == 1
     assert "Traceback" not in ran.err
     assert sorted(p.name for p in Path().iterdir()) == before
+
+
+def test_the_step_after_an_evaluation_says_how_many_subnets_it_needs(hwnas: Hwnas) -> None:
+    for n, few in ((9, True), (10, False)):
+        ran = hwnas("evaluate", "--supernet", "digits", "--sample", n, "--fix", "r=8", "--out", "a.csv")
+        assert ("next: hwnas fit a.csv --space digits" in ran.err, "(once there are 10" in ran.err) == (True, few)
+        assert hwnas("fit", "a.csv", "--space", "digits", "--model", "ridge").code == (2 if few else 0)
