@@ -179,7 +179,7 @@ class Evaluation:
             rule = f"{measured.name} is not among the objectives"
             known = registered(measured.name) is not None
             told = measured.name if known else f"{measured.name}:{measured.direction}"
-            raise DataError("evaluation", rule, f"add it: --objectives {told},latency")
+            raise DataError("evaluation", rule, f"add it: --objectives {','.join([told, *objectives.said])}")
 
     @contextmanager
     def measuring(

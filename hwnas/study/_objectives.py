@@ -54,6 +54,13 @@ class Objectives:
             raise DataError(said, "it names each objective once", "write for example macs,latency")
         return cls(tuple(columns), renamed, directions)
 
+    @property
+    def said(self) -> list[str]:
+        """Each column as it is written, with its direction if that was said."""
+        return [
+            f"{column}:{self.directions[column]}" if column in self.directions else column for column in self.columns
+        ]
+
     def metric(self, column: str) -> Metric:
         """The metric of a column.
 
