@@ -108,7 +108,8 @@ def find_place(
     conditions = searched.get("conditions") or {}
     name = device or (conditions.get("name") if conditions.get("provider") else None) or "cpu"
     if name.partition(":")[0] not in PROVIDERS:
-        raise UnknownNameError("device", name, PROVIDERS)
+        elsewhere = "measure on another machine: hwnas measure PARETO.csv --device ssh://user@host"
+        raise UnknownNameError("device", name, PROVIDERS, elsewhere)
     same = conditions.get("name") == name
     usual = {key: conditions.get(key) or 1 if same else 1 for key in ("threads", "batch")}
     spinning = conditions.get("spinning", "stop") if same else "stop"

@@ -124,6 +124,10 @@ def test_killed_and_resumed(hwnas: Hwnas, folder: Path) -> None:
         (("pareto.csv", "--rows", "2-999999"), "--rows 2-999999: pareto.csv has rows 1 to"),
         (("pareto.csv", "--budget", "20"), "--budget 20"),
         (("pareto.csv", "--device", "cpux"), "did you mean 'cpu'?"),
+        (
+            ("pareto.csv", "--device", "a-board"),
+            "; or measure on another machine: hwnas measure PARETO.csv --device ssh:",
+        ),
         (("pareto.csv", "--threads", "4096"), "4096 threads"),
         (("none.csv",), "none.csv: it cannot be read"),
         (("pareto.json",), "file pareto.json: it is JSON, and a table is a CSV; pass pareto.csv"),
