@@ -16,7 +16,7 @@ from hwnas.search.expensive._prior import with_prior
 from hwnas.search.problem._capabilities import Additive, Bounded, Confining, FirstOrder
 from hwnas.search.problem._lookup import Lookup
 from hwnas.search.problem._pareto import hypervolume, non_dominated
-from hwnas.search.problem._problem import Constraint, MetricFunction, Objective, Problem
+from hwnas.search.problem._problem import Constraint, MetricFunction, Objective, Problem, check_count
 from hwnas.search.problem._result import SearchProgress, SearchResult
 from hwnas.search.problem._searcher import Fit, Maker, Searcher, SearchOptions, Surrogate
 from hwnas.search.problem._seen import Values
@@ -60,6 +60,7 @@ __all__ = [
     "Yardstick",
     "best_known",
     "best_of",
+    "check_count",
     "drive",
     "drive_freely",
     "exact_front",

@@ -109,6 +109,8 @@ def prepare(request: Request, of: SearchSpace | None = None, evaluated: str | No
     Raises:
         HwnasError: whatever does not fit, in one line.
     """
+    from hwnas.search import check_count
+
     objectives, bounds, budgets = request.objectives, request.budgets, dict(request.budgets.others)
     given = read_given(request, objectives, of)
     layers = bool(given.space.slots)
@@ -129,6 +131,7 @@ def prepare(request: Request, of: SearchSpace | None = None, evaluated: str | No
     _refuse_infeasible_counts(given, budgets, request.batch or 1, request.precision or "fp32")
     devices = Devices.of(request, bounds, objectives, given.columns) if layers else None
     wanted = _wanted(objectives, devices, given, accuracy, told)
+    check_count([metric.column for metric in wanted])  # before a table is checked or made
     if devices is None:
         budgets |= _untimed(bounds, given)
     needed = with_parts([*wanted, *(b.metric for b in budgets.values())])

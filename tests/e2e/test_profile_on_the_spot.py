@@ -182,3 +182,9 @@ def _write(hwnas: Hwnas, reference: str) -> None:
         assert hwnas("space", "shrink", *options, "--out", reference).code == 0
     else:
         Path("own.py").write_text((REPOSITORY / "examples" / "own_supernet.py").read_text())
+
+
+def test_too_many_objectives_are_refused_before_a_table_is_made(hwnas: Hwnas, measuring: FakeProfile) -> None:
+    ran = hwnas("search", "--space", "digits", "--objectives", "macs:max,params,size,memory,latency")
+    assert (ran.code, ran.err.rpartition(": ")[2]) == (2, "a search has one to 4; make the rest budgets\n")
+    assert not measuring.calls

@@ -24,6 +24,17 @@ Capability = TypeVar("Capability")
 MAX_OBJECTIVES = 4
 
 
+def check_count(objectives: Sequence[str]) -> None:
+    """Refuse more objectives than a search can have, or none.
+
+    Raises:
+        SpaceError: names them.
+    """
+    if not 1 <= len(objectives) <= MAX_OBJECTIVES:
+        given = ", ".join(objectives) or "none"
+        raise SpaceError(f"objectives: {given}", f"a search has one to {MAX_OBJECTIVES}", "make the rest budgets")
+
+
 @dataclass(frozen=True)
 class Objective:
     """A metric to make as small, or as large, as possible.
@@ -112,9 +123,7 @@ class Problem:
         object.__setattr__(self, "objectives", tuple(objectives))
         object.__setattr__(self, "constraints", tuple(constraints))
         object.__setattr__(self, "slow", tuple(slow))
-        if not 1 <= len(self.objectives) <= MAX_OBJECTIVES:
-            given = ", ".join(o.name for o in self.objectives) or "none"
-            raise SpaceError(f"objectives: {given}", f"a search has one to {MAX_OBJECTIVES}", "make the rest budgets")
+        check_count([o.name for o in self.objectives])
         metrics: dict[str, MetricFunction] = {}
         for name, fn in self._named():
             if metrics.setdefault(name, fn) is not fn:
