@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -16,7 +15,7 @@ from hwnas.cli._shared import shares_options
 from hwnas.cli._supernet import Checkpoint, ColumnOptions, SupernetName
 from hwnas.errors import DataError, SupernetError
 from hwnas.files import check_writable
-from hwnas.progress import notice, progress
+from hwnas.progress import kept_in, notice, progress
 from hwnas.quantity import count_of, format_bytes, parts_of
 from hwnas.study import Front
 from hwnas.study._data import noun_of, say_broken
@@ -188,7 +187,7 @@ def train(
         widths=_widths(widths),
         embedding_rows=embedding_rows,
     )
-    with _kept(state), teamed(training, workers) as team:
+    with kept_in(state), teamed(training, workers) as team:
         trainer = training.trainer(team)
         net, task = trainer.supernet, trainer.data
         if trainer.step:
@@ -219,17 +218,6 @@ def train(
         words = ["evaluate", "--supernet", str(out), *of_data, "--sample", "100", "--out", "accuracy.csv"]
     say_broken(task)  # those to learn from, and those that it was measured on
     notice(f"next: {shlex.join(['hwnas', *words])}")
-
-
-@contextmanager
-def _kept(state: Path) -> Iterator[None]:
-    """On Ctrl-C say whether the same command goes on or begins again."""
-    try:
-        yield
-    except KeyboardInterrupt:
-        resumes = f"{state} keeps it; the same command resumes"
-        begins = "nothing is kept yet; the same command begins again"
-        raise KeyboardInterrupt(resumes if state.exists() else begins) from None
 
 
 def _widths(text: str | None) -> tuple[int, ...]:

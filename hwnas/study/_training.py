@@ -283,7 +283,7 @@ def _with_rows(net: Supernet, data: UserData, rows: int) -> Supernet:
     from hwnas.task import TextFolder
 
     if not isinstance(net, TextEncoder) or not isinstance(data, TextFolder):
-        raise SupernetError(f"--embedding-rows {rows}", "encoders of texts are what it is for", "drop it")
+        raise SupernetError(f"embedding rows {rows}", "encoders of texts are what it is for", "drop --embedding-rows")
     uses, whole = data.uses(), net.embedding_rows
     if rows >= whole:
         notice(f"embeddings: all {whole:,} rows stay")
