@@ -92,13 +92,13 @@ def search(options: argparse.Namespace) -> None:
         whole = tested if original is net else measured(original, replace(first, data=test), "original.jsonl")
         fronts = _fronts(space, accuracy, table.cost(space), options)
         told = {
-            kind: [[_written(tested, row, options.keep, "-".join(map(str, row.tolist()))) for row in x] for x in seeds]
+            kind: [[written(tested, row, options.keep, "-".join(map(str, row.tolist()))) for row in x] for x in seeds]
             for kind, seeds in fronts.items()
         }
         largest = macs_cost(original.space).maximum()[1][None]
         for kind in ("fp32", "int8"):
             (row,) = _all(original.space, largest, kind)
-            told[f"original {kind}"] = [[_written(whole, row, options.keep, f"original-{kind}")]]
+            told[f"original {kind}"] = [[written(whole, row, options.keep, f"original-{kind}")]]
     (options.keep / "fronts.json").write_text(json.dumps(told))
 
 
@@ -147,7 +147,7 @@ def _with(space: SearchSpace, x: Population, columns: Sequence[int], precision: 
     return space.canonical(other)
 
 
-def _written(tested: MeasuredAccuracy, row: NDArray[Any], folder: Path, name: str) -> dict[str, Any]:
+def written(tested: MeasuredAccuracy, row: NDArray[Any], folder: Path, name: str) -> dict[str, Any]:
     """Accuracy, size and file of a subnet; neither how long the file takes nor its bytes depend on the ranges that were seen."""
     path = folder / f"{name}.onnx"
     if not path.exists():

@@ -23,6 +23,7 @@ import torch
 from benchmarks.own_networks._latency import latency
 from benchmarks.own_networks._paired import paired
 from benchmarks.own_networks._pruned import pruned
+from benchmarks.own_networks._quantised import quantised
 from benchmarks.own_networks._report import report
 from benchmarks.own_networks._run import Run
 from benchmarks.own_networks._searchers import searchers
@@ -37,6 +38,7 @@ PARTS: dict[str, Callable[[Run], None]] = {
     "alone": alone,
     "paired": paired,
     "searchers": searchers,
+    "quantised": quantised,
 }
 
 
