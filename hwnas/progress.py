@@ -77,22 +77,16 @@ def progress(title: str) -> AbstractContextManager[Progress]:
 
 @contextmanager
 def resumable(kept: str | Callable[[], str]) -> Iterator[None]:
-    """On Ctrl-C say what is ``kept`` by then and that the same command resumes, unless the interruption has words of its own."""
+    """On Ctrl-C say what is ``kept`` by then and that the same command resumes, unless the interruption has words of its own;
+    where nothing is (``""``), that it begins again."""
     try:
         yield
     except KeyboardInterrupt as error:
         told = kept if isinstance(kept, str) else kept()
-        raise KeyboardInterrupt(*(error.args or (f"{told}; the same command resumes",))) from None
-
-
-@contextmanager
-def kept_in(*files: Path) -> Iterator[None]:
-    """On Ctrl-C say whether the same command goes on from one of ``files`` or begins again, unless the interruption has words of
-    its own."""
-    try:
-        yield
-    except KeyboardInterrupt as error:
-        found = next((file for file in files if file.exists()), None)
-        begins = "nothing is kept yet; the same command begins again"
-        told = f"{found} keeps it; the same command resumes" if found is not None else begins
+        told = f"{told}; the same command resumes" if told else "nothing is kept yet; the same command begins again"
         raise KeyboardInterrupt(*(error.args or (told,))) from None
+
+
+def kept_in(*files: Path) -> AbstractContextManager[None]:
+    """`resumable`, where the first of some files that is there keeps what was done."""
+    return resumable(lambda: next((f"{file} keeps it" for file in files if file.exists()), ""))

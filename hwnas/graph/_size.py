@@ -65,7 +65,7 @@ def _weight_bytes(op: Op, precision: str) -> int:
         if form in ("static", "dynamic") and part == "weight":
             total += prod(shape) + _CHANNEL * shape[0]
         elif isinstance(op, SharedRow):
-            total += 4 * prod(shape)
+            total += 4 * prod(shape)  # int32 in any precision
         elif form in PACKED and part == "weight":
             total += packed_bytes(shape, PACKED[form])
         elif form == "static":

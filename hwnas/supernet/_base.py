@@ -31,7 +31,7 @@ from hwnas.supernet._checkpoint import check_tensors, read_content, split_part, 
 from hwnas.supernet._deployed import CONFIG, IMAGE_MODEL, PREPROCESSOR, as_json, configuration
 from hwnas.supernet._dialect import matched
 from hwnas.supernet._execute import forward
-from hwnas.supernet._family import TensorShape, family_space, largest_shapes
+from hwnas.supernet._family import TensorShape, buffer_names, family_space, largest_shapes
 from hwnas.supernet._initial import initial_tensor
 from hwnas.supernet._recipe import Recipe
 from hwnas.supernet._subnet import Subnet
@@ -40,9 +40,6 @@ from hwnas.task import IMAGENET, SCORES, ImageFolder, Inputs, Preprocessing, Tas
 
 HEAD_SPREAD = 0.01
 """Standard deviation of a new head's weights: at first every class is as likely."""
-
-_BUFFERS = (".running_mean", ".running_var", ".row")
-"""Endings of tensors that training leaves alone."""
 
 
 class Supernet(ABC):
@@ -336,7 +333,8 @@ class Supernet(ABC):
 
     def parameters(self) -> dict[str, Tensor]:
         """Tensors that training updates, by name: all but running statistics and other buffers."""
-        return {name: t for name, t in self.tensors.items() if not name.endswith(_BUFFERS)}
+        left = buffer_names(self.space.whole)
+        return {name: tensor for name, tensor in self.tensors.items() if name not in left}
 
     def network(self, row: NDArray[Any]) -> Network:
         """Layers of the subnet of a canonical ``(g,)`` row.

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import cache
 from typing import TYPE_CHECKING
 
 from hwnas.errors import HwnasError, SupernetError
-from hwnas.space import SearchSpace
+from hwnas.space import Op, SearchSpace
 
 if TYPE_CHECKING:
     from hwnas.supernet._base import Supernet
@@ -37,13 +38,25 @@ def family_space(family: type[Supernet]) -> SearchSpace:
 @cache
 def largest_shapes(family: type[Supernet], space: SearchSpace) -> dict[str, TensorShape]:
     """Every tensor of a space's layers at its largest, and the family's own beside them."""
-    *_, space = space.by_input()  # weights do not depend on the size of inputs: any one setting will do
     shapes: dict[str, TensorShape] = {}
+    for op_name, op in _ops(space):
+        for part, shape in {**op.weights, **op.buffers}.items():
+            name = f"{op_name}.{part}"
+            known = shapes.get(name, shape)
+            shapes[name] = tuple(max(a, b) for a, b in zip(shape, known, strict=True))
+    return shapes | family.extra_shapes()
+
+
+@cache
+def buffer_names(space: SearchSpace) -> frozenset[str]:
+    """The tensors of a space's layers that training leaves alone."""
+    return frozenset(f"{name}.{part}" for name, op in _ops(space) for part in op.buffers)
+
+
+def _ops(space: SearchSpace) -> Iterator[tuple[str, Op]]:
+    """Every op of every layer, by ``"<slot>/<op>"``."""
+    *_, space = space.by_input()  # weights do not depend on the size of inputs: any one setting will do
     for slot in space.slots:
         for _, layer in space.slot_layers(slot):
             for op in layer.ops if layer is not None else ():
-                for part, shape in {**op.weights, **op.buffers}.items():
-                    name = f"{slot.name}/{op.name}.{part}"
-                    known = shapes.get(name, shape)
-                    shapes[name] = tuple(max(a, b) for a, b in zip(shape, known, strict=True))
-    return shapes | family.extra_shapes()
+                yield f"{slot.name}/{op.name}", op

@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 import torch
 
+from hwnas.cli import main
+
 transformers = pytest.importorskip("transformers", reason="parity needs transformers")
 
 WORDS = [
@@ -36,6 +38,18 @@ WORDS = [
 VOCABULARY = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *WORDS)
 
 Folder = Callable[..., Path]
+
+
+@pytest.fixture
+def ran(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[object, str]]:
+    """``ran("train", ...)``: the exit code of a command, and what it said."""
+
+    def run(*words: str) -> tuple[object, str]:
+        with pytest.raises(SystemExit) as end:
+            main([*words])
+        return end.value.code, capsys.readouterr().err
+
+    return run
 
 
 def save(folder: Path, kind: str, *, classes: int | None = 3, seed: int = 0, **settings: object) -> torch.nn.Module:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -184,32 +185,18 @@ def test_widths_that_the_network_cannot_have_are_refused(tmp_path: Path) -> None
 
 
 def test_they_are_asked_for_where_the_network_is_trained(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ran: Callable[..., tuple[object, str]]
 ) -> None:
     save(tmp_path / "net", "bert", classes=None)
     write_texts(tmp_path / "data")
     monkeypatch.chdir(tmp_path)
 
-    def ran(supernet: str, widths: str, *data: str) -> tuple[object, str]:
-        with pytest.raises(SystemExit) as end:
-            main(
-                [
-                    "train",
-                    "--supernet",
-                    supernet,
-                    *data,
-                    "--steps",
-                    "2",
-                    "--hidden-widths",
-                    widths,
-                    "--out",
-                    "o.safetensors",
-                ]
-            )
-        return end.value.code, capsys.readouterr().err
+    def train(supernet: str, widths: str, *data: str) -> tuple[object, str]:
+        options = ("--steps", "2", "--hidden-widths", widths, "--out", "o.safetensors")
+        return ran("train", "--supernet", supernet, *data, *options)
 
     data = ("--data", "data")
-    assert ran("hf:net", "16,24", *data)[0] == 0
+    assert train("hf:net", "16,24", *data)[0] == 0
     net = load_supernet("o.safetensors")
     assert net.space.genes[net.space.groups["c"][0]].choices == (16, 24, 32)
     for given, complaint in {
@@ -217,5 +204,5 @@ def test_they_are_asked_for_where_the_network_is_trained(
         ("hf:net", "64", *data): "hidden width 64: the network has 32 channels; give some of them: 16,24",
         ("digits", "8"): "--hidden-widths: a pretrained network learns from your data; add --data FOLDER",
     }.items():
-        code, said = ran(*given)
+        code, said = train(*given)
         assert (code, complaint in said) == (2, True), said
