@@ -79,7 +79,8 @@ class ImageFolder:
     ) -> None:
         self.folder, self.preprocessing = Path(folder), preprocessing
         if not self.folder.is_dir():
-            raise DataError(f"data {folder}", "there is no such folder", "give the folder that holds val/ and train/")
+            rule = "it is a file, and no folder" if self.folder.is_file() else "there is no such folder"
+            raise DataError(f"data {folder}", rule, "give the folder that holds val/ and train/")
         splits = [split for split in ("val", "valid", "validation") if (self.folder / split).is_dir()]
         if len(splits) > 1:
             rule = f"it has both {splits[0]}/ and {splits[1]}/"

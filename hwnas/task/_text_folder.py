@@ -78,7 +78,7 @@ class TextFolder:
     ) -> None:
         self.folder, self.tokenizer, self.columns, self.batch_size = Path(folder), tokenizer, columns, batch_size
         if not self.folder.is_dir():
-            rule = "there is no such folder"
+            rule = "it is a file, and no folder" if self.folder.is_file() else "there is no such folder"
             raise DataError(f"data {folder}", rule, _LAYOUT)
         if metric not in SCORES:
             raise UnknownNameError("metric", metric, SCORES)

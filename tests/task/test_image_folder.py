@@ -144,6 +144,9 @@ def test_images_that_would_be_cut_off_at_eight_bits_are_left_out(kind: type, mod
 def test_folders_that_do_not_fit(image_folder: Path, tmp_path: Path):
     with pytest.raises(DataError, match="no such folder"):
         opened(tmp_path / "missing")
+    (tmp_path / "photo.jpg").touch()
+    with pytest.raises(DataError, match=r"photo.jpg: it is a file, and no folder; give the folder that holds val/"):
+        opened(tmp_path / "photo.jpg")
     with pytest.raises(DataError, match="no class folders"):
         opened(tmp_path)
     (tmp_path / "train.csv").touch()

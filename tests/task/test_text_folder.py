@@ -197,6 +197,14 @@ def test_what_cannot_be_used_is_one_line(
     assert len(str(caught.value).splitlines()) == 1
 
 
+def test_a_file_in_place_of_its_folder_is_told(tokenizer: Tokenizer, tmp_path: Path) -> None:
+    write(tmp_path / "validation.csv", ROWS)
+    with pytest.raises(
+        DataError, match=r"validation.csv: it is a file, and no folder; give a folder that holds train.c"
+    ):
+        opened(tmp_path / "validation.csv", tokenizer)
+
+
 def test_a_folder_of_images_is_told_from_one_without_validation_texts(tokenizer: Tokenizer, tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"no validation.csv, .tsv, .jsonl; give a folder that holds train.csv and"):
         opened(tmp_path, tokenizer)
