@@ -9,10 +9,11 @@ def main() -> None:
     """Run the command line; Ctrl-C while it loads gets its line too."""
     try:
         from hwnas.cli import main as run
+
+        run()
     except KeyboardInterrupt:
         sys.stderr.write("error: interrupted\n")
         sys.exit(130)
-    run()
 
 
 if __name__ == "__main__":

@@ -110,6 +110,8 @@ def main(args: Sequence[str] | None = None) -> None:
             sys.exit(BAD_INPUT)
         with listening(Terminal()):
             code = app(args=typed, obj=typed, prog_name="hwnas", standalone_mode=False)
+        if code == INTERRUPTED:  # before a command began; of this typer tells by the code alone
+            raise KeyboardInterrupt
     except KeyboardInterrupt:
         say_error("interrupted")
         code = INTERRUPTED

@@ -51,7 +51,7 @@ def guarded(command: Callable[P, R]) -> Callable[P, R]:
             raise typer.Exit(BAD_INPUT) from error
         except KeyboardInterrupt as error:
             say_error(f"interrupted: {error}" if error.args else "interrupted")
-            raise typer.Exit(INTERRUPTED) from error
+            sys.exit(INTERRUPTED)
 
     return run
 

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from hwnas.__main__ import main
+from hwnas.cli._command import Command
 from tests.e2e.conftest import Hwnas
 
 EVALUATE = ("evaluate", "--supernet", "digits", "--sample", 2, "--out", "a.csv")
@@ -47,3 +48,9 @@ def test_while_the_command_line_loads_it_is_one_line_too(
     with pytest.raises(SystemExit, match="130"):
         main()
     assert capfd.readouterr().err == "error: interrupted\n"
+
+
+def test_before_a_command_begins_it_is_one_line_too(hwnas: Hwnas, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Command, "parse_args", _interrupt)
+    ran = hwnas("devices")
+    assert (ran.code, ran.err) == (130, "error: interrupted\n")
