@@ -22,10 +22,10 @@ SearchedSpace = Annotated[str | None, typer.Option("--space", help=_SPACE, metav
 FrontSpace = Annotated[
     str | None,
     typer.Option(
-        "--space", help="The space that was searched; only needed if no JSON beside the CSV names it.", metavar="NAME"
+        "--space", help="The space of the subnets; only needed if no JSON beside the CSV names it.", metavar="NAME"
     ),
 ]
-"""Of commands that read a front."""
+"""Of commands that read subnets."""
 MainDevice = Annotated[
     str | None,
     typer.Option(

@@ -7,25 +7,25 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hwnas.cli._options import AsIs, PredictorName, Space, TableBatch, TablePrecision, TableThreads
+from hwnas.cli._options import AsIs, FrontSpace, PredictorName, TableBatch, TablePrecision, TableThreads
 from hwnas.errors import DataError
 from hwnas.files import check_writable
 from hwnas.progress import notice
 from hwnas.quantity import count_of
 from hwnas.study._metrics import narrowed
 from hwnas.study._predictor import find_predictor
-from hwnas.study._space import open_in
+from hwnas.study._space import open_in, refuse_other_space, space_of_front
 from hwnas.study._table import find_table
 
 if TYPE_CHECKING:
-    from hwnas.space import Population
+    from hwnas.space import Population, SearchSpace
     from hwnas.study._metrics import Metrics
 
 
 def predict(
     archs: Annotated[Path, typer.Argument(help="CSV with a column `arch` (JSON).", metavar="ARCHS.csv")],
-    space: Space,
     out: Annotated[Path, typer.Option("--out", help="CSV to write.", metavar="FILE")],
+    space: FrontSpace = None,
     device: Annotated[
         str | None,
         typer.Option("--device", help="Adds latency_ms: a device, or a latency table by name or path.", metavar="NAME"),
@@ -40,6 +40,8 @@ def predict(
 
     Where the table was checked, latency_low_ms and latency_high_ms bound the latency of 90 % of subnets.
 
+    Example: hwnas predict pareto.csv --device cpu --threads 4 --out predicted.csv
+
     Example: hwnas predict archs.csv --space ofa_mbv3_w1.0 --device cpu --out predicted.csv
     """
     import numpy as np
@@ -50,7 +52,7 @@ def predict(
     for option, given in (("--threads", threads is not None), ("--as-is", as_is)):
         if given and device is None:
             raise DataError(option, "it is of a device's latency, and no device is named", "add --device cpu")
-    whole, precision = open_in(space, precision)
+    whole, precision = _space_of(archs, space, precision)
     check_writable(out)
     frame = read_csv(archs, as_text=True)
     with in_file(archs):
@@ -76,6 +78,26 @@ def predict(
     notice(f"wrote {out}: {count_of(len(frame), 'row')} with {', '.join(added)}")
     if replaced:
         notice(f"columns {', '.join(replaced)} were in {archs} already; {out} holds the predicted values")
+
+
+def _space_of(archs: Path, named: str | None, precision: str | None) -> tuple[SearchSpace, str | None]:
+    """The space of the subnets, as named or as the JSON beside them tells, and the precision as `open_in` writes it.
+
+    Raises:
+        HwnasError: neither tells, or the JSON tells another one.
+    """
+    from hwnas.report import read_provenance
+
+    try:
+        facts = read_provenance(archs)
+    except DataError:
+        if named is None:
+            raise
+        facts = {}  # another program's
+    space, precision = open_in(named or space_of_front(facts, archs, None), precision)
+    if named is not None:
+        refuse_other_space(facts, archs, space)
+    return space, precision
 
 
 def _require_covered(metrics: Metrics, x: Population, archs: Path) -> None:

@@ -67,6 +67,7 @@ class Front:
 
         Raises:
             DataError: no such file, or not one that a search wrote.
+            SpaceError: the provenance tells another space.
         """
         from hwnas.errors import HwnasError
         from hwnas.report import read_pareto, read_provenance

@@ -83,7 +83,7 @@ def space_of_front(facts: Mapping[str, Any], csv: Path, name: str | None) -> Sea
     """The space that was searched, as the provenance beside a CSV tells, or as named.
 
     Raises:
-        DataError: neither tells. SpaceError: the space has changed since.
+        DataError: neither tells. SpaceError: the space has changed since, or the provenance tells another one.
     """
     from hwnas.space import classes_named, precisions_named, with_classes
 
@@ -104,9 +104,24 @@ def space_of_front(facts: Mapping[str, Any], csv: Path, name: str | None) -> Sea
         space = with_classes(space, derived[1])
     if name is None and space.plain is None:
         space = with_precisions_of(searched, space)
-    if name is None and about.get("fingerprint") not in (None, space.fingerprint):
+    if name is not None:
+        refuse_other_space(facts, csv, space)
+    elif about.get("fingerprint") not in (None, space.fingerprint):
         raise SpaceError(f"space {space.name}", f"it is not the one that {csv} was searched in", "search again")
     return space
+
+
+def refuse_other_space(facts: Mapping[str, Any], csv: Path, space: SearchSpace) -> None:
+    """Refuse a space that was named where the provenance beside a CSV tells another one. Of those that are no registered
+    names the files may have been renamed since.
+
+    Raises:
+        SpaceError: it does.
+    """
+    about = facts.get("space") or {}
+    if about.get("reference") is None and about.get("fingerprint") not in (None, space.fingerprint):
+        rule = f"the JSON beside {csv} says that its subnets are of {about.get('name')}"
+        raise SpaceError(f"space {space.name}", rule, "drop --space")
 
 
 def restricted(space: SearchSpace, fixes: Sequence[str] | None, *, any_length: bool = False) -> SearchSpace:

@@ -132,7 +132,7 @@ def test_killed_and_resumed(hwnas: Hwnas, folder: Path) -> None:
         (("none.csv",), "none.csv: it cannot be read"),
         (("pareto.json",), "file pareto.json: it is JSON, and a table is a CSV; pass pareto.csv"),
         (("pareto.csv", "--out", "front.txt"), "the front is a CSV"),
-        (("pareto.csv", "--space", "ofa_resnet50"), "row 1"),
+        (("pareto.csv", "--space", "ofa_resnet50"), "says that its subnets are of digits; drop --space"),
         (("pareto.csv", "--device", "tensorrt"), "install onnxruntime-gpu"),
     ],
 )

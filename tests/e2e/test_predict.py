@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from hwnas.predictor import load_predictor
+from hwnas.report import write_provenance
 from hwnas.space import get_space, macs_cost
 from tests.e2e.conftest import MS_PER_MAC, SPACE, Hwnas
 
@@ -64,3 +65,23 @@ def test_a_row_outside_of_what_is_known_is_named(hwnas: Hwnas, table: Path) -> N
     ran = hwnas("predict", "archs.csv", "--space", "ofa_mbv3_w1.0", "--device", table, "--out", "p.csv")
     rule = "space, predictor and table together cover 160, 192; remove the row, or name others"
     assert (ran.code, ran.err) == (2, f"error: file archs.csv, row 1, r = 224: {rule}\n")
+
+
+def test_the_space_is_taken_from_the_json_beside_the_subnets(hwnas: Hwnas) -> None:
+    """Also where that of another supernet would read them too."""
+    x, common = write_archs(Path("archs.csv")), ("predict", "archs.csv", "--out", "p.csv")
+    ran = hwnas(*common)
+    assert (ran.code, ran.err) == (2, "error: file archs.csv: nothing beside it tells its space; pass --space NAME\n")
+    facts = {"name": SPACE.name, "fingerprint": SPACE.fingerprint}
+    write_provenance({"space": facts}, "archs.json")
+    ran = hwnas(*common)
+    assert ran.code == 0, ran.err
+    assert pd.read_csv("p.csv")["macs"].tolist() == macs_cost(SPACE)(x).tolist()
+    ran = hwnas(*common, "--space", "ofa_mbv3_w1.2")
+    rule = "the JSON beside archs.csv says that its subnets are of ofa_mbv3_w1.0; drop --space"
+    assert (ran.code, ran.err) == (2, f"error: space ofa_mbv3_w1.2: {rule}\n")
+    write_provenance({"space": {**facts, "name": "renamed.onnx", "reference": "renamed.onnx"}}, "archs.json")
+    for json_beside in (Path("archs.json").read_text(), '{"of": "another program"}'):
+        Path("archs.json").write_text(json_beside)
+        ran = hwnas(*common, "--space", "ofa_mbv3_w1.2")
+        assert ran.code == 0, ran.err
