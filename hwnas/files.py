@@ -1,10 +1,11 @@
-"""Whole files or none: write beside, then rename; several files together, all of them or none."""
+"""Whole files or none: write beside, then rename; several files together, all of them or none. And how paths are typed."""
 
 from __future__ import annotations
 
 import errno
 import os
 import re
+import shlex
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -100,6 +101,12 @@ def check_writable(path: str | os.PathLike[str]) -> None:
         _Part.of(folder / target.name).discard()
     except OSError as error:
         raise _unwritable(target, error.strerror or str(error)) from error
+
+
+def as_argument(path: str | os.PathLike[str]) -> str:
+    """A path as it is typed in a shell; a name that begins with a dash would be taken for an option."""
+    text = os.fspath(path)
+    return shlex.quote(f"./{text}" if text.startswith("-") else text)
 
 
 class _Part:

@@ -6,6 +6,8 @@ import shlex
 from collections.abc import Container, Iterable, Sequence
 from pathlib import Path
 
+from hwnas.files import as_argument
+
 SHIPPED = "digits"
 """The supernet that comes with its weights."""
 
@@ -28,7 +30,7 @@ def options_of(words: Iterable[str], named: Container[str]) -> list[str]:
 
 def export_command(csv: Path, row: int, options: Sequence[str]) -> str:
     """What to type to export a row of a front."""
-    return shlex.join(["hwnas", "export", str(csv), "--row", str(row), *options])
+    return " ".join(["hwnas export", as_argument(csv), shlex.join(["--row", str(row), *options])])
 
 
 def next_steps(csv: Path, rows: int, supernet: str | None, typed: Iterable[str], *, timed_here: bool) -> list[str]:
@@ -41,7 +43,7 @@ def next_steps(csv: Path, rows: int, supernet: str | None, typed: Iterable[str],
         typed: the words of the search.
         timed_here: whether this machine can measure them.
     """
-    name = shlex.quote(str(csv))
+    name = as_argument(csv)
     if supernet is None:
         return [f"next: hwnas report {name} --html   (the front as a page to explore)"]
     given = options_of(typed, OF_WEIGHTS)

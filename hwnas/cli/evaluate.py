@@ -27,7 +27,7 @@ from hwnas.cli._supernet import (
 )
 from hwnas.errors import DataError
 from hwnas.executor import Pace
-from hwnas.files import check_writable
+from hwnas.files import as_argument, check_writable
 from hwnas.metric import QUALITY, registered
 from hwnas.progress import kept_in, notice, progress
 from hwnas.quantity import count_of
@@ -131,7 +131,7 @@ def evaluate(
     measured = "" if told is QUALITY else f" --metric {told.name}"
     measured += "" if registered(told.name) else f":{told.direction}"
     few = "" if len(frame) >= FEWEST_TO_FIT else f"   (once there are {FEWEST_TO_FIT} subnets or more)"
-    notice(f"next: hwnas fit {shlex.quote(str(out))} --space {shlex.quote(whole.reference)}{measured}{few}")
+    notice(f"next: hwnas fit {as_argument(out)} --space {shlex.quote(whole.reference)}{measured}{few}")
 
 
 def _subnets(space: SearchSpace, archs: Path | None, sample: int | None, seed: int) -> Population:

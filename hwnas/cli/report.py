@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -40,7 +39,7 @@ def report(
 
     Example: hwnas report pareto.csv --html
     """
-    from hwnas.files import check_writable
+    from hwnas.files import as_argument, check_writable
     from hwnas.report import front_table, save_plot, sensitivity_table, write_html
     from hwnas.study import Front
 
@@ -56,7 +55,7 @@ def report(
     picture, told = loaded.picture(), loaded.provenance
     for path in written:
         if path.suffix.lower() == PAGE:
-            write_html(picture, loaded.facts, path, csv=shlex.quote(str(front)), space=loaded.space)
+            write_html(picture, loaded.facts, path, csv=as_argument(front), space=loaded.space)
         else:
             save_plot(picture, path)
     if to_json:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from hwnas.cli._next import export_command
 from hwnas.cli._options import Seed
 from hwnas.cli._shared import shares_options
 from hwnas.cli._supernet import Checkpoint, ColumnOptions, SupernetName
@@ -212,12 +213,13 @@ def train(
         subnet = net.space.encode(json.loads(arch))
         _tell(net, task, {"the subnet": subnet})
         calibrated = of_data if net.extract(subnet).has_statistics else []
-        words = ["export", str(front), "--row", str(row or 1), "--checkpoint", str(out), *calibrated]
+        following = export_command(front, row or 1, ["--checkpoint", str(out), *calibrated])
     else:
         _tell(net, task, dict(zip(("smallest subnet", "largest subnet"), extremes(net.space), strict=True)))
         words = ["evaluate", "--supernet", str(out), *of_data, "--sample", "100", "--out", "accuracy.csv"]
+        following = shlex.join(["hwnas", *words])
     say_broken(task)  # those to learn from, and those that it was measured on
-    notice(f"next: {shlex.join(['hwnas', *words])}")
+    notice(f"next: {following}")
 
 
 def _widths(text: str | None) -> tuple[int, ...]:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from hwnas.errors import DataError, DeviceError, HwnasError
-from hwnas.files import check_writable
+from hwnas.files import as_argument, check_writable
 from hwnas.progress import notice, progress, resumable
 from hwnas.quantity import count_of, format_bytes
 from hwnas.study._several import Job
@@ -36,7 +36,7 @@ def write_bundle(
     return (
         f"bundle {path}: {count_of(written.networks, 'network')}, {format_bytes(written.size)}; {written.timings} timings on "
         f"{device}, {count_of(threads, 'thread')}, batch {batch}, {precision}\n"
-        f"next: on the board, with numpy and onnxruntime: python3 -m zipfile -e {path.name} bundle && "
+        f"next: on the board, with numpy and onnxruntime: python3 -m zipfile -e {as_argument(path.name)} bundle && "
         "python3 bundle/run.py\n"
         f"      (interrupted, the same command resumes), then here: hwnas profile --import board.csv --device NAME{named}"
     )

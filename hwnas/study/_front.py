@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import math
 import os
-import shlex
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hwnas.errors import DataError, InfeasibleError
+from hwnas.files import as_argument
 from hwnas.metric import LATENCY, QUALITY, THROUGHPUT, Metric
 from hwnas.quantity import count_of
 from hwnas.study._budgets import Bound, budgets_of, latency_ms
@@ -198,7 +198,7 @@ class Front:
 
         if Path(path).suffix.lower() != ".html":
             raise DataError(f"page {path}", "its name ends in .html", f"write {Path(path).with_suffix('.html')}")
-        write_html(self.picture(), self.facts, path, csv=shlex.quote(str(self.path or "pareto.csv")), space=self.space)
+        write_html(self.picture(), self.facts, path, csv=as_argument(self.path or "pareto.csv"), space=self.space)
         return Path(path)
 
     def measure(

@@ -184,3 +184,13 @@ def _files(folder: Path) -> None:
     frame = pd.DataFrame({"ops": cells, "acc": [50 + i % 40 for i in range(len(cells))], "ms": range(len(cells))})
     write_csv(frame, folder / "all.csv")
     write_csv(frame[[not ops.startswith("4") for ops in cells]], folder / "part.csv")
+
+
+def test_what_to_type_next_names_a_file_that_begins_with_a_dash_so_that_it_is_no_option(hwnas: Hwnas) -> None:
+    ran = hwnas("search", "--space", "digits", "--objectives", "macs:max,params", "--out", "-x.csv")
+    assert ran.code == 0, ran.err
+    report, export = re.findall(r"hwnas ((?:report|export) .*?)  ", ran.out)
+    assert report == "report ./-x.csv --html"
+    assert hwnas(*shlex.split(report)).code == 0
+    assert export == "export ./-x.csv --row 1"
+    assert '"csv":"./-x.csv"' in Path("-x.html").read_text()
