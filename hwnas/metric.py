@@ -377,23 +377,34 @@ def _check_bound(metric: Metric, bound: float, said: str, words: str) -> None:
     raise DataError(said, f"{rule}{' percent' if metric.unit == '%' else ''}", f'write for example "{words}{value:g}"')
 
 
-def check_values(metric: Metric, values: NDArray[np.float64], where: str) -> None:
-    """Refuse values that the metric cannot have: accuracies above 100 %, or written as fractions.
+def check_range(metric: Metric, values: NDArray[np.float64], where: str) -> None:
+    """Refuse values that the metric cannot have: accuracies above 100 %, or no number.
 
     Args:
         metric: of the values.
-        values: ``(n,)``, finite.
+        values: ``(n,)``.
         where: the column, for the message; rows count from 1.
 
     Raises:
         DataError: names the first row.
     """
-    impossible = (values < metric.lowest) | (values > metric.highest)
-    percent = metric.unit == "%" and metric.highest == 100
-    if impossible.any():
-        row = int(impossible.argmax())
-        rule = f"{metric.name} lies within {metric.lowest:g}..{metric.highest:g}{' percent' if percent else ''}"
+    possible = np.isfinite(values) & (values >= metric.lowest) & (values <= metric.highest)
+    if not possible.all():
+        row = int(possible.argmin())
+        percent = " percent" if metric.unit == "%" else ""
+        within = f"{metric.name} lies within {metric.lowest:g}..{metric.highest:g}{percent}"
+        rule = within if np.isfinite(values[row]) else "it is no finite number"
         raise DataError(f"row {row + 1}, {where} {values[row]:g}", rule, "correct it")
+
+
+def check_values(metric: Metric, values: NDArray[np.float64], where: str) -> None:
+    """As :func:`check_range`; and refuse accuracies that are written as fractions.
+
+    Raises:
+        DataError: names the first row.
+    """
+    check_range(metric, values, where)
+    percent = metric.unit == "%" and metric.highest == 100
     if percent and len(values) and 0 < values.max() <= 1.0:
         rule = f"{metric.name} is in percent"
         raise DataError(f"column {where!r}, at most {values.max():g}", rule, "multiply it by 100")

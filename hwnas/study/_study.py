@@ -231,11 +231,12 @@ class Study:
             values: by name of the metric; or accuracies alone. What tables and layers tell may be left out.
 
         Raises:
-            DataError: values that are no numbers, or not one for each row.
+            DataError: values that are no numbers, or that the metric cannot have, such as a top1 above 100 %.
+            SpaceError: not one for each row, or rows outside the space.
         """
         import numpy as np
 
-        from hwnas.metric import column_of
+        from hwnas.metric import check_range, column_of, get_metric
 
         rows = np.atleast_2d(np.asarray(x))
         given = values if isinstance(values, Mapping) else {self._loop_setup.metrics.tells: values}
@@ -245,6 +246,7 @@ class Study:
                 told[column_of(name)] = np.atleast_1d(np.asarray(value, dtype=np.float64))
             except (TypeError, ValueError):
                 raise DataError(f"tell: {name} {value!r}", "values are numbers", "give one for each row") from None
+            check_range(get_metric(name, "max"), told[column_of(name)].ravel(), f"told {name}")
         self._loop().tell(rows, told)
 
     def front(self) -> Front:

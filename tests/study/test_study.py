@@ -239,6 +239,11 @@ def test_a_loop_of_ones_own_asks_and_tells() -> None:
         study.ask(-1)
     with pytest.raises(DataError, match="tell: f1 'good': values are numbers"):
         study.tell(SPACE.sample(1, np.random.default_rng(0))[0], {"f1": "good"})
+    for value, rule in ((200, "f1 lies within 0..100"), (-3, "f1 lies within"), (math.nan, "it is no finite number")):
+        with pytest.raises(DataError, match=f"row 2, told f1 {value}: {rule}"):
+            study.tell(SPACE.sample(2, np.random.default_rng(0)), {"f1": [50, value]})
+    with pytest.raises(DataError, match="row 1, told latency inf: it is no finite number"):
+        study.tell(SPACE.sample(1, np.random.default_rng(0)), {"f1": 50, "latency": math.inf})
     with pytest.raises(InfeasibleError, match="the front: no subnet has been evaluated"):
         hwnas.Study("digits", objectives=["f1", "macs"]).front()
 
