@@ -7,6 +7,7 @@ bare number is refused with the remedy.
 from __future__ import annotations
 
 import math
+import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -173,6 +174,17 @@ def check_whole(name: str, value: object, least: int) -> None:
     if not (isinstance(value, Integral) and int(value) >= least):
         rule, example = f"it is a whole number, {least} or more", max(least, 20)
         raise DataError(f"{name} {value!r}", rule, f"write for example {example}")
+
+
+def checked_name(name: str, value: object, example: str) -> str:
+    """``value`` as text, if it is a name or a path.
+
+    Raises:
+        DataError: it is neither.
+    """
+    if not isinstance(value, str | os.PathLike):
+        raise DataError(f"{name} {value!r}", "it is a name or a path", f'write for example "{example}"')
+    return str(value)
 
 
 def _format(value: float, units: tuple[tuple[str, float], ...]) -> str:

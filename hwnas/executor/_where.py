@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from numbers import Integral
+from typing import Any
 
 from hwnas.errors import DataError
 from hwnas.executor._cluster import Cluster
@@ -28,8 +30,9 @@ class Where:
     cluster: str | None = None
 
     def __post_init__(self) -> None:
-        if self.workers is not None and self.workers < 1:
-            raise DataError(f"workers {self.workers}", "at least 1 is needed", "raise it, or leave it out")
+        given: Any = self.workers
+        if given is not None and not (isinstance(given, Integral) and int(given) >= 1):
+            raise DataError(f"workers {given!r}", "at least 1 is needed", "raise it, or leave it out")
 
     @property
     def elsewhere(self) -> bool:

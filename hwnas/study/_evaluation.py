@@ -13,7 +13,7 @@ from hwnas.errors import DataError
 from hwnas.executor import HERE, Executor, Pace, Where
 from hwnas.metric import Metric, registered
 from hwnas.progress import notice, progress, resumable
-from hwnas.quantity import count_of
+from hwnas.quantity import checked_name, count_of
 from hwnas.study._asked import AskedPredictor, idle_files, refuse_unused
 from hwnas.study._data import as_told, evaluation_data, noun_of, refuse_unready, say_broken, tell_untrained
 from hwnas.study._objectives import Objectives, check_names
@@ -68,6 +68,11 @@ class Evaluation:
     where: Where = HERE
     skip_failed: bool = False
     racing: float | None = None
+
+    def __post_init__(self) -> None:
+        for name, example in (("checkpoint", "own.safetensors"), ("data", "photos")):
+            if (path := getattr(self, name)) is not None:  # often a text
+                object.__setattr__(self, name, Path(checked_name(name, path, example)))
 
     @cached_property
     def net(self) -> Supernet:

@@ -14,7 +14,7 @@ from hwnas.errors import DataError, NotHeldError
 from hwnas.files import check_writable
 from hwnas.metric import LATENCY
 from hwnas.progress import notice
-from hwnas.quantity import count_of, format_bytes
+from hwnas.quantity import check_whole, checked_name, count_of, format_bytes
 from hwnas.study._data import as_told, evaluation_data, noun_of, refuse_untrained, say_broken
 from hwnas.study._deploy import is_folder, model_file, write_deployed
 from hwnas.study._facts import weights_hash
@@ -163,6 +163,9 @@ def export_subnet(
         raise DataError("random weights", "there is a checkpoint too", "drop one of them")
     if s.random_weights and s.images is not None:
         raise DataError(f"images {s.images}", "random weights have no accuracy", "drop --images, or --random-weights")
+    for what, count in (("threads", s.threads), ("batch", s.batch)):
+        if count is not None:
+            check_whole(what, count, 1)
     for what, value in (("budget", s.budget_ms), ("threads", s.threads), ("batch", s.batch)):
         if value is not None and s.device is None:
             raise DataError(f"{what} {value:g}", "nothing is measured without a device", "pass --device cpu")
@@ -181,7 +184,9 @@ def export_subnet(
     metric = net.measures()
     clock = None
     if s.device is not None:
-        clock = Clock.of(net.space, found, s.device, threads=s.threads, batch=s.batch, precision=form)
+        clock = Clock.of(
+            net.space, found, checked_name("device", s.device, "cpu"), threads=s.threads, batch=s.batch, precision=form
+        )
     chosen = _of_these_weights(choose(net), net, found)
     facts = {"supernet": reference_kind(name).whole or name, "space": net.space.name, "arch": json.dumps(chosen.arch)}
     if s.random_weights:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from hwnas.errors import DataError, NotHeldError
 from hwnas.metric import LATENCY
 from hwnas.progress import notice
-from hwnas.quantity import count_of
+from hwnas.quantity import check_whole, checked_name, count_of
 from hwnas.study._boards import Elsewhere, names_of
 from hwnas.study._budgets import latency_ms
 from hwnas.study._decoding import Decoding, with_prefill
@@ -150,8 +150,9 @@ class Measuring:
         if front.space is None:
             rule = "its space is not known here"
             raise DataError("the front", rule, "load it with its space: Front.load(path, space)")
-        if most is not None and most < 1:
-            raise DataError(f"most {most}", "one subnet is measured at least", "raise it, or leave it out for all")
+        for name, value in (("most", most), ("threads", threads), ("batch", batch)):
+            if value is not None:
+                check_whole(name, value, 1)
         budget_ms = latency_ms(budget) if budget is not None else None
         rows = [rows] if isinstance(rows, int) else rows
         numbers = front.frame["row"].tolist()
@@ -283,6 +284,7 @@ def measured(measuring: Measuring, device: str | None, python: str, journal: str
     """
     from hwnas.latency import is_remote
 
+    device = checked_name("device", device, "cpu") if device is not None else None
     with tempfile.TemporaryDirectory(prefix="hwnas-") as scratch:
         if device is not None and is_remote(device):
             job = measuring.elsewhere(device, python, Path(scratch), "")

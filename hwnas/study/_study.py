@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from hwnas.errors import DataError
 from hwnas.metric import Budget, Metric
-from hwnas.quantity import check_whole, parts_of
+from hwnas.quantity import check_whole, checked_name, parts_of
 from hwnas.study._budgets import Bound, Budgets, budgets_of
+from hwnas.study._devices import USUAL
 from hwnas.study._evaluation import Evaluation
 from hwnas.study._front import Front
 from hwnas.study._objectives import Objectives
@@ -61,9 +62,9 @@ class Study:
         space: str | SearchSpace | Any | None = None,
         objectives: Sequence[str | Metric] | Metric | None = None,
         budgets: Mapping[str, Bound] | Sequence[str | Budget] | Budget = (),
-        device: str | None = None,
+        device: str | Path | None = None,
         *,
-        predictor: str | None = None,
+        predictor: str | Path | None = None,
         evaluation: Evaluation | None = None,
         fix: Mapping[str, Any] | None = None,
         library: str | Path | None = None,
@@ -75,21 +76,24 @@ class Study:
         as_is: bool = False,
     ) -> None:
         self.evaluation = _evaluation_of(evaluation)
+        for name, value in (("threads", threads), ("batch", batch)):
+            if value is not None:
+                check_whole(name, value, 1)
         self.request = Request(
             space=_space_of(space),
             objectives=Objectives.of(_names(objectives)) if objectives is not None else None,
             budgets=budgets_of(budgets if isinstance(budgets, Mapping) else _several(budgets))
             if budgets
             else Budgets(),
-            device=device,
-            predictor=predictor,
+            device=checked_name("device", device, USUAL) if device is not None else None,
+            predictor=checked_name("predictor", predictor, "top1.safetensors") if predictor is not None else None,
             fix=_fixes(fix or {}),
-            library=Path(library) if library is not None else None,
-            tables=[Path(path) for path in _several(tables)],
-            costs=[Path(path) for path in _several(costs)],
+            library=Path(checked_name("library", library, "lib.csv")) if library is not None else None,
+            tables=[Path(checked_name("table", path, "table.csv")) for path in _several(tables)],
+            costs=[Path(checked_name("costs", path, "costs.csv")) for path in _several(costs)],
             threads=threads,
             batch=batch,
-            precision=",".join(_several(precision)) if precision is not None else None,
+            precision=",".join(map(str, _several(precision))) if precision is not None else None,
             as_is=as_is,
         )
 

@@ -14,6 +14,7 @@ import pytest
 
 import hwnas
 from hwnas.errors import DataError, HwnasError, InfeasibleError, NotHeldError, QuantityError, SupernetError
+from hwnas.executor import Where
 from hwnas.metric import Budget, get_metric, metrics
 from hwnas.space import get_space, macs_cost
 from hwnas.study._metrics import Metrics
@@ -119,7 +120,7 @@ def test_rows_and_budgets_to_measure_are_written_as_elsewhere(
     assert front.verify(rows=2, budget=6e3).frame["row"].tolist() == [2]
     with pytest.raises(QuantityError, match="budget 6: a quantity needs a unit; write 6ms"):
         front.measure(budget="6")
-    with pytest.raises(DataError, match="most 0: one subnet is measured at least"):
+    with pytest.raises(DataError, match="most 0: it is a whole number, 1 or more"):
         front.measure(most=0)
 
 
@@ -133,6 +134,13 @@ def test_rows_and_budgets_to_measure_are_written_as_elsewhere(
         ({"space": 5}, "space 5: it is a reference, a SearchSpace or a Supernet"),
         ({"fix": "r=8"}, "fix 'r=8': it is the choices that genes are left"),
         ({"evaluation": "digits"}, r"write hwnas\.Evaluation\('digits'\)"),
+        ({"threads": "2"}, "threads '2': it is a whole number, 1 or more"),
+        ({"batch": 0}, "batch 0: it is a whole number, 1 or more"),
+        ({"device": 0}, 'device 0: it is a name or a path; write for example "cpu"'),
+        ({"predictor": 5}, "predictor 5: it is a name or a path"),
+        ({"library": 5}, "library 5: it is a name or a path"),
+        ({"tables": ["t.csv", 5]}, "table 5: it is a name or a path"),
+        ({"costs": 5}, "costs 5: it is a name or a path"),
     ],
     ids=str,
 )
@@ -197,7 +205,13 @@ def test_errors_of_python_name_values_and_no_options(front: hwnas.Front) -> None
         "images 0": lambda: front.export(images=0),
         "calibrate 0": lambda: front.export(calibrate=0),
         "batch size 0": lambda: front.export(batch_size=0),
+        "data 5": lambda: hwnas.Evaluation("digits", data=5),  # type: ignore[arg-type]
         "evals '9'": lambda: hwnas.Study("digits", evaluation=hwnas.Evaluation("digits", evals="9")).search(),  # type: ignore[arg-type]
+        "workers '2'": lambda: Where("2"),  # type: ignore[arg-type]
+        "device 0": lambda: front.measure(device=0),  # type: ignore[arg-type]
+        "threads '2'": lambda: front.verify(threads="2"),  # type: ignore[arg-type]
+        "most '2'": lambda: front.measure(most="2"),  # type: ignore[arg-type]
+        "batch 0": lambda: front.export(device="cpu", batch=0),
         "ask: n 'a'": lambda: study.ask("a"),  # type: ignore[arg-type]
     }.items():
         with pytest.raises(HwnasError) as error:
@@ -217,6 +231,8 @@ def test_one_thing_may_stand_where_several_can() -> None:
     written = hwnas.Study("digits", "macs,params:min", "macs<=300k", tables="t.csv", costs=Path("c.csv"))
     listed = hwnas.Study("digits", ["macs", "params:min"], ["macs<=300k"], tables=["t.csv"], costs=["c.csv"])
     assert written.request == listed.request
+    assert hwnas.Study("digits", device=Path("tables/phone")).request.device == "tables/phone"
+    assert hwnas.Evaluation("digits", data="photos").data == Path("photos")  # type: ignore[arg-type]
     alone = hwnas.Study("digits", get_metric("macs"), Budget(get_metric("macs"), upper=3e5)).request
     assert (alone.objectives.columns, alone.budgets) == (("macs",), listed.request.budgets)  # type: ignore[union-attr]
     with pytest.raises(DataError, match="nothing stands beside one of its commas; write objectives macs,params"):
