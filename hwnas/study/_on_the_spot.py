@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hwnas.errors import DeviceError
+from hwnas.errors import DataError, DeviceError
 from hwnas.files import check_writable
 from hwnas.progress import notice, progress, resumable
 from hwnas.quantity import listed
@@ -37,11 +37,16 @@ def first_profiled(device: Device, space: SearchSpace, precision: str, plan: Pla
 
 def profiled(device: Device, space: SearchSpace, precision: str, plan: Plan | None = None) -> LatencyTable:
     """A table made on the spot, kept below ``latency_tables/`` for the next search; by the usual plan, unless one is given."""
-    from hwnas.latency import Load, profile, renewal, summary
+    from hwnas.latency import Load, profile, profile_command, renewal, summary
 
     part = _few_resolutions(space)
     folder = Path("latency_tables") / device.id
-    check_writable(folder / "table.csv")
+    try:
+        check_writable(folder / "table.csv")
+    except DataError as error:  # no option names the folder of tables that are made on the spot
+        make = f"{profile_command(device, part, precision)} --out FOLDER"
+        remedy = f"work in another folder, or make one elsewhere: {make}, and name it: --device FOLDER/{device.id}"
+        raise DataError(f"latency table {folder}", error.rule, remedy) from error
     fed = "; ".join(f"{name}={listed(values)}" for name, values in part.input_values.items())
     notice(
         f"profiling {len(part.layers())} layers of {space.name}"

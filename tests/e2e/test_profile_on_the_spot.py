@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -118,6 +119,28 @@ def test_a_table_is_checked_by_really_measuring(hwnas: Hwnas, monkeypatch: pytes
     else:
         assert trust["verdict"] in ("unlike", "adapted")
         assert (pd.read_csv(folder / "pareto.csv")["latency_ms"] > 1e-4).all()
+
+
+def test_where_no_table_can_be_kept_the_remedy_is_one_that_can_be_typed(
+    hwnas: Hwnas, measuring: FakeProfile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(latency, "machine_load", lambda *_: latency.Load())
+    here = latency.get_device("cpu")
+    Path("latency_tables", here.id).touch()  # as good as a folder that cannot be written, which root can
+    search = ("search", "--space", "digits", "--objectives", "latency,macs", *QUICK)
+    ran = hwnas(*search)
+    assert (ran.code, measuring.calls) == (2, [])
+    told = re.fullmatch(
+        rf"error: latency table latency_tables/{here.id}: it cannot be written \(.*\); work in another folder, or make one "
+        r"elsewhere: hwnas (profile .*), and name it: (--device FOLDER/\S+)",
+        ran.err.strip().splitlines()[-1],
+    )
+    assert told is not None, ran.err
+    profiled = hwnas(*told[1].replace("FOLDER", "mine").split())
+    assert profiled.code == 0, profiled.err
+    monkeypatch.setattr(latency, "misfits", lambda _: ["made up"])  # no check by the clock
+    ran = hwnas(*search, *told[2].replace("FOLDER", "mine").split())
+    assert ran.code == 0, ran.err
 
 
 def test_a_busy_machine_is_not_profiled(
