@@ -55,12 +55,14 @@ class Check:
         predicted_ms, measured_ms: ``(n,)``.
         load: what else the machine did meanwhile.
         anchor_ms: median of the anchor's runs beside them.
+        when: they were timed, in words.
     """
 
     predicted_ms: NDArray[np.float64]
     measured_ms: NDArray[np.float64]
     load: Load
     anchor_ms: float
+    when: str = "now"
 
     @property
     def validation(self) -> Mapping[str, float]:
@@ -108,7 +110,7 @@ class Check:
             else f", beyond what the clock moves (timed twice, one differs by {repeat_pct:.1f} %)"
         )
         return (
-            f"{told['n_validation']} subnets timed now are off by {told['mape_pct']:.1f} % on average; "
+            f"{told['n_validation']} subnets timed {self.when} are off by {told['mape_pct']:.1f} % on average; "
             f"{self.expected_pct:.0f} % of others are to be expected within {TOLERANCE_PCT:g} %{beyond}"
         )
 

@@ -101,8 +101,10 @@ def trusted(
     covered = near.covered(space)
     x = checked_subnets(covered, MOST)
     anchor, journal = x[len(x) // 2], _journal(device, precision, covered, x, clock())
+    kept_at = journal.stat().st_mtime if journal.exists() else None
 
     def check(n: int) -> Check:
+        nonlocal kept_at
         for _ in range(TRIES):
             found = check_table(
                 near, covered, x[:n], journal, device=device, anchor=anchor, progress=progress, runtime=runtime
@@ -110,7 +112,8 @@ def trusted(
             if not found.load.busy:
                 break
             journal.unlink(missing_ok=True)  # so that the next try, or command, measures again
-        return found
+            kept_at = None
+        return replace(found, when=_when(journal, kept_at))
 
     for n in (FEW, MANY, MOST):
         found = check(n)
@@ -131,6 +134,14 @@ def trusted(
         journal.unlink(missing_ok=True)
         return _unchecked(device, own, f"it was made within the hour, and yet {found.words}: this machine's times move")
     return Trust("unlike", near, f"{named} does not fit this machine: even adapted, {after.words}")
+
+
+def _when(journal: Path, kept_at: float | None) -> str:
+    """When what a journal holds was measured, in words, if it held some already that was measured at ``kept_at``."""
+    if kept_at is None:
+        return "now"
+    at = time.strftime("%H:%M", time.localtime(kept_at))
+    return f"at {at}" if journal.stat().st_mtime == kept_at else f"since {at}"
 
 
 def like_table(device: Device, space: SearchSpace, precision: str = "fp32") -> LatencyTable | None:
