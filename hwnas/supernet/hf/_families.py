@@ -59,6 +59,7 @@ def _bert(config: Mapping[str, Any], tuned: bool, folder: str) -> Family:
 
 
 def _roberta(config: Mapping[str, Any], tuned: bool, folder: str) -> Family:
+    """RoBERTa; XLM-RoBERTa and CamemBERT are the same network of other tokens."""
     head = Head("first", number(config, "hidden_size", folder)) if tuned else Head("mean")
     padding = number(config, "pad_token_id", folder, usual=1, least=0)
     first = padding + 1  # positions count from the one after padding's
@@ -93,12 +94,16 @@ def _distilbert(config: Mapping[str, Any], tuned: bool, folder: str) -> Family:
     )
 
 
+_DENSE_AND_OUT = (("classifier.dense.weight", "classifier.out_proj.weight"),)
+
 FAMILIES: dict[str, FamilyKind] = {
     "bert": FamilyKind(_bert, (("bert.pooler.dense.weight", "classifier.weight"),)),
+    "camembert": FamilyKind(_roberta, _DENSE_AND_OUT),
     "deit": FamilyKind(deit, (("classifier.weight",), ("cls_classifier.weight", "distillation_classifier.weight"))),
     "distilbert": FamilyKind(_distilbert, (("pre_classifier.weight", "classifier.weight"),)),
-    "roberta": FamilyKind(_roberta, (("classifier.dense.weight", "classifier.out_proj.weight"),)),
+    "roberta": FamilyKind(_roberta, _DENSE_AND_OUT),
     "vit": FamilyKind(vit, (("classifier.weight",),)),
+    "xlm-roberta": FamilyKind(_roberta, _DENSE_AND_OUT),
 }
 """By ``model_type``."""
 

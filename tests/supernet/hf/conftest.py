@@ -37,6 +37,9 @@ WORDS = [
 ]
 VOCABULARY = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *WORDS)
 
+ROBERTAS = ("camembert", "roberta", "xlm-roberta")
+"""Families without segments, whose positions begin after padding's."""
+
 Folder = Callable[..., Path]
 
 
@@ -60,7 +63,7 @@ def save(folder: Path, kind: str, *, classes: int | None = 3, seed: int = 0, **s
     else:
         sizes |= {"num_hidden_layers": 4, "num_attention_heads": 4, "hidden_size": 32, "intermediate_size": 48}
     labels = {} if classes is None else {"id2label": {i: f"class {i}" for i in range(classes)}}
-    config = transformers.AutoConfig.for_model(kind, **sizes, **labels, **settings)
+    config = transformers.AutoConfig.for_model(kind, **{**sizes, **labels, **settings})
     maker = transformers.AutoModel if classes is None else transformers.AutoModelForSequenceClassification
     torch.manual_seed(seed)
     net = maker.from_config(config, attn_implementation="eager").eval()

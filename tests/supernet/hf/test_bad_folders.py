@@ -14,7 +14,10 @@ from hwnas.errors import HwnasError
 from hwnas.supernet import load_supernet
 from tests.supernet.hf.conftest import save
 
-KNOWN = "encoders of the families bert, deit, distilbert, roberta, vit and decoders of llama, mistral, qwen2 are what"
+KNOWN = (
+    "encoders of the families bert, camembert, deit, distilbert, roberta, vit, xlm-roberta "
+    "and decoders of llama, mistral, qwen2 are what"
+)
 WEIGHT = "bert.encoder.layer.1.output.dense.weight"
 
 

@@ -21,7 +21,7 @@ from hwnas.supernet.hf import ImageEncoder, TextEncoder
 from hwnas.supernet.hf._supernet import EncoderSupernet
 from hwnas.supernet.hf._weights import _keys
 from hwnas.supernet.train._importance import importance
-from tests.supernet.hf.conftest import VOCABULARY, save, save_images, write_texts
+from tests.supernet.hf.conftest import ROBERTAS, VOCABULARY, save, save_images, write_texts
 
 transformers = pytest.importorskip("transformers", reason="parity needs transformers")
 
@@ -31,7 +31,7 @@ HALF: dict[str, dict[str, Any]] = {
     "vit": {"hidden_size": 16, "num_attention_heads": 2, "intermediate_size": 24},
     "deit": {"hidden_size": 16, "num_attention_heads": 2, "intermediate_size": 24},
 }
-HALF["roberta"] = HALF["bert"]
+HALF |= dict.fromkeys(ROBERTAS, HALF["bert"])
 
 
 def opened(folder: Path) -> EncoderSupernet:
@@ -68,7 +68,7 @@ def small(net: EncoderSupernet, maker: Any, original: Any, folder: Path) -> Any:
     return made.eval()
 
 
-@pytest.mark.parametrize("kind", ["bert", "distilbert", "roberta"])
+@pytest.mark.parametrize("kind", ["bert", "distilbert", *ROBERTAS])
 def test_a_narrow_subnet_of_texts_is_the_network_of_the_kept_weights(kind: str, tmp_path: Path) -> None:
     net = opened_sorted(tmp_path, original := save(tmp_path, kind, classes=None))
     assert isinstance(net, TextEncoder)
@@ -76,7 +76,7 @@ def test_a_narrow_subnet_of_texts_is_the_network_of_the_kept_weights(kind: str, 
     ids = torch.randint(5, len(VOCABULARY), (3, length), generator=torch.Generator().manual_seed(1))
     mask = (torch.arange(length) < torch.tensor([[length], [3], [9]])).long()
     fed = {"input_ids": ids, "attention_mask": mask}
-    if kind == "roberta":
+    if kind in ROBERTAS:
         fed["input_ids"] = torch.where(mask == 1, ids, 0)  # its positions skip padding
     with torch.no_grad():
         states = small(net, transformers.AutoModel, original, tmp_path / "small")(**fed).last_hidden_state
