@@ -9,6 +9,7 @@ from torch import Tensor
 from hwnas.supernet._units import Units
 
 CLASSIFIER = "head/classifier"
+PROJECT = "embeddings/project"
 
 _READERS = ("query", "key", "value", "ffn.inner")
 """Linear maps of a layer that read the channels; all its other ops write them."""
@@ -27,6 +28,8 @@ def channel_units(tensors: Iterable[str], layers: int) -> Units:
     ops = {name.rpartition(".")[0] for name in tensors}
     head = {"head/dense"} & ops or {CLASSIFIER}
     readers = {f"layer.{i}/{part}" for i in range(layers) for part in _READERS} | head
+    if PROJECT in ops:  # the tables before it have channels of their own
+        ops -= {op for op in ops if op.startswith("embeddings/")} - {PROJECT}
     tables = {f"embeddings/{part}" for part in _TABLES} & ops
     writers = ops - readers - tables - {CLASSIFIER}
     return Units("channels", 1, *(tuple(sorted(each)) for each in (writers, readers, tables)))

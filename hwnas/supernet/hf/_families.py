@@ -46,8 +46,7 @@ def family_kind(config: Mapping[str, Any], folder: str) -> FamilyKind:
 
 
 def _bert(config: Mapping[str, Any], tuned: bool, folder: str) -> Family:
-    if config.get("position_embedding_type", "absolute") != "absolute":
-        raise SupernetError(f"hf:{folder}", "its positions are relative", "give a network with absolute positions")
+    _absolute(config, folder)
     head = Head("first", number(config, "hidden_size", folder)) if tuned else Head("mean")
     return Family(
         encoder_of(config, folder, head),
@@ -94,6 +93,20 @@ def _distilbert(config: Mapping[str, Any], tuned: bool, folder: str) -> Family:
     )
 
 
+def _electra(config: Mapping[str, Any], tuned: bool, folder: str) -> Family:
+    """ELECTRA (Clark et al. 2020, arXiv:2003.10555), whose tables of embeddings may be narrower than its layers."""
+    _absolute(config, folder)
+    channels, width = number(config, "hidden_size", folder), number(config, "embedding_size", folder, usual=128)
+    segments = number(config, "type_vocab_size", folder, usual=2, least=0)
+    return Family(
+        encoder_of(config, folder, Head("first", channels, "gelu") if tuned else Head("mean")),
+        _text(config, folder, segments=segments, width=0 if width == channels else width),
+        {**_EMBEDDINGS, "embeddings/project": "embeddings_project", **_BERT_LAYER},
+        "electra.",
+        {"head/dense": ("classifier.dense",), "head/classifier": ("classifier.out_proj",)},
+    )
+
+
 _DENSE_AND_OUT = (("classifier.dense.weight", "classifier.out_proj.weight"),)
 
 FAMILIES: dict[str, FamilyKind] = {
@@ -101,6 +114,7 @@ FAMILIES: dict[str, FamilyKind] = {
     "camembert": FamilyKind(_roberta, _DENSE_AND_OUT),
     "deit": FamilyKind(deit, (("classifier.weight",), ("cls_classifier.weight", "distillation_classifier.weight"))),
     "distilbert": FamilyKind(_distilbert, (("pre_classifier.weight", "classifier.weight"),)),
+    "electra": FamilyKind(_electra, _DENSE_AND_OUT),
     "roberta": FamilyKind(_roberta, _DENSE_AND_OUT),
     "vit": FamilyKind(vit, (("classifier.weight",),)),
     "xlm-roberta": FamilyKind(_roberta, _DENSE_AND_OUT),
@@ -135,10 +149,15 @@ _DISTILBERT_LAYER = {
 }
 
 
-def _text(config: Mapping[str, Any], folder: str, *, segments: int, reserved: int = 0) -> TextInput:
+def _absolute(config: Mapping[str, Any], folder: str) -> None:
+    if config.get("position_embedding_type", "absolute") != "absolute":
+        raise SupernetError(f"hf:{folder}", "its positions are relative", "give a network with absolute positions")
+
+
+def _text(config: Mapping[str, Any], folder: str, *, segments: int, reserved: int = 0, width: int = 0) -> TextInput:
     positions = number(config, "max_position_embeddings", folder) - reserved
     if positions < 1:
         rule = f"max_position_embeddings is {positions + reserved}, which leaves no position"
         raise SupernetError(f"hf:{folder}, {CONFIG}", rule, "restore it")
     lengths = tuple(length for length in LENGTHS if length <= positions) or (positions,)
-    return TextInput(number(config, "vocab_size", folder), positions, segments, lengths)
+    return TextInput(number(config, "vocab_size", folder), positions, segments, lengths, width=width)

@@ -20,6 +20,7 @@ class TextInput:
         vocabulary, positions, segments: rows of the three tables; no segments for 0.
         lengths: choices of the sequence length.
         rows: of the table of tokens, where several tokens share one; 0 where each has its own.
+        width: channels of the tables, where a linear map makes the encoder's of them; 0 where they have the encoder's.
     """
 
     vocabulary: int
@@ -27,13 +28,14 @@ class TextInput:
     segments: int
     lengths: tuple[int, ...]
     rows: int = 0
+    width: int = 0
 
     masked: ClassVar[bool] = True
 
     @property
     def suffix(self) -> str:
-        """The rows, where they are fewer than tokens."""
-        return f"-rows{self.rows}" if self.rows else ""
+        """The channels of the tables, where they are others than the encoder's; the rows, where they are fewer than tokens."""
+        return (f"-e{self.width}" if self.width else "") + (f"-rows{self.rows}" if self.rows else "")
 
     @property
     def gene(self) -> Gene:
@@ -45,18 +47,20 @@ class TextInput:
         return size
 
     def embeddings(self, size: int, channels: int, eps: float) -> LayerSpec:
-        """Words, segments and positions, added and normalised."""
-        ops = OpList(())
+        """Words, segments and positions, added and normalised; then mapped to the encoder's channels, if they have others."""
+        ops, width = OpList(()), self.width or channels
         ids = ops.read("input_ids", (size,), "int64", below=self.vocabulary, axes=(LENGTH,))
         mask = ops.read("attention_mask", (size,), "int64", below=2, axes=(LENGTH,))
         ops.write("padding", ops.padding_bias("padding.bias", mask))
         rows = ops.shared_row("rows", ids, self.vocabulary, self.rows) if self.rows else ids
-        x = ops.embedding("words", rows, self.rows or self.vocabulary, channels)
+        x = ops.embedding("words", rows, self.rows or self.vocabulary, width)
         if self.segments:
             segments = ops.read("token_type_ids", (size,), "int64", below=self.segments, axes=(LENGTH,))
-            x = ops.add("segments.add", x, ops.embedding("segments", segments, self.segments, channels))
+            x = ops.add("segments.add", x, ops.embedding("segments", segments, self.segments, width))
         x = ops.positions("positions", x, self.positions)
-        ops.layer_norm("norm", x, eps)
+        x = ops.layer_norm("norm", x, eps)
+        if self.width:
+            ops.linear("project", x, channels)
         tables = f"v{self.vocabulary}-p{self.positions}-t{self.segments}{self.suffix}"
         return ops.layer(f"textembedding-l{size}-c{channels}-{tables}")
 

@@ -15,7 +15,7 @@ from hwnas.supernet import load_supernet
 from tests.supernet.hf.conftest import save
 
 KNOWN = (
-    "encoders of the families bert, camembert, deit, distilbert, roberta, vit, xlm-roberta "
+    "encoders of the families bert, camembert, deit, distilbert, electra, roberta, vit, xlm-roberta "
     "and decoders of llama, mistral, qwen2 are what"
 )
 WEIGHT = "bert.encoder.layer.1.output.dense.weight"
@@ -84,6 +84,27 @@ def test_a_damaged_folder_is_one_line(damage: Callable[[Path], None], complaint:
     told = str(caught.value)
     assert complaint in told
     assert len(told.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("kind", "change", "complaint"),
+    [
+        ("electra", {"embedding_size": "wide"}, "embedding_size is 'wide', not a whole number from 1"),
+        ("electra", {"embedding_size": 24}, "embeddings/words.weight is 25x16, not 25x24"),
+        ("electra", {"embedding_size": 32}, "embeddings/words.weight is 25x16, not 25x32"),
+        ("electra", {"position_embedding_type": "relative_key"}, "its positions are relative"),
+        ("xlm-roberta", {"max_position_embeddings": 1}, "max_position_embeddings is 1, which leaves no position"),
+    ],
+)
+def test_settings_of_a_family_that_do_not_fit_are_one_line(
+    kind: str, change: dict[str, object], complaint: str, tmp_path: Path
+) -> None:
+    save(tmp_path, kind, **({"embedding_size": 16} if kind == "electra" else {}))
+    configured(**change)(tmp_path)
+    with pytest.raises(HwnasError) as caught:
+        load_supernet(f"hf:{tmp_path}")
+    assert complaint in str(caught.value)
+    assert len(str(caught.value).splitlines()) == 1
 
 
 def test_a_missing_tokenizer_is_told_where_texts_are_opened(tmp_path: Path) -> None:

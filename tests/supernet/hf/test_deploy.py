@@ -39,7 +39,7 @@ def exported(folder: Path, kind: str) -> Path:
     return folder / "deploy"
 
 
-@pytest.mark.parametrize("kind", ["bert", "distilbert", "roberta"])
+@pytest.mark.parametrize("kind", ["bert", "distilbert", "electra", "roberta"])
 def test_a_folder_is_the_subnet_with_its_tokenizer_and_its_classes(kind: str, tmp_path: Path) -> None:
     deploy = exported(tmp_path, kind)
     assert sorted(path.name for path in deploy.iterdir()) == [

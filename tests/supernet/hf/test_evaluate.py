@@ -21,12 +21,13 @@ from hwnas.supernet._feeds import feeds, ranges_on
 from hwnas.supernet.engine._narrowed import narrowed
 from hwnas.task import Inputs, SelectiveTask
 from tests.supernet.hf.conftest import save, save_images, write_texts
-from tests.supernet.hf.test_parity import KINDS, largest, padded
+from tests.supernet.hf.test_parity import CASES, largest, padded
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_texts_are_told_apart_as_torch_does_and_nothing_is_calibrated(kind: str, tmp_path: Path) -> None:
-    save(tmp_path / "net", kind, classes=2)
+@pytest.mark.parametrize("case", CASES)
+def test_texts_are_told_apart_as_torch_does_and_nothing_is_calibrated(case: str, tmp_path: Path) -> None:
+    kind, settings = CASES[case]
+    save(tmp_path / "net", kind, classes=2, **settings)
     write_texts(tmp_path / "data", 200)
     net = load_supernet(f"hf:{tmp_path / 'net'}").with_head(("negative", "positive"))
     data = net.open_data(tmp_path / "data", batch_size=64)
@@ -101,9 +102,10 @@ def assert_narrow_and_alike(net: Supernet, row: Population, inputs: Inputs, toke
     torch.testing.assert_close(get_engine("onnxruntime").runner(subnet)(inputs), expected, rtol=1e-4, atol=1e-4)
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_the_last_layer_of_texts_computes_the_token_that_the_head_reads(kind: str, tmp_path: Path) -> None:
-    save(tmp_path, kind)
+@pytest.mark.parametrize("case", CASES)
+def test_the_last_layer_of_texts_computes_the_token_that_the_head_reads(case: str, tmp_path: Path) -> None:
+    kind, settings = CASES[case]
+    save(tmp_path, kind, **settings)
     net = load_supernet(f"hf:{tmp_path}")
     for row in extremes(net.space.restrict(l=16)):
         assert_narrow_and_alike(net, row, padded(net), 16, 1)

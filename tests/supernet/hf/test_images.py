@@ -133,7 +133,7 @@ def test_a_saved_network_needs_no_folder(tmp_path: Path) -> None:
         ("config.json", {"image_size": 64}, "embeddings/positions.weight is 17x32, not 65x32"),
         ("config.json", {"num_hidden_layers": 5}, "layer.4/query.weight is missing"),
         ("config.json", {"id2label": {"0": "a", "1": "b"}}, "head/classifier.weight is 3x32, not 2x32"),
-        ("config.json", {"model_type": "resnet"}, "camembert, deit, distilbert, roberta, vit"),
+        ("config.json", {"model_type": "resnet"}, "camembert, deit, distilbert, electra, roberta, vit"),
         ("preprocessor_config.json", {"image_mean": [0.5]}, "it cannot be read"),
         ("preprocessor_config.json", {"image_std": [0.5, 0.0, 0.5]}, "it cannot be read"),
         ("preprocessor_config.json", {"size": {"longest_edge": 3}, "do_center_crop": True}, "it cannot be read"),

@@ -10,22 +10,33 @@ from safetensors.torch import load_file, save_file
 from torch.utils.flop_counter import FlopCounterMode
 
 from hwnas.space import network_inputs
-from hwnas.supernet import Supernet, extremes, get_supernet, load_supernet
+from hwnas.supernet import Supernet, export_onnx, extremes, get_supernet, load_supernet
 from hwnas.supernet.hf import TextEncoder
-from tests.supernet.hf.conftest import ROBERTAS, VOCABULARY, save
+from hwnas.supernet.hf._inputs import TextInput
+from tests.supernet.hf.conftest import VOCABULARY, save
 
-KINDS = ["bert", "camembert", "distilbert", "roberta", "xlm-roberta"]
+CASES: dict[str, tuple[str, dict[str, int]]] = {
+    "bert": ("bert", {"type_vocab_size": 2}),
+    "camembert": ("camembert", {"type_vocab_size": 1}),
+    "distilbert": ("distilbert", {}),
+    "electra": ("electra", {"embedding_size": 32}),
+    "electra-narrow": ("electra", {"embedding_size": 24}),
+    "roberta": ("roberta", {"type_vocab_size": 1}),
+    "xlm-roberta": ("xlm-roberta", {"type_vocab_size": 1}),
+}
 
 
 def padded(net: Supernet, length: int = 16, n: int = 5) -> dict[str, torch.Tensor]:
-    """Texts of several lengths, filled up with padding."""
+    """Texts of several lengths, filled up with padding; of two segments each, if the network tells these apart."""
+    assert isinstance(net, TextEncoder)
+    assert isinstance(net.family.fed, TextInput)
     generator = torch.Generator().manual_seed(1)
     ids = torch.randint(5, len(VOCABULARY), (n, length), generator=generator)
     mask = (torch.arange(length) < torch.tensor([length, 3, 1, 9, 15])[:n, None]).long()
     drawn = {
         "input_ids": ids * mask,
         "attention_mask": mask,
-        "token_type_ids": (torch.arange(length) > 6).long() * mask,
+        "token_type_ids": (torch.arange(length) > 6).long() * mask * int(net.family.fed.segments > 1),
     }
     row = net.space.restrict(l=length).encode(net.space.decode(largest(net, length)))
     return {name: drawn[name] for name in network_inputs(net.network(row))}
@@ -40,25 +51,23 @@ def logits(net: Supernet, batch: dict[str, torch.Tensor]) -> torch.Tensor:
         return net.forward(largest(net), batch)
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_the_largest_subnet_is_the_original(kind: str, tmp_path: Path):
-    single = kind in ROBERTAS
-    settings = {"type_vocab_size": 1 if single else 2} if kind != "distilbert" else {}
+@pytest.mark.parametrize("case", CASES)
+def test_the_largest_subnet_is_the_original(case: str, tmp_path: Path):
+    kind, settings = CASES[case]
     original = save(tmp_path, kind, **settings)
     net = load_supernet(f"hf:{tmp_path}")
     assert not net.head_is_new
     assert net.labels == ("class 0", "class 1", "class 2")
     batch = padded(net)
-    if single:
-        batch["token_type_ids"] *= 0
     with torch.no_grad():
         expected = original(**batch).logits
     torch.testing.assert_close(logits(net, batch), expected, rtol=1e-5, atol=1e-5)
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_sorting_heads_neurons_and_channels_changes_nothing_of_the_largest(kind: str, tmp_path: Path):
-    save(tmp_path, kind)
+@pytest.mark.parametrize("case", CASES)
+def test_sorting_heads_neurons_and_channels_changes_nothing_of_the_largest(case: str, tmp_path: Path):
+    kind, settings = CASES[case]
+    save(tmp_path, kind, **settings)
     net = load_supernet(f"hf:{tmp_path}")
     assert isinstance(net, TextEncoder)
     net = net.with_widths([16, 24])
@@ -74,6 +83,8 @@ def test_sorting_heads_neurons_and_channels_changes_nothing_of_the_largest(kind:
         net.tensors |= others
     assert moved > 4 * 6 + 4 * 12
     torch.testing.assert_close(logits(net, batch), before, rtol=1e-5, atol=1e-5)
+    for row in extremes(net.space):
+        assert export_onnx(net.extract(row), tmp_path / "subnet.onnx").difference.largest < 1e-4
 
 
 def test_importance_is_what_the_loss_loses_to_first_order(tmp_path: Path):
@@ -118,8 +129,10 @@ def test_padding_that_all_texts_share_is_not_computed(tmp_path: Path):
     assert torch.equal(logits(net, filled), found)
 
 
-def test_a_folder_without_head_gets_a_new_one_on_the_mean_of_tokens(tmp_path: Path):
-    original = save(tmp_path, "bert", classes=None)
+@pytest.mark.parametrize("case", CASES)
+def test_a_folder_without_head_gets_a_new_one_on_the_mean_of_tokens(case: str, tmp_path: Path):
+    kind, settings = CASES[case]
+    original = save(tmp_path, kind, classes=None, **settings)
     net = load_supernet(f"hf:{tmp_path}")
     assert net.head_is_new
     batch = padded(net)

@@ -28,6 +28,7 @@ transformers = pytest.importorskip("transformers", reason="parity needs transfor
 HALF: dict[str, dict[str, Any]] = {
     "bert": {"hidden_size": 16, "num_attention_heads": 2, "intermediate_size": 24},
     "distilbert": {"dim": 16, "n_heads": 2, "hidden_dim": 24},
+    "electra": {"hidden_size": 16, "num_attention_heads": 2, "intermediate_size": 24},
     "vit": {"hidden_size": 16, "num_attention_heads": 2, "intermediate_size": 24},
     "deit": {"hidden_size": 16, "num_attention_heads": 2, "intermediate_size": 24},
 }
@@ -57,7 +58,7 @@ def small(net: EncoderSupernet, maker: Any, original: Any, folder: Path) -> Any:
         for part, (key, *_) in zip((2 * tensor).chunk(2, dim=1) if two else [tensor] * 2, keys, strict=False):
             theirs[key] = part.clone(memory_format=torch.contiguous_format)
     for key in [key for key in theirs if "position_embeddings" in key]:
-        theirs[key] = torch.cat([torch.zeros(net.family.first_position, 16), theirs[key]])
+        theirs[key] = torch.cat([torch.zeros(net.family.first_position, theirs[key].shape[1]), theirs[key]])
     if "head/norm" in net.family.names:  # images: learned tokens and positions have a batch axis and no ".weight"
         for key in [key for key in theirs if "_token" in key or "position_embeddings" in key]:
             tensor = theirs.pop(key)
@@ -68,7 +69,7 @@ def small(net: EncoderSupernet, maker: Any, original: Any, folder: Path) -> Any:
     return made.eval()
 
 
-@pytest.mark.parametrize("kind", ["bert", "distilbert", *ROBERTAS])
+@pytest.mark.parametrize("kind", ["bert", "distilbert", "electra", *ROBERTAS])
 def test_a_narrow_subnet_of_texts_is_the_network_of_the_kept_weights(kind: str, tmp_path: Path) -> None:
     net = opened_sorted(tmp_path, original := save(tmp_path, kind, classes=None))
     assert isinstance(net, TextEncoder)
