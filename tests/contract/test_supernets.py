@@ -22,6 +22,7 @@ TRANSFORMER = f"{REPOSITORY / 'tests' / 'contract' / 'vit.py'}:Vit"
 
 FOLDERS: dict[str, dict[str, Any]] = {
     "bert": {"hidden_act": "gelu", "vocab_size": 20, "max_position_embeddings": 34, "type_vocab_size": 2},
+    "dinov2": {"image_size": 32, "patch_size": 8, "mlp_ratio": 2},
     "electra": {"vocab_size": 20, "max_position_embeddings": 34, "embedding_size": 16},
     "vit": {"image_size": 32, "patch_size": 8, "qkv_bias": False},
     "deit": {"image_size": 32, "patch_size": 8, "architectures": ["DeiTForImageClassificationWithTeacher"]},
@@ -32,6 +33,7 @@ FOLDERS: dict[str, dict[str, Any]] = {
 
 HEADS = {
     "bert": ["bert.pooler.dense.weight", "classifier.weight"],
+    "dinov2": ["classifier.weight"],
     "electra": ["classifier.dense.weight", "classifier.out_proj.weight"],
     "vit": ["classifier.weight"],
     "deit": ["cls_classifier.weight", "distillation_classifier.weight"],

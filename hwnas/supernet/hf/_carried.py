@@ -13,7 +13,7 @@ from hwnas.errors import SupernetError
 from hwnas.supernet._header import ENCODER
 from hwnas.supernet.hf._families import family_of
 from hwnas.supernet.hf._family import Family
-from hwnas.supernet.hf._inputs import TextInput
+from hwnas.supernet.hf._inputs import ImageInput, TextInput
 from hwnas.task import Preprocessing, TextColumns, Tokenizer
 
 
@@ -58,9 +58,18 @@ class CarriedImages(Carried):
 
     Attributes:
         preprocessing: what it was trained to see; None where the folder does not say.
+        shown_px: along the sides of an image after it; 0 where that is not known.
     """
 
     preprocessing: Preprocessing | None = None
+    shown_px: int = 0
+
+    def family(self) -> Family:
+        """For images as large as they are shown: DINOv2 has positions for 518 pixels, and sees 224."""
+        family = super().family()
+        if not isinstance(family.fed, ImageInput) or not family.fed.patch <= self.shown_px < family.fed.size:
+            return family
+        return replace(family, fed=replace(family.fed, size=self.shown_px))
 
 
 @dataclass(frozen=True)
@@ -113,7 +122,7 @@ def read_carried(metadata: Mapping[str, str], file: str) -> CarriedImages | Carr
             seen: dict[str, Any] = {
                 key: tuple(v) if isinstance(v, list) else v for key, v in told["preprocessing"].items()
             }
-            return CarriedImages(*common, Preprocessing(**seen), widths=widths)
+            return CarriedImages(*common, Preprocessing(**seen), int(told.get("shown_px", 0)), widths=widths)
         lengths = told["lengths"]
         return CarriedTexts(
             *common,

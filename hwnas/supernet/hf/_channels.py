@@ -35,6 +35,6 @@ def channel_units(tensors: Iterable[str], layers: int) -> Units:
     return Units("channels", 1, *(tuple(sorted(each)) for each in (writers, readers, tables)))
 
 
-def of_two_tokens(weight: Tensor, channels: int) -> Tensor:
-    """``(out, 2 * channels)``: the leading channels of each of two tokens, which a weight reads one after the other."""
+def of_two_vectors(weight: Tensor, channels: int) -> Tensor:
+    """``(out, 2 * channels)``: the leading channels of each of two vectors, which a weight reads one after the other."""
     return weight.reshape(len(weight), 2, -1)[:, :, :channels].flatten(1)

@@ -20,14 +20,20 @@ class Head:
     """What becomes of the last layer's tokens.
 
     Attributes:
-        pool: the first token, the first two side by side, or the mean over those that the mask keeps.
+        pool: the first token, the first two side by side, the first beside the mean of all others, or the mean over those
+            that the mask keeps.
         features: of a linear map before the classifier; 0 for none.
         function: its activation.
     """
 
-    pool: Literal["first", "pair", "mean"] = "first"
+    pool: Literal["first", "pair", "first_and_mean", "mean"] = "first"
     features: int = 0
     function: Function = "tanh"
+
+    @property
+    def two(self) -> bool:
+        """Whether the classifier reads two vectors side by side."""
+        return self.pool in ("pair", "first_and_mean")
 
 
 @dataclass(frozen=True)
@@ -180,11 +186,14 @@ def encoder_layer(encoder: Encoder, tokens: int, heads: int, ffn: int, channels:
 def _head(encoder: Encoder, tokens: int, channels: int, *, masked: bool) -> LayerSpec:
     head = encoder.head
     ops = OpList((tokens, channels))
-    x = 0 if head.pool == "mean" else ops.take("pool", 0) if head.pool == "first" else ops.slice("pair", 0, 0, 2)
+    x = ops.take("pool", 0) if head.pool == "first" else ops.slice("pair", 0, 0, 2) if head.pool == "pair" else 0
     if encoder.norm_first:
         x = ops.layer_norm("norm", x, encoder.eps)
     if head.pool == "pair":
         x = ops.flatten("pool", x)
+    elif head.pool == "first_and_mean":
+        mean = ops.mean_tokens("mean", ops.slice("others", x, 1, tokens))
+        x = ops.concat("pool", ops.take("first", x), mean)
     elif head.pool == "mean":
         mask = ops.read("attention_mask", (tokens,), "int64", below=2, axes=(LENGTH,)) if masked else None
         x = ops.mean_tokens("pool", x, mask)

@@ -10,7 +10,7 @@ from hwnas.supernet.hf._encoder import Head
 from hwnas.supernet.hf._family import Family, FamilyKind, encoder_of
 from hwnas.supernet.hf._folder import CONFIG, number
 from hwnas.supernet.hf._inputs import LENGTHS, TextInput
-from hwnas.supernet.hf._vit import deit, vit
+from hwnas.supernet.hf._vit import deit, dinov2, vit
 from hwnas.supernet.hf.decoder import DECODERS
 
 
@@ -113,6 +113,7 @@ FAMILIES: dict[str, FamilyKind] = {
     "bert": FamilyKind(_bert, (("bert.pooler.dense.weight", "classifier.weight"),)),
     "camembert": FamilyKind(_roberta, _DENSE_AND_OUT),
     "deit": FamilyKind(deit, (("classifier.weight",), ("cls_classifier.weight", "distillation_classifier.weight"))),
+    "dinov2": FamilyKind(dinov2, (("classifier.weight",),)),
     "distilbert": FamilyKind(_distilbert, (("pre_classifier.weight", "classifier.weight"),)),
     "electra": FamilyKind(_electra, _DENSE_AND_OUT),
     "roberta": FamilyKind(_roberta, _DENSE_AND_OUT),

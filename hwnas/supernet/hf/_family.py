@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from hwnas.errors import SupernetError
@@ -34,6 +34,8 @@ class Family:
         prefix: of all tensors but the head's, where the file has a head.
         head: names of the head's tensors. A classifier of two has one for each of two tokens, whose logits are averaged.
         first_position: of the table's row for the first token.
+        scales: names of vectors by which what an op writes is multiplied, by the op as in ``names``: they become part of its
+            weights (LayerScale: Touvron et al. 2021, arXiv:2103.17239).
     """
 
     encoder: Encoder
@@ -42,6 +44,7 @@ class Family:
     prefix: str
     head: Mapping[str, tuple[str, ...]]
     first_position: int = 0
+    scales: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -77,12 +77,14 @@ class ImageInput:
         colours: channels of an image.
         size, patch: pixels along the sides of the largest image, and of a patch.
         leading: 1 for a class token, 2 with a distillation token after it.
+        grid: patches along each side of the image that the table of positions is of, which may be larger.
     """
 
     colours: int
     size: int
     patch: int
     leading: int
+    grid: int
 
     masked: ClassVar[bool] = False
 
@@ -115,6 +117,6 @@ class ImageInput:
         x = ops.transpose("tokens", x, (1, 0))
         for token in ("distillation", "class")[-self.leading :]:
             x = ops.class_token(token, x)
-        ops.grid_positions("positions", x, self.leading, self.side)
-        table = f"t{self.leading}-g{self.side}"
+        ops.grid_positions("positions", x, self.leading, self.grid)
+        table = f"t{self.leading}-g{self.grid}"
         return ops.layer(f"imageembedding-{self.colours}x{size}-p{self.patch}-c{channels}-{table}")

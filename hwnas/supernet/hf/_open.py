@@ -43,7 +43,7 @@ def folder_class(folder: str) -> type[Supernet]:
     tuned = kind.tuned(tensor_names(Path(folder)))
     text = json.dumps(config)
     if isinstance(kind.of(config, tuned, folder).fed, ImageInput):
-        return encoder_class(CarriedImages(text, tuned, folder, read_preprocessing(Path(folder))))
+        return encoder_class(CarriedImages(text, tuned, folder, *read_preprocessing(Path(folder))))
     return encoder_class(CarriedTexts(text, tuned, folder))
 
 

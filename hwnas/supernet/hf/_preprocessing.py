@@ -15,22 +15,23 @@ from hwnas.supernet._deployed import PREPROCESSOR
 from hwnas.task import Preprocessing
 
 
-def read_preprocessing(folder: Path) -> Preprocessing | None:
-    """The preprocessing of images; None if the folder states none.
+def read_preprocessing(folder: Path) -> tuple[Preprocessing | None, int]:
+    """The preprocessing of images, and how many pixels its results have along their sides; None and 0 if the folder states
+    none, 0 too if their sides differ.
 
     Raises:
         SupernetError: the file is damaged, or asks for what is not supported.
     """
     path = folder / PREPROCESSOR
     if not path.is_file():
-        return None
+        return None, 0
     try:
         told = json.loads(path.read_text(encoding="utf-8"))
         size, crop = told.get("size", {}), told.get("crop_size")
         keeps_aspect = isinstance(size, dict) and "shortest_edge" in size
         cropped = bool(told.get("do_center_crop") and told.get("do_resize", True))
         normal = told.get("do_normalize", True)
-        return Preprocessing(
+        preprocessing = Preprocessing(
             mean=_three(told["image_mean"]) if normal else (0.0, 0.0, 0.0),
             std=_three(told["image_std"], above=0) if normal else (1.0, 1.0, 1.0),
             divisor=1 / float(told.get("rescale_factor", 1 / 255)) if told.get("do_rescale", True) else 1.0,
@@ -38,6 +39,8 @@ def read_preprocessing(folder: Path) -> Preprocessing | None:
             crop=(_side(crop), _side(size)) if cropped else (1, 1),
             keeps_aspect=keeps_aspect,
         )
+        sides = _sides(crop if cropped else size or {})
+        return preprocessing, sides.pop() if len(sides) == 1 else 0
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError, ZeroDivisionError) as error:
         rule = f"it cannot be read ({type(error).__name__}: {' '.join(str(error).split())[:80]})"
         raise SupernetError(f"{path}", rule, "save the network's image processor again") from error
@@ -53,10 +56,14 @@ def _three(value: float | list[float], above: float = -math.inf) -> tuple[float,
 
 def _side(size: int | Mapping[str, Any]) -> int:
     """Of a square, or the shorter side."""
-    if isinstance(size, int):
-        return size
-    sides = {int(size[key]) for key in ("shortest_edge", "height", "width") if key in size}
+    sides = _sides(size)
     if len(sides) != 1 or min(sides) < 1:
-        message = f"size {dict(size)}"
+        message = f"size {size}"
         raise ValueError(message)
     return sides.pop()
+
+
+def _sides(size: int | Mapping[str, Any]) -> set[int]:
+    if isinstance(size, int):
+        return {size}
+    return {int(size[key]) for key in ("shortest_edge", "height", "width") if key in size}

@@ -25,7 +25,7 @@ from hwnas.supernet._recipe import Recipe
 from hwnas.supernet._subnet import Subnet
 from hwnas.supernet._units import Units
 from hwnas.supernet.hf._carried import Carried, CarriedImages, CarriedTexts
-from hwnas.supernet.hf._channels import CLASSIFIER, channel_units, of_two_tokens
+from hwnas.supernet.hf._channels import CLASSIFIER, channel_units, of_two_vectors
 from hwnas.supernet.hf._encoder import encoder_space
 from hwnas.supernet.hf._family import Family
 from hwnas.supernet.hf._inputs import TextInput
@@ -111,8 +111,8 @@ class EncoderSupernet(Supernet):
 
     def op_weights(self, name: str, op: Op) -> dict[str, Tensor]:
         found = super().op_weights(name, op)
-        if name == CLASSIFIER and self.family.encoder.head.pool == "pair":
-            found[f"{name}.weight"] = of_two_tokens(self.tensors[f"{name}.weight"], op.in_shape[0] // 2)
+        if name == CLASSIFIER and self.family.encoder.head.two:
+            found[f"{name}.weight"] = of_two_vectors(self.tensors[f"{name}.weight"], op.in_shape[0] // 2)
         return found
 
     def with_widths(self, widths: Sequence[int]) -> Self:

@@ -1,4 +1,5 @@
-"""Vision transformers: ViT (Dosovitskiy et al. 2021, arXiv:2010.11929) and DeiT (Touvron et al. 2021, arXiv:2012.12877)."""
+"""Vision transformers: ViT (Dosovitskiy et al. 2021, arXiv:2010.11929), DeiT (Touvron et al. 2021, arXiv:2012.12877) and
+DINOv2 (Oquab et al. 2023, arXiv:2304.07193)."""
 
 from __future__ import annotations
 
@@ -29,6 +30,23 @@ def deit(config: Mapping[str, Any], tuned: bool, folder: str) -> Family:
     return Family(encoder, _images(config, folder, leading=2), _NAMES, "deit.", {"head/classifier": heads})
 
 
+def dinov2(config: Mapping[str, Any], tuned: bool, folder: str) -> Family:  # noqa: ARG001 (its head is the same either way)
+    """DINOv2: what a layer adds is scaled by channel; the head reads the class token beside the mean of the patches."""
+    if config.get("use_swiglu_ffn"):
+        rule = "its FFNs are gated (use_swiglu_ffn), which hwnas does not know of encoders"
+        raise SupernetError(f"hf:{folder}, {CONFIG}", rule, "give a network without: a smaller one of the family")
+    channels, ratio = number(config, "hidden_size", folder), number(config, "mlp_ratio", folder, usual=4)
+    sizes = {**config, "intermediate_size": channels * ratio}
+    return Family(
+        encoder_of(sizes, folder, Head("first_and_mean"), norm_first=True),
+        _images(config, folder, leading=1),
+        {**_NAMES, **_DINOV2_NAMES},
+        "dinov2.",
+        {"head/classifier": ("classifier",)},
+        scales=_DINOV2_SCALES,
+    )
+
+
 _NAMES = {
     "embeddings/patches": "embeddings.patch_embeddings.projection",
     "embeddings/class": "embeddings.cls_token",
@@ -44,6 +62,16 @@ _NAMES = {
     "layer.{i}/ffn.output": "encoder.layer.{i}.output.dense",
     "head/norm": "layernorm",
 }
+_DINOV2_NAMES = {
+    "layer.{i}/attention.norm": "encoder.layer.{i}.norm1",
+    "layer.{i}/ffn.norm": "encoder.layer.{i}.norm2",
+    "layer.{i}/ffn.inner": "encoder.layer.{i}.mlp.fc1",
+    "layer.{i}/ffn.output": "encoder.layer.{i}.mlp.fc2",
+}
+_DINOV2_SCALES = {
+    "layer.{i}/attention.output": "encoder.layer.{i}.layer_scale1.lambda1",
+    "layer.{i}/ffn.output": "encoder.layer.{i}.layer_scale2.lambda1",
+}
 
 
 def _images(config: Mapping[str, Any], folder: str, *, leading: int) -> ImageInput:
@@ -51,7 +79,7 @@ def _images(config: Mapping[str, Any], folder: str, *, leading: int) -> ImageInp
     if patch > size:
         rule = f"patches of {patch} pixels do not fit into images of {size}"
         raise SupernetError(f"hf:{folder}, {CONFIG}", rule, "restore it")
-    return ImageInput(number(config, "num_channels", folder, usual=3), size, patch, leading)
+    return ImageInput(number(config, "num_channels", folder, usual=3), size, patch, leading, size // patch)
 
 
 def _side(config: Mapping[str, Any], key: str, folder: str) -> int:

@@ -62,7 +62,8 @@ def renamed(
         folder: for messages.
 
     Raises:
-        SupernetError: there is no position left after the reserved ones, or a layer that the configuration does not count.
+        SupernetError: there is no position left after the reserved ones, a layer that the configuration does not count, or
+            no scale of what a layer adds.
     """
     beyond = {key for op in family.names for key in _keys_beyond(op, family)} & set(tensors)
     if beyond:
@@ -73,7 +74,7 @@ def renamed(
         parts = [next((tensors[key] for key in keys if key in tensors), None) for keys in _keys(name, family)]
         known = [part.float() if part.is_floating_point() else part for part in parts if part is not None]
         if len(known) == len(parts):
-            found[name] = _joined(known)
+            found[name] = _scaled(name, _joined(known), tensors, family, folder)
             if found[name].dim() > len(shape):  # learned tokens and positions of images, which have a batch axis
                 found[name] = found[name].squeeze(0)
     if family.first_position and POSITIONS in found:
@@ -91,6 +92,18 @@ def _keys_beyond(op: str, family: Family) -> list[str]:
     return [f"{prefix}{known.replace('{i}', str(family.encoder.layers))}.weight" for prefix in (family.prefix, "")]
 
 
+def _scaled(name: str, tensor: Tensor, tensors: Mapping[str, Tensor], family: Family, folder: str) -> Tensor:
+    """A weight or a bias times the vector that multiplies what its op writes, if there is one."""
+    op, layer = _in_any_layer(name.rpartition(".")[0])
+    if op not in family.scales or not tensor.is_floating_point():
+        return tensor
+    key = family.scales[op].replace("{i}", layer)
+    scale = tensors.get(family.prefix + key, tensors.get(key))
+    if scale is None or scale.shape != tensor.shape[:1]:
+        raise SupernetError(f"hf:{folder}", f"it has no {key} that fits {name}", "restore its weights")
+    return tensor * scale.float().reshape(-1, *[1] * (tensor.dim() - 1))
+
+
 def _joined(parts: list[Tensor]) -> Tensor:
     """The mean of linear maps, each of a token of its own, is one linear map of these tokens side by side."""
     if len(parts) == 1:
@@ -106,9 +119,15 @@ def _keys(name: str, family: Family) -> list[list[str]]:
     op, _, part = name.rpartition(".")
     if op in family.head:
         return [[f"{head}.{part}"] for head in family.head[op]]
-    slot = op.partition("/")[0]
-    layer = slot.partition(".")[2]
-    known = family.names[op.replace(slot, "layer.{i}", 1) if layer else op].replace("{i}", layer)
+    inner, layer = _in_any_layer(op)
+    known = family.names[inner].replace("{i}", layer)
     parts = [part, {"weight": "gamma", "bias": "beta"}[part]] if op.endswith("norm") else [part]
     endings = [*(f".{each}" for each in parts), ""]
     return [[f"{prefix}{known}{ending}" for prefix in (family.prefix, "") for ending in endings]]
+
+
+def _in_any_layer(op: str) -> tuple[str, str]:
+    """``layer.3/query`` is ``layer.{i}/query`` of the layer 3; what is of no layer is itself."""
+    slot, _, inner = op.partition("/")
+    layer = slot.partition(".")[2]
+    return (f"layer.{{i}}/{inner}", layer) if layer else (op, "")

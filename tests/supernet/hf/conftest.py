@@ -99,7 +99,9 @@ def save_images(
     config = transformers.AutoConfig.for_model(
         kind, **{**sizes, "image_size": 32, "patch_size": 8, **labels, **settings}
     )
-    name = {"vit": "ViT", "deit": "DeiT"}[kind] + ("Model" if classes is None else "ForImageClassification")
+    name = {"vit": "ViT", "deit": "DeiT", "dinov2": "Dinov2"}[kind] + (
+        "Model" if classes is None else "ForImageClassification"
+    )
     torch.manual_seed(0)
     net = getattr(transformers, name + ("WithTeacher" if taught else ""))(config).eval()
     generator = torch.Generator().manual_seed(0)

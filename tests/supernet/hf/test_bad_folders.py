@@ -15,7 +15,7 @@ from hwnas.supernet import load_supernet
 from tests.supernet.hf.conftest import save
 
 KNOWN = (
-    "encoders of the families bert, camembert, deit, distilbert, electra, roberta, vit, xlm-roberta "
+    "encoders of the families bert, camembert, deit, dinov2, distilbert, electra, roberta, vit, xlm-roberta "
     "and decoders of llama, mistral, qwen2 are what"
 )
 WEIGHT = "bert.encoder.layer.1.output.dense.weight"

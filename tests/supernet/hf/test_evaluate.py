@@ -124,6 +124,10 @@ def test_a_head_that_reads_every_token_and_precisions_of_layers_leave_a_network_
     net = load_supernet(f"hf:{tmp_path}").with_head(("negative", "positive"))
     mean = net.network(largest(net, 16))
     assert narrowed(mean) == mean
+    save_images(tmp_path / "both", "dinov2")
+    net = load_supernet(f"hf:{tmp_path / 'both'}")
+    both = net.network(extremes(net.space)[1])
+    assert narrowed(both) == both
     save(tmp_path / "first", "bert")
     net = load_supernet(f"hf:{tmp_path / 'first'}")
     mixed = [(slot, layer.in_precision("int8")) for slot, layer in net.network(largest(net, 16))]

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from safetensors.torch import load_file, save_file
 
 from hwnas.errors import DataError, HwnasError
 from hwnas.space import TensorSpec
@@ -25,6 +26,9 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {
     "vit-nobias": ("vit", {"qkv_bias": False, "patch_size": 4}),
     "vit-uneven": ("vit", {"image_size": 30, "patch_size": 7, "hidden_act": "gelu_new"}),
     "deit": ("deit", {}),
+    "dinov2": ("dinov2", {}),
+    "dinov2-nobias": ("dinov2", {"qkv_bias": False, "patch_size": 4, "mlp_ratio": 2}),
+    "dinov2-uneven": ("dinov2", {"image_size": 30, "patch_size": 7, "hidden_act": "gelu_new"}),
     "deit-teacher": ("deit", {"taught": True, "patch_size": 4}),
     "deit-teacher-nobias": ("deit", {"taught": True, "qkv_bias": False}),
 }
@@ -76,6 +80,52 @@ def test_a_sorted_network_is_the_original_and_onnx_computes_it(case: str, tmp_pa
     torch.testing.assert_close(logits(net, size, batch), before, rtol=1e-5, atol=1e-5)
     for row in extremes(net.space):
         assert export_onnx(net.extract(row), tmp_path / "subnet.onnx").difference.largest < 1e-4
+
+
+def test_a_dinov2_is_as_large_as_it_is_shown_images(tmp_path: Path) -> None:
+    """Its positions are of a larger grid than that of the images it was trained on."""
+    original = save_images(tmp_path / "net", "dinov2", image_size=56)
+    net = load_supernet(f"hf:{tmp_path / 'net'}")
+    assert net.space.input_values["r"] == [16, 24, 32]
+    for size in (16, 24, 32):
+        with torch.no_grad():
+            expected = original(pixel_values=drawn(size)).logits
+        torch.testing.assert_close(logits(net, size, drawn(size)), expected, rtol=1e-5, atol=1e-5)
+    net.save(tmp_path / "own.safetensors")
+    other = load_supernet(str(tmp_path / "own.safetensors"))
+    assert (other.space.name, other.digest) == (net.space.name, net.digest)
+
+
+def test_a_dinov2_without_head_gets_a_new_one_on_class_token_and_mean(tmp_path: Path) -> None:
+    original = save_images(tmp_path, "dinov2", classes=None)
+    net = load_supernet(f"hf:{tmp_path}")
+    assert net.head_is_new
+    with torch.no_grad():
+        states = original(pixel_values=drawn(32)).last_hidden_state
+    both = torch.cat([states[:, 0], states[:, 1:].mean(dim=1)], dim=1)
+    head = net.tensors["head/classifier.weight"], net.tensors["head/classifier.bias"]
+    torch.testing.assert_close(
+        logits(net, 32, drawn(32)), torch.nn.functional.linear(both, *head), rtol=1e-5, atol=1e-6
+    )
+
+
+def test_a_scale_that_does_not_fit_is_one_line(tmp_path: Path) -> None:
+    save_images(tmp_path, "dinov2")
+    tensors = load_file(tmp_path / "model.safetensors")
+    (key,) = [name for name in tensors if name.endswith("layer.1.layer_scale2.lambda1")]
+    for damaged in ({key: tensors[key][:5].clone()}, {}):
+        left = {name: tensor for name, tensor in tensors.items() if name != key}
+        save_file(left | damaged, tmp_path / "model.safetensors")
+        with pytest.raises(
+            HwnasError, match=r"it has no encoder.layer.1.layer_scale2.lambda1 that fits layer.1/ffn.out"
+        ):
+            load_supernet(f"hf:{tmp_path}")
+
+
+def test_gated_ffns_are_refused(tmp_path: Path) -> None:
+    save_images(tmp_path, "dinov2", use_swiglu_ffn=True)
+    with pytest.raises(HwnasError, match=r"its FFNs are gated \(use_swiglu_ffn\).*give a network without"):
+        load_supernet(f"hf:{tmp_path}")
 
 
 def test_a_folder_without_head_gets_a_new_one_on_the_class_token(tmp_path: Path) -> None:
@@ -133,7 +183,7 @@ def test_a_saved_network_needs_no_folder(tmp_path: Path) -> None:
         ("config.json", {"image_size": 64}, "embeddings/positions.weight is 17x32, not 65x32"),
         ("config.json", {"num_hidden_layers": 5}, "layer.4/query.weight is missing"),
         ("config.json", {"id2label": {"0": "a", "1": "b"}}, "head/classifier.weight is 3x32, not 2x32"),
-        ("config.json", {"model_type": "resnet"}, "camembert, deit, distilbert, electra, roberta, vit"),
+        ("config.json", {"model_type": "resnet"}, "camembert, deit, dinov2, distilbert, electra, roberta, vit"),
         ("preprocessor_config.json", {"image_mean": [0.5]}, "it cannot be read"),
         ("preprocessor_config.json", {"image_std": [0.5, 0.0, 0.5]}, "it cannot be read"),
         ("preprocessor_config.json", {"size": {"longest_edge": 3}, "do_center_crop": True}, "it cannot be read"),

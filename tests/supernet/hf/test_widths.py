@@ -28,6 +28,7 @@ transformers = pytest.importorskip("transformers", reason="parity needs transfor
 HALF: dict[str, dict[str, Any]] = {
     "bert": {"hidden_size": 16, "num_attention_heads": 2, "intermediate_size": 24},
     "distilbert": {"dim": 16, "n_heads": 2, "hidden_dim": 24},
+    "dinov2": {"hidden_size": 16, "num_attention_heads": 2, "mlp_ratio": 4, "use_mask_token": False},
     "electra": {"hidden_size": 16, "num_attention_heads": 2, "intermediate_size": 24},
     "vit": {"hidden_size": 16, "num_attention_heads": 2, "intermediate_size": 24},
     "deit": {"hidden_size": 16, "num_attention_heads": 2, "intermediate_size": 24},
@@ -42,9 +43,9 @@ def opened(folder: Path) -> EncoderSupernet:
     return net.with_widths([16, 24])
 
 
-def half(net: Supernet) -> Any:
+def half(net: EncoderSupernet) -> Any:
     """The subnet with half of everything but layers; heads keep their size, so its shapes are a smaller configuration's."""
-    return extremes(net.space.restrict(c=16, h=2, f=24))[1]
+    return extremes(net.space.restrict(c=16, h=2, f=net.family.encoder.ffn // 2))[1]
 
 
 def small(net: EncoderSupernet, maker: Any, original: Any, folder: Path) -> Any:
@@ -63,6 +64,9 @@ def small(net: EncoderSupernet, maker: Any, original: Any, folder: Path) -> Any:
         for key in [key for key in theirs if "_token" in key or "position_embeddings" in key]:
             tensor = theirs.pop(key)
             theirs[key.removesuffix(".weight")] = tensor.reshape(1, -1, 16)
+    for layer in range(net.family.encoder.layers):  # scales of what a layer adds are in its weights already
+        for scale in net.family.scales.values():
+            theirs[net.family.prefix + scale.replace("{i}", str(layer))] = torch.ones(16)
     save_file(theirs, folder / "model.safetensors", {"format": "pt"})
     made, told = maker.from_pretrained(folder, attn_implementation="eager", output_loading_info=True)
     assert all("pooler" in key for key in told["missing_keys"]), told
@@ -88,7 +92,7 @@ def test_a_narrow_subnet_of_texts_is_the_network_of_the_kept_weights(kind: str, 
     torch.testing.assert_close(found, torch.nn.functional.linear(mean, *head), rtol=1e-5, atol=1e-5)
 
 
-@pytest.mark.parametrize(("kind", "taught"), [("vit", False), ("deit", False), ("deit", True)])
+@pytest.mark.parametrize(("kind", "taught"), [("vit", False), ("deit", False), ("deit", True), ("dinov2", False)])
 def test_a_narrow_subnet_of_images_is_the_network_of_the_kept_weights(kind: str, taught: bool, tmp_path: Path) -> None:
     net = opened_sorted(tmp_path, original := save_images(tmp_path, kind, taught=taught))
     assert isinstance(net, ImageEncoder)
