@@ -68,7 +68,10 @@ class Tokenizer:
                 engine = _wordpiece(folder / VOCABULARY, lowercase=bool(facts.get("do_lower_case", True)))
             else:
                 rule = f"it has neither {FILE} nor {VOCABULARY}"
-                raise DataError(f"folder {folder}", rule, "save the network's tokenizer into it")
+                remedy = (
+                    "save the network's tokenizer into it: AutoTokenizer.from_pretrained(NAME).save_pretrained(FOLDER)"
+                )
+                raise DataError(f"folder {folder}", rule, remedy)
         except DataError:
             raise
         except Exception as error:  # the library raises plain Exceptions

@@ -26,6 +26,7 @@ FOLDERS: dict[str, dict[str, Any]] = {
     "electra": {"vocab_size": 20, "max_position_embeddings": 34, "embedding_size": 16},
     "vit": {"image_size": 32, "patch_size": 8, "qkv_bias": False},
     "deit": {"image_size": 32, "patch_size": 8, "architectures": ["DeiTForImageClassificationWithTeacher"]},
+    "xlm-roberta": {"vocab_size": 20, "max_position_embeddings": 34, "type_vocab_size": 1},
     "llama": {"num_key_value_heads": 2, "vocab_size": 20, "max_position_embeddings": 34, "tie_word_embeddings": True},
     "qwen2": {"vocab_size": 20, "max_position_embeddings": 34},
 }
@@ -37,6 +38,7 @@ HEADS = {
     "electra": ["classifier.dense.weight", "classifier.out_proj.weight"],
     "vit": ["classifier.weight"],
     "deit": ["cls_classifier.weight", "distillation_classifier.weight"],
+    "xlm-roberta": ["classifier.dense.weight", "classifier.out_proj.weight"],
     "llama": [],
     "qwen2": [],
 }

@@ -119,10 +119,9 @@ def read_carried(metadata: Mapping[str, str], file: str) -> CarriedImages | Carr
         common = str(told["config"]), bool(told["tuned"]), str(told["folder"])
         widths = tuple(int(width) for width in told.get("widths", ()))  # files of before have none
         if "preprocessing" in told:
-            seen: dict[str, Any] = {
-                key: tuple(v) if isinstance(v, list) else v for key, v in told["preprocessing"].items()
-            }
-            return CarriedImages(*common, Preprocessing(**seen), int(told.get("shown_px", 0)), widths=widths)
+            return CarriedImages(
+                *common, _preprocessing(told["preprocessing"]), int(told.get("shown_px", 0)), widths=widths
+            )
         lengths = told["lengths"]
         return CarriedTexts(
             *common,
@@ -134,6 +133,14 @@ def read_carried(metadata: Mapping[str, str], file: str) -> CarriedImages | Carr
         )
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise SupernetError(f"supernet {file}", "its description is damaged", "copy it again") from error
+
+
+def _preprocessing(told: dict[str, Any] | None) -> Preprocessing | None:
+    """As `asdict` and JSON wrote it: tuples became lists."""
+    if told is None:
+        return None
+    seen: dict[str, Any] = {key: tuple(v) if isinstance(v, list) else v for key, v in told.items()}
+    return Preprocessing(**seen)
 
 
 @lru_cache(maxsize=4)

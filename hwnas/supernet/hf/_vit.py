@@ -33,8 +33,8 @@ def deit(config: Mapping[str, Any], tuned: bool, folder: str) -> Family:
 def dinov2(config: Mapping[str, Any], tuned: bool, folder: str) -> Family:  # noqa: ARG001 (its head is the same either way)
     """DINOv2: what a layer adds is scaled by channel; the head reads the class token beside the mean of the patches."""
     if config.get("use_swiglu_ffn"):
-        rule = "its FFNs are gated (use_swiglu_ffn), which hwnas does not know of encoders"
-        raise SupernetError(f"hf:{folder}, {CONFIG}", rule, "give a network without: a smaller one of the family")
+        rule = "its FFNs are gated (use_swiglu_ffn), which is supported in decoders alone"
+        raise SupernetError(f"hf:{folder}, {CONFIG}", rule, "give a smaller network of the family, whose are not")
     channels, ratio = number(config, "hidden_size", folder), number(config, "mlp_ratio", folder, usual=4)
     sizes = {**config, "intermediate_size": channels * ratio}
     return Family(

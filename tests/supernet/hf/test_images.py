@@ -124,7 +124,7 @@ def test_a_scale_that_does_not_fit_is_one_line(tmp_path: Path) -> None:
 
 def test_gated_ffns_are_refused(tmp_path: Path) -> None:
     save_images(tmp_path, "dinov2", use_swiglu_ffn=True)
-    with pytest.raises(HwnasError, match=r"its FFNs are gated \(use_swiglu_ffn\).*give a network without"):
+    with pytest.raises(HwnasError, match=r"its FFNs are gated \(use_swiglu_ffn\).*give a smaller network"):
         load_supernet(f"hf:{tmp_path}")
 
 
@@ -172,6 +172,15 @@ def test_a_saved_network_needs_no_folder(tmp_path: Path) -> None:
     assert other.preprocessing == net.preprocessing
     assert other.preprocessing is not None
     assert torch.equal(logits(other, 32, drawn(32)), expected)
+
+
+def test_a_saved_network_may_not_know_how_images_are_shown(tmp_path: Path) -> None:
+    save_images(tmp_path / "net", "vit")
+    (tmp_path / "net" / "preprocessor_config.json").unlink()
+    net = load_supernet(f"hf:{tmp_path / 'net'}")
+    net.save(tmp_path / "own.safetensors")
+    other = load_supernet(str(tmp_path / "own.safetensors"))
+    assert (other.space.name, other.digest, other.preprocessing) == (net.space.name, net.digest, None)
 
 
 @pytest.mark.parametrize(
