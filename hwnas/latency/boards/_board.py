@@ -50,6 +50,9 @@ CHUNK = 60_000
 
 JOURNAL, PLAN, OUT = "journal.jsonl", "plan.json", "board.csv"
 
+SCRATCH = "scratch"
+"""Folder for the profiles of one block of networks."""
+
 
 class BoardError(Exception):
     """What goes wrong on a board; its message is one line."""
@@ -65,7 +68,7 @@ class _Sessions:
     def plain(self, model: dict[str, Any]) -> BoundSession:
         return self._bound(model, self._options())
 
-    def profiled(self, model: dict[str, Any], scratch: str) -> BoundSession:
+    def profiled(self, model: dict[str, Any], scratch: Path) -> BoundSession:
         options = self._options()
         options.enable_profiling = True
         # onnxruntime adds the second to the name alone, and a block may hold a network twice.
@@ -212,7 +215,9 @@ def _measured(folder: Path, plan: dict[str, Any], number: int) -> dict[str, Any]
     waiting, clock = waiting_clock(device["threads"], device["provider"]), time.perf_counter_ns
     models = [plan["networks"][network] for network, _ in block["networks"]]
     sessions = _Sessions(folder, device)
-    scratch, started = tempfile.mkdtemp(prefix="hwnas-"), time.monotonic()
+    scratch, started = folder / SCRATCH, time.monotonic()
+    shutil.rmtree(scratch, ignore_errors=True)  # of a run that was killed
+    scratch.mkdir()
     try:
         reference, *plain = [sessions.plain(model) for model in [plan["anchor"], *models]]
         profiled = [sessions.profiled(model, scratch) for model in models] if block["layers"] else []

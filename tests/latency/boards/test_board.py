@@ -42,6 +42,7 @@ def board(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with zipfile.ZipFile(folder / "b.zip") as file:
         file.extractall(folder)
     journal = folder / "journal.jsonl"
+    (folder / "scratch" / "of a killed run").mkdir(parents=True)
     process = subprocess.Popen([sys.executable, "run.py"], cwd=folder, stdout=subprocess.DEVNULL)
     while process.poll() is None and (not journal.exists() or journal.read_bytes().count(b"\n") < 3):
         time.sleep(0.01)
@@ -52,6 +53,7 @@ def board(tmp_path_factory: pytest.TempPathFactory) -> Path:
     subprocess.run([sys.executable, "run.py"], cwd=folder, check=True, stdout=subprocess.DEVNULL)
     whole = kept[: kept.rfind(b"\n") + 1]
     assert journal.read_bytes().startswith(whole)
+    assert not (folder / "scratch").exists()
     numbers = [json.loads(line)["block"] for line in journal.read_text().splitlines()[1:]]
     assert numbers == list(range(len(numbers)))
     return folder
