@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 
 
 def main() -> None:
-    """Run the command line; Ctrl-C while it loads gets its line too."""
+    """Run the command line; Ctrl-C while it loads gets its line too, and `kill` and `timeout` leave no more behind than
+    Ctrl-C."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         from hwnas.cli import main as run
 

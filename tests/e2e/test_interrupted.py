@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -38,6 +40,32 @@ def test_says_whether_the_same_command_goes_on_or_begins_again(
 
 def _interrupt(*_: object) -> Any:
     raise KeyboardInterrupt
+
+
+TERMINATED = """
+import os, signal, tempfile, time
+import hwnas.cli
+from hwnas.__main__ import main
+
+def command():
+    with tempfile.TemporaryDirectory():
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(60)
+
+hwnas.cli.main = command
+main()
+"""
+
+
+def test_kill_and_timeout_leave_no_more_behind_than_ctrl_c(folder: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", TERMINATED],
+        env={**os.environ, "TMPDIR": str(folder)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr, [*folder.iterdir()]) == (130, "error: interrupted\n", [])
 
 
 def test_while_the_command_line_loads_it_is_one_line_too(
