@@ -62,6 +62,8 @@ document.querySelectorAll("#thirds button")[1].click();
 seen.third = document.querySelectorAll("#list tbody tr").length;
 document.querySelectorAll("#thirds button")[0].click();
 document.querySelectorAll("#list tbody tr")[3].click(); seen.clicked = row();
+seen.cloud = getComputedStyle(document.querySelector("#legend .cloud")).display;
+seen.numbers = Math.min(...[...document.querySelectorAll("#detail dd")].map((cell) => cell.clientWidth));
 seen.width = innerWidth; seen.content = document.documentElement.scrollWidth;
 """
 
@@ -130,6 +132,16 @@ def test_nothing_lies_on_anything_else(tmp_path: Path, width: int, n: int) -> No
     assert int(seen["listed"]) == min(n, 200)  # a hundred rows, and a hundred more once they are scrolled to
     assert seen["inside"] == "0"
     assert int(seen["content"]) <= width
+
+
+@pytest.mark.parametrize("width", [390, 800, 1280])
+def test_a_column_with_a_long_name_leaves_room_for_its_numbers(tmp_path: Path, width: int) -> None:
+    frame = front(30)
+    frame[HOSTILE.replace(" ", "_")], frame["note"] = 1.5, HOSTILE
+    seen = opened(acting(html_page(picture(frame=frame, sample={}), facts(), "p.csv"), width), tmp_path)
+    assert int(seen["numbers"]) > 40
+    assert int(seen["content"]) <= width
+    assert seen["cloud"] == "none"
 
 
 def test_a_far_bound_does_not_squeeze_the_front(tmp_path: Path) -> None:

@@ -72,7 +72,7 @@ function bars(parent, gene, kept) {
 function drawShared(what) {
   if (what === "at") return;
   const kept = all.filter(isKept);
-  const whose = kept.length === count ? `all ${count.toLocaleString("en")} subnets` : `the ${kept.length.toLocaleString("en")} subnets kept of ${count.toLocaleString("en")}`;
+  const whose = count === 1 ? "the one subnet" : kept.length === count ? `all ${count.toLocaleString("en")} subnets` : `the ${kept.length.toLocaleString("en")} subnets kept of ${count.toLocaleString("en")}`;
   byId("shared-hint").textContent = `Share of ${whose} that made each choice, in percent; one column per layer.`;
   const parent = byId("shared-tables");
   parent.replaceChildren();
