@@ -25,6 +25,7 @@ def test_the_message_is_value_rule_and_remedy():
     [
         ("nsga-2", ["nsga2", "linas"], "did you mean 'nsga2'?"),
         ("annealing", ["nsga2", "linas"], "known: linas, nsga2"),
+        ("CPU", ["cpu", "cuda"], "did you mean 'cpu'?"),
         ("anything", [], "known: none"),
     ],
 )
