@@ -325,6 +325,9 @@ def _samples(folder: Path, names: Sequence[str]) -> tuple[list[Sample], list[Pat
                 found.append((label, Path(entry.path)))
             elif not entry.name.startswith("."):
                 others.append(Path(entry.path))
+    if not found and others:
+        rule = f"its class folders hold {first_few(path.relative_to(folder) for path in others)}"
+        raise DataError(f"data {folder}", f"{rule}, and images end in {', '.join(sorted(EXTENSIONS))}", "convert them")
     if not found:
         raise DataError(f"data {folder}", "its class folders hold no images", "lay images out as <class>/<image>.jpg")
     return found, others

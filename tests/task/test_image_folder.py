@@ -164,6 +164,9 @@ def test_folders_that_do_not_fit(image_folder: Path, tmp_path: Path):
         (tmp_path / f"c{label}").mkdir()
     with pytest.raises(DataError, match="no images"):
         opened(tmp_path)
+    (tmp_path / "c0" / "x.gif").touch()
+    with pytest.raises(DataError, match=r"its class folders hold c0/x.gif, and images end in .bmp, .*; convert them"):
+        opened(tmp_path)
     for label in range(10):
         (tmp_path / f"c{label}" / "x.jpg").write_bytes(b"not a picture")
     with pytest.raises(DataError, match=r"all images of it are left out, as x.jpg: does not decode \(cannot identify"):
