@@ -89,7 +89,7 @@ def _space_lines(name: str, facts: dict[str, Any], *, foreign: bool) -> list[str
     from hwnas.latency import interval_words, summary
     from hwnas.study._place import elsewhere_words
 
-    age = f"{facts['age_days']} days old" if facts["age_days"] is not None else "of unknown age"
+    age = f"{count_of(facts['age_days'], 'day')} old" if facts["age_days"] is not None else "of unknown age"
     pixels = ", ".join(str(r) for r in facts["resolutions"])
     lines = [f"{name}{' at ' + pixels if pixels else ''}: {facts['method']}, {age}"]
     if facts["validation"]:

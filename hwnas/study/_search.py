@@ -98,7 +98,8 @@ class SearchSettings:
             other = f"pass --predictor {self.prior}" if self.prior.endswith(".safetensors") else "drop --prior"
             raise DataError(f"prior {self.prior}", "predictions need none", f"{other}, or add --evaluate")
         if self.asynchronous and not (isinstance(asked, Evaluation) and asked.where.elsewhere):
-            raise DataError("asynchronous", "it is of evaluations by several workers", "add --evaluate --workers N")
+            remedy = f"add {'' if isinstance(asked, Evaluation) else '--evaluate '}--workers N"
+            raise DataError("asynchronous", "it is of evaluations by several workers", remedy)
         if self.asynchronous and isinstance(asked, Evaluation) and asked.racing is not None:
             raise DataError("racing with asynchronous", "a race waits for all of a batch", "drop one of the two")
         if self.asynchronous and self.searcher not in (None, *WAITS_FOR_NONE):

@@ -217,6 +217,9 @@ def _say_doubts(table: LatencyTable, space: SearchSpace) -> None:
 def _named_table(name: str, space: SearchSpace, precision: str | None) -> LatencyTable:
     from hwnas import latency
 
+    if latency.is_remote(name):
+        make = f"hwnas profile --device {name} {latency.space_options(space)}"
+        raise DeviceError(f"device {name}", "here latencies come from a table", f"make it: {make}, and name that")
     path = Path(name)
     if (path.is_dir() and not (path / "table.csv").exists() and not (path / "device.json").exists()) or (
         path.is_file() and path.name not in ("table.csv", "device.json")

@@ -55,6 +55,17 @@ def accuracies(folder: Path) -> Path:
             "choices of r in digits are 8, 10, 12, 14, 16",
         ),
         (("predict", "acc.csv", *DIGITS, "--device", "cpu:9", "--out", "x.csv"), "write cpu"),
+        (
+            ("search", *DIGITS, "--objectives", "latency,macs", "--device", "ssh://pi@kitchen"),
+            "table; make it: hwnas profile --device ssh://pi@kitchen --space digits, and name that",
+        ),
+        (
+            (
+                *("search", "--supernet", "digits", "--evaluate", "--objectives", "top1,macs", "--evals", 8),
+                "--asynchronous",
+            ),
+            "it is of evaluations by several workers; add --workers N",
+        ),
         (("evaluate", "--supernet", "digits-c3", "--sample", 2, "--out", "x.csv"), "tell 10 classes apart, not 3"),
         (
             ("search", *DIGITS, "--objectives", "macs,params", "--searcher", "exact", "--population", 50),
