@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from hwnas.metric import LATENCY, QUALITY
+from hwnas.quantity import check_whole
 from hwnas.study._facts import search_facts, space_facts
 from hwnas.study._front import Front
 from hwnas.study._objectives import Objectives
@@ -53,9 +54,14 @@ def begin(setup: Setup, searcher: str | None, seed: int, evaluations: int) -> Se
         searcher: its name; None for the usual one.
         seed: of its random numbers.
         evaluations: subnets that may be asked for in all.
+
+    Raises:
+        DataError: a number that is none. UnknownNameError: no such searcher.
     """
     from hwnas.search import SearchOptions, new_searcher, usual_searcher
 
+    for name, value, least in (("seed", seed, 0), ("evaluations", evaluations, 1)):
+        check_whole(f"ask: {name}", value, least)
     problem = replace(setup.problem(), slow=(setup.metrics.tells,))
     return new_searcher(searcher or usual_searcher(problem), problem, SearchOptions(evaluations, seed))
 

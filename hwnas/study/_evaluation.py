@@ -70,9 +70,13 @@ class Evaluation:
     racing: float | None = None
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "supernet", checked_name("supernet", self.supernet, "own.safetensors"))
         for name, example in (("checkpoint", "own.safetensors"), ("data", "photos")):
             if (path := getattr(self, name)) is not None:  # often a text
                 object.__setattr__(self, name, Path(checked_name(name, path, example)))
+        where: Any = self.where
+        if not isinstance(where, Where):
+            raise DataError(f"where {where!r}", "it says where subnets are evaluated", f"write Where({where!r})")
 
     @cached_property
     def net(self) -> Supernet:

@@ -170,7 +170,7 @@ def export_subnet(
         if value is not None and s.device is None:
             raise DataError(f"{what} {value:g}", "nothing is measured without a device", "pass --device cpu")
     if s.opset not in OPSETS:
-        raise DataError(f"opset {s.opset}", f"it is {OPSETS[0]} to {OPSETS[-1]}", "leave it out for 17")
+        raise DataError(f"opset {s.opset!r}", f"it is {OPSETS[0]} to {OPSETS[-1]}", "leave it out for 17")
     file = model_file(path)
     check_writable(file)
     form = form_of(s.precision, found)

@@ -6,6 +6,7 @@ import os
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from numbers import Integral
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -154,11 +155,13 @@ class Measuring:
             if value is not None:
                 check_whole(name, value, 1)
         budget_ms = latency_ms(budget) if budget is not None else None
-        rows = [rows] if isinstance(rows, int) else rows
+        named: Any = rows
+        if isinstance(named, Integral):  # also numpy's, as a table has them
+            named = [named]
         numbers = front.frame["row"].tolist()
-        for row in rows or ():
+        for row in named or ():
             front.arch(row)
-        at = [i for i, number in enumerate(numbers) if rows is None or number in rows]
+        at = [i for i, number in enumerate(numbers) if named is None or number in named]
         if not at:
             raise DataError("rows", "there are none to measure", "name some, or leave them out for all")
         at = [at[i] for i in thinned(len(at), most or len(at))]

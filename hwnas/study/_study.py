@@ -145,8 +145,9 @@ class Study:
 
     @property
     def space(self) -> SearchSpace:
-        """What is searched: the part of the space that predictor and tables cover."""
-        return self.setup.metrics.space
+        """What is searched: the part of the space that predictor and tables cover; of a loop of your own, which needs no
+        predictor, the part that tables cover."""
+        return (self.setup if self._begun is None else self._loop_setup).metrics.space
 
     @property
     def problem(self) -> Problem:

@@ -117,7 +117,7 @@ def test_rows_and_budgets_to_measure_are_written_as_elsewhere(
     assert measured.frame["row"][measured.frame["latency_measured_ms"].notna()].tolist() == [2]
     assert measured.provenance.budgets["latency_ms"] == 6000
     assert Path("kept.jsonl").exists()
-    assert front.verify(rows=2, budget=6e3).frame["row"].tolist() == [2]
+    assert front.verify(rows=front.frame["row"].iloc[1], budget=6e3).frame["row"].tolist() == [2]
     with pytest.raises(QuantityError, match="budget 6: a quantity needs a unit; write 6ms"):
         front.measure(budget="6")
     with pytest.raises(DataError, match="most 0: it is a whole number, 1 or more"):
@@ -206,6 +206,9 @@ def test_errors_of_python_name_values_and_no_options(front: hwnas.Front) -> None
         "calibrate 0": lambda: front.export(calibrate=0),
         "batch size 0": lambda: front.export(batch_size=0),
         "data 5": lambda: hwnas.Evaluation("digits", data=5),  # type: ignore[arg-type]
+        "supernet 5": lambda: hwnas.Evaluation(5),  # type: ignore[arg-type]
+        "where 2": lambda: hwnas.Evaluation("digits", where=2),  # type: ignore[arg-type]
+        "searcher 5": lambda: study.search(searcher=5),  # type: ignore[arg-type]
         "evals '9'": lambda: hwnas.Study("digits", evaluation=hwnas.Evaluation("digits", evals="9")).search(),  # type: ignore[arg-type]
         "workers '2'": lambda: Where("2"),  # type: ignore[arg-type]
         "device 0": lambda: front.measure(device=0),  # type: ignore[arg-type]
@@ -251,6 +254,10 @@ def test_a_loop_of_ones_own_asks_and_tells() -> None:
     assert front.frame["f1"].is_monotonic_decreasing
     with pytest.raises(DataError, match=r"ask\(seed=2\): the search has begun with other options"):
         study.ask(8, seed=2)
+    assert study.space.decode(x)["r"] in (8, 10, 12, 14, 16)  # without a predictor of F1
+    for begun in ({"seed": "x"}, {"evaluations": 0}):
+        with pytest.raises(DataError, match=f"ask: {next(iter(begun))} .*: it is a whole number"):
+            hwnas.Study("digits", ["f1", "macs"]).ask(8, **begun)
     with pytest.raises(DataError, match="ask: n -1: it is a whole number, 0 or more"):
         study.ask(-1)
     with pytest.raises(DataError, match="tell: f1 'good': values are numbers"):
