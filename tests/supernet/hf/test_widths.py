@@ -106,6 +106,15 @@ def test_a_narrow_subnet_of_images_is_the_network_of_the_kept_weights(kind: str,
     torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.parametrize(("kind", "taught"), [("deit", True), ("dinov2", False)])
+def test_a_head_of_two_vectors_keeps_the_leading_channels_of_each(kind: str, taught: bool, tmp_path: Path) -> None:
+    save_images(tmp_path, kind, taught=taught)
+    net = opened(tmp_path)
+    whole = net.tensors["head/classifier.weight"]
+    kept = net.weights(half(net))["head/classifier.weight"]
+    torch.testing.assert_close(kept, torch.cat([whole[:, :16], whole[:, 32:48]], dim=1), rtol=0, atol=0)
+
+
 def opened_sorted(folder: Path, _original: torch.nn.Module) -> EncoderSupernet:
     """The network with its channels in another order, which smaller networks must have kept everywhere alike."""
     net, order = opened(folder), torch.rand(32, generator=torch.Generator().manual_seed(2))
