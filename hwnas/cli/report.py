@@ -11,7 +11,7 @@ from hwnas.cli._console import say, show
 from hwnas.cli._options import AsJson, FrontSpace
 from hwnas.errors import DataError, HwnasError
 from hwnas.progress import notice
-from hwnas.study._space import space_of_front
+from hwnas.study._space import space_of_front, table_of
 
 SUFFIXES = (".png", ".svg", ".pdf")
 PAGE = ".html"
@@ -47,7 +47,7 @@ def report(
     for path in written:
         check_writable(path)
     loaded = Front.load(front, space)
-    if loaded.space is None and loaded.provenance.space.name:
+    if loaded.space is None and loaded.provenance.space.name and table_of(loaded.facts) is None:
         try:
             space_of_front(loaded.facts, front, space)
         except HwnasError as error:

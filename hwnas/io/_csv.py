@@ -50,7 +50,9 @@ def read_csv(path: str | os.PathLike[str], *, as_text: bool = False) -> pd.DataF
         raise DataError(f"file {path}", "it is empty", "pass a CSV with a header and rows")
     header = rows[0]
     if header[0].lstrip().startswith("{"):
-        raise DataError(f"file {path}", "it is JSON, and a table is a CSV", f"pass {Path(path).with_suffix('.csv')}")
+        beside = Path(path).with_suffix(".csv")
+        remedy = f"pass {beside}" if beside.is_file() else "pass a CSV"
+        raise DataError(f"file {path}", "it is JSON, and a table is a CSV", remedy)
     if len(header) == 1:
         _refuse_separators(text, path)
     twice = [name for i, name in enumerate(header) if name in header[:i]]

@@ -94,6 +94,9 @@ def space_of_front(facts: Mapping[str, Any], csv: Path, name: str | None) -> Sea
         space = open_space(name or about.get("reference") or about["name"])
     except UnknownNameError:  # files of earlier versions name the supernet alone
         supernet = (facts.get("evaluator") or {}).get("supernet")
+        if name is None and (table := table_of(facts)) is not None:
+            rule = f"its space is the table {table}, without networks"
+            raise SpaceError(f"file {csv}", rule, "pass a front of a supernet") from None
         if name is not None or not isinstance(supernet, str):
             raise
         space = open_space(supernet)
@@ -109,6 +112,13 @@ def space_of_front(facts: Mapping[str, Any], csv: Path, name: str | None) -> Sea
     elif about.get("fingerprint") not in (None, space.fingerprint):
         raise SpaceError(f"space {space.name}", f"it is not the one that {csv} was searched in", "search again")
     return space
+
+
+def table_of(facts: Mapping[str, Any]) -> str | None:
+    """The file that was the space of a front, where a library of no model was searched; None for others."""
+    name = (facts.get("space") or {}).get("name")
+    files = [str(file.get("name")) for file in facts.get("files") or ()]
+    return next((file for file in files if Path(file).stem == name), None)
 
 
 def refuse_other_space(facts: Mapping[str, Any], csv: Path, space: SearchSpace) -> None:

@@ -160,7 +160,12 @@ def test_a_block_library_is_a_space(hwnas: Hwnas) -> None:
     best = exact_front(space, [costs["loss"], costs["ms"]], [(costs["ms"], 16.0), (costs["kv"], 7.0)])
     assert sorted(frame["latency_ms"]) == pytest.approx(sorted(costs["ms"](best)))
     assert "kv mb" in ran.out
-    assert hwnas("report", "pareto.csv", "--html").code == 0
+    ran = hwnas("report", "pareto.csv", "--html")
+    assert (ran.code, ran.err) == (0, "")
+    ran = hwnas("measure", "pareto.csv")
+    told = "file pareto.csv: its space is the table llm.csv, without networks; pass a front of a supernet"
+    assert (ran.code, ran.err) == (2, f"error: {told}\n")
+
     ran = hwnas("search", "--library", "llm.csv", "--latency", "16ms", "--objectives", "score", "--out", "one.csv")
     assert ran.code == 0, ran.err
     assert hwnas("search", "--library", "llm.csv", "--latency", "16ms", "--top", 1, "--out", "top.csv").code == 0
