@@ -127,7 +127,8 @@ def _fit(
         show(_table(title, unit, [*rows, (f"all, {folds} folds", fitted.scores)]))
     if out is not None:
         save_predictor(predictor, out)
-        ask = "" if about is not None else f" --objectives {metric}:max,{LATENCY.name}"
+        either = f" --objectives {metric}:max,{LATENCY.name}   (or {metric}:min, if less of it is better)"
+        ask = either if about is None else ""
         notice(
             f"wrote {out}; next: hwnas search --space {shlex.quote(reference)} --predictor {shlex.quote(str(out))}{ask}"
         )
