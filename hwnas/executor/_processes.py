@@ -33,9 +33,15 @@ class Processes(Executor):
     Args:
         workers: how many.
         opener: what each of them opens.
+
+    Raises:
+        DataError: a script began it outside of that block, so that a worker, which imports the script, begins it too.
     """
 
     def __init__(self, workers: int, opener: Opener) -> None:
+        if getattr(multiprocessing.current_process(), "_inheriting", False):  # while it imports the script
+            rule = "each worker imports the script, and began it again"
+            raise DataError(f"workers {workers}", rule, 'put what it does under if __name__ == "__main__":')
         self._n = workers
         self._opener = opener
         self._threads = max(1, n_cpus() // workers)

@@ -188,6 +188,23 @@ if __name__ == "__main__":
 """
 
 
+def test_a_script_that_begins_outside_of_its_main_block_is_told_so(tmp_path: Path):
+    script = tmp_path / "driver.py"
+    script.write_text(DRIVER.replace('__name__ == "__main__"', "True"))
+    done = subprocess.run(
+        [sys.executable, str(script), str(tmp_path)],
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    told = (
+        "DataError: workers 2: each worker imports the script, and began it again; put what it does under if __name__"
+    )
+    assert told in done.stderr
+    assert not [*tmp_path.glob("worker-*")]
+
+
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
 def test_workers_end_with_their_driver(how: signal.Signals, tmp_path: Path):
     script = tmp_path / "driver.py"
