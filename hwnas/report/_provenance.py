@@ -163,7 +163,7 @@ _SHAPES: Mapping[str, Callable[[Any], bool]] = {
     "budgets": _numbers,
     "floors": _numbers,
     "directions": lambda value: _mapping(value) and all(v in DIRECTIONS for v in value.values()),
-    "space": _mapping,
+    "space": lambda value: _mapping(value) and _texts([value.get(key) or "" for key in ("name", "reference")]),
     "device": _mapping,
     "devices": lambda value: _mapping(value) and all(map(_mapping, value.values())),
     "predictor": lambda value: _named(value) and isinstance(value.get("data", []), list),

@@ -35,6 +35,7 @@ def test_what_was_written_is_read(tmp_path):
         ("budgets", [20]),
         ("budgets", {"latency_ms": "20ms"}),
         ("space", "digits"),
+        ("space", {"name": 5}),
         ("device", 3),
         ("hypervolume", {"value": 1.0, "reference": {"top1": None}}),
         ("trace", [[1, 2, 3]]),
