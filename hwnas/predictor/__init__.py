@@ -27,6 +27,7 @@ __all__ = [
     "MIN_SUBNETS",
     "Card",
     "Fitted",
+    "GaussianProcess",
     "Predictor",
     "Scores",
     "additive_approximation",

@@ -33,6 +33,7 @@ class Evidence:
         y: ``(n,)`` standardised targets.
         variance: ``(n,)`` relative noise variances.
         mean_variance: prior variance of a constant.
+        least_noise: below which ``noise`` does not go.
     """
 
     def __init__(
@@ -42,6 +43,7 @@ class Evidence:
         y: NDArray[np.float64],
         variance: NDArray[np.float64],
         mean_variance: float,
+        least_noise: float = 0.0,
     ) -> None:
         self.kernels, self.distances, self.y, self.variance = kernels, distances, y, variance
         self.mean_variance = mean_variance
@@ -49,6 +51,9 @@ class Evidence:
         self.start = np.log([0.5] * k + [0.15**2])
         self.width = np.full(k + 1, 4.0)
         self.lower, self.upper = np.full(k + 1, -14.0), np.array([8.0] * k + [2.0])
+        self.lower[k] = max(self.lower[k], np.log(max(least_noise, 1e-300)))
+        self.upper[k] = max(self.upper[k], self.lower[k])
+        self.start = np.maximum(self.start, self.lower)
         if distances is not None:
             groups = len(distances)
             typical = np.maximum(distances.mean(axis=(1, 2)), 1e-3) * groups

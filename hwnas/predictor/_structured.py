@@ -50,6 +50,9 @@ class StructuredPredictor(Predictor):
         space, seed: see :class:`Predictor`.
         evidence_rows: hyperparameters are searched for on a random subset of this size.
         given: hyperparameters to fit with; None searches for them at every fit.
+        least_noise: standard deviation of the measurements in their own unit, where it is known to be at least so much. Of
+            like subnets that are measured on the same samples the errors are alike: no fit can tell that from what
+            they have in common.
     """
 
     parts: ClassVar[tuple[str, ...]]
@@ -61,14 +64,16 @@ class StructuredPredictor(Predictor):
         seed: int = 0,
         evidence_rows: int = EVIDENCE_ROWS,
         given: Hyperparameters | None = None,
+        least_noise: float = 0.0,
     ) -> None:
         super().__init__(space, seed)
-        self.evidence_rows, self.given = evidence_rows, given
+        self.evidence_rows, self.given, self.least_noise = evidence_rows, given, least_noise
         self.features = Features(self.space)
         self.hyperparameters: Hyperparameters | None = None
 
     def unfitted(self) -> Self:
-        return type(self)(self.space, self.seed, self.evidence_rows, self.hyperparameters or self.given)
+        given = self.hyperparameters or self.given
+        return type(self)(self.space, self.seed, self.evidence_rows, given, self.least_noise)
 
     # --- fitting ----------------------------------------------------------------------------
 
@@ -117,7 +122,8 @@ class StructuredPredictor(Predictor):
             chosen = np.sort(order[:rows])
             kernels = [part @ part.T for part in self.scaling.split(z[chosen])]
             distances = self.features.group_distances(x[chosen]) if self.rbf else None
-            evidence = Evidence(kernels, distances, target[chosen], relative[chosen], MEAN_VARIANCE)
+            least = (self.least_noise / self._unit) ** 2
+            evidence = Evidence(kernels, distances, target[chosen], relative[chosen], MEAN_VARIANCE, least)
             found = maximise_evidence(evidence, found)
         assert found is not None
         return found

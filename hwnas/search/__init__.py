@@ -10,7 +10,7 @@ from hwnas.search._shrink import SHARE, shrunk
 from hwnas.search._trials import Trial, Yardstick, best_known, best_of, is_computable, run_trial
 from hwnas.search.evolve._nsga2 import GENERATIONS, POPULATION
 from hwnas.search.exact._exact import exact_front
-from hwnas.search.expensive._fit import gaussian_process
+from hwnas.search.expensive._fit import Errors, gaussian_process
 from hwnas.search.expensive._linas import linas
 from hwnas.search.expensive._prior import with_prior
 from hwnas.search.problem._capabilities import Additive, Bounded, Confining, FirstOrder
@@ -36,6 +36,7 @@ __all__ = [
     "Confining",
     "Constraint",
     "Entrant",
+    "Errors",
     "Evaluator",
     "Expected",
     "FirstOrder",

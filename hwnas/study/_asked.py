@@ -84,6 +84,10 @@ class AskedPredictor(ABC):
 
         return np.full(len(x), np.nan)
 
+    def beside(self, x: NDArray[Any]) -> Mapping[str, NDArray[np.float64]]:  # noqa: ARG002 (most tell what they evaluated)
+        """``(n,)`` values by column that stand beside those of :meth:`predict`."""
+        return {}
+
     @property
     def rows(self) -> Population:
         """Every row that this search has evaluated, in order."""

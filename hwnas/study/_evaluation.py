@@ -10,22 +10,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from hwnas.errors import DataError
-from hwnas.executor import HERE, Executor, Pace, Where
+from hwnas.executor import HERE, Executor, Where
 from hwnas.metric import Metric, registered
-from hwnas.progress import notice, progress, resumable
+from hwnas.progress import notice, resumable
 from hwnas.quantity import checked_name, count_of
-from hwnas.study._asked import AskedPredictor, idle_files, refuse_unused
-from hwnas.study._data import as_told, evaluation_data, noun_of, refuse_unready, say_broken, tell_untrained
+from hwnas.study._asked import idle_files, refuse_unused
+from hwnas.study._data import as_told, evaluation_data, refuse_unready, say_broken, tell_untrained
+from hwnas.study._measuring import MeasuringPredictor
 from hwnas.study._objectives import Objectives, check_names
-from hwnas.study._racing import RacedAccuracy, can_race, raced
+from hwnas.study._racing import RacedAccuracy, can_race
 from hwnas.study._request import Request
 from hwnas.study._space import open_space
 
 if TYPE_CHECKING:
     from hwnas.io import Journal
-    from hwnas.search import Problem, SearchResult
-    from hwnas.space import Population, SearchSpace
-    from hwnas.study._warm_start import Warm
+    from hwnas.space import SearchSpace
     from hwnas.supernet import Engine, MeasuredAccuracy, Supernet
     from hwnas.task import Task
 
@@ -308,87 +307,3 @@ def _sensitivity(evaluator: MeasuredAccuracy | RacedAccuracy, space: SearchSpace
         }
         for each in found
     ]
-
-
-class MeasuringPredictor(AskedPredictor):
-    """Measures accuracies of a supernet's subnets.
-
-    Args:
-        evaluator: measures.
-        space: what is searched.
-        conditions: what accuracies depend on, for the provenance.
-        column: of what is measured.
-    """
-
-    key = "evaluator"
-
-    def __init__(
-        self, evaluator: MeasuredAccuracy | RacedAccuracy, space: SearchSpace, conditions: dict[str, Any], column: str
-    ) -> None:
-        super().__init__(evaluator, space, conditions, column)
-        self.evaluator: MeasuredAccuracy | RacedAccuracy = evaluator
-
-    @property
-    def facts(self) -> dict[str, Any]:
-        """For the provenance: on which weights and how many images."""
-        failed = [self.space.decode(row) for row in self.rows[self.evaluator.has_failed(self.rows)]]
-        told = {**self.conditions, **self.evaluator.facts(self.rows)}
-        return {**told, "failed": failed} if failed else told
-
-    @property
-    def source(self) -> str:
-        facts = self.facts
-        return f"measured on {facts['images']} {noun_of(self.evaluator.data)} of {facts['data']}"
-
-    def search(
-        self, problem: Problem, searcher: str | None, evals: int, seed: int, warm: Warm, *, asynchronous: bool = False
-    ) -> SearchResult:
-        """Search a problem whose accuracy is this one's ``predict``; ``asynchronous`` where no worker waits for a batch."""
-        from hwnas.search import SearchOptions, drive_freely, gaussian_process, new_searcher, run_search, with_prior
-
-        plain = gaussian_process(self.space)
-        fit = plain if warm.prior is None else with_prior(plain, warm.prior)
-        slow = replace(problem, slow=(self.column,))
-
-        with progress("evaluating") as advance:
-            told = self.shown(advance, evals, Pace(self.evaluator.executor.workers))
-            race = self.evaluator if isinstance(self.evaluator, RacedAccuracy) else None
-            if race is not None:
-                race.begin(slow, seed)
-            if not asynchronous:
-                revise = None if race is None else race.revised
-                found = run_search(
-                    slow, searcher, evaluations=evals, seed=seed, start=warm.rows, fit=fit, revise=revise, progress=told
-                )
-                return self._without_failed(found) if race is None else raced(race, found)
-            assert not isinstance(self.evaluator, RacedAccuracy)
-            known = self.evaluator.rows[self.space.contains(self.evaluator.rows)]
-            if self.evaluator.has_failed(known).all():
-                known = known[:0]  # without any value a searcher learns nothing of them
-            left = max(evals - len(known), 0)
-            options = SearchOptions(max(left, 1), seed, warm.rows, fit=fit, at_once=self.evaluator.executor.workers)
-            begun = new_searcher(searcher or "linas", slow, options)
-            if len(known):  # left by an interrupted run
-                begun.tell(known, {self.column: self.predict(known)})
-            found = drive_freely(begun, self._as_finished, told) if left else begun.front()
-        return self._without_failed(found)
-
-    def _as_finished(self, rows: Iterator[Population | None]) -> Iterator[tuple[Population, float]]:
-        assert not isinstance(self.evaluator, RacedAccuracy)
-        for row, value in self.evaluator.as_finished(rows):
-            self._seen[row.tobytes()] = row
-            yield row, value
-
-    def _without_failed(self, found: SearchResult) -> SearchResult:
-        """The front without skipped subnets, whose accuracy is a stand-in, and with those that they stood in front of."""
-        import numpy as np
-
-        from hwnas.search import Trial, best_of
-
-        failed = self.evaluator.has_failed(self.rows)
-        if not failed.any():
-            return found
-        x = best_of(found.problem, [Trial(found.searcher, found.seed, self.rows[~failed])])
-        values = found.problem.evaluate(x)
-        order = np.lexsort(found.problem.costs(values).T[::-1])
-        return replace(found, x=x[order], values={name: v[order] for name, v in values.items()})

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from hwnas.errors import DataError
@@ -13,7 +12,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from hwnas.executor import Executor
-    from hwnas.search import Problem, Race, SearchResult
+    from hwnas.search import Problem, Race
     from hwnas.supernet import Engine, MeasuredAnswers, Supernet
     from hwnas.task import SelectiveTask, Task
 
@@ -110,6 +109,12 @@ class RacedAccuracy:
 
         return np.array([e.has_failed for e in self.race.of(x)], dtype=bool)
 
+    def is_whole(self, x: NDArray[Any]) -> NDArray[np.bool_]:
+        """``(n,)``: which rows were shown everything."""
+        import numpy as np
+
+        return np.array([not (e.has_failed or e.is_out) for e in self.race.of(x)], dtype=bool)
+
     def close(self) -> None:
         """Show everything to those that may be on the front, and note what stopped."""
         self.race.close()
@@ -133,10 +138,3 @@ class RacedAccuracy:
     def _report(self) -> None:
         if self.progress is not None:
             self.progress(self.n_known, self.n_known)
-
-
-def raced(evaluator: RacedAccuracy, found: SearchResult) -> SearchResult:
-    """A search's result with the front of the subnets that were shown everything, in the end."""
-    evaluator.close()
-    x, values = evaluator.race.front()
-    return replace(found, x=x, values=values)

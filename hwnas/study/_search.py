@@ -29,8 +29,6 @@ from hwnas.study._verify_library import LibraryVerifier
 from hwnas.study._warm_start import warm_start
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from hwnas.latency import LatencyTable
     from hwnas.search import Problem, SearchProgress, SearchResult
     from hwnas.space import Population
@@ -226,7 +224,9 @@ def search(setup: Setup, settings: SearchSettings, asked: Evaluation | Scoring |
             else:
                 result = run(problem)
         wall_s = time.perf_counter() - started
-        frame = _frame(result, metrics, settings.top)
+        beside = measured.beside(result.x) if measured is not None else {}
+        frame = metrics.frame(result, {**metrics.score(result.x), **beside})
+        frame = frame if settings.top is None else frame.head(settings.top)
         if verifier is not None:
             frame = verifier.add_measured(frame)
         if measured is not None:
@@ -295,9 +295,3 @@ def _run(problem: Problem, settings: SearchSettings, sizes: dict[str, Any], star
 
         name, seed = settings.searcher, settings.seed
         return run_search(problem, name, seed=seed, progress=report, start=start, **sizes)
-
-
-def _frame(result: SearchResult, metrics: Metrics, top: int | None) -> pd.DataFrame:
-    """The front with every known metric, best first; with ``top``, only so many rows."""
-    frame = metrics.frame(result, metrics.score(result.x))
-    return frame if top is None else frame.head(top)

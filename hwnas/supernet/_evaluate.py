@@ -155,6 +155,10 @@ class MeasuredAccuracy:
         """``(n,)``: which rows were skipped."""
         return np.array([self._known.get(row.tobytes(), 0) is None for row in x], dtype=bool)
 
+    def is_whole(self, x: NDArray[Any]) -> NDArray[np.bool_]:
+        """``(n,)``: which rows were measured, on all samples as they always are here."""
+        return ~self.has_failed(x)
+
     def facts(self, x: NDArray[Any]) -> dict[str, Any]:
         """For the provenance: on how many samples rows that are known were measured and calibrated."""
         one = next(a for a in self.accuracies(x) if a is not None)

@@ -11,7 +11,7 @@ from hwnas.task._language import LENGTH, LanguageModelling, perplexity
 from hwnas.task._pixels import IMAGENET, Preprocessing
 from hwnas.task._plain_text import read_texts
 from hwnas.task._prompt import prompt
-from hwnas.task._scores import SCORES, macro_f1, margins, matthews, measured, scored_by, top1
+from hwnas.task._scores import SCORES, macro_f1, margins, matthews, measured, sampling_errors, scored_by, top1
 from hwnas.task._task import (
     Inputs,
     InputsAt,
@@ -71,6 +71,7 @@ __all__ = [
     "prompt",
     "read_labelled_texts",
     "read_texts",
+    "sampling_errors",
     "scored_by",
     "top1",
 ]

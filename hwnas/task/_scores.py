@@ -92,6 +92,15 @@ def top1(scored: Scored) -> float:
     return 100 * correct / n if n else float("nan")
 
 
+def sampling_errors(task: Task, values: NDArray[np.float64], n: int) -> NDArray[np.float64] | None:
+    """``(k,)`` standard deviations of values of a task's first metric, by the choice of the ``n`` samples that they were
+    measured on: those of shares of samples, in percent. None of another metric, whose errors are not known."""
+    if next(iter(task.metrics.values())) is not top1:
+        return None
+    share = (values / 100 * n + 1) / (n + 2)  # of one that told all samples right it is not sure that it always does
+    return np.asarray(100 * np.sqrt(share * (1 - share) / n))
+
+
 def macro_f1(scored: Scored) -> float:
     """Mean over classes of the harmonic mean of precision and recall, in percent; a class without samples or hits is 0."""
     table = _confusion(scored)

@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import accuracy_score, f1_score, matthews_corrcoef
 
-from hwnas.task import SCORES, macro_f1, matthews, top1
+from hwnas.supernet import load_supernet
+from hwnas.task import SCORES, macro_f1, matthews, sampling_errors, scored_by, top1
 from hwnas.task._scores import LEAST, MOST, is_right, margin
 
 CLASSES = 4
@@ -64,3 +65,14 @@ def test_margins_have_the_sign_of_the_answer_whatever_the_logits() -> None:
         assert ((margins > 0) == is_right(logits, labels).numpy()).all()
         assert (np.abs(margins) >= 0.99 * LEAST).all()
         assert (np.abs(margins) <= MOST).all()
+
+
+def test_the_choice_of_samples_moves_an_accuracy_by_so_much() -> None:
+    data = load_supernet("digits").data()
+    assert data is not None
+    drawn = 100 * np.random.default_rng(0).binomial(400, 0.93, 20_000) / 400
+    errors = sampling_errors(data, np.array([93.0, 0.0, 100.0]), 400)
+    assert errors is not None
+    assert errors[0] == pytest.approx(drawn.std(), rel=0.02)
+    assert (errors > 0).all()
+    assert sampling_errors(scored_by(data, "f1"), np.array([93.0]), 400) is None

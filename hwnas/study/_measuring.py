@@ -1,0 +1,152 @@
+"""The accuracy of a search in which every subnet that is looked at is measured.
+
+The best of many noisy values is partly luck (the "optimizer's curse", Smith and Winkler 2006, doi:10.1287/mnsc.1050.0451): on
+other samples it is lower, and a front of such values passes over subnets that are as good. So when a search has ended, each of
+its subnets is judged by what is expected of it: by the posterior mean of a Gaussian process of all of them, which is told
+how far the choice of samples moves an accuracy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from hwnas.executor import Pace
+from hwnas.metric import own_metric
+from hwnas.predictor import MIN_SUBNETS
+from hwnas.progress import notice, progress
+from hwnas.quantity import count_of
+from hwnas.study._asked import AskedPredictor
+from hwnas.study._data import noun_of
+from hwnas.study._racing import RacedAccuracy
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from hwnas.search import Errors, Fit, Problem, SearchResult, Surrogate
+    from hwnas.space import Population, SearchSpace
+    from hwnas.study._warm_start import Warm
+    from hwnas.supernet import MeasuredAccuracy
+
+
+class MeasuringPredictor(AskedPredictor):
+    """Measures accuracies of a supernet's subnets.
+
+    Args:
+        evaluator: measures.
+        space: what is searched.
+        conditions: what accuracies depend on, for the provenance.
+        column: of what is measured.
+    """
+
+    key = "evaluator"
+
+    def __init__(
+        self, evaluator: MeasuredAccuracy | RacedAccuracy, space: SearchSpace, conditions: dict[str, Any], column: str
+    ) -> None:
+        super().__init__(evaluator, space, conditions, column)
+        self.evaluator: MeasuredAccuracy | RacedAccuracy = evaluator
+        self._expects: Surrogate | None = None
+        self._expected_by = 0
+
+    def predict(self, x: NDArray[Any]) -> NDArray[np.float64]:
+        """``(n,)`` values as they are measured; once the search has ended as they are expected on other samples, if it is known
+        how far these move them."""
+        return super().predict(x) if self._expects is None else self._expects.predict(x)
+
+    def predict_std(self, x: NDArray[Any]) -> NDArray[np.float64]:
+        """``(n,)`` standard deviations of what is expected; NaN where it is measured."""
+        return super().predict_std(x) if self._expects is None else self._expects.predict_std(x)
+
+    def beside(self, x: NDArray[Any]) -> Mapping[str, NDArray[np.float64]]:
+        """What was measured, beside what is expected."""
+        measured = own_metric(self.column, "max").companion("measured")
+        return {} if self._expects is None else {measured: self.evaluator(x)}
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """For the provenance: on which weights and how many images."""
+        failed = [self.space.decode(row) for row in self.rows[self.evaluator.has_failed(self.rows)]]
+        told = {**self.conditions, **self.evaluator.facts(self.rows)}
+        return {**told, "failed": failed} if failed else told
+
+    @property
+    def source(self) -> str:
+        facts = self.facts
+        where = f"measured on {facts['images']} {noun_of(self.evaluator.data)} of {facts['data']}"
+        return where if self._expects is None else f"{where}, expected by {count_of(self._expected_by, 'subnet')}"
+
+    def search(
+        self, problem: Problem, searcher: str | None, evals: int, seed: int, warm: Warm, *, asynchronous: bool = False
+    ) -> SearchResult:
+        """Search a problem whose accuracy is this one's ``predict``; ``asynchronous`` where no worker waits for a batch."""
+        from hwnas.search import SearchOptions, drive_freely, gaussian_process, new_searcher, run_search, with_prior
+
+        def fit_with(errors: Errors | None) -> Fit:
+            plain = gaussian_process(self.space, errors)
+            return plain if warm.prior is None else with_prior(plain, warm.prior)
+
+        race = self.evaluator if isinstance(self.evaluator, RacedAccuracy) else None
+        noisy = fit_with(self._errors)
+        fit = noisy if race is None else fit_with(None)  # a race is about the samples that there are
+        slow = replace(problem, slow=(self.column,))
+
+        with progress("evaluating") as advance:
+            told = self.shown(advance, evals, Pace(self.evaluator.executor.workers))
+            if race is not None:
+                race.begin(slow, seed)
+            if not asynchronous:
+                revise = None if race is None else race.revised
+                found = run_search(
+                    slow, searcher, evaluations=evals, seed=seed, start=warm.rows, fit=fit, revise=revise, progress=told
+                )
+                if race is not None:
+                    race.close()
+                return self._settled(found, noisy)
+            assert not isinstance(self.evaluator, RacedAccuracy)
+            known = self.evaluator.rows[self.space.contains(self.evaluator.rows)]
+            if self.evaluator.has_failed(known).all():
+                known = known[:0]  # without any value a searcher learns nothing of them
+            left = max(evals - len(known), 0)
+            options = SearchOptions(max(left, 1), seed, warm.rows, fit=fit, at_once=self.evaluator.executor.workers)
+            begun = new_searcher(searcher or "linas", slow, options)
+            if len(known):  # left by an interrupted run
+                begun.tell(known, {self.column: self.predict(known)})
+            found = drive_freely(begun, self._as_finished, told) if left else begun.front()
+        return self._settled(found, noisy)
+
+    def _as_finished(self, rows: Iterator[Population | None]) -> Iterator[tuple[Population, float]]:
+        assert not isinstance(self.evaluator, RacedAccuracy)
+        for row, value in self.evaluator.as_finished(rows):
+            self._seen[row.tobytes()] = row
+            yield row, value
+
+    def _errors(self, x: Population) -> NDArray[np.float64] | None:
+        """``(n,)`` by how much the choice of samples moves the values of rows that are known; None where that is not known."""
+        from hwnas.task import sampling_errors
+
+        return sampling_errors(self.evaluator.data, self.evaluator(x), self.evaluator.facts(x)["images"])
+
+    def _settled(self, found: SearchResult, fit: Fit) -> SearchResult:
+        """The front of the subnets that were measured on all samples, by what is expected of them.
+
+        Without those that were skipped, whose accuracy is a stand-in, and with those that they stood in front of.
+        """
+        import numpy as np
+
+        from hwnas.search import Trial, best_of
+
+        rows = self.rows[self.evaluator.is_whole(self.rows)]
+        errors = self._errors(rows)
+        if errors is not None and len(rows) >= MIN_SUBNETS:
+            self._expects, self._expected_by = fit(rows, self.evaluator(rows)), len(rows)
+            n, noun = self.facts["images"], noun_of(self.evaluator.data)
+            luck = f"the choice of {n:,} moves one by about {np.median(errors):.2g} points"
+            told = f"{luck}, so the best of {len(rows):,} are partly luck; beside them what was measured"
+            notice(f"accuracies are those expected on other {noun}: {told}")
+        x = best_of(found.problem, [Trial(found.searcher, found.seed, rows)])
+        values = found.problem.evaluate(x)
+        order = np.lexsort(found.problem.costs(values).T[::-1])
+        return replace(found, x=x[order], values={name: v[order] for name, v in values.items()})
