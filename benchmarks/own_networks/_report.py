@@ -139,14 +139,14 @@ def _paired(run: Run) -> Iterator[str]:
 
 
 def _searchers(run: Run) -> Iterator[str]:
-    found = run.entries(study="searchers")
+    found = run.entries(study="searchers by test")
     if not found:
         return
-    yield "| searcher | " + " | ".join(f"{k} evaluations" for k in CHECKPOINTS) + " | its front by test |"
+    yield "| searcher | " + " | ".join(f"{k} evaluations" for k in CHECKPOINTS) + " | its front of what was measured |"
     yield "|---" * (2 + len(CHECKPOINTS)) + "|"
     for method in METHODS:
         mine = [entry for entry in found if entry["method"] == method]
         columns = [[entry["shares"][str(k)] for entry in mine] for k in CHECKPOINTS]
-        columns.append([entry["test"] for entry in mine])
+        columns.append([entry["shares"]["told"] for entry in mine])
         cells = [f"{np.median(shares):.1f} ({min(shares):.1f}..{max(shares):.1f})" for shares in columns]
         yield f"| {method} | {' | '.join(cells)} |"

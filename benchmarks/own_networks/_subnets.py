@@ -7,12 +7,13 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from benchmarks.expected import searched_front
 from benchmarks.own_networks._latency import Network, clock
 from benchmarks.own_networks._run import Entry, Run
 from hwnas.predictor import Predictor, new_predictor
 from hwnas.search import MetricFunction, Objective, Problem, run_search
 from hwnas.space import Population, SearchSpace, macs_cost
-from hwnas.supernet import Supernet, extremes
+from hwnas.supernet import MeasuredAccuracy, Supernet, extremes
 from hwnas.task import UserData
 
 RANDOM = 12
@@ -52,11 +53,12 @@ def problem_of(space: SearchSpace, accuracy: MetricFunction, time: MetricFunctio
     return Problem(space, objectives, slow=["accuracy"])
 
 
-def front(problem: Problem, evaluations: int, seed: int) -> Population:
-    """``(n, g)`` what LINAS finds with so many evaluations; of spaces that are no larger, the front of all subnets."""
-    if problem.space.every(evaluations) is not None:
-        return run_search(Problem(problem.space, problem.objectives), "exact").x
-    return run_search(problem, "linas", evaluations=evaluations, seed=seed).x
+def front(space: SearchSpace, accuracy: MeasuredAccuracy, time: MetricFunction, run: Run) -> Population:
+    """``(n, g)`` what LINAS finds with the run's evaluations; of spaces that are no larger, the front of all subnets."""
+    problem = problem_of(space, accuracy, time)
+    if space.every(run.evaluations) is not None:
+        return run_search(Problem(space, problem.objectives), "exact").x
+    return searched_front(problem, accuracy, run.evaluations, run.seed)
 
 
 def whole_layers(space: SearchSpace) -> SearchSpace:
@@ -98,8 +100,8 @@ def compare(run: Run) -> None:
     space, macs, time = searched_space(run, net), macs_cost(net.space), time_of(run, net)
     kinds = {
         "extremes": np.stack(extremes(space)),
-        "searched": front(problem_of(space, accuracy, time), run.evaluations, run.seed),
-        "whole layers": front(problem_of(whole_layers(space), accuracy, time), run.evaluations, run.seed),
+        "searched": front(space, accuracy, time, run),
+        "whole layers": front(whole_layers(space), accuracy, time, run),
         "random": space.sample(RANDOM, np.random.default_rng(run.seed), distinct_uniform=False),
     }
     if run.task.open_input:
