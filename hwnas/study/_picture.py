@@ -60,7 +60,7 @@ def picture_of(frame: pd.DataFrame, facts: Mapping[str, Any]) -> Picture:
         by = "" if measured else f" by {facts['predictor']['name']}"  # no room for both
         words.append(f"accuracy predicted{by}")
     if facts.get("evaluator"):
-        words.append(f"accuracy measured on {count_of(facts['evaluator']['images'], 'sample')}")
+        words.append(f"by accuracies on {count_of(facts['evaluator']['images'], 'sample')}")
     if facts.get("score"):
         words.append(f"{facts['score']['name']} scores untrained networks: no accuracy")
     if measured:
