@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from hwnas.io import read_archs, read_csv, read_metric
 from hwnas.predictor import (
+    GaussianProcess,
     Predictor,
     folds,
     load_predictor,
@@ -32,7 +33,6 @@ from hwnas.predictor import (
     sha256_of,
     subnet_groups,
 )
-from hwnas.predictor._gp import GaussianProcess
 from hwnas.space import Population, SearchSpace, get_space
 
 SPACE = "ofa_mbv3_w1.0"

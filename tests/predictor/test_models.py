@@ -7,10 +7,9 @@ import pytest
 from scipy.optimize import check_grad
 from scipy.stats import multivariate_normal
 
+from hwnas.predictor import GaussianProcess, additive_approximation, new_predictor
 from hwnas.predictor import _structured as structured
-from hwnas.predictor import additive_approximation, new_predictor
 from hwnas.predictor._evidence import Evidence
-from hwnas.predictor._gp import GaussianProcess
 from hwnas.predictor._ridge import Ridge
 from hwnas.space import get_space, macs_cost, params_cost
 from tests.space.toy import toy_space
