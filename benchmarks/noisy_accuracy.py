@@ -1,0 +1,76 @@
+"""What fronts of noisy accuracies are worth: of what was measured, and of what a Gaussian process of it expects.
+
+    python -m benchmarks.noisy_accuracy --oracle mlp --seeds 8
+
+LINAS searches an oracle whose every answer errs, by a standard deviation in points and always alike for one subnet, as an
+accuracy does that is measured on some hundred images. After 40 and 100 evaluations the two fronts are judged by the
+oracle itself: hypervolume as in ``benchmarks.sample_efficiency``, and by how much the front's accuracies flatter it.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks.oracle import KINDS, Oracle, volume
+from hwnas.search import Objective, Problem, SearchOptions, gaussian_process, linas, non_dominated, run_trial
+from hwnas.space import Population
+
+NOISE = (0.0, 0.2, 0.5, 1.0)
+EVALUATIONS = (40, 100)
+
+Vector = NDArray[np.float64]
+
+
+def noise(x: Population, seed: int) -> Vector:
+    """``(n,)`` standard normal, a number of its own for every subnet."""
+    return np.array([np.random.default_rng([seed, *row.astype(int)]).standard_normal() for row in x])
+
+
+def judged(oracle: Oracle, x: Population, values: Vector) -> tuple[float, float]:
+    """True hypervolume of the front by some values of ``(n, g)`` subnets, and how much its values are above the true ones."""
+    front = non_dominated(np.stack([-values, oracle.macs(x)], axis=1), distinct=True)
+    return volume(oracle.points(x[front])), float((values - oracle.top1(x))[front].mean())
+
+
+def searched(oracle: Oracle, deviation: float, seed: int) -> list[tuple[float, float]]:
+    """By number of evaluations: the front of what was measured, then of what is expected; see :func:`judged`."""
+
+    def measured(x: Population) -> Vector:
+        return oracle.top1(x) + deviation * noise(oracle.space.canonical(x), seed)
+
+    mmacs = Objective("mmacs", "M", False, lambda x: oracle.macs(x) / 1e6)
+    problem = Problem(oracle.space, [Objective("top1", "%", True, measured), mmacs], slow=["top1"])
+    fit = gaussian_process(oracle.space, lambda x: np.full(len(x), deviation) if deviation else None)
+    trial = run_trial("linas", linas(problem, SearchOptions(EVALUATIONS[-1], seed, fit=fit)))
+    found = []
+    for k in EVALUATIONS:
+        x, values = trial.x[:k], measured(trial.x[:k])
+        found += [judged(oracle, x, values), judged(oracle, x, fit(x, values).predict(x))]
+    return found
+
+
+def main() -> None:
+    """Print a table."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("--oracle", choices=KINDS, default="mlp")
+    parser.add_argument("--seeds", type=int, default=8)
+    parser.add_argument("--data", type=Path, default=Path(__file__).parents[2] / "shared" / "data")
+    options = parser.parse_args()
+    oracle = Oracle(options.data, options.oracle)
+    print("| error, points | evaluations | of what was measured | of what is expected | better with | flatters by |")
+    print("|---|---|---|---|---|---|", flush=True)
+    for deviation in NOISE:
+        runs = np.array([searched(oracle, deviation, seed) for seed in range(options.seeds)])
+        for i, k in enumerate(EVALUATIONS):
+            told, expected = runs[:, 2 * i], runs[:, 2 * i + 1]
+            better = f"{(expected[:, 0] > told[:, 0]).sum()} of {len(runs)}"
+            means = f"{told[:, 0].mean():.0f} | {expected[:, 0].mean():.0f} | {better}"
+            print(f"| {deviation} | {k} | {means} | {told[:, 1].mean():.2f}, {expected[:, 1].mean():.2f} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()
