@@ -111,14 +111,15 @@ class TextFolder:
         drawn = [self._validation, self._calibration]
         return digest_of([(each.texts, each.pairs, each.labels.tolist()) for each in drawn])
 
-    def lengths(self, choices: Sequence[int], cut_pct: float) -> tuple[int, ...]:
-        """Those lengths that a search can trade off: the shortest that cuts at most ``cut_pct`` % of texts, and shorter ones."""
+    def lengths(self, choices: Sequence[int], cut_pct: float) -> tuple[tuple[int, ...], float]:
+        """Those lengths that a search can trade off: the shortest that cuts at most ``cut_pct`` % of texts, or else the longest
+        there is, and shorter ones; and what share of the texts the longest of these cuts, in percent."""
         split = self._validation
         counts = self._learned_counts if self.has_training else self.tokenizer.counts(split.texts, split.pairs)
         most = float(np.quantile(counts, 1 - cut_pct / 100))
         longest = next((length for length in choices if length >= most), choices[-1])
         kept = [length for length in choices if length <= longest]
-        return tuple(kept[-MOST_LENGTHS:])
+        return tuple(kept[-MOST_LENGTHS:]), 100 * float(np.mean(counts > longest))
 
     def uses(self) -> NDArray[np.int64]:
         """``(ids,)`` how often each token occurs in the texts to learn from."""

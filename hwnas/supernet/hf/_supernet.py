@@ -223,8 +223,11 @@ class TextEncoder(EncoderSupernet):
         """The same network with only the input lengths that the data's texts need."""
         assert isinstance(data, TextFolder)
         assert isinstance(self.family.fed, TextInput)
-        lengths = data.lengths(self.family.fed.lengths, CUT_PCT)
-        notice(f"all but {CUT_PCT:g} % of the texts are within {lengths[-1]} tokens")
+        lengths, cut_pct = data.lengths(self.family.fed.lengths, CUT_PCT)
+        if cut_pct <= CUT_PCT:
+            notice(f"all but {CUT_PCT:g} % of the texts are within {lengths[-1]} tokens")
+        else:
+            notice(f"{cut_pct:.0f} % of the texts are longer than the {lengths[-1]} tokens that it takes, and are cut there")
         return self.remade(lengths=lengths, columns=data.columns)
 
 

@@ -133,3 +133,22 @@ def test_narrow_encoders_learn_at_twice_the_rate_of_wide_ones(tmp_path: Path) ->
     for channels, rate in ((384, 2e-4), (512, 1.5e-4), (768, 1e-4), (1024, 0.75e-4)):
         wide = replace(family, encoder=replace(family.encoder, channels=channels))
         assert _recipe(wide).learning_rate == pytest.approx(rate)
+
+
+@pytest.mark.parametrize(
+    ("positions", "told"),
+    [
+        (34, "all but 1 % of the texts are within 16 tokens"),
+        (8, "of the texts are longer than the 8 tokens that it takes"),
+    ],
+)
+def test_texts_that_are_longer_than_the_network_takes_are_told(
+    positions: int, told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+    monkeypatch.setattr("hwnas.supernet.hf._supernet.notice", said.append)
+    save(tmp_path / "net", "bert", classes=None, max_position_embeddings=positions)
+    write_texts(tmp_path / "data")
+    net = load_supernet(f"hf:{tmp_path / 'net'}")
+    net.adapted(net.open_data(tmp_path / "data", own_classes=True, batch_size=16))
+    assert told in said[-1]
