@@ -8,7 +8,7 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from hwnas.search import Problem, SearchOptions, Trial, best_of, gaussian_process, linas, run_trial
+from hwnas.search import MetricFunction, Problem, SearchOptions, best_of, gaussian_process, linas, run_trial
 from hwnas.space import Population
 from hwnas.supernet import MeasuredAccuracy
 from hwnas.task import sampling_errors
@@ -19,17 +19,19 @@ def errors_of(accuracy: MeasuredAccuracy, x: Population) -> NDArray[np.float64] 
     return sampling_errors(accuracy.data, accuracy(x), accuracy.facts(x)["images"])
 
 
-def expected_front(problem: Problem, trial: Trial, accuracy: MeasuredAccuracy) -> Population:
-    """``(n, g)`` the front of all that was evaluated, by what is expected of it on other samples."""
+def expected(problem: Problem, x: Population, accuracy: MeasuredAccuracy) -> Problem:
+    """The problem with what is expected on other samples in place of what is measured, by rows that were evaluated."""
     (slow,) = problem.slow
-    fit = gaussian_process(problem.space, partial(errors_of, accuracy))
-    expects = fit(trial.x, accuracy(trial.x)).predict
+    expects = gaussian_process(problem.space, partial(errors_of, accuracy))(x, accuracy(x)).predict
     objectives = [replace(o, fn=expects) if o.name == slow else o for o in problem.objectives]
-    return best_of(Problem(problem.space, objectives), [trial])
+    return Problem(problem.space, objectives, slow=problem.slow)
 
 
-def searched_front(problem: Problem, accuracy: MeasuredAccuracy, evaluations: int, seed: int) -> Population:
-    """``(n, g)`` what LINAS finds, which is told of the errors."""
+def searched(
+    problem: Problem, accuracy: MeasuredAccuracy, evaluations: int, seed: int
+) -> tuple[Population, MetricFunction]:
+    """``(n, g)`` the front that LINAS finds, which is told of the errors; and what accuracies are expected."""
     fit = gaussian_process(problem.space, partial(errors_of, accuracy))
     trial = run_trial("linas", linas(problem, SearchOptions(evaluations, seed, fit=fit)))
-    return expected_front(problem, trial, accuracy)
+    expects = expected(problem, trial.x, accuracy)
+    return best_of(expects, [trial]), expects.metrics[problem.slow[0]]

@@ -29,7 +29,6 @@ import numpy as np
 import onnxruntime as ort
 from numpy.typing import NDArray
 
-from benchmarks.expected import searched_front
 from hwnas.graph import Model, build_model, in_precision
 from hwnas.io import Journal
 from hwnas.latency import find_table_for, get_device
@@ -113,7 +112,7 @@ def _fronts(
         for kind, part in searched.items():
             slow = Objective(accuracy.supernet.metric, "%", True, accuracy)
             problem = Problem(part, [slow, Objective("latency_ms", "ms", False, latency)], slow=[slow.name])
-            x = searched_front(problem, accuracy, options.evals, seed)
+            x, _ = searched(problem, accuracy, options.evals, seed)
             along = np.argsort(latency(x))
             few = np.unique(np.linspace(0, len(x) - 1, min(len(x), options.most)).astype(int))
             fronts.setdefault(kind, []).append(x[along[few]])

@@ -60,7 +60,7 @@ def report(run: Run) -> str:
 
 
 def _listed(frame: pd.DataFrame) -> Iterator[str]:
-    yield "| networks | subnet | M MACs | speed | speed of filled inputs | validation | test |"
+    yield "| networks | subnet | M MACs | speed | speed of filled inputs | validation, as expected of those searched | test |"
     yield "|---|---|---|---|---|---|---|"
     for row in _each(frame.sort_values(["kind", "speed"])):
         speeds = f"{row.speed:.2f} | {row.filled:.2f}"

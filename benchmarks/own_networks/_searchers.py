@@ -6,7 +6,7 @@ from functools import partial
 
 import numpy as np
 
-from benchmarks.expected import errors_of, expected_front
+from benchmarks.expected import errors_of, expected
 from benchmarks.own_networks._run import Run
 from benchmarks.own_networks._subnets import problem_of, searched_space, time_of
 from hwnas.search import (
@@ -46,7 +46,8 @@ def searchers(run: Run) -> None:
         fronts = {}
         for i, trial in enumerate(trials):
             for k in CHECKPOINTS:
-                fronts[i, str(k)] = expected_front(problem, Trial(trial.searcher, trial.seed, trial.x[:k]), accuracy)
+                so_far = Trial(trial.searcher, trial.seed, trial.x[:k])
+                fronts[i, str(k)] = best_of(expected(problem, so_far.x, accuracy), [so_far])
             fronts[i, "told"] = best_of(problem, [trial])
     test, journal = run.accuracy("supernet", net, "test")
     with journal:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from benchmarks.expected import searched_front
+from benchmarks.expected import searched
 from benchmarks.own_networks._latency import Network, clock
 from benchmarks.own_networks._run import Entry, Run
 from hwnas.predictor import Predictor, new_predictor
@@ -53,12 +53,15 @@ def problem_of(space: SearchSpace, accuracy: MetricFunction, time: MetricFunctio
     return Problem(space, objectives, slow=["accuracy"])
 
 
-def front(space: SearchSpace, accuracy: MeasuredAccuracy, time: MetricFunction, run: Run) -> Population:
-    """``(n, g)`` what LINAS finds with the run's evaluations; of spaces that are no larger, the front of all subnets."""
+def front(
+    space: SearchSpace, accuracy: MeasuredAccuracy, time: MetricFunction, run: Run
+) -> tuple[Population, MetricFunction]:
+    """``(n, g)`` what LINAS finds with the run's evaluations, and the accuracies that it expects; of spaces that are no larger,
+    the front of all subnets as they are measured."""
     problem = problem_of(space, accuracy, time)
     if space.every(run.evaluations) is not None:
-        return run_search(Problem(space, problem.objectives), "exact").x
-    return searched_front(problem, accuracy, run.evaluations, run.seed)
+        return run_search(Problem(space, problem.objectives), "exact").x, accuracy
+    return searched(problem, accuracy, run.evaluations, run.seed)
 
 
 def whole_layers(space: SearchSpace) -> SearchSpace:
@@ -98,20 +101,22 @@ def compare(run: Run) -> None:
     accuracy, journal = run.accuracy("supernet", net, "data")
     test, other = run.accuracy("supernet", net, "test")
     space, macs, time = searched_space(run, net), macs_cost(net.space), time_of(run, net)
+    found, expects = front(space, accuracy, time, run)
     kinds = {
         "extremes": np.stack(extremes(space)),
-        "searched": front(space, accuracy, time, run),
-        "whole layers": front(whole_layers(space), accuracy, time, run),
+        "searched": found,
+        "whole layers": front(whole_layers(space), accuracy, time, run)[0],
         "random": space.sample(RANDOM, np.random.default_rng(run.seed), distinct_uniform=False),
     }
     if run.task.open_input:
         kinds["cut shorter"] = np.array([_cut(net.space, row) for row in kinds["searched"]])
     known = {(entry["kind"], str(entry["arch"])) for entry in run.entries() if "kind" in entry}
     for kind, rows in kinds.items():
+        told = expects if kind == "searched" else accuracy
         for row in rows:
             arch = net.space.decode(row)
             if (kind, str(arch)) not in known:
-                values = {"data": float(accuracy(row[None])[0]), "test": float(test(row[None])[0])}
+                values = {"data": float(told(row[None])[0]), "test": float(test(row[None])[0])}
                 run.record(kind=kind, arch=arch, shown=shown(net.space, row), macs=float(macs(row[None])[0]), **values)
     journal.close()
     other.close()
