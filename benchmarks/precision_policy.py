@@ -29,6 +29,7 @@ import numpy as np
 import onnxruntime as ort
 from numpy.typing import NDArray
 
+from benchmarks.expected import searched
 from hwnas.graph import Model, build_model, in_precision
 from hwnas.io import Journal
 from hwnas.latency import find_table_for, get_device
@@ -107,9 +108,9 @@ def _fronts(
 ) -> dict[str, list[Population]]:
     """By kind, of each seed."""
     fronts: dict[str, list[Population]] = {}
-    searched = {"joint": space, "fp32": space.restrict(q="fp32"), "int8": space.restrict(q="int8")}
+    parts = {"joint": space, "fp32": space.restrict(q="fp32"), "int8": space.restrict(q="int8")}
     for seed in range(options.seeds):
-        for kind, part in searched.items():
+        for kind, part in parts.items():
             slow = Objective(accuracy.supernet.metric, "%", True, accuracy)
             problem = Problem(part, [slow, Objective("latency_ms", "ms", False, latency)], slow=[slow.name])
             x, _ = searched(problem, accuracy, options.evals, seed)
