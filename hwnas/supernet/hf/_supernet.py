@@ -227,7 +227,9 @@ class TextEncoder(EncoderSupernet):
         if cut_pct <= CUT_PCT:
             notice(f"all but {CUT_PCT:g} % of the texts are within {lengths[-1]} tokens")
         else:
-            notice(f"{cut_pct:.0f} % of the texts are longer than the {lengths[-1]} tokens that it takes, and are cut there")
+            notice(
+                f"{cut_pct:.0f} % of the texts are longer than the {lengths[-1]} tokens that it takes, and are cut there"
+            )
         return self.remade(lengths=lengths, columns=data.columns)
 
 
