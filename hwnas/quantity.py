@@ -9,7 +9,8 @@ from __future__ import annotations
 import math
 import os
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from decimal import Decimal
 from itertools import pairwise
@@ -89,6 +90,29 @@ def parse_number(text: str, name: str = "number") -> float:
             f"{name} {text}", "this is not a number", "write the number alone, in the unit of the column"
         )
     return value
+
+
+_REMEDY = re.compile(r"(write (?:for example |a point: )?|did you mean )(\S+)(?: or (\S+))?")
+"""Of a quantity: one value to type, or two."""
+
+
+@contextmanager
+def typed_behind(words: str, whole: str) -> Iterator[None]:
+    """Let the error of a quantity that does not read show what was typed, and its remedy be typed as it is printed:
+    ``--budget latency<=20: ...; write "latency<=20ms"``, where the quantity itself knows of ``20`` alone.
+
+    Args:
+        words: what stands before the quantity.
+        whole: what was typed, with its option.
+    """
+    try:
+        yield
+    except QuantityError as error:
+        remedy, said = error.remedy, _REMEDY.fullmatch(error.remedy)
+        if said:
+            quote = '"' if set(words) & set("<>") else ""  # a shell would redirect what is not quoted
+            remedy = said[1] + " or ".join(f"{quote}{words}{value}{quote}" for value in said.groups()[1:] if value)
+        raise QuantityError(whole, error.rule, remedy) from error
 
 
 def format_count(count: float) -> str:

@@ -8,7 +8,6 @@ from importlib.metadata import EntryPoint
 import numpy as np
 import pytest
 
-import hwnas.metric
 from hwnas.errors import DataError, QuantityError
 from hwnas.metric import Budget, Metric, check_values, column_of, get_metric, metrics, parse_budget, registered
 
@@ -110,7 +109,7 @@ def test_accuracies_as_fractions_are_refused() -> None:
 
 
 def _plugged(monkeypatch: pytest.MonkeyPatch, *entries: EntryPoint) -> None:
-    monkeypatch.setattr(hwnas.metric, "entry_points", lambda group: entries if group == "hwnas.metrics" else ())
+    monkeypatch.setattr("hwnas.metric._registry.entry_points", lambda group: entries if group == "hwnas.metrics" else ())
     metrics.cache_clear()
 
 

@@ -147,5 +147,5 @@ def test_metrics_that_break_a_rule(metric: Metric, rule: str) -> None:
 
 def test_a_unit_that_hwnas_does_not_know_is_typed_as_a_plain_number(monkeypatch: pytest.MonkeyPatch) -> None:
     power = Metric("power", "power_w", "min", "W", label="Power", lowest=10.0)
-    monkeypatch.setattr("hwnas.metric.metrics", lambda: {**BUILT_IN, "power": power})
+    monkeypatch.setattr("hwnas.metric._registry.metrics", lambda: {**BUILT_IN, "power": power})
     assert not broken(METRIC_CHECKS, power)

@@ -9,7 +9,8 @@ from numbers import Real
 from typing import Any
 
 from hwnas.errors import DataError
-from hwnas.metric import LATENCY, Budget, Metric, own_metric, parse_budget, registered, typed_behind
+from hwnas.metric import LATENCY, Budget, Metric, parse_budget, registered_or_own
+from hwnas.quantity import typed_behind
 
 Bound = str | float | Budget
 """``"6ms"``, a number in the metric's own unit, or a Budget."""
@@ -93,7 +94,7 @@ def _read(bound: Any) -> Budget:
 def _bound(name: str, value: Any) -> Budget:
     if isinstance(value, Budget):
         return value
-    metric = registered(name) or own_metric(name, "min")
+    metric = registered_or_own(name)
     if isinstance(value, str) and value.lstrip().startswith(("<=", ">=", "=")):
         return parse_budget(f"{name}{value.strip()}", "budget")
     if not isinstance(value, str) and not (isinstance(value, Real) and math.isfinite(value)):

@@ -24,7 +24,7 @@ from torch import Tensor
 from hwnas.errors import SpaceError, SupernetError, UnknownNameError
 from hwnas.files import replacing
 from hwnas.graph import mixed_space
-from hwnas.metric import Direction, Metric, own_metric, registered
+from hwnas.metric import Direction, Metric, registered_or_own
 from hwnas.space import Network, Op, SearchSpace, head_name, n_classes, with_classes
 from hwnas.supernet._calibration import BatchNormMode
 from hwnas.supernet._checkpoint import check_tensors, read_content, split_part, write_safetensors
@@ -98,7 +98,7 @@ class Supernet(ABC):
     @classmethod
     def metric_named(cls, name: str) -> Metric:
         """A registered metric, or the task's own."""
-        return registered(name) or own_metric(name, cls.direction)
+        return registered_or_own(name, cls.direction)
 
     def measures(self) -> Metric:
         """The metric that evaluations measure."""
