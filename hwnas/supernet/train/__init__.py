@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from hwnas.supernet.train._device import training_device, training_precision
 from hwnas.supernet.train._schedule import extremes
+from hwnas.supernet.train._settings import TrainSettings
 from hwnas.supernet.train._team import (
     ALONE,
     MISSING,
@@ -14,7 +15,7 @@ from hwnas.supernet.train._team import (
     joined_by_torchrun,
     under_torchrun,
 )
-from hwnas.supernet.train._trainer import Trainer, TrainSettings
+from hwnas.supernet.train._trainer import Trainer
 
 __all__ = [
     "ALONE",

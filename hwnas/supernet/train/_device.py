@@ -1,6 +1,10 @@
-"""The device and precision of training."""
+"""The device and precision of training, and arithmetic that repeats."""
 
 from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
 
 import torch
 
@@ -49,3 +53,23 @@ def training_precision(asked: str | None, device: torch.device) -> str:
     if asked not in PRECISIONS:
         raise UnknownNameError("precision of training", asked, PRECISIONS)
     return asked
+
+
+@contextmanager
+def deterministic(device: torch.device) -> Iterator[None]:
+    """On a CPU, one thread and deterministic algorithms: the same sums in the same order, every time."""
+    if device.type != "cpu":
+        yield
+        return
+    threads, algorithms = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
+    memory: Any = torch.utils.deterministic  # its stubs lack the setting
+    filled = memory.fill_uninitialized_memory
+    torch.set_num_threads(1)
+    torch.use_deterministic_algorithms(True)
+    memory.fill_uninitialized_memory = False  # every new tensor would be written twice
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+        torch.use_deterministic_algorithms(algorithms)
+        memory.fill_uninitialized_memory = filled

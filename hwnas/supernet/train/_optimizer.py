@@ -11,7 +11,8 @@ from hwnas.errors import UnknownNameError
 
 OPTIMIZERS = ("sgd", "adamw")
 
-STATE = "optimizer"
+STEP = "step"
+"""How torch calls the count of steps in an optimizer's state."""
 
 
 def make_optimizer(
@@ -36,10 +37,20 @@ def make_optimizer(
     return torch.optim.SGD(groups, lr=learning_rate, momentum=momentum, nesterov=True)
 
 
+def moments(optimizer: torch.optim.Optimizer, parameters: Mapping[str, Tensor]) -> list[dict[str, Tensor]]:
+    """What the optimizer keeps of each number of a parameter, by the parameter's name: SGD's momentum, AdamW's two moments."""
+    kinds: dict[str, dict[str, Tensor]] = {}
+    for name, parameter in parameters.items():
+        for what, value in optimizer.state.get(parameter, {}).items():
+            if isinstance(value, Tensor) and what != STEP:
+                kinds.setdefault(what, {})[name] = value
+    return list(kinds.values())
+
+
 def optimizer_tensors(optimizer: torch.optim.Optimizer, parameters: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The optimizer's state as ``"optimizer:<what>:<parameter>"``: momentum, moments, steps."""
+    """The optimizer's state as ``"<what>:<parameter>"``: momentum, moments, steps."""
     return {
-        f"{STATE}:{what}:{name}": value
+        f"{what}:{name}": value
         for name, parameter in parameters.items()
         for what, value in optimizer.state.get(parameter, {}).items()
         if isinstance(value, Tensor)
@@ -51,8 +62,6 @@ def restore_optimizer(
 ) -> None:
     """Restore a state of `optimizer_tensors`; step counts stay on the CPU, where torch keeps them."""
     for key, value in tensors.items():
-        kind, _, rest = key.partition(":")
-        if kind == STATE:
-            what, _, name = rest.partition(":")
-            parameter = parameters[name]
-            optimizer.state[parameter][what] = value if what == "step" else value.to(parameter.device)
+        what, _, name = key.partition(":")
+        parameter = parameters[name]
+        optimizer.state[parameter][what] = value if what == STEP else value.to(parameter.device)

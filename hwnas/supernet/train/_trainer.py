@@ -10,9 +10,7 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,22 +18,22 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
-from safetensors import safe_open
 from torch import Tensor
 
 from hwnas import __version__
 from hwnas.errors import SupernetError
-from hwnas.files import replacing
 from hwnas.space import network_inputs
 from hwnas.supernet._base import Supernet
 from hwnas.supernet._calibration import Calibration
-from hwnas.supernet._checkpoint import read_tensors, write_safetensors
 from hwnas.supernet._evaluate import evaluate
 from hwnas.supernet._execute import on
+from hwnas.supernet.train._device import deterministic
 from hwnas.supernet.train._feed import Feed, feed_of
 from hwnas.supernet.train._importance import BATCHES, importance
-from hwnas.supernet.train._optimizer import make_optimizer, optimizer_tensors, restore_optimizer
+from hwnas.supernet.train._optimizer import make_optimizer, moments, optimizer_tensors, restore_optimizer
 from hwnas.supernet.train._schedule import Schedule, StepPlan, Taught, Teacher, extremes, get_schedule
+from hwnas.supernet.train._settings import TrainSettings
+from hwnas.supernet.train._state import State
 from hwnas.supernet.train._team import ALONE, Team
 from hwnas.task import Inputs, TrainingTask, ahead, loss_of, placed
 
@@ -43,41 +41,6 @@ Progress = Callable[[int, float], None]
 """Called after each step with the number of steps done and the loss of the step's first subnet."""
 
 _STATE_VERSION = 4
-
-
-@dataclass(frozen=True)
-class TrainSettings:
-    """Everything that a run depends on besides the supernet and its data.
-
-    Attributes:
-        epochs: passes over the training data.
-        steps: of the run, whatever the epochs are; 0 for those of all epochs.
-        seed: of weights, images and subnets.
-        schedule: ``"sandwich"``, ``"shrinking"`` or ``"alone"``.
-        learning_rate: its peak; it rises linearly over the first ``rise`` of the steps, then falls by a cosine to 0.
-        optimizer: ``"sgd"`` (Nesterov) or ``"adamw"``.
-        momentum: of SGD.
-        weight_decay: of weights of convolutions and linear maps.
-        clip_norm: gradients are scaled down to this norm; 0 leaves them alone.
-        validates: whether subnets are measured after each epoch, and the best epoch is kept.
-        precision: of arithmetic, ``"fp32"`` or ``"bf16"`` (autocast); weights, gradients and statistics stay fp32.
-        arch: of the one subnet that is trained, as JSON, taught by the largest as it was, whatever the schedule; empty for
-            all of them.
-    """
-
-    epochs: int = 400
-    steps: int = 0
-    seed: int = 0
-    schedule: str = "sandwich"
-    learning_rate: float = 0.1
-    rise: float = 0.05
-    optimizer: str = "sgd"
-    momentum: float = 0.9
-    weight_decay: float = 1e-4
-    clip_norm: float = 0.0
-    validates: bool = False
-    precision: str = "fp32"
-    arch: str = ""
 
 
 class Trainer:
@@ -177,16 +140,9 @@ class Trainer:
                         and self.step % self.save_every == 0
                         and self.step < self.steps
                     ):
-                        self._save(self.state_path)
-        if not leads:
-            return
-        for name, tensor in self.parameters.items():
-            tensor.requires_grad_(False)
-            if self.best is not None:
-                tensor.copy_(self.best[1][name])
-        self.supernet.head_is_new = False
-        self._store_statistics()
-        self.supernet.tensors = {name: tensor.cpu() for name, tensor in self.supernet.tensors.items()}
+                        self._state().save(self.state_path, self._identity())
+        if leads:
+            self._finish()
 
     def provenance(self) -> dict[str, str]:
         """What goes into the checkpoint's metadata: everything the weights depend on."""
@@ -267,16 +223,9 @@ class Trainer:
         with torch.no_grad():
             for units, mine in told.items():
                 values = self.team.follow(mine)
-                for name, moved in units.sorted(self.supernet.tensors, values).items():
-                    self.supernet.tensors[name].copy_(moved)
-                for what in ("momentum_buffer", "exp_avg", "exp_avg_sq"):
-                    known = {
-                        name: self.optimizer.state[self.parameters[name]][what]
-                        for name in units.places
-                        if name in self.parameters and what in self.optimizer.state.get(self.parameters[name], {})
-                    }
-                    for name, moved in units.sorted(known, values).items():
-                        known[name].copy_(moved)
+                for tensors in (self.supernet.tensors, *moments(self.optimizer, self.parameters)):
+                    for name, moved in units.sorted(tensors, values).items():
+                        tensors[name].copy_(moved)
 
     def _validate(self) -> None:
         """Measure the largest, the smallest and a random subnet; keep the weights if their mean is the best so far.
@@ -309,6 +258,16 @@ class Trainer:
             return self.settings.learning_rate * (self.step + 1) / rise
         return self.settings.learning_rate * 0.5 * (1 + math.cos(math.pi * (self.step - rise) / (self.steps - rise)))
 
+    def _finish(self) -> None:
+        """The weights of the best epoch, as they are kept and used."""
+        for name, tensor in self.parameters.items():
+            tensor.requires_grad_(False)
+            if self.best is not None:
+                tensor.copy_(self.best[1][name])
+        self.supernet.head_is_new = False
+        self._store_statistics()
+        self.supernet.tensors = {name: tensor.cpu() for name, tensor in self.supernet.tensors.items()}
+
     def _store_statistics(self) -> None:
         """The stored batch-norm statistics are the largest subnet's; others re-calibrate theirs."""
         if len(self.parameters) == len(self.supernet.tensors):
@@ -338,66 +297,31 @@ class Trainer:
             "space": self.supernet.space.name,
             "fingerprint": self.supernet.space.fingerprint,
             "start": self.start,
-            # State files of runs that train all subnets have no ``arch``.
-            "settings": {name: value for name, value in asdict(self.settings).items() if name != "arch" or value},
+            "settings": self.settings.to_json(),
         }
 
-    def _save(self, path: Path) -> None:
-        tensors = {f"weights:{k}": t for k, t in self.supernet.tensors.items()}
-        tensors |= optimizer_tensors(self.optimizer, self.parameters)
-        if self.teacher is not None:
-            tensors |= {f"teacher:{k}": t for k, t in self.teacher.tensors.items()}
-        told = {"run": json.dumps(self._identity()), "step": str(self.step), "validated": json.dumps(self.validated)}
-        if self.best is not None:
-            tensors |= {f"best:{k}": t for k, t in self.best[1].items()}
-            told["best"] = repr(self.best[0])
-        with replacing(path) as part:
-            write_safetensors(part, tensors, told)
+    def _state(self) -> State:
+        teacher = self.teacher.tensors if self.teacher is not None else {}
+        optimizer = optimizer_tensors(self.optimizer, self.parameters)
+        return State(self.step, self.supernet.tensors, optimizer, teacher, self.best, self.validated)
 
     def _resume(self, path: Path) -> None:
-        tensors = read_tensors(path)
-        with safe_open(path, "pt") as file:
-            metadata = file.metadata() or {}
-        if json.loads(metadata.get("run", "{}")) != self._identity():
-            raise SupernetError(
-                f"training state {path}", "it is of a run with other settings", "delete it, or use the same settings"
-            )
-        self.step = int(metadata["step"])
+        state = State.read(path, self._identity())
+        self.step, self.validated = state.step, dict(state.validated)
         with torch.no_grad():
             for name, tensor in self.supernet.tensors.items():
-                tensor.copy_(tensors[f"weights:{name}"])
-        restore_optimizer(self.optimizer, self.parameters, tensors)
-        teacher, best = (
-            {k.removeprefix(kind): t.to(self.device) for k, t in tensors.items() if k.startswith(kind)}
-            for kind in ("teacher:", "best:")
-        )
-        if teacher:
-            self.teacher = self.supernet.alike(teacher)
-        if best:
-            self.best = float(metadata["best"]), best
-        self.validated = json.loads(metadata["validated"])
+                tensor.copy_(state.weights[name])
+        restore_optimizer(self.optimizer, self.parameters, state.optimizer)
+        if state.teacher:
+            self.teacher = self.supernet.alike(self._placed(state.teacher))
+        if state.best is not None:
+            score, parameters = state.best
+            self.best = score, self._placed(parameters)
+
+    def _placed(self, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        return {name: tensor.to(self.device) for name, tensor in tensors.items()}
 
 
 def _distillation(logits: Tensor, teacher: Tensor) -> Tensor:
     """Cross-entropy against the teacher's probabilities (Hinton et al. 2015), at temperature 1."""
     return F.cross_entropy(logits.flatten(0, -2), teacher.flatten(0, -2).softmax(-1))
-
-
-@contextmanager
-def deterministic(device: torch.device) -> Iterator[None]:
-    """On a CPU, one thread and deterministic algorithms: the same sums in the same order, every time."""
-    if device.type != "cpu":
-        yield
-        return
-    threads, algorithms = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
-    memory: Any = torch.utils.deterministic  # its stubs lack the setting
-    filled = memory.fill_uninitialized_memory
-    torch.set_num_threads(1)
-    torch.use_deterministic_algorithms(True)
-    memory.fill_uninitialized_memory = False  # every new tensor would be written twice
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
-        torch.use_deterministic_algorithms(algorithms)
-        memory.fill_uninitialized_memory = filled
