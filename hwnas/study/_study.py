@@ -18,8 +18,10 @@ from hwnas.study._front import Front
 from hwnas.study._objectives import Objectives
 from hwnas.study._request import Request
 from hwnas.study._scoring import Scoring, scoring_of
-from hwnas.study._search import SearchSettings, Unfinished, search
+from hwnas.study._search import search
+from hwnas.study._search_settings import SearchSettings
 from hwnas.study._setup import Setup, prepare
+from hwnas.study._unfinished import Unfinished
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
