@@ -12,8 +12,10 @@ from hwnas.cli._shared import shares_options
 from hwnas.cli._supernet import BatchSize, Calibrate, Checkpoint, ColumnOptions, DataFolder
 from hwnas.errors import DataError
 from hwnas.quantity import parse_latency_ms
+from hwnas.study._chosen import ChosenSubnet
 from hwnas.study._data import parse_arch
-from hwnas.study._export import OPSETS, ChosenSubnet, ExportSettings, export_subnet, supernet_of
+from hwnas.study._export import export_subnet, supernet_of
+from hwnas.study._export_settings import OPSETS, ExportSettings
 from hwnas.study._form import AGREEMENT_PCT
 
 if TYPE_CHECKING:

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import json
-import math
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hwnas.errors import DataError, NotHeldError
 from hwnas.files import check_writable
-from hwnas.metric import LATENCY
+from hwnas.metric import LATENCY, Metric
 from hwnas.progress import notice
-from hwnas.quantity import check_whole, checked_name, count_of, format_bytes
+from hwnas.quantity import checked_name, count_of, format_bytes
+from hwnas.study._chosen import ChosenSubnet
 from hwnas.study._data import as_told, evaluation_data, noun_of, refuse_untrained, say_broken
 from hwnas.study._deploy import is_folder, model_file, write_deployed
+from hwnas.study._export_settings import ExportSettings
 from hwnas.study._facts import weights_hash
 from hwnas.study._form import (
     by_slot,
@@ -27,94 +27,14 @@ from hwnas.study._form import (
     tell_agreement,
     tell_precisions,
 )
-from hwnas.study._setup import ANY_PRECISION
 from hwnas.study._timed_file import Clock
 from hwnas.study._watched import Watched
 
 if TYPE_CHECKING:
-    import pandas as pd
     from onnx import ModelProto
 
     from hwnas.study._front import Front
     from hwnas.supernet import Subnet, Supernet
-
-
-OPSETS = range(14, 22)
-"""ONNX operator sets that are written."""
-
-
-@dataclass(frozen=True)
-class ChosenSubnet:
-    """The subnet to export, and what is known of its accuracy.
-
-    Attributes:
-        arch: the subnet.
-        accuracy: of the metric that its supernet is evaluated by; None if it is not known.
-        source: where that comes from, in words.
-        measured: whether it was measured, layers computing in their precisions.
-    """
-
-    arch: Mapping[str, Any]
-    accuracy: float | None = None
-    source: str = ""
-    measured: bool = False
-
-    @classmethod
-    def of(cls, arch: Mapping[str, Any], cells: pd.Series[Any], metric: str, place: str) -> ChosenSubnet:
-        """The subnet of a row that `search` or `evaluate` wrote.
-
-        Args:
-            arch: the subnet.
-            cells: of the row.
-            metric: the column of the accuracy.
-            place: of the row, in words.
-        """
-        import pandas as pd
-
-        accuracy = float(pd.to_numeric(cells.get(metric, math.nan), errors="coerce"))
-        if not math.isfinite(accuracy):
-            return cls(arch)
-        counted = f"measured on {cells['n_images']} samples" if "n_images" in cells else None
-        told = cells.get(f"{metric}_source", counted)
-        return cls(arch, accuracy, f"{told or 'predicted'} ({place})", told is not None)
-
-
-@dataclass(frozen=True)
-class ExportSettings:
-    """How to export.
-
-    Attributes:
-        supernet: a reference.
-        checkpoint: its weights; None for those that ship or were downloaded.
-        random_weights: random weights instead: for latency checks only; the file says so.
-        data: images to re-calibrate batch norms with.
-        images: how many to measure accuracy on, or all that the supernet brings where there is no folder; None for none.
-        calibrate, batch_size, seed: of the calibration.
-        precision: None for the one that was searched for.
-        agreement_pct: share of images that int8 and fp16 must decide as fp32 does.
-        opset: of ONNX.
-        device, threads, batch: where to time the file; None for nowhere.
-        budget_ms: of latency, for a file that is measured; None for the search's.
-        columns: names of ``text``, ``pair`` and ``label`` in tables of texts where they differ from those that were
-            trained on.
-    """
-
-    supernet: str
-    checkpoint: Path | None = None
-    random_weights: bool = False
-    data: Path | None = None
-    images: int | None = None
-    calibrate: int = 2000
-    batch_size: int = 100
-    seed: int = 0
-    precision: str | None = None
-    agreement_pct: float | None = None
-    opset: int = 17
-    device: str | None = None
-    threads: int | None = None
-    batch: int | None = None
-    budget_ms: float | None = None
-    columns: Mapping[str, str] = field(default_factory=dict)
 
 
 def export(front: Front, row: int, path: Path, settings: ExportSettings) -> Path:
@@ -156,73 +76,59 @@ def export_subnet(
         path: a file that ends in ``.onnx``, or a folder.
     """
     from hwnas import __version__
-    from hwnas.supernet import load_supernet, onnx_model, random_supernet, reference_kind
+    from hwnas.supernet import onnx_model, reference_kind
 
     s, name = settings, settings.supernet
-    if s.random_weights and s.checkpoint is not None:
-        raise DataError("random weights", "there is a checkpoint too", "drop one of them")
-    if s.random_weights and s.images is not None:
-        raise DataError(f"images {s.images}", "random weights have no accuracy", "drop --images, or --random-weights")
-    for what, count in (("threads", s.threads), ("batch", s.batch)):
-        if count is not None:
-            check_whole(what, count, 1)
-    for what, value in (("budget", s.budget_ms), ("threads", s.threads), ("batch", s.batch)):
-        if value is not None and s.device is None:
-            raise DataError(f"{what} {value:g}", "nothing is measured without a device", "pass --device cpu")
-    if s.opset not in OPSETS:
-        raise DataError(f"opset {s.opset!r}", f"it is {OPSETS[0]} to {OPSETS[-1]}", "leave it out for 17")
+    s.check()
     file = model_file(path)
     check_writable(file)
     form = form_of(s.precision, found)
-    if s.random_weights:
-        net = random_supernet(name, s.seed, _classes(found))
-    else:
-        net = as_told(load_supernet(name, s.checkpoint or _searched_weights(name, found)), s.columns)
-        net = _measured_as(net, found)
-        refuse_untrained(name, net, s.data)
-    net = net.in_precision(form)
+    net = _opened(s, found).in_precision(form)
     metric = net.measures()
     clock = None
     if s.device is not None:
         clock = Clock.of(
             net.space, found, checked_name("device", s.device, "cpu"), threads=s.threads, batch=s.batch, precision=form
         )
-    chosen = _of_these_weights(choose(net), net, found)
-    facts = {"supernet": reference_kind(name).whole or name, "space": net.space.name, "arch": json.dumps(chosen.arch)}
+    chosen = choose(net).of_weights(net, found)
     if s.random_weights:
         subnet, images_of_it = _random(net, chosen.arch), None
-        facts |= {"weights": "random, for latency checks only: accuracy is chance"}
+        told = {"weights": "random, for latency checks only: accuracy is chance"}
         notice(f"{file} gets random weights: use it for latency checks only")
     else:
-        facts["weights"] = f"{net.origin} ({net.digest})"
-        subnet, measured, images_of_it = _calibrated(settings, net, chosen)
-        facts |= measured
-    facts |= {"hwnas_version": __version__, "preprocessing": str(net.preprocessing or ""), "precision": form}
-    facts |= {"labels": json.dumps(net.labels)} if net.labels else {}
+        subnet, told, images_of_it = _calibrated(s, net, chosen)
+        told = {"weights": f"{net.origin} ({net.digest})", **told}
+    facts = {
+        "supernet": reference_kind(name).whole or name,
+        "space": net.space.name,
+        "arch": json.dumps(chosen.arch),
+        **told,
+        "hwnas_version": __version__,
+        "preprocessing": str(net.preprocessing or ""),
+        "precision": form,
+        **({"labels": json.dumps(net.labels)} if net.labels else {}),
+    }
     least = least_agreement(s.agreement_pct, form, random_weights=s.random_weights, images=images_of_it is not None)
     batches = calibration_images(subnet, images_of_it, form) if form != "fp32" else None
     model, difference, kept, lossy = onnx_model(
         subnet, opset=s.opset, precision=form, batches=batches, least_agreement_pct=least
     )
+    mixed = net.space.plain is not None
     if form != "fp32":
         measured_on = images_of_it if s.images is not None else None
-        of_it = net.space.plain is not None and (measured_on is not None or _is_of_precisions(chosen, found))
+        of_it = mixed and (measured_on is not None or chosen.is_of_precisions(found))
         facts = facts_of_form(form, facts, metric.column, model, subnet, measured_on, of_it=of_it)
-    facts |= {"precisions": json.dumps(by_slot(subnet))} if net.space.plain is not None else {}
+    facts |= {"precisions": json.dumps(by_slot(subnet))} if mixed else {}
     facts |= {"agreement": str(kept)} if kept is not None else {}
     others = net.deployed_files(subnet) if is_folder(path) else {}
     write_deployed(model, {key: value for key, value in facts.items() if value}, others, path)
     notice(f"wrote {file}: {form}, {format_bytes(file.stat().st_size)}, opset {s.opset}, {_shown(model)}")
-    if net.space.plain is not None:
+    if mixed:
         tell_precisions(by_slot(subnet))
     if others:
         notice(f"beside it: {', '.join(others)}")
     notice(f"logits differ from torch's{'' if form == 'fp32' else ' in fp32'} by at most {difference}")
-    if metric.column in facts:
-        known = facts.get(f"{metric.column}_fp32")
-        beside = f" (in fp32 {metric.text(float(known))})" if known is not None else ""
-        shown = metric.text(float(facts[metric.column]))
-        notice(f"{metric.label.lower()} {shown}{beside}, {facts[f'{metric.column}_source']}")
+    _tell_accuracy(metric, facts)
     holds = True
     if kept is not None and least is not None:
         tell_agreement(form, kept, lossy, least)
@@ -234,6 +140,33 @@ def export_subnet(
         budget_ms = s.budget_ms if s.budget_ms is not None else searched_ms
         holds &= clock.holds(file, net.space.encode(chosen.arch), budget_ms)
     return holds
+
+
+def _opened(settings: ExportSettings, found: Mapping[str, Any]) -> Supernet:
+    """The supernet with its weights, measured as its front was.
+
+    Raises:
+        UnknownNameError, SupernetError: there is none, or no fitting weights, or they have learned nothing.
+        DataError: the weights that the front is of are not there any more.
+    """
+    from hwnas.supernet import load_supernet, random_supernet
+
+    name = settings.supernet
+    if settings.random_weights:
+        return random_supernet(name, settings.seed, _classes(found))
+    net = load_supernet(name, settings.checkpoint or _searched_weights(name, found))
+    net = _measured_as(as_told(net, settings.columns), found)
+    refuse_untrained(name, net, settings.data)
+    return net
+
+
+def _tell_accuracy(metric: Metric, facts: Mapping[str, str]) -> None:
+    """What is known of the file's accuracy, and in fp32 where that is another one."""
+    if metric.column in facts:
+        known = facts.get(f"{metric.column}_fp32")
+        beside = f" (in fp32 {metric.text(float(known))})" if known is not None else ""
+        shown = metric.text(float(facts[metric.column]))
+        notice(f"{metric.label.lower()} {shown}{beside}, {facts[f'{metric.column}_source']}")
 
 
 def _calibrated(
@@ -253,7 +186,7 @@ def _calibrated(
             )
         subnet = net.extract(encoded)
         if not subnet.has_statistics:
-            return subnet, _known(net, chosen), None
+            return subnet, chosen.facts(net.metric), None
         notice("no --data: batch norms are not re-calibrated, so the subnet's accuracy is lost (pass --data FOLDER)")
         facts = {"calibration": "none: the accuracy of this file is unknown, and likely poor"}
         return subnet, facts, None
@@ -271,33 +204,9 @@ def _calibrated(
         source = f"measured on {n_measured} {noun_of(images)} of {shown}"
         facts |= {net.metric: f"{accuracy:.4f}", f"{net.metric}_source": source}
     else:
-        facts |= _known(net, chosen)
+        facts |= chosen.facts(net.metric)
     say_broken(images)
     return subnet, facts, watched
-
-
-def _of_these_weights(chosen: ChosenSubnet, net: Supernet, found: Mapping[str, Any]) -> ChosenSubnet:
-    """The same, without an accuracy that the provenance tells to be measured with other weights."""
-    evaluator, verified = (found.get(key) or {} for key in ("evaluator", "verified"))
-    told = evaluator.get("weights") or (verified.get("text") or {}).get("digest")
-    if not chosen.measured or told is None or net.digest in told:
-        return chosen
-    notice(
-        f"the {net.measures().label.lower()} of that row was measured with other weights: --images N measures it with these"
-    )
-    return replace(chosen, accuracy=None)
-
-
-def _is_of_precisions(chosen: ChosenSubnet, found: Mapping[str, Any]) -> bool:
-    """Whether the accuracy that is known is that of layers in their precisions; most predictors know fp32 alone."""
-    predictor = found.get("predictor")
-    return chosen.measured or (predictor is not None and predictor.get("kind") != ANY_PRECISION)
-
-
-def _known(net: Supernet, chosen: ChosenSubnet) -> dict[str, str]:
-    if chosen.accuracy is None:
-        return {}
-    return {net.metric: f"{chosen.accuracy:.4f}", f"{net.metric}_source": chosen.source}
 
 
 def _classes(found: Mapping[str, Any]) -> int | None:

@@ -324,7 +324,8 @@ class Front:
         Raises:
             NotHeldError: the file is written, but breaks the budget, or decides too little as fp32 does.
         """
-        from hwnas.study._export import ExportSettings, export, supernet_of
+        from hwnas.study._export import export, supernet_of
+        from hwnas.study._export_settings import ExportSettings
 
         settings = ExportSettings(
             supernet=supernet or supernet_of(self.facts),

@@ -10,7 +10,9 @@ import pytest
 
 from hwnas.progress import Logged, Progress, listening
 from hwnas.space import get_space
-from hwnas.study._export import ChosenSubnet, ExportSettings, export_subnet
+from hwnas.study._chosen import ChosenSubnet
+from hwnas.study._export import export_subnet
+from hwnas.study._export_settings import ExportSettings
 from hwnas.supernet import parent_row
 from hwnas.task import DigitsData
 
