@@ -17,9 +17,10 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks.additive_approximation import additive_approximation
 from hwnas.errors import SpaceError
 from hwnas.latency import find_table
-from hwnas.predictor import additive_approximation, get_predictor
+from hwnas.predictor import get_predictor
 from hwnas.search import exact_front
 from hwnas.space import AdditiveCost, Factor, SearchSpace, get_space, macs_cost
 from hwnas.space.families.block_library import block_library

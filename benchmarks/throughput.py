@@ -19,9 +19,9 @@ from pymoo.operators.repair.rounding import RoundingRepair
 from pymoo.operators.sampling.rnd import IntegerRandomSampling
 from pymoo.optimize import minimize
 
+from benchmarks.additive_approximation import additive_approximation
 from benchmarks.note10 import Note10, arguments, load
 from benchmarks.ofa_finder import Upstream
-from hwnas.predictor import additive_approximation
 from hwnas.search import Objective, Problem, hypervolume, run_search
 from hwnas.search.evolve._operators import crossover, mutate, mutation_rates
 from hwnas.search.problem._pool import Pool

@@ -12,7 +12,6 @@ from pathlib import Path
 from hwnas.errors import PredictorError, UnknownNameError
 from hwnas.predictor import _store
 from hwnas.predictor._any_precision import in_any_precision
-from hwnas.predictor._approximation import additive_approximation
 from hwnas.predictor._base import MIN_SUBNETS, Card, Predictor
 from hwnas.predictor._fitting import Fitted, fit_and_score
 from hwnas.predictor._gp import GaussianProcess
@@ -30,7 +29,6 @@ __all__ = [
     "GaussianProcess",
     "Predictor",
     "Scores",
-    "additive_approximation",
     "embedded_names",
     "embedded_path",
     "fit_and_score",

@@ -181,7 +181,7 @@ class Predictor(ABC):
         self.card = replace(self.card, covered=covered)
 
     def additive(self) -> AdditiveCost | None:
-        """The predictor as a sum over genes, if it is exactly that; see ``additive_approximation``."""
+        """The predictor as a sum over genes, if it is exactly that."""
         return None
 
     def unfitted(self) -> Self:

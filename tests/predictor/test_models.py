@@ -7,7 +7,8 @@ import pytest
 from scipy.optimize import check_grad
 from scipy.stats import multivariate_normal
 
-from hwnas.predictor import GaussianProcess, additive_approximation, new_predictor
+from benchmarks.additive_approximation import additive_approximation
+from hwnas.predictor import GaussianProcess, new_predictor
 from hwnas.predictor import _structured as structured
 from hwnas.predictor._evidence import Evidence
 from hwnas.predictor._ridge import Ridge

@@ -1,4 +1,4 @@
-"""The additive approximation of a predictor, which exact searches need."""
+"""A predictor as a sum, to measure exact fronts by: searches themselves take its gradient."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import itertools
 import numpy as np
 from numpy.typing import NDArray
 
-from hwnas.predictor._base import Predictor
+from hwnas.predictor import Predictor
 from hwnas.predictor._features import is_continuous
 from hwnas.space import AdditiveCost, Factor, Population, SearchSpace
 
