@@ -237,7 +237,7 @@ def _report(table: LatencyTable, space: SearchSpace, *, elsewhere: bool) -> str:
         "" if kept_usually and name == made.id and usual and not elsewhere else f" --device {shlex.quote(str(name))}"
     )
     precision = f" --precision {table.precision.replace('+', ',')}" if table.precision != "fp32" else ""
-    reference, _ = precisions_named(space.reference) or (space.reference, ())
+    reference, _ = precisions_named(space.reference)
     if stated := lengths_stated(space):
         where = where or " --device cpu"
         lines.append(

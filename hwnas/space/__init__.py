@@ -110,9 +110,9 @@ def _registered(name: str) -> SearchSpace:
     found = load_entry("hwnas.spaces", name, "space", SpaceError)
     if found is not None:
         return _of_object(name, found)
-    derived = classes_named(name)
-    if derived:
-        return with_classes(get_space(derived[0]), derived[1])
+    base, classes = classes_named(name)
+    if classes is not None:
+        return with_classes(get_space(base), classes)
     raise UnknownNameError("space", name, space_names())
 
 

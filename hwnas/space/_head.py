@@ -29,10 +29,10 @@ def head_name(space: SearchSpace) -> str:
     return f"{slot.name}/{layer.ops[_classifier(space.name, layer)].name}"
 
 
-def classes_named(name: str) -> tuple[str, int] | None:
-    """The base and the number of classes of a name that :func:`with_classes` gives; None if it is no such name."""
+def classes_named(name: str) -> tuple[str, int | None]:
+    """The base and the number of classes of a name that :func:`with_classes` gives; any other name, and None."""
     found = re.fullmatch(r"(.+)-c([1-9]\d{0,5})", name)
-    return (found[1], int(found[2])) if found else None
+    return (found[1], int(found[2])) if found else (name, None)
 
 
 def with_classes(space: SearchSpace, classes: int) -> SearchSpace:

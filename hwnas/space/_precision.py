@@ -56,10 +56,10 @@ class Forms:
     shares: Callable[[LayerSpec], str | None]
 
 
-def precisions_named(name: str) -> tuple[str, tuple[str, ...]] | None:
-    """The space and the precisions of a name that :func:`with_precisions` gives; None if it is no such name."""
+def precisions_named(name: str) -> tuple[str, tuple[str, ...]]:
+    """The space and the precisions of a name that :func:`with_precisions` gives; any other name, and none."""
     found = re.fullmatch(r"(.+)-([a-z]+\d+(?:\+[a-z]+\d+)+)", name)
-    return (found[1], tuple(found[2].split("+"))) if found else None
+    return (found[1], tuple(found[2].split("+"))) if found else (name, ())
 
 
 def with_precisions(space: SearchSpace, precisions: Sequence[str], forms: Forms) -> SearchSpace:

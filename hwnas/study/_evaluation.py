@@ -156,10 +156,10 @@ class Evaluation:
         """What opens the space of the weights, which may have another number of classes than the supernet."""
         from hwnas.space import classes_named
 
-        derived = classes_named(self.net.space.name)
-        if derived is None or open_space(self.supernet).name == self.net.space.name:
+        _, classes = classes_named(self.net.space.name)
+        if classes is None or open_space(self.supernet).name == self.net.space.name:
             return self.supernet
-        return f"{self.supernet}-c{derived[1]}"
+        return f"{self.supernet}-c{classes}"
 
     def refuse_unused(self, used: Mapping[str, object]) -> None:
         """Refuse options that mean nothing where accuracy is evaluated.

@@ -27,6 +27,7 @@ from hwnas.study._form import (
     tell_agreement,
     tell_precisions,
 )
+from hwnas.study._space import classes_of
 from hwnas.study._timed_file import Clock
 from hwnas.study._watched import Watched
 
@@ -153,7 +154,7 @@ def _opened(settings: ExportSettings, found: Mapping[str, Any]) -> Supernet:
 
     name = settings.supernet
     if settings.random_weights:
-        return random_supernet(name, settings.seed, _classes(found))
+        return random_supernet(name, settings.seed, classes_of(str((found.get("space") or {}).get("name"))))
     net = load_supernet(name, settings.checkpoint or _searched_weights(name, found))
     net = _measured_as(as_told(net, settings.columns), found)
     refuse_untrained(name, net, settings.data)
@@ -207,16 +208,6 @@ def _calibrated(
         facts |= chosen.facts(net.metric)
     say_broken(images)
     return subnet, facts, watched
-
-
-def _classes(found: Mapping[str, Any]) -> int | None:
-    """The number of classes of the space that was searched, where it is another than its family's."""
-    from hwnas.space import classes_named, precisions_named
-
-    name = str((found.get("space") or {}).get("name"))
-    plain, _ = precisions_named(name) or (name, ())
-    derived = classes_named(plain)
-    return derived[1] if derived else None
 
 
 def _measured_as(net: Supernet, found: Mapping[str, Any]) -> Supernet:

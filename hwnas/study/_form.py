@@ -30,7 +30,7 @@ def form_of(precision: str | None, found: Mapping[str, Any]) -> str:
     from hwnas.graph import parse_precision
     from hwnas.space import precisions_named
 
-    _, own = precisions_named(str((found.get("space") or {}).get("name"))) or ("", ())
+    _, own = precisions_named(str((found.get("space") or {}).get("name")))
     searched = "+".join(own) or (found.get("device") or {}).get("precision") or found.get("precision")
     form = parse_precision(str(precision or searched or "fp32"))
     if own and form != searched:

@@ -115,8 +115,8 @@ def _of(
     from hwnas.supernet import reference_kind
 
     part, kept = shrunk(space, x, np.stack(list(values.values()), axis=1), maximise, share)
-    if space.precisions and (named := precisions_named(reference)):
-        reference = named[0]
+    if space.precisions:
+        reference, _ = precisions_named(reference)
     about = {
         "device": device,
         "objectives": list(values),

@@ -30,9 +30,9 @@ def open_space(reference: str | SearchSpace | None) -> SearchSpace:
     if reference is not None and not isinstance(reference, str):
         return reference
     name = DEFAULT_SPACE if reference is None else reference
-    derived = precisions_named(name)
-    if derived is not None and not Path(name.removeprefix("hf:")).exists():
-        return with_precisions_of(name, open_space(derived[0]))
+    plain, precisions = precisions_named(name)
+    if precisions and not Path(name.removeprefix("hf:")).exists():
+        return with_precisions_of(name, open_space(plain))
     return reference_kind(name).space(name).opened_by(name)
 
 
@@ -66,17 +66,24 @@ def with_precisions_of(name: str, space: SearchSpace) -> SearchSpace:
     from hwnas.graph import mixed_space, parse_precision
     from hwnas.space import precisions_named
 
-    derived = precisions_named(name)
-    return space if derived is None else mixed_space(space, parse_precision("+".join(derived[1])))
+    _, precisions = precisions_named(name)
+    return mixed_space(space, parse_precision("+".join(precisions))) if precisions else space
 
 
 def plain_name(name: str) -> str:
     """A space's name, without the precisions of layers and the number of classes that it may tell."""
+    return _family_and_classes(name)[0]
+
+
+def classes_of(name: str) -> int | None:
+    """The number of classes that a space's name tells, if it is another than its family's."""
+    return _family_and_classes(name)[1]
+
+
+def _family_and_classes(name: str) -> tuple[str, int | None]:
     from hwnas.space import classes_named, precisions_named
 
-    plain, _ = precisions_named(name) or (name, ())
-    derived = classes_named(plain)
-    return derived[0] if derived else plain
+    return classes_named(precisions_named(name)[0])
 
 
 def space_of_front(facts: Mapping[str, Any], csv: Path, name: str | None) -> SearchSpace:
@@ -85,7 +92,7 @@ def space_of_front(facts: Mapping[str, Any], csv: Path, name: str | None) -> Sea
     Raises:
         DataError: neither tells. SpaceError: the space has changed since, or the provenance tells another one.
     """
-    from hwnas.space import classes_named, precisions_named, with_classes
+    from hwnas.space import with_classes
 
     about = facts.get("space") or {}
     if name is None and not about.get("name"):
@@ -101,10 +108,9 @@ def space_of_front(facts: Mapping[str, Any], csv: Path, name: str | None) -> Sea
             raise
         space = open_space(supernet)
     searched = str(about.get("name"))
-    plain, _ = precisions_named(searched) or (searched, ())
-    derived = classes_named(plain)
-    if name is None and derived and space.name == derived[0]:
-        space = with_classes(space, derived[1])
+    classes = classes_of(searched)
+    if name is None and classes is not None and space.name == plain_name(searched):
+        space = with_classes(space, classes)
     if name is None and space.plain is None:
         space = with_precisions_of(searched, space)
     if name is not None:

@@ -160,13 +160,18 @@ class Object(ReferenceKind):
         from hwnas.plugin import load_object
         from hwnas.supernet._registry import checked_class
 
-        name, _ = classes_named(reference) or (reference, None)
+        name, _ = classes_named(reference)
         return checked_class(reference, load_object(name, "supernet", SupernetError))
 
     def space(self, reference: str) -> SearchSpace:
-        name, classes = classes_named(reference) or (reference, None)
-        space = get_space(name)
-        return space if classes is None else with_classes(space, classes)
+        name, _ = classes_named(reference)
+        return _with_classes_named(get_space(name), reference)
+
+
+def _with_classes_named(space: SearchSpace, name: str) -> SearchSpace:
+    """The space with the number of classes that a name tells, if it tells one."""
+    _, classes = classes_named(name)
+    return space if classes is None else with_classes(space, classes)
 
 
 class TrainedFile(ReferenceKind):
@@ -184,9 +189,7 @@ class TrainedFile(ReferenceKind):
 
     def space(self, reference: str) -> SearchSpace:
         of = self.origin(reference)
-        space = reference_kind(of).space(of)
-        derived = classes_named(described(reference)["space"])
-        return with_classes(space, derived[1]) if derived else space
+        return _with_classes_named(reference_kind(of).space(of), described(reference)["space"])
 
     def weights(self, reference: str) -> Path | None:
         return Path(reference)
@@ -233,8 +236,7 @@ class TrainedOnnxFile(TrainedFile):
         from hwnas.supernet.onnx import outlined_network
 
         told = described(reference)
-        space, derived = outlined_network(told, f"supernet {reference}").space, classes_named(told["space"])
-        return with_classes(space, derived[1]) if derived else space
+        return _with_classes_named(outlined_network(told, f"supernet {reference}").space, told["space"])
 
 
 class TrainedEncoder(TrainedFile):
@@ -249,8 +251,7 @@ class TrainedEncoder(TrainedFile):
         return carried_class(described(reference), reference)
 
     def space(self, reference: str) -> SearchSpace:
-        space, derived = ReferenceKind.space(self, reference), classes_named(described(reference)["space"])
-        return with_classes(space, derived[1]) if derived else space
+        return _with_classes_named(ReferenceKind.space(self, reference), described(reference)["space"])
 
 
 class Shrunk(ReferenceKind):

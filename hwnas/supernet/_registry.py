@@ -55,12 +55,12 @@ def registered_supernet(name: str) -> type[Supernet]:
     if name in _SUPERNETS:
         return _SUPERNETS[name]
     found = load_entry("hwnas.supernets", name, "supernet", SupernetError)
-    derived = classes_named(name)
-    if found is None and derived:
-        return registered_supernet(derived[0])
-    if found is None:
-        raise UnknownNameError("supernet", name, supernet_names())
-    return checked_class(name, found)
+    if found is not None:
+        return checked_class(name, found)
+    base, classes = classes_named(name)
+    if classes is not None:
+        return registered_supernet(base)
+    raise UnknownNameError("supernet", name, supernet_names())
 
 
 def checked_class(reference: str, found: object) -> type[Supernet]:
@@ -103,10 +103,10 @@ def load_supernet(reference: str, checkpoint: str | Path | None = None) -> Super
         if not others:
             raise
         raise Misfit(error.value, error.rule, f"it fits {others[0]}: pass --supernet {others[0]}") from None
-    asked = classes_named(reference) if kind.origin(reference) == reference else None
-    if asked is not None and net.classes != asked[1]:
-        rule = f"its weights tell {net.classes:,} classes apart, not {asked[1]:,}"
-        raise SupernetError(f"supernet {reference!r}", rule, f"pass --supernet {asked[0]}")
+    base, classes = classes_named(reference)
+    if classes not in (None, net.classes) and kind.origin(reference) == reference:
+        rule = f"its weights tell {net.classes:,} classes apart, not {classes:,}"
+        raise SupernetError(f"supernet {reference!r}", rule, f"pass --supernet {base}")
     if checkpoint is not None and net.dialect:
         notice(f"checkpoint {net.origin}: {net.dialect}")
     net.reference = kind.origin(reference)

@@ -162,8 +162,8 @@ def test_fixing_sets_all_precisions_and_the_first_columns_are_those_of_the_plain
 
 def test_names_tell_space_and_precisions() -> None:
     assert precisions_named("digits-c7-fp32+int8") == ("digits-c7", ("fp32", "int8"))
-    assert precisions_named("digits-c7") is None
-    assert precisions_named("bert-6x384-h12-f1536") is None
+    assert precisions_named("digits-c7") == ("digits-c7", ())
+    assert precisions_named("bert-6x384-h12-f1536") == ("bert-6x384-h12-f1536", ())
     seven = mixed_space(with_classes(get_space("digits"), 7), BOTH)
     assert seven.name == "digits-c7-fp32+int8"
     assert seven.base is not None

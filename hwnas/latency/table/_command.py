@@ -19,7 +19,7 @@ def profile_command(device: Device, space: SearchSpace, precision: str) -> str:
 def space_options(space: SearchSpace) -> str:
     """The ``--space`` that opens a space, of ``digits-fp32+int8`` the plain one; and the ``--fix`` that states resolutions or
     lengths, if the domain restricts them."""
-    reference, _ = precisions_named(space.reference) or (space.reference, ())
+    reference, _ = precisions_named(space.reference)
     return f"--space {shlex.quote(reference)}" + "".join(
         f" --fix {name}={','.join(map(str, values))}"
         for name, values in space.input_values.items()
