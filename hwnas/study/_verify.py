@@ -16,6 +16,7 @@ from hwnas.errors import NotHeldError
 from hwnas.metric import LATENCY, Budget, Metric
 from hwnas.progress import notice
 from hwnas.quantity import count_of
+from hwnas.study._measured_rows import measured_front, rows_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -106,12 +107,6 @@ class Verifier:
             self.measured.update({row.tobytes(): m for row, m in zip(fresh, found.measurements, strict=True)})
         return front
 
-    def _rows(self) -> Population:
-        import numpy as np
-
-        rows = [np.frombuffer(key, dtype=np.int16) for key in self.measured]
-        return np.stack(rows)
-
     def _latencies(self, x: Population) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
         import numpy as np
 
@@ -128,7 +123,7 @@ class Verifier:
         """The table, adapted to all that was measured, at the speed the machine has now."""
         from hwnas.latency import adapted_table
 
-        table, slowdown, rows = self._table(), self._slowdown(), self._rows()
+        table, slowdown, rows = self._table(), self._slowdown(), rows_of(self.measured)
         anchor = table.about(self.metrics.space).get("anchor")
         if anchor is not None and slowdown is not None:
             anchor = {**anchor, "median_ms": anchor["median_ms"] * slowdown}
@@ -144,7 +139,7 @@ class Verifier:
         """Note and say how a round went; the adapted table's error in percent, each subnet predicted from all others."""
         from hwnas.latency import fidelity
 
-        space, rows = self.metrics.space, self._rows()
+        space, rows = self.metrics.space, rows_of(self.measured)
         before = fidelity((self._slowdown() or 1.0) * self._table().cost(space)(rows), self._latencies(rows))
         after_pct = float((table.validation(space) or {})["mape_pct"])
         self.rounds.append(
@@ -165,23 +160,17 @@ class Verifier:
 
     def _front(self, result: SearchResult, metrics: Metrics) -> SearchResult:
         """What was measured in any round, holds, and is dominated by no other; latencies as measured."""
-        import numpy as np
-
-        from hwnas.search import non_dominated
-
-        rows, budget_ms = self._rows(), self.budget_ms
+        rows, budget_ms = rows_of(self.measured), self.budget_ms
         holding = rows[self._latencies(rows) <= budget_ms]
         if not len(holding):
             value = f"no subnet that was measured holds {budget_ms:g} ms"
             raise NotHeldError(value, "nothing is written", "try a larger budget")
         problem = metrics.problem(self.wanted, self.budgets)
         values = {**problem.evaluate(holding), LATENCY.column: self._latencies(holding)}
-        keep = non_dominated(problem.costs(values))
-        dropped = int((self._latencies(rows) > budget_ms).sum())
+        dropped = len(rows) - len(holding)
         if dropped:
             notice(f"dropped: {count_of(dropped, 'measured subnet')} over the budget")
-        order = np.flatnonzero(keep)[np.argsort(problem.costs(values)[keep][:, 0], kind="stable")]
-        return replace(result, problem=problem, x=holding[order], values={name: v[order] for name, v in values.items()})
+        return measured_front(result, problem, holding, values)
 
     def add_measured(self, frame: pd.DataFrame) -> pd.DataFrame:
         """A front's table with what was measured of its rows."""

@@ -18,6 +18,7 @@ from hwnas.metric import Budget, Metric, get_metric
 from hwnas.progress import notice
 from hwnas.quantity import count_of
 from hwnas.study._library_file import SCORE
+from hwnas.study._measured_rows import measured_front, rows_of
 from hwnas.study._moved import Windows, divergences
 
 if TYPE_CHECKING:
@@ -78,7 +79,7 @@ class LibraryVerifier:
             result = search(metrics.problem(self.wanted, self._of_sums(growth)))
             evaluations += result.evaluations
             front = self._measure(result.x)
-            rows = self._moved(self._rows())
+            rows = self._moved(rows_of(self.measured))
             if not self._tell(turn, front, growth(metrics.given[SCORE](front)), enough=len(rows) >= FEWEST):
                 break
             cost, growth, left_out = corrected(self._scores(), rows, self._values(rows))
@@ -124,11 +125,6 @@ class LibraryVerifier:
         """Those that are not the parent."""
         return x[self._scores()(x) > 0]
 
-    def _rows(self) -> Population:
-        import numpy as np
-
-        return np.stack([np.frombuffer(key, dtype=np.int16) for key in self.measured])
-
     def _values(self, x: Population) -> NDArray[np.float64]:
         import numpy as np
 
@@ -162,9 +158,7 @@ class LibraryVerifier:
         """What was measured in any round, is within the budgets, and is dominated by no other; scores as measured."""
         import numpy as np
 
-        from hwnas.search import non_dominated
-
-        rows = self._rows()
+        rows = rows_of(self.measured)
         problem = metrics.problem(self.wanted, self.budgets)
         values = {**problem.evaluate(rows), SCORE: self._values(rows)}
         inside = np.ones(len(rows), dtype=bool)
@@ -174,11 +168,7 @@ class LibraryVerifier:
             raise NotHeldError(
                 "no assembly that was measured is within the budgets", "nothing is written", "raise them"
             )
-        rows, values = rows[inside], {name: v[inside] for name, v in values.items()}
-        costs = problem.costs(values)
-        order = np.flatnonzero(non_dominated(costs))
-        order = order[np.argsort(costs[order, 0], kind="stable")]
-        return replace(result, problem=problem, x=rows[order], values={name: v[order] for name, v in values.items()})
+        return measured_front(result, problem, rows[inside], {name: v[inside] for name, v in values.items()})
 
     def add_measured(self, frame: pd.DataFrame) -> pd.DataFrame:
         """A front's table with what was measured of its rows: divergence, perplexity, agreement."""
