@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 import typer
 
 from hwnas.cli._console import say
@@ -35,8 +36,6 @@ def check(device: Device, space: SearchSpace, precision: str, out: Path, *, n: i
         DeviceError: there is no table of the device that covers some of ``space``, or the machine is too busy.
         typer.Exit: the table no longer holds.
     """
-    import numpy as np
-
     from hwnas import latency
 
     latency.check_precision(device, precision)

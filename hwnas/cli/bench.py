@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
+import numpy as np
 import typer
 
 from hwnas.cli._console import say, show
@@ -171,8 +172,6 @@ class _Results:
     """Runs and what they found."""
 
     def __init__(self, problem: Problem, evals: int, journal: Journal, *, measured: str | None, insist: bool) -> None:
-        import numpy as np
-
         from hwnas.search import Trial, best_known, is_computable
 
         self.problem, self.evals, self.journal, self.measured = problem, evals, journal, measured

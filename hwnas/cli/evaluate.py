@@ -6,6 +6,7 @@ import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
+import numpy as np
 import typer
 
 from hwnas.cli._next import FEWEST_TO_FIT
@@ -135,8 +136,6 @@ def evaluate(
 
 
 def _subnets(space: SearchSpace, archs: Path | None, sample: int | None, seed: int) -> Population:
-    import numpy as np
-
     from hwnas.io import in_file, read_archs, read_csv
 
     if archs is not None:

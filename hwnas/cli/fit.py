@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+import numpy as np
+from numpy.typing import NDArray
+
 from hwnas.cli._console import say, show
 from hwnas.cli._options import AsJson, Fix, Seed, Space
 from hwnas.errors import DataError
@@ -18,9 +21,6 @@ from hwnas.quantity import count_of
 from hwnas.study._space import open_space, restricted
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
     from hwnas.predictor import Scores
     from hwnas.report import FittingTable
     from hwnas.space import Population, SearchSpace
@@ -92,8 +92,6 @@ def _fit(
     as_json: bool,
 ) -> None:
     import json
-
-    import numpy as np
 
     from hwnas.io import in_file, read_archs, read_csv, read_metric
     from hwnas.predictor import Card, fit_and_score, new_predictor, save_predictor, sha256_of

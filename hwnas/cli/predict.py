@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
+import numpy as np
 import typer
 
 from hwnas.cli._options import AsIs, FrontSpace, PredictorName, TableBatch, TablePrecision, TableThreads
@@ -44,8 +45,6 @@ def predict(
 
     Example: hwnas predict archs.csv --space ofa_mbv3_w1.0 --device cpu --out predicted.csv
     """
-    import numpy as np
-
     from hwnas.io import in_file, read_archs, read_csv, write_csv
     from hwnas.report import in_order, tidy
 

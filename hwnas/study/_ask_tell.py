@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from hwnas.metric import LATENCY, QUALITY
 from hwnas.quantity import check_whole
 from hwnas.study._facts import search_facts, space_facts
@@ -14,9 +17,6 @@ from hwnas.study._request import Request
 from hwnas.study._setup import Setup, prepare
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
     from hwnas.search import Searcher, SearchResult
 
 
@@ -29,8 +29,6 @@ class Told:
 
     def predict(self, x: NDArray[Any]) -> NDArray[np.float64]:
         """Not known here."""
-        import numpy as np
-
         return np.full(len(x), np.nan)
 
     predict_std = predict

@@ -7,13 +7,13 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
+import numpy as np
+from numpy.typing import NDArray
+
 from hwnas.errors import DataError
 from hwnas.quantity import check_whole
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
     from hwnas.progress import Progress
     from hwnas.search import Problem, SearchProgress, SearchResult
     from hwnas.space import Population, SearchSpace
@@ -72,16 +72,12 @@ class AskedPredictor(ABC):
 
     def predict(self, x: NDArray[Any]) -> NDArray[np.float64]:
         """``(n,)`` values."""
-        import numpy as np
-
         values = self.evaluator(x)
         self._seen.update({row.tobytes(): row for row in np.asarray(x)})
         return values
 
     def predict_std(self, x: NDArray[Any]) -> NDArray[np.float64]:
         """Not known."""
-        import numpy as np
-
         return np.full(len(x), np.nan)
 
     def beside(self, x: NDArray[Any]) -> Mapping[str, NDArray[np.float64]]:  # noqa: ARG002 (most tell what they evaluated)
@@ -91,8 +87,6 @@ class AskedPredictor(ABC):
     @property
     def rows(self) -> Population:
         """Every row that this search has evaluated, in order."""
-        import numpy as np
-
         return np.stack(list(self._seen.values()))
 
     def shown(

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from hwnas.errors import DataError
 from hwnas.executor import HERE, Where
 from hwnas.metric import get_metric
@@ -47,7 +49,6 @@ def check_library(path: Path, data: Path | None, n: int, seed: int, journal: Pat
     Raises:
         DataError: the library is of no model, or has no scores.
     """
-    import numpy as np
     import pandas as pd
 
     from hwnas.io import arch_column

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from hwnas.metric import Budget, Direction
 
 if TYPE_CHECKING:
@@ -72,8 +74,6 @@ def directions_of(result: SearchResult) -> dict[str, Direction]:
 
 def search_facts(result: SearchResult, budgets: Mapping[str, Budget], settings: Mapping[str, int]) -> dict[str, Any]:
     """How the front was found, and how large it is."""
-    import numpy as np
-
     from hwnas.report import hypervolume
 
     objectives = result.problem.objectives

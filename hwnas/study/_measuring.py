@@ -12,6 +12,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from hwnas.executor import Pace
 from hwnas.metric import own_metric
 from hwnas.predictor import MIN_SUBNETS
@@ -22,9 +25,6 @@ from hwnas.study._data import noun_of
 from hwnas.study._racing import RacedAccuracy
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
     from hwnas.search import Errors, Fit, Problem, SearchResult, Surrogate
     from hwnas.space import Population, SearchSpace
     from hwnas.study._warm_start import Warm
@@ -134,8 +134,6 @@ class MeasuringPredictor(AskedPredictor):
 
         Without those that were skipped, whose accuracy is a stand-in, and with those that they stood in front of.
         """
-        import numpy as np
-
         from hwnas.search import Trial, best_of
 
         rows = self.rows[self.evaluator.is_whole(self.rows)]

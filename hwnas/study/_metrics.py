@@ -7,14 +7,15 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol
 
+import numpy as np
+from numpy.typing import NDArray
+
 from hwnas.metric import LATENCY, QUALITY, SIZE, THROUGHPUT, metrics, own_metric
 from hwnas.quantity import listed
 from hwnas.study._facts import directions_of
 
 if TYPE_CHECKING:
-    import numpy as np
     import pandas as pd
-    from numpy.typing import NDArray
 
     from hwnas.latency import LatencyTable
     from hwnas.metric import Budget, Metric
@@ -126,8 +127,6 @@ class Metrics:
     def score(self, x: Population) -> dict[str, NDArray[Any]]:
         """``(n,)`` of every metric by column, with the deviation of accuracy where the predictor tells it, and bounds
         on latency where the table was checked."""
-        import numpy as np
-
         values: dict[str, NDArray[Any]] = {}
         for name, fn in self.functions.items():
             values[name] = fn(x)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from hwnas.errors import DataError
 from hwnas.metric import LATENCY, metrics
 from hwnas.quantity import count_of
@@ -38,8 +40,6 @@ def picture_of(frame: pd.DataFrame, facts: Mapping[str, Any]) -> Picture:
 
     Where every row's latency was measured, that is what is drawn, beside the prediction.
     """
-    import numpy as np
-
     from hwnas.report import Picture
 
     x, y = axes_of(list(frame.columns), list(facts.get("objectives", [])))

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from hwnas.metric import Budget
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from hwnas.space import Population, SearchSpace
     from hwnas.study._metrics import Metrics
 
@@ -21,8 +21,6 @@ def random_sample(
     metrics: Metrics, columns: tuple[str, str], budgets: Mapping[str, Budget], seed: int
 ) -> dict[str, list[float]]:
     """Values of random subnets, for the picture; those that break a budget it does not show are left out."""
-    import numpy as np
-
     x = _of_all_sizes(metrics.space, SAMPLE, np.random.default_rng(seed))
     for name, budget in budgets.items():
         if name not in columns:
@@ -38,8 +36,6 @@ def values_of(metrics: Metrics, x: Population, columns: tuple[str, str]) -> dict
 def _of_all_sizes(space: SearchSpace, n: int, rng: np.random.Generator) -> Population:
     """Canonical rows from small to large. Uniform ones are nearly all of middling size, and would leave the budget's
     side of a picture empty; here each row leans to the low or the high choices of its genes by a random degree."""
-    import numpy as np
-
     lean = rng.uniform(0.02, 0.98, size=(n, 1))
     shares = rng.beta(3 * lean, 3 * (1 - lean), size=(n, space.n_genes))
     x = np.zeros((n, space.n_genes), dtype=np.int16)

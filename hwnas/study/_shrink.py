@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from hwnas.errors import DataError, SpaceError
 from hwnas.metric import LATENCY
 from hwnas.progress import progress
@@ -16,9 +19,6 @@ from hwnas.study._setup import prepare
 from hwnas.study._space import DEFAULT_SPACE
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
     from hwnas.search import SearchProgress
     from hwnas.space import Population, SearchSpace
 
@@ -108,8 +108,6 @@ def _of(
     how: str,
     device: str | None,
 ) -> ShrunkSpace:
-    import numpy as np
-
     from hwnas.search import shrunk
     from hwnas.space import precisions_named
     from hwnas.supernet import reference_kind

@@ -8,6 +8,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from hwnas.errors import DataError
 from hwnas.metric import Budget, Metric
 from hwnas.quantity import check_whole, checked_name, parts_of
@@ -24,8 +27,6 @@ from hwnas.study._setup import Setup, prepare
 from hwnas.study._unfinished import Unfinished
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from hwnas.search import Problem, Searcher
     from hwnas.space import Population, SearchSpace
 
@@ -241,8 +242,6 @@ class Study:
             DataError: values that are no numbers, or that the metric cannot have, such as a top1 above 100 %.
             SpaceError: not one for each row, or rows outside the space.
         """
-        import numpy as np
-
         from hwnas.metric import check_range, column_of, get_metric
 
         rows = np.atleast_2d(np.asarray(x))

@@ -12,6 +12,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from hwnas.errors import NotHeldError
 from hwnas.metric import LATENCY, Budget, Metric
 from hwnas.progress import notice
@@ -19,7 +21,6 @@ from hwnas.quantity import count_of
 from hwnas.study._measured_rows import measured_front, rows_of
 
 if TYPE_CHECKING:
-    import numpy as np
     import pandas as pd
 
     from hwnas.latency import LatencyTable, Measurement
@@ -94,8 +95,6 @@ class Verifier:
 
     def _measure(self, x: Population) -> Population:
         """Measure a front's subnets, evenly thinned; those that were."""
-        import numpy as np
-
         from hwnas.report import thinned
 
         front = x[thinned(len(x), MOST)]
@@ -108,14 +107,10 @@ class Verifier:
         return front
 
     def _latencies(self, x: Population) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
-        import numpy as np
-
         return np.array([self.measured[row.tobytes()].median_ms for row in x])
 
     def _slowdown(self) -> float | None:
         """The time a subnet takes now over its time at the table's speed: the median over all that were measured."""
-        import numpy as np
-
         speeds = [m.speed_pct for m in self.measured.values() if m.speed_pct is not None]
         return float(100 / np.median(speeds)) if speeds else None
 

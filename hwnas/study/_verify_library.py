@@ -13,6 +13,9 @@ from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from hwnas.errors import NotHeldError
 from hwnas.metric import Budget, Metric, get_metric
 from hwnas.progress import notice
@@ -22,9 +25,7 @@ from hwnas.study._measured_rows import measured_front, rows_of
 from hwnas.study._moved import Windows, divergences
 
 if TYPE_CHECKING:
-    import numpy as np
     import pandas as pd
-    from numpy.typing import NDArray
 
     from hwnas.search import Problem, SearchResult
     from hwnas.space import AdditiveCost, Population
@@ -92,8 +93,6 @@ class LibraryVerifier:
 
     def _of_sums(self, growth: Growth) -> Mapping[str, Budget]:
         """The budgets, as bounds on sums of scores where they are on divergences."""
-        import numpy as np
-
         if SCORE not in self.budgets:
             return self.budgets
         own = self.budgets[SCORE]
@@ -126,8 +125,6 @@ class LibraryVerifier:
         return x[self._scores()(x) > 0]
 
     def _values(self, x: Population) -> NDArray[np.float64]:
-        import numpy as np
-
         return np.array([max(self.measured[row.tobytes()].kl, 1e-9) for row in x])
 
     def _tell(self, turn: int, front: Population, predicted: NDArray[np.float64], *, enough: bool) -> bool:
@@ -156,8 +153,6 @@ class LibraryVerifier:
 
     def _front(self, result: SearchResult, metrics: Metrics) -> SearchResult:
         """What was measured in any round, is within the budgets, and is dominated by no other; scores as measured."""
-        import numpy as np
-
         rows = rows_of(self.measured)
         problem = metrics.problem(self.wanted, self.budgets)
         values = {**problem.evaluate(rows), SCORE: self._values(rows)}
@@ -195,6 +190,4 @@ class LibraryVerifier:
 
 
 def _error_pct(predicted: NDArray[np.float64], measured: NDArray[np.float64]) -> float:
-    import numpy as np
-
     return round(float(100 * np.abs(predicted / measured - 1).mean()), 2)

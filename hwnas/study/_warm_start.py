@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from hwnas.errors import DataError, HwnasError
 from hwnas.metric import QUALITY
 from hwnas.progress import notice
@@ -69,8 +71,6 @@ def warm_start(space: SearchSpace, seed_archs: Path | None, prior: str | None, *
 
 
 def _rows(space: SearchSpace, path: Path, most: int | None) -> Population:
-    import numpy as np
-
     from hwnas.io import in_file, read_archs, read_csv
     from hwnas.report import thinned
 
@@ -88,8 +88,6 @@ def _rows(space: SearchSpace, path: Path, most: int | None) -> Population:
 
 
 def _prior(space: SearchSpace, name: str, column: str) -> Predictor:
-    import numpy as np
-
     from hwnas.io import in_file, read_archs, read_csv, read_metric
     from hwnas.predictor import get_predictor, in_any_precision, new_predictor
 
