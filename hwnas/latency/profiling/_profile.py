@@ -41,6 +41,7 @@ from hwnas.latency.profiling._methods import (
 )
 from hwnas.latency.profiling._otherwise import PlainTimer, by_plain_process, checked_otherwise
 from hwnas.latency.profiling._subnets import Plan, Subnets, choose_subnets
+from hwnas.latency.profiling._whole import middle
 from hwnas.latency.table._adapt import fixed_layers
 from hwnas.latency.table._device_file import DEVICE
 from hwnas.latency.table._fidelity import fidelity
@@ -53,8 +54,8 @@ from hwnas.latency.timing._alone import alone
 from hwnas.latency.timing._measure import Progress
 from hwnas.latency.timing._noise import repeat_pct
 from hwnas.latency.timing._runtime import OnnxRuntime, Runtime
-from hwnas.progress import notice
-from hwnas.space import Network, Population, SearchSpace, macs_cost
+from hwnas.progress import notice, resumable
+from hwnas.space import Network, Population, SearchSpace
 
 
 @alone(notice)
@@ -120,14 +121,11 @@ def profile(
             elsewhere = runtime.elsewhere(modelled(network))
             return {**seconds, "elsewhere": elsewhere} if elsewhere else seconds
 
-        try:
+        with resumable(lambda: f"{len(journal.entries)} of {timer.steps} timings are kept in {path}"):
             table = tabulated(timer, device, space, plan, subnets, before, reference, told)
             if plain is not None and device.memory[0] == "cpu":
                 facts = _checked_otherwise(table, space, device, modelled, journal, plan.seed, plain)
                 table = table.joined(LatencyTable.of(device, [], {runs_of(space): facts}, precision))
-        except KeyboardInterrupt:
-            done = f"{len(journal.entries)} of {timer.steps} timings are kept in {path}"
-            raise KeyboardInterrupt(f"{done}; the same command resumes") from None
     # Another process may have added to the folder meanwhile.
     saved = existing(folder, device, precision).joined(table).save(folder)
     path.unlink(missing_ok=True)
@@ -239,7 +237,7 @@ class AnchorRow:
             if anchor is not None and stays:
                 return cls(whole.encode(facts["anchor"]["arch"]), anchor.median_ms)
         pool = space.sample(101, np.random.default_rng(plan.seed), distinct_uniform=False)
-        return cls(pool[np.argsort(macs_cost(space)(pool), kind="stable")[len(pool) // 2]])
+        return cls(middle(space, pool))
 
 
 def existing(folder: Path, device: Device, precision: str) -> LatencyTable:

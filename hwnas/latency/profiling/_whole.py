@@ -20,7 +20,7 @@ from hwnas.latency.timing._block import Times, middle_of
 from hwnas.latency.timing._measure import Measurement, Progress, Speed
 from hwnas.latency.timing._noise import Load, repeat_pct
 from hwnas.latency.timing._runtime import OnnxRuntime, Runtime
-from hwnas.progress import notice
+from hwnas.progress import notice, resumable
 from hwnas.space import Population, SearchSpace, macs_cost
 
 SESSIONS = 2
@@ -104,13 +104,10 @@ def measure_subnets(
         networks = named(space, x)
         twice = dict(list(networks.items())[:again])
         timer.steps = len(networks) * sessions + len(twice)
-        try:
+        with resumable(lambda: f"{len(file.entries)} of {timer.steps} timings are kept in {journal}"):
             timer.measure(WHOLE, networks)
             timer.measure(WHOLE, twice, sessions=sessions + 1)
             elsewhere = runtime.elsewhere(modelled(anchor.network))
-        except KeyboardInterrupt:
-            done = f"{len(file.entries)} of {timer.steps} timings are kept in {journal}"
-            raise KeyboardInterrupt(f"{done}; the same command resumes") from None
     return summed_up(timer.times, x, anchor.median_ms, elsewhere)
 
 
