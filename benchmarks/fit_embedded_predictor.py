@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from hwnas.files import file_hash
 from hwnas.io import read_archs, read_csv, read_metric
 from hwnas.predictor import (
     GaussianProcess,
@@ -30,7 +31,6 @@ from hwnas.predictor import (
     new_predictor,
     save_predictor,
     score,
-    sha256_of,
     subnet_groups,
 )
 from hwnas.space import Population, SearchSpace, get_space
@@ -166,7 +166,7 @@ def main() -> None:
         print(json.dumps(scores, indent=1))
     model, offsets = fitted(data)
     files = [
-        {"name": name, "sha256": sha256_of(args.data / name), "rows": int(rows)}
+        {"name": name, "sha256": file_hash(args.data / name), "rows": int(rows)}
         for name, rows in zip(FILES, ((data.shard < 0).sum(), (data.shard >= 0).sum()), strict=True)
     ]
     model.card = replace(
@@ -177,7 +177,7 @@ def main() -> None:
     )
     save_predictor(model, args.out)
     print({f"{r}/{s}": round(v, 3) for (r, s), v in offsets.items()})
-    print(f"{args.out}: {args.out.stat().st_size} bytes, sha256 {sha256_of(args.out)}")
+    print(f"{args.out}: {args.out.stat().st_size} bytes, sha256 {file_hash(args.out)}")
 
 
 if __name__ == "__main__":

@@ -1,13 +1,15 @@
-"""Whole files or none: write beside, then rename; several files together, all of them or none. And how paths are typed."""
+"""Whole files or none: write beside, then rename; several files together, all of them or none. And what else is said of paths:
+their digests, how they are typed."""
 
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
 import re
 import shlex
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from itertools import count
@@ -18,6 +20,9 @@ from hwnas.errors import DataError
 
 UNWRITTEN = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS}
 """Numbers of errors that say that bytes did not reach the disk; libraries raise them without the file's name."""
+
+PART_BYTES = 2**22
+"""Read at once of a file that is hashed: weights may be larger than memory."""
 
 _numbers = count(1)
 _waiting: ContextVar[list[_Part] | None] = ContextVar("waiting", default=None)
@@ -101,6 +106,23 @@ def check_writable(path: str | os.PathLike[str]) -> None:
         _Part.of(folder / target.name).discard()
     except OSError as error:
         raise _unwritable(target, error.strerror or str(error)) from error
+
+
+def file_hash(path: str | os.PathLike[str], files: Iterable[Path] = ()) -> str:
+    """SHA-256 of a file; of a folder, of the names and contents of those ``files`` of it, in order of name."""
+    path = Path(path)
+    digest = hashlib.sha256()
+    for file in sorted(file for file in files if file.is_file()) if path.is_dir() else [path]:
+        digest.update(file.relative_to(path).as_posix().encode() if path.is_dir() else b"")
+        with file.open("rb") as content:
+            while part := content.read(PART_BYTES):
+                digest.update(part)
+    return digest.hexdigest()
+
+
+def user_cache() -> Path:
+    """Where a user's programs keep what can be had again; not made yet."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "hwnas"
 
 
 def as_argument(path: str | os.PathLike[str]) -> str:

@@ -109,7 +109,9 @@ def test_accuracies_as_fractions_are_refused() -> None:
 
 
 def _plugged(monkeypatch: pytest.MonkeyPatch, *entries: EntryPoint) -> None:
-    monkeypatch.setattr("hwnas.metric._registry.entry_points", lambda group: entries if group == "hwnas.metrics" else ())
+    monkeypatch.setattr(
+        "hwnas.metric._registry.entry_points", lambda group: entries if group == "hwnas.metrics" else ()
+    )
     metrics.cache_clear()
 
 

@@ -6,15 +6,14 @@ import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
 import numpy as np
+import typer
 from numpy.typing import NDArray
 
 from hwnas.cli._console import say, show
 from hwnas.cli._options import AsJson, Fix, Seed, Space
 from hwnas.errors import DataError
-from hwnas.files import check_writable
+from hwnas.files import check_writable, file_hash
 from hwnas.metric import LATENCY, QUALITY, get_metric, registered, split_direction
 from hwnas.progress import notice
 from hwnas.quantity import count_of
@@ -94,7 +93,7 @@ def _fit(
     import json
 
     from hwnas.io import in_file, read_archs, read_csv, read_metric
-    from hwnas.predictor import Card, fit_and_score, new_predictor, save_predictor, sha256_of
+    from hwnas.predictor import Card, fit_and_score, new_predictor, save_predictor
 
     name, direction = split_direction(metric)
     about = registered(name) if direction is None else get_metric(name, direction)
@@ -111,7 +110,7 @@ def _fit(
     _check_repeats([(path, i + 1) for path, f in zip(data, frames, strict=True) for i in range(len(f))], x, y)
     unit = about.unit if about is not None else ""
     measured = [
-        {"name": path.name, "sha256": sha256_of(path), "rows": len(frame)}
+        {"name": path.name, "sha256": file_hash(path), "rows": len(frame)}
         for path, frame in zip(data, frames, strict=True)
     ]
     card = Card(metric=metric, unit=unit, data=measured, direction=direction or "")

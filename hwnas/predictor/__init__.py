@@ -19,7 +19,7 @@ from hwnas.predictor._mlp import MlpEnsemble
 from hwnas.predictor._ofa import OfaNet
 from hwnas.predictor._ridge import Additive, Ridge
 from hwnas.predictor._score import Scores, folds, k_fold, learning_curve, score, subnet_groups
-from hwnas.predictor._store import save_predictor, sha256_of
+from hwnas.predictor._store import save_predictor
 from hwnas.space import SearchSpace
 
 __all__ = [
@@ -42,7 +42,6 @@ __all__ = [
     "predictor_kinds",
     "save_predictor",
     "score",
-    "sha256_of",
     "subnet_groups",
 ]
 

@@ -128,8 +128,3 @@ def _digest_of(path: Path, digest: str) -> str:
 
 def _damaged(path: Path) -> PredictorError:
     return PredictorError(f"file {path}", "it is no predictor of hwnas, or damaged", "fit it anew with `hwnas fit`")
-
-
-def sha256_of(path: str | os.PathLike[str]) -> str:
-    """Hash of a data file, for the card of what was fitted on it."""
-    return hashlib.sha256(Path(path).read_bytes()).hexdigest()

@@ -11,7 +11,6 @@ from hwnas.report._measured import holds, with_measured
 from hwnas.report._pareto import hypervolume, non_dominated
 from hwnas.report._plot import Picture, draw, save_plot
 from hwnas.report._provenance import (
-    file_hash,
     predicted_by,
     provenance_path,
     read_provenance,
@@ -33,7 +32,6 @@ __all__ = [
     "curves_frame",
     "curves_table",
     "draw",
-    "file_hash",
     "front_table",
     "holds",
     "html_page",

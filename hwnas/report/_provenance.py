@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import platform
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -19,8 +18,6 @@ from hwnas.files import replacing
 from hwnas.metric import DIRECTIONS, LATENCY, QUALITY
 
 SCHEMA = 1
-PART_BYTES = 2**22
-"""Read at once of a file that is hashed: weights may be larger than memory."""
 _PACKAGES = ("numpy", "scipy", "pandas", "pymoo", "scikit-learn", "onnx", "onnxruntime", "torch")
 
 
@@ -33,18 +30,6 @@ def versions() -> dict[str, str]:
         except PackageNotFoundError:
             continue
     return found
-
-
-def file_hash(path: str | os.PathLike[str], files: Iterable[Path] = ()) -> str:
-    """SHA-256 of a file; of a folder, of the names and contents of those ``files`` of it, in order of name."""
-    path = Path(path)
-    digest = hashlib.sha256()
-    for file in sorted(file for file in files if file.is_file()) if path.is_dir() else [path]:
-        digest.update(file.relative_to(path).as_posix().encode() if path.is_dir() else b"")
-        with file.open("rb") as content:
-            while part := content.read(PART_BYTES):
-                digest.update(part)
-    return digest.hexdigest()
 
 
 def provenance_path(csv: str | os.PathLike[str]) -> Path:

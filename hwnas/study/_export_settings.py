@@ -59,7 +59,9 @@ class ExportSettings:
         if self.random_weights and self.checkpoint is not None:
             raise DataError("random weights", "there is a checkpoint too", "drop one of them")
         if self.random_weights and self.images is not None:
-            raise DataError(f"images {self.images}", "random weights have no accuracy", "drop --images, or --random-weights")
+            raise DataError(
+                f"images {self.images}", "random weights have no accuracy", "drop --images, or --random-weights"
+            )
         for what, count in (("threads", self.threads), ("batch", self.batch)):
             if count is not None:
                 check_whole(what, count, 1)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from hwnas.files import file_hash
 from hwnas.metric import Budget, Direction
 
 if TYPE_CHECKING:
@@ -48,7 +49,6 @@ def weights_hash(path: Path) -> str:
     Raises:
         SupernetError: a folder without weights.
     """
-    from hwnas.report import file_hash
     from hwnas.supernet import checkpoint_file
 
     file = checkpoint_file(path)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hwnas.errors import DataError
+from hwnas.files import file_hash
 from hwnas.study._library_file import Library, read_library
 from hwnas.study._objectives import Objectives
 from hwnas.study._request import Request
@@ -56,7 +57,6 @@ def read_given(request: Request, objectives: Objectives | None, of: SearchSpace 
         UnknownNameError: no such space.
     """
     from hwnas.io import read_subnet_table
-    from hwnas.report import file_hash
     from hwnas.search import Lookup
 
     renamed = objectives.renamed if objectives is not None else {}

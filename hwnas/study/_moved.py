@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from hwnas.errors import SupernetError
 from hwnas.executor import HERE, Done, Pace, Where
+from hwnas.files import file_hash
 from hwnas.progress import notice, progress, resumable
 from hwnas.quantity import count_of
 
@@ -29,8 +30,6 @@ KIND = "divergence, term by term"
 
 def text_hash(path: Path) -> str:
     """Of a file, or of a folder's texts; what else a folder holds, such as a journal, may change."""
-    from hwnas.report import file_hash
-
     return file_hash(path, path.rglob("*.txt"))
 
 

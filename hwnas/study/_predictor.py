@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hwnas.files import file_hash
 from hwnas.study._found import Found
 
 if TYPE_CHECKING:
@@ -19,7 +20,6 @@ def find_predictor(space: SearchSpace, name: str | None, *, required: bool = Tru
         PredictorError, UnknownNameError: as ``get_predictor``.
     """
     from hwnas.predictor import embedded_names, embedded_path, get_predictor
-    from hwnas.report import file_hash
 
     known = space.plain.name if space.plain is not None else space.name
     if name is None and not required and known not in embedded_names():

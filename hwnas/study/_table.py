@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hwnas.errors import DeviceError, TableError, UnknownNameError
+from hwnas.files import file_hash
 from hwnas.progress import notice, progress, resumable
 from hwnas.quantity import first_few
 from hwnas.study._found import Found
@@ -235,7 +236,6 @@ def _named_table(name: str, space: SearchSpace, precision: str | None) -> Latenc
 def table_facts(table: LatencyTable, space: SearchSpace) -> dict[str, Any]:
     """What the provenance says of a table."""
     from hwnas import latency
-    from hwnas.report import file_hash
 
     about = table.about(space)
     own = space.base if space.base is not None and latency.runs_of(space) not in table.spaces else space

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from hwnas.errors import DataError, HwnasError
+from hwnas.files import file_hash
 from hwnas.metric import QUALITY
 from hwnas.progress import notice
 from hwnas.quantity import count_of
@@ -55,8 +56,6 @@ def warm_start(space: SearchSpace, seed_archs: Path | None, prior: str | None, *
     Raises:
         HwnasError: a file that does not fit, or of which nothing is left.
     """
-    from hwnas.report import file_hash
-
     rows, told, facts = None, None, {}
     if seed_archs is not None:
         rows = _rows(space, seed_archs, most=FIRST if evaluated is not None else None)

@@ -13,10 +13,11 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from hwnas.errors import SupernetError, UnknownNameError
-from hwnas.files import UNWRITTEN, locked
+from hwnas.files import UNWRITTEN, locked, user_cache
 from hwnas.progress import notice
 
 _RAW = "https://raw.githubusercontent.com/han-cai/files/master/ofa"
@@ -79,8 +80,7 @@ PUBLISHED = {
 
 def cache_folder() -> Path:
     """Where downloaded checkpoints are kept: ``$HWNAS_CACHE``, or ``hwnas`` in the user's cache folder."""
-    default = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "hwnas"
-    return Path(os.environ.get("HWNAS_CACHE") or default)
+    return Path(os.environ.get("HWNAS_CACHE") or user_cache())
 
 
 def cached_checkpoint(name: str) -> Path | None:
@@ -169,11 +169,9 @@ def _alone_in(folder: Path) -> Iterator[None]:
 def digest(path: Path, like: str) -> str:
     """Digest of a file, of the kind that ``like`` begins with (``git:``, ``sha256:``)."""
     kind = like.partition(":")[0]
-    found = hashlib.sha256() if kind == "sha256" else hashlib.sha1(b"blob %d\0" % path.stat().st_size)
+    of_git = partial(hashlib.sha1, b"blob %d\0" % path.stat().st_size)
     with path.open("rb") as stream:
-        while chunk := stream.read(1 << 20):
-            found.update(chunk)
-    return f"{kind}:{found.hexdigest()}"
+        return f"{kind}:{hashlib.file_digest(stream, 'sha256' if kind == 'sha256' else of_git).hexdigest()}"
 
 
 def _fetch(name: str, url: str, part: Path, progress: Callable[[int, int | None], None] | None) -> None:

@@ -8,9 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from hwnas.files import file_hash
 from hwnas.io import read_archs, read_csv, read_metric
 from hwnas.predictor import __file__ as ROOM
-from hwnas.predictor import embedded_names, get_predictor, score, sha256_of
+from hwnas.predictor import embedded_names, get_predictor, score
 from hwnas.space import get_space
 
 FOLDER = Path(ROOM).parent / "embedded"
@@ -90,7 +91,7 @@ def test_it_fits_the_measured_data_it_names(space, predictor, shared_data, whole
         path = folder / entry["name"]
         frame = read_csv(path)
         if whole_data:
-            assert sha256_of(path) == entry["sha256"]
+            assert file_hash(path) == entry["sha256"]
             assert len(frame) == entry["rows"]
         scores = score(predictor.predict(read_archs(frame, space)), read_metric(frame, "top1"))
         assert scores.rmse < limit

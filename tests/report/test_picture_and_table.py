@@ -12,10 +12,10 @@ import pytest
 from rich.console import Console
 
 from hwnas.errors import DataError
+from hwnas.files import file_hash
 from hwnas.report import (
     Picture,
     draw,
-    file_hash,
     front_table,
     pareto_frame,
     provenance_path,

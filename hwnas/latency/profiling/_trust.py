@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -20,6 +19,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from hwnas.errors import DataError, DeviceError, TableError
+from hwnas.files import user_cache
 from hwnas.latency.device._device import Device
 from hwnas.latency.profiling._check import Check, check_table, checked_subnets
 from hwnas.latency.profiling._journaled import TIMING
@@ -178,7 +178,7 @@ def _just_made(table: LatencyTable, space: SearchSpace, now: float) -> bool:
 
 def _journal(device: Device, precision: str, space: SearchSpace, x: Population, now: float) -> Path:
     """Where what was measured is kept, emptied if that was more than an hour ago."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "hwnas"
+    cache = user_cache()
     about = json.dumps([device.to_json(), precision, space.fingerprint, x.tolist(), TIMING], sort_keys=True)
     path = cache / f"check-{device.id}-{precision}-{space.name}-{hashlib.sha256(about.encode()).hexdigest()[:12]}.jsonl"
     try:

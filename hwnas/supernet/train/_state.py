@@ -66,4 +66,11 @@ class State:
             kind, _, name = key.partition(":")
             kinds[kind][name] = tensor
         best = (float(told["best"]), kinds.pop("best")) if "best" in told else None
-        return cls(int(told["step"]), kinds["weights"], kinds["optimizer"], kinds["teacher"], best, json.loads(told["validated"]))
+        return cls(
+            int(told["step"]),
+            kinds["weights"],
+            kinds["optimizer"],
+            kinds["teacher"],
+            best,
+            json.loads(told["validated"]),
+        )

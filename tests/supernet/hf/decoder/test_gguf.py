@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from hwnas.errors import HwnasError
-from hwnas.report import file_hash
+from hwnas.files import file_hash
 from hwnas.study._facts import weights_hash
 from hwnas.study._moved import Windows
 from hwnas.supernet import load_supernet
