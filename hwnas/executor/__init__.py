@@ -9,7 +9,7 @@ from hwnas.executor._here import Here
 from hwnas.executor._pace import Pace
 from hwnas.executor._processes import Processes, check_crowd
 from hwnas.executor._where import HERE, Where
-from hwnas.executor._work import Done, Failed, Opener, Outcome, Refused, Worker
+from hwnas.executor._work import Done, Failed, Opener, Outcome, Refused
 
 __all__ = [
     "AHEAD",
@@ -26,6 +26,5 @@ __all__ = [
     "Processes",
     "Refused",
     "Where",
-    "Worker",
     "check_crowd",
 ]

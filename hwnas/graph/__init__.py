@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from hwnas.graph._build import IR_VERSION, OPSET, build_beside, build_model, open_sizes, weight_shapes
-from hwnas.graph._model import Input, Model, network_model, random_feeds
+from hwnas.graph._model import Model, network_model, random_feeds
 from hwnas.graph._precision import (
     MIXED,
     PRECISIONS,
@@ -14,11 +14,11 @@ from hwnas.graph._precision import (
     rounded_weight,
 )
 from hwnas.graph._quantize import Ranges, quantized
-from hwnas.graph._ranges import activation_ranges, assumed_ranges
+from hwnas.graph._ranges import activation_ranges
 from hwnas.graph._segments import FOLDED, STATISTICS, Segment, norm_prefix, segments
 from hwnas.graph._short import short_tables
 from hwnas.graph._size import size_cost, weight_bytes
-from hwnas.graph.ops import BLOCK, PACKED, IntegerForm, Nodes, form_in, initial_shapes, integer_form, packable, to_onnx
+from hwnas.graph.ops import BLOCK, PACKED, IntegerForm, Nodes, form_in, integer_form, packable, to_onnx
 from hwnas.space import Network
 from hwnas.space.ops import LENGTH
 
@@ -32,7 +32,6 @@ __all__ = [
     "PACKED",
     "PRECISIONS",
     "STATISTICS",
-    "Input",
     "IntegerForm",
     "Model",
     "Network",
@@ -40,12 +39,10 @@ __all__ = [
     "Ranges",
     "Segment",
     "activation_ranges",
-    "assumed_ranges",
     "build_beside",
     "build_model",
     "form_in",
     "in_precision",
-    "initial_shapes",
     "integer_form",
     "mixed_space",
     "network_model",

@@ -13,7 +13,7 @@ from hwnas.latency.profiling._profile import profile
 from hwnas.latency.profiling._subnets import Plan, mixed_subnets
 from hwnas.latency.profiling._trust import Trust, trusted
 from hwnas.latency.profiling._whole import MeasuredSubnets, measure_subnets
-from hwnas.latency.table._adapt import Adapted, adapted, adapted_table
+from hwnas.latency.table._adapt import adapted, adapted_table
 from hwnas.latency.table._command import profile_command, space_options
 from hwnas.latency.table._fidelity import fidelity, summary
 from hwnas.latency.table._find import find_table, find_table_for, table_paths
@@ -30,7 +30,6 @@ __all__ = [
     "LATER",
     "PROVIDERS",
     "SUBNETS",
-    "Adapted",
     "Anchor",
     "BoardResult",
     "Bundle",

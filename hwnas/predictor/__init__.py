@@ -13,7 +13,7 @@ from hwnas.errors import PredictorError, UnknownNameError
 from hwnas.predictor import _store
 from hwnas.predictor._any_precision import in_any_precision
 from hwnas.predictor._base import MIN_SUBNETS, Card, Predictor
-from hwnas.predictor._fitting import Fitted, fit_and_score
+from hwnas.predictor._fitting import fit_and_score
 from hwnas.predictor._gp import GaussianProcess
 from hwnas.predictor._mlp import MlpEnsemble
 from hwnas.predictor._ofa import OfaNet
@@ -25,7 +25,6 @@ from hwnas.space import SearchSpace
 __all__ = [
     "MIN_SUBNETS",
     "Card",
-    "Fitted",
     "GaussianProcess",
     "Predictor",
     "Scores",

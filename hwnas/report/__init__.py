@@ -1,27 +1,25 @@
 """Reports: the Pareto CSV and its provenance, table, picture and page; comparisons; dominance and hypervolume."""
 
 from hwnas.report._columns import column
-from hwnas.report._compare import Comparison, NamedFront, compare
+from hwnas.report._compare import NamedFront, compare
 from hwnas.report._compare_show import comparison_tables, save_comparison
 from hwnas.report._csv import in_order, pareto_frame, read_pareto, tidy, write_pareto
 from hwnas.report._curves import Curves, curves_frame, curves_table, save_curves
 from hwnas.report._fitting import FittingTable
 from hwnas.report._html import html_page, write_html
-from hwnas.report._measured import holds, with_measured
+from hwnas.report._measured import with_measured
 from hwnas.report._pareto import hypervolume, non_dominated
 from hwnas.report._plot import Picture, draw, save_plot
 from hwnas.report._provenance import (
     predicted_by,
     provenance_path,
     read_provenance,
-    versions,
     write_provenance,
 )
 from hwnas.report._sensitivity import sensitivity_table
 from hwnas.report._table import front_table, thinned
 
 __all__ = [
-    "Comparison",
     "Curves",
     "FittingTable",
     "NamedFront",
@@ -33,7 +31,6 @@ __all__ = [
     "curves_table",
     "draw",
     "front_table",
-    "holds",
     "html_page",
     "hypervolume",
     "in_order",
@@ -49,7 +46,6 @@ __all__ = [
     "sensitivity_table",
     "thinned",
     "tidy",
-    "versions",
     "with_measured",
     "write_html",
     "write_pareto",

@@ -5,7 +5,7 @@ A searcher is asked for subnets and told their values (``Searcher``); ``run_sear
 
 from hwnas.search._evaluator import Evaluator, SlowMetrics, journal_identity
 from hwnas.search._registry import SEARCHERS, new_searcher, searcher_maker, searcher_names, usual_searcher
-from hwnas.search._run import SLOW_EVALUATIONS, drive, drive_freely, run_search
+from hwnas.search._run import drive, drive_freely, run_search
 from hwnas.search._shrink import SHARE, shrunk
 from hwnas.search._trials import Trial, Yardstick, best_known, best_of, is_computable, run_trial
 from hwnas.search.evolve._nsga2 import GENERATIONS, POPULATION
@@ -29,7 +29,6 @@ __all__ = [
     "POPULATION",
     "SEARCHERS",
     "SHARE",
-    "SLOW_EVALUATIONS",
     "TOLERANCE",
     "Additive",
     "Bounded",

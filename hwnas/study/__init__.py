@@ -1,6 +1,6 @@
 """The application as a library: a study of a space or supernet, and the front that it finds."""
 
-from hwnas.study._budgets import Budgets, budgets_of, parse_timed
+from hwnas.study._budgets import Budgets, parse_timed
 from hwnas.study._devices import USUAL
 from hwnas.study._evaluation import Evaluation
 from hwnas.study._front import Front
@@ -27,7 +27,6 @@ __all__ = [
     "ShrunkSpace",
     "SpaceFacts",
     "Study",
-    "budgets_of",
     "parse_objectives",
     "parse_timed",
     "shrink",

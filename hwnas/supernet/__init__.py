@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING
 from hwnas.lazy import lazily
 
 if TYPE_CHECKING:
-    from hwnas.space import Network
     from hwnas.supernet._activity import by_activity
     from hwnas.supernet._agreement import Agreement, Batches, Blamed, agreement, most_lossy
-    from hwnas.supernet._answers import Answers, MeasuredAnswers, Share, answer
+    from hwnas.supernet._answers import MeasuredAnswers, answer
     from hwnas.supernet._base import Supernet, centre
     from hwnas.supernet._calibration import BatchNormMode, Calibration
     from hwnas.supernet._checkpoint import checkpoint_file
@@ -30,7 +29,7 @@ if TYPE_CHECKING:
     from hwnas.supernet._execute import forward
     from hwnas.supernet._export import export_onnx, needs_ranges, onnx_accuracy, onnx_model, save_onnx
     from hwnas.supernet._header import described
-    from hwnas.supernet._lessons import Lesson, lessons, taught
+    from hwnas.supernet._lessons import lessons, taught
     from hwnas.supernet._recipe import Recipe
     from hwnas.supernet._reference import KINDS, ReferenceKind, reference_kind
     from hwnas.supernet._registry import (
@@ -44,33 +43,28 @@ if TYPE_CHECKING:
     from hwnas.supernet._sensitivity import sensitivity
     from hwnas.supernet._subnet import Subnet, folded_weights, recalibrate
     from hwnas.supernet._units import Units
-    from hwnas.supernet.engine import ENGINES, Engine, get_engine
+    from hwnas.supernet.engine import Engine, get_engine
     from hwnas.supernet.ops import Pass, folded, run
     from hwnas.supernet.train import Team, Trainer, TrainSettings, extremes
 
 
 __all__ = [
-    "ENGINES",
     "KINDS",
     "PUBLISHED",
     "Accuracy",
     "Agreement",
-    "Answers",
     "Batch",
     "BatchNormMode",
     "Batches",
     "Blamed",
     "Calibration",
     "Engine",
-    "Lesson",
     "MeasuredAccuracy",
     "MeasuredAnswers",
     "Moved",
-    "Network",
     "Pass",
     "Recipe",
     "ReferenceKind",
-    "Share",
     "Subnet",
     "Supernet",
     "Team",
@@ -119,10 +113,9 @@ __all__ = [
 __getattr__, __dir__ = lazily(
     __name__,
     {
-        "hwnas.space": "Network",
         "hwnas.supernet._activity": "by_activity",
         "hwnas.supernet._agreement": "Agreement Batches Blamed agreement most_lossy",
-        "hwnas.supernet._answers": "Answers MeasuredAnswers Share answer",
+        "hwnas.supernet._answers": "MeasuredAnswers answer",
         "hwnas.supernet._base": "Supernet centre",
         "hwnas.supernet._calibration": "BatchNormMode Calibration",
         "hwnas.supernet._checkpoint": "checkpoint_file",
@@ -131,7 +124,7 @@ __getattr__, __dir__ = lazily(
         "hwnas.supernet._execute": "forward",
         "hwnas.supernet._export": "export_onnx needs_ranges onnx_accuracy onnx_model save_onnx",
         "hwnas.supernet._header": "described",
-        "hwnas.supernet._lessons": "Lesson lessons taught",
+        "hwnas.supernet._lessons": "lessons taught",
         "hwnas.supernet._recipe": "Recipe",
         "hwnas.supernet._reference": "KINDS ReferenceKind reference_kind",
         "hwnas.supernet._registry": "get_supernet load_supernet measured_by random_supernet supernet_names",
@@ -139,7 +132,7 @@ __getattr__, __dir__ = lazily(
         "hwnas.supernet._sensitivity": "sensitivity",
         "hwnas.supernet._units": "Units",
         "hwnas.supernet._subnet": "Subnet folded_weights recalibrate",
-        "hwnas.supernet.engine": "ENGINES Engine get_engine",
+        "hwnas.supernet.engine": "Engine get_engine",
         "hwnas.supernet.ops": "Pass folded run",
         "hwnas.supernet.train": "Team Trainer TrainSettings extremes",
     },

@@ -9,7 +9,6 @@ from hwnas.task._divergence import Divergence, Parent
 from hwnas.task._image_folder import ImageFolder
 from hwnas.task._language import LENGTH, LanguageModelling, perplexity
 from hwnas.task._pixels import IMAGENET, Preprocessing
-from hwnas.task._plain_text import read_texts
 from hwnas.task._prompt import prompt
 from hwnas.task._scores import SCORES, macro_f1, margins, matthews, measured, sampling_errors, scored_by, top1
 from hwnas.task._task import (
@@ -24,11 +23,10 @@ from hwnas.task._task import (
     Task,
     TrainingTask,
     UserData,
-    image_shape,
     loss_of,
     placed,
 )
-from hwnas.task._text_file import LabelledTexts, TextColumns, read_labelled_texts
+from hwnas.task._text_file import TextColumns
 from hwnas.task._text_folder import TextFolder
 from hwnas.task._tokenizer import TOKENIZER_FILES, Tokenizer
 
@@ -42,7 +40,6 @@ __all__ = [
     "ImageFolder",
     "Inputs",
     "InputsAt",
-    "LabelledTexts",
     "LanguageModelling",
     "OwnLossTask",
     "Parent",
@@ -60,7 +57,6 @@ __all__ = [
     "UserData",
     "ahead",
     "class_order",
-    "image_shape",
     "loss_of",
     "macro_f1",
     "margins",
@@ -69,8 +65,6 @@ __all__ = [
     "perplexity",
     "placed",
     "prompt",
-    "read_labelled_texts",
-    "read_texts",
     "sampling_errors",
     "scored_by",
     "top1",

@@ -6,7 +6,6 @@ One file per family of operators, as in ``hwnas.space.ops``; each registers what
 from __future__ import annotations
 
 from hwnas.graph.read import convolution, elementwise, linear, normalisation, pooling, shape
-from hwnas.graph.read._file import open_graph
 from hwnas.graph.read._network import BN_EPS, ReadNetwork, read_network
 
 __all__ = [
@@ -16,7 +15,6 @@ __all__ = [
     "elementwise",
     "linear",
     "normalisation",
-    "open_graph",
     "pooling",
     "read_network",
     "shape",

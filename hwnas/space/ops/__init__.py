@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from hwnas.space.ops._op import LENGTH, PAST, TOTAL, Element, Op, Shape, TensorSpec
-from hwnas.space.ops.activation import FORMULAS, Activation, Function, Maths
+from hwnas.space.ops.activation import FORMULAS, Activation, Function
 from hwnas.space.ops.attention import MASKED, Attention, CausalBias, PaddingBias, SplitHeads
 from hwnas.space.ops.convert import Convert
 from hwnas.space.ops.convolution import Conv, Pads, Pair, half_padding
@@ -42,7 +42,6 @@ __all__ = [
     "GridPositions",
     "LayerNorm",
     "Linear",
-    "Maths",
     "MaxPool",
     "MeanTokens",
     "Mul",

@@ -20,4 +20,4 @@ ZERO_COST: Mapping[str, ZeroCost] = {
 }
 """By name of the metric. How well each ranks is what ``python -m benchmarks.zero_cost`` printed."""
 
-__all__ = ["MACS_TAU", "ZERO_COST", "UntrainedScores", "ZeroCost", "score_journal_identity", "swap", "synflow"]
+__all__ = ["MACS_TAU", "ZERO_COST", "UntrainedScores", "score_journal_identity", "swap", "synflow"]
