@@ -137,10 +137,10 @@ class Features:
             columns += [z, z**2, np.log(np.maximum(self.values[c][x[:, c]], 1e-9))]
         return np.stack(columns, axis=1) if columns else _none(x)
 
-    def at_resolutions_of(self, x: Population, rng: np.random.Generator, n: int = 1000) -> Population:
-        """``n`` random rows of the whole space whose continuous genes are taken from rows of ``x``."""
-        rows = self.space.sample(n, rng, distinct_uniform=False)
-        rows[:, self.continuous] = x[rng.integers(len(x), size=n)][:, self.continuous]
+    def at_resolutions_of(self, x: Population, rng: np.random.Generator) -> Population:
+        """``(1000, g)`` random rows of the whole space whose continuous genes are taken from rows of ``x``."""
+        rows = self.space.sample(1000, rng, distinct_uniform=False)
+        rows[:, self.continuous] = x[rng.integers(len(x), size=len(rows))][:, self.continuous]
         return rows
 
     def ordinal(self, x: Population) -> Matrix:

@@ -207,7 +207,7 @@ class Evaluation:
         net, (data, identity) = self._in(precisions), self.samples(self.net)
 
         def made(journal: Journal, engine: Engine, executor: Executor | None) -> MeasuredAccuracy:
-            return MeasuredAccuracy(net, data, journal, None, engine, executor, skip_failed=self.skip_failed)
+            return MeasuredAccuracy(net, data, journal, engine, executor, skip_failed=self.skip_failed)
 
         with self._kept(csv, net, identity, precisions, made) as evaluator:
             yield evaluator, identity

@@ -90,22 +90,21 @@ def agreement(plain: onnx.ModelProto, model: onnx.ModelProto, batches: Batches) 
     return Agreement(100 * alike / n, error / size, spread, n)
 
 
-def most_lossy(plain: onnx.ModelProto, ranges: Ranges, batches: Batches, most: int = MOST_BLAMED) -> list[Blamed]:
+def most_lossy(plain: onnx.ModelProto, ranges: Ranges, batches: Batches) -> list[Blamed]:
     """The ops that cost the most agreement, worst first: each alone in int8, on :data:`BLAME_IMAGES` images.
 
-    Slots are compared first, then the ops of the worst ``most`` slots; of a mixed model those that are int8.
+    Slots are compared first, then the ops of the worst :data:`MOST_BLAMED` slots; of a mixed model those that are int8.
 
     Args:
         plain: the fp32 model.
         ranges: of its activations.
         batches: images.
-        most: how many are named.
     """
 
     def blamed(names: Iterable[str]) -> list[Blamed]:
         found = alone_in_int8(plain, ranges, batches, names)
         costly = [b for b in found if b.agreement.logit_error > 0]
-        return sorted(costly, key=lambda b: -b.agreement.logit_error)[:most]
+        return sorted(costly, key=lambda b: -b.agreement.logit_error)[:MOST_BLAMED]
 
     # Nodes tell what int8 makes of them; an op may have several.
     integer = [node.name for node in plain.graph.node if node.doc_string and node.doc_string not in PACKED]

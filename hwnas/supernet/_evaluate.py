@@ -102,19 +102,22 @@ class MeasuredAccuracy:
         supernet: with its weights.
         data: images.
         journal: keeps finished evaluations; those it holds are not repeated. See :func:`accuracy_journal_identity`.
-        progress: called with (evaluated, to evaluate) before each evaluation and after the last.
         engine: what runs subnets; None for the one that suits this machine.
         executor: where subnets are evaluated, by an opener whose work is :func:`evaluate` on a row; None for here.
             Neither accuracies nor the journal depend on it.
         skip_failed: go on without subnets whose evaluation always fails, in place of stopping.
+
+    Attributes:
+        progress: called with (evaluated, to evaluate) before each evaluation and after the last.
     """
+
+    progress: Callable[[int, int], None] | None = None
 
     def __init__(
         self,
         supernet: Supernet,
         data: Task,
         journal: Journal | None = None,
-        progress: Callable[[int, int], None] | None = None,
         engine: Engine | None = None,
         executor: Executor | None = None,
         *,
@@ -124,7 +127,6 @@ class MeasuredAccuracy:
         self.supernet = supernet
         self.data = data
         self.journal = journal
-        self.progress = progress
         self.executor = executor if executor is not None else Here(self._opened)
         self.skip_failed = skip_failed
         self._known: dict[bytes, Accuracy | None] = {}

@@ -65,9 +65,7 @@ class Exported(NamedTuple):
 def export_onnx(
     subnet: Subnet,
     path: str | os.PathLike[str],
-    metadata: Mapping[str, str] | None = None,
     *,
-    opset: int = OPSET,
     precision: str = "fp32",
     batches: Batches | None = None,
 ) -> Exported:
@@ -78,8 +76,6 @@ def export_onnx(
     Args:
         subnet: with its final weights and statistics.
         path: the file.
-        metadata: properties stored in the model.
-        opset: ONNX operator set, 14 or later.
         precision: of weights and arithmetic: ``fp32``, ``fp16``, ``int8``, or ``fp32+int8`` where layers have their own.
         batches: images that show int8 the ranges of activations, and on which it is compared with fp32.
 
@@ -87,8 +83,8 @@ def export_onnx(
         SupernetError: the two disagree in fp32, or there are weights that are not finite.
         DataError: int8 without images.
     """
-    found = onnx_model(subnet, opset=opset, precision=precision, batches=batches)
-    save_onnx(found.model, path, metadata or {})
+    found = onnx_model(subnet, precision=precision, batches=batches)
+    save_onnx(found.model, path, {})
     return found
 
 
@@ -103,7 +99,8 @@ def onnx_model(
     """The model that :func:`export_onnx` writes. Batch norms are folded; onnxruntime has run it at two sizes.
 
     Args:
-        subnet, opset, precision, batches: as there.
+        subnet, precision, batches: as there.
+        opset: ONNX operator set, 14 or later.
         least_agreement_pct: with less agreement than this, the layers that cost most are looked for, for some seconds;
             None not to compare with fp32 at all.
     """

@@ -60,19 +60,17 @@ def expected_within_pct(
     return float(100 * (stdtr(n - 1, (tolerance - mean) / wider) - stdtr(n - 1, (-tolerance - mean) / wider)))
 
 
-def at_most_within_pct(
-    predicted: NDArray[np.float64], measured: NDArray[np.float64], noise_pct: float = 0.0, level: float = 0.95
-) -> float:
+def at_most_within_pct(predicted: NDArray[np.float64], measured: NDArray[np.float64], noise_pct: float = 0.0) -> float:
     """The largest share within ``TOLERANCE_PCT`` that ``(n,)`` subnets leave likely, in percent; see `expected_within_pct`.
 
-    The deviation of errors may be less than that of these subnets, down to one under which so much would be seen in
-    ``1 - level`` of all cases (by the chi-squared distribution of variances).
+    The deviation of errors may be less than that of these subnets, down to one under which so much would be seen in one case
+    of twenty (by the chi-squared distribution of variances).
     """
     from scipy.special import chdtri  # as above
 
     mean, spread = _moments(predicted, measured)
     n = len(measured)
-    least = spread * math.sqrt((n - 1) / chdtri(n - 1, 1 - level)) if n > 1 else spread
+    least = spread * math.sqrt((n - 1) / chdtri(n - 1, 0.05)) if n > 1 else spread
     return _normal_share(mean, least, _tolerance_pct(noise_pct))
 
 

@@ -14,7 +14,6 @@ import numpy as np
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Literal
 
 WARM_UPS = 3
 """Untimed runs of a new session: memory is allocated and weights are packed in the first."""
@@ -42,14 +41,15 @@ def waiting_clock(threads: int, provider: str) -> Callable[[], int]:
     its CPU time does not; the threads of several, or of a provider with its own, are asked of the system, which on some
     tells nothing (0). They may wait at once, and a run is late by no less than their mean.
     """
-    if threads == 1 and provider == "CPUExecutionProvider" and _fine("thread_time"):
+    if threads == 1 and provider == "CPUExecutionProvider" and _fine_thread_time():
         return lambda: time.perf_counter_ns() - time.thread_time_ns()
     return lambda: waited_ns() // threads
 
 
-def _fine(clock: Literal["thread_time", "process_time"]) -> bool:
+def _fine_thread_time() -> bool:
+    """Whether the CPU time of a thread is told by the microsecond."""
     try:
-        return time.get_clock_info(clock).resolution <= 1e-6
+        return time.get_clock_info("thread_time").resolution <= 1e-6
     except ValueError:  # the system has no such clock
         return False
 

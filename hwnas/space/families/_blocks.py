@@ -12,10 +12,10 @@ from hwnas.space._oplist import OpList
 from hwnas.space.ops import Function, Shape
 
 
-def round_channels(channels: float, divisor: int = 8) -> int:
-    """Nearest multiple of ``divisor``, at least ``divisor``, raised if more than 10 % was lost (OFA's rule)."""
-    rounded = max(divisor, int(channels + divisor / 2) // divisor * divisor)
-    return rounded + divisor if rounded < 0.9 * channels else rounded
+def round_channels(channels: float) -> int:
+    """Nearest multiple of 8, at least 8, raised if more than 10 % was lost (OFA's rule)."""
+    rounded = max(8, int(channels + 4) // 8 * 8)
+    return rounded + 8 if rounded < 0.9 * channels else rounded
 
 
 def _key(kind: str, ops: OpList, input_shape: Shape, *details: str) -> str:

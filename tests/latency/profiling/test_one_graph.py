@@ -46,7 +46,7 @@ def supernet(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
 def exported(supernet: Supernet, tmp_path_factory: pytest.TempPathFactory) -> Path:
     row = supernet.space.sample(1, np.random.default_rng(0))[0]
     path = tmp_path_factory.mktemp("exported") / "model.onnx"
-    export_onnx(supernet.extract(row), path, {})
+    export_onnx(supernet.extract(row), path)
     return path
 
 
