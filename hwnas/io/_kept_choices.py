@@ -37,12 +37,7 @@ class KeptChoices:
     @classmethod
     def of(cls, space: SearchSpace, reference: str, about: Mapping[str, Any]) -> Self:
         """What is left of a space that a reference names."""
-        choices = {
-            gene.name: [gene.choices[i] for i in allowed]
-            for gene, allowed in zip(space.genes, space.domain, strict=True)
-            if len(allowed) < len(gene.choices)
-        }
-        return cls(reference, space.precisions, space.fingerprint, choices, about)
+        return cls(reference, space.precisions, space.fingerprint, space.restrictions, about)
 
     def part(self, space: SearchSpace) -> SearchSpace:
         """The space with the choices that are left; choices of genes that it lacks are ignored.

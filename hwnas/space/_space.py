@@ -106,6 +106,15 @@ class SearchSpace:
         return {self.genes[c].name: [self.genes[c].choices[i] for i in self.domain[c]] for c in self.input_genes}
 
     @property
+    def restrictions(self) -> dict[str, list[Value]]:
+        """The choices that the domain leaves of each gene that lost some, by the gene's name."""
+        return {
+            gene.name: [gene.choices[i] for i in allowed]
+            for gene, allowed in zip(self.genes, self.domain, strict=True)
+            if len(allowed) < len(gene.choices)
+        }
+
+    @property
     def input_text(self) -> str:
         """The values of its input genes for people: ``"192, 224 px"``; empty if there are none."""
         units = [self.genes[c].unit for c in self.input_genes]

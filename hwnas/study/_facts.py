@@ -20,16 +20,11 @@ if TYPE_CHECKING:
 def space_facts(space: SearchSpace, reference: str | None = None) -> dict[str, Any]:
     """The identity of the space, its reference if it is no registered name, and the genes whose choices were
     restricted."""
-    restricted = {
-        gene.name: [gene.choices[i] for i in allowed]
-        for gene, allowed in zip(space.genes, space.domain, strict=True)
-        if len(allowed) < len(gene.choices)
-    }
     return {
         "name": space.name,
         "fingerprint": space.fingerprint,
         "subnets": space.size(),
-        "restricted": restricted,
+        "restricted": space.restrictions,
         **({"reference": reference} if reference is not None else {}),
     }
 

@@ -3,7 +3,7 @@ journal."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -14,10 +14,9 @@ from hwnas.executor import HERE, Done, Pace, Where
 from hwnas.files import file_hash
 from hwnas.progress import notice, progress, resumable
 from hwnas.quantity import count_of
+from hwnas.study._driver_weights import DriverWeights
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from hwnas.space import Population
     from hwnas.supernet import Batch
     from hwnas.supernet.hf import DecoderSupernet
@@ -114,21 +113,16 @@ class Moving:
 
     Attributes:
         given: what to open.
-        digest: of the driver's weights, which the worker's must be.
-        tensors: the weights; None where the worker reads them from the driver's folder.
+        weights: the driver's.
     """
 
     given: Windows
-    digest: str
-    tensors: Mapping[str, NDArray[Any]] | None = None
+    weights: DriverWeights
 
     @classmethod
     def of(cls, given: Windows, where: Where) -> Moving:
         """What the workers open; those of a cluster are sent the weights."""
-        net = given.net
-        sent = where.cluster is not None
-        tensors = {name: t.detach().cpu().numpy() for name, t in net.tensors.items()} if sent else None
-        return cls(replace(given), net.digest, tensors)
+        return cls(replace(given), DriverWeights.of(given.net, where))
 
     def __call__(self, threads: int | None) -> Callable[[tuple[int, Population]], Divergence]:
         """Opens them.
@@ -143,13 +137,10 @@ class Moving:
 
         if threads is not None:
             torch.set_num_threads(threads)
-        given = self.given
-        if self.tensors is not None:
-            tensors = {name: torch.from_numpy(array.copy()) for name, array in self.tensors.items()}
-            given.__dict__["net"] = get_supernet(given.model)(tensors).in_precision(given.precision)
-        if given.net.digest != self.digest:
-            rule = "its weights have changed since the run began"
-            raise SupernetError(f"model {given.model}", rule, "put the old ones back, or begin anew")
+        given, sent = self.given, self.weights.tensors()
+        if sent is not None:
+            given.__dict__["net"] = get_supernet(given.model)(sent).in_precision(given.precision)
+        self.weights.refuse_others(given.net, f"model {given.model}")
         return _moved(given)
 
 

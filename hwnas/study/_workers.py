@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from hwnas.errors import SupernetError
 from hwnas.executor import HERE
 from hwnas.study._data import as_told
+from hwnas.study._driver_weights import DriverWeights
 from hwnas.study._racing import can_race
 
 if TYPE_CHECKING:
@@ -27,18 +26,16 @@ class Evaluating:
 
     Attributes:
         evaluation: what is evaluated, and on what.
-        digest: of the driver's weights, which the worker's must be.
+        weights: the driver's.
         classes: of the driver's network.
         precisions: those that its layers have to choose from, if they have any of their own.
-        tensors: the weights; None where the worker reads them from the driver's file.
         labels: what the driver's network calls its classes.
     """
 
     evaluation: Evaluation
-    digest: str
+    weights: DriverWeights
     classes: int
     precisions: tuple[str, ...] = ()
-    tensors: Mapping[str, NDArray[Any]] | None = None
     labels: tuple[str, ...] = ()
 
     @classmethod
@@ -47,12 +44,10 @@ class Evaluating:
         from hwnas.supernet import get_engine
 
         net = evaluation.net
-        sent = evaluation.where.cluster is not None
-        tensors = {name: t.detach().cpu().numpy() for name, t in net.tensors.items()} if sent else None
         # Without what the driver has opened already, which is not pickled; with the driver's engine, whatever a node
         # would choose.
         alike = replace(evaluation, where=HERE, engine=get_engine(evaluation.engine).name, metric=net.metric)
-        return cls(alike, net.digest, net.classes, precisions, tensors, net.labels)
+        return cls(alike, DriverWeights.of(net, evaluation.where), net.classes, precisions, net.labels)
 
     def __call__(self, threads: int | None) -> Callable[[Any], Any]:
         """Opens them: what evaluates a row, or in a race what shows a :class:`hwnas.supernet.Share`.
@@ -68,9 +63,7 @@ class Evaluating:
         if threads is not None:
             torch.set_num_threads(threads)
         net, given = self._net(), self.evaluation
-        if net.digest != self.digest:
-            rule = "its weights have changed since the run began"
-            raise SupernetError(f"supernet {given.supernet}", rule, "put the old ones back, or begin anew")
+        self.weights.refuse_others(net, f"supernet {given.supernet}")
         data, _ = given.samples(net)
         net = net.in_precision("+".join(self.precisions)) if self.precisions else net
         if given.racing is not None:
@@ -78,18 +71,14 @@ class Evaluating:
         return partial(_evaluated, net, data, get_engine(given.engine))
 
     def _net(self) -> Supernet:
-        import torch
-
         from hwnas.supernet import random_supernet
 
-        given = self.evaluation
-        if self.tensors is None:
+        given, sent = self.evaluation, self.weights.tensors()
+        if sent is None:
             return given.net
         net = as_told(random_supernet(given.supernet, classes=self.classes), given.columns, given.metric)
         net.labels = self.labels
-        with warnings.catch_warnings():  # shared memory is read-only, and nothing here writes to weights
-            warnings.simplefilter("ignore", UserWarning)
-            return net.alike({name: torch.from_numpy(array) for name, array in self.tensors.items()})
+        return net.alike(sent)
 
 
 def _evaluated(net: Supernet, data: Task, engine: Engine, row: NDArray[Any]) -> Accuracy:
