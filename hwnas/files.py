@@ -131,6 +131,16 @@ def as_argument(path: str | os.PathLike[str]) -> str:
     return shlex.quote(f"./{text}" if text.startswith("-") else text)
 
 
+def ends_in(path: str | os.PathLike[str], *endings: str) -> bool:
+    """Whether a name has one of these endings (``.onnx``): what kind of file it is; capitals are as good as small letters."""
+    return os.fspath(path).lower().endswith(endings)
+
+
+def files_in(folder: Path, *endings: str) -> list[Path]:
+    """The files of a folder that have one of these endings, by name; none where there is no such folder."""
+    return sorted(file for file in folder.glob("*") if ends_in(file, *endings) and file.is_file())
+
+
 class _Part:
     """A file that is being written beside its target, locked as long as its writer lives."""
 

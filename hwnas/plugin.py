@@ -13,6 +13,7 @@ from pathlib import Path
 from types import ModuleType
 
 from hwnas.errors import HwnasError
+from hwnas.files import ends_in
 
 
 def is_reference(name: str) -> bool:
@@ -34,12 +35,12 @@ def load_object(reference: str, kind: str, error: type[HwnasError]) -> object:
     where, _, name = reference.rpartition(":")
     path = Path(where)
     value = f"{kind} {reference!r}"
-    if path.suffix == ".py" and not path.is_file():
+    if ends_in(path, ".py") and not path.is_file():
         raise error(value, f"there is no file {path}", "correct the path")
-    if path.suffix != ".py" and Path(f"{path}.py").is_file() and os.sep in where:
+    if not ends_in(path, ".py") and Path(f"{path}.py").is_file() and os.sep in where:
         raise error(value, "files of Python are named with their ending", f"did you mean {where}.py:{name}?")
     try:
-        if path.suffix == ".py":
+        if ends_in(path, ".py"):
             _make_importable(path.resolve().parent)
             module = _run(str(path.resolve()), path.stat().st_mtime_ns)
         else:

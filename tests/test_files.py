@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from hwnas.errors import DataError
-from hwnas.files import check_writable, replacing, together
+from hwnas.files import check_writable, ends_in, files_in, replacing, together
 
 
 def test_the_file_appears_whole_and_nothing_else_stays(tmp_path: Path) -> None:
@@ -178,3 +178,13 @@ def test_what_a_living_process_writes_is_left_alone(tmp_path: Path) -> None:
         part.write_text("first to begin, last to end")
         other.write_text("last to begin")
     assert read(tmp_path) == {"x.json": b"first to begin, last to end"}
+
+
+def test_what_kind_a_file_is_does_not_depend_on_capitals(tmp_path: Path) -> None:
+    for name in ("b.TXT", "a.txt", "c.txt.gz", ".TXT.part"):
+        (tmp_path / name).touch()
+    (tmp_path / "folder.txt").mkdir()
+    assert [file.name for file in files_in(tmp_path, ".txt")] == ["a.txt", "b.TXT"]
+    assert files_in(tmp_path / "none", ".txt") == []
+    assert ends_in("NET.ONNX", ".onnx", ".json")
+    assert not ends_in(tmp_path / "NET.ONNX", ".json")

@@ -9,6 +9,8 @@ from typing import Any
 import typer
 from typer.core import TyperCommand
 
+from hwnas.files import ends_in
+
 ADD_COLUMNS = frozenset({"measure", "predict"})
 """Commands that may write into the file that they read."""
 
@@ -36,7 +38,7 @@ class Command(TyperCommand):
             rule = f"it is of subnets that are evaluated; drop {idle[0].opts[0]}, or add --evaluate"
             raise typer.BadParameter(rule, ctx, idle[0])
         if self.name not in ADD_COLUMNS and isinstance(out := ctx.params.get("out"), Path):
-            for written in (out, out.with_suffix(".json")) if out.suffix == ".csv" else (out,):
+            for written in (out, out.with_suffix(".json")) if ends_in(out, ".csv") else (out,):
                 if written.is_file():
                     self._refuse_to_replace_inputs(ctx, written)
         return left

@@ -11,6 +11,7 @@ import typer
 from hwnas.cli._console import say, show
 from hwnas.cli._options import AsJson
 from hwnas.errors import DataError
+from hwnas.files import ends_in
 from hwnas.progress import notice
 from hwnas.quantity import parts_of
 
@@ -38,7 +39,7 @@ def compare(
     from hwnas.report import compare as compared
 
     if out is not None:
-        if out.suffix.lower() not in SUFFIXES:
+        if not ends_in(out, *SUFFIXES):
             raise DataError(f"--out {out}", f"a picture ends in {', '.join(SUFFIXES)}", "write for example compare.png")
         check_writable(out)
     wanted = parts_of(objectives, "--objectives ") if objectives is not None else None

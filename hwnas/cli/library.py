@@ -14,7 +14,7 @@ from hwnas.cli._errors import guarded
 from hwnas.cli._options import Seed
 from hwnas.cli._shared import WorkerOptions, shares_options
 from hwnas.errors import DataError
-from hwnas.files import check_writable
+from hwnas.files import check_writable, ends_in
 from hwnas.progress import kept_in, notice
 from hwnas.quantity import count_of
 
@@ -118,7 +118,7 @@ def build(
     from hwnas.study._moved import Windows
     from hwnas.study._taught import taught_model
 
-    if out.suffix.lower() != ".csv":
+    if not ends_in(out, ".csv"):
         raise DataError(f"--out {out}", "a library is a CSV", f"write --out {out.with_suffix('.csv')}")
     if threads is not None and device is None:
         raise DataError(f"--threads {threads}", "it is of a device, and none is named", "add --device cpu")

@@ -10,6 +10,7 @@ import typer
 from hwnas.cli._console import say, show
 from hwnas.cli._options import AsJson, FrontSpace
 from hwnas.errors import DataError, HwnasError
+from hwnas.files import ends_in
 from hwnas.progress import notice
 from hwnas.study._space import space_of_front, table_of
 
@@ -54,7 +55,7 @@ def report(
             notice(f"the layers that a depth skips are not told: {error}")
     picture, told = loaded.picture(), loaded.provenance
     for path in written:
-        if path.suffix.lower() == PAGE:
+        if ends_in(path, PAGE):
             write_html(picture, loaded.facts, path, csv=as_argument(front), space=loaded.space)
         else:
             save_plot(picture, path)
@@ -72,7 +73,7 @@ def _outputs(front: Path, out: Path | None, html: bool) -> list[Path]:
     """The page, the picture, or both: `--html` adds a page to a picture that is asked for by name."""
     if out is None:
         return [front.with_suffix(PAGE if html else ".png")]
-    if out.suffix.lower() not in (*SUFFIXES, PAGE):
+    if not ends_in(out, *SUFFIXES, PAGE):
         rule = f"a picture ends in {', '.join(SUFFIXES)}, a page in {PAGE}"
         raise DataError(f"--out {out}", rule, "write for example front.png")
-    return [out, out.with_suffix(PAGE)] if html and out.suffix.lower() != PAGE else [out]
+    return [out, out.with_suffix(PAGE)] if html and not ends_in(out, PAGE) else [out]

@@ -15,7 +15,7 @@ from hwnas.cli._errors import guarded
 from hwnas.cli._options import AsJson
 from hwnas.cli._shared import ProblemOptions, shares_options
 from hwnas.errors import DataError
-from hwnas.files import check_writable
+from hwnas.files import check_writable, ends_in
 from hwnas.quantity import count_of, listed
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def shrink(
     from hwnas.report import provenance_path
     from hwnas.study import Front, shrink, shrink_to
 
-    if out.suffix != ".json":
+    if not ends_in(out, ".json"):
         rule, remedy = "references to shrunk spaces end in .json", f"write --out {out.with_suffix('.json')}"
         raise DataError(f"--out {out}", rule, remedy)
     check_writable(out)

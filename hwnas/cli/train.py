@@ -15,7 +15,7 @@ from hwnas.cli._options import Seed
 from hwnas.cli._shared import shares_options
 from hwnas.cli._supernet import Checkpoint, ColumnOptions, SupernetName
 from hwnas.errors import DataError, SupernetError
-from hwnas.files import check_writable
+from hwnas.files import check_writable, ends_in
 from hwnas.progress import kept_in, notice, progress
 from hwnas.quantity import count_of, format_bytes, parts_of
 from hwnas.study import Front
@@ -154,7 +154,7 @@ def train(
 
     Example: torchrun --nnodes 2 --rdzv-backend c10d --rdzv-endpoint HOST:29400 --no-python hwnas train --supernet digits --out o.safetensors
     """
-    if out.suffix != ".safetensors":
+    if not ends_in(out, ".safetensors"):
         raise SupernetError(f"--out {out}", "checkpoints are written as .safetensors", f"write {out.stem}.safetensors")
     check_writable(out)
     if epochs is not None and steps is not None:

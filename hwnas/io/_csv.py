@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 
 from hwnas.errors import DataError, HwnasError
-from hwnas.files import replacing
+from hwnas.files import ends_in, replacing
 
 _SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars"}
 """What other programs put between columns."""
@@ -144,7 +144,7 @@ def write_csv(frame: pd.DataFrame, path: str | os.PathLike[str]) -> None:
     """
     content = frame.to_csv(index=False, lineterminator="\n").encode()
     with replacing(path) as part:
-        part.write_bytes(gzip.compress(content, mtime=0) if Path(path).suffix == ".gz" else content)
+        part.write_bytes(gzip.compress(content, mtime=0) if ends_in(path, ".gz") else content)
 
 
 def shown(cell: object) -> str:

@@ -10,6 +10,7 @@ import shlex
 from pathlib import Path
 
 from hwnas.errors import PredictorError, UnknownNameError
+from hwnas.files import ends_in
 from hwnas.predictor import _store
 from hwnas.predictor._any_precision import in_any_precision
 from hwnas.predictor._base import MIN_SUBNETS, Card, Predictor
@@ -112,7 +113,7 @@ def get_predictor(name: str | os.PathLike[str] | None, space: SearchSpace) -> Pr
         return load_predictor(embedded_path(space.name), space)
     if str(name) in known and not Path(name).is_file():
         return load_predictor(embedded_path(str(name)), space)
-    if Path(name).exists() or Path(name).suffix in (".safetensors", ".pth", ".pt") or os.sep in str(name):
+    if Path(name).exists() or ends_in(name, ".safetensors", ".pth", ".pt") or os.sep in str(name):
         return load_predictor(name, space)
     if str(name) in _KINDS:
         remedy = f"fit one: hwnas fit DATA.csv --space {shlex.quote(space.reference)} --model {name}"

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from hwnas.errors import PredictorError
-from hwnas.files import replacing
+from hwnas.files import ends_in, replacing
 from hwnas.predictor._base import Card, Predictor
 from hwnas.predictor._ofa import OfaNet
 from hwnas.space import SearchSpace
@@ -77,7 +77,7 @@ def load_predictor(path: str | os.PathLike[str], space: SearchSpace, kinds: Mapp
         raise PredictorError(
             f"file {path}", f"it cannot be read ({error.strerror or error})", "check the path"
         ) from error
-    if start in _OF_TORCH or path.suffix in (".pth", ".pt"):
+    if start in _OF_TORCH or ends_in(path, ".pth", ".pt"):
         return OfaNet.read(path, space)
     header, arrays = _read(path)
     try:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hwnas.errors import DataError
-from hwnas.files import replacing, together
+from hwnas.files import ends_in, replacing, together
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -21,7 +21,7 @@ PIXELS = "pixel_values"
 
 def is_folder(path: Path) -> bool:
     """Whether a folder is meant: whatever does not end in ``.onnx``."""
-    return path.suffix.lower() != ".onnx"
+    return not ends_in(path, ".onnx")
 
 
 def model_file(path: Path) -> Path:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hwnas.files import file_hash
+from hwnas.files import ends_in, file_hash
 from hwnas.metric import Budget, Direction
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def weights_hash(path: Path) -> str:
     from hwnas.supernet import checkpoint_file
 
     file = checkpoint_file(path)
-    if not file.is_dir() and file.suffix != ".gguf":
+    if not file.is_dir() and not ends_in(file, ".gguf"):
         return file_hash(file)  # without torch
     from hwnas.supernet.hf import files_read
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hwnas.errors import DataError, InfeasibleError
-from hwnas.files import as_argument
+from hwnas.files import as_argument, ends_in
 from hwnas.metric import LATENCY, QUALITY, THROUGHPUT, Metric
 from hwnas.quantity import count_of
 from hwnas.study._budgets import Bound, budgets_of, latency_ms
@@ -196,7 +196,7 @@ class Front:
         """
         from hwnas.report import write_html
 
-        if Path(path).suffix.lower() != ".html":
+        if not ends_in(path, ".html"):
             raise DataError(f"page {path}", "its name ends in .html", f"write {Path(path).with_suffix('.html')}")
         write_html(self.picture(), self.facts, path, csv=as_argument(self.path or "pareto.csv"), space=self.space)
         return Path(path)

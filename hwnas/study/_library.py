@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from hwnas.errors import DataError
 from hwnas.executor import HERE, Where
+from hwnas.files import ends_in
 from hwnas.progress import notice
 from hwnas.study._library_file import KIND
 from hwnas.study._moved import Windows, divergences
@@ -51,7 +52,7 @@ def sorted_model(given: Windows, path: Path) -> Windows:
     """
     from hwnas.supernet import by_activity, described
 
-    if path.suffix != ".safetensors":
+    if not ends_in(path, ".safetensors"):
         raise DataError(f"--sort {path}", "it is a file of weights", f"write {path.with_suffix('.safetensors')}")
     plain = replace(given, precision="fp32")  # the parent's neurons are sorted, whatever blocks may be in
     told = json.dumps(plain.facts())

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from hwnas.errors import SupernetError
 from hwnas.executor import HERE, Done, Pace, Where
-from hwnas.files import file_hash
+from hwnas.files import ends_in, file_hash
 from hwnas.progress import notice, progress, resumable
 from hwnas.quantity import count_of
 from hwnas.study._driver_weights import DriverWeights
@@ -29,7 +29,7 @@ KIND = "divergence, term by term"
 
 def text_hash(path: Path) -> str:
     """Of a file, or of a folder's texts; what else a folder holds, such as a journal, may change."""
-    return file_hash(path, path.rglob("*.txt"))
+    return file_hash(path, (file for file in path.rglob("*") if ends_in(file, ".txt")))
 
 
 @dataclass(frozen=True)

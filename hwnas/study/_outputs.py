@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hwnas.errors import DataError
-from hwnas.files import check_writable, together
+from hwnas.files import check_writable, ends_in, together
 from hwnas.study._picture import picture_of
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ class Outputs:
         Raises:
             DataError: the name does not end in ``.csv``, or a file cannot be written.
         """
-        if self.csv.suffix.lower() != ".csv":
+        if not ends_in(self.csv, ".csv"):
             raise DataError(
                 f"output {self.csv}", "the front is a CSV", f"write --out {self.csv.with_suffix('.csv').name}"
             )

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hwnas.errors import DataError
+from hwnas.files import ends_in
 from hwnas.quantity import check_whole
 from hwnas.study._evaluation import Evaluation
 from hwnas.study._scoring import Scoring
@@ -66,7 +67,7 @@ class SearchSettings:
             if value is not None and self.searcher in WITHOUT_GENERATIONS:
                 raise DataError(f"{name} {value}", f"{self.searcher} has no generations", f"drop --{name}")
         if not isinstance(asked, Evaluation) and self.prior is not None:
-            other = f"pass --predictor {self.prior}" if self.prior.endswith(".safetensors") else "drop --prior"
+            other = f"pass --predictor {self.prior}" if ends_in(self.prior, ".safetensors") else "drop --prior"
             raise DataError(f"prior {self.prior}", "predictions need none", f"{other}, or add --evaluate")
         if self.asynchronous and not (isinstance(asked, Evaluation) and asked.where.elsewhere):
             remedy = f"add {'' if isinstance(asked, Evaluation) else '--evaluate '}--workers N"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from hwnas.errors import DataError, HwnasError
-from hwnas.files import file_hash
+from hwnas.files import ends_in, file_hash
 from hwnas.metric import QUALITY
 from hwnas.progress import notice
 from hwnas.quantity import count_of
@@ -91,7 +91,7 @@ def _prior(space: SearchSpace, name: str, column: str) -> Predictor:
     from hwnas.predictor import get_predictor, in_any_precision, new_predictor
 
     path = Path(name)
-    if ".csv" not in path.suffixes:
+    if not ends_in(path, ".csv", ".csv.gz"):
         predictor = get_predictor(name, space.whole)
     else:
         frame = read_csv(path)

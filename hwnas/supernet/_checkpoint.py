@@ -20,6 +20,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from hwnas.errors import SupernetError
+from hwnas.files import ends_in
 from hwnas.quantity import first_few
 
 _DIGEST = "tensors_sha256"
@@ -55,7 +56,7 @@ def read_content(path: str | os.PathLike[str]) -> Mapping[Any, Any]:
         raise SupernetError(name, rule, "fetch it with hwnas download, or give another path")
     with file.open("rb") as stream:
         start = stream.read(2)
-    if file.suffix == ".safetensors" or start not in (b"PK", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05"):
+    if ends_in(file, ".safetensors") or start not in (b"PK", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05"):
         return read_tensors(path)
     try:
         with warnings.catch_warnings():

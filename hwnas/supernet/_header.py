@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from hwnas.errors import SupernetError
+from hwnas.files import ends_in
 
 ENCODER = "encoder"
 """Among the metadata: the description of a network that came from a folder, which the file replaces."""
@@ -22,7 +23,7 @@ OUTLINE = "outline"
 
 def is_trained_file(name: str) -> bool:
     """Whether a supernet is named by a file that ``hwnas train`` wrote."""
-    return name.endswith(".safetensors")
+    return ends_in(name, ".safetensors")
 
 
 def described(path: str | os.PathLike[str]) -> Mapping[str, str]:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from hwnas.errors import SpaceError, SupernetError, UnknownNameError
+from hwnas.files import ends_in, files_in
 from hwnas.graph import mixed_space
 from hwnas.io import KeptChoices
 from hwnas.plugin import is_reference
@@ -114,18 +115,18 @@ def _refuse_path(reference: str) -> None:
     """
     path = Path(reference)
     endings = [kind.form.removeprefix("FILE") for kind in KINDS if kind.form.startswith("FILE.")]
-    near = get_close_matches(path.suffix, endings, n=1, cutoff=0.8)
+    near = get_close_matches(path.suffix.lower(), endings, n=1, cutoff=0.8)
     if near:
         rule = f"files that end in {path.suffix} are no networks"
         raise SupernetError(f"supernet {reference}", rule, f"did you mean {path.with_suffix(near[0])}?")
-    if path.suffix == ".py":
+    if ends_in(path, ".py"):
         rule = "a file of Python may define several networks"
         raise SupernetError(f"supernet {reference}", rule, f"write {reference}:NAME, by the name of its class")
-    if path.is_dir() and ((path / "config.json").is_file() or any(path.glob("*.gguf"))):
+    if path.is_dir() and ((path / "config.json").is_file() or files_in(path, ".gguf")):
         raise SupernetError(f"supernet {reference}", "it is a Hugging Face folder", f"write hf:{reference}")
-    if path.suffix == ".gguf" and path.is_file():
+    if ends_in(path, ".gguf") and path.is_file():
         raise SupernetError(f"supernet {reference}", "it is a GGUF file", f"write hf:{reference}")
-    if path.suffix in WEIGHTS and path.is_file():
+    if ends_in(path, *WEIGHTS) and path.is_file():
         remedy = f"name its supernet, and add --checkpoint {reference}"
         raise SupernetError(
             f"supernet {reference}", "it is a file of weights, which do not tell what network they are of", remedy
@@ -208,7 +209,7 @@ class OnnxFile(ReferenceKind):
     carries_weights = only_largest = True
 
     def belongs(self, reference: str) -> bool:
-        return reference.endswith(".onnx")
+        return ends_in(reference, ".onnx")
 
     def supernet(self, reference: str) -> type[Supernet]:
         from hwnas.supernet.onnx import onnx_supernet
@@ -270,7 +271,7 @@ class Shrunk(ReferenceKind):
             self.carries_weights, self.only_largest = self.of.carries_weights, self.of.only_largest
 
     def belongs(self, reference: str) -> bool:
-        return reference.endswith(".json")
+        return ends_in(reference, ".json")
 
     def opened(self, reference: str) -> Shrunk:
         kept = KeptChoices.read(Path(reference))

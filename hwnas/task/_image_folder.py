@@ -17,6 +17,7 @@ from PIL import Image, UnidentifiedImageError
 from torch import Tensor
 
 from hwnas.errors import DataError
+from hwnas.files import ends_in
 from hwnas.quantity import count_of, first_few
 from hwnas.task._classes import class_names, class_order, class_shares
 from hwnas.task._decoded import CACHE_BYTES, DecodedImages, Key
@@ -265,7 +266,7 @@ def _class_names(folder: Path, classes: int | None) -> list[str]:
     entries = [entry for entry in os.scandir(folder) if not entry.name.startswith(".")]
     names = class_names([entry.name for entry in entries if entry.is_dir()])
     if not names:
-        texts = any(entry.name.endswith(ENDINGS) for entry in entries)
+        texts = any(ends_in(entry.name, *ENDINGS) for entry in entries)
         rule = "it holds texts, and the network is fed images" if texts else "it holds no class folders"
         raise DataError(f"data {folder}", rule, "lay images out as <class>/<image>.jpg")
     if "train" in names and any(path.is_dir() for path in (folder / "train").iterdir()):
@@ -321,7 +322,7 @@ def _samples(folder: Path, names: Sequence[str]) -> tuple[list[Sample], list[Pat
     found, others = [], []
     for label, name in enumerate(names):
         for entry in sorted(os.scandir(folder / name), key=lambda entry: entry.name):
-            if Path(entry.name).suffix.lower() in EXTENSIONS:
+            if ends_in(entry.name, *EXTENSIONS):
                 found.append((label, Path(entry.path)))
             elif not entry.name.startswith("."):
                 others.append(Path(entry.path))

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from hwnas.errors import DataError
+from hwnas.files import ends_in, files_in
 
 ENDING = ".txt"
 
@@ -40,7 +41,7 @@ def read_texts(path: str | os.PathLike[str]) -> dict[str, str]:
         files = next((files for names in choices if (files := _files(path, names))), [])
         if files:
             found[split] = _text(files)
-    if not found and (files := sorted(path.glob(f"*{ENDING}"))):
+    if not found and (files := files_in(path, ENDING)):
         found["validation"] = _text(files)
     if not found:
         raise DataError(
@@ -52,9 +53,8 @@ def read_texts(path: str | os.PathLike[str]) -> dict[str, str]:
 def _files(folder: Path, names: tuple[str, ...]) -> list[Path]:
     found: dict[str, list[Path]] = {}
     for name in names:
-        file = folder / f"{name}{ENDING}"
-        found |= {file.name: [file]} if file.is_file() else {}
-        found |= {f"{name}/": files} if (files := sorted((folder / name).glob(f"*{ENDING}"))) else {}
+        found |= {file.name: [file] for file in files_in(folder, ENDING) if file.name.lower() == f"{name}{ENDING}"}
+        found |= {f"{name}/": files} if (files := files_in(folder / name, ENDING)) else {}
     if len(found) > 1:
         raise DataError(f"data {folder}", f"it has both {' and '.join([*found][:2])}", "keep the one that is meant")
     return next(iter(found.values()), [])
@@ -65,7 +65,7 @@ def _text(files: list[Path]) -> str:
 
 
 def _content(file: Path) -> str:
-    if file.suffix != ENDING:
+    if not ends_in(file, ENDING):
         raise DataError(f"data {file}", f"running text is a {ENDING} file", "rename it, if it is one")
     try:
         return file.read_bytes().decode("utf-8-sig")

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hwnas.errors import DataError
+from hwnas.files import ends_in
 
 ENDINGS = (".csv", ".tsv", ".jsonl", ".csv.gz", ".tsv.gz", ".jsonl.gz")
 """Of the files that are read."""
@@ -61,7 +62,7 @@ def read_labelled_texts(path: str | os.PathLike[str], columns: TextColumns | Non
         DataError: unreadable, of another format, without a column, ragged, or without a labelled text.
     """
     path, columns = Path(path), columns or TextColumns()
-    kind = next((ending.split(".")[1] for ending in ENDINGS if path.name.endswith(ending)), None)
+    kind = next((ending.split(".")[1] for ending in ENDINGS if ends_in(path, ending)), None)
     if kind is None:
         raise DataError(f"file {path}", "its name says no known format", f"name it {', '.join(ENDINGS[:3])} (or .gz)")
     content = _content(path)

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from hwnas.errors import DataError, UnknownNameError
+from hwnas.files import files_in
 from hwnas.quantity import count_of, first_few
 from hwnas.task._classes import class_indices, class_names, class_shares
 from hwnas.task._scores import SCORES
@@ -220,7 +221,8 @@ class _Split:
 
 
 def _file(folder: Path, names: Sequence[str]) -> Path | None:
-    found = [path for name in names for end in ENDINGS if (path := folder / f"{name}{end}").is_file()]
+    wanted = {f"{name}{ending}" for name in names for ending in ENDINGS}
+    found = [file for file in files_in(folder, *ENDINGS) if file.name.lower() in wanted]
     if len(found) > 1:
         rule = f"it has both {found[0].name} and {found[1].name}"
         raise DataError(f"data {folder}", rule, "keep the one that is meant")

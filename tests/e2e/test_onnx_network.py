@@ -52,6 +52,18 @@ def test_from_a_file_to_a_subnet_on_own_classes(hwnas: Hwnas, mine: Path, image_
     assert session.run(None, {"input": np.zeros((1, 3, size, size), np.float32)})[0].shape == (1, 10)
 
 
+def test_a_name_in_capitals_is_of_the_same_kind(hwnas: Hwnas, mine: Path, image_folder: Path) -> None:
+    """As other systems write names."""
+    mine.rename("MINE.ONNX")
+    space = json.loads(hwnas("spaces", "--space", "MINE.ONNX", "--json").out)[0]["name"]
+    few = ("--data", image_folder, "--steps", 1, "--batch-size", 2)
+    ran = hwnas("train", "--supernet", "MINE.ONNX", *few, "--out", "OWN.SAFETENSORS")
+    assert ran.code == 0, ran.err
+    assert json.loads(hwnas("spaces", "--space", "OWN.SAFETENSORS", "--json").out)[0]["name"].startswith(
+        space.split(".")[0]
+    )
+
+
 def test_what_cannot_be_a_supernet(hwnas: Hwnas, mine: Path, image_folder: Path) -> None:
     content = mine.read_bytes()
     model = onnx.load(mine)

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from hwnas.errors import TableError
+from hwnas.files import ends_in, files_in
 from hwnas.latency.device._device import Device
 from hwnas.latency.device._hardware import Hardware
 from hwnas.latency.table._rows import Row
@@ -79,7 +80,7 @@ def read_published(path: str | os.PathLike[str], device: str, space: SearchSpace
 def _files(path: Path) -> list[Path]:
     if path.is_file():
         return [path]
-    files = sorted(f for f in path.glob("*") if f.name.endswith(_SUFFIXES)) if path.is_dir() else []
+    files = files_in(path, *_SUFFIXES)
     if not files:
         what = f"it has no {', '.join(_SUFFIXES)} file" if path.is_dir() else "there is no such file or folder"
         raise TableError(f"{path}", what, _WRITTEN)
@@ -95,9 +96,9 @@ def _read(file: Path) -> dict[str, float]:
     import yaml
 
     try:
-        raw = gzip.decompress(file.read_bytes()) if file.suffix == ".gz" else file.read_bytes()
+        raw = gzip.decompress(file.read_bytes()) if ends_in(file, ".gz") else file.read_bytes()
         text = raw.decode("utf-8")
-        if file.name.endswith((".csv", ".csv.gz")):
+        if ends_in(file, ".csv", ".csv.gz"):
             data: Any = _csv_means(file, text)
         else:
             data = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))

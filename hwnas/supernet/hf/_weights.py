@@ -10,6 +10,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from hwnas.errors import SupernetError
+from hwnas.files import ends_in
 from hwnas.supernet._checkpoint import read_content
 from hwnas.supernet.hf._family import Family
 from hwnas.supernet.hf._folder import weight_files
@@ -38,7 +39,7 @@ def tensor_names(folder: Path) -> frozenset[str]:
     """
     names: set[str] = set()
     for file in weight_files(folder):
-        if file.suffix != ".safetensors":
+        if not ends_in(file, ".safetensors"):
             names |= set(map(str, read_content(file)))
             continue
         try:

@@ -12,6 +12,7 @@ from typing import ClassVar, Self
 import torch
 from torch import Tensor
 
+from hwnas.files import ends_in
 from hwnas.graph.read import BN_EPS, ReadNetwork
 from hwnas.progress import notice
 from hwnas.space import SearchSpace, network_inputs, with_classes
@@ -57,7 +58,7 @@ class OnnxSupernet(Supernet):
             SupernetError: they are of another network.
         """
         file = Path(path)
-        if file.suffix != ".onnx":
+        if not ends_in(file, ".onnx"):
             return super().from_checkpoint(path)
         found = read_file(file)
         if (found.input_shape, found.ops) != (cls.network_of.input_shape, cls.network_of.ops):

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from hwnas.errors import SupernetError
+from hwnas.files import ends_in, files_in
 from hwnas.supernet.hf._folder import INDEXES, WEIGHTS
 
 SUFFIX = ".gguf"
@@ -55,13 +56,13 @@ def gguf_file(place: str) -> Path | None:
         SupernetError: there is no such file, or there are several.
     """
     path = Path(place)
-    if path.suffix == SUFFIX and not path.is_dir():
+    if ends_in(path, SUFFIX) and not path.is_dir():
         if not path.is_file():
             raise SupernetError(f"hf:{place}", "there is no such file", "check the path")
         return path
     if any((path / name).is_file() for name in (*WEIGHTS, *INDEXES)):
         return None
-    found = sorted(path.glob(f"*{SUFFIX}"))
+    found = files_in(path, SUFFIX)
     if len(found) > 1:
         names = ", ".join(file.name for file in found)
         raise SupernetError(f"hf:{place}", f"it has several networks: {names}", f"name one: hf:{found[0]}")
