@@ -81,8 +81,12 @@ class UnknownNameError(HwnasError):
     def __init__(self, kind: str, name: str, known: Iterable[str], otherwise: str = "") -> None:
         names = sorted(known)
         folded = {each.casefold(): each for each in names}
-        near = [folded[each] for each in get_close_matches(str(name).casefold(), folded, n=1, cutoff=0.5)]
-        remedy = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(names) or 'none'}"
+        typed = str(name).casefold()
+        begun = [
+            each for each in folded if typed and each.startswith(typed)
+        ]  # the end was left out: the first of these
+        near = begun or get_close_matches(typed, folded, n=1, cutoff=0.5)
+        remedy = f"did you mean {folded[near[0]]!r}?" if near else f"known: {', '.join(names) or 'none'}"
         remedy += f"{' Or' if near else '; or'} {otherwise}" if otherwise else ""
         super().__init__(f"{kind} {name!r}", f"there is no such {kind}", remedy)
         self.name = name

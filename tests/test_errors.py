@@ -25,6 +25,7 @@ def test_the_message_is_value_rule_and_remedy():
     [
         ("nsga-2", ["nsga2", "linas"], "did you mean 'nsga2'?"),
         ("annealing", ["nsga2", "linas"], "known: linas, nsga2"),
+        ("ofa_mbv3_w1", ["ofa_mbv3_w1.0", "ofa_mbv3_w1.2"], "did you mean 'ofa_mbv3_w1.0'?"),
         ("CPU", ["cpu", "cuda"], "did you mean 'cpu'?"),
         ("anything", [], "known: none"),
     ],

@@ -172,6 +172,9 @@ def strays(events: list[dict[str, Any]], provider: str) -> dict[str, int]:
 def _failed(device: Device, error: Exception) -> DeviceError:
     """What onnxruntime could not do, with the operator where it names one."""
     text = " ".join(str(error).split())
+    if isinstance(error, MemoryError) or "allocate memory" in text or "bad_alloc" in text:
+        remedy = "take a smaller --batch, or smaller inputs by --fix"
+        return DeviceError(f"device {device.id}", f"its memory is too small: {text[:_LONGEST]}", remedy)
     node = _NODE.search(text)
     if node is None:
         return DeviceError(f"device {device.id}", f"onnxruntime fails: {text[:_LONGEST]}", "see hwnas devices")

@@ -53,6 +53,16 @@ def test_the_operator_that_fails_is_named_in_one_line(model: Callable[[], onnx.M
     assert len(str(error.value)) < 400
 
 
+@pytest.mark.parametrize("error", [MemoryError("Unable to allocate 5 PiB"), RuntimeError("Failed to allocate memory")])
+def test_too_little_memory_says_what_takes_less(error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
+    def feed(_: Model) -> None:
+        raise error
+
+    monkeypatch.setattr(Model, "feed", feed)
+    with pytest.raises(DeviceError, match=r"its memory is too small: .*; take a smaller --batch"):
+        OnnxRuntime(CPU).session(MODEL)
+
+
 def test_nodes_on_another_provider_are_found_in_a_profile() -> None:
     session = OnnxRuntime(CPU).profiled(MODEL)
     session.run()
