@@ -138,11 +138,29 @@ def _graph(
     sizes = open_sizes(inputs) if batch is None else {}
     at = Nodes(values, opset, open_length=LENGTH in sizes)
     at.values |= {name: name for name in inputs}
-
-    about = {**metadata, **{name: str(size) for name, size in sizes.items()}}
+    outputs = _written(at, network, is_open=LENGTH in sizes)
     samples = BATCH if batch is None else batch
+    given, returned = (
+        [_described(name, spec, samples, is_open=bool(sizes)) for name, spec in values.items()]
+        for values in (inputs, outputs)
+    )
+    shapes = [helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name, shape in at.shapes.items()]
+    model = helper.make_model(
+        helper.make_graph(at.nodes, "hwnas", given, returned, value_info=shapes),
+        opset_imports=[helper.make_opsetid("", opset)],
+        ir_version=IR_VERSION,
+        producer_name="hwnas",
+    )
+    helper.set_model_props(model, {**metadata, **{name: str(size) for name, size in sizes.items()}})
+    return model, at.initializers
+
+
+def _written(at: Nodes, network: Network, *, is_open: bool) -> dict[str, TensorSpec]:
+    """Adds the nodes of all layers; returns what the network gives: its logits, and values that layers write for the caller."""
+    from onnx import helper
+
     last = network[-1][1]
-    outputs = {"logits": _logits(last.output_shape, is_open=LENGTH in sizes)}
+    outputs = {"logits": _logits(last.output_shape, is_open=is_open)}
     result = "input"
     for slot, layer in network:
         names = [result]
@@ -159,34 +177,17 @@ def _graph(
         if name not in written:  # the op that gives it only passes a value on
             source = at.values.get(name, result)
             at.nodes.append(helper.make_node("Identity", [source], [name], name=name))
+    return outputs
 
-    def described(values: Mapping[str, TensorSpec]) -> list[onnx.ValueInfoProto]:
-        found = []
-        for name, spec in values.items():
-            shape = [samples, *spec.shape]
-            for axis, open_axis in enumerate(spec.axes if sizes else (), start=1):
-                shape[axis] = open_axis or shape[axis]
-            found.append(
-                helper.make_tensor_value_info(name, helper.np_dtype_to_tensor_dtype(np.dtype(spec.element)), shape)
-            )
-        return found
 
-    model = helper.make_model(
-        helper.make_graph(
-            at.nodes,
-            "hwnas",
-            described(inputs),
-            described(outputs),
-            value_info=[
-                helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name, shape in at.shapes.items()
-            ],
-        ),
-        opset_imports=[helper.make_opsetid("", opset)],
-        ir_version=IR_VERSION,
-        producer_name="hwnas",
-    )
-    helper.set_model_props(model, about)
-    return model, at.initializers
+def _described(name: str, spec: TensorSpec, samples: int | str, *, is_open: bool) -> onnx.ValueInfoProto:
+    """An input or output of the graph, of so many samples; its sizes have names where they are open."""
+    from onnx import helper
+
+    shape = [samples, *spec.shape]
+    for axis, open_axis in enumerate(spec.axes if is_open else (), start=1):
+        shape[axis] = open_axis or shape[axis]
+    return helper.make_tensor_value_info(name, helper.np_dtype_to_tensor_dtype(np.dtype(spec.element)), shape)
 
 
 def _logits(shape: Shape, *, is_open: bool) -> TensorSpec:
