@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from hwnas.latency.boards._bundle import Bundle, bundle_digest, bundled_device, write_bundle
-from hwnas.latency.boards._remote import Host, Machine, is_remote, profile_remotely, remote_machine
+from hwnas.latency.boards._remote import Host, Machine, is_remote, remote_machine
 from hwnas.latency.boards._result import BoardResult, import_board, is_board_result, measured_on_board, read_board
 from hwnas.latency.device._device import PROVIDERS, Device, available_providers, check_precision, get_device
 from hwnas.latency.device._hardware import Hardware
@@ -72,7 +72,6 @@ __all__ = [
     "mixed_subnets",
     "profile",
     "profile_command",
-    "profile_remotely",
     "read_board",
     "read_published",
     "remote_machine",

@@ -108,14 +108,13 @@ class Elsewhere:
 
     def measure(self, go_on: Callable[[], None]) -> None:
         """Run it there and fetch its result; computes nothing here."""
-        from hwnas import latency
 
         def told(done: int, total: int, note: str = "", /) -> None:
             go_on()
             advance(done, total, note)
 
         with self._kept, resumable(f"what was measured is kept on {self.host}"), progress(self.name) as advance:
-            latency.profile_remotely(self.host, self.bundle, self.raw, progress=told)
+            self.host.run(self.bundle, self.raw, told)
 
     def read(self, use: Callable[[Path], T]) -> T:
         """What ``use`` makes of the result, which is kept if it fails."""

@@ -148,7 +148,7 @@ def typed(words: list[str], line: str) -> list[str]:
 def test_what_a_message_tells_to_type_helps(
     hwnas: Hwnas, folder: Path, monkeypatch: pytest.MonkeyPatch, words: list[str]
 ) -> None:
-    monkeypatch.setattr("hwnas.latency.profile_remotely", _unreachable)
+    monkeypatch.setattr("hwnas.latency.Host.run", _unreachable)
     _files(folder)
     fake_runtime(monkeypatch, true_ns())
     typed_first = [TABLE if word == "TABLE" else word for word in words]

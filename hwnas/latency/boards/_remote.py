@@ -41,7 +41,16 @@ class Machine(Protocol):
         """What its table is called."""
 
     def run(self, bundle: Path, result: Path, progress: Progress | None) -> None:
-        """Run a bundle there and write its CSV here; called again after an interruption, it goes on."""
+        """Run a bundle there and write its CSV here; called again after an interruption, it goes on.
+
+        Args:
+            bundle: the zip.
+            result: where to write the CSV.
+            progress: called as blocks of networks are done.
+
+        Raises:
+            DeviceError: the machine cannot be reached, lacks Python or packages, or the run fails there.
+        """
 
 
 @dataclass(frozen=True)
@@ -92,11 +101,8 @@ class Host:
         return f"{self.user}@{self.name}" if self.user else self.name
 
     def run(self, bundle: Path, result: Path, progress: Progress | None) -> None:
-        """As `profile_remotely`.
-
-        The folder there is named after the bundle: after a lost connection the same call resumes. It is removed once
-        the result is here.
-        """
+        """As `Machine.run`. The folder there is named after the bundle, so that the same call resumes after a lost connection; it is
+        removed once the result is here."""
         folder = f".hwnas-{bundle_digest(bundle)}"
         _check_python(self)
         _remote(self, f"mkdir -p {folder}")
@@ -127,21 +133,6 @@ def remote_machine(address: str, python: str = "python3") -> Machine:
         DeviceError: it does not read.
     """
     return REACHED_BY[address.partition("://")[0]](address, python)
-
-
-def profile_remotely(machine: Machine, bundle: Path, result: Path, *, progress: Progress | None = None) -> None:
-    """Run a bundle on another machine and fetch its result.
-
-    Args:
-        machine: where.
-        bundle: the zip.
-        result: where to write the CSV.
-        progress: called as blocks of networks are done.
-
-    Raises:
-        DeviceError: the machine cannot be reached, lacks Python or packages, or the run fails there.
-    """
-    machine.run(bundle, result, progress)
 
 
 def _check_python(host: Host) -> None:
