@@ -27,7 +27,7 @@ from hwnas.study._form import (
     tell_agreement,
     tell_precisions,
 )
-from hwnas.study._space import classes_of
+from hwnas.study._space import classes_of, table_of
 from hwnas.study._timed_file import Clock
 from hwnas.study._watched import Watched
 
@@ -58,8 +58,15 @@ def supernet_of(facts: Mapping[str, Any]) -> str:
     Raises:
         DataError: it names none.
     """
+    from hwnas.space import get_space, space_names
+
     space = facts.get("space") or {}
     name = (facts.get("evaluator") or {}).get("supernet") or space.get("reference") or space.get("name")
+    if table_of(facts) is not None or (name in space_names() and not get_space(name).slots):
+        rule = "its space is a table, without networks"
+        raise DataError(
+            f"a front of {name}", rule, "export a front of a supernet, or build the network of its arch yourself"
+        )
     if not isinstance(name, str):
         raise DataError("supernet", "nothing tells which supernet the subnet is of", "pass --supernet NAME")
     return name

@@ -165,6 +165,9 @@ def test_a_block_library_is_a_space(hwnas: Hwnas) -> None:
     ran = hwnas("measure", "pareto.csv")
     told = "file pareto.csv: its space is the table llm.csv, without networks; pass a front of a supernet"
     assert (ran.code, ran.err) == (2, f"error: {told}\n")
+    ran = hwnas("export", "pareto.csv", "--row", 1)
+    told = "a front of llm: its space is a table, without networks; export a front of a supernet"
+    assert (ran.code, ran.err) == (2, f"error: {told}, or build the network of its arch yourself\n")
 
     ran = hwnas("search", "--library", "llm.csv", "--latency", "16ms", "--objectives", "score", "--out", "one.csv")
     assert ran.code == 0, ran.err
@@ -183,6 +186,11 @@ def test_a_table_of_all_subnets_is_looked_up(hwnas: Hwnas) -> None:
     assert ran.code == 0, ran.err
     front = pd.read_csv("pareto.csv")
     assert list(front.columns) == ["row", "top1", "latency_ms", "arch"]
+    ran = hwnas("export", "pareto.csv", "--row", 1)
+    assert (ran.code, ran.err.partition(";")[0]) == (
+        2,
+        "error: a front of nasbench201: its space is a table, without networks",
+    )
     within = frame[frame["phone"] <= 12]
     assert front["top1"][0] == within["acc"].max()
     best = within.groupby("phone")["acc"].max().cummax().drop_duplicates()
