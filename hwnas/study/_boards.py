@@ -128,7 +128,7 @@ class Elsewhere:
 
 
 def names_of(devices: Sequence[str]) -> list[str]:
-    """The names of devices in folders and columns; another machine has that of its host.
+    """The names of devices in folders and columns; another machine has that of its host, and of the port if one is given.
 
     Raises:
         DeviceError: an address does not read.

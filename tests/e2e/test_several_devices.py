@@ -71,17 +71,17 @@ def test_a_front_measured_on_several_machines(hwnas: Hwnas, homes: Path, monkeyp
     assert ran.code == 1, ran.err
     assert ran.err.splitlines()[-1].startswith("error: device ssh://down: ssh fails: ")
     frame = pd.read_csv("pareto.csv")
-    added = ["latency_measured_ms@kitchen", "latency_p95_ms@kitchen", "within_budget@kitchen"]
+    added = ["latency_measured_ms@kitchen-2222", "latency_p95_ms@kitchen-2222", "within_budget@kitchen-2222"]
     assert [name for name in frame.columns if "@" in name] == added
     assert list(frame.columns).index("within_budget") + 1 == list(frame.columns).index(added[0])
     np.testing.assert_allclose(frame["latency_measured_ms"], frame["latency_ms"], rtol=1e-4)
-    assert (frame["latency_measured_ms@kitchen"] > 0).all()
+    assert (frame["latency_measured_ms@kitchen-2222"] > 0).all()
     assert frame[added[2]].all()
-    assert f"kitchen: {len(x)} subnets measured on " in ran.out
+    assert f"kitchen-2222: {len(x)} subnets measured on " in ran.out
     facts = json.loads(Path("pareto.json").read_text())
     assert facts["measured"]["device"] == latency.get_device("cpu").id
-    assert facts["measured"]["others"]["kitchen"]["subnets"] == len(x)
-    assert facts["budgets"] == {"latency_ms": 1000.0, "latency_ms@kitchen": 1000.0}
+    assert facts["measured"]["others"]["kitchen-2222"]["subnets"] == len(x)
+    assert facts["budgets"] == {"latency_ms": 1000.0, "latency_ms@kitchen-2222": 1000.0}
     assert not list((homes / "kitchen").iterdir())
     assert {path.suffix for path in Path().iterdir() if path.is_file()} == {".csv", ".json", ".png"}
     before = Path("pareto.csv").read_bytes()
@@ -105,14 +105,14 @@ def test_a_front_measured_on_several_machines(hwnas: Hwnas, homes: Path, monkeyp
 def test_bad_names_are_refused_before_anything_is_measured(args: tuple[str, ...], message: str, hwnas: Hwnas) -> None:
     x = SPACE.sample(2, np.random.default_rng(5))
     save_front(x, np.ones(2), None)
-    two = ("--device", "ssh://a", "--device", "ssh://me@a:2222")
+    two = ("--device", "ssh://a:2222", "--device", "ssh://me@a:2222")
     for command in (("profile", "--space", "digits"), ("measure", "pareto.csv")):
         ran = hwnas(*command, *args)
         assert (ran.code, len(ran.err.splitlines())) == (2, 1), ran.err
         assert message in ran.err
         assert (
             hwnas(*command, *two).err
-            == "error: --device ssh://me@a:2222: another one is called a too; drop one of them\n"
+            == "error: --device ssh://me@a:2222: another one is called a-2222 too; drop one of them\n"
         )
     for option in (("--check",), ("--bundle", "b.zip"), ("--import", "board.csv")):
         ran = hwnas("profile", "--space", "digits", "--device", "cpu", "--device", "ssh://a", *option)

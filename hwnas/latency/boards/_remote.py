@@ -59,13 +59,13 @@ class Host:
 
     Attributes:
         user: empty for ssh's default.
-        name: of the host.
+        host: its name.
         port: None for ssh's default.
         python: the interpreter there.
     """
 
     user: str
-    name: str
+    host: str
     port: int | None = None
     python: str = "python3"
 
@@ -92,13 +92,18 @@ class Host:
 
     def __str__(self) -> str:
         user = f"{self.user}@" if self.user else ""
-        name = f"[{self.name}]" if ":" in self.name else self.name
-        return f"ssh://{user}{name}" + (f":{self.port}" if self.port else "")
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"ssh://{user}{host}" + (f":{self.port}" if self.port else "")
+
+    @property
+    def name(self) -> str:
+        """With the port if one is given: behind one address several boards may answer, each on its own."""
+        return f"{self.host}-{self.port}" if self.port else self.host
 
     @property
     def target(self) -> str:
         """As ``ssh`` reads it: ``user@host``."""
-        return f"{self.user}@{self.name}" if self.user else self.name
+        return f"{self.user}@{self.host}" if self.user else self.host
 
     def run(self, bundle: Path, result: Path, progress: Progress | None) -> None:
         """As `Machine.run`. The folder there is named after the bundle, so that the same call resumes after a lost connection; it is
