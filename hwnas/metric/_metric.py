@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hwnas.errors import DataError
-from hwnas.quantity import parse_number
+from hwnas.quantity import checked_name, parse_number
 
 Direction = Literal["max", "min"]
 Source = Literal["weights", "untrained", "device", "layers", "file", "metrics"]
@@ -62,6 +62,8 @@ class Metric:
     derive: Callable[..., NDArray[np.float64]] | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
+        checked_name("metric", self.name, "energy")
+        checked_name("column", self.column, "energy_mj")
         if self.direction not in DIRECTIONS:
             remedy = f"write {self.name}:max or {self.name}:min"
             raise DataError(f"direction {self.direction!r} of {self.name}", "it is max or min", remedy)

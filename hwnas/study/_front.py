@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from hwnas.errors import DataError, InfeasibleError
 from hwnas.files import as_argument, ends_in
 from hwnas.metric import LATENCY, QUALITY, THROUGHPUT, Metric
-from hwnas.quantity import count_of
+from hwnas.quantity import checked_name, count_of
 from hwnas.study._budgets import Bound, budgets_of, latency_ms
 from hwnas.study._outputs import Outputs
 from hwnas.study._picture import picture_of
@@ -73,15 +73,16 @@ class Front:
         from hwnas.report import read_pareto, read_provenance
         from hwnas.study._space import space_of_front
 
+        path = Path(checked_name("path", path, "pareto.csv"))
         facts = read_provenance(path)
         frame = read_pareto(path, facts.get("objectives") or ())
         try:
-            found = space_of_front(facts, Path(path), space)
+            found = space_of_front(facts, path, space)
         except HwnasError:
             if space is not None:
                 raise
             found = None  # a table and a picture can be had without
-        return cls(frame, Provenance.from_json(facts), found, Path(path))
+        return cls(frame, Provenance.from_json(facts), found, path)
 
     def __len__(self) -> int:
         return len(self.frame)
@@ -168,7 +169,7 @@ class Front:
         Raises:
             DataError: the name does not end in ``.csv``, or a file cannot be written.
         """
-        outputs = Outputs(Path(path))
+        outputs = Outputs(Path(checked_name("path", path, "pareto.csv")))
         outputs.check()
         outputs.write(self.frame, self.facts)
         for journal in self.journals:
@@ -185,7 +186,7 @@ class Front:
         """Its picture, which a notebook shows; also written to ``path`` (.png, .svg or .pdf) if there is one."""
         plot = Plot(self.picture())
         if path is not None:
-            plot.save(path)
+            plot.save(checked_name("path", path, "pareto.png"))
         return plot
 
     def report(self, path: str | os.PathLike[str] = "pareto.html") -> Path:
@@ -196,10 +197,11 @@ class Front:
         """
         from hwnas.report import write_html
 
+        path = Path(checked_name("path", path, "pareto.html"))
         if not ends_in(path, ".html"):
-            raise DataError(f"page {path}", "its name ends in .html", f"write {Path(path).with_suffix('.html')}")
+            raise DataError(f"page {path}", "its name ends in .html", f"write {path.with_suffix('.html')}")
         write_html(self.picture(), self.facts, path, csv=as_argument(self.path or "pareto.csv"), space=self.space)
-        return Path(path)
+        return path
 
     def measure(
         self,
@@ -329,9 +331,11 @@ class Front:
 
         settings = ExportSettings(
             supernet=supernet or supernet_of(self.facts),
-            checkpoint=Path(checkpoint) if checkpoint is not None else None,
+            checkpoint=Path(checked_name("checkpoint", checkpoint, "own.safetensors"))
+            if checkpoint is not None
+            else None,
             random_weights=random_weights,
-            data=Path(data) if data is not None else None,
+            data=Path(checked_name("data", data, "photos")) if data is not None else None,
             images=images,
             calibrate=calibrate,
             batch_size=batch_size,
@@ -345,7 +349,7 @@ class Front:
             budget_ms=latency_ms(budget) if budget is not None else None,
             columns=columns or {},
         )
-        return export(self, row, Path(path), settings)
+        return export(self, row, Path(checked_name("path", path, "subnet.onnx")), settings)
 
     def _repr_html_(self) -> str:
         """What a notebook shows: the first rows, and what they are."""

@@ -292,7 +292,9 @@ def measured(measuring: Measuring, device: str | None, python: str, journal: str
         if device is not None and is_remote(device):
             job = measuring.elsewhere(device, python, Path(scratch), "")
         else:
-            job = measuring.here(device, Path(journal or Path(scratch) / "measured.jsonl"))
+            job = measuring.here(
+                device, Path(checked_name("journal", journal or Path(scratch) / "measured.jsonl", "measured.jsonl"))
+            )
         job.prepare()
         job.measure(lambda: None)
         return job.finish()

@@ -199,11 +199,11 @@ class Study:
             seed=seed,
             top=top,
             verify=verify,
-            seed_archs=Path(seed_archs) if seed_archs is not None else None,
-            prior=str(prior) if prior is not None else None,
+            seed_archs=Path(checked_name("seed_archs", seed_archs, "pareto.csv")) if seed_archs is not None else None,
+            prior=checked_name("prior", prior, "other.csv") if prior is not None else None,
             asynchronous=asynchronous,
         )
-        return self.searched(settings, path)
+        return self.searched(settings, checked_name("path", path, "pareto.csv"))
 
     def searched(self, settings: SearchSettings, path: str | Path = "pareto.csv") -> Front:
         """The Pareto front, found by ``settings``; see :meth:`search`."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -167,6 +168,29 @@ def test_a_page_is_no_picture(front: hwnas.Front, folder: Path) -> None:
     with pytest.raises(DataError, match=r"page front\.pdf: its name ends in \.html; write front\.html"):
         front.report("front.pdf")
     assert not list(folder.iterdir())
+
+
+def test_what_is_no_path_is_refused(front: hwnas.Front) -> None:
+    study: Any = hwnas.Study("digits", ["macs", "params:max"])
+    five: Any = 5
+    calls: list[tuple[str, Callable[[], object]]] = [
+        ("path", lambda: front.save(five)),
+        ("path", lambda: front.plot(five)),
+        ("path", lambda: front.report(five)),
+        ("path", lambda: hwnas.Front.load(five)),
+        ("path", lambda: front.export(path=five)),
+        ("checkpoint", lambda: front.export(checkpoint=five)),
+        ("data", lambda: front.export(data=five)),
+        ("journal", lambda: front.measure(journal=five)),
+        ("path", lambda: study.search(path=five)),
+        ("seed_archs", lambda: study.search(seed_archs=five)),
+        ("prior", lambda: study.search(prior=five)),
+        ("metric", lambda: hwnas.Metric(five, "energy_mj", "min")),
+        ("column", lambda: hwnas.Metric("energy", five, "min")),
+    ]
+    for name, called in calls:
+        with pytest.raises(DataError, match=f"^{name} 5: it is a name or a path; write for example"):
+            called()
 
 
 def test_paths_of_an_export_may_be_texts(front: hwnas.Front) -> None:
