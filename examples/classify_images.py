@@ -8,6 +8,9 @@ import numpy as np
 import onnxruntime as ort
 from PIL import Image
 
+if len(sys.argv) < 3:
+    print("usage: python examples/classify_images.py deploy cat.jpg ...", file=sys.stderr)
+    sys.exit(2)
 folder, files = Path(sys.argv[1]), sys.argv[2:]
 labels = json.loads((folder / "config.json").read_text(encoding="utf-8"))["id2label"]
 how = json.loads((folder / "preprocessor_config.json").read_text(encoding="utf-8"))

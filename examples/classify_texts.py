@@ -8,6 +8,9 @@ import numpy as np
 import onnxruntime as ort
 from tokenizers import Tokenizer
 
+if len(sys.argv) < 3:
+    print('usage: python examples/classify_texts.py deploy "Where is Oslo?" ...', file=sys.stderr)
+    sys.exit(2)
 folder, texts = Path(sys.argv[1]), sys.argv[2:]
 labels = json.loads((folder / "config.json").read_text(encoding="utf-8"))["id2label"]
 session = ort.InferenceSession(folder / "model.onnx", providers=["CPUExecutionProvider"])

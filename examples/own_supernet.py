@@ -98,6 +98,9 @@ class OwnSupernet(Supernet):
 
 
 if __name__ == "__main__":
+    if len(sys.argv) != 2:
+        print("usage: python examples/own_supernet.py own.pth", file=sys.stderr)
+        sys.exit(2)
     own = OwnSupernet.random(seed=0)
     state = {own.checkpoint_key(name): tensor for name, tensor in own.tensors.items()}
     torch.save({"state_dict": state}, sys.argv[1])

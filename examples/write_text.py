@@ -8,6 +8,9 @@ import numpy as np
 import onnxruntime as ort
 from tokenizers import Tokenizer
 
+if len(sys.argv) != 4:
+    print('usage: python examples/write_text.py deploy "The city of Oslo is" 40', file=sys.stderr)
+    sys.exit(2)
 folder, text, most = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
 end = json.loads((folder / "generation_config.json").read_text(encoding="utf-8")).get("eos_token_id")
 session = ort.InferenceSession(folder / "model.onnx", providers=["CPUExecutionProvider"])

@@ -40,3 +40,11 @@ def test_ask_tell(capsys: pytest.CaptureFixture[str]) -> None:
 def test_own_supernet() -> None:
     _run("own_supernet.py", "own.pth")
     assert Path("own.pth").stat().st_size > 100_000
+
+
+@pytest.mark.parametrize("name", ["classify_images.py", "classify_texts.py", "write_text.py", "own_supernet.py"])
+def test_what_needs_arguments_says_so(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        _run(name)
+    assert ended.value.code == 2
+    assert f"usage: python examples/{name} " in capsys.readouterr().err
