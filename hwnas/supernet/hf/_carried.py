@@ -101,7 +101,11 @@ class CarriedTexts(Carried):
         Raises:
             DataError: the folder has none.
         """
-        return self if self.tokenizer is not None else replace(self, tokenizer=_tokenizer(self.folder))
+        return (
+            self
+            if self.tokenizer is not None
+            else replace(self, tokenizer=_tokenizer(self.folder, Path(self.folder).resolve()))
+        )
 
     def text(self) -> str:
         """With its tokenizer."""
@@ -144,5 +148,5 @@ def _preprocessing(told: dict[str, Any] | None) -> Preprocessing | None:
 
 
 @lru_cache(maxsize=4)
-def _tokenizer(folder: str) -> Tokenizer:
+def _tokenizer(folder: str, place: Path) -> Tokenizer:  # noqa: ARG001 (from elsewhere the same name is another folder)
     return Tokenizer.from_folder(Path(folder))

@@ -10,6 +10,8 @@ import pandas as pd
 import pytest
 
 from hwnas.cli import main
+from hwnas.supernet.hf._carried import CarriedTexts
+from hwnas.supernet.hf.decoder import CarriedDecoder
 from tests.supernet.hf.conftest import save, write_texts
 
 
@@ -95,3 +97,20 @@ def test_subnets_that_were_never_trained_are_said_to_be(tmp_path: Path, capsys: 
     code, told = ran(capsys, "evaluate", "--supernet", reference, "--data", data, "--sample", "1", "--out", out)
     assert code == 0
     assert f"the others are worth little before: hwnas train --supernet {reference} --data {data}" in told
+
+
+def test_the_same_name_elsewhere_is_another_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of classes that are made once: notebooks change folders."""
+    for description in (CarriedTexts("{}", False, "m"), CarriedDecoder("{}", "m")):
+        found = []
+        for words in ("a b", "c"):
+            place = tmp_path / words
+            (place / "m").mkdir(parents=True, exist_ok=True)
+            (place / "m" / "vocab.txt").write_text(
+                "\n".join(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *words.split()])
+            )
+            monkeypatch.chdir(place)
+            tokenizer = description.complete().tokenizer
+            assert tokenizer is not None
+            found.append(tokenizer.vocabulary_size)
+        assert found == [7, 6]

@@ -66,15 +66,16 @@ class CarriedDecoder:
         lengths = self.lengths or tuple(dict.fromkeys(min(n, positions) for n in LENGTHS))
         return lengths, self.pasts or tuple(dict.fromkeys(min(n, positions - 1) for n in PASTS))
 
-    @lru_cache(maxsize=4)  # noqa: B019 (descriptions are as many as classes, which stay)
     def complete(self) -> CarriedDecoder:
         """The same with its tokenizer and the files beside it.
 
         Raises:
             DataError: the folder has no tokenizer.
         """
-        if self.tokenizer is not None:
-            return self
+        return self if self.tokenizer is not None else self._completed(Path(self.folder).resolve())
+
+    @lru_cache(maxsize=4)  # noqa: B019 (descriptions are as many as classes, which stay)
+    def _completed(self, place: Path) -> CarriedDecoder:  # noqa: ARG002 (from elsewhere the same name is another folder)
         file, folder = gguf_file(self.folder), Path(self.folder)
         if file is not None:
             return replace(self, tokenizer=gguf_tokenizer(file), beside=tuple(gguf_beside(file).items()))
