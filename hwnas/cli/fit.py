@@ -61,6 +61,9 @@ def fit(
 ) -> None:
     """Fit a predictor of a metric; print cross-validated Kendall tau, RMSE and MAPE, and the learning curve.
 
+    Values are fitted as if they were exact: of accuracies that were measured on some hundred samples, part of the errors is the
+    luck of these samples, and they tell nothing of others.
+
     Example: hwnas fit accuracy.csv --space ofa_mbv3_w1.0 --model gp --out mine.safetensors
     """
     from hwnas.predictor import load_predictor, save_predictor
@@ -122,6 +125,10 @@ def _fit(
         title = f"{model} on {count_of(len(x), 'row')} of {', '.join(p.name for p in data)}, held-out {metric}"
         rows = [(f"{n} subnets", scores) for n, scores in fitted.curve]
         show(_table(title, unit, [*rows, (f"all, {folds} folds", fitted.scores)]))
+    if any("n_images" in frame for frame in frames):
+        notice(
+            f"{metric} is fitted as if it were exact: scores are of the samples that it was measured on, and tell nothing of others"
+        )
     if out is not None:
         save_predictor(predictor, out)
         either = f" --objectives {metric}:max,{LATENCY.name}   (or {metric}:min, if less of it is better)"

@@ -40,6 +40,14 @@ def test_a_predictor_is_scored_and_written(hwnas: Hwnas, measured: Path) -> None
     assert Path("mine.safetensors").read_bytes() == first
 
 
+def test_of_measured_accuracies_it_is_told_that_their_samples_are_not_known(hwnas: Hwnas, measured: Path) -> None:
+    ran = hwnas("fit", measured, *AT, "--model", "ridge")
+    assert "as if it were exact" not in ran.err
+    pd.read_csv(measured).assign(n_images=200).to_csv("evaluated.csv", index=False)
+    ran = hwnas("fit", "evaluated.csv", *AT, "--model", "ridge")
+    assert "top1 is fitted as if it were exact: scores are of the samples that it was measured on" in ran.err
+
+
 def test_repeated_measurements_are_told_and_contradictions_refused(hwnas: Hwnas, measured: Path) -> None:
     frame = pd.read_csv(measured)
     frame.iloc[:3].assign(top1=frame["top1"] + 0.05).to_csv("again.csv", index=False)
