@@ -124,7 +124,7 @@ def test_the_tokenizer_beside_it_is_part_of_what_it_is(tmp_path: Path) -> None:
     alone = weights_hash(file), given.facts()["tokenizer"]
     assert alone[0] == file_hash(file)  # as before for files without
     beside.write_text((tmp_path / "folder" / "tokenizer.json").read_text())
-    CarriedDecoder.complete.cache_clear()  # another process
+    CarriedDecoder._completed.cache_clear()  # another process
     with_it = weights_hash(file), replace(given).facts()["tokenizer"]
     assert with_it[0] != alone[0]
     assert with_it[1] != alone[1]
