@@ -4,14 +4,16 @@
     python -m benchmarks.precision_policy time --supernet digits --fix r=8,16
     python -m benchmarks.precision_policy search --supernet trec.safetensors --data trec/data --test trec/test --fix l=32 --evals 60
 
-Fronts of measured accuracy against the latency of a table of this machine (``hwnas profile --precision fp32,int8`` first), with
-the same number of evaluations each: *joint*; *fp32*; *then int8*, the fp32 front quantised afterwards; *int8*, architectures of
-which all is int8; and *original*, the whole network in int8 (with ``--original``, of another supernet: that with all
-rows of its embeddings). Of texts also *joint, int4 words*: the joint front with the
-tables of its embeddings in four bits. ``search`` evaluates on the quantised graph (a journal in ``--keep``
-serves all seeds, and a run that was interrupted goes on), members of fronts on ``--test`` too, and writes their files; ``time``
-times all files in one run by plain onnxruntime, next to the original in fp32, and prints hypervolumes and what the original in
-int8 compares with. The hypervolume's reference point is the worst of all fronts, of a tenth of the range more.
+Fronts of accuracy against the latency of a table of this machine (``hwnas profile --precision fp32,int8`` first), with ``--size``
+also against the bytes of the file, with the same number of evaluations each: *joint*, of all of ``--precision``; *fp32*;
+*then int8*, the fp32 front quantised afterwards; *int8*, architectures of which all is int8; and *original*, the whole network
+in int8 (with ``--original``, of another supernet: that with all rows of its embeddings). Of texts also *joint, int4 words*:
+the joint front with the tables of its embeddings in four bits.
+
+``search`` evaluates on the quantised graph (a journal in ``--keep`` serves all seeds, and a run that was interrupted goes on),
+shows ``--test`` to the members of fronts, and writes their files; ``time`` times all files in one run by plain onnxruntime, next
+to the original in fp32, and prints what fronts are worth by samples that no search saw, with nine tenths of what samples drawn
+again make of it, and what the original in int8 compares with.
 """
 
 from __future__ import annotations
@@ -25,22 +27,35 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import moocore
 import numpy as np
 import onnxruntime as ort
 from numpy.typing import NDArray
 
 from benchmarks.expected import searched
-from hwnas.graph import Model, build_model, in_precision
+from benchmarks.racing import Answered
+from benchmarks.unseen import Corner, Front, shares, told
+from hwnas.graph import Model, build_model, in_precision, size_cost
 from hwnas.io import Journal
 from hwnas.latency import find_table_for, get_device
-from hwnas.search import Objective, Problem, hypervolume
+from hwnas.search import Objective, Problem
 from hwnas.space import AdditiveCost, Population, SearchSpace, macs_cost
 from hwnas.space.ops import Embedding
 from hwnas.study import Evaluation
+from hwnas.study._racing import can_race
 from hwnas.study._space import restricted
-from hwnas.supernet import MeasuredAccuracy, Supernet, accuracy_journal_identity, folded_weights, save_onnx
+from hwnas.supernet import (
+    MeasuredAccuracy,
+    MeasuredAnswers,
+    Supernet,
+    accuracy_journal_identity,
+    folded_weights,
+    get_engine,
+    save_onnx,
+)
+from hwnas.task import Task
 
-MIXED, SEARCHED = "fp32+int8+int4", "fp32+int8"
+ALL = "fp32+int8+int4"
 ROUNDS, RUNS = 8, 6
 
 
@@ -52,12 +67,14 @@ def main() -> None:
     parser.add_argument("--data", type=Path)
     parser.add_argument("--test", type=Path, help="data that took no part in the search; by default the same")
     parser.add_argument("--original", help="supernet whose largest subnet others compare with; by default the same")
+    parser.add_argument("--precision", default="fp32,int8", help="that joint chooses from")
+    parser.add_argument("--size", action="store_true", help="bytes of the file are an objective too")
     parser.add_argument("--fix", action="append", default=[])
     parser.add_argument("--evals", type=int, default=60)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--calibrate", type=int, default=300)
     parser.add_argument(
-        "--most", type=int, default=10, help="members of a front that are timed: of more, evenly spread"
+        "--most", type=int, default=40, help="members of a front that are tested and timed: those that add most to it"
     )
     parser.add_argument("--keep", type=Path, default=Path("precision_policy"))
     options = parser.parse_args()
@@ -66,62 +83,100 @@ def main() -> None:
         search(options)
     else:
         timed = time_files(sorted(options.keep.glob("*.onnx")), options.keep / "original-fp32.onnx")
-        report(json.loads((options.keep / "fronts.json").read_text()), timed)
+        (options.keep / "timed.json").write_text(json.dumps(timed))
+        report(options.keep)
 
 
 # --- searching ------------------------------------------------------------------------------
 
 
 def search(options: argparse.Namespace) -> None:
-    """Fronts of every kind and seed, as files and ``fronts.json``."""
+    """Fronts of every kind and seed, as files and ``fronts.json``; which of the test samples they tell right in ``right.npz``."""
     asked = Evaluation(options.supernet, data=options.data, calibrate=options.calibrate)
     first = asked if options.original is None else replace(asked, supernet=options.original)
-    net, original = (each.net.in_precision(MIXED) for each in (asked, first))
-    space = restricted(net.space, [*options.fix, f"q={SEARCHED.replace('+', ',')}"])
-    table = find_table_for(get_device("cpu"), space, SEARCHED)
-    assert table is not None, f"no table: hwnas profile --precision fp32,int8 --space {options.supernet}"
+    net, original = (each.net.in_precision(ALL) for each in (asked, first))
+    space = restricted(net.space, [*options.fix, f"q={options.precision}"])
+    table = find_table_for(get_device("cpu"), space, options.precision.replace(",", "+"))
+    assert table is not None, f"no table: hwnas profile --precision {options.precision} --space {options.supernet}"
+    tested: dict[str, NDArray[np.bool_]] = {}
     with ExitStack() as until_done:
 
-        def measured(of: Supernet, by: Evaluation, journal: str) -> MeasuredAccuracy:
+        def kept(of: Supernet, by: Evaluation, journal: str) -> tuple[Task, Journal]:
             data, about = by.samples(of)
-            kept = until_done.enter_context(Journal(options.keep / journal, accuracy_journal_identity(of, about)))
-            return MeasuredAccuracy(of, data, kept)
+            return data, until_done.enter_context(Journal(options.keep / journal, accuracy_journal_identity(of, about)))
 
-        accuracy = measured(net, asked, "journal.jsonl")
-        test = options.test or options.data
-        tested = accuracy if test is options.data else measured(net, replace(asked, data=test), "test.jsonl")
-        whole = tested if original is net else measured(original, replace(first, data=test), "original.jsonl")
-        fronts = _fronts(space, accuracy, table.cost(space), options)
-        told = {
-            kind: [[written(tested, row, options.keep, "-".join(map(str, row.tolist()))) for row in x] for x in seeds]
-            for kind, seeds in fronts.items()
+        def answered(of: Supernet, by: Evaluation, journal: str) -> Answered:
+            data, lines = kept(of, by, journal)
+            can = can_race(data)
+            n = can.n_validation
+            return Answered(MeasuredAnswers(of, can, lines, get_engine()), np.arange(n), n)
+
+        def member(by: Answered, row: NDArray[Any], name: str, expects: float) -> dict[str, Any]:
+            tested[f"{name}.onnx"] = by.of(row[None])[0] > 0
+            return {"expected": expects, **written(by.answers.supernet, row, options.keep, name)}
+
+        accuracy = MeasuredAccuracy(net, *kept(net, asked, "journal.jsonl"))
+        test = replace(asked, data=options.test or options.data)
+        ours = answered(net, test, "answers.jsonl")
+        theirs = (
+            ours if original is net else answered(original, replace(test, supernet=options.original), "original.jsonl")
+        )
+        fronts = {
+            kind: [
+                [
+                    member(ours, row, "-".join(map(str, row.tolist())), float(e))
+                    for row, e in zip(x, expects, strict=True)
+                ]
+                for x, expects in seeds
+            ]
+            for kind, seeds in _fronts(space, accuracy, table.cost(space), options).items()
         }
+        known = (
+            accuracy
+            if original is net
+            else MeasuredAccuracy(original, *kept(original, first, "original-journal.jsonl"))
+        )
         largest = macs_cost(original.space).maximum()[1][None]
         for kind in ("fp32", "int8"):
             (row,) = _all(original.space, largest, kind)
-            told[f"original {kind}"] = [[written(whole, row, options.keep, f"original-{kind}")]]
-    (options.keep / "fronts.json").write_text(json.dumps(told))
+            (found,) = known(row[None]).tolist()
+            fronts[f"original {kind}"] = [[member(theirs, row, f"original-{kind}", found)]]
+    (options.keep / "fronts.json").write_text(json.dumps({"size": options.size, "fronts": fronts}))
+    np.savez(options.keep / "right.npz", allow_pickle=False, **tested)
 
 
 def _fronts(
     space: SearchSpace, accuracy: MeasuredAccuracy, latency: AdditiveCost, options: argparse.Namespace
-) -> dict[str, list[Population]]:
-    """By kind, of each seed."""
-    fronts: dict[str, list[Population]] = {}
+) -> dict[str, list[tuple[Population, NDArray[np.float64]]]]:
+    """By kind, of each seed: rows, and the accuracy that is expected of each."""
+    fronts: dict[str, list[tuple[Population, NDArray[np.float64]]]] = {}
+    costs = [Objective("latency_ms", "ms", False, latency)]
+    if options.size:
+        costs.append(Objective("size_bytes", "B", False, size_cost(space)))
     parts = {"joint": space, "fp32": space.restrict(q="fp32"), "int8": space.restrict(q="int8")}
     for seed in range(options.seeds):
         for kind, part in parts.items():
             slow = Objective(accuracy.supernet.metric, "%", True, accuracy)
-            problem = Problem(part, [slow, Objective("latency_ms", "ms", False, latency)], slow=[slow.name])
-            x, _ = searched(problem, accuracy, options.evals, seed)
-            along = np.argsort(latency(x))
-            few = np.unique(np.linspace(0, len(x) - 1, min(len(x), options.most)).astype(int))
-            fronts.setdefault(kind, []).append(x[along[few]])
+            problem = Problem(part, [slow, *costs], slow=[slow.name])
+            x, expects = searched(problem, accuracy, options.evals, seed)
+            few = _spread(np.column_stack([-expects(x), *(np.asarray(cost.fn(x)) for cost in costs)]), options.most)
+            fronts.setdefault(kind, []).append((x[few], expects(x[few])))
             print(f"{time.strftime('%H:%M:%S')} seed {seed} {kind}: {len(x)} on the front", flush=True)
-    fronts["then int8"] = [_all(space, x, "int8") for x in fronts["fp32"]]
-    if words := _words(space):
-        fronts["joint, int4 words"] = [_with(space, x, words, "int4") for x in fronts["joint"]]
+    fronts["then int8"] = [(_all(space, x, "int8"), expects) for x, expects in fronts["fp32"]]
+    words = _words(space)
+    if words and not options.size:
+        fronts["joint, int4 words"] = [(_with(space, x, words, "int4"), expects) for x, expects in fronts["joint"]]
     return fronts
+
+
+def _spread(costs: NDArray[np.float64], most: int) -> NDArray[np.intp]:
+    """``(k,)`` places of ``(n, m)`` costs without those that add least to the hypervolume, left out one by one."""
+    left = np.arange(len(costs))
+    span = np.ptp(costs, axis=0)
+    scaled = (costs - costs.min(axis=0)) / np.where(span > 0, span, 1)
+    while len(left) > most:
+        left = np.delete(left, moocore.hv_contributions(scaled[left], ref=[1.1] * costs.shape[1]).argmin())
+    return left
 
 
 def _all(space: SearchSpace, x: Population, precision: str) -> Population:
@@ -148,13 +203,13 @@ def _with(space: SearchSpace, x: Population, columns: Sequence[int], precision: 
     return space.canonical(other)
 
 
-def written(tested: MeasuredAccuracy, row: NDArray[Any], folder: Path, name: str) -> dict[str, Any]:
-    """Accuracy, size and file of a subnet; neither how long the file takes nor its bytes depend on the ranges that were seen."""
+def written(net: Supernet, row: NDArray[Any], folder: Path, name: str) -> dict[str, Any]:
+    """File and size of a subnet; neither how long the file takes nor its bytes depend on the ranges that were seen."""
     path = folder / f"{name}.onnx"
     if not path.exists():
-        subnet = tested.supernet.extract(row)
-        save_onnx(in_precision(build_model(subnet.network, weights=folded_weights(subnet)), MIXED), path, {})
-    return {"file": path.name, "accuracy": float(tested(row[None])[0]), "size_bytes": path.stat().st_size}
+        subnet = net.extract(row)
+        save_onnx(in_precision(build_model(subnet.network, weights=folded_weights(subnet)), ALL), path, {})
+    return {"file": path.name, "size_bytes": path.stat().st_size}
 
 
 # --- timing ---------------------------------------------------------------------------------
@@ -193,36 +248,48 @@ def time_files(paths: Sequence[Path], anchor: Path) -> dict[str, float]:
     return {name: float(np.median(r) * np.median(anchors)) for name, r in ratios.items()}
 
 
-def report(fronts: Mapping[str, Any], ms: Mapping[str, float]) -> None:
-    """Hypervolumes as shares of the joint front's, and the joint front against the original in int8."""
-    points = {
-        kind: [np.array([[row["accuracy"], ms[row["file"]], row["size_bytes"]] for row in x]) for x in seeds]
-        for kind, seeds in fronts.items()
-    }
-    every = np.concatenate([p for kind, seeds in points.items() if "original" not in kind for p in seeds])
-    low, high = every.min(axis=0), every.max(axis=0)
-    corner = [low[0] - 0.1 * (high[0] - low[0]), high[1] + 0.1 * (high[1] - low[1])]
-    volumes = {
-        kind: np.array([hypervolume(p[:, :2], corner, [True, False]) for p in seeds])
-        for kind, seeds in points.items()
-        if "original" not in kind
-    }
-    print("hypervolume of accuracy and measured latency, percent of the joint front's: mean, by seed")
-    for kind, found in volumes.items():
-        share = 100 * found / volumes["joint"]
-        print(f"  {kind:10} {share.mean():6.2f}   {'  '.join(f'{s:.2f}' for s in share)}")
-    for kind, seeds in points.items():
-        if "original" in kind:
-            ((accuracy, latency, size),) = seeds[0]
-            print(f"{kind}: {accuracy:.2f} %, {latency:.3f} ms, {size / 1e6:.2f} MB")
-    (whole,) = points["original int8"][0]
-    for kind, seeds in points.items():
-        for seed, front in enumerate(seeds):
-            near = front[front[:, 0] >= whole[0] - 1]
-            if len(near) and "original" not in kind:
-                accuracy, took, size = near[near[:, 1].argmin()]
-                told = f"{accuracy:.2f} %, {whole[1] / took:.2f} times as fast, {whole[2] / size:.2f} times smaller"
-                print(f"  {kind:10} seed {seed}, fastest within a point of the original in int8: {told}")
+def report(folder: Path) -> None:
+    """What fronts are worth as shares of the joint ones, and the fastest of each beside the original in int8."""
+    kept, ms = (json.loads((folder / f"{name}.json").read_text()) for name in ("fronts", "timed"))
+    right = np.load(folder / "right.npz")
+
+    def front_of(rows: list[dict[str, Any]]) -> Front:
+        costs = [[ms[row["file"]], row["size_bytes"]][: 1 + kept["size"]] for row in rows]
+        return Front(
+            np.stack([right[row["file"]] for row in rows]), np.array([row["expected"] for row in rows]), np.array(costs)
+        )
+
+    searched_kinds = {kind: seeds for kind, seeds in kept["fronts"].items() if "original" not in kind}
+    fronts = {kind: [front_of(rows) for rows in seeds] for kind, seeds in searched_kinds.items()}
+    corner = Corner.of([front for seeds in fronts.values() for front in seeds])
+    for chosen in (False, True)[: 2 - kept["size"]]:
+        what = "by choice, for every budget of latency" if chosen else "hypervolume of accuracy and costs"
+        print(f"{what}, percent of the joint fronts': mean, (90 % of samples drawn again), by seed")
+        for kind, seeds in fronts.items():
+            print(f"  {kind:18} {told(shares(seeds, fronts['joint'], corner, chosen=chosen))}")
+
+    def figures(row: dict[str, Any]) -> tuple[float, float, float]:
+        return 100 * float(right[row["file"]].mean()), ms[row["file"]], row["size_bytes"]
+
+    for kind in ("original fp32", "original int8"):
+        ((whole,),) = kept["fronts"][kind]
+        accuracy, latency, size = figures(whole)
+        print(f"{kind}: {accuracy:.2f} %, {latency:.3f} ms, {size / 1e6:.2f} MB")
+    print(
+        "fastest within a point of the original in int8: as the search expects, and by the samples that it did not see"
+    )
+    for kind, seeds in searched_kinds.items():
+        for seed, rows in enumerate(seeds):
+            chosen_rows = [row for row in rows if row["expected"] >= whole["expected"] - 1]
+            lucky_rows = [row for row in rows if figures(row)[0] >= accuracy - 1]
+            for how, near in (("expected", chosen_rows), ("unseen", lucky_rows)):
+                if near:
+                    row = min(near, key=lambda each: ms[each["file"]])
+                    own, took, bytes_ = figures(row)
+                    apart = right[row["file"]].astype(float) - right[whole["file"]]
+                    error = 100 * apart.std() / np.sqrt(len(apart))
+                    as_original = f"{latency / took:.2f} times as fast, {size / bytes_:.2f} times smaller"
+                    print(f"  {kind:18} seed {seed} {how:8} {own - accuracy:+.2f} +- {error:.2f} points, {as_original}")
 
 
 if __name__ == "__main__":

@@ -1,15 +1,16 @@
 """Searches in which subnets race, against those in which every subnet sees every sample.
 
     python -m benchmarks.racing --seeds 3
-    python -m benchmarks.racing --supernet trec.safetensors --data trec --evals 100 --seeds 2
-    python -m benchmarks.racing --supernet own.safetensors --data photos --images 1000 --calibrate 500 --evals 100 --seeds 2
+    python -m benchmarks.racing --supernet trec.safetensors --data trec/data --test trec/test --evals 100 --seeds 3
+    python -m benchmarks.racing --supernet own.safetensors --data photos --test others --images 1000 --calibrate 500 --evals 100
 
-LINAS, accuracy against MACs. A race has more subnets than the plain search (``--more``), which is part of what it saves.
-Per seed, of the racing search: the samples that were shown as a share of those that the plain search shows, how many
-subnets were shown all, its hypervolume as a share of the plain search's, and its final front's largest difference from
-the plain evaluation of the same subnets, which must be 0. Two reference points: a tenth of the plain front's range
-beyond its worst values, which makes every point of accuracy count for most; and the one that the search itself goes by,
-the worst values of its first subnets.
+LINAS, accuracy against MACs, told of the errors of what is measured; fronts are of what is expected on other samples, both as
+``hwnas search --evaluate`` does it. A race has more subnets than the plain search (``--more``), which is part of what it
+saves. Fronts are judged by ``--test``, samples that neither search saw; without it searches see every other sample, and
+the rest judge. Per seed, of the racing search: the samples that were shown as a share of those that the plain search shows,
+and how many subnets were shown all. Of all seeds: the hypervolume of its fronts, and what a user gets who takes the subnet
+of which most is expected, as shares of the plain fronts', and what these become where the samples that judge are drawn
+again. Its final front's largest difference from the plain evaluation of the same subnets must be 0.
 
 Margins of subnets are kept in ``--keep``, whichever search asked for them first, so that seeds share them and a run that
 was interrupted goes on; both searches ask as the commands do.
@@ -18,30 +19,51 @@ was interrupted goes on; both searches ask as the commands do.
 from __future__ import annotations
 
 import argparse
+from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.expected import expected
+from benchmarks.unseen import Corner, Front, shares, told
 from hwnas.io import Journal
-from hwnas.search import TOLERANCE, Objective, Problem, Race, SearchResult, Yardstick, hypervolume, run_search
+from hwnas.search import (
+    TOLERANCE,
+    Errors,
+    Fit,
+    MetricFunction,
+    Objective,
+    Problem,
+    Race,
+    SearchOptions,
+    Trial,
+    best_of,
+    gaussian_process,
+    linas,
+    run_search,
+    run_trial,
+)
 from hwnas.space import Population, macs_cost
 from hwnas.study import Evaluation
 from hwnas.study._racing import can_race
 from hwnas.supernet import MeasuredAnswers, evaluate, get_engine
+from hwnas.task import share_errors
 
 
 class Answered:
-    """All margins of subnets, asked for once.
+    """Margins of subnets on some samples, asked for once.
 
     Args:
         answers: of a supernet.
-        n: samples there are.
+        places: ``(n,)`` of the samples, of all that there are.
+        n: how many there are.
     """
 
-    def __init__(self, answers: MeasuredAnswers, n: int) -> None:
-        self.answers, self.n = answers, n
+    def __init__(self, answers: MeasuredAnswers, places: NDArray[np.intp], n: int) -> None:
+        self.answers, self.places, self.n = answers, places, n
         self._known: dict[bytes, NDArray[np.float16]] = {}
 
     def of(self, rows: Population) -> NDArray[np.float16]:
@@ -50,7 +72,7 @@ class Answered:
             if row.tobytes() not in self._known:
                 (margins,) = self.answers(row[None], np.arange(self.n)[None], 0)
                 assert margins is not None
-                self._known[row.tobytes()] = margins
+                self._known[row.tobytes()] = margins[self.places]
         return np.stack([self._known[row.tobytes()] for row in rows])
 
     def some(self, rows: Population, samples: NDArray[np.intp], _: int) -> list[NDArray[np.float16] | None]:
@@ -59,54 +81,43 @@ class Answered:
 
     def top1(self, x: NDArray[Any]) -> NDArray[np.float64]:
         """``(k,)`` percent."""
-        percent: NDArray[np.float64] = 100 * (self.of(x) > 0).sum(axis=1) / self.n
+        percent: NDArray[np.float64] = 100 * (self.of(x) > 0).mean(axis=1)
         return percent
 
+    def errors(self, x: NDArray[Any]) -> NDArray[np.float64]:
+        """``(k,)`` by how much the choice of samples moves it."""
+        return share_errors(self.top1(x), len(self.places))
 
-def plain(problem: Problem, evals: int, seed: int) -> SearchResult:
+
+def plain(problem: Problem, fit: Fit, evals: int, seed: int) -> Trial:
     """Every subnet sees every sample."""
-    return run_search(problem, "linas", evaluations=evals, seed=seed)
+    return run_trial("linas", linas(problem, SearchOptions(evals, seed, fit=fit)))
 
 
-def racing(problem: Problem, heard: Answered, evals: int, seed: int, tolerance: float) -> tuple[Race, Population]:
-    """The race, and its front."""
-    race = Race(problem, heard.some, heard.n, tolerance, seed)
+def racing(problem: Problem, heard: Answered, evals: int, seed: int, tolerance: float) -> Race:
+    """The race, once it is closed."""
+    race = Race(problem, heard.some, len(heard.places), tolerance, seed)
     (slow,) = problem.slow
 
-    def told(x: NDArray[Any]) -> dict[str, NDArray[np.float64]]:
+    def asked(x: NDArray[Any]) -> dict[str, NDArray[np.float64]]:
         race(x)
         return {name: fn(x) for name, fn in problem.known.items()} | revised(x)
 
     def revised(x: NDArray[Any]) -> dict[str, NDArray[np.float64]]:
-        return {slow: np.array([race.value(e) for e in race.of(x)])}
+        return {slow: race.values(x)}
 
-    run_search(problem, "linas", evaluations=evals, seed=seed, revise=revised, evaluate=told)
+    fit = gaussian_process(problem.space, race.errors)
+    run_search(problem, "linas", evaluations=evals, seed=seed, fit=fit, revise=revised, evaluate=asked)
     race.close()
-    return race, race.front()[0]
-
-
-def compared(
-    problem: Problem, heard: Answered, evals: int, seed: int, more: float, tolerance: float
-) -> tuple[list[float], Population]:
-    """Percent of samples shown, subnets shown all, hypervolume by both reference points in percent; and the racing front."""
-    found = plain(problem, evals, seed)
-    race, front = racing(problem, heard, round(more * evals), seed, tolerance)
-    yardstick = Yardstick.of(problem, found.x)
-    ours, theirs = (problem.costs(problem.evaluate(x)) for x in (front, found.x))
-    signs = np.array([-1.0 if o.maximise else 1.0 for o in problem.objectives])
-    wide = (signs * found.reference).tolist()
-    shown = [e.n_shown for e in race.entrants]
-    strict = yardstick.curve(front)[-1] / yardstick.best
-    loose = hypervolume(ours, wide) / hypervolume(theirs, wide)
-    whole = sum(n == heard.n for n in shown)
-    return [100 * sum(shown) / (heard.n * evals), whole, 100 * strict, 100 * loose], front
+    return race
 
 
 def main() -> None:
-    """Print a line per seed, and their means."""
+    """Print a line per seed, and what fronts are worth."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--supernet", default="digits")
     parser.add_argument("--data", type=Path)
+    parser.add_argument("--test", type=Path, help="data that judge; by default every other sample of --data")
     parser.add_argument("--images", type=int, default=5000)
     parser.add_argument("--calibrate", type=int, default=2000)
     parser.add_argument("--evals", type=int, default=150)
@@ -118,27 +129,60 @@ def main() -> None:
     options = parser.parse_args()
     asked = Evaluation(options.supernet, data=options.data, images=options.images, calibrate=options.calibrate)
     net, engine = asked.net, get_engine()
-    data = can_race(asked.samples(net)[0])
-    with Journal(options.keep, {"supernet": net.digest, "data": str(options.data), "n": data.n_validation}) as journal:
-        heard = Answered(MeasuredAnswers(net, data, journal, engine), data.n_validation)
-        objectives = [
-            Objective(net.metric, "%", True, heard.top1),
-            Objective("macs", "", False, macs_cost(net.space)),
-        ]
-        problem = Problem(net.space, objectives, slow=[net.metric])
-        rows, largest = [], 0.0
+    with ExitStack() as until_done:
+
+        def answers(of: Evaluation, keep: Path) -> tuple[MeasuredAnswers, int]:
+            data = can_race(of.samples(net)[0])
+            about = {"supernet": net.digest, "data": str(of.data), "n": data.n_validation}
+            return MeasuredAnswers(net, data, until_done.enter_context(Journal(keep, about)), engine), data.n_validation
+
+        own, n = answers(asked, options.keep)
+        every = np.arange(n)
+        if options.test is None:
+            heard, judge = (Answered(own, every[part::2], n) for part in (0, 1))
+        else:
+            tested, m = answers(replace(asked, data=options.test, images=5000), options.keep.with_suffix(".test.jsonl"))
+            heard, judge = Answered(own, every, n), Answered(tested, np.arange(m), m)
+        macs = macs_cost(net.space)
+
+        def judged(
+            values: MetricFunction, errors: Errors, every: Population, whole: Population
+        ) -> tuple[Population, Front]:
+            """The front of those that were shown everything, by what is expected of them."""
+            problem = problem_of(values)
+            expects = expected(problem, every, gaussian_process(net.space, errors))
+            x = best_of(expects, [Trial("", 0, whole)])
+            return x, Front(judge.of(x) > 0, expects.metrics[net.metric](x), macs(x)[:, None])
+
+        def problem_of(values: MetricFunction) -> Problem:
+            objectives = [Objective(net.metric, "%", True, values), Objective("macs", "", False, macs)]
+            return Problem(net.space, objectives, slow=[net.metric])
+
+        problem, fit = problem_of(heard.top1), gaussian_process(net.space, heard.errors)
         print(
-            f"{net.space.name}, {data.n_validation} samples, {options.evals} subnets, {options.more:g} times as many raced"
+            f"{net.space.name}, {len(heard.places)} samples, {options.evals} subnets, {options.more:g} times as many raced"
         )
-        print("seed  shown %  shown all  hypervolume %  by the search's own reference")
+        print("seed  shown %  shown all  on the front  of the plain search")
+        rows, plains, races, largest = [], [], [], 0.0
         for seed in range(options.first, options.first + options.seeds):
-            row, front = compared(problem, heard, options.evals, seed, options.more, options.tolerance)
-            rows.append(row)
-            print("{:4}  {:7.1f}  {:9.0f}  {:13.3f}  {:.3f}".format(seed, *row), flush=True)
-            exact = np.array([evaluate(net, x, data, engine).value for x in front[:: max(1, len(front) // 4)]])
-            largest = max(largest, float(np.abs(exact - heard.top1(front[:: max(1, len(front) // 4)])).max()))
-        print("mean  {:7.1f}  {:9.0f}  {:13.3f}  {:.3f}".format(*np.mean(rows, axis=0)))
-        print("worst {:7.1f}  {:9.0f}  {:13.3f}  {:.3f}".format(*np.max(rows, axis=0)[:2], *np.min(rows, axis=0)[2:]))
+            trial = plain(problem, fit, options.evals, seed)
+            plains.append(judged(heard.top1, heard.errors, trial.x, trial.x)[1])
+            race = racing(problem, heard, round(options.more * options.evals), seed, options.tolerance)
+            whole = np.stack([e.row for e in race.entrants if not e.is_out])
+            x, front = judged(race.values, race.errors, np.stack([e.row for e in race.entrants]), whole)
+            races.append(front)
+            shown = sum(e.n_shown for e in race.entrants) / (len(heard.places) * options.evals)
+            rows.append([100 * shown, len(whole), len(x), len(plains[-1].expected)])
+            print("{:4}  {:7.1f}  {:9.0f}  {:12.0f}  {:.0f}".format(seed, *rows[-1]), flush=True)
+            if options.test is not None:
+                some = x[:: max(1, len(x) // 4)]
+                exact = np.array([evaluate(net, row, own.data, engine).value for row in some])
+                largest = max(largest, float(np.abs(exact - heard.top1(some)).max()))
+        print("mean  {:7.1f}  {:9.0f}  {:12.0f}  {:.0f}".format(*np.mean(rows, axis=0)))
+        corner = Corner.of([*plains, *races])
+        for chosen in (False, True):
+            what = "by choice  " if chosen else "hypervolume"
+            print(f"{what}, percent of the plain fronts: {told(shares(races, plains, corner, chosen=chosen))}")
         print(f"largest difference of a front's accuracy from its plain evaluation: {largest:g} points")
 
 

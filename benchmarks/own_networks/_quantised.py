@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from benchmarks.own_networks._run import Run
-from benchmarks.precision_policy import MIXED, time_files, written
+from benchmarks.precision_policy import ALL, time_files, written
 from hwnas.space import Population
 from hwnas.study._space import restricted
 from hwnas.supernet import Supernet, extremes, load_supernet
@@ -29,7 +29,7 @@ def quantised(run: Run) -> None:
         if name not in known:
             tested, journal = run.accuracy(f"{supernet}.int8", net, "test")
             with journal:
-                found[name] = written(tested, row, folder, name)
+                found[name] = {**written(net, row, folder, name), "accuracy": float(tested(row[None])[0])}
     ms = time_files([folder / told["file"] for told in found.values()], folder / "original-fp32.onnx") if found else {}
     for name, told in found.items():
         run.record(quantised=name, ms=ms[told["file"]], accuracy=told["accuracy"], size_bytes=told["size_bytes"])
@@ -37,12 +37,12 @@ def quantised(run: Run) -> None:
 
 def _subnets(run: Run) -> Iterator[tuple[str, str, Supernet, Population]]:
     """Name of the supernet and of the subnet, the supernet in mixed precision, and the row."""
-    whole = load_supernet(str(run.folder / "plain.safetensors")).in_precision(MIXED)
+    whole = load_supernet(str(run.folder / "plain.safetensors")).in_precision(ALL)
     for precision in ("fp32", "int8"):
         yield "plain", f"original-{precision}", whole, extremes(restricted(whole.space, [f"q={precision}"]))[1]
     archs = [entry["arch"] for entry in run.entries(kind="searched")]
     for supernet, plain in _supernets(run):
-        net = plain.in_precision(MIXED)
+        net = plain.in_precision(ALL)
         for precision, fixed in PRECISIONS.items():
             if precision == "int8" or isinstance(plain, TextEncoder):
                 space = restricted(net.space, fixed)

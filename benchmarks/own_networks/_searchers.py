@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 import numpy as np
 
-from benchmarks.expected import errors_of, expected
+from benchmarks.expected import expected, told_of_errors
 from benchmarks.own_networks._run import Run
 from benchmarks.own_networks._subnets import problem_of, searched_space, time_of
 from hwnas.search import (
@@ -38,6 +36,7 @@ def searchers(run: Run) -> None:
     accuracy, journal = run.accuracy("supernet", net, "data")
     with journal:
         problem = problem_of(searched_space(run, net), accuracy, time_of(run, net))
+        told = told_of_errors(problem, accuracy)
         trials = []
         for seed in range(SEEDS):
             for method in METHODS:
@@ -47,7 +46,7 @@ def searchers(run: Run) -> None:
         for i, trial in enumerate(trials):
             for k in CHECKPOINTS:
                 so_far = Trial(trial.searcher, trial.seed, trial.x[:k])
-                fronts[i, str(k)] = best_of(expected(problem, so_far.x, accuracy), [so_far])
+                fronts[i, str(k)] = best_of(expected(problem, so_far.x, told), [so_far])
             fronts[i, "told"] = best_of(problem, [trial])
     test, journal = run.accuracy("supernet", net, "test")
     with journal:
@@ -62,6 +61,6 @@ def searchers(run: Run) -> None:
 
 
 def _searched(method: str, problem: Problem, accuracy: MeasuredAccuracy, seed: int) -> Trial:
-    errors = partial(errors_of, accuracy) if method == "linas" else None
-    options = SearchOptions(EVALUATIONS, seed, fit=gaussian_process(problem.space, errors))
+    fit = told_of_errors(problem, accuracy) if method == "linas" else gaussian_process(problem.space)
+    options = SearchOptions(EVALUATIONS, seed, fit=fit)
     return run_trial(method, SEARCHERS[METHODS[method]](problem, options))

@@ -263,7 +263,7 @@ class Evaluation:
 
         spared = "none is shown a sample twice, and some are shown more"
         with self._kept(
-            csv, net, {**identity, "racing": tolerance, "racing_by": "margins, together"}, precisions, made, spared
+            csv, net, {**identity, "racing": tolerance, "racing_by": "margins, expected"}, precisions, made, spared
         ) as evaluator:
             yield evaluator, identity
             say_broken(data)

@@ -25,7 +25,7 @@ from hwnas.study._data import noun_of
 from hwnas.study._racing import RacedAccuracy
 
 if TYPE_CHECKING:
-    from hwnas.search import Errors, Fit, Problem, SearchResult, Surrogate
+    from hwnas.search import Fit, Problem, SearchResult, Surrogate
     from hwnas.space import Population, SearchSpace
     from hwnas.study._warm_start import Warm
     from hwnas.supernet import MeasuredAccuracy
@@ -84,13 +84,9 @@ class MeasuringPredictor(AskedPredictor):
         """Search a problem whose accuracy is this one's ``predict``; ``asynchronous`` where no worker waits for a batch."""
         from hwnas.search import SearchOptions, drive_freely, gaussian_process, new_searcher, run_search, with_prior
 
-        def fit_with(errors: Errors | None) -> Fit:
-            plain = gaussian_process(self.space, errors)
-            return plain if warm.prior is None else with_prior(plain, warm.prior)
-
         race = self.evaluator if isinstance(self.evaluator, RacedAccuracy) else None
-        noisy = fit_with(self._errors)
-        fit = noisy if race is None else fit_with(None)  # a race is about the samples that there are
+        plain = gaussian_process(self.space, self._errors)
+        fit = plain if warm.prior is None else with_prior(plain, warm.prior)
         slow = replace(problem, slow=(self.column,))
 
         with progress("evaluating") as advance:
@@ -104,7 +100,7 @@ class MeasuringPredictor(AskedPredictor):
                 )
                 if race is not None:
                     race.close()
-                return self._settled(found, noisy)
+                return self._settled(found, fit)
             assert not isinstance(self.evaluator, RacedAccuracy)
             known = self.evaluator.rows[self.space.contains(self.evaluator.rows)]
             if self.evaluator.has_failed(known).all():
@@ -115,7 +111,7 @@ class MeasuringPredictor(AskedPredictor):
             if len(known):  # left by an interrupted run
                 begun.tell(known, {self.column: self.predict(known)})
             found = drive_freely(begun, self._as_finished, told) if left else begun.front()
-        return self._settled(found, noisy)
+        return self._settled(found, fit)
 
     def _as_finished(self, rows: Iterator[Population | None]) -> Iterator[tuple[Population, float]]:
         assert not isinstance(self.evaluator, RacedAccuracy)
@@ -124,9 +120,12 @@ class MeasuringPredictor(AskedPredictor):
             yield row, value
 
     def _errors(self, x: Population) -> NDArray[np.float64] | None:
-        """``(n,)`` by how much the choice of samples moves the values of rows that are known; None where that is not known."""
+        """``(n,)`` standard deviations of the values of rows that are known: by the choice of samples, and by those that were not
+        shown; None where that is not known."""
         from hwnas.task import sampling_errors
 
+        if isinstance(self.evaluator, RacedAccuracy):
+            return self.evaluator.race.errors(x)
         return sampling_errors(self.evaluator.data, self.evaluator(x), self.evaluator.facts(x)["images"])
 
     def _settled(self, found: SearchResult, fit: Fit) -> SearchResult:
@@ -136,15 +135,16 @@ class MeasuringPredictor(AskedPredictor):
         """
         from hwnas.search import Trial, best_of
 
-        rows = self.rows[self.evaluator.is_whole(self.rows)]
-        errors = self._errors(rows)
-        if errors is not None and len(rows) >= MIN_SUBNETS:
-            self._expects, self._expected_by = fit(rows, self.evaluator(rows)), len(rows)
+        known = self.rows[~self.evaluator.has_failed(self.rows)]
+        whole = self.rows[self.evaluator.is_whole(self.rows)]
+        errors = self._errors(whole)
+        if errors is not None and len(known) >= MIN_SUBNETS:
+            self._expects, self._expected_by = fit(known, self.evaluator(known)), len(known)
             n, noun = self.facts["images"], noun_of(self.evaluator.data)
             luck = f"the choice of {n:,} moves one by about {np.median(errors):.2g} points"
-            told = f"{luck}, so the best of {len(rows):,} are partly luck; beside them what was measured"
+            told = f"{luck}, so the best of {len(whole):,} are partly luck; beside them what was measured"
             notice(f"accuracies are those expected on other {noun}: {told}")
-        x = best_of(found.problem, [Trial(found.searcher, found.seed, rows)])
+        x = best_of(found.problem, [Trial(found.searcher, found.seed, whole)])
         values = found.problem.evaluate(x)
         order = np.lexsort(found.problem.costs(values).T[::-1])
         return replace(found, x=x[order], values={name: v[order] for name, v in values.items()})

@@ -97,11 +97,11 @@ class RacedAccuracy:
 
         from hwnas.supernet import all_failed
 
-        known = [self.race.value(e) for e in self.race.entrants if not e.has_failed]
+        known = [e.row for e in self.race.entrants if not e.has_failed]
         if not known:
             raise all_failed(len(self.race.entrants))
-        worst = min(known)
-        return np.array([worst if e.has_failed else self.race.value(e) for e in self.race.of(x)])
+        worst = self.race.values(np.stack(known)).min()
+        return np.where(self.has_failed(x), worst, self.race.values(x))
 
     def has_failed(self, x: NDArray[Any]) -> NDArray[np.bool_]:
         """``(n,)``: which rows were skipped."""
@@ -121,7 +121,8 @@ class RacedAccuracy:
         for e in self.race.entrants:
             if e.is_out:
                 std = 100 * e.std / self.race.n_samples
-                self.answers.stop(e.row, self.race.value(e), std, e.n_shown)
+                (value,) = self.race.values(e.row[None]).tolist()
+                self.answers.stop(e.row, value, std, e.n_shown)
 
     def facts(self, x: NDArray[Any]) -> dict[str, Any]:  # noqa: ARG002 (it tells of all that raced)
         """For the provenance: how many samples there are, and how many of them were shown."""

@@ -10,7 +10,17 @@ from hwnas.task._image_folder import ImageFolder
 from hwnas.task._language import LENGTH, LanguageModelling, perplexity
 from hwnas.task._pixels import IMAGENET, Preprocessing
 from hwnas.task._prompt import prompt
-from hwnas.task._scores import SCORES, macro_f1, margins, matthews, measured, sampling_errors, scored_by, top1
+from hwnas.task._scores import (
+    SCORES,
+    macro_f1,
+    margins,
+    matthews,
+    measured,
+    sampling_errors,
+    scored_by,
+    share_errors,
+    top1,
+)
 from hwnas.task._task import (
     Inputs,
     InputsAt,
@@ -67,5 +77,6 @@ __all__ = [
     "prompt",
     "sampling_errors",
     "scored_by",
+    "share_errors",
     "top1",
 ]

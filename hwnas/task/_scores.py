@@ -97,7 +97,12 @@ def sampling_errors(task: Task, values: NDArray[np.float64], n: int) -> NDArray[
     measured on: those of shares of samples, in percent. None of another metric, whose errors are not known."""
     if next(iter(task.metrics.values())) is not top1:
         return None
-    share = (values / 100 * n + 1) / (n + 2)  # of one that told all samples right it is not sure that it always does
+    return share_errors(values, n)
+
+
+def share_errors(percent: NDArray[np.float64], n: int) -> NDArray[np.float64]:
+    """``(k,)`` standard deviations of shares of ``n`` samples, in percent, by the choice of the samples."""
+    share = (percent / 100 * n + 1) / (n + 2)  # of one that told all samples right it is not sure that it always does
     return np.asarray(100 * np.sqrt(share * (1 - share) / n))
 
 

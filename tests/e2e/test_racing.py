@@ -31,7 +31,7 @@ def test_files_are_the_same_with_workers_and_after_a_kill_and_the_front_saw_ever
     told = json.loads(Path("alone.json").read_text())["evaluator"]["racing"]
     assert told["tolerance"] == 0.002
     assert 20 < told["shown_pct"] < 80
-    expected_by = f"expected by {told['shown_all']} subnets"
+    expected_by = f"expected by {told['shown_all'] + told['stopped']} subnets"
     assert set(frame["top1_source"]) == {f"measured on 600 images of digits, {expected_by}"}
     entries = [json.loads(line) for line in Path("alone.csv.journal.jsonl").read_text().splitlines()[1:]]
     shown: Counter[bytes] = Counter()
@@ -131,9 +131,9 @@ def test_a_journal_of_a_race_is_no_other_ones(hwnas: Hwnas) -> None:
     assert "it was begun with racing 0.002, not null" in ran.err
 
 
-@pytest.mark.parametrize("rule", [None, "margins"])
+@pytest.mark.parametrize("rule", [None, "margins, together"])
 def test_a_journal_of_an_older_rule_is_refused(hwnas: Hwnas, rule: str | None) -> None:
-    """By right and wrong alone; or by what each subnet would add, whatever the others add."""
+    """By right and wrong alone; or by what would be measured on all samples."""
     few = ["8" if word == "24" else word for word in RACE]
     assert hwnas(*few).code == 0
     journal = Path("pareto.csv.journal.jsonl")
@@ -142,5 +142,5 @@ def test_a_journal_of_an_older_rule_is_refused(hwnas: Hwnas, rule: str | None) -
     journal.write_text("\n".join([json.dumps(before), *entries, ""]))
     ran = hwnas(*few)
     assert ran.code == 2
-    told = f'it was begun with racing_by {json.dumps(rule)}, not "margins, together"; resume it as it was begun, or delete it'
+    told = f'it was begun with racing_by {json.dumps(rule)}, not "margins, expected"; resume it as it was begun, or delete it'
     assert told in ran.err

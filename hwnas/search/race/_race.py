@@ -14,13 +14,13 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from hwnas.errors import DataError, SpaceError
 from hwnas.search.expensive._acquisition import ExpectedImprovement, OneByOne, one_by_one, reference_beyond
+from hwnas.search.expensive._fit import gaussian_process
 from hwnas.search.problem._pareto import hypervolume, non_dominated
-from hwnas.search.problem._pool import Pool
 from hwnas.search.problem._problem import Problem
-from hwnas.search.problem._result import SearchResult
 from hwnas.search.problem._seen import Values
 from hwnas.search.race._margins import Bools, Floats, Margins, most_informative
 from hwnas.space import Population
+from hwnas.task import share_errors
 
 FIRST = 12
 """Subnets that are shown everything, small ones to large ones: others are mixtures of them."""
@@ -31,15 +31,11 @@ NEAREST = 3
 SHARES = (0.03, 0.06, 0.1)
 """Of the samples, that every later subnet is shown: what the first tell of it decides which ones it is shown next."""
 
-STEPS = (*SHARES, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
-"""Of the samples, at the end of the search."""
-
 TOLERANCE = 0.002
 """Of the front's hypervolume: what those who have not seen everything may be expected to add, all together."""
 
-AT_ONCE, AT_THE_END = 0.2, 0.5
-"""Of what all together are expected to add: the share of it that those make up who are shown more, after a batch of the
-search and at its end."""
+WAVE = 0.5
+"""Of what all together are expected to add: the share of it that those make up who are shown everything at once."""
 
 FEWEST_SAMPLES = 200
 """Shares of fewer tell nothing."""
@@ -89,10 +85,13 @@ class Race:
 
     The first subnets are shown everything, and tell how subnets err (:class:`Margins`). Each later one is shown those
     samples first of which it is least sure whether they are told right: at first by subnets that cost about the same,
-    then by its own margins. After every batch the most promising, by expected hypervolume improvement, are shown
-    everything: they would be in the end, and until then the others are known better by them, and the searcher's next
-    subnets are chosen by exact values. At the end (:meth:`close`) more is shown to those that may be on the front. The
-    value of a subnet that was not shown everything is what the model expects of it, by all that is known by now.
+    then by its own margins. The value of a subnet that was not shown everything is what the model expects of it, by all that
+    is known by now.
+
+    What counts in the end is the accuracy on other samples. Of that a value errs by the choice of the samples, whether all of
+    them were shown or not, and what is expected of it is told by all values (:func:`gaussian_process`, which is told of
+    :meth:`errors`). So a tenth of the samples serves the search nearly as well as all of them. At its end (:meth:`close`)
+    those are shown everything that are expected to add to the front.
 
     What happens depends on the rows asked about and on their margins, and on nothing else.
 
@@ -123,7 +122,6 @@ class Race:
         self.n_samples = n_samples
         self._ask = ask
         self._tolerance = tolerance
-        self._seed = seed
         self._entrants: dict[bytes, Entrant] = {}
         self._whole: list[Entrant] = []
         self._ties: NDArray[np.intp] = np.random.default_rng(seed).permutation(n_samples)
@@ -139,9 +137,9 @@ class Race:
         """The entrants of ``(n, g)`` rows that have raced."""
         return [self._entrants[row.tobytes()] for row in x]
 
-    def value(self, entrant: Entrant) -> float:
-        """In percent, exact or expected."""
-        return 100 * entrant.total / self.n_samples
+    def values(self, x: NDArray[Any]) -> Floats:
+        """``(n,)`` percent of rows that have raced, exact or expected."""
+        return 100 * np.array([e.total for e in self.of(x)]) / self.n_samples
 
     def __call__(self, x: NDArray[Any]) -> None:
         """Let ``(n, g)`` canonical rows race, as far as they have not yet."""
@@ -159,47 +157,34 @@ class Race:
         for share in SHARES:
             self._show(racing, math.ceil(share * self.n_samples))
             racing = [e for e in racing if e.allowed and not e.has_failed]
-        if self._tolerance:
-            self._show_more(self._most_promising(self._unsettled(), AT_ONCE), STEPS[-1:])
 
     def close(self) -> None:
-        """Show more samples to the subnets that may be on the front, the most promising first, until the others are
-        expected to add next to nothing.
+        """Show everything to the subnets that may be on the front, the most promising first, until the others are expected to add
+        next to nothing.
 
         What is expected of them is known better by now.
         """
-        while racing := self._unsettled():
+        while racing := [e for e in self.entrants if e.allowed and not e.has_failed and e.n_shown < self.n_samples]:
             self._learn()
-            wave = self._most_promising(racing, AT_THE_END) if self._tolerance else racing
+            wave = self._most_promising(racing) if self._tolerance else racing
             if not wave:
                 break
-            self._show_more(wave, STEPS)
+            self._show(wave, self.n_samples)
         for entrant in self.entrants:
             entrant.is_out = entrant.n_shown < self.n_samples and not entrant.has_failed
 
-    def _unsettled(self) -> list[Entrant]:
-        """Those that may be on the front, and were not shown everything."""
-        return [e for e in self.entrants if e.allowed and not e.has_failed and e.n_shown < self.n_samples]
-
-    def _show_more(self, wave: Sequence[Entrant], steps: Sequence[float]) -> None:
-        """Show samples to each up to its next step."""
-        for n_shown in sorted({e.n_shown for e in wave}):
-            until = next(n for share in steps if (n := math.ceil(share * self.n_samples)) > n_shown)
-            self._show([e for e in wave if e.n_shown == n_shown], until)
-
-    def _most_promising(self, racing: Sequence[Entrant], share: float) -> list[Entrant]:
+    def _most_promising(self, racing: Sequence[Entrant]) -> list[Entrant]:
         """The subnets that make up a share of the hypervolume that all together are expected to add; none if all of it is
         within the tolerance.
 
         Of many that are about as good, each may add much, but all of them hardly more than one: gains count one by one,
         each beside those before it.
         """
-        if not racing:
-            return []
         known = [e for e in self._whole if e.allowed]
-        costs = np.array([[-e.total, *e.others] for e in (*known, *racing)])
+        mean, movable = self._expected([*known, *racing])
+        costs = np.column_stack([-mean, [e.others for e in (*known, *racing)]])
         std = np.zeros_like(costs[len(known) :])
-        std[:, 0] = [e.std for e in racing]
+        std[:, 0] = movable[len(known) :]
         expected = costs[non_dominated(costs)]
         worst, best = expected.max(axis=0), expected.min(axis=0)
         reference = reference_beyond(worst, np.where(worst > best, worst - best, costs.max(axis=0) - best))
@@ -212,19 +197,31 @@ class Race:
         total = np.cumsum([gain for _, gain in some])
         if not some or total[-1] <= tolerated:
             return []
-        return [racing[i] for i, _ in some[: int((total < share * total[-1]).sum()) + 1]]
+        return [racing[i] for i, _ in some[: int((total < WAVE * total[-1]).sum()) + 1]]
 
-    def front(self) -> tuple[Population, Values]:
-        """``(n, g)`` rows of the front of those that were shown everything, best first, and ``(n,)`` of every metric.
+    def errors(self, x: NDArray[Any]) -> Floats:
+        """``(n,)`` standard deviations of the values of rows that have raced, in points: by the choice of samples, and by those of
+        them that were not shown."""
+        unshown = 100 / self.n_samples * np.array([0.0 if e.has_failed else e.std for e in self.of(x)])
+        return np.hypot(self._sampling_errors(x), unshown)
 
-        Raises:
-            InfeasibleError: none of them meets all budgets.
+    def _sampling_errors(self, x: NDArray[Any]) -> Floats:
+        return share_errors(self.values(x), self.n_samples)
+
+    def _expected(self, entrants: Sequence[Entrant]) -> tuple[Floats, Floats]:
+        """``(n,)`` values expected on other samples, and the standard deviations of what the samples that were not shown would
+        add to these.
+
+        A normal belief of variance v moves by v / sqrt(v + r) where it is told a value with an error of variance r (Frazier et al.
+        2009, "The Knowledge-Gradient Policy for Correlated Normal Beliefs", doi:10.1287/ijoc.1080.0314).
         """
-        pool, rows = Pool(self.problem), np.stack([e.row for e in self._whole])
-        (slow,) = self.problem.slow
-        pool.add(rows, self._known(rows) | {slow: np.array([self.value(e) for e in self._whole])})
-        found = SearchResult.of(pool, "race", self._seed, len(rows), ())
-        return found.x, found.values
+        known = [e for e in self.entrants if e.n_shown and not e.has_failed]
+        rows = np.stack([e.row for e in known])
+        model = gaussian_process(self.problem.space, self.errors)(rows, self.values(rows))
+        rows = np.stack([e.row for e in entrants])
+        precision = 1 / self._sampling_errors(rows) ** 2 - 1 / self.errors(rows) ** 2  # of the samples not shown
+        variance = model.predict_std(rows) ** 2
+        return model.predict(rows), variance * np.sqrt(precision / (1 + variance * precision))
 
     def _known(self, rows: Population) -> Values:
         return {name: np.asarray(fn(rows), dtype=np.float64) for name, fn in self.problem.known.items()}
