@@ -184,7 +184,8 @@ class EvaluationOptions:
             rule = "only a search that evaluates subnets has one"
             raise DataError(f"--supernet {self.supernet}", rule, "add --evaluate, or search by prediction with --space")
         if self.supernet is not None and space not in (None, self.supernet):
-            raise DataError(f"--supernet {self.supernet}", f"its space is not {space}", "drop --space")
+            rule = f"it has a space of its own, and --space names {space}"
+            raise DataError(f"--supernet {self.supernet}", rule, "drop --space")
         where = Where(self.workers, self.cluster)
         if not self.evaluate:
             if racing is not None:

@@ -168,7 +168,10 @@ def test_where_nothing_holds_nothing_is_written(hwnas: Hwnas, monkeypatch: pytes
         (("--verify",), "--verify: it checks a latency budget; pass --latency TIME"),
         (("--supernet", "digits"), "--supernet digits: only a search that evaluates subnets has one; add --evaluate"),
         (("--evaluate", "--supernet", "digit"), "did you mean 'digits'?"),
-        (("--evaluate", "--supernet", "digits", "--space", "ofa_resnet50"), "its space is not ofa_resnet50"),
+        (
+            ("--evaluate", "--supernet", "digits", "--space", "ofa_resnet50"),
+            "it has a space of its own, and --space names ofa_resnet50; drop --space",
+        ),
         (("--evaluate", "--supernet", "digits", "--evals", "7"), "evals 7: at least 8 are needed"),
         (("--evaluate", "--supernet", "digits", "--verify"), "verify with evaluation"),
         (("--evaluate", "--supernet", "digits", "--population", 20), "population with evaluation"),
