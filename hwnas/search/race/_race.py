@@ -20,7 +20,6 @@ from hwnas.search.problem._problem import Problem
 from hwnas.search.problem._seen import Values
 from hwnas.search.race._margins import Bools, Floats, Margins, most_informative
 from hwnas.space import Population
-from hwnas.task import share_errors
 
 FIRST = 12
 """Subnets that are shown everything, small ones to large ones: others are mixtures of them."""
@@ -206,6 +205,8 @@ class Race:
         return np.hypot(self._sampling_errors(x), unshown)
 
     def _sampling_errors(self, x: NDArray[Any]) -> Floats:
+        from hwnas.task import share_errors  # tasks load torch, of which other searches have no need
+
         return share_errors(self.values(x), self.n_samples)
 
     def _expected(self, entrants: Sequence[Entrant]) -> tuple[Floats, Floats]:
