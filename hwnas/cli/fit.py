@@ -125,7 +125,8 @@ def _fit(
         title = f"{model} on {count_of(len(x), 'row')} of {', '.join(p.name for p in data)}, held-out {metric}"
         rows = [(f"{n} subnets", scores) for n, scores in fitted.curve]
         show(_table(title, unit, [*rows, (f"all, {folds} folds", fitted.scores)]))
-    if any("n_images" in frame for frame in frames):
+    on_samples = about is not None and about.source == "weights"  # a latency beside an accuracy is of no samples
+    if on_samples and any("n_images" in frame for frame in frames):
         notice(
             f"{metric} is fitted as if it were exact: scores are of the samples that it was measured on, and tell nothing of others"
         )

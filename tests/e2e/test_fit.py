@@ -43,9 +43,12 @@ def test_a_predictor_is_scored_and_written(hwnas: Hwnas, measured: Path) -> None
 def test_of_measured_accuracies_it_is_told_that_their_samples_are_not_known(hwnas: Hwnas, measured: Path) -> None:
     ran = hwnas("fit", measured, *AT, "--model", "ridge")
     assert "as if it were exact" not in ran.err
-    pd.read_csv(measured).assign(n_images=200).to_csv("evaluated.csv", index=False)
+    pd.read_csv(measured).assign(n_images=200, latency_ms=range(1, 71)).to_csv("evaluated.csv", index=False)
     ran = hwnas("fit", "evaluated.csv", *AT, "--model", "ridge")
     assert "top1 is fitted as if it were exact: scores are of the samples that it was measured on" in ran.err
+    ran = hwnas("fit", "evaluated.csv", *AT, "--model", "ridge", "--metric", "latency")
+    assert ran.code == 0, ran.err
+    assert "as if it were exact" not in ran.err
 
 
 def test_repeated_measurements_are_told_and_contradictions_refused(hwnas: Hwnas, measured: Path) -> None:
