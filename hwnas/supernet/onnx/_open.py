@@ -23,11 +23,11 @@ def read_file(path: str | os.PathLike[str]) -> ReadNetwork:
         SupernetError: it cannot be read; names the node.
     """
     file = Path(path)
-    return _read(file, file.stat().st_mtime_ns if file.is_file() else 0)
+    return _read(file, file.resolve(), file.stat().st_mtime_ns if file.is_file() else 0)
 
 
 @lru_cache(maxsize=1)
-def _read(file: Path, changed: int) -> ReadNetwork:  # noqa: ARG001 (read again once the file has changed)
+def _read(file: Path, place: Path, changed: int) -> ReadNetwork:  # noqa: ARG001 (read again in another folder, or once changed)
     return read_network(file)
 
 

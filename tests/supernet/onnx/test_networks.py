@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -217,3 +218,15 @@ def test_the_space_of_a_file_takes_no_torch(tmp_path: Path) -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == [str(elastic_file(file).space.size()), "False"]
+
+
+def test_a_file_of_the_same_name_and_time_in_another_folder_is_read_for_itself(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sizes = []
+    for name in ("vgg", "squeezenet"):
+        (tmp_path / name).mkdir()
+        monkeypatch.chdir(tmp_path / name)
+        os.utime(exported(network(name), Path("net.onnx")), (0, 0))
+        sizes.append(elastic_file("net.onnx").space.size())
+    assert sizes[0] != sizes[1]
