@@ -71,7 +71,9 @@ class OnnxSupernet(Supernet):
         folded = folded_positions(network.ops)
         if not folded:
             return self
-        notice(f"{self.origin} has its batch norms folded: they are put back, from what your images show")
+        notice(
+            f"{self.origin} has no batch norms behind its convolutions, or folded ones: training begins with some, from what your images show"
+        )
         names = [
             f"{slot.name}/{op.name}"
             for slot, positions in zip(network.slots, network.positions, strict=True)
