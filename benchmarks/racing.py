@@ -137,12 +137,12 @@ def main() -> None:
             return MeasuredAnswers(net, data, until_done.enter_context(Journal(keep, about)), engine), data.n_validation
 
         own, n = answers(asked, options.keep)
-        every = np.arange(n)
+        whole_data = Answered(own, np.arange(n), n)
         if options.test is None:
-            heard, judge = (Answered(own, every[part::2], n) for part in (0, 1))
+            heard, judge = (Answered(own, np.arange(part, n, 2), n) for part in (0, 1))
         else:
             tested, m = answers(replace(asked, data=options.test, images=5000), options.keep.with_suffix(".test.jsonl"))
-            heard, judge = Answered(own, every, n), Answered(tested, np.arange(m), m)
+            heard, judge = whole_data, Answered(tested, np.arange(m), m)
         macs = macs_cost(net.space)
 
         def judged(
@@ -174,10 +174,9 @@ def main() -> None:
             shown = sum(e.n_shown for e in race.entrants) / (len(heard.places) * options.evals)
             rows.append([100 * shown, len(whole), len(x), len(plains[-1].expected)])
             print("{:4}  {:7.1f}  {:9.0f}  {:12.0f}  {:.0f}".format(seed, *rows[-1]), flush=True)
-            if options.test is not None:
-                some = x[:: max(1, len(x) // 4)]
-                exact = np.array([evaluate(net, row, own.data, engine).value for row in some])
-                largest = max(largest, float(np.abs(exact - heard.top1(some)).max()))
+            some = x[:: max(1, len(x) // 4)]
+            exact = np.array([evaluate(net, row, own.data, engine).value for row in some])
+            largest = max(largest, float(np.abs(exact - whole_data.top1(some)).max()))
         print("mean  {:7.1f}  {:9.0f}  {:12.0f}  {:.0f}".format(*np.mean(rows, axis=0)))
         corner = Corner.of([*plains, *races])
         for chosen in (False, True):

@@ -159,9 +159,7 @@ class Race:
 
     def close(self) -> None:
         """Show everything to the subnets that may be on the front, the most promising first, until the others are expected to add
-        next to nothing.
-
-        What is expected of them is known better by now.
+        next to nothing. Each wave is expected anew, since those that saw everything tell more about the others.
         """
         while racing := [e for e in self.entrants if e.allowed and not e.has_failed and e.n_shown < self.n_samples]:
             self._learn()
