@@ -209,7 +209,12 @@ def test_a_softmax_at_the_end_is_left_out(tmp_path: Path) -> None:
         (f"h = MatMul(x, x) {END}", "its second matrix is computed"),
         (f"p = GlobalAveragePool(x) h = Add(x, p) {END}", "it joins (4, 8, 8) and (4, 1, 1), which differ"),
         ("y = Relu(x)", "its output y is (4, 8, 8), and logits are one number per class"),
-        (f"h = Transpose<perm = [1, 0, 2, 3]>(x) {END}", "node h (Transpose): it moves the batch axis"),
+        (
+            f"h = Transpose<perm = [1, 0, 2, 3]>(x) {END}",
+            "node h (Transpose): it moves the batch axis, which must stay the first; write that layer with",
+        ),
+        (f"h = Relu(missing) {END}", "node h (Relu): nothing before it gives missing; export the network again"),
+        (f"h = Conv(x, filters) {END}", "its weight is for 3 channels and it gets 4; export the network again"),
         (f"a = Pad(x, pads) h = Relu(a) {END}", "only convolutions can be"),
         (
             f"h = AveragePool<kernel_shape = [3, 3], pads = [1, 1, 1, 1], count_include_pad = 1>(x) {END}",
@@ -226,11 +231,33 @@ def test_a_softmax_at_the_end_is_left_out(tmp_path: Path) -> None:
 )
 def test_what_cannot_be_read_is_named(body: str, words: str, tmp_path: Path) -> None:
     arrays: dict[str, Any] = {"pads": np.array([0, 0, 1, 1, 0, 0, 1, 1]), "nothing": np.array([0, -1])}
-    path = written(tmp_path / "x.onnx", body, **arrays, slopes=(4, 1, 1), w=(256, 5), b=(4,))
+    path = written(tmp_path / "x.onnx", body, **arrays, slopes=(4, 1, 1), w=(256, 5), b=(4,), filters=(4, 3, 1, 1))
     with pytest.raises(SupernetError) as caught:
         read_network(path)
     assert words in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("node", "words"),
+    [
+        ({"op_type": "LSTM"}, r"node late \(LSTM\): it is recurrent, .*; pass one without it"),
+        ({"op_type": "DequantizeLinear"}, r"\(DequantizeLinear\): the network is quantised already, .* before; --prec"),
+        (
+            {"op_type": "Relu", "domain": "my.own"},
+            r"node late \(Relu\): it is an operator of my.own, .*; export the network as it was trained, not optimised",
+        ),
+    ],
+)
+def test_what_can_never_be_read_is_told_before_what_only_leads_to_it(
+    node: dict[str, str], words: str, tmp_path: Path
+) -> None:
+    path = written(tmp_path / "x.onnx", f"t = Transpose<perm = [1, 0, 2, 3]>(x) h = Relu(t) {END}")
+    model = onnx.load(path)
+    model.graph.node.append(helper.make_node(inputs=["h"], outputs=["late"], name="late", **node))
+    path.write_bytes(model.SerializeToString())
+    with pytest.raises(SupernetError, match=words):
+        read_network(path)
 
 
 def test_control_flow_is_named(tmp_path: Path) -> None:

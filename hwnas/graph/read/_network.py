@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from hwnas.errors import SupernetError
 from hwnas.graph.read._file import open_graph
 from hwnas.graph.read._reading import Reading
+from hwnas.graph.read._refused import refuse
 from hwnas.graph.read._tidy import Draft, Weights
 from hwnas.space.ops import Op, Shape
 
@@ -47,6 +48,7 @@ def read_network(path: str | os.PathLike[str]) -> ReadNetwork:
         SupernetError: it cannot be read; names the node that hwnas has no op for.
     """
     graph = open_graph(path)
+    refuse(graph.nodes, f"supernet {path}")
     at = Reading(graph, f"supernet {path}")
     for node in graph.nodes:
         if node.op_type in ("Softmax", "LogSoftmax") and node.output[0] == graph.output:

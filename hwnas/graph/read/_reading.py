@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from hwnas.errors import SupernetError
 from hwnas.graph.read._curve import Curve
 from hwnas.graph.read._file import Graph, attributes, evaluated
+from hwnas.graph.read._refused import label, refusal
 from hwnas.space import Op, OpList, Shape
 from hwnas.space.ops import FORMULAS, Activation, Add, Affine, Mul, Pads
 
@@ -38,8 +39,6 @@ Reader = Callable[["Reading"], Value | Sequence[Value]]
 READERS: dict[str, Reader] = {}
 
 JOINS: dict[str, type[Op]] = {"Add": Add, "Sum": Add, "Mul": Mul}
-
-CONTROL = ("If", "Loop", "Scan", "SequenceMap")
 
 
 def reads(*operators: str) -> Callable[[Reader], Reader]:
@@ -88,11 +87,9 @@ class Reading:
             SupernetError: names the node.
         """
         self.node, self.attributes = node, attributes(node)
-        if node.op_type in CONTROL:
-            raise self.error("it is control flow, and a supernet's layers are the same for every image")
         missing = [name for name in node.input if name and name not in self.values]
         if missing:
-            raise self.error(f"nothing before it gives {missing[0]}")
+            raise self.error(f"nothing before it gives {missing[0]}", "export the network again")
         given = {name: self.values[name] for name in node.input if name}
         arrays = {name: value for name, value in given.items() if isinstance(value, np.ndarray)}
         found: Value | Sequence[Value]
@@ -200,12 +197,12 @@ class Reading:
 
     @property
     def label(self) -> str:
-        """The node's name, or what it gives if it has none."""
-        return self.node.name or next(iter(self.node.output), "?")
+        """What the node is called."""
+        return label(self.node)
 
     def error(self, rule: str, remedy: str = "export the network without it") -> SupernetError:
         """To raise: it names the node, its operator and the file."""
-        return SupernetError(f"{self.origin}, node {self.label} ({self.node.op_type})", rule, remedy)
+        return refusal(self.node, self.origin, rule, remedy)
 
 
 _RANDOM = ("RandomNormal", "RandomUniform", "RandomNormalLike", "RandomUniformLike", "Multinomial", "Bernoulli")

@@ -27,7 +27,8 @@ def _conv(at: Reading) -> int:
         pads = (top, left, bottom, right)
     groups = at.attributes.get("group", 1)
     if weight.shape[1] * groups != at.list.channels(x):
-        raise at.error(f"its weight is for {weight.shape[1] * groups} channels and it gets {at.list.channels(x)}")
+        rule = f"its weight is for {weight.shape[1] * groups} channels and it gets {at.list.channels(x)}"
+        raise at.error(rule, "export the network again")
     return at.add(
         Conv,
         x,

@@ -72,7 +72,7 @@ def _transpose(at: Reading) -> Value:
     rank = len(at.shape()) + 1
     order = at.attributes.get("perm", list(range(rank))[::-1])
     if order[0] != 0:
-        raise at.error("it moves the batch axis")
+        raise at.error("it moves the batch axis, which must stay the first", "write that layer with the batch first")
     axes = tuple(axis - 1 for axis in order[1:])
     x = at.value()
     if axes == tuple(range(rank - 1)):
