@@ -193,6 +193,13 @@ def test_zeros_around_a_feature_map_join_the_convolution(tmp_path: Path) -> None
     )
 
 
+def test_a_bias_or_a_scale_at_the_end_goes_into_the_linear_map(tmp_path: Path) -> None:
+    """As TensorFlow's exporters write a dense layer, and as logits are divided by a temperature."""
+    for body in ("m = MatMul(f, w) y = Add(m, b)", "m = Gemm(f, w, b) y = Div(m, two)"):
+        network = same(written(tmp_path / "x.onnx", f"f = Flatten(x) {body}", w=(256, 5), b=(5,), two=2.0))
+        assert [type(op).__name__ for op in network.ops] == ["Flatten", "Linear"]
+
+
 def test_a_softmax_at_the_end_is_left_out(tmp_path: Path) -> None:
     body = "p = GlobalAveragePool(x) f = Flatten(p) y = Softmax(f)"
     assert [type(op).__name__ for op in read_network(written(tmp_path / "x.onnx", body)).ops] == [

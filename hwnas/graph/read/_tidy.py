@@ -29,7 +29,7 @@ class Draft:
 
     def uses(self) -> Counter[int]:
         """How often each value is read, by ops whose own value is."""
-        uses = Counter([self.last])
+        uses = Counter([self._resolved(self.last)])
         for i in reversed(range(len(self.ops))):
             if uses[i + 1] and i + 1 not in self._stands:
                 uses.update(self._inputs(i))
