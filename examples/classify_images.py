@@ -12,11 +12,18 @@ if len(sys.argv) < 3:
     print("usage: python examples/classify_images.py deploy cat.jpg ...", file=sys.stderr)
     sys.exit(2)
 folder, files = Path(sys.argv[1]), sys.argv[2:]
+for needed in ("config.json", "model.onnx", "preprocessor_config.json"):
+    if not (folder / needed).is_file():
+        sys.exit(
+            f"{folder / needed}: there is no such file; name a folder that hwnas export wrote of a network of images"
+        )
 labels = json.loads((folder / "config.json").read_text(encoding="utf-8"))["id2label"]
 how = json.loads((folder / "preprocessor_config.json").read_text(encoding="utf-8"))
 session = ort.InferenceSession(folder / "model.onnx", providers=["CPUExecutionProvider"])
 size, shorter = how["crop_size"]["height"], how["size"].get("shortest_edge")
 for file in files:
+    if not Path(file).is_file():
+        sys.exit(f"{file}: there is no such file; give images")
     image = Image.open(file).convert("RGB")
     whole = (how["size"].get("width"), how["size"].get("height"))
     width, height = (int(shorter * side / min(image.size)) for side in image.size) if shorter else whole

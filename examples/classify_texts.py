@@ -12,6 +12,11 @@ if len(sys.argv) < 3:
     print('usage: python examples/classify_texts.py deploy "Where is Oslo?" ...', file=sys.stderr)
     sys.exit(2)
 folder, texts = Path(sys.argv[1]), sys.argv[2:]
+for needed in ("config.json", "model.onnx", "tokenizer.json"):
+    if not (folder / needed).is_file():
+        sys.exit(
+            f"{folder / needed}: there is no such file; name a folder that hwnas export wrote of an encoder of texts"
+        )
 labels = json.loads((folder / "config.json").read_text(encoding="utf-8"))["id2label"]
 session = ort.InferenceSession(folder / "model.onnx", providers=["CPUExecutionProvider"])
 found = Tokenizer.from_file(str(folder / "tokenizer.json")).encode_batch(texts)

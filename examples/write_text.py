@@ -8,10 +8,13 @@ import numpy as np
 import onnxruntime as ort
 from tokenizers import Tokenizer
 
-if len(sys.argv) != 4:
+if len(sys.argv) != 4 or not sys.argv[3].isdecimal():
     print('usage: python examples/write_text.py deploy "The city of Oslo is" 40', file=sys.stderr)
     sys.exit(2)
 folder, text, most = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
+for needed in ("generation_config.json", "model.onnx", "tokenizer.json"):
+    if not (folder / needed).is_file():
+        sys.exit(f"{folder / needed}: there is no such file; name a folder that hwnas export wrote of a language model")
 end = json.loads((folder / "generation_config.json").read_text(encoding="utf-8")).get("eos_token_id")
 session = ort.InferenceSession(folder / "model.onnx", providers=["CPUExecutionProvider"])
 tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))

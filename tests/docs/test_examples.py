@@ -48,3 +48,20 @@ def test_what_needs_arguments_says_so(name: str, capsys: pytest.CaptureFixture[s
         _run(name)
     assert ended.value.code == 2
     assert f"usage: python examples/{name} " in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("name", "more"),
+    [("classify_images.py", ["a.jpg"]), ("classify_texts.py", ["a text"]), ("write_text.py", ["a", "4"])],
+)
+def test_a_folder_that_is_not_there_is_said_in_one_line(name: str, more: list[str]) -> None:
+    with pytest.raises(
+        SystemExit, match=r"^gone/\w+\.\w+: there is no such file; name a folder that hwnas export wrote"
+    ):
+        _run(name, "gone", *more)
+
+
+def test_how_many_tokens_is_a_number(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        _run("write_text.py", "gone", "a", "many")
+    assert "usage: python examples/write_text.py " in capsys.readouterr().err
