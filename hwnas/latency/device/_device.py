@@ -222,7 +222,8 @@ def get_device(name: str = "cpu", *, threads: int = 1, batch: int = 1, spinning:
         raise DeviceError(f"device {name!r}", "a machine's cores are one device, without a number", "write cpu")
     cores = usable_cores()
     if not 1 <= threads <= cores:
-        raise DeviceError(f"{threads} threads", f"cores that this process may use: {cores}", f"use 1 to {cores}")
+        remedy = f"use 1 to {cores}" if cores > 1 else "use 1"
+        raise DeviceError(f"{threads} threads", f"cores that this process may use: {cores}", remedy)
     if batch < 1:
         raise DeviceError(f"batch {batch}", "a run takes at least one image", "use 1 or more")
     if spinning not in _SPINNING:

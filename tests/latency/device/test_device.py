@@ -76,7 +76,7 @@ def test_this_machine_is_described() -> None:
         ({"name": "cpu:x"}, "write cpu"),
         ({"name": "cpu:9"}, "write cpu"),
         ({"threads": 0}, "0 threads"),
-        ({"threads": 4096}, f"cores that this process may use: {usable_cores()}; use 1 to {usable_cores()}"),
+        ({"threads": 4096}, f"cores that this process may use: {usable_cores()}; use 1"),
         ({"batch": 0}, "at least one image"),
     ],
 )
@@ -90,7 +90,7 @@ def test_a_process_that_may_use_one_core_is_given_one_thread() -> None:
     mine = os.sched_getaffinity(0)
     try:
         os.sched_setaffinity(0, {min(mine)})
-        with pytest.raises(DeviceError, match="cores that this process may use: 1; use 1 to 1"):
+        with pytest.raises(DeviceError, match=r"cores that this process may use: 1; use 1$"):
             get_device("cpu", threads=2)
     finally:
         os.sched_setaffinity(0, mine)
