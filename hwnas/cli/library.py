@@ -155,7 +155,13 @@ def check(
         ),
     ] = None,
     subnets: Annotated[
-        int, typer.Option("--subnets", help="Random assemblies of blocks to measure.", min=8, metavar="N")
+        int,
+        typer.Option(
+            "--subnets",
+            help="Random assemblies of blocks to measure; fewer than 8 would not tell how their order agrees.",
+            min=8,
+            metavar="N",
+        ),
     ] = 40,
     out: Annotated[
         Path, typer.Option("--out", help="CSV of what was measured; a journal stands beside it.", metavar="FILE")
