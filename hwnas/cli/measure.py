@@ -178,26 +178,29 @@ def _told(frame: pd.DataFrame, done: Measured, broken: list[int], export: Callab
             "" if done.budget_ms is None else f"; {len(frame) - len(broken)} hold the budget of {done.budget_ms:g} ms"
         )
         return [*lines, f"{done.name}: {count_of(len(frame), 'subnet')} measured on {done.place.label}{held}"]
-    return [*lines, *_verdict(frame, done, broken, export)]
+    over = 0.0  # of the slowest subnet over the budget, as a share of it
+    if done.budget_ms is not None:
+        over = float((measured[frame["row"].isin(broken)] / done.budget_ms - 1).max()) if broken else 0.0
+        held = f"{len(frame) - len(broken)} of {len(frame)} subnets hold the budget of {done.budget_ms:g} ms"
+        lines.append(held + (f"; rows {first_few(broken, 8)} break it, by up to {100 * over:.1f} %" if broken else ""))
+    # What a busy machine measured is refused: there is nothing to build on.
+    return lines if done.found.load.busy else [*lines, *_next(frame, done, broken, over, export)]
 
 
-def _verdict(frame: pd.DataFrame, done: Measured, broken: list[int], export: Callable[[int], str]) -> list[str]:
-    """Who holds the budget of the main device, and what to do next."""
-    budget_ms = done.budget_ms
-    if budget_ms is None:
+def _next(
+    frame: pd.DataFrame, done: Measured, broken: list[int], over: float, export: Callable[[int], str]
+) -> list[str]:
+    """What to do next about the budget of the main device, if there is one."""
+    if done.budget_ms is None:
         return [f"next: {export(frame['row'].iloc[0])}"]
-    lines = [f"{len(frame) - len(broken)} of {len(frame)} subnets hold the budget of {budget_ms:g} ms"]
-    if broken:
-        over = frame[frame["row"].isin(broken)][LATENCY.companion("measured")].to_numpy(dtype=float) / budget_ms - 1
-        again = "--verify    (searches again with the table adapted to measurements)"
-        if done.decoding is not None:  # what a library is verified on is a text
-            again = f"--latency {budget_ms / (1 + over.max()):.3g}ms    (a budget smaller by as much)"
-        lines[0] += f"; rows {first_few(broken, 8)} break it, by up to {100 * over.max():.1f} %"
-    left = frame[~frame["row"].isin(broken)]
+    lines, left = [], frame[~frame["row"].isin(broken)]
     if len(left):
         file = "" if done.elsewhere else ", measured again as a file"
         lines.append(f"next: {export(left['row'].iloc[0])}    (the most accurate that holds{file})")
     if broken:
+        again = "--verify    (searches again with the table adapted to measurements)"
+        if done.decoding is not None:  # what a library is verified on is a text
+            again = f"--latency {done.budget_ms / (1 + over):.3g}ms    (a budget smaller by as much)"
         lines.append(f"      hwnas search ... {again}")
     return lines
 

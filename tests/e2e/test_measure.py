@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from hwnas.latency import Load
 from tests.e2e.conftest import Hwnas
 from tests.e2e.machine import SPACE, fake_runtime, ms_of, save_front, save_table, true_ns
 
@@ -81,6 +82,22 @@ def test_rows_a_budget_and_another_file(hwnas: Hwnas, monkeypatch: pytest.Monkey
     assert frame["row"][frame["latency_measured_ms"].notna()].tolist() == [1, 2, 4, 5]
     assert frame["latency_measured_ms"][1] == first
     assert hwnas("report", "m.csv").code == 0
+
+
+@pytest.mark.parametrize("budget", [None, 0.5, 1.5])
+def test_what_a_busy_machine_measured_leads_to_no_next_step(
+    budget: float | None, hwnas: Hwnas, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ns = true_ns()
+    front_of(ns, None if budget is None else budget * float(np.median(ms_of(X, ns))))
+    fake_runtime(monkeypatch, ns)
+    monkeypatch.setattr(Load, "busy", True)
+    ran = hwnas("measure", "pareto.csv")
+    assert ran.code == 2
+    assert "MAPE" in ran.out
+    assert ("hold the budget" in ran.out) is (budget is not None)
+    assert "hwnas export" not in ran.out
+    assert "hwnas search" not in ran.out
 
 
 @pytest.mark.clock
