@@ -92,6 +92,11 @@ class Evaluation:
         tell_untrained(self.supernet, self.checkpoint, self.data)
         return net
 
+    @cached_property
+    def own_samples(self) -> tuple[Task, dict[str, Any]]:
+        """The `samples` of the supernet itself, opened when they are first asked for."""
+        return self.samples(self.net)
+
     def samples(self, net: Supernet) -> tuple[Task, dict[str, Any]]:
         """What ``net`` is calibrated and measured with, and what a journal says of it.
 
@@ -138,8 +143,13 @@ class Evaluation:
         return replace(self, metric=named[0]) if len(named) == 1 and own in SCORES and named != [own] else self
 
     def told(self) -> tuple[SearchSpace, str]:
-        """The space, and the column that evaluations tell."""
-        return self.space(), self.measures().column
+        """The space, and the column that evaluations tell.
+
+        Raises:
+            HwnasError: supernet or data do not fit; a table is profiled only afterwards.
+        """
+        space, _ = self.space(), self.own_samples
+        return space, self.measures().column
 
     def space(self) -> SearchSpace:
         """The supernet's space, with the number of classes of its weights; of layers with precisions, if its name says so."""
@@ -204,7 +214,7 @@ class Evaluation:
         """
         from hwnas.supernet import MeasuredAccuracy
 
-        net, (data, identity) = self._in(precisions), self.samples(self.net)
+        net, (data, identity) = self._in(precisions), self.own_samples
 
         def made(journal: Journal, engine: Engine, executor: Executor | None) -> MeasuredAccuracy:
             return MeasuredAccuracy(net, data, journal, engine, executor, skip_failed=self.skip_failed)
@@ -254,7 +264,7 @@ class Evaluation:
         """
         from hwnas.supernet import MeasuredAnswers
 
-        net, (data, identity) = self._in(precisions), self.samples(self.net)
+        net, (data, identity) = self._in(precisions), self.own_samples
         able = can_race(data)
 
         def made(journal: Journal, engine: Engine, executor: Executor | None) -> RacedAccuracy:

@@ -76,10 +76,11 @@ def read_labelled_texts(path: str | os.PathLike[str], columns: TextColumns | Non
     if len(set(named.values())) < len(named):
         pairs = " ".join(f"{option} {name}" for option, name in named.items())
         raise DataError(pairs, "one column cannot be two of them", "name another one")
-    for option, name in named.items():
-        if name not in header:
-            found = f"it has no column {name!r} (it has {', '.join(map(repr, header[:8]))})"
-            raise DataError(f"file {path}", found, f"name the column with {option}")
+    missing = {option: name for option, name in named.items() if name not in header}
+    if missing:
+        found = f"it has no column {' and none '.join(map(repr, missing.values()))}"
+        remedy = f"name {'them' if len(missing) > 1 else 'the column'} with {' and '.join(missing)}"
+        raise DataError(f"file {path}", f"{found} (it has {', '.join(map(repr, header[:8]))})", remedy)
     kept = [row for row in rows if row.get(columns.text, "").strip() and row.get(columns.label, "").strip()]
     if not kept:
         raise DataError(f"file {path}", "no row has both a text and a label", "fill them")
@@ -98,7 +99,8 @@ def _content(path: Path) -> str:
         data = gzip.decompress(data) if data.startswith(b"\x1f\x8b") else data
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise DataError(f"file {path}", "it is not text in UTF-8", "convert it") from error
+        remedy = "convert it, from Latin-1 with `iconv -f latin1 -t utf-8`"
+        raise DataError(f"file {path}", "it is not text in UTF-8", remedy) from error
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise DataError(f"file {path}", "its gzip data is cut short or damaged", "restore the file") from error
     except OSError as error:

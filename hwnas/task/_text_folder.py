@@ -86,10 +86,7 @@ class TextFolder:
         self.metrics: Mapping[str, Score] = {metric: SCORES[metric]}
         files = {split: _file(self.folder, names) for split, names in SPLITS.items()}
         if files["validation"] is None:
-            rule, remedy = f"it has no validation{', '.join(ENDINGS[:3])}", "keep some rows of train.csv back as it"
-            if files["train"] is None and any(path.is_dir() for path in self.folder.iterdir()):
-                rule, remedy = "it holds folders, as of images, and the network is fed texts", _LAYOUT
-            raise DataError(f"data {folder}", rule, remedy if files["train"] is not None else _LAYOUT)
+            raise DataError(f"data {folder}", *_without_validation(self.folder, trains=files["train"] is not None))
         splits = {split: read_labelled_texts(file, columns) for split, file in files.items() if file is not None}
         _refuse_lone_pairs(folder, splits)
         self.has_training = "train" in splits
@@ -227,6 +224,19 @@ def _file(folder: Path, names: Sequence[str]) -> Path | None:
         rule = f"it has both {found[0].name} and {found[1].name}"
         raise DataError(f"data {folder}", rule, "keep the one that is meant")
     return found[0] if found else None
+
+
+def _without_validation(folder: Path, *, trains: bool) -> tuple[str, str]:
+    """What is wrong with a folder that has nothing to measure on, and what to do."""
+    rule = f"it has no validation{', '.join(ENDINGS[:3])}"
+    if trains:
+        return rule, "keep some rows of train.csv back as it"
+    other = next(iter(files_in(folder, ".parquet", ".json")), None)
+    if other is not None:
+        return f"{rule}, but {other.name}", "write it as CSV, by read_parquet or read_json and to_csv of pandas"
+    if any(path.is_dir() for path in folder.iterdir()):
+        return "it holds folders, as of images, and the network is fed texts", _LAYOUT
+    return rule, _LAYOUT
 
 
 def _refuse_lone_pairs(folder: str | os.PathLike[str], splits: Mapping[str, LabelledTexts]) -> None:

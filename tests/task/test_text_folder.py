@@ -97,7 +97,7 @@ def test_pairs_are_two_segments_and_columns_have_the_names_that_are_given(tokeni
         ([2, 5, 3, 6, 7, 3, 0, 0], [0, 0, 0, 1, 1, 1, 0, 0], 1),
         ([2, 7, 3, 8, 3, 0, 0, 0], [0, 0, 0, 1, 1, 0, 0, 0], 0),
     ]
-    with pytest.raises(DataError, match=r"no column 'text' \(it has 'first', 'second', 'stars'\); .* --text-column"):
+    with pytest.raises(DataError, match=r"no column 'text' and none 'label' \(it has 'first', 'second', 'stars'\)"):
         opened(tmp_path, tokenizer)
     write(tmp_path / "train.csv", [{"text": "good", "stars": "1"}, {"text": "bad", "stars": "0"}])
     write(tmp_path / "dev.csv", [{"text": "good", "text_pair": "a film", "stars": "1"}])
@@ -171,7 +171,11 @@ def test_what_is_odd_is_counted_and_named(tokenizer: Tokenizer, tmp_path: Path) 
         ("validation.csv", b"text,label\n", "it holds no rows"),
         ("validation.jsonl", b"", "it holds no rows"),
         ("validation.jsonl", b'{"text": "a", "label": NaN}\n', "no row has both a text and a label"),
-        ("validation.csv", "text,label\nschön,ja\n".encode("latin-1"), "not text in UTF-8"),
+        (
+            "validation.csv",
+            "text,label\nschön,ja\n".encode("latin-1"),
+            r"not text in UTF-8; convert it, from Latin-1 with",
+        ),
         ("validation.csv.gz", gzip.compress(b"text,label\n" * 99, mtime=0)[:20], "gzip data is cut short or damaged"),
         ("validation.jsonl", b'{"text": "a", "label": 1}\n{"text"\n', "line 2: it is no JSON"),
         ("validation.jsonl", b"[1]\n", "it is no JSON object"),
@@ -216,12 +220,22 @@ def test_a_folder_of_images_is_told_from_one_without_validation_texts(tokenizer:
         opened(tmp_path / "photos", tokenizer)
 
 
+def test_tables_of_another_kind_are_named(tokenizer: Tokenizer, tmp_path: Path) -> None:
+    (tmp_path / "validation.parquet").write_bytes(b"PAR1")
+    with pytest.raises(DataError, match=r"no validation.csv, .tsv, .jsonl, but validation.parquet; write it as CSV"):
+        opened(tmp_path, tokenizer)
+
+
 @pytest.mark.parametrize(
     ("columns", "complaint"),
     [
         ({"pair": "sentense2"}, "it has no column 'sentense2' .* name the column with --pair-column"),
         ({"label": "text"}, "--label-column text: one column cannot be two of them"),
         ({"text": "Text"}, "it has no column 'Text' .* name the column with --text-column"),
+        (
+            {"text": "Text", "label": "Label"},
+            r"it has no column 'Text' and none 'Label' \(.*; name them with --text-column and --label-column",
+        ),
     ],
 )
 def test_columns_that_are_named_are_there_and_apart(

@@ -41,7 +41,8 @@ def test_they_are_remembered_and_can_be_named_anew(desk: Path, capsys: pytest.Ca
     train = ("train", "--supernet", "hf:net", "--data", "data", "--steps", "2", "--out", "own.safetensors")
     code, told = ran(capsys, *train)
     assert (code, told.count("\n")) == (2, 1)
-    assert "it has no column 'text' (it has 'words', 'mood'); name the column with --text-column" in told
+    found = "it has no column 'text' and none 'label' (it has 'words', 'mood')"
+    assert f"{found}; name them with --text-column and --label-column" in told
     assert ran(capsys, *train, *COLUMNS)[0] == 0
     evaluate = ("evaluate", *TRAINED, "--sample", "2", "--data")
     assert ran(capsys, *evaluate, "data", "--out", "a.csv")[0] == 0
@@ -73,6 +74,18 @@ def test_a_network_without_head_is_refused_before_a_machine_is_profiled(
         "train it first: hwnas train --supernet hf:net --data data --out own.safetensors\n"
     )
     assert sorted(path.name for path in desk.iterdir()) == ["data", "net"]
+
+
+def test_data_that_do_not_fit_are_refused_before_a_machine_is_profiled(
+    desk: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    save(desk / "tuned", "bert", classes=2)
+    search = ("search", "--supernet", "hf:tuned", "--data", "data", "--evaluate", "--latency", "2ms")
+    code, told = ran(capsys, *search, "--text-column", "words", "--label-column", "feeling")
+    assert code == 2
+    assert "it has no column 'feeling' (it has 'words', 'mood'); name the column with --label-column" in told
+    assert "profiling" not in told
+    assert sorted(path.name for path in desk.iterdir()) == ["data", "net", "tuned"]
 
 
 def test_columns_are_of_texts_and_of_evaluations(capsys: pytest.CaptureFixture[str]) -> None:
