@@ -13,6 +13,11 @@ IMAGE_MODEL = "resnet"
 """The ``model_type`` of networks that no Hugging Face family describes: labels are read by it, layers are not."""
 
 
+NOT_KEPT = ("architectures", "_name_or_path", "problem_type")
+"""Settings that are no longer true: classifiers that hwnas trains and measures know one class of each sample, whatever the
+network's own head was for (several at once, or a number)."""
+
+
 def as_json(facts: Mapping[str, Any]) -> str:
     """The text of a file."""
     return json.dumps(facts, indent=2, ensure_ascii=False) + "\n"
@@ -33,7 +38,7 @@ def configuration(
         arch: the subnet.
     """
     names = list(labels) or [f"LABEL_{i}" for i in range(classes)]
-    kept = {key: value for key, value in settings.items() if key not in ("architectures", "_name_or_path")}
+    kept = {key: value for key, value in settings.items() if key not in NOT_KEPT}
     return {
         **kept,
         "id2label": {str(i): name for i, name in enumerate(names)},

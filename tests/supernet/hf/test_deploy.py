@@ -73,6 +73,16 @@ def test_a_folder_is_the_subnet_with_its_tokenizer_and_its_classes(kind: str, tm
     assert fed["input_ids"].shape[1] < LENGTH
 
 
+def test_what_a_network_was_for_before_is_not_told_of_its_classes(tmp_path: Path) -> None:
+    save(tmp_path, "bert", problem_type="multi_label_classification")
+    net = load_supernet(f"hf:{tmp_path}").with_head(["a", "b"])
+    config = json.loads(
+        net.deployed_files(net.extract(np.array([d[-1] for d in net.space.domain], dtype=np.int16)))["config.json"]
+    )
+    assert "problem_type" not in config  # transformers' pipeline would give each class a sigmoid of its own
+    assert config["id2label"] == {"0": "a", "1": "b"}
+
+
 def test_the_example_classifies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
     deploy = exported(tmp_path, "bert")
     net = load_supernet(f"hf:{tmp_path / 'net'}")
