@@ -24,6 +24,8 @@ UNWRITTEN = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS}
 PART_BYTES = 2**22
 """Read at once of a file that is hashed: weights may be larger than memory."""
 
+_LFS = b"version https://git-lfs"
+
 _numbers = count(1)
 _waiting: ContextVar[list[_Part] | None] = ContextVar("waiting", default=None)
 """Finished parts of the files that a :func:`together` block writes; None outside of one."""
@@ -139,6 +141,12 @@ def ends_in(path: str | os.PathLike[str], *endings: str) -> bool:
 def files_in(folder: Path, *endings: str) -> list[Path]:
     """The files of a folder that have one of these endings, by name; none where there is no such folder."""
     return sorted(file for file in folder.glob("*") if ends_in(file, *endings) and file.is_file())
+
+
+def is_lfs_pointer(path: Path) -> bool:
+    """Whether a file is what ``git clone`` leaves in place of a large one where Git LFS is not installed."""
+    with path.open("rb") as file:
+        return file.read(len(_LFS)) == _LFS
 
 
 class _Part:

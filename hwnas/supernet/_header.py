@@ -47,8 +47,11 @@ def described(path: str | os.PathLike[str]) -> Mapping[str, str]:
     if not isinstance(found, dict) or not all(isinstance(value, str) for value in found.values()):
         raise SupernetError(name, "it is damaged, or no safetensors file with a description", "copy it again")
     if not found.get("supernet") or not found.get("space"):
-        rule = "it does not say which supernet it is of"
-        raise SupernetError(name, rule, f"pass --supernet NAME --checkpoint {path}")
+        around = Path(path).parent
+        rule, remedy = "it does not say which supernet it is of", f"pass --supernet NAME --checkpoint {path}"
+        if (around / "config.json").is_file():
+            rule, remedy = "it holds the weights of a Hugging Face folder", f"name the folder: hf:{around}"
+        raise SupernetError(name, rule, remedy)
     return found
 
 

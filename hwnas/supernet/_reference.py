@@ -93,18 +93,25 @@ class Registered(ReferenceKind):
         from hwnas.supernet._registry import registered_supernet
 
         _refuse_path(reference)
-        return registered_supernet(reference)
+        try:
+            return registered_supernet(reference)
+        except UnknownNameError as error:
+            raise _unknown("supernet", reference, error) from None
 
     def space(self, reference: str) -> SearchSpace:
         _refuse_path(reference)
         try:
             return get_space(reference)
-        except UnknownNameError:
+        except UnknownNameError as error:
             try:
                 return super().space(reference)  # a supernet's own, which a plug-in registers
             except UnknownNameError:
-                pass
-            raise
+                raise _unknown("space", reference, error) from None
+
+
+def _unknown(kind: str, name: str, error: UnknownNameError) -> UnknownNameError:
+    """What is said of a name that leads nowhere: it may be one of the Hugging Face hub."""
+    return UnknownNameError(kind, name, error.known, "write hf:FOLDER, of a Hugging Face folder")
 
 
 def _refuse_path(reference: str) -> None:
@@ -303,8 +310,8 @@ class Shrunk(ReferenceKind):
 
 
 KINDS: tuple[ReferenceKind, ...] = (
-    Shrunk(),
     HuggingFace(),
+    Shrunk(),
     TrainedEncoder(),
     TrainedOnnxFile(),
     TrainedFile(),

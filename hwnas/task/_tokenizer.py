@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hwnas.errors import DataError
+from hwnas.files import as_argument, is_lfs_pointer
 from hwnas.task._task import digest_of
 
 if TYPE_CHECKING:
@@ -61,6 +62,9 @@ class Tokenizer:
             DataError: there is neither, or it cannot be read.
         """
         facts = _json(folder / CONFIG) if (folder / CONFIG).is_file() else {}
+        if (folder / FILE).is_file() and is_lfs_pointer(folder / FILE):
+            rule = "it is a pointer of Git LFS in place of the tokenizer"
+            raise DataError(f"file {folder / FILE}", rule, f"fetch it: git -C {as_argument(folder)} lfs pull")
         try:
             if (folder / FILE).is_file():
                 engine = _engine((folder / FILE).read_text(encoding="utf-8"))

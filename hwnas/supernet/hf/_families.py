@@ -42,6 +42,9 @@ def family_kind(config: Mapping[str, Any], folder: str) -> FamilyKind:
             (f"its {kind} is {use}" for key, use in uses.items() if config.get(key)), f"its model_type is {kind!r}"
         )
         raise SupernetError(f"hf:{folder}", rule, f"{known} are what is supported: give one of them")
+    if config.get("quantization_config"):
+        rule = "its weights are in another precision (quantization_config)"
+        raise SupernetError(f"hf:{folder}, {CONFIG}", rule, "give the network as it was before")
     return FAMILIES[kind]
 
 

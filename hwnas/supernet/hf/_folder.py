@@ -4,18 +4,25 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from hwnas.errors import SupernetError
+from hwnas.files import as_argument, files_in, is_lfs_pointer
 
-CONFIG = "config.json"
+CONFIG, ADAPTER = "config.json", "adapter_config.json"
 WEIGHTS = ("model.safetensors", "pytorch_model.bin")
 """Files of all weights, the preferred first."""
 
 INDEXES = ("model.safetensors.index.json", "pytorch_model.bin.index.json")
 """Files that tell which of several files a tensor is in."""
+
+_SAVED = "give the folder that save_pretrained() wrote"
+
+HUB_NAME = re.compile(r"[\w-][\w.-]*(/[\w.-]+)?")
+"""What networks of the Hugging Face hub are called; paths may look the same."""
 
 
 def read_config(folder: str | os.PathLike[str]) -> dict[str, Any]:
@@ -26,35 +33,80 @@ def read_config(folder: str | os.PathLike[str]) -> dict[str, Any]:
     """
     path = Path(folder) / CONFIG
     if not Path(folder).is_dir():
-        remedy = "give a local one with config.json and weights, as `hf download NAME --local-dir FOLDER` writes it"
-        rule = "it is a file, and no folder" if Path(folder).is_file() else "there is no such folder"
-        raise SupernetError(f"hf:{folder}", rule, remedy)
+        raise SupernetError(f"hf:{folder}", *_no_folder(str(folder)))
     try:
         config = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        rule = f"it has no {CONFIG}"
-        raise SupernetError(f"hf:{folder}", rule, "give the folder that save_pretrained() wrote") from None
+        raise SupernetError(f"hf:{folder}", *_no_config(Path(folder))) from None
     except (OSError, ValueError, RecursionError) as error:
         raise SupernetError(f"{path}", f"it cannot be read ({error})", "restore it") from error
     if not isinstance(config, dict) or not isinstance(config.get("model_type"), str):
-        raise SupernetError(f"{path}", "it states no model_type", "give the folder that save_pretrained() wrote")
+        raise SupernetError(f"{path}", "it states no model_type", _meant(Path(folder)))
     return config
 
 
+def _no_folder(folder: str) -> tuple[str, str]:
+    """What is wrong with a path that is no folder, and what to do."""
+    if Path(folder).is_file():
+        around = Path(folder).parent
+        has_one = (around / CONFIG).is_file()
+        return "it is a file, and no folder", f"write {as_argument(f'hf:{around}')}" if has_one else _SAVED
+    name = folder if HUB_NAME.fullmatch(folder) else "NAME"
+    fetch = f"hf download {name} --local-dir {as_argument(folder)}"
+    return "there is no such folder", f"correct the path, or fetch it from the Hugging Face hub: `{fetch}`"
+
+
+def _no_config(folder: Path) -> tuple[str, str]:
+    """What is wrong with a folder without configuration, and what to do."""
+    if (folder / ADAPTER).is_file():
+        remedy = "merge it into its network: merge_and_unload() of peft, then save_pretrained()"
+        return f"it holds an adapter ({ADAPTER}), and no network", remedy
+    return f"it has no {CONFIG}", _meant(folder)
+
+
+def _meant(folder: Path) -> str:
+    """Which folder to give in place of one that holds no network: the newest network within it, if there is one.
+
+    Training runs write a folder for each checkpoint, the hub's cache one for each version, and sentence-transformers used to
+    write one for each module.
+    """
+    within = [*folder.glob(f"*/{CONFIG}"), *folder.glob(f"snapshots/*/{CONFIG}")]
+    networks = [path.parent for path in within if path.is_file() and b'"model_type"' in path.read_bytes()]
+    if not networks:
+        return _SAVED
+    newest = max(networks, key=lambda path: path.stat().st_mtime)
+    return f"write {as_argument(f'hf:{newest}')}, where a network is"
+
+
 def weight_files(folder: Path) -> list[Path]:
-    """The files that hold a folder's tensors.
+    """The files that hold a folder's tensors: those that save_pretrained() writes, or else its only ``.safetensors``.
 
     Raises:
-        SupernetError: there are none, or some of those that an index names are missing.
+        SupernetError: there are none, or some of those that an index names are missing, or Git LFS is still to fetch them.
     """
+    files = _weight_files(folder)
+    pointer = next((file for file in files if is_lfs_pointer(file)), None)
+    if pointer is not None:
+        rule = "it is a pointer of Git LFS in place of the weights"
+        raise SupernetError(f"{pointer}", rule, f"fetch them: git -C {as_argument(folder)} lfs pull")
+    return files
+
+
+def _weight_files(folder: Path) -> list[Path]:
     for name in WEIGHTS:
         if (folder / name).is_file():
             return [folder / name]
     for name in INDEXES:
         if (folder / name).is_file():
             return _listed(folder, folder / name)
+    others = [file for file in files_in(folder, ".safetensors") if not file.name.startswith("adapter_")]
+    if len(others) == 1:
+        return others
     rule = f"it has no weights ({' or '.join(WEIGHTS)})"
-    raise SupernetError(f"hf:{folder}", rule, "save the network with its weights into it")
+    if others:
+        names = ", ".join(file.name for file in others)
+        raise SupernetError(f"hf:{folder}", f"{rule}, but {names}", f"name the one that is meant {WEIGHTS[0]}")
+    raise SupernetError(f"hf:{folder}", rule, "save the network with its weights into it, in torch")
 
 
 def _listed(folder: Path, index: Path) -> list[Path]:

@@ -51,6 +51,27 @@ def in_integers(folder: Path) -> None:
     save_file(tensors | {WEIGHT: tensors[WEIGHT].to(torch.int8)}, folder / "model.safetensors")
 
 
+def named(*names: str) -> Callable[[Path], None]:
+    """Copies the weights to files of other names."""
+
+    def change(folder: Path) -> None:
+        content = (folder / "model.safetensors").read_bytes()
+        (folder / "model.safetensors").unlink()
+        for name in names:
+            (folder / name).write_bytes(content)
+
+    return change
+
+
+def left_by_git(name: str) -> Callable[[Path], None]:
+    """Leaves a pointer of Git LFS in place of a file."""
+
+    def change(folder: Path) -> None:
+        (folder / name).write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0\n", encoding="utf-8")
+
+    return change
+
+
 @pytest.mark.parametrize(
     ("damage", "complaint"),
     [
@@ -74,6 +95,16 @@ def in_integers(folder: Path) -> None:
         (configured(layer_norm_eps=float("nan")), "layer_norm_eps is nan, not a number from 0 to 1"),
         (in_integers, "holds no real numbers (torch.int8)"),
         (configured(num_attention_heads=5), "cannot be shared by 5 heads"),
+        (configured(quantization_config={"bits": 4}), "its weights are in another precision (quantization_config)"),
+        (
+            named("model-a.safetensors", "model-b.safetensors"),
+            "but model-a.safetensors, model-b.safetensors; name the one",
+        ),
+        (named("adapter_model.safetensors"), "it has no weights"),
+        (
+            left_by_git("model.safetensors"),
+            "model.safetensors: it is a pointer of Git LFS in place of the weights; fetch",
+        ),
     ],
 )
 def test_a_damaged_folder_is_one_line(damage: Callable[[Path], None], complaint: str, tmp_path: Path) -> None:
@@ -140,5 +171,55 @@ def test_other_paths_to_a_network_tell_how_it_is_named(tmp_path: Path) -> None:
         load_supernet(str(tmp_path / "own.pth"))
     with pytest.raises(HwnasError, match=rf"pass --supernet hf:{tmp_path}/plain alone"):
         load_supernet(f"hf:{tmp_path / 'bert'}", tmp_path / "plain" / "model.safetensors")
-    with pytest.raises(HwnasError, match=r"there is no such folder; .*hf download NAME"):
+    fetch = "hf download bert-base-uncased --local-dir bert-base-uncased"
+    with pytest.raises(HwnasError, match=rf"there is no such folder; correct the path, or .*: `{fetch}`"):
         load_supernet("hf:bert-base-uncased")
+    with pytest.raises(HwnasError, match=r"`hf download NAME --local-dir /no/where`"):
+        load_supernet("hf:/no/where")
+    with pytest.raises(HwnasError, match=r"known: digits.*; or write hf:FOLDER"):
+        load_supernet("google/vit-base-patch16-224")
+
+
+def test_a_file_of_a_folder_tells_to_name_the_folder(tmp_path: Path) -> None:
+    save(tmp_path, "bert")
+    for file in ("config.json", "model.safetensors"):
+        with pytest.raises(HwnasError, match=rf"it is a file, and no folder; write hf:{tmp_path}$"):
+            load_supernet(f"hf:{tmp_path / file}")
+    with pytest.raises(
+        HwnasError, match=rf"it holds the weights of a Hugging Face folder; name the folder: hf:{tmp_path}$"
+    ):
+        load_supernet(str(tmp_path / "model.safetensors"))
+
+
+@pytest.mark.parametrize("place", ["checkpoint-20", "snapshots/0a1b"])
+def test_a_folder_around_the_network_tells_where_it_is(place: str, tmp_path: Path) -> None:
+    save(tmp_path / place, "bert")
+    (tmp_path / "1_Pooling").mkdir()
+    (tmp_path / "1_Pooling" / "config.json").write_text("{}", encoding="utf-8")
+    meant = f"write hf:{tmp_path / place}, where a network is"
+    with pytest.raises(HwnasError, match=f"it has no config.json; {meant}"):
+        load_supernet(f"hf:{tmp_path}")
+    (tmp_path / "config.json").write_text("{}", encoding="utf-8")
+    with pytest.raises(HwnasError, match=f"it states no model_type; {meant}"):
+        load_supernet(f"hf:{tmp_path}")
+
+
+def test_an_adapter_is_told_from_a_network(tmp_path: Path) -> None:
+    (tmp_path / "adapter_config.json").write_text("{}", encoding="utf-8")
+    with pytest.raises(HwnasError, match=r"it holds an adapter \(adapter_config.json\), and no network; merge"):
+        load_supernet(f"hf:{tmp_path}")
+
+
+def test_the_only_file_of_weights_may_have_any_name(tmp_path: Path) -> None:
+    save(tmp_path, "bert")
+    named("model.fp16.safetensors")(tmp_path)
+    assert load_supernet(f"hf:{tmp_path}").classes == 3
+
+
+def test_a_tokenizer_that_git_left_behind_says_how_to_fetch_it(tmp_path: Path) -> None:
+    save(tmp_path, "bert")
+    left_by_git("tokenizer.json")(tmp_path)
+    with pytest.raises(
+        HwnasError, match=r"tokenizer.json: it is a pointer of Git LFS .*; fetch it: git -C \S+ lfs pull"
+    ):
+        load_supernet(f"hf:{tmp_path}").open_data(tmp_path)
