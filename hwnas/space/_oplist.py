@@ -23,6 +23,7 @@ from hwnas.space.ops import (
     Embedding,
     Flatten,
     Function,
+    GlobalMaxPool,
     GlobalPool,
     GridPositions,
     LayerNorm,
@@ -35,6 +36,7 @@ from hwnas.space.ops import (
     Pads,
     Pair,
     Positions,
+    PRelu,
     Read,
     Reshape,
     RMSNorm,
@@ -181,6 +183,10 @@ class OpList:
         """An activation of every element."""
         return self.apply(Activation, name, x, function=function)
 
+    def prelu(self, name: str, x: int) -> int:
+        """Negative elements times a slope per channel."""
+        return self.apply(PRelu, name, x)
+
     def add(self, name: str, x: int, y: int) -> int:
         """``x + y`` of one shape."""
         return self.apply(Add, name, x, y)
@@ -222,6 +228,10 @@ class OpList:
     def global_pool(self, name: str, x: int) -> int:
         """Mean over height and width, which stay as axes of length 1."""
         return self.apply(GlobalPool, name, x)
+
+    def global_max_pool(self, name: str, x: int) -> int:
+        """Largest element over height and width, kept as 1x1."""
+        return self.apply(GlobalMaxPool, name, x)
 
     def mean_tokens(self, name: str, x: int, mask: int | None = None) -> int:
         """Mean over the tokens of ``(tokens, channels)``: ``(channels,)``; over those where an int64 mask is 1, if given."""

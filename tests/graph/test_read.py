@@ -18,7 +18,8 @@ from hwnas.errors import SupernetError
 from hwnas.graph import build_model
 from hwnas.graph.read import ReadNetwork, read_network
 from hwnas.space import LayerSpec
-from hwnas.space.ops import Activation, BatchNorm, Conv, Linear, Shuffle
+from hwnas.space.ops import Activation, Affine, BatchNorm, Conv, Linear, Shuffle
+from hwnas.space.ops.activation import SLOPES
 from hwnas.supernet import folded
 
 END = "p = GlobalAveragePool(h) y = Flatten(p)"
@@ -82,6 +83,9 @@ SPELLINGS: Mapping[str, tuple[str, str]] = {
     "hard swish by sums": ("hswish", "a = Add(x, three) c = Clip(a, zero, six) m = Mul(x, c) h = Div(m, six)"),
     "hard sigmoid": ("hsigmoid", "h = HardSigmoid<alpha = 0.16666667, beta = 0.5>(x)"),
     "swish": ("silu", "g = Sigmoid(x) h = Mul(g, x)"),
+    **{f"leaky relu {slope}": (f"leaky_relu_{slope}", f"h = LeakyRelu<alpha = {slope}>(x)") for slope in SLOPES},
+    "leaky relu by max": ("leaky_relu_0.1", "m = Mul(x, tenth) h = Max(x, m)"),
+    "elu": ("elu", "h = Elu(x)"),
     "gelu": ("gelu", "d = Div(x, root) e = Erf(d) a = Add(e, one) m = Mul(x, a) h = Mul(m, half)"),
     "gelu by tanh": (
         "gelu_tanh",
@@ -90,6 +94,7 @@ SPELLINGS: Mapping[str, tuple[str, str]] = {
 }
 NUMBERS = {
     "zero": 0,
+    "tenth": 0.1,
     "half": 0.5,
     "one": 1,
     "three": 3,
@@ -107,6 +112,18 @@ def test_activations_are_known_by_what_they_compute(spelling: str, tmp_path: Pat
     network = same(written(tmp_path / "x.onnx", f"{body} {END}", **numbers))
     assert [op.function for op in network.ops if isinstance(op, Activation)] == [function]
     assert len(network.ops) == 3
+
+
+def test_slopes_per_channel_and_unusual_ones_are_weights(tmp_path: Path) -> None:
+    for body in ("h = PRelu(x, slopes)", "h = PRelu(x, slope)", "h = LeakyRelu<alpha = 0.25>(x)"):
+        network = same(written(tmp_path / "x.onnx", f"{body} {END}", slopes=(1, 4, 1, 1), slope=(1,)))
+        assert [type(op).__name__ for op in network.ops] == ["PRelu", "GlobalPool", "Flatten"]
+
+
+def test_maxima_over_the_map(tmp_path: Path) -> None:
+    for body in ("p = GlobalMaxPool(x) y = Flatten(p)", "y = ReduceMax<axes = [2, 3], keepdims = 0>(x)"):
+        network = same(written(tmp_path / "x.onnx", body))
+        assert [type(op).__name__ for op in network.ops] == ["GlobalMaxPool", "Flatten"]
 
 
 def test_activations_of_activations(tmp_path: Path) -> None:
@@ -212,7 +229,7 @@ def test_a_softmax_at_the_end_is_left_out(tmp_path: Path) -> None:
     ("body", "words"),
     [
         (f"h = LRN<size = 3>(x) {END}", "node h (LRN): hwnas cannot read this operator; it reads Abs"),
-        (f"h = Softplus(x) {END}", "node p (GlobalAveragePool): Softplus is no activation that hwnas knows"),
+        (f"h = Softplus(x) {END}", "node h (Softplus): Softplus is no activation that hwnas knows"),
         (f"h = MatMul(x, x) {END}", "its second matrix is computed"),
         (f"p = GlobalAveragePool(x) h = Add(x, p) {END}", "it joins (4, 8, 8) and (4, 1, 1), which differ"),
         ("y = Relu(x)", "its output y is (4, 8, 8), and logits are one number per class"),
@@ -228,17 +245,32 @@ def test_a_softmax_at_the_end_is_left_out(tmp_path: Path) -> None:
             "counts zeros",
         ),
         (
-            f"h = PRelu(x, slopes) {END}",
+            f"h = Pow(x, powers) {END}",
             "its constant is (4, 1, 1), and hwnas reads this operator with a single number",
         ),
         (f"i = Cast<to = 7>(x) h = Cast<to = 1>(i) {END}", "node i (Cast): it makes other numbers of a feature map"),
         ("f = Reshape<allowzero = 1>(x, nothing) y = Flatten(f)", "it makes [0, 256] of (1, 4, 8, 8)"),
         ("f = Flatten(x) y = Gemm(f, w, b)", "its bias is (4,), not one number per output"),
+        *(
+            (
+                f"p = GlobalAveragePool(x) f = Flatten(p) y = {operator}(f, w)",
+                f"node y ({operator}): its weight is for 256 numbers, and with an image of 8 x 8 it gets 4; export the",
+            )
+            for operator in ("Gemm", "MatMul")
+        ),
+        (
+            "r = Reshape(x, half_a_batch) y = Flatten(r)",
+            "the batch must stay the first axis; write that layer with the",
+        ),
     ],
 )
 def test_what_cannot_be_read_is_named(body: str, words: str, tmp_path: Path) -> None:
-    arrays: dict[str, Any] = {"pads": np.array([0, 0, 1, 1, 0, 0, 1, 1]), "nothing": np.array([0, -1])}
-    path = written(tmp_path / "x.onnx", body, **arrays, slopes=(4, 1, 1), w=(256, 5), b=(4,), filters=(4, 3, 1, 1))
+    arrays: dict[str, Any] = {
+        "pads": np.array([0, 0, 1, 1, 0, 0, 1, 1]),
+        "nothing": np.array([0, -1]),
+        "half_a_batch": np.array([2, -1]),
+    }
+    path = written(tmp_path / "x.onnx", body, **arrays, powers=(4, 1, 1), w=(256, 5), b=(4,), filters=(4, 3, 1, 1))
     with pytest.raises(SupernetError) as caught:
         read_network(path)
     assert words in str(caught.value)
@@ -284,7 +316,7 @@ def test_control_flow_is_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("inputs", "outputs_", "words"),
     [
-        ("float[N,4,8,8] x, float[N,4,8,8] z", "float[N,C] y", "its are x, z"),
+        ("float[N,4,8,8] x, float[N,4,8,8] z", "float[N,C] y", "and it has x, z; export it with one"),
         ("float[N,4,8,8] x", "float[N,C] y, float[N,C] p", "it has 2 outputs (y, p)"),
         ("int64[N,4,8,8] x", "float[N,C] y", "its input x is int64"),
         ("float[N,4] x", "float[N,C] y", "not float of batch, channels, height, width"),
@@ -308,6 +340,61 @@ def test_channels_that_come_last_are_read_as_the_first(tmp_path: Path) -> None:
     x = np.random.default_rng(1).normal(size=(2, 8, 9, 4)).astype(np.float32)
     ours = outputs(rebuilt(found), x.transpose(0, 3, 1, 2))
     np.testing.assert_allclose(ours, outputs(onnx.load(path), x), rtol=1e-5)
+
+
+def test_networks_of_tensorflow_may_make_the_image_standard_before_they_turn_it(tmp_path: Path) -> None:
+    """And average over height and width with the channels behind them."""
+    body = (
+        "s = Mul(x, part) n = Sub(s, mean) t = Transpose<perm = [0, 3, 1, 2]>(n) c = Conv(t, w)"
+        " l = Transpose<perm = [0, 2, 3, 1]>(c) a = Add(l, b) r = Relu(a)"
+        " g = ReduceMean<axes = [1, 2], keepdims = 1>(r) q = Transpose<perm = [0, 3, 1, 2]>(g) k = Conv(q, v)"
+        " f = Transpose<perm = [0, 3, 1, 2]>(r) m = Mul(f, k) o = Transpose<perm = [0, 2, 3, 1]>(m)"
+        " y = ReduceMean<axes = [1, 2], keepdims = 0>(o)"
+    )
+    weights: dict[str, Any] = {"part": 1 / 255, "mean": (4,), "w": (6, 4, 3, 3), "b": (6,), "v": (6, 6, 1, 1)}
+    path = written(tmp_path / "x.onnx", body, inputs="float[N,8,9,4] x", opset=13, **weights)
+    found = read_network(path)
+    assert found.input_shape == (4, 8, 9)
+    assert [op.axis for op in found.ops if isinstance(op, Affine)] == [2]  # of the channels: the size may change
+    x = np.random.default_rng(1).normal(size=(2, 8, 9, 4)).astype(np.float32)
+    ours = outputs(rebuilt(found), x.transpose(0, 3, 1, 2))
+    np.testing.assert_allclose(ours, outputs(onnx.load(path), x), rtol=1e-5)
+
+
+def test_transposes_after_each_other_are_one_or_none(tmp_path: Path) -> None:
+    there, back = (f"Transpose<perm = [0, {axes}]>" for axes in ("2, 3, 1", "3, 1, 2"))
+    network = same(written(tmp_path / "x.onnx", f"a = {there}(x) b = {back}(a) h = Relu(b) {END}"))
+    assert [type(op).__name__ for op in network.ops] == ["Activation", "GlobalPool", "Flatten"]
+    network = same(written(tmp_path / "x.onnx", f"a = {there}(x) b = {there}(a) y = Flatten(b)"))
+    assert [type(op).__name__ for op in network.ops] == ["Transpose", "Flatten"]
+
+
+@pytest.mark.parametrize("kind", ["float16", "double", "bfloat16"])
+def test_real_numbers_of_other_kinds_are_read_as_float(
+    kind: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    body = f"c = Conv(x, w) s = Mul(c, half) h = Clip(s, zero, six) {END}"
+    path = written(tmp_path / "x.onnx", body, w=(6, 4, 3, 3), half=0.5, zero=0.0, six=6.0)
+    plain = read_network(path)
+    model = onnx.load(path)
+    number = getattr(TensorProto, kind.upper())
+    model.graph.input[0].type.tensor_type.elem_type = number
+    arrays = {tensor.name: numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
+    del model.graph.initializer[:]
+    dtype = helper.tensor_dtype_to_np_dtype(number)
+    model.graph.initializer.extend(numpy_helper.from_array(a.astype(dtype), name) for name, a in arrays.items())
+    path.write_bytes(model.SerializeToString())
+    with caplog.at_level("INFO", "hwnas"):
+        found = read_network(path)
+    assert f"x.onnx is of {kind}: in what is made of it numbers are float" in caplog.text
+    assert found.ops == plain.ops
+    np.testing.assert_allclose(found.weights[0]["weight"], plain.weights[0]["weight"], rtol=1e-2)
+
+
+def test_a_file_for_batches_of_eight_is_read_for_any(tmp_path: Path) -> None:
+    body = "p = GlobalAveragePool(x) f = Reshape(p, eight) y = Gemm(f, w)"
+    path = written(tmp_path / "x.onnx", body, inputs="float[8,4,8,8] x", eight=np.array([8, 4]), w=(4, 5))
+    assert [type(op).__name__ for op in read_network(path).ops] == ["GlobalPool", "Flatten", "Linear"]
 
 
 def test_open_sizes_are_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

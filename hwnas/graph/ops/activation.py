@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from math import inf
 
 from hwnas.graph.ops._nodes import Nodes, to_onnx
-from hwnas.space.ops import FORMULAS, Activation
+from hwnas.space.ops import FORMULAS, Activation, PRelu
+from hwnas.space.ops.activation import SLOPES
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,6 +53,9 @@ class _Terms:
     def erf(self, x: _Term) -> _Term:
         return _Term("Erf", (x,))
 
+    def exp(self, x: _Term) -> _Term:
+        return _Term("Exp", (x,))
+
     def sigmoid(self, x: _Term) -> _Term:
         return _Term("Sigmoid", (x,))
 
@@ -73,7 +78,19 @@ def _written(part: _Term | float, x: str, at: Nodes) -> str:
     return at.node(part.operator, [_written(p, x, at) for p in part.parts]) if part.operator else x
 
 
+@to_onnx.register
+def _prelu(op: PRelu, x: Sequence[str], at: Nodes) -> str:
+    column = at.weight("slope").reshape(-1, *[1] * (len(op.in_shape) - 1))
+    return at.result("PRelu", [*x, at.parameter("slope", column)])
+
+
+def _leaky(x: str, at: Nodes, *, slope: float) -> str:
+    return at.result("LeakyRelu", [x], alpha=slope)
+
+
 _WHOLE: Mapping[str, Callable[[str, Nodes], str]] = {
+    **{f"leaky_relu_{slope}": partial(_leaky, slope=slope) for slope in SLOPES},
+    "elu": lambda x, at: at.result("Elu", [x]),
     "hswish": lambda x, at: at.result("HardSwish", [x]),
     # torch's hard sigmoid is relu6(x + 3) / 6; ONNX defaults to a slope of 0.2.
     "hsigmoid": lambda x, at: at.result("HardSigmoid", [x], alpha=1 / 6, beta=0.5),

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from hwnas.graph.ops._nodes import IntegerForm, Nodes, integer_form, to_onnx
-from hwnas.space.ops import AvgPool, GlobalPool, MaxPool, MeanTokens, Op, Pool
+from hwnas.space.ops import AvgPool, GlobalMaxPool, GlobalPool, MaxPool, MeanTokens, Op, Pool
 
 
 @to_onnx.register
@@ -34,6 +34,11 @@ def _window(op: Pool) -> dict[str, Any]:
 @to_onnx.register
 def _global_pool(op: GlobalPool, x: Sequence[str], at: Nodes) -> str:
     return at.result("GlobalAveragePool", x)
+
+
+@to_onnx.register
+def _global_max_pool(op: GlobalMaxPool, x: Sequence[str], at: Nodes) -> str:
+    return at.result("GlobalMaxPool", x)
 
 
 @integer_form.register(Pool)

@@ -10,11 +10,15 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hwnas.space.ops import FORMULAS, Function
+
+if TYPE_CHECKING:
+    import onnx
 
 Samples = NDArray[np.float64]
 
@@ -32,15 +36,15 @@ class Curve:
     Attributes:
         root: number of the value.
         samples: at `GRID`.
-        operator: of the node that gives it; empty for the value itself.
+        node: that gives it; None for the value itself.
         parts: the curves that this node reads, in its order.
-        compute: the node, from samples of its parts.
+        compute: what the node does, from samples of its parts.
         number: of the value that it has become, if anything asked for it.
     """
 
     root: int
     samples: Samples
-    operator: str = ""
+    node: onnx.NodeProto | None = None
     parts: tuple[Curve, ...] = ()
     compute: Callable[[Sequence[Samples]], Samples] | None = None
     number: int | None = None
@@ -51,9 +55,11 @@ class Curve:
         return cls(number, GRID, number=number)
 
     @classmethod
-    def node(cls, operator: str, parts: Sequence[Curve], compute: Callable[[Sequence[Samples]], Samples]) -> Curve:
+    def given_by(
+        cls, node: onnx.NodeProto, parts: Sequence[Curve], compute: Callable[[Sequence[Samples]], Samples]
+    ) -> Curve:
         """What a node makes of curves of one value."""
-        return cls(parts[0].root, compute([part.samples for part in parts]), operator, tuple(parts), compute)
+        return cls(parts[0].root, compute([part.samples for part in parts]), node, tuple(parts), compute)
 
     def line(self) -> tuple[float, float] | None:
         """Slope and offset, if it is a straight line."""
@@ -61,6 +67,12 @@ class Curve:
         offset = float(self.samples[0] - slope * GRID[0])
         scale = float(np.abs(self.samples).max())
         return (slope, offset) if np.allclose(self.samples, slope * GRID + offset, atol=1e-6 * scale) else None
+
+    def slope(self) -> float | None:
+        """Of its negative side, if it is a leaky relu."""
+        slope = float(self.samples[0] / GRID[0])
+        bent = np.where(GRID < 0, slope * GRID, GRID)
+        return slope if np.allclose(self.samples, bent, CLOSE, CLOSE) else None
 
     def function(self) -> Function | None:
         """The activation that it is."""
@@ -90,6 +102,7 @@ class _Numpy:
     """`hwnas.space.ops.Maths` of samples."""
 
     clip = staticmethod(np.clip)
+    exp = staticmethod(np.exp)
     tanh = staticmethod(np.tanh)
 
     def erf(self, x: Samples) -> Samples:

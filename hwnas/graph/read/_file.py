@@ -23,6 +23,12 @@ USUAL_SIZE = 224
 
 CHANNELS = 3
 
+REAL = (1, 10, 11, 16)
+"""ONNX's numbers for float, float16, double and bfloat16."""
+
+BEFORE_TURNING = ("Identity", "Cast", "Add", "Sub", "Mul", "Div")
+"""What networks of TensorFlow do with an image before its channels are put first: they make it standard."""
+
 
 @dataclass(frozen=True)
 class Graph:
@@ -32,6 +38,7 @@ class Graph:
         nodes: in an order in which values come before their readers.
         constants: weights by name.
         input, shape: name of the image, channels first, and ``(channels, height, width)``.
+        batch: images at a time that the file was exported for, where that is fixed; else 1.
         output: name of the logits.
         opset: of ONNX.
     """
@@ -40,6 +47,7 @@ class Graph:
     constants: dict[str, NDArray[Any]]
     input: str
     shape: Shape
+    batch: int
     output: str
     opset: int
 
@@ -51,7 +59,7 @@ def open_graph(path: str | os.PathLike[str]) -> Graph:
         SupernetError: it cannot be read as ONNX, weights beside it are missing, or it has other inputs and outputs than
             an image and logits.
     """
-    from onnx import numpy_helper
+    from onnx import helper, numpy_helper
 
     name = f"supernet {path}"
     graph, opset = _loaded(Path(path), name)
@@ -59,23 +67,29 @@ def open_graph(path: str | os.PathLike[str]) -> Graph:
     inputs = [value for value in graph.input if value.name not in constants]
     if len(inputs) != 1:
         told = ", ".join(value.name for value in inputs) or "none"
-        raise SupernetError(name, f"a network of images has one input, and its are {told}", "export it with one")
+        raise SupernetError(name, f"a network of images has one input, and it has {told}", "export it with one")
     if len(graph.output) != 1:
         told = ", ".join(value.name for value in graph.output)
         rule = f"it has {len(graph.output)} outputs ({told}), and logits are one"
         raise SupernetError(name, rule, "export it with one, in evaluation mode")
-    turn = _channels_turned(graph.node, inputs[0].name)
-    shape = _image(inputs[0], name, channels_last=turn is not None)
-    image = inputs[0].name if turn is None else turn.output[0]
-    nodes = tuple(node for node in graph.node if node is not turn)
-    return Graph(nodes, constants, image, shape, graph.output[0].name, opset)
+    image, nodes = inputs[0].name, [*graph.node]
+    last = _channels_last(nodes, image)
+    batch, shape = _image(inputs[0], name, channels_last=last)
+    if last:
+        first = f"{image}, channels first"
+        nodes.insert(0, helper.make_node("Transpose", [first], [image], name=image, perm=[0, 2, 3, 1]))
+        image = first
+    return Graph(tuple(nodes), constants, image, shape, batch, graph.output[0].name, opset)
 
 
-def _channels_turned(nodes: Sequence[onnx.NodeProto], image: str) -> onnx.NodeProto | None:
-    """The node that alone reads the image, to put its channels first: those of TensorFlow's networks are last."""
-    readers = [node for node in nodes if image in node.input]
+def _channels_last(nodes: Sequence[onnx.NodeProto], value: str) -> bool:
+    """Whether a node puts the channels of a value first, before anything but a look at single numbers: those of
+    TensorFlow's images are last."""
+    readers = [node for node in nodes if value in node.input]
+    if len(readers) == 1 and readers[0].op_type in BEFORE_TURNING:
+        return _channels_last(nodes, readers[0].output[0])
     turns = len(readers) == 1 and readers[0].op_type == "Transpose"
-    return readers[0] if turns and attributes(readers[0]).get("perm") == [0, 3, 1, 2] else None
+    return turns and attributes(readers[0]).get("perm") == [0, 3, 1, 2]
 
 
 def _loaded(path: Path, name: str) -> tuple[onnx.GraphProto, int]:
@@ -106,24 +120,27 @@ def _loaded(path: Path, name: str) -> tuple[onnx.GraphProto, int]:
     return model.graph, opset
 
 
-def _image(value: onnx.ValueInfoProto, name: str, *, channels_last: bool) -> Shape:
-    """``(channels, height, width)``; open sizes are the usual ones."""
+def _image(value: onnx.ValueInfoProto, name: str, *, channels_last: bool) -> tuple[int, Shape]:
+    """The batch, and ``(channels, height, width)``; open sizes are the usual ones."""
     from onnx import TensorProto
 
     kind = value.type.tensor_type
     sizes = [d.dim_value if d.HasField("dim_value") and d.dim_value > 0 else None for d in kind.shape.dim]
-    if kind.elem_type != TensorProto.FLOAT or len(sizes) != 4:
+    element = TensorProto.DataType.Name(kind.elem_type).lower()
+    if kind.elem_type not in REAL or len(sizes) != 4:
         told = "x".join(str(s or "?") for s in sizes) or "of no known shape"
-        found = f"its input {value.name} is {TensorProto.DataType.Name(kind.elem_type).lower()} {told}"
+        found = f"its input {value.name} is {element} {told}"
         raise SupernetError(name, f"{found}, not float of batch, channels, height, width", "export it for images")
-    _, channels, height, width = sizes
+    if kind.elem_type != TensorProto.FLOAT:
+        notice(f"{name} is of {element}: in what is made of it numbers are float")
+    batch, channels, height, width = sizes
     if channels_last:
         _, height, width, channels = sizes
         notice(f"{name} has its channels last: in what is made of it they come first")
     if height is None or width is None:
         height, width = height or width or USUAL_SIZE, width or height or USUAL_SIZE
         notice(f"{name} leaves its image size open: {height} x {width} is taken")
-    return (channels or CHANNELS, height, width)
+    return batch or 1, (channels or CHANNELS, height, width)
 
 
 def attributes(node: onnx.NodeProto) -> dict[str, Any]:

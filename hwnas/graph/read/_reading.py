@@ -14,7 +14,7 @@ from hwnas.graph.read._curve import Curve
 from hwnas.graph.read._file import Graph, attributes, evaluated
 from hwnas.graph.read._refused import label, refusal
 from hwnas.space import Op, OpList, Shape
-from hwnas.space.ops import FORMULAS, Activation, Add, Affine, Mul, Pads
+from hwnas.space.ops import FORMULAS, Activation, Add, Affine, Mul, Pads, PRelu, Transpose
 
 if TYPE_CHECKING:
     import onnx
@@ -178,20 +178,28 @@ class Reading:
         if line is not None:
             if np.allclose(line, (1, 0), rtol=0, atol=1e-7):
                 return curve.root
-            channels = self.list.channels(curve.root)
-            weights = {part: np.full(channels, value) for part, value in zip(("weight", "bias"), line, strict=True)}
-            return self.add(Affine, curve.root, weights=weights)
+            before = self.list.ops[curve.root - 1] if curve.root else None
+            axis = before.axes.index(0) if isinstance(before, Transpose) else 0  # of the channels
+            size = self.list.shape(curve.root)[axis]
+            weights = {part: np.full(size, value) for part, value in zip(("weight", "bias"), line, strict=True)}
+            return self.add(Affine, curve.root, weights=weights, axis=axis)
         if function is not None:
             return self.add(Activation, curve.root, function=function)
+        slope = curve.slope()
+        if slope is not None:
+            slopes = np.full(self.list.channels(curve.root), slope)
+            return self.add(PRelu, curve.root, weights={"slope": slopes})
         for inner in curve.ancestors():
             samples = curve.seen_from(inner)
             function = Curve(0, samples).function() if samples is not None else None
             if function is not None:
                 return self.add(Activation, self.settled(inner), function=function)
-        if curve.operator in JOINS and len(curve.parts) == 2:
-            return self.add(JOINS[curve.operator], *map(self.settled, curve.parts))
-        spelt = " of ".join([curve.operator, *dict.fromkeys(inner.operator for inner in curve.ancestors())])
-        raise self.error(f"{spelt} is no activation that hwnas knows", f"it knows {', '.join(FORMULAS)}")
+        assert curve.node is not None
+        if curve.node.op_type in JOINS and len(curve.parts) == 2:
+            return self.add(JOINS[curve.node.op_type], *map(self.settled, curve.parts))
+        made = dict.fromkeys(inner.node.op_type for inner in curve.ancestors() if inner.node is not None)
+        rule = f"{' of '.join([curve.node.op_type, *made])} is no activation that hwnas knows"
+        raise refusal(curve.node, self.origin, rule, f"it knows {', '.join(FORMULAS)}")
 
     # --- messages -----------------------------------------------------------------------------
 

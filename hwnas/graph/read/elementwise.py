@@ -7,12 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from hwnas.graph.read._curve import Curve, Samples
-from hwnas.graph.read._file import evaluated
+from hwnas.graph.read._file import REAL, evaluated
 from hwnas.graph.read._reading import JOINS, Constant, Reading, Value, reads
-from hwnas.space.ops import Affine
-
-REAL = (1, 10, 11, 16)
-"""ONNX's numbers for float, float16, double and bfloat16."""
+from hwnas.space.ops import Affine, PRelu
 
 SHIFTS = {"Add": 1.0, "Sum": 1.0, "Sub": -1.0}
 SCALES = {"Mul": 1.0, "Div": -1.0}
@@ -41,7 +38,7 @@ def _of_elements(at: Reading) -> Value:
     curves = [_curve(at, value) for value in given if not isinstance(value, np.ndarray)]
     constants = [value for value in given if isinstance(value, np.ndarray)]
     if len({curve.root for curve in curves}) == 1 and all(value.size == 1 for value in constants):
-        return Curve.node(at.node.op_type, curves, _node(at))
+        return Curve.given_by(at.node, curves, _node(at))
     if len(given) != 2:
         raise at.error("it is neither an activation nor a sum or product of two values")
     if constants:
@@ -86,6 +83,8 @@ def _joined(at: Reading) -> int:
 def _per_channel(at: Reading, constant: Constant, *, first: bool) -> int:
     """A constant per channel: a scale or a shift."""
     operator, x = at.node.op_type, at.value(1 if first else 0)
+    if operator == "PRelu" and constant.size == at.list.channels(x) == max(constant.shape[-3:-2], default=0):
+        return at.add(PRelu, x, weights={"slope": constant.reshape(-1)})
     if operator not in SHIFTS | SCALES:
         raise at.error(f"its constant is {constant.shape}, and hwnas reads this operator with a single number alone")
     shape = at.list.shape(x)

@@ -15,6 +15,7 @@ def _gemm(at: Reading) -> int:
         raise at.error("it transposes its input")
     weight = weight if at.attributes.get("transB") else weight.T
     weight = weight * at.attributes.get("alpha", 1.0)
+    _check(at, weight.shape[1])
     weights = {"weight": weight}
     if at.has(2):
         bias = at.constant(2, "bias") * at.attributes.get("beta", 1.0)
@@ -29,4 +30,13 @@ def _product(at: Reading) -> int:
     weight = at.constant(1, "second matrix")
     if weight.ndim != 2:
         raise at.error(f"its matrix has {weight.ndim} axes, not 2")
+    _check(at, len(weight))
     return at.add(Linear, at.value(), weights={"weight": weight.T}, features=weight.shape[1], bias=False)
+
+
+def _check(at: Reading, wanted: int) -> None:
+    """Refuse a matrix of other sizes than its input: mostly of another image than the file tells."""
+    given, (_, height, width) = at.shape()[-1], at.graph.shape
+    if wanted != given:
+        rule = f"its weight is for {wanted} numbers, and with an image of {height} x {width} it gets {given}"
+        raise at.error(rule, "export the network with its own image size, fixed")

@@ -1,10 +1,10 @@
-"""Poolings. A window of the whole feature map, and a mean over its two axes, are global."""
+"""Poolings. A window of the whole feature map, and a mean or maximum over its two axes, are global."""
 
 from __future__ import annotations
 
 from hwnas.graph.read._reading import Reading, reads
 from hwnas.graph.read.convolution import padding, pair
-from hwnas.space.ops import AvgPool, Flatten, GlobalPool, MaxPool, Pair
+from hwnas.space.ops import AvgPool, Flatten, GlobalMaxPool, GlobalPool, MaxPool, Pair, Transpose
 
 
 def _kernel(at: Reading) -> Pair:
@@ -40,11 +40,20 @@ def _global_pool(at: Reading) -> int:
     return at.add(GlobalPool, at.value())
 
 
-@reads("ReduceMean")
-def _mean(at: Reading) -> int:
+@reads("GlobalMaxPool")
+def _global_max_pool(at: Reading) -> int:
+    return at.add(GlobalMaxPool, at.value())
+
+
+@reads("ReduceMax", "ReduceMean")
+def _over_the_map(at: Reading) -> int:
     axes, rank = at.setting(1, "axes"), len(at.shape()) + 1
     over = sorted(int(axis) % rank for axis in axes.reshape(-1)) if axes is not None else list(range(rank))
-    if rank != 4 or over != [2, 3]:
-        raise at.error(f"it averages axes {over} of {(1, *at.shape())}, and not height and width of a feature map")
-    pooled = at.add(GlobalPool, at.value())
-    return pooled if at.attributes.get("keepdims", 1) else at.add(Flatten, pooled)
+    last = over == [1, 2]  # the channels, as TensorFlow has them
+    if rank != 4 or not (last or over == [2, 3]):
+        raise at.error(f"it reduces axes {over} of {(1, *at.shape())}, and not height and width of a feature map")
+    kind = GlobalPool if at.node.op_type == "ReduceMean" else GlobalMaxPool
+    pooled = at.add(kind, at.add(Transpose, at.value(), axes=(2, 0, 1)) if last else at.value())
+    if not at.attributes.get("keepdims", 1):
+        return at.add(Flatten, pooled)
+    return at.add(Transpose, pooled, axes=(1, 2, 0)) if last else pooled

@@ -30,10 +30,12 @@ def _flatten(at: Reading) -> Value:
 def _reshape(at: Reading) -> Value:
     wanted, whole = at.constant(1, "shape").tolist(), (1, *at.shape())
     wanted = [whole[i] if size == 0 and not at.attributes.get("allowzero") else size for i, size in enumerate(wanted)]
+    wanted[0] = 1 if wanted[0] == at.graph.batch else wanted[0]
     rest = prod(size for size in wanted if size != -1) or 1
     wanted = [prod(whole) // rest if size == -1 else size for size in wanted]
     if wanted[0] != 1 or prod(wanted) != prod(whole):
-        raise at.error(f"it makes {wanted} of {whole}, and the batch must stay the first axis")
+        rule = f"it makes {wanted} of {whole}, and the batch must stay the first axis"
+        raise at.error(rule, "write that layer with the batch first")
     return reshaped(at, tuple(wanted[1:]))
 
 
@@ -75,10 +77,12 @@ def _transpose(at: Reading) -> Value:
         raise at.error("it moves the batch axis, which must stay the first", "write that layer with the batch first")
     axes = tuple(axis - 1 for axis in order[1:])
     x = at.value()
+    before = at.list.ops[x - 1] if x else None
+    if isinstance(before, Transpose):  # there and back again is where it was
+        (x,), axes = before.inputs, tuple(before.axes[axis] for axis in axes)
     if axes == tuple(range(rank - 1)):
         return x
     y = at.add(Transpose, x, axes=axes)
-    before = at.list.ops[x - 1] if x else None
     if isinstance(before, Reshape) and axes == (1, 0, *range(2, rank - 1)) and before.in_shape[1:] == before.to[2:]:
         at.shuffled[y] = (before.inputs[0], before.to[0])
     return y

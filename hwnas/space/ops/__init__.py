@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from hwnas.space.ops._op import LENGTH, PAST, TOTAL, Element, Op, Shape, TensorSpec
-from hwnas.space.ops.activation import FORMULAS, Activation, Function
+from hwnas.space.ops.activation import FORMULAS, Activation, Function, PRelu
 from hwnas.space.ops.attention import MASKED, Attention, CausalBias, PaddingBias, SplitHeads
 from hwnas.space.ops.convert import Convert
 from hwnas.space.ops.convolution import Conv, Pads, Pair, half_padding
@@ -12,7 +12,7 @@ from hwnas.space.ops.embedding import ClassToken, Embedding, GridPositions, Posi
 from hwnas.space.ops.linear import Linear, TiedLinear
 from hwnas.space.ops.named import Read, Write
 from hwnas.space.ops.normalisation import Affine, BatchNorm, LayerNorm, RMSNorm
-from hwnas.space.ops.pooling import AvgPool, GlobalPool, MaxPool, MeanTokens, Pool
+from hwnas.space.ops.pooling import AvgPool, GlobalMaxPool, GlobalPool, MaxPool, MeanTokens, Pool
 from hwnas.space.ops.rotary import Angles, Rotary
 from hwnas.space.ops.shape import Concat, Flatten, Reshape, Shuffle, Slice, Take, Transpose
 
@@ -38,6 +38,7 @@ __all__ = [
     "Embedding",
     "Flatten",
     "Function",
+    "GlobalMaxPool",
     "GlobalPool",
     "GridPositions",
     "LayerNorm",
@@ -46,6 +47,7 @@ __all__ = [
     "MeanTokens",
     "Mul",
     "Op",
+    "PRelu",
     "PaddingBias",
     "Pads",
     "Pair",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from math import inf, pi, sqrt
 from typing import Any, Protocol
 
@@ -23,6 +24,9 @@ class Maths(Protocol):
     def erf(self, x: Any, /) -> Any:
         """The error function."""
 
+    def exp(self, x: Any, /) -> Any:
+        """``e`` to the power of ``x``."""
+
     def sigmoid(self, x: Any, /) -> Any:
         """``1 / (1 + exp(-x))``."""
 
@@ -30,9 +34,18 @@ class Maths(Protocol):
         """The hyperbolic tangent."""
 
 
+def _leaky(m: Maths, x: Any, slope: float) -> Any:
+    return m.clip(x, 0, inf) + m.clip(x, -inf, 0) * slope
+
+
+SLOPES = (0.01, 0.1, 0.2, 0.3)
+"""Of the negative side of a leaky relu, as torch, YOLO, GANs and Keras have it."""
+
 FORMULAS: Mapping[Function, Callable[[Maths, Any], Any]] = {
     "relu": lambda m, x: m.clip(x, 0, inf),
     "relu6": lambda m, x: m.clip(x, 0, 6),
+    **{f"leaky_relu_{slope}": partial(_leaky, slope=slope) for slope in SLOPES},
+    "elu": lambda m, x: m.clip(x, 0, inf) + (m.exp(m.clip(x, -inf, 0)) - 1),
     "hswish": lambda m, x: x * m.clip(x / 6 + 0.5, 0, 1),
     "hsigmoid": lambda m, x: m.clip(x / 6 + 0.5, 0, 1),
     "sigmoid": lambda m, x: m.sigmoid(x),
@@ -43,6 +56,21 @@ FORMULAS: Mapping[Function, Callable[[Maths, Any], Any]] = {
 }
 """By name, of `Maths` and a value. From them ONNX nodes are written, torch computes where it has no kernel of its own, and
 the reader of ONNX files knows activations however they are spelt. onnxruntime makes one kernel of ``gelu`` as it stands here."""
+
+
+@dataclass(frozen=True)
+class PRelu(Op):
+    """What is negative times a slope per channel, which training learns (He et al. 2015, arXiv:1502.01852)."""
+
+    in_place = (0,)
+
+    @property
+    def shape(self) -> Shape:
+        return self.in_shape
+
+    @property
+    def weights(self) -> Mapping[str, Shape]:
+        return {"slope": self.in_shape[:1]}
 
 
 @dataclass(frozen=True)

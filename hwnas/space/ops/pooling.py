@@ -58,6 +58,11 @@ class GlobalPool(Op):
 
 
 @dataclass(frozen=True)
+class GlobalMaxPool(GlobalPool):
+    """Largest element over height and width."""
+
+
+@dataclass(frozen=True)
 class MeanTokens(Op):
     """Mean over the tokens of ``(tokens, channels)``; over those that a second input, a 0/1 mask ``(tokens,)``, keeps."""
 

@@ -23,6 +23,7 @@ from hwnas.space.ops import (
     Mul,
     Op,
     Pool,
+    PRelu,
     Reshape,
     Shape,
     Transpose,
@@ -119,7 +120,7 @@ class _Walk:
             return self._mapped(i, op, x)
         if isinstance(op, (Activation, Pool, GlobalPool)):
             return x
-        if isinstance(op, (Affine, BatchNorm, LayerNorm)):
+        if isinstance(op, (Affine, BatchNorm, LayerNorm, PRelu)):
             own = op.axis if isinstance(op, Affine) else len(op.shape) - 1 if isinstance(op, LayerNorm) else 0
             if own == x.axis:
                 self.of(x).passers.append(i)

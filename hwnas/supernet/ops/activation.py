@@ -9,12 +9,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from hwnas.space.ops import FORMULAS, Activation
+from hwnas.space.ops import FORMULAS, Activation, PRelu
+from hwnas.space.ops.activation import SLOPES
 from hwnas.supernet.ops._run import Pass, run
 
 KERNELS: Mapping[str, Callable[[Tensor], Tensor]] = {
     "relu": F.relu,
     "relu6": F.relu6,
+    **{f"leaky_relu_{slope}": partial(F.leaky_relu, negative_slope=slope) for slope in SLOPES},
+    "elu": F.elu,
     "hswish": F.hardswish,
     "hsigmoid": F.hardsigmoid,
     "silu": F.silu,
@@ -28,6 +31,7 @@ class _Torch:
     """`hwnas.space.ops.Maths` of tensors."""
 
     erf = staticmethod(torch.erf)
+    exp = staticmethod(torch.exp)
     sigmoid = staticmethod(torch.sigmoid)
     tanh = staticmethod(torch.tanh)
 
@@ -40,3 +44,8 @@ def _activation(op: Activation, x: Sequence[Tensor], at: Pass) -> Tensor:
     kernel = KERNELS.get(op.function)
     value: Tensor = kernel(x[0]) if kernel is not None else FORMULAS[op.function](_Torch(), x[0])
     return value
+
+
+@run.register
+def _prelu(op: PRelu, x: Sequence[Tensor], at: Pass) -> Tensor:
+    return F.prelu(x[0], at.weight("slope"))

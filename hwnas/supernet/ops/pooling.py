@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from hwnas.space.ops import AvgPool, GlobalPool, MaxPool, MeanTokens, Pool
+from hwnas.space.ops import AvgPool, GlobalMaxPool, GlobalPool, MaxPool, MeanTokens, Pool
 from hwnas.supernet.ops._run import Pass, run
 
 
@@ -40,6 +40,11 @@ def _padded(op: Pool, x: Tensor, value: float) -> Tensor:
 @run.register
 def _global_pool(op: GlobalPool, x: Sequence[Tensor], at: Pass) -> Tensor:
     return x[0].mean((2, 3), keepdim=True)
+
+
+@run.register
+def _global_max_pool(op: GlobalMaxPool, x: Sequence[Tensor], at: Pass) -> Tensor:
+    return x[0].amax((2, 3), keepdim=True)
 
 
 @run.register
