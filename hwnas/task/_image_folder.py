@@ -295,7 +295,7 @@ def _oddities(
 ) -> Iterator[str]:
     """How the classes share the images to learn from, and which have none."""
     if training:
-        count = f"{count_of(len(training), 'image')} to learn from, {len(validation):,} to measure on, "
+        count = f"{count_of(len(training), 'image file')} to learn from, {len(validation):,} to measure on, "
         count += count_of(len(labels), "class", "classes")
         yield f"{folder}: {count}: {class_shares(Counter(label for label, _ in training), labels)}"
     for use, samples in (("learn from", training), ("measure on", validation)):
@@ -317,14 +317,17 @@ def _in_order(folder: Path, names: Sequence[str], labels: Sequence[str]) -> Sequ
 
 
 def _samples(folder: Path, names: Sequence[str]) -> tuple[list[Sample], list[Path]]:
-    """Every image, by class and name, whose class index is the place of its folder among ``names``; and what else lies there,
-    but for hidden files."""
+    """Every image, by class and name, whose class index is the place of its folder among ``names``; and what else lies there.
+
+    Hidden files count for nothing, whatever their ending: macOS puts a ``._0.jpg`` beside each ``0.jpg``.
+    """
     found, others = [], []
     for label, name in enumerate(names):
-        for entry in sorted(os.scandir(folder / name), key=lambda entry: entry.name):
+        visible = [entry for entry in os.scandir(folder / name) if not entry.name.startswith(".")]
+        for entry in sorted(visible, key=lambda entry: entry.name):
             if ends_in(entry.name, *EXTENSIONS):
                 found.append((label, Path(entry.path)))
-            elif not entry.name.startswith("."):
+            else:
                 others.append(Path(entry.path))
     if not found and others:
         rule = f"its class folders hold {first_few(path.relative_to(folder) for path in others)}"

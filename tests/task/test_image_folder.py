@@ -195,10 +195,10 @@ def test_what_is_odd_is_counted_and_named(tmp_path: Path):
         (tmp_path / path).mkdir(parents=True)
         for i in range(n):
             Image.new("RGB", (9, 9)).save(tmp_path / path / f"{i}.png")
-    for path in ("train/cat/more/3.png", "train/dog/.hidden", "val/cat/2.gif"):
+    for path in ("train/cat/more/3.png", "train/dog/.hidden", "train/dog/._0.png", "val/cat/2.gif"):
         (tmp_path / path).parent.mkdir(exist_ok=True)
         (tmp_path / path).touch()
-    shares = f"{tmp_path}: 4 images to learn from, 3 to measure on, 3 classes: cat 75 %, dog 25 %"
+    shares = f"{tmp_path}: 4 image files to learn from, 3 to measure on, 3 classes: cat 75 %, dog 25 %"
     data = opened(tmp_path, None)
     assert data.notes == [
         shares,
