@@ -19,7 +19,7 @@ import typer
 
 from hwnas.cli._console import notice
 from hwnas.errors import HwnasError, NotHeldError
-from hwnas.files import UNWRITTEN
+from hwnas.files import UNWRITTEN, ends_in
 
 BAD_OUTCOME = 1
 BAD_INPUT = 2
@@ -109,9 +109,21 @@ def usage_line(error: Exception, typed: Sequence[str]) -> str | None:
     if near:
         message = f"{str(getattr(error, 'message', message)).rstrip('.')}; did you mean {near[0]}?"
     context = getattr(error, "ctx", None)
+    message += _meant(message, context)
     # An option without its value is told without the command that it is of: that is the first word.
     path = getattr(context, "command_path", " ".join(["hwnas", *(word for word in typed[:1] if word[0] != "-")]))
     return f"{message} (see {path} --help)"
+
+
+def _meant(message: str, context: object) -> str:
+    """The option that a network's file was meant for, if it was typed without one."""
+    extra = re.search(r"unexpected extra arguments?(?:\(s\))? \((\S+)\)", message)
+    if extra is None or not (ends_in(extra[1], ".onnx", ".safetensors") or extra[1].startswith("hf:")):
+        return ""
+    params = getattr(getattr(context, "command", None), "params", ())
+    known = [name for param in params for name in param.opts]
+    option = next((name for name in ("--supernet", "--space") if name in known), None)
+    return f"; did you mean {option} {extra[1]}?" if option is not None else ""
 
 
 def lost_output_line(error: Exception) -> str | None:

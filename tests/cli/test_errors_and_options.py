@@ -43,6 +43,20 @@ def test_a_path_out_of_reach_is_one_line_and_exit_2(capsys: pytest.CaptureFixtur
     assert capsys.readouterr().err == line
 
 
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [("spaces mine.onnx", "--space"), ("train own.safetensors", "--supernet"), ("search hf:minilm", "--supernet")],
+)
+def test_a_network_without_its_option_is_told_which(typed: str, meant: str, capsys: pytest.CaptureFixture[str]) -> None:
+    command, network = typed.split()
+    options = ["--out", "x.safetensors", "--supernet", "digits"] if command == "train" else []
+    with pytest.raises(SystemExit) as exit_:
+        main([command, network, *options])
+    assert exit_.value.code == 2
+    line = f"Got unexpected extra argument(s) ({network}); did you mean {meant} {network}? (see hwnas {command} --help)"
+    assert line in capsys.readouterr().err
+
+
 def test_a_bug_keeps_its_traceback() -> None:
     def command() -> None:
         raise ZeroDivisionError
