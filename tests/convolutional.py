@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -94,6 +95,17 @@ def mobilenet_v2() -> nn.Sequential:
             layers.append(inverted(channels, o, channels * 6, 3, s if not i else 1))
             channels = o
     return nn.Sequential(*layers, conv_bn(channels, 128, act=nn.ReLU6), head(128))
+
+
+def mobilefacenet() -> nn.Sequential:
+    """Blocks of Chen et al. (2018), a slope per channel in each; the maximum over the map at its end."""
+
+    def sloped(i: int, o: int, mid: int, s: int = 1) -> nn.Module:
+        return inverted(i, o, mid, 3, s, partial(nn.PReLU, mid))
+
+    layers = [conv_bn(3, 16, 3, 2, act=partial(nn.PReLU, 16)), sloped(16, 16, 32), sloped(16, 16, 32)]
+    layers += [sloped(16, 24, 64, 2), sloped(24, 24, 48), sloped(24, 24, 48)]
+    return nn.Sequential(*layers, nn.AdaptiveMaxPool2d(1), nn.Flatten(), nn.Linear(24, CLASSES))
 
 
 def mobilenet_v3() -> nn.Sequential:
@@ -288,6 +300,7 @@ NETWORKS: dict[str, Callable[[], nn.Module]] = {
     "resnet50": lambda: resnet((2, 3, 4, 2), 16, bottleneck=True),
     "mobilenet_v2": mobilenet_v2,
     "mobilenet_v3": mobilenet_v3,
+    "mobilefacenet": mobilefacenet,
     "convnext": convnext,
     "squeezenet": squeezenet,
     "shufflenet_v2": shufflenet_v2,
@@ -315,6 +328,8 @@ def initialised(module: nn.Module) -> nn.Module:
             ):
                 assert tensor is not None
                 nn.init.uniform_(tensor, low, high)
+        elif isinstance(each, nn.PReLU):
+            nn.init.uniform_(each.weight, -0.2, 0.4)
     return module.eval()
 
 

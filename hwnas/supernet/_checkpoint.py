@@ -122,7 +122,7 @@ def check_tensors(
         if not (tensor.layout == torch.strided and tensor.is_floating_point() and tensor.device.type != "meta"):
             raise SupernetError(origin, f"{key} holds no real numbers ({tensor.dtype})", "save weights as floats")
         if not torch.isfinite(tensor).all():
-            raise SupernetError(origin, f"{key} holds NaN or infinite values", "download it again")
+            raise SupernetError(origin, f"{key} holds NaN or infinite values", "download or export it again")
 
 
 def differences(found: Mapping[str, Tensor], expected: Mapping[str, tuple[int, ...]]) -> list[str]:

@@ -19,9 +19,10 @@ def _kernel(at: Reading) -> Pair:
 @reads("MaxPool")
 def _max_pool(at: Reading) -> int:
     kernel, stride, ceil = _kernel(at), pair(at, "strides"), bool(at.attributes.get("ceil_mode"))
-    return at.add(
-        MaxPool, at.value(), kernel=kernel, stride=stride, pads=padding(at, at.shape(), kernel, stride), ceil=ceil
-    )
+    pads = padding(at, at.shape(), kernel, stride)
+    if kernel == at.shape()[1:] and not any(pads):
+        return at.add(GlobalMaxPool, at.value())
+    return at.add(MaxPool, at.value(), kernel=kernel, stride=stride, pads=pads, ceil=ceil)
 
 
 @reads("AveragePool")

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 
+from hwnas.errors import SupernetError
 from hwnas.graph.read import ReadNetwork, read_network
 from hwnas.supernet._header import OUTLINE
 from hwnas.supernet.onnx._elastic import ElasticNetwork, elastic
@@ -35,10 +36,13 @@ def elastic_file(path: str | os.PathLike[str]) -> ElasticNetwork:
     """The elastic network of an ONNX file; its space bears the file's name.
 
     Raises:
-        SupernetError: it cannot be read; names the node.
+        SupernetError: it cannot be read; names the node. Or nothing of it can be smaller.
     """
-    found = read_file(path)
-    return _elastic(Path(path).stem, found)
+    network = _elastic(Path(path).stem, read_file(path))
+    if not network.space.genes:
+        rule = "nothing of it can be smaller: no blocks repeat, no channels lie between two layers of one, its head fixes the image"
+        raise SupernetError(f"supernet {path}", rule, "pass a deeper network")
+    return network
 
 
 @lru_cache(maxsize=4)

@@ -10,10 +10,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import pairwise
 
-from hwnas.space.ops import Activation, Add, BatchNorm, Concat, Conv, Linear, Mul, Op, Pool, Shuffle
+from hwnas.space.ops import Activation, Add, BatchNorm, Concat, Conv, Linear, Mul, Op, Pool, PRelu, Shuffle
 
 MOST_IN_A_CHAIN = 3
 """Convolutions of one slot without branches, where strides offer to cut it: as many as an inverted bottleneck has."""
+
+ACTIVATIONS = (Activation, PRelu)
 
 
 def segments(ops: Sequence[Op]) -> list[range]:
@@ -41,9 +43,9 @@ def stretches(ops: Sequence[Op]) -> list[range]:
             starts.add(part.start)
         after: tuple[type[Op], ...] = ()
         if branched and isinstance(last, (Add, Concat)):
-            after = (Activation, Shuffle)
+            after = (*ACTIVATIONS, Shuffle)
         elif not branched and isinstance(last, Pool):
-            after = (Activation,)
+            after = ACTIVATIONS
         elif not branched and isinstance(last, Conv) and not _is_activated(ops, parts, i):
             after = (Pool,)
         if after:
@@ -57,7 +59,7 @@ def is_residual(ops: Sequence[Op]) -> bool:
     """Whether a slot's ops, numbered within it, add to their input: without them, the network still has a value."""
     (part, *rest) = segments(ops)
     last = ops[part[-1]]
-    plain = all(len(each) == 1 and isinstance(ops[each[0]], Activation) for each in rest)
+    plain = all(len(each) == 1 and isinstance(ops[each[0]], ACTIVATIONS) for each in rest)
     return plain and isinstance(last, Add) and 0 in last.inputs and last.shape == last.in_shapes[0]
 
 
@@ -71,7 +73,7 @@ def _is_activated(ops: Sequence[Op], parts: Sequence[range], i: int) -> bool:
     if i + 1 == len(parts):
         return False
     after = ops[parts[i + 1][-1]]
-    return isinstance(after, (Activation, BatchNorm) if len(parts[i + 1]) == 1 else Mul)
+    return isinstance(after, (*ACTIVATIONS, BatchNorm) if len(parts[i + 1]) == 1 else Mul)
 
 
 def _end(ops: Sequence[Op], parts: Sequence[range], i: int, kinds: tuple[type[Op], ...]) -> int:

@@ -15,6 +15,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from hwnas.errors import SupernetError
 from hwnas.space import Population, macs_cost
 from hwnas.supernet import Supernet, extremes, get_supernet, load_supernet, onnx_model, recalibrate
 from hwnas.supernet.onnx import elastic_file, outlined_network
@@ -26,6 +27,7 @@ GENES = {
     "resnet50": {"e": 11, "d": 4, "r": 1},
     "mobilenet_v2": {"e": 18, "d": 5, "r": 1},
     "mobilenet_v3": {"ks": 5, "e": 13, "d": 5, "r": 1},
+    "mobilefacenet": {"e": 5, "d": 2, "r": 1},
     "convnext": {"ks": 10, "e": 10, "d": 4, "r": 1},
     "squeezenet": {"e": 5, "r": 1},
     "shufflenet_v2": {"e": 17, "r": 1},
@@ -202,12 +204,21 @@ def test_channels_are_in_order_of_importance(case: Exported) -> None:
 def _made(net: Supernet, op: str) -> np.ndarray:
     """How much an op makes of each channel, its batch norm counted in."""
     own = {name.removeprefix(f"{op}."): t.double() for name, t in net.tensors.items() if name.startswith(f"{op}.")}
+    if "slope" in own:  # says nothing of the positive side
+        return np.ones(len(own["slope"]))
     size = own["weight"].reshape(len(own["weight"]), -1).norm(dim=1)
     if "bn.weight" in own:
         size = size * own["bn.weight"].abs() / (own["bn.running_var"] + net.bn_eps).sqrt()
     if "running_var" in own:
         size = size / (own["running_var"] + net.bn_eps).sqrt()
     return size.numpy()
+
+
+def test_a_network_of_which_nothing_can_be_smaller_is_refused(tmp_path: Path) -> None:
+    network = nn.Sequential(nn.Conv2d(3, 8, 3, 2, 1), nn.ReLU(), nn.Flatten(), nn.Linear(8 * 32 * 32, 10))
+    file = exported(network, tmp_path / "flat.onnx")
+    with pytest.raises(SupernetError, match=r"nothing of it can be smaller: .*; pass a deeper network"):
+        elastic_file(file)
 
 
 def test_the_space_of_a_file_takes_no_torch(tmp_path: Path) -> None:
