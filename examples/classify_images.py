@@ -24,11 +24,12 @@ size, shorter = how["crop_size"]["height"], how["size"].get("shortest_edge")
 for file in files:
     if not Path(file).is_file():
         sys.exit(f"{file}: there is no such file; give images")
-    image = Image.open(file).convert("RGB")
+    image = Image.open(file).convert("RGB" if len(how["image_mean"]) == 3 else "L")
     whole = (how["size"].get("width"), how["size"].get("height"))
     width, height = (int(shorter * side / min(image.size)) for side in image.size) if shorter else whole
     left, top = round((width - size) / 2), round((height - size) / 2)
     image = image.resize((width, height), how["resample"]).crop((left, top, left + size, top + size))
-    pixels = (np.asarray(image, dtype=np.float32) * how["rescale_factor"] - how["image_mean"]) / how["image_std"]
+    pixels = np.asarray(image, dtype=np.float32).reshape(size, size, -1)  # of grey images, too
+    pixels = (pixels * how["rescale_factor"] - how["image_mean"]) / how["image_std"]
     logits = session.run(["logits"], {"pixel_values": pixels.astype(np.float32).transpose(2, 0, 1)[None]})[0]
     print(labels[str(logits.argmax())], file, sep="\t")

@@ -69,7 +69,7 @@ class Supernet(ABC):
     direction: ClassVar[Direction] = "max"
     """Which values of a metric of the task's own are better."""
 
-    preprocessing: ClassVar[Preprocessing | None] = None
+    preprocessing: Preprocessing | None = None
     """What becomes of an image before it enters the network; exported files carry it in words. None: ImageNet's, unsaid."""
 
     recipe: ClassVar[Recipe] = Recipe()

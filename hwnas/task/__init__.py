@@ -8,7 +8,7 @@ from hwnas.task._digits import DigitsData
 from hwnas.task._divergence import Divergence, Parent
 from hwnas.task._image_folder import ImageFolder
 from hwnas.task._language import LENGTH, LanguageModelling, perplexity
-from hwnas.task._pixels import IMAGENET, Preprocessing
+from hwnas.task._pixels import GREY, IMAGENET, Preprocessing
 from hwnas.task._prompt import prompt
 from hwnas.task._scores import (
     SCORES,
@@ -41,6 +41,7 @@ from hwnas.task._text_folder import TextFolder
 from hwnas.task._tokenizer import TOKENIZER_FILES, Tokenizer
 
 __all__ = [
+    "GREY",
     "IMAGENET",
     "LENGTH",
     "SCORES",

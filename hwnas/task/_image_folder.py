@@ -29,7 +29,7 @@ from hwnas.task._text_file import ENDINGS
 EXTENSIONS = frozenset({".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp"})
 
 DEEP = frozenset({"I", "F", "I;16", "I;16L", "I;16B", "I;16N"})
-"""Pillow's modes of more than 8 bits; converted to RGB, they would be cut off at 255: white, or black."""
+"""Pillow's modes of more than 8 bits; converted to 8, they would be cut off at 255: white, or black."""
 
 THREADS = min(8, os.cpu_count() or 1)
 """That decode: on 16 cores eight decode as many images a second as 16."""
@@ -122,11 +122,11 @@ class ImageFolder:
         return digest_of([[(label, path.name, _size(path)) for label, path in each] for each in drawn])
 
     def calibration(self, specs: Specs) -> Iterator[Tensor]:
-        """Batches ``(n, 3, r, r)``, the same at every call."""
+        """Batches ``(n, channels, r, r)``, the same at every call."""
         yield from (images for images, _ in self._batches("calibration", self._calibration, specs))
 
     def validation(self, specs: Specs) -> Iterator[tuple[Tensor, Tensor]]:
-        """Batches ``(n, 3, r, r)`` with class indices ``(n,)``, the same at every call."""
+        """Batches ``(n, channels, r, r)`` with class indices ``(n,)``, the same at every call."""
         yield from self._batches("validation", self._validation, specs)
 
     @property
@@ -166,7 +166,7 @@ class ImageFolder:
             raise self._useless("a whole batch", self._training[chosen[0]][1])
 
         def render(specs: Specs) -> Tensor:
-            size = _resolution(self.folder, specs)
+            size = self._resolution(specs)
 
             def view(sample: tuple[int, Image.Image]) -> Pixels:
                 i, image = sample
@@ -177,12 +177,21 @@ class ImageFolder:
 
         return render, torch.tensor([self._training[i][0] for i, _ in kept])
 
+    def _resolution(self, specs: Specs) -> int:
+        shape, colours = image_shape(specs), self.preprocessing
+        if shape[0] != len(colours.mean) or shape[1] != shape[2]:
+            told = "RGB" if colours.mode == "RGB" else "grey"
+            rule = f"its images are {told} and cut square, and the network is fed {'x'.join(map(str, shape))}"
+            remedy = "pass a network of such images, or no data where it brings its own"
+            raise DataError(f"data {self.folder}", rule, remedy)
+        return shape[1]
+
     def _opened(self, path: Path) -> Image.Image | None:
-        """The image in RGB, or None, noted, if it does not decode or would be cut off."""
+        """The image in the network's colours, or None, noted, if it does not decode or would be cut off."""
         try:
             with Image.open(path) as image:
                 if image.mode not in DEEP:
-                    return image.convert("RGB")
+                    return image.convert(self.preprocessing.mode)
                 self.broken[path] = f"more than 8 bits per channel ({image.mode}), convert to 8"
         except (OSError, SyntaxError, ValueError, UnidentifiedImageError, Image.DecompressionBombError) as error:
             reason = " ".join(str(error).replace(repr(str(path)), "").split())[:80]
@@ -197,7 +206,7 @@ class ImageFolder:
     def _batches(
         self, split: str, samples: Sequence[Sample], specs: Specs, chosen: Sequence[int] | None = None
     ) -> Iterator[tuple[Tensor, Tensor]]:
-        resolution = _resolution(self.folder, specs)
+        resolution = self._resolution(specs)
         numbers = range(len(samples)) if chosen is None else chosen
         images: list[Pixels] = []
         labels: list[int] = []
@@ -252,14 +261,6 @@ def _done(pixels: Pixels | None) -> Future[Pixels | None]:
 def _size(path: Path) -> int | None:
     """Bytes of a file; None for a link to none."""
     return path.stat().st_size if path.exists() else None
-
-
-def _resolution(folder: Path, specs: Specs) -> int:
-    shape = image_shape(specs)
-    if shape[0] != 3 or shape[1] != shape[2]:
-        rule = f"its images are RGB and cut square, and the network is fed {'x'.join(map(str, shape))}"
-        raise DataError(f"data {folder}", rule, "pass a network of such images, or no data where it brings its own")
-    return shape[1]
 
 
 def _class_names(folder: Path, classes: int | None) -> list[str]:

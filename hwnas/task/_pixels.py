@@ -19,10 +19,10 @@ CPU = torch.device("cpu")
 
 @dataclass(frozen=True)
 class Preprocessing:
-    """How an RGB image becomes the input of a network at any resolution r; by default as Once-for-All does it.
+    """How an image becomes the input of a network at any resolution r; by default as Once-for-All does it.
 
     Attributes:
-        mean, std: of each channel, subtracted and divided by once pixels are divided by ``divisor``.
+        mean, std: of each channel (three of RGB, or one of grey), subtracted and divided by once pixels are divided by ``divisor``.
         divisor: of pixel values, which range from 0 to 255.
         resampling: filter of resizing, by Pillow's name in small letters.
         crop: share of the resized image that the centre crop keeps, as a fraction: 7/8 resizes to ``ceil(r * 8 / 7)``
@@ -43,7 +43,13 @@ class Preprocessing:
         crop = ", centre crop r x r" if self.crops else ""
         mean, std = (" ".join(f"{value:g}" for value in values) for values in (self.mean, self.std))
         scaled = f", divide by {self.divisor:g}" if self.divisor != 1 else ""
-        return f"RGB, {self.resampling} resize of {sides} to {part}{crop}{scaled}, mean {mean}, std {std}"
+        colours = "RGB" if self.mode == "RGB" else "greyscale"
+        return f"{colours}, {self.resampling} resize of {sides} to {part}{crop}{scaled}, mean {mean}, std {std}"
+
+    @property
+    def mode(self) -> str:
+        """What images are converted to, by Pillow's name."""
+        return "RGB" if len(self.mean) == 3 else "L"
 
     @property
     def crops(self) -> bool:
@@ -59,7 +65,7 @@ class Preprocessing:
         side = self.resized(size)
         return {
             "image_processor_type": f"{'CLIP' if self.keeps_aspect else 'DeiT' if self.crops else 'ViT'}ImageProcessor",
-            "do_convert_rgb": True,
+            "do_convert_rgb": self.mode == "RGB",
             "do_resize": True,
             "size": {"shortest_edge": side} if self.keeps_aspect else {"height": side, "width": side},
             "resample": int(self._filter),
@@ -95,15 +101,16 @@ class Preprocessing:
         return ImageEnhance.Color(image).enhance(rng.uniform(0.5, 1.5))
 
     def standardised(self, images: Sequence[Pixels], device: torch.device = CPU) -> Tensor:
-        """``(n, 3, r, r)`` of images of one size, made on a device: to a GPU they travel as bytes."""
+        """``(n, channels, r, r)`` of images of one size, made on a device: to a GPU they travel as bytes."""
+        images = [image.reshape(*image.shape[:2], len(self.mean)) for image in images]  # grey ones come without an axis
         if device.type != "cpu":
             raw = torch.from_numpy(np.stack(images)).pin_memory().to(device, non_blocking=True).permute(0, 3, 1, 2)
             divisor, *moments = (torch.tensor(each, device=device) for each in (self.divisor, self.mean, self.std))
-            centre, spread = (each.view(3, 1, 1) for each in moments)
+            centre, spread = (each.view(-1, 1, 1) for each in moments)
             return (raw / divisor - centre) / spread
-        mean, std = (np.array(each, np.float32).reshape(3, 1, 1) for each in (self.mean, self.std))
+        mean, std = (np.array(each, np.float32).reshape(-1, 1, 1) for each in (self.mean, self.std))
         # numpy's memory lies in huge pages, so little time goes into the first touch; an image at a time stays in the cache
-        x = np.empty((len(images), 3, *images[0].shape[:2]), np.float32)
+        x = np.empty((len(images), len(self.mean), *images[0].shape[:2]), np.float32)
         for one, image in zip(x, images, strict=True):
             np.divide(image.transpose(2, 0, 1), np.float32(self.divisor), out=one)
             np.subtract(one, mean, out=one)
@@ -117,6 +124,9 @@ class Preprocessing:
 
 IMAGENET = Preprocessing()
 """What Once-for-All evaluates on: ImageNet's mean and deviation, the middle 7/8 of the image."""
+
+GREY = Preprocessing(mean=(0.449,), std=(0.226,))
+"""The same of greyscale images, by the averages over ImageNet's channels."""
 
 
 def _random_box(width: int, height: int, rng: np.random.Generator) -> tuple[int, int, int, int]:

@@ -17,7 +17,7 @@ from PIL import Image
 from hwnas.errors import DataError
 from hwnas.space import TensorSpec
 from hwnas.study._data import say_broken
-from hwnas.task import IMAGENET, DigitsData, ImageFolder, Preprocessing, placed
+from hwnas.task import GREY, IMAGENET, DigitsData, ImageFolder, Preprocessing, placed
 
 SHAPE = {"input": TensorSpec((3, 32, 32))}
 
@@ -45,6 +45,25 @@ def test_validation_resizes_the_shorter_side_and_crops_the_centre(
     x = x[:, :, top : top + resolution, left : left + resolution]
     found = images * torch.tensor(IMAGENET.std).reshape(3, 1, 1) + torch.tensor(IMAGENET.mean).reshape(3, 1, 1)
     assert (found - x / 255).abs().max() < 1.6 / 255  # Pillow rounds after each of two passes
+
+
+def test_images_are_grey_for_a_network_of_one_channel(image_folder: Path) -> None:
+    data = opened(image_folder, preprocessing=GREY, batch_size=5)
+    specs = {"input": TensorSpec((1, 32, 32))}
+    for split in ("validation", "calibration"):
+        assert next(iter(getattr(data, split)(specs)))[0].shape[-3:] == (1, 32, 32)
+    render, _ = data.training_batch(0, seed=0)
+    assert render(specs).shape == (5, 1, 32, 32)
+    (images, labels), *_ = data.validation(specs)
+    label, path = data._validation[0]
+    with Image.open(path) as image:
+        expected = GREY.centred(image.convert("L"), size=32, seed=())
+    assert labels[0] == label
+    grey = images[0, 0] * GREY.std[0] + GREY.mean[0]
+    np.testing.assert_allclose(grey * 255, np.asarray(expected), atol=1e-3)
+    assert str(GREY).startswith("greyscale, bilinear resize")
+    with pytest.raises(DataError, match="its images are grey and cut square, and the network is fed 3x32x32"):
+        list(data.validation(SHAPE))
 
 
 @pytest.mark.parametrize("n", [5, 20, 1000])

@@ -16,6 +16,7 @@ from hwnas.files import ends_in
 from hwnas.graph.read import BN_EPS, ReadNetwork
 from hwnas.progress import notice
 from hwnas.space import SearchSpace, network_inputs, with_classes
+from hwnas.space.ops import Affine, Transpose
 from hwnas.supernet._base import Supernet
 from hwnas.supernet._checkpoint import Misfit
 from hwnas.supernet._recipe import Recipe
@@ -24,7 +25,10 @@ from hwnas.supernet.onnx._open import EPS, elastic_file, outline_of, outlined_ne
 from hwnas.supernet.onnx._sorted import sorted_weights
 from hwnas.supernet.onnx._unfolded import folded_positions, unfolded, unfolded_tensors
 from hwnas.supernet.train import extremes
-from hwnas.task import IMAGENET, Task
+from hwnas.task import GREY, IMAGENET, Preprocessing, Task
+
+OF_BYTES = 0.05
+"""What multiplies pixels is less, if they range up to 255; up to 1, it is more: deviations are fractions."""
 
 
 class OnnxSupernet(Supernet):
@@ -33,10 +37,26 @@ class OnnxSupernet(Supernet):
     The largest subnet equals the network of the file. Inner channels are sorted by importance.
     """
 
-    preprocessing = IMAGENET
     recipe = Recipe("adamw", epochs=10, learning_rate=1e-3, weight_decay=0.01, validates=True)
     network_of: ClassVar[ElasticNetwork]
     file: ClassVar[Path | None] = None
+
+    def __init__(
+        self, tensors: Mapping[str, Tensor], origin: str = "unknown", space: SearchSpace | None = None
+    ) -> None:
+        super().__init__(tensors, origin, space)
+        self.preprocessing = self._preprocessing()
+
+    def _preprocessing(self) -> Preprocessing:
+        """ImageNet's, by the colours; what begins by making its image standard is shown it as it is."""
+        usual = GREY if self.network_of.input_shape[0] == 1 else IMAGENET
+        stem = self.network_of.slots[0]
+        first = next((op for op in stem.ops if not isinstance(op, Transpose)), None)
+        if not isinstance(first, Affine):
+            return usual
+        scale = float(self.tensors[f"{stem.name}/{first.name}.weight"].abs().max())
+        channels = len(usual.mean)
+        return replace(usual, mean=(0.0,) * channels, std=(1.0,) * channels, divisor=1 if scale < OF_BYTES else 255)
 
     @classmethod
     def search_space(cls) -> SearchSpace:
