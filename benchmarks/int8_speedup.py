@@ -3,8 +3,8 @@
     python -m benchmarks int8_speedup
     python benchmarks/int8_speedup.py [--device cpu] [--threads 1] [--r 224] [--subnets 10]
 
-Both models of a subnet are loaded at once and visited in turn, the order drawn anew each round; what is told is the median
-over rounds of the ratio of the two. Subnets are drawn uniformly over sizes, the smallest and the largest included.
+Both models of a subnet are loaded at once and take turns, in a new order each round. The speedup is the median over rounds of
+the ratio of their times. Subnets span all sizes, from the smallest to the largest.
 """
 
 from __future__ import annotations
@@ -15,9 +15,10 @@ import numpy as np
 
 from hwnas.graph import network_model
 from hwnas.latency import get_device
+from hwnas.latency.profiling._plain_check import of_all_sizes
 from hwnas.latency.timing._block import measure_together
 from hwnas.latency.timing._runtime import OnnxRuntime
-from hwnas.space import Population, SearchSpace, get_space, macs_cost
+from hwnas.space import get_space, macs_cost
 
 SPACES = {"ofa_mbv3_w1.0": 10, "ofa_proxyless_w1.3": 5, "ofa_resnet50": 5}
 
@@ -37,7 +38,7 @@ def main() -> None:
     for name, usual in SPACES.items():
         space = get_space(name).restrict(r=options.r)
         macs, factors = macs_cost(space), []
-        for row in _of_all_sizes(space, options.subnets or usual):
+        for row in of_all_sizes(space, options.subnets or usual, np.random.default_rng(0)):
             real, integer = (network_model(space.network(row), precision=precision) for precision in ("fp32", "int8"))
             found = measure_together(runtime, [real, integer], real, rng=rng)
             real_ms, integer_ms = (times.median_ms for times in found)
@@ -46,14 +47,6 @@ def main() -> None:
             print(f"  {name:20} {line}  {factors[-1]:.2f} times as fast", flush=True)
         spread = f"{min(factors):.2f} to {max(factors):.2f}"
         print(f"{name}: median {np.median(factors):.2f} times as fast, {spread} ({len(factors)} subnets)", flush=True)
-
-
-def _of_all_sizes(space: SearchSpace, n: int) -> Population:
-    """``(n, g)`` rows at even distances in the order of MACs, of many."""
-    macs = macs_cost(space)
-    pool = np.stack([macs.minimum()[1], *space.sample(400, np.random.default_rng(0)), macs.maximum()[1]])
-    chosen: Population = pool[np.argsort(macs(pool))[np.linspace(0, len(pool) - 1, n).astype(int)]]
-    return chosen
 
 
 if __name__ == "__main__":

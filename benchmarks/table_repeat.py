@@ -2,11 +2,11 @@
 
     python -m benchmarks.table_repeat --space hf:FOLDER --fix l=32 [--precision fp32,int8] [--subnets 60] [--minutes 3.5]
 
-Where a machine's times move by as much as the table errs, no table can do better; both are printed. The table is made as
-`hwnas profile` makes it. The subnets that judge it are timed in two passes, of two sessions each, one after the other; the
-row "clock" is the first pass taken as a prediction of the second. Others, from the smallest to the largest, are timed as
-exported files by a plain process. Killed, or stopped by --minutes, the same command resumes.
-Its journal stays (build/table_repeat-*.jsonl), so that other ways to make a table can be tried on the same times.
+No table can be better than the clock repeats itself, so both errors are printed. The table is made as in `hwnas profile`. It is
+judged on subnets that are timed in two passes of two sessions each; the row "clock" is the first pass as a prediction of the
+second. Other subnets, of all sizes, are timed as exported files by a plain process. After an interruption, or --minutes, the same
+command resumes. Its journal (build/table_repeat-*.jsonl) is kept, so that other ways of making a table can be tried on the same
+times.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from numpy.typing import NDArray
 
 from hwnas.graph import mixed_space, parse_precision
 from hwnas.io import Journal
-from hwnas.latency import LatencyTable, Plan, fidelity, get_device
+from hwnas.latency import Anchor, LatencyTable, Plan, fidelity, get_device
 from hwnas.latency.profiling._calibrate import calibrated
 from hwnas.latency.profiling._journaled import JournaledTimer, model_of
 from hwnas.latency.profiling._methods import CALIBRATION, VALIDATION, LayerTime, in_context, named
-from hwnas.latency.profiling._otherwise import checked_otherwise
+from hwnas.latency.profiling._plain_check import check_by_plain_process
 from hwnas.latency.profiling._profile import AnchorRow
 from hwnas.latency.profiling._subnets import Subnets, choose_subnets
 from hwnas.latency.table._adapt import fixed_layers
@@ -82,7 +82,9 @@ def main() -> None:
         )
         anchor_ms = float(np.median([t.anchor_ms for t in timer.times.values()]))
         cost = AdditiveCost.from_layers(space, lambda layer: times[layer.key].median * anchor_ms)
-        others = checked_otherwise(device, cost, network, anchor_ms, modelled, journal, seed=0, files=options.plain)
+        others = check_by_plain_process(
+            device, cost, Anchor(network, anchor_ms), modelled, journal, seed=0, files=options.plain
+        )
     predicted = sums(times, judges.values())
     both = middle(timer, judges)
     print(f"\n{device.id}, {space.name} at {options.fix or 'all inputs'}: {len(both)} unseen subnets, "
@@ -96,7 +98,7 @@ def main() -> None:
 
 
 def middle(timer: JournaledTimer, networks: Mapping[str, Network]) -> NDArray[np.float64]:
-    """``(n,)`` medians over all sessions of both passes."""
+    """``(n,)`` median ratios over all sessions of both passes."""
     found = timer.times.items()
     return np.array(
         [np.median([t.ratio for (stage, own, _), t in found if stage in PASSES and own == name]) for name in networks]
@@ -109,7 +111,7 @@ def sums(times: Mapping[str, LayerTime], networks: Iterable[Network]) -> NDArray
 
 
 def tell_errors(what: str, predicted: NDArray[np.float64], measured: NDArray[np.float64]) -> None:
-    """One row."""
+    """Print one row of errors."""
     error = fidelity(predicted, measured)
     numbers = " | ".join(f"{error[name]:.3f}" if name == "spearman" else f"{error[name]:.1f}" for name in SHOWN)
     print(f"| {what:30} | {numbers} |")
@@ -118,7 +120,7 @@ def tell_errors(what: str, predicted: NDArray[np.float64], measured: NDArray[np.
 def tell_thirds(
     space: SearchSpace, subnets: Subnets, predicted: NDArray[np.float64], measured: NDArray[np.float64]
 ) -> None:
-    """Whether errors go by size."""
+    """Print errors by size of the subnets."""
     order = np.argsort(macs_cost(space)(subnets.validation), kind="stable")
     for what, part in zip(("smallest", "middle", "largest"), np.array_split(order, 3), strict=True):
         tell_errors(f"table, {what} third", predicted[part], measured[part])

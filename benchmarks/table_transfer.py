@@ -1,14 +1,13 @@
-"""What seconds of measuring make of a latency table from elsewhere: errors against the wall clock on fresh whole subnets.
+"""A latency table of another machine, adapted by seconds of measuring: its errors against the wall clock on new subnets.
 
     python -m benchmarks.table_transfer [--threads 1] [--resolutions 160,192,224] [--subnets 60] [--minutes 3.5]
 
-The priors: this CPU's table, at whatever speed it runs today; that of a like CPU; that of another number of threads; OFA's
-table of an i7-8700K; nothing, which is rough times by MACs and elements. Each is adapted by the subnets that 5, 10, 20 and
-60 seconds measure here, and all predict the same fresh subnets, which took no part. Those are exported and timed by a
-separate plain process (onnxruntime and numpy only), in turns with one anchor, in two passes; what is compared is the mean of
-both, in ms of the wall clock at the anchor's median speed. No table can do better than the clock repeats itself: the last
-row is the first pass taken as a prediction of the second. Killed, or stopped by --minutes, the same command resumes: type
-it until it prints the table. Writes build/table_transfer.csv.
+The priors: a table of this CPU; of a similar CPU; of another number of threads; OFA's table of an i7-8700K; and none, that is,
+rough times from MACs and elements. Each is adapted by the subnets that can be measured in 5, 10, 20 and 60 seconds, and all predict
+the same new subnets. These are exported and timed in two passes by a separate plain process (onnxruntime and numpy only), in turns
+with one anchor; their times are means of both passes, in ms at the anchor's median speed. No table can be better than the clock
+repeats itself: the last row is the first pass as a prediction of the second. After an interruption, or --minutes, the same command
+resumes; repeat it until it prints the table. Writes build/table_transfer.csv.
 """
 
 from __future__ import annotations
@@ -40,7 +39,7 @@ from hwnas.latency import (
 )
 from hwnas.latency.profiling._check import beside_anchor, checked_subnets
 from hwnas.latency.profiling._journaled import model_of
-from hwnas.latency.profiling._otherwise import EACH_TIME, by_plain_process
+from hwnas.latency.profiling._plain_check import EACH_TIME, plain_process_times
 from hwnas.latency.table._adapt import _work_ms
 from hwnas.latency.timing._block import SECONDS_PER_MODEL
 from hwnas.space import Population, SearchSpace, get_space
@@ -98,7 +97,7 @@ def main() -> None:
 
 
 def priors(space: SearchSpace, data: Path) -> Iterator[tuple[str, LatencyTable]]:
-    """Tables of other days, of other machines, and of none."""
+    """Tables of earlier days, of other machines, and rough times without a table."""
     for name, table in TABLES.items():
         yield name, find_table(table)
     if (data / PUBLISHED).is_file():
@@ -113,7 +112,7 @@ def priors(space: SearchSpace, data: Path) -> Iterator[tuple[str, LatencyTable]]
 def _known(
     device: Device, space: SearchSpace, x: Population, anchor: Population, journal: Path, end: float
 ) -> NDArray[np.float64]:
-    """``(n,)`` times of the rows that adapt, as multiples of the anchor's, as the check of a search takes them."""
+    """``(n,)`` times of the adapting subnets as multiples of the anchor's, measured as in the check before a search."""
     journal.parent.mkdir(parents=True, exist_ok=True)
 
     def tell(done: int, steps: int, _: str) -> None:
@@ -128,7 +127,7 @@ def _known(
 def _fresh(
     device: Device, space: SearchSpace, x: Population, anchor: Population, path: Path, end: float
 ) -> tuple[NDArray[np.float64], float]:
-    """``(2, n)`` times of exported files as multiples of the anchor's file, and its median in ms: by a plain process, twice."""
+    """``(2, n)`` times of exported files as multiples of the anchor's in two passes of a plain process, and its median in ms."""
     modelled = model_of(device, "fp32")
     identity = {"device": device.to_json(), "space": space.fingerprint, "anchor": space.decode(anchor)}
     with Journal(path, identity) as journal, TemporaryDirectory(prefix="hwnas-") as folder:
@@ -144,7 +143,7 @@ def _fresh(
             files = [Path(folder) / f"{i}.onnx" for i in range(len(few))]
             for (_, row), file in zip(few, files, strict=True):
                 file.write_bytes(modelled(space.network(row)).content)
-            for (which, _), (ratio, beside_ms) in zip(few, by_plain_process(device, files, beside), strict=True):
+            for (which, _), (ratio, beside_ms) in zip(few, plain_process_times(device, files, beside), strict=True):
                 found[which] = ratio, beside_ms
                 journal.append({"pass": which[0], "arch": which[1], "ratio": ratio, "beside_ms": beside_ms})
             print(f"judging: {len(found)} of {len(both)} files are timed", flush=True)

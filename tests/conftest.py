@@ -69,8 +69,8 @@ def tables_hold(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch)
 @pytest.fixture(autouse=True)
 def brief_plain_processes(monkeypatch: pytest.MonkeyPatch) -> None:
     """Plain processes that check a profile take a moment, not half a minute."""
-    monkeypatch.setattr("hwnas.latency.profiling._otherwise.ROUNDS", 2)
-    monkeypatch.setattr("hwnas.latency.profiling._otherwise.SECONDS", 0.01)
+    monkeypatch.setattr("hwnas.latency.profiling._plain_check.ROUNDS", 2)
+    monkeypatch.setattr("hwnas.latency.profiling._plain_check.SECONDS", 0.01)
 
 
 def _holds(

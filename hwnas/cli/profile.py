@@ -161,7 +161,11 @@ def _here(
     found: list[LatencyTable] = []
 
     def make(_go_on: object) -> None:
-        how = "inside whole subnets" if here.node_times else "one by one, and whole subnets that correct them"
+        how = (
+            "inside whole subnets"
+            if here.known_provider.node_times
+            else "one by one, and whole subnets that correct them"
+        )
         notice(
             f"profiling the {len(space.layers())} layers of {space.name}{_at(space)} on {here.label(precision)}, {how}; "
             f"then a check against others. Kept in {folder}; Ctrl-C and the same command resume"

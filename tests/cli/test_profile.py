@@ -38,7 +38,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture(autouse=True)
 def _no_plain_process(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nor does a plain process time anything."""
-    monkeypatch.setattr(profiling, "by_plain_process", lambda _device, files, _beside: [(1.0, 1.0)] * len(files))
+    monkeypatch.setattr(profiling, "plain_process_times", lambda _device, files, _beside: [(1.0, 1.0)] * len(files))
 
 
 class _Costs(dict[str, int]):

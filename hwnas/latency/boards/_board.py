@@ -1,12 +1,12 @@
 """The script that times a bundle's networks on a device where hwnas is not installed.
 
-A bundle holds this file as ``run.py`` beside the timing loop, ``plan.json`` and the models. It needs Python 3.8,
-numpy and onnxruntime 1.16 or later.
+A bundle holds this file as ``run.py`` beside the timing loop, ``plan.json`` and the models. It needs Python 3.8, numpy and
+onnxruntime 1.16, or later versions.
 
     python3 run.py [--out board.csv]
 
-It records raw times alone; statistics are made where the result is imported. Killed at any moment, the same
-command resumes: every finished block of networks is a line of ``journal.jsonl``, on disk before the next begins.
+It records only raw times; hwnas computes statistics when it imports the result. If it is killed, the same command resumes: every
+finished block of networks is a line of ``journal.jsonl``, which is on disk before the next block begins.
 """
 
 # ruff: noqa: T201 (a script: it prints)
@@ -38,12 +38,13 @@ from hwnas.latency.timing._loop import (
     preload,
     record,
     rounds_that_fit,
+    session_options,
     waiting_clock,
     warm_up,
 )
 
 COLUMNS = ("plan", "device", "block", "network", "what", "index", "name", "values")
-"""Of the result. Every row tells the plan and the device it belongs to, so that mixed files are found out."""
+"""Of the result. Every row names its plan and device, so that mixed files are detected."""
 
 CHUNK = 60_000
 """Characters of the plan in one row; CSV readers refuse longer fields."""
@@ -55,11 +56,11 @@ SCRATCH = "scratch"
 
 
 class BoardError(Exception):
-    """What goes wrong on a board; its message is one line."""
+    """An error on a board, with a message of one line."""
 
 
 class _Sessions:
-    """onnxruntime sessions of the bundle's models, as the plan's device wants them."""
+    """onnxruntime sessions of the bundle's models, on the plan's device."""
 
     def __init__(self, folder: Path, device: dict[str, Any]) -> None:
         self.folder = folder
@@ -71,20 +72,12 @@ class _Sessions:
     def profiled(self, model: dict[str, Any], scratch: Path) -> BoundSession:
         options = self._options()
         options.enable_profiling = True
-        # onnxruntime adds the second to the name alone, and a block may hold a network twice.
+        # onnxruntime only adds the time in seconds to the name, and a block may hold a network twice.
         options.profile_file_prefix = str(Path(tempfile.mkdtemp(dir=scratch)) / "nodes")
         return self._bound(model, options)
 
     def _options(self) -> Any:
-        import onnxruntime as ort
-
-        options = ort.SessionOptions()
-        options.intra_op_num_threads = self.device["threads"]
-        options.inter_op_num_threads = 1
-        options.log_severity_level = 3
-        for key, value in self.device["session_config"].items():
-            options.add_session_config_entry(key, value)
-        return options
+        return session_options(self.device["threads"], self.device["session_config"])
 
     def _bound(self, model: dict[str, Any], options: Any) -> BoundSession:
         import onnxruntime as ort
@@ -95,26 +88,26 @@ class _Sessions:
             providers.append("CPUExecutionProvider")
         try:
             session = ort.InferenceSession(str(self.folder / model["file"]), options, providers=providers)
-        except Exception as error:  # onnxruntime raises RuntimeError, its own and pybind's
+        except Exception as error:  # onnxruntime raises RuntimeError, and its own exceptions
             raise BoardError(f"{model['file']}: onnxruntime fails: {str(error).splitlines()[0]}") from error
         if provider not in session.get_providers():
             raise BoardError(f"onnxruntime could not start {provider} and fell back to the CPU; check its driver")
         rng = np.random.default_rng(0)
-        return BoundSession(session, {i["name"]: _values(i, rng) for i in model["inputs"]}, self.device["memory"])
+        feed = {each["name"]: _values(each, rng) for each in model["inputs"]}
+        return BoundSession(session, feed, self.device["memory"])
 
 
-def _values(of: dict[str, Any], rng: np.random.Generator) -> Any:
-    """As `hwnas.graph.Model` feeds itself."""
-    if np.issubdtype(np.dtype(of["element"]), np.floating):
-        return rng.standard_normal(of["shape"], dtype=np.float32).astype(of["element"])
-    if of["below"] is None:
-        return np.ones(of["shape"], dtype=of["element"])
-    return rng.integers(of["below"], size=of["shape"], dtype=of["element"])
+def _values(expected: dict[str, Any], rng: np.random.Generator) -> Any:
+    """Random values of an input, as in `hwnas.graph.Model.feed`."""
+    element, shape, below = expected["element"], expected["shape"], expected["below"]
+    if np.issubdtype(np.dtype(element), np.floating):
+        return rng.standard_normal(shape, dtype=np.float32).astype(element)
+    return np.ones(shape, dtype=element) if below is None else rng.integers(below, size=shape, dtype=element)
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the plan beside this file, or what is left of it; write the result."""
-    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # hwnas sets it elsewhere, and is not here
+    """Run the rest of the plan beside this file, and write the result."""
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # as hwnas does, which is not installed here
     folder = Path(__file__).resolve().parent
     parser = argparse.ArgumentParser(description="Time the models of this folder; killed, the same command resumes.")
     parser.add_argument("--out", type=Path, default=folder / OUT, help="the result, for: hwnas profile --import")
@@ -130,7 +123,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def run(folder: Path, out: Path) -> None:
-    """Time what the plan in ``folder`` asks for, and write ``out``; what was timed before is taken from the journal."""
+    """Time the networks of the plan in ``folder`` that are not in the journal yet, and write ``out``."""
     try:
         text = (folder / PLAN).read_bytes()
         plan = json.loads(text)
@@ -162,7 +155,7 @@ def _say(line: str) -> None:
 
 
 def device_facts(device: dict[str, Any]) -> dict[str, Any]:
-    """What the plan's networks run on here."""
+    """Hardware and software of this board, checked against the plan's device."""
     try:
         import onnxruntime as ort
     except ImportError as error:
@@ -188,10 +181,10 @@ def device_facts(device: dict[str, Any]) -> dict[str, Any]:
 
 
 def make_weights(path: Path, weights: dict[str, Any]) -> None:
-    """The weights that all models read. They are drawn here: they are too large to send, and any values would do.
+    """Write the weights of all models. They are drawn here because they are too large to send, and any values will do.
 
     Args:
-        path: where.
+        path: of the file.
         weights: ``parts``: pairs of standard deviation and number of floats; ``seed``.
     """
     size = 4 * sum(count for _, count in weights["parts"])
@@ -210,13 +203,13 @@ def make_weights(path: Path, weights: dict[str, Any]) -> None:
 
 
 def _measured(folder: Path, plan: dict[str, Any], number: int) -> dict[str, Any]:
-    """One block: as profiling on the host measures it."""
+    """Measure one block in the same way as `hwnas.latency.timing._block.measure_together`."""
     block, device, timer = plan["blocks"][number], plan["device"], plan["timer"]
     waiting, clock = waiting_clock(device["threads"], device["provider"]), time.perf_counter_ns
     models = [plan["networks"][network] for network, _ in block["networks"]]
     sessions = _Sessions(folder, device)
     scratch, started = folder / SCRATCH, time.monotonic()
-    shutil.rmtree(scratch, ignore_errors=True)  # of a run that was killed
+    shutil.rmtree(scratch, ignore_errors=True)  # left over from a run that was killed
     scratch.mkdir()
     try:
         reference, *plain = [sessions.plain(model) for model in [plan["anchor"], *models]]
@@ -249,7 +242,7 @@ def _measured(folder: Path, plan: dict[str, Any], number: int) -> dict[str, Any]
 
 
 def _nodes(profiled: BoundSession, kept: list[int]) -> list[tuple[str, list[float]]]:
-    """``(node, its microseconds in each run)`` in the order of execution, of the runs in blocks."""
+    """``(node, microseconds in each kept run)`` in the order of execution."""
     events = json.loads(Path(profiled.session.end_profiling()).read_text(encoding="utf-8"))
     every = node_times(events)
     runs = [every[i] for i in kept]
@@ -259,7 +252,7 @@ def _nodes(profiled: BoundSession, kept: list[int]) -> list[tuple[str, list[floa
 
 
 def _begun(journal: Any, header: dict[str, Any]) -> dict[int, dict[str, Any]]:
-    """Finished blocks by number; what was cut off in the middle of a line is dropped."""
+    """Finished blocks by number; a line that was cut off is dropped."""
     _lock(journal)
     journal.seek(0)
     lines = journal.read().split(b"\n")
@@ -305,7 +298,7 @@ def _lock(journal: Any) -> None:
 
 
 def write_result(out: Path, plan: str, digest: str, device: dict[str, Any], blocks: list[dict[str, Any]]) -> None:
-    """The raw times of all blocks as CSV, whole or not at all."""
+    """Write the raw times of all blocks as CSV, atomically."""
     parsed = json.loads(plan)
     described = json.dumps(device, sort_keys=True)
     tags = [digest[:16], hashlib.sha256(described.encode()).hexdigest()[:16]]

@@ -1,8 +1,8 @@
-"""Bundles: what a device without hwnas needs to be profiled, in one zip of a few MB.
+"""Bundles: a zip of a few MB with everything that a device without hwnas needs to be profiled.
 
-The networks' weights are random, and random numbers do not compress. So the models name places in one file of
-weights that they share, and the script writes that file on the board. What is timed is the same: an onnxruntime
-session packs its own copy of them, and weights it does not pack stand at different places for every layer.
+The networks' weights are random, and random numbers do not compress. So the bundle has no weights: the models refer to places
+in one shared file, which the script writes on the board. This does not change the times: onnxruntime copies the weights that it
+packs, and the layers of a network have different places in the file.
 """
 
 from __future__ import annotations
@@ -22,9 +22,10 @@ import numpy as np
 from hwnas import __version__
 from hwnas.errors import DeviceError, UnknownNameError
 from hwnas.files import replacing
-from hwnas.graph import Model, network_model, short_tables, weight_shapes
+from hwnas.graph import Model, short_tables, weight_shapes
 from hwnas.latency.boards._board import PLAN
-from hwnas.latency.device._device import PROVIDERS, Device, check_precision, provider_options
+from hwnas.latency.device._device import PROVIDERS, Device, provider_options
+from hwnas.latency.profiling._journaled import model_of
 from hwnas.latency.profiling._methods import (
     ALONE_SESSIONS,
     CALIBRATION,
@@ -52,26 +53,26 @@ SCRIPTS = {
     "hwnas.latency.timing._loop": "loop.py",
     "hwnas.latency.device._facts": "facts.py",
 }
-"""Modules that go along, under names of their own."""
+"""Modules in the bundle, and their file names there."""
 
 WEIGHTS = "models/weights.bin"
 
 ALIGNED = 16
-"""Floats; weights begin at the boundaries of cache lines."""
+"""Floats: weights begin at cache lines."""
 
 LEAST = 64
-"""Floats; smaller initializers stay in the model."""
+"""Floats: smaller initializers stay in the model."""
 
 BLOCK_BYTES = 512 << 20
-"""Of weights whose sessions are ready to run at once; small boards have 1 GB."""
+"""Most bytes of weights that are loaded at once; small boards have 1 GB."""
 
 
 def bundled_device(name: str, *, threads: int = 1, batch: int = 1) -> Device:
-    """A device elsewhere, of which only the provider is known.
+    """A device of another machine, of which only the provider is known.
 
     Raises:
-        UnknownNameError: no such provider; suggests the nearest.
-        DeviceError: an option it does not take.
+        UnknownNameError: there is no such provider; suggests the nearest.
+        DeviceError: an option is impossible.
     """
     kind, colon, index = name.partition(":")
     if kind not in PROVIDERS:
@@ -85,7 +86,7 @@ def bundled_device(name: str, *, threads: int = 1, batch: int = 1) -> Device:
 
 @dataclass(frozen=True)
 class Bundle:
-    """What was written: the size of the zip in bytes, its networks, and how many timings they take."""
+    """A written bundle: size of the zip in bytes, number of networks, and number of timings."""
 
     size: int
     networks: int
@@ -101,25 +102,24 @@ def write_bundle(
     precision: str = "fp32",
     rows: Population | None = None,
 ) -> Bundle:
-    """Write models, plan and script for a device that hwnas cannot be installed on.
+    """Write models, plan and scripts for a device on which hwnas cannot be installed.
 
     Args:
         path: of the zip.
         device: from `bundled_device`.
-        space: its domain is what is profiled.
+        space: its domain is profiled.
         plan: how much is measured; by default as on this machine.
-        precision: what the networks compute in.
-        rows: ``(n, g)`` canonical rows of subnets to measure, in place of what makes a table.
+        precision: of the networks.
+        rows: ``(n, g)`` canonical rows of subnets to measure, instead of profiling the space.
 
     Raises:
-        UnknownNameError, DeviceError: not a precision that the device computes in.
+        UnknownNameError, DeviceError: the precision is unknown, or the device does not compute in it.
         DataError: the file cannot be written.
     """
-    check_precision(device, precision)
-    how: Any = {"batch": device.batch, "precision": precision, "fixed_sizes": device.fixed_sizes}
+    modelled = model_of(device, precision)
     plan = plan or Plan()
     if plan.method is None:
-        plan = replace(plan, method="in-context" if device.node_times else "isolated")
+        plan = replace(plan, method="in-context" if device.known_provider.node_times else "isolated")
     contents, networks = _plan(device, space, plan, rows)
     contents["precision"] = precision
     anchor = space.network(np.array(contents["anchor"]["row"], dtype=np.int16))
@@ -129,7 +129,7 @@ def write_bundle(
     with replacing(path) as part:
         with zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED) as file:
             for name, network in models.items():
-                model = network_model(network, **how, weights=_Zeros(network))
+                model = modelled(network, weights=_zeros(network))
                 about = contents["anchor"] if name == "anchor" else contents["networks"][name]
                 about["inputs"] = [vars(each) for each in model.inputs]
                 _add(file, _file(name), layout.outside(model).SerializeToString())
@@ -141,7 +141,7 @@ def write_bundle(
 
 
 def bundle_digest(path: str | os.PathLike[str]) -> str:
-    """Short name of a bundle's plan: the same for the same contents."""
+    """Digest of a bundle's plan: the same for the same content."""
     with zipfile.ZipFile(path) as file:
         return hashlib.sha256(file.read(PLAN)).hexdigest()[:16]
 
@@ -149,7 +149,7 @@ def bundle_digest(path: str | os.PathLike[str]) -> str:
 def _plan(
     device: Device, space: SearchSpace, plan: Plan, rows: Population | None
 ) -> tuple[dict[str, Any], dict[str, Network]]:
-    """The plan but for its weights; networks by their short names."""
+    """The plan without its weights, and networks by their short names."""
     if rows is None:
         subnets, reference = choose_subnets(space, plan), _anchor(space, plan.seed)
         stages = _stages_of_profile(space, plan, subnets)
@@ -169,7 +169,7 @@ def _plan(
         copies = 2 if layers else 1
         sizes = {name: copies * _weight_bytes(network) for name, network in networks.items()}
         for session in range({IN_CONTEXT: COVER_SESSIONS, ISOLATED: ALONE_SESSIONS}.get(stage, plan.sessions)):
-            # Each session puts networks into blocks with others, and no block has one twice.
+            # A new order in each session, so that networks share blocks with others, and no block has one twice.
             names = rng.permutation(np.array(list(networks), dtype=object))
             blocks += [
                 {"stage": stage, "layers": layers, "networks": [(short[name], session) for name in few]}
@@ -193,10 +193,7 @@ def _plan(
             "package": PROVIDERS[device.name.partition(":")[0]].package,
         },
         "timer": {"rounds": ROUNDS, "seconds_per_network": SECONDS_PER_MODEL},
-        "anchor": {
-            "row": reference.tolist(),
-            "file": _file("anchor"),
-        },
+        "anchor": {"row": reference.tolist(), "file": _file("anchor")},
         "networks": {short[name]: {"name": name, "file": _file(short[name])} for name in short},
         "blocks": blocks,
     }
@@ -206,7 +203,7 @@ def _plan(
 def _stages_of_profile(
     space: SearchSpace, plan: Plan, subnets: Subnets
 ) -> list[tuple[str, Mapping[str, Network], bool]]:
-    """What makes a table: stages with their networks by name, and whether nodes are timed."""
+    """The stages of a profile: name, networks by name, and whether nodes are timed."""
     stages: list[tuple[str, Mapping[str, Network], bool]] = [(CALIBRATION, named(space, subnets.calibration), False)]
     if plan.method == "in-context":
         stages.insert(0, (IN_CONTEXT, named(space, subnets.cover), True))
@@ -217,7 +214,7 @@ def _stages_of_profile(
 
 
 def _anchor(space: SearchSpace, seed: int) -> Population:
-    """The row of median MACs of the whole space, so that bundles of its parts have the same anchor."""
+    """The row of median MACs in the whole space, so that bundles for parts of the space have the same anchor."""
     whole = space.whole
     return middle(whole, whole.sample(101, np.random.default_rng(seed), distinct_uniform=False))
 
@@ -231,12 +228,12 @@ def _file(name: str) -> str:
 
 
 def _add(file: zipfile.ZipFile, name: str, data: bytes) -> None:
-    """The same bytes for the same contents: no dates."""
+    """Add a file without a date, so that the same content gives the same bytes."""
     file.writestr(zipfile.ZipInfo(name), data, zipfile.ZIP_DEFLATED)
 
 
 def _script(module: str) -> str:
-    """The source of a module that imports its companions by the names they have on the board."""
+    """The source of a module, with its imports changed to the file names in the bundle."""
     package, _, name = module.rpartition(".")
     source = resources.files(package).joinpath(f"{name}.py").read_text(encoding="utf-8")
     for companion, file in SCRIPTS.items():
@@ -244,19 +241,17 @@ def _script(module: str) -> str:
     return source
 
 
-class _Zeros(dict[str, Any]):
-    """Weights that are thrown away."""
-
-    def __init__(self, network: Network) -> None:
-        super().__init__((name, np.zeros(shape, dtype=np.float32)) for name, shape in weight_shapes(network).items())
+def _zeros(network: Network) -> dict[str, Any]:
+    """Weights that do not matter, because `_Layout` moves them out of the model."""
+    return {name: np.zeros(shape, dtype=np.float32) for name, shape in weight_shapes(network).items()}
 
 
 class _Layout:
-    """Where weights stand in the file all models share.
+    """Places of weights in the file that all models share.
 
-    Weights are drawn with a standard deviation that keeps activations in range, which depends on their fan-in: the
-    file has one part for each. No two weights of one network share a place; networks share them all. Integers are the
-    bytes of these numbers. Read as 16-bit floats such bytes may be NaN, so fp16 weights stay in the models, once for each.
+    Weights have a standard deviation that keeps activations in range. It depends on their fan-in, and the file has one part for
+    each value. The weights of one network have different places; different networks use the same places. Integer weights are
+    the bytes of these floats. As 16-bit floats those bytes may be NaN, so fp16 weights stay in the models.
     """
 
     def __init__(self, networks: Iterable[Network]) -> None:
@@ -275,7 +270,7 @@ class _Layout:
             start += size
 
     def outside(self, of: Model) -> onnx.ModelProto:
-        """The model with its weights in the file."""
+        """The model with its weights moved to the file."""
         import onnx
         from onnx import TensorProto
 

@@ -1,4 +1,4 @@
-"""The CSV that a board wrote: checked to be whole, of one plan and one device, with possible times."""
+"""Reading the CSV of a board: it must be complete, belong to one plan and one device, and hold possible times."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Values = dict[tuple[int, str, str], dict[int, tuple[str, list[float]]]]
 
 
 def read_raw_rows(path: Path) -> list[dict[str, str]]:
-    """All rows, of one plan and one device, in full."""
+    """All rows, of one plan and one device; raises DataError if any are missing."""
     where = f"result {path}"
     try:
         csv.field_size_limit(max(csv.field_size_limit(), 1 << 24))
@@ -59,19 +59,18 @@ def read_raw_rows(path: Path) -> list[dict[str, str]]:
 
 
 def read_header(path: Path, rows: Sequence[Mapping[str, str]]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The plan and the description of the device, each held against its digest, which stands in every row."""
+    """The plan and the description of the device, each checked against its digest in the rows."""
     text = "".join(row["values"] for row in rows if row["what"] == "plan")
     described = "".join(row["values"] for row in rows if row["what"] == "device")
     for what, content in (("plan", text), ("device", described)):
         if hashlib.sha256(content.encode()).hexdigest()[:16] != rows[0][what]:
-            rule = f"its rows are of another {what} than the one it describes"
+            rule = f"its rows belong to another {what} than the one it describes"
             raise DataError(f"result {path}", rule, AS_WRITTEN)
-    contents, device = json.loads(text), json.loads(described)
-    return contents, device
+    return json.loads(text), json.loads(described)
 
 
 def read_values(path: Path, rows: Sequence[Mapping[str, str]]) -> Values:
-    """Numbers of all rows; none twice, all finite and none negative."""
+    """Numbers of all rows, checked to be finite and not negative, with no row twice."""
     found: Values = defaultdict(dict)
     for number, row in enumerate(rows, start=2):
         if row["what"] in ("plan", "device"):

@@ -1,8 +1,7 @@
-"""Profiling over ssh: a bundle is sent, run and fetched by the system's own ssh.
+"""Profiling over ssh: the system's ssh sends a bundle, runs it and fetches the result.
 
-Files go through ssh's standard input and output: small boards often have no server for scp.
-
-Nothing is asked for on the way (``BatchMode``): keys and known hosts are the user's affair, as is their ssh config.
+Files go through ssh's standard input and output, because small boards often have no server for scp. ssh never prompts
+(``BatchMode``): users set up keys, known hosts and their ssh config themselves.
 """
 
 from __future__ import annotations
@@ -28,25 +27,25 @@ CONNECT_S = 10
 """Seconds to wait for a host."""
 
 _SSH_FAILED = 255
-"""What ssh itself exits with; other codes are of the command it ran."""
+"""Exit code of ssh itself; other codes come from the command it ran."""
 
 _STEP = re.compile(r"(\d+) of (\d+) timings done(?:; (.*))?")
 
 
 class Machine(Protocol):
-    """A machine on which hwnas is not installed, and that can be reached from here."""
+    """A machine that can be reached from here, on which hwnas is not installed."""
 
     @property
     def name(self) -> str:
-        """What its table is called."""
+        """Name of its table."""
 
     def run(self, bundle: Path, result: Path, progress: Progress | None) -> None:
-        """Run a bundle there and write its CSV here; called again after an interruption, it goes on.
+        """Run a bundle there and write its CSV here; after an interruption the same call resumes.
 
         Args:
             bundle: the zip.
-            result: where to write the CSV.
-            progress: called as blocks of networks are done.
+            result: path of the CSV.
+            progress: called after each block of networks.
 
         Raises:
             DeviceError: the machine cannot be reached, lacks Python or packages, or the run fails there.
@@ -55,11 +54,11 @@ class Machine(Protocol):
 
 @dataclass(frozen=True)
 class Host:
-    """Where to profile.
+    """A machine that is reached by ssh.
 
     Attributes:
         user: empty for ssh's default.
-        host: its name.
+        host: name or address.
         port: None for ssh's default.
         python: the interpreter there.
     """
@@ -74,17 +73,17 @@ class Host:
         """The host in ``ssh://user@host:port``.
 
         Raises:
-            DeviceError: not such an address.
+            DeviceError: the text is no such address.
         """
         try:
             parts = urlsplit(url)
             port = parts.port
         except ValueError:
             parts, port = urlsplit(""), None
-        # As it was written: Python lowers it, and names in an ssh config tell capitals apart.
+        # `parts.hostname` is lower case, but names in an ssh config are case-sensitive.
         written = parts.netloc.rpartition("@")[2].removeprefix("[")
         named = written[: len(parts.hostname or "")]
-        # What begins with a dash would be an option of ssh.
+        # A name that begins with a dash would be an option of ssh.
         fine = all(re.fullmatch(r"[A-Za-z0-9_][\w.:-]*", text) for text in (named, parts.username or "x"))
         if parts.scheme != "ssh" or not fine or parts.path.strip("/") or parts.password or parts.query:
             raise DeviceError(f"device {url}", "it reads ssh://user@host or ssh://user@host:port", "correct it")
@@ -97,17 +96,20 @@ class Host:
 
     @property
     def name(self) -> str:
-        """With the port if one is given: behind one address several boards may answer, each on its own."""
+        """Host, and port if one is given: several boards may share an address."""
         return f"{self.host}-{self.port}" if self.port else self.host
 
     @property
     def target(self) -> str:
-        """As ``ssh`` reads it: ``user@host``."""
+        """``user@host``, for ssh."""
         return f"{self.user}@{self.host}" if self.user else self.host
 
     def run(self, bundle: Path, result: Path, progress: Progress | None) -> None:
-        """As `Machine.run`. The folder there is named after the bundle, so that the same call resumes after a lost connection; it is
-        removed once the result is here."""
+        """As `Machine.run`.
+
+        The folder there is named after the bundle, so that the same call resumes after a lost connection. It is removed once the
+        result is here.
+        """
         folder = f".hwnas-{bundle_digest(bundle)}"
         _check_python(self)
         _remote(self, f"mkdir -p {folder}")
@@ -122,7 +124,7 @@ class Host:
 
 
 REACHED_BY: dict[str, Callable[[str, str], Machine]] = {"ssh": Host.of}
-"""Ways to reach a machine, by the scheme of its address; called with the address and the interpreter there."""
+"""Functions that make a `Machine` from an address and the interpreter there, by the scheme of the address."""
 
 
 def is_remote(device: str) -> bool:
@@ -132,16 +134,16 @@ def is_remote(device: str) -> bool:
 
 
 def remote_machine(address: str, python: str = "python3") -> Machine:
-    """The machine behind an address that `is_remote`.
+    """The machine at an address that `is_remote`.
 
     Raises:
-        DeviceError: it does not read.
+        DeviceError: the address is malformed.
     """
     return REACHED_BY[address.partition("://")[0]](address, python)
 
 
 def _check_python(host: Host) -> None:
-    """One clear line for what is missing there."""
+    """Raise a one-line error if Python, numpy or onnxruntime is missing there."""
     code = "import sys; assert sys.version_info >= (3, 8), sys.version.split()[0]; import numpy, onnxruntime; print('fine')"
     done = _ssh(host, f"{shlex.quote(host.python)} -c {shlex.quote(code)}")
     if done.returncode == 0 and "fine" in done.stdout:
@@ -192,7 +194,7 @@ def _ssh(
 
 
 def _run(host: Host, command: str, progress: Progress | None) -> None:
-    # A terminal (-tt) ends the run with the connection, so that neither the run nor its lock outlives a Ctrl-C here.
+    # With a terminal (-tt) the run ends with the connection, so that neither the run nor its lock survives Ctrl-C here.
     line = _command(host, command, "-tt")
     with tempfile.TemporaryFile("w+", encoding="utf-8") as errors:
         said = ""

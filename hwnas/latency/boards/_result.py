@@ -1,4 +1,4 @@
-"""Results of bundles: checked, and made into tables by the code that makes those of this machine."""
+"""Results of bundles: they are checked, and made into tables by the same code as on this machine."""
 
 from __future__ import annotations
 
@@ -30,16 +30,16 @@ from hwnas.latency.timing._samples import Samples
 from hwnas.space import Network, SearchSpace, get_space
 
 BOUNDS_NS = (1e3, 600e9)
-"""A run that takes less or more cannot be."""
+"""Shortest and longest possible run."""
 
 DRIFT = 2.0
 """Largest ratio of the anchor's times between blocks: beyond it, the device throttled or did other work."""
 
 NODES = (0.2, 5.0)
-"""Bounds of what the nodes of a network add up to, as multiples of its time."""
+"""Bounds of the sum of a network's node times, as multiples of its time."""
 
 ADDED_MS = 0.05
-"""What the profiler may add to each node; on a tiny network that is most of it."""
+"""Time that the profiler may add to each node, which is most of the time of a tiny network."""
 
 
 @dataclass(frozen=True)
@@ -48,14 +48,14 @@ class BoardResult:
 
     Attributes:
         path: of the CSV.
-        space: its domain is what was profiled.
+        space: its domain was profiled.
         device: the board.
-        precision: what the networks computed in.
-        plan: what was measured.
-        subnets: what it was measured on.
-        anchor: row of the anchor.
+        precision: of the networks.
+        plan: how much was measured.
+        subnets: the measured subnets.
+        anchor: ``(g,)`` row of the anchor.
         times: by stage, name and session.
-        seconds: how long the board measured.
+        seconds: duration of the measurement.
     """
 
     path: Path
@@ -79,11 +79,11 @@ def is_board_result(path: str | os.PathLike[str]) -> bool:
 
 
 def import_board(result: BoardResult, folder: str | os.PathLike[str]) -> LatencyTable:
-    """The table of a board, in ``folder``; rows of other resolutions, spaces or precisions that are there stay.
+    """Write the table of a board to ``folder``; existing rows of other resolutions, spaces or precisions stay.
 
     Raises:
-        TableError: the folder holds a table of another device, or rows of the space bound to another anchor.
-        DeviceError: the runtime's profile does not tell the times of single layers.
+        TableError: the folder holds a table of another device, or rows of the space that are relative to another anchor.
+        DeviceError: the runtime's profile does not show the times of single layers.
     """
     before = existing(Path(folder), result.device, result.precision)
     reference = AnchorRow(result.anchor)
@@ -96,28 +96,20 @@ def import_board(result: BoardResult, folder: str | os.PathLike[str]) -> Latency
         else:
             rule = f"its rows of {result.space.name} are relative to another network than those of {result.path}"
             raise TableError(f"latency table {before.name}", rule, "write to another folder with --out or --device")
-    timer = RecordedTimer(result)
-    table = tabulated(
-        timer,
-        result.device,
-        result.space,
-        result.plan,
-        result.subnets,
-        before,
-        reference,
-        lambda: {"seconds": round(result.seconds, 1)},
-    )
+    seconds = {"seconds": round(result.seconds, 1)}
+    timer, subnets = RecordedTimer(result), result.subnets
+    table = tabulated(timer, result.device, result.space, result.plan, subnets, before, reference, lambda: seconds)
     return table.save(folder)
 
 
 def measured_on_board(result: BoardResult) -> MeasuredSubnets:
-    """Latencies of the subnets that a bundle of chosen ones was made of, in their order."""
+    """Latencies of the rows that `write_bundle` got, in their order."""
     return summed_up(result.times, result.subnets.validation)
 
 
 @dataclass
 class RecordedTimer:
-    """A `Timer` that replays what a board measured."""
+    """A `Timer` that replays a board's measurements."""
 
     result: BoardResult
     steps: int = 0
@@ -131,7 +123,7 @@ class RecordedTimer:
         layers: bool = False,  # noqa: ARG002
         sessions: int | None = None,
     ) -> dict[str, NetworkTimes]:
-        """As ``Timer.measure``, from what was recorded."""
+        """The recorded times; arguments as ``Timer.measure``."""
         found = {}
         for name in networks:
             each = [(stage, name, k) for k in range(sessions or self.result.plan.sessions)]
@@ -141,27 +133,27 @@ class RecordedTimer:
 
 
 def read_board(path: str | os.PathLike[str], space: SearchSpace | None = None) -> BoardResult:
-    """Read a result and refuse what cannot be.
+    """Read and check a result.
 
     Args:
         path: the CSV that run.py wrote.
-        space: the one that it is probably of; needed where that is no registered one.
+        space: its probable space; needed if that is not a registered one.
 
     Raises:
-        DataError: not a result, cut short, of several plans or devices, with rows that are missing, there twice or
-            cannot be, or measured at speeds that differ too much. One line; the file stays as it is.
+        DataError: the file is no result, is cut short, mixes plans or devices, has missing, duplicate or impossible rows, or the
+            board's speed changed too much.
     """
     path = Path(path)
     rows = read_raw_rows(path)
-    contents, told = read_header(path, rows)
+    contents, facts = read_header(path, rows)
     if contents.get("format") != FORMAT:
         rule = f"its bundle has format {contents.get('format')!r}, this version of hwnas reads {FORMAT}"
         raise DataError(f"result {path}", rule, "make the bundle again")
     try:
         space, plan, subnets, anchor, networks = _planned(contents, space)
         blocks = [_Block(**block) for block in contents["blocks"]]
-        device = _device(contents["device"], told)
-        # Bundles of earlier versions state the precision with the device.
+        device = _device(contents["device"], facts)
+        # Bundles of earlier versions have the precision with the device.
         precision = str(contents["precision"] if "precision" in contents else contents["device"]["precision"])
         check_precision(device, precision)
     except HwnasError:
@@ -197,11 +189,11 @@ def _planned(
 ) -> tuple[SearchSpace, Plan, Subnets, NDArray[np.int16], dict[str, Network]]:
     """Space, plan, subnets, the anchor's row, and networks by short name."""
     about = contents["space"]
-    options = about.get("options")  # that open the space, where its name does not
+    options = about.get("options")  # the command-line options that open the space, if it is not registered
     if known is not None and known.name == about["name"]:
         whole = known.whole
     elif options is not None:
-        raise DataError("the plan", f"it is of the space {about['name']}, which has to be named", f"pass {options}")
+        raise DataError("the plan", f"its space {about['name']} is not a registered one", f"pass {options}")
     else:
         whole = get_space(about["name"])
     if whole.fingerprint != about["fingerprint"]:
@@ -222,8 +214,8 @@ def _planned(
     return space, Plan(**contents["settings"]), subnets, anchor, networks
 
 
-def _device(planned: Mapping[str, Any], told: Mapping[str, Any]) -> Device:
-    """The board: the conditions that were asked for, and the hardware that it reported."""
+def _device(planned: Mapping[str, Any], facts: Mapping[str, Any]) -> Device:
+    """The board: the conditions of the plan, and the hardware that the board reported."""
     return Device(
         name=planned["name"],
         provider=planned["provider"],
@@ -231,15 +223,15 @@ def _device(planned: Mapping[str, Any], told: Mapping[str, Any]) -> Device:
         threads=planned["threads"],
         batch=planned["batch"],
         spinning=planned["spinning"],
-        hardware=from_facts(told["hardware"]),
-        runtime=told["runtime"],
+        hardware=from_facts(facts["hardware"]),
+        runtime=facts["runtime"],
     )
 
 
 def _measured(
     path: Path, number: int, block: _Block, networks: Mapping[str, Network], values: Values
 ) -> list[NetworkTimes]:
-    """What a block's rows tell; takes them out of ``values``."""
+    """The times of a block's networks; removes its rows from ``values``."""
     names = [short for short, _ in block.networks]
     rounds = _taken(path, number, "", "rounds", values)[0][1][0]
     found: dict[str, list[NDArray[np.int64]]] = {"run": [], "anchor": []}
@@ -275,7 +267,7 @@ def _of_networks(
 
 
 def _taken(path: Path, number: int, short: str, what: str, values: Values) -> list[tuple[str, list[float]]]:
-    """The rows of one kind of a network, in order."""
+    """Remove and return the rows of one kind of a network, in order."""
     found = values.pop((number, short, what), {})
     if sorted(found) != list(range(max(1, len(found)))) or len({len(times) for _, times in found.values()}) > 1:
         rule = f"rows {what} of network {short} in block {number} are missing or incomplete"

@@ -1,7 +1,7 @@
-"""Device: everything that decides how long a model takes, other than the model.
+"""Device: everything that determines how long a model takes, other than the model.
 
-Provider, its options, threads, batch size and the hardware together identify a latency table; numbers of different
-threads or batches never mix. What a network computes in is a property of its model, and of a table's rows.
+A latency table belongs to one device: provider, options, threads, batch size and hardware. The precision is a property of the
+model, and of a table's rows.
 """
 
 from __future__ import annotations
@@ -22,15 +22,14 @@ class Provider:
     """An execution provider of onnxruntime.
 
     Attributes:
-        name: onnxruntime's.
-        package: what brings it.
-        node_times: whether a profile tells how long each node took. CUDA's profile has the times of launches, which
+        name: in onnxruntime.
+        package: the package to install for it.
+        node_times: whether its profile shows the time of each node. CUDA's profile has the times of launches, which
             dominate at batch 1; providers that compile whole graphs run them as one node.
-        precisions: those it has arithmetic for. CUDA and TensorRT run the int8 models written here in fp32 or not at
-            all, and the CPU provider would compute fp16 in fp32, with casts around every node.
-        threads: the option that states the threads, for a provider with threads of its own: onnxruntime's do not
-            reach it.
-        fixed_sizes: whether it takes networks only if all sizes are fixed.
+        precisions: those that it has arithmetic for. CUDA and TensorRT run hwnas's int8 models in fp32 or not at all, and the
+            CPU provider would compute fp16 in fp32, with casts around every node.
+        threads: its option for the number of threads, if it has its own threads, which onnxruntime's setting does not reach.
+        fixed_sizes: whether it requires networks with fixed sizes.
     """
 
     name: str
@@ -70,20 +69,21 @@ _SPINNING: dict[str, dict[str, str]] = {
     "on": {},
     "off": {"session.intra_op.allow_spinning": "0"},
 }
-"""What idle worker threads do. Spinning on makes runs of several threads bimodal; stopping it between runs does not."""
+"""onnxruntime's settings for idle worker threads. If they spin, times of several threads are bimodal; not if spinning stops
+between runs."""
 
 
 @dataclass(frozen=True)
 class Device:
-    """What a network is timed on.
+    """The conditions under which networks are timed.
 
     Attributes:
-        name: as asked for: ``cpu``, ``cuda:1``; or the name of an imported table's device.
+        name: as typed: ``cpu``, ``cuda:1``; or the name of an imported table's device.
         provider: onnxruntime's name of the execution provider; empty for imported tables.
         options: provider options.
-        threads: threads that run one network; 0 if unknown.
+        threads: number of threads; 0 if unknown.
         batch: images per run.
-        spinning: ``stop`` idle threads between runs, or leave spinning ``on`` or ``off``.
+        spinning: of idle threads: ``on``, ``off``, or ``stop`` between runs.
         hardware: the processor.
         runtime: name and version of the runtime.
     """
@@ -111,7 +111,7 @@ class Device:
         return "-".join(words).lower()
 
     def label(self, precision: str) -> str:
-        """What networks of a precision run on here, in words: the id, and the precision unless it is fp32."""
+        """The id, followed by the precision unless that is fp32."""
         return self.id if precision == "fp32" else f"{self.id} ({precision})"
 
     @property
@@ -120,23 +120,18 @@ class Device:
         return _SPINNING[self.spinning] if self.threads > 1 else {}
 
     @property
-    def node_times(self) -> bool:
-        """Whether a profile tells how long each node ran."""
-        return PROVIDERS[self.name.partition(":")[0]].node_times
-
-    @property
-    def fixed_sizes(self) -> bool:
-        """Whether it takes networks only if all sizes are fixed."""
-        return PROVIDERS[self.name.partition(":")[0]].fixed_sizes
+    def known_provider(self) -> Provider:
+        """The provider of a device that is not imported."""
+        return PROVIDERS[self.name.partition(":")[0]]
 
     @property
     def memory(self) -> tuple[str, int]:
-        """Where inputs and outputs are bound: onnxruntime's device kind and index."""
+        """onnxruntime's kind and index of the memory for inputs and outputs."""
         kind, _, index = self.name.partition(":")
         return ("cuda", int(index or 0)) if kind in _NVIDIA else ("cpu", 0)
 
     def differences(self, other: Device) -> list[str]:
-        """The differences that make times on the two incomparable, in words; versions of software do not count."""
+        """Differences in words that make times on the two devices incomparable; software versions do not count."""
         found = []
         for what in ("provider", "options", "threads", "batch", "spinning"):
             mine, theirs = getattr(self, what), getattr(other, what)
@@ -149,15 +144,15 @@ class Device:
         return found
 
     def to_json(self) -> dict[str, Any]:
-        """As :meth:`from_json` reads it."""
+        """JSON values for :meth:`from_json`."""
         return asdict(self) | {"options": dict(self.options)}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Device:
-        """The device; files of earlier versions hold a precision too, which is left out.
+        """The device; the precision in files of earlier versions is ignored.
 
         Raises:
-            TableError: a missing or ill-typed field.
+            TableError: a field is missing or has the wrong type.
         """
         try:
             data = {name: value for name, value in data.items() if name != "precision"}
@@ -180,7 +175,7 @@ def _words(value: str | tuple[str, ...]) -> str:
 
 
 def available_providers() -> dict[str, bool]:
-    """Short name of every known provider, and whether the installed onnxruntime has it."""
+    """For each known provider, by short name, whether the installed onnxruntime has it."""
     import onnxruntime as ort
 
     installed = set(ort.get_available_providers())
@@ -191,14 +186,14 @@ def get_device(name: str = "cpu", *, threads: int = 1, batch: int = 1, spinning:
     """A device of this machine.
 
     Args:
-        name: short name of a provider, with the index of the device where there are several: ``cuda:1``.
-        threads: threads that run one network.
+        name: short name of a provider, and the device's index if there are several: ``cuda:1``.
+        threads: number of threads that run a network.
         batch: images per run; latency is per run.
         spinning: ``stop``, ``on`` or ``off``; see `Device`.
 
     Raises:
-        UnknownNameError: no such provider; suggests the nearest.
-        DeviceError: a provider that is not installed, or an option it does not take.
+        UnknownNameError: there is no such provider; suggests the nearest.
+        DeviceError: the provider is not installed, or an option is impossible.
     """
     import onnxruntime as ort
 
@@ -241,7 +236,7 @@ def get_device(name: str = "cpu", *, threads: int = 1, batch: int = 1, spinning:
 
 
 def provider_options(kind: str, index: str, threads: int) -> dict[str, str]:
-    """Options of a provider by its short name, for a device's index (or none) and threads."""
+    """onnxruntime's options of a provider, by its short name, a device's index (may be empty) and threads."""
     options = {"device_id": index} if index else {}
     if PROVIDERS[kind].threads:
         options[PROVIDERS[kind].threads] = str(threads)
@@ -252,13 +247,14 @@ def check_precision(device: Device, precision: str) -> None:
     """Refuse a precision that a device has no arithmetic for.
 
     Raises:
-        UnknownNameError: no such precision. DeviceError: the device's provider does not compute in it.
+        UnknownNameError: there is no such precision.
+        DeviceError: the device's provider does not compute in it.
     """
-    kind = device.name.partition(":")[0]
-    known = PROVIDERS[kind].precisions
+    provider = device.known_provider
     for part in precision_parts(precision):
         if part not in PRECISIONS:
             raise UnknownNameError("precision", part, PRECISIONS)
-        if part not in known:
-            rule = f"{PROVIDERS[kind].name} computes in {' and '.join(known)}"
-            raise DeviceError(f"precision {part} on device {kind!r}", rule, "choose one of them, or another --device")
+        if part not in provider.precisions:
+            value = f"precision {part} on device {device.name.partition(':')[0]!r}"
+            rule = f"{provider.name} computes in {' and '.join(provider.precisions)}"
+            raise DeviceError(value, rule, "choose one of them, or another --device")

@@ -1,4 +1,4 @@
-"""What a machine tells of itself: with the standard library alone.
+"""Facts about this machine; needs only the standard library.
 
 Boards on which hwnas is not installed run this very file, from Python 3.8 on; see `hwnas.latency.boards`.
 """
@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 FEATURES = ("avx2", "avx512f", "avx512_vnni", "avx_vnni", "avx512_bf16", "amx_int8", "asimd", "asimddp", "i8mm", "sve")
-"""CPU features that inference kernels are chosen by, as Linux names them."""
+"""CPU features that inference kernels depend on, as Linux names them."""
 
 
 def cpu_facts() -> dict[str, Any]:
@@ -30,12 +30,12 @@ def cpu_facts() -> dict[str, Any]:
 
 
 def usable_cores() -> int:
-    """Cores that this process may run on: a container or ``taskset`` leaves it fewer than the machine has."""
+    """Number of cores that this process may use; a container or ``taskset`` may leave fewer than the machine has."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def nvidia_facts(index: int) -> dict[str, Any]:
-    """An NVIDIA GPU, by its driver's own tool."""
+    """An NVIDIA GPU, from ``nvidia-smi``."""
     line = output_of(["nvidia-smi", f"--id={index}", "--query-gpu=name,driver_version", "--format=csv,noheader"])
     name, _, driver = line.partition(",")
     return {
@@ -47,7 +47,7 @@ def nvidia_facts(index: int) -> dict[str, Any]:
 
 
 def _proc_cpuinfo() -> dict[str, str]:
-    """Fields of the first processor, by lower-case name; empty where there is no such file."""
+    """Fields of the first processor, by lower-case name; empty if there is no such file."""
     try:
         text = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
     except OSError:
@@ -58,7 +58,7 @@ def _proc_cpuinfo() -> dict[str, str]:
 
 
 def output_of(command: list[str]) -> str:
-    """What a command prints; nothing if it fails."""
+    """Output of a command; empty if it fails."""
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False)
     except (OSError, subprocess.TimeoutExpired):

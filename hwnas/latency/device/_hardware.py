@@ -1,4 +1,4 @@
-"""What this machine is, read from the system: it is part of a latency table's identity."""
+"""The hardware of this machine, which is part of a latency table's identity."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from hwnas.latency.device._facts import cpu_facts, nvidia_facts
 
 @dataclass(frozen=True)
 class Hardware:
-    """A processor and the system it runs under.
+    """A processor and its operating system.
 
     Attributes:
-        name: as the maker writes it.
-        model: family, model and stepping of a CPU, or the driver of a GPU: tells apart what shares a name.
+        name: the maker's name.
+        model: family, model and stepping of a CPU, or the driver of a GPU, because different processors share a name.
         features: instruction sets.
         system: operating system and architecture.
     """
@@ -47,10 +47,10 @@ def cpu() -> Hardware:
 
 @cache
 def nvidia_gpu(index: int) -> Hardware:
-    """An NVIDIA GPU, by its driver's own tool."""
+    """An NVIDIA GPU of this machine."""
     return from_facts(nvidia_facts(index))
 
 
 def from_facts(facts: Mapping[str, Any]) -> Hardware:
-    """What the machine itself told."""
+    """From `cpu_facts` or `nvidia_facts` of this machine or a board."""
     return Hardware(facts["name"], facts["model"], tuple(facts["features"]), facts["system"])

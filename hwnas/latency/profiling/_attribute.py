@@ -1,7 +1,7 @@
-"""Which layer each executed node belongs to, by the names the graph builder gave.
+"""Which layer each executed node belongs to, by the names that the graph builder gave to nodes.
 
-Runtimes fuse nodes (keeping one name, or joining several), rename them with suffixes, and insert
-their own layout reorders, whose names say nothing.
+Runtimes fuse nodes (keeping one name, or joining several), rename them with suffixes, and insert layout reorders whose names
+do not contain a layer.
 """
 
 from __future__ import annotations
@@ -13,18 +13,17 @@ from collections.abc import Collection, Sequence
 def attribute(nodes: Sequence[str], slots: Sequence[str], unseen: Collection[str] = ()) -> list[str] | None:
     """The slot of each node of one run.
 
-    A node named after a slot is that slot's; a fused one that names several is the first's. A nameless node is of its
-    neighbours' slot; between two slots, one that ends what is before it (``_CLOSING``) belongs there, and any other to the
-    slot after it, whose kernels wanted the layout. A reorder in front of a conversion is part of the conversion.
+    A node belongs to the slot that its name contains; a fused node that contains several belongs to the first. A node without a
+    slot's name between two slots belongs to the slot before it if it completes that slot's work (``_CLOSING``), else to the slot
+    after it, whose kernels need the layout. A reorder before a conversion belongs to the conversion.
 
     Args:
         nodes: names in the order of execution.
         slots: the network's slot names.
-        unseen: slots that may have no node of their own: conversions, which runtimes move past ops that only move
-            values.
+        unseen: slots that may have no node of their own: conversions, which runtimes move past ops that only move values.
 
     Returns:
-        A slot per node, or None where the runtime's nodes do not show all slots.
+        A slot per node, or None if some slot has no node.
     """
     known = set(slots)
     named = [
@@ -42,14 +41,14 @@ def attribute(nodes: Sequence[str], slots: Sequence[str], unseen: Collection[str
     return result
 
 
-# What converts back, and what adds a transformer's residual, whatever is fused with it.
+# Reorders back to the usual layout, and additions of a transformer's residual, whatever is fused with them.
 _CLOSING = ("ReorderOutput", "SkipLayerNormalization")
 
-# Parts of a hard swish that runtimes have taken apart.
+# Parts of a hard swish that the runtime split.
 _COMPUTING = ("HardSigmoid", "Mul")
 
-# A conversion that runtimes write once more for a second reader: such a node stands where that reader needs it.
+# A runtime's copy of a conversion for a second reader stands before that reader.
 _COPY = "/duplicated"
 
-# The slot is the part of a path-like word before its last slash.
+# A slot's name is the part of a path-like word before its last slash.
 _SLOT = re.compile(r"([A-Za-z_][\w.]*)/")

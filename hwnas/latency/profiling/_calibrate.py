@@ -1,10 +1,9 @@
-"""Bringing layer times into line with the times of whole networks.
+"""Calibrating layer times by the times of whole networks.
 
-A layer costs more in a large network, whose weights do not stay in the cache, than in a small one. Times seen in
-covering subnets, which are large, therefore add up to too much for small subnets: by up to 14 % for the smallest of
-``ofa_mbv3_w1.0`` at 128 pixels on the CPU this was written on, by 8 % for two layers of a MiniLM. Whole subnets of all
-sizes correct what a layer adds, and what a network takes beyond its layers, or less than them, as in adapting a table
-to another machine.
+A layer costs more in a large network, whose weights do not stay in the cache, than in a small one. Covering subnets are large,
+so the sums of their layer times are too high for small subnets: by up to 14 % for the smallest of ``ofa_mbv3_w1.0`` at 128
+pixels on one CPU, and by 8 % for two layers of a MiniLM. Whole subnets of all sizes correct each layer's time and the constant
+that a network takes beyond its layers, in the same way as a table is adapted to another machine.
 """
 
 from __future__ import annotations
@@ -25,12 +24,12 @@ def calibrated(
     layers: Mapping[str, LayerSpec],
     fixed: Collection[str],
 ) -> dict[str, LayerTime]:
-    """Layer times that explain whole networks, as near as can be to those seen.
+    """Layer times whose sums agree with whole networks, as close as possible to the times observed.
 
     Args:
-        times: what was seen, by layer key.
+        times: observed, by layer key.
         networks: whole networks by name.
-        ratios: their times.
+        ratios: the measured times of the networks.
         layers: by key.
         fixed: as for `adapted`.
     """

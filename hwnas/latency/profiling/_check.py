@@ -1,13 +1,17 @@
-"""A table against the clock: whole subnets, timed here and now.
+"""Checking a table: its predictions against whole subnets that are timed now.
 
-Whole subnets say more than single rows would: a layer that is timed alone runs on a warm cache, and it is the sum that
-predictions are for. The bar is that 95 % of fresh subnets are within 5 % of the clock. A few subnets cannot count that;
-what they can tell is the mean and the deviation of errors, and from these the share to expect (`expected_within_pct`).
-Six subnets must make it certain, thirteen more likely than not, and 36 only have to leave it possible. Simulated with
-normal errors (the same before and after adapting): of tables that truly have 99 % of subnets within 5 % of the clock,
-90 % pass with thirteen subnets and the rest with 36; of those that have 95 %, 54 and 42 %; with 90 %, 28 and 35; with
-85 %, 12 and 16; with 79 %, 7 and 3. Where a measurement is off by 2.5 % in place of 1, the first two are 64 and 32, and
-47 and 37. So this tells good tables from bad ones, but not 93 from 97 %, nor what speed the machine will have later.
+Whole subnets are timed rather than single layers, because a layer timed alone runs on a warm cache, and because predictions are
+sums. A table passes if 95 % of new subnets are within 5 % of the clock. A few subnets are too few to count that share, so it is
+estimated from the mean and the standard deviation of their errors (`expected_within_pct`). With six subnets the share must be
+certain, with thirteen more likely than not, and with 36 only possible. Simulated with normal errors, the same before and after
+adapting, and a clock that repeats to 1 %:
+
+    subnets truly within 5 %     99 %   95 %   90 %   85 %   79 %
+    tables that pass with 13     90 %   54 %   28 %   12 %    7 %
+    tables that pass with 36     10 %   42 %   35 %   16 %    3 %
+
+With a clock that repeats to 2.5 %, the first column is 64 and 32 %, the second 47 and 37 %. So the check tells good tables from
+bad ones, but not 93 from 97 %. It says nothing about the machine's speed later.
 """
 
 from __future__ import annotations
@@ -38,13 +42,13 @@ from hwnas.latency.timing._runtime import Runtime
 from hwnas.space import Population, SearchSpace, macs_cost
 
 SUBNETS = 24
-"""Subnets that ``profile --check`` measures: half a minute."""
+"""Subnets that ``profile --check`` measures, in half a minute."""
 
 TWICE = 3
-"""Subnets at least that are loaded and timed twice, to tell how far the clock repeats itself; of many a quarter."""
+"""At least this many subnets, or a quarter of them, are loaded and timed twice, to measure how well the clock repeats."""
 
 LEAST_NOISE_PCT = 1.0
-"""Of one measurement, however well it repeats: where a session's memory lies moves its time by so much."""
+"""Smallest noise of one measurement: the place of a session in memory moves its time by this much."""
 
 
 @dataclass(frozen=True)
@@ -53,9 +57,9 @@ class Check:
 
     Attributes:
         predicted_ms, measured_ms: ``(n,)``.
-        load: what else the machine did meanwhile.
-        anchor_ms: median of the anchor's runs beside them.
-        when: they were timed, in words.
+        load: other load on the machine during the check.
+        anchor_ms: median of the anchor's runs beside the subnets.
+        when: the time of the check, in words.
     """
 
     predicted_ms: NDArray[np.float64]
@@ -76,23 +80,22 @@ class Check:
 
     @property
     def expected_pct(self) -> float:
-        """The share of fresh subnets to expect within 5 % of the clock, beyond what the clock itself moves."""
+        """Expected percentage of new subnets within 5 % of the clock, beyond the clock's own noise."""
         return expected_within_pct(self.predicted_ms, self.measured_ms, self._noise_pct)
 
     @property
     def holds(self) -> bool:
-        """Whether the predictions are more likely good enough than not."""
+        """Whether the predictions are probably good enough."""
         return self.expected_pct >= BAR_PCT
 
     @property
     def surely_holds(self) -> bool:
-        """Whether they are good enough with confidence, although the subnets are few."""
+        """Whether the predictions are good enough even allowing for the small number of subnets."""
         return expected_within_pct(self.predicted_ms, self.measured_ms, self._noise_pct, cautious=True) >= BAR_PCT
 
     @property
     def may_hold(self) -> bool:
-        """Whether they may be good enough: False only where good predictions would look so bad less than once in twenty
-        times."""
+        """Whether the predictions may be good enough: False if good ones would look this bad less than once in twenty times."""
         return at_most_within_pct(self.predicted_ms, self.measured_ms, self._noise_pct) >= BAR_PCT
 
     @property
@@ -101,17 +104,15 @@ class Check:
 
     @property
     def words(self) -> str:
-        """For people."""
-        told = self.validation
+        """The result of the check, for messages."""
+        errors = self.validation
         repeat_pct = self.load.repeat_pct
-        beyond = (
-            ""
-            if repeat_pct is None
-            else f", beyond what the clock moves (timed twice, one differs by {repeat_pct:.1f} %)"
+        noise = (
+            "" if repeat_pct is None else f", beyond the clock's noise (one timed twice differs by {repeat_pct:.1f} %)"
         )
         return (
-            f"{told['n_validation']} subnets timed {self.when} are off by {told['mape_pct']:.1f} % on average; "
-            f"{self.expected_pct:.0f} % of others are to be expected within {TOLERANCE_PCT:g} %{beyond}"
+            f"{errors['n_validation']} subnets timed {self.when} are off by {errors['mape_pct']:.1f} % on average; "
+            f"expect {self.expected_pct:.0f} % of others within {TOLERANCE_PCT:g} %{noise}"
         )
 
 
@@ -126,20 +127,20 @@ def check_table(
     progress: Progress | None = None,
     runtime: Runtime | None = None,
 ) -> Check:
-    """Time subnets by the wall clock, and compare with what a table predicts.
+    """Time subnets by the wall clock, and compare them with a table's predictions.
 
     Args:
-        table: covers the space's domain; what is checked are its answers in its precision.
+        table: covers the space's domain; its answers in its precision are checked.
         space: of the rows.
         x: ``(n, g)`` rows.
-        journal: file that keeps the times; called again with the same file, what it holds is not repeated.
+        journal: file that keeps the times; a second call with the same file measures only what is missing.
         device: of this machine; by default the table's.
-        anchor: ``(g,)`` the subnet that runs beside them; by default the middle one.
-        progress: called after each few subnets.
-        runtime: what runs them; onnxruntime by default.
+        anchor: ``(g,)`` the subnet that runs beside the others; by default the middle row.
+        progress: called after each group of subnets.
+        runtime: runs the subnets; onnxruntime by default.
 
     Raises:
-        TableError: it does not cover the domain.
+        TableError: the table does not cover the domain.
         DeviceError, DataError: as `measure_subnets`.
     """
     beside = x[len(x) // 2] if anchor is None else anchor
@@ -169,22 +170,20 @@ def beside_anchor(
     progress: Progress | None = None,
     runtime: Runtime | None = None,
 ) -> tuple[NDArray[np.float64], float, Load]:
-    """``(n,)`` wall-clock times of subnets in ms at one speed, the anchor's, and what else the machine did.
+    """Wall-clock times of subnets, corrected to one speed of the machine.
 
-    On a shared machine the speed jumps by a tenth and more between seconds. So each time is taken as a multiple of the
-    anchor's beside it, and all of them at the anchor's median speed.
+    On a shared machine the speed jumps by a tenth and more between seconds. So each subnet is timed as a multiple of the
+    anchor's time beside it, and the multiples are scaled by the anchor's median time.
 
     Args:
-        device: of this machine.
-        space: of the rows.
-        x: ``(n, g)`` rows.
-        anchor: ``(g,)`` what runs beside them.
-        journal: keeps the times; see `measure_subnets`, as for the rest.
-        precision: what they compute in.
-        again: how many of the first, which are all timed once, are timed once more.
-        progress, runtime: as `measure_subnets`.
+        anchor: ``(g,)`` the subnet that runs beside the others.
+        again: number of subnets, from the first, that are timed twice.
+        device, space, x, journal, precision, progress, runtime: as `measure_subnets`.
+
+    Returns:
+        ``(n,)`` times in ms, the anchor's median time in ms, and the other load on the machine.
     """
-    beside = Anchor(space.network(anchor), 1.0)  # times "at the table's speed" are then multiples of the anchor's
+    beside = Anchor(space.network(anchor), 1.0)  # so that times "at the table's speed" are multiples of the anchor's
     found = measure_subnets(
         device,
         space,
@@ -205,7 +204,7 @@ def beside_anchor(
 def machine_load(
     device: Device, space: SearchSpace, precision: str = "fp32", *, runtime: Runtime | None = None
 ) -> Load:
-    """Time two subnets twice, to see what else a machine does before minutes are spent on measuring.
+    """Time two subnets twice, to learn the load on a machine before minutes are spent on measuring.
 
     Raises:
         DeviceError: the device cannot run them.
@@ -218,12 +217,12 @@ def machine_load(
 
 
 def checked_subnets(space: SearchSpace, n: int) -> Population:
-    """``n`` distinct subnets of all sizes, in an order in which the first few span them too."""
+    """``n`` distinct subnets of all sizes, ordered so that the first few span all sizes too."""
     pool = mixed_subnets(space, 4 * n, np.random.default_rng(5))
     order = np.argsort(macs_cost(space)(pool), kind="stable")
     spread = order[np.linspace(0, len(order) - 1, min(n, len(order))).round().astype(int)]
-    # Halves of halves: 0, 8, 4, 12, 2, ... of 16.
+    # Bit reversal: 0, 8, 4, 12, 2, ... of 16.
     bits = max(1, (len(spread) - 1).bit_length())
-    turned = sorted(range(len(spread)), key=lambda i: int(f"{i:0{bits}b}"[::-1], 2))
-    chosen: Population = pool[spread[turned]]
+    reversed_bits = sorted(range(len(spread)), key=lambda i: int(f"{i:0{bits}b}"[::-1], 2))
+    chosen: Population = pool[spread[reversed_bits]]
     return chosen

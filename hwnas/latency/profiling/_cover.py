@@ -1,4 +1,4 @@
-"""A small set of whole subnets in which every layer of a space occurs."""
+"""A small set of whole subnets that contains every layer of a space."""
 
 from __future__ import annotations
 
@@ -10,25 +10,15 @@ from numpy.typing import NDArray
 from hwnas.space import AdditiveCost, Factor, LayerSpec, Population, SearchSpace
 
 _SWEEPS = 3
-"""Passes of the coordinate ascent; it has settled by then."""
+"""Passes of the coordinate ascent, which are enough to converge."""
 
 
-def covering_set(
-    space: SearchSpace,
-    rng: np.random.Generator,
-    *,
-    times: int = 1,
-) -> Population:
-    """``(n, g)`` canonical rows such that every layer of the space occurs in at least ``times`` of them.
+def covering_set(space: SearchSpace, rng: np.random.Generator, times: int) -> Population:
+    """``(n, g)`` canonical rows such that every layer of the space's domain occurs in at least ``times`` of them.
 
-    Greedy: each row is the one that shows most layers seen too seldom so far. The best additive guess (which counts
-    a layer that occurs in two slots twice) comes from variable elimination, and coordinate ascent on the true
-    count improves it.
-
-    Args:
-        space: its domain is what is covered.
-        rng: breaks ties, so that layers meet different neighbours.
-        times: rows each layer shall occur in.
+    Greedy: each new row contains as many as possible of the layers that are still needed. Variable elimination finds the best
+    row for an additive count, in which a layer that occurs in two slots counts twice; coordinate ascent on the true count
+    improves it. ``rng`` breaks ties, so that layers meet different neighbours.
     """
     wanted = set(space.layers())
     layers = _SlotLayers(space)
@@ -95,14 +85,14 @@ def _improved(
 
 
 def _changed(space: SearchSpace, row: NDArray[np.int16], column: int, choice: int) -> NDArray[np.int16]:
-    """The canonical row with another choice."""
+    """The canonical row with another choice in ``column``."""
     changed = row.copy()
     changed[column] = choice
-    found: NDArray[np.int16] = woken(space, changed[None])[0]
+    found: NDArray[np.int16] = into_domain(space, changed[None])[0]
     return found
 
 
-def woken(space: SearchSpace, x: Population) -> Population:
-    """Canonical rows after a change: genes that it woke hold their first choice, or the lowest of a domain without it."""
+def into_domain(space: SearchSpace, x: Population) -> Population:
+    """Canonical rows in the domain, after a change of genes: a gene whose choice is outside the domain gets its lowest choice."""
     inside = space.allowed[space.starts[:-1] + x]
     return space.canonical(np.where(inside, x, [d[0] for d in space.domain]))

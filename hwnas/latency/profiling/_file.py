@@ -12,33 +12,29 @@ from hwnas.latency.device._device import Device
 from hwnas.latency.profiling._journaled import model_of
 from hwnas.latency.table._table import Anchor
 from hwnas.latency.timing._alone import alone
-from hwnas.latency.timing._block import middle_of
+from hwnas.latency.timing._block import median_times
 from hwnas.latency.timing._measure import Measurement, measure_all
 from hwnas.latency.timing._runtime import OnnxRuntime
 from hwnas.progress import notice
 
 SESSIONS = 2
-"""How often the file is loaded and timed anew."""
+"""How often the file is loaded and timed."""
 
 
 @alone(notice)
 def measure_file(
-    device: Device,
-    path: str | os.PathLike[str],
-    *,
-    anchor: Anchor | None = None,
-    sizes: Mapping[str, int] | None = None,
+    device: Device, path: str | os.PathLike[str], *, anchor: Anchor | None, sizes: Mapping[str, int] | None
 ) -> Measurement:
-    """Latency of an ONNX file, whoever wrote it.
+    """Latency of any ONNX file.
 
     Args:
-        device: where.
-        path: the file; sizes that it leaves open are the device's batch.
-        anchor: of a table in the file's precision, to tell the speed; without one the file is its own.
-        sizes: of open axes by name, in place of what the file tells of itself.
+        device: the device to measure on.
+        path: the file; axes without a known size get the device's batch size.
+        anchor: of a table in the file's precision, which shows the machine's speed; None if there is no table.
+        sizes: of open axes by name; None for the sizes in the file's metadata.
 
     Raises:
-        DataError: it cannot be read. DeviceError: the device cannot run it.
+        DataError: the file cannot be read. DeviceError: the device cannot run it.
     """
     model = Model.read(path, batch=device.batch, sizes=sizes)
     reference = model_of(device, model.precision)(anchor.network) if anchor is not None else model
@@ -49,4 +45,4 @@ def measure_file(
         for few in measure_all(runtime, iter([model]), reference, rng=rng)
         for times in few
     ]
-    return Measurement.of(middle_of(found), None if anchor is None else anchor.median_ms)
+    return Measurement.of(median_times(found), None if anchor is None else anchor.median_ms)

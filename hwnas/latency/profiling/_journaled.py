@@ -1,4 +1,4 @@
-"""Measuring networks a few at a time, each on disk before the next begin."""
+"""Measuring networks a few at a time, with each group on disk before the next begins."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ from hwnas.space import Network
 
 
 class Timer(Protocol):
-    """Gives the times of networks: by measuring them, or from a recording made elsewhere.
+    """Gives the times of networks: measures them here, or replays a board's recording.
 
     Attributes:
-        steps: sessions in all, for the progress.
-        times: everything known so far, by stage, name and session.
+        steps: number of all sessions, for the progress.
+        times: all times known so far, by stage, name and session.
     """
 
     steps: int
@@ -39,38 +39,40 @@ class Timer(Protocol):
 
 
 MOST_SESSIONS = 6
-"""Of one network, where times do not repeat: the speed of a shared machine may halve for tenths of a second."""
+"""Sessions of one network whose times do not repeat: the speed of a shared machine may halve for tenths of a second."""
 
 TIMING = "blocks, open sizes, without waiting, weights all different"
-"""How times are taken, for the identity of journals: older ones alternated single runs, ran networks of fixed sizes,
-counted what runs waited for a core, or gave layers of one shape the same weights."""
+"""The method of timing, which is part of a journal's identity. Earlier versions alternated single runs, ran networks of fixed
+sizes, counted the time that runs waited for a core, or gave layers of one shape the same weights."""
 
 
-def model_of(device: Device, precision: str) -> Callable[[Network], Model]:
-    """What makes the models that stand for networks on a device.
+def model_of(device: Device, precision: str) -> partial[Model]:
+    """A function that makes the models of networks for a device.
 
     Raises:
-        UnknownNameError, DeviceError: not a precision that the device computes in.
+        UnknownNameError, DeviceError: the precision is unknown, or the device does not compute in it.
     """
     check_precision(device, precision)
-    return partial(network_model, batch=device.batch, precision=precision, fixed_sizes=device.fixed_sizes)
+    return partial(
+        network_model, batch=device.batch, precision=precision, fixed_sizes=device.known_provider.fixed_sizes
+    )
 
 
 @dataclass
 class JournaledTimer:
-    """Measures networks next to an anchor, skipping those the journal holds.
+    """Measures networks beside an anchor, except for those in the journal.
 
     Attributes:
         runtime: makes the sessions.
-        modelled: the model of a network, for the device's batch and in the precision that is measured.
-        anchor: the network all are compared with.
+        modelled: makes the model of a network; see `model_of`.
+        anchor: the network that all are compared with.
         journal: keeps the times.
-        sessions: how often each network is loaded and timed anew: where its memory lies moves its time by 1 %. If it is
+        sessions: how often each network is loaded and timed, because its place in memory moves its time by 1 %. If this is
             more than once and times do not repeat, networks are timed more often, up to `MOST_SESSIONS`.
         seed: of the order of runs.
-        progress: called with what is done and ``steps``, both in sessions.
-        steps: sessions in all, for the progress.
-        times: everything measured so far, by stage, name and session.
+        progress: called with the number of sessions done and ``steps``.
+        steps: number of all sessions.
+        times: all times measured so far, by stage, name and session.
     """
 
     runtime: Runtime
@@ -89,24 +91,25 @@ class JournaledTimer:
 
     @property
     def seconds(self) -> float:
-        """Seconds spent so far, those of interrupted runs included, up to the last timing that each kept."""
+        """Seconds spent so far, including interrupted runs up to the last timing in the journal."""
         return time.monotonic() - self._since
 
     def measure(
         self, stage: str, networks: Mapping[str, Network], *, layers: bool = False, sessions: int | None = None
     ) -> dict[str, NetworkTimes]:
-        """Times of ``networks`` by their names.
+        """Times of networks by name.
 
         Args:
-            stage: what they are measured for; with the name it identifies an entry of the journal.
-            networks: by a name that says the same after a restart.
-            layers: also the times of their layers.
-            sessions: how often each is loaded and timed anew, no more and no less; by default as the timer says.
+            stage: the purpose of the measurement; stage, name and session identify an entry of the journal.
+            networks: by a name that is the same after a restart.
+            layers: also measure the times of their layers.
+            sessions: exact number of sessions of each network; by default the timer's ``sessions``, or more if times do not
+                repeat.
         """
         for entry in self.journal.entries:
             if entry.get("stage") == stage and entry.get("name") in networks:
                 self.times[stage, entry["name"], entry.get("session", 0)] = _times(entry, self.journal)
-        self._tell(stage)
+        self._report(stage)
         done = sessions or self.sessions
         self._time(stage, networks, range(done), layers)
         while sessions is None and 1 < done < MOST_SESSIONS and self._unsteady(stage, networks, done):
@@ -124,7 +127,7 @@ class JournaledTimer:
         rng = np.random.default_rng([self.seed, len(self.journal.entries)])
         todo: list[tuple[str, str, int]] = []
         for session in sessions:
-            # Each session puts networks together with others, and never the same one twice.
+            # A new order in each session, so that networks are measured beside others, and no group has one twice.
             names = [name for name in networks if (stage, name, session) not in self.times]
             todo += [(stage, names[i], session) for i in rng.permutation(len(names))]
         models = (self.modelled(networks[name]) for _, name, _ in todo)
@@ -136,9 +139,9 @@ class JournaledTimer:
                 entry = dict(zip(("stage", "name", "session"), which, strict=True))
                 self.journal.append({**entry, "times": asdict(times), "seconds": round(self.seconds, 1)})
                 self.times[which] = times
-            self._tell(stage)
+            self._report(stage)
 
-    def _tell(self, stage: str) -> None:
+    def _report(self, stage: str) -> None:
         if self.progress is not None:
             self.progress(len(self.times), self.steps, stage)
 

@@ -1,7 +1,4 @@
-"""How layers get their times: seen inside whole subnets, or one by one with a scale.
-
-Both give times as multiples of the anchor's.
-"""
+"""Two methods that give layers their times, as multiples of the anchor's: inside whole subnets, or one by one with a scale."""
 
 from __future__ import annotations
 
@@ -21,16 +18,16 @@ IN_CONTEXT, ISOLATED, CALIBRATION, VALIDATION = "in context", "one by one", "cal
 """Stages of a profile, as the journal and the progress name them."""
 
 COVER_SESSIONS = 1
-"""How often a covering subnet is loaded: each layer is seen in several of them anyway."""
+"""How often a covering subnet is loaded. Once is enough, because each layer occurs in several of them."""
 
 ALONE_SESSIONS = 1
-"""How often a layer is loaded alone. Whole subnets calibrate its time: on OpenVINO, with 45 of them, predictions of 60 others
-err by 1.4 % with one session and with two; uncalibrated by 2.5 %."""
+"""How often a layer is loaded alone. Once is enough, because whole subnets calibrate its time: on OpenVINO, after calibration by
+45 subnets, predictions of 60 others err by 1.4 % with one session and with two, and by 2.5 % without calibration."""
 
 
 @dataclass(frozen=True)
 class LayerTime:
-    """Percentiles of a layer's time, as multiples of the anchor's; ``runs`` is how many stand behind them."""
+    """Percentiles of a layer's time over ``runs`` runs, as multiples of the anchor's."""
 
     p10: float
     median: float
@@ -38,7 +35,7 @@ class LayerTime:
     runs: int
 
     def scaled(self, factor: float) -> LayerTime:
-        """The same, longer by a factor, which may be negative: see `hwnas.latency.table._adapt`."""
+        """The time multiplied by a factor, which may be negative: see `hwnas.latency.table._adapt`."""
         low, high = sorted((self.p10 * factor, self.p90 * factor))
         return replace(self, p10=low, median=self.median * factor, p90=high)
 
@@ -49,19 +46,17 @@ def row_name(row: NDArray[Any]) -> str:
 
 
 def named(space: SearchSpace, rows: Population) -> dict[str, Network]:
-    """The networks of subnets by their names."""
+    """The networks of subnets by `row_name`."""
     return {row_name(row): space.network(row) for row in rows}
 
 
 def in_context(timer: Timer, networks: Mapping[str, Network]) -> dict[str, LayerTime] | None:
-    """Times of all layers by key, from the node times of the ``networks`` in which they occur.
-
-    A layer that occurs in several places and subnets gets the mean over them.
+    """Times of all layers by key, from the node times of ``networks``: the mean over all occurrences of a layer.
 
     Returns:
-        None where the runtime's profile does not show the layers.
+        None if the runtime's profile does not show the layers.
     """
-    # The first subnet shows whether profiles tell layers apart, before time is spent on the others.
+    # The first subnet shows whether profiles resolve layers, before time is spent on the others.
     (first,) = timer.measure(
         IN_CONTEXT, dict(list(networks.items())[:1]), layers=True, sessions=COVER_SESSIONS
     ).values()
@@ -81,15 +76,12 @@ def in_context(timer: Timer, networks: Mapping[str, Network]) -> dict[str, Layer
 def isolated(
     timer: Timer, space: SearchSpace, networks: Mapping[str, Network], ratios: Mapping[str, float]
 ) -> dict[str, LayerTime]:
-    """Times of all layers run alone, with the one scale that makes their sums agree with whole ``networks``.
-
-    A layer alone runs on a warm cache.
-    """
+    """Times of all layers run alone, where they have a warm cache, scaled so that their sums agree with whole networks."""
     return scaled(timed_alone(timer, ISOLATED, list(space.layers().values())), networks, ratios)
 
 
 def timed_alone(timer: Timer, stage: str, layers: Sequence[LayerSpec]) -> dict[str, LayerTime]:
-    """Times by key of layers that are networks of their own."""
+    """Times by key of layers that are timed as networks of one layer."""
     times = timer.measure(stage, {layer.key: [("layer", layer)] for layer in layers}, sessions=ALONE_SESSIONS)
     return {key: LayerTime(t.ratio, t.ratio, max(t.p95_ms / t.anchor_ms, t.ratio), t.runs) for key, t in times.items()}
 
@@ -97,7 +89,7 @@ def timed_alone(timer: Timer, stage: str, layers: Sequence[LayerSpec]) -> dict[s
 def scaled(
     times: Mapping[str, LayerTime], networks: Mapping[str, Network], ratios: Mapping[str, float]
 ) -> dict[str, LayerTime]:
-    """Layer times with one factor on all, the median of what whole networks ask for."""
+    """Layer times times one factor: the median ratio of a network's time to the sum of its layers."""
     sums = {name: sum(times[layer.key].median for _, layer in network) for name, network in networks.items()}
     scale = float(np.median([ratios[name] / sums[name] for name in networks]))
     return {key: time.scaled(scale) for key, time in times.items()}

@@ -1,9 +1,9 @@
 """Profiling a space on a device: a latency table from layers timed inside whole networks.
 
-Layers timed alone run on a warm cache and look too fast, operators timed alone pay layout reorders and
-look too slow. So a small set of whole subnets in which every layer occurs is run with the runtime's
-profiler, and each node's time goes to its layer. Whole subnets of all sizes correct what a layer adds.
-Others, that took no part, are measured last, and the error against them is stored with the table.
+Layers timed alone run on a warm cache and look too fast. Operators timed alone pay for layout reorders and look too slow. So
+a few whole subnets that contain every layer run with the runtime's profiler, which gives the time of each node, and thus of
+its layer. Whole subnets of all sizes then correct the layer times. The table is validated on further subnets, which are
+measured last, and its error on them is stored with it.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ from hwnas.latency.profiling._methods import (
     named,
     row_name,
 )
-from hwnas.latency.profiling._otherwise import PlainTimer, by_plain_process, checked_otherwise
+from hwnas.latency.profiling._plain_check import PlainTimer, check_by_plain_process, plain_process_times
 from hwnas.latency.profiling._subnets import Plan, Subnets, choose_subnets
 from hwnas.latency.profiling._whole import middle
 from hwnas.latency.table._adapt import fixed_layers
@@ -70,29 +70,30 @@ def profile(
     runtime: Runtime | None = None,
     plain: PlainTimer | None = None,
 ) -> LatencyTable:
-    """Measure every layer of ``space``'s domain; add the rows to the table in ``folder``, or begin one there.
+    """Measure every layer of ``space``'s domain, and add the rows to the table in ``folder``, or start one there.
 
-    What was measured is kept in a journal in the folder as it comes: after an interruption the same call resumes. Waits
-    while another process times networks on this machine.
+    A journal in the folder keeps the measurements: after an interruption the same call resumes. Waits while another process
+    times networks on this machine.
 
     Args:
-        device: where.
-        space: its domain is what is profiled; restrict ``r`` to the resolutions of interest.
-        folder: of the table: ``latency_tables/<device id>``. Rows of other precisions that are there stay.
-        precision: what the networks compute in.
+        device: the device to measure on.
+        space: its domain is profiled; restrict ``r`` to the resolutions of interest.
+        folder: of the table: ``latency_tables/<device id>``. Existing rows of other precisions stay.
+        precision: of the networks.
         plan: how much is measured.
         progress: called as subnets are done.
-        runtime: what runs them; onnxruntime by default.
-        plain: times exported files for the second check; a plain process by default, unless ``runtime`` is given. There
-            is none for a device with a memory of its own, where copies would be timed too.
+        runtime: runs the networks; onnxruntime by default.
+        plain: times exported files for the second check; by default a plain process, but no check if ``runtime`` is given.
+            A device with its own memory gets no second check, since copies would be timed too.
 
     Raises:
-        DeviceError: the device cannot run the networks, does not compute in the precision, or does not tell node times for ``in-context``.
+        DeviceError: the device cannot run the networks, does not compute in the precision, or does not report node times for
+            ``in-context``.
         TableError: the folder holds a table made under other conditions.
         DataError: the folder cannot be written.
     """
     plan, folder = plan or Plan(), Path(folder)
-    if plan.method is None and not device.node_times:
+    if plan.method is None and not device.known_provider.node_times:
         plan = replace(plan, method="isolated")
     modelled = model_of(device, precision)
     before = existing(folder, device, precision)
@@ -106,27 +107,27 @@ def profile(
         "plan": asdict(plan),
         "timing": TIMING,
     }
-    # A change of plan begins another journal.
+    # Another plan gets another journal.
     digest = hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:8]
     path = folder / f"profile-{space.name}-{digest}.jsonl"
     subnets = choose_subnets(space, plan, _with_covered(space, before))
     with Journal(path, identity) as journal:
         network = space.network(reference.row)
-        plain = plain or (by_plain_process if runtime is None else None)
+        plain = plain or (plain_process_times if runtime is None else None)
         runtime = runtime or OnnxRuntime(device)
         timer = JournaledTimer(runtime, modelled, network, journal, plan.sessions, plan.seed, progress)
 
-        def told() -> dict[str, Any]:
+        def run_facts() -> dict[str, Any]:
             seconds = {"seconds": round(timer.seconds, 1)}
             elsewhere = runtime.elsewhere(modelled(network))
             return {**seconds, "elsewhere": elsewhere} if elsewhere else seconds
 
         with resumable(lambda: f"{len(journal.entries)} of {timer.steps} timings are kept in {path}"):
-            table = tabulated(timer, device, space, plan, subnets, before, reference, told)
+            table = tabulated(timer, device, space, plan, subnets, before, reference, run_facts)
             if plain is not None and device.memory[0] == "cpu":
-                facts = _checked_otherwise(table, space, device, modelled, journal, plan.seed, plain)
+                facts = _with_plain_check(table, space, modelled, journal, plan.seed, plain)
                 table = table.joined(LatencyTable.of(device, [], {runs_of(space): facts}, precision))
-    # Another process may have added to the folder meanwhile.
+    # Another process may have added rows to the folder in the meantime.
     saved = existing(folder, device, precision).joined(table).save(folder)
     path.unlink(missing_ok=True)
     return saved
@@ -140,22 +141,22 @@ def tabulated(
     subnets: Subnets,
     before: LatencyTable,
     reference: AnchorRow,
-    told: Callable[[], Mapping[str, Any]],
+    run_facts: Callable[[], Mapping[str, Any]],
 ) -> LatencyTable:
-    """``before`` with the rows of ``space``'s domain in its precision, checked against whole subnets.
+    """``before`` with the rows of ``space``'s domain in its precision, validated on whole subnets.
 
     Args:
-        timer: tells the times.
-        device: what they are of.
-        space: its domain is what is profiled.
+        timer: measures the times, or replays them.
+        device: the device they are measured on.
+        space: its domain is profiled.
         plan: how much is measured.
-        subnets: what is measured.
+        subnets: the subnets that are measured.
         before: the table to add to.
-        reference: the network the times are multiples of.
-        told: called at the end for further facts of the space, for ``device.json``.
+        reference: the anchor; all times are multiples of its time.
+        run_facts: called at the end for facts of this run that go into ``device.json``.
 
     Raises:
-        DeviceError, DataError: as the timer; or the times of single layers are not told.
+        DeviceError, DataError: raised by the timer; or the runtime does not report the times of single layers.
     """
     method, times = _layer_times(timer, space, plan, subnets)
     checked = _with_covered(space, before)
@@ -181,7 +182,7 @@ def tabulated(
         "waited_pct": 100 * float(np.mean([t.waited for t in timer.times.values()])),
         "validation": fidelity(predicted, actual),
         "interval": interval(predicted, actual),
-        **told(),
+        **run_facts(),
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "runtime": device.runtime,
         "hwnas": __version__,
@@ -189,29 +190,28 @@ def tabulated(
     return table.joined(LatencyTable.of(device, [], {runs_of(space): described}, before.precision))
 
 
-def _checked_otherwise(
+def _with_plain_check(
     table: LatencyTable,
     space: SearchSpace,
-    device: Device,
     modelled: Callable[[Network], Model],
     journal: Journal,
     seed: int,
     plain: PlainTimer,
 ) -> dict[str, Any]:
-    """The facts of the space with ``validation_plain``: predictions against a plain process."""
+    """The facts of the space, with the errors of predictions against a plain process as ``validation_plain``."""
     anchor = table.anchor(space)
     facts = dict(table.about(space))
     if anchor is None or anchor.median_ms is None:
         return facts
     cost = table.cost(_with_covered(space, table))
-    predicted, measured, speed_pct = checked_otherwise(
-        device, cost, anchor.network, anchor.median_ms, modelled, journal, seed=seed, timer=plain
+    predicted, measured, speed_pct = check_by_plain_process(
+        table.device, cost, anchor, modelled, journal, seed=seed, timer=plain
     )
     return {**facts, "validation_plain": {**fidelity(predicted, measured), "speed_pct": round(speed_pct, 1)}}
 
 
 def _rows(space: SearchSpace, times: Mapping[str, LayerTime], anchor_ms: float) -> list[Row]:
-    """Rows of the domain's layers, in ms at the anchor's reference speed."""
+    """Rows of the domain's layers, in ms at the table's speed."""
     return [
         Row.of(layer, t.median * anchor_ms, t.p10 * anchor_ms, t.p90 * anchor_ms, t.runs)
         for key, layer in space.layers().items()
@@ -221,14 +221,14 @@ def _rows(space: SearchSpace, times: Mapping[str, LayerTime], anchor_ms: float) 
 
 @dataclass(frozen=True)
 class AnchorRow:
-    """The anchor's row, and its time if other rows of the table are relative to it."""
+    """The anchor's row, and its time in ms if the table has rows that are relative to it."""
 
     row: Population
     median_ms: float | None = None
 
     @classmethod
     def of(cls, space: SearchSpace, before: LatencyTable, plan: Plan) -> AnchorRow:
-        """The existing anchor, where rows of the space stay that were measured with it; else a subnet of median MACs."""
+        """The table's anchor of the space, if rows measured with it stay in the table; else a subnet of median MACs."""
         facts = before.spaces.get(runs_of(space))
         if facts is not None:
             anchor = before.anchor(space)
@@ -241,12 +241,12 @@ class AnchorRow:
 
 
 def existing(folder: Path, device: Device, precision: str) -> LatencyTable:
-    """The table to add rows of a precision to; an empty one where there is none.
+    """The table in ``folder`` with answers of a precision, to which rows are added; an empty one if there is none.
 
-    What earlier versions kept in a folder per precision beside it is taken over; that folder stays as it is.
+    Earlier versions kept one folder per precision beside it: their rows are copied, and the folders stay as they are.
 
     Raises:
-        TableError: made under other conditions than the device's.
+        TableError: the table was made under other conditions than the device's.
     """
     found = LatencyTable(device, {})
     if (folder / DEVICE).is_file():
@@ -254,25 +254,25 @@ def existing(folder: Path, device: Device, precision: str) -> LatencyTable:
     for each in PRECISIONS:
         earlier = earlier_folder(folder, each)
         if each not in found.precisions and (earlier / DEVICE).is_file():
-            with suppress(TableError):  # of another machine
+            with suppress(TableError):  # made on another machine
                 found = found.joined(LatencyTable.load(earlier, each))
     return found.at(precision)
 
 
 def _layer_times(timer: Timer, space: SearchSpace, plan: Plan, subnets: Subnets) -> tuple[str, dict[str, LayerTime]]:
-    """The method that was used and the times of all layers, as multiples of the anchor's."""
+    """The method used, and the times of all layers as multiples of the anchor's."""
     calibration, cover = named(space, subnets.calibration), named(space, subnets.cover)
     layers, fixed = space.layers(), fixed_layers(space)
     if plan.method != "isolated":
         timer.steps = len(cover) * COVER_SESSIONS + (len(calibration) + len(subnets.validation)) * plan.sessions
         times = in_context(timer, cover)
         if times is not None:
-            # Not by the covering subnets, whose times were taken beside profiled sessions, and to which their layers
-            # add up already.
+            # The covering subnets cannot calibrate: their layers add up to their times already, which were also taken beside
+            # profiled sessions.
             ratios = {name: t.ratio for name, t in timer.measure(CALIBRATION, calibration).items()}
             return "in-context", calibrated(times, calibration, ratios, layers, fixed)
         if plan.method is not None:
-            rule = "its profile does not tell the times of single layers"
+            rule = "its profile does not show the times of single layers"
             raise DeviceError("method in-context", rule, "profile with the method isolated")
         calibration |= cover
     todo = len(layers) * ALONE_SESSIONS + (len(calibration) + len(subnets.validation)) * plan.sessions
@@ -283,7 +283,7 @@ def _layer_times(timer: Timer, space: SearchSpace, plan: Plan, subnets: Subnets)
 
 
 def _with_covered(space: SearchSpace, before: LatencyTable) -> SearchSpace:
-    """The space with the resolutions that the table covers already: the validation is of the whole table."""
+    """The space extended by the resolutions that the table covers already, so that the whole table is validated."""
     whole, columns = space.whole, space.input_genes
     if len(columns) != 1 or space.name not in before.spaces:
         return space
@@ -298,7 +298,7 @@ def _with_covered(space: SearchSpace, before: LatencyTable) -> SearchSpace:
 
 
 def _resolutions(table: LatencyTable, space: SearchSpace) -> list[int | float | str]:
-    """Resolutions of the whole space that the table covers, or else those of the domain; none for a space without."""
-    with suppress(TableError):  # the domain may be restricted in more than the resolution
+    """Resolutions of the whole space that the table covers, or those of the domain; empty for a space without resolutions."""
+    with suppress(TableError):  # the domain may restrict other genes than the resolution
         space = table.covered(space.whole)
     return [value for values in space.input_values.values() for value in values]

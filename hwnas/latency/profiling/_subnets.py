@@ -1,4 +1,4 @@
-"""Which subnets a profile measures: that cover all layers, that span all sizes, and that check the result."""
+"""The subnets that a profile measures: some cover all layers, some span all sizes, and some validate the result."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from itertools import chain, zip_longest
 import numpy as np
 from numpy.typing import NDArray
 
-from hwnas.latency.profiling._cover import covering_set, woken
+from hwnas.latency.profiling._cover import covering_set, into_domain
 from hwnas.space import Population, SearchSpace, macs_cost
 
 CALIBRATION = (24, 40)
-"""Least and most whole subnets that layers are brought into line with, however few resolutions there are; between the two it is
-two thirds of the layers. With 24 and 40, means of twelve draws on a quiet machine, others err by 1.88 and 1.29 % on average in
-EfficientNet-Lite0, which has 57 layers, and by .77 and .75 % in a MiniLM, which has 14. Eight take 20 seconds."""
+"""Fewest and most whole subnets that calibrate layer times, over all resolutions; between these bounds, two thirds of the number
+of layers. With 24 and 40 subnets, predictions of others err by 1.88 and 1.29 % in EfficientNet-Lite0 (57 layers) and by .77 and
+.75 % in a MiniLM (14 layers): means of twelve draws on a quiet machine. Eight subnets take 20 seconds."""
 
 
 @dataclass(frozen=True)
@@ -22,14 +22,14 @@ class Plan:
     """How much is measured.
 
     Attributes:
-        times: subnets that each layer is seen in; by default two, which halve the effect of neighbours and of a
-            session's memory layout, or one where subnets are large: their layers take long enough.
-        sessions: how often each subnet of the last two kinds is loaded and timed anew; more often where times do not repeat.
-        n_calibration: whole subnets of all sizes at each resolution that the layers are brought into line with; more of them
-            where these are fewer in all than ``CALIBRATION`` asks for, but then no more than a quarter of the space. Layers
-            timed alone take the covering ones and three times as many: they have much more to learn from them.
-        n_validation: whole subnets kept to check the sums: drawn uniformly, as upstream draws them, and extreme ones.
-        method: ``in-context`` or ``isolated``; None for in-context where the runtime tells the times of nodes.
+        times: covering subnets that each layer occurs in. By default two, which halve the effect of neighbours and of memory
+            layout, or one if subnets are large, because their layers take long enough.
+        sessions: how often each calibration and validation subnet is loaded and timed; more often if times do not repeat.
+        n_calibration: whole subnets of all sizes that calibrate layer times, at each resolution. More if ``CALIBRATION`` asks
+            for more in all, up to a quarter of the space. For layers timed alone the covering subnets calibrate too, and three
+            times as many others: their times need more correction.
+        n_validation: whole subnets that validate the table: uniform over the space, uniform over genes, and extreme ones.
+        method: ``in-context`` or ``isolated``; None for ``in-context`` if the runtime reports node times.
         seed: of the choice of subnets and the order of runs.
     """
 
@@ -46,9 +46,9 @@ class Subnets:
     """Three sets of distinct subnets.
 
     Attributes:
-        cover: show every layer.
-        calibration: span all sizes; where layers are timed alone, they show every layer too.
-        validation: take no part in the table.
+        cover: they contain every layer.
+        calibration: they span all sizes; for layers timed alone they contain every layer too.
+        validation: they take no part in making the table.
     """
 
     cover: Population
@@ -74,10 +74,10 @@ def choose_subnets(space: SearchSpace, plan: Plan, checked: SearchSpace | None =
     calibration = _new(np.concatenate([_spanning(part, _calibrating(part, plan, least), rng) for part in parts]), known)
     if plan.method == "isolated":
         calibration = np.concatenate([cover, calibration])
-    # More than are needed, since some may be known already.
+    # Twice as many are drawn, since some may be known already.
     validation = _new(_mixed(checked or space, 2 * plan.n_validation, rng), known)[: plan.n_validation]
-    # A space too small for all three is checked against what it was made of.
-    # Shuffled, so that drift during the profile does not look like an effect of the resolution.
+    # Shuffled, so that drift during the profile does not look like an effect of the resolution. A space that is too small for
+    # three sets is validated on its covering subnets.
     return Subnets(
         rng.permutation(cover),
         rng.permutation(calibration if len(calibration) else cover),
@@ -86,20 +86,20 @@ def choose_subnets(space: SearchSpace, plan: Plan, checked: SearchSpace | None =
 
 
 def mixed_subnets(space: SearchSpace, n: int, rng: np.random.Generator) -> Population:
-    """Up to ``n`` distinct subnets as those that validate: uniform ones, as upstream draws them, extreme ones."""
+    """Up to ``n`` distinct subnets, chosen as for validation: uniform over the space, uniform over genes, and extreme ones."""
     return _new(_mixed(space, n, rng), set())[:n]
 
 
 def _calibrating(space: SearchSpace, plan: Plan, least: int) -> int:
-    """How many subnets of one resolution calibrate; of a small space some must be left to check the table."""
+    """Number of calibration subnets of one resolution; a small space must keep some for validation."""
     return max(plan.n_calibration, min(least, space.size() // 4)) * (3 if plan.method == "isolated" else 1)
 
 
 def _spanning(space: SearchSpace, n: int, rng: np.random.Generator) -> Population:
-    """``(n, g)``: the lowest and the highest subnet, and others between, evenly by the order of their MACs.
+    """``(n, g)``: the lowest and the highest subnet, and others at even steps in the order of MACs.
 
-    Extreme ones alone would leave a bias of 0.5 %; of ones drawn by chance too few may be small, and those tell what
-    networks take less where their weights stay in a cache.
+    Extreme subnets alone would leave a bias of 0.5 %. A random draw may have too few small ones, which show how much faster
+    networks are whose weights stay in the cache.
     """
     drawn = np.unique(_mixed(space, 4 * n, rng), axis=0)
     order = np.argsort(macs_cost(space)(drawn), kind="stable")
@@ -108,13 +108,13 @@ def _spanning(space: SearchSpace, n: int, rng: np.random.Generator) -> Populatio
 
 
 def _mixed(space: SearchSpace, n: int, rng: np.random.Generator) -> Population:
-    """Three kinds in turn, up to ``n`` rows of each."""
+    """Up to ``n`` rows each, in turn: uniform over the space, uniform over genes, and extreme."""
     drawn = [space.sample(n, rng), space.sample(n, rng, distinct_uniform=False), _extreme(space, n, rng)[2:]]
     return np.array([row for row in chain(*zip_longest(*drawn)) if row is not None], dtype=np.int16)
 
 
 def _new(rows: Population, known: set[bytes]) -> Population:
-    """The distinct rows that are not known yet, in order; they are known from then on."""
+    """The distinct rows that are not in ``known``, in order; adds them to ``known``."""
     fresh = []
     for row in rows:
         if row.tobytes() not in known:
@@ -124,9 +124,9 @@ def _new(rows: Population, known: set[bytes]) -> Population:
 
 
 def _extreme(space: SearchSpace, n: int, rng: np.random.Generator) -> Population:
-    """``(n, g)`` canonical rows, skewed: of each group of genes most are at their lowest choice, or most at their highest.
+    """``(n, g)`` canonical rows in which most genes of each group have their lowest choice, or most their highest.
 
-    The first two are the lowest and the highest of all.
+    The first two rows are the lowest and the highest subnet.
     """
     x = space.sample(n, rng, distinct_uniform=False)
     for columns in space.groups.values():
@@ -138,17 +138,17 @@ def _extreme(space: SearchSpace, n: int, rng: np.random.Generator) -> Population
             skewed[:2] = True
             x[skewed & high, column] = domain[-1]
             x[skewed & ~high, column] = domain[0]
-    return woken(space, x)
+    return into_domain(space, x)
 
 
 def _is_large(space: SearchSpace) -> bool:
-    """Whether the cheapest and the dearest subnet have more than ``_LARGE`` MACs on average."""
+    """Whether the mean MACs of the smallest and the largest subnet are above ``_LARGE``."""
     macs = macs_cost(space)
     return (macs.minimum()[0] + macs.maximum()[0]) / 2 > _LARGE
 
 
 _LARGE = 1.5e9
-"""ResNet50s take 4 G; with their layers seen in one subnet, predictions err by 0.7 % as with two."""
+"""ResNet50s have 4 G; predictions err by 0.7 % whether their layers are timed in one subnet or in two."""
 
 _SKEW = 0.75
-"""Share of a group's genes that are at its extreme."""
+"""Share of a group's genes that have their extreme choice."""

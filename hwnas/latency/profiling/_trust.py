@@ -1,11 +1,10 @@
-"""Whether a table tells the times of the device that is here: seconds of measuring decide, not its name.
+"""Whether a table's predictions hold on this machine: decided by seconds of measuring, not by the table's name.
 
-Whole subnets are timed by the wall clock (`check_table`). A table that predicts them holds; one that does not, or that is of
-a like device (another CPU, another number of threads), is a prior that more of them adapt. A profile takes many minutes, and
-by a clock that does not repeat itself it is no better than what it would replace. So before one is made a minute is spent on
-more subnets, which tell more and adapt better, and it is made only where what they adapt is surely not good enough. On
-a machine that is busy each time it is looked at nothing can be learnt: the table is used as it is, and no other is made. What
-was measured is kept for an hour, so that the next command does not measure again.
+Whole subnets are timed by the wall clock (`check_table`). If the table predicts them, it holds. If not, or if it was made on a
+similar device (another CPU, another number of threads), more subnets adapt it. A new profile takes many minutes, and on a clock
+that does not repeat it is no better than the old table. So a minute is first spent on more subnets, which decide better and
+adapt better, and a profile is needed only if the adapted table is surely not good enough. On a machine that stays busy nothing
+can be learnt: the table is used unchanged. Measurements are kept for an hour, so that the next command does not repeat them.
 """
 
 from __future__ import annotations
@@ -32,14 +31,14 @@ from hwnas.latency.timing._runtime import Runtime
 from hwnas.space import Population, SearchSpace
 
 SECONDS = 3600.0
-"""How long what was measured counts."""
+"""How long measurements are kept."""
 
 FEW, MANY, MOST = 6, 13, 36
-"""Subnets that tell whether a table holds, those that adapt one, and those that decide whether to profile. With the 3, 3 and 9
-that are timed twice these are 9, 16 and 45 timings: 11, 20 and 56 seconds on a CPU."""
+"""Numbers of subnets: the first decide whether a table holds, the second adapt it, the third decide whether to profile. With the
+3, 3 and 9 that are timed twice these are 9, 16 and 45 timings: 11, 20 and 56 seconds on a CPU."""
 
 TRIES = 3
-"""Looks at a machine that is busy: what disturbs a shared one is often gone after seconds."""
+"""Attempts on a busy machine: on a shared machine the load is often gone after seconds."""
 
 Verdict = Literal["holds", "adapted", "unlike", "busy"]
 
@@ -49,10 +48,10 @@ class Trust:
     """The result of checking the table nearest to a device.
 
     Attributes:
-        verdict: the table ``holds``, was ``adapted``, is ``unlike`` the device: then it is to be profiled; or the machine
-            is too ``busy`` to tell, and the table as it was.
-        table: the one to use; if ``unlike``, the one that does not fit.
-        words: what was found, a sentence for people.
+        verdict: the table ``holds``, was ``adapted``, or is ``unlike`` the device, which then needs a profile; or the machine
+            was too ``busy`` to check, and the table is unchanged.
+        table: the table to use; if ``unlike``, the one that does not fit.
+        words: the finding in one sentence.
     """
 
     verdict: Verdict
@@ -61,7 +60,7 @@ class Trust:
 
     @property
     def facts(self) -> dict[str, Any]:
-        """For the provenance."""
+        """The finding, for provenance."""
         return {"verdict": self.verdict, "found": self.words}
 
 
@@ -75,23 +74,23 @@ def trusted(
     runtime: Runtime | None = None,
     clock: Callable[[], float] = time.time,
 ) -> Trust | None:
-    """Check the nearest table of a device that is here, and adapt it if it does not hold.
+    """Check the nearest table of a device of this machine, and adapt it if it does not hold.
 
     Args:
         device: of this machine.
-        space: its domain, as far as the table covers it, is what is checked.
-        precision: what networks compute in.
-        table: of the device, with answers of that precision; by default the nearest one, or that of a like device.
-        progress: called after each few subnets.
-        runtime: what runs them; onnxruntime by default.
-        clock: seconds, to tell how old tables and kept checks are.
+        space: its domain is checked as far as the table covers it.
+        precision: of the networks.
+        table: of the device, with answers of that precision; by default the nearest one, or a similar device's.
+        progress: called after each group of subnets.
+        runtime: runs the subnets; onnxruntime by default.
+        clock: seconds since the epoch, which give the age of tables and kept measurements.
 
     Returns:
-        None where no table is of this device or a like one.
+        None if there is no table of this device or a similar one.
 
     Raises:
         DeviceError: the device cannot run the subnets, or is busy and has no table of its own.
-        TableError: a table that cannot be read.
+        TableError: a table cannot be read.
     """
     own = table or find_table_for(device, space, precision)
     near = own or like_table(device, space, precision)
@@ -125,19 +124,19 @@ def trusted(
             continue
         beside = {"arch": covered.decode(anchor), "median_ms": found.anchor_ms}
         new, how = adapted_table(near, device, covered, x[:n], found.measured_ms, anchor=beside)
-        after = replace(found, predicted_ms=how.left_out_ms)  # each predicted from all others
+        after = replace(found, predicted_ms=how.left_out_ms)  # each subnet predicted from all others
         if after.holds or (n == MOST and after.may_hold):
             speed = f"subnets take {how.speed:.2f} times as long as it says"
             words = f"{named} is adapted: {speed}; each predicted from the others, {after.words}"
-            return Trust("adapted", new, words if after.holds else f"{words}; that may be the clock")
+            return Trust("adapted", new, words if after.holds else f"{words}; the clock may be the reason")
     if own is not None and _just_made(own, covered, clock()):
         journal.unlink(missing_ok=True)
-        return _unchecked(device, own, f"it was made within the hour, and yet {found.words}: this machine's times move")
+        return _unchecked(device, own, f"it is less than an hour old, but {found.words}: this machine's speed changes")
     return Trust("unlike", near, f"{named} does not fit this machine: even adapted, {after.words}")
 
 
 def _when(journal: Path, kept_at: float | None) -> str:
-    """When what a journal holds was measured, in words, if it held some already that was measured at ``kept_at``."""
+    """When a journal's times were measured, in words; ``kept_at`` is the time of those it held before, or None."""
     if kept_at is None:
         return "now"
     at = time.strftime("%H:%M", time.localtime(kept_at))
@@ -145,7 +144,7 @@ def _when(journal: Path, kept_at: float | None) -> str:
 
 
 def like_table(device: Device, space: SearchSpace, precision: str = "fp32") -> LatencyTable | None:
-    """A table of the same provider and batch that covers some of ``space`` in a precision; the one that differs least, or None."""
+    """The table with the same provider and batch that covers part of ``space`` in a precision and differs least, or None."""
     found: list[tuple[int, LatencyTable]] = []
     for path in table_paths():
         try:
@@ -162,7 +161,7 @@ def like_table(device: Device, space: SearchSpace, precision: str = "fp32") -> L
 
 
 def _unchecked(device: Device, own: LatencyTable | None, why: str) -> Trust:
-    """The device's own table as it is; one of another device would be far off."""
+    """The device's own table unchanged. Raises if there is none: another device's unchanged table would be far off."""
     if own is None:
         remedy = "stop what else runs here and try again, or name a table: --device NAME, as `hwnas devices` lists them"
         raise DeviceError(f"device {device.id}", f"it has no latency table of its own, and {why}", remedy)
@@ -171,13 +170,13 @@ def _unchecked(device: Device, own: LatencyTable | None, why: str) -> Trust:
 
 
 def _just_made(table: LatencyTable, space: SearchSpace, now: float) -> bool:
-    """Whether its rows were measured so recently that measuring again would show the same."""
+    """Whether the table's rows were measured less than `SECONDS` ago, so that a new profile would not differ."""
     made = made_at(table.about(space))
     return made is not None and now - made.timestamp() < SECONDS
 
 
 def _journal(device: Device, precision: str, space: SearchSpace, x: Population, now: float) -> Path:
-    """Where what was measured is kept, emptied if that was more than an hour ago."""
+    """The file that keeps measurements, deleted if they are older than `SECONDS`."""
     cache = user_cache()
     about = json.dumps([device.to_json(), precision, space.fingerprint, x.tolist(), TIMING], sort_keys=True)
     path = cache / f"check-{device.id}-{precision}-{space.name}-{hashlib.sha256(about.encode()).hexdigest()[:12]}.jsonl"

@@ -1,4 +1,4 @@
-"""Subnets of a front, measured as whole networks, killed or not."""
+"""Measuring subnets as whole networks; an interrupted measurement resumes."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from hwnas.latency.profiling._journaled import TIMING, JournaledTimer, model_of
 from hwnas.latency.profiling._methods import named, row_name
 from hwnas.latency.table._table import Anchor
 from hwnas.latency.timing._alone import alone
-from hwnas.latency.timing._block import Times, middle_of
+from hwnas.latency.timing._block import Times, median_times
 from hwnas.latency.timing._measure import Measurement, Progress, Speed
 from hwnas.latency.timing._noise import Load, repeat_pct
 from hwnas.latency.timing._runtime import OnnxRuntime, Runtime
@@ -24,10 +24,10 @@ from hwnas.progress import notice, resumable
 from hwnas.space import Population, SearchSpace, macs_cost
 
 SESSIONS = 2
-"""How often each subnet is loaded and timed anew: where its memory lies moves its time by 1 %."""
+"""How often each subnet is loaded and timed: its place in memory moves its time by 1 %."""
 
 WHOLE = "whole subnets"
-"""The stage that journals and bundles call them."""
+"""The stage's name in journals and bundles."""
 
 
 @dataclass(frozen=True)
@@ -36,8 +36,8 @@ class MeasuredSubnets:
 
     Attributes:
         measurements: one per row.
-        speed: of the machine meanwhile.
-        load: what else the machine did meanwhile.
+        speed: of the machine during the measurement.
+        load: other load on the machine during the measurement.
         elsewhere: operators of the anchor that ran on another provider than the device's; see `Runtime`.
     """
 
@@ -62,34 +62,33 @@ def measure_subnets(
     progress: Progress | None = None,
     runtime: Runtime | None = None,
 ) -> MeasuredSubnets:
-    """Measure subnets next to an anchor, each block of a few on disk before the next begins.
+    """Measure subnets beside an anchor, a few at a time.
 
     Waits while another process times networks on this machine.
 
     Args:
-        device: where.
+        device: the device to measure on.
         space: of the rows.
-        x: ``(n, g)`` canonical rows; equal ones are measured once.
-        journal: file that keeps the times; called again with the same file, what it holds is not repeated.
-        precision: what they compute in, and the anchor too.
-        anchor: a table's ``anchor(space)`` also tells what the times would be at the table's speed; by default the
-            subnet of median MACs.
-        sessions: how often each subnet is loaded and timed anew.
-        again: how many of the first rows are loaded and timed once more, to tell how far times repeat.
+        x: ``(n, g)`` canonical rows; equal rows are measured once.
+        journal: file that keeps the times; a second call with the same file measures only what is missing.
+        precision: of the subnets and the anchor.
+        anchor: by default the subnet of median MACs. A table's ``anchor(space)`` also gives the times at the table's speed.
+        sessions: how often each subnet is loaded and timed.
+        again: number of rows, from the first, that are loaded and timed once more, to measure how well times repeat.
         seed: of the order of runs.
-        progress: called after each few networks.
-        runtime: what runs them; onnxruntime by default.
+        progress: called after each group of networks.
+        runtime: runs the networks; onnxruntime by default.
 
     Raises:
         DeviceError: the device cannot run a network, or does not compute in the precision.
-        DataError: the journal cannot be written, or is of other conditions.
+        DataError: the journal cannot be written, or was made under other conditions.
     """
     if not len(x):
         return MeasuredSubnets([], Speed.of([1.0], None))
     if anchor is None:
         anchor = Anchor(space.network(middle(space, x)))
     identity = {
-        "kind": "whole subnets",
+        "kind": WHOLE,
         "device": device.to_json(),
         "precision": precision,
         "space": space.name,
@@ -117,12 +116,12 @@ def summed_up(
     anchor_ms: float | None = None,
     elsewhere: Mapping[str, int] | None = None,
 ) -> MeasuredSubnets:
-    """What times tell of subnets, and of the machine.
+    """The latencies of subnets and the state of the machine, from all times.
 
     Args:
         times: by stage, name and session.
         x: ``(n, g)`` rows.
-        anchor_ms: the anchor's time at the speed of a table, if there is one.
+        anchor_ms: the anchor's time at a table's speed, if there is a table.
         elsewhere: see `MeasuredSubnets`.
     """
     speed = Speed.of([t.anchor_ms for t in times.values()], anchor_ms)
@@ -131,7 +130,7 @@ def summed_up(
     sessions: dict[str, list[Times]] = defaultdict(list)
     for (_, name, _), each in times.items():
         sessions[name].append(each)
-    found = [Measurement.of(middle_of(sessions[row_name(row)]), anchor_ms) for row in x]
+    found = [Measurement.of(median_times(sessions[row_name(row)]), anchor_ms) for row in x]
     return MeasuredSubnets(found, speed, load, elsewhere or {})
 
 

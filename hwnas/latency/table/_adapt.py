@@ -1,14 +1,15 @@
-"""Adapting a table made elsewhere, by a few whole subnets measured here.
+"""Adapting a table from another device, by a few whole subnets measured on this one.
 
-A table of a like device knows the layers' times up to what sets the two apart: the overall speed, kernels (depthwise
-convolutions gain less from wide registers than dense ones), caches (small layers gain or lose more than large ones, and all
-layers of a small network, whose weights stay there), and what is peculiar to a layer. The model: the true time of a layer is
-the table's, times ``1 + kinds + size + own``; a network takes a constant beyond its layers, or less, which its first and last
-layers bear, if need be below zero: where the weights of small networks stay in a cache and those of others do not, all take
-much less than their layers. All terms are normal around 0, and a measurement of a whole subnet adds noise. The posterior mean
-is a table again. (Bayesian linear regression in its kernel form: Rasmussen and Williams 2006, section 2.1; the widths of the
-terms by the evidence: MacKay 1992. That few whole networks carry a latency model over to a new device is HELP's finding:
-Lee et al. 2021, arXiv:2106.08630.)
+The layer times of a similar device differ by the overall speed, by kernels (depthwise convolutions gain less from wide registers
+than dense ones), by caches (the speed of small layers, and of small networks whose weights stay in the cache, changes more), and
+by individual layers. In the model, the true time of a layer is the table's times ``speed * (1 + kinds + size + own)``. A
+network also takes a positive or negative constant beyond its layers, which is added to its first and last layers. Their times
+may become negative: if only small networks keep their weights in the cache, networks take much less than the sum of their layers.
+All terms are normal around 0, and the measurement of a subnet adds noise. The posterior mean is a table again.
+
+This is Bayesian linear regression in kernel form (Rasmussen and Williams 2006, section 2.1), with the widths of the terms fitted
+by evidence (MacKay 1992). HELP showed that a few whole networks transfer a latency model to a new device (Lee et al. 2021,
+arXiv:2106.08630).
 """
 
 from __future__ import annotations
@@ -32,23 +33,21 @@ from hwnas.space import AdditiveCost, LayerSpec, Population, SearchSpace
 KIND, SIZE, WHOLE, OWN, NOISE = range(5)
 
 WIDTHS = (0.15, 0.05, 0.02, 0.03, 0.015)
-"""Usual standard deviations, relative: of a kind's factor, of the change per doubling of a layer's time, of what a network
-takes beyond its layers, of a layer's own factor, and of the noise of one measured subnet. What the measurements make
-likeliest may differ by a factor or two."""
+"""Prior relative standard deviations of the terms: a kind's factor, the change per doubling of a layer's time, a network's
+constant beyond its layers, a layer's own factor, and the noise of one measured subnet."""
 
 LOG_SPREAD = 1.0
-"""Standard deviation of the logarithm of a width: how far the evidence may move it from the usual one."""
+"""Prior standard deviation of the logarithm of a width."""
 
 LEAST_NOISE = 0.003
-"""No clock repeats better. Where subnets could be explained exactly, the evidence would take all noise away, and leave a
-matrix that cannot be inverted."""
+"""Smallest noise: no clock repeats better. Without it, subnets that the model explains exactly would make the covariance
+singular."""
 
 LEAST = 0.05
-"""No layer but the first and last is moved below this share of its time at the new speed, and no network below it of what it
-took."""
+"""Layers other than the first and last keep at least this share of their time at the new speed, and so do networks."""
 
 LEAST_WHOLE = 1e-4
-"""As good as no constant beyond the layers."""
+"""Below this width a network has no constant beyond its layers."""
 
 _MACS_PER_MS = {"dense": 40e6, "depthwise": 8e6, "once": 8e6, "elements": float("inf")}
 _ELEMENTS_PER_MS, _EACH_MS = 4e6, 0.002
@@ -56,12 +55,12 @@ _ELEMENTS_PER_MS, _EACH_MS = 4e6, 0.002
 
 @dataclass(frozen=True)
 class Adapted:
-    """What whole subnets say of a table.
+    """The result of adapting a table.
 
     Attributes:
-        factors: of each layer's time, by key; the speed is part of them.
+        factors: of each layer's time, by key; they include the speed.
         speed: median of measured over predicted times.
-        left_out_ms: ``(n,)`` each measured subnet predicted from all others.
+        left_out_ms: ``(n,)`` leave-one-out predictions of the measured subnets.
     """
 
     factors: Mapping[str, float]
@@ -77,15 +76,15 @@ def adapted(
     fixed: Collection[str] = (),
     kept: Callable[[Mapping[str, float]], float] = lambda _: 1.0,
 ) -> Adapted:
-    """Factors that bring layer times into line with whole networks measured elsewhere, or later.
+    """Factors that fit layer times to whole networks measured on another device, or later.
 
     Args:
-        times_ms: what the table says, by layer key.
-        networks: ``n`` measured ones.
+        times_ms: the table's times, by layer key.
+        networks: ``n`` measured networks.
         measured_ms: ``(n,)`` their times by the wall clock.
-        layers: all that shall get a factor, by key.
-        fixed: keys of those of which all networks have the same number, whatever else is chosen.
-        kept: the least share of its time that any network, measured or not, keeps under such factors at the table's speed.
+        layers: all layers that get a factor, by key.
+        fixed: keys of the layers that every network has, equally often.
+        kept: with factors at the table's speed, the smallest share of its time that any network of the space keeps.
     """
     keys = list(layers)
     times = np.array([times_ms[key] for key in keys])
@@ -108,10 +107,10 @@ def adapted(
     change, left_out = _posterior(parts, terms, kernels, residual, widths)
     factors = _factors(keys, change, always)
     while widths[WHOLE] > LEAST_WHOLE and ((parts @ (1 + change) < LEAST).any() or kept(factors) < LEAST):
-        widths[WHOLE] *= 0.8  # no network takes less than no time, so the other layers explain the rest
+        widths[WHOLE] *= 0.8  # a network's time is positive: a smaller constant leaves more to the other layers
         change, left_out = _posterior(parts, terms, kernels, residual, widths)
         factors = _factors(keys, change, always)
-    if widths[WHOLE] <= LEAST_WHOLE:  # then these are layers like others
+    if widths[WHOLE] <= LEAST_WHOLE:  # without a constant, first and last layers are bounded like others
         factors = _factors(keys, change, 0 * always)
     return Adapted({key: speed * each for key, each in factors.items()}, speed, measured_ms * (1 - left_out))
 
@@ -128,18 +127,18 @@ def _posterior(
     residual: NDArray[np.float64],
     widths: Sequence[float],
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """``(layers,)`` mean of each layer's change, and ``(n,)`` relative errors of networks predicted from the others."""
+    """``(layers,)`` posterior mean of each layer's change, and ``(n,)`` leave-one-out relative errors of networks."""
     inverse = np.linalg.inv(_covariance(kernels, widths))
     weights = inverse @ residual
     change = widths[OWN] ** 2 * parts.T @ weights
     for width, term in zip(widths, terms, strict=False):
         change += width**2 * term @ (parts @ term).T @ weights
-    # Leave-one-out errors in closed form (Rasmussen and Williams, equation 5.12).
+    # Closed form of leave-one-out errors: Rasmussen and Williams, equation 5.12.
     return change, weights / np.diag(inverse)
 
 
 def fixed_layers(space: SearchSpace) -> set[str]:
-    """Keys of the layers of slots that every subnet has, in whatever form input and precision give them."""
+    """Keys of the layers of slots that depend on nothing but input and precision, so that every subnet has them."""
     free = {c for c, gene in enumerate(space.genes) if gene.role in ("input", "precision")}
     slots = [space.slot_layers(slot) for slot in space.slots if set(slot.genes) <= free]
     return {layer.key for found in slots if all(made for _, made in found) for _, layer in found if layer is not None}
@@ -154,17 +153,17 @@ def adapted_table(
     *,
     anchor: Mapping[str, Any] | None = None,
 ) -> tuple[LatencyTable, Adapted]:
-    """A table of ``device``, from that of another one, or of another day, and whole subnets measured here.
+    """A table of ``device``, from an older or another device's table and whole subnets measured on ``device``.
 
-    Its validation and interval are of the measured subnets, each predicted from all others.
+    Validation and interval come from leave-one-out predictions of the measured subnets.
 
     Args:
-        table: the prior.
-        device: what was measured on.
-        space: the table covers its domain.
+        table: the prior; it covers the space's domain.
+        device: the device that was measured.
+        space: of the rows.
         x: ``(n, g)`` measured rows.
         measured_ms: ``(n,)`` their times.
-        anchor: ``arch`` and ``median_ms`` of the network that ran beside them; it tells the speed from now on.
+        anchor: ``arch`` and ``median_ms`` of the network that ran beside them; the new table's anchor.
     """
     layers = space.layers()
     before = table.layer_rows(space)
@@ -198,7 +197,7 @@ def adapted_table(
 
 
 def _terms(layers: Sequence[LayerSpec], times_ms: NDArray[np.float64]) -> list[NDArray[np.float64]]:
-    """What a layer's factor depends on: ``(layers, kinds)`` shares of each kind of work, ``(layers, 1)`` size."""
+    """Features of a layer's factor: ``(layers, kinds)`` shares of each kind of work, and ``(layers, 1)`` size."""
     work = np.array([list(_work_ms(layer).values()) for layer in layers])
     shares = work / work.sum(axis=1, keepdims=True)
     usual = float(np.median(times_ms[times_ms > 0])) if (times_ms > 0).any() else 1.0
@@ -207,9 +206,10 @@ def _terms(layers: Sequence[LayerSpec], times_ms: NDArray[np.float64]) -> list[N
 
 
 def _work_ms(layer: LayerSpec) -> dict[str, float]:
-    """Rough times of a layer's kinds of work in ms; only their shares matter.
+    """Rough times in ms of each kind of work in a layer, of which only the shares matter.
 
-    ``once`` are weights that are used a single time (classifiers, the gates of squeeze-excite): reading them takes the time.
+    ``once`` is work with weights that are used a single time (classifiers, gates of squeeze-excite), so that reading them takes
+    the time.
     """
     work = dict.fromkeys(_MACS_PER_MS, 0.0)
     for op in layer.ops:
@@ -226,7 +226,7 @@ def _work_ms(layer: LayerSpec) -> dict[str, float]:
 
 
 def _covariance(kernels: Sequence[NDArray[np.float64]], widths: Sequence[float]) -> NDArray[np.float64]:
-    """Of the relative residuals, the noise included."""
+    """Covariance of the relative residuals, including noise."""
     covariance = widths[NOISE] ** 2 * np.eye(len(kernels[0]))
     for width, kernel in zip(widths, kernels, strict=False):
         covariance = covariance + width**2 * kernel
@@ -234,7 +234,7 @@ def _covariance(kernels: Sequence[NDArray[np.float64]], widths: Sequence[float])
 
 
 def _likeliest(kernels: Sequence[NDArray[np.float64]], residual: NDArray[np.float64]) -> list[float]:
-    """The most probable widths, given the relative residuals and a prior around the usual ones."""
+    """The most probable widths given the relative residuals, with a prior around ``WIDTHS``."""
 
     def log_posterior(widths: Sequence[float]) -> float:
         covariance = _covariance(kernels, widths)

@@ -1,4 +1,4 @@
-"""The command that would measure what a table lacks, for messages."""
+"""The command that measures the rows a table lacks, for messages."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from hwnas.space import SearchSpace, precisions_named
 
 
 def profile_command(device: Device, space: SearchSpace, precision: str) -> str:
-    """The command that profiles a space on a device, at the resolutions or lengths of its domain."""
+    """The command that profiles a space on a device, at the input sizes of its domain."""
     conditions = f"--device {device.name} --threads {device.threads} --batch {device.batch}"
     if precision != "fp32":
         conditions += f" --precision {precision.replace('+', ',')}"
@@ -17,8 +17,8 @@ def profile_command(device: Device, space: SearchSpace, precision: str) -> str:
 
 
 def space_options(space: SearchSpace) -> str:
-    """The ``--space`` that opens a space, of ``digits-fp32+int8`` the plain one; and the ``--fix`` that states resolutions or
-    lengths, if the domain restricts them."""
+    """The options ``--space`` (without precisions: ``digits`` for ``digits-fp32+int8``) and, if the domain restricts input sizes,
+    ``--fix``."""
     reference, _ = precisions_named(space.reference)
     return f"--space {shlex.quote(reference)}" + "".join(
         f" --fix {name}={','.join(map(str, values))}"

@@ -1,4 +1,4 @@
-"""``device.json``: the device of a table, and per precision and space how its rows came about."""
+"""``device.json``: the device of a table, and facts about the profile of each precision and space."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from hwnas.errors import TableError
 from hwnas.latency.device._device import Device
 
 SCHEMA = 2
-"""Tables of schema 1 held one precision, which was part of the device. They keep loading."""
+"""Tables of schema 1 hold one precision, which is part of the device. They can still be read."""
 
 Facts = Mapping[str, Any]
 
@@ -20,14 +20,14 @@ DEVICE = "device.json"
 
 
 @dataclass(frozen=True)
-class Told:
-    """What a ``device.json`` tells.
+class DeviceFile:
+    """The content of a ``device.json``.
 
     Attributes:
         device: the conditions of all rows.
-        profiles: per precision and space name how its rows came about.
-        rows: how many the table has.
-        only: the precision of all rows where the file is of schema 1, whose rows do not say theirs; else None.
+        profiles: facts about each profile, by precision and space name.
+        rows: number of rows of the table.
+        only: in schema 1, whose rows have no precision, the precision of all rows; else None.
     """
 
     device: Device
@@ -41,7 +41,7 @@ def write_device(path: Path, device: Device, profiles: Mapping[str, Mapping[str,
 
     Args:
         path: of the file.
-        device, profiles, rows: see `Told`.
+        device, profiles, rows: see `DeviceFile`.
     """
     data = {
         "schema": SCHEMA,
@@ -53,11 +53,11 @@ def write_device(path: Path, device: Device, profiles: Mapping[str, Mapping[str,
     path.write_text(json.dumps(data, indent=2) + "\n", encoding="utf-8")
 
 
-def read_device(path: Path) -> Told:
+def read_device(path: Path) -> DeviceFile:
     """Read the file.
 
     Raises:
-        TableError: missing, unreadable, of another schema version, or not described as expected.
+        TableError: the file is missing or unreadable, has another schema version, or lacks expected fields.
     """
     data = _json(path)
     try:
@@ -68,16 +68,16 @@ def read_device(path: Path) -> Told:
         rule = f"its schema is {data.get('schema')!r}, this version of hwnas reads 1 and {SCHEMA}"
         raise TableError(f"{path}", rule, "profile again: hwnas profile")
     if data["schema"] == SCHEMA:
-        return Told(device, _checked(data.get("profiles"), path), data.get("rows"))
+        return DeviceFile(device, _checked(data.get("profiles"), path), data.get("rows"))
     only = str(data["device"].get("precision", "fp32"))
     profiles = _checked({only: data.get("spaces")}, path)
-    runtime = {"runtime": data["device"].get("runtime", "")}  # which schema 1 tells of the device alone
-    told = {only: {name: {**runtime, **facts} for name, facts in profiles[only].items()}}
-    return Told(device, told, data.get("rows"), only)
+    runtime = {"runtime": data["device"].get("runtime", "")}  # which schema 1 keeps with the device only
+    with_runtime = {only: {name: {**runtime, **facts} for name, facts in profiles[only].items()}}
+    return DeviceFile(device, with_runtime, data.get("rows"), only)
 
 
 def _checked(profiles: object, path: Path) -> Mapping[str, Mapping[str, Facts]]:
-    """Facts by precision and space name, if that is what they are."""
+    """The argument, if it holds facts by precision and space name."""
     by_precision = profiles.values() if isinstance(profiles, dict) else [None]
     for spaces in by_precision:
         if not isinstance(spaces, dict) or not all(isinstance(facts, dict) for facts in spaces.values()):

@@ -1,4 +1,4 @@
-"""How well predicted latencies agree with measured ones."""
+"""Agreement of predicted latencies with measured ones."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 TOLERANCE_PCT, BAR_PCT = 5.0, 95.0
-"""Predictions are good if so many percent of subnets are within this error of the clock."""
+"""Predictions are good if ``BAR_PCT`` percent of subnets are within ``TOLERANCE_PCT`` percent of their measured time."""
 
 _TWO_SIDED = 1.96
-"""Standard deviations within which 95 % of a normal distribution lie."""
+"""95 % of a normal distribution lie within this many standard deviations."""
 
 
 def fidelity(predicted: NDArray[np.float64], measured: NDArray[np.float64]) -> dict[str, float]:
-    """Errors of ``(n,)`` predictions against measurements, in the form tables store.
+    """Errors of ``(n,)`` predictions against measurements, as tables store them.
 
-    ``within_5_pct`` and ``within_10_pct`` are percentages of subnets; ``p95_error_pct`` bounds the absolute
-    error of 95 % of them; ``spearman`` is the rank correlation (1 if there is nothing to rank).
+    ``within_5_pct`` and ``within_10_pct`` are percentages of subnets; 95 % of absolute errors are below ``p95_error_pct``;
+    ``spearman`` is the rank correlation (1 if all values are equal).
     """
     error = 100 * (predicted / measured - 1)
     absolute = np.abs(error)
@@ -39,18 +39,18 @@ def fidelity(predicted: NDArray[np.float64], measured: NDArray[np.float64]) -> d
 def expected_within_pct(
     predicted: NDArray[np.float64], measured: NDArray[np.float64], noise_pct: float = 0.0, *, cautious: bool = False
 ) -> float:
-    """The share of fresh subnets, in percent, that ``(n,)`` subnets let expect within ``TOLERANCE_PCT`` of the clock.
+    """Expected percentage of new subnets within ``TOLERANCE_PCT`` of their measured time, estimated from ``(n,)`` subnets.
 
-    Relative errors are taken as normal, with the mean and the deviation of these subnets. Part of each error is the
-    clock's own noise, which is no fault of the prediction: the tolerance is widened by it.
+    Relative errors are assumed to be normal, with the mean and standard deviation of these subnets. The tolerance is widened by
+    the noise of the measurements, which is not the prediction's fault.
 
     Args:
-        predicted, measured: ms; a single subnet stands for itself.
+        predicted, measured: ms.
         noise_pct: standard deviation of one measurement.
-        cautious: allow for how little few subnets tell of mean and deviation: the error of a fresh one then has a Student
+        cautious: allow for the uncertainty of mean and standard deviation: the error of a new subnet then has a Student
             distribution (Gelman et al. 2013, Bayesian Data Analysis, section 3.2).
     """
-    from scipy.special import stdtr  # 0.1 s, and most commands do without
+    from scipy.special import stdtr  # takes 0.1 s, and most commands do not need it
 
     mean, spread = _moments(predicted, measured)
     n, tolerance = len(measured), _tolerance_pct(noise_pct)
@@ -61,10 +61,9 @@ def expected_within_pct(
 
 
 def at_most_within_pct(predicted: NDArray[np.float64], measured: NDArray[np.float64], noise_pct: float = 0.0) -> float:
-    """The largest share within ``TOLERANCE_PCT`` that ``(n,)`` subnets leave likely, in percent; see `expected_within_pct`.
+    """Upper bound of `expected_within_pct`: with the smallest standard deviation of errors that these subnets leave plausible.
 
-    The deviation of errors may be less than that of these subnets, down to one under which so much would be seen in one case
-    of twenty (by the chi-squared distribution of variances).
+    With a smaller one, subnets would differ this much in less than one case of twenty (by the chi-squared distribution).
     """
     from scipy.special import chdtri  # as above
 
@@ -75,7 +74,7 @@ def at_most_within_pct(predicted: NDArray[np.float64], measured: NDArray[np.floa
 
 
 def _moments(predicted: NDArray[np.float64], measured: NDArray[np.float64]) -> tuple[float, float]:
-    """Mean and deviation of relative errors, in percent."""
+    """Mean and standard deviation of relative errors, in percent."""
     errors = 100 * np.log(predicted / measured)
     return float(np.mean(errors)), max(1e-9, float(np.std(errors, ddof=1))) if len(errors) > 1 else 1e-9
 
@@ -85,14 +84,14 @@ def _tolerance_pct(noise_pct: float) -> float:
 
 
 def _normal_share(mean: float, spread: float, tolerance: float) -> float:
-    """Percentage of a normal distribution that lies within a tolerance of 0."""
+    """Percentage of a normal distribution within a tolerance of 0."""
     from scipy.special import ndtr  # as above
 
     return float(100 * (ndtr((tolerance - mean) / spread) - ndtr((-tolerance - mean) / spread)))
 
 
 def summary(validation: Mapping[str, Any]) -> str:
-    """One line for people."""
+    """The errors in one line."""
     return (
         f"{validation['within_5_pct']:.1f} % within 5 %, {validation['within_10_pct']:.1f} % within 10 %, "
         f"MAPE {validation['mape_pct']:.2f} %, bias {validation['bias_pct']:+.2f} %, "
@@ -101,15 +100,7 @@ def summary(validation: Mapping[str, Any]) -> str:
 
 
 def _rank_correlation(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
-    x, y = _ranks(a), _ranks(b)
-    if np.ptp(x) == 0 or np.ptp(y) == 0:
-        return 1.0
-    return float(np.corrcoef(x, y)[0, 1])
+    import pandas as pd
 
-
-def _ranks(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Ranks from 0; equal values share their mean rank."""
-    _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
-    ends = np.cumsum(counts)
-    ranks: NDArray[np.float64] = (ends - (counts + 1) / 2)[inverse]
-    return ranks
+    x, y = (pd.Series(values).rank() for values in (a, b))  # its own Spearman correlation would import scipy.stats
+    return float(x.corr(y)) if x.nunique() > 1 < y.nunique() else 1.0

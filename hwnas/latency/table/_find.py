@@ -1,4 +1,4 @@
-"""Where latency tables are: below the working folder, and those that ship."""
+"""Finding latency tables: below the working folder, and those that ship with hwnas."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _PACKAGE = Path(__file__).resolve().parents[2]
 
 
 def table_folders() -> list[Path]:
-    """Folders that may hold tables, nearest first: the working folder's, a checkout's, an installed wheel's."""
+    """Folders of tables, nearest first: in the working folder, in a checkout, in an installed wheel."""
     found = [Path.cwd() / FOLDER, _PACKAGE.parent / FOLDER, _PACKAGE / FOLDER]
     if not (_PACKAGE.parent / "pyproject.toml").is_file():  # site-packages/latency_tables would be somebody else's
         del found[1]
@@ -26,7 +26,7 @@ def table_folders() -> list[Path]:
 
 
 def table_paths() -> Iterator[Path]:
-    """Folders of tables; of those that share a name, the nearest."""
+    """Folders of all tables; of tables with the same name, the nearest."""
     seen = set()
     for folder in table_folders():
         for path in sorted(folder.iterdir()):
@@ -36,16 +36,15 @@ def table_paths() -> Iterator[Path]:
 
 
 def find_table(name: str | os.PathLike[str], precision: str | None = None) -> LatencyTable:
-    """The table in a folder, or of a name below ``latency_tables/``.
+    """The table in a folder, or with a name below ``latency_tables/``.
 
     Args:
-        name: of the table, or of its folder or one of its files. A name that ends in a precision, as those of earlier
-            versions did, is that of the device's table.
-        precision: what its answers shall be of; by default fp32, or what it has.
+        name: of the table, its folder, or one of its files. Names of earlier versions, which end in a precision, are accepted.
+        precision: of its answers; by default fp32, or else the first precision that it has.
 
     Raises:
         UnknownNameError: there is no such table; suggests the nearest.
-        TableError: it cannot be read.
+        TableError: the table cannot be read.
     """
     path = Path(name)
     if path.name in (TABLE, DEVICE):
@@ -55,10 +54,10 @@ def find_table(name: str | os.PathLike[str], precision: str | None = None) -> La
     known = {p.name: p for p in table_paths()}
     if str(name) in known:
         return LatencyTable.load(known[str(name)], precision)
-    for told in PRECISIONS:
-        now = next((p for p in known.values() if earlier_folder(p, told).name == str(name)), None)
-        if now is not None:
-            return LatencyTable.load(now, precision or told)
+    for suffix in PRECISIONS:
+        renamed = next((p for p in known.values() if earlier_folder(p, suffix).name == str(name)), None)
+        if renamed is not None:
+            return LatencyTable.load(renamed, precision or suffix)
     if path.is_dir():
         raise TableError(f"{path}", f"it has no {TABLE} and {DEVICE}", "name the folder of a latency table")
     raise UnknownNameError("latency table", str(name), known)
@@ -69,11 +68,11 @@ def find_table_for(device: Device, space: SearchSpace | None = None, precision: 
 
     Args:
         device: a device of this machine.
-        space: the table must cover some resolution of it.
-        precision: what its answers shall be of.
+        space: the table must cover at least one of its resolutions.
+        precision: of its answers.
 
     Raises:
-        TableError: a table of that name cannot be read.
+        TableError: a table with that name cannot be read.
     """
     for folder in table_folders():
         for path in (folder / device.id, earlier_folder(folder / device.id, precision)):
@@ -87,7 +86,7 @@ def find_table_for(device: Device, space: SearchSpace | None = None, precision: 
 
 
 def earlier_folder(folder: Path, precision: str) -> Path:
-    """Where earlier versions kept the table of one precision alone: ``amd-epyc-avx512-cpu-t1-b1-int8``."""
+    """The folder in which earlier versions kept the rows of one precision: ``amd-epyc-avx512-cpu-t1-b1-int8``."""
     conditions, spinning, how = folder.name.partition("-spin-")
     return folder.with_name(f"{conditions}-{precision}{spinning}{how}")
 

@@ -1,4 +1,4 @@
-"""Where a table comes from: whether it was made on this machine, when, and how to renew it. Nothing is measured."""
+"""The origin of a table: whether it was made on this machine, when, and how to renew it. Nothing is measured."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from hwnas.latency.timing._noise import Load
 from hwnas.space import SearchSpace
 
 STALE_DAYS = 180
-"""Days after which a table is worth a check: drivers, kernels and neighbours have changed."""
+"""Days after which a table should be checked, because drivers and kernels have changed."""
 
 
 def misfits(table: LatencyTable) -> list[str] | None:
-    """What sets a table's conditions apart from the same device here, in words; None if it was not made by profiling."""
+    """Differences in words between a table's conditions and the same device on this machine; None for an imported table."""
     made = table.device
     if not made.provider:
         return None
@@ -31,7 +31,7 @@ def misfits(table: LatencyTable) -> list[str] | None:
 
 
 def made_at(facts: Mapping[str, Any]) -> datetime | None:
-    """When the rows of a space were measured, by what a table tells of it; None where it does not."""
+    """When the rows of a space were measured, from the table's facts about it; None if they have no date."""
     try:
         made = datetime.fromisoformat(str(facts["date"]))
     except (KeyError, ValueError):
@@ -40,19 +40,19 @@ def made_at(facts: Mapping[str, Any]) -> datetime | None:
 
 
 def age_days(facts: Mapping[str, Any]) -> int | None:
-    """Days since then."""
+    """Days since `made_at`."""
     made = made_at(facts)
     return None if made is None else (datetime.now(UTC) - made).days
 
 
 def doubts(table: LatencyTable, facts: Mapping[str, Any]) -> list[str]:
-    """Reasons, in words, why the predictions of an unchecked table may not hold on this machine.
+    """Reasons in words why an unchecked table's predictions may not hold on this machine.
 
-    Empty for a fresh table of it, or one that was published.
+    Empty for a fresh table of this machine, and for a published table.
 
     Args:
-        table: which.
-        facts: what it tells of the space: ``table.about(space)``.
+        table: the table.
+        facts: its facts about the space: ``table.about(space)``.
     """
     foreign = misfits(table)
     if foreign is None:
@@ -67,10 +67,10 @@ def doubts(table: LatencyTable, facts: Mapping[str, Any]) -> list[str]:
 
 
 def renewal(table: LatencyTable, space: SearchSpace) -> str:
-    """The command that measures the rows of ``space`` anew; of one input, at all of its values that the table covers."""
+    """The command that measures the rows of ``space`` again, at all resolutions that the table covers."""
     domain = space
     if len(space.input_genes) == 1:
-        with suppress(TableError):  # of a table that covers a part of the space, at the values of that part
+        with suppress(TableError):  # the table covers no resolution of the whole space: keep those of the domain
             domain = table.covered(space.whole)
     return profile_command(table.device, domain, table.precision)
 
@@ -80,11 +80,11 @@ def _here(made: Device) -> Device:
 
 
 def _other_runtime(device: Device, facts: Mapping[str, Any]) -> list[str]:
-    """Kernels change from one minor version to the next."""
+    """A reason if the runtime's minor version differs, since kernels change between minor versions."""
     here, made = _here(device).runtime, str(facts.get("runtime", device.runtime))
     return [] if _minor(made) == _minor(here) else [f"made with {made or 'an unknown runtime'}, here is {here}"]
 
 
 def _minor(runtime: str) -> str:
-    """``onnxruntime 1.32`` of ``onnxruntime 1.32.1``."""
+    """``onnxruntime 1.32`` for ``onnxruntime 1.32.1``."""
     return ".".join(runtime.split(".")[:2])

@@ -1,6 +1,6 @@
-"""Published latency tables, read by the names their authors gave the layers.
+"""Reading published latency tables, in which layers have their authors' names.
 
-Three manners are known: OFA's tutorial (``expanded_conv-...-expand:<channels>-...-hs:1``), ProxylessNAS
+Three naming schemes are known: OFA's tutorial (``expanded_conv-...-expand:<channels>-...-hs:1``), ProxylessNAS
 (``expand:<ratio>``, no squeeze-excite), and NSGANetV2's block table (``MBConv-...``, pooling not timed).
 """
 
@@ -29,11 +29,11 @@ from hwnas.space.ops import Add, Conv
 
 _SUFFIXES = (".yaml", ".yml", ".csv", ".csv.gz")
 _STEM = re.compile(r"(?:Conv|first_conv)-input:(\d+)x\1x3-")
-_WRITTEN = "name a published table, or what a bundle wrote"
+_WRITTEN = "name a published table, or the result of a bundle"
 _REMEDY = "name a published table, or restrict the space to what it has with --fix"
 
 Times = Mapping[str, float]
-"""Milliseconds by upstream's name of the layer."""
+"""Milliseconds by the authors' name of the layer."""
 
 
 def read_published(path: str | os.PathLike[str], device: str, space: SearchSpace) -> LatencyTable:
@@ -42,12 +42,12 @@ def read_published(path: str | os.PathLike[str], device: str, space: SearchSpace
     Files of a folder may disagree on the layers they share, so their rows are bound to their resolution.
 
     Args:
-        path: a ``.yaml`` or ``.csv`` file (``.csv.gz`` too), or a folder of one such file per resolution.
-        device: name for what it was measured on.
-        space: resolutions that the table does not have are left out; of the others it must have every layer.
+        path: a ``.yaml``, ``.csv`` or ``.csv.gz`` file, or a folder with one such file per resolution.
+        device: name of the device that was measured.
+        space: resolutions that the table lacks are left out; at the others it must have every layer.
 
     Raises:
-        TableError: not such a table, or layers without a row: names the first and how many.
+        TableError: the file is no such table, or layers have no row: names the first and their number.
     """
     if not re.fullmatch(r"[A-Za-z0-9][\w.-]*", device):
         raise TableError(f"device {device!r}", "it names a folder: letters, digits, - _ .", "choose another --device")
@@ -88,10 +88,10 @@ def _files(path: Path) -> list[Path]:
 
 
 def _read(file: Path) -> dict[str, float]:
-    """Milliseconds of a file, by the names it gives to layers.
+    """Milliseconds by layer name in a file.
 
     Raises:
-        TableError: neither YAML nor CSV of names and milliseconds, or a time that cannot be.
+        TableError: the file is neither YAML nor CSV with names and milliseconds, or a time is impossible.
     """
     import yaml
 
@@ -133,7 +133,7 @@ def _csv_means(file: Path, text: str) -> dict[str, float]:
 
 
 def _part(space: SearchSpace, times: Times) -> SearchSpace | None:
-    """``space`` at the resolutions whose first convolution is in the table."""
+    """``space`` at the resolutions whose first convolution is in the table; None if there are none."""
     there = {int(match[1]) for match in map(_STEM.match, times) if match}
     if len(space.input_genes) != 1:
         raise TableError(f"space {space.name}", "published tables are read for spaces with a resolution", _REMEDY)
@@ -165,7 +165,7 @@ def _looked_up(file: Path, space: SearchSpace, times: Times) -> Iterator[tuple[L
 
 
 def _names(slot: str, layer: LayerSpec) -> list[str]:
-    """What the known manners call a layer."""
+    """Names of a layer in the known schemes."""
     shapes = f"input:{_shape(layer.input_shape)}-output:{_shape(layer.output_shape)}"
     depthwise = next((op for op in layer.ops if isinstance(op, Conv) and op.name == "depthwise"), None)
     if depthwise is not None:
@@ -179,7 +179,7 @@ def _names(slot: str, layer: LayerSpec) -> list[str]:
             f"expanded_conv-{shapes}-expand:{mid}-{kernel}-{skip}-{se}-{hs}",
             f"MBConv-{shapes}-{ratio}-{kernel}-{skip}-{se}",
         ]
-        # ProxylessNAS's manner does not say whether there is squeeze-excite: it has none.
+        # ProxylessNAS's names do not mention squeeze-excite, which its layers do not have.
         return names if se == "se:1" else [*names, f"expanded_conv-{shapes}-{ratio}-{kernel}-{skip}"]
     if slot == "classifier":
         return [f"Logits-{shapes}", f"classifier-input:{layer.input_shape[0]}-output:{layer.output_shape[0]}"]

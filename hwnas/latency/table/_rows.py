@@ -1,4 +1,4 @@
-"""Rows of a latency table, and the CSV they are kept in."""
+"""Rows of a latency table, and their CSV file."""
 
 from __future__ import annotations
 
@@ -18,14 +18,15 @@ class Row:
     """Latency of one layer in one precision.
 
     Attributes:
-        key: the layer's.
-        median_ms: what predictions add up; of first and last layers it may be negative, where networks take less than
-            their layers together.
-        p10_ms, p90_ms: spread over runs and surroundings.
-        runs: timed runs behind it.
+        key: of the layer.
+        median_ms: the value that predictions add up. Negative for first and last layers if networks take less time than the
+            sum of their layers.
+        p10_ms, p90_ms: percentiles over runs and neighbouring layers.
+        runs: number of timed runs.
         macs: multiply-accumulates of one image.
-        context: empty, or the setting it is bound to (``r=224``); `MIXED` or `CONVERTED` in a network of several precisions.
-        precision: one of `hwnas.graph.PRECISIONS`: what the layer computed in.
+        context: empty, or the gene value that the row is bound to (``r=224``), or `MIXED` or `CONVERTED` if the layer was timed
+            in a network of several precisions.
+        precision: of the layer; one of `hwnas.graph.PRECISIONS`.
     """
 
     key: str
@@ -39,28 +40,28 @@ class Row:
 
     @classmethod
     def of(cls, layer: LayerSpec, median_ms: float, p10_ms: float, p90_ms: float, runs: int) -> Row:
-        """The row of a layer as it was timed; where it has no precision of its own, the table says which it was."""
+        """The row of a timed layer; if the layer has no precision of its own, the table sets the row's precision."""
         own = {} if layer.precision is None else {"precision": layer.precision}
         return cls(layer.bare_key, median_ms, p10_ms, p90_ms, runs, layer.macs, context_of(layer), **own)
 
     @property
     def is_mixed(self) -> bool:
-        """Whether it is of a network of several precisions."""
+        """Whether the layer was timed in a network of several precisions."""
         return self.context in (MIXED, CONVERTED)
 
     @property
     def id(self) -> RowId:
-        """What there is one row of."""
+        """Precision, key and context, which identify the row."""
         return self.precision, self.key, self.context
 
 
 MIXED, CONVERTED = "mixed", "converted"
-"""The contexts of layers that were timed among others of another precision: they may take longer there, and longer still where
-their input lies as a conversion left it."""
+"""Contexts of layers that were timed beside layers of other precisions. They may take longer there, and even longer if a
+conversion wrote their input."""
 
 
 def context_of(layer: LayerSpec) -> str:
-    """The context of the row of a layer as it stands in a network."""
+    """The context of a layer's row."""
     if layer.precision is None:
         return ""
     return CONVERTED if layer.converted else MIXED
@@ -75,7 +76,7 @@ _COUNTS = ("runs", "macs")
 
 
 def write_rows(path: Path, rows: Iterable[Row]) -> None:
-    """The rows as CSV, in their order."""
+    """Write the rows as CSV, in their order."""
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(_COLUMNS)
@@ -89,10 +90,10 @@ def read_rows(path: Path, precision: str | None = None) -> dict[RowId, Row]:
 
     Args:
         path: of the CSV.
-        precision: of all rows, where they have no column for it (schema 1).
+        precision: of all rows, if the CSV has no column for it (schema 1).
 
     Raises:
-        TableError: not such a CSV, a value that cannot be a latency, or a row that is there twice.
+        TableError: the file is no such CSV, holds a value that cannot be a latency, or has a row twice.
     """
     try:
         with path.open(newline="", encoding="utf-8") as file:
@@ -125,8 +126,8 @@ def _parsed(where: str, values: list[str]) -> Row:
     times = {name: _number(where, name, texts[name]) for name in _TIMES}
     counts = {name: _number(where, name, texts[name], whole=True) for name in _COUNTS}
     if not times["p10_ms"] <= times["median_ms"] <= times["p90_ms"]:
-        told = f"p10_ms = {times['p10_ms']:g}, median_ms = {times['median_ms']:g}, p90_ms = {times['p90_ms']:g}"
-        raise TableError(f"{where}, {told}", "they are not in order", "measure that row again")
+        found = ", ".join(f"{name} = {times[name]:g}" for name in ("p10_ms", "median_ms", "p90_ms"))
+        raise TableError(f"{where}, {found}", "they are not in order", "measure that row again")
     if not texts["key"]:
         raise TableError(where, "its key is empty", "profile again: hwnas profile")
     if texts["precision"] not in PRECISIONS:

@@ -1,4 +1,4 @@
-"""What a table calls the runs of a space that rows of it are relative to."""
+"""The name under which a table keeps the facts of a space, and of a kind of run."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from hwnas.space import SearchSpace
 
 
 def runs_of(space: SearchSpace) -> str:
-    """The space's name; where several inputs say what a run is, their values too: ``llama-30x576 (l=1, p=512)``.
+    """The space's name, and the input values if the space has several inputs: ``llama-30x576 (l=1, p=512)``.
 
-    Resolutions of a CNN are sizes of the same work, which one network tells the speed of. Reading a prompt and writing a
-    token are not: the one computes, the other waits for memory, and takes a twentieth of the time. So each has an anchor, and
-    a check, of its own.
+    The resolutions of a CNN are sizes of the same work, so one anchor measures the speed of all. Reading a prompt and writing a
+    token are different work: the first is limited by arithmetic, the second by memory, and takes a twentieth of the time. So
+    each has its own anchor and validation.
     """
     if len(space.input_genes) < 2:
         return space.name

@@ -1,7 +1,7 @@
-"""LatencyTable: what each layer costs on a device, and how far that can be trusted.
+"""LatencyTable: the latency of each layer on a device, and how well sums of them predict whole subnets.
 
-A folder with ``table.csv`` (one row per layer and precision) and ``device.json`` (the device; per precision and space
-how the rows came about and how well their sums agree with whole subnets). Plain pandas and jq read both.
+A table is a folder with ``table.csv`` (one row per layer and precision) and ``device.json`` (the device, and for each precision
+and space how its rows were made and validated).
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ TABLE = "table.csv"
 
 @dataclass(frozen=True)
 class Anchor:
-    """The network others are compared with, and its time in ms at the speed a table's rows are of."""
+    """The network that others are compared with, and its time in ms at the table's speed."""
 
     network: Network
     median_ms: float | None = None
@@ -41,16 +41,16 @@ class Anchor:
 
 @dataclass(frozen=True)
 class LatencyTable:
-    """Latencies of layers on one device, in all precisions they were measured in.
+    """Latencies of layers on one device, in one or several precisions.
 
     Attributes:
-        device: the conditions; numbers under others do not belong here.
-        rows: by precision, layer key and context. The context is empty, or ``r=224`` for a row that holds only there:
-            published tables have one file per resolution, which disagree on the layers they share; or ``mixed`` or ``converted``.
-        profiles: per precision and `runs_of` a space its ``fingerprint``, ``method``, ``anchor``, ``validation``, ``date`` ...
-        precision: what the answers below are of; see `at`. In ``fp32+int8`` each layer states its own, conversions are
-            layers too, and a layer that was never timed in a mixed network takes its row of a network of one precision.
-        path: the folder it was read from or written to.
+        device: the conditions of all measurements.
+        rows: by precision, layer key and context. The context is empty; or ``r=224`` for a row that holds only at that
+            resolution, because the files of a published table disagree on shared layers; or ``mixed`` or ``converted``.
+        profiles: facts by precision and `runs_of` a space: ``fingerprint``, ``method``, ``anchor``, ``validation``, ``date`` ...
+        precision: of the table's answers; see `at`. In ``fp32+int8`` each layer has its own precision, conversions are layers
+            too, and a layer that was never timed in a mixed network uses its row from a network of one precision.
+        path: the folder that it was read from or written to.
     """
 
     device: Device
@@ -67,9 +67,9 @@ class LatencyTable:
 
         Args:
             device: the conditions.
-            rows: those of another precision become rows of this one; of a mixed table they say theirs.
-            spaces: how the rows of each space came about.
-            precision: one of `hwnas.graph.PRECISIONS`, or several of them as `hwnas.graph.parse_precision` gives them.
+            rows: their precision is set to ``precision``, unless that is mixed.
+            spaces: facts about the rows of each space.
+            precision: one of `hwnas.graph.PRECISIONS`, or several as `hwnas.graph.parse_precision` gives them.
         """
         mixed = len(precision_parts(precision)) > 1
         own = [row if mixed else replace(row, precision=precision) for row in rows]
@@ -83,26 +83,26 @@ class LatencyTable:
 
         Args:
             path: the folder.
-            precision: what its answers shall be of; by default fp32, or what it has.
+            precision: of its answers; by default fp32, or else the first precision that it has.
 
         Raises:
-            TableError: missing, unreadable, of another schema version, truncated, or with values that cannot be.
+            TableError: a file is missing, unreadable or truncated, has another schema version, or impossible values.
         """
         folder = Path(path)
-        told = read_device(folder / DEVICE)
-        rows = read_rows(folder / TABLE, told.only)
-        if len(rows) != told.rows:
+        file = read_device(folder / DEVICE)
+        rows = read_rows(folder / TABLE, file.only)
+        if len(rows) != file.rows:
             raise TableError(
                 f"{folder / TABLE}",
-                f"it holds {len(rows)} rows, {DEVICE} says {told.rows}: one of them is cut short or edited",
+                f"it holds {len(rows)} rows, {DEVICE} says {file.rows}: one of them is cut short or edited",
                 "profile again: hwnas profile",
             )
-        table = cls(told.device, rows, told.profiles, path=folder)
+        table = cls(file.device, rows, file.profiles, path=folder)
         usual = [p for p in PRECISIONS if p in table.precisions] or [*table.precisions, "fp32"]
         return table.at(precision or usual[0])
 
     def save(self, path: str | os.PathLike[str]) -> LatencyTable:
-        """Write the folder; returns the table that knows its path.
+        """Write the folder; returns the table with its path.
 
         Raises:
             DataError: the folder cannot be written.
@@ -116,10 +116,10 @@ class LatencyTable:
         return replace(self, path=folder)
 
     def joined(self, newer: LatencyTable) -> LatencyTable:
-        """This table with a newer one's rows and spaces added, or replaced: those of the newer one's `precision`.
+        """This table with the rows and spaces of a newer table, in the newer table's `precision`, added or replaced.
 
         Raises:
-            TableError: made under other conditions.
+            TableError: the tables were made under different conditions.
         """
         differences = self.device.differences(newer.device)
         if differences:
@@ -134,53 +134,53 @@ class LatencyTable:
     # --- use --------------------------------------------------------------------------------
 
     def at(self, precision: str) -> LatencyTable:
-        """The same table, with answers of another precision; it need not have rows of it."""
+        """The same table with answers of another precision, which it may have no rows of."""
         return replace(self, precision=precision)
 
     @property
     def is_mixed(self) -> bool:
-        """Whether its answers are of networks whose layers have precisions of their own."""
+        """Whether its answers are for networks whose layers have different precisions."""
         return len(precision_parts(self.precision)) > 1
 
     @property
     def precisions(self) -> tuple[str, ...]:
-        """Those it has rows of; ``fp32+int8`` if layers were timed in mixed networks."""
+        """Precisions that it has rows of, with ``fp32+int8`` if layers were timed in mixed networks."""
         alone = tuple(dict.fromkeys(row.precision for row in self.rows.values() if not row.is_mixed))
         mixed = {row.precision for row in self.rows.values() if row.is_mixed}
         return (*alone, "+".join(p for p in PRECISIONS if p in mixed)) if mixed else alone
 
     @property
     def own_rows(self) -> list[Row]:
-        """Those of its `precision`."""
+        """Rows of its `precision`."""
         if self.is_mixed:
             return [row for row in self.rows.values() if row.is_mixed]
         return [row for row in self.rows.values() if row.precision == self.precision and not row.is_mixed]
 
     @property
     def spaces(self) -> Mapping[str, Facts]:
-        """How the rows of each space came about, in its `precision`."""
+        """Facts about the rows of each space, in its `precision`."""
         return self.profiles.get(self.precision, {})
 
     def row(self, key: str, *, precision: str | None = None, contexts: Iterable[str] = ()) -> Row | None:
-        """The row of a layer; None where it was not measured.
+        """The row of a layer; None if it was not measured.
 
         Args:
-            key: the layer's.
-            precision: by default the table's `precision`; in a network of several each layer has its own.
-            contexts: settings that a row may be bound to; a row without context is the last resort.
+            key: of the layer.
+            precision: of the layer; by default the table's `precision`.
+            contexts: to be tried in this order, before the row without a context.
         """
         computed = precision or self.precision
         return next((self.rows[computed, key, c] for c in (*contexts, "") if (computed, key, c) in self.rows), None)
 
     def timed(self, layer: LayerSpec) -> bool:
-        """Whether it has the row of a layer in a network of its `precision`; of a mixed one no other row will do."""
+        """Whether the layer was timed in a network of the table's `precision`; rows of other networks do not count."""
         return (layer.precision or self.precision, layer.bare_key, context_of(layer)) in self.rows
 
     def cost(self, space: SearchSpace) -> AdditiveCost:
         """Latency in ms of the subnets of ``space``'s domain.
 
         Raises:
-            TableError: layers without a row; names the first, how many, and the command that fills them.
+            TableError: layers have no row: names the first, their number, and the command that measures them.
         """
         missing: dict[str, None] = {}
         factors = []
@@ -197,7 +197,7 @@ class LatencyTable:
         return AdditiveCost(space, factors)
 
     def covered(self, space: SearchSpace) -> SearchSpace:
-        """``space`` restricted to the resolutions for which every layer has a row.
+        """``space`` restricted to the resolutions at which every layer has a row.
 
         Raises:
             TableError: there is none.
@@ -224,7 +224,7 @@ class LatencyTable:
         return restricted
 
     def anchor(self, space: SearchSpace) -> Anchor | None:
-        """The network the rows of ``space`` are relative to, with its time at the table's speed; None if imported."""
+        """The network that the rows of ``space`` are relative to, with its time; None for an imported table."""
         if runs_of(space) not in self.spaces and space.base is not None:
             return self.anchor(space.base)
         facts = self.about(space).get("anchor")
@@ -239,7 +239,7 @@ class LatencyTable:
 
     @property
     def name(self) -> str:
-        """Its name in messages."""
+        """Name of the table in messages."""
         if self.path is None:
             return self.label
         return str(self.path) if self.precision == "fp32" else f"{self.path} ({self.precision})"
@@ -251,17 +251,17 @@ class LatencyTable:
 
     @property
     def digest(self) -> str:
-        """SHA-256 of the rows, for a table that is in no file."""
+        """SHA-256 of the rows, for a table without a file."""
         return hashlib.sha256(repr(list(self.rows.values())).encode()).hexdigest()
 
     def about(self, space: SearchSpace) -> Mapping[str, Any]:
-        """How the rows of ``space`` came about, or of the space that it is derived from; empty if unknown."""
+        """Facts about the rows of ``space``, or of the space that it is derived from; empty if unknown."""
         if runs_of(space) not in self.spaces and space.base is not None:
             return self.about(space.base)
         return self.spaces.get(runs_of(space), {})
 
     def estimated(self, space: SearchSpace) -> list[str]:
-        """Keys of the layers of ``space`` that have a stand-in (:func:`stand_in`) and no row of their own."""
+        """Keys of the layers of ``space`` that have no row of their own but an estimate (:func:`stand_in`)."""
         found: dict[str, None] = {}
         for slot in space.slots if space.base is not None else ():
             for setting, layer in space.slot_layers(slot):
@@ -270,24 +270,21 @@ class LatencyTable:
         return list(found)
 
     def validation(self, space: SearchSpace) -> Mapping[str, Any] | None:
-        """Errors of predictions against whole subnets measured beside the rows; see `fidelity`."""
+        """Errors of predictions on the whole subnets of the profile; see `fidelity`."""
         found = self.about(space).get("validation")
         return found if isinstance(found, dict) else None
 
     def plus_minus(self, space: SearchSpace) -> float | None:
-        """Half the width of a prediction's interval, relative to it; None where no subnets of ``space`` told it.
-
-        What the subnets told when the table was made, and ``LATER``.
-        """
+        """Half the width of a prediction's interval, relative to the prediction, with ``LATER`` added; None if unknown."""
         found = self.about(space).get("interval")
         width = found.get("plus_minus_pct") if isinstance(found, dict) else None
         return float(width) / 100 + LATER if isinstance(width, int | float) else None
 
     def layer_rows(self, space: SearchSpace) -> dict[str, Row]:
-        """The row of every layer of the domain by the layer's key, stand-ins included; of the domain's first context.
+        """The row of every layer of the domain by the layer's key, including estimates, in the domain's first context.
 
         Raises:
-            TableError: layers without a row.
+            TableError: layers have no row.
         """
         self.cost(space)
         found: dict[str, Row] = {}
@@ -299,7 +296,7 @@ class LatencyTable:
         return found
 
     def _row(self, space: SearchSpace, slot: Slot, setting: tuple[int, ...], layer: LayerSpec | None) -> Row | None:
-        """The row of a layer, which a setting of a slot's genes gives; a stand-in where only the head is another."""
+        """The row of the layer at a setting of a slot's genes, estimated if only the number of classes differs."""
         if layer is None:
             return None
         own = self._own(space, slot, setting, layer)
@@ -329,7 +326,7 @@ class LatencyTable:
 
 
 def _contexts(space: SearchSpace, slot: Slot, setting: tuple[int, ...]) -> list[str]:
-    """``["r=224", ...]``: the contexts a row may be bound to, for a setting of a slot's genes."""
+    """Contexts (``["r=224", ...]``) that a row may be bound to at a setting of a slot's genes."""
     return [
         f"{gene.name}={gene.choices[choice]}"
         for gene, choice in zip((space.genes[c] for c in slot.genes), setting, strict=True)

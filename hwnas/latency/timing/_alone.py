@@ -1,4 +1,4 @@
-"""One timing at a time on a machine, whoever started it: two at once would slow each other down.
+"""Only one process at a time times networks on a machine: two would slow each other down.
 
 Boards on which hwnas is not installed run this very file, from Python 3.8 on; see `_board`.
 """
@@ -17,26 +17,26 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 LOCK = "HWNAS_TIMING_LOCK"
-"""Environment variable that names another file, say one that the containers of a machine share."""
+"""Environment variable with the path of another lock file, for example one that the containers of a machine share."""
 
 _held = threading.local()
 
 
 def lock_path() -> Path:
-    """The file that is locked while anybody times networks on this machine, whichever user it is."""
+    """The file that is locked while any user of this machine times networks."""
     usual = Path("/tmp") if Path("/tmp").is_dir() else Path(tempfile.gettempdir())
     return Path(os.environ.get(LOCK) or usual / "hwnas-timing.lock")
 
 
 @contextmanager
 def alone(say: Callable[[str], object]) -> Iterator[None]:
-    """Time networks in the block, when no other process or thread of this machine does; a block inside another goes on.
+    """Wait until no other process or thread of this machine times networks, and keep them waiting during the block.
 
-    The system gives a dead process's lock back, so that a stale one blocks nobody. Where files cannot be locked,
-    nobody waits.
+    A nested block does not wait. The system releases the lock of a process that dies. Where files cannot be locked, nobody
+    waits.
 
     Args:
-        say: called with one line, if there is somebody to wait for.
+        say: called with one line if another process holds the lock.
     """
     if getattr(_held, "depth", 0):
         yield
@@ -79,8 +79,10 @@ def _locked(say: Callable[[str], object]) -> int | None:
 
 
 def _opened(path: Path) -> int:
-    """For reading alone where it is another user's: a lock takes no more. Links, which anybody may leave in ``/tmp``, are not
-    followed: what they lead to would be overwritten."""
+    """Open the lock file, read-only if it is another user's: that is enough for a lock.
+
+    Links are not followed. Anybody may leave one in ``/tmp``, and the file it leads to would be overwritten.
+    """
     try:
         return os.open(path, os.O_RDWR | os.O_NOFOLLOW)
     except FileNotFoundError:

@@ -1,7 +1,6 @@
-"""Measuring a handful of models together: ratios to the anchor, and the times of their nodes.
+"""Measuring a few models together: their ratios to the anchor, and the times of their nodes.
 
-Sessions hold weights and buffers, so a few models at a time are ready to run; one such handful is
-also what an interruption can lose.
+Sessions hold weights and buffers, so only a few models are loaded at a time. An interruption loses at most these.
 """
 
 from __future__ import annotations
@@ -17,13 +16,13 @@ from hwnas.latency.timing._runtime import NodeTimes, Runtime
 from hwnas.latency.timing._samples import Samples
 
 TOGETHER = 8
-"""Models ready to run at once."""
+"""Models that are loaded at once."""
 
 ROUNDS = (3, 12)
 """Fewest and most rounds; large models get fewer, and need fewer."""
 
 SECONDS_PER_MODEL = 1.25
-"""That a model is timed for, its anchor's part included; one that takes longer to load is timed for as long as that."""
+"""Timing of one model, including its share of the anchor's runs. A model that takes longer to load is timed for that long."""
 
 
 @dataclass(frozen=True)
@@ -31,12 +30,11 @@ class Times:
     """The measured times of one model.
 
     Attributes:
-        ratio: its time as a multiple of the anchor's beside it.
-        median_ms: by the wall clock, of single runs.
-        p95_ms: 95th percentile, likewise.
-        anchor_ms: median of the anchor's runs beside it, likewise.
-        runs: timed runs.
-        waited: share of them, and of the anchor's, that waited for a core which another process held.
+        ratio: its time as a multiple of the anchor's time just before and after.
+        median_ms, p95_ms: percentiles of single runs by the wall clock.
+        anchor_ms: median of the anchor's runs just before and after.
+        runs: number of timed runs.
+        waited: share of the model's and the anchor's runs that waited for a core while another process held it.
     """
 
     ratio: float
@@ -49,7 +47,7 @@ class Times:
 
 @dataclass(frozen=True)
 class ModelTimes(Times):
-    """Times of a model, and of the nodes in its profiled runs; None for these if not asked for."""
+    """Times of a model and, if they were asked for, of the nodes in each profiled run."""
 
     nodes: Sequence[NodeTimes] | None = field(default=None, repr=False)
 
@@ -57,16 +55,16 @@ class ModelTimes(Times):
 def measure_together(
     runtime: Runtime, models: Sequence[Model], anchor: Model, *, rng: np.random.Generator, nodes: bool = False
 ) -> list[ModelTimes]:
-    """Time models in blocks of runs next to the anchor's, in interleaved rounds.
+    """Time models in interleaved rounds: blocks of runs of each model, between blocks of the anchor.
 
-    The anchor is loaded anew each time, because where its memory lies moves its time, and so all ratios, by 1 %.
+    The anchor is loaded anew in each call, because its place in memory moves its time, and so all ratios, by 1 %.
 
     Args:
         runtime: makes the sessions.
-        models: a few; all are in memory at once.
+        models: all are in memory at once.
         anchor: the model they are compared with.
-        rng: draws the orders.
-        nodes: also profile the nodes of each model.
+        rng: draws the order of each round.
+        nodes: also time the nodes of each model.
     """
     began = runtime.clock()
     reference = runtime.session(anchor)
@@ -92,12 +90,7 @@ def measure_together(
 
 
 def times_of(samples: Samples, nodes: Sequence[Sequence[NodeTimes]] | None) -> list[ModelTimes]:
-    """The times and node times of some models, from their raw samples.
-
-    Args:
-        samples: their times, and the anchor's beside them.
-        nodes: per model the node times of its profiled runs; None if they are not asked for.
-    """
+    """The times of models from their raw samples; ``nodes`` holds the node times of each model's profiled runs, if asked for."""
     ratios, medians, p95s = samples.ratios(), samples.medians_ms(), samples.p95s_ms()
     waited, anchors = samples.waited(), samples.anchors_ms()
     return [
@@ -114,8 +107,8 @@ def times_of(samples: Samples, nodes: Sequence[Sequence[NodeTimes]] | None) -> l
     ]
 
 
-def middle_of(sessions: Sequence[Times]) -> Times:
-    """The median over sessions of one model: of several, one may have been disturbed all along."""
+def median_times(sessions: Sequence[Times]) -> Times:
+    """The median over the sessions of one model: another process may have disturbed one whole session."""
     names = ("ratio", "median_ms", "p95_ms", "anchor_ms", "waited")
     medians = {name: float(np.median([getattr(s, name) for s in sessions])) for name in names}
     return Times(**medians, runs=sum(s.runs for s in sessions))

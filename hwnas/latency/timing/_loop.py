@@ -1,4 +1,4 @@
-"""The timing loop: with numpy and onnxruntime alone.
+"""The timing loop; it needs only numpy and onnxruntime.
 
 Boards on which hwnas is not installed run this very file, from Python 3.8 on; see `_board`.
 """
@@ -16,30 +16,30 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 WARM_UPS = 3
-"""Untimed runs of a new session: memory is allocated and weights are packed in the first."""
+"""Untimed runs of a new session: the first run allocates memory and packs weights."""
 
 PACE_RUNS = 3
-"""Runs of a new session that tell how long its blocks are."""
+"""Runs of a new session that decide how many runs its blocks have."""
 
 SETTLE_RUNS, SETTLE_NS = (2, 12), 20e6
-"""Untimed runs at the start of a block, fewest and most, and ns that they shall take: until the caches hold this session's
-data. After another session a network of 2 ms takes 22 % longer, 9, 9, 7, 6, 5 and 2.5 %, and as usual after ten runs; one of
-5 ms or more is slow in its first run alone."""
+"""Untimed runs at the start of a block, fewest and most, and the ns they should take, until the caches hold this session's
+data. After another session, the first seven runs of a 2 ms network take 22, 9, 9, 7, 6, 5 and 2.5 % longer, and runs after the
+tenth take the usual time. Of a network of 5 ms or more only the first run is slow."""
 
 BLOCK_RUNS, BLOCK_NS = (5, 32), 40e6
 """Timed runs of a block, fewest and most, and the ns they should take."""
 
 LONG_NS, LONG_RUNS = 200e6, (1, 2)
-"""From so many ns on a run averages over the machine's speed by itself; untimed and timed runs of a block of such."""
+"""A run longer than this averages over changes of the machine's speed. A block then has this many untimed and timed runs."""
 
 
 def waiting_clock(threads: int, provider: str) -> Callable[[], int]:
-    """A clock of the ns that a session has waited so far for a core that another process held.
+    """A clock of the ns that a session has waited for a core while another process held it.
 
-    Networks are timed by the wall clock. What a run waited says more about the other process than about the network, so
-    it is taken off, and runs that waited long do not count. One thread of this CPU waits while the wall clock runs and
-    its CPU time does not; the threads of several, or of a provider with its own, are asked of the system, which on some
-    tells nothing (0). They may wait at once, and a run is late by no less than their mean.
+    Networks are timed by the wall clock. The time a run waits depends on the other process, not on the network, so it is
+    subtracted, and runs that waited long do not count. A single CPU thread waits while the wall clock advances and its CPU
+    time does not. For several threads, or a provider's own threads, the operating system reports the waiting time (some
+    systems report 0). Threads may wait at the same time, so the mean over threads is the least delay of a run.
     """
     if threads == 1 and provider == "CPUExecutionProvider" and _fine_thread_time():
         return lambda: time.perf_counter_ns() - time.thread_time_ns()
@@ -47,7 +47,7 @@ def waiting_clock(threads: int, provider: str) -> Callable[[], int]:
 
 
 def _fine_thread_time() -> bool:
-    """Whether the CPU time of a thread is told by the microsecond."""
+    """Whether the system measures a thread's CPU time to the microsecond."""
     try:
         return time.get_clock_info("thread_time").resolution <= 1e-6
     except ValueError:  # the system has no such clock
@@ -55,7 +55,7 @@ def _fine_thread_time() -> bool:
 
 
 def waited_ns() -> int:
-    """How long the threads of this process have waited for a core so far; 0 where the system does not tell."""
+    """ns that the threads of this process have waited for a core; 0 if the system does not report it."""
     total = 0
     with suppress(OSError):
         for task in os.scandir("/proc/self/task"):
@@ -66,17 +66,17 @@ def waited_ns() -> int:
 
 
 def warm_up(sessions: Any) -> None:
-    """Untimed runs: the first ones allocate memory."""
+    """Run each session a few times, untimed."""
     for session in sessions:
         for _ in range(WARM_UPS):
             session.run()
 
 
 class Timed:
-    """A session, and the shape of its blocks of back-to-back runs.
+    """A warmed-up session, and the size of its blocks of back-to-back runs.
 
     Attributes:
-        session: warmed up.
+        session: the session.
         settle: untimed runs at the start of a block.
         runs: timed runs after them.
         ns: expected time of a block.
@@ -123,14 +123,14 @@ def record(
     waiting: Callable[[], int],
     beside: list[Timed] | None = None,
 ) -> tuple[list[Any], list[Any]]:
-    """Times of sessions in blocks, each between two blocks of the anchor.
+    """Time sessions in blocks, each between two blocks of the anchor.
 
-    Each round visits every session once, in a new order; after each visit to a session the one ``beside`` it has a
-    block too, whose times are not kept.
+    Each round visits every session once, in a new order. After the block of a session, its partner in ``beside`` (the same
+    model with the profiler on) runs a block too; those wall-clock times are not kept.
 
     Returns:
-        Per session an array ``(rounds, runs, 2)`` of ns and of ns waited; and likewise ``(rounds, 2, runs, 2)`` of the
-        anchor, before and after it.
+        For each session an array ``(rounds, runs, 2)`` of ns and ns waited, and an array ``(rounds, 2, runs, 2)`` with the
+        same of the anchor, before and after the session.
     """
     times: list[list[Any]] = [[] for _ in sessions]
     anchors: list[list[Any]] = [[] for _ in sessions]
@@ -147,13 +147,13 @@ def record(
 
 
 def rounds_that_fit(everything: list[Timed], networks: int, bounds: Any, seconds_per_network: float) -> int:
-    """Rounds for the time that a network may take.
+    """Number of rounds that fit the time for each network.
 
     Args:
-        everything: all that take part, the anchor, which runs beside each network, first.
-        networks: how many.
+        everything: all sessions; the first is the anchor, which runs once per network.
+        networks: number of networks.
         bounds: fewest and most rounds.
-        seconds_per_network: spent on a network, the anchor beside it and its profiled session.
+        seconds_per_network: time for a network, its profiled session and the anchor beside it.
     """
     round_ns = everything[0].ns * networks + sum(each.ns for each in everything[1:])
     fewest, most = bounds
@@ -161,21 +161,34 @@ def rounds_that_fit(everything: list[Timed], networks: int, bounds: Any, seconds
 
 
 def kept_runs(timed: Timed, rounds: int) -> list[int]:
-    """Which of all runs of a session, the warm-up and those that told its pace included, were timed ones of its blocks."""
+    """Indices of the timed runs of a session's blocks among all its runs, which begin with the warm-up and the pace runs."""
     start, block = WARM_UPS + PACE_RUNS, timed.settle + timed.runs
     return [start + turn * block + timed.settle + run for turn in range(rounds) for run in range(timed.runs)]
 
 
 def preload(memory: Any) -> None:
-    """Let onnxruntime find the CUDA libraries that pip installed; it does not look for them by itself."""
+    """Let onnxruntime find the CUDA libraries that pip installed: it does not look for them unless asked."""
     import onnxruntime as ort
 
     if memory[0] == "cuda" and hasattr(ort, "preload_dlls"):
         ort.preload_dlls()
 
 
+def session_options(threads: int, config: dict[str, str]) -> Any:
+    """onnxruntime's options of a session that is to be timed."""
+    import onnxruntime as ort
+
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    for key, value in config.items():
+        options.add_session_config_entry(key, value)
+    return options
+
+
 class BoundSession:
-    """Inputs and outputs are bound on the device once, so that copies to and from it are not timed."""
+    """A session whose inputs and outputs are bound on the device once, so that copies to and from it are not timed."""
 
     def __init__(self, session: Any, feed: Any, memory: Any) -> None:
         import onnxruntime as ort
@@ -195,7 +208,7 @@ class BoundSession:
 
 
 def node_times(events: list[dict[str, Any]]) -> list[list[tuple[str, float]]]:
-    """``(node, microseconds)`` of each run in an onnxruntime profile: node events lie between ``model_run`` events."""
+    """``(node, microseconds)`` of each run in an onnxruntime profile, whose ``model_run`` events separate the runs."""
     starts = sorted(e["ts"] for e in events if e["name"] == "model_run")
     runs: list[list[tuple[int, str, float]]] = [[] for _ in starts]
     suffix = "_kernel_time"

@@ -1,4 +1,4 @@
-"""Models, measured by the wall clock, and beside it at a controlled speed."""
+"""Latencies of models: by the wall clock, and corrected to a reference speed of the machine."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from hwnas.latency.timing._runtime import Runtime
 T = TypeVar("T")
 
 Progress = Callable[[int, int, str], None]
-"""Called with steps done, steps in all, and what is being done."""
+"""Called with the number of steps done, the number of all steps, and the name of the current stage."""
 
 READY_BYTES = 2 << 30
-"""Of files whose sessions are ready to run at once. A session takes about as much again: of a language model of 135 million
-parameters three and their anchor took 7.2 GiB at the peak, and eight would take some 12 (by 1.2 for each)."""
+"""Largest size of the models that are loaded at once. A session takes about as much again: three sessions of a language model
+with 135 million parameters and their anchor took 7.2 GiB at the peak, and eight would take about 12."""
 
 WANDERING = 1.1
-"""From this ratio of the anchor's slow times to its fast ones on, a machine's speed is said to wander."""
+"""A machine's speed wanders if the anchor's slow times are at least this multiple of its fast times."""
 
 
 @dataclass(frozen=True)
@@ -31,9 +31,9 @@ class Measurement:
 
     Attributes:
         median_ms: median of back-to-back runs by the wall clock.
-        p95_ms: 95th percentile of single runs, likewise.
-        at_table_speed_ms: the median at the speed at which the anchor's time was stored; None without such an anchor.
-        runs: how many.
+        p95_ms: 95th percentile of single runs by the wall clock.
+        at_table_speed_ms: the median at the speed at which a table stored the anchor's time; None without a stored time.
+        runs: number of timed runs.
     """
 
     median_ms: float
@@ -43,18 +43,18 @@ class Measurement:
 
     @classmethod
     def of(cls, times: Times, reference_ms: float | None) -> Measurement:
-        """Of what was measured, and the anchor's time in ms at the reference speed."""
+        """From measured times, and the anchor's time in ms at the table's speed."""
         at_speed = None if reference_ms is None else times.ratio * reference_ms
         return cls(times.median_ms, times.p95_ms, at_speed, times.runs)
 
     def slower(self, factor: float) -> Measurement:
-        """The same, where the speed to compare with is lower by a factor."""
+        """The same measurement, compared with a speed that is lower by a factor."""
         at_speed = self.at_table_speed_ms
         return replace(self, at_table_speed_ms=None if at_speed is None else at_speed * factor)
 
     @property
     def speed_pct(self) -> float | None:
-        """Speed of the machine meanwhile, in percent of the speed at which the anchor's time was stored."""
+        """Speed of the machine during the measurement, in percent of the table's speed."""
         return None if self.at_table_speed_ms is None else 100 * self.at_table_speed_ms / self.median_ms
 
 
@@ -63,8 +63,8 @@ class Speed:
     """How fast a machine ran while models were measured, by the anchor beside them.
 
     Attributes:
-        pct: of the speed at which the anchor's time was stored; None without a stored time.
-        low_pct, high_pct: of the speed in the middle of this measurement: from the slowest tenth to the fastest.
+        pct: median speed in percent of the table's speed; None without a stored time of the anchor.
+        low_pct, high_pct: 10th and 90th percentile of the speed, in percent of its median.
     """
 
     pct: float | None
@@ -73,7 +73,7 @@ class Speed:
 
     @classmethod
     def of(cls, anchors_ms: Sequence[float], reference_ms: float | None) -> Speed:
-        """Of the anchor's times beside the models, and its time at the reference speed."""
+        """From the anchor's times beside the models, and its time at the table's speed."""
         fast, middle, slow = (float(v) for v in np.quantile(anchors_ms, (0.1, 0.5, 0.9)))
         pct = None if reference_ms is None else 100 * reference_ms / middle
         return cls(pct, 100 * middle / slow, 100 * middle / fast)
@@ -92,14 +92,14 @@ def measure_all(
     rng: np.random.Generator,
     nodes: bool = False,
 ) -> Iterator[list[ModelTimes]]:
-    """Times of the models in order, a few at a time, as many as memory holds; models are asked for as they are needed."""
+    """Time the models in order, as many at once as memory holds; the iterator is read only as far as needed."""
     copies = 2 if nodes else 1
     for few in few_at_a_time(models, lambda model: copies * len(model.content), READY_BYTES):
         yield measure_together(runtime, few, anchor, rng=rng, nodes=nodes)
 
 
 def few_at_a_time(items: Iterable[T], size: Callable[[T], int], most: int) -> Iterator[list[T]]:
-    """The items in order, by `TOGETHER`; fewer, but one at least, where their sizes add up to more than ``most`` bytes."""
+    """The items in order, in groups of up to `TOGETHER` items whose sizes add up to ``most`` bytes at most, or of one item."""
     few: list[T] = []
     for item in items:
         if few and sum(map(size, [*few, item])) > most:

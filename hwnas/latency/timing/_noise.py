@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 
 NOISY_PCT = 5.0
-"""Difference between repeated measurements, in percent, from which they are not to be trusted. On an idle machine it is 1 to 2."""
+"""If repeated measurements differ by more percent than this, they are not trusted. On an idle machine they differ by 1 to 2."""
 
 BUSY_PCT = 20.0
-"""Share of runs, in percent, that had to wait, from which on the others are not to be trusted either: another process has
-emptied their caches. On an idle machine it is 0 to 5."""
+"""If more percent of the runs than this waited for a core, the other runs are not trusted either: another process has emptied
+their caches. On an idle machine 0 to 5 % wait."""
 
 
 @dataclass(frozen=True)
@@ -23,8 +23,8 @@ class Load:
 
     Attributes:
         waited_pct: share of runs that waited for a core, because another process held it.
-        repeat_pct: by how much one half of a network's sessions differs from the other; None if each had one.
-        low_pct, high_pct: speed of the machine, from the slowest tenth to the fastest, of that in the middle.
+        repeat_pct: difference between the two halves of a network's sessions; None if every network had one session.
+        low_pct, high_pct: 10th and 90th percentile of the machine's speed, relative to its median.
     """
 
     waited_pct: float = 0.0
@@ -34,7 +34,7 @@ class Load:
 
     @classmethod
     def of(cls, facts: Mapping[str, Any]) -> Load:
-        """From the facts of a space in a table's ``device.json``; tables of earlier versions lack some."""
+        """From the facts of a space in a table's ``device.json``, which earlier versions left incomplete."""
         return cls(facts.get("waited_pct") or 0.0, facts.get("repeat_pct"))
 
     @property
@@ -54,16 +54,17 @@ class Load:
 
 
 STEADY_PCT = 2.5
-"""Difference between repeated measurements, in percent, that is small enough to stop at: errors of 5 % can be told then."""
+"""Repeated measurements that differ by less percent than this are enough: an error of 5 % stands out from them."""
 
 
 def repeat_pct(ratios: Mapping[tuple[str, str, int], float]) -> float | None:
-    """By how much one half of a network's sessions differs from the other, in percent: the median over networks.
-
-    Of the stages of a profile the worst counts; None where nothing was measured twice.
+    """Difference between the two halves of a network's sessions, in percent: the median over networks, in the worst stage.
 
     Args:
         ratios: times as multiples of the anchor's, by stage, name and session.
+
+    Returns:
+        None if no network was measured twice.
     """
     found: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
     for (stage, name, _), ratio in sorted(ratios.items()):

@@ -1,10 +1,10 @@
-"""A script that times ONNX files as anybody would: with onnxruntime and numpy alone, one loaded session, run after run.
+"""A script that times ONNX files as a user would, with onnxruntime and numpy only: load a session, then run it in a loop.
 
     python _plain.py '{"files": [...], "beside": FILE, "rounds": 12, "seconds": 0.15, "threads": 1, ...}'
 
-It shares nothing with the timer of this package, which it is there to check. The files take turns, so that a machine whose
-speed changes is as fast for one as for another. It prints one JSON list with an object per file: its median as a multiple of
-that of the file ``beside`` just before and after, and that in ms.
+It shares no code with the timer of this package, because its purpose is to check that timer. The files take turns, so that
+changes of the machine's speed affect all of them alike. It prints a JSON list with one object per file: ``ratio``, its median
+as a multiple of the median of the file ``beside`` just before and after, and ``beside_ms``.
 """
 
 # ruff: noqa: T201
@@ -29,14 +29,14 @@ TYPES = {
 LEAST_RUNS = 5
 
 LONG_SECONDS, LONG_RUNS = 0.2, 2
-"""Longer runs are averages over the machine's speed themselves: so many of a block count, and half the rounds do."""
+"""A run longer than this averages over changes of the machine's speed: this many per block, and half the rounds, are enough."""
 
 CACHE = "present."
-"""How outputs begin that are a decoder's cache: who writes text leaves them where they are, and copies no megabytes a token."""
+"""Prefix of outputs that are a decoder's cache. A program that writes text leaves them in place, so they are not copied."""
 
 
 def session_of(path: str, asked: dict[str, Any]) -> Any:
-    """A loaded session of a file, and what it is fed."""
+    """A function that runs the file once, on a loaded session with random inputs."""
     options = ort.SessionOptions()
     options.intra_op_num_threads = asked["threads"]
     options.inter_op_num_threads = 1
@@ -44,8 +44,8 @@ def session_of(path: str, asked: dict[str, Any]) -> Any:
     for key, value in asked["session_config"].items():
         options.add_session_config_entry(key, value)
     session = ort.InferenceSession(path, options, providers=[(asked["provider"], asked["options"])])
-    told = session.get_modelmeta().custom_metadata_map
-    sizes = {axis: int(size) for axis, size in told.items() if size.isdecimal()}
+    metadata = session.get_modelmeta().custom_metadata_map
+    sizes = {axis: int(size) for axis, size in metadata.items() if size.isdecimal()}
     feed = {}
     for value in session.get_inputs():
         shape = [size if isinstance(size, int) else sizes.get(size, asked["batch"]) for size in value.shape]
@@ -63,7 +63,7 @@ def session_of(path: str, asked: dict[str, Any]) -> Any:
 
 
 def block_ms(run: Any, seconds: float) -> float:
-    """Median of back-to-back runs, after a third of the time in which they do not count."""
+    """Median of back-to-back runs; those in the first third of the time do not count."""
     begin = time.perf_counter()
     taken: list[float] = []
     least = LEAST_RUNS
@@ -78,27 +78,25 @@ def block_ms(run: Any, seconds: float) -> float:
 
 
 def main() -> None:
-    """Time the files that the first argument, a JSON object, names; times go to stdout."""
+    """Time the files named in the first argument, a JSON object; write the times to stdout."""
     asked = json.loads(sys.argv[1])
     beside = session_of(asked["beside"], asked)
     runs = [session_of(path, asked) for path in asked["files"]]
-    mine: list[list[float]] = [[] for _ in runs]
-    around: list[list[float]] = [[] for _ in runs]
+    files_ms: list[list[float]] = [[] for _ in runs]
+    beside_ms: list[list[float]] = [[] for _ in runs]
     rounds = asked["rounds"]
     if block_ms(beside, asked["seconds"]) > 1e3 * LONG_SECONDS:
         rounds = -(-rounds // 2)
     for _ in range(rounds):
         before = block_ms(beside, asked["seconds"])
         for i, run in enumerate(runs):
-            mine[i].append(block_ms(run, asked["seconds"]))
+            files_ms[i].append(block_ms(run, asked["seconds"]))
             after = block_ms(beside, asked["seconds"])
-            around[i].append((before + after) / 2)
+            beside_ms[i].append((before + after) / 2)
             before = after
-    ratios = np.median(np.array(mine) / np.array(around), axis=1)
-    found = [
-        {"ratio": float(ratio), "beside_ms": float(np.median(ms))} for ratio, ms in zip(ratios, around, strict=True)
-    ]
-    print(json.dumps(found))
+    ratios = np.median(np.array(files_ms) / np.array(beside_ms), axis=1).tolist()
+    medians = np.median(beside_ms, axis=1).tolist()
+    print(json.dumps([{"ratio": r, "beside_ms": ms} for r, ms in zip(ratios, medians, strict=True)]))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""onnxruntime sessions of models, plain and with node times."""
+"""onnxruntime sessions of models, with and without node times."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from hwnas.errors import DeviceError
 from hwnas.graph import Model
-from hwnas.latency.timing._loop import BoundSession, node_times, preload, waiting_clock
+from hwnas.latency.timing._loop import BoundSession, node_times, preload, session_options, waiting_clock
 
 if TYPE_CHECKING:
     from hwnas.latency.device._device import Device
@@ -21,8 +21,7 @@ if TYPE_CHECKING:
 _HOST = "CPUExecutionProvider"
 
 NodeTimes = list[tuple[str, float]]
-"""``(node name, microseconds)`` in the order of execution, of one run."""
-
+"""``(node name, microseconds)`` of one run, in the order of execution."""
 
 Clock = Callable[[], int]
 """Nanoseconds of a monotonic clock."""
@@ -43,26 +42,26 @@ class ProfiledSession(Session, Protocol):
 
 
 class Runtime(Protocol):
-    """Executes models: onnxruntime, or a fake in tests. It knows nothing of spaces and layers."""
+    """Executes models: onnxruntime, or a fake in tests. It knows nothing about spaces and layers."""
 
     @property
     def clock(self) -> Clock:
-        """The wall clock, which its sessions are timed by."""
+        """The wall clock that times its sessions."""
 
     @property
     def waiting(self) -> Clock:
         """Nanoseconds that its sessions have waited for a core so far."""
 
     def session(self, model: Model) -> Session:
-        """A model, loaded and fed: each ``run`` is one inference."""
+        """A loaded model with its inputs: each ``run`` is one inference."""
 
     def profiled(self, model: Model) -> ProfiledSession:
-        """The same, which also tells the time of each node."""
+        """A loaded model that also records the time of each node."""
 
     def elsewhere(self, model: Model) -> dict[str, int]:
-        """Operators of a model that another provider runs than the device's, and how many nodes of each.
+        """Operators of a model that run on another provider than the device's, and the number of nodes of each.
 
-        onnxruntime moves what a provider lacks to the CPU, and says nothing.
+        onnxruntime silently moves operators that a provider lacks to the CPU.
         """
 
 
@@ -77,11 +76,11 @@ class OnnxRuntime:
         self.waiting = waiting_clock(device.threads, device.provider)
 
     def session(self, model: Model) -> Session:
-        """A model, loaded and fed. Raises DeviceError: the provider cannot run it."""
+        """A loaded model with its inputs. Raises DeviceError: the provider cannot run it."""
         return _OrtSession(self._create(model, self._options()), model, self.device)
 
     def profiled(self, model: Model) -> _OrtProfiledSession:
-        """The same, with onnxruntime's own profiler on. Raises DeviceError."""
+        """The same with onnxruntime's profiler on. Raises DeviceError: the provider cannot run it."""
         folder = tempfile.TemporaryDirectory(prefix="hwnas-")
         options = self._options()
         options.enable_profiling = True
@@ -89,7 +88,7 @@ class OnnxRuntime:
         return _OrtProfiledSession(self._create(model, options), model, self.device, folder)
 
     def elsewhere(self, model: Model) -> dict[str, int]:
-        """As :meth:`Runtime.elsewhere`, by running the model once; nothing is run for the CPU itself."""
+        """As :meth:`Runtime.elsewhere`: runs the model once, unless the device is the CPU itself."""
         if self.device.provider == _HOST:
             return {}
         session = self.profiled(model)
@@ -97,15 +96,7 @@ class OnnxRuntime:
         return strays(session.events(), self.device.provider)
 
     def _options(self) -> Any:
-        import onnxruntime as ort
-
-        options = ort.SessionOptions()
-        options.intra_op_num_threads = self.device.threads
-        options.inter_op_num_threads = 1
-        options.log_severity_level = 3
-        for key, value in self.device.session_config.items():
-            options.add_session_config_entry(key, value)
-        return options
+        return session_options(self.device.threads, self.device.session_config)
 
     def _create(self, model: Model, options: Any) -> Any:
         import onnxruntime as ort
@@ -115,7 +106,7 @@ class OnnxRuntime:
             providers.append(_HOST)
         try:
             session = ort.InferenceSession(model.content, options, providers=providers)
-        except Exception as error:  # onnxruntime raises RuntimeError, its own and pybind's
+        except Exception as error:  # onnxruntime raises RuntimeError, and its own exceptions
             raise _failed(self.device, error) from error
         if self.device.provider not in session.get_providers():
             raise DeviceError(
@@ -127,7 +118,7 @@ class OnnxRuntime:
 
 
 class _OrtSession(BoundSession):
-    """Tells in one line what a device cannot run."""
+    """A bound session whose failures are one-line DeviceErrors."""
 
     def __init__(self, session: Any, model: Model, device: Device) -> None:
         self._device = device
@@ -149,7 +140,7 @@ class _OrtProfiledSession(_OrtSession):
         self._folder = folder
 
     def events(self) -> list[dict[str, Any]]:
-        """End the session; everything its profile recorded."""
+        """End the session and return the events that the profiler recorded."""
         with self._folder:
             path = Path(self.session.end_profiling())
             events: list[dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))
@@ -160,7 +151,7 @@ class _OrtProfiledSession(_OrtSession):
 
 
 def strays(events: list[dict[str, Any]], provider: str) -> dict[str, int]:
-    """Operators that another provider ran, with their numbers of nodes, by an onnxruntime profile."""
+    """Operators that another provider ran, and the number of nodes of each, from an onnxruntime profile."""
     nodes = {
         event["name"]: str(event["args"].get("op_name"))
         for event in events
@@ -170,7 +161,7 @@ def strays(events: list[dict[str, Any]], provider: str) -> dict[str, int]:
 
 
 def _failed(device: Device, error: Exception) -> DeviceError:
-    """What onnxruntime could not do, with the operator where it names one."""
+    """An onnxruntime failure in one line, with the operator if onnxruntime names one."""
     text = " ".join(str(error).split())
     if isinstance(error, MemoryError) or "allocate memory" in text or "bad_alloc" in text:
         remedy = "take a smaller --batch, or smaller inputs by --fix"
@@ -184,7 +175,7 @@ def _failed(device: Device, error: Exception) -> DeviceError:
 
 
 _NODE = re.compile(r"(?:running|implementation for) (\w+)(?:\(\d+\))? node(?: with name|\. ?Name:) ?'([^']*)'")
-"""How onnxruntime names a node that failed, when it is made and when it runs."""
+"""onnxruntime's wording for a node that failed, while a session is created and while it runs."""
 
 _LONGEST = 200
-"""Characters of a reason; onnxruntime adds stack traces."""
+"""Characters of a reason that are shown; onnxruntime adds stack traces."""

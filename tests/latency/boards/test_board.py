@@ -93,7 +93,7 @@ def test_a_space_that_no_name_opens_is_named_again_where_its_result_is_read(tmp_
     write_bundle(tmp_path / "b.zip", bundled_device("cpu"), named, PLAN)
     with zipfile.ZipFile(tmp_path / "b.zip") as file:
         plan = json.loads(file.read("plan.json"))
-    with pytest.raises(DataError, match=r"has to be named; pass --space 'my nets\.py:Own' --fix r=8"):
+    with pytest.raises(DataError, match=r"is not a registered one; pass --space 'my nets\.py:Own' --fix r=8"):
         results._planned(plan, None)
     with pytest.raises(DataError, match=r"differs from the one .*; pass --space 'my nets\.py:Own' --fix r=8, or make"):
         results._planned(plan, with_inputs(SPACE, r=9))

@@ -16,10 +16,10 @@ import pytest
 
 from hwnas.graph import Model
 from hwnas.io import Journal
-from hwnas.latency import Device, get_device, measure_subnets
+from hwnas.latency import Anchor, Device, get_device, measure_subnets
 from hwnas.latency.profiling._attribute import attribute
 from hwnas.latency.profiling._journaled import model_of
-from hwnas.latency.profiling._otherwise import checked_otherwise
+from hwnas.latency.profiling._plain_check import check_by_plain_process
 from hwnas.latency.timing._plain import session_of
 from hwnas.latency.timing._runtime import OnnxRuntime
 from hwnas.space import macs_cost
@@ -72,7 +72,7 @@ def test_other_sizes_than_batch_and_length_are_not_open(exported: Path) -> None:
 
 def test_files_for_the_plain_process_are_the_exported_graph(supernet: Supernet, tmp_path: Path) -> None:
     space = supernet.space
-    anchor = space.network(space.sample(1, np.random.default_rng(0))[0])
+    anchor = Anchor(space.network(space.sample(1, np.random.default_rng(0))[0]), 1.0)
     seen: list[tuple[list[bytes], list[bytes], list[str]]] = []
 
     def timer(_: Device, files: list[Path], __: Path) -> list[tuple[float, float]]:
@@ -80,7 +80,7 @@ def test_files_for_the_plain_process_are_the_exported_graph(supernet: Supernet, 
         return [(1.0, 1.0)] * len(files)
 
     with Journal(tmp_path / "j", {}) as journal:
-        checked_otherwise(CPU, macs_cost(space), anchor, 1.0, model_of(CPU, "fp32"), journal, seed=0, timer=timer)
+        check_by_plain_process(CPU, macs_cost(space), anchor, model_of(CPU, "fp32"), journal, seed=0, timer=timer)
     smallest = space.network(macs_cost(space).minimum()[1])
     assert seen[0] == graph(onnx.load_model_from_string(model_of(CPU, "fp32")(smallest).content))
 

@@ -13,7 +13,7 @@ import pytest
 from hwnas.errors import DeviceError, TableError
 from hwnas.graph import Model, mixed_space
 from hwnas.latency import LATER, Device, LatencyTable, Plan, get_device, profile, renewal
-from hwnas.latency.profiling._otherwise import of_all_sizes
+from hwnas.latency.profiling._plain_check import of_all_sizes
 from hwnas.latency.profiling._subnets import choose_subnets
 from hwnas.space import SearchSpace, get_space, macs_cost
 from hwnas.supernet.hf.decoder._space import Decoder, decoder_space
@@ -132,7 +132,7 @@ def test_without_node_times_layers_run_alone_and_are_scaled(tmp_path: Path) -> N
     assert facts["networks"] == len(subnets.cover) + len(subnets.calibration)
     assert _times(table) == pytest.approx({key: ns / 1e6 for key, ns in COSTS.items()}, rel=1e-3)
     plan = dataclasses.replace(PLAN, method="in-context")
-    with pytest.raises(DeviceError, match="does not tell the times of single layers"):
+    with pytest.raises(DeviceError, match="does not show the times of single layers"):
         profile(DEVICE, SPACE, tmp_path / "u", plan=plan, runtime=FakeRuntime(COSTS, nodes=False))
 
 

@@ -122,7 +122,7 @@ def test_a_table_that_was_just_made_is_not_made_again(folders: Path) -> None:
     found = trusted(device, SPACE, runtime=FakeRuntime(odd), clock=lambda: at)
     assert found is not None
     assert (found.verdict, found.table.digest) == ("busy", made.digest)
-    assert "made within the hour" in found.words
+    assert "less than an hour old" in found.words
     later = trusted(device, SPACE, runtime=FakeRuntime(odd), clock=lambda: at + 3600)
     assert later is not None
     assert later.verdict == "unlike"

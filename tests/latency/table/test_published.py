@@ -113,7 +113,11 @@ CONV = "Conv-input:160x160x3-output:80x80x24: {mean: 1.0}\n"
         ("t.yaml", CONV + "b: {mean: .nan}", "its mean is 'nan'"),
         ("t.yaml", CONV + "b: {median: 3}", "its mean is 'None'"),
         ("t.yaml", CONV, "it has no expanded_conv-input:80x80x24.* and 93 more of the 96 layers"),
-        ("t.csv", "a,b\n1,2\n", "its columns are not key and mean_ms; name a published table, or what a bundle wrote"),
+        (
+            "t.csv",
+            "a,b\n1,2\n",
+            "its columns are not key and mean_ms; name a published table, or the result of a bundle",
+        ),
         ("t.csv", "key,mean_ms\na,1\na,2\n", "line 3: a is there twice"),
         ("t.csv", "key,mean_ms\na,fast\n", "it cannot be read"),
         ("t.csv", "key,mean_ms\na\n", "line 2: it has no mean_ms"),

@@ -11,7 +11,7 @@ from hwnas.latency.timing import _loop, _measure
 from hwnas.latency.timing._block import measure_together
 from hwnas.latency.timing._loop import BLOCK_RUNS, LONG_RUNS, PACE_RUNS, SETTLE_RUNS, WARM_UPS, Timed, kept_runs, record
 from hwnas.latency.timing._measure import few_at_a_time, measure_all
-from hwnas.latency.timing._samples import Samples, level
+from hwnas.latency.timing._samples import Samples, block_ns
 from tests.latency.fakes import FakeRuntime, FakeSession, costs, tiny_space
 
 SPACE = tiny_space()
@@ -130,8 +130,8 @@ def test_waiting_for_a_core_does_not_count() -> None:
 def test_where_all_runs_waited_those_that_waited_least_count_without_it() -> None:
     ns = np.array([10, 30, 28, 15, 13, 19], dtype=np.int64) * 1_000_000
     waited = np.array([1, 29, 18, 4, 3, 9], dtype=np.int64) * 1_000_000
-    assert level(np.stack([ns, waited], axis=1)) == 10_000_000
-    assert level(np.stack([ns, 0 * ns], axis=1)) == 17_000_000
+    assert block_ns(np.stack([ns, waited], axis=1)) == 10_000_000
+    assert block_ns(np.stack([ns, 0 * ns], axis=1)) == 17_000_000
 
 
 def test_a_time_among_runs_that_all_waited_is_that_of_a_quiet_machine() -> None:
@@ -139,7 +139,7 @@ def test_a_time_among_runs_that_all_waited_is_that_of_a_quiet_machine() -> None:
     rng = np.random.default_rng(0)
     true = 2e7 * np.exp(0.02 * rng.standard_normal((400, 5)))
     waited = rng.uniform(6e5, 2e7, true.shape)
-    found = [level(block) for block in np.stack([true + waited, waited], axis=2).astype(np.int64)]
+    found = [block_ns(block) for block in np.stack([true + waited, waited], axis=2).astype(np.int64)]
     np.testing.assert_allclose(found, 2e7, rtol=0.06)
     assert np.mean(found) == pytest.approx(2e7, rel=0.005)
 

@@ -1,4 +1,4 @@
-"""A second check of predictions, by other means: exported files, timed by a separate plain process."""
+"""A second check of predictions that does not use our timer: a separate plain process times exported files."""
 
 from __future__ import annotations
 
@@ -17,34 +17,35 @@ from hwnas.graph import Model
 from hwnas.io import Journal
 from hwnas.latency.device._device import Device
 from hwnas.latency.profiling._methods import row_name
+from hwnas.latency.table._table import Anchor
 from hwnas.space import AdditiveCost, Network, Population, SearchSpace, macs_cost
 
 PLAIN = "a plain process"
-"""What entries of the journal and the progress call it."""
+"""The stage's name in the journal."""
 
 FILES, EACH_TIME = 12, 6
 """Subnets in all, and per process."""
 
 LONG_MS = 200
-"""Of subnets that take longer half as many are timed: by the usual number a language model that reads 128 tokens took a quarter
-of an hour."""
+"""If the anchor takes longer, half as many subnets are timed: all of them took a quarter of an hour with a language model that
+reads 128 tokens."""
 
 PROCESSES = 2
-"""That time each file: where the memory of a session lies moves its time by some percent, and that of the file beside
-moves all that are timed with it. In int8 a process differs from another by up to 9 %."""
+"""Processes that time each file. The place of a session in memory moves its time by a few percent, and the place of the
+anchor's session moves all ratios. In int8 two processes differ by up to 9 %."""
 
 ROUNDS, SECONDS = 6, 0.12
-"""Turns of each file in a process, and seconds of each."""
+"""Turns of each file in a process, and seconds per turn."""
 
 PlainTimer = Callable[[Device, list[Path], Path], list[tuple[float, float]]]
-"""Tells of each file ``(time as a multiple of the file beside, ms of the file beside)``."""
+"""Times files beside an anchor's file: for each ``(time as a multiple of the anchor's, the anchor's ms)``."""
 
 
-def by_plain_process(device: Device, files: list[Path], beside: Path) -> list[tuple[float, float]]:
-    """Times of files by a process that imports onnxruntime and numpy only.
+def plain_process_times(device: Device, files: list[Path], beside: Path) -> list[tuple[float, float]]:
+    """Times of files, measured by a process that imports only onnxruntime and numpy.
 
     Raises:
-        DeviceError: it fails.
+        DeviceError: the process fails.
     """
     asked = {
         "files": [str(path) for path in files],
@@ -68,54 +69,52 @@ def by_plain_process(device: Device, files: list[Path], beside: Path) -> list[tu
 
 
 def of_all_sizes(space: SearchSpace, n: int, rng: np.random.Generator) -> Population:
-    """``(n, g)`` rows from the smallest to the largest by MACs."""
+    """Up to ``n`` distinct rows at even steps in the order of MACs, including the smallest and the largest subnet."""
     macs = macs_cost(space)
     pool = np.stack([macs.minimum()[1], *space.sample(20 * n, rng), macs.maximum()[1]])
     chosen: Population = pool[np.argsort(macs(pool), kind="stable")[np.linspace(0, len(pool) - 1, n).astype(int)]]
     return np.unique(chosen, axis=0)
 
 
-def checked_otherwise(
+def check_by_plain_process(
     device: Device,
     cost: AdditiveCost,
-    anchor: Network,
-    anchor_ms: float,
+    anchor: Anchor,
     modelled: Callable[[Network], Model],
     journal: Journal,
     *,
     seed: int,
-    timer: PlainTimer = by_plain_process,
+    timer: PlainTimer = plain_process_times,
     files: int = FILES,
 ) -> tuple[np.ndarray[tuple[int], np.dtype[np.float64]], np.ndarray[tuple[int], np.dtype[np.float64]], float]:
-    """Predicted and measured ms of subnets, and the speed in percent; each few on disk before the next begin.
+    """Predicted and measured ms of subnets, and the machine's speed in percent of the table's.
 
-    The plain process also times the anchor beside each file: the measured times are at the speed of ``anchor_ms``.
+    The plain process times the anchor beside each file, so measured times are corrected to the table's speed.
 
     Args:
-        device: what the files run on.
+        device: the device that runs the files.
         cost: predicts latencies in ms.
-        anchor: the network whose time tells the speed.
-        anchor_ms: its time when the rows were made.
-        modelled: makes the files' models.
-        journal: keeps the times.
+        anchor: the network timed beside the files, with its time in ms at the table's speed.
+        modelled: makes the models of the files.
+        journal: keeps the times; each group of files is on disk before the next begins.
         seed: of the choice of subnets.
-        timer: tells the times.
-        files: how many subnets, or half as many of long ones.
+        timer: times the files.
+        files: number of subnets; half as many if the anchor takes longer than `LONG_MS`.
     """
-    space, files = cost.space, files if anchor_ms <= LONG_MS else files // 2
-    rows = of_all_sizes(space, files, np.random.default_rng([seed, 4]))
+    space, anchor_ms = cost.space, anchor.median_ms or np.nan
+    rows = of_all_sizes(space, files // 2 if anchor_ms > LONG_MS else files, np.random.default_rng([seed, 4]))
     known = {e["name"]: (e["ratio"], e["beside_ms"]) for e in journal.entries if e.get("stage") == PLAIN}
     todo = [row for row in rows if row_name(row) not in known]
     with tempfile.TemporaryDirectory(prefix="hwnas-") as folder:
         beside = Path(folder) / "anchor.onnx"
-        beside.write_bytes(modelled(anchor).content)
+        beside.write_bytes(modelled(anchor.network).content)
         for start in range(0, len(todo), EACH_TIME):
             few = todo[start : start + EACH_TIME]
             paths = [Path(folder) / f"{i}.onnx" for i in range(len(few))]
             for row, path in zip(few, paths, strict=True):
                 path.write_bytes(modelled(space.network(row)).content)
-            told = np.mean([timer(device, paths, beside) for _ in range(PROCESSES)], axis=0)
-            for row, (ratio, beside_ms) in zip(few, told.tolist(), strict=True):
+            times = np.mean([timer(device, paths, beside) for _ in range(PROCESSES)], axis=0)
+            for row, (ratio, beside_ms) in zip(few, times.tolist(), strict=True):
                 known[row_name(row)] = ratio, beside_ms
                 journal.append({"stage": PLAIN, "name": row_name(row), "ratio": ratio, "beside_ms": beside_ms})
     ratio, beside_ms = np.array([known[row_name(row)] for row in rows]).T
