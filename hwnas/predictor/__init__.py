@@ -1,6 +1,6 @@
-"""Predictors of a metric from the genes, bound to one space. Accuracies are in percent throughout.
+"""Predictors of a metric from the genes of one space. Accuracies are in percent everywhere.
 
-Scoring needs numpy alone; scipy and scikit-learn are imported to fit, torch to read upstream's ``.pth`` files.
+Prediction needs only numpy. Fitting imports scipy and scikit-learn, and reading OFA's ``.pth`` files imports torch.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from hwnas.predictor._gp import GaussianProcess
 from hwnas.predictor._mlp import MlpEnsemble
 from hwnas.predictor._ofa import OfaNet
 from hwnas.predictor._ridge import Additive, Ridge
-from hwnas.predictor._score import Scores, folds, k_fold, learning_curve, score, subnet_groups
+from hwnas.predictor._score import Scores, folds, k_fold, score, subnet_groups
 from hwnas.predictor._store import save_predictor
 from hwnas.space import SearchSpace
 
@@ -36,7 +36,6 @@ __all__ = [
     "get_predictor",
     "in_any_precision",
     "k_fold",
-    "learning_curve",
     "load_predictor",
     "new_predictor",
     "predictor_kinds",
@@ -58,7 +57,7 @@ _EMBEDDED = Path(__file__).parent / "embedded"
 
 
 def predictor_kinds() -> list[str]:
-    """Kinds that can be fitted."""
+    """Names of the predictors that can be fitted."""
     return list(_KINDS)
 
 
@@ -95,10 +94,11 @@ def load_predictor(path: str | os.PathLike[str], space: SearchSpace) -> Predicto
 def get_predictor(name: str | os.PathLike[str] | None, space: SearchSpace) -> Predictor:
     """A fitted predictor of ``space``: the one that ships for it (None, or its name), or a file.
 
-    A space whose layers have precisions takes the predictor of the same space without them.
+    A space with precisions uses the predictor of the same space without them.
 
     Raises:
-        PredictorError: none ships for the space, or the file does not fit. UnknownNameError: neither.
+        PredictorError: none ships for the space, or the file does not fit.
+        UnknownNameError: the name is neither a file nor a predictor that ships.
     """
     if space.plain is not None and not (name is not None and _is_of(name, space)):
         return in_any_precision(get_predictor(name, space.plain), space)

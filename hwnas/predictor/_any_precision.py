@@ -1,4 +1,4 @@
-"""Use a predictor on the same space with a precision per layer."""
+"""A predictor of a space, used on the same space with a precision per layer."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from hwnas.space import AdditiveCost, Population, SearchSpace
 
 
 def in_any_precision(predictor: Predictor, space: SearchSpace) -> Predictor:
-    """The predictor itself if ``space`` is its own; if ``space`` adds precisions, one that ignores them."""
+    """The predictor itself if ``space`` is its own space; an `AnyPrecision` if ``space`` adds precisions."""
     return predictor if predictor.space.fingerprint == space.fingerprint else AnyPrecision(predictor, space)
 
 
 class AnyPrecision(Predictor):
-    """Predicts from the architecture alone, as if precisions changed nothing.
+    """Ignores the precisions.
 
     Args:
-        plain: of the space without precisions.
-        space: with them.
+        plain: predictor of the space without precisions.
+        space: the space with precisions.
     """
 
     kind = "any precision"
@@ -46,7 +46,7 @@ class AnyPrecision(Predictor):
         return self.plain.draws(self._columns(x), n, rng)
 
     def _effects(self, x: Population) -> NDArray[np.float64]:
-        """Genes of precisions come last, and their effects are zero."""
+        """Precision genes come last, and have no effect."""
         found = np.zeros((len(x), self.space.starts[-1]))
         known = self.plain.effects(self._columns(x))
         found[:, : known.shape[1]] = known
@@ -56,7 +56,7 @@ class AnyPrecision(Predictor):
         return x[:, : self.plain.space.n_genes]
 
     def _fit(self, x: Population, y: Vector, variance: Vector) -> None:  # noqa: ARG002
-        raise PredictorError("predictor of any precision", "it knows of none", "fit a predictor of the space itself")
+        raise PredictorError("predictor of any precision", "it cannot be fitted", "fit a predictor of the space itself")
 
     def state(self) -> tuple[Arrays, dict[str, Any]]:
         return self.plain.state()

@@ -21,21 +21,21 @@ Vector = NDArray[np.float64]
 Arrays = dict[str, NDArray[Any]]
 
 MIN_SUBNETS = 8
-"""Distinct subnets below which nothing is fitted."""
+"""Fewest distinct subnets that a predictor is fitted to."""
 
 
 @dataclass(frozen=True)
 class Card:
-    """Where a predictor comes from; stored with it.
+    """The origin of a predictor, which is stored with it.
 
     Attributes:
-        metric: the column that it predicts; accuracies are in percent.
+        metric: the predicted column; accuracies are in percent.
         unit: of the prediction.
-        covered: choices of continuous genes (the resolution) for which it predicts.
-        data: name, sha256 and rows of each file it was fitted on.
+        covered: choices of continuous genes (the resolution) that it can predict for, by gene.
+        data: name, sha256 and number of rows of each file that it was fitted on.
         scores: held-out scores, as printed.
-        notes: anything else, one line.
-        direction: ``max`` or ``min``; empty if the metric is a registered one, or if the user gave none.
+        notes: one line of further information.
+        direction: ``max`` or ``min``; empty if the metric is registered, or if the user gave none.
     """
 
     metric: str = QUALITY.column
@@ -50,16 +50,16 @@ class Card:
         """The predicted metric, as an objective of a search.
 
         Raises:
-            DataError: a column of the user's own that was fitted without a direction.
+            DataError: the metric is not registered and was fitted without a direction.
         """
         return get_metric(self.metric, self.direction or None)
 
 
 class Predictor(ABC):
-    """A metric (accuracy, in percent) from canonical rows of one space.
+    """Predicts a metric (accuracy in percent, unless the card says otherwise) from canonical rows of one space.
 
     Args:
-        space: whose rows it reads. Its domain does not matter, only its encoding.
+        space: of the rows; its domain is ignored.
         seed: of all randomness in fitting: the same data and seed give the same predictor.
     """
 
@@ -72,7 +72,7 @@ class Predictor(ABC):
         self.fitted = False
 
     def fit(self, x: NDArray[Any], y: NDArray[Any], noise: NDArray[Any] | None = None) -> Self:
-        """Fit to measured rows; repeated subnets are averaged. Returns itself.
+        """Fit to measured rows, with repeated subnets averaged. Returns the predictor itself.
 
         Args:
             x: ``(n, g)`` rows.
@@ -80,9 +80,9 @@ class Predictor(ABC):
             noise: ``(n,)`` relative standard deviations of the measurements; equal by default.
 
         Raises:
-            SpaceError: not rows of this space.
-            PredictorError: shapes that do not match, targets that are not finite, or fewer than ``MIN_SUBNETS``
-                distinct subnets.
+            SpaceError: ``x`` holds no rows of this space.
+            PredictorError: shapes do not match, targets are not finite, or there are fewer than ``MIN_SUBNETS`` distinct
+                subnets.
         """
         x = self.space.canonical(self._rows(x))
         targets = np.asarray(y, dtype=float)
@@ -110,42 +110,47 @@ class Predictor(ABC):
         """``(n,)`` predictions for ``(n, g)`` canonical rows.
 
         Raises:
-            SpaceError: not rows of this space.
-            PredictorError: it is not fitted, or does not cover a resolution.
+            SpaceError: ``x`` holds no rows of this space.
+            PredictorError: the predictor is not fitted, or does not cover a resolution.
         """
         return self._predict(self._checked(x))
 
     def __call__(self, x: NDArray[Any]) -> Vector:
-        """The same as ``predict``, so that a predictor can be an objective of a search."""
+        """Same as ``predict``, so that a predictor can be an objective of a search."""
         return self.predict(x)
 
     def predict_std(self, x: NDArray[Any]) -> Vector:
-        """``(n,)`` standard deviations of the predictions, in the metric's unit; the noise of a single
-        measurement is not part of it. NaN if the predictor has no uncertainty (OFA's released networks)."""
+        """``(n,)`` standard deviations of the predictions in the metric's unit, without the noise of a measurement.
+
+        NaN if the predictor has no uncertainty (OFA's released networks).
+        """
         return self._predict_std(self._checked(x))
 
     def draws(self, x: NDArray[Any], n: int, rng: np.random.Generator) -> NDArray[np.float64]:
-        """``(n, len(x))``: n joint samples of the metric of all rows. Errors of similar subnets are correlated, if the
-        predictor has a covariance; otherwise they are independent."""
+        """``(n, len(x))``: ``n`` joint samples of the metric at all rows.
+
+        They are correlated between rows if the predictor has a covariance; otherwise they are independent.
+        """
         return self._draws(self._checked(x), n, rng)
 
     def effects(self, x: NDArray[Any]) -> NDArray[np.float64]:
-        """``(n, choices)``: how the prediction changes, to first order, when one gene takes another choice.
+        """``(n, choices)``: first-order change of the prediction when one gene takes another choice.
+
+        Choices are numbered as in ``SearchSpace.starts``.
 
         Args:
-            x: ``(n, g)`` rows with a choice in every gene (``SearchSpace.completed``); choices are numbered
-                as in ``SearchSpace.starts``.
+            x: ``(n, g)`` rows with a choice in every gene (``SearchSpace.completed``).
 
         Raises:
-            As :meth:`predict`.
+            SpaceError, PredictorError: as :meth:`predict`.
         """
         return self._effects(self._checked(x))
 
     def covered(self, space: SearchSpace) -> SearchSpace:
-        """``space`` restricted to what this predictor covers (its resolutions).
+        """``space`` restricted to the choices (the resolutions) that this predictor covers.
 
         Raises:
-            PredictorError: nothing is left.
+            PredictorError: it covers none of them, or belongs to another space.
         """
         self.require(space)
         allowed: dict[str, Sequence[Value] | Value] = {}
@@ -171,7 +176,7 @@ class Predictor(ABC):
             )
 
     def extend_coverage(self, x: NDArray[Any]) -> None:
-        """Also cover the resolutions of ``x``: a fold may lack the extreme ones of its held-out rows."""
+        """Also cover the resolutions of ``x``: held-out rows may have more extreme ones than the training rows."""
         more = _covered(self.space, self.space.canonical(self._rows(x)))
         covered = {}
         for gene in self.space.genes:
@@ -181,12 +186,11 @@ class Predictor(ABC):
         self.card = replace(self.card, covered=covered)
 
     def additive(self) -> AdditiveCost | None:
-        """The predictor as a sum over genes, if it is exactly that."""
+        """The predictor as a sum over genes; None if it is not exactly additive."""
         return None
 
     def unfitted(self) -> Self:
-        """A new predictor with the same settings that starts from this one's hyperparameters, so that fitting it to a
-        part of the same data is quick."""
+        """A new predictor with the same settings that keeps this one's hyperparameters, so that it fits parts of the data fast."""
         return type(self)(self.space, self.seed)
 
     @abstractmethod
@@ -207,11 +211,10 @@ class Predictor(ABC):
 
     @abstractmethod
     def state(self) -> tuple[Arrays, dict[str, Any]]:
-        """Arrays and JSON-able settings from which :meth:`restore` rebuilds it. The card is not included."""
+        """Arrays and JSON settings from which :meth:`restore` rebuilds the predictor, without its card."""
 
     def restore(self, arrays: Mapping[str, NDArray[Any]], settings: Mapping[str, Any]) -> None:
-        """Become the fitted predictor whose state this is. Raises ``KeyError`` or ``ValueError`` if the state does not
-        fit."""
+        """Restore a fitted predictor from its :meth:`state`. Raises ``KeyError`` or ``ValueError`` if that does not fit."""
         self._restore(arrays, settings)
         self.fitted = True
 
@@ -241,8 +244,7 @@ class Predictor(ABC):
 
 
 def _merge(x: Population, y: Vector, variance: Vector) -> tuple[Population, Vector, Vector]:
-    """Distinct rows in order of first occurrence, the inverse-variance weighted means of their targets, and the
-    variances of these means."""
+    """Distinct rows in order of first occurrence, the inverse-variance weighted mean of each one's targets, and its variance."""
     _, first, inverse = np.unique(x, axis=0, return_index=True, return_inverse=True)
     inverse = inverse.reshape(-1)
     weight = np.bincount(inverse, 1 / variance)
@@ -252,7 +254,7 @@ def _merge(x: Population, y: Vector, variance: Vector) -> tuple[Population, Vect
 
 
 def _covered(space: SearchSpace, x: Population) -> dict[str, Sequence[Value]]:
-    """Continuous genes are covered from the smallest to the largest value seen."""
+    """Choices of continuous genes between the smallest and the largest value in ``x``, by gene."""
     covered: dict[str, Sequence[Value]] = {}
     for c, gene in enumerate(space.genes):
         if is_continuous(gene):

@@ -1,8 +1,7 @@
-"""How a prediction changes, to first order, when one gene changes.
+"""First-order change of a prediction when one gene changes.
 
-A function that is a sum over the genes in effect changes by exactly what :func:`effects_of` says. The structural
-features are functions of few such sums (MACs, the kernels of a stage, ...), so their changes are exact too; only
-the RBF part and networks are followed along their gradient.
+For a sum over active genes, :func:`effects_of` is exact. Structural features are functions of a few such sums (MACs, the
+kernels of a stage, ...), so their changes are exact too. Only the RBF part and neural networks use a gradient.
 """
 
 from __future__ import annotations
@@ -20,15 +19,15 @@ _BY_SCALE = "_by_scale"
 
 
 def effects_of(space: SearchSpace, x: Population, slopes: NDArray[np.float64]) -> NDArray[np.float64]:
-    """``(n, choices)``: the change, to first order, when one gene takes another choice.
+    """``(n, choices)``: first-order change when one gene takes another choice.
 
-    A gene without effect is all zeros in a one-hot encoding. A change of the gene that controls it may switch it on, at
-    the choice that the row holds for it, or off.
+    An inactive gene is all zeros in the one-hot encoding. When its controller changes it may become active, with the choice that
+    the row holds for it; or an active gene may become inactive.
 
     Args:
-        space: its genes.
+        space: of the rows.
         x: ``(n, g)`` rows with a choice in every gene (``SearchSpace.completed``).
-        slopes: ``(n, choices)`` derivatives by every choice of every gene, numbered as in ``SearchSpace.starts``.
+        slopes: ``(n, choices)`` derivatives by the one-hot encoding, numbered as in ``SearchSpace.starts``.
     """
     starts = space.starts
     worth = np.take_along_axis(slopes, starts[:-1] + x, axis=1)
@@ -47,7 +46,7 @@ def linear_effects(features: Features, x: Population, weights: Mapping[str, Matr
     Args:
         features: of the space.
         x: ``(n, g)`` rows with a choice in every gene.
-        weights: per part ``(1, k)``, or ``(n, k)`` where they differ by row.
+        weights: for each part ``(1, k)``, or ``(n, k)`` if they differ by row.
     """
     total = np.zeros((len(x), features.space.starts[-1]))
     merged = dict(weights)
@@ -71,7 +70,7 @@ def _choices_of(space: SearchSpace, gene: int) -> slice:
 
 
 def rbf_effects(kernel: InducingRbf, x: Population, weights: NDArray[np.float32]) -> Matrix:
-    """``(n, choices)`` effects of ``kernel(x) @ weights``, along its gradient."""
+    """``(n, choices)`` effects of ``kernel(x) @ weights`` by its gradient."""
     features = kernel.features
     space, starts = features.space, features.space.starts
     at = (features.ordinal(x) * kernel.inverse_scales).astype(np.float32)
@@ -117,7 +116,7 @@ def _by_stage(features: Features, x: Population, weights: Matrix) -> Matrix:
 
 
 def _changes(features: Features, x: Population, group: GeneGroup) -> tuple[list[int], Matrix, Matrix]:
-    """Choices that change the sum over a group's genes in effect, or their number, and by how much each."""
+    """Choices that change the sum over a group's active genes or their number; the change of the sum, and of the number."""
     space = features.space
     columns = list(group.columns)
     active = space.active(x)[:, columns]

@@ -15,10 +15,10 @@ Matrix = NDArray[np.float64]
 
 _JITTER = 1e-6
 _ITERATIONS = 60
-"""Steps of L-BFGS at most, from the prior's mode."""
+"""Most steps of L-BFGS from the prior's mode."""
 
 _REFINEMENTS = 12
-"""Steps of L-BFGS at most, from what fewer rows found."""
+"""Most steps of L-BFGS from the optimum for fewer rows."""
 
 
 class Evidence:
@@ -33,7 +33,7 @@ class Evidence:
         y: ``(n,)`` standardised targets.
         variance: ``(n,)`` relative noise variances.
         mean_variance: prior variance of a constant.
-        least_noise: below which ``noise`` does not go.
+        least_noise: lower bound of ``noise``.
     """
 
     def __init__(
@@ -103,7 +103,7 @@ def maximise_evidence(evidence: Evidence, near: Hyperparameters | None = None) -
 
     Args:
         evidence: of the data.
-        near: start here and take few steps: the optimum for a part of the data is close to that for all.
+        near: start from here, with few steps: the optimum for part of the data is close to the optimum for all.
     """
     bounds = list(zip(evidence.lower, evidence.upper, strict=True))
     options = {"maxiter": _ITERATIONS if near is None else _REFINEMENTS}

@@ -1,7 +1,7 @@
-"""Features of a population, from the space alone: masked one-hot, structural summary, ordinal coordinates.
+"""Features of a population, derived from its space: masked one-hot, structural summary, ordinal coordinates.
 
-The summary (MACs, parameters, depth, sums and means of active kernels and expansions per stage) learns from few subnets
-and extrapolates; the one-hot part gives every choice of every layer an effect of its own.
+A model on the structural summary (MACs, parameters, depth, sums and means of active kernels and expansions per stage) needs
+few subnets and extrapolates. The one-hot part gives every choice of every layer its own effect.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from hwnas.space import Gene, Population, SearchSpace, macs_cost, params_cost
 Matrix = NDArray[np.float64]
 
 FEATURES_VERSION = 1
-"""Raised when a feature changes its meaning: stored predictors name the version they were fitted on."""
+"""Increased when the meaning of a feature changes: stored predictors hold the version that they were fitted with."""
 
 _MOST_DISCRETE = 8
-"""Numeric genes with more choices than this (the resolution) are treated as continuous, so that a predictor
-fitted on a few of their values interpolates to the rest."""
+"""Numeric genes with more choices than this (the resolution) are continuous: a predictor fitted on a few of their values
+interpolates to the rest."""
 
 
 @dataclass(frozen=True)
@@ -33,16 +33,16 @@ class GeneGroup:
 
 
 class Features:
-    """Features of canonical populations of one (unrestricted) space; methods map ``(n, g)`` rows to ``(n, k)``.
+    """Features of canonical populations of one unrestricted space; methods map ``(n, g)`` rows to ``(n, k)``.
 
     Attributes:
-        continuous, discrete: columns of genes on a scale (resolutions), and of all others.
-        values: per gene, its choices as numbers.
-        ordinals: per gene, its choices within [-1, 1].
-        coordinates: per gene, ``(choices, d)`` points; names are all equally far apart.
-        one_hot_places: the choice that each one-hot feature marks, numbered as in ``SearchSpace.starts``.
-        stages: groups of genes by kind and stage.
-        layer_genes: one gene of every layer that a depth may switch off.
+        continuous, discrete: columns of continuous genes (resolutions), and of all others.
+        values: for each gene, its choices as numbers.
+        ordinals: for each gene, its choices scaled to [-1, 1].
+        coordinates: for each gene, ``(choices, d)`` points; choices that are names are equally far apart.
+        one_hot_places: the choice of each one-hot feature, numbered as in ``SearchSpace.starts``.
+        stages: groups of genes by key and stage.
+        layer_genes: one gene of every layer that a depth gene may switch off.
         costs: MACs and parameters.
     """
 
@@ -52,7 +52,6 @@ class Features:
         self.discrete = [c for c in range(space.n_genes) if c not in self.continuous]
         self.values = [_numbers(gene) for gene in space.genes]
         self.ordinals = [_centred(values) for values in self.values]
-        # Names have no order: any two of them are equally far apart.
         self.coordinates = [
             np.eye(len(gene.choices)) if any(isinstance(v, str) for v in gene.choices) else z[:, None]
             for gene, z in zip(space.genes, self.ordinals, strict=True)
@@ -68,7 +67,7 @@ class Features:
         self.costs = [macs_cost(space), params_cost(space)] if space.slots else []
 
     def one_hot(self, x: Population) -> Matrix:
-        """One column per choice of each discrete gene; genes without effect are all zero."""
+        """One column per choice of each discrete gene; inactive genes are all zero."""
         active = self.space.active(x)[:, self.discrete]
         out = np.zeros((len(x), self.n_one_hot))
         columns = x[:, self.discrete] + self._offsets
@@ -76,11 +75,11 @@ class Features:
         return out
 
     def part(self, name: str, x: Population) -> Matrix:
-        """The features of one part, by the name of its method."""
+        """The features of one part, named by its method."""
         return np.asarray(getattr(self, name)(x))
 
     def dot(self, part: str, x: Population, weights: NDArray[np.float64]) -> NDArray[np.float64]:
-        """``part(x) @ weights``, ``(n,)``; without the matrix where that is one-hot."""
+        """``(n,)``: ``part(x) @ weights``, without building one-hot matrices."""
         if part == "one_hot":
             terms = weights[x[:, self.discrete] + self._offsets]
             terms *= self.space.active(x)[:, self.discrete]
@@ -92,7 +91,7 @@ class Features:
         return np.asarray(self.part(part, x) @ weights)
 
     def totals(self, x: Population) -> Matrix:
-        """Features of the whole network: MACs and parameters (log and inverse), total depth, continuous genes."""
+        """Features of the whole network: log and inverse of MACs and parameters, total depth, continuous genes."""
         columns: list[NDArray[np.float64]] = []
         for cost in self.costs:
             value = np.maximum(cost(x), 1.0)
@@ -102,7 +101,7 @@ class Features:
         return np.concatenate([np.reshape(columns, (-1, len(x))).T, self.continuous_terms(x)], axis=1)
 
     def by_stage(self, x: Population) -> Matrix:
-        """Depth of each stage, and per stage sum, mean and log sum of each kind of gene."""
+        """For each group of genes in a stage: sum, mean and log of the sum; and the depth of each stage."""
         active = self.space.active(x)
         columns: list[NDArray[np.float64]] = []
         for group in self.stages:
@@ -116,11 +115,11 @@ class Features:
         return np.reshape(columns, (-1, len(x))).T
 
     def _scales(self, x: Population) -> Matrix:
-        """Continuous genes, each within [-1, 1]."""
+        """``(n, continuous)``: continuous genes scaled to [-1, 1]."""
         return np.stack([self.ordinals[c][x[:, c]] for c in self.continuous], axis=1) if self.continuous else _none(x)
 
     def one_hot_by_scale(self, x: Population) -> Matrix:
-        """The one-hot part times each continuous gene: an effect of every choice that grows with the resolution."""
+        """The one-hot part times each continuous gene: the effect of a choice may depend on the resolution."""
         one_hot = self.one_hot(x)
         return np.concatenate([_none(x), *(one_hot * z[:, None] for z in self._scales(x).T)], axis=1)
 
@@ -138,14 +137,13 @@ class Features:
         return np.stack(columns, axis=1) if columns else _none(x)
 
     def at_resolutions_of(self, x: Population, rng: np.random.Generator) -> Population:
-        """``(1000, g)`` random rows of the whole space whose continuous genes are taken from rows of ``x``."""
+        """``(1000, g)`` random rows of the whole space with the continuous genes of random rows of ``x``."""
         rows = self.space.sample(1000, rng, distinct_uniform=False)
         rows[:, self.continuous] = x[rng.integers(len(x), size=len(rows))][:, self.continuous]
         return rows
 
     def ordinal(self, x: Population) -> Matrix:
-        """Each gene's choice as a number centred on 0 within [-1, 1], or one-hot if its choices are names; genes
-        without effect are 0."""
+        """Each gene's choice scaled to [-1, 1], or one-hot if its choices are names; inactive genes are 0."""
         active = self.space.active(x)
         return np.concatenate([z[x[:, c]] * active[:, c, None] for c, z in enumerate(self.coordinates)], axis=1)
 
@@ -160,7 +158,7 @@ class Features:
         return np.array(distances)
 
     def length_groups(self) -> NDArray[np.intp]:
-        """For each ordinal coordinate, the number of its length scale: genes of one key and stage share one."""
+        """Index of the length scale of each ordinal coordinate; genes of one key and stage share a length scale."""
         names = {c: f"{group.key} {group.stage}" for group in self.stages for c in group.columns}
         labels = [
             names.get(c, gene.group)
@@ -176,7 +174,7 @@ def _none(x: Population) -> Matrix:
 
 
 def is_continuous(gene: Gene) -> bool:
-    """Whether a gene's choices are points of a scale (resolutions), to be interpolated between."""
+    """Whether to interpolate between a gene's choices, as between resolutions."""
     return len(gene.choices) > _MOST_DISCRETE and all(isinstance(v, int | float) for v in gene.choices)
 
 
@@ -194,8 +192,8 @@ def _centred(values: NDArray[np.float64]) -> NDArray[np.float64]:
 def _stages(space: SearchSpace) -> list[GeneGroup]:
     """Groups of genes by arch key and stage.
 
-    A stage is named by its depth gene. The leading layers of a stage always run, so their genes have no
-    controller: they belong to the stage of the next gene of the same key that has one.
+    A stage is named after its depth gene. The first layers of a stage always run, so their genes have no controller: they belong
+    to the stage of the next gene of the same key that has one.
     """
     groups: dict[tuple[str, str], list[int]] = {}
     for key, columns in space.groups.items():

@@ -1,4 +1,4 @@
-"""Fit a predictor and score it on held-out subnets, as ``hwnas fit`` does."""
+"""Fitting a predictor and scoring it on held-out subnets, for ``hwnas fit``."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from hwnas.predictor._base import Card, Predictor, Vector
-from hwnas.predictor._score import Scores, curve_sizes, k_fold, learning_curve, score, subnet_groups
+from hwnas.predictor._score import Scores, curve_point, curve_sizes, k_fold, score, subnet_groups
 from hwnas.progress import progress
 from hwnas.quantity import count_of
 from hwnas.space import Population
 
 REPEATS = 3
-"""Random draws of subnets that a point of the learning curve is the mean of, up to ``FEW`` subnets; one beyond."""
+"""Random draws of subnets behind a point of the learning curve, up to ``FEW`` subnets; one draw beyond that."""
 
 FEW = 400
 
@@ -22,9 +22,9 @@ class Fitted:
     """A predictor fitted to all rows, whose card holds the held-out scores.
 
     Attributes:
-        predictor: fitted.
-        scores: of the predictions for held-out rows, over ``k`` folds.
-        curve: scores by the number of subnets fitted to; all others are held out.
+        predictor: fitted to all rows.
+        scores: of out-of-fold predictions.
+        curve: learning curve: a number of training subnets, and the scores on all others.
     """
 
     predictor: Predictor
@@ -32,29 +32,21 @@ class Fitted:
     curve: Sequence[tuple[int, Scores]]
 
 
-def fit_and_score(
-    predictor: Predictor,
-    x: Population,
-    y: Vector,
-    card: Card,
-    *,
-    k: int = 5,
-    seed: int = 0,
-) -> Fitted:
+def fit_and_score(predictor: Predictor, x: Population, y: Vector, card: Card, *, k: int, seed: int) -> Fitted:
     """Fit to all rows, then to parts of them for the scores.
 
-    Hyperparameters are searched for once, on all rows; folds and the learning curve take them over.
+    Hyperparameters are searched for once, on all rows; folds and the learning curve reuse them.
 
     Args:
         predictor: unfitted.
         x: ``(n, g)`` rows.
         y: ``(n,)`` measured values.
-        card: what the values are and where they come from; the covered choices and the scores are added to it.
-        k: folds.
+        card: describes the values; the covered choices and the scores are added to it.
+        k: number of folds.
         seed: of folds and of the learning curve.
 
     Raises:
-        PredictorError: as :meth:`Predictor.fit`, or fewer subnets than folds.
+        PredictorError: as :meth:`Predictor.fit`, or there are fewer subnets than folds.
     """
     sizes = curve_sizes(int(subnet_groups(predictor.space, x).max(initial=-1)) + 1)
     steps = 1 + k + len(sizes)
@@ -69,8 +61,9 @@ def fit_and_score(
         for i, size in enumerate(sizes):
             tell(1 + k + i, steps, f"learning curve, {size:,} subnets")
             repeats = REPEATS if size <= FEW else 1
-            curve += learning_curve(predictor.unfitted, predictor.space, x, y, [size], repeats=repeats, seed=seed)
+            point = curve_point(predictor.unfitted, predictor.space, x, y, size, repeats=repeats, seed=seed)
+            curve.append((size, point))
     whole = score(predicted, y, std)
-    told = {f"{k}_fold": whole.as_dict(), "learning_curve": {str(n): s.as_dict() for n, s in curve}}
-    predictor.card = replace(card, covered=predictor.card.covered, scores=told)
+    scores = {f"{k}_fold": whole.as_dict(), "learning_curve": {str(n): s.as_dict() for n, s in curve}}
+    predictor.card = replace(card, covered=predictor.card.covered, scores=scores)
     return Fitted(predictor, whole, curve)

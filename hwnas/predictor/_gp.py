@@ -1,7 +1,7 @@
 """Gaussian process: linear kernels on structural features plus an RBF kernel over the genes.
 
-One length scale per stage and gene kind. The default for small data sets: its uncertainty is calibrated, and its linear
-part extrapolates.
+It has one length scale per stage and key of genes. It is the default for small data sets: its uncertainty is calibrated, and its
+linear part extrapolates.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from hwnas.predictor._structured import StructuredPredictor
 
 
 class GaussianProcess(StructuredPredictor):
-    """``gp``. ``predict_std`` is the posterior's."""
+    """``gp``. ``predict_std`` is the posterior standard deviation."""
 
     kind = "gp"
     parts = ("one_hot", "totals", "by_stage", "one_hot_by_scale", "by_stage_by_scale")

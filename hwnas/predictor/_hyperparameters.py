@@ -1,4 +1,4 @@
-"""Hyperparameters of a Gaussian process: how much of the variance each of its kernels explains."""
+"""Hyperparameters of a Gaussian process: the prior variance of each of its kernels."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Hyperparameters:
-    """In units of the standardised target.
+    """Variances are in units of the standardised target.
 
     Attributes:
-        linear: prior variance explained by each linear kernel.
+        linear: prior variance of each linear kernel.
         rbf: prior variance of the RBF kernel; 0 without one.
         scales: length scale per group of coordinates.
         noise: variance of a measurement whose relative noise is 1.

@@ -1,4 +1,4 @@
-"""An RBF kernel over the genes, seen from a set of inducing subnets (Quinonero-Candela & Rasmussen 2005)."""
+"""An RBF kernel over the genes, with inducing subnets (Quinonero-Candela & Rasmussen 2005)."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ _NYSTROEM_JITTER = 1e-5
 
 
 class InducingRbf:
-    """``exp(-sum of squared distances / 2 l^2)`` between any rows and the inducing ones.
+    """``exp(-sum of squared distances / 2 l^2)`` between rows and the inducing subnets.
 
     Args:
         features: of the space.
         rows: ``(m, g)`` inducing subnets.
-        length_scales: one per group of genes, in the order of ``Features.length_groups``.
+        length_scales: one per group of genes, indexed by ``Features.length_groups``.
     """
 
     def __init__(self, features: Features, rows: Population, length_scales: Sequence[float]) -> None:
@@ -31,12 +31,11 @@ class InducingRbf:
         self._half_squares = 0.5 * (self.points**2).sum(axis=1)
 
     def __call__(self, x: Population) -> NDArray[np.float32]:
-        """``(n, m)`` kernel of unit variance; in single precision, which changes predictions by 1e-5 points of accuracy
-        at most."""
+        """``(n, m)`` kernel of unit variance. Single precision changes predicted accuracies by 1e-5 points at most."""
         return self.at((self.features.ordinal(x) * self.inverse_scales).astype(np.float32))
 
     def at(self, a: NDArray[np.float32]) -> NDArray[np.float32]:
-        """The same for ``(n, coordinates)`` points, already divided by the length scales."""
+        """The kernel at ``(n, coordinates)`` points, which are divided by the length scales already."""
         exponent: NDArray[np.float32] = a @ self.points.T
         exponent -= 0.5 * (a**2).sum(axis=1)[:, None]
         exponent -= self._half_squares
@@ -44,7 +43,7 @@ class InducingRbf:
 
     @cached_property
     def whitening(self) -> Matrix:
-        """``(m, m)`` matrix that turns kernel values into features of unit prior (Nystroem features)."""
+        """``(m, m)`` matrix that turns kernel values into Nystroem features, whose weights have a unit prior."""
         p = self.points.astype(float)
         square = (p**2).sum(axis=1)
         among = np.exp(-0.5 * np.maximum(square[:, None] + square - 2 * p @ p.T, 0))
@@ -53,6 +52,6 @@ class InducingRbf:
 
 
 def recombine(space: SearchSpace, x: Population, n: int, rng: np.random.Generator) -> Population:
-    """``n`` canonical rows, each gene from one of two random rows of ``x``."""
+    """``n`` canonical rows, by uniform crossover of random pairs of rows of ``x``."""
     a, b = x[rng.integers(len(x), size=n)], x[rng.integers(len(x), size=n)]
     return space.canonical(np.where(rng.random(a.shape) < 0.5, a, b))

@@ -1,7 +1,7 @@
 """Ensemble of small multilayer perceptrons, fitted to the residual of a ridge regression.
 
-The ridge carries the trend, so that predictions stay sensible where data are few or far away. Each network is trained
-on a random 80 % of the subnets; its error on the others enters its uncertainty. scikit-learn fits, numpy scores.
+The ridge fits the trend, so that predictions stay sensible when data are few or far away. Each network is trained on a random
+80 % of the subnets; its error on the others is part of the uncertainty. scikit-learn fits the networks, and numpy evaluates them.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ MOST_EPOCHS = 200
 
 _KEPT = 0.8
 _PENALTY = 1.0
-"""L2 penalty on the weights, as ``MLPRegressor`` counts it; residuals have unit variance."""
+"""``alpha`` of ``MLPRegressor``, the L2 penalty on the weights; residuals have unit variance."""
 
 _BLOCK = 4096
 
@@ -36,8 +36,7 @@ Layer = tuple[NDArray[np.float32], NDArray[np.float32]]
 
 
 class MlpEnsemble(Predictor):
-    """``mlp``. ``predict_std`` combines the members' disagreement, their error on held-out rows, and the ridge's own
-    uncertainty."""
+    """``mlp``. ``predict_std`` combines the members' disagreement, their error on held-out rows and the ridge's uncertainty."""
 
     kind = "mlp"
 
@@ -73,7 +72,7 @@ class MlpEnsemble(Predictor):
         self._misfit = float(np.sqrt(error[~seen].mean())) if (~seen).any() else float(left.std())
 
     def _features(self, x: Population) -> NDArray[np.float32]:
-        """The ridge's linear features, of unit size each rather than per group."""
+        """The ridge's linear features, each scaled to unit size."""
         return self._ridge.scaling.of_unit_size(x).astype(np.float32)
 
     def _members(self, x: Population) -> NDArray[np.float32]:
@@ -99,7 +98,7 @@ class MlpEnsemble(Predictor):
         return np.asarray(np.sqrt(spread**2 + self._misfit**2 + self._ridge.posterior_std(x) ** 2))
 
     def _effects(self, x: Population) -> NDArray[np.float64]:
-        """Gradients by the features from back-propagation, times the exact changes of the features."""
+        """Gradients with respect to the features by back-propagation, times the exact changes of the features."""
         hidden = self._outputs(self.space.canonical(x))[:-1]
         gradient = np.ones((1, 1, 1), np.float32)
         for (weight, _), h in zip(self._layers[:0:-1], hidden[::-1], strict=True):
@@ -126,8 +125,8 @@ class MlpEnsemble(Predictor):
 
 
 def _trained(features: NDArray[np.float32], target: NDArray[np.float32], weight: Vector, seed: int) -> Any:
-    """A fitted ``MLPRegressor``: about ``STEPS`` steps of Adam, however many rows there are."""
-    from sklearn.exceptions import ConvergenceWarning  # scoring must start without scikit-learn
+    """A fitted ``MLPRegressor``: about ``STEPS`` steps of Adam for any number of rows."""
+    from sklearn.exceptions import ConvergenceWarning  # prediction must work without scikit-learn
     from sklearn.neural_network import MLPRegressor
 
     batch = min(BATCH, len(features))

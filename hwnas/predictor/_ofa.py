@@ -1,8 +1,8 @@
 """Accuracy predictors that Once-for-All released (Cai et al. 2020): perceptrons on one-hot genes.
 
-``acc_predictor.pth`` belongs to ``ofa_mbv3_w1.2``: 20 kernels, 20 expansions, 8 resolution slots (112..224, step
-16), of which 160..224 were trained. ``ofa_resnet50_acc_predictor.pth`` belongs to ``ofa_resnet50``: 8 image sizes,
-the stem layer, 6 widths, 18 expansions. Files are read with ``weights_only`` and scored with numpy.
+``acc_predictor.pth`` belongs to ``ofa_mbv3_w1.2``. Its inputs are 20 kernels, 20 expansions and 8 resolutions (112..224 in steps
+of 16); it was trained on 160..224. ``ofa_resnet50_acc_predictor.pth`` belongs to ``ofa_resnet50``. Its inputs are 8 resolutions,
+the stem layer, 6 widths and 18 expansions. Files are read with ``weights_only``, and numpy evaluates the network.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ from hwnas.predictor._effects import effects_of
 from hwnas.space import Population, SearchSpace
 
 _BLOCK = 256
-"""Rows scored at once. Hidden layers of more rows would be returned to the system after each block, and fetched again."""
+"""Rows predicted at once. The memory of larger hidden layers would be freed and allocated again for each block."""
 
 _NEGLIGIBLE = 1e-30
-"""Smaller weights (the released files hold many denormal ones) slow arithmetic down and change nothing."""
+"""Smaller weights are set to zero: the released files hold many denormals, which slow arithmetic down."""
 
 Weights = NDArray[np.float32]
 
@@ -37,14 +37,14 @@ class _Layout:
     """Inputs of a released network, in order.
 
     Attributes:
-        genes: names of genes, or arch keys for all genes of that key; one input per choice. ``r`` has one per slot.
-        slots: image sizes of the inputs of ``r``.
-        trained: the smallest and largest size that it was trained on.
+        genes: names of genes, or arch keys for all genes of that key. There is one input per choice, except for ``r``.
+        resolutions: of the inputs of ``r``.
+        trained: the smallest and largest resolution in training.
         title: name of the released file.
     """
 
     genes: tuple[str, ...]
-    slots: tuple[int, ...]
+    resolutions: tuple[int, ...]
     trained: tuple[int, int]
     title: str
 
@@ -58,7 +58,7 @@ _LAYOUTS: Mapping[str, _Layout] = {
 
 
 class OfaNet(Predictor):
-    """``ofa-net``: a released network. It has no uncertainty: ``predict_std`` is NaN."""
+    """``ofa-net``: a released network. ``predict_std`` is NaN."""
 
     kind = "ofa-net"
 
@@ -67,14 +67,14 @@ class OfaNet(Predictor):
         """The network of a released ``.pth`` file.
 
         Raises:
-            PredictorError: not such a file, an object pickle, or of another space.
+            PredictorError: the file is not such a network, holds Python objects, or belongs to another space.
         """
         net = cls(space)
         layout = net._layout()
         tensors = _tensors(path)
         weights = [t.T for name, t in tensors.items() if name.endswith("weight") and t.ndim == 2]
         biases = [t for name, t in tensors.items() if name.endswith("bias")]
-        if "base_acc" in tensors:  # what the last layer, which has no bias, starts from
+        if "base_acc" in tensors:  # the bias of the last layer
             biases.append(tensors["base_acc"])
         chained = all(a.shape[1] == b.shape[0] for a, b in itertools.pairwise(weights))
         shapes = [b.shape for b in biases] == [(w.shape[1],) for w in weights]
@@ -89,7 +89,7 @@ class OfaNet(Predictor):
             )
         resolutions = space.genes[space.groups["r"][0]].choices
         low, high = layout.trained
-        covered = [r for r in resolutions if r in layout.slots and low <= float(r) <= high]
+        covered = [r for r in resolutions if r in layout.resolutions and low <= float(r) <= high]
         net.card = Card(covered={"r": covered}, notes=f"released by Once-for-All as {layout.title}")
         net._layers = list(zip(weights, biases, strict=True))
         net._compile()
@@ -103,20 +103,20 @@ class OfaNet(Predictor):
         return _LAYOUTS[self.space.name]
 
     def _inputs(self) -> list[tuple[int, Sequence[int | None]]]:
-        """Gene columns in input order, and for each of the gene's inputs the choice it stands for (None: no choice)."""
+        """Gene columns in input order, and the choice of each of the gene's inputs (None if the space lacks it)."""
         layout, space = self._layout(), self.space
         inputs: list[tuple[int, Sequence[int | None]]] = []
         for name in layout.genes:
             for column in space.groups.get(name) or [c for c, g in enumerate(space.genes) if g.name == name]:
                 choices = space.genes[column].choices
                 if name == "r":
-                    inputs.append((column, [choices.index(r) if r in choices else None for r in layout.slots]))
+                    inputs.append((column, [choices.index(r) if r in choices else None for r in layout.resolutions]))
                 else:
                     inputs.append((column, range(len(choices))))
         return inputs
 
     def _compile(self) -> None:
-        """Rearrange the first layer to one row per choice of each gene, and drop units that no subnet can wake."""
+        """Rearrange the first layer to one row per choice of each gene, and drop units that are zero for every subnet."""
         first, bias = self._layers[0]
         rows, best, at = [], bias.astype(float), 0
         self._columns = [column for column, _ in self._inputs()]
@@ -150,7 +150,7 @@ class OfaNet(Predictor):
         return (self._hidden(x)[-1] @ weight[:, 0]).astype(float) * 100 + float(bias[0]) * 100
 
     def _hidden(self, x: Population) -> list[Weights]:
-        """What leaves each hidden layer."""
+        """Outputs of each hidden layer."""
         h = np.zeros((len(x), len(self._compiled[0][0])), np.float32)
         h[np.arange(len(x))[:, None], x[:, self._columns] + self._offsets] = self.space.active(x)[:, self._columns]
         found = []

@@ -1,4 +1,4 @@
-"""Ridge regressions whose penalties (one per group of features) are fitted by evidence."""
+"""Ridge regressions with one penalty per group of features, fitted by evidence."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from hwnas.space import AdditiveCost, Factor, conditional_factor
 
 
 class Ridge(StructuredPredictor):
-    """``ridge``: linear in the masked one-hot and the structural summary. ``predict_std`` counts its misfit."""
+    """``ridge``: linear in the masked one-hot and the structural summary. ``predict_std`` includes the misfit."""
 
     kind = "ridge"
     parts = ("one_hot", "totals", "by_stage", "one_hot_by_scale", "by_stage_by_scale")
@@ -17,14 +17,14 @@ class Ridge(StructuredPredictor):
 
 
 class Additive(StructuredPredictor):
-    """``additive``: one term per gene and nothing else, so that exact fronts exist; less accurate than ``ridge``."""
+    """``additive``: a sum of one term per gene, so that exact fronts can be computed; less accurate than ``ridge``."""
 
     kind = "additive"
     parts = ("one_hot", "continuous_terms")
     rbf = False
 
     def additive(self) -> AdditiveCost:
-        """The same predictions as a sum of tables; NaN where it does not cover the resolution."""
+        """The same predictions as a sum of tables; NaN at resolutions that are not covered."""
         space, features = self.space, self.features
         one_hot, continuous = self.scaling.split(self._w_linear)
         factors = []

@@ -1,4 +1,4 @@
-"""Features brought to one size: each group of them gets a linear kernel of mean diagonal 1."""
+"""Scaling of features, so that the linear kernel of each part has mean diagonal 1."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from hwnas.predictor._features import Features, Matrix
 from hwnas.space import Population
 
 _CONSTANT = 1e-9
-"""A feature whose spread over the space is smaller than this is constant; it is left unscaled."""
+"""A feature whose standard deviation over the space is smaller than this is constant, and left unscaled."""
 
 
 @dataclass(frozen=True)
 class Scaling:
-    """Centre and scale of every feature of some parts, side by side.
+    """Centre and scale of the ``k`` features of several parts.
 
     Attributes:
         features: of the space.
         parts: names of methods of :class:`Features`.
-        sizes: how many features each part has.
-        centre: ``(k,)`` subtracted first.
-        scale: ``(k,)`` multiplied then.
+        sizes: number of features of each part.
+        centre: ``(k,)``, subtracted first.
+        scale: ``(k,)``, then multiplied.
     """
 
     features: Features
@@ -37,8 +37,7 @@ class Scaling:
     def of(cls, features: Features, parts: tuple[str, ...], x: Population) -> Scaling:
         """The scaling for training rows ``x``.
 
-        Structural features are divided by their spread over the space, not over the data: what the data never
-        vary has none.
+        Structural features are divided by their standard deviation over the space, because over the data it may be zero.
         """
         reference = features.at_resolutions_of(x, np.random.default_rng(0))
         centre, scale = [], []
@@ -60,7 +59,7 @@ class Scaling:
         return np.asarray((raw - self.centre) * self.scale)
 
     def of_unit_size(self, x: Population) -> Matrix:
-        """The same, each feature of unit size rather than each part."""
+        """``(n, k)`` features, with each feature rather than each part scaled to unit size."""
         return np.concatenate([z * np.sqrt(z.shape[1]) for z in self.split(self(x)) if z.shape[1]], axis=1)
 
     def split(self, values: NDArray[np.float64]) -> list[NDArray[np.float64]]:
@@ -68,5 +67,5 @@ class Scaling:
         return np.split(values, np.cumsum(self.sizes)[:-1], axis=-1)
 
     def spread(self, per_part: Sequence[float] | NDArray[np.float64]) -> NDArray[np.float64]:
-        """``(k,)``: the value of its part for each feature."""
+        """``(k,)``: for each feature the value of its part."""
         return np.repeat(np.asarray(per_part, dtype=float), self.sizes)

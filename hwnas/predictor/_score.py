@@ -1,9 +1,9 @@
-"""How good a predictor is on subnets it has not seen: Kendall's tau, RMSE, MAPE."""
+"""Scores of a predictor on held-out subnets: Kendall's tau, RMSE, MAPE."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable
+from dataclasses import asdict, astuple, dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,15 +20,15 @@ NewPredictor = Callable[[], Predictor]
 
 @dataclass(frozen=True)
 class Scores:
-    """Of predictions against measurements.
+    """Scores of predictions against measurements.
 
     Attributes:
         tau: Kendall's rank correlation (tau-b).
         rmse: root mean squared error, in the metric's unit.
         mape: mean absolute error in percent of the measured value.
         bias: mean of prediction minus measurement.
-        coverage: share of measurements within two predicted standard deviations; NaN if unknown.
-        n: measurements scored.
+        coverage: share of measurements within two predicted standard deviations; NaN if there are none.
+        n: number of measurements.
     """
 
     tau: float
@@ -39,7 +39,7 @@ class Scores:
     n: int
 
     def as_dict(self) -> dict[str, float]:
-        """For a card or a table: to five digits, without what could not be computed."""
+        """The scores rounded to five digits, without NaNs."""
         return {k: (v if k == "n" else float(f"{v:.5g}")) for k, v in asdict(self).items() if not np.isnan(v)}
 
 
@@ -59,14 +59,14 @@ def score(predicted: Vector, measured: Vector, std: Vector | None = None) -> Sco
 
 
 def subnet_groups(space: SearchSpace, x: Population) -> NDArray[np.intp]:
-    """``(n,)`` number of each row's subnet: repeated rows, and one network at several resolutions, share it."""
+    """``(n,)`` index of each row's subnet; repeated rows, and one network at several resolutions, share an index."""
     plain = x.copy()
     plain[:, [c for c, gene in enumerate(space.genes) if is_continuous(gene)]] = 0
     return np.unique(plain, axis=0, return_inverse=True)[1].reshape(-1)
 
 
 def folds(groups: NDArray[np.intp], k: int, seed: int = 0) -> list[NDArray[np.bool_]]:
-    """``k`` masks of held-out rows; no group is on both sides of a split."""
+    """``k`` masks of held-out rows that split no group."""
     n_groups = int(groups.max()) + 1
     if n_groups < k:
         raise PredictorError(
@@ -82,70 +82,52 @@ def k_fold(
     x: Population,
     y: Vector,
     *,
-    k: int = 5,
+    k: int,
     seed: int = 0,
     progress: Callable[[int], None] | None = None,
 ) -> tuple[Vector, Vector]:
-    """Out-of-fold predictions and standard deviations, ``(n,)`` each, over ``k`` folds grouped by subnet.
+    """``(n,)`` out-of-fold predictions and ``(n,)`` standard deviations, over ``k`` folds grouped by subnet.
 
-    ``progress`` is told the number of each fold, from 0, before it begins.
+    ``progress`` is called with the number of each fold, from 0, before it begins.
     """
     predicted, std = np.empty(len(x)), np.empty(len(x))
     splits = folds(subnet_groups(space, x), k, seed)
     fewest = min(len(np.unique(x[~held], axis=0)) for held in splits)
     if fewest < MIN_SUBNETS:
-        rule = f"without one of {k} folds {fewest} are left, and a predictor needs at least {MIN_SUBNETS}"
+        rule = f"training without one of {k} folds leaves {fewest}, and a predictor needs at least {MIN_SUBNETS}"
         raise PredictorError(count_of(len(np.unique(x, axis=0)), "distinct subnet"), rule, "measure more subnets")
     for fold, held in enumerate(splits):
         if progress is not None:
             progress(fold)
-        model = new().fit(x[~held], y[~held])
-        model.extend_coverage(x[held])
-        predicted[held], std[held] = model.predict(x[held]), model.predict_std(x[held])
+        predicted[held], std[held] = _held_out(new, x, y, held)
     return predicted, std
 
 
 def curve_sizes(subnets: int) -> list[int]:
-    """Numbers of subnets that a learning curve shows: 25, 50, 100, ... up to 80 % of what there is."""
+    """Numbers of training subnets of a learning curve: 25, 50, 100, ... up to 80 % of all."""
     largest = int(0.8 * subnets)
     steps = [25 * 2**i for i in range(20) if 25 * 2**i <= largest]
     sizes = steps if steps and steps[-1] > 0.8 * largest else [*steps, largest]
     return [size for size in sizes if MIN_SUBNETS <= size < subnets]
 
 
-def learning_curve(
-    new: NewPredictor,
-    space: SearchSpace,
-    x: Population,
-    y: Vector,
-    sizes: Sequence[int] | None = None,
-    *,
-    repeats: int = 3,
-    seed: int = 0,
-) -> Iterator[tuple[int, Scores]]:
-    """Mean scores when fitted on so many random subnets and tested on all others.
-
-    Args:
-        sizes: numbers of subnets; by default those of :func:`curve_sizes`.
-    """
+def curve_point(
+    new: NewPredictor, space: SearchSpace, x: Population, y: Vector, size: int, *, repeats: int, seed: int = 0
+) -> Scores:
+    """A point of a learning curve: scores after fitting to ``size`` random subnets, on all others; the mean of ``repeats``."""
     groups = subnet_groups(space, x)
-    total = int(groups.max()) + 1
-    for size in curve_sizes(total) if sizes is None else sizes:
-        if not MIN_SUBNETS <= size < total:
-            continue
-        runs = []
-        for repeat in range(repeats):
-            order = np.random.default_rng([seed, repeat]).permutation(total)
-            train = np.isin(groups, order[:size])
-            model = new().fit(x[train], y[train])
-            model.extend_coverage(x[~train])
-            std = model.predict_std(x[~train])
-            runs.append(score(model.predict(x[~train]), y[~train], std if np.isfinite(std).all() else None))
-        yield size, _mean(runs)
+    runs = []
+    for repeat in range(repeats):
+        order = np.random.default_rng([seed, repeat]).permutation(int(groups.max()) + 1)
+        held = ~np.isin(groups, order[:size])
+        predicted, std = _held_out(new, x, y, held)
+        runs.append(astuple(score(predicted, y[held], std)))
+    tau, rmse, mape, bias, coverage, n = np.mean(runs, axis=0).tolist()
+    return Scores(tau, rmse, mape, bias, coverage, round(n))
 
 
-def _mean(runs: Sequence[Scores]) -> Scores:
-    def mean(name: str) -> float:
-        return float(np.mean([getattr(run, name) for run in runs]))
-
-    return Scores(mean("tau"), mean("rmse"), mean("mape"), mean("bias"), mean("coverage"), round(mean("n")))
+def _held_out(new: NewPredictor, x: Population, y: Vector, held: NDArray[np.bool_]) -> tuple[Vector, Vector]:
+    """Predictions and standard deviations for held-out rows, by a predictor fitted to the others."""
+    model = new().fit(x[~held], y[~held])
+    model.extend_coverage(x[held])
+    return model.predict(x[held]), model.predict_std(x[held])

@@ -1,7 +1,7 @@
-"""One safetensors file per predictor: arrays, and a JSON header that says what it is and whose.
+"""Storing predictors: one safetensors file each, with a JSON header that names kind and space.
 
-Reading needs numpy alone and runs no code from the file. A digest of the whole file stands in its header, so that no
-changed byte goes unseen; files of format 1, written before, have none and are still read.
+Reading runs no code from the file. The header holds a digest of the whole file, which reveals any changed byte. Files of format
+1 have no digest and can still be read.
 """
 
 from __future__ import annotations
@@ -27,18 +27,18 @@ _READABLE_FORMATS = (1, FORMAT)
 _HEADER = "hwnas"
 _DIGEST = "sha256"
 _NO_DIGEST = "0" * 64
-"""Stands where the digest goes while it is computed."""
+"""Placeholder of the digest while it is computed."""
 
-_OF_TORCH = (b"PK\x03\x04", b"\x80\x02\x8a\n")
-"""How torch's files begin, archives and those before them. Ours begin with the length of their header, which would be one
-of 67 MB or more."""
+_TORCH_STARTS = (b"PK\x03\x04", b"\x80\x02\x8a\n")
+"""First bytes of torch's files: archives, and the older format. A safetensors file begins with the length of its header, which
+these bytes would make 67 MB or more."""
 
 
 def save_predictor(predictor: Predictor, path: str | os.PathLike[str]) -> None:
     """Write a fitted predictor, atomically. The same predictor gives the same bytes.
 
     Raises:
-        PredictorError: it was not fitted.
+        PredictorError: the predictor is not fitted.
         DataError: the path cannot be written.
     """
     from safetensors.numpy import save
@@ -67,7 +67,7 @@ def load_predictor(path: str | os.PathLike[str], space: SearchSpace, kinds: Mapp
     """Read a stored predictor, or a ``.pth`` file that OFA released.
 
     Raises:
-        PredictorError: missing, damaged, an object pickle, of a newer format, or of another space.
+        PredictorError: the file is missing or damaged, holds Python objects, has a newer format, or belongs to another space.
     """
     path = Path(path)
     try:
@@ -77,7 +77,7 @@ def load_predictor(path: str | os.PathLike[str], space: SearchSpace, kinds: Mapp
         raise PredictorError(
             f"file {path}", f"it cannot be read ({error.strerror or error})", "check the path"
         ) from error
-    if start in _OF_TORCH or ends_in(path, ".pth", ".pt"):
+    if start in _TORCH_STARTS or ends_in(path, ".pth", ".pt"):
         return OfaNet.read(path, space)
     header, arrays = _read(path)
     try:
@@ -122,7 +122,7 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
 
 
 def _digest_of(path: Path, digest: str) -> str:
-    """Of the file as it was before its digest was put in."""
+    """Digest of the file as it was before its digest was put in."""
     return hashlib.sha256(path.read_bytes().replace(digest.encode(), _NO_DIGEST.encode(), 1)).hexdigest()
 
 

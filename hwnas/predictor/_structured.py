@@ -1,12 +1,12 @@
 """Bayesian linear regression on structural features, with or without an RBF part over the genes.
 
-With the RBF part it is a Gaussian process in weight space: the kernel enters through inducing subnets. While every
-training subnet is inducing, that is the exact process; beyond ``MAX_EXACT`` they are recombinations of training
-subnets, so that neither cost nor file grows with the data.
+With the RBF part it is a Gaussian process in weight space, with inducing subnets. Up to ``MAX_EXACT`` training subnets, all of
+them are inducing and the process is exact. Beyond that, the inducing subnets are recombinations of training subnets, so that
+neither the cost nor the file grows with the data.
 
-scikit-learn's ``GaussianProcessRegressor`` and ``BayesianRidge`` were tried in its place
-(``benchmarks/notes/predictors.md``): the first finds the same process several times as slowly and cannot be stored
-without its rows, the second has one penalty for all features and errs more where data are few.
+scikit-learn's ``GaussianProcessRegressor`` and ``BayesianRidge`` were tried instead (``benchmarks/notes/predictors.md``). The
+first finds the same process several times as slowly, and cannot be stored without its rows. The second has one penalty for all
+features, and larger errors on small data sets.
 """
 
 from __future__ import annotations
@@ -26,33 +26,30 @@ from hwnas.predictor._scaling import Scaling
 from hwnas.space import Population, SearchSpace
 
 MEAN_VARIANCE = 10.0
-"""Prior variance of the constant, in units of the target's variance: nearly free."""
+"""Prior variance of the constant, in units of the target's variance: nearly unregularised."""
 
 MAX_EXACT = 2000
-"""Training rows up to which each of them is inducing."""
+"""Up to this many training rows, each of them is inducing."""
 
 INDUCING = 512
 """Inducing subnets beyond that."""
 
-EVIDENCE_ROWS = 1000
-"""Size of the random subset of rows that hyperparameters are fitted to, after a first fit to a smaller one:"""
-
-FIRST_EVIDENCE_ROWS = 300
+FIRST_EVIDENCE_ROWS, EVIDENCE_ROWS = 300, 1000
+"""Sizes of the random subsets of rows that hyperparameters are fitted to: first the smaller, then, from there, the larger."""
 
 _BLOCK = 2048
-"""Rows scored at once."""
+"""Rows predicted at once."""
 
 
 class StructuredPredictor(Predictor):
-    """The engine of ``gp``, ``ridge`` and ``additive``: they differ in ``parts`` and ``rbf``.
+    """Base of ``gp``, ``ridge`` and ``additive``, which differ in ``parts`` and ``rbf``.
 
     Args:
         space, seed: see :class:`Predictor`.
-        evidence_rows: hyperparameters are searched for on a random subset of this size.
-        given: hyperparameters to fit with; None searches for them at every fit.
-        least_noise: standard deviation of the measurements in their own unit, where it is known to be at least so much. Of
-            like subnets that are measured on the same samples the errors are alike: no fit can tell that from what
-            they have in common.
+        evidence_rows: size of the random subset that hyperparameters are fitted to.
+        given: hyperparameters to use; None fits them.
+        least_noise: known lower bound of the measurements' standard deviation, in their unit. Similar subnets measured on the
+            same samples have similar errors, which a fit cannot tell from a real effect.
     """
 
     parts: ClassVar[tuple[str, ...]]
@@ -78,7 +75,7 @@ class StructuredPredictor(Predictor):
     # --- fitting ----------------------------------------------------------------------------
 
     def _fit(self, x: Population, y: Vector, variance: Vector) -> None:
-        from scipy.linalg import cholesky, lapack, solve_triangular  # scoring starts without scipy
+        from scipy.linalg import cholesky, lapack, solve_triangular  # prediction works without scipy
 
         rng = np.random.default_rng(self.seed)
         self._offset, self._unit = float(y.mean()), max(float(y.std()), 1e-9)
@@ -94,7 +91,7 @@ class StructuredPredictor(Predictor):
             rows = x if len(x) <= MAX_EXACT else recombine(self.space, x, INDUCING, rng)
             self.kernel = InducingRbf(self.features, rows, h.scales)
             phi = np.concatenate([phi, np.sqrt(h.rbf) * self.kernel(x) @ self.kernel.whitening], axis=1)
-        # Posterior of the weights under their unit prior: mean, and a root of the covariance.
+        # Posterior of the weights under their unit prior: the mean, and a root of the covariance.
         root_weight = 1 / np.sqrt(relative * h.noise)
         phi *= root_weight[:, None]
         precision = phi.T @ phi
@@ -112,7 +109,7 @@ class StructuredPredictor(Predictor):
     def _most_probable(
         self, x: Population, z: Matrix, target: Vector, relative: Vector, order: NDArray[np.intp]
     ) -> Hyperparameters:
-        """Hyperparameters of the first rows in ``order``: found on few of them, refined on more."""
+        """Hyperparameters fitted to the first rows in ``order``: first to a few, then refined on more."""
         from hwnas.predictor._evidence import Evidence, maximise_evidence  # needs scipy
 
         found: Hyperparameters | None = None
@@ -157,11 +154,11 @@ class StructuredPredictor(Predictor):
 
     def _predict_std(self, x: Population) -> Vector:
         posterior = self.posterior_std(x)
-        # The residual of a purely linear model is misfit far more than noise.
+        # The residual of a purely linear model is mostly misfit, not noise.
         return posterior if self.rbf else np.sqrt(posterior**2 + self._known.noise * self._unit**2)
 
     def posterior_std(self, x: Population) -> Vector:
-        """``(n,)`` standard deviation under the model, as if it were the right one."""
+        """``(n,)`` posterior standard deviation, which assumes that the model is right."""
         return _in_blocks(self._deviation, x)
 
     def _draws(self, x: Population, n: int, rng: np.random.Generator) -> Matrix:
@@ -177,13 +174,13 @@ class StructuredPredictor(Predictor):
         return np.asarray(np.sqrt((spread**2).sum(axis=1) + missed) * self._unit, dtype=float)
 
     def _spread(self, x: Population) -> tuple[NDArray[np.float32], Vector]:
-        """``(n, weights)``: a root of the covariance of predictions; and ``(n,)`` the variance that each has of its own."""
+        """``(n, weights)`` root of the covariance of predictions, and ``(n,)`` independent variance of each."""
         phi = np.concatenate([self.scaling(x) * self._prior(), np.full((len(x), 1), np.sqrt(MEAN_VARIANCE))], axis=1)
         missed = np.zeros(len(x))
         if self.rbf:
             nystroem = self.kernel(x) @ self.kernel.whitening
             phi = np.concatenate([phi, np.sqrt(self._known.rbf) * nystroem], axis=1)
-            # What the inducing subnets cannot express stays as uncertain as it was.
+            # Variance of the prior that the inducing subnets cannot express.
             missed = self._known.rbf * np.maximum(1 - (nystroem**2).sum(axis=1), 0)
         return phi.astype(np.float32) @ self._root.T, missed
 

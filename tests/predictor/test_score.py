@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from hwnas.errors import PredictorError
-from hwnas.predictor import folds, k_fold, learning_curve, new_predictor, score, subnet_groups
+from hwnas.predictor import folds, k_fold, new_predictor, score, subnet_groups
+from hwnas.predictor._score import curve_point, curve_sizes
 from hwnas.space import get_space, macs_cost
 
 
@@ -42,7 +43,9 @@ def test_no_subnet_is_on_both_sides_of_a_fold():
 def test_a_fold_that_leaves_too_few_says_how_many():
     space = get_space("digits")
     x = space.sample(9, np.random.default_rng(0))
-    with pytest.raises(PredictorError, match=r"9 distinct subnets: without one of 5 folds 7 are left.* at least 8"):
+    with pytest.raises(
+        PredictorError, match=r"9 distinct subnets: training without one of 5 folds leaves 7.* at least 8"
+    ):
         k_fold(lambda: new_predictor("ridge", space), space, x, np.arange(9.0), k=5)
 
 
@@ -57,6 +60,8 @@ def test_cross_validation_predicts_every_row_and_the_curve_improves():
     predicted, std = k_fold(new, space, x, y, k=4)
     assert score(predicted, y).tau > 0.9
     assert (std > 0).all()
-    curve = list(learning_curve(new, space, x, y, repeats=2))
-    assert [n for n, _ in curve] == [25, 50, 100, 128]
-    assert curve[-1][1].rmse < curve[0][1].rmse
+    sizes = curve_sizes(160)
+    assert sizes == [25, 50, 100, 128]
+    few, *_, many = (curve_point(new, space, x, y, size, repeats=2) for size in sizes)
+    assert (few.n, many.n) == (135, 32)
+    assert many.rmse < few.rmse
