@@ -1,4 +1,4 @@
-"""Search spaces: genes, layers, additive costs. numpy only: no torch, no files."""
+"""Search spaces: genes, layers, additive costs. No torch, no files."""
 
 from __future__ import annotations
 
@@ -86,19 +86,19 @@ _SPACES: dict[str, Callable[[], SearchSpace]] = {
 
 
 def space_names() -> list[str]:
-    """Names of the built-in spaces, then of those that plug-ins register under ``hwnas.spaces``."""
+    """Names of the built-in spaces, then of spaces that plug-ins register under ``hwnas.spaces``."""
     return [*_SPACES, *(e.name for e in entry_points(group="hwnas.spaces") if e.name not in _SPACES)]
 
 
 def get_space(name: str) -> SearchSpace:
-    """The space registered under ``name``, or of ``package.module:Name`` or ``path/to/file.py:Name``.
+    """The space registered under ``name``, or from ``package.module:Name`` or ``path/to/file.py:Name``.
 
-    What stands behind a colon is a SearchSpace, a function that makes one, or a Supernet class. ``"<name>-c10"`` is a
-    registered space with another number of classes.
+    The name after a colon is a SearchSpace, a function that makes one, or a Supernet class. ``"<name>-c10"`` is a registered
+    space with 10 classes.
 
     Raises:
-        UnknownNameError: no such space; suggests the nearest.
-        SpaceError: a plug-in that does not load, or brings no space.
+        UnknownNameError: there is no such space; suggests the nearest.
+        SpaceError: a plug-in cannot be loaded, or gives no space.
     """
     return _of_object(name, load_object(name, "space", SpaceError)) if is_reference(name) else _registered(name)
 
@@ -125,5 +125,5 @@ def _of_object(name: str, found: object) -> SearchSpace:
         raise SpaceError(f"space {name!r}", rule, "correct the plug-in") from error
     if not isinstance(space, SearchSpace):
         rule = "it is no SearchSpace, no function that makes one, and no Supernet class"
-        raise SpaceError(f"space {name!r}", rule, "correct the name behind the colon")
+        raise SpaceError(f"space {name!r}", rule, "correct the name after the colon")
     return space

@@ -1,4 +1,4 @@
-"""Archs, as upstream configs write subnets, to rows of choice indices and back."""
+"""Conversion between archs (subnets in the form of OFA's configs) and rows of choice indices."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from hwnas.space._space import SearchSpace
 
 Arch = dict[str, Any]
-"""One subnet as the upstream config writes it, e.g. ``{"ks": [...], "e": [...], "d": [...], "r": 224}``."""
+"""One subnet in the form of its supernet's configs, e.g. ``{"ks": [...], "e": [...], "d": [...], "r": 224}``."""
 
 
 def encoded(space: SearchSpace, archs: Sequence[Mapping[str, Any]]) -> NDArray[np.int16]:
@@ -51,7 +51,7 @@ def decoded(space: SearchSpace, row: Sequence[int]) -> Arch:
 
 
 def is_value(value: object) -> TypeGuard[Value]:
-    """Whether it can be the value of a gene: a number (numpy's too) or text."""
+    """Whether an object can be the value of a gene: a number (also numpy's) or text."""
     return isinstance(value, Real | str)
 
 
@@ -77,7 +77,7 @@ def _values(space: SearchSpace, arch: Mapping[str, Any], group: str, columns: li
         raise SpaceError(
             f"arch key {group!r} = {_clipped(value)}",
             f"{space.name} needs {'one value' if single else f'a list of {len(columns)}'}",
-            f"correct {group!r}, or name the space that it is of",
+            f"correct {group!r}, or name the arch's space",
         )
     return values
 

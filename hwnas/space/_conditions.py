@@ -1,6 +1,6 @@
-"""Which genes have an effect: a gene may depend on another, its controller, which may itself depend on a third.
+"""Which genes are active, that is, have an effect. A gene may depend on another gene, its controller.
 
-Conditions form trees. A gene has an effect if its controller holds one of certain choices *and* has an effect itself.
+A gene with a controller is active if the controller is active *and* holds one of certain choices. Conditions form trees.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ class Conditions:
         genes: the decisions, in column order.
 
     Raises:
-        SpaceError: a gene depends on itself, or one that sets the input depends on anything.
+        SpaceError: a gene depends on itself, or an input gene has a controller.
     """
 
     def __init__(self, genes: Sequence[Gene]) -> None:
@@ -34,7 +34,7 @@ class Conditions:
                 continue
             self.dependents.setdefault(gene.controller, []).append(column)
             if gene.role == "input":
-                raise SpaceError(f"gene {gene.name}", "it sets the input, which is always there", "drop its condition")
+                raise SpaceError(f"gene {gene.name}", "it sets the input, so it is always active", "drop its condition")
         for column in range(len(self.genes)):
             self.controllers(column)
 
@@ -55,7 +55,7 @@ class Conditions:
 
     @cached_property
     def awake(self) -> dict[int, NDArray[np.bool_]]:
-        """Per controller column, ``(choices, dependents)``: which of its dependents each choice lets have an effect."""
+        """For each controller column ``(choices, dependents)``: whether the choice activates the dependent."""
         return {
             controller: np.array(
                 [
@@ -67,7 +67,7 @@ class Conditions:
         }
 
     def active(self, x: NDArray[Any]) -> NDArray[np.bool_]:
-        """Which genes have an effect: ``(n, g)`` booleans for an ``(n, g)`` population."""
+        """``(n, g)``: whether each gene of an ``(n, g)`` population is active."""
         mask = np.ones(x.shape, dtype=bool)
         for controller in self.order:
             columns = self.dependents.get(controller)
@@ -76,7 +76,7 @@ class Conditions:
         return mask
 
     def holds(self, column: int, choices: dict[int, int]) -> bool:
-        """Whether a gene has an effect, given the choices of all that it depends on."""
+        """Whether a gene is active, given the choices of all genes that it depends on."""
         while (controller := self.genes[column].controller) is not None:
             if choices[controller] not in self.genes[column].active_for:
                 return False
@@ -84,7 +84,7 @@ class Conditions:
         return True
 
     def settings(self, column: int, domain: Sequence[NDArray[np.int16]]) -> list[int]:
-        """For each choice of the gene's domain, how many distinct settings of the genes below it there are."""
+        """For each choice in the gene's domain, the number of distinct settings of the genes that depend on it."""
         counts = []
         for choice in domain[column].tolist():
             count = 1

@@ -1,7 +1,7 @@
 """AdditiveCost: a metric that is a sum over slots (latency, MACs, params, energy).
 
-Compiled once into small dense tables, one per distinct set of genes, so that a population is scored
-by fancy indexing and the exact minimum falls out of variable elimination.
+It consists of small dense tables, one for each distinct set of genes. Indexing them scores a population, and variable elimination
+finds the exact minimum.
 """
 
 from __future__ import annotations
@@ -39,12 +39,27 @@ def terms(factors: Sequence[Factor], x: NDArray[Any]) -> Iterator[NDArray[np.flo
         yield factor.table.ravel()[flat]
 
 
-def covered(values: NDArray[np.float64], space: SearchSpace) -> NDArray[np.float64]:
-    """The values, none of them NaN.
+def layer_factors(space: SearchSpace, layer_cost: Callable[[LayerSpec], float]) -> list[Factor]:
+    """One factor for each slot, with the cost of its layer; skipped slots cost nothing."""
+    factors = []
+    for slot in space.slots:
+        table = np.full([len(space.genes[c].choices) for c in slot.genes], np.nan)
+        for setting, layer in space.slot_layers(slot):
+            table[setting] = 0.0 if layer is None else layer_cost(layer)
+        factors.append(Factor(slot.genes, table))
+    return factors
 
-    Raises:
-        SpaceError: one is.
-    """
+
+def merged(factors: Sequence[Factor], combine: np.ufunc) -> tuple[Factor, ...]:
+    """One factor for each distinct set of genes, with tables combined by ``combine``."""
+    tables: dict[tuple[int, ...], NDArray[np.float64]] = {}
+    for f in factors:
+        tables[f.genes] = combine(tables[f.genes], f.table) if f.genes in tables else f.table
+    return tuple(Factor(genes, table) for genes, table in tables.items())
+
+
+def covered(values: NDArray[np.float64], space: SearchSpace) -> NDArray[np.float64]:
+    """The values; raises SpaceError if any is NaN."""
     outside = np.flatnonzero(np.isnan(values))
     if len(outside):
         raise SpaceError(
@@ -59,30 +74,18 @@ class AdditiveCost:
     """``cost(x) -> (n,)`` float64 for an ``(n, g)`` canonical population.
 
     Args:
-        space: the space whose rows it scores.
+        space: of the rows.
         factors: its terms; factors over the same genes are merged.
     """
 
     def __init__(self, space: SearchSpace, factors: Sequence[Factor]) -> None:
-        merged: dict[tuple[int, ...], NDArray[np.float64]] = {}
-        for factor in factors:
-            if factor.genes in merged:
-                merged[factor.genes] = merged[factor.genes] + factor.table
-            else:
-                merged[factor.genes] = factor.table
         self.space = space
-        self.factors = tuple(Factor(genes, table) for genes, table in merged.items())
+        self.factors = merged(factors, np.add)
 
     @classmethod
     def from_layers(cls, space: SearchSpace, layer_cost: Callable[[LayerSpec], float]) -> AdditiveCost:
-        """Sum of ``layer_cost`` over a subnet's layers; skipped slots cost nothing."""
-        factors = []
-        for slot in space.slots:
-            table = np.full([len(space.genes[c].choices) for c in slot.genes], np.nan)
-            for setting, layer in space.slot_layers(slot):
-                table[setting] = 0.0 if layer is None else layer_cost(layer)
-            factors.append(Factor(slot.genes, table))
-        return cls(space, factors)
+        """Sum of ``layer_cost`` over a subnet's layers."""
+        return cls(space, layer_factors(space, layer_cost))
 
     def scaled(self, factor: float) -> AdditiveCost:
         """``factor`` times this cost."""
@@ -92,7 +95,7 @@ class AdditiveCost:
         """Cost of each row.
 
         Raises:
-            SpaceError: a row is not canonical or lies outside the domain the cost was compiled for.
+            SpaceError: a row is not canonical, or outside the domain of the tables.
         """
         total = np.zeros(len(x))
         for term in terms(self.factors, self.space.checked(x)):
@@ -100,11 +103,11 @@ class AdditiveCost:
         return covered(total, self.space)
 
     def effects(self, x: NDArray[Any]) -> NDArray[np.float64]:
-        """``(n, choices)``: what giving one gene another choice adds to each row; choices numbered as in ``space.starts``.
+        """``(n, choices)``: change of the cost when one gene takes another choice, numbered as in ``space.starts``.
 
         Args:
-            x: ``(n, g)`` rows in which genes without effect hold a choice too (``space.completed``): the one
-                they take when the change wakes them.
+            x: ``(n, g)`` rows in which inactive genes hold a choice too (``space.completed``), which counts if the change
+                activates them.
         """
         x = np.asarray(x, dtype=np.intp)
         total = np.zeros((len(x), self.space.starts[-1]))
@@ -121,12 +124,12 @@ class AdditiveCost:
 
     @cached_property
     def _complete(self) -> list[tuple[list[int], NDArray[np.float64]]]:
-        """Genes and table of each factor that has any, the table defined for any choice of genes that have no effect."""
+        """Genes and table of each factor with genes; the tables are defined for any choice of inactive genes."""
         complete = []
         for factor in (each for each in self.factors if each.genes):
             genes, at = list(factor.genes), np.indices(factor.table.shape)
             for column in sorted(genes, key=lambda c: len(self.space.conditions.controllers(c))):
-                # Controllers first: one without effect is 0 by now, and the genes that depend on it have none either.
+                # Controllers come first: an inactive controller is 0 by now, so the genes that depend on it are inactive.
                 idle = np.zeros(factor.table.shape, dtype=bool)
                 child = column
                 for controller in self.space.conditions.controllers(column):
@@ -138,7 +141,7 @@ class AdditiveCost:
         return complete
 
     def within(self, space: SearchSpace) -> AdditiveCost:
-        """The same cost confined to the domain of ``space``, a restriction of the space it was compiled for."""
+        """The same cost on the domain of ``space``, which is a restriction of the cost's space."""
         return AdditiveCost(space, [*self.factors, *domain_factors(space)])
 
     def minimum(self) -> tuple[float, Population]:
@@ -175,18 +178,18 @@ def domain_factors(space: SearchSpace) -> list[Factor]:
 def conditional_factor(
     space: SearchSpace, column: int, values: NDArray[np.float64], idle: NDArray[np.float64]
 ) -> Factor:
-    """The factor of one gene, over it and the genes that it depends on.
+    """The factor of one gene, over the gene and the genes that it depends on.
 
     Args:
-        space: whose gene.
+        space: of the gene.
         column: of the gene.
-        values: ``(choices,)`` where the gene has an effect.
-        idle: ``(choices,)`` where it has none.
+        values: ``(choices,)`` if the gene is active.
+        idle: ``(choices,)`` if it is inactive.
     """
     controllers = space.conditions.controllers(column)
     table = np.array(values)
     child = column
-    for controller in controllers:  # from the gene up: one axis before the others for each
+    for controller in controllers:  # from the gene upwards; each adds a first axis
         active_for = space.genes[child].active_for
         without = np.broadcast_to(idle, table.shape)
         choices = range(len(space.genes[controller].choices))
@@ -196,11 +199,11 @@ def conditional_factor(
 
 
 def elimination_order(scopes: Sequence[tuple[int, ...]], sizes: Sequence[int]) -> list[int]:
-    """Greedy order of genes for variable elimination: always the one whose elimination makes the smallest table.
+    """Greedy order of genes for variable elimination: next is the gene whose elimination makes the smallest table.
 
     Args:
         scopes: genes of each factor.
-        sizes: number of choices per gene.
+        sizes: number of choices of each gene.
     """
     remaining = [set(s) for s in scopes]
     order: list[int] = []
@@ -220,8 +223,8 @@ def elimination_order(scopes: Sequence[tuple[int, ...]], sizes: Sequence[int]) -
 def _eliminate(space: SearchSpace, factors: Sequence[Factor]) -> tuple[float, Population]:
     """Min-sum variable elimination (Dechter 1999) with trace-back, over the canonical rows of the domain.
 
-    ``hwnas.search.exact`` builds a tree of buckets once and evaluates it under many weights. For a single minimum,
-    which is all that checking a budget needs, that tree would take 1.5 to 1.8 times as long as this pass.
+    ``hwnas.search.exact`` builds a tree of buckets once and evaluates it under many weights. For a single minimum, such as a
+    check of a budget, building that tree takes 1.5 to 1.8 times as long.
     """
     sizes = [len(g.choices) for g in space.genes]
     finite = [Factor(f.genes, np.where(np.isnan(f.table), np.inf, f.table)) for f in [*factors, *domain_factors(space)]]
@@ -248,7 +251,7 @@ def _eliminate(space: SearchSpace, factors: Sequence[Factor]) -> tuple[float, Po
 
 
 def aligned(table: NDArray[np.float64], genes: tuple[int, ...], axes: tuple[int, ...]) -> NDArray[np.float64]:
-    """``table`` (an axis per gene, then any others) with an axis for each of ``axes``, of length 1 where it has none."""
+    """``table`` (one axis per gene, then other axes) with one axis for each of ``axes``, of length 1 for missing genes."""
     order = sorted(range(len(genes)), key=lambda i: axes.index(genes[i]))
     rest = range(len(genes), table.ndim)
     moved = table.transpose([*order, *rest])

@@ -1,4 +1,4 @@
-"""What is counted from the layers of a subnet: MACs, parameters, memory, and what plug-ins count."""
+"""Metrics that are computed from the layers of a subnet: MACs, parameters, memory, and those of plug-ins."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ _COUNTS: dict[str, Callable[[SearchSpace, int], Count]] = {
     "params": lambda space, _: params_cost(space),
     "memory": PeakMemory,
 }
-"""By name of the metric; called with the space and the images per run."""
+"""By name of the metric; called with the space and the number of images per run."""
 
 
 def counted(space: SearchSpace, batch: int = 1) -> dict[str, Count]:
-    """Every metric of layers, by column: functions of ``(n, g)`` rows.
+    """All metrics of layers, by column: functions of ``(n, g)`` rows.
 
     Args:
         space: with layers.

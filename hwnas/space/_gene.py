@@ -1,4 +1,4 @@
-"""Genes and slots: the decisions that make a subnet, and the layers that few of them decide."""
+"""Genes and slots: the decisions that define a subnet, and the places of its layers."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from hwnas.space._layer import LayerSpec
 Value = int | float | str
 
 Role = Literal["layer", "input", "precision"]
-"""Whether a gene changes layers and their weights, what enters the network (image resolution, sequence length), or what
-a layer computes in."""
+"""Whether a gene changes layers and their weights, the network's input (image resolution, sequence length), or the precision of
+a layer."""
 
 
 @dataclass(frozen=True)
@@ -20,15 +20,15 @@ class Gene:
     """One decision.
 
     Attributes:
-        group: key of the arch config it is written under (``"ks"``).
+        group: its key in an arch (``"ks"``).
         position: index in that key's list; None if the key holds a single value.
-        choices: its values, in order; a population holds indices into them.
-        controller: index of the gene that decides whether this one has an effect; None if it always has.
-        active_for: choice indices of the controller for which it has.
-        aliases: other values that upstream writes, and the choice each stands for.
-        role: an ``"input"`` gene sets the shape of the network's input and leaves its weights alone; so does a
-            ``"precision"`` gene, which :func:`hwnas.space.with_precisions` adds.
-        unit: what its values count, for people: ``"px"``, ``"tokens"``; empty for plain numbers and words.
+        choices: its values in order; a population holds indices into them.
+        controller: column of the gene that decides whether this gene is active; None if it is always active.
+        active_for: choice indices of the controller for which this gene is active.
+        aliases: other values in archs, and the choices that they stand for.
+        role: an ``"input"`` gene sets the shape of the network's input, and a ``"precision"`` gene (which
+            :func:`hwnas.space.with_precisions` adds) the precision of a layer; both leave weights unchanged.
+        unit: of its values, for messages: ``"px"``, ``"tokens"``; empty for plain numbers and words.
     """
 
     group: str
@@ -42,16 +42,16 @@ class Gene:
 
     @property
     def name(self) -> str:
-        """``group``, and ``group[position]`` where there are several: ``ks[3]``."""
+        """``group``, or ``group[position]`` if the key holds a list: ``ks[3]``."""
         return self.group if self.position is None else f"{self.group}[{self.position}]"
 
 
 @dataclass(frozen=True)
 class Slot:
-    """A place in the network whose layer depends on few genes.
+    """A place in the network whose layer depends on a few genes.
 
-    ``build`` is called with the values (not indices) of ``genes`` in order, and returns the layer,
-    or None where the depth skips it. Genes that have no effect hold their first choice.
+    ``build`` is called with the values (not indices) of ``genes`` in order. It returns the layer, or None if the slot is skipped.
+    Inactive genes have their first choice.
     """
 
     name: str
@@ -60,5 +60,5 @@ class Slot:
 
 
 def conditional(gene: Gene, controller: int, active_for: Sequence[int]) -> Gene:
-    """``gene``, with an effect only while ``controller`` holds one of the choice indices ``active_for``."""
+    """``gene``, active only if ``controller`` holds one of the choice indices ``active_for``."""
     return replace(gene, controller=controller, active_for=frozenset(active_for))

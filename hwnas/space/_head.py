@@ -1,4 +1,4 @@
-"""Networks that tell another number of classes apart: the same space but for its last layer."""
+"""Changing the number of classes of a space: only its last layer differs."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from hwnas.space.ops import Activation, Conv, Flatten, GlobalPool, Linear, Op
 
 
 def n_classes(space: SearchSpace) -> int:
-    """How many classes the logits of every subnet tell apart; of decoders the tokens of their vocabulary."""
+    """Number of logits of every subnet: classes, or the size of a decoder's vocabulary."""
     return _head(space)[1].output_shape[-1]
 
 
 def head_name(space: SearchSpace) -> str:
-    """``"<slot>/<op>"`` of the linear map, or the convolution before a global pooling, that gives the logits.
+    """``"<slot>/<op>"`` of the linear map, or of the convolution before a global pooling, that gives the logits.
 
     Raises:
         SpaceError: the network ends in another kind of op.
@@ -30,28 +30,28 @@ def head_name(space: SearchSpace) -> str:
 
 
 def classes_named(name: str) -> tuple[str, int | None]:
-    """The base and the number of classes of a name that :func:`with_classes` gives; any other name, and None."""
+    """Base name and number of classes of a name from :func:`with_classes`; for another name, the name and None."""
     found = re.fullmatch(r"(.+)-c([1-9]\d{0,5})", name)
     return (found[1], int(found[2])) if found else (name, None)
 
 
 def with_classes(space: SearchSpace, classes: int) -> SearchSpace:
-    """The space with so many classes, named ``"<space>-c<classes>"``; ``space`` itself where it has them.
+    """The space with another number of classes, named ``"<space>-c<classes>"``; ``space`` itself if it has that number.
 
-    Genes, and so rows, are the same. Of the layers only the head differs: its key has the number of classes in
-    place of the old one, so that tables share all other rows.
+    Genes and rows are the same. Only the head's layer and its key differ, so latency tables share all other rows.
 
     Raises:
-        SpaceError: fewer than one class, no layers, or the network ends in neither of what :func:`head_name` names.
+        SpaceError: ``classes`` is below 1, the space has no layers, or its network does not end in one of the ops that
+            :func:`head_name` names.
     """
     base = space.base or space
     if base.plain is not None:
-        rule = "its layers have precisions, which are chosen last"
-        raise SpaceError(f"space {space.name}", rule, f"give {base.plain.name} its classes first")
+        rule = "classes must be set before precisions"
+        raise SpaceError(f"space {space.name}", rule, f"set the classes of {base.plain.name} first")
     slot, layer = _head(base)
     _classifier(base.name, layer)
     if classes < 1:
-        raise SpaceError(f"{classes} classes", "a network tells one class or more apart", "give the number of classes")
+        raise SpaceError(f"{classes} classes", "a network has at least one class", "give the number of classes")
     if classes == n_classes(space):
         return space
     domain = [allowed.tolist() for allowed in space.domain]
@@ -63,22 +63,20 @@ def with_classes(space: SearchSpace, classes: int) -> SearchSpace:
 
 def _head(space: SearchSpace) -> tuple[Slot, LayerSpec]:
     if not space.slots:
-        raise SpaceError(
-            f"space {space.name}", "it has no layers, so that none gives its classes", "name another space"
-        )
+        raise SpaceError(f"space {space.name}", "it has no layers, and so no classifier", "name another space")
     slot = space.slots[-1]
     layers = (layer for _, layer in space.slot_layers(slot) if layer is not None)
     return slot, next(layers)
 
 
 def _classifier(space: str, layer: LayerSpec) -> int:
-    """Position of the last op that sets the number of channels: it gives one value, or one feature map, per class."""
+    """Position of the op that gives one value, or one feature map, per class."""
     after = [i for i, op in enumerate(layer.ops) if not isinstance(op, (Activation, Flatten, GlobalPool))]
     op = layer.ops[after[-1]] if after else None
     whole = isinstance(op, Linear) and after[-1] + 1 == len(layer.ops)
     mapped = isinstance(op, Conv) and op.groups == 1 and any(isinstance(o, GlobalPool) for o in layer.ops[after[-1] :])
     if not whole and not mapped:
-        rule = "it ends in no linear map to logits, nor in a convolution and a global pooling"
+        rule = "it ends neither in a linear map to logits, nor in a convolution and a global pooling"
         raise SpaceError(f"space {space}", rule, "end it in OpList.linear")
     return after[-1]
 
@@ -90,18 +88,14 @@ def _widened(build: Callable[..., LayerSpec | None], classes: int) -> Callable[.
             return None
         position, shapes, ops = _classifier(layer.key, layer), [layer.input_shape], []
         for i, op in enumerate(layer.ops):
-            fitted = replace(op, in_shapes=tuple(shapes[x] for x in op.inputs))
-            if i == position:
-                fitted = _with_channels(fitted, classes)
+            fitted: Op = replace(op, in_shapes=tuple(shapes[x] for x in op.inputs))
+            if i == position and isinstance(fitted, Conv):
+                fitted = replace(fitted, channels=classes)
+            elif i == position and isinstance(fitted, Linear):
+                fitted = replace(fitted, features=classes)
             ops.append(fitted)
             shapes.append(fitted.shape)
-        key, told = re.subn(rf"-o{layer.output_shape[0]}(?!\d)", f"-o{classes}", layer.key)
-        return LayerSpec(key if told else f"{layer.key}-o{classes}", layer.input_shape, tuple(ops))
+        key, replaced = re.subn(rf"-o{layer.output_shape[0]}(?!\d)", f"-o{classes}", layer.key)
+        return LayerSpec(key if replaced else f"{layer.key}-o{classes}", layer.input_shape, tuple(ops))
 
     return built
-
-
-def _with_channels(op: Op, n: int) -> Op:
-    return (
-        replace(op, channels=n) if isinstance(op, Conv) else replace(op, features=n) if isinstance(op, Linear) else op
-    )

@@ -1,4 +1,4 @@
-"""Inputs of other sizes than a space has choices of: what its networks are fed is no part of them."""
+"""Input sizes that are not among a space's choices, which is possible because weights do not depend on them."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from hwnas.space._space import SearchSpace
 
 
 def with_inputs(space: SearchSpace, **sizes: Value | Sequence[Value]) -> SearchSpace:
-    """The part of a space whose networks are fed with inputs of these sizes: ``with_inputs(space, l=300, p=0)``.
+    """The space restricted to inputs of certain sizes: ``with_inputs(space, l=300, p=0)``.
 
-    A size that is no choice yet is one behind the others: rows of the space mean the same.
+    A new size is added after the other choices, so that existing rows keep their meaning.
 
     Args:
-        space: whose slots build layers for any such size.
-        sizes: by input gene, one or several.
+        space: its slots must build layers for any size.
+        sizes: one or several for each input gene.
     """
     wanted = {name: [given] if is_value(given) else [*given] for name, given in sizes.items()}  # type: ignore[misc]
     known = all({*wanted[gene.name]} <= {*gene.choices} for gene in space.genes if gene.name in wanted)

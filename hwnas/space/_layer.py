@@ -1,8 +1,7 @@
 """LayerSpec: one profiled unit of a network, described by primitive operations.
 
-A layer (an MBConv, a stem, an encoder block) is a short list of primitive ops in single-assignment
-form. Its MACs, its parameters, the ONNX graph that is profiled and exported, and the torch
-function that runs it are all derived from that one list, so they cannot disagree.
+A layer (an MBConv, a stem, an encoder block) is a short list of primitive ops in single-assignment form. MACs, parameters, the
+ONNX graph and the torch function are all derived from that list, so they cannot disagree.
 """
 
 from __future__ import annotations
@@ -15,23 +14,23 @@ from hwnas.errors import SpaceError
 from hwnas.space.ops import Op, Shape, TensorSpec
 
 _IN = "@"
-"""Stands between a key and a precision."""
+"""Between key and precision."""
 
 _CONVERTED = "-converted"
-"""Behind a precision: of a layer whose input lies as a conversion left it."""
+"""After the precision, if the layer's input has the memory layout that a conversion wrote."""
 
 
 @dataclass(frozen=True)
 class LayerSpec:
-    """One profiled unit: its key (a row name of latency tables), input shape and ops.
+    """One profiled unit: its key (a row of latency tables), input shape and ops.
 
-    Two specs are equal when their keys are: the key states everything latency depends on. In a network of several
-    precisions the key of each layer ends in ``@`` and its precision, and says whether its input was converted.
+    Specs with equal keys are equal: the key holds everything that latency depends on. In a network of several precisions a key
+    ends in ``@`` and the layer's precision, and shows whether its input was converted.
 
     Attributes:
-        key: of tables.
-        input_shape: of what the layer before it returns (float32); ``()`` if it reads named values alone.
-        ops: the last one's output is the layer's. `OpList` builds them.
+        key: identifies the layer in tables.
+        input_shape: of the previous layer's output (float32); ``()`` if the layer reads only named values.
+        ops: the last op gives the layer's output. `OpList` builds them.
     """
 
     key: str
@@ -40,38 +39,39 @@ class LayerSpec:
 
     @property
     def output_shape(self) -> Shape:
-        """Shape of what it gives to the next layer."""
+        """Shape of its output."""
         return self.ops[-1].shape
 
     @property
     def precision(self) -> str | None:
-        """The precision that it computes in, if it has its own (`in_precision`); None if it has the network's."""
+        """The layer's own precision (`in_precision`); None if it has the network's."""
         return self.key.partition(_IN)[2].removesuffix(_CONVERTED) or None
 
     @property
     def converted(self) -> bool:
-        """Whether its input lies in memory as a conversion left it, rather than as a kernel of its precision would
-        leave it."""
+        """Whether its input has the memory layout that a conversion wrote, rather than a kernel of its precision."""
         return self.key.endswith(_CONVERTED) and _IN in self.key
 
     @property
     def bare_key(self) -> str:
-        """Its key without precision and conversion, which rows of tables have columns for."""
+        """Its key without precision and conversion, which are columns of their own in tables."""
         return self.key.partition(_IN)[0]
 
     def in_precision(self, precision: str, *, converted: bool = False) -> LayerSpec:
-        """The same layer with a precision of its own; see `converted`."""
+        """The same layer with its own precision; see `converted`."""
         return replace(self, key=f"{self.bare_key}{_IN}{precision}{_CONVERTED if converted else ''}")
 
     @cached_property
     def macs(self) -> int:
-        """Multiply-accumulates of convolutions, linear maps and attention (squeeze-excite included; norms,
-        activations, poolings and additions not), for one sample."""
+        """Multiply-accumulates of convolutions, linear maps and attention for one sample.
+
+        Squeeze-excite is included; norms, activations, poolings and additions are not.
+        """
         return sum(op.macs for op in self.ops)
 
     @cached_property
     def params(self) -> int:
-        """Trainable parameters, batch norms included, running statistics not."""
+        """Trainable parameters, including batch norms without their running statistics."""
         return sum(op.params for op in self.ops)
 
     @property
@@ -81,24 +81,24 @@ class LayerSpec:
 
     @property
     def writes(self) -> dict[str, TensorSpec]:
-        """Named values that it leaves for later layers."""
+        """Named values that it writes for later layers."""
         return {name: spec for op in self.ops for name, spec in op.writes.items()}
 
 
 Network = Sequence[tuple[str, LayerSpec]]
 """``(slot name, layer)`` in network order, as ``SearchSpace.network`` gives it.
 
-Each layer takes what the one before it returns. What more it needs it reads by name: a value that an earlier layer
-wrote, or an input of the network (``attention_mask``).
+The input of each layer is the output of the layer before it. It reads further values by name: a value that an earlier layer wrote,
+or an input of the network (``attention_mask``).
 """
 
 
 def network_inputs(network: Network) -> dict[str, TensorSpec]:
-    """What a network is fed: named values that no layer before their reader writes; the first layer's input is ``input``.
+    """The network's inputs: named values that no earlier layer writes, and ``input``, the first layer's input.
 
     Raises:
-        SpaceError: layers do not fit together: an input that its predecessor's output is not, or a named value that is
-            written as one thing and read as another.
+        SpaceError: layers do not fit together: an input has another shape than the previous output, or a named value is read with
+            another shape or type than it was written with.
     """
     first = network[0][1].input_shape
     inputs = {"input": TensorSpec(first)} if first else {}

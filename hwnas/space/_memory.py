@@ -1,9 +1,8 @@
 """Peak activation memory: the most bytes of feature maps that are alive at once while a subnet runs.
 
-Layers run one after another and hold little but their input and what they compute, so the peak of a subnet is the
-largest of its layers' peaks: a maximum over slots where other costs are sums. A value that one layer keeps for a later
-one counts in these two layers and not in those between. Masks are small; where feature maps are kept so, the peak is a
-lower bound.
+Layers run one after another, and each holds its input and what it computes. So the peak of a subnet is the largest peak of its
+layers: a maximum over slots instead of a sum. A value that one layer keeps for a later one counts in these two layers, but not in
+those between. For masks this makes little difference; for feature maps the peak is a lower bound.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hwnas.space._cost import AdditiveCost, Factor, covered, terms
+from hwnas.space._cost import AdditiveCost, Factor, covered, layer_factors, merged, terms
 from hwnas.space._layer import LayerSpec
 from hwnas.space._space import Population, SearchSpace
 from hwnas.space.ops import Add, Op
@@ -28,11 +27,11 @@ BYTES = 4
 
 @lru_cache(maxsize=65536)
 def activation_peak(layer: LayerSpec) -> int:
-    """Most activations of one sample that are alive at once in a layer, its input and what it reads by name included.
+    """Most activations of one sample that are alive at once in a layer, including its input and the values it reads by name.
 
-    Buffers are shared as onnxruntime shares them: an activation, a gate and an addition write over an input that
-    nothing else reads; a convolution whose result is only added to another value writes over that one; flattening and
-    reshaping move nothing. Ops say so themselves (`Op.in_place` and its kin).
+    Buffers are shared as in onnxruntime: activations, gates and additions overwrite an input that nothing else reads; a
+    convolution whose result is only added to another value overwrites that value; flattening and reshaping copy nothing. See
+    `Op.in_place`, `Op.view` and `Op.accumulates`.
     """
     uses = Counter(i for op in layer.ops for i in op.inputs)
     uses[len(layer.ops)] += 1  # the next layer
@@ -58,14 +57,14 @@ def activation_peak(layer: LayerSpec) -> int:
 
 
 def _fits(op: Op, position: int, uses: Counter[int], buffer: dict[int, int]) -> bool:
-    """Whether the op alone reads the buffer of its input at a position, and so may write over it."""
+    """Whether no other op reads the buffer of an input, so that this op may overwrite it."""
     i = op.inputs[position]
     readers = sum(uses[j] for j in buffer if buffer[j] == buffer[i])
     return readers == Counter(op.inputs)[i]
 
 
 def _added_to(ops: Sequence[Op], uses: Counter[int]) -> dict[int, int]:
-    """Values that are written into the buffer of what they are added to: the number of each, and of the other value."""
+    """Values that are written into the buffer of another value that they are added to; and that other value."""
     found = {}
     for op in ops:
         if not isinstance(op, Add):
@@ -82,26 +81,20 @@ class PeakMemory:
     """``peak(x) -> (n,)`` bytes of float32 activations, for an ``(n, g)`` canonical population.
 
     Args:
-        space: the space whose rows it scores.
+        space: of the rows.
         batch: images per run.
     """
 
     def __init__(self, space: SearchSpace, batch: int = 1) -> None:
-        factors = []
-        for slot in space.slots:
-            table = np.full([len(space.genes[c].choices) for c in slot.genes], np.nan)
-            for setting, layer in space.slot_layers(slot):
-                table[setting] = 0.0 if layer is None else float(activation_peak(layer) * BYTES * batch)
-            factors.append(Factor(slot.genes, table))
         self.space = space
         self.batch = batch
-        self.factors = _merged(factors)
+        self.factors = merged(layer_factors(space, lambda layer: activation_peak(layer) * BYTES * batch), np.maximum)
 
     def __call__(self, x: NDArray[Any]) -> NDArray[np.float64]:
         """Peak of each row.
 
         Raises:
-            SpaceError: a row is not canonical or lies outside the domain.
+            SpaceError: a row is not canonical, or outside the domain.
         """
         peak = np.zeros(len(x))
         for term in terms(self.factors, self.space.checked(x)):
@@ -109,17 +102,17 @@ class PeakMemory:
         return covered(peak, self.space)
 
     def within(self, space: SearchSpace) -> PeakMemory:
-        """The same metric confined to the domain of ``space``."""
+        """The same metric on the domain of ``space``."""
         return PeakMemory(space, self.batch)
 
     def at_most(self, upper: float) -> list[Factor]:
-        """Factors that are 0 on rows whose peak is within a bound and NaN elsewhere: the budget as a term of a sum."""
+        """The budget as terms of a sum: factors that are 0 on rows with a peak of at most ``upper``, and NaN elsewhere."""
         return [Factor(f.genes, np.where(f.table <= upper, 0.0, np.nan)) for f in self.factors]
 
     def minimum(self) -> tuple[float, Population]:
         """The exact minimum over the domain and a canonical ``(g,)`` row that attains it.
 
-        By bisection over the values of the tables; whether any row stays within a bound is the minimum of a sum.
+        Bisection over the values in the tables: a bound can be met if the smallest number of factors above it is 0.
         """
         finite = [f.table[np.isfinite(f.table)] for f in self.factors]
         values = np.unique(np.concatenate([np.zeros(0 if finite else 1), *finite]))
@@ -130,14 +123,6 @@ class PeakMemory:
         return float(values[low]), self._excess(values[low])[1]
 
     def _excess(self, bound: float) -> tuple[float, Population]:
-        """The fewest factors above a bound, and where."""
+        """The smallest number of factors above a bound, and a row that attains it."""
         over = [Factor(f.genes, np.where(np.isnan(f.table), np.nan, f.table > bound)) for f in self.factors]
         return AdditiveCost(self.space, over).minimum()
-
-
-def _merged(factors: Sequence[Factor]) -> tuple[Factor, ...]:
-    """One factor for each set of genes."""
-    merged: dict[tuple[int, ...], NDArray[np.float64]] = {}
-    for f in factors:
-        merged[f.genes] = np.maximum(merged[f.genes], f.table) if f.genes in merged else f.table
-    return tuple(Factor(genes, table) for genes, table in merged.items())

@@ -1,4 +1,4 @@
-"""OpList: what authors of spaces write layers with."""
+"""OpList: builds the layers of a space, op by op."""
 
 from __future__ import annotations
 
@@ -56,13 +56,13 @@ from hwnas.space.ops import (
 
 
 class OpList:
-    """Builds the ops of a layer, tracking shapes.
+    """Builds the ops of a layer, and tracks their shapes.
 
-    Values are counted: 0 is the layer's input, and every method returns the number of the value it adds, which later
-    ones take as ``x``. Names say what an op is for within its layer; its weights are found by ``<slot>/<name>``.
+    Values are numbered: 0 is the layer's input, and every method returns the number of its output, which later methods take as
+    ``x``. The name of an op is its role in the layer; ``<slot>/<name>`` identifies its weights.
 
     Args:
-        input_shape: of the layer's input, without the batch axis; ``()`` for a first layer that reads named inputs alone.
+        input_shape: of the layer's input, without the batch axis; ``()`` for a first layer that reads only named inputs.
     """
 
     def __init__(self, input_shape: Shape) -> None:
@@ -70,7 +70,7 @@ class OpList:
         self._shapes: list[Shape] = [input_shape]
 
     def layer(self, key: str) -> LayerSpec:
-        """The layer of these ops. ``key`` must state everything that latency depends on."""
+        """The layer of these ops. ``key`` must contain everything that latency depends on."""
         return LayerSpec(key, self._shapes[0], tuple(self.ops))
 
     def shape(self, x: int) -> Shape:
@@ -82,7 +82,7 @@ class OpList:
         return self._shapes[x][0]
 
     def apply(self, kind: Callable[..., Op], name: str, *inputs: int, **settings: Any) -> int:
-        """An op of any class, a plug-in's too: ``ops.apply(Linear, "head", x, features=10)``."""
+        """An op of any class, including a plug-in's: ``ops.apply(Linear, "head", x, features=10)``."""
         op = kind(name, inputs, tuple(self._shapes[i] for i in inputs), **settings)
         self.ops.append(op)
         self._shapes.append(op.shape)
@@ -99,19 +99,18 @@ class OpList:
         below: int | None = None,
         axes: tuple[str, ...] = (),
     ) -> int:
-        """A value from outside the layer: what an earlier layer wrote under this name, or an input of the network.
+        """A named value from outside the layer: one that an earlier layer wrote, or an input of the network.
 
         Args:
-            value: its name, and the op's: ``"input_ids"``, ``"attention_mask"``.
+            value: name of the value and the op: ``"input_ids"``, ``"attention_mask"``.
             shape: without the batch axis.
             element: type of its elements.
-            below: what integers are less than; feeds for timing are drawn below it.
-            axes: names of those that may be of another size in every run, as of `TensorSpec`.
+            below, axes: see `TensorSpec`.
         """
         return self.apply(Read, value, value=value, spec=TensorSpec(shape, element, below, axes))
 
     def write(self, value: str, x: int, *, output: bool = False, axes: tuple[str, ...] = ()) -> int:
-        """Keeps ``x`` for later layers under a name, and returns it; as an output, the network's user gets it too."""
+        """Keep ``x`` under a name for later layers, and with ``output`` also as an output of the network."""
         return self.apply(Write, f"{value}.write", x, value=value, output=output, axes=axes)
 
     # --- convolutions and linear maps -----------------------------------------------------------
@@ -131,16 +130,16 @@ class OpList:
         bn: bool = True,
         act: Function | None = None,
     ) -> int:
-        """Convolution of ``(channels, height, width)``, then batch norm and activation if asked.
+        """Convolution of ``(channels, height, width)``, with optional batch norm and activation.
 
         Args:
             name: of the convolution; the activation is ``<name>.<act>``.
             x: its input.
             channels: of the output.
             kernel, stride, dilation: along height and width, or one number for both.
-            pads: zeros at top, left, bottom, right; half the kernel on each side by default.
-            groups: of channels that are convolved on their own; as many as channels for a depthwise one.
-            bias: whether it has an additive bias.
+            pads: zeros at top, left, bottom, right; by default half the kernel on each side.
+            groups: of channels that are convolved separately; a depthwise convolution has as many as channels.
+            bias: whether it has a bias.
             bn: whether a batch norm follows.
             act: activation after it.
         """
@@ -162,19 +161,19 @@ class OpList:
         return y if act is None else self.act(f"{name}.{act}", y, act)
 
     def linear(self, name: str, x: int, features: int, *, bias: bool = True, causal: bool = False) -> int:
-        """Linear map of the last axis to ``features``: of ``(features,)``, or of each of ``(tokens, channels)``.
+        """Linear map over the last axis of ``(features,)`` or ``(tokens, channels)``.
 
         Args:
             name: of the op.
-            x: the value.
-            features: of the result.
-            bias: whether there is one.
-            causal: whether no token's result may depend on other tokens, in no precision: decoders of text.
+            x: its input.
+            features: of the output.
+            bias: whether it has a bias.
+            causal: see `Linear`; True in decoders.
         """
         return self.apply(Linear, name, x, features=features, bias=bias, causal=causal)
 
     def tied_linear(self, name: str, x: int, entries: int, table: str) -> int:
-        """Logits of tokens by the table of an embedding in another layer, ``<slot>/<op>``."""
+        """Logits of tokens, with the table of the embedding ``<slot>/<op>`` as weights."""
         return self.apply(TiedLinear, name, x, entries=entries, table=table)
 
     # --- element by element -------------------------------------------------------------------
@@ -207,7 +206,7 @@ class OpList:
         pads: Pads | None = None,
         ceil: bool = False,
     ) -> int:
-        """Largest element of each window; padded by half of it on each side by default."""
+        """Largest element of each window; by default padded by half the window on each side."""
         window = _pair(kernel)
         around = half_padding(window) if pads is None else pads
         return self.apply(MaxPool, name, x, kernel=window, stride=_pair(stride), pads=around, ceil=ceil)
@@ -222,7 +221,7 @@ class OpList:
         pads: Pads = (0, 0, 0, 0),
         ceil: bool = True,
     ) -> int:
-        """Mean of each window's elements inside the feature map; a last window that hangs over its edge counts, too."""
+        """Mean of each window's elements inside the feature map; with ``ceil`` a last partial window counts too."""
         return self.apply(AvgPool, name, x, kernel=_pair(kernel), stride=_pair(stride), pads=pads, ceil=ceil)
 
     def global_pool(self, name: str, x: int) -> int:
@@ -234,13 +233,13 @@ class OpList:
         return self.apply(GlobalMaxPool, name, x)
 
     def mean_tokens(self, name: str, x: int, mask: int | None = None) -> int:
-        """Mean over the tokens of ``(tokens, channels)``: ``(channels,)``; over those where an int64 mask is 1, if given."""
+        """``(channels,)``: mean over the tokens of ``(tokens, channels)``, or over those where an int64 mask is 1."""
         return self.apply(MeanTokens, name, *([x] if mask is None else [x, mask]))
 
     # --- normalisation ------------------------------------------------------------------------
 
     def batch_norm(self, name: str, x: int) -> int:
-        """A batch norm of its own, over the first axis; one after a convolution is part of `conv`."""
+        """A separate batch norm over the first axis; a batch norm after a convolution is part of `conv`."""
         return self.apply(BatchNorm, name, x)
 
     def affine(self, name: str, x: int, *, axis: int = 0) -> int:
@@ -268,24 +267,24 @@ class OpList:
         heads: int,
         kv_heads: int | None = None,
     ) -> int:
-        """Multi-head attention of projected ``(tokens, heads * d)`` queries, keys and values, or of those that were split.
+        """Multi-head attention of projected ``(tokens, heads * d)`` queries, keys and values, or of `split_heads` of them.
 
         Args:
-            name: of the op; it has no weights, the projections before and after it have.
+            name: of the op, which has no weights; the projections before and after it have.
             query, key, value: values.
-            bias: added to the scores of keys: what `padding_bias` or `causal_bias` makes from a mask.
+            bias: added to the scores of keys: from `padding_bias` or `causal_bias`.
             heads: of the queries.
-            kv_heads: of keys and values; as many as of queries by default.
+            kv_heads: of keys and values; by default ``heads``.
         """
         inputs = [query, key, value] if bias is None else [query, key, value, bias]
         return self.apply(Attention, name, *inputs, heads=heads, kv_heads=kv_heads or heads)
 
     def split_heads(self, name: str, x: int, heads: int) -> int:
-        """``(tokens, heads * d)`` by head: ``(heads, tokens, d)``."""
+        """``(tokens, heads * d)`` to ``(heads, tokens, d)``."""
         return self.apply(SplitHeads, name, x, heads=heads)
 
     def angles(self, name: str, places: int, size: int, theta: float) -> tuple[int, int]:
-        """Cosines and sines ``(tokens, size)`` by which `rotary` turns what stands at places ``(tokens,)``."""
+        """Cosines and sines ``(tokens, size)`` for `rotary`, from positions ``(tokens,)``."""
         cos, sin = (
             self.apply(Angles, f"{name}.{function}", places, size=size, theta=theta, function=function)
             for function in ("cos", "sin")
@@ -293,15 +292,15 @@ class OpList:
         return cos, sin
 
     def rotary(self, name: str, x: int, cos: int, sin: int) -> int:
-        """``(heads, tokens, d)`` turned by its places."""
+        """``(heads, tokens, d)`` rotated by angles that depend on the positions."""
         return self.apply(Rotary, name, x, cos, sin)
 
     def causal_bias(self, name: str, ids: int, mask: int) -> int:
-        """What attention adds to scores so that a token sees itself and those before it that a mask ``(others,)`` shows."""
+        """Bias for attention that shows each token only itself and earlier tokens, where a mask ``(others,)`` is 1."""
         return self.apply(CausalBias, name, ids, mask)
 
     def padding_bias(self, name: str, mask: int) -> int:
-        """What attention adds to scores, from an int64 mask ``(tokens,)``: 1 for a token, 0 for padding."""
+        """Bias for attention from an int64 mask ``(tokens,)``: 1 for a token, 0 for padding."""
         return self.apply(PaddingBias, name, mask)
 
     def embedding(self, name: str, ids: int, entries: int, channels: int, *, tied: bool = False) -> int:
@@ -309,26 +308,26 @@ class OpList:
         return self.apply(Embedding, name, ids, entries=entries, channels=channels, tied=tied)
 
     def shared_row(self, name: str, ids: int, entries: int, rows: int) -> int:
-        """Which of a table's rows stands for each int64 of ``(tokens,)``, all below ``entries``."""
+        """Row of a table with ``rows`` rows for each int64 of ``(tokens,)``, which are less than ``entries``."""
         return self.apply(SharedRow, name, ids, entries=entries, rows=rows)
 
     def positions(self, name: str, x: int, entries: int) -> int:
-        """Adds to each token of ``(tokens, channels)`` its row of a learned table ``(entries, channels)``."""
+        """Add to each token of ``(tokens, channels)`` its row of a learned table ``(entries, channels)``."""
         return self.apply(Positions, name, x, entries=entries)
 
     def grid_positions(self, name: str, x: int, leading: int, side: int) -> int:
-        """Adds learned vectors to ``leading`` tokens and a square grid of patches after them.
+        """Add learned vectors to ``leading`` tokens and the square grid of patches after them.
 
         Args:
             name: of the op.
             x: ``(leading + s * s, channels)``.
-            leading: tokens before the grid: a class token.
-            side: of the largest grid, which the table is of; it is resized for smaller ones.
+            leading: tokens before the grid, such as a class token.
+            side: of the table's grid, which is the largest; it is resized for smaller ones.
         """
         return self.apply(GridPositions, name, x, leading=leading, side=side)
 
     def class_token(self, name: str, x: int) -> int:
-        """Puts one learned token before those of ``(tokens, channels)``."""
+        """Put one learned token before those of ``(tokens, channels)``."""
         return self.apply(ClassToken, name, x)
 
     def convert(self, name: str, x: int, to: str) -> int:
@@ -354,7 +353,7 @@ class OpList:
         return self.apply(Shuffle, name, x, groups=groups)
 
     def concat(self, name: str, *inputs: int, axis: int = 0) -> int:
-        """Values one after another along an axis: the channels by default."""
+        """Concatenation along an axis: by default the channels."""
         return self.apply(Concat, name, *inputs, axis=axis)
 
     def slice(self, name: str, x: int, start: int, stop: int, *, axis: int = 0) -> int:
@@ -362,7 +361,7 @@ class OpList:
         return self.apply(Slice, name, x, start=start, stop=stop, axis=axis)
 
     def take(self, name: str, x: int, index: int = 0, *, axis: int = 0) -> int:
-        """One element of an axis, and that axis no more: the class token of a sequence."""
+        """One element of an axis, without that axis: the class token of a sequence."""
         return self.apply(Take, name, x, index=index, axis=axis)
 
 

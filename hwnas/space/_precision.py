@@ -1,15 +1,15 @@
-"""Precision as a gene: any space, with a choice of what each slot computes in.
+"""Precision as a gene: any space, with a choice of precision for each slot.
 
-APQ (Wang et al. 2020, arXiv:2006.08509) and SimQ-NAS (Sridhar et al. 2023, arXiv:2312.13301) search architecture and
-precisions together. Nothing but this file knows how precisions come into a space.
+APQ (Wang et al. 2020, arXiv:2006.08509) and SimQ-NAS (Sridhar et al. 2023, arXiv:2312.13301) search architecture and precisions
+together. Only this file knows how precisions are added to a space.
 
-Where a slot of integers meets one of real numbers, values are converted. Such a boundary is a slot of its own, which is
-empty unless its two neighbours run, nothing between them does, and they differ: so costs stay sums over slots.
+Between a slot of integers and one of real numbers, values are converted. Such a boundary is a slot of its own. It is empty unless
+both neighbours run, nothing between them runs, and their precisions differ. So costs stay sums over slots.
 
-Kernels of a precision keep values in a layout of their own (onnxruntime: blocks of channels for real numbers, channels
-last for integers), and a conversion gives the plain one. So the layer after a conversion re-orders its input first, and
-a layer that adds its input to its result computes in the plain layout and passes it on. Layers are therefore told apart
-by whether their input lies as a conversion left it, directly or through any number of such sums.
+The kernels of each precision have their own memory layout (onnxruntime: blocks of channels for real numbers, channels last for
+integers), and a conversion writes the plain layout. The layer after a conversion must reorder its input first. A layer that adds
+its input to its result computes in the plain layout and passes it on. So the latency of a layer depends on whether its input has
+the layout that a conversion wrote, directly or through any number of such sums, and its key shows that.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from itertools import combinations, starmap
 from typing import Any
 
 from hwnas.errors import SpaceError
+from hwnas.space._conditions import Conditions
 from hwnas.space._gene import Gene, Slot, Value
 from hwnas.space._layer import LayerSpec
 from hwnas.space._oplist import OpList
@@ -29,23 +30,23 @@ from hwnas.space._space import SearchSpace
 from hwnas.space.ops import Shape
 
 PRECISION_GENE = "q"
-"""The key of an arch that holds precisions."""
+"""The arch key of the precisions."""
 
 _REACH = 4
-"""Places over which a layout is followed: each one doubles what a layer's cost depends on."""
+"""Number of earlier places through which a layout is tracked; each one doubles the settings that a layer's cost depends on."""
 
 
 @dataclass(frozen=True)
 class Forms:
-    """What lower precisions make of a layer.
+    """How precisions change layers.
 
     Attributes:
-        differs: whether it is another layer in a lower precision; else it does not have that choice.
-        rounds: whether values between layers are rounded in a precision; in others weights alone are.
-        takes: whether, in a precision that rounds, it reads its input as rounded numbers.
-        gives: whether, in a precision that rounds, it leaves its output as rounded numbers.
-        keeps: whether its output is a sum of its unchanged input and something else.
-        shares: the slot before it whose weights it reads, and whose precision it has; None if its weights are its own.
+        differs: whether a layer changes in a lower precision; only then it has that choice.
+        rounds: whether a precision rounds the values between layers, or only weights.
+        takes: whether a layer reads its input as rounded numbers, in a precision that rounds.
+        gives: whether a layer writes its output as rounded numbers, in a precision that rounds.
+        keeps: whether a layer's output is a sum of its unchanged input and something else.
+        shares: the earlier slot whose weights and precision a layer shares; None if it has its own weights.
     """
 
     differs: Callable[[LayerSpec, str], bool]
@@ -57,24 +58,25 @@ class Forms:
 
 
 def precisions_named(name: str) -> tuple[str, tuple[str, ...]]:
-    """The space and the precisions of a name that :func:`with_precisions` gives; any other name, and none."""
+    """Space and precisions of a name from :func:`with_precisions`; for another name, the name and no precisions."""
     found = re.fullmatch(r"(.+)-([a-z]+\d+(?:\+[a-z]+\d+)+)", name)
     return (found[1], tuple(found[2].split("+"))) if found else (name, ())
 
 
 def with_precisions(space: SearchSpace, precisions: Sequence[str], forms: Forms) -> SearchSpace:
-    """The space with a precision for every slot that differs in it, named ``"<space>-fp32+int8"``.
+    """The space with a precision gene for every slot that precisions change, named ``"<space>-fp32+int8"``.
 
-    Its genes follow those of ``space``, so that what is known of these columns holds for it too. A slot that is skipped has
-    no precision; one that does not differ computes in the first; one that shares its weights has the precision of these.
+    The new genes come after those of ``space``, so predictors and columns of ``space`` stay valid. A skipped slot has no
+    precision; a slot that precisions do not change computes in the first one; a slot with shared weights has their precision.
 
     Args:
         space: without precisions.
         precisions: two or more, the highest first.
-        forms: what they make of layers.
+        forms: how they change layers.
 
     Raises:
-        SpaceError: it has no layers, has precisions already, a precision changes none of them, or several genes skip one.
+        SpaceError: the space has no layers, or has precisions already; a precision changes no layer; or several genes decide
+            whether a slot is skipped.
     """
     if not space.slots or PRECISION_GENE in space.groups:
         rule = "it has no layers" if not space.slots else f"it has a gene {PRECISION_GENE} already"
@@ -83,7 +85,7 @@ def with_precisions(space: SearchSpace, precisions: Sequence[str], forms: Forms)
     known = {choice for gene in mixing.genes if gene.role == "precision" for choice in gene.choices}
     if idle := [p for p in precisions[1:] if p not in known]:
         left = ",".join(p for p in precisions if p not in idle)
-        rule = f"none of its layers is another one in {idle[0]}"
+        rule = f"none of its layers changes in {idle[0]}"
         raise SpaceError(f"space {space.name}", rule, f"search it in {left}")
     domain = [allowed.tolist() for allowed in space.domain]
     domain += [list(range(len(gene.choices))) for gene in mixing.genes[space.n_genes :]]
@@ -95,12 +97,12 @@ def with_precisions(space: SearchSpace, precisions: Sequence[str], forms: Forms)
 
 @dataclass(frozen=True)
 class _Place:
-    """A slot among the others.
+    """A slot, with facts about its precision.
 
     Attributes:
-        slot: with its own genes alone.
-        gene: column of its precision; None if it has none.
-        skipper: column of the gene that skips it, and the choices for which it runs; None if it always runs.
+        slot: with its own genes only.
+        gene: column of its precision gene; None if it has none.
+        skipper: column of the gene that may skip the slot, and the choices for which it runs; None if it always runs.
         takes, gives, keeps: see `Forms`.
         shaped: columns that the shape of its input depends on.
     """
@@ -115,7 +117,7 @@ class _Place:
 
     @property
     def surely_new(self) -> bool:
-        """Whether what follows it never sees the layout of what came before it."""
+        """Whether later places never see the layout of earlier ones."""
         return self.skipper is None and not self.keeps
 
 
@@ -125,11 +127,12 @@ class _Mixing:
     def __init__(self, space: SearchSpace, precisions: tuple[str, ...], forms: Forms) -> None:
         self.space, self.precisions, self.forms = space.whole, precisions, forms
         self.genes: list[Gene] = list(space.genes)
-        # What is skipped, and what differs, does not depend on what enters.
+        # Which slots are skipped, and which layers differ, does not depend on the input size.
         part = next(self.space.by_input())
         self.places: list[_Place] = []
         for slot in space.slots:
             self.places.append(self._place(part, slot))
+        self._conditions = Conditions(self.genes)
         self._earlier = [self._before(i) for i in range(len(self.places))]
 
     def _place(self, part: SearchSpace, slot: Slot) -> _Place:
@@ -163,7 +166,7 @@ class _Mixing:
         )
 
     def slots(self) -> list[Slot]:
-        """The slots of the space in their precisions, each behind what converts its input."""
+        """The slots of the space with precisions, each after the boundaries that may convert its input."""
         found: list[Slot] = []
         for i in range(len(self.places)):
             for j in range(i - 1, -1, -1):
@@ -175,7 +178,7 @@ class _Mixing:
         return found
 
     def _mixed(self, i: int) -> Slot:
-        """A slot's layers in their precisions, told apart by the layout of their inputs."""
+        """A slot's layers with their precisions and the layout of their input."""
         place = self.places[i]
         slot, own = place.slot, [] if place.gene is None else [place.gene]
         columns = self._columns([*slot.genes, *own], self._earlier[i])
@@ -194,7 +197,7 @@ class _Mixing:
         return Slot(slot.name, columns, build)
 
     def _boundary(self, j: int, i: int) -> Slot | None:
-        """What converts the values that go from slot ``j`` to slot ``i``, past those between; None if nothing ever does."""
+        """The slot that converts values from place ``j`` to place ``i``, if nothing between runs; None if it never would."""
         before, between, after = self.places[j], self.places[j + 1 : i], self.places[i]
         if not self._may_meet(before, after):
             return None
@@ -213,7 +216,7 @@ class _Mixing:
         return Slot(f"{before.slot.name}_to_{after.slot.name}", columns, build)
 
     def _may_meet(self, before: _Place, after: _Place) -> bool:
-        """Whether values are ever converted between two places."""
+        """Whether values may be converted between two places."""
         return (after.takes and after.gene is not None) or (before.gives and before.gene is not None)
 
     def _meet(self, before: _Place, after: _Place, at: Mapping[int, Value]) -> bool:
@@ -227,12 +230,12 @@ class _Mixing:
         return self.precisions[0] if place.gene is None else str(at[place.gene])
 
     def _outside(self, place: _Place, at: Mapping[int, Value]) -> str:
-        """The precision of the values that it takes and gives: where weights alone are rounded, the highest."""
+        """The precision of a place's inputs and outputs: the highest, if only its weights are rounded."""
         own = self._precision(place, at)
         return own if self.forms.rounds(own) else self.precisions[0]
 
     def _before(self, i: int) -> list[_Place]:
-        """The places before one that may decide the layout of its input, the last first; none where nothing is converted."""
+        """Earlier places that may decide the layout of a place's input, nearest first; empty if nothing is converted."""
         found: list[_Place] = []
         for place in self.places[max(0, i - _REACH) : i][::-1]:
             found.append(place)
@@ -242,7 +245,7 @@ class _Mixing:
         return found if any(starmap(self._may_meet, combinations(chain, 2))) else []
 
     def _is_converted(self, i: int, at: Mapping[int, Value]) -> bool:
-        """Whether what a place takes lies as a conversion left it."""
+        """Whether a place's input has the layout that a conversion wrote."""
         after = self.places[i]
         for place in self._earlier[i]:
             if not self._runs(place, at):
@@ -255,23 +258,15 @@ class _Mixing:
         return False
 
     def _columns(self, own: Iterable[int], places: Iterable[_Place]) -> tuple[int, ...]:
-        """The given columns, and those that decide whether places run and in which precision, with their
-        controllers."""
+        """``own`` columns, and those that decide whether ``places`` run and in which precision, with their controllers."""
         wanted = set(own)
         for place in places:
             wanted |= {place.gene} if place.gene is not None else set()
             wanted |= {place.skipper[0]} if place.skipper is not None else set()
-        return tuple(sorted(wanted | {c for w in wanted for c in self._controllers(w)}))
-
-    def _controllers(self, column: int) -> Sequence[int]:
-        found = []
-        while (controller := self.genes[column].controller) is not None:
-            found.append(controller)
-            column = controller
-        return found
+        return tuple(sorted(wanted | {c for w in wanted for c in self._conditions.controllers(w)}))
 
     def _runs(self, place: _Place, at: Mapping[int, Value]) -> bool:
-        """Whether a place runs. A skipper without effect holds its first choice."""
+        """Whether a place runs. An inactive skipper holds its first choice."""
         if place.skipper is None:
             return True
         column, running = place.skipper
@@ -279,14 +274,14 @@ class _Mixing:
         return choices[column] in running and self.space.conditions.holds(column, choices)
 
     def _layer(self, place: _Place, at: Mapping[int, Value]) -> LayerSpec:
-        """The layer of a place that runs, by the columns that its shape depends on."""
+        """The layer of a running place; only its input shape and ops matter, so other columns hold their first choice."""
         layer = place.slot.build(*(at.get(c, self.space.genes[c].choices[0]) for c in place.slot.genes))
         assert layer is not None
         return layer
 
 
 def _conversion(after: LayerSpec, precision: str, *, converted: bool) -> LayerSpec:
-    """The layer that converts the input of another one; runtimes convert once for each op that reads it."""
+    """The layer that converts the input of layer ``after``; runtimes convert once for each op that reads it."""
     shape, readers = after.input_shape, sum(0 in op.inputs for op in after.ops)
     ops = OpList(shape)
     ops.convert("convert", 0, precision)
@@ -295,7 +290,7 @@ def _conversion(after: LayerSpec, precision: str, *, converted: bool) -> LayerSp
 
 
 def _matters(shapes: Mapping[tuple[int, ...], Shape], position: int) -> bool:
-    """Whether two settings that differ in one gene alone have different shapes."""
+    """Whether any two settings that differ only in one gene have different shapes."""
     seen: dict[tuple[Any, ...], Shape] = {}
     others = ((setting[:position] + setting[position + 1 :], shape) for setting, shape in shapes.items())
     return any(seen.setdefault(rest, shape) != shape for rest, shape in others)
@@ -317,7 +312,7 @@ def _skipper(space: SearchSpace, slot: Slot) -> tuple[int, frozenset[int]] | Non
             if here != (active and running.setdefault(setting[position], here)):
                 break
         else:
-            if all(running.values()):  # what it depends on decides it
+            if all(running.values()):  # its controller decides
                 continue
             return column, frozenset(choice for choice, here in running.items() if here)
     rule = "more than one gene decides whether it runs"

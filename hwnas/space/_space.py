@@ -1,8 +1,8 @@
-"""SearchSpace: ordered integer genes, the layers they switch, and exact counting and sampling.
+"""SearchSpace: ordered integer genes, the layers that depend on them, and exact counting and sampling.
 
-A population is an ``(n, g)`` integer array of choice indices, one row per subnet, one column per
-gene. A gene may be conditional: the kernel of a layer that the stage's depth skips has no effect.
-The canonical form sets such genes to 0, so that equal subnets are equal rows.
+A population is an ``(n, g)`` integer array of choice indices, with one row per subnet and one column per gene. A gene may be
+inactive: the kernel of a layer that the stage's depth skips has no effect. The canonical form sets inactive genes to 0, so that
+equal subnets are equal rows.
 """
 
 from __future__ import annotations
@@ -36,12 +36,11 @@ class SearchSpace:
         name: registered name; part of the fingerprint.
         genes: the decisions, in column order.
         slots: the layers, in network order.
-        domain: allowed choice indices per gene; all by default. Restricting a space never changes
-            the meaning of a row, so populations, tables and predictors stay interchangeable.
-        base: the space it is derived from by :func:`hwnas.space.with_classes`; what is known of that one's other
-            layers holds for it too.
-        plain: the space it is derived from by :func:`hwnas.space.with_precisions`: its genes are the first of these.
-        reference: what ``--space`` opens it by; its name by default.
+        domain: allowed choice indices of each gene; by default all. A restriction does not change the meaning of rows, so
+            populations, tables and predictors can be exchanged.
+        base: the space that :func:`hwnas.space.with_classes` derived this one from; they share all layers but the last.
+        plain: the space that :func:`hwnas.space.with_precisions` derived this one from; its genes come first.
+        reference: the argument of ``--space`` that opens the space; by default its name.
     """
 
     def __init__(
@@ -73,17 +72,17 @@ class SearchSpace:
                 for controller in self.conditions.controllers(column):
                     if controller not in slot.genes:
                         names = self.genes[column].name, self.genes[controller].name
-                        rule = f"its gene {names[0]} has an effect only under {names[1]}, which it does not name"
+                        rule = f"its gene {names[0]} depends on {names[1]}, which is not among its genes"
                         raise SpaceError(f"slot {slot.name}", rule, f"add {names[1]} to its genes")
 
     @property
     def n_genes(self) -> int:
-        """Columns of a row."""
+        """Number of genes."""
         return len(self.genes)
 
     @cached_property
     def fingerprint(self) -> str:
-        """Identity of the encoding (name, genes, conditions), whatever the domain."""
+        """Identity of the encoding (name, genes, conditions), which does not depend on the domain."""
         genes = [(g.name, g.choices, g.controller, sorted(g.active_for)) for g in self.genes]
         return hashlib.sha256(json.dumps([self.name, genes]).encode()).hexdigest()[:16]
 
@@ -102,12 +101,12 @@ class SearchSpace:
 
     @property
     def input_values(self) -> dict[str, list[Value]]:
-        """What the domain lets each input gene be, by the gene's name: ``{"r": [192, 224]}``."""
+        """Choices of each input gene in the domain, by name: ``{"r": [192, 224]}``."""
         return {self.genes[c].name: [self.genes[c].choices[i] for i in self.domain[c]] for c in self.input_genes}
 
     @property
     def restrictions(self) -> dict[str, list[Value]]:
-        """The choices that the domain leaves of each gene that lost some, by the gene's name."""
+        """Choices in the domain of each gene that the domain restricts, by name."""
         return {
             gene.name: [gene.choices[i] for i in allowed]
             for gene, allowed in zip(self.genes, self.domain, strict=True)
@@ -116,21 +115,21 @@ class SearchSpace:
 
     @property
     def input_text(self) -> str:
-        """The values of its input genes for people: ``"192, 224 px"``; empty if there are none."""
+        """Choices of the input genes in words: ``"192, 224 px"``; empty if there are none."""
         units = [self.genes[c].unit for c in self.input_genes]
         return ", ".join(
             f"{listed(values)} {unit}".strip() for values, unit in zip(self.input_values.values(), units, strict=True)
         )
 
     def by_input(self) -> Iterator[SearchSpace]:
-        """The space once for each setting of its input genes, with these fixed; once if it has none."""
+        """The space restricted to each setting of its input genes in turn; just the space if it has none."""
         values = self.input_values
         for setting in itertools.product(*values.values()):
             yield self.restrict(**dict(zip(values, setting, strict=True)))
 
     @property
     def precisions(self) -> tuple[str, ...]:
-        """What its layers compute in, if each has a precision of its own; empty if that is not decided here."""
+        """Choices of the precision genes; empty if there are none."""
         own = [tuple(map(str, gene.choices)) for gene in self.genes if gene.role == "precision"]
         return max(own, key=len, default=())
 
@@ -148,13 +147,13 @@ class SearchSpace:
 
     @property
     def awake(self) -> dict[int, NDArray[np.bool_]]:
-        """Per controller column, ``(choices, dependents)``: which of its dependents each choice lets have an effect."""
+        """For each controller column ``(choices, dependents)``: whether the choice activates the dependent."""
         return self.conditions.awake
 
     @cached_property
     def starts(self) -> NDArray[np.intp]:
-        """``(g + 1,)``: the choices of all genes are numbered through, gene after gene. The number of each gene's first
-        choice, and at the end how many choices there are."""
+        """``(g + 1,)``: the choices of all genes are numbered consecutively. The number of each gene's first choice, and last
+        the number of all choices."""
         return np.cumsum([0, *(len(gene.choices) for gene in self.genes)]).astype(np.intp)
 
     @cached_property
@@ -168,20 +167,20 @@ class SearchSpace:
     # --- rows -------------------------------------------------------------------------------
 
     def active(self, x: NDArray[Any]) -> NDArray[np.bool_]:
-        """Which genes have an effect: ``(n, g)`` booleans for an ``(n, g)`` population."""
+        """``(n, g)``: whether each gene of an ``(n, g)`` population is active."""
         return self.conditions.active(x)
 
     def canonical(self, x: NDArray[Any]) -> Population:
-        """A copy in which genes without effect are 0: equal subnets are equal rows."""
+        """A copy in which inactive genes are 0, so that equal subnets are equal rows."""
         return np.where(self.active(x), x, 0).astype(np.int16)
 
     def completed(self, x: NDArray[Any], rng: np.random.Generator) -> Population:
-        """A copy in which genes without effect hold choices drawn from their domain, for when a change wakes them."""
+        """A copy in which inactive genes hold random choices of their domain, for when another gene activates them."""
         drawn = np.stack([rng.choice(allowed, size=len(x)) for allowed in self.domain], axis=1)
         return np.where(self.active(x), x, drawn).astype(np.int16)
 
     def contains(self, x: NDArray[Any]) -> NDArray[np.bool_]:
-        """``(n,)``: whether each row's active genes lie in the domain."""
+        """``(n,)``: whether each row's active genes are in the domain."""
         inside = np.ones(len(x), dtype=bool)
         active = self.active(x)
         for column, allowed in enumerate(self.domain):
@@ -189,11 +188,7 @@ class SearchSpace:
         return inside
 
     def checked(self, x: NDArray[Any]) -> NDArray[Any]:
-        """``x``, if it is a population of this space: ``(n, g)`` integers, each the index of a choice.
-
-        Raises:
-            SpaceError: it is not.
-        """
+        """``x`` as an array; raises SpaceError unless it holds ``(n, g)`` integers that are choice indices of this space."""
         x = np.asarray(x)
         if x.ndim != 2 or x.shape[1] != self.n_genes or x.dtype.kind not in "iu":
             found = f"rows of shape {x.shape}, type {x.dtype}"
@@ -213,8 +208,8 @@ class SearchSpace:
     def encode(self, arch: Mapping[str, Any]) -> Population:
         """The canonical ``(g,)`` row of an arch.
 
-        Genes without effect may hold anything (upstream writes 0 or leaves a value). A key whose
-        domain is a single choice may be missing.
+        Inactive genes may hold anything (upstream writes 0 or leaves a value). A key with only one choice in the domain may be
+        missing.
 
         Raises:
             SpaceError: a key is missing or unknown, or a value is not a choice.
@@ -223,12 +218,12 @@ class SearchSpace:
         return row
 
     def encode_many(self, archs: Sequence[Mapping[str, Any]]) -> Population:
-        """Canonical ``(n, g)`` rows of n archs. See :meth:`encode`."""
+        """Canonical ``(n, g)`` rows of ``n`` archs. See :meth:`encode`."""
         return self.canonical(encoded(self, archs))
 
     @cached_property
     def lookup(self) -> list[dict[Value, int]]:
-        """Per gene, the choice index of every value that may be written for it."""
+        """For each gene, the choice index of every value that an arch may hold, including aliases."""
         tables = []
         for gene in self.genes:
             index = {value: i for i, value in enumerate(gene.choices)}
@@ -236,10 +231,10 @@ class SearchSpace:
         return tables
 
     def decode(self, row: NDArray[Any]) -> Arch:
-        """The arch of a ``(g,)`` row, as upstream writes it; genes without effect hold their first choice.
+        """The arch of a ``(g,)`` row, in which inactive genes hold their first choice.
 
         Raises:
-            SpaceError: it is no row of this space.
+            SpaceError: ``row`` is no row of this space.
         """
         return self.decode_many(np.asarray(row)[None])[0]
 
@@ -250,7 +245,7 @@ class SearchSpace:
     # --- counting, sampling, restricting ----------------------------------------------------
 
     def size(self) -> int:
-        """Number of distinct subnets, exactly."""
+        """Exact number of distinct subnets."""
         size = 1
         for column, gene in enumerate(self.genes):
             if gene.controller is None:
@@ -261,9 +256,10 @@ class SearchSpace:
         """``(n, g)`` canonical rows, drawn with replacement.
 
         Args:
-            distinct_uniform: True draws every distinct subnet with equal probability, which favours
-                deep ones, of which there are most. False draws every gene uniformly, as upstream's
-                ``sample_active_subnet`` does.
+            n: number of rows.
+            rng: draws them.
+            distinct_uniform: True draws every distinct subnet with equal probability, so that deep subnets, of which there are
+                most, are frequent. False draws every gene uniformly, like upstream's ``sample_active_subnet``.
         """
         x = np.zeros((n, self.n_genes), dtype=np.int16)
         for column, gene in enumerate(self.genes):
@@ -290,7 +286,7 @@ class SearchSpace:
         """The same space with fewer choices: ``restrict(r=224)``, ``restrict(d=[2, 3])``, ``restrict(**{"ks[0]": 7})``.
 
         Raises:
-            SpaceError: an unknown gene, a value that none of the named genes can take, or a gene left without choice.
+            SpaceError: a gene is unknown, a value is none of its choices, or a gene would have no choice left.
         """
         domain = [d.tolist() for d in self.domain]
         for name, wanted in allowed.items():
@@ -313,13 +309,13 @@ class SearchSpace:
         return self.with_domain(domain)
 
     def with_domain(self, domain: Sequence[Sequence[int]]) -> SearchSpace:
-        """The same space with other choices left, by the indices of each gene's: ``domain`` as in ``SearchSpace``."""
+        """The same space with another domain: allowed choice indices of each gene."""
         part = self._copy(domain, self.reference)
-        part.whole = self.whole  # one object for all parts of a space: it keeps the layers it has built
+        part.whole = self.whole  # all parts share one object, which caches its layers
         return part
 
     def opened_by(self, reference: str) -> SearchSpace:
-        """The same space, with the reference that a user named it by."""
+        """The same space with another ``reference``."""
         return self if reference == self.reference else self._copy([d.tolist() for d in self.domain], reference)
 
     def _copy(self, domain: Sequence[Sequence[int]] | None, reference: str) -> SearchSpace:
@@ -333,7 +329,7 @@ class SearchSpace:
         """``(slot name, layer)`` of the subnet in network order; skipped slots are left out.
 
         Raises:
-            SpaceError: it is no row of this space.
+            SpaceError: ``row`` is no row of this space.
         """
         row = self.canonical(self.checked(np.asarray(row)[None]))[0]
         layers = []
@@ -344,7 +340,7 @@ class SearchSpace:
         return layers
 
     def slot_layers(self, slot: Slot) -> Sequence[tuple[tuple[int, ...], LayerSpec | None]]:
-        """Every setting of a slot's genes in the domain, in canonical form, with its layer."""
+        """Every canonical setting of a slot's genes in the domain, with its layer."""
         if slot not in self._slot_layers:
             self._slot_layers[slot] = tuple(self._settings(slot))
         return self._slot_layers[slot]
@@ -352,7 +348,7 @@ class SearchSpace:
     def _settings(self, slot: Slot) -> Iterator[tuple[tuple[int, ...], LayerSpec | None]]:
         columns = list(slot.genes)
         inside = {c: frozenset(self.domain[c].tolist()) for c in columns}
-        # A conditional gene is also 0 where it has no effect, whether or not the domain holds 0.
+        # An inactive gene is 0 even if its domain does not contain 0.
         conditional = [c for c in columns if self.genes[c].controller is not None]
         domains = [sorted({0, *inside[c]} if c in conditional else inside[c]) for c in columns]
         choices = [self.genes[c].choices for c in columns]
@@ -362,7 +358,7 @@ class SearchSpace:
                 yield setting, slot.build(*(allowed[i] for allowed, i in zip(choices, setting, strict=True)))
 
     def layers(self) -> dict[str, LayerSpec]:
-        """Every distinct layer of the domain by key, in network order: the rows of a latency table."""
+        """All distinct layers of the domain by key, in network order."""
         found: dict[str, LayerSpec] = {}
         for slot in self.slots:
             for _, layer in self.slot_layers(slot):

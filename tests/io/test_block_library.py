@@ -100,7 +100,7 @@ def test_choices_and_precisions_of_a_model_are_one_alternative(tmp_path):
     assert read_block_library(path, model)[0].size() == space.size() / 2
     for lost, layer in {2: "a.0.", 6: "embeddings"}.items():
         written(rows[:lost] + rows[lost + 1 :])
-        with pytest.raises(DataError, match=f"layer '{layer}': it is there in fp32, int4, but not every choice"):
+        with pytest.raises(DataError, match=f"layer '{layer}': it has rows in fp32, int4, but not for every choice"):
             read_block_library(path, model)
     written([row.replace("8,int4", "8,int8") for row in rows])
     with pytest.raises(DataError, match=r"precision 'int8'.*precisions of f\[0\] in .* are fp32, int4"):

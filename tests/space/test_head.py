@@ -61,5 +61,5 @@ def test_keys_of_other_spaces_are_kept_apart():
 
 
 def test_spaces_without_a_linear_head_and_without_classes_are_refused():
-    with pytest.raises(SpaceError, match="one class or more"):
+    with pytest.raises(SpaceError, match="at least one class"):
         with_classes(get_space("digits"), 0)

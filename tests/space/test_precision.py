@@ -169,7 +169,7 @@ def test_names_tell_space_and_precisions() -> None:
     assert seven.base is not None
     assert seven.base.name == "digits-fp32+int8"
     assert seven.fingerprint != seven.base.fingerprint
-    with pytest.raises(SpaceError, match="give digits its classes first"):
+    with pytest.raises(SpaceError, match="set the classes of digits first"):
         with_classes(seven.base, 5)
 
 

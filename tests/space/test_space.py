@@ -201,10 +201,10 @@ def test_a_fixed_key_may_be_missing():
         (arch(r=225), "r of ofa_mbv3_w1.0 is one of 128 to 224 in steps of 4", "correct r"),
         (arch(r=float("nan")), "r of ofa_mbv3_w1.0 is one of 128 to 224 in steps of 4", "correct r"),
         (arch(r={}), "r of ofa_mbv3_w1.0 is one of 128 to 224 in steps of 4", "correct r"),
-        (arch(ks=[3] * 19), "ofa_mbv3_w1.0 needs a list of 20", "correct 'ks', or name the space that it is of"),
-        (arch(ks=3), "ofa_mbv3_w1.0 needs a list of 20", "correct 'ks', or name the space that it is of"),
-        (arch(d="22222"), "ofa_mbv3_w1.0 needs a list of 5", "correct 'd', or name the space that it is of"),
-        (arch(r=[192, 224]), "ofa_mbv3_w1.0 needs one value", "correct 'r', or name the space that it is of"),
+        (arch(ks=[3] * 19), "ofa_mbv3_w1.0 needs a list of 20", "correct 'ks', or name the arch's space"),
+        (arch(ks=3), "ofa_mbv3_w1.0 needs a list of 20", "correct 'ks', or name the arch's space"),
+        (arch(d="22222"), "ofa_mbv3_w1.0 needs a list of 5", "correct 'd', or name the arch's space"),
+        (arch(r=[192, 224]), "ofa_mbv3_w1.0 needs one value", "correct 'r', or name the arch's space"),
         (arch(e="absent"), "ofa_mbv3_w1.0 needs 'e'", "add 'e'"),
         (arch(e=None), "ofa_mbv3_w1.0 needs 'e'", "add 'e'"),
         (arch(image_size=224), "ofa_mbv3_w1.0 has ks, e, d, r", "remove it"),
@@ -290,10 +290,10 @@ def test_definitions_that_cannot_work_are_refused():
     circle = [conditional(Gene(name, None, (1, 2)), other, [1]) for name, other in (("a", 1), ("b", 0))]
     with pytest.raises(SpaceError, match="gene a: it depends on itself, through its controller; let conditions form"):
         SearchSpace("s", circle, [])
-    with pytest.raises(SpaceError, match="gene l: it sets the input, which is always there"):
+    with pytest.raises(SpaceError, match="gene l: it sets the input, so it is always active"):
         SearchSpace("s", [two, conditional(Gene("l", None, (8, 16), role="input"), 0, [1])], [])
-    for genes, missing in ((1,), "b has an effect only under a"), ((2, 1), "c has an effect only under a"):
-        with pytest.raises(SpaceError, match=f"slot layer: its gene {missing}, which it does not name"):
+    for genes, missing in ((1,), "b depends on a"), ((2, 1), "c depends on a"):
+        with pytest.raises(SpaceError, match=f"slot layer: its gene {missing}, which is not among its genes"):
             SearchSpace("s", nested, [Slot("layer", genes, lambda k: conv_layer(4, k, 8))])
 
 

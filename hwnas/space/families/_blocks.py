@@ -1,6 +1,6 @@
-"""The layers published supernets are made of, as LayerSpecs.
+"""The layers of published supernets, as LayerSpecs.
 
-Keys read ``kind-i<H>x<W>x<C>-o<H>x<W>x<C>-...`` and hold all that latency depends on.
+Keys have the form ``kind-i<H>x<W>x<C>-o<H>x<W>x<C>-...`` and contain everything that latency depends on.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def conv(
     bn: bool = True,
     residual: bool = False,
 ) -> LayerSpec:
-    """Convolution, batch norm, activation, and with ``residual`` the input added to the result."""
+    """Convolution, batch norm and activation; with ``residual`` the input is added to the result."""
     ops = OpList(input_shape)
     x = ops.conv("conv", 0, channels, kernel, stride, bn=bn, act=act)
     if residual:
@@ -106,7 +106,7 @@ def global_pool(input_shape: Shape) -> LayerSpec:
 
 @lru_cache(maxsize=1024)
 def classifier(input_shape: Shape, classes: int) -> LayerSpec:
-    """Flatten (after a global pool, where the input still has an area) and a linear map to logits."""
+    """Global pool (if the input has an area), flatten, and a linear map to logits."""
     ops = OpList(input_shape)
     x = 0 if input_shape[1:] == (1, 1) else ops.global_pool("pool", 0)
     ops.linear("linear", ops.flatten("flatten", x), classes)

@@ -1,7 +1,7 @@
-"""A block library as a space: for each layer of a network one of several alternatives.
+"""A block library as a space: each layer of a network has several alternatives.
 
-The form of the selection problem in Puzzle (Bercovich et al. 2024, arXiv:2411.19146) and of any method
-that scores replacements layer by layer: one gene per layer, and metrics that are sums over layers.
+This is the selection problem of Puzzle (Bercovich et al. 2024, arXiv:2411.19146), and of any method that scores replacements of
+single layers: one gene per layer, and metrics that are sums over layers.
 """
 
 from __future__ import annotations
@@ -23,20 +23,19 @@ def block_library(
     metrics: Mapping[str, Sequence[float] | NDArray[np.float64]],
     name: str = "block_library",
 ) -> tuple[SearchSpace, dict[str, AdditiveCost]]:
-    """A space with one gene per layer, and its metrics.
+    """A space with one gene per layer, and its metrics, from the columns of a table.
 
-    The four columns of a table with one row per layer and alternative; layers need not have the same
-    alternatives. An arch reads ``{"block": ["attention", "linear", ...]}``, in order of first appearance.
+    The table has one row per layer and alternative; layers may have different alternatives. An arch has the form
+    ``{"block": ["attention", "linear", ...]}``, with layers in the order of their first row.
 
     Args:
-        layers: ``(rows,)`` which layer each row is about.
-        choices: ``(rows,)`` which alternative.
-        metrics: ``(rows,)`` values per metric: what the layer adds to the whole if this alternative is chosen.
+        layers: ``(rows,)`` the layer of each row.
+        choices: ``(rows,)`` the alternative of each row.
+        metrics: ``(rows,)`` values of each metric: the share of this layer in the sum if this alternative is chosen.
         name: of the space.
 
     Raises:
-        SpaceError: columns of different lengths, a pair of layer and choice given twice, or a value that is
-            not finite.
+        SpaceError: columns have different lengths, a layer has an alternative twice, or a value is not finite.
     """
     rows = len(layers)
     lengths = {"choice": len(choices)} | {metric: len(values) for metric, values in metrics.items()}
@@ -70,19 +69,19 @@ def of_model(
     precisions: Sequence[str],
     metrics: Mapping[str, Sequence[float] | NDArray[np.float64]],
 ) -> tuple[SearchSpace, dict[str, AdditiveCost]]:
-    """The part of a model's space that a library covers, and its metrics: its archs are the model's.
+    """The part of a model's space that a library covers, with the model's archs, and its metrics.
 
     Args:
         model: the model's space.
-        layers: ``(rows,)`` genes by name, or slots that no gene but their precision decides; what is neither must have one row,
-            which all subnets pay for.
+        layers: ``(rows,)`` names of genes, or of slots that depend only on their precision gene. Any other name must have one
+            row, whose values are added for all subnets.
         choices: ``(rows,)`` of the gene.
-        precisions: ``(rows,)`` of the layer, where the model's layers have their own; empty where it has none.
-        metrics: ``(rows,)`` values per metric.
+        precisions: ``(rows,)`` of the layer, if the model has precisions; empty for layers without.
+        metrics: ``(rows,)`` values of each metric.
 
     Raises:
-        SpaceError: a gene without rows; a choice or a precision that is none of the model's, or that other rows of its layer have
-            and this one lacks; several rows of what is no gene.
+        SpaceError: a gene has no rows; the model lacks a choice or precision; not every choice of a layer has rows in the same
+            precisions; or a name that is no gene has several rows.
     """
     found: dict[str, tuple[tuple[int, ...], NDArray[np.intp]]] = {}
     constant: dict[str, int] = {}
@@ -102,14 +101,14 @@ def of_model(
     for metric, given in metrics.items():
         numbers = np.asarray(given, dtype=np.float64)
         factors = [Factor(columns, np.where(rows < 0, np.nan, numbers[rows])) for columns, rows in found.values()]
-        # What all subnets cost is added to every choice of the first gene.
+        # The constant is added to every choice of the first gene.
         factors.append(Factor((0,), np.full(len(model.genes[0].choices), numbers[[*constant.values()]].sum())))
         costs[metric] = AdditiveCost(space, factors)
     return space, costs
 
 
 def _deciding(model: SearchSpace, layer: str) -> tuple[int, ...]:
-    """The columns that decide a layer of a library: the gene that it is named after, and that of its slot's precision."""
+    """The columns that decide a layer of a library: the gene of that name, and the precision gene of its slot."""
     named = [column for column, gene in enumerate(model.genes) if gene.name == layer]
     inside = [slot for slot in model.slots if slot.name == layer or (named and {*named} <= {*slot.genes})]
     if named and model.genes[named[0]].role != "layer":
@@ -121,19 +120,17 @@ def _deciding(model: SearchSpace, layer: str) -> tuple[int, ...]:
 def _setting(
     model: SearchSpace, layer: str, columns: tuple[int, ...], choice: str | int, precision: str
 ) -> tuple[int, ...]:
-    """The choices of these columns by number; a layer that is left out has no precision."""
+    """Choice indices of these columns; a skipped layer has no precision."""
     setting: dict[int, int] = {}
     for column in columns:
         gene = model.genes[column]
         if gene.controller in setting and setting[gene.controller] not in gene.active_for:
             setting[column] = 0
             continue
-        own = precision if gene.role == "precision" else choice
+        what, own = ("precision", precision) if gene.role == "precision" else ("choice", choice)
         known = [str(each) for each in gene.choices]
         if str(own) not in known:
-            what = "precision" if gene.role == "precision" else "choice"
-            of = "precisions" if gene.role == "precision" else "choices"
-            rule = f"{of} of {layer} in {model.name} are {', '.join(known)}"
+            rule = f"{what}s of {layer} in {model.name} are {', '.join(known)}"
             raise SpaceError(f"layer {layer!r}, {what} {own!r}", rule, "remove the row")
         setting[column] = known.index(str(own))
     return tuple(setting.values())
@@ -142,10 +139,10 @@ def _setting(
 def _covered(
     model: SearchSpace, column: int, found: Mapping[str, tuple[tuple[int, ...], NDArray[np.intp]]]
 ) -> list[int]:
-    """The choices of a gene that rows are there of.
+    """The choices of a gene that have rows.
 
     Raises:
-        SpaceError: there are none, or one of them is there with some choices of its layer only.
+        SpaceError: there are none, or a precision has rows for only some choices of its layer.
     """
     gene = model.genes[column]
     left: list[int] | None = None
@@ -160,12 +157,9 @@ def _covered(
         own = own[np.logical_or.reduce(own, axis=1)]  # (other choices of the layer that are there, choices of the gene)
         here = np.flatnonzero(np.logical_or.reduce(own, axis=0)).tolist()
         if not own[:, here].all() or left not in (None, here):
-            rule = (
-                f"it is there in {', '.join(str(gene.choices[i]) for i in here)}, but not every choice in all of them"
-            )
-            raise SpaceError(
-                f"layer {layer!r}", rule, "add the rows that are missing, or remove the others of that precision"
-            )
+            rule = f"it has rows in {', '.join(str(gene.choices[i]) for i in here)}, but not for every choice in each"
+            remedy = "add the missing rows, or remove the others of that precision"
+            raise SpaceError(f"layer {layer!r}", rule, remedy)
         left = here
     if not left and gene.role == "precision":
         return [0]

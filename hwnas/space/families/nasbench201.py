@@ -1,7 +1,7 @@
 """NAS-Bench-201 (Dong and Yang 2020, arXiv:2001.00326): all 15,625 cells of 6 edges and 5 operations.
 
-The tabular benchmark of searchers and predictors: every cell was trained. It has no layers here; its
-metrics are looked up in a table that the user supplies (``hwnas.search.Lookup``).
+A tabular benchmark of searchers and predictors, in which every cell was trained. The space has no layers; a table from the user has
+its metrics (``hwnas.search.Lookup``).
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from hwnas.space._space import SearchSpace
 OPERATIONS = ("none", "skip", "conv1x1", "conv3x3", "avgpool")
 EDGES = ("0>1", "0>2", "1>2", "0>3", "1>3", "2>3")
 
-# Tables write digits, upstream its own names.
+# Tables hold digits; upstream has its own names.
 _ALIASES: dict[Value, Value] = {
     **dict(enumerate(OPERATIONS)),
     "skip_connect": "skip",

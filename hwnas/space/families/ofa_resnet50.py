@@ -1,7 +1,7 @@
 """OFA-ResNet50 (Cai et al. 2020): elastic depth, expansion and width per stage, optional stem layer.
 
-Upstream's config: ``d = [stem, stage 1..4]``, ``e`` one per block, ``w`` indices into the width list
-for ``[mid stem, stem, stage 1..4]``. The stem's residual layer runs only if ``d[0]`` is 2.
+Upstream's config: ``d = [stem, stage 1..4]``; ``e`` has one value per block; ``w`` holds indices of the width list for
+``[mid stem, stem, stage 1..4]``. The stem's residual layer runs only if ``d[0]`` is 2.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def ofa_resnet50() -> SearchSpace:
     blocks = [(s, p) for s, base in enumerate(BASE_DEPTHS) for p in range(base + max(DEPTHS))]
     n = len(blocks)
     d, e, w, r = 0, 5, 5 + n, 5 + n + 6
-    # Upstream's stem depth 1 skips the stem layer just as 0 does.
+    # Upstream's stem depth 1 skips the stem layer, as 0 does.
     genes = [Gene("d", 0, (0, 2), aliases={1: 0})]
     genes += [Gene("d", 1 + stage, DEPTHS) for stage in range(4)]
     for i, (stage, position) in enumerate(blocks):
@@ -70,7 +70,7 @@ def _stem_residual(r: int, w0: int, depth: int) -> LayerSpec | None:
 
 
 def _size(r: int, stage: int) -> int:
-    """Feature map size entering a stage."""
+    """Size of the feature map that enters a stage."""
     size = strided(strided(r, 2), 2)
     for stride in STRIDES[:stage]:
         size = strided(size, stride)

@@ -1,4 +1,4 @@
-"""Primitive operations, one file per family: what each knows of itself. No torch, no onnx."""
+"""Primitive operations, one file per family. No torch, no onnx."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Op: one primitive operation of a layer, and what every op knows of itself."""
+"""Op: one primitive operation of a layer, with its shapes, MACs, weights and buffers."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ Shape = tuple[int, ...]
 Element = Literal["float32", "int64"]
 
 LENGTH, PAST = "length", "past"
-"""Names of open axes: tokens of a run, and those that were before it."""
+"""Names of open axes: tokens of a run, and tokens before it."""
 
 TOTAL = f"{PAST} + {LENGTH}"
 
 
 @dataclass(frozen=True)
 class TensorSpec:
-    """What a named value is: an input of a network, or what a layer leaves for later ones.
+    """Shape and type of a named value: an input of the network, or a value that a layer writes for later ones.
 
     Attributes:
         shape: without the batch axis.
         element: type of its elements.
-        below: what integers are less than (the size of a vocabulary, 2 for a mask); feeds for timing are drawn below it.
-        axes: names of the axes that may be of another size in every run (`LENGTH`), empty for the others; ``()`` if none may.
+        below: exclusive upper bound of integers (the size of a vocabulary, 2 for a mask), for random inputs.
+        axes: for each axis its name if its size may differ in every run (`LENGTH`), else ``""``; ``()`` if all sizes are fixed.
     """
 
     shape: Shape
@@ -37,11 +37,11 @@ class TensorSpec:
 
     @property
     def sizes(self) -> dict[str, int]:
-        """The size of each open axis, by its name."""
+        """The size of each open axis, by name."""
         return {name: size for name, size in zip(self.axes, self.shape, strict=False) if name}
 
     def sized(self, sizes: Mapping[str, int]) -> TensorSpec:
-        """The same with other sizes of open axes; of both `LENGTH` and `PAST` follows what is `TOTAL`."""
+        """The same with other sizes of open axes; `TOTAL` is the sum of `LENGTH` and `PAST`."""
         known = {**sizes, TOTAL: sizes.get(PAST, 0) + sizes.get(LENGTH, 0)}
         axes = [*self.axes, *[""] * (len(self.shape) - len(self.axes))]
         shape = tuple(known.get(name, size) for name, size in zip(axes, self.shape, strict=True))
@@ -50,14 +50,14 @@ class TensorSpec:
 
 @dataclass(frozen=True)
 class Op(ABC):
-    """One primitive operation; a subclass per kind states its settings and, from the input shapes, all the rest.
+    """One primitive operation. A subclass has the settings of its kind, and derives all else from them and the input shapes.
 
-    What others do with it is registered in their rooms, for the class: ``hwnas.graph.to_onnx`` writes its nodes,
-    ``hwnas.supernet.run`` computes it in torch. A plug-in registers a class of its own in the same way.
+    Other packages register functions for the class: ``hwnas.graph.to_onnx`` writes its nodes, and ``hwnas.supernet.run`` computes
+    it in torch. Plug-ins register their own classes in the same way.
 
     Attributes:
-        name: its role within the layer (``"expand"``, ``"query"``); weights are found by it.
-        inputs: values it reads: 0 is the layer's input, ``i`` the output of the layer's i-th op (from 1).
+        name: its role in the layer (``"expand"``, ``"query"``), which identifies its weights.
+        inputs: numbers of the values it reads: 0 is the layer's input, ``i`` the output of the layer's i-th op (from 1).
         in_shapes: their shapes.
     """
 
@@ -66,13 +66,13 @@ class Op(ABC):
     in_shapes: tuple[Shape, ...]
 
     in_place: ClassVar[tuple[int, ...]] = ()
-    """Positions of the inputs that runtimes write its result over, if nothing else reads them."""
+    """Positions of the inputs that runtimes overwrite with the result, if nothing else reads them."""
 
     view: ClassVar[bool] = False
-    """Whether its result is its input's memory, read in another way."""
+    """Whether the result uses the memory of the input."""
 
     accumulates: ClassVar[bool] = False
-    """Whether runtimes write its result onto what it is added to."""
+    """Whether runtimes write the result into the buffer of a value that it is added to."""
 
     @property
     @abstractmethod
@@ -86,17 +86,17 @@ class Op(ABC):
 
     @property
     def macs(self) -> int:
-        """Multiply-accumulates of convolutions and matrix products, for one sample; 0 for anything else."""
+        """Multiply-accumulates of convolutions and matrix products for one sample; 0 for other ops."""
         return 0
 
     @property
     def weights(self) -> Mapping[str, Shape]:
-        """Shapes of what is trained, by name: ``{"weight": (out, in, k, k), "bias": (out,)}``."""
+        """Shapes of trainable tensors, by name: ``{"weight": (out, in, k, k), "bias": (out,)}``."""
         return {}
 
     @property
     def buffers(self) -> Mapping[str, Shape]:
-        """Shapes of what is kept but not trained: running statistics, whose names begin so, and what is fixed."""
+        """Shapes of tensors that are not trained: running statistics, and constants."""
         return {}
 
     @property
@@ -106,7 +106,7 @@ class Op(ABC):
 
     @property
     def workspace(self) -> int:
-        """Elements that it needs while it runs, beside its inputs and its output."""
+        """Number of temporary elements while it runs, besides its inputs and its output."""
         return 0
 
     @property
@@ -116,5 +116,5 @@ class Op(ABC):
 
     @property
     def writes(self) -> Mapping[str, TensorSpec]:
-        """Named values that it leaves for later layers."""
+        """Named values that it writes for later layers."""
         return {}

@@ -1,4 +1,4 @@
-"""Activations: what each computes, said once. A new one is an entry of `FORMULAS`."""
+"""Activations. Each is defined by one formula; a new one is an entry of `FORMULAS`."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from hwnas.errors import UnknownNameError
 from hwnas.space.ops._op import Op, Shape
 
 Function = str
-"""The name of an activation, of `FORMULAS`."""
+"""The name of an activation in `FORMULAS`."""
 
 
 class Maths(Protocol):
-    """What formulas are written in, beside ``+``, ``-``, ``*`` and ``/``: numpy's, torch's, or nodes of a graph."""
+    """Functions for formulas, besides ``+``, ``-``, ``*`` and ``/``: of numpy, of torch, or nodes of a graph."""
 
     def clip(self, x: Any, low: float, high: float, /) -> Any:
-        """``x``, no less than ``low`` and no more than ``high``."""
+        """``x`` limited to ``low`` and ``high``."""
 
     def erf(self, x: Any, /) -> Any:
         """The error function."""
@@ -54,8 +54,8 @@ FORMULAS: Mapping[Function, Callable[[Maths, Any], Any]] = {
     "gelu": lambda m, x: x * (m.erf(x / sqrt(2)) + 1) * 0.5,
     "gelu_tanh": lambda m, x: x * (m.tanh((x + x * x * x * 0.044715) * sqrt(2 / pi)) + 1) * 0.5,
 }
-"""By name, of `Maths` and a value. From them ONNX nodes are written, torch computes where it has no kernel of its own, and
-the reader of ONNX files knows activations however they are spelt. onnxruntime makes one kernel of ``gelu`` as it stands here."""
+"""Functions of `Maths` and a value, by name. They give the ONNX nodes, the torch function if torch has no kernel, and the reader's
+test of which activation a chain of ONNX nodes is. onnxruntime fuses ``gelu`` in exactly this form into one kernel."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ class Activation(Op):
     """``function`` of every element.
 
     Raises:
-        UnknownNameError: no such function; suggests the nearest.
+        UnknownNameError: there is no such function; suggests the nearest.
     """
 
     function: Function

@@ -1,4 +1,4 @@
-"""Attention between tokens (Vaswani et al. 2017, arXiv:1706.03762). Its projections are `Linear` ops of their own."""
+"""Attention between tokens (Vaswani et al. 2017, arXiv:1706.03762). Its projections are separate `Linear` ops."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from hwnas.space.ops._op import Op, Shape
 
 @dataclass(frozen=True)
 class SplitHeads(Op):
-    """Channels of tokens ``(tokens, heads * d)`` by head: ``(heads, tokens, d)``, as caches of keys and values keep them."""
+    """``(tokens, heads * d)`` to ``(heads, tokens, d)``, which is the layout of caches of keys and values."""
 
     heads: int
 
@@ -22,16 +22,15 @@ class SplitHeads(Op):
 
 @dataclass(frozen=True)
 class Attention(Op):
-    """``softmax(Q K^T / sqrt(d) + bias) V`` per head.
+    """``softmax(Q K^T / sqrt(d) + bias) V`` for each head.
 
-    Reads queries ``(tokens, heads * d)``, keys and values ``(others, kv_heads * d)``, or all three as `SplitHeads` leaves
-    them, and optionally a bias: ``(others,)`` per key, as `PaddingBias` makes it from a mask, or ``(tokens, others)``, as
-    `CausalBias` does. MACs are those of both products, ``Q K^T`` and the weighted sum of values; a causal bias saves none,
-    for runtimes compute the products whole.
+    Inputs are queries ``(tokens, heads * d)``, keys and values ``(others, kv_heads * d)``, or the outputs of `SplitHeads` for all
+    three; and optionally a bias ``(others,)`` (`PaddingBias`) or ``(tokens, others)`` (`CausalBias`). MACs count both products,
+    ``Q K^T`` and the weighted sum of values, in full, even with a causal bias, because runtimes compute them in full.
 
     Attributes:
         heads: of the queries.
-        kv_heads: of keys and values: fewer, where several query heads share one (Ainslie et al. 2023, arXiv:2305.13245).
+        kv_heads: of keys and values; fewer if several query heads share one (Ainslie et al. 2023, arXiv:2305.13245).
     """
 
     heads: int
@@ -39,17 +38,17 @@ class Attention(Op):
 
     @property
     def split(self) -> bool:
-        """Whether its inputs are split by heads."""
+        """Whether its inputs come from `SplitHeads`."""
         return len(self.in_shape) == 3
 
     @property
     def tokens(self) -> int:
-        """Queries of a head."""
+        """Number of queries."""
         return self.in_shape[-2]
 
     @property
     def others(self) -> int:
-        """Keys of a head."""
+        """Number of keys."""
         return self.in_shapes[1][-2]
 
     @property
@@ -77,7 +76,7 @@ class Attention(Op):
 
 @dataclass(frozen=True)
 class PaddingBias(Op):
-    """0 where a mask ``(tokens,)`` is 1, and `MASKED` where it is 0: what attention adds to the scores of keys."""
+    """Bias for the scores of keys: 0 where a mask ``(tokens,)`` is 1, and `MASKED` where it is 0."""
 
     @property
     def shape(self) -> Shape:
@@ -86,9 +85,9 @@ class PaddingBias(Op):
 
 @dataclass(frozen=True)
 class CausalBias(Op):
-    """What hides from each token those after it, and those that a mask says are none.
+    """Bias ``(tokens, others)`` that hides from each token the later tokens, and those where a mask is 0.
 
-    Reads one integer per token, whatever it is, and the mask ``(others,)``, whose last ones are of these tokens.
+    Inputs are any integers ``(tokens,)``, for their number, and the mask ``(others,)``, which ends with these tokens.
     """
 
     @property
@@ -97,4 +96,4 @@ class CausalBias(Op):
 
 
 MASKED = -1e4
-"""Added to the score of a key that nobody is to see: its softmax is 0, in fp16 too."""
+"""Added to the score of a hidden key: its softmax is 0, also in fp16."""

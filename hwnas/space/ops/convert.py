@@ -1,4 +1,4 @@
-"""From one precision to another."""
+"""Conversion between precisions."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from hwnas.space.ops._op import Op, Shape
 
 @dataclass(frozen=True)
 class Convert(Op):
-    """The same values, as numbers of the precision ``to``; where the whole network has one precision it does nothing."""
+    """The same values in the precision ``to``; no operation in a network of one precision."""
 
     to: str
 

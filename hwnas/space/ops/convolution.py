@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from hwnas.space.ops._op import Op, Shape
 
 Pair = tuple[int, int]
-"""Along height and width."""
+"""Values along height and width."""
 
 Pads = tuple[int, int, int, int]
-"""Zeros before and after, in ONNX's order: top, left, bottom, right."""
+"""Padding in ONNX's order: top, left, bottom, right."""
 
 
 def half_padding(kernel: Pair, dilation: Pair = (1, 1)) -> Pads:
@@ -21,22 +21,22 @@ def half_padding(kernel: Pair, dilation: Pair = (1, 1)) -> Pads:
 
 
 def window_span(size: int, kernel: int, pads: int, dilation: int = 1) -> int:
-    """How far a window can move along an axis of a padded feature map."""
+    """Number of steps that a window can move along an axis of a padded feature map."""
     return size + pads - dilation * (kernel - 1) - 1
 
 
 @dataclass(frozen=True)
 class Conv(Op):
-    """Convolution of ``(in, height, width)``, with a bias or a batch norm after it if asked.
+    """Convolution of ``(in, height, width)``, optionally with a bias or a batch norm.
 
-    MACs are those of the convolution alone. A batch norm here is folded into the weights on export.
+    MACs count the convolution only. The batch norm is folded into the weights on export.
 
     Attributes:
         channels: of the output.
         kernel, stride, dilation: along height and width.
         pads: zeros around the input.
-        groups: of channels that are convolved on their own.
-        bias, bn: whether it has an additive bias, a batch norm.
+        groups: of channels that are convolved separately.
+        bias, bn: whether it has a bias, a batch norm.
     """
 
     channels: int

@@ -9,7 +9,7 @@ from hwnas.space.ops._op import Op, Shape
 
 @dataclass(frozen=True)
 class Add(Op):
-    """``x + y`` of one shape."""
+    """``x + y`` of the same shape."""
 
     in_place = (0, 1)
 

@@ -1,4 +1,4 @@
-"""From integers to vectors, and vectors that stand at fixed places of a sequence."""
+"""Embeddings of integers, and learned vectors for positions of a sequence."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class Embedding(Op):
 
     Attributes:
         entries, channels: of the table.
-        tied: whether a `TiedLinear` reads it too.
+        tied: whether a `TiedLinear` uses the same table.
     """
 
     entries: int
@@ -33,9 +33,9 @@ class Embedding(Op):
 
 @dataclass(frozen=True)
 class SharedRow(Op):
-    """For each integer less than ``entries`` the row of a table that it shares with others, of ``rows``.
+    """Maps each integer less than ``entries`` to one of ``rows`` rows of a smaller table, which several integers may share.
 
-    Its buffer ``row`` says which: whole numbers, kept as real ones like all tensors (they are exact below 2 to the 24th).
+    The buffer ``row`` holds the map. Like all tensors it is real; whole numbers below 2**24 are exact.
     """
 
     entries: int
@@ -52,10 +52,9 @@ class SharedRow(Op):
 
 @dataclass(frozen=True)
 class Positions(Op):
-    """Adds a learned vector to each token of ``(tokens, channels)``: the first ones of a table ``(entries, channels)``.
+    """Adds a learned vector to each token of ``(tokens, channels)``: the first rows of a table ``(entries, channels)``.
 
-    The table has as many rows as the longest sequence has tokens, so its shape does not depend on the length of this
-    one.
+    The table has one row for each token of the longest sequence, so its shape does not depend on the length of the input.
     """
 
     entries: int
@@ -73,10 +72,10 @@ class Positions(Op):
 
 @dataclass(frozen=True)
 class GridPositions(Op):
-    """Adds a learned vector to each token of ``(leading + s * s, channels)``: some tokens, then a square grid of patches.
+    """Adds a learned vector to each token of ``(leading + s * s, channels)``: leading tokens, then a square grid of patches.
 
-    The table ``(leading + side * side, channels)`` is of the largest grid; for a smaller one its grid is resized by cubic
-    interpolation, as vision transformers are fine-tuned at other resolutions (Dosovitskiy et al. 2021, arXiv:2010.11929).
+    The table ``(leading + side * side, channels)`` has the largest grid. For a smaller one its grid is resized by cubic
+    interpolation, as in fine-tuning vision transformers at other resolutions (Dosovitskiy et al. 2021, arXiv:2010.11929).
     Exported files hold the resized table.
     """
 
@@ -91,7 +90,7 @@ class GridPositions(Op):
 
     @property
     def grid(self) -> int:
-        """Patches along each side of this input."""
+        """Number of patches along each side of the input's grid."""
         return isqrt(self.in_shape[0] - self.leading)
 
     @property

@@ -11,12 +11,12 @@ from hwnas.space.ops._op import Op, Shape
 
 @dataclass(frozen=True)
 class Linear(Op):
-    """``x @ weight.T + bias`` over the last axis: of ``(features,)``, or of every token of ``(tokens, channels)``.
+    """``x @ weight.T + bias`` over the last axis of ``(features,)`` or ``(tokens, channels)``.
 
     Attributes:
         features: of its output.
-        bias: whether there is one.
-        causal: whether what it makes of a token must not depend on other tokens in the least, in no precision: texts are written on.
+        bias: whether it has a bias.
+        causal: whether the output of a token must not depend on other tokens, not even through the scales of a quantised input.
     """
 
     features: int
@@ -39,11 +39,11 @@ class Linear(Op):
 
 @dataclass(frozen=True)
 class TiedLinear(Op):
-    """``x @ table.T``: logits of tokens, by the table ``(entries, channels)`` that an `Embedding` elsewhere looks them up in.
+    """``x @ table.T``: logits of tokens, with the table ``(entries, channels)`` of an `Embedding`.
 
     Attributes:
         entries: rows of the table.
-        table: the op that has it: ``<slot>/<op>``.
+        table: the embedding: ``<slot>/<op>``.
     """
 
     entries: int

@@ -1,4 +1,4 @@
-"""Values with a name: what a layer reads beside the one before it, and what it leaves for later layers."""
+"""Named values, which a layer reads besides its input, or writes for later layers."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from hwnas.space.ops._op import Op, Shape, TensorSpec
 
 @dataclass(frozen=True)
 class Read(Op):
-    """The value named ``value``: what an earlier layer wrote under this name, or else an input of the network."""
+    """The value named ``value``, which an earlier layer wrote, or else an input of the network."""
 
     value: str
     spec: TensorSpec
@@ -30,8 +30,8 @@ class Write(Op):
 
     Attributes:
         value: the name.
-        output: whether the network gives it to its user too, beside what its last layer returns.
-        axes: of an output, as of `TensorSpec`.
+        output: whether it is also an output of the network, besides that of the last layer.
+        axes: of an output; see `TensorSpec`.
     """
 
     value: str

@@ -1,4 +1,4 @@
-"""Normalisations that stay in the graph. A batch norm after a convolution is part of `Conv`, and folded on export."""
+"""Normalisations as separate ops. A batch norm after a convolution is part of `Conv`, and folded on export."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from hwnas.space.ops._op import Op, Shape
 
 @dataclass(frozen=True)
 class BatchNorm(Op):
-    """Batch norm over the first axis, the channels, where no convolution before it can take it in."""
+    """Batch norm over the channels (the first axis), if there is no convolution before it to fold it into."""
 
     @property
     def shape(self) -> Shape:
@@ -27,7 +27,7 @@ class BatchNorm(Op):
 
 @dataclass(frozen=True)
 class Affine(Op):
-    """``x * weight + bias``, one of each per element of ``axis``: a layer scale, or an input made standard by the network."""
+    """``x * weight + bias`` with one weight and bias per element of ``axis``: layer scale, or standardisation of the input."""
 
     axis: int = 0
 

@@ -10,12 +10,12 @@ from hwnas.space.ops.convolution import Pads, Pair, window_span
 
 @dataclass(frozen=True)
 class Pool(Op):
-    """What poolings by windows share.
+    """Base of poolings over windows.
 
     Attributes:
         kernel, stride: of the window, along height and width.
-        pads: around the input; what lies there counts for nothing.
-        ceil: whether a last window that hangs over the edge counts, too.
+        pads: padding around the input, whose elements are ignored.
+        ceil: whether a last window that exceeds the edge counts too.
     """
 
     kernel: Pair
@@ -35,7 +35,7 @@ class Pool(Op):
         if not self.ceil:
             return span // stride + 1
         windows = -(-span // stride) + 1
-        return windows - 1 if (windows - 1) * stride >= size + before else windows  # a window starts inside
+        return windows - 1 if (windows - 1) * stride >= size + before else windows  # the last one must start inside
 
 
 @dataclass(frozen=True)
@@ -45,12 +45,12 @@ class MaxPool(Pool):
 
 @dataclass(frozen=True)
 class AvgPool(Pool):
-    """Mean of each window's elements; of those inside, where it hangs over the edge."""
+    """Mean of each window's elements inside the feature map."""
 
 
 @dataclass(frozen=True)
 class GlobalPool(Op):
-    """Mean over height and width, which stay as axes of length 1."""
+    """Mean over height and width, which remain as axes of length 1."""
 
     @property
     def shape(self) -> Shape:
@@ -64,7 +64,7 @@ class GlobalMaxPool(GlobalPool):
 
 @dataclass(frozen=True)
 class MeanTokens(Op):
-    """Mean over the tokens of ``(tokens, channels)``; over those that a second input, a 0/1 mask ``(tokens,)``, keeps."""
+    """Mean over the tokens of ``(tokens, channels)``, or over those where a second input, a mask ``(tokens,)``, is 1."""
 
     @property
     def shape(self) -> Shape:

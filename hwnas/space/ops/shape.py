@@ -1,4 +1,4 @@
-"""Ops that move elements and compute nothing. Axes are counted without the batch axis."""
+"""Ops that only move elements. Axes are counted without the batch axis."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Reshape(Op):
 
 @dataclass(frozen=True)
 class Transpose(Op):
-    """``axes`` of the input in another order."""
+    """The input with its axes in the order ``axes``."""
 
     axes: tuple[int, ...]
 
@@ -45,7 +45,7 @@ class Transpose(Op):
 
 @dataclass(frozen=True)
 class Shuffle(Op):
-    """The first axis as ``groups`` rows, read by columns: the channel shuffle of Zhang et al. 2017, arXiv:1707.01083."""
+    """Channel shuffle (Zhang et al. 2017, arXiv:1707.01083): the first axis as ``groups`` rows, read by columns."""
 
     groups: int
 
@@ -56,7 +56,7 @@ class Shuffle(Op):
 
 @dataclass(frozen=True)
 class Concat(Op):
-    """The inputs one after another along ``axis``."""
+    """The inputs concatenated along ``axis``."""
 
     axis: int = 0
 
@@ -69,7 +69,7 @@ class Concat(Op):
 
 @dataclass(frozen=True)
 class Slice(Op):
-    """Elements ``start`` to ``stop`` (not included) of ``axis``."""
+    """Elements ``start`` to ``stop`` (exclusive) of ``axis``."""
 
     axis: int
     start: int
@@ -84,7 +84,7 @@ class Slice(Op):
 
 @dataclass(frozen=True)
 class Take(Op):
-    """Element ``index`` of ``axis``, which goes: the class token of a sequence."""
+    """Element ``index`` of ``axis``, without that axis: the class token of a sequence."""
 
     axis: int = 0
     index: int = 0
