@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
-# Networks are their owners' affair: from 1.29 on onnxruntime tells its makers of those it runs, unless this is set when it starts.
+# From 1.29 on onnxruntime sends telemetry about the networks it runs, unless this is set when it starts.
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 __all__ = ["Evaluation", "Front", "Metric", "Study", "__version__"]

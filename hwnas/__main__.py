@@ -1,4 +1,4 @@
-"""The script ``hwnas`` and ``python -m hwnas``: the command line, whose modules take half a second to load."""
+"""The script ``hwnas`` and ``python -m hwnas``."""
 
 from __future__ import annotations
 
@@ -7,8 +7,11 @@ import sys
 
 
 def main() -> None:
-    """Run the command line; Ctrl-C while it loads gets its line too, and `kill` and `timeout` leave no more behind than
-    Ctrl-C."""
+    """Run the command line.
+
+    Its modules take half a second to load, so Ctrl-C is handled here as well. SIGTERM (`kill`, `timeout`) acts like Ctrl-C, so
+    that it cleans up too.
+    """
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         from hwnas.cli import main as run

@@ -1,7 +1,7 @@
 """Errors a user can act on.
 
-Every error states the value at fault, the rule it broke and the remedy. Library code raises
-them; the command line prints ``str(error)`` on one line and exits with code 2.
+Every error states the value at fault, the rule that it breaks, and the remedy. Library code raises them; the command line prints
+``str(error)`` on one line and exits with code 2.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ from typing import Any
 
 
 class HwnasError(Exception):
-    """Base of all errors hwnas raises on purpose.
+    """Base of all errors that hwnas raises on purpose.
 
     Args:
-        value: what was given, named so that the user can find it (``"population 1"``; of options alone ``"--latency 20"``).
-        rule: the rule it breaks (``"a quantity needs a unit"``).
-        remedy: what to do about it (``"write 20ms"``).
+        value: the input at fault, named so that the user can find it (``"population 1"``, ``"--latency 20"``).
+        rule: the rule that it breaks (``"a quantity needs a unit"``).
+        remedy: what the user can do (``"write 20ms"``).
     """
 
     def __init__(self, value: str, rule: str, remedy: str) -> None:
@@ -27,13 +27,13 @@ class HwnasError(Exception):
         self.remedy = remedy
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # Errors of worker processes are pickled. By default an exception is rebuilt from its message alone, and these
-        # are made of three parts.
-        return _again, (type(self), self.args, self.__dict__)
+        # Errors of worker processes are pickled. By default an exception is rebuilt from its message alone, which does not fit
+        # the three arguments.
+        return _unpickled, (type(self), self.args, self.__dict__)
 
 
 class QuantityError(HwnasError):
-    """A number without a unit, of the wrong unit, or out of range."""
+    """A number without a unit, with the wrong unit, or out of range."""
 
 
 class SpaceError(HwnasError):
@@ -49,11 +49,11 @@ class TableError(HwnasError):
 
 
 class PredictorError(HwnasError):
-    """A predictor that cannot be fitted, read, or belongs to another space."""
+    """A predictor that cannot be fitted or read, or belongs to another space."""
 
 
 class SupernetError(HwnasError):
-    """A checkpoint or supernet that does not fit."""
+    """A checkpoint or supernet that cannot be used."""
 
 
 class DataError(HwnasError):
@@ -65,27 +65,25 @@ class InfeasibleError(HwnasError):
 
 
 class NotHeldError(HwnasError):
-    """The work was done, but its outcome does not hold, such as measured subnets over their budget. Not bad input."""
+    """The input was fine and the work is done, but the result breaks a promise, such as a measured subnet over its budget."""
 
 
 class UnknownNameError(HwnasError):
-    """A name that is not registered; suggests the nearest that is.
+    """A name that is not registered; suggests the nearest registered one.
 
     Args:
-        kind: what is named.
+        kind: of the named thing.
         name: as it was given.
-        known: names there are.
-        otherwise: what to do if the name is the right one.
+        known: registered names.
+        otherwise: another remedy, in case the name is right.
     """
 
     def __init__(self, kind: str, name: str, known: Iterable[str], otherwise: str = "") -> None:
         names = sorted(known)
         folded = {each.casefold(): each for each in names}
         typed = str(name).casefold()
-        begun = [
-            each for each in folded if typed and each.startswith(typed)
-        ]  # the end was left out: the first of these
-        near = begun or get_close_matches(typed, folded, n=1, cutoff=0.5)
+        completions = [each for each in folded if typed and each.startswith(typed)]
+        near = completions or get_close_matches(typed, folded, n=1, cutoff=0.5)
         remedy = f"did you mean {folded[near[0]]!r}?" if near else f"known: {', '.join(names) or 'none'}"
         remedy += f"{' Or' if near else '; or'} {otherwise}" if otherwise else ""
         super().__init__(f"{kind} {name!r}", f"there is no such {kind}", remedy)
@@ -93,8 +91,7 @@ class UnknownNameError(HwnasError):
         self.known = names
 
 
-def _again(kind: type[HwnasError], args: tuple[Any, ...], facts: dict[str, Any]) -> HwnasError:
-    """An unpickled error."""
+def _unpickled(kind: type[HwnasError], args: tuple[Any, ...], facts: dict[str, Any]) -> HwnasError:
     error = kind.__new__(kind, *args)
     error.__dict__.update(facts)
     return error

@@ -1,5 +1,4 @@
-"""Whole files or none: write beside, then rename; several files together, all of them or none. And what else is said of paths:
-their digests, how they are typed."""
+"""Writing files atomically, alone or several together; digests of files, and paths in messages."""
 
 from __future__ import annotations
 
@@ -19,24 +18,24 @@ from typing import Self
 from hwnas.errors import DataError
 
 UNWRITTEN = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS}
-"""Numbers of errors that say that bytes did not reach the disk; libraries raise them without the file's name."""
+"""Error numbers of failed writes, which libraries raise without the file's name."""
 
 PART_BYTES = 2**22
-"""Read at once of a file that is hashed: weights may be larger than memory."""
+"""Bytes that are hashed at once, since a file may be larger than memory."""
 
 _LFS = b"version https://git-lfs"
 
 _numbers = count(1)
 _waiting: ContextVar[list[_Part] | None] = ContextVar("waiting", default=None)
-"""Finished parts of the files that a :func:`together` block writes; None outside of one."""
+"""Finished parts of a :func:`together` block; None outside of a block."""
 
 
 @contextmanager
 def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
-    """Yield a temporary path beside ``path``; rename it over ``path`` on success, delete it on failure.
+    """Yield a temporary path beside ``path``; rename it to ``path`` on success, delete it on failure.
 
-    Missing parent folders are made (and removed again on failure), and what killed processes left of the same target is
-    removed. Inside :func:`together` the rename waits for the other files.
+    Missing parent folders are created, and removed again on failure. Temporary files of the same target that killed processes
+    left behind are removed. Inside :func:`together` the rename waits for the other files.
 
     Raises:
         DataError: the folder cannot be written to, ``path`` is a folder, or the disk is full.
@@ -56,7 +55,7 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
     waiting = _waiting.get()
     try:
         yield part.path
-        part.settle()
+        part.sync()
         if waiting is None:
             part.commit()
     except BaseException as error:
@@ -70,9 +69,9 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
 
 @contextmanager
 def together() -> Iterator[None]:
-    """Files that are written inside by :func:`replacing` appear at the end, in their order; or none of them does.
+    """Rename the files that :func:`replacing` writes in this block at its end, in order; after an error, none of them.
 
-    Until then their names hold what they held before. A block inside another one belongs to it.
+    A nested block joins the outer one.
 
     Raises:
         DataError: a file cannot be written.
@@ -88,12 +87,12 @@ def together() -> Iterator[None]:
             part.commit()
     finally:
         _waiting.reset(token)
-        for part in reversed(parts):  # the first may have made the folder of all
+        for part in reversed(parts):  # the first may have created the folder of all
             part.discard()
 
 
 def check_writable(path: str | os.PathLike[str]) -> None:
-    """Refuse an output path before hours are spent on what goes there; leaves no trace.
+    """Raise if a file cannot be written, before hours are spent on its content; leaves no trace.
 
     Raises:
         DataError: the folder cannot be written to, or ``path`` is a folder.
@@ -111,7 +110,7 @@ def check_writable(path: str | os.PathLike[str]) -> None:
 
 
 def file_hash(path: str | os.PathLike[str], files: Iterable[Path] = ()) -> str:
-    """SHA-256 of a file; of a folder, of the names and contents of those ``files`` of it, in order of name."""
+    """SHA-256 of a file, or of the sorted names and contents of ``files`` in a folder."""
     path = Path(path)
     digest = hashlib.sha256()
     for file in sorted(file for file in files if file.is_file()) if path.is_dir() else [path]:
@@ -123,23 +122,23 @@ def file_hash(path: str | os.PathLike[str], files: Iterable[Path] = ()) -> str:
 
 
 def user_cache() -> Path:
-    """Where a user's programs keep what can be had again; not made yet."""
+    """The user's cache folder for hwnas, which may not exist yet."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "hwnas"
 
 
 def as_argument(path: str | os.PathLike[str]) -> str:
-    """A path as it is typed in a shell; a name that begins with a dash would be taken for an option."""
+    """A path as a shell argument; one that begins with a dash gets ``./``, so that it is no option."""
     text = os.fspath(path)
     return shlex.quote(f"./{text}" if text.startswith("-") else text)
 
 
 def ends_in(path: str | os.PathLike[str], *endings: str) -> bool:
-    """Whether a name has one of these endings (``.onnx``): what kind of file it is; capitals are as good as small letters."""
+    """Whether a file name has one of the endings (``.onnx``), in upper or lower case."""
     return os.fspath(path).lower().endswith(endings)
 
 
 def files_in(folder: Path, *endings: str) -> list[Path]:
-    """The files of a folder that have one of these endings, by name; none where there is no such folder."""
+    """The files of a folder that have one of the endings, sorted; empty if there is no such folder."""
     return sorted(file for file in folder.glob("*") if ends_in(file, *endings) and file.is_file())
 
 
@@ -150,7 +149,7 @@ def is_lfs_pointer(path: Path) -> bool:
 
 
 class _Part:
-    """A file that is being written beside its target, locked as long as its writer lives."""
+    """A temporary file beside its target, locked as long as its writer lives."""
 
     def __init__(self, target: Path, path: Path, handle: int, made: Sequence[Path]) -> None:
         self.target = target
@@ -160,26 +159,26 @@ class _Part:
 
     @classmethod
     def of(cls, target: Path, made: Sequence[Path] = ()) -> Self:
-        """A new one, empty; folders that were ``made`` for it, the innermost first, go with it if it is discarded."""
+        """A new, empty file. Discarding it also removes the folders that were ``made`` for it, innermost first."""
         while True:
             path = target.with_name(f".{target.name}.{os.getpid()}.{next(_numbers)}.part")
             handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
-            # Between these two lines another process may have removed it as a leftover.
+            # Before the lock, another process may have removed the file as a leftover.
             if locked(handle) is not False and path.exists() and os.path.samestat(os.fstat(handle), path.stat()):
                 return cls(target, path, handle, made)
             os.close(handle)
 
-    def settle(self) -> None:
-        """Write the bytes through to the disk, which may notice only now that it is full."""
+    def sync(self) -> None:
+        """Flush the file to disk; a full disk may raise only now."""
         with self.path.open("rb+") as file:
             os.fsync(file.fileno())
 
     def commit(self) -> None:
-        """Give it its name."""
+        """Rename the file to its target."""
         if self.target.is_dir():
             raise _unwritable(self.target, "it is a folder")
         try:
-            if sys.platform == "win32":  # where open files cannot be renamed
+            if sys.platform == "win32":  # it cannot rename open files
                 self._close()
             self.path.replace(self.target)
         except OSError as error:
@@ -187,7 +186,7 @@ class _Part:
         self._close()
 
     def discard(self) -> None:
-        """Delete it, unless it has its name already."""
+        """Delete the file, unless it was committed."""
         if self._handle is not None:
             with suppress(OSError):
                 self.path.unlink(missing_ok=True)
@@ -201,16 +200,16 @@ class _Part:
 
 
 def _remove_empty(folders: Sequence[Path]) -> None:
-    """Remove those that hold nothing, the innermost first."""
+    """Remove the empty ones of ``folders``, which are sorted innermost first."""
     for folder in folders:
         with suppress(OSError):
             folder.rmdir()
 
 
 def _remove_leftovers(target: Path) -> None:
-    """Remove the parts of ``target`` whose writers are dead: those that nobody holds a lock on.
+    """Remove the temporary files of ``target`` whose writers are dead, so that nobody holds their locks.
 
-    Process ids would not do: they are reused, and mean nothing in another container.
+    Process ids could not show that: they are reused, and mean nothing in another container.
     """
     ours = re.compile(rf"\.{re.escape(target.name)}\.\d+(\.\d+)?\.part")
     with os.scandir(target.parent) as entries:
@@ -226,7 +225,7 @@ def _remove_leftovers(target: Path) -> None:
 
 
 def locked(handle: int) -> bool | None:
-    """Whether this process holds the lock of an open file now; None where files have no locks."""
+    """Try to lock an open file: True if this process holds the lock now, None if files cannot be locked."""
     if sys.platform == "win32":
         return None
     import fcntl

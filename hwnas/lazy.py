@@ -1,6 +1,6 @@
-"""Packages whose names load when they are first asked for, so that importing the package itself stays light.
+"""Lazy loading of a package's public names, so that importing the package stays fast.
 
-The names stand twice: under ``TYPE_CHECKING`` for type checkers and editors, and here for Python::
+The names are written twice: under ``TYPE_CHECKING`` for type checkers and editors, and in a call of `lazily` for Python::
 
     if TYPE_CHECKING:
         from hwnas.supernet._base import Supernet, centre
@@ -16,11 +16,11 @@ from importlib import import_module
 
 
 def lazily(package: str, homes: Mapping[str, str]) -> tuple[Callable[[str], object], Callable[[], list[str]]]:
-    """A package's ``__getattr__`` and ``__dir__`` (PEP 562): names load when asked for, and completion shows ``__all__``.
+    """A package's ``__getattr__`` and ``__dir__`` (PEP 562): names load at first use, and completion shows ``__all__``.
 
     Args:
-        package: its name.
-        homes: modules, and the public names that each of them has, with spaces between.
+        package: name of the package.
+        homes: for each module its public names, separated by spaces.
     """
     home = {name: module for module, names in homes.items() for name in names.split()}
 

@@ -1,4 +1,4 @@
-"""Objects of the user's own: ``package.module:Name``, ``path/to/file.py:Name``, and entry points of installed packages."""
+"""Loading users' objects: ``package.module:Name``, ``path/to/file.py:Name``, and entry points of installed packages."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ from hwnas.files import ends_in
 
 
 def is_reference(name: str) -> bool:
-    """Whether a name points to an object in a module or file."""
+    """Whether a name refers to an object in a module or file."""
     return ":" in name
 
 
 def load_object(reference: str, kind: str, error: type[HwnasError]) -> object:
-    """The object behind ``module:Name`` or ``file.py:Name``.
+    """The object that ``module:Name`` or ``file.py:Name`` refers to.
 
     Args:
         reference: as typed.
-        kind: what it is meant to be, for messages (``"supernet"``).
-        error: what to raise.
+        kind: of the object, for messages (``"supernet"``).
+        error: class to raise.
 
     Raises:
-        HwnasError: of the class ``error``; the module does not load, or has no such name.
+        HwnasError: of class ``error``; the module cannot be imported, or has no such name.
     """
     where, _, name = reference.rpartition(":")
     path = Path(where)
@@ -38,7 +38,7 @@ def load_object(reference: str, kind: str, error: type[HwnasError]) -> object:
     if ends_in(path, ".py") and not path.is_file():
         raise error(value, f"there is no file {path}", "correct the path")
     if not ends_in(path, ".py") and Path(f"{path}.py").is_file() and os.sep in where:
-        raise error(value, "files of Python are named with their ending", f"did you mean {where}.py:{name}?")
+        raise error(value, "a Python file is named with its .py", f"did you mean {where}.py:{name}?")
     try:
         if ends_in(path, ".py"):
             _make_importable(path.resolve().parent)
@@ -50,18 +50,18 @@ def load_object(reference: str, kind: str, error: type[HwnasError]) -> object:
         rule = f"{where} cannot be imported ({type(problem).__name__}: {problem})"
         raise error(value, rule, "correct it") from problem
     if not hasattr(module, name):
-        rule = f"{where} has no {name}" if name else "nothing stands behind the colon"
+        rule = f"{where} has no {name}" if name else "there is no name after the colon"
         near = get_close_matches(name, vars(module), n=1)
-        remedy = "write the name of a class, a function or a space behind the colon"
+        remedy = "write the name of a class, a function or a space after the colon"
         raise error(value, rule, f"did you mean {where}:{near[0]}?" if near else remedy)
     return getattr(module, name)
 
 
 def load_entry(group: str, name: str, kind: str, error: type[HwnasError]) -> object | None:
-    """What an installed package registers under ``name``; None if none does.
+    """The object that an installed package registers under ``name``; None if there is none.
 
     Raises:
-        HwnasError: of the class ``error``; it does not load.
+        HwnasError: of class ``error``; the object cannot be loaded.
     """
     for entry in entry_points(group=group, name=name):
         try:
@@ -73,14 +73,14 @@ def load_entry(group: str, name: str, kind: str, error: type[HwnasError]) -> obj
 
 
 def _make_importable(folder: Path) -> None:
-    """Let modules of a folder be imported; those that are importable already go first."""
+    """Add a folder to the end of ``sys.path``, so that modules which can be imported already take precedence."""
     if str(folder) not in sys.path:
         sys.path.append(str(folder))
 
 
 @cache
 def _run(path: str, _changed: int) -> ModuleType:
-    """The module of a Python file; run again once the file has changed."""
+    """The module of a Python file, which runs again if the file has changed."""
     spec = importlib.util.spec_from_file_location(Path(path).stem, path)
     if spec is None or spec.loader is None:
         raise ImportError(path)

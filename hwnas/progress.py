@@ -1,7 +1,7 @@
-"""What long work tells its caller: one protocol of progress, and whoever listens.
+"""Notices and progress of long work.
 
-Library code never prints. It calls :func:`notice` and :func:`progress`; what becomes of that is up to the listener: nothing
-but a log record by default, lines and bars on stderr under the command line.
+Library code never prints. It calls :func:`notice` and :func:`progress`, and a listener handles the calls: by default they become
+log records; the command line shows lines and bars on stderr.
 """
 
 from __future__ import annotations
@@ -17,27 +17,27 @@ LOG = logging.getLogger("hwnas")
 
 
 class Progress(Protocol):
-    """Called as work goes on: ``progress(3, 40, "subnets")``; the total is None where nobody knows it yet."""
+    """Called during work: ``progress(3, 40, "subnets")``; the total is None if it is not known yet."""
 
     def __call__(self, done: int, total: int | None, note: str = "", /) -> None: ...
 
 
 class Listener(Protocol):
-    """Receives what long work reports."""
+    """Receives the notices and the progress of long work."""
 
     def notice(self, message: str) -> None:
-        """One line: what is done on the user's behalf, or what they should know."""
+        """Show one line about what happens, or what the user should know."""
 
     def progress(self, title: str) -> AbstractContextManager[Progress]:
-        """Something that takes a while begins, and ends with the block."""
+        """Show the progress of a long task during the block."""
 
 
-def _nowhere(_done: int, _total: int | None, _note: str = "", /) -> None:
-    """Progress that nobody watches."""
+def _ignored(_done: int, _total: int | None, _note: str = "", /) -> None:
+    """Progress that is not shown."""
 
 
 class Logged(Listener):
-    """The usual listener: notices go to the logger ``hwnas``, progress nowhere."""
+    """The default listener: notices go to the logger ``hwnas``; progress is not shown."""
 
     def notice(self, message: str) -> None:
         LOG.info(message)
@@ -45,7 +45,7 @@ class Logged(Listener):
     @contextmanager
     def progress(self, title: str) -> Iterator[Progress]:
         LOG.debug(title)
-        yield _nowhere
+        yield _ignored
 
 
 _LISTENER: ContextVar[Listener | None] = ContextVar("listener", default=None)
@@ -53,7 +53,7 @@ _LISTENER: ContextVar[Listener | None] = ContextVar("listener", default=None)
 
 @contextmanager
 def listening(listener: Listener) -> Iterator[None]:
-    """Let ``listener`` hear of what is done inside the block."""
+    """Send notices and progress to ``listener`` during the block."""
     token = _LISTENER.set(listener)
     try:
         yield
@@ -66,7 +66,7 @@ def _listener() -> Listener:
 
 
 def notice(message: str) -> None:
-    """Tell whoever listens."""
+    """Show one line to the user, through the listener."""
     _listener().notice(message)
 
 
@@ -77,16 +77,15 @@ def progress(title: str) -> AbstractContextManager[Progress]:
 
 @contextmanager
 def resumable(kept: str | Callable[[], str]) -> Iterator[None]:
-    """On Ctrl-C say what is ``kept`` by then and that the same command resumes, unless the interruption has words of its own;
-    where nothing is (``""``), that it begins again."""
+    """On Ctrl-C, say what is ``kept`` (may be empty) and that the same command resumes, unless the interrupt has a message."""
     try:
         yield
     except KeyboardInterrupt as error:
-        told = kept if isinstance(kept, str) else kept()
-        told = f"{told}; the same command resumes" if told else "nothing is kept yet; the same command begins again"
-        raise KeyboardInterrupt(*(error.args or (told,))) from None
+        state = kept if isinstance(kept, str) else kept()
+        words = f"{state}; the same command resumes" if state else "nothing is kept yet; the same command begins again"
+        raise KeyboardInterrupt(*(error.args or (words,))) from None
 
 
 def kept_in(*files: Path) -> AbstractContextManager[None]:
-    """`resumable`, where the first of some files that is there keeps what was done."""
+    """`resumable` for work that is kept in the first existing file of ``files``."""
     return resumable(lambda: next((f"{file} keeps it" for file in files if file.exists()), ""))

@@ -1,7 +1,6 @@
 """Quantities with units: ``20ms`` of latency, ``300M`` MACs, ``20MB`` of memory.
 
-A budget without its unit has cost people days (a table in milliseconds, a budget in seconds), so a
-bare number is refused with the remedy.
+A number without a unit is refused: a table in milliseconds and a budget in seconds have cost people days.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ _QUANTITY = re.compile(
 
 @dataclass(frozen=True)
 class _Kind:
-    """``units``: factor of each to the unit that the package computes in. ``usual``: the one to suggest."""
+    """``units``: factor of each unit to hwnas's own unit. ``usual``: the unit to suggest."""
 
     noun: str
     units: Mapping[str, float]
@@ -39,7 +38,7 @@ class _Kind:
 
 
 PLAIN_FROM = 100_000
-"""A count or size without a unit that is at least so large is meant as it stands: 1e9 is 1G, 300 is 300M."""
+"""A count or size without a unit has the usual unit if it is smaller than this: 300 probably means 300M, but 1e9 means 1G."""
 
 _LATENCY = _Kind("latency", {"ns": 1e-6, "us": 1e-3, "µs": 1e-3, "ms": 1.0, "s": 1e3}, "ms")
 _COUNT = _Kind("count", {"k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12}, "M")
@@ -51,11 +50,11 @@ def parse_latency_ms(text: str, name: str = "latency") -> float:
     """Milliseconds of ``20ms``, ``0.02s``, ``500us``.
 
     Args:
-        text: what the user wrote.
-        name: what it is for, as the user knows it (``"--latency"``); begins the error.
+        text: as the user typed it.
+        name: as the user knows it (``"--latency"``), for the error.
 
     Raises:
-        QuantityError: no unit, an unknown one, or a number that is not positive and finite.
+        QuantityError: the unit is missing or unknown, or the number is not positive and finite.
     """
     return _parse(text, name, _LATENCY)
 
@@ -76,10 +75,10 @@ def parse_rate(text: str, name: str = "rate") -> float:
 
 
 def parse_number(text: str, name: str = "number") -> float:
-    """A plain number, in a unit that only its column knows: ``5``, ``0.25``, ``1e6``.
+    """A plain number, in the unit of its column: ``5``, ``0.25``, ``1e6``.
 
     Raises:
-        QuantityError: not a finite number.
+        QuantityError: the text is no finite number.
     """
     try:
         value = float(text)
@@ -93,24 +92,25 @@ def parse_number(text: str, name: str = "number") -> float:
 
 
 _REMEDY = re.compile(r"(write (?:for example |a point: )?|did you mean )(\S+)(?: or (\S+))?")
-"""Of a quantity: one value to type, or two."""
+"""A remedy with one or two values to type."""
 
 
 @contextmanager
 def typed_behind(words: str, whole: str) -> Iterator[None]:
-    """Let the error of a quantity that does not read show what was typed, and its remedy be typed as it is printed:
-    ``--budget latency<=20: ...; write "latency<=20ms"``, where the quantity itself knows of ``20`` alone.
+    """Add the text before a quantity to its errors, so that the remedy can be typed as printed.
+
+    The error for ``20`` becomes ``--budget latency<=20: ...; write "latency<=20ms"``.
 
     Args:
-        words: what stands before the quantity.
-        whole: what was typed, with its option.
+        words: the text before the quantity.
+        whole: the whole text, with its option.
     """
     try:
         yield
     except QuantityError as error:
         remedy, said = error.remedy, _REMEDY.fullmatch(error.remedy)
         if said:
-            quote = '"' if set(words) & set("<>") else ""  # a shell would redirect what is not quoted
+            quote = '"' if set(words) & set("<>") else ""  # without quotes a shell would redirect
             remedy = said[1] + " or ".join(f"{quote}{words}{value}{quote}" for value in said.groups()[1:] if value)
         raise QuantityError(whole, error.rule, remedy) from error
 
@@ -126,13 +126,13 @@ def format_bytes(size: float) -> str:
 
 
 def format_quantity(value: float, unit: str, *, up: bool = False, down: bool = False) -> str:
-    """A value with its unit as people write it: ``62.34M MACs``, ``20 ms``, ``4.1 MB``.
+    """A value with its unit for messages: ``62.34M MACs``, ``20 ms``, ``4.1 MB``.
 
     Args:
         value: in ``unit``.
-        unit: ``"ms"``, ``"B"``, ``"MACs"``, ``"params"``; others are put behind the number.
-        up: round up, so that the number is enough where a minimum is told.
-        down: round down, so that the number is within reach where a maximum is told.
+        unit: ``"ms"``, ``"B"``, ``"MACs"``, ``"params"``, or any other, which follows the number.
+        up: round up, so that a minimum can be used as a budget.
+        down: round down, so that a maximum can be used as a budget.
     """
     if (up or down) and math.isfinite(value) and value > 0:
         step = 10.0 ** (math.floor(math.log10(value)) - 3)
@@ -145,23 +145,23 @@ def format_quantity(value: float, unit: str, *, up: bool = False, down: bool = F
 
 
 A_LOT = 10**9
-"""Things that are not counted one by one any more: ``1.94e+19 subnets``."""
+"""Numbers from here on are rounded: ``1.94e+19 subnets``."""
 
 
 def count_of(n: int, noun: str, nouns: str | None = None) -> str:
-    """A number of things: ``1 subnet``, ``3,700 subnets``; ``nouns`` where more of them are not just a noun with an s."""
+    """A number of things: ``1 subnet``, ``3,700 subnets``; ``nouns`` is the plural if it is irregular."""
     return f"{f'{n:,}' if n < A_LOT else f'{n:.3g}'} {noun if n == 1 else nouns or f'{noun}s'}"
 
 
 def first_few(values: Iterable[object], most: int = 3) -> str:
-    """The first of some values: ``a, b, c and 4 more``."""
+    """The first few values: ``a, b, c and 4 more``."""
     shown = [str(value) for value in values]
     more = f" and {len(shown) - most} more" if len(shown) > most else ""
     return ", ".join(shown[:most]) + more
 
 
 def listed(values: Sequence[int | float | str]) -> str:
-    """Values in one short line: ``128 to 224 in steps of 4``, or themselves, the middle of many left out."""
+    """Values in one short line: ``128 to 224 in steps of 4``, or the values, with the middle of a long list left out."""
     numbers = [v for v in values if not isinstance(v, str)]
     steps = {b - a for a, b in pairwise(numbers)}
     if len(values) == len(numbers) > 5 and len(steps) == 1:
@@ -171,41 +171,33 @@ def listed(values: Sequence[int | float | str]) -> str:
 
 
 def parts_of(text: str, said: str) -> list[str]:
-    """The parts of a list with commas between them.
+    """The parts of a comma-separated list.
 
     Args:
         text: the list.
-        said: what stands before it where it was typed: ``"--fix r="``.
+        said: the text before it, as typed: ``"--fix r="``.
 
     Raises:
-        DataError: a comma without a part on one of its sides, or no part at all.
+        DataError: a part is empty.
     """
     parts = [part.strip() for part in text.split(",")]
     left = [part for part in parts if part]
     if not left:
         raise DataError(f"{said}{text}".rstrip(), "it names nothing", "name something, or leave the option out")
     if len(left) < len(parts):
-        raise DataError(f"{said}{text}", "nothing stands beside one of its commas", f"write {said}{','.join(left)}")
+        raise DataError(f"{said}{text}", "a part between commas is empty", f"write {said}{','.join(left)}")
     return parts
 
 
 def check_whole(name: str, value: object, least: int) -> None:
-    """Refuse what is no whole number of ``least`` or more.
-
-    Raises:
-        DataError: says which value.
-    """
+    """Raise DataError unless ``value`` is a whole number of at least ``least``."""
     if not (isinstance(value, Integral) and int(value) >= least):
         rule, example = f"it is a whole number, {least} or more", max(least, 20)
         raise DataError(f"{name} {value!r}", rule, f"write for example {example}")
 
 
 def checked_name(name: str, value: object, example: str) -> str:
-    """``value`` as text, if it is a name or a path.
-
-    Raises:
-        DataError: it is neither.
-    """
+    """``value`` as text; raises DataError if it is neither a name nor a path."""
     if not isinstance(value, str | os.PathLike):
         raise DataError(f"{name} {value!r}", "it is a name or a path", f'write for example "{example}"')
     return str(value)
@@ -238,7 +230,7 @@ def _parse(text: str, name: str, kind: _Kind) -> float:
 
 
 def _with_unit(number: str, kind: _Kind) -> str:
-    """What a bare number most likely means: the usual unit; a large count or size is one already."""
+    """A number without a unit as it was probably meant: in the usual unit, or as it is if it is a large count or size."""
     value = Decimal(number)
     if kind not in (_COUNT, _BYTES) or value < PLAIN_FROM:
         return f"{number}{kind.usual}"
@@ -248,7 +240,7 @@ def _with_unit(number: str, kind: _Kind) -> str:
 
 
 def _without_comma(text: str, kind: _Kind) -> str:
-    """The remedy for what is no quantity: a comma may be a point, or stand between thousands."""
+    """The remedy for text that is no quantity: a comma may be a decimal point, or separate thousands."""
     match = re.fullmatch(r"(\d+),(\d+)\s*(\S*)", text)
     if match is None:
         return f"write for example 20{kind.usual}"

@@ -1,6 +1,6 @@
 """Where evaluations run: in this process, in worker processes of this machine, or on a Ray cluster.
 
-Results do not depend on it: the driver owns the order of items and whatever is kept of them; workers only evaluate.
+Results do not depend on the place: the driver decides the order of items and keeps the results; workers only evaluate.
 """
 
 from hwnas.executor._cluster import Cluster

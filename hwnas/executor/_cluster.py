@@ -1,4 +1,4 @@
-"""A Ray cluster: Ray starts workers, moves weights and finds out what died (https://docs.ray.io)."""
+"""Evaluations on a Ray cluster, which starts workers, moves weights and detects dead workers (https://docs.ray.io)."""
 
 from __future__ import annotations
 
@@ -20,23 +20,23 @@ from hwnas.executor._work import Failed, Opener, Outcome, Refused, Worker
 INSTALL = "pip install 'hwnas[ray]'"
 
 _PATIENCE_S = 10.0
-"""How long an address may take to answer."""
+"""Timeout for a connection to the cluster's address."""
 
 
 class Cluster(Executor):
-    """Tasks of a Ray cluster, one CPU each.
+    """Runs each item as a Ray task with one CPU.
 
-    What is opened travels once to each node, where all workers read it from shared memory. Every node needs this version
-    of hwnas, and the data under the same path. Nodes may come and go.
+    The opener is sent once to each node, where all workers read it from shared memory. Every node needs this version of hwnas,
+    and the data under the same path. Nodes may join and leave.
 
     Args:
         address: ``ray://HOST:10001``, ``HOST:6379``, or ``auto`` for the cluster that this machine belongs to.
-        opener: what each worker opens.
-        workers: tasks that run at once; None for as many as the cluster has CPUs.
+        opener: opened by each worker.
+        workers: tasks that run at once; None for one per CPU of the cluster.
 
     Raises:
-        DataError: Ray is not installed, the cluster cannot be reached, has another version of Ray or Python, has fewer
-            CPUs than asked, or no room for what is opened.
+        DataError: Ray is not installed; or the cluster cannot be reached, has another version of Ray or Python, has fewer CPUs
+            than ``workers``, or no memory for the opener.
     """
 
     def __init__(self, address: str, opener: Opener, workers: int | None = None) -> None:
@@ -68,7 +68,7 @@ class Cluster(Executor):
 
     def start(self, key: int, item: Any) -> None:
         with self._connected():
-            # In a list Ray passes a reference, so a worker that has it open already does not fetch it again.
+            # Ray passes a reference inside a list unresolved, so a worker that has opened it does not fetch it again.
             task = self._evaluate.remote(self._run, hwnas.__version__, str(Path.cwd()), [self._opener], item)
         self._running[task] = key
 
@@ -81,14 +81,14 @@ class Cluster(Executor):
                 try:
                     ended.append((key, self._ray.get(task)))
                 except self._ray.exceptions.RayError as error:
-                    cause = getattr(error, "cause", None)  # of what a node raised before it could evaluate anything
+                    cause = getattr(error, "cause", None)  # an exception of the node before it could evaluate anything
                     what = "a worker died" if cause is None else "a node cannot evaluate"
                     ended.append((key, Failed(f"{what} ({_first_line(cause or error)})")))
         return ended
 
     def close(self) -> None:
         tasks, self._running = list(self._running), {}
-        with suppress(DataError), self._connected():  # a cluster that is lost has nothing to end
+        with suppress(DataError), self._connected():  # without a connection there is nothing to cancel
             for task in tasks:
                 self._ray.cancel(task, force=True)
         if self._ours:
@@ -100,13 +100,9 @@ class Cluster(Executor):
 
     @contextmanager
     def _connected(self) -> Iterator[None]:
-        """For all that is said to the cluster.
-
-        Raises:
-            DataError: the connection is lost.
-        """
+        """Turn a lost connection into a DataError; every call to Ray is made inside this block."""
         try:
-            if not self._ray.is_initialized():  # whatever is said then begins a cluster of this machine
+            if not self._ray.is_initialized():  # any call would then start a new cluster on this machine
                 raise ConnectionError("Ray has closed it")
             yield
         except (ConnectionError, self._ray.exceptions.RaySystemError) as error:
@@ -115,12 +111,11 @@ class Cluster(Executor):
 
 
 _OPEN: dict[str, Worker] = {}
-"""Of a process of the cluster: the worker of the run that it last worked for."""
+"""In a process of the cluster: its worker for the current run, by the run's id."""
 
 
 def _evaluate(run: str, version: str, folder: str, opener: list[Any], item: Any) -> Outcome:
-    """Evaluate an item, on whichever node this runs: in the driver's folder where the node has it, so that relative paths
-    mean what they mean there."""
+    """Evaluate an item on a node, in the driver's folder if the node has it, so that relative paths mean the same."""
     import ray
 
     if version != hwnas.__version__:
@@ -146,14 +141,14 @@ def _connect(ray: ModuleType, address: str, name: str) -> None:
     """Connect to a running cluster.
 
     Raises:
-        DataError: there is none, or one of another version; or the address is none.
+        DataError: there is none, it has another version, or the address is malformed.
     """
     remedy = "start it with `ray start --head`, or correct the address"
     host, _, port = address.removeprefix("ray://").rpartition(":")
     if address != "auto" and not (host and port.isdecimal()):
         raise DataError(name, "an address reads ray://HOST:10001, HOST:6379 or auto", "write it so")
     try:
-        if address != "auto":  # Ray itself tries for minutes
+        if address != "auto":  # Ray itself would try for minutes
             socket.create_connection((host, int(port)), _PATIENCE_S).close()
         ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
     except (OSError, ValueError, RuntimeError) as error:

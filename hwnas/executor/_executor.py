@@ -1,4 +1,4 @@
-"""Executor: where work runs. It hands items to workers, tries again what failed, and tells what became of each."""
+"""Executor: hands items to workers, retries failed items, and yields the outcome of each."""
 
 from __future__ import annotations
 
@@ -12,35 +12,35 @@ from hwnas.executor._work import Done, Failed, Outcome, Refused
 from hwnas.progress import notice
 
 ATTEMPTS = 3
-"""Times that an item is tried, on whichever worker is free, before it counts as one that always fails."""
+"""Attempts at an item, on any free worker, before it counts as failed."""
 
 AHEAD = 4
-"""Items per worker that may have ended before an earlier one has: what a killed run may lose is bounded by it."""
+"""Items per worker that may end before an earlier item; these are the most that a killed run loses."""
 
 
 class Executor(ABC):
-    """Workers that evaluate items: here, in processes of this machine, or on a cluster.
+    """Workers that evaluate items: in this process, in processes of this machine, or on a cluster.
 
-    A kind of executor says how to start an item and how to wait until some have ended; order, retries and what becomes
-    of an abandoned run are the same for all. To be closed, or used in a ``with`` block.
+    Subclasses implement starting an item and waiting for some to end. This class implements order, retries, and closing when the
+    caller stops early. An executor must be closed, or used in a ``with`` block.
     """
 
     @property
     @abstractmethod
     def workers(self) -> int:
-        """Items that run at once."""
+        """Number of items that run at once."""
 
     @abstractmethod
     def start(self, key: int, item: Any) -> None:
-        """Let a free worker begin an item."""
+        """Start an item on a free worker."""
 
     @abstractmethod
     def wait(self) -> list[tuple[int, Outcome]]:
-        """Wait until an item or more have ended, and tell what became of them; a worker that died is Failed."""
+        """Wait until at least one item has ended, and return the outcomes; a dead worker's item is Failed."""
 
     @abstractmethod
     def close(self) -> None:
-        """End all workers at once, whatever they are at. Closing twice is fine."""
+        """End all workers at once, even busy ones. May be called twice."""
 
     def __enter__(self) -> Self:
         return self
@@ -51,15 +51,15 @@ class Executor(ABC):
         self.close()
 
     def as_finished(self, items: Iterable[Any | None]) -> Iterator[tuple[int, Any, Done | Failed]]:
-        """Items with their numbers and what became of them, in the order in which they end.
+        """Yield ``(number, item, outcome)`` in the order in which items end.
 
-        An item is taken whenever a worker is free. Failed items are tried again, ``ATTEMPTS`` times in all.
+        The next item is taken when a worker is free. Failed items are tried up to ``ATTEMPTS`` times.
 
         Args:
-            items: any; None says that there is none at present, and is asked again when another one has ended.
+            items: a None means that there is no item yet; the iterator is asked again when another item has ended.
 
         Raises:
-            HwnasError: what an item was refused with.
+            HwnasError: an item was Refused.
         """
         source, number = iter(items), 0
         running: dict[int, tuple[Any, int]] = {}
@@ -88,22 +88,22 @@ class Executor(ABC):
                         continue
                     yield key, item, outcome
         finally:
-            if running:  # the caller is gone, so nobody wants what still runs
+            if running:  # the caller stopped early
                 self.close()
 
     def in_order(self, items: Sequence[Any]) -> Iterator[Done | Failed]:
-        """What became of items, in their order, whichever ends first; see :meth:`as_finished`."""
+        """Yield the outcomes of items in the order of ``items``; see :meth:`as_finished`."""
         held: dict[int, Done | Failed] = {}
-        told = 0
+        yielded = 0
 
         def fed() -> Iterator[Any | None]:
             for number, item in enumerate(items):
-                while number >= told + AHEAD * self.workers:
+                while number >= yielded + AHEAD * self.workers:
                     yield None
                 yield item
 
         for key, _, outcome in self.as_finished(fed()):
             held[key] = outcome
-            while told in held:
-                yield held.pop(told)
-                told += 1
+            while yielded in held:
+                yield held.pop(yielded)
+                yielded += 1

@@ -9,10 +9,10 @@ from hwnas.executor._work import Opener, Outcome, Worker
 
 
 class Here(Executor):
-    """Evaluates one item at a time, in this process, with the threads that it has.
+    """Evaluates one item at a time in this process, with its number of threads.
 
     Args:
-        opener: what to open when the first item comes.
+        opener: opened when the first item starts.
     """
 
     workers = 1

@@ -1,4 +1,4 @@
-"""How fast work goes, in words."""
+"""The rate of work, in words."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from hwnas.quantity import count_of
 
 
 class Pace:
-    """Counts from its first call on.
+    """Measures the rate since its first call.
 
     Args:
-        workers: how many there are.
+        workers: number of workers.
     """
 
     def __init__(self, workers: int) -> None:
@@ -19,7 +19,7 @@ class Pace:
         self._since: tuple[float, int] | None = None
 
     def __call__(self, done: int) -> str:
-        """``"4 workers, 31 per minute"`` when so many are done in all."""
+        """``"4 workers, 31 per minute"``, given the number of items done so far."""
         now = time.monotonic()
         if self._since is None:
             self._since = now, done

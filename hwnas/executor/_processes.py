@@ -17,30 +17,30 @@ from hwnas.progress import notice
 from hwnas.quantity import count_of
 
 PER_CPU = 8
-"""Workers on a CPU at most."""
+"""Most workers per CPU."""
 
 _GRACE_S = 5.0
-"""How long a process that closed its end of the pipe may take to be gone."""
+"""Time that a process may take to exit after it closed its end of the pipe."""
 
 
 class Processes(Executor):
-    """Processes of this machine, started when there is something to do, and again when one dies.
+    """Processes of this machine, started on demand, and replaced when they die.
 
-    They are started afresh (``spawn``), since threads of torch and onnxruntime do not survive a fork: a script that
-    uses them must begin its work under ``if __name__ == "__main__":``. They share out the machine's threads, end with
-    this process even if it is killed, and leave Ctrl-C to it.
+    They start with ``spawn``, because threads of torch and onnxruntime do not survive a fork. So a script that uses them must
+    begin its work under ``if __name__ == "__main__":``. They share the machine's threads, end with this process even if it is
+    killed, and ignore Ctrl-C.
 
     Args:
-        workers: how many.
-        opener: what each of them opens.
+        workers: number of processes.
+        opener: opened by each worker.
 
     Raises:
-        DataError: a script began it outside of that block, so that a worker, which imports the script, begins it too.
+        DataError: a script starts work outside of that block, so that its workers, which import the script, start it again.
     """
 
     def __init__(self, workers: int, opener: Opener) -> None:
-        if getattr(multiprocessing.current_process(), "_inheriting", False):  # while it imports the script
-            rule = "each worker imports the script, and began it again"
+        if getattr(multiprocessing.current_process(), "_inheriting", False):  # a worker that is importing the script
+            rule = "each worker imports the script, and starts its work again"
             raise DataError(f"workers {workers}", rule, 'put what it does under if __name__ == "__main__":')
         self._n = workers
         self._opener = opener
@@ -58,7 +58,9 @@ class Processes(Executor):
             process = self._idle.pop() if idle else _Process(self._opener, self._threads)
             try:
                 process.pipe.send(item)
-            except OSError:  # it is dead: another one takes its place if it was idle, else the item has failed
+            except (
+                OSError
+            ):  # it died: while idle, so another takes the item; or at once, which fails the item in `wait`
                 if idle:
                     process.end()
                     continue
@@ -66,7 +68,7 @@ class Processes(Executor):
             return
 
     def wait(self, most_s: float | None = None) -> list[tuple[int, Outcome]]:
-        """As of all executors; after ``most_s`` seconds it may be none."""
+        """As `Executor.wait`, but may return no outcome after ``most_s`` seconds."""
         ended: list[tuple[int, Outcome]] = []
         for pipe in wait(list(self._busy), most_s):
             assert isinstance(pipe, Connection)
@@ -86,15 +88,15 @@ class Processes(Executor):
 
 
 def n_cpus() -> int:
-    """CPUs that this process may use."""
+    """Number of CPUs that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def check_crowd(workers: int) -> None:
-    """Tell if there are more workers than CPUs.
+    """Notify the user if there are more workers than CPUs.
 
     Raises:
-        DataError: there are so many more that they would only fill the memory, each with its own torch.
+        DataError: there are more than `PER_CPU` per CPU, which would fill the memory, since each loads torch.
     """
     cpus = n_cpus()
     on = count_of(cpus, "CPU")
@@ -106,14 +108,14 @@ def check_crowd(workers: int) -> None:
 
 
 class _Process:
-    """One of them, with the pipe to it."""
+    """A worker process, and the pipe to it."""
 
     def __init__(self, opener: Opener, threads: int) -> None:
         context = multiprocessing.get_context("spawn")
         self.pipe, theirs = context.Pipe()
         self._process = context.Process(target=_serve, args=(theirs, opener, threads), daemon=True)
         mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT}) if hasattr(signal, "pthread_sigmask") else None
-        try:  # the child inherits the mask, so that Ctrl-C never reaches it
+        try:  # the child inherits the mask, so that it never gets Ctrl-C
             self._process.start()
         finally:
             if mask is not None:
@@ -121,7 +123,7 @@ class _Process:
         theirs.close()
 
     def cause_of_death(self) -> str:
-        """How it ended, in words, once its end of the pipe is closed."""
+        """Exit code or signal in words, after it closed its end of the pipe; also cleans up."""
         self._process.join(_GRACE_S)
         code = self._process.exitcode
         self.end()
@@ -138,7 +140,7 @@ class _Process:
 
 
 def _serve(pipe: Connection, opener: Opener, threads: int) -> None:
-    """What a worker process does until the pipe closes."""
+    """The loop of a worker process, until the pipe closes."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     worker = Worker(opener, threads)
@@ -151,7 +153,7 @@ def _serve(pipe: Connection, opener: Opener, threads: int) -> None:
 
 
 def _end_with_parent() -> None:
-    """End at once when the driver has ended, even by SIGKILL in the middle of an evaluation."""
+    """Exit as soon as the driver has ended, even if it was killed during an evaluation."""
     parent = parent_process()
     if parent is not None:
         parent.join()

@@ -1,4 +1,4 @@
-"""Where work runs, as the options `--workers` and `--cluster` say it."""
+"""Where work runs, as the options `--workers` and `--cluster` choose it."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from hwnas.executor._work import Opener
 
 @dataclass(frozen=True)
 class Where:
-    """Where evaluations run; by default in this process.
+    """The place of evaluations; by default this process.
 
     Attributes:
-        workers: processes of this machine, or tasks at once on a cluster.
+        workers: number of processes of this machine, or of simultaneous tasks on a cluster.
         cluster: address of a Ray cluster: ``ray://HOST:10001``, ``HOST:6379``, ``auto``.
 
     Raises:
-        DataError: less than one worker.
+        DataError: there is less than one worker.
     """
 
     workers: int | None = None
@@ -36,11 +36,11 @@ class Where:
 
     @property
     def elsewhere(self) -> bool:
-        """Whether it is not this process."""
+        """Whether evaluations run outside of this process."""
         return self.workers is not None or self.cluster is not None
 
     def open(self, opener: Opener) -> Executor:
-        """The executor; see the classes for what they raise."""
+        """The executor. Raises DataError: see `Cluster`, `Processes` and `check_crowd`."""
         if self.cluster is not None:
             return Cluster(self.cluster, opener, self.workers)
         if self.workers is not None:

@@ -1,4 +1,4 @@
-"""One worker's side of the work: what it opens once, and what becomes of each item."""
+"""The worker's side of an executor: it opens weights and data once, and evaluates items."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ from hwnas.errors import HwnasError, SpaceError, SupernetError
 class Opener(Protocol):
     """Called once by each worker: loads weights and data, and returns the function that evaluates an item.
 
-    Openers, items and outcomes are sent to other processes, so all must be picklable. A HwnasError that it raises ends
-    the run.
+    Openers, items and outcomes must be picklable, since they are sent to other processes. A HwnasError from an opener ends the
+    run.
     """
 
     def __call__(self, threads: int | None, /) -> Callable[[Any], Any]:
-        """The function that evaluates an item, with so many threads; None keeps the number that this process has."""
+        """The function that evaluates an item; ``threads`` of None keeps this process's number of threads."""
 
 
 @dataclass(frozen=True)
 class Done:
-    """An item's value."""
+    """An evaluated item."""
 
     value: Any
 
 
 @dataclass(frozen=True)
 class Failed:
-    """An item that failed: the reason in words, the traceback if there is one, and whether to try again."""
+    """A failed item: the reason in words, the traceback if there is one, and whether to try again."""
 
     reason: str
     trace: str = ""
@@ -39,7 +39,7 @@ class Failed:
 
 @dataclass(frozen=True)
 class Refused:
-    """Bad input of the whole run: data, names, devices, or whatever could not be opened."""
+    """An error that ends the whole run: bad data, names or devices, or an opener that failed."""
 
     error: HwnasError
 
@@ -48,11 +48,11 @@ Outcome = Done | Failed | Refused
 
 
 class Worker:
-    """Opens what it works with when the first item comes.
+    """Evaluates items, after calling the opener for the first one.
 
     Args:
-        opener: what to open.
-        threads: of each evaluation; None for the process's own number.
+        opener: loads weights and data.
+        threads: of each evaluation; None for the process's number.
     """
 
     def __init__(self, opener: Opener, threads: int | None = None) -> None:
@@ -61,7 +61,7 @@ class Worker:
         self._work: Callable[[Any], Any] | None = None
 
     def __call__(self, item: Any) -> Outcome:
-        """Evaluate an item. Errors are outcomes; a KeyboardInterrupt is not, and is raised."""
+        """Evaluate an item. Errors become outcomes, except for KeyboardInterrupt, which is raised."""
         try:
             if self._work is None:
                 self._work = self._opener(self._threads)
@@ -69,5 +69,5 @@ class Worker:
         except HwnasError as error:
             of_item = self._work is not None and isinstance(error, SpaceError | SupernetError)
             return Failed(str(error), again=False) if of_item else Refused(error)
-        except Exception as error:  # noqa: BLE001 - whatever a supernet of the user's raises
+        except Exception as error:  # noqa: BLE001 - a user's supernet may raise anything
             return Failed(f"{type(error).__name__}: {error}", traceback.format_exc())

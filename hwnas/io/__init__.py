@@ -1,4 +1,4 @@
-"""Files of rows: the one strict CSV reader, tables of subnets and of layers, block libraries, the journal."""
+"""Files of rows: a strict CSV reader, tables of subnets and of layers, block libraries, the journal."""
 
 from hwnas.io._archs import arch_column, parse_arch, read_archs
 from hwnas.io._block_library import read_block_library

@@ -1,8 +1,8 @@
 """Archs in tables.
 
-An arch stands either in one column ``arch`` or ``Sub-network`` (JSON, or a Python literal as DyNAS-T and pandas write it)
-or in one column per arch key, as upstream tables write them: ``ks, e, d, r`` with values joined by dashes (``5-7-0-0``; 0
-marks a skipped layer) or as a string of digits (``5700``).
+A table has either one column ``arch`` or ``Sub-network`` (JSON, or a Python literal as DyNAS-T and pandas write it), or one
+column per arch key as in OFA's tables: ``ks, e, d, r`` with values joined by dashes (``5-7-0-0``; 0 marks a skipped layer) or as
+a string of digits (``5700``).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from hwnas.quantity import listed
 from hwnas.space import PRECISION_GENE, Population, SearchSpace
 
 COLUMNS = ("arch", "Sub-network")
-"""Where whole archs stand."""
+"""Columns of whole archs."""
 
 
 def arch_column(x: NDArray[Any], space: SearchSpace) -> list[str]:
@@ -34,12 +34,12 @@ def read_archs(frame: pd.DataFrame, space: SearchSpace) -> Population:
     """Canonical ``(n, g)`` rows of the subnets of a table.
 
     Args:
-        frame: with a column ``arch`` or ``Sub-network``, or one column per arch key. Keys that the space fixes to one
-            choice may be missing.
-        space: where the archs belong. A resolution may be called ``image_size``, as OFA does.
+        frame: with a column ``arch`` or ``Sub-network``, or one column per arch key. Keys that the space fixes to one choice
+            may be missing.
+        space: of the archs. The resolution may be called ``image_size``, as in OFA's tables.
 
     Raises:
-        DataError: no such columns, or a row whose arch is unreadable or not of the space; rows count from 1.
+        DataError: there are no such columns, or an arch is unreadable or not of the space; rows count from 1.
     """
     column = next((name for name in COLUMNS if name in frame.columns), None)
     archs = _from_columns(frame, space) if column is None else _parsed(frame[column], column)
@@ -57,7 +57,7 @@ def read_archs(frame: pd.DataFrame, space: SearchSpace) -> Population:
 
 
 def parse_arch(cell: object) -> dict[str, Any] | None:
-    """The arch that a cell spells as JSON or as a Python literal; None for anything else."""
+    """The arch in a cell, as JSON or a Python literal; None if there is none."""
     text = str(cell)
     for parse in (json.loads, ast.literal_eval):
         try:
@@ -81,19 +81,19 @@ def _parsed(column: pd.Series[Any], name: str) -> list[dict[str, Any]]:
 
 
 def _refuse_precisions(archs: Sequence[Mapping[str, Any]], space: SearchSpace) -> None:
-    """Refuse archs whose layers have precisions, where those of the space have none."""
+    """Refuse archs with a precision per layer if the space has none."""
     lists = [arch[PRECISION_GENE] for arch in archs if isinstance(arch.get(PRECISION_GENE), list)]
     known = {each for values in lists for each in values if isinstance(each, str) and re.fullmatch(r"[a-z]+\d+", each)}
     if PRECISION_GENE in space.groups or not known:
         return
     widest_first = sorted({"fp32", *known}, key=lambda each: -int(re.sub(r"\D", "", each)))
-    rule = f"its layers have precisions, {listed(widest_first)}, and those of {space.name} have none"
+    rule = f"layers have precisions, {listed(widest_first)}, but not in {space.name}"
     remedy = f"pass --precision {','.join(widest_first)}, or name the space {space.name}-{'+'.join(widest_first)}"
     raise DataError(f"arch key {PRECISION_GENE!r}", rule, remedy)
 
 
 def _as_numbers(arch: Mapping[str, Any], space: SearchSpace) -> dict[str, Any]:
-    """Numbers that are written as text (``"224"``) as the choices they mean."""
+    """The arch with numbers in place of text (``"224"``), where the space has such choices."""
     return {key: _meant(value, space, key) if key in space.groups else value for key, value in arch.items()}
 
 
@@ -113,7 +113,7 @@ def _from_columns(frame: pd.DataFrame, space: SearchSpace) -> list[dict[str, Any
     if not present:
         raise DataError(
             f"columns {', '.join(map(str, frame.columns[:8]))}",
-            f"archs of {space.name} stand in a column 'arch' (JSON) or in columns {', '.join(space.groups)}",
+            f"archs of {space.name} need a column 'arch' (JSON) or columns {', '.join(space.groups)}",
             "rename or add them",
         )
     archs: list[dict[str, Any]] = [{} for _ in range(len(frame))]

@@ -1,4 +1,4 @@
-"""Reading block libraries: tables of alternatives per layer, with a score and costs for each."""
+"""Reading block libraries: tables of alternatives for each layer, with their scores and costs."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from hwnas.space.families.block_library import block_library, of_model
 KEYS = ("layer", "choice")
 
 PRECISION = "precision"
-"""The column that tells, where layers have precisions of their own, which one a row is of."""
+"""The column with the precision of an alternative, if layers have precisions."""
 
 
 def read_block_library(
@@ -22,17 +22,17 @@ def read_block_library(
 ) -> tuple[SearchSpace, dict[str, AdditiveCost]]:
     """A space and its metrics from a CSV with the columns ``layer``, ``choice`` and one per metric.
 
-    One row per layer and alternative; every further column is a metric that adds up over the layers,
-    such as the loss of quality, latency in ms, memory. The space is named after the file. With a column ``precision``
-    an alternative is a choice in a precision.
+    The CSV has one row per layer and alternative. Every other column is a metric that adds up over the layers, such as loss of
+    quality, latency in ms, or memory. With a column ``precision`` an alternative is a choice in a precision. The space is named
+    after the file.
 
     Args:
-        path: the CSV.
-        model: the space of the model that the library is of, if its layers are named as genes (``f[3]``). The space is then
-            the part of the model's that the file covers, without its layers.
+        path: of the CSV.
+        model: the space of the library's model, if its layers are named as the model's genes (``f[3]``). The result is then the
+            part of the model's space that the file covers, without layers.
 
     Raises:
-        DataError: a missing column, a metric that is not numeric, or rows that make no library, or none of the model's.
+        DataError: a column is missing, a metric is not numeric, or the rows form no library, or not one of the model.
     """
     frame = read_csv(path)
     missing = [key for key in KEYS if key not in frame.columns]

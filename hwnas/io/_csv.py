@@ -1,4 +1,4 @@
-"""The one strict CSV reader, and its writer: whole files or none."""
+"""The strict CSV reader, and an atomic CSV writer."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from hwnas.errors import DataError, HwnasError
 from hwnas.files import ends_in, replacing
 
 _SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars"}
-"""What other programs put between columns."""
+"""Column separators of other programs."""
 
 _LEADING_ZERO = re.compile(r"\s*[+-]?0\d")
 
@@ -29,15 +29,15 @@ _LEADING_ZERO = re.compile(r"\s*[+-]?0\d")
 def read_csv(path: str | os.PathLike[str], *, as_text: bool = False) -> pd.DataFrame:
     """A CSV (plain or gzip, by content) as a DataFrame.
 
-    Columns of numbers become numeric unless that would lose something (``021``, integers beyond 64
-    bits); others stay text, and an empty text cell is an empty string.
+    Columns of numbers become numeric unless that loses information (``021``, integers beyond 64 bits). Other columns stay text,
+    in which an empty cell is an empty string.
 
     Args:
         path: the file.
-        as_text: leave every cell as it is written, to pass columns on unchanged.
+        as_text: keep every cell as text, so that columns can be written unchanged.
 
     Raises:
-        DataError: missing, empty, truncated, not a CSV, ragged, or without a row of data.
+        DataError: the file is missing, empty, truncated, ragged, not a CSV, or has no row of data.
     """
     text = _text(Path(path))
     try:
@@ -70,7 +70,7 @@ def read_csv(path: str | os.PathLike[str], *, as_text: bool = False) -> pd.DataF
 
 
 def _refuse_separators(text: str, path: str | os.PathLike[str]) -> None:
-    """Say what stands between the columns where it is no comma."""
+    """Raise if the first line has another separator than a comma."""
     first = next((line for line in text.splitlines() if line.strip()), "")
     for separator, words in _SEPARATORS.items():
         if separator in first:
@@ -123,10 +123,10 @@ def _typed(cells: tuple[str, ...]) -> pd.Series[Any]:
 
 @contextmanager
 def in_file(path: str | os.PathLike[str]) -> Iterator[None]:
-    """Let errors about what stands in a file begin with its name, unless they name it already.
+    """Add a file's name to errors about its content that do not name it.
 
     Raises:
-        DataError: in place of any HwnasError that does not name the file.
+        DataError: instead of any HwnasError that does not name the file.
     """
     try:
         yield
@@ -148,7 +148,7 @@ def write_csv(frame: pd.DataFrame, path: str | os.PathLike[str]) -> None:
 
 
 def shown(cell: object) -> str:
-    """A cell as messages name it: clipped, text in quotes, and what is empty said so."""
+    """A cell for messages: clipped, with text in quotes, or ``(empty)``."""
     if cell is None or cell is pd.NA or not str(cell).strip():
         return "(empty)"
     if isinstance(cell, float) and math.isnan(cell):

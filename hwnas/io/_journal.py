@@ -1,8 +1,7 @@
-"""Journal: append-only JSON lines that survive being killed at any moment.
+"""Journal: an append-only file of JSON lines that survives being killed at any moment.
 
-The first line states what the journal belongs to; each further line is one finished piece of work,
-on disk before the next one begins. What was cut off in the middle of a line is dropped on resume, so
-work is neither lost (beyond the piece in flight) nor done twice.
+The first line identifies the run; each further line is one finished piece of work, which is on disk before the next piece
+begins. A line that was cut off is dropped on resume. So only unfinished work is lost, and no work is done twice.
 """
 
 from __future__ import annotations
@@ -22,15 +21,15 @@ SCHEMA = 1
 
 
 class Journal:
-    """An open journal: read what it holds from :attr:`entries`, add to it by :meth:`append`.
+    """An open journal, with its content in :attr:`entries`.
 
     Args:
-        path: the file; made if it does not exist.
-        identity: what the entries depend on (seed, data, weights ...), JSON values. A journal that
-            was begun with another identity is refused, unless nothing was added to it.
+        path: the file; created if it does not exist.
+        identity: JSON values that the entries depend on (seed, data, weights ...). A journal with another identity is refused,
+            unless it is empty.
 
     Raises:
-        DataError: not a journal, of another run, damaged before its last line, in use, or unwritable.
+        DataError: the file is no journal, has another identity, is damaged before its last line, in use, or unwritable.
     """
 
     def __init__(self, path: str | os.PathLike[str], identity: Mapping[str, Any]) -> None:
@@ -53,7 +52,7 @@ class Journal:
             raise
 
     def append(self, entry: Mapping[str, Any]) -> None:
-        """Add one entry; when this returns, it is on disk.
+        """Add an entry, which is on disk when this returns.
 
         Raises:
             DataError: the disk is full or gone.
@@ -68,8 +67,8 @@ class Journal:
         self.entries.append(json.loads(line))
 
     def close(self) -> None:
-        """Close the file and let others write to it."""
-        with suppress(OSError):  # closing tries again to write what a full disk refused
+        """Close the file and release its lock."""
+        with suppress(OSError):  # closing tries again to write to a full disk
             self._file.close()
 
     def __enter__(self) -> Self:
@@ -92,14 +91,14 @@ class Journal:
         content = self._file.read()
         *whole, tail = content.split(b"\n")
         lines = [line + b"\n" for line in whole] + ([tail] if tail else [])
-        if not whole and _line(header).startswith(tail):  # new, or killed while it was being begun
+        if not whole and _line(header).startswith(tail):  # a new file, or a header that was cut off
             self._begin(header)
             return
         parsed = [_parse(line) for line in lines]
         found = parsed[0]
         if found is None or found.get("journal") != SCHEMA:
             raise DataError(str(self), "it is not a journal of this version of hwnas", "choose another path")
-        if len(lines) == 1 and found != header:  # of a run that ended before anything was done: nothing is lost with it
+        if len(lines) == 1 and found != header:  # it has no entries, so nothing is lost
             self._begin(header)
             return
         for key in [*header, *found]:
@@ -138,7 +137,7 @@ def _short(value: Any) -> str:
 
 
 def _sync_folder(folder: Path) -> None:
-    """Make a new file's name survive a power failure, where the system can."""
+    """Make a new file's name survive a power failure, if the system can."""
     try:
         handle = os.open(folder, os.O_RDONLY)
     except OSError:  # Windows cannot open folders

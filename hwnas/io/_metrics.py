@@ -14,10 +14,10 @@ from hwnas.metric import check_values, registered
 
 
 def metric_column(frame: pd.DataFrame, metric: str) -> str:
-    """Name of the column that holds ``metric``, whatever upstream calls it (``Top-1 Acc (%)`` is ``top1``).
+    """Name of the column of ``metric``, which may have one of its aliases (``Top-1 Acc (%)`` for ``top1``).
 
     Raises:
-        DataError: there is none; lists the numeric columns.
+        DataError: there is no such column; lists the numeric columns.
     """
     if metric in frame.columns:
         return metric
@@ -39,7 +39,7 @@ def read_metric(frame: pd.DataFrame, metric: str) -> NDArray[np.float64]:
     """``(n,)`` values of a metric.
 
     Raises:
-        DataError: no such column, a cell that is no finite number, or a value that the metric cannot have; rows count from 1.
+        DataError: there is no such column, a cell is no finite number, or the metric cannot have the value; rows count from 1.
     """
     name = metric_column(frame, metric)
     values = np.asarray(pd.to_numeric(frame[name], errors="coerce"), dtype=np.float64)

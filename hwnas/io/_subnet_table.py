@@ -1,4 +1,4 @@
-"""Reading tables that tell metrics of every subnet of a space, or of every layer."""
+"""Reading tables with metrics of every subnet of a space, or of every layer."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class SubnetTable:
     Attributes:
         x: ``(n, g)`` rows, each subnet once.
         columns: ``(n,)`` values by name.
-        gaps: columns that tell no metric, with the reason: text, a missing value, or two values for one subnet.
+        gaps: columns that are no metric, with the reason: text, a missing value, or two values for one subnet.
     """
 
     x: Population
@@ -37,10 +37,10 @@ class SubnetTable:
     gaps: Mapping[str, DataError]
 
     def refuse_gaps(self, names: Iterable[str] | None) -> None:
-        """Refuse a table that lacks values of what is asked for.
+        """Raise if one of the requested columns has gaps.
 
         Args:
-            names: of columns; None for all that are not mere text.
+            names: of columns; None for all columns except text.
 
         Raises:
             DataError: names the row and the column.
@@ -59,12 +59,12 @@ def read_subnet_table(
     """Every subnet of ``space`` and every column of numbers, from one CSV or several that share a key column.
 
     Args:
-        paths: the first has the archs; the others are joined to it by the columns that both have.
-        space: of the archs; they may lie outside its domain, where none need to be.
-        renamed: columns of the files to the names they go by.
+        paths: the first file has the archs; the others are joined to it by the columns that both have.
+        space: every subnet of its domain must have a row; other subnets of the space may have one.
+        renamed: new names of columns, by their names in the files.
 
     Raises:
-        DataError: a file that does not fit, or a subnet of the domain without a row.
+        DataError: a file does not fit, or a subnet of the domain has no row.
     """
     frame = read_csv(paths[0])
     with in_file(paths[0]):
@@ -102,7 +102,7 @@ def read_subnet_table(
 
 
 def _first_rows(x: Population) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Where each distinct row stands first, in order, and for every row which of them it is."""
+    """Index of the first occurrence of each distinct row, in order; and for every row, the position of its own in that list."""
     _, first, of_row = np.unique(x, axis=0, return_index=True, return_inverse=True)
     order = np.argsort(first)
     place = np.empty_like(order)
@@ -111,7 +111,7 @@ def _first_rows(x: Population) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
 
 
 def _refuse_missing(path: str | os.PathLike[str], x: Population, space: SearchSpace) -> None:
-    """Refuse a table of part of the space; where it is the whole of a part, say of which."""
+    """Refuse a table of part of the space; if it covers a restriction of the space, name that as the remedy."""
     present = len(np.unique(x[space.contains(x)], axis=0))
     if present == space.size():
         return
@@ -123,7 +123,7 @@ def _refuse_missing(path: str | os.PathLike[str], x: Population, space: SearchSp
 
 
 def _spanned(x: Population, space: SearchSpace) -> tuple[SearchSpace | None, str]:
-    """The part of the space whose choices occur in rows, and the options that restrict it to them."""
+    """The part of the space whose choices occur in rows, and the options that restrict the space to it."""
     active, part, words = space.active(x), space, []
     for group, columns in space.groups.items():
         occurring = [
@@ -143,10 +143,10 @@ def _spanned(x: Population, space: SearchSpace) -> tuple[SearchSpace | None, str
 
 
 def read_layer_costs(path: str | os.PathLike[str]) -> tuple[list[str], Columns]:
-    """Keys of layers, as latency tables write them, and every further column.
+    """Keys of layers, as in latency tables, and every other column.
 
     Raises:
-        DataError: no column ``key``, a key twice, or a cell that is no finite number.
+        DataError: there is no column ``key``, a key occurs twice, or a cell is no finite number.
     """
     frame = read_csv(path)
     names = [str(c) for c in frame.columns if c not in ("key", "context")]

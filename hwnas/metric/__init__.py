@@ -1,7 +1,7 @@
-"""Metrics: what can be told of a subnet, in which unit, and which way is better.
+"""Metrics of a subnet: name, unit, and whether more or less is better.
 
-All metrics that hwnas knows stand in one registry; plug-ins add theirs by the entry point ``hwnas.metrics``. A column of
-the user's is a metric too, once its direction is said: ``f1_macro:max``, ``energy_mj:min``.
+One registry holds all known metrics; plug-ins add theirs by the entry point ``hwnas.metrics``. A user's column becomes a metric
+by giving its direction: ``f1_macro:max``, ``energy_mj:min``.
 """
 
 from hwnas.metric._budget import Budget, parse_budget

@@ -1,4 +1,4 @@
-"""Budgets: bounds on a metric, and how they are typed."""
+"""Budgets: bounds on a metric, and reading them as users type them."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from hwnas.quantity import format_quantity, typed_behind
 _BOUND = re.compile(r"(?P<name>[^<>=]+?)\s*(?P<sign><=|>=|=|<|>)\s*(?P<value>[^<>=].*)")
 
 _EXAMPLES = {"ms": "6ms", "MACs": "300M", "params": "5M", "B": "20MB", "images/s": "50/s", "%": "75"}
-"""A value as people type it, by unit."""
+"""An example of a typed value, by unit."""
 
 
 @dataclass(frozen=True)
 class Budget:
-    """Bounds on a metric: ``latency <= 6 ms``, ``top1 >= 75 %``, or both ways.
+    """Bounds on a metric: ``latency <= 6 ms``, ``top1 >= 75 %``, or both.
 
     Attributes:
-        metric: what is bounded.
-        lower, upper: in its unit; infinite where there is no bound.
+        metric: the bounded metric.
+        lower, upper: in its unit; infinite if there is no bound.
     """
 
     metric: Metric
@@ -45,7 +45,7 @@ class Budget:
         return within
 
     def within(self, other: Budget) -> Budget:
-        """Both budgets at once."""
+        """The intersection of two budgets."""
         return replace(self, lower=max(self.lower, other.lower), upper=min(self.upper, other.upper))
 
     def _value(self, value: float) -> str:
@@ -53,11 +53,11 @@ class Budget:
 
 
 def parse_budget(text: str, option: str = "--budget") -> Budget:
-    """A budget as typed: ``latency<=6ms``, ``top1>=75``, ``energy_mj=5``; a plain ``=`` is an upper bound.
+    """Read a budget: ``latency<=6ms``, ``top1>=75``, ``energy_mj=5``; a plain ``=`` is an upper bound.
 
     Raises:
-        DataError: not of that form, an upper bound on what should be large, or a value that the metric cannot have.
-        QuantityError: a wrong unit.
+        DataError: the text is no budget, ``=`` bounds a metric of which more is better, or the metric cannot have the value.
+        QuantityError: the unit is wrong.
     """
     match = _BOUND.fullmatch(text.strip())
     if match is None:

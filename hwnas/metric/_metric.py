@@ -1,4 +1,4 @@
-"""The noun: a number that can be told of a subnet."""
+"""Metric: a named number of a subnet, with its unit and direction."""
 
 from __future__ import annotations
 
@@ -15,34 +15,34 @@ from hwnas.quantity import checked_name, parse_number
 
 Direction = Literal["max", "min"]
 Source = Literal["weights", "untrained", "device", "layers", "file", "metrics"]
-"""Where values come from: a predictor or an evaluation of the weights, the network before its training (a score, no
-accuracy), a latency table, the layers, a file of the user's, or other metrics."""
+"""Where values come from: a predictor or an evaluation of the weights; the untrained network (a score, not an accuracy); a
+latency table or the device; the layers; a user's file; or other metrics."""
 
 DIRECTIONS: tuple[Direction, ...] = ("max", "min")
 
 UNITS = {"ms": "ms", "bytes": "B", "pct": "%"}
-"""Units by what the name of a column ends in where it tells its unit."""
+"""Units by the ending of a column's name (``_ms``, ``_bytes``, ``_pct``)."""
 
 
 @dataclass(frozen=True)
 class Metric:
-    """A number that can be told of a subnet.
+    """A named number of a subnet.
 
     Attributes:
-        name: as people type it (``"latency"``).
-        column: of tables and files, its unit included (``"latency_ms"``).
-        direction: ``"max"`` where more is better, ``"min"`` where less is.
+        name: as users type it (``"latency"``).
+        column: its column in tables and files, with the unit (``"latency_ms"``).
+        direction: ``"max"`` if more is better, ``"min"`` if less is better.
         unit: of the column's values (``"ms"``); empty for a plain number.
         label: title of an axis or of a table's column.
         source: where its values come from; see ``Source``.
-        aliases: what others call the column, in lower case without punctuation.
-        lowest, highest: values that are possible at all.
+        aliases: other names of the column, in lower case without punctuation.
+        lowest, highest: bounds of possible values.
         parse: ``(text, option)`` to a value in ``unit``; raises QuantityError.
-        show: a value as a table prints it, without ``unit``.
-        scaled: whether ``show`` writes a unit or factor of its own (``61.0M``, ``4.1 MB``).
-        count: of a metric of layers: ``(space, images per run)`` to a function of ``(n, g)`` rows; None where
-            `hwnas.space` computes it.
-        of, derive: of a metric of other metrics: their columns, and their ``(n,)`` values in this order to its own.
+        show: formats a value without ``unit``.
+        scaled: whether ``show`` writes its own unit or factor (``61.0M``, ``4.1 MB``).
+        count: for a metric that is computed from layers, a function of ``(space, images per run)`` that returns a function of
+            ``(n, g)`` rows; None if `hwnas.space` computes the metric.
+        of, derive: for a metric that is computed from other metrics, their columns, and a function of their ``(n,)`` values.
     """
 
     name: str
@@ -78,12 +78,12 @@ class Metric:
 
     @property
     def title(self) -> str:
-        """Label and unit, as an axis or a column is headed."""
+        """Label and unit, as the title of an axis or a column."""
         return f"{self.label} ({self.unit})" if self.unit and not self.scaled else self.label
 
     @property
     def device(self) -> str:
-        """The device it is told for, where that is not the main one."""
+        """Name of the device, if it is not the main one; else empty."""
         return self.column.partition("@")[2]
 
     def on(self, device: str) -> Metric:
@@ -94,17 +94,17 @@ class Metric:
         return replace(self, name=f"{self.name}@{device}", column=column, label=label)
 
     def text(self, value: float) -> str:
-        """A value with its unit, short: ``76.41 %``, ``5.20 ms``, ``61.0M``."""
+        """A value with its unit: ``76.41 %``, ``5.20 ms``, ``61.0M``."""
         shown = "-" if math.isnan(value) else self.show(value)
         return shown if self.scaled else f"{shown} {self.unit}".strip()
 
     def companion(self, what: str) -> str:
-        """The column of something told beside it: ``top1_std``, ``latency_low_ms``, ``latency_measured_ms@phone``."""
+        """The name of an accompanying column: ``top1_std``, ``latency_low_ms``, ``latency_measured_ms@phone``."""
         stem, at, device = self.column.partition("@")
         ending = ending_of(stem)
         return f"{stem.removesuffix(ending)}_{what}{ending}{at}{device}"
 
 
 def ending_of(stem: str) -> str:
-    """What the name of a column tells its unit by: ``_ms``, ``_bytes``, ``_pct``; empty if it does not."""
+    """The ending of a column's name that names its unit (``_ms``, ``_bytes``, ``_pct``); empty if there is none."""
     return next((f"_{unit}" for unit in UNITS if stem.endswith(f"_{unit}")), "")

@@ -1,4 +1,4 @@
-"""Which values a metric can have."""
+"""Checks that a metric can have certain values."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from hwnas.metric._metric import Metric
 
 
 def check_bound(metric: Metric, bound: float, said: str, words: str) -> None:
-    """Refuse a bound that no value reaches, or that is a fraction where values are in percent.
+    """Refuse a bound outside of a metric's range, or a fraction if values are in percent.
 
     Args:
-        metric: that is bounded.
+        metric: the bounded metric.
         bound: in its unit.
-        said: what was typed, with its option.
-        words: what was typed before the bound.
+        said: the text that was typed, with its option.
+        words: the text before the bound.
 
     Raises:
-        DataError: with a bound that would do.
+        DataError: with an example of a possible bound.
     """
     is_fraction = _is_share(metric) and 0 < bound <= 1
     if metric.lowest <= bound <= metric.highest and not is_fraction:
@@ -31,15 +31,15 @@ def check_bound(metric: Metric, bound: float, said: str, words: str) -> None:
 
 
 def check_range(metric: Metric, values: NDArray[np.float64], where: str) -> None:
-    """Refuse values that the metric cannot have: accuracies above 100 %, or no number.
+    """Refuse values that a metric cannot have, such as accuracies above 100 % or NaN.
 
     Args:
         metric: of the values.
         values: ``(n,)``.
-        where: the column, for the message; rows count from 1.
+        where: the column, for the message.
 
     Raises:
-        DataError: names the first row.
+        DataError: names the first such row, counted from 1.
     """
     possible = np.isfinite(values) & (values >= metric.lowest) & (values <= metric.highest)
     if not possible.all():
@@ -49,11 +49,7 @@ def check_range(metric: Metric, values: NDArray[np.float64], where: str) -> None
 
 
 def check_values(metric: Metric, values: NDArray[np.float64], where: str) -> None:
-    """As :func:`check_range`; and refuse accuracies that are written as fractions.
-
-    Raises:
-        DataError: names the first row.
-    """
+    """As :func:`check_range`; also refuses accuracies that are written as fractions."""
     check_range(metric, values, where)
     if _is_share(metric) and len(values) and 0 < values.max() <= 1.0:
         rule = f"{metric.name} is in percent"
@@ -61,7 +57,7 @@ def check_values(metric: Metric, values: NDArray[np.float64], where: str) -> Non
 
 
 def _is_share(metric: Metric) -> bool:
-    """Whether it is a share in percent, which some write as a fraction."""
+    """Whether the metric is a share in percent, which some write as a fraction."""
     return metric.unit == "%" and metric.highest == 100
 
 

@@ -1,4 +1,4 @@
-"""Every metric there is: those of hwnas, those of plug-ins, and columns of the user's."""
+"""The registry of metrics: those of hwnas and of plug-ins; and metrics of users' columns."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def _bytes(value: float) -> str:
 
 
 def _three_digits(count: float) -> str:
-    """``6.10M``, ``61.0M``, ``610M``: equally precise all down a column."""
+    """``6.10M``, ``61.0M``, ``610M``: the same precision for every value of a column."""
     count = float(f"{count:.3g}")
     exponent = min((len(f"{count:.0f}") - 1) // 3, 4)
     return f"{count / 1000**exponent:#.3g}".rstrip(".") + ("", "k", "M", "G", "T")[exponent]
@@ -41,7 +41,7 @@ _KINDS: Mapping[str, dict[str, Any]] = {
     "MACs": {"parse": parse_count, "show": _three_digits, "scaled": True},
     "params": {"parse": parse_count, "show": _three_digits, "scaled": True},
 }
-"""How values of a unit are read and printed."""
+"""How values are read and printed, by unit."""
 
 
 def _metric(name: str, column: str, direction: Direction, unit: str = "", **more: Any) -> Metric:
@@ -77,7 +77,7 @@ BUILT_IN = {
 }  # fmt: skip
 
 QUALITY, LATENCY, THROUGHPUT, SIZE = (BUILT_IN[name] for name in ("top1", "latency", "throughput", "size"))
-"""What a search is about where nothing else is said; the two metrics that a latency table tells; and the exported file's."""
+"""The usual quality metric; the two metrics that a latency table predicts; and the size of the exported file."""
 
 
 @cache
@@ -85,7 +85,7 @@ def metrics() -> Mapping[str, Metric]:
     """Every registered metric by name: those of hwnas, then those of plug-ins under ``hwnas.metrics``.
 
     Raises:
-        DataError: a plug-in that cannot be loaded, brings no Metric, or takes a name or column that is taken.
+        DataError: a plug-in cannot be loaded, is not a Metric, or has a name or column that is taken.
     """
     found = dict(BUILT_IN)
     for entry in entry_points(group="hwnas.metrics"):
@@ -104,7 +104,7 @@ def metrics() -> Mapping[str, Metric]:
 
 
 def registered(name: str) -> Metric | None:
-    """The metric of a name or column, ``@device`` included; None if it is no registered one."""
+    """The registered metric with a name or column, which may end in ``@device``; None if there is none."""
     stem, _, device = name.strip().partition("@")
     known = metrics()
     metric = known.get(stem) or next((m for m in known.values() if m.column == stem), None)
@@ -112,7 +112,7 @@ def registered(name: str) -> Metric | None:
 
 
 def with_parts(wanted: Iterable[Metric]) -> list[Metric]:
-    """Metrics, and those that they are derived from, each once."""
+    """Metrics and those that they are derived from, each once."""
     found: dict[str, Metric] = {}
     for metric in wanted:
         parts = [registered_or_own(column) for column in metric.of]
@@ -121,28 +121,28 @@ def with_parts(wanted: Iterable[Metric]) -> list[Metric]:
 
 
 def column_of(name: str) -> str:
-    """The column that a user's name stands for: ``latency@phone`` is ``latency_ms@phone``."""
+    """The column for a metric's name: ``latency_ms@phone`` for ``latency@phone``."""
     metric = registered(name)
     return metric.column if metric is not None else name.strip()
 
 
 def own_metric(column: str, direction: Direction) -> Metric:
-    """A metric of the user's; its unit is taken from the column's ending where it tells (``_ms``, ``_bytes``, ``_pct``)."""
+    """A metric of a user's column, with the unit of the column's ending (``_ms``, ``_bytes``, ``_pct``), if it has one."""
     ending = ending_of(column.partition("@")[0])
     label = column.removesuffix(ending).replace("_", " ")
     return _metric(column, column, direction, UNITS.get(ending.removeprefix("_"), ""), label=label)
 
 
 def registered_or_own(name: str, direction: Direction = "min") -> Metric:
-    """The metric of a name or column; of one that is not registered, values of ``direction`` are better."""
+    """The registered metric with a name or column, or else a user's metric with ``direction``."""
     return registered(name) or own_metric(name, direction)
 
 
 def get_metric(name: str, direction: Direction | None = None) -> Metric:
-    """A registered metric by name or column, or one of the user's, whose direction must be said.
+    """A registered metric by name or column, or a user's metric, which needs a direction.
 
     Raises:
-        DataError: a column of the user's without a direction.
+        DataError: the metric is not registered, and has no direction.
     """
     metric = registered(name)
     if metric is not None:
@@ -155,15 +155,15 @@ def get_metric(name: str, direction: Direction | None = None) -> Metric:
 
 
 def near(name: str) -> str | None:
-    """The registered metric that a name nearly is."""
+    """The registered metric with the most similar name, if there is one."""
     return next(iter(get_close_matches(name, metrics(), n=1)), None)
 
 
 def split_direction(text: str) -> tuple[str, Direction | None]:
-    """``f1:max`` is (``f1``, ``max``); without a direction it is None. Device names may hold colons: ``latency@cuda:0``.
+    """``("f1", "max")`` for ``f1:max``; the direction may be missing. Device names may contain colons: ``latency@cuda:0``.
 
     Raises:
-        DataError: something else than ``max`` or ``min`` behind the colon.
+        DataError: the text after the colon is neither ``max`` nor ``min``.
     """
     name, colon, direction = text.strip().rpartition(":")
     if colon and direction in DIRECTIONS:

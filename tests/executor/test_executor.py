@@ -198,9 +198,7 @@ def test_a_script_that_begins_outside_of_its_main_block_is_told_so(tmp_path: Pat
         text=True,
         check=False,
     )
-    told = (
-        "DataError: workers 2: each worker imports the script, and began it again; put what it does under if __name__"
-    )
+    told = "DataError: workers 2: each worker imports the script, and starts its work again; put what it does under if __name__"
     assert told in done.stderr
     assert not [*tmp_path.glob("worker-*")]
 

@@ -262,7 +262,7 @@ def test_one_thing_may_stand_where_several_can() -> None:
     assert hwnas.Evaluation("digits", data="photos").data == Path("photos")  # type: ignore[arg-type]
     alone = hwnas.Study("digits", get_metric("macs"), Budget(get_metric("macs"), upper=3e5)).request
     assert (alone.objectives.columns, alone.budgets) == (("macs",), listed.request.budgets)  # type: ignore[union-attr]
-    with pytest.raises(DataError, match="nothing stands beside one of its commas; write objectives macs,params"):
+    with pytest.raises(DataError, match="a part between commas is empty; write objectives macs,params"):
         hwnas.Study("digits", "macs,,params")
 
 
