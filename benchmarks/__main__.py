@@ -1,6 +1,6 @@
-"""``python -m benchmarks [NAME ...]``: the figures of BENCHMARKS.md, one after the other.
+"""``python -m benchmarks [NAME ...]``: the figures of BENCHMARKS.md.
 
-Without names, those that take minutes; slow studies (hours) run by name only.
+Without names, runs the benchmarks that take minutes; those that take hours run only by name.
 """
 
 from __future__ import annotations
@@ -15,24 +15,24 @@ QUICK = {
 }
 SLOW = {
     "chains": "the default search with and without chains led by first-order effects",
-    "table_transfer": "what seconds of measuring make of a latency table from elsewhere",
+    "table_transfer": "a latency table of another machine, adapted by seconds of measuring",
     "table_repeat": "a latency table against the clock, and the clock against itself",
     "latency_fidelity": "which way of timing layers predicts whole networks best",
-    "precision_transfer": "accuracy in any precision, from few quantised subnets and what fp32 has taught",
+    "precision_transfer": "accuracy in any precision, from few quantised subnets and a predictor of fp32",
     "precision_policy": "architecture and precision together, against fp32, int8 afterwards and int8 alone",
     "precision_peers": "quantisation by nncf, neural-compressor and modelopt, on the same data",
     "int8_speedup": "subnets in int8 against fp32 on this machine's CPU",
     "evaluation_throughput": "whole evaluations per second, against Once-for-All's loop and transformers",
-    "racing": "searches in which not every subnet sees every sample, against those in which it does",
+    "racing": "searches that evaluate subnets on part of the samples, against searches that use all of them",
     "memory": "peak activation memory against what onnxruntime allocates",
     "soak": "500 evaluations by workers: memory, open files, processes, temporary files",
     "sample_efficiency": "hypervolume against real evaluations: LINAS, DyNAS-T's own code, baselines",
-    "zero_cost": "how well scores of untrained networks rank, against their mere size",
+    "zero_cost": "rank correlation of scores of untrained networks, against that of their size",
     "nasbench201": "searchers on the tabular benchmark",
     "digits_supernet": "inherited against stand-alone accuracy of the supernet that ships",
     "llm_blocks": "block libraries of a language model, against simple ways to make it faster",
     "own_networks": "fronts of pretrained networks on own data, against whole layers, pruning and training alone",
-    "predictors": "predictors of few rows, beside scikit-learn's on the same features",
+    "predictors": "predictors fitted to few rows, beside scikit-learn's on the same features",
     "fit_embedded_predictor": "the predictor that ships, refitted and scored",
 }
 

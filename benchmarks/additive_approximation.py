@@ -1,4 +1,4 @@
-"""A predictor as a sum, to measure exact fronts by: searches themselves take its gradient."""
+"""An additive approximation of a predictor, for benchmarks of exact fronts (searches use the predictor's gradient instead)."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ def additive_approximation(
 ) -> AdditiveCost:
     """The predictor as a sum over slots: exact if it is additive, else fitted by least squares to ``n`` random rows.
 
-    Every slot has one term per setting of its discrete genes (kernel, expansion, depth), each a quadratic in the
-    resolution, and the resolution has its own term per choice: a sum with the gene scopes of a latency table, so
-    that a search over both costs no more than one over latency alone.
+    Every slot has one term per setting of its discrete genes (kernel, expansion, depth), which is a quadratic in the resolution,
+    and the resolution has its own term per choice. Terms depend on the same genes as in a latency table, so that a search over
+    both costs no more than a search over latency alone.
 
     Args:
         predictor: a fitted predictor.
-        space: the part of its space to approximate it on, within what it covers.
+        space: the part of the predictor's space to approximate it on.
         rng: draws the rows, half of them uniform over subnets, half uniform over gene values.
-        n: how many rows.
+        n: number of rows.
     """
     exact = predictor.additive()
     if exact is not None:
@@ -51,7 +51,7 @@ def additive_approximation(
 
 
 def _scopes(space: SearchSpace, continuous: list[int]) -> list[tuple[int, ...]]:
-    """Gene sets of the terms: those of the slots, and every gene (with those it depends on) that none has."""
+    """Gene sets of the terms: those of the slots, and each gene that no slot has, with the genes that it depends on."""
     scopes = [tuple(c for c in slot.genes if c not in continuous) for slot in space.slots]
     for c in range(space.n_genes):
         if c in continuous:

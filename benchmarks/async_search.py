@@ -1,17 +1,17 @@
-"""Searches without batches on an uneven cluster, simulated: how busy workers are, and what it costs the front.
+"""Simulation of asynchronous searches on an uneven cluster: how busy the workers are, and how good the front is.
 
     python -m benchmarks.async_search --seeds 10
 
-64 workers, evaluation times log-normal (standard deviation of the logarithm 0.5, mean 100 s); the accuracy is the shipped
-predictor's of ``ofa_mbv3_w1.0`` at 224 px, without noise, against MACs. LINAS proposes, for real, and the processor time
-that it takes stands still on the simulated clock. Three columns per seed:
+64 workers; evaluation times are log-normal (standard deviation of the logarithm 0.5, mean 100 s). Objectives are MACs and the
+accuracy by the shipped predictor of ``ofa_mbv3_w1.0`` at 224 px, without noise. LINAS runs for real, and its processor time
+advances the simulated clock. Columns, by seed:
 
-* busy: share of the workers' time spent on evaluations until the last one is handed out. After that, workers only run dry,
-  however they are fed; ``in all`` counts that too;
-* sync: the same for batches of ten that are waited for, as ``hwnas search`` does without ``--asynchronous``;
-* hypervolume at equal evaluations, as a share of the synchronous search's.
+* busy: share of the workers' time spent on evaluations, until the last evaluation starts. After that, workers become idle in any
+  search; ``in all`` includes this time;
+* sync: the same for batches of ten that must finish, as in ``hwnas search`` without ``--asynchronous``;
+* hypervolume after equally many evaluations, as a share of the synchronous search's.
 
-Both searches are the commands' own: ``drive_freely`` and ``run_search`` on an ``Executor``; time alone is made up.
+Both searches are those of the command: ``drive_freely`` and ``run_search`` on an ``Executor``; only time is simulated.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ REFERENCE = (70.0, 600e6)
 
 
 class Simulated(Executor):
-    """Workers that take as long as is drawn, on a clock of their own that the driver's processor time moves too."""
+    """Workers with random evaluation times, on a simulated clock that the driver's processor time advances too."""
 
     def __init__(self, workers: int, seed: int, value: Any) -> None:
         self._workers, self._value = workers, value
@@ -65,15 +65,15 @@ class Simulated(Executor):
         return [(key, Done(self._value(item)))]
 
     def close(self) -> None:
-        """Nothing runs."""
+        """There is nothing to end."""
 
     def _tick(self) -> None:
-        """What the driver has spent since, the workers have waited or worked."""
+        """Advance the clock by the driver's processor time since the last call."""
         self._driver, before = time.process_time(), self._driver
         self.now += self._driver - before
 
     def busy(self) -> tuple[float, float]:
-        """Share of the workers' time spent on evaluations: until the last one began, and in all."""
+        """Share of the workers' time spent on evaluations: until the last one starts, and until all have ended."""
         start, end = np.array(self._spans).T
         shares = [
             float((np.minimum(end, until) - start).sum() / (until * self._workers)) for until in (start[-1], end.max())
@@ -84,7 +84,7 @@ class Simulated(Executor):
 def searches(
     problem: Problem, seed: int, evaluations: int, workers: int
 ) -> tuple[SearchResult, SearchResult, Simulated, Simulated]:
-    """Both modes: what they found, and their workers."""
+    """Results of the asynchronous and the synchronous search, and their workers."""
     (accuracy,) = (problem.metrics[name] for name in problem.slow)
     freely, batched = (Simulated(workers, seed, lambda row: float(accuracy(row[None])[0])) for _ in range(2))
 

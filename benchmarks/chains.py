@@ -1,9 +1,10 @@
-"""What the chains led by first-order effects bring to the default search: with them, and where the predictor keeps
-its effects to itself, so that all evaluations go to the local search.
+"""The default search with and without chains that follow first-order effects.
+
+Without them the predictor hides its effects, so that all evaluations go to the local search.
 
     python -m benchmarks.chains --seeds 2
 
-On OFA's Note10 problem (where its files are there) and on the predictor that ships with this project's CPU table.
+Problems: OFA's Note10 problem (if its files are there), and the predictor that ships, with this project's CPU table.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ BUDGETS_MS = {
     "OFA's network, Note10": (15.0, 20.0, 25.0, 30.0, 40.0),
     "the one that ships, CPU": (2.0, 3.0, 4.0, 5.0, 6.0),
 }
-"""Best top-1 is told under each; the last bounds the search."""
+"""The best top-1 is printed for each; the last one bounds the search."""
 
 FLOOR = 70.0
 """Top-1 (%) of the hypervolume's reference point; its latency is the last budget."""
@@ -42,9 +43,9 @@ def problems(data: Path) -> Iterator[tuple[str, Problem]]:
 
 
 def without_effects(problem: Problem) -> Problem:
-    """The same, with an accuracy that tells its values alone."""
+    """The same problem, with an accuracy that has no effects."""
     accuracy, latency = problem.objectives
-    plain = replace(accuracy, fn=lambda x: accuracy.fn(x))  # noqa: PLW0108, a function offers no effects
+    plain = replace(accuracy, fn=lambda x: accuracy.fn(x))  # noqa: PLW0108 - a plain function has no effects
     return replace(problem, objectives=(plain, latency))
 
 

@@ -1,11 +1,10 @@
-"""The test of a supernet: subnets with inherited weights against the same subnets trained alone.
+"""Subnets with inherited weights against the same subnets trained alone.
 
     python -m benchmarks.digits_supernet [--checkpoint F] [--subnets 16] [--seeds 2] [--card]
 
-Trains every chosen subnet alone, by the trainer and for the epochs that made the supernet, and prints
-both accuracies and their rank correlation. To measure more precisely than one pass over 600 images can,
-both are taken over four distortions of each validation image. Finished trainings are journalled: the
-same command resumes.
+Trains every chosen subnet alone, with the trainer and the number of epochs of the supernet, and prints both accuracies and their
+rank correlation. 600 validation images are few, so both accuracies are means over four distortions of each image. Finished
+trainings are kept in a journal: the same command resumes.
 ``--card`` writes the result into the model card of the shipped checkpoint.
 """
 
@@ -36,7 +35,7 @@ START, END = "<!-- measured: begin -->", "<!-- measured: end -->"
 
 
 def chosen_subnets(space: SearchSpace, n: int) -> Population:
-    """``(n, g)``: the smallest, the largest, and between them subnets at evenly spaced log MACs, random otherwise."""
+    """``(n, g)``: the smallest and the largest subnet, and random subnets at evenly spaced log MACs between them."""
     macs = macs_cost(space)
     smallest, largest = extremes(space)
     pool = np.unique(space.sample(4000, np.random.default_rng(0), distinct_uniform=False), axis=0)
@@ -46,7 +45,7 @@ def chosen_subnets(space: SearchSpace, n: int) -> Population:
 
 
 def train_alone(row: Sequence[int], epochs: int, seed: int) -> Accuracy:
-    """Accuracy of a subnet trained from scratch, as a supernet of one subnet, with weights of its very shapes."""
+    """Accuracy of a subnet trained from scratch, as a supernet that contains only this subnet."""
     space = get_space("digits")
     fixed = {gene.name: gene.choices[choice] for gene, choice in zip(space.genes, row, strict=True)}
 

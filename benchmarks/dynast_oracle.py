@@ -1,9 +1,8 @@
-"""DyNAS-T's own search code, driven by an oracle instead of ImageNet.
+"""DyNAS-T's own search code, with an oracle instead of ImageNet.
 
-``dynast`` (1.6.0, ``pip install --no-deps dynast``) imports every supernet it knows, with all they
-need. What a search on OFA-MobileNetV3 does not use is stubbed while the package is being imported;
-only its runner, the object that evaluates a subnet, is replaced. Loops, predictors, operators and
-defaults are DyNAS-T's.
+``dynast`` (1.6.0, ``pip install --no-deps dynast``) imports every supernet that it knows, with all their dependencies. Those that
+a search on OFA-MobileNetV3 does not need are stubbed during the import. Only the runner, which evaluates subnets, is replaced:
+loops, predictors, operators and defaults are DyNAS-T's.
 """
 
 from __future__ import annotations
@@ -43,7 +42,7 @@ Score = Callable[[Population], tuple[NDArray[np.float64], NDArray[np.float64]]]
 
 
 class _Anything(type):
-    """A class of which every attribute is another such class."""
+    """A class whose attributes are all such classes."""
 
     def __getattr__(cls, name: str) -> Any:
         if name.startswith("__"):
@@ -85,7 +84,7 @@ def import_dynast() -> ModuleType:
             sys.meta_path.remove(finder)
             for name in [n for n, m in sys.modules.items() if isinstance(m, _Stub)]:
                 del sys.modules[name]
-            logging.getLogger().handlers[:] = handlers  # it takes over the root logger
+            logging.getLogger().handlers[:] = handlers  # DyNAS-T replaces the handlers of the root logger
             logging.getLogger().setLevel(max(level, logging.WARNING))
     return sys.modules["dynast.search.search_tactic"]
 
@@ -95,7 +94,7 @@ class _FinishedError(Exception):
 
 
 def _predict(predictor: Any, features: Any) -> Any:
-    """``predictor.predict``, without scikit-learn's input checks where it has chosen ridge: they take half its time."""
+    """``predictor.predict``, but for ridge without scikit-learn's input checks, which take half the time."""
     best = predictor.searchers[predictor.best_index].best_estimator_
     if hasattr(best, "coef_") and best.__class__.__name__ == "Ridge":
         return (features @ best.coef_ + best.intercept_) * predictor.normalization_factor
@@ -103,7 +102,7 @@ def _predict(predictor: Any, features: Any) -> Any:
 
 
 class _Runner:
-    """What DyNAS-T asks of its OFARunner: real evaluations from the oracle, predictions from its own predictors."""
+    """DyNAS-T's OFARunner with real evaluations from the oracle, and predictions from DyNAS-T's predictors."""
 
     space: SearchSpace
     score: Score
@@ -130,7 +129,7 @@ class _Runner:
     def validate_top1(self, arch: dict[str, Any]) -> float:
         self.rows.append(self.space.encode({"ks": arch["ks"], "e": arch["e"], "d": arch["d"], "r": 224}))
         if len(self.rows) >= self.evaluations:
-            raise _FinishedError  # what follows, one more inner search, would not be evaluated
+            raise _FinishedError  # skip one more inner search, whose result would not be evaluated
         return self._evaluate(arch)[0]
 
 
@@ -150,11 +149,15 @@ def _oracle_runner(
 
 
 def run(tactic: str, space: SearchSpace, score: Score, evaluations: int, seed: int, population: int = 50) -> Population:
-    """Run one of DyNAS-T's tactics; returns the ``(n, g)`` rows it evaluated for real, in order, repeats included.
+    """Run one of DyNAS-T's tactics; returns the ``(n, g)`` rows of all real evaluations in order, including repeats.
 
     Args:
-        tactic: its class: ``LINAS``, ``Evolutionary`` (NSGA-II) or ``RandomSearch``.
-        population: its default is 50.
+        tactic: class name: ``LINAS``, ``Evolutionary`` (NSGA-II) or ``RandomSearch``.
+        space: of the rows.
+        score: the oracle.
+        evaluations: number of real evaluations.
+        seed: of the global random generators.
+        population: DyNAS-T's default is 50.
     """
     tactics = import_dynast()
     random.seed(seed)

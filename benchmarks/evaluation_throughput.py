@@ -1,14 +1,14 @@
-"""Whole evaluations per second: ours against the loops that others evaluate subnets with.
+"""Whole evaluations per second: hwnas's engine against the evaluation loops of Once-for-All and transformers.
 
 OMP_NUM_THREADS=2 python -m benchmarks.evaluation_throughput ofa_mbv3_w1.0 ofa_resnet50 texts memory
 python -m benchmarks.evaluation_throughput ofa_mbv3_w1.0 ofa_resnet50 training --device cuda --images 2000 --batches 100 500
 
-Images: Once-for-All's own code (package ``ofa``): `set_running_statistics`, then `RunManager.validate`, in eager torch, at its default
-batch of 100 and at smaller ones, fed by a `DataLoader` with a process per core. Texts: a MiniLM of `transformers` in eager
-torch, batches padded to their longest text. Weights, JPEGs and texts are random. A round is one subnet, evaluated by every
-side in turns; figures are medians over rounds. Decoding is part of it: theirs decode every time, ours once.
-``memory`` evaluates 200 subnets of digits in one process, then a few of a large network. ``training`` has no other side: it
-tells steps of a sandwich, at each of which four subnets learn from a batch.
+Images: Once-for-All's code (package ``ofa``), `set_running_statistics` and then `RunManager.validate`, in eager torch, with its
+default batch size of 100 and with smaller ones, and a `DataLoader` with one process per core. Texts: a MiniLM of `transformers` in
+eager torch, with batches padded to their longest text. Weights, JPEGs and texts are random. In a round every side evaluates one
+subnet, in turns; figures are medians over rounds. They include decoding, which the others do every time, and hwnas once.
+``memory`` evaluates 200 subnets of digits in one process, then a few subnets of a large network. ``training`` times steps of the
+sandwich rule, in each of which four subnets learn from a batch; it has no other side.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ CLOCKS = {"wall": time.perf_counter, "processor": processor_time}
 
 
 def compare(sides: Mapping[str, Callable[[Row], object]], rows: NDArray[Any], n: int, now: Callable[[], float]) -> None:
-    """Samples per second of every side, and how many times as fast as it the first side is."""
+    """Print the samples per second of every side, and the speedup of the first side over it."""
     seconds = np.zeros((len(rows), len(sides)))
     for i, row in enumerate(rows):
         for j, run in list(enumerate(sides.values()))[:: -1 if i % 2 else 1]:
@@ -94,7 +94,7 @@ def write_images(folder: Path, n: int) -> None:
 
 
 class Files(Dataset[tuple[torch.Tensor, int]]):
-    """What `ofa`'s data providers give, by transforms that need no torchvision: ours, which equal theirs."""
+    """The data of `ofa`'s providers, by hwnas's transforms, which give the same images without torchvision."""
 
     def __init__(self, files: list[Path], transform: Callable[..., Image.Image]) -> None:
         self.files, self.transform = files, transform
@@ -111,7 +111,7 @@ class Files(Dataset[tuple[torch.Tensor, int]]):
 def once_for_all(
     net: Supernet, space: str, folder: Path, batch: int, options: argparse.Namespace
 ) -> Callable[[Row], object]:
-    """A subnet extracted, calibrated and validated by the upstream code."""
+    """Extraction, calibration and validation of a subnet by the upstream code."""
     device = torch.device(options.device)
     manager_class = import_ofa("ofa.imagenet_classification.run_manager").RunManager
     calibration = import_ofa("ofa.imagenet_classification.elastic_nn.utils").set_running_statistics
@@ -152,7 +152,7 @@ def images(space: str, folder: Path, options: argparse.Namespace) -> None:
 
 
 def texts(folder: Path, options: argparse.Namespace) -> None:
-    """A MiniLM (6 layers of 384) of random weights; questions of 4 to 20 words."""
+    """A MiniLM (6 layers of 384) with random weights; texts of 4 to 20 words."""
     import transformers
 
     words = [f"word{i}" for i in range(2000)]
@@ -208,7 +208,7 @@ def texts(folder: Path, options: argparse.Namespace) -> None:
 
 
 def training(folder: Path, options: argparse.Namespace) -> None:
-    """Images per second of sandwiches on ``ofa_mbv3_w1.0``, in both precisions; the steps of an epoch each."""
+    """Images per second of training ``ofa_mbv3_w1.0`` by the sandwich rule, in each precision."""
     if not (folder / "val").is_dir():
         write_images(folder, max(options.images, options.calibrate))
     for precision in ("fp32", "bf16") if options.device == "cuda" else ("fp32",):
@@ -232,7 +232,7 @@ def training(folder: Path, options: argparse.Namespace) -> None:
 
 
 def memory(n: int) -> None:
-    """Resident memory while subnets of digits are evaluated, and of a MobileNetV3 at 224 px, in batches of 100."""
+    """Resident memory while subnets of digits are evaluated, and then of a MobileNetV3 at 224 px, in batches of 100."""
     net = load_supernet("digits")
     data = net.data()
     assert data is not None
@@ -263,7 +263,7 @@ def _resident(when: str) -> None:
 
 
 def main() -> None:
-    """Print a table per part."""
+    """Print one table for each part."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("parts", nargs="*", default=["ofa_mbv3_w1.0", "ofa_resnet50", "texts", "memory"])
     parser.add_argument("--clock", choices=CLOCKS, default="wall", help="processor: where others need the cores too")

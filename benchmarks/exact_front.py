@@ -1,11 +1,11 @@
-"""Exact fronts: how long they take, and that they equal an integer programme's optimum, budget by budget.
+"""Exact fronts: their run time, and a comparison with an integer programme's optimum for single budgets.
 
     OMP_NUM_THREADS=1 python -m benchmarks.exact_front
 
-The accuracy model is the additive part of the predictor that ships; latency is the table that ships (its
-resolutions), or MACs (nine and all 25 resolutions). The libraries are made up: 32 layers of 54 alternatives whose
-quality and three costs grow with their size, unevenly, as in Puzzle (Bercovich et al. 2024). One library is
-continuous; in the other costs take few values, so that many sums are equal.
+The accuracy model is an additive approximation of the predictor that ships. The cost is latency by the table that ships, at its
+resolutions, or MACs, at nine and at all 25 resolutions. Block libraries are random: 32 layers of 54 alternatives, whose quality
+and three costs grow with their size, as in Puzzle (Bercovich et al. 2024). Costs are continuous, or whole numbers, so that many
+sums are equal.
 """
 
 from __future__ import annotations
@@ -22,24 +22,20 @@ from hwnas.errors import SpaceError
 from hwnas.latency import find_table
 from hwnas.predictor import get_predictor
 from hwnas.search import exact_front
-from hwnas.space import AdditiveCost, Factor, SearchSpace, get_space, macs_cost
+from hwnas.space import AdditiveCost, SearchSpace, get_space, macs_cost
 from hwnas.space.families.block_library import block_library
 from tests.search.exact.integer_programme import milp_minimum
 
 TABLE = Path(__file__).parent / "tables" / "amd-epyc-avx512-cpu-t1-b1"
 SHARES = (0.2, 0.35, 0.5, 0.65, 0.8)
-"""Of the range of a cost: where single budgets are compared."""
+"""Budgets of the comparison, as shares of the range of a cost."""
 
 LAYERS, CHOICES = 32, 54
 COSTS = ("latency", "memory", "energy")
 
 
-def scaled(cost: AdditiveCost, factor: float) -> AdditiveCost:
-    return AdditiveCost(cost.space, [Factor(f.genes, factor * f.table) for f in cost.factors])
-
-
 def whole_front(name: str, space: SearchSpace, loss: AdditiveCost, cost: AdditiveCost) -> None:
-    """The front once, and the integer programme at every budget."""
+    """Compute the front once, and solve the integer programme for every budget."""
     started = time.perf_counter()
     front = exact_front(space, [loss, cost])
     front_s = time.perf_counter() - started
@@ -70,7 +66,7 @@ def library(seed: int, *, whole: bool) -> tuple[SearchSpace, dict[str, AdditiveC
 
 
 def three_budgets(name: str, space: SearchSpace, costs: dict[str, AdditiveCost], shares: Sequence[float]) -> None:
-    """The best row within three budgets, and the integer programme's."""
+    """Compare the best row within three budgets with the integer programme's."""
     took, milp_took, worst = [], [], 0.0
     for share in shares:
         ends = {c: (costs[c].minimum()[0], costs[c].maximum()[0]) for c in COSTS}
@@ -101,11 +97,11 @@ def main() -> None:
     nine = everything.restrict(r=list(range(128, 225, 12)))
     for name, space, cost in (
         ("ofa_mbv3_w1.0, latency table, 7 resolutions", timed, table.cost(timed)),
-        ("ofa_mbv3_w1.0, MACs, 9 resolutions", nine, scaled(macs_cost(nine), 1e-6)),
-        ("ofa_mbv3_w1.0, MACs, 25 resolutions", everything, scaled(macs_cost(everything), 1e-6)),
+        ("ofa_mbv3_w1.0, MACs, 9 resolutions", nine, macs_cost(nine).scaled(1e-6)),
+        ("ofa_mbv3_w1.0, MACs, 25 resolutions", everything, macs_cost(everything).scaled(1e-6)),
     ):
         accuracy = additive_approximation(predictor, space, np.random.default_rng(0))
-        whole_front(name, space, scaled(accuracy, -1.0), cost)
+        whole_front(name, space, accuracy.scaled(-1.0), cost)
     for kind in (False, True):
         for seed in range(options.libraries):
             space, costs = library(seed, whole=kind)

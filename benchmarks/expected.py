@@ -1,4 +1,4 @@
-"""Searches by accuracies that are measured on samples, as ``hwnas search --evaluate`` runs them."""
+"""Searches by accuracies measured on samples, as in ``hwnas search --evaluate``."""
 
 from __future__ import annotations
 
@@ -15,28 +15,28 @@ from hwnas.task import sampling_errors
 
 
 def errors_of(accuracy: MeasuredAccuracy, x: Population) -> NDArray[np.float64] | None:
-    """``(n,)`` by how much the choice of samples moves accuracies that are known."""
+    """``(n,)`` standard errors of known accuracies due to the choice of samples; None if they are exact."""
     return sampling_errors(accuracy.data, accuracy(x), accuracy.facts(x)["images"])
 
 
 def expected(problem: Problem, x: Population, fit: Fit) -> Problem:
-    """The problem with what is expected on other samples in place of what is measured, by rows that were evaluated."""
+    """The problem with expected accuracies on other samples instead of measured ones, by a fit to evaluated rows."""
     (slow,) = problem.slow
     expects = fit(x, np.asarray(problem.metrics[slow](x))).predict
     objectives = [replace(o, fn=expects) if o.name == slow else o for o in problem.objectives]
     return Problem(problem.space, objectives, slow=problem.slow)
 
 
-def told_of_errors(problem: Problem, accuracy: MeasuredAccuracy) -> Fit:
-    """What fits predictors to accuracies, as the command does."""
+def fit_with_errors(problem: Problem, accuracy: MeasuredAccuracy) -> Fit:
+    """The command's fit of predictors, which takes the standard errors of accuracies into account."""
     return gaussian_process(problem.space, partial(errors_of, accuracy))
 
 
 def searched(
     problem: Problem, accuracy: MeasuredAccuracy, evaluations: int, seed: int
 ) -> tuple[Population, MetricFunction]:
-    """``(n, g)`` the front that LINAS finds, which is told of the errors; and what accuracies are expected."""
-    fit = told_of_errors(problem, accuracy)
+    """``(n, g)`` the front that LINAS finds, given the errors; and the expected accuracies."""
+    fit = fit_with_errors(problem, accuracy)
     trial = run_trial("linas", linas(problem, SearchOptions(evaluations, seed, fit=fit)))
     expects = expected(problem, trial.x, fit)
     return best_of(expects, [trial]), expects.metrics[problem.slow[0]]

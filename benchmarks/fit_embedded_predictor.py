@@ -3,8 +3,8 @@
     python -m benchmarks.fit_embedded_predictor            # about ten minutes on one core
     python -m benchmarks.fit_embedded_predictor --no-scores --out again.safetensors
 
-With ``OMP_NUM_THREADS=1`` the same data give the same file, bit for bit, on the same machine. Measured data stay
-outside the repository (``HWNAS_SHARED_DATA``, by default ``../shared/data``); where they come from stands in the card.
+With ``OMP_NUM_THREADS=1`` the same data give the same file, bit for bit, on the same machine. Measured data stay outside the
+repository (``HWNAS_SHARED_DATA``, by default ``../shared/data``); the card names their origin.
 """
 
 from __future__ import annotations
@@ -40,15 +40,15 @@ FILES = ("dynast_224.csv.gz", "multires_128_160_192.csv.gz")
 EMBEDDED = Path(__file__).resolve().parent.parent / "hwnas" / "predictor" / "embedded"
 
 NOISE_FULL, NOISE_SHARD = 0.02, 0.18
-"""Standard deviation (point) of one measurement: repeats on 50,000 images, and what one shard of 12,500 images
-does to a subnet beyond what it does to all (the noise that a process on one resolution alone finds)."""
+"""Standard deviations of one measurement in points: of repeats on 50,000 images, and of one subnet on a shard of 12,500 images,
+beyond the shard's offset for all subnets (estimated by a Gaussian process at one resolution)."""
 
 OFFSET_ROUNDS = 3
 
 
 @dataclass(frozen=True)
 class Measured:
-    """Rows of both files. ``shard`` is -1 for the full validation set."""
+    """Rows of both files; ``shard`` is -1 for the full validation set."""
 
     space: SearchSpace
     x: Population
@@ -72,17 +72,17 @@ def read(folder: Path) -> Measured:
     x = np.concatenate([read_archs(frame, space) for frame in frames])
     top1 = np.concatenate([read_metric(frame, "top1") for frame in frames])
     shard = np.concatenate([np.full(len(frames[0]), -1), frames[1]["eval_shard"].to_numpy(np.int64)])
-    # Each search began with 50 random subnets; some rows of them are not in this file.
+    # Each search began with 50 random subnets, of which some are missing in this file.
     first = np.concatenate([frames[0]["order"].to_numpy(np.int64) < 50, np.zeros(len(frames[1]), bool)])
     resolution = np.array([int(v) for v in space.genes[-1].choices])[x[:, -1]]
     return Measured(space, x, top1, shard, resolution, first)
 
 
 def shard_offsets(data: Measured) -> dict[tuple[int, int], float]:
-    """What each shard adds to all accuracies of one resolution; the four of a resolution sum to zero.
+    """Offset of each shard for all accuracies at one resolution; the four offsets of a resolution sum to zero.
 
-    The shards partition the validation set, so that their mean is the accuracy on all of it. Found by
-    alternating between a ridge regression and its mean residual per shard.
+    The shards partition the validation set, so the mean of their accuracies is the accuracy on the whole set. Found by
+    alternating between a ridge regression and its mean residual on each shard.
     """
     offsets = dict.fromkeys(sorted({(int(r), int(s)) for r, s in zip(data.resolution, data.shard, strict=True)}), 0.0)
     for _ in range(OFFSET_ROUNDS):
@@ -111,7 +111,7 @@ def fitted(data: Measured, new: Callable[[SearchSpace], Predictor] = gaussian_pr
 
 
 def cross_validated(data: Measured, new: Callable[[SearchSpace], Predictor], k: int = 5) -> dict[str, Any]:
-    """Scores per resolution over folds grouped by subnet; offsets are fitted without the held-out rows too."""
+    """Scores at each resolution over folds grouped by subnet; the held-out rows are not used for the offsets either."""
     predicted, std, offset = (np.empty(len(data.x)) for _ in range(3))
     for held in folds(subnet_groups(data.space, data.x), k):
         model, offsets = fitted(data.part(~held), new)
@@ -135,7 +135,7 @@ def cross_validated(data: Measured, new: Callable[[SearchSpace], Predictor], k: 
 
 
 def extrapolated(data: Measured, new: Callable[[SearchSpace], Predictor]) -> dict[str, float]:
-    """Fitted on the searches' random starts (and the other resolutions), tested on what they found later."""
+    """Scores after fitting to the searches' random starts (and the other resolutions), on the subnets they evaluated later."""
     searched = (data.shard < 0) & ~data.first_random
     started = set(map(bytes, data.x[data.first_random]))
     searched &= np.array([bytes(row) not in started for row in data.x])

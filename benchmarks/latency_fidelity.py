@@ -1,11 +1,11 @@
-"""Which way of timing layers predicts whole networks best: one table of approaches, one run, the same held-out subnets.
+"""Which way of timing layers predicts whole networks best: several approaches in one run, on the same held-out subnets.
 
     python -m benchmarks.latency_fidelity [--space ofa_mbv3_w1.0] [--resolution 224] [--threads 1] [--subnets 100]
 
-Layers are timed as operators alone (a convolution with its activation, a squeeze-excite, an addition), as layers
-alone, and inside whole networks; by the clock or as multiples of an anchor network that runs beside them; and are
-taken as they are, with one scale, or each adjusted by whole subnets. About seven minutes; killed, the same command
-resumes. Writes build/latency_fidelity.csv.
+Times are taken of operators alone (a convolution with its activation, a squeeze-excite, an addition), of layers alone, and of
+layers inside whole networks; by the clock, or as multiples of an anchor network beside them. They are used unchanged, with one
+scale, or with each layer adjusted by whole subnets. Takes about seven minutes; after an interruption the same command resumes.
+Writes build/latency_fidelity.csv.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ Networks = dict[str, Network]
 
 @dataclass
 class ByClock:
-    """A timer that tells what the clock told, as multiples of the anchor's usual time, whatever the anchor did beside."""
+    """A timer that divides clock times by the anchor's usual time, instead of the anchor's time beside them."""
 
     timer: JournaledTimer
     anchor_ms: float
@@ -109,7 +109,7 @@ def main() -> None:
 
 
 def approaches(timer: JournaledTimer, space: SearchSpace, plan: Plan) -> list[dict[str, float | str]]:
-    """Errors of every combination, all against the same measurements (next to the anchor) of the same subnets."""
+    """Errors of every combination, on the same subnets and against the same measurements beside the anchor."""
     subnets = choose_subnets(space, plan)
     cover, calibration, validation = (
         named(space, rows) for rows in (subnets.cover, subnets.calibration, subnets.validation)
@@ -146,7 +146,7 @@ def approaches(timer: JournaledTimer, space: SearchSpace, plan: Plan) -> list[di
 
 
 def operators(layer: LayerSpec) -> list[LayerSpec]:
-    """A layer's operators, each as a layer: a convolution takes its activation along, a squeeze-excite is one."""
+    """A layer's operators, each as a layer; an activation belongs to its convolution, and a squeeze-excite is one operator."""
     groups: list[list[int]] = []
     gate = False
     for number, op in enumerate(layer.ops, start=1):
@@ -161,7 +161,7 @@ def operators(layer: LayerSpec) -> list[LayerSpec]:
 
 
 def _unit(ops: list[Op], numbers: list[int]) -> LayerSpec:
-    """Ops as a layer of their own; whatever they read from outside is its input."""
+    """Ops as a layer, whose input is whatever they read from outside."""
     own = {number: i for i, number in enumerate(numbers, start=1)}
     moved = tuple(
         replace(op, name=f"op{i}", inputs=tuple(own.get(value, 0) for value in op.inputs)) for i, op in enumerate(ops)
@@ -170,7 +170,7 @@ def _unit(ops: list[Op], numbers: list[int]) -> LayerSpec:
 
 
 def _split(networks: Networks, *, split: bool) -> Networks:
-    """The networks as they are, or as lists of their operators."""
+    """The networks unchanged, or with ``split`` as lists of operators."""
     if not split:
         return networks
     return {

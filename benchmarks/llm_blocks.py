@@ -1,12 +1,12 @@
-"""Block libraries of a small language model: assemblies of the front against simple ways to make it faster, at equal speed.
+"""Block libraries of a small language model: assemblies on the front against simple ways of making it faster, at equal speed.
 
     python -m benchmarks.llm_blocks hf:FOLDER --root build/llm        # SmolLM2-135M: see docs/language_models.md
 
-The text is Python's language reference (PSF licence), as ``pydoc`` carries it: every other topic is scored on, the others are
-measured on. The library is what ``hwnas library build --sort --device cpu`` writes: its latencies come from a table of this
-machine, made of whole assemblies. Speed is that of onnxruntime with one thread: a step of decoding after 512 tokens, and a
-prompt of 128. Networks are timed in turns with their parent, and what is told is the ratio, which a machine whose speed wanders
-leaves alone. Every part skips what an earlier run has journalled.
+The text is Python's language reference (PSF licence) from ``pydoc``: blocks are scored on every other topic, and assemblies are
+measured on the others. The library is the output of ``hwnas library build --sort --device cpu``; its latencies come from a table
+of this machine, made by whole assemblies. Speeds are of onnxruntime with one thread: a decoding step after 512 tokens, and a
+prompt of 128 tokens. Each network takes turns with its parent, and the ratio of their times is reported, which changes of the
+machine's speed do not affect. Every part skips results that an earlier run has kept.
 """
 
 from __future__ import annotations
@@ -45,13 +45,13 @@ SPEEDUPS = (1.25, 1.5, 2.0)
 ROUNDS, BLOCK_S = 6, 0.3
 PARTS = ("build", "additivity", "divergence", "compare", "precisions")
 RANDOM, DRAWN = 2, 2000
-"""Random assemblies at each speed, and of how many draws these are the slowest that are fast enough."""
+"""Random assemblies at each speed: the slowest that are fast enough, of this many draws."""
 
 STEPS = {"latency_ms": {"l": 1, "p": CONTEXT}, "prefill_ms": {"l": PROMPT, "p": 0}}
 
 
 def write_texts(folder: Path) -> None:
-    """Both texts, of topics in the order of their names, alternately."""
+    """Write both texts: topics in the order of their names, alternately."""
     folder.mkdir(parents=True, exist_ok=True)
     names = sorted(topics, key=str.lower)
     for split, part in {"train": names[0::2], "validation": names[1::2]}.items():
@@ -59,7 +59,7 @@ def write_texts(folder: Path) -> None:
 
 
 class Run:
-    """Everything of one model below a folder."""
+    """The benchmark of one model, with all files in one folder."""
 
     def __init__(self, model: str, root: Path, windows: int, measured: int) -> None:
         self.root = root
@@ -78,14 +78,14 @@ class Run:
         return parent_row(self.space)
 
     def build(self, device: str) -> None:
-        """Scores and latencies, and how long they took."""
+        """Build the library, and print its run time and memory."""
         began = time.perf_counter()
         build_library(self.scored, self.library, Lengths(PROMPT, CONTEXT), device=device)
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
         print(f"library: {time.perf_counter() - began:.0f} s in this run, peak memory {peak:.2f} GiB")
 
     def additivity(self, models: int) -> None:
-        """Whether scores add up."""
+        """Print how well sums of scores predict the divergence of assemblies."""
         found = check_library(self.library, None, models, 0, self.root / "check.jsonl")
         found.frame.to_csv(self.root / "check.csv", index=False)
         print(f"additivity: {found.raw}\n  each corrected by all others: {found.corrected}")
@@ -111,7 +111,7 @@ class Run:
         )
 
     def ratio(self, column: str, row: Population, precision: str = "fp32") -> float:
-        """Its time over that of the parent in fp32, in turns."""
+        """Time of an assembly over the parent's in fp32, timed in turns."""
         what = {"column": column, "arch": self.space.decode(row), "precision": precision}
         for entry in self.times.entries:
             if what.items() <= entry.items():
@@ -147,13 +147,13 @@ class Run:
         return lambda: session.run_with_iobinding(bound)
 
     def in_precisions(self, precisions: Sequence[str], columns: Sequence[str]) -> pd.DataFrame:
-        """The parent, and the front, in other precisions as files of them are exported, against the parent in fp32."""
+        """Compare exported files of the parent and the front, in other precisions, with the parent in fp32."""
         compared = pd.read_csv(self.root / "compared.csv")
         rows = []
         for _, told in compared[compared["way"].isin(["parent", "front"])].iterrows():
             row = self.space.encode(json.loads(told["arch"]))
             for precision in precisions:
-                found = _told(self._divergence_of_file(row, precision)) | self._speeds(row, columns, precision)
+                found = _measures(self._divergence_of_file(row, precision)) | self._speeds(row, columns, precision)
                 way = f"{told['way']} in {precision}"
                 rows.append({"speedup": told["speedup"], "way": way, **found, "arch": told["arch"]})
         frame = pd.DataFrame(rows)
@@ -175,7 +175,7 @@ class Run:
     # --- simple ways ---------------------------------------------------------------------------
 
     def influence(self) -> NDArray[np.float64]:
-        """``(layers,)`` how far each whole layer turns its input: 1 less the cosine (ShortGPT, Men et al. 2024, arXiv:2403.03853)."""
+        """``(layers,)`` 1 minus the cosine of each layer's input and output (ShortGPT, Men et al. 2024, arXiv:2403.03853)."""
         net, row = self.scored.net, self.parent
         network, totals, n = net.network(row), np.zeros(len(self.space.groups["a"])), 0
         weights = net.weights(row)
@@ -200,7 +200,7 @@ class Run:
             yield row.copy()
 
     def uniform(self) -> Iterator[Population]:
-        """Fewer neurons, as many in every layer."""
+        """The parent with fewer neurons, equally many in every layer."""
         for choice in range(len(self.space.genes[self.space.groups["f"][0]].choices) - 2, -1, -1):
             row = self.parent.copy()
             row[self.space.groups["f"]] = choice
@@ -216,7 +216,7 @@ class Run:
     # --- the comparison ------------------------------------------------------------------------
 
     def chosen(self) -> list[tuple[float, str, Population]]:
-        """What is compared: speed-up, way, row."""
+        """The assemblies to compare: speed-up, way, row."""
         library = read_library(self.library)
         ms = library.costs["latency_ms"]
         whole = float(ms(self.in_library(self.parent)[None])[0])
@@ -231,7 +231,7 @@ class Run:
 
             rivals = {"whole layers": fast(self.without_layers()), "uniform FFN": fast(self.uniform())}
             ways = {"front": exact_front(library.space, [score], [(ms, budget)])[0], **rivals}
-            for name, row in rivals.items():  # they come in steps, so some are faster than asked for
+            for name, row in rivals.items():  # they come in steps, so some are faster than required
                 if row is not None:
                     as_fast = [(ms, float(ms(self.in_library(row)[None])[0]))]
                     ways[f"front, as fast as {name}"] = exact_front(library.space, [score], as_fast)[0]
@@ -243,13 +243,13 @@ class Run:
         return found
 
     def corrected(self, library: Library) -> AdditiveCost:
-        """Scores in line with the assemblies that additivity was checked on."""
+        """Scores corrected by the assemblies of `additivity`."""
         checked = pd.read_csv(self.root / "check.csv")
         x = library.space.encode_many([json.loads(arch) for arch in checked["arch"]])
         return corrected(library.costs["kl"], x, checked["kl_measured"].to_numpy())[0]
 
     def in_library(self, row: Population) -> Population:
-        """With the lengths that a library tells of."""
+        """The row with the input lengths of the library."""
         found = row.copy()
         for gene, value in STEPS["prefill_ms"].items():
             at = self.space.groups[gene][0]
@@ -257,7 +257,7 @@ class Run:
         return found
 
     def compare(self, columns: Sequence[str]) -> pd.DataFrame:
-        """Divergence on text that was not scored on, and speed by the clock of what ``columns`` say, beside the predicted one."""
+        """Divergence on text that was not used for scoring, and the measured and predicted speedup of each of ``columns``."""
         library = read_library(self.library)
         chosen = [(0.0, "parent", self.parent), *self.chosen()]
         told = divergences(self.told, [row for *_, row in chosen], self.root / "told.jsonl", title="measuring")
@@ -271,7 +271,7 @@ class Run:
                 {
                     "speedup": speedup,
                     "way": way,
-                    **_told(each),
+                    **_measures(each),
                     **speeds,
                     **sums,
                     "arch": json.dumps(self.space.decode(row)),
@@ -282,7 +282,7 @@ class Run:
         return frame
 
     def _speeds(self, row: Population, columns: Sequence[str], precision: str = "fp32") -> dict[str, float]:
-        """How many times as fast as the parent in fp32, and tokens per second."""
+        """Speedup over the parent in fp32, and tokens per second."""
         found = {}
         for column in columns:
             ratio = self.ratio(column, row, precision)
@@ -306,12 +306,12 @@ def _show(frame: pd.DataFrame) -> None:
     print(frame.drop(columns="arch").groupby(["speedup", "way"], sort=False).median().round(4).to_string(), flush=True)
 
 
-def _told(found: Divergence) -> dict[str, float]:
+def _measures(found: Divergence) -> dict[str, float]:
     return {"kl": found.kl, "perplexity": found.perplexity, "agreement": found.agreement_pct}
 
 
 def _block_s(run: Callable[[], object]) -> float:
-    """Median of back-to-back runs, in seconds of the CPU, which others may use too; the first third does not count."""
+    """Median CPU time of back-to-back runs, since others may use the CPU too; the first third of the time does not count."""
     began = time.process_time()
     taken: list[float] = []
     while time.process_time() - began < BLOCK_S or len(taken) < 2:

@@ -2,9 +2,9 @@
 
     python benchmarks/memory.py [--subnets 40] [--spaces ofa_mbv3_w1.0,...]
 
-From the second run on, onnxruntime places all activations of a network in one buffer, whose size its planner found;
-its arena logs that size. It is compared with `PeakMemory`, which counts live activations alone: the buffer also
-holds what channels are padded to and copies in another layout, and has gaps where buffers of other sizes were.
+From the second run on, onnxruntime places all activations of a network in one buffer, whose size its arena logs. This size is
+compared with `PeakMemory`, which counts only live activations. The buffer also holds padding of channels and copies in another
+layout, and has gaps between buffers.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _RUN = "second run"
 
 
 def main() -> None:
-    """Print a table; with ``--measure`` be the process that is read."""
+    """Print a table; with ``--measure``, run the networks as the subprocess whose log is read."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--subnets", type=int, default=40)
     parser.add_argument("--spaces", default=",".join(SPACES))
@@ -47,20 +47,20 @@ def main() -> None:
 
 
 def _subnets(space: SearchSpace, n: int) -> Population:
-    """Of all sizes and resolutions."""
+    """Subnets of all sizes and resolutions."""
     rng = np.random.default_rng(0)
     return np.concatenate([space.sample(n // 2, rng), space.sample(n - n // 2, rng, distinct_uniform=False)])
 
 
 def _allocated(name: str, n: int) -> NDArray[np.float64]:
-    """``(n,)`` bytes, read from the log of another process."""
+    """``(n,)`` bytes, from the log of a subprocess."""
     command = [sys.executable, __file__, "--measure", name, "--subnets", str(n)]
     log = subprocess.run(command, capture_output=True, text=True, check=True).stderr
     return np.array([max(map(int, _EXTENDED.findall(part))) for part in log.split(_RUN)[1:]], dtype=float)
 
 
 def _allocate(space: SearchSpace, n: int) -> None:
-    """Run each subnet twice; the arena gives everything back between."""
+    """Run each subnet twice; the arena frees its memory after each run."""
     import onnxruntime as ort
 
     from hwnas.graph import build_model

@@ -1,11 +1,10 @@
-"""Searchers on NAS-Bench-201, where every value is a true look-up.
+"""Searchers on NAS-Bench-201, where every value is looked up in a table.
 
     python -m benchmarks.nasbench201 --seeds 20
 
-The runs of ``hwnas bench``: accuracy against latency on one device; searchers see CIFAR-10 validation accuracy (200
-epochs). Reported beside the share of the exact front's hypervolume: the test accuracy of the cell that is best in
-validation, and its gain over the average random cell in percent, as "NAS evaluation is frustratingly hard" (Yang et
-al. 2020) asks.
+The runs of ``hwnas bench``: accuracy against latency on one device. Searchers see CIFAR-10 validation accuracy (200 epochs).
+Besides the share of the exact front's hypervolume, reports the test accuracy of the cell with the best validation accuracy, and
+its gain over the average random cell in percent, as proposed in "NAS evaluation is frustratingly hard" (Yang et al. 2020).
 """
 
 from __future__ import annotations
@@ -37,7 +36,7 @@ from hwnas.space import nasbench201
 EVALUATIONS = 300
 CHECKPOINTS = (50, 100, 200, 300)
 ACCURACY_FLOOR = 80.0
-"""Of the hypervolume, in %: a tenth of the cells fail to train at all."""
+"""Reference accuracy of the hypervolume, in %: a tenth of the cells do not train at all."""
 
 METHODS: dict[str, Maker] = {
     "linas": linas,
@@ -61,7 +60,7 @@ def main() -> None:
     problem = Problem(
         space,
         [
-            # Cut off where the hypervolume is: how badly a cell fails tells nothing about good ones.
+            # Cut off at the hypervolume's reference: how badly a cell fails says nothing about good cells.
             Objective("accuracy", "%", True, lambda x: np.maximum(valid(x), ACCURACY_FLOOR)),
             Objective("latency_ms", "ms", False, latency),
         ],

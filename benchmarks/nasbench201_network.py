@@ -35,7 +35,7 @@ def cell_network(space: SearchSpace, row: NDArray[Any]) -> Network | None:
 
 
 def _cell(shape: tuple[int, ...], operations: dict[str, Any]) -> LayerSpec | None:
-    """Each node adds up what comes to it over its edges; one that nothing comes to is zero."""
+    """Each node is the sum of its incoming edges, or zero without any."""
     ops = OpList(shape)
     nodes: list[int | None] = [0]
     for node in (1, 2, 3):

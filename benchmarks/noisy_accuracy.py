@@ -1,10 +1,10 @@
-"""What fronts of noisy accuracies are worth: of what was measured, and of what a Gaussian process of it expects.
+"""Fronts from noisy accuracies: by the measured values, and by the expectation of a Gaussian process fitted to them.
 
     python -m benchmarks.noisy_accuracy --oracle mlp --seeds 8
 
-LINAS searches an oracle whose every answer errs, by a standard deviation in points and always alike for one subnet, as an
-accuracy does that is measured on some hundred images. After 40 and 100 evaluations the two fronts are judged by the
-oracle itself: hypervolume as in ``benchmarks.sample_efficiency``, and by how much the front's accuracies flatter it.
+LINAS searches an oracle with noise, which is always the same for one subnet, like an accuracy measured on a few hundred images.
+After 40 and 100 evaluations the two fronts are judged by the oracle without noise: by their hypervolume, as in
+``benchmarks.sample_efficiency``, and by how much their accuracies are overestimated.
 """
 
 from __future__ import annotations
@@ -26,18 +26,18 @@ Vector = NDArray[np.float64]
 
 
 def noise(x: Population, seed: int) -> Vector:
-    """``(n,)`` standard normal, a number of its own for every subnet."""
+    """``(n,)`` standard normal numbers, each a function of the subnet and the seed."""
     return np.array([np.random.default_rng([seed, *row.astype(int)]).standard_normal() for row in x])
 
 
 def judged(oracle: Oracle, x: Population, values: Vector) -> tuple[float, float]:
-    """True hypervolume of the front by some values of ``(n, g)`` subnets, and how much its values are above the true ones."""
+    """True hypervolume of the front by the ``(n,)`` values, and the mean error of the front's values."""
     front = non_dominated(np.stack([-values, oracle.macs(x)], axis=1), distinct=True)
     return volume(oracle.points(x[front])), float((values - oracle.top1(x))[front].mean())
 
 
 def searched(oracle: Oracle, deviation: float, seed: int) -> list[tuple[float, float]]:
-    """By number of evaluations: the front of what was measured, then of what is expected; see :func:`judged`."""
+    """For each number of evaluations, the front by measured and then by expected values; see :func:`judged`."""
 
     def measured(x: Population) -> Vector:
         return oracle.top1(x) + deviation * noise(oracle.space.canonical(x), seed)
@@ -66,10 +66,12 @@ def main() -> None:
     for deviation in NOISE:
         runs = np.array([searched(oracle, deviation, seed) for seed in range(options.seeds)])
         for i, k in enumerate(EVALUATIONS):
-            told, expected = runs[:, 2 * i], runs[:, 2 * i + 1]
-            better = f"{(expected[:, 0] > told[:, 0]).sum()} of {len(runs)}"
-            means = f"{told[:, 0].mean():.0f} | {expected[:, 0].mean():.0f} | {better}"
-            print(f"| {deviation} | {k} | {means} | {told[:, 1].mean():.2f}, {expected[:, 1].mean():.2f} |", flush=True)
+            noisy, expected = runs[:, 2 * i], runs[:, 2 * i + 1]
+            better = f"{(expected[:, 0] > noisy[:, 0]).sum()} of {len(runs)}"
+            means = f"{noisy[:, 0].mean():.0f} | {expected[:, 0].mean():.0f} | {better}"
+            print(
+                f"| {deviation} | {k} | {means} | {noisy[:, 1].mean():.2f}, {expected[:, 1].mean():.2f} |", flush=True
+            )
 
 
 if __name__ == "__main__":

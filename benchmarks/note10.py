@@ -42,7 +42,7 @@ def arguments(description: str | None) -> argparse.ArgumentParser:
 
 
 def load(data: Path) -> Note10:
-    """Read table and predictor; ends the programme with one line where they are absent."""
+    """Read table and predictor; exits with one line if they are missing."""
     folder = data / "ofa_tutorial"
     if not (folder / "acc_predictor.pth").is_file() or not (folder / "note10").is_dir():
         print(f"skipped: {folder} does not hold acc_predictor.pth and note10/ (pass --data)")

@@ -1,9 +1,9 @@
-"""The whole front in one run, against OFA's own EvolutionFinder, which answers for one budget at a time.
+"""The whole front in one run, against OFA's EvolutionFinder, which searches for one budget at a time.
 
     python -m benchmarks.ofa_finder
 
-Both use the Note10 latency table and the accuracy predictor of OFA's tutorial, on the same machine, one
-after the other. The accuracies shown are what OFA's own code gives the subnets found, ours re-scored by it.
+Both use the Note10 latency table and the accuracy predictor of OFA's tutorial, on the same machine, one after the other. All
+accuracies are computed by OFA's code, also those of hwnas's subnets.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ from hwnas.search import run_search
 from tests.parity import upstream
 
 BEST_KNOWN = {15.0: 78.80, 20.0: 80.79, 25.0: 82.22, 30.0: 83.19, 40.0: 84.23}
-"""Best top-1 (%) that was known for each budget (ms) before hwnas."""
+"""Best top-1 (%) known for each budget (ms) before hwnas."""
 
 
 @dataclass(frozen=True)
 class Runs:
-    """``top1`` (seeds, budgets) in %; ``wall_s`` one per search; ``evaluations`` per second."""
+    """``top1`` (seeds, budgets) in %; ``wall_s`` of each search; evaluations ``per_second``."""
 
     top1: NDArray[np.float64]
     wall_s: NDArray[np.float64]
@@ -75,7 +75,7 @@ def run_upstream(setting: Note10, seeds: int, iterations: int) -> Runs:
 
 
 def run_ours(setting: Note10, seeds: int) -> Runs:
-    """One search per seed, for the largest budget; every smaller one is answered from its front."""
+    """One search per seed, for the largest budget; its front has the answers for smaller budgets."""
     theirs = Upstream(setting)
     top1, wall_s, evaluations = [], [], 0
     for seed in range(seeds):

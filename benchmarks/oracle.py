@@ -1,8 +1,8 @@
 """An oracle for searches with few real evaluations: measured ImageNet accuracies, filled in by a model.
 
-The 1,773 measured subnets of OFA-MobileNetV3 w1.0 at 224 px (DyNAS-T's published runs) are too few to be
-looked up, so a model of all of them stands in for the supernet. Two models of different kinds are offered,
-since a searcher whose own predictor is of the oracle's kind has an advantage that reality does not give:
+The 1,773 measured subnets of OFA-MobileNetV3 w1.0 at 224 px (DyNAS-T's published runs) are too few for a lookup table, so a model
+fitted to all of them replaces the supernet. There are two kinds of models, because a searcher whose predictor is of the same kind
+as the oracle has an unrealistic advantage:
 
 * ``gp``: Gaussian process, linear in genes and structural features plus RBF (10-fold RMSE 0.053 point);
 * ``mlp``: an ensemble of eight small networks on the same features (10-fold RMSE 0.058 point).
@@ -69,9 +69,9 @@ class Oracle:
         return np.stack([self.top1(x), self.macs(x) / 1e6], axis=1)
 
     def measured_at_192(self) -> MetricFunction:
-        """A predictor of other measurements: the same supernet at 192 px, on a quarter of the images, by others.
+        """A predictor fitted to other measurements: the same supernet at 192 px, on a quarter of the images.
 
-        Subnets at 224 px are scored as if they ran at 192 px.
+        It scores subnets at 224 px as if they ran at 192 px.
         """
         frame = read_csv(self._data / "ofa_mbv3_w1.0_imagenet" / "multires_128_160_192.csv.gz")
         frame = frame[frame["r"] == 192]
@@ -89,15 +89,15 @@ class Oracle:
 
     @cached_property
     def fingerprint(self) -> str:
-        """Results of different oracles must not be mixed."""
+        """Digest of the oracle's answers, so that results of different oracles are not mixed."""
         rows = self.space.sample(200, np.random.default_rng(0))
         return hashlib.sha256(np.round(self.top1(rows), 4).tobytes()).hexdigest()[:8]
 
 
 def features(space: SearchSpace, x: Population) -> tuple[Matrix, Matrix, Matrix]:
-    """Of canonical rows: ``(n, .)`` masked one-hot, structural summary, and gene values scaled to [-1, 1].
+    """Features of canonical rows, ``(n, .)`` each: masked one-hot, structural summary, and gene values scaled to [-1, 1].
 
-    Deliberately not ``hwnas.predictor``'s: an oracle must not change with what is being judged.
+    They are deliberately not ``hwnas.predictor``'s: the oracle must not change with the code that it judges.
     """
     active = space.active(x)
     one_hot, values = [], np.zeros(x.shape)
@@ -117,7 +117,7 @@ def features(space: SearchSpace, x: Population) -> tuple[Matrix, Matrix, Matrix]
 
 
 class _Gp:
-    """Exact regression; its hyperparameters were found by maximum evidence once and are part of the oracle."""
+    """Exact regression, with hyperparameters that were found once by maximum evidence and are part of the oracle."""
 
     ONE_HOT, SUMMARY, RBF, SCALE, NOISE = 0.012, 1.44, 0.007, 2.5, 5e-4
 
@@ -156,7 +156,7 @@ class _Mlp:
         self._space = space
         self._offset, self._unit = y.mean(), y.std()
         z = self._raw(x)
-        # A choice that few of the measured subnets make would otherwise weigh as much as one that half of them make.
+        # The lower bound keeps a choice that few measured subnets have from weighing as much as a frequent one.
         self._centre, self._scale = z.mean(axis=0), np.maximum(z.std(axis=0), 0.3)
         self._members = [
             MLPRegressor(hidden_layer_sizes=(32,), alpha=1.0, solver="lbfgs", max_iter=400, random_state=seed)

@@ -1,7 +1,7 @@
-"""Searchers of other libraries that a user would pick, on hwnas's problems: Optuna's samplers and BoTorch's qLogNEHVI.
+"""Searchers of other libraries on hwnas's problems: Optuna's samplers and BoTorch's qLogNEHVI.
 
-They see each gene as an ordinal number, as their documentation advises for ordered choices; genes without effect
-are set to the canonical choice before the evaluation. Neither library is needed by hwnas itself.
+Each gene is an ordinal number, as their documentation recommends for ordered choices. Inactive genes are set to the canonical
+choice before the evaluation. hwnas itself needs neither library.
 """
 
 from __future__ import annotations
@@ -18,23 +18,23 @@ from hwnas.search import Problem, SearchOptions, non_dominated
 from hwnas.space import Population, SearchSpace
 
 BATCH = 10
-"""Subnets that BoTorch chooses at once, as many as LINAS does."""
+"""Subnets that BoTorch chooses at once, as in LINAS."""
 
 START = 20
-"""Random subnets before BoTorch's first model, as many as LINAS starts with."""
+"""Random subnets before BoTorch's first model, as in LINAS."""
 
 POOL = 512
-"""Random subnets, and as many mutants of the front, among which BoTorch chooses; its local search over discrete
-choices takes six seconds per subnet chosen."""
+"""BoTorch chooses among this many random subnets and as many mutants of the front, because its local search over discrete choices
+takes six seconds per chosen subnet."""
 
 MUTATED = 2
-"""Genes that a mutant has drawn anew, on average."""
+"""Mean number of mutated genes."""
 
 SAMPLES = 32
-"""Samples of the posterior by which BoTorch estimates an improvement."""
+"""Posterior samples for BoTorch's estimate of an improvement."""
 
 Peer = Callable[[Problem, SearchOptions], Population]
-"""Spends evaluations; returns ``(n, g)`` rows in the order in which they were evaluated, repeats included."""
+"""Runs a search; returns ``(n, g)`` evaluated rows in order, including repeats."""
 
 
 def optuna(sampler: str) -> Peer:
@@ -114,7 +114,7 @@ def _pool(space: SearchSpace, front: Population, rng: np.random.Generator) -> Po
 def _chosen(
     problem: Problem, cube: Cube, x: Population, costs: NDArray[np.float64], pool: Population, q: int
 ) -> NDArray[np.float64]:
-    """``(q, g)`` points of the pool that improve the front most together, by models of what was evaluated."""
+    """``(q, g)`` points of the pool that together improve the front most, by models fitted to the evaluated rows."""
     import torch
     from botorch.acquisition.multi_objective.logei import (
         qLogNoisyExpectedHypervolumeImprovement,

@@ -1,13 +1,13 @@
-"""Quantisation of a network of texts by other packages, next to what `hwnas export` writes of it.
+"""Quantisation of a text encoder by other packages, compared with `hwnas export`.
 
     python -m benchmarks.precision_peers prepare --supernet plain.safetensors --data trec/data --test trec/test --keep peers
     PEER/bin/python benchmarks/precision_peers.py quantise --keep peers          # in each environment that has a peer
     python -m benchmarks.precision_peers time --keep peers
 
-``prepare`` writes the largest subnet in fp32 and int8, the same under Hugging Face's names, and what peers are shown
-(``shown.npz``): texts to calibrate with, those of the search, of which a peer may lose ``--drop`` points, and those of the test.
-``quantise`` runs the peers that are installed there, and says which are not; it needs no hwnas. ``time`` times all files in turns
-by plain onnxruntime, and prints a table. Peers go into environments of their own, for they want other versions than hwnas:
+``prepare`` writes the largest subnet in fp32 and int8, the same weights with Hugging Face's names, and the texts for peers
+(``shown.npz``): for calibration, for the search, on which a peer may lose ``--drop`` points, and for the test. ``quantise`` runs
+the peers that are installed, and lists the others; it does not need hwnas. ``time`` times all files in turns with plain
+onnxruntime, and prints a table. Peers need separate environments, because they require other versions than hwnas:
 
     neural-compressor==2.6 six onnx==1.16.2 onnxruntime==1.20.1        (2.6 is the last with ONNX)
     nvidia-modelopt[onnx]==0.47.0 requests transformers torch==2.13.0
@@ -30,15 +30,15 @@ from typing import Any
 import numpy as np
 
 Pair = tuple[dict[str, Any], Any]
-"""Inputs by name and labels of a batch."""
+"""Inputs by name, and labels, of a batch."""
 
 OURS = ("fp32", "int8")
 SETTINGS = "bert.json"
-"""Not ``config.json``, which makes neural-compressor take the folder for one of ``transformers``."""
+"""Not ``config.json``, because neural-compressor would then treat the folder as a ``transformers`` model."""
 
 
 def main() -> None:
-    """The part that this environment is for."""
+    """Run one part."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("part", choices=("prepare", "quantise", "time"))
     parser.add_argument("--supernet", default="plain.safetensors")
@@ -52,15 +52,15 @@ def main() -> None:
     {"prepare": prepare, "quantise": quantise, "time": report}[options.part](options)
 
 
-# --- what peers are shown ---------------------------------------------------------------------
+# --- data for peers ---------------------------------------------------------------------------
 
 
 def prepare(options: argparse.Namespace) -> None:
-    """The network in our precisions and under Hugging Face's names; batches of texts as arrays."""
+    """Write the network in hwnas's precisions and with Hugging Face's names, and batches of texts as arrays."""
     from safetensors.torch import save_file
 
     from hwnas.space import macs_cost
-    from hwnas.study import Evaluation  # hwnas is not where peers are
+    from hwnas.study import Evaluation  # hwnas is not installed beside peers
     from hwnas.supernet import export_onnx
 
     options.keep.mkdir(parents=True, exist_ok=True)
@@ -88,11 +88,11 @@ def prepare(options: argparse.Namespace) -> None:
         def exported(path: Path, precision: str = precision) -> None:
             export_onnx(whole, path, precision=precision, batches=lambda: calibration)
 
-        _told(f"hwnas, {precision}", exported, options.keep)
+        _record(f"hwnas, {precision}", exported, options.keep)
 
 
 def _under_their_names(net: Any) -> Iterator[tuple[str, Any]]:
-    """Tensors by the names that ``transformers`` has for them; of the classifier by ours."""
+    """Tensors by ``transformers``' names; the classifier keeps hwnas's name."""
     for name, values in net.tensors.items():
         op, _, part = name.rpartition(".")
         slot = op.partition("/")[0]
@@ -102,7 +102,7 @@ def _under_their_names(net: Any) -> Iterator[tuple[str, Any]]:
 
 
 def _shown(keep: Path, split: str) -> list[Pair]:
-    """Batches, as long as their longest text."""
+    """Batches, cut to their longest text."""
     found = np.load(keep / "shown.npz")
     pairs = []
     for i in sorted({int(name.split()[1]) for name in found.files if name.startswith(f"{split} ")}):
@@ -117,16 +117,16 @@ def _shown(keep: Path, split: str) -> list[Pair]:
 
 
 def quantise(options: argparse.Namespace) -> None:
-    """By every peer that is installed."""
+    """Run every peer that is installed."""
     for name, (package, write) in PEERS.items():
         if importlib.util.find_spec(package) is None:
             print(f"{name}: {package} is not installed here")
         elif not options.only or name in options.only:
-            _told(name, partial(write, options.keep, options.drop / 100), options.keep)
+            _record(name, partial(write, options.keep, options.drop / 100), options.keep)
 
 
 def by_nncf(keep: Path, drop: float, path: Path) -> None:
-    """Static int8; layers that lose most go back to fp32 until the rest holds."""
+    """Static int8; the layers that lose most return to fp32 until the accuracy holds."""
     import onnx
 
     nncf: Any = importlib.import_module("nncf")
@@ -144,7 +144,7 @@ def by_nncf(keep: Path, drop: float, path: Path) -> None:
 
 
 def by_neural_compressor(keep: Path, drop: float, path: Path, *, approach: str) -> None:
-    """Its accuracy-driven tuning. In its own format of static int8 onnxruntime refuses a sum (``QLinearAdd``), so in QDQ."""
+    """Accuracy-driven tuning. Static int8 uses QDQ, because onnxruntime refuses a sum (``QLinearAdd``) in its default format."""
     quantization: Any = importlib.import_module("neural_compressor.quantization")
     config: Any = importlib.import_module("neural_compressor.config")
 
@@ -169,7 +169,7 @@ def by_neural_compressor(keep: Path, drop: float, path: Path, *, approach: str) 
 
 
 def by_modelopt(keep: Path, _drop: float, path: Path) -> None:
-    """Static int8 of the ONNX file; it knows no bound on what is lost."""
+    """Static int8 of the ONNX file, which has no bound on the loss of accuracy."""
     quantization: Any = importlib.import_module("modelopt.onnx.quantization")
     calibration = _shown(keep, "calibration")
     reader: Any = importlib.import_module("onnxruntime.quantization").CalibrationDataReader
@@ -199,7 +199,7 @@ def by_modelopt(keep: Path, _drop: float, path: Path) -> None:
 
 
 def by_auto_quantize(keep: Path, drop: float, path: Path) -> None:
-    """The fewest bits per weight at which what torch computes holds, by gradients on the texts of the search."""
+    """The fewest bits per weight at which the accuracy in torch holds, by gradients on the texts of the search."""
     import torch
 
     mtq: Any = importlib.import_module("modelopt.torch.quantization")
@@ -240,7 +240,7 @@ def by_auto_quantize(keep: Path, drop: float, path: Path) -> None:
 
 
 def _torch_original(keep: Path) -> Any:
-    """The network in ``transformers``, classifying the mean of tokens."""
+    """The network in ``transformers``, with a classifier on the mean of tokens."""
     import torch
     from safetensors.torch import load_file
     from transformers import BertConfig, BertModel
@@ -274,14 +274,14 @@ PEERS: dict[str, tuple[str, Callable[..., None]]] = {
     "modelopt, ONNX": ("modelopt", by_modelopt),
     "modelopt, AutoQuantize": ("modelopt", by_auto_quantize),
 }
-"""By name: the package, and what writes a file."""
+"""By name: the package, and the function that writes a file."""
 
 
-# --- what came of it --------------------------------------------------------------------------
+# --- results ----------------------------------------------------------------------------------
 
 
-def _told(name: str, write: Callable[[Path], None], keep: Path) -> None:
-    """A file and its row: accuracies in percent, bytes, seconds of the processor."""
+def _record(name: str, write: Callable[[Path], None], keep: Path) -> None:
+    """Write a file and its row: accuracies in percent, bytes, CPU seconds."""
     import onnx
 
     path = keep / f"{name.replace(', ', '-')}.onnx"
@@ -289,8 +289,8 @@ def _told(name: str, write: Callable[[Path], None], keep: Path) -> None:
     write(path)
     spent_s = time.process_time() - begun
     model = onnx.load(path)
-    told = onnx.load(_original(keep)).metadata_props  # the length that files are timed at
-    onnx.helper.set_model_props(model, {entry.key: entry.value for entry in told})
+    metadata = onnx.load(_original(keep)).metadata_props  # the length at which files are timed
+    onnx.helper.set_model_props(model, {entry.key: entry.value for entry in metadata})
     onnx.save(model, path)
     row = {
         "file": path.name,
@@ -304,7 +304,7 @@ def _told(name: str, write: Callable[[Path], None], keep: Path) -> None:
 
 
 def accuracy(model: str | bytes, pairs: Iterable[Pair]) -> float:
-    """As a share of 1, by onnxruntime."""
+    """Share of correct answers, by onnxruntime."""
     import onnxruntime as ort
 
     options = ort.SessionOptions()
@@ -314,7 +314,7 @@ def accuracy(model: str | bytes, pairs: Iterable[Pair]) -> float:
 
 
 def report(options: argparse.Namespace) -> None:
-    """Markdown: a row per file, times as shares of the original's in fp32."""
+    """Print a Markdown table with one row per file, and times as shares of the original's in fp32."""
     from benchmarks.precision_policy import time_files
 
     rows = json.loads((options.keep / "rows.json").read_text())

@@ -1,19 +1,19 @@
-"""Architecture and precision searched together, against one after the other and each alone.
+"""Architecture and precision searched together, against searching one after the other, and each alone.
 
     python -m benchmarks.precision_policy search --supernet digits --fix r=8,16
     python -m benchmarks.precision_policy time --supernet digits --fix r=8,16
     python -m benchmarks.precision_policy search --supernet trec.safetensors --data trec/data --test trec/test --fix l=32 --evals 60
 
-Fronts of accuracy against the latency of a table of this machine (``hwnas profile --precision fp32,int8`` first), with ``--size``
-also against the bytes of the file, with the same number of evaluations each: *joint*, of all of ``--precision``; *fp32*;
-*then int8*, the fp32 front quantised afterwards; *int8*, architectures of which all is int8; and *original*, the whole network
-in int8 (with ``--original``, of another supernet: that with all rows of its embeddings). Of texts also *joint, int4 words*:
-the joint front with the tables of its embeddings in four bits.
+Fronts of accuracy against latency by a table of this machine (run ``hwnas profile --precision fp32,int8`` first), and with
+``--size`` also against the bytes of the file. All have the same number of evaluations: *joint* chooses from ``--precision``;
+*fp32*; *then int8* quantises the fp32 front afterwards; *int8* searches architectures with all layers in int8; *original* is the
+whole network in int8 (with ``--original``, the one of another supernet, which has all rows of its embedding table). For texts
+also *joint, int4 words*: the joint front with its embedding tables in four bits.
 
-``search`` evaluates on the quantised graph (a journal in ``--keep`` serves all seeds, and a run that was interrupted goes on),
-shows ``--test`` to the members of fronts, and writes their files; ``time`` times all files in one run by plain onnxruntime, next
-to the original in fp32, and prints what fronts are worth by samples that no search saw, with nine tenths of what samples drawn
-again make of it, and what the original in int8 compares with.
+``search`` evaluates quantised graphs, measures the members of fronts on ``--test``, and writes their files. A journal in
+``--keep`` serves all seeds, and an interrupted run resumes. ``time`` times all files in one run with plain onnxruntime, beside the
+original in fp32, and prints the worth of fronts on samples that no search saw, with bootstrap intervals of 90 %, and a comparison
+with the original in int8.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from numpy.typing import NDArray
 
 from benchmarks.expected import searched
 from benchmarks.racing import Answered
-from benchmarks.unseen import Corner, Front, shares, told
+from benchmarks.unseen import Corner, Front, shares, summary
 from hwnas.graph import Model, build_model, in_precision, size_cost
 from hwnas.io import Journal
 from hwnas.latency import find_table_for, get_device
@@ -60,7 +60,7 @@ ROUNDS, RUNS = 8, 6
 
 
 def main() -> None:
-    """One of the two parts."""
+    """Run one of the two parts."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("part", choices=("search", "time"))
     parser.add_argument("--supernet", default="digits")
@@ -91,7 +91,7 @@ def main() -> None:
 
 
 def search(options: argparse.Namespace) -> None:
-    """Fronts of every kind and seed, as files and ``fronts.json``; which of the test samples they tell right in ``right.npz``."""
+    """Write fronts of every kind and seed as files and ``fronts.json``, and their correct test samples as ``right.npz``."""
     asked = Evaluation(options.supernet, data=options.data, calibrate=options.calibrate)
     first = asked if options.original is None else replace(asked, supernet=options.original)
     net, original = (each.net.in_precision(ALL) for each in (asked, first))
@@ -148,7 +148,7 @@ def search(options: argparse.Namespace) -> None:
 def _fronts(
     space: SearchSpace, accuracy: MeasuredAccuracy, latency: AdditiveCost, options: argparse.Namespace
 ) -> dict[str, list[tuple[Population, NDArray[np.float64]]]]:
-    """By kind, of each seed: rows, and the accuracy that is expected of each."""
+    """For each kind and seed: rows, and their expected accuracies."""
     fronts: dict[str, list[tuple[Population, NDArray[np.float64]]]] = {}
     costs = [Objective("latency_ms", "ms", False, latency)]
     if options.size:
@@ -170,7 +170,7 @@ def _fronts(
 
 
 def _spread(costs: NDArray[np.float64], most: int) -> NDArray[np.intp]:
-    """``(k,)`` places of ``(n, m)`` costs without those that add least to the hypervolume, left out one by one."""
+    """``(k,)`` indices of ``(n, m)`` costs, after removing those that contribute least to the hypervolume, one by one."""
     left = np.arange(len(costs))
     span = np.ptp(costs, axis=0)
     scaled = (costs - costs.min(axis=0)) / np.where(span > 0, span, 1)
@@ -180,12 +180,12 @@ def _spread(costs: NDArray[np.float64], most: int) -> NDArray[np.intp]:
 
 
 def _all(space: SearchSpace, x: Population, precision: str) -> Population:
-    """The same archs, every layer in one precision."""
+    """The same archs with every layer in one precision."""
     return _with(space, x, [c for c, gene in enumerate(space.genes) if gene.role == "precision"], precision)
 
 
 def _words(space: SearchSpace) -> list[int]:
-    """Columns of the precisions of tables of embeddings."""
+    """Columns of the precision genes of embedding tables."""
     found = []
     for slot in space.slots:
         layers = [layer for _, layer in space.slot_layers(slot) if layer is not None]
@@ -196,7 +196,7 @@ def _words(space: SearchSpace) -> list[int]:
 
 
 def _with(space: SearchSpace, x: Population, columns: Sequence[int], precision: str) -> Population:
-    """The same archs, some layers in another precision."""
+    """The same archs with some layers in another precision."""
     other = x.copy()
     for column in columns:
         other[:, column] = space.genes[column].choices.index(precision)
@@ -204,7 +204,7 @@ def _with(space: SearchSpace, x: Population, columns: Sequence[int], precision: 
 
 
 def written(net: Supernet, row: NDArray[Any], folder: Path, name: str) -> dict[str, Any]:
-    """File and size of a subnet; neither how long the file takes nor its bytes depend on the ranges that were seen."""
+    """Write a subnet's file without calibration, which changes neither its time nor its size."""
     path = folder / f"{name}.onnx"
     if not path.exists():
         subnet = net.extract(row)
@@ -216,7 +216,7 @@ def written(net: Supernet, row: NDArray[Any], folder: Path, name: str) -> dict[s
 
 
 def time_files(paths: Sequence[Path], anchor: Path) -> dict[str, float]:
-    """Milliseconds by file name: medians of ratios to the anchor, which is timed before and after every block of a file."""
+    """Milliseconds by file name: medians of ratios to the anchor, which is timed before and after every block."""
     settings = ort.SessionOptions()
     settings.intra_op_num_threads = 1
     rng = np.random.default_rng(0)
@@ -249,7 +249,7 @@ def time_files(paths: Sequence[Path], anchor: Path) -> dict[str, float]:
 
 
 def report(folder: Path) -> None:
-    """What fronts are worth as shares of the joint ones, and the fastest of each beside the original in int8."""
+    """Print the worth of fronts as shares of the joint ones, and the fastest member of each against the original in int8."""
     kept, ms = (json.loads((folder / f"{name}.json").read_text()) for name in ("fronts", "timed"))
     right = np.load(folder / "right.npz")
 
@@ -266,7 +266,7 @@ def report(folder: Path) -> None:
         what = "by choice, for every budget of latency" if chosen else "hypervolume of accuracy and costs"
         print(f"{what}, percent of the joint fronts': mean, (90 % of samples drawn again), by seed")
         for kind, seeds in fronts.items():
-            print(f"  {kind:18} {told(shares(seeds, fronts['joint'], corner, chosen=chosen))}")
+            print(f"  {kind:18} {summary(shares(seeds, fronts['joint'], corner, chosen=chosen))}")
 
     def figures(row: dict[str, Any]) -> tuple[float, float, float]:
         return 100 * float(right[row["file"]].mean()), ms[row["file"]], row["size_bytes"]

@@ -1,12 +1,12 @@
-"""A predictor of accuracy in any precision, learned from few quantised subnets: alone, or from what fp32 has taught.
+"""A predictor of accuracy in any precision, fitted to few quantised subnets: alone, or with a predictor of fp32 as prior.
 
     python -m benchmarks precision_transfer
     python benchmarks/precision_transfer.py [--supernet digits] [--fp32 150] [--test 150] [--seeds 3]
 
 APQ (Wang et al. 2020, arXiv:2006.08509) transfers a predictor of fp32 subnets to quantised ones. Here the prior is a Gaussian
-process of plain subnets, which precisions change nothing for; and the same with what each layer loses alone in int8
-(``hwnas.supernet.sensitivity``), on a scale that the quantised subnets tell. Another process learns what is left. All
-accuracies are measured by onnxruntime on the graph that is exported; errors are of subnets that took no part.
+process fitted to fp32 subnets, which ignores precisions; or the same plus the loss of each layer alone in int8
+(``hwnas.supernet.sensitivity``), on a scale fitted to the quantised subnets. Another Gaussian process is fitted to the residual.
+All accuracies are measured by onnxruntime on the exported graph; errors are of held-out subnets.
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ from hwnas.space import Population, SearchSpace
 from hwnas.supernet import MeasuredAccuracy, load_supernet, sensitivity
 
 SIZES = (10, 20, 40, 80, 160)
-Told = Callable[[NDArray[np.int16]], NDArray[np.float64]]
+Values = Callable[[NDArray[np.int16]], NDArray[np.float64]]
+"""``(n,)`` values of ``(n, g)`` rows."""
 
 
 def main() -> None:
@@ -54,7 +55,7 @@ def main() -> None:
     print(
         f"loses {lost.mean():.2f} points to its precisions ({lost.min():.2f} to {lost.max():.2f}). Mean of {options.seeds} seeds"
     )
-    kinds: dict[str, Callable[[Population, NDArray[np.float64]], Told]] = {
+    kinds: dict[str, Callable[[Population, NDArray[np.float64]], Values]] = {
         "alone": lambda a, b: _fitted(mixed.space, a, b, lambda rows: np.zeros(len(rows))),
         "from fp32": lambda a, b: _fitted(mixed.space, a, b, prior),
         "from fp32 and layers": lambda a, b: _fitted(mixed.space, a, b, _scaled(a, b, prior, loss)),
@@ -67,8 +68,8 @@ def main() -> None:
             for seed in range(options.seeds):
                 order = np.random.default_rng(seed).permutation(len(x))
                 train, test = order[:n], order[SIZES[-1] :]
-                told = fit(x[train], y[train])(x[test])
-                scores.append((np.sqrt(np.mean((told - y[test]) ** 2)), kendalltau(told, y[test])[0]))
+                predicted = fit(x[train], y[train])(x[test])
+                scores.append((np.sqrt(np.mean((predicted - y[test]) ** 2)), kendalltau(predicted, y[test])[0]))
             rmse, tau = np.mean(scores, axis=0)
             cells.append(f"{f'{rmse:.3f}  {tau:.3f}':>22}")
         print(f"{n:>9}  " + "  ".join(cells), flush=True)
@@ -79,8 +80,8 @@ def _distinct(space: SearchSpace, n: int, rng: np.random.Generator) -> Populatio
     return rng.permutation(x)[:n]
 
 
-def _losses(space: SearchSpace, by_slot: dict[str, float]) -> Told:
-    """The sum over layers in int8 of what each loses alone."""
+def _losses(space: SearchSpace, by_slot: dict[str, float]) -> Values:
+    """The sum of the losses that each int8 layer causes alone."""
     weight = np.zeros(space.n_genes)
     for slot in space.slots:
         columns = [c for c in slot.genes if space.genes[c].role == "precision"]
@@ -89,15 +90,15 @@ def _losses(space: SearchSpace, by_slot: dict[str, float]) -> Told:
     return lambda rows: (rows * weight).sum(axis=1)
 
 
-def _scaled(x: Population, y: NDArray[np.float64], prior: Told, loss: Told) -> Told:
-    """The prior, less the losses on the scale that fits best; layers can only lose."""
+def _scaled(x: Population, y: NDArray[np.float64], prior: Values, loss: Values) -> Values:
+    """The prior minus the losses, on the non-negative scale that fits best."""
     rest, lost = y - prior(x), loss(x)
     lost = lost - lost.mean()
     slope = min(0.0, float((rest - rest.mean()) @ lost / max(lost @ lost, 1e-12)))
     return lambda rows: prior(rows) + slope * loss(rows)
 
 
-def _fitted(space: SearchSpace, x: Population, y: NDArray[np.float64], prior: Told) -> Told:
+def _fitted(space: SearchSpace, x: Population, y: NDArray[np.float64], prior: Values) -> Values:
     rest = new_predictor("gp", space).fit(x, y - prior(x))
     rest.extend_coverage(np.array([[d[0] for d in space.domain], [d[-1] for d in space.domain]], dtype=np.int16))
     return lambda rows: prior(rows) + rest.predict(rows)

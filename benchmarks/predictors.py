@@ -1,11 +1,11 @@
-"""Predictors fitted to few measured subnets, beside scikit-learn's own models on the same features.
+"""Predictors fitted to few measured subnets, beside scikit-learn's models on the same features.
 
     python -m benchmarks.predictors --rows 50,100,200,500,1000 --seeds 5    # about half an hour on one core
 
-Measured ImageNet accuracies of OFA-MobileNetV3 w1.0 at 224 px (1,619 distinct subnets): fitted to so many of them,
-tested on all others. Tau, RMSE (point), the share of measurements within two predicted standard deviations (each
-contender's own), and seconds to fit, one thread; means over seeds. ``--path OLD/CHECKOUT`` measures an earlier
-version's predictors in the same run.
+Data: measured ImageNet accuracies of OFA-MobileNetV3 w1.0 at 224 px (1,619 distinct subnets). Predictors are fitted to some of
+them and tested on all others. Prints tau, RMSE in points, the share of measurements within two predicted standard deviations, and
+seconds of fitting with one thread; means over seeds. ``--path OLD/CHECKOUT`` measures an earlier version's predictors in the same
+run.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from hwnas.space import Population, SearchSpace, get_space
 
 Vector = NDArray[np.float64]
 Fit = Callable[[SearchSpace, Population, Vector], Callable[[Population], tuple[Vector, Vector]]]
-"""Fits to rows and values; what it returns predicts means and standard deviations."""
+"""Fits to rows and values; returns a function that predicts means and standard deviations."""
 
 OURS = ("gp", "ridge", "additive", "mlp")
 PARTS = ("one_hot", "totals", "by_stage", "one_hot_by_scale", "by_stage_by_scale")
@@ -61,7 +61,7 @@ class Part(Kernel):  # type: ignore[misc]
 
 
 class Genes(Kernel):  # type: ignore[misc]
-    """An RBF kernel on the last columns, one length scale per group of them."""
+    """An RBF kernel on the last columns, with one length scale per group of columns."""
 
     def __init__(self, first: int, groups: NDArray[np.intp], scales: tuple[float, ...]) -> None:
         self.first, self.groups, self.scales = first, groups, scales
@@ -96,7 +96,7 @@ def ours(kind: str) -> Fit:
 
 
 def gaussian_process_regressor(space: SearchSpace, x: Population, y: Vector) -> Any:
-    """The kernels of ``gp`` composed by scikit-learn, hyperparameters by its marginal likelihood."""
+    """The kernels of ``gp`` in scikit-learn, with hyperparameters by its marginal likelihood."""
     from hwnas.predictor._features import Features  # earlier versions have no such modules
     from hwnas.predictor._scaling import Scaling
 
@@ -123,7 +123,7 @@ def gaussian_process_regressor(space: SearchSpace, x: Population, y: Vector) -> 
 
 
 def bayesian_ridge(space: SearchSpace, x: Population, y: Vector) -> Any:
-    """One penalty for all features of ``ridge``."""
+    """The features of ``ridge`` with one penalty for all."""
     from hwnas.predictor._features import Features
     from hwnas.predictor._scaling import Scaling
 
@@ -140,8 +140,8 @@ CONTENDERS: dict[str, Fit] = {
 
 
 def measured(folder: Path) -> tuple[SearchSpace, Population, Vector]:
-    """Distinct subnets and the mean of what was measured of each."""
-    from benchmarks.oracle import Oracle  # reads by whatever the version at hand calls its reader
+    """Distinct subnets and the mean measured accuracy of each."""
+    from benchmarks.oracle import Oracle  # of the version that is measured
 
     oracle = Oracle(folder)
     rows, inverse = np.unique(oracle.rows, axis=0, return_inverse=True)
@@ -186,8 +186,8 @@ def main() -> None:
         command = [sys.executable, __file__, "--rows", args.rows, "--models", ",".join(kinds)]
         command += ["--seeds", str(args.seeds), "--data", str(args.data)]
         environment = {**os.environ, "PYTHONPATH": str(args.path)}
-        told = subprocess.run(command, env=environment, check=True, capture_output=True, text=True).stdout
-        tables["before: "] = [json.loads(line) for line in told.splitlines() if line.startswith("{")]
+        output = subprocess.run(command, env=environment, check=True, capture_output=True, text=True).stdout
+        tables["before: "] = [json.loads(line) for line in output.splitlines() if line.startswith("{")]
     print("\n| rows | model | tau | RMSE | within 2 std | fit |\n|---|---|---|---|---|---|")
     lines = [(row["rows"], label + row["model"], row) for label, table in tables.items() for row in table]
     for rows, label, row in sorted(lines, key=lambda line: line[:2]):

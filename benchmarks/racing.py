@@ -1,19 +1,18 @@
-"""Searches in which subnets race, against those in which every subnet sees every sample.
+"""Searches that race subnets, against searches that evaluate every subnet on every sample.
 
     python -m benchmarks.racing --seeds 3
     python -m benchmarks.racing --supernet trec.safetensors --data trec/data --test trec/test --evals 100 --seeds 3
     python -m benchmarks.racing --supernet own.safetensors --data photos --test others --images 1000 --calibrate 500 --evals 100
 
-LINAS, accuracy against MACs, told of the errors of what is measured; fronts are of what is expected on other samples, both as
-``hwnas search --evaluate`` does it. A race has more subnets than the plain search (``--more``), which is part of what it
-saves. Fronts are judged by ``--test``, samples that neither search saw; without it searches see every other sample, and
-the rest judge. Per seed, of the racing search: the samples that were shown as a share of those that the plain search shows,
-and how many subnets were shown all. Of all seeds: the hypervolume of its fronts, and what a user gets who takes the subnet
-of which most is expected, as shares of the plain fronts', and what these become where the samples that judge are drawn
-again. Its final front's largest difference from the plain evaluation of the same subnets must be 0.
+Both are LINAS, accuracy against MACs, with measurement errors and fronts by expected accuracies on other samples, as in
+``hwnas search --evaluate``. A race has more subnets than the plain search (``--more``), which uses part of its savings. Fronts are
+judged on ``--test``, samples that neither search saw; without it, searches see every other sample, and the rest judge. Printed for
+each seed of the racing search: evaluated samples as a share of the plain search's, and the number of subnets that were evaluated on
+all samples. Printed over all seeds, as shares of the plain fronts': the hypervolume of its fronts, and the worth of choosing the
+subnet with the highest expected accuracy, with bootstrap intervals over the judging samples. The accuracies of the final front must
+equal a plain evaluation.
 
-Margins of subnets are kept in ``--keep``, whichever search asked for them first, so that seeds share them and a run that
-was interrupted goes on; both searches ask as the commands do.
+Margins of subnets are kept in ``--keep``, so that seeds and searches share them, and an interrupted run resumes.
 """
 
 from __future__ import annotations
@@ -28,7 +27,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.expected import expected
-from benchmarks.unseen import Corner, Front, shares, told
+from benchmarks.unseen import Corner, Front, shares, summary
 from hwnas.io import Journal
 from hwnas.search import (
     TOLERANCE,
@@ -54,12 +53,12 @@ from hwnas.task import share_errors
 
 
 class Answered:
-    """Margins of subnets on some samples, asked for once.
+    """Cached margins of subnets on some samples.
 
     Args:
         answers: of a supernet.
-        places: ``(n,)`` of the samples, of all that there are.
-        n: how many there are.
+        places: ``(n,)`` indices of the samples among all.
+        n: number of all samples.
     """
 
     def __init__(self, answers: MeasuredAnswers, places: NDArray[np.intp], n: int) -> None:
@@ -67,7 +66,7 @@ class Answered:
         self._known: dict[bytes, NDArray[np.float16]] = {}
 
     def of(self, rows: Population) -> NDArray[np.float16]:
-        """``(k, n)``."""
+        """``(k, n)`` margins."""
         for row in rows:
             if row.tobytes() not in self._known:
                 (margins,) = self.answers(row[None], np.arange(self.n)[None], 0)
@@ -76,26 +75,26 @@ class Answered:
         return np.stack([self._known[row.tobytes()] for row in rows])
 
     def some(self, rows: Population, samples: NDArray[np.intp], _: int) -> list[NDArray[np.float16] | None]:
-        """As a race asks: ``(s,)`` margins of each row on samples of its own."""
+        """For a race: ``(s,)`` margins of each row on its own samples."""
         return list(np.take_along_axis(self.of(rows), samples, axis=1))
 
     def top1(self, x: NDArray[Any]) -> NDArray[np.float64]:
-        """``(k,)`` percent."""
+        """``(k,)`` accuracies in percent."""
         percent: NDArray[np.float64] = 100 * (self.of(x) > 0).mean(axis=1)
         return percent
 
     def errors(self, x: NDArray[Any]) -> NDArray[np.float64]:
-        """``(k,)`` by how much the choice of samples moves it."""
+        """``(k,)`` standard errors of the accuracies due to the choice of samples."""
         return share_errors(self.top1(x), len(self.places))
 
 
 def plain(problem: Problem, fit: Fit, evals: int, seed: int) -> Trial:
-    """Every subnet sees every sample."""
+    """A search that evaluates every subnet on every sample."""
     return run_trial("linas", linas(problem, SearchOptions(evals, seed, fit=fit)))
 
 
 def racing(problem: Problem, heard: Answered, evals: int, seed: int, tolerance: float) -> Race:
-    """The race, once it is closed."""
+    """A search that races subnets; returns the finished race."""
     race = Race(problem, heard.some, len(heard.places), tolerance, seed)
     (slow,) = problem.slow
 
@@ -113,7 +112,7 @@ def racing(problem: Problem, heard: Answered, evals: int, seed: int, tolerance: 
 
 
 def main() -> None:
-    """Print a line per seed, and what fronts are worth."""
+    """Print one line for each seed, and the worth of fronts."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--supernet", default="digits")
     parser.add_argument("--data", type=Path)
@@ -148,7 +147,7 @@ def main() -> None:
         def judged(
             values: MetricFunction, errors: Errors, every: Population, whole: Population
         ) -> tuple[Population, Front]:
-            """The front of those that were shown everything, by what is expected of them."""
+            """The front, by expected accuracies, of the subnets that were evaluated on all samples."""
             problem = problem_of(values)
             expects = expected(problem, every, gaussian_process(net.space, errors))
             x = best_of(expects, [Trial("", 0, whole)])
@@ -181,7 +180,7 @@ def main() -> None:
         corner = Corner.of([*plains, *races])
         for chosen in (False, True):
             what = "by choice  " if chosen else "hypervolume"
-            print(f"{what}, percent of the plain fronts: {told(shares(races, plains, corner, chosen=chosen))}")
+            print(f"{what}, percent of the plain fronts: {summary(shares(races, plains, corner, chosen=chosen))}")
         print(f"largest difference of a front's accuracy from its plain evaluation: {largest:g} points")
 
 

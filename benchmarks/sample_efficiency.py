@@ -1,11 +1,11 @@
-"""How good a front is after few real evaluations: hwnas against DyNAS-T's own code, on one oracle.
+"""Quality of a front after few real evaluations: hwnas against DyNAS-T's own code, on one oracle.
 
     python -m benchmarks.sample_efficiency run --methods linas dynast_linas --seeds 10
     python -m benchmarks.sample_efficiency report
 
-``run`` appends every finished search to a tidy CSV (one row per evaluation) and skips what is there
-already, so it may be stopped and started again, and may run twice side by side with different methods.
-Searchers of other libraries want ``pip install 'hwnas[benchmarks]'`` and minutes per search:
+``run`` appends every finished search to a tidy CSV (one row per evaluation) and skips searches that are there. So it can be stopped
+and restarted, and several processes can run different methods. Searchers of other libraries need
+``pip install 'hwnas[benchmarks]'``, and minutes per search:
 
     python -m benchmarks.sample_efficiency run --oracle mlp --evaluations 100 --methods optuna_gp --seeds 3
 """
@@ -51,7 +51,7 @@ COLUMNS = ["oracle", "fingerprint", "method", "seed", "evaluation", "top1", "mma
 
 
 Method = Callable[[Problem, SearchOptions], Population]
-"""Spends evaluations; returns ``(n, g)`` rows in the order in which they were evaluated."""
+"""Runs a search; returns ``(n, g)`` evaluated rows in order."""
 
 
 def _searcher(make: Maker) -> Method:
@@ -59,16 +59,16 @@ def _searcher(make: Maker) -> Method:
 
 
 def _seeded(problem: Problem, options: SearchOptions) -> Population:
-    """LINAS, started from 20 subnets of the front that the measurements at 192 px predict."""
+    """LINAS, started from 20 subnets of the front predicted by the measurements at 192 px."""
     return run_trial("", linas(problem, replace(options, start=SEED_ARCHS[-1]))).x
 
 
 SEED_ARCHS: list[Population] = []
-"""Filled before a method that wants them runs."""
+"""Filled before a method that needs them runs."""
 
 
 def _front_at_192(oracle: Oracle) -> Population:
-    """Twenty subnets of the front of the model of other measurements, evenly thinned."""
+    """Twenty evenly spaced subnets of the front predicted by the measurements at 192 px."""
     top1 = Objective("top1", "%", True, oracle.measured_at_192())
     found = run_search(Problem(oracle.space, [top1, Objective("macs", "", False, oracle.macs)]), "nsga2").x
     return found[thinned(len(found), 20)]
@@ -109,7 +109,7 @@ def problem_of(oracle: Oracle) -> Problem:
 
 
 def recorded(path: Path, oracle: Oracle) -> pd.DataFrame:
-    """The rows of the CSV for this oracle; of a method and seed that ran twice, those of the longer run."""
+    """The rows of the CSV for this oracle; if a method and seed ran twice, the later run's."""
     if not path.exists():
         return pd.DataFrame(columns=COLUMNS)
     frame = pd.read_csv(path)
@@ -118,14 +118,14 @@ def recorded(path: Path, oracle: Oracle) -> pd.DataFrame:
 
 
 def done(path: Path, oracle: Oracle, evaluations: int) -> set[tuple[str, int]]:
-    """Methods and seeds that the CSV holds for this oracle, with at least so many evaluations."""
+    """Methods and seeds in the CSV for this oracle, with at least ``evaluations`` evaluations."""
     longest = recorded(path, oracle).groupby(["method", "seed"])["evaluation"].max()
     return set(longest[longest >= evaluations].index)
 
 
 def run_one(oracle: Oracle, method: str, seed: int, evaluations: int, path: Path) -> None:
     """Run a search and append its evaluations, in one write."""
-    start = time.process_time()  # of this process alone: the machine may be busy
+    start = time.process_time()  # not wall time: the machine may be busy
     fit: Fit = lambda x, y: new_predictor("gp", oracle.space).fit(x, y)
     fit = with_prior(fit, oracle.measured_at_192()) if "warm" in method else fit
     if "seeded" in method and not SEED_ARCHS:
@@ -147,7 +147,7 @@ def run_one(oracle: Oracle, method: str, seed: int, evaluations: int, path: Path
 
 
 def volumes_of(runs: pd.DataFrame, oracle: Oracle, best: float) -> dict[str, list[NDArray[np.float64]]]:
-    """By method, the hypervolume after each evaluation of each seed."""
+    """For each method and seed, the hypervolume after each evaluation."""
     yardstick = Yardstick(problem_of(oracle), np.array([-REFERENCE[0], REFERENCE[1]]), best)
     found: dict[str, list[NDArray[np.float64]]] = {method: [] for method in METHODS}
     for (method, _), run in runs.groupby(["method", "seed"]):
@@ -157,7 +157,7 @@ def volumes_of(runs: pd.DataFrame, oracle: Oracle, best: float) -> dict[str, lis
 
 
 def best_known(path: Path, oracle: Oracle) -> float:
-    """Hypervolume of the union of long searches on the oracle itself and of all recorded runs; kept beside the CSV."""
+    """Hypervolume of the union of long searches on the oracle (kept beside the CSV) and all recorded runs."""
     cache = path.with_name(f"{path.stem}_best_{oracle.kind}_{oracle.fingerprint}.csv")
     if not cache.exists():
         problem = replace(problem_of(oracle), slow=())
@@ -171,7 +171,7 @@ def best_known(path: Path, oracle: Oracle) -> float:
 
 
 def report(path: Path, oracle: Oracle) -> None:
-    """Print the tables and draw the picture beside the CSV."""
+    """Print the tables, and draw the picture beside the CSV."""
     best, runs = best_known(path, oracle), recorded(path, oracle)
     volumes = volumes_of(runs, oracle, best)
     per_run = runs.groupby(["method", "seed"])["overhead_s"].agg(["max", "size"])

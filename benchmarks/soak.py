@@ -1,8 +1,7 @@
-"""Whether evaluations by workers leak: memory, open files, processes and temporary files every 50 of 500, and what is left.
+"""Whether evaluations by workers leak memory, open files, processes or temporary files: every 50 of 500, and at the end.
 
-``python -m benchmarks.soak [--evals 500] [--workers 2] [--cluster ADDRESS]`` runs ``hwnas evaluate`` on digits in a process of its
-own, whose temporary folder is its own, kills a worker with SIGKILL at every hundredth evaluation, and at the end interrupts a
-second run as Ctrl-C does.
+``python -m benchmarks.soak [--evals 500] [--workers 2] [--cluster ADDRESS]`` runs ``hwnas evaluate`` on digits in its own process
+and temporary folder, kills a worker with SIGKILL at every hundredth evaluation, and then interrupts a second run like Ctrl-C.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ from pathlib import Path
 INTERRUPTIBLE = (
     "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); from hwnas.cli import main; main()"
 )
-"""Also where a shell started this in the background, which lets Ctrl-C pass."""
+"""A shell that starts this in the background makes it ignore Ctrl-C, so the handler is set again."""
 
 EVERY = 50
 KILL_EVERY = 100
@@ -30,13 +29,13 @@ KILL_EVERY = 100
 
 @dataclass(frozen=True)
 class Seen:
-    """What a driver and its workers hold.
+    """Resources of a driver and its workers.
 
     Attributes:
-        driver_mb, workers_mb: resident memory; of the workers that of the largest.
-        driver_files, worker_files: open files.
-        processes: the driver and all it started.
-        temporary: files and folders in the temporary folder.
+        driver_mb, workers_mb: resident memory of the driver, and of the largest worker.
+        driver_files, worker_files: open files of the driver, and most of any worker.
+        processes: number of the driver and all its descendants.
+        temporary: number of files and folders in the temporary folder.
     """
 
     driver_mb: float
@@ -69,7 +68,7 @@ HEADER = "evals  driver MB  worker MB driver files worker files  processes  temp
 
 
 def descendants(pid: int) -> list[int]:
-    """All processes below one."""
+    """All descendants of a process."""
     found: list[int] = []
     try:
         for task in Path(f"/proc/{pid}/task").iterdir():
@@ -80,7 +79,7 @@ def descendants(pid: int) -> list[int]:
 
 
 def is_worker(pid: int) -> bool:
-    """Whether a process evaluates."""
+    """Whether a process is a worker."""
     try:
         return b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()
     except OSError:
@@ -88,7 +87,7 @@ def is_worker(pid: int) -> bool:
 
 
 def memory_mb(pid: int) -> float:
-    """Resident, 0 where the process is gone."""
+    """Resident memory; 0 if the process is gone."""
     try:
         return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6
     except (OSError, IndexError):
@@ -96,7 +95,7 @@ def memory_mb(pid: int) -> float:
 
 
 def open_files(pid: int) -> int:
-    """How many; 0 where the process is gone."""
+    """Number of open files; 0 if the process is gone."""
     try:
         return len(os.listdir(f"/proc/{pid}/fd"))  # noqa: PTH208 (pathlib opens each)
     except OSError:
@@ -104,13 +103,13 @@ def open_files(pid: int) -> int:
 
 
 def lines(journal: Path) -> int:
-    """Evaluations that are kept."""
+    """Number of evaluations in a journal."""
     return max(0, journal.read_bytes().count(b"\n") - 1) if journal.exists() else 0
 
 
 @contextmanager
 def evaluating(folder: Path, *options: str) -> Iterator[subprocess.Popen[str]]:
-    """``hwnas evaluate`` in a session of its own, whose temporary files go to ``folder/tmp``."""
+    """Run ``hwnas evaluate`` in its own session, with temporary files in ``folder/tmp``."""
     (folder / "tmp").mkdir(parents=True)
     command = [sys.executable, "-c", INTERRUPTIBLE, "evaluate", "--supernet", "digits", *options]
     environment = os.environ | {"TMPDIR": str(folder / "tmp"), "OMP_NUM_THREADS": "1"}
@@ -124,7 +123,7 @@ def evaluating(folder: Path, *options: str) -> Iterator[subprocess.Popen[str]]:
 
 
 def left(pids: list[int], folder: Path) -> str:
-    """What of a run is still there."""
+    """Processes and files that a run left behind, in words."""
     alive = [pid for pid in pids if Path(f"/proc/{pid}/exe").exists()]
     files = [str(path.relative_to(folder)) for path in (folder / "tmp").rglob("*")]
     return f"{len(alive)} processes, {len(files)} temporary files {files[:5]}"
@@ -146,15 +145,15 @@ def _soak(folder: Path, evals: int, where: list[str]) -> None:
     print(HEADER)
     journal, pids, killed = folder / "accuracy.csv.journal.jsonl", set[int](), 0
     with evaluating(folder, "--sample", str(evals), "--out", "accuracy.csv", *where) as driver:
-        told = 0
+        printed = 0
         while driver.poll() is None:
             time.sleep(0.02)
             below = descendants(driver.pid)
             pids |= set(below)
             done = lines(journal)
-            if done >= told + EVERY:
-                told = done - done % EVERY
-                print(f"{told:5} {Seen.of(driver.pid, folder / 'tmp')}", flush=True)
+            if done >= printed + EVERY:
+                printed = done - done % EVERY
+                print(f"{printed:5} {Seen.of(driver.pid, folder / 'tmp')}", flush=True)
             workers = [pid for pid in below if is_worker(pid)]
             if workers and done // KILL_EVERY > killed:
                 killed += 1
@@ -172,7 +171,7 @@ def _interrupt(folder: Path, evals: int, where: list[str]) -> None:
         while lines(journal) < EVERY and driver.poll() is None:
             time.sleep(0.02)
         pids = descendants(driver.pid)
-        os.killpg(driver.pid, signal.SIGINT)  # as a terminal does: workers get it too
+        os.killpg(driver.pid, signal.SIGINT)  # also to workers, as from a terminal
         errors = driver.communicate()[1]
     print(f"Ctrl-C: exit code {driver.returncode}, {errors.strip().splitlines()[-1]}")
     print(f"left behind: {left([driver.pid, *pids], folder)}")

@@ -1,4 +1,4 @@
-"""How fast subnets are scored, varied and searched, on one machine and, where it matters, one core.
+"""Subnets per second of scoring, variation and search, with one thread.
 
 OMP_NUM_THREADS=1 python -m benchmarks.throughput
 """
@@ -41,7 +41,7 @@ def timed(name: str, n: int, what: str, run: Callable[[], Any]) -> Any:
 
 
 class Stock(PymooProblem):  # type: ignore[misc]
-    """The same problem as pymoo's users write it: integer variables, a vectorised ``_evaluate``."""
+    """The same problem in plain pymoo: integer variables, a vectorised ``_evaluate``."""
 
     def __init__(self, setting: Note10) -> None:
         space = setting.space
@@ -103,7 +103,7 @@ def exact_fronts(setting: Note10) -> None:
 
 
 def searches(setting: Note10) -> None:
-    """Evaluations per second, and how good the front is after as many: hypervolume above 70 %, below the budget."""
+    """Evaluations per second, and the hypervolume of the front (above 70 %, below the budget) after equally many."""
 
     def volume(points: NDArray[np.float64]) -> float:
         return hypervolume(points, REFERENCE, (True, False))

@@ -1,9 +1,9 @@
-"""What fronts are worth by samples that no search saw, and how far the choice of these samples moves that.
+"""The worth of fronts on samples that no search saw, with bootstrap intervals over the choice of these samples.
 
-The best of a front by some samples is partly luck, and a front of many subnets is lucky more often than one of few. So a front is
-judged in two ways: by its hypervolume, and by what a user gets who, for each budget of latency, takes the subnet of which
-the search expected most. The bootstrap (Efron 1979) draws the samples again, the same ones for all subnets: what it tells
-is about differences between fronts.
+The best accuracies of a front are partly luck, and a front of many subnets has more luck than one of few. So a front is judged in
+two ways: by its hypervolume, and by the accuracies that a user gets who takes, for each budget of latency, the subnet with the
+highest expected accuracy. The bootstrap (Efron 1979) draws the same samples for all subnets, so that it applies to differences
+between fronts.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ DRAWS = 400
 class Front:
     """Subnets that a search found.
 
-    Args:
-        right: ``(k, n)``, whether each tells each sample right.
-        expected: ``(k,)`` accuracies in percent, as the search expected them.
-        costs: ``(k, m)`` to be small; the first is latency.
+    Attributes:
+        right: ``(k, n)``: whether each subnet classifies each sample correctly.
+        expected: ``(k,)`` accuracies in percent that the search expected.
+        costs: ``(k, m)``, to be minimised; the first is latency.
     """
 
     right: NDArray[np.bool_]
@@ -34,21 +34,21 @@ class Front:
     costs: NDArray[np.float64]
 
     def accuracies(self, weights: NDArray[np.float64]) -> NDArray[np.float64]:
-        """``(k,)`` percent, of samples that count so much."""
+        """``(k,)`` accuracies in percent over weighted samples."""
         share: NDArray[np.float64] = self.right @ weights / weights.sum()
         return 100 * share
 
 
 @dataclass(frozen=True)
 class Corner:
-    """The point that fronts are measured from: a tenth of the range of them all beyond the worst of them all."""
+    """The reference point of the hypervolume: a tenth of the range of all fronts beyond their worst values."""
 
     accuracy: float
     costs: tuple[float, ...]
 
     @classmethod
     def of(cls, fronts: Sequence[Front]) -> Corner:
-        """Of fronts that are compared."""
+        """The reference point for fronts that are compared."""
         accuracies = np.concatenate([100 * f.right.mean(axis=1) for f in fronts])
         costs = np.concatenate([f.costs for f in fronts])
         worst = costs.max(axis=0) + 0.1 * np.ptp(costs, axis=0)
@@ -60,7 +60,7 @@ class Corner:
         return hypervolume(np.column_stack([accuracies, front.costs]), [self.accuracy, *self.costs], directions)
 
     def by_choice(self, front: Front, accuracies: NDArray[np.float64]) -> float:
-        """The area under the accuracy of the subnet that is taken, over budgets of latency."""
+        """The area, over budgets of latency, under the accuracy of the subnet with the highest expected accuracy."""
         along = np.argsort(front.costs[:, 0], kind="stable")
         latencies = np.append(front.costs[along, 0], self.costs[0])
         taken, area = along[0], 0.0
@@ -72,13 +72,13 @@ class Corner:
 
 
 def shares(ours: Sequence[Front], theirs: Sequence[Front], corner: Corner, *, chosen: bool) -> NDArray[np.float64]:
-    """``(1 + draws, seeds)`` percent of their worth that ours have: by all samples, then by samples drawn again.
+    """``(1 + draws, seeds)`` worth of our fronts in percent of theirs: on all samples, then on bootstrap samples.
 
     Args:
-        ours: of each seed.
-        theirs: of the same seeds, on the same samples.
+        ours: one front per seed.
+        theirs: fronts of the same seeds on the same samples.
         corner: of all fronts that are compared.
-        chosen: by choice, in place of the hypervolume.
+        chosen: use `Corner.by_choice` instead of the hypervolume.
     """
     n = ours[0].right.shape[1]
     weights = np.random.default_rng(0).multinomial(n, np.full(n, 1 / n), size=DRAWS)
@@ -94,7 +94,7 @@ def shares(ours: Sequence[Front], theirs: Sequence[Front], corner: Corner, *, ch
     )
 
 
-def told(found: NDArray[np.float64]) -> str:
-    """The mean of seeds, nine tenths of the draws' means, and each seed."""
+def summary(found: NDArray[np.float64]) -> str:
+    """The mean over seeds, its bootstrap interval of 90 %, and the value of each seed."""
     low, high = np.quantile(found[1:].mean(axis=1), [0.05, 0.95])
     return f"{found[0].mean():6.1f}  ({low:.1f} to {high:.1f})   {'  '.join(f'{s:.1f}' for s in found[0])}"

@@ -1,11 +1,11 @@
-"""How well zero-cost scores rank networks, against their mere size.
+"""Rank correlation of zero-cost scores with accuracy, compared with that of the networks' size.
 
     python -m benchmarks.zero_cost [--supernet REFERENCE --journal FILE]
 
-Kendall's tau and Spearman's rho of every score, of MACs and of parameters with measured accuracies, on NAS-Bench-201
-(each cell trained alone) and on the supernet that ships (inherited weights), or of a supernet of yours whose accuracies
-``hwnas evaluate --sample`` kept in a journal (those of a search are no random ones). Mean and standard deviation over disjoint samples; of the
-better half of the networks as well, for a search has no use for the others.
+Kendall's tau and Spearman's rho of every score, of MACs and of parameters with measured accuracies: on NAS-Bench-201 (each cell
+trained alone), on the supernet that ships (inherited weights), or on your own supernet, with the journal of
+``hwnas evaluate --sample`` (a search's journal holds no random subnets). Mean and standard deviation over disjoint samples, also
+for the better half of the networks, because a search does not need the others.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from hwnas.supernet.zero_cost import ZERO_COST
 
 Values = NDArray[np.float64]
 UNREACHED = -1e9
-"""Score of a cell that does not let its input through: there is no network to look at."""
+"""Score of a cell whose input does not reach its output."""
 
 
 def main() -> None:
@@ -49,7 +49,7 @@ def main() -> None:
 
 
 def nasbench(folder: Path, n: int) -> Iterator[tuple[str, dict[str, Values], Values]]:
-    """Random cells; the same scores against each data set's test accuracy after 200 epochs."""
+    """Scores of random cells, and their test accuracy on each data set after 200 epochs."""
     space = nasbench201()
     table = read_subnet_table([folder / "accuracy.csv.gz"], space, {})
     rows = np.random.default_rng(0).permutation(len(table.x))[:n]
@@ -65,7 +65,7 @@ def nasbench(folder: Path, n: int) -> Iterator[tuple[str, dict[str, Values], Val
 
 
 def digits(n: int) -> tuple[dict[str, Values], Values]:
-    """Subnets of all sizes of the supernet that ships."""
+    """Scores and accuracies of subnets of the supernet that ships."""
     net = load_supernet("digits")
     x = np.unique(net.space.sample(4 * n, np.random.default_rng(0), distinct_uniform=False), axis=0)
     x = np.random.default_rng(1).permutation(x)[:n]
@@ -75,7 +75,7 @@ def digits(n: int) -> tuple[dict[str, Values], Values]:
 
 
 def own(reference: str, journal: Path) -> tuple[dict[str, Values], Values]:
-    """A supernet and a journal of its accuracies, in random order: a search's own goes from poor subnets to good ones."""
+    """Scores and accuracies from a journal, in random order, because a search finds better subnets over time."""
     net = load_supernet(reference)
     entries = [json.loads(line) for line in journal.read_text(encoding="utf-8").splitlines()[1:]]
     entries = [entries[i] for i in np.random.default_rng(0).permutation(len(entries))]
@@ -98,23 +98,23 @@ def scored(networks: list[Network | None]) -> dict[str, Values]:
 
 
 def report(name: str, values: Mapping[str, Values], accuracy: Values, samples: int) -> None:
-    """Markdown: a row per score."""
+    """Print a Markdown table with one row per score."""
     print(f"\n{name}: {len(accuracy)} networks, {accuracy.min():.1f} to {accuracy.max():.1f} %\n")
     print("| | Kendall tau | Spearman rho | tau, better half |\n|---|---|---|---|")
-    for score, told in values.items():
+    for score, scores in values.items():
         cells = [
-            spread(told, accuracy, samples, statistic, better)
+            spread(scores, accuracy, samples, statistic, better)
             for statistic, better in ((kendalltau, False), (spearmanr, False), (kendalltau, True))
         ]
         print(f"| {score} | {' | '.join(cells)} |", flush=True)
 
 
-def spread(told: Values, accuracy: Values, samples: int, statistic: Callable[..., object], better: bool) -> str:
+def spread(scores: Values, accuracy: Values, samples: int, statistic: Callable[..., object], better: bool) -> str:
     """Mean and standard deviation over disjoint samples."""
     found = []
     for part in np.array_split(np.arange(len(accuracy)), samples):
         kept = part[accuracy[part] >= np.median(accuracy[part])] if better else part
-        found.append(float(statistic(told[kept], accuracy[kept]).statistic))  # type: ignore[attr-defined]
+        found.append(float(statistic(scores[kept], accuracy[kept]).statistic))  # type: ignore[attr-defined]
     return f"{np.mean(found):.2f} ±{np.std(found):.2f}"
 
 

@@ -1,11 +1,10 @@
-"""Real pretrained networks on real data: the searched front against the simple ways, by accuracy and the clock.
+"""Real pretrained networks on real data: the searched front against simple baselines, by accuracy and the clock.
 
     python -m benchmarks.own_networks trec --steps 300 --seed 0      # also: cifar10, sst2
     python -m benchmarks.own_networks trec --steps 300 --report
 
-Every part runs in a process of its own (so its peak of memory is its own), and skips what an earlier run of it has
-journalled or trained: the same command resumes. It wants the shared data sets (``HWNAS_SHARED``) and
-``pip install 'hwnas[benchmarks]'``.
+Every part runs in its own process, so that its peak memory can be measured, and skips results of an earlier run: the same command
+resumes. Needs the shared data sets (``HWNAS_SHARED``) and ``pip install 'hwnas[benchmarks]'``.
 """
 
 from __future__ import annotations
@@ -90,7 +89,7 @@ def main() -> int:
 
 
 def perform(run: Run, part: str) -> None:
-    """One part, and what it cost."""
+    """Run one part, and record its time and memory."""
     if run.entries(cost="part", name=part):
         return
     torch.set_num_threads(1)

@@ -1,4 +1,4 @@
-"""What networks are fed while they are timed: texts of the test set at their own lengths, or filled up; an image."""
+"""Inputs for timing: texts of the test set at their own lengths or padded to the full length, or an image."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from hwnas.supernet.hf import TextEncoder
 from hwnas.task import Tokenizer
 
 TEXTS = 8
-"""Texts of a run: those whose lengths split the test set's evenly."""
+"""Texts in a run: their lengths are evenly spaced quantiles of the test set's."""
 
 Feeds = list[dict[str, NDArray[Any]]]
 
 
 def fed(net: Supernet, folder: Path, size: int, *, filled: bool) -> Feeds:
-    """Batches of one.
+    """Batches of one sample.
 
     Args:
-        net: whose tokenizer makes ids.
+        net: its tokenizer gives the ids.
         folder: of the task's test split.
-        size: value of the input gene: tokens at which texts are cut, pixels along the sides of an image.
-        filled: whether every text is filled up to that length.
+        size: value of the input gene: maximal number of tokens, or pixels along each side of an image.
+        filled: whether every text is padded to that length.
     """
     if not isinstance(net, TextEncoder):
         return [{"input": np.random.default_rng(0).standard_normal((1, 3, size, size)).astype(np.float32)}]
@@ -39,7 +39,7 @@ def fed(net: Supernet, folder: Path, size: int, *, filled: bool) -> Feeds:
 
 
 def _typical(folder: Path, tokenizer: Tokenizer) -> list[tuple[str, int]]:
-    """Texts and their lengths, the shortest first."""
+    """Texts and their lengths, shortest first."""
     with (folder / "validation.csv").open(encoding="utf-8", newline="") as file:
         texts = [row["text"] for row in csv.DictReader(file)]
     counts = tokenizer.counts(texts, None)

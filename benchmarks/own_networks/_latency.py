@@ -1,9 +1,8 @@
-"""Latency by the clock: plain onnxruntime, one thread, batch 1, back-to-back runs, files in turns by blocks.
+"""Latency by the clock: plain onnxruntime, one thread, batch 1, blocks of back-to-back runs, with files in turns.
 
-Texts come at their own lengths, as exported folders serve them, and in a second clock filled up to the length of the
-network. Each file has a block beside one of the original's before and after it, and tells its ratio to that: the machine's
-speed wanders. A run that waited for a core which another process held is left out: the wall clock ran on and the thread's
-did not.
+Texts have their own lengths, as in serving an exported folder; a second measurement pads them to the full length. Each block of a
+file stands between two blocks of the original, and the ratio of their times is kept, because the machine's speed changes. A run
+whose wall time exceeds its thread's CPU time waited for a core, and is left out.
 """
 
 from __future__ import annotations
@@ -26,10 +25,10 @@ TOGETHER = 8
 """Files in memory at once."""
 
 ROUNDS, BLOCK_S = 7, 0.12
-"""Blocks per file, and how long each takes; the first third settles caches and does not count."""
+"""Blocks per file, and the time of each; the first third of a block fills the caches and does not count."""
 
 WAITED = 0.02
-"""Share of a run's time for which its thread did not run, from which it counts as one that waited."""
+"""A run has waited if its thread did not run for this share of its time."""
 
 LEAST_RUNS = 3
 
@@ -37,7 +36,7 @@ Infer = Callable[[], object]
 
 
 class Network(NamedTuple):
-    """What is timed: a subnet of a supernet."""
+    """A subnet of a supernet, to be timed."""
 
     name: str
     net: Supernet
@@ -45,18 +44,18 @@ class Network(NamedTuple):
 
 
 def latency(run: Run) -> None:
-    """Time every network that was compared, and write down its multiples of the original's time."""
+    """Time every compared network, and record its time as a multiple of the original's."""
     net = load_supernet(str(run.folder / "supernet.safetensors"))
     clock(run, net, list(_networks(run, net)))
 
 
 def clock(run: Run, net: Supernet, networks: Sequence[Network]) -> None:
-    """Time networks that were not timed before.
+    """Time networks that have no recorded time yet.
 
     Args:
-        run: where results go.
-        net: the supernet, whose largest subnet is the original.
-        networks: of it or of others.
+        run: keeps the results.
+        net: the supernet; its largest subnet is the original.
+        networks: of this supernet or others.
     """
     known = {entry["network"] for entry in run.entries(cost="latency")}
     wanted = list({network.name: network for network in networks if network.name not in known}.values())
@@ -68,18 +67,18 @@ def clock(run: Run, net: Supernet, networks: Sequence[Network]) -> None:
             files = [Path(scratch) / f"{i}.onnx" for i in range(len(some))]
             for network, file in zip(some, files, strict=True):
                 export_onnx(network.net.extract(network.row), file)
-            told: list[dict[str, float]] = [{} for _ in wanted[start : start + TOGETHER]]
+            times: list[dict[str, float]] = [{} for _ in wanted[start : start + TOGETHER]]
             for prefix, filled in clocks:
                 feeds = [_feeds(run, network, filled=filled) for network in some]
                 ratios, ms = timed([session(file, each) for file, each in zip(files, feeds, strict=True)])
-                for entry, ratio in zip(told, ratios, strict=True):
+                for entry, ratio in zip(times, ratios, strict=True):
                     entry |= {f"{prefix}ratio": ratio, f"{prefix}original_ms": ms / len(feeds[0])}
-            for network, entry in zip(some[1:], told, strict=True):
+            for network, entry in zip(some[1:], times, strict=True):
                 run.record(cost="latency", network=network.name, **entry)
 
 
 def network_name(entry: Entry) -> str:
-    """What a network is timed as: subnets of one architecture are one."""
+    """The name under which a network is timed; subnets of the same architecture share one."""
     return str(entry["name"]) if entry["kind"] == "pruned" else str(entry["arch"])
 
 
@@ -98,7 +97,7 @@ def _feeds(run: Run, network: Network, *, filled: bool) -> Feeds:
 
 
 def timed(runs: Sequence[Infer]) -> tuple[list[float], float]:
-    """Times of all but the first as multiples of the first's beside them, and that in ms: medians of blocks' medians."""
+    """Times of all but the first as multiples of the first's beside them, and the first's in ms: medians over blocks."""
     beside, *others = runs
     ratios: list[list[float]] = [[] for _ in others]
     everywhere = [block_ms(beside)]
@@ -111,7 +110,7 @@ def timed(runs: Sequence[Infer]) -> tuple[list[float], float]:
 
 
 def session(file: Path, feeds: Feeds) -> Infer:
-    """Inferences of a file, one after the other."""
+    """A function that runs a file once on each feed."""
     options = ort.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     opened = ort.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
@@ -126,7 +125,7 @@ def session(file: Path, feeds: Feeds) -> Infer:
 
 
 def block_ms(infer: Infer) -> float:
-    """Median of the runs of a block that did not wait; of all runs' processor time, where every one did."""
+    """Median of the runs of a block that did not wait for a core; if all did, the median of their CPU times."""
     begin = time.perf_counter()
     alone: list[float] = []
     processor: list[float] = []

@@ -1,7 +1,7 @@
-"""Answer by answer: which test samples subnets tell wrong that the original, fine-tuned alone, tells right, and the other way round.
+"""Paired comparison: test samples that a subnet gets right and the original, fine-tuned alone, gets wrong, and the reverse.
 
-A difference of two accuracies on the same samples has the spread of the samples that they disagree on, far less than that of
-each accuracy; McNemar's exact test tells how often so many more losses than wins come by luck.
+The variance of a difference of two accuracies on the same samples comes only from the samples on which they disagree, so it is much
+smaller than that of each accuracy. McNemar's exact test gives the probability of such a difference by chance.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from hwnas.task import SelectiveTask, margins
 
 
 def paired(run: Run) -> None:
-    """Compare the largest subnet and all of the searched front with plain fine-tuning."""
+    """Compare the largest subnet and the whole searched front with plain fine-tuning."""
     original = right(run, "plain", None)
     known = {(entry["of"], entry["network"]) for entry in run.entries(study="paired")}
     for kind in ("extremes", "searched"):
@@ -30,7 +30,7 @@ def paired(run: Run) -> None:
 
 
 def right(run: Run, name: str, arch: Arch | None) -> NDArray[np.bool_]:
-    """``(n,)``: whether a trained network's subnet, the largest by default, tells the test samples right."""
+    """``(n,)``: whether a subnet of a trained network (by default the largest) classifies each test sample correctly."""
     net = load_supernet(str(run.folder / f"{name}.safetensors"))
     data = run.data_of(net, "test")
     assert isinstance(data, SelectiveTask)
@@ -43,7 +43,7 @@ def right(run: Run, name: str, arch: Arch | None) -> NDArray[np.bool_]:
 
 
 def difference(won: int, lost: int, samples: int) -> tuple[float, float, float]:
-    """In points, its standard error, and the share of coin tosses that are as lopsided."""
+    """Difference in points, its standard error, and the p-value of McNemar's exact test."""
     error = np.sqrt(won + lost - (won - lost) ** 2 / samples) / samples
     chance = binomtest(won, won + lost).pvalue if won + lost else 1.0
     return 100 * (won - lost) / samples, 100 * float(error), float(chance)

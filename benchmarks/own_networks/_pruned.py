@@ -1,4 +1,4 @@
-"""What a user would do without a supernet: plain L1 filter pruning by ``torch-pruning``, then fine-tuning."""
+"""The baseline without a supernet: L1 filter pruning by ``torch-pruning``, then fine-tuning."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ RATIOS = (0.2, 0.4, 0.6)
 
 
 def pruned(run: Run) -> None:
-    """Prune the pretrained network and fine-tune what is left, like the others: read from ONNX, by the same trainer."""
+    """Prune the pretrained network, then read it from ONNX and fine-tune it with the same trainer as the others."""
     if run.task.network is not lite0:
         return
     import torch

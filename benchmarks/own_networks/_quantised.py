@@ -1,4 +1,4 @@
-"""The searched front in int8, with all rows of its embeddings and with fewer, against the original in int8."""
+"""The searched front in int8, with all rows of its embedding table and with fewer, against the original in int8."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from hwnas.supernet.hf import TextEncoder
 from hwnas.task import TextFolder
 
 ROWS = (16_000, 12_000, 8_000)
-"""Of embeddings; tokens share them afterwards, without training."""
+"""Rows of the embedding table that tokens share, without further training."""
 
 PRECISIONS = {"int8": ["q=int8"], "int4-words": ["q[0]=int4", "q=int8"]}
-"""What layers are kept in; the second of encoders of texts, whose first layer is the table of words."""
+"""Precisions of layers; the second only for text encoders, whose first layer is the embedding table."""
 
 
 def quantised(run: Run) -> None:
-    """Write down accuracy on ``test``, bytes, and milliseconds in turns with the original in fp32; texts are filled up."""
+    """Record accuracy on ``test``, bytes, and the time at full length in ms, measured in turns with the original in fp32."""
     folder = run.folder / "int8"
     folder.mkdir(exist_ok=True)
     known = {entry["quantised"] for entry in run.entries() if "quantised" in entry}
@@ -30,13 +30,13 @@ def quantised(run: Run) -> None:
             tested, journal = run.accuracy(f"{supernet}.int8", net, "test")
             with journal:
                 found[name] = {**written(net, row, folder, name), "accuracy": float(tested(row[None])[0])}
-    ms = time_files([folder / told["file"] for told in found.values()], folder / "original-fp32.onnx") if found else {}
-    for name, told in found.items():
-        run.record(quantised=name, ms=ms[told["file"]], accuracy=told["accuracy"], size_bytes=told["size_bytes"])
+    ms = time_files([folder / each["file"] for each in found.values()], folder / "original-fp32.onnx") if found else {}
+    for name, each in found.items():
+        run.record(quantised=name, ms=ms[each["file"]], accuracy=each["accuracy"], size_bytes=each["size_bytes"])
 
 
 def _subnets(run: Run) -> Iterator[tuple[str, str, Supernet, Population]]:
-    """Name of the supernet and of the subnet, the supernet in mixed precision, and the row."""
+    """Names of supernet and subnet, the supernet in mixed precision, and the row."""
     whole = load_supernet(str(run.folder / "plain.safetensors")).in_precision(ALL)
     for precision in ("fp32", "int8"):
         yield "plain", f"original-{precision}", whole, extremes(restricted(whole.space, [f"q={precision}"]))[1]

@@ -1,4 +1,4 @@
-"""Tables of what the runs of a task found, over its seeds."""
+"""Tables of the results of a task, over seeds."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from benchmarks.own_networks._run import Run
 from benchmarks.own_networks._searchers import CHECKPOINTS, METHODS
 
 LOSS = 1.0
-"""Points of accuracy that a fast network may lose, by the samples that searches see."""
+"""Points of accuracy that a fast network may lose, on the samples that searches see."""
 
 
 def runs_of(run: Run) -> list[Run]:
-    """The runs of the same title, whatever their seed, that have compared networks already."""
+    """The runs of the same title, for all seeds, that have compared networks already."""
     found = Path(run.root).glob(f"{run.title}-s*/results.jsonl")
     runs = [replace(run, seed=int(file.parent.name.rpartition("-s")[2])) for file in sorted(found)]
     return [each for each in runs if any("kind" in entry for entry in each.entries())]
@@ -68,7 +68,7 @@ def _listed(frame: pd.DataFrame) -> Iterator[str]:
 
 
 def _compared(frames: Sequence[pd.DataFrame]) -> Iterator[str]:
-    """What the searched fronts gain, at equal speed and at equal accuracy; chosen by validation, told by test."""
+    """Gains of the searched fronts at equal speed and at equal accuracy: chosen by validation, reported on test."""
     largest: list[float] = []
     losses: list[float] = []
     speeds: list[float] = []

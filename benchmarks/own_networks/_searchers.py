@@ -1,10 +1,10 @@
-"""Searchers with real evaluations on the trained supernet: seeds share a table of accuracies, so each is measured once."""
+"""Searchers with real evaluations on the trained supernet. Seeds share measured accuracies, so each subnet is evaluated once."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from benchmarks.expected import expected, told_of_errors
+from benchmarks.expected import expected, fit_with_errors
 from benchmarks.own_networks._run import Run
 from benchmarks.own_networks._subnets import problem_of, searched_space, time_of
 from hwnas.search import (
@@ -20,7 +20,7 @@ from hwnas.search import (
 from hwnas.supernet import MeasuredAccuracy, load_supernet
 
 METHODS = {"linas": "linas", "linas, not told of errors": "linas", "nsga2": "nsga2", "random": "random"}
-"""Searchers by what they are called here."""
+"""Searchers by method."""
 
 SEEDS = 5
 EVALUATIONS = 40
@@ -28,15 +28,15 @@ CHECKPOINTS = (20, 30, 40)
 
 
 def searchers(run: Run) -> None:
-    """Let every searcher spend its evaluations, and write down what its fronts are worth by samples that it did not see.
+    """Run every searcher, and record the hypervolume of its fronts on samples that it did not see.
 
-    After so many evaluations the front is of what is expected of them; at the end also of what was measured, ``told``.
+    At each checkpoint the front is chosen by expected accuracies; at the end also by measured ones (``told``).
     """
     net = load_supernet(str(run.folder / "supernet.safetensors"))
     accuracy, journal = run.accuracy("supernet", net, "data")
     with journal:
         problem = problem_of(searched_space(run, net), accuracy, time_of(run, net))
-        told = told_of_errors(problem, accuracy)
+        fit = fit_with_errors(problem, accuracy)
         trials = []
         for seed in range(SEEDS):
             for method in METHODS:
@@ -46,7 +46,7 @@ def searchers(run: Run) -> None:
         for i, trial in enumerate(trials):
             for k in CHECKPOINTS:
                 so_far = Trial(trial.searcher, trial.seed, trial.x[:k])
-                fronts[i, str(k)] = best_of(expected(problem, so_far.x, told), [so_far])
+                fronts[i, str(k)] = best_of(expected(problem, so_far.x, fit), [so_far])
             fronts[i, "told"] = best_of(problem, [trial])
     test, journal = run.accuracy("supernet", net, "test")
     with journal:
@@ -61,6 +61,6 @@ def searchers(run: Run) -> None:
 
 
 def _searched(method: str, problem: Problem, accuracy: MeasuredAccuracy, seed: int) -> Trial:
-    fit = told_of_errors(problem, accuracy) if method == "linas" else gaussian_process(problem.space)
+    fit = fit_with_errors(problem, accuracy) if method == "linas" else gaussian_process(problem.space)
     options = SearchOptions(EVALUATIONS, seed, fit=fit)
     return run_trial(method, SEARCHERS[METHODS[method]](problem, options))

