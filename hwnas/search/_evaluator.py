@@ -1,4 +1,4 @@
-"""Evaluator: the values of subnets that a searcher asks for; slow ones are kept in a journal."""
+"""Evaluator: computes the values of subnets that a searcher asks for, and keeps slow ones in a journal."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ from hwnas.space import Population, SearchSpace
 
 @dataclass(frozen=True)
 class SlowMetrics:
-    """What an executor opens to evaluate the slow metrics of a problem: they, and nothing else, travel to its workers.
+    """The slow metrics of a problem, in the form that an executor runs. Nothing else travels to its workers.
 
     Attributes:
-        metrics: by name; picklable where workers are other processes.
+        metrics: functions by name; picklable if workers are other processes.
     """
 
     metrics: Mapping[str, MetricFunction]
 
     @classmethod
     def of(cls, problem: Problem) -> SlowMetrics:
-        """Those that a problem names."""
+        """The metrics that a problem names as slow."""
         return cls({name: problem.metrics[name] for name in problem.slow})
 
     def __call__(self, _threads: int | None, /) -> Callable[[Population], dict[str, float]]:
@@ -40,16 +40,16 @@ class SlowMetrics:
 
 
 class Evaluator:
-    """Tells every metric of rows. Slow metrics are evaluated row by row, each distinct subnet once.
+    """Computes every metric of rows. Slow metrics are evaluated row by row, once per distinct subnet.
 
-    A search that was killed and is run again with the same journal takes from there what is known: same seed and
-    same journal give the same search, byte by byte, and no evaluation that ended is lost or repeated.
+    A search that was killed and is run again with the same journal reads the known values from it. The same seed and
+    the same journal give the same search, byte by byte; no finished evaluation is lost or repeated.
 
     Args:
         problem: names the metrics, and which of them are slow.
-        journal: keeps the slow values; begun with :func:`journal_identity`, or by a caller that names the data too.
-        executor: where slow metrics run, opened with :class:`SlowMetrics`: ``Processes(4, SlowMetrics.of(problem))``;
-            None for this process. Neither results nor the journal depend on it.
+        journal: keeps the slow values. Its identity is :func:`journal_identity`, or one that also names the data.
+        executor: runs the slow metrics, for example ``Processes(4, SlowMetrics.of(problem))``; None for this process.
+            Neither results nor the journal depend on it.
         progress: called with (evaluated, to evaluate) of a batch, before each evaluation and after the last.
     """
 
@@ -72,7 +72,7 @@ class Evaluator:
 
     @property
     def n_known(self) -> int:
-        """Distinct subnets whose slow metrics are known, those of the journal included."""
+        """Distinct subnets with known slow metrics, those in the journal included."""
         return len(self._known)
 
     def __call__(self, x: NDArray[Any]) -> Values:
@@ -85,8 +85,8 @@ class Evaluator:
         values = {name: np.asarray(fn(x), dtype=np.float64) for name, fn in self.problem.known.items()}
         if self.problem.slow:
             self._evaluate(x)
-            told = [self._known[row.tobytes()] for row in x]
-            values |= {name: np.array([t[name] for t in told], dtype=np.float64) for name in self.problem.slow}
+            slow = [self._known[row.tobytes()] for row in x]
+            values |= {name: np.array([v[name] for v in slow], dtype=np.float64) for name in self.problem.slow}
         return values
 
     def _evaluate(self, x: Population) -> None:
@@ -116,5 +116,5 @@ class Evaluator:
 
 
 def journal_identity(space: SearchSpace, facts: Mapping[str, Any]) -> dict[str, Any]:
-    """What a journal of evaluations belongs to: the space, and whatever the values depend on."""
+    """The identity of a journal of evaluations: the space, and all ``facts`` that the values depend on."""
     return {"kind": "evaluations", "space": space.name, "fingerprint": space.fingerprint, **facts}

@@ -24,18 +24,18 @@ SEARCHERS: dict[str, Maker] = {
     "evolution": evolution,
     "random": random_search,
 }
-"""The searchers that ship, by name. Others come by the entry point ``hwnas.searchers``: see ``new_searcher``."""
+"""The searchers that ship, by name. Plug-ins register at the entry point ``hwnas.searchers``: see ``new_searcher``."""
 
 ENTRY_POINT = "hwnas.searchers"
 
 
 def searcher_names() -> list[str]:
-    """Names of all searchers, those of plug-ins last."""
+    """Names of all searchers, plug-ins last."""
     return list(dict.fromkeys([*SEARCHERS, *sorted(entry_points(group=ENTRY_POINT).names)]))
 
 
 def usual_searcher(problem: Problem) -> str:
-    """The searcher for those who name none: by slow metrics and the number of objectives."""
+    """The default searcher: it depends on slow metrics and the number of objectives."""
     if problem.slow:
         return "linas"
     return "nsga2" if len(problem.objectives) <= 2 else "unsga3"
@@ -45,15 +45,14 @@ def new_searcher(name: str, problem: Problem, options: SearchOptions) -> Searche
     """Begin a search.
 
     Args:
-        name: of ``SEARCHERS``, or of an entry point ``hwnas.searchers`` that loads to a function of a Problem and
-            SearchOptions which returns a Searcher.
+        name: a key of ``SEARCHERS``, or an entry point ``hwnas.searchers`` that loads to a ``Maker``.
         problem: what is searched for.
         options: how long and from where.
 
     Raises:
-        UnknownNameError: no such searcher.
-        InfeasibleError: a budget that no subnet meets; raised before the search where a bound is known.
-        SpaceError: options that make no sense, start rows outside the space, or a plug-in that does not load.
+        UnknownNameError: there is no such searcher.
+        InfeasibleError: no subnet meets a budget, by a known bound; the search does not begin.
+        SpaceError: an option is out of range, a start row is outside the space, or a plug-in does not load.
     """
     for what, value, least in (
         ("evaluations", options.evaluations, 1),
@@ -75,8 +74,8 @@ def searcher_maker(name: str) -> Maker:
     """The function that begins searches of that name; see ``new_searcher``.
 
     Raises:
-        UnknownNameError: no such searcher.
-        SpaceError: a plug-in that does not load.
+        UnknownNameError: there is no such searcher.
+        SpaceError: a plug-in does not load.
     """
     if name in SEARCHERS:
         return SEARCHERS[name]

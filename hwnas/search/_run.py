@@ -1,4 +1,4 @@
-"""Searches from end to end: a searcher asks, an evaluator answers."""
+"""Run a search from end to end: a searcher asks, an evaluator answers."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from hwnas.search.problem._searcher import Fit, Searcher, SearchOptions
 from hwnas.space import Population
 
 SLOW_EVALUATIONS = 150
-"""Subnets evaluated where evaluations are slow and nobody says how many."""
+"""Default number of evaluations where they are slow."""
 
 MOST_ASKED = 1_000_000
-"""Rows asked for at once: more than any searcher offers, so that each answer is whole."""
+"""Rows asked for at once: more than any searcher offers, so that it hands out the whole batch."""
 
 Evaluate = Callable[[NDArray[Any]], Mapping[str, NDArray[np.float64]]]
 """``(n, g)`` rows to ``(n,)`` values by metric: an Evaluator, or ``Problem.evaluate``."""
@@ -35,15 +35,15 @@ def drive(
     """Ask, evaluate and tell until the searcher has nothing left to ask; returns its front.
 
     Args:
-        searcher: begun, or resumed by telling it what is known.
-        evaluate: tells the values; a killed search resumes if it keeps them (see Evaluator).
+        searcher: a new one, or one that was told the values known from before.
+        evaluate: computes the values. A killed search can resume if it keeps them, as Evaluator does.
         progress: called after every batch.
 
     Raises:
-        InfeasibleError: nothing that was evaluated meets all budgets.
+        InfeasibleError: no evaluated subnet meets all budgets.
     """
-    # Products of matrices this small gain little from threads, suffer much where others need the cores, and
-    # differ in their last digits with the number of them, which would tie a result to the machine.
+    # Products of matrices this small gain little from threads, and slow down much when other processes use the cores.
+    # Their last digits change with the number of threads, which would tie results to the machine.
     with threadpool_limits(1, user_api="blas"):
         while len(x := searcher.ask(MOST_ASKED)):
             searcher.tell(x, evaluate(x))
@@ -53,28 +53,28 @@ def drive(
 
 
 AsFinished = Callable[[Iterator[Population | None]], Iterator[tuple[Population, float]]]
-"""Evaluates ``(g,)`` rows, one whenever a worker is free, and gives each with its value when it has ended; None says that
-there is none at present."""
+"""Takes the next ``(g,)`` row whenever a worker is free, and yields each row with its value once that is known. It is
+given None where there is no row at present."""
 
 
 def drive_freely(
     searcher: Searcher, evaluate: AsFinished, progress: Callable[[SearchProgress], None] | None = None
 ) -> SearchResult:
-    """As :func:`drive`, without batches: whenever a worker is free, the searcher is asked for one more row.
+    """Like :func:`drive`, but asynchronous: whenever a worker is free, the searcher is asked for one more row.
 
     The front depends on which evaluation ends first, so two runs differ.
 
     Args:
-        searcher: begun with ``SearchOptions(at_once=workers)``; one that must be told whole batches still waits for them.
-        evaluate: tells the values of the one slow metric.
+        searcher: made with ``SearchOptions(at_once=workers)``; a searcher that needs whole batches still waits for them.
+        evaluate: computes the one slow metric.
         progress: called after every evaluation.
 
     Raises:
-        InfeasibleError: nothing that was evaluated meets all budgets.
+        InfeasibleError: no evaluated subnet meets all budgets.
     """
 
     def asked() -> Iterator[Population | None]:
-        while True:  # the executor ends it, once no row is left and none is running
+        while True:  # the executor stops reading once no row is left and none is running
             yield from x if len(x := searcher.ask(1)) else (None,)
 
     (slow,) = searcher.problem.slow
@@ -100,8 +100,9 @@ def _usual_evaluations(searcher: str, problem: Problem, population: int, generat
         return MOST_ROWS
     if problem.slow or searcher == "linas":
         return SLOW_EVALUATIONS
-    many = searcher != "evolution"  # it scores one subnet at a time
-    return population * generations * (1 + POLISH if many else 1)
+    return (
+        population * generations * (1 if searcher == "evolution" else 1 + POLISH)
+    )  # evolution ends without local search
 
 
 def run_search(
@@ -123,16 +124,16 @@ def run_search(
 
     Args:
         problem: what is searched for.
-        searcher: its name, see ``SEARCHERS``; None for the usual one.
+        searcher: its name, see ``SEARCHERS``; None for ``usual_searcher``.
         evaluations: subnets that may be scored; None for the searcher's own number.
         seed, start, population, generations, epsilon, fit, revise: see SearchOptions.
-        evaluate: tells the values of rows, such as an Evaluator with a journal; None for ``problem.evaluate``.
+        evaluate: computes the values of rows, such as an Evaluator with a journal; None for ``problem.evaluate``.
         progress: called after every batch.
 
     Raises:
-        UnknownNameError: no such searcher.
-        InfeasibleError: a budget that no subnet meets; raised before the search where a bound is known.
-        SpaceError: options that make no sense, or ``start`` outside the space.
+        UnknownNameError: there is no such searcher.
+        InfeasibleError: no subnet meets a budget; raised before the search if a bound is known.
+        SpaceError: an option is out of range, or ``start`` is outside the space.
     """
     name = searcher or usual_searcher(problem)
     if evaluations is None:

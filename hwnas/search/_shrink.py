@@ -1,8 +1,8 @@
-"""The part of a space that fronts are made of: choices that cost almost no hypervolume are dropped.
+"""Shrink a space to the choices that its front needs.
 
-SpaceEvo (Zhang et al. 2023, arXiv:2303.08308) finds that what is worth searching differs from device to device. Here a
-front of the whole space decides: choices that no row of it has are dropped at no cost, and further ones as long as
-enough of its hypervolume is left.
+The space that is worth searching differs from device to device (SpaceEvo, Zhang et al. 2023, arXiv:2303.08308). Here
+a front of the whole space decides. Choices that no row of the front has are dropped at no cost. Others follow, as long
+as enough of the front's hypervolume is left.
 """
 
 from __future__ import annotations
@@ -13,35 +13,33 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from hwnas.search.problem._pareto import hypervolume
+from hwnas.search.problem._pareto import hypervolume, reference_beyond
 from hwnas.space import Population, SearchSpace
 
 SHARE = 0.995
-"""Of the hypervolume, which is kept by default."""
-
-MARGIN = 0.1
-"""How far beyond the worst values of a front its reference point lies, as a share of their range."""
+"""Share of the hypervolume that is kept by default."""
 
 
 def shrunk(
     space: SearchSpace, x: Population, values: NDArray[np.float64], maximise: Sequence[bool], share: float = SHARE
 ) -> tuple[SearchSpace, float]:
-    """The space with the choices that a front needs, and the share of its hypervolume that rows of that space keep.
-
-    Choices go one by one, that of least loss first. The best value of each objective is kept.
+    """Drop choices one by one, the one that costs least hypervolume first. The best value of each objective is kept.
 
     Args:
-        space: whose front it is.
-        x: ``(n, g)`` canonical rows of the front.
-        values: ``(n, m)``, their objectives.
+        space: the whole space.
+        x: ``(n, g)`` canonical rows of its front.
+        values: ``(n, m)`` objectives of these rows.
         maximise: per objective, whether larger is better.
-        share: of the hypervolume, that is kept at least; 1 drops what no row has.
+        share: least share of the hypervolume to keep; 1 drops only choices that no row has.
+
+    Returns:
+        The smaller space, and the share of the hypervolume that the front's rows in it have.
     """
     costs = np.where(np.asarray(maximise, dtype=bool), -values, values)
     front = _Front(costs)
     has = _has(space, x)
     ends = has[costs.argmin(axis=0)].any(axis=0)
-    # What is left without a choice only shrinks as others are dropped, so an old figure is the most that it can be.
+    # The hypervolume left without a choice only falls while others are dropped, so an old value is an upper bound.
     queue = [(-front.without(has[:, c]), c) for c in np.flatnonzero(has.any(axis=0) & ~ends)]
     heapq.heapify(queue)
     while queue:
@@ -60,18 +58,16 @@ def shrunk(
 
 
 class _Front:
-    """Which of its rows are left, and their hypervolume."""
+    """The rows of a front that are left, and their hypervolume."""
 
     def __init__(self, costs: NDArray[np.float64]) -> None:
         self._costs = costs
-        # The margin grows with the values: beside a hundred million MACs a fixed one would round to nothing.
-        span = np.maximum(np.ptp(costs, axis=0), 1e-6 * np.abs(costs).max(axis=0) + 1e-9)
-        self._corner = (costs.max(axis=0) + MARGIN * span).tolist()
+        self._reference = reference_beyond(costs.max(axis=0), np.ptp(costs, axis=0)).tolist()
         self.alive = np.ones(len(costs), dtype=bool)
         self.whole = self.left = self._volume(self.alive)
 
     def without(self, rows: NDArray[np.bool_]) -> float:
-        """The hypervolume that is left if some of its rows go."""
+        """The hypervolume without some of the rows."""
         return self._volume(self.alive & ~rows)
 
     def drop(self, rows: NDArray[np.bool_]) -> None:
@@ -80,11 +76,11 @@ class _Front:
         self.alive &= ~rows
 
     def _volume(self, rows: NDArray[np.bool_]) -> float:
-        return hypervolume(self._costs[rows], self._corner)
+        return hypervolume(self._costs[rows], self._reference)
 
 
 def _has(space: SearchSpace, x: Population) -> NDArray[np.bool_]:
-    """``(n, choices)``: which choices, numbered as in ``space.starts``, rows have where they have an effect."""
+    """``(n, choices)``: which choices each row makes, at genes that have an effect; columns as in ``space.starts``."""
     has = np.zeros((len(x), len(space.allowed)), dtype=bool)
     rows, columns = np.nonzero(space.active(x))
     has[rows, space.starts[columns] + x[rows, columns]] = True

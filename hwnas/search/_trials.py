@@ -1,4 +1,4 @@
-"""Trials: what each searcher finds with the same number of evaluations, seed by seed."""
+"""Trials: compare what searchers find with the same number of evaluations, seed by seed."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Trial:
 
 
 def run_trial(name: str, searcher: Searcher) -> Trial:
-    """Let a searcher spend its evaluations, and write down on what."""
+    """Let a searcher spend its evaluations, and record the rows."""
     asked = [np.zeros((0, searcher.problem.space.n_genes), dtype=np.int16)]
     while len(x := searcher.ask(MOST_ASKED)):
         searcher.tell(x, searcher.problem.evaluate(x))
@@ -41,13 +41,16 @@ def run_trial(name: str, searcher: Searcher) -> Trial:
 
 
 def is_computable(problem: Problem) -> bool:
-    """Whether the exact front can be computed, unless it turns out too large."""
+    """Whether there is a way to compute the exact front; it may still be too large."""
     return all_additive(problem) or problem.space.every(MOST_ROWS) is not None
 
 
 def best_known(problem: Problem, progress: Callable[[SearchProgress], None] | None = None) -> tuple[Population, str]:
-    """The exact front where it can be computed, else that of a long search on the metrics themselves; and which of the
-    two it is."""
+    """The exact front if it can be computed, otherwise the front of a long search on the metrics themselves.
+
+    Returns:
+        ``(n, g)`` rows, and ``"exact"`` or ``"best known"``.
+    """
     all_known = Problem(problem.space, problem.objectives, problem.constraints)
     try:
         return run_search(all_known, "exact").x, "exact"
@@ -56,10 +59,10 @@ def best_known(problem: Problem, progress: Callable[[SearchProgress], None] | No
 
 
 def best_of(problem: Problem, trials: Iterable[Trial]) -> Population:
-    """The front of all that trials evaluated: what there is to measure them by where evaluations are slow.
+    """The front of all rows that trials evaluated; trials are measured by it where evaluations are slow.
 
     Raises:
-        InfeasibleError: nothing that was evaluated meets the budgets.
+        InfeasibleError: no evaluated subnet meets the budgets.
     """
     pool = Pool(problem)
     x = pool.fresh(np.concatenate([trial.x for trial in trials]))
@@ -70,7 +73,7 @@ def best_of(problem: Problem, trials: Iterable[Trial]) -> Population:
 
 @dataclass(frozen=True)
 class Yardstick:
-    """What trials are measured against: the reference point, and the hypervolume of the best-known front.
+    """Measures trials by the hypervolume of the best-known front.
 
     Args:
         problem: what is searched for.
@@ -84,8 +87,11 @@ class Yardstick:
 
     @classmethod
     def of(cls, problem: Problem, front: Population, reference: NDArray[np.float64] | None = None) -> Yardstick:
-        """Made from ``(n, g)`` rows of the best-known front; by default the reference point is a tenth of its range
-        beyond its worst."""
+        """From ``(n, g)`` rows of the best-known front.
+
+        The default reference point is a tenth of the front's range beyond its worst values. Along an objective in
+        which the front has no range, it is as far beyond as the value is large.
+        """
         costs = problem.costs(problem.evaluate(front))
         if reference is None:
             span = np.ptp(costs, axis=0)
@@ -98,7 +104,7 @@ class Yardstick:
         return self.volumes(self.problem.costs(values), self.problem.violation(values) <= 0)
 
     def volumes(self, costs: NDArray[np.float64], kept: NDArray[np.bool_]) -> NDArray[np.float64]:
-        """The same from ``(n, m)`` costs; ``kept`` ``(n,)`` says which rows keep the budgets."""
+        """The curve from ``(n, m)`` costs; ``kept`` ``(n,)`` says which rows keep the budgets."""
         volumes, volume = np.zeros(len(costs)), 0.0
         front = np.zeros((0, costs.shape[1]))
         for i, cost in enumerate(costs):

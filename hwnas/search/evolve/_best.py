@@ -1,4 +1,4 @@
-"""The best subnet under a budget: one objective, searched along the front of the objective and the budget."""
+"""The best subnet under a budget, found by a search of the front of the objective and the budget."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from hwnas.space import Population
 
 
 def along_a_budget(make: Maker) -> Maker:
-    """A searcher like ``make``, except for one objective under upper bounds: there it searches the front of that
-    objective and the first budget, and the end of that front is the answer.
+    """A searcher like ``make``, except for a single objective with an upper budget. Then it searches the front of the
+    objective and the first budget, and returns the end of that front.
 
-    A single objective drives all rows into one local optimum near the budget; a front keeps many different rows, whose
-    neighbours reach better ones. Where all metrics are additive the optimum is computed instead.
+    A single objective drives all rows into one local optimum near the budget. A front keeps many different rows, whose
+    neighbours reach better ones. If all metrics are additive, ``make`` computes the optimum.
     """
 
     def begin(problem: Problem, options: SearchOptions) -> Searcher:
@@ -34,13 +34,13 @@ def along_a_budget(make: Maker) -> Maker:
             return make(problem, options)
         second = Objective(budget.name, budget.unit, maximise=False, fn=budget.fn)
         two = Problem(problem.space, [objective, second], problem.constraints, problem.slow)
-        return _Best(problem, make(two, options))
+        return _BestRow(problem, make(two, options))
 
     return begin
 
 
-class _Best:
-    """The searcher of a front, of which only the best row in the first objective is wanted."""
+class _BestRow:
+    """Returns only the best row, in the first objective, of another searcher's front."""
 
     def __init__(self, problem: Problem, along: Searcher) -> None:
         self.problem, self.options = problem, along.options

@@ -1,12 +1,12 @@
 """Iterated local search along a whole front, led by first-order models (Lourenco, Martin and Stuetzle 2003).
 
-Chains lie along the front; each minimises its own weighted sum of the costs, so that together they cover it.
-A step asks the models what every change of one gene adds, and scores the few best changes, alone and together;
-a predictor's gradient costs as much as three of its predictions and ranks a hundred neighbours. Between steps
-a kick makes several changes at once, of those that seem to cost little (drawn by Gumbel's trick, as in Grathwohl
-et al. 2021, "Oops I Took A Gradient"). What comes of it is kept if it is better, and at first if it is little worse
-(annealing: Kirkpatrick et al. 1983), so that chains do not end in the same few optima; the pool keeps the best. Rugged
-predictors have far more local optima than a population has members, but good ones lie near good ones.
+Each chain minimises its own weighted sum of the costs, so that together the chains cover the front. A step ranks all
+changes of one gene by the models' first-order effects, and scores only the few best, alone and together: a predictor's
+effects cost as much as three predictions, and rank a hundred neighbours. Every few steps a kick makes several changes
+at once, drawn from those that seem to cost little (by Gumbel's trick, as in Grathwohl et al. 2021, "Oops I Took A
+Gradient"). The result is kept if it is better, and early on also if it is a little worse (annealing, Kirkpatrick et
+al. 1983), so that chains do not all end in the same few optima. The pool keeps the best rows. Rugged predictors have
+far more local optima than a population has members, but good optima lie near each other.
 """
 
 from __future__ import annotations
@@ -35,25 +35,25 @@ KICK = 6
 """Genes changed by a kick."""
 
 HEAT = 0.01
-"""Spread of the noise that a kick adds to expected costs before it takes the best changes, in ranges of the front."""
+"""Scale of the noise that a kick adds to expected costs before it takes the best changes, in ranges of the front."""
 
 TEMPERATURE = 0.02
-"""Temperature of the annealing at its start, in ranges of the front; it falls to 0."""
+"""Initial temperature of the annealing, in ranges of the front; it falls to 0."""
 
 TOGETHER = 4
-"""Genes changed in one step, at most."""
+"""Most genes changed in one step."""
 
 PENALTY = 30.0
-"""Cost of exceeding a budget by as much again, in ranges of the front."""
+"""Cost of exceeding a budget by 100 %, in ranges of the front."""
 
 _USED = np.concatenate([np.tri(TOGETHER, dtype=bool), np.eye(TOGETHER, dtype=bool)[1:]])
-"""``(trials, TOGETHER)``: which of a row's best changes each trial makes, the best few together or one alone."""
+"""``(trials, TOGETHER)``: which of a row's best changes each trial makes: the best few together, or one alone."""
 
 
 def has_models(problem: Problem) -> bool:
-    """Whether every objective tells what a change of one gene adds. Budgets may be on anything."""
-    led = problem.offering(FirstOrder)
-    return all(o.name in led for o in problem.objectives)
+    """Whether every objective has first-order effects. Budgets need none."""
+    models = problem.offering(FirstOrder)
+    return all(o.name in models for o in problem.objectives)
 
 
 def search_along(
@@ -63,12 +63,12 @@ def search_along(
 
     Args:
         pool: holds at least one feasible row.
-        x: canonical rows for the chains to start from, in the order of the last cost.
-        proposals: rows to try, about; those tried before count too, as finding them takes as long.
-        rng: all random numbers.
+        x: canonical rows at which the chains start, sorted by the last cost.
+        proposals: about how many rows to try. Rows scored before count too, as proposing them takes as long.
+        rng: source of all random numbers.
 
     Returns:
-        The rows the chains end at, and their values.
+        The rows at which the chains end, and their values.
     """
     chains = _Chains(pool, x, (yield x))
     rounds = max(1, proposals // (len(x) * (1 + STEPS * len(_USED))))
@@ -83,24 +83,24 @@ def search_along(
 
 @dataclass
 class _Chains:
-    """Rows ``(n, g)`` and their values, each improved for its own weights."""
+    """``(n, g)`` rows and their values; each row is improved under its own weights."""
 
     pool: Pool
     x: Population
     values: Values
 
     def cost(self, weights: NDArray[np.float64]) -> NDArray[np.float64]:
-        """``(n,)`` of the rows, each under its own ``(n, m)`` weights."""
+        """``(n,)`` costs of the rows, each under its own ``(n, m)`` weights."""
         return _weighted(self.pool.problem, self.values, weights)
 
     def take_over(self, other: _Chains, weights: NDArray[np.float64], slack: NDArray[np.float64] | float = 0.0) -> None:
-        """Take over the rows of the other chains where they are better, or worse by less than ``slack`` ``(n,)``."""
+        """Take over rows of the other chains that are better, or worse by less than ``(n,)`` ``slack``."""
         better = other.cost(weights) < self.cost(weights) + slack
         self.x = np.where(better[:, None], other.x, self.x)
         self.values = {name: np.where(better, other.values[name], v) for name, v in self.values.items()}
 
     def kicked(self, weights: NDArray[np.float64], rng: np.random.Generator) -> Generator[Population, Values, _Chains]:
-        """Chains that start from these after ``KICK`` changes each."""
+        """New chains, after ``KICK`` changes of each row."""
         space = self.pool.problem.space
         x = space.completed(self.x, rng)
         noise = HEAT * rng.gumbel(size=(len(x), space.starts[-1]))
@@ -111,7 +111,7 @@ class _Chains:
         return _Chains(self.pool, x, (yield x))
 
     def step(self, weights: NDArray[np.float64], rng: np.random.Generator) -> Steps:
-        """Score the most promising changes of each row; go to the best of them, if it is better."""
+        """Score the most promising changes of each row, and move to the best one if it is better."""
         space = self.pool.problem.space
         complete = space.completed(self.x, rng)
         trials = _trials(complete, *_best_changes(self, complete, weights, TOGETHER))
@@ -130,11 +130,11 @@ def _best_changes(
     k: int,
     noise: NDArray[np.float64] | float = 0.0,
 ) -> tuple[NDArray[np.intp], NDArray[np.int16], NDArray[np.float64]]:
-    """The most promising changes of complete rows, no two of one gene.
+    """The most promising changes of each row, of k different genes. Genes without effect must hold allowed choices.
 
     Returns:
-        ``(n, k)`` genes, new choices, and what each is expected to add to the weighted cost, least first; inf where
-        there is no other choice. Fewer than k where the space has fewer genes.
+        ``(n, k)`` genes, their new choices, and the expected change of the weighted cost, least first; inf where there
+        is no other choice. k is at most the number of genes.
     """
     problem, space = chains.pool.problem, chains.pool.problem.space
     gains = _expected(problem, x, chains.values, weights) - noise
@@ -153,8 +153,7 @@ def _best_changes(
 def _trials(
     x: Population, genes: NDArray[np.intp], choices: NDArray[np.int16], gains: NDArray[np.float64]
 ) -> NDArray[np.int16]:
-    """``(n, k, g)``: each row with the changes of each trial: the best change alone, and those that are expected to
-    help, together."""
+    """``(n, k, g)``: the trials of each row. Beyond the best change, only changes that are expected to help are made."""
     trials = np.repeat(x[:, None], len(_USED), axis=1)
     for i, used in enumerate(_USED.T[: genes.shape[1]]):
         made = np.flatnonzero(gains[:, i] < (0 if i else np.inf))
@@ -164,7 +163,7 @@ def _trials(
 
 
 def _expected(problem: Problem, x: Population, values: Values, weights: NDArray[np.float64]) -> NDArray[np.float64]:
-    """``(n, choices)``: what each change is expected to add to the weighted cost."""
+    """``(n, choices)``: how much each change is expected to add to the weighted cost."""
     effects = {name: fn.effects(x) for name, fn in problem.offering(FirstOrder).items()}
     total = np.zeros((len(x), problem.space.starts[-1]))
     for o, w in zip(problem.objectives, weights.T, strict=True):
@@ -177,6 +176,6 @@ def _expected(problem: Problem, x: Population, values: Values, weights: NDArray[
 
 
 def _weighted(problem: Problem, values: Values, weights: NDArray[np.float64]) -> NDArray[np.float64]:
-    """``(n,)``: each row's costs under its own ``(n, m)`` weights, broken budgets added."""
+    """``(n,)``: each row's cost under its own ``(n, m)`` weights, plus the penalty of broken budgets."""
     cost: NDArray[np.float64] = (problem.costs(values) * weights).sum(axis=1) + PENALTY * problem.violation(values)
     return cost

@@ -1,4 +1,4 @@
-"""Which changes to make together: combinations of one-gene moves, predicted by adding up what each does alone."""
+"""Combinations of one-gene moves, predicted by adding up the effect that each move has alone."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ from hwnas.search.problem._pool import Pool
 from hwnas.search.problem._seen import Values
 
 MOVES = 32
-"""Moves of a row that are combined: those whose neighbours are nearest to the front."""
+"""Moves of a row to combine: those whose neighbours are nearest to the front."""
 
 BEAM = 32
 """Combinations of each size that are extended by another move."""
 
 DEPTH = 3
-"""Genes changed at once, at most."""
+"""Most genes changed at once."""
 
 SCORED = 8
-"""Combinations of each size that are worth scoring, per row, at most."""
+"""Most combinations of each size to score, per row."""
 
 HOPE = 0.004
-"""How far behind the front a combination may be predicted and still be scored, as a share of the front's range."""
+"""How far behind the front a combination to score may be predicted, as a share of the front's range."""
 
 
 @dataclass(frozen=True)
 class Combinations:
-    """``rows`` (k,): which row; ``moves`` (k, size): what to change in it."""
+    """Combinations of moves: ``rows`` (k,) says which row to change, ``moves`` (k, size) how."""
 
     rows: NDArray[np.intp]
     moves: NDArray[np.intp]
@@ -39,16 +39,16 @@ def promising(pool: Pool, moves: Moves, values: Values, delta: Values) -> list[C
     """Combinations of 2, 3, ... moves predicted to reach the front within the budgets.
 
     Args:
-        pool: its front is the one to reach.
-        moves: the moves that columns of ``delta`` stand for.
-        values: every metric of r rows.
-        delta: ``(r, moves)`` per metric: what each move alone adds; NaN where it changes nothing.
+        pool: holds the front to reach.
+        moves: the moves, one per column of ``delta``.
+        values: ``(r,)`` values of every metric of r rows.
+        delta: ``(r, moves)`` per metric: how much each move alone adds; NaN where it changes nothing.
     """
     problem = pool.problem
     hope = HOPE * float(np.ptp(pool.costs[:, 0])) if len(pool.x) else 0.0
 
     def gap(change: dict[str, NDArray[np.float64]]) -> NDArray[np.float64]:
-        """How far behind the front ``(r, k)`` summed changes are predicted to be; inf where not feasible."""
+        """How far behind the front rows are predicted to be after ``(r, k)`` summed changes; inf where infeasible."""
         shape = next(iter(change.values())).shape
         predicted = {name: (values[name][:, None] + c).ravel() for name, c in change.items()}
         behind = pool.behind(problem.costs(predicted))
@@ -62,8 +62,7 @@ def promising(pool: Pool, moves: Moves, values: Values, delta: Values) -> list[C
     total = single
     found = []
     for _ in range(2, DEPTH + 1):
-        # Every combination in the beam is extended by every move that is less promising than all moves in it: (r, beam
-        # * k).
+        # Extend every combination in the beam by every move that is less promising than its own: (r, beam * k).
         together = {name: (t[:, :, None] + single[name][:, None]).reshape(len(picked), -1) for name, t in total.items()}
         distance = gap(together)
         own = np.take_along_axis(genes[:, None], members, axis=2)
@@ -80,7 +79,7 @@ def promising(pool: Pool, moves: Moves, values: Values, delta: Values) -> list[C
 
 
 def _nearest(distance: NDArray[np.float64], k: int) -> NDArray[np.intp]:
-    """``(r, <= k)`` columns of the smallest values of each row, smallest first; NaN counts as inf."""
+    """``(r, <= k)`` columns of the k smallest values of each row, smallest first; NaN counts as inf."""
     distance = np.where(np.isnan(distance), np.inf, distance)
     if distance.shape[1] > k:
         part = np.argpartition(distance, k - 1, axis=1)[:, :k]

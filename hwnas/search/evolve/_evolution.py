@@ -19,17 +19,17 @@ POPULATION = 50
 """Members alive."""
 
 TOURNAMENT = 10
-"""Members of which a parent is chosen."""
+"""Members that compete to be a parent."""
 
 _TRIES = 20
-"""Mutants that were evaluated before, per evaluation, after which a space counts as exhausted."""
+"""The search ends after this many mutants per allowed evaluation, since mutants that are known already cost nothing."""
 
 
 def evolution(problem: Problem, options: SearchOptions) -> Stepwise:
-    """Regularised evolution; subnets that were evaluated before cost nothing.
+    """Regularised evolution. Subnets that were evaluated before cost nothing.
 
-    For several objectives, each tournament draws one of its members, and its best member in the first objective
-    that is no worse than that one in all others becomes the parent. Members that break budgets lose to others.
+    With several objectives, each tournament draws one of its members as a bound: the parent is the best member in the
+    first objective among those that are no worse than the bound in all others. Members that break budgets lose.
     """
     return Stepwise("evolution", problem, options, _steps)
 
@@ -52,7 +52,7 @@ _Member = tuple[Population, NDArray[np.float64], float]
 
 
 def _members(problem: Problem, x: Population, values: Values) -> list[_Member]:
-    """Rows with their costs and how far they break the budgets."""
+    """Rows with their costs and their violation of the budgets."""
     return list(zip(x, problem.costs(values), problem.violation(values).tolist(), strict=True))
 
 

@@ -1,9 +1,9 @@
-"""Local search along a whole front: the best changes of one gene, and of a few at once.
+"""Local search along a whole front: changes of one gene, and combinations of a few.
 
-Pareto local search (Paquete et al. 2004), best first. Every round takes the most promising rows not
-explored yet, spread along the front; scores all their one-gene neighbours; predicts combinations of
-changes by adding them up, and scores those predicted to reach the front. Rows slightly behind the
-front are explored too: the front of a rugged predictor has many local optima.
+Pareto local search (Paquete et al. 2004), best first. Every round explores the most promising rows, spread
+along the front. It scores all their one-gene neighbours, predicts combinations of changes by adding them up, and
+scores the combinations that are predicted to reach the front. Rows slightly behind the front are explored too,
+because the front of a rugged predictor has many local optima.
 """
 
 from __future__ import annotations
@@ -24,25 +24,25 @@ BINS = 20
 """Stretches of the front; a round explores one row of each."""
 
 KEPT = 200
-"""Rows of each stretch that may wait to be explored."""
+"""Most rows of each stretch that wait to be explored."""
 
 REACH = 0.06
-"""How far behind the front a row may lie to be explored, as a share of the front's range."""
+"""How far behind the front an explored row may lie, as a share of the front's range."""
 
 PATIENCE = 40
-"""Rounds without any gain of hypervolume before it ends."""
+"""Rounds without any gain of hypervolume before the search ends."""
 
 
 def local_search(
     pool: Pool, near: list[tuple[Population, Values]], evaluations: int, rng: np.random.Generator
 ) -> Steps:
-    """Improve the pool's front until there is nothing left to explore, or nothing was gained for a while.
+    """Improve the pool's front until no row is left to explore, or ``PATIENCE`` rounds gained nothing.
 
     Args:
         pool: holds the front.
-        near: rows with their values, of which those near the front are explored as well.
-        evaluations: end after about so many.
-        rng: draws the genes that a change wakes.
+        near: more rows with their values; those near the front are explored as well.
+        evaluations: about how many rows to score.
+        rng: draws genes that gain an effect by a change.
     """
     moves = Moves.of(pool.problem.space)
     if not len(pool.x) or not len(moves.genes):
@@ -61,7 +61,7 @@ def local_search(
 
 
 class _Candidates:
-    """Scored rows near the front that were not explored yet, some for each stretch of it."""
+    """Scored rows near the front that are not explored yet, some for each stretch of the front."""
 
     def __init__(self, pool: Pool) -> None:
         self.pool = pool
@@ -71,7 +71,7 @@ class _Candidates:
         self._explored = np.zeros(0, dtype=np.uint64)
 
     def add(self, scored: list[tuple[Population, Values]]) -> None:
-        """Keep those that are feasible and within reach of the front."""
+        """Add rows that are feasible and within reach of the front."""
         x = np.concatenate([self.x, *(rows for rows, _ in scored)])
         values = {name: np.concatenate([v, *(more[name] for _, more in scored)]) for name, v in self.values.items()}
         costs = self.problem.costs(values)
@@ -86,7 +86,7 @@ class _Candidates:
         self._keep(x, values, kept[order[place < KEPT]])
 
     def take(self) -> tuple[Population, Values]:
-        """The nearest to the front in each of its stretches; they count as explored."""
+        """Remove and return the row nearest to the front in each stretch."""
         costs = self.problem.costs(self.values)
         order, stretches, place = self._ordered(costs, self.pool.behind(costs))
         taken = order[place < max(1, BINS // max(stretches, 1))]
@@ -100,7 +100,7 @@ class _Candidates:
     def _ordered(
         self, costs: NDArray[np.float64], gap: NDArray[np.float64]
     ) -> tuple[NDArray[np.intp], int, NDArray[np.intp]]:
-        """Rows by stretch of the front, then by gap; how many stretches have any; each one's place in its stretch."""
+        """Rows by stretch, then by gap; the number of stretches that have any; and each row's place in its stretch."""
         front = self.pool.costs[:, -1]
         edges = np.linspace(front.min(), front.max(), BINS + 1)[1:-1]
         stretch = np.searchsorted(edges, costs[:, -1])
@@ -115,7 +115,7 @@ class _Candidates:
 def _explore(
     pool: Pool, moves: Moves, x: Population, values: Values, rng: np.random.Generator
 ) -> Generator[Population, Values, list[tuple[Population, Values]]]:
-    """Score the one-gene neighbours of ``(r, g)`` rows, then promising combinations of changes; returns them all."""
+    """Score the one-gene neighbours of ``(r, g)`` rows, then promising combinations of changes; returns all of them."""
     neighbours, changed = moves.apply(x, rng)
     row, move = np.nonzero(changed)
     ones = yield neighbours[row, move]

@@ -17,13 +17,13 @@ POPULATION = 300
 GENERATIONS = 20
 
 POLISH = 30
-"""Evaluations of the local searches for each of the evolution; with these defaults a search scores 186,000 subnets."""
+"""Evaluations of the local searches per evaluation of the evolution: the default search scores 186,000 subnets."""
 
 SLOW_POPULATIONS = (50, 300)
-"""Least and most subnets per generation where evaluations are slow; in between, a tenth of them."""
+"""Least and most subnets per generation with slow metrics; in between, a tenth of the evaluations."""
 
 CHAINS_SHARE = 5 / 6
-"""Of the evaluations after the evolution, those of the chains; the rest is for the front's neighbourhood."""
+"""Share of the evaluations after the evolution that chains get; the rest goes to the front's neighbourhood."""
 
 
 def nsga2(problem: Problem, options: SearchOptions) -> Stepwise:
@@ -32,22 +32,22 @@ def nsga2(problem: Problem, options: SearchOptions) -> Stepwise:
 
 
 def unsga3(problem: Problem, options: SearchOptions) -> Stepwise:
-    """U-NSGA-III, which spreads rows better where there are more than two objectives; see ``evolved``."""
+    """U-NSGA-III, which spreads rows better with more than two objectives; see ``evolved``."""
     return evolved("unsga3", problem, options)
 
 
 def evolved(kind: str, problem: Problem, options: SearchOptions) -> Stepwise:
-    """Evolution, then iterated local search from its survivors, then a local search of the front's neighbourhood.
+    """Evolution, then iterated local search from its survivors, then local search of the front's neighbourhood.
 
-    Evolution starts from the exact front where all objectives are sums; where budgets are so too, that front is the
-    answer. The iterated search needs first-order models of the objectives; where one has none, its evaluations go to
-    the last step. Where evaluations are slow there are too few for local searches, and evolution is all there is.
+    If all objectives are additive, evolution starts from their exact front; if the budgets are too, that front is the
+    answer. The iterated search needs first-order effects of all objectives; without them, its evaluations go to the
+    last step. With slow metrics there are too few evaluations for local searches, so there is evolution alone.
     """
     return Stepwise(kind, problem, options, lambda pool, o: _steps(kind, pool, o))
 
 
 def _steps(kind: str, pool: Pool, options: SearchOptions) -> Steps:
-    from hwnas.search.evolve._pymoo import Evolution  # who looks at a front needs no pymoo
+    from hwnas.search.evolve._pymoo import Evolution  # most commands need no pymoo
 
     problem, rng = pool.problem, np.random.default_rng(options.seed)
     usual = int(np.clip(options.evaluations // 10, *SLOW_POPULATIONS)) if problem.slow else POPULATION
@@ -65,7 +65,6 @@ def _steps(kind: str, pool: Pool, options: SearchOptions) -> Steps:
     x = evolution.x
     near = [(x, pool.seen.at(pool.seen.find(pool.keys(x))))]
     if has_models(problem) and not all_additive(problem):
-        # Chains start from the survivors, in order of the last cost.
         order = np.argsort(problem.costs(near[0][1])[:, -1], kind="stable")
         start = x[order[np.linspace(0, len(order) - 1, CHAINS).astype(np.intp)]]
         along = int(CHAINS_SHARE * left)
@@ -75,7 +74,7 @@ def _steps(kind: str, pool: Pool, options: SearchOptions) -> Steps:
 
 
 def _first(pool: Pool, options: SearchOptions, population: int, rng: np.random.Generator) -> Population:
-    """Rows of the first generation: those given, those known to be good, and random ones."""
+    """Rows of the first generation: given ones, the exact front of additive objectives, and random ones."""
     problem = pool.problem
     drawn = problem.space.sample(population if problem.slow else 2 * population, rng, distinct_uniform=False)
     start = additive_start(problem, options)

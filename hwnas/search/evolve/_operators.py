@@ -1,7 +1,7 @@
 """Variation of whole populations: arrays in, arrays out, no loop over individuals.
 
-Genes without effect are 0 in canonical rows. When a child switches one on (a deeper stage), that 0 is no choice of
-either parent's: the gene is taken from the other parent if it has an effect there, or else drawn.
+Genes without effect are 0 in canonical rows. If such a gene gains an effect in a child (by a deeper stage), that 0 is not
+a parent's choice. The gene is then taken from the other parent if it has an effect there, or drawn.
 """
 
 from __future__ import annotations
@@ -14,14 +14,11 @@ from numpy.typing import NDArray
 from hwnas.space import Population, SearchSpace
 
 LONE_GENE_RATE = 0.1
-"""Least mutation rate of a gene that is alone in its group, such as the resolution."""
+"""Least mutation rate of a gene that is the only one of its group, such as the resolution."""
 
 
 def mutation_rates(space: SearchSpace) -> NDArray[np.float64]:
-    """``(g,)`` chance of each gene to be re-drawn: one per row in all, lone genes more often.
-
-    Genes with a single choice have rate 0.
-    """
+    """``(g,)`` mutation rate of each gene: one gene per row on average, lone genes more often, 0 with a single choice."""
     free = np.array([len(d) > 1 for d in space.domain])
     rates = np.where(free, 1 / max(int(free.sum()), 1), 0.0)
     for columns in space.groups.values():
@@ -42,7 +39,7 @@ def mutate(space: SearchSpace, x: Population, rates: NDArray[np.float64], rng: n
     hits = np.split(hit_rows, np.cumsum(hit.sum(axis=0))[:-1])
     for column, (domain, rows) in enumerate(zip(space.domain, hits, strict=True)):
         if len(rows) and len(domain) > 1:
-            # A draw among the others: step over the place of the current choice.
+            # Draw among the other choices: step over the place of the current one.
             at = np.searchsorted(domain, child[rows, column])
             draw = rng.integers(len(domain) - 1, size=len(rows))
             child[rows, column] = domain[draw + (draw >= at)]
@@ -60,9 +57,9 @@ def crossover(space: SearchSpace, a: Population, b: Population, rng: np.random.G
 
 
 def wake(space: SearchSpace, child: Population, chosen: NDArray[np.bool_], rng: np.random.Generator) -> Population:
-    """Draw the genes that have an effect in ``child`` but were not ``chosen`` by anybody; canonical."""
+    """Draw the genes that have an effect in ``child`` but not in its parents (``chosen``); returns canonical rows."""
     woken = space.active(child) & ~chosen
-    while woken.any():  # again where a gene that was drawn wakes others
+    while woken.any():  # again if a drawn gene wakes others
         for column in np.flatnonzero(woken.any(axis=0)):
             rows = np.flatnonzero(woken[:, column])
             domain = space.domain[column]
@@ -82,7 +79,7 @@ class Moves:
 
     @classmethod
     def of(cls, space: SearchSpace) -> Moves:
-        """All of a space's domain; genes with one choice have none."""
+        """All moves in a space's domain; genes with one choice have none."""
         free = [(column, choice) for column, d in enumerate(space.domain) if len(d) > 1 for choice in d.tolist()]
         genes, to = zip(*free, strict=True) if free else ((), ())
         return cls(space, np.array(genes, dtype=np.intp), np.array(to, dtype=np.int16))
@@ -91,7 +88,7 @@ class Moves:
         """All one-gene neighbours of ``(n, g)`` rows.
 
         Returns:
-            ``(n, moves, g)`` canonical rows (woken genes drawn), and ``(n, moves)``: whether it is a change at all.
+            ``(n, moves, g)`` canonical rows, and ``(n, moves)``: whether the move changes the row. Woken genes are drawn.
         """
         n, moves = len(x), len(self.genes)
         active = self.space.active(x)
@@ -102,9 +99,16 @@ class Moves:
         return flat.reshape(n, moves, -1), changes
 
     def join(self, x: Population, changed: Population, neighbour: Population, move: NDArray[np.intp]) -> Population:
-        """Add to ``changed``, which other moves made of ``x``, the change that ``move`` made to ``neighbour``.
+        """Apply one more move to rows that other moves have changed.
 
-        All are ``(k, g)``; canonical.
+        Args:
+            x: ``(k, g)`` original rows.
+            changed: ``(k, g)`` rows that other moves made of ``x``.
+            neighbour: ``(k, g)`` rows that ``move`` alone made of ``x``; genes that it woke are copied.
+            move: ``(k,)`` moves.
+
+        Returns:
+            ``(k, g)`` canonical rows.
         """
         joined = changed.copy()
         joined[np.arange(len(x)), self.genes[move]] = self.to[move]

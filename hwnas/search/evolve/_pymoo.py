@@ -1,7 +1,7 @@
-"""Everything taken from pymoo: NSGA-II (Deb et al. 2002) and U-NSGA-III (Seada and Deb 2016). It stays in this file.
+"""NSGA-II (Deb et al. 2002) and U-NSGA-III (Seada and Deb 2016) by pymoo. No other file uses its algorithms.
 
-pymoo's algorithms rank and select; what they vary rows by is hwnas's and works on whole populations. Mates are chosen
-here too: pymoo's tournaments compare one pair at a time and, for U-NSGA-III, draw from an unseeded generator.
+pymoo ranks and selects. Variation is ours and works on whole populations. So is the choice of mates: pymoo's tournaments
+compare one pair at a time and, for U-NSGA-III, draw from an unseeded generator.
 """
 
 from __future__ import annotations
@@ -23,18 +23,18 @@ from hwnas.search.evolve._operators import crossover, mutate, mutation_rates
 from hwnas.search.evolve._select import mates, tournament
 from hwnas.search.problem._directions import reference_directions
 from hwnas.search.problem._problem import Problem
-from hwnas.search.problem._seen import RowKeys, Values
+from hwnas.search.problem._seen import RowKeys, Values, first_places
 from hwnas.space import Population
 
 CROSSOVER = 0.9
-"""Share of children with two parents; the rest are mutants of one."""
+"""Share of children with two parents; the others are mutants of one."""
 
 ATTEMPTS = 3
-"""Matings per generation, at most, to find any child that was never scored."""
+"""Most matings per generation to find any child that was never scored."""
 
 
 class Evolution:
-    """A genetic algorithm of pymoo's over the genes of a space, by ask and tell.
+    """A genetic algorithm of pymoo over the genes of a space, by ask and tell.
 
     Args:
         kind: ``nsga2`` or ``unsga3``.
@@ -42,7 +42,7 @@ class Evolution:
         population: children per generation, and survivors.
         rng: seeds the algorithm.
         first: distinct canonical rows of the first generation.
-        known: which of ``(n, g)`` rows are not to be proposed again.
+        known: tells which of ``(n, g)`` rows must not be proposed again.
     """
 
     def __init__(
@@ -69,27 +69,27 @@ class Evolution:
         shape = PymooProblem(
             n_var=problem.space.n_genes,
             n_obj=len(problem.objectives),
-            n_ieq_constr=1 if problem.constraints else 0,  # where everything is feasible, nothing is sorted by it
+            n_ieq_constr=1 if problem.constraints else 0,  # without constraints, pymoo skips sorting by feasibility
             vtype=int,
         )
         self._algorithm.setup(shape, termination=NoTermination(), seed=int(rng.integers(2**31)))
         self._asked: Any = None
 
     def ask(self) -> Population:
-        """``(<= population, g)`` canonical rows, distinct and not known; none where there seem to be no more."""
+        """``(<= population, g)`` distinct unknown canonical rows; none if no more were found."""
         self._asked = self._algorithm.ask()
         if self._asked is None:
             return np.zeros((0, self.problem.space.n_genes), dtype=np.int16)
         return _rows(self._asked)
 
     def tell(self, values: Values) -> None:
-        """Every metric of the rows asked for; survivors are selected among them and the population."""
+        """Tell every metric of the rows asked for; survivors are selected from these rows and the population."""
         self._asked.set("F", self.problem.costs(values), "CV", self.problem.violation(values)[:, None])
         self._algorithm.tell(infills=self._asked)
 
     @property
     def x(self) -> Population:
-        """``(k, g)`` the survivors."""
+        """``(k, g)`` survivors."""
         return _rows(self._algorithm.pop)
 
 
@@ -102,12 +102,12 @@ class _Mating(InfillCriterion):  # type: ignore[misc]
         self.rates, self.keys = mutation_rates(problem.space), RowKeys(problem.space)
 
     def do(self, _problem: Any, pop: Any, n_offsprings: int, *_: Any, random_state: Any = None, **__: Any) -> Any:
-        """Children of a population; fewer than asked for where many were scored before."""
+        """Children of a population, fewer than asked for if many were scored before."""
         x, rng = _rows(pop), random_state
-        noted = [individual.data for individual in pop]  # set by the survival step, but not for infeasible rows
-        rank, niche = _column(noted, "rank"), _column(noted, "niche")
+        data = [individual.data for individual in pop]  # set by the survival step, but not for infeasible rows
+        rank, niche = _column(data, "rank"), _column(data, "niche")
         # NSGA-II's second criterion is the crowding distance, U-NSGA-III's the nearness to a direction.
-        merit = _column(noted, "crowding") - _column(noted, "dist_to_niche")
+        merit = _column(data, "crowding") - _column(data, "dist_to_niche")
         ranked = pop.get("CV")[:, 0], rank, niche, merit
         for _attempt in range(ATTEMPTS):
             a = tournament(*ranked, n_offsprings, rng)
@@ -116,8 +116,7 @@ class _Mating(InfillCriterion):  # type: ignore[misc]
             both = rng.random(n_offsprings) < CROSSOVER
             children = np.where(both[:, None], crossover(self.space, x[a], x[b], rng), x[a])
             children = mutate(self.space, children, self.rates, rng)
-            first = np.sort(np.unique(self.keys(children), return_index=True)[1])
-            children = children[first]
+            children = children[first_places(self.keys(children))]
             children = children[~self.known(children)]
             if len(children):
                 break
@@ -125,9 +124,9 @@ class _Mating(InfillCriterion):  # type: ignore[misc]
 
 
 class _Subnet(Individual):  # type: ignore[misc]
-    """An individual whose values are quick to read and to set, which a generation does thousands of times.
+    """An individual with fast access to its values, which a generation reads and sets thousands of times.
 
-    pymoo's looks each up twice, and computes a violation before it takes one.
+    pymoo's own looks each value up twice, and computes a violation before it is given one.
     """
 
     settings = Individual.default_config()
@@ -155,5 +154,5 @@ def _rows(pop: Any) -> Population:
     return np.asarray(pop.get("X"), dtype=np.int16)
 
 
-def _column(noted: list[dict[str, Any]], name: str) -> NDArray[np.float64]:
-    return np.array([of_one.get(name, 0.0) for of_one in noted], dtype=np.float64)
+def _column(data: list[dict[str, Any]], name: str) -> NDArray[np.float64]:
+    return np.array([of_one.get(name, 0.0) for of_one in data], dtype=np.float64)

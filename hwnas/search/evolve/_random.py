@@ -1,4 +1,4 @@
-"""Random search: the baseline every other searcher has to beat."""
+"""Random search: the baseline that every other searcher has to beat."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ DRAWN = 1000
 
 
 def random_search(problem: Problem, options: SearchOptions) -> Stepwise:
-    """Distinct random subnets, every gene drawn uniformly as OFA's finder starts."""
+    """Distinct random subnets; every gene is drawn uniformly, as OFA's finder starts."""
     return Stepwise("random", problem, options, _steps, waits=False)
 
 

@@ -1,4 +1,4 @@
-"""Who mates with whom."""
+"""Selection of parents and mates."""
 
 from __future__ import annotations
 
@@ -19,23 +19,23 @@ def tournament(
 ) -> NDArray[np.intp]:
     """``(n,)`` winners of binary tournaments.
 
-    The less violated one wins. Of two feasible ones, rank decides, then merit; U-NSGA-III compares only those of one
-    niche, and draws otherwise.
+    The row that violates budgets less wins. Between feasible rows of one niche, rank decides, then merit. Ties, and
+    feasible rows of different niches, are decided at random.
 
     Args:
         violation: ``(k,)`` how far rows break budgets; 0 is feasible.
-        rank: ``(k,)`` number of the front.
-        niche: ``(k,)`` nearest reference direction; all 0 for NSGA-II.
-        merit: ``(k,)`` larger is better: crowding distance, or nearness to the direction.
-        n: tournaments.
-        rng: draws the pairs, and between equals.
+        rank: ``(k,)`` number of the non-dominated front.
+        niche: ``(k,)`` nearest reference direction of U-NSGA-III; all 0 for NSGA-II.
+        merit: ``(k,)`` crowding distance, or nearness to the direction; larger is better.
+        n: number of tournaments.
+        rng: draws the pairs, and decides ties.
     """
     a, b = rng.integers(len(rank), size=(2, n))
     draw = rng.random(n) < 0.5
     feasible = (violation[a] <= 0) & (violation[b] <= 0)
     # The first of these criteria that differs decides.
     criteria = [violation[b] - violation[a], np.where(feasible, rank[b] - rank[a], 0)]
-    with np.errstate(invalid="ignore"):  # both may be infinitely lonely
+    with np.errstate(invalid="ignore"):  # both crowding distances may be infinite
         criteria.append(np.where(feasible, np.nan_to_num(merit[a] - merit[b]), 0))
     same = ~feasible | (niche[a] == niche[b])
     first = np.zeros(n)
@@ -46,10 +46,10 @@ def tournament(
 
 
 def mates(costs: NDArray[np.float64], parents: NDArray[np.intp], rng: np.random.Generator) -> NDArray[np.intp]:
-    """A mate for each parent from its neighbourhood along the last objective.
+    """``(n,)`` mates, one for each parent, from its neighbourhood along the last objective.
 
-    Subnets of like cost share much (the resolution above all); crossing distant ones mostly gives
-    rows that belong to neither region.
+    Subnets of similar cost share many genes, the resolution above all. Crossing distant ones mostly gives rows that
+    suit neither region of the front.
     """
     along = np.argsort(costs[:, -1], kind="stable")
     place = np.empty(len(along), dtype=np.intp)

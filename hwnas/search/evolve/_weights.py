@@ -1,4 +1,4 @@
-"""Weights of costs under which single rows of a front are best, from one end to the other."""
+"""Weights of costs that cover a front: single rows minimise the weighted sums, from one end to the other."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from hwnas.search.problem._pool import Pool
 
 
 def front_weights(pool: Pool, n: int) -> NDArray[np.float64]:
-    """``(n, m)`` weights under which the front's range counts about 1.
+    """``(n, m)`` weights, scaled so that the weighted costs range over about 1 along the front.
 
-    For two costs they are the slopes of the front's convex hull at even steps of the last cost; above two,
-    reference directions.
+    With two costs they follow the slopes of the front's convex hull, at even steps of the last cost. With more, they
+    are reference directions.
     """
     span = pool.span()
     weights: NDArray[np.float64] = np.ones((n, len(span)))
@@ -43,5 +43,5 @@ def lower_hull(points: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _no_corner(a: tuple[float, float], b: tuple[float, float], c: tuple[float, float]) -> bool:
-    """Whether c does not turn left of the way from a to b, so that b is no corner."""
+    """Whether the way from a over b to c does not turn left, so that b is not a corner of the hull."""
     return (b[0] - a[0]) * (c[1] - b[1]) <= (b[1] - a[1]) * (c[0] - b[0])

@@ -1,4 +1,4 @@
-"""What is known exactly where metrics are additive: whole fronts, starting rows, the distance to the optimum."""
+"""Exact results for additive metrics: whole fronts, starting rows, the distance to the optimum."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from hwnas.search.exact._exact import exact_front
 from hwnas.search.exact._prune import Limit, weighted
 from hwnas.search.problem._capabilities import Additive, Confining
 from hwnas.search.problem._directions import reference_directions
-from hwnas.search.problem._pareto import hypervolume
+from hwnas.search.problem._pareto import hypervolume, reference_beyond
 from hwnas.search.problem._pool import Pool
 from hwnas.search.problem._problem import Problem
 from hwnas.search.problem._result import SearchResult
@@ -21,20 +21,21 @@ from hwnas.search.problem._stepwise import Steps, Stepwise
 from hwnas.space import AdditiveCost, Population
 
 MAX_START = 2000
-"""Rows of an exact front to start from; a longer one is thinned."""
+"""Most rows of an exact front to start from; a longer front is thinned."""
 
 MOST_ROWS = 300_000
-"""Rows of a space, up to which all of them are scored."""
+"""Largest space of which all rows are scored."""
 
 DIRECTIONS = 100
-"""Weighted sums minimised, where there are more than two objectives."""
+"""Number of weighted sums to minimise with more than two objectives."""
 
 
 def exact(problem: Problem, options: SearchOptions) -> Stepwise:
-    """The exact front, where every objective is a sum and every budget a sum or a maximum; else by scoring all rows.
+    """The exact front, by elimination if ``all_additive``, otherwise by scoring all rows of the space.
 
     Raises:
-        SpaceError: a metric is neither and the space too large, or the front is and wants an epsilon.
+        SpaceError: a metric is not additive and the space is too large to score, or the front is too large and needs
+            an epsilon, or more evaluations are needed than allowed.
         InfeasibleError: no subnet is within the budgets.
     """
     if all_additive(problem):
@@ -56,9 +57,9 @@ def exact(problem: Problem, options: SearchOptions) -> Stepwise:
 
 
 def additive_start(problem: Problem, options: SearchOptions) -> Population | None:
-    """Rows to start from: those given, and the exact front where all objectives are sums.
+    """Rows to start from: the given ones and, if all objectives are additive, the exact front.
 
-    With more than two objectives they are minima of weighted sums.
+    With more than two objectives, minima of weighted sums replace the front. None if there are no such rows.
     """
     given = [] if options.start is None else [problem.space.canonical(options.start)]
     costs, limits = _sums(problem)
@@ -68,7 +69,7 @@ def additive_start(problem: Problem, options: SearchOptions) -> Population | Non
         else:
             try:
                 front = _front(problem, costs, limits)
-            except SpaceError:  # too large: the corners of its convex hull will do
+            except SpaceError:  # too large: the corners of its convex hull are enough
                 front = _supported(problem, costs)
             along = np.argsort(costs[-1](front), kind="stable")
             kept = np.linspace(0, len(front) - 1, min(len(front), MAX_START)).astype(int)
@@ -77,33 +78,29 @@ def additive_start(problem: Problem, options: SearchOptions) -> Population | Non
 
 
 def exact_share(found: SearchResult) -> dict[str, float]:
-    """``exact_share``: the part of the exact front's hypervolume that was found; only where that can be computed."""
+    """``exact_share``: the share of the exact front's hypervolume that was found; empty if it cannot be computed."""
     problem = found.problem
     if not all_additive(problem) or len(problem.objectives) > 2:
         return {}
     try:
         best = problem.costs(problem.evaluate(_front(problem, *_sums(problem))))
-    except SpaceError:  # it is too large
+    except SpaceError:  # the front is too large
         return {}
     costs = problem.costs(found.values)
-    # The margin grows with the values: beside a hundred million MACs a fixed one would round to nothing.
-    margin = np.maximum(np.ptp(best, axis=0), 1e-6 * np.abs(best).max(axis=0) + 1e-9)
-    corner = np.maximum(costs.max(axis=0), best.max(axis=0)) + 0.01 * margin
-    return {"exact_share": hypervolume(costs, corner.tolist()) / hypervolume(best, corner.tolist())}
+    worst = np.maximum(costs.max(axis=0), best.max(axis=0))
+    reference = reference_beyond(worst, np.ptp(best, axis=0), 0.01).tolist()
+    return {"exact_share": hypervolume(costs, reference) / hypervolume(best, reference)}
 
 
 def all_additive(problem: Problem) -> bool:
-    """Whether every objective is a known sum over layers, and every budget on one or on a maximum.
-
-    Then the front can be computed.
-    """
+    """Whether the front can be computed: every objective is additive, and every budget is on a sum or a maximum."""
     sums, peaks = problem.offering(Additive), problem.offering(Confining)
     exact_budgets = all(c.name in sums or (c.name in peaks and c.lower == -math.inf) for c in problem.constraints)
     return exact_budgets and all(o.name in sums for o in problem.objectives)
 
 
 def _front(problem: Problem, costs: list[Additive] | None, limits: list[Limit], *, epsilon: float = 0.0) -> Population:
-    """The exact front of sums within limits, as `_sums` gives them; budgets are named where no subnet meets them all."""
+    """The exact front of costs within limits, both from ``_sums``; the error of infeasible budgets names them."""
     try:
         return exact_front(problem.space, costs or [], limits, epsilon=epsilon)
     except InfeasibleError as error:
@@ -112,7 +109,7 @@ def _front(problem: Problem, costs: list[Additive] | None, limits: list[Limit], 
 
 
 def _no_sum(problem: Problem) -> SpaceError:
-    """Why a front cannot be computed."""
+    """The error for a front that cannot be computed."""
     sums, peaks = problem.offering(Additive), problem.offering(Confining)
     budgets = {c.name for c in problem.constraints} - {o.name for o in problem.objectives}
     other = [name for name in problem.metrics if name not in sums and not (name in peaks and name in budgets)]
@@ -122,14 +119,14 @@ def _no_sum(problem: Problem) -> SpaceError:
 
 
 def _sums(problem: Problem) -> tuple[list[Additive] | None, list[Limit]]:
-    """Every objective as a sum to minimise, None if one is no sum; and the budgets as limits on sums.
+    """The objectives as sums to minimise, None if one is not additive; and the budgets as limits on sums.
 
-    A budget on a maximum forbids the layers above it: it becomes part of one of the sums.
+    A budget on a maximum forbids layers. It becomes NaN factors of one of the sums.
     """
     sums, peaks = problem.offering(Additive), problem.offering(Confining)
     forbidden = [f for c in problem.constraints if c.name in peaks for f in peaks[c.name].at_most(c.upper)]
     if sums and forbidden:
-        # The same object wherever the metric occurs, so that an objective with a budget is one coordinate.
+        # One object for objective and budget, so that an objective with a budget is a single coordinate.
         first = next(iter(sums.values()))
         confined = AdditiveCost(problem.space, [*first.factors, *forbidden])
         sums = {name: confined if fn is first else fn for name, fn in sums.items()}
@@ -148,7 +145,7 @@ def _sums(problem: Problem) -> tuple[list[Additive] | None, list[Limit]]:
 
 
 def _supported(problem: Problem, costs: list[Additive]) -> Population:
-    """Minima of weighted sums of the costs, each scaled to its own range; budgets are not heeded."""
+    """Minima of weighted sums of the costs, each scaled to its range; budgets are ignored."""
     n = problem.space.n_genes
     buckets = build(problem.space, costs)
     unit = np.eye(len(costs))

@@ -1,8 +1,8 @@
-"""Bucket tree: the order in which genes are eliminated, and bounds on what the rest of a sum can add.
+"""Bucket tree: the order in which genes are eliminated, and bounds on the rest of a sum.
 
-Bucket elimination (Dechter 1999). Every gene has a bucket holding the factors and messages that
-mention it; eliminating the gene sends a message over the bucket's other genes to a later bucket.
-Tables are indexed by positions in the genes' domains, so that restricted spaces are cheap.
+Bucket elimination (Dechter 1999). Every gene has a bucket that holds the factors and messages that mention it. To
+eliminate the gene, its bucket sends a message over its other genes to a later bucket. Tables are indexed by positions
+in the genes' domains, so that restricted spaces are cheap.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ Table = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Bucket:
-    """One gene and what is summed over it.
+    """One gene, and the factors to sum when it is eliminated.
 
     Attributes:
         gene: the gene eliminated here; None for the last bucket, which only gathers.
@@ -37,12 +37,12 @@ class Bucket:
 
     @property
     def axes(self) -> tuple[int, ...]:
-        """Genes of the table's axes, the metrics' aside."""
+        """Genes of the table's axes, without the last axis of metrics."""
         return self.scope if self.gene is None else (*self.scope, self.gene)
 
 
 def choices(space: SearchSpace) -> list[NDArray[np.int16]]:
-    """Choice indices a canonical row may hold, per gene: its domain, and 0 where the gene may have no effect."""
+    """Per gene, the choices that a canonical row may hold: the domain, and 0 if the gene may have no effect."""
     return [
         d if g.controller is None else np.union1d(d, [0]).astype(np.int16)
         for g, d in zip(space.genes, space.domain, strict=True)
@@ -94,7 +94,7 @@ def _joint_factors(
 
 @dataclass(frozen=True)
 class Bounds:
-    """The least that a weighted sum of metrics can be, inside and outside of every bucket's message.
+    """Least values of a weighted sum of metrics, split into the parts inside and outside every bucket's message.
 
     Attributes:
         inside: per bucket, over its scope: the least sum of everything eliminated up to it.

@@ -20,10 +20,10 @@ class Dual:
     """A lower bound on the cost of every row within the limits.
 
     Attributes:
-        multipliers: one per metric of ``joint_metrics``, the cost's own being 1.
+        multipliers: weights, one per metric of ``joint_metrics``; 1 for a cost without limit, which adds its multiplier.
         bound: no row within the limits costs less.
-        shift: sum of multiplier times limit; ``bound + shift`` bounds the weighted sum of a row from below.
-        best: least cost of the rows within the limits that were met on the way; inf if none.
+        shift: sum of multiplier times limit; ``bound + shift`` bounds the weighted sum of any row from below.
+        best: least cost of the rows within the limits that were found on the way; inf if there was none.
     """
 
     multipliers: tuple[float, ...]
@@ -34,29 +34,27 @@ class Dual:
 
 def solve_dual(space: SearchSpace, cost: Additive, limits: Sequence[Limit]) -> Dual:
     """Maximise ``min over x of cost(x) + sum of l_j (metric_j(x) - limit_j)`` over multipliers ``l >= 0``."""
-    metrics = joint_metrics([cost], limits)
-    # Of several limits on one metric only the tightest matters.
-    from scipy.optimize import linprog  # half a second, and only budgets need it
+    from scipy.optimize import linprog  # half a second to import, and only budgets need it
 
+    metrics = joint_metrics([cost], limits)
+    # If a metric has several limits, only the tightest matters.
     upper = np.array([min([u for m, u in limits if m is metric], default=np.inf) for metric in metrics])
     limited = np.flatnonzero(np.isfinite(upper))
     buckets = build(space, metrics)
-    table = [bounds(buckets, np.eye(len(metrics))[i], space.n_genes).minimum for i in range(len(metrics))]
-    most = -bounds(buckets, -np.eye(len(metrics))[0], space.n_genes).minimum
-    slack = np.maximum(upper[limited] - np.array(table)[limited], 1e-9 * np.maximum(np.abs(upper[limited]), 1.0))
-    ceiling = 2.0 * max(most - table[0], 1e-12) / slack
+    unit = np.eye(len(metrics))
+    least = np.array([bounds(buckets, axis, space.n_genes).minimum for axis in unit])
+    most = -bounds(buckets, -unit[0], space.n_genes).minimum
+    slack = np.maximum(upper[limited] - least[limited], 1e-9 * np.maximum(np.abs(upper[limited]), 1.0))
+    ceiling = 2.0 * max(most - least[0], 1e-12) / slack
     multipliers = np.zeros(len(limited))
     found, best_bound, best = multipliers, -np.inf, np.inf
     rows, rights = [], []
     for _ in range(ITERATIONS):
-        weights = np.zeros(len(metrics))
-        weights[0] = 1.0
-        weights[limited] += multipliers
-        least = bounds(buckets, weights, space.n_genes)
-        bound = least.minimum - float(multipliers @ upper[limited])
+        relaxed = bounds(buckets, unit[0] + multipliers @ unit[limited], space.n_genes)
+        bound = relaxed.minimum - float(multipliers @ upper[limited])
         if bound > best_bound:
             found, best_bound = multipliers, bound
-        values = np.sum([b.table[tuple(least.row[g] for g in b.axes)] for b in buckets], axis=0)
+        values = np.sum([b.table[tuple(relaxed.row[g] for g in b.axes)] for b in buckets], axis=0)
         excess = values[limited] - upper[limited]
         if (excess <= 0).all():
             best = min(best, float(values[0]))
@@ -67,7 +65,5 @@ def solve_dual(space: SearchSpace, cost: Additive, limits: Sequence[Limit]) -> D
         if master.x is None or master.x[0] - best_bound <= 1e-6 * max(1.0, abs(best_bound)):
             break
         multipliers = np.asarray(master.x[1:])
-    every = np.zeros(len(metrics))
-    every[0] = 1.0
-    every[limited] += found
-    return Dual(tuple(every.tolist()), best_bound, float(found @ upper[limited]), best)
+    weights = unit[0] + found @ unit[limited]
+    return Dual(tuple(weights.tolist()), best_bound, float(found @ upper[limited]), best)

@@ -1,9 +1,8 @@
 """Exact Pareto fronts of additive metrics, by variable elimination with Pareto sets as messages.
 
-Several sums over few-gene factors are minimised at once: a bucket's message holds, for every setting
-of its scope, the non-dominated partial sums below it (Rollon and Larrosa 2006, "Bucket elimination
-for multiobjective optimization problems"). Sets are padded arrays, merged by outer sums and pruned
-by sort and sweep; back-pointers give the rows.
+A bucket's message holds, for every setting of its scope, the non-dominated partial sums below it (Rollon and Larrosa
+2006, "Bucket elimination for multiobjective optimization problems"). Sets are padded arrays. They are merged by outer
+sums and pruned by sort and sweep; back-pointers give the rows.
 """
 
 from __future__ import annotations
@@ -23,12 +22,12 @@ from hwnas.search.problem._pareto import non_dominated
 from hwnas.space import Population, SearchSpace, aligned
 
 FIRST_BAND = 64
-"""The first band searched above a dual bound is the distance to the best known row, divided by this."""
+"""The first band above a dual bound is the distance to the best known row, divided by this."""
 
 
 @dataclass(frozen=True)
 class _Step:
-    """One pruning, for trace-back: ``code // width`` and ``code % width`` are the two things it joined."""
+    """Back-pointers of one pruning: ``code // width`` and ``code % width`` are the two parts of a kept point."""
 
     codes: Index
     width: int
@@ -36,7 +35,7 @@ class _Step:
 
 @dataclass(frozen=True)
 class _Trail:
-    """How a bucket's message was made: which child was merged when, then the choice of its gene."""
+    """How a bucket's message was made: its children in the order in which they were merged, then the choice of its gene."""
 
     merges: list[tuple[int, _Step]]
     choice: _Step | None
@@ -49,21 +48,21 @@ def exact_front(
     *,
     epsilon: float = 0.0,
 ) -> Population:
-    """Rows whose costs, all minimised, form the whole Pareto front of the space's domain within the limits.
+    """Rows whose costs form the whole Pareto front of the space's domain within the limits.
 
     Args:
         space: the space, restricted or not.
-        costs: one or more metrics to minimise (negate what is to be maximised).
-        limits: budgets on further metrics, or on the same ones: ``metric(x) <= upper``.
-        epsilon: 0 for the exact front. Otherwise every point of the exact front has a returned row
-            that is worse by at most ``epsilon`` in the first cost, and not worse in any other.
+        costs: one or more metrics to minimise; negate metrics to maximise.
+        limits: budgets ``metric(x) <= upper``, on these or further metrics.
+        epsilon: 0 for the exact front. Otherwise, for every point of the exact front there is a returned row that is
+            worse by at most ``epsilon`` in the first cost, and not worse in any other.
 
     Returns:
         ``(n, g)`` canonical rows, one per point of the front, in no particular order.
 
     Raises:
         InfeasibleError: no row is within the limits.
-        SpaceError: the front is too large to be held; says to give an epsilon.
+        SpaceError: the front is too large; the message says to give an epsilon.
     """
     if len(costs) == 1 and limits:
         return _best(space, costs[0], limits)
@@ -74,8 +73,8 @@ def exact_front(
 
 
 def _best(space: SearchSpace, cost: Additive, limits: Sequence[Limit]) -> Population:
-    """One cost: search above the dual bound, in a wider and wider band, until the best row is in it."""
-    Pruner(space, [cost], limits)  # refuses a limit that is infeasible by itself
+    """The best row for one cost: search a band above the dual bound, and widen it until the best row is inside."""
+    Pruner(space, [cost], limits)  # raises if a single limit is infeasible
     dual = solve_dual(space, cost, limits)
     highest = cost.within(space).maximum()[0] if np.isinf(dual.best) else dual.best
     width = max((highest - dual.bound) / FIRST_BAND, 1e-9 * max(1.0, abs(dual.bound)))
@@ -83,7 +82,7 @@ def _best(space: SearchSpace, cost: Additive, limits: Sequence[Limit]) -> Popula
         upper = min(dual.bound + width, highest)
         x = _front(space, [cost], limits, 0.0, Ceiling(dual.multipliers, upper + dual.shift))
         found = float(cost(x).min()) if len(x) else np.inf
-        # Rows in the band may cost more than its ceiling, and hide cheaper ones above it.
+        # A row found in the band may cost more than its ceiling, and a cheaper row may lie above the band.
         if found <= upper or (len(x) and upper >= highest):
             return x
         if upper >= highest:
@@ -99,7 +98,7 @@ def _front(
     epsilon: float,
     ceiling: Ceiling | None = None,
 ) -> Population:
-    """The front, of rows under the ceiling if there is one; may be empty."""
+    """The front of the rows under the ceiling, if there is one; may be empty."""
     pruner = Pruner(space, costs, limits, ceiling)
     buckets = pruner.buckets
     steps = sum(len(b.children) + 1 for b in buckets)
@@ -113,7 +112,7 @@ def _front(
 
 
 def _eliminate(pruner: Pruner, dominance: Dominance) -> tuple[list[_Trail], NDArray[np.intp]]:
-    """Messages up the tree; returns how each was made, and which points the root's set holds."""
+    """Send messages up the tree; returns how each was made, and the points of the root's set."""
     messages: list[Table] = []
     trails: list[_Trail] = []
     for i, bucket in enumerate(pruner.buckets):
@@ -145,7 +144,7 @@ def _flat(values: Table) -> Table:
 
 
 def _trace(buckets: list[Bucket], trails: list[_Trail], points: NDArray[np.intp], n_genes: int) -> NDArray[np.intp]:
-    """``(n, n_genes)`` domain positions of points of the root's set, by following back-pointers down the tree."""
+    """``(n, n_genes)`` domain positions of the root's points, found by back-pointers down the tree."""
     row = np.zeros((len(points), n_genes), dtype=np.intp)
     pending = [(len(buckets) - 1, points)]
     while pending:

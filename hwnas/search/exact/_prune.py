@@ -1,9 +1,9 @@
-"""Bounds that keep the exact search small: partial sums that no wanted row extends are dropped.
+"""Bounds that keep the exact search small: they drop partial sums that no wanted row extends.
 
-Three uses of the exact least and most that the rest of a row can add. Sums that must break a budget
-go. Coordinates that cannot break theirs any more are levelled, so that more points compare. With one
-cost to minimise, sums whose Lagrangian bound is above a ceiling go too, which leaves a thin core of
-the sets, as in solvers of multiple-choice knapsacks.
+The least and the most that the rest of a row can add are known exactly, and used in three ways. Sums that must break a
+budget are dropped. Coordinates that can no longer break their budget are levelled, so that more points compare as
+equal. With one cost to minimise, sums whose Lagrangian bound is above a ceiling are dropped too, which leaves a thin
+core of the sets, as in solvers of multiple-choice knapsacks.
 """
 
 from __future__ import annotations
@@ -26,24 +26,23 @@ Limit = tuple[Additive, float]
 
 @dataclass(frozen=True)
 class Ceiling:
-    """A bound on a weighted sum of all metrics (costs, then limited ones) that every wanted row keeps."""
+    """An upper bound on a weighted sum of all ``joint_metrics``, which every wanted row keeps."""
 
     weights: tuple[float, ...]
     upper: float
 
 
 def _with_margin(upper: float) -> float:
-    """Sums differ in their last digits with the order of summation, so bounds leave a margin; the end result is filtered
-    exactly."""
+    """The bound with a margin, since the last digits of a sum depend on its order. The end result is filtered exactly."""
     return upper + 1e-9 * max(abs(upper), 1.0)
 
 
 class Pruner:
-    """Knows the cuts of every stage of the elimination.
+    """Computes the cuts of every stage of the elimination.
 
     Attributes:
         buckets: the bucket tree of all metrics.
-        n: the metrics that decide dominance: the costs, then limited ones that are not costs.
+        n: number of metrics that decide dominance: the costs, then limited metrics that are not costs.
 
     Raises:
         InfeasibleError: a limit is below the least value of its metric.
@@ -76,7 +75,7 @@ class Pruner:
             self._drop.append((self.n, bounds(self.buckets, unit[-1], space.n_genes), ceiling.upper))
 
     def cuts(self, bucket: int, unmerged: Sequence[int]) -> Cuts:
-        """For partial sums over a bucket's axes that do not contain some of its children yet."""
+        """Cuts of partial sums over a bucket's axes, to which some of its children are still to be added."""
         drop = [
             (column, _with_margin(upper) - self._rest(least, bucket, unmerged)) for column, least, upper in self._drop
         ]
@@ -84,12 +83,12 @@ class Pruner:
         return Cuts(drop, level)
 
     def message_cuts(self, bucket: int) -> Cuts:
-        """For the message of a bucket, over its scope."""
+        """Cuts of a bucket's message, over its scope."""
         level = [(column, upper + most.outside[bucket].ravel()) for column, most, upper in self._level]
         return Cuts([], level)
 
     def _rest(self, found: Bounds, bucket: int, unmerged: Sequence[int]) -> NDArray[np.float64]:
-        """The least that everything not merged yet adds, flattened over the bucket's axes."""
+        """The least sum of everything that is not merged yet, flattened over the bucket's axes."""
         b = self.buckets[bucket]
         rest = found.outside[bucket] if b.gene is None else found.outside[bucket][..., None]
         for child in unmerged:
@@ -98,7 +97,7 @@ class Pruner:
 
 
 def joint_metrics(costs: Sequence[Additive], limits: Sequence[Limit]) -> list[Additive]:
-    """The costs, then the limited metrics that are not among them, each once."""
+    """The costs, then each limited metric that is not a cost."""
     metrics = list(costs)
     for metric, _ in limits:
         if all(metric is not m for m in metrics):
@@ -113,6 +112,6 @@ def weighted(space: SearchSpace, metrics: Sequence[Additive], weights: Sequence[
 
 
 def infeasible(space: SearchSpace, limits: Sequence[Limit]) -> InfeasibleError:
-    """The error for limits that no row meets together."""
+    """The error for limits that no row meets jointly."""
     budgets = ", ".join(f"{upper:g}" for _, upper in limits)
     return InfeasibleError(f"budgets {budgets}", f"no subnet of {space.name} meets them all", "raise one")

@@ -1,4 +1,4 @@
-"""Padded arrays of Pareto sets: pruning and outer sums. The inner loop of the exact search."""
+"""Pruning and outer sums of Pareto sets in padded arrays: the inner loop of the exact search."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ Table = NDArray[np.float64]
 Index = NDArray[np.int64]
 
 CHUNK = 1_000_000
-"""Sums formed at once."""
+"""Most sums formed at once."""
 
 MAX_POINTS = 4_000_000
-"""Points kept at once, over all settings."""
+"""Most points kept at once, over all settings."""
 
 
 @dataclass(frozen=True)
 class Dominance:
-    """Which of the k coordinates count, and how finely.
+    """Which of the k coordinates decide dominance, and how finely.
 
     Attributes:
-        n: the first ``n`` coordinates are minimised; the rest is carried along.
-        epsilon: the first coordinate is compared in steps of this size; 0 compares exactly.
+        n: the first ``n`` coordinates are minimised; the others are carried along.
+        epsilon: step size in which the first coordinate is compared; 0 compares exactly.
     """
 
     n: int
@@ -35,28 +35,28 @@ class Dominance:
 
 @dataclass(frozen=True)
 class Cuts:
-    """What to do with points of s sets: thresholds ``(s,)`` per column.
+    """Cuts of s sets: columns, each with ``(s,)`` thresholds.
 
     Attributes:
-        drop: points above the threshold go.
-        level: points below the threshold count as being on it when points are compared.
+        drop: points above the threshold are dropped.
+        level: values below the threshold are raised to it when points are compared.
     """
 
     drop: list[tuple[int, NDArray[np.float64]]]
     level: list[tuple[int, NDArray[np.float64]]]
 
     def of(self, sets: slice) -> Cuts:
-        """Those of some of the sets."""
+        """The cuts of some of the sets."""
         return Cuts([(c, t[sets]) for c, t in self.drop], [(c, t[sets]) for c, t in self.level])
 
     def apply(self, values: Table) -> None:
-        """Set the points of ``(s, m, k)`` that are to go to inf, in place."""
+        """Drop points of ``(s, m, k)`` values, in place: they become inf."""
         for column, most in self.drop:
             values[values[..., column] > most[:, None]] = np.inf
 
 
 def _keys(values: Table, dominance: Dominance, cuts: Cuts) -> Table:
-    """``(s, m, n)`` coordinates as they are compared."""
+    """``(s, m, n)`` coordinates in the form that is compared."""
     keys = values[..., : dominance.n]
     if dominance.epsilon > 0 or cuts.level:
         keys = keys.copy()
@@ -72,11 +72,11 @@ def prune(values: Table, dominance: Dominance, cuts: Cuts) -> tuple[Table, Index
 
     Args:
         values: ``(s, m, k)``: s sets of at most m points; absent points are inf.
-        dominance: how points compare; of equal points one is kept.
-        cuts: levels the comparison; what it drops must be gone already.
+        dominance: how points compare; one of equal points is kept.
+        cuts: levels of the comparison; its drops must be applied already.
 
     Returns:
-        ``(s, p, k)`` values, padded with inf, and ``(s, p)`` positions they had among the m.
+        ``(s, p, k)`` values, padded with inf, and their ``(s, p)`` positions among the m points.
     """
     keys = _keys(values, dominance, cuts)
     if dominance.n == 1:
@@ -93,13 +93,13 @@ def prune(values: Table, dominance: Dominance, cuts: Cuts) -> tuple[Table, Index
 
 
 def _sweep(keys: Table) -> tuple[NDArray[np.intp], NDArray[np.bool_]]:
-    """Order by the second coordinate, and which of each ordered set lower the running minimum of the first."""
+    """The order of each set by the second coordinate, and which ordered points lower the running minimum of the first."""
     order = keys[..., 1].argsort(axis=1)
     first = np.take_along_axis(keys[..., 0], order, axis=1)
     second = np.take_along_axis(keys[..., 1], order, axis=1)
     kept = np.isfinite(second)
     kept[:, 1:] &= first[:, 1:] < np.minimum.accumulate(first, axis=1)[:, :-1]
-    # Where the second coordinate ties, the last one kept is the best: those before it go.
+    # Among kept points that tie in the second coordinate, the last is the best; drop those before it.
     tied = np.flatnonzero((second[:, 1:] == second[:, :-1]).any(axis=1))
     for i in tied:
         at = np.flatnonzero(kept[i])
@@ -126,13 +126,13 @@ def outer(left: Table, right: Table, dominance: Dominance, cuts: Cuts) -> tuple[
     Args:
         left, right: padded sets.
         dominance: how points compare.
-        cuts: what becomes of the sums.
+        cuts: cuts of the sums.
 
     Returns:
-        ``(s, m, k)`` values and ``(s, m)`` codes ``i * q + j`` of the pair summed.
+        ``(s, m, k)`` values, and ``(s, m)`` codes ``i * q + j`` of the summed pairs.
 
     Raises:
-        SpaceError: more points than can be held.
+        SpaceError: there are more points than ``MAX_POINTS``.
     """
     s, p, k = left.shape
     q = right.shape[1]
@@ -149,7 +149,8 @@ def outer(left: Table, right: Table, dominance: Dominance, cuts: Cuts) -> tuple[
             here.apply(sums)
             values, index = prune(sums, dominance, here)
             pieces.append((values, index + first * q))
-        values, codes = _side_by_side(pieces)
+        values = np.concatenate([v for v, _ in pieces], axis=1)
+        codes = np.concatenate([c for _, c in pieces], axis=1)
         if len(pieces) > 1:
             values, index = prune(values, dominance, here)
             codes = np.take_along_axis(codes, index, axis=1)
@@ -157,10 +158,6 @@ def outer(left: Table, right: Table, dominance: Dominance, cuts: Cuts) -> tuple[
         if sum(v.shape[0] * v.shape[1] for v, _ in parts) > (MAX_POINTS if dominance.n < 3 else MAX_POINTS // 10):
             raise SpaceError("the exact front", "it has too many partial sums to be held", "give an epsilon")
     return _stacked(parts, k)
-
-
-def _side_by_side(pieces: list[tuple[Table, Index]]) -> tuple[Table, Index]:
-    return np.concatenate([v for v, _ in pieces], axis=1), np.concatenate([c for _, c in pieces], axis=1)
 
 
 def _stacked(parts: list[tuple[Table, Index]], k: int) -> tuple[Table, Index]:

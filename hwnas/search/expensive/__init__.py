@@ -1,1 +1,1 @@
-"""Searches with few slow evaluations: predictors in between, and what is worth evaluating next."""
+"""Searches with few slow evaluations: a predictor chooses which subnets to evaluate next."""

@@ -1,4 +1,4 @@
-"""Which subnets to evaluate next: expected hypervolume improvement, chosen greedily into a diverse batch.
+"""Which subnets to evaluate next: a diverse batch, chosen greedily by expected hypervolume improvement.
 
 All costs are minimised here. A metric that is known exactly has standard deviation 0.
 """
@@ -17,22 +17,13 @@ from hwnas.search.problem._pareto import non_dominated
 Costs = NDArray[np.float64]
 
 SAMPLES = 2048
-"""Points of the quasi-integral above two objectives."""
+"""Points of the Monte Carlo integral for more than two objectives."""
 
 _CHUNK = 64
 
 
-def reference_beyond(worst: Costs, span: Costs) -> Costs:
-    """``(m,)`` reference point of improvements: a tenth of the costs' range beyond the worst.
-
-    Of costs that are all alike it lies a millionth of them beyond: beside a hundred million MACs a fixed margin would round
-    to nothing, and every gain with it.
-    """
-    return np.asarray(worst + np.maximum(0.1 * span, 1e-6 * np.abs(worst)) + 1e-12)
-
-
 def expected_shortfall(t: Costs, mean: Costs, std: Costs) -> Costs:
-    """``E[max(t - F, 0)]`` of independent normal ``F``; the plain ``max(t - mean, 0)`` where ``std`` is 0."""
+    """``E[max(t - F, 0)]`` for independent normal ``F``; simply ``max(t - mean, 0)`` where ``std`` is 0."""
     gain = t - mean
     z = gain / np.where(std > 0, std, 1.0)
     smooth = gain * chance_below(t, mean, std) + std * np.exp(-0.5 * z**2) / np.sqrt(2 * np.pi)
@@ -40,8 +31,8 @@ def expected_shortfall(t: Costs, mean: Costs, std: Costs) -> Costs:
 
 
 def chance_below(t: Costs, mean: Costs, std: Costs) -> Costs:
-    """``P(F <= t)`` of normal ``F``; 0 or 1 where ``std`` is 0."""
-    from scipy.special import ndtr  # 0.1 s, and most searches do without
+    """``P(F <= t)`` for normal ``F``; 0 or 1 where ``std`` is 0."""
+    from scipy.special import ndtr  # 0.1 s to import, and most searches do not need it
 
     return np.asarray(np.where(std > 0, ndtr((t - mean) / np.where(std > 0, std, 1.0)), t >= mean))
 
@@ -51,7 +42,7 @@ class ExpectedImprovement:
 
     Args:
         reference: ``(m,)`` point that bounds the hypervolume.
-        ideal: ``(m,)`` point that no cost is expected to get under; bounds the integral above two objectives.
+        ideal: ``(m,)`` point below all expected costs; it bounds the integral for more than two objectives.
         front: ``(k, m)`` non-dominated costs.
     """
 
@@ -65,7 +56,7 @@ class ExpectedImprovement:
             self._remove(self.front)
 
     def believe(self, cost: Costs) -> None:
-        """Take a predicted ``(m,)`` cost for true, so that the next subnet chosen adds something else."""
+        """Add a predicted ``(m,)`` cost to the front as if it were measured, so that the next choice adds something else."""
         front = np.concatenate([self.front, cost[None]])
         front = front[(front < self.reference).all(axis=1)]
         self.front = front[non_dominated(front)]
@@ -83,7 +74,7 @@ class ExpectedImprovement:
         return self._by_points(mean, std)
 
     def _by_strips(self, mean: Costs, std: Costs) -> NDArray[np.float64]:
-        """Exact: the free region is cut into strips along the last cost; in each, the gain is a product."""
+        """Exact gain: cut the undominated region into strips along the last cost; in each strip the gain is a product."""
         front = self.front[np.argsort(self.front[:, 1])]
         edges = np.concatenate([front[:, 1], self.reference[1:]])
         levels = np.concatenate([self.reference[:1], front[:, 0]])
@@ -93,7 +84,7 @@ class ExpectedImprovement:
         return gains
 
     def _by_points(self, mean: Costs, std: Costs) -> NDArray[np.float64]:
-        """Integral over the free region of the chance to dominate a point of it."""
+        """Integral over the undominated region: the chance that the subnet dominates each point of it."""
         chance = np.ones((len(mean), len(self._points)))
         for column in range(mean.shape[1]):
             chance *= chance_below(self._points[None, :, column], mean[:, column, None], std[:, column, None])
@@ -105,20 +96,20 @@ class ExpectedImprovement:
 
 
 class Gain(Protocol):
-    """What one more evaluation is worth, of rows by their places."""
+    """The expected gain of evaluating a candidate row, given by its index."""
 
     def __call__(self, rows: NDArray[np.intp], /) -> NDArray[np.float64]:
-        """``(n,)`` gains of n rows; they only fall when others are believed."""
+        """``(n,)`` gains of n rows. A gain only falls when other rows are believed."""
 
     def believe(self, row: int, /) -> None:
-        """Count with a row, so that the next one adds something else."""
+        """Treat a row as evaluated, so that the next one adds something else."""
 
 
-class OneByOne:
-    """Gains under independent prediction errors; the predicted cost of a chosen row is believed.
+class IndependentGain:
+    """Gains under independent prediction errors. A chosen row is believed to have its predicted cost.
 
     Args:
-        improvement: changed by this.
+        improvement: it is changed by ``believe``.
         mean: ``(n, m)`` predicted costs.
         std: ``(n, m)`` standard deviations.
     """
@@ -135,19 +126,19 @@ class OneByOne:
         self._improvement.believe(self._mean[row])
 
 
-class Together:
-    """Gains under correlated prediction errors: means over joint draws, in each of which the rows that are believed
-    have the costs drawn for them.
+class JointGain:
+    """Gains under correlated prediction errors: the mean over joint draws. In each draw, rows that are believed have the
+    costs drawn for them.
 
-    Subnets that only one shared error makes look good add nothing to each other; in the draws without that error, one
-    of them is enough (Daulton et al. 2020, "Differentiable Expected Hypervolume Improvement for Parallel
+    If one shared error makes several subnets look good, they add little to each other: all of them are good in the
+    same draws, where one is enough (Daulton et al. 2020, "Differentiable Expected Hypervolume Improvement for Parallel
     Multi-Objective Bayesian Optimization", arXiv:2006.05078).
 
     Args:
         reference, ideal: see ExpectedImprovement.
-        front: ``(k, m)`` costs that are known and dominated by nobody.
+        front: ``(k, m)`` known non-dominated costs.
         drawn: ``(draws, n, m)`` costs of n rows.
-        pending: ``(draws, p, m)`` costs of rows that are believed from the beginning.
+        pending: ``(draws, p, m)`` costs of rows that are believed from the start.
     """
 
     def __init__(self, reference: Costs, ideal: Costs, front: Costs, drawn: Costs, pending: Costs) -> None:
@@ -168,18 +159,18 @@ class Together:
             gain.believe(costs[row])
 
 
-def one_by_one(gain: Gain, weight: NDArray[np.float64]) -> Iterator[tuple[int, float]]:
-    """All rows, the one of the largest expected gain first, each chosen as if the earlier ones had kept their promise; with
-    these gains, which add up to what all bring together.
+def greedily(gain: Gain, weight: NDArray[np.float64]) -> Iterator[tuple[int, float]]:
+    """Rows with their gains, the largest first. Each gain assumes that the earlier rows were evaluated as expected, so the
+    gains add up to the joint gain.
 
     Args:
-        gain: of ``(n,)`` rows; changed by this: it believes what was chosen.
-        weight: ``(n,)`` factor of the gain, such as the chance to meet the budgets.
+        gain: of n rows; it is changed, as it believes the rows that are chosen.
+        weight: ``(n,)`` factors of the gain, such as the chance to meet the budgets.
     """
     bound = gain(np.arange(len(weight))) * weight
     n_left = len(weight)
     while n_left:
-        # Gains only fall while rows are chosen, so that a stale gain is an upper bound.
+        # Gains only fall while rows are chosen, so an old gain is an upper bound.
         top = np.argsort(-bound, kind="stable")[: min(_CHUNK, n_left)]
         bound[top] = gain(top) * weight[top]
         best = int(top[bound[top].argmax()])
@@ -192,5 +183,5 @@ def one_by_one(gain: Gain, weight: NDArray[np.float64]) -> Iterator[tuple[int, f
 
 
 def choose_batch(gain: Gain, weight: NDArray[np.float64], size: int) -> NDArray[np.intp]:
-    """``(<= size,)`` rows of a diverse batch, see :func:`one_by_one`."""
-    return np.array([row for row, _ in islice(one_by_one(gain, weight), size)], dtype=np.intp)
+    """``(<= size,)`` rows of a diverse batch, see :func:`greedily`."""
+    return np.array([row for row, _ in islice(greedily(gain, weight), size)], dtype=np.intp)

@@ -1,4 +1,4 @@
-"""The predictor between slow evaluations, where the caller brings none."""
+"""The default predictor of slow metrics."""
 
 from __future__ import annotations
 
@@ -10,16 +10,15 @@ from hwnas.search.problem._searcher import Fit, Surrogate, Vector
 from hwnas.space import Population, SearchSpace
 
 Errors = Callable[[Population], Vector | None]
-"""``(n, g)`` evaluated rows to the ``(n,)`` standard deviations by which their values err at least, None where that is not
-known. What is measured on the same samples errs alike where subnets are alike, and looks exact to a fit."""
+"""``(n, g)`` evaluated rows to lower bounds on the ``(n,)`` standard deviations of their values, or None if unknown.
+A fit cannot see this noise: similar subnets measured on the same samples err alike, so their values look exact."""
 
 
 def gaussian_process(space: SearchSpace, errors: Errors | None = None) -> Fit:
-    """What fits Gaussian processes to evaluated subnets of a space: the best predictors while data are few, and sure of how sure
-    they are."""
+    """A ``Fit`` of Gaussian processes: the best predictors while data are few, with calibrated uncertainty."""
     from hwnas.predictor import GaussianProcess  # most searches predict nothing
 
-    # Rows at the ends of every gene: the search may look at resolutions that no evaluated subnet has yet.
+    # The lowest and the highest choice of every gene: the search may visit resolutions that no evaluated subnet has.
     ends = np.array([[d[0] for d in space.domain], [d[-1] for d in space.domain]], dtype=np.int16)
 
     def fit(x: Population, y: Vector) -> Surrogate:

@@ -1,10 +1,10 @@
 """LINAS: search with few slow evaluations (Cummings et al. 2022, "A Hardware-Aware Framework for
 Accelerating Neural Architecture Search Across Modalities", arXiv:2205.10358).
 
-Evaluate a first set of subnets; then repeat: fit a predictor to all that was evaluated, run NSGA-II on
-it, pick the subnets worth evaluating, evaluate them. Ours starts from subnets of all sizes, and picks a
-batch by expected hypervolume improvement under the predictor's uncertainty; ``tactic="published"`` starts
-at random and evaluates NSGA-II's final population, as DyNAS-T does.
+Evaluate a first set of subnets. Then repeat: fit a predictor to all evaluated subnets, run NSGA-II on the
+predictions, evaluate the most promising subnets. Ours starts from subnets of all sizes and picks a batch by
+expected hypervolume improvement under the predictor's uncertainty. ``tactic="published"`` starts at random and
+evaluates NSGA-II's final population, as DyNAS-T does.
 """
 
 from __future__ import annotations
@@ -22,15 +22,14 @@ from hwnas.errors import SpaceError
 from hwnas.search.expensive._acquisition import (
     ExpectedImprovement,
     Gain,
-    OneByOne,
-    Together,
+    IndependentGain,
+    JointGain,
     chance_below,
     choose_batch,
-    reference_beyond,
 )
 from hwnas.search.expensive._fit import gaussian_process
 from hwnas.search.expensive._start import stratified_start
-from hwnas.search.problem._pareto import behind
+from hwnas.search.problem._pareto import behind, reference_beyond
 from hwnas.search.problem._pool import Pool
 from hwnas.search.problem._problem import MetricFunction, Problem
 from hwnas.search.problem._searcher import SearchOptions, Surrogate
@@ -44,25 +43,25 @@ START = 20
 """Evaluations before the first fit."""
 
 FEWEST_FITTED = 8
-"""Values that a predictor is fitted to, at least; a search with fewer subnets within its budgets evaluates them all."""
+"""Least number of values for a fit. A search with fewer subnets within its budgets evaluates them all."""
 
 FEWEST_TOLD = 10
-"""Of these, told before the first fit where nobody waits for the others."""
+"""Values known before the first fit of an asynchronous search, which does not wait for the rest of its start."""
 
 BATCH, BATCH_FREELY = 10, 4
-"""Evaluations between two fits; and where nobody waits, since what is known changes with every value."""
+"""Evaluations between two fits, and the same for asynchronous searches, which learn from every single value."""
 
 INNER_POPULATION = 200
 """Population of the evolution on predictions."""
 
 INNER_GENERATIONS = 30
-"""Generations of it, per fit."""
+"""Generations of that evolution, per fit."""
 
 CANDIDATES = 2000
 """Rows nearest to the predicted front whose gain is computed."""
 
 DRAWS = 64
-"""Of what all candidates may be, where others are pending."""
+"""Joint draws of the candidates' values while other evaluations are pending."""
 
 PUBLISHED_INNER_EVALUATIONS = 20_000
 """Predictions per fit of the published tactic."""
@@ -76,17 +75,17 @@ def linas(
     """Find a front with few evaluations of the slow metrics.
 
     Args:
-        problem: its slow metrics are predicted; if it names none, its first objective is taken for slow.
-        options: of these, ``evaluations``, ``seed``, ``start``, ``fit``, ``at_once`` and ``revise`` are heeded. With ``at_once``
-            above 1 it never waits: it predicts from what it was told so far, and averages over joint draws of the
-            pending values.
-        start: evaluations before the first fit; those of ``options.start`` are among them.
-        batch: evaluations between two fits; asynchronous searches take the fewest of this, ``BATCH_FREELY`` and
+        problem: its slow metrics are predicted; if it names none, its first objective is.
+        options: uses ``evaluations``, ``seed``, ``start``, ``fit``, ``at_once`` and ``revise``. With ``at_once`` above 1
+            the search never waits: it predicts from the values known so far, and averages over joint draws of the
+            pending ones.
+        start: evaluations before the first fit, those of ``options.start`` included.
+        batch: evaluations between two fits; asynchronous searches take the least of this, ``BATCH_FREELY`` and
             ``at_once``.
-        tactic: ours, or what was published.
+        tactic: ours, or the published one.
 
     Raises:
-        SpaceError: less than one evaluation at the start or in a batch.
+        SpaceError: ``start`` or ``batch`` is below 1.
     """
     for name, value in (("start", start), ("batch", batch)):
         if value < 1:
@@ -114,7 +113,7 @@ def _steps(pool: Pool, options: SearchOptions, start: int, batch: int, tactic: T
         yield more[:batch]
     while True:
         step += 1
-        # Every round has a random stream of its own, so that rows told from outside do not change later draws.
+        # Every round has its own random stream, so that rows told from outside do not change later draws.
         rng = np.random.default_rng([options.seed, step])
         size = min(batch, options.evaluations - pool.asked)
         if size <= 0:
@@ -153,8 +152,8 @@ def _predicted(problem: Problem, models: Mapping[str, Surrogate]) -> Problem:
 
 
 def _inner(problem: Problem, population: int, rng: np.random.Generator, start: Population) -> tuple[Evolution, Pool]:
-    """An evolution on predictions, and the pool of what it has scored."""
-    from hwnas.search.evolve._pymoo import Evolution  # who looks at a front needs no pymoo
+    """An evolution on predictions, and the pool of the rows that it has scored."""
+    from hwnas.search.evolve._pymoo import Evolution  # most commands need no pymoo
 
     scored = Pool(problem)
     drawn = problem.space.sample(2 * population, rng, distinct_uniform=False)
@@ -188,7 +187,7 @@ def _most_promising(
     values = scored.seen.values
     known = [c.excess(values[c.name]) == 0 for c in problem.constraints if c.name not in models]
     within = np.flatnonzero(np.all(known, axis=0)) if known else np.arange(len(scored.seen))
-    if not len(scored.x):  # no row is predicted to meet the other budgets: try those that miss them by least
+    if not len(scored.x):  # no row is predicted to meet the predicted budgets: try those that miss them by least
         nearest = scored.seen.x[within[np.argsort(problem.violation(values)[within], kind="stable")]]
         return pool.fresh(nearest)[:size], nearest[:INNER_POPULATION]
     gap = behind(problem.costs(values)[within], scored.costs)
@@ -224,16 +223,16 @@ def _batch(
     reference = reference_beyond(worst, worst - best)
     if len(pool.pending):
         drawn = _drawn(problem, models, np.concatenate([x, pool.pending]), rng)
-        gain: Gain = Together(reference, best, pool.costs, drawn[:, : len(x)], drawn[:, len(x) :])
+        gain: Gain = JointGain(reference, best, pool.costs, drawn[:, : len(x)], drawn[:, len(x) :])
     else:
-        gain = OneByOne(ExpectedImprovement(reference, best, pool.costs), mean, std)
+        gain = IndependentGain(ExpectedImprovement(reference, best, pool.costs), mean, std)
     return choose_batch(gain, weight, size)
 
 
 def _drawn(
     problem: Problem, models: Mapping[str, Surrogate], x: Population, rng: np.random.Generator
 ) -> NDArray[np.float64]:
-    """``(DRAWS, n, m)`` costs of rows."""
+    """``(DRAWS, n, m)`` joint draws of the costs of rows."""
     costs = np.repeat(problem.costs(problem.evaluate(x))[None], DRAWS, axis=0)
     for i, objective in enumerate(problem.objectives):
         if objective.name in models:

@@ -1,4 +1,4 @@
-"""Warm start: begin from what another device, resolution or data set has taught."""
+"""Warm start: begin from a predictor of another device, resolution or data set."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from hwnas.space import Population
 
 
 def with_prior(fit: Fit, prior: MetricFunction) -> Fit:
-    """Fit predictors to what the prior gets wrong.
+    """Fit predictors to the errors of a prior.
 
     Args:
         fit: makes a predictor.
-        prior: predicts the same metric from experience elsewhere. It may be off by a constant, since
-            predictors learn that from the first evaluations; what counts is that it ranks subnets well.
+        prior: predicts the same metric, from other data. It must rank subnets well. It may be off by a constant, which
+            the predictor learns from the first evaluations.
     """
 
     def fit_rest(x: Population, y: NDArray[np.float64]) -> Surrogate:

@@ -1,4 +1,4 @@
-"""The first subnets of a search with few evaluations: spread over the whole range of a cost."""
+"""The first subnets of a search with few evaluations, spread over the whole range of a cost."""
 
 from __future__ import annotations
 
@@ -11,25 +11,25 @@ from hwnas.search.problem._problem import MetricFunction, Problem
 from hwnas.space import Population, SearchSpace, macs_cost
 
 DRAWN = 4000
-"""Subnets drawn, of which those at equal steps are chosen."""
+"""Random subnets to choose from."""
 
 ROUNDS = 10
-"""Of mutation, where few of them are within the budgets."""
+"""Rounds of mutation if few of them are within the budgets."""
 
 MIXED = 0.2
-"""Share of them whose layers have precisions of their own, where they can. The rest are in the cheapest precision: better,
-where precisions cost no accuracy."""
+"""Share of subnets whose layers each have their own precision. All layers of the others have the cheapest precision, which
+is better where precision costs no accuracy."""
 
 
 def stratified_start(problem: Problem, size: int, rng: np.random.Generator) -> Population:
     """``(<= size, g)`` distinct rows at equal steps of cost, the smallest and the largest subnet among them.
 
-    Random subnets are all of medium size. Here each is drawn part of the way towards an extreme one, so
-    that all sizes occur. Budgets of known metrics are kept.
+    Random subnets are all of medium size. Here each takes a random part of its genes from the smallest or the largest
+    subnet, so that all sizes occur. All rows keep the budgets of known metrics.
 
     Args:
-        problem: its first known sum is the cost; else MACs are, as in spaces of precisions, or any known metric of a
-            space without layers.
+        problem: the cost is its first known additive metric, otherwise MACs. In spaces with precisions it is always
+            MACs; in a space without layers it is any known metric.
         size: how many.
         rng: source of all draws.
     """
@@ -40,19 +40,19 @@ def stratified_start(problem: Problem, size: int, rng: np.random.Generator) -> P
     cost: MetricFunction | None = next(iter(known.values()), None)
     if additive or space.slots:
         known_sum = (additive[0] if additive else macs_cost(space)).within(space)
-        # By what a poor precision makes slow, half of the subnets would be as large ones are in it alone.
+        # Steps of latency would not do: half of its range is reached only by large subnets in the slowest precision.
         cost = size_of = macs_cost(space).within(space) if space.slots and space.precisions else known_sum
         extremes = np.stack([size_of.minimum()[1], size_of.maximum()[1]])
-        # A gene without effect may get one by the other's depth: it holds a choice that the space allows.
+        # A gene without effect may gain one when the depth comes from the other row, so it must hold an allowed choice.
         lowest = np.array([domain[0] for domain in space.domain])
         smallest, largest, others = (np.where(space.active(rows), rows, lowest) for rows in (*extremes[:, None], x))
         pull = rng.uniform(-1, 1, size=(DRAWN, 1))
         drawn = np.where(rng.random(x.shape) < np.abs(pull), np.where(pull > 0, largest, smallest), others)
-        if space.precisions:  # drawn layer by layer, all are mixed, and most of them slow: few are
+        if space.precisions:  # uniform draws would mix precisions in every subnet, which is mostly slow
             drawn[:, _precisions(space)] = others[:, _precisions(space)]
             mixed = rng.random(len(drawn)) < MIXED
             drawn = np.where(mixed[:, None], drawn, _in_cheapest_precision(drawn, space, known_sum))
-            fastest = known_sum.minimum()[1]  # of tight budgets the one that keeps them
+            fastest = known_sum.minimum()[1]  # it keeps even tight budgets
             extremes = np.concatenate([_in_cheapest_precision(extremes, space, known_sum), fastest[None]])
         x = np.concatenate([extremes, space.canonical(drawn)])
     x = rng.permutation(np.unique(x, axis=0))
@@ -78,7 +78,7 @@ def _is_within_budgets(problem: Problem, x: Population) -> NDArray[np.bool_]:
 
 
 def _more_within_budgets(problem: Problem, x: Population, size: int, rng: np.random.Generator) -> Population:
-    """Rows within budgets so tight that few random rows are: mutants of those few, until there are ``size``."""
+    """Add mutants of the rows within tight budgets, until there are ``size`` of them."""
     rates = mutation_rates(problem.space)
     for _ in range(ROUNDS):
         if not 0 < len(x) < size:
@@ -90,7 +90,7 @@ def _more_within_budgets(problem: Problem, x: Population, size: int, rng: np.ran
 
 
 def _in_cheapest_precision(x: Population, space: SearchSpace, cost: MetricFunction) -> Population:
-    """The rows all in one precision, where their layers have it: each in the one of least cost."""
+    """Each row with all its layers in one precision, the one of least cost. Layers that lack it keep their first choice."""
     versions = np.stack([_in_precision(x, space, precision) for precision in space.precisions])
     cheapest = np.argmin([cost(version) for version in versions], axis=0)
     return np.asarray(versions[cheapest, np.arange(len(x))])

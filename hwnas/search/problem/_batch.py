@@ -1,4 +1,4 @@
-"""What a generator of rows waits for."""
+"""The batch of rows that a searcher's generator waits for."""
 
 from __future__ import annotations
 
@@ -6,27 +6,28 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hwnas.search.problem._pool import Pool
-from hwnas.search.problem._seen import Values
+from hwnas.search.problem._seen import Values, first_places
 from hwnas.space import Population
 
 
 class Batch:
-    """The rows that a generator has yielded: the distinct ones among them are handed out, and then told.
+    """The rows that a generator has yielded. Distinct unknown rows are handed out to be evaluated, and then told.
 
     Args:
-        pool: what is known already.
-        wanted: canonical rows.
+        pool: the rows known so far.
+        wanted: canonical rows, which may repeat and may be known.
         most: evaluations left.
 
     Attributes:
-        is_left: whether nobody waits for its untold rows any more.
+        x: the rows to evaluate.
+        is_cut: whether there were more of them than evaluations left.
+        is_abandoned: whether the generator no longer waits for the rows that are not told.
     """
 
     def __init__(self, pool: Pool, wanted: Population, most: int) -> None:
         self._pool = pool
         self._wanted = pool.keys(wanted)
-        _, first = np.unique(self._wanted, return_index=True)
-        first.sort()
+        first = first_places(self._wanted)
         missing = first[pool.seen.find(self._wanted[first]) < 0]
         self.is_cut = len(missing) > most
         self.x: Population = wanted[missing[:most]]
@@ -35,21 +36,21 @@ class Batch:
         self._told = np.zeros(len(self.x), dtype=bool)
         self._handed_out = np.zeros(len(self.x), dtype=bool)
         self._others: list[tuple[Population, Values]] = []
-        self.is_left = False
+        self.is_abandoned = False
 
     @property
     def is_complete(self) -> bool:
-        """Whether all of its rows are told."""
+        """Whether all its rows are told."""
         return bool(self._told.all())
 
     @property
     def is_handed_out(self) -> bool:
-        """Whether none of its rows waits to be asked for."""
+        """Whether all its rows are handed out or told."""
         return bool((self._handed_out | self._told).all())
 
     @property
     def told(self) -> tuple[Population, Values]:
-        """Rows told so far, those that were not asked for last."""
+        """Rows told so far and their values; rows that were not asked for come last."""
         parts = [(self.x[self._told], {name: v[self._told] for name, v in self._values.items()}), *self._others]
         names = self._values
         return np.concatenate([x for x, _ in parts]), {n: np.concatenate([v[n] for _, v in parts]) for n in names}
@@ -61,7 +62,7 @@ class Batch:
         return self.x[rows]
 
     def take(self, x: Population, values: Values) -> int:
-        """Take rows in order until the batch is complete; returns how many that were."""
+        """Take told rows in order until the batch is complete; returns how many it took."""
         if not self._told.any() and np.array_equal(x, self.x):
             self._told[:], self._values = True, values
             return len(x)
@@ -72,7 +73,7 @@ class Batch:
             place = order[np.minimum(np.searchsorted(self._keys, keys, sorter=order), len(order) - 1)]
             mine = self._keys[place] == keys
             news = np.flatnonzero(mine & ~self._told[place])
-            news = news[np.sort(np.unique(place[news], return_index=True)[1])]  # the first telling of a row counts
+            news = news[first_places(place[news])]  # if a row is told twice, the first counts
             missing = int((~self._told).sum())
             if 0 < missing <= len(news):
                 used = int(news[missing - 1]) + 1
@@ -84,9 +85,9 @@ class Batch:
         return used
 
     def _keep_others(self, x: Population, values: Values, keys: NDArray[np.uint64], mine: NDArray[np.bool_]) -> None:
-        """Keep rows that nobody asked for; of equal ones the first."""
+        """Keep rows that nobody asked for, the first of equal ones."""
         first = np.zeros(len(x), dtype=bool)
-        first[np.unique(keys, return_index=True)[1]] = True
+        first[first_places(keys)] = True
         new = first & ~mine & (self._pool.seen.find(keys) < 0)
         for others, _ in self._others:
             new &= ~np.isin(keys, self._pool.keys(others))
@@ -94,7 +95,7 @@ class Batch:
             self._others.append((x[new], {name: v[new] for name, v in values.items()}))
 
     def finish(self) -> Values:
-        """Put all that was told into the pool; returns the values of the rows wanted, in their order, if all are told."""
+        """Move the told rows into the pool; returns the values of all wanted rows, in order, or {} if some are not told."""
         told = self._told
         self._pool.add(self.x[told], {name: v[told] for name, v in self._values.items()}, self._keys[told])
         self._pool.asked += len(self.x)

@@ -1,4 +1,4 @@
-"""What a metric may offer beside its values. Searchers ask for these, not for classes."""
+"""Optional capabilities of metrics. Searchers test for these protocols, not for classes."""
 
 from __future__ import annotations
 
@@ -11,26 +11,25 @@ from hwnas.space import Factor, Population, SearchSpace
 
 
 class HasMinimum(Protocol):
-    """A metric on a given domain, whose least value is known exactly."""
+    """A metric on a given domain whose least value is known exactly."""
 
     def __call__(self, x: NDArray[Any], /) -> NDArray[np.float64]:
         """``(n,)`` values of ``(n, g)`` canonical rows."""
 
     def minimum(self) -> tuple[float, Population]:
-        """The least value, and a ``(g,)`` row that has it."""
+        """The least value, and a ``(g,)`` row that attains it."""
 
 
 class HasExtremes(HasMinimum, Protocol):
-    """The largest value is known too."""
+    """A metric whose largest value is known as well."""
 
     def maximum(self) -> tuple[float, Population]:
-        """The largest value, and a ``(g,)`` row that has it."""
+        """The largest value, and a ``(g,)`` row that attains it."""
 
 
 @runtime_checkable
 class Bounded(Protocol):
-    """A metric whose least value can be computed, so that a budget that nobody can meet is refused before the
-    search."""
+    """A metric whose least value can be computed, so that an infeasible budget is refused before the search."""
 
     def within(self, space: SearchSpace, /) -> HasMinimum:
         """The metric on the domain of a restricted space."""
@@ -38,7 +37,7 @@ class Bounded(Protocol):
 
 @runtime_checkable
 class FirstOrder(Protocol):
-    """A metric that predicts, to first order, what changing one gene adds to it; local searches are guided by that."""
+    """A metric with first-order effects: what a change of one gene adds to it. They guide local searches."""
 
     def effects(self, x: NDArray[Any], /) -> NDArray[np.float64]:
         """``(n, choices)`` for ``(n, g)`` rows; see ``AdditiveCost.effects``."""
@@ -46,7 +45,7 @@ class FirstOrder(Protocol):
 
 @runtime_checkable
 class Additive(FirstOrder, Bounded, Protocol):
-    """A sum of factors over few genes each. Exact fronts exist."""
+    """A sum of factors over few genes each, so that exact fronts can be computed."""
 
     @property
     def factors(self) -> tuple[Factor, ...]:
@@ -61,7 +60,7 @@ class Additive(FirstOrder, Bounded, Protocol):
 
 @runtime_checkable
 class Confining(Protocol):
-    """The largest of terms over layers: a budget on it is kept by leaving out the layers above it."""
+    """A maximum over layers. A budget on it forbids every layer that exceeds the budget."""
 
     def at_most(self, upper: float, /) -> list[Factor]:
-        """Factors that are 0 where the terms are within the budget, and NaN elsewhere."""
+        """Factors that are 0 where a layer is within the budget, and NaN where it exceeds it."""

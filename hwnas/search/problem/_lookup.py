@@ -1,4 +1,4 @@
-"""Lookup: a metric that was measured for every subnet beforehand (a tabular benchmark)."""
+"""Lookup: a metric with a table of all its values (a tabular benchmark)."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from hwnas.space import SearchSpace
 
 
 class Lookup:
-    """Values by row, as a metric of a search: ``(n, g)`` rows to ``(n,)`` values.
+    """A metric that looks values up by row: ``(n, g)`` rows to ``(n,)`` values.
 
     Args:
-        space: of the rows.
-        x: ``(n, g)`` rows; where two are equal, the last one counts.
+        space: the space of the rows.
+        x: ``(n, g)`` rows; of equal rows, the last one counts.
         values: ``(n,)`` their values.
-        name: for messages.
+        name: name of the metric, for messages.
     """
 
     def __init__(self, space: SearchSpace, x: NDArray[Any], values: NDArray[np.float64], name: str) -> None:
@@ -34,7 +34,7 @@ class Lookup:
         """The values of rows.
 
         Raises:
-            DataError: a row that is not in the table.
+            DataError: a row is not in the table.
         """
         x = self.space.canonical(np.asarray(x))
         keys = self._keys_of(x)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import moocore
 import numpy as np
 from numpy.typing import NDArray
 
 GRID_CELLS = 250_000
-"""Cells that a front is compared on."""
+"""Cells of the grid on which large fronts are compared."""
 
 
 def non_dominated(
@@ -24,23 +25,14 @@ def non_dominated(
         distinct: keep only the first of rows whose values are all equal.
     """
     costs = _signed(values, maximise)
-    n, m = costs.shape
-    mask: NDArray[np.bool_]
-    if n == 0:
-        return np.zeros(0, dtype=bool)
-    if m == 1:
-        mask = np.equal(costs[:, 0], costs[:, 0].min())
-    elif m == 2:
-        mask = _sweep(costs)
+    if costs.shape[1] == 1:
+        mask: NDArray[np.bool_] = costs[:, 0] == costs[:, 0].min(initial=np.inf)
     else:
-        # Imported here: most fronts have two objectives.
-        import moocore
-
         mask = np.asarray(moocore.is_nondominated(np.ascontiguousarray(costs), keep_weakly=True), dtype=bool)
     if distinct:
         kept = np.flatnonzero(mask)
         _, first = np.unique(costs[kept], axis=0, return_index=True)
-        mask = np.zeros(n, dtype=bool)
+        mask = np.zeros(len(costs), dtype=bool)
         mask[kept[first]] = True
     return mask
 
@@ -60,22 +52,24 @@ def hypervolume(
         return 0.0
     if costs.shape[1] == 1:
         return float(bound[0] - costs.min())
-    if costs.shape[1] == 2:
-        front = costs[_sweep(costs)]
-        front = front[np.argsort(front[:, 0], kind="stable")]
-        right = np.append(front[1:, 0], bound[0])
-        return float(((right - front[:, 0]) * (bound[1] - front[:, 1])).sum())
-    import moocore
-
     return float(moocore.hypervolume(np.ascontiguousarray(costs), ref=bound))
 
 
-def behind(costs: NDArray[np.float64], front: NDArray[np.float64]) -> NDArray[np.float64]:
-    """``(n,)``: how much the first cost of each ``(n, m)`` row must fall for it to join a front; all are minimised.
+def reference_beyond(worst: NDArray[np.float64], span: NDArray[np.float64], share: float = 0.1) -> NDArray[np.float64]:
+    """``(m,)`` reference point: beyond the worst costs by a share of their range.
 
-    Negative where the row is ahead; -inf where no member of the front is as good in all other costs.
-    With three or more costs large fronts are compared on a grid, which may put rows ahead of where they are, never
-    behind.
+    Where costs are all alike it lies a millionth of their size beyond them. A fixed margin beside a hundred million
+    MACs would round to nothing, and every hypervolume with it.
+    """
+    return np.asarray(worst + np.maximum(share * span, 1e-6 * np.abs(worst)) + 1e-12)
+
+
+def behind(costs: NDArray[np.float64], front: NDArray[np.float64]) -> NDArray[np.float64]:
+    """``(n,)``: how much the first cost of each ``(n, m)`` row must fall for the row to join a front.
+
+    All costs are minimised. The gap is negative where the row is ahead of the front, and -inf where no member of the
+    front is as good in all other costs. With three or more costs, large fronts are rounded to a grid, which may
+    understate the gap but never overstates it.
     """
     least = np.full(len(costs), np.inf)
     others = front.shape[1] - 1
@@ -97,7 +91,7 @@ def behind(costs: NDArray[np.float64], front: NDArray[np.float64]) -> NDArray[np
 
 
 def _levels(values: NDArray[np.float64], most: int) -> NDArray[np.float64]:
-    """Sorted distinct values, thinned evenly to at most ``most`` that hold the smallest and the largest."""
+    """At most ``most`` of the distinct values, sorted and evenly thinned, the smallest and the largest among them."""
     levels = np.unique(values)
     return levels if len(levels) <= most else levels[np.linspace(0, len(levels) - 1, most).astype(int)]
 
@@ -105,18 +99,3 @@ def _levels(values: NDArray[np.float64], most: int) -> NDArray[np.float64]:
 def _signed(values: NDArray[np.float64], maximise: Sequence[bool] | None) -> NDArray[np.float64]:
     costs = np.asarray(values, dtype=np.float64)
     return costs if maximise is None else np.where(np.asarray(maximise, dtype=bool), -costs, costs)
-
-
-def _sweep(costs: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Two minimised columns: sort by the first, keep what lowers the running minimum of the second."""
-    order = np.lexsort((costs[:, 1], costs[:, 0]))
-    first, second = costs[order, 0], costs[order, 1]
-    before = np.concatenate([[np.inf], np.minimum.accumulate(second)[:-1]])
-    kept = second < before
-    # Equal rows stand together in the order: a copy of a kept row is kept.
-    same = np.zeros(len(order), dtype=bool)
-    same[1:] = (first[1:] == first[:-1]) & (second[1:] == second[:-1])
-    group = np.cumsum(~same) - 1
-    mask = np.zeros(len(order), dtype=bool)
-    mask[order] = kept[~same][group]
-    return mask

@@ -1,4 +1,4 @@
-"""Pool: what a search has scored so far, and the front of it."""
+"""Pool: the rows that a search has scored so far, and their front."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from hwnas.errors import InfeasibleError
 from hwnas.search.problem._pareto import behind, hypervolume, non_dominated
 from hwnas.search.problem._problem import Problem
-from hwnas.search.problem._seen import RowKeys, Seen, Values
+from hwnas.search.problem._seen import RowKeys, Seen, Values, first_places
 from hwnas.space import Population
 
 
@@ -23,11 +23,12 @@ class Pool:
 
     Attributes:
         x: ``(n, g)`` rows of the front.
-        values: ``(n,)`` values of theirs, every metric.
+        values: ``(n,)`` values of each metric for these rows.
         seen: all rows that were added.
-        keys: of rows, for ``seen``.
-        asked: how many of the rows a searcher asked for; the others were told unasked.
-        pending: ``(n, g)`` rows that were asked for, not told yet, and that the searcher does not wait for.
+        keys: computes the keys of rows, for ``seen``.
+        asked: how many rows the searcher asked for; other rows may have been told unasked.
+        pending: ``(n, g)`` rows that were asked for and are not told yet, while the searcher goes on without them.
+        reference: ``(m,)`` worst costs of the first feasible rows added; None before them.
     """
 
     def __init__(self, problem: Problem) -> None:
@@ -43,14 +44,14 @@ class Pool:
 
     @property
     def costs(self) -> NDArray[np.float64]:
-        """``(n, m)`` of the front, smaller is better."""
+        """``(n, m)`` costs of the front; smaller is better."""
         return self.problem.costs(self.values)
 
     def fresh(self, x: NDArray[Any]) -> Population:
-        """The distinct rows of ``x`` that were not added yet and are not pending, in canonical form and the same order."""
+        """The distinct canonical rows of ``x`` that are neither added nor pending, in the same order."""
         x = self.problem.space.canonical(x)
         keys = self.keys(x)
-        first = np.sort(np.unique(keys, return_index=True)[1])
+        first = first_places(keys)
         fresh = first[self.seen.find(keys[first]) < 0]
         return x[fresh[~np.isin(keys[fresh], self.keys(self.pending))]] if len(self.pending) else x[fresh]
 
@@ -59,7 +60,7 @@ class Pool:
         return self.seen.find(self.keys(x)) >= 0
 
     def add(self, x: Population, values: Values, keys: NDArray[np.uint64] | None = None) -> None:
-        """Add canonical rows, none of them added before, with every metric of theirs; and their keys, if known."""
+        """Add new canonical rows with the values of every metric, and their keys if known."""
         keys = self.keys(x) if keys is None else keys
         self.seen.add(keys, x, values)
         if len(self.pending):
@@ -67,14 +68,14 @@ class Pool:
         self._join(x, values)
 
     def revise(self, values: Values) -> None:
-        """Replace the values of some metrics of all rows that were added: what was told of them is known better by now."""
+        """Replace the values of some metrics of all rows added, since better estimates are known."""
         self.seen.revise(values)
         self.x, self._least_violated = self.x[:0], None
         self.values = {name: v[:0] for name, v in self.values.items()}
         self._join(self.seen.x, self.seen.values)
 
     def joined(self, x: Population, values: Values) -> Self:
-        """A copy whose front also has these rows, to be read and not added to."""
+        """A read-only copy whose front also takes in these rows."""
         other = copy.copy(self)
         other._join(x, values)
         return other
@@ -96,26 +97,26 @@ class Pool:
         self.values = {name: v[kept] for name, v in joined.items()}
 
     def span(self) -> NDArray[np.float64]:
-        """``(m,)``: the range of each cost, from the best to the worst of the first feasible subnets added."""
+        """``(m,)``: the range of each cost, from the best so far to ``reference``."""
         span = np.zeros(self.costs.shape[1]) if self.reference is None else self.reference - self.costs.min(axis=0)
         return np.maximum(span, 1e-12)
 
     def behind(self, costs: NDArray[np.float64]) -> NDArray[np.float64]:
-        """``(n,)``: how far rows of costs are behind the front in the first cost; see ``behind``."""
+        """``(n,)``: how far ``(n, m)`` costs are behind the front; see ``hwnas.search.problem._pareto.behind``."""
         return behind(costs, self.costs)
 
     def hypervolume(self) -> float:
-        """Of the front, against the worst values of the first feasible subnets added."""
+        """Hypervolume of the front against ``reference``."""
         return 0.0 if self.reference is None else hypervolume(self.costs, self.reference.tolist())
 
     def refuse_empty(self, scored: int) -> None:
-        """Refuse to go on without any feasible row.
+        """Refuse to go on without a feasible row.
 
         Args:
-            scored: how many rows there were, those of :meth:`joined` included.
+            scored: how many rows there are, those of :meth:`joined` included.
 
         Raises:
-            InfeasibleError: none of them meets all budgets; tells what came nearest.
+            InfeasibleError: no row meets all budgets; the message names the nearest one.
         """
         if len(self.x):
             return

@@ -1,4 +1,4 @@
-"""What is searched for: objectives, budgets, and the check that the budgets can be met at all."""
+"""The search problem: objectives, budgets, and the check that the budgets can be met at all."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ MAX_OBJECTIVES = 4
 
 
 def check_count(objectives: Sequence[str]) -> None:
-    """Refuse more objectives than a search can have, or none.
+    """Check that there are one to ``MAX_OBJECTIVES`` objectives.
 
     Raises:
-        SpaceError: names them.
+        SpaceError: there are not; the message names them.
     """
     if not 1 <= len(objectives) <= MAX_OBJECTIVES:
         given = ", ".join(objectives) or "none"
@@ -40,9 +40,9 @@ class Objective:
     """A metric to make as small, or as large, as possible.
 
     Attributes:
-        name: column of the result, unit included where it has one (``"latency_ms"``, ``"top1"``).
-        unit: for people (``"ms"``, ``"%"``).
-        maximise: the direction.
+        name: column of the result, with its unit if it has one (``"latency_ms"``, ``"top1"``).
+        unit: unit in messages (``"ms"``, ``"%"``).
+        maximise: whether larger is better.
         fn: the metric.
     """
 
@@ -58,12 +58,11 @@ class Constraint:
 
     Attributes:
         name: column of the result; an objective of the same name must have the same ``fn``.
-        unit: for people; with ``"ms"`` messages speak of running and of the fastest subnet.
-        fn: the metric. If its least value can be had (``Bounded``), a budget that nobody can meet is refused
-            before the search.
-        upper: in ``unit``; infinite for none.
+        unit: unit in messages; with ``"ms"`` they speak of the fastest subnet, otherwise of the smallest.
+        fn: the metric. If it is ``Bounded``, an infeasible budget is refused before the search.
+        upper: bound in ``unit``; infinite for none.
         device: where the metric was measured, for messages.
-        lower: in ``unit``; minus infinity for none.
+        lower: bound in ``unit``; minus infinity for none.
     """
 
     name: str
@@ -79,11 +78,11 @@ class Constraint:
         return f"{self.name} {' and '.join([*least, *most])}"
 
     def text(self, value: float) -> str:
-        """A value for people; one that breaks the budget is rounded away from it, so that it does not read as kept."""
+        """A value as text, rounded such that a value that breaks the budget never reads as if it kept it."""
         return format_quantity(value, self.unit, up=value > self.upper, down=value < self.lower)
 
     def excess(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
-        """How far values are outside the bounds, relative to the bound that they break; 0 within."""
+        """How far values are outside the bounds, relative to the broken bound; 0 within the bounds."""
         total = np.zeros(np.shape(values))
         if self.upper < math.inf:
             total += np.maximum(values - self.upper, 0.0) / max(abs(self.upper), 1e-12)
@@ -98,13 +97,13 @@ class Problem:
 
     Attributes:
         space: what is searched.
-        objectives: what is to be as small, or as large, as possible.
+        objectives: metrics to make as small, or as large, as possible.
         constraints: the budgets.
-        slow: names of the metrics that an evaluation tells. Searchers propose rows and are told these values;
-            they never call the metric, and take every other metric for cheap and known.
+        slow: names of metrics that need an evaluation. Searchers are told their values and never call them; every
+            other metric is cheap, and searchers call it freely.
 
     Raises:
-        SpaceError: no or too many objectives, one name for two metrics, or a slow metric that there is not.
+        SpaceError: there are no or too many objectives, two metrics share a name, or a slow metric is unknown.
     """
 
     space: SearchSpace
@@ -136,7 +135,7 @@ class Problem:
 
     @property
     def metrics(self) -> dict[str, MetricFunction]:
-        """Every metric by name: objectives first, in order, then those that are only budgets."""
+        """Every metric by name: objectives first, in order, then metrics that only have budgets."""
         return dict(self._named())
 
     def _named(self) -> list[tuple[str, MetricFunction]]:
@@ -148,7 +147,7 @@ class Problem:
         return {name: fn for name, fn in self.metrics.items() if name not in self.slow}
 
     def offering(self, capability: type[Capability]) -> dict[str, Capability]:
-        """The known metrics that offer something beside their values, such as ``Additive``, by name."""
+        """The known metrics that have a capability, such as ``Additive``, by name."""
         metrics: dict[str, object] = dict(self.known)
         return {name: fn for name, fn in metrics.items() if isinstance(fn, capability)}
 
@@ -168,10 +167,10 @@ class Problem:
         return total
 
     def refuse_infeasible(self) -> None:
-        """Refuse budgets that no subnet of the space can meet; needs no search.
+        """Refuse budgets that no subnet can meet, without a search.
 
         Raises:
-            InfeasibleError: states the budget and the exact minimum, or maximum.
+            InfeasibleError: a budget cannot be met; the message states it and the exact minimum or maximum.
         """
         bounded, sums = self.offering(Bounded), self.offering(Additive)
         for c in self.constraints:
@@ -182,13 +181,9 @@ class Problem:
             if c.name in sums and c.lower > -math.inf:
                 largest, _ = sums[c.name].within(self.space).maximum()
                 if largest < c.lower:
-                    raise _out_of_reach(self.space, c, largest)
-
-
-def _out_of_reach(space: SearchSpace, c: Constraint, largest: float) -> InfeasibleError:
-    """The error for a lower bound above the largest value of its metric."""
-    rule = f"no subnet of {space.name} reaches {format_quantity(c.lower, c.unit)}"
-    return InfeasibleError(str(c), rule, f"the largest has {format_quantity(largest, c.unit, down=True)}")
+                    rule = f"no subnet of {self.space.name} reaches {format_quantity(c.lower, c.unit)}"
+                    remedy = f"the largest has {format_quantity(largest, c.unit, down=True)}"
+                    raise InfeasibleError(str(c), rule, remedy)
 
 
 def infeasible(space: SearchSpace, c: Constraint, smallest: float) -> InfeasibleError:

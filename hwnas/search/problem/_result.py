@@ -1,4 +1,4 @@
-"""SearchResult: the front a search found, and how it got there."""
+"""SearchResult: the front that a search found, and how it got there."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from hwnas.space import Population
 
 @dataclass(frozen=True)
 class SearchProgress:
-    """What a running search tells its caller.
+    """The progress of a running search.
 
     Attributes:
         evaluations: subnets scored so far.
-        budget: subnets that may be scored in all.
-        front: members of the front so far.
-        hypervolume: of the front so far, against the search's own reference point.
+        budget: subnets that may be scored in total.
+        front: size of the front so far.
+        hypervolume: hypervolume of the front so far, against the search's own reference point.
     """
 
     evaluations: int
@@ -35,14 +35,14 @@ class SearchResult:
 
     Attributes:
         problem: what was searched for.
-        x: ``(n, g)`` canonical rows, all feasible, none dominated; best value of the first objective first.
+        x: ``(n, g)`` canonical rows, feasible and non-dominated, best value of the first objective first.
         values: ``(n,)`` values of every metric, by name.
-        evaluations: subnets scored, each counted once.
-        trace: ``(evaluations, hypervolume)`` along the way.
-        searcher: its name.
-        seed: its seed.
+        evaluations: distinct subnets scored.
+        trace: ``(evaluations, hypervolume)`` after every batch.
+        searcher: name of the searcher.
+        seed: seed of the search.
         reference: ``(m,)`` reference point of the hypervolumes, in the objectives' own directions.
-        certificate: what ``run_search`` knows of the distance to the optimum, by name (``exact_share``).
+        certificate: how near the optimum the front is, as far as ``run_search`` knows: ``exact_share`` or ``epsilon``.
     """
 
     problem: Problem
@@ -67,7 +67,7 @@ class SearchResult:
         """The front of a pool, best value of the first objective first.
 
         Raises:
-            InfeasibleError: nothing in the pool meets all budgets.
+            InfeasibleError: no row of the pool meets all budgets.
         """
         pool.refuse_empty(evaluations)
         costs = pool.costs

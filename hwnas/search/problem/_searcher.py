@@ -1,4 +1,4 @@
-"""The protocol of searchers, and what they are given."""
+"""The protocol of searchers, and their options."""
 
 from __future__ import annotations
 
@@ -17,39 +17,39 @@ Vector = NDArray[np.float64]
 
 
 class Surrogate(Protocol):
-    """A fitted predictor: what :mod:`hwnas.predictor` offers."""
+    """A fitted predictor, as in :mod:`hwnas.predictor`."""
 
     def predict(self, x: NDArray[Any]) -> Vector:
         """``(n,)`` predictions for ``(n, g)`` canonical rows."""
 
     def predict_std(self, x: NDArray[Any]) -> Vector:
-        """``(n,)`` their standard deviations."""
+        """``(n,)`` standard deviations of the predictions."""
 
     def draws(self, x: NDArray[Any], n: int, rng: np.random.Generator) -> NDArray[np.float64]:
-        """``(n, len(x))``: what the values of all rows may be, drawn n times; asked for where evaluations overlap."""
+        """``(n, len(x))``: n joint draws of the values of all rows; asynchronous searches need them."""
 
 
 Fit = Callable[[Population, Vector], Surrogate]
-"""``(n, g)`` canonical rows and ``(n,)`` values to a predictor; eight or more rows."""
+"""Fits a predictor to ``(n, g)`` canonical rows and ``(n,)`` values; n is 8 or more."""
 
 
 @dataclass(frozen=True)
 class SearchOptions:
-    """How long and from where to search; what a searcher has no use for, it ignores.
+    """How long and from where to search. A searcher ignores options that it has no use for.
 
     Attributes:
-        evaluations: distinct subnets that may be scored, in all; never exceeded.
-        seed: of all random numbers; equal seeds and equal values give equal results.
+        evaluations: distinct subnets that may be scored in total; never exceeded.
+        seed: seed of all random numbers; equal seeds and equal values give equal results.
         start: ``(k, g)`` rows to score first.
         population: subnets per generation of an evolution; None for the searcher's own choice.
-        generations: of an evolution; the evaluations that are left go to local searches. None for the searcher's own
-            choice.
-        epsilon: of the exact searcher: how much worse in the first objective its front may be; 0 is exact.
-        fit: makes the predictor of a slow metric, for searchers that predict; None for a Gaussian process.
-        at_once: evaluations that run at the same time where nobody waits for a whole batch (``drive_freely``): a searcher
-            that can proposes more while others are pending. 1 where batches are told whole.
-        revise: the values of slow metrics of rows that were told before, by all that is known by now, where subnets are
-            judged on ever more samples; searchers that predict learn from these.
+        generations: generations of an evolution, whose remaining evaluations go to local searches; None for the
+            searcher's own choice.
+        epsilon: how much worse the exact searcher's front may be in the first objective; 0 is exact.
+        fit: fits the predictor of a slow metric, for searchers that predict; None for a Gaussian process.
+        at_once: evaluations that run at the same time in an asynchronous search (``drive_freely``); a searcher may then
+            propose rows while others are pending. 1 where searchers are told whole batches.
+        revise: better estimates of the slow metrics of rows told before, by everything known now (``Race.values``).
+            Searchers that predict learn from these.
     """
 
     evaluations: int
@@ -64,10 +64,10 @@ class SearchOptions:
 
 
 class Searcher(Protocol):
-    """Proposes subnets, and learns from what it is told of them.
+    """Proposes subnets, and learns from their values.
 
-    The state depends on what was told, in which order, and on nothing else: a search that was interrupted goes on
-    where it was when another searcher of the same name, problem and options is told the same rows again.
+    Its state depends only on the rows told and their order. So an interrupted search resumes when a new searcher of
+    the same name, problem and options is told the same rows again.
     """
 
     @property
@@ -76,30 +76,30 @@ class Searcher(Protocol):
 
     @property
     def options(self) -> SearchOptions:
-        """What it was given."""
+        """The options that it was given."""
 
     def ask(self, n: int, /) -> Population:
-        """``(<= n, g)`` canonical rows to evaluate, all different, none asked for or told before.
+        """``(<= n, g)`` distinct canonical rows to evaluate, none of them asked for or told before.
 
-        No rows while it waits for ones that it asked for; no rows with none pending means that it is done.
+        It returns no rows while it waits for rows that it asked for. No rows with none pending means that it is done.
         """
 
     def tell(self, x: NDArray[Any], values: Mapping[str, NDArray[np.float64]], /) -> None:
-        """What evaluations gave.
+        """Tell the values of evaluated rows.
 
         Args:
-            x: ``(n, g)`` rows in any order; rows that were not asked for are learned from as well.
-            values: ``(n,)`` per metric, by name. Those that are not slow may be left out. Whoever tells may use the arrays again.
+            x: ``(n, g)`` rows in any order, also ones that were not asked for.
+            values: ``(n,)`` per metric, by name. Metrics that are not slow may be left out. The arrays are copied.
 
         Raises:
-            SpaceError: rows outside the space, or a slow metric that is missing or not finite.
+            SpaceError: a row is outside the space, or a slow metric is missing or not finite.
         """
 
     def front(self) -> SearchResult:
-        """The front of everything told so far.
+        """The front of all rows told so far.
 
         Raises:
-            InfeasibleError: nothing told meets all budgets.
+            InfeasibleError: no row told meets all budgets.
         """
 
 

@@ -1,4 +1,4 @@
-"""Everything that was scored, found again by row."""
+"""Scored rows and their values, with look-up by row."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ Values = dict[str, NDArray[np.float64]]
 
 
 class RowKeys:
-    """64-bit keys of rows (Zobrist 1970): the wrapped sum of one random number per gene and choice.
+    """64-bit hash keys of rows (Zobrist 1970): the wrapped sum of one random number per gene and choice.
 
-    Among a million rows two collide with a chance of 3e-8; a searcher would then skip one subnet.
+    Two of a million rows collide with probability 3e-8; the searcher would then skip one subnet.
     """
 
     def __init__(self, space: SearchSpace) -> None:
@@ -33,8 +33,13 @@ class RowKeys:
         return total
 
 
+def first_places(keys: NDArray[np.integer[Any]]) -> NDArray[np.intp]:
+    """Positions of the first occurrence of each distinct key, in ascending order."""
+    return np.sort(np.unique(keys, return_index=True)[1])
+
+
 class Seen:
-    """Rows and their values in the order in which they came; arrays grow by doubling."""
+    """Rows and their values in order of arrival; arrays grow by doubling."""
 
     def __init__(self, space: SearchSpace, metrics: Iterable[str]) -> None:
         self._size = 0
@@ -57,7 +62,7 @@ class Seen:
         return {name: v[: self._size] for name, v in self._values.items()}
 
     def find(self, keys: NDArray[np.uint64]) -> NDArray[np.intp]:
-        """``(n,)`` places of rows with these keys; -1 for those that are not here."""
+        """``(n,)`` places of the rows with these keys; -1 for rows that are not here."""
         if not self._size:
             return np.full(len(keys), -1, dtype=np.intp)
         at = np.minimum(np.searchsorted(self._keys, keys), self._size - 1)
@@ -73,7 +78,7 @@ class Seen:
             self._values[name][: self._size] = v
 
     def add(self, keys: NDArray[np.uint64], x: Population, values: Values) -> None:
-        """Append rows that are not here, all different."""
+        """Append distinct rows that are not here yet."""
         start, self._size = self._size, self._size + len(x)
         if self._size > len(self._x):
             room = max(self._size, 2 * len(self._x))

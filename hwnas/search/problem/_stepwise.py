@@ -1,4 +1,4 @@
-"""Searchers written as generators: they yield the rows they want to know, and are sent their values."""
+"""Searchers written as generators: they yield rows to evaluate, and are sent their values."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ from hwnas.search.problem._seen import Values
 from hwnas.space import Population
 
 Steps = Generator[Population, Values, None]
-"""Yields ``(n, g)`` canonical rows, in which rows may repeat and may be known; is sent every metric of all n."""
+"""Yields ``(n, g)`` canonical rows, which may repeat and may be known; is sent every metric of all n rows."""
 
 
 class Stepwise:
     """A searcher made of a generator.
 
-    The generator learns of a batch when all of it is told, in the order in which it asked: results do not depend on
-    how many rows are asked for at once, nor on which evaluation ends first. What it asks for again is answered
-    from memory. It may read the pool, which holds the same whatever the order of tells within a batch.
+    The generator is sent a batch once all of it is told, in the order in which it asked. So results depend neither on
+    how many rows are asked for at once nor on which evaluation ends first. Rows that it yields again are answered
+    from memory. It may read the pool, whose content does not depend on the order of tells within a batch.
 
     Args:
-        name: the searcher's.
+        name: the searcher's name.
         problem: what is searched for.
-        options: of these, ``evaluations`` bounds the rows asked for.
+        options: ``evaluations`` bounds the rows asked for; the generator reads the others.
         steps: begins the generator.
-        waits: whether the generator needs all values of a batch before it goes on. One that only reads the pool does
-            not: it goes on once its rows are handed out, and ``pool.pending`` has those that are not told yet.
+        waits: whether the generator needs all values of a batch before it goes on. A generator that only reads the pool
+            does not: it goes on once its rows are handed out, while ``pool.pending`` holds the rows not told yet.
     """
 
     def __init__(
@@ -57,7 +57,7 @@ class Stepwise:
     def ask(self, n: int, /) -> Population:
         """See Searcher."""
         if not self._waits and self._batch is not None and not self._ended:
-            self._batch.is_left = self._batch.is_handed_out
+            self._batch.is_abandoned = self._batch.is_handed_out
         self._advance()
         return self._pool.x[:0] if self._batch is None else self._batch.hand_out(n)
 
@@ -81,8 +81,8 @@ class Stepwise:
         return SearchResult.of(pool, self.name, self.options.seed, evaluations, tuple(trace))
 
     def _advance(self) -> None:
-        """Go on to the next batch that has something to be told, if the present one has been told."""
-        while not self._ended and (self._batch is None or self._batch.is_complete or self._batch.is_left):
+        """Go on to the next batch that has rows to evaluate, if the present one is told or abandoned."""
+        while not self._ended and (self._batch is None or self._batch.is_complete or self._batch.is_abandoned):
             answer = None
             if self._batch is not None:
                 answer = self._batch.finish()
@@ -103,12 +103,12 @@ class Stepwise:
 def checked(
     problem: Problem, x: NDArray[Any], values: Mapping[str, NDArray[np.float64]], asked: Population
 ) -> tuple[Population, Values]:
-    """Rows in canonical form with every metric of theirs, in arrays of their own; what is not slow and not given is computed.
+    """Canonical rows with a copy of every metric; metrics that are neither slow nor given are computed.
 
-    Rows that are exactly what was asked for need no check.
+    Rows equal to those ``asked`` for need no check.
 
     Raises:
-        SpaceError: rows outside the space, or a slow metric that is missing or not finite.
+        SpaceError: a row is outside the space, or a slow metric is missing or not finite.
     """
     x, genes = np.asarray(x), problem.space.genes
     if x.ndim != 2 or x.shape[1] != len(genes) or not np.issubdtype(x.dtype, np.integer):

@@ -1,1 +1,1 @@
-"""Races: subnets are judged on growing shares of the samples, and only those see all that are expected to add to the front."""
+"""Races: subnets are evaluated on growing shares of the samples, and only promising ones on all of them."""

@@ -1,10 +1,10 @@
-"""How far subnets are from misclassifying samples, and how many of those that it was not shown one would classify correctly.
+"""Predict how many samples a subnet classifies correctly, from its margins on a few of them.
 
-The margin of a subnet on a sample is the logit of the sample's class less the largest other one: positive if the subnet is
-right, and the larger, the less it takes to be so. Subnets of one supernet err alike: the margins of a new one are
-taken to be those of a mixture of subnets that were shown everything, with an error of its own on each sample. So all
-margins are jointly normal, and those that a subnet was shown tell of the others by Gaussian conditioning (Rasmussen and
-Williams 2006, "Gaussian Processes for Machine Learning", appendix A.2).
+The margin of a subnet on a sample is the logit of the sample's class less the largest other logit. It is positive if the
+subnet is right, and large if it is sure. Subnets of one supernet err alike, so the margins of a new subnet are modelled
+as a mixture of subnets with known margins on all samples, plus an independent error on each sample. All margins are then
+jointly normal, and known margins predict the others by Gaussian conditioning (Rasmussen and Williams 2006, "Gaussian
+Processes for Machine Learning", appendix A.2).
 """
 
 from __future__ import annotations
@@ -18,25 +18,25 @@ Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 
 OWN = 3.0
-"""Variance of a new subnet's own error, over the number of subnets that were shown everything, as a share of the
-sample's variance among these: the more there are, the more alike is their mixture."""
+"""The variance of a new subnet's own error on a sample is this share of the sample's variance among the k known subnets,
+divided by k: the more subnets are known, the better their mixture fits."""
 
 WIDEST = 2.0
-"""Margins count up to so many times their median size, so that a broken subnet does not drown the others."""
+"""Margins are clipped at this multiple of their median size, so that a broken subnet does not outweigh the others."""
 
 _TO_LOGISTIC = 1.702
-"""The normal distribution is about the logistic one of so many times the argument, whose tails are longer: subnets now
-and then misclassify what is easy."""
+"""``logistic(1.702 z)`` approximates the normal distribution function at z. Its tails are longer, which suits subnets: they
+sometimes misclassify an easy sample."""
 
 
 @dataclass(frozen=True)
 class Expected:
-    """What is expected of a subnet.
+    """The expected performance of a subnet.
 
     Attributes:
-        total: how many of all samples it classifies correctly.
-        std: the standard deviation of that.
-        chance: ``(n,)`` that it classifies each correctly, of those that it was not shown.
+        total: expected number of samples that it classifies correctly, of all n.
+        std: standard deviation of ``total``.
+        chance: ``(n,)`` probability that it classifies each sample correctly; read it only at hidden samples.
     """
 
     total: float
@@ -46,14 +46,14 @@ class Expected:
 
 @dataclass(frozen=True)
 class Margins:
-    """Margins of subnets that were shown everything, and what they tell of others.
+    """A normal model of margins: ``mean + weights @ directions + error``, with standard normal weights.
 
     Attributes:
-        known: ``(k, n)``, as far as they count.
-        mean: ``(n,)`` of these.
-        directions: ``(k, n)``: margins of a new subnet are the mean, and these times standard normal weights,
-        own: ``(n,)`` and an error of this variance.
-        widest: up to which margins count.
+        known: ``(k, n)`` margins of k subnets on all n samples, clipped to ``widest``.
+        mean: ``(n,)`` mean of ``known``.
+        directions: ``(k, n)`` deviations from it, divided by ``sqrt(k)``.
+        own: ``(n,)`` variance of a new subnet's own error.
+        widest: bound of the margins.
     """
 
     known: Floats
@@ -68,20 +68,20 @@ class Margins:
         widest = WIDEST * float(np.median(np.abs(known)))
         known = known.clip(-widest, widest)
         mean, variance = known.mean(axis=0), known.var(axis=0)
-        own = OWN / len(known) * (variance + variance.mean()) + np.finfo(float).tiny  # of subnets that are all alike
+        own = OWN / len(known) * (variance + variance.mean()) + np.finfo(float).tiny  # not 0 if all subnets are alike
         return cls(known, mean, (known - mean) / np.sqrt(len(known)), own, widest)
 
     def chance_of_like(self, places: NDArray[np.intp]) -> Floats:
-        """``(n,)`` chances of a subnet that is like some of those known, before it is shown anything."""
+        """``(n,)`` probabilities for a subnet that resembles some of the known ones, before it is shown any sample."""
         spread = np.sqrt((self.directions**2).sum(axis=0) + self.own)
         return _chance(self.known[places].mean(axis=0) / spread)
 
     def expected(self, margins: Floats, shown: Bools) -> Expected:
-        """What is expected of a subnet, given those samples that it was shown.
+        """The expected performance of a subnet, given its margins on some samples.
 
         Args:
-            margins: ``(n,)``, of which those are read that were shown.
-            shown: ``(n,)`` which ones.
+            margins: ``(n,)`` margins; only those shown are read.
+            shown: ``(n,)`` which samples it was shown.
         """
         own = np.sqrt(self.own[shown])
         told = self.directions[:, shown] / own
@@ -100,15 +100,15 @@ class Margins:
 
 
 def most_informative(chance: Floats, ties: NDArray[np.intp]) -> NDArray[np.intp]:
-    """``(n,)`` samples, those first of which it is least sure whether a subnet classifies them correctly.
+    """``(n,)`` samples, the least certain outcome first.
 
     Args:
-        chance: ``(n,)`` that it does.
-        ties: ``(n,)`` ranks, by which those come that are as sure.
+        chance: ``(n,)`` probability that a subnet classifies each sample correctly.
+        ties: ``(n,)`` ranks that order equally certain samples.
     """
     return np.lexsort((ties, -(chance * (1 - chance)).round(9)))
 
 
 def _chance(z: Floats) -> Floats:
-    """Of a margin to be positive, so many standard deviations above 0 as expected."""
+    """Probability that a margin is positive, if its mean is z standard deviations above 0."""
     return np.asarray((1 + np.tanh(_TO_LOGISTIC / 2 * z)) / 2)

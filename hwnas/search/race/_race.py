@@ -1,4 +1,4 @@
-"""Race: the values of subnets, most of which are shown a part of the samples."""
+"""Race: evaluate most subnets on a part of the samples, and only the promising ones on all."""
 
 from __future__ import annotations
 
@@ -13,36 +13,36 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from hwnas.errors import DataError, SpaceError
-from hwnas.search.expensive._acquisition import ExpectedImprovement, OneByOne, one_by_one, reference_beyond
+from hwnas.search.expensive._acquisition import ExpectedImprovement, IndependentGain, greedily
 from hwnas.search.expensive._fit import gaussian_process
-from hwnas.search.problem._pareto import hypervolume, non_dominated
+from hwnas.search.problem._pareto import hypervolume, non_dominated, reference_beyond
 from hwnas.search.problem._problem import Problem
 from hwnas.search.problem._seen import Values
 from hwnas.search.race._margins import Bools, Floats, Margins, most_informative
 from hwnas.space import Population
 
 FIRST = 12
-"""Subnets that are shown everything, small ones to large ones: others are mixtures of them."""
+"""Subnets, from small to large, that are evaluated on all samples first. They are the mixture that models all others."""
 
 NEAREST = 3
-"""Of those that were shown everything: a new subnet is taken to be like these, which cost about the same."""
+"""Complete subnets of about the same cost. Before its first sample, a new subnet is expected to be like these."""
 
 SHARES = (0.03, 0.06, 0.1)
-"""Of the samples, that every later subnet is shown: what the first tell of it decides which ones it is shown next."""
+"""Shares of the samples that every later subnet is shown, step by step. Each step chooses the samples of the next."""
 
 TOLERANCE = 0.002
-"""Of the front's hypervolume: what those who have not seen everything may be expected to add, all together."""
+"""Share of the front's hypervolume that all incomplete subnets together may be expected to add at the end."""
 
 WAVE = 0.5
-"""Of what all together are expected to add: the share of it that those make up who are shown everything at once."""
+"""A wave completes the subnets that make up this share of the expected joint gain."""
 
 FEWEST_SAMPLES = 200
-"""Shares of fewer tell nothing."""
+"""Shares of fewer samples say nothing about a subnet."""
 
 
 Ask = Callable[[Population, NDArray[np.intp], int], Sequence[NDArray[np.floating[Any]] | None]]
-"""Shows ``(k, s)`` samples to ``(k, g)`` rows, each its own, which were shown so many before: ``(s,)`` margins of each,
-positive where it tells a sample right, or None of a subnet that fails."""
+"""Shows samples to subnets: ``(k, g)`` rows, ``(k, s)`` samples, one line per row, and how many samples each row has seen
+before. Returns ``(s,)`` margins per row, positive where the subnet is right, or None for a subnet that fails."""
 
 
 @dataclass
@@ -50,15 +50,15 @@ class Entrant:
     """A subnet in a race.
 
     Attributes:
-        row: its row.
-        others: ``(m - 1,)`` costs that are known.
-        allowed: whether it keeps the budgets on what is known.
-        margins: ``(n,)``, for those samples that it was shown.
-        shown: ``(n,)`` which ones.
-        chance: ``(n,)`` that it classifies each sample correctly, as expected.
-        total: how many of all samples it classifies correctly: exact if it was shown all, else expected, with standard
-            deviation ``std``.
-        is_out: whether it was not shown everything in the end.
+        row: ``(g,)`` canonical row.
+        others: ``(m - 1,)`` costs other than the raced one.
+        allowed: whether it keeps the budgets on known metrics.
+        margins: ``(n,)`` margins, valid where ``shown``.
+        shown: ``(n,)`` samples that it was shown.
+        chance: ``(n,)`` probability that it classifies each sample correctly.
+        total: number of samples that it classifies correctly: exact if it was shown all, otherwise expected.
+        std: standard deviation of ``total``.
+        is_out: whether the race ended before it was shown all samples.
         has_failed: whether its evaluation failed, so that it has no value.
     """
 
@@ -80,43 +80,44 @@ class Entrant:
 
 
 class Race:
-    """Judges subnets on growing shares of the samples, the most informative ones first.
+    """Evaluates subnets on growing shares of the samples, the most informative samples first.
 
-    The first subnets are shown everything, and tell how subnets err (:class:`Margins`). Each later one is shown those
-    samples first of which it is least sure whether they are told right: at first by subnets that cost about the same,
-    then by its own margins. The value of a subnet that was not shown everything is what the model expects of it, by all that
-    is known by now.
+    The first subnets are shown all samples, which teaches how subnets err (:class:`Margins`). Each later subnet is shown
+    the samples whose outcome is least certain: at first by the margins of subnets that cost about the same, then by its
+    own. The value of an incomplete subnet is its expectation under the model, given everything known by now.
 
-    What counts in the end is the accuracy on other samples. Of that a value errs by the choice of the samples, whether all of
-    them were shown or not, and what is expected of it is told by all values (:func:`gaussian_process`, which is told of
-    :meth:`errors`). So a tenth of the samples serves the search nearly as well as all of them. At its end (:meth:`close`)
-    those are shown everything that are expected to add to the front.
+    What matters in the end is accuracy on new samples. The choice of samples makes every measured value err, complete or
+    not, so the search predicts accuracy from all values and their :meth:`errors` (:func:`gaussian_process`). A tenth of
+    the samples then serves it nearly as well as all of them. At the end, :meth:`close` completes the subnets that are
+    expected to add to the front.
 
-    What happens depends on the rows asked about and on their margins, and on nothing else.
+    The race depends only on the rows and their margins.
 
     Args:
-        problem: has one slow metric, which is an objective: the percentage of samples that are told right.
+        problem: has one slow metric, which is an objective: the percentage of samples classified correctly.
         ask: shows samples to subnets, and returns their margins.
-        n_samples: how many there are.
-        tolerance: how much of the front's hypervolume may be missed, as expected; with 0 everybody is shown everything.
-        seed: of the order among samples that tell as much.
+        n_samples: number of samples.
+        tolerance: share of the front's hypervolume that may be missed in expectation; with 0 all subnets are completed.
+        seed: of the order among equally informative samples.
 
     Raises:
-        SpaceError: a tolerance that is none, or another problem.
+        DataError: there are fewer than ``FEWEST_SAMPLES`` samples.
+        SpaceError: the tolerance is out of range, or an upper budget is on the raced metric.
     """
 
     def __init__(self, problem: Problem, ask: Ask, n_samples: int, tolerance: float = TOLERANCE, seed: int = 0) -> None:
         if n_samples < FEWEST_SAMPLES:
-            rule = f"{n_samples} samples are too few for shares of them to tell anything"
+            rule = f"{n_samples} samples are too few to be shown in shares"
             raise DataError("racing", rule, f"measure on {FEWEST_SAMPLES} or more, or drop --racing")
         if not 0 <= tolerance < 1:
-            raise SpaceError(
-                f"racing {tolerance:g}", "a share of the hypervolume is at least 0 and below 1", "pass 0.002, say"
-            )
+            rule = "a share of the hypervolume is at least 0 and below 1"
+            raise SpaceError(f"racing {tolerance:g}", rule, f"pass {TOLERANCE:g}, say")
         (slow,) = problem.slow
         (self._raced,) = (i for i, o in enumerate(problem.objectives) if o.name == slow and o.maximise)
         if any(c.name == slow and c.upper < math.inf for c in problem.constraints):
-            raise SpaceError(f"racing with {slow} <= ...", "what is better may break it", "drop one of the two")
+            raise SpaceError(
+                f"racing with {slow} <= ...", "a better subnet may break that budget", "drop one of the two"
+            )
         self.problem = problem
         self.n_samples = n_samples
         self._ask = ask
@@ -129,25 +130,25 @@ class Race:
 
     @property
     def entrants(self) -> list[Entrant]:
-        """In the order in which they came."""
+        """All entrants, in the order in which they came."""
         return list(self._entrants.values())
 
     def of(self, x: NDArray[Any]) -> list[Entrant]:
-        """The entrants of ``(n, g)`` rows that have raced."""
+        """The entrants of ``(n, g)`` rows, which must have raced."""
         return [self._entrants[row.tobytes()] for row in x]
 
     def values(self, x: NDArray[Any]) -> Floats:
-        """``(n,)`` percent of rows that have raced, exact or expected."""
+        """``(n,)`` values of rows that have raced, in percent, exact or expected."""
         return 100 * np.array([e.total for e in self.of(x)]) / self.n_samples
 
     def __call__(self, x: NDArray[Any]) -> None:
-        """Let ``(n, g)`` canonical rows race, as far as they have not yet."""
+        """Let those of ``(n, g)`` canonical rows race that have not raced yet."""
         fresh = {row.tobytes(): row for row in x if row.tobytes() not in self._entrants}
         if not fresh:
             return
         new = self._entrants_of(np.stack(list(fresh.values())))
         self._entrants |= dict(zip(fresh, new, strict=True))
-        racing = self._pace_made(new)
+        racing = self._without_first(new)
         if not racing:
             return
         self._learn()
@@ -158,8 +159,9 @@ class Race:
             racing = [e for e in racing if e.allowed and not e.has_failed]
 
     def close(self) -> None:
-        """Show everything to the subnets that may be on the front, the most promising first, until the others are expected to add
-        next to nothing. Each wave is expected anew, since those that saw everything tell more about the others.
+        """Complete the most promising subnets, wave by wave, until the rest is expected to add less than the tolerance.
+
+        Expectations are updated before each wave, since complete subnets teach more about the others.
         """
         while racing := [e for e in self.entrants if e.allowed and not e.has_failed and e.n_shown < self.n_samples]:
             self._learn()
@@ -171,11 +173,11 @@ class Race:
             entrant.is_out = entrant.n_shown < self.n_samples and not entrant.has_failed
 
     def _most_promising(self, racing: Sequence[Entrant]) -> list[Entrant]:
-        """The subnets that make up a share of the hypervolume that all together are expected to add; none if all of it is
-        within the tolerance.
+        """The next wave: subnets that make up the share ``WAVE`` of the expected joint gain; none if that gain is within the
+        tolerance.
 
-        Of many that are about as good, each may add much, but all of them hardly more than one: gains count one by one,
-        each beside those before it.
+        Several similar subnets may each promise much, yet add hardly more together than one. So each gain is counted on
+        top of the subnets before it.
         """
         known = [e for e in self._whole if e.allowed]
         mean, movable = self._expected([*known, *racing])
@@ -188,7 +190,7 @@ class Race:
         front = costs[: len(known)]
         ideal = (costs[len(known) :] - 2 * std).min(axis=0)
         improvement = ExpectedImprovement(reference, np.minimum(best, ideal), front[non_dominated(front)])
-        in_turn = one_by_one(OneByOne(improvement, costs[len(known) :], std), np.ones(len(racing)))
+        in_turn = greedily(IndependentGain(improvement, costs[len(known) :], std), np.ones(len(racing)))
         tolerated = self._tolerance * hypervolume(expected, reference.tolist())
         some = list(takewhile(lambda found: found[1] > tolerated / len(racing), in_turn))
         total = np.cumsum([gain for _, gain in some])
@@ -197,28 +199,30 @@ class Race:
         return [racing[i] for i, _ in some[: int((total < WAVE * total[-1]).sum()) + 1]]
 
     def errors(self, x: NDArray[Any]) -> Floats:
-        """``(n,)`` standard deviations of the values of rows that have raced, in points: by the choice of samples, and by those of
-        them that were not shown."""
+        """``(n,)`` standard deviations of the values of rows that have raced, in percentage points.
+
+        They cover the choice of the samples and, for incomplete subnets, the samples that were not shown.
+        """
         unshown = 100 / self.n_samples * np.array([0.0 if e.has_failed else e.std for e in self.of(x)])
         return np.hypot(self._sampling_errors(x), unshown)
 
     def _sampling_errors(self, x: NDArray[Any]) -> Floats:
-        from hwnas.task import share_errors  # tasks load torch, of which other searches have no need
+        from hwnas.task import share_errors  # tasks load torch, which other searches do not need
 
         return share_errors(self.values(x), self.n_samples)
 
     def _expected(self, entrants: Sequence[Entrant]) -> tuple[Floats, Floats]:
-        """``(n,)`` values expected on other samples, and the standard deviations of what the samples that were not shown would
-        add to these.
+        """``(n,)`` values expected on new samples, and the standard deviations by which these would change if the remaining
+        samples were shown.
 
-        A normal belief of variance v moves by v / sqrt(v + r) where it is told a value with an error of variance r (Frazier et al.
-        2009, "The Knowledge-Gradient Policy for Correlated Normal Beliefs", doi:10.1287/ijoc.1080.0314).
+        An observation with error variance r changes a normal belief of variance v with standard deviation v / sqrt(v + r)
+        (Frazier et al. 2009, "The Knowledge-Gradient Policy for Correlated Normal Beliefs", doi:10.1287/ijoc.1080.0314).
         """
         known = [e for e in self.entrants if e.n_shown and not e.has_failed]
         rows = np.stack([e.row for e in known])
         model = gaussian_process(self.problem.space, self.errors)(rows, self.values(rows))
         rows = np.stack([e.row for e in entrants])
-        precision = 1 / self._sampling_errors(rows) ** 2 - 1 / self.errors(rows) ** 2  # of the samples not shown
+        precision = 1 / self._sampling_errors(rows) ** 2 - 1 / self.errors(rows) ** 2  # of the samples not yet shown
         variance = model.predict_std(rows) ** 2
         return model.predict(rows), variance * np.sqrt(precision / (1 + variance * precision))
 
@@ -237,8 +241,8 @@ class Race:
         shown = np.zeros(margins.shape, dtype=bool)
         return [Entrant(*of) for of in zip(rows, others, excess <= 0, margins, shown, chance, strict=True)]
 
-    def _pace_made(self, new: list[Entrant]) -> list[Entrant]:
-        """Show everything to as many as are needed first, small ones to large ones; returns those that are left."""
+    def _without_first(self, new: list[Entrant]) -> list[Entrant]:
+        """Complete new entrants, small to large, until ``FIRST`` are complete; returns the others."""
         left = new
         while left and len(self._whole) < FIRST:
             by_size = sorted(left, key=lambda e: (*e.others.tolist(), *e.row.tolist()))
@@ -249,14 +253,14 @@ class Race:
         return left
 
     def _learn(self) -> None:
-        """Learn how subnets err from those that were shown everything, and update what is expected of the others."""
+        """Fit the model to the complete subnets, and update the expectations of the others."""
         if len(self._whole) > self._n_learned_from:
             self._n_learned_from = len(self._whole)
             self._model = Margins.of(np.stack([e.margins for e in self._whole]))
             self._expect([e for e in self.entrants if 0 < e.n_shown < self.n_samples])
 
     def _chance_of_like(self, entrant: Entrant) -> Floats:
-        """What an entrant may classify correctly, by those that were shown everything and cost about the same."""
+        """``(n,)`` chances of a new entrant, by complete subnets that cost about the same."""
         assert self._model is not None
         others = np.stack([e.others for e in self._whole[: self._n_learned_from]])
         span = np.ptp(others, axis=0)
@@ -264,13 +268,13 @@ class Race:
         return self._model.chance_of_like(np.argsort(distance, kind="stable")[:NEAREST])
 
     def _show(self, racing: Sequence[Entrant], until: int) -> None:
-        """Show samples to entrants that were shown as many before, until each was shown so many."""
+        """Show more samples to entrants, all of which have seen equally many, until each has seen ``until``."""
         if not racing:
             return
         start = racing[0].n_shown
         samples = np.stack([self._next_samples(e, until - start) for e in racing])
-        told = self._ask(np.stack([e.row for e in racing]), samples, start)
-        for entrant, places, margins in zip(racing, samples, told, strict=True):
+        answers = self._ask(np.stack([e.row for e in racing]), samples, start)
+        for entrant, places, margins in zip(racing, samples, answers, strict=True):
             if margins is None:
                 entrant.has_failed = True
                 continue
@@ -283,7 +287,7 @@ class Race:
             self._expect([e for e in racing if not e.has_failed])
 
     def _next_samples(self, entrant: Entrant, n: int) -> NDArray[np.intp]:
-        """``(n,)`` samples that it was not shown, which tell most about it; all that are left in their own order."""
+        """``(n,)`` most informative samples that it was not shown; if n are all that are left, in their own order."""
         hidden = np.flatnonzero(~entrant.shown)
         if n == len(hidden):
             return hidden
@@ -291,7 +295,7 @@ class Race:
         return order[~entrant.shown[order]][:n]
 
     def _expect(self, entrants: Sequence[Entrant]) -> None:
-        """Update what is expected of entrants that were not shown everything."""
+        """Update the expectations of incomplete entrants."""
         with threadpool_limits(1, user_api="blas"):  # the last digits differ with the number of threads
             for entrant in entrants:
                 assert self._model is not None

@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 from hwnas.search import hypervolume, non_dominated
 from hwnas.search.expensive._acquisition import (
     ExpectedImprovement,
-    OneByOne,
-    Together,
+    IndependentGain,
+    JointGain,
     choose_batch,
     expected_shortfall,
-    one_by_one,
+    greedily,
 )
 
 few = settings(max_examples=20, deadline=None)
@@ -88,7 +88,9 @@ def test_a_batch_is_what_plain_greedy_choice_gives(seed, m):
         greedy.append(best)
         left = left[left != best]
         gain.believe(mean[best])
-    chosen = choose_batch(OneByOne(ExpectedImprovement(reference, np.full(m, -0.5), front), mean, std), weight, 6)
+    chosen = choose_batch(
+        IndependentGain(ExpectedImprovement(reference, np.full(m, -0.5), front), mean, std), weight, 6
+    )
     assert chosen.tolist() == greedy
 
 
@@ -99,7 +101,7 @@ def test_gains_one_by_one_add_up_to_what_all_bring(seed, m):
     rng = np.random.default_rng(seed)
     reference, front, costs = np.full(m, 1.1), some_front(rng, 4, m), rng.uniform(0, 0.6, size=(80, m))
     alone = ExpectedImprovement(reference, np.zeros(m), front)
-    found = list(one_by_one(OneByOne(alone, costs, np.zeros_like(costs)), np.ones(80)))
+    found = list(greedily(IndependentGain(alone, costs, np.zeros_like(costs)), np.ones(80)))
     assert sorted(row for row, _ in found) == list(range(80))
     together = hypervolume(np.concatenate([front, costs]), reference.tolist()) - hypervolume(front, reference.tolist())
     assert sum(gain for _, gain in found) == pytest.approx(together)
@@ -109,7 +111,7 @@ def test_twins_are_not_both_chosen_first():
     mean = np.array([[0.5, 0.5], [0.5, 0.5], [0.2, 0.9]])
     for size, expected in ((2, [0, 2]), (9, [0, 2, 1])):
         improvement = ExpectedImprovement(np.ones(2), np.zeros(2), np.zeros((0, 2)))
-        assert choose_batch(OneByOne(improvement, mean, np.zeros((3, 2))), np.ones(3), size).tolist() == expected
+        assert choose_batch(IndependentGain(improvement, mean, np.zeros((3, 2))), np.ones(3), size).tolist() == expected
 
 
 @few
@@ -118,7 +120,7 @@ def test_gains_together_are_means_over_draws(seed, m):
     rng = np.random.default_rng(seed)
     reference, front = np.full(m, 1.1), some_front(rng, 4, m)
     drawn, pending = rng.uniform(0, 1.2, size=(5, 9, m)), rng.uniform(0, 1.2, size=(5, 3, m))
-    gain = Together(reference, np.zeros(m), front, drawn, pending)
+    gain = JointGain(reference, np.zeros(m), front, drawn, pending)
     believed = [np.concatenate([front, p]) for p in pending]
     for row in (4, 2, 7):
         expected = [
@@ -135,9 +137,9 @@ def test_what_errs_together_is_not_chosen_twice():
     luck, own = np.random.default_rng(0).normal(0, 0.2, size=(2, 200))
     drawn = np.stack([0.5 + luck, 0.501 + luck, 0.55 + own], axis=1)[:, :, None]
     nothing = np.zeros((200, 0, 1))
-    chosen = choose_batch(Together(np.ones(1), np.zeros(1), np.array([[0.6]]), drawn, nothing), np.ones(3), 2)
+    chosen = choose_batch(JointGain(np.ones(1), np.zeros(1), np.array([[0.6]]), drawn, nothing), np.ones(3), 2)
     assert chosen.tolist() == [0, 2]
     pending = choose_batch(
-        Together(np.ones(1), np.zeros(1), np.array([[0.6]]), drawn[:, 1:], drawn[:, :1]), np.ones(2), 1
+        JointGain(np.ones(1), np.zeros(1), np.array([[0.6]]), drawn[:, 1:], drawn[:, :1]), np.ones(2), 1
     )
     assert pending.tolist() == [1]

@@ -184,7 +184,7 @@ def test_one_objective_races_for_the_best() -> None:
 
 
 def test_wrong_values_are_refused() -> None:
-    with pytest.raises(DataError, match="150 samples are too few for shares of them to tell anything"):
+    with pytest.raises(DataError, match="150 samples are too few to be shown in shares"):
         Race(problem(), audience(0), 150)
     for tolerance in (-0.1, 1):
         with pytest.raises(SpaceError, match="a share of the hypervolume is at least 0 and below 1"):
