@@ -172,7 +172,7 @@ def _told(frame: pd.DataFrame, done: Measured, broken: list[int], export: Callab
             f"{inside.sum()} of {len(frame)} lie within their interval, which a search makes fewer than of random subnets"
         )
     if done.decoding is not None and not done.name:
-        lines += done.decoding.told(frame)
+        lines += done.decoding.summary(frame)
     if done.name:
         held = (
             "" if done.budget_ms is None else f"; {len(frame) - len(broken)} hold the budget of {done.budget_ms:g} ms"

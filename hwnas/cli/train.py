@@ -19,8 +19,8 @@ from hwnas.files import check_writable, ends_in
 from hwnas.progress import kept_in, notice, progress
 from hwnas.quantity import count_of, format_bytes, parts_of
 from hwnas.study import Front
-from hwnas.study._data import noun_of, say_broken
-from hwnas.study._training import SCRATCH, Training, taught_alone, teamed
+from hwnas.study._data import noun_of, warn_broken
+from hwnas.study._training import SCRATCH, Training, arch_to_train, teamed
 
 if TYPE_CHECKING:
     from hwnas.space import Population
@@ -167,7 +167,7 @@ def train(
     if embedding_rows is not None and front is not None:
         rule = "the front is of a network with all rows"
         raise DataError(f"--embedding-rows {embedding_rows}", rule, "train all subnets with it first: drop --front")
-    arch = taught_alone(Front.load(front), row or 1, supernet) if front is not None else ""
+    arch = arch_to_train(Front.load(front), row or 1, supernet) if front is not None else ""
     state = out.with_name(f"{out.name}.state.safetensors")
     training = Training(
         supernet=supernet,
@@ -218,7 +218,7 @@ def train(
         _tell(net, task, dict(zip(("smallest subnet", "largest subnet"), extremes(net.space), strict=True)))
         words = ["evaluate", "--supernet", str(out), *of_data, "--sample", "100", "--out", "accuracy.csv"]
         following = shlex.join(["hwnas", *words])
-    say_broken(task)  # those to learn from, and those that it was measured on
+    warn_broken(task)  # those to learn from, and those that it was measured on
     notice(f"next: {following}")
 
 

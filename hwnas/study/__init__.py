@@ -1,4 +1,4 @@
-"""The application as a library: a study of a space or supernet, and the front that it finds."""
+"""hwnas as a library: a study of a space or supernet, and the front that it finds."""
 
 from hwnas.study._budgets import Budgets, parse_timed
 from hwnas.study._devices import USUAL

@@ -1,10 +1,10 @@
-"""Whether scores of single replacements add up, and what whole models say of them.
+"""Whether the scores of single replacements add up, and how to correct them by measured assemblies.
 
-A sum of scores leaves out how replacements act on one another: together they cost more than one by one, and the more the
-further the model has moved (SmolLM2-135M: 1.04 times as much around 0.3 nats, 1.9 times around 2). A few measured assemblies
-tell by how much: sums grow by one law for all, which leaves their order alone, and the worth of an alternative is its score
-times a factor of all, times one of its own, which are learned from assemblies by Bayesian linear regression (Rasmussen and
-Williams 2006, section 2.1); how far the factors may differ is what predicts each assembly best from all others.
+A sum of scores ignores interactions. Several replacements cost more together than one by one, and the excess grows with
+the distance from the parent (SmolLM2-135M: 1.04 times the sum around 0.3 nats, 1.9 times around 2). A few measured
+assemblies correct this in two ways. All sums grow by one monotone law, which keeps their order. Each alternative's score is
+multiplied by a common factor and one of its own, learned by Bayesian linear regression (Rasmussen and Williams 2006,
+section 2.1). The spread of the own factors is the one that predicts each assembly best from all others.
 """
 
 from __future__ import annotations
@@ -21,27 +21,27 @@ from hwnas.errors import DataError
 from hwnas.space import AdditiveCost, Factor, Population, SearchSpace
 
 SPREADS = (1e-3, 0.03, 0.1, 0.3, 1.0, 3.0)
-"""Standard deviations of an alternative's own factor, over that of the noise, that are tried."""
+"""Candidate standard deviations of an alternative's own factor, relative to the noise."""
 
 LEAST = 0.05
-"""No alternative is worth less than this share of its score."""
+"""Least factor of a score."""
 
 FASTEST = 10.0
-"""No sum of one nat becomes more than this and one."""
+"""Largest growth rate, per nat."""
 
 TARGETS = (0.02, 2.0)
-"""Sums of scores of the assemblies that are drawn, in nats: from hardly another model to a bad one."""
+"""Range of the sums of scores of random assemblies, in nats: from almost the same model to a bad one."""
 
 
 @dataclass(frozen=True)
 class Additivity:
-    """Predicted against measured.
+    """How well sums of scores predict measured assemblies.
 
     Attributes:
-        models: how many assemblies.
-        spearman: rank correlation; NaN where there is no order, as of a single assembly.
+        models: number of assemblies.
+        spearman: rank correlation; NaN if all values are equal, as for a single assembly.
         scale: median of measured over predicted.
-        error_pct: mean relative error once that is allowed for.
+        error_pct: mean relative error of ``scale`` times the prediction.
     """
 
     models: int
@@ -51,7 +51,7 @@ class Additivity:
 
     @classmethod
     def of(cls, predicted: NDArray[np.float64], measured: NDArray[np.float64]) -> Additivity:
-        """Of ``(n,)`` sums of scores and measurements, all above 0."""
+        """Compare ``(n,)`` sums of scores with ``(n,)`` measurements, all above 0."""
         ratio = measured / predicted
         scale = float(np.median(ratio))
         error = float(100 * np.abs(scale / ratio - 1).mean())
@@ -62,22 +62,26 @@ class Additivity:
     def __str__(self) -> str:
         return (
             f"{self.models} assembled models: rank correlation {self.spearman:.3f}; measured is {self.scale:.2f} times the "
-            f"sum in the middle, and then {self.error_pct:.0f} % off on average"
+            f"sum (median), and then {self.error_pct:.0f} % off on average"
         )
 
 
 def assemblies(space: SearchSpace, cost: AdditiveCost, n: int, rng: np.random.Generator) -> Population:
-    """``(n, g)`` distinct random assemblies, as many at each order of magnitude of the sum of scores.
+    """Distinct random assemblies, spread evenly over the order of magnitude of their sum of scores.
+
+    Each starts from the row of least cost. Blocks are replaced in random order, unless the sum would exceed a random target.
 
     Args:
-        space: of the library.
-        cost: sum of scores. From the row where it is least block after block is replaced, as far as the sum stays below
-            what was drawn.
-        n: how many, if there are so many.
+        space: space of the library.
+        cost: sum of scores.
+        n: number of assemblies.
         rng: draws them.
 
+    Returns:
+        ``(<= n, g)`` rows.
+
     Raises:
-        DataError: every replacement costs more than is asked for.
+        DataError: every replacement costs more than the largest target.
     """
     found: dict[bytes, Population] = {}
     _, parent = cost.minimum()
@@ -96,53 +100,55 @@ def assemblies(space: SearchSpace, cost: AdditiveCost, n: int, rng: np.random.Ge
         if cost(row[None])[0] > 0:
             found.setdefault(row.tobytes(), row)
     if not found:
-        rule = f"some alternative must cost between 0 and {TARGETS[1]:g} nats, for models worth measuring to have it"
+        rule = f"no alternative costs between 0 and {TARGETS[1]:g} nats, so no assembly is worth measuring"
         raise DataError("scores of the library", rule, "add alternatives that change the model less")
     return np.stack([*found.values()])
 
 
 @dataclass(frozen=True)
 class Growth:
-    """What a sum of scores comes to: ``s (1 + rate s)``.
+    """The divergence of an assembly whose scores sum to s: ``s (1 + rate s)``.
 
     Attributes:
-        rate: per nat; 0 where scores add up.
+        rate: growth per nat; 0 if scores add up.
     """
 
     rate: float = 0.0
 
     @classmethod
     def of(cls, sums: NDArray[np.float64], measured: NDArray[np.float64]) -> Growth:
-        """That which is off least, on average, for ``(n,)`` sums and measurements above 0."""
+        """Fit the mean absolute log error to ``(n,)`` sums and measurements, all above 0."""
 
-        def off(rate: float) -> float:
+        def error(rate: float) -> float:
             return float(np.abs(np.log(measured / cls(rate)(sums))).mean())
 
-        rate = float(minimize_scalar(off, bounds=(0, FASTEST), method="bounded").x)
-        return cls(rate) if off(rate) < off(0.0) else cls()
+        rate = float(minimize_scalar(error, bounds=(0, FASTEST), method="bounded").x)
+        return cls(rate) if error(rate) < error(0.0) else cls()
 
     def __call__(self, sums: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Divergences that sums come to."""
+        """Divergences of sums of scores."""
         return sums * (1 + self.rate * sums)
 
-    def undone(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Sums that come to some divergences."""
-        undone: NDArray[np.float64] = 2 * values / (1 + np.sqrt(1 + 4 * self.rate * values))
-        return undone
+    def inverse(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Sums of scores that have some divergences."""
+        return np.asarray(2 * values / (1 + np.sqrt(1 + 4 * self.rate * values)))
 
 
 def corrected(
     cost: AdditiveCost, x: Population, measured: NDArray[np.float64]
 ) -> tuple[AdditiveCost, Growth, NDArray[np.float64]]:
-    """Scores in line with measured assemblies, what their sums come to, and ``(n,)`` each assembly predicted from all others.
+    """Correct scores by measured assemblies.
 
     Args:
-        cost: sum of scores; those of a parent's own blocks are 0 and stay so.
-        x: ``(n, g)`` what was measured.
-        measured: ``(n,)`` above 0.
+        cost: sum of scores. Scores of a parent's own blocks are 0 and stay 0.
+        x: ``(n, g)`` measured rows.
+        measured: ``(n,)`` divergences above 0.
+
+    Returns:
+        The corrected scores, the growth of their sums, and ``(n,)`` predictions of each assembly from all others.
     """
     growth = Growth.of(cost(x), measured)
-    wanted = growth.undone(measured)
+    wanted = growth.inverse(measured)
     shares = np.concatenate([_shares(factor, x) for factor in cost.factors], axis=1) / wanted[:, None]
     scale = float(np.exp(np.median(-np.log(shares.sum(axis=1)))))
     shares *= scale
@@ -161,7 +167,7 @@ def corrected(
 
 
 def _shares(factor: Factor, x: Population) -> NDArray[np.float64]:
-    """``(n, entries)`` what each entry of a table adds to each row: its value where the row has it, else 0."""
+    """``(n, entries)``: how much each entry of a factor's table adds to each row; 0 if the row does not use it."""
     at = np.ravel_multi_index(tuple(x[:, gene] for gene in factor.genes), factor.table.shape)
     shares = np.zeros((len(x), factor.table.size))
     shares[np.arange(len(x)), at] = factor.table.ravel()[at]
@@ -171,7 +177,7 @@ def _shares(factor: Factor, x: Population) -> NDArray[np.float64]:
 def _posterior(
     kernel: NDArray[np.float64], residual: NDArray[np.float64], spread: float
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Weights of the rows, and leave-one-out errors in closed form (Rasmussen and Williams, equation 5.12)."""
+    """``(n,)`` weights of the rows, and ``(n,)`` leave-one-out errors (Rasmussen and Williams, equation 5.12)."""
     inverse = np.linalg.inv(spread**2 * kernel + np.eye(len(kernel)))
     weights = inverse @ residual
     return weights, weights / np.diag(inverse)

@@ -1,4 +1,4 @@
-"""Searches that the caller drives: subnets are asked for, and what evaluations gave is told."""
+"""Searches that the caller drives by ask and tell."""
 
 from __future__ import annotations
 
@@ -21,40 +21,40 @@ if TYPE_CHECKING:
 
 
 USUAL = {"searcher": None, "seed": 0, "evaluations": 10_000}
-"""Options of the search, where none are named."""
+"""Default options of the search."""
 
 
-class Told:
-    """Stands in for a predictor where the caller tells the values."""
+class CallerTells:
+    """The predictor of a metric whose values the caller tells: it knows none."""
 
     def predict(self, x: NDArray[Any]) -> NDArray[np.float64]:
-        """Not known here."""
+        """``(n,)`` NaN."""
         return np.full(len(x), np.nan)
 
     predict_std = predict
 
 
-def told_by_caller(request: Request) -> Setup:
-    """The setup of a search that the caller drives, who tells accuracy, or else the first objective."""
+def caller_setup(request: Request) -> Setup:
+    """The setup of a search that the caller drives. The caller tells accuracy, or the first objective if there is none."""
     named = request.objectives or Objectives((QUALITY.column, LATENCY.column))
     metrics = [named.metric(column) for column in named.columns]
     told = next((m for m in metrics if m.source == "weights"), metrics[0])
     setup = prepare(replace(request, objectives=named), None, told.column)
-    functions = replace(setup.metrics, predictor=Told(), tells=told.column)
-    return replace(setup, metrics=functions)
+    return replace(setup, metrics=replace(setup.metrics, predictor=CallerTells(), tells=told.column))
 
 
 def begin(setup: Setup, searcher: str | None, seed: int, evaluations: int) -> Searcher:
-    """A search that the caller drives: accuracy, or else the first objective, is what they tell.
+    """Begin a search that the caller drives.
 
     Args:
-        setup: the problem.
-        searcher: its name; None for the usual one.
-        seed: of its random numbers.
-        evaluations: subnets that may be asked for in all.
+        setup: from :func:`caller_setup`.
+        searcher: its name; None for the default one.
+        seed: seed of its random numbers.
+        evaluations: subnets that may be asked for in total.
 
     Raises:
-        DataError: a number that is none. UnknownNameError: no such searcher.
+        DataError: ``seed`` or ``evaluations`` is out of range.
+        UnknownNameError: there is no such searcher.
     """
     from hwnas.search import SearchOptions, new_searcher, usual_searcher
 
@@ -64,7 +64,7 @@ def begin(setup: Setup, searcher: str | None, seed: int, evaluations: int) -> Se
     return new_searcher(searcher or usual_searcher(problem), problem, SearchOptions(evaluations, seed))
 
 
-def told_front(setup: Setup, result: SearchResult) -> Front:
+def caller_front(setup: Setup, result: SearchResult) -> Front:
     """The front of a search that the caller drives."""
     metrics, told = setup.metrics, result.values
     known = {name: fn for name, fn in metrics.functions.items() if name not in told}
@@ -74,7 +74,7 @@ def told_front(setup: Setup, result: SearchResult) -> Front:
         **search_facts(result, setup.budgets, {}),
         "space": space_facts(metrics.space, setup.reference),
         **setup.facts,
-        "predictor": None,  # the caller told what it would tell
+        "predictor": None,  # the caller took its place
         "rows": len(frame),
     }
     return Front.of(frame, facts, metrics.space)

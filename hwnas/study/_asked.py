@@ -1,5 +1,4 @@
-"""Searches in which subnets are evaluated one by one, measured or scored, where a predictor would predict all at
-once."""
+"""Searches that evaluate subnets one by one, by a measurement or a score, instead of predicting them."""
 
 from __future__ import annotations
 
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
     from hwnas.study._warm_start import Warm
 
 FEWEST = 8
-"""Evaluations that a predictor can be fitted to."""
+"""Least number of evaluations for a fit of a predictor."""
 
 
 class Tells(Protocol):
@@ -35,23 +34,23 @@ class Tells(Protocol):
 
     @property
     def n_known(self) -> int:
-        """Distinct subnets that it has told of."""
+        """Distinct subnets evaluated so far."""
 
     def __call__(self, x: NDArray[Any]) -> NDArray[np.float64]: ...
 
 
 class AskedPredictor(ABC):
-    """Stands in for a predictor: ``predict`` evaluates, once per subnet.
+    """Takes the place of a predictor: ``predict`` evaluates each distinct subnet once.
 
     Args:
-        evaluator: evaluates.
-        space: what is searched.
+        evaluator: evaluates rows.
+        space: the space that is searched.
         conditions: what its values depend on, for the provenance.
-        column: of its values.
+        column: column of its values.
     """
 
     key: ClassVar[str]
-    """Its key in the provenance."""
+    """Key of its facts in the provenance."""
 
     def __init__(self, evaluator: Tells, space: SearchSpace, conditions: dict[str, Any], column: str) -> None:
         self.evaluator = evaluator
@@ -63,12 +62,12 @@ class AskedPredictor(ABC):
     @property
     @abstractmethod
     def facts(self) -> dict[str, Any]:
-        """For the provenance."""
+        """Facts for the provenance."""
 
     @property
     @abstractmethod
     def source(self) -> str:
-        """Where a value comes from, in words."""
+        """The source of its values, in words."""
 
     def predict(self, x: NDArray[Any]) -> NDArray[np.float64]:
         """``(n,)`` values."""
@@ -77,27 +76,30 @@ class AskedPredictor(ABC):
         return values
 
     def predict_std(self, x: NDArray[Any]) -> NDArray[np.float64]:
-        """Not known."""
+        """``(n,)`` NaN: not known."""
         return np.full(len(x), np.nan)
 
-    def beside(self, x: NDArray[Any]) -> Mapping[str, NDArray[np.float64]]:  # noqa: ARG002 (most tell what they evaluated)
-        """``(n,)`` values by column that stand beside those of :meth:`predict`."""
+    def beside(self, x: NDArray[Any]) -> Mapping[str, NDArray[np.float64]]:  # noqa: ARG002 (subclasses use it)
+        """``(n,)`` further columns beside those of :meth:`predict`."""
         return {}
 
     @property
     def rows(self) -> Population:
-        """Every row that this search has evaluated, in order."""
+        """``(n, g)`` rows that this search has evaluated, in order."""
         return np.stack(list(self._seen.values()))
 
     def shown(
         self, advance: Progress, evals: int, pace: Callable[[int], str] | None = None
     ) -> Callable[[SearchProgress], None]:
-        """Show what is evaluated on a progress bar; the search's own progress is to go to the function returned.
+        """Show evaluations on a progress bar.
 
         Args:
             advance: the bar.
-            evals: evaluations in all.
-            pace: how fast it goes, in words.
+            evals: evaluations in total.
+            pace: describes the pace after a number of evaluations.
+
+        Returns:
+            A function to call with the progress of the search.
         """
         front = 0
 
@@ -117,25 +119,25 @@ class AskedPredictor(ABC):
     def search(
         self, problem: Problem, searcher: str | None, evals: int, seed: int, warm: Warm, *, asynchronous: bool = False
     ) -> SearchResult:
-        """Search a problem one of whose metrics is this one's ``predict``; ``asynchronous`` where no worker waits for a batch."""
+        """Search a problem with this ``predict`` as a metric; if ``asynchronous``, no worker waits for a batch."""
 
 
 def idle_files(request: Request) -> Mapping[str, object]:
-    """Options that name files of metrics, which have no meaning where every subnet is evaluated."""
+    """Options that name files of metrics. They have no meaning if every subnet is evaluated."""
     return {"library": request.library, "table": request.tables, "predictor": request.predictor}
 
 
 def refuse_unused(asked_by: str, how: str, evals: int, used: Mapping[str, object]) -> None:
-    """Refuse options without a meaning where every subnet is evaluated, and too few evaluations.
+    """Refuse too few evaluations, and options that have no meaning if every subnet is evaluated.
 
     Args:
-        asked_by: what asks for it.
-        how: ``"evaluated"``, ``"scored"``.
-        evals: subnets.
-        used: options by name, and their values.
+        asked_by: the option that asks for evaluations, for the message.
+        how: ``"evaluated"`` or ``"scored"``.
+        evals: number of evaluations.
+        used: values of options by name.
 
     Raises:
-        DataError: names the first.
+        DataError: there is one; the message names the first.
     """
     check_whole("evals", evals, 1)
     if evals < FEWEST:

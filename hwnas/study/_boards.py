@@ -1,4 +1,4 @@
-"""Profiling devices that hwnas is not installed on: bundles, their results, and both over ssh."""
+"""Measuring on machines without hwnas: bundles, their results, and both over ssh."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ T = TypeVar("T")
 def write_bundle(
     path: Path, device: str, space: SearchSpace, *, threads: int, batch: int, precision: str, plan: Plan
 ) -> str:
-    """Write a bundle; what was written and what to do with it, in words."""
+    """Write a bundle to profile a board; returns what was written and what to do with it, in words."""
     from hwnas import latency
 
     target = latency.bundled_device(device, threads=threads, batch=batch)
@@ -45,14 +45,18 @@ def write_bundle(
 def import_result(
     path: Path, device: str, space: SearchSpace, out: Path, *, asked: bool
 ) -> tuple[LatencyTable, SearchSpace]:
-    """Make the table of a board, below ``out``; also the part of the space that it was made for.
+    """Make a board's latency table, below ``out``; returns it and the part of the space that was measured.
 
     Args:
         path: the CSV that run.py wrote.
-        device: name for the board.
-        space: the one named on the command line.
+        device: name of the board.
+        space: the space named on the command line.
         out: folder of tables.
-        asked: whether the space was named; if not, the result's own is taken.
+        asked: whether the space was named; otherwise the result's own space counts.
+
+    Raises:
+        DataError: the result is of another space than the one named.
+        DeviceError: the name of the board cannot be the name of a folder.
     """
     from hwnas import latency
 
@@ -65,15 +69,15 @@ def import_result(
 
 @dataclass
 class Elsewhere:
-    """A bundle that is measured on another machine: made here, run there, read here.
+    """A bundle that is made here, run on another machine, and read here.
 
     Attributes:
-        url: of the machine.
+        url: address of the machine.
         python: its interpreter.
-        folder: where its result is kept until it has been read.
-        write: makes the bundle at a path, given the device there.
-        device: what is known of the device there.
-        what: is measured, in words.
+        folder: keeps the result until it is read.
+        write: writes the bundle to a path, for a device.
+        device: the device there, as far as it is known.
+        what: the work, in words.
     """
 
     url: str
@@ -91,7 +95,7 @@ class Elsewhere:
         self._kept = ExitStack()
 
     def prepare(self) -> None:
-        """Make the bundle."""
+        """Write the bundle."""
         from hwnas import latency
 
         with ExitStack() as until_failed:
@@ -107,17 +111,17 @@ class Elsewhere:
         )
 
     def measure(self, go_on: Callable[[], None]) -> None:
-        """Run it there and fetch its result; computes nothing here."""
+        """Run the bundle there and fetch its result; this machine computes nothing meanwhile."""
 
-        def told(done: int, total: int, note: str = "", /) -> None:
+        def report(done: int, total: int, note: str = "", /) -> None:
             go_on()
             advance(done, total, note)
 
         with self._kept, resumable(f"what was measured is kept on {self.host}"), progress(self.name) as advance:
-            self.host.run(self.bundle, self.raw, told)
+            self.host.run(self.bundle, self.raw, report)
 
     def read(self, use: Callable[[Path], T]) -> T:
-        """What ``use`` makes of the result, which is kept if it fails."""
+        """Apply ``use`` to the result file, which is kept if that fails."""
         try:
             found = use(self.raw)
         except HwnasError:
@@ -128,10 +132,10 @@ class Elsewhere:
 
 
 def names_of(devices: Sequence[str]) -> list[str]:
-    """The names of devices in folders and columns; another machine has that of its host, and of the port if one is given.
+    """The names of devices in folders and columns. Another machine is called by its host, and its port if it has one.
 
     Raises:
-        DeviceError: an address does not read.
+        DeviceError: an address is not valid.
         DataError: a device is given twice, or two have the same name.
     """
     from hwnas import latency
@@ -153,10 +157,10 @@ def _name_of(machine: Machine) -> str:
 def profile_elsewhere(
     url: str, python: str, space: SearchSpace, out: Path, *, threads: int, batch: int, precision: str, plan: Plan
 ) -> Job[tuple[LatencyTable, SearchSpace]]:
-    """Make the table of the CPU of another machine.
+    """The job that makes the latency table of another machine's CPU.
 
     Raises:
-        DeviceError: the address does not read.
+        DeviceError: the address is not valid.
     """
     from hwnas import latency
 
@@ -175,8 +179,9 @@ def profile_elsewhere(
 def _folder(device: str, result: BoardResult) -> str:
     from hwnas.latency import PROVIDERS
 
-    if device.partition(":")[0] in PROVIDERS:  # the default, or a name that means this machine elsewhere
+    if device.partition(":")[0] in PROVIDERS:  # such a name means a device of this machine
         return result.device.id
     if not re.fullmatch(r"[A-Za-z0-9][\w.-]*", device):
-        raise DeviceError(f"device {device!r}", "it names a folder: letters, digits, - _ .", "choose another --device")
+        rule = "it names a folder, so it has only letters, digits, - _ ."
+        raise DeviceError(f"device {device!r}", rule, "choose another --device")
     return device

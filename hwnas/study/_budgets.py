@@ -1,4 +1,4 @@
-"""Budgets, as people write them."""
+"""Budgets in the form that people write."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ Bound = str | float | Budget
 
 @dataclass(frozen=True)
 class Budgets:
-    """Budgets by what they bound.
+    """Budgets, grouped by their metrics.
 
     Attributes:
-        ms: upper bounds on latency by name of the device as typed; None is the main one.
-        per_s: lower bounds on throughput, likewise.
-        others: by column: counts, bytes, accuracies, and whatever files tell.
+        ms: upper bounds on latency in ms, by the name of the device as typed; None is the main device.
+        per_s: lower bounds on throughput in images per second, likewise.
+        others: all other budgets by column.
     """
 
     ms: dict[str | None, float] = field(default_factory=dict)
@@ -32,10 +32,10 @@ class Budgets:
 
     @classmethod
     def of(cls, given: Iterable[tuple[str, Budget]]) -> Budgets:
-        """Budgets with how each was written.
+        """Group budgets, each given with its text for messages.
 
         Raises:
-            DataError: two of one kind on one metric, or one that bounds a device the wrong way.
+            DataError: a metric has two budgets of one kind, or latency or throughput is bounded on the wrong side.
         """
         budgets = cls()
         for said, budget in given:
@@ -54,7 +54,7 @@ class Budgets:
         metric = budget.metric
         if (budget.upper < math.inf) == metric.maximise:
             side, sign = ("below", ">=") if metric.maximise else ("above", "<=")
-            raise DataError(said, f"{metric.name} is bounded from {side} alone", f"write it with {sign}")
+            raise DataError(said, f"{metric.name} is only bounded from {side}", f"write it with {sign}")
         known, bound = (self.per_s, budget.lower) if metric.maximise else (self.ms, budget.upper)
         if (metric.device or None) in known:
             raise DataError(said, "this device has two budgets", "keep one")
@@ -76,7 +76,8 @@ def budgets_of(given: Mapping[str, Bound] | Sequence[str | Budget]) -> Budgets:
     A bare value bounds the metric on its bad side: accuracy from below, latency from above.
 
     Raises:
-        QuantityError: a text without its unit. DataError: as Budgets.of.
+        QuantityError: a text lacks its unit.
+        DataError: see ``Budgets.of``.
     """
     if not isinstance(given, Mapping):
         return Budgets.of((str(b), _read(b)) for b in given)
@@ -87,7 +88,7 @@ def _read(bound: Any) -> Budget:
     if isinstance(bound, Budget):
         return bound
     if not isinstance(bound, str):
-        raise DataError(f"budget {bound!r}", "nothing tells what it bounds", 'write for example {"latency": "6ms"}')
+        raise DataError(f"budget {bound!r}", "it does not say what it bounds", 'write for example {"latency": "6ms"}')
     return parse_budget(bound, "budget")
 
 
@@ -98,18 +99,18 @@ def _bound(name: str, value: Any) -> Budget:
     if isinstance(value, str) and value.lstrip().startswith(("<=", ">=", "=")):
         return parse_budget(f"{name}{value.strip()}", "budget")
     if not isinstance(value, str) and not (isinstance(value, Real) and math.isfinite(value)):
-        raise DataError(
-            f"budget {name} {value!r}", "it is a text with its unit, or a finite number", 'write for example "6ms"'
-        )
+        rule = "it is a text with its unit, or a finite number"
+        raise DataError(f"budget {name} {value!r}", rule, 'write for example "6ms"')
     number = metric.parse(value, f"budget {name}") if isinstance(value, str) else float(value)
     return Budget(metric, lower=number) if metric.maximise else Budget(metric, upper=number)
 
 
 def latency_ms(budget: Any) -> float:
-    """Milliseconds of a latency budget as people write it, ``"6ms"``, or as a number of them.
+    """Milliseconds of a latency budget: a text with its unit, ``"6ms"``, or a number of milliseconds.
 
     Raises:
-        QuantityError: a text without its unit. DataError: a number that no latency has.
+        QuantityError: the text lacks its unit.
+        DataError: the number is not positive and finite.
     """
     if isinstance(budget, str):
         return LATENCY.parse(budget, "budget")
@@ -119,10 +120,11 @@ def latency_ms(budget: Any) -> float:
 
 
 def parse_timed(text: str, metric: Metric) -> tuple[str, Budget]:
-    """A budget of ``20ms`` or ``DEVICE=20ms``, as ``--latency`` and ``--throughput`` take it.
+    """The text and the budget of ``20ms`` or ``DEVICE=20ms``, the values of ``--latency`` and ``--throughput``.
 
     Raises:
-        QuantityError: a bare number, a wrong unit. DataError: no device before the ``=``.
+        QuantityError: the number has no unit, or a wrong one.
+        DataError: no device stands before the ``=``.
     """
     option = f"--{metric.name}"
     device, equals, value = text.rpartition("=")

@@ -1,4 +1,4 @@
-"""``hwnas library check``: whether the scores of a library add up."""
+"""``hwnas library check``: do the scores of a library add up?"""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Checked:
-    """Predicted against measured.
+    """Sums of scores beside measurements.
 
     Attributes:
-        frame: ``arch``, the sum of scores, what was measured.
-        raw: of the sums.
-        corrected: of each assembly, predicted by scores that all others have corrected.
+        frame: per assembly: ``arch``, the sum of scores, and its measurements.
+        raw: additivity of the scores.
+        corrected: the same for corrected scores; each assembly is predicted from all others.
     """
 
     frame: pd.DataFrame
@@ -36,18 +36,18 @@ class Checked:
 
 
 def check_library(path: Path, data: Path | None, n: int, seed: int, journal: Path, where: Where = HERE) -> Checked:
-    """Measure random assemblies.
+    """Measure random assemblies of a library.
 
     Args:
-        path: of the library.
-        data: a text; None for the one that the library was scored on.
-        n: how many assemblies.
-        seed: draws them.
-        journal: keeps what was measured.
-        where: what measures.
+        path: the library.
+        data: the text to measure on; None for the one that the library was scored on.
+        n: number of assemblies.
+        seed: seed of the draw.
+        journal: keeps measurements, so that a killed run resumes.
+        where: where to measure.
 
     Raises:
-        DataError: the library is of no model, or has no scores.
+        DataError: the library has no model or no scores.
     """
     import pandas as pd
 
@@ -56,20 +56,20 @@ def check_library(path: Path, data: Path | None, n: int, seed: int, journal: Pat
 
     library = read_library(path)
     if library.model is None or SCORE not in library.costs:
-        rule = "nothing beside it tells its model" if library.model is None else f"it has no column {SCORE}"
+        rule = "no .json beside it names its model" if library.model is None else f"it has no column {SCORE}"
         raise DataError(f"library {path}", rule, "give one that `hwnas library build` wrote, and its .json beside it")
     given, cost = scored_on(library, data), library.costs[SCORE]
     x = assemblies(library.space, cost, n, np.random.default_rng(seed))
-    told = divergences(given, [*x], journal, where, "measuring assemblies")
-    predicted, measured = cost(x), np.array([max(each.kl, 1e-9) for each in told])
+    found = divergences(given, [*x], journal, where, "measuring assemblies")
+    predicted, measured = cost(x), np.array([max(each.kl, 1e-9) for each in found])
     *_, left_out = corrected(cost, x, measured)
     frame = pd.DataFrame(
         {
             "arch": arch_column(x, library.space),
             SCORE: predicted,
             get_metric(SCORE).companion("measured"): measured,
-            "perplexity": [each.perplexity for each in told],
-            "agreement": [each.agreement_pct for each in told],
+            "perplexity": [each.perplexity for each in found],
+            "agreement": [each.agreement_pct for each in found],
         }
     )
     return Checked(frame, Additivity.of(predicted, measured), Additivity.of(left_out, measured))

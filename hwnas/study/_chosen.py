@@ -1,4 +1,4 @@
-"""The subnet that is exported, and what is known of its accuracy."""
+"""The subnet to export, and its accuracy as far as it is known."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ChosenSubnet:
-    """The subnet to export, and what is known of its accuracy.
+    """The subnet to export, and its accuracy as far as it is known.
 
     Attributes:
         arch: the subnet.
-        accuracy: of the metric that its supernet is evaluated by; None if it is not known.
-        source: where that comes from, in words.
-        measured: whether it was measured, layers computing in their precisions.
+        accuracy: value of the supernet's metric; None if unknown.
+        source: the source of ``accuracy``, in words.
+        measured: whether it was measured with each layer in its own precision.
     """
 
     arch: Mapping[str, Any]
@@ -34,13 +34,13 @@ class ChosenSubnet:
 
     @classmethod
     def of(cls, arch: Mapping[str, Any], cells: pd.Series[Any], metric: str, place: str) -> ChosenSubnet:
-        """The subnet of a row that `search` or `evaluate` wrote.
+        """The subnet in a row that ``search`` or ``evaluate`` wrote.
 
         Args:
             arch: the subnet.
-            cells: of the row.
-            metric: the column of the accuracy.
-            place: of the row, in words.
+            cells: the cells of the row.
+            metric: column of the accuracy.
+            place: file and row, in words.
         """
         import pandas as pd
 
@@ -48,14 +48,14 @@ class ChosenSubnet:
         if not math.isfinite(accuracy):
             return cls(arch)
         counted = f"measured on {cells['n_images']} samples" if "n_images" in cells else None
-        told = cells.get(f"{metric}_source", counted)
-        return cls(arch, accuracy, f"{told or 'predicted'} ({place})", told is not None)
+        source = cells.get(f"{metric}_source", counted)
+        return cls(arch, accuracy, f"{source or 'predicted'} ({place})", source is not None)
 
-    def of_weights(self, net: Supernet, found: Mapping[str, Any]) -> ChosenSubnet:
-        """The same, without an accuracy that the provenance tells to be measured with other weights."""
+    def with_weights_of(self, net: Supernet, found: Mapping[str, Any]) -> ChosenSubnet:
+        """The subnet, without its accuracy if the provenance says that it was measured with other weights."""
         evaluator, verified = (found.get(key) or {} for key in ("evaluator", "verified"))
-        told = evaluator.get("weights") or (verified.get("text") or {}).get("digest")
-        if not self.measured or told is None or net.digest in told:
+        weights = evaluator.get("weights") or (verified.get("text") or {}).get("digest")
+        if not self.measured or weights is None or net.digest in weights:
             return self
         notice(
             f"the {net.measures().label.lower()} of that row was measured with other weights: --images N measures it with these"
@@ -63,12 +63,12 @@ class ChosenSubnet:
         return replace(self, accuracy=None)
 
     def is_of_precisions(self, found: Mapping[str, Any]) -> bool:
-        """Whether the accuracy that is known is that of layers in their precisions; most predictors know fp32 alone."""
+        """Whether the accuracy holds for layers in their own precisions; most predictors only know fp32."""
         predictor = found.get("predictor")
         return self.measured or (predictor is not None and predictor.get("kind") != ANY_PRECISION)
 
     def facts(self, metric: str) -> dict[str, str]:
-        """The accuracy by its metric, and where it comes from; empty if it is not known."""
+        """The accuracy by its metric, and its source; empty if unknown."""
         if self.accuracy is None:
             return {}
         return {metric: f"{self.accuracy:.4f}", f"{metric}_source": self.source}

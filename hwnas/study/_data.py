@@ -1,4 +1,4 @@
-"""The data that accuracy is measured on, and subnets as people write them."""
+"""The data that accuracy is measured on, and archs from the command line."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ _YOURS = "pass --data FOLDER: images in val/<class>/, or texts in validation.csv
 
 
 def as_told(net: Supernet, columns: Mapping[str, str], metric: str | None = None) -> Supernet:
-    """The network with other columns to read texts from, or another score of classifiers to measure by.
+    """The network with other columns to read texts from, or another classification score to measure.
 
     Args:
-        net: a classifier, unless nothing is given; with columns of texts.
-        columns: names of ``text``, ``pair`` and ``label`` where they differ from those that the network knows.
-        metric: what evaluations measure; None leaves it as it is.
+        net: the network.
+        columns: names of the columns ``text``, ``pair`` and ``label`` that differ from the network's.
+        metric: the score that evaluations measure; None for the network's own.
 
     Raises:
-        DataError: it does not classify texts.
-        UnknownNameError, SupernetError: there is no such score, or it does not classify.
+        DataError: there are columns, but the network does not classify texts.
+        UnknownNameError, SupernetError: there is no such score, or the network does not classify.
     """
     from hwnas.supernet.hf import TextEncoder
 
@@ -40,13 +40,13 @@ def as_told(net: Supernet, columns: Mapping[str, str], metric: str | None = None
     if not columns:
         return net
     if not isinstance(net, TextEncoder):
-        part, rule = next(iter(columns)), "it is of texts to classify, and the network is fed something else"
+        part, rule = next(iter(columns)), "only networks that classify texts read columns"
         raise DataError(f"{part} column {columns[part]}", rule, f"drop --{part}-column")
     return net.remade(columns=replace(net.carried.columns, **columns))
 
 
 def refuse_untrained(name: str, net: Supernet, folder: Path | None) -> None:
-    """Refuse what has learned nothing yet.
+    """Refuse a network with an untrained head.
 
     Raises:
         SupernetError: the head is new.
@@ -57,7 +57,7 @@ def refuse_untrained(name: str, net: Supernet, folder: Path | None) -> None:
 
 
 def refuse_unready(name: str, net: Supernet, folder: Path | None) -> None:
-    """Refuse to evaluate what has learned nothing yet, or has nothing to be measured on.
+    """Refuse to evaluate a network with an untrained head, or without data.
 
     Raises:
         SupernetError: the head is new.
@@ -68,13 +68,14 @@ def refuse_unready(name: str, net: Supernet, folder: Path | None) -> None:
         raise DataError(f"supernet {name}", "it comes without data", _YOURS)
 
 
-def tell_untrained(name: str, checkpoint: Path | None, folder: Path | None) -> None:
-    """Say so where only the largest subnet was ever trained."""
+def warn_untrained(name: str, checkpoint: Path | None, folder: Path | None) -> None:
+    """Notify the user if only the largest subnet was ever trained."""
     from hwnas.supernet import reference_kind
 
     if checkpoint is None and reference_kind(name).only_largest:
-        rule = "of its subnets the largest alone has been trained, and the others are worth little"
-        notice(f"{name}: {rule} before: {_training(name, folder)}")
+        notice(
+            f"{name}: only its largest subnet is trained, so the others are worth little before: {_training(name, folder)}"
+        )
 
 
 def _training(name: str, folder: Path | None) -> str:
@@ -88,8 +89,8 @@ def evaluation_data(
     """Data to calibrate and measure with, and the facts that identify them in a journal.
 
     Raises:
-        DataError: the supernet brings none and no folder was given, the folder does not fit, or a number is none.
-        SupernetError: the supernet's head has learned nothing yet.
+        DataError: the supernet brings no data and no folder was given, the folder does not fit, or a number is out of range.
+        SupernetError: the supernet's head is new.
     """
     from hwnas.task import scored_by
 
@@ -118,7 +119,7 @@ def evaluation_data(
 
 
 def fed_by(data: Task) -> dict[str, Any]:
-    """What turns files into a network's inputs, as far as it is not the usual: it may change where weights do not."""
+    """Facts of how files become a network's inputs, if not in the default way. They may change while weights do not."""
     from hwnas.task import IMAGENET, ImageFolder, TextFolder
 
     if isinstance(data, TextFolder):
@@ -129,17 +130,17 @@ def fed_by(data: Task) -> dict[str, Any]:
 
 
 def noun_of(data: Task) -> str:
-    """What its samples are called."""
+    """The plural noun for its samples: ``"images"``, ``"texts"``."""
     from hwnas.task import UserData
 
     return data.noun if isinstance(data, UserData) else "images"
 
 
-def say_broken(data: Task) -> None:
-    """Tell of images that were left out, and why."""
-    told: dict[Path, str] = getattr(data, "broken", {})
-    broken = {path: _no_file(path) or told[path] for path in sorted(told)}
-    alike: defaultdict[str, list[Path]] = defaultdict(list)  # but for what differs from one to the next, in brackets
+def warn_broken(data: Task) -> None:
+    """Notify the user of images that were left out, and why."""
+    reasons: dict[Path, str] = getattr(data, "broken", {})
+    broken = {path: _no_file(path) or reasons[path] for path in sorted(reasons)}
+    alike: defaultdict[str, list[Path]] = defaultdict(list)  # by reason, without the details in brackets
     for path, why in broken.items():
         alike[why.partition(" (")[0]].append(path)
     for paths in alike.values():
@@ -147,17 +148,17 @@ def say_broken(data: Task) -> None:
 
 
 def _no_file(path: Path) -> str | None:
-    """What bears an image's name without being a file, of which a decoder only says that it does not decode."""
+    """What a path with an image's name is, if it is not a file; a decoder would only say that it does not decode."""
     if path.is_symlink() and not path.exists():
-        return f"a link to what is not there ({path.readlink()})"
+        return f"a link to a missing file ({path.readlink()})"
     return "a folder" if path.is_dir() else None
 
 
 def parse_arch(text: str) -> dict[str, Any]:
-    """The arch of ``--arch``, JSON.
+    """The arch in the JSON text of ``--arch``.
 
     Raises:
-        DataError: not a JSON object.
+        DataError: the text is not a JSON object.
     """
     try:
         arch = json.loads(text)

@@ -1,4 +1,4 @@
-"""The lengths at which decoders are timed: reading a prompt, and writing one token after a context."""
+"""Timing decoders at two lengths: reading a prompt, and writing one token after a context."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ class Runs:
     """Runs of one kind.
 
     Attributes:
-        space: at their lengths.
+        space: the space at their lengths.
         x: ``(n, g)`` rows of it.
-        table: what the library tells of the table that predicts them; empty for none.
-        what: is done in one, in words.
+        table: facts of the latency table that predicts them; empty for none.
+        what: what a run does, in words.
     """
 
     space: SearchSpace
@@ -53,20 +53,19 @@ class Decoding(Lengths):
 
     @classmethod
     def of(cls, space: SearchSpace, facts: Mapping[str, Any]) -> Decoding | None:
-        """The lengths of the block library that a front was found in; None for other networks, which have one
-        length."""
+        """The lengths of the block library in which a front was found; None for other networks, which have one length."""
         file = next((file for file in facts.get("files") or () if file.get("lengths")), None)
         if file is None or not {"l", "p"} <= set(space.groups):
             return None
         return cls(int(file["lengths"]["prompt"]), int(file["lengths"]["context"]), file.get("tables") or {})
 
     def facts(self, facts: Mapping[str, Any]) -> Mapping[str, Any]:
-        """A front's facts, with the conditions of the library's tables: it has no device of its own."""
+        """A front's facts, with the device of the library's table if the front has none of its own."""
         table = self.tables.get(LATENCY.column)
         return {**facts, "device": table} if table and not facts.get("device") else facts
 
     def runs(self, space: SearchSpace, x: Population) -> list[Runs]:
-        """Steps of decoding of ``(n, g)`` rows, and their prefills."""
+        """Runs of ``(n, g)`` rows: one step of decoding, and one prefill."""
         found = []
         kinds = (
             (LATENCY.column, self.writing(space.whole), f"writing a token after {self.context}"),
@@ -78,11 +77,11 @@ class Decoding(Lengths):
             found.append(Runs(part, own, self.tables.get(column) or {}, what))
         return found
 
-    def told(self, frame: pd.DataFrame) -> list[str]:
-        """Tokens per second of rows that were measured, and what was predicted of them."""
+    def summary(self, frame: pd.DataFrame) -> list[str]:
+        """Lines with the tokens per second of measured rows, beside the predicted ones."""
         kinds = (("reads", self.prompt, PREFILL), ("writes", 1, LATENCY))
         lines = [
-            f"row {cells['row']:g} " + " and ".join(_told(*kind, cells) for kind in kinds)
+            f"row {cells['row']:g} " + " and ".join(_rates(*kind, cells) for kind in kinds)
             for _, cells in frame.iterrows()
         ]
         lines.append(f"reading: a prompt of {count_of(self.prompt, 'token')}; writing: one after {self.context}")
@@ -90,11 +89,11 @@ class Decoding(Lengths):
 
 
 def with_prefill(frame: pd.DataFrame, at: Sequence[int], measured: Sequence[Measurement]) -> pd.DataFrame:
-    """``frame`` with ``prefill_measured_ms`` behind ``prefill_ms``, and ``prefill_at_table_speed_ms`` where it is known.
+    """``frame`` with ``prefill_measured_ms`` after ``prefill_ms``, and ``prefill_at_table_speed_ms`` if it is known.
 
     Args:
         frame: a Pareto frame, as numbers or as text.
-        at: positions of the rows that were measured.
+        at: positions of the measured rows.
         measured: one per position.
     """
     values: dict[str, list[float | None]] = {
@@ -108,7 +107,7 @@ def with_prefill(frame: pd.DataFrame, at: Sequence[int], measured: Sequence[Meas
 
 
 def _with_column(frame: pd.DataFrame, name: str, at: Sequence[int], numbers: Sequence[float | None]) -> pd.DataFrame:
-    """Other rows keep what they have."""
+    """``frame`` with numbers in some rows of a column; the other rows keep theirs."""
     import pandas as pd
 
     old = frame[name] if name in frame else pd.Series(np.nan, index=frame.index)
@@ -121,8 +120,8 @@ def _with_column(frame: pd.DataFrame, name: str, at: Sequence[int], numbers: Seq
     return rest
 
 
-def _told(done: str, tokens: int, metric: Metric, cells: pd.Series[Any]) -> str:
-    """What one row does in a second."""
+def _rates(done: str, tokens: int, metric: Metric, cells: pd.Series[Any]) -> str:
+    """Tokens per second of one row: measured, at the table's speed, and predicted."""
     beside = []
     if metric.companion(AT_SPEED) in cells:
         beside.append(f"{_rate(tokens, cells[metric.companion(AT_SPEED)])} at the table's speed")
@@ -134,7 +133,7 @@ def _told(done: str, tokens: int, metric: Metric, cells: pd.Series[Any]) -> str:
 
 
 def _errors(done: str, metric: Metric, frame: pd.DataFrame) -> list[str]:
-    """What predictions are worth at the speed that they are of."""
+    """The error of predictions, at the speed of their table."""
     from hwnas.latency import fidelity, summary
 
     at_speed = metric.companion(AT_SPEED)

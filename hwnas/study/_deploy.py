@@ -1,4 +1,4 @@
-"""Where an exported subnet goes: one ONNX file, or a folder with all that its users need."""
+"""Write an exported subnet: one ONNX file, or a folder with everything that its users need."""
 
 from __future__ import annotations
 
@@ -13,41 +13,41 @@ if TYPE_CHECKING:
     from onnx import ModelProto
 
 MODEL = "model.onnx"
-"""The network's file in a folder."""
+"""Name of the network's file in a folder."""
 
 PIXELS = "pixel_values"
-"""What images are called in a folder, as Hugging Face's libraries call them."""
+"""Name of the image input in a folder, as in Hugging Face's libraries."""
 
 
 def is_folder(path: Path) -> bool:
-    """Whether a folder is meant: whatever does not end in ``.onnx``."""
+    """Whether a path means a folder: it does not end in ``.onnx``."""
     return not ends_in(path, ".onnx")
 
 
 def model_file(path: Path) -> Path:
-    """The file that the network goes to.
+    """The file of the network.
 
     Raises:
-        DataError: another kind of file is meant.
+        DataError: the path has the name of another kind of file.
     """
     ending = path.suffix.removeprefix(".")
     if is_folder(path) and ending.isalpha() and not path.is_dir():
-        rule = f"networks are written as .onnx, or into a folder, and its name is of a .{ending} file"
+        rule = f"networks are written as .onnx or into a folder, not as .{ending}"
         raise DataError(f"output {path}", rule, f"write --out {path.with_suffix('.onnx')}")
     return path / MODEL if is_folder(path) else path
 
 
 def write_deployed(model: ModelProto, facts: Mapping[str, str], files: Mapping[str, str], path: Path) -> None:
-    """Write a network, and in a folder the files beside it: all of them, or none.
+    """Write a network and, into a folder, the files beside it: all of them, or none.
 
     Args:
-        model: with its weights.
-        facts: properties that are stored in it.
-        files: texts by name.
+        model: the network with its weights.
+        facts: properties to store in it.
+        files: texts by file name.
         path: a file that ends in ``.onnx``, or a folder.
 
     Raises:
-        DataError: they cannot be written.
+        DataError: a file cannot be written.
     """
     from hwnas.supernet import save_onnx  # loads torch
 
@@ -63,7 +63,7 @@ def write_deployed(model: ModelProto, facts: Mapping[str, str], files: Mapping[s
 
 
 def _rename_images(model: ModelProto) -> None:
-    """``input`` becomes `PIXELS`."""
+    """Rename ``input`` to ``PIXELS``."""
     for value in model.graph.input:
         value.name = PIXELS if value.name == "input" else value.name
     for node in model.graph.node:

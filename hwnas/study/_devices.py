@@ -1,4 +1,4 @@
-"""The devices that a search is about: the main one, and those that budgets and objectives name beside it."""
+"""The devices of a search: the main one, and others that budgets and objectives name."""
 
 from __future__ import annotations
 
@@ -19,14 +19,17 @@ if TYPE_CHECKING:
     from hwnas.latency import LatencyTable
 
 USUAL = "cpu"
-"""The main device where none is named."""
+"""The default main device."""
 
 
 @dataclass(frozen=True)
 class Devices:
-    """``main`` tells ``latency_ms``; ``others``, by the names they have in columns, tell ``latency_ms@name``.
+    """The devices of a search.
 
-    What the user's files tell, in the columns ``given``, no table is needed for.
+    Attributes:
+        main: the device of ``latency_ms``.
+        others: the devices of ``latency_ms@name``, by that name.
+        given: columns of the user's files, which need no table.
     """
 
     main: str
@@ -37,10 +40,10 @@ class Devices:
     def of(
         cls, request: Request, bounds: Budgets, objectives: Objectives | None, given: Collection[str] = ()
     ) -> Devices:
-        """Those that the options name.
+        """The devices that options name.
 
         Raises:
-            DataError: two go by one name in columns, or one is named whose latency a file tells.
+            DataError: two devices have one name in columns, or a device is named although a file has its latency.
         """
         if request.device is not None and LATENCY.column in given:
             rule = f"{LATENCY.column} is a column of a file here"
@@ -60,7 +63,7 @@ class Devices:
         return cls(main, others, given)
 
     def latency(self, device: str | None) -> Metric:
-        """Latency on a device, under the name that it has in columns."""
+        """The metric of latency on a device; None is the main one."""
         name = short(device) if device is not None else short(self.main)
         return LATENCY if name == short(self.main) else LATENCY.on(name)
 
@@ -73,7 +76,7 @@ class Devices:
     def budgets(
         self, bounds: Budgets, metrics: Metrics, others: Mapping[str, Found[LatencyTable]]
     ) -> dict[str, Budget]:
-        """All bounds as latencies in ms: so many images per second are so many milliseconds per batch."""
+        """All bounds as latencies in ms; a rate of images becomes the time of a batch."""
         budgets: dict[str, Budget] = {}
         for device, ms in bounds.ms.items():
             latency = self.latency(device)
@@ -90,5 +93,5 @@ class Devices:
 
 
 def short(device: str) -> str:
-    """What a device is called in columns: of a path the last part."""
+    """The name of a device in columns: the last part of a path, without its ending."""
     return Path(device).name.partition(".")[0] or device

@@ -1,4 +1,4 @@
-"""The driver's weights in its workers: read from the same file, or sent along to the nodes of a cluster."""
+"""The driver's weights in its workers: read from the same file, or sent to the nodes of a cluster."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class DriverWeights:
-    """What a worker is told of the driver's weights.
+    """The driver's weights in the form that travels to workers.
 
     Attributes:
-        digest: the worker's must have the same.
-        arrays: the weights by name; None where the worker reads them from the driver's file.
+        digest: digest that the worker's weights must have.
+        arrays: the weights by name; None if the worker reads them from the driver's file.
     """
 
     digest: str
@@ -32,18 +32,18 @@ class DriverWeights:
 
     @classmethod
     def of(cls, net: Supernet, where: Where) -> Self:
-        """Those of ``net``, for workers that run somewhere."""
+        """The weights of ``net``; they are only sent to a cluster."""
         if where.cluster is None:
             return cls(net.digest)
         return cls(net.digest, {name: tensor.detach().cpu().numpy() for name, tensor in net.tensors.items()})
 
     def tensors(self) -> dict[str, Tensor] | None:
-        """The weights that were sent, if any were."""
+        """The weights that were sent; None if none were."""
         import torch
 
         if self.arrays is None:
             return None
-        with warnings.catch_warnings():  # shared memory is read-only, and workers do not write to weights
+        with warnings.catch_warnings():  # torch warns that shared memory is read-only; workers never write to weights
             warnings.simplefilter("ignore", UserWarning)
             return {name: torch.from_numpy(array) for name, array in self.arrays.items()}
 
@@ -51,11 +51,11 @@ class DriverWeights:
         """Refuse weights that are not the driver's.
 
         Args:
-            net: with the worker's.
-            said: how the driver was told of them.
+            net: the worker's network.
+            said: the option that names the weights, for the message.
 
         Raises:
-            SupernetError: they have changed.
+            SupernetError: the weights have changed.
         """
         if net.digest != self.digest:
             rule = "its weights have changed since the run began"

@@ -1,4 +1,4 @@
-"""``--evaluate``: searches in which every accuracy is measured on the supernet's own weights."""
+"""``--evaluate``: searches that measure every accuracy on the supernet's own weights."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from hwnas.metric import Metric, registered
 from hwnas.progress import notice, resumable
 from hwnas.quantity import checked_name, count_of
 from hwnas.study._asked import idle_files, refuse_unused
-from hwnas.study._data import as_told, evaluation_data, refuse_unready, say_broken, tell_untrained
+from hwnas.study._data import as_told, evaluation_data, refuse_unready, warn_broken, warn_untrained
 from hwnas.study._measuring import MeasuringPredictor
 from hwnas.study._objectives import Objectives, check_names
 from hwnas.study._racing import RacedAccuracy, can_race
@@ -29,28 +29,26 @@ if TYPE_CHECKING:
     from hwnas.task import Task
 
 OF_FOLDERS = ("images", "calibrate", "batch_size")
-"""Attributes of an evaluation that say what is taken of a folder."""
+"""Attributes of an evaluation that only apply to a folder of data."""
 
 E = TypeVar("E", bound="MeasuredAccuracy | RacedAccuracy")
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What ``--evaluate`` is given.
+    """How to evaluate subnets of a supernet.
 
     Attributes:
         supernet: a reference.
-        evals: subnets to evaluate.
-        checkpoint, data, images, calibrate, batch_size: as ``hwnas evaluate`` has them.
-        seed: of the images drawn.
-        engine: what runs subnets, by name; None for the one that suits this machine.
-        columns: names of ``text``, ``pair`` and ``label`` in tables of texts where they differ from those that were
-            trained on.
-        metric: a score of classifiers to measure by; None for the supernet's own.
-        where: processes or a cluster that evaluate; what is found does not depend on it.
-        skip_failed: go on without subnets whose evaluation always fails, in place of stopping.
-        racing: in a search, the share of the front's hypervolume that subnets which were not shown all samples may be
-            expected to add; None shows every sample to every subnet.
+        evals: subnets to evaluate in a search.
+        checkpoint, data, images, calibrate, batch_size: see ``hwnas evaluate``.
+        seed: seed of the draw of images.
+        engine: name of the engine that runs subnets; None for the one that suits this machine.
+        columns: names of the columns ``text``, ``pair`` and ``label`` in tables of texts, if they differ from those in training.
+        metric: classification score to measure; None for the supernet's own.
+        where: processes or a cluster that evaluate; results do not depend on it.
+        skip_failed: go on without subnets whose evaluation always fails, instead of stopping.
+        racing: tolerance of the race in a search, see :class:`hwnas.search.Race`; None shows every sample to every subnet.
     """
 
     supernet: str
@@ -75,33 +73,33 @@ class Evaluation:
                 object.__setattr__(self, name, Path(checked_name(name, path, example)))
         where: Any = self.where
         if not isinstance(where, Where):
-            raise DataError(f"where {where!r}", "it says where subnets are evaluated", f"write Where({where!r})")
+            raise DataError(f"where {where!r}", "it is a hwnas.Where", f"write Where({where!r})")
 
     @cached_property
     def net(self) -> Supernet:
-        """The supernet, opened when it is first asked for.
+        """The supernet, opened at first use.
 
         Raises:
-            UnknownNameError, SupernetError: there is none, or no fitting weights, or they have learned nothing.
+            UnknownNameError, SupernetError: there is no such supernet, its weights do not fit, or its head is new.
             DataError: there is nothing to measure on.
         """
         from hwnas.supernet import load_supernet
 
         net = as_told(load_supernet(self.supernet, self.checkpoint), self.columns, self.metric)
         refuse_unready(self.supernet, net, self.data)  # before a table is profiled
-        tell_untrained(self.supernet, self.checkpoint, self.data)
+        warn_untrained(self.supernet, self.checkpoint, self.data)
         return net
 
     @cached_property
     def own_samples(self) -> tuple[Task, dict[str, Any]]:
-        """The `samples` of the supernet itself, opened when they are first asked for."""
+        """``samples`` of the supernet itself, opened at first use."""
         return self.samples(self.net)
 
     def samples(self, net: Supernet) -> tuple[Task, dict[str, Any]]:
-        """What ``net`` is calibrated and measured with, and what a journal says of it.
+        """Data to calibrate and measure ``net`` with, and the facts that identify them in a journal.
 
         Raises:
-            DataError: there is none, or it does not fit.
+            DataError: there are no data, or they do not fit.
         """
         if self.data is None:
             self._tell_unused()
@@ -116,13 +114,13 @@ class Evaluation:
         )
 
     def _tell_unused(self) -> None:
-        """Say which options mean nothing for data that the supernet brings."""
+        """Notify the user of options that have no effect on data that the supernet brings."""
         idle = [
             f"--{name.replace('_', '-')}" for name in OF_FOLDERS if getattr(self, name) != getattr(Evaluation, name)
         ]
         if idle:
-            told = f"{self.supernet} brings its own data, and is evaluated on all of them"
-            notice(f"{told}: {', '.join(idle)} {'counts' if len(idle) == 1 else 'count'} with --data alone")
+            effect = f"{'has' if len(idle) == 1 else 'have'} an effect only with --data"
+            notice(f"{self.supernet} brings its own data, and is evaluated on all of them: {', '.join(idle)} {effect}")
 
     def measures(self) -> Metric:
         """The metric that evaluations measure.
@@ -135,24 +133,24 @@ class Evaluation:
         return (self.metric and registered(self.metric)) or measured_by(self.supernet, self.checkpoint)
 
     def towards(self, objectives: Objectives | None) -> Evaluation:
-        """The same, by the score of classifiers that is among the objectives, if the supernet's own is not."""
+        """The evaluation by the one classification score among the objectives, if that is not the supernet's own."""
         from hwnas.task import SCORES
 
         own = self.measures().name
         named = [column for column in objectives.columns if column in SCORES] if objectives is not None else []
         return replace(self, metric=named[0]) if len(named) == 1 and own in SCORES and named != [own] else self
 
-    def told(self) -> tuple[SearchSpace, str]:
-        """The space, and the column that evaluations tell.
+    def space_and_column(self) -> tuple[SearchSpace, str]:
+        """The space, and the column that evaluations measure.
 
         Raises:
-            HwnasError: supernet or data do not fit; a table is profiled only afterwards.
+            HwnasError: supernet or data do not fit; they are opened before a table is profiled.
         """
         space, _ = self.space(), self.own_samples
         return space, self.measures().column
 
     def space(self) -> SearchSpace:
-        """The supernet's space, with the number of classes of its weights; of layers with precisions, if its name says so."""
+        """The space of the supernet's weights, with their number of classes, and with precisions if its name has them."""
         from hwnas.graph import mixed_space
         from hwnas.supernet import reference_kind
 
@@ -163,7 +161,7 @@ class Evaluation:
 
     @property
     def _reference(self) -> str:
-        """What opens the space of the weights, which may have another number of classes than the supernet."""
+        """The reference that opens the space of the weights, whose number of classes may differ from the supernet's."""
         from hwnas.space import classes_named
 
         _, classes = classes_named(self.net.space.name)
@@ -172,19 +170,19 @@ class Evaluation:
         return f"{self.supernet}-c{classes}"
 
     def refuse_unused(self, used: Mapping[str, object]) -> None:
-        """Refuse options that mean nothing where accuracy is evaluated.
+        """Refuse options that have no meaning with evaluations.
 
         Raises:
-            DataError: names the first.
+            DataError: there is one; the message names the first.
         """
         refuse_unused("evaluation", "evaluated", self.evals, used)
 
     def refuse_mixed(self, request: Request) -> None:
-        """Refuse what a request asks for and evaluations do not tell.
+        """Refuse a request that does not go with evaluations.
 
         Raises:
-            DataError: names the first.
-            UnknownNameError: there is no such engine.
+            DataError: an option has no meaning, or the measured metric is not an objective.
+            UnknownNameError: there is no such engine, or no such objective.
         """
         from hwnas.supernet import get_engine
 
@@ -196,21 +194,21 @@ class Evaluation:
             check_names("objective", request.unknown, [measured.column], layers=True)
             rule = f"{measured.name} is not among the objectives"
             known = registered(measured.name) is not None
-            told = measured.name if known else f"{measured.name}:{measured.direction}"
-            raise DataError("evaluation", rule, f"add it: --objectives {','.join([told, *objectives.said])}")
+            own = measured.name if known else f"{measured.name}:{measured.direction}"
+            raise DataError("evaluation", rule, f"add it: --objectives {','.join([own, *objectives.said])}")
 
     @contextmanager
     def measuring(
         self, csv: Path, precisions: tuple[str, ...] = ()
     ) -> Iterator[tuple[MeasuredAccuracy, dict[str, Any]]]:
-        """What evaluates subnets, and what its accuracies depend on; they are kept in a journal beside ``csv``.
+        """Open an evaluator, with a journal beside ``csv``, and the facts that its accuracies depend on.
 
         Args:
-            csv: what will be written.
-            precisions: those that layers have to choose from, if they have any of their own.
+            csv: the file that will be written.
+            precisions: precisions that layers choose from, if they have their own.
 
         Raises:
-            DataError: data or cluster that do not fit.
+            DataError: data or cluster do not fit.
         """
         from hwnas.supernet import MeasuredAccuracy
 
@@ -221,10 +219,10 @@ class Evaluation:
 
         with self._kept(csv, net, identity, precisions, made) as evaluator:
             yield evaluator, identity
-            say_broken(data)
+            warn_broken(data)
 
     def _in(self, precisions: tuple[str, ...]) -> Supernet:
-        """The supernet, in the space whose layers have precisions of their own, if any are given."""
+        """The supernet, in the space with these precisions if there are any."""
         return self.net.in_precision("+".join(precisions)) if precisions else self.net
 
     @contextmanager
@@ -237,7 +235,16 @@ class Evaluation:
         made: Callable[[Journal, Engine, Executor | None], E],
         spared: str = "none is evaluated again",
     ) -> Iterator[E]:
-        """The evaluator that ``made`` returns, with its journal and its workers open; and how what is known is ``spared``."""
+        """The evaluator that ``made`` returns, while its journal and its workers are open.
+
+        Args:
+            csv: the file that will be written.
+            net: the supernet.
+            identity: facts that accuracies depend on.
+            precisions: see :meth:`measuring`.
+            made: makes the evaluator.
+            spared: what the journal saves, for the notice.
+        """
         from hwnas.io import Journal
         from hwnas.study._workers import Evaluating
         from hwnas.supernet import accuracy_journal_identity, get_engine
@@ -257,10 +264,10 @@ class Evaluation:
     def _racing(
         self, csv: Path, precisions: tuple[str, ...], tolerance: float
     ) -> Iterator[tuple[RacedAccuracy, dict[str, Any]]]:
-        """As :meth:`measuring`, for a search in which subnets race.
+        """Like :meth:`measuring`, for a search in which subnets race.
 
         Raises:
-            DataError: they cannot on these data.
+            DataError: subnets cannot race on these data.
         """
         from hwnas.supernet import MeasuredAnswers
 
@@ -276,18 +283,17 @@ class Evaluation:
             csv, net, {**identity, "racing": tolerance, "racing_by": "margins, expected"}, precisions, made, spared
         ) as evaluator:
             yield evaluator, identity
-            say_broken(data)
+            warn_broken(data)
 
     @contextmanager
     def opened(self, space: SearchSpace, csv: Path) -> Iterator[MeasuringPredictor]:
-        """The accuracy to search by; see :meth:`measuring`."""
+        """Open the accuracy to search by; see :meth:`measuring`."""
         with ExitStack() as until_done:
-            own = space.precisions
             evaluator: MeasuredAccuracy | RacedAccuracy
             if self.racing is None:
-                evaluator, identity = until_done.enter_context(self.measuring(csv, own))
+                evaluator, identity = until_done.enter_context(self.measuring(csv, space.precisions))
             else:
-                evaluator, identity = until_done.enter_context(self._racing(csv, own, self.racing))
+                evaluator, identity = until_done.enter_context(self._racing(csv, space.precisions, self.racing))
             facts = {
                 "supernet": self.supernet,
                 "weights": f"{self.net.origin} ({self.net.digest})",
@@ -301,7 +307,7 @@ class Evaluation:
 
 
 def _sensitivity(evaluator: MeasuredAccuracy | RacedAccuracy, space: SearchSpace) -> list[dict[str, Any]]:
-    """What each layer costs in int8, alone."""
+    """The loss of each layer alone in int8, for the provenance."""
     from hwnas.supernet import sensitivity
 
     found = sensitivity(evaluator.supernet, space, evaluator.data)

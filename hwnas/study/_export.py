@@ -1,4 +1,4 @@
-"""Subnets as ONNX files, with their weights: checked against torch, and by measurement where that is asked for."""
+"""Export subnets as ONNX files with their weights, checked against torch and, if asked for, timed."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from hwnas.metric import LATENCY, Metric
 from hwnas.progress import notice
 from hwnas.quantity import checked_name, count_of, format_bytes
 from hwnas.study._chosen import ChosenSubnet
-from hwnas.study._data import as_told, evaluation_data, noun_of, refuse_untrained, say_broken
+from hwnas.study._data import as_told, evaluation_data, noun_of, refuse_untrained, warn_broken
 from hwnas.study._deploy import is_folder, model_file, write_deployed
 from hwnas.study._export_settings import ExportSettings
 from hwnas.study._facts import weights_hash
@@ -42,13 +42,13 @@ def export(front: Front, row: int, path: Path, settings: ExportSettings) -> Path
     """Write a row of a front as ONNX; see :meth:`Front.export`.
 
     Raises:
-        NotHeldError: the file is written, but breaks the budget, or decides too little as fp32 does.
+        NotHeldError: the file is written, but breaks the budget or agrees too little with fp32.
     """
     arch = front.arch(row)
     cells = front.frame.iloc[front.frame["row"].tolist().index(row)]
     place = f"{front.path or 'a front'}, row {row}"
     if not export_subnet(settings, front.facts, lambda net: ChosenSubnet.of(arch, cells, net.metric, place), path):
-        raise NotHeldError(f"{path}", "it is written, but does not hold", "see what was told of it")
+        raise NotHeldError(f"{path}", "it is written, but does not hold", "see the lines above")
     return path
 
 
@@ -64,23 +64,22 @@ def supernet_of(facts: Mapping[str, Any]) -> str:
     name = (facts.get("evaluator") or {}).get("supernet") or space.get("reference") or space.get("name")
     if table_of(facts) is not None or (name in space_names() and not get_space(name).slots):
         rule = "its space is a table, without networks"
-        raise DataError(
-            f"a front of {name}", rule, "export a front of a supernet, or build the network of its arch yourself"
-        )
+        remedy = "export a front of a supernet, or build the network of its arch yourself"
+        raise DataError(f"a front of {name}", rule, remedy)
     if not isinstance(name, str):
-        raise DataError("supernet", "nothing tells which supernet the subnet is of", "pass --supernet NAME")
+        raise DataError("supernet", "the front does not name its supernet", "pass --supernet NAME")
     return name
 
 
 def export_subnet(
     settings: ExportSettings, found: Mapping[str, Any], choose: Callable[[Supernet], ChosenSubnet], path: Path
 ) -> bool:
-    """Write a subnet; returns whether it meets its budget and the agreement that is asked for.
+    """Write a subnet; returns whether it meets its budget and the required agreement with fp32.
 
     Args:
-        settings: how.
-        found: the provenance of the front it is of; may be empty.
-        choose: the subnet, given the supernet.
+        settings: how to export.
+        found: the provenance of its front; may be empty.
+        choose: chooses the subnet, given the supernet.
         path: a file that ends in ``.onnx``, or a folder.
     """
     from hwnas import __version__
@@ -98,7 +97,7 @@ def export_subnet(
         clock = Clock.of(
             net.space, found, checked_name("device", s.device, "cpu"), threads=s.threads, batch=s.batch, precision=form
         )
-    chosen = choose(net).of_weights(net, found)
+    chosen = choose(net).with_weights_of(net, found)
     if s.random_weights:
         subnet, images_of_it = _random(net, chosen.arch), None
         told = {"weights": "random, for latency checks only: accuracy is chance"}
@@ -142,7 +141,7 @@ def export_subnet(
         tell_agreement(form, kept, lossy, least)
         holds = kept.share_pct >= least
     elif form != "fp32" and not s.random_weights:
-        notice(f"how far {form} decides as fp32 does is not measured: pass --data FOLDER")
+        notice(f"the agreement of {form} with fp32 is not measured: pass --data FOLDER")
     if clock is not None:
         searched_ms = (found.get("budgets") or {}).get(LATENCY.column)
         budget_ms = s.budget_ms if s.budget_ms is not None else searched_ms
@@ -151,11 +150,11 @@ def export_subnet(
 
 
 def _opened(settings: ExportSettings, found: Mapping[str, Any]) -> Supernet:
-    """The supernet with its weights, measured as its front was.
+    """The supernet with its weights and the metric of its front.
 
     Raises:
-        UnknownNameError, SupernetError: there is none, or no fitting weights, or they have learned nothing.
-        DataError: the weights that the front is of are not there any more.
+        UnknownNameError, SupernetError: there is no such supernet, its weights do not fit, or its head is new.
+        DataError: the weights of the front are gone or have changed.
     """
     from hwnas.supernet import load_supernet, random_supernet
 
@@ -169,7 +168,7 @@ def _opened(settings: ExportSettings, found: Mapping[str, Any]) -> Supernet:
 
 
 def _tell_accuracy(metric: Metric, facts: Mapping[str, str]) -> None:
-    """What is known of the file's accuracy, and in fp32 where that is another one."""
+    """Notify the user of the file's accuracy, and of that in fp32 if they differ."""
     if metric.column in facts:
         known = facts.get(f"{metric.column}_fp32")
         beside = f" (in fp32 {metric.text(float(known))})" if known is not None else ""
@@ -180,7 +179,7 @@ def _tell_accuracy(metric: Metric, facts: Mapping[str, str]) -> None:
 def _calibrated(
     settings: ExportSettings, net: Supernet, chosen: ChosenSubnet
 ) -> tuple[Subnet, dict[str, str], Watched | None]:
-    """The subnet, re-calibrated where there are images; its accuracy with its source; the images."""
+    """The subnet, re-calibrated if there are images; its accuracy and source; and the images."""
     from hwnas.supernet import calibrated, measure_accuracy, reference_kind
 
     name, data, measure = settings.supernet, settings.data, settings.images is not None
@@ -189,9 +188,8 @@ def _calibrated(
     encoded = net.space.encode(chosen.arch)
     if data is None and net.data() is None:
         if measure:
-            raise DataError(
-                f"images {settings.images}", "there are no images to measure accuracy on", "pass --data FOLDER"
-            )
+            rule = "there are no images to measure accuracy on"
+            raise DataError(f"images {settings.images}", rule, "pass --data FOLDER")
         subnet = net.extract(encoded)
         if not subnet.has_statistics:
             return subnet, chosen.facts(net.metric), None
@@ -213,12 +211,12 @@ def _calibrated(
         facts |= {net.metric: f"{accuracy:.4f}", f"{net.metric}_source": source}
     else:
         facts |= chosen.facts(net.metric)
-    say_broken(images)
+    warn_broken(images)
     return subnet, facts, watched
 
 
 def _measured_as(net: Supernet, found: Mapping[str, Any]) -> Supernet:
-    """The network measured by the score of classifiers that its front was searched by, if that is another than its own."""
+    """The network, measured by the classification score of its front if that is not its own."""
     from hwnas.task import SCORES
 
     named = [name for name in found.get("objectives") or () if name in SCORES]
@@ -226,10 +224,10 @@ def _measured_as(net: Supernet, found: Mapping[str, Any]) -> Supernet:
 
 
 def _searched_weights(name: str, found: Mapping[str, Any]) -> Path | None:
-    """The file of the weights that the front was searched with, unchanged since; None if its provenance names none.
+    """The file of the weights that the front was searched with; None if its provenance names none.
 
     Raises:
-        DataError: the file is gone, or holds others now.
+        DataError: the file is gone, or has changed since.
     """
     from hwnas.supernet import checkpoint_file, reference_kind
 
@@ -239,15 +237,15 @@ def _searched_weights(name: str, found: Mapping[str, Any]) -> Path | None:
     path, own = Path(known["file"]), reference_kind(name).carries_weights
     if not checkpoint_file(path).exists():
         remedy = f"put it back, or pass --{'supernet' if own else 'checkpoint'} FILE"
-        raise DataError(f"weights {path}", "the front is of them, and they are not there", remedy)
+        raise DataError(f"weights {path}", "the front was searched with them, and they are gone", remedy)
     if weights_hash(path) != known["sha256"]:
-        rule = "they are not those that the front is of: the file has changed since"
+        rule = "the file has changed since the front was searched with it"
         raise DataError(f"weights {path}", rule, f"pass --checkpoint {path} to export them all the same")
     return path if not own or path != reference_kind(name).weights(name) else None
 
 
 def _random(net: Supernet, arch: Mapping[str, Any]) -> Subnet:
-    """A subnet with random weights whose activations are of ordinary size: denormal numbers would be slow."""
+    """A subnet with random weights, calibrated so that its activations have ordinary size: denormal numbers are slow."""
     import torch
 
     from hwnas.supernet import recalibrate
@@ -261,7 +259,7 @@ def _random(net: Supernet, arch: Mapping[str, Any]) -> Subnet:
 
 
 def _shown(model: ModelProto) -> str:
-    """The inputs and their shapes: ``input Nx3x224x224``, ``input_ids Nxlength``; of numbered ones the first, and how many."""
+    """The inputs and their shapes: ``input Nx3x224x224``, ``input_ids Nxlength``. Numbered inputs are summarised."""
     alike: dict[str, list[str]] = {}
     for value in model.graph.input:
         shape = "x".join(str(d.dim_param or d.dim_value) for d in value.type.tensor_type.shape.dim)

@@ -1,4 +1,4 @@
-"""How a subnet is exported."""
+"""Settings of an export."""
 
 from __future__ import annotations
 
@@ -10,27 +10,27 @@ from hwnas.errors import DataError
 from hwnas.quantity import check_whole
 
 OPSETS = range(14, 22)
-"""ONNX operator sets that are written."""
+"""ONNX operator sets that can be written."""
 
 
 @dataclass(frozen=True)
 class ExportSettings:
-    """How to export.
+    """How to export a subnet.
 
     Attributes:
         supernet: a reference.
         checkpoint: its weights; None for those that ship or were downloaded.
-        random_weights: random weights instead: for latency checks only; the file says so.
-        data: images to re-calibrate batch norms with.
-        images: how many to measure accuracy on, or all that the supernet brings where there is no folder; None for none.
-        calibrate, batch_size, seed: of the calibration.
-        precision: None for the one that was searched for.
-        agreement_pct: share of images that int8 and fp16 must decide as fp32 does.
-        opset: of ONNX.
+        random_weights: use random weights, for latency checks only; the file says so.
+        data: folder of data to re-calibrate batch norms and measure with.
+        images: number of images to measure accuracy on; without a folder, any number measures on all that the supernet
+            brings. None measures nothing.
+        calibrate, batch_size, seed: settings of the calibration.
+        precision: None for the precision of the search.
+        agreement_pct: least share of images on which int8 and fp16 must agree with fp32.
+        opset: ONNX operator set.
         device, threads, batch: where to time the file; None for nowhere.
-        budget_ms: of latency, for a file that is measured; None for the search's.
-        columns: names of ``text``, ``pair`` and ``label`` in tables of texts where they differ from those that were
-            trained on.
+        budget_ms: latency budget of a timed file; None for the search's.
+        columns: names of the columns ``text``, ``pair`` and ``label`` in tables of texts, if they differ from those in training.
     """
 
     supernet: str
@@ -51,17 +51,16 @@ class ExportSettings:
     columns: Mapping[str, str] = field(default_factory=dict)
 
     def check(self) -> None:
-        """Refuse what does not go together.
+        """Refuse settings that contradict each other.
 
         Raises:
-            DataError: names the first.
+            DataError: there are some; the message names the first.
         """
         if self.random_weights and self.checkpoint is not None:
             raise DataError("random weights", "there is a checkpoint too", "drop one of them")
         if self.random_weights and self.images is not None:
-            raise DataError(
-                f"images {self.images}", "random weights have no accuracy", "drop --images, or --random-weights"
-            )
+            rule = "random weights have no accuracy"
+            raise DataError(f"images {self.images}", rule, "drop --images, or --random-weights")
         for what, count in (("threads", self.threads), ("batch", self.batch)):
             if count is not None:
                 check_whole(what, count, 1)

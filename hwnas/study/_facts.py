@@ -1,4 +1,4 @@
-"""What the provenance of a front says of the search: space, objectives, budgets, how it went."""
+"""Facts of a search for the provenance: space, objectives, budgets, progress."""
 
 from __future__ import annotations
 
@@ -18,8 +18,7 @@ if TYPE_CHECKING:
 
 
 def space_facts(space: SearchSpace, reference: str | None = None) -> dict[str, Any]:
-    """The identity of the space, its reference if it is no registered name, and the genes whose choices were
-    restricted."""
+    """The identity of a space, its reference if its name is not registered, and restricted genes."""
     return {
         "name": space.name,
         "fingerprint": space.fingerprint,
@@ -30,7 +29,7 @@ def space_facts(space: SearchSpace, reference: str | None = None) -> dict[str, A
 
 
 def weights_facts(reference: str, checkpoint: Path | None) -> dict[str, str] | None:
-    """The file of the weights that were searched, and its digest, for ``export``; None if none was named."""
+    """The file of the searched weights and its digest, for ``export``; None if no file was named."""
     from hwnas.supernet import reference_kind
 
     kind = reference_kind(reference)
@@ -39,10 +38,10 @@ def weights_facts(reference: str, checkpoint: Path | None) -> dict[str, str] | N
 
 
 def weights_hash(path: Path) -> str:
-    """Of a file of weights, or of what is read of a folder, or beside GGUF; what else a folder holds, such as results, may change.
+    """Hash of a file of weights, or of the files that are read from a folder or beside GGUF; other files there may change.
 
     Raises:
-        SupernetError: a folder without weights.
+        SupernetError: the folder has no weights.
     """
     from hwnas.supernet import checkpoint_file
 
@@ -56,19 +55,19 @@ def weights_hash(path: Path) -> str:
 
 
 def budget_facts(budgets: Mapping[str, Budget]) -> dict[str, dict[str, float]]:
-    """Upper bounds and, where there are any, lower ones, by column."""
+    """Upper bounds by column, and lower ones if there are any."""
     floors = {name: b.lower for name, b in budgets.items() if b.lower > -math.inf}
     facts = {"budgets": {name: b.upper for name, b in budgets.items() if b.upper < math.inf}}
     return facts | ({"floors": floors} if floors else {})
 
 
 def directions_of(result: SearchResult) -> dict[str, Direction]:
-    """Which way is better of each objective."""
+    """The better direction of each objective."""
     return {o.name: "max" if o.maximise else "min" for o in result.problem.objectives}
 
 
 def search_facts(result: SearchResult, budgets: Mapping[str, Budget], settings: Mapping[str, int]) -> dict[str, Any]:
-    """How the front was found, and how large it is."""
+    """How the front was found, and its hypervolume."""
     from hwnas.report import hypervolume
 
     objectives = result.problem.objectives

@@ -1,4 +1,4 @@
-"""The space that a search is about, and the metrics that the user's files tell."""
+"""The space of a search, and the metrics in the user's files."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Given:
-    """A space and what files say of it.
+    """A space and the contents of the user's files.
 
     Attributes:
-        space: with the choices that ``--fix`` leaves.
+        space: the space with the choices that ``--fix`` leaves.
         columns: metrics by name, in the order of the files.
         facts: names and hashes of the files, for the provenance.
-        table: what the tables of subnets say, columns that tell no metric included.
-        library: the one that is the space.
+        table: the tables of subnets, with all their columns.
+        library: the library that is the space; None if there is none.
     """
 
     space: SearchSpace
@@ -40,7 +40,7 @@ class Given:
 
     @property
     def of_model(self) -> bool:
-        """Whether the space is the library of a model, rather than a table like any other."""
+        """Whether the space is the library of a model, and not just any table."""
         return self.library is not None and self.library.model is not None
 
 
@@ -48,13 +48,13 @@ def read_given(request: Request, objectives: Objectives | None, of: SearchSpace 
     """Read the files.
 
     Args:
-        request: names them.
-        objectives: may rename their columns.
-        of: the space, where it is known already.
+        request: names the files.
+        objectives: they may rename columns.
+        of: the space, if it is known already.
 
     Raises:
-        DataError: a file that does not fit, or options that exclude one another.
-        UnknownNameError: no such space.
+        DataError: a file does not fit, or options exclude each other.
+        UnknownNameError: there is no such space.
     """
     from hwnas.io import read_subnet_table
     from hwnas.search import Lookup
@@ -79,12 +79,12 @@ def read_given(request: Request, objectives: Objectives | None, of: SearchSpace 
         whole, _ = open_in(of or request.space, request.precision)
         space = restricted(whole, request.fix)
         if not space.slots:
-            _refuse(_of_devices(request), "", f"{space.name} has no layers to time: a table tells its metrics")
+            _refuse(_of_devices(request), "", f"{space.name} has no layers to time: its metrics come from a table")
         if request.tables:
             table = read_subnet_table(request.tables, space, renamed)
             columns.update({name: Lookup(space.whole, table.x, v, name) for name, v in table.columns.items()})
         elif not space.slots:
-            rule = f"{space.name} has no layers: a table of all its subnets tells its metrics"
+            rule = f"{space.name} has no layers: its metrics come from a table of all its subnets"
             raise DataError(f"space {space.name}", rule, "pass --table FILE.csv")
         for path in request.costs:
             space = _add_layer_costs(path, renamed, space, columns)
@@ -95,7 +95,7 @@ def read_given(request: Request, objectives: Objectives | None, of: SearchSpace 
 
 
 def _of_devices(request: Request) -> dict[str, object]:
-    """Options that tell how networks are timed, where any are."""
+    """Options of timing, by name."""
     return {
         "device": request.device,
         "threads": request.threads,
@@ -106,10 +106,10 @@ def _of_devices(request: Request) -> dict[str, object]:
 
 
 def _refuse(options: Mapping[str, object], where: str, rule: str) -> None:
-    """Refuse options without a meaning.
+    """Refuse options that have no meaning here.
 
     Raises:
-        DataError: names the first that was given.
+        DataError: one was given; the message names the first.
     """
     for option, value in options.items():
         if value:
@@ -119,7 +119,7 @@ def _refuse(options: Mapping[str, object], where: str, rule: str) -> None:
 def _add_layer_costs(
     path: Path, renamed: Mapping[str, str], space: SearchSpace, columns: dict[str, MetricFunction]
 ) -> SearchSpace:
-    """Sums over layers by key; returns the part of the space of which all layers are in the file."""
+    """Add the metrics of a file as sums over layers; returns the part of the space whose layers are all in the file."""
     from hwnas.io import read_layer_costs
     from hwnas.latency import Device, LatencyTable, Row
 

@@ -1,4 +1,4 @@
-"""The precision of an exported file: which one it is, how far it agrees with fp32, and what is reported of it."""
+"""The precision of an exported file, and its agreement with fp32."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ if TYPE_CHECKING:
 RANDOM_IMAGES = 8
 
 AGREEMENT_PCT = 95.0
-"""Share of images that a file in another precision must decide as fp32 does, in percent."""
+"""Share of images, in percent, on which a file in another precision must agree with fp32."""
 
 
 def form_of(precision: str | None, found: Mapping[str, Any]) -> str:
-    """The precision that is asked for, or that was searched for; ``fp32+int8`` where layers have their own.
+    """The precision of the file: the one asked for, or that of the search. It is ``fp32+int8`` if layers have their own.
 
     Raises:
-        UnknownNameError: there is no such precision; suggests the nearest.
-        DataError: one for all layers, of a front whose layers have their own.
+        UnknownNameError: there is no such precision; the message suggests the nearest.
+        DataError: one precision is asked for, but the front's layers have their own.
     """
     from hwnas.graph import parse_precision
     from hwnas.space import precisions_named
@@ -40,7 +40,7 @@ def form_of(precision: str | None, found: Mapping[str, Any]) -> str:
 
 
 def by_slot(subnet: Subnet) -> dict[str, str]:
-    """The precision of each layer of a subnet, without conversions."""
+    """The precision of each layer of a subnet, by slot, without conversions."""
     from hwnas.space.ops import Convert
 
     return {
@@ -58,8 +58,7 @@ def tell_precisions(by_slot: Mapping[str, str]) -> None:
 
 
 def calibration_images(subnet: Subnet, images: Watched | None, form: str) -> Batches:
-    """Images that show the ranges of activations, and that precisions are compared on. Random ones, with a notice, where
-    there are none."""
+    """Batches to find the ranges of activations and to compare precisions on. Without images they are random."""
     import torch
 
     from hwnas.graph import random_feeds
@@ -69,17 +68,17 @@ def calibration_images(subnet: Subnet, images: Watched | None, form: str) -> Bat
         compared = images.used_for(f"{form} beside fp32")
         return lambda: compared.calibration(subnet.inputs)
     if needs_ranges(subnet):
-        notice("int8 ranges are of random inputs: use this file for latency checks only")
+        notice("int8 ranges come from random inputs: use this file for latency checks only")
     drawn = random_feeds(subnet.network, RANDOM_IMAGES)
     random = [{name: torch.from_numpy(array) for name, array in drawn.items()}]
     return lambda: random
 
 
 def least_agreement(asked: float | None, form: str, *, random_weights: bool, images: bool) -> float | None:
-    """The least agreement that a file must have; None with random weights or inputs, whose decisions mean nothing.
+    """The least agreement that a file must have, in percent; None with random weights or inputs, which decide at random.
 
     Raises:
-        DataError: it is asked for where there is nothing to compare.
+        DataError: an agreement is asked for, but there is nothing to compare.
     """
     if form == "fp32" or random_weights or not images:
         if asked is not None:
@@ -90,7 +89,7 @@ def least_agreement(asked: float | None, form: str, *, random_weights: bool, ima
 
 
 def tell_agreement(form: str, kept: Agreement, lossy: Sequence[Blamed], least: float) -> None:
-    """What is left of fp32's decisions, and which layers cost most if that is too little."""
+    """Notify the user of the agreement with fp32 and, if it is too low, of the layers that lose most."""
     notice(f"{form} against fp32: {kept}" + ("" if kept.share_pct >= least else f": BELOW {least:g} %"))
     if lossy:
         notice(f"layers that lose most in {form}: {', '.join(str(blamed) for blamed in lossy)}")
@@ -106,16 +105,16 @@ def facts_of_form(
     *,
     of_it: bool,
 ) -> dict[str, str]:
-    """The facts of a network in another precision; the accuracy that is known is fp32's, unless it is measured now.
+    """The facts of a network in another precision. A known accuracy becomes that of fp32, and may be measured anew.
 
     Args:
         form: the precision.
-        facts: that are known.
+        facts: facts known so far; they are changed.
         metric: column of the accuracy.
-        model: in that precision.
-        subnet: it is of.
-        images: to measure on; None for not at all.
-        of_it: whether the known accuracy was measured with the layers in their precisions.
+        model: the network in that precision.
+        subnet: its subnet.
+        images: data to measure on; None measures nothing.
+        of_it: whether the known accuracy was measured in these precisions.
     """
     from hwnas.graph import precision_parts
     from hwnas.supernet import needs_ranges, onnx_accuracy

@@ -1,4 +1,4 @@
-"""Something that was found to compute with, and what the provenance says of it."""
+"""A table or predictor, with its facts for the provenance."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Found(Generic[T]):
-    """Something to compute with, and what the provenance says of it."""
+    """A table or predictor (``it``), with its facts for the provenance."""
 
     it: T
     facts: Mapping[str, Any]

@@ -34,12 +34,12 @@ FEW = 10
 
 @dataclass(frozen=True)
 class Front:
-    """Subnets that no other one beats, best accuracy first.
+    """A Pareto front: subnets that no other one dominates, best accuracy first.
 
     Attributes:
-        frame: one row per subnet: ``row``, metrics with their units in the column names, ``arch`` as JSON.
+        frame: one row per subnet: ``row``, metrics with units in the column names, ``arch`` as JSON.
         provenance: where it came from.
-        space: of the archs; None where it is not known here.
+        space: space of the archs; None if unknown.
         path: the CSV that it was read from or saved to.
         journals: files and folders that a search leaves until its front is saved.
     """
@@ -54,7 +54,7 @@ class Front:
     def of(
         cls, frame: pd.DataFrame, facts: Mapping[str, Any], space: SearchSpace | None, journals: Sequence[Path] = ()
     ) -> Front:
-        """A front from its table and the facts of its provenance."""
+        """A front from its table and its provenance as JSON types."""
         return cls(frame, Provenance.from_json(facts), space, None, journals)
 
     @classmethod
@@ -63,11 +63,11 @@ class Front:
 
         Args:
             path: the CSV.
-            space: a reference, where the provenance does not tell.
+            space: a reference, if the provenance does not name the space.
 
         Raises:
-            DataError: no such file, or not one that a search wrote.
-            SpaceError: the provenance tells another space.
+            DataError: there is no such file, or no search wrote it.
+            SpaceError: the provenance names another space.
         """
         from hwnas.errors import HwnasError
         from hwnas.report import read_pareto, read_provenance
@@ -81,14 +81,14 @@ class Front:
         except HwnasError:
             if space is not None:
                 raise
-            found = None  # a table and a picture can be had without
+            found = None  # table and picture need no space
         return cls(frame, Provenance.from_json(facts), found, path)
 
     def __len__(self) -> int:
         return len(self.frame)
 
     def __repr__(self) -> str:
-        """``Front(12 subnets of ofa_mbv3_w1.0: top1 71.2..73.3, latency_ms 3.1..6)``, as prompts and logs show it."""
+        """``Front(12 subnets of ofa_mbv3_w1.0: top1 71.2..73.3, latency_ms 3.1..6)``, for prompts and logs."""
         spans = []
         for column in self.provenance.objectives:
             if column in self.frame and len(self.frame):
@@ -103,13 +103,13 @@ class Front:
         return self.provenance.to_json()
 
     def to_frame(self) -> pd.DataFrame:
-        """The table as a DataFrame of its own; ``arch`` as objects."""
+        """A copy of the table, with ``arch`` as objects."""
         frame = self.frame.copy()
         frame["arch"] = [json.loads(cell) for cell in frame["arch"]]
         return frame
 
     def to_json(self) -> str:
-        """The front and its provenance as one JSON text; archs as objects, cells that are empty as null."""
+        """The front and its provenance as one JSON text, with archs as objects and empty cells as null."""
         frame = self.to_frame()
         rows = frame.astype(object).where(frame.notna(), None).to_dict(orient="records")
         facts = {key: value for key, value in self.facts.items() if key != "random_sample"}
@@ -131,11 +131,12 @@ class Front:
         """The best row within budgets: ``front.best(latency="4ms")``.
 
         Args:
-            by: the metric that is best; by default the first objective.
-            budgets: by name of the metric or column.
+            by: the metric to compare; by default the first objective.
+            budgets: bounds by name or column of a metric.
 
         Raises:
-            InfeasibleError: no row of the front is within them.
+            DataError: the front lacks a column, or no row within the budgets has a value of the metric.
+            InfeasibleError: no row is within the budgets.
         """
         from hwnas.report import column
 
@@ -157,14 +158,14 @@ class Front:
         metric: Metric = column(first, self.provenance.directions)
         if metric.column not in left.columns:
             raise DataError(f"metric {first}", "the front has no such column", f"it has {', '.join(left.columns)}")
-        left = left[left[metric.column].notna()]  # measurements need not be there of every row
+        left = left[left[metric.column].notna()]  # not every row need be measured
         if not len(left):
             raise DataError(f"metric {first}", "no row within the budgets has a value of it", "measure some of them")
         values = left[metric.column].to_numpy(dtype=float)
         return left.iloc[int(values.argmax() if metric.maximise else values.argmin())]
 
     def save(self, path: str | os.PathLike[str] = "pareto.csv") -> Front:
-        """Write the CSV, its provenance and its picture: all three or none; the front that now stands there.
+        """Write the CSV, its provenance and its picture, all three or none; returns the front with its new path.
 
         Raises:
             DataError: the name does not end in ``.csv``, or a file cannot be written.
@@ -179,18 +180,18 @@ class Front:
         return replace(self, path=outputs.csv, journals=())
 
     def picture(self) -> Picture:
-        """What its picture shows."""
+        """The contents of its picture."""
         return picture_of(self.frame, self.facts)
 
     def plot(self, path: str | os.PathLike[str] | None = None) -> Plot:
-        """Its picture, which a notebook shows; also written to ``path`` (.png, .svg or .pdf) if there is one."""
+        """Its picture, which a notebook shows. It is also written to ``path`` (.png, .svg or .pdf) if there is one."""
         plot = Plot(self.picture())
         if path is not None:
             plot.save(checked_name("path", path, "pareto.png"))
         return plot
 
     def report(self, path: str | os.PathLike[str] = "pareto.html") -> Path:
-        """Write the page to explore it: one file that needs no network.
+        """Write a page to explore the front: one HTML file that needs no network.
 
         Raises:
             DataError: its name does not end in ``.html``, or it cannot be written.
@@ -216,71 +217,40 @@ class Front:
         python: str = "python3",
         journal: str | os.PathLike[str] | None = None,
         seed: int = 0,
+        held: bool = False,
     ) -> Front:
-        """Measure its subnets as whole networks: ``latency_measured_ms`` and ``latency_p95_ms`` beside what was predicted.
+        """Measure its subnets as whole networks: ``latency_measured_ms`` and ``latency_p95_ms`` beside the predictions.
 
         Args:
             rows: numbers of rows; all by default.
-            most: at most so many, evenly thinned.
-            device: of this machine, or ``"ssh://user@host"``; by default the one that was searched for.
-            budget: of latency, ``"6ms"`` or a number of milliseconds; by default the search's.
-            threads, batch, precision: by default those that were searched for.
+            most: measure at most this many, evenly thinned.
+            device: a device of this machine, or ``"ssh://user@host"``; by default that of the search.
+            budget: latency budget, ``"6ms"`` or a number of milliseconds; by default the search's.
+            threads, batch, precision: conditions; by default the search's.
             python: the interpreter on another machine.
-            journal: keeps what was measured until the front is saved, so that a killed run resumes; by default a temporary
-                file.
-            seed: of the order of runs.
+            journal: file that keeps measurements until the front is saved, so that a killed run resumes; by default a
+                temporary file.
+            seed: seed of the order of runs.
+            held: keep only measured rows that hold the budget, as :meth:`verify`.
 
         Raises:
-            DataError: unknown rows, or an unknown space.
-            UnknownNameError, DeviceError: no such device, or it fails.
+            DataError: a row does not exist, the space is unknown, or there is no budget to hold.
+            UnknownNameError, DeviceError: there is no such device, or it fails.
+            NotHeldError: no row holds the budget.
         """
-        from hwnas.study._measure import Measuring, measured
+        from hwnas.study._measure import Measuring, measure_on
 
         measuring = Measuring.of(
-            self,
-            rows=rows,
-            most=most,
-            budget=budget,
-            threads=threads,
-            batch=batch,
-            precision=precision,
-            seed=seed,
+            self, rows=rows, most=most, budget=budget, threads=threads, batch=batch, precision=precision, seed=seed
         )
-        return measured(measuring, device, python, journal).on(self)
+        if held and measuring.device_budget_ms() is None:
+            raise DataError("verify", "there is no latency budget to hold", 'pass budget="6ms"')
+        found = measure_on(measuring, device, python, journal)
+        return found.held(self) if held else found.on(self)
 
-    def verify(
-        self,
-        *,
-        rows: Sequence[int] | int | None = None,
-        most: int | None = None,
-        device: str | None = None,
-        budget: str | float | None = None,
-        threads: int | None = None,
-        batch: int | None = None,
-        precision: str | None = None,
-        python: str = "python3",
-        journal: str | os.PathLike[str] | None = None,
-        seed: int = 0,
-    ) -> Front:
-        """Measure its subnets and keep those that hold the latency budget; arguments as :meth:`measure`.
-
-        Raises:
-            DataError: there is no budget.
-            NotHeldError: none holds it.
-        """
-        from hwnas.study._measure import Measuring, measured
-
-        measuring = Measuring.of(
-            self,
-            rows=rows,
-            most=most,
-            budget=budget,
-            threads=threads,
-            batch=batch,
-            precision=precision,
-            seed=seed,
-        )
-        return measured(measuring, device, python, journal).held(self)
+    def verify(self, **options: Any) -> Front:
+        """Measure its subnets and keep those that hold the latency budget; arguments and errors as :meth:`measure`."""
+        return self.measure(**options, held=True)
 
     def export(
         self,
@@ -307,24 +277,25 @@ class Front:
         """Write a subnet as ONNX with its weights: one file, or a folder to deploy.
 
         Args:
-            row: its number.
+            row: number of its row.
             path: a file that ends in ``.onnx``; anything else is a folder, which gets labels and preprocessing too.
-            supernet: a reference; by default the one whose space was searched.
-            checkpoint: its weights; by default those that were searched with, that ship, or that were downloaded.
-            random_weights: random weights instead: for latency checks only; the file says so.
-            data: folder to re-calibrate batch norms with, and to measure on.
-            images: how many to measure accuracy on, or all that the supernet brings where there is no folder; by default none.
-            calibrate, batch_size, seed: of the calibration.
-            columns: names of ``text``, ``pair`` and ``label`` in tables of texts where they differ from those that were
-                trained on.
-            precision: by default the one that was searched for.
-            agreement_pct: share of samples that int8 and fp16 must decide as fp32 does.
-            opset: of ONNX.
+            supernet: a reference; by default that of the search.
+            checkpoint: its weights; by default those of the search, those that ship, or those that were downloaded.
+            random_weights: use random weights, for latency checks only; the file says so.
+            data: folder of data to re-calibrate batch norms and measure with.
+            images: number of images to measure accuracy on; without a folder, any number measures on all that the supernet
+                brings. By default none.
+            calibrate, batch_size, seed: settings of the calibration.
+            columns: names of the columns ``text``, ``pair`` and ``label`` in tables of texts, if they differ from those in
+                training.
+            precision: by default that of the search.
+            agreement_pct: least share of samples on which int8 and fp16 must agree with fp32.
+            opset: ONNX operator set.
             device, threads, batch: where to time the file; by default nowhere.
-            budget: of latency, ``"6ms"`` or a number of milliseconds, for a file that is timed; by default the search's.
+            budget: latency budget of a timed file, ``"6ms"`` or a number of milliseconds; by default the search's.
 
         Raises:
-            NotHeldError: the file is written, but breaks the budget, or decides too little as fp32 does.
+            NotHeldError: the file is written, but breaks the budget or agrees too little with fp32.
         """
         from hwnas.study._export import export, supernet_of
         from hwnas.study._export_settings import ExportSettings
@@ -352,20 +323,17 @@ class Front:
         return export(self, row, Path(checked_name("path", path, "subnet.onnx")), settings)
 
     def _repr_html_(self) -> str:
-        """What a notebook shows: the first rows, and what they are."""
+        """The table of a few rows, for notebooks."""
+        import pandas as pd
+
         from hwnas.report import column, thinned
 
         shown = self.frame.iloc[thinned(len(self.frame), FEW)]
         names = [name for name in shown.columns if name != "arch"]
         known = {name: column(name, self.provenance.directions) for name in names if name != "row"}
         frame = shown[names].rename(columns={name: metric.title for name, metric in known.items()})
-        show: Any = {metric.title: metric.show for metric in known.values() if _is_number(shown[metric.column])}
+        is_number = pd.api.types.is_numeric_dtype
+        show: Any = {metric.title: metric.show for metric in known.values() if is_number(shown[metric.column])}
         table = frame.to_html(index=False, border=0, formatters=show, na_rep="-")
         space = self.provenance.space.name
         return f"<p><b>{len(self.frame)} Pareto-optimal subnets</b>{f' of {space}' if space else ''}</p>{table}"
-
-
-def _is_number(values: pd.Series[Any]) -> bool:
-    import pandas as pd
-
-    return bool(pd.api.types.is_numeric_dtype(values))

@@ -1,4 +1,4 @@
-"""The lengths that a block library is of: latencies, and the memory of a cache, are of as many tokens."""
+"""Lengths of a block library in tokens: its latencies and its cache memory are for these lengths."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Lengths:
-    """Tokens of the two kinds of runs.
+    """Lengths of the two kinds of runs.
 
-    They are of a library, and not of the archs in it, whose models are the same at any length.
+    They belong to a library, not to its archs, whose models are the same at any length.
 
     Attributes:
-        prompt: that a prefill reads.
-        context: in the cache at the step of decoding that is timed; memory is of as many.
+        prompt: tokens that a prefill reads.
+        context: tokens in the cache, for the timed step of decoding and for memory.
     """
 
     prompt: int
@@ -30,10 +30,10 @@ class Lengths:
 
     @classmethod
     def asked(cls, net: DecoderSupernet, prompt: int | None, context: int | None) -> Lengths:
-        """Those that are asked for, or the longest that the model's space has.
+        """The lengths asked for, or the longest of the model's space.
 
         Raises:
-            SpaceError: the model does not have positions for so many.
+            SpaceError: a length exceeds the positions of the model.
         """
         if prompt is not None:
             _refuse_longer(net.space, "l", prompt, f"--prompt {prompt}")
@@ -54,25 +54,24 @@ class Lengths:
         return with_inputs(space, l=1, p=self.context)
 
     def choice(self, space: SearchSpace) -> int:
-        """What archs say of the length of a run: the shortest choice that the prompt fits into, or the longest."""
+        """The length gene of archs: the shortest choice into which the prompt fits, or the longest."""
         choices = [int(value) for value in space.input_values["l"]]
         return min((length for length in choices if length >= self.prompt), default=choices[-1])
 
 
 LEAST = {"l": 1, "p": 0}
-"""Tokens of a run, and in the cache before it, by gene."""
+"""Least tokens by gene: ``l`` of a run, ``p`` in the cache before it."""
 
 
 def with_lengths(space: SearchSpace, asked: Mapping[str, Sequence[int | float | str]]) -> SearchSpace:
-    """A decoder's space at the lengths that are asked for, of which any will do that it has positions for; other spaces as
-    they are.
+    """A decoder's space at any lengths asked for, not only those that its genes choose from. Other spaces are unchanged.
 
     Args:
-        space: whose choices are the lengths that archs state.
+        space: the space.
         asked: values by gene.
 
     Raises:
-        SpaceError: the model does not have positions for so many.
+        SpaceError: a length exceeds the positions of the model.
     """
     if positions_of(space) is None:
         return space
@@ -87,8 +86,8 @@ def with_lengths(space: SearchSpace, asked: Mapping[str, Sequence[int | float | 
 
 
 def lengths_stated(space: SearchSpace) -> str:
-    """The options of ``hwnas library build`` that state a decoder's lengths: `` --prompt 300``; empty for other networks, and
-    where there are several."""
+    """The option of ``hwnas library build`` for a decoder's length, such as `` --prompt 300``; empty for other networks, and
+    if there are several lengths."""
     fed = {name: int(values[0]) for name, values in space.input_values.items() if len(values) == 1}
     if positions_of(space) is None or set(fed) != set(LEAST):
         return ""
@@ -96,7 +95,7 @@ def lengths_stated(space: SearchSpace) -> str:
 
 
 def positions_of(space: SearchSpace) -> int | None:
-    """How many tokens of a text a decoder tells apart; None of other networks."""
+    """Number of positions of a decoder; None for other networks."""
     first = next((layer for slot in space.slots[:1] for _, layer in space.slot_layers(slot) if layer is not None), None)
     places = network_inputs([("", first)]).get("position_ids") if first is not None else None
     return places.below if places is not None else None
@@ -106,6 +105,6 @@ def _refuse_longer(space: SearchSpace, gene: str, tokens: int, said: str) -> Non
     most = positions_of(space) or 0
     rule = f"{space.name} has {most:,} positions"
     if gene == "p":
-        most, rule = most - 1, f"{rule}, one of which is the token's that is written"
+        most, rule = most - 1, f"{rule}, one of them for the token that is written"
     if tokens > most:
         raise SpaceError(said, rule, f"give {most}, or less")

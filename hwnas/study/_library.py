@@ -1,4 +1,4 @@
-"""``hwnas library build``: the alternatives of every block of a language model, what each costs, and what it is worth."""
+"""``hwnas library build``: the alternatives of every block of a language model, with their scores and costs."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ if TYPE_CHECKING:
 
 
 SORTED = "sorted"
-"""What tells, in the header of a file, on which text it was sorted."""
+"""Key in the header of a weights file: the text that its neurons were sorted on."""
 
 
 def scored_precision(text: str) -> str:
-    """What ``--precision`` says: fp32 alone, or with others that blocks may have.
+    """The precisions of ``--precision``: fp32, alone or with others that blocks may have.
 
     Raises:
-        UnknownNameError: there is no such precision; suggests the nearest.
+        UnknownNameError: there is no such precision; the message suggests the nearest.
         DataError: fp32 is not among them.
     """
     from hwnas.graph import parse_precision, precision_parts
@@ -41,38 +41,38 @@ def scored_precision(text: str) -> str:
 
 
 def sorted_model(given: Windows, path: Path) -> Windows:
-    """The model with its neurons sorted by what they do on the text, in a file of its own; it is made if it is not there.
+    """The model with its neurons sorted by their activity on the text. Its file is made if it does not exist.
 
     Args:
         given: the model and the text.
-        path: of the file, ``.safetensors``.
+        path: the file, ``.safetensors``.
 
     Raises:
-        DataError: the file is another one, or cannot be written.
+        DataError: the file was sorted on something else, or cannot be written.
     """
     from hwnas.supernet import by_activity, described
 
     if not ends_in(path, ".safetensors"):
         raise DataError(f"--sort {path}", "it is a file of weights", f"write {path.with_suffix('.safetensors')}")
-    plain = replace(given, precision="fp32")  # the parent's neurons are sorted, whatever blocks may be in
-    told = json.dumps(plain.facts())
+    plain = replace(given, precision="fp32")  # neurons are sorted in the parent, which is fp32
+    wanted = json.dumps(plain.facts())
     if not path.exists():
-        by_activity(plain.net, plain.batches()).save(path, {SORTED: told})
-        notice(f"wrote {path}: the model, its neurons sorted by what they do on {given.data}")
+        by_activity(plain.net, plain.batches()).save(path, {SORTED: wanted})
+        notice(f"wrote {path}: the model, its neurons sorted by their activity on {given.data}")
         return replace(given, model=str(path))
     found = described(path).get(SORTED)
-    if found != told and found != json.dumps(given.facts()):  # files of earlier versions tell the precisions too
-        raise DataError(f"--sort {path}", "it is there, and was sorted on something else", "name another file")
+    if found != wanted and found != json.dumps(given.facts()):  # earlier versions wrote the precisions too
+        raise DataError(f"--sort {path}", "it exists, and was sorted on something else", "name another file")
     return replace(given, model=str(path))
 
 
 def scores(given: Windows, journal: Path, where: Where = HERE) -> dict[bytes, float]:
-    """How far each alternative moves the model from its parent when it alone is in place: ``kl`` by row."""
+    """``kl`` by row: the divergence of the model from its parent with a single alternative in place."""
     from hwnas.supernet import replacements
 
     rows = replacements(given.net.space)
-    told = divergences(given, [*rows], journal, where, "scoring blocks")
-    return {row.tobytes(): each.kl for row, each in zip(rows, told, strict=True)}
+    found = divergences(given, [*rows], journal, where, "scoring blocks")
+    return {row.tobytes(): each.kl for row, each in zip(rows, found, strict=True)}
 
 
 def build_library(
@@ -83,18 +83,18 @@ def build_library(
     device: str | None = None,
     threads: int | None = None,
 ) -> pd.DataFrame:
-    """Score and time the alternatives of every block of a model, and write them as a library, with its provenance beside it.
+    """Score and time the alternatives of every block of a model; write them as a library, with its provenance.
 
     Args:
         given: the model, and the text to score on.
-        out: the CSV; a journal of scores stands beside it.
-        lengths: what costs are of.
-        where: what scores.
-        device: whose latencies there shall be; None for no columns of latency.
-        threads: of the device.
+        out: the CSV; a journal of scores is kept beside it.
+        lengths: lengths of the costs.
+        where: where to score.
+        device: the device to time on; None for no columns of latency.
+        threads: threads of the device.
 
     Raises:
-        HwnasError: whatever does not fit, in one line.
+        HwnasError: something does not fit.
     """
     from hwnas.files import together
     from hwnas.io import write_csv
@@ -103,7 +103,7 @@ def build_library(
     from hwnas.study._library_costs import library_frame, timed
 
     space = given.net.space.opened_by(given.model)
-    given.batches()  # text that does not fit is refused before anything is timed
+    given.batches()  # refuses text that does not fit, before anything is timed
     tables = timed(space, lengths, device, threads, given.precision) if device is not None else {}
     found = scores(given, out.with_name(f"{out.name}.journal.jsonl"), where)
     frame = library_frame(space, found, lengths, {column: table.it for column, table in tables.items()})

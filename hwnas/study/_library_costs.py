@@ -1,4 +1,4 @@
-"""What each alternative of a block costs: the columns of a library beside its score."""
+"""Costs of the alternatives of a block: the columns of a library beside its score."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ if TYPE_CHECKING:
     from hwnas.study._found import Found
 
 FLOAT_BYTES = 4
-"""Of a number of the cache, whatever weights are in."""
+"""Bytes of a number in the cache, whatever the precision of weights."""
 
 ALL = "all"
 """The choice of a layer that all subnets have."""
 
 N_VALIDATION = 12
-"""Assemblies that check a latency table of a language model."""
+"""Assemblies that validate a latency table of a language model."""
 
 KV, PREFILL, MEMORY = "kv_bytes_per_token", "prefill_ms", "memory_bytes"
 
@@ -33,13 +33,13 @@ Cost = Callable[["LayerSpec"], float]
 
 
 def cache_bytes(layer: LayerSpec) -> float:
-    """Bytes that a layer keeps of each token: its keys and values, in fp32."""
+    """Bytes of a layer's keys and values per token, in fp32."""
     kept = [spec.shape for name, spec in layer.writes.items() if name.startswith("present.")]
     return float(sum(FLOAT_BYTES * heads * size for heads, _, size in kept))
 
 
 def layer_costs(lengths: Lengths) -> dict[str, Cost]:
-    """Costs by column that layers of one step of decoding tell by themselves."""
+    """Costs by column that are computed from a layer of one decoding step."""
     from hwnas.graph import weight_bytes
 
     def size(layer: LayerSpec) -> float:
@@ -60,15 +60,15 @@ def layer_costs(lengths: Lengths) -> dict[str, Cost]:
 def timed(
     space: SearchSpace, lengths: Lengths, device: str, threads: int | None, precision: str = "fp32"
 ) -> Mapping[str, Found[LatencyTable]]:
-    """Latency tables by column: of the whole prompt, and of one step of decoding.
+    """Latency tables by column: one of reading the prompt, one of a decoding step.
 
-    Where the device has none yet, it is profiled now. A prompt is timed in one session a network: it computes for so
-    long that it averages over the machine's speed. A step of decoding reads weights from memory, whose speed wanders by
-    4 % from one session to the next: it is timed in several, as other networks are.
+    A device without tables is profiled now. A prompt is timed in one session per network: it runs long enough to average
+    over the machine's speed. A decoding step reads weights from memory, whose speed varies by 4 % between sessions, so it
+    is timed in several, like other networks.
 
     Raises:
-        UnknownNameError, DeviceError, TableError: no such device, or none that can be timed; or a table that was named and
-            does not have these lengths, or not this machine's times.
+        UnknownNameError, DeviceError: there is no such device, or it cannot be timed.
+        TableError: a named table lacks these lengths, or is not of this machine.
     """
     from hwnas.latency import PROVIDERS, Plan, renewal
 
@@ -85,7 +85,7 @@ def timed(
         if not named:
             raise
         raise TableError(error.value, error.rule, f"{here}, or name another table") from None
-    for column, part in parts.items():  # what a table of another machine lacks is told before blocks are scored
+    for column, part in parts.items():  # a table of another machine may lack layers: refuse it before blocks are scored
         table = found[column].it
         try:
             table.cost(part)
@@ -98,7 +98,7 @@ def timed(
 
 
 def table_cost(table: LatencyTable, space: SearchSpace) -> Cost:
-    """Milliseconds of a layer, as a table that covers the space tells."""
+    """The cost function of latency in ms, by a table that covers the space."""
     rows = table.layer_rows(space)
     return lambda layer: rows[layer.key].median_ms
 
@@ -106,13 +106,13 @@ def table_cost(table: LatencyTable, space: SearchSpace) -> Cost:
 def library_frame(
     space: SearchSpace, scores: Mapping[bytes, float], lengths: Lengths, tables: Mapping[str, LatencyTable]
 ) -> pd.DataFrame:
-    """A library: a row per gene, choice and precision, in the order of the network, and those of layers that all subnets have.
+    """A library: one row per layer, choice and precision, in the order of the network.
 
     Args:
-        space: of the model, whose layers may have precisions of their own.
-        scores: ``kl`` by the row of the model in which an alternative is alone; the parent's own has none.
-        lengths: what costs are of.
-        tables: those of latency, by column.
+        space: space of the model, whose layers may have their own precisions.
+        scores: ``kl`` by the row with a single alternative in place; the parent's own blocks have none.
+        lengths: lengths of the costs.
+        tables: latency tables by column.
     """
     import pandas as pd
 
@@ -122,10 +122,10 @@ def library_frame(
         parts[column] = lengths.reading(space) if column == PREFILL else writing
         costs[column] = table_cost(table, parts[column])
     rows: dict[tuple[str, str, str], dict[str, float]] = {}
-    left = dict(scores)  # of slots that are replaced together the first has the score
+    left = dict(scores)  # if slots are replaced together, the first has the score
     for slot in space.slots:
         for setting, layer in writing.slot_layers(slot):
-            rows[_named(space, slot, setting, layer)] = {"kl": left.pop(_alone(space, slot, setting), 0.0)}
+            rows[_named(space, slot, setting, layer)] = {"kl": left.pop(_row_with(space, slot, setting), 0.0)}
         for column, cost in costs.items():
             for setting, layer in parts[column].slot_layers(slot):
                 rows[_named(space, slot, setting, layer)][column] = 0.0 if layer is None else cost(layer)
@@ -136,7 +136,7 @@ def library_frame(
 
 
 def _named(space: SearchSpace, slot: Slot, setting: tuple[int, ...], layer: LayerSpec | None) -> tuple[str, str, str]:
-    """Layer, choice and precision of a slot's layer, as a library writes them."""
+    """Layer, choice and precision of a slot's layer in a library."""
     precision = (layer.precision or "") if layer is not None else ""
     for column, choice in zip(slot.genes, setting, strict=True):
         gene = space.genes[column]
@@ -145,8 +145,8 @@ def _named(space: SearchSpace, slot: Slot, setting: tuple[int, ...], layer: Laye
     return slot.name, ALL, precision
 
 
-def _alone(space: SearchSpace, slot: Slot, setting: tuple[int, ...]) -> bytes:
-    """The model in which a slot alone is as a setting says."""
+def _row_with(space: SearchSpace, slot: Slot, setting: tuple[int, ...]) -> bytes:
+    """The parent's row with one slot changed to a setting, as bytes."""
     from hwnas.supernet import parent_row
 
     row = parent_row(space)

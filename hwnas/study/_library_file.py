@@ -1,4 +1,4 @@
-"""Reading a library: rows of whatever made it, or those that ``hwnas library build`` wrote of a model."""
+"""Read a block library: any table of layers, or one of a model that ``hwnas library build`` wrote."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from hwnas.space import AdditiveCost, SearchSpace
 
 KIND = "block library"
-"""What the provenance beside a library says it is."""
+"""``kind`` in the provenance of a library."""
 
 SCORE = "kl"
 """The column of scores."""
@@ -29,9 +29,9 @@ class Library:
     """Alternatives of every layer.
 
     Attributes:
-        space: one gene per layer; the model's genes, where it is of a model.
+        space: one gene per layer, or the genes of the model.
         costs: metrics by column.
-        model: the reference of the model; None for tables that are of none.
+        model: the reference of the model; None for a table without one.
         facts: its provenance.
     """
 
@@ -42,7 +42,7 @@ class Library:
 
     @property
     def usual(self) -> tuple[str, ...]:
-        """The objectives of a library of a model: its score, and latency, or what stands for it."""
+        """The default objectives of a library of a model: its score, and latency or a substitute."""
         if self.model is None or SCORE not in self.costs:
             return ()
         if LATENCY.column in self.costs:
@@ -51,19 +51,19 @@ class Library:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What archs do not tell: the lengths that latencies and memory are of."""
+        """A note on the lengths of latencies and memory, which archs do not state."""
         lengths = self.facts.get("lengths")
         if not lengths:
             return ()
         reads = f"reading a prompt of {count_of(lengths['prompt'], 'token')}"
-        return (f"costs of the library are of {reads}, and of writing one after {lengths['context']:,}",)
+        return (f"costs of the library are for {reads}, and for writing one after {lengths['context']:,}",)
 
 
 def read_library(path: Path) -> Library:
-    """A library, with the model that the provenance beside it tells of.
+    """Read a library, with the model that its provenance names.
 
     Raises:
-        DataError: no library, or one of another model than its folder holds now.
+        DataError: it is not a library, or its model has changed since.
     """
     from hwnas.io import read_block_library
     from hwnas.report import read_provenance
@@ -71,35 +71,35 @@ def read_library(path: Path) -> Library:
     facts = read_provenance(path) if path.is_file() else {}
     if facts.get("kind") != KIND:
         return Library(*read_block_library(path))
-    told = facts["space"]
-    reference = str(told["reference"])
-    space = with_precisions_of(str(told["name"]), open_space(reference))
+    about = facts["space"]
+    reference = str(about["reference"])
+    space = with_precisions_of(str(about["name"]), open_space(reference))
     now = weights_facts(reference, None) or {}
     then = facts.get("weights") or {}
-    if (space.fingerprint, now.get("sha256")) != (told["fingerprint"], then.get("sha256")):
-        what = "another model" if space.fingerprint != told["fingerprint"] else "other weights"
+    if (space.fingerprint, now.get("sha256")) != (about["fingerprint"], then.get("sha256")):
+        what = "another model" if space.fingerprint != about["fingerprint"] else "other weights"
         rule = f"it is of {what} than {reference} holds now"
         raise DataError(f"library {path}", rule, "restore the model, or build the library again")
     return Library(*read_block_library(path, space), reference, facts)
 
 
 def scored_on(library: Library, data: Path | None = None) -> Windows:
-    """The model and the text that a library was scored on; or another text.
+    """The model and the text that a library was scored on, or another text.
 
     Raises:
-        DataError: the text is not there any more, or another one, or the library is of other weights.
+        DataError: the text is gone or has changed, or the library is of other weights.
     """
-    told = library.facts["scores"]
-    text = Path(told["data"]) if data is None else data
+    scored = library.facts["scores"]
+    text = Path(scored["data"]) if data is None else data
     if data is None and not text.exists():
         raise DataError(f"text {text}", "the library was scored on it, and it is gone", "put it back")
-    if data is None and text_hash(text) != told["sha256"]:
+    if data is None and text_hash(text) != scored["sha256"]:
         rule = "the library was scored on it, and it has changed since"
         raise DataError(f"text {text}", rule, "restore it, or build the library again")
-    windows, length, batch_size, seed = (told[name] for name in ("windows", "length", "batch_size", "seed"))
+    windows, length, batch_size, seed = (scored[name] for name in ("windows", "length", "batch_size", "seed"))
     precision = "+".join(library.space.precisions) or "fp32"
     found = Windows(str(library.model), text, windows, length, batch_size, seed, precision)
-    if found.net.digest != told["digest"]:
+    if found.net.digest != scored["digest"]:
         rule = f"the library is of other weights than {library.model} holds now"
         raise DataError(f"model {library.model}", rule, "restore the model, or build the library again")
     return found

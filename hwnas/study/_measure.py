@@ -1,4 +1,4 @@
-"""Fronts measured: their subnets run on devices of this machine and of others."""
+"""Measure fronts: run their subnets on devices of this machine and of others."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from hwnas.study._boards import Elsewhere, names_of
 from hwnas.study._budgets import latency_ms
 from hwnas.study._decoding import Decoding, with_prefill
 from hwnas.study._front import Front
-from hwnas.study._place import Place, find_place, say_foreign
+from hwnas.study._place import Place, find_place, warn_foreign
 from hwnas.study._several import Job
 
 if TYPE_CHECKING:
@@ -28,26 +28,26 @@ if TYPE_CHECKING:
     from hwnas.space import Population, SearchSpace
 
 SESSIONS = 2
-"""How often a board loads and times each subnet."""
+"""Sessions in which a board times each subnet."""
 
 FEW, MANY = 40, 100
-"""Subnets that take a minute or two, and the number from which on the user is told how to take fewer."""
+"""Subnets that take a minute or two to measure, and the number above which the user is told how to measure fewer."""
 
 
 @dataclass(frozen=True)
 class Measured:
-    """What measuring a front on a device gave.
+    """Measurements of a front on one device.
 
     Attributes:
-        at: positions of the rows that were measured.
+        at: positions of the measured rows.
         found: one measurement per position.
-        place: where.
-        budget_ms: what they were held against; None for no budget.
-        name: of the device in columns; empty for the main one.
-        journals: keep what was measured, until the front is saved.
-        elsewhere: whether it is another machine.
-        decoding: of decoders, the lengths that they were timed at.
-        reading: of decoders, the prefill of each position.
+        place: device and precision.
+        budget_ms: latency budget; None if there is none.
+        name: name of the device in columns; empty for the main one.
+        journals: files that keep measurements until the front is saved.
+        elsewhere: whether the device is another machine's.
+        decoding: lengths of a decoder's runs; None for other networks.
+        reading: a decoder's prefill, one per position.
     """
 
     at: list[int]
@@ -61,38 +61,37 @@ class Measured:
     reading: Sequence[Measurement] = ()
 
     def beside(self, frame: pd.DataFrame) -> pd.DataFrame:
-        """A front's table with the measurements."""
+        """A front's table with the measurements beside the predictions."""
         from hwnas.report import with_measured
 
         frame = with_measured(frame, self.at, self.found.measurements, self.budget_ms, device=self.name)
         return with_prefill(frame, self.at, self.reading) if self.reading and not self.name else frame
 
     def on(self, front: Front) -> Front:
-        """The same rows, measurements beside the predictions."""
-        told = front.provenance
+        """The front with the measurements beside the predictions."""
+        provenance = front.provenance
         column = LATENCY.on(self.name).column
-        bounds = dict(told.budgets) | ({column: self.budget_ms} if self.budget_ms is not None else {})
+        budgets = dict(provenance.budgets) | ({column: self.budget_ms} if self.budget_ms is not None else {})
         facts: dict[str, Any] = _facts(self.place, self.found)
-        others = (told.measured or {}).get("others", {})
+        others = (provenance.measured or {}).get("others", {})
         if self.name:
-            facts = {**(told.measured or {}), "others": {**others, self.name: facts}}
+            facts = {**(provenance.measured or {}), "others": {**others, self.name: facts}}
         elif others:
             facts = {**facts, "others": others}  # their columns stay
-        told = replace(told, budgets=bounds, measured=facts)
+        provenance = replace(provenance, budgets=budgets, measured=facts)
         journals = [*front.journals, *self.journals]
-        return replace(front, frame=self.beside(front.frame), provenance=told, journals=journals)
+        return replace(front, frame=self.beside(front.frame), provenance=provenance, journals=journals)
 
     def held(self, front: Front) -> Front:
-        """Those rows that were measured and hold the latency budget.
+        """The measured rows of a front that hold the latency budget, which there must be.
 
         Raises:
-            DataError: there is no budget. NotHeldError: none holds it.
+            NotHeldError: no row holds it.
         """
-        if self.budget_ms is None:
-            raise DataError("verify", "there is no latency budget to hold", 'pass budget="6ms"')
+        assert self.budget_ms is not None
         at = [i for i, m in zip(self.at, self.found.measurements, strict=True) if m.median_ms <= self.budget_ms]
         if not at:
-            value = f"no subnet that was measured holds {self.budget_ms:g} ms"
+            value = f"no measured subnet holds {self.budget_ms:g} ms"
             raise NotHeldError(value, "nothing is left of the front", "search under a smaller budget, or allow more")
         whole = self.on(front)
         return replace(whole, frame=whole.frame.iloc[at].reset_index(drop=True))
@@ -100,15 +99,15 @@ class Measured:
 
 @dataclass(frozen=True)
 class Measuring:
-    """Which rows of a front are measured, and how.
+    """Which rows of a front to measure, and how.
 
     Attributes:
-        front: its space must be known.
-        x: ``(n, g)`` the rows.
+        front: a front with a known space.
+        x: ``(n, g)`` rows to measure.
         at: their positions.
-        budget_ms: of latency; None for the search's.
-        threads, batch, precision: None for those that were searched for.
-        seed: of the order of runs.
+        budget_ms: latency budget; None for the search's.
+        threads, batch, precision: conditions; None for the search's.
+        seed: seed of the order of runs.
     """
 
     front: Front
@@ -133,17 +132,17 @@ class Measuring:
         precision: str | None = None,
         seed: int = 0,
     ) -> Measuring:
-        """Some rows of a front.
+        """Choose rows of a front.
 
         Args:
-            front: its space must be known.
-            rows: their numbers; None for all.
-            most: at most so many, evenly thinned; None for all.
-            budget, threads, batch, precision, seed: the attributes.
+            front: the front.
+            rows: numbers of rows; None for all.
+            most: measure at most this many, evenly thinned; None for all.
+            budget, threads, batch, precision, seed: see the attributes.
 
         Raises:
-            DataError: unknown rows or none, or an unknown space.
-            QuantityError: a budget without its unit.
+            DataError: a row does not exist, there is none, or the front's space is unknown.
+            QuantityError: the budget lacks its unit.
         """
         from hwnas.io import read_archs
         from hwnas.report import thinned
@@ -170,25 +169,26 @@ class Measuring:
 
     @property
     def space(self) -> SearchSpace:
-        """Of the front."""
+        """The space of the front."""
         assert self.front.space is not None
         return self.front.space
 
-    def held_to(self, name: str = "") -> float | None:
-        """The budget that a device is held to, in ms."""
+    def device_budget_ms(self, name: str = "") -> float | None:
+        """The latency budget on a device, given by its name in columns; None if there is none."""
         searched_ms = self.front.provenance.budgets.get(LATENCY.on(name).column)
         return searched_ms if self.budget_ms is None else self.budget_ms
 
     def jobs(self, devices: Sequence[str], python: str, csv: Path) -> list[Job[Measured]]:
-        """One per device; the first is the main one, whose columns bear no name.
+        """One job per device. The first device is the main one, whose columns have no device name.
 
         Args:
-            devices: none for the one that was searched for.
+            devices: the devices; if empty, that of the search.
             python: the interpreter on other machines.
-            csv: where the front goes; what is measured is kept beside it until then.
+            csv: the file of the front; measurements are kept beside it until it is written.
 
         Raises:
-            DataError: two go by one name in columns. UnknownNameError, DeviceError: not such devices.
+            DataError: two devices have one name in columns.
+            UnknownNameError, DeviceError: there is no such device.
         """
         from hwnas import latency
 
@@ -202,10 +202,10 @@ class Measuring:
         return jobs or [self.here(None, _journal(csv))]
 
     def here(self, device: str | None, journal: Path, name: str = "") -> Job[Measured]:
-        """Measure on a device of this machine; by default on the one that was searched for.
+        """The job on a device of this machine; None is the device of the search.
 
         Raises:
-            UnknownNameError, DeviceError: not a device of this machine.
+            UnknownNameError, DeviceError: this machine has no such device.
         """
         decoding = Decoding.of(self.space, self.front.facts)
         facts = self.front.facts if decoding is None else decoding.facts(self.front.facts)
@@ -225,23 +225,24 @@ class Measuring:
 
         def run(_go_on: object) -> None:
             if not name:
-                say_foreign(place, facts)
+                warn_foreign(place, facts)
             self._announce(place.label)
             for (at, space, rows), path in zip(runs, journals, strict=True):
                 found.append(at.measure(space, rows, path, seed=self.seed))
 
-        def told() -> Measured:
+        def finish() -> Measured:
             reading = found[1].measurements if decoding is not None else ()
-            budget_ms = self.held_to(name)
+            budget_ms = self.device_budget_ms(name)
             return Measured(self.at, found[0], place, budget_ms, name, journals, decoding=decoding, reading=reading)
 
-        return Job(device or "", run, told)
+        return Job(device or "", run, finish)
 
     def elsewhere(self, url: str, python: str, folder: Path, name: str) -> Job[Measured]:
-        """Measure on the CPU of another machine, which needs Python, numpy and onnxruntime.
+        """The job on the CPU of another machine, which needs Python, numpy and onnxruntime.
 
         Raises:
-            DeviceError: the address does not read. DataError: layers have precisions of their own.
+            DeviceError: the address is not valid.
+            DataError: layers have their own precisions, or the front is of decoders.
         """
         from hwnas import latency
 
@@ -257,14 +258,14 @@ class Measuring:
             plan = latency.Plan(sessions=SESSIONS, seed=self.seed)
             return latency.write_bundle(path, device, self.space, plan, precision=precision, rows=self.x)
 
-        def told(raw: Path) -> Measured:
+        def read(raw: Path) -> Measured:
             result = latency.read_board(raw, self.space)
             place = Place(result.device, precision, None)
             found = latency.measured_on_board(result)
-            return Measured(self.at, found, place, self.held_to(name), name, (), elsewhere=True)
+            return Measured(self.at, found, place, self.device_budget_ms(name), name, (), elsewhere=True)
 
         there = Elsewhere(url, python, folder, write, device, f"measuring {count_of(len(self.at), 'subnet')}")
-        return Job(url, there.measure, lambda: there.read(told), elsewhere=True, prepare=there.prepare)
+        return Job(url, there.measure, lambda: there.read(read), elsewhere=True, prepare=there.prepare)
 
     def _announce(self, where: str) -> None:
         n = len(self.at)
@@ -273,17 +274,19 @@ class Measuring:
         notice(f"measuring {count_of(n, 'subnet')}{of} on {where}; Ctrl-C and the same command resume{fewer}")
 
 
-def measured(measuring: Measuring, device: str | None, python: str, journal: str | os.PathLike[str] | None) -> Measured:
+def measure_on(
+    measuring: Measuring, device: str | None, python: str, journal: str | os.PathLike[str] | None
+) -> Measured:
     """Measure subnets of a front on one device.
 
     Args:
-        measuring: which, and how.
-        device: of this machine, or ``"ssh://user@host"``; None for the one that was searched for.
+        measuring: which rows, and how.
+        device: a device of this machine, or ``"ssh://user@host"``; None for that of the search.
         python: the interpreter on another machine.
-        journal: keeps what was measured until the front is saved; None for a temporary file.
+        journal: file that keeps measurements until the front is saved; None for a temporary file.
 
     Raises:
-        UnknownNameError, DeviceError: no such device, or it fails.
+        UnknownNameError, DeviceError: there is no such device, or it fails.
     """
     from hwnas.latency import is_remote
 
@@ -292,9 +295,8 @@ def measured(measuring: Measuring, device: str | None, python: str, journal: str
         if device is not None and is_remote(device):
             job = measuring.elsewhere(device, python, Path(scratch), "")
         else:
-            job = measuring.here(
-                device, Path(checked_name("journal", journal or Path(scratch) / "measured.jsonl", "measured.jsonl"))
-            )
+            kept = checked_name("journal", journal or Path(scratch) / "measured.jsonl", "measured.jsonl")
+            job = measuring.here(device, Path(kept))
         job.prepare()
         job.measure(lambda: None)
         return job.finish()

@@ -1,4 +1,4 @@
-"""What rounds of measuring have in common: rows that are known by their bytes, and the front of what was measured."""
+"""Shared by verifiers: rows from their bytes, and the front of measured rows."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ if TYPE_CHECKING:
 
 
 def rows_of(measured: Mapping[bytes, Any]) -> Population:
-    """``(n, g)`` rows, of what was measured by a row's bytes."""
+    """``(n, g)`` rows of measurements that are keyed by the bytes of rows."""
     return np.stack([np.frombuffer(key, dtype=np.int16) for key in measured])
 
 
 def measured_front(
     result: SearchResult, problem: Problem, x: Population, values: Mapping[str, NDArray[np.float64]]
 ) -> SearchResult:
-    """A search's result with the front of what was measured, best first, in place of its own.
+    """A search result whose front is that of measured rows, best first.
 
     Args:
-        result: of the search.
-        problem: without corrections of its budgets.
+        result: the result of the search.
+        problem: the problem with its original budgets.
         x: ``(n, g)`` measured rows, all within the budgets.
-        values: ``(n,)`` by objective, as measured where they are.
+        values: ``(n,)`` values by objective, measured if possible.
     """
     from hwnas.search import non_dominated
 

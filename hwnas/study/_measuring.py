@@ -1,9 +1,9 @@
-"""The accuracy of a search in which every subnet that is looked at is measured.
+"""The accuracy of a search that measures every subnet.
 
-The best of many noisy values is partly luck (the "optimizer's curse", Smith and Winkler 2006, doi:10.1287/mnsc.1050.0451): on
-other samples it is lower, and a front of such values passes over subnets that are as good. So when a search has ended, each of
-its subnets is judged by what is expected of it: by the posterior mean of a Gaussian process of all of them, which is told
-how far the choice of samples moves an accuracy.
+The best of many noisy values is partly luck (the "optimizer's curse", Smith and Winkler 2006, doi:10.1287/mnsc.1050.0451).
+On other samples it is lower, and a front of such values misses subnets that are as good. So at the end of a search each
+subnet is judged by its expected accuracy: the posterior mean of a Gaussian process that is fitted to all of them, with the
+sampling error of each value as its noise.
 """
 
 from __future__ import annotations
@@ -32,14 +32,7 @@ if TYPE_CHECKING:
 
 
 class MeasuringPredictor(AskedPredictor):
-    """Measures accuracies of a supernet's subnets.
-
-    Args:
-        evaluator: measures.
-        space: what is searched.
-        conditions: what accuracies depend on, for the provenance.
-        column: of what is measured.
-    """
+    """Measures accuracies of a supernet's subnets; see AskedPredictor."""
 
     key = "evaluator"
 
@@ -52,25 +45,25 @@ class MeasuringPredictor(AskedPredictor):
         self._expected_by = 0
 
     def predict(self, x: NDArray[Any]) -> NDArray[np.float64]:
-        """``(n,)`` values as they are measured; once the search has ended as they are expected on other samples, if it is known
-        how far these move them."""
+        """``(n,)`` measured values during the search; after it, values expected on other samples if sampling errors are
+        known."""
         return super().predict(x) if self._expects is None else self._expects.predict(x)
 
     def predict_std(self, x: NDArray[Any]) -> NDArray[np.float64]:
-        """``(n,)`` standard deviations of what is expected; NaN where it is measured."""
+        """``(n,)`` standard deviations of expected values; NaN for measured ones."""
         return super().predict_std(x) if self._expects is None else self._expects.predict_std(x)
 
     def beside(self, x: NDArray[Any]) -> Mapping[str, NDArray[np.float64]]:
-        """What was measured, beside what is expected."""
+        """Measured values, beside expected ones."""
         measured = own_metric(self.column, "max").companion("measured")
         return {} if self._expects is None else {measured: self.evaluator(x)}
 
     @property
     def facts(self) -> dict[str, Any]:
-        """For the provenance: on which weights and how many images."""
+        """Facts for the provenance: weights, samples, failed subnets."""
         failed = [self.space.decode(row) for row in self.rows[self.evaluator.has_failed(self.rows)]]
-        told = {**self.conditions, **self.evaluator.facts(self.rows)}
-        return {**told, "failed": failed} if failed else told
+        facts = {**self.conditions, **self.evaluator.facts(self.rows)}
+        return {**facts, "failed": failed} if failed else facts
 
     @property
     def source(self) -> str:
@@ -81,7 +74,7 @@ class MeasuringPredictor(AskedPredictor):
     def search(
         self, problem: Problem, searcher: str | None, evals: int, seed: int, warm: Warm, *, asynchronous: bool = False
     ) -> SearchResult:
-        """Search a problem whose accuracy is this one's ``predict``; ``asynchronous`` where no worker waits for a batch."""
+        """See AskedPredictor."""
         from hwnas.search import SearchOptions, drive_freely, gaussian_process, new_searcher, run_search, with_prior
 
         race = self.evaluator if isinstance(self.evaluator, RacedAccuracy) else None
@@ -90,28 +83,35 @@ class MeasuringPredictor(AskedPredictor):
         slow = replace(problem, slow=(self.column,))
 
         with progress("evaluating") as advance:
-            told = self.shown(advance, evals, Pace(self.evaluator.executor.workers))
+            report = self.shown(advance, evals, Pace(self.evaluator.executor.workers))
             if race is not None:
                 race.begin(slow, seed)
             if not asynchronous:
                 revise = None if race is None else race.revised
                 found = run_search(
-                    slow, searcher, evaluations=evals, seed=seed, start=warm.rows, fit=fit, revise=revise, progress=told
+                    slow,
+                    searcher,
+                    evaluations=evals,
+                    seed=seed,
+                    start=warm.rows,
+                    fit=fit,
+                    revise=revise,
+                    progress=report,
                 )
                 if race is not None:
                     race.close()
-                return self._settled(found, fit)
+                return self._front_of_expected(found, fit)
             assert not isinstance(self.evaluator, RacedAccuracy)
             known = self.evaluator.rows[self.space.contains(self.evaluator.rows)]
             if self.evaluator.has_failed(known).all():
-                known = known[:0]  # without any value a searcher learns nothing of them
+                known = known[:0]  # a searcher learns nothing from rows without a value
             left = max(evals - len(known), 0)
             options = SearchOptions(max(left, 1), seed, warm.rows, fit=fit, at_once=self.evaluator.executor.workers)
             begun = new_searcher(searcher or "linas", slow, options)
             if len(known):  # left by an interrupted run
                 begun.tell(known, {self.column: self.predict(known)})
-            found = drive_freely(begun, self._as_finished, told) if left else begun.front()
-        return self._settled(found, fit)
+            found = drive_freely(begun, self._as_finished, report) if left else begun.front()
+        return self._front_of_expected(found, fit)
 
     def _as_finished(self, rows: Iterator[Population | None]) -> Iterator[tuple[Population, float]]:
         assert not isinstance(self.evaluator, RacedAccuracy)
@@ -120,18 +120,18 @@ class MeasuringPredictor(AskedPredictor):
             yield row, value
 
     def _errors(self, x: Population) -> NDArray[np.float64] | None:
-        """``(n,)`` standard deviations of the values of rows that are known: by the choice of samples, and by those that were not
-        shown; None where that is not known."""
+        """``(n,)`` standard deviations of the values of evaluated rows, by the choice of samples and by samples not shown; None
+        if unknown."""
         from hwnas.task import sampling_errors
 
         if isinstance(self.evaluator, RacedAccuracy):
             return self.evaluator.race.errors(x)
         return sampling_errors(self.evaluator.data, self.evaluator(x), self.evaluator.facts(x)["images"])
 
-    def _settled(self, found: SearchResult, fit: Fit) -> SearchResult:
-        """The front of the subnets that were measured on all samples, by what is expected of them.
+    def _front_of_expected(self, found: SearchResult, fit: Fit) -> SearchResult:
+        """The front of subnets that were measured on all samples, by their expected values.
 
-        Without those that were skipped, whose accuracy is a stand-in, and with those that they stood in front of.
+        Skipped subnets, whose accuracy is a placeholder, are left out, and no longer dominate others.
         """
         from hwnas.search import Trial, best_of
 
@@ -142,8 +142,8 @@ class MeasuringPredictor(AskedPredictor):
             self._expects, self._expected_by = fit(known, self.evaluator(known)), len(known)
             n, noun = self.facts["images"], noun_of(self.evaluator.data)
             luck = f"the choice of {n:,} moves one by about {np.median(errors):.2g} points"
-            told = f"{luck}, so the best of {len(whole):,} are partly luck; beside them what was measured"
-            notice(f"accuracies are those expected on other {noun}: {told}")
+            why = f"{luck}, so the best of {len(whole):,} measured ones are partly luck; these stand beside them"
+            notice(f"accuracies are those expected on other {noun}: {why}")
         x = best_of(found.problem, [Trial(found.searcher, found.seed, whole)])
         values = found.problem.evaluate(x)
         order = np.lexsort(found.problem.costs(values).T[::-1])

@@ -1,4 +1,4 @@
-"""Every metric there is, by column, and the search problem made of them."""
+"""All metrics of a search by column, and the search problem made of them."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 class TellsQuality(Protocol):
-    """A predictor, or whatever measures instead."""
+    """A predictor, or a measurement in its place."""
 
     def predict(self, x: NDArray[Any]) -> NDArray[np.float64]:
         """``(n,)`` values of ``(n, g)`` rows."""
@@ -37,18 +37,18 @@ class TellsQuality(Protocol):
 
 @dataclass(frozen=True)
 class Metrics:
-    """Everything that is known of a subnet before it runs.
+    """The metrics of a search.
 
     Attributes:
-        space: the space, restricted to what predictor and tables cover.
+        space: the space, restricted to the part that predictor and tables cover.
         predictor: predicts accuracy, or another metric of the weights; None if none is asked for.
-        table: tells ``latency_ms``; None if latency is not asked for.
-        batch: images per run; ``memory_bytes`` is of all.
-        others: tables of further devices by name; ``phone`` tells ``latency_ms@phone``.
-        given: metrics that the user's files tell, by column.
-        tells: the column that the predictor tells.
-        rates: whether ``images_per_s`` is told beside latency.
-        sized: the precision of the exported file whose ``size_bytes`` are computed; None where they are not asked for.
+        table: table of ``latency_ms``; None if latency is not asked for.
+        batch: images per run; ``memory_bytes`` is for all of them.
+        others: tables of further devices by name; that of ``phone`` gives ``latency_ms@phone``.
+        given: metrics of the user's files, by column.
+        tells: the column of the predictor.
+        rates: whether ``images_per_s`` is computed from latency.
+        sized: precision of the file whose ``size_bytes`` are computed; None if they are not asked for.
     """
 
     space: SearchSpace
@@ -69,7 +69,7 @@ class Metrics:
 
         functions: dict[str, MetricFunction] = {}
         if self.predictor is not None:
-            # As a sum where it is one, so that the exact front can be computed.
+            # An additive predictor is used as a sum, so that the exact front can be computed.
             if isinstance(self.predictor, Predictor):
                 functions[self.tells] = self.predictor.additive() or self.predictor
             else:
@@ -92,7 +92,7 @@ class Metrics:
 
     @property
     def deviation(self) -> str:
-        """The column of the standard deviation of what the predictor tells."""
+        """The column of the predictor's standard deviation."""
         return own_metric(self.tells, "min").companion("std")
 
     def _timed(self, device: str, latency: AdditiveCost, batch: int) -> dict[str, MetricFunction]:
@@ -125,8 +125,8 @@ class Metrics:
         return table.label if table is not None and stem == LATENCY.column else None
 
     def score(self, x: Population) -> dict[str, NDArray[Any]]:
-        """``(n,)`` of every metric by column, with the deviation of accuracy where the predictor tells it, and bounds
-        on latency where the table was checked."""
+        """``(n,)`` values of every metric by column. The predictor's standard deviation and bounds on latency are added if
+        known."""
         values: dict[str, NDArray[Any]] = {}
         for name, fn in self.functions.items():
             values[name] = fn(x)
@@ -142,7 +142,7 @@ class Metrics:
         return values
 
     def frame(self, result: SearchResult, values: Mapping[str, NDArray[Any]]) -> pd.DataFrame:
-        """The table of a front, best first: ``(n,)`` values by column, and archs."""
+        """The table of a front, best first, from ``(n,)`` values by column; with archs."""
         from hwnas.report import pareto_frame
 
         objectives = [o.name for o in result.problem.objectives]
@@ -161,12 +161,12 @@ def narrowed(
     batch: int | None = None,
     others: Mapping[str, Found[LatencyTable]] | None = None,
 ) -> tuple[Metrics, list[str]]:
-    """The metrics over the part of ``space`` that predictor and tables cover, and what was left out, in words.
+    """The metrics over the part of ``space`` that predictor and tables cover, and notes on what was left out.
 
-    ``batch`` counts where there is no table to tell it.
+    ``batch`` is used if there is no table, which has its own.
 
     Raises:
-        TableError, PredictorError: nothing is left, or one belongs to another space.
+        TableError, PredictorError: nothing is left, or a table or predictor is of another space.
     """
     left_out = []
     others = others or {}

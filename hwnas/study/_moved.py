@@ -1,5 +1,4 @@
-"""How far subnets of a language model are from it on a text: computed by workers if there are any, kept in a
-journal."""
+"""Divergences of a language model's subnets from the model on a text, computed by workers and kept in a journal."""
 
 from __future__ import annotations
 
@@ -24,26 +23,26 @@ if TYPE_CHECKING:
 
 
 KIND = "divergence, term by term"
-"""Of journals: in older ones divergences are some 2e-4 nats a token too low, by rounding."""
+"""Kind of journals. Divergences in older journals are about 2e-4 nats per token too low, by rounding."""
 
 
 def text_hash(path: Path) -> str:
-    """Of a file, or of a folder's texts; what else a folder holds, such as a journal, may change."""
+    """Hash of a file, or of a folder's texts; other files in the folder, such as a journal, may change."""
     return file_hash(path, (file for file in path.rglob("*") if ends_in(file, ".txt")))
 
 
 @dataclass(frozen=True)
 class Windows:
-    """A language model and the text that its parts are judged on.
+    """A language model, and windows of a text on which its subnets are judged.
 
     Attributes:
         model: a reference.
         data: the text.
-        windows: how many are drawn of it.
-        length: tokens of each.
-        batch_size: windows at once; lowered where their logits take too much memory.
-        seed: of the draw.
-        precision: that blocks are in, or may be in: ``fp32+int8``.
+        windows: number of windows.
+        length: tokens per window.
+        batch_size: windows at once; it is lowered if their logits take too much memory.
+        seed: seed of the draw.
+        precision: precision of blocks, or those they choose from: ``fp32+int8``.
     """
 
     model: str
@@ -56,16 +55,16 @@ class Windows:
 
     @cached_property
     def net(self) -> DecoderSupernet:
-        """The model, opened when it is first asked for.
+        """The model, opened at first use.
 
         Raises:
-            SupernetError: there is none, or it is no language model.
+            SupernetError: there is no such model, or it is not a language model.
         """
         from hwnas.supernet import get_supernet, load_supernet
         from hwnas.supernet.hf import DECODERS, DecoderSupernet
 
         if not issubclass(get_supernet(self.model), DecoderSupernet):  # before its weights are looked for
-            rule = "it continues no text, and block libraries are of language models"
+            rule = "it is not a language model, and block libraries are made of these"
             raise SupernetError(f"model {self.model}", rule, f"give hf:FOLDER of one of: {', '.join(DECODERS)}")
         net = load_supernet(self.model)
         assert isinstance(net, DecoderSupernet)
@@ -76,7 +75,7 @@ class Windows:
         """The text in windows.
 
         Raises:
-            DataError: there is none, or less than a window.
+            DataError: there is no text, or less than a window.
         """
         return self.net.open_data(
             self.data,
@@ -88,11 +87,11 @@ class Windows:
         )
 
     def batches(self) -> Sequence[Batch]:
-        """Tokens ``(n, t)`` and those that follow, of the training text if it has any."""
+        """Batches of ``(n, t)`` tokens and the tokens that follow them, from the training text if there is one."""
         return [*self.text.judged(self.length)]
 
     def facts(self) -> dict[str, Any]:
-        """What divergences depend on, for journals and provenances."""
+        """All that divergences depend on, for journals and provenances."""
         return {
             "space": self.net.space.name,
             "fingerprint": self.net.space.fingerprint,
@@ -112,8 +111,8 @@ class Moving:
     """Opens a model and its text in a worker, which then compares the subnet of each ``(batch, row)`` with the parent.
 
     Attributes:
-        given: what to open.
-        weights: the driver's.
+        given: the model and the text.
+        weights: the driver's weights.
     """
 
     given: Windows
@@ -121,14 +120,14 @@ class Moving:
 
     @classmethod
     def of(cls, given: Windows, where: Where) -> Moving:
-        """What the workers open; those of a cluster are sent the weights."""
-        return cls(replace(given), DriverWeights.of(given.net, where))
+        """The opener of the workers; those of a cluster are sent the weights."""
+        return cls(replace(given), DriverWeights.of(given.net, where))  # a copy without the opened model
 
     def __call__(self, threads: int | None) -> Callable[[tuple[int, Population]], Divergence]:
-        """Opens them.
+        """Open them.
 
         Raises:
-            SupernetError: the weights are not the driver's any more.
+            SupernetError: the weights are no longer the driver's.
             DataError: the text does not fit.
         """
         import torch
@@ -154,19 +153,19 @@ def _moved(given: Windows) -> Callable[[tuple[int, Population]], Divergence]:
 def divergences(
     given: Windows, rows: Sequence[Population], journal_path: Path, where: Where = HERE, title: str = "comparing"
 ) -> list[Divergence]:
-    """How far each of some subnets is from the parent, over all windows.
+    """The divergence of each subnet from the parent, over all windows.
 
-    Killed at any moment, it goes on from its journal. Values do not depend on the number of workers.
+    A killed run resumes from its journal. Values do not depend on the number of workers.
 
     Args:
         given: model and text.
-        rows: ``(g,)`` canonical ones.
-        journal_path: keeps them.
-        where: what compares.
-        title: of the work, for people.
+        rows: ``(g,)`` canonical rows.
+        journal_path: file that keeps the values.
+        where: where to compute.
+        title: title of the progress bar.
 
     Raises:
-        SupernetError: a subnet that always fails.
+        SupernetError: the evaluation of a subnet always fails.
         DataError: the text does not fit, or the journal is of something else.
     """
     from hwnas.io import Journal
@@ -198,10 +197,10 @@ def divergences(
                     error = SupernetError(f"subnet {arch}", outcome.reason, "correct the cause, and resume")
                     error.add_note(outcome.trace)
                     raise error
-                told: Divergence = outcome.value
-                sums = [told.tokens, told.kl_sum, told.agreed, told.loss_sum]
+                value: Divergence = outcome.value
+                sums = [value.tokens, value.kl_sum, value.agreed, value.loss_sum]
                 journal.append({"batch": batch, "arch": arch, "sums": sums})
-                found[batch, row.tobytes()] = told
+                found[batch, row.tobytes()] = value
                 done += work[row.tobytes()]
                 advance(done, total, f"blocks, {len(found)} of {len(items)} comparisons, {pace(len(found))}")
     return [sum((found[b, row.tobytes()] for b in range(n_batches)), Divergence()) for row in rows]

@@ -1,4 +1,4 @@
-"""Objectives, as people write them."""
+"""Objectives in the form that people write."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from hwnas.quantity import parts_of
 
 @dataclass(frozen=True)
 class Objectives:
-    """What to trade off.
+    """The objectives of a search.
 
     Attributes:
-        columns: in order.
-        renamed: column of a file to the name it goes by here.
-        directions: what was said of each column.
+        columns: columns in order.
+        renamed: the objective's column by the column of a file that holds it.
+        directions: stated directions by column.
     """
 
     columns: tuple[str, ...]
@@ -26,10 +26,10 @@ class Objectives:
 
     @classmethod
     def of(cls, items: Iterable[str | Metric], said: str = "objectives") -> Objectives:
-        """Objectives of ``["top1", "energy_mj:min", "latency=raspi4"]``.
+        """Parse objectives such as ``["top1", "energy_mj:min", "latency=raspi4"]``.
 
         Raises:
-            DataError: one is named twice, or none, or a direction that is none.
+            DataError: an objective is named twice, there is none, or a direction is not ``max`` or ``min``.
         """
         columns, renamed = [], {}
         directions: dict[str, Direction] = {}
@@ -56,7 +56,7 @@ class Objectives:
 
     @property
     def said(self) -> list[str]:
-        """Each column as it is written, with its direction if that was said."""
+        """Each column as text, with its direction if one was stated."""
         return [
             f"{column}:{self.directions[column]}" if column in self.directions else column for column in self.columns
         ]
@@ -65,28 +65,28 @@ class Objectives:
         """The metric of a column.
 
         Raises:
-            DataError: one of the user's, without a direction.
+            DataError: it is the user's own metric, and has no direction.
         """
         return get_metric(column, self.directions.get(column))
 
 
 def parse_objectives(text: str) -> Objectives:
-    """Objectives of ``top1,latency``, of ``f1_macro:max,energy_mj:min`` and of ``top1=accuracy,latency=raspi4``."""
+    """Parse ``top1,latency``, ``f1_macro:max,energy_mj:min`` or ``top1=accuracy,latency=raspi4``."""
     return Objectives.of(parts_of(text, "--objectives "), f"--objectives {text}")
 
 
 def check_names(kind: str, columns: Iterable[str], given: Iterable[str], *, layers: bool, timing: str = "") -> None:
-    """Refuse a metric that does not exist here.
+    """Refuse metrics that cannot be known here.
 
     Args:
-        kind: what the columns are, for the message.
-        columns: what is asked for.
-        given: what files and predictors tell.
-        layers: whether the space has layers, so that hwnas can tell their costs.
-        timing: how files come to tell latency.
+        kind: kind of the columns, for the message.
+        columns: columns asked for.
+        given: columns of files and predictors.
+        layers: whether the space has layers, whose costs hwnas computes.
+        timing: how to get a file with latency, for the message.
 
     Raises:
-        UnknownNameError: suggests the nearest.
+        UnknownNameError: a metric is not known; the message suggests the nearest.
     """
     derived = [metric.name for metric in metrics().values() if metric.source == "metrics"]
     told = [metric.name for metric in metrics().values() if layers and metric.source not in ("file", "metrics")]

@@ -1,4 +1,4 @@
-"""Latency tables made on the spot: where there was none, or none that holds on this machine."""
+"""Latency tables made on the spot, if there is none or none that holds on this machine."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ if TYPE_CHECKING:
     from hwnas.space import SearchSpace
 
 ON_THE_SPOT = (160, 192, 224)
-"""Resolutions profiled where there is no table yet and none are asked for: minutes, not an hour."""
+"""Resolutions to profile if none are asked for: this takes minutes, not an hour."""
 
 
 def first_profiled(device: Device, space: SearchSpace, precision: str, plan: Plan | None = None) -> LatencyTable:
-    """A table made on the spot, where there was none.
+    """Make the first table of a device.
 
     Raises:
-        DeviceError: the machine is busy, so it would tell of what else runs.
+        DeviceError: the machine is too busy to be timed.
     """
     from hwnas import latency
 
@@ -36,14 +36,18 @@ def first_profiled(device: Device, space: SearchSpace, precision: str, plan: Pla
 
 
 def profiled(device: Device, space: SearchSpace, precision: str, plan: Plan | None = None) -> LatencyTable:
-    """A table made on the spot, kept below ``latency_tables/`` for the next search; by the usual plan, unless one is given."""
+    """Make a table, below ``latency_tables/``, by the default plan or a given one.
+
+    Raises:
+        DataError: the folder cannot be written.
+    """
     from hwnas.latency import Load, profile, profile_command, renewal, summary
 
     part = _few_resolutions(space)
     folder = Path("latency_tables") / device.id
     try:
         check_writable(folder / "table.csv")
-    except DataError as error:  # no option names the folder of tables that are made on the spot
+    except DataError as error:  # no option of this command names another folder
         make = f"{profile_command(device, part, precision)} --out FOLDER"
         remedy = f"work in another folder, or make one elsewhere: {make}, and name it: --device FOLDER/{device.id}"
         raise DataError(f"latency table {folder}", error.rule, remedy) from error
@@ -51,7 +55,7 @@ def profiled(device: Device, space: SearchSpace, precision: str, plan: Plan | No
     notice(
         f"profiling {len(part.layers())} layers of {space.name}"
         + (f" at {fed}" if fed else "")
-        + f", minutes, or up to an hour for a language model; kept in {folder}, Ctrl-C and the same command resume"
+        + f", which takes minutes, or up to an hour for a language model; kept in {folder}, Ctrl-C and the same command resume"
     )
     with resumable(f"what was measured is kept in {folder}"), progress("profiling") as advance:
         table = profile(device, part, folder, precision=precision, plan=plan, progress=advance)
@@ -65,8 +69,7 @@ def profiled(device: Device, space: SearchSpace, precision: str, plan: Plan | No
 
 
 def _few_resolutions(space: SearchSpace) -> SearchSpace:
-    """The space at the resolutions that were asked for, or at :data:`ON_THE_SPOT` if these are too many to profile on
-    the spot."""
+    """The space at its own resolutions, or at :data:`ON_THE_SPOT` if they are too many to profile on the spot."""
     for name, values in space.input_values.items():
         few = [r for r in ON_THE_SPOT if r in values]
         if len(values) > len(ON_THE_SPOT) and few:

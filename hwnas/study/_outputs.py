@@ -1,4 +1,4 @@
-"""Where a front goes: CSV, provenance, picture."""
+"""The files of a front: CSV, provenance, picture."""
 
 from __future__ import annotations
 
@@ -23,29 +23,28 @@ class Outputs:
 
     @property
     def json(self) -> Path:
-        """Of the provenance."""
+        """File of the provenance."""
         return self.csv.with_suffix(".json")
 
     @property
     def png(self) -> Path:
-        """Of the picture."""
+        """File of the picture."""
         return self.csv.with_suffix(".png")
 
     def check(self) -> None:
-        """Refuse before the search what could not be written after it.
+        """Check before the search that the files can be written after it.
 
         Raises:
             DataError: the name does not end in ``.csv``, or a file cannot be written.
         """
         if not ends_in(self.csv, ".csv"):
-            raise DataError(
-                f"output {self.csv}", "the front is a CSV", f"write --out {self.csv.with_suffix('.csv').name}"
-            )
+            remedy = f"write --out {self.csv.with_suffix('.csv').name}"
+            raise DataError(f"output {self.csv}", "the front is a CSV", remedy)
         for path in (self.csv, self.json, self.png):
             check_writable(path)
 
     def write(self, frame: pd.DataFrame, facts: Mapping[str, Any]) -> None:
-        """Write all three or none, the CSV last: where it is new, the others are."""
+        """Write all three files or none. The CSV comes last: if it is new, the others are too."""
         from hwnas.report import save_plot, write_pareto, write_provenance
 
         with together():

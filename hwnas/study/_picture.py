@@ -1,4 +1,4 @@
-"""The picture of a front: which columns are its axes, and what stands above it."""
+"""The picture of a front: its axes and its title."""
 
 from __future__ import annotations
 
@@ -17,13 +17,17 @@ if TYPE_CHECKING:
     from hwnas.report import Picture
 
 _TOLD_BY = {"evaluator": "evaluated", "score": "scored"}
-"""Keys that a search which evaluates every subnet leaves in the provenance, and what was done to subnets."""
+"""What a search did to every subnet, by the key that it leaves in the provenance."""
 
 _MEASURED = LATENCY.companion("measured")
 
 
 def axes_of(columns: Sequence[str], objectives: Sequence[str]) -> tuple[str, str]:
-    """``(x, y)``: the first objective is y, the second x; where they are missing, other metrics."""
+    """``(x, y)``: the second and the first objective; other metrics replace missing ones.
+
+    Raises:
+        DataError: there is no column of a metric.
+    """
     sources = ("weights", "untrained", "device", "layers", "metrics", "file")
     usual = sorted(metrics().values(), key=lambda m: sources.index(m.source))
     known = [name for name in (*objectives, *(m.column for m in usual)) if name in columns]
@@ -36,9 +40,9 @@ def axes_of(columns: Sequence[str], objectives: Sequence[str]) -> tuple[str, str
 
 
 def picture_of(frame: pd.DataFrame, facts: Mapping[str, Any]) -> Picture:
-    """The picture of a front, from its table and what its provenance tells (nothing, if it is lost).
+    """The picture of a front, from its table and its provenance, which may be empty.
 
-    Where every row's latency was measured, that is what is drawn, beside the prediction.
+    If the latency of every row was measured, measured latencies are drawn.
     """
     from hwnas.report import Picture
 
@@ -57,7 +61,7 @@ def picture_of(frame: pd.DataFrame, facts: Mapping[str, Any]) -> Picture:
     subnets = facts.get("space", {}).get("subnets")
     words = [count_of(len(frame), "Pareto-optimal subnet") + (f" of {_power(subnets)}" if subnets else "")]
     if facts.get("predictor"):
-        by = "" if measured else f" by {facts['predictor']['name']}"  # no room for both
+        by = "" if measured else f" by {facts['predictor']['name']}"  # there is no room for both
         words.append(f"accuracy predicted{by}")
     if facts.get("evaluator"):
         words.append(f"by accuracies on {count_of(facts['evaluator']['images'], 'sample')}")
@@ -83,7 +87,7 @@ def picture_of(frame: pd.DataFrame, facts: Mapping[str, Any]) -> Picture:
 
 
 def _power(count: int) -> str:
-    """``1.1 × 10^20`` as matplotlib sets it; small counts as they are."""
+    """A count as matplotlib text: ``1.1 × 10^20``, or all digits of a small one."""
     if count < 1_000_000:
         return f"{count:,}"
     digits, exponent = f"{count:.1e}".split("e+")

@@ -1,4 +1,4 @@
-"""Where subnets are measured: a device of this machine, in a precision, beside the anchor of a table."""
+"""Where subnets are measured: a device of this machine, a precision, and the table whose anchor shows the speed."""
 
 from __future__ import annotations
 
@@ -16,12 +16,18 @@ if TYPE_CHECKING:
     from hwnas.space import Population, SearchSpace
 
 SLOWER = 1.1
-"""Factor by which a machine may differ from its table before the user is told."""
+"""Factor by which a machine's speed may differ from its table's before the user is told."""
 
 
 @dataclass(frozen=True)
 class Place:
-    """Where and in what precision subnets are measured, and the table whose anchor tells the speed, if there is one."""
+    """Where subnets are measured.
+
+    Attributes:
+        device: the device.
+        precision: precision of the networks.
+        table: the table whose anchor network shows the machine's speed; None if there is none.
+    """
 
     device: Device
     precision: str
@@ -29,20 +35,20 @@ class Place:
 
     @property
     def label(self) -> str:
-        """Its device and precision, in words."""
+        """Device and precision, in words."""
         return self.device.label(self.precision)
 
     def beside(self, facts: Mapping[str, Any]) -> Place:
-        """The same, beside the anchor of the table that facts tell of, if it is of these conditions and this precision."""
+        """The place with the table that facts describe, if conditions and precision are the same; otherwise without one."""
         from hwnas.latency import Device
 
         conditions = facts.get("conditions")
         alike = conditions and not Device.from_json(conditions).differences(self.device)
         alike = alike and facts.get("precision", "fp32") == self.precision
-        return replace(self, table=told_table(self.device, facts) if alike else None)
+        return replace(self, table=described_table(self.device, facts) if alike else None)
 
     def measure(self, space: SearchSpace, x: Population, journal: Path, *, seed: int = 0) -> MeasuredSubnets:
-        """Measure with a progress bar; the journal is deleted by the caller, once the results are safe."""
+        """Measure ``(n, g)`` rows, with a progress bar. The caller deletes the journal once the results are safe."""
         from hwnas.latency import measure_subnets
 
         anchor = self.table.anchor(space) if self.table is not None else None
@@ -52,35 +58,36 @@ class Place:
             )
         if found.speed.pct is not None and off_speed(found.speed.pct):
             notice(
-                f"this machine runs at {found.speed.pct:.0f} % of the speed of its latency table: what is measured is by "
-                "the clock, now; latency_at_table_speed_ms is what it would be at the table's speed"
+                f"this machine runs at {found.speed.pct:.0f} % of the speed of its latency table: measured times are by "
+                "the clock, now; latency_at_table_speed_ms converts them to the table's speed"
             )
         if found.load.busy:
-            notice(f"this machine is busy, so what is measured tells of what else runs too: {found.load.words}")
+            notice(f"this machine is busy, so measured times include the effect of other work: {found.load.words}")
         elif found.speed.wanders:
             span = f"{found.speed.low_pct:.0f} to {found.speed.high_pct:.0f} %"
-            notice(f"this machine's speed wandered meanwhile: {span} of its middle; so do the times by the clock")
+            notice(f"this machine's speed varied meanwhile, from {span} of its median; so do the times by the clock")
         if found.elsewhere:
             notice(f"{self.label}: {elsewhere_words(found.elsewhere)}")
         return found
 
 
 def off_speed(pct: float) -> bool:
-    """Whether a speed is far enough from the table's to be mentioned."""
+    """Whether a speed, in percent of the table's, differs enough to be mentioned."""
     return not 100 / SLOWER < pct < 100 * SLOWER
 
 
 def elsewhere_words(operators: Mapping[str, int]) -> str:
-    """What a provider left to the CPU: ``12 nodes ran on the CPU: 9 HardSigmoid, 3 Resize``."""
+    """The operators that a provider left to the CPU, in words."""
     listed = ", ".join(f"{n} {name}" for name, n in operators.items())
-    return f"{count_of(sum(operators.values()), 'node')} of a subnet ran on the CPU, which the provider cannot run: {listed}"
+    n = count_of(sum(operators.values()), "node")
+    return f"{n} of a subnet ran on the CPU because the provider cannot run them: {listed}"
 
 
 def refuse_busy(load: Load, what: str) -> None:
-    """Say that measurements are not to be trusted, once they are kept, and after the evidence.
+    """Refuse to trust measurements of a busy machine. Call it once they are saved and shown.
 
     Raises:
-        DeviceError: the machine did too much else.
+        DeviceError: the machine was too busy.
     """
     if load.busy:
         rule = "this machine was too busy for it to be trusted"
@@ -96,10 +103,16 @@ def find_place(
     batch: int | None,
     precision: str | None,
 ) -> Place:
-    """The device and precision to measure in: as asked for, or else as the provenance of a front says.
+    """The place to measure in: as asked for, otherwise as in the provenance of a front.
+
+    Args:
+        space: space of the subnets.
+        facts: the provenance.
+        device, threads, batch, precision: conditions asked for; None for those of the provenance.
 
     Raises:
-        UnknownNameError, DeviceError: not a device of this machine.
+        UnknownNameError, DeviceError: this machine has no such device.
+        DataError: the precision is not one that the subnets can have.
     """
     from hwnas.graph import parse_precision
     from hwnas.latency import PROVIDERS, Device, check_precision, find_table_for, get_device
@@ -118,15 +131,15 @@ def find_place(
     computed = _computed(space, parse_precision(precision) if precision else None, was if same else "fp32")
     check_precision(here, computed)
     if conditions and computed == was and not Device.from_json(conditions).differences(here):
-        return Place(here, computed, told_table(here, searched))
+        return Place(here, computed, described_table(here, searched))
     return Place(here, computed, find_table_for(here, space, computed))
 
 
 def _computed(space: SearchSpace, asked: str | None, usual: str) -> str:
-    """The precision that is asked for, or the usual one; layers that have precisions of their own compute in those.
+    """The precision asked for, or the usual one; layers with their own precisions keep them.
 
     Raises:
-        DataError: the other is asked for.
+        DataError: one precision is asked for where layers have their own, or the other way round.
     """
     own = "+".join(space.precisions)
     if asked is not None and ("+" in asked or own) and asked != own:
@@ -136,16 +149,16 @@ def _computed(space: SearchSpace, asked: str | None, usual: str) -> str:
     return own or asked or usual
 
 
-def told_table(device: Device, facts: Mapping[str, Any]) -> LatencyTable | None:
-    """The table that a front was searched with, as its provenance describes it: without rows, but its anchor tells the
-    speed.
+def described_table(device: Device, facts: Mapping[str, Any]) -> LatencyTable | None:
+    """The table of a search as its provenance describes it: it has no rows, but its anchor shows the speed.
 
-    Not the nearest table of the device: it may be of another speed, and the front's may never have been in a file.
+    The nearest table of the device would not do: it may be of another speed, and the search's table may never have been
+    in a file.
     """
     from hwnas.latency import LatencyTable
 
     if not isinstance(facts.get("anchor"), Mapping):
-        return None  # one that was imported, or a front of an earlier version
+        return None  # an imported table, or a front of an earlier version
     path = Path(str(facts["path"])) if facts.get("path") else None
     table = LatencyTable.of(
         device, [], {str(facts.get("space")): {"anchor": facts["anchor"]}}, facts.get("precision", "fp32")
@@ -153,8 +166,8 @@ def told_table(device: Device, facts: Mapping[str, Any]) -> LatencyTable | None:
     return replace(table, path=path)
 
 
-def say_foreign(place: Place, facts: Mapping[str, Any]) -> None:
-    """Tell if the predictions in a CSV are of another device than the one that is measured."""
+def warn_foreign(place: Place, facts: Mapping[str, Any]) -> None:
+    """Notify the user if the predictions in a CSV are for another device than the measured one."""
     from hwnas.latency import Device
 
     searched = facts.get("device") or {}
@@ -163,28 +176,24 @@ def say_foreign(place: Place, facts: Mapping[str, Any]) -> None:
     made, precision = Device.from_json(searched["conditions"]), searched.get("precision", "fp32")
     if made.differences(place.device) or precision != place.precision:
         predicted = made.label(precision)
-        notice(f"latency_ms is predicted for {predicted}, measured is {place.label}: the error is between the two")
+        notice(f"latency_ms is predicted for {predicted}, but measured on {place.label}: the error compares the two")
 
 
 def require_here(table: LatencyTable, device: str) -> Device:
-    """The device of a table, if it is one of this machine.
+    """The device of a table, if this machine has it.
 
     Raises:
-        DeviceError: it is not, so nothing can be measured here.
+        DeviceError: it does not, so nothing can be measured here.
     """
     from hwnas.latency import PROVIDERS, get_device
 
     made = table.device
     if made.name.partition(":")[0] not in PROVIDERS or not made.provider:
-        raise DeviceError(
-            f"device {device}", "its table is of another machine, where --verify cannot measure", "drop --verify"
-        )
+        rule = "its table is of another machine, where --verify cannot measure"
+        raise DeviceError(f"device {device}", rule, "drop --verify")
     here = get_device(made.name, threads=made.threads, batch=made.batch, spinning=made.spinning)
     differences = made.differences(here)
     if differences:
-        raise DeviceError(
-            f"device {device}",
-            f"its table is of another machine ({differences[0]})",
-            "drop --verify, or run it there",
-        )
+        rule = f"its table is of another machine ({differences[0]})"
+        raise DeviceError(f"device {device}", rule, "drop --verify, or run it there")
     return here

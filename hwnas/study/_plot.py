@@ -1,4 +1,4 @@
-"""A picture that a notebook shows."""
+"""The picture of a front, for notebooks and files."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ class Plot:
     """The picture of a front.
 
     Attributes:
-        picture: what it shows.
+        picture: its contents.
     """
 
     picture: Picture
 
     @property
     def figure(self) -> Figure:
-        """A matplotlib figure to go on drawing on."""
+        """A matplotlib figure, to draw on further."""
         from hwnas.report import draw
 
         return draw(self.picture)

@@ -1,4 +1,4 @@
-"""The predictor of accuracy that a command works with."""
+"""Find the predictor of accuracy for a command."""
 
 from __future__ import annotations
 

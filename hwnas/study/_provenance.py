@@ -1,4 +1,4 @@
-"""Provenance, typed: where a front came from, and what is needed to make it again."""
+"""Typed provenance: where a front came from, and how to make it again."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ class SpaceFacts:
     """The space that was searched.
 
     Attributes:
-        name: of the space.
-        fingerprint: of its encoding; archs of another one do not fit.
-        subnets: how many there were to choose from.
-        restricted: genes and the choices that were left of them.
-        reference: where the space is found, if that is no registered name.
+        name: name of the space.
+        fingerprint: fingerprint of its encoding; archs of another space do not fit.
+        subnets: number of its subnets.
+        restricted: remaining choices of restricted genes.
+        reference: reference that opens the space, if its name is not registered.
     """
 
     name: str = ""
@@ -32,22 +32,22 @@ class SpaceFacts:
 
 @dataclass(frozen=True)
 class Provenance:
-    """What the JSON beside a Pareto CSV tells. What a file lacks is empty or None here; what is unknown is in ``others``.
+    """The contents of the JSON beside a Pareto CSV. Missing keys are empty or None; unknown keys are in ``others``.
 
     Attributes:
-        command: what made the front.
-        objectives, directions: columns in order, and which way is better of each.
+        command: the command that made the front.
+        objectives, directions: columns in order, and the better direction of each.
         budgets, floors: upper and lower bounds by column.
-        searcher: its name, seed and settings.
+        searcher: name, seed and settings of the searcher.
         evaluations: subnets scored.
-        space: what was searched.
+        space: the space that was searched.
         device, devices: the latency table, and those of further devices.
-        predictor, evaluator: where accuracy comes from.
-        weights: file and digest of the weights that were searched, where any were named.
+        predictor, evaluator: the source of accuracy.
+        weights: file and digest of the searched weights, if a file was named.
         files: names and hashes of the user's files.
-        measured, verified: what was measured afterwards, or during the search.
-        wall_s: seconds that the search took.
-        created, versions: when, and by which packages.
+        measured, verified: measurements after the search, and during it.
+        wall_s: duration of the search in seconds.
+        created, versions: date, and versions of packages.
         random_sample: values of random subnets by column.
         others: everything else.
     """
@@ -76,7 +76,7 @@ class Provenance:
 
     @classmethod
     def from_json(cls, facts: Facts) -> Provenance:
-        """Of the JSON that :func:`hwnas.report.read_provenance` read; files of earlier versions lack some of it."""
+        """From the JSON of :func:`hwnas.report.read_provenance`; files of earlier versions lack some keys."""
         names = {f.name for f in fields(cls)} - {"space", "others"}
         known = {name: value for name, value in facts.items() if name in names and value is not None}
         about = facts.get("space") or {}
@@ -89,10 +89,10 @@ class Provenance:
         facts = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in ("space", "others")}
         space = {f.name: getattr(self.space, f.name) for f in fields(self.space)}
         kept = {name: value for name, value in space.items() if value is not None}
-        told = {name: _plain(value) for name, value in facts.items() if value is not None and value not in ({}, ())}
-        head = {"command": told.pop("command")} if "command" in told else {}
-        usual: dict[str, Any] = {"budgets": {}, "device": None, "predictor": None}
-        return {**head, **usual, **told, "space": kept, **self.others}
+        known = {name: _plain(value) for name, value in facts.items() if value is not None and value not in ({}, ())}
+        head = {"command": known.pop("command")} if "command" in known else {}
+        always: dict[str, Any] = {"budgets": {}, "device": None, "predictor": None}
+        return {**head, **always, **known, "space": kept, **self.others}
 
 
 def _plain(value: Any) -> Any:

@@ -1,4 +1,4 @@
-"""``--racing``: searches in which most subnets are shown a part of the samples."""
+"""``--racing``: searches that evaluate most subnets on a part of the samples."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ def can_race(data: Task) -> SelectiveTask:
     """The data, if subnets can race on them.
 
     Raises:
-        DataError: what is measured is no share of samples that are told right, or samples cannot be chosen.
+        DataError: the metric is not the share of correct samples, or the data cannot give single samples.
     """
     from hwnas.task import SelectiveTask, top1
 
     name, score = next(iter(data.metrics.items()))
     if score is not top1:
-        rule = f"{name} is no share of samples that are told right, so that some of them do not tell it"
+        rule = f"{name} is not the share of correct samples, so a part of them does not estimate it"
         raise DataError("racing", rule, "drop --racing, or measure accuracy")
     if not isinstance(data, SelectiveTask):
-        rule = f"{type(data).__name__} has no validation_of, which gives some of its samples"
+        rule = f"{type(data).__name__} has no method validation_of, which gives some of its samples"
         raise DataError("racing", rule, "add it, or drop --racing")
     return data
 
@@ -39,8 +39,8 @@ class RacedAccuracy:
     """Accuracies by racing, in place of :class:`hwnas.supernet.MeasuredAccuracy`.
 
     Args:
-        answers: of subnets.
-        data: which these are about.
+        answers: margins of subnets on samples.
+        data: the samples.
         tolerance: see :class:`hwnas.search.Race`.
     """
 
@@ -52,7 +52,7 @@ class RacedAccuracy:
 
     @property
     def race(self) -> Race:
-        """The race, once it has begun."""
+        """The race, after :meth:`begin`."""
         assert self._race is not None
         return self._race
 
@@ -63,17 +63,17 @@ class RacedAccuracy:
 
     @property
     def supernet(self) -> Supernet:
-        """Whose subnets race."""
+        """The supernet whose subnets race."""
         return self.answers.supernet
 
     @property
     def engine(self) -> Engine:
-        """What runs subnets."""
+        """The engine that runs subnets."""
         return self.answers.engine
 
     @property
     def n_known(self) -> int:
-        """Subnets that were shown something."""
+        """Number of subnets that were shown any samples."""
         return self.answers.n_known
 
     def begin(self, problem: Problem, seed: int) -> None:
@@ -83,12 +83,12 @@ class RacedAccuracy:
         self._race = Race(problem, self.answers, self.data.n_validation, self.tolerance, seed)
 
     def __call__(self, x: NDArray[Any]) -> NDArray[np.float64]:
-        """``(n,)`` accuracies in percent of canonical rows; expected ones of those that were not shown everything."""
+        """``(n,)`` accuracies of canonical rows in percent; those of incomplete subnets are expected values."""
         self.race(x)
         return self._known(x)
 
     def revised(self, x: NDArray[Any]) -> dict[str, NDArray[np.float64]]:
-        """Accuracies of rows that have raced, by all that is known by now; see SearchOptions."""
+        """Present estimates of the accuracies of rows that have raced; see SearchOptions."""
         (slow,) = self.race.problem.slow
         return {slow: self._known(x)}
 
@@ -110,13 +110,13 @@ class RacedAccuracy:
         return np.array([e.has_failed for e in self.race.of(x)], dtype=bool)
 
     def is_whole(self, x: NDArray[Any]) -> NDArray[np.bool_]:
-        """``(n,)``: which rows were shown everything."""
+        """``(n,)``: which rows were shown all samples."""
         import numpy as np
 
         return np.array([not (e.has_failed or e.is_out) for e in self.race.of(x)], dtype=bool)
 
     def close(self) -> None:
-        """Show everything to those that may be on the front, and note what stopped."""
+        """End the race, and note in the journal where each incomplete subnet stopped."""
         self.race.close()
         for e in self.race.entrants:
             if e.is_out:
@@ -124,8 +124,8 @@ class RacedAccuracy:
                 (value,) = self.race.values(e.row[None]).tolist()
                 self.answers.stop(e.row, value, std, e.n_shown)
 
-    def facts(self, x: NDArray[Any]) -> dict[str, Any]:  # noqa: ARG002 (it tells of all that raced)
-        """For the provenance: how many samples there are, and how many of them were shown."""
+    def facts(self, x: NDArray[Any]) -> dict[str, Any]:  # noqa: ARG002 (they cover all entrants)
+        """Facts for the provenance: the number of samples, and the share that was shown."""
         entrants, n = self.race.entrants, self.race.n_samples
         shown = sum(e.n_shown for e in entrants)
         racing = {

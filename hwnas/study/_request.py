@@ -1,4 +1,4 @@
-"""Everything that a search is asked for, parsed but not looked up yet."""
+"""The request of a search: parsed options, not looked up yet."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Request:
-    """What to search for, and where its metrics come from.
+    """What to search for, and the sources of its metrics.
 
     Attributes:
         space: a reference, or the space itself; None for the default one.
-        objectives: None for the usual ones: accuracy and the latency of every device that is named.
+        objectives: None for the default: accuracy, and latency on every named device.
         budgets: bounds on metrics.
-        device: the main device; None if it was not named.
-        predictor: file, or None for the one that ships.
-        fix: ``GENE=VALUE``.
+        device: the main device; None if none was named.
+        predictor: file of a predictor; None for the one that ships.
+        fix: texts ``GENE=VALUE``.
         library: a CSV that is the space.
         tables: CSVs with metrics of every subnet.
         costs: CSVs with metrics of every layer.
         threads, batch, precision: conditions of the device.
-        as_is: trust a latency table by its name, and measure nothing.
-        kept: a folder with the latency tables that earlier runs went by, which are not checked again.
+        as_is: use a latency table without checking it.
+        kept: folder with the latency tables of the unfinished run, which are not checked again.
     """
 
     space: str | SearchSpace | None = None
@@ -51,7 +51,7 @@ class Request:
 
     @property
     def unknown(self) -> list[str]:
-        """Objectives that are no known metrics, and that no file could have."""
+        """Objectives that are neither registered metrics nor possibly columns of a file."""
         if self.objectives is None or self.library or self.tables or self.costs:
             return []
         return [column for column in self.objectives.columns if registered(column) is None]

@@ -1,4 +1,4 @@
-"""Objectives that are scores of untrained networks: a last resort where no accuracy is known."""
+"""Searches by scores of untrained networks: a last resort if no accuracy is known."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ class Scoring:
     """A search by a zero-cost score.
 
     Attributes:
-        score: its metric.
-        evals: subnets to look at.
-        seed: of the untrained weights.
+        score: metric of the score.
+        evals: subnets to score.
+        seed: seed of the untrained weights.
     """
 
     score: Metric
@@ -36,32 +36,32 @@ class Scoring:
     seed: int = 0
 
     def measures(self) -> Metric:
-        """What is told."""
+        """The metric of the score."""
         return self.score
 
-    def told(self) -> tuple[SearchSpace | None, str]:
-        """No space of its own, and the column that is told."""
+    def space_and_column(self) -> tuple[SearchSpace | None, str]:
+        """None, since a score has no space of its own, and the column of the score."""
         return None, self.score.column
 
     def refuse_unused(self, used: Mapping[str, object]) -> None:
-        """Refuse options that mean nothing here.
+        """Refuse options that have no meaning with scores.
 
         Raises:
-            DataError: names the first.
+            DataError: there is one; the message names the first.
         """
         refuse_unused(f"objectives {self.score.name}", "scored", self.evals, used)
 
     def refuse_mixed(self, request: Request) -> None:
-        """Refuse files that mean nothing here.
+        """Refuse files of metrics, which have no meaning with scores.
 
         Raises:
-            DataError: names the first.
+            DataError: there is one; the message names the first.
         """
         self.refuse_unused(idle_files(request))
 
     @contextmanager
     def opened(self, space: SearchSpace, csv: Path) -> Iterator[ScoringPredictor]:
-        """The score to search by; what is scored is kept in a journal beside ``csv``.
+        """Open the score to search by, with a journal beside ``csv``.
 
         Raises:
             DataError: the space has no layers.
@@ -99,27 +99,26 @@ class ScoringPredictor(AskedPredictor):
     ) -> SearchResult:
         from hwnas.search import gaussian_process, run_search
 
-        assert not asynchronous  # it is of evaluations by several workers
+        assert not asynchronous  # scores are computed by this process alone
         slow = replace(problem, slow=(self.column,))
         with progress("scoring") as advance:
-            told = self.shown(advance, evals)
-            fit = gaussian_process(self.space)
-            return run_search(slow, searcher, evaluations=evals, seed=seed, start=warm.rows, fit=fit, progress=told)
+            report, fit = self.shown(advance, evals), gaussian_process(self.space)
+            return run_search(slow, searcher, evaluations=evals, seed=seed, start=warm.rows, fit=fit, progress=report)
 
 
 def scoring_of(request: Request, evals: int = 150, seed: int = 0) -> Scoring | None:
-    """The search by a score that objectives ask for; None if they ask for none.
+    """The search by the score among the objectives; None if there is none.
 
     Raises:
-        DataError: they ask for two, or a budget bounds one that is no objective.
+        DataError: there are two scores, or a budget is on a score that is not an objective.
     """
     columns = request.objectives.columns if request.objectives is not None else ()
     scores = [metric for column in columns if (metric := registered(column)) and metric.source == "untrained"]
     if len(scores) > 1:
         named = ",".join(metric.name for metric in scores)
-        raise DataError(f"objectives {named}", "a search goes by one score", f"drop {scores[1].name}")
+        raise DataError(f"objectives {named}", "a search can have only one score", f"drop {scores[1].name}")
     bounded = [b.metric for b in request.budgets.others.values() if b.metric.source == "untrained"]
     if bounded and bounded[0] not in scores:
-        rule = "a score is only looked at where it is an objective"
+        rule = "a score is only computed if it is an objective"
         raise DataError(f"budget {bounded[0].name}", rule, f"add --objectives {bounded[0].name},macs")
     return Scoring(scores[0], evals, seed) if scores else None

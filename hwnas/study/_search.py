@@ -1,9 +1,10 @@
-"""A search from end to end: predicted, verified by measurements, or evaluated on a supernet's weights."""
+"""Run a search from end to end: by predictions, verified by measurements, or by evaluations of a supernet."""
 
 from __future__ import annotations
 
 import time
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -36,22 +37,21 @@ if TYPE_CHECKING:
     from hwnas.study._metrics import Metrics
 
 EXACTLY = 3
-"""Objectives up to which the front of a library is found exactly, if it can be held; of four that takes a minute to find out."""
+"""Most objectives for which a library's exact front is tried; with four it takes a minute to find that it is too large."""
 
 
 def search(setup: Setup, settings: SearchSettings, asked: Evaluation | Scoring | None, path: Path) -> Front:
-    """The front of a problem.
+    """Find the front of a problem.
 
     Args:
-        setup: the problem and where its metrics come from.
+        setup: the problem and the sources of its metrics.
         settings: how to search.
-        asked: measures accuracies, or scores untrained networks; None where accuracies are predicted.
-        path: the CSV that the front will go to: journals of what is measured stand beside it, and a killed search
-            that is run again goes on from them.
+        asked: measures accuracies, or scores untrained networks; None if accuracies are predicted.
+        path: the CSV of the front. Journals of measurements are kept beside it, from which a killed search resumes.
 
     Raises:
-        InfeasibleError: a budget that no subnet meets.
-        NotHeldError: no subnet that was measured holds the budget.
+        InfeasibleError: no subnet meets a budget.
+        NotHeldError: no measured subnet holds the budget.
     """
     settings.check(asked)
     if settings.verify:
@@ -70,13 +70,13 @@ def search(setup: Setup, settings: SearchSettings, asked: Evaluation | Scoring |
         if measured is not None:
             metrics = replace(metrics, predictor=measured, tells=measured.column)
         problem = replace(setup, metrics=metrics).problem()
-        if slow:  # and nothing is refused any more
+        if slow:  # from here on nothing is refused
             kept = setup if begun else setup.keeping(unfinished.tables)
-            setup = unfinished.told(setup)
+            setup = unfinished.without_paths(setup)
             metrics = replace(kept.metrics, predictor=metrics.predictor, tells=metrics.tells)
             problem = replace(setup, metrics=metrics).problem()
             place = place and replace(place, table=metrics.table)
-        notes = [*setup.notes, *(_told_of_verifying(place, setup) if place is not None else ())]
+        notes = [*setup.notes, *(_notes_on_verifying(place, setup) if place is not None else ())]
         for note in [*notes, f"searching {count_of(metrics.space.size(), 'subnet')} of {metrics.space.name}"]:
             notice(note)
         verifier = _verifier(setup, metrics, place, settings, unfinished.verified) if settings.verify else None
@@ -122,20 +122,20 @@ def search(setup: Setup, settings: SearchSettings, asked: Evaluation | Scoring |
 
 
 def _refuse_unverifiable(setup: Setup) -> None:
-    """Refuse to verify a front where there is nothing to measure, or nothing to hold it against."""
+    """Refuse to verify a front if there is nothing to measure, or no budget to hold."""
     if setup.given.of_model:
         if SCORE not in setup.metrics.given:
             raise DataError("verify", f"the library has no column {SCORE} to check", "build it again")
     elif LATENCY.column not in setup.budgets:
         raise DataError("verify", "it checks a latency budget", "pass --latency TIME")
     elif setup.table is None:
-        raise DataError("verify", "it times networks, and latency comes from a file here", "drop --verify")
+        raise DataError("verify", "it times networks, but here latency comes from a file", "drop --verify")
 
 
 def _verifier(
     setup: Setup, metrics: Metrics, place: Place | None, settings: SearchSettings, journal: Path
 ) -> Verifier | LibraryVerifier:
-    """Measures latencies in a place; or, without one, what a library's scores are of."""
+    """The verifier of latencies in a place; without a place, that of a library's scores."""
     if place is not None:
         return Verifier(metrics, place, journal, setup.wanted, setup.budgets, settings.seed)
     assert setup.given.library is not None
@@ -143,41 +143,36 @@ def _verifier(
 
 
 def _weights(asked: Evaluation | Scoring | None, reference: str | None) -> dict[str, str] | None:
-    """The file of the weights that the front is of, for the provenance."""
+    """The file of the front's weights, for the provenance."""
     if isinstance(asked, Evaluation):
         return weights_facts(asked.supernet, asked.checkpoint)
     return weights_facts(reference, None) if reference is not None else None
 
 
 def _with_adapted(setup: Setup, metrics: Metrics) -> Setup:
-    """The setup with the table that a verified front was found by; what is known of the one before goes with it."""
+    """The setup with the adapted table of a verified front; its facts include those of the original table."""
     assert metrics.table is not None
     assert setup.table is not None
     facts = {**table_facts(metrics.table, metrics.space), "prior": setup.table.facts}
     return replace(setup, table=Found(metrics.table, {**facts, "trust": setup.table.facts.get("trust")}))
 
 
-def _told_of_verifying(place: Place, setup: Setup) -> tuple[str, ...]:
-    """Only the main device is at hand for sure; tables of others are mostly of other machines."""
+def _notes_on_verifying(place: Place, setup: Setup) -> tuple[str, ...]:
+    """A note that only the main device is measured: tables of other devices are mostly of other machines."""
     if not setup.others:
         return ()
     return (f"--verify measures on {place.label}; latency on {', '.join(setup.others)} stays as predicted",)
 
 
 def _predicted(problem: Problem, settings: SearchSettings, start: Population | None, *, library: bool) -> SearchResult:
-    """The front of predictions; the whole one of a library, if it can be held and nothing else was asked for."""
-    few = library and start is None and len(problem.objectives) <= EXACTLY
-    if few and _names_no_searcher(settings):
+    """The front of predictions. For a library it is exact, if it is not too large and the settings leave the choice."""
+    asked = (start, settings.searcher, settings.population, settings.generations)
+    if library and len(problem.objectives) <= EXACTLY and all(value is None for value in asked):
         try:
             return _run(problem, replace(settings, searcher=EXACT), None)
         except SpaceError:
-            notice("its whole front is too large to be held: a part of it is searched for")
+            notice("its exact front is too large to compute: a search finds a part of it")
     return _run(problem, settings, start)
-
-
-def _names_no_searcher(settings: SearchSettings) -> bool:
-    """Nor the size of an evolution."""
-    return settings.searcher is None and settings.population is None and settings.generations is None
 
 
 def _sizes(settings: SearchSettings) -> dict[str, Any]:
@@ -194,10 +189,13 @@ def _sizes(settings: SearchSettings) -> dict[str, Any]:
 def _run(problem: Problem, settings: SearchSettings, start: Population | None) -> SearchResult:
     from hwnas.search import run_search
 
-    with progress("searching") as advance:
-
-        def report(p: SearchProgress) -> None:
-            advance(p.evaluations, p.budget, f"subnets scored, {p.front} on the front")
-
+    with searching() as report:
         name, seed = settings.searcher, settings.seed
         return run_search(problem, name, seed=seed, progress=report, start=start, **_sizes(settings))
+
+
+@contextmanager
+def searching() -> Iterator[Callable[[SearchProgress], None]]:
+    """A progress bar for a search; yields the function to call with its progress."""
+    with progress("searching") as advance:
+        yield lambda p: advance(p.evaluations, p.budget, f"subnets scored, {p.front} on the front")

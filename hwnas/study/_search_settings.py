@@ -1,4 +1,4 @@
-"""How to search: settings, and which of them go together."""
+"""Settings of a search, and the check that they go together."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from hwnas.study._scoring import Scoring
 EXACT = "exact"
 
 WITHOUT_GENERATIONS = (EXACT, "linas")
-"""Searchers that do not breed, nor draw as many subnets as those that do."""
+"""Searchers without a population, whose number of evaluations is their own."""
 
 WAITS_FOR_NONE = ("linas", "random")
-"""Searchers that propose more while evaluations are pending."""
+"""Searchers that propose subnets while evaluations are pending."""
 
 
 @dataclass(frozen=True)
@@ -25,14 +25,14 @@ class SearchSettings:
     """How to search.
 
     Attributes:
-        searcher: its name; None for the usual one.
-        population, generations: of an evolution; None for the searcher's own.
+        searcher: its name; None for the default one.
+        population, generations: sizes of an evolution; None for the searcher's own.
         seed: the same seed gives the same result.
-        top: only so many rows, the most accurate; None for the whole front.
-        verify: measure the front on the main device, correct its table, search again until it holds.
+        top: number of rows to keep, the most accurate first; None for the whole front.
+        verify: measure the front on the main device, correct its table, and search again until the front holds.
         seed_archs: a CSV of subnets to start from.
-        prior: accuracies from elsewhere, a CSV or a predictor, where accuracy is evaluated.
-        asynchronous: no worker waits for others; what is found is not the same twice.
+        prior: a CSV or a predictor of accuracies measured elsewhere, for searches that evaluate accuracy.
+        asynchronous: no worker waits for others; two runs then differ.
     """
 
     searcher: str | None = None
@@ -46,11 +46,12 @@ class SearchSettings:
     asynchronous: bool = False
 
     def check(self, asked: Evaluation | Scoring | None) -> None:
-        """Refuse what does not go together.
+        """Refuse settings that contradict each other.
 
         Raises:
-            UnknownNameError: no such searcher. SpaceError: one of a package that does not load.
-            DataError: settings without a meaning here.
+            UnknownNameError: there is no such searcher.
+            SpaceError: the searcher's package does not load.
+            DataError: a setting has no meaning here; the message names the first.
         """
         from hwnas.search import searcher_maker
 
@@ -71,9 +72,9 @@ class SearchSettings:
             raise DataError(f"prior {self.prior}", "predictions need none", f"{other}, or add --evaluate")
         if self.asynchronous and not (isinstance(asked, Evaluation) and asked.where.elsewhere):
             remedy = f"add {'' if isinstance(asked, Evaluation) else '--evaluate '}--workers N"
-            raise DataError("asynchronous", "it is of evaluations by several workers", remedy)
+            raise DataError("asynchronous", "it needs evaluations by several workers", remedy)
         if self.asynchronous and isinstance(asked, Evaluation) and asked.racing is not None:
-            raise DataError("racing with asynchronous", "a race waits for all of a batch", "drop one of the two")
+            raise DataError("racing with asynchronous", "a race waits for whole batches", "drop one of the two")
         if self.asynchronous and self.searcher not in (None, *WAITS_FOR_NONE):
             rule = f"{self.searcher} waits for whole batches"
             raise DataError("asynchronous", rule, f"pass --searcher {' or '.join(WAITS_FOR_NONE)}")

@@ -1,4 +1,4 @@
-"""A search problem from options: files read, tables found, budgets and objectives in their columns."""
+"""Make a search problem from a request: read files, find tables, resolve budgets and objectives."""
 
 from __future__ import annotations
 
@@ -28,28 +28,28 @@ if TYPE_CHECKING:
     from hwnas.space import SearchSpace
 
 ANY_PRECISION = "any precision"
-"""Kind of the predictor of a plain space where layers have precisions."""
+"""Kind of a plain space's predictor in a space of precisions."""
 
 _BUILT_TIMED = "build the library with --device NAME"
 
 MOST = 4
-"""Objectives at most, where none are named."""
+"""Most default objectives."""
 
 
 @dataclass(frozen=True)
 class Setup:
-    """What to search for.
+    """A search problem, and the sources of its metrics.
 
     Attributes:
-        metrics: all there is.
+        metrics: all metrics.
         wanted: the objectives, in order.
-        budgets: by column.
-        table, accuracy: where latency and accuracy come from.
+        budgets: budgets by column.
+        table, accuracy: the sources of latency and accuracy.
         others: tables of further devices.
         given: the user's files.
-        notes: what the user should know.
+        notes: notes for the user.
         device: the main device, as it was named.
-        reference: where the space is found, if that is no registered name.
+        reference: reference that opens the space, if its name is not registered.
     """
 
     metrics: Metrics
@@ -64,17 +64,17 @@ class Setup:
     reference: str | None = None
 
     def problem(self) -> Problem:
-        """The problem, its budgets checked.
+        """The problem, with checked budgets.
 
         Raises:
-            InfeasibleError: a budget that no subnet meets.
+            InfeasibleError: no subnet meets a budget.
         """
         problem = self.metrics.problem(self.wanted, self.budgets)
         problem.refuse_infeasible()
         return problem
 
     def keeping(self, folder: Path) -> Setup:
-        """The same, by its latency tables as they are kept in ``folder``; see `Request`."""
+        """Save the latency tables in ``folder``, and use them from there; see ``Request.kept``."""
         others = {name: keep(found, folder / name, self.given.space) for name, found in self.others.items()}
         metrics = replace(self.metrics, others={name: found.it for name, found in others.items()})
         if self.table is None:
@@ -84,7 +84,7 @@ class Setup:
 
     @property
     def facts(self) -> dict[str, Any]:
-        """For the provenance: where the metrics come from."""
+        """Facts for the provenance: the sources of the metrics."""
         facts: dict[str, Any] = {
             "device": self.table.facts if self.table else None,
             "predictor": self.accuracy.facts if self.accuracy else None,
@@ -92,22 +92,22 @@ class Setup:
         if self.others:
             facts["devices"] = {name: found.facts for name, found in self.others.items()}
         if self.table is None and self.metrics.sized not in (None, "fp32"):
-            facts["precision"] = self.metrics.sized  # what `export` writes, where no table tells
+            facts["precision"] = self.metrics.sized  # the precision of `export` if no table has one
         if self.given.facts:
             facts["files"] = self.given.facts
         return facts
 
 
 def prepare(request: Request, of: SearchSpace | None = None, evaluated: str | None = None) -> Setup:
-    """Read and find everything that options name; budgets that need no table are checked before one is profiled.
+    """Read and find everything that a request names. Budgets that need no latency table are checked before one is made.
 
     Args:
-        request: what is asked for.
-        of: the space, where it is known already.
-        evaluated: the column that evaluations will tell: then no predictor is looked for.
+        request: the request.
+        of: the space, if it is known already.
+        evaluated: the column that evaluations will give; then no predictor is needed for it.
 
     Raises:
-        HwnasError: whatever does not fit, in one line.
+        HwnasError: something does not fit.
     """
     from hwnas.search import check_count
 
@@ -153,7 +153,7 @@ def prepare(request: Request, of: SearchSpace | None = None, evaluated: str | No
     asked_size = (mixed or any(_is(SIZE, m) for m in needed)) and SIZE.column not in given.columns
     sized = (table.it.precision if table is not None else request.precision or "fp32") if asked_size else None
     metrics = replace(metrics, given=given.columns, rates=rates, sized=sized)
-    if request.tables:  # of the many columns of a table only those that were named are of interest
+    if request.tables:  # keep only the columns that were named, as a table may have many
         named = {m.column for m in needed} | {LATENCY.on(m.device).column for m in needed if m.source == "device"}
         named |= {devices.latency(device).column for device in bounds.devices} if devices is not None else set()
         metrics = replace(metrics, given={name: fn for name, fn in given.columns.items() if name in named})
@@ -161,15 +161,15 @@ def prepare(request: Request, of: SearchSpace | None = None, evaluated: str | No
     if devices is not None:
         for column, budget in devices.budgets(bounds, metrics, others).items():
             budgets[column] = budget.within(budgets.get(column, budget))
-    # The front of throughput is that of latency, which is a sum: it is searched in its place, unless a file tells it.
+    # Throughput has the same front as latency, which is additive. So latency is searched, unless a file has throughput.
     summed = {m.column for m in wanted if _is(THROUGHPUT, m)}.difference(given.columns)
     searched = [LATENCY.on(m.device) if m.column in summed else m for m in wanted]
     wanted = tuple({m.column: m for m in searched}.values())
     if not mixed:
-        notes += _told_of_precision(table, sized, of_weights, evaluated=evaluated is not None)
+        notes += _notes_on_precision(table, sized, of_weights, evaluated=evaluated is not None)
     elif accuracy is not None and accuracy.it.kind == ANY_PRECISION:
         notes += [
-            f"{accuracy.it.card.metric} is of fp32 weights, whatever the precisions: --evaluate measures what they cost"
+            f"{accuracy.it.card.metric} is of fp32 weights, whatever the precisions: --evaluate measures their cost"
         ]
     if given.library is not None:
         notes += given.library.notes
@@ -180,12 +180,12 @@ def prepare(request: Request, of: SearchSpace | None = None, evaluated: str | No
 
 
 def _is(known: Metric, metric: Metric) -> bool:
-    """Whether a metric is the known one, on whatever device."""
+    """Whether a metric is a known one, on any device."""
     return metric.name.partition("@")[0] == known.name
 
 
 def _of_weights(metric: Metric, given: Given, told: str | None) -> bool:
-    """Whether a predictor, an evaluation or a score must tell the metric, rather than files, tables or layers."""
+    """Whether the metric needs a predictor, an evaluation or a score, because no file, table or layer gives it."""
     return metric.column not in given.columns and (metric.source in ("weights", "untrained") or metric.column == told)
 
 
@@ -197,42 +197,48 @@ def _refuse_untold(
     predictor: str | None,
     space: SearchSpace,
 ) -> None:
-    """Refuse a metric of the weights, one of those that are ``needed``, that neither predictor nor evaluation tells."""
+    """Refuse a metric of the weights that neither predictor nor evaluation gives.
+
+    Args:
+        metric: the metric.
+        needed: all metrics of the weights that are needed.
+        evaluated: the column of evaluations; None if there are none.
+        accuracy: the predictor.
+        predictor: its name.
+        space: the space.
+    """
     told = evaluated or (accuracy.it.card.metric if accuracy is not None else None)
     if told == metric.column:
         return
     if evaluated is not None:
         twice = told in [other.column for other in needed]
         remedy = f"drop {metric.name}" if twice else f"write {told} in its place"
-        raise DataError(f"objective {metric.name}", f"{told} is what is asked of subnets", remedy)
+        raise DataError(f"objective {metric.name}", f"the search evaluates {told}", remedy)
     remedy = f"fit one: hwnas fit DATA.csv --space {shlex.quote(space.reference)} --metric {metric.name}"
     raise PredictorError(f"predictor {predictor or 'that ships'}", f"it predicts {told}, not {metric.column}", remedy)
 
 
 def _refuse_underived(needed: Sequence[Metric], known: Metrics) -> None:
-    """Refuse a metric of other metrics, one of which nothing tells."""
+    """Refuse a metric that is derived from an unknown one."""
     for metric in needed:
         missing = [part for part in metric.of if part not in known.functions]
         if missing:
-            rule, remedy = (
-                f"it is derived from {missing[0]}, which nothing tells",
-                "pass --table or --costs FILE.csv with it",
-            )
-            raise DataError(f"metric {metric.name}", rule, remedy)
+            rule = f"it is derived from {missing[0]}, which is not known"
+            raise DataError(f"metric {metric.name}", rule, "pass --table or --costs FILE.csv with it")
 
 
 def _refuse_idle(request: Request) -> None:
-    """Refuse a device of which nothing is asked: its name would not even be looked up."""
+    """Refuse options of a device if no metric needs one: the device would not even be looked up."""
     for name, value in (("device", request.device), ("threads", request.threads)):
         if value is not None:
-            rule = "nothing that is asked for is of a device"
+            rule = "no objective or budget needs a device"
             raise DataError(f"{name} {value}", rule, f"drop --{name}, or ask for latency")
 
 
-def _told_of_precision(
+def _notes_on_precision(
     table: Found[LatencyTable] | None, sized: str | None, of_weights: Sequence[Metric], *, evaluated: bool
 ) -> list[str]:
-    """Accuracies are those of fp32 weights, whatever the device computes in, or the file is written in."""
+    """A note if accuracies are of fp32 weights while latency or size is of another precision."""
     from hwnas.graph import MIXED
 
     told = [metric.name for metric in of_weights if metric.source != "untrained"]
@@ -252,7 +258,7 @@ def _wanted(
     accuracy: Found[Predictor] | None,
     told: str | None,
 ) -> tuple[Metric, ...]:
-    """The objectives; by default accuracy against the latency of every device that is named."""
+    """The objectives; by default accuracy, and latency on every named device."""
     if objectives is not None:
         metrics = [objectives.metric(column) for column in objectives.columns]
         own = f"@{short(devices.main)}" if devices is not None else "@"
@@ -271,11 +277,10 @@ def _wanted(
 
 
 def _untimed(bounds: Budgets, given: Given) -> dict[str, Budget]:
-    """Latency budgets where there are no layers: they are on a column of the user's."""
+    """Latency budgets in a space without layers: they bound a column of the user's table."""
     if bounds.per_s or any(device is not None for device in bounds.ms):
-        raise DataError(
-            "latency or throughput of a device", "a space from a table has no devices", "pass --latency TIME"
-        )
+        rule = "a space from a table has no devices"
+        raise DataError("latency or throughput of a device", rule, "pass --latency TIME")
     column = LATENCY.column
     if bounds.ms and column not in given.columns:
         known = f"{_BUILT_TIMED}, or " if given.of_model else ""
@@ -285,11 +290,10 @@ def _untimed(bounds: Budgets, given: Given) -> dict[str, Budget]:
 
 
 def _tables(space: SearchSpace, devices: Devices, request: Request, *, main: bool) -> dict[str, Found[LatencyTable]]:
-    """Latency tables by the names that devices have in columns, which the main one has not: it is ``""``, and needed if
-    ``main``.
+    """Latency tables by the names of devices in columns; the main device is ``""``, and included if ``main``.
 
-    Tables by name are read before a device of this machine is profiled, which a misspelt name would waste. Conditions on
-    the command line are those of this machine's devices and of the main one; another table by name has its own.
+    Named tables are read first, so that a misspelt name is found before a device is profiled. Conditions on the command
+    line apply to this machine's devices and to the main one; other named tables have their own.
     """
     from hwnas.latency import PROVIDERS
 
@@ -311,7 +315,11 @@ def _tables(space: SearchSpace, devices: Devices, request: Request, *, main: boo
 
 
 def _refuse_infeasible_counts(given: Given, budgets: Mapping[str, Budget], batch: int, precision: str) -> None:
-    """Budgets that need no latency table are checked first: one may take minutes to profile."""
+    """Check the budgets that need no latency table, since a table may take minutes to make.
+
+    Raises:
+        InfeasibleError: no subnet meets a budget.
+    """
     early = {name: b for name, b in budgets.items() if name in given.columns or b.metric.source == "layers"}
     if early:
         asked_size = SIZE.column in early and SIZE.column not in given.columns

@@ -1,4 +1,4 @@
-"""Work on several devices: at once where they are different machines, one after the other on this one."""
+"""Work on several devices: at once on different machines, one after the other on this one."""
 
 from __future__ import annotations
 
@@ -14,33 +14,29 @@ from hwnas.errors import HwnasError
 T = TypeVar("T")
 
 
-def _nothing() -> None:
-    """What needs no preparing."""
-
-
 @dataclass(frozen=True)
 class Job(Generic[T]):
-    """Work on one device in three steps: this machine computes in the first and the last, and only waits in the middle
-    one.
+    """Work on one device in three steps. For another machine, this one computes in the first and the last, and waits in the
+    middle one.
 
     Attributes:
-        device: as it was named.
-        measure: measures. It is called with a function that raises KeyboardInterrupt once the work is interrupted.
-        elsewhere: whether it measures on another machine.
-        prepare: makes what is sent there.
-        finish: makes the result of what came back.
+        device: the device as it was named.
+        measure: measures. It is given a function that raises KeyboardInterrupt once the work is interrupted.
+        finish: makes the result of the measurements.
+        elsewhere: whether the device is another machine's.
+        prepare: makes the files to send there.
     """
 
     device: str
     measure: Callable[[Callable[[], None]], object]
     finish: Callable[[], T]
     elsewhere: bool = False
-    prepare: Callable[[], object] = _nothing
+    prepare: Callable[[], object] = lambda: None
 
 
 @dataclass(frozen=True)
 class Ended(Generic[T]):
-    """What became of a device: a result, or why there is none."""
+    """The outcome on a device: a result or an error."""
 
     device: str
     result: T | None = None
@@ -48,11 +44,10 @@ class Ended(Generic[T]):
 
 
 def on_each(jobs: Sequence[Job[T]]) -> list[Ended[T]]:
-    """What becomes of each device, in their order; one that fails leaves the others alone.
+    """The outcome on each device, in order. A device that fails does not stop the others.
 
-    Nothing else is computed here while this machine is timed: what is sent to others is made before, and what they send
-    back is looked at when all are done. If two of the devices are the same machine, its own lock makes them wait for
-    each other.
+    This machine computes nothing else while it is timed: files for other machines are made before, and their results are
+    read when all are done. If two devices are the same machine, its lock makes them wait for each other.
     """
     errors: dict[int, HwnasError] = {}
     results: dict[int, T] = {}

@@ -1,4 +1,4 @@
-"""A space without the choices that the front of a device can do without, as a file that commands take for a space."""
+"""Shrink a space to what a front needs, and save it as a file that commands accept as a space."""
 
 from __future__ import annotations
 
@@ -12,25 +12,24 @@ from numpy.typing import NDArray
 
 from hwnas.errors import DataError, SpaceError
 from hwnas.metric import LATENCY
-from hwnas.progress import progress
 from hwnas.study._front import Front
 from hwnas.study._request import Request
+from hwnas.study._search import searching
 from hwnas.study._setup import prepare
 from hwnas.study._space import DEFAULT_SPACE
 
 if TYPE_CHECKING:
-    from hwnas.search import SearchProgress
     from hwnas.space import Population, SearchSpace
 
 
 @dataclass(frozen=True)
 class ShrunkSpace:
-    """What is left of a space.
+    """A space, shrunk to what a front needs.
 
     Attributes:
-        whole, space: before and after; rows mean the same in both.
-        reference: of the whole.
-        about: the front that decided, and its device, for the file.
+        whole, space: the space before and after; rows mean the same in both.
+        reference: reference of the whole space.
+        about: facts about the front and its device, for the file.
     """
 
     whole: SearchSpace
@@ -39,21 +38,21 @@ class ShrunkSpace:
     about: Mapping[str, Any]
 
     def save(self, path: Path) -> None:
-        """Write it, for ``--space`` and ``--supernet``."""
+        """Write a file for ``--space`` and ``--supernet``."""
         from hwnas.io import KeptChoices
 
         KeptChoices.of(self.space, self.reference, self.about).save(path)
 
 
 def shrink(request: Request, share: float) -> ShrunkSpace:
-    """The part of a space that the front of its objectives needs: the exact front where it can be had.
+    """Shrink a space to what its front needs, which is the exact front if that can be computed.
 
     Args:
         request: the space, objectives, budgets and device.
-        share: of the hypervolume, that is kept at least.
+        share: least share of the front's hypervolume to keep.
 
     Raises:
-        HwnasError: what is asked for cannot be told, or no reference leads to the space.
+        HwnasError: the request does not fit, or no reference opens the space.
     """
     from hwnas.search import best_known
 
@@ -64,36 +63,32 @@ def shrink(request: Request, share: float) -> ShrunkSpace:
         raise SpaceError(repr(reference), "no reference leads to it", "name the space")
     setup = prepare(request)
     problem = setup.problem()
-    with progress("searching") as advance:
-
-        def report(p: SearchProgress) -> None:
-            advance(p.evaluations, p.budget, f"subnets scored, {p.front} on the front")
-
+    with searching() as report:
         x, how = best_known(problem, report)
-    values = problem.evaluate(x)
-    told = {o.name: values[o.name] for o in problem.objectives}
+    found = problem.evaluate(x)
+    values, maximise = {o.name: found[o.name] for o in problem.objectives}, [o.maximise for o in problem.objectives]
     device = setup.table.it.label if setup.table is not None and LATENCY.column in problem.metrics else None
-    return _of(setup.metrics.space, reference, x, told, [o.maximise for o in problem.objectives], share, how, device)
+    return _of(setup.metrics.space, reference, x, values, maximise, share, how, device)
 
 
 def shrink_to(front: Front, share: float) -> ShrunkSpace:
-    """The part of a space that is needed for a front found in it, by whatever search.
+    """Shrink a space to what a given front needs.
 
     Raises:
-        DataError: it is not known where its archs belong, or what was traded off.
+        DataError: the front's space, objectives or directions are unknown.
     """
-    told = front.provenance
+    provenance = front.provenance
     if front.space is None:
-        raise DataError(f"file {front.path}", "nothing beside it tells its space", "pass --space NAME to a new search")
-    known = [name for name in told.objectives if name in front.frame.columns and name in told.directions]
-    if not known or len(known) < len(told.objectives):
-        rule = "its CSV and the JSON beside it do not tell what was traded off, and which way is better"
+        raise DataError(f"file {front.path}", "no JSON beside it names its space", "pass --space NAME to a new search")
+    objectives = provenance.objectives
+    if not objectives or any(n not in front.frame.columns or n not in provenance.directions for n in objectives):
+        rule = "the CSV and the JSON beside it do not state the objectives and their directions"
         raise DataError(f"file {front.path}", rule, "search again")
     about = front.facts.get("space") or {}
     reference = str(about.get("reference") or about.get("name") or front.space.name)
     x = front.space.encode_many(front.to_frame()["arch"].tolist())
-    values = {name: front.frame[name].to_numpy(dtype=float) for name in told.objectives}
-    maximise = [told.directions[name] == "max" for name in told.objectives]
+    values = {name: front.frame[name].to_numpy(dtype=float) for name in objectives}
+    maximise = [provenance.directions[name] == "max" for name in objectives]
     device = front.facts.get("device") or {}
     return _of(front.space, reference, x, values, maximise, share, "found", device.get("label") or device.get("name"))
 

@@ -1,4 +1,4 @@
-"""The space that is searched: which one by default, that of a front, and the choices that are left of it."""
+"""Open the space of a search or of a front, and restrict its choices."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ DEFAULT_SPACE = "ofa_mbv3_w1.0"
 
 
 def open_space(reference: str | SearchSpace | None) -> SearchSpace:
-    """The space behind a reference (``hwnas.supernet.KINDS`` are all there are), or given; None for the default one.
+    """Open the space behind a reference (see ``hwnas.supernet.KINDS``); None opens the default one.
 
-    ``digits-fp32+int8`` is a space with a precision for every layer, and so is any other reference with that ending.
+    A reference that ends in precisions, such as ``digits-fp32+int8``, opens a space with a precision for every layer.
 
     Raises:
-        UnknownNameError, SpaceError, SupernetError: there is none, or it does not load.
+        UnknownNameError, SpaceError, SupernetError: there is no such space, or it does not load.
     """
     from hwnas.space import precisions_named
     from hwnas.supernet import reference_kind
@@ -37,11 +37,11 @@ def open_space(reference: str | SearchSpace | None) -> SearchSpace:
 
 
 def open_in(reference: str | SearchSpace | None, precision: str | None) -> tuple[SearchSpace, str | None]:
-    """A space as it is searched in a precision, and the precision as ``hwnas.graph.parse_precision`` writes it.
+    """Open a space in a precision; returns it and the precision in the form of ``hwnas.graph.parse_precision``.
 
     Raises:
         UnknownNameError, SpaceError, SupernetError: as :func:`open_space`, or there is no such precision.
-        DataError: one for all, of a space whose layers have their own.
+        DataError: one precision is asked for, but layers have their own.
     """
     from hwnas.graph import mixed_space, parse_precision
 
@@ -53,12 +53,12 @@ def open_in(reference: str | SearchSpace | None, precision: str | None) -> tuple
         named = {*asked.split("+")} <= {*space.precisions}
         left = f"they choose from {listed(space.precisions)}: drop --precision"
         remedy = f"fix them: --fix q={asked.replace('+', ',')}" if named else left
-        raise DataError(f"precision {asked}", f"the layers of {space.name} have precisions of their own", remedy)
+        raise DataError(f"precision {asked}", f"the layers of {space.name} have their own precisions", remedy)
     return space, own
 
 
 def with_precisions_of(name: str, space: SearchSpace) -> SearchSpace:
-    """``space``, with precisions for its layers if a name says so.
+    """``space``, with precisions for its layers if a name ends in some.
 
     Raises:
         UnknownNameError, SpaceError: there are no such precisions, or they cannot be mixed.
@@ -71,35 +71,36 @@ def with_precisions_of(name: str, space: SearchSpace) -> SearchSpace:
 
 
 def plain_name(name: str) -> str:
-    """A space's name, without the precisions of layers and the number of classes that it may tell."""
-    return _family_and_classes(name)[0]
+    """A space's name, without precisions and number of classes."""
+    return _plain_and_classes(name)[0]
 
 
 def classes_of(name: str) -> int | None:
-    """The number of classes that a space's name tells, if it is another than its family's."""
-    return _family_and_classes(name)[1]
+    """The number of classes in a space's name; None if it is its family's."""
+    return _plain_and_classes(name)[1]
 
 
-def _family_and_classes(name: str) -> tuple[str, int | None]:
+def _plain_and_classes(name: str) -> tuple[str, int | None]:
     from hwnas.space import classes_named, precisions_named
 
     return classes_named(precisions_named(name)[0])
 
 
 def space_of_front(facts: Mapping[str, Any], csv: Path, name: str | None) -> SearchSpace:
-    """The space that was searched, as the provenance beside a CSV tells, or as named.
+    """The space of a front, by name or by the provenance beside its CSV.
 
     Raises:
-        DataError: neither tells. SpaceError: the space has changed since, or the provenance tells another one.
+        DataError: there is neither a name nor a provenance.
+        SpaceError: the space has changed since, or the provenance names another one.
     """
     from hwnas.space import with_classes
 
     about = facts.get("space") or {}
     if name is None and not about.get("name"):
-        raise DataError(f"file {csv}", "nothing beside it tells its space", "pass --space NAME")
+        raise DataError(f"file {csv}", "no JSON beside it names its space", "pass --space NAME")
     try:
         space = open_space(name or about.get("reference") or about["name"])
-    except UnknownNameError:  # files of earlier versions name the supernet alone
+    except UnknownNameError:  # files of earlier versions only name the supernet
         supernet = (facts.get("evaluator") or {}).get("supernet")
         if name is None and (table := table_of(facts)) is not None:
             rule = f"its space is the table {table}, without networks"
@@ -121,18 +122,17 @@ def space_of_front(facts: Mapping[str, Any], csv: Path, name: str | None) -> Sea
 
 
 def table_of(facts: Mapping[str, Any]) -> str | None:
-    """The file that was the space of a front, where a library of no model was searched; None for others."""
+    """The file that was the space of a front: a library without a model. None for other fronts."""
     name = (facts.get("space") or {}).get("name")
     files = [str(file.get("name")) for file in facts.get("files") or ()]
     return next((file for file in files if Path(file).stem == name), None)
 
 
 def refuse_other_space(facts: Mapping[str, Any], csv: Path, space: SearchSpace) -> None:
-    """Refuse a space that was named where the provenance beside a CSV tells another one. Of those that are no registered
-    names the files may have been renamed since.
+    """Refuse a named space if the provenance beside a CSV names another one. A space that is a file may have been renamed.
 
     Raises:
-        SpaceError: it does.
+        SpaceError: the spaces differ.
     """
     about = facts.get("space") or {}
     if about.get("reference") is None and about.get("fingerprint") not in (None, space.fingerprint):
@@ -141,17 +141,18 @@ def refuse_other_space(facts: Mapping[str, Any], csv: Path, space: SearchSpace) 
 
 
 def restricted(space: SearchSpace, fixes: Sequence[str] | None, *, any_length: bool = False) -> SearchSpace:
-    """``space`` with the choices that ``--fix GENE=VALUE[,VALUE...]`` leaves: with ``q[0]=int4`` and ``q=fp32,int8`` the latter
-    are for all others.
+    """``space`` with the choices that ``--fix GENE=VALUE[,VALUE...]`` leaves.
+
+    A fix of a single gene, such as ``q[0]=int4``, takes precedence over one of its group, ``q=fp32,int8``.
 
     Args:
-        space: with choices.
-        fixes: what is said, once for each ``--fix``.
-        any_length: let a decoder's runs have lengths that it has no choice of.
+        space: the space.
+        fixes: the text of each ``--fix``.
+        any_length: allow lengths of a decoder's runs that its genes do not have.
 
     Raises:
-        SpaceError: not of that form, an unknown gene, or a value that is no choice of it.
-        DataError: a comma too many.
+        SpaceError: a text has another form, a gene is unknown, or a value is not one of its choices.
+        DataError: there is a comma too many.
     """
     allowed: dict[str, list[int | float | str]] = {}
     for fix in fixes or ():
@@ -184,7 +185,7 @@ def _checked(space: SearchSpace, gene: str, wanted: list[int | float | str], nam
 
 
 def _in_order(value: float | str) -> tuple[bool, float, str]:
-    """Sorts numbers by size, and texts behind them."""
+    """Sort key: numbers by size, then texts."""
     return (True, 0.0, value) if isinstance(value, str) else (False, float(value), "")
 
 

@@ -1,4 +1,4 @@
-"""A study: a space or supernet, objectives, budgets and a device; what it finds is a Front."""
+"""A study: a space or supernet, objectives, budgets and a device. A search of it returns a Front."""
 
 from __future__ import annotations
 
@@ -32,28 +32,28 @@ if TYPE_CHECKING:
 
 
 class Study:
-    """What is searched for, looked up once and searched as often as one likes.
+    """A search problem that is set up once and can be searched many times.
 
-    Files are read, tables found and budgets checked when the study is first used, not when it is made. Where several of
-    something can be given, one may stand alone; and objectives may be written as for a command: ``"top1,latency"``.
+    Files are read, tables found and budgets checked at first use. A single value may replace a list of one, and objectives
+    may be one text, as on the command line: ``"top1,latency"``.
 
-    Errors say what is given as it is called here, ``population 8``, and remedies as options of the command line are typed: by
-    ``drop --seed-archs`` the argument ``seed_archs`` is meant.
+    Errors name values as arguments of this class (``population 8``), but remedies as options of the command line:
+    ``drop --seed-archs`` means the argument ``seed_archs``.
 
     Args:
         space: a reference (``"ofa_mbv3_w1.0"``, ``"file.py:Class"``), a SearchSpace, or a Supernet; None for the default.
         objectives: up to four metrics, by name or column: ``["top1", "latency"]``, ``["f1_macro:max", "energy_mj:min"]``.
-            By default accuracy and the latency of every device that is named.
+            By default accuracy, and latency on every named device.
         budgets: ``{"latency": "6ms", "top1": 75}`` or ``["latency<=6ms", "latency@phone<=20ms", "top1>=75"]``.
-        device: what ``latency`` is of: ``"cpu"``, ``"cuda:0"``, a latency table by name or path.
-        predictor: of accuracy: a file, or None for the one that ships.
-        evaluation: measures accuracy on a supernet's weights instead.
-        fix: the choices to keep of genes: ``{"r": [192, 224]}``.
+        device: the device of ``latency``: ``"cpu"``, ``"cuda:0"``, or a latency table by name or path.
+        predictor: file of an accuracy predictor; None for the one that ships.
+        evaluation: measures accuracy on a supernet's weights instead of predicting it.
+        fix: choices to keep, by gene: ``{"r": [192, 224]}``.
         library: a CSV that is the space.
         tables: CSVs with metrics of every subnet.
         costs: CSVs with metrics of every layer.
         threads, batch, precision: conditions of the device.
-        as_is: trust a latency table of this machine by its name: no check, no adapting.
+        as_is: use a latency table of this machine without checking or adapting it.
 
     Example:
         >>> study = Study("ofa_mbv3_w1.0", objectives=["top1", "macs"], budgets={"macs": "300M"})
@@ -102,7 +102,7 @@ class Study:
 
     @classmethod
     def of(cls, request: Request, asked: Evaluation | Scoring | None = None) -> Study:
-        """The study of a request."""
+        """The study of a request, with evaluations or scores in place of predictions."""
         study = cls(evaluation=asked if isinstance(asked, Evaluation) else None)
         study.request = request
         if isinstance(asked, Scoring):
@@ -111,10 +111,10 @@ class Study:
 
     @cached_property
     def setup(self) -> Setup:
-        """Everything looked up: the problem, and where its metrics come from.
+        """The problem, and the sources of its metrics, looked up at first use.
 
         Raises:
-            HwnasError: whatever does not fit; budgets that need no latency table are checked before one is made.
+            HwnasError: something does not fit.
         """
         if self.asked is None:
             return prepare(self.request)
@@ -122,22 +122,21 @@ class Study:
         named = self.request.space
         if named is None and self.evaluation is not None:
             named = self.evaluation.supernet
-        return prepare(replace(self.request, space=named), *self.asked.told())
+        return prepare(replace(self.request, space=named), *self.asked.space_and_column())
 
     @cached_property
     def asked(self) -> Evaluation | Scoring | None:
-        """How every subnet of a search is evaluated: on weights, or by a score of the untrained network; None if it is
-        predicted."""
+        """How a search evaluates every subnet: on weights, or by a score of the untrained network; None if it predicts."""
         if self.evaluation is not None:
             return self.evaluation.towards(self.request.objectives)
         return scoring_of(self.request)
 
     @cached_property
     def _loop_setup(self) -> Setup:
-        """As ``setup``, for :meth:`ask` and :meth:`tell`: no predictor is looked for."""
-        from hwnas.study._ask_tell import told_by_caller
+        """Like ``setup``, for :meth:`ask` and :meth:`tell`, which need no predictor."""
+        from hwnas.study._ask_tell import caller_setup
 
-        return told_by_caller(self.request)
+        return caller_setup(self.request)
 
     @property
     def is_timed_here(self) -> bool:
@@ -148,8 +147,7 @@ class Study:
 
     @property
     def space(self) -> SearchSpace:
-        """What is searched: the part of the space that predictor and tables cover; of a loop of your own, which needs no
-        predictor, the part that tables cover."""
+        """The searched part of the space: the part that predictor and tables cover, or only tables in an ask-and-tell loop."""
         return (self.setup if self._begun is None else self._loop_setup).metrics.space
 
     @property
@@ -157,7 +155,7 @@ class Study:
         """Objectives and budgets over the space.
 
         Raises:
-            InfeasibleError: a budget that no subnet meets.
+            InfeasibleError: no subnet meets a budget.
         """
         return self.setup.problem()
 
@@ -178,19 +176,13 @@ class Study:
         """Find the Pareto front.
 
         Args:
-            path: where the front will be saved: journals of what is measured stand beside it, so that a killed search
-                goes on when it is run again. Nothing is written there until ``front.save(path)``.
-            searcher: its name; None for the usual one.
-            population, generations: of an evolution; None for the searcher's own.
-            seed: the same seed gives the same result.
-            top: only so many rows, the most accurate; None for the whole front.
-            verify: measure the front on the main device, correct its table, search again until it holds.
-            seed_archs: a CSV of subnets to start from.
-            prior: accuracies from elsewhere, a CSV or a predictor, where accuracy is evaluated.
-            asynchronous: no worker waits for others; what is found is not the same twice.
+            path: where the front will be saved by ``front.save(path)``. Only journals of measurements are written beside it,
+                so that a killed search resumes when it is run again.
+            searcher, population, generations, seed, top, verify, seed_archs, prior, asynchronous: see SearchSettings.
 
         Raises:
-            InfeasibleError: a budget that no subnet meets.
+            InfeasibleError: no subnet meets a budget.
+            NotHeldError: no measured subnet holds the budget, with ``verify``.
         """
         settings = SearchSettings(
             searcher=searcher,
@@ -206,7 +198,7 @@ class Study:
         return self.searched(settings, checked_name("path", path, "pareto.csv"))
 
     def searched(self, settings: SearchSettings, path: str | Path = "pareto.csv") -> Front:
-        """The Pareto front, found by ``settings``; see :meth:`search`."""
+        """Find the Pareto front by ``settings``; see :meth:`search`."""
         if (settings.verify or self.asked is not None) and (kept := Unfinished(Path(path)).kept):
             self.request = replace(self.request, kept=kept)
             vars(self).pop("setup", None)  # it may have other tables
@@ -215,60 +207,61 @@ class Study:
     def ask(
         self, n: int = 1, *, searcher: str | None = None, seed: int | None = None, evaluations: int | None = None
     ) -> Population:
-        """Subnets worth evaluating, for a loop of your own: ``(n, g)`` rows; ``study.space.decode(x)`` is the arch.
+        """Subnets to evaluate in a loop of your own: ``(<= n, g)`` rows; ``study.space.decode(x)`` gives archs.
 
-        None are left when the search is done. Evaluate them however you like, then :meth:`tell`.
+        Evaluate them however you like, then :meth:`tell` their values. No rows mean that the search is done.
 
         Args:
-            n: at most so many.
-            searcher, seed, evaluations: of the search that begins with the first call: how, the seed of its random numbers, and
-                how many may be asked for in all; by default the usual searcher, 0 and 10,000.
+            n: most rows to return.
+            searcher: the searcher of the loop, which begins with the first call.
+            seed: seed of its random numbers; 0 by default.
+            evaluations: rows that may be asked for in total; 10,000 by default.
 
         Raises:
-            DataError: no number of subnets, or the search has begun with other options.
+            DataError: ``n`` is out of range, or the loop has begun with other options.
         """
         check_whole("ask: n", n, 0)
         options = {"searcher": searcher, "seed": seed, "evaluations": evaluations}
         return self._loop(**{name: value for name, value in options.items() if value is not None}).ask(n)
 
     def tell(self, x: NDArray[Any], values: Mapping[str, Any] | float | Sequence[float]) -> None:
-        """What evaluations gave.
+        """Tell the values of evaluated subnets.
 
         Args:
-            x: a row, or ``(n, g)`` rows; rows that were not asked for are learned from too.
-            values: by name of the metric; or accuracies alone. What tables and layers tell may be left out.
+            x: a row, or ``(n, g)`` rows, also ones that were not asked for.
+            values: values by name of the metric, or just accuracies. Metrics from tables and layers may be left out.
 
         Raises:
-            DataError: values that are no numbers, or that the metric cannot have, such as a top1 above 100 %.
-            SpaceError: not one for each row, or rows outside the space.
+            DataError: a value is not a number, or outside the range of its metric, such as a top1 above 100 %.
+            SpaceError: there is not one value per row, or a row is outside the space.
         """
         from hwnas.metric import check_range, column_of, get_metric
 
         rows = np.atleast_2d(np.asarray(x))
         given = values if isinstance(values, Mapping) else {self._loop_setup.metrics.tells: values}
-        told = {}
+        columns = {}
         for name, value in given.items():
             try:
-                told[column_of(name)] = np.atleast_1d(np.asarray(value, dtype=np.float64))
+                columns[column_of(name)] = np.atleast_1d(np.asarray(value, dtype=np.float64))
             except (TypeError, ValueError):
                 raise DataError(f"tell: {name} {value!r}", "values are numbers", "give one for each row") from None
-            check_range(get_metric(name, "max"), told[column_of(name)].ravel(), f"told {name}")
-        self._loop().tell(rows, told)
+            check_range(get_metric(name, "max"), columns[column_of(name)].ravel(), f"told {name}")
+        self._loop().tell(rows, columns)
 
     def front(self) -> Front:
-        """The front of everything that was told so far.
+        """The front of all subnets told so far.
 
         Raises:
-            InfeasibleError: nothing told meets all budgets.
+            InfeasibleError: no subnet told meets all budgets.
         """
-        from hwnas.study._ask_tell import told_front
+        from hwnas.study._ask_tell import caller_front
 
-        return told_front(self._loop_setup, self._loop().front())
+        return caller_front(self._loop_setup, self._loop().front())
 
     _begun: tuple[Searcher, Mapping[str, Any]] | None = None
 
     def _loop(self, **options: Any) -> Searcher:
-        """The search of the caller's loop, begun with the first call."""
+        """The searcher of the ask-and-tell loop, which begins with the first call."""
         from hwnas.study._ask_tell import USUAL, begin
 
         if self._begun is None:
@@ -284,7 +277,7 @@ class Study:
 
 
 def _space_of(given: Any) -> Any:
-    """A reference or a space as it is; the space of a Supernet, and that which a class of them states."""
+    """A reference or a space as it is; the space of a Supernet, or of a class of supernets."""
     from hwnas.space import SearchSpace
 
     if given is None or isinstance(given, str | SearchSpace):
@@ -301,7 +294,7 @@ def _space_of(given: Any) -> Any:
 def _evaluation_of(given: Any) -> Evaluation | None:
     if given is None or isinstance(given, Evaluation):
         return given
-    raise DataError(f"evaluation {given!r}", "it says how subnets are evaluated", f"write hwnas.Evaluation({given!r})")
+    raise DataError(f"evaluation {given!r}", "it is a hwnas.Evaluation", f"write hwnas.Evaluation({given!r})")
 
 
 def _names(objectives: Any) -> Sequence[str | Metric]:
@@ -313,12 +306,12 @@ def _names(objectives: Any) -> Sequence[str | Metric]:
 
 
 def _several(given: Any) -> Sequence[Any]:
-    """What was given, in a list where it stands alone: the letters of a text are no list of things."""
+    """A sequence as it is, and anything else in a list; a text is not a sequence of its letters."""
     return given if isinstance(given, Sequence) and not isinstance(given, str) else [given]
 
 
 def _fixes(fix: Mapping[str, Any]) -> list[str]:
     if not isinstance(fix, Mapping):
-        raise DataError(f"fix {fix!r}", "it is the choices that genes are left", 'write for example {"r": [192, 224]}')
+        raise DataError(f"fix {fix!r}", "it maps genes to choices to keep", 'write for example {"r": [192, 224]}')
     several = {gene: [v] if isinstance(v, str) or not isinstance(v, Iterable) else v for gene, v in fix.items()}
     return [f"{gene}={','.join(map(str, values))}" for gene, values in several.items()]

@@ -1,4 +1,4 @@
-"""The latency table that a command works with: found, checked on this machine, adapted or made on the spot."""
+"""Find the latency table for a command: checked on this machine, adapted, or made on the spot."""
 
 from __future__ import annotations
 
@@ -29,26 +29,25 @@ def find_table(
     plan: Plan | None = None,
     kept: Path | None = None,
 ) -> Found[LatencyTable]:
-    """The table of a device of this machine, or of a name or path.
+    """Find the table of a device of this machine, or a table by name or path.
 
-    A table of this machine is checked on a few whole subnets, and adapted if it does not hold or is of a similar
-    device. Where there is none, or adapting is not enough, the device is profiled now; but a table that was named is
-    refused then.
+    A table of this machine is checked on a few whole subnets, and adapted if it is of a similar device or no longer holds.
+    If there is no table, or adapting is not enough, the device is profiled now. A named table is refused instead.
 
     Args:
-        space: what the table must cover some of.
-        device: ``cpu``, ``cuda:0``; the name of a table; a folder with one, or with tables that OFA published. A folder
-            that is called like a device is written ``./cpu``.
-        threads, batch: conditions; with a table by name they must be its own.
-        precision: what networks compute in; by default fp32, or what a table by name has.
-        as_is: trust a table of this machine by its name.
-        plan: of a profile that has to be made; the usual one by default.
-        kept: where :func:`keep` may have put the device's table for earlier runs; then no other one will do.
+        space: the space; the table must cover a part of it.
+        device: ``cpu`` or ``cuda:0``; the name of a table; or a folder with one, or with tables that OFA published. Write
+            ``./cpu`` for a folder called like a device.
+        threads, batch: conditions; they must be those of a named table.
+        precision: precision of networks; by default fp32, or that of a named table.
+        as_is: use a table of this machine without a check.
+        plan: plan of a profile that has to be made; None for the default one.
+        kept: folder where :func:`keep` may have saved the table of earlier runs, which must be used again.
 
     Raises:
-        UnknownNameError: neither; suggests the nearest.
-        DeviceError: a provider that is not installed, or conditions other than the table's.
-        TableError: a table that cannot be read, was named and does not fit this machine, or is kept and of other conditions.
+        UnknownNameError: there is no such device or table; the message suggests the nearest.
+        DeviceError: a provider is not installed, or conditions are not the table's.
+        TableError: a table cannot be read, a named one does not fit this machine, or a kept one has other conditions.
     """
     from hwnas import latency
 
@@ -56,29 +55,29 @@ def find_table(
     if device.partition(":")[0] in latency.PROVIDERS:
         wanted, computed = latency.get_device(device, threads=threads or 1, batch=batch or 1), precision or "fp32"
         latency.check_precision(wanted, computed)
-        table, told = _as_kept(kept, wanted, space, computed) or (_as_found if as_is else _nearest)(
+        table, trust = _as_kept(kept, wanted, space, computed) or (_as_found if as_is else _nearest)(
             wanted, space, computed, plan
         )
     else:
         table = _named_table(device, space, precision)
         _refuse_other_conditions(table, device, space, {"threads": threads, "batch": batch}, precision)
         if latency.misfits(table) == [] and not as_is:
-            table, told = _as_kept(kept, table.device, space, table.precision) or _as_named(table, device, space)
+            table, trust = _as_kept(kept, table.device, space, table.precision) or _as_named(table, device, space)
         else:
-            _say_doubts(table, space)
-            told = AS_IS
-    _say_estimated(table, space)
-    return Found(table, {**table_facts(table, space), "trust": told})
+            _warn_doubts(table, space)
+            trust = AS_IS
+    _warn_estimated(table, space)
+    return Found(table, {**table_facts(table, space), "trust": trust})
 
 
 AS_IS, PROFILED, KEPT = {"verdict": "as is"}, {"verdict": "profiled"}, {"verdict": "kept"}
-"""What the provenance says of a table that was not checked, of one that was made on the spot, and of that of earlier runs."""
+"""Provenance of a table that was not checked, of one made on the spot, and of one kept from earlier runs."""
 
 
 def keep(found: Found[LatencyTable], folder: Path, space: SearchSpace) -> Found[LatencyTable]:
-    """The same table as it reads from a device's ``folder``, where it is kept for later runs that must go by it.
+    """Save a table in a device's ``folder``, for later runs that must use the same one; returns it as read from there.
 
-    One that was adapted is in no file, and a later check may find otherwise. One that was taken as it is, is in a file.
+    An adapted table is in no other file, and a later check may adapt it differently. An unchecked one needs no copy.
 
     Raises:
         DataError: the folder cannot be written.
@@ -96,10 +95,10 @@ def keep(found: Found[LatencyTable], folder: Path, space: SearchSpace) -> Found[
 def _as_kept(
     folder: Path | None, device: Device, space: SearchSpace, precision: str
 ) -> tuple[LatencyTable, Mapping[str, Any]] | None:
-    """The table that earlier runs went by, if there is one.
+    """The table of earlier runs, if there is one.
 
     Raises:
-        TableError: it is of other conditions or another space, or cannot be read.
+        TableError: it has other conditions or is of another space, or cannot be read.
     """
     from hwnas.latency import LatencyTable
 
@@ -107,16 +106,16 @@ def _as_kept(
         return None
     table = LatencyTable.load(folder / precision, precision)
     differences = table.device.differences(device)
-    remedy = "ask for what it was begun with, or write to another --out"
+    remedy = "repeat the options that the run began with, or write to another --out"
     if differences:
-        raise TableError(f"latency table {table.name}", f"what is kept went by it, with {differences[0]}", remedy)
+        rule = f"the unfinished run used it, with {differences[0]}"
+        raise TableError(f"latency table {table.name}", rule, remedy)
     try:
         table.covered(space)
     except TableError as error:
-        raise TableError(
-            f"latency table {table.name}", f"what is kept went by it, and it is not of {space.name}", remedy
-        ) from error
-    notice(f"latency table {table.name}: what is kept went by it, so the rest does too")
+        rule = f"the unfinished run used it, and it is not of {space.name}"
+        raise TableError(f"latency table {table.name}", rule, remedy) from error
+    notice(f"latency table {table.name}: the unfinished run used it, so it is used again")
     return table, KEPT
 
 
@@ -128,14 +127,14 @@ def _as_found(
     table = latency.find_table_for(device, space, precision)
     if table is None:
         return first_profiled(device, space, precision, plan), PROFILED
-    _say_doubts(table, space)
+    _warn_doubts(table, space)
     return table, AS_IS
 
 
 def _nearest(
     device: Device, space: SearchSpace, precision: str, plan: Plan | None
 ) -> tuple[LatencyTable, Mapping[str, Any]]:
-    """The table nearest to a device, once whole subnets have told what it is worth here, or a new one; and what they told."""
+    """The table nearest to a device after a check on whole subnets, or a new table; and the verdict of the check."""
     found = _trust(device, space, precision)
     if found is None:
         return first_profiled(device, space, precision, plan), PROFILED
@@ -149,10 +148,10 @@ def _nearest(
 
 
 def _as_named(table: LatencyTable, name: str, space: SearchSpace) -> tuple[LatencyTable, Mapping[str, Any]]:
-    """A table of this machine that was named, or the same adapted.
+    """A named table of this machine, adapted if necessary.
 
     Raises:
-        TableError: it does not fit, and another one in its place is not what was asked for.
+        TableError: it does not fit; another table would not be the one asked for.
     """
     made = table.device
     found = _trust(made, space, table.precision, table)
@@ -168,17 +167,17 @@ def _as_named(table: LatencyTable, name: str, space: SearchSpace) -> tuple[Laten
 def _trust(device: Device, space: SearchSpace, precision: str, table: LatencyTable | None = None) -> Trust | None:
     from hwnas import latency
 
-    with resumable("what was measured is kept"), progress("checking the latency table") as advance:
+    with resumable("measurements are kept"), progress("checking the latency table") as advance:
         return latency.trusted(device, space, precision=precision, table=table, progress=advance)
 
 
 def _refuse_other_conditions(
     table: LatencyTable, name: str, space: SearchSpace, conditions: Mapping[str, int | None], precision: str | None
 ) -> None:
-    """Refuse options that a table which was named is not of.
+    """Refuse conditions that a named table does not have.
 
     Raises:
-        DeviceError: there are such.
+        DeviceError: there is one; the message names the first.
     """
     from hwnas import latency
 
@@ -187,7 +186,7 @@ def _refuse_other_conditions(
         if asked is not None and asked != has:
             rule = f"latency table {name} was made with {has or 'unknown'}"
             raise DeviceError(f"{what} {asked}", rule, f"drop --{what}")
-    mixed = space.plain is not None  # where no values are converted, rows of the single precisions will do
+    mixed = space.plain is not None  # mixed subnets use the rows of single precisions
     if precision is not None and not mixed and precision not in table.precisions:
         has, remedy = " and ".join(table.precisions) or "no rows", "drop --precision"
         if table.device.provider:
@@ -196,16 +195,16 @@ def _refuse_other_conditions(
         raise DeviceError(f"precision {precision}", f"latency table {name} has {has}", remedy)
 
 
-def _say_estimated(table: LatencyTable, space: SearchSpace) -> None:
-    """One line where a layer's time is estimated from a similar one."""
+def _warn_estimated(table: LatencyTable, space: SearchSpace) -> None:
+    """Notify the user if a layer's time is estimated from a similar layer."""
     estimated = table.estimated(space)
     if estimated and space.base is not None:
         named = first_few(estimated, 1)
         notice(f"{table.name} has {space.base.name}: the time of {named} is estimated from its classifier's")
 
 
-def _say_doubts(table: LatencyTable, space: SearchSpace) -> None:
-    """One line where a table may not tell the times of this machine, and what to do about it."""
+def _warn_doubts(table: LatencyTable, space: SearchSpace) -> None:
+    """Notify the user if a table may not have the times of this machine, and how to renew it."""
     from hwnas import latency
 
     found = latency.doubts(table, table.about(space))
@@ -220,7 +219,7 @@ def _named_table(name: str, space: SearchSpace, precision: str | None) -> Latenc
 
     if latency.is_remote(name):
         make = f"hwnas profile --device {name} {latency.space_options(space)}"
-        raise DeviceError(f"device {name}", "here latencies come from a table", f"make it: {make}, and name that")
+        raise DeviceError(f"device {name}", "here latencies come from a table", f"make one: {make}, and name it")
     path = Path(name)
     if (path.is_dir() and not (path / "table.csv").exists() and not (path / "device.json").exists()) or (
         path.is_file() and path.name not in ("table.csv", "device.json")
@@ -234,7 +233,7 @@ def _named_table(name: str, space: SearchSpace, precision: str | None) -> Latenc
 
 
 def table_facts(table: LatencyTable, space: SearchSpace) -> dict[str, Any]:
-    """What the provenance says of a table."""
+    """Facts of a table for the provenance."""
     from hwnas import latency
 
     about = table.about(space)

@@ -1,4 +1,4 @@
-"""``hwnas library build --distil``: the alternatives of a model's blocks learn, each by itself, before they are scored."""
+"""``hwnas library build --distil``: train each alternative of a model's blocks alone, before it is scored."""
 
 from __future__ import annotations
 
@@ -18,24 +18,25 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 TAUGHT = "taught"
-"""What tells, in the header of a file, on which text its alternatives have learned, and for how long."""
+"""Key in the header of a weights file: the text that its alternatives have learned from, and the steps."""
 
 WINDOWS = 16
-"""Of the training text that alternatives learn from; none of those that they are scored on."""
+"""Windows of the training text to learn from, none of which is used for scores."""
 
 
 def taught_model(given: Windows, path: Path, steps: int) -> Windows:
-    """The model with weights of their own for all alternatives that have learned, in a file; it is made if it is not there.
+    """The model with trained weights for all alternatives. Its file is made if it does not exist.
 
-    Killed at any moment, it goes on after the last block: a journal and the blocks stand beside the file until it is whole.
+    A killed run resumes after the last finished block: a journal and the blocks are kept beside the file until it is
+    complete.
 
     Args:
-        given: the model, and the text that will be scored on.
-        path: of the file, ``.safetensors``.
-        steps: of each alternative.
+        given: the model, and the text for scores.
+        path: the file, ``.safetensors``.
+        steps: training steps of each alternative.
 
     Raises:
-        DataError: the file is another one, or the text has no windows beside those that are scored on.
+        DataError: the file was made of something else, or the text has no windows beyond those for scores.
     """
     from safetensors.torch import load_file, save
 
@@ -48,11 +49,11 @@ def taught_model(given: Windows, path: Path, steps: int) -> Windows:
         raise DataError(f"--out {path.with_suffix('.csv')}", rule, "write another --out")
     plain = replace(given, precision="fp32")  # lower precisions round what was learned
     identity = {**plain.facts(), "steps": steps, "learned_from": WINDOWS}
-    told = json.dumps(identity)
+    wanted = json.dumps(identity)
     parts, journal_path = path.with_name(f"{path.name}.parts"), path.with_name(f"{path.name}.jsonl")
     if path.exists():
-        if described(path).get(TAUGHT) != told:
-            rule = "it is there, and was made of something else"
+        if described(path).get(TAUGHT) != wanted:
+            rule = "it exists, and was made of something else"
             remedy = f"write another --out, or remove it and {journal_path.name}"
             raise DataError(f"--distil {steps}: {path}", rule, remedy)
         return replace(given, model=str(path))
@@ -80,7 +81,7 @@ def taught_model(given: Windows, path: Path, steps: int) -> Windows:
                     own |= net.own(load_file(part))
                     gained.append(known[lesson.slot, choice]["after"] / known[lesson.slot, choice]["before"])
                 advance(place + 1, total, f"blocks, {pace(place + 1)}")
-    net.alike(net.tensors | own).save(path, {TAUGHT: told})
+    net.alike(net.tensors | own).save(path, {TAUGHT: wanted})
     shutil.rmtree(parts)
     notice(
         f"wrote {path}: {count_of(len(gained), 'alternative')} after {count_of(steps, 'step')} each, "

@@ -1,4 +1,4 @@
-"""Exported files on the clock: as they are, or of decoders at the lengths of the library that they were found in."""
+"""Time exported files; those of decoders at the lengths of their library."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Clock:
-    """Where and how a file is timed.
+    """Where and how to time a file.
 
     Attributes:
-        place: the device.
-        space: of the subnet.
-        decoding: the lengths of runs; None for networks that have one.
+        place: device and precision.
+        space: space of the subnet.
+        decoding: lengths of a decoder's runs; None for other networks.
     """
 
     place: Place
@@ -31,28 +31,28 @@ class Clock:
 
     @classmethod
     def of(cls, space: SearchSpace, facts: Mapping[str, Any], device: str, **conditions: Any) -> Clock:
-        """A device of this machine, for a subnet of the front that ``facts`` tell of.
+        """The clock for a subnet of a front.
 
         Args:
-            space: of the subnet.
-            facts: the provenance.
-            device: of this machine.
-            conditions: ``threads``, ``batch``, ``precision``, as `find_place` takes them.
+            space: space of the subnet.
+            facts: provenance of the front.
+            device: a device of this machine.
+            conditions: ``threads``, ``batch`` and ``precision``, see ``find_place``.
 
         Raises:
-            UnknownNameError, DeviceError: not a device of this machine.
+            UnknownNameError, DeviceError: this machine has no such device.
         """
         decoding = Decoding.of(space, facts)
         searched = facts if decoding is None else decoding.facts(facts)
         return cls(find_place(space, searched, device, **conditions), space, decoding)
 
     def holds(self, path: Path, row: Population, budget_ms: float | None) -> bool:
-        """Time a file and report it; returns whether it holds the budget, which of a decoder is one of writing.
+        """Time a file and report it; returns whether it holds the budget, which for a decoder applies to writing.
 
         Args:
-            path: of the file.
-            row: ``(g,)`` its subnet.
-            budget_ms: None for no budget.
+            path: the file.
+            row: ``(g,)`` row of its subnet.
+            budget_ms: latency budget; None if there is none.
         """
         from hwnas.graph import open_sizes
         from hwnas.space import network_inputs
@@ -75,6 +75,7 @@ def _holds(
     sizes: Mapping[str, int] | None = None,
     what: str = "",
 ) -> bool:
+    """Time a file with open ``sizes`` of its inputs and report it; returns whether it holds the budget."""
     from hwnas.latency import measure_file
 
     anchor = place.table.anchor(space) if place.table is not None else None
@@ -84,5 +85,5 @@ def _holds(
     notice(f"{path} takes {found.median_ms:.3g} ms (p95 {found.p95_ms:.3g} ms){what} on {place.label}{verdict}")
     if found.at_table_speed_ms is not None and found.speed_pct is not None and off_speed(found.speed_pct):
         at_speed = f"{found.at_table_speed_ms:.3g} ms at the speed of latency table {place.table and place.table.name}"
-        notice(f"that is {at_speed}, of which this machine runs at {found.speed_pct:.0f} % now")
+        notice(f"that is {at_speed}; this machine now runs at {found.speed_pct:.0f} % of it")
     return holds

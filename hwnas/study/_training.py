@@ -1,4 +1,4 @@
-"""Training as it is asked for: the supernet, its data, and whoever trains it together."""
+"""Set up training: the supernet, its data, and the processes that train it together."""
 
 from __future__ import annotations
 
@@ -21,36 +21,36 @@ if TYPE_CHECKING:
     from hwnas.task import TrainingTask, UserData
 
 SAVE_EVERY = 50
-"""Steps between two states of a run."""
+"""Steps between two saved states of a run."""
 
 SCRATCH = (200, 0.1)
-"""Epochs and learning rate from random weights on a supernet's own images; fine-tuning has its family's recipe."""
+"""Epochs and learning rate to train from random weights on a supernet's own images. Fine-tuning uses its family's recipe."""
 
 VALIDATION, CALIBRATION = 5000, 2000
-"""Samples that the trained supernet's smallest and largest subnets are measured on and calibrated with."""
+"""Samples to measure and to calibrate the trained supernet's smallest and largest subnets."""
 
 _TO_LEARN_FROM = {"images": "train/", "texts": "train.csv", "windows": "train.txt"}
-"""The missing part of data without anything to learn from, by the noun of their samples."""
+"""Name of the training data in a folder, by the noun of their samples."""
 
 _GRACE_S = 10.0
-"""How long workers may take to tell why they ended, once one is lost."""
+"""Seconds that workers have to report why they ended, after one is lost."""
 
 
 @dataclass(frozen=True)
 class Training:
-    """A training run, as every worker opens it.
+    """A training run, in the form that every worker opens.
 
     Attributes:
         supernet, checkpoint: reference, and file of weights to fine-tune.
         state: file of the unfinished run.
-        data: folder of the user's; None for the images that the supernet brings.
-        metric, columns, batch_size: of the user's data.
+        data: folder of the user's data; None for the images that the supernet brings.
+        metric, columns, batch_size: settings of the user's data.
         epochs, steps, learning_rate: None for the recipe's.
-        schedule, seed: see `TrainSettings`.
-        arch: JSON of the one subnet that is trained; empty for all subnets.
-        widths: channels between an encoder's layers that subnets choose from; empty for no choice, or as the file says.
-        embedding_rows: of an encoder's table of tokens; None for one for each token.
-        device, precision: None for a GPU where there is one, and for what it computes best in.
+        schedule, seed: see ``TrainSettings``.
+        arch: JSON of a single subnet to train; empty for all subnets.
+        widths: widths between an encoder's layers that subnets choose from; empty for those in the file.
+        embedding_rows: rows to keep in an encoder's table of tokens; None keeps all.
+        device, precision: None for a GPU if there is one, and for its best precision.
     """
 
     supernet: str
@@ -72,10 +72,10 @@ class Training:
     embedding_rows: int | None = None
 
     def trainer(self, team: Team) -> Trainer:
-        """Opens supernet and data, and the state of an unfinished run.
+        """Open supernet and data, and the state of an unfinished run.
 
         Raises:
-            SupernetError: the supernet cannot be opened, brings no data, or the state is of another run.
+            SupernetError: the supernet cannot be opened or brings no data, or the state is of another run.
             DataError: the data do not fit.
         """
         from hwnas.supernet import Recipe, Trainer, TrainSettings, get_supernet, random_supernet, reference_kind
@@ -98,7 +98,7 @@ class Training:
             net = as_told(random_supernet(self.supernet, self.seed), self.columns, self.metric)
             task = scored_by(_own_task(self.supernet, get_supernet(self.supernet).data()), net.metric)
             if task.labels and len(task.labels) != net.classes:
-                rule = f"its own data have {len(task.labels):,} classes, and it tells {net.classes:,} apart"
+                rule = f"its own data have {len(task.labels):,} classes, but its head has {net.classes:,}"
                 raise SupernetError(f"supernet {self.supernet}", rule, "add --data FOLDER with yours")
             net.labels, about = task.labels, {"data": self.supernet}
             recipe = Recipe(epochs=SCRATCH[0], learning_rate=SCRATCH[1])
@@ -129,7 +129,12 @@ class Training:
         return Trainer(net, task, settings, self.state, about=about, save_every=SAVE_EVERY, device=device, team=team)
 
     def _fine_tuned(self, folder: Path) -> tuple[UserData, Supernet]:
-        """The user's data, and the pretrained supernet with a head for their classes."""
+        """The user's data, and the pretrained supernet with a head for their classes.
+
+        Raises:
+            DataError: there is nothing to learn from.
+            SupernetError: a single subnet is to be trained, but the head does not fit the classes.
+        """
         from hwnas.supernet import load_supernet
         from hwnas.task import LanguageModelling, class_order
 
@@ -140,11 +145,8 @@ class Training:
         samples |= {"seed": self.seed}
         task = net.open_data(folder, own_classes=True, **samples)
         if not task.has_training:
-            raise DataError(
-                f"data {folder}",
-                f"it has no {_TO_LEARN_FROM[task.noun]} to learn from",
-                "add one beside the validation data",
-            )
+            rule = f"it has no {_TO_LEARN_FROM[task.noun]} to learn from"
+            raise DataError(f"data {folder}", rule, "add one beside the validation data")
         for note in task.notes:
             notice(note)
         if self.embedding_rows is not None:
@@ -157,56 +159,53 @@ class Training:
             task = net.open_data(folder, **samples)  # in the order of the head's classes
         net = net.adapted(task)
         if self.arch and (net.head_is_new or not fits):
-            rule = f"its subnet learns from the largest, which does not tell the {len(task.labels):,} classes of {folder} apart"
+            rule = f"its subnet learns from the largest, whose head does not have the {len(task.labels):,} classes of {folder}"
             raise SupernetError("--front", rule, "train all subnets first: drop --front")
         if net.head_is_new or not fits:
             other = " other" if net.classes == len(task.labels) else ""
-            replaced = (
-                "it has no head: a new one is made"
-                if net.head_is_new
-                else f"the head for {net.classes:,}{other} classes is replaced by one"
-            )
+            replaced = f"the head for {net.classes:,}{other} classes is replaced by one"
+            replaced = "it has no head: a new one is made" if net.head_is_new else replaced
             notice(f"{replaced} for the {len(task.labels):,} of {folder}")
             net = net.with_head(task.labels, self.seed)
         else:
             notice(f"the head stays: it has {net.classes:,} classes, as many as {folder}")
             net.labels = net.labels or task.labels
         if net.space.input_genes:
-            notice(f"inputs that are searched: {net.space.input_text}")
+            notice(f"inputs to search: {net.space.input_text}")
         return task, net
 
 
-def taught_alone(front: Front, row: int, supernet: str) -> str:
-    """JSON of the subnet in a row of a front that is trained alone; in fp32, whatever precisions its layers are deployed in.
+def arch_to_train(front: Front, row: int, supernet: str) -> str:
+    """JSON of the subnet in a row of a front, to train it alone. It has no precisions, since training is in fp32.
 
     Raises:
         DataError: there is no such row, or the front is of another network than ``supernet``.
     """
-    told = (front.facts.get("space") or {}).get("name")
+    searched = (front.facts.get("space") or {}).get("name")
     own = open_space(supernet)
-    if told and plain_name(str(told)) != plain_name(own.name):
-        rule = f"it is of {told}, and {supernet} is {own.name}"
+    if searched and plain_name(str(searched)) != plain_name(own.name):
+        rule = f"it is of {searched}, and {supernet} is {own.name}"
         raise DataError(f"--front {front.path}", rule, "train the network that was searched, or name its own front")
     return json.dumps({key: value for key, value in front.arch(row).items() if key in own.groups})
 
 
 @contextmanager
 def teamed(training: Training, workers: int | None) -> Iterator[Team]:
-    """The team that trains: this process and ``workers - 1`` others of this machine, or those that torchrun started.
+    """The team that trains: this process and ``workers - 1`` others of this machine, or the processes of torchrun.
 
-    The others open the same and train along; they end with the block, or with this process. Under torchrun only the first
-    process is heard.
+    The others open the same training and take part; they end with the block, or with this process. Under torchrun only the
+    first process writes to the terminal.
 
     Raises:
-        DataError: less than one worker, or a number of workers under torchrun, which has its own.
-        SupernetError: another process died, or could not open what is trained.
+        DataError: there is less than one worker, or a number of workers is given under torchrun, which has its own.
+        SupernetError: another process died, or could not open the training.
     """
     from hwnas.supernet.train import ALONE, PeerLostError, hosted, joined, joined_by_torchrun, under_torchrun
 
     size = Where(workers).workers or 1
     if under_torchrun():
         if workers is not None:
-            raise DataError(f"--workers {workers}", "torchrun tells how many train", "drop it")
+            raise DataError(f"--workers {workers}", "torchrun sets the number of processes", "drop it")
         with joined_by_torchrun() as team, nullcontext() if team.leads else listening(Logged()):
             yield team
     elif size == 1:
@@ -230,7 +229,7 @@ def teamed(training: Training, workers: int | None) -> Iterator[Team]:
 
 @dataclass(frozen=True)
 class _Member:
-    """Opened by the other workers, whose one item is their rank."""
+    """Opened by the other workers, whose only item is their rank."""
 
     training: Training
     port: int
@@ -247,43 +246,42 @@ class _Member:
 
 
 def _why(size: int, ended: list[tuple[int, Outcome]]) -> Exception:
-    """Why a team broke up: the outcome of the first worker that ended for a reason of its own, and not because another
-    one was lost."""
+    """The error of a broken team: that of the first worker that did not just lose another one."""
     from hwnas.supernet.train import MISSING
 
     for _, outcome in ended:
         if isinstance(outcome, Refused):
             return outcome.error
     reasons = [outcome.reason for _, outcome in ended if isinstance(outcome, Failed)]
-    reason = next((told for told in reasons if not told.startswith(MISSING)), "a worker is gone")
+    reason = next((reason for reason in reasons if not reason.startswith(MISSING)), "a worker is gone")
     return SupernetError(f"--workers {size}", reason, "run the same command again, which resumes")
 
 
 def _widened(net: Supernet, widths: Sequence[int]) -> Supernet:
-    """The network with a choice of the channels between its layers.
+    """The network with a choice of widths between its layers.
 
     Raises:
-        SupernetError: it is no encoder, or does not have so many.
+        SupernetError: it is not an encoder, or a width exceeds its own.
     """
     from hwnas.supernet.hf import ImageEncoder, TextEncoder
 
     if not isinstance(net, TextEncoder | ImageEncoder):
-        known = "encoders of Hugging Face folders are what it is for"
-        raise SupernetError("--hidden-widths", known, "drop it: the genes of this network are fixed")
+        rule = "only encoders of Hugging Face folders have it"
+        raise SupernetError("--hidden-widths", rule, "drop it: the genes of this network are fixed")
     return net.with_widths(widths)
 
 
 def _with_rows(net: Supernet, data: UserData, rows: int) -> Supernet:
-    """The network with no more rows in its table of tokens than that.
+    """The network with at most ``rows`` rows in its table of tokens.
 
     Raises:
-        SupernetError: it is no encoder of texts.
+        SupernetError: it is not an encoder of texts.
     """
     from hwnas.supernet.hf import TextEncoder
     from hwnas.task import TextFolder
 
     if not isinstance(net, TextEncoder) or not isinstance(data, TextFolder):
-        raise SupernetError(f"embedding rows {rows}", "encoders of texts are what it is for", "drop --embedding-rows")
+        raise SupernetError(f"embedding rows {rows}", "only encoders of texts have them", "drop --embedding-rows")
     uses, whole = data.uses(), net.embedding_rows
     if rows >= whole:
         notice(f"embeddings: all {whole:,} rows stay")
@@ -297,6 +295,5 @@ def _own_task(name: str, data: object) -> TrainingTask:
 
     if isinstance(data, TrainingTask):
         return data
-    raise SupernetError(
-        f"supernet {name}", "it brings no training images", "pass --data FOLDER with yours, or train digits"
-    )
+    rule = "it brings no training images"
+    raise SupernetError(f"supernet {name}", rule, "pass --data FOLDER with yours, or train digits")

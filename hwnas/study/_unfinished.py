@@ -1,4 +1,4 @@
-"""What an unfinished search leaves beside its CSV, so that the same search goes on from there."""
+"""The files of an unfinished search beside its CSV, from which it resumes."""
 
 from __future__ import annotations
 
@@ -15,37 +15,37 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Unfinished:
-    """What a search that measures or evaluates subnets leaves beside the CSV until its front is saved.
+    """The files that a search with measurements or evaluations keeps beside its CSV until its front is saved.
 
     Attributes:
-        csv: of the front.
+        csv: the CSV of the front.
     """
 
     csv: Path
 
     @property
     def verified(self) -> Path:
-        """The journal of what was measured to verify a front."""
+        """The journal of measurements that verify a front."""
         return self._beside("verify.jsonl")
 
     @property
     def tables(self) -> Path:
-        """The latency tables that it began with. A check may find otherwise later, and by another table other subnets
-        would be asked for."""
+        """The latency tables of the first run. A later check may adapt them differently, and with other tables the search
+        would ask for other subnets."""
         return self._beside("tables")
 
     @property
     def kept(self) -> Path | None:
-        """The tables, if something may have been measured or evaluated already."""
+        """The tables, if there may be measurements or evaluations already."""
         begun = self.verified.exists() or self._beside("journal.jsonl").exists()
         return self.tables if begun and self.tables.is_dir() else None
 
-    def told(self, setup: Setup) -> Setup:
-        """A setup as its provenance is read: once the front is saved, what was kept is not there any more."""
-        others = {name: self._told(found) for name, found in setup.others.items()}
-        return replace(setup, table=setup.table and self._told(setup.table), others=others)
+    def without_paths(self, setup: Setup) -> Setup:
+        """A setup whose facts do not name these files, which are deleted once the front is saved."""
+        others = {name: self._without_path(found) for name, found in setup.others.items()}
+        return replace(setup, table=setup.table and self._without_path(setup.table), others=others)
 
-    def _told(self, found: Found[LatencyTable]) -> Found[LatencyTable]:
+    def _without_path(self, found: Found[LatencyTable]) -> Found[LatencyTable]:
         kept = found.it.path is not None and found.it.path.is_relative_to(self.tables)
         return Found(found.it, {**found.facts, "path": None}) if kept else found
 

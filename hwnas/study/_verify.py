@@ -1,7 +1,7 @@
-"""``hwnas search --verify``: measure the front, adapt the latency table, search again, until it holds.
+"""``hwnas search --verify``: measure the front, adapt the latency table, and search again until the front holds.
 
-A search finds the subnets that a table flatters: of thousands with nearly equal accuracy it keeps those whose predicted
-latency errs on the low side. Measuring the front shows by how much, and adapting the table spreads what that shows.
+A search prefers subnets whose latency the table underestimates: among thousands of nearly equal accuracy, these look best.
+Measuring the front reveals the error, and adapting the table corrects it for other subnets too.
 """
 
 from __future__ import annotations
@@ -30,26 +30,26 @@ if TYPE_CHECKING:
     from hwnas.study._place import Place
 
 ROUNDS = 4
-"""Searches at most, the first included."""
+"""Most searches, the first included."""
 
 MOST = 40
-"""Subnets of a front that are measured per round, evenly thinned: a minute or two."""
+"""Most subnets of a front to measure per round, evenly thinned: a minute or two."""
 
 Search = Callable[["Problem"], "SearchResult"]
 
 
 @dataclass
 class Verifier:
-    """Measures fronts and learns from them.
+    """Measures fronts and adapts the latency table to them.
 
     Attributes:
-        metrics: what is predicted before anything is measured.
-        place: where to measure, and the table that predicts.
-        journal: keeps what was measured.
-        wanted, budgets: of the search.
-        seed: of the order of runs.
-        measured: everything measured so far, by row.
-        rounds: what happened, for the provenance.
+        metrics: metrics with the original table.
+        place: where to measure.
+        journal: file that keeps measurements.
+        wanted, budgets: objectives and budgets of the search.
+        seed: seed of the order of runs.
+        measured: all measurements, by the bytes of rows.
+        rounds: results of the rounds, for the provenance.
     """
 
     metrics: Metrics
@@ -67,10 +67,10 @@ class Verifier:
         return self.budgets[LATENCY.column].upper
 
     def run(self, search: Search) -> tuple[SearchResult, Metrics]:
-        """A front of subnets that hold the latency budget by measurement, and the metrics with the adapted table.
+        """Find a front of subnets that hold the latency budget by measurement; returns it and the adapted metrics.
 
         Raises:
-            NotHeldError: no subnet that was measured holds.
+            NotHeldError: no measured subnet holds the budget.
         """
         budget_ms = self.budget_ms
         metrics, aim_ms, evaluations = self.metrics, budget_ms, 0
@@ -82,11 +82,11 @@ class Verifier:
             front = self._measure(result.x)
             broken = int((self._latencies(front) > budget_ms).sum())
             table = self._adapted()
-            unexplained_pct = self._tell(turn, len(front), broken, aim_ms, table)
+            unexplained_pct = self._report(turn, len(front), broken, aim_ms, table)
             metrics = replace(self.metrics, table=table)
             if not broken:
                 break
-            # The error that adapting leaves is kept as a margin below the budget.
+            # The next search keeps the remaining error of the table as a margin below the budget.
             smallest, _ = table.cost(metrics.space).minimum()
             if smallest > budget_ms:
                 break
@@ -94,7 +94,7 @@ class Verifier:
         return self._front(replace(result, evaluations=evaluations), metrics), metrics
 
     def _measure(self, x: Population) -> Population:
-        """Measure a front's subnets, evenly thinned; those that were."""
+        """Measure a front's subnets, evenly thinned; returns the rows that are measured."""
         from hwnas.report import thinned
 
         front = x[thinned(len(x), MOST)]
@@ -110,12 +110,12 @@ class Verifier:
         return np.array([self.measured[row.tobytes()].median_ms for row in x])
 
     def _slowdown(self) -> float | None:
-        """The time a subnet takes now over its time at the table's speed: the median over all that were measured."""
+        """The median ratio of a subnet's time now to its time at the table's speed; None if unknown."""
         speeds = [m.speed_pct for m in self.measured.values() if m.speed_pct is not None]
         return float(100 / np.median(speeds)) if speeds else None
 
     def _adapted(self) -> LatencyTable:
-        """The table, adapted to all that was measured, at the speed the machine has now."""
+        """The table, adapted to all measurements, at the present speed of the machine."""
         from hwnas.latency import adapted_table
 
         table, slowdown, rows = self._table(), self._slowdown(), rows_of(self.measured)
@@ -130,8 +130,8 @@ class Verifier:
         assert table is not None
         return table
 
-    def _tell(self, turn: int, n: int, broken: int, aim_ms: float, table: LatencyTable) -> float:
-        """Note and say how a round went; the adapted table's error in percent, each subnet predicted from all others."""
+    def _report(self, turn: int, n: int, broken: int, aim_ms: float, table: LatencyTable) -> float:
+        """Record and report a round; returns the adapted table's leave-one-out error in percent."""
         from hwnas.latency import fidelity
 
         space, rows = self.metrics.space, rows_of(self.measured)
@@ -154,11 +154,11 @@ class Verifier:
         return after_pct
 
     def _front(self, result: SearchResult, metrics: Metrics) -> SearchResult:
-        """What was measured in any round, holds, and is dominated by no other; latencies as measured."""
+        """The front of all measured subnets that hold the budget, by measured latencies."""
         rows, budget_ms = rows_of(self.measured), self.budget_ms
         holding = rows[self._latencies(rows) <= budget_ms]
         if not len(holding):
-            value = f"no subnet that was measured holds {budget_ms:g} ms"
+            value = f"no measured subnet holds {budget_ms:g} ms"
             raise NotHeldError(value, "nothing is written", "try a larger budget")
         problem = metrics.problem(self.wanted, self.budgets)
         values = {**problem.evaluate(holding), LATENCY.column: self._latencies(holding)}
@@ -168,17 +168,17 @@ class Verifier:
         return measured_front(result, problem, holding, values)
 
     def add_measured(self, frame: pd.DataFrame) -> pd.DataFrame:
-        """A front's table with what was measured of its rows."""
+        """A front's table with the measurements of its rows."""
         from hwnas.report import with_measured
 
         x = self.metrics.space.encode_many([json.loads(cell) for cell in frame["arch"]])
-        # The front's table is the adapted one, at the speed of this measurement.
+        # The adapted table has the present speed, so measurements at the table's speed are converted to it.
         slowdown = self._slowdown() or 1.0
         found = [self.measured[row.tobytes()].slower(slowdown) for row in x]
         return with_measured(frame, range(len(frame)), found, self.budget_ms)
 
     def facts(self) -> dict[str, Any]:
-        """For the provenance."""
+        """Facts for the provenance."""
         return {
             "device": self.place.device.id,
             "precision": self.place.precision,

@@ -1,7 +1,7 @@
-"""``--verify`` with a library of a model: assemble the front, measure it on text, correct the scores, search again.
+"""``--verify`` with a library of a model: measure the front on text, correct the scores, and search again.
 
-A search by sums finds the assemblies that they flatter. Measuring the front shows by how much, and correcting the scores of
-its blocks spreads what that shows to all others.
+A search prefers assemblies whose divergence the sum of scores underestimates. Measuring the front reveals the error, and
+correcting the scores of its blocks corrects it for other assemblies too.
 """
 
 from __future__ import annotations
@@ -34,29 +34,29 @@ if TYPE_CHECKING:
     from hwnas.task import Divergence
 
 ROUNDS = 3
-"""Searches at most, the first included."""
+"""Most searches, the first included."""
 
 MOST = 24
-"""Assemblies of a front that are measured per round, evenly thinned."""
+"""Most assemblies of a front to measure per round, evenly thinned."""
 
 FEWEST = 4
-"""Assemblies that scores are corrected by."""
+"""Least number of measured assemblies to correct scores by."""
 
 GOOD_PCT = 5.0
-"""A front whose scores are off by less, on average, is not corrected further."""
+"""Mean error in percent below which scores are not corrected further."""
 
 
 @dataclass
 class LibraryVerifier:
-    """Measures assemblies and learns from them.
+    """Measures assemblies and corrects the scores by them.
 
     Attributes:
-        metrics: what is predicted before anything is measured.
+        metrics: metrics with the original scores.
         given: the model, and the text of the library.
-        journal: keeps what was measured.
-        wanted, budgets: of the search.
-        measured: everything measured so far, by row.
-        rounds: what happened, for the provenance.
+        journal: file that keeps measurements.
+        wanted, budgets: objectives and budgets of the search.
+        measured: all measurements, by the bytes of rows.
+        rounds: results of the rounds, for the provenance.
     """
 
     metrics: Metrics
@@ -68,10 +68,10 @@ class LibraryVerifier:
     rounds: list[dict[str, Any]] = field(default_factory=list)
 
     def run(self, search: Callable[[Problem], SearchResult]) -> tuple[SearchResult, Metrics]:
-        """The front of what was measured, and the metrics with the corrected scores.
+        """Find a front of measured assemblies; returns it and the metrics with corrected scores.
 
         Raises:
-            NotHeldError: nothing that was measured is within a budget on the score.
+            NotHeldError: no measured assembly is within the budgets.
         """
         from hwnas.study._additivity import Growth, corrected
 
@@ -81,7 +81,7 @@ class LibraryVerifier:
             evaluations += result.evaluations
             front = self._measure(result.x)
             rows = self._moved(rows_of(self.measured))
-            if not self._tell(turn, front, growth(metrics.given[SCORE](front)), enough=len(rows) >= FEWEST):
+            if not self._report(turn, front, growth(metrics.given[SCORE](front)), enough=len(rows) >= FEWEST):
                 break
             cost, growth, left_out = corrected(self._scores(), rows, self._values(rows))
             self.rounds[-1]["growth_per_nat"] = round(growth.rate, 4)
@@ -92,12 +92,12 @@ class LibraryVerifier:
         return self._front(replace(result, evaluations=evaluations), metrics), metrics
 
     def _of_sums(self, growth: Growth) -> Mapping[str, Budget]:
-        """The budgets, as bounds on sums of scores where they are on divergences."""
+        """The budgets, with bounds on divergences converted to bounds on sums of scores."""
         if SCORE not in self.budgets:
             return self.budgets
         own = self.budgets[SCORE]
         lower, upper = (
-            float(growth.undone(np.array(bound))) if isfinite(bound) else bound for bound in (own.lower, own.upper)
+            float(growth.inverse(np.array(bound))) if isfinite(bound) else bound for bound in (own.lower, own.upper)
         )
         return {**self.budgets, SCORE: replace(own, lower=lower, upper=upper)}
 
@@ -114,34 +114,31 @@ class LibraryVerifier:
 
         front = x[thinned(len(x), MOST)]
         fresh = [row for row in front if row.tobytes() not in self.measured]
-        for row, told in zip(
-            fresh, divergences(self.given, fresh, self.journal, title="measuring the front"), strict=True
-        ):
-            self.measured[row.tobytes()] = told
+        found = divergences(self.given, fresh, self.journal, title="measuring the front")
+        self.measured |= {row.tobytes(): each for row, each in zip(fresh, found, strict=True)}
         return self._moved(front)
 
     def _moved(self, x: Population) -> Population:
-        """Those that are not the parent."""
+        """The rows that differ from the parent."""
         return x[self._scores()(x) > 0]
 
     def _values(self, x: Population) -> NDArray[np.float64]:
         return np.array([max(self.measured[row.tobytes()].kl, 1e-9) for row in x])
 
-    def _tell(self, turn: int, front: Population, predicted: NDArray[np.float64], *, enough: bool) -> bool:
-        """Note and say how a round went; returns whether the scores that it was found by are to be corrected: they are
-        off, and ``enough`` is measured to correct them."""
+    def _report(self, turn: int, front: Population, predicted: NDArray[np.float64], *, enough: bool) -> bool:
+        """Record and report a round; returns whether to correct the scores: they err, and ``enough`` rows are measured."""
         from hwnas.study._additivity import Additivity
 
         if not len(front):
             return False
         measured = self._values(front)
-        error_pct, told = _error_pct(predicted, measured), Additivity.of(predicted, measured)
+        error_pct, found = _error_pct(predicted, measured), Additivity.of(predicted, measured)
         self.rounds.append(
             {
                 "measured": len(front),
                 "error_pct": error_pct,
-                "spearman": round(told.spearman, 4) if isfinite(told.spearman) else None,
-                "scale": round(told.scale, 4),
+                "spearman": round(found.spearman, 4) if isfinite(found.spearman) else None,
+                "scale": round(found.scale, 4),
             }
         )
         off = error_pct >= GOOD_PCT and enough
@@ -152,7 +149,7 @@ class LibraryVerifier:
         return off
 
     def _front(self, result: SearchResult, metrics: Metrics) -> SearchResult:
-        """What was measured in any round, is within the budgets, and is dominated by no other; scores as measured."""
+        """The front of all measured assemblies within the budgets, by measured scores."""
         rows = rows_of(self.measured)
         problem = metrics.problem(self.wanted, self.budgets)
         values = {**problem.evaluate(rows), SCORE: self._values(rows)}
@@ -160,27 +157,25 @@ class LibraryVerifier:
         for name, budget in self.budgets.items():
             inside &= budget.holds(values[name] if name in values else metrics.functions[name](rows))
         if not inside.any():
-            raise NotHeldError(
-                "no assembly that was measured is within the budgets", "nothing is written", "raise them"
-            )
+            raise NotHeldError("no measured assembly is within the budgets", "nothing is written", "raise them")
         return measured_front(result, problem, rows[inside], {name: v[inside] for name, v in values.items()})
 
     def add_measured(self, frame: pd.DataFrame) -> pd.DataFrame:
-        """A front's table with what was measured of its rows: divergence, perplexity, agreement."""
-        space, found = self.metrics.space, frame.copy()
+        """A front's table with the measurements of its rows: divergence, perplexity, agreement."""
+        space, frame = self.metrics.space, frame.copy()
         x = space.encode_many([json.loads(cell) for cell in frame["arch"]])
-        told = [self.measured[row.tobytes()] for row in x]
-        beside = list(found.columns).index(SCORE) + 1
-        found.insert(beside, get_metric(SCORE).companion("measured"), [each.kl for each in told])
-        at = len(found.columns) - 1
+        found = [self.measured[row.tobytes()] for row in x]
+        beside = list(frame.columns).index(SCORE) + 1
+        frame.insert(beside, get_metric(SCORE).companion("measured"), [each.kl for each in found])
+        at = len(frame.columns) - 1
         source = f"measured on {count_of(self.given.windows, 'window')} of {self.given.data.name}"
-        found.insert(at, "perplexity", [each.perplexity for each in told])
-        found.insert(at + 1, "perplexity_source", source)
-        found.insert(at + 2, "agreement", [each.agreement_pct for each in told])
-        return found
+        frame.insert(at, "perplexity", [each.perplexity for each in found])
+        frame.insert(at + 1, "perplexity_source", source)
+        frame.insert(at + 2, "agreement", [each.agreement_pct for each in found])
+        return frame
 
     def facts(self) -> dict[str, Any]:
-        """For the provenance."""
+        """Facts for the provenance."""
         return {
             "text": self.given.facts(),
             "subnets": len(self.measured),

@@ -1,4 +1,4 @@
-"""Warm start: what was found or measured elsewhere, on another device, resolution or data set."""
+"""Warm start: subnets or accuracies from another device, resolution or data set."""
 
 from __future__ import annotations
 
@@ -23,20 +23,20 @@ if TYPE_CHECKING:
 
 
 KIND = "gp"
-"""Of the predictor that is fitted to a prior's measurements."""
+"""Kind of the predictor that is fitted to a prior's measurements."""
 
 FIRST = 20
-"""Given rows that are evaluated before anything else, where every evaluation is measured."""
+"""Most given rows to start from if every row costs an evaluation."""
 
 
 @dataclass(frozen=True)
 class Warm:
-    """What a search begins with.
+    """The start of a search.
 
     Attributes:
-        rows: to score first; None for none.
-        prior: tells accuracies as they are elsewhere; None for none.
-        facts: for the provenance.
+        rows: ``(n, g)`` rows to score first; None if there are none.
+        prior: predicts accuracies measured elsewhere; None if there is none.
+        facts: facts for the provenance.
     """
 
     rows: Population | None = None
@@ -45,41 +45,41 @@ class Warm:
 
 
 def warm_start(space: SearchSpace, seed_archs: Path | None, prior: str | None, *, evaluated: str | None) -> Warm:
-    """Read the files.
+    """Read the files of a warm start.
 
     Args:
-        space: what is searched; rows outside of it are left out.
+        space: the searched space; rows outside it are left out.
         seed_archs: a CSV of subnets.
         prior: a CSV of measured accuracies, or a predictor.
-        evaluated: the column that every row costs an evaluation of: then a long file is thinned evenly.
+        evaluated: the column that is evaluated row by row, for which a long file is thinned evenly; None if none is.
 
     Raises:
-        HwnasError: a file that does not fit, or of which nothing is left.
+        HwnasError: a file does not fit, or none of its rows is in the space.
     """
-    rows, told, facts = None, None, {}
+    rows, predict, facts = None, None, {}
     if seed_archs is not None:
         rows = _rows(space, seed_archs, most=FIRST if evaluated is not None else None)
         facts["seed_archs"] = {"name": seed_archs.name, "sha256": file_hash(seed_archs), "rows": len(rows)}
     if prior is not None:
         predictor = _prior(space, prior, evaluated or QUALITY.column)
-        told = predictor.predict
+        predict = predictor.predict
         facts["prior"] = {"name": Path(prior).name, "kind": predictor.kind}
         if Path(prior).is_file():
             facts["prior"]["sha256"] = file_hash(prior)
-    return Warm(rows, told, {"warm_start": facts} if facts else {})
+    return Warm(rows, predict, {"warm_start": facts} if facts else {})
 
 
 def _rows(space: SearchSpace, path: Path, most: int | None) -> Population:
     from hwnas.io import in_file, read_archs, read_csv
     from hwnas.report import thinned
 
-    # Archs are of the whole space, whatever --fix leaves of it.
-    with in_file(path):
+    with in_file(path):  # archs are of the whole space, whatever --fix leaves of it
         x = read_archs(read_csv(path), space.whole)
     x = x[np.sort(np.unique(x, axis=0, return_index=True)[1])]
     inside = x[space.contains(x)]
     if not len(inside):
-        raise DataError(f"seed archs {path}", f"none of its subnets ({len(x)}) is in what is searched", "widen --fix")
+        rule = f"none of its subnets ({len(x)}) is in the searched space"
+        raise DataError(f"seed archs {path}", rule, "widen --fix")
     kept = inside if most is None else inside[thinned(len(inside), most)]
     if len(kept) < len(x):
         notice(f"the search starts from {len(kept)} of {count_of(len(x), 'subnet')} of {path}")
@@ -99,7 +99,7 @@ def _prior(space: SearchSpace, name: str, column: str) -> Predictor:
         with in_file(path):
             x, y = read_archs(frame, whole), read_metric(frame, column)
         fitted = new_predictor(KIND, whole).fit(x, y)
-        # The search may look at resolutions at which nothing was measured; a prior may extrapolate to them.
+        # The search may visit resolutions at which nothing was measured; the prior extrapolates to them.
         ends = np.array([[d[0] for d in space.domain], [d[-1] for d in space.domain]], np.int16)
         fitted.extend_coverage(ends[:, : whole.n_genes])
         predictor = in_any_precision(fitted, space.whole)
@@ -110,7 +110,7 @@ def _prior(space: SearchSpace, name: str, column: str) -> Predictor:
 
 
 def _space_of(frame: pd.DataFrame, space: SearchSpace) -> SearchSpace:
-    """The space that archs are of: with precisions, or without, where fp32 was measured."""
+    """The space of the archs in a frame: the plain space if they have no precisions."""
     from hwnas.io import read_archs
 
     if space.plain is None:

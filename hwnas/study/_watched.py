@@ -1,4 +1,4 @@
-"""Progress through the samples of a task, whoever goes through them."""
+"""Show progress through the samples of a task."""
 
 from __future__ import annotations
 
@@ -16,36 +16,34 @@ Batch = TypeVar("Batch")
 
 
 class Watched:
-    """A task that reports how far each pass over its samples is.
+    """A task that shows the progress of each pass over its samples.
 
-    How many there are is what the task tells (``n_calibration``, ``n_validation``), or what the first whole pass found: none is
-    made to count them.
+    The number of samples comes from the task (``n_calibration``, ``n_validation``) or from the first complete pass.
 
     Args:
-        task: to watch.
-        title: what its samples are used for.
-        known: samples of each split, as far as they are known.
+        task: the task.
+        title: use of the samples, as title of the progress bar.
+        known: number of samples of each split, as far as known.
     """
 
     def __init__(self, task: Task, title: str, known: dict[str, int] | None = None) -> None:
-        told = {
-            split: n for split in ("calibration", "validation") if (n := getattr(task, f"n_{split}", None)) is not None
-        }
+        splits = ("calibration", "validation")
+        own = {split: n for split in splits if (n := getattr(task, f"n_{split}", None)) is not None}
         self.task, self.title = task, title
         self.metrics: Mapping[str, Score] = task.metrics
         self.labels = task.labels
-        self._known = told if known is None else known
+        self._known = own if known is None else known
 
     def used_for(self, title: str) -> Watched:
-        """The same task, whose samples are used for something else now."""
+        """The same task with another title."""
         return Watched(self.task, title, self._known)
 
     def calibration(self, specs: Specs) -> Iterator[Inputs]:
-        """As the task's."""
+        """See Task."""
         return self._seen("calibration", ((batch, _size(batch)) for batch in self.task.calibration(specs)))
 
     def validation(self, specs: Specs) -> Iterator[tuple[Inputs, Tensor]]:
-        """As the task's."""
+        """See Task."""
         return self._seen("validation", ((batch, _size(batch[0])) for batch in self.task.validation(specs)))
 
     def _seen(self, split: str, sized: Iterable[tuple[Batch, int]]) -> Iterator[Batch]:

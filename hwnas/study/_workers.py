@@ -1,4 +1,4 @@
-"""What each worker opens to evaluate subnets: weights and data."""
+"""Open weights and data in each worker that evaluates subnets."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Evaluating:
-    """Opens a supernet and its data in a worker; its work is to evaluate a row.
+    """Opens a supernet and its data in a worker, which then evaluates rows.
 
     Attributes:
-        evaluation: what is evaluated, and on what.
-        weights: the driver's.
-        classes: of the driver's network.
-        precisions: those that its layers have to choose from, if they have any of their own.
-        labels: what the driver's network calls its classes.
+        evaluation: supernet and data.
+        weights: the driver's weights.
+        classes: number of classes of the driver's network.
+        precisions: precisions that layers choose from, if they have their own.
+        labels: names of the classes.
     """
 
     evaluation: Evaluation
@@ -40,20 +40,19 @@ class Evaluating:
 
     @classmethod
     def of(cls, evaluation: Evaluation, precisions: tuple[str, ...] = ()) -> Evaluating:
-        """What the workers of an evaluation open; those of a cluster are sent the weights."""
+        """The opener of an evaluation's workers; those of a cluster are sent the weights."""
         from hwnas.supernet import get_engine
 
         net = evaluation.net
-        # Without what the driver has opened already, which is not pickled; with the driver's engine, whatever a node
-        # would choose.
+        # A copy without the opened network, which is not pickled; with the driver's engine, as a node might choose another.
         alike = replace(evaluation, where=HERE, engine=get_engine(evaluation.engine).name, metric=net.metric)
         return cls(alike, DriverWeights.of(net, evaluation.where), net.classes, precisions, net.labels)
 
     def __call__(self, threads: int | None) -> Callable[[Any], Any]:
-        """Opens them: what evaluates a row, or in a race what shows a :class:`hwnas.supernet.Share`.
+        """The function that evaluates a row or, in a race, shows a :class:`hwnas.supernet.Share` to a subnet.
 
         Raises:
-            SupernetError: the weights are not the driver's any more.
+            SupernetError: the weights are no longer the driver's.
             DataError: the data do not fit.
         """
         import torch
@@ -82,7 +81,7 @@ class Evaluating:
 
 
 def _evaluated(net: Supernet, data: Task, engine: Engine, row: NDArray[Any]) -> Accuracy:
-    """Accuracy, and which images were left out, which the driver has not seen."""
+    """Accuracy, with the images that were left out, which the driver does not see."""
     from hwnas.supernet import evaluate
 
     return replace(evaluate(net, row, data, engine), broken=dict(getattr(data, "broken", {})))

@@ -82,7 +82,7 @@ def test_runs_go_on_by_the_table_that_they_began_with(hwnas: Hwnas, monkeypatch:
     ran = hwnas(*options, "--seeds", 2)
     assert ran.code == 0, ran.err
     assert not later  # nothing was timed again
-    assert "what is kept went by it" in ran.err
+    assert "the unfinished run used it" in ran.err
     both = pd.read_csv("bench.csv")
     pd.testing.assert_frame_equal(both[both["seed"] == 0], begun)
     for other, complaint in ((("--batch", 2), "batch 1, here 2"), (("--as-is",), "begun with sources")):

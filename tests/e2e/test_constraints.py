@@ -221,7 +221,7 @@ def test_a_table_of_all_subnets_is_looked_up(hwnas: Hwnas) -> None:
         (("--costs", "llm.csv"), "`key`"),
         (
             ("--objectives", "macs,params", "--device", "phone"),
-            "device phone: nothing that is asked for is of a device",
+            "device phone: no objective or budget needs a device",
         ),
         (("--latency", "phone=20ms", "--latency", "x/phone=30ms"), "phone"),
         (("--space", "digits", "--objectives", "macs:max,latency,latency@phone"), "device 'phone': there is no such"),

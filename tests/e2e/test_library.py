@@ -136,7 +136,7 @@ def test_latencies_are_of_the_lengths_that_are_stated_and_scores_of_none(hwnas: 
 
     ran = hwnas("search", "--library", "lib.csv")
     assert ran.code == 0, ran.err
-    assert "costs of the library are of reading a prompt of 30 tokens, and of writing one after 21" in ran.err
+    assert "costs of the library are for reading a prompt of 30 tokens, and for writing one after 21" in ran.err
     found = Front.load("pareto.csv")
     assert found.space is not None
     assert Decoding.of(found.space, found.facts) == Decoding(30, 21, found.facts["files"][0]["tables"])
@@ -297,7 +297,7 @@ def test_bad_input_gets_one_line_and_loses_nothing(hwnas: Hwnas, here: Path) -> 
         (*build, "--data", "short.txt"): "has 2 tokens, and a window of 32 needs one more",
         (*build, "--data", "t.txt", "--length", 65): "has 64 positions",
         (*build, "--data", "t.txt", "--prompt", 65): "--prompt 65: llama-3x24-h6k2x8-f32-v20 has 64 positions; give 64",
-        (*build, "--data", "t.txt", "--context", 64): "one of which is the token's that is written; give 63, or less",
+        (*build, "--data", "t.txt", "--context", 64): "one of them for the token that is written; give 63, or less",
         (*build, "--data", "t.txt", "--threads", 2): "add --device cpu",
         (
             "library",

@@ -170,7 +170,7 @@ def test_without_provenance_the_space_is_asked_for(hwnas: Hwnas, monkeypatch: py
     fake_runtime(monkeypatch, ns)
     Path("pareto.json").unlink()
     ran = hwnas("measure", "pareto.csv")
-    assert (ran.code, ran.err) == (2, "error: file pareto.csv: nothing beside it tells its space; pass --space NAME\n")
+    assert (ran.code, ran.err) == (2, "error: file pareto.csv: no JSON beside it names its space; pass --space NAME\n")
     ran = hwnas("measure", "pareto.csv", "--space", "digits", "--threads", "1", "--rows", "2")
     assert ran.code == 0, ran.err
     told = ran.out.rpartition("next: ")[2].strip()

@@ -99,7 +99,7 @@ def test_evaluations_of_policies_are_fitted_and_searched_by(hwnas: Hwnas) -> Non
     ran = hwnas("evaluate", "--supernet", "digits", "--precision", "fp32,int8", *few, "--out", "a.csv")
     assert ran.code == 0, ran.err
     assert "hwnas fit a.csv --space digits-fp32+int8" in ran.err
-    assert "evaluated on all of them: --images, --calibrate count with --data alone" in ran.err
+    assert "evaluated on all of them: --images, --calibrate have an effect only with --data" in ran.err
     export = ("--row", 2, "--supernet", "digits", "--agreement", 1, "--out", "m.onnx")
     assert hwnas("export", "a.csv", *export, "--precision", "fp32,int8").code == 0
     told = properties(Path("m.onnx"))

@@ -71,7 +71,7 @@ def test_the_space_is_taken_from_the_json_beside_the_subnets(hwnas: Hwnas) -> No
     """Also where that of another supernet would read them too."""
     x, common = write_archs(Path("archs.csv")), ("predict", "archs.csv", "--out", "p.csv")
     ran = hwnas(*common)
-    assert (ran.code, ran.err) == (2, "error: file archs.csv: nothing beside it tells its space; pass --space NAME\n")
+    assert (ran.code, ran.err) == (2, "error: file archs.csv: no JSON beside it names its space; pass --space NAME\n")
     facts = {"name": SPACE.name, "fingerprint": SPACE.fingerprint}
     write_provenance({"space": facts}, "archs.json")
     ran = hwnas(*common)

@@ -185,7 +185,7 @@ def test_a_decoder_is_profiled_at_any_length_that_it_has_positions_for(hwnas: Hw
     assert [space.input_values for space in measuring.calls] == [{"l": [30], "p": [0]}, {"l": [1], "p": [21, 30]}]
     for fixes, complaint in (
         (("l=65", "p=0"), "64 positions; give 64, or less"),
-        (("l=1", "p=64"), "one of which is the token's that is written; give 63, or less"),
+        (("l=1", "p=64"), "one of them for the token that is written; give 63, or less"),
         (("l=0", "p=0"), "fix l=0: choices of l in"),
         (("l=30,x", "p=0"), "choices of l in"),
     ):

@@ -106,11 +106,11 @@ def test_subnets_that_always_fail_are_skipped_or_stop_the_race(hwnas: Hwnas, fol
     ("args", "words"),
     [
         (("search", "--racing"), "racing: subnets race where their accuracy is measured; add --evaluate, or drop it"),
-        ((*RACE, "--workers", 2, "--asynchronous"), "racing with asynchronous: a race waits for all of a batch"),
+        ((*RACE, "--workers", 2, "--asynchronous"), "racing with asynchronous: a race waits for whole batches"),
         ((*RACE, "--budget", "top1<=90"), "racing with top1 <= ...: a better subnet may break that budget"),
-        (("own.py:F1", "f1,macs"), "racing: f1 is no share of samples that are told right"),
+        (("own.py:F1", "f1,macs"), "racing: f1 is not the share of correct samples"),
         (("own.py:Short", "top1,macs"), "racing: 150 samples are too few to be shown in shares"),
-        (("own.py:Closed", "top1,macs"), "racing: Whole has no validation_of, which gives some of its samples"),
+        (("own.py:Closed", "top1,macs"), "racing: Whole has no method validation_of, which gives some of its samples"),
     ],
 )
 def test_wrong_values_are_one_line(args, words, hwnas: Hwnas, folder: Path) -> None:

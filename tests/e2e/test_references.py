@@ -84,7 +84,7 @@ def test_an_export_refuses_weights_that_changed_since_the_search(hwnas: Hwnas, t
     Path(trained).unlink()
     ran = hwnas("export", "pareto.csv", "--row", 1)
     assert (ran.code, len(ran.err.splitlines())) == (2, 1)
-    assert f"weights {trained}: the front is of them, and they are not there; put it back" in ran.err
+    assert f"weights {trained}: the front was searched with them, and they are gone; put it back" in ran.err
 
 
 def test_a_checkpoint_that_was_searched_is_found_by_export(hwnas: Hwnas, folder: Path) -> None:

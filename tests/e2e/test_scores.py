@@ -54,7 +54,7 @@ def test_a_search_goes_by_the_score_among_its_objectives(hwnas: Hwnas) -> None:
     assert "f1 " in ran.err
     ran = hwnas(*search[:-1], "race.csv", "--objectives", "f1,macs", "--racing")
     assert ran.code == 2
-    assert "f1 is no share of samples that are told right" in ran.err
+    assert "f1 is not the share of correct samples" in ran.err
 
 
 def test_a_folder_of_images(tmp_path: Path) -> None:

@@ -116,7 +116,7 @@ def test_a_killed_verification_goes_on_by_the_table_that_it_began_with(
     later = fake_runtime(monkeypatch, {key: round(1.1 * ns) for key, ns in truth.items()})
     ran = hwnas(*options)
     assert ran.code == 0, ran.err
-    assert "what is kept went by it" in ran.err
+    assert "the unfinished run used it" in ran.err
     facts = json.loads(Path("pareto.json").read_text())
     left = 2 * facts["verified"]["rounds"][0]["measured"] - kept
     assert kept > 0
@@ -158,7 +158,7 @@ def test_where_nothing_holds_nothing_is_written(hwnas: Hwnas, monkeypatch: pytes
     fixed = ("--fix", "r=8", "--fix", "d=1")
     ran = hwnas("search", "--space", "digits", "--predictor", grows, "--latency", "0.5ms", "--verify", *QUICK, *fixed)
     assert ran.code == 1
-    assert "no subnet that was measured holds 0.5 ms: nothing is written; try a larger budget" in ran.err
+    assert "no measured subnet holds 0.5 ms: nothing is written; try a larger budget" in ran.err
     assert not Path("pareto.csv").exists()
 
 
@@ -192,7 +192,7 @@ def test_latencies_of_a_file_cannot_be_verified(hwnas: Hwnas) -> None:
     Path("blocks.csv").write_text("layer,choice,loss,latency_ms\na,big,0,2\na,small,1,1\n")
     ran = hwnas("search", "--library", "blocks.csv", "--objectives", "loss:min,latency", "--latency", "2ms", "--verify")
     assert (ran.code, len(ran.err.splitlines())) == (2, 1), ran.err
-    assert "verify: it times networks, and latency comes from a file here; drop --verify" in ran.err
+    assert "verify: it times networks, but here latency comes from a file; drop --verify" in ran.err
 
 
 def test_a_foreign_table_cannot_be_verified(hwnas: Hwnas, table: Path, predictor: Path) -> None:

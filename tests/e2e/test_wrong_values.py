@@ -57,14 +57,14 @@ def accuracies(folder: Path) -> Path:
         (("predict", "acc.csv", *DIGITS, "--device", "cpu:9", "--out", "x.csv"), "write cpu"),
         (
             ("search", *DIGITS, "--objectives", "latency,macs", "--device", "ssh://pi@kitchen"),
-            "table; make it: hwnas profile --device ssh://pi@kitchen --space digits, and name that",
+            "table; make one: hwnas profile --device ssh://pi@kitchen --space digits, and name it",
         ),
         (
             (
                 *("search", "--supernet", "digits", "--evaluate", "--objectives", "top1,macs", "--evals", 8),
                 "--asynchronous",
             ),
-            "it is of evaluations by several workers; add --workers N",
+            "it needs evaluations by several workers; add --workers N",
         ),
         (("evaluate", "--supernet", "digits-c3", "--sample", 2, "--out", "x.csv"), "tell 10 classes apart, not 3"),
         (
@@ -89,7 +89,7 @@ def accuracies(folder: Path) -> Path:
         (("search", *DIGITS, "--budget", "mcc>=45"), 'write for example "mcc>=0.75"'),
         (
             ("search", *DIGITS, "--objectives", "top1,swap"),
-            "objective top1: swap_score is what is asked of subnets; drop top1",
+            "objective top1: the search evaluates swap_score; drop top1",
         ),
         (("export", "--supernet", "digits", "--arch", "{}", "--random-weights", "--images", 9), "drop --images"),
         (("fit", "acc.csv", *DIGITS, "--out", "acc.csv"), "would be lost; write --out acc-2.csv"),

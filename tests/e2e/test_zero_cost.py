@@ -47,11 +47,11 @@ def test_a_killed_search_resumes_from_its_journal_and_ends_the_same(hwnas: Hwnas
 @pytest.mark.parametrize(
     ("options", "complaint"),
     [
-        (["synflow,swap"], "a search goes by one score; drop swap"),
+        (["synflow,swap"], "a search can have only one score; drop swap"),
         (["synflow,macs", "--prior", "other.csv"], "predictions need none"),
         (["synflow,macs", "--predictor", "p.safetensors"], "it has no meaning where subnets are scored"),
         (["macs,params", "--budget", "synflow>=10"], "add --objectives synflow,macs"),
-        (["top1,synflow", "--evaluate"], "objective synflow: top1 is what is asked of subnets; drop synflow"),
+        (["top1,synflow", "--evaluate"], "objective synflow: the search evaluates top1; drop synflow"),
         (["synflw,macs"], "did you mean 'synflow'?"),
     ],
 )

@@ -33,7 +33,7 @@ def x(told: AdditiveCost) -> Population:
 def test_growth_is_found_and_undone(told: AdditiveCost, x: Population, rate: float) -> None:
     sums = told(x)
     grown = Growth(rate)(sums)
-    np.testing.assert_allclose(Growth(rate).undone(grown), sums)
+    np.testing.assert_allclose(Growth(rate).inverse(grown), sums)
     assert Growth.of(sums, grown).rate == pytest.approx(rate, abs=1e-3)
     assert (np.argsort(grown) == np.argsort(sums)).all()
 

@@ -57,7 +57,7 @@ def test_tokens_per_second_of_both_are_told_beside_what_was_predicted() -> None:
     both: list[Any] = [SimpleNamespace(median_ms=ms, at_table_speed_ms=None) for ms in (128.0, 64.0)]
     found = with_prefill(frame, [0, 1], both)
     assert list(found) == ["row", "prefill_ms", "prefill_measured_ms", "latency_ms", "latency_measured_ms"]
-    assert Decoding(64, 128).told(found) == [
+    assert Decoding(64, 128).summary(found) == [
         "row 1 reads 500 tokens/s (predicted 640) and writes 40 tokens/s (predicted 50)",
         "row 2 reads 1,000 tokens/s (predicted 800) and writes 80 tokens/s (predicted 100)",
         "reading: a prompt of 64 tokens; writing: one after 128",
@@ -72,7 +72,7 @@ def test_predictions_are_held_against_the_speed_that_they_are_of() -> None:
     one: Any = SimpleNamespace(median_ms=200.0, at_table_speed_ms=125.0)
     found = with_prefill(frame, [0], [one])
     assert list(found)[1:4] == ["prefill_ms", "prefill_measured_ms", "prefill_at_table_speed_ms"]
-    first, _, reads, writes = Decoding(50, 128).told(found)
+    first, _, reads, writes = Decoding(50, 128).summary(found)
     assert first == (
         "row 1 reads 250 tokens/s (400 at the table's speed, predicted 500) "
         "and writes 25 tokens/s (49.02 at the table's speed, predicted 50)"

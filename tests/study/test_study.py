@@ -128,12 +128,12 @@ def test_rows_and_budgets_to_measure_are_written_as_elsewhere(
 @pytest.mark.parametrize(
     ("given", "complaint"),
     [
-        ({"budgets": 5}, "budget 5: nothing tells what it bounds"),
+        ({"budgets": 5}, "budget 5: it does not say what it bounds"),
         ({"budgets": {"macs": None}}, "budget macs None: it is a text with its unit, or a finite number"),
         ({"budgets": {"macs": math.nan}}, "budget macs nan: it is a text with its unit, or a finite number"),
         ({"objectives": [5]}, "objective 5: it is a name or a hwnas.Metric"),
         ({"space": 5}, "space 5: it is a reference, a SearchSpace or a Supernet"),
-        ({"fix": "r=8"}, "fix 'r=8': it is the choices that genes are left"),
+        ({"fix": "r=8"}, "fix 'r=8': it maps genes to choices to keep"),
         ({"evaluation": "digits"}, r"write hwnas\.Evaluation\('digits'\)"),
         ({"threads": "2"}, "threads '2': it is a whole number, 1 or more"),
         ({"batch": 0}, "batch 0: it is a whole number, 1 or more"),
@@ -321,7 +321,7 @@ def test_a_metric_of_other_metrics_is_one_entry(monkeypatch: pytest.MonkeyPatch)
         expected = 2e-6 * frame["macs"] / frame["energy_mj"]
         np.testing.assert_allclose(frame["gflops_per_watt"], expected, rtol=1e-3)  # as written in the table
         assert (frame["gflops_per_watt"] >= 0.05).all()
-        with pytest.raises(DataError, match="it is derived from energy_mj, which nothing tells"):
+        with pytest.raises(DataError, match="it is derived from energy_mj, which is not known"):
             _ = hwnas.Study("digits", ["macs", "efficiency"]).problem
     finally:
         monkeypatch.undo()

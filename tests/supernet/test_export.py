@@ -179,7 +179,7 @@ def test_an_int8_network_is_as_accurate_and_is_the_graph_that_is_profiled(
     assert [(n.name, n.op_type) for n in written] == [(n.name, n.op_type) for n in profiled.graph.node]
 
     assert exit_code(*options[:4], "--random-weights", *options[6:]) == 0
-    assert "ranges are of random inputs: use this file for latency checks only" in capsys.readouterr().err
+    assert "ranges come from random inputs: use this file for latency checks only" in capsys.readouterr().err
 
 
 def test_says_that_data_a_supernet_brings_are_measured_on_in_whole(tmp_path: Path, capsys: pytest.CaptureFixture[str]):

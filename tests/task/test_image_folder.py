@@ -16,7 +16,7 @@ from PIL import Image
 
 from hwnas.errors import DataError
 from hwnas.space import TensorSpec
-from hwnas.study._data import say_broken
+from hwnas.study._data import warn_broken
 from hwnas.task import GREY, IMAGENET, DigitsData, ImageFolder, Preprocessing, placed
 
 SHAPE = {"input": TensorSpec((3, 32, 32))}
@@ -144,11 +144,11 @@ def test_images_that_are_of_no_use_are_left_out_and_named(
         assert sum(len(labels) for _, labels in data.validation(SHAPE)) == 46
     assert sorted(path.parent.name for path in data.broken) == ["n0003", "n0005", "n0007", "n0009"]
     with caplog.at_level("INFO", "hwnas"):
-        say_broken(data)
+        warn_broken(data)
     undecoded, folders, links, cut_off = caplog.messages
     assert re.fullmatch(r"1 image left out: \S+/n0003/1.jpg: does not decode \(.*\)", undecoded)
     assert re.fullmatch(r"1 image left out: \S+/n0005/0.jpg: a folder", folders)
-    assert re.fullmatch(r"1 image left out: \S+/n0007/2.jpg: a link to what is not there \(nowhere\)", links)
+    assert re.fullmatch(r"1 image left out: \S+/n0007/2.jpg: a link to a missing file \(nowhere\)", links)
     assert cut_off == f"1 image left out: {deep}: more than 8 bits per channel (I;16), convert to 8"
 
 

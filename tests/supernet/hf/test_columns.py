@@ -94,8 +94,7 @@ def test_columns_are_of_texts_and_of_evaluations(capsys: pytest.CaptureFixture[s
     code, told = ran(capsys, "evaluate", "--supernet", "digits", "--sample", "2", *COLUMNS, "--out", "x.csv")
     assert (
         code,
-        "text column words: it is of texts to classify, and the network is fed something else; drop --text-column"
-        in told,
+        "text column words: only networks that classify texts read columns; drop --text-column" in told,
     ) == (2, True)
 
 

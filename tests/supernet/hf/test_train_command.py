@@ -136,5 +136,5 @@ def test_numbers_of_workers_that_cannot_be_are_one_line(
     monkeypatch.setenv("TORCHELASTIC_RUN_ID", "x")
     with pytest.raises(SystemExit, match="2"):
         main([*TRAIN, "--workers", "2"])
-    assert capfd.readouterr().err == "error: --workers 2: torchrun tells how many train; drop it\n"
+    assert capfd.readouterr().err == "error: --workers 2: torchrun sets the number of processes; drop it\n"
     assert not list(Path().iterdir())
