@@ -75,7 +75,7 @@ def accuracies(folder: Path) -> Path:
         (("search", *DIGITS, "--objectives", "macs,params", "--data", "photos"), "drop --data, or add --evaluate"),
         (
             ("train", "--supernet", "digits-c7", "--out", "t.safetensors"),
-            "its own data have 10 classes, and it tells 7",
+            "its own data have 10 classes, but its head has 7",
         ),
         (("train", "--supernet", "digits", "--out", "t.safetensors", "--metric", "f2"), "did you mean 'f1'"),
         (("train", "--supernet", "digits", "--out", "t.safetensors", "--text-column", "x"), "drop --text-column"),

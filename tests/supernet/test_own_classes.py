@@ -149,7 +149,7 @@ def test_a_head_stays_for_its_own_classes_however_folders_call_them(
         arch = json.dumps(net.space.decode(extremes(net.space)[0]))
         pd.DataFrame({"row": [1], "macs": [9], "arch": [arch]}).to_csv(tmp_path / "front.csv", index=False)
         assert exit_code(*args, "--front", str(tmp_path / "front.csv"), "--out", str(tmp_path / "one.safetensors")) == 2
-        assert "--front: its subnet learns from the largest, which does not tell the 3" in capsys.readouterr().err
+        assert "--front: its subnet learns from the largest, whose head does not have the 3" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
