@@ -57,7 +57,7 @@ app = typer.Typer(
 
 
 BOXED = 80
-"""Columns of a terminal from which on help has boxes."""
+"""Least width of a terminal for boxes in help."""
 
 
 def _version(wanted: bool) -> None:
@@ -102,7 +102,7 @@ def main(args: Sequence[str] | None = None) -> None:
     # Boxes around options would cut their names on a narrow terminal.
     app.rich_markup_mode = "rich" if shutil.get_terminal_size().columns >= BOXED else None
     try:
-        # The words typed reach the commands as context.obj: they belong to a result's provenance.
+        # Commands read the typed words from context.obj, for the provenance of a result.
         typed = list(sys.argv[1:] if args is None else args)
         refused = lost_folder_line() or empty_argument_line(typed)
         if refused is not None:
@@ -110,7 +110,7 @@ def main(args: Sequence[str] | None = None) -> None:
             sys.exit(BAD_INPUT)
         with listening(Terminal()):
             code = app(args=typed, obj=typed, prog_name="hwnas", standalone_mode=False)
-        if code == INTERRUPTED:  # before a command began; of this typer tells by the code alone
+        if code == INTERRUPTED:  # typer returns this code if it is interrupted before a command begins
             raise KeyboardInterrupt
     except KeyboardInterrupt:
         say_error("interrupted")

@@ -1,4 +1,4 @@
-"""``hwnas profile --check``: does a table of this machine still hold."""
+"""``hwnas profile --check``: does a table of this machine still hold?"""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ if TYPE_CHECKING:
     from hwnas.space import SearchSpace
 
 BROKEN = 1
-"""Exit code where a table no longer holds."""
+"""Exit code if a table no longer holds."""
 
 
 def check(device: Device, space: SearchSpace, precision: str, out: Path, *, n: int, seed: int) -> None:
-    """Measure fresh subnets and tell how far the device's table is off; it holds by the rule that searches go by.
+    """Measure fresh subnets and report the error of the device's table. It holds by the same rule as in a search.
 
     Args:
-        device: of the table.
-        space: what is checked of it.
-        precision: what networks compute in.
+        device: device of the table.
+        space: the part of the table to check.
+        precision: precision of networks.
         out: folder of tables.
-        n: how many subnets.
-        seed: of their choice.
+        n: number of subnets.
+        seed: seed of their choice.
 
     Raises:
-        DeviceError: there is no table of the device that covers some of ``space``, or the machine is too busy.
+        DeviceError: no table of the device covers a part of ``space``, or the machine is too busy.
         typer.Exit: the table no longer holds.
     """
     from hwnas import latency
@@ -44,7 +44,7 @@ def check(device: Device, space: SearchSpace, precision: str, out: Path, *, n: i
     where = f"{space.name}{f' at {covered.input_text}' if covered.input_genes else ''}"
     journal = out / f"check-{device.id}-{precision}-{space.name}-{seed}.jsonl"
     notice(f"checking latency table {table.name} on {n} whole subnets of {where}; Ctrl-C and the same command resume")
-    with resumable(f"what was measured is kept in {journal}"), progress("checking") as advance:
+    with resumable(f"measurements are kept in {journal}"), progress("checking") as advance:
         x = latency.mixed_subnets(covered, n, np.random.default_rng([seed, 3]))
         found = latency.check_table(table, covered, x, journal, device=device, progress=advance)
     journal.unlink(missing_ok=True)
@@ -65,7 +65,7 @@ def _table(device: Device, space: SearchSpace, precision: str, out: Path) -> Lat
             return found
     table = latency.find_table_for(device, space, precision)
     if table is None:
-        rule = f"there is no latency table of it that covers {space.name}"
+        rule = f"it has no latency table that covers {space.name}"
         raise DeviceError(f"device {device.label(precision)}", rule, "leave out --check to make one")
     return table
 
@@ -77,6 +77,6 @@ def _report(table: LatencyTable, found: Check, where: str, width: float | None) 
     if width is not None:
         inside = 100 * coverage(found.predicted_ms, found.measured_ms, width)
         lines.append(f"  interval  {inside:.1f} % of these subnets lie within it")
-    lines.append(f"  speed     subnets take {found.slowdown:.2f} times as long as it says")
+    lines.append(f"  speed     subnets take {found.slowdown:.2f} times as long as predicted")
     lines.append(f"  noise     {found.load.words}")
     return lines

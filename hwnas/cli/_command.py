@@ -1,4 +1,4 @@
-"""What every command refuses before it begins: options without effect, and an output that is one of its inputs."""
+"""Checks of every command before it begins: no option is given twice or without effect, and no input is overwritten."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ ADD_COLUMNS = frozenset({"measure", "predict"})
 """Commands that may write into the file that they read."""
 
 OF_EVALUATIONS = frozenset({"checkpoint", "data", "images", "calibrate", "batch_size", "engine", "on_failure"})
-"""Options that mean nothing without ``--evaluate``, where a command has it."""
+"""Options that have no effect without ``--evaluate``, in commands that have it."""
 
 
 class Command(TyperCommand):
-    """A command of hwnas. Options that are lists may be given again."""
+    """A command of hwnas."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """As typer's.
+        """Parse as typer does, and check.
 
         Raises:
-            typer.BadParameter: an option is given twice, or to a search that does not evaluate; or what is written would
-                replace a file that is read.
+            typer.BadParameter: an option is given twice, or has no effect without ``--evaluate``; or the output would
+                replace an input.
         """
         order: list[Any] = list(self.make_parser(ctx).parse_args(args=list(args))[2])
         for i, param in enumerate(order):
@@ -35,7 +35,7 @@ class Command(TyperCommand):
         left = super().parse_args(ctx, args)
         idle = [param for param in order if param.name in OF_EVALUATIONS] if ctx.params.get("evaluate") is False else []
         if idle:
-            rule = f"it is of subnets that are evaluated; drop {idle[0].opts[0]}, or add --evaluate"
+            rule = f"it has no effect without evaluations; drop {idle[0].opts[0]}, or add --evaluate"
             raise typer.BadParameter(rule, ctx, idle[0])
         if self.name not in ADD_COLUMNS and isinstance(out := ctx.params.get("out"), Path):
             for written in (out, out.with_suffix(".json")) if ends_in(out, ".csv") else (out,):
@@ -44,7 +44,7 @@ class Command(TyperCommand):
         return left
 
     def get_help(self, ctx: Any) -> str:
-        """As typer's; brackets are escaped for boxes alone."""
+        """Typer's help, without the escapes of brackets that only boxes need."""
         return super().get_help(ctx).replace("\\[", "[")
 
     def _refuse_to_replace_inputs(self, ctx: Any, out: Path) -> None:

@@ -1,4 +1,4 @@
-"""What commands say while they work: notices and progress on stderr, results on stdout."""
+"""Output of commands: notices and progress on stderr, results on stdout."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ if TYPE_CHECKING:
     from rich.progress import Progress as Bars
 
 UNBOUNDED = 1000
-"""Characters: the width of a table that goes to a file or pipe."""
+"""Width in characters of a table in a file or pipe."""
 
 
 def say(text: str = "") -> None:
-    """Lines of a result on stdout."""
+    """Write a result to stdout."""
     sys.stdout.write(f"{text}\n")
     sys.stdout.flush()
 
 
 def notice(message: str) -> None:
-    """One line on stderr: what is done on the user's behalf."""
+    """Write a line to stderr."""
     sys.stderr.write(f"{message}\n")
     sys.stderr.flush()
 
 
 class Terminal(Listener):
-    """Reports work on stderr; works that run at once have a progress bar each."""
+    """Reports on stderr; tasks that run at once have a progress bar each."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -44,9 +44,9 @@ class Terminal(Listener):
 
     @contextmanager
     def progress(self, title: str) -> Iterator[Progress]:
-        """A bar with elapsed and remaining time; gone when done, silent where stderr is no terminal."""
+        """A bar with elapsed and remaining time, removed at the end; nothing if stderr is not a terminal."""
         if not sys.stderr.isatty():
-            yield _nowhere
+            yield lambda _done, _total, _note="", /: None
             return
         with self._lock:
             bars = self._bars = self._bars or _bars()
@@ -85,12 +85,8 @@ def _bars() -> Bars:
 
 
 def show(renderable: RenderableType) -> None:
-    """A table on stdout, as wide as the terminal; in a file or pipe as wide as it is."""
+    """Print a table to stdout: as wide as the terminal, or as wide as it is in a file or pipe."""
     from rich.console import Console
 
     bounded = sys.stdout.isatty() or "COLUMNS" in os.environ
     Console(width=None if bounded else UNBOUNDED).print(renderable)
-
-
-def _nowhere(_done: int, _total: int | None, _note: str = "", /) -> None:
-    """Where stderr is no terminal, progress is not shown."""

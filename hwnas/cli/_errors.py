@@ -26,16 +26,16 @@ BAD_INPUT = 2
 INTERRUPTED = 130
 
 OUT_OF_REACH = {errno.EACCES, errno.EPERM, errno.ENAMETOOLONG}
-"""Numbers of errors that merely looking at a path may give."""
+"""Error numbers that may arise from looking at a path."""
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
 
 def guarded(command: Callable[P, R]) -> Callable[P, R]:
-    """``command``, with its HwnasErrors and Ctrl-C turned into one line and an exit code.
+    """``command``, with HwnasErrors and Ctrl-C turned into one line and an exit code.
 
-    A command that keeps what it did when interrupted says so by
+    An interrupted command can add what is kept:
     ``raise KeyboardInterrupt("x.jsonl keeps 12 of 40 timings; the same command resumes")``.
     """
 
@@ -57,15 +57,16 @@ def guarded(command: Callable[P, R]) -> Callable[P, R]:
 
 
 def say_error(message: str) -> None:
-    """One line on stderr, whatever line breaks the message quotes."""
+    """Write an error to stderr as one line, without line breaks."""
     notice(f"error: {' '.join(message.split())}")
 
 
 def exit_with(failures: Sequence[tuple[str, HwnasError]], devices: int) -> None:
-    """End a command of several devices: 1 if some failed, each named in one line, 2 if all did; go on if none has.
+    """End a command of several devices if some failed, after a line for each.
 
     Raises:
-        HwnasError: there is one device, and it failed.
+        HwnasError: the only device failed.
+        typer.Exit: with code 1 if some devices failed, 2 if all did.
     """
     if devices == 1:
         for _, error in failures:
@@ -78,28 +79,28 @@ def exit_with(failures: Sequence[tuple[str, HwnasError]], devices: int) -> None:
 
 
 def lost_folder_line() -> str | None:
-    """The line for a working folder that was removed after the shell went there; None if it is there."""
+    """The error line if the working folder was removed; None if it exists."""
     try:
         Path.cwd()
     except FileNotFoundError:
-        return "the working folder: it was removed; change to one that is there"
+        return "the working folder: it was removed; change to one that exists"
     return None
 
 
 def empty_argument_line(typed: Sequence[str]) -> str | None:
-    """The line for an argument without a character, mostly a shell variable that is not set; None if there is none."""
+    """The error line if an argument is empty, mostly because a shell variable is not set; None if none is."""
     for before, word in zip(["", *typed], typed, strict=False):
         joined = re.fullmatch(r"(--[\w-]+)=\s*", word)
         if joined or not word.strip():
             option = joined[1] if joined else before if before.startswith("--") else "an argument"
-            return f"{option}: nothing is given; write its value, or set the variable that it should come from"
+            return f"{option}: it is empty; write its value, or set the variable that it should come from"
     return None
 
 
 def usage_line(error: Exception, typed: Sequence[str]) -> str | None:
-    """The message of a usage error that typer raised (unknown command or option, missing value); None for others.
+    """The error line of a usage error (unknown command or option, missing value); None for other errors.
 
-    Told apart by their methods: typer's own classes and, before 0.27, click's are both no public names.
+    Usage errors are recognised by their methods, as their classes are not public: typer's own or, before 0.27, click's.
     """
     text = getattr(error, "format_message", None)
     if text is None:
@@ -110,7 +111,7 @@ def usage_line(error: Exception, typed: Sequence[str]) -> str | None:
         message = f"{str(getattr(error, 'message', message)).rstrip('.')}; did you mean {near[0]}?"
     context = getattr(error, "ctx", None)
     message += _meant(message, context)
-    # An option without its value is told without the command that it is of: that is the first word.
+    # The error of an option without its value does not name the command, which is the first word.
     path = getattr(context, "command_path", " ".join(["hwnas", *(word for word in typed[:1] if word[0] != "-")]))
     return f"{message} (see {path} --help)"
 
@@ -127,16 +128,16 @@ def _meant(message: str, context: object) -> str:
 
 
 def lost_output_line(error: Exception) -> str | None:
-    """The line for results that stdout does not take, as on a full disk; None for other errors."""
+    """The error line if stdout cannot be written, as on a full disk; None for other errors."""
     if not isinstance(error, OSError) or error.errno not in UNWRITTEN or error.filename is not None:
         return None
-    # What is left in the buffer would fail once more when Python ends.
+    # The rest of the buffer would fail again when Python ends.
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return f"stdout: it cannot be written ({error.strerror}); free space where it goes"
 
 
 def out_of_reach_line(error: Exception) -> str | None:
-    """The line for a path that this user may not look at, or that no file can have; None for other errors."""
+    """The error line of a path that the user may not read, or that no file can have; None for other errors."""
     if not isinstance(error, OSError) or error.errno not in OUT_OF_REACH or error.filename is None:
         return None
     return f"{error.filename}: it is out of reach ({error.strerror}); correct the path, or its permissions"

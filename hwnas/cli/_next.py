@@ -1,4 +1,4 @@
-"""What to type next."""
+"""Suggest the next commands."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ SHIPPED = "digits"
 """The supernet that comes with its weights."""
 
 FEWEST_TO_FIT = 10
-"""Subnets that a predictor can be fitted to, and scored on by five folds."""
+"""Least number of subnets to fit a predictor and score it by five folds."""
 
 OF_WEIGHTS = frozenset({"--checkpoint", "--data", "--text-column", "--pair-column", "--label-column"})
 """Options of a search that an export of its subnets needs too."""
 
 
 def options_of(words: Iterable[str], named: Container[str]) -> list[str]:
-    """Those of a command's options that are ``named``, with their values, as they were typed."""
+    """The typed options that are ``named``, with their values."""
     kept, counts = [], False
     for word in words:
         counts = word.partition("=")[0] in named if word.startswith("--") else counts
@@ -29,19 +29,19 @@ def options_of(words: Iterable[str], named: Container[str]) -> list[str]:
 
 
 def export_command(csv: Path, row: int, options: Sequence[str]) -> str:
-    """What to type to export a row of a front."""
+    """The command that exports a row of a front."""
     return " ".join(["hwnas export", as_argument(csv), shlex.join(["--row", str(row), *options])])
 
 
 def next_steps(csv: Path, rows: int, supernet: str | None, typed: Iterable[str], *, timed_here: bool) -> list[str]:
-    """Commands to type after a search, with what they are for; without a supernet there is nothing to export.
+    """Commands to type after a search, with their purpose.
 
     Args:
         csv: the front.
-        rows: of it.
-        supernet: whose subnets they are.
-        typed: the words of the search.
-        timed_here: whether this machine can measure them.
+        rows: number of its rows.
+        supernet: the supernet of its subnets; without one there is nothing to export.
+        typed: the typed words of the search.
+        timed_here: whether this machine can measure the subnets.
     """
     name = as_argument(csv)
     if supernet is None:
@@ -58,7 +58,7 @@ def next_steps(csv: Path, rows: int, supernet: str | None, typed: Iterable[str],
 
 
 def _weights(supernet: str) -> str:
-    """Where the weights of a supernet come from, if they are not at hand."""
+    """How to get the weights of a supernet; empty if they ship."""
     from hwnas.supernet import PUBLISHED, reference_kind
 
     kind = reference_kind(supernet)

@@ -1,4 +1,4 @@
-"""Option types that commands share, so that one option reads the same everywhere."""
+"""Option types that commands share, so that an option is the same everywhere."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ REFERENCE = (
     "a name of `hwnas spaces`, hf:FOLDER, FILE.onnx, FILE.safetensors of `hwnas train`, FILE.json of `hwnas space shrink`, "
     "FILE.py:NAME or MODULE:NAME"
 )
-"""What `--space` and `--supernet` take, in every command."""
+"""The values of ``--space`` and ``--supernet``, in every command."""
 _SPACE = f"Search space: {REFERENCE}."
 Space = Annotated[str, typer.Option("--space", help=_SPACE, metavar="NAME")]
 SearchedSpace = Annotated[str | None, typer.Option("--space", help=_SPACE, metavar="NAME", show_default=DEFAULT_SPACE)]
-"""Of commands to which it matters whether a space was named."""
+"""For commands that need to know whether a space was named."""
 FrontSpace = Annotated[
     str | None,
     typer.Option(
         "--space", help="The space of the subnets; only needed if no JSON beside the CSV names it.", metavar="NAME"
     ),
 ]
-"""Of commands that read subnets."""
+"""For commands that read subnets."""
 MainDevice = Annotated[
     str | None,
     typer.Option(
@@ -39,13 +39,13 @@ _THREADS = typer.Option("--threads", help="Threads the device runs one network w
 _BATCH = typer.Option("--batch", help="Images per run; latency is per run.", min=1, metavar="N")
 _PRECISION = typer.Option(
     "--precision",
-    help="What networks compute in: fp32, int8, int4 (weights alone) or fp16; fp32,int8 leaves each layer the choice.",
+    help="Precision of networks: fp32, int8, int4 (only weights) or fp16; fp32,int8 lets each layer choose.",
     metavar="NAME",
 )
 Threads = Annotated[int, _THREADS]
 Batch = Annotated[int, _BATCH]
 TableThreads = Annotated[int | None, _THREADS]
-"""Of commands that also take a table by name, whose threads are its own."""
+"""For commands that also take a named table, which has its own threads."""
 TableBatch = Annotated[int | None, _BATCH]
 TablePrecision = Annotated[str | None, _PRECISION]
 Interpreter = Annotated[str, typer.Option("--python", help="The interpreter on ssh:// machines.", metavar="PATH")]
@@ -53,7 +53,7 @@ Fix = Annotated[
     list[str] | None,
     typer.Option(
         "--fix",
-        help="Keep only these choices of a gene: r=224, r=160,176, d=2, 'ks\\[0]=7'; again for other genes.",
+        help="Keep only these choices of a gene: r=224, r=160,176, d=2, 'ks\\[0]=7'; repeat it for other genes.",
         metavar="GENE=VALUE",
     ),
 ]
@@ -61,7 +61,7 @@ Seed = Annotated[
     int, typer.Option("--seed", help="The same seed gives the same result.", min=0, max=2**32 - 1, metavar="N")
 ]
 AsIs = Annotated[
-    bool, typer.Option("--as-is", help="Use the latency table of this machine as it is: no check, no adapting.")
+    bool, typer.Option("--as-is", help="Use the latency table of this machine without checking or adapting it.")
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 PredictorName = Annotated[
@@ -93,8 +93,8 @@ ObjectivesList = Annotated[
     str | None,
     typer.Option(
         "--objectives",
-        help=f"What to trade off, up to four: of {', '.join(BUILT_IN)} and columns of your files, with their "
-        "direction: energy_mj:min; latency@phone; top1=COLUMN. Default: accuracy and the latency of every device named.",
+        help=f"Up to four metrics to trade off: {', '.join(BUILT_IN)}, or columns of your files with their direction: "
+        "energy_mj:min; latency@phone; top1=COLUMN. Default: accuracy, and latency on every named device.",
         metavar="LIST",
     ),
 ]
@@ -107,7 +107,7 @@ Library = Annotated[
 SubnetTables = Annotated[
     list[Path] | None,
     typer.Option(
-        "--table", help="CSV with metrics of every subnet of the space; again to join further ones.", metavar="FILE"
+        "--table", help="CSV with metrics of every subnet of the space; repeat it to join several.", metavar="FILE"
     ),
 ]
 LayerCosts = Annotated[

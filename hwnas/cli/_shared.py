@@ -1,4 +1,4 @@
-"""Options that commands share, declared once: a dataclass of options is one parameter of a command."""
+"""Groups of options that commands share: a command takes a dataclass of options as one parameter."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ from hwnas.study import DEFAULT_SPACE, Budgets, Evaluation, Request, parse_objec
 
 
 def shares_options(command: Callable[..., None]) -> Callable[..., None]:
-    """``command``, whose parameters that are dataclasses of options are spelled as one option per field."""
+    """``command``, with one option per field in place of each parameter that is a dataclass of options."""
     hints = get_type_hints(command, include_extras=True)
     signature = inspect.signature(command)
     groups = {name: hints[name] for name in signature.parameters if is_dataclass(hints[name])}
@@ -78,7 +78,7 @@ def shares_options(command: Callable[..., None]) -> Callable[..., None]:
 
 @dataclass(frozen=True)
 class ProblemOptions:
-    """What to search for, and where its metrics come from."""
+    """What to search for, and the sources of its metrics."""
 
     latency: Latency = None
     device: MainDevice = None
@@ -100,10 +100,10 @@ class ProblemOptions:
     as_is: AsIs = False
 
     def request(self) -> Request:
-        """The same, typed.
+        """The parsed request.
 
         Raises:
-            HwnasError: an objective or a budget that does not read.
+            HwnasError: an objective or a budget cannot be parsed.
         """
         return Request(
             space=self.space,
@@ -139,10 +139,10 @@ class WorkerOptions:
     cluster: Cluster = None
 
     def where(self) -> Where:
-        """The same, typed.
+        """The place of evaluations.
 
         Raises:
-            DataError: less than one worker.
+            DataError: there is less than one worker.
         """
         return Where(self.workers, self.cluster)
 
@@ -172,10 +172,10 @@ class EvaluationOptions:
         skip_failed: bool = False,
         racing: float | None = None,
     ) -> Evaluation | None:
-        """What is evaluated; None where accuracy is predicted.
+        """The evaluation; None if accuracy is predicted.
 
         Raises:
-            DataError: a supernet or columns are named, but nothing is evaluated, or another space as well.
+            DataError: an option has no effect without ``--evaluate``, or a supernet and another space are named.
         """
         if columns and not self.evaluate:
             option = f"--{next(iter(columns))}-column"
@@ -184,20 +184,18 @@ class EvaluationOptions:
             rule = "only a search that evaluates subnets has one"
             raise DataError(f"--supernet {self.supernet}", rule, "add --evaluate, or search by prediction with --space")
         if self.supernet is not None and space not in (None, self.supernet):
-            rule = f"it has a space of its own, and --space names {space}"
+            rule = f"it has its own space, and --space names {space}"
             raise DataError(f"--supernet {self.supernet}", rule, "drop --space")
         where = Where(self.workers, self.cluster)
         if not self.evaluate:
             if racing is not None:
-                rule = "subnets race where their accuracy is measured"
-                raise DataError("--racing", rule, "add --evaluate, or drop it")
+                raise DataError("--racing", "subnets only race if they are evaluated", "add --evaluate, or drop it")
             if where.elsewhere:
                 option = f"--workers {self.workers}" if self.workers is not None else f"--cluster {self.cluster}"
                 raise DataError(option, "workers evaluate subnets, and nothing is evaluated", "add --evaluate")
             return None
-        net = self.supernet or space or DEFAULT_SPACE
         return Evaluation(
-            supernet=net,
+            supernet=self.supernet or space or DEFAULT_SPACE,
             evals=evals,
             checkpoint=self.checkpoint,
             data=self.data,

@@ -15,7 +15,7 @@ MetricName = Annotated[
     str | None,
     typer.Option(
         "--metric",
-        help="What is measured of classifiers: top1, accuracy (the same), f1 (macro) or mcc. \\[default: as it was trained]",
+        help="Score of classifiers to measure: top1, accuracy (the same), f1 (macro) or mcc. \\[default: that of training]",
         metavar="NAME",
     ),
 ]
@@ -27,12 +27,12 @@ EvaluatedSupernet = Annotated[
     str | None,
     typer.Option("--supernet", help=f"Supernet to evaluate: {REFERENCE}; default: the space's.", metavar="NAME"),
 ]
-"""Of commands that can also go by predictions."""
+"""For commands that can also predict accuracy."""
 Checkpoint = Annotated[
     Path | None,
     typer.Option(
         "--checkpoint",
-        help="The supernet's weights; FILE:PART where a file holds several networks. Default: those that ship or were downloaded.",
+        help="The supernet's weights; FILE:PART if a file holds several networks. Default: those that ship or were downloaded.",
         metavar="FILE",
     ),
 ]
@@ -46,7 +46,7 @@ DataFolder = Annotated[
 ]
 TextColumn = Annotated[
     str | None,
-    typer.Option("--text-column", help="Column of the texts. \\[default: text, or as it was trained]", metavar="NAME"),
+    typer.Option("--text-column", help="Column of the texts. \\[default: text, or that of training]", metavar="NAME"),
 ]
 PairColumn = Annotated[
     str | None,
@@ -59,14 +59,14 @@ LabelColumn = Annotated[
 
 @dataclass(frozen=True)
 class ColumnOptions:
-    """Columns of the user's texts, where they have other names than usual, or than when the supernet was trained."""
+    """Columns of the user's texts, if they differ from the default names or those in training."""
 
     text_column: TextColumn = None
     pair_column: PairColumn = None
     label_column: LabelColumn = None
 
     def named(self) -> dict[str, str]:
-        """Those that are given: ``text``, ``pair``, ``label`` and their columns."""
+        """The given columns, by ``text``, ``pair`` and ``label``."""
         options = {"text": self.text_column, "pair": self.pair_column, "label": self.label_column}
         return {part: column for part, column in options.items() if column is not None}
 
@@ -84,7 +84,7 @@ EngineName = Annotated[
     str | None,
     typer.Option(
         "--engine",
-        help="What runs subnets: onnxruntime, torch, torch-bf16. \\[default: torch on a GPU, else onnxruntime]",
+        help="Engine that runs subnets: onnxruntime, torch, torch-bf16. \\[default: torch on a GPU, else onnxruntime]",
         metavar="NAME",
     ),
 ]
@@ -93,7 +93,7 @@ Workers = Annotated[
     int | None,
     typer.Option(
         "--workers",
-        help="Processes of this machine that evaluate, or with --cluster tasks at once. \\[default: this process, or all "
+        help="Processes of this machine that evaluate; with --cluster, tasks at once. \\[default: this process, or all "
         "CPUs of the cluster]",
         metavar="N",
     ),
@@ -109,7 +109,7 @@ OnFailure = Annotated[
     str,
     typer.Option(
         "--on-failure",
-        help="What to do about a subnet whose evaluation fails three times: stop, or skip it.",
+        help="If the evaluation of a subnet fails three times: stop, or skip it.",
         metavar="stop|skip",
     ),
 ]
@@ -119,7 +119,7 @@ def skips(on_failure: str) -> bool:
     """Whether subnets that always fail are skipped.
 
     Raises:
-        DataError: it is neither.
+        DataError: the value is neither ``stop`` nor ``skip``.
     """
     if on_failure not in (STOP, SKIP):
         raise DataError(f"--on-failure {on_failure}", "it is stop or skip", f"pass one of {STOP}, {SKIP}")

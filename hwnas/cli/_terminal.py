@@ -1,4 +1,4 @@
-"""Terminals that cannot show every character: missing ones are spelled in ASCII."""
+"""Spell characters in ASCII that a terminal cannot show."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ _SPELLED = {
     "╸": "-",
     "╺": "-",
 }
-"""Characters whose meaning ASCII can tell."""
+"""Characters with an ASCII equivalent."""
 
 
 def spelled(text: str) -> str:
-    """``text`` in ASCII: signs by their meaning, letters without their accents, lines as dashes; else ``?``."""
+    """``text`` in ASCII: signs as equivalents, letters without accents, lines as dashes, all else as ``?``."""
     return "".join(_SPELLED.get(c) or _plain(c) for c in text)
 
 
@@ -47,10 +47,10 @@ def _plain(character: str) -> str:
 
 
 def fit_streams() -> None:
-    """Let stdout and stderr take any text: what their encoding lacks is :func:`spelled`, and what nobody reads is dropped."""
+    """Let stdout and stderr take any text: characters that their encoding lacks are :func:`spelled`; a closed stream drops it."""
     codecs.register_error("hwnas.spelled", _replacement)
     for name in ("stdout", "stderr"):
-        if getattr(sys, name) is None:  # closed by who started it
+        if getattr(sys, name) is None:  # closed by the calling process
             setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115 (it stays open)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):

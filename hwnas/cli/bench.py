@@ -1,4 +1,4 @@
-"""``hwnas bench``: searchers against one another on the user's own problem."""
+"""``hwnas bench``: compare searchers on the user's own problem."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ from hwnas.study._asked import AskedPredictor
 from hwnas.study._facts import budget_facts, space_facts
 from hwnas.study._outputs import Outputs
 from hwnas.study._scoring import scoring_of
+from hwnas.study._search import searching
 from hwnas.study._setup import Setup
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 
 EXACT = "exact"
 FEWEST = 20
-"""Evaluations that leave LINAS something to predict from."""
+"""Least evaluations, so that LINAS has values to fit."""
 
 
 @shares_options
@@ -61,8 +62,8 @@ def bench(
 ) -> None:
     """Compare searchers on your problem: hypervolume against evaluations of the first objective, over seeds.
 
-    Hypervolumes are in percent of the exact front's where that can be computed, else of a long search's; with --evaluate, of
-    the front of all that was measured. Killed at any moment, the same command resumes; with more seeds or searchers it adds to what is there.
+    Hypervolumes are in percent of the exact front's if it can be computed, otherwise of a long search's; with --evaluate, of
+    the front of all measured subnets. A killed command resumes when it is run again, also with more seeds or searchers.
 
     Example: hwnas bench --space nasbench201 --table cells.csv --objectives top1=valid,latency=phone --seeds 10
     """
@@ -88,7 +89,7 @@ def bench(
             measured = open_until_run.enter_context(asked.opened(task.metrics.space, accuracies))
             task = replace(task, metrics=replace(task.metrics, predictor=measured, tells=measured.column))
         searched = task.problem()
-        if not begun:  # and no budget is refused any more
+        if not begun:  # from here on nothing is refused
             task = task.keeping(tables)
             searched = task.problem()
         for note in [*task.notes, f"{count_of(searched.space.size(), 'subnet')} of {searched.space.name}"]:
@@ -130,15 +131,15 @@ def _searchers(text: str) -> list[str]:
 
     names = list(dict.fromkeys(parts_of(text, "--searchers ")))
     for name in names:
-        searcher_maker(name)  # what does not load is told before the first run, not hours later
+        searcher_maker(name)  # refuses a package that does not load before the first run, not hours later
     if not set(names) - {EXACT}:
-        rule = "the exact front is what others are measured by"
+        rule = "the exact front is only the reference of other searchers"
         raise DataError(f"--searchers {text}", rule, "name others, for example random,nsga2,linas")
     return names
 
 
 def _identity(task: Setup, evals: int, measured: AskedPredictor | None) -> dict[str, Any]:
-    """What runs depend on, apart from searcher and seed."""
+    """All that runs depend on, besides searcher and seed."""
     known = task.facts
     sources = {what: _source(known[what]) for what in ("device", "predictor")}
     others = {name: _source(facts) for name, facts in known.get("devices", {}).items()}
@@ -161,7 +162,7 @@ def _identity(task: Setup, evals: int, measured: AskedPredictor | None) -> dict[
 
 
 def _source(facts: Mapping[str, Any] | None) -> str | None:
-    """A file's digest; of a latency table, which may hold several precisions, with the one that was asked for."""
+    """A file's digest; that of a latency table with its precision, as a file may hold several."""
     if facts is None:
         return None
     precision = facts.get("precision", "fp32")
@@ -169,7 +170,7 @@ def _source(facts: Mapping[str, Any] | None) -> str | None:
 
 
 class _Results:
-    """Runs and what they found."""
+    """The runs, and their hypervolumes over evaluations."""
 
     def __init__(self, problem: Problem, evals: int, journal: Journal, *, measured: str | None, insist: bool) -> None:
         from hwnas.search import Trial, best_known, is_computable
@@ -178,15 +179,13 @@ class _Results:
         self.slow = measured or problem.objectives[0].name
         kept = {(e["searcher"], e["seed"]): np.array(e["x"], dtype=np.int16) for e in journal.entries}
         if insist and not is_computable(problem):
-            rule = "a metric is no sum over layers, and the space too large to score it all"
+            rule = "a metric is no sum over layers, and the space is too large to score completely"
             raise DataError("--searchers exact", rule, "drop exact, or pass an additive predictor")
         if measured:
-            self.best_is = "best measured"  # whatever the runs find
+            self.best_is = "best measured"  # the front follows from the runs
         elif (EXACT, -1) not in kept:
-            with progress("the best front there is, to measure runs by") as advance:
-                self.front, self.best_is = best_known(
-                    problem, lambda p: advance(p.evaluations, p.budget, f"subnets scored, {p.front} on the front")
-                )
+            with searching("the best-known front") as report:
+                self.front, self.best_is = best_known(problem, report)
             journal.append({"searcher": EXACT, "seed": -1, "x": self.front.tolist(), "is": self.best_is})
         else:
             self.front = kept.pop((EXACT, -1))
@@ -194,7 +193,7 @@ class _Results:
         self.trials = {key: Trial(*key, x) for key, x in kept.items()}
 
     def run(self, names: list[str], seeds: int) -> None:
-        """Whatever is not known yet."""
+        """Run the searchers that are not in the journal, and compute the curves of all."""
         from hwnas.report import Curves
         from hwnas.search import SearchOptions, Yardstick, best_of, new_searcher, run_trial
 
@@ -229,7 +228,7 @@ class _Results:
         }
 
     def write(self, outputs: Outputs, facts: dict[str, Any]) -> None:
-        """CSV, provenance and picture, or none of them."""
+        """Write CSV, provenance and picture, all or none."""
         from hwnas.files import together
         from hwnas.io import write_csv
         from hwnas.report import curves_frame, save_curves, write_provenance

@@ -1,4 +1,4 @@
-"""``hwnas compare``: fronts against one another."""
+"""``hwnas compare``: compare fronts."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ def compare(
         str | None,
         typer.Option("--objectives", help="Columns to compare, two or more; default: those searched.", metavar="LIST"),
     ] = None,
-    anyway: Annotated[bool, typer.Option("--anyway", help="Compare different spaces or devices all the same.")] = False,
+    anyway: Annotated[bool, typer.Option("--anyway", help="Compare even different spaces or devices.")] = False,
     out: Annotated[
         Path | None, typer.Option("--out", help="Picture to write: .png, .svg or .pdf.", metavar="FILE")
     ] = None,
     to_json: AsJson = False,
 ) -> None:
-    """Compare fronts: hypervolume, who dominates whom, what each adds, the best within equal budgets.
+    """Compare fronts: hypervolumes, dominance, what each front adds, and the best subnets within equal budgets.
 
     Example: hwnas compare nsga2.csv random.csv --out compare.png
     """
@@ -64,7 +64,7 @@ def compare(
 
 
 def _names(paths: list[Path]) -> list[str]:
-    """File names without suffix where they differ, else whole paths.
+    """File names without suffix if they differ, otherwise whole paths.
 
     Raises:
         DataError: one file is given twice.

@@ -1,4 +1,4 @@
-"""``hwnas devices``: what can be profiled here, and which latency tables there are."""
+"""``hwnas devices``: list the devices that can be profiled here, and the latency tables."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def devices(as_json: AsJson = False) -> None:
-    """List onnxruntime's providers, and the latency tables found: conditions, age, error, whether they fit this machine.
+    """List onnxruntime's providers, and latency tables with conditions, age, error and fit to this machine.
 
     Example: hwnas devices --json
     """

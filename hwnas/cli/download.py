@@ -1,4 +1,4 @@
-"""``hwnas download``: published checkpoints."""
+"""``hwnas download``: fetch published checkpoints."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def download(
     ] = None,
     url: Annotated[str | None, typer.Option("--url", help="A mirror of the same file.", metavar="URL")] = None,
 ) -> None:
-    """Fetch a published checkpoint; verified, and resumed where an earlier attempt stopped. Prints its path.
+    """Fetch a published checkpoint, verify it, and print its path. A stopped download resumes.
 
     Example: hwnas download ofa_mbv3_w1.0
     """
@@ -29,6 +29,6 @@ def download(
         try:
             path = fetch(name, out, url=url, progress=lambda done, total: advance(done, total or done, "bytes"))
         except KeyboardInterrupt:
-            raise KeyboardInterrupt("what arrived is kept; the same command goes on from there") from None
+            raise KeyboardInterrupt("the part that arrived is kept; the same command resumes") from None
     notice(f"verified {format_bytes(path.stat().st_size)}")
     say(str(path))

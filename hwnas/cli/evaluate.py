@@ -1,4 +1,4 @@
-"""``hwnas evaluate``: measured accuracy of subnets with inherited weights."""
+"""``hwnas evaluate``: measure the accuracy of subnets with inherited weights."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def evaluate(
         Path | None, typer.Option("--archs", help="Subnets to evaluate: a CSV with a column `arch`.", metavar="CSV")
     ] = None,
     sample: Annotated[
-        int | None, typer.Option("--sample", help="Or so many random distinct subnets.", min=1, metavar="N")
+        int | None, typer.Option("--sample", help="Or this many distinct random subnets.", min=1, metavar="N")
     ] = None,
     images: Images = 5000,
     calibrate: Calibrate = 2000,
@@ -63,7 +63,7 @@ def evaluate(
         str | None,
         typer.Option(
             "--precision",
-            help="fp32,int8 or fp32,int8,int4: subnets whose layers have a precision each, run as exported.",
+            help="fp32,int8 or fp32,int8,int4: each layer has its own precision, as in an exported file.",
             metavar="LIST",
         ),
     ] = None,
@@ -72,7 +72,7 @@ def evaluate(
     workers: WorkerOptions,
     on_failure: OnFailure = STOP,
 ) -> None:
-    """Measure the accuracy of subnets, batch norms re-calibrated. Killed at any moment, the same command resumes.
+    """Measure the accuracy of subnets with re-calibrated batch norms. A killed command resumes when it is run again.
 
     Results do not depend on the number of workers.
 
@@ -124,13 +124,13 @@ def evaluate(
     frame = pd.DataFrame([accuracy.as_row(net.metric) for accuracy in accuracies])
     frame.insert(0, "arch", arch_column(x, space))
     write_csv(frame, out)
-    told, counts = net.measures(), accuracies[0]
-    best = (max if told.maximise else min)(accuracy.value for accuracy in accuracies)
+    metric_, counts = net.measures(), accuracies[0]
+    best = (max if metric_.maximise else min)(accuracy.value for accuracy in accuracies)
     calibrated = f", batch norms re-calibrated on {counts.n_calibration:,}" if counts.n_calibration else ""
-    reached = f"best {told.label.lower()} {told.text(best)} on {counts.n_images:,} {noun_of(evaluator.data)}"
+    reached = f"best {metric_.label.lower()} {metric_.text(best)} on {counts.n_images:,} {noun_of(evaluator.data)}"
     notice(f"wrote {out}: {count_of(len(frame), 'subnet')}, {reached}{calibrated}")
-    measured = "" if told is QUALITY else f" --metric {told.name}"
-    measured += "" if registered(told.name) else f":{told.direction}"
+    measured = "" if metric_ is QUALITY else f" --metric {metric_.name}"
+    measured += "" if registered(metric_.name) else f":{metric_.direction}"
     few = "" if len(frame) >= FEWEST_TO_FIT else f"   (once there are {FEWEST_TO_FIT} subnets or more)"
     notice(f"next: hwnas fit {as_argument(out)} --space {shlex.quote(whole.reference)}{measured}{few}")
 
@@ -148,7 +148,7 @@ def _subnets(space: SearchSpace, archs: Path | None, sample: int | None, seed: i
         return x
     wanted = min(sample or 0, space.size())
     if sample is not None and wanted < sample:
-        notice(f"{space.name} has no more than {count_of(wanted, 'subnet')} here")
+        notice(f"{space.name} has only {count_of(wanted, 'subnet')} here")
     rng = np.random.default_rng(seed)
     x = np.zeros((0, space.n_genes), dtype=np.int16)
     while len(x) < wanted:  # drawn with replacement, so top up until all are distinct

@@ -1,4 +1,4 @@
-"""``hwnas export``: one subnet as ONNX, with its weights."""
+"""``hwnas export``: write a subnet as ONNX with its weights."""
 
 from __future__ import annotations
 
@@ -26,15 +26,13 @@ if TYPE_CHECKING:
 def export(
     *,
     pareto: Annotated[
-        Path | None, typer.Argument(help="CSV of subnets, as search or evaluate writes it.", metavar="PARETO.csv")
+        Path | None, typer.Argument(help="CSV of subnets from search or evaluate.", metavar="PARETO.csv")
     ] = None,
-    row: Annotated[int | None, typer.Option("--row", help="Which row of the CSV.", min=1, metavar="N")] = None,
+    row: Annotated[int | None, typer.Option("--row", help="Row of the CSV to export.", min=1, metavar="N")] = None,
     arch: Annotated[str | None, typer.Option("--arch", help="Or the subnet itself, as JSON.", metavar="JSON")] = None,
     supernet: Annotated[
         str | None,
-        typer.Option(
-            "--supernet", help=f"Supernet: {REFERENCE}; default: the one whose space was searched.", metavar="NAME"
-        ),
+        typer.Option("--supernet", help=f"Supernet: {REFERENCE}; default: that of the search.", metavar="NAME"),
     ] = None,
     checkpoint: Checkpoint = None,
     data: DataFolder = None,
@@ -43,7 +41,7 @@ def export(
         int | None,
         typer.Option(
             "--images",
-            help="Also measure accuracy, on so many images; without --data on all that the supernet brings.",
+            help="Also measure accuracy on N images; without --data, on all that the supernet brings.",
             min=1,
             metavar="N",
         ),
@@ -54,7 +52,7 @@ def export(
         bool,
         typer.Option(
             "--random-weights",
-            help="Random weights instead of a checkpoint: for latency checks only; the file says so.",
+            help="Use random weights instead of a checkpoint, for latency checks only; the file says so.",
         ),
     ] = False,
     precision: TablePrecision = None,
@@ -62,7 +60,7 @@ def export(
         float | None,
         typer.Option(
             "--agreement",
-            help=f"Least share of images, in percent, that int8 must decide as fp32 does. \\[default: {AGREEMENT_PCT:g}]",
+            help=f"Least share of images, in percent, on which int8 must agree with fp32. \\[default: {AGREEMENT_PCT:g}]",
             min=0,
             max=100,
             metavar="PERCENT",
@@ -73,7 +71,7 @@ def export(
     ] = 17,
     device: Annotated[
         str | None,
-        typer.Option("--device", help="Measure the file there, against the budget: cpu, cuda:0.", metavar="NAME"),
+        typer.Option("--device", help="Time the file there, and check the budget: cpu, cuda:0.", metavar="NAME"),
     ] = None,
     threads: TableThreads = None,
     batch: TableBatch = None,
@@ -92,9 +90,9 @@ def export(
 ) -> None:
     """Write a subnet as ONNX (dynamic batch and length, batch norms folded), checked against torch.
 
-    Its precision is that of --precision, else the one that was searched for, else fp32. All others are compared with
-    fp32 on the calibration images. With --device the file is also timed. Exit code 1 if fewer images agree than --agreement
-    asks for, or the file breaks the latency budget.
+    Its precision is that of --precision, otherwise that of the search, otherwise fp32. Precisions other than fp32 are
+    compared with fp32 on the calibration images. With --device the file is also timed. Exit code 1 if it agrees on fewer
+    images than --agreement, or breaks the latency budget.
 
     Example: hwnas export pareto.csv --row 3 --data imagenet --out model.onnx
 
@@ -105,7 +103,7 @@ def export(
     if (pareto is None) == (arch is None):
         raise DataError("the subnet", "it is a row of a CSV or an arch", "pass PARETO.csv --row N, or --arch JSON")
     if arch is not None and row is not None:
-        raise DataError(f"--row {row}", "it is of a CSV, and --arch is the subnet itself", "drop one of them")
+        raise DataError(f"--row {row}", "it names a row of a CSV, but --arch is the subnet itself", "drop one of them")
     if pareto is not None and not pareto.is_file():
         raise DataError(f"file {pareto}", "there is no such file", "check the path")
     found = read_provenance(pareto) if pareto is not None else {}
@@ -137,7 +135,7 @@ def _chosen(space: SearchSpace, metric: str, pareto: Path | None, row: int | Non
     if arch is not None:
         return ChosenSubnet(space.decode(space.encode(parse_arch(arch))))
     if row is None:
-        raise DataError(f"file {pareto}", "one of its rows is exported", "pass --row N")
+        raise DataError(f"file {pareto}", "only one of its rows can be exported", "pass --row N")
     frame = read_csv(pareto or Path())
     numbers = frame["row"].tolist() if "row" in frame.columns else list(range(1, len(frame) + 1))
     if row not in numbers:

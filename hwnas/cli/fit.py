@@ -1,4 +1,4 @@
-"""``hwnas fit``: an accuracy predictor from measured subnets, with honest scores."""
+"""``hwnas fit``: fit a predictor to measured subnets, with cross-validated scores."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from hwnas.space import Population, SearchSpace
 
 LEAST = 1e-3
-"""Errors below it are told in powers of ten: those of an energy in joules."""
+"""Errors below this are printed in powers of ten, such as those of an energy in joules."""
 
 
 def fit(
@@ -53,7 +53,8 @@ def fit(
         int, typer.Option("--folds", help="Folds of the cross-validation.", min=2, max=20, metavar="N")
     ] = 5,
     imported: Annotated[
-        Path | None, typer.Option("--import", help="Convert a predictor that OFA released instead.", metavar="FILE.pth")
+        Path | None,
+        typer.Option("--import", help="Instead, convert a predictor that OFA released.", metavar="FILE.pth"),
     ] = None,
     fix: Fix = None,
     seed: Seed = 0,
@@ -61,8 +62,8 @@ def fit(
 ) -> None:
     """Fit a predictor of a metric; print cross-validated Kendall tau, RMSE and MAPE, and the learning curve.
 
-    Values are fitted as if they were exact: of accuracies that were measured on some hundred samples, part of the errors is the
-    luck of these samples, and they tell nothing of others.
+    Values are fitted as if they were exact. If accuracies were measured on a few hundred samples, they depend on these
+    samples, and so do the printed scores.
 
     Example: hwnas fit accuracy.csv --space ofa_mbv3_w1.0 --model gp --out mine.safetensors
     """
@@ -125,14 +126,16 @@ def _fit(
         title = f"{model} on {count_of(len(x), 'row')} of {', '.join(p.name for p in data)}, held-out {metric}"
         rows = [(f"{n} subnets", scores) for n, scores in fitted.curve]
         show(_table(title, unit, [*rows, (f"all, {folds} folds", fitted.scores)]))
-    on_samples = about is not None and about.source == "weights"  # a latency beside an accuracy is of no samples
+    on_samples = (
+        about is not None and about.source == "weights"
+    )  # a latency beside an accuracy does not depend on samples
     if on_samples and any("n_images" in frame for frame in frames):
         notice(
-            f"{metric} is fitted as if it were exact: scores are of the samples that it was measured on, and tell nothing of others"
+            f"{metric} is fitted as if it were exact: these scores hold only for the samples that it was measured on"
         )
     if out is not None:
         save_predictor(predictor, out)
-        either = f" --objectives {metric}:max,{LATENCY.name}   (or {metric}:min, if less of it is better)"
+        either = f" --objectives {metric}:max,{LATENCY.name}   (or {metric}:min, if less is better)"
         ask = either if about is None else ""
         notice(
             f"wrote {out}; next: hwnas search --space {shlex.quote(reference)} --predictor {shlex.quote(str(out))}{ask}"
@@ -140,12 +143,16 @@ def _fit(
 
 
 def _refuse_predicted(path: Path, metric: str) -> None:
-    """A predictor learns from measurements; what a front's own predictor said would only come back."""
+    """Refuse values that a predictor gave: a predictor must learn from measurements.
+
+    Raises:
+        DataError: the provenance beside the file says so.
+    """
     from hwnas.report import predicted_by, provenance_path, read_provenance
 
     try:
         facts = read_provenance(path)
-    except DataError:  # a JSON of something else
+    except DataError:  # the JSON is not a provenance
         return
     by = predicted_by(facts, metric)
     if by is not None:
@@ -155,14 +162,16 @@ def _refuse_predicted(path: Path, metric: str) -> None:
 
 
 def _check_repeats(rows: list[tuple[Path, int]], x: Population, y: NDArray[np.float64]) -> None:
-    """Tell of subnets that were measured again, whose mean is fitted; refuse values that are no repeats of each other.
-
-    These are further apart than the standard deviation of all values: a typing error, or files of different data.
+    """Notify the user of repeated subnets, whose mean is fitted; refuse values too far apart to be repeats.
 
     Args:
-        rows: the file of each row and its number there.
+        rows: file and number of each row.
         x: ``(n, g)`` subnets.
         y: ``(n,)`` measured values.
+
+    Raises:
+        DataError: values of a subnet differ by more than the standard deviation of all values, by a typing error or
+            because the files are of different data.
     """
     seen: dict[bytes, int] = {}
     apart: dict[int, float] = {}

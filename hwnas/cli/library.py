@@ -20,7 +20,7 @@ from hwnas.quantity import count_of
 
 app = typer.Typer(
     name="library",
-    help="Block libraries of language models: what each alternative of each block is worth, and what it costs.",
+    help="Block libraries of language models: the score and the costs of each alternative of each block.",
 )
 
 Text = Annotated[
@@ -31,7 +31,7 @@ WindowCount = Annotated[int, typer.Option("--windows", help="Windows of the text
 WindowsAtOnce = Annotated[
     int,
     typer.Option(
-        "--batch-size", help="Windows at once; fewer where their logits would take too much memory.", min=1, metavar="N"
+        "--batch-size", help="Windows at once; fewer if their logits would take too much memory.", min=1, metavar="N"
     ),
 ]
 Length = Annotated[int, typer.Option("--length", help="Tokens of a window.", min=2, metavar="N")]
@@ -47,7 +47,7 @@ def build(
         Path | None,
         typer.Option(
             "--sort",
-            help="First write the model to this file (.safetensors) with its neurons sorted by how much they add on the text; the "
+            help="First sort the model's neurons by their activity on the text, and write it to this file (.safetensors); the "
             "library is then of that file.",
             metavar="FILE",
         ),
@@ -56,8 +56,8 @@ def build(
         int | None,
         typer.Option(
             "--distil",
-            help="Then let each alternative learn from the parent's block for so many steps, by itself, on other windows of "
-            "the text; the model is written beside the library, as .safetensors, and the library is of that file.",
+            help="Then train each alternative alone for N steps, to imitate the parent's block on other windows of the text. The "
+            "model is written beside the library, as .safetensors, and the library is of that file.",
             min=1,
             metavar="N",
         ),
@@ -70,7 +70,7 @@ def build(
         str,
         typer.Option(
             "--precision",
-            help="What each alternative may compute in: fp32, int8 and int4 (both weights alone), some of them as fp32,int4.",
+            help="Precisions of each alternative, with commas between them: fp32, int8, int4 (these two only for weights).",
             metavar="NAMES",
         ),
     ] = "fp32",
@@ -78,7 +78,7 @@ def build(
         str | None,
         typer.Option(
             "--device",
-            help="Add the latencies on this device: cpu, or a latency table by name. \\[default: none]",
+            help="Add latencies on this device: cpu, or a latency table by name. \\[default: none]",
             metavar="NAME",
         ),
     ] = None,
@@ -89,7 +89,7 @@ def build(
         int | None,
         typer.Option(
             "--prompt",
-            help="Tokens of the prompt whose latency is a column, as far as the model has positions. \\[default: 512, or all positions]",
+            help="Tokens of the prompt whose latency is a column. \\[default: 512, or all positions of the model]",
             min=1,
             metavar="N",
         ),
@@ -98,8 +98,8 @@ def build(
         int | None,
         typer.Option(
             "--context",
-            help="Tokens in the cache when the step of decoding is timed; memory is for as many. \\[default: 512, or all "
-            "positions but one]",
+            help="Tokens in the cache, for the timed step of decoding and for memory. \\[default: 512, or all positions but "
+            "one]",
             min=0,
             metavar="N",
         ),
@@ -108,7 +108,7 @@ def build(
 ) -> None:
     """Score the alternatives of every attention and FFN, one at a time, by the divergence from the parent.
 
-    Killed at any moment, the same command resumes. Scores do not depend on the number of workers.
+    A killed command resumes when it is run again. Scores do not depend on the number of workers.
 
     Example: hwnas library build --model hf:smollm2 --data train.txt --precision fp32,int8,int4 --device cpu --out lib.csv
     """
@@ -121,7 +121,7 @@ def build(
     if not ends_in(out, ".csv"):
         raise DataError(f"--out {out}", "a library is a CSV", f"write --out {out.with_suffix('.csv')}")
     if threads is not None and device is None:
-        raise DataError(f"--threads {threads}", "it is of a device, and none is named", "add --device cpu")
+        raise DataError(f"--threads {threads}", "it needs a device, and none is named", "add --device cpu")
     check_writable(out)
     given = Windows(model, data, windows, length, batch_size, seed, scored_precision(precision))
     if sort is not None:
@@ -151,7 +151,7 @@ def check(
     data: Annotated[
         Path | None,
         typer.Option(
-            "--data", help="Another text than the one it was scored on: a .txt file, or a folder.", metavar="TEXT"
+            "--data", help="Text to measure on, a .txt file or a folder; default: that of the scores.", metavar="TEXT"
         ),
     ] = None,
     subnets: Annotated[
@@ -164,14 +164,14 @@ def check(
         ),
     ] = 40,
     out: Annotated[
-        Path, typer.Option("--out", help="CSV of what was measured; a journal stands beside it.", metavar="FILE")
+        Path, typer.Option("--out", help="CSV of the measurements; a journal is kept beside it.", metavar="FILE")
     ] = Path("check.csv"),
     seed: Seed = 0,
     workers: WorkerOptions,
 ) -> None:
     """Check whether scores add up: measure random assemblies, and compare them with the sums of their scores.
 
-    Killed at any moment, the same command resumes.
+    A killed command resumes when it is run again.
 
     Example: hwnas library check lib.csv --subnets 40 --out check.csv
     """

@@ -1,4 +1,4 @@
-"""``hwnas measure``: the subnets of a front, run on the device as whole networks."""
+"""``hwnas measure``: run the subnets of a front on the device as whole networks."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from hwnas.study import Front
 
 BROKEN = 1
-"""Exit code where a measured subnet breaks the budget."""
+"""Exit code if a measured subnet breaks the budget."""
 
 
 def measure(
@@ -39,8 +39,8 @@ def measure(
         list[str] | None,
         typer.Option(
             "--device",
-            help="Where to measure; default: the device that was searched for. Another machine: ssh://user@host:port. Give it "
-            "again for others, whose columns end in @NAME.",
+            help="Where to measure; default: the device of the search. Another machine: ssh://user@host:port. Repeat it for "
+            "more devices, whose columns end in @NAME.",
             metavar="NAME",
         ),
     ] = None,
@@ -66,7 +66,8 @@ def measure(
 ) -> None:
     """Measure every subnet of a front on the device: latency_measured_ms, latency_p95_ms and the prediction's error.
 
-    Exit code 1 if one breaks the budget, or if one of several devices fails. Killed at any moment, the same command resumes.
+    Exit code 1 if a subnet breaks the budget, or if one of several devices fails. A killed command resumes when it is run
+    again.
 
     Example: hwnas measure pareto.csv --most 40
 
@@ -79,7 +80,7 @@ def measure(
     loaded, outputs = Front.load(front, space), Outputs(out or front)
     outputs.check()
     if loaded.space is None:
-        space_of_front(loaded.facts, front, space)  # says why
+        space_of_front(loaded.facts, front, space)  # raises the reason
     numbers = loaded.frame["row"].tolist()
     measuring = Measuring.of(
         loaded,
@@ -97,7 +98,6 @@ def measure(
     done = [each.result for each in ended if each.result is not None]
     if not done:
         exit_with(failures, len(jobs))
-    # The CSV keeps its cells as they were written.
     text, whole = read_csv(front, as_text=True), loaded
     for each in done:
         text, whole = each.beside(text), each.on(whole)
@@ -118,11 +118,11 @@ def measure(
         for each in done:
             there = [] if each.elsewhere else [*_spelled(device=each.place.device.name), *conditions]
             export = partial(export_command, outputs.csv, options=[*of_export, *there])
-            for line in _told(taken, each, broken[each.name], export):
+            for line in _summary(taken, each, broken[each.name], export):
                 say(line)
     for each in done:
         try:
-            refuse_busy(each.found.load, f"what was measured, in {outputs.csv}")
+            refuse_busy(each.found.load, f"measurements in {outputs.csv}")
         except DeviceError as error:
             failures.append((each.name or each.place.device.name, error))
     exit_with(failures, len(jobs))
@@ -130,7 +130,7 @@ def measure(
 
 
 def _write(outputs: Outputs, text: pd.DataFrame, front: Front) -> None:
-    """All three files or none; the CSV keeps its cells as they were written."""
+    """Write all three files or none; ``text`` keeps the cells of the CSV as they were."""
     from hwnas.report import save_plot, write_pareto, write_provenance
 
     with together():
@@ -140,24 +140,24 @@ def _write(outputs: Outputs, text: pd.DataFrame, front: Front) -> None:
 
 
 def _broken(frame: pd.DataFrame, done: Measured) -> list[int]:
-    """Rows that break a device's budget."""
+    """Numbers of rows that break a device's budget."""
     within = f"within_budget@{done.name}" if done.name else "within_budget"
     rows: list[int] = frame["row"][frame[within] == "False"].tolist() if within in frame else []
     return rows
 
 
 def _options_of_export(front: Front, **others: str | None) -> list[str]:
-    """What an export of the front needs beside its row: what its search was given, and ``others``."""
+    """Options for an export of the front: those of weights in its search, and ``others``."""
     return [*options_of(shlex.split(front.provenance.command or ""), OF_WEIGHTS), *_spelled(**others)]
 
 
 def _spelled(**options: object) -> list[str]:
-    """Those that are given, as they are typed."""
+    """The options that are not None, as typed words."""
     return [word for name, value in options.items() if value is not None for word in (f"--{name}", str(value))]
 
 
-def _told(frame: pd.DataFrame, done: Measured, broken: list[int], export: Callable[[int], str]) -> list[str]:
-    """What a device's measurements say: of predictions, of the budget, and what to do next, such as to ``export`` a row."""
+def _summary(frame: pd.DataFrame, done: Measured, broken: list[int], export: Callable[[int], str]) -> list[str]:
+    """Lines on a device's measurements: errors of predictions, the budget, and the next command."""
     from hwnas.latency import fidelity, summary
 
     latency, lines = LATENCY.on(done.name), []
@@ -169,28 +169,27 @@ def _told(frame: pd.DataFrame, done: Measured, broken: list[int], export: Callab
     if latency.companion("low") in frame:
         inside = measured.between(frame[latency.companion("low")], frame[latency.companion("high")])
         lines.append(
-            f"{inside.sum()} of {len(frame)} lie within their interval, which a search makes fewer than of random subnets"
+            f"{inside.sum()} of {len(frame)} lie within their interval; in a front, these are fewer than among random subnets"
         )
     if done.decoding is not None and not done.name:
         lines += done.decoding.summary(frame)
     if done.name:
-        held = (
-            "" if done.budget_ms is None else f"; {len(frame) - len(broken)} hold the budget of {done.budget_ms:g} ms"
-        )
+        n_held = len(frame) - len(broken)
+        held = "" if done.budget_ms is None else f"; {n_held} hold the budget of {done.budget_ms:g} ms"
         return [*lines, f"{done.name}: {count_of(len(frame), 'subnet')} measured on {done.place.label}{held}"]
-    over = 0.0  # of the slowest subnet over the budget, as a share of it
+    over = 0.0  # excess of the slowest subnet, as a share of the budget
     if done.budget_ms is not None:
         over = float((measured[frame["row"].isin(broken)] / done.budget_ms - 1).max()) if broken else 0.0
         held = f"{len(frame) - len(broken)} of {len(frame)} subnets hold the budget of {done.budget_ms:g} ms"
         lines.append(held + (f"; rows {first_few(broken, 8)} break it, by up to {100 * over:.1f} %" if broken else ""))
-    # What a busy machine measured is refused: there is nothing to build on.
+    # Measurements of a busy machine are refused, so no next step builds on them.
     return lines if done.found.load.busy else [*lines, *_next(frame, done, broken, over, export)]
 
 
 def _next(
     frame: pd.DataFrame, done: Measured, broken: list[int], over: float, export: Callable[[int], str]
 ) -> list[str]:
-    """What to do next about the budget of the main device, if there is one."""
+    """Lines with the next commands, given which rows break the budget of the main device and by how much at most."""
     if done.budget_ms is None:
         return [f"next: {export(frame['row'].iloc[0])}"]
     lines, left = [], frame[~frame["row"].isin(broken)]
@@ -199,7 +198,7 @@ def _next(
         lines.append(f"next: {export(left['row'].iloc[0])}    (the most accurate that holds{file})")
     if broken:
         again = "--verify    (searches again with the table adapted to measurements)"
-        if done.decoding is not None:  # what a library is verified on is a text
+        if done.decoding is not None:  # --verify of a library measures scores, not latency
             again = f"--latency {done.budget_ms / (1 + over):.3g}ms    (a budget smaller by as much)"
         lines.append(f"      hwnas search ... {again}")
     return lines
@@ -209,7 +208,7 @@ def chosen_rows(numbers: list[int], wanted: str | None, csv: Path) -> list[int]:
     """Positions of the rows that ``--rows 1,4-8`` names, in the order of the file.
 
     Raises:
-        DataError: not of that form, or a row that the file does not have.
+        DataError: the text has another form, or the file has no such row.
     """
     if wanted is None:
         return list(range(len(numbers)))

@@ -1,4 +1,4 @@
-"""``hwnas predict``: accuracy, latency and costs of given subnets."""
+"""``hwnas predict``: predict accuracy, latency and costs of given subnets."""
 
 from __future__ import annotations
 
@@ -29,7 +29,9 @@ def predict(
     space: FrontSpace = None,
     device: Annotated[
         str | None,
-        typer.Option("--device", help="Adds latency_ms: a device, or a latency table by name or path.", metavar="NAME"),
+        typer.Option(
+            "--device", help="Add latency_ms of a device, or of a latency table by name or path.", metavar="NAME"
+        ),
     ] = None,
     predictor: PredictorName = None,
     threads: TableThreads = None,
@@ -37,9 +39,9 @@ def predict(
     precision: TablePrecision = None,
     as_is: AsIs = False,
 ) -> None:
-    """Add accuracy (top1, top1_std), latency_ms, macs, params and memory_bytes to a CSV of subnets; all else stays as it is.
+    """Add accuracy (top1, top1_std), latency_ms, macs, params and memory_bytes to a CSV of subnets; other cells stay.
 
-    Where the table was checked, latency_low_ms and latency_high_ms bound the latency of 90 % of subnets.
+    If the table was validated, latency_low_ms and latency_high_ms bound the latency of 90 % of subnets.
 
     Example: hwnas predict pareto.csv --device cpu --threads 4 --out predicted.csv
 
@@ -50,7 +52,7 @@ def predict(
 
     for option, given in (("--threads", threads is not None), ("--as-is", as_is)):
         if given and device is None:
-            raise DataError(option, "it is of a device's latency, and no device is named", "add --device cpu")
+            raise DataError(option, "it needs a device, and none is named", "add --device cpu")
     whole, precision = _space_of(archs, space, precision)
     check_writable(out)
     frame = read_csv(archs, as_text=True)
@@ -69,7 +71,7 @@ def predict(
     replaced = [name for name in added if name in frame.columns]
     measured = metrics.tells in replaced and metrics.deviation not in replaced
     if measured and out.resolve() == archs.resolve():
-        rule = f"it is {archs}, whose {metrics.tells} no predictor told, and which would be lost"
+        rule = f"it would replace {archs}, whose {metrics.tells} is measured"
         raise DataError(f"--out {out}", rule, "write --out predicted.csv")
     for name in added:
         frame[name] = tidy(values[name])
@@ -80,10 +82,10 @@ def predict(
 
 
 def _space_of(archs: Path, named: str | None, precision: str | None) -> tuple[SearchSpace, str | None]:
-    """The space of the subnets, as named or as the JSON beside them tells, and the precision as `open_in` writes it.
+    """The space of the subnets, by name or by the JSON beside them, and the precision as ``open_in`` returns it.
 
     Raises:
-        HwnasError: neither tells, or the JSON tells another one.
+        HwnasError: there is neither a name nor a JSON, or the JSON names another space.
     """
     from hwnas.report import read_provenance
 
@@ -92,7 +94,7 @@ def _space_of(archs: Path, named: str | None, precision: str | None) -> tuple[Se
     except DataError:
         if named is None:
             raise
-        facts = {}  # another program's
+        facts = {}  # the JSON is of another program
     space, precision = open_in(named or space_of_front(facts, archs, None), precision)
     if named is not None:
         refuse_other_space(facts, archs, space)
@@ -100,7 +102,11 @@ def _space_of(archs: Path, named: str | None, precision: str | None) -> tuple[Se
 
 
 def _require_covered(metrics: Metrics, x: Population, archs: Path) -> None:
-    """Refuse rows outside what is left of the space where predictor and table know it."""
+    """Refuse rows outside the part of the space that predictor and table cover.
+
+    Raises:
+        DataError: there is one; the message names the first.
+    """
     outside = ~metrics.space.contains(x)
     if outside.any():
         row = int(outside.argmax())

@@ -1,4 +1,4 @@
-"""``hwnas profile``: a latency table of a device, by profiling ONNX layers inside whole networks."""
+"""``hwnas profile``: make a latency table of a device, by profiling ONNX layers inside whole networks."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 
 TABLES = Path("latency_tables")
 STEP = 16
-"""Pixels between the resolutions that are profiled unless --fix names others. Upstream's own choices are 4 apart: a profile
-of all of them takes hours."""
+"""Pixels between the resolutions to profile by default. The resolutions of published spaces are 4 apart; to profile all
+of them takes hours."""
 
 
 def profile(
@@ -36,8 +36,8 @@ def profile(
         list[str] | None,
         typer.Option(
             "--device",
-            help="Provider, as `hwnas devices` lists them: cpu, cuda:1; or another machine: ssh://user@host:port. Give it "
-            "again for others: machines are profiled at once, devices of one machine in turn.",
+            help="Provider of `hwnas devices`: cpu, cuda:1; or another machine: ssh://user@host:port. Repeat it for more: "
+            "machines are profiled at once, devices of one machine in turn.",
             metavar="NAME",
             show_default="cpu",
         ),
@@ -54,7 +54,7 @@ def profile(
         Path | None,
         typer.Option(
             "--import",
-            help="Read a board's result, or a published table (OFA's YAML files), instead of measuring; --device names it.",
+            help="Import a board's result or a published table (OFA's YAML files) instead of measuring; --device names it.",
             metavar="PATH",
         ),
     ] = None,
@@ -67,7 +67,8 @@ def profile(
         ),
     ] = None,
     check: Annotated[
-        bool, typer.Option("--check", help="Measure fresh subnets against the table there is; exit 1 if it is off.")
+        bool,
+        typer.Option("--check", help="Check the existing table on fresh subnets; exit code 1 if it does not hold."),
     ] = False,
     subnets: Annotated[
         int | None,
@@ -78,10 +79,10 @@ def profile(
     python: Interpreter = "python3",
     seed: Seed = 0,
 ) -> None:
-    """Measure a latency table of this machine, then check it against whole subnets that took no part.
+    """Make a latency table of this machine, and validate it on whole subnets that took no part.
 
-    Interrupted at any moment, the same command resumes. Where one of several devices fails, the others go on; exit code 1 if
-    some fail, 2 if all do.
+    A killed command resumes when it is run again. If one of several devices fails, the others go on; exit code 1 if some
+    fail, 2 if all do.
 
     Example: hwnas profile --device cpu --space ofa_mbv3_w1.0 --fix r=224
 
@@ -98,9 +99,9 @@ def profile(
     name, remote = devices[0], [each for each in devices if is_remote(each)]
     if len(devices) > 1 and (check or published is not None or bundle is not None):
         option = "--check" if check else "--import" if published is not None else "--bundle"
-        raise DataError(f"{option} with {len(devices)} devices", "it is of one device", "name one --device")
+        raise DataError(f"{option} with {len(devices)} devices", "it takes one device", "name one --device")
     if check and (published is not None or bundle is not None or remote):
-        raise DataError("--check", "it measures subnets on this machine", "pass it with a device of this machine alone")
+        raise DataError("--check", "it measures subnets on this machine", "pass only a device of this machine with it")
     if published is not None and bundle is not None:
         raise DataError("--bundle and --import", "they are the two ends of a measurement elsewhere", "give one of them")
     if bundle is not None and remote:
@@ -115,20 +116,21 @@ def profile(
         return
     plan = Plan(seed=seed) if subnets is None else Plan(seed=seed, n_validation=subnets)
     if bundle is not None:
-        say(write_bundle(bundle, name, _usual(domain), threads=threads, batch=batch, precision=precision, plan=plan))
+        domain = _default_resolutions(domain)
+        say(write_bundle(bundle, name, domain, threads=threads, batch=batch, precision=precision, plan=plan))
         return
     if published is not None:
         if remote:
             raise DataError("--import with --device ssh://", "an imported table is measured already", "name the device")
         if is_zipfile(published):
-            rule = "it is a bundle, which is measured on the board"
+            rule = "it is a bundle, which must first run on the board"
             raise DataError(f"--import {published}", rule, "run it there, and import the board.csv that it writes")
         if is_board_result(published):
-            _told(*import_result(published, name, domain, out, asked=space is not None), elsewhere=True)
+            _show(*import_result(published, name, domain, out, asked=space is not None), elsewhere=True)
         else:
-            _told(_published(published, name, domain, out), domain, elsewhere=True)
+            _show(_published(published, name, domain, out), domain, elsewhere=True)
         return
-    domain = _usual(domain)
+    domain = _default_resolutions(domain)
     options: dict[str, Any] = {"threads": threads, "batch": batch, "precision": precision, "plan": plan}
     jobs = [
         profile_elsewhere(each, python, domain, out, **options)
@@ -142,7 +144,7 @@ def profile(
             if ended.error is not None:
                 raise ended.error
             assert ended.result is not None
-            _told(*ended.result, elsewhere=ended.device in remote)
+            _show(*ended.result, elsewhere=ended.device in remote)
         except HwnasError as error:
             failures.append((ended.device, error))
     exit_with(failures, len(devices))
@@ -151,7 +153,7 @@ def profile(
 def _here(
     name: str, space: SearchSpace, out: Path, *, threads: int, batch: int, precision: str, plan: Plan
 ) -> Job[tuple[LatencyTable, SearchSpace]]:
-    """Make the table of a device of this machine."""
+    """The job that makes the table of a device of this machine."""
     from hwnas.latency import check_precision, get_device
     from hwnas.latency import profile as measure
 
@@ -170,7 +172,7 @@ def _here(
             f"profiling the {len(space.layers())} layers of {space.name}{_at(space)} on {here.label(precision)}, {how}; "
             f"then a check against others. Kept in {folder}; Ctrl-C and the same command resume"
         )
-        with resumable(f"what was measured is kept in {folder}"), progress(f"profiling {name}") as advance:
+        with resumable(f"measurements are kept in {folder}"), progress(f"profiling {name}") as advance:
             found.append(measure(here, space, folder, precision=precision, plan=plan, progress=advance))
 
     return Job(name, make, lambda: (found[0], space))
@@ -186,11 +188,11 @@ def _published(path: Path, name: str, space: SearchSpace, out: Path) -> LatencyT
     return table.save(folder)
 
 
-def _told(table: LatencyTable, space: SearchSpace, *, elsewhere: bool) -> None:
-    """Report on a table.
+def _show(table: LatencyTable, space: SearchSpace, *, elsewhere: bool) -> None:
+    """Print the report of a table.
 
     Raises:
-        DeviceError: the machine was too busy for it to be trusted.
+        DeviceError: the machine was too busy for the table to be trusted.
     """
     from hwnas.latency import Load
 
@@ -198,8 +200,8 @@ def _told(table: LatencyTable, space: SearchSpace, *, elsewhere: bool) -> None:
     refuse_busy(Load.of(table.about(space)), f"latency table {table.name}")
 
 
-def _usual(space: SearchSpace) -> SearchSpace:
-    """Every fourth resolution, where nothing was said."""
+def _default_resolutions(space: SearchSpace) -> SearchSpace:
+    """The space at resolutions ``STEP`` apart, if it has many and none are asked for."""
     for name, values in space.input_values.items():
         if len(values) > 9 and values == space.whole.input_values[name]:
             space = space.restrict(**{name: [v for v in values if isinstance(v, int) and v % STEP == 0]})

@@ -1,4 +1,4 @@
-"""``hwnas report``: the picture, the page and the table of a front, from its CSV."""
+"""``hwnas report``: make the picture, the page and the table of a front from its CSV."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ def report(
     html: Annotated[
         bool,
         typer.Option(
-            "--html", help="Write an interactive page instead, in one file that needs no network; .html beside the CSV."
+            "--html", help="Write an interactive page instead: one file that needs no network, .html beside the CSV."
         ),
     ] = False,
     space: FrontSpace = None,
     rows: Annotated[int, typer.Option("--rows", help="Rows of the table to print.", min=2, metavar="N")] = 16,
     to_json: AsJson = False,
 ) -> None:
-    """Draw a front again and print its table, from its CSV; rows you removed are left out.
+    """Draw a front and print its table from its CSV; rows that you removed are left out.
 
     Example: hwnas report pareto.csv --html
     """
@@ -52,8 +52,8 @@ def report(
         try:
             space_of_front(loaded.facts, front, space)
         except HwnasError as error:
-            notice(f"the layers that a depth skips are not told: {error}")
-    picture, told = loaded.picture(), loaded.provenance
+            notice(f"the page cannot show which layers a depth skips: {error}")
+    picture, about = loaded.picture(), loaded.provenance
     for path in written:
         if ends_in(path, PAGE):
             write_html(picture, loaded.facts, path, csv=as_argument(front), space=loaded.space)
@@ -62,7 +62,7 @@ def report(
     if to_json:
         say(loaded.to_json())
         return
-    show(front_table(loaded.frame, most=rows, also=[*told.objectives, *told.budgets, *told.floors]))
+    show(front_table(loaded.frame, most=rows, also=[*about.objectives, *about.budgets, *about.floors]))
     layers = sensitivity_table(loaded.facts)
     if layers is not None:
         show(layers)
@@ -70,7 +70,7 @@ def report(
 
 
 def _outputs(front: Path, out: Path | None, html: bool) -> list[Path]:
-    """The page, the picture, or both: `--html` adds a page to a picture that is asked for by name."""
+    """The files to write: the picture, the page, or both if ``--html`` is added to a named picture."""
     if out is None:
         return [front.with_suffix(PAGE if html else ".png")]
     if not ends_in(out, *SUFFIXES, PAGE):

@@ -1,11 +1,11 @@
-"""``hwnas search``: the Pareto front under a budget."""
+"""``hwnas search``: find the Pareto front under a budget."""
 
 from __future__ import annotations
 
 import shlex
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -18,9 +18,6 @@ from hwnas.errors import DataError
 from hwnas.progress import kept_in
 from hwnas.quantity import count_of
 from hwnas.study import DEFAULT_SPACE
-
-if TYPE_CHECKING:
-    from hwnas.study import Provenance
 
 EVALUATIONS = 150
 """Subnets that a search evaluates, or scores, by default."""
@@ -55,7 +52,7 @@ def search(
         bool,
         typer.Option(
             "--verify",
-            help="Measure the front on the main device, adapt its table, and search again, until the front holds the budget.",
+            help="Measure the front on the main device, adapt its table, and search again until the front holds the budget.",
         ),
     ] = False,
     accuracy: EvaluationOptions,
@@ -69,7 +66,7 @@ def search(
     prior: Annotated[
         str | None,
         typer.Option(
-            "--prior", help="With --evaluate: accuracies known from elsewhere, as a CSV or a predictor.", metavar="FILE"
+            "--prior", help="With --evaluate: accuracies from other data, a CSV or a predictor.", metavar="FILE"
         ),
     ] = None,
     on_failure: OnFailure = STOP,
@@ -77,21 +74,21 @@ def search(
         bool,
         typer.Option(
             "--racing",
-            help="With --evaluate: only subnets that may be on the front are shown all samples, the others a tenth.",
+            help="With --evaluate: show all samples only to subnets that may be on the front, and a tenth to others.",
         ),
     ] = False,
     asynchronous: Annotated[
         bool,
         typer.Option(
             "--asynchronous",
-            help="With --evaluate and workers: no worker waits for others, for uneven clusters. Two runs differ.",
+            help="With --evaluate and workers: no worker waits for others, which suits uneven clusters. Two runs differ.",
         ),
     ] = False,
     evals: Annotated[
         int | None,
         typer.Option(
             "--evals",
-            help="Subnets to evaluate, or to give a zero-cost score.",
+            help="Subnets to evaluate, or to score untrained.",
             min=1,
             metavar="N",
             show_default=str(EVALUATIONS),
@@ -104,8 +101,8 @@ def search(
 ) -> None:
     """Find the Pareto front of subnets, accuracy against latency on your device.
 
-    Without a latency table of this machine, one is profiled first. With --evaluate, accuracies are measured
-    instead of predicted; killed at any moment, the same command resumes.
+    If this machine has no latency table, one is made first. With --evaluate, accuracies are measured instead of
+    predicted, and a killed command resumes when it is run again.
 
     Example: hwnas search --latency 20ms --fix r=192,224 --out pareto.csv
     """
@@ -122,7 +119,7 @@ def search(
     evaluation = accuracy.evaluation(problem.space, n, seed, named, skip_failed=skip, racing=tolerance)
     asked = evaluation or scoring_of(request, n, seed)
     settings.check(asked)
-    if asked is None and evals is not None and not request.unknown:  # the nearest name is told of those later
+    if asked is None and evals is not None and not request.unknown:  # unknown objectives are refused later, by name
         rule = "a search by predictions counts generations"
         raise DataError(f"--evals {evals}", rule, "drop --evals, or add --evaluate")
     outputs = Outputs(out)
@@ -139,20 +136,12 @@ def search(
     if to_json:
         say(front.to_json())
         return
-    told = front.provenance
-    show(front_table(front.frame, also=(*told.objectives, *told.budgets, *told.floors)))
-    say(f"\nwrote {outputs.csv}, {outputs.json}, {outputs.png} ({_took(told)})")
-    for line in next_steps(
-        outputs.csv,
-        len(front),
-        (evaluation.supernet if evaluation is not None else problem.space or DEFAULT_SPACE)
-        if study.space.slots
-        else study.setup.reference,
-        typed,
-        timed_here=study.is_timed_here and not verify,
-    ):
+    about = front.provenance
+    show(front_table(front.frame, also=(*about.objectives, *about.budgets, *about.floors)))
+    took = f"{count_of(about.evaluations or 0, 'subnet')} scored in {about.wall_s:.1f} s"
+    say(f"\nwrote {outputs.csv}, {outputs.json}, {outputs.png} ({took})")
+    supernet = evaluation.supernet if evaluation is not None else problem.space or DEFAULT_SPACE
+    supernet_ = supernet if study.space.slots else study.setup.reference
+    timed_here = study.is_timed_here and not verify
+    for line in next_steps(outputs.csv, len(front), supernet_, typed, timed_here=timed_here):
         say(line)
-
-
-def _took(told: Provenance) -> str:
-    return f"{count_of(told.evaluations or 0, 'subnet')} scored in {told.wall_s:.1f} s"

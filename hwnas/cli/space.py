@@ -1,4 +1,4 @@
-"""``hwnas space shrink``: a space without what the front of a device can do without."""
+"""``hwnas space shrink``: shrink a space to what a device's front needs."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from hwnas.quantity import count_of, listed
 if TYPE_CHECKING:
     from hwnas.study import ShrunkSpace
 
-app = typer.Typer(name="space", help="Make a smaller search space of another one.")
+app = typer.Typer(name="space", help="Make smaller search spaces.")
 
 KEPT_PCT = 99.5
-"""Share of the hypervolume that is kept by default; `hwnas.search.SHARE`."""
+"""Default share of the hypervolume to keep, in percent: ``hwnas.search.SHARE``."""
 
 
 @shares_options
@@ -32,7 +32,7 @@ def shrink(
     context: typer.Context,
     front: Annotated[
         Path | None,
-        typer.Argument(help="A front of `hwnas search`, in place of a search here.", metavar="FRONT"),
+        typer.Argument(help="A front of `hwnas search`, instead of a search now.", metavar="FRONT"),
     ] = None,
     *,
     problem: ProblemOptions,
@@ -51,9 +51,9 @@ def shrink(
     ),
     to_json: AsJson = False,
 ) -> None:
-    """Drop the choices (kernels, widths, depths, precisions) that a device's front can do without.
+    """Drop choices (kernels, widths, depths, precisions) that a device's front does not need.
 
-    The front is exact where all objectives are sums over layers. Every command takes the file as --space and --supernet.
+    The front is exact if all objectives are sums over layers. Every command takes the file as --space and --supernet.
 
     Example: hwnas space shrink --device cpu --space ofa_mbv3_w1.0 --fix r=224 --out small.json
     """
@@ -71,7 +71,7 @@ def shrink(
         named = [word.partition("=")[0] for word in context.obj or [] if word.startswith("--")]
         given = [option for option in named if option not in _OF_FRONT]
         if given:
-            raise DataError(given[0], f"{front} tells it", "drop one of the two")
+            raise DataError(given[0], f"{front} decides it", "drop one of the two")
         searched = Front.load(front)
         found, words = shrink_to(searched, keep / 100), shlex.split(searched.provenance.command or "")
     else:
@@ -87,18 +87,18 @@ def shrink(
 
 
 _OF_FRONT = {"--keep", "--out", "--json"}
-"""Options that count where a front is given."""
+"""Options that have an effect with a given front."""
 
 _IN_FILE = {"--space", "--supernet", "--fix", "--precision"} | _OF_FRONT
-"""Options that the file stands for, or that a search does without."""
+"""Options that the file replaces, or that a search does not have."""
 
 
 def _search(words: Sequence[str], out: Path) -> str:
-    """The command that searches what is left, by the same objectives and budgets on the same device.
+    """The command that searches the smaller space, by the same objectives and budgets on the same device.
 
     Args:
-        words: of the command that found the front.
-        out: the file of what is left.
+        words: words of the command that found the front.
+        out: file of the smaller space.
     """
     kept, option = [], ""
     for word in words:

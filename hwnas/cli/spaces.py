@@ -1,4 +1,4 @@
-"""``hwnas spaces``: what can be searched."""
+"""``hwnas spaces``: list the search spaces."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def spaces(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """List the search spaces: genes, subnets, MACs, parameters, inputs, and what ships for each.
+    """List the search spaces with genes, subnets, MACs, parameters, inputs, and the files that ship for each.
 
     Example: hwnas spaces --json
     """
@@ -68,12 +68,12 @@ def _describe(space: SearchSpace) -> dict[str, Any]:
 
 
 def _tables() -> dict[str, list[str]]:
-    """Names of the latency tables of each space; `hwnas devices` tells more of them."""
+    """Names of the latency tables of each space."""
     from hwnas.latency import find_table, table_paths
 
     found: dict[str, list[str]] = {}
     for path in table_paths():
-        with suppress(HwnasError):  # `hwnas devices` says what is wrong with it
+        with suppress(HwnasError):  # `hwnas devices` reports the error
             names = [name for spaces in find_table(path).profiles.values() for name in spaces]
             for name in dict.fromkeys(names):
                 found.setdefault(name, []).append(path.name)
@@ -84,14 +84,8 @@ def _block(space: SearchSpace, row: dict[str, Any]) -> str:
     genes = ", ".join(f"{count} {key}" for key, count in row["genes"].items())
     lines = [row["name"], f"  subnets  {row['subnets']:,} distinct ({sum(row['genes'].values())} genes: {genes})"]
     if "macs" not in row:
-        told = "from a table of all its subnets: hwnas search --space"
-        return "\n".join(
-            [
-                *lines,
-                f"  metrics  {told} {row['name']} --table FILE.csv --objectives {QUALITY.name}=A,{LATENCY.name}=B",
-                "",
-            ]
-        )
+        search = f"hwnas search --space {row['name']} --table FILE.csv --objectives {QUALITY.name}=A,{LATENCY.name}=B"
+        return "\n".join([*lines, f"  metrics  from a table of all its subnets: {search}", ""])
     macs, params = (" to ".join(format_count(float(f"{v:.3g}")) for v in row[key]) for key in ("macs", "params"))
     lines.append(f"  costs    {macs} MACs, {params} parameters")
     if space.input_genes:

@@ -1,4 +1,4 @@
-"""``hwnas train``: train a supernet, all its subnets at once."""
+"""``hwnas train``: train all subnets of a supernet at once."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def train(
         ),
     ] = None,
     steps: Annotated[
-        int | None, typer.Option("--steps", help="Length in batches, in place of --epochs.", min=1, metavar="N")
+        int | None, typer.Option("--steps", help="Length in batches, instead of --epochs.", min=1, metavar="N")
     ] = None,
     learning_rate: Annotated[
         float | None,
@@ -73,7 +73,7 @@ def train(
         str,
         typer.Option(
             "--schedule",
-            help="Which subnets are trained when: sandwich (BigNAS), shrinking (Once-for-All), or alone (the largest only).",
+            help="Which subnets to train when: sandwich (BigNAS), shrinking (Once-for-All), or alone (only the largest).",
             metavar="NAME",
         ),
     ] = "sandwich",
@@ -81,8 +81,8 @@ def train(
         str | None,
         typer.Option(
             "--hidden-widths",
-            help="Channels between layers that subnets choose from too, as 192,288; all of them are always one. Of "
-            "encoders. \\[default: no choice]",
+            help="Encoders: widths between layers that subnets can choose, such as 192,288; the full width is always a "
+            "choice. \\[default: no choice]",
             metavar="N,...",
         ),
     ] = None,
@@ -90,8 +90,8 @@ def train(
         int | None,
         typer.Option(
             "--embedding-rows",
-            help="Rows of the table of tokens, which is half of a small encoder's file: tokens that your texts use most keep "
-            "theirs, others share the most similar one. Of encoders of texts. \\[default: all]",
+            help="Encoders of texts: rows to keep in the table of tokens, which is half of a small encoder's file. The tokens "
+            "that your texts use most keep theirs; others share the most similar one. \\[default: all]",
             min=1,
             metavar="N",
         ),
@@ -100,18 +100,16 @@ def train(
         Path | None,
         typer.Option(
             "--front",
-            help="Train one subnet of this front alone, taught by the largest subnet as it was before.",
+            help="Train only one subnet of this front, taught by the largest subnet as it is.",
             metavar="CSV",
         ),
     ] = None,
-    row: Annotated[
-        int | None, typer.Option("--row", help="Which row of --front. \\[default: 1]", min=1, metavar="N")
-    ] = None,
+    row: Annotated[int | None, typer.Option("--row", help="Row of --front. \\[default: 1]", min=1, metavar="N")] = None,
     metric: Annotated[
         str | None,
         typer.Option(
             "--metric",
-            help="What is measured: accuracy, f1 (macro) or mcc; later evaluations go by it too. \\[default: accuracy]",
+            help="Score to measure: accuracy, f1 (macro) or mcc; later evaluations use it too. \\[default: accuracy]",
             metavar="NAME",
         ),
     ] = None,
@@ -126,7 +124,7 @@ def train(
         str | None,
         typer.Option(
             "--device",
-            help="cpu, cuda or cuda:N. \\[default: a GPU where torch has one and one process trains]",
+            help="cpu, cuda or cuda:N. \\[default: a GPU if torch has one and one process trains]",
             metavar="NAME",
         ),
     ] = None,
@@ -134,19 +132,19 @@ def train(
         str | None,
         typer.Option(
             "--precision",
-            help="Arithmetic of training: fp32, or bf16 where that is safe. \\[default: bf16 on a GPU that has it, else fp32]",
+            help="Precision of training: fp32, or bf16 where it is safe. \\[default: bf16 on a GPU that has it, else fp32]",
             metavar="NAME",
         ),
     ] = None,
     seed: Seed = 0,
 ) -> None:
-    """Train all subnets of a supernet in shared weights. Killed, the same command resumes.
+    """Train all subnets of a supernet in shared weights. A killed command resumes when it is run again.
 
-    With --data a pretrained supernet is fine-tuned to the classes of your data: its head is replaced unless it tells them
-    apart already. The file that is written is a supernet of its own: every command takes it as --supernet.
+    With --data, a pretrained supernet is fine-tuned to your data. Its head is replaced unless it has your classes already.
+    The file is a supernet of its own: every command takes it as --supernet.
 
-    --workers shares every batch among processes of this machine; on several machines, torchrun starts them, and --out lies
-    in a folder that they share. Gradients are those of one process up to rounding, whatever their number.
+    --workers shares every batch among processes of this machine. On several machines, torchrun starts the processes, and
+    --out is in a folder that they share. Up to rounding, gradients do not depend on the number of processes.
 
     Example: hwnas train --supernet ofa_mbv3_w1.0 --data photos --out photos.safetensors
 
@@ -158,14 +156,14 @@ def train(
         raise SupernetError(f"--out {out}", "checkpoints are written as .safetensors", f"write {out.stem}.safetensors")
     check_writable(out)
     if epochs is not None and steps is not None:
-        raise DataError(f"--epochs {epochs} and --steps {steps}", "they say the same in two ways", "drop --epochs")
+        raise DataError(f"--epochs {epochs} and --steps {steps}", "both set the length", "drop --epochs")
     if data is None and columns.named():
         option = f"--{next(iter(columns.named()))}-column"
-        raise DataError(option, "it is of your texts", f"add --data FOLDER, or drop {option}")
+        raise DataError(option, "it names a column of your texts", f"add --data FOLDER, or drop {option}")
     if row is not None and front is None:
-        raise DataError(f"--row {row}", "it is of a front", "add --front FILE")
+        raise DataError(f"--row {row}", "it names a row of a front", "add --front FILE")
     if embedding_rows is not None and front is not None:
-        rule = "the front is of a network with all rows"
+        rule = "the front's network has all rows"
         raise DataError(f"--embedding-rows {embedding_rows}", rule, "train all subnets with it first: drop --front")
     arch = arch_to_train(Front.load(front), row or 1, supernet) if front is not None else ""
     state = out.with_name(f"{out.name}.state.safetensors")
@@ -192,18 +190,18 @@ def train(
         trainer = training.trainer(team)
         net, task = trainer.supernet, trainer.data
         if trainer.step:
-            notice(f"{state} holds a run stopped after {trainer.step} of {trainer.steps} steps, which goes on")
+            notice(f"{state} holds a run stopped after {trainer.step} of {trainer.steps} steps, which resumes")
         shown = net.measures()
 
-        def told(loss: float) -> str:
+        def status(loss: float) -> str:
             reached = [f"{name} {shown.text(value)}" for name, value in trainer.validated.items()]
             return f"steps, loss {loss:.3f}" + (f"; {shown.label.lower()}: {', '.join(reached)}" if reached else "")
 
         with progress(f"training {supernet}") as advance:
-            trainer.run(lambda step, loss: advance(step, trainer.steps, told(loss)))
+            trainer.run(lambda step, loss: advance(step, trainer.steps, status(loss)))
     if not team.leads:
         return
-    from hwnas.supernet import extremes  # only now: whoever interrupts while torch loads is told what is kept
+    from hwnas.supernet import extremes  # here, so that an interrupt while torch loads still says what is kept
 
     net.save(out, trainer.provenance())
     state.unlink(missing_ok=True)
@@ -211,32 +209,32 @@ def train(
     of_data = ["--data", str(data)] if data is not None else []
     if front is not None:
         subnet = net.space.encode(json.loads(arch))
-        _tell(net, task, {"the subnet": subnet})
+        _show(net, task, {"the subnet": subnet})
         calibrated = of_data if net.extract(subnet).has_statistics else []
         following = export_command(front, row or 1, ["--checkpoint", str(out), *calibrated])
     else:
-        _tell(net, task, dict(zip(("smallest subnet", "largest subnet"), extremes(net.space), strict=True)))
+        _show(net, task, dict(zip(("smallest subnet", "largest subnet"), extremes(net.space), strict=True)))
         words = ["evaluate", "--supernet", str(out), *of_data, "--sample", "100", "--out", "accuracy.csv"]
         following = shlex.join(["hwnas", *words])
-    warn_broken(task)  # those to learn from, and those that it was measured on
+    warn_broken(task)  # of training and validation
     notice(f"next: {following}")
 
 
 def _widths(text: str | None) -> tuple[int, ...]:
-    """What ``--hidden-widths`` says.
+    """The widths of ``--hidden-widths``.
 
     Raises:
-        SupernetError: something else than whole numbers.
+        SupernetError: they are not whole numbers.
     """
     try:
         return tuple(int(width) for width in parts_of(text, "--hidden-widths ")) if text is not None else ()
     except ValueError:
-        rule = "they are whole numbers with commas between them"
+        rule = "they are whole numbers, separated by commas"
         raise SupernetError(f"--hidden-widths {text}", rule, "write for example --hidden-widths 192,288") from None
 
 
-def _tell(net: Supernet, task: TrainingTask, rows: Mapping[str, Population]) -> None:
-    """How some subnets do."""
+def _show(net: Supernet, task: TrainingTask, rows: Mapping[str, Population]) -> None:
+    """Report MACs and accuracy of some subnets, given by name."""
     from hwnas.quantity import format_count
     from hwnas.space import macs_cost
     from hwnas.supernet import evaluate

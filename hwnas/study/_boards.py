@@ -117,7 +117,7 @@ class Elsewhere:
             go_on()
             advance(done, total, note)
 
-        with self._kept, resumable(f"what was measured is kept on {self.host}"), progress(self.name) as advance:
+        with self._kept, resumable(f"measurements are kept on {self.host}"), progress(self.name) as advance:
             self.host.run(self.bundle, self.raw, report)
 
     def read(self, use: Callable[[Path], T]) -> T:
@@ -125,7 +125,7 @@ class Elsewhere:
         try:
             found = use(self.raw)
         except HwnasError:
-            notice(f"what was measured is kept in {self.raw}")
+            notice(f"measurements are kept in {self.raw}")
             raise
         self.raw.unlink()
         return found

@@ -248,9 +248,34 @@ class Front:
         found = measure_on(measuring, device, python, journal)
         return found.held(self) if held else found.on(self)
 
-    def verify(self, **options: Any) -> Front:
+    def verify(
+        self,
+        *,
+        rows: Sequence[int] | int | None = None,
+        most: int | None = None,
+        device: str | None = None,
+        budget: str | float | None = None,
+        threads: int | None = None,
+        batch: int | None = None,
+        precision: str | None = None,
+        python: str = "python3",
+        journal: str | os.PathLike[str] | None = None,
+        seed: int = 0,
+    ) -> Front:
         """Measure its subnets and keep those that hold the latency budget; arguments and errors as :meth:`measure`."""
-        return self.measure(**options, held=True)
+        return self.measure(
+            rows=rows,
+            most=most,
+            device=device,
+            budget=budget,
+            threads=threads,
+            batch=batch,
+            precision=precision,
+            python=python,
+            journal=journal,
+            seed=seed,
+            held=True,
+        )
 
     def export(
         self,

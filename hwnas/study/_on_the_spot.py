@@ -57,7 +57,7 @@ def profiled(device: Device, space: SearchSpace, precision: str, plan: Plan | No
         + (f" at {fed}" if fed else "")
         + f", which takes minutes, or up to an hour for a language model; kept in {folder}, Ctrl-C and the same command resume"
     )
-    with resumable(f"what was measured is kept in {folder}"), progress("profiling") as advance:
+    with resumable(f"measurements are kept in {folder}"), progress("profiling") as advance:
         table = profile(device, part, folder, precision=precision, plan=plan, progress=advance)
     validation = table.validation(space)
     if validation:

@@ -90,7 +90,7 @@ def refuse_busy(load: Load, what: str) -> None:
         DeviceError: the machine was too busy.
     """
     if load.busy:
-        rule = "this machine was too busy for it to be trusted"
+        rule = "this machine was too busy for reliable times"
         raise DeviceError(what, rule, "stop what else runs here, then measure again")
 
 

@@ -195,7 +195,7 @@ def _run(problem: Problem, settings: SearchSettings, start: Population | None) -
 
 
 @contextmanager
-def searching() -> Iterator[Callable[[SearchProgress], None]]:
+def searching(title: str = "searching") -> Iterator[Callable[[SearchProgress], None]]:
     """A progress bar for a search; yields the function to call with its progress."""
-    with progress("searching") as advance:
+    with progress(title) as advance:
         yield lambda p: advance(p.evaluations, p.budget, f"subnets scored, {p.front} on the front")

@@ -116,7 +116,7 @@ def test_whenever_it_is_interrupted_a_profile_says_what_is_kept(
     monkeypatch.setattr(profiling, "choose_subnets", _interrupt)
     assert _run("profile", "--space", "digits", "--fix", "r=8") == INTERRUPTED
     last = capsys.readouterr().err.splitlines()[-1]
-    kept = f"what was measured is kept in latency_tables/{CONDITIONS}"
+    kept = f"measurements are kept in latency_tables/{CONDITIONS}"
     assert list((folder / "latency_tables" / CONDITIONS).glob("profile-digits-*.jsonl"))
     assert last == f"error: interrupted: {kept}; the same command resumes"
 
@@ -165,7 +165,7 @@ def test_a_table_is_checked_and_what_renews_it_is_told(
     assert out.endswith("it holds\n")
     assert _checked(monkeypatch, FakeRuntime(_Costs(), speed=lambda _: 2.0)) == 1
     out = capsys.readouterr().out
-    assert "speed     subnets take 2.00 times as long as it says" in out
+    assert "speed     subnets take 2.00 times as long as predicted" in out
     assert "it does not hold: 9 subnets timed now are off by 50.0 % on average" in out
     command = "hwnas profile --device cpu --threads 1 --batch 1 --space digits --fix r=8"
     assert out.endswith(f"renew it: {command}\n")
@@ -181,7 +181,7 @@ def test_a_machine_too_busy_to_measure_on_is_not_trusted(
     assert _run("profile", "--space", "digits", "--fix", "r=8") == 2
     out, err = capsys.readouterr()
     assert "a network timed twice differs by 12.5 % (up to 5 %)" in out
-    assert "this machine was too busy for it to be trusted; stop what else runs here" in err.splitlines()[-1]
+    assert "this machine was too busy for reliable times; stop what else runs here" in err.splitlines()[-1]
     assert (folder / "latency_tables" / CONDITIONS / "table.csv").is_file()
     assert _run("devices") == 0
     assert "too busy to be trusted" in capsys.readouterr().out
@@ -281,7 +281,7 @@ def test_a_bundle_is_not_imported_before_it_ran(tmp_path: Path, capsys: pytest.C
     bundle = tmp_path / "board.zip"
     assert _run("profile", "--space", "digits", "--fix", "r=8", "--bundle", str(bundle)) == 0
     assert _run("profile", "--space", "digits", "--import", str(bundle), "--device", "x") == 2
-    assert "it is a bundle, which is measured on the board; run it there" in capsys.readouterr().err
+    assert "it is a bundle, which must first run on the board; run it there" in capsys.readouterr().err
 
 
 def test_a_provider_that_fails_is_named(

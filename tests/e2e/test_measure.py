@@ -105,7 +105,7 @@ def test_on_this_machine_for_real(hwnas: Hwnas) -> None:
     save_front(X[:3], np.full(3, 0.05), None)
     ran = hwnas("measure", "pareto.csv", "--threads", "1")
     if ran.code == 2:  # the files are written all the same
-        assert "what was measured, in pareto.csv: this machine was too busy for it to be trusted" in ran.err
+        assert "measurements in pareto.csv: this machine was too busy for reliable times" in ran.err
     else:
         assert ran.code == 0, ran.err
     frame = pd.read_csv("pareto.csv")

@@ -56,7 +56,7 @@ def test_a_predictor_of_f1_is_searched_by_and_f1_goes_up(hwnas: Hwnas) -> None:
 def test_a_column_of_the_users_says_its_direction_once(hwnas: Hwnas) -> None:
     fit = ("fit", "measured.csv", "--space", "digits", "--model", "additive", "--out", "own.safetensors", "--metric")
     search = ("search", "--space", "digits", "--predictor", "own.safetensors", *QUICK, "--objectives")
-    told = "--objectives energy_mj:max,latency   (or energy_mj:min, if less of it is better)"
+    told = "--objectives energy_mj:max,latency   (or energy_mj:min, if less is better)"
     assert told in hwnas(*fit, "energy_mj").err
     ran = hwnas(*search, "energy_mj,macs")
     assert (ran.code, ran.out) == (2, "")

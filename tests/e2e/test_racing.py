@@ -105,7 +105,7 @@ def test_subnets_that_always_fail_are_skipped_or_stop_the_race(hwnas: Hwnas, fol
 @pytest.mark.parametrize(
     ("args", "words"),
     [
-        (("search", "--racing"), "racing: subnets race where their accuracy is measured; add --evaluate, or drop it"),
+        (("search", "--racing"), "racing: subnets only race if they are evaluated; add --evaluate, or drop it"),
         ((*RACE, "--workers", 2, "--asynchronous"), "racing with asynchronous: a race waits for whole batches"),
         ((*RACE, "--budget", "top1<=90"), "racing with top1 <= ...: a better subnet may break that budget"),
         (("own.py:F1", "f1,macs"), "racing: f1 is not the share of correct samples"),

@@ -170,7 +170,7 @@ def test_where_nothing_holds_nothing_is_written(hwnas: Hwnas, monkeypatch: pytes
         (("--evaluate", "--supernet", "digit"), "did you mean 'digits'?"),
         (
             ("--evaluate", "--supernet", "digits", "--space", "ofa_resnet50"),
-            "it has a space of its own, and --space names ofa_resnet50; drop --space",
+            "it has its own space, and --space names ofa_resnet50; drop --space",
         ),
         (("--evaluate", "--supernet", "digits", "--evals", "7"), "evals 7: at least 8 are needed"),
         (("--evaluate", "--supernet", "digits", "--verify"), "verify with evaluation"),

@@ -116,4 +116,4 @@ def test_bad_names_are_refused_before_anything_is_measured(args: tuple[str, ...]
         )
     for option in (("--check",), ("--bundle", "b.zip"), ("--import", "board.csv")):
         ran = hwnas("profile", "--space", "digits", "--device", "cpu", "--device", "ssh://a", *option)
-        assert ran.err == f"error: {option[0]} with 2 devices: it is of one device; name one --device\n"
+        assert ran.err == f"error: {option[0]} with 2 devices: it takes one device; name one --device\n"

@@ -37,7 +37,7 @@ def test_interrupted_between_two_states_it_resumes(hwnas: Hwnas, monkeypatch: py
     assert (ran.code, ran.err) == (130, f"error: interrupted: {state} keeps it; the same command resumes\n")
     ran = hwnas(*TRAIN)
     assert ran.code == 0, ran.err
-    assert f"{state} holds a run stopped after 2 of 3 steps, which goes on" in ran.err
+    assert f"{state} holds a run stopped after 2 of 3 steps, which resumes" in ran.err
 
 
 def _interrupt(*_: object) -> Any:

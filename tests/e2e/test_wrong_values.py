@@ -25,16 +25,16 @@ def accuracies(folder: Path) -> Path:
 @pytest.mark.parametrize(
     ("words", "complaint"),
     [
-        (("search", *DIGITS, "--out", ""), "--out: nothing is given"),
-        (("search", *DIGITS, "--out="), "--out: nothing is given"),
-        (("search", "--space", " "), "--space: nothing is given"),
+        (("search", *DIGITS, "--out", ""), "--out: it is empty"),
+        (("search", *DIGITS, "--out="), "--out: it is empty"),
+        (("search", "--space", " "), "--space: it is empty"),
         (("search", "--latency"), "requires an argument (see hwnas search --help)"),
         (("export",), "it is a row of a CSV or an arch; pass PARETO.csv --row N"),
-        (("export", "--supernet", "digits", "--arch", "{}", "--row", 1), "--row 1: it is of a CSV"),
+        (("export", "--supernet", "digits", "--arch", "{}", "--row", 1), "--row 1: it names a row of a CSV"),
         (("export", "--supernet", "digits", "--arch", "{}", "--threads", 2), "threads 2: nothing is measured without"),
         (("predict", "acc.csv", *DIGITS, "--threads", 2, "--out", "x.csv"), "add --device cpu"),
         (("export", "none.csv", "--row", 1), "file none.csv: there is no such file; check the path"),
-        (("fit", "", *DIGITS), "an argument: nothing is given"),
+        (("fit", "", *DIGITS), "an argument: it is empty"),
         (("fit", "acc.csv", *DIGITS, "--model", "mlp", "--seed", 2**32), "4294967295"),
         (("train", "--supernet", "digits", "--out", "t.safetensors", "--learning-rate", "inf"), "--learning-rate"),
         (("train", "--supernet", "digits", "--out", "t.safetensors", "--learning-rate", "nan"), "--learning-rate"),
@@ -118,7 +118,7 @@ def test_measured_accuracies_are_not_replaced_by_predicted_ones(hwnas: Hwnas, ac
     predicted = ("predict", "acc.csv", *DIGITS, "--predictor", "p.safetensors", "--out")
     ran = hwnas(*predicted, "acc.csv")
     assert ran.code == 2
-    assert "which would be lost; write --out predicted.csv" in ran.err
+    assert "whose top1 is measured; write --out predicted.csv" in ran.err
     assert accuracies.read_bytes() == before
     assert hwnas(*predicted, "predicted.csv").code == 0
     assert hwnas("predict", "predicted.csv", *predicted[2:], "predicted.csv").code == 0

@@ -137,7 +137,7 @@ def test_what_cannot_be_is_refused_in_one_line(tmp_path: Path, monkeypatch: pyte
     for rows, words, complaint in (
         ("0", own, "--embedding-rows"),
         ("20", ("--supernet", "digits"), "--embedding-rows: a pretrained network learns from your data"),
-        ("20", (*own, "--front", "f.csv"), "--embedding-rows 20: the front is of a network with all rows"),
+        ("20", (*own, "--front", "f.csv"), "--embedding-rows 20: the front's network has all rows"),
     ):
         code, said = ran("train", *words, *ONE_STEP, "--embedding-rows", rows)
         assert (code, complaint in said) == (2, True), said
