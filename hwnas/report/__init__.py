@@ -1,4 +1,4 @@
-"""Reports: the Pareto CSV and its provenance, table, picture and page; comparisons; dominance and hypervolume."""
+"""Reports: the Pareto CSV with its provenance, table, picture and page; comparisons; dominance and hypervolume."""
 
 from hwnas.report._columns import column
 from hwnas.report._compare import NamedFront, compare
@@ -8,7 +8,6 @@ from hwnas.report._curves import Curves, curves_frame, curves_table, save_curves
 from hwnas.report._fitting import FittingTable
 from hwnas.report._html import html_page, write_html
 from hwnas.report._measured import with_measured
-from hwnas.report._pareto import hypervolume, non_dominated
 from hwnas.report._plot import Picture, draw, save_plot
 from hwnas.report._provenance import (
     predicted_by,
@@ -18,6 +17,7 @@ from hwnas.report._provenance import (
 )
 from hwnas.report._sensitivity import sensitivity_table
 from hwnas.report._table import front_table, thinned
+from hwnas.search import hypervolume, non_dominated
 
 __all__ = [
     "Curves",

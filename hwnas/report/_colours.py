@@ -1,4 +1,4 @@
-"""Which colour each member of a front has: the same in the picture and on the page."""
+"""Colours of the members of a front, the same in the picture and on the page."""
 
 from __future__ import annotations
 
@@ -15,33 +15,33 @@ from hwnas.report._genes import ChosenGenes, chosen
 INK, MUTED, CLOUD, BUDGET = "#1b2330", "#6b7685", "#c3cad4", "#c8553d"
 
 FRONT = "#22577a"
-"""Of the front's line, and of all members where nothing tells them apart."""
+"""Colour of the front's line, and of members without distinct colours."""
 
 VIRIDIS = ("#440154", "#472d7b", "#3b528b", "#2c728e", "#21918c", "#28ae80", "#5ec962", "#addc30", "#fde725")
-"""Nine even steps of matplotlib's map of that name: dark to bright, also in grey and to the colour-blind."""
+"""Nine even steps of matplotlib's viridis, from dark to bright. They are here because the page does without matplotlib."""
 
 MOST_STEPS = 9
-"""Values that get a colour and a word each; more of them share a ramp."""
+"""Most values with a colour and a legend entry each; more values share a ramp."""
 
 _SHADES = 64
-"""Colours of a ramp."""
+"""Number of colours of a ramp."""
 
 _ENDS = (0.05, 0.85)
-"""Part of the map that steps use: its ends are too dark and too bright on white."""
+"""Range of the map for steps; its ends are too dark and too bright on white."""
 
 
 @dataclass(frozen=True)
 class Colours:
-    """What tells members apart.
+    """The colours of n members.
 
     Attributes:
-        name: of the column or arch key whose values do; empty if nothing does.
-        title: of the legend.
-        unit: of the values.
-        amounts: ``(n,)`` values of the members; all 0 where nothing tells them apart.
-        steps: the distinct values, ascending, if each has a colour of its own; else the members share a ramp.
+        name: the column or arch key that decides the colour; empty if all members have the same.
+        title: title of the legend.
+        unit: unit of the values.
+        amounts: ``(n,)`` values of the members; all 0 without a name.
+        steps: the distinct values, ascending, if each has its own colour; empty if members share a ramp.
         palette: colours of the steps, or of the ramp from low to high.
-        index: ``(n,)`` each member's place in the palette.
+        index: ``(n,)`` positions of the members in the palette.
     """
 
     name: str
@@ -54,12 +54,12 @@ class Colours:
 
 
 def colours(frame: pd.DataFrame, third: str | None, directions: Directions) -> Colours:
-    """Colours by the third objective; or by the first gene of one number that the members differ in (the image size).
+    """Colours by the third objective, or else by the first gene with a single number in which members differ (image size).
 
     Args:
         frame: a Pareto frame.
         third: column of the third objective, if there is one.
-        directions: of the user's own metrics.
+        directions: directions of the user's own metrics.
     """
     if third is not None:
         about = column(third, directions)
@@ -86,7 +86,7 @@ def _ramp(name: str, title: str, unit: str, values: NDArray[np.float64]) -> Colo
 
 
 def _numbers(gene: ChosenGenes) -> NDArray[np.float64] | None:
-    """The gene's value in each member, if it is one number and not the same in all."""
+    """``(n,)`` values of a gene in the members, if it is a single number that differs between them."""
     if gene.codes.shape[1] != 1 or (gene.codes < 0).any() or any(isinstance(c, str) for c in gene.choices):
         return None
     values = np.array([float(c) for c in gene.choices])[gene.codes[:, 0]]
@@ -94,7 +94,7 @@ def _numbers(gene: ChosenGenes) -> NDArray[np.float64] | None:
 
 
 def _shade(share: float) -> str:
-    """The colour at a share of the map, 0 to 1."""
+    """The colour at a position of the map, from 0 to 1."""
     stops = np.array([[int(stop[i : i + 2], 16) for i in (1, 3, 5)] for stop in VIRIDIS], dtype=float)
     at = share * (len(stops) - 1)
     rgb = [np.interp(at, range(len(stops)), channel) for channel in stops.T]

@@ -1,4 +1,4 @@
-"""What the columns of our tables mean: a metric, or something that is told beside one."""
+"""The meaning of columns: a metric, or a companion of a metric."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from hwnas.metric import Direction, Metric, metrics, own_metric, registered
 
 Directions = Mapping[str, Direction]
-"""Directions of the user's own columns, as the provenance keeps them."""
+"""Directions of the user's own columns, from the provenance."""
 
 NONE: Directions = {}
 
@@ -24,14 +24,14 @@ _BESIDE = {
     "low": "At least",
     "high": "At most",
 }
-"""What may stand beside a metric (``latency_measured_ms``), and the title of its column."""
+"""Titles of a metric's companions, such as ``latency_measured_ms``."""
 
 _VERDICTS = {
     "latency_error_pct": replace(own_metric("latency_error_pct", "min"), label="Error", show="{:.3g}".format),
     "within_budget": replace(own_metric("within_budget", "max"), label="Holds"),
     "speed_pct": replace(own_metric("speed_pct", "max"), label="Speed", show="{:.0f}".format),
 }
-"""What measuring adds."""
+"""Columns that a measurement adds."""
 
 
 @cache
@@ -40,14 +40,13 @@ def _beside() -> dict[str, tuple[Metric, str]]:
 
 
 def beside(name: str) -> tuple[Metric, str] | None:
-    """The metric that a column stands beside, and what it tells of it: ``top1_std`` is (top1, ``std``)."""
+    """The metric of which a column is a companion, and its kind: ``top1_std`` is (top1, ``std``); None for others."""
     return _beside().get(name.partition("@")[0])
 
 
 def column(name: str, directions: Directions = NONE) -> Metric:
-    """The metric of a column, on a device if it says ``@device``; a column of the user's is titled by its name, and to be
-    minimised unless ``directions`` knows better.
-    """
+    """The metric of a column, with its ``@device``. The user's own column has its name as title, and is minimised unless
+    ``directions`` says otherwise."""
     known = registered(name)
     if known is not None:
         return replace(known, direction=directions.get(name, known.direction))
@@ -65,7 +64,7 @@ def column(name: str, directions: Directions = NONE) -> Metric:
 
 
 def is_known(name: str) -> bool:
-    """Whether a table shows the column without being asked to."""
+    """Whether tables show the column by default."""
     found = beside(name)
     if found is not None:
         return found[1] not in ("low", "high")
@@ -73,7 +72,7 @@ def is_known(name: str) -> bool:
 
 
 def axis_scale(values: NDArray[np.float64], of: Metric) -> tuple[float, str]:
-    """Counts and bytes are drawn in millions or billions, so that ticks are short."""
+    """Divisor and unit of an axis: counts and bytes are shown in k, M or G, so that ticks are short."""
     if not of.scaled:
         return 1.0, of.unit
     largest = float(np.abs(values).max(initial=0.0))

@@ -1,4 +1,4 @@
-"""Two fronts or more, against one another: hypervolume, coverage, the union front, attainment."""
+"""Compare two or more fronts: hypervolume, coverage, the union front, attainment."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ from hwnas.metric import (
     registered,
     split_direction,
 )
-from hwnas.report._pareto import hypervolume, non_dominated
+from hwnas.search import hypervolume, non_dominated
 
 MARGIN = 0.01
-"""Distance of the reference point beyond the worst values, as a share of their range: so the ends of a front count too."""
+"""Distance of the reference point beyond the worst values, as a share of their range, so that the ends of a front count."""
 
 BUDGETS = 5
 
@@ -37,9 +37,9 @@ class NamedFront:
     """A front to compare.
 
     Attributes:
-        name: how tables call it.
-        frame: as :func:`hwnas.report.read_pareto` gives it.
-        facts: its provenance, empty if lost.
+        name: its name in tables.
+        frame: from :func:`hwnas.report.read_pareto`.
+        facts: its provenance; may be empty.
     """
 
     name: str
@@ -49,21 +49,22 @@ class NamedFront:
 
 @dataclass(frozen=True)
 class Comparison:
-    """How k fronts compare.
+    """The comparison of k fronts in m objectives.
 
     Attributes:
-        names: of the fronts.
-        metrics: m objectives, the first of which budgets are attained in.
-        values: per front, its ``(n, m)`` values.
-        reference: ``(m,)`` the point that bounds the hypervolumes, in the objectives' own directions.
-        hypervolumes: ``(k,)``; ``union_hypervolume`` that of all points together.
-        dominated: ``(k, k)`` share of the points of front ``row`` that some point of front ``column`` dominates.
-        contributed: ``(k,)`` points each front has on the union front; equal points count for every owner.
-        lost: ``(k,)`` share of the union's hypervolume that goes if the front is left out.
+        names: names of the fronts.
+        metrics: the objectives.
+        values: ``(n, m)`` values of each front.
+        reference: ``(m,)`` reference point of the hypervolumes, in the objectives' own directions.
+        hypervolumes: ``(k,)`` hypervolumes of the fronts.
+        union_hypervolume: hypervolume of all points together.
+        dominated: ``(k, k)`` share of the points of front ``row`` that a point of front ``column`` dominates.
+        contributed: ``(k,)`` points of each front on the union front; equal points count for every front.
+        lost: ``(k,)`` share of the union's hypervolume that is lost without the front.
         union: number of distinct points on the union front.
-        budgets: ``(b,)`` of the second objective.
-        attained: ``(k, b)`` best first objective within each budget, NaN where there is none.
-        notes: what the provenances say that a reader should know.
+        budgets: ``(b,)`` budgets on the second objective.
+        attained: ``(k, b)`` best first objective within each budget; NaN if there is none.
+        notes: notes from the provenances.
     """
 
     names: tuple[str, ...]
@@ -86,7 +87,7 @@ class Comparison:
         return tuple(metric.column for metric in self.metrics)
 
     def to_json(self) -> dict[str, Any]:
-        """JSON types only; fronts by name."""
+        """The comparison as JSON types, with fronts by name."""
         k = range(len(self.names))
         return {
             "objectives": list(self.objectives),
@@ -119,15 +120,15 @@ def compare(
     """Compare fronts over the same objectives.
 
     Args:
-        fronts: two or more, of distinct names.
+        fronts: two or more fronts with distinct names.
         objectives: names or columns, ``f1:max`` for the user's own; by default those of the searches.
         anyway: accept fronts of different spaces or devices.
 
     Raises:
-        DataError: fronts that do not compare: other objectives, units, spaces or devices.
+        DataError: the fronts differ in objectives, units, spaces or devices.
     """
     if len(fronts) < 2:
-        raise DataError(f"{len(fronts)} front", "two or more are compared", "name another CSV")
+        raise DataError(f"{len(fronts)} front", "a comparison needs two or more", "name another CSV")
     if not anyway:
         _refuse_different(fronts)
     chosen = _objectives(fronts, objectives)
@@ -183,49 +184,52 @@ def _objectives(fronts: Sequence[NamedFront], wanted: Sequence[str] | None) -> t
 
 
 def _searched_direction(name: str, fronts: Sequence[NamedFront], names: Sequence[str]) -> Direction | None:
-    """Which way a column went in the searches; None if it was none of their objectives.
+    """The direction of a column in the searches; None if it was not an objective.
 
     Raises:
-        DataError: one way in some, the other way in others.
+        DataError: the searches differ.
     """
-    told: dict[str, Direction] = {}
+    known: dict[str, Direction] = {}
     for front in fronts:
         direction = (front.facts.get("directions") or {}).get(name)
-        # Files from before directions were kept: what those searches traded off besides, they minimised.
+        # Earlier versions wrote no directions: they minimised the user's own metrics.
         if direction is None and name in (front.facts.get("objectives") or ()) and not registered(name):
             direction = "min"
         if direction is not None:
-            told[front.name] = direction
-    if len(set(told.values())) > 1:
-        said = ", ".join(f"{front} {direction}" for front, direction in told.items())
+            known[front.name] = direction
+    if len(set(known.values())) > 1:
+        said = ", ".join(f"{front} {direction}" for front, direction in known.items())
         remedy = f"say which is meant: --objectives {','.join(f'{n}:max' if n == name else n for n in names)}"
         raise DataError(f"objective {name} ({said})", "fronts of different directions do not compare", remedy)
-    return next(iter(told.values()), None)
+    return next(iter(known.values()), None)
 
 
 def _lacking(front: NamedFront, name: str, fronts: Sequence[NamedFront]) -> DataError:
-    """The same quantity in another unit is the likeliest reason, and the worst to miss."""
+    """The error for a missing column. If another column has the same name but another unit, the message says so."""
     stem = name.rpartition("_")[0]
     other = next((str(c) for c in front.frame.columns if stem and str(c).rpartition("_")[0] == stem), None)
     if other:
         return DataError(f"{front.name}, column {other}", f"the others have {name}", f"convert it and name it {name}")
     shared = [c for c in fronts[0].frame.columns if c not in ("row", "arch") and all(c in f.frame for f in fronts)]
-    remedy = f"compare what all have: --objectives {','.join(shared)}" if len(shared) > 1 else "compare other fronts"
-    return DataError(front.name, f"it has no column {name}", remedy)
+    return DataError(front.name, f"it has no column {name}", _compare_only(shared))
+
+
+def _compare_only(columns: Sequence[str]) -> str:
+    """The remedy for fronts that only share some columns."""
+    shared = f"compare what all have: --objectives {','.join(columns)}"
+    return shared if len(columns) > 1 else "compare other fronts"
 
 
 def _searched(fronts: Sequence[NamedFront]) -> tuple[str, ...]:
-    """What the searches traded off; if no provenance tells, the first quality and the first cost that all have."""
+    """The objectives of the searches; without provenances, the first quality and the first cost that all fronts have."""
     found = {front.name: tuple(front.facts["objectives"]) for front in fronts if front.facts.get("objectives")}
     distinct = sorted(set(found.values()))
     if len({frozenset(names) for names in distinct}) > 1:
         said = "; ".join(f"{name}: {', '.join(names)}" for name, names in found.items())
         named = dict.fromkeys(name for names in found.values() for name in names)
         shared = [name for name in named if all(name in front.frame for front in fronts)]
-        remedy = (
-            f"compare what all have: --objectives {','.join(shared)}" if len(shared) > 1 else "compare other fronts"
-        )
-        raise DataError(f"objectives ({said})", "fronts of different objectives do not compare", remedy)
+        rule = "fronts of different objectives do not compare"
+        raise DataError(f"objectives ({said})", rule, _compare_only(shared))
     if distinct and len(distinct[0]) > 1:
         return next(iter(found.values()))
     known = [m for m in metrics().values() if all(m.column in front.frame for front in fronts)]
@@ -240,11 +244,11 @@ def _refuse_different(fronts: Sequence[NamedFront]) -> None:
         known = {name: facts for name, facts in said.items() if facts.get(identity[0])}
         if len({tuple(facts.get(part) for part in identity) for facts in known.values()}) > 1:
             listed = ", ".join(f"{name} is of {facts.get('name', facts[identity[0]])}" for name, facts in known.items())
-            raise DataError(f"{what}s", f"they differ: {listed}", "pass --anyway if that is what you compare")
+            raise DataError(f"{what}s", f"they differ: {listed}", "pass --anyway to compare them even so")
     shapes = {front.name: _shape(front.frame["arch"].iloc[0]) for front in fronts}
     if len(set(shapes.values())) > 1:
         names = " and ".join(shapes)
-        raise DataError(names, "their archs are of different spaces", "pass --anyway if that is what you compare")
+        raise DataError(names, "their archs are of different spaces", "pass --anyway to compare them even so")
 
 
 def _shape(arch: str) -> tuple[tuple[str, int], ...]:
@@ -268,14 +272,14 @@ def _reference(values: NDArray[np.float64], aims: Sequence[bool]) -> tuple[float
 
 
 def _share_dominated(a: NDArray[np.float64], b: NDArray[np.float64], aims: Sequence[bool]) -> float:
-    """Share of the rows of ``a`` that some row of ``b`` dominates; one row of ``a`` at a time, to spare memory."""
+    """Share of the rows of ``a`` that a row of ``b`` dominates; one row of ``a`` at a time, to save memory."""
     sign = np.where(aims, -1.0, 1.0)
     a, b = a * sign, b * sign
     return float(np.mean([bool(((b <= p).all(axis=1) & (b < p).any(axis=1)).any()) for p in a]))
 
 
 def _budgets(costs: Sequence[NDArray[np.float64]]) -> tuple[float, ...]:
-    """Round values over the range that all fronts reach; over the whole range if they share none."""
+    """Round values over the range that all fronts cover, or over the whole range if they share none."""
     low, high = max(float(c.min()) for c in costs), min(float(c.max()) for c in costs)
     if not low < high:
         low, high = min(float(c.min()) for c in costs), max(float(c.max()) for c in costs)

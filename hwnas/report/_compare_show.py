@@ -1,4 +1,4 @@
-"""A comparison of fronts as rich tables and as a picture."""
+"""Show a comparison of fronts as rich tables and as a picture."""
 
 from __future__ import annotations
 
@@ -10,19 +10,18 @@ from numpy.typing import NDArray
 
 from hwnas.metric import Metric
 from hwnas.quantity import count_of
-from hwnas.report._colours import INK, MUTED
 from hwnas.report._columns import axis_scale
 from hwnas.report._compare import Comparison
 from hwnas.report._fitting import FittingTable
-from hwnas.report._pareto import non_dominated
-from hwnas.report._plot import frame_axes, save_figure, stepping
+from hwnas.report._plot import frame_axes, new_figure, save_figure, stepping
+from hwnas.search import non_dominated
 
 COLOURS = ("#22577a", "#c8553d", "#3a7d44", "#8a5a9e", "#b08900", "#4f6d7a")
-"""Told apart with any colour vision, and by their labels anyway."""
+"""Colours that can be distinguished with any colour vision."""
 
 
 def comparison_tables(c: Comparison) -> Iterator[FittingTable | str]:
-    """Hypervolumes and contributions, who dominates whom, and the best within each budget."""
+    """Tables of hypervolumes and contributions, dominance, and the best values within budgets; with a line of text."""
     yield _summary(c)
     bounds = ", ".join(_value(metric, at) for metric, at in zip(c.metrics, c.reference, strict=True))
     yield f"reference point {bounds}: 1 % of the range beyond the worst values; the union has {count_of(c.union, 'point')}"
@@ -63,7 +62,7 @@ def _coverage(c: Comparison) -> FittingTable:
 def _attainment(c: Comparison) -> FittingTable:
     first, second = c.metrics[:2]
     sign = "≥" if second.maximise else "≤"
-    # Compared at the printed precision, so that equal-looking values are all bold.
+    # Values are compared as printed, so that all that look equal are bold.
     shown = [["-" if np.isnan(v) else first.show(v) for v in row] for row in c.attained]
     leaders = []
     for j, budget in enumerate(c.attained.T):
@@ -83,17 +82,12 @@ def _value(metric: Metric, value: float) -> str:
 
 
 def save_comparison(c: Comparison, path: str | os.PathLike[str]) -> None:
-    """Draw all fronts in one picture; written as by :func:`hwnas.report.save_plot`."""
-    # matplotlib takes half a second to import, and a figure needs no screen: no pyplot, no global state.
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
+    """Draw all fronts in one picture; see :func:`hwnas.report.save_plot`."""
     y_column, x_column = c.metrics[:2]
     x_scale, x_unit = axis_scale(np.concatenate([v[:, 1] for v in c.values]), x_column)
     y_scale, y_unit = axis_scale(np.concatenate([v[:, 0] for v in c.values]), y_column)
-    figure = Figure(figsize=(8, 5.2), dpi=160, facecolor="white")
-    FigureCanvasAgg(figure)
-    axes = figure.add_axes((0.09, 0.115, 0.885, 0.725))
+    shares = (f"{n} {100 * v / c.union_hypervolume:.1f} %" for n, v in zip(c.names, c.hypervolumes, strict=True))
+    figure, axes = new_figure(f"{len(c.names)} fronts", f"hypervolume, of the union's: {' · '.join(shares)}")
     for i, (name, values) in enumerate(zip(c.names, c.values, strict=True)):
         steps = _envelope(values, (y_column.maximise, x_column.maximise))
         colour = COLOURS[i % len(COLOURS)]
@@ -102,16 +96,13 @@ def save_comparison(c: Comparison, path: str | os.PathLike[str]) -> None:
         axes.plot(steps[:, 1] / x_scale, steps[:, 0] / y_scale, color=colour, lw=1.4, drawstyle=where, label=name)
     frame_axes(axes, (x_column.label, x_unit), (y_column.label, y_unit))
     axes.margins(x=0.04, y=0.08)
-    # Fronts overlap, so their names are in a corner, in their colours, and not at the curves.
+    # Fronts overlap, so their names are in a corner instead of beside the curves.
     axes.legend(loc="lower right", fontsize=9, frameon=False, handlelength=1.2, labelcolor="linecolor")
-    figure.text(0.09, 0.945, f"{len(c.names)} fronts", fontsize=13, fontweight="bold", color=INK)
-    shares = (f"{n} {100 * v / c.union_hypervolume:.1f} %" for n, v in zip(c.names, c.hypervolumes, strict=True))
-    figure.text(0.09, 0.9, f"hypervolume, of the union's: {' · '.join(shares)}", fontsize=9, color=MUTED)
     save_figure(figure, path)
 
 
 def _envelope(values: NDArray[np.float64], aims: tuple[bool, bool]) -> NDArray[np.float64]:
-    """The part of a front that two objectives alone do not dominate, in order of the second."""
+    """The points of a front that are non-dominated in the first two objectives, sorted by the second."""
     two = values[:, :2]
     kept = two[non_dominated(two, aims)]
     return np.asarray(kept[np.argsort(kept[:, 1], kind="stable")])

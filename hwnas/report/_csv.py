@@ -19,11 +19,11 @@ from hwnas.report._columns import NONE, Directions, beside, column
 from hwnas.space import Arch
 
 DECIMALS = 6
-"""Decimals of a metric: to a nanosecond of latency, to a millionth of a point of accuracy."""
+"""Decimals of a metric: a nanosecond of latency, a millionth of a point of accuracy."""
 MOST_ROWS = 2**53
-"""Numbers of rows are smaller: larger ones are not exact as floats."""
+"""Numbers of rows must be smaller, since larger floats are not exact."""
 SMALL = 1e-3
-"""Metrics of which no value is larger, such as an energy in joules, have as many significant digits more."""
+"""If all values of a metric are smaller, such as an energy in joules, it gets as many more decimals as it has leading zeros."""
 
 
 def pareto_frame(
@@ -32,17 +32,16 @@ def pareto_frame(
     objectives: Sequence[str] = (),
     directions: Directions = NONE,
 ) -> pd.DataFrame:
-    """The front as a table: ``row``, accuracy and its deviation, ``latency_ms, macs, params, ..., arch``.
+    """The table of a front: ``row``, accuracy and its standard deviation, ``latency_ms, macs, params, ..., arch``.
 
     Args:
         archs: n subnets, in any order.
         metrics: ``(n,)`` values by column name.
-        objectives: columns that come first in the order of rows, behind accuracy.
-        directions: of the user's own metrics.
+        objectives: columns to sort by after accuracy.
+        directions: directions of the user's own metrics.
 
     Returns:
-        Sorted by accuracy, objectives, latency, MACs, parameters and the rest, best first;
-        ``row`` counts from 1.
+        A table sorted by accuracy, objectives, latency, MACs, parameters and the rest, best first. ``row`` counts from 1.
     """
     names = in_order(metrics)
     frame = pd.DataFrame({name: tidy(metrics[name]) for name in names})
@@ -57,7 +56,7 @@ def pareto_frame(
 
 
 def tidy(values: NDArray[np.float64]) -> NDArray[Any]:
-    """Whole numbers as integers (MACs), others rounded: files stay small and diffs readable."""
+    """Large whole numbers (MACs) as integers, others rounded, so that files are small and diffs readable."""
     values = np.asarray(values, dtype=np.float64)
     largest = float(np.abs(values[np.isfinite(values)]).max(initial=0.0))
     if np.isfinite(values).all() and largest >= 1e3 and (values == np.rint(values)).all():
@@ -66,44 +65,36 @@ def tidy(values: NDArray[np.float64]) -> NDArray[Any]:
 
 
 def write_pareto(frame: pd.DataFrame, path: str | os.PathLike[str]) -> None:
-    """Write a frame of :func:`pareto_frame`, atomically. Same frame, same bytes."""
+    """Write a frame of :func:`pareto_frame`, atomically. The same frame gives the same bytes."""
     write_csv(frame, path)
 
 
 def read_pareto(path: str | os.PathLike[str], objectives: Sequence[str] = ()) -> pd.DataFrame:
-    """Read a Pareto CSV back, checked: ``row`` is unique, ``arch`` an object, metrics are finite numbers.
+    """Read and check a Pareto CSV: ``row`` is unique, ``arch`` is an object, and metrics are finite numbers.
 
-    Archs that other programs wrote as Python literals come back as JSON.
-
-    Columns that users added are kept as they are.
+    Archs that other programs wrote as Python literals become JSON. Columns that users added are kept.
 
     Args:
         path: the CSV.
-        objectives: of the search: columns of the user's among them are metrics too.
+        objectives: objectives of the search, which are metrics even if they are the user's own.
 
     Raises:
-        DataError: unreadable, or not such a file; says which row and column.
+        DataError: the file cannot be read, or a cell is not valid; the message names row and column.
     """
     frame = read_csv(path)
     missing = [name for name in ("row", "arch") if name not in frame.columns]
     if missing:
-        raise DataError(
-            f"file {path}", f"a Pareto CSV has a column {missing[0]!r}", "pass a file that `hwnas search` wrote"
-        )
+        rule = f"a Pareto CSV has a column {missing[0]!r}"
+        raise DataError(f"file {path}", rule, "pass a file that `hwnas search` wrote")
     twice = frame["row"].duplicated()
     if twice.any():
-        raise DataError(
-            f"file {path}, row {frame['row'][int(twice.argmax())]}",
-            "this number occurs twice",
-            "remove one of the rows",
-        )
+        row = frame["row"][int(twice.argmax())]
+        raise DataError(f"file {path}, row {row}", "this number occurs twice", "remove one of the rows")
     numbers = pd.to_numeric(frame["row"], errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
     whole = (np.abs(numbers) < MOST_ROWS) & (numbers == np.rint(numbers))
     if not whole.all():
-        at = int(whole.argmin())
-        raise DataError(
-            f"file {path}, row {shown(frame['row'][at])}", "rows have whole numbers", "number them in the column 'row'"
-        )
+        row = shown(frame["row"][int(whole.argmin())])
+        raise DataError(f"file {path}, row {row}", "rows have whole numbers", "number them in the column 'row'")
     frame["row"] = numbers.astype(np.int64)
     archs = [parse_arch(cell) for cell in frame["arch"]]
     for row, arch in zip(frame["row"], archs, strict=True):
@@ -117,16 +108,13 @@ def read_pareto(path: str | os.PathLike[str], objectives: Sequence[str] = ()) ->
         numbers = pd.to_numeric(frame[name], errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
         if not np.isfinite(numbers).all():
             at = int(np.flatnonzero(~np.isfinite(numbers))[0])
-            raise DataError(
-                f"file {path}, row {frame['row'][at]}, {name} {shown(frame[name][at])}",
-                "a metric is a finite number",
-                "correct the cell",
-            )
+            cell = f"row {frame['row'][at]}, {name} {shown(frame[name][at])}"
+            raise DataError(f"file {path}, {cell}", "a metric is a finite number", "correct the cell")
     return frame
 
 
 def metric_names(frame: pd.DataFrame) -> list[str]:
-    """The metric columns: those that are registered, in order; where there is none, all numeric ones."""
+    """The columns of metrics: registered ones, in order, or all numeric ones if none is registered."""
     known = [name for name in in_order(map(str, frame.columns)) if _rank(name) < len(metrics())]
     if any(registered(name) for name in known):
         return known
@@ -135,12 +123,12 @@ def metric_names(frame: pd.DataFrame) -> list[str]:
 
 
 def in_order(names: Iterable[str]) -> list[str]:
-    """Columns in the order of the registry, bounds and deviations behind their metric; then what is the user's."""
+    """Columns in the order of the registry, with bounds and standard deviations after their metric; then other columns."""
     return sorted(names, key=_rank)
 
 
 def _rank(name: str) -> int:
-    """Place of a column's metric in the registry; measurements of it, which need not be there for every row, are last."""
+    """Position of a column's metric in the registry; measurements, which not every row need have, come last."""
     found = beside(name)
     if found is not None and found[1] not in ("std", "low", "high"):
         return len(metrics())

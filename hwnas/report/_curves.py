@@ -1,4 +1,4 @@
-"""Hypervolume against evaluations, of searchers over seeds: a tidy table, a printed one, and a picture with bands."""
+"""Hypervolume over evaluations of several searchers and seeds: a tidy table, a printed one, and a picture with bands."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from hwnas.report._colours import INK, MUTED
+from hwnas.report._colours import MUTED
 from hwnas.report._compare_show import COLOURS
 from hwnas.report._fitting import FittingTable
-from hwnas.report._plot import frame_axes, save_figure
+from hwnas.report._plot import frame_axes, new_figure, save_figure
 
 LEVELS = (0.95, 0.98, 0.99)
-"""Shares of the best-known hypervolume, to which evaluations are counted."""
+"""Shares of the best-known hypervolume that tables count evaluations to."""
 
 
 @dataclass(frozen=True)
@@ -24,10 +24,9 @@ class Curves:
     """The hypervolume of each searcher after each evaluation.
 
     Attributes:
-        volumes: per searcher ``(seeds, evaluations)`` hypervolumes; a run that ended early is continued with its last
-            value.
+        volumes: ``(seeds, evaluations)`` hypervolumes by searcher; a run that ended early keeps its last value.
         best: the best-known hypervolume.
-        best_is: what that is: ``exact`` or ``best known``.
+        best_is: its origin: ``exact``, ``best known`` or ``best measured``.
     """
 
     volumes: Mapping[str, NDArray[np.float64]]
@@ -38,7 +37,7 @@ class Curves:
     def of(
         cls, runs: Mapping[str, Sequence[NDArray[np.float64]]], best: float, best_is: str, evaluations: int
     ) -> Curves:
-        """From one curve per searcher and seed; a run that found more than ``best`` replaces it."""
+        """From one curve per searcher and seed. If a run exceeds ``best``, its hypervolume is the best."""
         padded = {
             name: np.stack([np.pad(c, (0, max(evaluations - len(c), 0)), mode="edge")[:evaluations] for c in curves])
             for name, curves in runs.items()
@@ -49,21 +48,21 @@ class Curves:
 
     @property
     def evaluations(self) -> int:
-        """Of the longest trial."""
+        """Evaluations of the longest run."""
         return max((v.shape[1] for v in self.volumes.values()), default=0)
 
     def needed(self, searcher: str, level: float) -> NDArray[np.float64]:
-        """``(seeds,)`` evaluations needed to reach a share of the best; inf if it was not reached."""
+        """``(seeds,)`` evaluations until a share of the best is reached; inf if it is not."""
         volumes, goal = self.volumes[searcher], level * self.best * (1 - 1e-12)
         return np.where(volumes[:, -1] >= goal, (volumes >= goal).argmax(axis=1) + 1, np.inf)
 
     def marks(self) -> list[int]:
-        """Evaluations at which tables stop: a quarter, half and all."""
+        """Evaluations at which tables show hypervolumes: a quarter, half and all."""
         return sorted({max(self.evaluations // part, 1) for part in (4, 2, 1)})
 
 
 def curves_frame(curves: Curves, seeds: Mapping[str, Sequence[int]]) -> pd.DataFrame:
-    """Tidy: ``searcher, seed, evaluations, hypervolume, share``, one row per searcher, seed and evaluation."""
+    """A tidy table ``searcher, seed, evaluations, hypervolume, share`` with one row per searcher, seed and evaluation."""
     parts = [
         pd.DataFrame(
             {
@@ -81,13 +80,12 @@ def curves_frame(curves: Curves, seeds: Mapping[str, Sequence[int]]) -> pd.DataF
 
 
 def curves_table(curves: Curves, marks: Sequence[int] | None = None) -> FittingTable:
-    """Shares of the best after so many evaluations, mean and standard deviation, and evaluations to levels, median."""
+    """Shares of the best after some evaluations (mean and standard deviation), and evaluations to levels (median)."""
     marks = curves.marks() if marks is None else marks
     table = FittingTable()
     table.add_column("Searcher", curves.volumes, left=True, rank=0)
     table.add_column("Seeds", [str(len(volumes)) for volumes in curves.volumes.values()], rank=len(marks) + len(LEVELS))
     for mark in marks:
-        # Late marks say more than early ones.
         table.add_column(f"@{mark}", [_share(v, mark, curves.best) for v in curves.volumes.values()], rank=-mark)
     for level in LEVELS:
         needed = [float(np.median(curves.needed(name, level))) for name in curves.volumes]
@@ -103,14 +101,8 @@ def _share(volumes: NDArray[np.float64], mark: int, best: float) -> str:
 
 
 def save_curves(curves: Curves, path: str | os.PathLike[str], title: str, subtitle: str = "") -> None:
-    """Draw means over seeds with bands from the worst to the best seed; written as by :func:`hwnas.report.save_plot`."""
-    # matplotlib takes half a second to import, and a figure needs no screen: no pyplot, no global state.
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(8, 5.2), dpi=160, facecolor="white")
-    FigureCanvasAgg(figure)
-    axes = figure.add_axes((0.09, 0.115, 0.885, 0.725))
+    """Draw means over seeds with bands from the worst to the best seed; see :func:`hwnas.report.save_plot`."""
+    figure, axes = new_figure(title, subtitle)
     x = np.arange(1, curves.evaluations + 1)
     for i, (name, volumes) in enumerate(curves.volumes.items()):
         share = 100 * volumes / curves.best
@@ -122,8 +114,6 @@ def save_curves(curves: Curves, path: str | os.PathLike[str], title: str, subtit
     axes.set_ylim(_floor(curves), 101.5)
     axes.margins(x=0.02)
     axes.legend(loc="lower right", fontsize=9, frameon=False, handlelength=1.4, labelcolor="linecolor")
-    figure.text(0.09, 0.945, title, fontsize=13, fontweight="bold", color=INK)
-    figure.text(0.09, 0.9, subtitle, fontsize=9, color=MUTED)
     save_figure(figure, path)
 
 

@@ -10,7 +10,7 @@ from rich.console import Console, ConsoleOptions, RenderResult
 from rich.table import Table
 
 FEWEST = 2
-"""Columns that are shown in the narrowest terminal."""
+"""Columns that even the narrowest terminal shows."""
 
 
 @dataclass(frozen=True)
@@ -23,12 +23,12 @@ class _Column:
 
 @dataclass
 class FittingTable:
-    """Columns of text. If the table is too wide, titles are broken into several lines; if it still is, the least important
-    columns are left out, and the caption names them.
+    """A table of text. If it is too wide, titles are broken into lines; if it still is, the least important columns are left
+    out, and the caption names them.
 
     Attributes:
-        title: above the table.
-        caption: below it.
+        title: text above the table.
+        caption: text below it.
     """
 
     title: str | None = None
@@ -39,9 +39,9 @@ class FittingTable:
         """Add a column.
 
         Args:
-            title: of the column, in one line or more.
-            cells: from the top down, as many as the other columns have; rich markup.
-            rank: columns of high rank are left out first; by default its place, so that the last goes first.
+            title: title of the column, in one line or more.
+            cells: its cells with rich markup, as many as in other columns.
+            rank: columns of high rank are left out first; by default the last column is.
             left: whether to align it left.
         """
         place = len(self._columns)
@@ -49,14 +49,14 @@ class FittingTable:
 
     @classmethod
     def of(cls, titles: Sequence[str], rows: Iterable[Sequence[str]]) -> Self:
-        """From rows; the first column is aligned left, and the last one is left out first."""
+        """A table from rows; the first column is aligned left, and the last one is left out first."""
         table, columns = cls(), list(zip(*rows, strict=True))
         for i, title in enumerate(titles):
             table.add_column(title, columns[i] if columns else (), left=not i)
         return table
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        """The columns there is room for."""
+        """The columns for which there is room."""
         shown, left_out = list(self._columns), list[str]()
 
         def fits() -> bool:
@@ -71,8 +71,8 @@ class FittingTable:
             left_out.append(" ".join(last.title.split()))
         table = _table(shown)
         table.title = self.title
-        told = [f"no room for {', '.join(reversed(left_out))}"] if left_out else []
-        table.caption = "\n".join([*([self.caption] if self.caption else []), *told]) or None
+        missing = f"no room for {', '.join(reversed(left_out))}" if left_out else None
+        table.caption = "\n".join(filter(None, [self.caption, missing])) or None
         yield table
 
 

@@ -1,4 +1,4 @@
-"""What the members of a front chose: one small table per gene group, skipped layers told from chosen ones."""
+"""The choices of a front's members: one table per gene group, in which skipped layers are marked."""
 
 from __future__ import annotations
 
@@ -27,19 +27,19 @@ TITLES = {
     "r": "Image size",
     "l": "Sequence length",
 }
-"""Of the genes that hwnas's own spaces use; others go by their key."""
+"""Titles of the genes in hwnas's own spaces; other genes have their key as title."""
 
 
 @dataclass(frozen=True)
 class ChosenGenes:
-    """What the members of a front chose for the genes of one group.
+    """The choices of n members for the p genes of one group.
 
     Attributes:
-        key: of the arch config (``"ks"``).
-        choices: the values that occur in its genes, ascending.
-        stages: ``(p,)`` stage of each position, from 0.
-        codes: ``(n, p)`` index into ``choices`` per member, or -1 where the member skips that layer.
-        unit: of the choices; empty for plain numbers, or where the space is not known.
+        key: key in an arch (``"ks"``).
+        choices: the values that its genes have, ascending.
+        stages: ``(p,)`` stage of each gene, from 0.
+        codes: ``(n, p)`` indices into ``choices``, or -1 if the member skips that layer.
+        unit: unit of the choices; empty if they have none or the space is not known.
     """
 
     key: str
@@ -50,7 +50,7 @@ class ChosenGenes:
 
     @property
     def title(self) -> str:
-        """For people; the key where the gene is not one of ours."""
+        """Title of the group; the key if it is not known."""
         return TITLES.get(self.key, self.key)
 
 
@@ -58,13 +58,13 @@ def chosen(frame: pd.DataFrame, space: SearchSpace | None) -> list[ChosenGenes]:
     """The gene groups of a Pareto frame, in the order of the space.
 
     Args:
-        frame: with its column ``arch``.
-        space: tells which layers a depth skips. Without it every value of an arch counts as chosen.
+        frame: a frame with a column ``arch``.
+        space: decides which layers a depth skips; without it every value of an arch counts as chosen.
     """
     if space is not None:
         try:
             return _of_space(frame, space)
-        except HwnasError:  # edited by hand, or of a later version of the space: still worth showing
+        except HwnasError:  # archs edited by hand, or of another version of the space, are shown without it
             pass
     return _of_json([json.loads(cell) for cell in frame["arch"]])
 
@@ -85,7 +85,7 @@ def _of_space(frame: pd.DataFrame, space: SearchSpace) -> list[ChosenGenes]:
 
 
 def _stages(skippable: Sequence[bool]) -> tuple[int, ...]:
-    """A stage begins with layers that every subnet has and ends with those that its depth may skip."""
+    """Stage of each layer. A stage begins with layers that every subnet has and ends with layers that its depth may skip."""
     if not any(skippable):
         return tuple(range(len(skippable)))
     stages, stage = [], 0
@@ -112,5 +112,5 @@ def _of_json(archs: Sequence[Mapping[str, Any]]) -> list[ChosenGenes]:
 
 
 def _order(value: Any) -> tuple[bool, Any]:
-    """Numbers by size, before words."""
+    """Sort key: numbers by size, then words."""
     return (True, value) if isinstance(value, str) else (False, value)

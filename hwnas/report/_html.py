@@ -1,4 +1,4 @@
-"""The front as one HTML page that needs nothing else: no network, no other file."""
+"""Write a front as a single HTML page that needs neither network nor other files."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ from hwnas.report._table import thinned
 from hwnas.space import SearchSpace
 
 SCRIPTS = ("base.js", "legend.js", "front.js", "parallel.js", "genes.js", "lines.js", "table.js")
-"""In this order; each uses what stands before it."""
+"""Scripts in order; each uses those before it."""
 
 MOST_DRAWN = 2000
-"""Rows that the page draws; three objectives may have tens of thousands, which no browser moves at ease."""
+"""Most rows that the page draws. Fronts of three objectives may have tens of thousands, too many for a browser."""
 
 
 def write_html(
@@ -39,14 +39,14 @@ def write_html(
     csv: str = "pareto.csv",
     space: SearchSpace | None = None,
 ) -> None:
-    """Write the page of a front, atomically. Same front and provenance, same bytes.
+    """Write the page of a front, atomically. The same front and provenance give the same bytes.
 
     Args:
-        picture: what the picture of the same front shows.
+        picture: the picture of the front.
         facts: its provenance (see :func:`hwnas.report.read_provenance`); may be empty.
         path: the file.
-        csv: how the page's commands call the front's CSV.
-        space: what was searched; the page shows genes if it is known.
+        csv: name of the front's CSV in the page's commands.
+        space: the searched space; without it the page does not know which layers a depth skips.
 
     Raises:
         DataError: the path cannot be written.
@@ -61,7 +61,7 @@ def html_page(picture: Picture, facts: Mapping[str, Any], csv: str, space: Searc
     words, drawn = Words(picture, facts), replace(picture, frame=_drawn(picture.frame))
     script = "\n".join(_part(name) for name in SCRIPTS)
     return Template(_part("page.html")).substitute(
-        # The page may run this script and nothing else, and load nothing at all.
+        # The page may run only this script, and load nothing.
         policy=f"default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{_digest(script)}'",
         title=html.escape(picture.title),
         lede=html.escape(words.lede(len(drawn.frame))),
@@ -76,7 +76,7 @@ def html_page(picture: Picture, facts: Mapping[str, Any], csv: str, space: Searc
 
 
 def _drawn(frame: pd.DataFrame) -> pd.DataFrame:
-    """At most ``MOST_DRAWN`` rows, evenly thinned, and all that were measured."""
+    """At most ``MOST_DRAWN`` rows, evenly thinned, plus all measured ones."""
     chosen = np.zeros(len(frame), dtype=bool)
     chosen[thinned(len(frame), MOST_DRAWN)] = True
     if MEASURED in frame.columns:
@@ -93,7 +93,7 @@ def _digest(script: str) -> str:
 
 
 def _inert(data: Mapping[str, Any]) -> str:
-    """JSON that no HTML parser takes for markup, whatever its strings hold."""
+    """JSON in which no string can be mistaken for HTML markup."""
     text = json.dumps(data, allow_nan=False, separators=(",", ":"))
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 

@@ -1,4 +1,4 @@
-"""What the HTML page draws: numbers of the front, as plain lists."""
+"""Data of the HTML page, as plain lists."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from hwnas.report._plot import Picture
 from hwnas.space import SearchSpace
 
 BAND_PCT = 5.0
-"""Percent by which a latency table may be off and still holds."""
+"""Band of the page's latency plot, in percent."""
 
-USUAL_COLUMNS = {"text": "text", "pair": "text_pair", "label": "label"}
-"""Of tables of texts, which an export looks for by itself."""
+DEFAULT_COLUMNS = {"text": "text", "pair": "text_pair", "label": "label"}
+"""Columns of tables of texts that an export finds by default."""
 
 _OWN = ("row", "arch")
 _DIGITS = 7
 
 
 def page_data(picture: Picture, facts: Mapping[str, Any], csv: str, space: SearchSpace | None) -> dict[str, Any]:
-    """Everything the page's script reads, as JSON types."""
+    """All data that the page's script reads, as JSON types."""
     frame = picture.frame
     numeric = [name for name in frame.columns if name not in _OWN and pd.api.types.is_numeric_dtype(frame[name])]
     texts = [name for name in frame.columns if name not in _OWN and name not in numeric]
@@ -65,21 +65,21 @@ def page_data(picture: Picture, facts: Mapping[str, Any], csv: str, space: Searc
 
 
 def _data_options(facts: Mapping[str, Any]) -> str:
-    """What follows ``hwnas export FILE --row N``, which calibrates, so that it finds the data that accuracies were measured on;
-    empty where the supernet brings them, or nothing was measured."""
+    """Options for ``hwnas export FILE --row N`` to calibrate on the data that accuracies were measured on; empty if the
+    supernet brings them, or nothing was measured."""
     evaluator = facts.get("evaluator") or {}
     data = evaluator.get("data")
     if data is None or data == evaluator.get("supernet"):
         return ""
-    columns = {part: name for part, name in (evaluator.get("columns") or {}).items() if name != USUAL_COLUMNS.get(part)}
     words = ["--data", str(data)]
-    for part, name in columns.items():
-        words += [f"--{part}-column", str(name)]
+    for part, name in (evaluator.get("columns") or {}).items():
+        if name != DEFAULT_COLUMNS.get(part):
+            words += [f"--{part}-column", str(name)]
     return f" {shlex.join(words)}"
 
 
 def _colour(picture: Picture) -> dict[str, Any]:
-    """The colours of the picture, each member's place among them, and what the legend says."""
+    """The colours of the picture, each member's index into them, and the legend."""
     found = colours(picture.frame, picture.z, picture.directions)
     return {
         "name": found.name,
@@ -94,7 +94,7 @@ def _colour(picture: Picture) -> dict[str, Any]:
 
 
 _KINDS = {"B": "bytes", "MACs": "count", "params": "count", "%": "percent"}
-"""How the page prints values, by unit."""
+"""Format of values on the page, by unit."""
 
 _WORDS = {
     "at_table_speed": ", at the table's speed",
@@ -123,20 +123,20 @@ def _column(name: str, directions: Directions = NONE) -> dict[str, Any]:
 
 
 def _pairs(names: list[str]) -> list[dict[str, Any]]:
-    """Predictions and the measurements beside them: ``latency_ms`` and ``latency_measured_ms``."""
+    """Pairs of predicted and measured columns: ``latency_ms`` and ``latency_measured_ms``."""
     pairs = []
     for name in names:
         predicted = name.replace("_measured", "")
         if predicted != name and predicted in names:
             metric = registered(predicted)
-            # Only latencies get a band: five percent of an accuracy would be meaningless.
+            # An accuracy gets no band: five percent of it mean nothing.
             of_weights = metric is not None and metric.source == "weights"
             pairs.append({"x": predicted, "y": name, "band": None if of_weights else BAND_PCT})
     return pairs
 
 
 def _number(value: Any) -> float | int | None:
-    """JSON has no NaN, and a picture shows fewer than seven digits."""
+    """A number for JSON, rounded to seven digits; None for NaN, which JSON lacks."""
     if isinstance(value, int | np.integer):
         return int(value)
     value = float(value) if value is not None and value is not pd.NA else math.nan

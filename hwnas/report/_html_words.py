@@ -1,4 +1,4 @@
-"""What the HTML page says in words: the front in a sentence, where its numbers come from, its provenance."""
+"""Texts of the HTML page: a sentence on the front, the sources of its numbers, its provenance."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ class Words:
     """The texts of one page, unescaped.
 
     Args:
-        picture: what is drawn.
-        facts: provenance of the front; whatever is missing goes unsaid.
+        picture: the picture of the front.
+        facts: its provenance; missing facts are left out.
     """
 
     def __init__(self, picture: Picture, facts: Mapping[str, Any]) -> None:
@@ -26,7 +26,7 @@ class Words:
         self.facts = facts
 
     def lede(self, drawn: int) -> str:
-        """The opening sentence: how many subnets, how good, at what cost; and how many are drawn, if not all."""
+        """The opening sentence: number, quality and cost of the subnets, and how many are drawn if not all are."""
         frame, subnets = self.picture.frame, (self.facts.get("space") or {}).get("subnets")
         count = count_of(len(frame), "Pareto-optimal subnet")
         whole = f" of {_power(subnets)}" if isinstance(subnets, int) else ""
@@ -44,7 +44,7 @@ class Words:
         return column(name, self.picture.directions)
 
     def sources(self) -> list[tuple[str, str]]:
-        """Per metric: measured on what, or predicted by what."""
+        """The source of each metric: a measurement or a predictor."""
         columns = list(self.picture.frame.columns)
         entries = []
         known = {name: metric for name in columns if (metric := registered(str(name))) is not None}
@@ -89,7 +89,7 @@ class Words:
         return text + _and_measured(self.picture, LATENCY.column)
 
     def provenance(self) -> list[tuple[str, str]]:
-        """Name and text of every known fact, in order."""
+        """Names and texts of all known facts, in order."""
         facts = self.facts
         if not facts:
             return [("Provenance", UNKNOWN)]
@@ -155,7 +155,7 @@ def _value(about: Metric, value: Any) -> str:
 
 
 def _power(count: int) -> str:
-    """``1.1 × 10²⁰``; small counts as they are."""
+    """A count as ``1.1 × 10²⁰``, or with all digits if it is small."""
     if count < 1_000_000:
         return f"{count:,}"
     digits, exponent = f"{count:.1e}".split("e+")
@@ -175,7 +175,7 @@ def _joined(*parts: Any) -> str:
 
 
 def _flat(value: Any) -> str:
-    """A nested fact on one line; what is empty is left out."""
+    """A nested fact on one line, without empty parts."""
     if isinstance(value, Mapping):
         return ", ".join(
             f"{key} {flat if not isinstance(inner, Mapping) else f'({flat})'}"

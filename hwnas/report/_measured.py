@@ -1,4 +1,4 @@
-"""Measured latencies in a Pareto CSV, beside the predicted ones."""
+"""Add measured latencies to a Pareto CSV, beside the predicted ones."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ def with_measured(
     *,
     device: str = "",
 ) -> pd.DataFrame:
-    """``frame`` with measured latencies behind ``latency_ms``; other columns, and the order of rows, stay.
+    """``frame`` with measured latencies after ``latency_ms``; other columns and the order of rows stay.
 
-    ``latency_measured_ms`` and ``latency_p95_ms`` are by the wall clock. If the speed of the machine relative to the
-    table is known, ``latency_at_table_speed_ms`` and ``speed_pct`` are added. ``latency_error_pct`` is that of the
-    prediction: positive where it was too high. ``within_budget`` says whether the measured latency is; without a budget
-    there is no such column. Cells of rows that were not measured, now or before, are empty.
+    ``latency_measured_ms`` and ``latency_p95_ms`` are by the wall clock. If the machine's speed relative to the table is
+    known, ``latency_at_table_speed_ms`` and ``speed_pct`` are added. ``latency_error_pct`` is the error of the prediction,
+    positive if it is too high. With a budget, ``within_budget`` says whether the measured latency keeps it. Cells of rows
+    that were never measured are empty.
 
     Args:
         frame: a Pareto frame, as numbers or as text.
-        at: positions of the rows that were measured.
-        measured: one per position.
+        at: positions of the measured rows.
+        measured: one measurement per position.
         budget_ms: the latency budget.
-        device: another one than the front's main one, by the name that its columns have: ``latency_measured_ms@phone``.
+        device: name of a device other than the main one, which ends its columns: ``latency_measured_ms@phone``.
     """
     latency, on = LATENCY.on(device), f"@{device}" if device else ""
     middle, p95, at_speed = (latency.companion(what) for what in ("measured", "p95", "at_table_speed"))
@@ -66,7 +66,7 @@ def with_measured(
 
 
 def holds(frame: pd.DataFrame, budgets: Mapping[str, float]) -> pd.Series[bool]:
-    """``(n,)``: whether each row keeps the main device's latency budget; rows that were not measured count as keeping it."""
+    """``(n,)``: whether each row keeps the main device's latency budget; rows without measurement count as keeping it."""
     budget_ms = budgets.get(PREDICTED)
     if budget_ms is None or MEASURED not in frame.columns:
         return pd.Series(data=True, index=frame.index)
@@ -74,9 +74,8 @@ def holds(frame: pd.DataFrame, budgets: Mapping[str, float]) -> pd.Series[bool]:
 
 
 def _behind_prediction(columns: Sequence[str], predicted: str) -> int:
-    """Where measurements stand: behind the predicted latency, or what is told of the main device; else behind the last
-    accuracy, else behind ``row``.
-    """
+    """Position for measurements: after the predicted latency, or the main device's columns, or the last accuracy, or
+    ``row``."""
     if predicted in columns:
         return columns.index(predicted) + 1
     main = [i for i, name in enumerate(columns) if name in (PREDICTED, ERROR, WITHIN) or _of_latency(name)]
@@ -94,7 +93,7 @@ def _of_latency(name: str) -> bool:
 
 
 def _numbers(frame: pd.DataFrame, name: str) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
-    """A column as floats, NaN where a cell is empty or the column missing."""
+    """A column as floats; NaN if a cell is empty or the column is missing."""
     if name not in frame.columns:
         return np.full(len(frame), np.nan)
     cells = frame[name].replace("", np.nan)

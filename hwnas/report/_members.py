@@ -1,4 +1,4 @@
-"""The members of a front in its picture, and what their colours mean."""
+"""Draw the members of a front, and the legend of their colours."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 MANY = 120
-"""Members beyond which points are drawn smaller."""
+"""Most members that are drawn with large points."""
 
 
 def draw_members(
@@ -28,7 +28,7 @@ def draw_members(
     third: str | None,
     directions: Directions,
 ) -> None:
-    """The front's points in the colours of :func:`colours`, each with its word in the legend."""
+    """Draw the front's points in the colours of :func:`colours`, with a legend entry for each colour."""
     found = colours(frame, third, directions)
     if not found.steps:
         _along_a_ramp(axes, x, y, found, column(found.name, directions) if third else None)
@@ -47,7 +47,7 @@ def draw_members(
 def _along_a_ramp(
     axes: Axes, x: NDArray[np.float64], y: NDArray[np.float64], found: Colours, third: Metric | None
 ) -> None:
-    """Costly members are drawn first, so that cheap ones stay visible; a colour bar gives the scale."""
+    """Draw the points on a colour ramp with a colour bar; the costliest first, so that cheap ones stay visible."""
     from matplotlib.colors import ListedColormap  # heavy, and only a picture needs it
 
     scale, unit = axis_scale(found.amounts, third) if third else (1.0, found.unit)

@@ -1,4 +1,4 @@
-"""The picture of a front: its members, random subnets behind them, the budget, units on both axes."""
+"""Draw the picture of a front: its members, random subnets behind them, the budgets, units on both axes."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from hwnas.report._colours import BUDGET, CLOUD, FRONT, INK, MUTED
 from hwnas.report._columns import Directions, axis_scale, column
 from hwnas.report._measured import MEASURED, PREDICTED
 from hwnas.report._members import draw_members
-from hwnas.report._pareto import non_dominated
+from hwnas.search import non_dominated
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -28,17 +28,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Picture:
-    """What to draw.
+    """The contents of a picture.
 
     Attributes:
         frame: a Pareto frame.
-        x, y: columns on the axes; the second objective and the first.
-        title: one line.
-        subtitle: one line under it, smaller.
-        sample: ``(k,)`` values of random subnets by column, drawn behind.
+        x, y: columns of the axes: the second and the first objective.
+        title: a line above the picture.
+        subtitle: a smaller line below it.
+        sample: ``(k,)`` values of random subnets by column, drawn in the background.
         budgets, floors: upper and lower bounds by column; those of ``x`` and ``y`` are drawn.
-        directions: of the user's own metrics.
-        sample_label: what the sample is.
+        directions: directions of the user's own metrics.
+        sample_label: legend entry of the sample.
         z: the third objective, which colours the members.
     """
 
@@ -56,27 +56,32 @@ class Picture:
 
 
 def save_plot(picture: Picture, path: str | os.PathLike[str]) -> None:
-    """Draw to a file, atomically; its suffix gives the format: png (without any, too), svg or pdf.
+    """Draw to a file, atomically. Its suffix gives the format: png (the default), svg or pdf.
 
     Raises:
-        DataError: another suffix, or the path cannot be written.
+        DataError: the suffix is another one, or the path cannot be written.
     """
     save_figure(draw(picture), path)
 
 
 def draw(picture: Picture) -> Figure:
     """The picture as a matplotlib figure."""
-    # matplotlib takes half a second to import, and a figure needs no screen: no pyplot, no global state.
+    figure, axes = new_figure(picture.title, picture.subtitle)
+    _draw(axes, picture)
+    return figure
+
+
+def new_figure(title: str, subtitle: str) -> tuple[Figure, Axes]:
+    """A figure with empty axes below a title and a subtitle."""
+    # matplotlib takes half a second to import. Without pyplot, a figure needs no screen and no global state.
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(8, 5.2), dpi=160, facecolor="white")
     FigureCanvasAgg(figure)
-    axes = figure.add_axes((0.09, 0.115, 0.885, 0.725))
-    _draw(axes, picture)
-    figure.text(0.09, 0.945, picture.title, fontsize=13, fontweight="bold", color=INK)
-    figure.text(0.09, 0.9, picture.subtitle, fontsize=9, color=MUTED)
-    return figure
+    figure.text(0.09, 0.945, title, fontsize=13, fontweight="bold", color=INK)
+    figure.text(0.09, 0.9, subtitle, fontsize=9, color=MUTED)
+    return figure, figure.add_axes((0.09, 0.115, 0.885, 0.725))
 
 
 _METADATA: Mapping[str, dict[str, Any]] = {
@@ -84,11 +89,11 @@ _METADATA: Mapping[str, dict[str, Any]] = {
     "svg": {"Date": None},
     "pdf": {"CreationDate": None},
 }
-"""Formats of pictures, and what leaves the date out of them, so that the same picture gives the same bytes."""
+"""Metadata by format; they leave out the date, so that the same picture gives the same bytes."""
 
 
 def save_figure(figure: Figure, path: str | os.PathLike[str]) -> None:
-    """Write a figure as :func:`save_plot` does."""
+    """Write a figure; see :func:`save_plot`."""
     form = Path(path).suffix.lstrip(".").lower() or "png"
     if form not in _METADATA:
         rule = f"a picture ends in {', '.join(f'.{known}' for known in _METADATA)}"
@@ -138,7 +143,7 @@ def _draw(axes: Axes, picture: Picture) -> None:
 
 
 def _beside(axes: Axes, picture: Picture, frame: pd.DataFrame, y: NDArray[np.float64]) -> None:
-    """Where a latency is both predicted and measured, also draw the one that is not on the axis."""
+    """If latency is both predicted and measured, also draw the one that is not on the axis."""
     other, label = {PREDICTED: (MEASURED, "measured"), MEASURED: (PREDICTED, "predicted")}.get(picture.x, ("", ""))
     if other not in frame.columns:
         return
@@ -150,11 +155,11 @@ def _beside(axes: Axes, picture: Picture, frame: pd.DataFrame, y: NDArray[np.flo
 def _window(
     x: NDArray[np.float64], sample: NDArray[np.float64], floor: float | None, budget: float | None
 ) -> tuple[float, float]:
-    """The range of the x axis: all of the front, and a part of what is beyond its bounds."""
+    """The range of the x axis: the whole front, and a part of the sample beyond the bounds."""
     points = np.concatenate([x, sample])
     low, high = float(points.min()), float(points.max())
     near = 0.3 * (high - low)
-    # A bound far from all points is only named at the edge: drawn to scale, it would squeeze the points together.
+    # A bound far from all points is only written at the edge. Drawn to scale, it would squeeze the points together.
     if budget is not None and budget <= high + near:
         low = min(low, budget)
         beyond = min(high, budget + 0.5 * (budget - low))
@@ -168,8 +173,7 @@ def _window(
 
 
 def stepping(x: Metric) -> Literal["pre", "post"]:
-    """How matplotlib steps along a front over a metric, without slopes: a bound between two subnets leaves one of them, the
-    cheaper one."""
+    """matplotlib's step style for a front over a metric: with a bound between two subnets, only the cheaper one is left."""
     return "pre" if x.maximise else "post"
 
 
@@ -205,7 +209,7 @@ def _floor_line(axes: Axes, at: float, text: str) -> None:
 
 
 def _bound_line(axes: Axes, at: float, edge: float, text: str) -> None:
-    """A line, its words above it, and a shade over what it keeps out."""
+    """A line with text above it, and a shade over the excluded side."""
     axes.axvline(at, color=BUDGET, linewidth=1.3, linestyle=(0, (5, 3)), zorder=2.5)
     axes.axvspan(*sorted((at, edge)), color=BUDGET, alpha=0.05, linewidth=0, zorder=0)
     _name_bound(axes, at, text, ha="center", transform=axes.get_xaxis_transform())

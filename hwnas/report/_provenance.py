@@ -1,4 +1,4 @@
-"""Provenance: how a front was made, in enough detail to make it again."""
+"""Read and write provenance: how a front was made, in enough detail to make it again."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _PACKAGES = ("numpy", "scipy", "pandas", "pymoo", "scikit-learn", "onnx", "onnxr
 
 
 def versions() -> dict[str, str]:
-    """Versions of hwnas, Python and the packages a result depends on; those that are not installed are left out."""
+    """Versions of hwnas, Python and the installed packages that a result depends on."""
     found = {"hwnas": __version__, "python": platform.python_version()}
     for package in _PACKAGES:
         try:
@@ -38,14 +38,14 @@ def provenance_path(csv: str | os.PathLike[str]) -> Path:
 
 
 def write_provenance(facts: Mapping[str, Any], path: str | os.PathLike[str]) -> None:
-    """Write ``facts`` as JSON, atomically, headed by the schema, the time and :func:`versions`."""
+    """Write ``facts`` as JSON, atomically, after the schema, the time and :func:`versions`."""
     head = {"schema": SCHEMA, "created": datetime.now(UTC).isoformat(timespec="seconds"), "versions": versions()}
     with replacing(path) as part:
         part.write_text(_dumps({**head, **facts}) + "\n", encoding="utf-8")
 
 
 def _dumps(facts: Mapping[str, Any]) -> str:
-    """One line per fact; long lists of numbers stay on theirs."""
+    """JSON with one line per fact, or per entry of a long one."""
     parts = []
     for key, value in facts.items():
         flat = json.dumps(value, allow_nan=False)
@@ -61,7 +61,7 @@ def read_provenance(csv: str | os.PathLike[str]) -> dict[str, Any]:
     """The provenance beside a Pareto CSV; empty if there is none.
 
     Raises:
-        DataError: there is a file of that name, but it is not ours.
+        DataError: there is a file of that name, but no search wrote it.
     """
     path = provenance_path(csv)
     if not path.is_file():
@@ -76,20 +76,19 @@ def read_provenance(csv: str | os.PathLike[str]) -> dict[str, Any]:
         if facts.get(key) is not None and not fits(facts[key]):
             raise DataError(f"file {path}", f"its {key!r} is not what a search writes", "restore or remove it")
     if facts.get("device"):
-        facts["device"] = _device_of_today(facts["device"])
+        facts["device"] = _upgraded(facts["device"])
     if facts.get("devices"):
-        facts["devices"] = {name: _device_of_today(device) for name, device in facts["devices"].items()}
+        facts["devices"] = {name: _upgraded(device) for name, device in facts["devices"].items()}
     return facts
 
 
-def _device_of_today(device: Mapping[str, Any]) -> dict[str, Any]:
-    """The facts of a latency table in today's form: earlier versions listed its precision among the device's
-    conditions."""
-    told = device.get("conditions")
-    precision = told.get("precision") if isinstance(told, Mapping) else None
-    if not isinstance(told, Mapping) or not isinstance(precision, str):
+def _upgraded(device: Mapping[str, Any]) -> dict[str, Any]:
+    """The facts of a latency table in the present form; earlier versions had its precision among the conditions."""
+    old = device.get("conditions")
+    precision = old.get("precision") if isinstance(old, Mapping) else None
+    if not isinstance(old, Mapping) or not isinstance(precision, str):
         return dict(device)
-    conditions = {name: value for name, value in told.items() if name != "precision"}
+    conditions = {name: value for name, value in old.items() if name != "precision"}
     names = {
         key: re.sub(rf"-{re.escape(precision)}(?=$|-spin-)", "", device[key])
         for key in ("id", "name")
@@ -99,10 +98,10 @@ def _device_of_today(device: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def predicted_by(facts: Mapping[str, Any], metric: str) -> str | None:
-    """What predicted a metric of a front, as its provenance tells; None if it was measured, or nothing is known.
+    """The predictor or latency table of a front's metric; None if it was measured, or nothing is known.
 
     Args:
-        facts: of the front; may be empty.
+        facts: provenance of the front; may be empty.
         metric: name of a column.
     """
     predictor = facts.get("predictor") or {}
@@ -137,10 +136,10 @@ def _named(value: Any) -> bool:
 
 
 def _layers(evaluator: Mapping[str, Any]) -> bool:
-    """Whether the layers that a search measured alone, if it did, have what the table of them shows."""
-    told = evaluator.get("sensitivity") or []
+    """Whether measured sensitivities of layers, if there are any, have all that their table shows."""
+    rows = evaluator.get("sensitivity") or []
     shown = {"layer", "images", "logit_error_pct", "alike_pct"}
-    return isinstance(told, list) and all(_mapping(row) and shown <= row.keys() for row in told)
+    return isinstance(rows, list) and all(_mapping(row) and shown <= row.keys() for row in rows)
 
 
 _SHAPES: Mapping[str, Callable[[Any], bool]] = {
@@ -162,4 +161,4 @@ _SHAPES: Mapping[str, Callable[[Any], bool]] = {
         _mapping(value) and all(map(_list_of_numbers, value.values())) and len({*map(len, value.values())}) <= 1
     ),
 }
-"""What readers rely on; absent facts are left out of what they write."""
+"""Checks of facts that readers rely on. Every fact may be missing."""

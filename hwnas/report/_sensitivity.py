@@ -1,4 +1,4 @@
-"""How much each layer changes the logits in int8, as a search measured it."""
+"""The table of int8 sensitivities: how much each layer alone changes the logits."""
 
 from __future__ import annotations
 
@@ -11,14 +11,11 @@ from hwnas.report._fitting import FittingTable
 
 def sensitivity_table(facts: Mapping[str, Any]) -> FittingTable | None:
     """One row per layer, the largest change first; None if the provenance has none."""
-    told = (facts.get("evaluator") or {}).get("sensitivity") or []
-    if not told:
+    rows = sorted((facts.get("evaluator") or {}).get("sensitivity") or [], key=lambda row: -row["logit_error_pct"])
+    if not rows:
         return None
-    images = told[0]["images"]
-    table = FittingTable(
-        caption=f"one layer of the largest subnet in int8, against fp32, on {count_of(images, 'image')}"
-    )
-    rows = sorted(told, key=lambda row: -row["logit_error_pct"])
+    images = count_of(rows[0]["images"], "image")
+    table = FittingTable(caption=f"one layer of the largest subnet in int8, against fp32, on {images}")
     table.add_column("Layer in int8", [row["layer"] for row in rows], rank=0, left=True)
     table.add_column("Logit error (%)", [f"{row['logit_error_pct']:.2f}" for row in rows], rank=1)
     table.add_column("Decided alike (%)", [f"{row['alike_pct']:.1f}" for row in rows], rank=2)

@@ -1,4 +1,4 @@
-"""The front as a rich table, thinned where it is long."""
+"""Show a front as a rich table, thinned if it is long."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from hwnas.report._measured import MEASURED, WITHIN
 
 MAX_ROWS = 16
 DEVICE = 12
-"""Characters of a device's name that a title has room for."""
+"""Most characters of a device's name in a title."""
 
 _RANKS = (
     "top1",
@@ -33,10 +33,10 @@ _RANKS = (
     "latency_p95_ms",
     "top1_std",
 )
-"""Metrics, those that a narrow terminal shows longest first."""
+"""Metrics by importance; a narrow terminal leaves out the last first."""
 
 SHORT_GENES = 6
-"""Genes of up to so many positions are shown (depths); longer ones (kernels per block) stay in the CSV."""
+"""Most positions of a gene group in the table (depths); longer ones (kernels per block) are only in the CSV."""
 
 
 def thinned(n: int, most: int = MAX_ROWS) -> list[int]:
@@ -49,9 +49,8 @@ def front_table(frame: pd.DataFrame, *, most: int = MAX_ROWS, also: Sequence[str
 
     Args:
         frame: the front, best first.
-        most: rows to print; the caption says how many there are.
-        also: columns to show beside those that every search knows, such as its objectives; a narrow terminal leaves
-            them out last.
+        most: most rows to print; the caption says how many there are.
+        also: columns to show besides known ones, such as the objectives; a narrow terminal leaves them out last.
     """
     at = thinned(len(frame), most)
     shown = frame.iloc[at]
@@ -63,7 +62,7 @@ def front_table(frame: pd.DataFrame, *, most: int = MAX_ROWS, also: Sequence[str
     genes = [key for key in (archs[0] if archs else {}) if _is_short(archs[0][key])]
     crowded = MEASURED in metrics or any("@" in name for name in metrics)
     if crowded:
-        # More columns than 80 characters hold: the genes stay in the CSV, units go below, devices are cut short.
+        # There are too many columns for 80 characters: leave out genes, break titles before units, shorten devices.
         genes = []
     table.add_column("Row", map(str, shown["row"]), rank=0)
     for name in metrics:
@@ -78,7 +77,7 @@ def front_table(frame: pd.DataFrame, *, most: int = MAX_ROWS, also: Sequence[str
 
 
 def _of_what(name: str, shown: Sequence[str]) -> str:
-    """What a column is told of, where the metric that it stands beside is not shown: ``Prefill:``, before ``Measured``."""
+    """The metric of a companion column if it has no column itself: ``Prefill:`` before ``Measured``."""
     found = beside(name)
     if found is None or found[0].on(name.partition("@")[2]).column in shown:
         return ""
@@ -86,7 +85,7 @@ def _of_what(name: str, shown: Sequence[str]) -> str:
 
 
 def _rank(name: str, also: Sequence[str]) -> int:
-    """Rank of a metric: a terminal that grows narrow loses those of high rank first; what was searched for has the lowest."""
+    """Rank of a column, see ``FittingTable``: those in ``also`` have the lowest."""
     if name in also:
         return 1
     stem = name.partition("@")[0]
@@ -94,7 +93,7 @@ def _rank(name: str, also: Sequence[str]) -> int:
 
 
 def _narrow(name: str) -> str:
-    """A title in up to three lines."""
+    """A title of up to three lines."""
     stem, _, device = name.partition("@")
     return column(stem).title.replace(" (", "\n(") + (f"\n{device[:DEVICE]}" if device else "")
 
@@ -102,7 +101,7 @@ def _narrow(name: str) -> str:
 def _cell(name: str, value: Any) -> str:
     if name.partition("@")[0] == WITHIN:
         return {"True": "yes", "False": "NO"}.get(str(value), "-")
-    if value in ("", None) or math.isnan(float(value)):  # not known for this row
+    if value in ("", None) or math.isnan(float(value)):
         return "-"
     return column(name).show(float(value))
 
