@@ -124,13 +124,13 @@ def evaluate(
     frame = pd.DataFrame([accuracy.as_row(net.metric) for accuracy in accuracies])
     frame.insert(0, "arch", arch_column(x, space))
     write_csv(frame, out)
-    metric_, counts = net.measures(), accuracies[0]
-    best = (max if metric_.maximise else min)(accuracy.value for accuracy in accuracies)
+    score, counts = net.measures(), accuracies[0]
+    best = (max if score.maximise else min)(accuracy.value for accuracy in accuracies)
     calibrated = f", batch norms re-calibrated on {counts.n_calibration:,}" if counts.n_calibration else ""
-    reached = f"best {metric_.label.lower()} {metric_.text(best)} on {counts.n_images:,} {noun_of(evaluator.data)}"
+    reached = f"best {score.label.lower()} {score.text(best)} on {counts.n_images:,} {noun_of(evaluator.data)}"
     notice(f"wrote {out}: {count_of(len(frame), 'subnet')}, {reached}{calibrated}")
-    measured = "" if metric_ is QUALITY else f" --metric {metric_.name}"
-    measured += "" if registered(metric_.name) else f":{metric_.direction}"
+    measured = "" if score is QUALITY else f" --metric {score.name}"
+    measured += "" if registered(score.name) else f":{score.direction}"
     few = "" if len(frame) >= FEWEST_TO_FIT else f"   (once there are {FEWEST_TO_FIT} subnets or more)"
     notice(f"next: hwnas fit {as_argument(out)} --space {shlex.quote(whole.reference)}{measured}{few}")
 

@@ -70,7 +70,7 @@ def build(
         str,
         typer.Option(
             "--precision",
-            help="Precisions of each alternative, with commas between them: fp32, int8, int4 (these two only for weights).",
+            help="Precisions of each alternative, such as fp32,int8,int4; int8 and int4 apply only to weights.",
             metavar="NAMES",
         ),
     ] = "fp32",

@@ -140,8 +140,9 @@ def search(
     show(front_table(front.frame, also=(*about.objectives, *about.budgets, *about.floors)))
     took = f"{count_of(about.evaluations or 0, 'subnet')} scored in {about.wall_s:.1f} s"
     say(f"\nwrote {outputs.csv}, {outputs.json}, {outputs.png} ({took})")
-    supernet = evaluation.supernet if evaluation is not None else problem.space or DEFAULT_SPACE
-    supernet_ = supernet if study.space.slots else study.setup.reference
+    supernet = study.setup.reference
+    if study.space.slots:
+        supernet = evaluation.supernet if evaluation is not None else problem.space or DEFAULT_SPACE
     timed_here = study.is_timed_here and not verify
-    for line in next_steps(outputs.csv, len(front), supernet_, typed, timed_here=timed_here):
+    for line in next_steps(outputs.csv, len(front), supernet, typed, timed_here=timed_here):
         say(line)

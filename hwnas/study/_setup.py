@@ -111,36 +111,22 @@ def prepare(request: Request, of: SearchSpace | None = None, evaluated: str | No
     """
     from hwnas.search import check_count
 
-    objectives, bounds, budgets = request.objectives, request.budgets, dict(request.budgets.others)
-    given = read_given(request, objectives, of)
-    layers = bool(given.space.slots)
-    if given.table is not None:
-        asked_for = [*budgets, *(objectives.columns if objectives is not None else ())]
-        given.table.refuse_gaps(asked_for if layers or objectives is not None else None)
+    given = read_given(request, request.objectives, of)
     _, precision = open_in(given.space, request.precision)
     request = replace(request, precision=precision)
-    accuracy = (
-        find_predictor(given.space, request.predictor) if request.predictor is not None and evaluated is None else None
-    )
+    named = request.predictor is not None and evaluated is None
+    accuracy = find_predictor(given.space, request.predictor) if named else None
     told = evaluated or (accuracy.it.card.metric if accuracy is not None else None)
-    names = [*given.columns, *([told] if told is not None else [])]
-    timing = _BUILT_TIMED if given.of_model else ""
-    check_names("budget", budgets, names, layers=layers, timing=timing)
-    if objectives is not None:
-        check_names("objective", objectives.columns, names, layers=layers, timing=timing)
-    _refuse_infeasible_counts(given, budgets, request.batch or 1, request.precision or "fp32")
-    devices = Devices.of(request, bounds, objectives, given.columns) if layers else None
-    wanted = _wanted(objectives, devices, given, accuracy, told)
+    _refuse_unknown(request, given, told)
+    bounds, budgets = request.budgets, dict(request.budgets.others)
+    devices = Devices.of(request, bounds, request.objectives, given.columns) if given.space.slots else None
+    wanted = _wanted(request.objectives, devices, given, accuracy, told)
     check_count([metric.column for metric in wanted])  # before a table is checked or made
     if devices is None:
         budgets |= _untimed(bounds, given)
     needed = with_parts([*wanted, *(b.metric for b in budgets.values())])
     of_weights = [m for m in needed if _of_weights(m, given, told)]
-    if of_weights and evaluated is None:
-        accuracy = accuracy or find_predictor(given.space, None)
-    for metric in of_weights:
-        _refuse_untold(metric, of_weights, evaluated, accuracy, request.predictor, given.space)
-    accuracy = accuracy if of_weights else None
+    accuracy = _predictor_for(of_weights, evaluated, accuracy, request.predictor, given.space)
     tables: dict[str, Found[LatencyTable]] = {}
     if devices is not None:
         tables = _tables(given.space, devices, request, main=devices.timed(needed, bounds))
@@ -148,35 +134,64 @@ def prepare(request: Request, of: SearchSpace | None = None, evaluated: str | No
             _refuse_idle(request)
     table, others = tables.get(""), {name: found for name, found in tables.items() if name}
     metrics, notes = narrowed(given.space, accuracy, table, batch=request.batch, others=others)
-    rates = bool(bounds.per_s) or any(_is(THROUGHPUT, m) for m in needed)
-    mixed = bool(given.space.precisions)
-    asked_size = (mixed or any(_is(SIZE, m) for m in needed)) and SIZE.column not in given.columns
-    sized = (table.it.precision if table is not None else request.precision or "fp32") if asked_size else None
-    metrics = replace(metrics, given=given.columns, rates=rates, sized=sized)
-    if request.tables:  # keep only the columns that were named, as a table may have many
-        named = {m.column for m in needed} | {LATENCY.on(m.device).column for m in needed if m.source == "device"}
-        named |= {devices.latency(device).column for device in bounds.devices} if devices is not None else set()
-        metrics = replace(metrics, given={name: fn for name, fn in given.columns.items() if name in named})
+    metrics = _with_columns(metrics, request, given, needed, devices)
     _refuse_underived(needed, metrics)
     if devices is not None:
         for column, budget in devices.budgets(bounds, metrics, others).items():
             budgets[column] = budget.within(budgets.get(column, budget))
-    # Throughput has the same front as latency, which is additive. So latency is searched, unless a file has throughput.
-    summed = {m.column for m in wanted if _is(THROUGHPUT, m)}.difference(given.columns)
-    searched = [LATENCY.on(m.device) if m.column in summed else m for m in wanted]
-    wanted = tuple({m.column: m for m in searched}.values())
-    if not mixed:
-        notes += _notes_on_precision(table, sized, of_weights, evaluated=evaluated is not None)
-    elif accuracy is not None and accuracy.it.kind == ANY_PRECISION:
-        notes += [
-            f"{accuracy.it.card.metric} is of fp32 weights, whatever the precisions: --evaluate measures their cost"
-        ]
-    if given.library is not None:
-        notes += given.library.notes
+    notes += _notes(metrics, given, of_weights, accuracy, evaluated=evaluated is not None)
     main = devices.main if devices is not None else USUAL
     source = given.library.model if given.library is not None else request.space
     reference = source if isinstance(source, str) and source != given.space.name else None
+    wanted = _latency_for_throughput(wanted, given)
     return Setup(metrics, wanted, budgets, table, accuracy, others, given, tuple(notes), main, reference)
+
+
+def _refuse_unknown(request: Request, given: Given, told: str | None) -> None:
+    """Refuse budgets and objectives on unknown metrics, gaps in their columns, and budgets that layers cannot meet.
+
+    Args:
+        request: the request, with its precision.
+        given: the user's files.
+        told: the column of a predictor or of evaluations.
+    """
+    objectives, budgets, layers = request.objectives, request.budgets.others, bool(given.space.slots)
+    if given.table is not None:
+        asked_for = [*budgets, *(objectives.columns if objectives is not None else ())]
+        given.table.refuse_gaps(asked_for if layers or objectives is not None else None)
+    known = [*given.columns, *([told] if told is not None else [])]
+    timing = _BUILT_TIMED if given.of_model else ""
+    check_names("budget", budgets, known, layers=layers, timing=timing)
+    if objectives is not None:
+        check_names("objective", objectives.columns, known, layers=layers, timing=timing)
+    _refuse_infeasible_counts(given, budgets, request.batch or 1, request.precision or "fp32")
+
+
+def _with_columns(
+    metrics: Metrics, request: Request, given: Given, needed: Sequence[Metric], devices: Devices | None
+) -> Metrics:
+    """The metrics, with the columns of files, and with rates and sizes if they are needed."""
+    bounds = request.budgets
+    rates = bool(bounds.per_s) or any(_is(THROUGHPUT, m) for m in needed)
+    computed = metrics.table.precision if metrics.table is not None else request.precision or "fp32"
+    asked_size = bool(given.space.precisions) or any(_is(SIZE, m) for m in needed)
+    sized = computed if asked_size and SIZE.column not in given.columns else None
+    columns = given.columns
+    if request.tables:  # keep only the columns that were named, as a table may have many
+        named = {m.column for m in needed} | {LATENCY.on(m.device).column for m in needed if m.source == "device"}
+        named |= {devices.latency(device).column for device in bounds.devices} if devices is not None else set()
+        columns = {name: fn for name, fn in columns.items() if name in named}
+    return replace(metrics, given=columns, rates=rates, sized=sized)
+
+
+def _latency_for_throughput(wanted: Sequence[Metric], given: Given) -> tuple[Metric, ...]:
+    """The objectives, with latency in place of throughput: their fronts are the same, but latency is additive.
+
+    Throughput from a file stays.
+    """
+    summed = {m.column for m in wanted if _is(THROUGHPUT, m)}.difference(given.columns)
+    searched = [LATENCY.on(m.device) if m.column in summed else m for m in wanted]
+    return tuple({m.column: m for m in searched}.values())
 
 
 def _is(known: Metric, metric: Metric) -> bool:
@@ -189,33 +204,38 @@ def _of_weights(metric: Metric, given: Given, told: str | None) -> bool:
     return metric.column not in given.columns and (metric.source in ("weights", "untrained") or metric.column == told)
 
 
-def _refuse_untold(
-    metric: Metric,
-    needed: Sequence[Metric],
+def _predictor_for(
+    of_weights: Sequence[Metric],
     evaluated: str | None,
     accuracy: Found[Predictor] | None,
-    predictor: str | None,
+    named: str | None,
     space: SearchSpace,
-) -> None:
-    """Refuse a metric of the weights that neither predictor nor evaluation gives.
+) -> Found[Predictor] | None:
+    """The predictor for metrics of the weights: the one named, or the one that ships; None if none is needed.
 
     Args:
-        metric: the metric.
-        needed: all metrics of the weights that are needed.
+        of_weights: the metrics of the weights.
         evaluated: the column of evaluations; None if there are none.
-        accuracy: the predictor.
-        predictor: its name.
+        accuracy: the predictor that was named.
+        named: its name.
         space: the space.
+
+    Raises:
+        DataError, PredictorError: neither evaluations nor the predictor give one of the metrics.
     """
+    if of_weights and evaluated is None:
+        accuracy = accuracy or find_predictor(space, None)
     told = evaluated or (accuracy.it.card.metric if accuracy is not None else None)
-    if told == metric.column:
-        return
-    if evaluated is not None:
-        twice = told in [other.column for other in needed]
-        remedy = f"drop {metric.name}" if twice else f"write {told} in its place"
-        raise DataError(f"objective {metric.name}", f"the search evaluates {told}", remedy)
-    remedy = f"fit one: hwnas fit DATA.csv --space {shlex.quote(space.reference)} --metric {metric.name}"
-    raise PredictorError(f"predictor {predictor or 'that ships'}", f"it predicts {told}, not {metric.column}", remedy)
+    for metric in of_weights:
+        if metric.column == told:
+            continue
+        if evaluated is not None:
+            twice = told in [other.column for other in of_weights]
+            remedy = f"drop {metric.name}" if twice else f"write {told} in its place"
+            raise DataError(f"objective {metric.name}", f"the search evaluates {told}", remedy)
+        remedy = f"fit one: hwnas fit DATA.csv --space {shlex.quote(space.reference)} --metric {metric.name}"
+        raise PredictorError(f"predictor {named or 'that ships'}", f"it predicts {told}, not {metric.column}", remedy)
+    return accuracy if of_weights else None
 
 
 def _refuse_underived(needed: Sequence[Metric], known: Metrics) -> None:
@@ -235,20 +255,28 @@ def _refuse_idle(request: Request) -> None:
             raise DataError(f"{name} {value}", rule, f"drop --{name}, or ask for latency")
 
 
-def _notes_on_precision(
-    table: Found[LatencyTable] | None, sized: str | None, of_weights: Sequence[Metric], *, evaluated: bool
+def _notes(
+    metrics: Metrics, given: Given, of_weights: Sequence[Metric], accuracy: Found[Predictor] | None, *, evaluated: bool
 ) -> list[str]:
-    """A note if accuracies are of fp32 weights while latency or size is of another precision."""
+    """Notes on accuracies of fp32 weights beside costs in another precision, and on the lengths of a library."""
     from hwnas.graph import MIXED
 
-    told = [metric.name for metric in of_weights if metric.source != "untrained"]
-    what, computed = ("latency", table.it.precision) if table is not None else ("size", sized or "fp32")
-    if not told or computed == "fp32":
-        return []
-    measure = f"`hwnas export --precision {computed} --images N` measures what is lost"
-    if evaluated and computed in MIXED:
-        measure = f"with --precision fp32,{computed} --fix q={computed} it is measured in {computed}"
-    return [f"{what} is of {computed}, {told[0]} of fp32 weights: {measure}"]
+    notes = list(given.library.notes) if given.library is not None else []
+    if given.space.precisions:
+        if accuracy is not None and accuracy.it.kind == ANY_PRECISION:
+            told = accuracy.it.card.metric
+            notes.insert(0, f"{told} is of fp32 weights, whatever the precisions: --evaluate measures their cost")
+        return notes
+    names = [metric.name for metric in of_weights if metric.source != "untrained"]
+    what, computed = "size", metrics.sized or "fp32"
+    if metrics.table is not None:
+        what, computed = "latency", metrics.table.precision
+    if names and computed != "fp32":
+        measure = f"`hwnas export --precision {computed} --images N` measures what is lost"
+        if evaluated and computed in MIXED:
+            measure = f"with --precision fp32,{computed} --fix q={computed} it is measured in {computed}"
+        notes.insert(0, f"{what} is of {computed}, {names[0]} of fp32 weights: {measure}")
+    return notes
 
 
 def _wanted(

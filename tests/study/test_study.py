@@ -110,6 +110,14 @@ def test_a_keyword_that_is_none_is_told_of_the_method_that_was_called(front: hwn
         called(seeed=1)
 
 
+def test_a_front_without_a_budget_is_refused_before_it_is_measured(
+    front: hwnas.Front, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hwnas.study._measure.measure_on", lambda *_: pytest.fail("it was measured"))
+    with pytest.raises(DataError, match="verify: there is no latency budget to hold; pass budget="):
+        front.verify(device="cpu")
+
+
 def test_rows_and_budgets_to_measure_are_written_as_elsewhere(
     front: hwnas.Front, monkeypatch: pytest.MonkeyPatch
 ) -> None:
