@@ -98,31 +98,25 @@ def export_subnet(
             net.space, found, checked_name("device", s.device, "cpu"), threads=s.threads, batch=s.batch, precision=form
         )
     chosen = choose(net).with_weights_of(net, found)
-    if s.random_weights:
-        subnet, images_of_it = _random(net, chosen.arch), None
-        told = {"weights": "random, for latency checks only: accuracy is chance"}
-        notice(f"{file} gets random weights: use it for latency checks only")
-    else:
-        subnet, told, images_of_it = _calibrated(s, net, chosen)
-        told = {"weights": f"{net.origin} ({net.digest})", **told}
+    subnet, about, images = _with_weights(s, net, chosen, file)
     facts = {
         "supernet": reference_kind(name).whole or name,
         "space": net.space.name,
         "arch": json.dumps(chosen.arch),
-        **told,
+        **about,
         "hwnas_version": __version__,
         "preprocessing": str(net.preprocessing or ""),
         "precision": form,
         **({"labels": json.dumps(net.labels)} if net.labels else {}),
     }
-    least = least_agreement(s.agreement_pct, form, random_weights=s.random_weights, images=images_of_it is not None)
-    batches = calibration_images(subnet, images_of_it, form) if form != "fp32" else None
+    least = least_agreement(s.agreement_pct, form, random_weights=s.random_weights, images=images is not None)
+    batches = calibration_images(subnet, images, form) if form != "fp32" else None
     model, difference, kept, lossy = onnx_model(
         subnet, opset=s.opset, precision=form, batches=batches, least_agreement_pct=least
     )
     mixed = net.space.plain is not None
     if form != "fp32":
-        measured_on = images_of_it if s.images is not None else None
+        measured_on = images if s.images is not None else None
         of_it = mixed and (measured_on is not None or chosen.is_of_precisions(found))
         facts = facts_of_form(form, facts, metric.column, model, subnet, measured_on, of_it=of_it)
     facts |= {"precisions": json.dumps(by_slot(subnet))} if mixed else {}
@@ -136,17 +130,28 @@ def export_subnet(
         notice(f"beside it: {', '.join(others)}")
     notice(f"logits differ from torch's{'' if form == 'fp32' else ' in fp32'} by at most {difference}")
     _tell_accuracy(metric, facts)
-    holds = True
+    agrees = True
     if kept is not None and least is not None:
-        tell_agreement(form, kept, lossy, least)
-        holds = kept.share_pct >= least
+        agrees = tell_agreement(form, kept, lossy, least)
     elif form != "fp32" and not s.random_weights:
         notice(f"the agreement of {form} with fp32 is not measured: pass --data FOLDER")
-    if clock is not None:
-        searched_ms = (found.get("budgets") or {}).get(LATENCY.column)
-        budget_ms = s.budget_ms if s.budget_ms is not None else searched_ms
-        holds &= clock.holds(file, net.space.encode(chosen.arch), budget_ms)
-    return holds
+    if clock is None:
+        return agrees
+    searched_ms = (found.get("budgets") or {}).get(LATENCY.column)
+    budget_ms = s.budget_ms if s.budget_ms is not None else searched_ms
+    return clock.holds(file, net.space.encode(chosen.arch), budget_ms) and agrees
+
+
+def _with_weights(
+    settings: ExportSettings, net: Supernet, chosen: ChosenSubnet, file: Path
+) -> tuple[Subnet, dict[str, str], Watched | None]:
+    """The subnet with its weights; facts about weights and accuracy; and the images, if there are any."""
+    if settings.random_weights:
+        subnet = _random(net, chosen.arch)
+        notice(f"{file} gets random weights: use it for latency checks only")
+        return subnet, {"weights": "random, for latency checks only: accuracy is chance"}, None
+    subnet, facts, images = _calibrated(settings, net, chosen)
+    return subnet, {"weights": f"{net.origin} ({net.digest})", **facts}, images
 
 
 def _opened(settings: ExportSettings, found: Mapping[str, Any]) -> Supernet:

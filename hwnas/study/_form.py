@@ -88,11 +88,13 @@ def least_agreement(asked: float | None, form: str, *, random_weights: bool, ima
     return AGREEMENT_PCT if asked is None else asked
 
 
-def tell_agreement(form: str, kept: Agreement, lossy: Sequence[Blamed], least: float) -> None:
-    """Notify the user of the agreement with fp32 and, if it is too low, of the layers that lose most."""
-    notice(f"{form} against fp32: {kept}" + ("" if kept.share_pct >= least else f": BELOW {least:g} %"))
+def tell_agreement(form: str, kept: Agreement, lossy: Sequence[Blamed], least: float) -> bool:
+    """Notify the user of the agreement with fp32, and of the layers that lose most; returns whether it is high enough."""
+    agrees = kept.share_pct >= least
+    notice(f"{form} against fp32: {kept}" + ("" if agrees else f": BELOW {least:g} %"))
     if lossy:
         notice(f"layers that lose most in {form}: {', '.join(str(blamed) for blamed in lossy)}")
+    return agrees
 
 
 def facts_of_form(
