@@ -107,13 +107,13 @@ class AskedPredictor(ABC):
             known = min(self.evaluator.n_known, evals)
             advance(known, evals, f"subnets, {front} on the front" + (f", {pace(known)}" if pace is not None else ""))
 
-        def told(p: SearchProgress) -> None:
+        def advance_search(p: SearchProgress) -> None:
             nonlocal front
             front = p.front
             report()
 
         self.evaluator.progress = lambda _done, _total: report()
-        return told
+        return advance_search
 
     @abstractmethod
     def search(

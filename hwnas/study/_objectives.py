@@ -89,8 +89,8 @@ def check_names(kind: str, columns: Iterable[str], given: Iterable[str], *, laye
         UnknownNameError: a metric is not known; the message suggests the nearest.
     """
     derived = [metric.name for metric in metrics().values() if metric.source == "metrics"]
-    told = [metric.name for metric in metrics().values() if layers and metric.source not in ("file", "metrics")]
-    known = [*given, *derived, *told]
+    computed = [metric.name for metric in metrics().values() if layers and metric.source not in ("file", "metrics")]
+    known = [*given, *derived, *computed]
     for column in columns:
         metric = registered(column)
         of_layers = metric is not None and layers and metric.source != "file"

@@ -84,11 +84,11 @@ class Margins:
             shown: ``(n,)`` which samples it was shown.
         """
         own = np.sqrt(self.own[shown])
-        told = self.directions[:, shown] / own
-        precision = told @ told.T + np.eye(len(told))
+        scaled = self.directions[:, shown] / own
+        precision = scaled @ scaled.T + np.eye(len(scaled))
         root = np.linalg.inv(np.linalg.cholesky(precision))
         surprise = margins[shown].clip(-self.widest, self.widest) - self.mean[shown]
-        weights = root.T @ (root @ (told @ (surprise / own)))
+        weights = root.T @ (root @ (scaled @ (surprise / own)))
         unsure = root @ self.directions
         spread = np.sqrt((unsure**2).sum(axis=0) + self.own)
         chance = _chance((self.mean + weights @ self.directions) / spread)
