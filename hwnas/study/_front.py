@@ -226,7 +226,7 @@ class Front:
             most: measure at most this many, evenly thinned.
             device: a device of this machine, or ``"ssh://user@host"``; by default that of the search.
             budget: latency budget, ``"6ms"`` or a number of milliseconds; by default the search's.
-            threads, batch, precision: conditions; by default the search's.
+            threads, batch, precision: conditions; by default the search's or, on another machine, 1, 1 and fp32.
             python: the interpreter on another machine.
             journal: file that keeps measurements until the front is saved, so that a killed run resumes; by default a
                 temporary file.

@@ -106,7 +106,7 @@ class Measuring:
         x: ``(n, g)`` rows to measure.
         at: their positions.
         budget_ms: latency budget; None for the search's.
-        threads, batch, precision: conditions; None for the search's.
+        threads, batch, precision: conditions; None for the search's or, on another machine, 1, 1 and fp32.
         seed: seed of the order of runs.
     """
 

@@ -32,8 +32,11 @@ from hwnas.study._verify_library import LibraryVerifier
 from hwnas.study._warm_start import warm_start
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from hwnas.search import Problem, SearchProgress, SearchResult
     from hwnas.space import Population
+    from hwnas.study._asked import AskedPredictor
     from hwnas.study._metrics import Metrics
 
 EXACTLY = 3
@@ -95,13 +98,7 @@ def search(setup: Setup, settings: SearchSettings, asked: Evaluation | Scoring |
         else:
             used, result = _sizes(settings), run(problem)
         wall_s = time.perf_counter() - started
-        beside = measured.beside(result.x) if measured is not None else {}
-        frame = metrics.frame(result, {**metrics.score(result.x), **beside})
-        frame = frame if settings.top is None else frame.head(settings.top)
-        if verifier is not None:
-            frame = verifier.add_measured(frame)
-        if measured is not None:
-            frame.insert(len(frame.columns) - 1, f"{measured.column}_source", measured.source)
+        frame = _frame(metrics, result, settings.top, measured, verifier)
         axes = axes_of(list(frame.columns), [metric.column for metric in setup.wanted])
         facts = {
             **search_facts(result, setup.budgets, used if result.searcher != EXACT else {}),
@@ -119,6 +116,24 @@ def search(setup: Setup, settings: SearchSettings, asked: Evaluation | Scoring |
         }
     journals = (unfinished.tables, *((unfinished.verified,) if settings.verify else ())) if slow else ()
     return Front.of(frame, facts, metrics.space, journals)
+
+
+def _frame(
+    metrics: Metrics,
+    result: SearchResult,
+    top: int | None,
+    measured: AskedPredictor | None,
+    verifier: Verifier | LibraryVerifier | None,
+) -> pd.DataFrame:
+    """The table of the front, with the columns of evaluations or measurements if there are any."""
+    beside = measured.beside(result.x) if measured is not None else {}
+    frame = metrics.frame(result, {**metrics.score(result.x), **beside})
+    frame = frame if top is None else frame.head(top)
+    if verifier is not None:
+        frame = verifier.add_measured(frame)
+    if measured is not None:
+        frame.insert(len(frame.columns) - 1, f"{measured.column}_source", measured.source)
+    return frame
 
 
 def _refuse_unverifiable(setup: Setup) -> None:
