@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from hwnas.cli.measure import _verdict
+from hwnas.cli.measure import _next
 from hwnas.latency import get_device
 from hwnas.space import network_inputs
 from hwnas.study._decoding import Decoding, with_prefill
@@ -106,7 +106,7 @@ def test_a_budget_that_is_broken_is_searched_again_below_it_for_a_library_is_ver
     frame = pd.DataFrame({"row": [1], "latency_measured_ms": [12.0]})
     place = SimpleNamespace(device=SimpleNamespace(name="cpu"))
     done: Any = SimpleNamespace(budget_ms=10.0, elsewhere=False, place=place, decoding=Decoding(16, 63))
-    *_, last = _verdict(frame, done, [1], str)
+    *_, last = _next(frame, done, [1], 0.2, str)
     assert last.split("(")[0].strip() == "hwnas search ... --latency 8.33ms"
 
 
