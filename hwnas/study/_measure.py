@@ -297,7 +297,8 @@ def measure_on(
         else:
             kept = checked_name("journal", journal or Path(scratch) / "measured.jsonl", "measured.jsonl")
             job = measuring.here(device, Path(kept))
-        job.prepare()
+        if job.prepare is not None:
+            job.prepare()
         job.measure(lambda: None)
         return job.finish()
 

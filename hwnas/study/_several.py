@@ -31,7 +31,7 @@ class Job(Generic[T]):
     measure: Callable[[Callable[[], None]], object]
     finish: Callable[[], T]
     elsewhere: bool = False
-    prepare: Callable[[], object] = lambda: None
+    prepare: Callable[[], object] | None = None
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,8 @@ def on_each(jobs: Sequence[Job[T]]) -> list[Ended[T]]:
 
     numbered = list(enumerate(jobs))
     for number, job in numbered:
-        tried(number, job.prepare)
+        if job.prepare is not None:
+            tried(number, job.prepare)
     stopped = Event()
 
     def go_on() -> None:

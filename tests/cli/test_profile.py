@@ -155,7 +155,7 @@ def test_a_table_is_checked_and_what_renews_it_is_told(
     folder: Path, runtimes: list[FakeRuntime], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert _checked(monkeypatch, FakeRuntime(_Costs())) == 2
-    assert "no latency table of it that covers digits; leave out --check to make one" in capsys.readouterr().err
+    assert "it has no latency table that covers digits; leave out --check to make one" in capsys.readouterr().err
     assert _run("profile", "--space", "digits", "--fix", "r=8") == 0
     assert "90 % of subnets within 0.0 % of their prediction; of each half, by what" in capsys.readouterr().out
 

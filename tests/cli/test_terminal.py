@@ -175,4 +175,4 @@ def test_a_working_folder_that_was_removed_gets_one_line(tmp_path: Path) -> None
     (tmp_path / "gone").mkdir()
     done = ran(["-c", code], tmp_path / "gone")
     assert done.returncode == 2
-    assert done.stderr == b"error: the working folder: it was removed; change to one that is there\n"
+    assert done.stderr == b"error: the working folder: it was removed; change to one that exists\n"
