@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from hwnas.errors import DataError, SupernetError
 from hwnas.executor import Failed, Outcome, Processes, Refused, Where, check_crowd
 from hwnas.progress import Logged, listening, notice
+from hwnas.quantity import count_of
 from hwnas.study._data import as_told, fed_by
 from hwnas.study._space import open_space, plain_name
 
@@ -162,9 +163,11 @@ class Training:
             rule = f"its subnet learns from the largest, whose head does not have the {len(task.labels):,} classes of {folder}"
             raise SupernetError("--front", rule, "train all subnets first: drop --front")
         if net.head_is_new or not fits:
-            other = " other" if net.classes == len(task.labels) else ""
-            replaced = f"the head for {net.classes:,}{other} classes is replaced by one"
-            replaced = "it has no head: a new one is made" if net.head_is_new else replaced
+            other = "other " if net.classes == len(task.labels) else ""
+            classes = count_of(net.classes, f"{other}class", f"{other}classes")
+            replaced = f"the head for {classes} is replaced by one"
+            if net.head_is_new:  # but maybe one that fills in words
+                replaced = f"it has no head that classifies {task.noun}: a new one is made"
             notice(f"{replaced} for the {len(task.labels):,} of {folder}")
             net = net.with_head(task.labels, self.seed)
         else:

@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -123,6 +123,25 @@ def test_a_worker_that_is_killed_ends_the_run_in_one_line_and_any_number_of_work
     resumed, whole = (load_supernet(f"{name}.safetensors") for name in ("own", "whole"))
     for name, tensor in whole.tensors.items():
         torch.testing.assert_close(resumed.tensors[name], tensor, rtol=1e-3, atol=1e-4, msg=name)
+
+
+@pytest.mark.parametrize(
+    ("classes", "told"),
+    [
+        (None, "it has no head that classifies texts: a new one is made for the 2 of data"),
+        (1, "the head for 1 class is replaced by one for the 2 of data"),  # which told a number
+        (2, "the head for 2 other classes is replaced by one for the 2 of data"),
+    ],
+)
+def test_it_says_what_becomes_of_the_head(
+    classes: int | None, told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ran: Callable[..., tuple[int, str]]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    save(Path("net"), "bert", classes=classes)
+    write_texts(Path("data"), 8)
+    code, said = ran("train", "--supernet", "hf:net", "--data", "data", "--steps", "1", "--out", "own.safetensors")
+    assert code == 0
+    assert told in said.splitlines()
 
 
 def test_numbers_of_workers_that_cannot_be_are_one_line(
