@@ -148,8 +148,10 @@ class TextFolder:
 
     @property
     def steps_per_epoch(self) -> int:
-        """Full batches of the training split; one where there are fewer texts than that."""
-        return max(1, len(self._learned().texts) // self.batch_size)
+        """Full batches of the training split; one where there are fewer texts than that, or none."""
+        # It is read without a training split, too: Python 3.11 asks for every property to tell whether this is `UserData`.
+        n_texts = len(self._training.texts) if self._training is not None else 0
+        return max(1, n_texts // self.batch_size)
 
     def training_batch(self, step: int, seed: int) -> tuple[InputsAt, Tensor]:
         """Texts of like length, without repetition within an epoch.

@@ -16,7 +16,7 @@ from tokenizers import BertWordPieceTokenizer
 
 from hwnas.errors import DataError, UnknownNameError
 from hwnas.space import TensorSpec
-from hwnas.task import TextColumns, TextFolder, Tokenizer
+from hwnas.task import TextColumns, TextFolder, Tokenizer, UserData
 
 WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "good", "bad", "film", "a", "the", ",", "'"]
 SPECS = {name: TensorSpec((8,), "int64") for name in ("input_ids", "attention_mask", "token_type_ids")}
@@ -218,6 +218,15 @@ def test_a_folder_of_images_is_told_from_one_without_validation_texts(tokenizer:
     (tmp_path / "photos" / "val" / "cat").mkdir(parents=True)
     with pytest.raises(DataError, match="it holds folders, as of images, and the network is fed texts"):
         opened(tmp_path / "photos", tokenizer)
+
+
+def test_texts_to_measure_on_are_enough_where_nothing_is_learned(tokenizer: Tokenizer, tmp_path: Path) -> None:
+    write(tmp_path / "validation.csv", ROWS)
+    data = opened(tmp_path, tokenizer)
+    assert isinstance(data, UserData)
+    assert data.steps_per_epoch == 1
+    with pytest.raises(DataError, match=r"it has no train.csv to learn from"):
+        data.training_batch(0, 0)
 
 
 def test_tables_of_another_kind_are_named(tokenizer: Tokenizer, tmp_path: Path) -> None:
