@@ -87,13 +87,14 @@ class Evaluation:
 
         net = as_told(load_supernet(self.supernet, self.checkpoint), self.columns, self.metric)
         refuse_unready(self.supernet, net, self.data)  # before a table is profiled
-        warn_untrained(self.supernet, self.checkpoint, self.data)
         return net
 
     @cached_property
     def own_samples(self) -> tuple[Task, dict[str, Any]]:
         """``samples`` of the supernet itself, opened at first use."""
-        return self.samples(self.net)
+        samples = self.samples(self.net)
+        warn_untrained(self.supernet, self.checkpoint, self.data)  # on data that could train it
+        return samples
 
     def samples(self, net: Supernet) -> tuple[Task, dict[str, Any]]:
         """Data to calibrate and measure ``net`` with, and the facts that identify them in a journal.

@@ -146,8 +146,12 @@ class Training:
         samples |= {"seed": self.seed}
         task = net.open_data(folder, own_classes=True, **samples)
         if not task.has_training:
-            rule = f"it has no {_TO_LEARN_FROM[task.noun]} to learn from"
-            raise DataError(f"data {folder}", rule, "add one beside the validation data")
+            part = _TO_LEARN_FROM[task.noun]
+            if folder.is_file():
+                rule, remedy = "it is one file, which is measured on", f"give a folder with {part} and validation.txt"
+            else:
+                rule, remedy = f"it has no {part} to learn from", "add one beside the validation data"
+            raise DataError(f"data {folder}", rule, remedy)
         for note in task.notes:
             notice(note)
         if self.embedding_rows is not None:

@@ -83,8 +83,9 @@ def test_data_that_do_not_fit_are_refused_before_a_machine_is_profiled(
     search = ("search", "--supernet", "hf:tuned", "--data", "data", "--evaluate", "--latency", "2ms")
     code, told = ran(capsys, *search, "--text-column", "words", "--label-column", "feeling")
     assert code == 2
-    assert "it has no column 'feeling' (it has 'words', 'mood'); name the column with --label-column" in told
-    assert "profiling" not in told
+    complaint = "it has no column 'feeling' (it has 'words', 'mood'); name the column with --label-column"
+    assert told.splitlines()[-1] == f"error: file data/train.csv: {complaint}"
+    assert "of its subnets" not in told
     assert sorted(path.name for path in desk.iterdir()) == ["data", "net", "tuned"]
 
 

@@ -9,9 +9,11 @@ from typing import Any
 import pytest
 
 from hwnas.errors import HwnasError
+from hwnas.study._training import Training
 from hwnas.supernet import _export as exporting
 from hwnas.supernet import load_supernet, onnx_model
-from tests.supernet.hf.decoder.conftest import largest, save
+from hwnas.supernet.train import ALONE
+from tests.supernet.hf.decoder.conftest import largest, save, write_tokenizer
 
 
 @pytest.mark.parametrize(
@@ -76,3 +78,15 @@ def test_a_saved_decoder_needs_no_folder(tmp_path: Path) -> None:
     assert (other.space.name, other.digest, type(other).__name__) == (net.space.name, net.digest, "DecoderSupernet")
     files = other.deployed_files(other.extract(largest(other)))
     assert sorted(files) == ["config.json", "generation_config.json", "tokenizer.json"]
+
+
+def test_one_file_of_text_is_measured_on_and_trains_nothing(tmp_path: Path) -> None:
+    save(tmp_path / "net", "llama")
+    write_tokenizer(tmp_path / "net")
+    text = tmp_path / "train.txt"
+    text.write_text("the film was good " * 99, encoding="utf-8")
+    training = Training(f"hf:{tmp_path / 'net'}", tmp_path / "state", data=text)
+    with pytest.raises(
+        HwnasError, match=r"it is one file, which is measured on; give a folder with train.txt and valid"
+    ):
+        training.trainer(ALONE)
