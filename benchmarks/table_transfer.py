@@ -39,12 +39,15 @@ from hwnas.latency import (
 )
 from hwnas.latency.profiling._check import beside_anchor, checked_subnets
 from hwnas.latency.profiling._journaled import model_of
-from hwnas.latency.profiling._plain_check import EACH_TIME, plain_process_times
+from hwnas.latency.profiling._plain_check import plain_process_times
 from hwnas.latency.table._adapt import _work_ms
 from hwnas.latency.timing._block import SECONDS_PER_MODEL
 from hwnas.space import Population, SearchSpace, get_space
 
 BUDGETS_S = (0, 5, 10, 20, 60)
+EACH_TIME = 6
+"""Files that one plain process times."""
+
 ELSEWHERE = Path(__file__).parent / "tables"
 TABLES: dict[str, str | Path] = {
     "this CPU": "amd-epyc-avx2-cpu-t1-b1",

@@ -28,7 +28,7 @@ from typing import Any
 
 import numpy as np
 
-from hwnas.latency.device._facts import cpu_facts, nvidia_facts, usable_cores
+from hwnas.latency.device._facts import cpu_facts, memory_pages, nvidia_facts, usable_cores
 from hwnas.latency.timing._alone import alone
 from hwnas.latency.timing._loop import (
     BoundSession,
@@ -170,6 +170,7 @@ def device_facts(device: dict[str, Any]) -> dict[str, Any]:
     nvidia = device["memory"][0] == "cuda"
     return {
         "hardware": nvidia_facts(device["memory"][1]) if nvidia else cpu_facts(),
+        "pages": memory_pages() if device["provider"] == "CPUExecutionProvider" else "usual",
         "runtime": f"onnxruntime {ort.__version__}",
         "provider": device["provider"],
         "threads": device["threads"],

@@ -187,7 +187,7 @@ def _plan(
         "settings": asdict(plan),
         "subnets": {name: rows.tolist() for name, rows in vars(subnets).items()},
         "device": {
-            **{k: v for k, v in device.to_json().items() if k not in ("hardware", "runtime")},
+            **{k: v for k, v in device.to_json().items() if k not in ("hardware", "runtime", "pages")},
             "session_config": device.session_config,
             "memory": device.memory,
             "package": PROVIDERS[device.name.partition(":")[0]].package,

@@ -223,6 +223,7 @@ def _device(planned: Mapping[str, Any], facts: Mapping[str, Any]) -> Device:
         threads=planned["threads"],
         batch=planned["batch"],
         spinning=planned["spinning"],
+        pages=facts.get("pages", "usual"),
         hardware=from_facts(facts["hardware"]),
         runtime=facts["runtime"],
     )

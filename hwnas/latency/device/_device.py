@@ -13,7 +13,7 @@ from typing import Any
 from hwnas.errors import DeviceError, TableError, UnknownNameError
 from hwnas.graph import PRECISIONS, precision_parts
 from hwnas.latency.device import _hardware
-from hwnas.latency.device._facts import usable_cores
+from hwnas.latency.device._facts import memory_pages, usable_cores
 from hwnas.latency.device._hardware import Hardware
 
 
@@ -84,6 +84,7 @@ class Device:
         threads: number of threads; 0 if unknown.
         batch: images per run.
         spinning: of idle threads: ``on``, ``off``, or ``stop`` between runs.
+        pages: of memory: ``usual``, or ``huge`` if the process asks for them (`memory_pages`).
         hardware: the processor.
         runtime: name and version of the runtime.
     """
@@ -94,6 +95,7 @@ class Device:
     threads: int = 1
     batch: int = 1
     spinning: str = "stop"
+    pages: str = "usual"
     hardware: Hardware = field(default_factory=lambda: Hardware("unknown"))
     runtime: str = ""
 
@@ -108,6 +110,8 @@ class Device:
         words.append(f"b{self.batch}")
         if self.spinning != "stop":
             words.append(f"spin-{self.spinning}")
+        if self.pages != "usual":
+            words.append(f"{self.pages}-pages")
         return "-".join(words).lower()
 
     def label(self, precision: str) -> str:
@@ -133,7 +137,7 @@ class Device:
     def differences(self, other: Device) -> list[str]:
         """Differences in words that make times on the two devices incomparable; software versions do not count."""
         found = []
-        for what in ("provider", "options", "threads", "batch", "spinning"):
+        for what in ("provider", "options", "threads", "batch", "spinning", "pages"):
             mine, theirs = getattr(self, what), getattr(other, what)
             if mine != theirs:
                 found.append(f"{what} {mine}, here {theirs}")
@@ -144,8 +148,9 @@ class Device:
         return found
 
     def to_json(self) -> dict[str, Any]:
-        """JSON values for :meth:`from_json`."""
-        return asdict(self) | {"options": dict(self.options)}
+        """JSON values for :meth:`from_json`; usual pages are left out, as in files of earlier versions."""
+        values = asdict(self) | {"options": dict(self.options)}
+        return {name: value for name, value in values.items() if (name, value) != ("pages", "usual")}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Device:
@@ -161,7 +166,7 @@ class Device:
             device = cls(**{**data, "hardware": Hardware(**hardware), "options": dict(data["options"])})
         except (TypeError, ValueError, KeyError, AttributeError) as error:
             raise TableError("its device", f"it is not described as expected ({error})", "profile again") from error
-        texts = [device.name, device.provider, device.spinning, device.runtime]
+        texts = [device.name, device.provider, device.spinning, device.pages, device.runtime]
         texts += [device.hardware.name, device.hardware.model, device.hardware.system]
         if not all(isinstance(t, str) for t in texts) or not device.name or device.spinning not in _SPINNING:
             raise TableError("its device", "a name is missing or no text", "profile again")
@@ -230,6 +235,7 @@ def get_device(name: str = "cpu", *, threads: int = 1, batch: int = 1, spinning:
         threads=threads,
         batch=batch,
         spinning=spinning,
+        pages=memory_pages() if kind == "cpu" else "usual",
         hardware=_hardware.nvidia_gpu(int(index or 0)) if kind in _NVIDIA else _hardware.cpu(),
         runtime=f"onnxruntime {ort.__version__}",
     )

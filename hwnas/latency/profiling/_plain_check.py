@@ -18,13 +18,14 @@ from hwnas.io import Journal
 from hwnas.latency.device._device import Device
 from hwnas.latency.profiling._methods import row_name
 from hwnas.latency.table._table import Anchor
+from hwnas.latency.timing._measure import READY_BYTES, few_at_a_time
 from hwnas.space import AdditiveCost, Network, Population, SearchSpace, macs_cost
 
 PLAIN = "a plain process"
 """The stage's name in the journal."""
 
-FILES, EACH_TIME = 12, 6
-"""Subnets in all, and per process."""
+FILES = 12
+"""Subnets in all."""
 
 LONG_MS = 200
 """If the anchor takes longer, half as many subnets are timed: all of them took a quarter of an hour with a language model that
@@ -108,14 +109,19 @@ def check_by_plain_process(
     with tempfile.TemporaryDirectory(prefix="hwnas-") as folder:
         beside = Path(folder) / "anchor.onnx"
         beside.write_bytes(modelled(anchor.network).content)
-        for start in range(0, len(todo), EACH_TIME):
-            few = todo[start : start + EACH_TIME]
-            paths = [Path(folder) / f"{i}.onnx" for i in range(len(few))]
-            for row, path in zip(few, paths, strict=True):
-                path.write_bytes(modelled(space.network(row)).content)
-            times = np.mean([timer(device, paths, beside) for _ in range(PROCESSES)], axis=0)
-            for row, (ratio, beside_ms) in zip(few, times.tolist(), strict=True):
-                known[row_name(row)] = ratio, beside_ms
-                journal.append({"stage": PLAIN, "name": row_name(row), "ratio": ratio, "beside_ms": beside_ms})
+        written = (
+            _written(Path(folder) / f"{i}.onnx", row, modelled(space.network(row))) for i, row in enumerate(todo)
+        )
+        for few in few_at_a_time(written, lambda each: each[1].stat().st_size, READY_BYTES):
+            times = np.mean([timer(device, [path for _, path in few], beside) for _ in range(PROCESSES)], axis=0)
+            for (name, path), (ratio, beside_ms) in zip(few, times.tolist(), strict=True):
+                known[name] = ratio, beside_ms
+                journal.append({"stage": PLAIN, "name": name, "ratio": ratio, "beside_ms": beside_ms})
+                path.unlink()
     ratio, beside_ms = np.array([known[row_name(row)] for row in rows]).T
     return cost(rows), ratio * anchor_ms, float(100 * anchor_ms / np.median(beside_ms))
+
+
+def _written(path: Path, row: Population, model: Model) -> tuple[str, Path]:
+    path.write_bytes(model.content)
+    return row_name(row), path

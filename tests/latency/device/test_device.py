@@ -24,7 +24,8 @@ from hwnas.latency import (
     get_device,
     table_paths,
 )
-from hwnas.latency.device._facts import usable_cores
+from hwnas.latency.device import _facts
+from hwnas.latency.device._facts import memory_pages, usable_cores
 from hwnas.latency.table import _find as find
 from hwnas.latency.timing._loop import waited_ns, waiting_clock
 from tests.latency.fakes import tiny_space
@@ -67,6 +68,38 @@ def test_this_machine_is_described() -> None:
     assert available_providers()["cpu"]
     assert set(available_providers()) == set(PROVIDERS)
     assert Device.from_json(CPU.to_json()) == CPU
+
+
+HUGE = "glibc.malloc.hugetlb=1"
+
+
+@pytest.mark.parametrize(
+    ("tunables", "libc", "refused", "pages"),
+    [
+        (HUGE, ("glibc", "2.35"), False, "huge"),
+        (f"glibc.malloc.check=0:{HUGE}", ("glibc", "2.41"), False, "huge"),
+        (HUGE, ("glibc", "2.34"), False, "usual"),
+        (HUGE, ("", ""), False, "usual"),
+        (HUGE, ("glibc", "2.36"), True, "usual"),
+        ("glibc.malloc.hugetlb=0", ("glibc", "2.36"), False, "usual"),
+        ("", ("glibc", "2.36"), False, "usual"),
+    ],
+)
+def test_huge_pages_are_used_where_they_are_asked_for_and_given(
+    monkeypatch: pytest.MonkeyPatch, tunables: str, libc: tuple[str, str], refused: bool, pages: str
+) -> None:
+    monkeypatch.setenv("GLIBC_TUNABLES", tunables)
+    monkeypatch.setattr("platform.libc_ver", lambda: libc)
+    monkeypatch.setattr(_facts, "_refuses_huge_pages", lambda: refused)
+    assert memory_pages() == get_device("cpu").pages == pages
+
+
+def test_times_in_huge_and_in_usual_pages_are_kept_apart() -> None:
+    huge = replace(CPU, pages="huge")
+    assert huge.id == f"{CPU.id}-huge-pages"
+    assert huge.differences(CPU) == ["pages huge, here usual"]
+    assert Device.from_json(huge.to_json()) == huge
+    assert "pages" not in CPU.to_json(), "tables of earlier versions stay what they are"
 
 
 @pytest.mark.parametrize(
