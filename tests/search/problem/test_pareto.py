@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 
-from hwnas.report import _pareto
+from hwnas import report
 from hwnas.search import hypervolume, non_dominated
 from hwnas.search.problem._pareto import GRID_CELLS, behind
 
@@ -65,5 +65,5 @@ def test_behind_a_large_front_errs_in_favour_of_the_rows() -> None:
 
 
 def test_the_report_uses_the_same_functions() -> None:
-    assert _pareto.hypervolume is hypervolume
-    assert _pareto.non_dominated is non_dominated
+    assert report.hypervolume is hypervolume
+    assert report.non_dominated is non_dominated
