@@ -94,8 +94,8 @@ def searches(
             yield row, outcome.value
 
     def whole(x: NDArray[Any]) -> dict[str, NDArray[np.float64]]:
-        told = [outcome.value for outcome in batched.in_order(list(x)) if isinstance(outcome, Done)]
-        return {**{name: fn(x) for name, fn in problem.known.items()}, problem.slow[0]: np.array(told)}
+        values = [outcome.value for outcome in batched.in_order(list(x)) if isinstance(outcome, Done)]
+        return {**{name: fn(x) for name, fn in problem.known.items()}, problem.slow[0]: np.array(values)}
 
     options = SearchOptions(evaluations, seed, at_once=workers)
     found = drive_freely(linas(problem, options), as_finished)

@@ -17,7 +17,8 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.note10 import DATA, load
+from benchmarks import DATA
+from benchmarks.note10 import load
 from hwnas.search import Problem, hypervolume, run_search
 from hwnas.study import Study
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
@@ -21,6 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks import DATA
 from hwnas.files import file_hash
 from hwnas.io import read_archs, read_csv, read_metric
 from hwnas.predictor import (
@@ -145,8 +145,7 @@ def extrapolated(data: Measured, new: Callable[[SearchSpace], Predictor]) -> dic
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    default = Path(os.environ.get("HWNAS_SHARED_DATA", Path(__file__).resolve().parents[2] / "shared" / "data"))
-    parser.add_argument("--data", type=Path, default=default / "ofa_mbv3_w1.0_imagenet")
+    parser.add_argument("--data", type=Path, default=DATA / "ofa_mbv3_w1.0_imagenet")
     parser.add_argument("--out", type=Path, default=EMBEDDED / f"{SPACE}.safetensors")
     parser.add_argument("--no-scores", action="store_true", help="take the scores of the file that ships")
     parser.add_argument("--compare", action="store_true", help="only print the scores of other kinds")

@@ -65,7 +65,7 @@ class Run:
         self.root = root
         write_texts(root / "text")
         self.scored = sorted_model(Windows(model, root / "text", windows), root / "sorted.safetensors")
-        self.told = Windows(self.scored.model, root / "text" / "validation.txt", measured)
+        self.unseen = Windows(self.scored.model, root / "text" / "validation.txt", measured)
         self.library = root / "library.csv"
         self._timed: tuple[str, Callable[[], object]] = "", lambda: None
 
@@ -90,8 +90,8 @@ class Run:
         found.frame.to_csv(self.root / "check.csv", index=False)
         print(f"additivity: {found.raw}\n  each corrected by all others: {found.corrected}")
         near = found.frame[found.frame["kl"] <= 0.5]
-        told = Additivity.of(near["kl"].to_numpy(), near["kl_measured"].to_numpy())
-        print(f"  of those with a sum up to 0.5 nats: {told}")
+        additivity = Additivity.of(near["kl"].to_numpy(), near["kl_measured"].to_numpy())
+        print(f"  of those with a sum up to 0.5 nats: {additivity}")
 
     # --- the clock -----------------------------------------------------------------------------
 
@@ -150,23 +150,23 @@ class Run:
         """Compare exported files of the parent and the front, in other precisions, with the parent in fp32."""
         compared = pd.read_csv(self.root / "compared.csv")
         rows = []
-        for _, told in compared[compared["way"].isin(["parent", "front"])].iterrows():
-            row = self.space.encode(json.loads(told["arch"]))
+        for _, fp32 in compared[compared["way"].isin(["parent", "front"])].iterrows():
+            row = self.space.encode(json.loads(fp32["arch"]))
             for precision in precisions:
                 found = _measures(self._divergence_of_file(row, precision)) | self._speeds(row, columns, precision)
-                way = f"{told['way']} in {precision}"
-                rows.append({"speedup": told["speedup"], "way": way, **found, "arch": told["arch"]})
+                way = f"{fp32['way']} in {precision}"
+                rows.append({"speedup": fp32["speedup"], "way": way, **found, "arch": fp32["arch"]})
         frame = pd.DataFrame(rows)
         frame.to_csv(self.root / "precisions.csv", index=False)
         return frame
 
     def _divergence_of_file(self, row: Population, precision: str) -> Divergence:
-        net, total = self.told.net, Divergence()
+        net, total = self.unseen.net, Divergence()
         network = self.network("prefill_ms", row)
         subnet = Subnet(network, net.weights(row), arch=self.space.decode(row), bn_eps=net.bn_eps)
         session = _session(network_model(network, precision=precision, weights=folded_weights(subnet)).content)
         with torch.no_grad():
-            for ids, following in self.told.batches():
+            for ids, following in self.unseen.batches():
                 parent = Parent(net.forward(self.parent, {"input_ids": ids}), following)
                 feeds = {name: tensor.numpy() for name, tensor in prompt(network_inputs(network), ids).items()}
                 total += parent(torch.from_numpy(session.run(["logits"], feeds)[0]))
@@ -260,9 +260,9 @@ class Run:
         """Divergence on text that was not used for scoring, and the measured and predicted speedup of each of ``columns``."""
         library = read_library(self.library)
         chosen = [(0.0, "parent", self.parent), *self.chosen()]
-        told = divergences(self.told, [row for *_, row in chosen], self.root / "told.jsonl", title="measuring")
+        found = divergences(self.unseen, [row for *_, row in chosen], self.root / "told.jsonl", title="measuring")
         rows = []
-        for (speedup, way, row), each in zip(chosen, told, strict=True):
+        for (speedup, way, row), each in zip(chosen, found, strict=True):
             x = np.stack([self.in_library(self.parent), self.in_library(row)])
             predicted = {column: library.costs[column](x) for column in columns if column in library.costs}
             sums = {f"{column}_predicted": float(parent / own) for column, (parent, own) in predicted.items()}

@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 from rich.console import Console
 
+from benchmarks import DATA
 from hwnas.io import read_subnet_table
 from hwnas.predictor import new_predictor
 from hwnas.report import Curves, curves_table
@@ -49,7 +50,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--seeds", type=int, default=20)
     parser.add_argument("--device", default="raspi4", help="column of latency_ms.csv.gz")
-    parser.add_argument("--data", type=Path, default=Path(__file__).parents[2] / "shared" / "data")
+    parser.add_argument("--data", type=Path, default=DATA)
     options = parser.parse_args()
     space = nasbench201()
     files = [options.data / "nasbench201" / name for name in ("accuracy.csv.gz", "latency_ms.csv.gz")]

@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks import DATA
 from benchmarks.oracle import KINDS, Oracle, volume
 from hwnas.search import Objective, Problem, SearchOptions, gaussian_process, linas, non_dominated, run_trial
 from hwnas.space import Population
@@ -58,7 +59,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--oracle", choices=KINDS, default="mlp")
     parser.add_argument("--seeds", type=int, default=8)
-    parser.add_argument("--data", type=Path, default=Path(__file__).parents[2] / "shared" / "data")
+    parser.add_argument("--data", type=Path, default=DATA)
     options = parser.parse_args()
     oracle = Oracle(options.data, options.oracle)
     print("| error, points | evaluations | of what was measured | of what is expected | better with | flatters by |")

@@ -7,12 +7,11 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks import DATA
 from hwnas.latency import read_published
 from hwnas.predictor import Predictor, get_predictor
 from hwnas.search import Constraint, Objective, Problem
 from hwnas.space import AdditiveCost, SearchSpace, get_space
-
-DATA = Path(__file__).resolve().parent.parent.parent / "shared" / "data"
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import argparse
 from contextlib import ExitStack
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +48,7 @@ from hwnas.search import (
 from hwnas.space import Population, macs_cost
 from hwnas.study import Evaluation
 from hwnas.study._racing import can_race
-from hwnas.supernet import MeasuredAnswers, evaluate, get_engine
+from hwnas.supernet import MeasuredAnswers, Supernet, evaluate, get_engine
 from hwnas.task import share_errors
 
 
@@ -88,6 +88,54 @@ class Answered:
         return share_errors(self.top1(x), len(self.places))
 
 
+@dataclass(frozen=True)
+class Samples:
+    """A supernet's margins on the samples that searches see, and on those that judge their fronts."""
+
+    net: Supernet
+    all_seen: Answered
+    heard: Answered
+    judge: Answered
+
+    @classmethod
+    def opened(cls, options: argparse.Namespace, until_done: ExitStack) -> Samples:
+        """From the command line; journals are closed with ``until_done``."""
+        asked = Evaluation(options.supernet, data=options.data, images=options.images, calibrate=options.calibrate)
+        net, engine = asked.net, get_engine()
+
+        def answers(of: Evaluation, keep: Path) -> tuple[MeasuredAnswers, int]:
+            data = can_race(of.samples(net)[0])
+            about = {"supernet": net.digest, "data": str(of.data), "n": data.n_validation}
+            return MeasuredAnswers(net, data, until_done.enter_context(Journal(keep, about)), engine), data.n_validation
+
+        own, n = answers(asked, options.keep)
+        all_seen = Answered(own, np.arange(n), n)
+        if options.test is None:
+            return cls(net, all_seen, *(Answered(own, np.arange(part, n, 2), n) for part in (0, 1)))
+        tested, m = answers(replace(asked, data=options.test, images=5000), options.keep.with_suffix(".test.jsonl"))
+        return cls(net, all_seen, all_seen, Answered(tested, np.arange(m), m))
+
+    def problem(self, values: MetricFunction) -> Problem:
+        """Accuracy against MACs."""
+        macs = Objective("macs", "", False, macs_cost(self.net.space))
+        return Problem(self.net.space, [Objective(self.net.metric, "%", True, values), macs], slow=[self.net.metric])
+
+    def judged(
+        self, values: MetricFunction, errors: Errors, every: Population, whole: Population
+    ) -> tuple[Population, Front]:
+        """The front, by expected accuracies, of the subnets ``whole`` that were evaluated on all samples."""
+        expects = expected(self.problem(values), every, gaussian_process(self.net.space, errors))
+        x = best_of(expects, [Trial("", 0, whole)])
+        return x, Front(self.judge.of(x) > 0, expects.metrics[self.net.metric](x), expects.metrics["macs"](x)[:, None])
+
+    def largest_error(self, x: Population) -> float:
+        """Largest difference of the accuracies of some rows from a plain evaluation, in points."""
+        some = x[:: max(1, len(x) // 4)]
+        data = self.all_seen.answers.data
+        exact = np.array([evaluate(self.net, row, data, get_engine()).value for row in some])
+        return float(np.abs(exact - self.all_seen.top1(some)).max())
+
+
 def plain(problem: Problem, fit: Fit, evals: int, seed: int) -> Trial:
     """A search that evaluates every subnet on every sample."""
     return run_trial("linas", linas(problem, SearchOptions(evals, seed, fit=fit)))
@@ -111,8 +159,35 @@ def racing(problem: Problem, heard: Answered, evals: int, seed: int, tolerance: 
     return race
 
 
-def main() -> None:
+def compare(samples: Samples, options: argparse.Namespace) -> None:
     """Print one line for each seed, and the worth of fronts."""
+    net, heard = samples.net, samples.heard
+    problem, fit = samples.problem(heard.top1), gaussian_process(net.space, heard.errors)
+    print(
+        f"{net.space.name}, {len(heard.places)} samples, {options.evals} subnets, {options.more:g} times as many raced"
+    )
+    print("seed  shown %  shown all  on the front  of the plain search")
+    rows, plains, races, largest = [], [], [], 0.0
+    for seed in range(options.first, options.first + options.seeds):
+        trial = plain(problem, fit, options.evals, seed)
+        plains.append(samples.judged(heard.top1, heard.errors, trial.x, trial.x)[1])
+        race = racing(problem, heard, round(options.more * options.evals), seed, options.tolerance)
+        whole = np.stack([e.row for e in race.entrants if not e.is_out])
+        x, front = samples.judged(race.values, race.errors, np.stack([e.row for e in race.entrants]), whole)
+        races.append(front)
+        shown = sum(e.n_shown for e in race.entrants) / (len(heard.places) * options.evals)
+        rows.append([100 * shown, len(whole), len(x), len(plains[-1].expected)])
+        print("{:4}  {:7.1f}  {:9.0f}  {:12.0f}  {:.0f}".format(seed, *rows[-1]), flush=True)
+        largest = max(largest, samples.largest_error(x))
+    print("mean  {:7.1f}  {:9.0f}  {:12.0f}  {:.0f}".format(*np.mean(rows, axis=0)))
+    corner = Corner.of([*plains, *races])
+    for chosen in (False, True):
+        what = "by choice  " if chosen else "hypervolume"
+        print(f"{what}, percent of the plain fronts: {summary(shares(races, plains, corner, chosen=chosen))}")
+    print(f"largest difference of a front's accuracy from its plain evaluation: {largest:g} points")
+
+
+def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--supernet", default="digits")
     parser.add_argument("--data", type=Path)
@@ -126,62 +201,8 @@ def main() -> None:
     parser.add_argument("--tolerance", type=float, default=TOLERANCE)
     parser.add_argument("--keep", type=Path, default=Path("racing.jsonl"))
     options = parser.parse_args()
-    asked = Evaluation(options.supernet, data=options.data, images=options.images, calibrate=options.calibrate)
-    net, engine = asked.net, get_engine()
     with ExitStack() as until_done:
-
-        def answers(of: Evaluation, keep: Path) -> tuple[MeasuredAnswers, int]:
-            data = can_race(of.samples(net)[0])
-            about = {"supernet": net.digest, "data": str(of.data), "n": data.n_validation}
-            return MeasuredAnswers(net, data, until_done.enter_context(Journal(keep, about)), engine), data.n_validation
-
-        own, n = answers(asked, options.keep)
-        whole_data = Answered(own, np.arange(n), n)
-        if options.test is None:
-            heard, judge = (Answered(own, np.arange(part, n, 2), n) for part in (0, 1))
-        else:
-            tested, m = answers(replace(asked, data=options.test, images=5000), options.keep.with_suffix(".test.jsonl"))
-            heard, judge = whole_data, Answered(tested, np.arange(m), m)
-        macs = macs_cost(net.space)
-
-        def judged(
-            values: MetricFunction, errors: Errors, every: Population, whole: Population
-        ) -> tuple[Population, Front]:
-            """The front, by expected accuracies, of the subnets that were evaluated on all samples."""
-            problem = problem_of(values)
-            expects = expected(problem, every, gaussian_process(net.space, errors))
-            x = best_of(expects, [Trial("", 0, whole)])
-            return x, Front(judge.of(x) > 0, expects.metrics[net.metric](x), macs(x)[:, None])
-
-        def problem_of(values: MetricFunction) -> Problem:
-            objectives = [Objective(net.metric, "%", True, values), Objective("macs", "", False, macs)]
-            return Problem(net.space, objectives, slow=[net.metric])
-
-        problem, fit = problem_of(heard.top1), gaussian_process(net.space, heard.errors)
-        print(
-            f"{net.space.name}, {len(heard.places)} samples, {options.evals} subnets, {options.more:g} times as many raced"
-        )
-        print("seed  shown %  shown all  on the front  of the plain search")
-        rows, plains, races, largest = [], [], [], 0.0
-        for seed in range(options.first, options.first + options.seeds):
-            trial = plain(problem, fit, options.evals, seed)
-            plains.append(judged(heard.top1, heard.errors, trial.x, trial.x)[1])
-            race = racing(problem, heard, round(options.more * options.evals), seed, options.tolerance)
-            whole = np.stack([e.row for e in race.entrants if not e.is_out])
-            x, front = judged(race.values, race.errors, np.stack([e.row for e in race.entrants]), whole)
-            races.append(front)
-            shown = sum(e.n_shown for e in race.entrants) / (len(heard.places) * options.evals)
-            rows.append([100 * shown, len(whole), len(x), len(plains[-1].expected)])
-            print("{:4}  {:7.1f}  {:9.0f}  {:12.0f}  {:.0f}".format(seed, *rows[-1]), flush=True)
-            some = x[:: max(1, len(x) // 4)]
-            exact = np.array([evaluate(net, row, own.data, engine).value for row in some])
-            largest = max(largest, float(np.abs(exact - whole_data.top1(some)).max()))
-        print("mean  {:7.1f}  {:9.0f}  {:12.0f}  {:.0f}".format(*np.mean(rows, axis=0)))
-        corner = Corner.of([*plains, *races])
-        for chosen in (False, True):
-            what = "by choice  " if chosen else "hypervolume"
-            print(f"{what}, percent of the plain fronts: {summary(shares(races, plains, corner, chosen=chosen))}")
-        print(f"largest difference of a front's accuracy from its plain evaluation: {largest:g} points")
+        compare(Samples.opened(options, until_done), options)
 
 
 if __name__ == "__main__":

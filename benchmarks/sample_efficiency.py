@@ -25,7 +25,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from rich.console import Console
 
-from benchmarks import dynast_oracle, peers
+from benchmarks import DATA, dynast_oracle, peers
 from benchmarks.oracle import KINDS, REFERENCE, Oracle, volume
 from hwnas.predictor import new_predictor
 from hwnas.report import Curves, curves_table, save_curves, thinned
@@ -205,7 +205,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("--evaluations", type=int, default=EVALUATIONS)
     parser.add_argument("--oracle", choices=KINDS, default="gp")
-    parser.add_argument("--data", type=Path, default=Path(__file__).parents[2] / "shared" / "data")
+    parser.add_argument("--data", type=Path, default=DATA)
     parser.add_argument("--out", type=Path, default=Path("build/sample_efficiency.csv"))
     options = parser.parse_args()
     oracle = Oracle(options.data, options.oracle)

@@ -23,7 +23,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.note10 import DATA
+from benchmarks import DATA
 from hwnas.files import replacing
 from hwnas.io import Journal
 from hwnas.latency import (

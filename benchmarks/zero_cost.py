@@ -20,6 +20,7 @@ import torch
 from numpy.typing import NDArray
 from scipy.stats import kendalltau, spearmanr
 
+from benchmarks import DATA
 from benchmarks.nasbench201_network import cell_network
 from hwnas.io import read_subnet_table
 from hwnas.space import Network, Population, SearchSpace, macs_cost, nasbench201, params_cost
@@ -37,7 +38,7 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=40, help="networks per sample")
     parser.add_argument("--supernet", help="with --journal: a reference")
     parser.add_argument("--journal", type=Path, help="its accuracies")
-    parser.add_argument("--data", type=Path, default=Path(__file__).parents[2] / "shared" / "data")
+    parser.add_argument("--data", type=Path, default=DATA)
     options = parser.parse_args()
     n = options.samples * options.size
     if options.supernet:

@@ -4,7 +4,7 @@
     python -m benchmarks.own_networks trec --steps 300 --report
 
 Every part runs in its own process, so that its peak memory can be measured, and skips results of an earlier run: the same command
-resumes. Needs the shared data sets (``HWNAS_SHARED``) and ``pip install 'hwnas[benchmarks]'``.
+resumes. Needs the shared data sets (``HWNAS_SHARED_DATA``) and ``pip install 'hwnas[benchmarks]'``.
 """
 
 from __future__ import annotations

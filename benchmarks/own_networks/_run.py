@@ -1,4 +1,4 @@
-"""One run: a task, steps and a seed. Its folder holds all that was trained, and a journal of all that was measured."""
+"""One run: a task, a number of steps and a seed. Its folder holds trained networks, and a journal of all measurements."""
 
 from __future__ import annotations
 
@@ -15,26 +15,26 @@ from hwnas.supernet.train import training_device
 from hwnas.task import TextFolder, UserData
 
 SAVE_EVERY = 50
-"""Steps that a killed training loses at most."""
+"""Most steps that an interrupted training loses."""
 
 EVALUATED_TOGETHER = 100
-"""Samples per batch where accuracy is measured; texts of like length share a part of it."""
+"""Samples per batch when accuracy is measured; texts of similar length share part of a batch."""
 
 Entry = dict[str, Any]
 
 
 @dataclass(frozen=True)
 class Run:
-    """What is run, and where its files are.
+    """The settings of a run.
 
     Attributes:
         task: the network and the data.
-        steps: of every training, the largest's alone as well as the supernet's.
+        steps: of every training.
         seed: of heads, batches and searches.
-        evaluations: subnets that a search evaluates.
-        root: of all runs.
-        widths: channels between the layers of an encoder that subnets choose from too; empty for no choice.
-        rows: of the table of tokens of an encoder of texts; None for one for each token.
+        evaluations: number of subnets that a search evaluates.
+        root: folder of all runs.
+        widths: choices of the channels between an encoder's layers; empty for no choice.
+        rows: of a text encoder's embedding table; None for one row per token.
     """
 
     task: OwnTask
@@ -52,7 +52,7 @@ class Run:
 
     @property
     def title(self) -> str:
-        """What it has in common with the runs of other seeds."""
+        """Name of the run without its seed."""
         kept = f"-rows{self.rows}" if self.rows else ""
         return f"{self.task.name}-{self.steps}{kept}" + "".join(f"-c{width}" for width in self.widths)
 
@@ -69,7 +69,7 @@ class Run:
         )
 
     def entries(self, **having: Any) -> list[Entry]:
-        """Results with such values."""
+        """Results that have these values."""
         with self.journal() as journal:
             return [entry for entry in journal.entries if all(entry.get(k) == v for k, v in having.items())]
 
@@ -79,7 +79,7 @@ class Run:
             journal.append(entry)
 
     def opened(self, reference: str | None = None) -> tuple[Supernet, UserData]:
-        """A pretrained network, the task's unless another is named, with a new head for the data it is to learn."""
+        """A pretrained network (by default the task's) with a new head for the task's classes, and the data."""
         net = load_supernet(reference or self.task.prepare(self.shared))
         if self.widths and reference is None:
             assert isinstance(net, TextEncoder | ImageEncoder), f"{self.task.name} is no encoder"
@@ -94,7 +94,7 @@ class Run:
         return net.adapted(data).with_head(data.labels, self.seed), data
 
     def fine_tuned(self, name: str, net: Supernet, data: UserData, schedule: str) -> Supernet:
-        """The network after training by its family's recipe; read back, if that was done before."""
+        """The network after training by its family's recipe; a finished training is read from its file."""
         file = self.folder / f"{name}.safetensors"
         if not file.exists():
             recipe, start, processor = net.recipe, time.time(), time.process_time()
@@ -114,13 +114,13 @@ class Run:
             trainer.run(lambda step, loss: self._say(name, step, loss))
             net.save(file, trainer.provenance())
             state.unlink(missing_ok=True)
-            share = self.steps / max(1, self.steps - begun)  # of a run that was killed, the last part tells
+            share = self.steps / max(1, self.steps - begun)  # after an interruption, extrapolate from the last part
             minutes, processor = (time.time() - start) / 60, (time.process_time() - processor) / 60
             self.record(cost="training", name=name, minutes=share * minutes, processor_minutes=share * processor)
         return load_supernet(str(file))
 
     def accuracy(self, name: str, net: Supernet, split: str, samples: int = 5000) -> tuple[MeasuredAccuracy, Journal]:
-        """Accuracy on ``data`` (what searches see) or ``test``, each subnet measured once; close the journal."""
+        """Accuracy on ``data`` (for searches) or ``test``, and its journal, which the caller closes."""
         calibrate = self.task.calibrate
         facts = {"split": split, "samples": samples, "calibrate": calibrate, "batch": EVALUATED_TOGETHER}
         journal = Journal(self.folder / f"{name}.{split}-{samples}.jsonl", accuracy_journal_identity(net, facts))

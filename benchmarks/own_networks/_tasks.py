@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import csv
 import gzip
-import os
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,7 +17,8 @@ from typing import Any
 
 import numpy as np
 
-SHARED = Path(os.environ.get("HWNAS_SHARED", Path(__file__).parents[3] / "shared")) / "data"
+from benchmarks import DATA
+
 PIXELS = 96
 """Side of an image. CIFAR-10's have 32 pixels, but pretrained features work better at 96 than at 64."""
 
@@ -113,7 +113,7 @@ def _sst2(folder: Path) -> None:
 def _cifar(folder: Path) -> None:
     from PIL import Image
 
-    with np.load(SHARED / "images" / "cifar10_small.npz") as file:
+    with np.load(DATA / "images" / "cifar10_small.npz") as file:
         arrays = {name: file[name] for name in file.files}
     train, labels, test, test_labels = (arrays[name] for name in ("x_train", "y_train", "x_test", "y_test"))
     order = np.random.default_rng(0).permutation(len(train))
@@ -131,7 +131,7 @@ def _cifar(folder: Path) -> None:
 
 
 def _read(name: str, label: str) -> Rows:
-    with gzip.open(SHARED / "text" / name, "rt", encoding="utf-8", newline="") as file:
+    with gzip.open(DATA / "text" / name, "rt", encoding="utf-8", newline="") as file:
         return [(row["text"], row[label]) for row in csv.DictReader(file)]
 
 
