@@ -50,16 +50,16 @@ def fit_and_score(predictor: Predictor, x: Population, y: Vector, card: Card, *,
     """
     sizes = curve_sizes(int(subnet_groups(predictor.space, x).max(initial=-1)) + 1)
     steps = 1 + k + len(sizes)
-    with progress("fitting") as tell:
-        tell(0, steps, count_of(len(x), "row"))
+    with progress("fitting") as advance:
+        advance(0, steps, count_of(len(x), "row"))
         predictor.fit(x, y)
         predicted, std = k_fold(
             predictor.unfitted, predictor.space, x, y, k=k, seed=seed,
-            progress=lambda fold: tell(1 + fold, steps, f"cross-validating, fold {fold + 1} of {k}"),
+            progress=lambda fold: advance(1 + fold, steps, f"cross-validating, fold {fold + 1} of {k}"),
         )  # fmt: skip
         curve: list[tuple[int, Scores]] = []
         for i, size in enumerate(sizes):
-            tell(1 + k + i, steps, f"learning curve, {size:,} subnets")
+            advance(1 + k + i, steps, f"learning curve, {size:,} subnets")
             repeats = REPEATS if size <= FEW else 1
             point = curve_point(predictor.unfitted, predictor.space, x, y, size, repeats=repeats, seed=seed)
             curve.append((size, point))

@@ -12,7 +12,7 @@ import json
 import math
 import os
 import zipfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from importlib import resources
 from typing import TYPE_CHECKING, Any
@@ -62,6 +62,9 @@ ALIGNED = 16
 
 LEAST = 64
 """Floats: smaller initializers stay in the model."""
+
+Stage = tuple[str, Mapping[str, Network], bool]
+"""Name, networks by name, and whether nodes are timed."""
 
 BLOCK_BYTES = 512 << 20
 """Most bytes of weights that are loaded at once; small boards have 1 GB."""
@@ -156,25 +159,8 @@ def _plan(
     else:
         subnets, reference = Subnets(rows[:0], rows[:0], rows), middle(space, rows)
         stages = [(WHOLE, named(space, rows), False)]
-    networks_of: dict[str, Network] = {}
-    short: dict[str, str] = {}
-    for _, networks, _ in stages:
-        for name, network in networks.items():
-            if name not in short:
-                short[name] = f"n{len(short):04d}"
-                networks_of[short[name]] = network
-    rng = np.random.default_rng([plan.seed, 2])
-    blocks = []
-    for stage, networks, layers in stages:
-        copies = 2 if layers else 1
-        sizes = {name: copies * _weight_bytes(network) for name, network in networks.items()}
-        for session in range({IN_CONTEXT: COVER_SESSIONS, ISOLATED: ALONE_SESSIONS}.get(stage, plan.sessions)):
-            # A new order in each session, so that networks share blocks with others, and no block has one twice.
-            names = rng.permutation(np.array(list(networks), dtype=object))
-            blocks += [
-                {"stage": stage, "layers": layers, "networks": [(short[name], session) for name in few]}
-                for few in few_at_a_time(names, sizes.__getitem__, BLOCK_BYTES)
-            ]
+    named_networks = {name: network for _, networks, _ in stages for name, network in networks.items()}
+    short = {name: f"n{i:04d}" for i, name in enumerate(named_networks)}
     contents = {
         "format": FORMAT,
         "hwnas": __version__,
@@ -195,16 +181,30 @@ def _plan(
         "timer": {"rounds": ROUNDS, "seconds_per_network": SECONDS_PER_MODEL},
         "anchor": {"row": reference.tolist(), "file": _file("anchor")},
         "networks": {short[name]: {"name": name, "file": _file(short[name])} for name in short},
-        "blocks": blocks,
+        "blocks": _blocks(stages, short, plan),
     }
-    return contents, networks_of
+    return contents, {short[name]: network for name, network in named_networks.items()}
 
 
-def _stages_of_profile(
-    space: SearchSpace, plan: Plan, subnets: Subnets
-) -> list[tuple[str, Mapping[str, Network], bool]]:
-    """The stages of a profile: name, networks by name, and whether nodes are timed."""
-    stages: list[tuple[str, Mapping[str, Network], bool]] = [(CALIBRATION, named(space, subnets.calibration), False)]
+def _blocks(stages: Sequence[Stage], short: Mapping[str, str], plan: Plan) -> list[dict[str, Any]]:
+    """Groups of ``(network, session)`` that are measured together."""
+    rng, blocks = np.random.default_rng([plan.seed, 2]), []
+    for stage, networks, layers in stages:
+        copies = 2 if layers else 1
+        sizes = {name: copies * _weight_bytes(network) for name, network in networks.items()}
+        for session in range({IN_CONTEXT: COVER_SESSIONS, ISOLATED: ALONE_SESSIONS}.get(stage, plan.sessions)):
+            # A new order in each session, so that networks share blocks with others, and no block has one twice.
+            names = rng.permutation(np.array(list(networks), dtype=object))
+            blocks += [
+                {"stage": stage, "layers": layers, "networks": [(short[name], session) for name in few]}
+                for few in few_at_a_time(names, sizes.__getitem__, BLOCK_BYTES)
+            ]
+    return blocks
+
+
+def _stages_of_profile(space: SearchSpace, plan: Plan, subnets: Subnets) -> list[Stage]:
+    """The stages of a profile."""
+    stages: list[Stage] = [(CALIBRATION, named(space, subnets.calibration), False)]
     if plan.method == "in-context":
         stages.insert(0, (IN_CONTEXT, named(space, subnets.cover), True))
     else:

@@ -50,10 +50,10 @@ def read_raw_rows(path: Path) -> list[dict[str, str]]:
         raise DataError(where, "it is cut short: its last row is missing", "copy it from the board again")
     if len(rows) == 1:
         raise DataError(where, "it holds no times", "copy it from the board again")
-    found, told = len(rows) - 1, ends[0]["values"]
-    if told != str(found):
-        relation = "missing" if not told.isdecimal() or int(told) > found else "too many"
-        rule = f"it holds {found} rows of {told[:20]}: rows are {relation}"
+    found, stated = len(rows) - 1, ends[0]["values"]
+    if stated != str(found):
+        relation = "missing" if not stated.isdecimal() or int(stated) > found else "too many"
+        rule = f"it holds {found} rows of {stated[:20]}: rows are {relation}"
         raise DataError(where, rule, AS_WRITTEN)
     return rows[:-1]
 

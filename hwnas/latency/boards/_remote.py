@@ -85,7 +85,8 @@ class Host:
         named = written[: len(parts.hostname or "")]
         # A name that begins with a dash would be an option of ssh.
         fine = all(re.fullmatch(r"[A-Za-z0-9_][\w.:-]*", text) for text in (named, parts.username or "x"))
-        if parts.scheme != "ssh" or not fine or parts.path.strip("/") or parts.password or parts.query:
+        more = parts.path.strip("/") or parts.password or parts.query or parts.fragment
+        if parts.scheme != "ssh" or not fine or more:
             raise DeviceError(f"device {url}", "it reads ssh://user@host or ssh://user@host:port", "correct it")
         return cls(parts.username or "", named, port, python)
 

@@ -98,20 +98,8 @@ def profile(
     modelled = model_of(device, precision)
     before = existing(folder, device, precision)
     reference = AnchorRow.of(space, before, plan)
-    identity = {
-        "hwnas": __version__,
-        "device": device.to_json(),
-        "precision": precision,
-        "space": [space.name, space.fingerprint, *(d.tolist() for d in space.domain)],
-        "anchor": reference.row.tolist(),
-        "plan": asdict(plan),
-        "timing": TIMING,
-    }
-    # Another plan gets another journal.
-    digest = hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:8]
-    path = folder / f"profile-{space.name}-{digest}.jsonl"
     subnets = choose_subnets(space, plan, _with_covered(space, before))
-    with Journal(path, identity) as journal:
+    with _journal(folder, device, space, precision, plan, reference) as journal:
         network = space.network(reference.row)
         plain = plain or (plain_process_times if runtime is None else None)
         runtime = runtime or OnnxRuntime(device)
@@ -122,15 +110,32 @@ def profile(
             elsewhere = runtime.elsewhere(modelled(network))
             return {**seconds, "elsewhere": elsewhere} if elsewhere else seconds
 
-        with resumable(lambda: f"{len(journal.entries)} of {timer.steps} timings are kept in {path}"):
+        with resumable(lambda: f"{len(journal.entries)} of {timer.steps} timings are kept in {journal.path}"):
             table = tabulated(timer, device, space, plan, subnets, before, reference, run_facts)
             if plain is not None and device.memory[0] == "cpu":
                 facts = _with_plain_check(table, space, modelled, journal, plan.seed, plain)
                 table = table.joined(LatencyTable.of(device, [], {runs_of(space): facts}, precision))
     # Another process may have added rows to the folder in the meantime.
     saved = existing(folder, device, precision).joined(table).save(folder)
-    path.unlink(missing_ok=True)
+    journal.path.unlink(missing_ok=True)
     return saved
+
+
+def _journal(
+    folder: Path, device: Device, space: SearchSpace, precision: str, plan: Plan, reference: AnchorRow
+) -> Journal:
+    """The journal of a profile; another plan gets another file."""
+    identity = {
+        "hwnas": __version__,
+        "device": device.to_json(),
+        "precision": precision,
+        "space": [space.name, space.fingerprint, *(d.tolist() for d in space.domain)],
+        "anchor": reference.row.tolist(),
+        "plan": asdict(plan),
+        "timing": TIMING,
+    }
+    digest = hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:8]
+    return Journal(folder / f"profile-{space.name}-{digest}.jsonl", identity)
 
 
 def tabulated(

@@ -14,6 +14,7 @@ import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -99,23 +100,10 @@ def trusted(
     named = f"latency table {near.name}" + ("" if own is not None else f" ({near.device.differences(device)[0]})")
     covered = near.covered(space)
     x = checked_subnets(covered, MOST)
-    anchor, journal = x[len(x) // 2], _journal(device, precision, covered, x, clock())
-    kept_at = journal.stat().st_mtime if journal.exists() else None
-
-    def check(n: int) -> Check:
-        nonlocal kept_at
-        for _ in range(TRIES):
-            found = check_table(
-                near, covered, x[:n], journal, device=device, anchor=anchor, progress=progress, runtime=runtime
-            )
-            if not found.load.busy:
-                break
-            journal.unlink(missing_ok=True)  # so that the next try, or command, measures again
-            kept_at = None
-        return replace(found, when=_when(journal, kept_at))
-
+    anchor, kept = x[len(x) // 2], _Kept(_journal(device, precision, covered, x, clock()))
+    check = partial(check_table, near, covered, device=device, anchor=anchor, progress=progress, runtime=runtime)
     for n in (FEW, MANY, MOST):
-        found = check(n)
+        found = kept.checked(partial(check, x[:n]))
         if found.load.busy:
             return _unchecked(device, own, f"this machine is busy: {found.load.words}")
         if own is not None and (found.surely_holds if n == FEW else found.holds):
@@ -130,17 +118,37 @@ def trusted(
             words = f"{named} is adapted: {speed}; each predicted from the others, {after.words}"
             return Trust("adapted", new, words if after.holds else f"{words}; the clock may be the reason")
     if own is not None and _just_made(own, covered, clock()):
-        journal.unlink(missing_ok=True)
+        kept.forget()
         return _unchecked(device, own, f"it is less than an hour old, but {found.words}: this machine's speed changes")
     return Trust("unlike", near, f"{named} does not fit this machine: even adapted, {after.words}")
 
 
-def _when(journal: Path, kept_at: float | None) -> str:
-    """When a journal's times were measured, in words; ``kept_at`` is the time of those it held before, or None."""
-    if kept_at is None:
-        return "now"
-    at = time.strftime("%H:%M", time.localtime(kept_at))
-    return f"at {at}" if journal.stat().st_mtime == kept_at else f"since {at}"
+class _Kept:
+    """The journal of a check, which may hold measurements of an earlier command."""
+
+    def __init__(self, journal: Path) -> None:
+        self.journal = journal
+        self.since = journal.stat().st_mtime if journal.exists() else None
+
+    def checked(self, check: Callable[[Path], Check]) -> Check:
+        """The result of a check, repeated up to `TRIES` times on a busy machine, with the time of its measurements."""
+        for _ in range(TRIES):
+            found = check(self.journal)
+            if not found.load.busy:
+                break
+            self.forget()
+        return replace(found, when=self._when())
+
+    def forget(self) -> None:
+        """Delete the journal, so that the next try, or command, measures again."""
+        self.journal.unlink(missing_ok=True)
+        self.since = None
+
+    def _when(self) -> str:
+        if self.since is None:
+            return "now"
+        at = time.strftime("%H:%M", time.localtime(self.since))
+        return f"at {at}" if self.journal.stat().st_mtime == self.since else f"since {at}"
 
 
 def like_table(device: Device, space: SearchSpace, precision: str = "fp32") -> LatencyTable | None:

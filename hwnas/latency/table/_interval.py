@@ -60,5 +60,5 @@ def interval_words(facts: Mapping[str, Any]) -> str:
     """A table's interval in words: ``90 % of subnets within 2.9 % of their prediction``."""
     words = f"{facts['level_pct']:g} % of subnets within {facts['plus_minus_pct']:.1f} % of their prediction"
     if "coverage_pct" in facts:
-        words += f"; of each half, by what the other tells, {facts['coverage_pct']:.1f} % are"
-    return f"{words}; for another hour predictions allow {100 * LATER:g} % more"
+        words += f" ({facts['coverage_pct']:.1f} % in cross-validation)"
+    return f"{words}; predictions add {100 * LATER:g} % for later changes of the machine's speed"

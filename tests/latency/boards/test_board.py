@@ -224,6 +224,12 @@ def test_an_address_keeps_its_capitals(url: str, target: str, port: int | None) 
     assert Host.of(str(host)) == host
 
 
+@pytest.mark.parametrize("url", ["ssh://pi/folder", "ssh://pi?x", "ssh://pi#x", "ssh://me:secret@pi", "ssh://-x"])
+def test_an_address_is_a_user_a_host_and_a_port(url: str) -> None:
+    with pytest.raises(DeviceError, match="it reads ssh://user@host"):
+        Host.of(url)
+
+
 def test_the_script_refuses_what_it_cannot_do(board: Path, tmp_path: Path) -> None:
     def said(change: Callable[[dict[str, object]], object]) -> str:
         for name in ("run.py", "alone.py", "loop.py", "facts.py", "journal.jsonl"):
