@@ -52,7 +52,7 @@ def test_a_key_that_does_not_tell_layers_apart() -> None:
     space = SearchSpace("forgetful", [Gene("w", None, (2, 3))], [Slot("only", (0,), layer)])
     said = broken(SPACE_CHECKS[:-2], space)
     assert said == {
-        "one_key_is_one_layer": "key the-same-for-all stands for two different layers: say in it what tells them apart"
+        "one_key_is_one_layer": "key the-same-for-all stands for two different layers: put their difference into it"
     }
 
 
@@ -61,7 +61,7 @@ def test_all_checks_at_once_name_the_rule() -> None:
     with pytest.raises(AssertionError) as error:
         check_all(SPACE_CHECKS, space)
     assert error.value.__notes__ == [
-        "rule one_key_is_one_layer: Layers of one key have the same ops: latency tables tell them apart by their keys alone."
+        "rule one_key_is_one_layer: Layers of one key have the same ops: latency tables know layers only by their keys."
     ]
 
 

@@ -1,4 +1,4 @@
-"""Tasks: data to train, calibrate and measure on, and metrics of them."""
+"""Tasks: data to train, calibrate and measure on, and the metrics that are measured."""
 
 from __future__ import annotations
 
@@ -34,6 +34,8 @@ from hwnas.task._task import (
     TrainingTask,
     UserData,
     loss_of,
+    map_inputs,
+    named_inputs,
     placed,
 )
 from hwnas.task._text_file import TextColumns
@@ -70,9 +72,11 @@ __all__ = [
     "class_order",
     "loss_of",
     "macro_f1",
+    "map_inputs",
     "margins",
     "matthews",
     "measured",
+    "named_inputs",
     "perplexity",
     "placed",
     "prompt",

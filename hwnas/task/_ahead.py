@@ -1,4 +1,4 @@
-"""Batches made ahead of time, while the one before is being worked on."""
+"""Batches made ahead of time, while the one before is in use."""
 
 from __future__ import annotations
 
@@ -11,11 +11,10 @@ T = TypeVar("T")
 
 
 def ahead(items: Iterable[T]) -> Iterator[T]:
-    """The items in their order. The next one is made by a thread, so that decoding and tokenizing cost no waiting; what it
-    reports reaches whoever listens here.
+    """The items in order. A thread makes the next one meanwhile, so that nobody waits for decoding or tokenizing.
 
-    Raises:
-        whatever making an item raises, in its place.
+    The thread runs in the caller's context, so that its reports of progress reach the caller's listener. An error raised
+    by an item is raised where the item would have come.
     """
     end = object()
     iterator, here = iter(items), copy_context()
@@ -27,4 +26,4 @@ def ahead(items: Iterable[T]) -> Iterator[T]:
         coming = thread.submit(make)
         while (item := coming.result()) is not end:
             coming = thread.submit(make)
-            yield item  # type: ignore[misc] # it is not the end
+            yield item  # type: ignore[misc] # not the sentinel

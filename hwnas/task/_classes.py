@@ -1,4 +1,4 @@
-"""Names of classes: their order, their numbers, their shares, and whether they are those of a network."""
+"""Names of classes: their order, indices and shares, and whether they are a network's."""
 
 from __future__ import annotations
 
@@ -10,38 +10,38 @@ from hwnas.quantity import first_few
 
 
 def class_names(labels: Sequence[str]) -> list[str]:
-    """The distinct labels: numbers by size, words by alphabet."""
+    """The distinct labels: in numerical order if all are numbers, else in alphabetical order."""
     distinct = set(labels)
     return sorted(distinct, key=int if all(map(_is_number, distinct)) else None)
 
 
 def class_indices(labels: Sequence[str]) -> dict[str, int]:
-    """The class index of each label, and of its number from 0; not of numbers where labels are numbers themselves."""
+    """The class index of each label. Where no label is a number, its position as text (``"0"``, ``"1"``) is known too."""
     numbers = {} if any(map(_is_number, labels)) else {str(i): i for i in range(len(labels))}
     return numbers | {label: i for i, label in enumerate(labels)}
 
 
 def class_order(names: Sequence[str], labels: Sequence[str]) -> Sequence[str] | None:
-    """The names in the order of a network's classes; None if they are not its classes.
+    """The names in the order of a network's classes; None if they are other classes.
 
-    They are if they are its labels; or the numbers from 0, or WordNet ids, whose order is ImageNet's, where the network
-    calls its classes otherwise.
+    Names that equal the network's labels take their order. Where the labels are words, names may also be the numbers from 0,
+    or WordNet ids, whose order is that of ImageNet's classes.
 
     Args:
         names: as `class_names` orders them, as many as ``labels``.
-        labels: of the network.
+        labels: names of the network's classes, in the order of its logits.
     """
     if set(names) == set(labels):
         return labels
     numbered = all(name.isdecimal() for name in names) and [int(name) for name in names] == [*range(len(labels))]
-    for fits, alike in ((numbered, _is_number), (all(map(_is_wordnet_id, names)), _is_wordnet_id)):
-        if fits and not any(map(alike, labels)):
+    for fits, is_one in ((numbered, _is_number), (all(map(_is_wordnet_id, names)), _is_wordnet_id)):
+        if fits and not any(map(is_one, labels)):
             return names
     return None
 
 
 def class_shares(counts: Counter[int], labels: Sequence[str]) -> str:
-    """The share of each class, the largest first: ``ENTY 23 %, HUM 22 %``; of many classes the first six.
+    """Shares of the classes, largest first: ``ENTY 23 %, HUM 22 %``. At most six are listed.
 
     Args:
         counts: samples by class index.

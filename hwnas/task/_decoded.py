@@ -7,17 +7,17 @@ from threading import Lock
 from hwnas.task._pixels import Pixels
 
 CACHE_BYTES = 2**30
-"""Decoded images that a data set keeps: some 7,000 at 224 px, what is evaluated and calibrated on by default."""
+"""Limit of the decoded images that a data set keeps: some 7,000 at 224 px, enough for evaluation and calibration by default."""
 
 Key = tuple[str, int]
-"""Split, and position in it."""
+"""Split, and position within the split."""
 
 
 class DecodedImages:
-    """Images by resolution, up to a limit. Those of the resolution that was used longest ago make room for others.
+    """A cache of images by resolution. When it is full, the least recently used resolution is dropped.
 
-    Within one resolution the first ones stay: every evaluation reads all images in the same order, so dropping the
-    oldest for the newest would drop exactly what is read next.
+    Within one resolution the first images stay: every evaluation reads all images in the same order, so dropping the
+    oldest for the newest would drop exactly the image that is read next.
     """
 
     def __init__(self, limit_bytes: int) -> None:
@@ -28,17 +28,17 @@ class DecodedImages:
 
     @property
     def n_bytes(self) -> int:
-        """What is kept now."""
+        """Bytes in the cache."""
         return sum(self._bytes.values())
 
     def at(self, resolution: int) -> dict[Key, Pixels | None]:
-        """The images of a resolution, which is now the last one used; None stands for one that is left out."""
+        """The images of a resolution, which becomes the most recently used one. None stands for an image that is left out."""
         with self._lock:
             images = self._images[resolution] = self._images.pop(resolution, {})
         return images
 
     def keep(self, resolution: int, key: Key, pixels: Pixels | None) -> None:
-        """Keep an image if there is room, or if dropping other resolutions makes some."""
+        """Keep an image if there is room for it, dropping other resolutions if need be."""
         size = 0 if pixels is None else pixels.nbytes
         with self._lock:
             while (

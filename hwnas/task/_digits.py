@@ -1,8 +1,7 @@
 """Distorted digits: scikit-learn's 1,797 grey 8x8 digits, each seen through a random affine map and noise.
 
-Undistorted, every subnet of the space is within two points of the best: the task asks too little
-of a network for a search to matter. Under distortion accuracy grows with capacity and resolution.
-Splits and distortions are fixed, the same on every machine.
+On undistorted digits every subnet of the space is within two points of the best, so a search would not matter.
+On distorted ones accuracy grows with capacity and resolution. Splits and distortions are the same on every machine.
 """
 
 from __future__ import annotations
@@ -23,15 +22,15 @@ from hwnas.task._scores import top1
 from hwnas.task._task import InputsAt, Score, Specs, image_shape
 
 SPLIT = {"train": 720, "calibration": 177, "validation": 600, "test": 300}
-"""Images of each part; every part has each digit in the same share."""
+"""Images per split; the digits have the same shares in every split."""
 
 EVALUATION_BATCH = 300
 ROTATION_DEGREES, SCALE, SHEAR, SHIFT, NOISE = 30.0, 0.25, 0.2, 0.2, 0.4
-"""Bounds of uniform draws (scale: of its logarithm; shift: in half image widths); standard deviation
-of the noise, in units of the images' own standard deviation."""
+"""Bounds of uniform draws (of the scale's logarithm, and of the shift in half image widths). The noise is given by its
+standard deviation, in units of the images' own."""
 
 MEAN, STD = 0.3053, 0.3760
-"""Of the grey values, which go from 0 to 1."""
+"""Of the grey values, which lie between 0 and 1."""
 
 
 class DigitsData:
@@ -39,8 +38,8 @@ class DigitsData:
 
     Args:
         batch: training images per step.
-        views: fixed distortions under which each validation and test image is seen. More of them make a
-            more precise and slower measurement; ``hwnas evaluate`` and ``search`` take one.
+        views: fixed distortions under which each validation and test image is seen. More views measure more precisely
+            and more slowly; ``hwnas evaluate`` and ``search`` use one.
     """
 
     metrics: Mapping[str, Score] = {"top1": top1}
@@ -52,11 +51,11 @@ class DigitsData:
 
     @property
     def steps_per_epoch(self) -> int:
-        """Batches that show every training image once; what is left over waits for the next epoch."""
+        """Full batches of the training images; an incomplete last batch is left out."""
         return SPLIT["train"] // self.batch
 
     def training_batch(self, step: int, seed: int) -> tuple[InputsAt, Tensor]:
-        """Images are drawn without repetition within an epoch, and distorted anew each time."""
+        """Images drawn without repetition within an epoch; each epoch distorts them anew."""
         epoch, position = divmod(step, self.steps_per_epoch)
         order = _random(seed, epoch).permutation(SPLIT["train"])
         images, labels = _part("train")
@@ -83,25 +82,25 @@ class DigitsData:
         return SPLIT["validation"] * self.views
 
     def validation_of(self, specs: Specs, samples: Sequence[int]) -> Iterator[tuple[Tensor, Tensor]]:
-        """Some of them."""
+        """The validation images at these positions."""
         parts = zip(*self.validation(specs), strict=True)
         images, labels = (torch.cat(part)[torch.as_tensor(samples)] for part in parts)
         yield from zip(torch.split(images, EVALUATION_BATCH), torch.split(labels, EVALUATION_BATCH), strict=True)
 
     def test(self, specs: Specs) -> Iterator[tuple[Tensor, Tensor]]:
-        """The 300 images that no choice was based on."""
+        """The 300 images on which no choice was based."""
         for view in range(self.views):
             yield from _view("test", image_shape(specs), view)
 
 
 def _random(*seed: int) -> np.random.RandomState:
-    # The one stream numpy promises never to change (NEP 19): the same images everywhere, for ever.
+    # numpy promises never to change this stream (NEP 19), so every machine and version makes the same images.
     return np.random.RandomState(seed)
 
 
 @cache
 def _split() -> dict[str, NDArray[np.intp]]:
-    """Indices of each part: per digit, images in the order of a hash, dealt out in proportion."""
+    """Indices of each split. Each digit's images, in the order of a hash, are dealt out to the splits in proportion."""
     target = load_digits().target
     position = np.empty(len(target))
     for digit in range(10):
@@ -126,7 +125,7 @@ def _part(name: str) -> tuple[Tensor, Tensor]:
 
 @cache
 def _view(part: str, shape: Shape, view: int) -> list[tuple[Tensor, Tensor]]:
-    """A part's images under one fixed distortion each, in batches."""
+    """A split's images under one fixed distortion each, in batches."""
     images, labels = _part(part)
     rendered = _distorted(images, _random(list(SPLIT).index(part), view))({"input": TensorSpec(shape)})
     batches = torch.split(rendered, EVALUATION_BATCH), torch.split(labels, EVALUATION_BATCH)
@@ -134,7 +133,7 @@ def _view(part: str, shape: Shape, view: int) -> list[tuple[Tensor, Tensor]]:
 
 
 def _distorted(images: Tensor, random: np.random.RandomState) -> Callable[[Specs], Tensor]:
-    """``images`` (n, 1, 8, 8) with noise and an affine map drawn for each, to be rendered at any size."""
+    """A function that renders ``images`` (n, 1, 8, 8) at any size, each with its own noise and affine map."""
     n = len(images)
     angle, stretch_x, stretch_y, shear, shift_x, shift_y = random.uniform(-1, 1, (6, n))
     angle = np.deg2rad(ROTATION_DEGREES * angle)
@@ -152,9 +151,9 @@ def _distorted(images: Tensor, random: np.random.RandomState) -> Callable[[Specs
 
     def render(specs: Specs) -> Tensor:
         grid = F.affine_grid(theta, [n, 1, *image_shape(specs)[1:]], align_corners=False)
-        # What lies outside the image is background, which is zero only after this shift.
+        # grid_sample fills the outside with zeros; shifted, zero is the background.
         rendered = F.grid_sample(images + noise - background, grid, align_corners=False) + background
-        # This layout spreads to every layer; depthwise 5x5 gradients are several times faster in it on a CPU.
+        # Every layer takes on the input's layout; depthwise 5x5 gradients on a CPU are several times faster in this one.
         return torch.empty_like(rendered, memory_format=torch.channels_last).copy_(rendered)
 
     return render

@@ -12,13 +12,13 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Divergence:
-    """Sums over tokens, which add up over batches.
+    """Sums over tokens; those of two batches can be added.
 
     Attributes:
-        tokens: how many.
-        kl_sum: Kullback-Leibler divergence of the network from its parent, ``sum p log(p / q)``, in nats.
-        agreed: tokens whose likeliest successor is the parent's.
-        loss_sum: negative log-likelihood of the token that follows in the text, in nats.
+        tokens: number of tokens.
+        kl_sum: Kullback-Leibler divergence of the network (q) from its parent (p), ``sum p log(p / q)``, in nats.
+        agreed: number of tokens for which both predict the same next token.
+        loss_sum: negative log-likelihood of the next tokens of the text, in nats.
     """
 
     tokens: int = 0
@@ -31,26 +31,26 @@ class Divergence:
 
     @property
     def kl(self) -> float:
-        """Mean divergence per token, in nats; NaN of none."""
+        """Mean divergence per token, in nats; NaN without tokens."""
         return self.kl_sum / self.tokens if self.tokens else float("nan")
 
     @property
     def agreement_pct(self) -> float:
-        """Share of tokens whose likeliest successor is the parent's."""
+        """Share of tokens for which both predict the same next token, in percent; NaN without tokens."""
         return 100 * self.agreed / self.tokens if self.tokens else float("nan")
 
     @property
     def perplexity(self) -> float:
-        """Of the text."""
+        """Perplexity of the text; NaN without tokens."""
         return math.exp(min(self.loss_sum / self.tokens, 700.0)) if self.tokens else float("nan")
 
 
 class Parent:
-    """What the parent says of a batch.
+    """A parent's predictions on a batch, with which those of other networks are compared.
 
     Args:
-        logits: ``(n, t, vocabulary)``; its memory is used for their logarithms of probabilities.
-        tokens: ``(n, t)`` that follow in the text.
+        logits: ``(n, t, vocabulary)`` of the parent; overwritten by log-probabilities, to save memory.
+        tokens: ``(n, t)`` the next tokens of the text.
     """
 
     def __init__(self, logits: Tensor, tokens: Tensor) -> None:
@@ -60,20 +60,20 @@ class Parent:
         self._log_p = flat.sub_(torch.logsumexp(flat, -1, keepdim=True))
 
     def __call__(self, logits: Tensor) -> Divergence:
-        """How far a network of these ``(n, t, vocabulary)`` logits is from it."""
+        """The divergence of a network with logits ``(n, t, vocabulary)`` from the parent."""
         flat = logits.flatten(0, -2)
         scale = torch.logsumexp(flat, -1)
         kl = 0.0
-        for log_p, one, of_all in zip(self._log_p, flat, scale, strict=True):  # row by row: few arrays of a vocabulary
-            log_q = one - of_all
+        for log_p, row, row_scale in zip(self._log_p, flat, scale, strict=True):  # one token at a time saves memory
+            log_q = row - row_scale
             p = log_p.exp()
-            # The sum of p log(p / q) alone is lost in rounding where blocks differ by their precision. With q - p, which
-            # adds up to nothing, no term is below zero, and each is as small as the difference squared.
+            # Where the networks differ in precision alone, rounding swamps the sum of p log(p / q). The terms q - p add up
+            # to zero over the vocabulary; with them every summand is at least zero, of the order of the squared difference.
             kl += float((log_q.exp() - p + p * (log_p - log_q)).sum())
-        told = flat.gather(1, self._tokens[:, None])[:, 0]
+        following = flat.gather(1, self._tokens[:, None])[:, 0]
         return Divergence(
             len(flat),
             max(0.0, kl),
             int((flat.argmax(-1) == self.likeliest).sum()),
-            float((scale - told).double().sum()),
+            float((scale - following).double().sum()),
         )

@@ -1,4 +1,4 @@
-"""Images in folders, one folder per class: validation as the network's preprocessing says, calibration and training augmented."""
+"""Images in folders, one folder per class. Validation images are preprocessed for the network, the others augmented."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ from hwnas.task._text_file import ENDINGS
 EXTENSIONS = frozenset({".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp"})
 
 DEEP = frozenset({"I", "F", "I;16", "I;16L", "I;16B", "I;16N"})
-"""Pillow's modes of more than 8 bits; converted to 8, they would be cut off at 255: white, or black."""
+"""Pillow's modes of more than 8 bits. Conversion to 8 would cut values off at 255, and leave a white or black image."""
 
 THREADS = min(8, os.cpu_count() or 1)
-"""That decode: on 16 cores eight decode as many images a second as 16."""
+"""Threads that decode; on 16 cores 8 threads decode as many images per second as 16."""
 
 Sample = tuple[int, Path]
 """Class index and file."""
@@ -43,24 +43,24 @@ class ImageFolder:
 
     Args:
         folder: see above.
-        classes: how many classes the network tells apart; None takes the folder's.
-        labels: what they are called, in the order of the logits; empty if nobody knows, and then folders stand in the order of
-            their names, numbers by size.
-        preprocessing: what the network was trained to see.
-        n_images: validation images to use, drawn from the seed; all if there are fewer.
-        n_calibration: calibration images, likewise.
+        classes: number of the network's classes; None takes the folder's.
+        labels: names of the network's classes, in the order of the logits. If they are unknown (empty), the class folders
+            are taken in alphabetical order, or in numerical order where all names are numbers.
+        preprocessing: what the network was trained with.
+        n_images: validation images to draw; all if there are fewer.
+        n_calibration: calibration images to draw, likewise.
         batch_size: images per batch.
-        seed: of both draws and of the calibration's augmentation.
+        seed: of both draws, and of the augmentation of calibration images.
 
     Attributes:
         labels: names of the classes, in the order of the logits.
-        has_training: whether calibration has training images; else it uses validation images, without their labels.
-        n_available: validation images there are.
-        notes: how many images each class has, in words, and which classes have none.
-        broken: images that do not decode, or are of more than 8 bits, and were left out, with the reason.
+        has_training: whether there are training images. Without them, calibration uses validation images, not their labels.
+        n_available: number of validation images in the folder.
+        notes: sentences about the data: images per class, classes without images, files that are left out.
+        broken: images that are left out because they do not decode or have more than 8 bits per channel, with the reason.
 
     Raises:
-        DataError: no such folder, no images, or other classes than the network's.
+        DataError: the folder does not exist, has no images, or has other classes than the network.
     """
 
     metrics: Mapping[str, Score] = {"top1": top1}
@@ -111,13 +111,13 @@ class ImageFolder:
         self._device = CPU
 
     def made_on(self, device: torch.device) -> Self:
-        """The same images, in batches on that device; what is decoded is shared."""
+        """The same images, in batches on a device; both share the cache of decoded images."""
         other = copy.copy(self)
         other._device = device
         return other
 
     def digest(self) -> str:
-        """Of the images drawn, by class, name and size."""
+        """Digest of the drawn images, by class, name and size."""
         drawn = [self._validation, self._calibration]
         return digest_of([[(label, path.name, _size(path)) for label, path in each] for each in drawn])
 
@@ -131,28 +131,28 @@ class ImageFolder:
 
     @property
     def n_calibration(self) -> int:
-        """Images drawn, those that are left out among them."""
+        """Calibration images drawn, including those that will be left out."""
         return len(self._calibration)
 
     @property
     def n_validation(self) -> int:
-        """Images drawn, those that are left out among them."""
+        """Validation images drawn, including those that will be left out."""
         return len(self._validation)
 
     def validation_of(self, specs: Specs, samples: Sequence[int]) -> Iterator[tuple[Tensor, Tensor]]:
-        """Some of them."""
+        """The validation images at these positions."""
         yield from self._batches("validation", self._validation, specs, samples)
 
     @property
     def steps_per_epoch(self) -> int:
-        """Full batches of ``train/``; one where there are fewer images than that."""
+        """Full batches of ``train/``; one smaller batch if it does not fill any."""
         return max(1, len(self._training) // self.batch_size)
 
     def training_batch(self, step: int, seed: int) -> tuple[InputsAt, Tensor]:
-        """Images without repetition within an epoch; crop, flip and colours are drawn anew in each.
+        """Images drawn without repetition within an epoch; each epoch augments them anew.
 
         Raises:
-            DataError: there is no ``train/``, or no image of the batch is of use.
+            DataError: there is no ``train/``, or all images of the batch are left out.
         """
         if not self._training:
             raise DataError(f"data {self.folder}", "it has no train/ to learn from", "lay it out as train/ and val/")
@@ -163,7 +163,7 @@ class ImageFolder:
             opened = list(pool.map(self._opened, (self._training[i][1] for i in chosen)))
         kept = [(i, image) for i, image in zip(chosen, opened, strict=True) if image is not None]
         if not kept:
-            raise self._useless("a whole batch", self._training[chosen[0]][1])
+            raise self._all_left_out("a whole batch", self._training[chosen[0]][1])
 
         def render(specs: Specs) -> Tensor:
             size = self._resolution(specs)
@@ -187,7 +187,8 @@ class ImageFolder:
         return shape[1]
 
     def _opened(self, path: Path) -> Image.Image | None:
-        """The image in the network's colours, or None, noted, if it does not decode or would be cut off."""
+        """The image in the network's colours; None, with the reason in ``broken``, if it does not decode or has more than
+        8 bits."""
         try:
             with Image.open(path) as image:
                 if image.mode not in DEEP:
@@ -198,8 +199,7 @@ class ImageFolder:
             self.broken[path] = f"does not decode ({reason})"
         return None
 
-    def _useless(self, what: str, first: Path) -> DataError:
-        """The error where all images of something are left out."""
+    def _all_left_out(self, what: str, first: Path) -> DataError:
         rule = f"all images of {what} are left out, as {first.name}: {self.broken[first]}"
         return DataError(f"data {self.folder}", rule, "check the files")
 
@@ -207,31 +207,31 @@ class ImageFolder:
         self, split: str, samples: Sequence[Sample], specs: Specs, chosen: Sequence[int] | None = None
     ) -> Iterator[tuple[Tensor, Tensor]]:
         resolution = self._resolution(specs)
-        numbers = range(len(samples)) if chosen is None else chosen
+        positions = range(len(samples)) if chosen is None else chosen
         images: list[Pixels] = []
         labels: list[int] = []
-        for number, pixels in zip(numbers, self._decoded(split, samples, numbers, resolution), strict=True):
+        for position, pixels in zip(positions, self._decoded(split, samples, positions, resolution), strict=True):
             if pixels is None:
                 continue
             images.append(pixels)
-            labels.append(samples[number][0])
+            labels.append(samples[position][0])
             if len(images) == self.batch_size:
                 yield self.preprocessing.standardised(images, self._device), torch.tensor(labels)
                 images, labels = [], []
         if images:
             yield self.preprocessing.standardised(images, self._device), torch.tensor(labels)
         if len(self.broken) >= len(samples) and all(path in self.broken for _, path in samples):
-            raise self._useless("it", samples[0][1])
+            raise self._all_left_out("it", samples[0][1])
 
     def _decoded(
-        self, split: str, samples: Sequence[Sample], numbers: Sequence[int], resolution: int
+        self, split: str, samples: Sequence[Sample], positions: Sequence[int], resolution: int
     ) -> Iterator[Pixels | None]:
-        """Samples by their numbers, decoded ahead by threads; None for those that are left out."""
+        """The samples at these positions, decoded ahead by threads; None for those that are left out."""
         transform = self.preprocessing.augmented if split == "calibration" else self.preprocessing.centred
         kept = self._cache.at(resolution)
         with ThreadPoolExecutor(THREADS) as pool:
             ahead: deque[Future[Pixels | None]] = deque()
-            for i in numbers:
+            for i in positions:
                 path = samples[i][1]
                 if (split, i) in kept:
                     ahead.append(_done(kept[split, i]))
@@ -253,13 +253,13 @@ class ImageFolder:
 
 
 def _done(pixels: Pixels | None) -> Future[Pixels | None]:
-    found: Future[Pixels | None] = Future()
-    found.set_result(pixels)
-    return found
+    future: Future[Pixels | None] = Future()
+    future.set_result(pixels)
+    return future
 
 
 def _size(path: Path) -> int | None:
-    """Bytes of a file; None for a link to none."""
+    """Bytes of a file; None for a broken link."""
     return path.stat().st_size if path.exists() else None
 
 
@@ -277,7 +277,7 @@ def _class_names(folder: Path, classes: int | None) -> list[str]:
     if classes is None and len(names) < 2:
         raise DataError(f"data {folder}", f"its only class is {names[0]!r}", "give images of two classes or more")
     if classes is not None and len(names) != classes:
-        rule = f"it has {count_of(len(names), 'class folder')}, the network tells {classes} classes apart"
+        rule = f"it has {count_of(len(names), 'class folder')}, and the network has {count_of(classes, 'class', 'classes')}"
         raise DataError(f"data {folder}", rule, "pass data of the network's classes, or train it on these")
     return names
 
@@ -294,7 +294,7 @@ def _refuse_other_classes(folder: Path, splits: Mapping[str, Sequence[str]]) -> 
 def _oddities(
     folder: Path, labels: Sequence[str], training: Sequence[Sample], validation: Sequence[Sample]
 ) -> Iterator[str]:
-    """How the classes share the images to learn from, and which have none."""
+    """Sentences about the classes' shares of the training images, and about classes without images."""
     if training:
         count = f"{count_of(len(training), 'image file')} to learn from, {len(validation):,} to measure on, "
         count += count_of(len(labels), "class", "classes")
@@ -313,14 +313,18 @@ def _in_order(folder: Path, names: Sequence[str], labels: Sequence[str]) -> Sequ
         return ordered
     stray = next(name for name in names if name not in labels)
     known = ", ".join(labels[:6]) + (" ..." if len(labels) > 6 else "")
-    rule = f"it has the class folder {stray!r}, and the network tells {known} apart"
+    rule = f"it has the class folder {stray!r}, and the network's classes are {known}"
     raise DataError(f"data {folder}", rule, "pass data of the network's classes, or train it on these")
 
 
 def _samples(folder: Path, names: Sequence[str]) -> tuple[list[Sample], list[Path]]:
-    """Every image, by class and name, whose class index is the place of its folder among ``names``; and what else lies there.
+    """Images by class folder and name, and the other files in the class folders.
 
-    Hidden files count for nothing, whatever their ending: macOS puts a ``._0.jpg`` beside each ``0.jpg``.
+    Hidden files are neither, whatever their ending: macOS puts a ``._0.jpg`` beside each ``0.jpg``.
+
+    Args:
+        folder: with the class folders.
+        names: class folders in the order of their indices.
     """
     found, others = [], []
     for label, name in enumerate(names):
@@ -339,10 +343,10 @@ def _samples(folder: Path, names: Sequence[str]) -> tuple[list[Sample], list[Pat
 
 
 def _left_out(folder: Path, others: Sequence[Path]) -> Iterator[str]:
-    """What class folders hold beside images, of which somebody may think that it counts."""
+    """A sentence about files that the user may have taken for images."""
     if others:
         named = first_few(path.relative_to(folder) for path in others)
-        yield f"{folder}: no images by their names, and left out: {named}"
+        yield f"{folder}: left out, because their names are not those of images: {named}"
 
 
 def _drawn(samples: Sequence[Sample], n: int, rng: np.random.Generator) -> list[Sample]:

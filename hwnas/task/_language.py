@@ -1,4 +1,4 @@
-"""Language modelling: running text in windows of tokens, each token to be predicted from those before it."""
+"""Language modelling: windows of running text, in which each token is predicted from those before it."""
 
 from __future__ import annotations
 
@@ -21,22 +21,22 @@ from hwnas.task._task import InputsAt, Score, Scored, Specs, digest_of
 from hwnas.task._tokenizer import Tokenizer
 
 LENGTH = 256
-"""Tokens of a window."""
+"""Tokens per window."""
 
 LOGITS_BYTES = 2**27
-"""Of the logits of one batch: a vocabulary of 49,152 words makes 200 kB of a single token. What compares two networks holds
-three or four times as much."""
+"""Limit for the logits of one batch. With a vocabulary of 49,152 a single token has 200 kB of logits, and a comparison of two
+networks holds three to four times as much."""
 
 CALIBRATION_TOKENS = 2**14
-"""Shown at most where a precision is compared with fp32: each is a decision, and a share of 95 % of so many is known to 0.2
-points. All windows that a search may draw would take a large model hours."""
+"""Most tokens of a calibration. Each token is one prediction: with so many, a share of 95 % that agrees with fp32 is known to
+0.2 points. All windows that a search may draw would take a large model hours."""
 
 INPUT = "input_ids"
 
 
 def perplexity(scored: Scored) -> float:
-    """Exponential of the mean negative log-likelihood of the next token, from logits ``(n, t, vocabulary)`` and tokens
-    ``(n, t)``; NaN of none."""
+    """Exponential of the mean negative log-likelihood of the next tokens ``(n, t)``, by logits ``(n, t, vocabulary)``; NaN
+    without tokens."""
     total, n = 0.0, 0
     for logits, tokens in scored:
         total += float(F.cross_entropy(logits.flatten(0, -2), tokens.flatten(), reduction="sum"))
@@ -45,27 +45,27 @@ def perplexity(scored: Scored) -> float:
 
 
 class LanguageModelling:
-    """Text of the user's: a ``.txt`` file, or a folder; see :func:`hwnas.task.read_texts`.
+    """A user's text: a ``.txt`` file, or a folder with ``train.txt`` and ``validation.txt``, or with folders of these names.
 
-    Windows follow one another without overlap, wherever sentences end; those to measure on are drawn from the seed.
+    Windows follow one another without overlap, whether or not a sentence ends. The seed draws those to measure on.
 
     Args:
-        path: of the text.
-        tokenizer: of the network.
-        vocabulary: how many logits a token has.
-        length: tokens of a window, where the network that is fed does not say.
+        path: a ``.txt`` file, or a folder.
+        tokenizer: the network's.
+        vocabulary: logits per token.
+        length: tokens per window, for networks whose input does not fix it.
         n_windows: windows to measure on; all if there are fewer.
-        n_calibration: windows that show int8 its ranges, and libraries their scores, likewise.
-        batch_size: windows at once; lowered where the logits of so many do not fit in ``LOGITS_BYTES``.
+        n_calibration: windows from which int8 gets its ranges and libraries their scores, likewise.
+        batch_size: windows per batch; fewer if their logits would exceed ``LOGITS_BYTES``.
         seed: of both draws.
 
     Attributes:
         has_training: whether there is a training split.
-        n_available: how many windows there are to measure on.
-        notes: what is odd, in words.
+        n_available: number of windows to measure on.
+        notes: sentences about what is odd.
 
     Raises:
-        DataError: no text, or less than a window and a token.
+        DataError: there is no text, or no more of it than one window.
     """
 
     metrics: Mapping[str, Score] = {"perplexity": perplexity}
@@ -102,52 +102,53 @@ class LanguageModelling:
         )
 
     def digest(self) -> str:
-        """Of all tokens."""
+        """Digest of all tokens."""
         return digest_of({split: tokens.tolist() for split, tokens in self._tokens.items()})
 
     def windows_at_once(self, length: int) -> int:
-        """Windows of a batch."""
+        """Windows per batch."""
         return max(1, min(self.batch_size, LOGITS_BYTES // (4 * self.vocabulary * length)))
 
     def validation(self, specs: Specs) -> Iterator[tuple[Mapping[str, Tensor], Tensor]]:
-        """Batches of token ids ``(n, t)`` and of the tokens after each, the same at every call."""
+        """Batches of token ids ``(n, t)`` and of the next tokens ``(n, t)``, the same at every call."""
         for ids, following in self._batches("validation", self._length(specs), self.n_windows):
             yield prompt(specs, ids), following
 
     def calibration(self, specs: Specs) -> Iterator[Mapping[str, Tensor]]:
-        """Batches of token ids of the training text, or where there is none of the other one: up to `CALIBRATION_TOKENS`."""
+        """Batches of token ids of the training text, or else of the validation text: up to `CALIBRATION_TOKENS` tokens."""
         length = self._length(specs)
         most = min(self._n_calibration, math.ceil(CALIBRATION_TOKENS / length))
-        for ids, _ in self._batches(self._learned, length, most):
+        for ids, _ in self._batches(self._training_split, length, most):
             yield prompt(specs, ids)
 
     def judged(self, length: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """The windows of :meth:`calibration`: token ids ``(n, t)``, and the tokens after each."""
-        yield from self._batches(self._learned, length, self._n_calibration)
+        """All ``n_calibration`` windows: batches of token ids ``(n, t)`` and of the next tokens ``(n, t)``."""
+        yield from self._batches(self._training_split, length, self._n_calibration)
 
     def unjudged(self, length: int, most: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """Up to ``most`` other windows of that text, likewise.
+        """Up to ``most`` windows of the same text that are not among :meth:`judged`, likewise.
 
         Raises:
             DataError: there are none.
         """
-        if len(self._windows(self._learned, length)[0]) <= self._n_calibration:
-            rule = f"its {self._learned} text has no windows beside those that are scored on ({self._n_calibration})"
+        split = self._training_split
+        if len(self._windows(split, length)[0]) <= self._n_calibration:
+            rule = f"its {split} text has no windows beside the {self._n_calibration} that are scored on"
             raise DataError(f"data {self.path}", rule, "give more text, or score on fewer windows")
-        yield from self._batches(self._learned, length, most, self._n_calibration)
+        yield from self._batches(split, length, most, self._n_calibration)
 
     def loss(self, logits: Tensor, labels: Tensor) -> Tensor:
-        """Mean negative log-likelihood of the tokens ``(n, t)`` that follow, from logits ``(n, t, vocabulary)``."""
+        """Mean negative log-likelihood of the next tokens ``(n, t)``, by logits ``(n, t, vocabulary)``."""
         return F.cross_entropy(logits.flatten(0, -2), labels.flatten())
 
     @property
     def steps_per_epoch(self) -> int:
-        """Full batches of the training text; one where there is less than that."""
-        return max(1, len(self._windows(self._learned, self.length)[0]) // self.windows_at_once(self.length))
+        """Full batches of the training text; one smaller batch if it does not fill any."""
+        return max(1, len(self._windows(self._training_split, self.length)[0]) // self.windows_at_once(self.length))
 
     def training_batch(self, step: int, seed: int) -> tuple[InputsAt, Tensor]:
-        """Windows without repetition within an epoch."""
-        ids, following = self._windows(self._learned, self.length)
+        """Windows drawn without repetition within an epoch."""
+        ids, following = self._windows(self._training_split, self.length)
         epoch, position = divmod(step, self.steps_per_epoch)
         order = np.random.default_rng([seed, epoch]).permutation(len(ids))
         n = self.windows_at_once(self.length)
@@ -156,7 +157,7 @@ class LanguageModelling:
         return lambda specs: prompt(specs, rows), torch.from_numpy(following[chosen])
 
     @property
-    def _learned(self) -> str:
+    def _training_split(self) -> str:
         return "train" if self.has_training else "validation"
 
     def _length(self, specs: Specs) -> int:
@@ -171,12 +172,12 @@ class LanguageModelling:
             yield torch.from_numpy(ids[rows]), torch.from_numpy(following[rows])
 
     def _windows(self, split: str, length: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """``(n, length)`` tokens of every window, and those that follow each."""
+        """``(n, length)`` tokens of all windows, and the next token of each."""
         if split not in self._tokens:
             raise DataError(f"data {self.path}", f"it has no {split}.txt", f"keep some of its text back as {split}.txt")
         tokens = self._tokens[split]
         n = (len(tokens) - 1) // length
         if n < 1:
-            rule = f"its {split} text has {count_of(len(tokens), 'token')}, and a window of {length:,} needs one more than that"
+            rule = f"its {split} text has {count_of(len(tokens), 'token')}, and a window needs {length + 1:,}"
             raise DataError(f"data {self.path}", rule, "give more text, or shorter windows")
         return tokens[: n * length].reshape(n, length), tokens[1 : n * length + 1].reshape(n, length)

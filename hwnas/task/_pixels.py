@@ -1,4 +1,4 @@
-"""Images to tensors: what networks were trained to see."""
+"""Preprocessing: images to the tensors that a network was trained with."""
 
 from __future__ import annotations
 
@@ -19,15 +19,16 @@ CPU = torch.device("cpu")
 
 @dataclass(frozen=True)
 class Preprocessing:
-    """How an image becomes the input of a network at any resolution r; by default as Once-for-All does it.
+    """How an image becomes the input of a network at any resolution r. The defaults are Once-for-All's.
 
     Attributes:
-        mean, std: of each channel (three of RGB, or one of grey), subtracted and divided by once pixels are divided by ``divisor``.
-        divisor: of pixel values, which range from 0 to 255.
-        resampling: filter of resizing, by Pillow's name in small letters.
-        crop: share of the resized image that the centre crop keeps, as a fraction: 7/8 resizes to ``ceil(r * 8 / 7)``
-            pixels.
-        keeps_aspect: whether the shorter side is resized to that, the other in proportion; else both are.
+        mean, std: of each channel (three of RGB, or one of grey), after the division by ``divisor``; the mean is subtracted,
+            then ``std`` divides.
+        divisor: divides the pixel values, which lie between 0 and 255.
+        resampling: Pillow's name of the resizing filter, in lower case.
+        crop: share of each side that the centre crop keeps, as a fraction: with 7/8 the image is resized to
+            ``ceil(r * 8 / 7)`` pixels.
+        keeps_aspect: whether only the shorter side is resized to this number, the other in proportion; else both are.
     """
 
     mean: tuple[float, ...] = (0.485, 0.456, 0.406)
@@ -53,15 +54,15 @@ class Preprocessing:
 
     @property
     def crops(self) -> bool:
-        """Whether resizing leaves more than the network sees."""
+        """Whether the resized image can be larger than the network's input."""
         return self.keeps_aspect or self.crop[0] != self.crop[1]
 
     def resized(self, size: int) -> int:
-        """Pixels of the side that is resized, for a network that sees ``size``."""
+        """Pixels to which a side is resized, for a network's input of ``size`` pixels."""
         return -(-size * self.crop[1] // self.crop[0])
 
     def config(self, size: int) -> dict[str, Any]:
-        """The same as a ``preprocessor_config.json`` of Hugging Face tells it, for images of ``size`` pixels."""
+        """The same in the words of a Hugging Face ``preprocessor_config.json``, for inputs of ``size`` pixels."""
         side = self.resized(size)
         return {
             "image_processor_type": f"{'CLIP' if self.keeps_aspect else 'DeiT' if self.crops else 'ViT'}ImageProcessor",
@@ -79,7 +80,7 @@ class Preprocessing:
         }
 
     def centred(self, image: Image.Image, *, size: int, seed: Sequence[int]) -> Image.Image:  # noqa: ARG002 (as augmented)
-        """Resized, then the centre of ``size`` pixels."""
+        """The image resized, then cropped to the central ``size`` pixels."""
         shorter = self.resized(size)
         width, height = image.size
         if not self.keeps_aspect:
@@ -92,7 +93,7 @@ class Preprocessing:
         return image.resize((width, height), self._filter).crop((left, top, left + size, top + size))
 
     def augmented(self, image: Image.Image, *, size: int, seed: Sequence[int]) -> Image.Image:
-        """What Once-for-All trains and calibrates on: crop of 8-100 % of the area and 3/4-4/3 aspect, flip, jitter."""
+        """Once-for-All's augmentation: a crop of 8-100 % of the area with aspect 3/4 to 4/3, a flip, colour jitter."""
         rng = np.random.default_rng(seed)
         image = image.crop(_random_box(*image.size, rng)).resize((size, size), self._filter)
         if rng.random() < 0.5:
@@ -101,7 +102,7 @@ class Preprocessing:
         return ImageEnhance.Color(image).enhance(rng.uniform(0.5, 1.5))
 
     def standardised(self, images: Sequence[Pixels], device: torch.device = CPU) -> Tensor:
-        """``(n, channels, r, r)`` of images of one size, made on a device: to a GPU they travel as bytes."""
+        """``(n, channels, r, r)`` of images of one size. A GPU gets the pixels as bytes and standardises them itself."""
         images = [image.reshape(*image.shape[:2], len(self.mean)) for image in images]  # grey ones come without an axis
         if device.type != "cpu":
             raw = torch.from_numpy(np.stack(images)).pin_memory().to(device, non_blocking=True).permute(0, 3, 1, 2)
@@ -109,7 +110,7 @@ class Preprocessing:
             centre, spread = (each.view(-1, 1, 1) for each in moments)
             return (raw / divisor - centre) / spread
         mean, std = (np.array(each, np.float32).reshape(-1, 1, 1) for each in (self.mean, self.std))
-        # numpy's memory lies in huge pages, so little time goes into the first touch; an image at a time stays in the cache
+        # Allocated by numpy, in huge pages, so that first touches cost little; single images stay in the CPU's cache.
         x = np.empty((len(images), len(self.mean), *images[0].shape[:2]), np.float32)
         for one, image in zip(x, images, strict=True):
             np.divide(image.transpose(2, 0, 1), np.float32(self.divisor), out=one)
@@ -123,7 +124,7 @@ class Preprocessing:
 
 
 IMAGENET = Preprocessing()
-"""What Once-for-All evaluates on: ImageNet's mean and deviation, the middle 7/8 of the image."""
+"""Once-for-All's preprocessing: ImageNet's mean and standard deviation, the central 7/8 of the image."""
 
 GREY = Preprocessing(mean=(0.449,), std=(0.226,))
 """The same of greyscale images, by the averages over ImageNet's channels."""

@@ -1,4 +1,4 @@
-"""Running text: files of one split, read whole."""
+"""Running text: the text files of each split, read whole."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ SPLITS: Mapping[str, Sequence[tuple[str, ...]]] = {
     "train": [("train",)],
     "validation": [("validation", "valid", "val", "dev"), ("test",)],
 }
-"""Names of a split's file, or of the folder with its files; the last ones where none of the first is there."""
+"""Names of a split's file, or of the folder with its files. Later groups of names count only where the first finds nothing."""
 
 BETWEEN = "\n\n"
-"""Stands between two files."""
+"""Separates the texts of two files."""
 
 
 def read_texts(path: str | os.PathLike[str]) -> dict[str, str]:
@@ -29,7 +29,7 @@ def read_texts(path: str | os.PathLike[str]) -> dict[str, str]:
             with folders of these names and ``.txt`` files in them; or a folder of ``.txt`` files without splits.
 
     Raises:
-        DataError: there is no such file or folder, no text in it, a split is there twice, or it is not UTF-8.
+        DataError: the path does not exist or holds no text, a split is there twice, or a file is not UTF-8.
     """
     path = Path(path)
     if path.is_file():

@@ -1,4 +1,4 @@
-"""What decoders are fed beside the ids of tokens."""
+"""A decoder's inputs beside the token ids."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from hwnas.task._task import Specs
 
 
 def prompt(specs: Specs, ids: Tensor) -> dict[str, Tensor]:
-    """All inputs of a decoder for texts that begin with their first token: nothing is cached, and nothing is padding.
+    """All inputs of a decoder for texts without padding, with empty caches.
 
     Args:
-        specs: its inputs, as :func:`hwnas.space.network_inputs` tells; the sizes of open axes do not matter.
+        specs: the decoder's inputs (:func:`hwnas.space.network_inputs`); the sizes of open axes do not matter.
         ids: ``(n, tokens)``.
     """
-    places = torch.arange(ids.shape[1], device=ids.device).expand_as(ids)
-    known = {"input_ids": ids, "attention_mask": torch.ones_like(ids), "position_ids": places}
+    positions = torch.arange(ids.shape[1], device=ids.device).expand_as(ids)
+    known = {"input_ids": ids, "attention_mask": torch.ones_like(ids), "position_ids": positions}
     caches = {
         name: torch.zeros(len(ids), *spec.sized({PAST: 0}).shape, device=ids.device)
         for name, spec in specs.items()

@@ -1,6 +1,6 @@
-"""Task: what a network is for: its data, in splits and batches of named inputs, and how its answers are scored.
+"""The protocol of tasks: data, in splits and batches of named inputs, and how a network's predictions are scored.
 
-Image folders and digits are tasks; texts to classify or to continue are the same protocol with other inputs.
+Image folders, digits, texts to classify and texts to continue are tasks that differ in their inputs.
 """
 
 from __future__ import annotations
@@ -18,13 +18,24 @@ from hwnas.errors import DataError
 from hwnas.space import Shape, TensorSpec
 
 Inputs = Tensor | Mapping[str, Tensor]
-"""A batch: one tensor for a network whose one input is ``input``, or tensors by the names of its inputs."""
+"""A batch: tensors by the names of a network's inputs, or the tensor of its only input, ``input``."""
+
+
+def named_inputs(inputs: Inputs) -> Mapping[str, Tensor]:
+    """The tensors of a batch by the names of a network's inputs."""
+    return {"input": inputs} if isinstance(inputs, Tensor) else inputs
+
+
+def map_inputs(change: Callable[[Tensor], Tensor], inputs: Inputs) -> Inputs:
+    """The batch with each tensor changed."""
+    return change(inputs) if isinstance(inputs, Tensor) else {name: change(x) for name, x in inputs.items()}
+
 
 Specs = Mapping[str, TensorSpec]
-"""What a network is fed, by name, as :func:`hwnas.space.network_inputs` tells: its shapes set resolution or length."""
+"""A network's inputs by name (:func:`hwnas.space.network_inputs`); their shapes set resolution or length."""
 
 InputsAt = Callable[[Specs], Inputs]
-"""Renders one batch for a network's inputs."""
+"""Renders one batch for a network with these inputs."""
 
 Scored = Iterable[tuple[Tensor, Tensor]]
 """Batches of logits ``(n, classes)`` and labels ``(n,)``."""
@@ -37,10 +48,10 @@ T = TypeVar("T", bound="Task")
 
 
 class Task(Protocol):
-    """Data to re-calibrate batch norms with, labelled data to measure on, and what is measured.
+    """Data to re-calibrate batch norms with, labelled data to measure on, and the metrics.
 
     Attributes:
-        metrics: scores by the names of :mod:`hwnas.metric`; the first is the one that searches go by.
+        metrics: scores by their names in :mod:`hwnas.metric`; searches use the first.
         labels: names of the classes in the order of the logits; empty if they have none.
     """
 
@@ -56,69 +67,68 @@ class Task(Protocol):
 
 @runtime_checkable
 class SelectiveTask(Task, Protocol):
-    """A task of which single validation samples can be asked for, so that subnets can race."""
+    """A task that can give single validation samples, so that subnets can race."""
 
     @property
     def n_validation(self) -> int:
-        """How many there are."""
+        """Number of validation samples."""
 
     def validation_of(self, specs: Specs, samples: Sequence[int]) -> Iterable[tuple[Inputs, Tensor]]:
-        """As :meth:`Task.validation`, of these samples alone and in this order; they are numbered in the order of
-        ``validation``."""
+        """As :meth:`Task.validation`, but only these samples, in this order; a sample is its position in ``validation``."""
 
 
 @runtime_checkable
 class TrainingTask(Task, Protocol):
-    """Labelled training data too, drawn by step number so that a run resumes where it stopped."""
+    """A task with labelled training data, drawn by step number so that training resumes where it stopped."""
 
     @property
     def steps_per_epoch(self) -> int:
         """Batches in one pass over the training data."""
 
     def training_batch(self, step: int, seed: int) -> tuple[InputsAt, Tensor]:
-        """The batch of a step: its inputs for any network of the supernet, and their labels ``(n,)``.
+        """The batch of a step: its inputs, to be rendered for any subnet, and their labels ``(n,)``.
 
-        Subnets of different resolutions or lengths see the same (augmented) samples in one step, which is what lets
-        the largest teach the others.
+        In one step, subnets of different resolutions or lengths see the same (augmented) samples, so that the largest
+        can teach the others.
         """
 
 
 @runtime_checkable
 class PlacedTask(Task, Protocol):
-    """A task that can make its batches on a GPU, to which its samples travel in fewer bytes than a network is fed."""
+    """A task that can finish its batches on a GPU, so that fewer bytes travel there."""
 
     def made_on(self, device: torch.device) -> Self:
-        """The same data, in batches on that device."""
+        """The same data, in batches on this device."""
 
 
 def placed(task: T, device: torch.device) -> T:
-    """The same data, in batches on a device where the task can make them there."""
+    """The same data, in batches on a device if it is a `PlacedTask`."""
     return task.made_on(device) if isinstance(task, PlacedTask) else task
 
 
 @runtime_checkable
 class OwnLossTask(TrainingTask, Protocol):
-    """Training by another loss than cross-entropy: classes that weigh more, labels that are smoothed."""
+    """A task trained with a loss of its own: weighted classes, smoothed labels."""
 
     def loss(self, logits: Tensor, labels: Tensor) -> Tensor:
-        """``()``, the mean over a batch of logits ``(n, classes)``; subnets that are taught by another one learn from
-        its probabilities instead."""
+        """``()``, the mean loss of a batch with logits ``(n, classes)``; a subnet that learns from a teacher uses the
+        teacher's probabilities instead."""
 
 
 def loss_of(task: Task) -> Callable[[Tensor, Tensor], Tensor]:
-    """What labels are learnt by: the task's own loss, or cross-entropy."""
+    """The task's own loss, or else cross-entropy."""
     return task.loss if isinstance(task, OwnLossTask) else F.cross_entropy
 
 
 @runtime_checkable
 class UserData(TrainingTask, Protocol):
-    """Data in a folder of the user's.
+    """Data from a user's folder.
 
     Attributes:
-        has_training: whether there are data to learn from.
-        n_available: validation samples there are.
-        noun: what they are called: ``images``, ``texts``.
-        notes: what is odd about them, in words.
+        has_training: whether there is training data.
+        n_available: number of validation samples.
+        noun: what a sample is, in the plural: ``images``, ``texts``.
+        notes: sentences about the data and what is odd.
     """
 
     has_training: bool
@@ -127,19 +137,19 @@ class UserData(TrainingTask, Protocol):
     notes: Sequence[str]
 
     def digest(self) -> str:
-        """Of the samples that are measured on and calibrated with: what was kept of others is not taken up again."""
+        """Digest of the validation and calibration samples: results stored for other samples are not used again."""
 
 
 def digest_of(facts: Any) -> str:
-    """Digest of JSON values."""
+    """Digest of a JSON value, 16 hexadecimal digits."""
     return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:16]
 
 
 def image_shape(specs: Specs) -> Shape:
-    """``(channels, height, width)`` of a network that is fed images alone.
+    """``(channels, height, width)`` of a network whose only input are images.
 
     Raises:
-        DataError: it is fed something else.
+        DataError: it has other inputs.
     """
     if list(specs) != ["input"] or len(specs["input"].shape) != 3:
         raise DataError("data", f"they are images, and the network is fed {', '.join(specs)}", "pass data of its kind")

@@ -15,17 +15,17 @@ from hwnas.errors import DataError
 from hwnas.files import ends_in
 
 ENDINGS = (".csv", ".tsv", ".jsonl", ".csv.gz", ".tsv.gz", ".jsonl.gz")
-"""Of the files that are read."""
+"""Endings of the files that can be read."""
 
 _SEPARATORS = {",": "commas", "\t": "tabs (as of a .tsv file)", ";": "semicolons"}
 
 _LONGEST_FIELD = 2**24
-"""Characters of one cell; Python's own limit, 128 k, is less than a long document."""
+"""Characters per cell; Python's own limit, 128 k, is shorter than a long document."""
 
 
 @dataclass(frozen=True)
 class TextColumns:
-    """Names of the columns: ``pair`` may be absent from the file, the others may not."""
+    """Names of the columns. A file may lack the column ``pair``, but not the others."""
 
     text: str = "text"
     pair: str = "text_pair"
@@ -38,10 +38,10 @@ class LabelledTexts:
 
     Attributes:
         path: the file.
-        texts: ``(n,)``.
-        pairs: ``(n,)`` second sentences; None where the file has none.
-        labels: ``(n,)`` as written: words, or numbers as text.
-        n_empty: rows left out because their text, or their label, is empty.
+        texts: ``(n,)`` texts.
+        pairs: ``(n,)`` second sentences; None if the file has no column of them.
+        labels: ``(n,)`` labels as written: words, or numbers as text.
+        n_empty: number of rows left out because text or label is empty.
     """
 
     path: Path
@@ -51,31 +51,33 @@ class LabelledTexts:
     n_empty: int
 
 
-def read_labelled_texts(path: str | os.PathLike[str], columns: TextColumns | None = None) -> LabelledTexts:
+def read_labelled_texts(path: str | os.PathLike[str], columns: TextColumns) -> LabelledTexts:
     """Texts and labels of a file.
 
     Args:
         path: ends in one of ``ENDINGS``.
-        columns: by default ``text``, ``text_pair`` and ``label``.
+        columns: names of the columns.
 
     Raises:
-        DataError: unreadable, of another format, without a column, ragged, or without a labelled text.
+        DataError: the file is unreadable, of an unknown format or ragged, or lacks a column or labelled texts.
     """
-    path, columns = Path(path), columns or TextColumns()
+    path = Path(path)
     kind = next((ending.split(".")[1] for ending in ENDINGS if ends_in(path, ending)), None)
     if kind is None:
-        raise DataError(f"file {path}", "its name says no known format", f"name it {', '.join(ENDINGS[:3])} (or .gz)")
+        raise DataError(
+            f"file {path}", "its ending is not of a known format", f"name it {', '.join(ENDINGS[:3])} (or .gz)"
+        )
     content = _content(path)
     rows = _json_rows(path, content) if kind == "jsonl" else _table_rows(path, content, "\t" if kind == "tsv" else ",")
     if not rows:
         raise DataError(f"file {path}", "it holds no rows", "give texts with labels")
     header = list(dict.fromkeys(name for row in rows for name in row))
     named = {"--text-column": columns.text, "--label-column": columns.label}
-    if columns.pair != TextColumns.pair:  # the usual one may be absent; one that was named must be there
+    if columns.pair != TextColumns.pair:  # the default column may be absent, one that the user named may not
         named["--pair-column"] = columns.pair
     if len(set(named.values())) < len(named):
         pairs = " ".join(f"{option} {name}" for option, name in named.items())
-        raise DataError(pairs, "one column cannot be two of them", "name another one")
+        raise DataError(pairs, "one column cannot serve as two", "name another one")
     missing = {option: name for option, name in named.items() if name not in header}
     if missing:
         found = f"it has no column {' and none '.join(map(repr, missing.values()))}"
@@ -112,7 +114,7 @@ def _table_rows(path: Path, content: str, separator: str) -> list[dict[str, str]
     reader = csv.reader(io.StringIO(content, newline=""), delimiter=separator, strict=True)
     try:
         lines = [line for line in reader if line]
-    except csv.Error as error:  # a quote that is not closed would make one text of all rows up to the next one
+    except csv.Error as error:  # an unclosed quote, say, which would merge all rows up to the next quote into one text
         rule = f"line {reader.line_num} is no row of a table ({error})"
         remedy = "put texts that begin with a quote into quotes, and double those within, or write JSON lines"
         raise DataError(f"file {path}", rule, remedy) from error
@@ -134,17 +136,19 @@ def _table_rows(path: Path, content: str, separator: str) -> list[dict[str, str]
 
 def _json_rows(path: Path, content: str) -> list[dict[str, str]]:
     rows = []
-    for number, line in enumerate(content.split("\n"), start=1):  # splitlines would also end them at U+2028 in a text
+    for number, line in enumerate(
+        content.split("\n"), start=1
+    ):  # splitlines would also split at a U+2028 within a text
         if not line.strip():
             continue
         try:
-            row = json.loads(line, parse_constant=lambda _: None)  # NaN stands for what is missing
+            row = json.loads(line, parse_constant=lambda _: None)  # NaN is a missing value
         except ValueError as error:
             raise DataError(f"file {path}, line {number}", f"it is no JSON ({error})", "correct it") from error
         if not isinstance(row, dict):
             raise DataError(f"file {path}, line {number}", "it is no JSON object", "write one object per line")
         nested = next((name for name, value in row.items() if isinstance(value, list | dict)), None)
         if nested is not None:
-            raise DataError(f"file {path}, line {number}", f"{nested!r} is no text or number", "flatten it")
+            raise DataError(f"file {path}, line {number}", f"{nested!r} is neither text nor number", "flatten it")
         rows.append({str(name): "" if value is None else str(value) for name, value in row.items()})
     return rows

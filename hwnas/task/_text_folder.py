@@ -1,10 +1,11 @@
-"""Texts to classify: ``train.csv`` and ``validation.csv`` of a folder, or TSV, or JSON lines, plain or gzip."""
+"""Texts to classify: a folder with ``train`` and ``validation``, each as CSV, TSV or JSON lines, plain or gzip."""
 
 from __future__ import annotations
 
 import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
@@ -25,41 +26,41 @@ from hwnas.task._tokenizer import Tokenizer
 SPLITS = {"train": ("train",), "validation": ("validation", "valid", "val", "dev")}
 
 MOST_LENGTHS = 3
-"""Choices of the sequence length that a search is given."""
+"""Most choices of sequence length in a search."""
 
 POOL = 16
-"""Batches of training whose texts are sorted by length together: half of a random batch of questions is padding."""
+"""Training batches whose texts are sorted by length together; half of a random batch of questions would be padding."""
 
 _LAYOUT = "give a folder that holds train.csv and validation.csv"
 
 Known = tuple[Sequence[str], int]
-"""Names of a head's classes, empty if they have none, and how many there are."""
+"""Names of a head's classes, empty if they are unknown, and their number."""
 
 
 class TextFolder:
-    """A folder with the files of two splits; ``train`` may be absent where nothing is trained.
+    """A folder with the files of two splits. ``train`` may be absent where nothing is trained.
 
     Args:
         folder: see above.
-        tokenizer: of the network.
+        tokenizer: the network's.
         head: the classes of a trained head; None takes those of the data.
-        metric: what is measured: ``accuracy``, ``f1`` or ``mcc``.
-        columns: of the files.
-        n_texts: validation texts to use, drawn from the seed; all if there are fewer.
-        n_calibration: training texts that show int8 its ranges, likewise.
+        metric: ``accuracy``, ``f1`` or ``mcc``.
+        columns: names of the files' columns.
+        n_texts: validation texts to draw; all if there are fewer.
+        n_calibration: training texts from which int8 gets its ranges, likewise.
         batch_size: texts per batch.
         seed: of both draws.
 
     Attributes:
         labels: names of the classes, in the order of the logits.
-        metrics: the score.
+        metrics: the score, by its name.
         has_training: whether there is a training split.
-        n_available: validation texts there are.
-        notes: what is odd about the data, in words: texts that are empty, classes that one split lacks.
+        n_available: number of validation texts in the folder.
+        notes: sentences about the data: texts per class, rows that are left out, classes without validation texts.
 
     Raises:
-        DataError: no such folder or split, unreadable files, or labels that do not fit.
-        UnknownNameError: no such metric.
+        DataError: the folder or a split does not exist, a file is unreadable, or labels do not fit.
+        UnknownNameError: there is no such metric.
     """
 
     noun = "texts"
@@ -95,8 +96,8 @@ class TextFolder:
         rng = np.random.default_rng(seed)
         texts, training = splits["validation"], splits.get("train")
         self.n_available = len(texts.texts)
-        drawn = _Split(texts, self.labels).drawn(n_texts, rng)
-        self._training = _Split(training, self.labels) if training is not None else None
+        drawn = _Split.of(texts, self.labels).drawn(n_texts, rng)
+        self._training = _Split.of(training, self.labels) if training is not None else None
         if self._training is not None:
             count = f"{count_of(len(self._training.texts), 'text')} to learn from, {self.n_available:,} to measure on"
             shares = class_shares(Counter(self._training.labels.tolist()), self.labels)
@@ -105,23 +106,26 @@ class TextFolder:
         self._validation = drawn.at(tokenizer.counts(drawn.texts, drawn.pairs).argsort(kind="stable").tolist())
 
     def digest(self) -> str:
-        """Of the texts drawn and their classes."""
+        """Digest of the drawn texts and their classes."""
         drawn = [self._validation, self._calibration]
         return digest_of([(each.texts, each.pairs, each.labels.tolist()) for each in drawn])
 
     def lengths(self, choices: Sequence[int], cut_pct: float) -> tuple[tuple[int, ...], float]:
-        """Those lengths that a search can trade off: the shortest that cuts at most ``cut_pct`` % of texts, or else the longest
-        there is, and shorter ones; and what share of the texts the longest of these cuts, in percent."""
+        """Sequence lengths worth a search, and the share of texts that the longest of them cuts, in percent.
+
+        The longest is the shortest choice that cuts at most ``cut_pct`` percent of the texts, or else the longest choice;
+        with it come the next shorter choices.
+        """
         split = self._validation
-        counts = self._learned_counts if self.has_training else self.tokenizer.counts(split.texts, split.pairs)
+        counts = self._training_counts if self.has_training else self.tokenizer.counts(split.texts, split.pairs)
         most = float(np.quantile(counts, 1 - cut_pct / 100))
         longest = next((length for length in choices if length >= most), choices[-1])
         kept = [length for length in choices if length <= longest]
         return tuple(kept[-MOST_LENGTHS:]), 100 * float(np.mean(counts > longest))
 
     def uses(self) -> NDArray[np.int64]:
-        """``(ids,)`` how often each token occurs in the texts to learn from."""
-        split = self._learned()
+        """``(ids,)`` occurrences of each token in the training texts."""
+        split = self._training_split()
         return self.tokenizer.uses(split.texts, split.pairs)
 
     def calibration(self, specs: Specs) -> Iterator[Mapping[str, Tensor]]:
@@ -129,52 +133,52 @@ class TextFolder:
         yield from (inputs for inputs, _ in self._batches(self._calibration, specs))
 
     def validation(self, specs: Specs) -> Iterator[tuple[Mapping[str, Tensor], Tensor]]:
-        """Batches with class indices ``(n,)``, the same at every call, from short texts to long ones: little of them is padding."""
+        """Batches with class indices ``(n,)``, the same at every call. They go from short to long texts: less padding."""
         yield from self._batches(self._validation, specs)
 
     @property
     def n_calibration(self) -> int:
-        """Texts drawn."""
+        """Calibration texts drawn."""
         return len(self._calibration.texts)
 
     @property
     def n_validation(self) -> int:
-        """Texts drawn."""
+        """Validation texts drawn."""
         return len(self._validation.texts)
 
     def validation_of(self, specs: Specs, samples: Sequence[int]) -> Iterator[tuple[Mapping[str, Tensor], Tensor]]:
-        """Some of them."""
+        """The validation texts at these positions."""
         yield from self._batches(self._validation.at(samples), specs)
 
     @property
     def steps_per_epoch(self) -> int:
-        """Full batches of the training split; one where there are fewer texts than that, or none."""
-        # It is read without a training split, too: Python 3.11 asks for every property to tell whether this is `UserData`.
+        """Full batches of the training split; one smaller batch if it does not fill any, or if there is none."""
+        # Python 3.11 reads every property to see whether this is `UserData`, also without a training split.
         n_texts = len(self._training.texts) if self._training is not None else 0
         return max(1, n_texts // self.batch_size)
 
     def training_batch(self, step: int, seed: int) -> tuple[InputsAt, Tensor]:
-        """Texts of like length, without repetition within an epoch.
+        """Texts of similar length, drawn without repetition within an epoch.
 
         Raises:
             DataError: there is no training split.
         """
-        split = self._learned()
+        split = self._training_split()
         epoch, position = divmod(step, self.steps_per_epoch)
         rng = np.random.default_rng([seed, epoch])
         order = rng.permutation(len(split.texts))[: self.steps_per_epoch * self.batch_size]
         pools = np.arange(len(order)) // (POOL * self.batch_size)
-        alike = order[np.lexsort((self._learned_counts[order], pools))].reshape(self.steps_per_epoch, -1)
+        alike = order[np.lexsort((self._training_counts[order], pools))].reshape(self.steps_per_epoch, -1)
         chosen = split.at(rng.permutation(alike)[position].tolist())
         return self._rendered(chosen), torch.from_numpy(chosen.labels)
 
     @cached_property
-    def _learned_counts(self) -> NDArray[np.int64]:
-        """``(n,)`` tokens of the texts to learn from."""
-        split = self._learned()
+    def _training_counts(self) -> NDArray[np.int64]:
+        """``(n,)`` tokens of each training text."""
+        split = self._training_split()
         return self.tokenizer.counts(split.texts, split.pairs)
 
-    def _learned(self) -> _Split:
+    def _training_split(self) -> _Split:
         if self._training is None:
             raise DataError(f"data {self.folder}", "it has no train.csv to learn from", "add one beside validation.csv")
         return self._training
@@ -189,33 +193,34 @@ class TextFolder:
             if "input_ids" not in specs:
                 rule = f"it holds texts, and the network is fed {', '.join(specs)}"
                 raise DataError(f"data {self.folder}", rule, "pass data of its kind")
-            found = self.tokenizer.encode(batch.texts, batch.pairs, specs["input_ids"].shape[0])
-            named = dict(
-                zip(("input_ids", "attention_mask", "token_type_ids"), map(torch.from_numpy, found), strict=True)
-            )
-            return {name: named[name] for name in specs}
+            ids, mask, segments = self.tokenizer.encode(batch.texts, batch.pairs, specs["input_ids"].shape[0])
+            named = {"input_ids": ids, "attention_mask": mask, "token_type_ids": segments}
+            return {name: torch.from_numpy(named[name]) for name in specs}
 
         return render
 
 
+@dataclass(frozen=True)
 class _Split:
     """Texts with class indices ``(n,)``."""
 
-    def __init__(self, texts: LabelledTexts, labels: Sequence[str]) -> None:
+    texts: tuple[str, ...]
+    pairs: tuple[str, ...] | None
+    labels: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, texts: LabelledTexts, labels: Sequence[str]) -> _Split:
+        """The texts of a file, with the indices of their labels."""
         index = class_indices(labels)
-        self.texts, self.pairs = texts.texts, texts.pairs
-        self.labels = np.array([index[label] for label in texts.labels], dtype=np.int64)
+        return cls(texts.texts, texts.pairs, np.array([index[label] for label in texts.labels], dtype=np.int64))
 
     def at(self, chosen: Sequence[int]) -> _Split:
-        """Some of them, in this order."""
-        part = object.__new__(_Split)
-        part.texts = tuple(self.texts[i] for i in chosen)
-        part.pairs = None if self.pairs is None else tuple(self.pairs[i] for i in chosen)
-        part.labels = self.labels[list(chosen)]
-        return part
+        """The texts at these positions, in this order."""
+        pairs = None if self.pairs is None else tuple(self.pairs[i] for i in chosen)
+        return _Split(tuple(self.texts[i] for i in chosen), pairs, self.labels[list(chosen)])
 
     def drawn(self, n: int, rng: np.random.Generator) -> _Split:
-        """``n`` of them at random; all, in another order, if there are fewer."""
+        """``n`` random texts; all of them, in random order, if there are fewer."""
         return self.at(rng.permutation(len(self.texts))[:n].tolist())
 
 
@@ -242,36 +247,34 @@ def _without_validation(folder: Path, *, trains: bool) -> tuple[str, str]:
 
 
 def _refuse_lone_pairs(folder: str | os.PathLike[str], splits: Mapping[str, LabelledTexts]) -> None:
-    """Refuse second texts of one split alone: what is learned from pairs would be measured on single texts."""
-    for texts in splits.values():
-        lone = next(
-            (other.path.name for other in splits.values() if texts.pairs is not None and other.pairs is None), None
-        )
-        if lone is not None:
-            rule = f"{texts.path.name} has second texts, and {lone} has none"
-            raise DataError(f"data {folder}", rule, "give both files that column, or none")
+    """Refuse second texts in one split alone: the network would learn from pairs and be measured on single texts."""
+    paired = [texts.path.name for texts in splits.values() if texts.pairs is not None]
+    single = [texts.path.name for texts in splits.values() if texts.pairs is None]
+    if paired and single:
+        rule = f"{paired[0]} has second texts, and {single[0]} has none"
+        raise DataError(f"data {folder}", rule, "give both files that column, or none")
 
 
 def _labels(folder: Path, splits: Mapping[str, LabelledTexts], head: Known | None) -> tuple[str, ...]:
-    """The classes: the head's, if it is trained, or else those of the texts to learn from."""
+    """The classes: a trained head's, or else those of the training texts (of the validation texts if there are none)."""
     found = {split: class_names(texts.labels) for split, texts in splits.items()}
     if head is None:
-        learned = found.get("train", found["validation"])
-        strange = [label for label in found["validation"] if label not in learned]
+        names = found.get("train", found["validation"])
+        strange = [label for label in found["validation"] if label not in names]
         if strange:
             rule = f"its validation texts have the label {strange[0]!r}, which no training text has"
             raise DataError(f"data {folder}", rule, "correct the label, or add texts with it to train.csv")
-        if len(learned) < 2:
-            raise DataError(f"data {folder}", f"all its labels are {learned[0]!r}", "give texts of two classes or more")
-        return tuple(learned)
-    names, classes = head
-    known = tuple(names) or tuple(str(i) for i in range(classes))
+        if len(names) < 2:
+            raise DataError(f"data {folder}", f"all its labels are {names[0]!r}", "give texts of two classes or more")
+        return tuple(names)
+    labelled, classes = head
+    known = tuple(labelled) or tuple(str(i) for i in range(classes))
     index = class_indices(known)
     for split, labels in found.items():
         strange = [label for label in labels if label not in index]
         if strange:
             listed = ", ".join(known[:6]) + (" ..." if len(known) > 6 else "")
-            rule = f"its {split} texts have the label {strange[0]!r}, and the network tells {listed} apart"
+            rule = f"its {split} texts have the label {strange[0]!r}, and the network's classes are {listed}"
             raise DataError(f"data {folder}", rule, "pass data of the network's classes, or train it on these")
     return known
 

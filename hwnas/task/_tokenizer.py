@@ -1,4 +1,4 @@
-"""Texts to token ids, by the tokenizer that came with a pretrained network."""
+"""Texts to token ids, with the tokenizer of a pretrained network."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ ROLES = {
     "sep_token": ("[SEP]", "</s>"),
     "mask_token": ("[MASK]", "<mask>"),
 }
-"""Tokens with a meaning, as BERT and RoBERTa spell them."""
+"""Special tokens, as BERT and RoBERTa spell them."""
 
 Ids = NDArray[np.int64]
 
@@ -37,21 +37,21 @@ class Tokenizer:
     """A tokenizer of the ``tokenizers`` library.
 
     Attributes:
-        definition: the text of a ``tokenizer.json``: all that it is, so that exports can carry it.
-        pad_id: of the token that fills short texts up.
+        definition: the complete text of a ``tokenizer.json``, which exports carry.
+        pad_id: id of the padding token.
     """
 
     definition: str
     pad_id: int = 0
 
     def check_vocabulary(self, known: int, folder: str) -> None:
-        """Refuse to serve a network of ``known`` tokens if these are fewer: the tokenizer is another network's.
+        """Check that a network knows all tokens.
 
         Raises:
-            DataError: it is.
+            DataError: the network has only ``known`` tokens, fewer than the tokenizer, which must be another network's.
         """
         if self.vocabulary_size > known:
-            rule = f"its tokenizer tells {self.vocabulary_size:,} tokens apart, its network {known:,}"
+            rule = f"its tokenizer has {self.vocabulary_size:,} tokens, its network {known:,}"
             raise DataError(f"hf:{folder}", rule, "save the network's own tokenizer into it")
 
     @classmethod
@@ -87,40 +87,40 @@ class Tokenizer:
 
     @property
     def digest(self) -> str:
-        """Of all that ids depend on."""
+        """Digest of everything that the ids depend on."""
         return digest_of([self.definition, self.pad_id])
 
     @property
     def vocabulary_size(self) -> int:
-        """How many ids there are."""
+        """Number of ids."""
         return int(_engine(self.definition).get_vocab_size())
 
     def counts(self, texts: Sequence[str], pairs: Sequence[str] | None) -> NDArray[np.int64]:
-        """``(n,)`` how many tokens each text has, whole."""
-        return np.array([len(one.ids) for one in self._whole().encode_batch(_both(texts, pairs))], dtype=np.int64)
+        """``(n,)`` tokens of each text."""
+        return np.array([len(one.ids) for one in self._unlimited().encode_batch(_both(texts, pairs))], dtype=np.int64)
 
     def uses(self, texts: Sequence[str], pairs: Sequence[str] | None) -> NDArray[np.int64]:
-        """``(ids,)`` how often each token occurs in texts, whole."""
-        engine = self._whole()
+        """``(ids,)`` occurrences of each token in the texts."""
+        engine = self._unlimited()
         found = np.concatenate([one.ids for one in engine.encode_batch(_both(texts, pairs))])
         return np.bincount(found.astype(np.int64), minlength=max(engine.get_vocab().values()) + 1)
 
     def ids(self, text: str) -> NDArray[np.int64]:
-        """``(n,)`` tokens of running text, without those that mark a beginning or an end."""
-        return np.array(self._whole().encode(text, add_special_tokens=False).ids, dtype=np.int64)
+        """``(n,)`` ids of running text, without tokens that mark its beginning or end."""
+        return np.array(self._unlimited().encode(text, add_special_tokens=False).ids, dtype=np.int64)
 
     def stored(self, length: int) -> str:
-        """The text of a ``tokenizer.json`` that cuts texts at a length, and fills a batch up to its longest, by itself."""
+        """The text of a ``tokenizer.json`` that truncates to ``length`` tokens and pads a batch to its longest text."""
         engine = _engine(self.definition)
         engine.enable_truncation(length)
         engine.enable_padding(pad_id=self.pad_id, pad_token=self._token(self.pad_id))
         return str(engine.to_str())
 
     def facts(self, length: int, inputs: Sequence[str]) -> dict[str, Any]:
-        """What ``tokenizer_config.json`` tells ``transformers``.
+        """The content of a ``tokenizer_config.json`` for ``transformers``.
 
         Args:
-            length: longest input in tokens.
+            length: longest input, in tokens.
             inputs: names of the network's inputs.
         """
         special = {str(token["content"]) for token in json.loads(self.definition)["added_tokens"] if token["special"]}
@@ -133,8 +133,8 @@ class Tokenizer:
             "pad_token": self._token(self.pad_id),
         }
 
-    def _whole(self) -> Engine:
-        """Texts are neither cut nor filled up."""
+    def _unlimited(self) -> Engine:
+        """The tokenizer without truncation and padding."""
         engine = _engine(self.definition)
         engine.no_truncation()
         engine.no_padding()
@@ -144,9 +144,9 @@ class Tokenizer:
         return str(_engine(self.definition).id_to_token(number))
 
     def encode(self, texts: Sequence[str], pairs: Sequence[str] | None, length: int) -> tuple[Ids, Ids, Ids]:
-        """Token ids, attention mask (1 where there is a token) and segments (1 in a second sentence), ``(n, length)`` each.
+        """Token ids, attention mask (1 for tokens) and segments (1 for a second sentence), ``(n, length)`` each.
 
-        Longer texts are cut, the longer of a pair first; shorter ones are filled up on the right.
+        Longer texts are truncated, of a pair the longer one first; shorter texts are padded on the right.
         """
         engine = _engine(self.definition)
         engine.enable_truncation(length)
@@ -165,7 +165,7 @@ def _both(texts: Sequence[str], pairs: Sequence[str] | None) -> Any:
 
 @lru_cache(maxsize=4)
 def _engine(definition: str) -> Engine:
-    """Made once, for that takes long. It is shared, so every user sets padding and truncation first."""
+    """Cached, because parsing takes long. The engine is shared, so every user sets padding and truncation first."""
     from tokenizers import Tokenizer as Engine
 
     return Engine.from_str(definition)
@@ -174,7 +174,7 @@ def _engine(definition: str) -> Engine:
 def _wordpiece(vocabulary: Path, *, lowercase: bool) -> Engine:
     from tokenizers import BertWordPieceTokenizer
 
-    # Of the base class that `to_str` belongs to.
+    # The library's BERT class is a wrapper; the definition makes the plain engine.
     return _engine(BertWordPieceTokenizer(str(vocabulary), lowercase=lowercase).to_str())
 
 

@@ -1,4 +1,4 @@
-"""Conformance kits: what every space, op, supernet, predictor, searcher, metric and task must do, as checks to run on yours.
+"""Conformance kits: checks of what every space, op, supernet, predictor, searcher, metric and task must do.
 
 A kit is a tuple of functions, one rule each. With pytest, one test per rule::
 
@@ -9,8 +9,8 @@ A kit is a tuple of functions, one rule each. With pytest, one test per rule::
     def test_my_supernet(check):
         check(MySupernet.random(seed=0))
 
-or all of them at once, anywhere: ``check_all(SUPERNET_CHECKS, MySupernet.random(seed=0))``. hwnas's own contract tests run
-the same functions. What does not hold raises AssertionError. No kit needs pytest, a network or weights.
+or all of them at once, without pytest: ``check_all(SUPERNET_CHECKS, MySupernet.random(seed=0))``. A rule that does not hold
+raises AssertionError. hwnas's own contract tests run the same functions. No kit needs a connection or pretrained weights.
 """
 
 from __future__ import annotations

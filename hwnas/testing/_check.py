@@ -1,4 +1,4 @@
-"""Helpers of the kits: run the checks, and raise AssertionError where a rule does not hold."""
+"""Helpers of the kits, which run the checks and raise AssertionError if a rule does not hold."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 Check = Callable[..., None]
-"""One rule, by its name and docstring; its first argument is what is checked."""
+"""One rule, stated by its name and docstring. The first argument is the subject."""
 
 
 def check_all(checks: Sequence[Check], subject: Any, **more: Any) -> None:
@@ -15,7 +15,7 @@ def check_all(checks: Sequence[Check], subject: Any, **more: Any) -> None:
 
     Args:
         checks: the kit, such as ``SPACE_CHECKS``.
-        subject: what is checked.
+        subject: the object to check.
         more: further arguments of every check.
 
     Raises:
@@ -29,15 +29,15 @@ def check_all(checks: Sequence[Check], subject: Any, **more: Any) -> None:
             raise
 
 
-def require(holds: Any, said: str) -> None:
-    """Raise AssertionError unless ``holds``; unlike a bare assert, ``python -O`` does not skip it."""
+def require(holds: Any, message: str) -> None:
+    """Raise AssertionError unless ``holds``; unlike ``assert``, ``python -O`` does not skip it."""
     if not holds:
-        raise AssertionError(said)
+        raise AssertionError(message)
 
 
 @contextmanager
 def refused(error: type[Exception], *words: str) -> Iterator[None]:
-    """The block must raise ``error``, with all of these words in its message."""
+    """Require that the block raises ``error`` with all of these words in its message."""
     try:
         yield
     except error as raised:

@@ -14,7 +14,7 @@ from hwnas.testing._check import Check, refused, require
 
 
 def names_are_typed_as_one_word(metric: Metric) -> None:
-    """Name and column can stand in ``--objectives`` and ``--budget``: no white space, comma, colon, equals sign, ``@``."""
+    """Name and column have no white space and none of ``,:=<>@``, so that ``--objectives`` and ``--budget`` can name them."""
     for name in (metric.name, metric.column):
         require(name and not set(name) & set(" \t,:=<>@"), f"{name!r} cannot be typed as an objective")
     require(metric.label, "it has no label for axes and tables")
@@ -28,7 +28,7 @@ def names_are_its_own(metric: Metric) -> None:
 
 
 def it_has_a_direction_and_possible_values(metric: Metric) -> None:
-    """More is better or less is, and some values are possible; others are refused."""
+    """It has a direction and a range of possible values, and other values are refused."""
     require(metric.direction in DIRECTIONS, f"its direction is {metric.direction!r}")
     require(metric.lowest < metric.highest, f"no value lies within {metric.lowest}..{metric.highest}")
     for impossible in (metric.lowest - 1, metric.highest + 1):
@@ -38,7 +38,7 @@ def it_has_a_direction_and_possible_values(metric: Metric) -> None:
 
 
 def values_are_printed_short(metric: Metric) -> None:
-    """Values print in at most 20 characters, with the unit once; what is not known is a dash."""
+    """Values print in at most 20 characters, with the unit once; NaN prints as a dash."""
     low = max(metric.lowest, -1e6)
     for value in np.linspace(low, min(metric.highest, 1e6), 7).tolist():
         text = metric.text(value)
@@ -48,7 +48,7 @@ def values_are_printed_short(metric: Metric) -> None:
 
 
 def budgets_are_read(metric: Metric) -> None:
-    """A bound is read in its unit, or as a plain number, both ways, by name and by column, once it is registered."""
+    """Once it is registered, bounds in both directions are read by name and by column, in its unit or as a plain number."""
     if registered(metric.name) != metric:
         return
     number = min(max(2.0, metric.lowest), metric.highest)
@@ -61,7 +61,7 @@ def budgets_are_read(metric: Metric) -> None:
 
 
 _TYPED = {"MACs": ("M", 1e6), "params": ("M", 1e6), "images/s": ("/s", 1.0)}
-"""What is typed behind a number where that is not the unit, and what it multiplies it by."""
+"""The suffix of a typed number where it differs from the unit, and its factor."""
 
 METRIC_CHECKS: Sequence[Check] = (
     names_are_typed_as_one_word,
@@ -70,4 +70,4 @@ METRIC_CHECKS: Sequence[Check] = (
     values_are_printed_short,
     budgets_are_read,
 )
-"""Of a hwnas.Metric."""
+"""Checks of a hwnas.Metric."""

@@ -1,4 +1,4 @@
-"""What every class of op must do, tested on a layer that has it: agree in the space, in torch and in ONNX."""
+"""What every class of op must do, checked on a layer that has it: agree in the space, in torch and in ONNX."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ BATCH = 3
 _SLOT = "slot"
 
 NEAR = {"fp16": 0.01, "int8": 0.5}
-"""Largest relative error in other precisions. CPUs without integer dot products of four saturate in between, and lose a
-quarter of a convolution."""
+"""Largest relative error in other precisions. CPUs without four-way integer dot products saturate, which can cost a quarter of
+a convolution's output."""
 
 
 def values_have_their_shapes(layer: LayerSpec) -> None:
-    """In torch every op gives the shape that it states."""
+    """In torch every op returns the shape that it states."""
     feeds = _fed(layer)
     at = Pass(_subnet(layer).weights(), dict(feeds), "eval", 1e-5, 0.0)
     values = [feeds.get("input", torch.empty(0))]
@@ -39,7 +39,7 @@ def values_have_their_shapes(layer: LayerSpec) -> None:
 
 
 def onnx_computes_what_torch_does(layer: LayerSpec) -> None:
-    """onnxruntime gives torch's values, with a fixed batch and with any."""
+    """onnxruntime returns torch's values, for a fixed batch and for an open one."""
     subnet, feeds = _subnet(layer), _fed(layer)
     with torch.no_grad():
         expected = subnet(feeds).numpy()
@@ -51,7 +51,7 @@ def onnx_computes_what_torch_does(layer: LayerSpec) -> None:
 
 
 def other_precisions_are_near(layer: LayerSpec) -> None:
-    """fp16 and int8 run, and are near."""
+    """fp16 and int8 run, and their values are close to those of fp32."""
     feeds = random_feeds([(_SLOT, layer)], BATCH, seed=1)
     model = build_model([(_SLOT, layer)], weights=folded_weights(_subnet(layer)))
     expected = _computed(model, feeds)
@@ -65,7 +65,7 @@ def other_precisions_are_near(layer: LayerSpec) -> None:
 
 
 def macs_are_those_that_torch_counts(layer: LayerSpec) -> None:
-    """MACs are half the floating point operations that torch counts."""
+    """MACs are half the floating-point operations that torch counts."""
     subnet, feeds = _subnet(layer), _fed(layer)
     plain = sdpa_kernel(SDPBackend.MATH)  # torch does not count what fused attention kernels compute
     with torch.no_grad(), plain, FlopCounterMode(display=False) as counter:
@@ -75,7 +75,7 @@ def macs_are_those_that_torch_counts(layer: LayerSpec) -> None:
 
 
 def params_are_what_training_reaches(layer: LayerSpec) -> None:
-    """All parameters, and no buffers, get gradients."""
+    """Parameters and buffers have the stated numbers, and every parameter gets a gradient."""
     subnet = _subnet(layer).train()
     if layer.params:
         subnet(_fed(layer)).square().sum().backward()
@@ -85,7 +85,7 @@ def params_are_what_training_reaches(layer: LayerSpec) -> None:
     require(not unreached, f"no gradient reaches {unreached[:1]}")
     kept = sum(b.numel() for b in subnet.buffers())
     stated = sum(prod(s) for op in layer.ops for s in op.buffers.values())
-    require(kept == stated, f"it states {stated} numbers in buffers, and has {kept}")
+    require(kept == stated, f"it states {stated} values in buffers, and has {kept}")
 
 
 def _subnet(layer: LayerSpec) -> Subnet:
@@ -117,4 +117,4 @@ OP_CHECKS: Sequence[Check] = (
     macs_are_those_that_torch_counts,
     params_are_what_training_reaches,
 )
-"""Of a LayerSpec that has the op: ``OpList(shape)``, ``apply`` it, ``layer("test")``."""
+"""Checks of a LayerSpec that has the op: ``OpList(shape)``, ``apply`` the op, ``layer("test")``."""

@@ -1,4 +1,4 @@
-"""What every searcher must do, by ask and tell."""
+"""What every searcher must do, checked by ask and tell."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ class Played:
     """A search of a small space, with made-up accuracies.
 
     Args:
-        make: begins the search that is checked.
-        sums_only: it is an exact searcher: it takes only objectives that are sums over layers, and asks for its whole
-            front at once.
+        make: begins the search.
+        sums_only: whether it is an exact searcher, which takes only objectives that are sums over layers, and asks for its
+            whole front at once.
     """
 
     def __init__(self, make: Maker, sums_only: bool) -> None:
@@ -41,17 +41,17 @@ class Played:
         )
 
     def values(self, x: NDArray[Any]) -> dict[str, NDArray[np.float64]]:
-        """The values that evaluations would give."""
+        """The results of evaluations."""
         return {"top1": _sum()(x) if self.sums_only else _accuracy(x)}
 
     def tell(self, x: NDArray[Any]) -> None:
-        """Tell the values of rows, and use the array again for something else."""
+        """Tell the values of rows, then overwrite the array: a searcher must copy it."""
         values = self.values(x)
         self.searcher.tell(x, values)
         values["top1"][:] = np.nan
 
     def asked(self, n: int = ALL, order: Callable[[Population], Population] = lambda x: x) -> Population:
-        """All rows that it asks for, ``n`` at a time, told in some order."""
+        """All rows that the searcher asks for, ``n`` at a time; each lot is told in some order."""
         rows = [np.zeros((0, _space().n_genes), dtype=np.int16)]
         while len(x := self.searcher.ask(n)):
             rows.append(x)
@@ -60,7 +60,7 @@ class Played:
 
 
 def rows_are_canonical_and_distinct(make: Maker, *, sums_only: bool = False) -> None:
-    """Rows are canonical, of the space, all different, and no more than were asked for or may be evaluated."""
+    """Rows are canonical, distinct and of the space, no more than requested, and as many in all as may be evaluated."""
     played, space = Played(make, sums_only), _space()
     seen: set[tuple[int, ...]] = set()
     while len(x := played.searcher.ask(7)):
@@ -77,21 +77,20 @@ def rows_are_canonical_and_distinct(make: Maker, *, sums_only: bool = False) -> 
 
 
 def the_front_is_what_its_definition_says(make: Maker, *, sums_only: bool = False) -> None:
-    """The front is every told row that meets the budget and is not dominated, by brute force."""
+    """The front is every told row that meets the budget and is not dominated, as brute force finds it."""
     played = Played(make, sums_only)
     rows, problem = played.asked(), played.searcher.problem
     values = played.values(rows) | {name: fn(rows) for name, fn in problem.known.items()}
     costs, kept = problem.costs(values), _macs()(rows) <= _budget().upper
     best = {tuple(c) for c in costs[kept].tolist() if not any((o <= c).all() and (o < c).any() for o in costs[kept])}
     found = problem.costs(played.searcher.front().values)
-    require(
-        set(map(tuple, found.tolist())) == best and len(found) == len(best), "the front is not the best that was told"
-    )
-    require((np.diff(found[:, 0]) >= 0).all(), "the front is not in order of its first objective")
+    same = set(map(tuple, found.tolist())) == best and len(found) == len(best)
+    require(same, "the front is not that of the told rows")
+    require((np.diff(found[:, 0]) >= 0).all(), "the front is not sorted by its first objective")
 
 
 def order_and_number_make_no_difference(make: Maker, *, sums_only: bool = False) -> None:
-    """However many rows are asked for at once, and in whatever order they are told, the front is the same."""
+    """The front does not depend on how many rows are asked for at once, nor on the order in which they are told."""
     one, other = Played(make, sums_only), Played(make, sums_only)
     rows, singles = one.asked(), other.asked(3, lambda x: x[::-1])
     np.testing.assert_array_equal(np.sort(rows, axis=0), np.sort(singles, axis=0))
@@ -99,7 +98,7 @@ def order_and_number_make_no_difference(make: Maker, *, sums_only: bool = False)
 
 
 def it_resumes_where_it_was(make: Maker, *, sums_only: bool = False) -> None:
-    """A new searcher that is told the same rows goes on where the other one stood."""
+    """A new searcher that is told the same rows goes on where the old one stopped."""
     whole = Played(make, sums_only)
     rows = whole.asked(5)
     for kept in (0, 1, len(rows) // 2, len(rows)):
@@ -114,14 +113,14 @@ def it_resumes_where_it_was(make: Maker, *, sums_only: bool = False) -> None:
 
 
 def pending_rows_are_not_asked_for_again(make: Maker, *, sums_only: bool = False) -> None:
-    """Rows that were asked for and not told yet are not asked for again."""
+    """Rows that are pending (asked for, not told yet) are not asked for again."""
     played = Played(make, sums_only)
     searcher = played.searcher
     first, rest = searcher.ask(2), searcher.ask(ALL)
     both = np.concatenate([first, rest])
     require(len(np.unique(both, axis=0)) == len(both), "a pending row was asked for again")
     require(not len(searcher.ask(ALL)), "rows were asked for while all are pending")
-    played.tell(rest)  # what was asked for first is told last
+    played.tell(rest)  # the rows of the first request are told last
     require(not len(searcher.ask(ALL)), "rows were asked for while the first are pending")
     require(searcher.front().evaluations == len(rest), "pending rows are counted")
     played.tell(first)
@@ -129,8 +128,10 @@ def pending_rows_are_not_asked_for_again(make: Maker, *, sums_only: bool = False
 
 
 def rows_from_outside_count(make: Maker, *, sums_only: bool = False) -> None:
-    """Rows that were not asked for can be told: they count, the first value of a row is kept, and they are never asked
-    for."""
+    """Rows that were not asked for can be told.
+
+    They can be on the front, keep their first value, are never asked for, and do not count as evaluations.
+    """
     played = Played(make, sums_only)
     foreign = _space().sample(10, np.random.default_rng(9))
     played.tell(foreign)
@@ -145,7 +146,7 @@ def rows_from_outside_count(make: Maker, *, sums_only: bool = False) -> None:
 
 
 def senseless_tells_are_refused(make: Maker, *, sums_only: bool = False) -> None:
-    """Wrong shapes, rows outside, and values that are missing or no numbers raise SpaceError and change nothing."""
+    """Wrong shapes, rows outside the space, and missing or non-finite values raise SpaceError and change nothing."""
     searcher = Played(make, sums_only).searcher
     x = searcher.ask(4)
     wrong = [
@@ -155,8 +156,8 @@ def senseless_tells_are_refused(make: Maker, *, sums_only: bool = False) -> None
     ]
     if not sums_only:
         wrong += [(x, {}, "top1 is missing"), (x, {"top1": np.full(len(x), np.nan)}, "finite")]
-    for rows, values, said in wrong:
-        with refused(SpaceError, said):
+    for rows, values, words in wrong:
+        with refused(SpaceError, words):
             searcher.tell(rows, values)
     with refused(InfeasibleError):
         searcher.front()
@@ -181,14 +182,14 @@ def _budget() -> Constraint:
 
 @cache
 def _sum() -> AdditiveCost:
-    """A made-up sum over layers, in which every choice matters."""
+    """A made-up sum over layers that depends on every choice."""
     return AdditiveCost.from_layers(
         _space(), lambda layer: float(np.log(layer.macs + 2)) + sum(map(ord, layer.key)) % 7
     )
 
 
 def _accuracy(x: NDArray[Any]) -> NDArray[np.float64]:
-    """Made-up accuracies that are no sum."""
+    """Made-up accuracies that are not a sum over layers."""
     found: NDArray[np.float64] = 60 + 8 * np.log(_macs()(x) / 2e4)
     found += np.cos(x[:, :7] * np.arange(7)).sum(axis=1)
     return found
@@ -200,10 +201,10 @@ def _never(_x: NDArray[Any]) -> NDArray[np.float64]:
 
 def _require_same(one: SearchResult, other: SearchResult) -> None:
     np.testing.assert_array_equal(one.x, other.x)
-    told = [{name: values.tolist() for name, values in result.values.items()} for result in (one, other)]
-    require(told[0] == told[1], "the fronts' values differ")
-    about = [(result.evaluations, result.searcher, result.seed) for result in (one, other)]
-    require(about[0] == about[1], f"the fronts differ: {about[0]} and {about[1]}")
+    a, b = ({name: values.tolist() for name, values in result.values.items()} for result in (one, other))
+    require(a == b, "the fronts' values differ")
+    c, d = ((result.evaluations, result.searcher, result.seed) for result in (one, other))
+    require(c == d, f"the fronts differ: {c} and {d}")
 
 
 SEARCHER_CHECKS: Sequence[Check] = (
@@ -215,4 +216,4 @@ SEARCHER_CHECKS: Sequence[Check] = (
     rows_from_outside_count,
     senseless_tells_are_refused,
 )
-"""Of what begins a search: a function of a Problem and SearchOptions. ``sums_only=True`` for exact searchers."""
+"""Checks of a function of a Problem and SearchOptions that begins a search. ``sums_only=True`` for exact searchers."""

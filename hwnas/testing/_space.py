@@ -13,45 +13,43 @@ from hwnas.testing._check import Check, require
 
 
 def names_are_unique(space: SearchSpace) -> None:
-    """No two genes, and no two slots, have one name."""
+    """No two genes, and no two slots, have the same name."""
     genes, slots = [gene.name for gene in space.genes], [slot.name for slot in space.slots]
-    require(len(set(genes)) == len(genes), f"two genes are called alike: {genes}")
-    require(len(set(slots)) == len(slots), f"two slots are called alike: {slots}")
+    require(len(set(genes)) == len(genes), f"two genes have the same name: {genes}")
+    require(len(set(slots)) == len(slots), f"two slots have the same name: {slots}")
 
 
 def choices_are_distinct(space: SearchSpace) -> None:
-    """A gene's choices differ, its aliases stand for some of them, and a condition leaves some subnets without it."""
+    """Choices are distinct, aliases stand for some of them, and a condition switches the gene off in some subnets."""
     for gene in space.genes:
         require(len(set(gene.choices)) == len(gene.choices), f"{gene.name} has a choice twice: {gene.choices}")
         require(set(gene.aliases.values()) <= set(gene.choices), f"an alias of {gene.name} stands for no choice")
         if gene.controller is not None:
             every = set(range(len(space.genes[gene.controller].choices)))
-            require(
-                gene.active_for < every,
-                f"{gene.name} is active for every choice of its controller, or for strange ones",
-            )
+            rule = f"{gene.name} is active for every choice of its controller, or for unknown ones"
+            require(gene.active_for < every, rule)
 
 
 def archs_survive_json(space: SearchSpace) -> None:
-    """Rows become archs, archs JSON, and both come back."""
+    """Rows survive decoding to archs, writing as JSON, reading and encoding."""
     rows = _rows(space)
     archs = json.loads(json.dumps(space.decode_many(rows)))
     np.testing.assert_array_equal(space.encode_many(archs), rows)
 
 
 def layers_chain(space: SearchSpace) -> None:
-    """Each slot takes the outputs of the slot before it, from the named inputs to one vector of outputs."""
+    """The slots of a subnet are in order, from at least one input to a single vector."""
     for row in _rows(space) if space.slots else ():
         network = space.network(row)
         names = [name for name, _ in network]
         require(names == [slot.name for slot in space.slots if slot.name in names], f"slots are out of order: {names}")
         require(network_inputs(network), "the network has no input")
         shape = network[-1][1].output_shape
-        require(len(shape) == 1, f"the last layer gives {shape}, not one vector")
+        require(len(shape) == 1, f"the last layer returns {shape}, not a vector")
 
 
 def input_genes_set_the_inputs(space: SearchSpace) -> None:
-    """Genes with ``role="input"`` set what the network is fed, and nothing else does; no weight depends on them."""
+    """Genes with ``role="input"``, and only they, set the shapes of the network's inputs; no weight depends on them."""
     if not space.slots:
         return
     rows = _rows(space)
@@ -72,18 +70,18 @@ def input_genes_set_the_inputs(space: SearchSpace) -> None:
 
 
 def one_key_is_one_layer(space: SearchSpace) -> None:
-    """Layers of one key have the same ops: latency tables tell them apart by their keys alone."""
+    """Layers of one key have the same ops: latency tables know layers only by their keys."""
     found: dict[str, LayerSpec] = {}
     for slot in space.slots:
         for _, layer in space.slot_layers(slot):
             if layer is not None:
                 same = found.setdefault(layer.key, layer).ops == layer.ops
-                require(same, f"key {layer.key} stands for two different layers: say in it what tells them apart")
+                require(same, f"key {layer.key} stands for two different layers: put their difference into it")
     require(found.keys() == space.layers().keys(), "layers() does not list the layers of all slots")
 
 
 def costs_lie_between_their_extremes(space: SearchSpace) -> None:
-    """MACs and parameters are positive, and the exact smallest and largest subnets bound all others."""
+    """MACs and parameters are positive, and the smallest and largest subnets bound all others."""
     if not space.slots:
         return
     rows = _rows(space)
@@ -97,7 +95,7 @@ def costs_lie_between_their_extremes(space: SearchSpace) -> None:
 
 
 def searches_find_fronts(space: SearchSpace) -> None:
-    """A short search of fewest MACs against most parameters, at one setting of the inputs, finds subnets of the space."""
+    """A short search for few MACs and many parameters, at one setting of the inputs, finds subnets of the space."""
     if not space.slots:
         return
     part = next(space.by_input())
@@ -109,7 +107,7 @@ def searches_find_fronts(space: SearchSpace) -> None:
 
 
 def _rows(space: SearchSpace, n: int = 25) -> Population:
-    """Random subnets, uniform among distinct ones and among spellings."""
+    """Random subnets, half of them uniform among distinct subnets, half uniform in every gene."""
     rng = np.random.default_rng(11)
     return np.concatenate([space.sample(n, rng), space.sample(n, rng, distinct_uniform=False)])
 
@@ -124,4 +122,4 @@ SPACE_CHECKS: Sequence[Check] = (
     costs_lie_between_their_extremes,
     searches_find_fronts,
 )
-"""Of a SearchSpace; those about layers pass spaces without any."""
+"""Checks of a SearchSpace; spaces without layers pass those about layers."""

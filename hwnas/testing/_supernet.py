@@ -1,4 +1,4 @@
-"""What every supernet must do, whatever its family; random weights will do."""
+"""What every supernet must do; random weights suffice."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from hwnas.supernet import Supernet, export_onnx, folded_weights, get_engine, re
 from hwnas.testing._check import Check, refused, require
 
 ONNX_ERROR = 1e-3
-"""Largest difference of a logit between torch and onnxruntime; logits of random networks are of order one."""
+"""Largest difference of a logit between torch and onnxruntime. Logits of random networks are of order one."""
 
 STATISTICS_ERROR = 1e-4
 """Largest difference of a batch norm's statistics between torch and onnxruntime, as a share of its spread."""
 
 
 def subnets_run_as_inside(supernet: Supernet) -> None:
-    """An extracted subnet gives the same finite logits as inside the supernet, and knows its arch."""
+    """An extracted subnet has the same finite logits as inside the supernet, and knows its arch."""
     with torch.no_grad():
         for row in _rows(supernet.space):
             subnet, x = supernet.extract(row), _batch(supernet, row)
@@ -46,20 +46,20 @@ def subnets_have_the_counted_parameters(supernet: Supernet) -> None:
 
 
 def the_largest_uses_every_tensor(supernet: Supernet) -> None:
-    """The largest subnet uses every tensor in full, except those of ``extra_shapes``."""
+    """The largest subnet uses all tensors completely, except those of ``extra_shapes``."""
     weights, extra = supernet.weights(_rows(supernet.space)[1]), type(supernet).extra_shapes()
     for name, tensor in supernet.tensors.items():
         used = name in extra or (name in weights and weights[name].shape == tensor.shape)
-        require(used, f"the largest subnet does not use {name} whole")
+        require(used, f"the largest subnet does not use all of {name}")
 
 
 def gradients_reach_what_a_subnet_uses(supernet: Supernet) -> None:
-    """Training one subnet changes the shared tensors that it uses, and no others."""
+    """Gradients of a subnet reach the shared tensors that it uses, and no others."""
     row, parameters = _rows(supernet.space)[0], supernet.parameters()
     network = supernet.network(row)
-    kept = {f"{slot}/{op.name}.{part}" for slot, layer in network for op in layer.ops for part in op.buffers}
-    require(not kept & set(parameters), f"buffers are no parameters: {sorted(kept & set(parameters))[:1]}")
-    used = set(supernet.weights(row)) - kept
+    buffers = {f"{slot}/{op.name}.{part}" for slot, layer in network for op in layer.ops for part in op.buffers}
+    require(not buffers & set(parameters), f"buffers are no parameters: {sorted(buffers & set(parameters))[:1]}")
+    used = set(supernet.weights(row)) - buffers
     try:
         for tensor in parameters.values():
             tensor.requires_grad_()
@@ -74,7 +74,7 @@ def gradients_reach_what_a_subnet_uses(supernet: Supernet) -> None:
 
 
 def recalibration_leaves_weights_alone(supernet: Supernet) -> None:
-    """Re-calibrating a subnet changes running statistics of the copy, all of them, and nothing shared."""
+    """Re-calibrating an extracted subnet changes all its running statistics, and nothing else."""
     row = _rows(supernet.space)[2]
     shared = {name: tensor.clone() for name, tensor in supernet.weights(row).items()}
     subnet = supernet.extract(row)
@@ -88,7 +88,7 @@ def recalibration_leaves_weights_alone(supernet: Supernet) -> None:
 
 
 def engines_gather_the_same_statistics(supernet: Supernet) -> None:
-    """onnxruntime re-calibrates a subnet as torch does, batch by batch; it decides alike afterwards."""
+    """onnxruntime re-calibrates a subnet as torch does, and its logits are then the same."""
     row = _rows(supernet.space)[3]
     batches = [_batch(supernet, row, 6), _batch(supernet, row, 3)]
     plain, other = supernet.extract(row), supernet.extract(row)
@@ -107,7 +107,7 @@ def engines_gather_the_same_statistics(supernet: Supernet) -> None:
 
 
 def exported_files_equal_torch(supernet: Supernet) -> None:
-    """An ONNX file gives torch's logits, its batch norms folded."""
+    """An ONNX file has torch's logits, and its batch norms are folded."""
     row = _rows(supernet.space)[0]
     subnet = supernet.extract(row)
     recalibrate(subnet, [_batch(supernet, row, 4)])
@@ -119,12 +119,12 @@ def exported_files_equal_torch(supernet: Supernet) -> None:
 
 
 def checkpoints_load_by_the_familys_names(supernet: Supernet) -> None:
-    """A checkpoint under the family's own names (``checkpoint_key``) loads, tensor for tensor."""
+    """A checkpoint with the family's names (``checkpoint_key``) loads, tensor for tensor."""
     family = type(supernet)
     theirs = {family.checkpoint_key(name): tensor for name, tensor in supernet.tensors.items()}
-    require(len(theirs) == len(supernet.tensors), "checkpoint_key gives two tensors one name")
-    settled = all(family.normalised_key(key) == key for key in theirs)
-    require(settled, "normalised_key changes a name that checkpoint_key gives")
+    require(len(theirs) == len(supernet.tensors), "checkpoint_key returns one name for two tensors")
+    stable = all(family.normalised_key(key) == key for key in theirs)
+    require(stable, "normalised_key changes a name that checkpoint_key returns")
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "theirs.pth"
         torch.save({"state_dict": theirs}, path)
@@ -166,4 +166,4 @@ SUPERNET_CHECKS: Sequence[Check] = (
     checkpoints_load_by_the_familys_names,
     foreign_rows_are_refused,
 )
-"""Of a Supernet; its space has a kit of its own, ``SPACE_CHECKS``."""
+"""Checks of a Supernet. Its space has another kit, ``SPACE_CHECKS``."""

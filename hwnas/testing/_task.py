@@ -1,32 +1,31 @@
-"""What every task must do: give data that fit the network's inputs, the same at every call."""
+"""What every task must do: return data that fit the network's inputs, the same at every call."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from itertools import islice
 from typing import TypeVar
 
 import torch
-from torch import Tensor
 
 from hwnas.metric import get_metric
-from hwnas.task import Inputs, Specs, Task, TrainingTask
+from hwnas.task import Inputs, Specs, Task, TrainingTask, named_inputs
 from hwnas.testing._check import Check, require
 
 T = TypeVar("T")
 
 BATCHES = 2
-"""Of each split that are looked at."""
+"""Batches of each split that are checked."""
 
 
 def batches_fit_the_inputs(task: Task, specs: Specs) -> None:
-    """Batches of every split have a tensor for each input, of its shape and element type."""
+    """Batches have a tensor for each input, with its shape and element type."""
     for inputs in [*islice(task.calibration(specs), BATCHES), *(x for x, _ in islice(task.validation(specs), BATCHES))]:
         _require_fitting(inputs, specs)
 
 
 def splits_are_the_same_at_every_call(task: Task, specs: Specs) -> None:
-    """Calibration and validation give equal batches each time they are asked for."""
+    """Calibration and validation return the same batches at every call."""
     for one, other in zip(_first(task.calibration(specs)), _first(task.calibration(specs)), strict=True):
         require(_equal(one, other), "calibration differs from call to call")
     for (x, y), (again, labels) in zip(_first(task.validation(specs)), _first(task.validation(specs)), strict=True):
@@ -34,9 +33,9 @@ def splits_are_the_same_at_every_call(task: Task, specs: Specs) -> None:
 
 
 def labels_are_numbers_of_classes(task: Task, specs: Specs) -> None:
-    """Labels are integers ``(n,)``, one per sample; where classes have names, each number has one."""
+    """Labels are integers ``(n,)``, one per sample; if classes have names, every label has one."""
     for x, y in _first(task.validation(specs)):
-        n = next(iter(_named(x).values())).shape[0]
+        n = len(next(iter(named_inputs(x).values())))
         require(
             y.shape[:1] == (n,) and not y.is_floating_point(), f"labels of {n} samples are {y.dtype}, {tuple(y.shape)}"
         )
@@ -46,8 +45,8 @@ def labels_are_numbers_of_classes(task: Task, specs: Specs) -> None:
 
 
 def metrics_are_registered_and_score(task: Task, specs: Specs) -> None:
-    """Metrics have names that hwnas knows; right logits score what is possible, and better than wrong ones."""
-    require(task.metrics, "it measures nothing")
+    """Metrics are registered, and right logits score a possible value that is better than that of wrong ones."""
+    require(task.metrics, "it has no metrics")
     batches = _first(task.validation(specs))
     classes = len(task.labels) or 1 + max(int(y.max()) for _, y in batches)
     right = [(10 * torch.nn.functional.one_hot(y.long(), classes).float(), y) for _, y in batches]
@@ -61,7 +60,7 @@ def metrics_are_registered_and_score(task: Task, specs: Specs) -> None:
 
 
 def training_batches_can_be_drawn_again(task: Task, specs: Specs) -> None:
-    """A training step has the same samples at every call; another step or seed has others."""
+    """A training step has the same samples at every call; other steps and seeds have others."""
     if not isinstance(task, TrainingTask):
         return
     require(task.steps_per_epoch >= 1, "an epoch has no step")
@@ -78,17 +77,13 @@ def _first(batches: Iterable[T]) -> list[T]:
     return list(islice(batches, BATCHES))
 
 
-def _named(inputs: Inputs) -> Mapping[str, Tensor]:
-    return {"input": inputs} if isinstance(inputs, Tensor) else inputs
-
-
 def _equal(one: Inputs, other: Inputs) -> bool:
-    a, b = _named(one), _named(other)
+    a, b = named_inputs(one), named_inputs(other)
     return a.keys() == b.keys() and all(torch.equal(a[name], b[name]) for name in a)
 
 
 def _require_fitting(inputs: Inputs, specs: Specs) -> None:
-    found = _named(inputs)
+    found = named_inputs(inputs)
     require(found.keys() == specs.keys(), f"a batch has {', '.join(found)}, the network is fed {', '.join(specs)}")
     for name, spec in specs.items():
         shape, element = tuple(found[name].shape[1:]), str(found[name].dtype).removeprefix("torch.")
@@ -103,4 +98,4 @@ TASK_CHECKS: Sequence[Check] = (
     metrics_are_registered_and_score,
     training_batches_can_be_drawn_again,
 )
-"""Of a Task, and what a network is fed: ``network_inputs(space.network(row))``."""
+"""Checks of a Task for a network's inputs, ``specs=network_inputs(space.network(row))``."""

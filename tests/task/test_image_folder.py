@@ -177,7 +177,7 @@ def test_folders_that_do_not_fit(image_folder: Path, tmp_path: Path):
     with pytest.raises(DataError, match="it has train/ and no val/; keep some images back"):
         opened(tmp_path / "apart", 1)
     shutil.rmtree(tmp_path / "apart")
-    with pytest.raises(DataError, match="10 class folders, the network tells 1000 classes apart"):
+    with pytest.raises(DataError, match="10 class folders, and the network has 1,000 classes"):
         opened(image_folder, 1000)
     with pytest.raises(DataError, match="its images are RGB and cut square, and the network is fed 1x32x32"):
         list(opened(image_folder).validation({"input": TensorSpec((1, 32, 32))}))
@@ -225,11 +225,11 @@ def test_what_is_odd_is_counted_and_named(tmp_path: Path):
         shares,
         f"{tmp_path} has no image of cow to learn from",
         f"{tmp_path} has no image of dog to measure on",
-        f"{tmp_path}: no images by their names, and left out: train/cat/more, val/cat/2.gif",
+        f"{tmp_path}: left out, because their names are not those of images: train/cat/more, val/cat/2.gif",
     ]
     assert opened(tmp_path / "val", None).notes == [
         f"{tmp_path / 'val'} has no image of dog to measure on",
-        f"{tmp_path / 'val'}: no images by their names, and left out: cat/2.gif",
+        f"{tmp_path / 'val'}: left out, because their names are not those of images: cat/2.gif",
     ]
 
 
@@ -243,7 +243,7 @@ def test_folders_are_of_the_networks_classes_by_name_or_number(tmp_path: Path):
     assert {round(value): told.labels[i] for value, i in zip(red.tolist(), labels.tolist(), strict=True)} == {
         ord(name): name for name in "abc"
     }
-    with pytest.raises(DataError, match="it has the class folder 'a', and the network tells x, y, z apart"):
+    with pytest.raises(DataError, match="it has the class folder 'a', and the network's classes are x, y, z"):
         ImageFolder(tmp_path / "names", 3, labels=("x", "y", "z"), n_images=9, n_calibration=9, batch_size=9, seed=0)
     for i in range(12):
         (tmp_path / "numbers" / str(i)).mkdir(parents=True)
@@ -256,7 +256,7 @@ def test_folders_are_of_the_networks_classes_by_name_or_number(tmp_path: Path):
         assert data.labels == (known or tuple(str(i) for i in range(12)))
     (tmp_path / "ids" / "n00000001").mkdir(parents=True)
     for folder, others in (("numbers", [str(i) for i in range(1, 13)]), ("ids", ["n00000002"])):
-        with pytest.raises(DataError, match=f"and the network tells {others[0]}.* apart"):
+        with pytest.raises(DataError, match=f"and the network's classes are {others[0]}"):
             opened(tmp_path / folder, len(others), labels=others)
 
 

@@ -111,7 +111,7 @@ def test_batches_of_a_large_vocabulary_are_lowered_and_said_so(tokenizer, tmp_pa
 @pytest.mark.parametrize(
     ("name", "content", "complaint"),
     [
-        ("a.txt", "1 2 3 4 5 6 7 8", "its validation text has 8 tokens, and a window of 8 needs one more"),
+        ("a.txt", "1 2 3 4 5 6 7 8", "its validation text has 8 tokens, and a window needs 9"),
         ("a.txt", "", "has 0 tokens"),
         ("a.csv", words(99), "running text is a .txt file"),
         ("b/a.md", words(99), "it holds no .txt files"),

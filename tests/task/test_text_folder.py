@@ -132,10 +132,10 @@ def test_a_trained_head_takes_its_words_and_their_numbers(tokenizer: Tokenizer, 
     numbered = opened(tmp_path, tokenizer, (("no", "yes"), 2))
     assert [label for *_, label in seen(numbered)] == [1, 0]
     assert numbered.digest() != opened(tmp_path, tokenizer).digest()
-    with pytest.raises(DataError, match="label 'no', and the network tells 0, 1 apart"):
+    with pytest.raises(DataError, match="label 'no', and the network's classes are 0, 1"):
         opened(tmp_path, tokenizer, ((), 2))
     write(tmp_path / "validation.csv", [{"text": "good", "label": "1"}, {"text": "bad", "label": "0"}])
-    with pytest.raises(DataError, match="label '0', and the network tells 1, 2 apart"):
+    with pytest.raises(DataError, match="label '0', and the network's classes are 1, 2"):
         opened(tmp_path, tokenizer, (("1", "2"), 2))
 
 
@@ -179,7 +179,7 @@ def test_what_is_odd_is_counted_and_named(tokenizer: Tokenizer, tmp_path: Path) 
         ("validation.csv.gz", gzip.compress(b"text,label\n" * 99, mtime=0)[:20], "gzip data is cut short or damaged"),
         ("validation.jsonl", b'{"text": "a", "label": 1}\n{"text"\n', "line 2: it is no JSON"),
         ("validation.jsonl", b"[1]\n", "it is no JSON object"),
-        ("validation.jsonl", b'{"text": ["a", "b"], "label": 1}\n', "'text' is no text or number"),
+        ("validation.jsonl", b'{"text": ["a", "b"], "label": 1}\n', "'text' is neither text nor number"),
         ("validation.csv", b"text;label\nfilm;yes\n", "semicolons separate its columns; put commas in their place"),
         ("validation.csv", b"text\tlabel\nfilm\tyes\n", r"tabs \(as of a .tsv file\) separate its columns"),
         (
@@ -239,7 +239,7 @@ def test_tables_of_another_kind_are_named(tokenizer: Tokenizer, tmp_path: Path) 
     ("columns", "complaint"),
     [
         ({"pair": "sentense2"}, "it has no column 'sentense2' .* name the column with --pair-column"),
-        ({"label": "text"}, "--label-column text: one column cannot be two of them"),
+        ({"label": "text"}, "--label-column text: one column cannot serve as two"),
         ({"text": "Text"}, "it has no column 'Text' .* name the column with --text-column"),
         (
             {"text": "Text", "label": "Label"},
