@@ -1,4 +1,4 @@
-"""Networks of LayerSpecs as ONNX models. The graph that is profiled is the graph that is exported."""
+"""Networks of LayerSpecs as ONNX models. The graph that is exported is the one that was profiled."""
 
 from __future__ import annotations
 

@@ -1,13 +1,13 @@
-"""LayerSpecs to ONNX by ``onnx.helper``: no torch, no tracing, milliseconds per network.
+"""LayerSpecs to ONNX with ``onnx.helper``: without torch and tracing, in milliseconds per network.
 
-Hard swish, hard sigmoid and global pooling are single operators, which runtimes execute 15-18 %
-faster than the arithmetic that tracing a torch model writes; batch norms are folded.
+Hard swish, hard sigmoid and global pooling are single operators. Runtimes execute them 15-18 % faster than the arithmetic that
+tracing a torch model produces. Batch norms are folded.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -23,33 +23,32 @@ if TYPE_CHECKING:
     import onnx
 
 OPSET = 17
-"""Has every operator used here, and onnxruntime reads it since 1.12."""
+"""Has every operator used here; onnxruntime reads it since 1.12."""
 
 BATCH = "N"
 """The dynamic axis of samples."""
 
 IR_VERSION = 8
-"""The version that came with opset 17."""
+"""The IR version that came with opset 17."""
 
 BESIDE_BYTES = 1024
 """Smaller arrays stay in the model."""
 
 
 def open_sizes(inputs: Mapping[str, TensorSpec]) -> dict[str, int]:
-    """How long the open axes of a network's inputs are, by their names: `LENGTH` of sequences, and of decoders `PAST`.
+    """The sizes of the open axes of a network's inputs by name: `LENGTH` of sequences, and `PAST` of decoders.
 
     Args:
-        inputs: by name, as `network_inputs` tells.
+        inputs: from `network_inputs`.
     """
     return {name: size for spec in inputs.values() for name, size in spec.sizes.items()}
 
 
 def weight_shapes(network: Network) -> dict[str, Shape]:
-    """Shape of every array that `build_model` takes, by name, in network order.
+    """Shapes of all arrays that `build_model` takes, by name, in network order.
 
-    A convolution has ``<slot>/<op>.weight`` ``(out, in / groups, k, k)`` and, if it has a bias or a
-    (folded) batch norm, ``<slot>/<op>.bias`` ``(out,)``; a linear map ``(out, in)`` and ``(out,)``; other ops
-    what `initial_shapes` says.
+    A convolution has ``<slot>/<op>.weight`` ``(out, in / groups, k, k)`` and, if it has a bias or a (folded) batch norm,
+    ``<slot>/<op>.bias`` ``(out,)``. A linear map has ``(out, in)`` and ``(out,)``. Other ops: see `initial_shapes`.
     """
     return {
         f"{slot}/{op.name}.{part}": shape
@@ -70,22 +69,21 @@ def build_model(
 ) -> onnx.ModelProto:
     """The ONNX model of a network, from its inputs (``input`` ``(batch, channels, height, width)``) to ``logits``.
 
-    Nodes are named ``<slot>/<op>``, those before the last of an op ``<slot>/<op>/<operator>``; initializers as in
+    An op's last node is named ``<slot>/<op>``, its other nodes ``<slot>/<op>/<operator>``, and initializers as in
     `weight_shapes`. Batch norms are folded into the convolution before them.
 
-    Nodes say what int8 makes of them (`IntegerForm`); those of layers that have a precision of their own, what that one does.
+    A node's ``doc_string`` is its form in int8 (`IntegerForm`), or in the precision of its layer if that has one.
 
     Args:
         network: the layers, each taking the output of the one before.
-        weights: arrays by initializer name, batch norms folded; None draws random ones, scaled so
-            that activations neither vanish (denormal numbers are slow) nor overflow.
-        batch: fixes all sizes. None leaves them open, as a file that is deployed has them: a dynamic axis ``N``, and those
-            that inputs name (of texts ``length``, for any length that the network has positions for); their own sizes
-            stand in properties of these names. It matters for time too: runtimes fuse other operators where sizes are
-            fixed.
+        weights: arrays by initializer name, with batch norms folded. None draws random ones, scaled so that activations
+            neither vanish (denormal numbers are slow) nor overflow.
+        batch: fixes all sizes. None leaves them open, as in a deployed file: the axis ``N`` of samples, and the axes that
+            inputs name (``length`` of texts, up to the network's number of positions), whose default sizes are stored as
+            properties. Runtimes fuse other operators when sizes are fixed, so this also affects time.
         seed: of the random weights.
         opset: ONNX operator set, 14 or later.
-        metadata: properties stored in the model.
+        metadata: properties to store in the model.
 
     Raises:
         SpaceError: layers do not fit together, or a class of op has no ONNX form.
@@ -103,9 +101,9 @@ def build_model(
 def build_beside(
     network: Network, weights: Mapping[str, NDArray[np.float32]]
 ) -> tuple[onnx.ModelProto, dict[str, NDArray[np.float32]]]:
-    """As `build_model`, with large weights beside the model, by name: it runs where they are, and nobody copies them.
+    """As `build_model`, with large weights beside the model, by name, so that they are not copied.
 
-    A session takes them by ``add_external_initializers``; the model alone cannot be run.
+    A session takes them with ``add_external_initializers``. The model cannot run without them.
     """
     from onnx import TensorProto, numpy_helper
 
@@ -118,10 +116,31 @@ def build_beside(
             )
             tensor.external_data.add(key="location", value="beside")
             beside[name] = np.ascontiguousarray(value)
-        else:  # sizes and factors, which decide what runtimes fuse
+        else:  # sizes and factors, which runtimes look at when they fuse
             tensor = numpy_helper.from_array(value, name)
         model.graph.initializer.append(tensor)
     return model, beside
+
+
+def rewritten(
+    model: onnx.ModelProto,
+    nodes: Sequence[onnx.NodeProto],
+    initializers: Sequence[onnx.TensorProto],
+    opsets: Sequence[onnx.OperatorSetIdProto] = (),
+) -> onnx.ModelProto:
+    """The model with other nodes and initializers, and further operator sets."""
+    from onnx import helper
+
+    old = model.graph
+    graph = helper.make_graph(nodes, old.name, old.input, old.output, initializers, value_info=old.value_info)
+    result = helper.make_model(
+        graph,
+        opset_imports=[*model.opset_import, *opsets],
+        ir_version=model.ir_version,
+        producer_name=model.producer_name,
+    )
+    helper.set_model_props(result, {entry.key: entry.value for entry in model.metadata_props})
+    return result
 
 
 def _graph(
@@ -131,7 +150,7 @@ def _graph(
     opset: int,
     metadata: Mapping[str, str],
 ) -> tuple[onnx.ModelProto, dict[str, NDArray[Any]]]:
-    """The model without its initializers, and these."""
+    """The model without its initializers, and its initializers by name."""
     from onnx import TensorProto, helper
 
     inputs = network_inputs(network)
@@ -141,7 +160,7 @@ def _graph(
     outputs = _written(at, network, is_open=LENGTH in sizes)
     samples = BATCH if batch is None else batch
     given, returned = (
-        [_described(name, spec, samples, is_open=bool(sizes)) for name, spec in values.items()]
+        [_value_info(name, spec, samples, is_open=bool(sizes)) for name, spec in values.items()]
         for values in (inputs, outputs)
     )
     shapes = [helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name, shape in at.shapes.items()]
@@ -156,7 +175,7 @@ def _graph(
 
 
 def _written(at: Nodes, network: Network, *, is_open: bool) -> dict[str, TensorSpec]:
-    """Adds the nodes of all layers; returns what the network gives: its logits, and values that layers write for the caller."""
+    """Add the nodes of all layers; returns the network's outputs: logits, and values that layers write for the caller."""
     from onnx import helper
 
     last = network[-1][1]
@@ -174,14 +193,14 @@ def _written(at: Nodes, network: Network, *, is_open: bool) -> dict[str, TensorS
         result = names[-1]
     written = {output for node in at.nodes for output in node.output}
     for name in outputs:
-        if name not in written:  # the op that gives it only passes a value on
+        if name not in written:  # its op has no node and only passes a value on
             source = at.values.get(name, result)
             at.nodes.append(helper.make_node("Identity", [source], [name], name=name))
     return outputs
 
 
-def _described(name: str, spec: TensorSpec, samples: int | str, *, is_open: bool) -> onnx.ValueInfoProto:
-    """An input or output of the graph, of so many samples; its sizes have names where they are open."""
+def _value_info(name: str, spec: TensorSpec, samples: int | str, *, is_open: bool) -> onnx.ValueInfoProto:
+    """An input or output of the graph; open axes have names instead of sizes."""
     from onnx import helper
 
     shape = [samples, *spec.shape]
@@ -191,14 +210,15 @@ def _described(name: str, spec: TensorSpec, samples: int | str, *, is_open: bool
 
 
 def _logits(shape: Shape, *, is_open: bool) -> TensorSpec:
-    """What the last layer returns: of one vector per token there are as many as tokens."""
+    """The last layer's output; if it is one vector per token, the axis of tokens may be open."""
     return TensorSpec(shape, axes=(LENGTH,) if is_open and len(shape) > 1 else ())
 
 
 def _random_weights(shapes: Mapping[str, tuple[int, ...]], seed: int) -> dict[str, NDArray[np.float32]]:
-    """No two alike: layers with equal weights run as if onnxruntime kept one copy of them, which stays in the cache.
+    """Random weights that differ between layers: equal ones would run as if onnxruntime shared them and kept them in the cache.
 
-    So a SmolLM2 wrote a token in 26.5 ms in place of 41.9, and a MiniLM read 32 tokens in 12.2 in place of 13.7.
+    With equal weights a SmolLM2 wrote a token in 26.5 ms instead of 41.9, and a MiniLM read 32 tokens in 12.2 ms instead
+    of 13.7.
     """
     drawn, found, start = _drawn(seed), {}, 0
     for name, shape in shapes.items():
@@ -210,12 +230,12 @@ def _random_weights(shapes: Mapping[str, tuple[int, ...]], seed: int) -> dict[st
 
 
 _DRAWN = 1_000_003
-"""Random numbers that all weights are made of: a prime, so that no two rows of a large weight are the same."""
+"""Random numbers that all weights are cut from; a prime, so that no two rows of a large weight are equal."""
 
 
 @lru_cache(maxsize=1)
 def _drawn(seed: int) -> NDArray[np.float32]:
-    # Drawing all weights of a ResNet50 takes longer than loading it, so large ones repeat these numbers.
+    # Drawing all weights of a ResNet50 takes longer than loading it, so large weights repeat these numbers.
     return np.random.default_rng(seed).standard_normal(_DRAWN, dtype=np.float32)
 
 
@@ -228,8 +248,7 @@ def _checked_weights(
             raise SupernetError(f"weight {name}", "the subnet needs it and it is not given", "extract the subnet again")
         value = np.ascontiguousarray(weights[name], dtype=np.float32)
         if value.shape != shape:
-            raise SupernetError(
-                f"weight {name}", f"its shape is {value.shape}, not {shape}", "extract the subnet again"
-            )
+            rule = f"its shape is {value.shape}, not {shape}"
+            raise SupernetError(f"weight {name}", rule, "extract the subnet again")
         checked[name] = value
     return checked

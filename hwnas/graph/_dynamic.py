@@ -1,7 +1,7 @@
-"""Integers without ranges that were seen: matrix products of sequences, and tables that are stored so.
+"""Integers without calibrated ranges: matrix products of sequences, and embedding tables stored as integers.
 
-Nodes are those of `onnxruntime.quantization.quantize_dynamic` with weights per channel, which onnxruntime fuses into one
-kernel per product; products that share their input share its integers.
+The nodes are those of `onnxruntime.quantization.quantize_dynamic` with weights per channel, which onnxruntime fuses into one
+kernel per product. Products with the same input share its integers.
 """
 
 from __future__ import annotations
@@ -17,11 +17,12 @@ if TYPE_CHECKING:
     import onnx
 
 LARGEST = {"product": 63, "table": 127}
-"""Integers of weights. x86 CPUs without dot products of four add pairs of products in 16 bits, where two of 255 times 127 find
-no room: a linear map of random weights is then 37 % off, and 0.6 % on others. With seven bits it is 0.7 % everywhere."""
+"""Largest integers of weights. x86 CPUs without four-way integer dot products add pairs of products in 16 bits, in which two
+times 255 x 127 overflow: a linear map of random weights is 37 % off there, and 0.6 % on other CPUs. With seven bits it is
+0.7 % off everywhere."""
 
 _LEAST = 1e-12
-"""Step of a channel whose weights are all 0."""
+"""Smallest step, for channels whose weights are all 0."""
 
 
 @dataclass
@@ -35,16 +36,16 @@ class Written:
 def dynamic_product(
     node: onnx.NodeProto, x: str, weight: NDArray[np.float32], known: Mapping[str, tuple[str, str, str]]
 ) -> tuple[Written, tuple[str, str, str]]:
-    """A MatMul whose input is rounded as it comes.
+    """A MatMul in integers, whose input is rounded at run time.
 
     Args:
         node: reads ``x`` and a weight ``(in, out)``; its output keeps its name.
-        x: the value that it reads now.
+        x: name of the input.
         weight: the constant.
-        known: names of integers, scale and zero point of values that were rounded before.
+        known: names of integers, scale and zero point of values that are rounded already.
 
     Returns:
-        What stands in its place, and the names of integers, scale and zero point of its input.
+        The nodes that replace it, and the names of integers, scale and zero point of its input.
     """
     from onnx import helper
 
@@ -75,7 +76,7 @@ def dynamic_product(
 
 
 def stored_table(node: onnx.NodeProto, table: NDArray[np.float32]) -> Written:
-    """A Gather of rows of a table that is kept as integers, with a step per row.
+    """A Gather of rows from a table that is stored as integers, with a step per row.
 
     Args:
         node: reads the table ``(rows, channels)`` and indices; its output keeps its name.
@@ -98,13 +99,13 @@ def stored_table(node: onnx.NodeProto, table: NDArray[np.float32]) -> Written:
 
 
 def of_stored(table: NDArray[np.float32]) -> NDArray[np.float32]:
-    """What is left of a table that is kept so."""
+    """The values of a table after it was stored as integers."""
     integers, scale = _rounded(table, 0, LARGEST["table"])
     return integers * scale[:, None]
 
 
 def _rounded(weight: NDArray[np.float32], axis: int, largest: int) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
-    """Symmetric integers of a matrix, and the step of each of its channels along an axis."""
+    """Symmetric integers of a matrix, and the step of each channel along an axis."""
     steps = np.maximum(np.abs(weight).max(axis=1 - axis) / largest, _LEAST).astype(np.float32)
     per_channel = steps[:, None] if axis == 0 else steps
     return np.clip(np.rint(weight / per_channel), -largest, largest).astype(np.int8), steps

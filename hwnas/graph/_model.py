@@ -1,4 +1,4 @@
-"""A model: what a runtime runs, whoever built it."""
+"""A model that runtimes run, built by hwnas or read from a file."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ if TYPE_CHECKING:
     import onnx
 
 PRECISION = "precision"
-"""The property of an exported file that tells what it computes in."""
+"""The property of an exported file that states its precision."""
 
 LAYERS = "layers"
-"""The property of a network's model that tells its slots and the keys of their layers."""
+"""The property of a network's model that lists its slots and the keys of their layers."""
 
 
 @dataclass(frozen=True)
@@ -35,8 +35,8 @@ class Input:
     Attributes:
         name: of the value.
         element: numpy's name of its element type.
-        shape: batch included.
-        below: integers are less than this; None if that is not known.
+        shape: including the batch.
+        below: integers are less than this; None if the bound is unknown.
     """
 
     name: str
@@ -47,12 +47,12 @@ class Input:
 
 @dataclass(frozen=True, eq=False)
 class Model:
-    """An ONNX model, and the sizes it is run at.
+    """An ONNX model, and the sizes of its inputs.
 
     Attributes:
         content: the serialised ONNX model.
         inputs: in the model's order.
-        precision: what weights and arithmetic are in: one of ``PRECISIONS``, or ``fp32+int8`` where layers say theirs.
+        precision: of weights and arithmetic: one of ``PRECISIONS``, or ``fp32+int8`` where layers have their own.
     """
 
     content: bytes
@@ -68,22 +68,22 @@ class Model:
         precision: str = "fp32",
         sizes: Mapping[str, int] | None = None,
     ) -> Model:
-        """The model of an ONNX one.
+        """The model of an ONNX model.
 
         Args:
             model: an ONNX model.
-            batch: what every size that the model leaves open is taken as, but a length that its properties tell.
-            precision: what it computes in.
-            sizes: of open axes by name, in place of what its properties tell.
+            batch: size of open axes, except those whose size the model's properties state.
+            precision: of weights and arithmetic.
+            sizes: of open axes by name, instead of those in the properties.
         """
         constants = {tensor.name for tensor in model.graph.initializer}
-        told = {name: int(size) for name, size in _properties(model).items() if size.isdecimal()} | dict(sizes or {})
-        inputs = tuple(_input(value, batch, told) for value in model.graph.input if value.name not in constants)
+        known = {name: int(size) for name, size in _properties(model).items() if size.isdecimal()} | dict(sizes or {})
+        inputs = tuple(_input(value, batch, known) for value in model.graph.input if value.name not in constants)
         return cls(model.SerializeToString(), inputs, precision)
 
     @classmethod
     def read(cls, path: str | os.PathLike[str], *, batch: int = 1, sizes: Mapping[str, int] | None = None) -> Model:
-        """The model in a file, whoever wrote it; ``batch`` and ``sizes`` as of :meth:`of`.
+        """The model in any ONNX file; ``batch`` and ``sizes`` as in :meth:`of`.
 
         Raises:
             DataError: it cannot be read as ONNX.
@@ -98,7 +98,11 @@ class Model:
         return cls.of(model, batch=batch, precision=_properties(model).get(PRECISION, "fp32"), sizes=sizes)
 
     def feed(self, seed: int = 0) -> dict[str, np.ndarray[Any, Any]]:
-        """An array for every input by name: normal numbers; integers below what the input allows, or else masks that hide nothing, and zeros."""
+        """A random array for every input by name.
+
+        Real inputs are normal numbers, and integers lie below the input's bound. Without a bound, masks are ones and other
+        integers zeros.
+        """
         return _feed(self.inputs, seed)
 
 
@@ -110,14 +114,14 @@ def network_model(
     weights: Mapping[str, NDArray[np.float32]] | None = None,
     fixed_sizes: bool = False,
 ) -> Model:
-    """The model of a network for timing: the graph that is exported, of which only `short_tables` set it apart.
+    """The model of a network for timing: the graph that is exported, but with `short_tables`.
 
     Args:
-        network: ``(slot, layer)`` in order; the model tells them in its property ``layers``.
+        network: ``(slot, layer)`` in order, which the model lists in its property ``layers``.
         batch: samples per run.
-        precision: one of ``PRECISIONS``, or ``fp32+int8`` where layers say theirs.
-        weights: of `short_tables` of the network, as in `build_model`; by default random ones.
-        fixed_sizes: runtimes that know no others; all else is left open, as in an exported file.
+        precision: one of ``PRECISIONS``, or ``fp32+int8`` where layers have their own.
+        weights: for the network with `short_tables`, as in `build_model`; by default random ones.
+        fixed_sizes: fix all sizes, for runtimes that need it; otherwise they are open, as in an exported file.
     """
     network = short_tables(network, batch)
     about = {LAYERS: json.dumps([[slot, layer.key] for slot, layer in network])}
@@ -130,7 +134,7 @@ def network_model(
 def random_feeds(
     network: Network, batch: int = 1, seed: int = 0, sizes: Mapping[str, int] | None = None
 ) -> dict[str, np.ndarray[Any, Any]]:
-    """Arrays for every input of a network by name, as `Model.feed`; ``sizes`` of open axes other than its own."""
+    """Random arrays for every input of a network by name, as `Model.feed`; ``sizes`` replace those of open axes."""
     return _feed(_inputs_of(network, batch, sizes), seed)
 
 
@@ -144,7 +148,7 @@ def _properties(model: onnx.ModelProto) -> dict[str, str]:
 
 
 def _input(value: onnx.ValueInfoProto, batch: int, sizes: Mapping[str, int]) -> Input:
-    """An input, with the sizes that it leaves open by the names of their axes, or else the batch's."""
+    """An input, whose open axes take their size from ``sizes`` by name, or else from the batch."""
     from onnx import helper
 
     tensor = value.type.tensor_type
@@ -161,6 +165,6 @@ def _feed(inputs: Sequence[Input], seed: int) -> dict[str, np.ndarray[Any, Any]]
 def _values(of: Input, rng: np.random.Generator) -> np.ndarray[Any, Any]:
     if np.issubdtype(np.dtype(of.element), np.floating):
         return rng.standard_normal(of.shape, dtype=np.float32).astype(of.element, copy=False)
-    if of.below is None:  # valid as token and as type, of which some networks have one alone
+    if of.below is None:  # 0 is a valid token and a valid segment, of which some networks have only one
         return np.full(of.shape, int("mask" in of.name), dtype=of.element)
     return rng.integers(of.below, size=of.shape, dtype=of.element)

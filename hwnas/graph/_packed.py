@@ -1,10 +1,10 @@
-"""Weights in four or eight bits, computed with in real numbers: int4 of linear maps and embeddings, int8 of causal ones.
+"""Weights in four or eight bits, for computing in real numbers: int4 of linear maps and embeddings, int8 of causal linear maps.
 
-Every 32 weights of a row share a scale, so that a weight takes five bits, or nine: 6.4 and 3.6 times less than in fp32. Products of
-random weights are 8.6 % off in four bits (9.8 % if 64 share one, 10.4 % if 128 do), 0.8 % in eight. The nodes are onnxruntime's own
-(``com.microsoft``), which unpacks as it multiplies. On an AVX2 CPU that takes as long as fp32 for many tokens (eight bits: 1.6 times
-as long). For a single token, as a language model writes them, reading the weights dominates: it takes half of fp32's time, as dynamic
-int8 does.
+Every 32 weights of a row share a scale, so a weight takes five or nine bits: 6.4 or 3.6 times less than in fp32. Products of
+random weights are 8.6 % off in four bits (9.8 % if 64 weights share a scale, 10.4 % if 128 do), and 0.8 % in eight. The nodes
+are onnxruntime's own (``com.microsoft``) and unpack while they multiply. On an AVX2 CPU this takes as long as fp32 for many
+tokens (1.6 times as long in eight bits). For a single token, as in text generation, reading the weights dominates, and it takes
+half of fp32's time, like dynamic int8.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from hwnas.graph._build import rewritten
 from hwnas.graph.ops import BLOCK, PACKED
 
 if TYPE_CHECKING:
@@ -24,22 +25,23 @@ if TYPE_CHECKING:
 DOMAIN = "com.microsoft"
 
 _AS_INTEGERS = 4
-"""The accuracy level at which products are of integers: activations in eight bits, a scale for each block too."""
+"""The accuracy level of products in integers, whose activations too have eight bits and a scale per block."""
 
 _WEIGHT_AT = {"MatMul": 1, "Gemm": 1, "Gather": 0}
 """Which input of a node is the constant."""
 
 
 def packed_bytes(shape: tuple[int, ...], bits: int) -> int:
-    """Of a weight ``(rows, channels)`` with its scales."""
+    """Bytes of a packed weight ``(rows, channels)`` with its scales."""
     rows, channels = shape[0], prod(shape[1:])
     return rows * -(-channels // BLOCK) * (BLOCK * bits // 8 + 4)
 
 
 def in_few_bits(weight: NDArray[np.float32], bits: int) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
-    """``(rows, blocks, 32)`` integers and ``(rows, blocks)`` scales, of ``(rows, channels)``; 8 of 0 to 15 stands for 0, 128 of 0 to 255.
+    """``(rows, blocks, 32)`` integers and ``(rows, blocks)`` scales of a weight ``(rows, channels)``.
 
-    The weight of a block that is farthest from 0 becomes the least integer, so that all of them are of use.
+    Zero is the integer 8 of 0 to 15, or 128 of 0 to 255. A block's largest absolute weight becomes the integer 0, so that
+    the whole range is used.
     """
     middle = 2 ** (bits - 1)
     parts = _blocks(weight)
@@ -50,15 +52,15 @@ def in_few_bits(weight: NDArray[np.float32], bits: int) -> tuple[NDArray[np.uint
 
 
 def in_bytes(integers: NDArray[np.uint8], bits: int) -> NDArray[np.uint8]:
-    """The integers as they are kept: of four bits two to a byte, the first in the low ones."""
+    """The integers as bytes; two of four bits share one, the first in the low bits."""
     return integers if bits == 8 else (integers[..., 0::2] | (integers[..., 1::2] << 4)).astype(np.uint8)
 
 
 def of_few_bits(weight: NDArray[np.float32], bits: int) -> NDArray[np.float32]:
-    """What is left of a weight ``(rows, channels)``: the numbers that a packed graph multiplies by."""
+    """The values of a weight ``(rows, channels)`` after it was packed."""
     integers, scales = in_few_bits(weight, bits)
-    left = (integers.astype(np.float32) - 2 ** (bits - 1)) * scales[..., None]
-    rows: NDArray[np.float32] = left.reshape(len(weight), -1)
+    values = (integers.astype(np.float32) - 2 ** (bits - 1)) * scales[..., None]
+    rows: NDArray[np.float32] = values.reshape(len(weight), -1)
     return rows[:, : weight.shape[1]]
 
 
@@ -69,13 +71,13 @@ def _blocks(weight: NDArray[np.float32]) -> NDArray[np.float32]:
     return padded.reshape(rows, -1, BLOCK)
 
 
-def packed(model: onnx.ModelProto, precision: str | None = None) -> onnx.ModelProto:
-    """The model with weights in few bits; nodes keep their names.
+def packed(model: onnx.ModelProto, precision: str) -> onnx.ModelProto:
+    """The model with packed weights; nodes keep their names.
 
     Args:
-        model: fp32, from `build_model`; stays as it is.
-        precision: ``int4`` packs the weights of all linear maps and embeddings into four bits; else each node that says so is
-            packed as it says: those that int8 computes so, or the layers of a mixed model that are int4.
+        model: fp32, from `build_model`; not changed.
+        precision: ``int4`` packs the weights of all linear maps and embeddings into four bits. Otherwise only nodes with a
+            `PACKED` form are packed: those that int8 packs, or in a mixed model those of int4 layers.
     """
     from onnx import helper, numpy_helper
 
@@ -84,23 +86,9 @@ def packed(model: onnx.ModelProto, precision: str | None = None) -> onnx.ModelPr
         writer.add(node)
     nodes = writer.finished()
     read = {name for node in nodes for name in node.input}
-    kept = [tensor for name, tensor in writer.weights.items() if name in read]
-    graph = helper.make_graph(
-        nodes,
-        model.graph.name,
-        model.graph.input,
-        model.graph.output,
-        [*kept, *(numpy_helper.from_array(value, name) for name, value in writer.done.items())],
-        value_info=model.graph.value_info,
-    )
-    result = helper.make_model(
-        graph,
-        opset_imports=[*model.opset_import, helper.make_opsetid(DOMAIN, 1)],
-        ir_version=model.ir_version,
-        producer_name=model.producer_name,
-    )
-    helper.set_model_props(result, {entry.key: entry.value for entry in model.metadata_props})
-    return result
+    initializers = [tensor for name, tensor in writer.weights.items() if name in read]
+    initializers += [numpy_helper.from_array(value, name) for name, value in writer.done.items()]
+    return rewritten(model, nodes, initializers, [helper.make_opsetid(DOMAIN, 1)])
 
 
 @dataclass
@@ -109,8 +97,8 @@ class _Writer:
 
     Attributes:
         weights: of the fp32 model.
-        all_in: how many bits all weights have; None where nodes say so.
-        done: arrays by name.
+        all_in: number of bits of all weights; None if it depends on the node.
+        done: new arrays by name.
     """
 
     weights: dict[str, onnx.TensorProto]
@@ -120,13 +108,13 @@ class _Writer:
     _turned: dict[str, onnx.NodeProto] = field(default_factory=dict)
 
     def add(self, node: onnx.NodeProto) -> None:
-        """The node, or what stands for it."""
+        """Add the node, or the nodes that replace it."""
         from onnx import numpy_helper
 
         bits = PACKED.get(node.doc_string) if self.all_in is None else self.all_in if node.doc_string else None
         at = _WEIGHT_AT.get(node.op_type)
         if node.op_type == "Transpose" and node.input[0] in self.weights:
-            self._turned[node.output[0]] = node  # a tied head's: it is the table of words
+            self._turned[node.output[0]] = node  # the weight of a tied head: the transposed embedding table
         if at is None or bits is None:
             self._nodes.append(node)
             return
@@ -137,7 +125,7 @@ class _Writer:
             self._nodes.append(node)
             return
         weight = numpy_helper.to_array(self.weights[name])
-        if node.op_type == "Gather" and weight.shape[1] % BLOCK:  # it would give whole blocks
+        if node.op_type == "Gather" and weight.shape[1] % BLOCK:  # a packed Gather returns whole blocks
             self._nodes.append(node)
         elif node.op_type == "Gather":
             self._pack(name, weight, bits, as_table=True)
@@ -151,13 +139,13 @@ class _Writer:
                 *_product(node, name, f"{name}.blocks", weight.shape, bits),
             ]
         else:
-            # Rows are what an output is made of: MatMul's weight stands the other way.
+            # Rows are outputs; MatMul has its weight transposed.
             weight = weight.T if node.op_type == "MatMul" else weight
             self._pack(name, weight, bits, as_table=False)
             self._nodes += _product(node, name, f"{name}.packed", weight.shape, bits)
 
     def finished(self) -> list[onnx.NodeProto]:
-        """All nodes; a table is only turned over where something still reads it so."""
+        """All nodes, without the transposed tables that nothing reads any more."""
         read = {name for node in self._nodes for name in node.input}
         return [node for node in self._nodes if node.output[0] not in self._turned or node.output[0] in read]
 
@@ -169,7 +157,7 @@ class _Writer:
         self.done |= {f"{name}.packed": kept.reshape(len(kept), -1) if as_table else kept, f"{name}.scale": scales}
 
     def _reshaped(self, name: str, node: str, shape: tuple[int, ...]) -> onnx.NodeProto:
-        """The table as products read it: the same bytes, which the file has once."""
+        """The table in the shape that products read; the file holds its bytes only once."""
         from onnx import helper
 
         self.done[f"{name}.blocks.shape"] = np.array(shape, np.int64)

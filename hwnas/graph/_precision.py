@@ -1,4 +1,4 @@
-"""Models in the precisions that devices compute in. Input and output stay fp32 in all of them."""
+"""Models in the precisions of devices. Input and output are always fp32."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ if TYPE_CHECKING:
 PRECISIONS = ("fp32", "fp16", "int8", "int4")
 
 MIXED = ("fp32", "int8", "int4")
-"""Those that the layers of one network may have."""
+"""Precisions that the layers of one network may choose from."""
 
 
 def parse_precision(text: str) -> str:
-    """What ``--precision`` says: one of ``PRECISIONS``, or ``fp32+int8`` for ``fp32,int8``, a choice for every layer.
+    """The value of ``--precision``: one of ``PRECISIONS``, or ``fp32+int8`` for ``fp32,int8``, between which layers choose.
 
     Raises:
         UnknownNameError: there is no such precision; suggests the nearest.
-        DataError: a comma too many.
-        SpaceError: they cannot be mixed.
+        DataError: there is a comma too many.
+        SpaceError: these precisions cannot be mixed.
     """
     parts = list(dict.fromkeys(parts_of(text.replace("+", ","), "--precision ")))
     for part in parts:
@@ -46,16 +46,16 @@ def parse_precision(text: str) -> str:
 
 
 def precision_parts(precision: str) -> tuple[str, ...]:
-    """The precisions that layers have in a network of ``fp32+int8``, or the one of all."""
+    """The single precisions of ``fp32+int8``."""
     return tuple(precision.split("+"))
 
 
 @cache
 def mixed_space(space: SearchSpace, precision: str) -> SearchSpace:
-    """The space with a precision for every slot, for ``fp32+int8``; itself for a single one.
+    """The space with a precision gene for every slot, for ``fp32+int8``; unchanged for a single precision.
 
     Raises:
-        SpaceError: its layers cannot have precisions of their own.
+        SpaceError: layers of this space cannot choose precisions.
     """
     parts = precision_parts(precision)
     return space if len(parts) == 1 else with_precisions(space, parts, _FORMS)
@@ -70,12 +70,12 @@ def _rounds(precision: str) -> bool:
 
 
 def _takes(layer: LayerSpec) -> bool:
-    """Whether it reads integers."""
+    """Whether an int8 layer reads integers."""
     return any(integer_form(op) == "static" for op in layer.ops if 0 in op.inputs)
 
 
 def _gives(layer: LayerSpec) -> bool:
-    """Whether it gives integers: also where it ends in an activation that their range performs."""
+    """Whether an int8 layer returns integers. It may end in an activation that the range of the integers performs."""
     last = layer.ops[-1]
     if isinstance(last, Activation) and last.function in ("relu", "relu6") and last.inputs[0] > 0:
         last = layer.ops[last.inputs[0] - 1]
@@ -83,7 +83,7 @@ def _gives(layer: LayerSpec) -> bool:
 
 
 def _keeps(layer: LayerSpec) -> bool:
-    """Whether it adds its unchanged input to something: also where an activation follows the sum."""
+    """Whether a layer ends by adding its unchanged input, perhaps followed by an activation."""
     last = layer.ops[-1]
     if isinstance(last, Activation) and last.inputs[0] > 0:
         last = layer.ops[last.inputs[0] - 1]
@@ -91,7 +91,7 @@ def _keeps(layer: LayerSpec) -> bool:
 
 
 def _shares(layer: LayerSpec) -> str | None:
-    """The slot whose table gives its logits: the file has that once."""
+    """The slot whose embedding table a layer computes logits with; a file holds the table only once."""
     return next((op.table.partition("/")[0] for op in layer.ops if isinstance(op, TiedLinear)), None)
 
 
@@ -99,12 +99,12 @@ _FORMS = Forms(_differs, _rounds, _takes, _gives, _keeps, _shares)
 
 
 def in_precision(model: onnx.ModelProto, precision: str, ranges: Ranges | None = None) -> onnx.ModelProto:
-    """An fp32 model of `build_model` in one of ``PRECISIONS``: what is profiled and what is exported.
+    """A model in another precision, as it is profiled and exported.
 
     Args:
-        model: stays as it is.
-        precision: one of ``PRECISIONS``, or ``fp32+int8``: then layers have their own, which the model tells.
-        ranges: of activations, for int8; without them the model is good for timing alone.
+        model: fp32, from `build_model`; not changed.
+        precision: one of ``PRECISIONS``, or ``fp32+int8`` if layers have their own, which the model's nodes state.
+        ranges: of activations, for int8. Without them the model is only good for timing.
     """
     parts = precision_parts(precision)
     if "int4" in parts or ("int8" in parts and any(node.doc_string in PACKED for node in model.graph.node)):
@@ -115,25 +115,25 @@ def in_precision(model: onnx.ModelProto, precision: str, ranges: Ranges | None =
 
 
 def rounded_weight(weight: NDArray[np.float32], form: str) -> NDArray[np.float32]:
-    """What is left of a weight ``(rows, channels)``: the numbers that a graph computes with.
+    """A weight ``(rows, channels)`` as a graph in lower precision computes with it.
 
     Args:
         weight: of an op.
-        form: what a precision makes of it, as `form_in` tells.
+        form: of the op in the precision, from `form_in`.
 
     Raises:
-        SpaceError: its activations are rounded by ranges too, which only the graph tells.
+        SpaceError: the form also rounds activations by ranges, which only the graph has.
     """
     if form in PACKED:
         return of_few_bits(weight, PACKED[form])
     if form == "stored":
         return of_stored(weight)
-    rule = "activations are rounded by ranges too, which torch does not know"
+    rule = "it also rounds activations by ranges, which torch does not know"
     raise SpaceError(f"int8 of the form {form}", rule, "evaluate the ONNX model")
 
 
 def half(model: onnx.ModelProto) -> onnx.ModelProto:
-    """The fp16 model of an fp32 one: weights and arithmetic; casts stand after real inputs and before outputs."""
+    """The fp16 model of an fp32 one. Real inputs are cast to fp16, and outputs back to fp32."""
     import onnx
     from onnx import TensorProto, helper, numpy_helper
 

@@ -1,23 +1,26 @@
-"""fp32 models to int8 by ``onnx.helper``: static in QDQ form, and what `_dynamic` writes.
+"""fp32 models to int8 with ``onnx.helper``: static in QDQ form, and dynamic by `_dynamic`.
 
-Weights are symmetric int8 per output channel, activations uint8 per tensor (with int8 ones onnxruntime's CPU provider is
-2 times slower), biases int32. Pairs of QuantizeLinear and DequantizeLinear stand around whatever has an integer kernel
-(`IntegerForm`); hard swish and hard sigmoid have none, and between them values are real numbers.
+Weights are symmetric int8 per output channel, activations uint8 per tensor (with int8 activations onnxruntime's CPU provider is
+2 times slower), and biases int32. Pairs of QuantizeLinear and DequantizeLinear surround every node with an integer kernel
+(`IntegerForm`). Hard swish and hard sigmoid have none and compute in real numbers.
 
-A model may be mixed: `build_model` marks the nodes of int8 layers alone. A layer's `Convert` is then one node:
-QuantizeLinear after an fp32 layer, or DequantizeLinear after an int8 layer.
+In a mixed model, `build_model` marks only the nodes of int8 layers. A layer's `Convert` is then one node: QuantizeLinear after
+an fp32 layer, or DequantizeLinear after an int8 layer.
 
-Forms were compared on an AVX-512 VNNI CPU (onnxruntime 1.32, one thread; median speed-up over fp32 of six random subnets
-of ofa_mbv3_w1.0, ofa_proxyless_w1.3 and ofa_resnet50):
+Several forms were compared on an AVX-512 VNNI CPU (onnxruntime 1.32, one thread; median speed-up over fp32 of six random
+subnets of ofa_mbv3_w1.0, ofa_proxyless_w1.3 and ofa_resnet50):
 
-- everything integer: 1.18, 1.73, 2.80; and but for the first convolution, whose three channels do not fill the four
-  lanes of an integer dot product: **1.24, 1.69, 2.91**, which is the form written here;
-- hard swish as a product with an integer gate: 1.24, 1.79, 2.89; squeeze-excite in fp32: 1.16, 1.70, 2.86;
-- depthwise convolutions in fp32: 0.99 of ofa_mbv3_w1.0; only those of 7x7, which as integers take several times as long
-  as in fp32: 1.20, 1.37, 2.91, for the layout changes around them cost more than they win.
+- everything in integers: 1.18, 1.73, 2.80;
+- the same without the first convolution, whose three channels do not fill the four lanes of an integer dot product:
+  **1.24, 1.69, 2.91**. This form is written here;
+- hard swish as a product with an integer gate: 1.24, 1.79, 2.89;
+- squeeze-excite in fp32: 1.16, 1.70, 2.86;
+- depthwise convolutions in fp32: 0.99 on ofa_mbv3_w1.0;
+- only 7x7 depthwise convolutions in fp32, which take several times as long in integers: 1.20, 1.37, 2.91, because the layout
+  changes around them cost more than they save.
 
-`onnxruntime.quantization.quantize_static` writes an equivalent model in 3 s, this takes 0.05 s: profiling a space takes
-hundreds of networks.
+`onnxruntime.quantization.quantize_static` writes an equivalent model in 3 s. This takes 0.05 s, which matters because profiling
+a space needs hundreds of networks.
 """
 
 from __future__ import annotations
@@ -29,61 +32,45 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from hwnas.graph._build import rewritten
 from hwnas.graph._dynamic import Written, dynamic_product, stored_table
 
 if TYPE_CHECKING:
     import onnx
 
 Ranges = Mapping[str, tuple[float, float]]
-"""Least and greatest value of activations by name."""
+"""Smallest and largest values of activations, by name."""
 
 _LEAST = 1e-20
-"""Width below which a range of activations counts as empty."""
+"""Width below which a range counts as empty."""
 
 _SAME_VALUES = ("MaxPool", "Flatten")
 SATURATING = ("Relu", "Clip")
-"""Activations that the range of a quantised output performs by itself: runtimes leave them out."""
+"""Activations that the range of a quantised output performs, so that runtimes drop them."""
 
 
 def quantized(
     model: onnx.ModelProto, ranges: Ranges, chosen: Callable[[str], bool] = lambda _: True
 ) -> onnx.ModelProto:
-    """The int8 model of an fp32 one of `build_model`, which stays as it is.
+    """The int8 model of an fp32 one. Input and output stay fp32.
 
-    Nodes keep their names; those between them are named ``<slot>/<op>/QuantizeLinear`` and ``.../DequantizeLinear``.
-    Input and output stay fp32.
+    Nodes keep their names. New ones are named ``<slot>/<op>/QuantizeLinear`` and ``.../DequantizeLinear``.
 
     Args:
-        model: from `build_model`.
-        ranges: of every activation; the graph's shape does not depend on them.
-        chosen: of the names of nodes (``<slot>/<op>``), which may become integer; the others stay fp32.
+        model: from `build_model`; not changed.
+        ranges: of every activation. The nodes of the graph do not depend on them.
+        chosen: whether a node, by its name ``<slot>/<op>``, may become integer; the others stay fp32.
     """
-    from onnx import helper
-
     writer = _Writer(model, ranges, chosen)
     for node in model.graph.node:
         writer.add(node)
-    result = helper.make_model(
-        helper.make_graph(
-            writer.nodes,
-            model.graph.name,
-            model.graph.input,
-            model.graph.output,
-            writer.initializers,
-            value_info=model.graph.value_info,
-        ),
-        opset_imports=model.opset_import,
-        ir_version=model.ir_version,
-        producer_name=model.producer_name,
-    )
-    helper.set_model_props(result, {p.key: p.value for p in model.metadata_props})
-    return result
+    return rewritten(model, writer.nodes, writer.initializers)
 
 
 def scale_and_zero(low: float, high: float) -> tuple[np.float32, np.uint8]:
-    """Scale and zero point of uint8 numbers that cover ``low`` to ``high`` and have an exact 0.
+    """Scale and zero point of uint8 numbers that cover ``low`` to ``high`` and represent 0 exactly.
 
-    If 0 is the low end, they reach no further than ``high``: only then do runtimes know that a clip is superfluous.
+    If 0 is the low end, they do not exceed ``high``, because only then runtimes recognise a clip as superfluous.
     """
     low, high = min(low, 0.0), max(high, 0.0)
     scale = np.float32((high - low) / 255) if high - low > _LEAST else np.float32(1)
@@ -112,7 +99,7 @@ class _Writer:
         self._dynamic: dict[str, tuple[str, str, str]] = {}
 
     def add(self, node: onnx.NodeProto) -> None:
-        """The node, with what stands before and after it."""
+        """Add the node with its conversions, or the nodes that replace it."""
         import onnx
 
         if self._is(node, "dynamic") and node.op_type == "MatMul" and node.input[1] in self.weights:
@@ -141,7 +128,7 @@ class _Writer:
         if wanted and not self._saturates(output):
             if output not in self.outputs:
                 self._quantize(output)
-            elif node.op_type != "Gemm":  # an integer matrix product gives logits in fp32
+            elif node.op_type != "Gemm":  # an integer matrix product returns logits in fp32
                 copy.output[0] = f"{output}.real"
                 self._pair(copy.output[0], copy.output[0], output, self._parameters(output))
 
@@ -160,7 +147,7 @@ class _Writer:
         return bool(node.op_type == "Identity") and node.output[0] not in self.outputs
 
     def _convert(self, node: onnx.NodeProto) -> None:
-        """What a boundary is: the rounding of a real number, or nothing beside the pair behind an integer one."""
+        """Round a real value at a boundary between layers; an integer value has been rounded already."""
         (before,), (after,) = node.input, node.output
         real = before not in self._dequantized
         if real and any(self._is_integer(reader) for reader in self.readers[after]):
@@ -170,14 +157,14 @@ class _Writer:
             self._dequantized[after] = self._dequantized.get(before, before)
 
     def _ends_one(self, node: onnx.NodeProto) -> bool:
-        """Whether it is the activation that the range of an integer node's output performs."""
+        """Whether the node is an activation that the range of an integer node's output performs."""
         if node.op_type not in SATURATING or not self._saturates(node.input[0]):
             return False
         source = self.source.get(node.input[0])
         return source is not None and self._is_integer(source)
 
     def _saturates(self, name: str) -> bool:
-        """Whether its one reader is an activation that the range of the reader's quantised output performs."""
+        """Whether the value's only reader is an activation that its quantised output's range performs."""
         readers = self.readers[name]
         return len(readers) == 1 and readers[0].op_type in SATURATING
 
@@ -188,21 +175,23 @@ class _Writer:
         low, high = self.ranges[name]
         kinds = {reader.op_type for reader in self.readers[name]}
         if kinds and kinds <= {"HardSwish", "HardSigmoid"}:
-            low = max(low, -3.0)  # below, both are 0
+            low = max(low, -3.0)  # both are 0 below
         if kinds == {"HardSigmoid"}:
             high = min(high, 3.0)
         return scale_and_zero(low, high)
 
     def _quantize(self, name: str) -> str:
-        """Name of a value rounded to its numbers; the pair of nodes is written once."""
+        """Name of the rounded value; its pair of nodes is written once."""
         if name not in self._dequantized:
             self._dequantized[name] = f"{name}.rounded"
             self._pair(name, name, f"{name}.rounded", self._parameters(name))
         return self._dequantized[name]
 
     def _pair(self, value: str, name: str, rounded: str, parameters: tuple[np.float32, np.uint8]) -> None:
-        """The two nodes between a value and what it is rounded to; of their own they take a name, but the second one that
-        of the boundary that it stands for."""
+        """Write the two nodes that round a value.
+
+        They are named after ``name``, but a DequantizeLinear that stands for a boundary is named after the boundary.
+        """
         from onnx import helper
 
         readers = self.readers[value]
@@ -217,7 +206,7 @@ class _Writer:
             self.nodes.append(helper.make_node(operator, [before, *constants], [after], name=f"{owner}/{operator}"))
 
     def _weight(self, node: onnx.NodeProto, name: str) -> str:
-        """Name of a convolution's or matrix product's weight or bias, rounded to its integers."""
+        """Name of the rounded weight or bias of a convolution or matrix product."""
         from onnx import helper
 
         weight = self.weights[node.input[1]]
@@ -257,9 +246,10 @@ class _Writer:
 def _channel_scales(
     weight: NDArray[np.float32], bias: NDArray[np.float32], incoming: np.float32
 ) -> NDArray[np.float32]:
-    """``(out,)``: value of one step of each output channel's weights.
+    """``(out,)`` steps of the weights of each output channel.
 
-    The bias counts in steps of this times the input's: a channel of tiny weights gets a larger one, that it can.
+    The bias is counted in steps of this times the input's step. A channel with tiny weights gets a larger step, so that the
+    bias fits into 32 bits.
     """
     largest = np.abs(weight).reshape(len(weight), -1).max(axis=1) / 127
     needed = np.abs(bias) / (np.float64(incoming) * 2**30)

@@ -1,12 +1,12 @@
-"""A network's graph cut at its batch norms, so that their statistics can be gathered one after the other.
+"""A network's graph cut at its batch norms, so that their statistics can be gathered one after another.
 
-Each segment ends where a batch norm begins: it computes the values that will be normalised. The segment after it is fed
-their moments over the whole batch and goes on. So a batch passes through the network once, in parts that stay in a
-processor's cache, and is normalised as one all the same.
+Each segment ends before a batch norm and computes the values to be normalised. The next segment gets their moments over the
+whole batch. So a batch passes through the network once, in parts that fit into a processor's cache, and is nevertheless
+normalised as a whole.
 
-What a pointwise convolution makes of its input is linear in each pixel, so its moments follow from the covariance of the
-input's channels. Where it widens, the cut is made before it: its many channels are normalised as they are computed, by
-weights that are fed, and are never written down without.
+A pointwise convolution is linear in each pixel, so the moments of its output follow from the covariance of its input channels.
+Where it widens, the cut is made before it. Its weights are then inputs into which the norm is folded, so that its many output
+channels are never stored unnormalised.
 """
 
 from __future__ import annotations
@@ -27,16 +27,16 @@ if TYPE_CHECKING:
     import onnx
 
 STATISTICS = (".running_mean", ".running_var")
-"""Ends of the names of the inputs ``(channels,)`` that an earlier batch norm normalises by."""
+"""Endings of inputs ``(channels,)``: the statistics of an earlier batch norm."""
 
 FOLDED = (".weight", ".bias")
-"""Ends of the names of the inputs by which a pointwise convolution normalises, shaped as `build_model` takes them."""
+"""Endings of inputs: the weights of a pointwise convolution with its norm folded in, in the shapes of `build_model`."""
 
 _BARE = ".bare"
-"""Ends the name of a value that is not normalised yet."""
+"""Ending of a value that is not normalised yet."""
 
 _WIDER = 2
-"""Channels out per channel in from which on a covariance costs less than what it saves."""
+"""Ratio of output to input channels from which a covariance costs less than it saves."""
 
 
 @dataclass(frozen=True)
@@ -45,13 +45,13 @@ class Segment:
 
     Attributes:
         model: the serialised ONNX model.
-        takes: its inputs with a batch axis: values of earlier segments and of the network's inputs.
-        fed: its inputs without: statistics, or weights that they are folded into.
-        gives: its outputs, which later segments take or which are watched: shapes without the batch axis.
+        takes: inputs with a batch axis: values of earlier segments, and the network's inputs.
+        fed: inputs without a batch axis: statistics, or weights with the norm folded in.
+        gives: shapes, without the batch axis, of the outputs: values that are watched or that later segments take.
         norm: the op whose batch norm comes next: ``<slot>/<op>``.
-        watches: the value whose moments are wanted, here or from an earlier segment: what is to be normalised, or
-            what the pointwise convolution ``norm`` reads.
-        pointwise: which of the two.
+        watches: the value whose moments are wanted, of this segment or an earlier one: the value to be normalised, or the
+            input of the pointwise convolution ``norm``.
+        pointwise: whether it is the input of a pointwise convolution.
     """
 
     model: bytes
@@ -64,27 +64,27 @@ class Segment:
 
 
 def norm_prefix(op: Op) -> str | None:
-    """What the names of an op's batch-norm tensors begin with: ``"bn."``, or nothing; None if it has no batch norm.
+    """The prefix of an op's batch-norm tensors: ``"bn."`` or empty; None if it has no batch norm.
 
     Raises:
-        SpaceError: it keeps statistics, and what it does with them is its own affair.
+        SpaceError: it keeps statistics, but is not known to be a batch norm.
     """
     if not any("running_" in part for part in op.buffers):
         return None
     if isinstance(op, Conv | BatchNorm):
         return "bn." if isinstance(op, Conv) else ""
-    rule = "what it does with its statistics is known to torch alone"
+    rule = "only torch knows what it does with its statistics"
     raise SpaceError(f"op {op.name} ({type(op).__name__})", rule, "put a BatchNorm after it instead")
 
 
 def segments(
     network: Network, weights: Mapping[str, NDArray[np.float32]], norms: Mapping[str, NDArray[np.float32]], eps: float
 ) -> list[Segment]:
-    """The segments of a network in their order; what comes after the last batch norm is in none.
+    """The segments of a network in order. The part after the last batch norm is in none.
 
     Args:
         network: its layers.
-        weights: as `build_model` takes them, with batch norms folded in that change nothing.
+        weights: as in `build_model`, with neutral batch norms folded in.
         norms: ``<slot>/<op>.scale`` and ``<slot>/<op>.shift`` ``(channels,)`` of every batch norm.
         eps: added to variances.
 
@@ -102,7 +102,7 @@ def segments(
     ends: list[_End] = []
     for node in graph.node:
         op = ops.get(node.name)
-        if op is None:  # not the last node of an op: its value is read in this op alone
+        if op is None:  # not the last node of an op, so its value is only read within the op
             parts[-1].append(node)
             continue
         (result,) = node.output
@@ -135,7 +135,7 @@ def segments(
 
 
 class _End(NamedTuple):
-    """Where a segment ends; see `Segment`."""
+    """The end of a segment; see `Segment`."""
 
     norm: str
     watches: str
@@ -143,7 +143,7 @@ class _End(NamedTuple):
 
 
 def _widens(op: Op) -> bool:
-    """Whether an op is a pointwise convolution with many more channels than it reads."""
+    """Whether an op is a pointwise convolution with many more output than input channels."""
     return (
         isinstance(op, Conv)
         and (op.kernel, op.stride, op.pads, op.groups) == ((1, 1), (1, 1), (0, 0, 0, 0), 1)
@@ -187,5 +187,5 @@ def _described(name: str, shape: Shape, element: str = "float32", batch: Sequenc
 
 
 def _shape(value: onnx.ValueInfoProto) -> Shape:
-    """Without the batch axis, which comes first."""
+    """The shape without the batch axis."""
     return tuple(size.dim_value for size in value.type.tensor_type.shape.dim)[1:]

@@ -1,7 +1,7 @@
-"""Networks for timing, with short tables of embeddings.
+"""Networks for timing, with short embedding tables.
 
-A run reads as many rows of a table as there are ids, and back-to-back runs read the same ones: the rest is never touched.
-But a vocabulary of 30,000 words is half of a MiniLM, and most of its small subnets, to draw, to write and to load.
+A run reads one row per id, and back-to-back runs read the same rows, so the rest of a table is never touched. But drawing,
+writing and loading it takes time: a vocabulary of 30,000 tokens is half of a MiniLM, and most of its small subnets.
 """
 
 from __future__ import annotations
@@ -13,19 +13,18 @@ from hwnas.space import LayerSpec, Network, Op
 from hwnas.space.ops import Embedding, Read, SharedRow, TiedLinear
 
 PER_ID, LEAST = 8, 1024
-"""Rows that are left for each id of a run, so that few ids share one, and at least."""
+"""Rows that are kept per id of a run, so that few ids share a row, and the smallest number of rows."""
 
 
 def short_tables(network: Network, batch: int = 1) -> Network:
-    """The same network, whose embedding tables have only the rows that the random ids of a run may name; most networks
-    have no embeddings.
+    """The same network with only as many rows in its embedding tables as the random ids of a run need.
 
     Args:
         network: ``(slot, layer)`` in order.
         batch: samples per run.
     """
     if any(isinstance(op, TiedLinear) for _, layer in network for op in layer.ops):
-        return network  # a run reads all of the table
+        return network  # the logits read the whole table
     ids = [prod(op.in_shape) for _, layer in network for op in layer.ops if isinstance(op, Embedding)]
     if not ids:
         return network

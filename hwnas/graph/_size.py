@@ -1,7 +1,7 @@
-"""Bytes of the file that a subnet is exported to: a sum over its layers.
+"""Bytes of a subnet's exported file, as a sum over its layers.
 
-What a layer's weights take follows from their shapes and its precision. What its nodes and names take is read off a layer
-that was written, once for all of one make-up. Metadata, and constants that all layers share, are left out: some kilobytes.
+The bytes of weights follow from their shapes and the precision. Those of nodes and names are measured on one written layer of
+each make-up. Metadata and constants that all layers share are left out: some kilobytes.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from hwnas.space import AdditiveCost, Factor, LayerSpec, Network, OpList, Search
 from hwnas.space.ops import Convert, Op, SharedRow, TiedLinear
 
 _NUMBER = {"fp32": 4, "fp16": 2, "int8": 4, "int4": 4}
-"""Bytes of a weight that is no integer."""
+"""Bytes of a weight that is not rounded to integers."""
 
 _CHANNEL, _BIAS, _ROW = 4 + 1, 4 + 4 + 4, 4
-"""Bytes of an integer channel's scale and zero point, of its bias (with the same), and of the scale of a table's row."""
+"""Bytes of an integer channel's scale and zero point, of its bias with scale and zero point, and of a table row's scale."""
 
 
 def size_cost(space: SearchSpace, precision: str = "fp32") -> AdditiveCost:
@@ -29,7 +29,7 @@ def size_cost(space: SearchSpace, precision: str = "fp32") -> AdditiveCost:
 
     Args:
         space: with layers.
-        precision: of layers that have none of their own.
+        precision: of layers that do not choose their own.
     """
     known: dict[object, int] = {}
     factors = []
@@ -43,7 +43,7 @@ def size_cost(space: SearchSpace, precision: str = "fp32") -> AdditiveCost:
 
 def _layer_bytes(slot: str, layer: LayerSpec, precision: str, known: dict[object, int]) -> int:
     computed = layer.precision or precision
-    # Weights do not depend on how large images are, nor do names.
+    # Neither names nor nodes depend on the size of images.
     ops = tuple((op.name, op.inputs, tuple(map(len, op.in_shapes)), integer_form(op)) for op in layer.ops)
     make_up = (slot, computed, ops)
     weights = weight_bytes(layer, computed)
@@ -53,15 +53,14 @@ def _layer_bytes(slot: str, layer: LayerSpec, precision: str, known: dict[object
 
 
 def weight_bytes(layer: LayerSpec, precision: str = "fp32") -> int:
-    """Bytes of a layer's weights in the precision of its own, or else in ``precision``; those that it shares are not its."""
+    """Bytes of a layer's weights in its own precision, or else in ``precision``. Weights of other layers do not count."""
     return sum(_weight_bytes(op, layer.precision or precision) for op in layer.ops)
 
 
 def _weight_bytes(op: Op, precision: str) -> int:
     form = form_in(op, precision)
-    shapes = dict(initial_shapes(op))
     total = 0
-    for part, shape in shapes.items():
+    for part, shape in initial_shapes(op).items():
         if form in ("static", "dynamic") and part == "weight":
             total += prod(shape) + _CHANNEL * shape[0]
         elif isinstance(op, SharedRow):
@@ -78,13 +77,11 @@ def _weight_bytes(op: Op, precision: str) -> int:
 
 
 def _written_bytes(slot: str, layer: LayerSpec, precision: str) -> int:
-    """Everything in a model that is named after the slot, with what it stands between."""
+    """Bytes of the nodes and initializers that are named after the slot, in a model of the layer and its neighbours."""
     if isinstance(layer.ops[0], Convert):
         before, after = OpList(layer.input_shape), OpList(layer.input_shape)
         before.act("act", 0, "tanh")
-        after.linear("linear", after.flatten("flatten", 0), 1) if len(layer.input_shape) == 3 else after.linear(
-            "linear", 0, 1
-        )
+        after.linear("linear", after.flatten("flatten", 0) if len(layer.input_shape) == 3 else 0, 1)
         network: Network = [
             ("before", before.layer("before").in_precision("fp32")),
             (slot, layer),
@@ -100,7 +97,7 @@ def _written_bytes(slot: str, layer: LayerSpec, precision: str) -> int:
 
 
 def _table_of(layer: LayerSpec) -> Network:
-    """What holds the table that a layer reads without having it; nothing for most layers."""
+    """A layer with the embedding table that a tied head reads; nothing for other layers."""
     tied = next((op for op in layer.ops if isinstance(op, TiedLinear)), None)
     if tied is None:
         return []
@@ -114,5 +111,5 @@ def _table_of(layer: LayerSpec) -> Network:
 
 
 def _field_bytes(size: int) -> int:
-    """A message with its tag and its length, of seven bits a byte."""
+    """Bytes of a protobuf message with its tag and its length, a varint of seven bits per byte."""
     return size + 1 + max(1, -(-size.bit_length() // 7))

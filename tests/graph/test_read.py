@@ -237,19 +237,23 @@ def test_a_softmax_at_the_end_is_left_out(tmp_path: Path) -> None:
             f"h = Transpose<perm = [1, 0, 2, 3]>(x) {END}",
             "node h (Transpose): it moves the batch axis, which must stay the first; write that layer with",
         ),
-        (f"h = Relu(missing) {END}", "node h (Relu): nothing before it gives missing; export the network again"),
+        (f"h = Relu(missing) {END}", "node h (Relu): no node before it computes missing; export the network again"),
         (f"h = Conv(x, filters) {END}", "its weight is for 3 channels and it gets 4; export the network again"),
-        (f"a = Pad(x, pads) h = Relu(a) {END}", "only convolutions can be"),
+        (f"a = Pad(x, pads) h = Relu(a) {END}", "only reads before convolutions"),
         (
             f"h = AveragePool<kernel_shape = [3, 3], pads = [1, 1, 1, 1], count_include_pad = 1>(x) {END}",
             "counts zeros",
         ),
         (
             f"h = Pow(x, powers) {END}",
-            "its constant is (4, 1, 1), and hwnas reads this operator with a single number",
+            "its constant is (4, 1, 1), and hwnas reads this operator only with a single number",
         ),
-        (f"i = Cast<to = 7>(x) h = Cast<to = 1>(i) {END}", "node i (Cast): it makes other numbers of a feature map"),
+        (
+            f"i = Cast<to = 7>(x) h = Cast<to = 1>(i) {END}",
+            "node i (Cast): it casts a feature map to numbers that are not real",
+        ),
         ("f = Reshape<allowzero = 1>(x, nothing) y = Flatten(f)", "it makes [0, 256] of (1, 4, 8, 8)"),
+        ("f = Reshape(x, scalar) y = Flatten(f)", "it makes [] of (1, 4, 8, 8)"),
         ("f = Flatten(x) y = Gemm(f, w, b)", "its bias is (4,), not one number per output"),
         *(
             (
@@ -269,6 +273,7 @@ def test_what_cannot_be_read_is_named(body: str, words: str, tmp_path: Path) -> 
         "pads": np.array([0, 0, 1, 1, 0, 0, 1, 1]),
         "nothing": np.array([0, -1]),
         "half_a_batch": np.array([2, -1]),
+        "scalar": np.array([], np.int64),
     }
     path = written(tmp_path / "x.onnx", body, **arrays, powers=(4, 1, 1), w=(256, 5), b=(4,), filters=(4, 3, 1, 1))
     with pytest.raises(SupernetError) as caught:

@@ -1,4 +1,4 @@
-"""`to_onnx`: the nodes of an op, registered per class of op; and `Nodes`, where it writes them."""
+"""`to_onnx`, which writes the nodes of an op and is registered per class of op, and `Nodes`, to which it writes them."""
 
 from __future__ import annotations
 
@@ -17,30 +17,30 @@ if TYPE_CHECKING:
 
 
 PACKED = {"packed4": 4, "packed8": 8}
-"""What the ``doc_string`` of nodes says whose constant is kept in few bits, and computed with as real numbers; and how many."""
+"""Bits per weight by the form (``doc_string``) of nodes whose constant is packed and computes as real numbers."""
 
 BLOCK = 32
-"""Of those, weights that share a scale."""
+"""Packed weights that share a scale."""
 
 IntegerForm = Literal["", "static", "dynamic", "stored", "packed8"]
-"""What int8 models make of an op, and what the ``doc_string`` of its nodes says.
+"""The form of an op in int8 models, which is the ``doc_string`` of its nodes.
 
-- ``static``: a single node whose one constant input, if any, is a weight per output channel with its bias; it computes in
-  integers, between pairs of QuantizeLinear and DequantizeLinear by ranges that were seen;
-- ``dynamic``: its MatMul with a constant computes in integers, of a range that it finds in every input;
-- ``stored``: the constant that its Gather reads is kept as integers, and computes as real numbers;
-- ``packed8``: its weights alone are rounded, to eight bits and a scale for each few of them;
-- nothing: its values stay real numbers.
+- ``static``: a single node, whose only constant, if any, is a weight per output channel with its bias. It computes in integers
+  between pairs of QuantizeLinear and DequantizeLinear, with calibrated ranges;
+- ``dynamic``: its MatMul with a constant computes in integers, with the range of each input;
+- ``stored``: the constant that its Gather reads is stored as integers and computes as real numbers;
+- ``packed8``: only its weights are rounded, to eight bits with a scale per block;
+- empty: its values stay real numbers.
 """
 
 
 class Nodes:
-    """The graph while it is written, standing at one op.
+    """A graph under construction, at one op.
 
     Args:
-        weights: arrays by initializer name, as `initial_shapes` states them.
+        weights: arrays by initializer name, in the shapes of `initial_shapes`.
         opset: ONNX operator set.
-        open_length: whether sequences may be longer or shorter than the ops say.
+        open_length: whether sequences may have another length than the ops state.
     """
 
     def __init__(self, weights: Mapping[str, NDArray[np.float32]], opset: int, *, open_length: bool = False) -> None:
@@ -48,34 +48,34 @@ class Nodes:
         self.nodes: list[onnx.NodeProto] = []
         self.initializers: dict[str, NDArray[Any]] = {}
         self.shapes: dict[str, tuple[str | int, ...]] = {}
-        """Of results whose shape no runtime infers, but fuses what follows by."""
+        """Shapes of results that runtimes do not infer, but need in order to fuse the nodes that follow."""
         self.values: dict[str, str] = {}
-        """Where each named value of the network stands."""
+        """The graph's name of each named value of the network."""
         self._weights = weights
         self._op = self._output = self._mark = ""
 
     def write(self, op: Op, name: str, inputs: Sequence[str], output: str, precision: str | None = None) -> str:
-        """The nodes of an op, and the name of its result: ``output``, unless the op only passes a value on.
+        """Write the nodes of an op; returns the name of its result: ``output``, unless the op only passes a value on.
 
         Args:
-            op: with inputs of these names.
+            op: the op.
             name: ``<slot>/<op>``.
             inputs, output: names of values.
-            precision: of its layer; None where that is not decided here.
+            precision: of its layer, if that has its own.
         """
         mark = integer_form(op) if precision is None else form_in(op, precision)
         self._op, self._output, self._mark = name, output, mark
         return to_onnx(op, inputs, self)
 
     def node(self, operator: str, inputs: Sequence[str], **attributes: Any) -> str:
-        """A node on the way to the op's result, ``<slot>/<op>/<operator>``; the name of its output."""
+        """Add a node before the op's last one, named ``<slot>/<op>/<operator>``; returns the name of its output."""
         base = f"{self._op}/{operator}"
         taken = sum(node.name == base or node.name.startswith(f"{base}.") for node in self._own())
         name = f"{base}.{taken}" if taken else base
         return self._append(operator, inputs, name, name, attributes)
 
     def result(self, operator: str, inputs: Sequence[str], **attributes: Any) -> str:
-        """The op's last node, named ``<slot>/<op>``; the name of its output."""
+        """Add the op's last node, named ``<slot>/<op>``; returns the name of its output."""
         return self._append(operator, inputs, self._output, self._op, attributes)
 
     def weight(self, part: str = "weight") -> NDArray[np.float32]:
@@ -83,18 +83,18 @@ class Nodes:
         return self._weights[f"{self._op}.{part}"]
 
     def parameter(self, part: str = "weight", value: NDArray[Any] | None = None) -> str:
-        """Name of an initializer of the op: its array, or ``value`` made from it."""
+        """Name of an initializer of the op: one of its arrays, or ``value``, which was computed from it."""
         name = f"{self._op}.{part}"
         self.initializers[name] = self._weights[name] if value is None else value
         return name
 
     def shared(self, name: str) -> str:
-        """Name of an initializer of another op: its array is there once."""
+        """Name of an initializer of another op, which the file has only once."""
         self.initializers[name] = self._weights[name]
         return name
 
     def constant(self, name: str, value: Any, dtype: type = np.float32) -> str:
-        """Name of an initializer that all ops share: the same name always stands for the same value."""
+        """Name of an initializer that all ops share; a name always has the same value."""
         self.initializers.setdefault(name, np.array(value, dtype=dtype))
         return name
 
@@ -103,7 +103,7 @@ class Nodes:
         return self.constant(f"int64.{'x'.join(map(str, values))}", values, np.int64)
 
     def tokens(self, x: str) -> str:
-        """Name of an int64 vector of one: how many tokens a sequence has when the graph runs."""
+        """Name of an int64 vector with one element: the number of tokens of a sequence at run time."""
         return self.node("Gather", [self.node("Shape", [x]), self.integers(1)])
 
     def _own(self) -> list[onnx.NodeProto]:
@@ -121,12 +121,12 @@ class Nodes:
 
 @singledispatch
 def to_onnx(op: Op, x: Sequence[str], at: Nodes) -> str:
-    """Writes the nodes of an op and returns the name of its result.
+    """Write the nodes of an op and return the name of its result.
 
     Args:
         op: of a class that is registered: ``@to_onnx.register``.
         x: names of its inputs.
-        at: where nodes, weights and constants go.
+        at: the graph.
 
     Raises:
         SpaceError: the class of op is not registered.
@@ -137,18 +137,18 @@ def to_onnx(op: Op, x: Sequence[str], at: Nodes) -> str:
 
 @singledispatch
 def integer_form(op: Op) -> IntegerForm:
-    """What int8 models make of an op; nothing, for a class that is not registered."""
+    """The form of an op in int8 models; empty for a class that is not registered."""
     return ""
 
 
 @singledispatch
 def packable(op: Op) -> bool:
-    """Whether int4 models keep its weight ``(rows, channels)`` in four bits, a scale for every few channels of a row."""
+    """Whether int4 models pack the op's weight ``(rows, channels)`` into four bits, with a scale per `BLOCK` of a row."""
     return False
 
 
 def form_in(op: Op, precision: str) -> str:
-    """What a precision makes of an op: an `IntegerForm` of int8, ``packed4`` of int4; nothing where it is as in fp32."""
+    """The form of an op in a precision: an `IntegerForm` in int8, ``packed4`` in int4, empty if it is the same as in fp32."""
     if precision == "int4":
         return "packed4" if packable(op) else ""
     return integer_form(op) if precision == "int8" else ""
@@ -156,5 +156,5 @@ def form_in(op: Op, precision: str) -> str:
 
 @singledispatch
 def initial_shapes(op: Op) -> Mapping[str, Shape]:
-    """Shapes of the arrays that `to_onnx` wants, by part: the op's weights, unless something was folded into them."""
+    """Shapes of the arrays that `to_onnx` needs, by part: the op's weights, unless something is folded into them."""
     return op.weights

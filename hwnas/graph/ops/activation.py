@@ -1,4 +1,4 @@
-"""Activations: nodes from their formulas, and single nodes where ONNX has the whole function."""
+"""Activations: nodes from their formulas, or a single node where ONNX has the function."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from hwnas.space.ops.activation import SLOPES
 
 @dataclass(frozen=True, eq=False)
 class _Term:
-    """A part of a formula: a node that is not written yet, or (without an operator) the value that it is of."""
+    """A term of a formula: a node that is not written yet, or (without an operator) the formula's argument."""
 
     operator: str
     parts: tuple[_Term | float, ...]
@@ -45,7 +45,7 @@ class _Term:
 
 
 class _Terms:
-    """`hwnas.space.ops.Maths` in nodes."""
+    """`hwnas.space.ops.Maths` with terms."""
 
     def clip(self, x: _Term, low: float, high: float) -> _Term:
         return _Term("Relu", (x,)) if (low, high) == (0, inf) else _Term("Clip", (x, low, high))
@@ -72,7 +72,7 @@ def _activation(op: Activation, x: Sequence[str], at: Nodes) -> str:
 
 
 def _written(part: _Term | float, x: str, at: Nodes) -> str:
-    """The name of a part, whose nodes are written before it."""
+    """Write the nodes of a term; returns the name of its value."""
     if not isinstance(part, _Term):
         return at.constant(f"float.{part:.9g}", part)
     return at.node(part.operator, [_written(p, x, at) for p in part.parts]) if part.operator else x
@@ -95,4 +95,4 @@ _WHOLE: Mapping[str, Callable[[str, Nodes], str]] = {
     # torch's hard sigmoid is relu6(x + 3) / 6; ONNX defaults to a slope of 0.2.
     "hsigmoid": lambda x, at: at.result("HardSigmoid", [x], alpha=1 / 6, beta=0.5),
 }
-"""What runtimes have one kernel for, which they do not see in the nodes of the formula."""
+"""Activations for which runtimes have a kernel, but do not recognise it in the nodes of the formula."""

@@ -1,4 +1,4 @@
-"""Attention in plain operators, which onnxruntime runs as fast as its own fused ones."""
+"""Attention in standard operators, which onnxruntime runs as fast as its own fused ones."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def _split_heads(op: SplitHeads, x: Sequence[str], at: Nodes) -> str:
 
 @to_onnx.register
 def _attention(op: Attention, x: Sequence[str], at: Nodes) -> str:
-    """Query heads that share keys stand along an axis of their own, over which the products broadcast."""
+    """Query heads that share keys get an axis of their own, over which the products broadcast."""
     shared = op.heads // op.kv_heads
     query = at.node("Mul", [x[0], at.constant(f"attention.{op.size}", op.size**-0.5)])
     query, key, value = _grouped_split(op, shared, query, x, at) if op.split else _grouped(op, shared, query, x, at)
@@ -32,7 +32,7 @@ def _attention(op: Attention, x: Sequence[str], at: Nodes) -> str:
 
 
 def _grouped(op: Attention, shared: int, query: str, x: Sequence[str], at: Nodes) -> tuple[str, str, str]:
-    """Queries and values ``(N, kv heads[, shared or 1], tokens, d)`` and turned keys of ``(N, tokens, heads * d)``."""
+    """Queries and values ``(N, kv heads[, shared or 1], tokens, d)`` and transposed keys, of ``(N, tokens, heads * d)``."""
     group = () if shared == 1 else (shared,)
     one = () if shared == 1 else (1,)
     query = _by_head(query, op.size, at, op.kv_heads, *group)
@@ -43,17 +43,17 @@ def _grouped(op: Attention, shared: int, query: str, x: Sequence[str], at: Nodes
 
 
 def _grouped_split(op: Attention, shared: int, query: str, x: Sequence[str], at: Nodes) -> tuple[str, str, str]:
-    """The same of ``(N, heads, tokens, d)``."""
+    """The same, of ``(N, heads, tokens, d)``."""
     key, value = x[1:3]
     if shared > 1:
         query = at.node("Reshape", [query, at.integers(0, op.kv_heads, shared, -1, op.size)])
         key, value = (at.node("Unsqueeze", [v, at.integers(2)]) for v in (key, value))
-    turned = [0, 1, 3, 2] if shared == 1 else [0, 1, 2, 4, 3]
-    return query, at.node("Transpose", [key], perm=turned), value
+    transposed = [0, 1, 3, 2] if shared == 1 else [0, 1, 2, 4, 3]
+    return query, at.node("Transpose", [key], perm=transposed), value
 
 
 def _by_head(x: str, size: int, at: Nodes, *heads: int) -> str:
-    """However many tokens there are: a 0 keeps them."""
+    """Split channels into heads, for any number of tokens: a 0 keeps an axis."""
     return at.node("Reshape", [x, at.integers(0, 0, *heads, size)])
 
 
@@ -69,12 +69,12 @@ def _causal_bias(op: CausalBias, x: Sequence[str], at: Nodes) -> str:
 
 
 def _padding(mask: str, at: Nodes) -> str:
-    """1 where there is no token."""
+    """1 for padding, 0 for tokens."""
     return at.node("Sub", [at.constant("one", 1.0), at.node("Cast", [mask], to=1)])  # float32
 
 
 def _later(op: CausalBias, x: Sequence[str], at: Nodes) -> str:
-    """What hides from each token those after it; the last of the others is the last token itself."""
+    """The bias that hides later tokens from each token. The last column is the last token itself."""
     tokens, others = op.shape
     if not at.open_length:
         above = np.triu(np.full((tokens, others), MASKED), k=1 + others - tokens)

@@ -1,4 +1,4 @@
-"""Conversions: nothing in fp32; int8 models have integers on one side of the node and real numbers on the other."""
+"""Conversions do nothing in fp32. In int8 models, one side of the node is integers and the other real numbers."""
 
 from __future__ import annotations
 

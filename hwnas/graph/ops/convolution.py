@@ -17,7 +17,7 @@ def _conv(op: Conv, x: Sequence[str], at: Nodes) -> str:
 
 
 LANES = 4
-"""Products an integer dot product adds up at once; a convolution of fewer channels stays in fp32."""
+"""Products that an integer dot product adds up at once. Convolutions of fewer channels stay in fp32."""
 
 
 @integer_form.register
@@ -27,6 +27,6 @@ def _integer(op: Conv) -> IntegerForm:
 
 @initial_shapes.register
 def _folded(op: Conv) -> Mapping[str, Shape]:
-    """A batch norm becomes part of the weight and leaves a bias."""
+    """A batch norm is folded into the weight and leaves a bias."""
     shapes = {"weight": op.weights["weight"]}
     return shapes | ({"bias": (op.channels,)} if op.bias or op.bn else {})

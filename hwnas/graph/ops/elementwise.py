@@ -10,7 +10,7 @@ from hwnas.space.ops import Add, Mul, Op
 
 @to_onnx.register
 def _add(op: Add, x: Sequence[str], at: Nodes) -> str:
-    """Sums of tokens are written as ``Sum``: onnxruntime joins an ``Add`` and the norm after it into a kernel slower than the two."""
+    """Tokens are added by ``Sum``, because onnxruntime fuses an ``Add`` with the norm after it into a slower kernel."""
     return at.result("Sum" if len(op.in_shape) == 2 else "Add", x)
 
 
@@ -22,5 +22,5 @@ def _mul(op: Mul, x: Sequence[str], at: Nodes) -> str:
 @integer_form.register(Add)
 @integer_form.register(Mul)
 def _integer(op: Op) -> IntegerForm:
-    """Those of feature maps, which lie between convolutions."""
+    """Only sums and products of feature maps, which lie between convolutions."""
     return "static" if len(op.in_shape) == 3 else ""

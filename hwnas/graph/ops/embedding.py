@@ -17,7 +17,7 @@ def _embedding(op: Embedding, x: Sequence[str], at: Nodes) -> str:
 
 @integer_form.register
 def _integer(op: Embedding) -> IntegerForm:
-    """A table that gives logits too is kept as these are computed from it."""
+    """A table that also computes the logits has the form of the logits' product."""
     if op.tied:
         return "packed8" if packable(op) else ""
     return "stored"
@@ -30,7 +30,7 @@ def _packable(op: Embedding) -> bool:
 
 @to_onnx.register
 def _shared_row(op: SharedRow, x: Sequence[str], at: Nodes) -> str:
-    rows = at.weight("row").astype(np.int32) % op.rows  # random weights are no rows
+    rows = at.weight("row").astype(np.int32) % op.rows  # random weights may exceed the rows
     return at.result("Gather", [at.parameter("row", rows), *x])
 
 

@@ -1,4 +1,4 @@
-"""Linear maps: Gemm of vectors, MatMul of sequences, whose weight stands ``(in, out)`` there."""
+"""Linear maps: Gemm for vectors, and MatMul with a weight ``(in, out)`` for sequences."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ def _linear(op: Linear, x: Sequence[str], at: Nodes) -> str:
 
 @integer_form.register
 def _integer(op: Linear) -> IntegerForm:
-    """Activations of transformers have outliers, which would stretch a range that holds for all inputs.
+    """Static ranges suit vectors only: activations of transformers have outliers, which would stretch a range for all inputs.
 
-    A range of one input is that of all its tokens, so what a causal network made of a token would depend on those after it,
-    and a token written alone would differ from the same one read in a prompt. It costs more than that too: on 512 tokens all
-    linear maps of SmolLM2-135M but the head lost 0.57 nats in this form, and 0.004 with weights alone in eight bits.
+    Dynamic ranges do not suit causal networks: a range of all tokens makes a token depend on later ones, so that a generated
+    token would differ from the same token read in a prompt. They also cost more: on 512 tokens all linear maps of SmolLM2-135M
+    but the head lost 0.57 nats in this form, and 0.004 with only the weights in eight bits.
     """
     if op.causal:
         return "packed8"
@@ -45,11 +45,11 @@ def _tied_integer(op: TiedLinear) -> IntegerForm:
 
 @packable.register
 def _tied_packable(op: TiedLinear) -> bool:
-    """Where its table can be looked up in blocks."""
+    """Whether its table can be read in whole blocks."""
     return op.in_shape[-1] % BLOCK == 0
 
 
 @to_onnx.register
 def _tied_linear(op: TiedLinear, x: Sequence[str], at: Nodes) -> str:
-    """Runtimes turn a constant over when they load it."""
+    """Runtimes transpose a constant when they load it."""
     return at.result("MatMul", [*x, at.node("Transpose", [at.shared(f"{op.table}.weight")], perm=[1, 0])])

@@ -1,4 +1,4 @@
-"""Named values: no nodes, only names."""
+"""Named values, which have no nodes."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ from hwnas.space.ops import Affine, BatchNorm, LayerNorm, Op, RMSNorm
 
 @to_onnx.register
 def _batch_norm(op: BatchNorm, x: Sequence[str], at: Nodes) -> str:
-    """Its statistics are constants: a scale and a shift per channel."""
+    """Its statistics are constants, so it is a scale and a shift per channel."""
     return _scaled_and_shifted(op, x, at, axis=0)
 
 
@@ -36,7 +36,7 @@ def _layer_norm(op: LayerNorm, x: Sequence[str], at: Nodes) -> str:
 
 @to_onnx.register
 def _rms_norm(op: RMSNorm, x: Sequence[str], at: Nodes) -> str:
-    """As onnxruntime knows it: of these nodes it makes one kernel."""
+    """The nodes that onnxruntime fuses into one kernel."""
     square = at.node("Pow", [*x, at.constant("two", 2.0)])
     if at.opset < 18:
         mean = at.node("ReduceMean", [square], axes=[-1], keepdims=1)

@@ -23,7 +23,7 @@ def _window(op: Pool) -> dict[str, Any]:
     window: dict[str, Any] = {"kernel_shape": op.kernel, "strides": op.stride}
     if any(op.pads):
         window["pads"] = op.pads
-    # Whole windows need no rounding up, and not all providers know it.
+    # Not all providers support ceil_mode, and windows that fit exactly do not need it.
     even = all(
         (size + op.pads[axis] + op.pads[axis + 2] - op.kernel[axis]) % op.stride[axis] == 0
         for axis, size in enumerate(op.in_shape[1:])

@@ -1,4 +1,4 @@
-"""Rotary positions in plain operators."""
+"""Rotary positions in standard operators."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from hwnas.space.ops import Angles, Rotary
 
 @to_onnx.register
 def _angles(op: Angles, x: Sequence[str], at: Nodes) -> str:
-    places = at.node("Unsqueeze", [at.node("Cast", x, to=1), at.integers(-1)])  # float32
+    positions = at.node("Unsqueeze", [at.node("Cast", x, to=1), at.integers(-1)])  # float32
     frequencies = at.constant(f"rotary.{op.size}.{op.theta:g}", op.frequencies)
-    return at.result({"cos": "Cos", "sin": "Sin"}[op.function], [at.node("Mul", [places, frequencies])])
+    return at.result({"cos": "Cos", "sin": "Sin"}[op.function], [at.node("Mul", [positions, frequencies])])
 
 
 @to_onnx.register

@@ -17,7 +17,7 @@ def _flatten(op: Flatten, x: Sequence[str], at: Nodes) -> str:
 
 @integer_form.register
 def _integer(op: Flatten) -> IntegerForm:
-    """Of a feature map, to what a linear map reads."""
+    """Only of a feature map, between convolutions and a linear map."""
     return "static" if len(op.in_shape) == 3 else ""
 
 

@@ -1,6 +1,6 @@
-"""ONNX files of other people's networks, read into ops: the way back from `hwnas.graph.build_model`.
+"""Reading of ONNX files from any exporter into ops: the inverse of `hwnas.graph.build_model`.
 
-One file per family of operators, as in ``hwnas.space.ops``; each registers what it reads with `reads`.
+There is one file per family of operators, as in ``hwnas.space.ops``. Each registers its readers with `reads`.
 """
 
 from __future__ import annotations

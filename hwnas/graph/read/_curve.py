@@ -1,8 +1,8 @@
-"""Activations, known by what they compute and not by how they are spelt.
+"""Activations, recognised by what they compute, not by how they are written.
 
-Exporters write one activation in many ways: hard swish as one node or as add, clip, divide, multiply; GELU by an error
-function, or by a cubic in a tangens hyperbolicus. A chain of nodes of each element alone is a function of one number,
-and two functions are the same if they are on a dense grid.
+Exporters write an activation in many ways: hard swish as one node or as add, clip, divide and multiply; GELU with an error
+function, or with the hyperbolic tangent of a cubic. A chain of elementwise nodes is a function of one number, and two functions
+count as the same if they agree on a dense grid.
 """
 
 from __future__ import annotations
@@ -23,23 +23,23 @@ if TYPE_CHECKING:
 Samples = NDArray[np.float64]
 
 GRID: Samples = np.concatenate([np.linspace(-20, 20, 4001), np.linspace(-200, 200, 401)])
-"""Where functions are compared. Dense around the bends, and far enough to tell relu from relu6."""
+"""The points at which functions are compared: dense around the bends, and far enough to distinguish relu from relu6."""
 
 CLOSE = 2e-4
-"""Exporters write constants with as few as five digits."""
+"""Tolerance of the comparison; exporters write constants with as few as five digits."""
 
 
 @dataclass(eq=False)
 class Curve:
-    """A function of each element of a value.
+    """An elementwise function of a value.
 
     Attributes:
         root: number of the value.
-        samples: at `GRID`.
-        node: that gives it; None for the value itself.
-        parts: the curves that this node reads, in its order.
-        compute: what the node does, from samples of its parts.
-        number: of the value that it has become, if anything asked for it.
+        samples: of the function at `GRID`.
+        node: the node that computes it; None for the value itself.
+        parts: the curves that this node reads, in order.
+        compute: evaluates the node on samples of its parts.
+        number: of the value that holds the function, once an op computes it.
     """
 
     root: int
@@ -51,18 +51,18 @@ class Curve:
 
     @classmethod
     def of(cls, number: int) -> Curve:
-        """A value itself."""
+        """The curve of a value itself."""
         return cls(number, GRID, number=number)
 
     @classmethod
     def given_by(
         cls, node: onnx.NodeProto, parts: Sequence[Curve], compute: Callable[[Sequence[Samples]], Samples]
     ) -> Curve:
-        """What a node makes of curves of one value."""
+        """The curve of a node that reads curves of one value."""
         return cls(parts[0].root, compute([part.samples for part in parts]), node, tuple(parts), compute)
 
     def line(self) -> tuple[float, float] | None:
-        """Slope and offset, if it is a straight line."""
+        """Slope and offset if it is a straight line; else None."""
         slope = float((self.samples[1] - self.samples[0]) / (GRID[1] - GRID[0]))
         offset = float(self.samples[0] - slope * GRID[0])
         scale = float(np.abs(self.samples).max())
@@ -75,11 +75,11 @@ class Curve:
         return slope if np.allclose(self.samples, bent, CLOSE, CLOSE) else None
 
     def function(self) -> Function | None:
-        """The activation that it is."""
+        """The activation that equals this function; else None."""
         return next((name for name, known in _KNOWN.items() if np.allclose(self.samples, known, CLOSE, CLOSE)), None)
 
     def ancestors(self) -> Iterator[Curve]:
-        """The curves that it is made of, nearest first."""
+        """The inner curves of which it is composed, nearest first."""
         for part in self.parts:
             if part.parts:
                 yield part
@@ -87,19 +87,17 @@ class Curve:
             yield from part.ancestors()
 
     def seen_from(self, inner: Curve) -> Samples | None:
-        """Its samples as a function of ``inner``; None if it depends on the root by another way, too."""
+        """Its samples as a function of ``inner``; None if it also depends on the root in another way."""
         if self is inner:
             return GRID
         if self.compute is None:
             return None
-        parts = [part.seen_from(inner) for part in self.parts]
-        return (
-            None if any(part is None for part in parts) else self.compute([part for part in parts if part is not None])
-        )
+        parts = [samples for part in self.parts if (samples := part.seen_from(inner)) is not None]
+        return self.compute(parts) if len(parts) == len(self.parts) else None
 
 
 class _Numpy:
-    """`hwnas.space.ops.Maths` of samples."""
+    """`hwnas.space.ops.Maths` with samples."""
 
     clip = staticmethod(np.clip)
     exp = staticmethod(np.exp)

@@ -1,4 +1,4 @@
-"""An ONNX file with all its weights, its one image input and its one output."""
+"""Opening of ONNX files with all their weights, one input for images, and one output."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import onnx
 
 USUAL_SIZE = 224
-"""Pixels along both sides where a file leaves them open: what ImageNet's networks are trained at."""
+"""Pixels along both sides if a file leaves them open; the usual size of ImageNet's networks."""
 
 CHANNELS = 3
 
@@ -32,15 +32,16 @@ BEFORE_TURNING = ("Identity", "Cast", "Add", "Sub", "Mul", "Div")
 
 @dataclass(frozen=True)
 class Graph:
-    """What is read of a file.
+    """The graph of a file.
 
     Attributes:
-        nodes: in an order in which values come before their readers.
+        nodes: in topological order.
         constants: weights by name.
-        input, shape: name of the image, channels first, and ``(channels, height, width)``.
-        batch: images at a time that the file was exported for, where that is fixed; else 1.
+        input: name of the image, with channels first.
+        shape: ``(channels, height, width)`` of the image.
+        batch: number of images for which the file was exported, if that is fixed; else 1.
         output: name of the logits.
-        opset: of ONNX.
+        opset: ONNX operator set.
     """
 
     nodes: tuple[onnx.NodeProto, ...]
@@ -56,8 +57,8 @@ def open_graph(path: str | os.PathLike[str]) -> Graph:
     """The graph of a file.
 
     Raises:
-        SupernetError: it cannot be read as ONNX, weights beside it are missing, or it has other inputs and outputs than
-            an image and logits.
+        SupernetError: it cannot be read as ONNX, weights beside it are missing, or its inputs and outputs are not one image
+            and logits.
     """
     from onnx import helper, numpy_helper
 
@@ -66,11 +67,11 @@ def open_graph(path: str | os.PathLike[str]) -> Graph:
     constants = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
     inputs = [value for value in graph.input if value.name not in constants]
     if len(inputs) != 1:
-        told = ", ".join(value.name for value in inputs) or "none"
-        raise SupernetError(name, f"a network of images has one input, and it has {told}", "export it with one")
+        names = ", ".join(value.name for value in inputs) or "none"
+        raise SupernetError(name, f"a network of images has one input, and it has {names}", "export it with one")
     if len(graph.output) != 1:
-        told = ", ".join(value.name for value in graph.output)
-        rule = f"it has {len(graph.output)} outputs ({told}), and logits are one"
+        names = ", ".join(value.name for value in graph.output)
+        rule = f"it has {len(graph.output)} outputs ({names}), and logits are one"
         raise SupernetError(name, rule, "export it with one, in evaluation mode")
     image, nodes = inputs[0].name, [*graph.node]
     last = _channels_last(nodes, image)
@@ -83,13 +84,12 @@ def open_graph(path: str | os.PathLike[str]) -> Graph:
 
 
 def _channels_last(nodes: Sequence[onnx.NodeProto], value: str) -> bool:
-    """Whether a node puts the channels of a value first, before anything but a look at single numbers: those of
-    TensorFlow's images are last."""
+    """Whether a transposition puts the channels first before any other than elementwise nodes, as in TensorFlow's networks."""
     readers = [node for node in nodes if value in node.input]
     if len(readers) == 1 and readers[0].op_type in BEFORE_TURNING:
         return _channels_last(nodes, readers[0].output[0])
-    turns = len(readers) == 1 and readers[0].op_type == "Transpose"
-    return turns and attributes(readers[0]).get("perm") == [0, 3, 1, 2]
+    transposes = len(readers) == 1 and readers[0].op_type == "Transpose"
+    return transposes and attributes(readers[0]).get("perm") == [0, 3, 1, 2]
 
 
 def _loaded(path: Path, name: str) -> tuple[onnx.GraphProto, int]:
@@ -121,22 +121,22 @@ def _loaded(path: Path, name: str) -> tuple[onnx.GraphProto, int]:
 
 
 def _image(value: onnx.ValueInfoProto, name: str, *, channels_last: bool) -> tuple[int, Shape]:
-    """The batch, and ``(channels, height, width)``; open sizes are the usual ones."""
+    """The batch, and ``(channels, height, width)`` with the usual sizes for open ones."""
     from onnx import TensorProto
 
     kind = value.type.tensor_type
     sizes = [d.dim_value if d.HasField("dim_value") and d.dim_value > 0 else None for d in kind.shape.dim]
     element = TensorProto.DataType.Name(kind.elem_type).lower()
     if kind.elem_type not in REAL or len(sizes) != 4:
-        told = "x".join(str(s or "?") for s in sizes) or "of no known shape"
-        found = f"its input {value.name} is {element} {told}"
+        stated = "x".join(str(s or "?") for s in sizes) or "of no known shape"
+        found = f"its input {value.name} is {element} {stated}"
         raise SupernetError(name, f"{found}, not float of batch, channels, height, width", "export it for images")
     if kind.elem_type != TensorProto.FLOAT:
         notice(f"{name} is of {element}: in what is made of it numbers are float")
     batch, channels, height, width = sizes
     if channels_last:
         _, height, width, channels = sizes
-        notice(f"{name} has its channels last: in what is made of it they come first")
+        notice(f"{name} has its channels last: exported files have them first")
     if height is None or width is None:
         height, width = height or width or USUAL_SIZE, width or height or USUAL_SIZE
         notice(f"{name} leaves its image size open: {height} x {width} is taken")
@@ -144,7 +144,7 @@ def _image(value: onnx.ValueInfoProto, name: str, *, channels_last: bool) -> tup
 
 
 def attributes(node: onnx.NodeProto) -> dict[str, Any]:
-    """Attributes of a node by name; text as text."""
+    """Attributes of a node by name; texts are decoded."""
     from onnx import helper
 
     found = {a.name: helper.get_attribute_value(a) for a in node.attribute}
@@ -152,7 +152,7 @@ def attributes(node: onnx.NodeProto) -> dict[str, Any]:
 
 
 def evaluated(node: onnx.NodeProto, inputs: dict[str, NDArray[Any]], opset: int) -> list[NDArray[Any]]:
-    """What a node gives for constants, by ONNX's own definition of it."""
+    """The outputs of a node for constants, by ONNX's reference implementation."""
     from onnx import helper
     from onnx.reference import ReferenceEvaluator
 

@@ -1,4 +1,4 @@
-"""A network of somebody else's as one list of ops, with its weights."""
+"""A network from an ONNX file as a list of ops with weights."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from hwnas.graph.read._tidy import Draft, Weights
 from hwnas.space.ops import Op, Shape
 
 BN_EPS = 1e-5
-"""Of networks without batch norms."""
+"""Epsilon of networks without batch norms."""
 
 
 @dataclass(frozen=True, eq=False)
 class ReadNetwork:
-    """A network as it was read.
+    """A network from a file.
 
     Attributes:
         input_shape: ``(channels, height, width)`` of its image.
-        ops: from the image to logits; each op's inputs are numbers of values, as in a `LayerSpec`.
+        ops: from the image to logits; inputs are numbers of values, as in a `LayerSpec`.
         weights: of each op, by part.
-        bn_eps: what all batch norms add to variances.
-        nodes: names of the nodes that the ops were read from.
+        bn_eps: epsilon of all batch norms.
+        nodes: names of the nodes from which the ops were read.
     """
 
     input_shape: Shape
@@ -42,10 +42,10 @@ class ReadNetwork:
 def read_network(path: str | os.PathLike[str]) -> ReadNetwork:
     """Read an ONNX file.
 
-    A softmax at the end is left out: logits are what enters it.
+    A softmax at the end is left out, because its inputs are the logits.
 
     Raises:
-        SupernetError: it cannot be read; names the node that hwnas has no op for.
+        SupernetError: it cannot be read; names the node for which hwnas has no op.
     """
     graph = open_graph(path)
     refuse(graph.nodes, f"supernet {path}")
@@ -57,7 +57,7 @@ def read_network(path: str | os.PathLike[str]) -> ReadNetwork:
             at.read(node)
     if graph.output not in at.values:
         raise SupernetError(f"supernet {path}", f"no node gives its output {graph.output}", "export it again")
-    last = at.settled(at.values[graph.output])
+    last = at.number(at.values[graph.output])
     shape = at.list.shape(last)
     if len(shape) != 1:
         rule = f"its output {graph.output} is {shape}, and logits are one number per class"
@@ -76,7 +76,7 @@ def read_network(path: str | os.PathLike[str]) -> ReadNetwork:
 
 
 def _common_eps(at: Reading) -> float:
-    """The smallest that a batch norm adds to variances; what others add more goes into their variances."""
+    """The smallest epsilon of the batch norms; the excess of the others is added to their variances."""
     eps = min(at.eps.values(), default=BN_EPS)
     for i, own in at.eps.items():
         weights: Weights = at.weights[i]

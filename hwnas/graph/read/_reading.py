@@ -1,4 +1,4 @@
-"""`Reading`: a graph on its way into ops, standing at one node; and `reads`, where families register what they read."""
+"""`Reading`, a graph that is being read into ops, and `reads`, with which families register their readers."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ class Padded:
 
 
 Value = int | Constant | Curve | Padded
-"""The number of an op's value, an array that is known, a function of each element of a value, or one with zeros around."""
+"""The number of an op's value, a constant, an elementwise function of a value, or a padded value."""
 
 Reader = Callable[["Reading"], Value | Sequence[Value]]
-"""Reads the node that a `Reading` stands at: its value, or one for each of its outputs."""
+"""Reads the current node of a `Reading`; returns its value, or one value per output."""
 
 READERS: dict[str, Reader] = {}
 
@@ -42,7 +42,7 @@ JOINS: dict[str, type[Op]] = {"Add": Add, "Sum": Add, "Mul": Mul}
 
 
 def reads(*operators: str) -> Callable[[Reader], Reader]:
-    """Registers what reads the nodes of some operators."""
+    """Register a reader for the nodes of some operators."""
 
     def register(reader: Reader) -> Reader:
         READERS.update(dict.fromkeys(operators, reader))
@@ -59,13 +59,15 @@ class Reading:
         origin: the file, for messages.
 
     Attributes:
-        ops: read so far; sizes are those of the file's own image.
+        list: the ops; sizes are those of the file's own image.
         weights: of each op, by part.
-        node: the one that is read.
-        attributes: of that node.
+        nodes: the name of each op's node.
+        values: by their names in the file.
+        node: the current node.
+        attributes: of the current node.
         eps: of batch norms, by position of the op.
-        shuffled: values that are a row-by-column reading of another one: its number, and the rows.
-        joined: values joined already, by axis and numbers.
+        shuffled: values that are another value's channels as rows, transposed: that value's number, and the rows.
+        joined: values of joins, by axis and the numbers of the joined values.
     """
 
     def __init__(self, graph: Graph, origin: str) -> None:
@@ -89,7 +91,7 @@ class Reading:
         self.node, self.attributes = node, attributes(node)
         missing = [name for name in node.input if name and name not in self.values]
         if missing:
-            raise self.error(f"nothing before it gives {missing[0]}", "export the network again")
+            raise self.error(f"no node before it computes {missing[0]}", "export the network again")
         given = {name: self.values[name] for name in node.input if name}
         arrays = {name: value for name, value in given.items() if isinstance(value, np.ndarray)}
         found: Value | Sequence[Value]
@@ -105,7 +107,7 @@ class Reading:
     def _computed(self, arrays: dict[str, Constant]) -> list[Constant]:
         try:
             return evaluated(self.node, arrays, self.graph.opset)
-        except Exception as error:  # noqa: BLE001 (whatever it does not know or cannot do)
+        except Exception as error:  # noqa: BLE001 (the reference implementation raises anything)
             reason = next(iter(str(error).splitlines()), repr(error))
             raise self.error(f"its constants cannot be computed ({reason})") from None
 
@@ -116,33 +118,33 @@ class Reading:
         return len(self.node.input) > i and bool(self.node.input[i])
 
     def raw(self, i: int = 0) -> Value:
-        """The i-th input as it stands."""
+        """The i-th input."""
         return self.values[self.node.input[i]]
 
     def constant(self, i: int, what: str) -> Constant:
-        """The i-th input, which must be known.
+        """The i-th input, which must be a constant.
 
         Args:
             i: its position.
-            what: it is, for messages.
+            what: its role, for messages.
         """
         value = self.raw(i)
         if not isinstance(value, np.ndarray):
             raise self.error(
-                f"its {what} is computed, and hwnas can read constant ones", "export with constants folded"
+                f"its {what} is computed, and hwnas can only read constants", "export with constants folded"
             )
         return value
 
     def setting(self, i: int, attribute: str) -> Constant | None:
-        """What older operator sets have as an attribute and newer ones as the i-th input; None if it is left out."""
+        """A setting that is an attribute in older operator sets and the i-th input in newer ones; None if it is not given."""
         if self.has(i):
             return self.constant(i, attribute)
         value = self.attributes.get(attribute)
         return None if value is None else np.asarray(value)
 
     def value(self, i: int = 0) -> int:
-        """The i-th input as a value of the network."""
-        return self.settled(self.raw(i))
+        """The number of the i-th input."""
+        return self.number(self.raw(i))
 
     def shape(self, i: int = 0) -> Shape:
         """Shape of the i-th input."""
@@ -153,22 +155,20 @@ class Reading:
     def add(
         self, kind: Callable[..., Op], *inputs: int, weights: dict[str, NDArray[Any]] | None = None, **settings: Any
     ) -> int:
-        """An op; the number of its value."""
+        """Add an op; returns the number of its value."""
         value = self.list.apply(kind, f"op{len(self.weights)}", *inputs, **settings)
         self.weights.append({part: np.asarray(array, dtype=np.float32) for part, array in (weights or {}).items()})
         self.nodes.append(self.label)
         return value
 
-    def settled(self, value: Value) -> int:
-        """The number of a value; a function of elements becomes the activation that it is."""
+    def number(self, value: Value) -> int:
+        """The number of a value. For an elementwise function, an activation is added first."""
         if isinstance(value, int):
             return value
         if isinstance(value, np.ndarray):
             raise self.error("it computes with a constant in place of a feature map")
         if isinstance(value, Padded):
-            raise self.error(
-                "its input is padded by a node of its own, which only convolutions can be", "pad in this node"
-            )
+            raise self.error("a node pads its input, which hwnas only reads before convolutions", "pad in this node")
         if value.number is None:
             value.number = self._activation(value)
         return value.number
@@ -193,23 +193,23 @@ class Reading:
             samples = curve.seen_from(inner)
             function = Curve(0, samples).function() if samples is not None else None
             if function is not None:
-                return self.add(Activation, self.settled(inner), function=function)
+                return self.add(Activation, self.number(inner), function=function)
         assert curve.node is not None
         if curve.node.op_type in JOINS and len(curve.parts) == 2:
-            return self.add(JOINS[curve.node.op_type], *map(self.settled, curve.parts))
-        made = dict.fromkeys(inner.node.op_type for inner in curve.ancestors() if inner.node is not None)
-        rule = f"{' of '.join([curve.node.op_type, *made])} is no activation that hwnas knows"
+            return self.add(JOINS[curve.node.op_type], *map(self.number, curve.parts))
+        inner_nodes = dict.fromkeys(inner.node.op_type for inner in curve.ancestors() if inner.node is not None)
+        rule = f"{' of '.join([curve.node.op_type, *inner_nodes])} is no activation that hwnas knows"
         raise refusal(curve.node, self.origin, rule, f"it knows {', '.join(FORMULAS)}")
 
     # --- messages -----------------------------------------------------------------------------
 
     @property
     def label(self) -> str:
-        """What the node is called."""
+        """The name of the current node."""
         return label(self.node)
 
     def error(self, rule: str, remedy: str = "export the network without it") -> SupernetError:
-        """To raise: it names the node, its operator and the file."""
+        """An error to raise, which names the current node, its operator and the file."""
         return refusal(self.node, self.origin, rule, remedy)
 
 

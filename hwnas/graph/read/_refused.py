@@ -1,6 +1,6 @@
-"""Nodes that no network of ours has, wherever they stand.
+"""Nodes that hwnas can never read.
 
-They are told before the graph is walked: an exporter puts other nodes before them, which are not what has to go.
+They are refused before the graph is read, because exporters put other unknown nodes before them, which are not the cause.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import onnx
 
 STANDARD = ("", "ai.onnx")
-"""Names of ONNX's own domain of operators."""
+"""Names of ONNX's standard domain of operators."""
 
 _REFUSED = {
     ("If", "Loop", "Scan", "SequenceMap"): (
@@ -30,7 +30,7 @@ _REFUSED = {
         "pass the file from before; --precision int8 quantises subnets",
     ),
 }
-"""Why, and what to do instead, by operators."""
+"""Rule and remedy by operators."""
 
 
 def refuse(nodes: Iterable[onnx.NodeProto], origin: str) -> None:
@@ -44,15 +44,15 @@ def refuse(nodes: Iterable[onnx.NodeProto], origin: str) -> None:
             if node.op_type in operators and node.domain in STANDARD:
                 raise refusal(node, origin, rule, remedy)
         if node.domain not in STANDARD:
-            rule = f"it is an operator of {node.domain}, and hwnas reads ONNX's own"
+            rule = f"it is an operator of {node.domain}, and hwnas reads ONNX's standard ones"
             raise refusal(node, origin, rule, "export the network as it was trained, not optimised for a runtime")
 
 
 def label(node: onnx.NodeProto) -> str:
-    """The node's name, or what it gives if it has none."""
+    """The node's name, or that of its output if it has none."""
     return node.name or next(iter(node.output), "?")
 
 
 def refusal(node: onnx.NodeProto, origin: str, rule: str, remedy: str) -> SupernetError:
-    """To raise: it names the node, its operator and the file."""
+    """An error to raise, which names the node, its operator and the file."""
     return SupernetError(f"{origin}, node {label(node)} ({node.op_type})", rule, remedy)

@@ -1,5 +1,4 @@
-"""A network that was read, tidied to look like our own: no unread values, norms folded into convolutions, scales into
-weights."""
+"""Tidying of a network from a file: unread values are dropped, norms folded into convolutions, and scales into weights."""
 
 from __future__ import annotations
 
@@ -16,7 +15,7 @@ Weights = dict[str, NDArray[np.float32]]
 
 
 class Draft:
-    """Ops with their weights, of which some may go. Value ``i + 1`` is that of op ``i``.
+    """Ops and weights, some of which will be dropped. Value ``i + 1`` is the result of op ``i``.
 
     Args:
         ops, weights: of a network.
@@ -25,18 +24,18 @@ class Draft:
 
     def __init__(self, ops: Sequence[Op], weights: Sequence[Weights], last: int) -> None:
         self.ops, self.weights, self.last = list(ops), [dict(each) for each in weights], last
-        self._stands: dict[int, int] = {}
+        self._replaced_by: dict[int, int] = {}
 
     def uses(self) -> Counter[int]:
-        """How often each value is read, by ops whose own value is."""
+        """How often each value is read by ops whose own values are read."""
         uses = Counter([self._resolved(self.last)])
         for i in reversed(range(len(self.ops))):
-            if uses[i + 1] and i + 1 not in self._stands:
+            if uses[i + 1] and i + 1 not in self._replaced_by:
                 uses.update(self._inputs(i))
         return uses
 
     def fold(self) -> None:
-        """Batch norms into the convolutions before them, scales and shifts into weights."""
+        """Fold batch norms into the convolutions before them, and scales and shifts into weights."""
         uses = self.uses()
         for i, op in enumerate(self.ops):
             if not isinstance(op, (Affine, BatchNorm)) or not uses[i + 1]:
@@ -46,14 +45,14 @@ class Draft:
             if isinstance(op, BatchNorm) and isinstance(before, Conv) and not before.bn:
                 self.ops[x - 1] = replace(before, bn=True)
                 self.weights[x - 1] |= {f"bn.{part}": array for part, array in self.weights[i].items()}
-                self._stands[i + 1], uses[x] = x, uses[i + 1]
+                self._replaced_by[i + 1], uses[x] = x, uses[i + 1]
             elif isinstance(op, Affine) and self._scaled(x, op.axis, self.weights[i], uses):
-                self._stands[i + 1], uses[x] = x, uses[i + 1]
+                self._replaced_by[i + 1], uses[x] = x, uses[i + 1]
 
     def tidy(self) -> list[int]:
-        """Positions of the ops that are left; their inputs are numbered anew."""
+        """Renumber the inputs of the remaining ops, and return the ops' positions."""
         uses = self.uses()
-        kept = [i for i in range(len(self.ops)) if uses[i + 1] and i + 1 not in self._stands]
+        kept = [i for i in range(len(self.ops)) if uses[i + 1] and i + 1 not in self._replaced_by]
         number = {0: 0} | {i + 1: n for n, i in enumerate(kept, start=1)}
         for i in kept:
             self.ops[i] = replace(self.ops[i], inputs=tuple(number[x] for x in self._inputs(i)))
@@ -63,12 +62,12 @@ class Draft:
         return tuple(self._resolved(x) for x in self.ops[i].inputs)
 
     def _resolved(self, x: int) -> int:
-        while x in self._stands:
-            x = self._stands[x]
+        while x in self._replaced_by:
+            x = self._replaced_by[x]
         return x
 
     def _scaled(self, x: int, axis: int, by: Weights, uses: Counter[int]) -> bool:
-        """Scale and shift the op that gives a value, if it can be and nothing else reads the value."""
+        """Scale and shift the op that computes value ``x``; returns False if that is impossible or others read the value."""
         while x and uses[x] == 1 and isinstance(op := self.ops[x - 1], Transpose):
             (x,), axis = self._inputs(x - 1), op.axes[axis]
         if not x or uses[x] != 1:

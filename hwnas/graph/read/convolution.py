@@ -45,7 +45,7 @@ def _conv(at: Reading) -> int:
 
 @reads("Pad")
 def _pad(at: Reading) -> Padded:
-    """Zeros around a feature map become part of the convolutions that read it."""
+    """Zeros around a feature map become the padding of the convolutions that read it."""
     pads = at.setting(1, "pads")
     value = at.constant(2, "value") if at.has(2) else np.asarray(at.attributes.get("value", 0.0))
     around = [] if pads is None else pads.astype(int).tolist()
@@ -62,13 +62,13 @@ def _pad(at: Reading) -> Padded:
 
 
 def pair(at: Reading, attribute: str) -> Pair:
-    """An attribute along height and width; ones by default."""
+    """An attribute with values for height and width; ones by default."""
     height, width = at.attributes.get(attribute, (1, 1))
     return (height, width)
 
 
 def padding(at: Reading, shape: Shape, kernel: Pair, stride: Pair, dilation: Pair = (1, 1)) -> Pads:
-    """Zeros around an input; for SAME_UPPER and SAME_LOWER by its size in the file's own image."""
+    """The padding of an input; SAME_UPPER and SAME_LOWER follow from its size for the file's own image."""
     auto = at.attributes.get("auto_pad", "NOTSET")
     if auto == "NOTSET":
         top, left, bottom, right = at.attributes.get("pads", (0, 0, 0, 0))

@@ -1,4 +1,4 @@
-"""Activations, however they are spelt; sums and products of two values; scales and shifts per channel."""
+"""Activations in any spelling, sums and products of two values, scales and shifts per channel."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from hwnas.space.ops import Affine, PRelu
 
 SHIFTS = {"Add": 1.0, "Sum": 1.0, "Sub": -1.0}
 SCALES = {"Mul": 1.0, "Div": -1.0}
-"""Exponents of what they scale by."""
+"""Exponents of the constant that they scale by."""
 
 
 @reads("Identity", "Dropout")
@@ -24,7 +24,7 @@ def _passed(at: Reading) -> Value:
 @reads("Cast")
 def _cast(at: Reading) -> Value:
     if at.attributes["to"] not in REAL:
-        raise at.error("it makes other numbers of a feature map than real ones")
+        raise at.error("it casts a feature map to numbers that are not real")
     return at.raw()
 
 
@@ -47,8 +47,8 @@ def _of_elements(at: Reading) -> Value:
 
 
 def _curve(at: Reading, value: Value) -> Curve:
-    """A curve starts anew at a value that something else reads already."""
-    return value if isinstance(value, Curve) and value.number is None else Curve.of(at.settled(value))
+    """The curve of a value. A new one starts at a value that an op computes already."""
+    return value if isinstance(value, Curve) and value.number is None else Curve.of(at.number(value))
 
 
 def _node(at: Reading):  # type: ignore[no-untyped-def]
@@ -65,7 +65,7 @@ def _node(at: Reading):  # type: ignore[no-untyped-def]
 
 
 def _joined(at: Reading) -> int:
-    """Two values of one shape; or the second a gate of height and width 1."""
+    """A sum or product of two values of the same shape, or of a value and a gate of height and width 1."""
     kind = JOINS.get(at.node.op_type)
     if kind is None:
         raise at.error("hwnas cannot read this operator of two values", f"it reads {', '.join(JOINS)}")
@@ -81,12 +81,12 @@ def _joined(at: Reading) -> int:
 
 
 def _per_channel(at: Reading, constant: Constant, *, first: bool) -> int:
-    """A constant per channel: a scale or a shift."""
+    """A scale or shift by a constant per channel."""
     operator, x = at.node.op_type, at.value(1 if first else 0)
     if operator == "PRelu" and constant.size == at.list.channels(x) == max(constant.shape[-3:-2], default=0):
         return at.add(PRelu, x, weights={"slope": constant.reshape(-1)})
     if operator not in SHIFTS | SCALES:
-        raise at.error(f"its constant is {constant.shape}, and hwnas reads this operator with a single number alone")
+        raise at.error(f"its constant is {constant.shape}, and hwnas reads this operator only with a single number")
     shape = at.list.shape(x)
     sizes = (*[1] * (len(shape) + 1 - constant.ndim), *constant.shape)[1:]
     long = [axis for axis, size in enumerate(sizes) if size > 1]

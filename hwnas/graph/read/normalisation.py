@@ -24,7 +24,7 @@ def _layer_norm(at: Reading) -> int:
     axis, shape = at.attributes.get("axis", -1), at.shape()
     scale = at.constant(1, "scale")
     if axis not in (-1, len(shape)) or scale.size != shape[-1]:
-        raise at.error(f"it normalises from axis {axis} of {(1, *shape)}, and hwnas over the last axis alone")
+        raise at.error(f"it normalises from axis {axis} of {(1, *shape)}, and hwnas only over the last axis")
     weights = {"weight": scale.reshape(-1)}
     weights["bias"] = at.constant(2, "bias").reshape(-1) if at.has(2) else np.zeros(shape[-1])
     return at.add(LayerNorm, at.value(), weights=weights, eps=float(at.attributes.get("epsilon", 1e-5)))

@@ -1,4 +1,4 @@
-"""Poolings. A window of the whole feature map, and a mean or maximum over its two axes, are global."""
+"""Poolings. A window of the whole feature map and a mean or maximum over height and width are global poolings."""
 
 from __future__ import annotations
 

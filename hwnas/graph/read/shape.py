@@ -1,4 +1,4 @@
-"""Nodes that move elements. The batch axis stays the first one."""
+"""Nodes that move elements. The batch must stay the first axis."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from hwnas.space.ops import Concat, Flatten, Reshape, Shuffle, Slice, Transpose
 
 @reads("Shape")
 def _shape(at: Reading) -> Value:
-    """Known, since the image's size is; the batch counts as one."""
+    """A constant, because the image's size is known; the batch counts as 1."""
     whole = np.array((1, *at.shape()), dtype=np.int64)
     return whole[at.attributes.get("start", 0) : at.attributes.get("end")]
 
@@ -30,10 +30,11 @@ def _flatten(at: Reading) -> Value:
 def _reshape(at: Reading) -> Value:
     wanted, whole = at.constant(1, "shape").tolist(), (1, *at.shape())
     wanted = [whole[i] if size == 0 and not at.attributes.get("allowzero") else size for i, size in enumerate(wanted)]
-    wanted[0] = 1 if wanted[0] == at.graph.batch else wanted[0]
+    if wanted[:1] == [at.graph.batch]:
+        wanted[0] = 1
     rest = prod(size for size in wanted if size != -1) or 1
     wanted = [prod(whole) // rest if size == -1 else size for size in wanted]
-    if wanted[0] != 1 or prod(wanted) != prod(whole):
+    if wanted[:1] != [1] or prod(wanted) != prod(whole):
         rule = f"it makes {wanted} of {whole}, and the batch must stay the first axis"
         raise at.error(rule, "write that layer with the batch first")
     return reshaped(at, tuple(wanted[1:]))
@@ -59,7 +60,7 @@ def _unsqueeze(at: Reading) -> Value:
 
 
 def reshaped(at: Reading, to: Shape) -> int:
-    """A value in another shape; the last step of a channel shuffle is the shuffle."""
+    """A value in another shape. The last step of a channel shuffle becomes the shuffle."""
     x, shape = at.value(), at.shape()
     if to == shape:
         return x
@@ -90,7 +91,7 @@ def _transpose(at: Reading) -> Value:
 
 @reads("Concat")
 def _concat(at: Reading) -> Value:
-    """Dense networks join all earlier layers anew each time: what is joined already is not joined again."""
+    """Dense networks join all earlier layers each time; values that are joined already are not joined again."""
     values = [at.value(i) for i in range(len(at.node.input))]
     rank = len(at.list.shape(values[0])) + 1
     axis = at.attributes["axis"] % rank
