@@ -1,13 +1,13 @@
-"""Sorting neurons by what they do on a text, so that narrower networks keep those that do most.
+"""Sorting neurons by their activity on a text, so that narrower networks keep the most active ones.
 
-Norms of weights miss the few neurons that a trained language model drives hard: with a quarter of the neurons gone, the last
-FFN of SmolLM2-135M was worth no more than none. What a neuron adds is its activation times the weights that read it (as in
-Wanda, Sun et al. 2024, arXiv:2306.11695, there weight by weight).
+Norms of weights miss the few neurons with large activations: sorted by norms, the last FFN of SmolLM2-135M was worth no more
+than none at all after losing a quarter of its neurons. A neuron's contribution is its activation times the weights that read
+it (Wanda, Sun et al. 2024, arXiv:2306.11695, scores single weights in this way).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import torch
 from torch import Tensor
@@ -22,29 +22,26 @@ from hwnas.task import prompt
 
 @torch.no_grad()
 def by_activity(net: Supernet, batches: Iterable[Batch]) -> Supernet:
-    """The model with its units in another order, which changes nothing of the largest network.
+    """The model with its units sorted by contribution, largest first. The largest network computes the same as before.
+
+    A unit's contribution is a root mean square over the tokens of the text.
 
     Args:
         net: a language model.
-        batches: of the text; the units that add most to it, root mean square over tokens, come first.
+        batches: the text.
     """
     row = parent_row(net.space)
     network, weights = net.network(row), net.weights(row)
     readers = {reader: units for units in net.units() for reader in units.readers}
     energy: dict[Units, Tensor] = {}
+
+    def watch(name: str, _op: Op, inputs: Sequence[Tensor], _output: Tensor) -> None:
+        if name in readers:
+            units = readers[name]
+            energy[units] = energy.get(units, 0) + inputs[0].double().flatten(0, -2).square().sum(0)
+
     for ids, _ in batches:
-        values: dict[str, Tensor] = {}
-        fed = prompt(network_inputs(network), ids)
-        for place, (slot, _) in enumerate(network):
-
-            def watch(op: Op, x: Tensor, slot: str = slot) -> None:
-                units = readers.get(f"{slot}/{op.name}")
-                if units is not None:
-                    seen = x.double().flatten(0, -2).square().sum(0)
-                    energy[units] = energy[units] + seen if units in energy else seen
-
-            x = forward(network[place : place + 1], weights, fed, kept=values, watch=watch)
-            fed = {**values, "input": x}
+        forward(network, weights, prompt(network_inputs(network), ids), watch=watch)
     tensors = dict(net.tensors)
     for units, total in energy.items():
         (reader,) = units.readers

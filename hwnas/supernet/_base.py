@@ -1,8 +1,7 @@
 """Supernet: one set of shared weights, and how each subnet's weights are cut out of it.
 
-A family states its space, the names its checkpoint uses and, where it is not plain slicing, how a
-kernel shrinks. Everything else (running, extracting, calibrating, folding) follows from the
-LayerSpecs of the space.
+A family states its space, the names in its checkpoints and, unless it is plain slicing, how a kernel shrinks.
+Everything else (running, extracting, calibrating, folding) follows from the LayerSpecs of the space.
 """
 
 from __future__ import annotations
@@ -39,41 +38,41 @@ from hwnas.supernet._units import Units
 from hwnas.task import IMAGENET, SCORES, ImageFolder, Inputs, Preprocessing, Task, UserData, scored_by
 
 HEAD_SPREAD = 0.01
-"""Standard deviation of a new head's weights: at first every class is as likely."""
+"""Standard deviation of a new head's weights: so small that all classes are equally likely at first."""
 
 
 class Supernet(ABC):
-    """Shared weights of every subnet of a space.
+    """The weights that all subnets of a space share.
 
-    Weights are kept at their largest size, by the names of :mod:`hwnas.supernet._execute`. A subclass
-    must define :meth:`search_space`; the rest has defaults that suit a network whose layers share
-    their leading channels and the centre of their kernels.
+    Tensors are kept at their largest size, under the names of :mod:`hwnas.supernet._execute`. A subclass must define
+    :meth:`search_space`. The other defaults suit a network whose layers share their leading channels and the centre of
+    their kernels.
 
     Args:
         tensors: every tensor of :meth:`shapes`.
-        origin: where they come from, for provenance (``"a.pth"``, ``"random weights"``).
+        origin: where the tensors come from, for provenance (``"a.pth"``, ``"random weights"``).
         space: the family's, or one derived from it with another number of classes.
 
     Attributes:
-        dialect: how the file they were read from spells and stores them, in words.
-        reference: what opens the family again: a registered name, ``file.py:Class``; empty if it was made by hand.
-        labels: names of the classes in the order of the logits; empty if they are not known.
-        head_is_new: whether the head is random still: its logits mean nothing before training.
+        dialect: a description of how the checkpoint names and stores its tensors.
+        reference: opens the family again: a registered name, ``file.py:Class``; empty if it was made by hand.
+        labels: names of the classes in the order of the logits; empty if they are unknown.
+        head_is_new: whether the head is still random, so that logits mean nothing before training.
     """
 
     bn_eps: ClassVar[float] = 1e-5
 
     metric: str = "top1"
-    """What evaluations measure: a name of :mod:`hwnas.metric`, or one of the task's own. See :meth:`with_metric`."""
+    """The metric of evaluations: a name of :mod:`hwnas.metric`, or one of the task's own. See :meth:`with_metric`."""
 
     direction: ClassVar[Direction] = "max"
-    """Which values of a metric of the task's own are better."""
+    """The better direction of the task's own metric."""
 
     preprocessing: Preprocessing | None = None
-    """What becomes of an image before it enters the network; exported files carry it in words. None: ImageNet's, unsaid."""
+    """How images are preprocessed, which exported files state. None is ImageNet's preprocessing, and files do not state it."""
 
     recipe: ClassVar[Recipe] = Recipe()
-    """How it is fine-tuned by default."""
+    """The defaults of fine-tuning."""
 
     def __init__(
         self, tensors: Mapping[str, Tensor], origin: str = "unknown", space: SearchSpace | None = None
@@ -93,7 +92,7 @@ class Supernet(ABC):
     @classmethod
     @abstractmethod
     def search_space(cls) -> SearchSpace:
-        """The subnets. Called once."""
+        """The space of the subnets. Called once."""
 
     @classmethod
     def metric_named(cls, name: str) -> Metric:
@@ -101,22 +100,22 @@ class Supernet(ABC):
         return registered_or_own(name, cls.direction)
 
     def measures(self) -> Metric:
-        """The metric that evaluations measure."""
+        """The metric of evaluations."""
         return self.metric_named(self.metric)
 
     @classmethod
     def checkpoint_key(cls, name: str) -> str:
-        """The name that checkpoints give to tensor ``name`` of ours. The same, unless overridden."""
+        """The name in checkpoints of the tensor that hwnas calls ``name``. The same, unless overridden."""
         return name
 
     @classmethod
     def normalised_key(cls, key: str) -> str:
-        """``key`` of a checkpoint file in the one spelling :meth:`checkpoint_key` uses."""
+        """A checkpoint's ``key`` in the spelling of :meth:`checkpoint_key`."""
         return key
 
     @classmethod
     def extra_shapes(cls) -> dict[str, TensorShape]:
-        """Tensors beside those that the ops state (kernel transforms)."""
+        """Shapes of tensors that belong to no op (kernel transforms)."""
         return {}
 
     @classmethod
@@ -126,17 +125,16 @@ class Supernet(ABC):
 
     @classmethod
     def data(cls) -> Task | None:
-        """Images that come with the supernet; None if the user has to give some."""
+        """Data that come with the supernet; None if the user has to give some."""
         return None
 
     @classmethod
     def outline(cls) -> Mapping[str, str]:
-        """For networks without a registered name: a description that opens them again, kept in the metadata of their
-        weight files."""
+        """A description, stored in weight files, that opens a network without a registered name again."""
         return {}
 
     def adapted(self, data: Task) -> Supernet:  # noqa: ARG002 (families use it)
-        """The supernet adapted to some data before training; itself, unless overridden."""
+        """The supernet, adapted to the data before training; unchanged, unless overridden."""
         return self
 
     def open_data(
@@ -149,22 +147,23 @@ class Supernet(ABC):
         batch_size: int = 100,
         seed: int = 0,
     ) -> UserData:
-        """The user's data, of the kind that the network is fed: image folders, unless overridden.
+        """The user's data, of the kind that the network takes: image folders, unless overridden.
 
         Args:
-            folder: theirs.
-            own_classes: take the classes of the data, whatever the head's are.
-            images, calibrate: samples to measure on, and to calibrate with.
-            batch_size: of both, and of training.
-            seed: of what is drawn.
+            folder: the user's.
+            own_classes: take the classes of the data, not the head's.
+            images, calibrate: number of samples to measure on, and to calibrate with.
+            batch_size: for measuring, calibration and training.
+            seed: for drawing samples.
 
         Raises:
-            DataError: they do not fit.
+            DataError: the data do not fit.
         """
+        own_classes = own_classes or self.head_is_new
         found = ImageFolder(
             folder,
-            None if own_classes or self.head_is_new else self.classes,
-            labels=() if own_classes or self.head_is_new else self.labels,
+            None if own_classes else self.classes,
+            labels=() if own_classes else self.labels,
             preprocessing=self.preprocessing or IMAGENET,
             n_images=images,
             n_calibration=calibrate,
@@ -174,7 +173,7 @@ class Supernet(ABC):
         return scored_by(found, self.metric)
 
     def deployed_files(self, subnet: Subnet) -> dict[str, str]:
-        """Files to write beside an exported subnet, as texts by name: its labels, and how to make its inputs."""
+        """Files to write beside an exported subnet, as texts by name: the labels, and how to make its inputs."""
         settings = {"model_type": IMAGE_MODEL, "num_channels": subnet.input_shape[0]}
         files = {CONFIG: as_json(configuration(settings, self.labels, self.classes, subnet.arch))}
         if self.data() is None:
@@ -186,11 +185,11 @@ class Supernet(ABC):
         return ()
 
     def shrink_kernel(self, name: str, weight: Tensor, kernel: int) -> Tensor:  # noqa: ARG002 (families use it)
-        """``weight`` (out, in, k, k) of op ``name`` at a smaller kernel size: its centre, unless overridden."""
+        """``weight`` (out, in, k, k) of op ``name`` with a smaller kernel: its centre, unless overridden."""
         return centre(weight, kernel)
 
     def op_weights(self, name: str, op: Op) -> dict[str, Tensor]:
-        """Tensors of one op at its active size: the leading part of both channel axes, then the kernel.
+        """The tensors of one op at its active size: leading channels along the first two axes, a smaller kernel.
 
         Args:
             name: ``"<slot>/<op>"``.
@@ -208,25 +207,25 @@ class Supernet(ABC):
 
     @classmethod
     def shapes(cls, space: SearchSpace) -> dict[str, TensorShape]:
-        """Every tensor's largest shape."""
+        """Largest shapes of all tensors."""
         return largest_shapes(cls, space)
 
     @classmethod
     def from_checkpoint(cls, path: str | os.PathLike[str]) -> Self:
-        """Read a checkpoint, in whatever dialect: see :func:`hwnas.supernet._dialect.matched`.
+        """Read a checkpoint in any dialect; see :func:`hwnas.supernet._dialect.matched`.
 
         Args:
             path: ``.safetensors`` or a torch file of tensors; ``FILE:PART`` names one of several networks in it.
 
         Raises:
-            SupernetError: unreadable, an object pickle, of another network, or of several.
+            SupernetError: the file is unreadable, a pickle of objects, of another network, or of several networks.
         """
         file, part = split_part(path)
         return cls.from_content(read_content(file), file, part)
 
     @classmethod
     def from_content(cls, content: Mapping[Any, Any], file: Path, part: str | None = None) -> Self:
-        """The network in what a checkpoint holds: see :func:`hwnas.supernet._dialect.matched`.
+        """The network in a checkpoint's content; see :func:`hwnas.supernet._dialect.matched`.
 
         Raises:
             SupernetError: as :meth:`from_checkpoint`.
@@ -238,7 +237,7 @@ class Supernet(ABC):
 
     @classmethod
     def random(cls, seed: int = 0, space: SearchSpace | None = None) -> Self:
-        """He-normal weights, zero biases, neutral norms: a start for training, or for latency checks."""
+        """He-normal weights, zero biases, neutral norms: to begin training, or to measure latency."""
         generator = torch.Generator().manual_seed(seed)
         tensors, extra = {}, cls.extra_shapes()
         for name, shape in cls.shapes(space if space is not None else family_space(cls)).items():
@@ -249,14 +248,14 @@ class Supernet(ABC):
         return cls(tensors, "random weights", space)
 
     def with_head(self, labels: Sequence[str], seed: int = 0) -> Self:
-        """The supernet for other classes: small random weights in the head, all others kept.
+        """The supernet for other classes: the head gets small random weights, all other layers keep theirs.
 
         Args:
             labels: names of the classes, in the order of the logits.
             seed: of the head's weights.
 
         Raises:
-            SpaceError: the network does not end in a linear map.
+            SpaceError: the network does not end in a linear layer.
         """
         head = head_name(self.space)
         generator = torch.Generator().manual_seed(seed)
@@ -265,22 +264,22 @@ class Supernet(ABC):
         fresh = {f"{head}.weight": weight, f"{head}.bias": torch.zeros(len(labels))}
         other = self.alike({name: fresh.get(name, tensor) for name, tensor in self.tensors.items()})
         other.space = with_classes(self.space, len(labels))
-        other.reference, other.labels, other.head_is_new = self.reference, tuple(labels), True
+        other.labels, other.head_is_new = tuple(labels), True
         return other
 
     def with_metric(self, name: str) -> Self:
         """The same supernet, measured by another score of classifiers: ``top1``, ``accuracy``, ``f1`` or ``mcc``.
 
         Raises:
-            UnknownNameError: no such score; suggests the nearest.
-            SupernetError: it is measured by something else than such a score.
+            UnknownNameError: there is no such score; suggests the nearest.
+            SupernetError: the network is no classifier.
         """
         if name == self.metric:
             return self
         if name not in SCORES:
             raise UnknownNameError("metric", name, SCORES)
         if self.metric not in SCORES:
-            rule = f"it is of classifiers, and this network is measured by its {self.metric}"
+            rule = f"it is a score of classifiers, and this network is measured by its {self.metric}"
             raise SupernetError(f"metric {name}", rule, "drop it")
         other = self.alike(self.tensors)
         other.metric = name
@@ -292,18 +291,24 @@ class Supernet(ABC):
         other.tensors = dict(tensors)
         return other
 
+    def with_identity_of(self, other: Supernet) -> Self:
+        """This supernet, with the reference, labels, metric and state of the head of another one."""
+        self.reference, self.labels, self.metric = other.reference, other.labels, other.metric
+        self.head_is_new = other.head_is_new
+        return self
+
     def in_precision(self, precision: str) -> Self:
-        """The same weights, in a space whose layers have precisions of their own: ``fp32+int8``.
+        """The same weights, in a space whose layers choose their precisions: ``fp32+int8``.
 
         Raises:
-            SpaceError: its layers cannot have any.
+            SpaceError: layers of this space cannot choose precisions.
         """
-        other = copy.copy(self)
+        other = self.alike(self.tensors)
         other.space = mixed_space(self.space, precision)
         return other
 
     def save(self, path: str | os.PathLike[str], metadata: Mapping[str, str] | None = None) -> None:
-        """Write all tensors as safetensors, under our own names."""
+        """Write all tensors as safetensors, under hwnas's names."""
         own = {
             "space": self.space.name,
             "supernet": self.reference,
@@ -317,12 +322,12 @@ class Supernet(ABC):
 
     @property
     def classes(self) -> int:
-        """The number of classes."""
+        """Number of classes."""
         return n_classes(self.space)
 
     @property
     def digest(self) -> str:
-        """Digest of the weights, independent of the file they came from."""
+        """Digest of the weights, whatever file they came from."""
         digest = hashlib.sha256()
         for name, tensor in self.tensors.items():
             digest.update(name.encode())
@@ -332,12 +337,12 @@ class Supernet(ABC):
     # --- using it -----------------------------------------------------------------------------
 
     def parameters(self) -> dict[str, Tensor]:
-        """Tensors that training updates, by name: all but running statistics and other buffers."""
-        left = buffer_names(self.space.whole)
-        return {name: tensor for name, tensor in self.tensors.items() if name not in left}
+        """Tensors that training updates, by name: all except running statistics and other buffers."""
+        buffers = buffer_names(self.space.whole)
+        return {name: tensor for name, tensor in self.tensors.items() if name not in buffers}
 
     def network(self, row: NDArray[Any]) -> Network:
-        """Layers of the subnet of a canonical ``(g,)`` row.
+        """The layers of the subnet with a canonical ``(g,)`` row.
 
         Raises:
             SpaceError: the row lies outside the space.
@@ -350,7 +355,7 @@ class Supernet(ABC):
         return space.network(row)
 
     def weights(self, row: NDArray[Any]) -> dict[str, Tensor]:
-        """The subnet's weights: views of the shared tensors where they are plain slices."""
+        """The subnet's weights, as views of the shared tensors wherever slicing suffices."""
         found: dict[str, Tensor] = {}
         for slot, layer in self.network(row):
             for op in layer.ops:
@@ -358,11 +363,11 @@ class Supernet(ABC):
         return found
 
     def forward(self, row: NDArray[Any], x: Inputs, bn: BatchNormMode = "eval", *, momentum: float = 0.0) -> Tensor:
-        """Logits ``(n, classes)`` of a subnet run inside the supernet; differentiable."""
+        """Logits ``(n, classes)`` of a subnet that runs inside the supernet; differentiable."""
         return forward(self.network(row), self.weights(row), x, bn, eps=self.bn_eps, momentum=momentum)
 
     def extract(self, row: NDArray[Any]) -> Subnet:
-        """The subnet as a module of its own, with copies of its inherited weights."""
+        """The subnet as a separate module, with copies of its weights."""
         network = self.network(row)
         return Subnet(network, self.weights(row), arch=self.space.decode(row), bn_eps=self.bn_eps)
 

@@ -1,13 +1,13 @@
-"""Runs the LayerSpecs of a subnet in torch, with whatever weights it is given.
+"""Runs the LayerSpecs of a subnet in torch, with given weights.
 
-Weights are looked up by ``"<slot>/<op>.<part>"``, with the parts that the ops state: ``weight``, ``bias``,
-``bn.<weight|bias|running_mean|running_var>``.
-They may be slices of shared supernet parameters: gradients flow through to those.
+Weights are named ``"<slot>/<op>.<part>"``, where the ops state the parts: ``weight``, ``bias``,
+``bn.<weight|bias|running_mean|running_var>``. They may be slices of shared tensors, to which gradients then flow.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -16,18 +16,19 @@ from hwnas.space import Network, Op
 from hwnas.supernet._calibration import BatchNormMode, Calibration
 from hwnas.supernet._rounded import run_rounded
 from hwnas.supernet.ops import Pass, run
-from hwnas.task import Inputs
+from hwnas.task import Inputs, map_inputs, named_inputs
+
+Watch = Callable[[str, Op, Sequence[Tensor], Tensor], None]
+"""Called with the name of an op (``"<slot>/<op>"``), the op, its inputs and its output."""
 
 
 def on(device: torch.device, inputs: Inputs) -> Inputs:
     """The batch on a device."""
-    if isinstance(inputs, Tensor):
-        return _on(device, inputs)
-    return {name: _on(device, tensor) for name, tensor in inputs.items()}
+    return map_inputs(partial(_on, device), inputs)
 
 
 def _on(device: torch.device, tensor: Tensor) -> Tensor:
-    if device.type == "cuda" and not tensor.is_cuda:  # from pinned memory it travels while the GPU works
+    if device.type == "cuda" and not tensor.is_cuda:  # pinned memory is copied while the GPU works
         return tensor.pin_memory().to(device, non_blocking=True)
     return tensor.to(device)
 
@@ -40,11 +41,11 @@ def forward(
     *,
     eps: float = 1e-5,
     momentum: float = 0.0,
-    watch: Callable[[Op, Tensor], None] | None = None,
+    watch: Watch | None = None,
     kept: dict[str, Tensor] | None = None,
     rounded: bool = False,
 ) -> Tensor:
-    """What the last layer returns for a batch: logits ``(n, classes)``, of decoders ``(n, tokens, vocabulary)``.
+    """The output of the last layer for a batch: logits ``(n, classes)``, or ``(n, tokens, vocabulary)`` of a decoder.
 
     Args:
         network: the subnet's layers.
@@ -52,14 +53,14 @@ def forward(
         inputs: the batch, ``(n, channels, height, width)`` for images.
         bn: see :data:`BatchNormMode`.
         eps: added to variances by batch norms.
-        momentum: with ``bn="train"``, the share of the batch in the running statistics, which are
-            updated in place; 0 leaves them alone (they are re-calibrated before use anyway).
-        watch: called with every op before it runs, and its first input.
-        kept: filled with the named values that layers wrote, and those that they were fed. The layers after them run on
-            it: ``forward(network[i:], weights, {"input": x, **kept})``.
-        rounded: whether layers that have a precision compute in it, as the ONNX graph will; else all compute in fp32.
+        momentum: with ``bn="train"``, the weight of the batch in the running statistics, which are updated in place; 0
+            leaves them alone (they are re-calibrated before use anyway).
+        watch: called after every op; see :data:`Watch`.
+        kept: filled with the inputs and the named values that layers wrote, on which later layers can run:
+            ``forward(network[i:], weights, {"input": x, **kept})``.
+        rounded: compute in the layers' precisions, as the ONNX graph does; else everything is fp32.
     """
-    named = {"input": inputs} if isinstance(inputs, Tensor) else without_common_padding(inputs)
+    named = without_common_padding(named_inputs(inputs))
     at = Pass(weights, named, bn, eps, momentum)
     x = next(iter(named.values()))
     if isinstance(bn, Calibration):
@@ -70,10 +71,10 @@ def forward(
         for op in layer.ops:
             at.name = f"{slot}/{op.name}"
             read = [values[i] for i in op.inputs]
-            if watch is not None and read:
-                watch(op, read[0])
             precision = layer.precision if rounded else None
             values.append(run(op, read, at) if precision is None else run_rounded(op, read, at, precision))
+            if watch is not None:
+                watch(at.name, op, read, values[-1])
         x = values[-1]
     if kept is not None:
         kept |= at.values
@@ -81,9 +82,9 @@ def forward(
 
 
 def without_common_padding(inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Texts without the last columns that are padding in all of them: no token attends to those, so logits stay as they are."""
+    """Texts without the last columns that are padding in all of them. No token attends to padding, so logits stay the same."""
     mask = inputs.get("attention_mask")
-    if mask is None or "position_ids" in inputs or not mask.any():  # decoders answer for every token
+    if mask is None or "position_ids" in inputs or not mask.any():  # decoders have logits for every token
         return dict(inputs)
     length = mask.shape[1]
     longest = int(mask.any(0).nonzero().max()) + 1

@@ -1,6 +1,6 @@
 """Convolutional networks from ONNX files as supernets.
 
-The space of a file needs no torch: ``_open`` reads it, ``_supernet`` adds the weights.
+The space of a file needs no torch: ``_open`` reads it, and ``_supernet`` adds the weights.
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ RESOLUTIONS = (0.5, 0.625, 0.75, 0.875, 1.0)
 """Shares of the file's own image size."""
 
 ONE_IN = 3
-"""Of a stage's blocks, one in so many always runs."""
+"""One in so many of a stage's blocks always runs."""
 
 
 @dataclass(frozen=True)
@@ -38,12 +38,12 @@ class ElasticNetwork:
 
     @cached_property
     def positions(self) -> list[range]:
-        """Of the ops of each slot."""
+        """The positions of each slot's ops."""
         return stretches(self.ops)
 
     @cached_property
     def slots(self) -> list[ElasticSlot]:
-        """The slots: their ops, and what of them is elastic."""
+        """The slots: their ops, and their elastic dimensions."""
         found = []
         for number, stretch in enumerate(self.positions):
             entering = self.ops[stretch.start - 1].shape if number else self.input_shape
@@ -57,7 +57,7 @@ class ElasticNetwork:
 
     @cached_property
     def stages(self) -> list[Stage]:
-        """Runs of residual blocks of one shape, with the block that gives this shape where there is one."""
+        """Runs of residual blocks of one shape, each with the block before it that makes this shape, if there is one."""
         found, i = [], 0
         while i < len(self.slots):
             n = 0
@@ -73,8 +73,7 @@ class ElasticNetwork:
 
     @cached_property
     def shapes(self) -> dict[int, list[Shape]]:
-        """The input shape of each slot by image size, for the sizes at which the network has the same weights and
-        output."""
+        """Input shapes of the slots by image size, for all sizes at which the network's weights and output are the same."""
         channels, height, width = self.input_shape
         if height != width:
             return {height: self._entering(self.input_shape)}
@@ -103,7 +102,7 @@ class ElasticNetwork:
 
     @cached_property
     def space(self) -> SearchSpace:
-        """What can be searched."""
+        """The search space."""
         return SearchSpace(self.name, *genes_and_slots(self.slots, self.stages, self.shapes))
 
 
@@ -115,7 +114,7 @@ def elastic(name: str, input_shape: Shape, ops: Sequence[Op]) -> ElasticNetwork:
     """The elastic network of some ops.
 
     Args:
-        name: of the file; the space's name adds a digest of the ops, so that no other network has it.
+        name: of the file. The space's name adds a digest of the ops, so that it is unique.
         input_shape: of the image.
         ops: from the image to logits.
     """
@@ -124,7 +123,7 @@ def elastic(name: str, input_shape: Shape, ops: Sequence[Op]) -> ElasticNetwork:
 
 
 def _named(ops: Sequence[Op]) -> tuple[Op, ...]:
-    """Ops named by kind and number within their slot: ``conv1``, ``conv2``, ``add1``."""
+    """Ops with names by kind and number within their slot: ``conv1``, ``conv2``, ``add1``."""
     taken: Counter[str] = Counter()
     found = []
     for op in ops:

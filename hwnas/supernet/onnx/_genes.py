@@ -1,6 +1,6 @@
-"""Genes of an ONNX file's network, and the slots of its space that they change.
+"""Genes of an ONNX file's network, and the slots that they change.
 
-In this order: ``ks`` and ``e`` of the slots that have kernels and widths to choose from, ``d`` of the stages, ``r``.
+The order is ``ks`` and ``e`` of the slots with a choice of kernels or widths, then ``d`` of the stages, then ``r``.
 """
 
 from __future__ import annotations
@@ -13,34 +13,35 @@ from hwnas.space import Gene, LayerSpec, Shape, Slot, conditional
 from hwnas.supernet.onnx._slot import ElasticSlot
 
 Entering = Mapping[int, Sequence[Shape]]
-"""What enters each slot, by image size."""
+"""Input shapes of the slots, by image size."""
 
 
 @dataclass(frozen=True)
 class Stage:
-    """Blocks of one shape, of which the last ones may be dropped.
+    """Blocks of one shape, the last of which may be dropped.
 
     Attributes:
         members: numbers of its slots, in order.
-        depths: how many of them may run.
+        depths: choices of the number of blocks that run.
     """
 
     members: range
     depths: tuple[int, ...]
 
     def needed(self, number: int) -> list[int]:
-        """Choices of the depth with which a slot runs."""
+        """The choices of depth (their indices) with which a slot runs."""
         return [i for i, depth in enumerate(self.depths) if depth > number - self.members.start]
 
 
 def genes_and_slots(
     slots: Sequence[ElasticSlot], stages: Sequence[Stage], entering: Entering
 ) -> tuple[list[Gene], list[Slot]]:
-    """
+    """The genes and slots of a space.
+
     Args:
         slots: in network order.
-        stages: of them.
-        entering: with a gene for the image size, if there is more than one.
+        stages: of these slots.
+        entering: of these slots; more than one image size makes a gene.
     """
     kinds: list[tuple[str, list[tuple[float, ...]]]] = [
         ("ks", [slot.kernels for slot in slots]),
@@ -50,15 +51,15 @@ def genes_and_slots(
     genes: list[Gene] = []
     columns: list[dict[str, int]] = [{} for _ in slots]
     depths = {n: (depth + i, stage.needed(n)) for i, stage in enumerate(stages) for n in stage.members}
-    dropped = {n: by for n, by in depths.items() if len(by[1]) < len(stages[by[0] - depth].depths)}
+    droppable = {n: by for n, by in depths.items() if len(by[1]) < len(stages[by[0] - depth].depths)}
     for group, each in kinds:
         owners = [n for n, choices in enumerate(each) if choices]
         for position, n in enumerate(owners):
             columns[n][group] = len(genes)
             gene = Gene(group, position, each[n])
-            genes.append(conditional(gene, *dropped[n]) if n in dropped else gene)
+            genes.append(conditional(gene, *droppable[n]) if n in droppable else gene)
     genes += [Gene("d", i, stage.depths) for i, stage in enumerate(stages)]
-    for n, (column, _) in dropped.items():
+    for n, (column, _) in droppable.items():
         columns[n]["d"] = column
     if len(entering) > 1:
         for of_slot in columns:
@@ -73,7 +74,7 @@ def genes_and_slots(
 
 @dataclass(frozen=True)
 class _Build:
-    """The layer of a slot."""
+    """Builds the layer of a slot."""
 
     slot: ElasticSlot
     number: int
@@ -81,7 +82,7 @@ class _Build:
     entering: Entering
 
     def __call__(self, groups: Sequence[str], *values: float) -> LayerSpec | None:
-        """At values of the slot's genes, whose groups are given in the same order."""
+        """The layer for values of the slot's genes, whose groups are given in the same order; None if it is dropped."""
         at = dict(zip(groups, values, strict=True))
         stage = next((stage for stage in self.stages if self.number in stage.members), None)
         if "d" in at and stage is not None and self.number - stage.members.start >= at["d"]:

@@ -1,4 +1,4 @@
-"""The elastic network behind an ONNX file, or behind the outline of one that is kept with trained weights."""
+"""The elastic network of an ONNX file, or of an outline that is stored with trained weights."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from hwnas.supernet.onnx._elastic import ElasticNetwork, elastic
 from hwnas.supernet.onnx._outline import of_outline, outlined
 
 NAME, EPS = "network", "bn_eps"
-"""Properties beside the outline: the name of its space, what batch norms add to variances."""
+"""Metadata keys beside the outline: the name of the space, and the epsilon of batch norms."""
 
 
 def read_file(path: str | os.PathLike[str]) -> ReadNetwork:
@@ -28,12 +28,12 @@ def read_file(path: str | os.PathLike[str]) -> ReadNetwork:
 
 
 @lru_cache(maxsize=1)
-def _read(file: Path, place: Path, changed: int) -> ReadNetwork:  # noqa: ARG001 (read again in another folder, or once changed)
+def _read(file: Path, resolved: Path, changed_ns: int) -> ReadNetwork:  # noqa: ARG001 (keys of the cache)
     return read_network(file)
 
 
 def elastic_file(path: str | os.PathLike[str]) -> ElasticNetwork:
-    """The elastic network of an ONNX file; its space bears the file's name.
+    """The elastic network of an ONNX file, whose space has the file's name.
 
     Raises:
         SupernetError: it cannot be read; names the node. Or nothing of it can be smaller.
@@ -51,17 +51,17 @@ def _elastic(name: str, found: ReadNetwork) -> ElasticNetwork:
 
 
 def outline_of(network: ElasticNetwork, eps: float) -> dict[str, str]:
-    """The description that a weight file needs to be opened without the ONNX file."""
+    """The metadata with which a weight file opens without the ONNX file."""
     return {NAME: network.name, OUTLINE: outlined(network.input_shape, network.ops), EPS: repr(eps)}
 
 
-def outlined_network(told: Mapping[str, str], origin: str) -> ElasticNetwork:
-    """The elastic network of a description by :func:`outline_of`.
+def outlined_network(metadata: Mapping[str, str], origin: str) -> ElasticNetwork:
+    """The elastic network of metadata that :func:`outline_of` made.
 
     Raises:
-        SupernetError: it cannot be read.
+        SupernetError: the outline cannot be read.
     """
-    return _outlined(told[NAME], told[OUTLINE], origin)
+    return _outlined(metadata[NAME], metadata[OUTLINE], origin)
 
 
 @lru_cache(maxsize=4)

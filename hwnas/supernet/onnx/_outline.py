@@ -1,4 +1,4 @@
-"""A network's ops as text, so that a file of trained weights tells what they are the weights of."""
+"""A network's ops as text, which is stored with trained weights."""
 
 from __future__ import annotations
 
@@ -24,20 +24,20 @@ def outlined(input_shape: Shape, ops: tuple[Op, ...]) -> str:
 
 
 def of_outline(text: str, origin: str) -> tuple[Shape, tuple[Op, ...]]:
-    """The image's shape and the ops of a network that :func:`outlined` wrote.
+    """The image's shape and the ops from a text of :func:`outlined`.
 
     Raises:
-        SupernetError: it did not, or another version of hwnas did.
+        SupernetError: the text is damaged, or another version of hwnas wrote it.
     """
     try:
-        told = json.loads(text)
-        made = OpList(tuple(told["input"]))
-        for kind, inputs, settings in told["ops"]:
+        outline = json.loads(text)
+        made = OpList(tuple(outline["input"]))
+        for kind, inputs, settings in outline["ops"]:
             made.apply(_class(kind), f"op{len(made.ops)}", *inputs, **{k: _frozen(v) for k, v in settings.items()})
     except (ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
         rule = f"its description of the network cannot be read ({error})"
         raise SupernetError(origin, rule, "train it again with this version of hwnas") from None
-    return tuple(told["input"]), tuple(made.ops)
+    return tuple(outline["input"]), tuple(made.ops)
 
 
 def _class(name: str) -> type[Op]:

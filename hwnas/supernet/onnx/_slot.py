@@ -1,4 +1,4 @@
-"""One slot of an ONNX file's network: its ops, what of them is elastic, and the layer at each setting."""
+"""One slot of an ONNX file's network: its ops, its elastic dimensions, and its layer at each setting."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SMALLEST_KERNEL = 3
 
 @dataclass(frozen=True)
 class ElasticSlot:
-    """Ops of one slot at their largest, numbered within it.
+    """The ops of one slot at their largest, numbered within the slot.
 
     Attributes:
         name: of the slot.
@@ -34,34 +34,34 @@ class ElasticSlot:
 
     @cached_property
     def groups(self) -> list[Group]:
-        """Inner channels that can be fewer."""
+        """Groups of inner channels that can be reduced."""
         return groups(self.input_shape, self.ops)
 
     @cached_property
     def widths(self) -> tuple[float, ...]:
-        """Shares of the inner channels that differ from each other; empty if there is no choice."""
+        """Shares of the inner channels that lead to different numbers; empty if there is no choice."""
         settings = {tuple(fewer(group.size, width) for group in self.groups): width for width in WIDTHS}
         found = tuple(sorted(settings.values()))
         return found if len(found) > 1 else ()
 
     @cached_property
     def kernels(self) -> tuple[int, ...]:
-        """Sizes of the largest depthwise kernel; empty if there is no choice."""
+        """Choices of the largest depthwise kernel; empty if there is no choice."""
         largest = max((k for op in self.ops if (k := square_kernel(op))), default=0)
         return tuple(range(SMALLEST_KERNEL, largest + 1, 2)) if largest > SMALLEST_KERNEL else ()
 
     @cached_property
     def droppable(self) -> bool:
-        """Whether the network works without it, because it only adds to its input."""
+        """Whether the slot can be dropped, because it only adds to its input."""
         return is_residual(self.ops) and self.ops[-1].shape == self.input_shape
 
     @property
     def is_block(self) -> bool:
-        """Whether it is one of the blocks that stages are made of."""
+        """Whether the slot can be part of a stage."""
         return bool(self.groups) or any(isinstance(op, Add) for op in self.ops)
 
     def layer(self, input_shape: Shape, width: float = 1.0, kernel: int | None = None) -> LayerSpec:
-        """The layer at a size of its input, a share of the inner channels and a largest depthwise kernel."""
+        """The layer for an input shape, a share of the inner channels, and a largest depthwise kernel."""
         return _layer(self, input_shape, width, kernel)
 
     def __hash__(self) -> int:
@@ -75,7 +75,7 @@ def fewer(size: int, width: float) -> int:
 
 
 def square_kernel(op: Op) -> int | None:
-    """The kernel of a depthwise convolution that can shrink to its centre: square, odd, padded enough."""
+    """The kernel of a depthwise convolution if it can shrink to its centre: square, odd, padded enough; else None."""
     if not (isinstance(op, Conv) and is_depthwise(op)) or op.kernel[0] != op.kernel[1] or op.kernel[0] % 2 == 0:
         return None
     margin = (op.kernel[0] - SMALLEST_KERNEL) // 2
@@ -96,7 +96,7 @@ def _layer(slot: ElasticSlot, input_shape: Shape, width: float, kernel: int | No
 
 
 def _fitted(op: Op, largest: Op, channels: int | None) -> Op:
-    """An op with the channels that its inputs have by now, or that it gives."""
+    """An op adapted to the reduced channels of its inputs, and to ``channels`` outputs if given."""
     if isinstance(op, Conv):
         if is_depthwise(largest):
             return replace(op, channels=op.in_shape[0], groups=op.in_shape[0])
@@ -118,9 +118,9 @@ def _shrunk(op: Op, kernel: int) -> Op:
 
 
 def _key(input_shape: Shape, ops: Sequence[Op]) -> str:
-    """Kind and shapes to be read by people; a digest of the ops tells all that latency depends on.
+    """Kind and shapes for readers, and a digest of everything in the ops that latency depends on.
 
-    A batch norm is folded before a layer runs: with one and without, a convolution has the same key.
+    Batch norms are folded before a layer runs, so a convolution has the same key with and without one.
     """
     kinds = {type(op) for op in ops}
     kind = "residual" if Add in kinds else "branches" if Concat in kinds else "chain"

@@ -1,4 +1,4 @@
-"""Sort inner channels by importance, so that leading slices keep the important ones.
+"""Sorting of inner channels by importance, so that leading slices keep the important ones.
 
 The whole network computes the same as before.
 """
@@ -19,15 +19,15 @@ Weights = dict[str, NDArray[np.float32]]
 def sorted_weights(
     slot: ElasticSlot, weights: Sequence[Mapping[str, NDArray[np.float32]]], eps: float
 ) -> list[Weights]:
-    """A slot's weights with the channels of each group in order of importance, the most important first.
+    """A slot's weights with the channels of each group sorted by importance, most important first.
 
-    A channel is as important as the weights that make it are large, batch norms counted in, times those that read it
-    (Li et al. 2017, arXiv:1608.08710, from both sides).
+    A channel's importance is the norm of the weights that make it, including batch norms, times the norm of the weights that
+    read it (Li et al. 2017, arXiv:1608.08710, use the former).
 
     Args:
-        slot: whose they are.
+        slot: whose weights they are.
         weights: of each op, by part.
-        eps: that batch norms add to variances.
+        eps: added to variances by batch norms.
     """
     found = [dict(each) for each in weights]
     for group in slot.groups:
@@ -50,7 +50,7 @@ def _importance(group: Group, weights: Sequence[Weights], eps: float) -> NDArray
 
 
 def _size(weights: Weights, eps: float) -> NDArray[np.float64]:
-    """``(channels,)``: how large an op makes each channel."""
+    """``(channels,)`` norms of an op's weights by output channel, with its batch norm applied."""
     size = _norms(weights["weight"])
     for prefix, scale in (("bn.", weights.get("bn.weight", 1.0)), ("", 1.0)):
         variance = weights.get(f"{prefix}running_var")

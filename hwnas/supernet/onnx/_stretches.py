@@ -1,8 +1,9 @@
-"""Where a network may be cut into slots: at values through which everything later depends on what came before.
+"""Cutting a network into slots.
 
-Between two such cuts lies one op, or several that branch and join: a residual block, an inception module. Slots are made
-of these as people draw networks: a residual block with the activation after its sum, an inverted bottleneck up to its
-linear projection, a squeeze and the branches that it feeds, a plain stretch up to its pooling.
+A cut is possible at a value through which every later op depends on the earlier ones. Between two such values lies one op, or
+several that branch and join: a residual block, an inception module. Slots combine these parts as networks are usually drawn:
+a residual block with the activation after its sum, an inverted bottleneck up to its linear projection, a squeeze with the
+branches that it feeds, a plain chain up to its pooling.
 """
 
 from __future__ import annotations
@@ -13,13 +14,13 @@ from itertools import pairwise
 from hwnas.space.ops import Activation, Add, BatchNorm, Concat, Conv, Linear, Mul, Op, Pool, PRelu, Shuffle
 
 MOST_IN_A_CHAIN = 3
-"""Convolutions of one slot without branches, where strides offer to cut it: as many as an inverted bottleneck has."""
+"""Convolutions of a slot without branches, if strides allow cuts; an inverted bottleneck has as many."""
 
 ACTIVATIONS = (Activation, PRelu)
 
 
 def segments(ops: Sequence[Op]) -> list[range]:
-    """The parts between cuts, as ranges of positions. Each reads the last value of the one before it alone."""
+    """The parts between possible cuts, as ranges of positions. Each reads only the last value of the part before it."""
     last_reader = [0] * (len(ops) + 1)
     for i, op in enumerate(ops):
         for x in op.inputs:
@@ -56,7 +57,7 @@ def stretches(ops: Sequence[Op]) -> list[range]:
 
 
 def is_residual(ops: Sequence[Op]) -> bool:
-    """Whether a slot's ops, numbered within it, add to their input: without them, the network still has a value."""
+    """Whether a slot's ops, numbered within it, end by adding to the slot's input, perhaps followed by activations."""
     (part, *rest) = segments(ops)
     last = ops[part[-1]]
     plain = all(len(each) == 1 and isinstance(ops[each[0]], ACTIVATIONS) for each in rest)
@@ -64,12 +65,12 @@ def is_residual(ops: Sequence[Op]) -> bool:
 
 
 def within(ops: Sequence[Op], stretch: range) -> list[tuple[int, ...]]:
-    """The inputs of a stretch's ops, numbered within it: 0 is what enters it."""
+    """The inputs of a stretch's ops, numbered within the stretch; 0 is its input."""
     return [tuple(x - stretch.start for x in ops[i].inputs) for i in stretch]
 
 
 def _is_activated(ops: Sequence[Op], parts: Sequence[range], i: int) -> bool:
-    """Whether a norm, an activation or a gate follows."""
+    """Whether a norm, an activation or a gate follows part ``i``."""
     if i + 1 == len(parts):
         return False
     after = ops[parts[i + 1][-1]]
@@ -77,14 +78,14 @@ def _is_activated(ops: Sequence[Op], parts: Sequence[range], i: int) -> bool:
 
 
 def _end(ops: Sequence[Op], parts: Sequence[range], i: int, kinds: tuple[type[Op], ...]) -> int:
-    """Where a slot ends whose last part is the i-th, with the ops of some kinds that follow."""
+    """The end of a slot whose last part is ``i``, extended by the ops of some kinds that follow it."""
     while i + 1 < len(parts) and len(parts[i + 1]) == 1 and isinstance(ops[parts[i + 1][0]], kinds):
         i += 1
     return parts[i].stop
 
 
 def _shorter(ops: Sequence[Op], parts: Sequence[range], stretch: range) -> list[range]:
-    """A long chain, cut before its strided convolutions."""
+    """The stretch itself; or, if it is a long chain, its pieces between strided convolutions."""
     inside = [part for part in parts if part.start in stretch]
     chain = [part.start for part in inside if len(part) == 1 and isinstance(ops[part.start], Conv)]
     if len(chain) <= MOST_IN_A_CHAIN or any(len(p) > 1 and isinstance(ops[p[-1]], (Add, Concat)) for p in inside):
@@ -94,7 +95,7 @@ def _shorter(ops: Sequence[Op], parts: Sequence[range], stretch: range) -> list[
 
 
 def _with_weights(ops: Sequence[Op], found: list[range]) -> list[range]:
-    """A stretch of norms and poolings alone joins the one before it, unless that is a residual block."""
+    """The stretches, with those of norms and poolings alone joined to the one before, unless that is a residual block."""
     joined: list[range] = []
     for stretch in found:
         heavy = any(isinstance(ops[i], (Conv, Linear)) for i in stretch)

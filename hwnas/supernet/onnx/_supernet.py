@@ -1,4 +1,4 @@
-"""A convolutional network from an ONNX file as a supernet: its own weights, sorted."""
+"""A convolutional network from an ONNX file as a supernet, with the file's weights sorted by importance."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from hwnas.files import ends_in
-from hwnas.graph.read import BN_EPS, ReadNetwork
+from hwnas.graph.read import ReadNetwork
 from hwnas.progress import notice
 from hwnas.space import SearchSpace, network_inputs, with_classes
 from hwnas.space.ops import Affine, Transpose
@@ -32,7 +32,7 @@ OF_BYTES = 0.05
 
 
 class OnnxSupernet(Supernet):
-    """What the supernets of ONNX files share; each file's is a class of its own, made by :func:`onnx_supernet`.
+    """The base of the supernets of ONNX files; :func:`onnx_supernet` makes a class for each file.
 
     The largest subnet equals the network of the file. Inner channels are sorted by importance.
     """
@@ -72,7 +72,7 @@ class OnnxSupernet(Supernet):
 
     @classmethod
     def from_checkpoint(cls, path: str | os.PathLike[str]) -> Self:
-        """The weights of an ONNX file of this network, or of a checkpoint with our names.
+        """The weights of an ONNX file of this network, or of a checkpoint with hwnas's names.
 
         Raises:
             SupernetError: they are of another network.
@@ -86,13 +86,14 @@ class OnnxSupernet(Supernet):
         return cls(_tensors(cls.network_of, found), file.name)
 
     def adapted(self, data: Task) -> OnnxSupernet:
-        """The supernet with batch norms where an exporter has folded them, by what ``data`` shows; else itself."""
+        """The supernet with batch norms in the places where an exporter may have folded them, from statistics of ``data``."""
         network = self.network_of
         folded = folded_positions(network.ops)
         if not folded:
             return self
         notice(
-            f"{self.origin} has no batch norms behind its convolutions, or folded ones: training begins with some, from what your images show"
+            f"{self.origin} has no batch norms behind its convolutions, or folded ones: training begins with some, "
+            "from what your images show"
         )
         names = [
             f"{slot.name}/{op.name}"
@@ -102,12 +103,10 @@ class OnnxSupernet(Supernet):
         ]
         layers = self.network(extremes(self.space)[1])
         batches = data.calibration(network_inputs(layers))
-        tensors = unfolded_tensors(layers, self.tensors, names, batches, BN_EPS)
-        family = _family(replace(network, ops=unfolded(network.ops)), BN_EPS, None)
+        tensors = unfolded_tensors(layers, self.tensors, names, batches, self.bn_eps)
+        family = _family(replace(network, ops=unfolded(network.ops)), self.bn_eps, None)
         found = family(tensors, self.origin, with_classes(family.search_space(), self.classes))
-        found.reference, found.labels, found.metric = self.reference, self.labels, self.metric
-        found.head_is_new = self.head_is_new
-        return found
+        return found.with_identity_of(self)
 
 
 def onnx_supernet(path: str | os.PathLike[str]) -> type[OnnxSupernet]:
@@ -119,13 +118,13 @@ def onnx_supernet(path: str | os.PathLike[str]) -> type[OnnxSupernet]:
     return _family(elastic_file(path), read_file(path).bn_eps, Path(path))
 
 
-def supernet_of_outline(told: Mapping[str, str], origin: str) -> type[OnnxSupernet]:
-    """The supernet of a file of weights, by its metadata.
+def supernet_of_outline(metadata: Mapping[str, str], origin: str) -> type[OnnxSupernet]:
+    """The supernet of a weight file, from its metadata.
 
     Raises:
-        SupernetError: its outline cannot be read.
+        SupernetError: the outline cannot be read.
     """
-    return _family(outlined_network(told, origin), float(told[EPS]), None)
+    return _family(outlined_network(metadata, origin), float(metadata[EPS]), None)
 
 
 @cache

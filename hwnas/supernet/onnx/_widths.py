@@ -1,8 +1,8 @@
-"""Find channels inside a slot that can be reduced: those of neither its input nor its output.
+"""Finding the inner channels of a slot that can be reduced: those of neither its input nor its output.
 
-Axes of values that must have one length form a group: what convolutions and linear maps give, and all that norms,
-activations, depthwise convolutions, sums and gates make of it, until others read it. A group that reaches the slot's
-input or output, or an op that cannot do with fewer (a grouped convolution, a split, a join), stays as it is.
+Axes of values that must have the same length form a group: the output of a convolution or linear map, and all that norms,
+activations, depthwise convolutions, sums and gates make of it, until other convolutions or linear maps read it. A group that
+reaches the slot's input or output, or an op that needs all channels (a grouped convolution, a split, a join), is fixed.
 """
 
 from __future__ import annotations
@@ -32,13 +32,14 @@ from hwnas.space.ops import (
 
 @dataclass
 class Group:
-    """Channels that come and go together.
+    """Channels that are kept or dropped together.
 
     Attributes:
-        size: how many.
-        makers: positions of the convolutions and linear maps that give them.
-        passers: of the ops between, with weights per channel.
-        readers: of the convolutions and linear maps that read them.
+        size: number of channels.
+        makers: positions of the convolutions and linear maps that output them.
+        passers: positions of the ops in between that have weights per channel.
+        readers: positions of the convolutions and linear maps that read them.
+        fixed: whether all channels must be kept.
     """
 
     size: int
@@ -57,17 +58,17 @@ class _Axis:
 
 
 def is_depthwise(op: Op) -> bool:
-    """Whether an op is a convolution of each channel on its own."""
+    """Whether an op is a depthwise convolution."""
     return isinstance(op, Conv) and op.groups == op.in_shape[0] == op.channels > 1
 
 
 def column(op: Reshape) -> bool:
-    """Whether a reshape makes a vector a feature map of height and width 1."""
+    """Whether a reshape turns a vector into a feature map of height and width 1."""
     return len(op.in_shape) == 1 and op.to == (op.in_shape[0], *[1] * (len(op.to) - 1))
 
 
 def groups(input_shape: Shape, ops: Sequence[Op]) -> list[Group]:
-    """The groups of a slot that can be smaller. Ops are numbered within the slot."""
+    """The groups of a slot that can be reduced. Ops are numbered within the slot."""
     walk = _Walk(input_shape)
     for i, op in enumerate(ops):
         walk.step(i, op)
@@ -93,7 +94,7 @@ class _Walk:
         self.of(at).fixed = True
 
     def new(self, size: int, axis: int, maker: int | None = None) -> _Axis:
-        """A group of its own; fixed if nothing gives it."""
+        """A new group; fixed if it has no maker."""
         self.groups.append(Group(size, [] if maker is None else [maker], fixed=maker is None))
         self.parent.append(len(self.groups) - 1)
         return _Axis(len(self.groups) - 1, axis)
@@ -110,9 +111,8 @@ class _Walk:
         return a
 
     def step(self, i: int, op: Op) -> None:
-        """Where the channels of an op's value come from."""
-        given = [self.axes[x] for x in op.inputs]
-        self.axes.append(self._after(i, op, given))
+        """Follow the channels through op ``i``."""
+        self.axes.append(self._after(i, op, [self.axes[x] for x in op.inputs]))
 
     def _after(self, i: int, op: Op, given: list[_Axis]) -> _Axis:
         x = given[0]

@@ -132,6 +132,18 @@ def test_batch_norms_come_back(case: Exported, tmp_path: Path) -> None:
     close(load_supernet(str(tmp_path / "own.safetensors")).forward(largest, x), folded.forward(largest, x))
 
 
+@torch.no_grad()
+def test_batch_norms_come_back_beside_those_with_another_epsilon(tmp_path: Path) -> None:
+    layers = [nn.BatchNorm2d(3, eps=0.1), nn.Conv2d(3, 8, 3, padding=1), nn.BatchNorm2d(8), nn.ReLU()]
+    module = nn.Sequential(
+        *layers, nn.Conv2d(8, 8, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 4)
+    )
+    net = load_supernet(str(exported(module.eval(), tmp_path / "net.onnx")))
+    found, (_, largest), x = net.adapted(Seen()), extremes(net.space), images()
+    assert found is not net
+    close(found.forward(largest, x), module(x))
+
+
 def test_what_is_elastic(case: Exported) -> None:
     space = case.net.space
     assert {key: len(columns) for key, columns in space.groups.items()} == GENES[case.name]
