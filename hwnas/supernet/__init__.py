@@ -1,6 +1,6 @@
 """Pretrained supernets in torch: weights in, subnets with inherited weights out.
 
-Names load when they are first asked for: to fetch a checkpoint or to read a header takes no torch.
+Names load on first use, because fetching a checkpoint or reading a header needs no torch.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""How well a network in another precision agrees with fp32, and which layers cost most.
+"""Agreement of a network in another precision with fp32, and the layers that cost most of it.
 
-Public reports: MobileNetV3 falls from 74 to 54 % under per-channel static int8, and depthwise convolutions with
-per-tensor ranges to chance. Such a file runs, is fast, and is wrong: so every exported file is compared with fp32.
+Public reports: static int8 per channel takes MobileNetV3 from 74 to 54 %, and depthwise convolutions with per-tensor ranges
+fall to chance. These files run fast and are wrong, so every exported file is compared with fp32.
 """
 
 from __future__ import annotations
@@ -10,40 +10,40 @@ import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
+from operator import itemgetter
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import Tensor
 
 from hwnas.errors import DataError
 from hwnas.graph import PACKED, Ranges, quantized
 from hwnas.progress import progress
 from hwnas.supernet._feeds import feeds
-from hwnas.task import Inputs
+from hwnas.task import Inputs, map_inputs, named_inputs
 
 if TYPE_CHECKING:
     import onnx
     import onnxruntime as ort
 
 Batches = Callable[[], Iterable[Inputs]]
-"""Gives batches, the same at every call."""
+"""Returns batches, the same at every call."""
 
 BLAME_IMAGES = 32
-"""Images that layers are blamed on, one layer in int8 at a time: some 0.2 to 1 s for each."""
+"""Images on which single layers are compared in int8, in some 0.2 to 1 s per layer."""
 
 MOST_BLAMED = 3
 
 
 @dataclass(frozen=True)
 class Agreement:
-    """Two networks on the same images.
+    """How far two networks agree on the same images.
 
     Attributes:
-        share_pct: images on which both rank the same class first, in percent.
+        share_pct: share of images for which both predict the same class, in percent.
         logit_error: mean absolute difference of their logits.
-        logit_spread: standard deviation of the first one's logits, to compare the error with.
-        n_images: images compared.
+        logit_spread: standard deviation of the first network's logits, to compare the error with.
+        n_images: number of images.
     """
 
     share_pct: float
@@ -59,7 +59,7 @@ class Agreement:
 
 @dataclass(frozen=True)
 class Blamed:
-    """A layer, and the agreement with fp32 if this layer alone is in int8."""
+    """A layer, and the agreement with fp32 when only this layer is in int8."""
 
     layer: str
     agreement: Agreement
@@ -69,7 +69,7 @@ class Blamed:
 
 
 def agreement(plain: onnx.ModelProto, model: onnx.ModelProto, batches: Batches) -> Agreement:
-    """Compare ``model`` with the fp32 model ``plain``, both as onnxruntime runs them.
+    """Compare ``model`` with the fp32 model ``plain``, both in onnxruntime.
 
     Raises:
         DataError: there are no images.
@@ -77,7 +77,7 @@ def agreement(plain: onnx.ModelProto, model: onnx.ModelProto, batches: Batches) 
     ours, theirs = open_session(plain), open_session(model)
     n = alike = size = 0
     error = total = squares = 0.0
-    for images in batches():  # logits of all of a text's tokens would not fit into memory
+    for images in batches():  # summed batch by batch: a text's logits do not fit into memory
         expected, found = (each.reshape(-1, each.shape[-1]) for each in (logits(ours, images), logits(theirs, images)))
         n, size = n + len(expected), size + expected.size
         alike += int((expected.argmax(1) == found.argmax(1)).sum())
@@ -91,9 +91,9 @@ def agreement(plain: onnx.ModelProto, model: onnx.ModelProto, batches: Batches) 
 
 
 def most_lossy(plain: onnx.ModelProto, ranges: Ranges, batches: Batches) -> list[Blamed]:
-    """The ops that cost the most agreement, worst first: each alone in int8, on :data:`BLAME_IMAGES` images.
+    """The ops that cost the most agreement, worst first, each measured alone in int8 on :data:`BLAME_IMAGES` images.
 
-    Slots are compared first, then the ops of the worst :data:`MOST_BLAMED` slots; of a mixed model those that are int8.
+    Slots are compared first, then the ops of the :data:`MOST_BLAMED` worst slots. In a mixed model only those in int8 count.
 
     Args:
         plain: the fp32 model.
@@ -106,7 +106,7 @@ def most_lossy(plain: onnx.ModelProto, ranges: Ranges, batches: Batches) -> list
         costly = [b for b in found if b.agreement.logit_error > 0]
         return sorted(costly, key=lambda b: -b.agreement.logit_error)[:MOST_BLAMED]
 
-    # Nodes tell what int8 makes of them; an op may have several.
+    # A node's doc_string names its integer form; an op may have several nodes.
     integer = [node.name for node in plain.graph.node if node.doc_string and node.doc_string not in PACKED]
     ops = list(dict.fromkeys("/".join(name.split("/")[:2]) for name in integer))
     worst = blamed(dict.fromkeys(op.partition("/")[0] for op in ops))
@@ -116,19 +116,19 @@ def most_lossy(plain: onnx.ModelProto, ranges: Ranges, batches: Batches) -> list
 def alone_in_int8(
     plain: onnx.ModelProto, ranges: Ranges, batches: Batches, names: Iterable[str], most: int = BLAME_IMAGES
 ) -> list[Blamed]:
-    """The cost of each op or slot: it alone in int8, on the first ``most`` images, in the order of ``names``.
+    """The agreement of a model in which one op or slot is in int8, for each of ``names`` in turn.
 
     Args:
         plain: the fp32 model.
         ranges: of its activations.
         batches: images.
-        names: of ops (``<slot>/<op>``) or of slots.
-        most: images.
+        names: ops (``<slot>/<op>``) or slots.
+        most: how many of the images to compare on.
     """
-    images, found, each = list(_first(batches(), most)), [], list(names)
+    images, found, names = list(_first(batches(), most)), [], list(names)
     with progress("alone in int8") as advance:
-        for done, name in enumerate(each):
-            advance(done, len(each), name)
+        for done, name in enumerate(names):
+            advance(done, len(names), name)
             alone = quantized(plain, ranges, partial(_belongs, name))
             found.append(Blamed(name, agreement(plain, alone, lambda: images)))
     return found
@@ -137,19 +137,15 @@ def alone_in_int8(
 def _first(batches: Iterable[Inputs], n: int) -> Iterator[Inputs]:
     """The first ``n`` samples."""
     for batch in batches:
-        if isinstance(batch, Tensor):
-            part: Inputs = batch[:n]
-            n -= len(batch)
-        else:
-            part = {name: tensor[:n] for name, tensor in batch.items()}
-            n -= len(next(iter(batch.values())))
-        yield part
+        size = len(next(iter(named_inputs(batch).values())))
+        yield map_inputs(itemgetter(slice(n)), batch)
+        n -= size
         if n <= 0:
             return
 
 
 def _belongs(name: str, node: str) -> bool:
-    """Whether a node is the op of that name, or of the slot."""
+    """Whether a node is of the op or slot ``name``."""
     return node == name or node.startswith(f"{name}/")
 
 
@@ -161,6 +157,5 @@ def open_session(model: onnx.ModelProto) -> ort.InferenceSession:
 
 
 def logits(session: ort.InferenceSession, inputs: Inputs) -> NDArray[np.float32]:
-    """``(n, classes)`` of a batch, of decoders ``(n, tokens, vocabulary)``."""
-    found: NDArray[np.float32] = session.run(["logits"], feeds(inputs))[0]
-    return found
+    """Logits ``(n, classes)`` of a batch, or ``(n, tokens, vocabulary)`` of a decoder."""
+    return np.asarray(session.run(["logits"], feeds(inputs))[0])

@@ -1,4 +1,4 @@
-"""By which margins subnets classify samples, a share of the samples at a time: what a race is decided by."""
+"""The margins by which subnets classify samples, measured on a few samples at a time. They decide races."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from hwnas.supernet.engine import Engine
 from hwnas.task import SelectiveTask, margins, placed
 
 _STORED = np.dtype("<f2")
-"""Of margins in a journal: all of each."""
+"""Margins in a journal, without loss."""
 
 
 @dataclass(frozen=True)
 class Statistics:
-    """A subnet's batch-norm statistics by name, and the number of images they come from; empty without batch norms."""
+    """A subnet's batch-norm statistics by name (none without batch norms), and the number of images they come from."""
 
     tensors: Mapping[str, NDArray[np.float32]]
     n_images: int
@@ -33,7 +33,7 @@ class Statistics:
 
 @dataclass(frozen=True)
 class Share:
-    """A ``(g,)`` row, ``(s,)`` samples to show it, and its batch norms' statistics if they are gathered already."""
+    """A subnet's ``(g,)`` row, the ``(s,)`` samples to show it, and its batch-norm statistics if they are known."""
 
     row: Population
     samples: NDArray[np.intp]
@@ -42,18 +42,17 @@ class Share:
 
 @dataclass(frozen=True)
 class Answers:
-    """``(s,)`` margins, see :func:`hwnas.task.margins`; and the statistics that further shares need."""
+    """``(s,)`` margins (:func:`hwnas.task.margins`), and the batch-norm statistics, which later shares need."""
 
     margins: NDArray[np.float16]
     statistics: Statistics
 
 
 def answer(supernet: Supernet, data: SelectiveTask, engine: Engine, share: Share) -> Answers:
-    """Show samples to a subnet, re-calibrated first unless it comes with statistics.
+    """Show samples to a subnet. It is re-calibrated first unless its share has statistics.
 
     Raises:
-        SupernetError: there is nothing to re-calibrate with.
-        DataError: a sample cannot be read.
+        DataError: there are no images to re-calibrate with, or a sample cannot be read.
     """
     data = placed(data, engine.device)
     if share.statistics is None:
@@ -69,16 +68,20 @@ def answer(supernet: Supernet, data: SelectiveTask, engine: Engine, share: Share
 
 
 class MeasuredAnswers:
-    """Answers of subnets, each journalled as soon as it is known, so that a killed run repeats none.
+    """Margins of subnets. Each answer is journalled at once, so that a killed run repeats none.
 
     Args:
-        supernet: with its weights.
-        data: samples.
-        journal: for this race alone; see :func:`accuracy_journal_identity`.
-        engine: what runs subnets.
-        executor: where, by an opener whose work is :func:`answer` on a :class:`Share`; None for here. Neither answers nor
-            the journal depend on it.
-        skip_failed: go on without subnets whose evaluation always fails, in place of stopping.
+        supernet: the shared weights.
+        data: the samples.
+        journal: of this race alone; see :func:`accuracy_journal_identity`.
+        engine: runs the subnets.
+        executor: where they run; its work is :func:`answer` on a :class:`Share`. None runs them in this process. Neither
+            margins nor journal depend on it.
+        skip_failed: go on without subnets whose evaluation always fails, instead of stopping.
+
+    Attributes:
+        n_calibration: number of images that subnets were re-calibrated on.
+        progress: called after each answer.
     """
 
     def __init__(
@@ -117,7 +120,7 @@ class MeasuredAnswers:
 
     @property
     def n_known(self) -> int:
-        """The number of subnets that were shown samples, those of the journal included."""
+        """Number of subnets that were shown samples, including those of the journal."""
         return len({key for key, _ in self._known})
 
     def __call__(self, rows: Population, samples: NDArray[np.intp], start: int) -> list[NDArray[np.float16] | None]:
@@ -125,23 +128,23 @@ class MeasuredAnswers:
 
         Args:
             rows: ``(k, g)``, canonical and distinct.
-            samples: ``(k, s)`` places of samples, of each subnet its own.
-            start: how many these subnets were shown before.
+            samples: ``(k, s)`` positions of the samples for each subnet.
+            start: number of samples that these subnets were shown before.
 
         Returns:
-            For each row ``(s,)`` margins; None for a row that is skipped.
+            ``(s,)`` margins for each row; None for a row that is skipped.
 
         Raises:
             SupernetError: the evaluation of a subnet always fails.
         """
         span = start, start + samples.shape[1]
-        asked = [(row.tobytes(), _digest(places)) for row, places in zip(rows, samples, strict=True)]
+        asked = [(row.tobytes(), _digest(positions)) for row, positions in zip(rows, samples, strict=True)]
         shares = [
-            Share(row, places, self._statistics.get(row.tobytes()))
-            for row, places, key in zip(rows, samples, asked, strict=True)
+            Share(row, positions, self._statistics.get(row.tobytes()))
+            for row, positions, key in zip(rows, samples, asked, strict=True)
             if key not in self._known
         ]
-        # Those of one resolution together, so that decoded images are used again.
+        # Subnets of one resolution run together, so that decoded images are used again.
         shares.sort(key=lambda share: self.supernet.network(share.row)[0][1].input_shape)
         for share, outcome in zip(shares, self.executor.in_order(shares), strict=True):
             self._keep(share, span, outcome)
@@ -149,7 +152,7 @@ class MeasuredAnswers:
         return [self._known[key] for key in asked]
 
     def stop(self, row: Population, value: float, std: float, n_images: int) -> None:
-        """Note that a subnet left the race, with the value expected of it and its standard deviation."""
+        """Journal that a subnet left the race, with its expected value and the standard deviation of that."""
         if row.tobytes() not in self._stopped:
             expected = {self.supernet.metric: value, "std": std, "n_images": n_images}
             self._journal.append({"arch": self.supernet.space.decode(row), "expected": expected})
@@ -163,13 +166,13 @@ class MeasuredAnswers:
             self.n_calibration = max(self.n_calibration, found.statistics.n_images)
             stored = found.margins.astype(_STORED).tobytes().hex()
             entry: dict[str, Any] = {"margins": stored, "n_calibration": found.statistics.n_images}
-            told: NDArray[np.float16] | None = found.margins
+            known: NDArray[np.float16] | None = found.margins
         else:
-            told, entry = None, skipped(arch, outcome, allowed=self.skip_failed)
+            known, entry = None, skipped(arch, outcome, allowed=self.skip_failed)
         self._journal.append({"arch": arch, "samples": list(span), "shown": shown, **entry})
-        self._known[key, shown] = told
+        self._known[key, shown] = known
 
 
 def _digest(samples: NDArray[np.intp]) -> str:
-    """Of the places of samples: which ones a subnet is shown depends on the whole race before."""
+    """Digest of positions of samples: which ones a subnet is shown depends on the race so far."""
     return hashlib.sha256(samples.astype("<i8").tobytes()).hexdigest()[:16]

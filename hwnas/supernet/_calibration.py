@@ -1,4 +1,4 @@
-"""How batch norms normalise: by stored statistics, or by the batch's own, which calibration averages over batches."""
+"""How batch norms normalise: with stored statistics, or with the batch's, which calibration averages over batches."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from torch import Tensor
 class Calibration:
     """Batch-norm statistics gathered over batches.
 
-    Each batch is normalised by its own biased mean and variance; both are averaged over batches,
-    weighted by batch size. That is what Once-for-All's published accuracies were measured with.
+    Each batch is normalised with its own mean and biased variance. Both are averaged over batches, weighted by batch size,
+    as for Once-for-All's published accuracies.
     """
 
     def __init__(self) -> None:
@@ -21,7 +21,7 @@ class Calibration:
         self._sums: dict[str, tuple[Tensor, Tensor]] = {}
 
     def add(self, name: str, mean: Tensor, variance: Tensor, n: int) -> None:
-        """Counts a batch of ``n`` samples for the batch norm ``name``: ``(channels,)`` both."""
+        """Add the ``(channels,)`` mean and variance of a batch of ``n`` samples at the batch norm ``name``."""
         total_mean, total_variance = self._sums.get(name, (0.0, 0.0))
         self._sums[name] = (total_mean + n * mean.detach(), total_variance + n * variance.detach())
 
@@ -36,14 +36,14 @@ class Calibration:
 
 @dataclass(frozen=True)
 class Shared:
-    """A batch of which each process of a team holds a part.
+    """A batch that is spread over the processes of a team.
 
     Attributes:
-        gathered: ``(size, n)``, what every process has of a tensor ``(n,)``; gradients flow back to where they belong.
+        gathered: turns a process's tensor ``(n,)`` into those of all processes, ``(size, n)``; gradients flow back to each.
     """
 
     gathered: Callable[[Tensor], Tensor]
 
 
 BatchNormMode = Literal["eval", "train"] | Calibration | Shared
-"""Normalise by the stored statistics, by the batch's own, by its own while gathering them, or by those of a shared batch."""
+"""Normalise with stored statistics, with the batch's, with the batch's while gathering them, or with a shared batch's."""

@@ -1,4 +1,4 @@
-"""Reading checkpoint files: tensors in plain containers only, never objects; and writing our own."""
+"""Reading checkpoint files, which may hold tensors in plain containers but never objects, and writing hwnas's own."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ _DIGEST = "tensors_sha256"
 
 _NUMBERS = [type(np.dtype(kind)) for kind in (np.float64, np.float32, np.int64, np.bool_)]
 _PLAIN: list[Any] = [argparse.Namespace, np.dtype, np.float64(0).__reduce__()[0], *_NUMBERS]
-"""Containers of settings and numpy's numbers, which training scripts save beside weights: none of them runs code."""
+"""Settings and numpy numbers that training scripts save beside weights; loading them runs no code."""
 
 
 def split_part(reference: str | os.PathLike[str]) -> tuple[Path, str | None]:
-    """The file and the part of ``FILE`` or ``FILE:PART``."""
+    """The file and part that ``FILE`` or ``FILE:PART`` names."""
     path = Path(reference)
     file, colon, part = str(reference).rpartition(":")
     if not path.is_file() and colon and part and Path(file).is_file():
@@ -40,15 +40,15 @@ def split_part(reference: str | os.PathLike[str]) -> tuple[Path, str | None]:
 
 
 def checkpoint_file(reference: str | os.PathLike[str]) -> Path:
-    """The file or folder of ``PATH`` or ``FILE:PART``."""
+    """The file or folder that ``PATH`` or ``FILE:PART`` names."""
     return split_part(reference)[0]
 
 
 def read_content(path: str | os.PathLike[str]) -> Mapping[Any, Any]:
-    """What a file holds: tensors by key, perhaps nested, on the CPU.
+    """A file's content: tensors by key, perhaps nested, on the CPU.
 
     Raises:
-        SupernetError: missing, truncated, corrupt, or it holds objects other than tensors, numbers and text.
+        SupernetError: the file is missing, truncated or corrupt, or holds objects other than tensors, numbers and text.
     """
     file, name = Path(path), f"checkpoint {path}"
     if not file.is_file():
@@ -60,7 +60,7 @@ def read_content(path: str | os.PathLike[str]) -> Mapping[Any, Any]:
         return read_tensors(path)
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # about pickle protocols of files that are refused below
+            warnings.simplefilter("ignore")  # torch warns about pickle protocols of files that are refused below
             with torch.serialization.safe_globals(_PLAIN):
                 content = torch.load(file, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
@@ -76,7 +76,7 @@ def read_tensors(path: str | os.PathLike[str]) -> dict[str, Tensor]:
     """Tensors of a safetensors file by key, on the CPU.
 
     Raises:
-        SupernetError: missing, truncated or corrupt, or one of ours whose tensors are not those that were written.
+        SupernetError: the file is missing, truncated or corrupt, or hwnas wrote it with other tensors.
     """
     name = f"checkpoint {path}"
     try:
@@ -92,14 +92,14 @@ def read_tensors(path: str | os.PathLike[str]) -> dict[str, Tensor]:
 
 
 def write_safetensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:
-    """Write tensors, with a digest of them among the metadata."""
+    """Write tensors, with their digest in the metadata."""
     plain = {key: tensor.detach().cpu().contiguous() for key, tensor in tensors.items()}
-    # safetensors' own save_file makes a file that its owner alone may read.
+    # safetensors' own save_file makes a file that only its owner may read.
     path.write_bytes(_ordered(save(plain, metadata={**metadata, _DIGEST: _digest(plain)})))
 
 
 def _ordered(content: bytes) -> bytes:
-    """The same file with its metadata sorted: the library writes them in an order of its own each time."""
+    """The same file with sorted metadata: the library writes them in a different order each time."""
     end = 8 + int.from_bytes(content[:8], "little")
     header = json.loads(content[8:end])
     header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
@@ -111,10 +111,10 @@ def _ordered(content: bytes) -> bytes:
 def check_tensors(
     origin: str, found: Mapping[str, Tensor], expected: Mapping[str, tuple[int, ...]], network: str
 ) -> None:
-    """Check that every expected tensor is there, of its shape, real and finite.
+    """Check that every expected tensor is there, has the expected shape, and is real and finite.
 
     Raises:
-        SupernetError: names the first three differences.
+        SupernetError: one is not; names the first three missing tensors or wrong shapes.
     """
     refuse(origin, network, differences(found, expected))
     for key in expected:
@@ -126,28 +126,28 @@ def check_tensors(
 
 
 def differences(found: Mapping[str, Tensor], expected: Mapping[str, tuple[int, ...]]) -> list[str]:
-    """What is missing or of another shape, in words."""
-    told = []
+    """Sentences about tensors that are missing or have another shape."""
+    sentences = []
     for key, shape in expected.items():
         if key not in found:
-            told.append(f"{key} is missing")
+            sentences.append(f"{key} is missing")
         elif tuple(found[key].shape) != shape:
-            told.append(f"{key} is {shown(found[key].shape)}, not {shown(shape)}")
-    return told
+            sentences.append(f"{key} is {shown(found[key].shape)}, not {shown(shape)}")
+    return sentences
 
 
 class Misfit(SupernetError):
     """A checkpoint of another network."""
 
 
-def refuse(origin: str, network: str, told: list[str]) -> None:
-    """Raise the first three of some differences, if there are any.
+def refuse(origin: str, network: str, sentences: list[str]) -> None:
+    """Refuse a checkpoint that differs from the network.
 
     Raises:
-        Misfit: there are.
+        Misfit: there are differences; names the first three.
     """
-    if told:
-        rule = f"it does not fit {network}: {first_few(told)}"
+    if sentences:
+        rule = f"it does not fit {network}: {first_few(sentences)}"
         raise Misfit(origin, rule, "name the supernet that it belongs to with --supernet")
 
 
@@ -165,7 +165,7 @@ def _digest(tensors: Mapping[str, Tensor]) -> str:
 
 
 def _refused(name: str, reason: str, *, is_pickle: bool) -> SupernetError:
-    """Of a file the unpickler of plain tensors does not take."""
+    """The error for a file that torch's loader of plain tensors refuses."""
     found = re.search(r"GLOBAL ([\w.]+)", reason)
     if found or is_pickle:
         named = f" ({found[1]})" if found else ""

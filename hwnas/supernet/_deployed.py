@@ -1,4 +1,4 @@
-"""The files beside an exported ``model.onnx``, as Hugging Face's libraries read them."""
+"""The files beside an exported ``model.onnx``, in the formats of Hugging Face's libraries."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ CONFIG = "config.json"
 PREPROCESSOR = "preprocessor_config.json"
 
 IMAGE_MODEL = "resnet"
-"""The ``model_type`` of networks that no Hugging Face family describes: labels are read by it, layers are not."""
+"""The ``model_type`` of networks without a Hugging Face family. The libraries read the labels by it, not the layers."""
 
 
 NOT_KEPT = ("architectures", "_name_or_path", "problem_type")
@@ -19,22 +19,22 @@ network's own head was for (several at once, or a number)."""
 
 
 def as_json(facts: Mapping[str, Any]) -> str:
-    """The text of a file."""
+    """The text of a JSON file."""
     return json.dumps(facts, indent=2, ensure_ascii=False) + "\n"
 
 
 def configuration(
     settings: Mapping[str, Any], labels: Sequence[str], classes: int, arch: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """``config.json``: the family's settings with the subnet's classes.
+    """The content of ``config.json``: the family's settings with the subnet's classes.
 
-    The property ``hwnas`` holds what each layer keeps: no setting of a family can express it, and only the graph is
-    run.
+    The property ``hwnas`` holds the subnet's configuration, which no setting of the family can express. Libraries ignore it,
+    because they run the graph.
 
     Args:
         settings: with ``model_type``.
-        labels: names of the classes; empty if they have none.
-        classes: how many there are.
+        labels: names of the classes; empty if they are unknown.
+        classes: number of classes.
         arch: the subnet.
     """
     names = list(labels) or [f"LABEL_{i}" for i in range(classes)]

@@ -1,8 +1,8 @@
-"""Find a network's tensors in whatever a training script saved.
+"""Finding a network's tensors in the file of any training script.
 
-Files nest and prefix: ``{"state_dict_ema": {"module.first_conv.conv.weight": ...}, "optimizer": ...}``. To us both are
-paths: a *part* is what lies below one path, and it fits if every tensor of the network is there, by our names or by
-its family's. The classifier may have another number of classes.
+Files nest dictionaries and prefix names: ``{"state_dict_ema": {"module.first_conv.conv.weight": ...}, "optimizer": ...}``.
+Both make a path, and a *part* is everything below one path. A part fits if it has every tensor of the network, under hwnas's
+names or the family's. The classifier may have another number of classes.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 Path = tuple[str, ...]
 
 DEEPEST = 5
-"""Levels of nesting that are looked into."""
+"""Levels of nesting that are searched."""
 
 _TYPES = {torch.float16: "fp16", torch.bfloat16: "bf16", torch.float64: "fp64"}
 
@@ -36,9 +36,9 @@ class Matched:
     """A checkpoint's network.
 
     Attributes:
-        tensors: fp32, by our names.
+        tensors: fp32, by hwnas's names.
         space: with the checkpoint's number of classes.
-        dialect: how the file has them, in words.
+        dialect: a description of how the file names and stores the tensors; empty for a file of hwnas.
     """
 
     tensors: dict[str, Tensor]
@@ -52,10 +52,10 @@ class _Part:
 
     Attributes:
         path: keys of nested dicts, then prefixes of names.
-        nest: how many of them are keys of nested dicts.
-        ours: whether it has our names, not the family's.
-        names: the file's name of each of our tensors.
-        tensors: by our names.
+        nest: number of keys of nested dicts in the path.
+        ours: whether the tensors have hwnas's names, not the family's.
+        names: the file's name of each tensor, by hwnas's name.
+        tensors: by hwnas's names.
     """
 
     path: Path
@@ -79,13 +79,13 @@ def matched(
 
     Args:
         content: see :func:`hwnas.supernet._checkpoint.read_content`.
-        asked: path of the part to take; None if there is but one.
+        asked: path of the part to take; None takes the only one.
         origin: the file, for messages.
-        family: how it names and shapes tensors.
+        family: states names and shapes of the tensors.
         space: with its usual number of classes.
 
     Raises:
-        SupernetError: of another network, of several that differ, or with values that are no numbers.
+        SupernetError: the file is of another network, of several different networks, or has values that are not finite.
     """
     parts = _parts(content, family, space)
     if asked is not None:
@@ -103,11 +103,11 @@ def matched(
     check_tensors(origin, named, wanted, space.name)
     found = with_classes(space, _classes(part, space)) if _head(space) else space
     tensors = {name: part.tensors[name].float() for name in expected}
-    return Matched(tensors, found, _told(content, part, found, space, same_names=_same_names(family, expected)))
+    return Matched(tensors, found, _dialect(content, part, found, space, same_names=_same_names(family, expected)))
 
 
 def _parts(content: Mapping[Any, Any], family: type[Supernet], space: SearchSpace) -> list[_Part]:
-    """Everything that has a tensor of the network, in the file's order."""
+    """All parts with a tensor of the network, in the file's order."""
     shapes = family.shapes(space)
     theirs = {family.checkpoint_key(name): name for name in shapes}
     spellings: list[tuple[bool, dict[str, str], Callable[[str], str]]] = [(True, {n: n for n in shapes}, str)]
@@ -131,7 +131,7 @@ def _parts(content: Mapping[Any, Any], family: type[Supernet], space: SearchSpac
 def _nests(
     content: Mapping[Any, Any], path: Path = (), seen: set[int] | None = None
 ) -> Iterator[tuple[Path, dict[str, Tensor]]]:
-    """Every dict that holds tensors, with its path and its tensors; once, though it may hold itself."""
+    """The path and tensors of every dict that holds tensors; once, even if it contains itself."""
     seen = seen if seen is not None else set()
     seen.add(id(content))
     tensors = {str(key): value for key, value in content.items() if isinstance(value, Tensor)}
@@ -143,7 +143,7 @@ def _nests(
 
 
 def _expected(part: _Part, family: type[Supernet], space: SearchSpace) -> dict[str, tuple[int, ...]]:
-    """Shapes of all tensors, with as many classes as the part has."""
+    """Shapes of all tensors, with the part's number of classes."""
     shapes, classes = family.shapes(space), _classes(part, space)
     heads = {f"{_head(space)}.{suffix}" for suffix in ("weight", "bias")}
     return {name: (classes, *shape[1:]) if name in heads else shape for name, shape in shapes.items()}
@@ -166,7 +166,7 @@ def _same_names(family: type[Supernet], names: Mapping[str, object]) -> bool:
 
 
 def _only(fitting: list[_Part], origin: str) -> _Part:
-    """The one part that fits, or the first of several with the same values."""
+    """The only part that fits, or the first of several with equal tensors."""
     first, *others = fitting
     if all(_equal(first, other) for other in others):
         return first
@@ -182,40 +182,42 @@ def _equal(a: _Part, b: _Part) -> bool:
 
 
 def _strange(content: Mapping[Any, Any], part: _Part, parts: list[_Part]) -> list[str]:
-    """Tensors below a part's path that belong to no op, in words; counters are ignored."""
+    """Sentences about tensors below a part's path that belong to no op; counters, of one number each, are ignored."""
     tensors = dict(_nests(content)).get(part.path[: part.nest], {})
     prefix = part.path[part.nest :]
     beside = [p.path[p.nest :] for p in parts if p.path[: p.nest] == part.path[: part.nest] and p is not part]
     beside = [path for path in beside if len(path) > len(prefix)]
     known = set(part.names.values())
-    told = []
+    sentences = []
     for key, tensor in tensors.items():
         words = tuple(key.split("."))
-        of_it = words[: len(prefix)] == prefix and not any(words[: len(path)] == path for path in beside)
-        if of_it and key not in known and tensor.numel() > 1:
-            told.append(f"{key} {shown(tensor.shape)} is unknown")
-    return told
+        inside = words[: len(prefix)] == prefix and not any(words[: len(path)] == path for path in beside)
+        if inside and key not in known and tensor.numel() > 1:
+            sentences.append(f"{key} {shown(tensor.shape)} is unknown")
+    return sentences
 
 
-def _told(content: Mapping[Any, Any], part: _Part, found: SearchSpace, usual: SearchSpace, *, same_names: bool) -> str:
-    """The dialect in words; empty for a file as we write them."""
-    told = []
+def _dialect(
+    content: Mapping[Any, Any], part: _Part, found: SearchSpace, usual: SearchSpace, *, same_names: bool
+) -> str:
+    """A description of how the file names and stores the tensors; empty for a file of hwnas."""
+    traits = []
     if part.path:
-        told.append(f"under {part}")
+        traits.append(f"under {part}")
     if not part.ours and not same_names:
-        told.append("by its family's names")
+        traits.append("by its family's names")
     kinds = Counter(tensor.dtype for tensor in part.tensors.values() if tensor.dtype != torch.float32)
     for kind, n in kinds.items():
         name = _TYPES.get(kind, str(kind).removeprefix("torch."))
-        told.append(f"{'all' if n == len(part.tensors) else n} {name} made fp32")
+        traits.append(f"{'all' if n == len(part.tensors) else n} {name} made fp32")
     if n_classes(found) != n_classes(usual):
-        told.append(f"{n_classes(found):,} classes instead of {n_classes(usual):,}")
+        traits.append(f"{n_classes(found):,} classes instead of {n_classes(usual):,}")
     others = [str(key) for key, value in content.items() if str(key) not in part.path[:1] and _is_aside(value, part)]
     if others:
-        told.append(f"left aside: {first_few(others)}")
-    return ", ".join([f"{len(part.tensors)} tensors", *told]) if told else ""
+        traits.append(f"left aside: {first_few(others)}")
+    return ", ".join([f"{len(part.tensors)} tensors", *traits]) if traits else ""
 
 
 def _is_aside(value: object, part: _Part) -> bool:
-    """Whether an entry of the file is not of the part: all others where the part is nested, else what is no tensor."""
+    """Whether another entry of the file lies outside the part: any does if the part is nested, else all but tensors."""
     return part.nest > 0 or not isinstance(value, Tensor)

@@ -1,4 +1,4 @@
-"""Download published checkpoints: resumable, and only files with the published digest are kept."""
+"""Downloads of published checkpoints. They can be resumed, and only files with the published digest are kept."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _RAW = "https://raw.githubusercontent.com/han-cai/files/master/ofa"
 _LARGE = "https://media.githubusercontent.com/media/han-cai/files/master/ofa"
 
 ATTEMPTS = 5
-"""Connections without a single new byte before giving up."""
+"""Connections in a row without a new byte before giving up."""
 
 TIMEOUT_S = 30.0
 POLL_S = 0.5
@@ -79,7 +79,7 @@ PUBLISHED = {
 
 
 def cache_folder() -> Path:
-    """Where downloaded checkpoints are kept: ``$HWNAS_CACHE``, or ``hwnas`` in the user's cache folder."""
+    """The folder of downloaded checkpoints: ``$HWNAS_CACHE``, or ``hwnas`` in the user's cache folder."""
     return Path(os.environ.get("HWNAS_CACHE") or user_cache())
 
 
@@ -96,20 +96,20 @@ def download(
     url: str | None = None,
     progress: Callable[[int, int | None], None] | None = None,
 ) -> Path:
-    """Fetch a published file, going on where an earlier attempt stopped; return its path.
+    """Fetch a published file and return its path. A download that was stopped goes on where it stood.
 
     A file that is there already is verified and left alone. An unfinished download is kept as ``<file>.part``. Waits while
     another process downloads into the same folder.
 
     Args:
-        name: of ``PUBLISHED``.
-        folder: where to; :func:`cache_folder` by default.
+        name: a key of ``PUBLISHED``.
+        folder: where to put the file; :func:`cache_folder` by default.
         url: a mirror.
-        progress: called with (bytes so far, bytes in all if known).
+        progress: called with (bytes so far, total bytes or None).
 
     Raises:
         UnknownNameError: no such file is published.
-        SupernetError: no connection, the file cannot be written, or its content is not what was published.
+        SupernetError: there is no connection, the file cannot be written, or its content differs from the published one.
     """
     if name not in PUBLISHED:
         raise UnknownNameError("download", name, PUBLISHED)
@@ -117,7 +117,7 @@ def download(
     url = url or published.url
     path = Path(folder if folder is not None else cache_folder()) / published.file
     if not url.startswith(("https://", "http://")):
-        raise SupernetError(f"--url {url}", "it is no http address", "write https://...")
+        raise SupernetError(f"url {url}", "it is no http address", "write https://...")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with _alone_in(path.parent):
@@ -138,7 +138,7 @@ def _complete(name: str, url: str, path: Path, progress: Callable[[int, int | No
     resumed = part.exists() and part.stat().st_size > 0
     _fetch(name, url, part, progress)
     if resumed and digest(part, wanted) != wanted:
-        part.unlink()  # the beginning may be of another file
+        part.unlink()  # its beginning may come from another file
         _fetch(name, url, part, progress)
     found = digest(part, wanted)
     if found != wanted:
@@ -150,16 +150,16 @@ def _complete(name: str, url: str, path: Path, progress: Callable[[int, int | No
 
 @contextmanager
 def _alone_in(folder: Path) -> Iterator[None]:
-    """One download at a time into a folder: two would append to the same part."""
+    """Lets one process at a time download into a folder: two would append to the same part."""
     if sys.platform == "win32":  # where folders cannot be opened
         yield
         return
-    handle, told = os.open(folder, os.O_RDONLY), False
+    handle, waiting = os.open(folder, os.O_RDONLY), False
     try:
         while locked(handle) is False:
-            if not told:
+            if not waiting:
                 notice(f"waiting for another process, which downloads into {folder}")
-            told = True
+            waiting = True
             time.sleep(POLL_S)
         yield
     finally:
@@ -167,15 +167,15 @@ def _alone_in(folder: Path) -> Iterator[None]:
 
 
 def digest(path: Path, like: str) -> str:
-    """Digest of a file, of the kind that ``like`` begins with (``git:``, ``sha256:``)."""
+    """Digest of a file, of the same kind as ``like`` (``git:``, ``sha256:``)."""
     kind = like.partition(":")[0]
-    of_git = partial(hashlib.sha1, b"blob %d\0" % path.stat().st_size)
+    git_blob = partial(hashlib.sha1, b"blob %d\0" % path.stat().st_size)
     with path.open("rb") as stream:
-        return f"{kind}:{hashlib.file_digest(stream, 'sha256' if kind == 'sha256' else of_git).hexdigest()}"
+        return f"{kind}:{hashlib.file_digest(stream, 'sha256' if kind == 'sha256' else git_blob).hexdigest()}"
 
 
 def _fetch(name: str, url: str, part: Path, progress: Callable[[int, int | None], None] | None) -> None:
-    """Append to ``part`` until all of ``url`` is there; a cut connection is taken up again."""
+    """Append to ``part`` until all of ``url`` is there, reconnecting when the connection is cut."""
     idle = 0
     while True:
         before = part.stat().st_size if part.exists() else 0
@@ -189,7 +189,7 @@ def _fetch(name: str, url: str, part: Path, progress: Callable[[int, int | None]
                 idle = ATTEMPTS
         except (OSError, http.client.HTTPException) as error:
             if isinstance(error, OSError) and (error.filename is not None or error.errno in UNWRITTEN):
-                raise  # it is of the file, not of the connection
+                raise  # the file cannot be written; the connection is fine
             problem = f"no connection ({getattr(error, 'reason', None) or str(error) or type(error).__name__})"
         idle = 0 if part.exists() and part.stat().st_size > before else idle + 1
         if idle >= ATTEMPTS:
@@ -199,7 +199,7 @@ def _fetch(name: str, url: str, part: Path, progress: Callable[[int, int | None]
 
 
 def _fetch_once(url: str, part: Path, progress: Callable[[int, int | None], None] | None) -> bool:
-    """One connection; whether it brought the file to its end."""
+    """Download over one connection; returns whether it reached the end of the file."""
     start = part.stat().st_size if part.exists() else 0
     request = urllib.request.Request(url, headers={"User-Agent": "hwnas", "Accept-Encoding": "identity"})
     if start:
@@ -209,8 +209,7 @@ def _fetch_once(url: str, part: Path, progress: Callable[[int, int | None], None
     except urllib.error.HTTPError as error:
         with error:
             if error.code == http.HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE and start:
-                # Nothing is left to send: the digest tells whether the file is complete.
-                return True
+                return True  # nothing is left to send; the digest will show whether the file is complete
         raise
     with response:
         continued = response.status == http.HTTPStatus.PARTIAL_CONTENT and _starts_at(response, start)

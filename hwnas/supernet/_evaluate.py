@@ -1,4 +1,4 @@
-"""Measured accuracy of subnets with inherited weights, journalled so that no evaluation is lost."""
+"""Accuracy of subnets, measured with inherited weights and journalled, so that no evaluation is lost."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ class Accuracy:
     broken: Mapping[Path, str] = field(default_factory=dict, compare=False)
 
     def as_row(self, metric: str) -> dict[str, float | int]:
-        """For a table or a journal; the accuracy under the name of its metric."""
+        """The entries of a table or journal, with the accuracy under the metric's name."""
         return {metric: self.value, "n_images": self.n_images, "n_calibration": self.n_calibration}
 
 
 def calibrated(supernet: Supernet, row: NDArray[Any], data: Task, engine: Engine | None = None) -> tuple[Subnet, int]:
-    """The subnet with batch norms re-calibrated on ``data``, and the number of images that took: 0 if it has none.
+    """The subnet with batch norms re-calibrated on ``data``, and the number of images used; 0 without batch norms.
 
     Raises:
         DataError: there were no images.
@@ -58,10 +58,10 @@ def calibrated(supernet: Supernet, row: NDArray[Any], data: Task, engine: Engine
 def measure_accuracy(subnet: Subnet, data: Task, engine: Engine | None = None) -> tuple[float, int]:
     """The task's first metric on its validation data, and the number of samples.
 
-    Layers compute in their precisions; the ranges of integers are those of the calibration data.
+    Each layer computes in its precision; int8 takes its ranges from the calibration data.
 
     Raises:
-        DataError: there were no images.
+        DataError: there were no samples.
     """
     engine = engine or get_engine()
     data = placed(data, engine.device)
@@ -73,39 +73,38 @@ def evaluate(supernet: Supernet, row: NDArray[Any], data: Task, engine: Engine |
     """Extract the subnet of a canonical ``(g,)`` row, re-calibrate it, and measure its accuracy.
 
     Args:
-        supernet: with its weights.
-        row: of the subnet.
+        supernet: the shared weights.
+        row: the subnet.
         data: to calibrate with and to measure on.
-        engine: what runs it; None for the one that suits this machine.
+        engine: runs the subnet; None takes the one that suits this machine.
 
     Raises:
-        DataError: there were no images.
-        SupernetError: what was measured is no finite number.
+        DataError: there were no samples.
+        SupernetError: the accuracy is not a finite number.
     """
     engine = engine or get_engine()
     subnet, n_calibration = calibrated(supernet, row, data, engine)
     accuracy, n_images = measure_accuracy(subnet, data, engine)
     if not math.isfinite(accuracy):
-        raise SupernetError(
-            f"{supernet.metric} {accuracy}", "a subnet's is a finite number", "see whether its outputs are"
-        )
+        rule = "it must be a finite number"
+        raise SupernetError(f"{supernet.metric} {accuracy}", rule, "check whether the network's outputs are finite")
     return Accuracy(accuracy, n_images, n_calibration)
 
 
 class MeasuredAccuracy:
-    """Accuracy of populations; each distinct subnet is evaluated once and remembered.
+    """Accuracies of populations. Each distinct subnet is evaluated once and remembered.
 
-    As a metric of a search it maps ``(n, g)`` canonical rows to ``(n,)`` accuracies in percent. Subnets that always fail
-    and are skipped get the worst accuracy known, so that a search avoids them; see :meth:`has_failed`.
+    As a metric of a search it maps ``(n, g)`` canonical rows to ``(n,)`` accuracies in percent. Subnets that are skipped
+    because they always fail get the worst known accuracy, so that a search avoids them; see :meth:`has_failed`.
 
     Args:
-        supernet: with its weights.
-        data: images.
-        journal: keeps finished evaluations; those it holds are not repeated. See :func:`accuracy_journal_identity`.
-        engine: what runs subnets; None for the one that suits this machine.
-        executor: where subnets are evaluated, by an opener whose work is :func:`evaluate` on a row; None for here.
-            Neither accuracies nor the journal depend on it.
-        skip_failed: go on without subnets whose evaluation always fails, in place of stopping.
+        supernet: the shared weights.
+        data: the samples.
+        journal: keeps finished evaluations, which are not repeated. See :func:`accuracy_journal_identity`.
+        engine: runs the subnets; None takes the one that suits this machine.
+        executor: where they run; its work is :func:`evaluate` on a row. None runs them in this process. Neither accuracies
+            nor journal depend on it.
+        skip_failed: go on without subnets whose evaluation always fails, instead of stopping.
 
     Attributes:
         progress: called with (evaluated, to evaluate) before each evaluation and after the last.
@@ -150,31 +149,31 @@ class MeasuredAccuracy:
 
     @property
     def n_known(self) -> int:
-        """Distinct subnets evaluated so far, those of the journal included."""
+        """Number of distinct subnets evaluated so far, including those of the journal."""
         return len(self._known)
 
     def has_failed(self, x: NDArray[Any]) -> NDArray[np.bool_]:
-        """``(n,)``: which rows were skipped."""
+        """``(n,)`` booleans: the row was skipped."""
         return np.array([self._known.get(row.tobytes(), 0) is None for row in x], dtype=bool)
 
     def is_whole(self, x: NDArray[Any]) -> NDArray[np.bool_]:
-        """``(n,)``: which rows were measured, on all samples as they always are here."""
+        """``(n,)`` booleans: the row was measured on all samples, as every row is unless it failed."""
         return ~self.has_failed(x)
 
     def facts(self, x: NDArray[Any]) -> dict[str, Any]:
-        """For the provenance: on how many samples rows that are known were measured and calibrated."""
+        """Provenance of known rows: the numbers of samples that they were measured on and calibrated with."""
         one = next(a for a in self.accuracies(x) if a is not None)
         return {"images": one.n_images, "calibration": one.n_calibration}
 
     def accuracies(self, x: NDArray[Any]) -> list[Accuracy | None]:
-        """One per row, None for those that were skipped. Rows of one resolution run together, so that decoded images
-        are used again.
+        """One accuracy per row; None for rows that are skipped.
 
         Raises:
             SupernetError: the evaluation of a subnet always fails.
         """
         x = self.supernet.space.canonical(np.asarray(x))
         pending = {row.tobytes(): row for row in x if row.tobytes() not in self._known}
+        # Subnets of one resolution run together, so that decoded images are used again.
         rows = sorted(pending.values(), key=lambda row: self.supernet.network(row)[0][1].input_shape)
         self._report(0, len(rows))
         for done, (row, outcome) in enumerate(zip(rows, self.executor.in_order(rows), strict=True), start=1):
@@ -183,14 +182,15 @@ class MeasuredAccuracy:
         return [self._known[row.tobytes()] for row in x]
 
     def as_finished(self, rows: Iterator[Population | None]) -> Iterator[tuple[Population, float]]:
-        """Evaluate canonical ``(g,)`` rows, one whenever a worker is free; yields each row with its value as it
-        finishes; one that failed as soon as there is a value to stand in for its own.
+        """Evaluate canonical ``(g,)`` rows whenever a worker is free, and yield each row with its value when it finishes.
+
+        A failed row takes the worst known value, and waits until there is one.
 
         Args:
-            rows: none of them known; None says that there is none at present, see ``Executor.as_finished``.
+            rows: rows that are not known yet; None if there is none at present, see ``Executor.as_finished``.
 
         Raises:
-            SupernetError: the evaluation of a subnet always fails, or those of all do.
+            SupernetError: the evaluation of a subnet always fails and is not skipped, or all evaluations fail.
         """
         waiting: list[Population] = []
         for _, row, outcome in self.executor.as_finished(rows):
@@ -205,7 +205,7 @@ class MeasuredAccuracy:
 
     @property
     def rows(self) -> Population:
-        """``(n, g)`` rows that are evaluated, those of the journal included."""
+        """``(n, g)`` evaluated rows, including those of the journal."""
         known = b"".join(self._known)
         return np.frombuffer(known, dtype=np.int16).reshape(-1, self.supernet.space.n_genes)
 
@@ -227,10 +227,10 @@ class MeasuredAccuracy:
 
 
 def skipped(arch: Arch, outcome: Failed, *, allowed: bool) -> dict[str, Any]:
-    """What a journal says of a subnet whose evaluation always fails, once the user is told.
+    """Report a subnet whose evaluation always fails, and return its journal entry.
 
     Raises:
-        SupernetError: it is not ``allowed`` to go on without.
+        SupernetError: skipping is not ``allowed``.
     """
     if not allowed:
         error = SupernetError(f"subnet {json.dumps(arch)}", outcome.reason, REMEDY)
@@ -241,20 +241,20 @@ def skipped(arch: Arch, outcome: Failed, *, allowed: bool) -> dict[str, Any]:
 
 
 def all_failed(n: int) -> SupernetError:
-    """The error where none of ``n`` subnets could be evaluated."""
-    remedy = "correct the cause, and try them again: --on-failure stop"  # with skip, they count as known
+    """The error raised when none of ``n`` subnets could be evaluated."""
+    remedy = "correct the cause, and try them again: --on-failure stop"  # with skip they count as known
     return SupernetError("evaluation", f"no subnet of {n} could be evaluated", remedy)
 
 
 def accuracy_journal_identity(
     supernet: Supernet, data: Mapping[str, Any], engine: Engine | None = None
 ) -> dict[str, Any]:
-    """What a journal of accuracies belongs to.
+    """Everything that the accuracies of a journal depend on.
 
     Args:
         supernet: its space and weights.
-        data: what else accuracies depend on: the images and how many, the batch size, the seed.
-        engine: what runs subnets; None for the one that suits this machine.
+        data: the other conditions: the images and their number, the batch size, the seed.
+        engine: runs the subnets; None takes the one that suits this machine.
     """
     space = supernet.space
     return {

@@ -1,4 +1,4 @@
-"""Export a subnet to ONNX with its weights: the same graph that was profiled, checked against torch."""
+"""Exports of subnets to ONNX with their weights: the graph that was profiled, checked against torch."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ if TYPE_CHECKING:
     import onnx
 
 LARGEST = 2 * 10**9
-"""Bytes of weights; what ONNX files are written in ends at 2 GiB."""
+"""Bytes of weights; ONNX files are protobuf messages, which end at 2 GiB."""
 
 TOLERANCE = 1e-3
-"""Largest difference to torch's logits that passes in fp32, as a share of the largest logit."""
+"""Largest allowed difference from torch's logits in fp32, as a share of the largest logit."""
 
 
 class Difference(NamedTuple):
@@ -47,13 +47,13 @@ class Difference(NamedTuple):
 
 
 class Exported(NamedTuple):
-    """A model to be written.
+    """A model, and how it was checked.
 
     Attributes:
         model: with its weights.
-        difference: how far onnxruntime's logits are from torch's, on random images.
-        agreement: with the fp32 model on the images given; None in fp32, and where it is not asked for.
-        lossy: the layers that cost most agreement, worst first, where too little is left.
+        difference: between the logits of onnxruntime and torch, on random inputs.
+        agreement: with the fp32 model on the given images; None in fp32, and where it was not asked for.
+        lossy: the layers that cost the most agreement, worst first, if there is too little.
     """
 
     model: onnx.ModelProto
@@ -69,19 +69,20 @@ def export_onnx(
     precision: str = "fp32",
     batches: Batches | None = None,
 ) -> Exported:
-    """Write ``subnet`` as ONNX: ``input`` (N, channels, height, width) to ``logits`` (N, classes), fp32 both.
+    """Write ``subnet`` as ONNX: ``input`` (N, channels, height, width) to ``logits`` (N, classes), both fp32.
 
-    Texts enter by ``input_ids``, ``attention_mask`` and the like, ``(N, length)``: up to as many tokens as there are positions.
+    Networks of texts have the inputs ``input_ids``, ``attention_mask`` and so on, ``(N, length)``, up to their number of
+    positions.
 
     Args:
         subnet: with its final weights and statistics.
         path: the file.
-        precision: of weights and arithmetic: ``fp32``, ``fp16``, ``int8``, or ``fp32+int8`` where layers have their own.
-        batches: images that show int8 the ranges of activations, and on which it is compared with fp32.
+        precision: of weights and arithmetic: ``fp32``, ``fp16``, ``int8``, or ``fp32+int8`` where layers choose.
+        batches: images from which int8 gets the ranges of activations, and on which it is compared with fp32.
 
     Raises:
-        SupernetError: the two disagree in fp32, or there are weights that are not finite.
-        DataError: int8 without images.
+        SupernetError: onnxruntime and torch disagree in fp32, logits are not finite, or the file would be too large.
+        DataError: int8 needs images, and there are none.
     """
     found = onnx_model(subnet, precision=precision, batches=batches)
     save_onnx(found.model, path, {})
@@ -99,17 +100,17 @@ def onnx_model(
     """The model that :func:`export_onnx` writes. Batch norms are folded; onnxruntime has run it at two sizes.
 
     Args:
-        subnet, precision, batches: as there.
+        subnet, precision, batches: as in :func:`export_onnx`.
         opset: ONNX operator set, 14 or later.
-        least_agreement_pct: with less agreement than this, the layers that cost most are looked for, for some seconds;
-            None not to compare with fp32 at all.
+        least_agreement_pct: with less agreement than this, the layers that cost most are searched for some seconds. None
+            skips the comparison with fp32.
     """
-    import onnx  # only exports need it
+    import onnx
 
     weights = folded_weights(subnet)
     size = sum(array.nbytes for array in weights.values())
     if size > LARGEST:
-        rule = f"its weights take {size / 1e9:.1f} GB in fp32, and a file holds less than {LARGEST / 1e9:.0f}"
+        rule = f"its weights take {size / 1e9:.1f} GB in fp32, and a file holds at most {LARGEST / 1e9:.0f} GB"
         raise SupernetError("the ONNX model", rule, "choose a smaller subnet")
     plain = build_model(subnet.network, weights=weights, opset=opset)
     outputs = _outputs(subnet)
@@ -137,7 +138,7 @@ def onnx_model(
 
 
 def save_onnx(model: onnx.ModelProto, path: str | os.PathLike[str], metadata: Mapping[str, str]) -> None:
-    """Write a model with further properties, whole or not at all."""
+    """Write a model with further metadata, completely or not at all."""
     from onnx import helper
 
     own = {entry.key: entry.value for entry in model.metadata_props}
@@ -147,28 +148,28 @@ def save_onnx(model: onnx.ModelProto, path: str | os.PathLike[str], metadata: Ma
 
 
 def onnx_accuracy(model: onnx.ModelProto, data: Task, specs: Specs) -> tuple[float, int]:
-    """As :func:`hwnas.supernet.measure_accuracy`, of the model as onnxruntime runs it.
+    """As :func:`hwnas.supernet.measure_accuracy`, for a model in onnxruntime.
 
     Raises:
-        DataError: there were no images.
+        DataError: there were no samples.
     """
     session = open_session(model)
     return measured(data, specs, lambda inputs: torch.from_numpy(logits(session, inputs)))
 
 
 def needs_ranges(subnet: Subnet) -> bool:
-    """Whether int8 rounds some of its activations by ranges that must have been seen."""
+    """Whether int8 rounds some activations with ranges that calibration has to find."""
     in_int8 = [layer for _, layer in subnet.network if layer.precision in (None, "int8")]
     return any(integer_form(op) == "static" for layer in in_int8 for op in layer.ops)
 
 
 def _outputs(subnet: Subnet) -> Sequence[tuple[Inputs, Tensor]]:
-    """Random inputs of two sizes, and the logits that torch computes of them."""
+    """Random inputs of two sizes, and torch's logits for them."""
     module, found = subnet.cpu(), []
-    sizes = open_sizes(subnet.inputs)
-    others = {name: -(-size // 2) for name, size in sizes.items()}
-    for batch, each in ((1, sizes), (3, others)):
-        drawn = random_feeds(subnet.network, batch, sizes=each)
+    full = open_sizes(subnet.inputs)
+    half = {name: -(-size // 2) for name, size in full.items()}
+    for batch, sizes in ((1, full), (3, half)):
+        drawn = random_feeds(subnet.network, batch, sizes=sizes)
         inputs = {name: torch.from_numpy(array) for name, array in drawn.items()}
         with torch.inference_mode():
             found.append((inputs, module(inputs)))
@@ -179,4 +180,4 @@ def _difference(outputs: Sequence[tuple[Inputs, Tensor]], model: onnx.ModelProto
     session = open_session(model)
     errors = [(torch.from_numpy(logits(session, inputs)) - expected).abs().max() for inputs, expected in outputs]
     scales = [expected.abs().max() for _, expected in outputs]
-    return Difference(*(float(torch.stack(each).max()) for each in (errors, scales)))  # NaN, if one is
+    return Difference(*(float(torch.stack(each).max()) for each in (errors, scales)))  # torch's max keeps a NaN

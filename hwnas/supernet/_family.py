@@ -1,4 +1,4 @@
-"""What is known of a family of supernets before there are weights: its space, and the shapes of its tensors."""
+"""The space of a family of supernets and the shapes of its tensors, both known without weights."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ TensorShape = tuple[int, ...]
 
 @cache
 def family_space(family: type[Supernet]) -> SearchSpace:
-    """The space a family states, built once.
+    """The space that a family states, built once.
 
     Raises:
-        SupernetError: a plug-in's own code fails, or makes something else.
+        SupernetError: a plug-in's ``search_space`` fails, or returns something else.
     """
     name = f"supernet {family.__name__}"
     try:
@@ -31,13 +31,13 @@ def family_space(family: type[Supernet]) -> SearchSpace:
         rule = f"its search_space() fails ({type(error).__name__}: {error})"
         raise SupernetError(name, rule, "correct the plug-in") from error
     if not isinstance(space, SearchSpace):
-        raise SupernetError(name, "its search_space() gives no SearchSpace", "return one from it")
+        raise SupernetError(name, "its search_space() returns no SearchSpace", "return one from it")
     return space
 
 
 @cache
 def largest_shapes(family: type[Supernet], space: SearchSpace) -> dict[str, TensorShape]:
-    """Every tensor of a space's layers at its largest, and the family's own beside them."""
+    """Largest shapes of all tensors of a space's layers, and of the family's extra tensors."""
     shapes: dict[str, TensorShape] = {}
     for op_name, op in _ops(space):
         for part, shape in {**op.weights, **op.buffers}.items():
@@ -49,13 +49,13 @@ def largest_shapes(family: type[Supernet], space: SearchSpace) -> dict[str, Tens
 
 @cache
 def buffer_names(space: SearchSpace) -> frozenset[str]:
-    """The tensors of a space's layers that training leaves alone."""
+    """Names of a space's tensors that training leaves alone."""
     return frozenset(f"{name}.{part}" for name, op in _ops(space) for part in op.buffers)
 
 
 def _ops(space: SearchSpace) -> Iterator[tuple[str, Op]]:
-    """Every op of every layer, by ``"<slot>/<op>"``."""
-    *_, space = space.by_input()  # weights do not depend on the size of inputs: any one setting will do
+    """Every op of every layer, with its name ``"<slot>/<op>"``."""
+    *_, space = space.by_input()  # weights do not depend on the input's size, so one setting suffices
     for slot in space.slots:
         for _, layer in space.slot_layers(slot):
             for op in layer.ops if layer is not None else ():

@@ -1,4 +1,4 @@
-"""Batches as onnxruntime is fed them: whole, or in parts that are the same on every machine."""
+"""Batches as inputs of onnxruntime: whole, or in parts that are the same on every machine."""
 
 from __future__ import annotations
 
@@ -14,29 +14,28 @@ from torch import Tensor
 from hwnas.graph import Ranges, activation_ranges
 from hwnas.space import Network
 from hwnas.supernet._execute import without_common_padding
-from hwnas.task import Inputs
+from hwnas.task import Inputs, named_inputs
 
 if TYPE_CHECKING:
     import onnx
 
 PART_BYTES = (4 * 2**20, 12 * 2**20)
-"""What the largest activation of a part may take: two to five images of a MobileNetV3 at 224 px. Larger parts leave the
-cache; smaller ones are slowed down by what every run costs."""
+"""Bounds for the largest activation of a part: two to five images of a MobileNetV3 at 224 px. Larger parts do not fit into the
+cache, and in smaller ones the overhead of a run shows."""
 
 PARTS = 16
-"""Parts of a batch, within those bounds, so that every core gets its share."""
+"""Parts of a batch within these bounds, so that every core gets some."""
 
 _MASK = "attention_mask"
 
 
 def feeds(inputs: Inputs) -> dict[str, NDArray[Any]]:
-    """A batch as onnxruntime is fed it."""
-    named = {"input": inputs} if isinstance(inputs, Tensor) else inputs
-    return {name: np.ascontiguousarray(tensor.cpu().numpy()) for name, tensor in named.items()}
+    """A batch as inputs of onnxruntime."""
+    return {name: np.ascontiguousarray(tensor.cpu().numpy()) for name, tensor in named_inputs(inputs).items()}
 
 
 def slices(network: Network, n: int) -> list[slice]:
-    """The parts of a batch of ``n``, whatever the machine and its cores: so what is measured is the same everywhere."""
+    """The parts of a batch of ``n``. They do not depend on the machine, so neither do measured values."""
     largest = max(4 * math.prod(op.shape) for _, layer in network for op in layer.ops)
     fewest, most = (limit // largest for limit in PART_BYTES)
     size = max(1, min(most, max(fewest, math.ceil(n / PARTS))))
@@ -44,12 +43,12 @@ def slices(network: Network, n: int) -> list[slice]:
 
 
 def feeds_in_parts(network: Network, inputs: Inputs) -> tuple[list[dict[str, NDArray[Any]]], Tensor | None]:
-    """A batch in parts. Texts of like length share one, so that little of it is padding.
+    """A batch in parts. Texts of similar length share a part, so that there is little padding.
 
     Returns:
-        The parts, and the order in which they hold the samples; None as they came.
+        The parts, and the order of the samples in them; None for the original order.
     """
-    named = {"input": inputs} if isinstance(inputs, Tensor) else inputs
+    named = named_inputs(inputs)
     order = named[_MASK].sum(1).argsort() if _MASK in named else None
     if order is not None:
         named = {name: tensor[order] for name, tensor in named.items()}

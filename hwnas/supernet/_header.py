@@ -11,26 +11,25 @@ from hwnas.errors import SupernetError
 from hwnas.files import ends_in
 
 ENCODER = "encoder"
-"""Among the metadata: the description of a network that came from a folder, which the file replaces."""
+"""Metadata key: the description of a network from a Hugging Face folder, which is then not needed any more."""
+
+OUTLINE = "outline"
+"""Metadata key: the layers of a network from an ONNX file, which is then not needed any more."""
 
 LARGEST_HEADER = 100 * 2**20
 """Bytes; safetensors' own limit."""
 
 
-OUTLINE = "outline"
-"""The property of a file whose network no name leads to: all that its layers are."""
-
-
 def is_trained_file(name: str) -> bool:
-    """Whether a supernet is named by a file that ``hwnas train`` wrote."""
+    """Whether a name is that of a file of ``hwnas train``."""
     return ends_in(name, ".safetensors")
 
 
 def described(path: str | os.PathLike[str]) -> Mapping[str, str]:
-    """The metadata of a file of ours, with at least ``supernet`` and ``space``; without reading its tensors.
+    """The metadata of a file that hwnas wrote, with at least ``supernet`` and ``space``. Tensors are not read.
 
     Raises:
-        SupernetError: there is no such file, it is none of ours, or damaged.
+        SupernetError: the file does not exist, is damaged, or was not written by hwnas.
     """
     name = f"supernet {path}"
     try:
@@ -56,18 +55,18 @@ def described(path: str | os.PathLike[str]) -> Mapping[str, str]:
 
 
 def metric_of(metadata: Mapping[str, str]) -> str | None:
-    """What the supernet is measured by; None if the file does not say."""
+    """The metric of the supernet; None if the file does not state it."""
     if "metric" in metadata:
         return metadata["metric"]
-    try:  # files of before tell of texts in their description
-        told = json.loads(metadata.get(ENCODER, "{}"))
+    try:  # older files state it in the description of an encoder
+        description = json.loads(metadata.get(ENCODER, "{}"))
     except ValueError:
         return None
-    return str(told["metric"]) if isinstance(told, dict) and "metric" in told else None
+    return str(description["metric"]) if isinstance(description, dict) and "metric" in description else None
 
 
 def labels_of(metadata: Mapping[str, str]) -> tuple[str, ...]:
-    """Names of the classes in the order of the logits; empty if the file has none."""
+    """Names of the classes in the order of the logits; empty if the file does not state them."""
     try:
         labels = json.loads(metadata.get("labels", "[]"))
     except ValueError:

@@ -1,4 +1,4 @@
-"""Initial weights of training."""
+"""Initial weights."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from torch import Tensor
 
 
 def initial_tensor(name: str, shape: tuple[int, ...], generator: torch.Generator) -> Tensor:
-    """One tensor by its name: He-normal weights (He et al. 2015, arXiv:1502.01852), zero biases, neutral norms."""
+    """The initial value of a tensor: He-normal weights (He et al. 2015, arXiv:1502.01852), zero biases, neutral norms."""
     if name.endswith("running_var") or (name.endswith(".weight") and len(shape) == 1):
         return torch.ones(shape)
     if name.endswith(".weight"):

@@ -1,8 +1,8 @@
-"""Block-wise local distillation: each alternative of a block learns what the parent's own block makes of the same inputs.
+"""Block-wise local distillation: each alternative to a block learns to reproduce the outputs of the parent's block.
 
-Each is taught by itself, so all of a library are taught for the price of a few passes of each block (Puzzle, Bercovich et al.
-2024, arXiv:2411.19146, section 3). The parent goes forward one block at a time on all batches: what enters a block and what
-leaves it is all that its alternatives need.
+Every alternative learns by itself, so a whole library costs a few passes of each block (Puzzle, Bercovich et al. 2024,
+arXiv:2411.19146, section 3). The parent runs block by block on all batches, because the inputs and outputs of a block are all
+that its alternatives need.
 """
 
 from __future__ import annotations
@@ -21,19 +21,19 @@ from hwnas.supernet._replacement import Batch, parent_row, replacements
 from hwnas.task import prompt
 
 LEARNING_RATE = 1e-3
-"""Of Adam at first; it falls linearly to 0."""
+"""Adam's initial learning rate, which falls linearly to 0."""
 
 
 @dataclass(frozen=True)
 class Lesson:
-    """What one block of the parent is given on some batches, and what it makes of it.
+    """The inputs and outputs of one of the parent's blocks, batch by batch.
 
     Attributes:
-        slot: of the block.
-        alternatives: to it, by choice; none of them is its own.
+        slot: the block's.
+        alternatives: to the block, by choice; the parent's own choice is not among them.
         ids: ``(n, t)`` tokens of each batch.
-        values: of each batch, what the embeddings leave for all blocks.
-        given, made: of each batch, ``(n, t, channels)`` before and after it.
+        values: named values of each batch that the embeddings write for all blocks.
+        given, made: ``(n, t, channels)`` inputs and outputs of each batch.
     """
 
     slot: str
@@ -46,7 +46,7 @@ class Lesson:
 
 @torch.no_grad()
 def lessons(net: Supernet, batches: Sequence[Batch]) -> Iterator[Lesson]:
-    """One of each block that has alternatives, in the order of the network."""
+    """The lessons of all blocks that have alternatives, in the order of the network."""
     row, space = parent_row(net.space), net.space
     network, weights = net.network(row), net.weights(row)
     others: dict[str, dict[int, LayerSpec]] = {}
@@ -60,8 +60,8 @@ def lessons(net: Supernet, batches: Sequence[Batch]) -> Iterator[Lesson]:
     values: list[dict[str, Tensor]] = [{} for _ in ids]
     specs = network_inputs(network)
     x = [forward(network[:1], weights, prompt(specs, at), kept=v) for at, v in zip(ids, values, strict=True)]
-    for place in range(1, len(network)):
-        block = network[place : place + 1]
+    for i in range(1, len(network)):
+        block = network[i : i + 1]
         y = [
             forward(block, weights, {**v, **prompt(specs, at), "input": before})
             for at, v, before in zip(ids, values, x, strict=True)
@@ -75,18 +75,21 @@ def lessons(net: Supernet, batches: Sequence[Batch]) -> Iterator[Lesson]:
 def taught(
     net: Supernet, lesson: Lesson, choice: int, steps: int, seed: int = 0
 ) -> tuple[dict[str, Tensor], float, float]:
-    """Weights of an alternative that are not those of all others, once it has learned; none if it got no better.
+    """Distil the parent's block into one of its alternatives.
+
+    Tensors that the alternative shares in full with the parent stay as they are.
 
     Args:
         net: the model.
-        lesson: of its block.
+        lesson: of the block.
         choice: which alternative.
-        steps: each of one batch.
-        seed: of their order.
+        steps: number of steps, of one batch each.
+        seed: of the order of batches.
 
     Returns:
-        The weights by the names of the shared ones; and how far what it makes is from what the parent's block makes, before
-        and after: per token, over the square of the latter, which the norm of the block behind divides by.
+        The learned tensors by name, none if they are no better than the inherited ones; and the errors before and after:
+        the squared difference of the outputs, relative to the square of the parent's outputs (the next block's norm divides
+        by it), averaged over tokens.
     """
     layer, slot = lesson.alternatives[choice], lesson.slot
     block, specs = [(slot, layer)], network_inputs([(slot, layer)])

@@ -1,4 +1,4 @@
-"""How a family is usually trained."""
+"""The usual training of a family."""
 
 from __future__ import annotations
 
@@ -11,14 +11,16 @@ Optimizer = Literal["sgd", "adamw"]
 
 @dataclass(frozen=True)
 class Recipe:
-    """Defaults of fine-tuning to a user's data.
+    """Defaults of fine-tuning on a user's data.
 
     Attributes:
         optimizer: see `Optimizer`.
-        epochs, learning_rate, weight_decay: of the run; the rate is its peak.
-        clip_norm: gradients are scaled down to this norm; 0 leaves them alone.
-        validates: whether the largest, the smallest and a random subnet (or the one that is trained alone) are measured
-            after each epoch, and the best epoch is kept.
+        epochs: number of epochs.
+        learning_rate: peak of the schedule.
+        weight_decay: of the optimizer.
+        clip_norm: largest norm of the gradients, which are scaled down to it; 0 leaves them alone.
+        validates: whether to measure the largest, the smallest and a random subnet (or the only one that is trained)
+            after each epoch, and to keep the best epoch.
     """
 
     optimizer: Optimizer = "sgd"

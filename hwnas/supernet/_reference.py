@@ -1,6 +1,6 @@
-"""References: the kinds of names of networks, and what opens each.
+"""References: the ways to name a network, and how each is opened.
 
-This module does not import torch: most spaces open without it.
+This module does not import torch, because most spaces open without it.
 """
 
 from __future__ import annotations
@@ -23,61 +23,59 @@ if TYPE_CHECKING:
 
 
 WEIGHTS = (".pth", ".pt", ".bin", ".ckpt", ".tar")
-"""Endings of files of weights that are no references."""
+"""Endings of weight files that cannot be references."""
 
 
 class ReferenceKind(ABC):
-    """One way to name a network: a subclass of this, and a line in ``KINDS``, make a new one.
+    """One way to name a network. A new one is a subclass and a line in ``KINDS``.
 
-    Every command opens ``--space`` and ``--supernet`` through it. All methods raise a HwnasError with a remedy where
-    what is named does not exist or does not load.
+    Every command opens ``--space`` and ``--supernet`` through it. All methods raise a HwnasError with a remedy if
+    the named network does not exist or does not load.
     """
 
     form: ClassVar[str]
-    """How it is spelled, for people: ``"FILE.safetensors"``."""
+    """The spelling, for messages: ``"FILE.safetensors"``."""
 
     carries_weights: bool = False
     """Whether the name leads to weights, so that no ``--checkpoint`` is needed."""
 
     only_largest: bool = False
-    """Whether the weights are of a network that was trained as a whole: its subnets were not."""
+    """Whether only the largest network was trained, not its subnets."""
 
     whole: str | None = None
-    """The reference that it names a part of; None if it names the whole."""
+    """The reference of the whole space, if the name is of a part; else None."""
 
     precisions: tuple[str, ...] = ()
-    """Those that layers choose from, where the name says so."""
+    """The precisions that layers choose from, if the name states them."""
 
     @abstractmethod
     def belongs(self, reference: str) -> bool:
-        """Whether a name is of this kind; the first kind of ``KINDS`` that says so opens it."""
+        """Whether a name is of this kind. The first such kind of ``KINDS`` opens it."""
 
-    def opened(self, reference: str) -> ReferenceKind:  # noqa: ARG002 (kinds whose files say more use it)
-        """The kind for this name, with what the name leads to."""
+    def opened(self, reference: str) -> ReferenceKind:  # noqa: ARG002 (used by kinds that read a file)
+        """The kind with the content of the named file, if it needs that."""
         return self
 
     @abstractmethod
     def supernet(self, reference: str) -> type[Supernet]:
-        """The class behind it."""
+        """The class of the supernet."""
 
     def space(self, reference: str) -> SearchSpace:
-        """What can be searched. Kinds that need no torch for it override this."""
+        """The search space. Kinds that know it without torch override this."""
         from hwnas.supernet._family import family_space
 
         return family_space(self.supernet(reference))
 
     def weights(self, reference: str) -> Path | None:
-        """The file that its weights are read from; None if they are not on this machine."""
+        """The file of the weights; None if it is not on this machine."""
         return self.supernet(reference).default_checkpoint()
 
     def origin(self, reference: str) -> str:
-        """The reference to store with a supernet trained from this one; it must not name the weights that training
-        replaced."""
+        """The reference to store with a supernet trained from this one; not that of weights which training replaces."""
         return reference
 
     def part(self, space: SearchSpace) -> SearchSpace:
-        """The part of a space (with precisions or without) that is searched: all of it, unless the name restricts
-        it."""
+        """The part of a space (with precisions or without) that is searched: all of it, unless the name restricts it."""
         return space
 
 
@@ -86,7 +84,7 @@ class Registered(ReferenceKind):
 
     form = "NAME"
 
-    def belongs(self, reference: str) -> bool:  # noqa: ARG002 (the last kind takes what is left)
+    def belongs(self, reference: str) -> bool:  # noqa: ARG002 (the last kind takes every other name)
         return True
 
     def supernet(self, reference: str) -> type[Supernet]:
@@ -104,18 +102,18 @@ class Registered(ReferenceKind):
             return get_space(reference)
         except UnknownNameError as error:
             try:
-                return super().space(reference)  # a supernet's own, which a plug-in registers
+                return super().space(reference)  # the space of a supernet that a plug-in registers
             except UnknownNameError:
                 raise _unknown("space", reference, error) from None
 
 
 def _unknown(kind: str, name: str, error: UnknownNameError) -> UnknownNameError:
-    """What is said of a name that leads nowhere: it may be one of the Hugging Face hub."""
+    """The error for an unknown name, which may be one of the Hugging Face hub."""
     return UnknownNameError(kind, name, error.known, "write hf:FOLDER, of a Hugging Face folder")
 
 
 def _refuse_path(reference: str) -> None:
-    """Refuse the name of a file or folder that exists, but is referred to in another way, and endings with a typo.
+    """Refuse paths that need another spelling, and endings with a typo.
 
     Raises:
         SupernetError: the name is such a path.
@@ -127,17 +125,15 @@ def _refuse_path(reference: str) -> None:
         rule = f"files that end in {path.suffix} are no networks"
         raise SupernetError(f"supernet {reference}", rule, f"did you mean {path.with_suffix(near[0])}?")
     if ends_in(path, ".py"):
-        rule = "a file of Python may define several networks"
-        raise SupernetError(f"supernet {reference}", rule, f"write {reference}:NAME, by the name of its class")
+        rule = "a Python file may define several networks"
+        raise SupernetError(f"supernet {reference}", rule, f"write {reference}:NAME, with the name of the class")
     if path.is_dir() and ((path / "config.json").is_file() or files_in(path, ".gguf")):
         raise SupernetError(f"supernet {reference}", "it is a Hugging Face folder", f"write hf:{reference}")
     if ends_in(path, ".gguf") and path.is_file():
         raise SupernetError(f"supernet {reference}", "it is a GGUF file", f"write hf:{reference}")
     if ends_in(path, *WEIGHTS) and path.is_file():
-        remedy = f"name its supernet, and add --checkpoint {reference}"
-        raise SupernetError(
-            f"supernet {reference}", "it is a file of weights, which do not tell what network they are of", remedy
-        )
+        rule = "it is a file of weights, which do not say what network they are of"
+        raise SupernetError(f"supernet {reference}", rule, f"name its supernet, and add --checkpoint {reference}")
 
 
 class HuggingFace(ReferenceKind):
@@ -152,12 +148,12 @@ class HuggingFace(ReferenceKind):
     def supernet(self, reference: str) -> type[Supernet]:
         from hwnas.supernet.hf import folder_class
 
-        # Behind "hf:" no shell puts the home folder in place of ~.
+        # Shells do not expand a ~ that follows "hf:".
         return folder_class(str(Path(reference.removeprefix("hf:")).expanduser()))
 
 
 class Object(ReferenceKind):
-    """A class of the user's own; as a space also a SearchSpace, or a function that makes one; ``-c7`` as of names."""
+    """A user's class; for a space also a SearchSpace, or a function that makes one. ``-c7`` sets the number of classes."""
 
     form = "FILE.py:NAME or MODULE:NAME"
 
@@ -177,13 +173,13 @@ class Object(ReferenceKind):
 
 
 def _with_classes_named(space: SearchSpace, name: str) -> SearchSpace:
-    """The space with the number of classes that a name tells, if it tells one."""
+    """The space with the number of classes that the name states, if any."""
     _, classes = classes_named(name)
     return space if classes is None else with_classes(space, classes)
 
 
 class TrainedFile(ReferenceKind):
-    """What ``hwnas train`` wrote."""
+    """A file of ``hwnas train``."""
 
     form = "FILE.safetensors"
     carries_weights = True
@@ -205,12 +201,12 @@ class TrainedFile(ReferenceKind):
     def origin(self, reference: str) -> str:
         of = described(reference)["supernet"]
         if is_trained_file(of):
-            raise SupernetError(f"supernet {reference}", "it says it is of another file", f"pass --supernet {of}")
+            raise SupernetError(f"supernet {reference}", "it was trained from another file", f"pass --supernet {of}")
         return of
 
 
 class OnnxFile(ReferenceKind):
-    """A convolutional network of the user's, from any framework."""
+    """A user's convolutional network, from any framework."""
 
     form = "FILE.onnx"
     carries_weights = only_largest = True
@@ -230,7 +226,7 @@ class OnnxFile(ReferenceKind):
 
 
 class TrainedOnnxFile(TrainedFile):
-    """A file of ``hwnas train`` for an ONNX network; it holds the network's outline, so the ONNX file is not needed."""
+    """A file of ``hwnas train`` for an ONNX network. It holds the network's outline, so the ONNX file is not needed."""
 
     def belongs(self, reference: str) -> bool:
         return super().belongs(reference) and Path(reference).is_file() and OUTLINE in described(reference)
@@ -243,12 +239,12 @@ class TrainedOnnxFile(TrainedFile):
     def space(self, reference: str) -> SearchSpace:
         from hwnas.supernet.onnx import outlined_network
 
-        told = described(reference)
-        return _with_classes_named(outlined_network(told, f"supernet {reference}").space, told["space"])
+        metadata = described(reference)
+        return _with_classes_named(outlined_network(metadata, f"supernet {reference}").space, metadata["space"])
 
 
 class TrainedEncoder(TrainedFile):
-    """A file of ``hwnas train`` for a Hugging Face network; it holds the description, so the folder is not needed."""
+    """A file of ``hwnas train`` for a Hugging Face network. It holds the description, so the folder is not needed."""
 
     def belongs(self, reference: str) -> bool:
         return super().belongs(reference) and Path(reference).is_file() and ENCODER in described(reference)
@@ -263,10 +259,10 @@ class TrainedEncoder(TrainedFile):
 
 
 class Shrunk(ReferenceKind):
-    """A file of ``hwnas space shrink``: a part of another reference's space, with that one's weights.
+    """A file of ``hwnas space shrink``: a part of another reference's space, with the weights of that reference.
 
     Args:
-        kept: the file's content; None for the kind alone.
+        kept: the file's content; None until a file is opened.
     """
 
     form = "FILE.json"
@@ -283,11 +279,11 @@ class Shrunk(ReferenceKind):
     def opened(self, reference: str) -> Shrunk:
         kept = KeptChoices.read(Path(reference))
         if self.belongs(kept.reference):
-            rule = f"it says it is a part of {kept.reference}, which is a part itself"
+            rule = f"it is a part of {kept.reference}, which is a part itself"
             raise SpaceError(f"space {reference}", rule, "shrink the space again")
         return Shrunk(kept)
 
-    def supernet(self, reference: str) -> type[Supernet]:  # noqa: ARG002 (its file has been read)
+    def supernet(self, reference: str) -> type[Supernet]:  # noqa: ARG002 (the file has been read)
         return self.of.supernet(self.kept.reference)
 
     def space(self, reference: str) -> SearchSpace:
@@ -295,7 +291,7 @@ class Shrunk(ReferenceKind):
         if self.precisions:
             space = mixed_space(space, "+".join(self.precisions))
         if space.fingerprint != self.kept.fingerprint:
-            rule = f"it is a part of another {space.name} than {self.kept.reference} has now"
+            rule = f"{self.kept.reference} has changed: its {space.name} is not the one that was shrunk"
             raise SpaceError(f"space {reference}", rule, "shrink it again")
         return self.kept.part(space)
 
@@ -319,9 +315,9 @@ KINDS: tuple[ReferenceKind, ...] = (
     Object(),
     Registered(),
 )
-"""Every way to name a network, in the order in which they are asked."""
+"""All ways to name a network, in the order in which they are tried."""
 
 
 def reference_kind(reference: str) -> ReferenceKind:
-    """The kind that a name belongs to."""
+    """The kind of a name."""
     return next(kind for kind in KINDS if kind.belongs(reference)).opened(reference)

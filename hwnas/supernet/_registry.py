@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -31,26 +31,26 @@ _SUPERNETS: dict[str, type[Supernet]] = {
 
 
 def supernet_names() -> list[str]:
-    """Names of the built-in supernets, then of those that plug-ins register under ``hwnas.supernets``."""
+    """Names of the built-in supernets, then those that plug-ins register under ``hwnas.supernets``."""
     return [*_SUPERNETS, *(e.name for e in entry_points(group="hwnas.supernets") if e.name not in _SUPERNETS)]
 
 
 def get_supernet(reference: str) -> type[Supernet]:
-    """The class behind a reference: see ``hwnas.supernet.KINDS`` for what there is.
+    """The class of a supernet, by any reference of ``hwnas.supernet.KINDS``.
 
     Raises:
-        UnknownNameError: no such name; suggests the nearest.
+        UnknownNameError: there is no such name; suggests the nearest.
         SupernetError: it cannot be loaded, or is no Supernet.
     """
     return reference_kind(reference).supernet(reference)
 
 
 def registered_supernet(name: str) -> type[Supernet]:
-    """The class registered as ``name``; that of ``digits`` for ``digits-c7``.
+    """The class registered as ``name``; for ``digits-c7`` the class of ``digits``.
 
     Raises:
-        UnknownNameError: no such name; suggests the nearest.
-        SupernetError: a plug-in that does not load, or is no Supernet.
+        UnknownNameError: there is no such name; suggests the nearest.
+        SupernetError: a plug-in does not load, or is no Supernet.
     """
     if name in _SUPERNETS:
         return _SUPERNETS[name]
@@ -64,10 +64,10 @@ def registered_supernet(name: str) -> type[Supernet]:
 
 
 def checked_class(reference: str, found: object) -> type[Supernet]:
-    """The class that a plug-in registers, if it is a Supernet.
+    """The class that a plug-in registers, checked.
 
     Raises:
-        SupernetError: it is none, or does not state its space.
+        SupernetError: it is no Supernet, or does not state its space.
     """
     if not (isinstance(found, type) and issubclass(found, Supernet)):
         rule = "it is not a subclass of hwnas.supernet.Supernet"
@@ -77,14 +77,14 @@ def checked_class(reference: str, found: object) -> type[Supernet]:
 
 
 def load_supernet(reference: str, checkpoint: str | Path | None = None) -> Supernet:
-    """The supernet behind a reference, with the weights of ``checkpoint``, or of those that the reference leads to.
+    """The supernet of a reference, with the weights of ``checkpoint`` or else the reference's own.
 
     Args:
         reference: see :func:`get_supernet`.
-        checkpoint: a file, or ``FILE:PART`` where it holds several networks.
+        checkpoint: a file, or ``FILE:PART`` if it holds several networks.
 
     Raises:
-        SupernetError: there is no checkpoint, or it does not fit; says which supernet it does fit.
+        SupernetError: there is no checkpoint, or it does not fit; names a supernet that it fits.
     """
     kind = reference_kind(reference)
     if kind.whole is not None:
@@ -96,7 +96,7 @@ def load_supernet(reference: str, checkpoint: str | Path | None = None) -> Super
         rule = "its weights are not on this machine"
         raise SupernetError(f"supernet {reference!r}", rule, f"{download}pass --checkpoint FILE")
     try:
-        with _made(reference, family):
+        with _one_line_errors(reference, family):
             net = family.from_checkpoint(path)
     except Misfit as error:
         others = [other for other, it in _SUPERNETS.items() if it is not family and _fits(it, path)]
@@ -105,58 +105,65 @@ def load_supernet(reference: str, checkpoint: str | Path | None = None) -> Super
         raise Misfit(error.value, error.rule, f"it fits {others[0]}: pass --supernet {others[0]}") from None
     base, classes = classes_named(reference)
     if classes not in (None, net.classes) and kind.origin(reference) == reference:
-        rule = f"its weights tell {net.classes:,} classes apart, not {classes:,}"
+        rule = f"its weights have {net.classes:,} classes, not {classes:,}"
         raise SupernetError(f"supernet {reference!r}", rule, f"pass --supernet {base}")
     if checkpoint is not None and net.dialect:
         notice(f"checkpoint {net.origin}: {net.dialect}")
+    metadata = _metadata(path)
+    labels = labels_of(metadata)
     net.reference = kind.origin(reference)
-    net.labels = net.labels or _labels(path, net.classes)
-    net.metric = _stored_metric(path) or net.metric
+    net.labels = net.labels or (labels if len(labels) == net.classes else ())
+    net.metric = metric_of(metadata) or net.metric
     return net
 
 
 def measured_by(reference: str, checkpoint: str | Path | None = None) -> Metric:
-    """What evaluations of the supernet that :func:`load_supernet` opens measure; its weights are not read.
+    """The metric of the supernet that :func:`load_supernet` opens. Weights are not read.
 
     Raises:
-        UnknownNameError, SupernetError: there is none, or it does not load.
+        UnknownNameError, SupernetError: there is no such supernet, or it does not load.
     """
     kind = reference_kind(reference)
     if kind.whole is not None:
         return measured_by(kind.whole, checkpoint)
     family = kind.supernet(reference)
     path = checkpoint or kind.weights(reference)
-    return family.metric_named((path and _stored_metric(path)) or family.metric)
+    return family.metric_named((path and metric_of(_metadata(path))) or family.metric)
 
 
 def random_supernet(reference: str, seed: int = 0, classes: int | None = None) -> Supernet:
-    """The supernet behind a reference with random weights, and as many classes as it has or is asked for.
+    """The supernet of a reference, with random weights.
+
+    Args:
+        reference: see :func:`get_supernet`.
+        seed: of the weights.
+        classes: number of classes; None keeps the reference's.
 
     Raises:
-        UnknownNameError, SupernetError: there is none, or it does not load.
+        UnknownNameError, SupernetError: there is no such supernet, or it does not load.
     """
     kind = reference_kind(reference)
     if kind.whole is not None:
         return _part(kind, random_supernet(kind.whole, seed, classes))
     family, space = kind.supernet(reference), kind.space(reference)
-    with _made(reference, family):
+    with _one_line_errors(reference, family):
         net = family.random(seed, with_classes(space, classes) if classes is not None else space)
     net.reference = kind.origin(reference)
     return net
 
 
 def _part(kind: ReferenceKind, net: Supernet) -> Supernet:
-    """A supernet with all its weights, of which only a part of the space is searched."""
+    """The supernet with all its weights, restricted to the part of its space that a name stands for."""
     net.space = kind.part(net.space)
     return net
 
 
 @contextmanager
-def _made(reference: str, family: type[Supernet]) -> Iterator[None]:
-    """Report errors of a plug-in's code in one line; errors of hwnas's own code keep their traceback.
+def _one_line_errors(reference: str, family: type[Supernet]) -> Iterator[None]:
+    """Turn errors of a plug-in's code into one line; errors of hwnas's own code keep their traceback.
 
     Raises:
-        SupernetError: making it failed.
+        SupernetError: the plug-in failed.
     """
     try:
         yield
@@ -169,21 +176,12 @@ def _made(reference: str, family: type[Supernet]) -> Iterator[None]:
         raise SupernetError(f"supernet {reference!r}", rule, "correct the plug-in") from error
 
 
-def _labels(path: str | Path, classes: int) -> tuple[str, ...]:
-    """The names of a file's classes, if it is one of ours and has them."""
+def _metadata(path: str | Path) -> Mapping[str, str]:
+    """The metadata of a file that hwnas wrote; empty for other files."""
     try:
-        labels = labels_of(described(path))
+        return described(path)
     except SupernetError:
-        return ()
-    return labels if len(labels) == classes else ()
-
-
-def _stored_metric(path: str | Path) -> str | None:
-    """What a file's supernet is measured by, if it is one of ours and says so."""
-    try:
-        return metric_of(described(path))
-    except SupernetError:
-        return None
+        return {}
 
 
 def _fits(family: type[Supernet], path: str | Path) -> bool:

@@ -1,8 +1,8 @@
-"""How far a language model moves from its parent when blocks are replaced or left out.
+"""The divergence of a language model from its parent when blocks are replaced or left out.
 
-The parent runs once per batch and leaves what enters each of its blocks; a subnet then costs the blocks from the first
-replaced one on. Blocks of a trained model differ by orders of magnitude in their importance, and sums of the scores of
-single replacements rank assemblies (Puzzle, Bercovich et al. 2024, arXiv:2411.19146, section 4.1).
+The parent runs once per batch, and the inputs of its blocks are kept, so that a subnet runs only from its first replaced
+block on. Blocks of a trained model differ in importance by orders of magnitude, and summed scores of single replacements
+rank whole subnets (Puzzle, Bercovich et al. 2024, arXiv:2411.19146, section 4.1).
 """
 
 from __future__ import annotations
@@ -21,20 +21,19 @@ from hwnas.supernet._execute import forward
 from hwnas.task import Divergence, Parent, prompt
 
 Batch = tuple[Tensor, Tensor]
-"""Token ids ``(n, t)``, and the tokens that follow each."""
+"""Token ids ``(n, t)``, and the next tokens ``(n, t)``."""
 
 
 def parent_row(space: SearchSpace) -> Population:
-    """The ``(g,)`` row of the whole network (the parent): the last choice of every gene, the first of inputs and
+    """The ``(g,)`` row of the parent, the largest network: the last choice of layer genes, the first of inputs and
     precisions."""
     return np.array([len(gene.choices) - 1 if gene.role == "layer" else 0 for gene in space.genes], dtype=np.int16)
 
 
 def replaced(space: SearchSpace) -> dict[tuple[int, ...], list[str]]:
-    """Slots by the genes that decide their layers, apart from input genes: a block's own, and its precision if it has
-    one.
+    """Slots by the genes that decide their layers: a block's own, and its precision if it has one, but not input genes.
 
-    Slots that have the same ones are replaced together.
+    Slots with the same genes are replaced together.
     """
     found: dict[tuple[int, ...], list[str]] = {}
     for slot in space.slots:
@@ -45,8 +44,7 @@ def replaced(space: SearchSpace) -> dict[tuple[int, ...], list[str]]:
 
 
 def replacements(space: SearchSpace) -> Population:
-    """``(n, g)`` rows that differ from the parent in one block: each of its other forms, in each of its precisions,
-    once."""
+    """``(n, g)`` distinct rows that differ from the parent in one block: all its other choices, in all its precisions."""
     parent, found = parent_row(space), []
     for own in replaced(space):
         rows = np.repeat(parent[None], math.prod(len(space.domain[column]) for column in own), axis=0)
@@ -58,19 +56,18 @@ def replacements(space: SearchSpace) -> Population:
 
 def first_replaced(space: SearchSpace, row: Population) -> int:
     """The index of the first slot in which a subnet differs from the parent; the number of slots if none does."""
-    inputs = set(space.input_genes)
-    other = {column for column in np.flatnonzero(row != parent_row(space)).tolist() if column not in inputs}
-    return next((place for place, slot in enumerate(space.slots) if other & set(slot.genes)), len(space.slots))
+    other = set(np.flatnonzero(row != parent_row(space)).tolist()) - set(space.input_genes)
+    return next((i for i, slot in enumerate(space.slots) if other & set(slot.genes)), len(space.slots))
 
 
 class Moved:
-    """How far subnets are from the parent, on some batches.
+    """Divergences of subnets from the parent on some batches.
 
-    One batch is at hand at a time: its hidden states and probabilities are kept until another is asked for.
+    The hidden states and probabilities of one batch are kept until another batch is asked for.
 
     Args:
         net: the model; its largest subnet has every slot.
-        batches: what to compare it on.
+        batches: to compare on.
     """
 
     def __init__(self, net: Supernet, batches: Sequence[Batch]) -> None:
@@ -85,26 +82,24 @@ class Moved:
 
     @torch.no_grad()
     def __call__(self, batch: int, row: Population) -> Divergence:
-        """How far the subnet of a ``(g,)`` row is from the parent, on one batch."""
+        """The divergence of the subnet of a ``(g,)`` row from the parent, on one batch."""
         parent, space = self._prepared(batch), self.net.space
         own = np.where(np.isin(np.arange(len(row)), space.input_genes), self._row, row).astype(np.int16)
-        place = min(first_replaced(space, own), len(space.slots) - 1)
-        known, network, after = dict(self._network), self.net.network(own), self._after(place)
+        first = min(first_replaced(space, own), len(space.slots) - 1)
+        known, network = dict(self._network), self.net.network(own)
+        after = {slot for slot, _ in self._network[first:]}
         rest = [(slot, layer) for slot, layer in network if slot in after]
         weights = dict(self._weights)
         for slot, layer in rest:
             if layer != known[slot]:
                 for op in layer.ops:
                     weights |= self.net.op_weights(f"{slot}/{op.name}", op)
-        # Fewer heads of keys and values have caches of their own, however empty.
-        fed = {**self._values, **prompt(network_inputs(network), self._batches[batch][0]), "input": self._states[place]}
+        # The subnet's own inputs: with fewer key-value heads its (empty) caches have another shape.
+        fed = {**self._values, **prompt(network_inputs(network), self._batches[batch][0]), "input": self._states[first]}
         return parent(forward(rest, weights, fed, rounded=True))
 
-    def _after(self, place: int) -> set[str]:
-        return {slot for slot, _ in self._network[place:]}
-
     def _prepared(self, batch: int) -> Parent:
-        """The parent's answers for a batch, whose hidden states stand ready."""
+        """The parent's predictions for a batch, whose hidden states are then kept."""
         if self._parent is None or self._at != batch:
             self._parent, self._states, self._values = None, [], {}
             ids, following = self._batches[batch]

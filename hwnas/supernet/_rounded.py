@@ -1,6 +1,7 @@
-"""Ops in torch as lower precisions compute them, where these round weights alone: what `hwnas.graph` packs, number by number.
+"""Ops in torch with the rounding of lower precisions that round weights alone, exactly as `hwnas.graph` packs them.
 
-Such a product takes its input in eight bits, with a scale for every few channels of a token, as onnxruntime's kernels do on CPUs.
+The inputs of packed products are rounded to eight bits, with one scale per few channels of a token, as onnxruntime's CPU
+kernels do.
 """
 
 from __future__ import annotations
@@ -20,23 +21,23 @@ from hwnas.supernet.ops import Pass, run
 
 
 def run_rounded(op: Op, x: Sequence[Tensor], at: Pass, precision: str) -> Tensor:
-    """The op's output for a batch, as `hwnas.supernet.run` gives it, in a precision.
+    """The op's output for a batch in a precision; otherwise like `hwnas.supernet.run`.
 
     Raises:
-        SpaceError: the precision rounds by ranges that were seen, which only onnxruntime does.
+        SpaceError: the precision needs ranges of activations, which only onnxruntime applies.
     """
     form = form_in(op, precision)
     if not form:
         return run(op, x, at)
     name = f"{op.table if isinstance(op, TiedLinear) else at.name}.weight"
-    left = torch.from_numpy(rounded_weight(at.weights[name].detach().numpy(), form))
+    rounded = torch.from_numpy(rounded_weight(at.weights[name].detach().numpy(), form))
     if form in PACKED and isinstance(op, Linear | TiedLinear):
         x = [in_eight_bits(x[0])]
-    return run(op, x, replace(at, weights=ChainMap({name: left}, dict(at.weights))))
+    return run(op, x, replace(at, weights=ChainMap({name: rounded}, dict(at.weights))))
 
 
 def in_eight_bits(x: Tensor) -> Tensor:
-    """``(..., channels)`` rounded to 255 numbers, the farthest of every 32 channels being the last of them."""
+    """``(..., channels)`` rounded to the integers -127 to 127, scaled so that 127 is the largest value of every 32 channels."""
     channels = x.shape[-1]
     padded = F.pad(x, (0, -channels % BLOCK))
     parts = padded.reshape(*padded.shape[:-1], -1, BLOCK)

@@ -1,4 +1,4 @@
-"""How sensitive each layer is to int8, measured before a search of precisions."""
+"""Sensitivity of each layer to int8, measured before a search of precisions."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ from hwnas.supernet._subnet import folded_weights
 from hwnas.task import Inputs, Task
 
 IMAGES = 256
-"""Images that layers are compared on: one that decides otherwise is 0.4 %."""
+"""Images to compare layers on; a single changed prediction is 0.4 %."""
 
 
 def sensitivity(supernet: Supernet, space: SearchSpace, data: Task, images: int = IMAGES) -> list[Blamed]:
-    """Every layer of the largest subnet, alone in int8, in network order.
+    """The agreement with fp32 of the largest subnet with one layer in int8, for each layer in network order.
 
     Args:
-        supernet: of weights, in a space whose layers have precisions of their own.
-        space: that space; the subnet is the largest of its domain.
-        data: to calibrate with; the first of its calibration data are what decisions are compared on.
-        images: how many of them.
+        supernet: in a space whose layers choose their precisions.
+        space: its space, perhaps restricted; the subnet is the largest of its domain.
+        data: to calibrate with; predictions are compared on the first calibration images.
+        images: how many of these.
 
     Raises:
-        DataError: there are none.
+        DataError: there are no images.
     """
     subnet, _ = calibrated(supernet, largest_in_int8(space), data)
     plain = build_model(subnet.network, weights=folded_weights(subnet))
@@ -45,12 +45,11 @@ def sensitivity(supernet: Supernet, space: SearchSpace, data: Task, images: int 
 
 
 def largest_in_int8(space: SearchSpace) -> NDArray[np.int16]:
-    """The ``(g,)`` row of most MACs of a domain, with every layer in int8 where that is a choice, else in its last
-    precision."""
+    """The ``(g,)`` row with the most MACs. Every layer is in int8 if that is a choice, else in its last precision."""
     row = macs_cost(space).maximum()[1].copy()
     for column, gene in enumerate(space.genes):
         if gene.role == "precision":
-            left = space.domain[column].tolist()
-            row[column] = next((i for i in left if gene.choices[i] == "int8"), left[-1])
+            allowed = space.domain[column].tolist()
+            row[column] = next((i for i in allowed if gene.choices[i] == "int8"), allowed[-1])
     found: NDArray[np.int16] = space.canonical(row[None])[0]
     return found

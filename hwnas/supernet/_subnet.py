@@ -1,4 +1,4 @@
-"""Subnet: one network on its own, with its inherited weights."""
+"""Subnet: a single network with its inherited weights."""
 
 from __future__ import annotations
 
@@ -17,19 +17,20 @@ from hwnas.task import Inputs
 
 
 class Subnet(nn.Module):
-    """A subnet that stands alone: ``forward(x)`` gives logits, training updates its own weights.
+    """A subnet with weights of its own: ``forward(x)`` returns logits, and training leaves the supernet alone.
 
-    Its state dict uses the names of :mod:`hwnas.supernet._execute`, so its weights go to
-    :func:`hwnas.graph.build_model` as they are, after :func:`folded_weights`.
+    Its state dict uses the names of :mod:`hwnas.supernet._execute`. :func:`hwnas.graph.build_model` takes the weights
+    that :func:`folded_weights` returns.
 
     Args:
         network: its layers.
         weights: its tensors, which are copied.
-        arch: its config, for provenance.
+        arch: its configuration, for provenance.
         bn_eps: added to variances by batch norms.
     """
 
     momentum = 0.1
+    """Weight of a training batch in the running statistics of batch norms."""
 
     def __init__(self, network: Network, weights: Mapping[str, Tensor], arch: Arch, bn_eps: float) -> None:
         super().__init__()
@@ -48,7 +49,7 @@ class Subnet(nn.Module):
 
     @property
     def inputs(self) -> dict[str, TensorSpec]:
-        """What it is fed, by name; one ``input`` for images."""
+        """The inputs by name; for images, one named ``input``."""
         return network_inputs(self.network)
 
     @property
@@ -63,15 +64,15 @@ class Subnet(nn.Module):
 
     @property
     def has_statistics(self) -> bool:
-        """Whether there are batch norms, which a subnet must gather statistics for anew."""
+        """Whether there are batch norms, whose statistics must be gathered for each subnet."""
         return bool(self.statistics())
 
     def statistics(self) -> dict[str, Tensor]:
-        """Running statistics by name; the module's own, not copies."""
+        """Running statistics by name; not copies."""
         return {name: buffer for name, buffer in self.named_buffers() if ".running_" in name}
 
     def weights(self) -> dict[str, Tensor]:
-        """Parameters and buffers by name; the module's own, not copies."""
+        """Parameters and buffers by name; not copies."""
         return dict(self.named_parameters()) | dict(self.named_buffers())
 
     def forward(self, x: Inputs) -> Tensor:
@@ -80,7 +81,7 @@ class Subnet(nn.Module):
 
 
 def _submodule(root: nn.Module, name: str) -> tuple[nn.Module, str]:
-    """The module that holds ``name`` (made on the way) and the last part of ``name``."""
+    """The module that holds ``name``, created if need be, and the last part of ``name``."""
     *path, leaf = name.split(".")
     for part in path:
         if part not in dict(root.named_children()):
@@ -90,10 +91,10 @@ def _submodule(root: nn.Module, name: str) -> tuple[nn.Module, str]:
 
 
 def recalibrate(subnet: Subnet, batches: Iterable[Inputs]) -> int:
-    """Replace the running statistics by those of ``batches``, and return the number of images used.
+    """Replace the running statistics by those of ``batches``, and return the number of images.
 
-    A subnet inherits weights, but not the statistics of activations that it alone produces; without
-    this step its accuracy is meaningless (Yu et al. 2018; once-for-all issues 8, 15, 60).
+    A subnet inherits weights, but its activations have statistics of their own. Without this step its accuracy is
+    meaningless (Yu et al. 2018, arXiv:1812.08928; once-for-all issues 8, 15, 60).
     """
     calibration = Calibration()
     weights = subnet.weights()
@@ -107,14 +108,14 @@ def recalibrate(subnet: Subnet, batches: Iterable[Inputs]) -> int:
 
 
 def folded_weights(subnet: Subnet) -> dict[str, NDArray[np.float32]]:
-    """The initializers of the subnet's ONNX model by name: every batch norm is folded into its convolution."""
+    """The initializers of the subnet's ONNX model by name, with every batch norm folded into its convolution."""
     tensors = {name: tensor.detach().cpu() for name, tensor in subnet.weights().items()}
     found: dict[str, NDArray[np.float32]] = {}
     for slot, layer in subnet.network:
         for op in layer.ops:
             name = f"{slot}/{op.name}"
             own = {part: tensors[f"{name}.{part}"] for part in (*op.weights, *op.buffers)}
-            if folded.dispatch(type(op)) is not folded.dispatch(object):  # ops that fold nothing need no copy
+            if folded.dispatch(type(op)) is not folded.dispatch(object):  # ops that fold nothing need no float64 copy
                 own = dict(folded(op, {part: tensor.double() for part, tensor in own.items()}, subnet.bn_eps))
             for part, tensor in own.items():
                 found[f"{name}.{part}"] = tensor.numpy().astype(np.float32, copy=False)

@@ -1,7 +1,7 @@
-"""The embedded supernet: Once-for-All in miniature, trained by hwnas, shipped with it.
+"""The embedded supernet: Once-for-All in miniature, trained by hwnas and shipped with it.
 
-Leading channels, leading blocks, and a 3x3 kernel that is the centre of the 5x5 one times a learned
-matrix, as in Once-for-All. ``embedded/digits.md`` is its model card.
+As in Once-for-All, subnets have the leading channels and blocks, and a 3x3 kernel is the centre of the 5x5 one times a
+learned matrix. ``embedded/digits.md`` is its model card.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from hwnas.task import DigitsData
 
 
 class Digits(Supernet):
-    """``digits``."""
+    """The supernet ``digits``."""
 
     @classmethod
     def search_space(cls) -> SearchSpace:

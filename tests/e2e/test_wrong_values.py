@@ -66,7 +66,7 @@ def accuracies(folder: Path) -> Path:
             ),
             "it needs evaluations by several workers; add --workers N",
         ),
-        (("evaluate", "--supernet", "digits-c3", "--sample", 2, "--out", "x.csv"), "tell 10 classes apart, not 3"),
+        (("evaluate", "--supernet", "digits-c3", "--sample", 2, "--out", "x.csv"), "have 10 classes, not 3"),
         (
             ("search", *DIGITS, "--objectives", "macs,params", "--searcher", "exact", "--population", 50),
             "population 50: exact has no generations; drop --population",
@@ -99,7 +99,7 @@ def accuracies(folder: Path) -> Path:
             "did you mean own.safetensors?",
         ),
         (("spaces", "--space", "my/own.onx"), "did you mean my/own.onnx?"),
-        (("spaces", "--space", "my/own.py"), "write my/own.py:NAME, by the name of its class"),
+        (("spaces", "--space", "my/own.py"), "write my/own.py:NAME, with the name of the class"),
         (("export", "--supernet", "digits", "--arch", "{}", "--out", "net.tflite"), "write --out net.onnx"),
     ],
     ids=lambda words: " ".join(map(str, words)) if isinstance(words, tuple) else "",

@@ -24,7 +24,7 @@ from hwnas.space import LayerSpec, Network, OpList
 from hwnas.space.ops import Op
 from hwnas.supernet import Pass, Subnet, Supernet, evaluate, folded_weights, get_engine, recalibrate, run
 from hwnas.supernet.engine import OnnxEngine, TorchEngine
-from hwnas.supernet.engine._memory import placed
+from hwnas.supernet.engine._memory import allocation
 from hwnas.supernet.engine._parts import opened
 from hwnas.supernet.ops import normalisation
 from hwnas.task import Score, Specs, ahead
@@ -142,7 +142,7 @@ def test_values_that_are_needed_at_the_same_time_do_not_overlap(drawn_sizes: lis
         Segment(b"", [f"v{i - back}" for back in takes if back < i], [], {f"v{i}": (size,)}, "", f"v{i}", False)
         for i, (size, takes) in enumerate(drawn_sizes)
     ]
-    places, most = placed(parts), 0
+    places, most = allocation(parts), 0
     assert list(places) != []
     for i, part in enumerate(parts):
         alive = [p for j in range(i + 1) for name, p in places.items() if name in parts[j].gives and p.until >= i]

@@ -78,7 +78,7 @@ def test_a_subnet_that_measures_no_number_fails_and_may_be_skipped(
 ):
     row = own_supernet.space.sample(1, np.random.default_rng(0))
     monkeypatch.setattr("hwnas.supernet._evaluate.measured", lambda *_: (float("nan"), 50))
-    with pytest.raises(SupernetError, match="nan: a subnet's is a finite number"):
+    with pytest.raises(SupernetError, match="nan: it must be a finite number"):
         evaluate(own_supernet, row[0], data)
     with Journal(tmp_path / "j", accuracy_journal_identity(own_supernet, {"seed": 0})) as journal:
         skipping = MeasuredAccuracy(own_supernet, data, journal, skip_failed=True)

@@ -106,7 +106,7 @@ def test_other_classes_are_refused_and_other_numbers_get_a_new_head(
                 (other / split / new / file.name).symlink_to(file)
     args = ("evaluate", "--supernet", str(trained), "--data", str(other), "--sample", "1", "--out", str(tmp_path / "a"))
     assert exit_code(*args) == 2
-    assert "it has the class folder 'azure', and the network tells blue, green, red apart" in capsys.readouterr().err
+    assert "it has the class folder 'azure', and the network's classes are blue, green, red" in capsys.readouterr().err
     (other / "val" / "azure").rename(tmp_path / "gone")
     assert exit_code("train", "--supernet", str(trained), "--out", str(tmp_path / "x.safetensors")) == 2
     assert "a pretrained network learns from your data; add --data FOLDER" in capsys.readouterr().err

@@ -276,7 +276,7 @@ def test_in_bf16_losses_stay_near_while_weights_are_fp32_and_a_run_resumes(tmp_p
 def test_a_gpu_is_taken_where_there_is_one_and_bf16_on_it(monkeypatch: pytest.MonkeyPatch):
     cpu = training_device(None, 1)
     assert (cpu.type, training_precision(None, cpu)) == ("cpu", "fp32")
-    with pytest.raises(SupernetError, match="--device cuda: torch finds 0 GPUs here"):
+    with pytest.raises(SupernetError, match="device cuda: torch finds 0 GPUs here"):
         training_device("cuda", 1)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)

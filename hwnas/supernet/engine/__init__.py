@@ -1,4 +1,4 @@
-"""Engines: what evaluates subnets. onnxruntime on CPUs, torch elsewhere."""
+"""Engines, which evaluate subnets: onnxruntime on CPUs, torch on GPUs."""
 
 from __future__ import annotations
 

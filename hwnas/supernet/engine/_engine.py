@@ -1,4 +1,4 @@
-"""Engine: how a subnet is re-calibrated and run, and which one suits this machine."""
+"""The protocol of engines, which re-calibrate and run subnets, and the choice of one for this machine."""
 
 from __future__ import annotations
 
@@ -20,24 +20,24 @@ class Engine(Protocol):
     """Evaluates subnets.
 
     Attributes:
-        device: where it wants its batches; it takes them from the CPU too.
+        device: where batches should be; those on the CPU are accepted too.
     """
 
     device: torch.device
 
     @property
     def name(self) -> str:
-        """Its name in :data:`ENGINES`; measured accuracies depend on the engine in the last digits."""
+        """The name in :data:`ENGINES`. The last digits of accuracies depend on the engine."""
 
     def recalibrate(self, subnet: Subnet, batches: Iterable[Inputs]) -> int:
-        """As :func:`hwnas.supernet.recalibrate`: new statistics, and how many images they are of."""
+        """Replace the subnet's statistics, and return the number of images; see :func:`hwnas.supernet.recalibrate`."""
 
     def runner(self, subnet: Subnet, calibration: Batches | None = None) -> Callable[[Inputs], Tensor]:
-        """The subnet as a function: a batch to its logits ``(n, classes)``, in fp32 on the CPU.
+        """A function that maps a batch to the subnet's logits ``(n, classes)``, in fp32 on the CPU.
 
         Args:
             subnet: with its statistics; its layers may have precisions of their own.
-            calibration: shows integers the ranges of activations.
+            calibration: batches from which int8 layers get the ranges of activations.
         """
 
 
@@ -46,14 +46,14 @@ ENGINES: Mapping[str, Callable[[], Engine]] = {
     "torch": TorchEngine,
     "torch-bf16": lambda: TorchEngine(torch.bfloat16),
 }
-"""By name. bf16 needs a GPU, or a CPU, that computes in it; batch norms are re-calibrated in fp32 all the same."""
+"""Engines by name. bf16 needs a GPU or CPU that computes in it; batch norms are still re-calibrated in fp32."""
 
 
 def get_engine(name: str | None = None) -> Engine:
-    """An engine by name; None for the one that suits: torch where it has a GPU, or else onnxruntime.
+    """An engine by name; None takes torch if there is a GPU, and onnxruntime otherwise.
 
     Raises:
-        UnknownNameError: there is none of that name.
+        UnknownNameError: there is no such engine.
     """
     name = name or ("torch" if torch.cuda.is_available() else "onnxruntime")
     if name not in ENGINES:

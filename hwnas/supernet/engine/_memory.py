@@ -1,4 +1,4 @@
-"""Memory for activations that outlive a segment, planned before the first batch."""
+"""Memory for activations that outlive a segment, allocated before the first batch."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from hwnas.space import Shape
 
 @dataclass(frozen=True)
 class Place:
-    """Where a value lies, counted in numbers per sample.
+    """The place of a value in memory, in numbers per sample.
 
     Attributes:
         offset: from the beginning.
         shape: of one sample.
-        until: the segment that is the last to need it.
+        until: the last segment that needs the value.
     """
 
     offset: int
@@ -29,14 +29,15 @@ class Place:
 
     @property
     def end(self) -> int:
-        """Behind it."""
+        """The offset behind the value."""
         return self.offset + math.prod(self.shape)
 
 
-def placed(segments: Sequence[Segment]) -> dict[str, Place]:
-    """A place for all that segments give, such that values which are needed at the same time do not overlap.
+def allocation(segments: Sequence[Segment]) -> dict[str, Place]:
+    """Places for all outputs of segments. Values that are needed at the same time do not overlap.
 
-    Large ones choose first, each the lowest gap that it fits in (Pisarchyk and Lee 2020, arXiv:2001.03288).
+    The largest value chooses first, and each takes the lowest gap into which it fits (Pisarchyk and Lee 2020,
+    arXiv:2001.03288).
     """
     since = {name: i for i, segment in enumerate(segments) for name in segment.gives}
     until = {name: i for i, segment in enumerate(segments) for name in (*segment.takes, segment.watches)}
@@ -54,25 +55,25 @@ def placed(segments: Sequence[Segment]) -> dict[str, Place]:
 
 
 class Memory:
-    """One block of memory that grows as needed and is reused: fresh pages cost more than writing to them."""
+    """One block of memory that grows when needed and is reused, because fresh pages cost more than writing to them."""
 
     def __init__(self) -> None:
         self._numbers = np.empty(0, np.float32)
 
     def __reduce__(self) -> tuple[type[Memory], tuple[()]]:
-        """Pickled without its memory: another process starts with none."""
+        """Pickle without the block: another process starts with an empty one."""
         return Memory, ()
 
     @property
     def n_bytes(self) -> int:
-        """What is kept."""
+        """Bytes of the block."""
         return self._numbers.nbytes
 
     def arrays(self, places: Mapping[str, Place], n: int) -> dict[str, NDArray[np.float32]]:
-        """``(n, ...)`` arrays with anything in them; they are those of the last call, taken anew."""
+        """``(n, ...)`` uninitialised arrays, in the same memory as those of the last call."""
         size = n * max((place.end for place in places.values()), default=0)
         if size > len(self._numbers):
-            self._numbers = np.empty(0, np.float32)  # before there is more: never both at once
+            self._numbers = np.empty(0, np.float32)  # freed first, so that both never exist at once
             self._numbers = np.empty(size, np.float32)
         return {
             name: self._numbers[n * place.offset : n * place.end].reshape((n, *place.shape))

@@ -1,4 +1,4 @@
-"""Mean and variance of channels over a batch, from those of its parts; and of what a pointwise convolution makes of them."""
+"""Means and variances of channels over a batch, from those of its parts, and after a pointwise convolution."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from numpy.typing import NDArray
 Array = NDArray[Any]
 
 _DROWNED = 100.0
-"""Squared mean per variance from which on a difference of squares is too coarse in fp32."""
+"""Ratio of squared mean to variance above which a difference of squares is too imprecise in fp32."""
 
 _CANCELLED = 2000.0
-"""Terms up to so many times a variance may cancel to it; beyond, it is computed directly."""
+"""Ratio of the largest possible variance to the variance above which cancellation makes it too imprecise."""
 
 
 class Moments(NamedTuple):
-    """Of the channels of some samples.
+    """Moments of the channels over some samples.
 
     Attributes:
-        n: samples.
+        n: number of samples.
         mean: ``(channels,)``.
-        spread: biased, variances ``(channels,)`` or the covariance ``(channels, channels)``, which of a part may be fp32.
+        spread: biased variances ``(channels,)`` or covariance ``(channels, channels)``, for parts of a batch perhaps fp32.
     """
 
     n: int
@@ -32,7 +32,7 @@ class Moments(NamedTuple):
 
 
 def variances(x: Array) -> Moments:
-    """Of ``(n, channels, ...)``: two passes through memory that write nothing."""
+    """Means and variances of ``(n, channels, ...)``, in two passes that write no large array."""
     flat = x.reshape(*x.shape[:2], -1)
     mean = _means(flat).mean(0, dtype=np.float64)
     squares = (flat[:, :, None] @ flat[..., None])[..., 0, 0].mean(0, dtype=np.float64) / flat.shape[2]
@@ -45,7 +45,7 @@ def variances(x: Array) -> Moments:
 
 
 def covariances(x: Array) -> Moments:
-    """Of ``(n, channels, ...)``: all samples in one product of matrices."""
+    """Means and covariance of ``(n, channels, ...)``, with all samples in one matrix product."""
     flat = x.reshape(*x.shape[:2], -1)
     mean = _means(flat).mean(0, dtype=np.float64)
     centred = np.subtract(flat.swapaxes(0, 1), mean[:, None, None].astype(x.dtype), order="C").reshape(len(mean), -1)
@@ -53,12 +53,12 @@ def covariances(x: Array) -> Moments:
 
 
 def _means(flat: Array) -> Array:
-    """``(n, channels)`` of ``(n, channels, pixels)``, by a matrix product: several times as fast as a sum."""
+    """``(n, channels)`` means of ``(n, channels, pixels)``, by a matrix product, which is several times faster than a sum."""
     return flat @ np.full(flat.shape[2], 1 / flat.shape[2], flat.dtype)
 
 
 def pooled(parts: Sequence[Moments]) -> Moments:
-    """Of everything, from the moments of its parts (Chan et al. 1979)."""
+    """The moments of a whole from those of its parts (Chan et al. 1979)."""
     n = sum(part.n for part in parts)
     shares = np.array([part.n / n for part in parts])
     means = np.stack([part.mean for part in parts])
@@ -70,13 +70,13 @@ def pooled(parts: Sequence[Moments]) -> Moments:
 
 
 def convolved(weight: Array, bias: Array, read: Moments, x: Array) -> Moments:
-    """Of what a pointwise convolution makes of a batch.
+    """The moments of a pointwise convolution's output.
 
     Args:
         weight: ``(out, in)``.
         bias: ``(out,)``.
-        read: means and covariance of what it reads.
-        x: ``(n, in, ...)`` what it reads, for channels whose variance is what is left of large terms.
+        read: means and covariance of its input.
+        x: ``(n, in, ...)`` input, for channels whose variance suffers from cancellation and is computed directly.
     """
     wide = weight.astype(np.float64)
     mean, variance = wide @ read.mean + bias, np.einsum("oi,oi->o", wide @ read.spread, wide)

@@ -1,8 +1,8 @@
-"""A network that computes only the tokens which its head reads.
+"""A network whose last layer computes only the tokens that its head reads.
 
-The head of most encoders reads the first token. Of the layer before it, keys and values are needed of all tokens, and
-everything else of this one, which saves about a sixth of a MiniLM's work. What is exported and profiled stays whole, since that
-is what runtimes are given.
+The heads of most encoders read the first token. The layer before then needs the keys and values of all tokens, but everything
+else only of the first, which saves about a sixth of a MiniLM's work. Exported and profiled graphs are not narrowed, because
+profiles must time the graph that is deployed.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ _TOKENWISE = (Activation, Add, LayerNorm, Linear, Mul, RMSNorm)
 
 
 def narrowed(network: Network) -> Network:
-    """The same network, or one with the same logits in which the layer before the head leaves the first tokens alone.
+    """A network with the same logits, whose layer before the head computes only the first tokens; or the network itself.
 
-    Weights keep their names. Layers with a precision of their own stay as they are: ranges of integers are those of all tokens.
+    Weights keep their names. Networks with integer layers are not narrowed, because their ranges are those of all tokens.
     """
     if len(network) < 2 or any(layer.precision not in (None, "fp32") for _, layer in network):
         return network
@@ -34,7 +34,7 @@ def narrowed(network: Network) -> Network:
 
 
 def _wanted(head: LayerSpec) -> int | None:
-    """How many of the first tokens a head reads; None for all."""
+    """The number of first tokens that a head reads; None for all tokens."""
     wanted = 0
     for op in head.ops:
         if 0 in op.inputs:
@@ -48,7 +48,7 @@ def _wanted(head: LayerSpec) -> int | None:
 
 
 def _cut(ops: Sequence[Op], narrow: set[int], wanted: int) -> tuple[Op, ...]:
-    """The ops of a layer, of which narrow values have the wanted tokens alone; those are cut out of what stays whole."""
+    """The ops of a layer in which narrow values have only the wanted tokens, sliced out of the other values."""
     found: list[Op] = []
     places = {0: 0}
     slices: dict[int, int] = {}
@@ -67,7 +67,7 @@ def _cut(ops: Sequence[Op], narrow: set[int], wanted: int) -> tuple[Op, ...]:
 
 
 def _narrow(ops: Sequence[Op]) -> set[int]:
-    """The values, by number, of which the first tokens are enough: whatever reads them needs no others, and can do without."""
+    """The numbers of the values whose first tokens suffice, because all their readers need only these."""
     narrow = {len(ops)} if _computes_tokens(ops[-1]) else set()
     for value in range(len(ops) - 1, 0, -1):
         readers = [(k, op, p) for k, op in enumerate(ops, start=1) for p, i in enumerate(op.inputs) if i == value]
@@ -77,15 +77,17 @@ def _narrow(ops: Sequence[Op]) -> set[int]:
 
 
 def _computes_tokens(op: Op) -> bool:
-    """Whether the first tokens of its result follow from the first tokens of what it reads, keys and values aside."""
+    """Whether the first tokens of an op's result depend only on the first tokens of its inputs, except keys and values."""
     if len(op.shape) != 2:
         return False
     if isinstance(op, Attention):
-        return not op.split and all(len(shape) == 1 for shape in op.in_shapes[3:])  # a bias per key is for all queries
+        return not op.split and all(
+            len(shape) == 1 for shape in op.in_shapes[3:]
+        )  # a bias per key holds for all queries
     one_by_one = isinstance(op, _TOKENWISE) or (isinstance(op, Affine) and op.axis % 2 == 1)
     return one_by_one and all(len(shape) == 2 and shape[0] == op.shape[0] for shape in op.in_shapes)
 
 
 def _passes(op: Op, position: int) -> bool:
-    """Whether an op that gives the first tokens only reads the first tokens only at a position: not of keys and values."""
+    """Whether an op that computes only the first tokens reads only these at an input: all inputs but keys and values."""
     return position == 0 or not isinstance(op, Attention)

@@ -1,4 +1,4 @@
-"""onnxruntime on the CPU: subnets run as folded graphs, a few samples at a time on every core."""
+"""The engine of CPUs: onnxruntime runs folded graphs, a few samples at a time on every core."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ if TYPE_CHECKING:
 
 
 class OnnxEngine:
-    """Subnets as onnxruntime runs them; those with ops that have no ONNX form are left to torch, and a line says so.
+    """Runs subnets in onnxruntime. If an op has no ONNX form, torch runs the subnet, and a notice says so.
 
-    What is measured does not depend on the number of threads, which is torch's (``OMP_NUM_THREADS``).
+    Measured values do not depend on the number of threads, which is torch's (``OMP_NUM_THREADS``).
     """
 
     name = "onnxruntime"
@@ -49,7 +49,7 @@ class OnnxEngine:
         except SpaceError as error:
             return _left_to_torch(error).recalibrate(subnet, batches)
         calibration, weights = Calibration(), subnet.weights()
-        with threadpool_limits(1, user_api="blas"):  # parts already take a core each
+        with threadpool_limits(1, user_api="blas"):  # each part already uses a core
             for batch in batches:
                 statistician.gather(batch, calibration)
         with torch.no_grad():
@@ -58,10 +58,10 @@ class OnnxEngine:
         return calibration.n_images
 
     def runner(self, subnet: Subnet, calibration: Batches | None = None) -> Callable[[Inputs], Tensor]:
-        """As :meth:`Engine.runner`; layers compute in their precisions, in the graph that is exported.
+        """As :meth:`Engine.runner`. Layers compute in their precisions, in the graph that is exported.
 
         Raises:
-            DataError: there is nothing to calibrate integers with.
+            DataError: int8 needs calibration data, and there are none.
         """
         try:
             session = _session(subnet, calibration)
@@ -82,21 +82,21 @@ class OnnxEngine:
 
 def _session(subnet: Subnet, calibration: Batches | None) -> ort.InferenceSession:
     weights = folded_weights(subnet)
-    own = {"int8", "int4"} & {layer.precision for _, layer in subnet.network}
-    if not own:
+    lower = {"int8", "int4"} & {layer.precision for _, layer in subnet.network}
+    if not lower:
         model, beside = build_beside(narrowed(subnet.network), weights)
         return opened(model.SerializeToString(), beside)
     model = build_model(subnet.network, weights=weights)
-    shown = calibration() if calibration is not None and "int8" in own else ()
-    ranges = ranges_on(model, subnet.network, shown) if "int8" in own else None
-    return opened(in_precision(model, "+".join(["fp32", *sorted(own)]), ranges).SerializeToString())
+    batches = calibration() if calibration is not None and "int8" in lower else ()
+    ranges = ranges_on(model, subnet.network, batches) if "int8" in lower else None
+    return opened(in_precision(model, "+".join(["fp32", *sorted(lower)]), ranges).SerializeToString())
 
 
 def _left_to_torch(error: SpaceError) -> TorchEngine:
-    _told(str(error))
+    _notice_once(str(error))
     return TorchEngine()
 
 
 @cache
-def _told(reason: str) -> None:
+def _notice_once(reason: str) -> None:
     notice(f"torch evaluates these subnets, more slowly: {reason}")

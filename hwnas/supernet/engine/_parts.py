@@ -1,4 +1,4 @@
-"""Batches in parts, and sessions that run them side by side."""
+"""Parts of a batch side by side, in sessions that take one core each."""
 
 from __future__ import annotations
 
@@ -11,9 +11,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from hwnas.space import Network
-from hwnas.supernet._feeds import slices
-
 if TYPE_CHECKING:
     import onnxruntime as ort
 
@@ -21,13 +18,8 @@ P = TypeVar("P")
 T = TypeVar("T")
 
 
-def in_parts(network: Network, n: int, run: Callable[[slice], T]) -> list[T]:
-    """What ``run`` makes of the parts of a batch of ``n``, see `side_by_side`."""
-    return side_by_side(slices(network, n), run)
-
-
 def side_by_side(parts: Sequence[P], run: Callable[[P], T]) -> list[T]:
-    """What ``run`` makes of each part, in their order, on as many threads as torch would take."""
+    """The results of ``run`` for the parts, in their order, on as many threads as torch would use."""
     threads = torch.get_num_threads()
     if threads == 1:
         return [run(part) for part in parts]
@@ -36,11 +28,11 @@ def side_by_side(parts: Sequence[P], run: Callable[[P], T]) -> list[T]:
 
 
 def opened(model: bytes, beside: Mapping[str, NDArray[np.float32]] | None = None) -> ort.InferenceSession:
-    """A session on the CPU whose runs take one core each. All of them share the memory of their activations.
+    """A session on the CPU whose runs take one core each. All sessions share the memory of their activations.
 
     Args:
         model: serialised.
-        beside: weights that it only names; the session reads them where they are.
+        beside: weights that the model only names, which the session does not copy.
     """
     import onnxruntime as ort
 
@@ -52,13 +44,13 @@ def opened(model: bytes, beside: Mapping[str, NDArray[np.float32]] | None = None
     if beside:
         options.add_external_initializers(list(beside), [ort.OrtValue.ortvalue_from_numpy(x) for x in beside.values()])
     session = ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
-    session.beside = beside  # keeps them for as long
+    session.beside = beside  # keeps the weights alive
     return session
 
 
 @cache
 def _share_memory() -> None:
-    """An arena of the process: fresh pages cost more than what is computed in them, and every segment is a session."""
+    """Create one arena for all sessions, because every segment is a session, and fresh pages cost more than the computing."""
     import onnxruntime as ort
 
     info = ort.OrtMemoryInfo("Cpu", ort.OrtAllocatorType.ORT_ARENA_ALLOCATOR, 0, ort.OrtMemType.DEFAULT)

@@ -1,4 +1,4 @@
-"""Batch-norm statistics by onnxruntime: a batch is led through the segments of a network, one after the other."""
+"""Batch-norm statistics with onnxruntime: a batch passes through the segments of a network one after another."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 
 from hwnas.graph import FOLDED, STATISTICS, Segment, norm_prefix, segments
 from hwnas.supernet._calibration import Calibration
-from hwnas.supernet._feeds import feeds
+from hwnas.supernet._feeds import feeds, slices
 from hwnas.supernet._subnet import Subnet
-from hwnas.supernet.engine._memory import Memory, placed
+from hwnas.supernet.engine._memory import Memory, allocation
 from hwnas.supernet.engine._moments import Array, Moments, convolved, covariances, pooled, variances
-from hwnas.supernet.engine._parts import in_parts, opened
+from hwnas.supernet.engine._parts import opened, side_by_side
 from hwnas.supernet.ops import folded
 from hwnas.task import Inputs
 
@@ -25,7 +25,7 @@ class Statistician:
 
     Args:
         subnet: its weights are copied.
-        memory: where activations are kept.
+        memory: for the activations.
 
     Raises:
         SpaceError: a class of op has no ONNX form, or keeps statistics of its own.
@@ -51,16 +51,16 @@ class Statistician:
                 self._weights |= {f"{name}.{part}": tensor.numpy() for part, tensor in folded(op, own, 0.0).items()}
         found = segments(subnet.network, self._weights, self._norms, subnet.bn_eps)
         self._segments = [(segment, opened(segment.model)) for segment in found]
-        self._places, self._memory = placed(found), memory
+        self._places, self._memory = allocation(found), memory
 
     def gather(self, batch: Inputs, calibration: Calibration) -> None:
-        """Adds a batch: every batch norm normalises it by its own statistics."""
+        """Add a batch, which every batch norm normalises with the batch's own statistics."""
         values: dict[str, Array] = dict(feeds(batch))
         n = len(next(iter(values.values())))
         calibration.n_images += n
         values |= self._memory.arrays(self._places, n)
         for segment, session in self._segments:
-            found = pooled(in_parts(self.network, n, partial(_run, session, segment, values)))
+            found = pooled(side_by_side(slices(self.network, n), partial(_run, session, segment, values)))
             if segment.pointwise:
                 weight, bias = (self._weights[f"{segment.norm}{end}"] for end in FOLDED)
                 found = convolved(weight[:, :, 0, 0], bias, found, values[segment.watches])
@@ -72,7 +72,7 @@ class Statistician:
             calibration.add(name, torch.from_numpy(found.mean), torch.from_numpy(found.spread), n)
 
     def _normalising(self, norm: str, found: Moments) -> dict[str, Array]:
-        """Weight and bias of a convolution that normalises what it makes by these moments."""
+        """Weight and bias of a convolution with a batch norm of these moments folded in."""
         weight, bias = (self._weights[f"{norm}{end}"] for end in FOLDED)
         scale = self._norms[f"{norm}.scale"] / np.sqrt(found.spread + self._eps)
         shift = self._norms[f"{norm}.shift"] + (bias - found.mean) * scale
@@ -81,7 +81,7 @@ class Statistician:
 
 
 def _run(session: Any, segment: Segment, values: dict[str, Array], part: slice) -> Moments:
-    """Moments of what is watched in a part of the batch; the segment's outputs go into ``values``."""
+    """The moments of the watched value in a part of the batch; the segment's outputs go into ``values``."""
     binding = session.io_binding()
     for name in segment.fed:
         binding.bind_cpu_input(name, values[name])

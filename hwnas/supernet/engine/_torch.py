@@ -1,4 +1,4 @@
-"""torch, on a GPU where it has one."""
+"""The engine of GPUs: eager torch, which also runs on CPUs."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from hwnas.task import Inputs
 
 
 class TorchEngine:
-    """Eager torch. Weights lie in memory channels last, in which convolutions are fastest, and make activations do so.
+    """Runs subnets in eager torch. Weights, and with them activations, are in channels-last layout, the fastest one.
 
     Args:
-        precision: of arithmetic, where autocast takes it to be safe. Statistics are gathered in fp32 whatever it is.
+        precision: of arithmetic, where autocast considers it safe. Statistics are always gathered in fp32.
     """
 
     def __init__(self, precision: torch.dtype = torch.float32) -> None:
@@ -27,7 +27,7 @@ class TorchEngine:
 
     @property
     def name(self) -> str:
-        """``torch``, or with its precision."""
+        """``torch``, or ``torch-bf16``."""
         return "torch-bf16" if self.precision == torch.bfloat16 else "torch"
 
     def recalibrate(self, subnet: Subnet, batches: Iterable[Inputs]) -> int:
@@ -38,7 +38,7 @@ class TorchEngine:
         """As :meth:`Engine.runner`.
 
         Raises:
-            SupernetError: layers have other precisions.
+            SupernetError: a layer has another precision than fp32.
         """
         if any(layer.precision not in (None, "fp32") for _, layer in subnet.network):
             rule = "it computes every layer in fp32"

@@ -1,4 +1,4 @@
-"""What an encoder's class is made from: a folder's description, or the same within a file that ``hwnas train`` wrote."""
+"""The description from which an encoder's class is made, read from a folder or from a file of ``hwnas train``."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from hwnas.task import Preprocessing, TextColumns, Tokenizer
 
 @dataclass(frozen=True)
 class Carried:
-    """All of an encoder but its weights and what belongs to its kind of data.
+    """An encoder without its weights.
 
     Attributes:
         config: text of its ``config.json``.
-        tuned: whether it came with a classification head.
-        folder: that it came from.
-        widths: channels that subnets choose from, up to all of them; empty for no choice.
+        tuned: whether it has a classification head.
+        folder: the Hugging Face folder.
+        widths: choices of the number of channels, up to all of them; empty for no choice.
     """
 
     config: str
@@ -39,33 +39,33 @@ class Carried:
         return dict(json.loads(self.config))
 
     def family(self) -> Family:
-        """Sizes and names of tensors.
+        """Sizes, inputs and names of tensors.
 
         Raises:
-            SupernetError: it is not supported.
+            SupernetError: the configuration is not supported.
         """
         family = family_of(self.settings, self.folder, tuned=self.tuned)
         return replace(family, encoder=replace(family.encoder, widths=self.widths))
 
     def text(self) -> str:
-        """JSON, for a file's metadata."""
+        """The description as JSON, for a file's metadata."""
         return json.dumps(asdict(self))
 
 
 @dataclass(frozen=True)
 class CarriedImages(Carried):
-    """Of an encoder of images.
+    """An encoder of images without its weights.
 
     Attributes:
-        preprocessing: what it was trained to see; None where the folder does not say.
-        shown_px: along the sides of an image after it; 0 where that is not known.
+        preprocessing: of its images; None if the folder does not state it.
+        shown_px: pixels along each side after preprocessing; 0 if unknown.
     """
 
     preprocessing: Preprocessing | None = None
     shown_px: int = 0
 
     def family(self) -> Family:
-        """For images as large as they are shown: DINOv2 has positions for 518 pixels, and sees 224."""
+        """The family with the size of preprocessed images: DINOv2 has positions for 518 pixels, and is shown 224."""
         family = super().family()
         if not isinstance(family.fed, ImageInput) or not family.fed.patch <= self.shown_px < family.fed.size:
             return family
@@ -74,13 +74,13 @@ class CarriedImages(Carried):
 
 @dataclass(frozen=True)
 class CarriedTexts(Carried):
-    """Of an encoder of texts.
+    """An encoder of texts without its weights.
 
     Attributes:
         lengths: choices of the sequence length; None for all that its positions allow.
-        columns: of the files that it was trained on.
-        rows: of the table of tokens, where several tokens share one; 0 where each has its own.
-        tokenizer: what turns texts into ids; None where that is still to be read from the folder.
+        columns: names of the columns in the data that it was trained on.
+        rows: of the embedding table, if tokens share rows; 0 if each has its own.
+        tokenizer: None until it is read from the folder.
     """
 
     lengths: tuple[int, ...] | None = None
@@ -89,64 +89,59 @@ class CarriedTexts(Carried):
     tokenizer: Tokenizer | None = None
 
     def family(self) -> Family:
-        """With the lengths and the rows that are left."""
+        """The family with the remaining lengths and rows."""
         family = super().family()
         if not isinstance(family.fed, TextInput):
             return family
         return replace(family, fed=replace(family.fed, lengths=self.lengths or family.fed.lengths, rows=self.rows))
 
     def complete(self) -> CarriedTexts:
-        """The same with its tokenizer.
+        """The description with its tokenizer.
 
         Raises:
             DataError: the folder has none.
         """
-        return (
-            self
-            if self.tokenizer is not None
-            else replace(self, tokenizer=_tokenizer(self.folder, Path(self.folder).resolve()))
-        )
+        return replace(self, tokenizer=self.tokenizer or _tokenizer(Path(self.folder).resolve()))
 
     def text(self) -> str:
-        """With its tokenizer."""
+        """The description as JSON, with its tokenizer."""
         return json.dumps(asdict(self.complete()))
 
 
 def read_carried(metadata: Mapping[str, str], file: str) -> CarriedImages | CarriedTexts:
-    """What `Carried.text` wrote.
+    """The description that `Carried.text` wrote.
 
     Raises:
-        SupernetError: something else.
+        SupernetError: it is damaged.
     """
     try:
-        told = json.loads(metadata[ENCODER])
-        common = str(told["config"]), bool(told["tuned"]), str(told["folder"])
-        widths = tuple(int(width) for width in told.get("widths", ()))  # files of before have none
-        if "preprocessing" in told:
-            return CarriedImages(
-                *common, _preprocessing(told["preprocessing"]), int(told.get("shown_px", 0)), widths=widths
-            )
-        lengths = told["lengths"]
+        stored = json.loads(metadata[ENCODER])
+        common = str(stored["config"]), bool(stored["tuned"]), str(stored["folder"])
+        widths = tuple(int(width) for width in stored.get("widths", ()))  # older files have none
+        if "preprocessing" in stored:
+            preprocessing = _preprocessing(stored["preprocessing"])
+            return CarriedImages(*common, preprocessing, int(stored.get("shown_px", 0)), widths=widths)
+        lengths = stored["lengths"]
         return CarriedTexts(
             *common,
             tuple(int(length) for length in lengths) if lengths else None,
-            TextColumns(**told["columns"]),
-            Tokenizer(**told["tokenizer"]),
+            TextColumns(**stored["columns"]),
+            Tokenizer(**stored["tokenizer"]),
             widths=widths,
-            rows=int(told.get("rows", 0)),  # likewise
+            rows=int(stored.get("rows", 0)),  # older files have none
         )
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise SupernetError(f"supernet {file}", "its description is damaged", "copy it again") from error
 
 
-def _preprocessing(told: dict[str, Any] | None) -> Preprocessing | None:
-    """As `asdict` and JSON wrote it: tuples became lists."""
-    if told is None:
+def _preprocessing(stored: dict[str, Any] | None) -> Preprocessing | None:
+    """The preprocessing from JSON, which has lists in place of tuples."""
+    if stored is None:
         return None
-    seen: dict[str, Any] = {key: tuple(v) if isinstance(v, list) else v for key, v in told.items()}
-    return Preprocessing(**seen)
+    fields: dict[str, Any] = {key: tuple(v) if isinstance(v, list) else v for key, v in stored.items()}
+    return Preprocessing(**fields)
 
 
 @lru_cache(maxsize=4)
-def _tokenizer(folder: str, place: Path) -> Tokenizer:  # noqa: ARG001 (from elsewhere the same name is another folder)
-    return Tokenizer.from_folder(Path(folder))
+def _tokenizer(folder: Path) -> Tokenizer:
+    return Tokenizer.from_folder(folder)

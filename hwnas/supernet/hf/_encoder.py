@@ -1,8 +1,8 @@
-"""Encoders of tokens as search spaces: depth, heads and width of every layer, and the length of the input.
+"""Encoders of tokens as search spaces: depth, heads and FFN width of every layer, and the length of the input.
 
-One description covers BERT and its kin (normalised after each residual) and ViT and its kin (before it). The genes are
-those of DynaBERT (Hou et al. 2020, arXiv:2004.04037) and InstaTune (Sarah et al. 2023, arXiv:2308.15609); on demand the
-channels between layers too, as in HAT (Wang et al. 2020, arXiv:2005.14187).
+One description covers BERT-like encoders (normalised after each residual) and ViT-like ones (before it). The genes are those of
+DynaBERT (Hou et al. 2020, arXiv:2004.04037) and InstaTune (Sarah et al. 2023, arXiv:2308.15609). On request the number of
+channels between layers is a gene too, as in HAT (Wang et al. 2020, arXiv:2005.14187).
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from hwnas.space.ops import LENGTH, Function
 
 @dataclass(frozen=True)
 class Head:
-    """What becomes of the last layer's tokens.
+    """The head on the last layer's tokens.
 
     Attributes:
-        pool: the first token, the first two side by side, the first beside the mean of all others, or the mean over those
+        pool: the first token, the first two side by side, the first beside the mean of all others, or the mean of the tokens
             that the mask keeps.
-        features: of a linear map before the classifier; 0 for none.
-        function: its activation.
+        features: outputs of a linear map before the classifier; 0 without one.
+        function: activation of this linear map.
     """
 
     pool: Literal["first", "pair", "first_and_mean", "mean"] = "first"
@@ -38,17 +38,18 @@ class Head:
 
 @dataclass(frozen=True)
 class Encoder:
-    """The largest encoder: what a configuration states.
+    """The largest encoder, as its configuration states it.
 
     Attributes:
-        layers, heads, channels, ffn: how many layers; heads, channels, and neurons of the FFN in each.
+        layers: number of layers.
+        heads, channels, ffn: heads, channels and FFN neurons of each layer.
         function: activation of the FFN.
         eps: of layer norms.
-        norm_first: whether a layer normalises what it reads (ViT), or its results (BERT).
+        norm_first: whether a layer normalises its inputs (ViT) or its results (BERT).
         head: see `Head`.
-        classes: logits.
+        classes: number of logits.
         qkv_bias: whether queries, keys and values have a bias.
-        widths: channels that subnets choose from, up to all of them; empty for no choice.
+        widths: choices of the number of channels, up to all of them; empty for no choice.
     """
 
     layers: int
@@ -70,18 +71,18 @@ class Encoder:
 
 
 def kept_layers(depth: int, layers: int) -> list[int]:
-    """Which layers a depth keeps, evenly spread, the first and the last among them: 4 of 6 are 0, 1, 3, 5."""
+    """The layers that a depth keeps: evenly spread, with the first and the last. A depth of 4 of 6 keeps 0, 1, 3, 5."""
     if depth == 1:
         return [0]
     return [i * (layers - 1) // (depth - 1) for i in range(depth)]
 
 
 class EncoderInput(Protocol):
-    """What an encoder is fed, and how it becomes tokens."""
+    """The input of an encoder, and its embedding into tokens."""
 
     @property
     def masked(self) -> bool:
-        """Whether some tokens may be padding, which a layer writes as ``padding``."""
+        """Whether some tokens may be padding; then `embeddings` writes the value ``padding``."""
 
     @property
     def gene(self) -> Gene:
@@ -89,18 +90,21 @@ class EncoderInput(Protocol):
 
     @property
     def suffix(self) -> str:
-        """What the name of a space says of it; empty for nothing."""
+        """Its part of the space's name; may be empty."""
 
     def tokens(self, size: int) -> int:
-        """How many there are at a value of the gene."""
+        """Number of tokens for a value of the gene."""
 
     def embeddings(self, size: int, channels: int, eps: float) -> LayerSpec:
-        """The first layer: ``(tokens, channels)``; ``eps`` is of its norm."""
+        """The first layer, with output ``(tokens, channels)``; ``eps`` is that of its norm."""
 
 
 def encoder_space(kind: str, encoder: Encoder, fed: EncoderInput) -> SearchSpace:
-    """Genes in the order d, h (all layers), f (all layers), c (if the channels are free), input; slots ``embeddings``,
-    ``layer.<i>``, ``head``."""
+    """The search space of an encoder.
+
+    Genes are in the order d, h (all layers), f (all layers), c (if there is a choice of channels), input. Slots are
+    ``embeddings``, ``layer.<i>``, ``head``.
+    """
     channels = f"{encoder.channels}" + "".join(f".{width}" for width in encoder.widths[-2::-1])
     name = f"{kind}-{encoder.layers}x{channels}-h{encoder.heads}-f{encoder.ffn}{fed.suffix}"
     genes = encoder_genes(encoder)
@@ -121,7 +125,7 @@ def encoder_space(kind: str, encoder: Encoder, fed: EncoderInput) -> SearchSpace
 
 
 def encoder_genes(encoder: Encoder) -> list[Gene]:
-    """Depth, then heads and then FFN width of every layer, those of a skipped layer without effect; then the channels."""
+    """Genes: depth, the heads of all layers, the FFN widths of all layers (a skipped layer's are inactive), channels."""
     depths = tuple(range(max(1, -(-encoder.layers // 3)), encoder.layers + 1))
     heads = parts(encoder.heads, 3)
     widths = parts(encoder.ffn, 4)
@@ -135,12 +139,12 @@ def encoder_genes(encoder: Encoder) -> list[Gene]:
 
 
 def encoder_slots(encoder: Encoder, size: int, tokens: Callable[[int], int], *, masked: bool) -> list[Slot]:
-    """A slot per layer.
+    """One slot per layer.
 
     Args:
         encoder: its layers.
-        size: column of the input gene, after those of `encoder_genes`.
-        tokens: how many there are at a value of the input gene.
+        size: column of the input gene, behind those of `encoder_genes`.
+        tokens: maps a value of the input gene to the number of tokens.
         masked: whether some tokens may be padding.
     """
     slots = []
@@ -162,7 +166,7 @@ def _layer_builder(
 
 
 def encoder_layer(encoder: Encoder, tokens: int, heads: int, ffn: int, channels: int, *, masked: bool) -> LayerSpec:
-    """Attention and FFN, each with its residual and its norm."""
+    """A layer: attention and FFN, each with a residual and a norm."""
     ops = OpList((tokens, channels))
     bias = ops.read("padding", (tokens,)) if masked else None
     x = ops.layer_norm("attention.norm", 0, encoder.eps) if encoder.norm_first else 0
@@ -206,6 +210,6 @@ def _head(encoder: Encoder, tokens: int, channels: int, *, masked: bool) -> Laye
 
 
 def parts(whole: int, n: int) -> tuple[int, ...]:
-    """1/n, 2/n ... of a whole, as far as these are whole numbers: 4, 8, 12 of 12; 2, 4 of 4."""
+    """1/n, 2/n, ... of a whole, for the largest n whose parts are integers: 4, 8, 12 of 12 for n = 3; 2, 4 of 4."""
     n = next(k for k in range(min(n, whole), 0, -1) if whole % k == 0)
     return tuple(whole * i // n for i in range(1, n + 1))

@@ -1,4 +1,4 @@
-"""The families of encoders, by ``model_type``: a new one is a function and a line in `FAMILIES`. Those of texts stand here."""
+"""The families of encoders by ``model_type``, and those of texts. A new one is a function and a line in `FAMILIES`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from hwnas.supernet.hf.decoder import DECODERS
 
 
 def family_of(config: Mapping[str, Any], folder: str, *, tuned: bool) -> Family:
-    """The family by ``model_type``.
+    """The family of a configuration.
 
     Args:
         config: the folder's.
@@ -23,25 +23,23 @@ def family_of(config: Mapping[str, Any], folder: str, *, tuned: bool) -> Family:
         tuned: whether there is a classification head.
 
     Raises:
-        SupernetError: no such family, or settings that are missing or not supported.
+        SupernetError: the family or one of the settings is not supported, or a setting is missing.
     """
     return family_kind(config, folder).of(config, tuned, folder)
 
 
 def family_kind(config: Mapping[str, Any], folder: str) -> FamilyKind:
-    """The line of `FAMILIES` for a configuration.
+    """The entry of `FAMILIES` for a configuration.
 
     Raises:
-        SupernetError: there is none.
+        SupernetError: the family is not supported.
     """
     kind = config["model_type"]
     if config.get("is_encoder_decoder") or config.get("is_decoder") or kind not in FAMILIES:
-        known = f"encoders of the families {', '.join(FAMILIES)} and decoders of {', '.join(DECODERS)}"
         uses = {"is_encoder_decoder": "an encoder with a decoder", "is_decoder": "used as a decoder"}
-        rule = next(
-            (f"its {kind} is {use}" for key, use in uses.items() if config.get(key)), f"its model_type is {kind!r}"
-        )
-        raise SupernetError(f"hf:{folder}", rule, f"{known} are what is supported: give one of them")
+        used = next((f"its {kind} is {use}" for key, use in uses.items() if config.get(key)), None)
+        remedy = f"give an encoder of the families {', '.join(FAMILIES)}, or a decoder of {', '.join(DECODERS)}"
+        raise SupernetError(f"hf:{folder}", used or f"its model_type is {kind!r}", remedy)
     if config.get("quantization_config"):
         rule = "its weights are in another precision (quantization_config)"
         raise SupernetError(f"hf:{folder}, {CONFIG}", rule, "give the network as it was before")
@@ -61,10 +59,10 @@ def _bert(config: Mapping[str, Any], tuned: bool, folder: str) -> Family:
 
 
 def _roberta(config: Mapping[str, Any], tuned: bool, folder: str) -> Family:
-    """RoBERTa; XLM-RoBERTa and CamemBERT are the same network of other tokens."""
+    """RoBERTa. XLM-RoBERTa and CamemBERT are the same network with other tokens."""
     head = Head("first", number(config, "hidden_size", folder)) if tuned else Head("mean")
     padding = number(config, "pad_token_id", folder, usual=1, least=0)
-    first = padding + 1  # positions count from the one after padding's
+    first = padding + 1  # positions begin behind the padding token's id
     text = _text(config, folder, segments=number(config, "type_vocab_size", folder, usual=1, least=0), reserved=first)
     return Family(
         encoder_of(config, folder, head),
@@ -97,7 +95,7 @@ def _distilbert(config: Mapping[str, Any], tuned: bool, folder: str) -> Family:
 
 
 def _electra(config: Mapping[str, Any], tuned: bool, folder: str) -> Family:
-    """ELECTRA (Clark et al. 2020, arXiv:2003.10555), whose tables of embeddings may be narrower than its layers."""
+    """ELECTRA (Clark et al. 2020, arXiv:2003.10555), whose embedding tables may be narrower than its layers."""
     _absolute(config, folder)
     channels, width = number(config, "hidden_size", folder), number(config, "embedding_size", folder, usual=128)
     segments = number(config, "type_vocab_size", folder, usual=2, least=0)
@@ -123,7 +121,7 @@ FAMILIES: dict[str, FamilyKind] = {
     "vit": FamilyKind(vit, (("classifier.weight",),)),
     "xlm-roberta": FamilyKind(_roberta, _DENSE_AND_OUT),
 }
-"""By ``model_type``."""
+"""Families by ``model_type``."""
 
 _EMBEDDINGS = {
     "embeddings/words": "embeddings.word_embeddings",

@@ -1,4 +1,4 @@
-"""A family of encoders: what its folders call their settings and their tensors."""
+"""A family of encoders: the names of settings and tensors in its folders."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ FUNCTIONS: dict[str, Function] = {
     "silu": "silu",
     "swish": "silu",
 }
-"""Activations by the names that configurations give them."""
+"""Activations by their names in configurations."""
 
 
 @dataclass(frozen=True)
@@ -28,14 +28,15 @@ class Family:
     """An encoder as its folder describes it.
 
     Attributes:
-        encoder, fed: its sizes, and what it is fed.
-        names: of its tensors, ``{"layer.{i}/query": "encoder.layer.{i}.attention.self.query", ...}``, each without
-            ``.weight`` or ``.bias``; ``{i}`` is the layer.
-        prefix: of all tensors but the head's, where the file has a head.
-        head: names of the head's tensors. A classifier of two has one for each of two tokens, whose logits are averaged.
-        first_position: of the table's row for the first token.
-        scales: names of vectors by which what an op writes is multiplied, by the op as in ``names``: they become part of its
-            weights (LayerScale: Touvron et al. 2021, arXiv:2103.17239).
+        encoder: its sizes.
+        fed: its input.
+        names: the folder's names of tensors by hwnas's, ``{"layer.{i}/query": "encoder.layer.{i}.attention.self.query",
+            ...}``, without ``.weight`` and ``.bias``; ``{i}`` is the layer.
+        prefix: of all tensors except the head's, in files with a head.
+        head: names of the head's tensors. Two names are the classifiers of two tokens, whose logits are averaged.
+        first_position: row of the position table for the first token.
+        scales: names of vectors that scale an op's output, by the op as in ``names``. They are folded into the op's weights
+            (LayerScale: Touvron et al. 2021, arXiv:2103.17239).
     """
 
     encoder: Encoder
@@ -52,15 +53,15 @@ class FamilyKind:
     """A family of networks.
 
     Attributes:
-        of: ``(config, tuned, folder)`` to the family of one network.
-        heads: names of tensors; a folder that comes with a classification head has all of one line.
+        of: maps ``(config, tuned, folder)`` to the family of one network.
+        heads: alternative lists of tensors; a folder with a classification head has all tensors of one list.
     """
 
     of: Callable[[Mapping[str, Any], bool, str], Family]
     heads: tuple[tuple[str, ...], ...]
 
     def tuned(self, names: frozenset[str]) -> bool:
-        """Whether tensors of these names are with a classification head."""
+        """Whether these tensors include a classification head."""
         return any(names.issuperset(head) for head in self.heads)
 
 
@@ -68,11 +69,11 @@ def function_of(config: Mapping[str, Any], folder: str, *, usual: str) -> Functi
     """The activation that a configuration states, or else the usual one.
 
     Raises:
-        SupernetError: it is not supported.
+        SupernetError: the activation is not supported.
     """
     name = config.get("hidden_act", usual)
     if not isinstance(name, str) or name not in FUNCTIONS:
-        rule = f"its activation is {name!r}, known are {', '.join(FUNCTIONS)}"
+        rule = f"its activation is {name!r}, and hwnas knows {', '.join(FUNCTIONS)}"
         raise SupernetError(f"hf:{folder}, {CONFIG}", rule, "give a network with one of them")
     return FUNCTIONS[name]
 
@@ -81,7 +82,7 @@ def encoder_of(config: Mapping[str, Any], folder: str, head: Head, *, norm_first
     """The sizes that a configuration states.
 
     Raises:
-        SupernetError: some are missing, or not supported.
+        SupernetError: a size is missing or not supported.
     """
     function = function_of(config, folder, usual="gelu")
     channels, heads = number(config, "hidden_size", folder), number(config, "num_attention_heads", folder)

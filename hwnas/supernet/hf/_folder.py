@@ -1,4 +1,4 @@
-"""Reading a Hugging Face folder: its configuration and its tensors."""
+"""Reading a Hugging Face folder: its configuration, and the files of its tensors."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from hwnas.files import as_argument, files_in, is_lfs_pointer
 
 CONFIG, ADAPTER = "config.json", "adapter_config.json"
 WEIGHTS = ("model.safetensors", "pytorch_model.bin")
-"""Files of all weights, the preferred first."""
+"""Files with all weights, the preferred one first."""
 
 INDEXES = ("model.safetensors.index.json", "pytorch_model.bin.index.json")
-"""Files that tell which of several files a tensor is in."""
+"""Files that list which file holds which tensor."""
 
 _SAVED = "give the folder that save_pretrained() wrote"
 
@@ -29,7 +29,7 @@ def read_config(folder: str | os.PathLike[str]) -> dict[str, Any]:
     """``config.json`` of a folder.
 
     Raises:
-        SupernetError: no such folder or file, or no JSON object.
+        SupernetError: the folder or file does not exist, or the file is no JSON object with a ``model_type``.
     """
     path = Path(folder) / CONFIG
     if not Path(folder).is_dir():
@@ -82,7 +82,7 @@ def weight_files(folder: Path) -> list[Path]:
     """The files that hold a folder's tensors: those that save_pretrained() writes, or else its only ``.safetensors``.
 
     Raises:
-        SupernetError: there are none, or some of those that an index names are missing, or Git LFS is still to fetch them.
+        SupernetError: there are no weights, a file that an index names is missing, or Git LFS has not fetched a file yet.
     """
     files = _weight_files(folder)
     pointer = next((file for file in files if is_lfs_pointer(file)), None)
@@ -123,10 +123,10 @@ def _listed(folder: Path, index: Path) -> list[Path]:
 def number(
     config: Mapping[str, Any], key: str, folder: str | os.PathLike[str], *, usual: int | None = None, least: int = 1
 ) -> int:
-    """A whole number of a configuration; ``usual`` where it says nothing.
+    """An integer of a configuration; ``usual`` if the configuration does not state it.
 
     Raises:
-        SupernetError: it is missing, less than ``least``, or something else.
+        SupernetError: it is missing, less than ``least``, or no integer.
     """
     value = config.get(key, usual)
     if type(value) is not int or value < least:
@@ -136,7 +136,7 @@ def number(
 
 
 def fraction(config: Mapping[str, Any], key: str, folder: str | os.PathLike[str], *, usual: float) -> float:
-    """A number between 0 and 1 of a configuration; ``usual`` where it says nothing.
+    """A number from 0 to 1 of a configuration; ``usual`` if the configuration does not state it.
 
     Raises:
         SupernetError: it is something else.

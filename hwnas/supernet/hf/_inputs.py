@@ -9,18 +9,18 @@ from hwnas.space import Gene, LayerSpec, OpList
 from hwnas.space.ops import LENGTH
 
 LENGTHS = (16, 32, 64, 128, 256, 512)
-"""Choices of the sequence length, as far as there are positions."""
+"""Choices of the sequence length, up to the number of positions."""
 
 
 @dataclass(frozen=True)
 class TextInput:
-    """Token ids with a mask, and embeddings of them.
+    """Token ids with a mask.
 
     Attributes:
-        vocabulary, positions, segments: rows of the three tables; no segments for 0.
+        vocabulary, positions, segments: rows of the three embedding tables; 0 for no segments.
         lengths: choices of the sequence length.
-        rows: of the table of tokens, where several tokens share one; 0 where each has its own.
-        width: channels of the tables, where a linear map makes the encoder's of them; 0 where they have the encoder's.
+        rows: of the table of tokens, if tokens share rows; 0 if each has its own.
+        width: channels of the tables, if a linear map projects them to the encoder's; 0 if they have the encoder's.
     """
 
     vocabulary: int
@@ -34,7 +34,7 @@ class TextInput:
 
     @property
     def suffix(self) -> str:
-        """The channels of the tables, where they are others than the encoder's; the rows, where they are fewer than tokens."""
+        """The channels of the tables, if they are projected, and the rows, if tokens share some."""
         return (f"-e{self.width}" if self.width else "") + (f"-rows{self.rows}" if self.rows else "")
 
     @property
@@ -43,11 +43,11 @@ class TextInput:
         return Gene("l", None, self.lengths, role="input", unit="tokens")
 
     def tokens(self, size: int) -> int:
-        """As many as the length says."""
+        """The sequence length."""
         return size
 
     def embeddings(self, size: int, channels: int, eps: float) -> LayerSpec:
-        """Words, segments and positions, added and normalised; then mapped to the encoder's channels, if they have others."""
+        """Words, segments and positions, added, normalised and, if need be, projected to the encoder's channels."""
         ops, width = OpList(()), self.width or channels
         ids = ops.read("input_ids", (size,), "int64", below=self.vocabulary, axes=(LENGTH,))
         mask = ops.read("attention_mask", (size,), "int64", below=2, axes=(LENGTH,))
@@ -66,18 +66,18 @@ class TextInput:
 
 
 EIGHTHS = (4, 5, 6, 7)
-"""Sides of smaller images, in eighths of the patches along the side of the largest."""
+"""Sides of smaller images, in eighths of the largest image's patches."""
 
 
 @dataclass(frozen=True)
 class ImageInput:
-    """Images, cut into square patches; learned tokens before them.
+    """Images cut into square patches, behind learned tokens.
 
     Attributes:
         colours: channels of an image.
-        size, patch: pixels along the sides of the largest image, and of a patch.
-        leading: 1 for a class token, 2 with a distillation token after it.
-        grid: patches along each side of the image that the table of positions is of, which may be larger.
+        size, patch: pixels along each side of the largest image, and of a patch.
+        leading: number of learned tokens: 1 for a class token, 2 with a distillation token after it.
+        grid: patches along each side in the table of positions, which may be for larger images.
     """
 
     colours: int
@@ -90,7 +90,7 @@ class ImageInput:
 
     @property
     def suffix(self) -> str:
-        """The patch and the image."""
+        """The sizes of patch and image."""
         return f"-p{self.patch}-r{self.size}"
 
     @property
@@ -100,17 +100,17 @@ class ImageInput:
 
     @property
     def gene(self) -> Gene:
-        """The resolution: at most the one that the network is of."""
+        """The resolution, up to the network's own."""
         sides = {max(1, round(self.side * eighths / 8)) for eighths in EIGHTHS} - {self.side}
         sizes = (*(side * self.patch for side in sorted(sides)), self.size)
         return Gene("r", None, sizes, role="input", unit="px")
 
     def tokens(self, size: int) -> int:
-        """The learned ones and a patch each."""
+        """The learned tokens, and one per patch."""
         return self.leading + (size // self.patch) ** 2
 
     def embeddings(self, size: int, channels: int, eps: float) -> LayerSpec:  # noqa: ARG002 (there is no norm)
-        """Patches, learned tokens before them, positions."""
+        """Patches as tokens behind the learned tokens, plus positions."""
         ops = OpList((self.colours, size, size))
         x = ops.conv("patches", 0, channels, self.patch, self.patch, pads=(0, 0, 0, 0), bias=True, bn=False)
         x = ops.reshape("rows", x, (channels, (size // self.patch) ** 2))

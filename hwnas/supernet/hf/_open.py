@@ -1,4 +1,4 @@
-"""What opens a folder, and a file that ``hwnas train`` wrote of one."""
+"""Opening of Hugging Face folders, and of files that ``hwnas train`` wrote for their networks."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def folder_class(folder: str) -> type[Supernet]:
     """The class of ``hf:FOLDER``, or of ``hf:FILE.gguf``.
 
     Raises:
-        SupernetError: it has no configuration or weights, or is of no family that is supported.
+        SupernetError: it has no configuration or weights, or its family is not supported.
     """
     file = gguf_file(folder)
     config = read_config(folder) if file is None else gguf_config(file)
@@ -48,13 +48,13 @@ def folder_class(folder: str) -> type[Supernet]:
 
 
 def files_read(path: Path) -> Iterable[Path]:
-    """The files that a network is made from. Of a folder: configuration, weights, tokenizer, preprocessing, how to chat; of a
-    file itself, and beside GGUF the tokenizer that goes before its own.
+    """The files from which a network is made, whether or not they exist.
 
-    Those that are not there are among them; of a folder of another kind all files are meant.
+    Of a folder: configuration, weights, tokenizer, preprocessing, chat template. Of a file: the file, and for GGUF the tokenizer
+    beside it. Of a folder that is not of Hugging Face: all files.
 
     Raises:
-        SupernetError: it has no weights, or several networks.
+        SupernetError: a folder has no weights, or several networks.
     """
     file = gguf_file(str(path))
     if not path.is_dir():

@@ -1,4 +1,4 @@
-"""Read ``preprocessor_config.json``: how images are prepared."""
+"""Reading of ``preprocessor_config.json``, the preprocessing of images."""
 
 from __future__ import annotations
 
@@ -16,26 +16,27 @@ from hwnas.task import Preprocessing
 
 
 def read_preprocessing(folder: Path) -> tuple[Preprocessing | None, int]:
-    """The preprocessing of images, and how many pixels its results have along their sides; None and 0 if the folder states
-    none, 0 too if their sides differ.
+    """The preprocessing of images, and the pixels along each side of its results.
+
+    None and 0 if the folder states no preprocessing; 0 also if the sides differ.
 
     Raises:
-        SupernetError: the file is damaged, or asks for what is not supported.
+        SupernetError: the file is damaged, or needs something that is not supported.
     """
     path = folder / PREPROCESSOR
     if not path.is_file():
         return None, 0
     try:
-        told = json.loads(path.read_text(encoding="utf-8"))
-        size, crop = told.get("size", {}), told.get("crop_size")
+        stated = json.loads(path.read_text(encoding="utf-8"))
+        size, crop = stated.get("size", {}), stated.get("crop_size")
         keeps_aspect = isinstance(size, dict) and "shortest_edge" in size
-        cropped = bool(told.get("do_center_crop") and told.get("do_resize", True))
-        normal = told.get("do_normalize", True)
+        cropped = bool(stated.get("do_center_crop") and stated.get("do_resize", True))
+        normal = stated.get("do_normalize", True)
         preprocessing = Preprocessing(
-            mean=_three(told["image_mean"]) if normal else (0.0, 0.0, 0.0),
-            std=_three(told["image_std"], above=0) if normal else (1.0, 1.0, 1.0),
-            divisor=1 / float(told.get("rescale_factor", 1 / 255)) if told.get("do_rescale", True) else 1.0,
-            resampling=Image.Resampling(told.get("resample", 2)).name.lower(),
+            mean=_three(stated["image_mean"]) if normal else (0.0, 0.0, 0.0),
+            std=_three(stated["image_std"], above=0) if normal else (1.0, 1.0, 1.0),
+            divisor=1 / float(stated.get("rescale_factor", 1 / 255)) if stated.get("do_rescale", True) else 1.0,
+            resampling=Image.Resampling(stated.get("resample", 2)).name.lower(),
             crop=(_side(crop), _side(size)) if cropped else (1, 1),
             keeps_aspect=keeps_aspect,
         )
@@ -55,7 +56,7 @@ def _three(value: float | list[float], above: float = -math.inf) -> tuple[float,
 
 
 def _side(size: int | Mapping[str, Any]) -> int:
-    """Of a square, or the shorter side."""
+    """The side of a square, or the shorter side."""
     sides = _sides(size)
     if len(sides) != 1 or min(sides) < 1:
         message = f"size {size}"

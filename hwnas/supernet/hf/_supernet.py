@@ -1,4 +1,4 @@
-"""Encoders of Hugging Face folders as supernets: one class per folder, for each has a space of its own."""
+"""Encoders of Hugging Face folders as supernets. Each folder has a class, because it has a space of its own."""
 
 from __future__ import annotations
 
@@ -33,21 +33,21 @@ from hwnas.supernet.hf._weights import read_folder, renamed
 from hwnas.task import Task, TextFolder, Tokenizer, UserData
 
 WORDS, ROWS = "embeddings/words.weight", "embeddings/rows.row"
-"""The table of tokens, and which of its rows each token has where they share some."""
+"""The embedding table of tokens, and the row of each token if tokens share rows."""
 
 CUT_PCT = 1.0
-"""Share of texts that the longest of the lengths that are searched may cut, in percent."""
+"""Largest share of texts, in percent, that the longest sequence length may cut."""
 
 USUAL_CHANNELS, NARROW = 768, 2.0
-"""Channels that the learning rate of texts is for, and how many times larger it is at most where there are fewer."""
+"""Channels for which the learning rate of texts is chosen, and the largest factor by which it grows with fewer channels."""
 
 
 class EncoderSupernet(Supernet):
-    """What all encoders share; `encoder_class` makes the class of each.
+    """The base of all encoders; `encoder_class` makes the class of each.
 
     Attributes:
         carried: its description.
-        family: sizes and names, from it.
+        family: sizes, inputs and names of tensors, from the description.
     """
 
     carried: ClassVar[Carried]
@@ -63,10 +63,10 @@ class EncoderSupernet(Supernet):
 
     @classmethod
     def from_checkpoint(cls, path: str | os.PathLike[str]) -> Self:
-        """The folder's weights, or those of a file under our names. A head that the folder lacks is new.
+        """The weights of the folder, or of a file with hwnas's names. If the folder has no head, a random one is made.
 
         Raises:
-            SupernetError: weights that are missing, damaged, or do not fit the configuration.
+            SupernetError: weights are missing, damaged, or do not fit the configuration.
         """
         if not Path(path).is_dir():
             try:
@@ -77,7 +77,7 @@ class EncoderSupernet(Supernet):
         shapes = cls.shapes(space)
         found = renamed(read_folder(Path(path)), cls.family, shapes, str(path))
         head = {"head/classifier.weight", "head/classifier.bias"}
-        # On the mean of tokens stands no head but ours: a classifier of text without a pooler tells single tokens apart.
+        # A folder's head never reads the mean of tokens: a classifier without a pooler labels single tokens.
         fresh = cls.family.encoder.head.pool == "mean" or not (cls.carried.tuned or head & set(found))
         if fresh:
             weight = torch.randn(shapes["head/classifier.weight"], generator=torch.Generator().manual_seed(0))
@@ -116,15 +116,16 @@ class EncoderSupernet(Supernet):
         return found
 
     def with_widths(self, widths: Sequence[int]) -> Self:
-        """The same weights as a supernet whose subnets also choose how many channels there are between layers.
+        """The same weights as a supernet whose subnets also choose the number of channels between layers.
 
-        The largest subnet, which has all, stays as it is. Training sorts the channels by importance, like heads and neurons.
+        The largest subnet has all channels and stays the same. Training sorts the channels by importance, like heads and
+        neurons.
 
         Args:
-            widths: choices; all of the network's channels are one, whether named or not.
+            widths: choices, to which the network's own number of channels is added.
 
         Raises:
-            SupernetError: one is no number of channels that the network can have.
+            SupernetError: a choice is not between 1 and the network's number of channels.
         """
         most = self.family.encoder.channels
         wrong = next((width for width in widths if not 0 < width <= most), None)
@@ -134,12 +135,10 @@ class EncoderSupernet(Supernet):
         return self.remade(widths=tuple(sorted({*widths, most})) if widths else ())
 
     def remade(self, tensors: Mapping[str, Tensor] | None = None, **changes: Any) -> Self:
-        """The same classes under a description with some changes, and the same weights unless there are others."""
+        """The supernet with a changed description, and with the same weights unless ``tensors`` are given."""
         made = cast("type[Self]", encoder_class(replace(self.carried, **changes)))
         other = made(tensors or self.tensors, self.origin, with_classes(made.search_space(), self.classes))
-        other.reference, other.labels, other.head_is_new = self.reference, self.labels, self.head_is_new
-        other.metric = self.metric
-        return other
+        return other.with_identity_of(self)
 
 
 class TextEncoder(EncoderSupernet):
@@ -152,10 +151,10 @@ class TextEncoder(EncoderSupernet):
 
     @classmethod
     def tokenizer(cls) -> Tokenizer:
-        """What turns texts into ids.
+        """The network's tokenizer.
 
         Raises:
-            DataError: the folder has none, or that of another network.
+            DataError: the folder has none, or another network's.
         """
         tokenizer = cls.carried.complete().tokenizer
         assert tokenizer is not None
@@ -187,20 +186,20 @@ class TextEncoder(EncoderSupernet):
 
     @property
     def embedding_rows(self) -> int:
-        """Rows of the table of tokens: as many as tokens, unless some share one."""
+        """Rows of the embedding table: one per token, unless tokens share rows."""
         return len(self.tensors[WORDS])
 
     def with_embedding_rows(self, uses: NDArray[np.int64], rows: int) -> TextEncoder:
-        """The same network with a smaller table of tokens: those that are used most keep their rows, and every other one
-        shares the row of the most similar direction.
+        """The same network with a smaller embedding table.
 
-        Half of a small encoder's weights are that table, and texts of one kind use a part of it. Where tokens are left out
-        instead (vocabulary trimming: Ushio et al. 2023, arXiv:2305.15020), words are spelled with shorter ones: texts get
-        longer, and MiniLM on TREC loses two to four times as many points.
+        The most used tokens keep their rows, and every other token shares the kept row with the most similar direction. The
+        table is half of a small encoder's weights, and texts of one kind use only a part of it. Leaving tokens out instead
+        (vocabulary trimming: Ushio et al. 2023, arXiv:2305.15020) splits words into shorter tokens: texts become longer, and
+        MiniLM on TREC loses two to four times as many points.
 
         Args:
-            uses: ``(ids,)`` how often each token occurs in texts.
-            rows: to keep, less than there are.
+            uses: ``(ids,)`` occurrences of each token in texts.
+            rows: number of rows to keep, fewer than there are.
         """
         table = self.tensors[WORDS]
         before = self.tensors[ROWS].long() if self.carried.rows else torch.arange(len(table))
@@ -220,7 +219,7 @@ class TextEncoder(EncoderSupernet):
         }
 
     def adapted(self, data: Task) -> TextEncoder:
-        """The same network with only the input lengths that the data's texts need."""
+        """The same network with only the sequence lengths that the texts need."""
         assert isinstance(data, TextFolder)
         assert isinstance(self.family.fed, TextInput)
         lengths, cut_pct = data.lengths(self.family.fed.lengths, CUT_PCT)
@@ -228,7 +227,7 @@ class TextEncoder(EncoderSupernet):
             notice(f"all but {CUT_PCT:g} % of the texts are within {lengths[-1]} tokens")
         else:
             notice(
-                f"{cut_pct:.0f} % of the texts are longer than the {lengths[-1]} tokens that it takes, and are cut there"
+                f"{cut_pct:.0f} % of the texts are longer than the network's {lengths[-1]} tokens, and are cut there"
             )
         return self.remade(lengths=lengths, columns=data.columns)
 
@@ -242,7 +241,7 @@ class ImageEncoder(EncoderSupernet):
 
     def open_data(self, folder: Path, **options: Any) -> UserData:
         if self.preprocessing is None:
-            rule = f"it has no {PREPROCESSOR}, and images are to be shown as it was trained to see them"
+            rule = f"it has no {PREPROCESSOR}, so the preprocessing that it was trained with is unknown"
             raise DataError(f"hf:{self.carried.folder}", rule, "save its image processor into the folder")
         return super().open_data(folder, **options)
 
@@ -254,16 +253,15 @@ class ImageEncoder(EncoderSupernet):
 
 
 def _most_alike(vectors: Tensor, among: Tensor) -> Tensor:
-    """``(n,)`` for each vector the one of ``among`` whose direction is nearest."""
+    """``(n,)`` index of the vector in ``among`` with the nearest direction, for each vector."""
     directions = torch.nn.functional.normalize(among, dim=1).T
-    return torch.cat(
-        [(part @ directions).argmax(dim=1) for part in torch.split(vectors, 2000)]
-    )  # not n * m numbers at once
+    parts = torch.split(vectors, 2000)  # to save memory
+    return torch.cat([(part @ directions).argmax(dim=1) for part in parts])
 
 
 @cache
 def encoder_class(carried: CarriedImages | CarriedTexts) -> type[TextEncoder | ImageEncoder]:
-    """The class that a description makes.
+    """The class of a description.
 
     Raises:
         SupernetError: its family is not supported.
@@ -276,20 +274,19 @@ def encoder_class(carried: CarriedImages | CarriedTexts) -> type[TextEncoder | I
 
 
 def _named_by(folder: Path) -> str:
-    """How to open weights that are not of the network that was named."""
-    return (
-        f"pass --supernet hf:{folder if (folder / CONFIG).is_file() else 'FOLDER'} alone, whose config.json is of them"
-    )
+    """The remedy for weights that are not those of the named network."""
+    name = folder if (folder / CONFIG).is_file() else "FOLDER"
+    return f"pass --supernet hf:{name} alone, whose config.json fits them"
 
 
 def _recipe(family: Family) -> Recipe:
-    """Of encoders of texts: narrow ones learn at a higher rate, and their small subnets most of all."""
+    """The recipe of an encoder of texts. Narrow ones need a higher learning rate, especially for their small subnets."""
     usual = TextEncoder.recipe
     return replace(usual, learning_rate=usual.learning_rate * min(NARROW, USUAL_CHANNELS / family.encoder.channels))
 
 
 def _labels(settings: Mapping[str, object], classes: int) -> tuple[str, ...]:
-    """Names of the classes, unless they are those that ``transformers`` makes up, or do not tell classes apart."""
+    """Names of the classes; empty if ``transformers`` made them up, or if two classes share one."""
     named = settings.get("id2label")
     if not isinstance(named, dict) or len(named) != classes:
         return ()

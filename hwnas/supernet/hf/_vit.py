@@ -16,25 +16,25 @@ TEACHER = "DeiTForImageClassificationWithTeacher"
 """The architecture with a second head, on the distillation token."""
 
 
-def vit(config: Mapping[str, Any], tuned: bool, folder: str) -> Family:  # noqa: ARG001 (its head is the same either way)
+def vit(config: Mapping[str, Any], tuned: bool, folder: str) -> Family:  # noqa: ARG001 (the head is always the same)
     """ViT: a class token before the patches."""
     encoder = encoder_of(config, folder, Head("first"), norm_first=True)
     return Family(encoder, _images(config, folder, leading=1), _NAMES, "vit.", {"head/classifier": ("classifier",)})
 
 
 def deit(config: Mapping[str, Any], tuned: bool, folder: str) -> Family:
-    """DeiT: a class token and a distillation token, each with a head of its own if it says so."""
-    taught = tuned and TEACHER in (config.get("architectures") or ())
-    encoder = encoder_of(config, folder, Head("pair" if taught else "first"), norm_first=True)
-    heads = ("cls_classifier", "distillation_classifier") if taught else ("classifier",)
+    """DeiT: a class token and a distillation token, each with its own head if the architecture says so."""
+    two = tuned and TEACHER in (config.get("architectures") or ())
+    encoder = encoder_of(config, folder, Head("pair" if two else "first"), norm_first=True)
+    heads = ("cls_classifier", "distillation_classifier") if two else ("classifier",)
     return Family(encoder, _images(config, folder, leading=2), _NAMES, "deit.", {"head/classifier": heads})
 
 
-def dinov2(config: Mapping[str, Any], tuned: bool, folder: str) -> Family:  # noqa: ARG001 (its head is the same either way)
-    """DINOv2: what a layer adds is scaled by channel; the head reads the class token beside the mean of the patches."""
+def dinov2(config: Mapping[str, Any], tuned: bool, folder: str) -> Family:  # noqa: ARG001 (the head is always the same)
+    """DINOv2: residuals are scaled by channel, and the head reads the class token beside the mean of the patches."""
     if config.get("use_swiglu_ffn"):
-        rule = "its FFNs are gated (use_swiglu_ffn), which is supported in decoders alone"
-        raise SupernetError(f"hf:{folder}, {CONFIG}", rule, "give a smaller network of the family, whose are not")
+        rule = "its FFNs are gated (use_swiglu_ffn), which is only supported in decoders"
+        raise SupernetError(f"hf:{folder}, {CONFIG}", rule, "give a smaller network of the family, which has none")
     channels, ratio = number(config, "hidden_size", folder), number(config, "mlp_ratio", folder, usual=4)
     sizes = {**config, "intermediate_size": channels * ratio}
     return Family(
@@ -88,6 +88,6 @@ def _side(config: Mapping[str, Any], key: str, folder: str) -> int:
     if isinstance(sides, list) and len(set(map(str, sides))) == 1:
         return number({key: sides[0]}, key, folder)
     if isinstance(sides, list):
-        rule = f"{key} is {' x '.join(map(str, sides))}, and squares are what is supported"
+        rule = f"{key} is {' x '.join(map(str, sides))}, and only squares are supported"
         raise SupernetError(f"hf:{folder}, {CONFIG}", rule, "give a network of square images")
     return number(config, key, folder)

@@ -1,4 +1,4 @@
-"""A folder's tensors, by our names."""
+"""A folder's tensors by hwnas's names."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ POSITIONS = "embeddings/positions.weight"
 
 
 def read_folder(folder: Path) -> dict[str, Tensor]:
-    """Every tensor of a folder, by its own name.
+    """All tensors of a folder, by the folder's names.
 
     Raises:
-        SupernetError: there are none, or a file is damaged or holds more than tensors.
+        SupernetError: there are no weights, or a file is damaged or holds more than tensors.
     """
     tensors: dict[str, Tensor] = {}
     for file in weight_files(folder):
@@ -32,10 +32,10 @@ def read_folder(folder: Path) -> dict[str, Tensor]:
 
 
 def tensor_names(folder: Path) -> frozenset[str]:
-    """Names of a folder's tensors; of safetensors files only the headers are read.
+    """Names of a folder's tensors. Only the headers of safetensors files are read.
 
     Raises:
-        SupernetError: there are none, or a file is damaged.
+        SupernetError: there are no weights, or a file is damaged.
     """
     names: set[str] = set()
     for file in weight_files(folder):
@@ -54,17 +54,17 @@ def tensor_names(folder: Path) -> frozenset[str]:
 def renamed(
     tensors: Mapping[str, Tensor], family: Family, wanted: Mapping[str, tuple[int, ...]], folder: str
 ) -> dict[str, Tensor]:
-    """The tensors of the network in fp32; those that the folder lacks are left out.
+    """The network's tensors in fp32, by hwnas's names; those that the folder lacks are left out.
 
     Args:
-        tensors: by the folder's names, with the family's prefix or without.
-        family: tells them.
-        wanted: shapes by our names.
+        tensors: by the folder's names, with or without the family's prefix.
+        family: states these names.
+        wanted: shapes by hwnas's names.
         folder: for messages.
 
     Raises:
-        SupernetError: there is no position left after the reserved ones, a layer that the configuration does not count, or
-            no scale of what a layer adds.
+        SupernetError: the folder has more layers than its configuration, no positions behind the reserved ones, or lacks a
+            residual's scale.
     """
     beyond = {key for op in family.names for key in _keys_beyond(op, family)} & set(tensors)
     if beyond:
@@ -76,7 +76,7 @@ def renamed(
         known = [part.float() if part.is_floating_point() else part for part in parts if part is not None]
         if len(known) == len(parts):
             found[name] = _scaled(name, _joined(known), tensors, family, folder)
-            if found[name].dim() > len(shape):  # learned tokens and positions of images, which have a batch axis
+            if found[name].dim() > len(shape):  # an image's learned tokens and positions have a batch axis
                 found[name] = found[name].squeeze(0)
     if family.first_position and POSITIONS in found:
         found[POSITIONS] = found[POSITIONS][family.first_position :]
@@ -86,7 +86,7 @@ def renamed(
 
 
 def _keys_beyond(op: str, family: Family) -> list[str]:
-    """The names of an op's weight in the layer after the last."""
+    """The names that an op's weight would have in a layer after the last."""
     known = family.names[op]
     if "{i}" not in known:
         return []
@@ -94,7 +94,7 @@ def _keys_beyond(op: str, family: Family) -> list[str]:
 
 
 def _scaled(name: str, tensor: Tensor, tensors: Mapping[str, Tensor], family: Family, folder: str) -> Tensor:
-    """A weight or a bias times the vector that multiplies what its op writes, if there is one."""
+    """A weight or bias, multiplied by the vector that scales its op's output, if there is one."""
     op, layer = _in_any_layer(name.rpartition(".")[0])
     if op not in family.scales or not tensor.is_floating_point():
         return tensor
@@ -106,16 +106,16 @@ def _scaled(name: str, tensor: Tensor, tensors: Mapping[str, Tensor], family: Fa
 
 
 def _joined(parts: list[Tensor]) -> Tensor:
-    """The mean of linear maps, each of a token of its own, is one linear map of these tokens side by side."""
+    """One linear map of two tokens side by side that is the mean of two linear maps, of one token each."""
     if len(parts) == 1:
         return parts[0]
     return torch.stack(parts).mean(0) if parts[0].dim() == 1 else torch.cat(parts, dim=1) / len(parts)
 
 
 def _keys(name: str, family: Family) -> list[list[str]]:
-    """The names that a folder may give to each part of a tensor of ours.
+    """The names that a folder may have for a tensor, for each of the tensors that it is joined from.
 
-    Old files call scale and shift of norms gamma and beta; tensors outside layers have no ``.weight``.
+    Old files call a norm's weight and bias gamma and beta, and some tensors outside layers have no ``.weight``.
     """
     op, _, part = name.rpartition(".")
     if op in family.head:
@@ -128,7 +128,7 @@ def _keys(name: str, family: Family) -> list[list[str]]:
 
 
 def _in_any_layer(op: str) -> tuple[str, str]:
-    """``layer.3/query`` is ``layer.{i}/query`` of the layer 3; what is of no layer is itself."""
+    """``layer.{i}/query`` and ``3`` for ``layer.3/query``; the op itself and an empty string outside layers."""
     slot, _, inner = op.partition("/")
     layer = slot.partition(".")[2]
     return (f"layer.{{i}}/{inner}", layer) if layer else (op, "")

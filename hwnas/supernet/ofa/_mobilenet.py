@@ -1,24 +1,19 @@
 """Once-for-All's inverted-residual supernets (Cai et al. 2020): MobileNetV3 and ProxylessNAS.
 
-Elastic depth runs a stage's first blocks, elastic width the first channels, and a smaller kernel is
-the centre of the next larger one times a learned matrix: 5x5 from 7x7, 3x3 from that 5x5.
+Elastic depth keeps a stage's first blocks, and elastic width the first channels. A smaller kernel is the centre of the next
+larger one times a learned matrix: 5x5 from 7x7, and 3x3 from that 5x5.
 """
 
 from __future__ import annotations
 
 import math
 from itertools import pairwise
-from pathlib import Path
-from typing import ClassVar
 
 import torch.nn.functional as F
 from torch import Tensor
 
-from hwnas.space import SearchSpace, get_space
-from hwnas.supernet._base import Supernet, centre
-from hwnas.supernet._download import cached_checkpoint
-from hwnas.supernet.ofa._upstream import one_spelling
-from hwnas.task import IMAGENET
+from hwnas.supernet._base import centre
+from hwnas.supernet.ofa._upstream import OnceForAll
 
 KERNELS = (7, 5, 3)
 
@@ -29,22 +24,11 @@ _MODULES = {
     "se.reduce": "conv.depth_conv.se.fc.reduce",
     "se.expand": "conv.depth_conv.se.fc.expand",
 }
-"""Upstream's module of each op of a block."""
+"""The upstream module of each op of a block."""
 
 
-class OFAMobileNet(Supernet):
-    """What the two families share. Checkpoints keep upstream's names."""
-
-    space_name: ClassVar[str]
-    preprocessing = IMAGENET
-
-    @classmethod
-    def search_space(cls) -> SearchSpace:
-        return get_space(cls.space_name)
-
-    @classmethod
-    def default_checkpoint(cls) -> Path | None:
-        return cached_checkpoint(cls.space_name)
+class OFAMobileNet(OnceForAll):
+    """The common part of MobileNetV3 and ProxylessNAS."""
 
     @classmethod
     def extra_shapes(cls) -> dict[str, tuple[int, ...]]:
@@ -70,10 +54,6 @@ class OFAMobileNet(Supernet):
         elif tensor == "weight" and not op.startswith("se."):
             tensor = "conv.weight"
         return f"{slot}.{_MODULES[op]}.{tensor}"
-
-    @classmethod
-    def normalised_key(cls, key: str) -> str:
-        return one_spelling(key)
 
     def shrink_kernel(self, name: str, weight: Tensor, kernel: int) -> Tensor:
         for large, small in pairwise(KERNELS):

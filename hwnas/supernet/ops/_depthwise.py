@@ -1,4 +1,4 @@
-"""Depthwise convolutions whose weights learn fast on CPUs."""
+"""Depthwise convolutions with fast gradients of the weights on CPUs."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ Sides = tuple[int, int]
 class Depthwise(torch.autograd.Function):
     """``F.conv2d(x, weight, None, stride, pads, dilation, groups=channels)``, one filter per channel.
 
-    torch's gradient of the weights takes twenty times as long as the convolution where maps are small, a fifth of a training
-    step. It is itself a depthwise convolution: of each sample's channels by the gradients of their outputs,
-    with stride and dilation exchanged, summed over samples.
+    On small maps torch's gradient of the weights takes twenty times as long as the convolution, a fifth of a training step.
+    The gradient is itself a depthwise convolution, of each sample's channels with the gradients of their outputs, with stride
+    and dilation exchanged, summed over samples.
     """
 
     @staticmethod
@@ -29,15 +29,16 @@ class Depthwise(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
-        """Gradients of the input and of the weights."""
+        """Gradients by the input and by the weights."""
         (y,), (x, weight), (stride, pads, dilation) = gradients, ctx.saved_tensors, ctx.how
-        of_x = of_weight = None
+        x_gradient = weight_gradient = None
         if ctx.needs_input_grad[0]:
-            of_x = conv2d_input(x.shape, weight, y, stride, pads, dilation, len(weight))  # type: ignore[no-untyped-call] # torch's
+            x_gradient = conv2d_input(x.shape, weight, y, stride, pads, dilation, len(weight))  # type: ignore[no-untyped-call] # torch's
         if ctx.needs_input_grad[1]:
             n, channels = x.shape[:2]
             maps, filters = x.reshape(1, n * channels, *x.shape[2:]), y.reshape(n * channels, 1, *y.shape[2:])
             found = F.conv2d(maps, filters, None, dilation, pads, stride, n * channels)
             summed = found.view(n, channels, 1, *found.shape[2:]).sum(0)
-            of_weight = summed[..., : weight.shape[2], : weight.shape[3]]  # strides may leave a rest that no filter saw
-        return of_x, of_weight, None, None, None
+            # With strides, rows and columns may be left over that no filter reached.
+            weight_gradient = summed[..., : weight.shape[2], : weight.shape[3]]
+        return x_gradient, weight_gradient, None, None, None

@@ -19,9 +19,9 @@ class Pass:
 
     Attributes:
         weights: by ``"<slot>/<op>.<part>"``.
-        values: named values of the network: its inputs, and what layers have written.
+        values: the network's inputs and the named values that layers have written.
         bn, eps, momentum: of batch norms; see `hwnas.supernet.forward`.
-        name: ``"<slot>/<op>"`` of the op that runs.
+        name: ``"<slot>/<op>"`` of the current op.
     """
 
     weights: Mapping[str, Tensor]
@@ -32,7 +32,7 @@ class Pass:
     name: str = ""
 
     def weight(self, part: str = "weight") -> Tensor:
-        """A tensor of the op."""
+        """A tensor of the current op."""
         return self.weights[f"{self.name}.{part}"]
 
 

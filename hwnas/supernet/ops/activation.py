@@ -1,4 +1,4 @@
-"""Activations in torch: by a kernel where it has one, else by the formula."""
+"""Activations in torch: with one of torch's kernels, or else by the formula."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ KERNELS: Mapping[str, Callable[[Tensor], Tensor]] = {
     "gelu": F.gelu,
     "gelu_tanh": partial(F.gelu, approximate="tanh"),
 }
-"""Faster than the formulas, and with their gradients in one pass."""
+"""Kernels that are faster than the formulas, and compute their gradients in one pass."""
 
 
 class _Torch:

@@ -19,7 +19,7 @@ def _split_heads(op: SplitHeads, x: Sequence[Tensor], at: Pass) -> Tensor:
 
 @run.register
 def _attention(op: Attention, x: Sequence[Tensor], at: Pass) -> Tensor:
-    """By torch's own kernels, which need no memory for the scores."""
+    """Computed by torch's fused kernels, which need no memory for the scores."""
     query, key, value = (
         v if op.split else _by_head(v, heads) for v, heads in zip(x, (op.heads, op.kv_heads, op.kv_heads), strict=False)
     )

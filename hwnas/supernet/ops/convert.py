@@ -1,4 +1,4 @@
-"""Conversions: torch computes in one precision."""
+"""Conversions do nothing here, because torch computes in one precision."""
 
 from __future__ import annotations
 

@@ -19,12 +19,12 @@ def _embedding(op: Embedding, x: Sequence[Tensor], at: Pass) -> Tensor:
 
 @run.register
 def _shared_row(op: SharedRow, x: Sequence[Tensor], at: Pass) -> Tensor:
-    return at.weight("row").detach().long().remainder(op.rows)[x[0]]  # random weights are no rows
+    return at.weight("row").detach().long().remainder(op.rows)[x[0]]  # random weights may exceed the rows
 
 
 @run.register
 def _positions(op: Positions, x: Sequence[Tensor], at: Pass) -> Tensor:
-    return x[0] + at.weight()[: x[0].shape[1]]  # texts may be shorter than the network takes
+    return x[0] + at.weight()[: x[0].shape[1]]  # a batch of texts may be shorter than the longest input
 
 
 @run.register

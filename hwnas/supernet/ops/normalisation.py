@@ -42,7 +42,7 @@ def _constants(op: BatchNorm, tensors: Mapping[str, Tensor], eps: float) -> Mapp
 
 
 def batch_norm(x: Tensor, at: Pass, prefix: str) -> Tensor:
-    """``x`` ``(n, channels, ...)`` normalised by the tensors ``<prefix>weight``, ... of the op, in the pass's mode."""
+    """``x`` ``(n, channels, ...)`` normalised with the op's tensors ``<prefix>weight``, ..., in the mode of the pass."""
     scale, shift = at.weight(f"{prefix}weight"), at.weight(f"{prefix}bias")
     if at.bn == "eval" or (at.bn == "train" and at.momentum):
         mean, variance = at.weight(f"{prefix}running_mean"), at.weight(f"{prefix}running_var")
@@ -59,10 +59,10 @@ def batch_norm(x: Tensor, at: Pass, prefix: str) -> Tensor:
 def _of_whole_batch(
     x: Tensor, mean: Tensor, variance: Tensor, shared: Shared, scale: Tensor, shift: Tensor, eps: float
 ) -> Tensor:
-    """``x`` normalised by the statistics of all parts of the batch (synchronised batch norm)."""
+    """``x`` normalised with the statistics of all parts of the batch (synchronised batch norm)."""
     channels = len(mean)
-    told = shared.gathered(torch.cat([mean, variance, x.new_tensor([x.numel() / channels])]))
-    means, variances, counts = torch.split(told, [channels, channels, 1], dim=1)
+    gathered = shared.gathered(torch.cat([mean, variance, x.new_tensor([x.numel() / channels])]))
+    means, variances, counts = torch.split(gathered, [channels, channels, 1], dim=1)
     shares = counts / counts.sum()
     mean = (shares * means).sum(0)
     variance = (shares * (variances + (means - mean).square())).sum(0)
@@ -72,6 +72,6 @@ def _of_whole_batch(
 
 
 def scale_and_shift(tensors: Mapping[str, Tensor], eps: float, prefix: str) -> tuple[Tensor, Tensor]:
-    """``(channels,)`` both: a batch norm by its stored statistics is ``x * scale + shift``."""
+    """``(channels,)`` both: with its stored statistics a batch norm is ``x * scale + shift``."""
     scale = tensors[f"{prefix}weight"] / torch.sqrt(tensors[f"{prefix}running_var"] + eps)
     return scale, tensors[f"{prefix}bias"] - tensors[f"{prefix}running_mean"] * scale

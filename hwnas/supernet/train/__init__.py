@@ -1,4 +1,4 @@
-"""Training supernets: every subnet at once, in shared weights."""
+"""Training of supernets: all subnets at once, in shared weights."""
 
 from __future__ import annotations
 

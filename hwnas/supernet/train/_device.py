@@ -1,4 +1,4 @@
-"""The device and precision of training, and arithmetic that repeats."""
+"""The device and precision of training, and reproducible arithmetic."""
 
 from __future__ import annotations
 
@@ -11,19 +11,20 @@ import torch
 from hwnas.errors import SupernetError, UnknownNameError
 
 PRECISIONS = ("fp32", "bf16")
-"""Of arithmetic. ``bf16`` where autocast takes it to be safe: it has the range of fp32, so that losses need no scaling."""
+"""Precisions of arithmetic. ``bf16`` is used where autocast considers it safe; it has the range of fp32, so losses are not
+scaled."""
 
 
 def training_device(asked: str | None, processes: int) -> torch.device:
-    """The requested device; by default a GPU if torch has one and one process trains.
+    """The requested device; by default a GPU if there is one and a single process trains.
 
     Args:
         asked: ``cpu``, ``cuda`` or ``cuda:N``.
-        processes: how many train together.
+        processes: number of processes that train together.
 
     Raises:
         UnknownNameError: torch knows no such device.
-        SupernetError: it is not in this machine, or several processes are to train on it.
+        SupernetError: this machine does not have it, or several processes would train on a GPU.
     """
     found = torch.cuda.is_available()
     if asked is None:
@@ -35,18 +36,18 @@ def training_device(asked: str | None, processes: int) -> torch.device:
         return torch.device("cpu")
     if not found or int(number or 0) >= torch.cuda.device_count():
         rule = f"torch finds {torch.cuda.device_count()} GPUs here"
-        raise SupernetError(f"--device {asked}", rule, "pass --device cpu, or install a torch that knows yours")
+        raise SupernetError(f"device {asked}", rule, "pass --device cpu, or install a torch that knows yours")
     if processes > 1:
         rule = f"{processes} processes train, which exchange gradients in the CPU's memory"
-        raise SupernetError(f"--device {asked}", rule, "train with one process, or on the CPU")
+        raise SupernetError(f"device {asked}", rule, "train with one process, or on the CPU")
     return torch.device(asked)
 
 
 def training_precision(asked: str | None, device: torch.device) -> str:
-    """The requested precision; by default ``bf16`` on a GPU that has it, else ``fp32``.
+    """The requested precision; by default ``bf16`` on a GPU that supports it, else ``fp32``.
 
     Raises:
-        UnknownNameError: there is none of that name.
+        UnknownNameError: there is no such precision.
     """
     if asked is None:
         return "bf16" if device.type == "cuda" and torch.cuda.is_bf16_supported() else "fp32"
@@ -57,7 +58,7 @@ def training_precision(asked: str | None, device: torch.device) -> str:
 
 @contextmanager
 def deterministic(device: torch.device) -> Iterator[None]:
-    """On a CPU, one thread and deterministic algorithms: the same sums in the same order, every time."""
+    """On a CPU, use one thread and deterministic algorithms, so that sums are always taken in the same order."""
     if device.type != "cpu":
         yield
         return
@@ -66,7 +67,7 @@ def deterministic(device: torch.device) -> Iterator[None]:
     filled = memory.fill_uninitialized_memory
     torch.set_num_threads(1)
     torch.use_deterministic_algorithms(True)
-    memory.fill_uninitialized_memory = False  # every new tensor would be written twice
+    memory.fill_uninitialized_memory = False  # else every new tensor is written twice
     try:
         yield
     finally:

@@ -1,9 +1,10 @@
-"""What a training step is fed: it depends on the step alone, so that it can be made ahead of it."""
+"""The inputs of a training step. They depend only on the step's number, so they can be made ahead of time."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Any
 
 from numpy.typing import NDArray
@@ -12,19 +13,19 @@ from torch import Tensor
 from hwnas.space import network_inputs
 from hwnas.supernet._base import Supernet
 from hwnas.supernet.train._schedule import StepPlan
-from hwnas.supernet.train._team import Team, part_of
-from hwnas.task import Inputs, TrainingTask
+from hwnas.supernet.train._team import Team
+from hwnas.task import Inputs, TrainingTask, map_inputs
 
 
 @dataclass(frozen=True)
 class Feed:
-    """What a process of a team is fed in one step.
+    """The inputs of one step for one process of a team.
 
     Attributes:
         plan: the step's subnets.
-        inputs: of each of them, and of the frozen teacher, where there is one.
+        inputs: of each subnet, and of the frozen teacher if there is one.
         labels: ``(n,)`` of this process's part of the batch.
-        share: of the batch that this part is.
+        share: this part's share of the batch.
     """
 
     plan: StepPlan
@@ -36,15 +37,15 @@ class Feed:
 def feed_of(
     plan: StepPlan, step: int, seed: int, *, supernet: Supernet, teacher: NDArray[Any], data: TrainingTask, team: Team
 ) -> Feed:
-    """The feed of a step. Subnets of one resolution or length share their inputs.
+    """The feed of a step. Subnets of the same resolution or length share their inputs.
 
     Args:
         plan: of the step.
-        step, seed: of the batch.
+        step, seed: determine the batch.
         supernet: whose subnets are trained.
-        teacher: ``(g,)`` the frozen one.
-        data: to learn from.
-        team: the batch is divided among.
+        teacher: ``(g,)`` row of the frozen teacher.
+        data: the training data.
+        team: the processes among which the batch is divided.
     """
     inputs_at, labels = data.training_batch(step, seed)
     part = team.part(len(labels))
@@ -53,6 +54,6 @@ def feed_of(
     inputs = []
     for specs in (network_inputs(supernet.network(row)) for row in rows):
         if str(specs) not in made:
-            made[str(specs)] = part_of(inputs_at(specs), part)
+            made[str(specs)] = map_inputs(itemgetter(part), inputs_at(specs))
         inputs.append(made[str(specs)])
     return Feed(plan, inputs, labels[part], (part.stop - part.start) / len(labels))

@@ -1,4 +1,4 @@
-"""Importances of heads, neurons and channels, by which they are sorted before the subnets that drop some of them are trained."""
+"""Importances of heads, neurons and channels, which are sorted by them before subnets that drop some are trained."""
 
 from __future__ import annotations
 
@@ -16,20 +16,19 @@ from hwnas.task import Inputs
 Loss = Callable[[Tensor, Tensor], Tensor]
 
 BATCHES = 16
-"""Of training data that importance is averaged over: some hundred samples."""
+"""Batches of training data over which importances are added up: some hundred samples."""
 
 
 def importance(
     supernet: Supernet, row: NDArray[Any], batches: Iterable[tuple[Inputs, Tensor]], loss_of: Loss
 ) -> dict[Units, Tensor]:
-    """``(units,)`` importances for each of ``supernet.units()``, averaged over the batches, with the weights of the
-    subnet ``row``.
+    """``(units,)`` importances for each of ``supernet.units()``, added up over the batches.
 
     Args:
-        supernet: its tensors stay as they are.
+        supernet: not changed.
         row: the largest subnet.
         batches: inputs and labels ``(n,)``.
-        loss_of: logits and labels.
+        loss_of: the loss of logits and labels.
     """
     totals = {units: torch.zeros(()) for units in supernet.units()}
     names = list(dict.fromkeys(f"{reader}.weight" for units in totals for reader in units.readers))
@@ -40,7 +39,7 @@ def importance(
         gradients = dict(zip(names, torch.autograd.grad(loss, list(weights.values())), strict=True))
         for units in supernet.units():
             read = [f"{reader}.weight" for reader in units.readers]
-            told = [units.importance(weights[name].detach(), gradients[name]) for name in read]
-            n = min(map(len, told))
-            totals[units] = totals[units] + torch.stack([each.reshape(-1, n).sum(0) for each in told]).sum(0)
+            found = [units.importance(weights[name].detach(), gradients[name]) for name in read]
+            n = min(map(len, found))  # a reader may have the units several times side by side
+            totals[units] = totals[units] + torch.stack([each.reshape(-1, n).sum(0) for each in found]).sum(0)
     return totals

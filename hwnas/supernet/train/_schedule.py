@@ -1,12 +1,12 @@
-"""Which subnets a training step trains, and how much each counts.
+"""Schedules: which subnets a training step trains, and with which weights.
 
-- *sandwich* (BigNAS, Yu et al. 2020, arXiv:2003.11142): the largest learns from the labels; the
-  smallest and a few random ones learn, in the same step, from the largest's output. Shrinking starts
-  late and gently (delayed epsilon-shrinking, Annavajjala et al. 2024, arXiv:2407.06167): at first the
-  largest trains alone, then the others' share of the gradient rises from a small epsilon to all of it.
-- *shrinking* (Once-for-All, Cai et al. 2020, arXiv:1908.09791): the largest trains alone and is
-  frozen as the teacher; then one kind of gene after another becomes elastic: kernels, depths,
-  expansions, and whatever else the space has. The input (a resolution) is elastic from the first step on.
+- *sandwich* (BigNAS, Yu et al. 2020, arXiv:2003.11142): the largest subnet learns from the labels. In the same step the
+  smallest and a few random ones learn from its output. Shrinking starts late and gently (delayed epsilon-shrinking,
+  Annavajjala et al. 2024, arXiv:2407.06167): at first the largest trains alone, then the weight of the others rises from a
+  small epsilon to 1.
+- *shrinking* (Once-for-All, Cai et al. 2020, arXiv:1908.09791): the largest subnet trains alone and is then frozen as the
+  teacher. One kind of gene after another becomes elastic: kernels, depths, expansions, and the other kinds of the space. The
+  input (a resolution) is elastic from the first step.
 """
 
 from __future__ import annotations
@@ -22,19 +22,22 @@ from hwnas.errors import UnknownNameError
 from hwnas.space import Population, SearchSpace, macs_cost
 
 Teacher = Literal["none", "in_place", "frozen"]
-"""Whom the subnets of a step learn from: the labels alone, the step's first subnet, or the frozen largest."""
+"""The teacher of a step's subnets: none (they learn from labels), the step's first subnet, or the frozen largest."""
 
 _ORDER = ("ks", "d", "e")
+
+MOST_AT_ONCE = 3
+"""Most random subnets per step of `Shrinking`: one in its first phase, two in the second, and so on."""
 
 
 @dataclass(frozen=True)
 class StepPlan:
-    """Subnets of one step.
+    """The subnets of one step.
 
     Attributes:
-        rows: ``(k, g)`` canonical rows; the first learns from the labels.
-        weights: share of each in the gradient.
-        teacher: whom the others learn from (all of them, the first too, when it is ``"frozen"``).
+        rows: ``(k, g)`` canonical rows.
+        weights: weight of each subnet's loss.
+        teacher: of all subnets if it is ``"frozen"``; of all but the first, which learns from labels, if ``"in_place"``.
     """
 
     rows: Population
@@ -43,16 +46,16 @@ class StepPlan:
 
 
 class Schedule(Protocol):
-    """``plan(step) -> StepPlan``, a function of the step number alone.
+    """The plan of every step, as a function of the step's number alone.
 
     Attributes:
-        start: the first step that trains other subnets than the largest; -1 if none does.
+        start: the first step that trains subnets other than the largest; -1 if there is none.
     """
 
     start: int
 
     def plan(self, step: int) -> StepPlan:
-        """What step ``step``, counted from 0, trains."""
+        """The plan of a step, counted from 0."""
 
 
 def extremes(space: SearchSpace) -> tuple[NDArray[np.int16], NDArray[np.int16]]:
@@ -68,10 +71,10 @@ class Sandwich(Schedule):
         space: whose subnets are trained.
         steps: length of the run.
         seed: of the random subnets.
-        warmup: share of the steps that train the largest alone.
-        ramp: share of the steps over which the others' weight rises to 1.
-        epsilon: weight they start with.
-        random_subnets: how many random ones per step.
+        warmup: share of the steps in which the largest trains alone.
+        ramp: share of the steps over which the weight of the others rises to 1.
+        epsilon: initial weight of the others.
+        random_subnets: number of random subnets per step.
     """
 
     def __init__(
@@ -93,38 +96,33 @@ class Sandwich(Schedule):
         if step < self.start:
             return StepPlan(self.largest[None], (1.0,), "none")
         rng = np.random.default_rng([self.seed, step])
-        # Every gene uniformly: uniform over distinct subnets would hardly ever show a shallow one.
+        # Uniform in every gene: sampling distinct subnets uniformly would hardly ever draw a shallow one.
         random = self.space.sample(self.random_subnets, rng, distinct_uniform=False)
         smallest = self.smallest.copy()
-        # Always at the smallest resolution, the smallest subnet would train the leading channels, which all subnets
-        # share, for that resolution alone.
+        # At a random resolution, so that the leading channels, which all subnets share, do not specialise in the smallest.
         for column in self.space.input_genes:
             smallest[column] = rng.choice(self.space.domain[column])
         rows = np.concatenate([self.largest[None], smallest[None], random])
-        rise = min(1.0, (step - self.start) / self.ramp_steps)
-        weight = self.epsilon + (1 - self.epsilon) * rise
+        progress = min(1.0, (step - self.start) / self.ramp_steps)
+        weight = self.epsilon + (1 - self.epsilon) * progress
         return StepPlan(rows, (1.0, *[weight] * (len(rows) - 1)), "in_place")
 
 
 class Shrinking(Schedule):
-    """One kind of gene after another becomes elastic, taught by the frozen largest subnet.
+    """One kind of gene after another becomes elastic, and the frozen largest subnet is the teacher.
 
     Args:
         space: whose subnets are trained.
         steps: length of the run.
         seed: of the random subnets.
-        warmup: share of the steps that train the largest alone.
-        random_subnets: at most so many per step; one in the first phase, two in the second, and so on.
+        warmup: share of the steps in which the largest trains alone.
     """
 
-    def __init__(
-        self, space: SearchSpace, steps: int, seed: int, *, warmup: float = 0.4, random_subnets: int = 3
-    ) -> None:
+    def __init__(self, space: SearchSpace, steps: int, seed: int, *, warmup: float = 0.4) -> None:
         self.seed = seed
         self.start = round(warmup * steps)
         self.largest = extremes(space)[1]
         self.phases = _phases(space, self.largest)
-        self.random_subnets = random_subnets
         self.phase_steps = max(1, (steps - self.start) // max(1, len(self.phases) - 1))
 
     def plan(self, step: int) -> StepPlan:
@@ -133,46 +131,44 @@ class Shrinking(Schedule):
             rows = self.phases[0].sample(1, rng, distinct_uniform=False)
             return StepPlan(rows, (1.0,), "none")
         phase = min(1 + (step - self.start) // self.phase_steps, len(self.phases) - 1)
-        k = max(1, min(phase, self.random_subnets))
+        k = max(1, min(phase, MOST_AT_ONCE))
         rows = self.phases[phase].sample(k, rng, distinct_uniform=False)
         return StepPlan(rows, (1.0,) * k, "frozen")
 
 
 def _phases(space: SearchSpace, largest: NDArray[Any]) -> list[SearchSpace]:
-    """The space with the genes that are not yet elastic held at the largest subnet's choices."""
+    """The spaces of all phases: in each, genes that are not yet elastic are fixed at the largest subnet's choices."""
     groups = [g for g in _ORDER if g in space.groups]
     inputs = {space.genes[c].group for c in space.input_genes}
     groups += [g for g in space.groups if g not in (*groups, *inputs)]
     phases = []
-    for opened in range(len(groups) + 1):
-        fixed = {
-            space.genes[c].name: space.genes[c].choices[largest[c]] for g in groups[opened:] for c in space.groups[g]
-        }
-        phases.append(space.restrict(**fixed))
+    for n_elastic in range(len(groups) + 1):
+        columns = [c for g in groups[n_elastic:] for c in space.groups[g]]
+        phases.append(space.restrict(**{space.genes[c].name: space.genes[c].choices[largest[c]] for c in columns}))
     return phases
 
 
 class Alone(Schedule):
-    """The largest subnet alone: how a space of one subnet is trained, to compare with."""
+    """The largest subnet alone, as a baseline."""
 
     def __init__(self, space: SearchSpace) -> None:
         self.rows, self.start = extremes(space)[1][None], -1
 
-    def plan(self, step: int) -> StepPlan:  # noqa: ARG002 (every step is alike)
+    def plan(self, step: int) -> StepPlan:  # noqa: ARG002 (the same in every step)
         return StepPlan(self.rows, (1.0,), "none")
 
 
 class Taught(Schedule):
-    """One subnet alone, taught by the largest as it was before: short distillation of an assembled model.
+    """One subnet alone, distilled from the largest as it was before: short training of an assembled model.
 
     Args:
-        row: ``(g,)`` of the subnet.
+        row: ``(g,)`` row of the subnet.
     """
 
     def __init__(self, row: NDArray[Any]) -> None:
         self.rows, self.start = row[None], -1
 
-    def plan(self, step: int) -> StepPlan:  # noqa: ARG002 (every step is alike)
+    def plan(self, step: int) -> StepPlan:  # noqa: ARG002 (the same in every step)
         return StepPlan(self.rows, (1.0,), "frozen")
 
 
@@ -187,7 +183,7 @@ def get_schedule(name: str, space: SearchSpace, steps: int, seed: int) -> Schedu
     """The schedule registered as ``name``.
 
     Raises:
-        UnknownNameError: no such schedule; suggests the nearest.
+        UnknownNameError: there is no such schedule; suggests the nearest.
     """
     if name not in SCHEDULES:
         raise UnknownNameError("schedule", name, SCHEDULES)

@@ -1,4 +1,4 @@
-"""What a run of training depends on."""
+"""The settings of a training run."""
 
 from __future__ import annotations
 
@@ -12,18 +12,19 @@ class TrainSettings:
 
     Attributes:
         epochs: passes over the training data.
-        steps: of the run, whatever the epochs are; 0 for those of all epochs.
+        steps: number of steps; 0 takes those of all epochs.
         seed: of weights, images and subnets.
         schedule: ``"sandwich"``, ``"shrinking"`` or ``"alone"``.
-        learning_rate: its peak; it rises linearly over the first ``rise`` of the steps, then falls by a cosine to 0.
+        learning_rate: its peak; it rises linearly over the share ``rise`` of the steps, then falls to 0 as a cosine.
+        rise: see ``learning_rate``.
         optimizer: ``"sgd"`` (Nesterov) or ``"adamw"``.
         momentum: of SGD.
-        weight_decay: of weights of convolutions and linear maps.
-        clip_norm: gradients are scaled down to this norm; 0 leaves them alone.
-        validates: whether subnets are measured after each epoch, and the best epoch is kept.
-        precision: of arithmetic, ``"fp32"`` or ``"bf16"`` (autocast); weights, gradients and statistics stay fp32.
-        arch: of the one subnet that is trained, as JSON, taught by the largest as it was, whatever the schedule; empty for
-            all of them.
+        weight_decay: of the weights of convolutions and linear maps.
+        clip_norm: largest norm of the gradients, which are scaled down to it; 0 leaves them alone.
+        validates: whether to measure subnets after each epoch and to keep the best epoch.
+        precision: of arithmetic, ``"fp32"`` or ``"bf16"`` (autocast). Weights, gradients and statistics stay fp32.
+        arch: JSON of the only subnet to train, with the largest as it was before for a teacher, whatever the schedule;
+            empty trains all subnets.
     """
 
     epochs: int = 400
@@ -41,5 +42,5 @@ class TrainSettings:
     arch: str = ""
 
     def to_json(self) -> dict[str, Any]:
-        """For state files and provenance; those of runs that train all subnets have no ``arch``."""
+        """For state files and provenance. ``arch`` is left out where all subnets are trained."""
         return {name: value for name, value in asdict(self).items() if name != "arch" or value}

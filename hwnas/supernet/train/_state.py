@@ -1,4 +1,4 @@
-"""The file of an unfinished run, from which a killed one goes on."""
+"""The file of an unfinished run, from which a killed run resumes."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from hwnas.supernet._checkpoint import read_tensors, write_safetensors
 
 @dataclass(frozen=True)
 class State:
-    """Where a run stands.
+    """The state of a run.
 
     Attributes:
-        step: steps that are done.
+        step: number of steps done.
         weights: of the supernet, by name.
         optimizer: its state, see `optimizer_tensors`.
         teacher: weights of the frozen teacher; empty without one.
-        best: the score of the best epoch, and its parameters; None before the first.
-        validated: what the last epoch's subnets reach, by their names.
+        best: score and parameters of the best epoch; None before the first.
+        validated: accuracies of the subnets measured after the last epoch, by their names.
     """
 
     step: int
@@ -37,40 +37,37 @@ class State:
     validated: Mapping[str, float]
 
     def save(self, path: Path, run: Mapping[str, Any]) -> None:
-        """Write the file, whole or not at all; ``run`` is everything that the run depends on."""
-        told = {"run": json.dumps(run), "step": str(self.step), "validated": json.dumps(self.validated)}
+        """Write the file, completely or not at all; ``run`` is everything that the run depends on."""
+        metadata = {"run": json.dumps(run), "step": str(self.step), "validated": json.dumps(self.validated)}
         kinds = {"weights": self.weights, "optimizer": self.optimizer, "teacher": self.teacher}
         if self.best is not None:
             score, kinds["best"] = self.best
-            told["best"] = repr(score)
+            metadata["best"] = repr(score)
         tensors = {f"{kind}:{name}": tensor for kind, group in kinds.items() for name, tensor in group.items()}
         with replacing(path) as part:
-            write_safetensors(part, tensors, told)
+            write_safetensors(part, tensors, metadata)
 
     @classmethod
     def read(cls, path: Path, run: Mapping[str, Any]) -> State:
-        """What :meth:`save` wrote.
+        """Read a state that :meth:`save` wrote.
 
         Raises:
-            SupernetError: it cannot be read, or is of another run.
+            SupernetError: the file cannot be read, or is of another run.
         """
         tensors = read_tensors(path)
         with safe_open(path, "pt") as file:
-            told = file.metadata() or {}
-        if json.loads(told.get("run", "{}")) != run:
-            raise SupernetError(
-                f"training state {path}", "it is of a run with other settings", "delete it, or use the same settings"
-            )
+            metadata = file.metadata() or {}
+        if json.loads(metadata.get("run", "{}")) != run:
+            rule = "it is of a run with other settings"
+            raise SupernetError(f"training state {path}", rule, "delete it, or use the same settings")
         kinds: dict[str, dict[str, Tensor]] = {"weights": {}, "optimizer": {}, "teacher": {}, "best": {}}
         for key, tensor in tensors.items():
             kind, _, name = key.partition(":")
             kinds[kind][name] = tensor
-        best = (float(told["best"]), kinds.pop("best")) if "best" in told else None
+        best = kinds.pop("best")
         return cls(
-            int(told["step"]),
-            kinds["weights"],
-            kinds["optimizer"],
-            kinds["teacher"],
-            best,
-            json.loads(told["validated"]),
+            int(metadata["step"]),
+            best=(float(metadata["best"]), best) if "best" in metadata else None,
+            validated=json.loads(metadata["validated"]),
+            **kinds,
         )

@@ -1,8 +1,8 @@
-"""Training a supernet: every subnet at once, in shared weights.
+"""Training of a supernet: all subnets at once, in shared weights.
 
-A run is a function of its settings and seed: what a step draws depends on the step number alone.
-Its state (weights, optimizer, frozen teacher, best epoch) is written beside the result every so often, so that a
-killed run resumes where it stood and ends with the same weights as an uninterrupted one.
+A run is a function of its settings and seed, because the draws of a step depend only on the step's number. Its state (weights,
+optimizer, frozen teacher, best epoch) is regularly written beside the result, so that a killed run resumes where it stopped and
+ends with the same weights as an uninterrupted one.
 """
 
 from __future__ import annotations
@@ -50,16 +50,16 @@ class Trainer:
         supernet: its tensors are updated in place.
         data: training and calibration images.
         settings: see :class:`TrainSettings`.
-        state_path: where the state of an unfinished run is kept; None keeps none.
-        about: what else the run depends on, for provenance: its data.
+        state_path: file for the state of an unfinished run; None keeps no state.
+        about: everything else that the run depends on (its data), for provenance.
         save_every: steps between two states.
-        device: ``"cpu"``, where a run repeats bit for bit, or ``"cuda"``, where it does so nearly.
-        team: the processes that train together, each in a `Trainer` of its own; their number is no part of a run's
-            state, so that another number resumes it.
+        device: ``"cpu"``, where a run repeats bit for bit, or ``"cuda"``, where it repeats nearly.
+        team: the processes that train together, each with its own `Trainer`. A run can be resumed by another number of
+            processes, because this number is no part of its state.
 
     Attributes:
-        validated: what the last epoch's subnets reach, by ``largest``, and ``smallest`` and ``random`` where they are
-            trained; by ``subnet`` where one alone is; empty at first.
+        validated: accuracies after the last epoch: of ``largest``, of ``smallest`` and ``random`` if they are trained, or of
+            ``subnet`` if only one is trained; empty before the first epoch ends.
 
     Raises:
         SupernetError: ``state_path`` holds the state of another run.
@@ -108,17 +108,17 @@ class Trainer:
             self._resume(self.state_path)
 
     def run(self, progress: Progress | None = None) -> None:
-        """Train to the end, take the best epoch, then calibrate the largest subnet's batch norms and store them.
+        """Train to the end, restore the best epoch, then calibrate and store the batch norms of the largest subnet.
 
-        Of a team the first process alone evaluates, keeps the state, and has the result at the end.
+        Only the first process of a team evaluates, keeps the state, and has the result in the end.
 
         Raises:
-            SupernetError: the loss is NaN or infinite; the processes of a team do not stand at the same step of the
-                same run; or one is lost.
-            DataError: a batch has fewer samples than the team processes.
+            SupernetError: the loss is NaN or infinite, the processes of a team are not at the same step of the same run, or
+                one is lost.
+            DataError: a batch has fewer samples than the team has processes.
         """
-        where = (json.dumps(self._identity()), self.step)
-        self.team.agree("the run", where, "give all machines the same files, and --out in a folder that they share")
+        position = (json.dumps(self._identity()), self.step)
+        self.team.agree("the run", position, "give all machines the same files, and --out in a folder that they share")
         leads = self.team.leads
         with deterministic(self.device):
             while self.step < self.steps:
@@ -134,18 +134,14 @@ class Trainer:
                         self._validate()
                     if progress is not None:
                         progress(self.step, loss)
-                    if (
-                        leads
-                        and self.state_path is not None
-                        and self.step % self.save_every == 0
-                        and self.step < self.steps
-                    ):
+                    saves = self.step % self.save_every == 0 and self.step < self.steps
+                    if leads and saves and self.state_path is not None:
                         self._state().save(self.state_path, self._identity())
         if leads:
             self._finish()
 
     def provenance(self) -> dict[str, str]:
-        """What goes into the checkpoint's metadata: everything the weights depend on."""
+        """The metadata of the checkpoint: everything that the weights depend on."""
         run = {
             **self._identity(),
             "steps": self.step,
@@ -159,7 +155,7 @@ class Trainer:
     # --- one step -----------------------------------------------------------------------------
 
     def _next_pause(self) -> int:
-        """The step before which the data are wanted for something else: tasks need not bear two users at a time."""
+        """The next step before which the data serve another purpose: tasks need not support two users at once."""
         epoch = self.data.steps_per_epoch
         pauses = (self.steps, (self.step // epoch + 1) * epoch, self.schedule.start)
         return min(step for step in pauses if step > self.step)
@@ -177,61 +173,56 @@ class Trainer:
 
     def _train_step(self, feed: Feed) -> float:
         plan, labels = feed.plan, feed.labels.to(self.device)
-        taught = None
+        teacher_logits = None
         if plan.teacher == "frozen":
             if self.teacher is None:
                 self.teacher = self.supernet.alike({k: t.detach().clone() for k, t in self.supernet.tensors.items()})
             with torch.no_grad():
-                taught = self._forward(self.teacher, self.largest, feed.inputs[-1])
+                teacher_logits = self._forward(self.teacher, self.largest, feed.inputs[-1])
         losses = []
         for row, weight, inputs in zip(plan.rows, plan.weights, feed.inputs, strict=False):
             logits = self._forward(self.supernet, row, inputs)
-            loss = feed.share * self._loss(logits, labels, taught, plan.teacher)
-            if plan.teacher == "in_place" and taught is None:
-                taught = logits.detach()
+            loss = feed.share * self._loss(logits, labels, teacher_logits, plan.teacher)
+            if plan.teacher == "in_place" and teacher_logits is None:
+                teacher_logits = logits.detach()
             torch.autograd.backward(loss * weight)
             losses.append(loss.detach())
         self.team.add([*(t.grad for t in self.parameters.values() if t.grad is not None), losses[0]])
         self._update()
-        loss_of_all: float = losses[0].item()
-        return loss_of_all
+        return float(losses[0])
 
     def _forward(self, supernet: Supernet, row: NDArray[Any], inputs: Inputs) -> Tensor:
         lower = self.settings.precision == "bf16"
         with torch.autocast(self.device.type, torch.bfloat16, enabled=lower):
             return supernet.forward(row, on(self.device, inputs), self.team.statistics or "train").float()
 
-    def _loss(self, logits: Tensor, labels: Tensor, taught: Tensor | None, teacher: Teacher) -> Tensor:
-        """In place, or where one subnet alone is taught, the teacher's output replaces the labels; else a frozen teacher's joins them."""
-        if taught is None:
+    def _loss(self, logits: Tensor, labels: Tensor, teacher_logits: Tensor | None, teacher: Teacher) -> Tensor:
+        """The loss by labels without a teacher, by the teacher in place or for a single subnet, else the sum of both."""
+        if teacher_logits is None:
             return self.loss(logits, labels)
-        distillation = _distillation(logits, taught)
-        alone = teacher == "in_place" or self.settings.arch
-        return distillation if alone else distillation + self.loss(logits, labels)
+        distillation = _distillation(logits, teacher_logits)
+        teacher_only = teacher == "in_place" or self.settings.arch
+        return distillation if teacher_only else distillation + self.loss(logits, labels)
 
     def _sort_units(self) -> None:
-        """Sort heads and neurons by importance, most important first, with their optimizer state."""
+        """Sort heads, neurons and channels by importance, most important first, with their optimizer state."""
         seed, steps = self.settings.seed, range(min(BATCHES, self.data.steps_per_epoch))
         specs = network_inputs(self.supernet.network(self.largest))
-        batches = (self.data.training_batch(step, seed) for step in steps)
-        told = importance(
-            self.supernet,
-            self.largest,
-            ((on(self.device, at(specs)), labels.to(self.device)) for at, labels in batches),
-            self.loss,
-        )
+        drawn = (self.data.training_batch(step, seed) for step in steps)
+        batches = ((on(self.device, at(specs)), labels.to(self.device)) for at, labels in drawn)
+        importances = importance(self.supernet, self.largest, batches, self.loss)
         with torch.no_grad():
-            for units, mine in told.items():
-                values = self.team.follow(mine)
+            for units, own in importances.items():
+                values = self.team.follow(own)
                 for tensors in (self.supernet.tensors, *moments(self.optimizer, self.parameters)):
                     for name, moved in units.sorted(tensors, values).items():
                         tensors[name].copy_(moved)
 
     def _validate(self) -> None:
-        """Measure the largest, the smallest and a random subnet; keep the weights if their mean is the best so far.
+        """Measure the largest, the smallest and a random subnet, and keep the weights if their mean is the best so far.
 
-        The random one is the same each time, so that means compare. A run that trains one subnet alone is judged by
-        that one alone.
+        The random subnet is always the same, so that means are comparable. If a single subnet is trained, only this one is
+        measured.
         """
         rows = {"subnet": self.schedule.plan(0).rows[0]} if self.settings.arch else {"largest": self.largest}
         if self.schedule.start >= 0:
@@ -259,7 +250,7 @@ class Trainer:
         return self.settings.learning_rate * 0.5 * (1 + math.cos(math.pi * (self.step - rise) / (self.steps - rise)))
 
     def _finish(self) -> None:
-        """The weights of the best epoch, as they are kept and used."""
+        """Restore the weights of the best epoch, store batch-norm statistics, and move everything to the CPU."""
         for name, tensor in self.parameters.items():
             tensor.requires_grad_(False)
             if self.best is not None:
@@ -269,7 +260,7 @@ class Trainer:
         self.supernet.tensors = {name: tensor.cpu() for name, tensor in self.supernet.tensors.items()}
 
     def _store_statistics(self) -> None:
-        """The stored batch-norm statistics are the largest subnet's; others re-calibrate theirs."""
+        """Store the batch-norm statistics of the largest subnet; other subnets re-calibrate theirs."""
         if len(self.parameters) == len(self.supernet.tensors):
             return
         calibration = Calibration()
@@ -284,8 +275,8 @@ class Trainer:
         if math.isfinite(loss):
             return
         if self.state_path is not None:
-            self.state_path.unlink(missing_ok=True)  # resuming it would only diverge again
-        rule = f"its loss is {loss} after step {self.step + 1}, and its weights are worth nothing"
+            self.state_path.unlink(missing_ok=True)  # a resumed run would diverge again
+        rule = f"its loss is {loss} after step {self.step + 1}, and its weights are useless"
         remedy = f"lower --learning-rate {self.settings.learning_rate:g}"
         raise SupernetError("training", rule, remedy)
 

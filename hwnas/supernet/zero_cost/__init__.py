@@ -1,8 +1,7 @@
 """Zero-cost scores: properties of an untrained network that correlate with its accuracy after training.
 
-They are no accuracies, and rank subnets only roughly.
-
-A new score is a file with a function of a network and a seed, a line here, and one in the registry of metrics.
+They are not accuracies, and rank subnets only roughly. A new score is a file with a function of a network and a seed, a line
+here, and a line in the registry of metrics.
 """
 
 from __future__ import annotations
@@ -18,6 +17,6 @@ ZERO_COST: Mapping[str, ZeroCost] = {
     "synflow": ZeroCost(synflow, "arXiv:2006.05467", {NB201: 0.56, "digits": 0.36, TREC: 0.31}),
     "swap": ZeroCost(swap, "arXiv:2403.04161", {NB201: 0.51, "digits": 0.71, TREC: 0.26}),
 }
-"""By name of the metric. How well each ranks is what ``python -m benchmarks.zero_cost`` printed."""
+"""Scores by the name of the metric. ``python -m benchmarks.zero_cost`` printed how well each ranks."""
 
 __all__ = ["MACS_TAU", "ZERO_COST", "UntrainedScores", "score_journal_identity", "swap", "synflow"]

@@ -1,4 +1,4 @@
-"""A zero-cost score: how it is computed, where it comes from, how well it ranks."""
+"""A zero-cost score: its function, its paper, and how well it ranks."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from typing import Any
 from hwnas.space import Network
 
 Score = Callable[[Network, int], float]
-"""``(network, seed)`` to a number, more of which is better; the same for the same network and seed."""
+"""Maps ``(network, seed)`` to a number, deterministically; larger is better."""
 
 NB201, TREC = "NAS-Bench-201, CIFAR-10", "MiniLM on TREC"
 
 MACS_TAU: Mapping[str, float] = {NB201: 0.63, "digits": 0.69, TREC: 0.22}
-"""Kendall's tau of MACs with accuracy, by what was ranked: what a score would have to beat."""
+"""Kendall's tau of MACs with accuracy, by benchmark. A score should beat it."""
 
 
 @dataclass(frozen=True)
@@ -22,9 +22,9 @@ class ZeroCost:
     """A zero-cost score.
 
     Attributes:
-        score: of a network.
-        paper: that it comes from.
-        tau: Kendall's tau with measured accuracies, by what was ranked (``benchmarks/zero_cost.py``).
+        score: the function.
+        paper: its source.
+        tau: Kendall's tau with measured accuracies, by benchmark (``benchmarks/zero_cost.py``).
     """
 
     score: Score
@@ -33,11 +33,11 @@ class ZeroCost:
 
     @property
     def evidence(self) -> str:
-        """How well it ranks, in words."""
-        told = (f"{tau:.2f} on {on} (mere MACs: {MACS_TAU[on]:.2f})" for on, tau in self.tau.items())
-        return f"its Kendall tau with accuracies was {', '.join(told)}"
+        """A sentence about how well it ranks."""
+        each = (f"{tau:.2f} on {on} (mere MACs: {MACS_TAU[on]:.2f})" for on, tau in self.tau.items())
+        return f"its Kendall tau with accuracies was {', '.join(each)}"
 
     @property
     def facts(self) -> dict[str, Any]:
-        """The same for a provenance."""
+        """The same for provenance."""
         return {"paper": self.paper, "kendall_tau": dict(self.tau), "kendall_tau_of_macs": dict(MACS_TAU)}

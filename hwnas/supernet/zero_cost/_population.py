@@ -1,4 +1,4 @@
-"""A zero-cost score of populations, journalled so that a killed search resumes."""
+"""Zero-cost scores of populations, journalled so that a killed search resumes."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from hwnas.space import Network, SearchSpace
 
 
 class UntrainedScores:
-    """As a metric of a search: ``(n, g)`` canonical rows to ``(n,)`` scores; each distinct subnet is scored once.
+    """A metric of a search: maps ``(n, g)`` canonical rows to ``(n,)`` scores. Each distinct subnet is scored once.
 
     Args:
         space: with layers.
-        score: of a network; see ``hwnas.supernet.zero_cost.ZERO_COST``.
+        score: a function of ``hwnas.supernet.zero_cost.ZERO_COST``.
         seed: of the untrained weights.
-        journal: keeps scores; see :func:`score_journal_identity`.
+        journal: keeps the scores; see :func:`score_journal_identity`.
 
     Attributes:
         progress: called with (scored, to score) before each subnet and after the last.
@@ -39,7 +39,7 @@ class UntrainedScores:
 
     @property
     def n_known(self) -> int:
-        """Distinct subnets scored so far, those of the journal included."""
+        """Number of distinct subnets scored so far, including those of the journal."""
         return len(self._known)
 
     def __call__(self, x: NDArray[Any]) -> NDArray[np.float64]:
@@ -57,7 +57,7 @@ class UntrainedScores:
 
 
 def score_journal_identity(space: SearchSpace, name: str, seed: int) -> Mapping[str, Any]:
-    """What a journal of scores belongs to."""
+    """Everything that the scores of a journal depend on."""
     return {
         "kind": "zero-cost score",
         "space": space.name,

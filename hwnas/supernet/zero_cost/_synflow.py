@@ -1,6 +1,6 @@
-"""Synaptic flow: how much of a signal of ones the weights carry from the input to the logits.
+"""Synaptic flow: the signal that the weights carry from an input of ones to the logits.
 
-Tanaka et al. 2020 (arXiv:2006.05467), as a score of whole networks Abdelfattah et al. 2021 (arXiv:2101.08134).
+Tanaka et al. 2020 (arXiv:2006.05467); as a score of whole networks: Abdelfattah et al. 2021 (arXiv:2101.08134).
 """
 
 from __future__ import annotations
@@ -21,24 +21,24 @@ from hwnas.supernet.ops import Pass, run
 from hwnas.supernet.zero_cost._untrained import noise, untrained_weights
 
 GATES = ("sigmoid", "hsigmoid")
-"""Activations that multiply another value: a large signal opens them, and stays as large."""
+"""Activations that multiply another value. A large signal opens them and passes unchanged."""
 
 NOTHING = 1e-300
-"""What a network carries that its input does not reach."""
+"""The flow of a network whose logits do not depend on its weights."""
 
 
 def synflow(network: Network, seed: int) -> float:
-    """``log10`` of the sum over all weights of ``|w| dR/d|w|``, R being the sum of the logits under weights ``|w|``.
+    """``log10`` of the sum over all weights of ``|w| dR/d|w|``, where R is the sum of the logits with weights ``|w|``.
 
-    Norms are left out, and so are activations: what is positive passes them. Attention sees all tokens alike, for large scores
-    would choose one and carry nothing. In double precision, for R grows with depth.
+    Norms are left out, and so are activations, because positive values pass them. Attention weighs all tokens equally, because
+    large scores would select one token and carry no gradient. R grows with depth, so it is computed in double precision.
 
     Raises:
-        SpaceError: R is beyond it.
+        SpaceError: R is beyond double precision.
     """
     linear = [(slot, replace(layer, ops=tuple(map(_linear, layer.ops)))) for slot, layer in network]
     weights = {name: value.abs().double() for name, value in untrained_weights(linear, seed).items()}
-    trained = [value.requires_grad_() for value in weights.values()]
+    leaves = [value.requires_grad_() for value in weights.values()]
     fed = {
         name: torch.ones_like(value, dtype=torch.float64) if value.is_floating_point() else value
         for name, value in noise(network, 1, seed).items()
@@ -46,17 +46,19 @@ def synflow(network: Network, seed: int) -> float:
     carried = forward(linear, weights, fed).sum()
     if not carried.requires_grad:
         return math.log10(NOTHING)
-    flows = torch.autograd.grad(carried, trained, allow_unused=True)
-    reached = zip(trained, cast("tuple[Tensor | None, ...]", flows), strict=True)
+    flows = torch.autograd.grad(carried, leaves, allow_unused=True)
+    reached = zip(leaves, cast("tuple[Tensor | None, ...]", flows), strict=True)
     total = sum(float((w * flow).sum().detach()) for w, flow in reached if flow is not None)
     if not math.isfinite(total):
-        raise SpaceError("synflow", "what the network carries is beyond the range of numbers", "go by swap, or by macs")
+        raise SpaceError(
+            "synflow", "the flow through this network exceeds double precision", "use swap or macs instead"
+        )
     return math.log10(max(total, NOTHING))
 
 
 @dataclass(frozen=True)
 class _Alike(Attention):
-    """Attention that sees all tokens alike, whatever they ask for."""
+    """Attention that weighs all tokens equally."""
 
 
 @run.register
@@ -66,7 +68,7 @@ def _alike(op: _Alike, x: Sequence[Tensor], at: Pass) -> Tensor:
 
 
 def _linear(op: Op) -> Op:
-    """The op without norm; a norm or an activation as nothing at all; attention without a choice."""
+    """The op without its norm; the identity for a norm or an activation; attention with equal weights."""
     if isinstance(op, Conv):
         return replace(op, bn=False)
     if isinstance(op, Attention):

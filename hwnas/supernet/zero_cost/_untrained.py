@@ -1,4 +1,4 @@
-"""A network before training: random weights, and random inputs."""
+"""Random weights and inputs of a network before training."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from hwnas.space import Network, network_inputs
 from hwnas.supernet._initial import initial_tensor
 
 MASK = 2
-"""Integers that are less than this say what counts: all of it does."""
+"""Integer inputs below this bound are masks, which are set to one."""
 
 
 def untrained_weights(network: Network, seed: int) -> dict[str, Tensor]:
-    """Every tensor of a network by ``"<slot>/<op>.<part>"``, as its training would start."""
+    """All tensors of a network before training, by ``"<slot>/<op>.<part>"``."""
     generator = torch.Generator().manual_seed(seed)
     return {
         name: initial_tensor(name, shape, generator)
@@ -25,7 +25,7 @@ def untrained_weights(network: Network, seed: int) -> dict[str, Tensor]:
 
 
 def noise(network: Network, n: int, seed: int) -> dict[str, Tensor]:
-    """``n`` samples for a network's inputs: standard normal numbers, random ids, masks that keep everything."""
+    """``n`` samples for a network's inputs: standard normal numbers, random ids, masks of ones."""
     generator = torch.Generator().manual_seed(seed)
     fed = {}
     for name, spec in network_inputs(network).items():

@@ -15,8 +15,8 @@ from hwnas.supernet import load_supernet
 from tests.supernet.hf.conftest import save
 
 KNOWN = (
-    "encoders of the families bert, camembert, deit, dinov2, distilbert, electra, roberta, vit, xlm-roberta "
-    "and decoders of llama, mistral, qwen2 are what"
+    "give an encoder of the families bert, camembert, deit, dinov2, distilbert, electra, roberta, vit, xlm-roberta, "
+    "or a decoder of llama, mistral, qwen2"
 )
 WEIGHT = "bert.encoder.layer.1.output.dense.weight"
 
@@ -151,7 +151,7 @@ def test_a_tokenizer_of_another_network_is_refused_before_texts_are_read(tmp_pat
     words = (tmp_path / "vocab.txt").read_text(encoding="utf-8")
     (tmp_path / "vocab.txt").write_text(f"{words}more\n", encoding="utf-8")
     net = load_supernet(f"hf:{tmp_path}")
-    with pytest.raises(HwnasError, match="its tokenizer tells 26 tokens apart, its network 25"):
+    with pytest.raises(HwnasError, match="its tokenizer has 26 tokens, its network 25"):
         net.open_data(tmp_path)
 
 

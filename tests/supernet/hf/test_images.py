@@ -186,7 +186,7 @@ def test_a_saved_network_may_not_know_how_images_are_shown(tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("file", "change", "complaint"),
     [
-        ("config.json", {"image_size": [32, 24]}, "image_size is 32 x 24, and squares are what is supported"),
+        ("config.json", {"image_size": [32, 24]}, "image_size is 32 x 24, and only squares are supported"),
         ("config.json", {"patch_size": 64}, "patches of 64 pixels do not fit into images of 32"),
         ("config.json", {"image_size": None}, "image_size is None, not a whole number from 1"),
         ("config.json", {"image_size": 64}, "embeddings/positions.weight is 17x32, not 65x32"),

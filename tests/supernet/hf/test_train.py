@@ -121,7 +121,9 @@ def test_labels_that_a_trained_head_does_not_know_are_refused(tmp_path: Path) ->
     save(tmp_path / "net", "bert", classes=3)
     write_texts(tmp_path / "data")
     net = load_supernet(f"hf:{tmp_path / 'net'}")
-    with pytest.raises(DataError, match="the label 'negative', and the network tells class 0, class 1, class 2 apart"):
+    with pytest.raises(
+        DataError, match="the label 'negative', and the network's classes are class 0, class 1, class 2"
+    ):
         net.open_data(tmp_path / "data")
 
 
@@ -139,7 +141,7 @@ def test_narrow_encoders_learn_at_twice_the_rate_of_wide_ones(tmp_path: Path) ->
     ("positions", "told"),
     [
         (34, "all but 1 % of the texts are within 16 tokens"),
-        (8, "of the texts are longer than the 8 tokens that it takes"),
+        (8, "of the texts are longer than the network's 8 tokens"),
     ],
 )
 def test_texts_that_are_longer_than_the_network_takes_are_told(

@@ -61,9 +61,7 @@ def test_synflow_beyond_the_range_of_numbers_is_refused() -> None:
     ops, x = OpList((100,)), 0
     for i in range(330):  # each carries eleven times what enters it
         x = ops.linear(f"linear{i}", x, 100)
-    with pytest.raises(
-        SpaceError, match="synflow: what the network carries is beyond the range of numbers; go by swap"
-    ):
+    with pytest.raises(SpaceError, match="synflow: the flow through this network exceeds double precision; use swap"):
         synflow([("net", ops.layer("deep"))], 0)
 
 

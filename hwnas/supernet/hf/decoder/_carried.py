@@ -1,4 +1,4 @@
-"""What a decoder's class is made from: a folder's description, or the same within a file that ``hwnas`` wrote."""
+"""The description from which a decoder's class is made, read from a folder or from a file of hwnas."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ from hwnas.supernet.hf.decoder._space import LENGTHS, PASTS, Decoder
 from hwnas.task import Tokenizer
 
 BESIDE = ("generation_config.json", "tokenizer_config.json", "special_tokens_map.json", "chat_template.jinja")
-"""Files of a folder that go with its network, beside its tokenizer: how to write on, how to chat."""
+"""Files beside a network and its tokenizer: settings of generation, special tokens, the chat template."""
 
 
 @dataclass(frozen=True)
 class CarriedDecoder:
-    """All of a decoder but its weights.
+    """A decoder without its weights.
 
     Attributes:
         config: text of its ``config.json``.
-        folder: that it came from, or GGUF file.
-        lengths, pasts: choices of its input genes; None for the usual ones, as far as there are positions.
-        tokenizer: what turns texts into ids; None where that is still to be read from the folder.
-        beside: texts of the files of `BESIDE` that there are, by name; None as well.
+        folder: the Hugging Face folder or GGUF file.
+        lengths, pasts: choices of the input genes; None for the usual ones, up to the number of positions.
+        tokenizer: None until it is read from the folder.
+        beside: names and texts of the files of `BESIDE`; None until they are read.
     """
 
     config: str
@@ -46,18 +46,18 @@ class CarriedDecoder:
         return dict(json.loads(self.config))
 
     def decoder(self) -> Decoder:
-        """Its sizes.
+        """The sizes.
 
         Raises:
-            SupernetError: they are not supported.
+            SupernetError: the configuration is not supported.
         """
         return decoder_of(self.settings, self.folder)
 
     def choices(self, positions: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
-        """Of the tokens of a run, and of those in the cache before it, as far as there are positions.
+        """Choices of the number of tokens in a run, and in the cache before it, up to the number of positions.
 
         Raises:
-            SupernetError: there are too few for some that were asked for.
+            SupernetError: a requested choice exceeds the positions.
         """
         for asked in (self.lengths or (), self.pasts or ()):
             if asked and max(asked) > positions:
@@ -67,24 +67,28 @@ class CarriedDecoder:
         return lengths, self.pasts or tuple(dict.fromkeys(min(n, positions - 1) for n in PASTS))
 
     def complete(self) -> CarriedDecoder:
-        """The same with its tokenizer and the files beside it.
+        """The description with its tokenizer and the files beside it.
 
         Raises:
             DataError: the folder has no tokenizer.
         """
-        return self if self.tokenizer is not None else self._completed(Path(self.folder).resolve())
-
-    @lru_cache(maxsize=4)  # noqa: B019 (descriptions are as many as classes, which stay)
-    def _completed(self, place: Path) -> CarriedDecoder:  # noqa: ARG002 (from elsewhere the same name is another folder)
-        file, folder = gguf_file(self.folder), Path(self.folder)
-        if file is not None:
-            return replace(self, tokenizer=gguf_tokenizer(file), beside=tuple(gguf_beside(file).items()))
-        beside = tuple((name, (folder / name).read_text("utf-8")) for name in BESIDE if (folder / name).is_file())
-        return replace(self, tokenizer=Tokenizer.from_folder(folder), beside=beside)
+        if self.tokenizer is not None:
+            return self
+        tokenizer, beside = _tokenizer_and_beside(Path(self.folder).resolve())
+        return replace(self, tokenizer=tokenizer, beside=beside)
 
     def text(self) -> str:
-        """JSON, for a file's metadata, with the tokenizer."""
+        """The description as JSON, with the tokenizer, for a file's metadata."""
         return json.dumps(asdict(self.complete()))
+
+
+@lru_cache(maxsize=4)
+def _tokenizer_and_beside(place: Path) -> tuple[Tokenizer, tuple[tuple[str, str], ...]]:
+    file = gguf_file(str(place))
+    if file is not None:
+        return gguf_tokenizer(file), tuple(gguf_beside(file).items())
+    beside = tuple((name, (place / name).read_text("utf-8")) for name in BESIDE if (place / name).is_file())
+    return Tokenizer.from_folder(place), beside
 
 
 def is_decoder(metadata: Mapping[str, str]) -> bool:
@@ -93,20 +97,20 @@ def is_decoder(metadata: Mapping[str, str]) -> bool:
 
 
 def read_decoder(metadata: Mapping[str, str], file: str) -> CarriedDecoder:
-    """What `CarriedDecoder.text` wrote.
+    """The description that `CarriedDecoder.text` wrote.
 
     Raises:
-        SupernetError: something else.
+        SupernetError: it is damaged.
     """
     try:
-        told = json.loads(metadata[ENCODER])
+        stored = json.loads(metadata[ENCODER])
         return CarriedDecoder(
-            str(told["config"]),
-            str(told["folder"]),
-            tuple(map(int, told["lengths"])) if told["lengths"] else None,
-            tuple(map(int, told["pasts"])) if told["pasts"] else None,
-            Tokenizer(**told["tokenizer"]),
-            tuple((str(name), str(text)) for name, text in told["beside"]),
+            str(stored["config"]),
+            str(stored["folder"]),
+            tuple(map(int, stored["lengths"])) if stored["lengths"] else None,
+            tuple(map(int, stored["pasts"])) if stored["pasts"] else None,
+            Tokenizer(**stored["tokenizer"]),
+            tuple((str(name), str(text)) for name, text in stored["beside"]),
         )
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise SupernetError(f"supernet {file}", "its description is damaged", "copy it again") from error

@@ -1,4 +1,4 @@
-"""What stands beside a decoder's ``model.onnx``: files as ``transformers``, ``optimum`` and onnxruntime-genai read them."""
+"""The files beside a decoder's ``model.onnx``, for ``transformers``, ``optimum`` and onnxruntime-genai."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ SPECIAL = ("bos_token_id", "eos_token_id", "pad_token_id")
 
 
 def deployed_decoder(carried: CarriedDecoder, tokenizer: Tokenizer, subnet: Subnet) -> dict[str, str]:
-    """Texts of files by name: configuration, how to write on, tokenizer, and what else the folder had beside it.
+    """Texts of files by name: configuration, settings of generation, tokenizer, and the other files of the folder.
 
-    The configuration is the folder's, with the subnet in the property ``hwnas``: no setting tells what each layer keeps.
+    The configuration is the folder's, with the subnet in the property ``hwnas``, because no setting can express it.
 
     Args:
         carried: complete.
         tokenizer: the network's.
-        subnet: with the layers that are left.
+        subnet: to be deployed.
     """
     settings, beside = carried.settings, dict(carried.beside or ())
     special = {key: settings[key] for key in SPECIAL if settings.get(key) is not None}

@@ -1,4 +1,4 @@
-"""The families of decoders, by ``model_type``: a new one is a line in `DECODERS`, and what it has that others lack."""
+"""The families of decoders by ``model_type``. A new one is a line in `DECODERS`, and code for whatever it has of its own."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from hwnas.supernet.hf.decoder._space import Decoder
 Settings = Mapping[str, Any]
 
 THETA = 10000.0
-"""Of rotary positions where a configuration says nothing."""
+"""Base of rotary positions if a configuration does not state it."""
 
 
 def decoder_of(config: Settings, folder: str) -> Decoder:
     """The sizes that a configuration of a family of `DECODERS` states.
 
     Raises:
-        SupernetError: some are missing, or it has what is not supported.
+        SupernetError: a size is missing, or the network has a feature that is not supported.
     """
     where = f"hf:{folder}, {CONFIG}"
     positions = number(config, "max_position_embeddings", folder)
-    oddities = (*_oddities(config), *DECODERS[config["model_type"]](config))
-    if oddities:
-        rule = f"it has {', '.join(oddities)}, which hwnas does not know"
+    unsupported = (*_unsupported(config), *DECODERS[config["model_type"]](config))
+    if unsupported:
+        rule = f"it has {', '.join(unsupported)}, which hwnas does not know"
         raise SupernetError(where, rule, "give a network without")
     function = function_of(config, folder, usual="silu")
     channels, heads = number(config, "hidden_size", folder), number(config, "num_attention_heads", folder)
@@ -34,9 +34,7 @@ def decoder_of(config: Settings, folder: str) -> Decoder:
     kv_heads = number(given, "num_key_value_heads", folder, usual=heads)
     size = number(given, "head_dim", folder, usual=channels // heads)
     if heads % kv_heads or size % 2:
-        rule = (
-            f"{heads} heads of {size} channels cannot share {kv_heads} of keys and values, turned in pairs of channels"
-        )
+        rule = f"{heads} heads of {size} channels do not fit {kv_heads} key-value heads with rotary pairs of channels"
         raise SupernetError(where, rule, "restore it")
     return Decoder(
         layers=number(config, "num_hidden_layers", folder),
@@ -63,13 +61,13 @@ def _theta(config: Settings, where: str) -> float:
 
 
 def _rope(config: Settings) -> Settings:
-    """What is said of rotary positions, by new configurations and by old ones."""
+    """The settings of rotary positions, in new and in old configurations."""
     found = config.get("rope_parameters") or config.get("rope_scaling") or {}
     return found if isinstance(found, dict) else {"rope_type": found}
 
 
-def _oddities(config: Settings) -> list[str]:
-    """What any family may have and is not supported."""
+def _unsupported(config: Settings) -> list[str]:
+    """Unsupported features that any family may have."""
     rope = _rope(config)
     kind = rope.get("rope_type", rope.get("type", "default"))
     part = rope.get("partial_rotary_factor", config.get("partial_rotary_factor", 1.0))
@@ -86,7 +84,7 @@ def _of_llama(config: Settings) -> list[str]:  # noqa: ARG001
 
 
 def _of_mistral(config: Settings) -> list[str]:
-    """A window that the longest text fits into hides nothing."""
+    """A sliding window is supported if the longest text fits into it."""
     window = config.get("sliding_window", 4096)
     hides_nothing = window is None or (isinstance(window, int) and window >= config["max_position_embeddings"])
     return [] if hides_nothing else [f"a sliding window of {window} tokens"]
@@ -102,7 +100,7 @@ DECODERS: Mapping[str, Callable[[Settings], list[str]]] = {
     "mistral": _of_mistral,
     "qwen2": _of_qwen2,
 }
-"""By ``model_type``: what a configuration of it has that is not supported, in words."""
+"""Functions by ``model_type`` that name the unsupported features of a configuration."""
 
 NAMES = {
     "embeddings/words": "model.embed_tokens",
@@ -118,11 +116,11 @@ NAMES = {
     "head/norm": "model.norm",
     "head/logits": "lm_head",
 }
-"""What all of these families call their tensors: of a layer's slot what follows ``layer.<i>.``."""
+"""The names of tensors in folders, the same for all families, by op. The slots of a layer are without ``layer.<i>.``."""
 
 
 def file_name(name: str) -> str:
-    """What a folder calls a tensor of ours: ``layer.3.ffn/up.weight`` is ``model.layers.3.mlp.up_proj.weight``."""
+    """A tensor's name in folders: ``model.layers.3.mlp.up_proj.weight`` for ``layer.3.ffn/up.weight``."""
     op, _, part = name.rpartition(".")
     layer, inner = "", op
     if op.startswith("layer."):

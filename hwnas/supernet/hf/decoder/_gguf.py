@@ -1,4 +1,4 @@
-"""GGUF files, as llama.cpp reads them: one file with the configuration, the weights (mostly quantised) and the tokenizer."""
+"""GGUF files of llama.cpp, which hold the configuration, the weights (mostly quantised) and the tokenizer in one file."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from hwnas.supernet.hf._folder import INDEXES, WEIGHTS
 SUFFIX = ".gguf"
 
 ARCHITECTURES = ("llama", "qwen2")
-"""Those that are read; files of Mistral's networks say ``llama``."""
+"""Supported architectures. Files of Mistral's networks state ``llama``."""
 
 SETTINGS = {
     "num_hidden_layers": "block_count",
@@ -33,7 +33,7 @@ SETTINGS = {
     "rope_theta": "rope.freq_base",
     "sliding_window": "attention.sliding_window",
 }
-"""Of a configuration, by their keys in a file behind its architecture."""
+"""Keys of settings in a GGUF file, without the architecture before them, by their names in ``config.json``."""
 
 LAYER = {
     "attn_norm": "input_layernorm",
@@ -50,10 +50,10 @@ OTHERS = {"token_embd": "model.embed_tokens", "output_norm": "model.norm", "outp
 
 
 def gguf_file(place: str) -> Path | None:
-    """The file that is meant, or the one in a folder without other weights; None if there is none.
+    """The named GGUF file, or the one in a folder without other weights; None if there is none.
 
     Raises:
-        SupernetError: there is no such file, or there are several.
+        SupernetError: the file does not exist, or the folder has several.
     """
     path = Path(place)
     if ends_in(path, SUFFIX) and not path.is_dir():
@@ -70,10 +70,10 @@ def gguf_file(place: str) -> Path | None:
 
 
 def gguf_config(file: Path) -> dict[str, Any]:
-    """What ``config.json`` would say.
+    """The configuration as in a ``config.json``.
 
     Raises:
-        SupernetError: it cannot be read, or is of an architecture that is not supported.
+        SupernetError: the file cannot be read, or its architecture is not supported.
     """
     fields = gguf_fields(file)
     kind = fields.get("general.architecture")
@@ -93,26 +93,25 @@ def gguf_config(file: Path) -> dict[str, Any]:
         config["rope_scaling"] = {"rope_type": scaling}
     if "sliding_window" in config and kind == "llama":
         config["model_type"] = "mistral"
-    tokens = {name: fields.get(f"tokenizer.ggml.{name}_token_id") for name in ("bos", "eos", "padding")}
-    config |= {
-        f"{name.replace('padding', 'pad')}_token_id": value for name, value in tokens.items() if value is not None
-    }
+    for name, theirs in (("bos", "bos"), ("eos", "eos"), ("pad", "padding")):
+        if (token := fields.get(f"tokenizer.ggml.{theirs}_token_id")) is not None:
+            config[f"{name}_token_id"] = token
     return config
 
 
 def gguf_tensors(file: Path, heads: int, kv_heads: int) -> dict[str, Tensor]:
-    """Every tensor in fp32, by the names that Hugging Face's folders have.
+    """All tensors in fp32, by their names in Hugging Face folders.
 
-    llama.cpp keeps the pairs of channels that rotary positions turn side by side in files of Llama: back they go.
+    In files of Llama, llama.cpp has the pairs of channels of rotary positions side by side; they are moved back.
 
     Args:
-        file: to read.
-        heads, kv_heads: of queries, of keys and values.
+        file: the GGUF file.
+        heads, kv_heads: number of heads of queries, and of keys and values.
     """
     from gguf.quants import dequantize  # an optional package
 
     reader, found = _reader(file), {}
-    beside = gguf_fields(file)["general.architecture"] == "llama"
+    paired = gguf_fields(file)["general.architecture"] == "llama"
     for tensor in reader.tensors:
         op, _, part = tensor.name.rpartition(".")
         block, _, inner = op.removeprefix("blk.").partition(".")
@@ -124,7 +123,7 @@ def gguf_tensors(file: Path, heads: int, kv_heads: int) -> dict[str, Tensor]:
         except NotImplementedError as error:
             rule = f"{tensor.name} is {tensor.tensor_type.name}, which the gguf package cannot read"
             raise SupernetError(f"hf:{file}", rule, "give a file in another quantisation") from error
-        if beside and inner in ("attn_q", "attn_k"):
+        if paired and inner in ("attn_q", "attn_k"):
             value = _apart(value, heads if inner == "attn_q" else kv_heads)
         found[f"{name}.{part}"] = torch.from_numpy(np.array(value, dtype=np.float32))
     return found
@@ -136,7 +135,7 @@ def _apart(weight: NDArray[Any], heads: int) -> NDArray[Any]:
 
 
 def gguf_fields(file: Path) -> Mapping[str, Any]:
-    """All that a file says of itself."""
+    """The metadata of a file."""
     return {key: field.contents() for key, field in _reader(file).fields.items()}
 
 
@@ -144,8 +143,8 @@ def _reader(file: Path) -> Any:
     return _opened(file, file.stat().st_mtime_ns)
 
 
-@lru_cache(maxsize=2)  # it takes seconds to read the tokens of a vocabulary one by one
-def _opened(file: Path, changed: int) -> Any:  # noqa: ARG001
+@lru_cache(maxsize=2)  # reading the tokens of a vocabulary one by one takes seconds
+def _opened(file: Path, changed_ns: int) -> Any:  # noqa: ARG001 (a key of the cache)
     try:
         from gguf import GGUFReader  # an optional package
     except ImportError:

@@ -1,4 +1,4 @@
-"""The tokenizer in a GGUF file, as one of the ``tokenizers`` library."""
+"""The tokenizer of a GGUF file as one of the ``tokenizers`` library."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from hwnas.supernet.hf.decoder._gguf import gguf_fields
 from hwnas.task import TOKENIZER_FILES, Tokenizer
 
 CONTROL, OWN = 3, 4
-"""Types of tokens that are never split: those with a meaning, and others of the network's author."""
+"""Types of tokens that are never split: control tokens, and other tokens that the author of the network added."""
 
 _WORDS = (
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}DIGITS| ?[^\s\p{L}\p{N}]+[\r\n]*"
@@ -43,20 +43,20 @@ WORDS: Mapping[str, Callable[[], Any]] = {
     "llama-bpe": lambda: _words("{1,3}"),
     "qwen2": lambda: _words(""),
 }
-"""How text is cut into words before byte pairs are merged, by ``tokenizer.ggml.pre``."""
+"""Pre-tokenizers, which split text into words before byte pairs are merged, by ``tokenizer.ggml.pre``."""
 
 
 def tokenizer_beside(file: Path) -> list[Path]:
-    """The files of the tokenizer that goes before the file's own; empty if none does."""
+    """The files of a tokenizer beside the file, which is preferred to the file's own; empty if there is none."""
     folder = file.parent
     return [folder / name for name in TOKENIZER_FILES] if (folder / "tokenizer.json").is_file() else []
 
 
 def gguf_tokenizer(file: Path) -> Tokenizer:
-    """The tokenizer of a file; that of a ``tokenizer.json`` beside it, if there is one.
+    """The tokenizer of a ``tokenizer.json`` beside the file, or else the file's own.
 
     Raises:
-        DataError: there is none beside it, and the file's own is of a kind that is not supported.
+        DataError: there is none beside it, and the file's own is not supported.
     """
     if tokenizer_beside(file):
         return Tokenizer.from_folder(file.parent)
@@ -64,7 +64,7 @@ def gguf_tokenizer(file: Path) -> Tokenizer:
     kind, words = fields.get("tokenizer.ggml.model"), fields.get("tokenizer.ggml.pre", "default")
     tokens, merges = (fields.get(f"tokenizer.ggml.{part}", []) for part in ("tokens", "merges"))
     if kind != "gpt2" or words not in WORDS or not tokens:
-        rule = f"its tokenizer is of the kind {kind}, {words}; known are gpt2, {', '.join(WORDS)}"
+        rule = f"its tokenizer is of the kind {kind}, {words}; supported are gpt2, {', '.join(WORDS)}"
         raise DataError(f"hf:{file}", rule, "put the network's tokenizer.json beside it")
     pairs = [tuple(merge.split(" ", 1)) for merge in merges]
     engine = Engine(models.BPE({token: i for i, token in enumerate(tokens)}, pairs))
@@ -73,14 +73,14 @@ def gguf_tokenizer(file: Path) -> Tokenizer:
     engine.pre_tokenizer = WORDS[words]()
     engine.decoder = decoders.ByteLevel()
     types = fields.get("tokenizer.ggml.token_type", [])
-    for token, its_type in zip(tokens, types, strict=False):
-        if its_type in (CONTROL, OWN):
-            engine.add_tokens([AddedToken(token, special=its_type == CONTROL, normalized=False)])
+    for token, kind in zip(tokens, types, strict=False):
+        if kind in (CONTROL, OWN):
+            engine.add_tokens([AddedToken(token, special=kind == CONTROL, normalized=False)])
     return Tokenizer(engine.to_str(), int(fields.get("tokenizer.ggml.padding_token_id", 0)))
 
 
 def gguf_beside(file: Path) -> dict[str, str]:
-    """Files that a folder would have beside its tokenizer, by name: what tokens mean, and how to chat."""
+    """Texts by name of the files that a folder would have beside its tokenizer: special tokens and chat template."""
     fields = gguf_fields(file)
     tokens = fields.get("tokenizer.ggml.tokens", [])
     numbers = {role: fields.get(f"tokenizer.ggml.{role}_token_id") for role in ("bos", "eos", "unknown", "padding")}

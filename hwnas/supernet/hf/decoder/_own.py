@@ -1,6 +1,6 @@
-"""Weights that a single alternative has of its own, beside those that all cut theirs out of.
+"""Own tensors: weights of a single alternative, beside the shared tensors from which all others are cut.
 
-A tensor of its own goes by the name of the shared one and its shape: ``layer.3.ffn/gate.weight@768x576``.
+An own tensor is named after the shared tensor and its shape: ``layer.3.ffn/gate.weight@768x576``.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ OF = "@"
 
 
 def own_name(tensor: str, shape: tuple[int, ...]) -> str:
-    """What a tensor is called that a network with ``shape`` of it has of its own."""
+    """The name of the own tensor of alternatives that use ``shape`` of a shared tensor."""
     return f"{tensor}{OF}{shown(shape)}"
 
 
 def own_tensors(content: Mapping[Any, Any], shapes: Mapping[str, tuple[int, ...]], origin: str) -> dict[str, Tensor]:
-    """Those among the tensors of a file.
+    """The own tensors among those of a file.
 
     Raises:
-        Misfit: one that is of no shared tensor, or not of the shape that it is called by.
+        Misfit: one belongs to no shared tensor, has another shape than its name, or is not finite.
     """
     found = {str(name): tensor for name, tensor in sorted(content.items()) if OF in str(name)}
     for name, tensor in found.items():

@@ -1,8 +1,8 @@
-"""Decoders of text as search spaces: how many heads of keys and values each layer has, and how many neurons; none of either too.
+"""Decoders of text as search spaces: the number of key-value heads and of FFN neurons of every layer, either of which may be 0.
 
-A layer is two slots, attention and FFN, each with its residual, so that one that is left out passes on what it is given:
+A layer is two slots, attention and FFN, each with its residual, so that a slot that is left out passes its input on. These are
 the replacements that Puzzle scores one by one (Bercovich et al. 2024, arXiv:2411.19146). A run is ``l`` tokens after ``p``
-that are in the cache: a prompt is read with p = 0, and a step of writing has l = 1.
+cached ones: reading a prompt has p = 0, and a step of generation has l = 1.
 """
 
 from __future__ import annotations
@@ -15,21 +15,23 @@ from hwnas.space.ops import LENGTH, PAST, TOTAL, Function
 from hwnas.supernet.hf._encoder import parts
 
 LENGTHS, PASTS = (1, 128, 512), (0, 128, 512)
-"""Usual choices of the tokens of a run, and of those in the cache before it."""
+"""Usual choices of the number of tokens in a run, and in the cache before it."""
 
 
 @dataclass(frozen=True)
 class Decoder:
-    """The largest decoder: what a configuration states.
+    """The largest decoder, as its configuration states it.
 
     Attributes:
-        layers, channels, ffn: how many layers; channels, and neurons of the FFN in each.
-        heads, kv_heads, head_size: of queries, of keys and values; channels of one.
+        layers: number of layers.
+        channels, ffn: channels and FFN neurons of each layer.
+        heads, kv_heads, head_size: heads of queries, heads of keys and values, and channels of a head.
         function: activation of the FFN's gate (Shazeer 2020, arXiv:2002.05202).
         eps: of root-mean-square norms.
-        theta: of rotary positions.
-        vocabulary, positions: tokens that are told apart; longest text.
-        tied: whether the table of embeddings gives the logits too.
+        theta: base of rotary positions.
+        vocabulary: number of tokens.
+        positions: longest text, in tokens.
+        tied: whether the embedding table also computes the logits.
         qkv_bias: whether queries, keys and values have a bias.
     """
 
@@ -49,13 +51,16 @@ class Decoder:
 
 
 def decoder_space(kind: str, decoder: Decoder, lengths: tuple[int, ...], pasts: tuple[int, ...]) -> SearchSpace:
-    """Genes in the order a, f (all layers each), l, p; slots ``embeddings``, ``layer.<i>.attention``, ``layer.<i>.ffn``, ``head``.
+    """The search space of a decoder.
+
+    Genes are in the order a (all layers), f (all layers), l, p. Slots are ``embeddings``, ``layer.<i>.attention``,
+    ``layer.<i>.ffn``, ``head``.
 
     Args:
         kind: the family's name.
         decoder: its sizes.
-        lengths: choices of the tokens of a run.
-        pasts: choices of the tokens in the cache before it.
+        lengths: choices of the number of tokens in a run.
+        pasts: choices of the number of tokens in the cache before it.
     """
     layers = range(decoder.layers)
     heads, neurons = kv_choices(decoder.kv_heads), (0, *parts(decoder.ffn, 4))
@@ -73,18 +78,18 @@ def decoder_space(kind: str, decoder: Decoder, lengths: tuple[int, ...], pasts: 
 
 
 def kv_choices(heads: int) -> tuple[int, ...]:
-    """None, one, a quarter, half and all of some heads of keys and values, as far as these are whole numbers."""
+    """None, one, a quarter, half and all of the key-value heads, where these are integers."""
     return (0, *sorted({1, heads} | {heads // n for n in (2, 4) if heads % n == 0}))
 
 
 def _embeddings(decoder: Decoder, tokens: int, past: int) -> LayerSpec:
-    """Tokens, and what all layers share: which tokens see which, and the angles of places."""
+    """Token embeddings, and the values that all layers share: the causal mask and the angles of rotary positions."""
     ops, total = OpList(()), past + tokens
     ids = ops.read("input_ids", (tokens,), "int64", below=decoder.vocabulary, axes=(LENGTH,))
     mask = ops.read("attention_mask", (total,), "int64", below=2, axes=(TOTAL,))
-    places = ops.read("position_ids", (tokens,), "int64", below=decoder.positions, axes=(LENGTH,))
+    positions = ops.read("position_ids", (tokens,), "int64", below=decoder.positions, axes=(LENGTH,))
     ops.write("causal", ops.causal_bias("causal.bias", ids, mask))
-    cos, sin = ops.angles("angles", places, decoder.head_size, decoder.theta)
+    cos, sin = ops.angles("angles", positions, decoder.head_size, decoder.theta)
     ops.write("rotary.cos", cos)
     ops.write("rotary.sin", sin)
     ops.embedding("words", ids, decoder.vocabulary, decoder.channels, tied=decoder.tied)
@@ -100,16 +105,15 @@ def _attention_builder(decoder: Decoder, layer: int) -> Callable[..., LayerSpec 
 
 
 def _attention(decoder: Decoder, layer: int, tokens: int, past: int, kv_heads: int) -> LayerSpec:
-    """Norm, attention to all tokens so far, residual."""
+    """Norm, attention to all earlier tokens, residual."""
     ops, size = OpList((tokens, decoder.channels)), decoder.head_size
     cos, sin = (ops.read(f"rotary.{function}", (tokens, size)) for function in ("cos", "sin"))
     causal = ops.read("causal", (tokens, past + tokens))
     x = ops.rms_norm("norm", 0, decoder.eps)
 
     def projected(part: str, heads: int) -> int:
-        return ops.split_heads(
-            f"{part}.heads", ops.linear(part, x, heads * size, bias=decoder.qkv_bias, causal=True), heads
-        )
+        channels = ops.linear(part, x, heads * size, bias=decoder.qkv_bias, causal=True)
+        return ops.split_heads(f"{part}.heads", channels, heads)
 
     def cached(part: str, new: int) -> int:
         axes = ("", PAST, "")
@@ -132,16 +136,15 @@ def _ffn(decoder: Decoder, tokens: int, neurons: int) -> LayerSpec | None:
         return None
     ops = OpList((tokens, decoder.channels))
     x = ops.rms_norm("norm", 0, decoder.eps)
-    gate = ops.act(
-        f"gate.{decoder.function}", ops.linear("gate", x, neurons, bias=False, causal=True), decoder.function
-    )
+    gate = ops.linear("gate", x, neurons, bias=False, causal=True)
+    gate = ops.act(f"gate.{decoder.function}", gate, decoder.function)
     inner = ops.mul("product", gate, ops.linear("up", x, neurons, bias=False, causal=True))
     ops.add("residual", ops.linear("down", inner, decoder.channels, bias=False, causal=True), 0)
     return ops.layer(f"decoderffn-l{tokens}-c{decoder.channels}-f{neurons}-{decoder.function}")
 
 
 def _head(decoder: Decoder, tokens: int) -> LayerSpec:
-    """Norm, and a logit for every token of the vocabulary."""
+    """Norm, and logits for the vocabulary."""
     ops = OpList((tokens, decoder.channels))
     x = ops.rms_norm("norm", 0, decoder.eps)
     if decoder.tied:

@@ -1,4 +1,4 @@
-"""Decoders of Hugging Face folders as supernets: one class per folder, for each has a space of its own."""
+"""Decoders of Hugging Face folders as supernets. Each folder has a class, because it has a space of its own."""
 
 from __future__ import annotations
 
@@ -35,11 +35,11 @@ from hwnas.task import LENGTH, Inputs, LanguageModelling, Tokenizer, prompt
 
 
 class DecoderSupernet(Supernet):
-    """What all decoders share; `decoder_class` makes the class of each.
+    """The base of all decoders; `decoder_class` makes the class of each.
 
     Attributes:
         carried: its description.
-        decoder: its sizes, from it.
+        decoder: its sizes, from the description.
     """
 
     carried: ClassVar[CarriedDecoder]
@@ -69,10 +69,10 @@ class DecoderSupernet(Supernet):
 
     @classmethod
     def tokenizer(cls) -> Tokenizer:
-        """What turns texts into ids.
+        """The network's tokenizer.
 
         Raises:
-            DataError: the folder has none, or that of another network.
+            DataError: the folder has none, or another network's.
         """
         tokenizer = cls.carried.complete().tokenizer
         assert tokenizer is not None
@@ -81,10 +81,10 @@ class DecoderSupernet(Supernet):
 
     @classmethod
     def from_checkpoint(cls, path: str | os.PathLike[str]) -> Self:
-        """The weights of a folder or a GGUF file, neurons sorted, or those of a file under our names.
+        """The weights of a folder or GGUF file, with sorted neurons, or those of a file with hwnas's names.
 
         Raises:
-            SupernetError: weights that are missing, damaged, or do not fit the configuration.
+            SupernetError: weights are missing, damaged, or do not fit the configuration.
         """
         file = gguf_file(str(path))
         if file is None and not Path(path).is_dir():
@@ -106,7 +106,7 @@ class DecoderSupernet(Supernet):
         self,
         folder: Path,
         *,
-        own_classes: bool = False,  # noqa: ARG002 (tokens are its classes, and stay so)
+        own_classes: bool = False,  # noqa: ARG002 (its classes are always the tokens)
         images: int = 5000,
         calibrate: int = 2000,
         batch_size: int = 100,
@@ -128,18 +128,20 @@ class DecoderSupernet(Supernet):
         )
 
     def op_weights(self, name: str, op: Op) -> dict[str, Tensor]:
-        """Those that are its own, or else of neurons the first ones, and of heads of keys and values means of groups (Ainslie et
-        al. 2023, arXiv:2305.13245)."""
-        own = {f"{name}.{part}": own_name(f"{name}.{part}", shape) for part, shape in op.weights.items()}
-        taught = {shared: self.tensors[mine] for shared, mine in own.items() if mine in self.tensors}
+        """The op's own tensors where it has some, or else parts of the shared ones.
+
+        These are the leading neurons, and means over groups of key-value heads (Ainslie et al. 2023, arXiv:2305.13245).
+        """
+        names = {f"{name}.{part}": own_name(f"{name}.{part}", shape) for part, shape in op.weights.items()}
+        own = {shared: self.tensors[name] for shared, name in names.items() if name in self.tensors}
         if not isinstance(op, Linear) or not name.endswith((".attention/key", ".attention/value")):
-            return super().op_weights(name, op) | taught
+            return super().op_weights(name, op) | own
         size = self.decoder.head_size
-        return {shared: _averaged(self.tensors[shared], op.features, size) for shared in own} | taught
+        return {shared: _averaged(self.tensors[shared], op.features, size) for shared in names} | own
 
     @staticmethod
     def own(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Tensors of an alternative under the names of the shared ones, as a network keeps them beside these."""
+        """An alternative's tensors, given by the names of the shared ones, as a network stores them beside these."""
         return {own_name(name, tuple(tensor.shape)): tensor for name, tensor in sorted(tensors.items())}
 
     def deployed_files(self, subnet: Subnet) -> dict[str, str]:
@@ -150,22 +152,22 @@ class DecoderSupernet(Supernet):
         return [Units(f"{ffn} neurons", 1, (f"{ffn}/gate", f"{ffn}/up"), (f"{ffn}/down",)) for ffn in ffns]
 
     def with_head(self, labels: Sequence[str], seed: int = 0) -> Self:  # noqa: ARG002
-        rule = "it writes text, and has no classes"
+        rule = "it generates text, and has no classes"
         raise SupernetError(f"hf:{self.carried.folder}", rule, "give an encoder of texts for that")
 
     def in_precision(self, precision: str) -> Self:
         if "fp16" in precision_parts(precision):
-            rule = "places of tokens do not fit into fp16"
+            rule = "positions of tokens do not fit into fp16"
             raise SupernetError(f"hf:{self.carried.folder}", rule, "export fp32, int8 or int4")
         return super().in_precision(precision)
 
     def forward(self, row: NDArray[Any], x: Inputs, bn: BatchNormMode = "eval", *, momentum: float = 0.0) -> Tensor:
-        """Logits ``(n, tokens, vocabulary)`` of what follows each token.
+        """Logits ``(n, tokens, vocabulary)`` of the next tokens. Each layer computes in its precision, if it has one.
 
         Args:
-            row: the subnet, in the precisions of its layers where they have their own; its choices of input genes do not matter.
-            x: ``input_ids`` ``(n, tokens)``, alone where nothing was before them, or with all that `hwnas.task.prompt` adds.
-            bn, momentum: as of all supernets.
+            row: the subnet; its choices of input genes do not matter.
+            x: ``input_ids`` ``(n, tokens)`` alone, if nothing is cached, or with the other inputs of `hwnas.task.prompt`.
+            bn, momentum: as for all supernets.
         """
         if isinstance(x, Mapping) and list(x) == ["input_ids"]:
             x = prompt(network_inputs(self.network(row)), x["input_ids"])
@@ -173,14 +175,12 @@ class DecoderSupernet(Supernet):
         return forward(self.network(row), weights, x, bn, eps=eps, momentum=momentum, rounded=True)
 
     def remade(self, **changes: Any) -> DecoderSupernet:
-        """The same weights under a description with some changes: ``lengths``, ``pasts``."""
-        other = decoder_class(replace(self.carried, **changes))(self.tensors, self.origin)
-        other.reference = self.reference
-        return other
+        """The same weights with a changed description: ``lengths``, ``pasts``."""
+        return decoder_class(replace(self.carried, **changes))(self.tensors, self.origin).with_identity_of(self)
 
 
 def _averaged(weight: Tensor, features: int, size: int) -> Tensor:
-    """``(heads * size, ...)`` as ``(features, ...)``: of each group of consecutive heads their mean."""
+    """``(features, ...)`` of ``(heads * size, ...)``: the mean of each group of consecutive heads."""
     if len(weight) == features:
         return weight
     return weight.reshape(features // size, -1, size, *weight.shape[1:]).mean(1).flatten(0, 1)
@@ -188,7 +188,7 @@ def _averaged(weight: Tensor, features: int, size: int) -> Tensor:
 
 @cache
 def decoder_class(carried: CarriedDecoder) -> type[DecoderSupernet]:
-    """The class that a description makes.
+    """The class of a description.
 
     Raises:
         SupernetError: its family is not supported.

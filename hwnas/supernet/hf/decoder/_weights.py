@@ -1,4 +1,4 @@
-"""A decoder's tensors by our names, its neurons in order of importance."""
+"""A decoder's tensors by hwnas's names, with its neurons sorted by importance."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from hwnas.supernet._units import Units
 from hwnas.supernet.hf.decoder._families import file_name
 
 PREFIX = "model."
-"""Of all tensors but the head's; folders of the bare network leave it out."""
+"""Prefix of all tensors except the head's. Folders of the bare network leave it out."""
 
 
 def renamed(
     tensors: Mapping[str, Tensor], wanted: Mapping[str, tuple[int, ...]], layers: int, folder: str
 ) -> dict[str, Tensor]:
-    """Those that the network wants, in fp32; what the folder lacks is left out.
+    """The network's tensors in fp32, by hwnas's names; those that the folder lacks are left out.
 
     Raises:
-        SupernetError: there is a layer that the configuration does not count.
+        SupernetError: the folder has more layers than its configuration.
     """
     beyond = file_name(f"layer.{layers}.attention/query.weight")
     found = {beyond, beyond.removeprefix(PREFIX)} & set(tensors)
@@ -37,11 +37,11 @@ def renamed(
 
 
 def by_largest_weights(tensors: Mapping[str, Tensor], units: Sequence[Units]) -> dict[str, Tensor]:
-    """The tensors with the neurons of each FFN in another order, which changes nothing of the largest network.
+    """The tensors with the neurons of each FFN sorted by weight, largest first. The largest network computes the same as before.
 
-    Narrower ones keep those first that have large weights: by the product of the largest weight that a neuron reads by (times
-    its input's gain in the norm), of its gate's and of what reads it. Sums of squares would miss the few neurons that single
-    channels drive hard, which a trained language model cannot do without. A text tells better (`by_activity`), and training best.
+    A neuron's importance is the product of its largest weights: of its up projection and of its gate (both times the norm's gain
+    of the input), and of the map that reads it. Sums of squares would miss the few neurons that single channels drive hard and
+    that a trained language model needs. Sorting by a text is better (`by_activity`), and training is best.
     """
     found = dict(tensors)
     for each in units:

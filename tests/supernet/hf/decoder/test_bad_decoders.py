@@ -32,12 +32,12 @@ from tests.supernet.hf.decoder.conftest import largest, save, write_tokenizer
         ("mistral", {"max_position_embeddings": None}, "max_position_embeddings is None, not a whole number from 1"),
         ("qwen2", {"layer_types": 2, "use_sliding_window": 1}, "a sliding window (use_sliding_window)"),
         ("qwen2", {"use_sliding_window": True}, "a sliding window (use_sliding_window)"),
-        ("llama", {"num_key_value_heads": 4}, "6 heads of 8 channels cannot share 4"),
+        ("llama", {"num_key_value_heads": 4}, "6 heads of 8 channels do not fit 4 key-value heads"),
         ("llama", {"hidden_act": "mish"}, "its activation is 'mish'"),
         ("llama", {"num_hidden_layers": 2}, "counts 2 layers, and its weights have model.layers.2"),
         ("llama", {"rope_parameters": {"rope_theta": "much"}}, "rope_theta is 'much', not a number above 1"),
         ("llama", {"intermediate_size": 16}, "restore its config.json and its weights from one and the same network"),
-        ("llama", {"model_type": "gemma2"}, "its model_type is 'gemma2'; encoders of the families"),
+        ("llama", {"model_type": "gemma2"}, "its model_type is 'gemma2'; give an encoder of the families"),
     ],
 )
 def test_it_is_one_line(kind: str, changes: dict[str, Any], complaint: str, tmp_path: Path) -> None:
@@ -58,14 +58,14 @@ def test_a_window_that_hides_nothing_is_none(tmp_path: Path) -> None:
 def test_what_does_not_suit_decoders_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     save(tmp_path, "llama")
     net: Any = load_supernet(f"hf:{tmp_path}")
-    with pytest.raises(HwnasError, match="places of tokens do not fit into fp16; export fp32, int8 or int4"):
+    with pytest.raises(HwnasError, match="positions of tokens do not fit into fp16; export fp32, int8 or int4"):
         net.in_precision("fp16")
-    with pytest.raises(HwnasError, match="it writes text, and has no classes"):
+    with pytest.raises(HwnasError, match="it generates text, and has no classes"):
         net.with_head(["yes", "no"])
     with pytest.raises(HwnasError, match="it has 64 positions, not 128"):
         net.remade(lengths=(1, 128))
     monkeypatch.setattr(exporting, "LARGEST", 1000)
-    with pytest.raises(HwnasError, match="a file holds less than 0; choose a smaller subnet"):
+    with pytest.raises(HwnasError, match="a file holds at most 0 GB; choose a smaller subnet"):
         onnx_model(net.extract(largest(net)))
 
 

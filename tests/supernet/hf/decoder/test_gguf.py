@@ -16,7 +16,7 @@ from hwnas.files import file_hash
 from hwnas.study._facts import weights_hash
 from hwnas.study._moved import Windows
 from hwnas.supernet import load_supernet
-from hwnas.supernet.hf.decoder import CarriedDecoder
+from hwnas.supernet.hf.decoder._carried import _tokenizer_and_beside
 from tests.supernet.hf.decoder.conftest import SIZES, WORDS, ids, largest, save
 
 gguf = pytest.importorskip("gguf", reason="GGUF files need the package gguf")
@@ -124,7 +124,7 @@ def test_the_tokenizer_beside_it_is_part_of_what_it_is(tmp_path: Path) -> None:
     alone = weights_hash(file), given.facts()["tokenizer"]
     assert alone[0] == file_hash(file)  # as before for files without
     beside.write_text((tmp_path / "folder" / "tokenizer.json").read_text())
-    CarriedDecoder._completed.cache_clear()  # another process
+    _tokenizer_and_beside.cache_clear()  # another process
     with_it = weights_hash(file), replace(given).facts()["tokenizer"]
     assert with_it[0] != alone[0]
     assert with_it[1] != alone[1]
