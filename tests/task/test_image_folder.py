@@ -51,8 +51,7 @@ def test_images_are_grey_for_a_network_of_one_channel(image_folder: Path) -> Non
     data = opened(image_folder, preprocessing=GREY, batch_size=5)
     specs = {"input": TensorSpec((1, 32, 32))}
     for split in ("validation", "calibration"):
-        images, _ = next(iter(getattr(data, split)(specs)))
-        assert images.shape[-3:] == (1, 32, 32)
+        assert next(iter(getattr(data, split)(specs)))[0].shape[-3:] == (1, 32, 32)
     render, _ = data.training_batch(0, seed=0)
     batch: Any = render(specs)
     assert batch.shape == (5, 1, 32, 32)
