@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from hwnas.files import as_argument
@@ -18,11 +18,11 @@ OF_WEIGHTS = frozenset({"--checkpoint", "--data", "--text-column", "--pair-colum
 """Options of a search that an export of its subnets needs too."""
 
 
-def options_of(words: Iterable[str], named: Container[str]) -> list[str]:
-    """The typed options that are ``named``, with their values."""
+def options_of(words: Iterable[str], keep: Callable[[str], bool]) -> list[str]:
+    """The typed options that ``keep`` accepts by name, with their values."""
     kept, counts = [], False
     for word in words:
-        counts = word.partition("=")[0] in named if word.startswith("--") else counts
+        counts = keep(word.partition("=")[0]) if word.startswith("--") else counts
         if counts:
             kept.append(word)
     return kept
@@ -46,8 +46,8 @@ def next_steps(csv: Path, rows: int, supernet: str | None, typed: Iterable[str],
     name = as_argument(csv)
     if supernet is None:
         return [f"next: hwnas report {name} --html   (the front as a page to explore)"]
-    given = options_of(typed, OF_WEIGHTS)
-    weights = "" if options_of(given, {"--checkpoint"}) else _weights(supernet)
+    given = options_of(typed, OF_WEIGHTS.__contains__)
+    weights = "" if any(word.startswith("--checkpoint") for word in given) else _weights(supernet)
     export = export_command(csv, 1, given)
     steps = [(f"hwnas report {name} --html", "the front as a page to explore"), (export, f"a subnet as ONNX{weights}")]
     if timed_here:

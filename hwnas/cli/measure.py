@@ -148,7 +148,7 @@ def _broken(frame: pd.DataFrame, done: Measured) -> list[int]:
 
 def _options_of_export(front: Front, **others: str | None) -> list[str]:
     """Options for an export of the front: those of weights in its search, and ``others``."""
-    return [*options_of(shlex.split(front.provenance.command or ""), OF_WEIGHTS), *_spelled(**others)]
+    return [*options_of(shlex.split(front.provenance.command or ""), OF_WEIGHTS.__contains__), *_spelled(**others)]
 
 
 def _spelled(**options: object) -> list[str]:

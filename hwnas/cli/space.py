@@ -12,6 +12,7 @@ import typer
 from hwnas.cli._command import Command
 from hwnas.cli._console import say
 from hwnas.cli._errors import guarded
+from hwnas.cli._next import options_of
 from hwnas.cli._options import AsJson
 from hwnas.cli._shared import ProblemOptions, shares_options
 from hwnas.errors import DataError
@@ -100,11 +101,7 @@ def _search(words: Sequence[str], out: Path) -> str:
         words: words of the command that found the front.
         out: file of the smaller space.
     """
-    kept, option = [], ""
-    for word in words:
-        option = word.partition("=")[0] if word.startswith("--") else option
-        if option and option not in _IN_FILE:
-            kept.append(word)
+    kept = options_of(words, lambda option: option not in _IN_FILE)
     return shlex.join(["hwnas", "search", "--space", str(out), *kept])
 
 

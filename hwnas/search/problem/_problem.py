@@ -107,21 +107,13 @@ class Problem:
     """
 
     space: SearchSpace
-    objectives: tuple[Objective, ...]
-    constraints: tuple[Constraint, ...] = ()
-    slow: tuple[str, ...] = ()
+    objectives: Sequence[Objective]
+    constraints: Sequence[Constraint] = ()
+    slow: Sequence[str] = ()
 
-    def __init__(
-        self,
-        space: SearchSpace,
-        objectives: Sequence[Objective],
-        constraints: Sequence[Constraint] = (),
-        slow: Sequence[str] = (),
-    ) -> None:
-        object.__setattr__(self, "space", space)
-        object.__setattr__(self, "objectives", tuple(objectives))
-        object.__setattr__(self, "constraints", tuple(constraints))
-        object.__setattr__(self, "slow", tuple(slow))
+    def __post_init__(self) -> None:
+        for part in ("objectives", "constraints", "slow"):
+            object.__setattr__(self, part, tuple(getattr(self, part)))
         check_count([o.name for o in self.objectives])
         metrics: dict[str, MetricFunction] = {}
         for name, fn in self._named():
