@@ -1,5 +1,5 @@
 "use strict";
-// What all parts share: the data, what is chosen of them, numbers as text, and SVG in small words.
+// Shared by all parts: the data, the selection, numbers as text, and helpers for SVG.
 window.addEventListener("error", (event) => { document.documentElement.dataset.error = event.message; });
 
 const data = JSON.parse(document.getElementById("data").textContent);
@@ -9,7 +9,7 @@ const all = [...Array(count).keys()];
 const columns = new Map(data.columns.map((column) => [column.name, column]));
 const known = (value) => value !== null && value !== undefined;
 
-// --- state: the subnet pointed at, and the parts of axes that are kept ---------------------------
+// --- state: the subnet pointed at, and the kept ranges of axes        ---------------------------
 const state = { at: 0, pinned: false, kept: new Map(), views: [] };
 const axisValues = new Map(data.columns.map((column) => [column.name, data.values[column.name]]));
 const onChange = (view) => { state.views.push(view); };
@@ -128,7 +128,7 @@ const tint = (colour) => `color-mix(in oklab, ${colour} var(--true), white)`;
 const colourOf = (i) => tint(palette[shadeOf[i]]);
 const colourName = data.colour.name && (data.colour.metric ? data.colour.name : `gene ${data.colour.name}`);
 
-// --- genes that read as one number: the image size, the layers in all -------------------------------
+// --- genes with a single number: the image size, the total of layers ---------------------------------
 for (const gene of data.genes) {
   if (!gene.choices.every((choice) => typeof choice === "number")) continue;
   const single = gene.stages.length === 1;

@@ -1,4 +1,4 @@
-// The front itself, and the panel that tells everything about the subnet pointed at.
+// The front, and the panel with all facts about the subnet pointed at.
 const xs = data.values[data.x];
 const ys = data.values[data.y];
 const upward = columns.get(data.y).maximise;
@@ -8,13 +8,13 @@ const cloudY = data.cloud[data.y] || [];
 const cloudSize = data.x === data.y ? 0 : Math.min(cloudX.length, cloudY.length);
 let wide = false;
 
-// Where many lie on one another, those that are good by the third objective lie on top, as in the picture.
+// Where subnets overlap, those that are good in the third objective are on top, as in the picture.
 const third = data.colour.metric ? axisValues.get(data.colour.name) : null;
 const drawn = third ? [...order].sort((a, b) => (columns.get(data.colour.name).maximise ? third[a] - third[b] : third[b] - third[a])) : order;
 
 const betterIsLeft = !columns.get(data.x).maximise;
 
-// Better than all that is cheaper: with more than two objectives only some members are.
+// Members that no cheaper one beats; with more than two objectives these are not all.
 function envelope() {
   let best = null;
   return order.filter((i) => {
@@ -24,7 +24,7 @@ function envelope() {
   });
 }
 
-// The front, some of the cloud around it, and its bounds unless they are far: that would squeeze the front.
+// The front, a part of the cloud, and bounds unless they are so far that they would squeeze the front.
 function frontDomain() {
   const [floor, budget] = [data.floors[data.x], data.budgets[data.x]];
   let [x0, x1, y0, y1] = [Math.min(...xs), Math.max(...xs), Math.min(...ys), Math.max(...ys)];

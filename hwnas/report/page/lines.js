@@ -45,7 +45,7 @@ if (pairs.length) {
   pairs.forEach(drawPair);
 }
 
-// A hypervolume counts in the units of the axes: M parameters, not parameters.
+// A hypervolume is in the units of the axes: M parameters, not parameters.
 const sides = data.objectives.map((name) => {
   if (!columns.has(name)) return [1, name];
   const [size, unit] = axisUnit(name, Math.max(...data.values[name].filter(known)));

@@ -1,12 +1,12 @@
-// Parallel coordinates over the metrics and the genes that read as one number.
-// What stands beside a metric (its interval, its spread, what was measured) follows it and needs no axis of its own.
+// Parallel coordinates of the metrics and of genes with a single number.
+// A metric's companions (interval, spread, measurement) follow it and need no axis of their own.
 const threads = [...axisValues.keys()].filter((name) => {
   if (columns.get(name).beside || name.endsWith("_error_pct")) return false;
   const values = axisValues.get(name).filter(known);
   return values.length === count && Math.min(...values) < Math.max(...values);
 });
 
-// Axes keep a distance that their labels fit into; a chart wider than its box is pushed sideways.
+// Axes are far enough apart for their labels; a chart wider than its box scrolls sideways.
 const GAP = 62;
 const LETTER = 7;
 
@@ -49,8 +49,8 @@ function drawTrade(svg, width, height) {
   tradeMarks();
 }
 
-// Thousands of lines take a browser half a second to draw as shapes, whatever of them has changed: they are painted
-// on a canvas under the chart, whose shapes then move alone.
+// A browser takes half a second to draw thousands of lines as shapes, whatever has changed. So they are painted
+// on a canvas under the chart, and only the shapes above it move.
 function threadsOn(svg, width, height, places) {
   const canvas = document.createElement("canvas");
   svg.before(canvas);

@@ -3,7 +3,7 @@ const listed = data.columns.map((column) => column.name);
 const single = data.genes.filter((gene) => gene.stages.length === 1);
 
 
-// Thousands of rows take seconds to lay out: they are added as the list is pushed down to them.
+// Thousands of rows take seconds to lay out, so they are added while the list is scrolled.
 const ROWS_AT_ONCE = 100;
 let addRows = () => {};
 
