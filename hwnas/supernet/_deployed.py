@@ -14,8 +14,8 @@ IMAGE_MODEL = "resnet"
 
 
 NOT_KEPT = ("architectures", "_name_or_path", "problem_type")
-"""Settings that are no longer true: classifiers that hwnas trains and measures know one class of each sample, whatever the
-network's own head was for (several at once, or a number)."""
+"""Settings that are left out. ``problem_type`` may be regression or several classes per sample, and hwnas's classifiers have one
+class per sample."""
 
 
 def as_json(facts: Mapping[str, Any]) -> str:

@@ -180,8 +180,8 @@ class ImageFolder:
     def _resolution(self, specs: Specs) -> int:
         shape, colours = image_shape(specs), self.preprocessing
         if shape[0] != len(colours.mean) or shape[1] != shape[2]:
-            told = "RGB" if colours.mode == "RGB" else "grey"
-            rule = f"its images are {told} and cut square, and the network is fed {'x'.join(map(str, shape))}"
+            kind = "RGB" if colours.mode == "RGB" else "grey"
+            rule = f"its images are {kind} and cut square, and the network is fed {'x'.join(map(str, shape))}"
             remedy = "pass a network of such images, or no data where it brings its own"
             raise DataError(f"data {self.folder}", rule, remedy)
         return shape[1]

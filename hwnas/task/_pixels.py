@@ -49,7 +49,7 @@ class Preprocessing:
 
     @property
     def mode(self) -> str:
-        """What images are converted to, by Pillow's name."""
+        """Pillow's name of the mode to which images are converted."""
         return "RGB" if len(self.mean) == 3 else "L"
 
     @property
@@ -127,7 +127,7 @@ IMAGENET = Preprocessing()
 """Once-for-All's preprocessing: ImageNet's mean and standard deviation, the central 7/8 of the image."""
 
 GREY = Preprocessing(mean=(0.449,), std=(0.226,))
-"""The same of greyscale images, by the averages over ImageNet's channels."""
+"""The same for greyscale images, with the averages over ImageNet's channels."""
 
 
 def _random_box(width: int, height: int, rng: np.random.Generator) -> tuple[int, int, int, int]:

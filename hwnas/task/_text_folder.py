@@ -234,7 +234,7 @@ def _file(folder: Path, names: Sequence[str]) -> Path | None:
 
 
 def _without_validation(folder: Path, *, trains: bool) -> tuple[str, str]:
-    """What is wrong with a folder that has nothing to measure on, and what to do."""
+    """Rule and remedy for a folder without a validation file."""
     rule = f"it has no validation{', '.join(ENDINGS[:3])}"
     if trains:
         return rule, "keep some rows of train.csv back as it"

@@ -63,7 +63,7 @@ class Tokenizer:
         """
         facts = _json(folder / CONFIG) if (folder / CONFIG).is_file() else {}
         if (folder / FILE).is_file() and is_lfs_pointer(folder / FILE):
-            rule = "it is a pointer of Git LFS in place of the tokenizer"
+            rule = "it is a Git LFS pointer instead of the tokenizer"
             raise DataError(f"file {folder / FILE}", rule, f"fetch it: git -C {as_argument(folder)} lfs pull")
         try:
             if (folder / FILE).is_file():

@@ -391,7 +391,7 @@ def test_real_numbers_of_other_kinds_are_read_as_float(
     path.write_bytes(model.SerializeToString())
     with caplog.at_level("INFO", "hwnas"):
         found = read_network(path)
-    assert f"x.onnx is of {kind}: in what is made of it numbers are float" in caplog.text
+    assert f"x.onnx is of {kind}: exported files are float" in caplog.text
     assert found.ops == plain.ops
     np.testing.assert_allclose(found.weights[0]["weight"], plain.weights[0]["weight"], rtol=1e-2)
 

@@ -69,7 +69,7 @@ class Curve:
         return (slope, offset) if np.allclose(self.samples, slope * GRID + offset, atol=1e-6 * scale) else None
 
     def slope(self) -> float | None:
-        """Of its negative side, if it is a leaky relu."""
+        """The slope of negative values if it is a leaky relu; else None."""
         slope = float(self.samples[0] / GRID[0])
         bent = np.where(GRID < 0, slope * GRID, GRID)
         return slope if np.allclose(self.samples, bent, CLOSE, CLOSE) else None

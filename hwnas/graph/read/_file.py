@@ -26,8 +26,8 @@ CHANNELS = 3
 REAL = (1, 10, 11, 16)
 """ONNX's numbers for float, float16, double and bfloat16."""
 
-BEFORE_TURNING = ("Identity", "Cast", "Add", "Sub", "Mul", "Div")
-"""What networks of TensorFlow do with an image before its channels are put first: they make it standard."""
+STANDARDISING = ("Identity", "Cast", "Add", "Sub", "Mul", "Div")
+"""Operators with which TensorFlow's networks standardise an image before they put its channels first."""
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ def open_graph(path: str | os.PathLike[str]) -> Graph:
 def _channels_last(nodes: Sequence[onnx.NodeProto], value: str) -> bool:
     """Whether a transposition puts the channels first before any other than elementwise nodes, as in TensorFlow's networks."""
     readers = [node for node in nodes if value in node.input]
-    if len(readers) == 1 and readers[0].op_type in BEFORE_TURNING:
+    if len(readers) == 1 and readers[0].op_type in STANDARDISING:
         return _channels_last(nodes, readers[0].output[0])
     transposes = len(readers) == 1 and readers[0].op_type == "Transpose"
     return transposes and attributes(readers[0]).get("perm") == [0, 3, 1, 2]
@@ -132,7 +132,7 @@ def _image(value: onnx.ValueInfoProto, name: str, *, channels_last: bool) -> tup
         found = f"its input {value.name} is {element} {stated}"
         raise SupernetError(name, f"{found}, not float of batch, channels, height, width", "export it for images")
     if kind.elem_type != TensorProto.FLOAT:
-        notice(f"{name} is of {element}: in what is made of it numbers are float")
+        notice(f"{name} is of {element}: exported files are float")
     batch, channels, height, width = sizes
     if channels_last:
         _, height, width, channels = sizes

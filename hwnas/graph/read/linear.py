@@ -35,7 +35,7 @@ def _product(at: Reading) -> int:
 
 
 def _check(at: Reading, wanted: int) -> None:
-    """Refuse a matrix of other sizes than its input: mostly of another image than the file tells."""
+    """Refuse a matrix whose size differs from its input's, mostly because the network is for another image size."""
     given, (_, height, width) = at.shape()[-1], at.graph.shape
     if wanted != given:
         rule = f"its weight is for {wanted} numbers, and with an image of {height} x {width} it gets {given}"

@@ -50,7 +50,7 @@ def _global_max_pool(at: Reading) -> int:
 def _over_the_map(at: Reading) -> int:
     axes, rank = at.setting(1, "axes"), len(at.shape()) + 1
     over = sorted(int(axis) % rank for axis in axes.reshape(-1)) if axes is not None else list(range(rank))
-    last = over == [1, 2]  # the channels, as TensorFlow has them
+    last = over == [1, 2]  # channels are last, as in TensorFlow
     if rank != 4 or not (last or over == [2, 3]):
         raise at.error(f"it reduces axes {over} of {(1, *at.shape())}, and not height and width of a feature map")
     kind = GlobalPool if at.node.op_type == "ReduceMean" else GlobalMaxPool

@@ -79,7 +79,7 @@ def _transpose(at: Reading) -> Value:
     axes = tuple(axis - 1 for axis in order[1:])
     x = at.value()
     before = at.list.ops[x - 1] if x else None
-    if isinstance(before, Transpose):  # there and back again is where it was
+    if isinstance(before, Transpose):  # two transpositions are one, or none
         (x,), axes = before.inputs, tuple(before.axes[axis] for axis in axes)
     if axes == tuple(range(rank - 1)):
         return x

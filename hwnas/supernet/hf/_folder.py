@@ -22,7 +22,7 @@ INDEXES = ("model.safetensors.index.json", "pytorch_model.bin.index.json")
 _SAVED = "give the folder that save_pretrained() wrote"
 
 HUB_NAME = re.compile(r"[\w-][\w.-]*(/[\w.-]+)?")
-"""What networks of the Hugging Face hub are called; paths may look the same."""
+"""The form of names on the Hugging Face hub; paths may have the same form."""
 
 
 def read_config(folder: str | os.PathLike[str]) -> dict[str, Any]:
@@ -46,7 +46,7 @@ def read_config(folder: str | os.PathLike[str]) -> dict[str, Any]:
 
 
 def _no_folder(folder: str) -> tuple[str, str]:
-    """What is wrong with a path that is no folder, and what to do."""
+    """Rule and remedy for a path that is no folder."""
     if Path(folder).is_file():
         around = Path(folder).parent
         has_one = (around / CONFIG).is_file()
@@ -57,7 +57,7 @@ def _no_folder(folder: str) -> tuple[str, str]:
 
 
 def _no_config(folder: Path) -> tuple[str, str]:
-    """What is wrong with a folder without configuration, and what to do."""
+    """Rule and remedy for a folder without configuration."""
     if (folder / ADAPTER).is_file():
         remedy = "merge it into its network: merge_and_unload() of peft, then save_pretrained()"
         return f"it holds an adapter ({ADAPTER}), and no network", remedy
@@ -65,10 +65,10 @@ def _no_config(folder: Path) -> tuple[str, str]:
 
 
 def _meant(folder: Path) -> str:
-    """Which folder to give in place of one that holds no network: the newest network within it, if there is one.
+    """The remedy for a folder without a network: to give the newest network inside it, if there is one.
 
-    Training runs write a folder for each checkpoint, the hub's cache one for each version, and sentence-transformers used to
-    write one for each module.
+    Training runs write a folder per checkpoint, the hub's cache one per version, and older sentence-transformers one per
+    module.
     """
     within = [*folder.glob(f"*/{CONFIG}"), *folder.glob(f"snapshots/*/{CONFIG}")]
     networks = [path.parent for path in within if path.is_file() and b'"model_type"' in path.read_bytes()]
@@ -79,7 +79,7 @@ def _meant(folder: Path) -> str:
 
 
 def weight_files(folder: Path) -> list[Path]:
-    """The files that hold a folder's tensors: those that save_pretrained() writes, or else its only ``.safetensors``.
+    """The files of a folder's tensors: those that save_pretrained() writes, or else the only ``.safetensors`` file.
 
     Raises:
         SupernetError: there are no weights, a file that an index names is missing, or Git LFS has not fetched a file yet.
@@ -87,7 +87,7 @@ def weight_files(folder: Path) -> list[Path]:
     files = _weight_files(folder)
     pointer = next((file for file in files if is_lfs_pointer(file)), None)
     if pointer is not None:
-        rule = "it is a pointer of Git LFS in place of the weights"
+        rule = "it is a Git LFS pointer instead of the weights"
         raise SupernetError(f"{pointer}", rule, f"fetch them: git -C {as_argument(folder)} lfs pull")
     return files
 

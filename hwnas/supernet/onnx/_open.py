@@ -36,11 +36,11 @@ def elastic_file(path: str | os.PathLike[str]) -> ElasticNetwork:
     """The elastic network of an ONNX file, whose space has the file's name.
 
     Raises:
-        SupernetError: it cannot be read; names the node. Or nothing of it can be smaller.
+        SupernetError: it cannot be read (names the node), or no part of it can be smaller.
     """
     network = _elastic(Path(path).stem, read_file(path))
     if not network.space.genes:
-        rule = "nothing of it can be smaller: no blocks repeat, no channels lie between two layers of one, its head fixes the image"
+        rule = "no part of it can be smaller: no blocks repeat, no block has inner channels, and its head fixes the image size"
         raise SupernetError(f"supernet {path}", rule, "pass a deeper network")
     return network
 

@@ -44,7 +44,7 @@ def _importance(group: Group, weights: Sequence[Weights], eps: float) -> NDArray
     read = sum(_norms(weights[i]["weight"].swapaxes(0, 1)) for i in group.readers)
     found = np.asarray(made * read, dtype=np.float64)
     for i in group.passers:
-        if "weight" in weights[i]:  # the slope of a negative side says nothing of the other
+        if "weight" in weights[i]:  # a PRelu's slope does not scale positive values
             found = found * _size(weights[i], eps)
     return found
 

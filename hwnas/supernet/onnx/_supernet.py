@@ -28,7 +28,7 @@ from hwnas.supernet.train import extremes
 from hwnas.task import GREY, IMAGENET, Preprocessing, Task
 
 OF_BYTES = 0.05
-"""What multiplies pixels is less, if they range up to 255; up to 1, it is more: deviations are fractions."""
+"""A first scale below this is for pixels up to 255; for pixels up to 1 scales are larger, because deviations are below 1."""
 
 
 class OnnxSupernet(Supernet):
@@ -48,7 +48,7 @@ class OnnxSupernet(Supernet):
         self.preprocessing = self._preprocessing()
 
     def _preprocessing(self) -> Preprocessing:
-        """ImageNet's, by the colours; what begins by making its image standard is shown it as it is."""
+        """ImageNet's preprocessing for RGB or grey images, without standardisation if the network standardises images itself."""
         usual = GREY if self.network_of.input_shape[0] == 1 else IMAGENET
         stem = self.network_of.slots[0]
         first = next((op for op in stem.ops if not isinstance(op, Transpose)), None)

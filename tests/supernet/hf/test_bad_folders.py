@@ -103,7 +103,7 @@ def left_by_git(name: str) -> Callable[[Path], None]:
         (named("adapter_model.safetensors"), "it has no weights"),
         (
             left_by_git("model.safetensors"),
-            "model.safetensors: it is a pointer of Git LFS in place of the weights; fetch",
+            "model.safetensors: it is a Git LFS pointer instead of the weights; fetch",
         ),
     ],
 )
@@ -219,7 +219,5 @@ def test_the_only_file_of_weights_may_have_any_name(tmp_path: Path) -> None:
 def test_a_tokenizer_that_git_left_behind_says_how_to_fetch_it(tmp_path: Path) -> None:
     save(tmp_path, "bert")
     left_by_git("tokenizer.json")(tmp_path)
-    with pytest.raises(
-        HwnasError, match=r"tokenizer.json: it is a pointer of Git LFS .*; fetch it: git -C \S+ lfs pull"
-    ):
+    with pytest.raises(HwnasError, match=r"tokenizer.json: it is a Git LFS pointer .*; fetch it: git -C \S+ lfs pull"):
         load_supernet(f"hf:{tmp_path}").open_data(tmp_path)
