@@ -11,7 +11,7 @@ channels are never stored unnormalised.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -91,16 +91,49 @@ def segments(
     Raises:
         SpaceError: a class of op has no ONNX form, or keeps statistics of its own.
     """
-    from onnx import helper, numpy_helper
+    from onnx import numpy_helper
 
     ops = {f"{slot}/{op.name}": op for slot, layer in network for op in layer.ops}
     inputs = network_inputs(network)
     known = {name: _described(name, spec.shape, spec.element) for name, spec in inputs.items()}
-    settings: dict[str, onnx.ValueInfoProto] = {}
     graph = build_model(network, weights=weights).graph
+    parts, ends, settings = _cut(graph.node, ops, weights, eps, known)
+    constants = {tensor.name: tensor for tensor in graph.initializer if tensor.name not in settings}
+    constants |= {name: numpy_helper.from_array(value, name) for name, value in norms.items()}
+    found: list[Segment] = []
+    later: set[str] = set()
+    for nodes, end in reversed(list(zip(parts[:-1], ends, strict=True))):
+        later.add(end.watches)
+        found.append(_segment(nodes, end, constants, known | settings, later))
+        later |= {name for node in nodes for name in node.input}
+    return found[::-1]
+
+
+class _End(NamedTuple):
+    """The end of a segment; see `Segment`."""
+
+    norm: str
+    watches: str
+    pointwise: bool
+
+
+def _cut(
+    nodes: Iterable[onnx.NodeProto],
+    ops: Mapping[str, Op],
+    weights: Mapping[str, NDArray[np.float32]],
+    eps: float,
+    known: dict[str, onnx.ValueInfoProto],
+) -> tuple[list[list[onnx.NodeProto]], list[_End], dict[str, onnx.ValueInfoProto]]:
+    """The nodes between batch norms, the ends of these parts, and the inputs by which norms are fed.
+
+    Descriptions of values are added to ``known``.
+    """
+    from onnx import helper
+
+    settings: dict[str, onnx.ValueInfoProto] = {}
     parts: list[list[onnx.NodeProto]] = [[]]
     ends: list[_End] = []
-    for node in graph.node:
+    for node in nodes:
         op = ops.get(node.name)
         if op is None:  # not the last node of an op, so its value is only read within the op
             parts[-1].append(node)
@@ -123,23 +156,7 @@ def segments(
             ends.append(_End(node.name, bare, pointwise=False))
             read = [bare, f"{node.name}.scale", f"{node.name}.shift", *names]
             parts.append([helper.make_node("BatchNormalization", read, [result], epsilon=eps)])
-    constants = {tensor.name: tensor for tensor in graph.initializer if tensor.name not in settings}
-    constants |= {name: numpy_helper.from_array(value, name) for name, value in norms.items()}
-    found: list[Segment] = []
-    later: set[str] = set()
-    for nodes, end in reversed(list(zip(parts[:-1], ends, strict=True))):
-        later.add(end.watches)
-        found.append(_segment(nodes, end, constants, known | settings, later))
-        later |= {name for node in nodes for name in node.input}
-    return found[::-1]
-
-
-class _End(NamedTuple):
-    """The end of a segment; see `Segment`."""
-
-    norm: str
-    watches: str
-    pointwise: bool
+    return parts, ends, settings
 
 
 def _widens(op: Op) -> bool:

@@ -225,8 +225,8 @@ class _Split:
 
 
 def _file(folder: Path, names: Sequence[str]) -> Path | None:
-    wanted = [f"{name}{ending}" for name in names for ending in ENDINGS]
-    found = [file for name in wanted for file in files_in(folder, *ENDINGS) if file.name.lower() == name]
+    wanted, files = [f"{name}{ending}" for name in names for ending in ENDINGS], files_in(folder, *ENDINGS)
+    found = [file for name in wanted for file in files if file.name.lower() == name]
     if len(found) > 1:
         rule = f"it has both {found[0].name} and {found[1].name}"
         raise DataError(f"data {folder}", rule, "keep the one that is meant")

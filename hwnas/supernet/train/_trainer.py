@@ -261,7 +261,7 @@ class Trainer:
 
     def _store_statistics(self) -> None:
         """Store the batch-norm statistics of the largest subnet; other subnets re-calibrate theirs."""
-        if len(self.parameters) == len(self.supernet.tensors):
+        if not any(".running_" in name for name in self.supernet.tensors):
             return
         calibration = Calibration()
         specs = network_inputs(self.supernet.network(self.largest))
