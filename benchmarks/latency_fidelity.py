@@ -18,20 +18,20 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks.table_repeat import SHOWN, sums
 from hwnas.files import replacing
 from hwnas.graph import Network
 from hwnas.io import Journal
 from hwnas.latency import LatencyTable, Plan, fidelity, get_device
-from hwnas.latency.profiling._calibrate import calibrated
+from hwnas.latency.profiling._calibrate import calibrate
 from hwnas.latency.profiling._journaled import JournaledTimer, Timer, model_of
 from hwnas.latency.profiling._methods import (
     CALIBRATION,
     COVER_SESSIONS,
     ISOLATED,
     VALIDATION,
-    LayerTime,
     in_context,
-    named,
+    networks_by_name,
     scaled,
     timed_alone,
 )
@@ -46,8 +46,6 @@ from hwnas.space.ops import Activation, GlobalPool, Mul
 
 BUILD = Path("build")
 OPERATORS = "operators"
-SHOWN = ("within_5_pct", "within_10_pct", "mape_pct", "bias_pct", "spearman")
-
 Networks = dict[str, Network]
 
 
@@ -112,7 +110,7 @@ def approaches(timer: JournaledTimer, space: SearchSpace, plan: Plan) -> list[di
     """Errors of every combination, on the same subnets and against the same measurements beside the anchor."""
     subnets = choose_subnets(space, plan)
     cover, calibration, validation = (
-        named(space, rows) for rows in (subnets.cover, subnets.calibration, subnets.validation)
+        networks_by_name(space, rows) for rows in (subnets.cover, subnets.calibration, subnets.validation)
     )
     units = {unit.key: unit for layer in space.layers().values() for unit in operators(layer)}
     always = fixed_layers(space)
@@ -137,10 +135,15 @@ def approaches(timer: JournaledTimer, space: SearchSpace, plan: Plan) -> list[di
             for fit, found in (
                 ("not used", times),
                 ("one scale", scaled(times, known, ratios)),
-                ("adjust layers", calibrated(times, known, ratios, parts, fixed)),
+                ("adjust layers", calibrate(times, known, ratios, parts, fixed)),
             ):
                 rows.append(
-                    {"timed": timed, "speed": speed, "whole subnets": fit, **fidelity(_sums(found, held_out), truth)}
+                    {
+                        "timed": timed,
+                        "speed": speed,
+                        "whole subnets": fit,
+                        **fidelity(sums(found, held_out.values()), truth),
+                    }
                 )
     return rows
 
@@ -177,11 +180,6 @@ def _split(networks: Networks, *, split: bool) -> Networks:
         name: [(slot, unit) for slot, layer in network for unit in operators(layer)]
         for name, network in networks.items()
     }
-
-
-def _sums(times: Mapping[str, LayerTime], networks: Networks) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
-    """``(n,)`` predictions."""
-    return np.array([sum(times[layer.key].median for _, layer in network) for network in networks.values()])
 
 
 def _tell(done: int, steps: int, stage: str) -> None:

@@ -23,9 +23,9 @@ from numpy.typing import NDArray
 from hwnas.graph import mixed_space, parse_precision
 from hwnas.io import Journal
 from hwnas.latency import Anchor, LatencyTable, Plan, fidelity, get_device
-from hwnas.latency.profiling._calibrate import calibrated
+from hwnas.latency.profiling._calibrate import calibrate
 from hwnas.latency.profiling._journaled import JournaledTimer, model_of
-from hwnas.latency.profiling._methods import CALIBRATION, VALIDATION, LayerTime, in_context, named
+from hwnas.latency.profiling._methods import CALIBRATION, VALIDATION, LayerTime, in_context, networks_by_name
 from hwnas.latency.profiling._plain_check import check_by_plain_process
 from hwnas.latency.profiling._profile import AnchorRow
 from hwnas.latency.profiling._subnets import Subnets, choose_subnets
@@ -69,13 +69,9 @@ def main() -> None:
         network, modelled = space.network(row), model_of(device, options.precision)
         timer = JournaledTimer(OnnxRuntime(device), modelled, network, journal, plan.sessions, 0, tell)
         subnets = choose_subnets(space, plan)
-        judges = named(space, subnets.validation)
+        judges = networks_by_name(space, subnets.validation)
         timer.steps = len(subnets.cover) + plan.sessions * (len(subnets.calibration) + 2 * len(judges))
-        seen = in_context(timer, named(space, subnets.cover))
-        if seen is None:
-            raise SystemExit("the runtime's profile does not show the layers")
-        ratios = {name: t.ratio for name, t in timer.measure(CALIBRATION, named(space, subnets.calibration)).items()}
-        times = calibrated(seen, named(space, subnets.calibration), ratios, space.layers(), fixed_layers(space))
+        times = layer_times(timer, space, subnets)
         first, again = (
             np.array([t.ratio for t in timer.measure(stage, judges, sessions=plan.sessions).values()])
             for stage in PASSES
@@ -95,6 +91,16 @@ def main() -> None:
     tell_errors("clock, first against second", first, again)
     tell_errors(f"table, {len(others[0])} by a plain process", *others[:2])
     tell_thirds(space, subnets, predicted, both)
+
+
+def layer_times(timer: JournaledTimer, space: SearchSpace, subnets: Subnets) -> dict[str, LayerTime]:
+    """Calibrated times of all layers, by key."""
+    seen = in_context(timer, networks_by_name(space, subnets.cover))
+    if seen is None:
+        raise SystemExit("the runtime's profile does not show the layers")
+    networks = networks_by_name(space, subnets.calibration)
+    ratios = {name: t.ratio for name, t in timer.measure(CALIBRATION, networks).items()}
+    return calibrate(seen, networks, ratios, space.layers(), fixed_layers(space))
 
 
 def middle(timer: JournaledTimer, networks: Mapping[str, Network]) -> NDArray[np.float64]:

@@ -24,6 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks import DATA
+from benchmarks.table_repeat import SHOWN
 from hwnas.files import replacing
 from hwnas.io import Journal
 from hwnas.latency import (
@@ -37,7 +38,7 @@ from hwnas.latency import (
     mixed_subnets,
     read_published,
 )
-from hwnas.latency.profiling._check import beside_anchor, checked_subnets
+from hwnas.latency.profiling._check import beside_anchor, spanning_subnets
 from hwnas.latency.profiling._journaled import model_of
 from hwnas.latency.profiling._plain_check import plain_process_times
 from hwnas.latency.table._adapt import _work_ms
@@ -55,7 +56,6 @@ TABLES: dict[str, str | Path] = {
     "a like CPU, two threads": ELSEWHERE / "amd-epyc-avx512-cpu-t2-b1",
 }
 PUBLISHED = "ofa_mbv3_w1.0_latency/lut_i7-8700K.csv.gz"
-SHOWN = ("within_5_pct", "within_10_pct", "mape_pct", "bias_pct", "spearman")
 
 
 def main() -> None:
@@ -69,7 +69,7 @@ def main() -> None:
     options = parser.parse_args()
     space = get_space("ofa_mbv3_w1.0").restrict(r=[int(r) for r in options.resolutions.split(",")])
     device = get_device("cpu", threads=options.threads)
-    known = checked_subnets(space, int(max(BUDGETS_S) / SECONDS_PER_MODEL))
+    known = spanning_subnets(space, int(max(BUDGETS_S) / SECONDS_PER_MODEL))
     pool = mixed_subnets(space, 2 * options.subnets + len(known), np.random.default_rng(17))
     seen = {row.tobytes() for row in known}
     fresh = np.array([row for row in pool if row.tobytes() not in seen][: options.subnets], dtype=known.dtype)
