@@ -11,6 +11,7 @@ import re
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -65,7 +66,7 @@ def read_csv(path: str | os.PathLike[str], *, as_text: bool = False) -> pd.DataF
     if len(rows) == 1:
         raise DataError(f"file {path}", "it holds a header and no rows", "pass a CSV with at least one row")
     columns = zip(*rows[1:], strict=True)
-    typed = _as_text if as_text else _typed
+    typed = partial(pd.Series, dtype=object) if as_text else _typed
     return pd.DataFrame({name: typed(cells) for name, cells in zip(header, columns, strict=True)})
 
 
@@ -96,10 +97,6 @@ def _text(path: Path) -> str:
     if "\0" in text:
         raise DataError(f"file {path}", "it is binary, not a CSV", "pass a CSV in UTF-8")
     return text
-
-
-def _as_text(cells: tuple[str, ...]) -> pd.Series[Any]:
-    return pd.Series(cells, dtype=object)
 
 
 def _typed(cells: tuple[str, ...]) -> pd.Series[Any]:

@@ -14,10 +14,6 @@ from hwnas.metric._metric import DIRECTIONS, UNITS, Direction, Metric, ending_of
 from hwnas.quantity import format_bytes, parse_bytes, parse_count, parse_latency_ms, parse_rate
 
 
-def _two_digits(value: float) -> str:
-    return f"{value:.2f}"
-
-
 def _milliseconds(value: float) -> str:
     return f"{value:.2f}" if abs(value) >= 1 else f"{value:.3g}"
 
@@ -34,7 +30,7 @@ def _three_digits(count: float) -> str:
 
 
 _KINDS: Mapping[str, dict[str, Any]] = {
-    "%": {"show": _two_digits},
+    "%": {"show": "{:.2f}".format},
     "ms": {"parse": parse_latency_ms, "show": _milliseconds},
     "B": {"parse": parse_bytes, "show": _bytes, "scaled": True},
     "images/s": {"parse": parse_rate},

@@ -19,11 +19,11 @@ from hwnas.space._cost import (
     macs_cost,
     params_cost,
 )
-from hwnas.space._counted import counted
 from hwnas.space._gene import Gene, Slot, Value, conditional
 from hwnas.space._head import classes_named, head_name, n_classes, with_classes
 from hwnas.space._inputs import with_inputs
 from hwnas.space._layer import LayerSpec, Network, network_inputs
+from hwnas.space._layer_metrics import layer_metrics
 from hwnas.space._memory import PeakMemory, activation_peak
 from hwnas.space._oplist import OpList
 from hwnas.space._precision import PRECISION_GENE, Forms, precisions_named, with_precisions
@@ -58,11 +58,11 @@ __all__ = [
     "classes_named",
     "conditional",
     "conditional_factor",
-    "counted",
     "domain_factors",
     "elimination_order",
     "get_space",
     "head_name",
+    "layer_metrics",
     "macs_cost",
     "n_classes",
     "nasbench201",

@@ -28,7 +28,7 @@ class Factor:
     table: NDArray[np.float64]
 
 
-def terms(factors: Sequence[Factor], x: NDArray[Any]) -> Iterator[NDArray[np.float64]]:
+def table_entries(factors: Sequence[Factor], x: NDArray[Any]) -> Iterator[NDArray[np.float64]]:
     """``(n,)`` entries of each factor's table for ``(n, g)`` rows."""
     columns = np.ascontiguousarray(np.asarray(x).T, dtype=np.int32)
     for factor in factors:
@@ -58,7 +58,7 @@ def merged(factors: Sequence[Factor], combine: np.ufunc) -> tuple[Factor, ...]:
     return tuple(Factor(genes, table) for genes, table in tables.items())
 
 
-def covered(values: NDArray[np.float64], space: SearchSpace) -> NDArray[np.float64]:
+def without_nan(values: NDArray[np.float64], space: SearchSpace) -> NDArray[np.float64]:
     """The values; raises SpaceError if any is NaN."""
     outside = np.flatnonzero(np.isnan(values))
     if len(outside):
@@ -98,9 +98,9 @@ class AdditiveCost:
             SpaceError: a row is not canonical, or outside the domain of the tables.
         """
         total = np.zeros(len(x))
-        for term in terms(self.factors, self.space.checked(x)):
+        for term in table_entries(self.factors, self.space.checked(x)):
             total += term
-        return covered(total, self.space)
+        return without_nan(total, self.space)
 
     def effects(self, x: NDArray[Any]) -> NDArray[np.float64]:
         """``(n, choices)``: change of the cost when one gene takes another choice, numbered as in ``space.starts``.

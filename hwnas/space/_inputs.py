@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from hwnas.space._archs import is_value
-from hwnas.space._gene import Gene, Value
+from hwnas.space._gene import Value
 from hwnas.space._space import SearchSpace
 
 
@@ -25,14 +25,12 @@ def with_inputs(space: SearchSpace, **sizes: Value | Sequence[Value]) -> SearchS
 
 
 def _with_choices(space: SearchSpace, sizes: Mapping[str, Sequence[Value]]) -> SearchSpace:
-    genes = [_with_more(gene, sizes[gene.name]) if gene.name in sizes else gene for gene in space.genes]
+    genes = [
+        replace(gene, choices=tuple(dict.fromkeys([*gene.choices, *sizes.get(gene.name, ())]))) for gene in space.genes
+    ]
     domain = [
         [*allowed.tolist(), *range(len(old.choices), len(new.choices))]
         for allowed, old, new in zip(space.domain, space.genes, genes, strict=True)
     ]
     base, plain = (of and _with_choices(of, sizes) for of in (space.base, space.plain))
     return SearchSpace(space.name, genes, space.slots, domain, base=base, plain=plain, reference=space.reference)
-
-
-def _with_more(gene: Gene, sizes: Sequence[Value]) -> Gene:
-    return replace(gene, choices=tuple(dict.fromkeys([*gene.choices, *sizes])))

@@ -23,7 +23,7 @@ _COUNTS: dict[str, Callable[[SearchSpace, int], Count]] = {
 """By name of the metric; called with the space and the number of images per run."""
 
 
-def counted(space: SearchSpace, batch: int = 1) -> dict[str, Count]:
+def layer_metrics(space: SearchSpace, batch: int) -> dict[str, Count]:
     """All metrics of layers, by column: functions of ``(n, g)`` rows.
 
     Args:

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hwnas.space._cost import AdditiveCost, Factor, covered, layer_factors, merged, terms
+from hwnas.space._cost import AdditiveCost, Factor, layer_factors, merged, table_entries, without_nan
 from hwnas.space._layer import LayerSpec
 from hwnas.space._space import Population, SearchSpace
 from hwnas.space.ops import Add, Op
@@ -97,9 +97,9 @@ class PeakMemory:
             SpaceError: a row is not canonical, or outside the domain.
         """
         peak = np.zeros(len(x))
-        for term in terms(self.factors, self.space.checked(x)):
+        for term in table_entries(self.factors, self.space.checked(x)):
             np.maximum(peak, term, out=peak)  # NaN stays
-        return covered(peak, self.space)
+        return without_nan(peak, self.space)
 
     def within(self, space: SearchSpace) -> PeakMemory:
         """The same metric on the domain of ``space``."""

@@ -65,7 +65,7 @@ class Metrics:
     def functions(self) -> dict[str, MetricFunction]:
         """Metrics by column, in the order of a CSV."""
         from hwnas.predictor import Predictor
-        from hwnas.space import counted
+        from hwnas.space import layer_metrics
 
         functions: dict[str, MetricFunction] = {}
         if self.predictor is not None:
@@ -79,7 +79,7 @@ class Metrics:
         for name, table in self.others.items():
             functions |= self._timed(name, table.cost(self.space), table.device.batch or 1)
         if self.space.slots:
-            functions |= counted(self.space, self.batch)
+            functions |= layer_metrics(self.space, self.batch)
         if self.sized is not None:
             from hwnas.graph import size_cost
 

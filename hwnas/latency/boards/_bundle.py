@@ -33,7 +33,7 @@ from hwnas.latency.profiling._methods import (
     IN_CONTEXT,
     ISOLATED,
     VALIDATION,
-    named,
+    networks_by_name,
 )
 from hwnas.latency.profiling._subnets import Plan, Subnets, choose_subnets
 from hwnas.latency.profiling._whole import WHOLE, middle
@@ -158,7 +158,7 @@ def _plan(
         stages = _stages_of_profile(space, plan, subnets)
     else:
         subnets, reference = Subnets(rows[:0], rows[:0], rows), middle(space, rows)
-        stages = [(WHOLE, named(space, rows), False)]
+        stages = [(WHOLE, networks_by_name(space, rows), False)]
     named_networks = {name: network for _, networks, _ in stages for name, network in networks.items()}
     short = {name: f"n{i:04d}" for i, name in enumerate(named_networks)}
     contents = {
@@ -204,12 +204,12 @@ def _blocks(stages: Sequence[Stage], short: Mapping[str, str], plan: Plan) -> li
 
 def _stages_of_profile(space: SearchSpace, plan: Plan, subnets: Subnets) -> list[Stage]:
     """The stages of a profile."""
-    stages: list[Stage] = [(CALIBRATION, named(space, subnets.calibration), False)]
+    stages: list[Stage] = [(CALIBRATION, networks_by_name(space, subnets.calibration), False)]
     if plan.method == "in-context":
-        stages.insert(0, (IN_CONTEXT, named(space, subnets.cover), True))
+        stages.insert(0, (IN_CONTEXT, networks_by_name(space, subnets.cover), True))
     else:
         stages.append((ISOLATED, {key: [("layer", layer)] for key, layer in space.layers().items()}, False))
-    stages.append((VALIDATION, named(space, subnets.validation), False))
+    stages.append((VALIDATION, networks_by_name(space, subnets.validation), False))
     return stages
 
 

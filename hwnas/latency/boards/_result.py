@@ -19,10 +19,10 @@ from hwnas.latency.boards._raw import ANEW, AS_WRITTEN, Values, read_header, rea
 from hwnas.latency.device._device import Device, check_precision
 from hwnas.latency.device._hardware import from_facts
 from hwnas.latency.profiling._methods import ISOLATED
-from hwnas.latency.profiling._networks import NetworkTimes, merged, network_times
-from hwnas.latency.profiling._profile import AnchorRow, existing, tabulated
+from hwnas.latency.profiling._networks import NetworkTimes, median_network_times, network_times
+from hwnas.latency.profiling._profile import AnchorRow, existing_table, make_table
 from hwnas.latency.profiling._subnets import Plan, Subnets
-from hwnas.latency.profiling._whole import MeasuredSubnets, summed_up
+from hwnas.latency.profiling._whole import MeasuredSubnets, subnet_latencies
 from hwnas.latency.table._runs import runs_of
 from hwnas.latency.table._table import LatencyTable
 from hwnas.latency.timing._block import ModelTimes, times_of
@@ -85,7 +85,7 @@ def import_board(result: BoardResult, folder: str | os.PathLike[str]) -> Latency
         TableError: the folder holds a table of another device, or rows of the space that are relative to another anchor.
         DeviceError: the runtime's profile does not show the times of single layers.
     """
-    before = existing(Path(folder), result.device, result.precision)
+    before = existing_table(Path(folder), result.device, result.precision)
     reference = AnchorRow(result.anchor)
     facts = before.spaces.get(runs_of(result.space))
     if facts is not None:
@@ -98,13 +98,13 @@ def import_board(result: BoardResult, folder: str | os.PathLike[str]) -> Latency
             raise TableError(f"latency table {before.name}", rule, "write to another folder with --out or --device")
     seconds = {"seconds": round(result.seconds, 1)}
     timer, subnets = RecordedTimer(result), result.subnets
-    table = tabulated(timer, result.device, result.space, result.plan, subnets, before, reference, lambda: seconds)
+    table = make_table(timer, result.device, result.space, result.plan, subnets, before, reference, lambda: seconds)
     return table.save(folder)
 
 
 def measured_on_board(result: BoardResult) -> MeasuredSubnets:
     """Latencies of the rows that `write_bundle` got, in their order."""
-    return summed_up(result.times, result.subnets.validation)
+    return subnet_latencies(result.times, result.subnets.validation)
 
 
 @dataclass
@@ -128,7 +128,7 @@ class RecordedTimer:
         for name in networks:
             each = [(stage, name, k) for k in range(sessions or self.result.plan.sessions)]
             self.times |= {which: self.result.times[which] for which in each}
-            found[name] = merged([self.times[which] for which in each])
+            found[name] = median_network_times([self.times[which] for which in each])
         return found
 
 

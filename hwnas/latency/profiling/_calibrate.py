@@ -17,7 +17,7 @@ from hwnas.latency.table._adapt import adapted
 from hwnas.space import LayerSpec, Network
 
 
-def calibrated(
+def calibrate(
     times: Mapping[str, LayerTime],
     networks: Mapping[str, Network],
     ratios: Mapping[str, float],

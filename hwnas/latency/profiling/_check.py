@@ -210,13 +210,13 @@ def machine_load(
         DeviceError: the device cannot run them.
     """
     with tempfile.TemporaryDirectory(prefix="hwnas-") as folder:
-        x = checked_subnets(space, 2)
+        x = spanning_subnets(space, 2)
         return measure_subnets(
             device, space, x, Path(folder) / "load.jsonl", precision=precision, sessions=2, runtime=runtime
         ).load
 
 
-def checked_subnets(space: SearchSpace, n: int) -> Population:
+def spanning_subnets(space: SearchSpace, n: int) -> Population:
     """``n`` distinct subnets of all sizes, ordered so that the first few span all sizes too."""
     pool = mixed_subnets(space, 4 * n, np.random.default_rng(5))
     order = np.argsort(macs_cost(space)(pool), kind="stable")

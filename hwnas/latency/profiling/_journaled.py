@@ -14,7 +14,7 @@ from hwnas.errors import DataError
 from hwnas.graph import Model, network_model
 from hwnas.io import Journal
 from hwnas.latency.device._device import Device, check_precision
-from hwnas.latency.profiling._networks import NetworkTimes, merged, network_times
+from hwnas.latency.profiling._networks import NetworkTimes, median_network_times, network_times
 from hwnas.latency.timing._measure import Progress, measure_all
 from hwnas.latency.timing._noise import STEADY_PCT, repeat_pct
 from hwnas.latency.timing._runtime import Runtime
@@ -116,7 +116,7 @@ class JournaledTimer:
             self.steps += 2 * len(networks)
             self._time(stage, networks, range(done, done + 2), layers)
             done += 2
-        return {name: merged([self.times[stage, name, k] for k in range(done)]) for name in networks}
+        return {name: median_network_times([self.times[stage, name, k] for k in range(done)]) for name in networks}
 
     def _unsteady(self, stage: str, networks: Mapping[str, Network], sessions: int) -> bool:
         ratios = {(stage, name, k): self.times[stage, name, k].ratio for name in networks for k in range(sessions)}

@@ -45,7 +45,7 @@ def row_name(row: NDArray[Any]) -> str:
     return json.dumps(row.tolist())
 
 
-def named(space: SearchSpace, rows: Population) -> dict[str, Network]:
+def networks_by_name(space: SearchSpace, rows: Population) -> dict[str, Network]:
     """The networks of subnets by `row_name`."""
     return {row_name(row): space.network(row) for row in rows}
 
@@ -73,7 +73,7 @@ def in_context(timer: Timer, networks: Mapping[str, Network]) -> dict[str, Layer
     return {key: _mean(occurrences) for key, occurrences in seen.items()}
 
 
-def isolated(
+def scaled_alone(
     timer: Timer, space: SearchSpace, networks: Mapping[str, Network], ratios: Mapping[str, float]
 ) -> dict[str, LayerTime]:
     """Times of all layers run alone, where they have a warm cache, scaled so that their sums agree with whole networks."""

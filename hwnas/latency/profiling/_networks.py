@@ -34,7 +34,7 @@ def network_times(network: Network, times: ModelTimes) -> NetworkTimes:
     return NetworkTimes(**{f.name: getattr(times, f.name) for f in fields(Times)}, slots=slots)
 
 
-def merged(sessions: Sequence[NetworkTimes]) -> NetworkTimes:
+def median_network_times(sessions: Sequence[NetworkTimes]) -> NetworkTimes:
     """The median over the sessions of one network."""
     slots = None
     known = [s.slots for s in sessions if s.slots is not None]

@@ -25,7 +25,7 @@ from hwnas.errors import DeviceError, TableError
 from hwnas.graph import PRECISIONS, Model
 from hwnas.io import Journal
 from hwnas.latency.device._device import Device
-from hwnas.latency.profiling._calibrate import calibrated
+from hwnas.latency.profiling._calibrate import calibrate
 from hwnas.latency.profiling._journaled import TIMING, JournaledTimer, Timer, model_of
 from hwnas.latency.profiling._methods import (
     ALONE_SESSIONS,
@@ -35,9 +35,9 @@ from hwnas.latency.profiling._methods import (
     VALIDATION,
     LayerTime,
     in_context,
-    isolated,
-    named,
+    networks_by_name,
     row_name,
+    scaled_alone,
 )
 from hwnas.latency.profiling._plain_check import PlainTimer, check_by_plain_process, plain_process_times
 from hwnas.latency.profiling._subnets import Plan, Subnets, choose_subnets
@@ -96,7 +96,7 @@ def profile(
     if plan.method is None and not device.known_provider.node_times:
         plan = replace(plan, method="isolated")
     modelled = model_of(device, precision)
-    before = existing(folder, device, precision)
+    before = existing_table(folder, device, precision)
     reference = AnchorRow.of(space, before, plan)
     subnets = choose_subnets(space, plan, _with_covered(space, before))
     with _journal(folder, device, space, precision, plan, reference) as journal:
@@ -111,12 +111,12 @@ def profile(
             return {**seconds, "elsewhere": elsewhere} if elsewhere else seconds
 
         with resumable(lambda: f"{len(journal.entries)} of {timer.steps} timings are kept in {journal.path}"):
-            table = tabulated(timer, device, space, plan, subnets, before, reference, run_facts)
+            table = make_table(timer, device, space, plan, subnets, before, reference, run_facts)
             if plain is not None and device.memory[0] == "cpu":
                 facts = _with_plain_check(table, space, modelled, journal, plan.seed, plain)
                 table = table.joined(LatencyTable.of(device, [], {runs_of(space): facts}, precision))
     # Another process may have added rows to the folder in the meantime.
-    saved = existing(folder, device, precision).joined(table).save(folder)
+    saved = existing_table(folder, device, precision).joined(table).save(folder)
     journal.path.unlink(missing_ok=True)
     return saved
 
@@ -138,7 +138,7 @@ def _journal(
     return Journal(folder / f"profile-{space.name}-{digest}.jsonl", identity)
 
 
-def tabulated(
+def make_table(
     timer: Timer,
     device: Device,
     space: SearchSpace,
@@ -165,7 +165,7 @@ def tabulated(
     """
     method, times = _layer_times(timer, space, plan, subnets)
     checked = _with_covered(space, before)
-    measured = timer.measure(VALIDATION, named(checked, subnets.validation))
+    measured = timer.measure(VALIDATION, networks_by_name(checked, subnets.validation))
     anchors = [t.anchor_ms for t in timer.times.values()]
     anchor_ms = reference.median_ms or float(np.median(anchors))
     rows = _rows(space, times, anchor_ms)
@@ -245,7 +245,7 @@ class AnchorRow:
         return cls(middle(space, pool))
 
 
-def existing(folder: Path, device: Device, precision: str) -> LatencyTable:
+def existing_table(folder: Path, device: Device, precision: str) -> LatencyTable:
     """The table in ``folder`` with answers of a precision, to which rows are added; an empty one if there is none.
 
     Earlier versions kept one folder per precision beside it: their rows are copied, and the folders stay as they are.
@@ -266,7 +266,7 @@ def existing(folder: Path, device: Device, precision: str) -> LatencyTable:
 
 def _layer_times(timer: Timer, space: SearchSpace, plan: Plan, subnets: Subnets) -> tuple[str, dict[str, LayerTime]]:
     """The method used, and the times of all layers as multiples of the anchor's."""
-    calibration, cover = named(space, subnets.calibration), named(space, subnets.cover)
+    calibration, cover = networks_by_name(space, subnets.calibration), networks_by_name(space, subnets.cover)
     layers, fixed = space.layers(), fixed_layers(space)
     if plan.method != "isolated":
         timer.steps = len(cover) * COVER_SESSIONS + (len(calibration) + len(subnets.validation)) * plan.sessions
@@ -275,7 +275,7 @@ def _layer_times(timer: Timer, space: SearchSpace, plan: Plan, subnets: Subnets)
             # The covering subnets cannot calibrate: their layers add up to their times already, which were also taken beside
             # profiled sessions.
             ratios = {name: t.ratio for name, t in timer.measure(CALIBRATION, calibration).items()}
-            return "in-context", calibrated(times, calibration, ratios, layers, fixed)
+            return "in-context", calibrate(times, calibration, ratios, layers, fixed)
         if plan.method is not None:
             rule = "its profile does not show the times of single layers"
             raise DeviceError("method in-context", rule, "profile with the method isolated")
@@ -283,8 +283,8 @@ def _layer_times(timer: Timer, space: SearchSpace, plan: Plan, subnets: Subnets)
     todo = len(layers) * ALONE_SESSIONS + (len(calibration) + len(subnets.validation)) * plan.sessions
     timer.steps = len(timer.times) + todo
     ratios = {name: t.ratio for name, t in timer.measure(CALIBRATION, calibration).items()}
-    times = isolated(timer, space, calibration, ratios)
-    return "isolated", calibrated(times, calibration, ratios, layers, fixed)
+    times = scaled_alone(timer, space, calibration, ratios)
+    return "isolated", calibrate(times, calibration, ratios, layers, fixed)
 
 
 def _with_covered(space: SearchSpace, before: LatencyTable) -> SearchSpace:

@@ -71,7 +71,9 @@ def choose_subnets(space: SearchSpace, plan: Plan, checked: SearchSpace | None =
     known: set[bytes] = set()
     cover = _new(cover, known)
     least = -(-int(np.clip(2 * len(space.layers()) / 3, *CALIBRATION)) // len(parts))
-    calibration = _new(np.concatenate([_spanning(part, _calibrating(part, plan, least), rng) for part in parts]), known)
+    calibration = _new(
+        np.concatenate([_spanning(part, _n_calibration(part, plan, least), rng) for part in parts]), known
+    )
     if plan.method == "isolated":
         calibration = np.concatenate([cover, calibration])
     # Twice as many are drawn, since some may be known already.
@@ -90,7 +92,7 @@ def mixed_subnets(space: SearchSpace, n: int, rng: np.random.Generator) -> Popul
     return _new(_mixed(space, n, rng), set())[:n]
 
 
-def _calibrating(space: SearchSpace, plan: Plan, least: int) -> int:
+def _n_calibration(space: SearchSpace, plan: Plan, least: int) -> int:
     """Number of calibration subnets of one resolution; a small space must keep some for validation."""
     return max(plan.n_calibration, min(least, space.size() // 4)) * (3 if plan.method == "isolated" else 1)
 

@@ -21,7 +21,7 @@ from typing import Any, Literal
 from hwnas.errors import DataError, DeviceError, TableError
 from hwnas.files import user_cache
 from hwnas.latency.device._device import Device
-from hwnas.latency.profiling._check import Check, check_table, checked_subnets
+from hwnas.latency.profiling._check import Check, check_table, spanning_subnets
 from hwnas.latency.profiling._journaled import TIMING
 from hwnas.latency.table._adapt import adapted_table
 from hwnas.latency.table._find import find_table_for, table_paths
@@ -99,7 +99,7 @@ def trusted(
         return None
     named = f"latency table {near.name}" + ("" if own is not None else f" ({near.device.differences(device)[0]})")
     covered = near.covered(space)
-    x = checked_subnets(covered, MOST)
+    x = spanning_subnets(covered, MOST)
     anchor, kept = x[len(x) // 2], _Kept(_journal(device, precision, covered, x, clock()))
     check = partial(check_table, near, covered, device=device, anchor=anchor, progress=progress, runtime=runtime)
     for n in (FEW, MANY, MOST):

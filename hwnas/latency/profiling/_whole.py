@@ -13,7 +13,7 @@ import numpy as np
 from hwnas.io import Journal
 from hwnas.latency.device._device import Device
 from hwnas.latency.profiling._journaled import TIMING, JournaledTimer, model_of
-from hwnas.latency.profiling._methods import named, row_name
+from hwnas.latency.profiling._methods import networks_by_name, row_name
 from hwnas.latency.table._table import Anchor
 from hwnas.latency.timing._alone import alone
 from hwnas.latency.timing._block import Times, median_times
@@ -100,17 +100,17 @@ def measure_subnets(
     with Journal(Path(journal), identity) as file:
         runtime = runtime or OnnxRuntime(device)
         timer = JournaledTimer(runtime, modelled, anchor.network, file, sessions, seed, progress)
-        networks = named(space, x)
+        networks = networks_by_name(space, x)
         twice = dict(list(networks.items())[:again])
         timer.steps = len(networks) * sessions + len(twice)
         with resumable(lambda: f"{len(file.entries)} of {timer.steps} timings are kept in {journal}"):
             timer.measure(WHOLE, networks)
             timer.measure(WHOLE, twice, sessions=sessions + 1)
             elsewhere = runtime.elsewhere(modelled(anchor.network))
-    return summed_up(timer.times, x, anchor.median_ms, elsewhere)
+    return subnet_latencies(timer.times, x, anchor.median_ms, elsewhere)
 
 
-def summed_up(
+def subnet_latencies(
     times: Mapping[tuple[str, str, int], Times],
     x: Population,
     anchor_ms: float | None = None,

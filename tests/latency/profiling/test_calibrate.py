@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from hwnas.latency import Plan
-from hwnas.latency.profiling._calibrate import calibrated
-from hwnas.latency.profiling._methods import LayerTime, named
+from hwnas.latency.profiling._calibrate import calibrate
+from hwnas.latency.profiling._methods import LayerTime, networks_by_name
 from hwnas.latency.profiling._subnets import choose_subnets
 from hwnas.latency.table._adapt import fixed_layers
 from hwnas.space import get_space, macs_cost
@@ -15,7 +15,7 @@ from tests.latency.fakes import costs, tiny_space
 
 SPACE = tiny_space()
 LAYERS, FIXED = SPACE.layers(), fixed_layers(SPACE)
-NETWORKS = named(SPACE, SPACE.sample(30, np.random.default_rng(0)))
+NETWORKS = networks_by_name(SPACE, SPACE.sample(30, np.random.default_rng(0)))
 TRUE = {key: ns / 1e6 for key, ns in costs(SPACE).items()}
 TIMES = {name: sum(TRUE[layer.key] for _, layer in network) for name, network in NETWORKS.items()}
 
@@ -28,7 +28,7 @@ def _times(factors: dict[str, float]) -> dict[str, LayerTime]:
 
 def test_times_that_add_up_are_left_alone() -> None:
     times = _times(dict.fromkeys(TRUE, 1.0))
-    found = calibrated(times, NETWORKS, TIMES, LAYERS, FIXED)
+    found = calibrate(times, NETWORKS, TIMES, LAYERS, FIXED)
     assert {k: t.median for k, t in found.items()} == pytest.approx({k: t.median for k, t in times.items()})
     assert all(t.p10 == pytest.approx(t.median / 2) and t.p90 == pytest.approx(t.median * 2) for t in found.values())
 
@@ -36,7 +36,7 @@ def test_times_that_add_up_are_left_alone() -> None:
 def test_times_seen_too_long_are_corrected_by_whole_networks() -> None:
     rng = np.random.default_rng(1)
     times = _times({key: rng.uniform(0.85, 1.25) for key in TRUE})
-    found = calibrated(times, NETWORKS, TIMES, LAYERS, FIXED)
+    found = calibrate(times, NETWORKS, TIMES, LAYERS, FIXED)
     for name, network in NETWORKS.items():
         before = sum(times[layer.key].median for _, layer in network) / TIMES[name]
         after = sum(found[layer.key].median for _, layer in network) / TIMES[name]
@@ -49,13 +49,13 @@ def test_what_networks_take_less_than_their_layers_is_found() -> None:
     less = 0.8 * min(TRUE[key] for key in FIXED)
     shorter = {name: ms - less for name, ms in TIMES.items()}
     some = dict(list(NETWORKS.items())[:12])
-    found = calibrated(_times(dict.fromkeys(TRUE, 1.0)), some, shorter, LAYERS, FIXED)
+    found = calibrate(_times(dict.fromkeys(TRUE, 1.0)), some, shorter, LAYERS, FIXED)
     errors = [sum(found[la.key].median for _, la in network) / shorter[name] - 1 for name, network in NETWORKS.items()]
     assert np.abs(errors).max() < 0.01
 
 
 def test_no_layer_becomes_free() -> None:
-    found = calibrated(_times(dict.fromkeys(TRUE, 1.0)), NETWORKS, dict.fromkeys(NETWORKS, 1e-06), LAYERS, FIXED)
+    found = calibrate(_times(dict.fromkeys(TRUE, 1.0)), NETWORKS, dict.fromkeys(NETWORKS, 1e-06), LAYERS, FIXED)
     assert min(t.median for t in found.values()) > 0
 
 

@@ -12,14 +12,14 @@ import pytest
 from hwnas.io import Journal
 from hwnas.latency import get_device
 from hwnas.latency.profiling._journaled import MOST_SESSIONS, JournaledTimer, model_of
-from hwnas.latency.profiling._methods import named
+from hwnas.latency.profiling._methods import networks_by_name
 from hwnas.latency.timing._noise import STEADY_PCT, repeat_pct
 from tests.latency.fakes import FakeRuntime, costs, tiny_space
 
 SPACE = tiny_space()
 COSTS = costs(SPACE)
 DEVICE = get_device("cpu")
-NETWORKS = named(SPACE, SPACE.sample(4, np.random.default_rng(0)))
+NETWORKS = networks_by_name(SPACE, SPACE.sample(4, np.random.default_rng(0)))
 
 
 def unsteady(run: int) -> float:

@@ -9,7 +9,7 @@ import pytest
 
 from hwnas.graph import mixed_space
 from hwnas.latency import Device, LatencyTable, Row, adapted, adapted_table, fidelity
-from hwnas.latency.profiling._check import checked_subnets
+from hwnas.latency.profiling._check import spanning_subnets
 from hwnas.latency.table._adapt import WIDTHS, _posterior, _work_ms, fixed_layers
 from hwnas.space import SearchSpace, get_space
 from hwnas.supernet.hf._encoder import Encoder, Head, encoder_space
@@ -37,7 +37,7 @@ def measured(truth: LatencyTable, space: SearchSpace, x: np.ndarray, noise: floa
 def test_another_speed_and_other_kernels_are_found_by_a_few_subnets(n: int, most_pct: float) -> None:
     prior = table({}, own=0.05)
     truth = table({"depthwise": 3.0, "dense": 1.6, "once": 1.2, "elements": 2.0}, own=0.05)
-    x = checked_subnets(SPACE, n)
+    x = spanning_subnets(SPACE, n)
     new, found = adapted_table(prior, Device("here", ""), SPACE, x, measured(truth, SPACE, x, 0.01))
     fresh = SPACE.sample(200, np.random.default_rng(3))
     errors = fidelity(new.cost(SPACE)(fresh), truth.cost(SPACE)(fresh))
@@ -62,7 +62,7 @@ def test_left_out_errors_are_those_of_predictions_from_the_others() -> None:
 
 def test_its_own_check_leaves_each_subnet_out() -> None:
     prior, truth = table({}), table({"depthwise": 2.0}, own=0.1)
-    x = checked_subnets(SPACE, 10)
+    x = spanning_subnets(SPACE, 10)
     ms = measured(truth, SPACE, x, 0.02)
     layers = SPACE.layers()
     times = {key: row.median_ms for key, row in prior.layer_rows(SPACE).items()}
@@ -74,7 +74,7 @@ def test_its_own_check_leaves_each_subnet_out() -> None:
 
 def test_the_same_machine_again_changes_little() -> None:
     prior = table({})
-    x = checked_subnets(SPACE, 12)
+    x = spanning_subnets(SPACE, 12)
     new, found = adapted_table(prior, Device("here", ""), SPACE, x, prior.cost(SPACE)(x))
     np.testing.assert_allclose(new.cost(SPACE)(x), prior.cost(SPACE)(x), rtol=1e-6)
     assert found.speed == pytest.approx(1)
@@ -96,7 +96,7 @@ def test_more_subnets_than_layers_without_noise_are_no_numerical_trap() -> None:
 
 
 def test_checked_subnets_span_all_sizes_from_the_first_few_on() -> None:
-    x = checked_subnets(SPACE, 16)
+    x = spanning_subnets(SPACE, 16)
     assert len({row.tobytes() for row in x}) == 16
     ms = table({}).cost(SPACE)(x)
     assert ms[:6].min() < np.quantile(ms, 0.2)
@@ -122,7 +122,7 @@ def test_measuring_a_front_helps_on_subnets_like_it() -> None:
 
 
 def test_an_anchor_tells_the_speed_from_then_on() -> None:
-    x = checked_subnets(SPACE, 6)
+    x = spanning_subnets(SPACE, 6)
     anchor = {"arch": SPACE.decode(x[3]), "median_ms": 4.5}
     new, _ = adapted_table(table({}), Device("here", ""), SPACE, x, table({}).cost(SPACE)(x), anchor=anchor)
     found = new.anchor(SPACE)
@@ -136,7 +136,7 @@ def test_encoders_are_adapted_too_whose_ops_read_named_values() -> None:
     space = encoder_space("toy", encoder, TextInput(100, 32, 2, (8, 16)))
     rows = [Row(key, 1 + layer.macs / 1e6, 1, 2, 1, layer.macs) for key, layer in space.layers().items()]
     prior = LatencyTable.of(Device("toy", ""), rows, {space.name: {"fingerprint": space.fingerprint}})
-    x = checked_subnets(space, 8)
+    x = spanning_subnets(space, 8)
     new, _ = adapted_table(prior, Device("here", ""), space, x, 1.2 * prior.cost(space)(x))
     assert new.cost(space)(x) == pytest.approx(1.2 * prior.cost(space)(x), rel=1e-3)
 
@@ -150,7 +150,7 @@ def test_the_first_and_last_layers_bear_what_networks_take_less_even_below_zero(
         return np.array([sum(factor_of[la.key] * times[la.key] for _, la in SPACE.network(row)) for row in x])
 
     ones = dict.fromkeys(times, 1.0)
-    x, fresh = checked_subnets(SPACE, 16), SPACE.sample(100, np.random.default_rng(3))
+    x, fresh = spanning_subnets(SPACE, 16), SPACE.sample(100, np.random.default_rng(3))
     saved = 0.1 * sums(x, ones).min()
     assert saved > 0.3, "far more than first and last layer take"
     found = adapted(times, [SPACE.network(row) for row in x], sums(x, ones) - saved, SPACE.layers(), fixed)
