@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from hwnas.quantity import count_of
+
 TOLERANCE_PCT, BAR_PCT = 5.0, 95.0
 """Predictions are good if ``BAR_PCT`` percent of subnets are within ``TOLERANCE_PCT`` percent of their measured time."""
 
@@ -95,7 +97,7 @@ def summary(validation: Mapping[str, Any]) -> str:
     return (
         f"{validation['within_5_pct']:.1f} % within 5 %, {validation['within_10_pct']:.1f} % within 10 %, "
         f"MAPE {validation['mape_pct']:.2f} %, bias {validation['bias_pct']:+.2f} %, "
-        f"Spearman {validation['spearman']:.4f} on {validation['n_validation']} subnets"
+        f"Spearman {validation['spearman']:.4f} on {count_of(validation['n_validation'], 'subnet')}"
     )
 
 

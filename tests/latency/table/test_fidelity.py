@@ -20,6 +20,8 @@ def test_by_hand() -> None:
     assert found["max_error_pct"] == pytest.approx(28 / 3)
     assert found["spearman"] == 1
     assert summary(found).startswith("75.0 % within 5 %, 100.0 % within 10 %, MAPE 4.33 %, bias -2.33 %, Spearman 1.0")
+    assert summary(found).endswith(" on 4 subnets")
+    assert summary(fidelity(np.ones(1), np.ones(1))).endswith(" on 1 subnet")
 
 
 def test_rank_correlation_with_ties_is_scipys() -> None:
