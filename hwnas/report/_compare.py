@@ -239,11 +239,14 @@ def _searched(fronts: Sequence[NamedFront]) -> tuple[str, ...]:
 
 
 def _refuse_different(fronts: Sequence[NamedFront]) -> None:
-    for what, identity in (("space", ("fingerprint",)), ("device", ("id", "precision"))):
+    for what, identity, more in (("space", ("fingerprint",), "subnets"), ("device", ("id", "precision"), "precision")):
         said = {front.name: (front.facts.get(what) or {}) for front in fronts}
         known = {name: facts for name, facts in said.items() if facts.get(identity[0])}
         if len({tuple(facts.get(part) for part in identity) for facts in known.values()}) > 1:
-            listed = ", ".join(f"{name} is of {facts.get('name', facts[identity[0]])}" for name, facts in known.items())
+            named = {name: facts.get("name", facts[identity[0]]) for name, facts in known.items()}
+            if len(set(named.values())) == 1:  # such as a network, and what was trained from it for shorter texts
+                named = {name: f"{named[name]} ({more}: {facts.get(more)})" for name, facts in known.items()}
+            listed = ", ".join(f"{name} is of {called}" for name, called in named.items())
             raise DataError(f"{what}s", f"they differ: {listed}", "pass --anyway to compare them even so")
     shapes = {front.name: _shape(front.frame["arch"].iloc[0]) for front in fronts}
     if len(set(shapes.values())) > 1:

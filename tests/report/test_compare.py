@@ -138,6 +138,20 @@ def other(**changes: Any) -> dict[str, Any]:
             "spaces: they differ: a is of s, b is of t; pass --anyway",
         ),
         (
+            [
+                made("a", [(60, 1)], other(space={"name": "s", "fingerprint": "1", "subnets": 584})),
+                made("b", [(60, 1)], other(space={"name": "s", "fingerprint": "2", "subnets": 1752})),
+            ],
+            r"spaces: they differ: a is of s \(subnets: 584\), b is of s \(subnets: 1752\); pass --anyway",
+        ),
+        (
+            [
+                made("a", [(60, 1)], other(device={"id": "x", "precision": "fp32"})),
+                made("b", [(60, 1)], other(device={"id": "x", "precision": "int8"})),
+            ],
+            r"devices: they differ: a is of x \(precision: fp32\), b is of x \(precision: int8\)",
+        ),
+        (
             [made("a", [(60, 1)], other(device={"id": "x"})), made("b", [(60, 1)], other(device={"id": "y"}))],
             "devices: they differ: a is of x, b is of y",
         ),
