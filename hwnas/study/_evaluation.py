@@ -92,9 +92,10 @@ class Evaluation:
     @cached_property
     def own_samples(self) -> tuple[Task, dict[str, Any]]:
         """``samples`` of the supernet itself, opened at first use."""
-        samples = self.samples(self.net)
-        warn_untrained(self.supernet, self.checkpoint, self.data)  # on data that could train it
-        return samples
+        data, identity = self.samples(self.net)
+        trains = getattr(data, "has_training", False)
+        warn_untrained(self.supernet, self.checkpoint, self.data if trains else None)
+        return data, identity
 
     def samples(self, net: Supernet) -> tuple[Task, dict[str, Any]]:
         """Data to calibrate and measure ``net`` with, and the facts that identify them in a journal.

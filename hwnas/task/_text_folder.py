@@ -47,7 +47,7 @@ class TextFolder:
         metric: ``accuracy``, ``f1`` or ``mcc``.
         columns: names of the files' columns.
         n_texts: validation texts to draw; all if there are fewer.
-        n_calibration: training texts from which int8 gets its ranges, likewise.
+        n_calibration: training texts from which int8 gets its ranges, likewise; validation texts where nothing is trained.
         batch_size: texts per batch.
         seed: of both draws.
 
@@ -96,13 +96,14 @@ class TextFolder:
         rng = np.random.default_rng(seed)
         texts, training = splits["validation"], splits.get("train")
         self.n_available = len(texts.texts)
-        drawn = _Split.of(texts, self.labels).drawn(n_texts, rng)
+        measured = _Split.of(texts, self.labels)
+        drawn = measured.drawn(n_texts, rng)
         self._training = _Split.of(training, self.labels) if training is not None else None
         if self._training is not None:
             count = f"{count_of(len(self._training.texts), 'text')} to learn from, {self.n_available:,} to measure on"
             shares = class_shares(Counter(self._training.labels.tolist()), self.labels)
             self.notes = [f"{folder}: {count}, {len(self.labels)} classes: {shares}", *self.notes]
-        self._calibration = (self._training or drawn).drawn(n_calibration, rng)
+        self._calibration = (self._training or measured).drawn(n_calibration, rng)
         self._validation = drawn.at(tokenizer.counts(drawn.texts, drawn.pairs).argsort(kind="stable").tolist())
 
     def digest(self) -> str:

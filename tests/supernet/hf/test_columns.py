@@ -110,6 +110,10 @@ def test_subnets_that_were_never_trained_are_said_to_be(tmp_path: Path, capsys: 
     code, told = ran(capsys, "evaluate", "--supernet", reference, "--data", data, "--sample", "1", "--out", out)
     assert code == 0
     assert f"the others are worth little before: hwnas train --supernet {reference} --data {data}" in told
+    (tmp_path / "data" / "train.csv").unlink()
+    code, told = ran(capsys, "evaluate", "--supernet", reference, "--data", data, "--sample", "1", "--out", out)
+    assert code == 0
+    assert f"worth little before: hwnas train --supernet {reference} --data FOLDER" in told
 
 
 def test_the_same_name_elsewhere_is_another_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
