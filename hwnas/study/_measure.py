@@ -261,6 +261,8 @@ class Measuring:
         def read(raw: Path) -> Measured:
             result = latency.read_board(raw, self.space)
             place = Place(result.device, precision, None)
+            if not name:
+                warn_foreign(place, self.front.facts)
             found = latency.measured_on_board(result)
             return Measured(self.at, found, place, self.device_budget_ms(name), name, (), elsewhere=True)
 

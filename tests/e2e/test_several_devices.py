@@ -94,6 +94,20 @@ def test_a_front_measured_on_several_machines(hwnas: Hwnas, homes: Path, monkeyp
     assert hwnas("report", "pareto.csv", "--html").code == 0
 
 
+def test_predictions_for_other_conditions_than_another_machine_has_are_named(
+    hwnas: Hwnas, homes: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ns, x = true_ns(), np.unique(SPACE.sample(2, np.random.default_rng(5)), axis=0)
+    save_front(x, ms_of(x, ns), 1e4, save_table(ns))
+    fake_runtime(monkeypatch, ns)
+    there = ("--device", "ssh://pi@kitchen", "--python", sys.executable, "--threads", 2)
+    ran = hwnas("measure", "pareto.csv", *there)
+    assert ran.code == 0, ran.err
+    assert "latency_ms is predicted for " in ran.err
+    assert "t2-b1: the error compares the two" in ran.err
+    assert (homes / "kitchen").exists()
+
+
 @pytest.mark.parametrize(
     ("args", "message"),
     [
