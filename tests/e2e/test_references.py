@@ -78,7 +78,7 @@ def test_an_export_refuses_weights_that_changed_since_the_search(hwnas: Hwnas, t
     random_supernet(OWN, 1, 7).save(trained)
     ran = hwnas("export", "pareto.csv", "--row", 1)
     assert (ran.code, len(ran.err.splitlines())) == (2, 1)
-    assert "the file has changed since; pass --checkpoint own.safetensors" in ran.err
+    assert "the file has changed since the front was searched with it; pass --checkpoint own.safetensors" in ran.err
     assert not Path("subnet.onnx").exists()
     assert hwnas("export", "pareto.csv", "--row", 1, "--checkpoint", trained).code == 0
     Path(trained).unlink()
