@@ -18,7 +18,7 @@ import os
 import resource
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -151,30 +151,34 @@ def images(space: str, folder: Path, options: argparse.Namespace) -> None:
 # --- texts --------------------------------------------------------------------------------------
 
 
-def texts(folder: Path, options: argparse.Namespace) -> None:
-    """A MiniLM (6 layers of 384) with random weights; texts of 4 to 20 words."""
+def random_minilm(folder: Path, words: Sequence[str]) -> Any:
+    """A MiniLM (6 layers of 384) of transformers with random weights and 6 classes, also saved as a Hugging Face folder."""
     import transformers
 
-    words = [f"word{i}" for i in range(2000)]
     vocabulary = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *words]
-    sizes: dict[str, Any] = {
-        "num_hidden_layers": 6,
-        "num_attention_heads": 12,
-        "hidden_size": 384,
-        "intermediate_size": 1536,
-    }
-    device = torch.device(options.device)
     config = transformers.BertConfig(
         vocab_size=len(vocabulary),
-        **sizes,
+        num_hidden_layers=6,
+        num_attention_heads=12,
+        hidden_size=384,
+        intermediate_size=1536,
         id2label={i: str(i) for i in range(6)},
         label2id={str(i): i for i in range(6)},
     )
     torch.manual_seed(0)
     net: Any = transformers.BertForSequenceClassification(config)
     net.eval()
-    net.save_pretrained(folder / "net")
-    (folder / "net" / "vocab.txt").write_text("\n".join(vocabulary) + "\n", encoding="utf-8")
+    net.save_pretrained(folder)
+    (folder / "vocab.txt").write_text("\n".join(vocabulary) + "\n", encoding="utf-8")
+    return net
+
+
+def texts(folder: Path, options: argparse.Namespace) -> None:
+    """A MiniLM with random weights; texts of 4 to 20 words."""
+    import transformers
+
+    words, device = [f"word{i}" for i in range(2000)], torch.device(options.device)
+    net = random_minilm(folder / "net", words).to(device)
     rng, n = np.random.default_rng(0), options.texts
     lines = [" ".join(rng.choice(words, size=rng.integers(4, 21))) for _ in range(n)]
     (folder / "data").mkdir()
@@ -182,7 +186,6 @@ def texts(folder: Path, options: argparse.Namespace) -> None:
     (folder / "data" / "validation.csv").write_text("text,label\n" + rows, encoding="utf-8")
     supernet = load_supernet(f"hf:{folder / 'net'}")
     data = supernet.open_data(folder / "data", batch_size=100)
-    net.to(device)
     tokenizer: Any = transformers.AutoTokenizer.from_pretrained(folder / "net")
 
     def theirs(batch: int, row: Row) -> float:  # noqa: ARG001 (the whole network)

@@ -10,7 +10,7 @@ judged on ``--test``, samples that neither search saw; without it, searches see 
 each seed of the racing search: evaluated samples as a share of the plain search's, and the number of subnets that were evaluated on
 all samples. Printed over all seeds, as shares of the plain fronts': the hypervolume of its fronts, and the worth of choosing the
 subnet with the highest expected accuracy, with bootstrap intervals over the judging samples. The accuracies of the final front must
-equal a plain evaluation.
+equal a plain evaluation, up to rounding.
 
 Margins of subnets are kept in ``--keep``, so that seeds and searches share them, and an interrupted run resumes.
 """

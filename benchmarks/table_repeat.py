@@ -38,7 +38,7 @@ PASSES = VALIDATION, f"{VALIDATION} again"
 SHOWN = ("within_5_pct", "within_10_pct", "mape_pct", "bias_pct", "spearman")
 
 
-def main() -> None:
+def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--space", default="ofa_mbv3_w1.0")
     parser.add_argument("--fix", default="", help="l=32 or r=160,192")
@@ -47,7 +47,11 @@ def main() -> None:
     parser.add_argument("--subnets", type=int, default=60)
     parser.add_argument("--plain", type=int, default=12, help="subnets that a plain process times")
     parser.add_argument("--minutes", type=float, default=3.5, help="after which it stops, to be resumed")
-    options = parser.parse_args()
+    return parser.parse_args()
+
+
+def main() -> None:
+    options = arguments()
     space = mixed_space(reference_kind(options.space).space(options.space), options.precision)
     if options.fix:
         gene, _, values = options.fix.partition("=")
