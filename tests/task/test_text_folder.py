@@ -51,7 +51,7 @@ def write(path: Path, rows: list[dict[str, Any]]) -> None:
 
 
 def opened(
-    folder: Path, tokenizer: Tokenizer, head: Any = None, metric: str = "accuracy", n_texts: int = 99, **columns: str
+    folder: Path, tokenizer: Tokenizer, head: Any = None, metric: str = "accuracy", **columns: str
 ) -> TextFolder:
     return TextFolder(
         folder,
@@ -59,7 +59,7 @@ def opened(
         head,
         metric=metric,
         columns=TextColumns(**columns),
-        n_texts=n_texts,
+        n_texts=99,
         n_calibration=9,
         batch_size=2,
         seed=0,
@@ -125,7 +125,8 @@ def test_tells_beforehand_how_many_texts_calibration_has(tokenizer: Tokenizer, t
     write(tmp_path / "validation.csv", ROWS)
     data = opened(tmp_path, tokenizer)
     assert data.n_calibration == sum(len(inputs["input_ids"]) for inputs in data.calibration(SPECS))
-    few = opened(tmp_path, tokenizer, n_texts=1)  # as an export in int8 measures on none
+    sizes = {"n_texts": 1, "n_calibration": 9, "batch_size": 2}  # an export in int8 measures on few
+    few = TextFolder(tmp_path, tokenizer, None, metric="accuracy", columns=TextColumns(), seed=0, **sizes)
     assert (few.n_validation, few.n_calibration) == (1, len(ROWS))
 
 
