@@ -94,10 +94,11 @@ def _normal_share(mean: float, spread: float, tolerance: float) -> float:
 
 def summary(validation: Mapping[str, Any]) -> str:
     """The errors in one line."""
+    n = int(validation["n_validation"])
+    order = f"Spearman {validation['spearman']:.4f} " if n > 2 else ""  # one or two are in order by themselves
     return (
         f"{validation['within_5_pct']:.1f} % within 5 %, {validation['within_10_pct']:.1f} % within 10 %, "
-        f"MAPE {validation['mape_pct']:.2f} %, bias {validation['bias_pct']:+.2f} %, "
-        f"Spearman {validation['spearman']:.4f} on {count_of(validation['n_validation'], 'subnet')}"
+        f"MAPE {validation['mape_pct']:.2f} %, bias {validation['bias_pct']:+.2f} %, {order}on {count_of(n, 'subnet')}"
     )
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from hwnas.graph import mixed_space
-from hwnas.latency import Device, LatencyTable, Row, adapted, adapted_table, fidelity
+from hwnas.latency import Device, LatencyTable, Row, adapted, adapted_table, fidelity, summary
 from hwnas.latency.profiling._check import spanning_subnets
 from hwnas.latency.table._adapt import WIDTHS, _posterior, _work_ms, fixed_layers
 from hwnas.space import SearchSpace, get_space
@@ -177,3 +177,9 @@ def test_all_networks_have_as_many_fixed_layers_in_whatever_precision() -> None:
     found = [[layer for _, layer in space.network(row) if layer.key in fixed] for row in rows]
     assert len({len(layers) for layers in found}) == 1
     assert {layer.precision for layers in found for layer in layers} == {"fp32", "int8"}
+
+
+def test_an_order_is_told_of_three_subnets_or_more() -> None:
+    predicted, measured = np.array([1.0, 2.0, 3.0]), np.array([1.1, 2.0, 3.1])
+    assert summary(fidelity(predicted, measured)).endswith("Spearman 1.0000 on 3 subnets")
+    assert summary(fidelity(predicted[:1], measured[:1])).endswith("bias -9.09 %, on 1 subnet")
