@@ -133,7 +133,8 @@ def _refuse_path(reference: str) -> None:
         raise SupernetError(f"supernet {reference}", "it is a GGUF file", f"write hf:{reference}")
     if ends_in(path, *WEIGHTS) and path.is_file():
         rule = "it is a file of weights, which do not say what network they are of"
-        raise SupernetError(f"supernet {reference}", rule, f"name its supernet, and add --checkpoint {reference}")
+        remedy = f"name its supernet and add --checkpoint {reference}, or export your own network as ONNX"
+        raise SupernetError(f"supernet {reference}", rule, remedy)
 
 
 class HuggingFace(ReferenceKind):

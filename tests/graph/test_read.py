@@ -217,8 +217,11 @@ def test_a_bias_or_a_scale_at_the_end_goes_into_the_linear_map(tmp_path: Path) -
         assert [type(op).__name__ for op in network.ops] == ["Flatten", "Linear"]
 
 
-def test_a_softmax_at_the_end_is_left_out(tmp_path: Path) -> None:
-    body = "p = GlobalAveragePool(x) f = Flatten(p) y = Softmax(f)"
+@pytest.mark.parametrize(
+    "end", ["y = Softmax(f)", "y = Sigmoid(f)", "s = LogSoftmax(f) c = Cast<to = 1>(s) y = Identity(c)"]
+)
+def test_a_softmax_or_sigmoid_at_the_end_is_left_out(end: str, tmp_path: Path) -> None:
+    body = f"p = GlobalAveragePool(x) f = Flatten(p) {end}"
     assert [type(op).__name__ for op in read_network(written(tmp_path / "x.onnx", body)).ops] == [
         "GlobalPool",
         "Flatten",

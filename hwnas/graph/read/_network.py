@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hwnas.errors import SupernetError
-from hwnas.graph.read._file import open_graph
+from hwnas.graph.read._file import Graph, open_graph
 from hwnas.graph.read._reading import Reading
 from hwnas.graph.read._refused import refuse
 from hwnas.graph.read._tidy import Draft, Weights
@@ -18,6 +18,9 @@ from hwnas.space.ops import Op, Shape
 
 BN_EPS = 1e-5
 """Epsilon of networks without batch norms."""
+
+AFTER_LOGITS = ("Softmax", "LogSoftmax", "Sigmoid", "Identity", "Cast")
+"""Operators that turn logits into probabilities or pass them on; the largest stays the largest."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,7 +45,7 @@ class ReadNetwork:
 def read_network(path: str | os.PathLike[str]) -> ReadNetwork:
     """Read an ONNX file.
 
-    A softmax at the end is left out, because its inputs are the logits.
+    A softmax or sigmoid at the end is left out, because its inputs are the logits.
 
     Raises:
         SupernetError: it cannot be read; names the node for which hwnas has no op.
@@ -50,14 +53,13 @@ def read_network(path: str | os.PathLike[str]) -> ReadNetwork:
     graph = open_graph(path)
     refuse(graph.nodes, f"supernet {path}")
     at = Reading(graph, f"supernet {path}")
+    logits, after = _logits(graph)
     for node in graph.nodes:
-        if node.op_type in ("Softmax", "LogSoftmax") and node.output[0] == graph.output:
-            at.values[graph.output] = at.values[node.input[0]]
-        else:
+        if not after.intersection(node.output):
             at.read(node)
-    if graph.output not in at.values:
-        raise SupernetError(f"supernet {path}", f"no node gives its output {graph.output}", "export it again")
-    last = at.number(at.values[graph.output])
+    if logits not in at.values:
+        raise SupernetError(f"supernet {path}", f"no node gives its output {logits}", "export it again")
+    last = at.number(at.values[logits])
     shape = at.list.shape(last)
     if len(shape) != 1:
         rule = f"its output {graph.output} is {shape}, and logits are one number per class"
@@ -73,6 +75,16 @@ def read_network(path: str | os.PathLike[str]) -> ReadNetwork:
         eps,
         tuple(at.nodes[i] for i in kept),
     )
+
+
+def _logits(graph: Graph) -> tuple[str, set[str]]:
+    """The name of the logits, and the names of the values that the nodes after them compute."""
+    makers = {output: node for node in graph.nodes for output in node.output}
+    logits, after = graph.output, set[str]()
+    while logits in makers and makers[logits].op_type in AFTER_LOGITS:
+        after.add(logits)
+        logits = makers[logits].input[0]
+    return logits, after
 
 
 def _common_eps(at: Reading) -> float:

@@ -167,7 +167,9 @@ def test_other_paths_to_a_network_tell_how_it_is_named(tmp_path: Path) -> None:
     torch.save({}, tmp_path / "own.pth")
     with pytest.raises(HwnasError, match=rf"write hf:{tmp_path}/bert"):
         load_supernet(str(tmp_path / "bert"))
-    with pytest.raises(HwnasError, match=r"name its supernet, and add --checkpoint \S+own.pth"):
+    with pytest.raises(
+        HwnasError, match=r"name its supernet and add --checkpoint \S+own.pth, or export your own network as ONNX"
+    ):
         load_supernet(str(tmp_path / "own.pth"))
     with pytest.raises(HwnasError, match=rf"pass --supernet hf:{tmp_path}/plain alone"):
         load_supernet(f"hf:{tmp_path / 'bert'}", tmp_path / "plain" / "model.safetensors")
