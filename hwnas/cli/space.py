@@ -112,7 +112,7 @@ def _lines(found: ShrunkSpace) -> list[str]:
     pct, rows, axes = about["hypervolume_kept_pct"], about["rows"], " against ".join(about["objectives"])
     name, fewer = found.whole.name, before / left
     lines = [
-        f"{_count(left)} of {_count(before)} subnets of {name} are left: {fewer:.3g} times fewer",
+        f"{_count(left)} of {_count(before)} subnets of {name} {'is' if left == 1 else 'are'} left: {fewer:.3g} times fewer",
         f"they keep {pct:.2f} % or more of the hypervolume of the {about['front']} front ({count_of(rows, 'subnet')}, {axes}{where})",
     ]
     for group, columns in found.whole.groups.items():

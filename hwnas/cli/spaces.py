@@ -12,7 +12,7 @@ from hwnas.cli._console import say
 from hwnas.cli._options import REFERENCE, AsJson
 from hwnas.errors import HwnasError
 from hwnas.metric import LATENCY, QUALITY
-from hwnas.quantity import format_count
+from hwnas.quantity import count_of, format_count
 from hwnas.study._space import open_space
 
 if TYPE_CHECKING:
@@ -82,7 +82,10 @@ def _tables() -> dict[str, list[str]]:
 
 def _block(space: SearchSpace, row: dict[str, Any]) -> str:
     genes = ", ".join(f"{count} {key}" for key, count in row["genes"].items())
-    lines = [row["name"], f"  subnets  {row['subnets']:,} distinct ({sum(row['genes'].values())} genes: {genes})"]
+    lines = [
+        row["name"],
+        f"  subnets  {row['subnets']:,} distinct ({count_of(sum(row['genes'].values()), 'gene')}: {genes})",
+    ]
     if "macs" not in row:
         search = f"hwnas search --space {row['name']} --table FILE.csv --objectives {QUALITY.name}=A,{LATENCY.name}=B"
         return "\n".join([*lines, f"  metrics  from a table of all its subnets: {search}", ""])

@@ -217,6 +217,14 @@ def test_a_bias_or_a_scale_at_the_end_goes_into_the_linear_map(tmp_path: Path) -
         assert [type(op).__name__ for op in network.ops] == ["Flatten", "Linear"]
 
 
+def test_functions_of_an_exporter_are_read_as_what_they_are_made_of(tmp_path: Path) -> None:
+    path = tmp_path / "x.onnx"
+    text = f"""<ir_version: 8, opset_import: ["": 17, "own": 1]> g (float[N,4,8,8] x) => (float[N,C] y) {{ h = own.act(x) {END} }}
+        <domain: "own", opset_import: ["": 17]> act (a) => (c) {{ b = Sigmoid(a) c = Mul(a, b) }}"""
+    path.write_bytes(onnx.parser.parse_model(text).SerializeToString())
+    assert [type(op).__name__ for op in same(path).ops] == ["Activation", "GlobalPool", "Flatten"]
+
+
 @pytest.mark.parametrize(
     "end", ["y = Softmax(f)", "y = Sigmoid(f)", "s = LogSoftmax(f) c = Cast<to = 1>(s) y = Identity(c)"]
 )

@@ -93,7 +93,7 @@ def _channels_last(nodes: Sequence[onnx.NodeProto], value: str) -> bool:
 
 
 def _loaded(path: Path, name: str) -> tuple[onnx.GraphProto, int]:
-    import onnx
+    import onnx.inliner
     from google.protobuf.message import DecodeError
     from onnx.external_data_helper import load_external_data_for_model, uses_external_data
 
@@ -116,6 +116,8 @@ def _loaded(path: Path, name: str) -> tuple[onnx.GraphProto, int]:
     except (OSError, ValueError, RuntimeError, onnx.checker.ValidationError) as error:
         reason = str(error).splitlines()[0]
         raise SupernetError(name, f"its weights cannot be read ({reason})", "export it again") from None
+    if model.functions:  # of an exporter's own, made of ONNX's operators
+        model = onnx.inliner.inline_local_functions(model)
     opset = next((entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")), 0)
     return model.graph, opset
 
