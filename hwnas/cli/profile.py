@@ -216,6 +216,7 @@ def _report(table: LatencyTable, space: SearchSpace, *, elsewhere: bool) -> str:
     from hwnas.latency import Load, interval_words, summary
     from hwnas.predictor import embedded_names
     from hwnas.space import precisions_named
+    from hwnas.supernet import reference_kind
 
     facts = table.about(space)
     own = len(table.own_rows)
@@ -253,6 +254,8 @@ def _report(table: LatencyTable, space: SearchSpace, *, elsewhere: bool) -> str:
     cost = table.cost(table.covered(space))
     budget = float(f"{(cost.minimum()[0] + cost.maximum()[0]) / 2:.2g}")
     measured = "" if (space.plain or space).name in embedded_names() else " --evaluate"
+    if measured and reference_kind(reference).carries_weights:  # a file or folder brings no samples
+        measured += " --data FOLDER"
     search = f"hwnas search{where}{precision} --space {shlex.quote(reference)} --latency {budget:g}ms{measured}"
     lines.append(f"next: {search}")
     return "\n".join(lines)

@@ -19,6 +19,7 @@ from hwnas.latency.profiling import _profile as profiling
 from hwnas.latency.profiling import _whole as whole
 from hwnas.latency.table import _find as find
 from hwnas.space import get_space
+from tests.convolutional import exported, network
 from tests.latency.fakes import FakeRuntime
 
 CONDITIONS = latency.get_device("cpu").id
@@ -83,6 +84,17 @@ def test_profile_writes_a_table_and_says_how_good_it_is(
     assert f"{CONDITIONS}: fits this machine" in out
     assert "digits in fp32 at 8: in-context, 0 days old" in out
     assert "install onnxruntime-qnn" in out
+
+
+def test_of_a_file_the_next_step_asks_for_data(
+    folder: Path, runtimes: list[FakeRuntime], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Which `digits` brings."""
+    exported(network("squeezenet"), folder / "mine.onnx", size=32)
+    assert _run("profile", "--space", "mine.onnx", "--fix", "r=32", "--subnets", "2") == 0
+    out, _ = capsys.readouterr()
+    assert re.search(r"next: hwnas search --space mine.onnx --latency \S+ms --evaluate --data FOLDER\n", out)
+    assert len(runtimes) == 1
 
 
 def test_of_a_shrunk_space_its_own_layers_are_measured(
