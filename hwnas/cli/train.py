@@ -24,7 +24,7 @@ from hwnas.study._training import SCRATCH, Training, arch_to_train, teamed
 
 if TYPE_CHECKING:
     from hwnas.space import Population
-    from hwnas.supernet import Supernet
+    from hwnas.supernet import Supernet, Team, Trainer
     from hwnas.task import TrainingTask
 
 
@@ -155,13 +155,9 @@ def train(
     if not ends_in(out, ".safetensors"):
         raise SupernetError(f"--out {out}", "checkpoints are written as .safetensors", f"write {out.stem}.safetensors")
     check_writable(out)
+    _refuse_idle(data, columns, front, row)
     if epochs is not None and steps is not None:
         raise DataError(f"--epochs {epochs} and --steps {steps}", "both set the length", "drop --epochs")
-    if data is None and columns.named():
-        option = f"--{next(iter(columns.named()))}-column"
-        raise DataError(option, "it names a column of your texts", f"add --data FOLDER, or drop {option}")
-    if row is not None and front is None:
-        raise DataError(f"--row {row}", "it names a row of a front", "add --front FILE")
     if embedding_rows is not None and front is not None:
         rule = "the front's network has all rows"
         raise DataError(f"--embedding-rows {embedding_rows}", rule, "train all subnets with it first: drop --front")
@@ -187,37 +183,58 @@ def train(
         embedding_rows=embedding_rows,
     )
     with kept_in(state), teamed(training, workers) as team:
-        trainer = training.trainer(team)
-        net, task = trainer.supernet, trainer.data
-        if trainer.step:
-            notice(f"{state} holds a run stopped after {trainer.step} of {trainer.steps} steps, which resumes")
-        shown = net.measures()
-
-        def status(loss: float) -> str:
-            reached = [f"{name} {shown.text(value)}" for name, value in trainer.validated.items()]
-            return f"steps, loss {loss:.3f}" + (f"; {shown.label.lower()}: {', '.join(reached)}" if reached else "")
-
-        with progress(f"training {supernet}") as advance:
-            trainer.run(lambda step, loss: advance(step, trainer.steps, status(loss)))
+        trainer = _run(training, team)
     if not team.leads:
         return
-    from hwnas.supernet import extremes  # here, so that an interrupt while torch loads still says what is kept
-
+    net, task = trainer.supernet, trainer.data
     net.save(out, trainer.provenance())
     state.unlink(missing_ok=True)
     notice(f"wrote {out}, {format_bytes(out.stat().st_size)}, after {count_of(trainer.steps, 'step')}")
+    subnets = _trained(net, arch)
+    _show(net, task, subnets)
     of_data = ["--data", str(data)] if data is not None else []
     if front is not None:
-        subnet = net.space.encode(json.loads(arch))
-        _show(net, task, {"the subnet": subnet})
-        calibrated = of_data if net.extract(subnet).has_statistics else []
+        calibrated = of_data if all(net.extract(subnet).has_statistics for subnet in subnets.values()) else []
         following = export_command(front, row or 1, ["--checkpoint", str(out), *calibrated])
     else:
-        _show(net, task, dict(zip(("smallest subnet", "largest subnet"), extremes(net.space), strict=True)))
         words = ["evaluate", "--supernet", str(out), *of_data, "--sample", "100", "--out", "accuracy.csv"]
         following = shlex.join(["hwnas", *words])
     warn_broken(task)  # of training and validation
     notice(f"next: {following}")
+
+
+def _refuse_idle(data: Path | None, columns: ColumnOptions, front: Path | None, row: int | None) -> None:
+    """Refuse options that need another one."""
+    if data is None and columns.named():
+        option = f"--{next(iter(columns.named()))}-column"
+        raise DataError(option, "it names a column of your texts", f"add --data FOLDER, or drop {option}")
+    if row is not None and front is None:
+        raise DataError(f"--row {row}", "it names a row of a front", "add --front FILE")
+
+
+def _run(training: Training, team: Team) -> Trainer:
+    """Train to the end, from where an earlier run stopped, and show the progress."""
+    trainer = training.trainer(team)
+    if trainer.step:
+        notice(f"{training.state} holds a run stopped after {trainer.step} of {trainer.steps} steps, which resumes")
+    shown = trainer.supernet.measures()
+
+    def status(loss: float) -> str:
+        reached = [f"{name} {shown.text(value)}" for name, value in trainer.validated.items()]
+        return f"steps, loss {loss:.3f}" + (f"; {shown.label.lower()}: {', '.join(reached)}" if reached else "")
+
+    with progress(f"training {training.supernet}") as advance:
+        trainer.run(lambda step, loss: advance(step, trainer.steps, status(loss)))
+    return trainer
+
+
+def _trained(net: Supernet, arch: str) -> Mapping[str, Population]:
+    """The subnets to report: the only one that was trained, or the smallest and the largest."""
+    from hwnas.supernet import extremes  # here, so that an interrupt while torch loads still says what is kept
+
+    if arch:
+        return {"the subnet": net.space.encode(json.loads(arch))}
+    return dict(zip(("smallest subnet", "largest subnet"), extremes(net.space), strict=True))
 
 
 def _widths(text: str | None) -> tuple[int, ...]:
