@@ -427,6 +427,8 @@ def test_files_that_are_no_networks(tmp_path: Path) -> None:
             path.write_bytes(content)
         with pytest.raises(SupernetError, match=words):
             read_network(path)
+    with pytest.raises(SupernetError, match=r"it cannot be read \(Is a directory\); correct the path"):
+        read_network(tmp_path)
 
 
 def test_weights_beside_the_file(tmp_path: Path) -> None:

@@ -101,7 +101,9 @@ def _loaded(path: Path, name: str) -> tuple[onnx.GraphProto, int]:
         model = onnx.load_model_from_string(path.read_bytes())
     except FileNotFoundError:
         raise SupernetError(name, "there is no such file", "correct the path") from None
-    except (OSError, DecodeError) as error:
+    except OSError as error:
+        raise SupernetError(name, f"it cannot be read ({error.strerror})", "correct the path") from None
+    except DecodeError as error:
         raise SupernetError(name, f"it cannot be read as ONNX ({error})", "export it again") from None
     if not model.graph.node:
         raise SupernetError(name, "it has no nodes", "export the network again")
