@@ -294,7 +294,7 @@ def test_bad_input_gets_one_line_and_loses_nothing(hwnas: Hwnas, here: Path) -> 
     build = ("library", "build", "--model", "hf:m", "--out", "lib.csv")
     (here / "short.txt").write_text("the film")
     cases = {
-        (*build, "--data", "short.txt"): "has 2 tokens, and a window of 32 needs one more",
+        (*build, "--data", "short.txt"): "has 2 tokens, and a window needs 33",
         (*build, "--data", "t.txt", "--length", 65): "has 64 positions",
         (*build, "--data", "t.txt", "--prompt", 65): "--prompt 65: llama-3x24-h6k2x8-f32-v20 has 64 positions; give 64",
         (*build, "--data", "t.txt", "--context", 64): "one of them for the token that is written; give 63, or less",
