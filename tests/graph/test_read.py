@@ -297,6 +297,7 @@ def test_what_cannot_be_read_is_named(body: str, words: str, tmp_path: Path) -> 
     ("node", "words"),
     [
         ({"op_type": "LSTM"}, r"node late \(LSTM\): it is recurrent, .*; pass one without it"),
+        ({"op_type": "ArgMax"}, r"late \(ArgMax\): it chooses among the classes, .*; export the network without it"),
         ({"op_type": "DequantizeLinear"}, r"\(DequantizeLinear\): the network is quantised already, .* before; --prec"),
         (
             {"op_type": "Relu", "domain": "my.own"},
