@@ -20,7 +20,6 @@ import numpy as np
 
 from benchmarks.table_repeat import SHOWN, sums
 from hwnas.files import replacing
-from hwnas.graph import Network
 from hwnas.io import Journal
 from hwnas.latency import LatencyTable, Plan, fidelity, get_device
 from hwnas.latency.profiling._calibrate import calibrate
@@ -41,7 +40,7 @@ from hwnas.latency.profiling._subnets import choose_subnets
 from hwnas.latency.table._adapt import fixed_layers
 from hwnas.latency.timing._block import TOGETHER
 from hwnas.latency.timing._runtime import OnnxRuntime
-from hwnas.space import LayerSpec, Op, SearchSpace, get_space
+from hwnas.space import LayerSpec, Network, Op, SearchSpace, get_space
 from hwnas.space.ops import Activation, GlobalPool, Mul
 
 BUILD = Path("build")

@@ -19,14 +19,11 @@ from hwnas.graph._segments import FOLDED, STATISTICS, Segment, norm_prefix, segm
 from hwnas.graph._short import short_tables
 from hwnas.graph._size import size_cost, weight_bytes
 from hwnas.graph.ops import BLOCK, PACKED, IntegerForm, Nodes, form_in, integer_form, packable, to_onnx
-from hwnas.space import Network
-from hwnas.space.ops import LENGTH
 
 __all__ = [
     "BLOCK",
     "FOLDED",
     "IR_VERSION",
-    "LENGTH",
     "MIXED",
     "OPSET",
     "PACKED",
@@ -34,7 +31,6 @@ __all__ = [
     "STATISTICS",
     "IntegerForm",
     "Model",
-    "Network",
     "Nodes",
     "Ranges",
     "Segment",

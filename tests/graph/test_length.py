@@ -7,8 +7,9 @@ import onnx
 import pytest
 import torch
 
-from hwnas.graph import LENGTH, Model, build_model, open_sizes
+from hwnas.graph import Model, build_model, open_sizes
 from hwnas.space import LayerSpec, Network, OpList, network_inputs
+from hwnas.space.ops import LENGTH
 from hwnas.supernet import Subnet, folded_weights
 from hwnas.supernet._agreement import logits, open_session
 from tests.contract.test_ops import built, image, subnet_of

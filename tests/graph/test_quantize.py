@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
 
 from hwnas.errors import DataError
-from hwnas.graph import Network, activation_ranges, build_model, in_precision
+from hwnas.graph import activation_ranges, build_model, in_precision
 from hwnas.graph._quantize import scale_and_zero
-from hwnas.space import get_space
+from hwnas.space import Network, get_space
 
 
 def network(name: str, seed: int = 0) -> Network:
