@@ -69,7 +69,7 @@ class MeasuringPredictor(AskedPredictor):
     def source(self) -> str:
         facts = self.facts
         where = f"measured on {facts['images']} {noun_of(self.evaluator.data)} of {facts['data']}"
-        return where if self._expects is None else f"{where}, expected by {count_of(self._expected_by, 'subnet')}"
+        return where if self._expects is None else f"expected by {count_of(self._expected_by, 'subnet')} {where}"
 
     def search(
         self, problem: Problem, searcher: str | None, evals: int, seed: int, warm: Warm, *, asynchronous: bool = False

@@ -42,7 +42,7 @@ def test_from_a_checkpoint_to_a_folder(
     own = ("--supernet", "own.safetensors", *data, *FEW, "--fix", "r=128")
     ran = hwnas("search", *own, "--evaluate", "--evals", 8, "--objectives", "top1,macs")
     assert ran.code == 0, ran.err
-    assert pd.read_csv("pareto.csv")["top1_source"].str.startswith("measured on 2 images").all()
+    assert pd.read_csv("pareto.csv")["top1_source"].str.contains("measured on 2 images of ").all()
     ran = hwnas("export", "pareto.csv", "--row", 1, *data, *FEW, "--out", "deploy")
     assert ran.code == 0, ran.err
     assert json.loads(Path("deploy/preprocessor_config.json").read_text())["crop_size"] == {"height": 128, "width": 128}

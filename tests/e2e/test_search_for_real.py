@@ -269,7 +269,7 @@ def test_a_killed_evaluation_ends_in_the_same_front(
     assert np.all(np.abs(frame["top1"] - frame["top1_measured"]) < 5)
     assert np.all(frame["top1_std"] > 0)
     n_images = entries[0]["n_images"]
-    assert set(frame["top1_source"]) == {f"measured on {n_images} images of digits, expected by {len(known)} subnets"}
+    assert set(frame["top1_source"]) == {f"expected by {len(known)} subnets measured on {n_images} images of digits"}
     facts = json.loads((whole / "pareto.json").read_text())
     assert facts["evaluator"]["images"] == n_images
     assert facts["predictor"] is None

@@ -96,7 +96,7 @@ def test_the_front_is_of_what_is_expected_on_other_samples(searcher: str) -> Non
         assert not better.any()
         assert (predictor.predict_std(x) > 0).all()
         assert predictor.beside(x)["top1_measured"] == pytest.approx(sampled(x))
-        assert predictor.source == f"measured on {N} images of a sample, expected by 60 subnets"
+        assert predictor.source == f"expected by 60 subnets measured on {N} images of a sample"
     assert np.mean(gains) > 0
     assert abs(np.mean(left)) < 0.4 * np.mean(flattered)
 
