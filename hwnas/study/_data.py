@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 from collections import defaultdict
 from collections.abc import Mapping
@@ -142,9 +143,11 @@ def warn_broken(data: Task) -> None:
     broken = {path: _no_file(path) or reasons[path] for path in sorted(reasons)}
     alike: defaultdict[str, list[Path]] = defaultdict(list)  # by reason, without the details in brackets
     for path, why in broken.items():
-        alike[why.partition(" (")[0]].append(path)
-    for paths in alike.values():
-        notice(f"{count_of(len(paths), 'image')} left out: {first_few(paths)}: {broken[paths[0]]}")
+        alike[re.sub(r" \(.*\)", "", why)].append(path)
+    for reason, paths in alike.items():
+        detailed = {broken[path] for path in paths}
+        told = detailed.pop() if len(detailed) == 1 else reason
+        notice(f"{count_of(len(paths), 'image')} left out: {first_few(paths)}: {told}")
 
 
 def _no_file(path: Path) -> str | None:

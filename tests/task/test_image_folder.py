@@ -152,6 +152,24 @@ def test_images_that_are_of_no_use_are_left_out_and_named(
     assert cut_off == f"1 image left out: {deep}: more than 8 bits per channel (I;16), convert to 8"
 
 
+def test_of_images_that_are_left_out_for_reasons_alike_the_details_are_told_where_they_are_of_all(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "a").mkdir()
+    Image.new("RGB", (9, 9)).save(tmp_path / "a" / "good.png")
+    Image.fromarray(np.ones((9, 9), np.uint16)).save(tmp_path / "a" / "deep.png")
+    Image.fromarray(np.ones((9, 9), np.float32)).save(tmp_path / "a" / "deep.tif")
+    for name in ("one.jpg", "two.jpg"):
+        (tmp_path / "a" / name).touch()
+    data = opened(tmp_path, 1)
+    list(data.validation(SHAPE))
+    with caplog.at_level("INFO", "hwnas"):
+        warn_broken(data)
+    deep, empty = caplog.messages
+    assert deep.endswith("deep.tif: more than 8 bits per channel, convert to 8")
+    assert empty.endswith("two.jpg: does not decode (cannot identify image file)")
+
+
 @pytest.mark.parametrize(("kind", "mode"), [(np.uint16, "I;16"), (np.float32, "F")])
 def test_images_that_would_be_cut_off_at_eight_bits_are_left_out(kind: type, mode: str, tmp_path: Path):
     (tmp_path / "a").mkdir()
