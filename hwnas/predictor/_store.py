@@ -87,10 +87,11 @@ def load_predictor(path: str | os.PathLike[str], space: SearchSpace, kinds: Mapp
             rule = f"this version reads {' and '.join(map(str, _READABLE_FORMATS))}"
             raise PredictorError(f"file {path}, {found}", rule, "upgrade hwnas, or fit it anew")
         if owner != space.name or fingerprint != space.fingerprint:
-            rule = f"it belongs to space {owner}, not {space.name}"
-            if owner == space.name:
-                rule = f"it was fitted on another encoding of {owner}"
-            raise PredictorError(f"predictor {path}", rule, f"pass a predictor of {space.name}")
+            rule, remedy = f"it belongs to space {owner}, not {space.name}", f"pass a predictor of {space.name}"
+            if owner == space.name:  # such as a network, and what was trained from it for shorter texts
+                rule = f"it was fitted on another {owner}, whose genes have other choices"
+                remedy = "name the space that it was fitted on, or fit it anew"
+            raise PredictorError(f"predictor {path}", rule, remedy)
         if kind not in kinds:
             raise PredictorError(f"file {path}, kind {kind!r}", f"known kinds are {', '.join(kinds)}", "upgrade hwnas")
         predictor = kinds[kind](space, int(header["seed"]))

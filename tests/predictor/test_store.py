@@ -76,7 +76,10 @@ def test_a_predictor_of_another_space_is_refused_by_name(stored):
     [
         ({"format": 99}, "format 99"),
         ({"kind": "oracle"}, "kind 'oracle'"),
-        ({"fingerprint": "0" * 16}, "another encoding"),
+        (
+            {"fingerprint": "0" * 16},
+            r"another ofa_mbv3_w1.0, whose genes have other choices; name the space",
+        ),
         ({"settings": {}}, "damaged"),
         ({"settings": None}, "damaged"),
         ({"card": {"colour": "red"}}, "damaged"),
