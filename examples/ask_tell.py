@@ -1,6 +1,6 @@
-"""A loop of your own: hwnas proposes subnets, you evaluate them as you like, hwnas learns from what you tell.
+"""A loop of your own: hwnas proposes subnets, you evaluate them, and hwnas learns from the results.
 
-Here four threads evaluate subnets of ``digits`` on its validation images; a queue, a cluster or a lab bench would do.
+Here four threads evaluate subnets of ``digits`` on its validation images. A queue, a cluster or a lab bench would do as well.
 
     python examples/ask_tell.py
 """
@@ -24,7 +24,7 @@ if __name__ == "__main__":
         for number in range(ROUNDS):
             x = study.ask(BATCH)
             accuracies = [found.value for found in pool.map(partial(evaluate, net, data=data), x)]
-            study.tell(x, {"top1": accuracies})  # MACs are known, and need not be told
+            study.tell(x, {"top1": accuracies})  # MACs are known without being told
             print(f"round {number + 1}: {len(x)} evaluated, {len(study.front())} on the front")
     front = study.front()
     front.save("asked.csv")

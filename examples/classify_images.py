@@ -1,4 +1,4 @@
-"""A deployed network of images in bare onnxruntime: ``python examples/classify_images.py deploy cat.jpg ...``."""
+"""Classify images with a deployed network, in plain onnxruntime: ``python examples/classify_images.py deploy cat.jpg ...``."""
 
 import json
 import sys
@@ -29,7 +29,7 @@ for file in files:
     width, height = (int(shorter * side / min(image.size)) for side in image.size) if shorter else whole
     left, top = round((width - size) / 2), round((height - size) / 2)
     image = image.resize((width, height), how["resample"]).crop((left, top, left + size, top + size))
-    pixels = np.asarray(image, dtype=np.float32).reshape(size, size, -1)  # of grey images, too
+    pixels = np.asarray(image, dtype=np.float32).reshape(size, size, -1)  # adds the channel of grey images
     pixels = (pixels * how["rescale_factor"] - how["image_mean"]) / how["image_std"]
     logits = session.run(["logits"], {"pixel_values": pixels.astype(np.float32).transpose(2, 0, 1)[None]})[0]
     print(labels[str(logits.argmax())], file, sep="\t")

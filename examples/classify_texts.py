@@ -1,4 +1,4 @@
-"""A deployed network of texts in bare onnxruntime: ``python examples/classify_texts.py deploy "Where is Oslo?" ...``."""
+"""Classify texts with a deployed network, in plain onnxruntime: ``python examples/classify_texts.py deploy "Where is Oslo?" ...``."""
 
 import json
 import sys

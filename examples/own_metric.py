@@ -1,8 +1,8 @@
-"""A metric of your own: the energy of a subnet, against its accuracy.
+"""A metric of your own: searches accuracy against the energy of a subnet.
 
-Energy is a sum over layers, so a table by layer keys is all that a search needs. Here it is a model: 4.6 pJ per
-multiply-accumulate in 32 bits and 640 pJ per weight fetched from memory (Horowitz, ISSCC 2014, 45 nm). Yours may be measured:
-write the same two columns.
+Energy is a sum over layers, so a search needs only a table of energy by layer key. Here the table comes from a model: 4.6 pJ per
+multiply-accumulate in 32 bits, and 640 pJ per weight fetched from memory (Horowitz, ISSCC 2014, 45 nm). If you have measured
+energies, write them in the same two columns.
 
     python examples/own_metric.py
 """

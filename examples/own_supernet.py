@@ -1,7 +1,7 @@
 """Your own elastic network as a supernet, in one file.
 
 A small residual network with elastic depth, elastic width inside its blocks, and elastic resolution.
-State (1) the genes and the layers they switch, (2) how your checkpoint names its tensors. hwnas does
+You state (1) the genes and the layers they switch, and (2) how your checkpoint names its tensors. hwnas does
 the rest: it profiles the layers, searches, extracts subnets with their weights, and exports them.
 
     python examples/own_supernet.py own.pth              # stands in for your training: random weights
@@ -83,7 +83,7 @@ def own_space() -> SearchSpace:
 
 
 class OwnSupernet(Supernet):
-    """Leading channels are kept when a block narrows; for other rules override ``op_weights``."""
+    """A narrower block keeps the leading channels. For another rule, override ``op_weights``."""
 
     @classmethod
     def search_space(cls) -> SearchSpace:
@@ -91,7 +91,7 @@ class OwnSupernet(Supernet):
 
     @classmethod
     def checkpoint_key(cls, name: str) -> str:
-        """Ours to yours: ``blocks.0/conv1.bn.bias`` is ``blocks.0.norm1.bias`` there."""
+        """The checkpoint's name of a tensor: ``blocks.0/conv1.bn.bias`` is ``blocks.0.norm1.bias`` there."""
         for number in ("", "1", "2"):
             name = name.replace(f"/conv{number}.bn.", f".norm{number}.")
         return name.replace("/", ".")

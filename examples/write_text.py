@@ -1,4 +1,4 @@
-"""A deployed decoder writes on in bare onnxruntime: ``python examples/write_text.py deploy "The city of Oslo is" 40``."""
+"""Continue a text with a deployed decoder, in plain onnxruntime: ``python examples/write_text.py deploy "The city of Oslo is" 40``."""
 
 import json
 import sys
@@ -19,7 +19,7 @@ end = json.loads((folder / "generation_config.json").read_text(encoding="utf-8")
 session = ort.InferenceSession(folder / "model.onnx", providers=["CPUExecutionProvider"])
 tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
 outputs = [o.name for o in session.get_outputs()]
-# A cache per layer that attends, empty at first; layers may have different numbers of heads.
+# One cache per layer with attention, empty at first; layers may differ in their number of heads.
 caches = {
     i.name: np.zeros((1, i.shape[1], 0, i.shape[3]), np.float32) for i in session.get_inputs() if "past" in i.name
 }
