@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
+from hwnas.errors import HwnasError, SpaceError
 from hwnas.space._layer import LayerSpec
 
 Value = int | float | str
@@ -57,6 +58,26 @@ class Slot:
     name: str
     genes: tuple[int, ...]
     build: Callable[..., LayerSpec | None]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "genes", tuple(self.genes))  # slots are keys, which a list cannot be part of
+
+    def layer(self, *values: Value) -> LayerSpec | None:
+        """What ``build`` returns for these values of the genes.
+
+        Raises:
+            SpaceError: ``build`` fails, or returns something else than a layer or None.
+        """
+        where, remedy = f"slot {self.name}, of values {values}", "correct the slot's build"
+        try:
+            found = self.build(*values)
+        except HwnasError:
+            raise
+        except Exception as error:
+            raise SpaceError(where, f"building its layer fails ({type(error).__name__}: {error})", remedy) from error
+        if not isinstance(found, LayerSpec | None):
+            raise SpaceError(where, f"it returns a {type(found).__name__}, no LayerSpec and no None", remedy)
+        return found
 
 
 def conditional(gene: Gene, controller: int, active_for: Sequence[int]) -> Gene:

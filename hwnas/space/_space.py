@@ -69,6 +69,9 @@ class SearchSpace:
     def _check(self) -> None:
         for slot in self.slots:
             for column in slot.genes:
+                if not 0 <= column < self.n_genes:
+                    rule = f"gene {column} is not among the {self.n_genes} genes of {self.name}, which count from 0"
+                    raise SpaceError(f"slot {slot.name}", rule, "correct its genes")
                 for controller in self.conditions.controllers(column):
                     if controller not in slot.genes:
                         names = self.genes[column].name, self.genes[controller].name
@@ -334,7 +337,7 @@ class SearchSpace:
         row = self.canonical(self.checked(np.asarray(row)[None]))[0]
         layers = []
         for slot in self.slots:
-            layer = slot.build(*(self.genes[c].choices[row[c]] for c in slot.genes))
+            layer = slot.layer(*(self.genes[c].choices[row[c]] for c in slot.genes))
             if layer is not None:
                 layers.append((slot.name, layer))
         return layers
@@ -355,7 +358,7 @@ class SearchSpace:
         for setting in itertools.product(*domains):
             choice = dict(zip(columns, setting, strict=True))
             if all(choice[c] in inside[c] if self.conditions.holds(c, choice) else choice[c] == 0 for c in conditional):
-                yield setting, slot.build(*(allowed[i] for allowed, i in zip(choices, setting, strict=True)))
+                yield setting, slot.layer(*(allowed[i] for allowed, i in zip(choices, setting, strict=True)))
 
     def layers(self) -> dict[str, LayerSpec]:
         """All distinct layers of the domain by key, in network order."""

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -304,3 +306,37 @@ def test_what_a_gene_without_effect_holds_wakes_nobody():
     assert space.active(row)[0, [2, 0, 1]].tolist() == [True, False, False]
     assert space.canonical(row)[0, [2, 0, 1]].tolist() == [1, 0, 0]
     assert space.active(np.zeros_like(row))[0, [2, 0, 1]].tolist() == [True, True, True]
+
+
+def one_slot(build: Callable[..., Any], columns: Any = (0, 1)) -> SearchSpace:
+    return SearchSpace(
+        "mine", [Gene("w", None, (4, 8)), Gene("r", None, (8, 12), role="input")], [Slot("a", columns, build)]
+    )
+
+
+@pytest.mark.parametrize(
+    ("build", "words"),
+    [
+        (
+            lambda w, _r: w / 0,
+            "slot a, of values (4, 8): building its layer fails (ZeroDivisionError: division by zero)",
+        ),
+        (lambda _w: None, "building its layer fails (TypeError: "),
+        (lambda _w, _r: "conv", "it returns a str, no LayerSpec and no None; correct the slot's build"),
+    ],
+)
+def test_a_slot_that_builds_no_layer_is_named(build: Callable[..., Any], words: str) -> None:
+    space = one_slot(build)
+    for use in (space.layers, lambda: space.network(np.zeros(2, dtype=np.int16))):
+        with pytest.raises(SpaceError, match=re.escape(words)):
+            use()
+
+
+def test_genes_of_a_slot_are_columns_in_any_sequence() -> None:
+    space = one_slot(lambda w, r: conv_layer(w, 3, r), [0, 1])
+    assert len(space.layers()) == 4
+    for column in (2, -1):
+        with pytest.raises(
+            SpaceError, match=f"slot a: gene {column} is not among the 2 genes of mine, which count from 0"
+        ):
+            one_slot(lambda w: conv_layer(w, 3, 8), (column,))
