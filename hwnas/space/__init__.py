@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import cache
 from importlib.metadata import entry_points
 
-from hwnas.errors import SpaceError, UnknownNameError
+from hwnas.errors import HwnasError, SpaceError, UnknownNameError
 from hwnas.plugin import is_reference, load_entry, load_object
 from hwnas.space._archs import Arch
 from hwnas.space._cost import (
@@ -120,6 +120,8 @@ def _of_object(name: str, found: object) -> SearchSpace:
     make = getattr(found, "search_space", found)
     try:
         space = make() if callable(make) else make
+    except HwnasError:  # it says itself what is wrong
+        raise
     except Exception as error:
         rule = f"making it fails ({type(error).__name__}: {error})"
         raise SpaceError(f"space {name!r}", rule, "correct the plug-in") from error

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -340,3 +341,13 @@ def test_genes_of_a_slot_are_columns_in_any_sequence() -> None:
             SpaceError, match=f"slot a: gene {column} is not among the 2 genes of mine, which count from 0"
         ):
             one_slot(lambda w: conv_layer(w, 3, 8), (column,))
+
+
+def test_what_is_wrong_with_a_space_of_a_file_is_said_once(tmp_path: Path) -> None:
+    mine = tmp_path / "mine.py"
+    mine.write_text(
+        "from hwnas.space import SearchSpace, Slot\n\ndef space(): return SearchSpace('mine', [], [Slot('a', (0,), None)])\n"
+    )
+    with pytest.raises(SpaceError) as raised:
+        get_space(f"{mine}:space")
+    assert str(raised.value) == "slot a: gene 0 is not among the 0 genes of mine, which count from 0; correct its genes"
