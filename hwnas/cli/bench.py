@@ -45,7 +45,7 @@ def bench(
         str,
         typer.Option(
             "--searchers",
-            help="Some of random, nsga2, unsga3, evolution, linas. exact: insist that 100 % is the exact front.",
+            help="Some of random, nsga2, unsga3, evolution, linas. With exact, the command fails unless 100 % is the exact front.",
             metavar="LIST",
         ),
     ] = "random,nsga2,linas",

@@ -51,7 +51,8 @@ def evaluate(
         Path | None, typer.Option("--archs", help="Subnets to evaluate: a CSV with a column `arch`.", metavar="CSV")
     ] = None,
     sample: Annotated[
-        int | None, typer.Option("--sample", help="Or this many distinct random subnets.", min=1, metavar="N")
+        int | None,
+        typer.Option("--sample", help="Evaluate this many distinct random subnets instead.", min=1, metavar="N"),
     ] = None,
     images: Images = 5000,
     calibrate: Calibrate = 2000,

@@ -29,7 +29,9 @@ def export(
         Path | None, typer.Argument(help="CSV of subnets from search or evaluate.", metavar="PARETO.csv")
     ] = None,
     row: Annotated[int | None, typer.Option("--row", help="Row of the CSV to export.", min=1, metavar="N")] = None,
-    arch: Annotated[str | None, typer.Option("--arch", help="Or the subnet itself, as JSON.", metavar="JSON")] = None,
+    arch: Annotated[
+        str | None, typer.Option("--arch", help="The subnet as JSON, instead of a row.", metavar="JSON")
+    ] = None,
     supernet: Annotated[
         str | None,
         typer.Option("--supernet", help=f"Supernet: {REFERENCE}; default: that of the search.", metavar="NAME"),
@@ -91,8 +93,8 @@ def export(
     """Write a subnet as ONNX (dynamic batch and length, batch norms folded), checked against torch.
 
     Its precision is that of --precision, otherwise that of the search, otherwise fp32. Precisions other than fp32 are
-    compared with fp32 on the calibration images. With --device the file is also timed. Exit code 1 if it agrees on fewer
-    images than --agreement, or breaks the latency budget.
+    compared with fp32 on the calibration images. With --device the file is also timed. Exit code 1 if the file agrees with
+    fp32 on fewer images than --agreement, or breaks the latency budget.
 
     Example: hwnas export pareto.csv --row 3 --data imagenet --out model.onnx
 

@@ -54,7 +54,9 @@ def fit(
     ] = 5,
     imported: Annotated[
         Path | None,
-        typer.Option("--import", help="Instead, convert a predictor that OFA released.", metavar="FILE.pth"),
+        typer.Option(
+            "--import", help="Convert a predictor that OFA released, instead of fitting one.", metavar="FILE.pth"
+        ),
     ] = None,
     fix: Fix = None,
     seed: Seed = 0,

@@ -36,7 +36,7 @@ def report(
     rows: Annotated[int, typer.Option("--rows", help="Rows of the table to print.", min=2, metavar="N")] = 16,
     to_json: AsJson = False,
 ) -> None:
-    """Draw a front and print its table from its CSV; rows that you removed are left out.
+    """Draw a front and print its table, from the rows that its CSV has now.
 
     Example: hwnas report pareto.csv --html
     """
