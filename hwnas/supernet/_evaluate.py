@@ -24,6 +24,9 @@ from hwnas.task import Task, ahead, measured, placed
 
 REMEDY = "correct the cause and run the same command again, which resumes; or skip such subnets: --on-failure skip"
 
+ROUNDING = 1e-6
+"""How far a score may lie outside of its metric's range: a correlation of equal rows can be 1.0000000000000002."""
+
 
 @dataclass(frozen=True)
 class Accuracy:
@@ -80,7 +83,7 @@ def evaluate(supernet: Supernet, row: NDArray[Any], data: Task, engine: Engine |
 
     Raises:
         DataError: there were no samples.
-        SupernetError: the accuracy is not a finite number.
+        SupernetError: the accuracy is not a finite number, or not a possible one.
     """
     engine = engine or get_engine()
     subnet, n_calibration = calibrated(supernet, row, data, engine)
@@ -88,7 +91,12 @@ def evaluate(supernet: Supernet, row: NDArray[Any], data: Task, engine: Engine |
     if not math.isfinite(accuracy):
         rule = "it must be a finite number"
         raise SupernetError(f"{supernet.metric} {accuracy}", rule, "check whether the network's outputs are finite")
-    return Accuracy(accuracy, n_images, n_calibration)
+    metric = supernet.metric_named(next(iter(data.metrics)))
+    possible = min(max(accuracy, metric.lowest), metric.highest)
+    if abs(accuracy - possible) > ROUNDING:
+        rule = f"it lies within {metric.lowest:g}..{metric.highest:g}"
+        raise SupernetError(f"{metric.name} {accuracy:g}", rule, "correct the task's score, or rename its metric")
+    return Accuracy(possible, n_images, n_calibration)
 
 
 class MeasuredAccuracy:

@@ -30,9 +30,10 @@ def measured(task: Task, specs: Specs, logits_of: Callable[[Inputs], Tensor]) ->
         logits_of: the network: logits ``(n, classes)`` of a batch, on the CPU.
 
     Raises:
-        DataError: there are no validation samples.
+        DataError: there are no validation samples, or the metric is no number.
     """
     n = 0
+    name, score = next(iter(task.metrics.items()))
 
     def scored() -> Iterator[tuple[Tensor, Tensor]]:
         nonlocal n
@@ -40,10 +41,14 @@ def measured(task: Task, specs: Specs, logits_of: Callable[[Inputs], Tensor]) ->
             n += len(labels)
             yield logits_of(inputs), labels
 
-    value = next(iter(task.metrics.values()))(scored())
+    value = score(scored())
     if n == 0:
-        raise DataError("validation", "there are no samples to measure on", "give some")
-    return value, n
+        rule = f"there are no samples to measure on, or the score of {name} reads none"
+        raise DataError("validation", rule, "give some, and let the score go through its argument")
+    try:
+        return float(value), n  # journals hold no tensors
+    except (TypeError, ValueError, RuntimeError):
+        raise DataError(f"{name} {value!r}", "a score is one number", "return a float from the task's score") from None
 
 
 def margins(

@@ -84,6 +84,11 @@ def test_a_subnet_that_measures_no_number_fails_and_may_be_skipped(
         skipping = MeasuredAccuracy(own_supernet, data, journal, skip_failed=True)
         assert skipping.accuracies(row) == [None]
         assert skipping.has_failed(row).all()
+    monkeypatch.setattr("hwnas.supernet._evaluate.measured", lambda *_: (250.0, 50))
+    with pytest.raises(SupernetError, match=r"top1 250: it lies within 0\.\.100"):
+        evaluate(own_supernet, row[0], data)
+    monkeypatch.setattr("hwnas.supernet._evaluate.measured", lambda *_: (100 + 1e-13, 50))
+    assert evaluate(own_supernet, row[0], data).value == 100
 
 
 def arguments(checkpoint: Path, images: Path, out: Path, *more: str) -> list[str]:

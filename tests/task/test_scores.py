@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,8 +12,22 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import accuracy_score, f1_score, matthews_corrcoef
 
+from hwnas.errors import DataError
+from hwnas.space import TensorSpec
 from hwnas.supernet import load_supernet
-from hwnas.task import SCORES, macro_f1, matthews, sampling_errors, scored_by, top1
+from hwnas.task import (
+    SCORES,
+    DigitsData,
+    Inputs,
+    Score,
+    Scored,
+    macro_f1,
+    matthews,
+    measured,
+    sampling_errors,
+    scored_by,
+    top1,
+)
 from hwnas.task._scores import LEAST, MOST, is_right, margin
 
 CLASSES = 4
@@ -76,3 +91,42 @@ def test_the_choice_of_samples_moves_an_accuracy_by_so_much() -> None:
     assert errors[0] == pytest.approx(drawn.std(), rel=0.02)
     assert (errors > 0).all()
     assert sampling_errors(scored_by(data, "f1"), np.array([93.0]), 400) is None
+
+
+class ScoredBy(DigitsData):
+    """Digits, scored by any function."""
+
+    def __init__(self, score: Score) -> None:
+        super().__init__()
+        self.metrics = {"top1": score}
+
+
+SPECS = {"input": TensorSpec((1, 8, 8))}
+
+
+def read(scored: Scored, value: object) -> Any:
+    return value if list(scored) else None
+
+
+def logits_of(images: Inputs) -> torch.Tensor:
+    return torch.zeros(len(images), 10)
+
+
+@pytest.mark.parametrize("value", [50, np.float32(50), torch.tensor(50.0), torch.tensor([50.0])])
+def test_a_score_may_be_any_number(value: object) -> None:
+    found, n = measured(ScoredBy(lambda scored: read(scored, value)), SPECS, logits_of)
+    assert (type(found), found, n) == (float, 50.0, 600)
+
+
+@pytest.mark.parametrize(
+    ("score", "words"),
+    [
+        (lambda scored: read(scored, "high"), "top1 'high': a score is one number; return a float"),
+        (lambda scored: read(scored, torch.ones(2)), r"top1 tensor\(\[1., 1.\]\): a score is one number"),
+        (lambda scored: None if list(scored) else 1, "top1 None: a score is one number"),
+        (lambda _: 50.0, "no samples to measure on, or the score of top1 reads none"),
+    ],
+)
+def test_a_score_that_is_no_number_is_refused(score: Score, words: str) -> None:
+    with pytest.raises(DataError, match=words):
+        measured(ScoredBy(score), SPECS, logits_of)
