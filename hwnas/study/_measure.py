@@ -18,7 +18,7 @@ from hwnas.study._boards import Elsewhere, names_of
 from hwnas.study._budgets import latency_ms
 from hwnas.study._decoding import Decoding, with_prefill
 from hwnas.study._front import Front
-from hwnas.study._place import Place, find_place, warn_foreign
+from hwnas.study._place import Place, find_place, searched_conditions, warn_foreign
 from hwnas.study._several import Job
 
 if TYPE_CHECKING:
@@ -251,8 +251,12 @@ class Measuring:
             raise DataError(f"device {url}", rule, "measure a front of one precision there")
         if Decoding.of(self.space, self.front.facts) is not None:
             raise DataError(f"device {url}", "decoders are timed on this machine's devices", "measure there by hand")
-        device = latency.bundled_device("cpu", threads=self.threads or 1, batch=self.batch or 1)
-        precision = self.precision or "fp32"
+        usual = searched_conditions(self.front.facts, "cpu")
+        threads, batch = self.threads or usual["threads"], self.batch or usual["batch"]
+        device, precision = (
+            latency.bundled_device("cpu", threads=threads, batch=batch),
+            self.precision or usual["precision"],
+        )
 
         def write(path: Path, device: Device) -> Bundle:
             plan = latency.Plan(sessions=SESSIONS, seed=self.seed)

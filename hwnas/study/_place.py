@@ -94,6 +94,17 @@ def refuse_busy(load: Load, what: str) -> None:
         raise DeviceError(what, rule, "stop what else runs here, then measure again")
 
 
+def searched_conditions(facts: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """Threads, batch, spinning and precision of a search for a device of this name; the usual ones if it was for another."""
+    usual = {"threads": 1, "batch": 1, "spinning": "stop", "precision": "fp32"}
+    searched = facts.get("device") or {}
+    conditions = searched.get("conditions") or {}
+    if conditions.get("name") != name:
+        return usual
+    found = {**conditions, "precision": searched.get("precision")}
+    return {key: found.get(key) or value for key, value in usual.items()}
+
+
 def find_place(
     space: SearchSpace,
     facts: Mapping[str, Any],
@@ -123,12 +134,11 @@ def find_place(
     if name.partition(":")[0] not in PROVIDERS:
         elsewhere = "measure on another machine: hwnas measure PARETO.csv --device ssh://user@host"
         raise UnknownNameError("device", name, PROVIDERS, elsewhere)
-    same = conditions.get("name") == name
-    usual = {key: conditions.get(key) or 1 if same else 1 for key in ("threads", "batch")}
-    spinning = conditions.get("spinning", "stop") if same else "stop"
-    here = get_device(name, threads=threads or usual["threads"], batch=batch or usual["batch"], spinning=spinning)
+    usual = searched_conditions(facts, name)
+    threads, batch = threads or usual["threads"], batch or usual["batch"]
+    here = get_device(name, threads=threads, batch=batch, spinning=usual["spinning"])
     was = searched.get("precision", "fp32")
-    computed = _computed(space, parse_precision(precision) if precision else None, was if same else "fp32")
+    computed = _computed(space, parse_precision(precision) if precision else None, usual["precision"])
     check_precision(here, computed)
     if conditions and computed == was and not Device.from_json(conditions).differences(here):
         return Place(here, computed, described_table(here, searched))

@@ -21,7 +21,9 @@ BLOCKS = {str(document.relative_to(REPOSITORY)): blocks_of(document) for documen
 NOT_RUN = [block for blocks in BLOCKS.values() for block in blocks if block.not_run is not None]
 TABLED = [*DOCUMENTS, REPOSITORY / "BENCHMARKS.md", *sorted((REPOSITORY / "benchmarks" / "notes").glob("*.md"))]
 _BAR, _CODE = re.compile(r"(?<!\\)\|"), re.compile(r"`[^`]*`")
-_LINK = re.compile(r"\]\(([^)#:]+)(?:#[^)]*)?\)")
+_LINK = re.compile(r"\]\(([^)#:]*)(?:#([^)]*))?\)")
+_FENCED = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
+_HEADING = re.compile(r"^#+ (.*)$", re.MULTILINE)
 
 
 @pytest.mark.usefixtures("mirror")
@@ -83,8 +85,17 @@ def test_every_command_is_documented() -> None:
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(REPOSITORY)))
 def test_links_lead_somewhere(document: Path) -> None:
-    for target in _LINK.findall(document.read_text(encoding="utf-8")):
-        assert (document.parent / target).exists(), f"{document.name} links to {target}"
+    for target, anchor in _LINK.findall(document.read_text(encoding="utf-8")):
+        path = document.parent / target if target else document
+        assert path.exists(), f"{document.name} links to {target}"
+        if anchor:
+            assert anchor in _anchors(path), f"{document.name} links to {target}#{anchor}"
+
+
+def _anchors(document: Path) -> set[str]:
+    """As GitHub makes them of headings."""
+    headings = _HEADING.findall(_FENCED.sub("", document.read_text(encoding="utf-8")))
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
 @pytest.mark.parametrize("document", TABLED, ids=lambda path: str(path.relative_to(REPOSITORY)))

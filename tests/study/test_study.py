@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,9 @@ from hwnas.errors import DataError, HwnasError, InfeasibleError, NotHeldError, Q
 from hwnas.executor import Where
 from hwnas.metric import Budget, get_metric, metrics
 from hwnas.space import get_space, macs_cost
+from hwnas.study._measure import Measuring
 from hwnas.study._metrics import Metrics
+from hwnas.study._place import searched_conditions
 from hwnas.testing import METRIC_CHECKS, check_all
 from tests.e2e.machine import fake_runtime, true_ns
 
@@ -116,6 +119,26 @@ def test_a_front_without_a_budget_is_refused_before_it_is_measured(
     monkeypatch.setattr("hwnas.study._measure.measure_on", lambda *_: pytest.fail("it was measured"))
     with pytest.raises(DataError, match="verify: there is no latency budget to hold; pass budget="):
         front.verify(device="cpu")
+
+
+def test_another_machine_measures_under_the_conditions_of_the_search(
+    front: hwnas.Front, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    searched = {"precision": "int8", "conditions": {"name": "cpu", "threads": 2, "batch": 4}}
+    there: list[Any] = []
+
+    def elsewhere(*given: Any) -> Any:
+        there.append(given[4])
+        return SimpleNamespace(measure=None, prepare=None)
+
+    monkeypatch.setattr("hwnas.study._measure.Elsewhere", elsewhere)
+    found = replace(front, provenance=replace(front.provenance, device=searched))
+    Measuring.of(found).elsewhere("ssh://pi@kitchen", "python3", Path(), "")
+    Measuring.of(found, threads=1).elsewhere("ssh://pi@kitchen", "python3", Path(), "")
+    assert [(device.threads, device.batch) for device in there] == [(2, 4), (1, 4)]
+    assert searched_conditions(found.facts, "cpu")["precision"] == "int8"
+    assert searched_conditions(found.facts, "cuda") == searched_conditions({}, "cpu")
+    assert searched_conditions({}, "cpu") == {"threads": 1, "batch": 1, "spinning": "stop", "precision": "fp32"}
 
 
 def test_rows_and_budgets_to_measure_are_written_as_elsewhere(
