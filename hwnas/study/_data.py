@@ -64,8 +64,10 @@ def refuse_unready(name: str, net: Supernet, folder: Path | None) -> None:
         SupernetError: the head is new.
         DataError: the supernet brings no data, and no folder was given.
     """
+    from hwnas.supernet import brought_data
+
     refuse_untrained(name, net, folder)
-    if folder is None and net.data() is None:
+    if folder is None and brought_data(net) is None:
         raise DataError(f"supernet {name}", "it comes without data", _YOURS)
 
 
@@ -93,6 +95,7 @@ def evaluation_data(
         DataError: the supernet brings no data and no folder was given, the folder does not fit, or a number is out of range.
         SupernetError: the supernet's head is new.
     """
+    from hwnas.supernet import brought_data
     from hwnas.task import scored_by
 
     for what, n, least in (
@@ -103,7 +106,7 @@ def evaluation_data(
     ):
         check_whole(what, n, least)
     refuse_unready(name, supernet, folder)
-    own = supernet.data()
+    own = brought_data(supernet)
     if folder is None and own is not None:
         return scored_by(own, supernet.metric), {"data": name}
     assert folder is not None

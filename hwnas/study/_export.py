@@ -185,13 +185,13 @@ def _calibrated(
     settings: ExportSettings, net: Supernet, chosen: ChosenSubnet
 ) -> tuple[Subnet, dict[str, str], Watched | None]:
     """The subnet, re-calibrated if there are images; its accuracy and source; and the images."""
-    from hwnas.supernet import calibrated, measure_accuracy, reference_kind
+    from hwnas.supernet import brought_data, calibrated, measure_accuracy, reference_kind
 
     name, data, measure = settings.supernet, settings.data, settings.images is not None
     shown = data or reference_kind(name).whole or name
     options = {"images": 1 if settings.images is None else settings.images, "calibrate": settings.calibrate}
     encoded = net.space.encode(chosen.arch)
-    if data is None and net.data() is None:
+    if data is None and brought_data(net) is None:
         if measure:
             rule = "there are no images to measure accuracy on"
             raise DataError(f"images {settings.images}", rule, "pass --data FOLDER")

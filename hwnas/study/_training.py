@@ -79,7 +79,15 @@ class Training:
             SupernetError: the supernet cannot be opened or brings no data, or the state is of another run.
             DataError: the data do not fit.
         """
-        from hwnas.supernet import Recipe, Trainer, TrainSettings, get_supernet, random_supernet, reference_kind
+        from hwnas.supernet import (
+            Recipe,
+            Trainer,
+            TrainSettings,
+            brought_data,
+            get_supernet,
+            random_supernet,
+            reference_kind,
+        )
         from hwnas.supernet.train import training_device, training_precision
         from hwnas.task import scored_by
 
@@ -97,7 +105,7 @@ class Training:
                     rule = "a pretrained network learns from your data"
                     raise SupernetError(value, rule, "add --data FOLDER")
             net = as_told(random_supernet(self.supernet, self.seed), self.columns, self.metric)
-            task = scored_by(_own_task(self.supernet, get_supernet(self.supernet).data()), net.metric)
+            task = scored_by(_own_task(self.supernet, brought_data(get_supernet(self.supernet))), net.metric)
             if task.labels and len(task.labels) != net.classes:
                 rule = f"its own data have {len(task.labels):,} classes, but its head has {net.classes:,}"
                 raise SupernetError(f"supernet {self.supernet}", rule, "add --data FOLDER with yours")

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     )
     from hwnas.supernet._execute import forward
     from hwnas.supernet._export import export_onnx, needs_ranges, onnx_accuracy, onnx_model, save_onnx
+    from hwnas.supernet._family import brought_data
     from hwnas.supernet._header import described
     from hwnas.supernet._lessons import lessons, taught
     from hwnas.supernet._recipe import Recipe
@@ -75,6 +76,7 @@ __all__ = [
     "agreement",
     "all_failed",
     "answer",
+    "brought_data",
     "by_activity",
     "calibrated",
     "centre",
@@ -123,6 +125,7 @@ __getattr__, __dir__ = lazily(
         "hwnas.supernet._evaluate": "Accuracy MeasuredAccuracy accuracy_journal_identity all_failed calibrated evaluate measure_accuracy",
         "hwnas.supernet._execute": "forward",
         "hwnas.supernet._export": "export_onnx needs_ranges onnx_accuracy onnx_model save_onnx",
+        "hwnas.supernet._family": "brought_data",
         "hwnas.supernet._header": "described",
         "hwnas.supernet._lessons": "lessons taught",
         "hwnas.supernet._recipe": "Recipe",

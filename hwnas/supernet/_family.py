@@ -1,4 +1,4 @@
-"""The space of a family of supernets and the shapes of its tensors, both known without weights."""
+"""What a family of supernets states: its space, the shapes of its tensors, its data. All are known without weights."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from hwnas.space import Op, SearchSpace
 
 if TYPE_CHECKING:
     from hwnas.supernet._base import Supernet
+    from hwnas.task import Task
 
 TensorShape = tuple[int, ...]
 
@@ -33,6 +34,30 @@ def family_space(family: type[Supernet]) -> SearchSpace:
     if not isinstance(space, SearchSpace):
         raise SupernetError(name, "its search_space() returns no SearchSpace", "return one from it")
     return space
+
+
+def brought_data(supernet: Supernet | type[Supernet]) -> Task | None:
+    """The data that a supernet brings; None if the user has to give some.
+
+    Raises:
+        SupernetError: a plug-in's ``data`` fails, or returns no task with a metric.
+    """
+    family = supernet if isinstance(supernet, type) else type(supernet)
+    name = f"supernet {family.__name__}"
+    try:
+        data = supernet.data()
+    except HwnasError:
+        raise
+    except Exception as error:
+        rule = f"its data() fails ({type(error).__name__}: {error})"
+        raise SupernetError(name, rule, "correct the plug-in") from error
+    missing = [part for part in ("metrics", "labels", "calibration", "validation") if not hasattr(data, part)]
+    if data is not None and missing:
+        rule = f"its data() returns {type(data).__name__}, which has no {missing[0]}"
+        raise SupernetError(name, rule, "return a hwnas.task.Task, or None")
+    if data is not None and not data.metrics:
+        raise SupernetError(name, "its data() has no metrics", 'name a score: metrics = {"top1": hwnas.task.top1}')
+    return data
 
 
 @cache

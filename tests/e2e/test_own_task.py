@@ -8,6 +8,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from hwnas.space import macs_cost
+from hwnas.supernet import random_supernet
 from tests.e2e.conftest import Hwnas
 
 MINE = '''
@@ -81,3 +83,27 @@ def test_from_training_to_a_front_by_a_task_of_ones_own(metric: str, score: str,
     ran = hwnas("export", "pareto.csv", "--row", 1, "--out", "best.onnx")
     assert ran.code == 0, ran.err
     assert "measured on 600 images" in ran.err
+
+
+NO_DATA = [
+    ("return 3", "its data() returns int, which has no metrics; return a hwnas.task.Task, or None"),
+    ("raise OSError('gone')", "its data() fails (OSError: gone); correct the plug-in"),
+    ("found = OddDigits(); found.metrics = {}; return found", "its data() has no metrics; name a score"),
+]
+
+
+@pytest.mark.parametrize(("body", "complaint"), NO_DATA)
+def test_data_that_are_no_task_are_one_line(body: str, complaint: str, hwnas: Hwnas) -> None:
+    text = MINE.replace("METRIC", "f1").replace("SCORE", "macro_f1").replace("return OddDigits()", body)
+    Path("mine.py").write_text(text)
+    net = random_supernet("mine.py:Mine")
+    net.save("own.safetensors")
+    arch = json.dumps(net.space.decode(macs_cost(net.space).minimum()[1]))
+    for command in (
+        ("train", "--steps", 1, "--out", "x.safetensors"),
+        ("search", "--evaluate", "--checkpoint", "own.safetensors", "--objectives", "f1,macs"),
+        ("export", "--arch", arch, "--checkpoint", "own.safetensors"),
+    ):
+        ran = hwnas(*command, "--supernet", "mine.py:Mine")
+        assert (ran.code, ran.out) == (2, ""), ran.err
+        assert f"error: supernet Mine: {complaint}" in ran.err
