@@ -127,5 +127,6 @@ def _of_object(name: str, found: object) -> SearchSpace:
         raise SpaceError(f"space {name!r}", rule, "correct the plug-in") from error
     if not isinstance(space, SearchSpace):
         rule = "it is no SearchSpace, no function that makes one, and no Supernet class"
-        raise SpaceError(f"space {name!r}", rule, "correct the name after the colon")
+        remedy = "correct the name after the colon" if is_reference(name) else "correct the plug-in"
+        raise SpaceError(f"space {name!r}", rule, remedy)
     return space

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import Any
 
 import pytest
 
 from hwnas.errors import SpaceError, UnknownNameError
-from hwnas.search import SEARCHERS, Objective, Problem, Searcher, SearchOptions, new_searcher, searcher_names
+from hwnas.search import SEARCHERS, Objective, Problem, Searcher, SearchOptions, Stepwise, new_searcher, searcher_names
 from hwnas.search.expensive import _linas
 from hwnas.space import get_space, macs_cost
 from hwnas.testing import SEARCHER_CHECKS, Check
@@ -53,6 +54,24 @@ def test_a_searcher_of_a_package_is_found_by_name(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(Point, "load", staticmethod(never_loads))
     with pytest.raises(SpaceError, match="package:make cannot be loaded"):
         begun("mine")
+    for made, rule in (
+        (5, "it is int, no function of a Problem and SearchOptions"),
+        (lambda *_: None, "its function returns NoneType, which has no ask; return a hwnas.search.Stepwise"),
+        (lambda _: None, r"making it fails \(TypeError: "),
+    ):
+        monkeypatch.setattr(Point, "load", staticmethod(lambda made=made: made))
+        with pytest.raises(SpaceError, match=f"searcher 'mine': {rule}"):
+            begun("mine")
+
+
+@pytest.mark.parametrize("rows", [None, [0, 1], [[0.5] * 18], [[99] * 18]])
+def test_steps_that_yield_no_rows_of_the_space_are_refused(rows: Any) -> None:
+    space = get_space("digits")
+    problem = Problem(space, [Objective("macs", "MACs", False, macs_cost(space))])
+    with pytest.raises(SpaceError, match=r"digits has (18 integer genes|choices 0 to)"):
+        Stepwise("mine", problem, SearchOptions(48), lambda *_: (row for row in [rows])).ask(1)
+    with pytest.raises(SpaceError, match="searcher mine: its steps are NoneType, no generator"):
+        Stepwise("mine", problem, SearchOptions(48), lambda *_: None)  # type: ignore[arg-type,return-value]
 
 
 def never_loads() -> None:

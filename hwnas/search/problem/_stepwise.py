@@ -50,6 +50,9 @@ class Stepwise:
         self._waits = waits
         self._pool = Pool(problem)
         self._steps = steps(self._pool, options)
+        if not isinstance(self._steps, Generator):
+            rule = f"its steps are {type(self._steps).__name__}, no generator"
+            raise SpaceError(f"searcher {name}", rule, "yield rows in the function of its steps")
         self._batch: Batch | None = None
         self._begun = self._ended = False
         self._trace: list[tuple[int, float]] = []
@@ -94,6 +97,7 @@ class Stepwise:
                 self._ended = True
                 return
             self._begun = True
+            wanted = self.problem.space.checked(wanted)
             self._batch = Batch(self._pool, wanted, self.options.evaluations - self._pool.asked)
             if self._batch.is_cut:  # the budget ends within this batch, and the search with it
                 self._steps.close()
