@@ -118,7 +118,9 @@ class SearchSpace:
 
     @property
     def input_text(self) -> str:
-        """Choices of the input genes in words: ``"192, 224 px"``; empty if there are none."""
+        """Choices of the input genes in words: ``"192, 224 px"``; of several genes ``"l=1; p=512"``; empty if there are none."""
+        if len(self.input_values) > 1:
+            return "; ".join(f"{name}={listed(values)}" for name, values in self.input_values.items())
         units = [self.genes[c].unit for c in self.input_genes]
         return ", ".join(
             f"{listed(values)} {unit}".strip() for values, unit in zip(self.input_values.values(), units, strict=True)

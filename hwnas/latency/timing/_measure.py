@@ -17,11 +17,10 @@ T = TypeVar("T")
 Progress = Callable[[int, int, str], None]
 """Called with the number of steps done, the number of all steps, and the name of the current stage."""
 
-READY_BYTES = 256 << 20
-"""Largest total size of the model files that are loaded at once; a larger file is loaded alone, as users load it.
-
-Where a session lies in memory decides how fast its weights are read. One language model of 330 MB, loaded three times in one
-process, wrote a token in 22, 23 and 20 ms, in the order of loading; alone in a process it took 22 to 23 ms."""
+READY_BYTES = 2 << 30
+"""Largest total size of the model files that are loaded at once. A session takes about as much again: three sessions of a
+language model of 540 MB and their anchor took 7.2 GiB at the peak. Loading such files one at a time was tried, because sessions
+differ by the order of loading (see `benchmarks/huge_pages.py`): a profile then took more than twice as long."""
 
 WANDERING = 1.1
 """A machine's speed wanders if the anchor's slow times are at least this multiple of its fast times."""
