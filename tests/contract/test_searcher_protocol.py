@@ -69,9 +69,13 @@ def test_steps_that_yield_no_rows_of_the_space_are_refused(rows: Any) -> None:
     space = get_space("digits")
     problem = Problem(space, [Objective("macs", "MACs", False, macs_cost(space))])
     with pytest.raises(SpaceError, match=r"digits has (18 integer genes|choices 0 to)"):
-        Stepwise("mine", problem, SearchOptions(48), lambda *_: (row for row in [rows])).ask(1)
+        _stepwise(problem, lambda *_: (row for row in [rows])).ask(1)
     with pytest.raises(SpaceError, match="searcher mine: its steps are NoneType, no generator"):
-        Stepwise("mine", problem, SearchOptions(48), lambda *_: None)  # type: ignore[arg-type,return-value]
+        _stepwise(problem, lambda *_: None)
+
+
+def _stepwise(problem: Problem, steps: Any) -> Stepwise:
+    return Stepwise("mine", problem, SearchOptions(48), steps)
 
 
 def never_loads() -> None:

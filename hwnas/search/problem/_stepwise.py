@@ -49,10 +49,7 @@ class Stepwise:
         self.name, self.problem, self.options = name, problem, options
         self._waits = waits
         self._pool = Pool(problem)
-        self._steps = steps(self._pool, options)
-        if not isinstance(self._steps, Generator):
-            rule = f"its steps are {type(self._steps).__name__}, no generator"
-            raise SpaceError(f"searcher {name}", rule, "yield rows in the function of its steps")
+        self._steps = _generator(name, steps(self._pool, options))
         self._batch: Batch | None = None
         self._begun = self._ended = False
         self._trace: list[tuple[int, float]] = []
@@ -137,3 +134,11 @@ def checked(
             arch = problem.space.decode(x[worst])
             raise SpaceError(f"{name} of {arch}", f"it is {complete[name][worst]:g}", "tell finite numbers only")
     return x, complete
+
+
+def _generator(name: str, steps: Any) -> Steps:
+    """The steps, if they are a generator. Raises SpaceError."""
+    if not isinstance(steps, Generator):
+        rule = f"its steps are {type(steps).__name__}, no generator"
+        raise SpaceError(f"searcher {name}", rule, "yield rows in the function of its steps")
+    return steps
