@@ -37,14 +37,14 @@ def usable_cores() -> int:
 def memory_pages() -> str:
     """``huge``, if this process asks Linux for pages of 2 MB by ``GLIBC_TUNABLES=glibc.malloc.hugetlb=1``; else ``usual``.
 
-    They make a network that reads its weights from memory in every run up to 1.2 times as fast.
+    Huge pages make a network up to 1.2 times as fast if it reads its weights from memory in every run.
     """
     asked = "glibc.malloc.hugetlb=1" in os.environ.get("GLIBC_TUNABLES", "").split(":")
     return "huge" if asked and _glibc_version() >= (2, 35) and not _refuses_huge_pages() else "usual"
 
 
 def _glibc_version() -> tuple[int, ...]:
-    """None, ``()``, with another C library."""
+    """Empty if the C library is another one."""
     name, version = platform.libc_ver()
     return tuple(int(part) for part in version.split(".") if part.isdigit()) if name == "glibc" else ()
 

@@ -60,7 +60,7 @@ test of which activation a chain of ONNX nodes is. onnxruntime fuses ``gelu`` in
 
 @dataclass(frozen=True)
 class PRelu(Op):
-    """What is negative times a slope per channel, which training learns (He et al. 2015, arXiv:1502.01852)."""
+    """Multiplies negative values by a learned slope per channel (He et al. 2015, arXiv:1502.01852)."""
 
     in_place = (0,)
 
