@@ -6,8 +6,9 @@ from functools import partial
 from importlib.metadata import entry_points
 from typing import cast
 
-from hwnas.errors import HwnasError, SpaceError, UnknownNameError
+from hwnas.errors import SpaceError, UnknownNameError
 from hwnas.plugin import load_entry
+from hwnas.search._plugged_in import PluggedIn
 from hwnas.search.evolve._best import along_a_budget
 from hwnas.search.evolve._evolution import evolution
 from hwnas.search.evolve._nsga2 import nsga2, unsga3
@@ -86,24 +87,4 @@ def searcher_maker(name: str) -> Maker:
     if not callable(found):
         rule = f"it is {type(found).__name__}, no function of a Problem and SearchOptions"
         raise SpaceError(f"searcher {name!r}", rule, "correct the plug-in")
-    return partial(_begun, name, cast("Maker", found))
-
-
-def _begun(name: str, make: Maker, problem: Problem, options: SearchOptions) -> Searcher:
-    """The searcher of a plug-in.
-
-    Raises:
-        SpaceError: it fails, or begins no search.
-    """
-    try:
-        searcher = make(problem, options)
-    except HwnasError:
-        raise
-    except Exception as error:
-        rule = f"making it fails ({type(error).__name__}: {error})"
-        raise SpaceError(f"searcher {name!r}", rule, "correct the plug-in") from error
-    missing = [method for method in ("ask", "tell", "front") if not hasattr(searcher, method)]
-    if missing:
-        rule = f"its function returns {type(searcher).__name__}, which has no {missing[0]}"
-        raise SpaceError(f"searcher {name!r}", rule, "return a hwnas.search.Stepwise or another Searcher")
-    return searcher
+    return partial(PluggedIn, name, cast("Maker", found))

@@ -3,12 +3,25 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
+import numpy as np
 import pytest
 
 from hwnas.errors import SpaceError, UnknownNameError
-from hwnas.search import SEARCHERS, Objective, Problem, Searcher, SearchOptions, Stepwise, new_searcher, searcher_names
+from hwnas.search import (
+    SEARCHERS,
+    Maker,
+    Objective,
+    Problem,
+    Searcher,
+    SearchOptions,
+    Stepwise,
+    drive,
+    new_searcher,
+    searcher_names,
+)
+from hwnas.search._plugged_in import PluggedIn
 from hwnas.search.expensive import _linas
 from hwnas.space import get_space, macs_cost
 from hwnas.testing import SEARCHER_CHECKS, Check
@@ -62,6 +75,46 @@ def test_a_searcher_of_a_package_is_found_by_name(monkeypatch: pytest.MonkeyPatc
         monkeypatch.setattr(Point, "load", staticmethod(lambda made=made: made))
         with pytest.raises(SpaceError, match=f"searcher 'mine': {rule}"):
             begun("mine")
+
+
+class _AsksOnce:
+    """A searcher whose other methods fail."""
+
+    def __init__(self, problem: Problem, options: SearchOptions) -> None:
+        self.problem, self.options = problem, options
+
+    def ask(self, _: int) -> Any:
+        return self.problem.space.sample(4, np.random.default_rng(0))
+
+    def tell(self, *_: Any) -> None:
+        raise KeyError("arch")
+
+    def front(self) -> None:
+        raise ZeroDivisionError
+
+
+def test_what_a_searcher_of_a_package_raises_is_one_line() -> None:
+    space = get_space("digits")
+    problem = Problem(space, [Objective("macs", "MACs", False, macs_cost(space))])
+
+    def steps(*_: Any) -> Any:
+        yield space.sample(4, np.random.default_rng(0))
+        raise ValueError("no more")
+
+    def make(problem: Problem, options: SearchOptions) -> Stepwise:
+        return Stepwise("mine", problem, options, steps)
+
+    searcher = PluggedIn("mine", make, problem, SearchOptions(48))
+    with pytest.raises(
+        SpaceError, match=r"searcher 'mine': ask\(\) fails \(ValueError: no more\); correct the plug-in"
+    ):
+        drive(searcher, problem.evaluate)
+    assert searcher.front().evaluations == 4
+    searcher = PluggedIn("mine", cast("Maker", _AsksOnce), problem, SearchOptions(48))
+    with pytest.raises(SpaceError, match=r"searcher 'mine': tell\(\) fails \(KeyError: 'arch'\)"):
+        drive(searcher, problem.evaluate)
+    with pytest.raises(SpaceError, match=r"searcher 'mine': front\(\) fails \(ZeroDivisionError: \)"):
+        searcher.front()
 
 
 @pytest.mark.parametrize("rows", [None, [0, 1], [[0.5] * 18], [[99] * 18]])

@@ -122,17 +122,47 @@ def test_searchers_compared_by_what_a_supernet_measures(hwnas: Hwnas) -> None:
 def test_a_searcher_that_does_not_load_is_told_before_the_first_run(
     hwnas: Hwnas, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    package = tmp_path / "packages" / "theirs-1.0.dist-info"
-    package.mkdir(parents=True)
-    (package / "METADATA").write_text("Metadata-Version: 2.1\nName: theirs\nVersion: 1.0\n")
-    (package / "entry_points.txt").write_text("[hwnas.searchers]\ntheirs = absent_module:searcher\n")
-    monkeypatch.syspath_prepend(str(package.parent))
+    _install_searcher(tmp_path / "packages", "absent_module", monkeypatch)
     for command in (("bench", *SPACE, "--searchers", "random,theirs"), ("search", *SPACE, "--searcher", "theirs")):
         ran = hwnas(*command)
         assert (ran.code, ran.out) == (2, "")
         assert "absent_module:searcher cannot be loaded" in ran.err
         assert len(ran.err.splitlines()) == 1
     assert not Path("bench.csv.journal.jsonl").exists()
+
+
+FAILS_LATER = """
+import numpy as np
+from hwnas.search import Stepwise
+
+def searcher(problem, options):
+    def steps(*_):
+        yield problem.space.sample(4, np.random.default_rng(0))
+        raise ValueError("no more")
+    return Stepwise("theirs", problem, options, steps)
+"""
+
+
+def test_a_searcher_that_fails_is_one_line_and_what_was_evaluated_is_kept(
+    hwnas: Hwnas, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _install_searcher(tmp_path / "packages", "fails_later", monkeypatch)
+    (tmp_path / "packages" / "fails_later.py").write_text(FAILS_LATER)
+    evaluated = ("--supernet", "digits", "--evaluate", "--evals", 20, "--objectives", "top1,macs")
+    ran = hwnas("search", *evaluated, "--searcher", "theirs")
+    assert (ran.code, ran.out) == (2, "")
+    said = "error: searcher 'theirs': ask() fails (ValueError: no more); correct the plug-in"
+    assert ran.err.splitlines()[-1] == said, ran.err
+    kept = Path("pareto.csv.journal.jsonl").read_text().splitlines()
+    assert sum("top1" in json.loads(line) for line in kept) == 4
+
+
+def _install_searcher(folder: Path, module: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    package = folder / "theirs-1.0.dist-info"
+    package.mkdir(parents=True)
+    (package / "METADATA").write_text("Metadata-Version: 2.1\nName: theirs\nVersion: 1.0\n")
+    (package / "entry_points.txt").write_text(f"[hwnas.searchers]\ntheirs = {module}:searcher\n")
+    monkeypatch.syspath_prepend(str(folder))
 
 
 @pytest.mark.parametrize(
