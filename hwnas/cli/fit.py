@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,12 +15,14 @@ from hwnas.cli._console import say, show
 from hwnas.cli._options import AsJson, Fix, Seed, Space
 from hwnas.errors import DataError
 from hwnas.files import check_writable, file_hash
-from hwnas.metric import LATENCY, QUALITY, get_metric, registered, split_direction
+from hwnas.metric import LATENCY, QUALITY, get_metric, metrics, registered, split_direction
 from hwnas.progress import notice
 from hwnas.quantity import count_of
 from hwnas.study._space import open_space, restricted
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from hwnas.predictor import Scores
     from hwnas.report import FittingTable
     from hwnas.space import Population, SearchSpace
@@ -41,11 +44,13 @@ def fit(
         ),
     ] = "gp",
     metric: Annotated[
-        str,
+        str | None,
         typer.Option(
-            "--metric", help="Metric or column to predict; a column of your own: f1_macro:max.", metavar="NAME"
+            "--metric",
+            help="Metric or column to predict; a column of your own: f1_macro:max. By default the accuracy or score in the files.",
+            metavar="NAME",
         ),
-    ] = QUALITY.name,
+    ] = None,
     out: Annotated[
         Path | None, typer.Option("--out", help="Predictor file to write (.safetensors).", metavar="FILE")
     ] = None,
@@ -90,7 +95,7 @@ def _fit(
     reference: str,
     space: SearchSpace,
     model: str,
-    metric: str,
+    asked: str | None,
     out: Path | None,
     folds: int,
     seed: int,
@@ -101,13 +106,13 @@ def _fit(
     from hwnas.io import in_file, read_archs, read_csv, read_metric
     from hwnas.predictor import Card, fit_and_score, new_predictor, save_predictor
 
-    name, direction = split_direction(metric)
+    predictor = new_predictor(model, space, seed)  # an unknown kind is refused before files are read
+    frames = [read_csv(path) for path in data]
+    name, direction = split_direction(asked if asked is not None else _quality_in(frames))
     about = registered(name) if direction is None else get_metric(name, direction)
     metric = about.column if about is not None else name
-    predictor = new_predictor(model, space, seed)  # an unknown kind is refused before files are read
     for path in data:
         _refuse_predicted(path, metric)
-    frames = [read_csv(path) for path in data]
     found = []
     for path, frame in zip(data, frames, strict=True):
         with in_file(path):
@@ -142,6 +147,12 @@ def _fit(
         notice(
             f"wrote {out}; next: hwnas search --space {shlex.quote(reference)} --predictor {shlex.quote(str(out))}{ask}"
         )
+
+
+def _quality_in(frames: Sequence[pd.DataFrame]) -> str:
+    """The metric of weights that every file has a column of; top-1, which has many other names, if there is none."""
+    of_weights = [metric for metric in metrics().values() if metric.source == "weights"]
+    return next((m.name for m in of_weights if all(m.column in frame.columns for frame in frames)), QUALITY.name)
 
 
 def _refuse_predicted(path: Path, metric: str) -> None:

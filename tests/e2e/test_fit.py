@@ -76,6 +76,18 @@ def test_scores_as_json_and_another_metric(hwnas: Hwnas, measured: Path) -> None
     assert set(told["5_fold"]) >= {"tau", "rmse", "mape", "n"}
 
 
+def test_the_metric_is_the_one_that_the_files_name(hwnas: Hwnas, measured: Path) -> None:
+    frame = pd.read_csv(measured).drop(columns="loss")
+    for column, metric in (("accuracy", "accuracy"), ("f1", "f1"), ("Top-1 Acc (%)", "top1")):
+        frame.rename(columns={"top1": column}).to_csv("named.csv", index=False)
+        ran = hwnas("fit", "named.csv", *AT, "--model", "additive", "--out", "mine.safetensors")
+        assert ran.code == 0, ran.err
+        assert load_predictor("mine.safetensors", SPACE).card.metric == metric
+        sums = ("--objectives", f"{metric},macs", "--searcher", "random", "--fix", "r=160")
+        ran = hwnas("search", *AT, "--predictor", "mine.safetensors", *sums)
+        assert ran.code == 0, ran.err
+
+
 def test_a_released_predictor_is_converted(hwnas: Hwnas, shared_data: Path) -> None:
     source = shared_data / "ofa_tutorial" / "acc_predictor.pth"
     ran = hwnas("fit", "--import", source, "--space", "ofa_mbv3_w1.2", "--out", "ofa.safetensors")
