@@ -137,6 +137,11 @@ def ends_in(path: str | os.PathLike[str], *endings: str) -> bool:
     return os.fspath(path).lower().endswith(endings)
 
 
+def beside(path: Path, ending: str) -> Path:
+    """The file that belongs to another one: ``pareto.csv.journal.jsonl`` for the ending ``journal.jsonl``."""
+    return path.with_name(f"{path.name}.{ending}")
+
+
 def files_in(folder: Path, *endings: str) -> list[Path]:
     """The files of a folder that have one of the endings, sorted; empty if there is no such folder."""
     return sorted(file for file in folder.glob("*") if ends_in(file, *endings) and file.is_file())

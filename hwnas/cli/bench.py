@@ -17,6 +17,7 @@ from hwnas.cli._console import say, show
 from hwnas.cli._options import AsJson
 from hwnas.cli._shared import EvaluationOptions, ProblemOptions, shares_options
 from hwnas.errors import DataError
+from hwnas.files import beside, together
 from hwnas.metric import registered
 from hwnas.progress import notice, progress, resumable
 from hwnas.quantity import count_of, parts_of
@@ -71,7 +72,7 @@ def bench(
     from hwnas.report import curves_table
 
     names = _searchers(searchers)
-    path, tables = out.with_name(f"{out.name}.journal.jsonl"), out.with_name(f"{out.name}.tables")
+    path, tables = beside(out, "journal.jsonl"), beside(out, "tables")
     begun = path.exists()
     request = replace(problem.request(), kept=tables if begun else None)
     asked = accuracy.evaluation(problem.space, evals, seed=0) or scoring_of(request, evals)
@@ -85,8 +86,7 @@ def bench(
     with ExitStack() as open_until_run:
         measured = None
         if asked is not None:
-            accuracies = out.with_name(f"{out.name}.accuracy")
-            measured = open_until_run.enter_context(asked.opened(task.metrics.space, accuracies))
+            measured = open_until_run.enter_context(asked.opened(task.metrics.space, beside(out, "accuracy")))
             task = replace(task, metrics=replace(task.metrics, predictor=measured, tells=measured.column))
         searched = task.problem()
         if not begun:  # from here on nothing is refused
@@ -229,7 +229,6 @@ class _Results:
 
     def write(self, outputs: Outputs, facts: dict[str, Any]) -> None:
         """Write CSV, provenance and picture, all or none."""
-        from hwnas.files import together
         from hwnas.io import write_csv
         from hwnas.report import curves_frame, save_curves, write_provenance
 

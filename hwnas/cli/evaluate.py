@@ -28,7 +28,7 @@ from hwnas.cli._supernet import (
 )
 from hwnas.errors import DataError
 from hwnas.executor import Pace
-from hwnas.files import as_argument, check_writable
+from hwnas.files import as_argument, beside, check_writable
 from hwnas.metric import QUALITY, registered
 from hwnas.progress import kept_in, notice, progress
 from hwnas.quantity import count_of
@@ -102,7 +102,7 @@ def evaluate(
         where=workers.where(),
         skip_failed=skips(on_failure),
     )
-    with kept_in(out.with_name(f"{out.name}.journal.jsonl")):
+    with kept_in(beside(out, "journal.jsonl")):
         net = asked.net
         whole, computed = open_in(asked.space(), precision)
         if computed is not None and whole.plain is None:

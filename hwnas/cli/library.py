@@ -14,7 +14,7 @@ from hwnas.cli._errors import guarded
 from hwnas.cli._options import Seed
 from hwnas.cli._shared import WorkerOptions, shares_options
 from hwnas.errors import DataError
-from hwnas.files import check_writable, ends_in
+from hwnas.files import beside, check_writable, ends_in
 from hwnas.progress import kept_in, notice
 from hwnas.quantity import count_of
 
@@ -127,11 +127,7 @@ def build(
     if sort is not None:
         check_writable(sort)
     own = out.with_suffix(".safetensors")
-    kept = [
-        out.with_name(f"{out.name}.journal.jsonl"),
-        own.with_name(f"{own.name}.jsonl"),
-        *([sort] if sort is not None else []),
-    ]
+    kept = [beside(out, "journal.jsonl"), beside(own, "jsonl"), *([sort] if sort is not None else [])]
     with kept_in(*kept):
         lengths = Lengths.asked(given.net, prompt, context)
         given = sorted_model(given, sort) if sort is not None else given
@@ -179,7 +175,7 @@ def check(
     from hwnas.study._check_library import check_library
 
     check_writable(out)
-    journal = out.with_name(f"{out.name}.journal.jsonl")
+    journal = beside(out, "journal.jsonl")
     with kept_in(journal):
         found = check_library(library, data, subnets, seed, journal, workers.where())
     write_csv(found.frame, out)

@@ -15,6 +15,7 @@ from hwnas.cli._options import AsJson, Seed
 from hwnas.cli._shared import EvaluationOptions, ProblemOptions, shares_options
 from hwnas.cli._supernet import STOP, ColumnOptions, OnFailure, skips
 from hwnas.errors import DataError
+from hwnas.files import beside
 from hwnas.progress import kept_in
 from hwnas.quantity import count_of
 from hwnas.study import DEFAULT_SPACE
@@ -123,7 +124,7 @@ def search(
         rule = "a search by predictions counts generations"
         raise DataError(f"--evals {evals}", rule, "drop --evals, or add --evaluate")
     outputs = Outputs(out)
-    with kept_in(*(out.with_name(f"{out.name}.{ending}") for ending in ("journal.jsonl", "verify.jsonl"))):
+    with kept_in(beside(out, "journal.jsonl"), beside(out, "verify.jsonl")):
         if asked is not None:
             asked.refuse_mixed(request)
         if verify and problem.library is None and not request.budgets.devices:

@@ -15,7 +15,7 @@ from hwnas.cli._options import Seed
 from hwnas.cli._shared import shares_options
 from hwnas.cli._supernet import Checkpoint, ColumnOptions, SupernetName
 from hwnas.errors import DataError, SupernetError
-from hwnas.files import check_writable, ends_in
+from hwnas.files import beside, check_writable, ends_in
 from hwnas.progress import kept_in, notice, progress
 from hwnas.quantity import count_of, format_bytes, parts_of
 from hwnas.study import Front
@@ -162,7 +162,7 @@ def train(
         rule = "the front's network has all rows"
         raise DataError(f"--embedding-rows {embedding_rows}", rule, "train all subnets with it first: drop --front")
     arch = arch_to_train(Front.load(front), row or 1, supernet) if front is not None else ""
-    state = out.with_name(f"{out.name}.state.safetensors")
+    state = beside(out, "state.safetensors")
     training = Training(
         supernet=supernet,
         state=state,

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from hwnas.errors import DataError
 from hwnas.executor import HERE, Executor, Where
+from hwnas.files import beside
 from hwnas.metric import Metric, registered
 from hwnas.progress import notice, resumable
 from hwnas.quantity import checked_name, count_of
@@ -251,7 +252,7 @@ class Evaluation:
         from hwnas.study._workers import Evaluating
         from hwnas.supernet import accuracy_journal_identity, get_engine
 
-        engine, path = get_engine(self.engine), csv.with_name(f"{csv.name}.journal.jsonl")
+        engine, path = get_engine(self.engine), beside(csv, "journal.jsonl")
         with ExitStack() as until_done:
             opener = Evaluating.of(self, precisions) if self.where.elsewhere else None
             executor = until_done.enter_context(self.where.open(opener)) if opener is not None else None
@@ -301,7 +302,7 @@ class Evaluation:
                 "weights": f"{self.net.origin} ({self.net.digest})",
                 "engine": evaluator.engine.name,
                 **identity,
-                "journal": f"{csv.name}.journal.jsonl",
+                "journal": beside(csv, "journal.jsonl").name,
             }
             if space.precisions:
                 facts["sensitivity"] = _sensitivity(evaluator, space)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from hwnas.errors import DataError
 from hwnas.executor import HERE, Where
-from hwnas.files import ends_in
+from hwnas.files import beside, ends_in, together
 from hwnas.progress import notice
 from hwnas.study._library_file import KIND
 from hwnas.study._moved import Windows, divergences
@@ -96,7 +96,6 @@ def build_library(
     Raises:
         HwnasError: something does not fit.
     """
-    from hwnas.files import together
     from hwnas.io import write_csv
     from hwnas.report import provenance_path, write_provenance
     from hwnas.study._facts import space_facts, weights_facts
@@ -105,7 +104,7 @@ def build_library(
     space = given.net.space.opened_by(given.model)
     given.batches()  # refuses text that does not fit, before anything is timed
     tables = timed(space, lengths, device, threads, given.precision) if device is not None else {}
-    found = scores(given, out.with_name(f"{out.name}.journal.jsonl"), where)
+    found = scores(given, beside(out, "journal.jsonl"), where)
     frame = library_frame(space, found, lengths, {column: table.it for column, table in tables.items()})
     facts = {
         "kind": KIND,

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hwnas.errors import DataError, NotHeldError
+from hwnas.files import beside
 from hwnas.metric import LATENCY
 from hwnas.progress import notice
 from hwnas.quantity import check_whole, checked_name, count_of
@@ -310,7 +311,7 @@ def measure_on(
 
 
 def _journal(csv: Path, name: str = "") -> Path:
-    return csv.with_name(f"{csv.name}.measure{f'-{name}' if name else ''}.jsonl")
+    return beside(csv, f"measure{f'-{name}' if name else ''}.jsonl")
 
 
 def _facts(place: Place, found: MeasuredSubnets) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hwnas.errors import DataError
+from hwnas.files import beside
 from hwnas.metric import Metric, registered
 from hwnas.progress import notice, progress, resumable
 from hwnas.quantity import count_of
@@ -71,7 +72,7 @@ class Scoring:
 
         name, zero_cost = self.score.name, ZERO_COST[self.score.name]
         notice(f"{name} is a score of untrained networks, no accuracy: {zero_cost.evidence}")
-        path = csv.with_name(f"{csv.name}.journal.jsonl")
+        path = beside(csv, "journal.jsonl")
         with Journal(path, score_journal_identity(space, name, self.seed)) as journal:
             scores = UntrainedScores(space, zero_cost.score, self.seed, journal)
             if scores.n_known:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from hwnas.errors import DataError
 from hwnas.executor import Pace
+from hwnas.files import beside, replacing
 from hwnas.progress import notice, progress, resumable
 from hwnas.quantity import count_of
 from hwnas.study._moved import Windows
@@ -40,7 +41,6 @@ def taught_model(given: Windows, path: Path, steps: int) -> Windows:
     """
     from safetensors.torch import load_file, save
 
-    from hwnas.files import replacing
     from hwnas.io import Journal
     from hwnas.supernet import described, lessons, taught
 
@@ -50,7 +50,7 @@ def taught_model(given: Windows, path: Path, steps: int) -> Windows:
     plain = replace(given, precision="fp32")  # lower precisions round what was learned
     identity = {**plain.facts(), "steps": steps, "learned_from": WINDOWS}
     wanted = json.dumps(identity)
-    parts, journal_path = path.with_name(f"{path.name}.parts"), path.with_name(f"{path.name}.jsonl")
+    parts, journal_path = beside(path, "parts"), beside(path, "jsonl")
     if path.exists():
         if described(path).get(TAUGHT) != wanted:
             rule = "it exists, and was made of something else"

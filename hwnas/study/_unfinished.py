@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hwnas.files import beside
 from hwnas.study._found import Found
 from hwnas.study._setup import Setup
 
@@ -26,18 +27,18 @@ class Unfinished:
     @property
     def verified(self) -> Path:
         """The journal of measurements that verify a front."""
-        return self._beside("verify.jsonl")
+        return beside(self.csv, "verify.jsonl")
 
     @property
     def tables(self) -> Path:
         """The latency tables of the first run. A later check may adapt them differently, and with other tables the search
         would ask for other subnets."""
-        return self._beside("tables")
+        return beside(self.csv, "tables")
 
     @property
     def kept(self) -> Path | None:
         """The tables, if there may be measurements or evaluations already."""
-        begun = self.verified.exists() or self._beside("journal.jsonl").exists()
+        begun = self.verified.exists() or beside(self.csv, "journal.jsonl").exists()
         return self.tables if begun and self.tables.is_dir() else None
 
     def without_paths(self, setup: Setup) -> Setup:
@@ -48,6 +49,3 @@ class Unfinished:
     def _without_path(self, found: Found[LatencyTable]) -> Found[LatencyTable]:
         kept = found.it.path is not None and found.it.path.is_relative_to(self.tables)
         return Found(found.it, {**found.facts, "path": None}) if kept else found
-
-    def _beside(self, ending: str) -> Path:
-        return self.csv.with_name(f"{self.csv.name}.{ending}")

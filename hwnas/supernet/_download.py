@@ -17,7 +17,7 @@ from functools import partial
 from pathlib import Path
 
 from hwnas.errors import SupernetError, UnknownNameError
-from hwnas.files import UNWRITTEN, locked, user_cache
+from hwnas.files import UNWRITTEN, beside, locked, user_cache
 from hwnas.progress import notice
 
 _RAW = "https://raw.githubusercontent.com/han-cai/files/master/ofa"
@@ -134,7 +134,7 @@ def _complete(name: str, url: str, path: Path, progress: Callable[[int, int | No
         if digest(path, wanted) != wanted:
             raise SupernetError(f"file {path}", f"it is not the published {name}", "delete it, or pass --out FOLDER")
         return
-    part = path.with_name(f"{path.name}.part")
+    part = beside(path, "part")
     resumed = part.exists() and part.stat().st_size > 0
     _fetch(name, url, part, progress)
     if resumed and digest(part, wanted) != wanted:
