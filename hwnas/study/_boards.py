@@ -177,9 +177,9 @@ def profile_elsewhere(
 
 
 def _folder(device: str, result: BoardResult) -> str:
-    from hwnas.latency import PROVIDERS
+    from hwnas.latency import is_provider
 
-    if device.partition(":")[0] in PROVIDERS:  # such a name means a device of this machine
+    if is_provider(device):  # such a name means a device of this machine
         return result.device.id
     if not re.fullmatch(r"[A-Za-z0-9][\w.-]*", device):
         rule = "it names a folder, so it has only letters, digits, - _ ."

@@ -70,12 +70,12 @@ def timed(
         UnknownNameError, DeviceError: there is no such device, or it cannot be timed.
         TableError: a named table lacks these lengths, or is not of this machine.
     """
-    from hwnas.latency import PROVIDERS, Plan, renewal
+    from hwnas.latency import Plan, is_provider, renewal
 
     parts = {PREFILL: lengths.reading(space), LATENCY.column: lengths.writing(space)}
     plan = Plan(n_validation=N_VALIDATION)
     plans = {PREFILL: replace(plan, sessions=1), LATENCY.column: plan}
-    named, here = device.partition(":")[0] not in PROVIDERS, "pass --device cpu, which profiles this machine"
+    named, here = not is_provider(device), "pass --device cpu, which profiles this machine"
     try:
         found = {
             column: find_table(part, device, threads=threads, batch=None, precision=precision, plan=plans[column])

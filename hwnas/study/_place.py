@@ -126,12 +126,12 @@ def find_place(
         DataError: the precision is not one that the subnets can have.
     """
     from hwnas.graph import parse_precision
-    from hwnas.latency import PROVIDERS, Device, check_precision, find_table_for, get_device
+    from hwnas.latency import PROVIDERS, Device, check_precision, find_table_for, get_device, is_provider
 
     searched = facts.get("device") or {}
     conditions = searched.get("conditions") or {}
     name = device or (conditions.get("name") if conditions.get("provider") else None) or "cpu"
-    if name.partition(":")[0] not in PROVIDERS:
+    if not is_provider(name):
         elsewhere = "measure on another machine: hwnas measure PARETO.csv --device ssh://user@host"
         raise UnknownNameError("device", name, PROVIDERS, elsewhere)
     usual = searched_conditions(facts, name)
@@ -195,10 +195,10 @@ def require_here(table: LatencyTable, device: str) -> Device:
     Raises:
         DeviceError: it does not, so nothing can be measured here.
     """
-    from hwnas.latency import PROVIDERS, get_device
+    from hwnas.latency import get_device, is_provider
 
     made = table.device
-    if made.name.partition(":")[0] not in PROVIDERS or not made.provider:
+    if not is_provider(made.name) or not made.provider:
         rule = "its table is of another machine, where --verify cannot measure"
         raise DeviceError(f"device {device}", rule, "drop --verify")
     here = get_device(made.name, threads=made.threads, batch=made.batch, spinning=made.spinning)

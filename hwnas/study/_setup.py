@@ -323,10 +323,10 @@ def _tables(space: SearchSpace, devices: Devices, request: Request, *, main: boo
     Named tables are read first, so that a misspelt name is found before a device is profiled. Conditions on the command
     line apply to this machine's devices and to the main one; other named tables have their own.
     """
-    from hwnas.latency import PROVIDERS
+    from hwnas.latency import is_provider
 
     wanted = {**({"": devices.main} if main else {}), **devices.others}
-    here = [name for name, device in wanted.items() if device.partition(":")[0] in PROVIDERS]
+    here = [name for name, device in wanted.items() if is_provider(device)]
     found: dict[str, Found[LatencyTable]] = {}
     for name in sorted(wanted, key=here.__contains__):
         own = request if name in here or not name else replace(request, threads=None, batch=None, precision=None)

@@ -52,7 +52,7 @@ def find_table(
     from hwnas import latency
 
     kept = None if as_is else kept
-    if device.partition(":")[0] in latency.PROVIDERS:
+    if latency.is_provider(device):
         wanted, computed = latency.get_device(device, threads=threads or 1, batch=batch or 1), precision or "fp32"
         latency.check_precision(wanted, computed)
         table, trust = _as_kept(kept, wanted, space, computed) or (_as_found if as_is else _nearest)(

@@ -187,6 +187,11 @@ def available_providers() -> dict[str, bool]:
     return {short: provider.name in installed for short, provider in PROVIDERS.items()}
 
 
+def is_provider(name: str) -> bool:
+    """Whether a device is named by its provider, as those of this machine are: ``cpu``, ``cuda:1``."""
+    return name.partition(":")[0] in PROVIDERS
+
+
 def get_device(name: str = "cpu", *, threads: int = 1, batch: int = 1, spinning: str = "stop") -> Device:
     """A device of this machine.
 
