@@ -9,6 +9,7 @@ import numpy as np
 import typer
 
 from hwnas.cli._console import say
+from hwnas.cli._errors import BAD_OUTCOME
 from hwnas.errors import DeviceError
 from hwnas.progress import notice, progress, resumable
 from hwnas.study._place import refuse_busy
@@ -16,9 +17,6 @@ from hwnas.study._place import refuse_busy
 if TYPE_CHECKING:
     from hwnas.latency import Check, Device, LatencyTable
     from hwnas.space import SearchSpace
-
-BROKEN = 1
-"""Exit code if a table no longer holds."""
 
 
 def check(device: Device, space: SearchSpace, precision: str, out: Path, *, n: int, seed: int) -> None:
@@ -52,7 +50,7 @@ def check(device: Device, space: SearchSpace, precision: str, out: Path, *, n: i
     refuse_busy(found.load, f"check of latency table {table.name}")
     if not found.holds:
         say(f"it does not hold: {found.words}\nrenew it: {latency.renewal(table, space)}")
-        raise typer.Exit(BROKEN)
+        raise typer.Exit(BAD_OUTCOME)
     say("it holds")
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from hwnas.cli._errors import BAD_OUTCOME
 from hwnas.cli._options import REFERENCE, Seed, TableBatch, TablePrecision, TableThreads
 from hwnas.cli._shared import shares_options
 from hwnas.cli._supernet import BatchSize, Calibrate, Checkpoint, ColumnOptions, DataFolder
@@ -128,7 +129,7 @@ def export(
         columns=columns.named(),
     )
     holds = export_subnet(settings, found, lambda net: _chosen(net.space, net.metric, pareto, row, arch), out)
-    raise typer.Exit(0 if holds else 1)
+    raise typer.Exit(0 if holds else BAD_OUTCOME)
 
 
 def _chosen(space: SearchSpace, metric: str, pareto: Path | None, row: int | None, arch: str | None) -> ChosenSubnet:

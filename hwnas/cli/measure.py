@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hwnas.cli._console import say, show
-from hwnas.cli._errors import exit_with
+from hwnas.cli._errors import BAD_OUTCOME, exit_with
 from hwnas.cli._next import OF_WEIGHTS, export_command, options_of
 from hwnas.cli._options import AsJson, FrontSpace, Interpreter, Seed, TableBatch, TablePrecision, TableThreads
 from hwnas.errors import DataError, DeviceError
@@ -28,9 +28,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from hwnas.study import Front
-
-BROKEN = 1
-"""Exit code if a measured subnet breaks the budget."""
 
 
 def measure(
@@ -126,7 +123,7 @@ def measure(
         except DeviceError as error:
             failures.append((each.name or each.place.device.name, error))
     exit_with(failures, len(jobs))
-    raise typer.Exit(BROKEN if any(broken.values()) else 0)
+    raise typer.Exit(BAD_OUTCOME if any(broken.values()) else 0)
 
 
 def _write(outputs: Outputs, text: pd.DataFrame, front: Front) -> None:
