@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -14,7 +15,6 @@ from hwnas.cli._supernet import BatchSize, Calibrate, Checkpoint, ColumnOptions,
 from hwnas.errors import DataError
 from hwnas.quantity import parse_latency_ms
 from hwnas.study._chosen import ChosenSubnet
-from hwnas.study._data import parse_arch
 from hwnas.study._export import export_subnet, supernet_of
 from hwnas.study._export_settings import OPSETS, ExportSettings
 from hwnas.study._form import AGREEMENT_PCT
@@ -136,7 +136,7 @@ def _chosen(space: SearchSpace, metric: str, pareto: Path | None, row: int | Non
     from hwnas.io import in_file, read_archs, read_csv
 
     if arch is not None:
-        return ChosenSubnet(space.decode(space.encode(parse_arch(arch))))
+        return ChosenSubnet(space.decode(space.encode(_parsed(arch))))
     if row is None:
         raise DataError(f"file {pareto}", "only one of its rows can be exported", "pass --row N")
     frame = read_csv(pareto or Path())
@@ -147,3 +147,18 @@ def _chosen(space: SearchSpace, metric: str, pareto: Path | None, row: int | Non
     with in_file(pareto or Path()):
         found = space.decode(read_archs(line, space)[0])
     return ChosenSubnet.of(found, line.iloc[0], metric, f"{pareto}, row {row}")
+
+
+def _parsed(text: str) -> dict[str, Any]:
+    """The arch in the JSON text of ``--arch``.
+
+    Raises:
+        DataError: the text is not a JSON object.
+    """
+    try:
+        arch = json.loads(text)
+    except ValueError as error:
+        raise DataError(f"--arch {text[:60]}", f"it is not JSON ({error})", "quote it: --arch '{\"d\": ...}'") from None
+    if not isinstance(arch, dict):
+        raise DataError(f"--arch {text[:60]}", "it is not a JSON object", 'write {"ks": [...], ...}')
+    return arch

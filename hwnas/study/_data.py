@@ -1,8 +1,7 @@
-"""The data that accuracy is measured on, and archs from the command line."""
+"""The data that accuracy is measured on."""
 
 from __future__ import annotations
 
-import json
 import re
 import shlex
 from collections import defaultdict
@@ -158,18 +157,3 @@ def _no_file(path: Path) -> str | None:
     if path.is_symlink() and not path.exists():
         return f"a link to a missing file ({path.readlink()})"
     return "a folder" if path.is_dir() else None
-
-
-def parse_arch(text: str) -> dict[str, Any]:
-    """The arch in the JSON text of ``--arch``.
-
-    Raises:
-        DataError: the text is not a JSON object.
-    """
-    try:
-        arch = json.loads(text)
-    except ValueError as error:
-        raise DataError(f"--arch {text[:60]}", f"it is not JSON ({error})", "quote it: --arch '{\"d\": ...}'") from None
-    if not isinstance(arch, dict):
-        raise DataError(f"--arch {text[:60]}", "it is not a JSON object", 'write {"ks": [...], ...}')
-    return arch
