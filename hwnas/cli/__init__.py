@@ -28,13 +28,12 @@ from hwnas.cli import (
     spaces,
     train,
 )
-from hwnas.cli._command import Command
+from hwnas.cli._command import add_commands
 from hwnas.cli._console import Terminal, say
 from hwnas.cli._errors import (
     BAD_INPUT,
     INTERRUPTED,
     empty_argument_line,
-    guarded,
     lost_folder_line,
     lost_output_line,
     out_of_reach_line,
@@ -75,7 +74,8 @@ def _root(
         say(context.get_help())
 
 
-for _command in (
+add_commands(
+    app,
     spaces.spaces,
     devices.devices,
     profile.profile,
@@ -90,8 +90,7 @@ for _command in (
     report.report,
     compare.compare,
     bench.bench,
-):
-    app.command(cls=Command)(guarded(_command))
+)
 for _group in (library.app, space.app):
     app.add_typer(_group)
 

@@ -1,7 +1,8 @@
-"""Checks of every command before it begins: no option is given twice or without effect, and no input is overwritten."""
+"""Commands and groups of them. Before a command begins, no option is given twice or without effect, and no input is lost."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,8 @@ from typing import Any
 import typer
 from typer.core import TyperCommand
 
+from hwnas.cli._console import say
+from hwnas.cli._errors import guarded
 from hwnas.files import ends_in
 
 ADD_COLUMNS = frozenset({"measure", "predict"})
@@ -57,6 +60,25 @@ class Command(TyperCommand):
                     asked = ctx.params["out"]
                     remedy = f"write --out {asked.with_stem(f'{asked.stem}-2')}"
                     raise typer.BadParameter(f"{source} reads {out}, which would be lost; {remedy}", ctx, to)
+
+
+def add_commands(app: typer.Typer, *commands: Callable[..., None]) -> None:
+    """Add commands, whose errors become one line."""
+    for command in commands:
+        app.command(cls=Command)(guarded(command))
+
+
+def command_group(name: str, purpose: str, *commands: Callable[..., None]) -> typer.Typer:
+    """Commands behind a word of their own, such as ``hwnas library build``. The word alone shows their help."""
+    app = typer.Typer(name=name, help=purpose)
+
+    @app.callback(invoke_without_command=True)
+    def _show_help(context: typer.Context) -> None:
+        if context.invoked_subcommand is None:
+            say(context.get_help())
+
+    add_commands(app, *commands)
+    return app
 
 
 def _is_file(named: str | Path, file: Path) -> bool:

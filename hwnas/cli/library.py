@@ -8,20 +8,14 @@ from typing import Annotated
 
 import typer
 
-from hwnas.cli._command import Command
+from hwnas.cli._command import command_group
 from hwnas.cli._console import say
-from hwnas.cli._errors import guarded
 from hwnas.cli._options import Seed
 from hwnas.cli._shared import WorkerOptions, shares_options
 from hwnas.errors import DataError
 from hwnas.files import beside, check_writable, ends_in
 from hwnas.progress import kept_in, notice
 from hwnas.quantity import count_of
-
-app = typer.Typer(
-    name="library",
-    help="Block libraries of language models: the score and the costs of each alternative of each block.",
-)
 
 Text = Annotated[
     Path,
@@ -183,11 +177,9 @@ def check(
     notice(f"wrote {out}")
 
 
-@app.callback(invoke_without_command=True)
-def _library(context: typer.Context) -> None:
-    if context.invoked_subcommand is None:
-        say(context.get_help())
-
-
-for _command in (build, check):
-    app.command(cls=Command)(guarded(_command))
+app = command_group(
+    "library",
+    "Block libraries of language models: the score and the costs of each alternative of each block.",
+    build,
+    check,
+)

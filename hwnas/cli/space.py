@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hwnas.cli._command import Command
+from hwnas.cli._command import command_group
 from hwnas.cli._console import say
-from hwnas.cli._errors import guarded
 from hwnas.cli._next import options_of
 from hwnas.cli._options import AsJson
 from hwnas.cli._shared import ProblemOptions, shares_options
@@ -21,8 +20,6 @@ from hwnas.quantity import count_of, listed
 
 if TYPE_CHECKING:
     from hwnas.study import ShrunkSpace
-
-app = typer.Typer(name="space", help="Make smaller search spaces.")
 
 KEPT_PCT = 99.5
 """Default share of the hypervolume to keep, in percent: ``hwnas.search.SHARE``."""
@@ -130,10 +127,4 @@ def _count(n: int) -> str:
     return f"{n:,}" if n < 1_000_000 else f"{float(n):.3g}"
 
 
-@app.callback(invoke_without_command=True)
-def _space(context: typer.Context) -> None:
-    if context.invoked_subcommand is None:
-        say(context.get_help())
-
-
-app.command(cls=Command)(guarded(shrink))
+app = command_group("space", "Make smaller search spaces.", shrink)
