@@ -83,10 +83,12 @@ class EncoderSupernet(Supernet):
             weight = torch.randn(shapes["head/classifier.weight"], generator=torch.Generator().manual_seed(0))
             found["head/classifier.weight"] = HEAD_SPREAD * weight
             found["head/classifier.bias"] = torch.zeros(shapes["head/classifier.bias"])
+        own = Path(path) == Path(cls.carried.folder)
+        if own and "head/classifier.weight" in found:
+            _check_classes(cls.carried, cls.family.encoder.classes, len(found["head/classifier.weight"]))
         try:
             net = cls(found, f"hf:{path}")
         except Misfit as error:
-            own = Path(path) == Path(cls.carried.folder)
             remedy = "restore its config.json and its weights from one and the same network"
             remedy = remedy if own else _named_by(Path(path))
             raise Misfit(error.value, error.rule, remedy) from None
@@ -277,6 +279,20 @@ def _named_by(folder: Path) -> str:
     """The remedy for weights that are not those of the named network."""
     name = folder if (folder / CONFIG).is_file() else "FOLDER"
     return f"pass --supernet hf:{name} alone, whose config.json fits them"
+
+
+def _check_classes(carried: Carried, named: int, rows: int) -> None:
+    """Refuse a configuration that counts other classes than the head has.
+
+    Raises:
+        Misfit: it does.
+    """
+    if named == rows:
+        return
+    key = "id2label" if carried.settings.get("id2label") else "num_labels"
+    rule = f"its {key} is for {named} classes, and the head in its weights has {rows}"
+    remedy = f"name {rows} classes in id2label, or restore the config.json that these weights were saved with"
+    raise Misfit(f"hf:{carried.folder}, {CONFIG}", rule, remedy)
 
 
 def _recipe(family: Family) -> Recipe:

@@ -88,6 +88,11 @@ def left_by_git(name: str) -> Callable[[Path], None]:
             "its configuration counts 3 layers, and its weights have bert.encoder.layer.3",
         ),
         (configured(num_hidden_layers=5), "is missing"),
+        (
+            configured(id2label={"0": "a", "1": "b"}),
+            "config.json: its id2label is for 2 classes, and the head in its weights has 3; name 3 classes in id2label",
+        ),
+        (configured(id2label=None, num_labels=5), "its num_labels is for 5 classes"),
         (configured(hidden_size="many"), "hidden_size is 'many', not a whole number from 1"),
         (configured(hidden_act="mish"), "its activation is 'mish'"),
         (configured(hidden_act=["gelu"]), "its activation is ['gelu']"),

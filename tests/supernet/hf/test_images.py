@@ -191,7 +191,11 @@ def test_a_saved_network_may_not_know_how_images_are_shown(tmp_path: Path) -> No
         ("config.json", {"image_size": None}, "image_size is None, not a whole number from 1"),
         ("config.json", {"image_size": 64}, "embeddings/positions.weight is 17x32, not 65x32"),
         ("config.json", {"num_hidden_layers": 5}, "layer.4/query.weight is missing"),
-        ("config.json", {"id2label": {"0": "a", "1": "b"}}, "head/classifier.weight is 3x32, not 2x32"),
+        (
+            "config.json",
+            {"id2label": {"0": "a", "1": "b"}},
+            "its id2label is for 2 classes, and the head in its weights has 3",
+        ),
         ("config.json", {"model_type": "resnet"}, "camembert, deit, dinov2, distilbert, electra, roberta, vit"),
         ("preprocessor_config.json", {"image_mean": [0.5]}, "it cannot be read"),
         ("preprocessor_config.json", {"image_std": [0.5, 0.0, 0.5]}, "it cannot be read"),
