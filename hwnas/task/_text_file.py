@@ -8,6 +8,7 @@ import io
 import json
 import os
 import zlib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -42,6 +43,7 @@ class LabelledTexts:
         pairs: ``(n,)`` second sentences; None if the file has no column of them.
         labels: ``(n,)`` labels as written: words, or numbers as text.
         n_empty: number of rows left out because text or label is empty.
+        unread: names of other columns that hold several words, so they may be second texts.
     """
 
     path: Path
@@ -49,6 +51,7 @@ class LabelledTexts:
     pairs: tuple[str, ...] | None
     labels: tuple[str, ...]
     n_empty: int
+    unread: tuple[str, ...]
 
 
 def read_labelled_texts(path: str | os.PathLike[str], columns: TextColumns) -> LabelledTexts:
@@ -92,7 +95,13 @@ def read_labelled_texts(path: str | os.PathLike[str], columns: TextColumns) -> L
         tuple(row.get(columns.pair, "") for row in kept) if columns.pair in header else None,
         tuple(row[columns.label].strip() for row in kept),
         len(rows) - len(kept),
+        tuple(name for name in header if name not in vars(columns).values() and _holds_texts(kept, name)),
     )
+
+
+def _holds_texts(rows: Sequence[Mapping[str, str]], name: str) -> bool:
+    """Whether most cells of a column have several words."""
+    return 2 * sum(len(row.get(name, "").split()) > 1 for row in rows) > len(rows)
 
 
 def _content(path: Path) -> str:

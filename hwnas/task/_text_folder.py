@@ -55,6 +55,7 @@ class TextFolder:
         labels: names of the classes, in the order of the logits.
         metrics: the score, by its name.
         has_training: whether there is a training split.
+        has_pairs: whether each text has a second one.
         n_available: number of validation texts in the folder.
         notes: sentences about the data: texts per class, rows that are left out, classes without validation texts.
 
@@ -91,6 +92,7 @@ class TextFolder:
         splits = {split: read_labelled_texts(file, columns) for split, file in files.items() if file is not None}
         _refuse_lone_pairs(folder, splits)
         self.has_training = "train" in splits
+        self.has_pairs = splits["validation"].pairs is not None
         self.labels = _labels(self.folder, splits, head)
         self.notes: Sequence[str] = [*_oddities(splits, self.labels)]
         rng = np.random.default_rng(seed)
@@ -284,9 +286,13 @@ def _oddities(splits: Mapping[str, LabelledTexts], labels: Sequence[str]) -> Ite
     for texts in splits.values():
         if texts.n_empty:
             yield f"{texts.path}: left out {count_of(texts.n_empty, 'row')} without text or label"
+    measured = splits["validation"]
+    if measured.pairs is None and measured.unread:
+        unread = first_few([repr(name) for name in measured.unread])
+        yield f"{measured.path}: texts in {unread} are not read; --pair-column names the column of second texts"
     if "train" in splits:
         index = class_indices(labels)
-        present = {index[label] for label in splits["validation"].labels}
+        present = {index[label] for label in measured.labels}
         missing = [label for i, label in enumerate(labels) if i not in present]
         if missing:
-            yield f"{splits['validation'].path} has no text of {first_few(missing)}: nothing is measured on them"
+            yield f"{measured.path} has no text of {first_few(missing)}: nothing is measured on them"

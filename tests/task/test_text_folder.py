@@ -105,6 +105,15 @@ def test_pairs_are_two_segments_and_columns_have_the_names_that_are_given(tokeni
         opened(tmp_path, tokenizer, label="stars")
 
 
+def test_a_column_that_may_be_second_texts_is_told_if_it_is_not_read(tokenizer: Tokenizer, tmp_path: Path) -> None:
+    rows = [{"text": "good", "other": "bad film", "label": str(i), "id": f"n{i}"} for i in range(2)]
+    write(tmp_path / "validation.csv", rows)
+    told = "validation.csv: texts in 'other' are not read; --pair-column names the column of second texts"
+    (note,) = opened(tmp_path, tokenizer).notes
+    assert note.endswith(told)
+    assert not opened(tmp_path, tokenizer, pair="other").notes
+
+
 def test_labels_that_are_numbers_stand_by_size_and_words_by_alphabet(tokenizer: Tokenizer, tmp_path: Path) -> None:
     write(tmp_path / "validation.jsonl", [{"text": "film", "label": n} for n in (10, 9, -1)])
     assert opened(tmp_path, tokenizer).labels == ("-1", "9", "10")

@@ -80,12 +80,14 @@ class CarriedTexts(Carried):
         lengths: choices of the sequence length; None for all that its positions allow.
         columns: names of the columns in the data that it was trained on.
         rows: of the embedding table, if tokens share rows; 0 if each has its own.
+        paired: whether it was trained on pairs of texts.
         tokenizer: None until it is read from the folder.
     """
 
     lengths: tuple[int, ...] | None = None
     columns: TextColumns = field(default_factory=TextColumns)
     rows: int = field(default=0, kw_only=True)
+    paired: bool = field(default=False, kw_only=True)
     tokenizer: Tokenizer | None = None
 
     def family(self) -> Family:
@@ -129,6 +131,7 @@ def read_carried(metadata: Mapping[str, str], file: str) -> CarriedImages | Carr
             Tokenizer(**stored["tokenizer"]),
             widths=widths,
             rows=int(stored.get("rows", 0)),  # older files have none
+            paired=bool(stored.get("paired", False)),
         )
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise SupernetError(f"supernet {file}", "its description is damaged", "copy it again") from error

@@ -174,7 +174,7 @@ class TextEncoder(EncoderSupernet):
         batch_size: int = 100,
         seed: int = 0,
     ) -> TextFolder:
-        return TextFolder(
+        data = TextFolder(
             folder,
             self.tokenizer(),
             None if own_classes or self.head_is_new else (self.labels, self.classes),
@@ -185,6 +185,10 @@ class TextEncoder(EncoderSupernet):
             batch_size=batch_size,
             seed=seed,
         )
+        if self.carried.paired and not own_classes and not data.has_pairs:
+            rule = f"the network was trained on pairs of texts, and its files have no column {data.columns.pair!r}"
+            raise DataError(f"data {folder}", rule, "name the column of second texts with --pair-column")
+        return data
 
     @property
     def embedding_rows(self) -> int:
@@ -231,7 +235,7 @@ class TextEncoder(EncoderSupernet):
             notice(
                 f"{cut_pct:.0f} % of the texts are longer than the network's {lengths[-1]} tokens, and are cut there"
             )
-        return self.remade(lengths=lengths, columns=data.columns)
+        return self.remade(lengths=lengths, columns=data.columns, paired=data.has_pairs)
 
 
 class ImageEncoder(EncoderSupernet):

@@ -131,3 +131,18 @@ def test_the_same_name_elsewhere_is_another_folder(tmp_path: Path, monkeypatch: 
             assert tokenizer is not None
             found.append(tokenizer.vocabulary_size)
         assert found == [7, 6]
+
+
+def test_a_network_of_pairs_is_not_measured_on_single_texts(desk: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_texts(desk / "single")
+    write_texts(desk / "pairs")
+    for file in (desk / "pairs").iterdir():
+        frame = pd.read_csv(file)
+        frame.assign(text_pair=frame["text"][::-1].to_numpy()).to_csv(file, index=False)
+    options = ("--steps", "2", "--out", "own.safetensors")
+    assert ran(capsys, "train", "--supernet", "hf:net", "--data", "pairs", *options)[0] == 0
+    evaluate = ("evaluate", *TRAINED, "--sample", "2", "--out", "a.csv", "--data")
+    assert ran(capsys, *evaluate, "pairs")[0] == 0
+    code, told = ran(capsys, *evaluate, "single")
+    assert (code, told.count("\n")) == (2, 1)
+    assert "trained on pairs of texts, and its files have no column 'text_pair'; name the column" in told
