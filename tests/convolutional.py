@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 SIZE, CLASSES = 64, 10
@@ -58,6 +59,66 @@ def resnet(depths: Sequence[int], width: int, *, bottleneck: bool) -> nn.Sequent
             stages.append(Residual(body, shortcut, nn.ReLU()))
             channels = out
     return nn.Sequential(*stages, head(channels))
+
+
+# --- residual networks with group norms -------------------------------------------------------
+
+
+def resnet_gn(depths: Sequence[int] = (2, 2, 2, 2), width: int = 16, groups: int = 8) -> nn.Sequential:
+    """ResNet-18 with group norms (Wu and He 2018), instance norms in its first stage as in IBN-Net's b (Pan et al. 2018)."""
+
+    def conv(i: int, o: int, k: int, s: int, groups: int) -> nn.Sequential:
+        return nn.Sequential(nn.Conv2d(i, o, k, s, k // 2, bias=False), nn.GroupNorm(groups, o))
+
+    stages: list[nn.Module] = [conv(3, width, 7, 2, groups), nn.ReLU(), nn.MaxPool2d(3, 2, 1)]
+    channels = width
+    for stage, depth in enumerate(depths):
+        out = width * 2**stage
+        for i in range(depth):
+            s = 2 if stage and not i else 1
+            inner = conv(channels, out, 3, s, groups)
+            if not stage:
+                inner[1] = nn.InstanceNorm2d(out, affine=True)
+            shortcut = conv(channels, out, 1, s, groups) if s > 1 or channels != out else None
+            stages.append(Residual(nn.Sequential(inner, nn.ReLU(), conv(out, out, 3, 1, groups)), shortcut, nn.ReLU()))
+            channels = out
+    return nn.Sequential(*stages, head(channels))
+
+
+class StandardisedConv(nn.Conv2d):
+    """Its filters have zero mean and unit variance (Qiao et al. 2019, arXiv:1903.10520)."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        variance, mean = torch.var_mean(self.weight, (1, 2, 3), keepdim=True, correction=0)
+        weight = (self.weight - mean) / torch.sqrt(variance + 1e-10)
+        return F.conv2d(x, weight, self.bias, self.stride, self.padding)
+
+
+class BiTBlock(nn.Module):
+    """BiT's bottleneck (Kolesnikov et al. 2020): group norms and activations come first, also before a projected shortcut."""
+
+    def __init__(self, i: int, o: int, mid: int, s: int, groups: int) -> None:
+        super().__init__()
+        self.first = nn.Sequential(nn.GroupNorm(groups, i), nn.ReLU())
+        layers: list[nn.Module] = [StandardisedConv(i, mid, 1, bias=False), nn.GroupNorm(groups, mid), nn.ReLU()]
+        layers += [StandardisedConv(mid, mid, 3, s, 1, bias=False), nn.GroupNorm(groups, mid), nn.ReLU()]
+        self.body = nn.Sequential(*layers, StandardisedConv(mid, o, 1, bias=False))
+        self.shortcut = StandardisedConv(i, o, 1, s, bias=False) if s > 1 or i != o else None
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.first(x)
+        return self.body(y) + (x if self.shortcut is None else self.shortcut(y))
+
+
+def bit(depths: Sequence[int] = (2, 3, 2), width: int = 16, groups: int = 4) -> nn.Sequential:
+    stages: list[nn.Module] = [StandardisedConv(3, width, 7, 2, 3, bias=False), nn.MaxPool2d(3, 2, 1)]
+    channels = width
+    for stage, depth in enumerate(depths):
+        mid = width * 2**stage
+        for i in range(depth):
+            stages.append(BiTBlock(channels, 4 * mid, mid, 2 if stage and not i else 1, groups))
+            channels = 4 * mid
+    return nn.Sequential(*stages, nn.GroupNorm(groups, channels), nn.ReLU(), head(channels))
 
 
 # --- MobileNets (Sandler et al. 2018, Howard et al. 2019) -------------------------------------
@@ -169,6 +230,21 @@ def convnext(depths: Sequence[int] = (2, 2, 4, 2), width: int = 16) -> nn.Sequen
     return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), LayerNorm2d(c, 1e-6), nn.Flatten(), nn.Linear(c, CLASSES))
 
 
+def convmixer(width: int = 24, depth: int = 4) -> nn.Sequential:
+    """Trockman and Kolter 2022: activations before batch norms, and the same shape in all blocks."""
+
+    def after(conv: nn.Conv2d) -> nn.Sequential:
+        return nn.Sequential(conv, nn.GELU(), nn.BatchNorm2d(width))
+
+    blocks = [
+        nn.Sequential(
+            Residual(after(nn.Conv2d(width, width, 7, padding=3, groups=width))), after(nn.Conv2d(width, width, 1))
+        )
+        for _ in range(depth)
+    ]
+    return nn.Sequential(after(nn.Conv2d(3, width, 4, 4)), *blocks, head(width))
+
+
 # --- networks that join by concatenation ------------------------------------------------------
 
 
@@ -250,6 +326,31 @@ def shufflenet_v2() -> nn.Sequential:
     return nn.Sequential(*layers, conv_bn(channels, 128), head(128))
 
 
+class CrossStage(nn.Module):
+    """CSPDarknet53 of YOLOv4 (Bochkovskiy et al. 2020): half of the channels go around the residual blocks."""
+
+    def __init__(self, i: int, o: int, n: int) -> None:
+        super().__init__()
+        half, mish = o // 2, nn.Mish
+        self.down, self.around, self.into = (
+            conv_bn(i, o, 3, 2, act=mish),
+            conv_bn(o, half, act=mish),
+            conv_bn(o, half, act=mish),
+        )
+        bodies = (nn.Sequential(conv_bn(half, half, act=mish), conv_bn(half, half, 3, act=mish)) for _ in range(n))
+        self.blocks = nn.Sequential(*map(Residual, bodies), conv_bn(half, half, act=mish))
+        self.join = conv_bn(o, o, act=mish)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.down(x)
+        return self.join(torch.cat([self.blocks(self.into(x)), self.around(x)], 1))
+
+
+def cspdarknet() -> nn.Sequential:
+    stages = [CrossStage(i, o, n) for i, o, n in ((16, 24, 1), (24, 32, 2), (32, 48, 2))]
+    return nn.Sequential(conv_bn(3, 16, 3, act=nn.Mish), *stages, head(48))
+
+
 class DenseBlock(nn.Module):
     """DenseNet (Huang et al. 2017): each layer sees all that came before."""
 
@@ -298,13 +399,17 @@ def vgg() -> nn.Sequential:
 NETWORKS: dict[str, Callable[[], nn.Module]] = {
     "resnet18": lambda: resnet((2, 2, 2, 2), 16, bottleneck=False),
     "resnet50": lambda: resnet((2, 3, 4, 2), 16, bottleneck=True),
+    "resnet_gn": resnet_gn,
+    "bit": bit,
     "mobilenet_v2": mobilenet_v2,
     "mobilenet_v3": mobilenet_v3,
     "mobilefacenet": mobilefacenet,
     "convnext": convnext,
+    "convmixer": convmixer,
     "squeezenet": squeezenet,
     "shufflenet_v2": shufflenet_v2,
     "densenet": densenet,
+    "cspdarknet": cspdarknet,
     "googlenet": googlenet,
     "vgg": vgg,
 }
@@ -328,6 +433,9 @@ def initialised(module: nn.Module) -> nn.Module:
             ):
                 assert tensor is not None
                 nn.init.uniform_(tensor, low, high)
+        elif isinstance(each, (nn.GroupNorm, nn.InstanceNorm2d)):
+            nn.init.uniform_(each.weight, 0.5, 1.5)
+            nn.init.uniform_(each.bias, -0.2, 0.2)
         elif isinstance(each, nn.PReLU):
             nn.init.uniform_(each.weight, -0.2, 0.4)
     return module.eval()

@@ -26,6 +26,7 @@ from hwnas.space.ops import (
     GlobalMaxPool,
     GlobalPool,
     GridPositions,
+    GroupNorm,
     LayerNorm,
     Linear,
     MaxPool,
@@ -245,6 +246,10 @@ class OpList:
     def affine(self, name: str, x: int, *, axis: int = 0) -> int:
         """A trained scale and shift per element of an axis: the channels by default."""
         return self.apply(Affine, name, x, axis=axis)
+
+    def group_norm(self, name: str, x: int, groups: int, eps: float = 1e-5) -> int:
+        """Group norm of ``(channels, ...)``; with as many groups as channels it is an instance norm."""
+        return self.apply(GroupNorm, name, x, groups=groups, eps=eps)
 
     def layer_norm(self, name: str, x: int, eps: float = 1e-5) -> int:
         """Layer norm over the last axis."""

@@ -140,6 +140,8 @@ LAYERS: dict[str, LayerSpec] = {
     "batch-norm-of-tokens": tokens(lambda o: o.batch_norm("norm", 0)),
     "affine": image(lambda o: o.affine("affine", 0)),
     "affine-of-the-last-axis": tokens(lambda o: o.affine("affine", 0, axis=1)),
+    "group-norm": image(lambda o: o.group_norm("norm", 0, 2)),
+    "instance-norm": image(lambda o: o.group_norm("norm", 0, 4, 1e-3)),
     "layer-norm": tokens(lambda o: o.layer_norm("norm", 0, 1e-12)),
     "rms-norm": tokens(lambda o: o.rms_norm("norm", 0)),
     "attention": tokens(lambda o: projected(o, 3, 3)),

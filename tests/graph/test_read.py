@@ -18,7 +18,7 @@ from hwnas.errors import SupernetError
 from hwnas.graph import build_model
 from hwnas.graph.read import ReadNetwork, read_network
 from hwnas.space import LayerSpec
-from hwnas.space.ops import Activation, Affine, BatchNorm, Conv, Linear, Shuffle
+from hwnas.space.ops import Activation, Affine, BatchNorm, Conv, GroupNorm, Linear, Shuffle
 from hwnas.space.ops.activation import SLOPES
 from hwnas.supernet import folded
 
@@ -86,6 +86,8 @@ SPELLINGS: Mapping[str, tuple[str, str]] = {
     **{f"leaky relu {slope}": (f"leaky_relu_{slope}", f"h = LeakyRelu<alpha = {slope}>(x)") for slope in SLOPES},
     "leaky relu by max": ("leaky_relu_0.1", "m = Mul(x, tenth) h = Max(x, m)"),
     "elu": ("elu", "h = Elu(x)"),
+    "softplus": ("softplus", "h = Softplus(x)"),
+    "mish": ("mish", "s = Softplus(x) t = Tanh(s) h = Mul(x, t)"),
     "gelu": ("gelu", "d = Div(x, root) e = Erf(d) a = Add(e, one) m = Mul(x, a) h = Mul(m, half)"),
     "gelu by tanh": (
         "gelu_tanh",
@@ -145,6 +147,45 @@ def test_batch_norms_join_convolutions_and_stand_alone_elsewhere(tmp_path: Path)
     assert isinstance(network.ops[0], Conv)
     assert network.ops[0].bn
     assert network.bn_eps == pytest.approx(1e-3)  # the other's is in its variances
+
+
+ROWS = "r = Reshape(x, rows) i = InstanceNormalization(r, one, zero) k = Reshape(i, back)"
+NORMS: Mapping[str, tuple[int, str]] = {
+    "instances": (17, "h = InstanceNormalization<epsilon = 0.001>(x, s, b)"),
+    "groups as rows": (17, f"{ROWS} m = Mul(k, scale) h = Add(m, shift)"),
+    "the rest by one number": (17, f"{ROWS.replace('one, zero', 'two, three')} h = Mul(k, half)"),
+    "a scale per group": (18, "h = GroupNormalization<num_groups = 2>(x, two, three)"),
+    "a scale per channel": (21, "h = GroupNormalization<num_groups = 2, epsilon = 0.001>(x, s, b)"),
+}
+
+
+@pytest.mark.parametrize("spelling", NORMS)
+def test_group_norms_in_every_spelling(spelling: str, tmp_path: Path) -> None:
+    opset, body = NORMS[spelling]
+    arrays: dict[str, Any] = {
+        "rows": np.array([0, 2, -1]),
+        "back": np.array([0, 4, 8, 8]),
+        "half": 0.5,
+        "one": np.ones(2),
+        "zero": np.zeros(2),
+        "two": (2,),
+        "three": (2,),
+        "s": (4,),
+        "b": (4,),
+        "scale": (4, 1, 1),
+        "shift": (4, 1, 1),
+    }
+    network = same(written(tmp_path / "x.onnx", f"{body} {END}", opset=opset, **arrays))
+    norm, *rest = network.ops
+    assert isinstance(norm, GroupNorm)
+    assert norm.groups == (4 if spelling == "instances" else 2)
+    assert [type(op).__name__ for op in rest] == ["GlobalPool", "Flatten"]
+
+
+def test_reshapes_that_cancel_vanish(tmp_path: Path) -> None:
+    body = f"a = Reshape(x, rows) f = Flatten(a) h = Reshape(f, back) {END}"
+    network = same(written(tmp_path / "x.onnx", body, rows=np.array([0, 2, -1]), back=np.array([0, 4, 8, 8])))
+    assert [type(op).__name__ for op in network.ops] == ["GlobalPool", "Flatten"]
 
 
 def test_a_convolution_that_two_read_keeps_its_value(tmp_path: Path) -> None:
@@ -240,7 +281,11 @@ def test_a_softmax_or_sigmoid_at_the_end_is_left_out(end: str, tmp_path: Path) -
     ("body", "words"),
     [
         (f"h = LRN<size = 3>(x) {END}", "node h (LRN): hwnas cannot read this operator; it reads Abs"),
-        (f"h = Softplus(x) {END}", "node h (Softplus): Softplus is no activation that hwnas knows"),
+        (f"h = Selu(x) {END}", "node h (Selu): Selu is no activation that hwnas knows"),
+        (
+            f"h = GroupNormalization<num_groups = 2>(x, w, b) {END}",
+            "node h (GroupNormalization): it has 1280 numbers as weight for 4 channels in 2 groups",
+        ),
         (f"h = MatMul(x, x) {END}", "its second matrix is computed"),
         (f"p = GlobalAveragePool(x) h = Add(x, p) {END}", "it joins (4, 8, 8) and (4, 1, 1), which differ"),
         ("y = Relu(x)", "its output y is (4, 8, 8), and logits are one number per class"),

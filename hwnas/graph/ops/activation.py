@@ -59,6 +59,9 @@ class _Terms:
     def sigmoid(self, x: _Term) -> _Term:
         return _Term("Sigmoid", (x,))
 
+    def softplus(self, x: _Term) -> _Term:
+        return _Term("Softplus", (x,))
+
     def tanh(self, x: _Term) -> _Term:
         return _Term("Tanh", (x,))
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from hwnas.errors import SupernetError
 from hwnas.graph.ops._nodes import Nodes, initial_shapes, to_onnx
-from hwnas.space.ops import Affine, BatchNorm, LayerNorm, Op, RMSNorm
+from hwnas.space.ops import Affine, BatchNorm, GroupNorm, LayerNorm, Op, RMSNorm
 
 
 @to_onnx.register
@@ -25,6 +27,18 @@ def _scaled_and_shifted(op: Op, x: Sequence[str], at: Nodes, axis: int) -> str:
     column[axis] = -1
     scale, shift = (at.parameter(part, at.weight(part).reshape(column)) for part in initial_shapes(op))
     return at.result("Add", [at.node("Mul", [*x, scale]), shift])
+
+
+@to_onnx.register
+def _group_norm(op: GroupNorm, x: Sequence[str], at: Nodes) -> str:
+    """An instance norm of the groups as rows: onnxruntime has no kernel for ``GroupNormalization`` on CPUs, and takes 1.6 to 2
+    times as long for it."""
+    if op.groups == op.in_shape[0]:
+        return at.result("InstanceNormalization", [*x, *map(at.parameter, op.weights)], epsilon=op.eps)
+    rows = at.node("Reshape", [*x, at.integers(0, op.groups, -1)])
+    one, zero = (at.constant(f"{name}.{op.groups}", np.full(op.groups, v)) for name, v in (("ones", 1), ("zeros", 0)))
+    normal = at.node("InstanceNormalization", [rows, one, zero], epsilon=op.eps)
+    return _scaled_and_shifted(op, [at.node("Reshape", [normal, at.integers(0, *op.in_shape)])], at, axis=0)
 
 
 @to_onnx.register

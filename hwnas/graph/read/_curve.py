@@ -109,5 +109,8 @@ class _Numpy:
     def sigmoid(self, x: Samples) -> Samples:
         return 0.5 * (1 + np.tanh(x / 2))
 
+    def softplus(self, x: Samples) -> Samples:
+        return np.logaddexp(0, x)
+
 
 _KNOWN: dict[Function, Samples] = {name: formula(_Numpy(), GRID) for name, formula in FORMULAS.items()}

@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from hwnas.space.ops import Affine, BatchNorm, Conv, Linear, Op, Transpose
+from hwnas.space.ops import Affine, BatchNorm, Conv, GroupNorm, Linear, Op, Transpose
 
 Weights = dict[str, NDArray[np.float32]]
 
@@ -74,7 +74,7 @@ class Draft:
             return False
         op, own = self.ops[x - 1], self.weights[x - 1]
         channels = len(op.shape) - 1 if isinstance(op, Linear) else op.axis if isinstance(op, Affine) else 0
-        if not isinstance(op, (Affine, Conv, Linear)) or axis != channels:
+        if not isinstance(op, (Affine, Conv, GroupNorm, Linear)) or axis != channels:
             return False
         scale, shift = by["weight"], by["bias"]
         weight, bias = ("bn.weight", "bn.bias") if isinstance(op, Conv) and op.bn else ("weight", "bias")

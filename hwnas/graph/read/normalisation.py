@@ -1,11 +1,11 @@
-"""Batch norms and layer norms."""
+"""Batch, group, instance and layer norms."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from hwnas.graph.read._reading import Reading, reads
-from hwnas.space.ops import BatchNorm, LayerNorm
+from hwnas.graph.read._reading import Reading, Value, reads
+from hwnas.space.ops import BatchNorm, GroupNorm, LayerNorm, Reshape
 
 
 @reads("BatchNormalization")
@@ -17,6 +17,38 @@ def _batch_norm(at: Reading) -> int:
     y = at.add(BatchNorm, at.value(), weights=weights)
     at.eps[y - 1] = float(at.attributes.get("epsilon", 1e-5))
     return y
+
+
+@reads("InstanceNormalization")
+def _instance_norm(at: Reading) -> Value:
+    """Of groups of channels as rows, it is a group norm of the channels. Exporters write group norms so."""
+    x, shape = at.value(), at.shape()
+    before = at.list.ops[x - 1] if x else None
+    if isinstance(before, Reshape) and _has_rows_of_whole_channels(before):
+        normal = _group_norm(at, before.inputs[0], groups=shape[0])
+        return at.add(Reshape, normal, to=shape)
+    return _group_norm(at, x, groups=shape[0])
+
+
+def _has_rows_of_whole_channels(op: Reshape) -> bool:
+    channels, rows = op.in_shape[0], op.to[0]
+    return len(op.in_shape) == 3 and channels % rows == 0
+
+
+@reads("GroupNormalization")
+def _of_groups(at: Reading) -> Value:
+    return _group_norm(at, at.value(), groups=at.attributes["num_groups"])
+
+
+def _group_norm(at: Reading, x: int, groups: int) -> int:
+    """A group norm whose scale and shift are constants per group or per channel."""
+    channels, weights = at.list.channels(x), {}
+    for i, part in enumerate(("weight", "bias"), start=1):
+        given = at.constant(i, part).reshape(-1)
+        if given.size not in (groups, channels) or channels % groups:
+            raise at.error(f"it has {given.size} numbers as {part} for {channels} channels in {groups} groups")
+        weights[part] = given.repeat(channels // given.size)
+    return at.add(GroupNorm, x, weights=weights, groups=groups, eps=float(at.attributes.get("epsilon", 1e-5)))
 
 
 @reads("LayerNormalization")

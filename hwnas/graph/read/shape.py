@@ -60,9 +60,11 @@ def _unsqueeze(at: Reading) -> Value:
 
 
 def reshaped(at: Reading, to: Shape) -> int:
-    """A value in another shape. The last step of a channel shuffle becomes the shuffle."""
-    x, shape = at.value(), at.shape()
-    if to == shape:
+    """A value in another shape. The last step of a channel shuffle becomes the shuffle; two reshapes are one, or none."""
+    x = at.value()
+    while x and isinstance(before := at.list.ops[x - 1], (Flatten, Reshape)):
+        (x,) = before.inputs
+    if to == at.list.shape(x):
         return x
     rows, groups = at.shuffled.get(x, (None, 0))
     if rows is not None and at.list.shape(rows) == to:

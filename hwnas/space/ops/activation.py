@@ -30,6 +30,9 @@ class Maths(Protocol):
     def sigmoid(self, x: Any, /) -> Any:
         """``1 / (1 + exp(-x))``."""
 
+    def softplus(self, x: Any, /) -> Any:
+        """``log(1 + exp(x))``."""
+
     def tanh(self, x: Any, /) -> Any:
         """The hyperbolic tangent."""
 
@@ -50,6 +53,8 @@ FORMULAS: Mapping[Function, Callable[[Maths, Any], Any]] = {
     "hsigmoid": lambda m, x: m.clip(x / 6 + 0.5, 0, 1),
     "sigmoid": lambda m, x: m.sigmoid(x),
     "silu": lambda m, x: x * m.sigmoid(x),
+    "softplus": lambda m, x: m.softplus(x),
+    "mish": lambda m, x: x * m.tanh(m.softplus(x)),
     "tanh": lambda m, x: m.tanh(x),
     "gelu": lambda m, x: x * (m.erf(x / sqrt(2)) + 1) * 0.5,
     "gelu_tanh": lambda m, x: x * (m.tanh((x + x * x * x * 0.044715) * sqrt(2 / pi)) + 1) * 0.5,

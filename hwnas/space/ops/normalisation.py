@@ -43,6 +43,34 @@ class Affine(Op):
 
 
 @dataclass(frozen=True)
+class GroupNorm(Op):
+    """Zero mean and unit variance over each group of neighbouring channels and all positions, then a scale and a shift per channel.
+
+    Wu and He 2018, arXiv:1803.08494. With one channel per group it is an instance norm (Ulyanov et al. 2016, arXiv:1607.08022).
+
+    Attributes:
+        groups: divides the number of channels, which are the first axis.
+        eps: added to variances.
+    """
+
+    groups: int
+    eps: float = 1e-5
+
+    @property
+    def size(self) -> int:
+        """Channels per group."""
+        return self.in_shape[0] // self.groups
+
+    @property
+    def shape(self) -> Shape:
+        return self.in_shape
+
+    @property
+    def weights(self) -> Mapping[str, Shape]:
+        return dict.fromkeys(("weight", "bias"), self.in_shape[:1])
+
+
+@dataclass(frozen=True)
 class LayerNorm(Op):
     """Zero mean and unit variance over the last axis, then a scale and a shift (Ba et al. 2016, arXiv:1607.06450)."""
 

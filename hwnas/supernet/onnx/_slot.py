@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 
 from hwnas.space import LayerSpec
-from hwnas.space.ops import Add, Concat, Conv, Linear, Op, Reshape, Shape
+from hwnas.space.ops import Add, Concat, Conv, GroupNorm, Linear, Op, Reshape, Shape
 from hwnas.supernet.onnx._stretches import is_residual
 from hwnas.supernet.onnx._widths import Group, column, groups, is_depthwise
 
@@ -40,7 +41,7 @@ class ElasticSlot:
     @cached_property
     def widths(self) -> tuple[float, ...]:
         """Shares of the inner channels that lead to different numbers; empty if there is no choice."""
-        settings = {tuple(fewer(group.size, width) for group in self.groups): width for width in WIDTHS}
+        settings = {tuple(fewer(group.size, width, group.unit) for group in self.groups): width for width in WIDTHS}
         found = tuple(sorted(settings.values()))
         return found if len(found) > 1 else ()
 
@@ -68,9 +69,10 @@ class ElasticSlot:
         return hash((self.name, self.input_shape))
 
 
-def fewer(size: int, width: float) -> int:
-    """``width`` of ``size`` channels, rounded to whole SIMD vectors if there are enough."""
-    unit = 8 if size >= 64 else 4 if size >= 16 else 1
+def fewer(size: int, width: float, unit: int = 1) -> int:
+    """``width`` of ``size`` channels, rounded to whole units, and to whole SIMD vectors if there are enough."""
+    vectors = math.lcm(unit, 8 if size >= 64 else 4)
+    unit = vectors if 4 * vectors <= size else unit
     return size if width == 1 else max(unit, int(size * width / unit + 0.5) * unit)
 
 
@@ -84,7 +86,7 @@ def square_kernel(op: Op) -> int | None:
 
 @lru_cache(maxsize=65536)
 def _layer(slot: ElasticSlot, input_shape: Shape, width: float, kernel: int | None) -> LayerSpec:
-    channels = {i: fewer(group.size, width) for group in slot.groups for i in group.makers}
+    channels = {i: fewer(group.size, width, group.unit) for group in slot.groups for i in group.makers}
     shapes, ops = [input_shape], []
     for i, op in enumerate(slot.ops):
         fitted = _fitted(replace(op, in_shapes=tuple(shapes[x] for x in op.inputs)), op, channels.get(i))
@@ -101,6 +103,8 @@ def _fitted(op: Op, largest: Op, channels: int | None) -> Op:
         if is_depthwise(largest):
             return replace(op, channels=op.in_shape[0], groups=op.in_shape[0])
         return op if channels is None else replace(op, channels=channels)
+    if isinstance(op, GroupNorm) and isinstance(largest, GroupNorm):
+        return replace(op, groups=op.in_shape[0] // largest.size)
     if isinstance(op, Linear) and channels is not None:
         return replace(op, features=channels)
     if isinstance(op, Reshape) and isinstance(largest, Reshape) and column(largest):

@@ -10,10 +10,14 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from hwnas.space.ops import GroupNorm, Op
 from hwnas.supernet.onnx._slot import ElasticSlot
 from hwnas.supernet.onnx._widths import Group
 
 Weights = dict[str, NDArray[np.float32]]
+
+TINY = 1e-30
+"""Stands for the size of a group whose weights are all 0."""
 
 
 def sorted_weights(
@@ -22,7 +26,8 @@ def sorted_weights(
     """A slot's weights with the channels of each group sorted by importance, most important first.
 
     A channel's importance is the norm of the weights that make it, including batch norms, times the norm of the weights that
-    read it (Li et al. 2017, arXiv:1608.08710, use the former).
+    read it (Li et al. 2017, arXiv:1608.08710, use the former). The channels that a group norm normalises together have the size
+    that its scale gives them, and move together.
 
     Args:
         slot: whose weights they are.
@@ -31,7 +36,9 @@ def sorted_weights(
     """
     found = [dict(each) for each in weights]
     for group in slot.groups:
-        order = np.argsort(-_importance(group, found, eps), kind="stable")
+        units = _importance(group, slot.ops, found, eps).reshape(-1, group.unit).sum(1)
+        channels = np.arange(group.size).reshape(-1, group.unit)
+        order = channels[np.argsort(-units, kind="stable")].reshape(-1)
         for i in {*group.makers, *group.passers}:
             found[i] = {part: array[order] for part, array in found[i].items()}
         for i in group.readers:
@@ -39,14 +46,16 @@ def sorted_weights(
     return found
 
 
-def _importance(group: Group, weights: Sequence[Weights], eps: float) -> NDArray[np.float64]:
-    made = sum(_size(weights[i], eps) for i in group.makers)
-    read = sum(_norms(weights[i]["weight"].swapaxes(0, 1)) for i in group.readers)
-    found = np.asarray(made * read, dtype=np.float64)
-    for i in group.passers:
+def _importance(group: Group, ops: Sequence[Op], weights: Sequence[Weights], eps: float) -> NDArray[np.float64]:
+    found = np.asarray(sum(_size(weights[i], eps) for i in group.makers), dtype=np.float64)
+    for i in sorted(group.passers):
+        op = ops[i]
+        if isinstance(op, GroupNorm):
+            together = found.reshape(op.groups, -1)
+            found = (together / np.linalg.norm(together, axis=1, keepdims=True).clip(TINY)).reshape(-1)
         if "weight" in weights[i]:  # a PRelu's slope does not scale positive values
             found = found * _size(weights[i], eps)
-    return found
+    return found * sum(_norms(weights[i]["weight"].swapaxes(0, 1)) for i in group.readers)
 
 
 def _size(weights: Weights, eps: float) -> NDArray[np.float64]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import pairwise
 
-from hwnas.space.ops import Activation, Add, BatchNorm, Concat, Conv, Linear, Mul, Op, Pool, PRelu, Shuffle
+from hwnas.space.ops import Activation, Add, BatchNorm, Concat, Conv, GroupNorm, Linear, Mul, Op, Pool, PRelu, Shuffle
 
 MOST_IN_A_CHAIN = 3
 """Convolutions of a slot without branches, if strides allow cuts; an inverted bottleneck has as many."""
@@ -74,7 +74,7 @@ def _is_activated(ops: Sequence[Op], parts: Sequence[range], i: int) -> bool:
     if i + 1 == len(parts):
         return False
     after = ops[parts[i + 1][-1]]
-    return isinstance(after, (*ACTIVATIONS, BatchNorm) if len(parts[i + 1]) == 1 else Mul)
+    return isinstance(after, (*ACTIVATIONS, BatchNorm, GroupNorm) if len(parts[i + 1]) == 1 else Mul)
 
 
 def _end(ops: Sequence[Op], parts: Sequence[range], i: int, kinds: tuple[type[Op], ...]) -> int:

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from hwnas.space import Network
-from hwnas.space.ops import Conv, LayerNorm, Op
+from hwnas.space.ops import Conv, GroupNorm, LayerNorm, Op
 from hwnas.supernet._calibration import Calibration
 from hwnas.supernet._execute import forward
 from hwnas.task import Inputs
@@ -25,12 +25,12 @@ ENOUGH = 512
 
 
 def folded_positions(ops: Sequence[Op]) -> list[int]:
-    """Positions of the convolutions into which batch norms may have been folded; none in networks with layer norms.
+    """Positions of the convolutions into which batch norms may have been folded; none in networks with other norms.
 
     Such a convolution has a bias and returns a feature map. A gate is a single pixel, which leaves a batch norm nothing to
     average over, and the layer of the logits never had a batch norm.
     """
-    if any(isinstance(op, LayerNorm) for op in ops):
+    if any(isinstance(op, (GroupNorm, LayerNorm)) for op in ops):
         return []
     head = max(i for i, op in enumerate(ops) if op.weights)
     convolutions = ((i, op) for i, op in enumerate(ops[:head]) if isinstance(op, Conv) and op.bias and not op.bn)

@@ -2,11 +2,13 @@
 
 Axes of values that must have the same length form a group: the output of a convolution or linear map, and all that norms,
 activations, depthwise convolutions, sums and gates make of it, until other convolutions or linear maps read it. A group that
-reaches the slot's input or output, or an op that needs all channels (a grouped convolution, a split, a join), is fixed.
+reaches the slot's input or output, or an op that needs all channels (a grouped convolution, a split, a join), is fixed. The
+channels that a group norm normalises together stay together, so that the statistics of those that are kept do not change.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -18,6 +20,7 @@ from hwnas.space.ops import (
     Conv,
     Flatten,
     GlobalPool,
+    GroupNorm,
     LayerNorm,
     Linear,
     Mul,
@@ -40,6 +43,7 @@ class Group:
         passers: positions of the ops in between that have weights per channel.
         readers: positions of the convolutions and linear maps that read them.
         fixed: whether all channels must be kept.
+        unit: so many neighbouring channels are kept or dropped as one.
     """
 
     size: int
@@ -47,6 +51,7 @@ class Group:
     passers: list[int] = field(default_factory=list)
     readers: list[int] = field(default_factory=list)
     fixed: bool = False
+    unit: int = 1
 
 
 @dataclass(frozen=True)
@@ -73,7 +78,8 @@ def groups(input_shape: Shape, ops: Sequence[Op]) -> list[Group]:
     for i, op in enumerate(ops):
         walk.step(i, op)
     walk.fix(walk.axes[-1])
-    return [g for n, g in enumerate(walk.groups) if walk.root(n) == n and not g.fixed and g.makers and g.readers]
+    found = [g for n, g in enumerate(walk.groups) if walk.root(n) == n and not g.fixed and g.makers and g.readers]
+    return [group for group in found if group.unit < group.size]
 
 
 class _Walk:
@@ -107,6 +113,7 @@ class _Walk:
             kept.passers += gone.passers
             kept.readers += gone.readers
             kept.fixed |= gone.fixed or kept.size != gone.size
+            kept.unit = math.lcm(kept.unit, gone.unit)
             self.parent[other] = one
         return a
 
@@ -120,10 +127,13 @@ class _Walk:
             return self._mapped(i, op, x)
         if isinstance(op, (Activation, Pool, GlobalPool)):
             return x
-        if isinstance(op, (Affine, BatchNorm, LayerNorm, PRelu)):
+        if isinstance(op, (Affine, BatchNorm, GroupNorm, LayerNorm, PRelu)):
             own = op.axis if isinstance(op, Affine) else len(op.shape) - 1 if isinstance(op, LayerNorm) else 0
             if own == x.axis:
-                self.of(x).passers.append(i)
+                group = self.of(x)
+                group.passers.append(i)
+                if isinstance(op, GroupNorm):
+                    group.unit = math.lcm(group.unit, op.size)
                 return x
         elif isinstance(op, (Add, Mul)) and given[0].axis == given[1].axis:
             return self.unite(*given)

@@ -21,6 +21,7 @@ KERNELS: Mapping[str, Callable[[Tensor], Tensor]] = {
     "hswish": F.hardswish,
     "hsigmoid": F.hardsigmoid,
     "silu": F.silu,
+    "mish": F.mish,
     "gelu": F.gelu,
     "gelu_tanh": partial(F.gelu, approximate="tanh"),
 }
@@ -33,6 +34,7 @@ class _Torch:
     erf = staticmethod(torch.erf)
     exp = staticmethod(torch.exp)
     sigmoid = staticmethod(torch.sigmoid)
+    softplus = staticmethod(F.softplus)
     tanh = staticmethod(torch.tanh)
 
     def clip(self, x: Tensor, low: float, high: float) -> Tensor:

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from hwnas.space.ops import Affine, BatchNorm, LayerNorm, RMSNorm
+from hwnas.space.ops import Affine, BatchNorm, GroupNorm, LayerNorm, RMSNorm
 from hwnas.supernet._calibration import Shared
 from hwnas.supernet.ops._run import Pass, folded, run
 
@@ -23,6 +23,11 @@ def _affine(op: Affine, x: Sequence[Tensor], at: Pass) -> Tensor:
     column = [1] * len(op.in_shape)
     column[op.axis] = -1
     return x[0] * at.weight().reshape(column) + at.weight("bias").reshape(column)
+
+
+@run.register
+def _group_norm(op: GroupNorm, x: Sequence[Tensor], at: Pass) -> Tensor:
+    return F.group_norm(x[0], op.groups, at.weight(), at.weight("bias"), op.eps)
 
 
 @run.register

@@ -17,21 +17,26 @@ from torch import Tensor, nn
 
 from hwnas.errors import SupernetError
 from hwnas.space import Population, macs_cost
+from hwnas.space.ops import GroupNorm
 from hwnas.supernet import Supernet, extremes, get_supernet, load_supernet, onnx_model, recalibrate
 from hwnas.supernet.onnx import elastic_file, outlined_network
 from hwnas.task import Inputs, Score, Specs, top1
-from tests.convolutional import NETWORKS, SIZE, exported, network
+from tests.convolutional import NETWORKS, SIZE, Residual, exported, network
 
 GENES = {
     "resnet18": {"e": 8, "d": 4, "r": 1},
     "resnet50": {"e": 11, "d": 4, "r": 1},
+    "resnet_gn": {"e": 8, "d": 4, "r": 1},
+    "bit": {"e": 7, "d": 3, "r": 1},
     "mobilenet_v2": {"e": 18, "d": 5, "r": 1},
     "mobilenet_v3": {"ks": 5, "e": 13, "d": 5, "r": 1},
     "mobilefacenet": {"e": 5, "d": 2, "r": 1},
     "convnext": {"ks": 10, "e": 10, "d": 4, "r": 1},
+    "convmixer": {"ks": 4, "e": 1, "r": 1},
     "squeezenet": {"e": 5, "r": 1},
     "shufflenet_v2": {"e": 17, "r": 1},
     "densenet": {"e": 10, "r": 1},
+    "cspdarknet": {"e": 4, "r": 1},
     "googlenet": {"e": 4, "r": 1},
     "vgg": {"e": 4},
 }
@@ -110,7 +115,7 @@ def test_batch_norms_come_back(case: Exported, tmp_path: Path) -> None:
     file = exported(case.module, tmp_path / case.file.name, fold=True)
     folded = load_supernet(str(file))
     found = folded.adapted(Seen())  # only its calibration is asked for
-    if case.name == "convnext":
+    if case.name in ("convnext", "resnet_gn", "bit"):  # which have other norms
         assert found is folded
         return
     largest, x = extremes(folded.space)[1], images()
@@ -122,7 +127,7 @@ def test_batch_norms_come_back(case: Exported, tmp_path: Path) -> None:
     assert len(stored) > len(list(folded.extract(largest).named_buffers()))
     recalibrate(subnet, Seen().calibration(subnet.inputs))
     for name, tensor in subnet.named_buffers():
-        if case.name != "densenet":  # whose batch norms that stood alone have seen other images
+        if case.name not in ("densenet", "convmixer"):  # whose batch norms that stood alone have seen other images
             close(tensor, stored[name])
     assert found.adapted(Seen()) is found
     seven = folded.with_head([str(i) for i in range(7)]).with_metric("f1").adapted(Seen())
@@ -149,7 +154,7 @@ def test_what_is_elastic(case: Exported) -> None:
     assert {key: len(columns) for key, columns in space.groups.items()} == GENES[case.name]
     values = {gene.group: set(gene.choices) for gene in space.genes if gene.group in ("ks", "e")}
     assert values["e"] == {0.5, 0.75, 1.0}
-    assert max(values.get("ks", {3})) == {"convnext": 7, "mobilenet_v3": 5}.get(case.name, 3)
+    assert max(values.get("ks", {3})) == {"convnext": 7, "convmixer": 7, "mobilenet_v3": 5}.get(case.name, 3)
     smallest, largest = macs_cost(space)(np.stack(extremes(space)))
     assert smallest < largest / (1.3 if case.name == "vgg" else 5)
 
@@ -208,9 +213,38 @@ def test_channels_are_in_order_of_importance(case: Exported) -> None:
             for i in group.readers:
                 weight = case.net.tensors[f"{slot.name}/{slot.ops[i].name}.weight"].double()
                 read += weight.transpose(0, 1).flatten(1).norm(dim=1).numpy()
-            for i in group.passers:
-                read *= _made(case.net, f"{slot.name}/{slot.ops[i].name}")
-            assert (np.diff(made * read) <= 1e-9 * (made * read).max()).all(), slot.name
+            for i in sorted(group.passers):
+                if isinstance(op := slot.ops[i], GroupNorm):  # which takes away the size of each group
+                    rows = made.reshape(op.groups, op.size)
+                    made = (rows / np.sqrt(np.square(rows).sum(1))[:, None]).reshape(-1)
+                made *= _made(case.net, f"{slot.name}/{op.name}")
+            units = (made * read).reshape(-1, group.unit).sum(1)
+            assert (np.diff(units) <= 1e-9 * units.max()).all(), slot.name
+
+
+@torch.no_grad()
+def test_group_norms_keep_whole_groups(tmp_path: Path) -> None:
+    """Each group of a narrow subnet has the channels of one group of the network, in their order."""
+    net = load_supernet(str(exported(network("resnet_gn"), tmp_path / "net.onnx")))
+    original = network("resnet_gn")
+    blocks = [block for block in original.children() if isinstance(block, Residual)]
+    widths = set()
+    for row in net.space.sample(8, np.random.default_rng(3)):
+        kept = net.weights(row)
+        for slot, layer in net.network(row):
+            if not slot.startswith("blocks."):
+                continue
+            filters, norm = next(blocks[int(slot.removeprefix("blocks."))].body.children()).children()
+            op = layer.ops[1]
+            assert isinstance(op, GroupNorm)
+            size = getattr(norm, "num_channels", 1) // getattr(norm, "num_groups", 1)
+            assert op.size == size
+            whole = filters.weight.reshape(-1, size, *filters.weight.shape[1:])
+            for group in kept[f"{slot}/conv1.weight"].split(size):
+                same = [torch.equal(group, each) for each in whole]
+                assert sum(same) == 1
+            widths.add(op.in_shape[0] / len(filters.weight))
+    assert widths == {0.5, 0.75, 1.0}
 
 
 def _made(net: Supernet, op: str) -> np.ndarray:
