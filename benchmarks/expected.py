@@ -3,20 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import partial
 
 import numpy as np
-from numpy.typing import NDArray
 
 from hwnas.search import Fit, MetricFunction, Problem, SearchOptions, best_of, gaussian_process, linas, run_trial
 from hwnas.space import Population
 from hwnas.supernet import MeasuredAccuracy
-from hwnas.task import sampling_errors
-
-
-def errors_of(accuracy: MeasuredAccuracy, x: Population) -> NDArray[np.float64] | None:
-    """``(n,)`` standard errors of known accuracies due to the choice of samples; None if they are exact."""
-    return sampling_errors(accuracy.data, accuracy(x), accuracy.facts(x)["images"])
 
 
 def expected(problem: Problem, x: Population, fit: Fit) -> Problem:
@@ -29,7 +21,7 @@ def expected(problem: Problem, x: Population, fit: Fit) -> Problem:
 
 def fit_with_errors(problem: Problem, accuracy: MeasuredAccuracy) -> Fit:
     """The command's fit of predictors, which takes the standard errors of accuracies into account."""
-    return gaussian_process(problem.space, partial(errors_of, accuracy))
+    return gaussian_process(problem.space, accuracy.errors)
 
 
 def searched(

@@ -16,7 +16,7 @@ from hwnas.search import SEARCHERS, Problem, SearchOptions
 from hwnas.space import Gene, LayerSpec, OpList, SearchSpace, Shape, Slot
 from hwnas.space.ops import Op
 from hwnas.supernet import run
-from hwnas.task import DigitsData, InputsAt
+from hwnas.task import DigitsData, Estimate, InputsAt, top1
 from hwnas.testing import (
     METRIC_CHECKS,
     OP_CHECKS,
@@ -130,6 +130,19 @@ class Restless(DigitsData):
 def test_a_task_whose_training_cannot_be_resumed() -> None:
     said = broken(TASK_CHECKS, Restless(), specs=FED["digits"])
     assert set(said) == {"training_batches_can_be_drawn_again"}
+
+
+class Certain(DigitsData):
+    """Its score claims to be exact."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.metrics = {"top1": lambda scored: Estimate(top1(scored), std=0)}
+
+
+def test_a_score_whose_standard_error_is_none() -> None:
+    said = broken(TASK_CHECKS, Certain(), specs=FED["digits"])
+    assert said == {"metrics_are_registered_and_score": "standard errors of top1 are [0.0, 0.0]"}
 
 
 @pytest.mark.parametrize(

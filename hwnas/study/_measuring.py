@@ -78,7 +78,7 @@ class MeasuringPredictor(AskedPredictor):
         from hwnas.search import SearchOptions, drive_freely, gaussian_process, new_searcher, run_search, with_prior
 
         race = self.evaluator if isinstance(self.evaluator, RacedAccuracy) else None
-        plain = gaussian_process(self.space, self._errors)
+        plain = gaussian_process(self.space, self.evaluator.errors)
         fit = plain if warm.prior is None else with_prior(plain, warm.prior)
         slow = replace(problem, slow=(self.column,))
 
@@ -119,15 +119,6 @@ class MeasuringPredictor(AskedPredictor):
             self._seen[row.tobytes()] = row
             yield row, value
 
-    def _errors(self, x: Population) -> NDArray[np.float64] | None:
-        """``(n,)`` standard deviations of the values of evaluated rows, by the choice of samples and by samples not shown; None
-        if unknown."""
-        from hwnas.task import sampling_errors
-
-        if isinstance(self.evaluator, RacedAccuracy):
-            return self.evaluator.race.errors(x)
-        return sampling_errors(self.evaluator.data, self.evaluator(x), self.evaluator.facts(x)["images"])
-
     def _front_of_expected(self, found: SearchResult, fit: Fit) -> SearchResult:
         """The front of subnets that were measured on all samples, by their expected values.
 
@@ -137,13 +128,13 @@ class MeasuringPredictor(AskedPredictor):
 
         known = self.rows[~self.evaluator.has_failed(self.rows)]
         whole = self.rows[self.evaluator.is_whole(self.rows)]
-        errors = self._errors(whole)
+        errors = self.evaluator.errors(whole)
         if errors is not None and len(known) >= MIN_SUBNETS:
             self._expects, self._expected_by = fit(known, self.evaluator(known)), len(known)
             n, noun = self.facts["images"], noun_of(self.evaluator.data)
-            luck = f"the choice of {n:,} moves one by about {np.median(errors):.2g} points"
+            luck = f"the choice of {n:,} moves one by about {np.median(errors):.2g}"
             why = f"{luck}, so the best of {len(whole):,} measured ones are partly luck; these stand beside them"
-            notice(f"accuracies are those expected on other {noun}: {why}")
+            notice(f"values of {self.column} are those expected on other {noun}: {why}")
         x = best_of(found.problem, [Trial(found.searcher, found.seed, whole)])
         values = found.problem.evaluate(x)
         order = np.lexsort(found.problem.costs(values).T[::-1])

@@ -87,6 +87,10 @@ class RacedAccuracy:
         self.race(x)
         return self._known(x)
 
+    def errors(self, x: NDArray[Any]) -> NDArray[np.float64]:
+        """``(n,)`` standard errors of the values of rows, by the choice of samples and by samples not shown."""
+        return self.race.errors(x)
+
     def revised(self, x: NDArray[Any]) -> dict[str, NDArray[np.float64]]:
         """Present estimates of the accuracies of rows that have raced; see SearchOptions."""
         (slow,) = self.race.problem.slow

@@ -15,12 +15,13 @@ from numpy.typing import NDArray
 from hwnas.errors import DataError, SupernetError
 from hwnas.executor import Done, Executor, Failed, Here
 from hwnas.io import Journal
+from hwnas.metric import own_metric
 from hwnas.progress import notice
 from hwnas.space import Arch, Population
 from hwnas.supernet._base import Supernet
 from hwnas.supernet._subnet import Subnet
 from hwnas.supernet.engine import Engine, get_engine
-from hwnas.task import Task, ahead, measured, placed
+from hwnas.task import Estimate, Task, ahead, measured, placed, share_errors, top1
 
 REMEDY = "correct the cause and run the same command again, which resumes; or skip such subnets: --on-failure skip"
 
@@ -30,16 +31,30 @@ ROUNDING = 1e-6
 
 @dataclass(frozen=True)
 class Accuracy:
-    """Accuracy in percent on ``n_images``, after re-calibration on ``n_calibration``; ``broken`` images were left out."""
+    """Accuracy in percent on ``n_images``, after re-calibration on ``n_calibration``; ``broken`` images were left out.
+
+    ``std`` is the standard error of a score that tells it, due to the choice of the images.
+    """
 
     value: float
     n_images: int
     n_calibration: int
     broken: Mapping[Path, str] = field(default_factory=dict, compare=False)
+    std: float | None = None
 
     def as_row(self, metric: str) -> dict[str, float | int]:
         """The entries of a table or journal, with the accuracy under the metric's name."""
-        return {metric: self.value, "n_images": self.n_images, "n_calibration": self.n_calibration}
+        told = {} if self.std is None else {_deviation(metric): self.std}
+        return {metric: self.value, **told, "n_images": self.n_images, "n_calibration": self.n_calibration}
+
+    @classmethod
+    def of_row(cls, row: Mapping[str, Any], metric: str) -> Accuracy:
+        """The accuracy of a journal's entry."""
+        return cls(row[metric], row["n_images"], row["n_calibration"], std=row.get(_deviation(metric)))
+
+
+def _deviation(metric: str) -> str:
+    return own_metric(metric, "max").companion("std")
 
 
 def calibrated(supernet: Supernet, row: NDArray[Any], data: Task, engine: Engine | None = None) -> tuple[Subnet, int]:
@@ -96,7 +111,8 @@ def evaluate(supernet: Supernet, row: NDArray[Any], data: Task, engine: Engine |
     if abs(accuracy - possible) > ROUNDING:
         rule = f"it lies within {metric.lowest:g}..{metric.highest:g}"
         raise SupernetError(f"{metric.name} {accuracy:g}", rule, "correct the task's score, or rename its metric")
-    return Accuracy(possible, n_images, n_calibration)
+    std = accuracy.std if isinstance(accuracy, Estimate) else None
+    return Accuracy(possible, n_images, n_calibration, std=std)
 
 
 class MeasuredAccuracy:
@@ -140,7 +156,7 @@ class MeasuredAccuracy:
         for entry in journal.entries if journal is not None else ():
             row = supernet.space.encode(entry["arch"])
             if "failed" not in entry:
-                self._known[row.tobytes()] = Accuracy(entry[supernet.metric], entry["n_images"], entry["n_calibration"])
+                self._known[row.tobytes()] = Accuracy.of_row(entry, supernet.metric)
             elif skip_failed:
                 self._known[row.tobytes()] = None
 
@@ -148,12 +164,26 @@ class MeasuredAccuracy:
         return lambda row: evaluate(self.supernet, row, self.data, self.engine)
 
     def __call__(self, x: NDArray[Any]) -> NDArray[np.float64]:
+        return np.array([accuracy.value for accuracy in self._or_worst(x)])
+
+    def errors(self, x: NDArray[Any]) -> NDArray[np.float64] | None:
+        """``(n,)`` standard errors of the values of rows, due to the choice of the samples; None if some are not known."""
+        accuracies = self._or_worst(x)
+        if next(iter(self.data.metrics.values())) is top1:
+            return share_errors(np.array([a.value for a in accuracies]), accuracies[0].n_images)
+        known = [a.std for a in accuracies if a.std is not None]
+        return np.array(known) if len(known) == len(accuracies) else None
+
+    def _or_worst(self, x: NDArray[Any]) -> list[Accuracy]:
+        """One accuracy per row, the worst known one in place of those that failed."""
         accuracies = self.accuracies(x)
-        known = [accuracy.value for accuracy in self._known.values() if accuracy is not None]
-        if accuracies and not known:
-            raise all_failed(len(accuracies))
-        worst = min(known, default=0.0) if self.supernet.measures().maximise else max(known, default=0.0)
-        return np.array([worst if accuracy is None else accuracy.value for accuracy in accuracies])
+        known = [accuracy for accuracy in self._known.values() if accuracy is not None]
+        if not known:
+            if accuracies:
+                raise all_failed(len(accuracies))
+            return []
+        worst = (min if self.supernet.measures().maximise else max)(known, key=lambda accuracy: accuracy.value)
+        return [worst if accuracy is None else accuracy for accuracy in accuracies]
 
     @property
     def n_known(self) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from hwnas.task._ahead import ahead
 from hwnas.task._classes import class_order
+from hwnas.task._confusion import macro_f1, matthews
 from hwnas.task._digits import DigitsData
 from hwnas.task._divergence import Divergence, Parent
 from hwnas.task._image_folder import ImageFolder
@@ -12,16 +13,14 @@ from hwnas.task._pixels import GREY, IMAGENET, Preprocessing
 from hwnas.task._prompt import prompt
 from hwnas.task._scores import (
     SCORES,
-    macro_f1,
     margins,
-    matthews,
     measured,
-    sampling_errors,
     scored_by,
     share_errors,
     top1,
 )
 from hwnas.task._task import (
+    Estimate,
     Inputs,
     InputsAt,
     OwnLossTask,
@@ -50,6 +49,7 @@ __all__ = [
     "TOKENIZER_FILES",
     "DigitsData",
     "Divergence",
+    "Estimate",
     "ImageFolder",
     "Inputs",
     "InputsAt",
@@ -80,7 +80,6 @@ __all__ = [
     "perplexity",
     "placed",
     "prompt",
-    "sampling_errors",
     "scored_by",
     "share_errors",
     "top1",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Callable, Iterator, Mapping
 from typing import TypeVar
 
@@ -13,7 +14,8 @@ from torch import Tensor
 
 from hwnas.errors import DataError
 from hwnas.task._ahead import ahead
-from hwnas.task._task import Inputs, Score, Scored, SelectiveTask, Specs, Task
+from hwnas.task._confusion import macro_f1, matthews
+from hwnas.task._task import Estimate, Inputs, Score, Scored, SelectiveTask, Specs, Task
 
 T = TypeVar("T", bound=Task)
 
@@ -22,7 +24,7 @@ LEAST, MOST = 1e-4, 1e3
 
 
 def measured(task: Task, specs: Specs, logits_of: Callable[[Inputs], Tensor]) -> tuple[float, int]:
-    """The task's first metric on its validation data, and the number of samples.
+    """The task's first metric on its validation data, an `Estimate` if its score returns one, and the number of samples.
 
     Args:
         task: data and metrics.
@@ -30,7 +32,7 @@ def measured(task: Task, specs: Specs, logits_of: Callable[[Inputs], Tensor]) ->
         logits_of: the network: logits ``(n, classes)`` of a batch, on the CPU.
 
     Raises:
-        DataError: there are no validation samples, or the metric is no number.
+        DataError: there are no validation samples, the metric is no number, or its standard error is not positive.
     """
     n = 0
     name, score = next(iter(task.metrics.items()))
@@ -45,6 +47,11 @@ def measured(task: Task, specs: Specs, logits_of: Callable[[Inputs], Tensor]) ->
     if n == 0:
         rule = f"there are no samples to measure on, or the score of {name} reads none"
         raise DataError("validation", rule, "give some, and let the score go through its argument")
+    if isinstance(value, Estimate):
+        if not 0 < value.std < math.inf:
+            remedy = "correct the task's score, or return a float from it"
+            raise DataError(f"standard error {value.std:g} of {name}", "it is a positive number", remedy)
+        return value, n
     try:
         return float(value), n  # journals hold no tensors
     except (TypeError, ValueError, RuntimeError):
@@ -100,50 +107,10 @@ def top1(scored: Scored) -> float:
     return 100 * correct / n if n else float("nan")
 
 
-def sampling_errors(task: Task, values: NDArray[np.float64], n: int) -> NDArray[np.float64] | None:
-    """``(k,)`` standard errors of values of a task's first metric, due to the choice of the ``n`` samples, in percent.
-
-    None for metrics other than `top1`, whose sampling error is not known.
-    """
-    return share_errors(values, n) if next(iter(task.metrics.values())) is top1 else None
-
-
 def share_errors(percent: NDArray[np.float64], n: int) -> NDArray[np.float64]:
     """``(k,)`` standard errors of shares of ``n`` samples, in percent, due to the choice of the samples."""
     share = (percent / 100 * n + 1) / (n + 2)  # Laplace's estimate: a share of 0 or 100 % has an error too
     return np.asarray(100 * np.sqrt(share * (1 - share) / n))
-
-
-def macro_f1(scored: Scored) -> float:
-    """Mean over classes of F1, the harmonic mean of precision and recall, in percent; NaN without samples.
-
-    A class that is never predicted correctly counts as 0; one that has no samples and is never predicted is left out.
-    """
-    table = _confusion(scored)
-    total = table.sum(0) + table.sum(1)
-    seen = total > 0
-    return float(100 * np.mean(2 * np.diag(table)[seen] / total[seen])) if seen.any() else float("nan")
-
-
-def matthews(scored: Scored) -> float:
-    """Matthews correlation of labels and predictions, -1 to 1, for any number of classes (Gorodkin 2004).
-
-    It is 0 if all labels, or all predictions, are the same.
-    """
-    table = _confusion(scored)
-    n, hits, predicted, true = table.sum(), np.trace(table), table.sum(0), table.sum(1)
-    spread = np.sqrt(n**2 - (predicted**2).sum()) * np.sqrt(n**2 - (true**2).sum())
-    return float((hits * n - (predicted * true).sum()) / spread) if spread else 0.0
-
-
-def _confusion(scored: Scored) -> NDArray[np.float64]:
-    """``(classes, classes)`` numbers of samples, by label and prediction."""
-    table = torch.zeros(0, 0)
-    for logits, labels in scored:
-        classes = logits.shape[1]
-        table = table if len(table) else torch.zeros(classes, classes)
-        table += torch.bincount(labels * classes + logits.argmax(1), minlength=classes**2).reshape(classes, classes)
-    return np.asarray(table.numpy(), dtype=np.float64)
 
 
 SCORES: Mapping[str, Score] = {"top1": top1, "accuracy": top1, "f1": macro_f1, "mcc": matthews}

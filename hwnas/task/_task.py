@@ -41,7 +41,25 @@ Scored = Iterable[tuple[Tensor, Tensor]]
 """Batches of logits ``(n, classes)`` and labels ``(n,)``."""
 
 Score = Callable[[Scored], float]
-"""The value of a metric over all batches."""
+"""The value of a metric over all batches; an `Estimate` if its standard error is known."""
+
+
+class Estimate(float):
+    """A score that knows its standard error: how far the choice of the samples moves it.
+
+    A search makes its front of expected scores if it knows their errors. Those of `top1` follow from its value.
+
+    Attributes:
+        std: the standard error, in the score's unit.
+    """
+
+    std: float
+
+    def __new__(cls, value: float, std: float) -> Self:
+        """A score and its standard error."""
+        self = super().__new__(cls, value)
+        self.std = float(std)
+        return self
 
 
 T = TypeVar("T", bound="Task")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from itertools import islice
 from typing import TypeVar
@@ -9,7 +10,7 @@ from typing import TypeVar
 import torch
 
 from hwnas.metric import get_metric
-from hwnas.task import Inputs, Specs, Task, TrainingTask, named_inputs
+from hwnas.task import Estimate, Inputs, Specs, Task, TrainingTask, named_inputs
 from hwnas.testing._check import Check, require
 
 T = TypeVar("T")
@@ -57,6 +58,8 @@ def metrics_are_registered_and_score(task: Task, specs: Specs) -> None:
         require(metric.lowest <= best <= metric.highest, f"{name} of right logits is {best}")
         better = best > worst if metric.maximise else best < worst
         require(better or classes == 1, f"{name} of right logits is {best}, of wrong ones {worst}")
+        errors = [value.std for value in (best, worst) if isinstance(value, Estimate)]
+        require(all(0 < std < math.inf for std in errors), f"standard errors of {name} are {errors}")
 
 
 def training_batches_can_be_drawn_again(task: Task, specs: Specs) -> None:

@@ -15,7 +15,7 @@ from tests.e2e.conftest import Hwnas
 MINE = '''
 import torch
 from hwnas.supernet.digits import Digits
-from hwnas.task import DigitsData, macro_f1
+from hwnas.task import DigitsData, Estimate, macro_f1
 
 
 def odd_recall(scored):
@@ -25,6 +25,13 @@ def odd_recall(scored):
         hits += int((logits.argmax(1)[labels == 1] == 1).sum())
         n += int((labels == 1).sum())
     return 100 * hits / n
+
+
+def sure_recall(scored):
+    """The same with its standard error, that of a share."""
+    batches = list(scored)
+    share, n = odd_recall(batches) / 100, sum(int((labels == 1).sum()) for _, labels in batches)
+    return Estimate(100 * share, std=100 * max(share * (1 - share) / n, 1e-4) ** 0.5)
 
 
 class OddDigits(DigitsData):
@@ -62,9 +69,16 @@ class Mine(Digits):
 
 
 @pytest.mark.parametrize(
-    ("metric", "score", "objective"), [("f1", "macro_f1", "f1"), ("odd_recall", "odd_recall", "odd_recall:max")]
+    ("metric", "score", "objective", "told"),
+    [
+        ("f1", "macro_f1", "f1", "expected by 8 subnets measured"),
+        ("odd_recall", "odd_recall", "odd_recall:max", "measured"),
+        ("odd_recall", "sure_recall", "odd_recall:max", "expected by 8 subnets measured"),
+    ],
 )
-def test_from_training_to_a_front_by_a_task_of_ones_own(metric: str, score: str, objective: str, hwnas: Hwnas) -> None:
+def test_from_training_to_a_front_by_a_task_of_ones_own(
+    metric: str, score: str, objective: str, told: str, hwnas: Hwnas
+) -> None:
     Path("mine.py").write_text(MINE.replace("METRIC", metric).replace("SCORE", score))
     ran = hwnas("train", "--supernet", "mine.py:Mine", "--steps", 3, "--out", "own.safetensors")
     assert ran.code == 0, ran.err
@@ -78,7 +92,8 @@ def test_from_training_to_a_front_by_a_task_of_ones_own(metric: str, score: str,
     frame, facts = pd.read_csv("pareto.csv"), json.loads(Path("pareto.json").read_text())
     assert frame[metric].between(0, 100).all()
     assert frame[metric].is_monotonic_decreasing
-    assert set(frame[f"{metric}_source"]) == {"measured on 600 images of own.safetensors"}
+    assert set(frame[f"{metric}_source"]) == {f"{told} on 600 images of own.safetensors"}
+    assert (f"{metric}_std" in frame) == told.startswith("expected")
     assert facts["weights"]["file"] == "own.safetensors"
     ran = hwnas("export", "pareto.csv", "--row", 1, "--out", "best.onnx")
     assert ran.code == 0, ran.err

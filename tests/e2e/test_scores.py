@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from sklearn.metrics import f1_score, matthews_corrcoef
 from hwnas.errors import SupernetError, UnknownNameError
 from hwnas.supernet import Supernet, evaluate, extremes, get_engine, load_supernet
 from hwnas.task import Task
+from tests.conftest import REPOSITORY
 from tests.e2e.conftest import Hwnas
 
 
@@ -55,6 +57,48 @@ def test_a_search_goes_by_the_score_among_its_objectives(hwnas: Hwnas) -> None:
     ran = hwnas(*search[:-1], "race.csv", "--objectives", "f1,macs", "--racing")
     assert ran.code == 2
     assert "f1 is not the share of correct samples" in ran.err
+
+
+SEARCH = ("search", "--supernet", "digits", "--evaluate", "--engine", "onnxruntime", "--searcher", "random")
+
+
+@pytest.mark.parametrize("metric", ["f1", "mcc"])
+def test_the_front_is_of_what_is_expected(metric: str, hwnas: Hwnas) -> None:
+    ran = hwnas(*SEARCH, "--evals", 20, "--objectives", f"{metric},macs", "--out", "a.csv")
+    assert ran.code == 0, ran.err
+    assert f"values of {metric} are those expected on other images" in ran.err
+    frame = pd.read_csv("a.csv")
+    source = "expected by 20 subnets measured on 600 images of digits"
+    assert set(frame[f"{metric}_source"]) == {source}
+    entries = [json.loads(line) for line in Path("a.csv.journal.jsonl").read_text().splitlines()[1:]]
+    known = {json.dumps(entry["arch"]): entry for entry in entries}
+    found = [known[arch] for arch in frame["arch"]]
+    assert frame[f"{metric}_measured"].tolist() == pytest.approx([entry[metric] for entry in found], abs=1e-5)
+    errors = np.array([entry[f"{metric}_std"] for entry in found])
+    assert (frame[f"{metric}_std"] > 0).all()
+    assert (frame[f"{metric}_std"] < 1.5 * errors).all()
+    assert (np.abs(frame[metric] - frame[f"{metric}_measured"]) < 4 * errors).all()
+    whole = Path("a.csv").read_bytes()
+    assert hwnas(*SEARCH, "--evals", 20, "--objectives", f"{metric},macs", "--out", "a.csv").code == 0
+    assert Path("a.csv").read_bytes() == whole
+    assert hwnas("report", "a.csv", "--html").code == 0
+    ran = hwnas("evaluate", "--supernet", "digits", "--metric", metric, "--archs", "a.csv", "--out", "b.csv")
+    assert ran.code == 0, ran.err
+    again = pd.read_csv("b.csv")
+    assert list(again.columns) == ["arch", metric, f"{metric}_std", "n_images", "n_calibration"]
+    assert again[f"{metric}_std"].tolist() == pytest.approx(errors, abs=1e-5)
+
+
+def test_a_journal_of_before_without_errors_is_searched_by_what_was_measured(hwnas: Hwnas) -> None:
+    shutil.copy(REPOSITORY / "tests/fixtures/accuracy/f1_without_errors.journal.jsonl", "old.csv.journal.jsonl")
+    for evals in (8, 10):
+        ran = hwnas(*SEARCH, "--evals", evals, "--objectives", "f1,macs", "--out", "old.csv")
+        assert ran.code == 0, ran.err
+        frame = pd.read_csv("old.csv")
+        assert set(frame["f1_source"]) == {"measured on 600 images of digits"}
+        assert "f1_std" not in frame
+    lines = Path("old.csv.journal.jsonl").read_text().splitlines()[1:]
+    assert ["f1_std" in json.loads(line) for line in lines] == [False] * 8 + [True] * 2
 
 
 def test_a_folder_of_images(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from hwnas.search import Objective, Problem, hypervolume
 from hwnas.space import Population, get_space, macs_cost
 from hwnas.study._measuring import MeasuringPredictor
 from hwnas.study._warm_start import Warm
-from hwnas.task import SCORES
+from hwnas.task import share_errors
 
 SPACE = get_space("digits")
 MACS = macs_cost(SPACE)
@@ -32,14 +32,17 @@ def accuracy(x: Population) -> NDArray[np.float64]:
 class Sampled:
     """Measures on some samples: accuracies err by the luck of them."""
 
-    metric: str = "top1"
+    errs: bool = True
     seed: int = 0
     known: dict[bytes, float] = field(default_factory=dict)
     executor: Any = field(default_factory=lambda: SimpleNamespace(workers=1))
 
     @property
     def data(self) -> Any:
-        return SimpleNamespace(metrics={self.metric: SCORES[self.metric]})
+        return SimpleNamespace()
+
+    def errors(self, x: NDArray[Any]) -> NDArray[np.float64] | None:
+        return share_errors(self(x), N) if self.errs else None
 
     @property
     def n_known(self) -> int:
@@ -102,7 +105,7 @@ def test_the_front_is_of_what_is_expected_on_other_samples(searcher: str) -> Non
 
 
 def test_where_errors_are_not_known_the_front_is_of_what_was_measured() -> None:
-    sampled = Sampled(metric="f1")
+    sampled = Sampled(errs=False)
     predictor, x = searched(sampled, "random")
     assert set(map(tuple, x.tolist())) == set(map(tuple, best_told(predictor, sampled).tolist()))
     assert predictor.predict(x) == pytest.approx(sampled(x))

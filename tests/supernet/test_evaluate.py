@@ -30,7 +30,7 @@ from hwnas.supernet import (
     recalibrate,
 )
 from hwnas.supernet.engine import Engine, get_engine
-from hwnas.task import ImageFolder, Task
+from hwnas.task import Estimate, ImageFolder, Task, scored_by
 from tests.supernet.conftest import OWN
 
 
@@ -89,6 +89,22 @@ def test_a_subnet_that_measures_no_number_fails_and_may_be_skipped(
         evaluate(own_supernet, row[0], data)
     monkeypatch.setattr("hwnas.supernet._evaluate.measured", lambda *_: (100 + 1e-13, 50))
     assert evaluate(own_supernet, row[0], data).value == 100
+
+
+def test_a_subnet_that_failed_has_value_and_error_of_the_worst(
+    own_supernet: Supernet, data: ImageFolder, monkeypatch: pytest.MonkeyPatch
+):
+    x = own_supernet.space.sample(3, np.random.default_rng(0))
+    told = iter([(Estimate(60, std=4), 50), (float("nan"), 50), (Estimate(50, std=5), 50)])
+    monkeypatch.setattr("hwnas.supernet._evaluate.measured", lambda *_: next(told))
+    accuracy = MeasuredAccuracy(own_supernet, scored_by(data, "f1"), skip_failed=True)
+    accuracy(x)
+    failed = accuracy.has_failed(x)
+    assert accuracy(x[failed]).tolist() == [50]
+    errors = accuracy.errors(x)
+    assert errors is not None
+    assert errors[failed].tolist() == [5]
+    assert sorted(errors.tolist()) == [4, 5, 5]
 
 
 def arguments(checkpoint: Path, images: Path, out: Path, *more: str) -> list[str]:

@@ -14,18 +14,17 @@ from sklearn.metrics import accuracy_score, f1_score, matthews_corrcoef
 
 from hwnas.errors import DataError
 from hwnas.space import TensorSpec
-from hwnas.supernet import load_supernet
 from hwnas.task import (
     SCORES,
     DigitsData,
+    Estimate,
     Inputs,
     Score,
     Scored,
     macro_f1,
     matthews,
     measured,
-    sampling_errors,
-    scored_by,
+    share_errors,
     top1,
 )
 from hwnas.task._scores import LEAST, MOST, is_right, margin
@@ -83,14 +82,10 @@ def test_margins_have_the_sign_of_the_answer_whatever_the_logits() -> None:
 
 
 def test_the_choice_of_samples_moves_an_accuracy_by_so_much() -> None:
-    data = load_supernet("digits").data()
-    assert data is not None
     drawn = 100 * np.random.default_rng(0).binomial(400, 0.93, 20_000) / 400
-    errors = sampling_errors(data, np.array([93.0, 0.0, 100.0]), 400)
-    assert errors is not None
+    errors = share_errors(np.array([93.0, 0.0, 100.0]), 400)
     assert errors[0] == pytest.approx(drawn.std(), rel=0.02)
     assert (errors > 0).all()
-    assert sampling_errors(scored_by(data, "f1"), np.array([93.0]), 400) is None
 
 
 class ScoredBy(DigitsData):
@@ -118,12 +113,24 @@ def test_a_score_may_be_any_number(value: object) -> None:
     assert (type(found), found, n) == (float, 50.0, 600)
 
 
+def test_a_score_may_tell_its_standard_error() -> None:
+    found, _ = measured(ScoredBy(lambda scored: Estimate(read(scored, 50), std=2)), SPECS, logits_of)
+    assert isinstance(found, Estimate)
+    assert found == 50
+    assert found.std == 2
+
+
 @pytest.mark.parametrize(
     ("score", "words"),
     [
         (lambda scored: read(scored, "high"), "top1 'high': a score is one number; return a float"),
         (lambda scored: read(scored, torch.ones(2)), r"top1 tensor\(\[1., 1.\]\): a score is one number"),
         (lambda scored: None if list(scored) else 1, "top1 None: a score is one number"),
+        (lambda scored: Estimate(read(scored, 50), std=0), "standard error 0 of top1: it is a positive number"),
+        (
+            lambda scored: Estimate(read(scored, 50), std=math.nan),
+            "standard error nan of top1: it is a positive number",
+        ),
         (lambda _: 50.0, "no samples to measure on, or the score of top1 reads none"),
     ],
 )
