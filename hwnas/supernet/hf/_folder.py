@@ -11,14 +11,19 @@ from typing import Any
 
 from hwnas.errors import SupernetError
 from hwnas.files import as_argument, files_in, is_lfs_pointer
+from hwnas.progress import notice
 
 CONFIG, ADAPTER = "config.json", "adapter_config.json"
+ADAPTERS = ("adapter_model.safetensors", "adapter_model.bin", ADAPTER)
+"""Files of an adapter, its weights first."""
+
 WEIGHTS = ("model.safetensors", "pytorch_model.bin")
 """Files with all weights, the preferred one first."""
 
 INDEXES = ("model.safetensors.index.json", "pytorch_model.bin.index.json")
 """Files that list which file holds which tensor."""
 
+_MERGE = "merge it into its network: merge_and_unload() of peft, then save_pretrained()"
 _SAVED = "give the folder that save_pretrained() wrote"
 
 HUB_NAME = re.compile(r"[\w-][\w.-]*(/[\w.-]+)?")
@@ -59,8 +64,7 @@ def _no_folder(folder: str) -> tuple[str, str]:
 def _no_config(folder: Path) -> tuple[str, str]:
     """Rule and remedy for a folder without configuration."""
     if (folder / ADAPTER).is_file():
-        remedy = "merge it into its network: merge_and_unload() of peft, then save_pretrained()"
-        return f"it holds an adapter ({ADAPTER}), and no network", remedy
+        return f"it holds an adapter ({ADAPTER}), and no network", _MERGE
     return f"it has no {CONFIG}", _meant(folder)
 
 
@@ -103,10 +107,25 @@ def _weight_files(folder: Path) -> list[Path]:
     if len(others) == 1:
         return others
     rule = f"it has no weights ({' or '.join(WEIGHTS)})"
+    adapter = adapter_file(folder)
+    if adapter is not None and not others:
+        raise SupernetError(f"hf:{folder}", f"{rule}, but an adapter ({adapter.name})", _MERGE)
     if others:
         names = ", ".join(file.name for file in others)
         raise SupernetError(f"hf:{folder}", f"{rule}, but {names}", f"name the one that is meant {WEIGHTS[0]}")
     raise SupernetError(f"hf:{folder}", rule, "save the network with its weights into it, in torch")
+
+
+def adapter_file(folder: Path) -> Path | None:
+    """A file of an adapter (LoRA and others) in a folder, which hwnas does not apply to the weights."""
+    return next((folder / name for name in ADAPTERS if (folder / name).is_file()), None)
+
+
+def warn_adapter(folder: Path) -> None:
+    """Notify the user of an adapter beside the weights."""
+    adapter = adapter_file(folder)
+    if adapter is not None:
+        notice(f"{adapter}: the adapter is left out; to use it, {_MERGE}")
 
 
 def _listed(folder: Path, index: Path) -> list[Path]:

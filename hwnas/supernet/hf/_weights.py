@@ -13,18 +13,19 @@ from hwnas.errors import SupernetError
 from hwnas.files import ends_in
 from hwnas.supernet._checkpoint import read_content
 from hwnas.supernet.hf._family import Family
-from hwnas.supernet.hf._folder import weight_files
+from hwnas.supernet.hf._folder import warn_adapter, weight_files
 
 POSITIONS = "embeddings/positions.weight"
 
 
 def read_folder(folder: Path) -> dict[str, Tensor]:
-    """All tensors of a folder, by the folder's names.
+    """All tensors of a folder, by the folder's names. Tells of an adapter beside them.
 
     Raises:
         SupernetError: there are no weights, or a file is damaged or holds more than tensors.
     """
     tensors: dict[str, Tensor] = {}
+    warn_adapter(folder)
     for file in weight_files(folder):
         found = read_content(file)
         tensors |= {str(key): value for key, value in found.items() if isinstance(value, Tensor)}

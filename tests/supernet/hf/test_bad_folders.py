@@ -105,7 +105,10 @@ def left_by_git(name: str) -> Callable[[Path], None]:
             named("model-a.safetensors", "model-b.safetensors"),
             "but model-a.safetensors, model-b.safetensors; name the one",
         ),
-        (named("adapter_model.safetensors"), "it has no weights"),
+        (
+            named("adapter_model.safetensors"),
+            "it has no weights (model.safetensors or pytorch_model.bin), but an adapter (adapter_model.safetensors); merge",
+        ),
         (
             left_by_git("model.safetensors"),
             "model.safetensors: it is a Git LFS pointer instead of the weights; fetch",
@@ -215,6 +218,16 @@ def test_an_adapter_is_told_from_a_network(tmp_path: Path) -> None:
     (tmp_path / "adapter_config.json").write_text("{}", encoding="utf-8")
     with pytest.raises(HwnasError, match=r"it holds an adapter \(adapter_config.json\), and no network; merge"):
         load_supernet(f"hf:{tmp_path}")
+
+
+@pytest.mark.parametrize("name", ["adapter_model.safetensors", "adapter_config.json"])
+def test_an_adapter_beside_the_weights_is_told(tmp_path: Path, name: str, caplog: pytest.LogCaptureFixture) -> None:
+    save(tmp_path, "bert")
+    (tmp_path / name).write_bytes(b"{}")
+    with caplog.at_level("INFO", "hwnas"):
+        load_supernet(f"hf:{tmp_path}")
+    told = f"{tmp_path / name}: the adapter is left out; to use it, merge it into its network"
+    assert [record.message.startswith(told) for record in caplog.records] == [True]
 
 
 def test_the_only_file_of_weights_may_have_any_name(tmp_path: Path) -> None:
