@@ -17,7 +17,7 @@ from hwnas.space import Population
 from hwnas.supernet._base import Supernet
 from hwnas.supernet._evaluate import calibrated, skipped
 from hwnas.supernet.engine import Engine
-from hwnas.task import SelectiveTask, margins, placed
+from hwnas.task import SelectiveTask, calibration, margins, placed
 
 _STORED = np.dtype("<f2")
 """Margins in a journal, without loss."""
@@ -63,7 +63,7 @@ def answer(supernet: Supernet, data: SelectiveTask, engine: Engine, share: Share
         subnet, statistics = supernet.extract(share.row), share.statistics
         for name, buffer in subnet.statistics().items():
             buffer.copy_(torch.from_numpy(statistics.tensors[name]))
-    run = engine.runner(subnet, lambda: data.calibration(subnet.inputs))
+    run = engine.runner(subnet, lambda: calibration(data, subnet.inputs))
     return Answers(margins(data, subnet.inputs, run, share.samples), statistics)
 
 

@@ -21,7 +21,7 @@ from hwnas.space import Arch, Population
 from hwnas.supernet._base import Supernet
 from hwnas.supernet._subnet import Subnet
 from hwnas.supernet.engine import Engine, get_engine
-from hwnas.task import Estimate, Task, ahead, measured, placed, share_errors, top1
+from hwnas.task import Estimate, Task, ahead, calibration, measured, placed, share_errors, top1
 
 REMEDY = "correct the cause and run the same command again, which resumes; or skip such subnets: --on-failure skip"
 
@@ -67,7 +67,7 @@ def calibrated(supernet: Supernet, row: NDArray[Any], data: Task, engine: Engine
     if not subnet.has_statistics:
         return subnet, 0
     engine = engine or get_engine()
-    n_calibration = engine.recalibrate(subnet, ahead(placed(data, engine.device).calibration(subnet.inputs)))
+    n_calibration = engine.recalibrate(subnet, ahead(calibration(placed(data, engine.device), subnet.inputs)))
     if n_calibration == 0:
         raise DataError("calibration", "there are no images to re-calibrate batch norms with", "give some")
     return subnet, n_calibration
@@ -83,7 +83,7 @@ def measure_accuracy(subnet: Subnet, data: Task, engine: Engine | None = None) -
     """
     engine = engine or get_engine()
     data = placed(data, engine.device)
-    run = engine.runner(subnet, lambda: data.calibration(subnet.inputs))
+    run = engine.runner(subnet, lambda: calibration(data, subnet.inputs))
     return measured(data, subnet.inputs, run)
 
 

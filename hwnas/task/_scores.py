@@ -15,7 +15,7 @@ from torch import Tensor
 from hwnas.errors import DataError
 from hwnas.task._ahead import ahead
 from hwnas.task._confusion import macro_f1, matthews
-from hwnas.task._task import Estimate, Inputs, Score, Scored, SelectiveTask, Specs, Task
+from hwnas.task._task import Estimate, Inputs, Score, Scored, SelectiveTask, Specs, Task, fitting
 
 T = TypeVar("T", bound=Task)
 
@@ -41,7 +41,7 @@ def measured(task: Task, specs: Specs, logits_of: Callable[[Inputs], Tensor]) ->
         nonlocal n
         for inputs, labels in ahead(task.validation(specs)):
             n += len(labels)
-            yield logits_of(inputs), labels
+            yield logits_of(fitting(task, inputs, specs)), labels
 
     value = score(scored())
     if n == 0:
@@ -75,7 +75,8 @@ def margins(
         DataError: a sample cannot be read.
     """
     batches = ahead(task.validation_of(specs, samples.tolist()))
-    found = np.concatenate([margin(logits_of(inputs), labels).numpy() for inputs, labels in batches])
+    shown = ((logits_of(fitting(task, inputs, specs)), labels) for inputs, labels in batches)
+    found = np.concatenate([margin(logits, labels).numpy() for logits, labels in shown])
     if len(found) < len(samples):
         broken = ", ".join(f"{path}: {why}" for path, why in sorted(getattr(task, "broken", {}).items())[:3]) or "some"
         raise DataError("racing", f"samples would be left out ({broken})", "mend or remove them, or drop --racing")

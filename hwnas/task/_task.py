@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Protocol, Self, TypeVar, runtime_checkable
 
 import torch
@@ -33,6 +33,45 @@ def map_inputs(change: Callable[[Tensor], Tensor], inputs: Inputs) -> Inputs:
 
 Specs = Mapping[str, TensorSpec]
 """A network's inputs by name (:func:`hwnas.space.network_inputs`); their shapes set resolution or length."""
+
+
+def fitting(task: Task, inputs: Inputs, specs: Specs) -> Inputs:
+    """A batch, if it fits the network's inputs. Batches of a user's task may not.
+
+    Args:
+        task: where the batch is from, for the message. A task that only watches another has that as ``task``.
+        inputs: the batch.
+        specs: the network's inputs.
+
+    Raises:
+        DataError: an input is missing, or has another shape or element type.
+    """
+    found = named_inputs(inputs)
+    for name, spec in specs.items():
+        wanted = f"{spec.element} of shape (n, {', '.join(map(str, spec.shape))})"
+        value = f"a batch of {type(getattr(task, 'task', task)).__name__}"
+        if name not in found:
+            rule = f"it has {', '.join(found) or 'nothing'}, and the network is fed {name}, {wanted}"
+            raise DataError(value, rule, "return a tensor for each of the specs")
+        element, shape = str(found[name].dtype).removeprefix("torch."), found[name].shape
+        open_axes = [*spec.axes, *[""] * (len(spec.shape) - len(spec.axes))]
+        fits = len(shape) == 1 + len(spec.shape) and all(
+            axis or size == own for axis, size, own in zip(open_axes, spec.shape, shape[1:], strict=True)
+        )
+        if not fits or element != spec.element:
+            rule = f"its {name} is {element} of shape {tuple(shape)}, and the network is fed {wanted}"
+            raise DataError(value, rule, "make batches of the specs that its methods are given")
+    return inputs
+
+
+def calibration(task: Task, specs: Specs) -> Iterator[Inputs]:
+    """The task's calibration batches.
+
+    Raises:
+        DataError: one does not fit the network's inputs.
+    """
+    yield from (fitting(task, inputs, specs) for inputs in task.calibration(specs))
+
 
 InputsAt = Callable[[Specs], Inputs]
 """Renders one batch for a network with these inputs."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pandas as pd
@@ -122,3 +123,27 @@ def test_data_that_are_no_task_are_one_line(body: str, complaint: str, hwnas: Hw
         ran = hwnas(*command, "--supernet", "mine.py:Mine")
         assert (ran.code, ran.out) == (2, ""), ran.err
         assert f"error: supernet Mine: {complaint}" in ran.err
+
+
+UNFIT = {
+    "validation": "def validation(self, specs): yield from ((x[..., :3], y) for x, y in super().validation(specs))",
+    "calibration": "def calibration(self, specs): yield from (x[..., :3] for x in super().calibration(specs))",
+    "training_batch": "def training_batch(self, *at): x, y = super().training_batch(*at); return lambda s: x(s)[..., :3], y",
+}
+
+
+@pytest.mark.parametrize("split", UNFIT)
+def test_batches_that_do_not_fit_the_network_are_one_line(split: str, hwnas: Hwnas) -> None:
+    text = MINE.replace("METRIC", "f1").replace("SCORE", "macro_f1").replace("return OddDigits()", "return Unfit()")
+    Path("mine.py").write_text(f"{text}\n\nclass Unfit(OddDigits):\n    {UNFIT[split]}\n")
+    command: tuple[object, ...] = ("train", "--supernet", "mine.py:Mine", "--steps", 1, "--out", "b.safetensors")
+    if split != "training_batch":
+        random_supernet("mine.py:Mine").save("own.safetensors")
+        command = ("evaluate", "--supernet", "own.safetensors", "--sample", 2, "--out", "a.csv")
+    ran = hwnas(*command)
+    assert ran.code == 2
+    said = ran.err.splitlines()[-1]
+    assert re.match(
+        r"error: a batch of Unfit: its input is float32 of shape \(\d+, 1, (\d+), 3\), and the network", said
+    )
+    assert re.search(r"is fed float32 of shape \(n, 1, (\d+), \1\); make batches of the specs that its", said)

@@ -14,7 +14,7 @@ from hwnas.space import network_inputs
 from hwnas.supernet._base import Supernet
 from hwnas.supernet.train._schedule import StepPlan
 from hwnas.supernet.train._team import Team
-from hwnas.task import Inputs, TrainingTask, map_inputs
+from hwnas.task import Inputs, TrainingTask, fitting, map_inputs
 
 
 @dataclass(frozen=True)
@@ -54,6 +54,6 @@ def feed_of(
     inputs = []
     for specs in (network_inputs(supernet.network(row)) for row in rows):
         if str(specs) not in made:
-            made[str(specs)] = map_inputs(itemgetter(part), inputs_at(specs))
+            made[str(specs)] = map_inputs(itemgetter(part), fitting(data, inputs_at(specs), specs))
         inputs.append(made[str(specs)])
     return Feed(plan, inputs, labels[part], (part.stop - part.start) / len(labels))
