@@ -237,6 +237,7 @@ def test_group_norms_keep_whole_groups(tmp_path: Path) -> None:
             filters, norm = next(blocks[int(slot.removeprefix("blocks."))].body.children()).children()
             op = layer.ops[1]
             assert isinstance(op, GroupNorm)
+            assert isinstance(filters, nn.Conv2d)
             size = getattr(norm, "num_channels", 1) // getattr(norm, "num_groups", 1)
             assert op.size == size
             whole = filters.weight.reshape(-1, size, *filters.weight.shape[1:])
