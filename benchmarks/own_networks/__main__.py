@@ -1,6 +1,6 @@
 """Real pretrained networks on real data: the searched front against simple baselines, by accuracy and the clock.
 
-    python -m benchmarks.own_networks trec --steps 300 --seed 0      # also: cifar10, sst2
+    python -m benchmarks.own_networks trec --steps 300 --seed 0      # also: rare, cifar10, sst2
     python -m benchmarks.own_networks trec --steps 300 --report
 
 Every part runs in its own process, so that its peak memory can be measured, and skips results of an earlier run: the same command

@@ -20,10 +20,9 @@ LOSS = 1.0
 
 
 def runs_of(run: Run) -> list[Run]:
-    """The runs of the same title, for all seeds, that have compared networks already."""
+    """The runs of the same title, for all seeds."""
     found = Path(run.root).glob(f"{run.title}-s*/results.jsonl")
-    runs = [replace(run, seed=int(file.parent.name.rpartition("-s")[2])) for file in sorted(found)]
-    return [each for each in runs if any("kind" in entry for entry in each.entries())]
+    return [replace(run, seed=int(file.parent.name.rpartition("-s")[2])) for file in sorted(found)]
 
 
 def networks(run: Run) -> pd.DataFrame:
@@ -56,10 +55,12 @@ def report(run: Run) -> str:
         lines += ["", f"## {each.title}, seed {each.seed}", ""]
         lines += [*_listed(frame), "", *_paired(each), "", *_costs(each), "", *_searchers(each)]
     lines += ["", f"## {run.title}: median (lowest..highest) of all seeds", ""]
-    return "\n".join([*lines, *_compared(frames)])
+    return "\n".join([*lines, *_compared([frame for frame in frames if len(frame)])])
 
 
 def _listed(frame: pd.DataFrame) -> Iterator[str]:
+    if frame.empty:  # only searchers ran
+        return
     yield "| networks | subnet | M MACs | speed | speed of filled inputs | validation, as expected of those searched | test |"
     yield "|---|---|---|---|---|---|---|"
     for row in _each(frame.sort_values(["kind", "speed"])):
@@ -142,11 +143,20 @@ def _searchers(run: Run) -> Iterator[str]:
     found = run.entries(study="searchers by test")
     if not found:
         return
-    yield "| searcher | " + " | ".join(f"{k} evaluations" for k in CHECKPOINTS) + " | its front of what was measured |"
-    yield "|---" * (2 + len(CHECKPOINTS)) + "|"
+    yield (
+        "| searcher | " + " | ".join(f"{k} evaluations" for k in CHECKPOINTS) + " | its measured front | too high by |"
+    )
+    yield "|---" * (3 + len(CHECKPOINTS)) + "|"
+    last = str(CHECKPOINTS[-1])
     for method in METHODS:
         mine = [entry for entry in found if entry["method"] == method]
-        columns = [[entry["shares"][str(k)] for entry in mine] for k in CHECKPOINTS]
-        columns.append([entry["shares"]["told"] for entry in mine])
-        cells = [f"{np.median(shares):.1f} ({min(shares):.1f}..{max(shares):.1f})" for shares in columns]
-        yield f"| {method} | {' | '.join(cells)} |"
+        cells = [_range([entry["shares"][name] for entry in mine], ".1f") for name in (*map(str, CHECKPOINTS), "told")]
+        flattery = [[e["too_high"][name] for e in mine if "too_high" in e] for name in ("told", last)]
+        high = ", expected ".join(_range(values, ".2f") for values in flattery)
+        yield f"| {method} | {' | '.join(cells)} | measured {high} |"
+
+
+def _range(values: list[float], digits: str) -> str:
+    if not values:
+        return "-"
+    return f"{np.median(values):{digits}} ({min(values):{digits}}..{max(values):{digits}})"

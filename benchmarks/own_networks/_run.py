@@ -81,6 +81,8 @@ class Run:
     def opened(self, reference: str | None = None) -> tuple[Supernet, UserData]:
         """A pretrained network (by default the task's) with a new head for the task's classes, and the data."""
         net = load_supernet(reference or self.task.prepare(self.shared))
+        if self.task.metric is not None:
+            net = net.with_metric(self.task.metric)
         if self.widths and reference is None:
             assert isinstance(net, TextEncoder | ImageEncoder), f"{self.task.name} is no encoder"
             net = net.with_widths(self.widths)

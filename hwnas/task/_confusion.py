@@ -47,7 +47,7 @@ def _estimated(score: Callable[[Tensor], Tensor], table: Tensor) -> float:
     samples, one right and one wrong, so that an error is expected of a classifier that made none. Classes have their shares in
     the right one; in the wrong one, pairs of classes have the products of their shares.
 
-    For the share of right answers this is the binomial standard error. It is too small where a class has one or two samples.
+    For the share of right answers this is the binomial standard error. It is too small where a class has five samples or fewer.
     """
     value = float(score(table))
     n = table.sum()
