@@ -19,6 +19,7 @@ from hwnas.files import beside
 from hwnas.progress import kept_in
 from hwnas.quantity import count_of
 from hwnas.study import DEFAULT_SPACE
+from hwnas.study._asked import FEWEST
 
 EVALUATIONS = 150
 """Subnets that a search evaluates, or scores, by default."""
@@ -90,7 +91,7 @@ def search(
         typer.Option(
             "--evals",
             help="Subnets to evaluate, or to score untrained.",
-            min=1,
+            min=FEWEST,
             metavar="N",
             show_default=str(EVALUATIONS),
         ),

@@ -172,7 +172,7 @@ def test_where_nothing_holds_nothing_is_written(hwnas: Hwnas, monkeypatch: pytes
             ("--evaluate", "--supernet", "digits", "--space", "ofa_resnet50"),
             "it has its own space, and --space names ofa_resnet50; drop --space",
         ),
-        (("--evaluate", "--supernet", "digits", "--evals", "7"), "evals 7: at least 8 are needed"),
+        (("--evaluate", "--supernet", "digits", "--evals", "7"), "Invalid value for '--evals'"),
         (("--evaluate", "--supernet", "digits", "--verify"), "verify with evaluation"),
         (("--evaluate", "--supernet", "digits", "--population", 20), "population with evaluation"),
         (("--evaluate", "--supernet", "digits", "--objectives", "macs"), "top1 is not among the objectives"),
