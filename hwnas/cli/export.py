@@ -20,7 +20,12 @@ from hwnas.study._export_settings import OPSETS, ExportSettings
 from hwnas.study._form import AGREEMENT_PCT
 
 if TYPE_CHECKING:
-    from hwnas.space import SearchSpace
+    from collections.abc import Callable
+
+    from hwnas.supernet import Supernet
+
+    Choose = Callable[[Supernet], ChosenSubnet]
+    """Chooses the subnet to export, given the opened supernet."""
 
 
 @shares_options
@@ -110,6 +115,7 @@ def export(
     if pareto is not None and not pareto.is_file():
         raise DataError(f"file {pareto}", "there is no such file", "check the path")
     found = read_provenance(pareto) if pareto is not None else {}
+    choose = _of_arch(arch) if arch is not None else _of_row(pareto or Path(), row)
     settings = ExportSettings(
         supernet=supernet or supernet_of(found),
         checkpoint=checkpoint,
@@ -128,25 +134,37 @@ def export(
         budget_ms=parse_latency_ms(budget, "--budget") if budget is not None else None,
         columns=columns.named(),
     )
-    holds = export_subnet(settings, found, lambda net: _chosen(net.space, net.metric, pareto, row, arch), out)
+    holds = export_subnet(settings, found, choose, out)
     raise typer.Exit(0 if holds else BAD_OUTCOME)
 
 
-def _chosen(space: SearchSpace, metric: str, pareto: Path | None, row: int | None, arch: str | None) -> ChosenSubnet:
+def _of_arch(text: str) -> Choose:
+    arch = _parsed(text)
+    return lambda net: ChosenSubnet(net.space.decode(net.space.encode(arch)))
+
+
+def _of_row(pareto: Path, row: int | None) -> Choose:
+    """Chooses a row of a file. A row that is not there is refused at once, before weights are asked for.
+
+    Raises:
+        DataError: there is no such row, or none is named.
+    """
     from hwnas.io import in_file, read_archs, read_csv
 
-    if arch is not None:
-        return ChosenSubnet(space.decode(space.encode(_parsed(arch))))
     if row is None:
         raise DataError(f"file {pareto}", "only one of its rows can be exported", "pass --row N")
-    frame = read_csv(pareto or Path())
+    frame = read_csv(pareto)
     numbers = frame["row"].tolist() if "row" in frame.columns else list(range(1, len(frame) + 1))
     if row not in numbers:
         raise DataError(f"--row {row}", f"{pareto} has rows {numbers[0]} to {numbers[-1]}", "pick one of them")
     line = frame.iloc[[numbers.index(row)]]
-    with in_file(pareto or Path()):
-        found = space.decode(read_archs(line, space)[0])
-    return ChosenSubnet.of(found, line.iloc[0], metric, f"{pareto}, row {row}")
+
+    def choose(net: Supernet) -> ChosenSubnet:
+        with in_file(pareto):
+            arch = net.space.decode(read_archs(line, net.space)[0])
+        return ChosenSubnet.of(arch, line.iloc[0], net.metric, f"{pareto}, row {row}")
+
+    return choose
 
 
 def _parsed(text: str) -> dict[str, Any]:

@@ -141,7 +141,10 @@ def test_bad_input_is_one_line_and_exit_2(checkpoint: Path, tmp_path: Path, caps
         (own, "--arch JSON"),
         ((str(csv), *own), "pass --row N"),
         ((str(csv), "--row", "2", *own), "has rows 1 to 1"),
+        ((str(csv), "--row", "2"), "has rows 1 to 1"),  # before the supernet and its weights are asked for
+        ((str(csv), "--row", "2", "--supernet", OWN), "has rows 1 to 1"),
         ((str(csv), "--row", "1"), "pass --supernet NAME"),
+        (("--arch", "{", "--supernet", OWN), "not JSON"),
         (("--arch", "{", *own), "not JSON"),
         (("--arch", '{"d": [1]}', *own), "list of 3"),
         (("--arch", json.dumps(ARCH), *own, "--random-weights"), "checkpoint too"),
