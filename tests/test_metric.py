@@ -11,6 +11,7 @@ import pytest
 from hwnas.errors import DataError, QuantityError
 from hwnas.metric import Budget, Metric, check_values, column_of, get_metric, metrics, parse_budget, registered
 
+OF_A_ROW = Metric("mine", "row", "max", label="Mine")
 FLOPS_PER_WATT = Metric("efficiency", "flops_per_watt", "max", "FLOP/W", "Efficiency")
 
 
@@ -131,6 +132,7 @@ def test_plug_ins_add_metrics(monkeypatch: pytest.MonkeyPatch) -> None:
         ("other", f"{__name__}:FLOPS_PER_WATT", "is no hwnas.Metric of that name"),
         ("efficiency", f"{__name__}:pytest", "is no hwnas.Metric"),
         ("top1", "hwnas.metric:QUALITY", "is taken"),
+        ("mine", f"{__name__}:OF_A_ROW", "its name or column is taken"),
     ],
 )
 def test_broken_plug_ins_are_one_line(monkeypatch: pytest.MonkeyPatch, name: str, where: str, complaint: str) -> None:

@@ -56,6 +56,26 @@ def test_a_key_that_does_not_tell_layers_apart() -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("name", "gene", "complaint"),
+    [
+        ("", Gene("w", None, (2, 3)), "'' cannot be typed"),
+        ("my space", Gene("w", None, (2, 3)), "'my space' cannot be typed, or be part of a file's name"),
+        ("a/b", Gene("w", None, (2, 3)), "'a/b' cannot be typed"),
+        ("odd", Gene("", None, (2, 3)), "--fix '=2' is not read: fix =2: it reads GENE=VALUE"),
+        ("odd", Gene("w=1", None, (2, 3)), "--fix 'w=1=2' is not read"),
+        ("odd", Gene(" w", None, (2, 3)), "--fix ' w=2' is not read"),
+        ("odd", Gene("w", None, ("a,b", "c")), "--fix 'w=a,b' is not read"),
+        ("odd", Gene("w", None, ("3", "4")), "--fix 'w=3' is not read: fix w=3: choices of w in odd are 3, 4"),
+        ("odd", Gene("arch", None, (2, 3)), "a gene is named 'arch', as another column of a CSV"),
+        ("odd", Gene("latency_ms", None, (2, 3)), "a gene is named 'latency_ms'"),
+    ],
+)
+def test_names_that_a_command_or_csv_cannot_carry(name: str, gene: Gene, complaint: str) -> None:
+    said = broken(SPACE_CHECKS, SearchSpace(name, [gene], []))
+    assert said["names_can_be_typed"].startswith(complaint)
+
+
 def test_all_checks_at_once_name_the_rule() -> None:
     space = SearchSpace("forgetful", [Gene("w", None, (2, 3))], [Slot("only", (0,), layer)])
     with pytest.raises(AssertionError) as error:
@@ -149,6 +169,9 @@ def test_a_score_whose_standard_error_is_none() -> None:
     ("metric", "rule"),
     [
         (replace(QUALITY, direction="min"), "names_are_its_own"),
+        (Metric("mine", "row", "max", label="Mine"), "names_are_its_own"),
+        (Metric("mine", "top1_std", "max", label="Mine"), "names_are_its_own"),
+        (Metric("mine", "my\ncolumn", "max", label="Mine"), "names_are_typed_as_one_word"),
         (Metric("my metric", "mine", "max", label="Mine"), "names_are_typed_as_one_word"),
         (Metric("mine", "mine", "max", lowest=1, highest=1, label="Mine"), "it_has_a_direction_and_possible_values"),
         (Metric("mine", "mine", "max", label="Mine", show="{:.20f}".format), "values_are_printed_short"),

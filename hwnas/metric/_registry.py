@@ -75,6 +75,9 @@ BUILT_IN = {
 QUALITY, LATENCY, THROUGHPUT, SIZE = (BUILT_IN[name] for name in ("top1", "latency", "throughput", "size"))
 """The usual quality metric; the two metrics that a latency table predicts; and the size of the exported file."""
 
+WRITTEN = frozenset({"row", "arch", "Sub-network", "n_images", "n_calibration", "speed_pct", "within_budget"})
+"""Columns of CSVs that are no metric's."""
+
 
 @cache
 def metrics() -> Mapping[str, Metric]:
@@ -93,7 +96,7 @@ def metrics() -> Mapping[str, Metric]:
             raise DataError(where, rule, "reinstall or remove the plug-in") from error
         if not isinstance(metric, Metric) or metric.name != entry.name:
             raise DataError(where, f"{entry.value} is no hwnas.Metric of that name", "correct the plug-in")
-        if metric.name in found or metric.column in {m.column for m in found.values()}:
+        if metric.name in found or metric.column in WRITTEN | {m.column for m in found.values()}:
             raise DataError(where, "its name or column is taken", "rename it in the plug-in")
         found[metric.name] = metric
     return found

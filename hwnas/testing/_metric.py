@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from hwnas.errors import DataError
-from hwnas.metric import DIRECTIONS, Budget, Metric, check_values, parse_budget, registered
+from hwnas.metric import DIRECTIONS, WRITTEN, Budget, Metric, check_values, metrics, parse_budget, registered
 from hwnas.quantity import parse_number
 from hwnas.testing._check import Check, refused, require
 
@@ -16,15 +16,19 @@ from hwnas.testing._check import Check, refused, require
 def names_are_typed_as_one_word(metric: Metric) -> None:
     """Name and column have no white space and none of ``,:=<>@``, so that ``--objectives`` and ``--budget`` can name them."""
     for name in (metric.name, metric.column):
-        require(name and not set(name) & set(" \t,:=<>@"), f"{name!r} cannot be typed as an objective")
+        as_typed = name and not set(name) & set(",:=<>@") and not any(sign.isspace() for sign in name)
+        require(as_typed, f"{name!r} cannot be typed as an objective")
     require(metric.label, "it has no label for axes and tables")
 
 
 def names_are_its_own(metric: Metric) -> None:
-    """No other registered metric has its name or column."""
+    """No other registered metric has its name or column, and no other column of a CSV is named so."""
+    beside = {m.companion(what): m.name for m in metrics().values() if m != metric for what in _BESIDE}
     for name in (metric.name, metric.column):
         known = registered(name)
         require(known in (None, metric), f"{name} is the name of another metric: {known}")
+        require(name not in WRITTEN, f"{name} is a column that hwnas writes")
+        require(name not in beside, f"{name} is a column that hwnas writes beside {beside.get(name)}")
 
 
 def it_has_a_direction_and_possible_values(metric: Metric) -> None:
@@ -59,6 +63,9 @@ def budgets_are_read(metric: Metric) -> None:
             found = parse_budget(f"{name}{sign}{value}")
             require(found == expected, f"{name}{sign}{value} is read as {found}")
 
+
+_BESIDE = ("std", "low", "high", "measured", "p95", "at_table_speed")
+"""What the columns beside that of a metric hold: the deviation and bounds of a prediction, and measurements."""
 
 _TYPED = {"MACs": ("M", 1e6), "params": ("M", 1e6), "images/s": ("/s", 1.0)}
 """The suffix of a typed number where it differs from the unit, and its factor."""

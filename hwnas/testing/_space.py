@@ -7,8 +7,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from hwnas.errors import HwnasError
+from hwnas.metric import WRITTEN, metrics
 from hwnas.search import Objective, Problem, run_search
 from hwnas.space import LayerSpec, Population, SearchSpace, macs_cost, network_inputs, params_cost
+from hwnas.study._space import restricted
 from hwnas.testing._check import Check, require
 
 
@@ -17,6 +20,24 @@ def names_are_unique(space: SearchSpace) -> None:
     genes, slots = [gene.name for gene in space.genes], [slot.name for slot in space.slots]
     require(len(set(genes)) == len(genes), f"two genes have the same name: {genes}")
     require(len(set(slots)) == len(slots), f"two slots have the same name: {slots}")
+
+
+def names_can_be_typed(space: SearchSpace) -> None:
+    """The space's name can be part of a file's name; genes and their choices are what ``--fix GENE=VALUE`` reads; and no gene is
+    named as another column of a CSV."""
+    name = space.name
+    require(name and not set(name) & set(" \t\n,:/\\"), f"{name!r} cannot be typed, or be part of a file's name")
+    taken = {*WRITTEN, *(metric.column for metric in metrics().values())}
+    for group in space.groups:
+        require(group not in taken, f"a gene is named {group!r}, as another column of a CSV")
+    for gene in space.genes:
+        for choice in gene.choices:
+            fix = f"{gene.name}={choice}"
+            try:
+                kept = restricted(space, [fix]).restrictions.get(gene.name, gene.choices)
+            except HwnasError as error:
+                raise AssertionError(f"--fix {fix!r} is not read: {error}") from error
+            require(list(kept) == [choice], f"--fix {fix!r} keeps {list(kept)}")
 
 
 def choices_are_distinct(space: SearchSpace) -> None:
@@ -114,6 +135,7 @@ def _rows(space: SearchSpace, n: int = 25) -> Population:
 
 SPACE_CHECKS: Sequence[Check] = (
     names_are_unique,
+    names_can_be_typed,
     choices_are_distinct,
     archs_survive_json,
     layers_chain,
