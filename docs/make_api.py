@@ -28,7 +28,7 @@ PUBLIC = {
     ),
     "Supernets and tasks": (
         "hwnas.supernet.load_supernet hwnas.supernet.Supernet hwnas.supernet.Subnet hwnas.task.Task "
-        "hwnas.task.TrainingTask hwnas.task.OwnLossTask hwnas.task.ImageFolder"
+        "hwnas.task.TrainingTask hwnas.task.OwnLossTask hwnas.task.Estimate hwnas.task.ImageFolder"
     ),
     "Latency": "hwnas.latency.get_device hwnas.latency.Device hwnas.latency.LatencyTable",
     "Workers": "hwnas.executor.Where hwnas.executor.Executor hwnas.executor.Opener hwnas.executor.Processes hwnas.executor.Cluster",

@@ -86,7 +86,8 @@ Score = Callable[[Scored], float]
 class Estimate(float):
     """A score that knows its standard error: how far the choice of the samples moves it.
 
-    A search makes its front of expected scores if it knows their errors. Those of `top1` follow from its value.
+    A search that knows the errors of scores makes its front of the scores that are expected on other samples. `top1` is a
+    plain number, since its error follows from its value and the number of samples.
 
     Attributes:
         std: the standard error, in the score's unit.
