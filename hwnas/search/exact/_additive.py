@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from hwnas.errors import InfeasibleError, SpaceError
-from hwnas.search.exact._buckets import bounds, build, choices
+from hwnas.search.exact._buckets import bounds, build, rows_at
 from hwnas.search.exact._exact import exact_front
 from hwnas.search.exact._prune import Limit, weighted
 from hwnas.search.problem._capabilities import Additive, Confining
@@ -146,12 +146,9 @@ def _sums(problem: Problem) -> tuple[list[Additive] | None, list[Limit]]:
 
 def _supported(problem: Problem, costs: list[Additive]) -> Population:
     """Minima of weighted sums of the costs, each scaled to its range; budgets are ignored."""
-    n = problem.space.n_genes
     buckets = build(problem.space, costs)
     unit = np.eye(len(costs))
-    spans = [-bounds(buckets, -u, n).minimum - bounds(buckets, u, n).minimum for u in unit]
+    spans = [-bounds(buckets, -u).minimum - bounds(buckets, u).minimum for u in unit]
     scale = 1.0 / np.maximum(spans, 1e-12)
-    positions = [bounds(buckets, w * scale, n).row for w in reference_directions(len(costs), DIRECTIONS)]
-    kept = choices(problem.space)
-    x = np.array([[kept[g][i] for g, i in enumerate(row)] for row in positions], dtype=np.int16)
-    return np.unique(x, axis=0)
+    positions = [bounds(buckets, w * scale).row for w in reference_directions(len(costs), DIRECTIONS)]
+    return np.unique(rows_at(problem.space, np.array(positions)), axis=0)

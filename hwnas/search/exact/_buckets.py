@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hwnas.search.problem._capabilities import Additive
-from hwnas.space import Factor, SearchSpace, aligned, domain_factors, elimination_order
+from hwnas.space import Factor, Population, SearchSpace, aligned, domain_factors, elimination_order
 
 Table = NDArray[np.float64]
 
@@ -47,6 +47,11 @@ def choices(space: SearchSpace) -> list[NDArray[np.int16]]:
         d if g.controller is None else np.union1d(d, [0]).astype(np.int16)
         for g, d in zip(space.genes, space.domain, strict=True)
     ]
+
+
+def rows_at(space: SearchSpace, positions: NDArray[np.intp]) -> Population:
+    """``(n, g)`` rows by the ``(n, g)`` positions of their genes in `choices`."""
+    return np.stack([kept[at] for kept, at in zip(choices(space), positions.T, strict=True)], axis=1)
 
 
 def build(space: SearchSpace, metrics: Sequence[Additive]) -> list[Bucket]:
@@ -109,14 +114,12 @@ class Bounds:
     minimum: float
 
 
-def bounds(buckets: Sequence[Bucket], weights: Sequence[float] | NDArray[np.float64], n_genes: int) -> Bounds:
+def bounds(buckets: Sequence[Bucket], weights: NDArray[np.float64]) -> Bounds:
     """Exact bounds by one pass up the tree and one down."""
-    w = np.asarray(weights, dtype=np.float64)
-
     tables = []
     for bucket in buckets:
         allowed = np.asarray(np.isfinite(bucket.table).all(axis=-1, keepdims=True))
-        tables.append(np.where(allowed[..., 0], np.where(allowed, bucket.table, 0.0) @ w, np.inf))
+        tables.append(np.where(allowed[..., 0], np.where(allowed, bucket.table, 0.0) @ weights, np.inf))
     inside: list[Table] = []
     best: list[NDArray[np.intp]] = []
     for bucket, table in zip(buckets, tables, strict=True):
@@ -125,7 +128,7 @@ def bounds(buckets: Sequence[Bucket], weights: Sequence[float] | NDArray[np.floa
             total = total + aligned(inside[child], buckets[child].scope, bucket.axes)
         inside.append(total if bucket.gene is None else total.min(axis=-1))
         best.append(np.zeros(0, dtype=np.intp) if bucket.gene is None else total.argmin(axis=-1))
-    row = np.zeros(n_genes, dtype=np.intp)
+    row = np.zeros(len(buckets) - 1, dtype=np.intp)  # the root eliminates no gene
     outside: list[Table] = [np.zeros(())] * len(buckets)
     for i in reversed(range(len(buckets))):
         bucket = buckets[i]

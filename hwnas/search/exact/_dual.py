@@ -42,15 +42,15 @@ def solve_dual(space: SearchSpace, cost: Additive, limits: Sequence[Limit]) -> D
     limited = np.flatnonzero(np.isfinite(upper))
     buckets = build(space, metrics)
     unit = np.eye(len(metrics))
-    least = np.array([bounds(buckets, axis, space.n_genes).minimum for axis in unit])
-    most = -bounds(buckets, -unit[0], space.n_genes).minimum
+    least = np.array([bounds(buckets, axis).minimum for axis in unit])
+    most = -bounds(buckets, -unit[0]).minimum
     slack = np.maximum(upper[limited] - least[limited], 1e-9 * np.maximum(np.abs(upper[limited]), 1.0))
     ceiling = 2.0 * max(most - least[0], 1e-12) / slack
     multipliers = np.zeros(len(limited))
     found, best_bound, best = multipliers, -np.inf, np.inf
     rows, rights = [], []
     for _ in range(ITERATIONS):
-        relaxed = bounds(buckets, unit[0] + multipliers @ unit[limited], space.n_genes)
+        relaxed = bounds(buckets, unit[0] + multipliers @ unit[limited])
         bound = relaxed.minimum - float(multipliers @ upper[limited])
         if bound > best_bound:
             found, best_bound = multipliers, bound

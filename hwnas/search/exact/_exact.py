@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from hwnas.search.exact._buckets import Bucket, Table, choices
+from hwnas.search.exact._buckets import Bucket, Table, rows_at
 from hwnas.search.exact._dual import solve_dual
 from hwnas.search.exact._prune import Ceiling, Limit, Pruner, infeasible
 from hwnas.search.exact._sets import Dominance, Index, outer, prune
@@ -103,9 +103,7 @@ def _front(
     buckets = pruner.buckets
     steps = sum(len(b.children) + 1 for b in buckets)
     trails, points = _eliminate(pruner, Dominance(pruner.n, epsilon / steps))
-    kept = choices(space)
-    positions = _trace(buckets, trails, points, space.n_genes)
-    x = np.stack([kept[g][positions[:, g]] for g in range(space.n_genes)], axis=1).astype(np.int16)
+    x = rows_at(space, _trace(buckets, trails, points))
     for metric, upper in limits:
         x = x[metric(x) <= upper]
     return x[non_dominated(np.stack([cost(x) for cost in costs], axis=1), distinct=True)]
@@ -143,9 +141,9 @@ def _flat(values: Table) -> Table:
     return values.reshape(-1, *values.shape[-2:])
 
 
-def _trace(buckets: list[Bucket], trails: list[_Trail], points: NDArray[np.intp], n_genes: int) -> NDArray[np.intp]:
-    """``(n, n_genes)`` domain positions of the root's points, found by back-pointers down the tree."""
-    row = np.zeros((len(points), n_genes), dtype=np.intp)
+def _trace(buckets: list[Bucket], trails: list[_Trail], points: NDArray[np.intp]) -> NDArray[np.intp]:
+    """``(n, g)`` domain positions of the root's points, found by back-pointers down the tree."""
+    row = np.zeros((len(points), len(buckets) - 1), dtype=np.intp)
     pending = [(len(buckets) - 1, points)]
     while pending:
         i, at = pending.pop()

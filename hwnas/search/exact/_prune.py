@@ -65,14 +65,14 @@ class Pruner:
         unit = np.eye(len(metrics))
         for metric, upper in limits:
             column = next(i for i, m in enumerate(metrics) if m is metric)
-            least = bounds(self.buckets, unit[column], space.n_genes)
+            least = bounds(self.buckets, unit[column])
             if least.minimum > _with_margin(upper):
                 raise infeasible(space, limits)
             self._drop.append((column, least, upper))
             if column >= len(costs):
-                self._level.append((column, bounds(self.buckets, -unit[column], space.n_genes), upper))
+                self._level.append((column, bounds(self.buckets, -unit[column]), upper))
         if ceiling is not None:
-            self._drop.append((self.n, bounds(self.buckets, unit[-1], space.n_genes), ceiling.upper))
+            self._drop.append((self.n, bounds(self.buckets, unit[-1]), ceiling.upper))
 
     def cuts(self, bucket: int, unmerged: Sequence[int]) -> Cuts:
         """Cuts of partial sums over a bucket's axes, to which some of its children are still to be added."""
