@@ -33,7 +33,7 @@ class Trial:
 
 def run_trial(name: str, searcher: Searcher) -> Trial:
     """Let a searcher spend its evaluations, and record the rows."""
-    asked = [np.zeros((0, searcher.problem.space.n_genes), dtype=np.int16)]
+    asked = [searcher.problem.space.no_rows]
     while len(x := searcher.ask(MOST_ASKED)):
         searcher.tell(x, searcher.problem.evaluate(x))
         asked.append(x)

@@ -171,6 +171,11 @@ class SearchSpace:
 
     # --- rows -------------------------------------------------------------------------------
 
+    @property
+    def no_rows(self) -> Population:
+        """``(0, g)``: an empty population."""
+        return np.zeros((0, self.n_genes), dtype=np.int16)
+
     def active(self, x: NDArray[Any]) -> NDArray[np.bool_]:
         """``(n, g)``: whether each gene of an ``(n, g)`` population is active."""
         return self.conditions.active(x)

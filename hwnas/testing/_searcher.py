@@ -52,7 +52,7 @@ class Played:
 
     def asked(self, n: int = ALL, order: Callable[[Population], Population] = lambda x: x) -> Population:
         """All rows that the searcher asks for, ``n`` at a time; each lot is told in some order."""
-        rows = [np.zeros((0, _space().n_genes), dtype=np.int16)]
+        rows = [_space().no_rows]
         while len(x := self.searcher.ask(n)):
             rows.append(x)
             self.tell(order(x))

@@ -38,10 +38,8 @@ def _steps(pool: Pool, options: SearchOptions) -> Steps:
     rng, problem = np.random.default_rng(options.seed), pool.problem
     space, population = problem.space, options.population or POPULATION
     rates = mutation_rates(space)
-    first = space.sample(population, rng, distinct_uniform=False)
-    if options.start is not None:
-        first = np.concatenate([space.canonical(options.start), first])
-    first = pool.fresh(first)[: max(population, 0 if options.start is None else len(options.start))]
+    drawn, start = space.sample(population, rng, distinct_uniform=False), options.start_rows(space)
+    first = pool.fresh(np.concatenate([start, drawn]))[: max(population, len(start))]
     alive = deque(_members(problem, first, (yield first)), maxlen=population)
     for _ in range(_TRIES * options.evaluations):
         child = mutate(space, _parent(alive, rng)[None], rates, rng)

@@ -77,5 +77,4 @@ def _first(pool: Pool, options: SearchOptions, population: int, rng: np.random.G
     """Rows of the first generation: given ones, the exact front of additive objectives, and random ones."""
     problem = pool.problem
     drawn = problem.space.sample(population if problem.slow else 2 * population, rng, distinct_uniform=False)
-    start = additive_start(problem, options)
-    return pool.fresh(drawn if start is None else np.concatenate([start, drawn]))
+    return pool.fresh(np.concatenate([options.start_rows(problem.space), additive_start(problem), drawn]))

@@ -79,7 +79,7 @@ class Evolution:
         """``(<= population, g)`` distinct unknown canonical rows; none if no more were found."""
         self._asked = self._algorithm.ask()
         if self._asked is None:
-            return np.zeros((0, self.problem.space.n_genes), dtype=np.int16)
+            return self.problem.space.no_rows
         return _rows(self._asked)
 
     def tell(self, values: Values) -> None:

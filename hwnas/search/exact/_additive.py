@@ -56,25 +56,23 @@ def exact(problem: Problem, options: SearchOptions) -> Stepwise:
     return Stepwise("exact", problem, options, steps)
 
 
-def additive_start(problem: Problem, options: SearchOptions) -> Population | None:
-    """Rows to start from: the given ones and, if all objectives are additive, the exact front.
+def additive_start(problem: Problem) -> Population:
+    """Rows to start from if all objectives are additive: the exact front; else none.
 
-    With more than two objectives, minima of weighted sums replace the front. None if there are no such rows.
+    With more than two objectives, minima of weighted sums replace the front.
     """
-    given = [] if options.start is None else [problem.space.canonical(options.start)]
     costs, limits = _sums(problem)
-    if costs is not None:
-        if len(costs) > 2:
-            given.append(_supported(problem, costs))
-        else:
-            try:
-                front = _front(problem, costs, limits)
-            except SpaceError:  # too large: the corners of its convex hull are enough
-                front = _supported(problem, costs)
-            along = np.argsort(costs[-1](front), kind="stable")
-            kept = np.linspace(0, len(front) - 1, min(len(front), MAX_START)).astype(int)
-            given.append(front[along[kept]])
-    return np.concatenate(given) if given else None
+    if not costs:
+        return problem.space.no_rows
+    if len(costs) > 2:
+        return _supported(problem, costs)
+    try:
+        front = _front(problem, costs, limits)
+    except SpaceError:  # too large: the corners of its convex hull are enough
+        front = _supported(problem, costs)
+    along = np.argsort(costs[-1](front), kind="stable")
+    kept = np.linspace(0, len(front) - 1, min(len(front), MAX_START)).astype(int)
+    return front[along[kept]]
 
 
 def exact_share(found: SearchResult) -> dict[str, float]:
@@ -99,10 +97,10 @@ def all_additive(problem: Problem) -> bool:
     return exact_budgets and all(o.name in sums for o in problem.objectives)
 
 
-def _front(problem: Problem, costs: list[Additive] | None, limits: list[Limit], *, epsilon: float = 0.0) -> Population:
+def _front(problem: Problem, costs: list[Additive], limits: list[Limit], *, epsilon: float = 0.0) -> Population:
     """The exact front of costs within limits, both from ``_sums``; the error of infeasible budgets names them."""
     try:
-        return exact_front(problem.space, costs or [], limits, epsilon=epsilon)
+        return exact_front(problem.space, costs, limits, epsilon=epsilon)
     except InfeasibleError as error:
         budgets = ", ".join(map(str, problem.constraints))
         raise InfeasibleError(budgets, error.rule, "relax one of them") from error
@@ -118,8 +116,8 @@ def _no_sum(problem: Problem) -> SpaceError:
     return SpaceError("searcher exact", f"{', '.join(other)} is no sum over layers", remedy)
 
 
-def _sums(problem: Problem) -> tuple[list[Additive] | None, list[Limit]]:
-    """The objectives as sums to minimise, None if one is not additive; and the budgets as limits on sums.
+def _sums(problem: Problem) -> tuple[list[Additive], list[Limit]]:
+    """The objectives as sums to minimise, none if one is not additive; and the budgets as limits on sums.
 
     A budget on a maximum forbids layers. It becomes NaN factors of one of the sums.
     """
@@ -131,7 +129,7 @@ def _sums(problem: Problem) -> tuple[list[Additive] | None, list[Limit]]:
         confined = AdditiveCost(problem.space, [*first.factors, *forbidden])
         sums = {name: confined if fn is first else fn for name, fn in sums.items()}
     if not all(o.name in sums for o in problem.objectives):
-        return None, []
+        return [], []
     costs = [
         weighted(problem.space, [sums[o.name]], [-1.0]) if o.maximise else sums[o.name] for o in problem.objectives
     ]

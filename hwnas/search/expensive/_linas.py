@@ -132,7 +132,7 @@ def _steps(pool: Pool, options: SearchOptions, start: int, batch: int, tactic: T
 
 def _start(pool: Pool, options: SearchOptions, start: int, tactic: Tactic) -> Population:
     rng, problem = np.random.default_rng([options.seed, 0]), pool.problem
-    given = np.zeros((0, problem.space.n_genes), dtype=np.int16) if options.start is None else options.start
+    given = options.start_rows(problem.space)
     size = max(start - len(given), 0)
     if tactic == "published":
         others = problem.space.sample(size, rng, distinct_uniform=False)

@@ -33,7 +33,7 @@ class Pool:
 
     def __init__(self, problem: Problem) -> None:
         self.problem = problem
-        self.x: Population = np.zeros((0, problem.space.n_genes), dtype=np.int16)
+        self.x: Population = problem.space.no_rows
         self.values: Values = {name: np.zeros(0) for name in problem.metrics}
         self.keys = RowKeys(problem.space)
         self.seen = Seen(problem.space, problem.metrics)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from hwnas.search.problem._problem import Problem
 from hwnas.search.problem._result import SearchResult
-from hwnas.space import Population
+from hwnas.space import Population, SearchSpace
 
 Vector = NDArray[np.float64]
 
@@ -61,6 +61,10 @@ class SearchOptions:
     fit: Fit | None = None
     at_once: int = 1
     revise: Callable[[Population], Mapping[str, Vector]] | None = None
+
+    def start_rows(self, space: SearchSpace) -> Population:
+        """``(k, g)`` canonical rows of ``start``; none if it is None."""
+        return space.no_rows if self.start is None else space.canonical(self.start)
 
 
 class Searcher(Protocol):

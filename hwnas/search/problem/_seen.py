@@ -21,15 +21,14 @@ class RowKeys:
     """
 
     def __init__(self, space: SearchSpace) -> None:
-        sizes = [len(g.choices) for g in space.genes]
-        self._offsets = np.concatenate([[0], np.cumsum(sizes)[:-1]])
-        self._numbers = np.random.default_rng(0).integers(0, 2**64, size=sum(sizes), dtype=np.uint64)
+        *self._starts, n_choices = space.starts
+        self._numbers = np.random.default_rng(0).integers(0, 2**64, size=n_choices, dtype=np.uint64)
 
     def __call__(self, x: NDArray[Any]) -> NDArray[np.uint64]:
         """``(n,)`` keys of ``(n, g)`` canonical rows."""
         total = np.zeros(len(x), dtype=np.uint64)
-        for column, offset in enumerate(self._offsets):
-            total += self._numbers[offset + x[:, column]]
+        for column, start in enumerate(self._starts):
+            total += self._numbers[start + x[:, column]]
         return total
 
 
