@@ -21,7 +21,7 @@ from hwnas.search.evolve._weights import front_weights
 from hwnas.search.problem._capabilities import FirstOrder
 from hwnas.search.problem._pool import Pool
 from hwnas.search.problem._problem import Problem
-from hwnas.search.problem._seen import Values
+from hwnas.search.problem._seen import Values, at_rows
 from hwnas.search.problem._stepwise import Steps
 from hwnas.space import Population
 
@@ -120,7 +120,7 @@ class _Chains:
         values = yield rows
         costs = _weighted(self.pool.problem, values, np.repeat(weights, k, axis=0)).reshape(n, k)
         best = np.arange(n) * k + costs.argmin(axis=1)
-        self.take_over(_Chains(self.pool, rows[best], {name: v[best] for name, v in values.items()}), weights)
+        self.take_over(_Chains(self.pool, rows[best], at_rows(values, best)), weights)
 
 
 def _best_changes(

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from hwnas.search.evolve._combine import promising
 from hwnas.search.evolve._operators import Moves
 from hwnas.search.problem._pool import Pool
-from hwnas.search.problem._seen import Values
+from hwnas.search.problem._seen import Values, at_rows
 from hwnas.search.problem._stepwise import Steps
 from hwnas.space import Population
 
@@ -67,7 +67,7 @@ class _Candidates:
         self.pool = pool
         self.problem = pool.problem
         self.x: Population = pool.x[:0]
-        self.values: Values = {name: v[:0] for name, v in pool.values.items()}
+        self.values: Values = at_rows(pool.values, slice(0))
         self._explored = np.zeros(0, dtype=np.uint64)
 
     def add(self, scored: list[tuple[Population, Values]]) -> None:
@@ -90,7 +90,7 @@ class _Candidates:
         costs = self.problem.costs(self.values)
         order, stretches, place = self._ordered(costs, self.pool.behind(costs))
         taken = order[place < max(1, BINS // max(stretches, 1))]
-        x, values = self.x[taken], {name: v[taken] for name, v in self.values.items()}
+        x, values = self.x[taken], at_rows(self.values, taken)
         self._explored = np.concatenate([self._explored, self.pool.keys(x)])
         left = np.ones(len(self.x), dtype=bool)
         left[taken] = False
@@ -109,7 +109,7 @@ class _Candidates:
         return order, len(np.unique(stretch)), place
 
     def _keep(self, x: Population, values: Values, rows: NDArray[np.intp]) -> None:
-        self.x, self.values = x[rows], {name: v[rows] for name, v in values.items()}
+        self.x, self.values = x[rows], at_rows(values, rows)
 
 
 def _explore(

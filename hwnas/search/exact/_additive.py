@@ -72,7 +72,8 @@ def additive_start(problem: Problem) -> Population:
         front = _supported(problem, costs)
     along = np.argsort(costs[-1](front), kind="stable")
     kept = np.linspace(0, len(front) - 1, min(len(front), MAX_START)).astype(int)
-    return front[along[kept]]
+    thinned: Population = front[along[kept]]
+    return thinned
 
 
 def exact_share(found: SearchResult) -> dict[str, float]:

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hwnas.search.problem._pool import Pool
-from hwnas.search.problem._seen import Values, first_places
+from hwnas.search.problem._seen import Values, at_rows, first_places
 from hwnas.space import Population
 
 
@@ -51,7 +51,7 @@ class Batch:
     @property
     def told(self) -> tuple[Population, Values]:
         """Rows told so far and their values; rows that were not asked for come last."""
-        parts = [(self.x[self._told], {name: v[self._told] for name, v in self._values.items()}), *self._others]
+        parts = [(self.x[self._told], at_rows(self._values, self._told)), *self._others]
         names = self._values
         return np.concatenate([x for x, _ in parts]), {n: np.concatenate([v[n] for _, v in parts]) for n in names}
 
@@ -81,7 +81,7 @@ class Batch:
             self._told[place[news]] = True
             for name, v in self._values.items():
                 v[place[news]] = values[name][news]
-        self._keep_others(x[:used], {name: v[:used] for name, v in values.items()}, keys[:used], mine[:used])
+        self._keep_others(x[:used], at_rows(values, slice(used)), keys[:used], mine[:used])
         return used
 
     def _keep_others(self, x: Population, values: Values, keys: NDArray[np.uint64], mine: NDArray[np.bool_]) -> None:
@@ -92,12 +92,12 @@ class Batch:
         for others, _ in self._others:
             new &= ~np.isin(keys, self._pool.keys(others))
         if new.any():
-            self._others.append((x[new], {name: v[new] for name, v in values.items()}))
+            self._others.append((x[new], at_rows(values, new)))
 
     def finish(self) -> Values:
         """Move the told rows into the pool; returns the values of all wanted rows, in order, or {} if some are not told."""
         told = self._told
-        self._pool.add(self.x[told], {name: v[told] for name, v in self._values.items()}, self._keys[told])
+        self._pool.add(self.x[told], at_rows(self._values, told), self._keys[told])
         self._pool.asked += len(self.x)
         self._pool.pending = np.concatenate([self._pool.pending, self.x[~told]])
         for x, values in self._others:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from hwnas.errors import InfeasibleError
 from hwnas.search.problem._pareto import behind, hypervolume, non_dominated
 from hwnas.search.problem._problem import Problem
-from hwnas.search.problem._seen import RowKeys, Seen, Values, first_places
+from hwnas.search.problem._seen import RowKeys, Seen, Values, at_rows, first_places
 from hwnas.space import Population
 
 
@@ -71,7 +71,7 @@ class Pool:
         """Replace the values of some metrics of all rows added, since better estimates are known."""
         self.seen.revise(values)
         self.x, self._least_violated = self.x[:0], None
-        self.values = {name: v[:0] for name, v in self.values.items()}
+        self.values = at_rows(self.values, slice(0))
         self._join(self.seen.x, self.seen.values)
 
     def joined(self, x: Population, values: Values) -> Self:
@@ -83,8 +83,7 @@ class Pool:
     def _join(self, x: Population, values: Values) -> None:
         violation = self.problem.violation(values)
         if len(x) and (self._least_violated is None or violation.min() < self._least_violated[0]):
-            nearest = int(violation.argmin())
-            self._least_violated = float(violation[nearest]), {k: v[[nearest]] for k, v in values.items()}
+            self._least_violated = float(violation.min()), at_rows(values, np.array([violation.argmin()]))
         feasible = violation <= 0
         if not feasible.any():
             return
@@ -94,7 +93,7 @@ class Pool:
             self.reference = costs.max(axis=0)
         kept = non_dominated(costs, distinct=True)
         self.x = np.concatenate([self.x, x[feasible]])[kept]
-        self.values = {name: v[kept] for name, v in joined.items()}
+        self.values = at_rows(joined, kept)
 
     def span(self) -> NDArray[np.float64]:
         """``(m,)``: the range of each cost, from the best so far to ``reference``."""

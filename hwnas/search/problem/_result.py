@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from hwnas.search.problem._pool import Pool
 from hwnas.search.problem._problem import Problem
+from hwnas.search.problem._seen import at_rows
 from hwnas.space import Population
 
 
@@ -77,7 +78,7 @@ class SearchResult:
         return cls(
             problem=pool.problem,
             x=pool.x[order],
-            values={name: v[order] for name, v in pool.values.items()},
+            values=at_rows(pool.values, order),
             evaluations=evaluations,
             trace=trace,
             searcher=searcher,

@@ -14,6 +14,11 @@ Values = dict[str, NDArray[np.float64]]
 """``(n,)`` values of n rows, by metric."""
 
 
+def at_rows(values: Values, rows: slice | NDArray[np.intp] | NDArray[np.bool_]) -> Values:
+    """The values of some of the rows."""
+    return {name: v[rows] for name, v in values.items()}
+
+
 class RowKeys:
     """64-bit hash keys of rows (Zobrist 1970): the wrapped sum of one random number per gene and choice.
 
@@ -58,7 +63,7 @@ class Seen:
     @property
     def values(self) -> Values:
         """``(n,)`` values of every metric."""
-        return {name: v[: self._size] for name, v in self._values.items()}
+        return at_rows(self._values, slice(self._size))
 
     def find(self, keys: NDArray[np.uint64]) -> NDArray[np.intp]:
         """``(n,)`` places of the rows with these keys; -1 for rows that are not here."""
@@ -69,7 +74,7 @@ class Seen:
 
     def at(self, places: NDArray[np.intp]) -> Values:
         """Values of the rows at some places."""
-        return {name: v[places] for name, v in self._values.items()}
+        return at_rows(self._values, places)
 
     def revise(self, values: Values) -> None:
         """Replace the values of some metrics, ``(n,)`` each, of all rows."""

@@ -14,7 +14,7 @@ from hwnas.search.problem._pool import Pool
 from hwnas.search.problem._problem import Problem
 from hwnas.search.problem._result import SearchResult
 from hwnas.search.problem._searcher import SearchOptions
-from hwnas.search.problem._seen import Values
+from hwnas.search.problem._seen import Values, at_rows
 from hwnas.space import Population
 
 Steps = Generator[Population, Values, None]
@@ -70,7 +70,7 @@ class Stepwise:
             if self._batch is None:
                 self._batch = Batch(self._pool, x[:0], 0)
             used = self._batch.take(x, told)
-            x, told = x[used:], {name: v[used:] for name, v in told.items()}
+            x, told = x[used:], at_rows(told, slice(used, None))
 
     def front(self) -> SearchResult:
         """See Searcher."""
