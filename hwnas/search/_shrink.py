@@ -62,7 +62,7 @@ class _Front:
 
     def __init__(self, costs: NDArray[np.float64]) -> None:
         self._costs = costs
-        self._reference = reference_beyond(costs.max(axis=0), np.ptp(costs, axis=0)).tolist()
+        self._reference = reference_beyond(costs.max(axis=0), np.ptp(costs, axis=0))
         self.alive = np.ones(len(costs), dtype=bool)
         self.whole = self.left = self._volume(self.alive)
 

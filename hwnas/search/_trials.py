@@ -96,7 +96,7 @@ class Yardstick:
         if reference is None:
             span = np.ptp(costs, axis=0)
             reference = costs.max(axis=0) + np.where(span > 0, MARGIN * span, np.maximum(np.abs(costs).max(axis=0), 1))
-        return cls(problem, reference, hypervolume(costs, reference.tolist()))
+        return cls(problem, reference, hypervolume(costs, reference))
 
     def curve(self, x: Population) -> NDArray[np.float64]:
         """``(n,)`` hypervolume after each of ``(n, g)`` rows; rows that break budgets add nothing."""
@@ -111,6 +111,6 @@ class Yardstick:
             if kept[i] and (cost < self.reference).all() and not (front <= cost).all(axis=1).any():
                 front = np.concatenate([front, cost[None]])
                 front = front[non_dominated(front)]
-                volume = hypervolume(front, self.reference.tolist())
+                volume = hypervolume(front, self.reference)
             volumes[i] = volume
         return volumes

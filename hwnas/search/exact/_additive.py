@@ -87,7 +87,7 @@ def exact_share(found: SearchResult) -> dict[str, float]:
         return {}
     costs = problem.costs(found.values)
     worst = np.maximum(costs.max(axis=0), best.max(axis=0))
-    reference = reference_beyond(worst, np.ptp(best, axis=0), 0.01).tolist()
+    reference = reference_beyond(worst, np.ptp(best, axis=0), 0.01)
     return {"exact_share": hypervolume(costs, reference) / hypervolume(best, reference)}
 
 

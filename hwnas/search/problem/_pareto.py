@@ -38,7 +38,9 @@ def non_dominated(
 
 
 def hypervolume(
-    values: NDArray[np.float64], reference: Sequence[float], maximise: Sequence[bool] | None = None
+    values: NDArray[np.float64],
+    reference: Sequence[float] | NDArray[np.float64],
+    maximise: Sequence[bool] | None = None,
 ) -> float:
     """Exact volume dominated by ``(n, m)`` values and bounded by the reference point.
 
@@ -46,7 +48,7 @@ def hypervolume(
     the reference point add nothing.
     """
     costs = _signed(values, maximise)
-    bound = _signed(np.asarray([reference], dtype=np.float64), maximise)[0]
+    bound = _signed(np.asarray(reference), maximise)
     costs = costs[(costs < bound).all(axis=1)]
     if not len(costs):
         return 0.0

@@ -106,7 +106,7 @@ class Pool:
 
     def hypervolume(self) -> float:
         """Hypervolume of the front against ``reference``."""
-        return 0.0 if self.reference is None else hypervolume(self.costs, self.reference.tolist())
+        return 0.0 if self.reference is None else hypervolume(self.costs, self.reference)
 
     def refuse_empty(self, scored: int) -> None:
         """Refuse to go on without a feasible row.

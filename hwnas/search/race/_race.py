@@ -191,7 +191,7 @@ class Race:
         ideal = (costs[len(known) :] - 2 * std).min(axis=0)
         improvement = ExpectedImprovement(reference, np.minimum(best, ideal), front[non_dominated(front)])
         in_turn = greedily(IndependentGain(improvement, costs[len(known) :], std), np.ones(len(racing)))
-        tolerated = self._tolerance * hypervolume(expected, reference.tolist())
+        tolerated = self._tolerance * hypervolume(expected, reference)
         some = list(takewhile(lambda found: found[1] > tolerated / len(racing), in_turn))
         total = np.cumsum([gain for _, gain in some])
         if not some or total[-1] <= tolerated:
