@@ -24,7 +24,7 @@ from hwnas.errors import SpaceError, SupernetError, UnknownNameError
 from hwnas.files import replacing
 from hwnas.graph import mixed_space
 from hwnas.metric import Direction, Metric, registered_or_own
-from hwnas.space import Network, Op, SearchSpace, head_name, n_classes, with_classes
+from hwnas.space import Network, Op, SearchSpace, head_name, n_classes, network_inputs, with_classes
 from hwnas.supernet._calibration import BatchNormMode
 from hwnas.supernet._checkpoint import check_tensors, read_content, split_part, write_safetensors
 from hwnas.supernet._deployed import CONFIG, IMAGE_MODEL, PREPROCESSOR, as_json, configuration
@@ -170,6 +170,8 @@ class Supernet(ABC):
             batch_size=batch_size,
             seed=seed,
         )
+        row = self.space.sample(1, np.random.default_rng(0), distinct_uniform=False)[0]
+        found.resolution(network_inputs(self.network(row)))  # refuses other inputs now, and not when training has begun
         return scored_by(found, self.metric)
 
     def deployed_files(self, subnet: Subnet) -> dict[str, str]:

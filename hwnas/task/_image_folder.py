@@ -166,7 +166,7 @@ class ImageFolder:
             raise self._all_left_out("a whole batch", self._training[chosen[0]][1])
 
         def render(specs: Specs) -> Tensor:
-            size = self._resolution(specs)
+            size = self.resolution(specs)
 
             def view(sample: tuple[int, Image.Image]) -> Pixels:
                 i, image = sample
@@ -177,7 +177,12 @@ class ImageFolder:
 
         return render, torch.tensor([self._training[i][0] for i, _ in kept])
 
-    def _resolution(self, specs: Specs) -> int:
+    def resolution(self, specs: Specs) -> int:
+        """Pixels along each side of the images for a network with these inputs.
+
+        Raises:
+            DataError: it is fed other colours, images that are not square, or no images.
+        """
         shape, colours = image_shape(specs), self.preprocessing
         if shape[0] != len(colours.mean) or shape[1] != shape[2]:
             kind = "RGB" if colours.mode == "RGB" else "grey"
@@ -206,7 +211,7 @@ class ImageFolder:
     def _batches(
         self, split: str, samples: Sequence[Sample], specs: Specs, chosen: Sequence[int] | None = None
     ) -> Iterator[tuple[Tensor, Tensor]]:
-        resolution = self._resolution(specs)
+        resolution = self.resolution(specs)
         positions = range(len(samples)) if chosen is None else chosen
         images: list[Pixels] = []
         labels: list[int] = []

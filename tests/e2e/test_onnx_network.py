@@ -93,3 +93,20 @@ def test_what_cannot_be_a_supernet(hwnas: Hwnas, mine: Path, image_folder: Path)
     )
     assert ran.code == 2
     assert "its network is not mine." in ran.err
+
+
+def test_images_that_it_cannot_be_shown_are_refused_before_the_work_begins(
+    hwnas: Hwnas, mine: Path, image_folder: Path
+) -> None:
+    model = onnx.load(mine)
+    model.graph.input[0].type.tensor_type.shape.dim[3].dim_value = 48
+    Path("wide.onnx").write_bytes(model.SerializeToString())
+    data = ("--supernet", "wide.onnx", "--data", image_folder)
+    for command in (
+        ("train", *data, "--out", "x.safetensors"),
+        ("search", *data, "--evaluate", "--evals", 8),  # for latency, whose table would be made first
+        ("evaluate", *data, "--sample", 1, "--out", "a.csv"),
+    ):
+        ran = hwnas(*command)
+        assert (ran.code, len(ran.err.splitlines())) == (2, 1), ran.err
+        assert "its images are RGB and cut square, and the network is fed 3x32x48" in ran.err
