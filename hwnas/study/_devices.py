@@ -5,18 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from hwnas.errors import DataError
 from hwnas.metric import LATENCY, Budget, Metric
 from hwnas.study._budgets import Budgets
-from hwnas.study._found import Found
 from hwnas.study._metrics import Metrics
-from hwnas.study._objectives import Objectives
 from hwnas.study._request import Request
-
-if TYPE_CHECKING:
-    from hwnas.latency import LatencyTable
 
 USUAL = "cpu"
 """The default main device."""
@@ -29,17 +23,17 @@ class Devices:
     Attributes:
         main: the device of ``latency_ms``.
         others: the devices of ``latency_ms@name``, by that name.
+        bounds: budgets of the devices, by their names as typed.
         given: columns of the user's files, which need no table.
     """
 
     main: str
     others: Mapping[str, str]
-    given: Collection[str] = ()
+    bounds: Budgets
+    given: Collection[str]
 
     @classmethod
-    def of(
-        cls, request: Request, bounds: Budgets, objectives: Objectives | None, given: Collection[str] = ()
-    ) -> Devices:
+    def of(cls, request: Request, given: Collection[str]) -> Devices:
         """The devices that options name.
 
         Raises:
@@ -48,6 +42,7 @@ class Devices:
         if request.device is not None and LATENCY.column in given:
             rule = f"{LATENCY.column} is a column of a file here"
             raise DataError(f"device {request.device}", rule, "drop --device, or rename the column")
+        bounds, objectives = request.budgets, request.objectives
         named = [d for d in bounds.devices if d is not None and LATENCY.on(short(d)).column not in given]
         main = request.device or (named[0] if named and None not in bounds.devices else USUAL)
         others: dict[str, str] = {}
@@ -60,34 +55,30 @@ class Devices:
             if short(device) in (*others, short(main)):
                 raise DataError(f"device {device}", f"another one is called {short(device)} too", "rename its folder")
             others[short(device)] = device
-        return cls(main, others, given)
+        return cls(main, others, bounds, given)
 
     def latency(self, device: str | None) -> Metric:
         """The metric of latency on a device; None is the main one."""
         name = short(device) if device is not None else short(self.main)
         return LATENCY if name == short(self.main) else LATENCY.on(name)
 
-    def timed(self, wanted: Sequence[Metric], bounds: Budgets) -> bool:
+    def timed(self, wanted: Sequence[Metric]) -> bool:
         """Whether a table of the main device is needed."""
         asked = [metric.column for metric in wanted if metric.source == "device"]
-        asked += [self.latency(device).column for device in bounds.devices]
+        asked += [self.latency(device).column for device in self.bounds.devices]
         return LATENCY.column not in self.given and bool(self.others or {*asked}.difference(self.given))
 
-    def budgets(
-        self, bounds: Budgets, metrics: Metrics, others: Mapping[str, Found[LatencyTable]]
-    ) -> dict[str, Budget]:
+    def budgets(self, metrics: Metrics) -> dict[str, Budget]:
         """All bounds as latencies in ms; a rate of images becomes the time of a batch."""
         budgets: dict[str, Budget] = {}
-        for device, ms in bounds.ms.items():
+        for device, ms in self.bounds.ms.items():
             latency = self.latency(device)
             if latency.column in budgets:
                 raise DataError(f"latency on {device}", f"{self.main} has two budgets", "keep one")
             budgets[latency.column] = Budget(latency, upper=ms)
-        for device, rate in bounds.per_s.items():
+        for device, rate in self.bounds.per_s.items():
             latency = self.latency(device)
-            found = others.get(latency.device)
-            batch = (found.it.device.batch or 1) if found is not None else metrics.batch
-            budget = Budget(latency, upper=1e3 * batch / rate)
+            budget = Budget(latency, upper=1e3 * metrics.batch_on(latency.device) / rate)
             budgets[latency.column] = budget.within(budgets.get(latency.column, budget))
         return budgets
 

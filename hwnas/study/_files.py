@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 from hwnas.errors import DataError
 from hwnas.files import file_hash
 from hwnas.study._library_file import Library, read_library
-from hwnas.study._objectives import Objectives
 from hwnas.study._request import Request
 from hwnas.study._space import open_in, restricted
 
@@ -44,12 +43,11 @@ class Given:
         return self.library is not None and self.library.model is not None
 
 
-def read_given(request: Request, objectives: Objectives | None, of: SearchSpace | None = None) -> Given:
+def read_given(request: Request, of: SearchSpace | None = None) -> Given:
     """Read the files.
 
     Args:
-        request: names the files.
-        objectives: they may rename columns.
+        request: names the files, and objectives that may rename their columns.
         of: the space, if it is known already.
 
     Raises:
@@ -59,7 +57,7 @@ def read_given(request: Request, objectives: Objectives | None, of: SearchSpace 
     from hwnas.io import read_subnet_table
     from hwnas.search import Lookup
 
-    renamed = objectives.renamed if objectives is not None else {}
+    renamed = request.objectives.renamed if request.objectives is not None else {}
     files = [*([request.library] if request.library else []), *request.tables, *request.costs]
     columns: dict[str, MetricFunction] = {}
     table, library = None, None

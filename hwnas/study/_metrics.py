@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from hwnas.metric import Budget, Metric
     from hwnas.predictor import Predictor
     from hwnas.search import MetricFunction, Problem, SearchResult
-    from hwnas.space import AdditiveCost, Population, SearchSpace
+    from hwnas.space import Population, SearchSpace
     from hwnas.study._found import Found
 
 
@@ -75,9 +75,9 @@ class Metrics:
             else:
                 functions[self.tells] = self.predictor.predict
         if self.table is not None:
-            functions |= self._timed("", self.table.cost(self.space), self.batch)
+            functions |= self._timed("", self.table)
         for name, table in self.others.items():
-            functions |= self._timed(name, table.cost(self.space), table.device.batch or 1)
+            functions |= self._timed(name, table)
         if self.space.slots:
             functions |= layer_metrics(self.space, self.batch)
         if self.sized is not None:
@@ -95,7 +95,12 @@ class Metrics:
         """The column of the predictor's standard deviation."""
         return own_metric(self.tells, "min").companion("std")
 
-    def _timed(self, device: str, latency: AdditiveCost, batch: int) -> dict[str, MetricFunction]:
+    def batch_on(self, device: str) -> int:
+        """Images per run on a device, by its name in columns; that of the main device is empty."""
+        return (self.others[device].device.batch or 1) if device in self.others else self.batch
+
+    def _timed(self, device: str, table: LatencyTable) -> dict[str, MetricFunction]:
+        latency, batch = table.cost(self.space), self.batch_on(device)
         rate: dict[str, MetricFunction] = {}
         if self.rates:
             rate[THROUGHPUT.on(device).column] = lambda x: 1e3 * batch / latency(x)

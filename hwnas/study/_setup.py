@@ -111,25 +111,25 @@ def prepare(request: Request, of: SearchSpace | None = None, evaluated: str | No
     """
     from hwnas.search import check_count
 
-    given = read_given(request, request.objectives, of)
+    given = read_given(request, of)
     _, precision = open_in(given.space, request.precision)
     request = replace(request, precision=precision)
     named = request.predictor is not None and evaluated is None
     accuracy = find_predictor(given.space, request.predictor) if named else None
     told = evaluated or (accuracy.it.card.metric if accuracy is not None else None)
     _refuse_unknown(request, given, told)
-    bounds, budgets = request.budgets, dict(request.budgets.others)
-    devices = Devices.of(request, bounds, request.objectives, given.columns) if given.space.slots else None
+    budgets = dict(request.budgets.others)
+    devices = Devices.of(request, given.columns) if given.space.slots else None
     wanted = _wanted(request.objectives, devices, given, accuracy, told)
     check_count([metric.column for metric in wanted])  # before a table is checked or made
     if devices is None:
-        budgets |= _untimed(bounds, given)
+        budgets |= _untimed(request.budgets, given)
     needed = with_parts([*wanted, *(b.metric for b in budgets.values())])
     of_weights = [m for m in needed if _of_weights(m, given, told)]
     accuracy = _predictor_for(of_weights, evaluated, accuracy, request.predictor, given.space)
     tables: dict[str, Found[LatencyTable]] = {}
     if devices is not None:
-        tables = _tables(given.space, devices, request, main=devices.timed(needed, bounds))
+        tables = _tables(given.space, devices, request, main=devices.timed(needed))
         if not tables:
             _refuse_idle(request)
     table, others = tables.get(""), {name: found for name, found in tables.items() if name}
@@ -137,7 +137,7 @@ def prepare(request: Request, of: SearchSpace | None = None, evaluated: str | No
     metrics = _with_columns(metrics, request, given, needed, devices)
     _refuse_underived(needed, metrics)
     if devices is not None:
-        for column, budget in devices.budgets(bounds, metrics, others).items():
+        for column, budget in devices.budgets(metrics).items():
             budgets[column] = budget.within(budgets.get(column, budget))
     notes += _notes(metrics, given, of_weights, accuracy, evaluated=evaluated is not None)
     main = devices.main if devices is not None else USUAL
