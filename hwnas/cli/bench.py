@@ -87,7 +87,7 @@ def bench(
         measured = None
         if asked is not None:
             measured = open_until_run.enter_context(asked.opened(task.metrics.space, beside(out, "accuracy")))
-            task = replace(task, metrics=replace(task.metrics, predictor=measured, tells=measured.column))
+            task = task.told_by(measured)
         searched = task.problem()
         if not begun:  # from here on nothing is refused
             task = task.keeping(tables)

@@ -61,28 +61,26 @@ def search(setup: Setup, settings: SearchSettings, asked: Evaluation | Scoring |
         _refuse_unverifiable(setup)
     unfinished = Unfinished(path)
     slow, begun = settings.verify or asked is not None, unfinished.kept is not None
-    metrics = setup.metrics
+    space = setup.metrics.space
     evaluated = asked.measures().column if asked is not None else None
-    warm = warm_start(metrics.space, settings.seed_archs, settings.prior, evaluated=evaluated)
+    warm = warm_start(space, settings.seed_archs, settings.prior, evaluated=evaluated)
     place = None
     if settings.verify and setup.table is not None:
         place = Place(require_here(setup.table.it, setup.device), setup.table.it.precision, setup.table.it)
     started = time.perf_counter()
     with ExitStack() as open_until_done:
-        measured = open_until_done.enter_context(asked.opened(metrics.space, path)) if asked is not None else None
-        if measured is not None:
-            metrics = replace(metrics, predictor=measured, tells=measured.column)
-        problem = replace(setup, metrics=metrics).problem()
+        measured = open_until_done.enter_context(asked.opened(space, path)) if asked is not None else None
+        setup = setup.told_by(measured) if measured is not None else setup
+        problem = setup.problem()
         if slow:  # from here on nothing is refused
             kept = setup if begun else setup.keeping(unfinished.tables)
-            setup = unfinished.without_paths(setup)
-            metrics = replace(kept.metrics, predictor=metrics.predictor, tells=metrics.tells)
-            problem = replace(setup, metrics=metrics).problem()
-            place = place and replace(place, table=metrics.table)
+            setup = replace(unfinished.without_paths(setup), metrics=kept.metrics)
+            problem = setup.problem()
+            place = place and replace(place, table=setup.metrics.table)
         notes = [*setup.notes, *(_notes_on_verifying(place, setup) if place is not None else ())]
-        for note in [*notes, f"searching {count_of(metrics.space.size(), 'subnet')} of {metrics.space.name}"]:
+        for note in [*notes, f"searching {count_of(space.size(), 'subnet')} of {space.name}"]:
             notice(note)
-        verifier = _verifier(setup, metrics, place, settings, unfinished.verified) if settings.verify else None
+        verifier = _verifier(setup, place, settings, unfinished.verified) if settings.verify else None
         run = partial(_predicted, settings=settings, start=warm.rows, library=setup.given.library is not None)
         if asked is not None and measured is not None:
             used: dict[str, Any] = {"evaluations": asked.evals}
@@ -94,15 +92,16 @@ def search(setup: Setup, settings: SearchSettings, asked: Evaluation | Scoring |
         elif verifier is not None:
             used = _sizes(settings)
             result, metrics = verifier.run(run)
-            setup = _with_adapted(setup, metrics) if place is not None else setup
+            setup = replace(setup, metrics=metrics)
+            setup = _with_adapted(setup) if place is not None else setup
         else:
             used, result = _sizes(settings), run(problem)
         wall_s = time.perf_counter() - started
-        frame = _frame(metrics, result, settings.top, measured, verifier)
+        frame = _frame(setup.metrics, result, settings.top, measured, verifier)
         axes = axes_of(list(frame.columns), [metric.column for metric in setup.wanted])
         facts = {
             **search_facts(result, setup.budgets, used if result.searcher != EXACT else {}),
-            "space": space_facts(metrics.space, setup.reference),
+            "space": space_facts(space, setup.reference),
             "weights": _weights(asked, setup.reference),
             **setup.facts,
             **warm.facts,
@@ -110,12 +109,12 @@ def search(setup: Setup, settings: SearchSettings, asked: Evaluation | Scoring |
             "verified": verifier.facts() if verifier else None,
             "wall_s": round(wall_s, 3),
             "rows": len(frame),
-            "random_sample": values_of(metrics, measured.rows, axes)
+            "random_sample": values_of(setup.metrics, measured.rows, axes)
             if measured
-            else random_sample(metrics, axes, setup.budgets, settings.seed),
+            else random_sample(setup.metrics, axes, setup.budgets, settings.seed),
         }
     journals = (unfinished.tables, *((unfinished.verified,) if settings.verify else ())) if slow else ()
-    return Front.of(frame, facts, metrics.space, journals)
+    return Front.of(frame, facts, space, journals)
 
 
 def _frame(
@@ -147,14 +146,12 @@ def _refuse_unverifiable(setup: Setup) -> None:
         raise DataError("verify", "it times networks, but here latency comes from a file", "drop --verify")
 
 
-def _verifier(
-    setup: Setup, metrics: Metrics, place: Place | None, settings: SearchSettings, journal: Path
-) -> Verifier | LibraryVerifier:
+def _verifier(setup: Setup, place: Place | None, settings: SearchSettings, journal: Path) -> Verifier | LibraryVerifier:
     """The verifier of latencies in a place; without a place, that of a library's scores."""
     if place is not None:
-        return Verifier(metrics, place, journal, setup.wanted, setup.budgets, settings.seed)
+        return Verifier(setup.metrics, place, journal, setup.wanted, setup.budgets, settings.seed)
     assert setup.given.library is not None
-    return LibraryVerifier(metrics, scored_on(setup.given.library), journal, setup.wanted, setup.budgets)
+    return LibraryVerifier(setup.metrics, scored_on(setup.given.library), journal, setup.wanted, setup.budgets)
 
 
 def _weights(asked: Evaluation | Scoring | None, reference: str | None) -> dict[str, str] | None:
@@ -164,12 +161,13 @@ def _weights(asked: Evaluation | Scoring | None, reference: str | None) -> dict[
     return weights_facts(reference, None) if reference is not None else None
 
 
-def _with_adapted(setup: Setup, metrics: Metrics) -> Setup:
-    """The setup with the adapted table of a verified front; its facts include those of the original table."""
-    assert metrics.table is not None
-    assert setup.table is not None
-    facts = {**table_facts(metrics.table, metrics.space), "prior": setup.table.facts}
-    return replace(setup, table=Found(metrics.table, {**facts, "trust": setup.table.facts.get("trust")}))
+def _with_adapted(setup: Setup) -> Setup:
+    """The setup with the adapted table of its metrics as source; its facts include those of the original table."""
+    adapted, prior = setup.metrics.table, setup.table
+    assert adapted is not None
+    assert prior is not None
+    facts = {**table_facts(adapted, setup.metrics.space), "prior": prior.facts}
+    return replace(setup, table=Found(adapted, {**facts, "trust": prior.facts.get("trust")}))
 
 
 def _notes_on_verifying(place: Place, setup: Setup) -> tuple[str, ...]:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from hwnas.predictor import Predictor
     from hwnas.search import Problem
     from hwnas.space import SearchSpace
+    from hwnas.study._asked import AskedPredictor
 
 ANY_PRECISION = "any precision"
 """Kind of a plain space's predictor in a space of precisions."""
@@ -72,6 +73,10 @@ class Setup:
         problem = self.metrics.problem(self.wanted, self.budgets)
         problem.refuse_infeasible()
         return problem
+
+    def told_by(self, predictor: AskedPredictor) -> Setup:
+        """The setup with evaluations, or scores, in place of a predictor."""
+        return replace(self, metrics=replace(self.metrics, predictor=predictor, tells=predictor.column))
 
     def keeping(self, folder: Path) -> Setup:
         """Save the latency tables in ``folder``, and use them from there; see ``Request.kept``."""
