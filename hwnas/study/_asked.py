@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from hwnas.search import Problem, SearchProgress, SearchResult
     from hwnas.space import Population, SearchSpace
     from hwnas.study._request import Request
+    from hwnas.study._search_settings import SearchSettings
     from hwnas.study._warm_start import Warm
 
 FEWEST = 8
@@ -116,10 +117,8 @@ class AskedPredictor(ABC):
         return advance_search
 
     @abstractmethod
-    def search(
-        self, problem: Problem, searcher: str | None, evals: int, seed: int, warm: Warm, *, asynchronous: bool = False
-    ) -> SearchResult:
-        """Search a problem with this ``predict`` as a metric; if ``asynchronous``, no worker waits for a batch."""
+    def search(self, problem: Problem, settings: SearchSettings, evals: int, warm: Warm) -> SearchResult:
+        """Search a problem with this ``predict`` as a metric, by ``evals`` evaluations."""
 
 
 def idle_files(request: Request) -> Mapping[str, object]:

@@ -8,7 +8,7 @@ sampling error of each value as its noise.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -25,10 +25,13 @@ from hwnas.study._data import noun_of
 from hwnas.study._racing import RacedAccuracy
 
 if TYPE_CHECKING:
-    from hwnas.search import Fit, Problem, SearchResult, Surrogate
+    from hwnas.search import Fit, Problem, SearchOptions, SearchProgress, SearchResult, Surrogate
     from hwnas.space import Population, SearchSpace
+    from hwnas.study._search_settings import SearchSettings
     from hwnas.study._warm_start import Warm
     from hwnas.supernet import MeasuredAccuracy
+
+    Report = Callable[[SearchProgress], None]
 
 
 class MeasuringPredictor(AskedPredictor):
@@ -71,47 +74,57 @@ class MeasuringPredictor(AskedPredictor):
         where = f"measured on {facts['images']} {noun_of(self.evaluator.data)} of {facts['data']}"
         return where if self._expects is None else f"expected by {count_of(self._expected_by, 'subnet')} {where}"
 
-    def search(
-        self, problem: Problem, searcher: str | None, evals: int, seed: int, warm: Warm, *, asynchronous: bool = False
-    ) -> SearchResult:
+    def search(self, problem: Problem, settings: SearchSettings, evals: int, warm: Warm) -> SearchResult:
         """See AskedPredictor."""
-        from hwnas.search import SearchOptions, drive_freely, gaussian_process, new_searcher, run_search, with_prior
+        from hwnas.search import SearchOptions, gaussian_process, with_prior
 
-        race = self.evaluator if isinstance(self.evaluator, RacedAccuracy) else None
-        plain = gaussian_process(self.space, self.evaluator.errors)
-        fit = plain if warm.prior is None else with_prior(plain, warm.prior)
-        slow = replace(problem, slow=(self.column,))
-
+        fit: Fit = gaussian_process(self.space, self.evaluator.errors)
+        fit = fit if warm.prior is None else with_prior(fit, warm.prior)
+        slow, options = replace(problem, slow=(self.column,)), SearchOptions(evals, settings.seed, warm.rows, fit=fit)
         with progress("evaluating") as advance:
             report = self.shown(advance, evals, Pace(self.evaluator.executor.workers))
-            if race is not None:
-                race.begin(slow, seed)
-            if not asynchronous:
-                revise = None if race is None else race.revised
-                found = run_search(
-                    slow,
-                    searcher,
-                    evaluations=evals,
-                    seed=seed,
-                    start=warm.rows,
-                    fit=fit,
-                    revise=revise,
-                    progress=report,
-                )
-                if race is not None:
-                    race.close()
-                return self._front_of_expected(found, fit)
-            assert not isinstance(self.evaluator, RacedAccuracy)
-            known = self.evaluator.rows[self.space.contains(self.evaluator.rows)]
-            if self.evaluator.has_failed(known).all():
-                known = known[:0]  # a searcher learns nothing from rows without a value
-            left = max(evals - len(known), 0)
-            options = SearchOptions(max(left, 1), seed, warm.rows, fit=fit, at_once=self.evaluator.executor.workers)
-            begun = new_searcher(searcher or "linas", slow, options)
-            if len(known):  # left by an interrupted run
-                begun.tell(known, {self.column: self.predict(known)})
-            found = drive_freely(begun, self._as_finished, report) if left else begun.front()
+            run = self._search_freely if settings.asynchronous else self._search_in_batches
+            found = run(slow, settings.searcher, options, report)
         return self._front_of_expected(found, fit)
+
+    def _search_in_batches(
+        self, slow: Problem, searcher: str | None, options: SearchOptions, report: Report
+    ) -> SearchResult:
+        from hwnas.search import run_search
+
+        race = self.evaluator if isinstance(self.evaluator, RacedAccuracy) else None
+        if race is not None:
+            race.begin(slow, options.seed)
+        found = run_search(
+            slow,
+            searcher,
+            evaluations=options.evaluations,
+            seed=options.seed,
+            start=options.start,
+            fit=options.fit,
+            revise=None if race is None else race.revised,
+            progress=report,
+        )
+        if race is not None:
+            race.close()
+        return found
+
+    def _search_freely(
+        self, slow: Problem, searcher: str | None, options: SearchOptions, report: Report
+    ) -> SearchResult:
+        """A search in which no worker waits for a batch."""
+        from hwnas.search import drive_freely, new_searcher
+
+        assert not isinstance(self.evaluator, RacedAccuracy)  # SearchSettings refuses it
+        known = self.evaluator.rows[self.space.contains(self.evaluator.rows)]
+        if self.evaluator.has_failed(known).all():
+            known = known[:0]  # a searcher learns nothing from rows without a value
+        left = max(options.evaluations - len(known), 0)
+        at_once = self.evaluator.executor.workers
+        begun = new_searcher(searcher or "linas", slow, replace(options, evaluations=max(left, 1), at_once=at_once))
+        if len(known):  # left by an interrupted run
+            begun.tell(known, {self.column: self.predict(known)})
+        return drive_freely(begun, self._as_finished, report) if left else begun.front()
 
     def _as_finished(self, rows: Iterator[Population | None]) -> Iterator[tuple[Population, float]]:
         assert not isinstance(self.evaluator, RacedAccuracy)

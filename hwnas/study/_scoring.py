@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from hwnas.search import Problem, SearchResult
     from hwnas.space import SearchSpace
     from hwnas.study._request import Request
+    from hwnas.study._search_settings import SearchSettings
     from hwnas.study._warm_start import Warm
 
 
@@ -95,16 +96,20 @@ class ScoringPredictor(AskedPredictor):
     def source(self) -> str:
         return "untrained network"
 
-    def search(
-        self, problem: Problem, searcher: str | None, evals: int, seed: int, warm: Warm, *, asynchronous: bool = False
-    ) -> SearchResult:
+    def search(self, problem: Problem, settings: SearchSettings, evals: int, warm: Warm) -> SearchResult:
         from hwnas.search import gaussian_process, run_search
 
-        assert not asynchronous  # scores are computed by this process alone
         slow = replace(problem, slow=(self.column,))
         with progress("scoring") as advance:
-            report, fit = self.shown(advance, evals), gaussian_process(self.space)
-            return run_search(slow, searcher, evaluations=evals, seed=seed, start=warm.rows, fit=fit, progress=report)
+            return run_search(
+                slow,
+                settings.searcher,
+                evaluations=evals,
+                seed=settings.seed,
+                start=warm.rows,
+                fit=gaussian_process(self.space),
+                progress=self.shown(advance, evals),
+            )
 
 
 def scoring_of(request: Request, evals: int = 150, seed: int = 0) -> Scoring | None:

@@ -86,9 +86,7 @@ def search(setup: Setup, settings: SearchSettings, asked: Evaluation | Scoring |
             used: dict[str, Any] = {"evaluations": asked.evals}
             if settings.asynchronous:
                 used["asynchronous"] = True
-            result = measured.search(
-                problem, settings.searcher, asked.evals, settings.seed, warm, asynchronous=settings.asynchronous
-            )
+            result = measured.search(problem, settings, asked.evals, warm)
         elif verifier is not None:
             used = _sizes(settings)
             result, metrics = verifier.run(run)

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from hwnas.search import Objective, Problem, hypervolume
 from hwnas.space import Population, get_space, macs_cost
 from hwnas.study._measuring import MeasuringPredictor
+from hwnas.study._search_settings import SearchSettings
 from hwnas.study._warm_start import Warm
 from hwnas.task import share_errors
 
@@ -68,7 +69,8 @@ def searched(sampled: Sampled, searcher: str) -> tuple[MeasuringPredictor, Popul
     """The predictor after a search, and the front."""
     predictor = MeasuringPredictor(sampled, SPACE, {"data": "a sample"}, "top1")  # type: ignore[arg-type]
     objectives = [Objective("top1", "%", True, predictor.predict), Objective("macs", "", False, MACS)]
-    return predictor, predictor.search(Problem(SPACE, objectives), searcher, 60, sampled.seed, Warm()).x
+    settings = SearchSettings(searcher, seed=sampled.seed)
+    return predictor, predictor.search(Problem(SPACE, objectives), settings, 60, Warm()).x
 
 
 def volume(x: Population) -> float:
