@@ -18,10 +18,10 @@ from hwnas.errors import DataError, DeviceError
 from hwnas.files import together
 from hwnas.metric import LATENCY
 from hwnas.quantity import count_of, first_few, parse_latency_ms, parts_of
+from hwnas.study._jobs import on_each
 from hwnas.study._measure import Measured, Measuring
 from hwnas.study._outputs import Outputs
 from hwnas.study._place import refuse_busy
-from hwnas.study._several import on_each
 from hwnas.study._space import space_of_front
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ def measure(
     )
     jobs = measuring.jobs(device or [], python, outputs.csv)
     ended = on_each(jobs)
-    failures = [(each.device, each.error) for each in ended if each.error is not None]
+    failures = [(each.job.device, each.error) for each in ended if each.error is not None]
     done = [each.result for each in ended if each.result is not None]
     if not done:
         exit_with(failures, len(jobs))

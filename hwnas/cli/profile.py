@@ -16,9 +16,9 @@ from hwnas.cli._options import Batch, Fix, Interpreter, SearchedSpace, Seed, Tab
 from hwnas.errors import DataError, HwnasError
 from hwnas.progress import notice, progress, resumable
 from hwnas.study._boards import import_result, names_of, profile_elsewhere, write_bundle
+from hwnas.study._jobs import Job, on_each
 from hwnas.study._lengths import lengths_stated
 from hwnas.study._place import elsewhere_words, refuse_busy
-from hwnas.study._several import Job, on_each
 from hwnas.study._space import open_in, restricted
 
 if TYPE_CHECKING:
@@ -144,9 +144,9 @@ def profile(
             if ended.error is not None:
                 raise ended.error
             assert ended.result is not None
-            _show(*ended.result, elsewhere=ended.device in remote)
+            _show(*ended.result, elsewhere=ended.job.elsewhere)
         except HwnasError as error:
-            failures.append((ended.device, error))
+            failures.append((ended.job.device, error))
     exit_with(failures, len(devices))
 
 
@@ -160,9 +160,8 @@ def _here(
     here = get_device(name, threads=threads, batch=batch)
     check_precision(here, precision)
     folder = out / here.id
-    found: list[LatencyTable] = []
 
-    def make(_go_on: object) -> None:
+    def make(_go_on: object) -> LatencyTable:
         how = (
             "inside whole subnets"
             if here.known_provider.node_times
@@ -173,9 +172,9 @@ def _here(
             f"then a check against others. Kept in {folder}; Ctrl-C and the same command resume"
         )
         with resumable(f"measurements are kept in {folder}"), progress(f"profiling {name}") as advance:
-            found.append(measure(here, space, folder, precision=precision, plan=plan, progress=advance))
+            return measure(here, space, folder, precision=precision, plan=plan, progress=advance)
 
-    return Job(name, make, lambda: (found[0], space))
+    return Job(name, make, lambda table: (table, space))
 
 
 def _published(path: Path, name: str, space: SearchSpace, out: Path) -> LatencyTable:

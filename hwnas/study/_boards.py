@@ -14,7 +14,7 @@ from hwnas.errors import DataError, DeviceError, HwnasError
 from hwnas.files import as_argument, check_writable
 from hwnas.progress import notice, progress, resumable
 from hwnas.quantity import count_of, format_bytes
-from hwnas.study._several import Job
+from hwnas.study._jobs import Job
 
 if TYPE_CHECKING:
     from hwnas.latency import BoardResult, Bundle, Device, LatencyTable, Machine, Plan
@@ -173,7 +173,7 @@ def profile_elsewhere(
 
     device = latency.bundled_device("cpu", threads=threads, batch=batch)
     there = Elsewhere(url, python, out, write, device, f"profiling {space.name}")
-    return Job(url, there.measure, lambda: there.read(table), elsewhere=True, prepare=there.prepare)
+    return Job(url, there.measure, lambda _: there.read(table), elsewhere=True, prepare=there.prepare)
 
 
 def _folder(device: str, result: BoardResult) -> str:

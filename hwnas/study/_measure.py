@@ -19,8 +19,8 @@ from hwnas.study._boards import Elsewhere, names_of
 from hwnas.study._budgets import latency_ms
 from hwnas.study._decoding import Decoding, with_prefill
 from hwnas.study._front import Front
+from hwnas.study._jobs import Job
 from hwnas.study._place import Place, find_place, searched_conditions, warn_foreign
-from hwnas.study._several import Job
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -218,20 +218,21 @@ class Measuring:
             batch=self.batch,
             precision=self.precision,
         )
-        found: list[MeasuredSubnets] = []
         runs = [(place, self.space, self.x)]
         if decoding is not None:
             runs = [(place.beside(each.table), each.space, each.x) for each in decoding.runs(self.space, self.x)]
         journals = [journal, journal.with_suffix(f".reading{journal.suffix}")][: len(runs)]
 
-        def run(_go_on: object) -> None:
+        def run(_go_on: object) -> list[MeasuredSubnets]:
             if not name:
                 warn_foreign(place, facts)
             self._announce(place.label)
-            for (at, space, rows), path in zip(runs, journals, strict=True):
-                found.append(at.measure(space, rows, path, seed=self.seed))
+            return [
+                at.measure(space, rows, path, seed=self.seed)
+                for (at, space, rows), path in zip(runs, journals, strict=True)
+            ]
 
-        def finish() -> Measured:
+        def finish(found: list[MeasuredSubnets]) -> Measured:
             reading = found[1].measurements if decoding is not None else ()
             budget_ms = self.device_budget_ms(name)
             return Measured(self.at, found[0], place, budget_ms, name, journals, decoding=decoding, reading=reading)
@@ -272,7 +273,7 @@ class Measuring:
             return Measured(self.at, found, place, self.device_budget_ms(name), name, (), elsewhere=True)
 
         there = Elsewhere(url, python, folder, write, device, f"measuring {count_of(len(self.at), 'subnet')}")
-        return Job(url, there.measure, lambda: there.read(read), elsewhere=True, prepare=there.prepare)
+        return Job(url, there.measure, lambda _: there.read(read), elsewhere=True, prepare=there.prepare)
 
     def _announce(self, where: str) -> None:
         n = len(self.at)
@@ -304,10 +305,7 @@ def measure_on(
         else:
             kept = checked_name("journal", journal or Path(scratch) / "measured.jsonl", "measured.jsonl")
             job = measuring.here(device, Path(kept))
-        if job.prepare is not None:
-            job.prepare()
-        job.measure(lambda: None)
-        return job.finish()
+        return job.run()
 
 
 def _journal(csv: Path, name: str = "") -> Path:

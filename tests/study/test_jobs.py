@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from hwnas.errors import DeviceError
-from hwnas.study._several import Job, on_each
+from hwnas.study._jobs import Job, on_each
 
 
 @dataclass
@@ -36,7 +36,7 @@ class Work:
                 self.meeting.wait(30)  # all other devices are at work now
             step("measure", main=not elsewhere)
 
-        def finish() -> str:
+        def finish(_measured: None) -> str:
             step("finish", main=True)
             return name.upper()
 
@@ -79,7 +79,7 @@ def test_one_machine_alone_is_worked_at_by_no_thread() -> None:
     def measure(_go_on: Callable[[], None]) -> None:
         assert threading.current_thread() is threading.main_thread()
 
-    assert on_each([Job("a", measure, lambda: 1, elsewhere=True)])[0].result == 1
+    assert on_each([Job("a", measure, lambda _: 1, elsewhere=True)])[0].result == 1
 
 
 def test_an_interruption_here_stops_those_elsewhere() -> None:
@@ -99,5 +99,5 @@ def test_an_interruption_here_stops_those_elsewhere() -> None:
         raise KeyboardInterrupt("kept")
 
     with pytest.raises(KeyboardInterrupt, match="kept"):
-        on_each([Job("a", far, lambda: 1, elsewhere=True), Job("cpu", near, lambda: 1)])
+        on_each([Job("a", far, lambda _: 1, elsewhere=True), Job("cpu", near, lambda _: 1)])
     assert stopped.is_set()
