@@ -16,7 +16,6 @@ from hwnas.progress import notice, progress
 from hwnas.quantity import count_of
 from hwnas.study._evaluation import Evaluation
 from hwnas.study._facts import search_facts, space_facts, weights_facts
-from hwnas.study._found import Found
 from hwnas.study._front import Front
 from hwnas.study._library_file import SCORE, scored_on
 from hwnas.study._picture import axes_of
@@ -25,7 +24,6 @@ from hwnas.study._sample import random_sample, values_of
 from hwnas.study._scoring import Scoring
 from hwnas.study._search_settings import EXACT, WITHOUT_GENERATIONS, SearchSettings
 from hwnas.study._setup import Setup
-from hwnas.study._table import table_facts
 from hwnas.study._unfinished import Unfinished
 from hwnas.study._verify import Verifier
 from hwnas.study._verify_library import LibraryVerifier
@@ -89,9 +87,7 @@ def search(setup: Setup, settings: SearchSettings, asked: Evaluation | Scoring |
             result = measured.search(problem, settings, asked.evals, warm)
         elif verifier is not None:
             used = _sizes(settings)
-            result, metrics = verifier.run(run)
-            setup = replace(setup, metrics=metrics)
-            setup = _with_adapted(setup) if place is not None else setup
+            result, setup = verifier.run(run)
         else:
             used, result = _sizes(settings), run(problem)
         wall_s = time.perf_counter() - started
@@ -147,9 +143,9 @@ def _refuse_unverifiable(setup: Setup) -> None:
 def _verifier(setup: Setup, place: Place | None, settings: SearchSettings, journal: Path) -> Verifier | LibraryVerifier:
     """The verifier of latencies in a place; without a place, that of a library's scores."""
     if place is not None:
-        return Verifier(setup.metrics, place, journal, setup.wanted, setup.budgets, settings.seed)
+        return Verifier(setup, place, journal, settings.seed)
     assert setup.given.library is not None
-    return LibraryVerifier(setup.metrics, scored_on(setup.given.library), journal, setup.wanted, setup.budgets)
+    return LibraryVerifier(setup, scored_on(setup.given.library), journal)
 
 
 def _weights(asked: Evaluation | Scoring | None, reference: str | None) -> dict[str, str] | None:
@@ -157,15 +153,6 @@ def _weights(asked: Evaluation | Scoring | None, reference: str | None) -> dict[
     if isinstance(asked, Evaluation):
         return weights_facts(asked.supernet, asked.checkpoint)
     return weights_facts(reference, None) if reference is not None else None
-
-
-def _with_adapted(setup: Setup) -> Setup:
-    """The setup with the adapted table of its metrics as source; its facts include those of the original table."""
-    adapted, prior = setup.metrics.table, setup.table
-    assert adapted is not None
-    assert prior is not None
-    facts = {**table_facts(adapted, setup.metrics.space), "prior": prior.facts}
-    return replace(setup, table=Found(adapted, {**facts, "trust": prior.facts.get("trust")}))
 
 
 def _notes_on_verifying(place: Place, setup: Setup) -> tuple[str, ...]:

@@ -70,9 +70,13 @@ class Setup:
         Raises:
             InfeasibleError: no subnet meets a budget.
         """
-        problem = self.metrics.problem(self.wanted, self.budgets)
+        problem = self.under(self.budgets)
         problem.refuse_infeasible()
         return problem
+
+    def under(self, budgets: Mapping[str, Budget]) -> Problem:
+        """The problem with other budgets, which are not checked."""
+        return self.metrics.problem(self.wanted, budgets)
 
     def told_by(self, predictor: AskedPredictor) -> Setup:
         """The setup with evaluations, or scores, in place of a predictor."""

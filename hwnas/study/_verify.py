@@ -7,7 +7,7 @@ Measuring the front reveals the error, and adapting the table corrects it for ot
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,19 +15,21 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from hwnas.errors import NotHeldError
-from hwnas.metric import LATENCY, Budget, Metric
+from hwnas.metric import LATENCY, Budget
 from hwnas.progress import notice
 from hwnas.quantity import count_of
+from hwnas.study._found import Found
 from hwnas.study._measured_rows import measured_front, rows_of
+from hwnas.study._table import table_facts
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from hwnas.latency import LatencyTable, Measurement
     from hwnas.search import Problem, SearchResult
-    from hwnas.space import Population
-    from hwnas.study._metrics import Metrics
+    from hwnas.space import Population, SearchSpace
     from hwnas.study._place import Place
+    from hwnas.study._setup import Setup
 
 ROUNDS = 4
 """Most searches, the first included."""
@@ -43,20 +45,17 @@ class Verifier:
     """Measures fronts and adapts the latency table to them.
 
     Attributes:
-        metrics: metrics with the original table.
+        setup: the problem, with the original table.
         place: where to measure.
         journal: file that keeps measurements.
-        wanted, budgets: objectives and budgets of the search.
         seed: seed of the order of runs.
         measured: all measurements, by the bytes of rows.
         rounds: results of the rounds, for the provenance.
     """
 
-    metrics: Metrics
+    setup: Setup
     place: Place
     journal: Path
-    wanted: Sequence[Metric]
-    budgets: Mapping[str, Budget]
     seed: int = 0
     measured: dict[bytes, Measurement] = field(default_factory=dict)
     rounds: list[dict[str, Any]] = field(default_factory=list)
@@ -64,34 +63,44 @@ class Verifier:
     @property
     def budget_ms(self) -> float:
         """The latency budget."""
-        return self.budgets[LATENCY.column].upper
+        return self.setup.budgets[LATENCY.column].upper
 
-    def run(self, search: Search) -> tuple[SearchResult, Metrics]:
-        """Find a front of subnets that hold the latency budget by measurement; returns it and the adapted metrics.
+    @property
+    def space(self) -> SearchSpace:
+        """The searched space."""
+        return self.setup.metrics.space
+
+    def run(self, search: Search) -> tuple[SearchResult, Setup]:
+        """Find a front of subnets that hold the latency budget by measurement; returns it and the setup with the adapted table.
 
         Raises:
             NotHeldError: no measured subnet holds the budget.
         """
-        budget_ms = self.budget_ms
-        metrics, aim_ms, evaluations = self.metrics, budget_ms, 0
+        budget_ms, budgets = self.budget_ms, self.setup.budgets
+        setup, aim_ms, evaluations = self.setup, budget_ms, 0
         for turn in range(1, ROUNDS + 1):
-            result = search(
-                metrics.problem(self.wanted, {**self.budgets, LATENCY.column: Budget(LATENCY, upper=aim_ms)})
-            )
+            result = search(setup.under({**budgets, LATENCY.column: Budget(LATENCY, upper=aim_ms)}))
             evaluations += result.evaluations
             front = self._measure(result.x)
             broken = int((self._latencies(front) > budget_ms).sum())
             table = self._adapted()
             unexplained_pct = self._report(turn, len(front), broken, aim_ms, table)
-            metrics = replace(self.metrics, table=table)
+            setup = self._with(table)
             if not broken:
                 break
             # The next search keeps the remaining error of the table as a margin below the budget.
-            smallest, _ = table.cost(metrics.space).minimum()
+            smallest, _ = table.cost(self.space).minimum()
             if smallest > budget_ms:
                 break
             aim_ms = max(budget_ms * (1 - unexplained_pct / 100), smallest)
-        return self._front(replace(result, evaluations=evaluations), metrics), metrics
+        return self._front(replace(result, evaluations=evaluations), setup), setup
+
+    def _with(self, table: LatencyTable) -> Setup:
+        """The setup with an adapted table; its facts include those of the original table."""
+        prior = self.setup.table
+        assert prior is not None
+        facts = {**table_facts(table, self.space), "prior": prior.facts, "trust": prior.facts.get("trust")}
+        return replace(self.setup, metrics=replace(self.setup.metrics, table=table), table=Found(table, facts))
 
     def _measure(self, x: Population) -> Population:
         """Measure a front's subnets, evenly thinned; returns the rows that are measured."""
@@ -102,7 +111,7 @@ class Verifier:
             notice(f"the front has {len(x)} subnets; {len(front)} of them, evenly thinned, are measured")
         fresh = np.array([row for row in front if row.tobytes() not in self.measured], dtype=x.dtype)
         if len(fresh):
-            found = self.place.measure(self.metrics.space, fresh, self.journal, seed=self.seed)
+            found = self.place.measure(self.space, fresh, self.journal, seed=self.seed)
             self.measured.update({row.tobytes(): m for row, m in zip(fresh, found.measurements, strict=True)})
         return front
 
@@ -119,14 +128,14 @@ class Verifier:
         from hwnas.latency import adapted_table
 
         table, slowdown, rows = self._table(), self._slowdown(), rows_of(self.measured)
-        anchor = table.about(self.metrics.space).get("anchor")
+        anchor = table.about(self.space).get("anchor")
         if anchor is not None and slowdown is not None:
             anchor = {**anchor, "median_ms": anchor["median_ms"] * slowdown}
-        new, _ = adapted_table(table, self.place.device, self.metrics.space, rows, self._latencies(rows), anchor=anchor)
+        new, _ = adapted_table(table, self.place.device, self.space, rows, self._latencies(rows), anchor=anchor)
         return new
 
     def _table(self) -> LatencyTable:
-        table = self.metrics.table
+        table = self.setup.metrics.table
         assert table is not None
         return table
 
@@ -134,7 +143,7 @@ class Verifier:
         """Record and report a round; returns the adapted table's leave-one-out error in percent."""
         from hwnas.latency import fidelity
 
-        space, rows = self.metrics.space, rows_of(self.measured)
+        space, rows = self.space, rows_of(self.measured)
         before = fidelity((self._slowdown() or 1.0) * self._table().cost(space)(rows), self._latencies(rows))
         after_pct = float((table.validation(space) or {})["mape_pct"])
         self.rounds.append(
@@ -153,14 +162,14 @@ class Verifier:
         notice(f"round {turn}: {held}; {errors}; {then}")
         return after_pct
 
-    def _front(self, result: SearchResult, metrics: Metrics) -> SearchResult:
+    def _front(self, result: SearchResult, setup: Setup) -> SearchResult:
         """The front of all measured subnets that hold the budget, by measured latencies."""
         rows, budget_ms = rows_of(self.measured), self.budget_ms
         holding = rows[self._latencies(rows) <= budget_ms]
         if not len(holding):
             value = f"no measured subnet holds {budget_ms:g} ms"
             raise NotHeldError(value, "nothing is written", "try a larger budget")
-        problem = metrics.problem(self.wanted, self.budgets)
+        problem = setup.under(setup.budgets)
         values = {**problem.evaluate(holding), LATENCY.column: self._latencies(holding)}
         dropped = len(rows) - len(holding)
         if dropped:
@@ -171,7 +180,7 @@ class Verifier:
         """A front's table with the measurements of its rows."""
         from hwnas.report import with_measured
 
-        x = self.metrics.space.encode_many([json.loads(cell) for cell in frame["arch"]])
+        x = self.space.encode_many([json.loads(cell) for cell in frame["arch"]])
         # The adapted table has the present speed, so measurements at the table's speed are converted to it.
         slowdown = self._slowdown() or 1.0
         found = [self.measured[row.tobytes()].slower(slowdown) for row in x]

@@ -7,7 +7,7 @@ correcting the scores of its blocks corrects it for other assemblies too.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from math import isfinite
 from pathlib import Path
@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hwnas.errors import NotHeldError
-from hwnas.metric import Budget, Metric, get_metric
+from hwnas.metric import Budget, get_metric
 from hwnas.progress import notice
 from hwnas.quantity import count_of
 from hwnas.study._library_file import SCORE
@@ -27,10 +27,10 @@ from hwnas.study._moved import Windows, divergences
 if TYPE_CHECKING:
     import pandas as pd
 
-    from hwnas.search import Problem, SearchResult
+    from hwnas.search import MetricFunction, Problem, SearchResult
     from hwnas.space import AdditiveCost, Population
     from hwnas.study._additivity import Growth
-    from hwnas.study._metrics import Metrics
+    from hwnas.study._setup import Setup
     from hwnas.task import Divergence
 
 ROUNDS = 3
@@ -51,60 +51,63 @@ class LibraryVerifier:
     """Measures assemblies and corrects the scores by them.
 
     Attributes:
-        metrics: metrics with the original scores.
+        setup: the problem, with the original scores.
         given: the model, and the text of the library.
         journal: file that keeps measurements.
-        wanted, budgets: objectives and budgets of the search.
         measured: all measurements, by the bytes of rows.
         rounds: results of the rounds, for the provenance.
     """
 
-    metrics: Metrics
+    setup: Setup
     given: Windows
     journal: Path
-    wanted: Sequence[Metric]
-    budgets: Mapping[str, Budget]
     measured: dict[bytes, Divergence] = field(default_factory=dict)
     rounds: list[dict[str, Any]] = field(default_factory=list)
 
-    def run(self, search: Callable[[Problem], SearchResult]) -> tuple[SearchResult, Metrics]:
-        """Find a front of measured assemblies; returns it and the metrics with corrected scores.
+    def run(self, search: Callable[[Problem], SearchResult]) -> tuple[SearchResult, Setup]:
+        """Find a front of measured assemblies; returns it and the setup with corrected scores.
 
         Raises:
             NotHeldError: no measured assembly is within the budgets.
         """
         from hwnas.study._additivity import Growth, corrected
 
-        metrics, evaluations, growth = self.metrics, 0, Growth()
+        setup, evaluations, growth = self.setup, 0, Growth()
+        sums = setup.metrics.given[SCORE]
         for turn in range(1, ROUNDS + 1):
-            result = search(metrics.problem(self.wanted, self._of_sums(growth)))
+            result = search(setup.under(self._of_sums(growth)))
             evaluations += result.evaluations
             front = self._measure(result.x)
             rows = self._moved(rows_of(self.measured))
-            if not self._report(turn, front, growth(metrics.given[SCORE](front)), enough=len(rows) >= FEWEST):
+            if not self._report(turn, front, growth(sums(front)), enough=len(rows) >= FEWEST):
                 break
-            cost, growth, left_out = corrected(self._scores(), rows, self._values(rows))
+            sums, growth, left_out = corrected(self._scores(), rows, self._values(rows))
             self.rounds[-1]["growth_per_nat"] = round(growth.rate, 4)
             self.rounds[-1]["left_out_error_pct"] = _error_pct(left_out, self._values(rows))
-            metrics = replace(metrics, given={**metrics.given, SCORE: cost})
-        sums = metrics.given[SCORE]
-        metrics = replace(metrics, given={**metrics.given, SCORE: lambda x: growth(sums(x))})
-        return self._front(replace(result, evaluations=evaluations), metrics), metrics
+            setup = self._with(sums)
+        setup = self._with(lambda x: growth(sums(x)))
+        return self._front(replace(result, evaluations=evaluations), setup), setup
+
+    def _with(self, scores: MetricFunction) -> Setup:
+        """The setup with other scores."""
+        metrics = self.setup.metrics
+        return replace(self.setup, metrics=replace(metrics, given={**metrics.given, SCORE: scores}))
 
     def _of_sums(self, growth: Growth) -> Mapping[str, Budget]:
         """The budgets, with bounds on divergences converted to bounds on sums of scores."""
-        if SCORE not in self.budgets:
-            return self.budgets
-        own = self.budgets[SCORE]
+        budgets = self.setup.budgets
+        if SCORE not in budgets:
+            return budgets
+        own = budgets[SCORE]
         lower, upper = (
             float(growth.inverse(np.array(bound))) if isfinite(bound) else bound for bound in (own.lower, own.upper)
         )
-        return {**self.budgets, SCORE: replace(own, lower=lower, upper=upper)}
+        return {**budgets, SCORE: replace(own, lower=lower, upper=upper)}
 
     def _scores(self) -> AdditiveCost:
         from hwnas.space import AdditiveCost
 
-        cost = self.metrics.given[SCORE]
+        cost = self.setup.metrics.given[SCORE]
         assert isinstance(cost, AdditiveCost), "scores of libraries are sums"
         return cost
 
@@ -148,21 +151,21 @@ class LibraryVerifier:
         )
         return off
 
-    def _front(self, result: SearchResult, metrics: Metrics) -> SearchResult:
+    def _front(self, result: SearchResult, setup: Setup) -> SearchResult:
         """The front of all measured assemblies within the budgets, by measured scores."""
         rows = rows_of(self.measured)
-        problem = metrics.problem(self.wanted, self.budgets)
+        problem = setup.under(setup.budgets)
         values = {**problem.evaluate(rows), SCORE: self._values(rows)}
         inside = np.ones(len(rows), dtype=bool)
-        for name, budget in self.budgets.items():
-            inside &= budget.holds(values[name] if name in values else metrics.functions[name](rows))
+        for name, budget in setup.budgets.items():
+            inside &= budget.holds(values[name] if name in values else setup.metrics.functions[name](rows))
         if not inside.any():
             raise NotHeldError("no measured assembly is within the budgets", "nothing is written", "raise them")
         return measured_front(result, problem, rows[inside], {name: v[inside] for name, v in values.items()})
 
     def add_measured(self, frame: pd.DataFrame) -> pd.DataFrame:
         """A front's table with the measurements of its rows: divergence, perplexity, agreement."""
-        space, frame = self.metrics.space, frame.copy()
+        space, frame = self.setup.metrics.space, frame.copy()
         x = space.encode_many([json.loads(cell) for cell in frame["arch"]])
         found = [self.measured[row.tobytes()] for row in x]
         beside = list(frame.columns).index(SCORE) + 1
