@@ -17,19 +17,34 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
+class Known:
+    """A known accuracy.
+
+    Attributes:
+        value: value of the supernet's metric.
+        source: its source, in words.
+    """
+
+    value: float
+    source: str
+
+    def facts(self, name: str) -> dict[str, str]:
+        """Value and source, for a file."""
+        return {name: f"{self.value:.4f}", f"{name}_source": self.source}
+
+
+@dataclass(frozen=True)
 class ChosenSubnet:
     """The subnet to export, and its accuracy as far as it is known.
 
     Attributes:
         arch: the subnet.
-        accuracy: value of the supernet's metric; None if unknown.
-        source: the source of ``accuracy``, in words.
+        accuracy: None if unknown.
         measured: whether it was measured with each layer in its own precision.
     """
 
     arch: Mapping[str, Any]
-    accuracy: float | None = None
-    source: str = ""
+    accuracy: Known | None = None
     measured: bool = False
 
     @classmethod
@@ -49,7 +64,7 @@ class ChosenSubnet:
             return cls(arch)
         counted = f"measured on {cells['n_images']} samples" if "n_images" in cells else None
         source = cells.get(f"{metric}_source", counted)
-        return cls(arch, accuracy, f"{source or 'predicted'} ({place})", source is not None)
+        return cls(arch, Known(accuracy, f"{source or 'predicted'} ({place})"), source is not None)
 
     def with_weights_of(self, net: Supernet, found: Mapping[str, Any]) -> ChosenSubnet:
         """The subnet, without its accuracy if the provenance says that it was measured with other weights."""
@@ -66,9 +81,3 @@ class ChosenSubnet:
         """Whether the accuracy holds for layers in their own precisions; most predictors only know fp32."""
         predictor = found.get("predictor")
         return self.measured or (predictor is not None and predictor.get("kind") != ANY_PRECISION)
-
-    def facts(self, metric: str) -> dict[str, str]:
-        """The accuracy by its metric, and its source; empty if unknown."""
-        if self.accuracy is None:
-            return {}
-        return {metric: f"{self.accuracy:.4f}", f"{metric}_source": self.source}

@@ -12,16 +12,16 @@ from hwnas.errors import DataError, NotHeldError
 from hwnas.files import check_writable
 from hwnas.metric import LATENCY, Metric
 from hwnas.progress import notice
-from hwnas.quantity import checked_name, count_of, format_bytes
-from hwnas.study._chosen import ChosenSubnet
-from hwnas.study._data import as_told, evaluation_data, noun_of, refuse_untrained, warn_broken
+from hwnas.quantity import checked_name, format_bytes
+from hwnas.study._chosen import ChosenSubnet, Known
+from hwnas.study._data import as_told, refuse_untrained
 from hwnas.study._deploy import is_folder, model_file, write_deployed
 from hwnas.study._export_settings import ExportSettings
 from hwnas.study._facts import weights_hash
 from hwnas.study._form import (
+    accuracy_in,
     by_slot,
     calibration_images,
-    facts_of_form,
     form_of,
     least_agreement,
     tell_agreement,
@@ -29,13 +29,13 @@ from hwnas.study._form import (
 )
 from hwnas.study._space import classes_of, table_of
 from hwnas.study._timed_file import Clock
-from hwnas.study._watched import Watched
+from hwnas.study._weighted import Weighted, with_weights
 
 if TYPE_CHECKING:
     from onnx import ModelProto
 
     from hwnas.study._front import Front
-    from hwnas.supernet import Subnet, Supernet
+    from hwnas.supernet import Supernet
 
 
 def export(front: Front, row: int, path: Path, settings: ExportSettings) -> Path:
@@ -82,45 +82,34 @@ def export_subnet(
         choose: chooses the subnet, given the supernet.
         path: a file that ends in ``.onnx``, or a folder.
     """
-    from hwnas import __version__
-    from hwnas.supernet import onnx_model, reference_kind
+    from hwnas.supernet import onnx_model
 
-    s, name = settings, settings.supernet
+    s = settings
     s.check()
     file = model_file(path)
     check_writable(file)
     form = form_of(s.precision, found)
     net = _opened(s, found).in_precision(form)
-    metric = net.measures()
     clock = None
     if s.device is not None:
-        clock = Clock.of(
-            net.space, found, checked_name("device", s.device, "cpu"), threads=s.threads, batch=s.batch, precision=form
-        )
+        here = checked_name("device", s.device, "cpu")
+        clock = Clock.of(net.space, found, here, threads=s.threads, batch=s.batch, precision=form)
     chosen = choose(net).with_weights_of(net, found)
-    subnet, about, images = _with_weights(s, net, chosen, file)
-    facts = {
-        "supernet": reference_kind(name).whole or name,
-        "space": net.space.name,
-        "arch": json.dumps(chosen.arch),
-        **about,
-        "hwnas_version": __version__,
-        "preprocessing": str(net.preprocessing or ""),
-        "precision": form,
-        **({"labels": json.dumps(net.labels)} if net.labels else {}),
-    }
+    weighted = with_weights(s, net, chosen, file)
+    subnet, images = weighted.subnet, weighted.images
     least = least_agreement(s.agreement_pct, form, random_weights=s.random_weights, images=images is not None)
     batches = calibration_images(subnet, images, form) if form != "fp32" else None
-    model, difference, kept, lossy = onnx_model(
+    model, difference, agreement, lossy = onnx_model(
         subnet, opset=s.opset, precision=form, batches=batches, least_agreement_pct=least
     )
     mixed = net.space.plain is not None
-    if form != "fp32":
-        measured_on = images if s.images is not None else None
-        of_it = mixed and (measured_on is not None or chosen.is_of_precisions(found))
-        facts = facts_of_form(form, facts, metric.column, model, subnet, measured_on, of_it=of_it)
+    measured_on = images if s.images is not None else None
+    holds = form == "fp32" or (mixed and (measured_on is not None or chosen.is_of_precisions(found)))
+    in_fp32 = None if holds else weighted.accuracy
+    accuracy = weighted.accuracy if holds else accuracy_in(form, in_fp32, model, subnet, measured_on)
+    facts = {**_facts(s, net, chosen, form, weighted), **_accuracy_facts(net.metric, accuracy, in_fp32)}
     facts |= {"precisions": json.dumps(by_slot(subnet))} if mixed else {}
-    facts |= {"agreement": str(kept)} if kept is not None else {}
+    facts |= {"agreement": str(agreement)} if agreement is not None else {}
     others = net.deployed_files(subnet) if is_folder(path) else {}
     write_deployed(model, {key: value for key, value in facts.items() if value}, others, path)
     notice(f"wrote {file}: {form}, {format_bytes(file.stat().st_size)}, opset {s.opset}, {_shown(model)}")
@@ -129,10 +118,10 @@ def export_subnet(
     if others:
         notice(f"beside it: {', '.join(others)}")
     notice(f"logits differ from torch's{'' if form == 'fp32' else ' in fp32'} by at most {difference}")
-    _tell_accuracy(metric, facts)
+    _tell_accuracy(net.measures(), accuracy, in_fp32)
     agrees = True
-    if kept is not None and least is not None:
-        agrees = tell_agreement(form, kept, lossy, least)
+    if agreement is not None and least is not None:
+        agrees = tell_agreement(form, agreement, lossy, least)
     elif form != "fp32" and not s.random_weights:
         notice(f"the agreement of {form} with fp32 is not measured: pass --data FOLDER")
     if clock is None:
@@ -142,16 +131,38 @@ def export_subnet(
     return clock.holds(file, net.space.encode(chosen.arch), budget_ms) and agrees
 
 
-def _with_weights(
-    settings: ExportSettings, net: Supernet, chosen: ChosenSubnet, file: Path
-) -> tuple[Subnet, dict[str, str], Watched | None]:
-    """The subnet with its weights; facts about weights and accuracy; and the images, if there are any."""
-    if settings.random_weights:
-        subnet = _random(net, chosen.arch)
-        notice(f"{file} gets random weights: use it for latency checks only")
-        return subnet, {"weights": "random, for latency checks only: accuracy is chance"}, None
-    subnet, facts, images = _calibrated(settings, net, chosen)
-    return subnet, {"weights": f"{net.origin} ({net.digest})", **facts}, images
+def _facts(
+    settings: ExportSettings, net: Supernet, chosen: ChosenSubnet, form: str, weighted: Weighted
+) -> dict[str, str]:
+    """Facts about a file, to store in it."""
+    from hwnas import __version__
+    from hwnas.graph import precision_parts
+    from hwnas.supernet import needs_ranges, reference_kind
+
+    facts = {
+        "supernet": reference_kind(settings.supernet).whole or settings.supernet,
+        "space": net.space.name,
+        "arch": json.dumps(chosen.arch),
+        **weighted.facts,
+        "hwnas_version": __version__,
+        "preprocessing": str(net.preprocessing or ""),
+        "precision": form,
+        **({"labels": json.dumps(net.labels)} if net.labels else {}),
+    }
+    if "int8" in precision_parts(form) and "calibration" not in facts and needs_ranges(weighted.subnet):
+        facts["calibration"] = "random inputs"
+    return facts
+
+
+def _accuracy_facts(metric: str, accuracy: Known | None, in_fp32: Known | None) -> dict[str, str]:
+    """Facts about the accuracy of a file, and about that in fp32 if they differ."""
+    facts = accuracy.facts(metric) if accuracy is not None else {}
+    if in_fp32 is None:
+        return facts
+    plain = in_fp32.facts(f"{metric}_fp32")
+    if accuracy is not None:  # both are from the same samples
+        del plain[f"{metric}_fp32_source"]
+    return plain | facts
 
 
 def _opened(settings: ExportSettings, found: Mapping[str, Any]) -> Supernet:
@@ -172,52 +183,11 @@ def _opened(settings: ExportSettings, found: Mapping[str, Any]) -> Supernet:
     return net
 
 
-def _tell_accuracy(metric: Metric, facts: Mapping[str, str]) -> None:
+def _tell_accuracy(metric: Metric, accuracy: Known | None, in_fp32: Known | None) -> None:
     """Notify the user of the file's accuracy, and of that in fp32 if they differ."""
-    if metric.column in facts:
-        known = facts.get(f"{metric.column}_fp32")
-        beside = f" (in fp32 {metric.text(float(known))})" if known is not None else ""
-        shown = metric.text(float(facts[metric.column]))
-        notice(f"{metric.label.lower()} {shown}{beside}, {facts[f'{metric.column}_source']}")
-
-
-def _calibrated(
-    settings: ExportSettings, net: Supernet, chosen: ChosenSubnet
-) -> tuple[Subnet, dict[str, str], Watched | None]:
-    """The subnet, re-calibrated if there are images; its accuracy and source; and the images."""
-    from hwnas.supernet import brought_data, calibrated, measure_accuracy, reference_kind
-
-    name, data, measure = settings.supernet, settings.data, settings.images is not None
-    shown = data or reference_kind(name).whole or name
-    options = {"images": 1 if settings.images is None else settings.images, "calibrate": settings.calibrate}
-    encoded = net.space.encode(chosen.arch)
-    if data is None and brought_data(net) is None:
-        if measure:
-            rule = "there are no images to measure accuracy on"
-            raise DataError(f"images {settings.images}", rule, "pass --data FOLDER")
-        subnet = net.extract(encoded)
-        if not subnet.has_statistics:
-            return subnet, chosen.facts(net.metric), None
-        notice("no --data: batch norms are not re-calibrated, so the subnet's accuracy is lost (pass --data FOLDER)")
-        facts = {"calibration": "none: the accuracy of this file is unknown, and likely poor"}
-        return subnet, facts, None
-    images, _ = evaluation_data(name, net, data, **options, batch_size=settings.batch_size, seed=settings.seed)
-    watched = Watched(images, "re-calibrating batch norms")
-    subnet, n_images = calibrated(net, encoded, watched)
-    facts = {}
-    if n_images:
-        notice(f"batch norms re-calibrated on {count_of(n_images, 'image')}")
-        facts = {"calibration": f"{n_images} images of {shown}"}
-    if measure:
-        accuracy, n_measured = measure_accuracy(subnet, watched.used_for("measuring accuracy"))
-        if data is None and n_measured != settings.images:
-            notice(f"{shown} brings its own data, and is measured on all {n_measured} {noun_of(images)}")
-        source = f"measured on {n_measured} {noun_of(images)} of {shown}"
-        facts |= {net.metric: f"{accuracy:.4f}", f"{net.metric}_source": source}
-    else:
-        facts |= chosen.facts(net.metric)
-    warn_broken(images)
-    return subnet, facts, watched
+    if accuracy is not None:
+        beside = f" (in fp32 {metric.text(in_fp32.value)})" if in_fp32 is not None else ""
+        notice(f"{metric.label.lower()} {metric.text(accuracy.value)}{beside}, {accuracy.source}")
 
 
 def _measured_as(net: Supernet, found: Mapping[str, Any]) -> Supernet:
@@ -247,20 +217,6 @@ def _searched_weights(name: str, found: Mapping[str, Any]) -> Path | None:
         rule = "the file has changed since the front was searched with it"
         raise DataError(f"weights {path}", rule, f"pass --checkpoint {path} to export them all the same")
     return path if not own or path != reference_kind(name).weights(name) else None
-
-
-def _random(net: Supernet, arch: Mapping[str, Any]) -> Subnet:
-    """A subnet with random weights, calibrated so that its activations have ordinary size: denormal numbers are slow."""
-    import torch
-
-    from hwnas.supernet import recalibrate
-
-    subnet = net.extract(net.space.encode(arch))
-    if not subnet.has_statistics:
-        return subnet
-    generator = torch.Generator().manual_seed(0)
-    recalibrate(subnet, [torch.randn(2, *subnet.input_shape, generator=generator)])
-    return subnet
 
 
 def _shown(model: ModelProto) -> str:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from hwnas.errors import DataError
 from hwnas.progress import notice
+from hwnas.study._chosen import Known
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -97,40 +98,13 @@ def tell_agreement(form: str, kept: Agreement, lossy: Sequence[Blamed], least: f
     return agrees
 
 
-def facts_of_form(
-    form: str,
-    facts: dict[str, str],
-    metric: str,
-    model: ModelProto,
-    subnet: Subnet,
-    images: Watched | None,
-    *,
-    of_it: bool,
-) -> dict[str, str]:
-    """The facts of a network in another precision. A known accuracy becomes that of fp32, and may be measured anew.
+def accuracy_in(
+    form: str, in_fp32: Known | None, model: ModelProto, subnet: Subnet, images: Watched | None
+) -> Known | None:
+    """The accuracy of a network in another precision than fp32, on the samples of ``in_fp32``; None if it is not measured."""
+    from hwnas.supernet import onnx_accuracy
 
-    Args:
-        form: the precision.
-        facts: facts known so far; they are changed.
-        metric: column of the accuracy.
-        model: the network in that precision.
-        subnet: its subnet.
-        images: data to measure on; None measures nothing.
-        of_it: whether the known accuracy was measured in these precisions.
-    """
-    from hwnas.graph import precision_parts
-    from hwnas.supernet import needs_ranges, onnx_accuracy
-
-    if "int8" in precision_parts(form) and "calibration" not in facts and needs_ranges(subnet):
-        facts["calibration"] = "random inputs"
-    if of_it:
-        return facts
-    known = facts.pop(metric, None)
-    source = facts.pop(f"{metric}_source", "")
-    if known is None:
-        return facts
-    facts[f"{metric}_fp32"] = known
-    if images is None:
-        return facts | {f"{metric}_fp32_source": source}
-    accuracy, _ = onnx_accuracy(model, images.used_for(f"measuring accuracy in {form}"), subnet.inputs)
-    return facts | {metric: f"{accuracy:.4f}", f"{metric}_source": f"{source}, as {form} by onnxruntime"}
+    if in_fp32 is None or images is None:
+        return None
+    value, _ = onnx_accuracy(model, images.used_for(f"measuring accuracy in {form}"), subnet.inputs)
+    return Known(value, f"{in_fp32.source}, as {form} by onnxruntime")

@@ -10,7 +10,7 @@ import pytest
 
 from hwnas.progress import Logged, Progress, listening
 from hwnas.space import get_space
-from hwnas.study._chosen import ChosenSubnet
+from hwnas.study._chosen import ChosenSubnet, Known
 from hwnas.study._export import export_subnet
 from hwnas.study._export_settings import ExportSettings
 from hwnas.supernet import parent_row
@@ -43,7 +43,7 @@ def test_an_export_tells_how_far_it_is(tmp_path: Path, monkeypatch: pytest.Monke
 
     monkeypatch.setattr(DigitsData, "calibration", counted)
     settings = ExportSettings("digits", precision="int8", images=1, agreement_pct=100.0)
-    whole = ChosenSubnet(space.decode(parent_row(space)), 90.0, "")
+    whole = ChosenSubnet(space.decode(parent_row(space)), Known(90.0, ""))
     with listening(heard):
         export_subnet(settings, {}, lambda _: whole, tmp_path / "x.onnx")
     (norms,), (measured,), (in_int8,) = (
