@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import shlex
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 from zipfile import is_zipfile
 
 import typer
@@ -13,19 +13,17 @@ from hwnas.cli._check import check as check_here
 from hwnas.cli._console import say
 from hwnas.cli._errors import exit_with
 from hwnas.cli._options import Batch, Fix, Interpreter, SearchedSpace, Seed, TablePrecision, Threads
+from hwnas.cli._table_report import TABLES, show_table
 from hwnas.errors import DataError, HwnasError
 from hwnas.progress import notice, progress, resumable
-from hwnas.study._boards import import_result, names_of, profile_elsewhere, write_bundle
+from hwnas.study._boards import ProfileSettings, import_result, names_of, profile_elsewhere, write_bundle
 from hwnas.study._jobs import Job, on_each
-from hwnas.study._lengths import lengths_stated
-from hwnas.study._place import elsewhere_words, refuse_busy
 from hwnas.study._space import open_in, restricted
 
 if TYPE_CHECKING:
-    from hwnas.latency import LatencyTable, Plan
+    from hwnas.latency import LatencyTable
     from hwnas.space import SearchSpace
 
-TABLES = Path("latency_tables")
 STEP = 16
 """Pixels between the resolutions to profile by default. The resolutions of published spaces are 4 apart; to profile all
 of them takes hours."""
@@ -88,7 +86,7 @@ def profile(
 
     Example: hwnas profile --device cpu --device ssh://pi@kitchen --device ssh://pi@cellar
     """
-    from hwnas.latency import SUBNETS, Plan, get_device, is_board_result, is_remote
+    from hwnas.latency import SUBNETS, Plan, get_device
 
     devices = device or ["cpu"]
     names_of(devices)
@@ -96,47 +94,64 @@ def profile(
     precision, domain = computed or "fp32", restricted(whole, fix, any_length=True)
     if not domain.slots:
         raise DataError(f"--space {domain.name}", "it has no layers to profile", "search it with --table FILE.csv")
-    name, remote = devices[0], [each for each in devices if is_remote(each)]
-    if len(devices) > 1 and (check or published is not None or bundle is not None):
-        option = "--check" if check else "--import" if published is not None else "--bundle"
-        raise DataError(f"{option} with {len(devices)} devices", "it takes one device", "name one --device")
-    if check and (published is not None or bundle is not None or remote):
-        raise DataError("--check", "it measures subnets on this machine", "pass only a device of this machine with it")
-    if published is not None and bundle is not None:
-        raise DataError("--bundle and --import", "they are the two ends of a measurement elsewhere", "give one of them")
-    if bundle is not None and remote:
-        rule = "over ssh hwnas sends a bundle and fetches the result by itself"
-        raise DataError(f"--bundle with --device {name}", rule, "drop --bundle, or name a provider: --device cpu")
-    if domain.plain is not None and (published is not None or bundle is not None or remote):
+    _refuse_mixed(devices, check=check, published=published, bundle=bundle)
+    if domain.plain is not None and (published or bundle or _remote(devices)):
         rule = "mixed networks are timed on this machine's devices"
         raise DataError(f"--precision {precision.replace('+', ',')}", rule, "profile one precision at a time elsewhere")
     if check:
-        here = get_device(name, threads=threads, batch=batch)
+        here = get_device(devices[0], threads=threads, batch=batch)
         check_here(here, domain, precision, out, n=subnets or SUBNETS, seed=seed)
         return
-    plan = Plan(seed=seed) if subnets is None else Plan(seed=seed, n_validation=subnets)
-    if bundle is not None:
-        domain = _default_resolutions(domain)
-        say(write_bundle(bundle, name, domain, threads=threads, batch=batch, precision=precision, plan=plan))
-        return
     if published is not None:
-        if remote:
-            raise DataError("--import with --device ssh://", "an imported table is measured already", "name the device")
-        if is_zipfile(published):
-            rule = "it is a bundle, which must first run on the board"
-            raise DataError(f"--import {published}", rule, "run it there, and import the board.csv that it writes")
-        if is_board_result(published):
-            _show(*import_result(published, name, domain, out, asked=space is not None), elsewhere=True)
-        else:
-            _show(_published(published, name, domain, out), domain, elsewhere=True)
+        _import(published, devices[0], domain, out, asked=space is not None)
         return
+    plan = Plan(seed=seed) if subnets is None else Plan(seed=seed, n_validation=subnets)
+    settings = ProfileSettings(threads, batch, precision, plan)
     domain = _default_resolutions(domain)
-    options: dict[str, Any] = {"threads": threads, "batch": batch, "precision": precision, "plan": plan}
+    if bundle is not None:
+        say(write_bundle(bundle, devices[0], domain, settings))
+        return
+    _profile(devices, python, domain, out, settings)
+
+
+def _remote(devices: Sequence[str]) -> list[str]:
+    from hwnas.latency import is_remote
+
+    return [name for name in devices if is_remote(name)]
+
+
+def _refuse_mixed(devices: Sequence[str], *, check: bool, published: Path | None, bundle: Path | None) -> None:
+    """Refuse options that contradict each other.
+
+    Raises:
+        DataError: there are some; the message names the first.
+    """
+    remote = _remote(devices)
+    if len(devices) > 1 and (check or published or bundle):
+        option = "--check" if check else "--import" if published else "--bundle"
+        raise DataError(f"{option} with {len(devices)} devices", "it takes one device", "name one --device")
+    if check and (published or bundle or remote):
+        raise DataError("--check", "it measures subnets on this machine", "pass only a device of this machine with it")
+    if published and bundle:
+        raise DataError("--bundle and --import", "they are the two ends of a measurement elsewhere", "give one of them")
+    if bundle and remote:
+        rule = "over ssh hwnas sends a bundle and fetches the result by itself"
+        raise DataError(f"--bundle with --device {devices[0]}", rule, "drop --bundle, or name a provider: --device cpu")
+    if published and remote:
+        raise DataError("--import with --device ssh://", "an imported table is measured already", "name the device")
+
+
+def _profile(devices: Sequence[str], python: str, space: SearchSpace, out: Path, settings: ProfileSettings) -> None:
+    """Profile devices, and show the table of each.
+
+    Raises:
+        HwnasError: the only device failed.
+        typer.Exit: one of several devices failed.
+    """
+    remote = _remote(devices)
     jobs = [
-        profile_elsewhere(each, python, domain, out, **options)
-        if each in remote
-        else _here(each, domain, out, **options)
-        for each in devices
+        profile_elsewhere(name, python, space, out, settings) if name in remote else _here(name, space, out, settings)
+        for name in devices
     ]
     failures = []
     for ended in on_each(jobs):
@@ -144,20 +159,36 @@ def profile(
             if ended.error is not None:
                 raise ended.error
             assert ended.result is not None
-            _show(*ended.result, elsewhere=ended.job.elsewhere)
+            show_table(*ended.result, elsewhere=ended.job.elsewhere)
         except HwnasError as error:
             failures.append((ended.job.device, error))
     exit_with(failures, len(devices))
 
 
-def _here(
-    name: str, space: SearchSpace, out: Path, *, threads: int, batch: int, precision: str, plan: Plan
-) -> Job[tuple[LatencyTable, SearchSpace]]:
+def _import(path: Path, name: str, space: SearchSpace, out: Path, *, asked: bool) -> None:
+    """Import a board's result, or a published table, as the table of a device.
+
+    Raises:
+        DataError: it is a bundle, or does not fit.
+    """
+    from hwnas.latency import is_board_result
+
+    if is_zipfile(path):
+        rule = "it is a bundle, which must first run on the board"
+        raise DataError(f"--import {path}", rule, "run it there, and import the board.csv that it writes")
+    if is_board_result(path):
+        show_table(*import_result(path, name, space, out, asked=asked), elsewhere=True)
+    else:
+        show_table(_published(path, name, space, out), space, elsewhere=True)
+
+
+def _here(name: str, space: SearchSpace, out: Path, settings: ProfileSettings) -> Job[tuple[LatencyTable, SearchSpace]]:
     """The job that makes the table of a device of this machine."""
     from hwnas.latency import check_precision, get_device
     from hwnas.latency import profile as measure
 
-    here = get_device(name, threads=threads, batch=batch)
+    precision = settings.precision
+    here = get_device(name, threads=settings.threads, batch=settings.batch)
     check_precision(here, precision)
     folder = out / here.id
 
@@ -172,7 +203,7 @@ def _here(
             f"then a check against others. Kept in {folder}; Ctrl-C and the same command resume"
         )
         with resumable(f"measurements are kept in {folder}"), progress(f"profiling {name}") as advance:
-            return measure(here, space, folder, precision=precision, plan=plan, progress=advance)
+            return measure(here, space, folder, precision=precision, plan=settings.plan, progress=advance)
 
     return Job(name, make, lambda table: (table, space))
 
@@ -187,18 +218,6 @@ def _published(path: Path, name: str, space: SearchSpace, out: Path) -> LatencyT
     return table.save(folder)
 
 
-def _show(table: LatencyTable, space: SearchSpace, *, elsewhere: bool) -> None:
-    """Print the report of a table.
-
-    Raises:
-        DeviceError: the machine was too busy for the table to be trusted.
-    """
-    from hwnas.latency import Load
-
-    say(_report(table, space, elsewhere=elsewhere))
-    refuse_busy(Load.of(table.about(space)), f"latency table {table.name}")
-
-
 def _default_resolutions(space: SearchSpace) -> SearchSpace:
     """The space at resolutions ``STEP`` apart, if it has many and none are asked for."""
     for name, values in space.input_values.items():
@@ -209,52 +228,3 @@ def _default_resolutions(space: SearchSpace) -> SearchSpace:
 
 def _at(space: SearchSpace) -> str:
     return f" at {space.input_text}" if space.input_genes else ""
-
-
-def _report(table: LatencyTable, space: SearchSpace, *, elsewhere: bool) -> str:
-    from hwnas.latency import Load, interval_words, summary
-    from hwnas.predictor import embedded_names
-    from hwnas.space import precisions_named
-    from hwnas.supernet import reference_kind
-
-    facts = table.about(space)
-    own = len(table.own_rows)
-    of_all = f" of {len(table.rows)}" if own < len(table.rows) else ""
-    lines = [f"latency table {table.name}: {own}{of_all} rows"]
-    if facts.get("resolutions"):
-        lines.append(f"  covers    {space.name} at {', '.join(str(r) for r in facts['resolutions'])}")
-    validation = table.validation(space)
-    if validation is not None:
-        lines.append(f"  method    {facts['method']}, {facts['networks']} subnets, {facts['seconds']:.0f} s")
-        lines.append(f"  check     {summary(validation)}")
-    if facts.get("validation_plain"):
-        lines.append(f"  by other means, files timed by a plain process: {summary(facts['validation_plain'])}")
-    if facts.get("interval"):
-        lines.append(f"  interval  {interval_words(facts['interval'])}")
-    if facts.get("repeat_pct") is not None:
-        lines.append(f"  noise     {Load.of(facts).words}")
-    if facts.get("elsewhere"):
-        lines.append(f"  fallback  {elsewhere_words(facts['elsewhere'])}")
-    kept_usually = table.path is not None and table.path.parent == TABLES
-    name = table.path.name if table.path is not None and kept_usually else table.path
-    made = table.device
-    usual = made.name == "cpu" and (made.threads, made.batch) == (1, 1)
-    where = (
-        "" if kept_usually and name == made.id and usual and not elsewhere else f" --device {shlex.quote(str(name))}"
-    )
-    precision = f" --precision {table.precision.replace('+', ',')}" if table.precision != "fp32" else ""
-    reference, _ = precisions_named(space.reference)
-    if stated := lengths_stated(space):
-        where = where or " --device cpu"
-        lines.append(
-            f"next: hwnas library build --model {shlex.quote(reference)} --data TEXT{precision}{where}{stated}"
-        )
-        return "\n".join(lines)
-    cost = table.cost(table.covered(space))
-    budget = float(f"{(cost.minimum()[0] + cost.maximum()[0]) / 2:.2g}")
-    measured = "" if (space.plain or space).name in embedded_names() else " --evaluate"
-    if measured and reference_kind(reference).carries_weights:  # a file or folder brings no samples
-        measured += " --data FOLDER"
-    search = f"hwnas search{where}{precision} --space {shlex.quote(reference)} --latency {budget:g}ms{measured}"
-    lines.append(f"next: {search}")
-    return "\n".join(lines)

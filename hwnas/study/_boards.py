@@ -23,19 +23,32 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-def write_bundle(
-    path: Path, device: str, space: SearchSpace, *, threads: int, batch: int, precision: str, plan: Plan
-) -> str:
+@dataclass(frozen=True)
+class ProfileSettings:
+    """How to profile a device.
+
+    Attributes:
+        threads, batch, precision: conditions of its runs.
+        plan: which networks to time, and how often.
+    """
+
+    threads: int
+    batch: int
+    precision: str
+    plan: Plan
+
+
+def write_bundle(path: Path, device: str, space: SearchSpace, settings: ProfileSettings) -> str:
     """Write a bundle to profile a board; returns what was written and what to do with it, in words."""
     from hwnas import latency
 
-    target = latency.bundled_device(device, threads=threads, batch=batch)
+    s, target = settings, latency.bundled_device(device, threads=settings.threads, batch=settings.batch)
     check_writable(path)
-    written = latency.write_bundle(path, target, space, plan, precision=precision)
+    written = latency.write_bundle(path, target, space, s.plan, precision=s.precision)
     named = f" {latency.space_options(space)}" if space.reference != space.name else ""
     return (
         f"bundle {path}: {count_of(written.networks, 'network')}, {format_bytes(written.size)}; {written.timings} timings on "
-        f"{device}, {count_of(threads, 'thread')}, batch {batch}, {precision}\n"
+        f"{device}, {count_of(s.threads, 'thread')}, batch {s.batch}, {s.precision}\n"
         f"next: on the board, with numpy and onnxruntime: python3 -m zipfile -e {as_argument(path.name)} bundle && "
         "python3 bundle/run.py\n"
         f"      (interrupted, the same command resumes), then here: hwnas profile --import board.csv --device NAME{named}"
@@ -155,7 +168,7 @@ def _name_of(machine: Machine) -> str:
 
 
 def profile_elsewhere(
-    url: str, python: str, space: SearchSpace, out: Path, *, threads: int, batch: int, precision: str, plan: Plan
+    url: str, python: str, space: SearchSpace, out: Path, settings: ProfileSettings
 ) -> Job[tuple[LatencyTable, SearchSpace]]:
     """The job that makes the latency table of another machine's CPU.
 
@@ -165,13 +178,13 @@ def profile_elsewhere(
     from hwnas import latency
 
     def write(path: Path, device: Device) -> Bundle:
-        return latency.write_bundle(path, device, space, plan, precision=precision)
+        return latency.write_bundle(path, device, space, settings.plan, precision=settings.precision)
 
     def table(raw: Path) -> tuple[LatencyTable, SearchSpace]:
         result = latency.read_board(raw, space)
         return latency.import_board(result, out / f"{there.name}-{result.device.id}"), result.space
 
-    device = latency.bundled_device("cpu", threads=threads, batch=batch)
+    device = latency.bundled_device("cpu", threads=settings.threads, batch=settings.batch)
     there = Elsewhere(url, python, out, write, device, f"profiling {space.name}")
     return Job(url, there.measure, lambda _: there.read(table), elsewhere=True, prepare=there.prepare)
 
