@@ -20,7 +20,8 @@ from hwnas.progress import kept_in, notice, progress
 from hwnas.quantity import count_of, format_bytes, parts_of
 from hwnas.study import Front
 from hwnas.study._data import noun_of, warn_broken
-from hwnas.study._training import SCRATCH, Training, arch_to_train, teamed
+from hwnas.study._team import teamed
+from hwnas.study._training import SCRATCH, Training, arch_to_train
 
 if TYPE_CHECKING:
     from hwnas.space import Population

@@ -1,25 +1,26 @@
-"""Set up training: the supernet, its data, and the processes that train it together."""
+"""Set up training: the supernet and its data."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from hwnas.errors import DataError, SupernetError
-from hwnas.executor import Failed, Outcome, Processes, Refused, Where, check_crowd
-from hwnas.progress import Logged, listening, notice
+from hwnas.progress import notice
 from hwnas.quantity import count_of
 from hwnas.study._data import as_told, fed_by
 from hwnas.study._space import open_space, plain_name
 
 if TYPE_CHECKING:
     from hwnas.study._front import Front
-    from hwnas.supernet import Supernet, Team, Trainer
+    from hwnas.supernet import Recipe, Supernet, Team, Trainer
     from hwnas.task import TrainingTask, UserData
+
+    Lesson = tuple[Supernet, TrainingTask, Recipe, Mapping[str, str]]
+    """A network, its data, how to train it, and facts of where the data are from."""
 
 SAVE_EVERY = 50
 """Steps between two saved states of a run."""
@@ -32,9 +33,6 @@ VALIDATION, CALIBRATION = 5000, 2000
 
 _TO_LEARN_FROM = {"images": "train/", "texts": "train.csv", "windows": "train.txt"}
 """Name of the training data in a folder, by the noun of their samples."""
-
-_GRACE_S = 10.0
-"""Seconds that workers have to report why they ended, after one is lost."""
 
 
 @dataclass(frozen=True)
@@ -79,47 +77,12 @@ class Training:
             SupernetError: the supernet cannot be opened or brings no data, or the state is of another run.
             DataError: the data do not fit.
         """
-        from hwnas.supernet import (
-            Recipe,
-            Trainer,
-            TrainSettings,
-            brought_data,
-            get_supernet,
-            random_supernet,
-            reference_kind,
-        )
+        from hwnas.supernet import Trainer, TrainSettings
         from hwnas.supernet.train import training_device, training_precision
-        from hwnas.task import scored_by
 
         device = training_device(self.device, team.size)
         precision = training_precision(self.precision, device)
-        if self.data is None:
-            for value, given in (
-                (f"--checkpoint {self.checkpoint}", self.checkpoint is not None),
-                (f"supernet {self.supernet}", reference_kind(self.supernet).carries_weights),
-                ("--front", bool(self.arch)),
-                ("--hidden-widths", bool(self.widths)),
-                ("--embedding-rows", self.embedding_rows is not None),
-            ):
-                if given:
-                    rule = "a pretrained network learns from your data"
-                    raise SupernetError(value, rule, "add --data FOLDER")
-            net = as_told(random_supernet(self.supernet, self.seed), self.columns, self.metric)
-            task = scored_by(_own_task(self.supernet, brought_data(get_supernet(self.supernet))), net.metric)
-            if task.labels and len(task.labels) != net.classes:
-                rule = f"its own data have {len(task.labels):,} classes, but its head has {net.classes:,}"
-                raise SupernetError(f"supernet {self.supernet}", rule, "add --data FOLDER with yours")
-            net.labels, about = task.labels, {"data": self.supernet}
-            recipe = Recipe(epochs=SCRATCH[0], learning_rate=SCRATCH[1])
-        else:
-            task, net = self._fine_tuned(self.data)
-            about = {
-                "data": str(self.data.resolve()),
-                "batch_size": str(self.batch_size),
-                **fed_by(task),
-                "samples": task.digest(),
-            }
-            recipe = net.recipe
+        net, task, recipe, about = self._from_scratch() if self.data is None else self._fine_tuned(self.data)
         settings = TrainSettings(
             epochs=self.epochs or recipe.epochs,
             steps=self.steps or 0,
@@ -137,39 +100,80 @@ class Training:
             notice(f"trains on {device} in {precision}")
         return Trainer(net, task, settings, self.state, about=about, save_every=SAVE_EVERY, device=device, team=team)
 
-    def _fine_tuned(self, folder: Path) -> tuple[UserData, Supernet]:
-        """The user's data, and the pretrained supernet with a head for their classes.
+    def _from_scratch(self) -> Lesson:
+        """The supernet with random weights, and the data that it brings.
+
+        Raises:
+            SupernetError: an option needs the user's data, or the supernet brings none.
+        """
+        from hwnas.supernet import Recipe, brought_data, get_supernet, random_supernet, reference_kind
+        from hwnas.task import scored_by
+
+        for value, given in (
+            (f"--checkpoint {self.checkpoint}", self.checkpoint is not None),
+            (f"supernet {self.supernet}", reference_kind(self.supernet).carries_weights),
+            ("--front", bool(self.arch)),
+            ("--hidden-widths", bool(self.widths)),
+            ("--embedding-rows", self.embedding_rows is not None),
+        ):
+            if given:
+                raise SupernetError(value, "a pretrained network learns from your data", "add --data FOLDER")
+        net = as_told(random_supernet(self.supernet, self.seed), self.columns, self.metric)
+        task = scored_by(_own_task(self.supernet, brought_data(get_supernet(self.supernet))), net.metric)
+        if task.labels and len(task.labels) != net.classes:
+            rule = f"its own data have {len(task.labels):,} classes, but its head has {net.classes:,}"
+            raise SupernetError(f"supernet {self.supernet}", rule, "add --data FOLDER with yours")
+        net.labels = task.labels
+        return net, task, Recipe(epochs=SCRATCH[0], learning_rate=SCRATCH[1]), {"data": self.supernet}
+
+    def _fine_tuned(self, folder: Path) -> Lesson:
+        """The pretrained supernet with a head for the classes of the user's data, and these data.
 
         Raises:
             DataError: there is nothing to learn from.
             SupernetError: a single subnet is to be trained, but the head does not fit the classes.
         """
         from hwnas.supernet import load_supernet
-        from hwnas.task import LanguageModelling, class_order
+        from hwnas.task import LanguageModelling
 
         net = as_told(load_supernet(self.supernet, self.checkpoint), self.columns, self.metric)
         if self.widths:
             net = _widened(net, self.widths)
-        samples: dict[str, Any] = {"images": VALIDATION, "calibrate": CALIBRATION, "batch_size": self.batch_size}
-        samples |= {"seed": self.seed}
-        task = net.open_data(folder, own_classes=True, **samples)
-        if not task.has_training:
-            part = _TO_LEARN_FROM[task.noun]
-            if folder.is_file():
-                rule, remedy = "it is one file, which is measured on", f"give a folder with {part} and validation.txt"
-            else:
-                rule, remedy = f"it has no {part} to learn from", "add one beside the validation data"
-            raise DataError(f"data {folder}", rule, remedy)
+        task = self._open(net, folder, own_classes=True)
+        _refuse_no_training(task, folder)
         for note in task.notes:
             notice(note)
         if self.embedding_rows is not None:
             net = _with_rows(net, task, self.embedding_rows)
-        if isinstance(task, LanguageModelling):
-            return task, net
+        if not isinstance(task, LanguageModelling):
+            net, task = self._with_head(net, task, folder)
+        about = {
+            "data": str(folder.resolve()),
+            "batch_size": str(self.batch_size),
+            **fed_by(task),
+            "samples": task.digest(),
+        }
+        return net, task, net.recipe, about
+
+    def _open(self, net: Supernet, folder: Path, *, own_classes: bool = False) -> UserData:
+        """The user's data, with classes of their own or in the order of the network's."""
+        return net.open_data(
+            folder,
+            own_classes=own_classes,
+            images=VALIDATION,
+            calibrate=CALIBRATION,
+            batch_size=self.batch_size,
+            seed=self.seed,
+        )
+
+    def _with_head(self, net: Supernet, task: UserData, folder: Path) -> tuple[Supernet, UserData]:
+        """The network with a head for the classes of a task, its own if that fits, and the task in the order of the head."""
+        from hwnas.task import class_order
+
         known = not net.labels or class_order(task.labels, net.labels) is not None
         fits = net.classes == len(task.labels) and known
         if fits and net.labels and not net.head_is_new:
-            task = net.open_data(folder, **samples)  # in the order of the head's classes
+            task = self._open(net, folder)
         net = net.adapted(task)
         if self.arch and (net.head_is_new or not fits):
             rule = f"its subnet learns from the largest, whose head does not have the {len(task.labels):,} classes of {folder}"
@@ -187,7 +191,23 @@ class Training:
             net.labels = net.labels or task.labels
         if net.space.input_genes:
             notice(f"inputs to search: {net.space.input_text}")
-        return task, net
+        return net, task
+
+
+def _refuse_no_training(task: UserData, folder: Path) -> None:
+    """Refuse data without samples to learn from.
+
+    Raises:
+        DataError: there are none.
+    """
+    if task.has_training:
+        return
+    part = _TO_LEARN_FROM[task.noun]
+    if folder.is_file():
+        rule, remedy = "it is one file, which is measured on", f"give a folder with {part} and validation.txt"
+    else:
+        rule, remedy = f"it has no {part} to learn from", "add one beside the validation data"
+    raise DataError(f"data {folder}", rule, remedy)
 
 
 def arch_to_train(front: Front, row: int, supernet: str) -> str:
@@ -202,74 +222,6 @@ def arch_to_train(front: Front, row: int, supernet: str) -> str:
         rule = f"it is of {searched}, and {supernet} is {own.name}"
         raise DataError(f"--front {front.path}", rule, "train the network that was searched, or name its own front")
     return json.dumps({key: value for key, value in front.arch(row).items() if key in own.groups})
-
-
-@contextmanager
-def teamed(training: Training, workers: int | None) -> Iterator[Team]:
-    """The team that trains: this process and ``workers - 1`` others of this machine, or the processes of torchrun.
-
-    The others open the same training and take part; they end with the block, or with this process. Under torchrun only the
-    first process writes to the terminal.
-
-    Raises:
-        DataError: there is less than one worker, or a number of workers is given under torchrun, which has its own.
-        SupernetError: another process died, or could not open the training.
-    """
-    from hwnas.supernet.train import ALONE, PeerLostError, hosted, joined, joined_by_torchrun, under_torchrun
-
-    size = Where(workers).workers or 1
-    if under_torchrun():
-        if workers is not None:
-            raise DataError(f"--workers {workers}", "torchrun sets the number of processes", "drop it")
-        with joined_by_torchrun() as team, nullcontext() if team.leads else listening(Logged()):
-            yield team
-    elif size == 1:
-        yield ALONE
-    else:
-        check_crowd(size)
-        with hosted() as store, Processes(size - 1, _Member(training, store.port, size)) as others:
-            for rank in range(1, size):
-                others.start(rank, rank)
-
-            def check() -> None:
-                if ended := others.wait(0.0):
-                    raise _why(size, ended)
-
-            try:
-                with joined(store, 0, size, check) as team:
-                    yield team
-            except PeerLostError as error:
-                raise _why(size, others.wait(_GRACE_S)) from error
-
-
-@dataclass(frozen=True)
-class _Member:
-    """Opened by the other workers, whose only item is their rank."""
-
-    training: Training
-    port: int
-    size: int
-
-    def __call__(self, _threads: int | None, /) -> Callable[[int], None]:
-        return self._train
-
-    def _train(self, rank: int) -> None:
-        from hwnas.supernet.train import joined
-
-        with joined(self.port, rank, self.size) as team:
-            self.training.trainer(team).run()
-
-
-def _why(size: int, ended: list[tuple[int, Outcome]]) -> Exception:
-    """The error of a broken team: that of the first worker that did not just lose another one."""
-    from hwnas.supernet.train import MISSING
-
-    for _, outcome in ended:
-        if isinstance(outcome, Refused):
-            return outcome.error
-    reasons = [outcome.reason for _, outcome in ended if isinstance(outcome, Failed)]
-    reason = next((reason for reason in reasons if not reason.startswith(MISSING)), "a worker is gone")
-    return SupernetError(f"--workers {size}", reason, "run the same command again, which resumes")
 
 
 def _widened(net: Supernet, widths: Sequence[int]) -> Supernet:
