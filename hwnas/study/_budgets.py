@@ -18,17 +18,15 @@ Bound = str | float | Budget
 
 @dataclass(frozen=True)
 class Budgets:
-    """Budgets, grouped by their metrics.
+    """Budgets by column.
 
     Attributes:
-        ms: upper bounds on latency in ms, by the name of the device as typed; None is the main device.
-        per_s: lower bounds on throughput in images per second, likewise.
-        others: all other budgets by column.
+        timed: those of latency, then those of throughput. Their columns name devices as typed; the main one has no name.
+        others: all others.
     """
 
-    ms: dict[str | None, float] = field(default_factory=dict)
-    per_s: dict[str | None, float] = field(default_factory=dict)
-    others: dict[str, Budget] = field(default_factory=dict)
+    timed: Mapping[str, Budget] = field(default_factory=dict)
+    others: Mapping[str, Budget] = field(default_factory=dict)
 
     @classmethod
     def of(cls, given: Iterable[tuple[str, Budget]]) -> Budgets:
@@ -37,37 +35,28 @@ class Budgets:
         Raises:
             DataError: a metric has two budgets of one kind, or latency or throughput is bounded on the wrong side.
         """
-        budgets = cls()
+        found: dict[str, Budget] = {}
         for said, budget in given:
-            if budget.metric.source == "device":
-                budgets._add_timed(said, budget)
-            else:
-                budgets._add(said, budget)
-        return budgets
+            column, metric = budget.metric.column, budget.metric
+            timed, known = metric.source == "device", found.get(column)
+            if timed and (budget.upper < math.inf) == metric.maximise:
+                side, sign = ("below", ">=") if metric.maximise else ("above", "<=")
+                raise DataError(said, f"{metric.name} is only bounded from {side}", f"write it with {sign}")
+            if known is not None and (
+                max(known.upper, budget.upper) < math.inf or min(known.lower, budget.lower) > -math.inf
+            ):
+                raise DataError(said, f"{'this device' if timed else column} has two budgets", "keep one")
+            found[column] = budget if known is None else known.within(budget)
+        latency_first = sorted(found.items(), key=lambda item: item[1].metric.maximise)
+        return cls(
+            {column: b for column, b in latency_first if b.metric.source == "device"},
+            {column: b for column, b in found.items() if b.metric.source != "device"},
+        )
 
     @property
-    def devices(self) -> list[str | None]:
-        """Every device with a budget, in order."""
-        return list(dict.fromkeys([*self.ms, *self.per_s]))
-
-    def _add_timed(self, said: str, budget: Budget) -> None:
-        metric = budget.metric
-        if (budget.upper < math.inf) == metric.maximise:
-            side, sign = ("below", ">=") if metric.maximise else ("above", "<=")
-            raise DataError(said, f"{metric.name} is only bounded from {side}", f"write it with {sign}")
-        known, bound = (self.per_s, budget.lower) if metric.maximise else (self.ms, budget.upper)
-        if (metric.device or None) in known:
-            raise DataError(said, "this device has two budgets", "keep one")
-        known[metric.device or None] = bound
-
-    def _add(self, said: str, budget: Budget) -> None:
-        column = budget.metric.column
-        known = self.others.get(column)
-        if known is not None and (
-            max(known.upper, budget.upper) < math.inf or min(known.lower, budget.lower) > -math.inf
-        ):
-            raise DataError(said, f"{column} has two budgets", "keep one")
-        self.others[column] = budget if known is None else known.within(budget)
+    def devices(self) -> list[str]:
+        """Every device with a budget, in order; the main one is empty."""
+        return list(dict.fromkeys(budget.metric.device for budget in self.timed.values()))
 
 
 def budgets_of(given: Mapping[str, Bound] | Sequence[str | Budget]) -> Budgets:

@@ -43,8 +43,8 @@ class Devices:
             rule = f"{LATENCY.column} is a column of a file here"
             raise DataError(f"device {request.device}", rule, "drop --device, or rename the column")
         bounds, objectives = request.budgets, request.objectives
-        named = [d for d in bounds.devices if d is not None and LATENCY.on(short(d)).column not in given]
-        main = request.device or (named[0] if named and None not in bounds.devices else USUAL)
+        named = [d for d in bounds.devices if d and LATENCY.on(short(d)).column not in given]
+        main = request.device or (named[0] if named and "" not in bounds.devices else USUAL)
         others: dict[str, str] = {}
         asked = [c for c in (objectives.columns if objectives else ()) if "@" in c and c not in given]
         in_columns = [column.partition("@")[2] for column in asked]
@@ -57,9 +57,9 @@ class Devices:
             others[short(device)] = device
         return cls(main, others, bounds, given)
 
-    def latency(self, device: str | None) -> Metric:
-        """The metric of latency on a device; None is the main one."""
-        name = short(device) if device is not None else short(self.main)
+    def latency(self, device: str) -> Metric:
+        """The metric of latency on a device; the main one may be empty."""
+        name = short(device or self.main)
         return LATENCY if name == short(self.main) else LATENCY.on(name)
 
     def timed(self, wanted: Sequence[Metric]) -> bool:
@@ -71,15 +71,17 @@ class Devices:
     def budgets(self, metrics: Metrics) -> dict[str, Budget]:
         """All bounds as latencies in ms; a rate of images becomes the time of a batch."""
         budgets: dict[str, Budget] = {}
-        for device, ms in self.bounds.ms.items():
-            latency = self.latency(device)
-            if latency.column in budgets:
-                raise DataError(f"latency on {device}", f"{self.main} has two budgets", "keep one")
-            budgets[latency.column] = Budget(latency, upper=ms)
-        for device, rate in self.bounds.per_s.items():
-            latency = self.latency(device)
-            budget = Budget(latency, upper=1e3 * metrics.batch_on(latency.device) / rate)
-            budgets[latency.column] = budget.within(budgets.get(latency.column, budget))
+        for bound in self.bounds.timed.values():
+            latency = self.latency(bound.metric.device)
+            if bound.metric.maximise:
+                budget = Budget(latency, upper=1e3 * metrics.batch_on(latency.device) / bound.lower)
+                budgets[latency.column] = budget.within(budgets.get(latency.column, budget))
+            elif latency.column in budgets:
+                raise DataError(
+                    f"latency on {bound.metric.device or self.main}", f"{self.main} has two budgets", "keep one"
+                )
+            else:
+                budgets[latency.column] = Budget(latency, upper=bound.upper)
         return budgets
 
 

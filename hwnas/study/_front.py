@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import os
 import shutil
 from collections.abc import Mapping, Sequence
@@ -14,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from hwnas.errors import DataError, InfeasibleError
 from hwnas.files import as_argument, ends_in
-from hwnas.metric import LATENCY, QUALITY, THROUGHPUT, Metric
+from hwnas.metric import QUALITY, Metric
 from hwnas.quantity import checked_name, count_of
 from hwnas.study._budgets import Bound, budgets_of, latency_ms
 from hwnas.study._outputs import Outputs
@@ -141,16 +140,11 @@ class Front:
         from hwnas.report import column
 
         bounds = budgets_of(budgets)
-        wanted = {
-            **{LATENCY.on(device or "").column: (0.0, ms) for device, ms in bounds.ms.items()},
-            **{THROUGHPUT.on(device or "").column: (rate, math.inf) for device, rate in bounds.per_s.items()},
-            **{name: (budget.lower, budget.upper) for name, budget in bounds.others.items()},
-        }
         left = self.frame
-        for name, (lower, upper) in wanted.items():
+        for name, bound in {**bounds.timed, **bounds.others}.items():
             if name not in left.columns:
                 raise DataError(f"budget {name}", "the front has no such column", f"it has {', '.join(left.columns)}")
-            left = left[left[name].between(lower, upper)]
+            left = left[left[name].between(bound.lower, bound.upper)]
         if not len(left):
             said = ", ".join(f"{name} {value}" for name, value in budgets.items())
             raise InfeasibleError(said, "no row of the front is within it", "search again under this budget")

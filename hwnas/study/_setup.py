@@ -181,7 +181,7 @@ def _with_columns(
 ) -> Metrics:
     """The metrics, with the columns of files, and with rates and sizes if they are needed."""
     bounds = request.budgets
-    rates = bool(bounds.per_s) or any(_is(THROUGHPUT, m) for m in needed)
+    rates = any(_is(THROUGHPUT, m) for m in [*needed, *(bound.metric for bound in bounds.timed.values())])
     computed = metrics.table.precision if metrics.table is not None else request.precision or "fp32"
     asked_size = bool(given.space.precisions) or any(_is(SIZE, m) for m in needed)
     sized = computed if asked_size and SIZE.column not in given.columns else None
@@ -315,15 +315,15 @@ def _wanted(
 
 def _untimed(bounds: Budgets, given: Given) -> dict[str, Budget]:
     """Latency budgets in a space without layers: they bound a column of the user's table."""
-    if bounds.per_s or any(device is not None for device in bounds.ms):
+    if not {*bounds.timed} <= {LATENCY.column}:
         rule = "a space from a table has no devices"
         raise DataError("latency or throughput of a device", rule, "pass --latency TIME")
     column = LATENCY.column
-    if bounds.ms and column not in given.columns:
+    if bounds.timed and column not in given.columns:
         known = f"{_BUILT_TIMED}, or " if given.of_model else ""
         remedy = f"{known}name one: --objectives ...,{column}=COLUMN"
         raise DataError("latency", f"the table has no column {column}", remedy)
-    return {column: Budget(LATENCY, upper=bounds.ms[None])} if bounds.ms else {}
+    return dict(bounds.timed)
 
 
 def _tables(space: SearchSpace, devices: Devices, request: Request, *, main: bool) -> dict[str, Found[LatencyTable]]:

@@ -19,9 +19,10 @@ def asked(**options: Any) -> Budgets:
 
 def test_bounds_are_of_the_main_device_or_of_a_named_one() -> None:
     bounds = asked(latency=["20ms", "phone=0.035s", "a=b/table=1ms"], throughput=["phone=50/s"])
-    assert bounds.ms == {None: 20.0, "phone": 35.0, "a=b/table": 1.0}
-    assert bounds.per_s == {"phone": 50.0}
-    assert bounds.devices == [None, "phone", "a=b/table"]
+    uppers = {"latency_ms": 20.0, "latency_ms@phone": 35.0, "latency_ms@a=b/table": 1.0, "images_per_s@phone": math.inf}
+    assert {column: bound.upper for column, bound in bounds.timed.items()} == uppers
+    assert bounds.timed["images_per_s@phone"].lower == 50.0
+    assert bounds.devices == ["", "phone", "a=b/table"]
 
 
 @pytest.mark.parametrize("latency", [["20"], ["phone=20"], ["phone="], ["20MB"]])
@@ -49,8 +50,9 @@ def test_budgets_bound_both_ways() -> None:
     bounds = {name: (budget.lower, budget.upper) for name, budget in budgets.items()}
     assert bounds == {"top1": (75, math.inf), "macs": (1e7, 3e7), "energy_mj": (0.5, math.inf)}
     bounds_of_devices = asked(latency=["6ms"], budget=["latency@phone<=20ms", "throughput>=50/s", "macs<=1M"])
-    assert bounds_of_devices.ms == {None: 6.0, "phone": 20.0}
-    assert bounds_of_devices.per_s == {None: 50.0}
+    timed = {column: (bound.lower, bound.upper) for column, bound in bounds_of_devices.timed.items()}
+    below_ms = {"latency_ms": (-math.inf, 6.0), "latency_ms@phone": (-math.inf, 20.0)}
+    assert timed == {**below_ms, "images_per_s": (50.0, math.inf)}
     for wrong in ("latency>=3ms", "throughput<=3/s"):
         with pytest.raises(DataError, match="write it with"):
             asked(budget=[wrong])
