@@ -112,7 +112,7 @@ def evaluate(
         space = restricted(whole, fix)
         x = _subnets(space, archs, sample, seed)
         with (
-            asked.measuring(out, space.precisions) as (evaluator, _),
+            asked.measuring(out, space.precisions) as evaluator,
             progress(f"evaluating on {data or supernet}") as advance,
         ):
             pace = Pace(evaluator.executor.workers)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -201,10 +201,27 @@ class Evaluation:
             raise DataError("evaluation", rule, f"add it: --objectives {','.join([own, *objectives.said])}")
 
     @contextmanager
-    def measuring(
-        self, csv: Path, precisions: tuple[str, ...] = ()
-    ) -> Iterator[tuple[MeasuredAccuracy, dict[str, Any]]]:
-        """Open an evaluator, with a journal beside ``csv``, and the facts that its accuracies depend on.
+    def opened(self, space: SearchSpace, csv: Path) -> Iterator[MeasuringPredictor]:
+        """Open the accuracy to search by; see :meth:`measuring`."""
+        evaluating: AbstractContextManager[MeasuredAccuracy | RacedAccuracy]
+        if self.racing is None:
+            evaluating = self.measuring(csv, space.precisions)
+        else:
+            evaluating = self._racing(csv, space.precisions, self.racing)
+        with evaluating as evaluator:
+            facts = {
+                "supernet": self.supernet,
+                "weights": f"{self.net.origin} ({self.net.digest})",
+                "engine": evaluator.engine.name,
+                **self.own_samples[1],
+                "journal": beside(csv, "journal.jsonl").name,
+            }
+            if space.precisions:
+                facts["sensitivity"] = _sensitivity(evaluator, space)
+            yield MeasuringPredictor(evaluator, space, facts, self.measures().column)
+
+    def measuring(self, csv: Path, precisions: tuple[str, ...] = ()) -> AbstractContextManager[MeasuredAccuracy]:
+        """Open an evaluator, with a journal beside ``csv``.
 
         Args:
             csv: the file that will be written.
@@ -216,13 +233,28 @@ class Evaluation:
         from hwnas.supernet import MeasuredAccuracy
 
         net, (data, identity) = self._in(precisions), self.own_samples
+        made = partial(MeasuredAccuracy, net, data, skip_failed=self.skip_failed)
+        return self._kept(csv, net, identity, precisions, made, "none is evaluated again")
 
-        def made(journal: Journal, engine: Engine, executor: Executor | None) -> MeasuredAccuracy:
-            return MeasuredAccuracy(net, data, journal, engine, executor, skip_failed=self.skip_failed)
+    def _racing(
+        self, csv: Path, precisions: tuple[str, ...], tolerance: float
+    ) -> AbstractContextManager[RacedAccuracy]:
+        """Like :meth:`measuring`, for a search in which subnets race.
 
-        with self._kept(csv, net, identity, precisions, made) as evaluator:
-            yield evaluator, identity
-            warn_broken(data)
+        Raises:
+            DataError: subnets cannot race on these data.
+        """
+        from hwnas.supernet import MeasuredAnswers
+
+        net, (data, identity) = self._in(precisions), self.own_samples
+        able = can_race(data)
+
+        def made(journal: Journal, engine: Engine, executor: Executor | None) -> RacedAccuracy:
+            answers = MeasuredAnswers(net, able, journal, engine, executor, skip_failed=self.skip_failed)
+            return RacedAccuracy(answers, able, tolerance)
+
+        raced = {**identity, "racing": tolerance, "racing_by": "margins, expected"}
+        return self._kept(csv, net, raced, precisions, made, "none is shown a sample twice, and some are shown more")
 
     def _in(self, precisions: tuple[str, ...]) -> Supernet:
         """The supernet, in the space with these precisions if there are any."""
@@ -236,7 +268,7 @@ class Evaluation:
         identity: Mapping[str, Any],
         precisions: tuple[str, ...],
         made: Callable[[Journal, Engine, Executor | None], E],
-        spared: str = "none is evaluated again",
+        spared: str,
     ) -> Iterator[E]:
         """The evaluator that ``made`` returns, while its journal and its workers are open.
 
@@ -262,51 +294,7 @@ class Evaluation:
                 notice(f"{path} holds {count_of(evaluator.n_known, 'evaluated subnet')}; {spared}")
             with resumable(lambda: f"{path} keeps {count_of(evaluator.n_known, 'evaluated subnet')}"):
                 yield evaluator
-
-    @contextmanager
-    def _racing(
-        self, csv: Path, precisions: tuple[str, ...], tolerance: float
-    ) -> Iterator[tuple[RacedAccuracy, dict[str, Any]]]:
-        """Like :meth:`measuring`, for a search in which subnets race.
-
-        Raises:
-            DataError: subnets cannot race on these data.
-        """
-        from hwnas.supernet import MeasuredAnswers
-
-        net, (data, identity) = self._in(precisions), self.own_samples
-        able = can_race(data)
-
-        def made(journal: Journal, engine: Engine, executor: Executor | None) -> RacedAccuracy:
-            answers = MeasuredAnswers(net, able, journal, engine, executor, skip_failed=self.skip_failed)
-            return RacedAccuracy(answers, able, tolerance)
-
-        spared = "none is shown a sample twice, and some are shown more"
-        with self._kept(
-            csv, net, {**identity, "racing": tolerance, "racing_by": "margins, expected"}, precisions, made, spared
-        ) as evaluator:
-            yield evaluator, identity
-            warn_broken(data)
-
-    @contextmanager
-    def opened(self, space: SearchSpace, csv: Path) -> Iterator[MeasuringPredictor]:
-        """Open the accuracy to search by; see :meth:`measuring`."""
-        with ExitStack() as until_done:
-            evaluator: MeasuredAccuracy | RacedAccuracy
-            if self.racing is None:
-                evaluator, identity = until_done.enter_context(self.measuring(csv, space.precisions))
-            else:
-                evaluator, identity = until_done.enter_context(self._racing(csv, space.precisions, self.racing))
-            facts = {
-                "supernet": self.supernet,
-                "weights": f"{self.net.origin} ({self.net.digest})",
-                "engine": evaluator.engine.name,
-                **identity,
-                "journal": beside(csv, "journal.jsonl").name,
-            }
-            if space.precisions:
-                facts["sensitivity"] = _sensitivity(evaluator, space)
-            yield MeasuringPredictor(evaluator, space, facts, self.measures().column)
+                warn_broken(self.own_samples[0])
 
 
 def _sensitivity(evaluator: MeasuredAccuracy | RacedAccuracy, space: SearchSpace) -> list[dict[str, Any]]:
