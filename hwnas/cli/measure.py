@@ -15,7 +15,6 @@ from hwnas.cli._errors import BAD_OUTCOME, exit_with
 from hwnas.cli._next import OF_WEIGHTS, export_command, options_of
 from hwnas.cli._options import AsJson, FrontSpace, Interpreter, Seed, TableBatch, TablePrecision, TableThreads
 from hwnas.errors import DataError, DeviceError
-from hwnas.files import together
 from hwnas.metric import LATENCY
 from hwnas.quantity import count_of, first_few, parse_latency_ms, parts_of
 from hwnas.study._jobs import on_each
@@ -78,10 +77,9 @@ def measure(
     outputs.check()
     if loaded.space is None:
         space_of_front(loaded.facts, front, space)  # raises the reason
-    numbers = loaded.frame["row"].tolist()
     measuring = Measuring.of(
         loaded,
-        rows=[numbers[i] for i in chosen_rows(numbers, rows, front)],
+        rows=chosen_rows(loaded.frame["row"].tolist(), rows, front) if rows is not None else None,
         most=most,
         threads=threads,
         batch=batch,
@@ -95,10 +93,10 @@ def measure(
     done = [each.result for each in ended if each.result is not None]
     if not done:
         exit_with(failures, len(jobs))
-    text, whole = read_csv(front, as_text=True), loaded
+    text, whole = read_csv(front, as_text=True), loaded  # as text, cells stay as they were
     for each in done:
         text, whole = each.beside(text), each.on(whole)
-    _write(outputs, text, whole)
+    outputs.write(text, whole.facts, whole.picture())
     for each in done:
         for journal in each.journals:
             journal.unlink(missing_ok=True)
@@ -124,16 +122,6 @@ def measure(
             failures.append((each.name or each.place.device.name, error))
     exit_with(failures, len(jobs))
     raise typer.Exit(BAD_OUTCOME if any(broken.values()) else 0)
-
-
-def _write(outputs: Outputs, text: pd.DataFrame, front: Front) -> None:
-    """Write all three files or none; ``text`` keeps the cells of the CSV as they were."""
-    from hwnas.report import save_plot, write_pareto, write_provenance
-
-    with together():
-        save_plot(front.picture(), outputs.png)
-        write_provenance(front.facts, outputs.json)
-        write_pareto(text, outputs.csv)
 
 
 def _broken(frame: pd.DataFrame, done: Measured) -> list[int]:
@@ -201,14 +189,12 @@ def _next(
     return lines
 
 
-def chosen_rows(numbers: list[int], wanted: str | None, csv: Path) -> list[int]:
-    """Positions of the rows that ``--rows 1,4-8`` names, in the order of the file.
+def chosen_rows(numbers: list[int], wanted: str, csv: Path) -> list[int]:
+    """The rows that ``--rows 1,4-8`` names, out of the numbers in a file.
 
     Raises:
         DataError: the text has another form, or the file has no such row.
     """
-    if wanted is None:
-        return list(range(len(numbers)))
     chosen: set[int] = set()
     for part in parts_of(wanted, "--rows "):
         first, dash, last = part.partition("-")
@@ -223,4 +209,4 @@ def chosen_rows(numbers: list[int], wanted: str | None, csv: Path) -> list[int]:
             within = f"write --rows {max(span[0], lowest)}-{min(span[-1], highest)}" if known else "pick from them"
             raise DataError(f"--rows {part}", f"{csv} has rows {lowest} to {highest}", within)
         chosen.update(known)
-    return [i for i, number in enumerate(numbers) if number in chosen]
+    return sorted(chosen)

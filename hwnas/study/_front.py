@@ -166,7 +166,7 @@ class Front:
         """
         outputs = Outputs(Path(checked_name("path", path, "pareto.csv")))
         outputs.check()
-        outputs.write(self.frame, self.facts)
+        outputs.write(self.frame, self.facts, self.picture())
         for journal in self.journals:
             if journal.is_dir():
                 shutil.rmtree(journal)

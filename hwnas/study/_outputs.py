@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 from hwnas.errors import DataError
 from hwnas.files import check_writable, ends_in, together
-from hwnas.study._picture import picture_of
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from hwnas.report import Picture
 
 
 @dataclass(frozen=True)
@@ -43,11 +44,11 @@ class Outputs:
         for path in (self.csv, self.json, self.png):
             check_writable(path)
 
-    def write(self, frame: pd.DataFrame, facts: Mapping[str, Any]) -> None:
+    def write(self, frame: pd.DataFrame, facts: Mapping[str, Any], picture: Picture) -> None:
         """Write all three files or none. The CSV comes last: if it is new, the others are too."""
         from hwnas.report import save_plot, write_pareto, write_provenance
 
         with together():
-            save_plot(picture_of(frame, facts), self.png)
+            save_plot(picture, self.png)
             write_provenance(facts, self.json)
             write_pareto(frame, self.csv)

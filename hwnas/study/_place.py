@@ -38,14 +38,18 @@ class Place:
         """Device and precision, in words."""
         return self.device.label(self.precision)
 
-    def beside(self, facts: Mapping[str, Any]) -> Place:
-        """The place with the table that facts describe, if conditions and precision are the same; otherwise without one."""
+    def is_of(self, facts: Mapping[str, Any]) -> bool:
+        """Whether a table's facts are of this device, in the same conditions and precision."""
         from hwnas.latency import Device
 
         conditions = facts.get("conditions")
-        alike = conditions and not Device.from_json(conditions).differences(self.device)
-        alike = alike and facts.get("precision", "fp32") == self.precision
-        return replace(self, table=described_table(self.device, facts) if alike else None)
+        if not conditions or Device.from_json(conditions).differences(self.device):
+            return False
+        return bool(facts.get("precision", "fp32") == self.precision)
+
+    def beside(self, facts: Mapping[str, Any]) -> Place:
+        """The place with the table that facts describe; without one if they are of another place."""
+        return replace(self, table=described_table(self.device, facts) if self.is_of(facts) else None)
 
     def measure(self, space: SearchSpace, x: Population, journal: Path, *, seed: int = 0) -> MeasuredSubnets:
         """Measure ``(n, g)`` rows, with a progress bar. The caller deletes the journal once the results are safe."""
@@ -126,7 +130,7 @@ def find_place(
         DataError: the precision is not one that the subnets can have.
     """
     from hwnas.graph import parse_precision
-    from hwnas.latency import PROVIDERS, Device, check_precision, find_table_for, get_device, is_provider
+    from hwnas.latency import PROVIDERS, check_precision, find_table_for, get_device, is_provider
 
     searched = facts.get("device") or {}
     conditions = searched.get("conditions") or {}
@@ -137,12 +141,12 @@ def find_place(
     usual = searched_conditions(facts, name)
     threads, batch = threads or usual["threads"], batch or usual["batch"]
     here = get_device(name, threads=threads, batch=batch, spinning=usual["spinning"])
-    was = searched.get("precision", "fp32")
     computed = _computed(space, parse_precision(precision) if precision else None, usual["precision"])
     check_precision(here, computed)
-    if conditions and computed == was and not Device.from_json(conditions).differences(here):
-        return Place(here, computed, described_table(here, searched))
-    return Place(here, computed, find_table_for(here, space, computed))
+    place = Place(here, computed, None)
+    return (
+        place.beside(searched) if place.is_of(searched) else replace(place, table=find_table_for(here, space, computed))
+    )
 
 
 def _computed(space: SearchSpace, asked: str | None, usual: str) -> str:
@@ -181,11 +185,8 @@ def warn_foreign(place: Place, facts: Mapping[str, Any]) -> None:
     from hwnas.latency import Device
 
     searched = facts.get("device") or {}
-    if not searched.get("conditions"):
-        return
-    made, precision = Device.from_json(searched["conditions"]), searched.get("precision", "fp32")
-    if made.differences(place.device) or precision != place.precision:
-        predicted = made.label(precision)
+    if searched.get("conditions") and not place.is_of(searched):
+        predicted = Device.from_json(searched["conditions"]).label(searched.get("precision", "fp32"))
         notice(f"latency_ms is predicted for {predicted}, but measured on {place.label}: the error compares the two")
 
 
