@@ -77,7 +77,6 @@ def bench(
     request = replace(problem.request(), kept=tables if begun else None)
     asked = accuracy.evaluation(problem.space, evals, seed=0) or scoring_of(request, evals)
     if asked is not None:
-        asked.refuse_mixed(request)
         asked.refuse_unused({"--searchers exact": EXACT in names})
     outputs = Outputs(out)
     outputs.check()

@@ -115,19 +115,15 @@ def search(
     from hwnas.study._scoring import scoring_of
 
     settings = SearchSettings(searcher, population, generations, seed, top, verify, seed_archs, prior, asynchronous)
-    request = problem.request()
-    n, skip, tolerance = evals or EVALUATIONS, skips(on_failure), TOLERANCE if racing else None
-    named = columns.named()
-    evaluation = accuracy.evaluation(problem.space, n, seed, named, skip_failed=skip, racing=tolerance)
+    request, n = problem.request(), evals or EVALUATIONS
+    skip, tolerance = skips(on_failure), TOLERANCE if racing else None
+    evaluation = accuracy.evaluation(problem.space, n, seed, columns.named(), skip_failed=skip, racing=tolerance)
     asked = evaluation or scoring_of(request, n, seed)
-    settings.check(asked)
     if asked is None and evals is not None and not request.unknown:  # unknown objectives are refused later, by name
         rule = "a search by predictions counts generations"
         raise DataError(f"--evals {evals}", rule, "drop --evals, or add --evaluate")
     outputs = Outputs(out)
     with kept_in(beside(out, "journal.jsonl"), beside(out, "verify.jsonl")):
-        if asked is not None:
-            asked.refuse_mixed(request)
         if verify and problem.library is None and not request.budgets.devices:
             raise DataError("--verify", "it checks a latency budget", "pass --latency TIME")
         outputs.check()

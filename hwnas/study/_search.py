@@ -46,7 +46,7 @@ def search(setup: Setup, settings: SearchSettings, asked: Evaluation | Scoring |
 
     Args:
         setup: the problem and the sources of its metrics.
-        settings: how to search.
+        settings: how to search; they go together.
         asked: measures accuracies, or scores untrained networks; None if accuracies are predicted.
         path: the CSV of the front. Journals of measurements are kept beside it, from which a killed search resumes.
 
@@ -54,7 +54,6 @@ def search(setup: Setup, settings: SearchSettings, asked: Evaluation | Scoring |
         InfeasibleError: no subnet meets a budget.
         NotHeldError: no measured subnet holds the budget.
     """
-    settings.check(asked)
     if settings.verify:
         _refuse_unverifiable(setup)
     unfinished = Unfinished(path)

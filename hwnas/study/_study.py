@@ -199,6 +199,7 @@ class Study:
 
     def searched(self, settings: SearchSettings, path: str | Path = "pareto.csv") -> Front:
         """Find the Pareto front by ``settings``; see :meth:`search`."""
+        settings.check(self.asked)  # before a table is made
         if (settings.verify or self.asked is not None) and (kept := Unfinished(Path(path)).kept):
             self.request = replace(self.request, kept=kept)
             vars(self).pop("setup", None)  # it may have other tables

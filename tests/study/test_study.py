@@ -357,3 +357,9 @@ def test_a_metric_of_other_metrics_is_one_entry(monkeypatch: pytest.MonkeyPatch)
     finally:
         monkeypatch.undo()
         metrics.cache_clear()
+
+
+def test_settings_are_refused_before_a_table_is_looked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hwnas.study._study.prepare", lambda *_: pytest.fail("it is set up"))
+    with pytest.raises(DataError, match="population 1: it is a whole number, 2 or more"):
+        hwnas.Study("digits").search(population=1)
