@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from hwnas.search import Objective, Problem, hypervolume
 from hwnas.space import Population, get_space, macs_cost
+from hwnas.study import SearchSettings
 from hwnas.study._measuring import MeasuringPredictor
-from hwnas.study._search_settings import SearchSettings
 from hwnas.study._warm_start import Warm
 from hwnas.task import share_errors
 
