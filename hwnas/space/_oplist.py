@@ -33,6 +33,7 @@ from hwnas.space.ops import (
     MeanTokens,
     Mul,
     Op,
+    PaddedAvgPool,
     PaddingBias,
     Pads,
     Pair,
@@ -224,6 +225,10 @@ class OpList:
     ) -> int:
         """Mean of each window's elements inside the feature map; with ``ceil`` a last partial window counts too."""
         return self.apply(AvgPool, name, x, kernel=_pair(kernel), stride=_pair(stride), pads=pads, ceil=ceil)
+
+    def padded_avg_pool(self, name: str, x: int, kernel: int | Pair, stride: int | Pair, *, pads: Pads) -> int:
+        """Mean of each window's elements, with zeros around the feature map."""
+        return self.apply(PaddedAvgPool, name, x, kernel=_pair(kernel), stride=_pair(stride), pads=pads)
 
     def global_pool(self, name: str, x: int) -> int:
         """Mean over height and width, which stay as axes of length 1."""

@@ -130,6 +130,7 @@ LAYERS: dict[str, LayerSpec] = {
     "max-pool-ceil": image(lambda o: o.max_pool("pool", 0, 2, 2, pads=(0, 0, 0, 0), ceil=True)),
     "avg-pool": image(lambda o: o.avg_pool("pool", 0, 2, 2)),
     "avg-pool-padded": image(lambda o: o.avg_pool("pool", 0, 3, 1, pads=(1, 1, 1, 1))),
+    "avg-pool-of-zeros-too": image(lambda o: o.padded_avg_pool("pool", 0, 3, 2, pads=(1, 1, 0, 1))),
     "global-max-pool": image(lambda o: o.global_max_pool("pool", 0)),
     "prelu": image(lambda o: o.prelu("prelu", 0)),
     "prelu-of-tokens": tokens(lambda o: o.prelu("prelu", 0)),

@@ -18,7 +18,20 @@ from hwnas.errors import SupernetError
 from hwnas.graph import build_model
 from hwnas.graph.read import ReadNetwork, read_network
 from hwnas.space import LayerSpec
-from hwnas.space.ops import Activation, Affine, BatchNorm, Conv, GroupNorm, Linear, Shuffle
+from hwnas.space.ops import (
+    Activation,
+    Affine,
+    AvgPool,
+    BatchNorm,
+    Conv,
+    GroupNorm,
+    LayerNorm,
+    Linear,
+    MaxPool,
+    PaddedAvgPool,
+    Pool,
+    Shuffle,
+)
 from hwnas.space.ops.activation import SLOPES
 from hwnas.supernet import folded
 
@@ -81,12 +94,18 @@ SPELLINGS: Mapping[str, tuple[str, str]] = {
     "hard swish": ("hswish", "h = HardSwish(x)"),
     "hard swish by a gate": ("hswish", "g = HardSigmoid<alpha = 0.16666667, beta = 0.5>(x) h = Mul(x, g)"),
     "hard swish by sums": ("hswish", "a = Add(x, three) c = Clip(a, zero, six) m = Mul(x, c) h = Div(m, six)"),
+    "hard sigmoid of slope 0.2": ("hsigmoid_0.2", "h = HardSigmoid(x)"),
+    "hard sigmoid of slope 0.2 by sums": ("hsigmoid_0.2", "m = Mul(x, fifth) a = Add(m, half) h = Clip(a, zero, one)"),
     "hard sigmoid": ("hsigmoid", "h = HardSigmoid<alpha = 0.16666667, beta = 0.5>(x)"),
     "swish": ("silu", "g = Sigmoid(x) h = Mul(g, x)"),
     **{f"leaky relu {slope}": (f"leaky_relu_{slope}", f"h = LeakyRelu<alpha = {slope}>(x)") for slope in SLOPES},
     "leaky relu by max": ("leaky_relu_0.1", "m = Mul(x, tenth) h = Max(x, m)"),
     "elu": ("elu", "h = Elu(x)"),
     "softplus": ("softplus", "h = Softplus(x)"),
+    "softplus of torch": (
+        "softplus",
+        "e = Exp(x) a = Add(e, one) l = Log(a) g = Greater(x, twenty) h = Where(g, x, l)",
+    ),
     "mish": ("mish", "s = Softplus(x) t = Tanh(s) h = Mul(x, t)"),
     "gelu": ("gelu", "d = Div(x, root) e = Erf(d) a = Add(e, one) m = Mul(x, a) h = Mul(m, half)"),
     "gelu by tanh": (
@@ -97,9 +116,11 @@ SPELLINGS: Mapping[str, tuple[str, str]] = {
 NUMBERS = {
     "zero": 0,
     "tenth": 0.1,
+    "fifth": 0.2,
     "half": 0.5,
     "one": 1,
     "three": 3,
+    "twenty": 20,
     "six": 6,
     "root": 1.41421354,
     "cube": 0.044715,
@@ -130,11 +151,71 @@ def test_maxima_over_the_map(tmp_path: Path) -> None:
 
 def test_activations_of_activations(tmp_path: Path) -> None:
     """A gate of an activated feature map, and an activation whose value two nodes read."""
-    body = f"a = Relu(x) b = Sigmoid(a) c = Mul(a, b) s = Tanh(c) q = GlobalAveragePool(a) g = HardSigmoid(q) h = Mul(s, g) {END}"
+    body = f"a = Relu(x) b = Sigmoid(a) c = Mul(a, b) s = Tanh(c) q = GlobalAveragePool(a) g = HardSigmoid<alpha = 0.3>(q) h = Mul(s, g) {END}"
     with pytest.raises(SupernetError, match="HardSigmoid is no activation that hwnas knows; it knows relu, relu6"):
-        read_network(written(tmp_path / "x.onnx", body))  # ONNX's own slope, 0.2, which no network here has
-    network = same(written(tmp_path / "y.onnx", body.replace("HardSigmoid(q)", "Sigmoid(q)")))
+        read_network(written(tmp_path / "x.onnx", body))
+    network = same(written(tmp_path / "y.onnx", body.replace("HardSigmoid<alpha = 0.3>(q)", "Sigmoid(q)")))
     assert [op.function for op in network.ops if isinstance(op, Activation)] == ["relu", "silu", "tanh", "sigmoid"]
+
+
+def test_activations_may_be_scaled(tmp_path: Path) -> None:
+    """As those of NFNets are, to keep the variance."""
+    numbers: dict[str, Any] = {name: float(n) for name, n in NUMBERS.items()}
+    for spelling, (function, activation) in SPELLINGS.items():
+        body = f"{activation.replace('h =', 'v =')} big = Mul(v, root) h = Add(big, tenth) {END}"
+        network = same(written(tmp_path / "x.onnx", body, **numbers))
+        assert [type(op) for op in network.ops[:2]] == [Activation, Affine], spelling
+        assert isinstance(network.ops[0], Activation)
+        assert network.ops[0].function == function
+
+
+MEANS = (
+    "w = ReduceMean<axes = [3], keepdims = 0>(x) y = ReduceMean<axes = [2], keepdims = 0>(w)",
+    "w = ReduceMean<axes = [2], keepdims = 0>(x) y = ReduceMean<axes = [-1], keepdims = 0>(w)",
+    "w = ReduceMean<axes = [-1]>(x) p = ReduceMean<axes = [-2]>(w) y = Flatten(p)",
+    "r = Reshape(x, rows) y = ReduceMean<axes = [2], keepdims = 0>(r)",
+    "r = Reshape(x, rows) p = ReduceMean<axes = [2]>(r) y = Squeeze(p, two)",
+    "p = GlobalAveragePool(x) c = Gather<axis = 3>(p, zero) y = Gather<axis = 2>(c, zero)",
+)
+
+
+@pytest.mark.parametrize("body", MEANS)
+def test_means_over_the_map_in_several_steps(body: str, tmp_path: Path) -> None:
+    arrays: dict[str, Any] = {"rows": np.array([0, 4, -1]), "two": np.array([2]), "zero": np.array(0)}
+    network = same(written(tmp_path / "x.onnx", body, inputs="float[N,4,8,9] x", **arrays))
+    assert [type(op).__name__ for op in network.ops] == ["GlobalPool", "Flatten"]
+
+
+def test_one_channel_is_a_feature_map(tmp_path: Path) -> None:
+    """As torchvision's networks adapt images that were standardised for others."""
+    body = "a = Gather<axis = 1>(x, i) b = Unsqueeze(a, one) c = Gather<axis = 1>(x, j) d = Unsqueeze(c, one)"
+    arrays: dict[str, Any] = {"i": np.array(0), "j": np.array(-1), "one": np.array([1]), "half": 0.5}
+    network = same(written(tmp_path / "x.onnx", f"{body} m = Mul(d, half) h = Concat<axis = 1>(b, m) {END}", **arrays))
+    assert [type(op).__name__ for op in network.ops[:4]] == ["Slice", "Slice", "Affine", "Concat"]
+
+
+def test_differences_and_repeated_gates(tmp_path: Path) -> None:
+    body = f"g = GlobalAveragePool(x) e = Expand(g, whole) m = Mul(e, x) c = Conv(x, w) h = Sub(m, c) {END}"
+    network = same(written(tmp_path / "x.onnx", body, w=(4, 4, 1, 1), whole=np.array([1, 4, 8, 8])))
+    assert [type(op).__name__ for op in network.ops[:4]] == ["GlobalPool", "Mul", "Conv", "Add"]
+
+
+CENTRED = "m = ReduceMean<axes = [{a}]>({x}) d = Sub({x}, m)"
+OF_CENTRED = "v = ReduceMean<axes = [{a}]>(q) e = Add(v, eps) s = Sqrt(e) n = Div(d, s) k = Mul({w}, n) z = Add(k, {b})"
+
+
+@pytest.mark.parametrize("square", ["q = Mul(d, d)", "q = Pow(d, two)", "c = Sub({x}, m) q = Pow(c, two)"])
+def test_layer_norms_in_several_nodes(square: str, tmp_path: Path) -> None:
+    """As exporters write them for operator sets before 17, and networks by hand for channels that come first."""
+    arrays: dict[str, Any] = {"w": (4,), "b": (4,), "cw": (4, 1, 1), "cb": (4, 1, 1), "eps": 0.01, "two": 2.0}
+    norm = f"{CENTRED} {square} {OF_CENTRED}"
+    last = norm.format(x="l", a=-1, w="w", b="b")
+    body = f"l = Transpose<perm = [0, 2, 3, 1]>(x) {last} h = Transpose<perm = [0, 3, 1, 2]>(z) {END}"
+    for path, text in (("l.onnx", body), ("f.onnx", f"{norm.format(x='x', a=1, w='cw', b='cb')} h = Relu(z) {END}")):
+        network = same(written(tmp_path / path, text, opset=13, **arrays))
+        assert [type(op).__name__ for op in network.ops[:3]] == ["Transpose", "LayerNorm", "Transpose"]
+        norms = [op for op in network.ops if isinstance(op, LayerNorm)]
+        assert [op.eps for op in norms] == [pytest.approx(0.01)]
 
 
 NORM = "BatchNormalization<epsilon = {eps}>({x}, s, b, m, v)"
@@ -251,6 +332,28 @@ def test_zeros_around_a_feature_map_join_the_convolution(tmp_path: Path) -> None
     )
 
 
+POOL = "{}<kernel_shape = [3, 3], strides = [2, 2]{}>"
+AROUND = ", pads = [1, 1, 1, 1]"
+
+
+@pytest.mark.parametrize(
+    ("kind", "body"),
+    [
+        (MaxPool, f"r = Relu(x) a = Pad(r, pads) h = {POOL.format('MaxPool', '')}(a)"),
+        (MaxPool, f"a = Pad(x, pads, least) h = {POOL.format('MaxPool', '')}(a)"),
+        (PaddedAvgPool, f"a = Pad(x, pads) h = {POOL.format('AveragePool', '')}(a)"),
+        (PaddedAvgPool, f"h = {POOL.format('AveragePool', AROUND + ', count_include_pad = 1')}(x)"),
+        (PaddedAvgPool, f"h = {POOL.format('AveragePool', AROUND + ', count_include_pad = 1, ceil_mode = 1')}(x)"),
+        (AvgPool, f"h = {POOL.format('AveragePool', AROUND)}(x)"),
+    ],
+)
+def test_padding_joins_pools(kind: type[Pool], body: str, tmp_path: Path) -> None:
+    arrays: dict[str, Any] = {"pads": np.array([0, 0, 1, 1, 0, 0, 1, 1]), "least": -np.inf}
+    network = same(written(tmp_path / "x.onnx", f"{body} {END}", inputs="float[N,4,9,7] x", **arrays))
+    pools = [op for op in network.ops if isinstance(op, Pool)]
+    assert [(type(op), op.pads) for op in pools] == [(kind, (1, 1, 1, 1))]
+
+
 def test_a_bias_or_a_scale_at_the_end_goes_into_the_linear_map(tmp_path: Path) -> None:
     """As TensorFlow's exporters write a dense layer, and as logits are divided by a temperature."""
     for body in ("m = MatMul(f, w) y = Add(m, b)", "m = Gemm(f, w, b) y = Div(m, two)"):
@@ -295,11 +398,27 @@ def test_a_softmax_or_sigmoid_at_the_end_is_left_out(end: str, tmp_path: Path) -
         ),
         (f"h = Relu(missing) {END}", "node h (Relu): no node before it computes missing; export the network again"),
         (f"h = Conv(x, filters) {END}", "its weight is for 3 channels and it gets 4; export the network again"),
-        (f"a = Pad(x, pads) h = Relu(a) {END}", "only reads before convolutions"),
+        (f"a = Pad(x, pads) h = Relu(a) {END}", "only reads before convolutions and pools"),
         (
-            f"h = AveragePool<kernel_shape = [3, 3], pads = [1, 1, 1, 1], count_include_pad = 1>(x) {END}",
-            "counts zeros",
+            f"h = {POOL.format('AveragePool', AROUND + ', ceil_mode = 1, count_include_pad = 1')}(x) {END}",
+            "it counts zeros around the feature map and rounds up; pool with ceil_mode=False",
         ),
+        (
+            f"a = Pad(x, pads) h = {POOL.format('MaxPool', '')}(a) {END}",
+            "node h (MaxPool): its input is padded with 0, which may be the largest; pad in this node",
+        ),
+        (f"a = Pad(x, pads) h = {POOL.format('MaxPool', AROUND)}(a) {END}", "it cannot do so itself; pad in"),
+        (f"a = Pad(x, pads, powers) h = Conv(a, filters) {END}", "node h (Conv): its input is padded with"),
+        (
+            f'a = Pad<mode = "reflect">(x, pads) h = Conv(a, filters) {END}',
+            "node a (Pad): it pads by reflect, and hwnas only reads padding with a number; pad with zeros",
+        ),
+        ("m = ReduceMean<axes = [2]>(x) y = Flatten(m)", "node y (Flatten): a node before it averages over one axis"),
+        (f"m = ReduceMean<axes = [1]>(x) h = Mul(x, m) {END}", "node h (Mul): it computes with a mean over one axis"),
+        (f"p = GlobalAveragePool(x) e = Expand(p, big) h = Relu(e) {END}", "node h (Relu): a node before it repeats"),
+        (f"h = Expand(x, big) {END}", "node h (Expand): it repeats (1, 4, 8, 8) to [1, 4, 8, 8], and hwnas only reads"),
+        (f"h = Gather<axis = 1>(x, half_a_batch) {END}", "it takes more than one element of an axis"),
+        (f"h = Resize(x, , , big) {END}", "node h (Resize): it resizes, and hwnas resizes images itself; export"),
         (
             f"h = Pow(x, powers) {END}",
             "its constant is (4, 1, 1), and hwnas reads this operator only with a single number",
@@ -330,6 +449,7 @@ def test_what_cannot_be_read_is_named(body: str, words: str, tmp_path: Path) -> 
         "nothing": np.array([0, -1]),
         "half_a_batch": np.array([2, -1]),
         "scalar": np.array([], np.int64),
+        "big": np.array([1, 4, 8, 8]),
     }
     path = written(tmp_path / "x.onnx", body, **arrays, powers=(4, 1, 1), w=(256, 5), b=(4,), filters=(4, 3, 1, 1))
     with pytest.raises(SupernetError) as caught:

@@ -95,7 +95,8 @@ _WHOLE: Mapping[str, Callable[[str, Nodes], str]] = {
     **{f"leaky_relu_{slope}": partial(_leaky, slope=slope) for slope in SLOPES},
     "elu": lambda x, at: at.result("Elu", [x]),
     "hswish": lambda x, at: at.result("HardSwish", [x]),
-    # torch's hard sigmoid is relu6(x + 3) / 6; ONNX defaults to a slope of 0.2.
+    # torch's hard sigmoid is relu6(x + 3) / 6; those of ONNX, Paddle and earlier Keras have a slope of 0.2.
     "hsigmoid": lambda x, at: at.result("HardSigmoid", [x], alpha=1 / 6, beta=0.5),
+    "hsigmoid_0.2": lambda x, at: at.result("HardSigmoid", [x], alpha=0.2, beta=0.5),
 }
 """Activations for which runtimes have a kernel, but do not recognise it in the nodes of the formula."""

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from hwnas.graph.ops._nodes import IntegerForm, Nodes, integer_form, to_onnx
-from hwnas.space.ops import AvgPool, GlobalMaxPool, GlobalPool, MaxPool, MeanTokens, Op, Pool
+from hwnas.space.ops import AvgPool, GlobalMaxPool, GlobalPool, MaxPool, MeanTokens, Op, PaddedAvgPool, Pool
 
 
 @to_onnx.register
@@ -17,6 +17,11 @@ def _max_pool(op: MaxPool, x: Sequence[str], at: Nodes) -> str:
 @to_onnx.register
 def _avg_pool(op: AvgPool, x: Sequence[str], at: Nodes) -> str:
     return at.result("AveragePool", x, **_window(op))
+
+
+@to_onnx.register
+def _padded_avg_pool(op: PaddedAvgPool, x: Sequence[str], at: Nodes) -> str:
+    return at.result("AveragePool", x, **_window(op), count_include_pad=1)
 
 
 def _window(op: Pool) -> dict[str, Any]:

@@ -63,7 +63,7 @@ class Curve:
 
     def line(self) -> tuple[float, float] | None:
         """Slope and offset if it is a straight line; else None."""
-        slope = float((self.samples[1] - self.samples[0]) / (GRID[1] - GRID[0]))
+        slope = (float(self.samples[1]) - float(self.samples[0])) / (GRID[1] - GRID[0])
         offset = float(self.samples[0] - slope * GRID[0])
         scale = float(np.abs(self.samples).max())
         return (slope, offset) if np.allclose(self.samples, slope * GRID + offset, atol=1e-6 * scale) else None

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from hwnas.errors import SupernetError
 from hwnas.graph.read._curve import Curve
 from hwnas.graph.read._file import Graph, attributes, evaluated
+from hwnas.graph.read._moments import Moment
 from hwnas.graph.read._refused import label, refusal
 from hwnas.space import Op, OpList, Shape
 from hwnas.space.ops import FORMULAS, Activation, Add, Affine, Mul, Pads, PRelu, Transpose
@@ -24,14 +25,22 @@ Constant = NDArray[Any]
 
 @dataclass(frozen=True)
 class Padded:
-    """A value with zeros around it."""
+    """A value with a number around it."""
 
     number: int
     pads: Pads
+    around: float
 
 
-Value = int | Constant | Curve | Padded
-"""The number of an op's value, a constant, an elementwise function of a value, or a padded value."""
+@dataclass(frozen=True)
+class Spread:
+    """A gate of height and width 1, repeated over a feature map."""
+
+    number: int
+
+
+Value = int | Constant | Curve | Padded | Moment | Spread
+"""The number of an op's value, a constant, or what only later nodes make an op of."""
 
 Reader = Callable[["Reading"], Value | Sequence[Value]]
 """Reads the current node of a `Reading`; returns its value, or one value per output."""
@@ -168,21 +177,31 @@ class Reading:
         if isinstance(value, np.ndarray):
             raise self.error("it computes with a constant in place of a feature map")
         if isinstance(value, Padded):
-            raise self.error("a node pads its input, which hwnas only reads before convolutions", "pad in this node")
+            raise self.error(
+                "a node pads its input, which hwnas only reads before convolutions and pools", "pad in this node"
+            )
+        if isinstance(value, Moment):
+            raise self.error("a node before it averages over one axis, which hwnas only reads in layer norms")
+        if isinstance(value, Spread):
+            raise self.error("a node before it repeats one pixel, which hwnas only reads in gates")
         if value.number is None:
             value.number = self._activation(value)
         return value.number
 
+    def scaled(self, x: int, line: tuple[float, float]) -> int:
+        """``slope * x + offset``: a scale and a shift of each channel."""
+        if np.allclose(line, (1, 0), rtol=0, atol=1e-7):
+            return x
+        before = self.list.ops[x - 1] if x else None
+        axis = before.axes.index(0) if isinstance(before, Transpose) else 0  # of the channels
+        size = self.list.shape(x)[axis]
+        weights = {part: np.full(size, value) for part, value in zip(("weight", "bias"), line, strict=True)}
+        return self.add(Affine, x, weights=weights, axis=axis)
+
     def _activation(self, curve: Curve) -> int:
         line, function = curve.line(), curve.function()
         if line is not None:
-            if np.allclose(line, (1, 0), rtol=0, atol=1e-7):
-                return curve.root
-            before = self.list.ops[curve.root - 1] if curve.root else None
-            axis = before.axes.index(0) if isinstance(before, Transpose) else 0  # of the channels
-            size = self.list.shape(curve.root)[axis]
-            weights = {part: np.full(size, value) for part, value in zip(("weight", "bias"), line, strict=True)}
-            return self.add(Affine, curve.root, weights=weights, axis=axis)
+            return self.scaled(curve.root, line)
         if function is not None:
             return self.add(Activation, curve.root, function=function)
         slope = curve.slope()
@@ -191,9 +210,11 @@ class Reading:
             return self.add(PRelu, curve.root, weights={"slope": slopes})
         for inner in curve.ancestors():
             samples = curve.seen_from(inner)
-            function = Curve(0, samples).function() if samples is not None else None
-            if function is not None:
+            outer = Curve(0, samples) if samples is not None else None
+            if outer is not None and (function := outer.function()) is not None:
                 return self.add(Activation, self.number(inner), function=function)
+            if outer is not None and (line := outer.line()) is not None:
+                return self.scaled(self.number(inner), line)
         assert curve.node is not None
         if curve.node.op_type in JOINS and len(curve.parts) == 2:
             return self.add(JOINS[curve.node.op_type], *map(self.number, curve.parts))

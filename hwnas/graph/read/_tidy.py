@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from hwnas.space.ops import Affine, BatchNorm, Conv, GroupNorm, Linear, Op, Transpose
+from hwnas.space.ops import Affine, BatchNorm, Conv, GroupNorm, LayerNorm, Linear, Op, Transpose
 
 Weights = dict[str, NDArray[np.float32]]
 
@@ -73,8 +73,9 @@ class Draft:
         if not x or uses[x] != 1:
             return False
         op, own = self.ops[x - 1], self.weights[x - 1]
-        channels = len(op.shape) - 1 if isinstance(op, Linear) else op.axis if isinstance(op, Affine) else 0
-        if not isinstance(op, (Affine, Conv, GroupNorm, Linear)) or axis != channels:
+        last = isinstance(op, (LayerNorm, Linear))
+        channels = len(op.shape) - 1 if last else op.axis if isinstance(op, Affine) else 0
+        if not isinstance(op, (Affine, Conv, GroupNorm, LayerNorm, Linear)) or axis != channels:
             return False
         scale, shift = by["weight"], by["bias"]
         weight, bias = ("bn.weight", "bn.bias") if isinstance(op, Conv) and op.bn else ("weight", "bias")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from hwnas.graph.read._reading import Padded, Reading, reads
+from hwnas.graph.read._reading import Padded, Reading, Value, reads
 from hwnas.space import Shape
 from hwnas.space.ops import Conv, Pads, Pair
 
@@ -17,13 +17,14 @@ def _conv(at: Reading) -> int:
     weights = {"weight": weight}
     if at.has(2):
         weights["bias"] = at.constant(2, "bias")
-    given = at.raw()
-    x = given.number if isinstance(given, Padded) else at.value()
+    x, around = unpadded(at)
+    if around is not None and around.around:
+        raise at.error(f"its input is padded with {around.around:g}, and hwnas reads only zeros", "pad with zeros")
     height, width = weight.shape[2:]
     kernel, stride, dilation = (height, width), pair(at, "strides"), pair(at, "dilations")
     pads = padding(at, at.list.shape(x), kernel, stride, dilation)
-    if isinstance(given, Padded):
-        top, left, bottom, right = (a + b for a, b in zip(pads, given.pads, strict=True))
+    if around is not None:
+        top, left, bottom, right = (a + b for a, b in zip(pads, around.pads, strict=True))
         pads = (top, left, bottom, right)
     groups = at.attributes.get("group", 1)
     if weight.shape[1] * groups != at.list.channels(x):
@@ -44,8 +45,8 @@ def _conv(at: Reading) -> int:
 
 
 @reads("Pad")
-def _pad(at: Reading) -> Padded:
-    """Zeros around a feature map become the padding of the convolutions that read it."""
+def _pad(at: Reading) -> Value:
+    """A number around a feature map becomes the padding of the convolutions and pools that read it."""
     pads = at.setting(1, "pads")
     value = at.constant(2, "value") if at.has(2) else np.asarray(at.attributes.get("value", 0.0))
     around = [] if pads is None else pads.astype(int).tolist()
@@ -54,11 +55,21 @@ def _pad(at: Reading) -> Padded:
         for i, axis in enumerate(given):
             full[axis % 4], full[axis % 4 + 4] = around[i], around[i + len(given)]
         around = full
-    zeros = at.attributes.get("mode", "constant") == "constant" and not np.any(value)
-    if len(around) != 8 or any(around[i] for i in (0, 1, 4, 5)) or min(around) < 0 or not zeros:
-        raise at.error("only zeros around a feature map can be read")
+    if not any(around):
+        return at.raw()
+    mode = at.attributes.get("mode", "constant")
+    if len(around) != 8 or any(around[i] for i in (0, 1, 4, 5)) or min(around) < 0:
+        raise at.error("hwnas only reads padding around a feature map")
+    if mode != "constant":
+        raise at.error(f"it pads by {mode}, and hwnas only reads padding with a number", "pad with zeros")
     (top, left), (bottom, right) = around[2:4], around[6:]
-    return Padded(at.value(), (top, left, bottom, right))
+    return Padded(at.value(), (top, left, bottom, right), float(value.reshape(-1)[0]))
+
+
+def unpadded(at: Reading) -> tuple[int, Padded | None]:
+    """The number of the input without the padding that a node before put around it, and that padding."""
+    given = at.raw()
+    return (given.number, given) if isinstance(given, Padded) else (at.value(), None)
 
 
 def pair(at: Reading, attribute: str) -> Pair:

@@ -8,8 +8,9 @@ import numpy as np
 
 from hwnas.graph.read._curve import Curve, Samples
 from hwnas.graph.read._file import REAL, evaluated
-from hwnas.graph.read._reading import JOINS, Constant, Reading, Value, reads
-from hwnas.space.ops import Affine, PRelu
+from hwnas.graph.read._moments import Moment, after
+from hwnas.graph.read._reading import JOINS, Constant, Reading, Spread, Value, reads
+from hwnas.space.ops import Add, Affine, PRelu
 
 SHIFTS = {"Add": 1.0, "Sum": 1.0, "Sub": -1.0}
 SCALES = {"Mul": 1.0, "Div": -1.0}
@@ -29,12 +30,16 @@ def _cast(at: Reading) -> Value:
 
 
 @reads(
-    *("Abs", "Add", "Celu", "Clip", "Div", "Elu", "Erf", "Exp", "Gelu", "HardSigmoid", "HardSwish", "LeakyRelu"),
-    *("Max", "Min", "Mish", "Mul", "Neg", "PRelu", "Pow", "Reciprocal", "Relu", "Selu", "Sigmoid", "Softplus"),
-    *("Sqrt", "Sub", "Sum", "Swish", "Tanh"),
+    *("Abs", "Add", "Celu", "Clip", "Div", "Elu", "Erf", "Exp", "Gelu", "Greater", "HardSigmoid", "HardSwish"),
+    *("LeakyRelu", "Log", "Max", "Min", "Mish", "Mul", "Neg", "PRelu", "Pow", "Reciprocal", "Relu", "Selu", "Sigmoid"),
+    *("Softplus", "Sqrt", "Sub", "Sum", "Swish", "Tanh", "Where"),
 )
 def _of_elements(at: Reading) -> Value:
     given = [at.raw(i) for i in range(len(at.node.input)) if at.has(i)]
+    if any(isinstance(value, Moment) for value in given):
+        return after(at)
+    if at.node.op_type == "Mul":
+        given = [value.number if isinstance(value, Spread) else value for value in given]
     curves = [_curve(at, value) for value in given if not isinstance(value, np.ndarray)]
     constants = [value for value in given if isinstance(value, np.ndarray)]
     if len({curve.root for curve in curves}) == 1 and all(value.size == 1 for value in constants):
@@ -43,7 +48,7 @@ def _of_elements(at: Reading) -> Value:
         raise at.error("it is neither an activation nor a sum or product of two values")
     if constants:
         return _per_channel(at, constants[0], first=isinstance(given[0], np.ndarray))
-    return _joined(at)
+    return _joined(at, *map(at.number, given))
 
 
 def _curve(at: Reading, value: Value) -> Curve:
@@ -64,12 +69,11 @@ def _node(at: Reading):  # type: ignore[no-untyped-def]
     return compute
 
 
-def _joined(at: Reading) -> int:
-    """A sum or product of two values of the same shape, or of a value and a gate of height and width 1."""
-    kind = JOINS.get(at.node.op_type)
+def _joined(at: Reading, x: int, y: int) -> int:
+    """A sum, difference or product of two values of one shape, or of a value and a gate of height and width 1."""
+    kind = Add if at.node.op_type == "Sub" else JOINS.get(at.node.op_type)
     if kind is None:
-        raise at.error("hwnas cannot read this operator of two values", f"it reads {', '.join(JOINS)}")
-    x, y = at.value(0), at.value(1)
+        raise at.error("hwnas cannot read this operator of two values", f"it reads {', '.join(JOINS)}, Sub")
     shapes = at.list.shape(x), at.list.shape(y)
     if at.node.op_type == "Mul" and shapes[0] != shapes[1] and shapes[0] == (shapes[1][0], 1, 1):
         x, y = y, x
@@ -77,7 +81,16 @@ def _joined(at: Reading) -> int:
     gate = at.node.op_type == "Mul" and len(shapes[0]) == 3 and shapes[1] == (shapes[0][0], 1, 1)
     if shapes[0] != shapes[1] and not gate:
         raise at.error(f"it joins {shapes[0]} and {shapes[1]}, which differ")
-    return at.add(kind, x, y)
+    return at.add(kind, x, at.scaled(y, (-1, 0)) if at.node.op_type == "Sub" else y)
+
+
+@reads("Expand")
+def _expand(at: Reading) -> Value:
+    """A gate is repeated by the product that reads it."""
+    x, shape, wanted = at.value(), at.shape(), at.constant(1, "shape").tolist()
+    if len(shape) != 3 or shape[1:] != (1, 1) or len(wanted) != 4 or wanted[1] not in (1, shape[0]):
+        raise at.error(f"it repeats {(1, *shape)} to {wanted}, and hwnas only reads gates of one pixel per channel")
+    return Spread(x)
 
 
 def _per_channel(at: Reading, constant: Constant, *, first: bool) -> int:

@@ -9,7 +9,7 @@ import numpy as np
 
 from hwnas.graph.read._reading import Reading, Value, reads
 from hwnas.space import Shape
-from hwnas.space.ops import Concat, Flatten, Reshape, Shuffle, Slice, Transpose
+from hwnas.space.ops import Concat, Flatten, Reshape, Shuffle, Slice, Take, Transpose
 
 
 @reads("Shape")
@@ -66,6 +66,9 @@ def reshaped(at: Reading, to: Shape) -> int:
         (x,) = before.inputs
     if to == at.list.shape(x):
         return x
+    taken = at.list.ops[x - 1] if x else None
+    if isinstance(taken, Take) and to == tuple(np.insert(taken.shape, taken.axis, 1)):  # one channel as a feature map
+        return at.add(Slice, *taken.inputs, axis=taken.axis, start=taken.index, stop=taken.index + 1)
     rows, groups = at.shuffled.get(x, (None, 0))
     if rows is not None and at.list.shape(rows) == to:
         return at.add(Shuffle, rows, groups=groups)
@@ -89,6 +92,18 @@ def _transpose(at: Reading) -> Value:
     if isinstance(before, Reshape) and axes == (1, 0, *range(2, rank - 1)) and before.in_shape[1:] == before.to[2:]:
         at.shuffled[y] = (before.inputs[0], before.to[0])
     return y
+
+
+@reads("Gather")
+def _gather(at: Reading) -> Value:
+    """One element of an axis: a channel, or what a pooling left of height and width."""
+    index, shape = at.constant(1, "index"), at.shape()
+    axis = at.attributes.get("axis", 0) % (len(shape) + 1) - 1
+    if index.ndim or axis < 0:
+        raise at.error("it takes more than one element of an axis, or of the batch")
+    if shape[axis] == 1:
+        return reshaped(at, (*shape[:axis], *shape[axis + 1 :]))
+    return at.add(Take, at.value(), axis=axis, index=int(index) % shape[axis])
 
 
 @reads("Concat")

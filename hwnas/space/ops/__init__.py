@@ -12,7 +12,7 @@ from hwnas.space.ops.embedding import ClassToken, Embedding, GridPositions, Posi
 from hwnas.space.ops.linear import Linear, TiedLinear
 from hwnas.space.ops.named import Read, Write
 from hwnas.space.ops.normalisation import Affine, BatchNorm, GroupNorm, LayerNorm, RMSNorm
-from hwnas.space.ops.pooling import AvgPool, GlobalMaxPool, GlobalPool, MaxPool, MeanTokens, Pool
+from hwnas.space.ops.pooling import AvgPool, GlobalMaxPool, GlobalPool, MaxPool, MeanTokens, PaddedAvgPool, Pool
 from hwnas.space.ops.rotary import Angles, Rotary
 from hwnas.space.ops.shape import Concat, Flatten, Reshape, Shuffle, Slice, Take, Transpose
 
@@ -49,6 +49,7 @@ __all__ = [
     "Mul",
     "Op",
     "PRelu",
+    "PaddedAvgPool",
     "PaddingBias",
     "Pads",
     "Pair",

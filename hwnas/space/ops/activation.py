@@ -51,6 +51,7 @@ FORMULAS: Mapping[Function, Callable[[Maths, Any], Any]] = {
     "elu": lambda m, x: m.clip(x, 0, inf) + (m.exp(m.clip(x, -inf, 0)) - 1),
     "hswish": lambda m, x: x * m.clip(x / 6 + 0.5, 0, 1),
     "hsigmoid": lambda m, x: m.clip(x / 6 + 0.5, 0, 1),
+    "hsigmoid_0.2": lambda m, x: m.clip(x * 0.2 + 0.5, 0, 1),
     "sigmoid": lambda m, x: m.sigmoid(x),
     "silu": lambda m, x: x * m.sigmoid(x),
     "softplus": lambda m, x: m.softplus(x),

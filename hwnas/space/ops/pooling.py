@@ -49,6 +49,11 @@ class AvgPool(Pool):
 
 
 @dataclass(frozen=True)
+class PaddedAvgPool(Pool):
+    """Mean of each window's elements, where those around the feature map are zeros."""
+
+
+@dataclass(frozen=True)
 class GlobalPool(Op):
     """Mean over height and width, which remain as axes of length 1."""
 

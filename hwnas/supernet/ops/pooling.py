@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from hwnas.space.ops import AvgPool, GlobalMaxPool, GlobalPool, MaxPool, MeanTokens, Pool
+from hwnas.space.ops import AvgPool, GlobalMaxPool, GlobalPool, MaxPool, MeanTokens, PaddedAvgPool, Pool
 from hwnas.supernet.ops._run import Pass, run
 
 
@@ -30,6 +30,11 @@ def _avg_pool(op: AvgPool, x: Sequence[Tensor], at: Pass) -> Tensor:
         F.avg_pool2d(_padded(op, values, 0.0), op.kernel, op.stride, ceil_mode=op.ceil) for values in (x[0], inside)
     )
     return total / count
+
+
+@run.register
+def _padded_avg_pool(op: PaddedAvgPool, x: Sequence[Tensor], at: Pass) -> Tensor:
+    return F.avg_pool2d(_padded(op, x[0], 0.0), op.kernel, op.stride)
 
 
 def _padded(op: Pool, x: Tensor, value: float) -> Tensor:

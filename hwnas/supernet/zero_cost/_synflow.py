@@ -20,7 +20,7 @@ from hwnas.supernet._execute import forward
 from hwnas.supernet.ops import Pass, run
 from hwnas.supernet.zero_cost._untrained import noise, untrained_weights
 
-GATES = ("sigmoid", "hsigmoid")
+GATES = ("sigmoid", "hsigmoid", "hsigmoid_0.2")
 """Activations that multiply another value. A large signal opens them and passes unchanged."""
 
 NOTHING = 1e-300
