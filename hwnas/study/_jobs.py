@@ -18,6 +18,10 @@ GoOn = Callable[[], None]
 """Raises KeyboardInterrupt once the work is interrupted."""
 
 
+def _no_files() -> None:
+    """The first step of a job that sends no files."""
+
+
 @dataclass(frozen=True)
 class Job(Generic[T]):
     """Work on one device in three steps. For another machine, this one computes in the first and the last, and waits in the
@@ -35,7 +39,7 @@ class Job(Generic[T]):
     measure: Callable[[GoOn], Any]
     finish: Callable[[Any], T]
     elsewhere: bool = False
-    prepare: Callable[[], object] = lambda: None
+    prepare: Callable[[], object] = _no_files
 
     def run(self) -> T:
         """All steps, without other jobs."""
