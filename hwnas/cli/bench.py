@@ -22,12 +22,12 @@ from hwnas.metric import registered
 from hwnas.progress import notice, progress, resumable
 from hwnas.quantity import count_of, parts_of
 from hwnas.study import Study
-from hwnas.study._asked import AskedPredictor
 from hwnas.study._facts import budget_facts, space_facts
 from hwnas.study._outputs import Outputs
 from hwnas.study._scoring import scoring_of
 from hwnas.study._search import searching
 from hwnas.study._setup import Setup
+from hwnas.study._slow import SlowPredictor
 
 if TYPE_CHECKING:
     from hwnas.io import Journal
@@ -81,11 +81,11 @@ def bench(
     outputs = Outputs(out)
     outputs.check()
     study = Study.of(request, asked)
-    task, asked = study.setup, study.asked
+    task = study.setup
     with ExitStack() as open_until_run:
         measured = None
-        if asked is not None:
-            measured = open_until_run.enter_context(asked.opened(task.metrics.space, beside(out, "accuracy")))
+        if study.asked is not None:
+            measured = open_until_run.enter_context(study.asked.opened(task.metrics.space, beside(out, "accuracy")))
             task = task.told_by(measured)
         searched = task.problem()
         if not begun:  # from here on nothing is refused
@@ -137,7 +137,7 @@ def _searchers(text: str) -> list[str]:
     return names
 
 
-def _identity(task: Setup, evals: int, measured: AskedPredictor | None) -> dict[str, Any]:
+def _identity(task: Setup, evals: int, measured: SlowPredictor | None) -> dict[str, Any]:
     """All that runs depend on, besides searcher and seed."""
     known = task.facts
     sources = {what: _source(known[what]) for what in ("device", "predictor")}

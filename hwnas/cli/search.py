@@ -19,7 +19,7 @@ from hwnas.files import beside
 from hwnas.progress import kept_in
 from hwnas.quantity import count_of
 from hwnas.study import DEFAULT_SPACE
-from hwnas.study._asked import FEWEST
+from hwnas.study._slow import FEWEST
 
 EVALUATIONS = 150
 """Subnets that a search evaluates, or scores, by default."""

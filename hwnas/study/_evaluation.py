@@ -15,12 +15,12 @@ from hwnas.files import beside
 from hwnas.metric import Metric, registered
 from hwnas.progress import notice, resumable
 from hwnas.quantity import checked_name, count_of
-from hwnas.study._asked import idle_files, refuse_unused
 from hwnas.study._data import as_told, evaluation_data, refuse_unready, warn_broken, warn_untrained
 from hwnas.study._measuring import MeasuringPredictor
 from hwnas.study._objectives import Objectives, check_names
 from hwnas.study._racing import RacedAccuracy, can_race
 from hwnas.study._request import Request
+from hwnas.study._slow import SlowMetric
 from hwnas.study._space import open_space
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ E = TypeVar("E", bound="MeasuredAccuracy | RacedAccuracy")
 
 
 @dataclass(frozen=True)
-class Evaluation:
+class Evaluation(SlowMetric):
     """How to evaluate subnets of a supernet.
 
     Attributes:
@@ -51,6 +51,9 @@ class Evaluation:
         skip_failed: go on without subnets whose evaluation always fails, instead of stopping.
         racing: tolerance of the race in a search, see :class:`hwnas.search.Race`; None shows every sample to every subnet.
     """
+
+    how = "evaluated"
+    said = "evaluation"
 
     supernet: str
     evals: int = 150
@@ -172,14 +175,6 @@ class Evaluation:
             return self.supernet
         return f"{self.supernet}-c{classes}"
 
-    def refuse_unused(self, used: Mapping[str, object]) -> None:
-        """Refuse options that have no meaning with evaluations.
-
-        Raises:
-            DataError: there is one; the message names the first.
-        """
-        refuse_unused("evaluation", "evaluated", self.evals, used)
-
     def refuse_mixed(self, request: Request) -> None:
         """Refuse a request that does not go with evaluations.
 
@@ -190,7 +185,7 @@ class Evaluation:
         from hwnas.supernet import get_engine
 
         get_engine(self.engine)
-        self.refuse_unused(idle_files(request))
+        super().refuse_mixed(request)
         objectives = request.objectives
         measured = self.towards(objectives).measures()
         if objectives is not None and measured.column not in objectives.columns:

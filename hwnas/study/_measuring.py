@@ -20,9 +20,9 @@ from hwnas.metric import own_metric
 from hwnas.predictor import MIN_SUBNETS
 from hwnas.progress import notice, progress
 from hwnas.quantity import count_of
-from hwnas.study._asked import AskedPredictor
 from hwnas.study._data import noun_of
 from hwnas.study._racing import RacedAccuracy
+from hwnas.study._slow import SlowPredictor
 
 if TYPE_CHECKING:
     from hwnas.search import Fit, Problem, SearchOptions, SearchProgress, SearchResult, Surrogate
@@ -34,8 +34,8 @@ if TYPE_CHECKING:
     Report = Callable[[SearchProgress], None]
 
 
-class MeasuringPredictor(AskedPredictor):
-    """Measures accuracies of a supernet's subnets; see AskedPredictor."""
+class MeasuringPredictor(SlowPredictor):
+    """Measures accuracies of a supernet's subnets; see SlowPredictor."""
 
     key = "evaluator"
 
@@ -75,7 +75,7 @@ class MeasuringPredictor(AskedPredictor):
         return where if self._expects is None else f"expected by {count_of(self._expected_by, 'subnet')} {where}"
 
     def search(self, problem: Problem, settings: SearchSettings, evals: int, warm: Warm) -> SearchResult:
-        """See AskedPredictor."""
+        """See SlowPredictor."""
         from hwnas.search import SearchOptions, gaussian_process, with_prior
 
         fit: Fit = gaussian_process(self.space, self.evaluator.errors)

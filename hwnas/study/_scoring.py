@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,7 +13,7 @@ from hwnas.files import beside
 from hwnas.metric import Metric, registered
 from hwnas.progress import notice, progress, resumable
 from hwnas.quantity import count_of
-from hwnas.study._asked import AskedPredictor, idle_files, refuse_unused
+from hwnas.study._slow import SlowMetric, SlowPredictor
 
 if TYPE_CHECKING:
     from hwnas.search import Problem, SearchResult
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Scoring:
+class Scoring(SlowMetric):
     """A search by a zero-cost score.
 
     Attributes:
@@ -33,9 +33,15 @@ class Scoring:
         seed: seed of the untrained weights.
     """
 
+    how = "scored"
+
     score: Metric
     evals: int = 150
     seed: int = 0
+
+    @property
+    def said(self) -> str:
+        return f"objectives {self.score.name}"
 
     def measures(self) -> Metric:
         """The metric of the score."""
@@ -44,22 +50,6 @@ class Scoring:
     def space_and_column(self) -> tuple[SearchSpace | None, str]:
         """None, since a score has no space of its own, and the column of the score."""
         return None, self.score.column
-
-    def refuse_unused(self, used: Mapping[str, object]) -> None:
-        """Refuse options that have no meaning with scores.
-
-        Raises:
-            DataError: there is one; the message names the first.
-        """
-        refuse_unused(f"objectives {self.score.name}", "scored", self.evals, used)
-
-    def refuse_mixed(self, request: Request) -> None:
-        """Refuse files of metrics, which have no meaning with scores.
-
-        Raises:
-            DataError: there is one; the message names the first.
-        """
-        self.refuse_unused(idle_files(request))
 
     @contextmanager
     def opened(self, space: SearchSpace, csv: Path) -> Iterator[ScoringPredictor]:
@@ -83,7 +73,7 @@ class Scoring:
                 yield ScoringPredictor(scores, space, {**facts, "seed": self.seed}, self.score.column)
 
 
-class ScoringPredictor(AskedPredictor):
+class ScoringPredictor(SlowPredictor):
     """Scores untrained networks."""
 
     key = "score"

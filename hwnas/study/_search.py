@@ -21,7 +21,6 @@ from hwnas.study._library_file import SCORE, scored_on
 from hwnas.study._picture import axes_of
 from hwnas.study._place import Place, require_here
 from hwnas.study._sample import random_sample, values_of
-from hwnas.study._scoring import Scoring
 from hwnas.study._search_settings import EXACT, WITHOUT_GENERATIONS, SearchSettings
 from hwnas.study._setup import Setup
 from hwnas.study._unfinished import Unfinished
@@ -34,14 +33,14 @@ if TYPE_CHECKING:
 
     from hwnas.search import Problem, SearchProgress, SearchResult
     from hwnas.space import Population
-    from hwnas.study._asked import AskedPredictor
     from hwnas.study._metrics import Metrics
+    from hwnas.study._slow import SlowMetric, SlowPredictor
 
 EXACTLY = 3
 """Most objectives for which a library's exact front is tried; with four it takes a minute to find that it is too large."""
 
 
-def search(setup: Setup, settings: SearchSettings, asked: Evaluation | Scoring | None, path: Path) -> Front:
+def search(setup: Setup, settings: SearchSettings, asked: SlowMetric | None, path: Path) -> Front:
     """Find the front of a problem.
 
     Args:
@@ -57,7 +56,7 @@ def search(setup: Setup, settings: SearchSettings, asked: Evaluation | Scoring |
     if settings.verify:
         _refuse_unverifiable(setup)
     unfinished = Unfinished(path)
-    slow, begun = settings.verify or asked is not None, unfinished.kept is not None
+    resumes, begun = settings.verify or asked is not None, unfinished.kept is not None
     space = setup.metrics.space
     evaluated = asked.measures().column if asked is not None else None
     warm = warm_start(space, settings.seed_archs, settings.prior, evaluated=evaluated)
@@ -69,7 +68,7 @@ def search(setup: Setup, settings: SearchSettings, asked: Evaluation | Scoring |
         measured = open_until_done.enter_context(asked.opened(space, path)) if asked is not None else None
         setup = setup.told_by(measured) if measured is not None else setup
         problem = setup.problem()
-        if slow:  # from here on nothing is refused
+        if resumes:  # from here on nothing is refused
             kept = setup if begun else setup.keeping(unfinished.tables)
             setup = replace(unfinished.without_paths(setup), metrics=kept.metrics)
             problem = setup.problem()
@@ -106,7 +105,7 @@ def search(setup: Setup, settings: SearchSettings, asked: Evaluation | Scoring |
             if measured
             else random_sample(setup.metrics, axes, setup.budgets, settings.seed),
         }
-    journals = (unfinished.tables, *((unfinished.verified,) if settings.verify else ())) if slow else ()
+    journals = (unfinished.tables, *((unfinished.verified,) if settings.verify else ())) if resumes else ()
     return Front.of(frame, facts, space, journals)
 
 
@@ -114,7 +113,7 @@ def _frame(
     metrics: Metrics,
     result: SearchResult,
     top: int | None,
-    measured: AskedPredictor | None,
+    measured: SlowPredictor | None,
     verifier: Verifier | LibraryVerifier | None,
 ) -> pd.DataFrame:
     """The table of the front, with the columns of evaluations or measurements if there are any."""
@@ -147,7 +146,7 @@ def _verifier(setup: Setup, place: Place | None, settings: SearchSettings, journ
     return LibraryVerifier(setup, scored_on(setup.given.library), journal)
 
 
-def _weights(asked: Evaluation | Scoring | None, reference: str | None) -> dict[str, str] | None:
+def _weights(asked: SlowMetric | None, reference: str | None) -> dict[str, str] | None:
     """The file of the front's weights, for the provenance."""
     if isinstance(asked, Evaluation):
         return weights_facts(asked.supernet, asked.checkpoint)
@@ -163,8 +162,8 @@ def _notes_on_verifying(place: Place, setup: Setup) -> tuple[str, ...]:
 
 def _predicted(problem: Problem, settings: SearchSettings, start: Population | None, *, library: bool) -> SearchResult:
     """The front of predictions. For a library it is exact, if it is not too large and the settings leave the choice."""
-    asked = (start, settings.searcher, settings.population, settings.generations)
-    if library and len(problem.objectives) <= EXACTLY and all(value is None for value in asked):
+    chosen = (start, settings.searcher, settings.population, settings.generations)
+    if library and len(problem.objectives) <= EXACTLY and all(value is None for value in chosen):
         try:
             return _run(problem, replace(settings, searcher=EXACT), None)
         except SpaceError:

@@ -9,7 +9,7 @@ from hwnas.errors import DataError
 from hwnas.files import ends_in
 from hwnas.quantity import check_whole
 from hwnas.study._evaluation import Evaluation
-from hwnas.study._scoring import Scoring
+from hwnas.study._slow import SlowMetric
 
 EXACT = "exact"
 
@@ -45,7 +45,7 @@ class SearchSettings:
     prior: str | None = None
     asynchronous: bool = False
 
-    def check(self, asked: Evaluation | Scoring | None) -> None:
+    def check(self, asked: SlowMetric | None) -> None:
         """Refuse settings that contradict each other.
 
         Raises:

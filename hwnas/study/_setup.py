@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from hwnas.predictor import Predictor
     from hwnas.search import Problem
     from hwnas.space import SearchSpace
-    from hwnas.study._asked import AskedPredictor
+    from hwnas.study._slow import SlowPredictor
 
 ANY_PRECISION = "any precision"
 """Kind of a plain space's predictor in a space of precisions."""
@@ -78,7 +78,7 @@ class Setup:
         """The problem with other budgets, which are not checked."""
         return self.metrics.problem(self.wanted, budgets)
 
-    def told_by(self, predictor: AskedPredictor) -> Setup:
+    def told_by(self, predictor: SlowPredictor) -> Setup:
         """The setup with evaluations, or scores, in place of a predictor."""
         return replace(self, metrics=replace(self.metrics, predictor=predictor, tells=predictor.column))
 

@@ -1,9 +1,11 @@
-"""Searches that evaluate subnets one by one, by a measurement or a score, instead of predicting them."""
+"""Slow metrics, which a search evaluates subnet by subnet instead of predicting them: a measurement, or a score."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 import numpy as np
@@ -13,6 +15,7 @@ from hwnas.errors import DataError
 from hwnas.quantity import check_whole
 
 if TYPE_CHECKING:
+    from hwnas.metric import Metric
     from hwnas.progress import Progress
     from hwnas.search import Problem, SearchProgress, SearchResult
     from hwnas.space import Population, SearchSpace
@@ -40,7 +43,61 @@ class Tells(Protocol):
     def __call__(self, x: NDArray[Any]) -> NDArray[np.float64]: ...
 
 
-class AskedPredictor(ABC):
+class SlowMetric(ABC):
+    """How a search evaluates each subnet.
+
+    Attributes:
+        evals: subnets to evaluate.
+    """
+
+    evals: int
+    how: ClassVar[str]
+    """What it does to subnets, for messages: ``"evaluated"``, ``"scored"``."""
+
+    @property
+    @abstractmethod
+    def said(self) -> str:
+        """What asks for it, for messages."""
+
+    @abstractmethod
+    def measures(self) -> Metric:
+        """The metric."""
+
+    @abstractmethod
+    def space_and_column(self) -> tuple[SearchSpace | None, str]:
+        """The space, if it has one of its own, and the column of the metric."""
+
+    @abstractmethod
+    def opened(self, space: SearchSpace, csv: Path) -> AbstractContextManager[SlowPredictor]:
+        """Open the metric to search by, with a journal beside ``csv``."""
+
+    def refuse_unused(self, used: Mapping[str, object]) -> None:
+        """Refuse too few evaluations, and options that have no meaning if every subnet is evaluated.
+
+        Args:
+            used: values of options by name.
+
+        Raises:
+            DataError: there is one; the message names the first.
+        """
+        check_whole("evals", self.evals, 1)
+        if self.evals < FEWEST:
+            raise DataError(f"evals {self.evals}", f"at least {FEWEST} are needed", "raise it")
+        for name, value in used.items():
+            if value:
+                rule = f"it has no meaning where subnets are {self.how}"
+                raise DataError(f"{name} with {self.said}", rule, f"drop --{name}")
+
+    def refuse_mixed(self, request: Request) -> None:
+        """Refuse a request with files of metrics, which have no meaning if every subnet is evaluated.
+
+        Raises:
+            DataError: it names one; the message names the first.
+        """
+        self.refuse_unused({"library": request.library, "table": request.tables, "predictor": request.predictor})
+
+
+class SlowPredictor(ABC):
     """Takes the place of a predictor: ``predict`` evaluates each distinct subnet once.
 
     Args:
@@ -119,29 +176,3 @@ class AskedPredictor(ABC):
     @abstractmethod
     def search(self, problem: Problem, settings: SearchSettings, evals: int, warm: Warm) -> SearchResult:
         """Search a problem with this ``predict`` as a metric, by ``evals`` evaluations."""
-
-
-def idle_files(request: Request) -> Mapping[str, object]:
-    """Options that name files of metrics. They have no meaning if every subnet is evaluated."""
-    return {"library": request.library, "table": request.tables, "predictor": request.predictor}
-
-
-def refuse_unused(asked_by: str, how: str, evals: int, used: Mapping[str, object]) -> None:
-    """Refuse too few evaluations, and options that have no meaning if every subnet is evaluated.
-
-    Args:
-        asked_by: the option that asks for evaluations, for the message.
-        how: ``"evaluated"`` or ``"scored"``.
-        evals: number of evaluations.
-        used: values of options by name.
-
-    Raises:
-        DataError: there is one; the message names the first.
-    """
-    check_whole("evals", evals, 1)
-    if evals < FEWEST:
-        raise DataError(f"evals {evals}", f"at least {FEWEST} are needed", "raise it")
-    for name, value in used.items():
-        if value:
-            rule = f"it has no meaning where subnets are {how}"
-            raise DataError(f"{name} with {asked_by}", rule, f"drop --{name}")

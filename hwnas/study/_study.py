@@ -24,6 +24,7 @@ from hwnas.study._scoring import Scoring, scoring_of
 from hwnas.study._search import search
 from hwnas.study._search_settings import SearchSettings
 from hwnas.study._setup import Setup, prepare
+from hwnas.study._slow import SlowMetric
 from hwnas.study._unfinished import Unfinished
 
 if TYPE_CHECKING:
@@ -101,7 +102,7 @@ class Study:
         )
 
     @classmethod
-    def of(cls, request: Request, asked: Evaluation | Scoring | None = None) -> Study:
+    def of(cls, request: Request, asked: SlowMetric | None = None) -> Study:
         """The study of a request, with evaluations or scores in place of predictions."""
         study = cls(evaluation=asked if isinstance(asked, Evaluation) else None)
         study.request = request
@@ -125,7 +126,7 @@ class Study:
         return prepare(replace(self.request, space=named), *self.asked.space_and_column())
 
     @cached_property
-    def asked(self) -> Evaluation | Scoring | None:
+    def asked(self) -> SlowMetric | None:
         """How a search evaluates every subnet: on weights, or by a score of the untrained network; None if it predicts."""
         if self.evaluation is not None:
             return self.evaluation.towards(self.request.objectives)
