@@ -61,6 +61,7 @@ def bench(
     """
     from hwnas.io import Journal
     from hwnas.report import curves_table
+    from hwnas.search import is_computable
 
     names = _searchers(searchers)
     path, tables = beside(out, "journal.jsonl"), beside(out, "tables")
@@ -88,8 +89,10 @@ def bench(
         if n_run := sum(entry["searcher"] != EXACT for entry in journal.entries):
             notice(f"{path} holds {count_of(n_run, 'finished run')}; none is run again")
         with resumable(f"finished runs are kept in {path}"):
-            column = measured.column if measured is not None else None
-            result = Runs(searched, evals, journal, measured=column, insist=EXACT in names)
+            if EXACT in names and not is_computable(searched):
+                rule = "a metric is no sum over layers, and the space is too large to score completely"
+                raise DataError("--searchers exact", rule, "drop exact, or pass an additive predictor")
+            result = Runs(searched, evals, journal, measured=measured.column if measured is not None else None)
             result.run([name for name in names if name != EXACT], seeds)
     objectives = [metric.column for metric in setup.wanted]
     facts = {

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hwnas.errors import DataError
 from hwnas.files import together
 from hwnas.metric import registered
 from hwnas.progress import progress
@@ -57,17 +56,21 @@ def _source(facts: Mapping[str, Any] | None) -> str | None:
 
 
 class Runs:
-    """The runs, and their hypervolumes over evaluations."""
+    """The runs, and their hypervolumes over evaluations.
 
-    def __init__(self, problem: Problem, evals: int, journal: Journal, *, measured: str | None, insist: bool) -> None:
-        from hwnas.search import Trial, best_known, is_computable
+    Args:
+        problem: the problem.
+        evals: subnets that each run may evaluate.
+        journal: keeps finished runs.
+        measured: column of the metric that is evaluated subnet by subnet; None if all are predicted.
+    """
+
+    def __init__(self, problem: Problem, evals: int, journal: Journal, *, measured: str | None) -> None:
+        from hwnas.search import Trial, best_known
 
         self.problem, self.evals, self.journal, self.measured = problem, evals, journal, measured
         self.slow = measured or problem.objectives[0].name
         kept = {(e["searcher"], e["seed"]): np.array(e["x"], dtype=np.int16) for e in journal.entries}
-        if insist and not is_computable(problem):
-            rule = "a metric is no sum over layers, and the space is too large to score completely"
-            raise DataError("--searchers exact", rule, "drop exact, or pass an additive predictor")
         if measured:
             self.best_is = "best measured"  # the front follows from the runs
         elif (EXACT, -1) not in kept:
@@ -102,6 +105,7 @@ class Runs:
         self.curves = Curves.of(runs, self.yardstick.best, self.best_is, self.evals)
 
     def facts(self) -> dict[str, Any]:
+        """Facts for the provenance: the best front, and the share of its hypervolume that each searcher found."""
         signs = [-1.0 if o.maximise else 1.0 for o in self.problem.objectives]
         reference = [float(s * r) for s, r in zip(signs, self.yardstick.reference, strict=True)]
         share = {name: 100 * v[:, -1] / self.curves.best for name, v in self.curves.volumes.items()}
