@@ -20,7 +20,7 @@ from hwnas.study._evaluation import Evaluation
 from hwnas.study._front import Front
 from hwnas.study._objectives import Objectives
 from hwnas.study._request import Request
-from hwnas.study._scoring import Scoring, scoring_of
+from hwnas.study._scoring import scoring_of
 from hwnas.study._search import search
 from hwnas.study._search_settings import SearchSettings
 from hwnas.study._setup import Setup, prepare
@@ -79,7 +79,7 @@ class Study:
         precision: str | Sequence[str] | None = None,
         as_is: bool = False,
     ) -> None:
-        self.evaluation = _evaluation_of(evaluation)
+        self._slow: SlowMetric | None = _evaluation_of(evaluation)
         for name, value in (("threads", threads), ("batch", batch)):
             if value is not None:
                 check_whole(name, value, 1)
@@ -104,10 +104,8 @@ class Study:
     @classmethod
     def of(cls, request: Request, asked: SlowMetric | None = None) -> Study:
         """The study of a request, with evaluations or scores in place of predictions."""
-        study = cls(evaluation=asked if isinstance(asked, Evaluation) else None)
-        study.request = request
-        if isinstance(asked, Scoring):
-            study.asked = asked
+        study = cls()
+        study.request, study._slow = request, asked
         return study
 
     @cached_property
@@ -119,18 +117,22 @@ class Study:
         """
         if self.asked is None:
             return prepare(self.request)
-        self.asked.refuse_mixed(self.request)
         named = self.request.space
-        if named is None and self.evaluation is not None:
-            named = self.evaluation.supernet
+        if named is None and isinstance(self.asked, Evaluation):
+            named = self.asked.supernet
         return prepare(replace(self.request, space=named), *self.asked.space_and_column())
 
     @cached_property
     def asked(self) -> SlowMetric | None:
-        """How a search evaluates every subnet: on weights, or by a score of the untrained network; None if it predicts."""
-        if self.evaluation is not None:
-            return self.evaluation.towards(self.request.objectives)
-        return scoring_of(self.request)
+        """How a search evaluates every subnet: on weights, or by a score of the untrained network; None if it predicts.
+
+        Raises:
+            HwnasError: evaluations or scores do not go with the request.
+        """
+        slow = self._slow if self._slow is not None else scoring_of(self.request)
+        if slow is not None:
+            slow.refuse_mixed(self.request)
+        return slow.towards(self.request.objectives) if isinstance(slow, Evaluation) else slow
 
     @cached_property
     def _loop_setup(self) -> Setup:
