@@ -15,7 +15,7 @@ arXiv:2106.08630).
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from math import exp, log, prod
 from typing import Any
@@ -176,11 +176,7 @@ def adapted_table(
 
     networks = [space.network(row) for row in x]
     found = adapted(times, networks, measured_ms, layers, fixed_layers(space), kept)
-    rows = []
-    for key, factor in found.factors.items():
-        row = before[key]
-        low, high = sorted((row.p10_ms * factor, row.p90_ms * factor))
-        rows.append(replace(row, median_ms=row.median_ms * factor, p10_ms=low, p90_ms=high))
+    rows = [before[key].scaled(factor) for key, factor in found.factors.items()]
     about = {
         "fingerprint": space.whole.fingerprint,
         "resolutions": [value for values in space.input_values.values() for value in values],

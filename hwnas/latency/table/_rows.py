@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 from hwnas.errors import TableError
@@ -43,6 +43,11 @@ class Row:
         """The row of a timed layer; if the layer has no precision of its own, the table sets the row's precision."""
         own = {} if layer.precision is None else {"precision": layer.precision}
         return cls(layer.bare_key, median_ms, p10_ms, p90_ms, runs, layer.macs, context_of(layer), **own)
+
+    def scaled(self, factor: float) -> Row:
+        """The row with its times multiplied by a factor, which may be negative: see `hwnas.latency.table._adapt`."""
+        low, high = sorted((self.p10_ms * factor, self.p90_ms * factor))
+        return replace(self, median_ms=self.median_ms * factor, p10_ms=low, p90_ms=high)
 
     @property
     def is_mixed(self) -> bool:
