@@ -25,7 +25,8 @@ from hwnas.latency.profiling._subnets import Plan, Subnets
 from hwnas.latency.profiling._whole import MeasuredSubnets, subnet_latencies
 from hwnas.latency.table._runs import runs_of
 from hwnas.latency.table._table import LatencyTable
-from hwnas.latency.timing._block import ModelTimes, times_of
+from hwnas.latency.timing._block import times_of
+from hwnas.latency.timing._runtime import NodeTimes
 from hwnas.latency.timing._samples import Samples
 from hwnas.space import Network, SearchSpace, get_space
 
@@ -98,7 +99,7 @@ def import_board(result: BoardResult, folder: str | os.PathLike[str]) -> Latency
             raise TableError(f"latency table {before.name}", rule, "write to another folder with --out or --device")
     seconds = {"seconds": round(result.seconds, 1)}
     timer, subnets = RecordedTimer(result), result.subnets
-    table = make_table(timer, result.device, result.space, result.plan, subnets, before, reference, lambda: seconds)
+    table = make_table(timer, result.space, result.plan, subnets, before, reference, lambda: seconds)
     return table.save(folder)
 
 
@@ -249,22 +250,21 @@ def _measured(
             shape = (int(rounds), 2, -1, 2) if what == "anchor" else (int(rounds), -1, 2)
             arrays.append(np.array([ns, waited], dtype=np.int64).T.reshape(shape))
     samples = Samples(found["run"], found["anchor"])
-    if not block.layers:
-        return _of_networks(names, networks, times_of(samples, None))
-    nodes = [_taken(path, number, short, "node_us", values) for short in names]
-    for short, mine, median_ms in zip(names, nodes, samples.medians_ms(), strict=True):
+    nodes = _nodes(path, number, names, samples, values) if block.layers else None
+    return [network_times(networks[short], each) for short, each in zip(names, times_of(samples, nodes), strict=True)]
+
+
+def _nodes(path: Path, number: int, names: Sequence[str], samples: Samples, values: Values) -> list[list[NodeTimes]]:
+    """The node times of a block's networks, run by run; removes their rows from ``values``."""
+    found = []
+    for short, median_ms in zip(names, samples.medians_ms(), strict=True):
+        mine = _taken(path, number, short, "node_us", values)
         total_ms = sum(float(np.median(times)) for _, times in mine) / 1e3
         if not NODES[0] * median_ms <= total_ms <= NODES[1] * median_ms + ADDED_MS * len(mine):
             rule = f"nodes of network {short} in block {number} add up to {total_ms:.3g} ms, it took {median_ms:.3g} ms"
             raise DataError(f"result {path}", rule, ANEW)
-    profiled = [[[(name, times[i]) for name, times in mine] for i in range(len(mine[0][1]))] for mine in nodes]
-    return _of_networks(names, networks, times_of(samples, profiled))
-
-
-def _of_networks(
-    names: Sequence[str], networks: Mapping[str, Network], times: Sequence[ModelTimes]
-) -> list[NetworkTimes]:
-    return [network_times(networks[short], each) for short, each in zip(names, times, strict=True)]
+        found.append([[(name, times[i]) for name, times in mine] for i in range(len(mine[0][1]))])
+    return found
 
 
 def _taken(path: Path, number: int, short: str, what: str, values: Values) -> list[tuple[str, list[float]]]:

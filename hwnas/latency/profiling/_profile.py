@@ -111,10 +111,9 @@ def profile(
             return {**seconds, "elsewhere": elsewhere} if elsewhere else seconds
 
         with resumable(lambda: f"{len(journal.entries)} of {timer.steps} timings are kept in {journal.path}"):
-            table = make_table(timer, device, space, plan, subnets, before, reference, run_facts)
+            table = make_table(timer, space, plan, subnets, before, reference, run_facts)
             if plain is not None and device.memory[0] == "cpu":
-                facts = _with_plain_check(table, space, modelled, journal, plan.seed, plain)
-                table = table.joined(LatencyTable.of(device, [], {runs_of(space): facts}, precision))
+                table = _with_plain_check(table, space, modelled, journal, plan.seed, plain)
     # Another process may have added rows to the folder in the meantime.
     saved = existing_table(folder, device, precision).joined(table).save(folder)
     journal.path.unlink(missing_ok=True)
@@ -140,7 +139,6 @@ def _journal(
 
 def make_table(
     timer: Timer,
-    device: Device,
     space: SearchSpace,
     plan: Plan,
     subnets: Subnets,
@@ -152,11 +150,10 @@ def make_table(
 
     Args:
         timer: measures the times, or replays them.
-        device: the device they are measured on.
         space: its domain is profiled.
         plan: how much is measured.
         subnets: the subnets that are measured.
-        before: the table to add to.
+        before: the table to add to, of the same device.
         reference: the anchor; all times are multiples of its time.
         run_facts: called at the end for facts of this run that go into ``device.json``.
 
@@ -168,8 +165,11 @@ def make_table(
     measured = timer.measure(VALIDATION, networks_by_name(checked, subnets.validation))
     anchors = [t.anchor_ms for t in timer.times.values()]
     anchor_ms = reference.median_ms or float(np.median(anchors))
-    rows = _rows(space, times, anchor_ms)
-    table = before.joined(LatencyTable.of(device, rows, precision=before.precision))
+    rows = []
+    for key, layer in space.layers().items():
+        ms = times[key].scaled(anchor_ms)
+        rows.append(Row.of(layer, ms.median, ms.p10, ms.p90, ms.runs))
+    table = before.joined(LatencyTable.of(before.device, rows, precision=before.precision))
     actual = np.array([measured[row_name(row)].ratio for row in subnets.validation]) * anchor_ms
     predicted = table.cost(checked)(subnets.validation)
     described = {
@@ -189,10 +189,10 @@ def make_table(
         "interval": interval(predicted, actual),
         **run_facts(),
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
-        "runtime": device.runtime,
+        "runtime": before.device.runtime,
         "hwnas": __version__,
     }
-    return table.joined(LatencyTable.of(device, [], {runs_of(space): described}, before.precision))
+    return table.with_facts(space, described)
 
 
 def _with_plain_check(
@@ -202,26 +202,17 @@ def _with_plain_check(
     journal: Journal,
     seed: int,
     plain: PlainTimer,
-) -> dict[str, Any]:
-    """The facts of the space, with the errors of predictions against a plain process as ``validation_plain``."""
+) -> LatencyTable:
+    """The table with the errors of its predictions against a plain process, as the space's ``validation_plain``."""
     anchor = table.anchor(space)
-    facts = dict(table.about(space))
     if anchor is None or anchor.median_ms is None:
-        return facts
+        return table
     cost = table.cost(_with_covered(space, table))
     predicted, measured, speed_pct = check_by_plain_process(
         table.device, cost, anchor, modelled, journal, seed=seed, timer=plain
     )
-    return {**facts, "validation_plain": {**fidelity(predicted, measured), "speed_pct": round(speed_pct, 1)}}
-
-
-def _rows(space: SearchSpace, times: Mapping[str, LayerTime], anchor_ms: float) -> list[Row]:
-    """Rows of the domain's layers, in ms at the table's speed."""
-    return [
-        Row.of(layer, t.median * anchor_ms, t.p10 * anchor_ms, t.p90 * anchor_ms, t.runs)
-        for key, layer in space.layers().items()
-        for t in (times[key],)
-    ]
+    errors = {**fidelity(predicted, measured), "speed_pct": round(speed_pct, 1)}
+    return table.with_facts(space, {**table.about(space), "validation_plain": errors})
 
 
 @dataclass(frozen=True)

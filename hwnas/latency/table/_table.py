@@ -131,6 +131,11 @@ class LatencyTable:
         profiles = {**self.profiles, newer.precision: spaces} if spaces else self.profiles
         return replace(mine, rows={**self.rows, **rows}, profiles=profiles)
 
+    def with_facts(self, space: SearchSpace, facts: Facts) -> LatencyTable:
+        """The table with other facts about the rows of a space, in its `precision`."""
+        spaces = {**self.spaces, runs_of(space): facts}
+        return replace(self, profiles={**self.profiles, self.precision: spaces})
+
     # --- use --------------------------------------------------------------------------------
 
     def at(self, precision: str) -> LatencyTable:
