@@ -32,15 +32,11 @@ from hwnas.latency.device._facts import cpu_facts, memory_pages, nvidia_facts, u
 from hwnas.latency.timing._alone import alone
 from hwnas.latency.timing._loop import (
     BoundSession,
-    Timed,
-    kept_runs,
     node_times,
     preload,
-    record,
-    rounds_that_fit,
     session_options,
+    time_in_rounds,
     waiting_clock,
-    warm_up,
 )
 
 COLUMNS = ("plan", "device", "block", "network", "what", "index", "name", "values")
@@ -206,30 +202,25 @@ def make_weights(path: Path, weights: dict[str, Any]) -> None:
 def _measured(folder: Path, plan: dict[str, Any], number: int) -> dict[str, Any]:
     """Measure one block in the same way as `hwnas.latency.timing._block.measure_together`."""
     block, device, timer = plan["blocks"][number], plan["device"], plan["timer"]
-    waiting, clock = waiting_clock(device["threads"], device["provider"]), time.perf_counter_ns
     models = [plan["networks"][network] for network, _ in block["networks"]]
     sessions = _Sessions(folder, device)
     scratch, started = folder / SCRATCH, time.monotonic()
     shutil.rmtree(scratch, ignore_errors=True)  # left over from a run that was killed
     scratch.mkdir()
     try:
-        reference, *plain = [sessions.plain(model) for model in [plan["anchor"], *models]]
+        beside, *plain = [sessions.plain(model) for model in [plan["anchor"], *models]]
         profiled = [sessions.profiled(model, scratch) for model in models] if block["layers"] else []
-        warm_up([reference, *plain, *profiled])
-        first, timed, beside = (
-            [Timed(session, clock) for session in group] for group in ([reference], plain, profiled)
-        )
-        rounds = rounds_that_fit([*first, *timed, *beside], len(models), timer["rounds"], timer["seconds_per_network"])
-        times, anchors = record(
-            timed,
-            *first,
-            rounds=rounds,
+        rounds, times, anchors, kept = time_in_rounds(
+            beside,
+            plain,
+            profiled,
+            bounds=timer["rounds"],
+            seconds_per_network=timer["seconds_per_network"],
             rng=np.random.default_rng([plan["settings"]["seed"], number]),
-            clock=clock,
-            waiting=waiting,
-            beside=beside,
+            clock=time.perf_counter_ns,
+            waiting=waiting_clock(device["threads"], device["provider"]),
         )
-        nodes = [_nodes(session, kept_runs(one, rounds)) for session, one in zip(profiled, beside)]  # noqa: B905 (3.10)
+        nodes = [_nodes(session, runs) for session, runs in zip(profiled, kept)]  # noqa: B905 (Python 3.10)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
     return {

@@ -154,10 +154,10 @@ def _plan(
 ) -> tuple[dict[str, Any], dict[str, Network]]:
     """The plan without its weights, and networks by their short names."""
     if rows is None:
-        subnets, reference = choose_subnets(space, plan), _anchor(space, plan.seed)
+        subnets, anchor = choose_subnets(space, plan), _anchor(space, plan.seed)
         stages = _stages_of_profile(space, plan, subnets)
     else:
-        subnets, reference = Subnets(rows[:0], rows[:0], rows), middle(space, rows)
+        subnets, anchor = Subnets(rows[:0], rows[:0], rows), middle(space, rows)
         stages = [(WHOLE, networks_by_name(space, rows), False)]
     named_networks = {name: network for _, networks, _ in stages for name, network in networks.items()}
     short = {name: f"n{i:04d}" for i, name in enumerate(named_networks)}
@@ -179,7 +179,7 @@ def _plan(
             "package": PROVIDERS[device.name.partition(":")[0]].package,
         },
         "timer": {"rounds": ROUNDS, "seconds_per_network": SECONDS_PER_MODEL},
-        "anchor": {"row": reference.tolist(), "file": _file("anchor")},
+        "anchor": {"row": anchor.tolist(), "file": _file("anchor")},
         "networks": {short[name]: {"name": name, "file": _file(short[name])} for name in short},
         "blocks": _blocks(stages, short, plan),
     }

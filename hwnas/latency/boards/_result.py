@@ -87,19 +87,18 @@ def import_board(result: BoardResult, folder: str | os.PathLike[str]) -> Latency
         DeviceError: the runtime's profile does not show the times of single layers.
     """
     before = existing_table(Path(folder), result.device, result.precision)
-    reference = AnchorRow(result.anchor)
-    facts = before.spaces.get(runs_of(result.space))
-    if facts is not None:
-        anchor = before.anchor(result.space)
+    anchor = AnchorRow(result.anchor)
+    if runs_of(result.space) in before.spaces:
+        known = before.anchor(result.space)
         keys = [layer.key for _, layer in result.space.network(result.anchor)]
-        if anchor is not None and [layer.key for _, layer in anchor.network] == keys:
-            reference = AnchorRow(result.anchor, anchor.median_ms)
+        if known is not None and [layer.key for _, layer in known.network] == keys:
+            anchor = AnchorRow(result.anchor, known.median_ms)
         else:
             rule = f"its rows of {result.space.name} are relative to another network than those of {result.path}"
             raise TableError(f"latency table {before.name}", rule, "write to another folder with --out or --device")
     seconds = {"seconds": round(result.seconds, 1)}
     timer, subnets = RecordedTimer(result), result.subnets
-    table = make_table(timer, result.space, result.plan, subnets, before, reference, lambda: seconds)
+    table = make_table(timer, result.space, result.plan, subnets, before, anchor, lambda: seconds)
     return table.save(folder)
 
 

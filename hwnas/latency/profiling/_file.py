@@ -37,12 +37,9 @@ def measure_file(
         DataError: the file cannot be read. DeviceError: the device cannot run it.
     """
     model = Model.read(path, batch=device.batch, sizes=sizes)
-    reference = model_of(device, model.precision)(anchor.network) if anchor is not None else model
+    beside = model_of(device, model.precision)(anchor.network) if anchor is not None else model
     runtime, rng = OnnxRuntime(device), np.random.default_rng(0)
     found = [
-        times
-        for _ in range(SESSIONS)
-        for few in measure_all(runtime, iter([model]), reference, rng=rng)
-        for times in few
+        times for _ in range(SESSIONS) for few in measure_all(runtime, iter([model]), beside, rng=rng) for times in few
     ]
     return Measurement.of(median_times(found), None if anchor is None else anchor.median_ms)

@@ -97,10 +97,10 @@ def profile(
         plan = replace(plan, method="isolated")
     modelled = model_of(device, precision)
     before = existing_table(folder, device, precision)
-    reference = AnchorRow.of(space, before, plan)
+    anchor = AnchorRow.of(space, before, plan)
     subnets = choose_subnets(space, plan, _with_covered(space, before))
-    with _journal(folder, device, space, precision, plan, reference) as journal:
-        network = space.network(reference.row)
+    with _journal(folder, device, space, precision, plan, anchor) as journal:
+        network = space.network(anchor.row)
         plain = plain or (plain_process_times if runtime is None else None)
         runtime = runtime or OnnxRuntime(device)
         timer = JournaledTimer(runtime, modelled, network, journal, plan.sessions, plan.seed, progress)
@@ -111,7 +111,7 @@ def profile(
             return {**seconds, "elsewhere": elsewhere} if elsewhere else seconds
 
         with resumable(lambda: f"{len(journal.entries)} of {timer.steps} timings are kept in {journal.path}"):
-            table = make_table(timer, space, plan, subnets, before, reference, run_facts)
+            table = make_table(timer, space, plan, subnets, before, anchor, run_facts)
             if plain is not None and device.memory[0] == "cpu":
                 table = _with_plain_check(table, space, modelled, journal, plan.seed, plain)
     # Another process may have added rows to the folder in the meantime.
@@ -121,7 +121,7 @@ def profile(
 
 
 def _journal(
-    folder: Path, device: Device, space: SearchSpace, precision: str, plan: Plan, reference: AnchorRow
+    folder: Path, device: Device, space: SearchSpace, precision: str, plan: Plan, anchor: AnchorRow
 ) -> Journal:
     """The journal of a profile; another plan gets another file."""
     identity = {
@@ -129,7 +129,7 @@ def _journal(
         "device": device.to_json(),
         "precision": precision,
         "space": [space.name, space.fingerprint, *(d.tolist() for d in space.domain)],
-        "anchor": reference.row.tolist(),
+        "anchor": anchor.row.tolist(),
         "plan": asdict(plan),
         "timing": TIMING,
     }
@@ -143,7 +143,7 @@ def make_table(
     plan: Plan,
     subnets: Subnets,
     before: LatencyTable,
-    reference: AnchorRow,
+    anchor: AnchorRow,
     run_facts: Callable[[], Mapping[str, Any]],
 ) -> LatencyTable:
     """``before`` with the rows of ``space``'s domain in its precision, validated on whole subnets.
@@ -154,7 +154,7 @@ def make_table(
         plan: how much is measured.
         subnets: the subnets that are measured.
         before: the table to add to, of the same device.
-        reference: the anchor; all times are multiples of its time.
+        anchor: all times are multiples of its time.
         run_facts: called at the end for facts of this run that go into ``device.json``.
 
     Raises:
@@ -164,7 +164,7 @@ def make_table(
     checked = _with_covered(space, before)
     measured = timer.measure(VALIDATION, networks_by_name(checked, subnets.validation))
     anchors = [t.anchor_ms for t in timer.times.values()]
-    anchor_ms = reference.median_ms or float(np.median(anchors))
+    anchor_ms = anchor.median_ms or float(np.median(anchors))
     rows = []
     for key, layer in space.layers().items():
         ms = times[key].scaled(anchor_ms)
@@ -179,7 +179,7 @@ def make_table(
         "networks": len({name for stage, name, _ in timer.times if stage in (IN_CONTEXT, CALIBRATION)}),
         "sessions": plan.sessions,
         "anchor": {
-            "arch": space.decode(reference.row),
+            "arch": space.decode(anchor.row),
             "median_ms": anchor_ms,
             "spread_pct": float(100 * (np.quantile(anchors, 0.9) / np.quantile(anchors, 0.1) - 1)),
         },

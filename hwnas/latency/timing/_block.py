@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from hwnas.graph import Model
-from hwnas.latency.timing._loop import Timed, kept_runs, record, rounds_that_fit, warm_up
+from hwnas.latency.timing._loop import time_in_rounds
 from hwnas.latency.timing._runtime import NodeTimes, Runtime
 from hwnas.latency.timing._samples import Samples
 
@@ -67,26 +67,28 @@ def measure_together(
         nodes: also time the nodes of each model.
     """
     began = runtime.clock()
-    reference = runtime.session(anchor)
+    beside = runtime.session(anchor)
     plain, profiled = [], []
     for model in models:
         plain.append(runtime.session(model))
         if nodes:
             profiled.append(runtime.profiled(model))
     loading = 1e-9 * (runtime.clock() - began) / (1 + len(models))
-    warm_up([reference, *plain, *profiled])
-    first, sessions, beside = (
-        [Timed(session, runtime.clock) for session in group] for group in ([reference], plain, profiled)
-    )
-    rounds = rounds_that_fit([*first, *sessions, *beside], len(models), ROUNDS, max(SECONDS_PER_MODEL, loading))
-    samples = Samples(
-        *record(sessions, *first, rounds=rounds, rng=rng, clock=runtime.clock, waiting=runtime.waiting, beside=beside)
+    _, times, anchors, kept = time_in_rounds(
+        beside,
+        plain,
+        profiled,
+        bounds=ROUNDS,
+        seconds_per_network=max(SECONDS_PER_MODEL, loading),
+        rng=rng,
+        clock=runtime.clock,
+        waiting=runtime.waiting,
     )
     runs = []
-    for session, timed in zip(profiled, beside, strict=True):
+    for session, places in zip(profiled, kept, strict=True):
         every = session.finish()
-        runs.append([every[i] for i in kept_runs(timed, rounds)])
-    return times_of(samples, runs if nodes else None)
+        runs.append([every[i] for i in places])
+    return times_of(Samples(times, anchors), runs if nodes else None)
 
 
 def times_of(samples: Samples, nodes: Sequence[Sequence[NodeTimes]] | None) -> list[ModelTimes]:

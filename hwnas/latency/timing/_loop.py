@@ -166,6 +166,31 @@ def kept_runs(timed: Timed, rounds: int) -> list[int]:
     return [start + turn * block + timed.settle + run for turn in range(rounds) for run in range(timed.runs)]
 
 
+def time_in_rounds(
+    anchor: Any,
+    sessions: list[Any],
+    profiled: list[Any],
+    *,
+    bounds: Any,
+    seconds_per_network: float,
+    rng: np.random.Generator,
+    clock: Callable[[], int],
+    waiting: Callable[[], int],
+) -> tuple[int, list[Any], list[Any], list[list[int]]]:
+    """Warm sessions up, and time them beside the anchor's in as many rounds as fit.
+
+    Returns:
+        The number of rounds, what `record` returns, and for each profiled session the indices of its `kept_runs`.
+    """
+    everything = [anchor, *sessions, *profiled]
+    warm_up(everything)
+    first, *others = [Timed(session, clock) for session in everything]
+    rounds = rounds_that_fit([first, *others], len(sessions), bounds, seconds_per_network)
+    plain, beside = others[: len(sessions)], others[len(sessions) :]
+    times, anchors = record(plain, first, rounds=rounds, rng=rng, clock=clock, waiting=waiting, beside=beside)
+    return rounds, times, anchors, [kept_runs(each, rounds) for each in beside]
+
+
 def preload(memory: Any) -> None:
     """Let onnxruntime find the CUDA libraries that pip installed: it does not look for them unless asked."""
     import onnxruntime as ort

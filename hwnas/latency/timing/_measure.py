@@ -43,9 +43,9 @@ class Measurement:
     runs: int
 
     @classmethod
-    def of(cls, times: Times, reference_ms: float | None) -> Measurement:
+    def of(cls, times: Times, anchor_ms: float | None) -> Measurement:
         """From measured times, and the anchor's time in ms at the table's speed."""
-        at_speed = None if reference_ms is None else times.ratio * reference_ms
+        at_speed = None if anchor_ms is None else times.ratio * anchor_ms
         return cls(times.median_ms, times.p95_ms, at_speed, times.runs)
 
     def slower(self, factor: float) -> Measurement:
@@ -73,10 +73,10 @@ class Speed:
     high_pct: float
 
     @classmethod
-    def of(cls, anchors_ms: Sequence[float], reference_ms: float | None) -> Speed:
+    def of(cls, anchors_ms: Sequence[float], anchor_ms: float | None) -> Speed:
         """From the anchor's times beside the models, and its time at the table's speed."""
         fast, middle, slow = (float(v) for v in np.quantile(anchors_ms, (0.1, 0.5, 0.9)))
-        pct = None if reference_ms is None else 100 * reference_ms / middle
+        pct = None if anchor_ms is None else 100 * anchor_ms / middle
         return cls(pct, 100 * middle / slow, 100 * middle / fast)
 
     @property
