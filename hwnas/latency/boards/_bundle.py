@@ -35,8 +35,9 @@ from hwnas.latency.profiling._methods import (
     VALIDATION,
     networks_by_name,
 )
+from hwnas.latency.profiling._sizes import middle, usual_anchor
 from hwnas.latency.profiling._subnets import Plan, Subnets, choose_subnets
-from hwnas.latency.profiling._whole import WHOLE, middle
+from hwnas.latency.profiling._whole import WHOLE
 from hwnas.latency.table._command import space_options
 from hwnas.latency.timing._block import ROUNDS, SECONDS_PER_MODEL
 from hwnas.latency.timing._measure import few_at_a_time
@@ -154,7 +155,8 @@ def _plan(
 ) -> tuple[dict[str, Any], dict[str, Network]]:
     """The plan without its weights, and networks by their short names."""
     if rows is None:
-        subnets, anchor = choose_subnets(space, plan), _anchor(space, plan.seed)
+        # Of the whole space, so that bundles for parts of it have the same anchor.
+        subnets, anchor = choose_subnets(space, plan), usual_anchor(space.whole, plan.seed)
         stages = _stages_of_profile(space, plan, subnets)
     else:
         subnets, anchor = Subnets(rows[:0], rows[:0], rows), middle(space, rows)
@@ -176,7 +178,7 @@ def _plan(
             **{k: v for k, v in device.to_json().items() if k not in ("hardware", "runtime", "pages")},
             "session_config": device.session_config,
             "memory": device.memory,
-            "package": PROVIDERS[device.name.partition(":")[0]].package,
+            "package": device.known_provider.package,
         },
         "timer": {"rounds": ROUNDS, "seconds_per_network": SECONDS_PER_MODEL},
         "anchor": {"row": anchor.tolist(), "file": _file("anchor")},
@@ -211,12 +213,6 @@ def _stages_of_profile(space: SearchSpace, plan: Plan, subnets: Subnets) -> list
         stages.append((ISOLATED, {key: [("layer", layer)] for key, layer in space.layers().items()}, False))
     stages.append((VALIDATION, networks_by_name(space, subnets.validation), False))
     return stages
-
-
-def _anchor(space: SearchSpace, seed: int) -> Population:
-    """The row of median MACs in the whole space, so that bundles for parts of the space have the same anchor."""
-    whole = space.whole
-    return middle(whole, whole.sample(101, np.random.default_rng(seed), distinct_uniform=False))
 
 
 def _weight_bytes(network: Network) -> int:

@@ -26,6 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hwnas.latency.device._device import Device
+from hwnas.latency.profiling._sizes import by_size
 from hwnas.latency.profiling._subnets import mixed_subnets
 from hwnas.latency.profiling._whole import measure_subnets
 from hwnas.latency.table._fidelity import (
@@ -39,7 +40,7 @@ from hwnas.latency.table._table import Anchor, LatencyTable
 from hwnas.latency.timing._measure import Progress
 from hwnas.latency.timing._noise import Load
 from hwnas.latency.timing._runtime import Runtime
-from hwnas.space import Population, SearchSpace, macs_cost
+from hwnas.space import Population, SearchSpace
 
 SUBNETS = 24
 """Subnets that ``profile --check`` measures, in half a minute."""
@@ -218,11 +219,10 @@ def machine_load(
 
 def spanning_subnets(space: SearchSpace, n: int) -> Population:
     """``n`` distinct subnets of all sizes, ordered so that the first few span all sizes too."""
-    pool = mixed_subnets(space, 4 * n, np.random.default_rng(5))
-    order = np.argsort(macs_cost(space)(pool), kind="stable")
-    spread = order[np.linspace(0, len(order) - 1, min(n, len(order))).round().astype(int)]
+    pool = by_size(space, mixed_subnets(space, 4 * n, np.random.default_rng(5)))
+    spread = pool[np.linspace(0, len(pool) - 1, min(n, len(pool))).round().astype(int)]
     # Bit reversal: 0, 8, 4, 12, 2, ... of 16.
     bits = max(1, (len(spread) - 1).bit_length())
     reversed_bits = sorted(range(len(spread)), key=lambda i: int(f"{i:0{bits}b}"[::-1], 2))
-    chosen: Population = pool[spread[reversed_bits]]
+    chosen: Population = spread[reversed_bits]
     return chosen

@@ -7,7 +7,7 @@ from collections import Counter
 import numpy as np
 from numpy.typing import NDArray
 
-from hwnas.space import AdditiveCost, Factor, LayerSpec, Population, SearchSpace
+from hwnas.space import AdditiveCost, Factor, Population, SearchSpace
 
 _SWEEPS = 3
 """Passes of the coordinate ascent, which are enough to converge."""
@@ -36,13 +36,12 @@ class _SlotLayers:
     """The layer of every setting of every slot of the domain."""
 
     def __init__(self, space: SearchSpace) -> None:
-        self.tables: list[dict[tuple[int, ...], LayerSpec | None]] = [dict(space.slot_layers(s)) for s in space.slots]
-        self._tables = list(zip([slot.genes for slot in space.slots], self.tables, strict=True))
+        self.tables = [(slot.genes, dict(space.slot_layers(slot))) for slot in space.slots]
 
     def keys(self, row: NDArray[np.int16]) -> set[str]:
         """Keys of the distinct layers of a canonical row."""
         choices = row.tolist()
-        layers = (table[tuple([choices[g] for g in genes])] for genes, table in self._tables)
+        layers = (table[tuple([choices[g] for g in genes])] for genes, table in self.tables)
         return {layer.key for layer in layers if layer is not None}
 
 
@@ -50,12 +49,12 @@ def _best_guess(
     space: SearchSpace, layers: _SlotLayers, gain: dict[str, float], rng: np.random.Generator
 ) -> NDArray[np.int16]:
     factors = []
-    for slot, table in zip(space.slots, layers.tables, strict=True):
-        costs = np.full([len(space.genes[c].choices) for c in slot.genes], np.nan)
+    for genes, table in layers.tables:
+        costs = np.full([len(space.genes[c].choices) for c in genes], np.nan)
         for setting, layer in table.items():
             noise = 1e-3 * rng.random()
             costs[setting] = noise if layer is None else noise - gain.get(layer.key, 0.0) * (1 + 0.1 * rng.random())
-        factors.append(Factor(slot.genes, costs))
+        factors.append(Factor(genes, costs))
     return AdditiveCost(space, factors).minimum()[1]
 
 

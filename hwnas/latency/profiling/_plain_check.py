@@ -17,6 +17,7 @@ from hwnas.graph import Model
 from hwnas.io import Journal
 from hwnas.latency.device._device import Device
 from hwnas.latency.profiling._methods import row_name
+from hwnas.latency.profiling._sizes import by_size
 from hwnas.latency.table._table import Anchor
 from hwnas.latency.timing._measure import READY_BYTES, few_at_a_time
 from hwnas.space import AdditiveCost, Network, Population, SearchSpace, macs_cost
@@ -72,9 +73,8 @@ def plain_process_times(device: Device, files: list[Path], beside: Path) -> list
 def of_all_sizes(space: SearchSpace, n: int, rng: np.random.Generator) -> Population:
     """Up to ``n`` distinct rows at even steps in the order of MACs, including the smallest and the largest subnet."""
     macs = macs_cost(space)
-    pool = np.stack([macs.minimum()[1], *space.sample(20 * n, rng), macs.maximum()[1]])
-    chosen: Population = pool[np.argsort(macs(pool), kind="stable")[np.linspace(0, len(pool) - 1, n).astype(int)]]
-    return np.unique(chosen, axis=0)
+    pool = by_size(space, np.stack([macs.minimum()[1], *space.sample(20 * n, rng), macs.maximum()[1]]))
+    return np.unique(pool[np.linspace(0, len(pool) - 1, n).astype(int)], axis=0)
 
 
 def check_by_plain_process(

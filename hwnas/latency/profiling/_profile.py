@@ -40,8 +40,8 @@ from hwnas.latency.profiling._methods import (
     scaled_alone,
 )
 from hwnas.latency.profiling._plain_check import PlainTimer, check_by_plain_process, plain_process_times
+from hwnas.latency.profiling._sizes import usual_anchor
 from hwnas.latency.profiling._subnets import Plan, Subnets, choose_subnets
-from hwnas.latency.profiling._whole import middle
 from hwnas.latency.table._adapt import fixed_layers
 from hwnas.latency.table._device_file import DEVICE
 from hwnas.latency.table._fidelity import fidelity
@@ -232,8 +232,7 @@ class AnchorRow:
             stays = {key for key, layer in whole.layers().items() if before.timed(layer)} - set(space.layers())
             if anchor is not None and stays:
                 return cls(whole.encode(facts["anchor"]["arch"]), anchor.median_ms)
-        pool = space.sample(101, np.random.default_rng(plan.seed), distinct_uniform=False)
-        return cls(middle(space, pool))
+        return cls(usual_anchor(space, plan.seed))
 
 
 def existing_table(folder: Path, device: Device, precision: str) -> LatencyTable:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hwnas.latency.profiling._cover import covering_set, into_domain
+from hwnas.latency.profiling._sizes import by_size
 from hwnas.space import Population, SearchSpace, macs_cost
 
 CALIBRATION = (24, 40)
@@ -103,9 +104,8 @@ def _spanning(space: SearchSpace, n: int, rng: np.random.Generator) -> Populatio
     Extreme subnets alone would leave a bias of 0.5 %. A random draw may have too few small ones, which show how much faster
     networks are whose weights stay in the cache.
     """
-    drawn = np.unique(_mixed(space, 4 * n, rng), axis=0)
-    order = np.argsort(macs_cost(space)(drawn), kind="stable")
-    between = drawn[order[np.linspace(0, len(drawn) - 1, n)[1:-1].astype(int)]]
+    drawn = by_size(space, np.unique(_mixed(space, 4 * n, rng), axis=0))
+    between = drawn[np.linspace(0, len(drawn) - 1, n)[1:-1].astype(int)]
     return np.concatenate([_extreme(space, 2, rng), between])
 
 

@@ -14,6 +14,7 @@ from hwnas.io import Journal
 from hwnas.latency.device._device import Device
 from hwnas.latency.profiling._journaled import TIMING, JournaledTimer, model_of
 from hwnas.latency.profiling._methods import networks_by_name, row_name
+from hwnas.latency.profiling._sizes import middle
 from hwnas.latency.table._table import Anchor
 from hwnas.latency.timing._alone import alone
 from hwnas.latency.timing._block import Times, median_times
@@ -21,7 +22,7 @@ from hwnas.latency.timing._measure import Measurement, Progress, Speed
 from hwnas.latency.timing._noise import Load, repeat_pct
 from hwnas.latency.timing._runtime import OnnxRuntime, Runtime
 from hwnas.progress import notice, resumable
-from hwnas.space import Population, SearchSpace, macs_cost
+from hwnas.space import Population, SearchSpace
 
 SESSIONS = 2
 """How often each subnet is loaded and timed: its place in memory moves its time by 1 %."""
@@ -132,9 +133,3 @@ def subnet_latencies(
         sessions[name].append(each)
     found = [Measurement.of(median_times(sessions[row_name(row)]), anchor_ms) for row in x]
     return MeasuredSubnets(found, speed, load, elsewhere or {})
-
-
-def middle(space: SearchSpace, x: Population) -> Population:
-    """``(g,)`` the row of median MACs."""
-    chosen: Population = x[np.argsort(macs_cost(space)(x), kind="stable")[len(x) // 2]]
-    return chosen
